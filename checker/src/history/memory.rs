@@ -1,0 +1,34 @@
+//! A recorder that keeps the history in memory, for tests and for runs that are checked at once.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::{Event, History, Recorder};
+
+/// Keeps what it records.
+#[derive(Debug, Default)]
+pub struct MemoryRecorder {
+    events: Mutex<Vec<Event>>,
+}
+
+impl MemoryRecorder {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was recorded so far.
+    pub fn history(&self) -> History {
+        History {
+            events: self.events.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            torn: None,
+        }
+    }
+}
+
+impl Recorder for MemoryRecorder {
+    fn record(&self, mut event: Event) {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        event.index = events.len() as u64;
+        events.push(event);
+    }
+}

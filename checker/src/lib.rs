@@ -1,0 +1,163 @@
+//! What a run promised and what it broke, decided from the recorded history alone.
+//!
+//! A history goes in (what every client saw, and what the nemesis did), a verdict comes out. Nothing here reads a
+//! file, a socket or a clock, so the same judgement is reached in a test, after a run, and years later.
+//!
+//! ```text
+//! history ─► operations ─► facts per workload and key ─► which write is visible in which read ─► one file per property ─► verdict
+//!        └─► nemesis events ─► what each fault did, and when ─────────────────────────────────────────────────────────────┘
+//! ```
+
+use std::collections::BTreeSet;
+
+pub mod faults;
+pub mod history;
+pub mod model;
+pub mod verdict;
+
+mod convergence;
+mod durability;
+mod finding;
+mod lost_writes;
+mod read_your_writes;
+mod statistics;
+mod visibility;
+
+use finding::{Explainer, Finding};
+use history::History;
+use model::{Facts, Model, WorkloadFacts};
+use verdict::{FaultFinding, Outcome, Property, PropertyResult, Verdict};
+
+/// What the system does with writes that did not see one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConcurrentWrites {
+    /// It keeps all of them as siblings: none may go until a write that has seen it replaces it.
+    #[default]
+    Kept,
+    /// It keeps one (last write wins): the others are legitimately overwritten.
+    OneWins,
+}
+
+/// What is claimed, and what the checks need to know of the system.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The properties whose violation makes the run invalid. All are measured.
+    pub claims: BTreeSet<Property>,
+    /// What becomes of concurrent writes of a register.
+    pub concurrent_writes: ConcurrentWrites,
+    /// The model of operations that name no workload, or one that is not known.
+    pub default_model: Option<Model>,
+    /// How many anomalies a property explains; further ones are only counted.
+    pub anomalies_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            claims: BTreeSet::new(),
+            concurrent_writes: ConcurrentWrites::default(),
+            default_model: None,
+            anomalies_max: 20,
+        }
+    }
+}
+
+/// Judges a history: every property for every workload in it, merged with the doubts that its faults and its shape leave.
+pub fn check(history: &History, options: &Options) -> Verdict {
+    if let Err(error) = history.validate() {
+        return unreadable(format!("The history is malformed: {error}."));
+    }
+    let operations = history.operations();
+    let faults = faults::findings(history);
+    let facts = Facts::new(&operations, options);
+    let explainer = Explainer {
+        faults: &faults,
+        heal_ns: faults::heal_ns(history),
+        anomalies_max: options.anomalies_max,
+    };
+    let crashes = faults::crashes(history);
+    let properties: Vec<PropertyResult> = facts
+        .workloads
+        .iter()
+        .flat_map(|workload| Property::ALL.map(|property| judge(property, workload, &explainer, &crashes, options)))
+        .collect();
+    let statistics = statistics::statistics(&operations, &faults, options.default_model.map_or("", Model::name));
+    let mut doubts = facts.doubts;
+    doubts.extend(faults::doubts(history, &faults, &statistics));
+    let (outcome, reasons) = merge(&properties, doubts);
+    Verdict {
+        outcome,
+        reasons,
+        properties,
+        faults,
+        statistics,
+    }
+}
+
+fn judge(
+    property: Property,
+    workload: &WorkloadFacts<'_>,
+    explainer: &Explainer<'_>,
+    crashes: &[faults::Crash<'_>],
+    options: &Options,
+) -> PropertyResult {
+    let finding = match property {
+        Property::NoLostWrites => lost_writes::check(workload, explainer),
+        Property::ReadYourWrites => read_your_writes::check(workload, explainer),
+        Property::Convergence => convergence::check(workload, explainer),
+        Property::Durability => durability::check(workload, explainer, crashes),
+    };
+    result(property, workload, finding, options)
+}
+
+fn result(property: Property, workload: &WorkloadFacts<'_>, finding: Finding, options: &Options) -> PropertyResult {
+    PropertyResult {
+        property,
+        workload: Some(workload.name.clone()),
+        claimed: options.claims.contains(&property),
+        outcome: finding.outcome(),
+        summary: finding.summary(),
+        figures: finding.figures,
+        anomalies_total: finding.anomalies.total,
+        anomalies: finding.anomalies.kept,
+    }
+}
+
+/// The worst of what is claimed and of the doubts, with the reasons, the worst first.
+fn merge(properties: &[PropertyResult], doubts: Vec<String>) -> (Outcome, Vec<String>) {
+    let mut outcome = if doubts.is_empty() {
+        Outcome::Valid
+    } else {
+        Outcome::Inconclusive
+    };
+    let mut reasons = Vec::new();
+    for level in [Outcome::Invalid, Outcome::Inconclusive] {
+        for found in properties
+            .iter()
+            .filter(|found| found.claimed && found.outcome == level)
+        {
+            outcome = outcome.merge(level);
+            let workload = found.workload.as_deref().unwrap_or("the run");
+            reasons.push(format!(
+                "{} of {workload} is {level}: {}.",
+                found.property, found.summary
+            ));
+        }
+    }
+    reasons.extend(doubts);
+    (outcome, reasons)
+}
+
+fn unreadable(reason: String) -> Verdict {
+    let faults: Vec<FaultFinding> = Vec::new();
+    Verdict {
+        outcome: Outcome::Inconclusive,
+        reasons: vec![reason],
+        properties: Vec::new(),
+        faults,
+        statistics: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

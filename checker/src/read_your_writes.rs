@@ -1,0 +1,88 @@
+//! Read your writes: a process that was acknowledged a write sees it, or something causally newer, in every later read of the key.
+//!
+//! Judged for each read of the main phase whose process had earlier acknowledged writes of the key. One violation is one read, however many
+//! of the writes it missed. A process that got an `info` has ended, and its worker goes on as another one that is owed nothing.
+//!
+//! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for weakly consistent replicated
+//! data", PDIS 1994.
+
+use std::collections::BTreeMap;
+
+use crate::finding::{Draft, Explainer, Finding, at, by_node};
+use crate::lost_writes::{flaws, name};
+use crate::model::{KeyFacts, WorkloadFacts};
+use crate::visibility::OwnMiss;
+
+/// Judges a workload.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
+    let mut finding = Finding::default();
+    let (mut judged, mut undecided) = (0, 0);
+    for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
+        judged += count(&key.analysis.own_judged);
+        undecided += count(&key.analysis.own_undecided);
+        for (read, miss) in &key.analysis.own_missed {
+            finding.violations += 1;
+            explainer.add(&mut finding.anomalies, || stale_read(workload, key, *read, *miss));
+        }
+    }
+    finding.doubts = doubts(workload, judged, undecided);
+    finding.headline = format!(
+        "{} of {judged} reads missed writes of their own process",
+        finding.violations
+    );
+    finding.figures = BTreeMap::from([
+        ("reads-judged".to_owned(), judged as f64),
+        ("violations".to_owned(), finding.violations as f64),
+        ("undecided".to_owned(), undecided as f64),
+    ]);
+    finding
+}
+
+fn count(flags: &[bool]) -> usize {
+    flags.iter().filter(|flag| **flag).count()
+}
+
+fn doubts(workload: &WorkloadFacts<'_>, judged: usize, undecided: usize) -> Vec<String> {
+    let mut doubts = flaws(workload);
+    if judged == 0 {
+        doubts.push("no process read a key after its own acknowledged write".to_owned());
+    }
+    if undecided > 0 {
+        doubts.push(format!(
+            "{undecided} reads returned a write whose outcome and past nobody told"
+        ));
+    }
+    doubts
+}
+
+fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, miss: OwnMiss) -> Draft<'k> {
+    let read = &key.reads[read].operation;
+    let write = &key.writes[miss.latest];
+    let completed = read.completion.unwrap_or(read.invoke);
+    let through = read.node().map_or_else(String::new, |node| format!(" through {node}"));
+    let acknowledged = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
+    let mut explanation = format!(
+        "process {} read {}{through} at {} and did not see its own {}, acknowledged{} at {acknowledged}",
+        read.process,
+        key.name,
+        at(completed.time),
+        name(workload, key, write),
+        by_node(&write.operation),
+    );
+    if miss.count > 1 {
+        explanation.push_str(&format!(", nor {} of its earlier writes", miss.count - 1));
+    }
+    let proof = vec![
+        Some(write.operation.invoke),
+        write.operation.completion,
+        Some(read.invoke),
+        read.completion,
+    ];
+    Draft {
+        kind: "stale-read",
+        key: &key.name,
+        process: Some(read.process),
+        explanation,
+        proof,
+    }
+}

@@ -1,0 +1,241 @@
+//! Claims, models, merging, and what holds of every verdict.
+
+use std::collections::BTreeSet;
+
+use super::{Story, claiming_all};
+use crate::model::Model;
+use crate::verdict::{Outcome, Property, Verdict};
+use crate::{ConcurrentWrites, Options, check};
+
+/// Loses a write of the set, has nothing to say of convergence, and is otherwise fine.
+fn lossy() -> Story {
+    let mut story = Story::new("set");
+    story
+        .add(0, "set-0", 1)
+        .read(0, "set-0", &[1])
+        .final_read(1, "set-0", &[]);
+    story
+}
+
+fn claiming(claims: &[Property]) -> Options {
+    Options {
+        claims: claims.iter().copied().collect(),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn only_what_is_claimed_counts() {
+    let history = lossy().history();
+    let verdict = check(&history, &claiming(&[Property::ReadYourWrites, Property::Durability]));
+    assert_eq!((verdict.outcome, verdict.reasons.as_slice()), (Outcome::Valid, &[][..]));
+    let lost = &verdict.properties[0];
+    assert_eq!(
+        (lost.property, lost.claimed, lost.outcome),
+        (Property::NoLostWrites, false, Outcome::Invalid)
+    );
+}
+
+#[test]
+fn a_claim_that_is_broken_or_undecided_is_a_reason_the_worst_first() {
+    let history = lossy().history();
+    let verdict = check(&history, &claiming(&Property::ALL));
+    assert_eq!(verdict.outcome, Outcome::Invalid);
+    assert_eq!(
+        verdict.reasons,
+        [
+            "no-lost-writes of set is invalid: 1 of 1 acknowledged writes are lost.",
+            "convergence of set is inconclusive: 0 of 1 keys converged; no replica reads.",
+        ]
+    );
+    let verdict = check(&history, &claiming(&[Property::Convergence]));
+    assert_eq!((verdict.outcome, verdict.reasons.len()), (Outcome::Inconclusive, 1));
+}
+
+#[test]
+fn each_workload_is_judged_by_itself() {
+    let mut story = lossy();
+    story
+        .workload("register")
+        .write_ok(0, "register-0", 1, &[])
+        .final_read(1, "register-0", &[1]);
+    let verdict = check(&story.history(), &claiming(&[Property::NoLostWrites]));
+    let outcomes: Vec<_> = verdict
+        .properties
+        .iter()
+        .filter(|found| found.property == Property::NoLostWrites)
+        .map(|found| (found.workload.as_deref().unwrap_or(""), found.outcome))
+        .collect();
+    assert_eq!(outcomes, [("register", Outcome::Valid), ("set", Outcome::Invalid)]);
+}
+
+#[test]
+fn operations_without_a_workload_need_a_model() {
+    let mut history = lossy().history();
+    for event in &mut history.events {
+        event.workload = None;
+    }
+    let verdict = check(&history, &Options::default());
+    assert_eq!((verdict.outcome, verdict.properties.len()), (Outcome::Inconclusive, 0));
+    assert_eq!(
+        verdict.reasons,
+        ["3 operations name no workload; say by which model they are to be judged: set, register, cart."]
+    );
+    let verdict = check(
+        &history,
+        &Options {
+            default_model: Some(Model::Set),
+            ..claiming(&[Property::NoLostWrites])
+        },
+    );
+    assert_eq!(
+        (verdict.outcome, verdict.properties[0].workload.as_deref()),
+        (Outcome::Invalid, Some("set"))
+    );
+    assert_eq!(verdict.statistics[0].workload, "set");
+}
+
+#[test]
+fn an_unknown_workload_is_not_judged_silently() {
+    let mut story = Story::new("bank");
+    story.add(0, "bank-0", 1).final_read(1, "bank-0", &[]);
+    let verdict = check(&story.history(), &Options::default());
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    assert!(
+        verdict.reasons[0].contains("`bank` are not judged"),
+        "{:?}",
+        verdict.reasons
+    );
+    let verdict = check(
+        &story.history(),
+        &Options {
+            default_model: Some(Model::Set),
+            ..Options::default()
+        },
+    );
+    assert_eq!(verdict.properties[0].workload.as_deref(), Some("bank"));
+}
+
+#[test]
+fn keys_may_be_left_out() {
+    let mut history = lossy().history();
+    for event in &mut history.events {
+        event.key = None;
+    }
+    let verdict = check(&history, &claiming(&[Property::NoLostWrites]));
+    assert_eq!(verdict.properties[0].anomalies[0].key.as_deref(), Some("set"));
+}
+
+#[test]
+fn a_malformed_history_in_memory_is_inconclusive() {
+    let mut history = lossy().history();
+    history.events.remove(0);
+    let verdict = check(&history, &claiming(&Property::ALL));
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    assert!(
+        verdict.reasons[0].starts_with("The history is malformed: line 1: index 1"),
+        "{:?}",
+        verdict.reasons
+    );
+}
+
+#[test]
+fn names_are_read_back() {
+    for model in Model::ALL {
+        assert_eq!(model.name().parse(), Ok(model));
+        assert!(!model.about().is_empty());
+    }
+    let error = "queue".parse::<Model>().expect_err("there is no queue");
+    assert_eq!(
+        error.to_string(),
+        "unknown model 'queue': known are set, register, cart"
+    );
+    for property in Property::ALL {
+        assert_eq!(property.name().parse(), Ok(property));
+    }
+}
+
+/// A hundred thousand operations of ten processes on three workloads of five keys, some of them lost.
+fn long_history() -> Story {
+    let mut story = Story::new("set");
+    let mut elements = vec![Vec::new(); 5];
+    let mut latest = [None; 5];
+    for step in 0..100_000_i64 {
+        let (process, key) = (step as u64 % 10, (step / 3) as usize % 5);
+        let past: Vec<i64> = latest[key].into_iter().collect();
+        match step % 6 {
+            0 => drop(
+                story
+                    .workload("register")
+                    .write_ok(process, &format!("register-{key}"), step, &past),
+            ),
+            1 | 3 => drop(
+                story
+                    .workload("register")
+                    .read(process, &format!("register-{key}"), &past),
+            ),
+            2 if elements[key].len() < 100 => drop(story.workload("set").add(process, &format!("set-{key}"), step)),
+            4 => drop(story.workload("cart").add(process, &format!("cart-{key}"), step)),
+            _ => drop(
+                story
+                    .workload("set")
+                    .read(process, &format!("set-{key}"), &elements[key]),
+            ),
+        }
+        match step % 6 {
+            0 if step % 7 != 0 => latest[key] = Some(step),
+            2 if elements[key].len() < 100 && step % 11 != 0 => elements[key].push(step),
+            _ => {}
+        }
+    }
+    for key in 0..5 {
+        let register: Vec<i64> = latest[key].into_iter().collect();
+        story
+            .workload("register")
+            .final_read(1, &format!("register-{key}"), &register);
+        story
+            .workload("set")
+            .final_read(1, &format!("set-{key}"), &elements[key]);
+    }
+    story
+}
+
+#[test]
+fn a_hundred_thousand_operations_twice_with_one_verdict() {
+    let history = long_history().history();
+    assert!(history.operations().len() >= 100_000);
+    let verdict = check(&history, &claiming_all(ConcurrentWrites::Kept));
+    let text = serde_json::to_string(&verdict).expect("a verdict serialises");
+    let again = check(&history, &claiming_all(ConcurrentWrites::Kept));
+    assert_eq!(text, serde_json::to_string(&again).expect("a verdict serialises"));
+    assert_eq!(verdict.outcome, Outcome::Invalid);
+    let lost: Vec<f64> = verdict
+        .properties
+        .iter()
+        .filter(|found| found.property == Property::NoLostWrites)
+        .map(|found| found.figures["lost"])
+        .collect();
+    assert!(lost[1] > 1000.0 && lost[2] > 10.0, "{lost:?}");
+}
+
+#[test]
+fn a_verdict_is_read_back() {
+    let mut story = lossy();
+    story.start(1, "kill", &["n1"]).stop(1, "kill");
+    let verdict = story.verdict();
+    let text = serde_json::to_string_pretty(&verdict).expect("a verdict serialises");
+    assert_eq!(
+        serde_json::from_str::<Verdict>(&text).expect("what was written can be read"),
+        verdict
+    );
+}
+
+#[test]
+fn nothing_is_claimed_by_default() {
+    let options = Options::default();
+    assert_eq!((options.claims, options.anomalies_max), (BTreeSet::new(), 20));
+    assert_eq!(
+        (options.concurrent_writes, options.default_model),
+        (ConcurrentWrites::Kept, None)
+    );
+}

@@ -1,0 +1,323 @@
+//! Visibility by blocks of words, against a search for each pair of a write and a read.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::Story;
+use crate::history::{EventType, Operation, Phase};
+use crate::model::{Facts, KeyFacts, Model, Past};
+use crate::visibility::{Fate, FinalSight, OwnMiss};
+use crate::{ConcurrentWrites, Options};
+
+/// Slow and plain: how one read sees one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Yes,
+    Missed,
+    Neither,
+}
+
+/// The writes reachable from these along their pasts, themselves included.
+fn reachable(key: &KeyFacts<'_>, from: &[u32]) -> BTreeSet<u32> {
+    let mut reached = BTreeSet::new();
+    let mut next = from.to_vec();
+    while let Some(write) = next.pop() {
+        if reached.insert(write)
+            && let Past::Known(past) = &key.writes[write as usize].past
+        {
+            next.extend(past);
+        }
+    }
+    reached
+}
+
+fn strictly_before(key: &KeyFacts<'_>, write: u32) -> BTreeSet<u32> {
+    match &key.writes[write as usize].past {
+        Past::Known(past) => reachable(key, past),
+        Past::Unknown => BTreeSet::new(),
+    }
+}
+
+fn sees(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites, write: u32, read: usize) -> Seen {
+    let read = &key.reads[read];
+    if model != Model::Register {
+        return if read.listed.contains(&write) {
+            Seen::Yes
+        } else {
+            Seen::Missed
+        };
+    }
+    let shown = reachable(key, &read.listed);
+    let before = strictly_before(key, write);
+    let invoked = key.writes[write as usize].operation.invoke.index;
+    let older = read.unwritten.is_empty() && read.listed.iter().all(|listed| before.contains(listed));
+    let untold = shown.iter().map(|shown| &key.writes[*shown as usize]).any(|shown| {
+        let end = shown.operation.completion.map_or(u64::MAX, |event| event.index);
+        shown.past == Past::Unknown && invoked < end
+    });
+    match concurrent {
+        _ if shown.contains(&write) => Seen::Yes,
+        _ if older => Seen::Missed,
+        ConcurrentWrites::Kept if !untold => Seen::Missed,
+        _ => Seen::Neither,
+    }
+}
+
+fn fate(key: &KeyFacts<'_>, seen: &[Seen], write: usize) -> Fate {
+    let reads = 0..key.reads.len();
+    let after = |read: &usize| {
+        key.writes[write]
+            .must_stay()
+            .is_some_and(|index| index < key.reads[*read].invoked())
+    };
+    let finals = |wanted| key.finals.iter().filter(|read| seen[**read] == wanted).count();
+    Fate {
+        last_seen: reads.clone().filter(|read| seen[*read] == Seen::Yes).max(),
+        first_missed: reads
+            .filter(|read| seen[*read] == Seen::Missed)
+            .filter(after)
+            .min_by_key(|read| key.reads[*read].completed()),
+        finals: FinalSight {
+            seen: finals(Seen::Yes),
+            missed: finals(Seen::Missed),
+        },
+    }
+}
+
+/// Compares everything that the analysis of a key tells.
+fn compare(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites) -> Result<(), TestCaseError> {
+    let table: Vec<Vec<Seen>> = (0..key.writes.len())
+        .map(|write| {
+            (0..key.reads.len())
+                .map(|read| sees(key, model, concurrent, write as u32, read))
+                .collect()
+        })
+        .collect();
+    for (write, seen) in table.iter().enumerate() {
+        prop_assert_eq!(
+            key.analysis.fates[write],
+            fate(key, seen, write),
+            "write {}",
+            key.writes[write].element.clone()
+        );
+    }
+    for (position, read) in key.reads.iter().enumerate() {
+        let own: Vec<usize> = (0..key.writes.len())
+            .filter(|write| key.writes[*write].operation.process == read.operation.process)
+            .filter(|write| {
+                key.writes[*write]
+                    .must_stay()
+                    .is_some_and(|index| index < read.invoked())
+            })
+            .filter(|_| read.operation.phase() == Phase::Main)
+            .collect();
+        let missed: Vec<usize> = own
+            .iter()
+            .copied()
+            .filter(|write| table[*write][position] == Seen::Missed)
+            .collect();
+        let expected = missed.last().map(|latest| OwnMiss {
+            latest: *latest,
+            count: missed.len() as u32,
+        });
+        prop_assert_eq!(key.analysis.own_missed.get(&position).copied(), expected);
+        prop_assert_eq!(key.analysis.own_judged[position], !own.is_empty());
+        let undecided = model == Model::Register
+            && concurrent == ConcurrentWrites::Kept
+            && own.iter().any(|write| table[*write][position] == Seen::Neither);
+        prop_assert_eq!(key.analysis.own_undecided[position], undecided);
+    }
+    Ok(())
+}
+
+/// What a random story does next.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Invokes a write that will replace some of the last values written, counted back.
+    Write {
+        process: u64,
+        back: Vec<i64>,
+    },
+    Read {
+        process: u64,
+        back: Vec<i64>,
+    },
+    /// Completes what the process has open.
+    Complete {
+        process: u64,
+        kind: EventType,
+        tells: bool,
+    },
+    /// Names a value out of nowhere.
+    ReadNonsense {
+        process: u64,
+    },
+    Remove {
+        process: u64,
+        back: i64,
+    },
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let back = || prop::collection::vec(1_i64..12, 0..3);
+    let process = || 0_u64..4;
+    let kind = prop_oneof![6 => Just(EventType::Ok), 1 => Just(EventType::Fail), 2 => Just(EventType::Info)];
+    prop_oneof![
+        8 => (process(), back()).prop_map(|(process, back)| Step::Write { process, back }),
+        6 => (process(), back()).prop_map(|(process, back)| Step::Read { process, back }),
+        14 => (process(), kind, prop::bool::weighted(0.7))
+            .prop_map(|(process, kind, tells)| Step::Complete { process, kind, tells }),
+        1 => process().prop_map(|process| Step::ReadNonsense { process }),
+        1 => (process(), 1_i64..12).prop_map(|(process, back)| Step::Remove { process, back }),
+    ]
+}
+
+/// An operation begun: its process, its function, its argument, what it read or replaced.
+struct Open {
+    process: u64,
+    f: &'static str,
+    argument: serde_json::Value,
+    shows: Vec<i64>,
+}
+
+/// Tells a random history of one key; true ones and false ones, cycles included.
+struct Teller {
+    story: Story,
+    model: Model,
+    next: i64,
+    open: [Option<Open>; 4],
+    generation: [u64; 4],
+}
+
+impl Teller {
+    fn tell(model: Model, steps: &[Step], finals: &[Vec<i64>]) -> Story {
+        let story = Story::new(model.name());
+        let mut teller = Self {
+            story,
+            model,
+            next: 0,
+            open: [None, None, None, None],
+            generation: [0; 4],
+        };
+        for step in steps {
+            teller.step(step);
+        }
+        for (node, back) in (1..).zip(finals) {
+            let shows = teller.values(back);
+            teller.story.final_read(node, "k", &shows);
+        }
+        teller.story
+    }
+
+    /// Values counted back from the next; the next ones count too, which makes cycles.
+    fn values(&self, back: &[i64]) -> Vec<i64> {
+        back.iter()
+            .map(|back| self.next + 1 - back)
+            .filter(|value| *value >= 0 && *value < self.next)
+            .collect()
+    }
+
+    fn begin(&mut self, worker: u64, f: &'static str, argument: serde_json::Value, shows: Vec<i64>) {
+        if self.open[worker as usize].is_none() {
+            let process = worker + 4 * self.generation[worker as usize];
+            self.story.invoke(process, f, "k", argument.clone());
+            self.open[worker as usize] = Some(Open {
+                process,
+                f,
+                argument,
+                shows,
+            });
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Write { process, back } => {
+                if self.open[*process as usize].is_none() {
+                    let shows = back
+                        .iter()
+                        .map(|back| self.next + 2 - back)
+                        .filter(|value| *value >= 0)
+                        .collect();
+                    self.begin(*process, self.model.write_function(), json!(self.next), shows);
+                    self.next += 1;
+                }
+            }
+            Step::Read { process, back } => {
+                let shows = self.values(back);
+                self.begin(*process, "read", json!(null), shows);
+            }
+            Step::ReadNonsense { process } => self.begin(*process, "read", json!(null), vec![-1]),
+            Step::Remove { process, back } if self.model == Model::Cart => {
+                self.begin(*process, "remove", json!(self.next - back), Vec::new());
+            }
+            Step::Remove { .. } => {}
+            Step::Complete { process, kind, tells } => self.complete(*process as usize, *kind, *tells),
+        }
+    }
+
+    fn complete(&mut self, worker: usize, kind: EventType, tells: bool) {
+        let Some(Open {
+            process,
+            f,
+            argument,
+            shows,
+        }) = self.open[worker].take()
+        else {
+            return;
+        };
+        match (f, tells) {
+            ("read", _) if kind == EventType::Ok => drop(self.story.complete(process, kind, f, "k", json!(shows))),
+            ("write", true) => {
+                let mut event = self.story.client(process, kind, f, "k", argument);
+                event.past = Some(shows.iter().map(|value| json!(value)).collect());
+                crate::history::Recorder::record(&self.story.recorder, event);
+            }
+            _ => drop(self.story.complete(process, kind, f, "k", argument)),
+        }
+        self.generation[worker] += u64::from(kind == EventType::Info);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn blocks_of_words_agree_with_a_search_for_each_pair(
+        steps in prop::collection::vec(any_step(), 0..500),
+        finals in prop::collection::vec(prop::collection::vec(1_i64..12, 0..4), 0..4),
+        model in prop::sample::select(Model::ALL.to_vec()),
+        one_wins in any::<bool>(),
+    ) {
+        let story = Teller::tell(model, &steps, &finals);
+        let concurrent_writes = if one_wins { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept };
+        let history = story.history();
+        let operations: Vec<Operation<'_>> = history.operations();
+        let facts = Facts::new(&operations, &Options { concurrent_writes, ..Options::default() });
+        for key in facts.workloads.iter().flat_map(|workload| &workload.keys) {
+            compare(key, model, concurrent_writes)?;
+        }
+    }
+
+    /// Without siblings, without unknown outcomes, and with every write replacing the one before it, a register's last write
+    /// is all that has to be read.
+    #[test]
+    fn without_siblings_a_register_is_a_single_value(writes in 1_i64..200, read in 0_i64..200) {
+        prop_assume!(read < writes);
+        let mut story = Story::new("register");
+        for value in 0..writes {
+            let past: Vec<i64> = (value > 0).then_some(value - 1).into_iter().collect();
+            story.write_ok(0, "register-0", value, &past);
+        }
+        story.final_read(1, "register-0", &[read]);
+        for found in [
+            story.result(crate::verdict::Property::NoLostWrites),
+            story.result_one_wins(crate::verdict::Property::NoLostWrites),
+        ] {
+            prop_assert_eq!(found.figure("lost"), (writes - 1 - read) as f64);
+            prop_assert_eq!(found.figure("recovered"), (read + 1) as f64);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The verdict: what was claimed, what was found, and the operations that prove it.
+//!
+//! Verdicts merge by the worst: `valid < inconclusive < invalid` (Jepsen's `checker.clj` merges the same way). Every property is
+//! measured; only a claimed one can make the run invalid.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How a check, or a whole run, came out. Ordered by severity, so merging is `max`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Every claim held, and the run was fit to show it.
+    #[default]
+    Valid,
+    /// Nothing claimed was broken, but the run cannot vouch for it: a fault without evidence, no successful operation.
+    Inconclusive,
+    /// A claimed property was violated.
+    Invalid,
+}
+
+impl Outcome {
+    /// The worse of the two.
+    pub fn merge(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Outcome::Valid => "valid",
+            Outcome::Inconclusive => "inconclusive",
+            Outcome::Invalid => "invalid",
+        })
+    }
+}
+
+/// A property that a system may claim. The names are those of the command line and of `verdict.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Property {
+    /// Every acknowledged write is, at the end, read back or superseded by a write that had seen it.
+    NoLostWrites,
+    /// A process reads its own acknowledged writes, or something causally newer (Terry et al. 1994).
+    ReadYourWrites,
+    /// After the heal, every replica, read by itself, returns the same versions.
+    Convergence,
+    /// An acknowledged write survives the crash of every node that holds it.
+    Durability,
+}
+
+impl Property {
+    /// Every property, in the order in which reports show them.
+    pub const ALL: [Property; 4] = [
+        Property::NoLostWrites,
+        Property::ReadYourWrites,
+        Property::Convergence,
+        Property::Durability,
+    ];
+
+    /// The name used at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Property::NoLostWrites => "no-lost-writes",
+            Property::ReadYourWrites => "read-your-writes",
+            Property::Convergence => "convergence",
+            Property::Durability => "durability",
+        }
+    }
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The name given is no property's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown property '{0}': known are no-lost-writes, read-your-writes, convergence, durability")]
+pub struct UnknownProperty(pub String);
+
+impl FromStr for Property {
+    type Err = UnknownProperty;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Property::ALL
+            .into_iter()
+            .find(|p| p.name() == text)
+            .ok_or_else(|| UnknownProperty(text.to_owned()))
+    }
+}
+
+/// One violation, explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// What it is called: `lost-write`, `stale-read`, `diverged-key`, ...
+    pub kind: String,
+    /// Where.
+    pub key: Option<String>,
+    /// The process that was wronged, where there is one.
+    pub process: Option<u64>,
+    /// What happened and why it is a violation, in a sentence or two that name values, nodes and times.
+    pub explanation: String,
+    /// Indices of the history events that prove it, in order.
+    pub events: Vec<u64>,
+    /// Ids of the faults that were active between the first and the last of them.
+    pub faults: Vec<u64>,
+    /// The first moment concerned, ns since the run began.
+    pub from_ns: u64,
+    /// The last moment concerned, ns since the run began.
+    pub to_ns: u64,
+}
+
+/// One property judged for one workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PropertyResult {
+    /// The property.
+    pub property: Property,
+    /// The workload judged; none where the check spans all.
+    pub workload: Option<String>,
+    /// Whether the configuration claims it.
+    pub claimed: bool,
+    /// What was found, whether claimed or not.
+    pub outcome: Outcome,
+    /// The finding in a sentence with its figures.
+    pub summary: String,
+    /// The figures by name: `attempted`, `acknowledged`, `recovered`, `lost`, `stale`, `never-read`, `duplicated`, ...; times end in `_ms`.
+    pub figures: BTreeMap<String, f64>,
+    /// The violations, at most [`Options::anomalies_max`](crate::Options::anomalies_max) of them.
+    pub anomalies: Vec<Anomaly>,
+    /// How many there were in all.
+    pub anomalies_total: u64,
+}
+
+/// One fault of the plan, as the history tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultFinding {
+    /// Its id in the plan.
+    pub fault: u64,
+    /// Its kind: `partition`, `kill`, ...
+    pub kind: String,
+    /// What it was to do: `{n1 n2} | {n3 n4 n5}`.
+    pub detail: String,
+    /// The nodes it touches.
+    pub nodes: Vec<String>,
+    /// When it took effect, ns since the run began; none if it never started.
+    pub start_ns: Option<u64>,
+    /// When it was healed; none if it never was.
+    pub stop_ns: Option<u64>,
+    /// Whether it measurably took effect.
+    pub proved: bool,
+    /// What was measured, in words.
+    pub evidence: String,
+}
+
+/// Counts and latencies of one function of one workload.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperationStatistics {
+    /// The workload.
+    pub workload: String,
+    /// The function.
+    pub f: String,
+    /// Completed `ok`.
+    pub ok: u64,
+    /// Completed `fail`.
+    pub fail: u64,
+    /// Completed `info`, or never.
+    pub info: u64,
+    /// Completed `ok` of those invoked while a fault was active.
+    pub ok_in_faults: u64,
+    /// Invoked while a fault was active.
+    pub invoked_in_faults: u64,
+    /// Median latency of `ok`, ms.
+    pub latency_p50_ms: f64,
+    /// 99th percentile of `ok`, ms.
+    pub latency_p99_ms: f64,
+    /// 99.9th percentile of `ok`, ms.
+    pub latency_p999_ms: f64,
+    /// Slowest `ok`, ms.
+    pub latency_max_ms: f64,
+}
+
+/// The whole judgement of a history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The merged outcome.
+    pub outcome: Outcome,
+    /// Why it is not `valid`, a sentence each; empty for a valid run.
+    pub reasons: Vec<String>,
+    /// Each property for each workload.
+    pub properties: Vec<PropertyResult>,
+    /// Each fault of the plan.
+    pub faults: Vec<FaultFinding>,
+    /// Each function of each workload, in the main phase.
+    pub statistics: Vec<OperationStatistics>,
+}

@@ -1,0 +1,222 @@
+//! What goes into a node and what comes out: the whole boundary between the protocol and the world.
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::Message;
+
+/// A node of the cluster: its place in the configured membership, from 0. Shown as `n1`, `n2`, ... by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u16);
+
+/// The time, twice. Monotonic time orders and times out; wall time is what the node believes, and may jump.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Nanoseconds on a clock that never goes back (origin arbitrary).
+    pub monotonic_ns: u64,
+    /// Nanoseconds since the Unix epoch, as this node believes.
+    pub wall_ns: i64,
+}
+
+/// The driver's name for a client request, unique within one life of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// The node's name for a batch of writes. Grows by one with each batch of one life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersistId(pub u64);
+
+/// Something that happened to the node.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A peer's message arrived.
+    Message {
+        /// The peer.
+        from: NodeId,
+        /// What it says.
+        message: Message,
+    },
+    /// A client asks.
+    Request {
+        /// The driver's name for it, to be found again in [`Effect::Reply`].
+        id: RequestId,
+        /// What is asked.
+        request: Request,
+    },
+    /// This batch, and every batch before it, is on stable storage.
+    Persisted(PersistId),
+    /// The time set by the last [`Effect::SetTimer`] has come (early or late calls do no harm).
+    Timer,
+}
+
+/// Something that the driver must do, in the order given.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Send to a peer; may be lost, delayed, duplicated, reordered.
+    Send {
+        /// The peer.
+        to: NodeId,
+        /// What to say.
+        message: Message,
+    },
+    /// Write the batch atomically, after every earlier batch, then answer [`Input::Persisted`]. A failed write must end the node.
+    Persist {
+        /// Its name.
+        id: PersistId,
+        /// In order; later rows win.
+        writes: Vec<Write>,
+    },
+    /// Answer a client request; exactly one for each request.
+    Reply {
+        /// Which.
+        request: RequestId,
+        /// The answer.
+        reply: Reply,
+    },
+    /// Call with [`Input::Timer`] at this monotonic time; replaces the earlier setting.
+    SetTimer {
+        /// Nanoseconds, monotonic.
+        at_ns: u64,
+    },
+}
+
+/// What a client may ask (the paper's section 4.1, and a look at one node by itself).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// All causally maximal versions and their context.
+    Get {
+        /// Opaque.
+        key: Vec<u8>,
+        /// Replies to wait for; the configured R if none.
+        r: Option<u8>,
+        /// Replicas to ask; the configured N if none.
+        n: Option<u8>,
+    },
+    /// Write a value; `None` deletes, that is, writes a tombstone.
+    Put {
+        /// Opaque.
+        key: Vec<u8>,
+        /// The value, or none for a tombstone.
+        value: Option<Vec<u8>>,
+        /// As a read returned it; none = has seen nothing.
+        context: Option<String>,
+        /// Acknowledgements to wait for; the configured W if none.
+        w: Option<u8>,
+        /// Replicas to write; the configured N if none.
+        n: Option<u8>,
+    },
+    /// What this node holds of the key in its main store, durable, tombstones included, asking nobody.
+    GetLocal {
+        /// Opaque.
+        key: Vec<u8>,
+    },
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// To a get. Without values the key was not found; the context may still cover tombstones.
+    Got {
+        /// Sibling values, without tombstones, in a fixed order.
+        values: Vec<Vec<u8>>,
+        /// Opaque text, safe in an HTTP header; none if the key was never heard of.
+        context: Option<String>,
+    },
+    /// To a put: W replicas have it durably.
+    Stored,
+    /// To a get-local.
+    Local {
+        /// The versions, in a fixed order.
+        versions: Vec<LocalVersion>,
+    },
+    /// Not done.
+    Failed(Failure),
+}
+
+/// One version in one node's main store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalVersion {
+    /// The version's identity: equal on two nodes iff the version is the same.
+    pub id: String,
+    /// None for a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Why a request was not done, and whether it may have happened all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+pub enum Failure {
+    /// The request itself is wrong: a malformed or foreign context, quorum numbers outside N. Nothing happened. HTTP 400.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Too few replicas could be reached, or too much is under way, and nothing was written anywhere. HTTP 503.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Too few replicas answered in time; a write may have happened, or still may. HTTP 504.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// A table of the node's storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Table {
+    /// Versions of keys this node is a replica of.
+    Data,
+    /// Versions kept for another node until it can be reached: the separate hint store (4.6).
+    Hints,
+    /// The node's own: identity, counters.
+    Meta,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Table; 3] = [Table::Data, Table::Hints, Table::Meta];
+}
+
+/// One row to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Where.
+    pub table: Table,
+    /// The row's key.
+    pub key: Vec<u8>,
+    /// The row; none deletes it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// One row as found on disk at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Where.
+    pub table: Table,
+    /// The row's key.
+    pub key: Vec<u8>,
+    /// The row.
+    pub value: Vec<u8>,
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// Keys in the main store, tombstones included.
+    pub keys: u64,
+    /// Hints held for others.
+    pub hints: u64,
+    /// Requests under way.
+    pub requests: u64,
+    /// Peers by name, and whether this node believes them reachable.
+    pub peers: Vec<(String, bool)>,
+    /// Bytes of versions and hints in the live image.
+    pub image_bytes: u64,
+}
+
+/// A counter or gauge for `/metrics`, without labels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    /// `dynamo_...` in Prometheus' naming; counters end in `_total`.
+    pub name: &'static str,
+    /// One line.
+    pub help: &'static str,
+    /// The value now.
+    pub value: f64,
+}

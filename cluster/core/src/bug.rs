@@ -1,0 +1,79 @@
+//! Defects that real stores had, to be planted one at a time, so that the bench can be shown to find them.
+//!
+//! Each is one small deviation, taken where [`Config::bug`](crate::config::Config::bug) names it, and costs nothing when off.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A defect that can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bug {
+    /// No dots: the coordinator bumps its counter, and the new version dominates siblings that its writer never saw.
+    NoDots,
+    /// A hint is dropped as soon as it is sent, before its owner has acknowledged it.
+    HintDeletedEarly,
+    /// Last-write-wins by the raw wall clock: a node whose clock is ahead masks later writes.
+    FastClockWins,
+    /// A write is acknowledged from memory and persisted up to a second later.
+    AckBeforeDurable,
+}
+
+impl Bug {
+    /// Every defect.
+    pub const ALL: [Bug; 4] = [
+        Bug::NoDots,
+        Bug::HintDeletedEarly,
+        Bug::FastClockWins,
+        Bug::AckBeforeDurable,
+    ];
+
+    /// The name used at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bug::NoDots => "no-dots",
+            Bug::HintDeletedEarly => "hint-deleted-early",
+            Bug::FastClockWins => "fast-clock-wins",
+            Bug::AckBeforeDurable => "ack-before-durable",
+        }
+    }
+
+    /// What it does, in a line.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Bug::NoDots => {
+                "a coordinator's counter bump dominates a concurrent sibling (no dots): acknowledged writes are lost"
+            }
+            Bug::HintDeletedEarly => {
+                "a hint is deleted when sent, before its owner acknowledged it: the version may exist nowhere"
+            }
+            Bug::FastClockWins => "last-write-wins by the raw wall clock: a fast clock masks later writes",
+            Bug::AckBeforeDurable => {
+                "a write is acknowledged up to a second before it is durable on any replica: a crash of all loses it"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Bug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The name given is no defect's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown bug '{0}': `--bug list` prints them all")]
+pub struct UnknownBug(pub String);
+
+impl FromStr for Bug {
+    type Err = UnknownBug;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Bug::ALL
+            .into_iter()
+            .find(|bug| bug.name() == text)
+            .ok_or_else(|| UnknownBug(text.to_owned()))
+    }
+}

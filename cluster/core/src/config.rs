@@ -1,0 +1,166 @@
+//! The settings of one node. All nodes of a cluster share everything but `id` and `seed`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::NodeId;
+use crate::bug::Bug;
+
+/// Which nodes may count towards a quorum (4.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quorum {
+    /// The first N reachable nodes of the preference list; a fallback keeps a hint.
+    #[default]
+    Sloppy,
+    /// The first N nodes of the preference list, reachable or not.
+    Strict,
+}
+
+/// How concurrent writes are told from later ones, and what becomes of them (4.4, 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Versioning {
+    /// Dotted version vectors (Preguiça et al. 2010): concurrent writes become siblings.
+    #[default]
+    Dvv,
+    /// One version, the greatest timestamp: concurrent writes overwrite each other.
+    Lww,
+}
+
+/// How long things may take. Every bound is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// A replica that has not answered for this long is taken for down, and replaced by a fallback (sloppy).
+    pub replica_timeout: Duration,
+    /// A coordinated request gets its answer by then, whatever it is.
+    pub request_timeout: Duration,
+    /// How long a read waits for late repliers after it has answered, before it repairs.
+    pub repair_delay: Duration,
+    /// Between two attempts to reach a peer that is taken for down.
+    pub probe_interval: Duration,
+    /// Between two rounds of hint delivery.
+    pub hint_interval: Duration,
+    /// Between two rounds of anti-entropy; each round goes to one peer.
+    pub anti_entropy_interval: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            replica_timeout: Duration::from_millis(200),
+            request_timeout: Duration::from_millis(750),
+            repair_delay: Duration::from_millis(100),
+            probe_interval: Duration::from_millis(250),
+            hint_interval: Duration::from_millis(250),
+            anti_entropy_interval: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Bounds on what a node holds in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Client requests under way, coordinated or forwarded; one more is refused.
+    pub requests_max: usize,
+    /// Bytes of a value (4.1: objects under 1 MiB).
+    pub value_bytes_max: usize,
+    /// Bytes of a key.
+    pub key_bytes_max: usize,
+    /// Hints held for others, all owners together; one more is refused and its write does not count.
+    pub hints_max: usize,
+    /// Hints, or keys of anti-entropy, under way to one peer at once.
+    pub transfers_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_max: 4096,
+            value_bytes_max: 1 << 20,
+            key_bytes_max: 4096,
+            hints_max: 1_000_000,
+            transfers_max: 64,
+        }
+    }
+}
+
+/// One node's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// This node.
+    pub id: NodeId,
+    /// Names of all nodes; the place in the list is the [`NodeId`].
+    pub names: Vec<String>,
+    /// Replicas of a key.
+    pub n: u8,
+    /// Replies a read waits for.
+    pub r: u8,
+    /// Acknowledgements a write waits for.
+    pub w: u8,
+    /// Who counts.
+    pub quorum: Quorum,
+    /// Causality.
+    pub versions: Versioning,
+    /// Random tokens of each node on the ring (partition strategy 1).
+    pub tokens: u32,
+    /// Seeds the ring; equal on all nodes.
+    pub ring_seed: u64,
+    /// Seeds this node's own choices.
+    pub seed: u64,
+    /// Durations.
+    pub timing: Timing,
+    /// Memory.
+    pub limits: Limits,
+    /// A planted defect.
+    pub bug: Option<Bug>,
+}
+
+/// Settings that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// No node, or more than a cluster can name.
+    #[error("a cluster has 1 to 256 nodes, not {0}")]
+    Nodes(usize),
+    /// N is not 1..=nodes.
+    #[error("n = {n} replicas need at least as many nodes, and there are {nodes}: lower --n or raise --nodes")]
+    Replicas {
+        /// N.
+        n: u8,
+        /// Nodes.
+        nodes: usize,
+    },
+    /// R or W is not 1..=N.
+    #[error("{what} = {value} must be from 1 to n = {n}: a quorum larger than the replicas can never be met")]
+    QuorumSize {
+        /// `r` or `w`.
+        what: &'static str,
+        /// Its value.
+        value: u8,
+        /// N.
+        n: u8,
+    },
+}
+
+impl Config {
+    /// Refuses what can never work.
+    ///
+    /// # Errors
+    /// When nodes, N, R and W do not fit each other.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let nodes = self.names.len();
+        if nodes == 0 || nodes > 256 {
+            return Err(ConfigError::Nodes(nodes));
+        }
+        if self.n == 0 || usize::from(self.n) > nodes {
+            return Err(ConfigError::Replicas { n: self.n, nodes });
+        }
+        for (what, value) in [("r", self.r), ("w", self.w)] {
+            if value == 0 || value > self.n {
+                return Err(ConfigError::QuorumSize { what, value, n: self.n });
+            }
+        }
+        Ok(())
+    }
+}

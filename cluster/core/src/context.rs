@@ -1,0 +1,161 @@
+//! The opaque context of the client API (4.1): what a read hands out and a write hands back.
+//!
+//! It is checked when it comes back: it must be whole, of a version known here, made by a cluster of the same versioning and ring, and for the same key. Anything else is
+//! refused, because a wrong context taken for "nothing seen" makes siblings, and taken at its word loses writes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Versioning;
+use crate::ring::key_position;
+use crate::versions::VersionVector;
+
+const FORMAT: u8 = 1;
+const CRC_BYTES: usize = 4;
+
+/// The longest context that is looked at, as text.
+pub const CONTEXT_CHARS_MAX: usize = 48 * 1024;
+
+/// What a client has seen of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Context {
+    /// The causal past.
+    pub seen: VersionVector,
+    /// The greatest timestamp seen, for last-write-wins.
+    pub timestamp_max_us: Option<i64>,
+}
+
+/// Why a context is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContextError {
+    /// Not something that a read returned.
+    #[error("malformed context: {0}; hand back exactly what the read returned")]
+    Malformed(&'static str),
+    /// A context, but of another key, cluster or versioning.
+    #[error("foreign context: it belongs to another {0}")]
+    Foreign(&'static str),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    key: u128,
+    cluster: u64,
+    versioning: Versioning,
+    context: Context,
+}
+
+impl Context {
+    /// The text for a client.
+    pub fn encode(&self, key: &[u8], cluster: u64, versioning: Versioning) -> String {
+        let envelope = Envelope {
+            key: key_position(key),
+            cluster,
+            versioning,
+            context: self.clone(),
+        };
+        let mut bytes = vec![FORMAT];
+        bytes.extend(postcard::to_stdvec(&envelope).expect("a context is plain data"));
+        let crc = crc32fast::hash(&bytes);
+        bytes.extend(crc.to_le_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a client's text.
+    ///
+    /// # Errors
+    /// When it is damaged, or was made for another key, cluster or versioning.
+    pub fn decode(text: &str, key: &[u8], cluster: u64, versioning: Versioning) -> Result<Self, ContextError> {
+        if text.len() > CONTEXT_CHARS_MAX {
+            return Err(ContextError::Malformed("too long"));
+        }
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text.trim())
+            .map_err(|_| ContextError::Malformed("not base64"))?;
+        let body = checked_body(&bytes)?;
+        let (envelope, rest) =
+            postcard::take_from_bytes::<Envelope>(body).map_err(|_| ContextError::Malformed("cannot be decoded"))?;
+        if !rest.is_empty() {
+            return Err(ContextError::Malformed("trailing bytes"));
+        }
+        if envelope.cluster != cluster {
+            return Err(ContextError::Foreign("cluster"));
+        }
+        if envelope.key != key_position(key) {
+            return Err(ContextError::Foreign("key"));
+        }
+        if envelope.versioning != versioning {
+            return Err(ContextError::Foreign("versioning"));
+        }
+        Ok(envelope.context)
+    }
+}
+
+fn checked_body(bytes: &[u8]) -> Result<&[u8], ContextError> {
+    let (body, crc) = bytes
+        .split_last_chunk::<CRC_BYTES>()
+        .ok_or(ContextError::Malformed("too short"))?;
+    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
+        return Err(ContextError::Malformed("the checksum does not match"));
+    }
+    match body.split_first() {
+        Some((&FORMAT, rest)) => Ok(rest),
+        _ => Err(ContextError::Malformed("unknown format")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::NodeId;
+    use crate::versions::{Actor, Dot};
+
+    fn context() -> Context {
+        let mut seen = VersionVector::default();
+        seen.add(Dot {
+            actor: Actor {
+                node: NodeId(2),
+                epoch: 77,
+            },
+            counter: 5,
+        });
+        Context {
+            seen,
+            timestamp_max_us: Some(12),
+        }
+    }
+
+    #[test]
+    fn comes_back_as_it_was() {
+        let text = context().encode(b"k", 9, Versioning::Dvv);
+        assert_eq!(Context::decode(&text, b"k", 9, Versioning::Dvv), Ok(context()));
+    }
+
+    #[test]
+    fn a_foreign_context_is_told_from_a_malformed_one() {
+        let text = context().encode(b"k", 9, Versioning::Dvv);
+        let foreign = |key: &[u8], cluster, versioning| Context::decode(&text, key, cluster, versioning);
+        assert_eq!(foreign(b"other", 9, Versioning::Dvv), Err(ContextError::Foreign("key")));
+        assert_eq!(foreign(b"k", 8, Versioning::Dvv), Err(ContextError::Foreign("cluster")));
+        assert_eq!(
+            foreign(b"k", 9, Versioning::Lww),
+            Err(ContextError::Foreign("versioning"))
+        );
+    }
+
+    #[test]
+    fn every_damaged_character_is_noticed() {
+        let text = context().encode(b"k", 9, Versioning::Dvv);
+        for at in 0..text.len() {
+            let mut damaged = text.clone().into_bytes();
+            damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+            let damaged = String::from_utf8(damaged).expect("ascii");
+            assert!(
+                Context::decode(&damaged, b"k", 9, Versioning::Dvv).is_err(),
+                "damage at {at} went unnoticed"
+            );
+        }
+        assert!(Context::decode("", b"k", 9, Versioning::Dvv).is_err());
+        assert!(Context::decode("not a context!", b"k", 9, Versioning::Dvv).is_err());
+    }
+}

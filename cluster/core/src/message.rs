@@ -1,0 +1,121 @@
+//! What nodes say to each other. Any of it may be lost, late, duplicated or reordered; nothing here relies on the contrary.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{Failure, NodeId};
+use crate::context::Context;
+use crate::ring::RangeId;
+use crate::versions::KeyState;
+
+/// Names a request between two nodes; unique across the lives of the asking node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Tag(pub u64);
+
+/// A message from one node to another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Message {
+    /// Join this state into yours, and answer once it is durable.
+    Store {
+        /// To be found again in the answer.
+        tag: Tag,
+        /// The key.
+        key: Vec<u8>,
+        /// The whole state that the sender holds.
+        state: KeyState,
+        /// You are a fallback for this node: keep it in the hint store, and hand it over (4.6).
+        hint_for: Option<NodeId>,
+    },
+    /// It is durable here.
+    Stored {
+        /// Of the [`Message::Store`].
+        tag: Tag,
+    },
+    /// It was refused (the hint store is full).
+    StoreRefused {
+        /// Of the [`Message::Store`].
+        tag: Tag,
+    },
+    /// What do you hold of this key?
+    Fetch {
+        /// To be found again in the answer.
+        tag: Tag,
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// This, durably; an empty state if nothing.
+    Fetched {
+        /// Of the [`Message::Fetch`].
+        tag: Tag,
+        /// All of it.
+        state: KeyState,
+    },
+    /// Coordinate this write for me: I am not among the key's replicas (4.5).
+    Forward {
+        /// To be found again in the answer.
+        tag: Tag,
+        /// The write.
+        put: ForwardedPut,
+    },
+    /// How the forwarded write came out.
+    Forwarded {
+        /// Of the [`Message::Forward`].
+        tag: Tag,
+        /// None if it was stored.
+        failure: Option<Failure>,
+    },
+    /// Are you there?
+    Ping {
+        /// To be found again in the answer.
+        tag: Tag,
+    },
+    /// Yes.
+    Pong {
+        /// Of the [`Message::Ping`].
+        tag: Tag,
+    },
+    /// These are my digests of the ranges that both of us are replicas of (4.7).
+    Digests {
+        /// Range and digest, for every range in common.
+        ranges: Vec<(RangeId, u128)>,
+    },
+    /// The keys that I hold of a range that differs, after a key, in order.
+    RangeKeys {
+        /// The range.
+        range: RangeId,
+        /// Exclusive; none = from the first.
+        after: Option<Vec<u8>>,
+        /// Key and digest of its state.
+        keys: Vec<(Vec<u8>, u128)>,
+        /// Whether the list ends here because it is full, not because the range does.
+        more: bool,
+    },
+    /// Go on with the range after this key.
+    ListRange {
+        /// The range.
+        range: RangeId,
+        /// Exclusive.
+        after: Vec<u8>,
+    },
+    /// Send me your states of these keys (as [`Message::Store`] without need of an answer).
+    Want {
+        /// The keys.
+        keys: Vec<Vec<u8>>,
+    },
+}
+
+/// A client's write on its way to a coordinator.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ForwardedPut {
+    /// The key.
+    pub key: Vec<u8>,
+    /// None for a tombstone.
+    pub value: Option<Arc<[u8]>>,
+    /// What the client had seen.
+    pub context: Context,
+    /// Replicas to write.
+    pub n: u8,
+    /// Acknowledgements to wait for.
+    pub w: u8,
+}

@@ -1,0 +1,190 @@
+//! Reads (4.5, 5): ask N, wait for R, return every causally maximal version, then repair who was behind.
+
+use std::collections::BTreeMap;
+
+use super::{Held, Node, OpId, Origin, Purpose, Target, Timer};
+use crate::api::{Effect, Failure, NodeId, Reply, RequestId};
+use crate::context::Context;
+use crate::message::{Message, Tag};
+use crate::versions::KeyState;
+
+/// A read that this node coordinates.
+#[derive(Debug)]
+pub(super) struct GetOp {
+    request: RequestId,
+    key: Vec<u8>,
+    r: usize,
+    targets: Vec<Target>,
+    replies: BTreeMap<NodeId, KeyState>,
+    tags: Vec<Tag>,
+    answered: bool,
+    deadline_ns: u64,
+}
+
+impl Node {
+    pub(super) fn client_get(&mut self, id: RequestId, key: Vec<u8>, r: Option<u8>, n: Option<u8>) {
+        let checked = self
+            .checked_key(&key)
+            .and_then(|()| self.checked_quorum(n, r, self.config.r));
+        match checked {
+            Ok((n, r)) => self.coordinate_get(id, key, usize::from(r), n),
+            Err(failure) => self.fail(Origin::Client(id), failure),
+        }
+    }
+
+    fn coordinate_get(&mut self, request: RequestId, key: Vec<u8>, r: usize, n: u8) {
+        self.counters.gets += 1;
+        let targets = self.choose_targets(&key, n);
+        let op = self.new_op();
+        let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
+        let get = GetOp {
+            request,
+            key: key.clone(),
+            r,
+            targets: targets.clone(),
+            replies: BTreeMap::new(),
+            tags: Vec::new(),
+            answered: false,
+            deadline_ns,
+        };
+        self.gets.insert(op, get);
+        for target in targets {
+            self.send_fetch(op, &key, target.node);
+        }
+    }
+
+    fn send_fetch(&mut self, op: OpId, key: &[u8], node: NodeId) {
+        if node == self.config.id {
+            let state = self.view(key);
+            return self.when_durable(key, Held::GetIsLocal(op, state));
+        }
+        let key = key.to_vec();
+        let tag = self.ask(node, Purpose::Get(op), |tag| Message::Fetch { tag, key });
+        if let Some(get) = self.gets.get_mut(&op) {
+            get.tags.push(tag);
+        }
+    }
+
+    pub(super) fn get_answered(&mut self, op: OpId, from: NodeId, state: KeyState) {
+        let Some(get) = self.gets.get_mut(&op) else { return };
+        get.replies.insert(from, state);
+        for target in get.targets.iter_mut().filter(|target| target.node == from) {
+            target.done = true;
+        }
+        if get.replies.len() >= get.r && !get.answered {
+            get.answered = true;
+            self.answer_get(op);
+            self.set_timer(self.config.timing.repair_delay, Timer::Repair(op));
+        }
+        if self
+            .gets
+            .get(&op)
+            .is_some_and(|get| get.answered && get.targets.iter().all(|target| target.done))
+        {
+            self.repair(op);
+        }
+    }
+
+    fn answer_get(&mut self, op: OpId) {
+        let Some(get) = self.gets.get(&op) else { return };
+        let merged = self.merge(get.replies.values());
+        let values: Vec<Vec<u8>> = merged
+            .versions()
+            .iter()
+            .filter_map(|version| version.value.as_ref().map(|value| value.to_vec()))
+            .collect();
+        let context = (!merged.is_empty()).then(|| self.context_of(&get.key, &merged));
+        let request = get.request;
+        if values.len() > 1 {
+            self.counters.siblings_read += 1;
+        }
+        self.out.push(Effect::Reply {
+            request,
+            reply: Reply::Got { values, context },
+        });
+    }
+
+    fn context_of(&self, key: &[u8], state: &KeyState) -> String {
+        let context = Context {
+            seen: state.context(),
+            timestamp_max_us: state.timestamp_max_us(),
+        };
+        context.encode(key, self.config.ring_seed, self.config.versions)
+    }
+
+    fn merge<'a>(&self, states: impl Iterator<Item = &'a KeyState>) -> KeyState {
+        states.fold(KeyState::default(), |mut merged, state| {
+            merged.join(state, self.config.versions);
+            merged
+        })
+    }
+
+    /// A target has not answered: somebody else is asked (sloppy), or it is asked again.
+    pub(super) fn get_overdue(&mut self, op: OpId, peer: NodeId) {
+        let Some(get) = self.gets.get(&op) else { return };
+        if get.answered || !get.targets.iter().any(|target| target.node == peer && !target.done) {
+            return;
+        }
+        let key = get.key.clone();
+        let node = match self.choose_substitute(&key, &get.targets, peer) {
+            Some(substitute) => {
+                if let Some(get) = self.gets.get_mut(&op) {
+                    get.targets.push(substitute);
+                }
+                substitute.node
+            }
+            None => {
+                self.counters.resends += 1;
+                peer
+            }
+        };
+        self.send_fetch(op, &key, node);
+    }
+
+    /// The read is over: replicas that answered with less than all of it get the rest (read repair, 5).
+    pub(super) fn repair(&mut self, op: OpId) {
+        let Some(get) = self.end_get(op) else { return };
+        let merged = self.merge(get.replies.values());
+        for (&node, state) in &get.replies {
+            if *state != merged && self.is_replica(node, &get.key) {
+                self.counters.read_repairs += 1;
+                self.send_repair(node, &get.key, &merged);
+            }
+        }
+    }
+
+    /// Gives a replica a state that it may lack; nobody waits for the answer.
+    pub(super) fn send_repair(&mut self, node: NodeId, key: &[u8], state: &KeyState) {
+        if node == self.config.id {
+            self.join_row(&super::Place::Data, key, state);
+            return;
+        }
+        let tag = self.new_tag();
+        let message = Message::Store {
+            tag,
+            key: key.to_vec(),
+            state: state.clone(),
+            hint_for: None,
+        };
+        self.emit_when_durable(key, Effect::Send { to: node, message });
+    }
+
+    fn end_get(&mut self, op: OpId) -> Option<GetOp> {
+        let get = self.gets.remove(&op)?;
+        self.timers.cancel(get.deadline_ns, Timer::Deadline(op));
+        self.forget_questions(&get.tags);
+        Some(get)
+    }
+
+    /// The time allowed for a coordinated request is over.
+    pub(super) fn deadline(&mut self, op: OpId) {
+        self.put_deadline(op);
+        self.forward_deadline(op);
+        let Some(get) = self.end_get(op) else { return };
+        if !get.answered {
+            self.counters.get_quorum_failures += 1;
+            let why = format!("{} of r = {} replicas answered in time", get.replies.len(), get.r);
+            self.fail(Origin::Client(get.request), Failure::Unavailable(why));
+        }
+    }
+}

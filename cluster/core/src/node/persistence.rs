@@ -1,0 +1,120 @@
+//! Persist before promise: what reveals or vouches for a row waits for the batch that writes it.
+//!
+//! All writes of one step of the node make one batch with a name. Whatever would let the world know of them (an ack, an answer to a read, a copy
+//! sent to a peer) is held under that name and released by the completed persist. So a crash can only forget what nobody was told:
+//! in particular a dot that leaves the node can never be made again.
+
+use std::collections::BTreeMap;
+
+use crate::api::{Effect, PersistId, Write};
+use crate::versions::KeyState;
+
+/// What waits for a persist.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// To be emitted as it is.
+    Effect(Effect),
+    /// A coordinated put whose local write this is.
+    PutIsLocal(super::OpId),
+    /// A coordinated get, with what this node itself holds.
+    GetIsLocal(super::OpId, KeyState),
+}
+
+#[derive(Debug)]
+pub(super) struct Persistence {
+    /// The name that the batch under construction will have.
+    next: PersistId,
+    completed: Option<PersistId>,
+    batch: Vec<Write>,
+    /// With the bug `ack-before-durable`: rows that nothing waits for, to be written some time later.
+    late: Option<Vec<Write>>,
+    held: BTreeMap<PersistId, Vec<Held>>,
+    /// For each key with rows on their way to disk, the last batch that has one.
+    unsynced: BTreeMap<Vec<u8>, PersistId>,
+    keys_by_batch: BTreeMap<PersistId, Vec<Vec<u8>>>,
+}
+
+impl Persistence {
+    /// `late` plants the bug `ack-before-durable`.
+    pub fn new(late: bool) -> Self {
+        Self {
+            next: PersistId(1),
+            completed: None,
+            batch: Vec::new(),
+            late: late.then(Vec::new),
+            held: BTreeMap::new(),
+            unsynced: BTreeMap::new(),
+            keys_by_batch: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a write to the batch under construction; `key` is the client's key that it belongs to, if any.
+    pub fn write(&mut self, key: Option<&[u8]>, write: Write) {
+        match (key, &mut self.late) {
+            (Some(_), Some(late)) => late.push(write),
+            (Some(key), None) => {
+                self.batch.push(write);
+                self.unsynced.insert(key.to_vec(), self.next);
+                self.keys_by_batch.entry(self.next).or_default().push(key.to_vec());
+            }
+            (None, _) => self.batch.push(write),
+        }
+    }
+
+    /// Moves what the bug `ack-before-durable` held back into the batch under construction.
+    pub fn flush_late(&mut self) {
+        if let Some(late) = &mut self.late {
+            self.batch.append(late);
+        }
+    }
+
+    /// Holds something until every row of the key is on disk, or gives it back if that is so already.
+    pub fn hold_for_key(&mut self, key: &[u8], held: Held) -> Option<Held> {
+        match self.unsynced.get(key) {
+            None => Some(held),
+            Some(&id) => {
+                self.held.entry(id).or_default().push(held);
+                None
+            }
+        }
+    }
+
+    /// Whether rows of the key are still on their way to disk.
+    pub fn is_unsynced(&self, key: &[u8]) -> bool {
+        self.unsynced.contains_key(key)
+    }
+
+    /// Closes the batch under construction.
+    pub fn take_batch(&mut self) -> Option<(PersistId, Vec<Write>)> {
+        if self.batch.is_empty() {
+            return None;
+        }
+        let id = self.next;
+        self.next = PersistId(id.0 + 1);
+        Some((id, std::mem::take(&mut self.batch)))
+    }
+
+    /// This batch and all before it are on disk; returns what was held for them, in order.
+    pub fn complete(&mut self, id: PersistId) -> Vec<Held> {
+        self.completed = self.completed.max(Some(id));
+        let later = self.keys_by_batch.split_off(&PersistId(id.0 + 1));
+        for key in std::mem::replace(&mut self.keys_by_batch, later)
+            .into_values()
+            .flatten()
+        {
+            if self.unsynced.get(&key).is_some_and(|last| *last <= id) {
+                self.unsynced.remove(&key);
+            }
+        }
+        let later = self.held.split_off(&PersistId(id.0 + 1));
+        std::mem::replace(&mut self.held, later)
+            .into_values()
+            .flatten()
+            .collect()
+    }
+
+    /// Batches that were handed out and have not completed.
+    pub fn under_way(&self) -> u64 {
+        self.next.0 - 1 - self.completed.map_or(0, |id| id.0)
+    }
+}

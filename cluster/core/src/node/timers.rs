@@ -1,0 +1,64 @@
+//! The node's alarm clock: many alarms, one [`SetTimer`](crate::api::Effect::SetTimer) for the earliest.
+
+use std::collections::BTreeSet;
+
+use super::OpId;
+use crate::message::Tag;
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A peer has not answered this message in time.
+    Answer(Tag),
+    /// A coordinated request must be answered now.
+    Deadline(OpId),
+    /// A read has waited long enough for late repliers.
+    Repair(OpId),
+    /// Try the suspected peers again.
+    Probe,
+    /// Deliver hints.
+    Hints,
+    /// Compare digests with a peer.
+    AntiEntropy,
+    /// Write what the bug `ack-before-durable` held back.
+    LateFlush,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    alarms: BTreeSet<(u64, Timer)>,
+    announced: Option<u64>,
+}
+
+impl Timers {
+    pub fn set(&mut self, at_ns: u64, timer: Timer) {
+        self.alarms.insert((at_ns, timer));
+    }
+
+    pub fn cancel(&mut self, at_ns: u64, timer: Timer) {
+        self.alarms.remove(&(at_ns, timer));
+    }
+
+    /// The earliest alarm that is due, taken out.
+    pub fn pop_due(&mut self, now_ns: u64) -> Option<Timer> {
+        let &(at, timer) = self.alarms.first()?;
+        if at > now_ns {
+            return None;
+        }
+        self.alarms.pop_first();
+        Some(timer)
+    }
+
+    /// The earliest alarm, if the driver does not know it yet.
+    pub fn announcement(&mut self) -> Option<u64> {
+        let earliest = self.alarms.first().map(|(at, _)| *at);
+        let news = if earliest == self.announced { None } else { earliest };
+        self.announced = earliest;
+        news
+    }
+
+    /// The driver's alarm went off: whatever is next must be announced again.
+    pub fn forget_announcement(&mut self) {
+        self.announced = None;
+    }
+}

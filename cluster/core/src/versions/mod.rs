@@ -1,0 +1,132 @@
+//! What a key's versions are, and how they join (4.4).
+//!
+//! The state of a key is a set of versions none of which knows another. Joining two states keeps what neither side has superseded: it is
+//! commutative, associative and idempotent, so replicas that have exchanged their states agree, in whatever order they did.
+//!
+//! **Causality** is kept by dotted version vectors (Preguiça, Baquero, Almeida, Fonte, Gonçalves: *Dotted Version Vectors*, 2010). A version is a
+//! [`Dot`], the event that made it, and a [`VersionVector`], its causal past. One version supersedes another iff its past
+//! contains the other's dot. A vector can say "all dots of this actor up to c" only if no replica can know (actor, c) without knowing (actor, c-1)
+//! or something that supersedes it. Two rules make that so:
+//! 1. what travels between nodes is always the whole state of a key, never a single version;
+//! 2. an [`Actor`] is bound to one row of one node's disk for as long as that row exists. A node that has lost or handed over its row starts a
+//!    new epoch, that is a new actor, instead of going on counting where it cannot remember (riak_kv#679, #1643).
+//!
+//! **Last write wins** keeps the one version with the greatest (timestamp, dot).
+
+pub mod clock;
+mod vector;
+
+use std::sync::Arc;
+
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+
+pub use vector::{Actor, Dot, VersionVector};
+
+use crate::config::Versioning;
+
+/// One version of a key's value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Version {
+    /// The event that made it; no other version ever has it.
+    pub dot: Dot,
+    /// What its writer had seen. Empty under last-write-wins.
+    pub past: VersionVector,
+    /// When it was made, microseconds since the Unix epoch, by its coordinator's wall clock but never before what its writer had seen.
+    pub timestamp_us: i64,
+    /// The value; none for a tombstone.
+    pub value: Option<Arc<[u8]>>,
+}
+
+/// All versions of one key that one place holds: none supersedes another, sorted by dot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KeyState {
+    versions: Vec<Version>,
+}
+
+impl KeyState {
+    /// The versions, sorted by dot.
+    pub fn versions(&self) -> &[Version] {
+        &self.versions
+    }
+
+    /// Whether nothing at all is known of the key, not even a tombstone.
+    pub fn is_empty(&self) -> bool {
+        self.versions.is_empty()
+    }
+
+    /// Takes over what `other` has and this has not superseded, and drops what `other` has superseded.
+    pub fn join(&mut self, other: &KeyState, versioning: Versioning) {
+        for version in &other.versions {
+            if !self.versions.iter().any(|own| own.dot == version.dot) {
+                self.versions.push(version.clone());
+            }
+        }
+        self.normalise(versioning);
+    }
+
+    /// Adds a new version, which may supersede some of those held.
+    pub fn insert(&mut self, version: Version, versioning: Versioning) {
+        self.versions.push(version);
+        self.normalise(versioning);
+    }
+
+    /// The past of a writer who has seen this state: every dot in it and everything these have superseded.
+    pub fn context(&self) -> VersionVector {
+        let mut context = VersionVector::default();
+        for version in &self.versions {
+            context.join(&version.past);
+            context.add(version.dot);
+        }
+        context
+    }
+
+    /// The greatest timestamp held.
+    pub fn timestamp_max_us(&self) -> Option<i64> {
+        self.versions.iter().map(|version| version.timestamp_us).max()
+    }
+
+    /// Bytes of values and clocks, about.
+    pub fn bytes(&self) -> usize {
+        let of = |v: &Version| v.value.as_ref().map_or(0, |value| value.len()) + 32 + 16 * v.past.len();
+        self.versions.iter().map(of).sum()
+    }
+
+    /// A digest of the key with this state: equal iff the versions are (up to MD5 collisions).
+    pub fn digest(&self, key: &[u8]) -> u128 {
+        let mut hash = Md5::new();
+        hash.update((key.len() as u64).to_le_bytes());
+        hash.update(key);
+        for version in &self.versions {
+            hash.update(version.dot.actor.node.0.to_le_bytes());
+            hash.update(version.dot.actor.epoch.to_le_bytes());
+            hash.update(version.dot.counter.to_le_bytes());
+            hash.update(version.timestamp_us.to_le_bytes());
+        }
+        u128::from_le_bytes(hash.finalize().into())
+    }
+
+    fn normalise(&mut self, versioning: Versioning) {
+        match versioning {
+            Versioning::Dvv => self.drop_superseded(),
+            Versioning::Lww => self.keep_newest(),
+        }
+        self.versions.sort_by_key(|version| version.dot);
+    }
+
+    fn drop_superseded(&mut self) {
+        let superseded: Vec<bool> = self
+            .versions
+            .iter()
+            .map(|v| self.versions.iter().any(|other| other.past.contains(v.dot)))
+            .collect();
+        let mut superseded = superseded.into_iter();
+        self.versions.retain(|_| !superseded.next().unwrap_or(false));
+    }
+
+    fn keep_newest(&mut self) {
+        if let Some(newest) = self.versions.iter().map(|v| (v.timestamp_us, v.dot)).max() {
+            self.versions.retain(|v| (v.timestamp_us, v.dot) == newest);
+        }
+    }
+}

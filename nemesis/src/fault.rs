@@ -1,0 +1,163 @@
+//! The kinds of fault, each fully resolved to nodes and links.
+
+use serde::{Deserialize, Serialize};
+
+/// A directed link between two nodes: what `from` sends to `to`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Link {
+    /// The sender's name.
+    pub from: String,
+    /// The receiver's name.
+    pub to: String,
+}
+
+/// The pattern by which a partition cuts the links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// Two random halves.
+    Halves,
+    /// One node against all others.
+    Single,
+    /// A random minority against the majority, of any size.
+    MajorityMinority,
+    /// Every node sees a majority, no two nodes the same one (Jepsen's majorities-ring).
+    MajoritiesRing,
+    /// Two halves joined by one node that sees both.
+    Bridge,
+    /// One direction only: some nodes are heard by nobody else, but hear all.
+    OneWay,
+}
+
+/// One fault. Durations are in the plan, not here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Fault {
+    /// The links carry nothing.
+    Partition {
+        /// How they were chosen.
+        shape: Shape,
+        /// The directed links that are cut.
+        links: Vec<Link>,
+    },
+    /// SIGKILL at once; started again from disk at the end.
+    Kill {
+        /// Whom.
+        nodes: Vec<String>,
+    },
+    /// SIGSTOP; SIGCONT at the end.
+    Pause {
+        /// Whom.
+        nodes: Vec<String>,
+    },
+    /// The wall clock jumps, and jumps back at the end.
+    ClockBump {
+        /// Whose.
+        nodes: Vec<String>,
+        /// By how much, negative for backwards.
+        offset_ms: i64,
+    },
+    /// The wall clock runs fast or slow; set right at the end.
+    ClockDrift {
+        /// Whose.
+        nodes: Vec<String>,
+        /// Parts per million: 1,000,000 runs at double speed, -500,000 at half.
+        rate_ppm: i64,
+    },
+    /// The links deliver late.
+    SlowLink {
+        /// Which.
+        links: Vec<Link>,
+        /// Added to each chunk.
+        delay_ms: u64,
+        /// A uniform 0..=jitter on top; order is kept.
+        jitter_ms: u64,
+    },
+}
+
+/// What a fault works on. Two faults of different classes may be active on a node at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Links: partition, slow link.
+    Network,
+    /// Processes: kill, pause.
+    Process,
+    /// Wall clocks: bump, drift.
+    Clock,
+}
+
+impl Fault {
+    /// The name of its kind, as in plans, histories (`start-KIND`) and evidence.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fault::Partition { .. } => "partition",
+            Fault::Kill { .. } => "kill",
+            Fault::Pause { .. } => "pause",
+            Fault::ClockBump { .. } => "clock-bump",
+            Fault::ClockDrift { .. } => "clock-drift",
+            Fault::SlowLink { .. } => "slow-link",
+        }
+    }
+
+    /// What it works on.
+    pub fn class(&self) -> Class {
+        match self {
+            Fault::Partition { .. } | Fault::SlowLink { .. } => Class::Network,
+            Fault::Kill { .. } | Fault::Pause { .. } => Class::Process,
+            Fault::ClockBump { .. } | Fault::ClockDrift { .. } => Class::Clock,
+        }
+    }
+
+    /// The directed links it works on; none for other classes than [`Class::Network`].
+    pub fn links(&self) -> &[Link] {
+        match self {
+            Fault::Partition { links, .. } | Fault::SlowLink { links, .. } => links,
+            _ => &[],
+        }
+    }
+
+    /// The nodes it names itself; none for [`Class::Network`], whose faults name links.
+    pub fn own_nodes(&self) -> &[String] {
+        match self {
+            Fault::Kill { nodes }
+            | Fault::Pause { nodes }
+            | Fault::ClockBump { nodes, .. }
+            | Fault::ClockDrift { nodes, .. } => nodes,
+            Fault::Partition { .. } | Fault::SlowLink { .. } => &[],
+        }
+    }
+
+    /// Every node it touches, the ends of its links included, in the order of `all`.
+    pub fn nodes(&self, all: &[String]) -> Vec<String> {
+        let touches = |node: &&String| {
+            self.own_nodes().contains(node) || self.links().iter().any(|l| l.from == **node || l.to == **node)
+        };
+        all.iter().filter(touches).cloned().collect()
+    }
+}
+
+impl PlannedFault {
+    /// When it is healed, ms since the run began.
+    pub fn end_ms(&self) -> u64 {
+        self.at_ms.saturating_add(self.for_ms)
+    }
+
+    /// Whether both are in force at some moment; one that starts when the other ends does not overlap it.
+    pub fn overlaps(&self, other: &PlannedFault) -> bool {
+        self.at_ms < other.end_ms() && other.at_ms < self.end_ms()
+    }
+}
+
+/// A fault with its place in time, ms since the run began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFault {
+    /// Unique in the plan, from 1.
+    pub id: u64,
+    /// When it starts.
+    pub at_ms: u64,
+    /// How long it lasts.
+    pub for_ms: u64,
+    /// What it does.
+    #[serde(flatten)]
+    pub fault: Fault,
+}

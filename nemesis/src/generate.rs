@@ -1,0 +1,555 @@
+//! Plans from a seed: the same seed, nodes, spec and schedule give the same plan for ever.
+//!
+//! Faults follow each other with quiet gaps between them; about every second one starts while the one before is
+//! still in force, if it is of another class (network, process, clock). What would come out too uneven by pure chance is
+//! drawn from bags: kinds and their ways (all before any repeats), lengths and gaps (short, middle, long), overlaps.
+//!
+//! A fault that could not be proved is not planned: a clock is not set while its node is dead or frozen, since nobody could
+//! answer for it, and links are hurt only if someone is there to use them for at least half of the time.
+
+use std::collections::BTreeMap;
+
+use crate::draw::{Bag, Draw};
+use crate::fault::{Class, Fault, PlannedFault};
+use crate::plan::Plan;
+use crate::shape::links_touching;
+use crate::spec::{ClockChange, Kind, NemesisSpec, Refinement};
+use crate::target::{Target, TargetError};
+
+/// When faults may be in force, and how densely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The first fault starts here, ms since the run began.
+    pub start_ms: u64,
+    /// All faults are healed by then.
+    pub end_ms: u64,
+    /// Mean quiet gap between faults that do not overlap; each is 0.5 to 1.5 of it.
+    pub interval_ms: u64,
+    /// Mean length of a fault; each is 0.5 to 1.5 of it.
+    pub duration_ms: u64,
+}
+
+impl Schedule {
+    /// The usual schedule of a run: quiet for its first and last two seconds (a tenth each of a short run), and
+    /// dense enough that every kind of fault comes up once in a run of 30 seconds, or as near to it as a shorter one allows.
+    pub fn for_run(time_limit_ms: u64) -> Self {
+        let quiet_ms = (time_limit_ms / 10).min(2000);
+        let window_ms = time_limit_ms - 2 * quiet_ms;
+        let duration_ms = (window_ms / 10).clamp(500, 2500);
+        let interval_ms = duration_ms * 14 / 25;
+        Self {
+            start_ms: quiet_ms,
+            end_ms: time_limit_ms - quiet_ms,
+            interval_ms,
+            duration_ms,
+        }
+    }
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GenerateError {
+    /// A refinement names someone who is not there.
+    #[error("in the nemesis list, {kind}: {source}")]
+    Target {
+        /// The kind refined.
+        kind: Kind,
+        /// Why.
+        source: TargetError,
+    },
+    /// Every kind asked for needs more nodes.
+    #[error("none of the faults '{spec}' is possible with {nodes} node(s): use more nodes, or other faults")]
+    NothingPossible {
+        /// What was asked for.
+        spec: NemesisSpec,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// Not even one fault fits.
+    #[error("no fault fits between {} ms and {} ms at a mean length of {} ms: run longer",
+        schedule.start_ms, schedule.end_ms, schedule.duration_ms)]
+    NoTime {
+        /// The schedule.
+        schedule: Schedule,
+    },
+}
+
+/// Makes a plan. Kinds that the cluster is too small for are left out.
+///
+/// # Errors
+/// When a refinement names an unknown node, nothing that was asked for is possible, or no fault fits into the time.
+pub fn generate(seed: u64, nodes: &[String], spec: &NemesisSpec, schedule: Schedule) -> Result<Plan, GenerateError> {
+    if spec.is_none() {
+        return Ok(Plan {
+            seed,
+            faults: Vec::new(),
+        });
+    }
+    let ways = possible(nodes, spec)?;
+    if ways.is_empty() {
+        return Err(GenerateError::NothingPossible {
+            spec: spec.clone(),
+            nodes: nodes.len(),
+        });
+    }
+    let generator = Generator {
+        draw: Draw::new(seed),
+        nodes,
+        schedule,
+        kinds: Bag::new(ways.keys().copied().collect()),
+        ways: ways.into_iter().map(|(kind, ways)| (kind, Bag::new(ways))).collect(),
+        lengths: Bag::new(vec![0, 1, 2]),
+        gaps: Bag::new(vec![0, 1, 2]),
+        overlaps: Bag::new(vec![true, false]),
+        faults: Vec::new(),
+    };
+    let faults = generator.run();
+    if faults.is_empty() {
+        Err(GenerateError::NoTime { schedule })
+    } else {
+        Ok(Plan { seed, faults })
+    }
+}
+
+/// For each kind asked for, the ways in which this cluster can have it; kinds without any are left out.
+fn possible(nodes: &[String], spec: &NemesisSpec) -> Result<BTreeMap<Kind, Vec<Refinement>>, GenerateError> {
+    let mut possible = BTreeMap::new();
+    for kind in spec.kinds() {
+        let mut ways = Vec::new();
+        for way in spec.refinements(kind) {
+            let fits = match &way {
+                Refinement::Shape(shape) => nodes.len() >= shape.nodes_min(),
+                Refinement::Clock(_) => !nodes.is_empty(),
+                Refinement::Target(target) => match target.check(nodes) {
+                    Ok(()) => kind != Kind::Slow || nodes.len() >= 2,
+                    Err(TargetError::TooFewNodes { .. }) => false,
+                    Err(source) => return Err(GenerateError::Target { kind, source }),
+                },
+            };
+            if fits {
+                ways.push(way);
+            }
+        }
+        if !ways.is_empty() {
+            possible.insert(kind, ways);
+        }
+    }
+    Ok(possible)
+}
+
+fn class_of(kind: Kind) -> Class {
+    match kind {
+        Kind::Partition | Kind::Slow => Class::Network,
+        Kind::Kill | Kind::Pause => Class::Process,
+        Kind::Clock => Class::Clock,
+    }
+}
+
+struct Generator<'a> {
+    draw: Draw,
+    nodes: &'a [String],
+    schedule: Schedule,
+    kinds: Bag<Kind>,
+    ways: BTreeMap<Kind, Bag<Refinement>>,
+    lengths: Bag<u64>,
+    gaps: Bag<u64>,
+    overlaps: Bag<bool>,
+    faults: Vec<PlannedFault>,
+}
+
+impl Generator<'_> {
+    fn run(mut self) -> Vec<PlannedFault> {
+        loop {
+            let length_ms = around(self.schedule.duration_ms, &mut self.lengths, &mut self.draw).max(1);
+            let wants_overlap = self.overlaps.next(&mut self.draw) == Some(true);
+            let next = match wants_overlap.then(|| self.overlapping(length_ms)).flatten() {
+                Some(fault) => Some(fault),
+                None => self.after_a_gap(length_ms),
+            };
+            match next {
+                Some(fault) => self.faults.push(fault),
+                None => return self.faults,
+            }
+        }
+    }
+
+    /// A fault that starts in the middle half of the last one, of the first kind in the bag that may.
+    fn overlapping(&mut self, length_ms: u64) -> Option<PlannedFault> {
+        let last = self.faults.last()?;
+        let at_ms = last.at_ms + self.draw.between(last.for_ms / 4, last.for_ms * 3 / 4);
+        let for_ms = self.fit(at_ms, length_ms)?;
+        let active = |fault: &&PlannedFault| fault.end_ms() > at_ms;
+        let taken: Vec<Class> = self
+            .faults
+            .iter()
+            .filter(active)
+            .map(|fault| fault.fault.class())
+            .collect();
+        let kinds = self.kinds.peek(&mut self.draw).to_vec();
+        for (place, kind) in kinds
+            .into_iter()
+            .enumerate()
+            .filter(|(_, kind)| !taken.contains(&class_of(*kind)))
+        {
+            let candidate = self.candidate(kind, at_ms, for_ms)?;
+            if all_provable(&self.faults, &candidate) {
+                self.accept(place);
+                return Some(candidate);
+            }
+        }
+        None
+    }
+
+    /// A fault of the next kind, once all is healed and a quiet gap has passed.
+    fn after_a_gap(&mut self, length_ms: u64) -> Option<PlannedFault> {
+        let at_ms = match self.faults.iter().map(PlannedFault::end_ms).max() {
+            None => self.schedule.start_ms,
+            Some(healed_ms) => healed_ms + around(self.schedule.interval_ms, &mut self.gaps, &mut self.draw),
+        };
+        let for_ms = self.fit(at_ms, length_ms)?;
+        let kind = *self.kinds.peek(&mut self.draw).first()?;
+        let candidate = self.candidate(kind, at_ms, for_ms)?;
+        self.accept(0);
+        Some(candidate)
+    }
+
+    /// The length, cut to what is left of the time; none if that is less than half of the mean.
+    fn fit(&self, at_ms: u64, length_ms: u64) -> Option<u64> {
+        let left_ms = self.schedule.end_ms.checked_sub(at_ms)?;
+        let least_ms = (self.schedule.duration_ms / 2).max(1);
+        (left_ms >= least_ms).then(|| length_ms.min(left_ms))
+    }
+
+    /// A fault of this kind, in the next of its ways.
+    fn candidate(&mut self, kind: Kind, at_ms: u64, for_ms: u64) -> Option<PlannedFault> {
+        let way = self.ways.get_mut(&kind)?.peek(&mut self.draw).first()?.clone();
+        let fault = self.fault(kind, &way, for_ms)?;
+        Some(PlannedFault {
+            id: self.faults.len() as u64 + 1,
+            at_ms,
+            for_ms,
+            fault,
+        })
+    }
+
+    /// Takes the kind at `place` of its bag, and the way that its candidate was made in.
+    fn accept(&mut self, place: usize) {
+        let ways = self.kinds.take(place).and_then(|kind| self.ways.get_mut(&kind));
+        ways.and_then(|ways| ways.take(0));
+    }
+
+    fn fault(&mut self, kind: Kind, way: &Refinement, for_ms: u64) -> Option<Fault> {
+        let (nodes, draw) = (self.nodes, &mut self.draw);
+        Some(match (kind, way) {
+            (Kind::Partition, Refinement::Shape(shape)) => Fault::Partition {
+                shape: *shape,
+                links: shape.cut(nodes, draw)?,
+            },
+            (Kind::Kill, Refinement::Target(target)) => Fault::Kill {
+                nodes: target.resolve(nodes, draw).ok()?,
+            },
+            (Kind::Pause, Refinement::Target(target)) => Fault::Pause {
+                nodes: target.resolve(nodes, draw).ok()?,
+            },
+            (Kind::Slow, Refinement::Target(target)) => {
+                let links = links_touching(&target.resolve(nodes, draw).ok()?, nodes);
+                let delay_ms = draw.between(20, 400);
+                Fault::SlowLink {
+                    links,
+                    delay_ms,
+                    jitter_ms: 2 * draw.between(0, delay_ms / 4),
+                }
+            }
+            (Kind::Clock, Refinement::Clock(change)) => {
+                let target = if draw.coin() { Target::Minority } else { Target::One };
+                let target = if target.check(nodes).is_ok() {
+                    target
+                } else {
+                    Target::One
+                };
+                clock_fault(*change, target.resolve(nodes, draw).ok()?, for_ms, draw)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 % that comes to at least 50 ms over the fault's length where it
+/// can: less would drown in the time that it takes to ask a node for its clock.
+fn clock_fault(change: ClockChange, nodes: Vec<String>, for_ms: u64, draw: &mut Draw) -> Fault {
+    let forwards = draw.coin();
+    let signed = |size: u64| if forwards { size as i64 } else { -(size as i64) };
+    match change {
+        ClockChange::Bump => Fault::ClockBump {
+            nodes,
+            offset_ms: signed(draw.log_uniform(10, 300_000)),
+        },
+        ClockChange::Drift => {
+            let most_ppm = if forwards { 1_000_000 } else { 500_000 };
+            let least_ppm = (50_000_000 / for_ms.max(1)).clamp(10_000, most_ppm);
+            Fault::ClockDrift {
+                nodes,
+                rate_ppm: signed(draw.log_uniform(least_ppm, most_ppm)),
+            }
+        }
+    }
+}
+
+/// A draw of 0.5 to 1.5 times `mean`, from the third of that range that is next in the bag.
+fn around(mean: u64, thirds: &mut Bag<u64>, draw: &mut Draw) -> u64 {
+    let third = thirds.next(draw).unwrap_or(1);
+    mean.div_ceil(2) + third * mean / 3 + draw.between(0, mean / 3)
+}
+
+/// Whether the candidate, and what it overlaps, can still leave evidence.
+fn all_provable(faults: &[PlannedFault], candidate: &PlannedFault) -> bool {
+    let beside: Vec<&PlannedFault> = faults.iter().filter(|fault| fault.overlaps(candidate)).collect();
+    let processes: Vec<&PlannedFault> = (faults.iter().chain([candidate]))
+        .filter(|fault| fault.fault.class() == Class::Process)
+        .collect();
+    beside
+        .into_iter()
+        .chain([candidate])
+        .all(|fault| is_provable(fault, &processes))
+}
+
+/// Whether `fault` can leave evidence while these kills and pauses happen.
+fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault]) -> bool {
+    let hits = |process: &PlannedFault, node: &String| process.fault.own_nodes().contains(node);
+    match &fault.fault {
+        Fault::Kill { .. } | Fault::Pause { .. } => true,
+        Fault::ClockBump { nodes, .. } | Fault::ClockDrift { nodes, .. } => {
+            let strictly_within = |p: &PlannedFault| p.at_ms > fault.at_ms && p.end_ms() < fault.end_ms();
+            let spares =
+                |p: &&PlannedFault| !p.overlaps(fault) || !nodes.iter().any(|n| hits(p, n)) || strictly_within(p);
+            processes.iter().all(spares)
+        }
+        Fault::Partition { links, .. } | Fault::SlowLink { links, .. } => links.iter().any(|link| {
+            let needs_receiver = matches!(fault.fault, Fault::SlowLink { .. });
+            let silences = |p: &&&PlannedFault| hits(p, &link.from) || needs_receiver && hits(p, &link.to);
+            let silent_ms: u64 = processes.iter().filter(silences).map(|p| shared_ms(p, fault)).sum();
+            silent_ms * 2 <= fault.for_ms
+        }),
+    }
+}
+
+/// How long both are in force.
+fn shared_ms(one: &PlannedFault, other: &PlannedFault) -> u64 {
+    one.end_ms()
+        .min(other.end_ms())
+        .saturating_sub(one.at_ms.max(other.at_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn nodes(count: usize) -> Vec<String> {
+        (1..=count).map(|n| format!("n{n}")).collect()
+    }
+
+    fn kind_of(fault: &Fault) -> Kind {
+        match fault {
+            Fault::Partition { .. } => Kind::Partition,
+            Fault::Kill { .. } => Kind::Kill,
+            Fault::Pause { .. } => Kind::Pause,
+            Fault::ClockBump { .. } | Fault::ClockDrift { .. } => Kind::Clock,
+            Fault::SlowLink { .. } => Kind::Slow,
+        }
+    }
+
+    #[test]
+    fn a_default_run_has_all_five_kinds_in_about_nine_faults() {
+        let (mut total, mut overlaps) = (0, 0);
+        for seed in 0..300 {
+            let plan = generate(seed, &nodes(5), &NemesisSpec::all(), Schedule::for_run(30_000)).expect("a plan");
+            let kinds: BTreeSet<Kind> = plan.faults.iter().map(|fault| kind_of(&fault.fault)).collect();
+            assert_eq!(kinds.len(), 5, "seed {seed}: {:?}", plan.faults);
+            assert!((7..=12).contains(&plan.faults.len()), "seed {seed}: {:?}", plan.faults);
+            total += plan.faults.len();
+            overlaps += plan.faults.windows(2).filter(|pair| pair[0].overlaps(&pair[1])).count();
+        }
+        assert!((8 * 300..10 * 300).contains(&total), "{total} faults in 300 runs");
+        assert!(overlaps * 5 > total, "{overlaps} overlaps of {total} faults");
+    }
+
+    #[test]
+    fn the_default_schedule_of_a_run() {
+        let wanted = Schedule {
+            start_ms: 2000,
+            end_ms: 28_000,
+            interval_ms: 1400,
+            duration_ms: 2500,
+        };
+        assert_eq!(Schedule::for_run(30_000), wanted);
+        for (seed, time_limit_ms) in (0..100).flat_map(|seed| [(seed, 5_000), (seed, 10_000)]) {
+            let plan =
+                generate(seed, &nodes(5), &NemesisSpec::all(), Schedule::for_run(time_limit_ms)).expect("a plan");
+            let kinds: BTreeSet<Kind> = plan.faults.iter().map(|fault| kind_of(&fault.fault)).collect();
+            assert!(kinds.len() >= 3, "{time_limit_ms}: {kinds:?}");
+        }
+    }
+
+    #[test]
+    fn the_plan_of_a_seed_never_changes() {
+        let schedule = Schedule {
+            start_ms: 1000,
+            end_ms: 8000,
+            interval_ms: 500,
+            duration_ms: 1500,
+        };
+        let plan = generate(7, &nodes(3), &NemesisSpec::all(), schedule).expect("a plan");
+        let told: Vec<String> = (plan.faults.iter())
+            .map(|f| {
+                format!(
+                    "{} +{} {} {}",
+                    f.at_ms,
+                    f.for_ms,
+                    f.fault.kind(),
+                    f.fault.detail(&nodes(3))
+                )
+            })
+            .collect();
+        assert_eq!(
+            told, PINNED,
+            "a release that changes this changes what every seed means"
+        );
+    }
+    const PINNED: [&str; 4] = [
+        "1000 +1508 clock-bump n3 +140 ms",
+        "3022 +2017 slow-link all links, 326 ms ± 59 ms",
+        "5434 +1033 kill n1 n2 n3",
+        "5933 +1414 partition {n1} | {n2 n3}",
+    ];
+
+    #[test]
+    fn refinements_are_kept_to() {
+        let spec: NemesisSpec = "partition:bridge,kill:n2,pause:majority,clock:drift,slow:all"
+            .parse()
+            .expect("good");
+        let plan = generate(3, &nodes(5), &spec, Schedule::for_run(60_000)).expect("a plan");
+        for planned in &plan.faults {
+            match &planned.fault {
+                Fault::Partition { shape, .. } => assert_eq!(shape.name(), "bridge"),
+                Fault::Kill { nodes } => assert_eq!(nodes, &["n2"]),
+                Fault::Pause { nodes } => assert!(nodes.len() > 2),
+                Fault::ClockBump { .. } => panic!("only drift was asked for"),
+                Fault::ClockDrift { .. } => {}
+                Fault::SlowLink { links, .. } => assert_eq!(links.len(), 20),
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_left_out_or_an_error() {
+        let plan = generate(1, &nodes(1), &NemesisSpec::all(), Schedule::for_run(30_000)).expect("kill, pause, clock");
+        let kinds: BTreeSet<Kind> = plan.faults.iter().map(|fault| kind_of(&fault.fault)).collect();
+        assert_eq!(kinds, BTreeSet::from([Kind::Kill, Kind::Pause, Kind::Clock]));
+        for (count, list, time_limit_ms, wanted) in [
+            (1, "partition,slow", 30_000, "'partition,slow' is possible with 1 node"),
+            (0, "all", 30_000, "with 0 node"),
+            (2, "partition:bridge,kill:minority", 30_000, "is possible with 2 node"),
+            (3, "kill:n9", 30_000, "kill: unknown target 'n9'"),
+            (3, "all", 100, "run longer"),
+        ] {
+            let spec: NemesisSpec = list.parse().expect("a good list");
+            let error = generate(1, &nodes(count), &spec, Schedule::for_run(time_limit_ms))
+                .expect_err(list)
+                .to_string();
+            assert!(error.contains(wanted), "{list}: {error}");
+        }
+        let none = generate(9, &nodes(3), &NemesisSpec::none(), Schedule::for_run(10));
+        assert_eq!(
+            none,
+            Ok(Plan {
+                seed: 9,
+                faults: vec![]
+            })
+        );
+    }
+
+    /// Same class, same node or link, same time: never.
+    fn collide(one: &PlannedFault, other: &PlannedFault) -> bool {
+        one.overlaps(other)
+            && (one
+                .fault
+                .own_nodes()
+                .iter()
+                .any(|node| other.fault.own_nodes().contains(node))
+                && one.fault.class() == other.fault.class()
+                || one.fault.links().iter().any(|link| other.fault.links().contains(link)))
+    }
+
+    fn within_bounds(fault: &Fault) -> bool {
+        match fault {
+            Fault::ClockBump { offset_ms, .. } => (10..=300_000).contains(&offset_ms.abs()),
+            Fault::ClockDrift { rate_ppm, .. } => (-500_000..=1_000_000).contains(rate_ppm) && rate_ppm.abs() >= 10_000,
+            Fault::SlowLink {
+                delay_ms, jitter_ms, ..
+            } => (20..=400).contains(delay_ms) && jitter_ms <= delay_ms,
+            _ => true,
+        }
+    }
+
+    fn any_spec() -> impl Strategy<Value = NemesisSpec> {
+        let item = prop_oneof![
+            Just("all"),
+            Just("partition"),
+            Just("partition:majorities-ring"),
+            Just("partition:one-way"),
+            Just("kill"),
+            Just("kill:all"),
+            Just("kill:n1"),
+            Just("pause:minority"),
+            Just("pause"),
+            Just("clock"),
+            Just("clock:bump"),
+            Just("slow:one"),
+            Just("slow"),
+        ];
+        proptest::collection::vec(item, 1..5).prop_map(|items| items.join(",").parse().expect("good items"))
+    }
+
+    proptest! {
+        #[test]
+        fn every_plan_keeps_the_rules(
+            seed: u64, count in 1usize..=9, spec in any_spec(), start_ms in 0u64..5000, window_ms in 1u64..60_000,
+            interval_ms in 0u64..3000, duration_ms in 0u64..6000,
+        ) {
+            let schedule = Schedule { start_ms, end_ms: start_ms + window_ms, interval_ms, duration_ms: duration_ms.max(50) };
+            let plan = match generate(seed, &nodes(count), &spec, schedule) {
+                Err(GenerateError::NoTime { .. }) => {
+                    prop_assert!(window_ms < schedule.duration_ms / 2);
+                    return Ok(());
+                }
+                Err(GenerateError::NothingPossible { .. }) => {
+                    prop_assert!(count <= 2);
+                    return Ok(());
+                }
+                other => other.expect("no name is unknown"),
+            };
+            prop_assert_eq!(plan.validate(&nodes(count)), Ok(()));
+            prop_assert_eq!(Plan::from_toml(&plan.to_toml(&nodes(count))), Ok(plan.clone()));
+            prop_assert_eq!(generate(seed, &nodes(count), &spec, schedule), Ok(plan.clone()));
+            let possible: Vec<Kind> = possible(&nodes(count), &spec).expect("good names").into_keys().collect();
+            for round in plan.faults.chunks(possible.len()) {
+                let kinds: BTreeSet<Kind> = round.iter().map(|fault| kind_of(&fault.fault)).collect();
+                prop_assert_eq!(kinds.len(), round.len(), "each kind before any repeats");
+            }
+            for (index, one) in plan.faults.iter().enumerate() {
+                prop_assert!(one.at_ms >= start_ms && one.end_ms() <= schedule.end_ms && within_bounds(&one.fault));
+                prop_assert!(one.for_ms * 2 + 1 >= schedule.duration_ms && one.for_ms <= schedule.duration_ms * 3 / 2 + 1);
+                let processes: Vec<&PlannedFault> =
+                    plan.faults.iter().filter(|fault| fault.fault.class() == Class::Process).collect();
+                prop_assert!(is_provable(one, &processes));
+                for other in &plan.faults[..index] {
+                    prop_assert!(!collide(one, other), "{:?} {:?}", one, other);
+                }
+            }
+        }
+    }
+}

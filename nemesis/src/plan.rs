@@ -1,0 +1,648 @@
+//! A fault plan: what will be done to whom and when, as data in a file that people read, edit and run again.
+//!
+//! ```toml
+//! version = 1
+//! seed = 42
+//!
+//! # n2 n4
+//! [[fault]]
+//! id = 1
+//! at_ms = 2000
+//! for_ms = 3000
+//! kind = "kill"
+//! nodes = ["n2", "n4"]
+//! ```
+//!
+//! Links are written `"n1 -> n2"`. A seed beyond TOML's integers is written as a string.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::fault::{Class, Fault, Link, PlannedFault, Shape};
+use crate::nemesis::NemesisEvent;
+
+/// The version of the plan format that is written, and the only one that is read.
+pub const VERSION: u32 = 1;
+
+/// Longest time a plan may speak of, ms: ten days. Keeps every sum of times far from overflow.
+pub const TIME_MAX_MS: u64 = 10 * 24 * 3_600_000;
+
+/// Largest clock jump, ms: ten years.
+pub const OFFSET_MAX_MS: i64 = 10 * 365 * 24 * 3_600_000;
+
+/// Fastest drift, parts per million: a hundred times real speed. The slowest keeps the clock going forwards.
+pub const DRIFT_MAX_PPM: i64 = 99_000_000;
+
+/// The faults of a run. Carried out by [`crate::Nemesis`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The seed that it was made from; of no effect on a plan that is read back.
+    pub seed: u64,
+    /// The faults, by convention in the order of their start.
+    pub faults: Vec<PlannedFault>,
+}
+
+/// One step of carrying out a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Heals the fault with this id. Before `Start`: at the same moment, healing goes first.
+    Stop(u64),
+    /// Puts the fault with this id in force.
+    Start(u64),
+}
+
+impl Plan {
+    /// The steps with their times (ms since the run began), in the order in which to take them.
+    pub fn schedule(&self) -> Vec<(u64, Action)> {
+        let steps = |fault: &PlannedFault| {
+            [
+                (fault.at_ms, Action::Start(fault.id)),
+                (fault.end_ms(), Action::Stop(fault.id)),
+            ]
+        };
+        let mut schedule: Vec<(u64, Action)> = self.faults.iter().flat_map(steps).collect();
+        schedule.sort_unstable();
+        schedule
+    }
+
+    /// The fault with this id.
+    pub fn fault(&self, id: u64) -> Option<&PlannedFault> {
+        self.faults.iter().find(|fault| fault.id == id)
+    }
+
+    /// The history event `plan`, to be recorded at time 0; `nodes` are all nodes of the cluster.
+    pub fn event(&self, nodes: &[String]) -> NemesisEvent {
+        let entry = |planned: &PlannedFault| {
+            json!({
+                "fault": planned.id, "kind": planned.fault.kind(), "detail": planned.fault.detail(nodes),
+                "nodes": planned.fault.nodes(nodes), "at_ms": planned.at_ms, "for_ms": planned.for_ms,
+            })
+        };
+        NemesisEvent {
+            f: "plan".to_owned(),
+            value: self.faults.iter().map(entry).collect(),
+        }
+    }
+
+    /// The plan as a file; `nodes` are all nodes of the cluster, for the comment that says what each fault does.
+    pub fn to_toml(&self, nodes: &[String]) -> String {
+        let seed = i64::try_from(self.seed).map_or_else(|_| format!("\"{}\"", self.seed), |seed| seed.to_string());
+        let mut text =
+            format!("# A dissensus fault plan; times in ms since the run began.\nversion = {VERSION}\nseed = {seed}\n");
+        for planned in &self.faults {
+            let entry = toml::to_string(&FileFault::from(planned)).expect("strings and small integers are all TOML");
+            text += &format!("\n# {}\n[[fault]]\n{entry}", planned.fault.detail(nodes));
+        }
+        text
+    }
+
+    /// Reads a plan from a file's text. Does not know the cluster: see [`Plan::validate`].
+    ///
+    /// # Errors
+    /// When the text is not TOML, is of another version, or a fault is incomplete or of no known kind.
+    pub fn from_toml(text: &str) -> Result<Self, PlanError> {
+        let header: FileHeader = toml::from_str(text).map_err(|error| PlanError::Syntax(error.to_string()))?;
+        if header.version != VERSION {
+            return Err(PlanError::Version(header.version));
+        }
+        let file: FilePlan = toml::from_str(text).map_err(|error| PlanError::Syntax(error.to_string()))?;
+        let seed = match file.seed {
+            FileSeed::Number(seed) => seed,
+            FileSeed::Text(text) => text.parse().map_err(|_| PlanError::Seed(text))?,
+        };
+        let read = |(index, fault): (usize, FileFault)| {
+            let place = Place {
+                number: index + 1,
+                id: fault.id,
+            };
+            fault.resolve().map_err(|problem| PlanError::Fault { place, problem })
+        };
+        let faults = file.fault.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { seed, faults })
+    }
+
+    /// Checks that the plan can be carried out on a cluster of these nodes.
+    ///
+    /// # Errors
+    /// The first fault that cannot, and why.
+    pub fn validate(&self, nodes: &[String]) -> Result<(), PlanError> {
+        let mut ids: BTreeSet<u64> = BTreeSet::new();
+        for (index, planned) in self.faults.iter().enumerate() {
+            let place = Place {
+                number: index + 1,
+                id: planned.id,
+            };
+            let fails = |problem: Problem| PlanError::Fault { place, problem };
+            if planned.id == 0 || !ids.insert(planned.id) {
+                return Err(fails(Problem::Id));
+            }
+            check_times(planned).map_err(fails)?;
+            check_names(&planned.fault, nodes).map_err(fails)?;
+            check_amounts(&planned.fault).map_err(fails)?;
+            check_processes(planned, &self.faults[..index]).map_err(fails)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_times(planned: &PlannedFault) -> Result<(), Problem> {
+    match planned {
+        PlannedFault { for_ms: 0, .. } => Err(Problem::ZeroDuration),
+        PlannedFault { at_ms, for_ms, .. } if *at_ms > TIME_MAX_MS || *for_ms > TIME_MAX_MS => Err(Problem::TooLong),
+        _ => Ok(()),
+    }
+}
+
+fn check_names(fault: &Fault, nodes: &[String]) -> Result<(), Problem> {
+    let (named, links) = (fault.own_nodes(), fault.links());
+    if named.is_empty() && links.is_empty() {
+        return Err(Problem::Nobody);
+    }
+    let mut ends = links.iter().flat_map(|link| [&link.from, &link.to]).chain(named);
+    if let Some(name) = ends.find(|name| !nodes.contains(name)) {
+        return Err(Problem::UnknownNode {
+            name: name.clone(),
+            known: nodes.to_vec(),
+        });
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = named.iter().find(|node| !seen.insert(*node)) {
+        return Err(Problem::Twice(twice.clone()));
+    }
+    let mut seen = BTreeSet::new();
+    match links.iter().find(|link| link.from == link.to || !seen.insert(*link)) {
+        Some(link) if link.from == link.to => Err(Problem::LinkToItself(link.from.clone())),
+        Some(link) => Err(Problem::Twice(link.to_string())),
+        None => Ok(()),
+    }
+}
+
+fn check_amounts(fault: &Fault) -> Result<(), Problem> {
+    let within = match fault {
+        Fault::ClockBump { offset_ms, .. } => *offset_ms != 0 && (-OFFSET_MAX_MS..=OFFSET_MAX_MS).contains(offset_ms),
+        Fault::ClockDrift { rate_ppm, .. } => *rate_ppm != 0 && (-999_999..=DRIFT_MAX_PPM).contains(rate_ppm),
+        Fault::SlowLink {
+            delay_ms, jitter_ms, ..
+        } => *delay_ms > 0 && *delay_ms <= TIME_MAX_MS && *jitter_ms <= TIME_MAX_MS,
+        Fault::Partition { .. } | Fault::Kill { .. } | Fault::Pause { .. } => true,
+    };
+    if within { Ok(()) } else { Err(Problem::Amount) }
+}
+
+/// A node can be killed or paused by one fault at a time only: what would it mean to pause the dead?
+fn check_processes(planned: &PlannedFault, earlier: &[PlannedFault]) -> Result<(), Problem> {
+    let rival = |other: &&PlannedFault| other.fault.class() == Class::Process && other.overlaps(planned);
+    for other in earlier
+        .iter()
+        .filter(rival)
+        .filter(|_| planned.fault.class() == Class::Process)
+    {
+        if let Some(node) = planned
+            .fault
+            .own_nodes()
+            .iter()
+            .find(|node| other.fault.own_nodes().contains(node))
+        {
+            return Err(Problem::Overlap {
+                node: node.clone(),
+                other: other.id,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Not TOML, or not of the form of a plan; the text shows the line.
+    #[error("the plan cannot be read: {0}")]
+    Syntax(String),
+    /// Written by another release.
+    #[error("the plan is of version {0}, and this release reads version {VERSION}")]
+    Version(u32),
+    /// The seed's text is no number.
+    #[error("the plan's seed '{0}' is not a number of 64 bits")]
+    Seed(String),
+    /// One fault is wrong.
+    #[error("{place}: {problem}")]
+    Fault {
+        /// Which.
+        place: Place,
+        /// Why.
+        problem: Problem,
+    },
+}
+
+/// Where in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The fault's place in the file, from 1.
+    pub number: usize,
+    /// Its id.
+    pub id: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[[fault]] number {} of the plan (id {})", self.number, self.id)
+    }
+}
+
+/// What is wrong with one fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Not a kind.
+    #[error("unknown kind '{0}': known are partition, kill, pause, clock-bump, clock-drift and slow-link")]
+    UnknownKind(String),
+    /// A field that its kind needs.
+    #[error("the field '{0}' is missing")]
+    Missing(&'static str),
+    /// A field that its kind has not.
+    #[error("the field '{0}' does not belong to this kind")]
+    Foreign(&'static str),
+    /// Not of the form `n1 -> n2`.
+    #[error("'{0}' is not a link: write \"n1 -> n2\"")]
+    NotALink(String),
+    /// Zero or used before.
+    #[error("ids are unique and start at 1")]
+    Id,
+    /// Lasts no time.
+    #[error("for_ms is 0: a fault has to last")]
+    ZeroDuration,
+    /// Beyond [`TIME_MAX_MS`].
+    #[error("at_ms or for_ms is beyond ten days")]
+    TooLong,
+    /// Neither nodes nor links.
+    #[error("it names no node and no link")]
+    Nobody,
+    /// A name that is no node's.
+    #[error("unknown node '{name}': the cluster has {}", known.join(", "))]
+    UnknownNode {
+        /// The name.
+        name: String,
+        /// The nodes that there are.
+        known: Vec<String>,
+    },
+    /// A node or link named twice.
+    #[error("{0} is named twice")]
+    Twice(String),
+    /// A link from a node to itself.
+    #[error("a link from {0} to itself cannot be hurt")]
+    LinkToItself(String),
+    /// An offset, rate or delay that does nothing or too much.
+    #[error("the offset, rate or delay is zero or out of bounds (10 years, -99.9999 % to +9900 %, 10 days)")]
+    Amount,
+    /// Two process faults on a node.
+    #[error("{node} is killed or paused by fault {other} at that time already")]
+    Overlap {
+        /// The node.
+        node: String,
+        /// The id of the other fault.
+        other: u64,
+    },
+}
+
+#[derive(Deserialize)]
+struct FileHeader {
+    version: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePlan {
+    #[serde(rename = "version")]
+    _version: u32,
+    seed: FileSeed,
+    #[serde(default)]
+    fault: Vec<FileFault>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FileSeed {
+    Number(u64),
+    Text(String),
+}
+
+/// A fault as the file has it: flat, with the fields of all kinds.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFault {
+    id: u64,
+    at_ms: u64,
+    for_ms: u64,
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shape: Option<Shape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_ppm: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jitter_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<Vec<String>>,
+}
+
+impl From<&PlannedFault> for FileFault {
+    fn from(planned: &PlannedFault) -> Self {
+        let PlannedFault {
+            id,
+            at_ms,
+            for_ms,
+            fault,
+        } = planned;
+        let mut file = FileFault {
+            id: *id,
+            at_ms: *at_ms,
+            for_ms: *for_ms,
+            kind: fault.kind().into(),
+            ..Self::default()
+        };
+        match fault.class() {
+            Class::Network => file.links = Some(fault.links().iter().map(Link::to_string).collect()),
+            Class::Process | Class::Clock => file.nodes = Some(fault.own_nodes().to_vec()),
+        }
+        match fault {
+            Fault::Partition { shape, .. } => file.shape = Some(*shape),
+            Fault::ClockBump { offset_ms, .. } => file.offset_ms = Some(*offset_ms),
+            Fault::ClockDrift { rate_ppm, .. } => file.rate_ppm = Some(*rate_ppm),
+            Fault::SlowLink {
+                delay_ms, jitter_ms, ..
+            } => {
+                (file.delay_ms, file.jitter_ms) = (Some(*delay_ms), Some(*jitter_ms));
+            }
+            Fault::Kill { .. } | Fault::Pause { .. } => {}
+        }
+        file
+    }
+}
+
+fn need<T>(field: &mut Option<T>, name: &'static str) -> Result<T, Problem> {
+    field.take().ok_or(Problem::Missing(name))
+}
+
+impl FileFault {
+    fn resolve(mut self) -> Result<PlannedFault, Problem> {
+        let fault = match self.kind.as_str() {
+            "partition" => Fault::Partition {
+                shape: need(&mut self.shape, "shape")?,
+                links: self.take_links()?,
+            },
+            "kill" => Fault::Kill {
+                nodes: need(&mut self.nodes, "nodes")?,
+            },
+            "pause" => Fault::Pause {
+                nodes: need(&mut self.nodes, "nodes")?,
+            },
+            "clock-bump" => Fault::ClockBump {
+                nodes: need(&mut self.nodes, "nodes")?,
+                offset_ms: need(&mut self.offset_ms, "offset_ms")?,
+            },
+            "clock-drift" => Fault::ClockDrift {
+                nodes: need(&mut self.nodes, "nodes")?,
+                rate_ppm: need(&mut self.rate_ppm, "rate_ppm")?,
+            },
+            "slow-link" => Fault::SlowLink {
+                links: self.take_links()?,
+                delay_ms: need(&mut self.delay_ms, "delay_ms")?,
+                jitter_ms: need(&mut self.jitter_ms, "jitter_ms")?,
+            },
+            other => return Err(Problem::UnknownKind(other.to_owned())),
+        };
+        self.nothing_left()?;
+        Ok(PlannedFault {
+            id: self.id,
+            at_ms: self.at_ms,
+            for_ms: self.for_ms,
+            fault,
+        })
+    }
+
+    fn take_links(&mut self) -> Result<Vec<Link>, Problem> {
+        let read = |text: String| match text.split_once("->") {
+            Some((from, to)) => Ok(Link {
+                from: from.trim().to_owned(),
+                to: to.trim().to_owned(),
+            }),
+            None => Err(Problem::NotALink(text)),
+        };
+        need(&mut self.links, "links")?.into_iter().map(read).collect()
+    }
+
+    /// A field that nobody took would be silently without effect.
+    fn nothing_left(&self) -> Result<(), Problem> {
+        let left = [
+            (self.shape.is_some(), "shape"),
+            (self.nodes.is_some(), "nodes"),
+            (self.offset_ms.is_some(), "offset_ms"),
+            (self.rate_ppm.is_some(), "rate_ppm"),
+            (self.delay_ms.is_some(), "delay_ms"),
+            (self.jitter_ms.is_some(), "jitter_ms"),
+            (self.links.is_some(), "links"),
+        ];
+        left.into_iter()
+            .find(|(is_left, _)| *is_left)
+            .map_or(Ok(()), |(_, name)| Err(Problem::Foreign(name)))
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.from, self.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes() -> Vec<String> {
+        ["n1", "n2", "n3"].map(str::to_owned).to_vec()
+    }
+
+    fn one_of_each() -> Plan {
+        let link = |from: &str, to: &str| Link {
+            from: from.into(),
+            to: to.into(),
+        };
+        let only = |name: &str| vec![name.to_owned()];
+        let faults = [
+            Fault::Partition {
+                shape: Shape::Single,
+                links: vec![link("n1", "n2"), link("n2", "n1")],
+            },
+            Fault::Kill { nodes: nodes() },
+            Fault::Pause { nodes: only("n2") },
+            Fault::ClockBump {
+                nodes: only("n1"),
+                offset_ms: -1500,
+            },
+            Fault::ClockDrift {
+                nodes: only("n1"),
+                rate_ppm: 250_000,
+            },
+            Fault::SlowLink {
+                links: vec![link("n3", "n2")],
+                delay_ms: 120,
+                jitter_ms: 40,
+            },
+        ];
+        let place = |(index, fault)| PlannedFault {
+            id: index as u64 + 1,
+            at_ms: 1000 * index as u64,
+            for_ms: 1000,
+            fault,
+        };
+        Plan {
+            seed: 42,
+            faults: faults.into_iter().enumerate().map(place).collect(),
+        }
+    }
+
+    #[test]
+    fn a_plan_reads_back_what_was_written() {
+        for seed in [42, u64::MAX] {
+            let plan = Plan { seed, ..one_of_each() };
+            let text = plan.to_toml(&nodes());
+            assert_eq!(Plan::from_toml(&text).as_ref(), Ok(&plan), "{text}");
+            assert_eq!(plan.validate(&nodes()), Ok(()));
+        }
+        assert_eq!(Plan::from_toml(&Plan::default().to_toml(&nodes())), Ok(Plan::default()));
+    }
+
+    #[test]
+    fn the_file_is_readable() {
+        let plan = Plan {
+            faults: one_of_each().faults.split_off(5),
+            ..one_of_each()
+        };
+        let wanted = "# A dissensus fault plan; times in ms since the run began.\nversion = 1\nseed = 42\n\n\
+            # n3→n2, 140 ms ± 20 ms\n[[fault]]\nid = 6\nat_ms = 5000\nfor_ms = 1000\nkind = \"slow-link\"\n\
+            delay_ms = 120\njitter_ms = 40\nlinks = [\"n3 -> n2\"]\n";
+        assert_eq!(plan.to_toml(&nodes()), wanted);
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_says_where_and_why() {
+        let fault = |rest: &str| format!("version = 1\nseed = 1\n[[fault]]\nid = 4\nat_ms = 0\nfor_ms = 5\n{rest}");
+        for (text, wanted) in [
+            ("version = 2\nfuture = true".to_owned(), "version 2"),
+            ("seed = 1".to_owned(), "version"),
+            ("version = 1\nseed = \"x\"".to_owned(), "'x'"),
+            ("version = 1\nseed = 1\nfualt = 1".to_owned(), "fualt"),
+            ("version = 1\nseed = ".to_owned(), "line 2"),
+            (
+                fault("kind = \"crash\""),
+                "number 1 of the plan (id 4): unknown kind 'crash'",
+            ),
+            (fault("kind = \"kill\""), "'nodes' is missing"),
+            (
+                fault("kind = \"kill\"\nnodes = [\"n1\"]\nrate_ppm = 5"),
+                "'rate_ppm' does not belong",
+            ),
+            (
+                fault("kind = \"slow-link\"\nlinks = [\"n1\"]\ndelay_ms = 1\njitter_ms = 0"),
+                "'n1' is not a link",
+            ),
+            (fault("kind = \"partition\"\nlinks = []\nshape = \"blob\""), "blob"),
+        ] {
+            let error = Plan::from_toml(&text).expect_err(&text).to_string();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_carried_out_says_where_and_why() {
+        type Change = fn(&mut Plan);
+        let changes: [(Change, &str); 11] = [
+            (|p| p.faults[1].id = 1, "number 2 of the plan (id 1): ids are unique"),
+            (|p| p.faults[0].id = 0, "ids are unique"),
+            (|p| p.faults[2].for_ms = 0, "number 3 of the plan (id 3): for_ms is 0"),
+            (|p| p.faults[2].at_ms = u64::MAX, "ten days"),
+            (
+                |p| {
+                    p.faults[1].fault = Fault::Kill {
+                        nodes: vec!["n9".into()],
+                    }
+                },
+                "unknown node 'n9': the cluster has n1, n2",
+            ),
+            (|p| p.faults[1].fault = Fault::Kill { nodes: vec![] }, "no node"),
+            (
+                |p| {
+                    p.faults[1].fault = Fault::Kill {
+                        nodes: vec!["n1".into(), "n1".into()],
+                    }
+                },
+                "n1 is named twice",
+            ),
+            (
+                |p| {
+                    p.faults[3].fault = Fault::ClockBump {
+                        nodes: vec!["n1".into()],
+                        offset_ms: 0,
+                    }
+                },
+                "zero or out",
+            ),
+            (
+                |p| {
+                    p.faults[3].fault = Fault::ClockDrift {
+                        nodes: vec!["n1".into()],
+                        rate_ppm: -1_000_000,
+                    }
+                },
+                "zero or out",
+            ),
+            (|p| p.faults[1].for_ms = 1001, "n2 is killed or paused by fault 2"),
+            (
+                |p| {
+                    let links = vec![Link {
+                        from: "n1".into(),
+                        to: "n1".into(),
+                    }];
+                    p.faults[0].fault = Fault::Partition {
+                        shape: Shape::Single,
+                        links,
+                    };
+                },
+                "n1 to itself",
+            ),
+        ];
+        for (change, wanted) in changes {
+            let mut plan = one_of_each();
+            change(&mut plan);
+            let error = plan.validate(&nodes()).expect_err(wanted).to_string();
+            assert!(error.contains(wanted), "{wanted}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_schedule_is_in_time_order_and_heals_before_it_hurts() {
+        let schedule = one_of_each().schedule();
+        assert_eq!(
+            &schedule[..3],
+            [(0, Action::Start(1)), (1000, Action::Stop(1)), (1000, Action::Start(2))]
+        );
+        assert_eq!((schedule.len(), schedule[11]), (12, (6000, Action::Stop(6))));
+    }
+
+    #[test]
+    fn the_plan_event_tells_every_fault() {
+        let event = one_of_each().event(&nodes());
+        assert_eq!(event.f, "plan");
+        let wanted = json!({"fault": 4, "kind": "clock-bump", "detail": "n1 -1.5 s", "nodes": ["n1"], "at_ms": 3000, "for_ms": 1000});
+        assert_eq!(event.value[3], wanted);
+        assert_eq!(event.value[5]["nodes"], json!(["n2", "n3"]));
+        assert_eq!(Plan::default().event(&nodes()).value, json!([]));
+    }
+}

@@ -1,0 +1,277 @@
+//! The shapes of a partition, made into the directed links that are cut.
+//!
+//! Sources: Jepsen's `nemesis.clj` for halves, single, bridge (the smaller half first, the bridge taken from the larger) and
+//! the majorities ring. One difference: from four nodes on, the ring here is the smallest *symmetric* one (a node sees the
+//! same number of neighbours on both sides), so that whoever hears a node can also answer it. Three nodes have no such ring;
+//! they get Jepsen's directed one, in which each node hears the one before it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::draw::Draw;
+use crate::fault::{Link, Shape};
+use crate::target::majority;
+
+impl Shape {
+    /// Every shape, in the order of the command line's help.
+    pub const ALL: [Shape; 6] = [
+        Shape::Halves,
+        Shape::Single,
+        Shape::MajorityMinority,
+        Shape::MajoritiesRing,
+        Shape::Bridge,
+        Shape::OneWay,
+    ];
+
+    /// The name used at the command line and in plans.
+    pub fn name(self) -> &'static str {
+        match self {
+            Shape::Halves => "halves",
+            Shape::Single => "single",
+            Shape::MajorityMinority => "majority-minority",
+            Shape::MajoritiesRing => "majorities-ring",
+            Shape::Bridge => "bridge",
+            Shape::OneWay => "one-way",
+        }
+    }
+
+    /// The smallest cluster that can be cut so.
+    pub fn nodes_min(self) -> usize {
+        match self {
+            Shape::Halves | Shape::Single | Shape::OneWay => 2,
+            Shape::MajorityMinority | Shape::MajoritiesRing | Shape::Bridge => 3,
+        }
+    }
+
+    /// The links that are cut, sorted; none if there are fewer than [`Shape::nodes_min`] nodes.
+    pub fn cut(self, nodes: &[String], draw: &mut Draw) -> Option<Vec<Link>> {
+        if nodes.len() < self.nodes_min() {
+            return None;
+        }
+        let mut order = nodes.to_vec();
+        draw.shuffle(&mut order);
+        let count = order.len();
+        let minority_max = count - majority(count);
+        let links = match self {
+            Shape::Halves => between(order.split_at(count / 2)),
+            Shape::Single => between(order.split_at(1)),
+            Shape::MajorityMinority => between(order.split_at(draw.between(1, minority_max as u64) as usize)),
+            Shape::Bridge => {
+                let (smaller, larger) = order.split_at(count / 2);
+                between((smaller, &larger[1..]))
+            }
+            Shape::MajoritiesRing => majorities_ring(&order),
+            Shape::OneWay => {
+                let (unheard, rest) = order.split_at(draw.between(1, minority_max.max(1) as u64) as usize);
+                from_to(unheard, rest).collect()
+            }
+        };
+        Some(links.into_iter().collect())
+    }
+}
+
+fn link(from: &str, to: &str) -> Link {
+    Link {
+        from: from.to_owned(),
+        to: to.to_owned(),
+    }
+}
+
+fn from_to<'a>(senders: &'a [String], receivers: &'a [String]) -> impl Iterator<Item = Link> + 'a {
+    senders
+        .iter()
+        .flat_map(move |from| receivers.iter().map(move |to| link(from, to)))
+}
+
+/// Every link between two groups, both ways.
+fn between((left, right): (&[String], &[String])) -> BTreeSet<Link> {
+    from_to(left, right).chain(from_to(right, left)).collect()
+}
+
+/// The node at each place hears those at most `before` places before it and `after` behind; all else is cut.
+fn majorities_ring(order: &[String]) -> BTreeSet<Link> {
+    let count = order.len();
+    let side = majority(count) / 2;
+    let (before, after) = if 2 * side + 1 < count {
+        (side, side)
+    } else {
+        (majority(count) - 1, 0)
+    };
+    let hears = |listener: usize, speaker: usize| {
+        let behind = (speaker + count - listener) % count;
+        behind <= after || count - behind <= before
+    };
+    let pairs = (0..count).flat_map(|listener| (0..count).map(move |speaker| (listener, speaker)));
+    pairs
+        .filter(|(listener, speaker)| !hears(*listener, *speaker))
+        .map(|(l, s)| link(&order[s], &order[l]))
+        .collect()
+}
+
+/// Whom each node hears, itself included, when `cut` is cut; both in the order of `nodes`.
+pub fn views(nodes: &[String], cut: &[Link]) -> Vec<(String, Vec<String>)> {
+    let cut: BTreeSet<(&str, &str)> = cut.iter().map(|link| (link.from.as_str(), link.to.as_str())).collect();
+    let heard = |listener: &String| {
+        nodes
+            .iter()
+            .filter(|speaker| !cut.contains(&(speaker.as_str(), listener.as_str())))
+            .cloned()
+            .collect()
+    };
+    nodes
+        .iter()
+        .map(|listener| (listener.clone(), heard(listener)))
+        .collect()
+}
+
+/// The directed links with at least one end in `targets`, sorted.
+pub fn links_touching(targets: &[String], nodes: &[String]) -> Vec<Link> {
+    let touches = |link: &Link| link.from != link.to && (targets.contains(&link.from) || targets.contains(&link.to));
+    from_to(nodes, nodes)
+        .filter(touches)
+        .collect::<BTreeSet<Link>>()
+        .into_iter()
+        .collect()
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The name given is no shape's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown partition shape '{0}': known are halves, single, majority-minority, majorities-ring, bridge and one-way"
+)]
+pub struct UnknownShape(pub String);
+
+impl FromStr for Shape {
+    type Err = UnknownShape;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Shape::ALL
+            .into_iter()
+            .find(|shape| shape.name() == text)
+            .ok_or_else(|| UnknownShape(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(count: usize) -> Vec<String> {
+        (1..=count).map(|n| format!("n{n}")).collect()
+    }
+
+    fn each_cut(shape: Shape, mut check: impl FnMut(usize, &[Link], &[(String, Vec<String>)])) {
+        for count in shape.nodes_min()..=9 {
+            for seed in 0..20 {
+                let cut = shape.cut(&nodes(count), &mut Draw::new(seed)).expect("enough nodes");
+                check(count, &cut, &views(&nodes(count), &cut));
+            }
+        }
+    }
+
+    fn is_symmetric(cut: &[Link]) -> bool {
+        cut.iter().all(|l| cut.contains(&link(&l.to, &l.from)))
+    }
+
+    #[test]
+    fn majorities_ring_shows_every_node_a_majority_of_its_own() {
+        each_cut(Shape::MajoritiesRing, |count, cut, views| {
+            let distinct: BTreeSet<&Vec<String>> = views.iter().map(|(_, seen)| seen).collect();
+            assert_eq!(distinct.len(), count, "{views:?}");
+            assert!(
+                views
+                    .iter()
+                    .all(|(node, seen)| seen.len() * 2 > count && seen.contains(node)),
+                "{views:?}"
+            );
+            assert_eq!(is_symmetric(cut), count != 3, "{cut:?}");
+            let seen_size = if count == 3 { 2 } else { majority(count) | 1 };
+            assert!(
+                views.iter().all(|(_, seen)| seen.len() == seen_size),
+                "{count}: {views:?}"
+            );
+        });
+    }
+
+    #[test]
+    fn halves_single_and_majority_minority_make_two_groups() {
+        for shape in [Shape::Halves, Shape::Single, Shape::MajorityMinority] {
+            let mut sizes = BTreeSet::new();
+            each_cut(shape, |count, cut, views| {
+                let groups: BTreeSet<&Vec<String>> = views.iter().map(|(_, seen)| seen).collect();
+                assert_eq!(groups.len(), 2);
+                let smaller = groups.iter().map(|group| group.len()).min().expect("two groups");
+                assert!(is_symmetric(cut) && cut.len() == 2 * smaller * (count - smaller));
+                match shape {
+                    Shape::Halves => assert_eq!(smaller, count / 2),
+                    Shape::Single => assert_eq!(smaller, 1),
+                    _ => assert!(smaller * 2 < count && sizes.insert((count, smaller)) | true),
+                }
+            });
+            assert!(
+                shape != Shape::MajorityMinority || (1..=4).all(|size| sizes.contains(&(9, size))),
+                "{sizes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bridge_joins_two_halves_that_do_not_see_each_other() {
+        each_cut(Shape::Bridge, |count, cut, views| {
+            let bridges: Vec<_> = views.iter().filter(|(_, seen)| seen.len() == count).collect();
+            assert!(bridges.len() == 1 && is_symmetric(cut));
+            let halves: BTreeSet<_> = views
+                .iter()
+                .filter(|(_, seen)| seen.len() < count)
+                .map(|(_, s)| s)
+                .collect();
+            let mut sizes: Vec<usize> = halves.iter().map(|half| half.len() - 1).collect();
+            sizes.sort_unstable();
+            assert_eq!(
+                sizes,
+                [(count - 1) / 2, count / 2].map(|s| s.min(count - 1)),
+                "{views:?}"
+            );
+        });
+    }
+
+    #[test]
+    fn one_way_leaves_the_unheard_hearing_everybody() {
+        each_cut(Shape::OneWay, |count, cut, views| {
+            let unheard: BTreeSet<&String> = cut.iter().map(|l| &l.from).collect();
+            assert!(!unheard.is_empty() && (unheard.len() * 2 < count || count == 2));
+            assert!(!cut.is_empty() && cut.iter().all(|l| !cut.contains(&link(&l.to, &l.from))));
+            for (node, seen) in views {
+                assert_eq!(
+                    seen.len(),
+                    if unheard.contains(node) {
+                        count
+                    } else {
+                        count - unheard.len()
+                    }
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn too_few_nodes_give_no_cut() {
+        for shape in Shape::ALL {
+            assert_eq!(shape.cut(&nodes(shape.nodes_min() - 1), &mut Draw::new(0)), None);
+            assert_eq!(shape.name().parse(), Ok(shape));
+        }
+        assert!(
+            "ring"
+                .parse::<Shape>()
+                .expect_err("unknown")
+                .to_string()
+                .contains("majorities-ring")
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! What a cluster offers to be hurt through, and measured by.
+//!
+//! An arena (real processes, simulation) implements [`Surface`]; the nemesis knows nothing else of it. Every method that
+//! hurts has one that measures, because a fault without evidence is not counted as one.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::fault::Link;
+
+/// A future that borrows its surface and need not be `Send`: one task runs the nemesis in either arena.
+pub type SurfaceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SurfaceError>> + 'a>>;
+
+/// Something could not be done to the cluster, or not be measured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SurfaceError(pub String);
+
+/// What a directed link does with what it is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkRule {
+    /// Nothing passes; what was sent is held back within bounds and delivered late, as TCP would, or dropped.
+    pub blocked: bool,
+    /// Fixed delay, ms.
+    pub delay_ms: u64,
+    /// Uniform extra delay, ms.
+    pub jitter_ms: u64,
+}
+
+/// What a directed link has done since the cluster started; only ever grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkStatistics {
+    /// Bytes that reached the other side.
+    pub forwarded_bytes: u64,
+    /// Bytes that came in while blocked.
+    pub blocked_bytes: u64,
+    /// Connection attempts that came in while blocked.
+    pub blocked_connections: u64,
+    /// Bytes that were delivered late on purpose.
+    pub delayed_bytes: u64,
+    /// The sum of the delays of delayed chunks, ms, and how many chunks those were.
+    pub delay_total_ms: u64,
+    /// Chunks that were delayed.
+    pub delayed_chunks: u64,
+}
+
+/// What the operating system says of a node's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessState {
+    /// Running or sleeping.
+    Running,
+    /// Stopped by a signal.
+    Stopped,
+    /// No such process.
+    Dead,
+}
+
+/// How a node's wall clock differs from the machine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockSetting {
+    /// Jump, ms.
+    pub offset_ms: i64,
+    /// Rate error since the setting was made, parts per million.
+    pub drift_ppm: i64,
+}
+
+/// A cluster as the nemesis sees it. Node names are those of [`Surface::nodes`].
+pub trait Surface {
+    /// All nodes, running or not, in a fixed order.
+    fn nodes(&self) -> Vec<String>;
+    /// Replaces the rule of a link.
+    fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()>;
+    /// Reads a link's counters.
+    fn link_statistics<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, LinkStatistics>;
+    /// Ends all the nodes given at once, as a power failure would; returns when they are gone.
+    fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()>;
+    /// Starts a killed node from its disk; returns when it answers.
+    fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
+    /// Freezes a node.
+    fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
+    /// Thaws it.
+    fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
+    /// The state of the node's process.
+    fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState>;
+    /// Moves the node's wall clock.
+    fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()>;
+    /// How far the node itself believes to be ahead of the machine's wall clock, ms (asked of the node).
+    fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64>;
+}

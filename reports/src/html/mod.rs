@@ -1,0 +1,99 @@
+//! The report as one HTML file that needs nothing else: no network, no script, no font.
+//!
+//! It is read in the order in which an engineer asks: what happened; which property; when; show me; what was done to the
+//! cluster; how did it serve; how was it set up. The page forbids itself scripts and every resource but its own style, and
+//! whatever came from the store is escaped. In code, a `String` named or returned as HTML is already escaped.
+
+mod anomaly;
+mod bucket;
+mod chart;
+mod finder;
+mod lane;
+mod scene;
+mod section;
+mod style;
+mod table;
+mod timeline;
+
+use checker::history::Event;
+use checker::verdict::Verdict;
+
+use crate::format::{abbreviate, esc};
+use crate::operation::operations;
+use crate::summary::RunSummary;
+
+/// The report as one HTML page. It stays under 2 MB for any history: it samples and leaves out, and says so where it does.
+pub fn html(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> String {
+    let operations = operations(events);
+    let end_ns = end_of_run(summary, verdict, events);
+    let run = Run {
+        summary,
+        verdict,
+        events,
+        operations: &operations,
+        end_ns,
+    };
+    let sections = [
+        section::headline(&run),
+        section::properties(&run),
+        timeline::section(&run),
+        anomaly::section(&run),
+        section::faults(&run),
+        section::statistics(&run),
+        section::configuration(&run),
+    ];
+    let title = format!(
+        "{}: {}",
+        verdict.outcome.to_string().to_uppercase(),
+        abbreviate(&summary.title, 120)
+    );
+    format!(
+        r##"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{defs}<main>
+{body}</main>
+{footer}</body>
+</html>
+"##,
+        title = esc(title),
+        style = style::CSS,
+        defs = chart::DEFS,
+        body = sections.concat(),
+        footer = section::footer(summary),
+    )
+}
+
+/// What every section draws from.
+struct Run<'a> {
+    summary: &'a RunSummary,
+    verdict: &'a Verdict,
+    events: &'a [Event],
+    operations: &'a [crate::operation::Operation<'a>],
+    /// The last moment that anything tells of, ns.
+    end_ns: u64,
+}
+
+fn end_of_run(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> u64 {
+    let last_event = events.iter().map(|e| e.time).max().unwrap_or(0);
+    let last_fault = verdict
+        .faults
+        .iter()
+        .filter_map(|f| f.stop_ns.or(f.start_ns))
+        .max()
+        .unwrap_or(0);
+    let said = summary.duration_ms.saturating_mul(crate::format::NS_PER_MS);
+    last_event
+        .max(last_fault)
+        .max(if events.is_empty() { said } else { 0 })
+        .max(1)
+}

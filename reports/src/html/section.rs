@@ -1,0 +1,356 @@
+//! The sections made of words and tables: headline, properties, faults, operations, configuration.
+
+use std::collections::BTreeMap;
+
+use checker::history::Process;
+use checker::verdict::{FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
+use serde_json::Value;
+
+use super::Run;
+use super::chart::kind_class;
+use super::table::{Set, table};
+use crate::format::{NS_PER_MS, abbreviate, count, esc, figure, named_figure, plural, seconds, span};
+use crate::summary::{
+    RunSummary, SENTENCE_CHARS_MAX, availability, headline as headline_sentence, operations_total,
+    reasons_beyond_headline, sign,
+};
+
+/// The most faults and settings listed, and the most reasons.
+const FAULTS_MAX: usize = 400;
+const SETTINGS_MAX: usize = 200;
+const REASONS_MAX: usize = 40;
+/// The longest evidence, setting or detail shown, in characters.
+const DETAIL_CHARS_MAX: usize = 400;
+
+/// A sign and a word for an outcome; `quiet` where it has no consequence.
+pub(super) fn pill(outcome: Outcome, quiet: bool) -> String {
+    let quiet = if quiet { " quiet" } else { "" };
+    format!(
+        "<span class=\"pill {outcome}{quiet}\"><span aria-hidden=\"true\">{}</span> {outcome}</span>",
+        sign(outcome)
+    )
+}
+
+/// The verdict in a sentence, the run in figures, and how to repeat it.
+pub(super) fn headline(run: &Run<'_>) -> String {
+    let outcome = run.verdict.outcome;
+    format!(
+        "<header class=\"{outcome}\">\n<p class=\"title\">{title}</p>\n\
+         <h1><span class=\"badge\"><span aria-hidden=\"true\">{sign}</span> {badge}</span> {sentence}</h1>\n\
+         {reasons}{facts}{command}</header>\n{nav}",
+        title = esc(abbreviate(&run.summary.title, 200)),
+        sign = sign(outcome),
+        badge = outcome.to_string().to_uppercase(),
+        sentence = esc(headline_sentence(run.verdict)),
+        reasons = reasons(run.verdict),
+        facts = facts(run),
+        command = command(&run.summary.command),
+        nav = NAVIGATION,
+    )
+}
+
+const NAVIGATION: &str = "<nav aria-label=\"Sections\"><a href=\"#properties\">Properties</a> \
+<a href=\"#timeline\">Timeline</a> <a href=\"#anomalies\">Anomalies</a> <a href=\"#faults\">Faults</a> \
+<a href=\"#operations\">Operations</a> <a href=\"#configuration\">Configuration</a></nav>\n";
+
+/// Every reason but the one that the headline already gave.
+fn reasons(verdict: &Verdict) -> String {
+    let others = reasons_beyond_headline(verdict);
+    if others.is_empty() {
+        return String::new();
+    }
+    let mut items: String = others
+        .iter()
+        .take(REASONS_MAX)
+        .map(|reason| format!("<li>{}</li>\n", esc(abbreviate(reason, SENTENCE_CHARS_MAX))))
+        .collect();
+    if others.len() > REASONS_MAX {
+        items += &format!(
+            "<li>{} not shown.</li>\n",
+            plural((others.len() - REASONS_MAX) as u64, "more reason")
+        );
+    }
+    format!("<ul class=\"reasons\">\n{items}</ul>\n")
+}
+
+fn facts(run: &Run<'_>) -> String {
+    let (summary, verdict) = (run.summary, run.verdict);
+    let (ok, all) = operations_total(verdict);
+    let proved = verdict.faults.iter().filter(|f| f.proved).count() as u64;
+    let faults = match verdict.faults.len() as u64 {
+        0 => "none planned".to_owned(),
+        planned => format!("{} of {}", count(proved), count(planned)),
+    };
+    let facts = [
+        ("Seed", summary.seed.to_string()),
+        ("Started", summary.started_utc.clone()),
+        ("Duration", span(summary.duration_ms.saturating_mul(NS_PER_MS))),
+        ("Operations acknowledged", format!("{} of {}", count(ok), count(all))),
+        (
+            "First acknowledged",
+            summary
+                .first_ack_ms
+                .map_or("never".to_owned(), |ms| format!("after {} ms", count(ms))),
+        ),
+        ("Faults proved", faults),
+        ("Nodes", nodes(&summary.nodes)),
+    ];
+    let items: String = facts
+        .iter()
+        .map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", esc(value)))
+        .collect();
+    format!("<dl class=\"facts\">\n{items}</dl>\n")
+}
+
+fn nodes(names: &[String]) -> String {
+    abbreviate(&format!("{} ({})", count(names.len() as u64), names.join(", ")), 80)
+}
+
+/// A click selects the whole command.
+fn command(command: &str) -> String {
+    if command.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<figure class=\"command\"><figcaption>Repeat this run (one click selects the line)</figcaption>\
+         <pre tabindex=\"0\"><code>{}</code></pre></figure>\n",
+        esc(abbreviate(command, SENTENCE_CHARS_MAX))
+    )
+}
+
+/// Claimed and found, for each property and workload.
+pub(super) fn properties(run: &Run<'_>) -> String {
+    let columns = [
+        ("Property", Set::Text),
+        ("Workload", Set::Text),
+        ("Claimed", Set::Text),
+        ("Found", Set::Text),
+        ("Finding", Set::Prose),
+    ];
+    let rows: Vec<Vec<String>> = run
+        .verdict
+        .properties
+        .iter()
+        .enumerate()
+        .map(|(number, result)| property_row(number, result))
+        .collect();
+    let note = match run.summary.claims_note.is_empty() {
+        true => String::new(),
+        false => format!(
+            "<p>{}</p>\n",
+            esc(abbreviate(&run.summary.claims_note, SENTENCE_CHARS_MAX))
+        ),
+    };
+    let body = match rows.is_empty() {
+        true => "<p>No property was judged.</p>\n".to_owned(),
+        false => table("Properties, claimed and found", &columns, &rows),
+    };
+    format!(
+        "<section id=\"properties\" aria-labelledby=\"h-properties\">\n<h2 id=\"h-properties\">Properties</h2>\n\
+         {note}<p class=\"quiet\">Every property is measured; only a claimed one that is violated makes the run invalid.</p>\n\
+         {body}</section>\n"
+    )
+}
+
+fn property_row(number: usize, result: &PropertyResult) -> Vec<String> {
+    let finding = esc(abbreviate(&result.summary, SENTENCE_CHARS_MAX));
+    let anomalies = match result.anomalies.len() {
+        0 => String::new(),
+        _ => format!(" <a href=\"#anomalies-{number}\">Show anomalies</a>"),
+    };
+    vec![
+        format!("<code>{}</code>", result.property),
+        esc(result.workload.as_deref().unwrap_or("all")).to_string(),
+        if result.claimed { "<strong>yes</strong>" } else { "no" }.to_owned(),
+        pill(result.outcome, !result.claimed),
+        format!("{finding}{anomalies}{}", figures(&result.figures)),
+    ]
+}
+
+fn figures(figures: &BTreeMap<String, f64>) -> String {
+    const FIGURES_MAX: usize = 60;
+    if figures.is_empty() {
+        return String::new();
+    }
+    let items: String = figures
+        .iter()
+        .take(FIGURES_MAX)
+        .map(|(name, value)| named_figure(name, *value))
+        .map(|(name, value)| format!("<div><dt>{}</dt><dd>{value}</dd></div>", esc(abbreviate(&name, 60))))
+        .collect();
+    let more = match figures.len().saturating_sub(FIGURES_MAX) {
+        0 => String::new(),
+        more => format!("<p>{} not shown.</p>", plural(more as u64, "more figure")),
+    };
+    format!("<details><summary>Figures</summary><dl class=\"figures\">{items}</dl>{more}</details>")
+}
+
+/// Each planned fault and what was measured of it.
+pub(super) fn faults(run: &Run<'_>) -> String {
+    let planned = planned_windows(run);
+    let columns = [
+        ("Fault", Set::Number),
+        ("Kind", Set::Text),
+        ("Detail", Set::Text),
+        ("Nodes", Set::Text),
+        ("In force", Set::Text),
+        ("Proved", Set::Text),
+        ("Evidence", Set::Prose),
+    ];
+    let faults = &run.verdict.faults;
+    let rows: Vec<Vec<String>> = faults
+        .iter()
+        .take(FAULTS_MAX)
+        .map(|fault| fault_row(fault, planned.get(&fault.fault), run.end_ns))
+        .collect();
+    let mut body = match rows.is_empty() {
+        true => "<p>No faults were planned.</p>\n".to_owned(),
+        false => table("Faults and their evidence", &columns, &rows),
+    };
+    if faults.len() > FAULTS_MAX {
+        let left_out = count((faults.len() - FAULTS_MAX) as u64);
+        body += &format!("<p class=\"quiet\">{left_out} more are in evidence.json.</p>\n");
+    }
+    format!(
+        "<section id=\"faults\" aria-labelledby=\"h-faults\">\n<h2 id=\"h-faults\">Faults</h2>\n\
+         <p class=\"quiet\">A fault counts only with evidence that it took effect.</p>\n{body}</section>\n"
+    )
+}
+
+fn fault_row(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns: u64) -> Vec<String> {
+    let class = kind_class(&fault.kind);
+    vec![
+        fault.fault.to_string(),
+        format!(
+            "<span class=\"kind {class}\">{}</span>",
+            esc(abbreviate(&fault.kind, 40))
+        ),
+        esc(abbreviate(&fault.detail, DETAIL_CHARS_MAX)).to_string(),
+        esc(abbreviate(&fault.nodes.join(" "), DETAIL_CHARS_MAX)).to_string(),
+        esc(window(fault, planned, end_ns)).to_string(),
+        if fault.proved {
+            "<span class=\"yes\">✓ yes</span>"
+        } else {
+            "<strong class=\"no\">✗ no</strong>"
+        }
+        .to_owned(),
+        esc(abbreviate(&fault.evidence, DETAIL_CHARS_MAX)).to_string(),
+    ]
+}
+
+/// When a fault was in force, or when it should have been.
+pub(super) fn window(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns: u64) -> String {
+    match (fault.start_ns, fault.stop_ns, planned) {
+        (Some(start), Some(stop), _) => {
+            format!(
+                "{} – {} ({})",
+                seconds(start),
+                seconds(stop),
+                span(stop.saturating_sub(start))
+            )
+        }
+        (Some(start), None, _) => format!("{} – {}, never healed", seconds(start), seconds(end_ns)),
+        (None, _, Some((from, to))) => format!("never; planned {} – {}", seconds(*from), seconds(*to)),
+        (None, _, None) => "never".to_owned(),
+    }
+}
+
+/// The planned start and end of each fault, ns, from the plan that the nemesis put on record.
+fn planned_windows(run: &Run<'_>) -> BTreeMap<u64, (u64, u64)> {
+    let plan = run
+        .events
+        .iter()
+        .find(|e| e.process == Process::Nemesis && e.f == "plan");
+    let faults = plan
+        .and_then(|e| e.value.as_array())
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    faults.iter().filter_map(planned_window).collect()
+}
+
+fn planned_window(fault: &Value) -> Option<(u64, (u64, u64))> {
+    let number = |name: &str| fault.get(name).and_then(Value::as_u64);
+    let (at, lasts) = (number("at_ms")?, number("for_ms")?);
+    let ns = |ms: u64| ms.saturating_mul(NS_PER_MS);
+    Some((number("fault")?, (ns(at), ns(at.saturating_add(lasts)))))
+}
+
+/// Counts, availability and latencies for each function.
+pub(super) fn statistics(run: &Run<'_>) -> String {
+    let columns = [
+        "Workload",
+        "f",
+        "ok",
+        "fail",
+        "info",
+        "ok in faults",
+        "ok outside",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "max ms",
+    ];
+    let columns: Vec<(&str, Set)> = columns
+        .iter()
+        .enumerate()
+        .map(|(position, name)| (*name, if position < 2 { Set::Text } else { Set::Number }))
+        .collect();
+    let rows: Vec<Vec<String>> = run.verdict.statistics.iter().map(statistics_row).collect();
+    let body = match rows.is_empty() {
+        true => "<p>No operations were recorded.</p>\n".to_owned(),
+        false => table("Operations by workload and function", &columns, &rows),
+    };
+    format!(
+        "<section id=\"operations\" aria-labelledby=\"h-operations\">\n<h2 id=\"h-operations\">Operations</h2>\n\
+         <p class=\"quiet\"><b>ok</b> happened, <b>fail</b> certainly did not, <b>info</b> nobody knows. \
+         “In faults” is the share acknowledged of those invoked while a fault was in force; latencies are of ok operations.</p>\n\
+         {body}</section>\n"
+    )
+}
+
+fn statistics_row(s: &OperationStatistics) -> Vec<String> {
+    let mut row = vec![
+        esc(abbreviate(&s.workload, 60)).to_string(),
+        format!("<code>{}</code>", esc(abbreviate(&s.f, 40))),
+    ];
+    row.extend([s.ok, s.fail, s.info].map(count));
+    row.extend(availability(s));
+    row.extend([s.latency_p50_ms, s.latency_p99_ms, s.latency_p999_ms, s.latency_max_ms].map(figure));
+    row
+}
+
+/// The settings, as they were.
+pub(super) fn configuration(run: &Run<'_>) -> String {
+    let settings = &run.summary.settings;
+    let rows: Vec<Vec<String>> = settings
+        .iter()
+        .take(SETTINGS_MAX)
+        .map(|(name, value)| {
+            let (name, value) = (abbreviate(name, 80), abbreviate(value, DETAIL_CHARS_MAX));
+            vec![esc(name).to_string(), format!("<code>{}</code>", esc(value))]
+        })
+        .collect();
+    let mut body = match rows.is_empty() {
+        true => "<p>No settings were recorded.</p>\n".to_owned(),
+        false => table("Configuration", &[("Setting", Set::Text), ("Value", Set::Prose)], &rows),
+    };
+    if settings.len() > SETTINGS_MAX {
+        body += &format!(
+            "<p class=\"quiet\">{} more are in run.json.</p>\n",
+            count((settings.len() - SETTINGS_MAX) as u64)
+        );
+    }
+    format!(
+        "<section id=\"configuration\" aria-labelledby=\"h-configuration\">\n\
+         <h2 id=\"h-configuration\">Configuration</h2>\n{body}</section>\n"
+    )
+}
+
+/// Where the rest is.
+pub(super) fn footer(summary: &RunSummary) -> String {
+    format!(
+        "<footer><p>dissensus {} · run directory <code>{}</code>, with history.jsonl, verdict.json and evidence.json</p></footer>\n",
+        esc(abbreviate(&summary.version, 80)),
+        esc(abbreviate(&summary.run_dir, DETAIL_CHARS_MAX))
+    )
+}

@@ -1,0 +1,17 @@
+//! What a run found, put before people and machines: tables for the terminal, one HTML file, JUnit for a CI.
+//!
+//! A verdict and a history go in, text comes out. Nothing here decides anything: every outcome, count and sentence is the
+//! checker's, and this crate only arranges, abbreviates and draws. The same input always gives the same bytes, whatever a
+//! store returned is escaped, and every output is bounded: what was left out is said where it was left out.
+
+mod format;
+mod html;
+mod junit;
+mod operation;
+mod summary;
+mod terminal;
+
+pub use html::html;
+pub use junit::junit;
+pub use summary::RunSummary;
+pub use terminal::terminal;

@@ -1,0 +1,150 @@
+//! What a report says of a run besides its verdict and history, and the sentences that every kind of report shares.
+
+use checker::verdict::{FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
+
+use crate::format::{abbreviate, count, percent, plural};
+
+/// What a report says of the run besides verdict and history; the bench takes it from `run.json`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunSummary {
+    /// The system and its workloads: `dynamo: set, register, cart`.
+    pub title: String,
+    /// When the run began, UTC, ISO 8601.
+    pub started_utc: String,
+    /// How long it took from the first event to the last, ms.
+    pub duration_ms: u64,
+    /// The seed that everything random came from.
+    pub seed: u64,
+    /// The command line that repeats the run.
+    pub command: String,
+    /// The configuration, name and value, in the order in which it is shown.
+    pub settings: Vec<(String, String)>,
+    /// Why these properties are claimed and the others are not, in a sentence or two.
+    pub claims_note: String,
+    /// When the first operation was acknowledged, ms since the run began; none if none was.
+    pub first_ack_ms: Option<u64>,
+    /// The nodes' names.
+    pub nodes: Vec<String>,
+    /// Where the run directory is.
+    pub run_dir: String,
+    /// The version of the bench.
+    pub version: String,
+}
+
+/// The longest sentence taken over from a verdict, in characters.
+pub(crate) const SENTENCE_CHARS_MAX: usize = 2_000;
+
+/// One sentence that says what happened and why.
+pub(crate) fn headline(verdict: &Verdict) -> String {
+    let sentence = match verdict.outcome {
+        Outcome::Valid => valid_headline(verdict),
+        Outcome::Inconclusive => reason_or(verdict, "nothing claimed was broken, but the run cannot vouch for it"),
+        Outcome::Invalid => invalid_headline(verdict),
+    };
+    abbreviate(&sentence, SENTENCE_CHARS_MAX)
+}
+
+fn valid_headline(verdict: &Verdict) -> String {
+    let claimed = verdict.properties.iter().filter(|p| p.claimed).count() as u64;
+    let claims = match claimed {
+        0 => "nothing was claimed".to_owned(),
+        1 => "the one claimed check held".to_owned(),
+        n => format!("all {} claimed checks held", count(n)),
+    };
+    format!("{claims}; {}", faults_sentence(&verdict.faults))
+}
+
+fn invalid_headline(verdict: &Verdict) -> String {
+    let mut broken = verdict.properties.iter().filter(|p| is_broken_claim(p));
+    let Some(first) = broken.next() else {
+        return reason_or(verdict, "a claimed property was violated");
+    };
+    let others = match broken.count() as u64 {
+        0 => String::new(),
+        n => format!(" ({} more violated)", plural(n, "claimed check")),
+    };
+    format!(
+        "{} was claimed and is violated: {}{others}",
+        property_label(first),
+        first.summary
+    )
+}
+
+/// The reasons that the headline does not already give.
+pub(crate) fn reasons_beyond_headline(verdict: &Verdict) -> Vec<&String> {
+    let said = headline(verdict);
+    let finding = match verdict.outcome {
+        Outcome::Invalid => verdict.properties.iter().find(|p| is_broken_claim(p)),
+        Outcome::Valid | Outcome::Inconclusive => None,
+    };
+    let names = |reason: &str, p: &PropertyResult| {
+        let names_workload = p.workload.as_ref().is_none_or(|workload| reason.contains(workload));
+        reason.contains(p.property.name()) && reason.contains(&p.summary) && names_workload
+    };
+    verdict
+        .reasons
+        .iter()
+        .filter(|reason| **reason != said && !finding.is_some_and(|p| names(reason, p)))
+        .collect()
+}
+
+fn reason_or(verdict: &Verdict, otherwise: &str) -> String {
+    verdict.reasons.first().cloned().unwrap_or_else(|| otherwise.to_owned())
+}
+
+/// `no faults were planned`, `8 faults, all proved`, `8 faults, 7 of them proved`.
+pub(crate) fn faults_sentence(faults: &[FaultFinding]) -> String {
+    let (planned, proved) = (faults.len() as u64, faults.iter().filter(|f| f.proved).count() as u64);
+    match (planned, proved) {
+        (0, _) => "no faults were planned".to_owned(),
+        (1, 1) => "its one fault is proved".to_owned(),
+        (n, p) if n == p => format!("{}, all proved", plural(n, "fault")),
+        (n, p) => format!("{}, {} of them proved", plural(n, "fault"), count(p)),
+    }
+}
+
+/// `no-lost-writes (set)`, or the property alone where the check spans all workloads.
+pub(crate) fn property_label(result: &PropertyResult) -> String {
+    match &result.workload {
+        Some(workload) => format!("{} ({workload})", result.property),
+        None => result.property.to_string(),
+    }
+}
+
+/// Whether this result is one that makes a run invalid.
+pub(crate) fn is_broken_claim(result: &PropertyResult) -> bool {
+    result.claimed && result.outcome == Outcome::Invalid
+}
+
+/// The sign shown beside an outcome, so that colour is never the only one.
+pub(crate) fn sign(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Valid => "✓",
+        Outcome::Inconclusive => "?",
+        Outcome::Invalid => "✗",
+    }
+}
+
+/// Acknowledged and all operations of the main phase.
+pub(crate) fn operations_total(verdict: &Verdict) -> (u64, u64) {
+    let add =
+        |(ok, all): (u64, u64), s: &OperationStatistics| (ok.saturating_add(s.ok), all.saturating_add(invoked(s)));
+    verdict.statistics.iter().fold((0, 0), add)
+}
+
+/// How many operations of one function there were.
+fn invoked(s: &OperationStatistics) -> u64 {
+    s.ok.saturating_add(s.fail).saturating_add(s.info)
+}
+
+/// The share acknowledged of the operations invoked while a fault was in force, and of the others.
+pub(crate) fn availability(s: &OperationStatistics) -> [String; 2] {
+    let outside = (
+        s.ok.saturating_sub(s.ok_in_faults),
+        invoked(s).saturating_sub(s.invoked_in_faults),
+    );
+    [
+        percent(s.ok_in_faults, s.invoked_in_faults),
+        percent(outside.0, outside.1),
+    ]
+}

@@ -1,0 +1,408 @@
+//! The verdict as tables for a terminal: what happened first, then properties, anomalies, faults and operations.
+//!
+//! Sentences wrap, numbers do not: where a table is too wide, its widest columns give way first. Colour only repeats what a
+//! word or a sign beside it says.
+
+use std::collections::BTreeMap;
+
+use checker::verdict::{Anomaly, FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
+use tabled::Table;
+use tabled::builder::Builder;
+use tabled::settings::object::{Cell, Columns, Rows};
+use tabled::settings::peaker::Priority;
+use tabled::settings::{Alignment, Color, Style, Width};
+
+use crate::format::{abbreviate, count, figure, plural, span, visible};
+use crate::summary::{
+    RunSummary, availability, faults_sentence, headline, is_broken_claim, operations_total, property_label,
+    reasons_beyond_headline, sign,
+};
+
+/// The width assumed where the terminal's is not known.
+const WIDTH_DEFAULT: usize = 100;
+/// Below this a table cannot hold its numbers; above it a line is too long to read.
+const WIDTH_MIN: usize = 72;
+const WIDTH_MAX: usize = 140;
+/// The most anomalies explained for a claimed property; for one that is not claimed.
+const ANOMALIES_MAX: usize = 3;
+const ANOMALIES_UNCLAIMED_MAX: usize = 1;
+/// The longest explanation and the longest other sentence, in characters.
+const EXPLANATION_CHARS_MAX: usize = 600;
+const SENTENCE_CHARS_MAX: usize = 300;
+/// The most reasons listed, and the most unproved faults.
+const REASONS_MAX: usize = 12;
+const UNPROVED_MAX: usize = 8;
+
+/// The verdict as text of at most `width` columns (100 where unknown, never under 72), with ANSI colours if `colour`.
+pub fn terminal(summary: &RunSummary, verdict: &Verdict, width: Option<usize>, colour: bool) -> String {
+    let page = Page {
+        width: width.unwrap_or(WIDTH_DEFAULT).clamp(WIDTH_MIN, WIDTH_MAX),
+        colour,
+    };
+    let sections = [
+        page.headline(summary, verdict),
+        page.properties(&verdict.properties),
+        page.anomalies(&verdict.properties),
+        page.faults(&verdict.faults),
+        page.operations(&verdict.statistics),
+        page.reasons(verdict),
+        page.footer(summary),
+    ];
+    let shown: Vec<String> = sections.into_iter().filter(|s| !s.is_empty()).collect();
+    shown.join("\n")
+}
+
+struct Page {
+    width: usize,
+    colour: bool,
+}
+
+impl Page {
+    fn headline(&self, summary: &RunSummary, verdict: &Verdict) -> String {
+        let badge = format!(
+            "{} {}",
+            sign(verdict.outcome),
+            verdict.outcome.to_string().to_uppercase()
+        );
+        let title = abbreviate(
+            &visible(&summary.title),
+            self.width.saturating_sub(badge.chars().count() + 2),
+        );
+        let mut out = format!(
+            "{}  {}\n",
+            self.paint(&badge, ansi(verdict.outcome)),
+            self.paint(&title, BOLD)
+        );
+        out += &wrap(&visible(&headline(verdict)), self.width, "", "");
+        out += &self.paint(&wrap(&facts(summary, verdict), self.width, "", ""), DIM);
+        out
+    }
+
+    fn properties(&self, properties: &[PropertyResult]) -> String {
+        if properties.is_empty() {
+            return String::new();
+        }
+        let mut builder = Builder::default();
+        builder.push_record(["property", "workload", "claimed", "found", "finding"]);
+        for p in properties {
+            builder.push_record([
+                p.property.to_string(),
+                p.workload
+                    .as_deref()
+                    .map_or("all".to_owned(), |w| abbreviate(&visible(w), 24)),
+                if p.claimed { "yes" } else { "no" }.to_owned(),
+                format!("{} {}", sign(p.outcome), p.outcome),
+                abbreviate(&visible(&p.summary), SENTENCE_CHARS_MAX),
+            ]);
+        }
+        let mut table = self.table(builder);
+        for (row, p) in properties.iter().enumerate().filter(|_| self.colour) {
+            let (claim, found) = if p.claimed {
+                (Color::BOLD, found_colour(p.outcome))
+            } else {
+                (dim(), dim())
+            };
+            table
+                .modify(Cell::new(row + 1, 2), claim)
+                .modify(Cell::new(row + 1, 3), found);
+        }
+        self.section("Properties", table)
+    }
+
+    fn anomalies(&self, properties: &[PropertyResult]) -> String {
+        let mut out = String::new();
+        for p in properties.iter().filter(|p| !p.anomalies.is_empty()) {
+            let claim = if p.claimed { "" } else { ", not claimed" };
+            let found = anomalies_total(p);
+            let title = format!("{}: {}{claim}", property_label(p), anomaly_count(found));
+            out += &format!(
+                "{}\n",
+                self.paint(&visible(&title), if is_broken_claim(p) { RED } else { BOLD })
+            );
+            let shown_max = if p.claimed {
+                ANOMALIES_MAX
+            } else {
+                ANOMALIES_UNCLAIMED_MAX
+            };
+            let shown = p.anomalies.iter().take(shown_max);
+            for (number, anomaly) in shown.enumerate() {
+                let text = abbreviate(&visible(&anomaly.explanation), EXPLANATION_CHARS_MAX);
+                let first = format!("  {}. ", number + 1);
+                out += &wrap(
+                    &format!("{} {text}", anomaly_place(anomaly)),
+                    self.width,
+                    &first,
+                    "     ",
+                );
+            }
+            let more = found - p.anomalies.len().min(shown_max) as u64;
+            if more > 0 {
+                out += &self.paint(&format!("     ... and {} more in report.html\n", count(more)), DIM);
+            }
+        }
+        out
+    }
+
+    fn faults(&self, faults: &[FaultFinding]) -> String {
+        if faults.is_empty() {
+            return format!("{}\nnone were planned\n", self.paint("Faults", BOLD));
+        }
+        let mut kinds: BTreeMap<&str, Vec<&FaultFinding>> = BTreeMap::new();
+        for fault in faults {
+            kinds.entry(&fault.kind).or_default().push(fault);
+        }
+        let mut builder = Builder::default();
+        builder.push_record(["kind", "planned", "proved", "total time", "for example"]);
+        for (kind, members) in &kinds {
+            builder.push_record(fault_row(kind, members));
+        }
+        let mut table = self.table(builder);
+        table.modify(Columns::new(1..4), Alignment::right());
+        for (row, members) in kinds.values().enumerate().filter(|_| self.colour) {
+            let all = members.iter().all(|f| f.proved);
+            table.modify(
+                Cell::new(row + 1, 2),
+                if all { Color::FG_GREEN } else { Color::FG_YELLOW },
+            );
+        }
+        self.section("Faults", table) + &unproved(faults, self.width)
+    }
+
+    fn operations(&self, statistics: &[OperationStatistics]) -> String {
+        if statistics.is_empty() {
+            return format!("{}\nnone were recorded\n", self.paint("Operations", BOLD));
+        }
+        let mut builder = Builder::default();
+        let header = [
+            "workload",
+            "f",
+            "ok",
+            "fail",
+            "info",
+            "ok in faults",
+            "ok outside",
+            "p50 ms",
+            "p99 ms",
+            "max ms",
+        ];
+        builder.push_record(header);
+        for s in statistics {
+            builder.push_record(operation_row(s));
+        }
+        let mut table = self.table(builder);
+        table.modify(Columns::new(2..), Alignment::right());
+        self.section("Operations", table)
+    }
+
+    fn reasons(&self, verdict: &Verdict) -> String {
+        let reasons = reasons_beyond_headline(verdict);
+        if reasons.is_empty() {
+            return String::new();
+        }
+        let mut out = self.paint("Further reasons\n", BOLD);
+        for reason in reasons.iter().take(REASONS_MAX) {
+            out += &wrap(
+                &abbreviate(&visible(reason), SENTENCE_CHARS_MAX),
+                self.width,
+                "  - ",
+                "    ",
+            );
+        }
+        let more = reasons.len().saturating_sub(REASONS_MAX) as u64;
+        if more > 0 {
+            out += &format!("    ... and {} in report.html\n", plural(more, "more reason"));
+        }
+        out
+    }
+
+    /// Paths and the command are not wrapped: they are there to be copied.
+    fn footer(&self, summary: &RunSummary) -> String {
+        let mut out = String::new();
+        if !summary.run_dir.is_empty() {
+            out += &format!(
+                "{}  {}/report.html\n",
+                self.paint("report", DIM),
+                visible(&summary.run_dir)
+            );
+        }
+        if !summary.command.is_empty() {
+            out += &format!("{}  {}\n", self.paint("repeat", DIM), visible(&summary.command));
+        }
+        out
+    }
+
+    /// A table in the house style that fits the page.
+    fn table(&self, builder: Builder) -> Table {
+        let mut table = builder.build();
+        table
+            .with(Style::rounded().remove_vertical())
+            .with(Width::wrap(self.width).keep_words(true).priority(Priority::max(true)));
+        if self.colour {
+            table.modify(Rows::first(), dim());
+        }
+        table
+    }
+
+    fn section(&self, title: &str, table: Table) -> String {
+        format!("{}\n{table}\n", self.paint(title, BOLD))
+    }
+
+    fn paint(&self, text: &str, code: &str) -> String {
+        match (self.colour, text.strip_suffix('\n')) {
+            (false, _) => text.to_owned(),
+            (true, Some(line)) => format!("\u{1b}[{code}m{line}\u{1b}[0m\n"),
+            (true, None) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        }
+    }
+}
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const RED: &str = "1;31";
+fn dim() -> Color {
+    Color::new("\u{1b}[2m", "\u{1b}[22m")
+}
+
+fn ansi(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Valid => "1;32",
+        Outcome::Inconclusive => "1;33",
+        Outcome::Invalid => RED,
+    }
+}
+
+fn found_colour(outcome: Outcome) -> Color {
+    match outcome {
+        Outcome::Valid => Color::FG_GREEN,
+        Outcome::Inconclusive => Color::FG_YELLOW,
+        Outcome::Invalid => Color::FG_RED,
+    }
+}
+
+fn facts(summary: &RunSummary, verdict: &Verdict) -> String {
+    let (ok, all) = operations_total(verdict);
+    let mut facts = vec![
+        format!("seed {}", summary.seed),
+        span(summary.duration_ms.saturating_mul(crate::format::NS_PER_MS)),
+        plural(summary.nodes.len() as u64, "node"),
+        format!("{} of {} acknowledged", count(ok), plural(all, "operation")),
+    ];
+    facts.extend(
+        summary
+            .first_ack_ms
+            .map(|ms| format!("the first after {} ms", count(ms))),
+    );
+    facts.push(faults_sentence(&verdict.faults));
+    facts.join(" · ")
+}
+
+/// How many anomalies there were; never fewer than are listed.
+fn anomalies_total(p: &PropertyResult) -> u64 {
+    p.anomalies_total.max(p.anomalies.len() as u64)
+}
+
+fn anomaly_count(number: u64) -> String {
+    if number == 1 {
+        "1 anomaly".to_owned()
+    } else {
+        format!("{} anomalies", count(number))
+    }
+}
+
+fn anomaly_place(anomaly: &Anomaly) -> String {
+    let key = anomaly
+        .key
+        .as_ref()
+        .map(|key| format!(" on {}", abbreviate(&visible(key), 40)))
+        .unwrap_or_default();
+    format!("{}{key}:", abbreviate(&visible(&anomaly.kind), 40))
+}
+
+fn fault_row(kind: &str, members: &[&FaultFinding]) -> [String; 5] {
+    let spans = members.iter().filter_map(|f| f.start_ns.zip(f.stop_ns));
+    let total_ns = spans.fold(0, |sum: u64, (start, stop)| {
+        sum.saturating_add(stop.saturating_sub(start))
+    });
+    let example = members.iter().find(|f| f.proved).or(members.first());
+    let told = example.map(|f| format!("{}: {}", abbreviate(&visible(&f.detail), 80), visible(&f.evidence)));
+    [
+        abbreviate(&visible(kind), 24),
+        count(members.len() as u64),
+        count(members.iter().filter(|f| f.proved).count() as u64),
+        span(total_ns),
+        abbreviate(&told.unwrap_or_default(), SENTENCE_CHARS_MAX),
+    ]
+}
+
+/// Which faults have no evidence, and what was measured instead.
+fn unproved(faults: &[FaultFinding], width: usize) -> String {
+    let mut out = String::new();
+    let mut without = faults.iter().filter(|f| !f.proved);
+    for fault in without.by_ref().take(UNPROVED_MAX) {
+        let text = format!("{} {} is not proved: {}", fault.kind, fault.fault, fault.evidence);
+        out += &wrap(&abbreviate(&visible(&text), SENTENCE_CHARS_MAX), width, "  - ", "    ");
+    }
+    let more = without.count() as u64;
+    if more > 0 {
+        out += &format!("    ... and {} without evidence\n", plural(more, "more fault"));
+    }
+    out
+}
+
+fn operation_row(s: &OperationStatistics) -> [String; 10] {
+    let [in_faults, outside] = availability(s);
+    [
+        abbreviate(&visible(&s.workload), 24),
+        abbreviate(&visible(&s.f), 16),
+        count(s.ok),
+        count(s.fail),
+        count(s.info),
+        in_faults,
+        outside,
+        figure(s.latency_p50_ms),
+        figure(s.latency_p99_ms),
+        figure(s.latency_max_ms),
+    ]
+}
+
+/// The text in lines of at most `width` characters, the first begun with `first`, the others with `indent`.
+/// A word longer than a line is cut.
+fn wrap(text: &str, width: usize, first: &str, indent: &str) -> String {
+    let mut out = String::new();
+    let (mut line, mut used, mut empty) = (first.to_owned(), first.chars().count(), true);
+    let room = width
+        .saturating_sub(indent.chars().count().max(first.chars().count()))
+        .max(1);
+    for word in text.split_whitespace().flat_map(|word| pieces(word, room)) {
+        let size = word.chars().count();
+        if !empty && used + 1 + size > width {
+            out += line.trim_end();
+            out.push('\n');
+            (line, used, empty) = (indent.to_owned(), indent.chars().count(), true);
+        }
+        if !empty {
+            line.push(' ');
+            used += 1;
+        }
+        line += &word;
+        used += size;
+        empty = false;
+    }
+    out + line.trim_end() + "\n"
+}
+
+fn pieces(word: &str, chars_max: usize) -> Vec<String> {
+    let chars: Vec<char> = word.chars().collect();
+    chars.chunks(chars_max).map(|piece| piece.iter().collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_wrap_at_words_and_cut_what_has_none() {
+        assert_eq!(wrap("one two three", 9, "- ", "  "), "- one two\n  three\n");
+        assert_eq!(wrap("abcdefghij", 6, "", ""), "abcdef\nghij\n");
+    }
+}

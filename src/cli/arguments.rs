@@ -1,0 +1,223 @@
+//! What may be said at the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use checker::model::Model;
+use checker::verdict::Property;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cluster_core::config::{Quorum, Versioning};
+use cluster_node::Engine;
+
+#[derive(Parser)]
+#[command(name = "dissensus", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start a cluster, hurt it, record what clients see, and judge it
+    Run(Box<RunArgs>),
+    /// Judge a recorded history
+    Check(CheckArgs),
+    /// Rebuild the reports of a run directory
+    Report(ReportArgs),
+    /// A cluster to play with
+    Cluster(ClusterArgs),
+    /// One node (started by the bench)
+    #[command(name = "__node", hide = true)]
+    Node {
+        /// For people who look at the process list
+        name: String,
+    },
+    /// What keeps a cluster up (started by `cluster up`)
+    #[command(name = "__supervisor", hide = true)]
+    Supervisor(SupervisorArgs),
+}
+
+#[derive(Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub system: SystemArgs,
+    /// Workloads, mixed: set, register, cart, or all [default: all]
+    #[arg(long, value_name = "LIST")]
+    pub workload: Option<String>,
+    /// Faults: partition, kill, pause, clock, slow (each may be refined, as in partition:bridge or kill:all), all, or none [default: all]
+    #[arg(long, value_name = "LIST")]
+    pub nemesis: Option<String>,
+    /// Client processes at a time [default: 10]
+    #[arg(long)]
+    pub concurrency: Option<u64>,
+    /// Operations a second in all; 0 = as fast as they complete [default: 200]
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// How long the workload runs [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub time_limit: Option<Span>,
+    /// How long a client waits for one operation [default: 1s]
+    #[arg(long, value_name = "DURATION")]
+    pub operation_timeout: Option<Span>,
+    /// How long the healed cluster may take to come to rest [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub rest_limit: Option<Span>,
+    /// Clients stay with one node instead of choosing one for each operation
+    #[arg(long)]
+    pub sticky: bool,
+    /// Of everything random [default: chosen and printed]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// A fault plan to carry out instead of a generated one
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Claim a property that the configuration does not (may be repeated)
+    #[arg(long, value_name = "PROPERTY")]
+    pub require: Vec<Property>,
+    /// Where run directories are kept
+    #[arg(long, value_name = "DIR", default_value = "store")]
+    pub store: PathBuf,
+    /// Write the JUnit report here as well
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Print the verdict as JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the cluster is like; shared by `run` and `cluster up`.
+#[derive(Args, Clone)]
+pub struct SystemArgs {
+    /// The system under test
+    #[arg(long, default_value = "dynamo")]
+    pub system: String,
+    /// How many nodes [default: 5]
+    #[arg(long)]
+    pub nodes: Option<usize>,
+    /// Replicas of a key [default: 3]
+    #[arg(long)]
+    pub n: Option<u8>,
+    /// Replies a read waits for [default: 2]
+    #[arg(long)]
+    pub r: Option<u8>,
+    /// Acknowledgements a write waits for [default: 2]
+    #[arg(long)]
+    pub w: Option<u8>,
+    /// Who counts towards a quorum [default: sloppy]
+    #[arg(long)]
+    pub quorum: Option<QuorumArg>,
+    /// How concurrent writes are told apart [default: dvv]
+    #[arg(long)]
+    pub versions: Option<VersionsArg>,
+    /// What keeps a node's rows: redb or memory [default: redb]
+    #[arg(long)]
+    pub engine: Option<Engine>,
+    /// Plant a defect; `--bug list` prints them
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// The first node's client port, the others following [default: free ports]
+    #[arg(long)]
+    pub port: Option<u16>,
+}
+
+#[derive(Args)]
+pub struct CheckArgs {
+    /// A history of JSON lines
+    pub file: PathBuf,
+    /// What operations mean that name no workload: set, register or cart
+    #[arg(long)]
+    pub model: Option<Model>,
+    /// Properties to hold the history to; all of them if none is given (may be repeated)
+    #[arg(long, value_name = "PROPERTY")]
+    pub require: Vec<Property>,
+    /// One of several concurrent writes wins (last-write-wins), instead of all being kept
+    #[arg(long)]
+    pub lww: bool,
+    /// Print the verdict as JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct ReportArgs {
+    /// A run directory, such as store/latest
+    pub run_dir: PathBuf,
+}
+
+#[derive(Args)]
+pub struct ClusterArgs {
+    #[command(subcommand)]
+    pub action: ClusterAction,
+    /// Where the cluster's files are
+    #[arg(long, value_name = "DIR", default_value = "store/cluster", global = true)]
+    pub dir: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub enum ClusterAction {
+    /// Start it, and leave it running
+    Up(Box<SystemArgs>),
+    /// What each node says of itself
+    Status,
+    /// End it; its data stays
+    Down,
+}
+
+#[derive(Args)]
+pub struct SupervisorArgs {
+    pub dir: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum QuorumArg {
+    /// The first N reachable nodes; fallbacks keep hints
+    Sloppy,
+    /// The first N nodes, reachable or not
+    Strict,
+}
+
+impl From<QuorumArg> for Quorum {
+    fn from(arg: QuorumArg) -> Self {
+        match arg {
+            QuorumArg::Sloppy => Quorum::Sloppy,
+            QuorumArg::Strict => Quorum::Strict,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum VersionsArg {
+    /// Dotted version vectors: concurrent writes become siblings
+    Dvv,
+    /// Last write wins
+    Lww,
+}
+
+impl From<VersionsArg> for Versioning {
+    fn from(arg: VersionsArg) -> Self {
+        match arg {
+            VersionsArg::Dvv => Versioning::Dvv,
+            VersionsArg::Lww => Versioning::Lww,
+        }
+    }
+}
+
+/// A length of time as people write it: `30s`, `500ms`, `2m`.
+#[derive(Clone, Copy)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let span: jiff::SignedDuration = text.parse().map_err(|_| "write it like 30s, 500ms or 2m".to_owned())?;
+        let span = Duration::try_from(span).map_err(|_| "it must not be negative".to_owned())?;
+        Ok(Self(span))
+    }
+}
+
+impl Span {
+    pub fn ms(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+}

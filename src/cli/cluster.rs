@@ -1,0 +1,258 @@
+//! `dissensus cluster up | status | down`: a cluster to play with.
+//!
+//! `up` starts a supervisor in a session of its own, which holds the nodes as any arena does and ends them when it is told to.
+//! `cluster.json` in the cluster's directory says who the supervisor is and where the nodes are.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, setsid};
+use serde::{Deserialize, Serialize};
+
+use super::arguments::{ClusterAction, ClusterArgs, SupervisorArgs, SystemArgs};
+use super::on_main_thread;
+use super::run::dynamo_settings;
+use crate::arena::process::ProcessArena;
+use crate::exit::{Exit, Problem};
+use crate::store::write_whole;
+use crate::systems::System;
+use crate::systems::dynamo::{Dynamo, DynamoSettings};
+
+/// How long `down` waits for the nodes to be gone.
+const DOWN_TIMEOUT: Duration = Duration::from_secs(10);
+const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `cluster.json`.
+#[derive(Serialize, Deserialize)]
+struct Running {
+    supervisor: i32,
+    settings: DynamoSettings,
+    nodes: Vec<NodeAddress>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct NodeAddress {
+    name: String,
+    client: SocketAddr,
+}
+
+/// What the supervisor is told on its standard input.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    settings: DynamoSettings,
+    seed: u64,
+}
+
+/// What it answers on its standard output.
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Up(Vec<NodeAddress>),
+    Failed(String),
+}
+
+/// Does what is asked.
+pub fn cluster(args: &ClusterArgs) -> Result<Exit, Problem> {
+    match &args.action {
+        ClusterAction::Up(system) => up(&args.dir, system),
+        ClusterAction::Status => status(&args.dir),
+        ClusterAction::Down => down(&args.dir),
+    }
+}
+
+fn up(dir: &Path, args: &SystemArgs) -> Result<Exit, Problem> {
+    let (settings, _) = dynamo_settings(args)?;
+    if let Some(running) = read_running(dir)? {
+        let pid = running.supervisor;
+        return Err(Problem::bench(format!(
+            "a cluster is up already in {} (process {pid}): `dissensus cluster down` ends it",
+            dir.display()
+        )));
+    }
+    // The ring is part of the data: a cluster that is started again on its data keeps it.
+    let order = Order { settings, seed: 0 };
+    Dynamo::new(order.settings.clone(), order.seed).map_err(Problem::arguments)?;
+    fs::create_dir_all(dir).map_err(|error| Problem::bench(format!("cannot create {}: {error}", dir.display())))?;
+    match start_supervisor(dir, &order)? {
+        Answer::Up(nodes) => {
+            print_nodes(&nodes);
+            Ok(Exit::Valid)
+        }
+        Answer::Failed(why) => Err(Problem::BenchFailed(why)),
+    }
+}
+
+fn start_supervisor(dir: &Path, order: &Order) -> Result<Answer, Problem> {
+    let bench = |error: std::io::Error| Problem::bench(format!("cannot start the supervisor: {error}"));
+    let log = fs::File::create(dir.join("supervisor.log")).map_err(bench)?;
+    let mut child = Process::new(std::env::current_exe().map_err(bench)?)
+        .arg("__supervisor")
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .map_err(bench)?;
+    let line = serde_json::to_string(order).expect("an order is plain data");
+    if let Some(mut stdin) = child.stdin.take() {
+        writeln!(stdin, "{line}").map_err(bench)?;
+    }
+    let mut answer = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut answer).map_err(bench)?;
+    }
+    serde_json::from_str(&answer).map_err(|_| {
+        Problem::bench(format!(
+            "the supervisor said nothing: see {}",
+            dir.join("supervisor.log").display()
+        ))
+    })
+}
+
+/// The supervisor: starts the nodes, says so, and holds them until it is told to end.
+pub fn supervise(args: &SupervisorArgs) -> Result<Exit, Problem> {
+    setsid().map_err(Problem::bench)?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(Problem::bench)?;
+    let order: Order = serde_json::from_str(&line).map_err(Problem::bench)?;
+    let dir = args.dir.canonicalize().map_err(Problem::bench)?;
+    on_main_thread(async move {
+        match hold(&dir, order).await {
+            Ok(()) => Ok(Exit::Valid),
+            Err(problem) => {
+                say(&Answer::Failed(problem.to_string()));
+                Err(problem)
+            }
+        }
+    })
+}
+
+async fn hold(dir: &Path, order: Order) -> Result<(), Problem> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(Problem::bench)?;
+    let system: Rc<dyn System> = Rc::new(Dynamo::new(order.settings.clone(), order.seed).map_err(Problem::arguments)?);
+    let arena = ProcessArena::start(system, dir.join("nodes"))
+        .await
+        .map_err(Problem::bench)?;
+    let nodes: Vec<NodeAddress> = (arena.addresses().borrow().iter())
+        .map(|(name, client)| NodeAddress {
+            name: name.clone(),
+            client: *client,
+        })
+        .collect();
+    let running = Running {
+        supervisor: std::process::id() as i32,
+        settings: order.settings,
+        nodes: nodes.clone(),
+    };
+    let text = serde_json::to_string_pretty(&running).expect("a state is plain data");
+    write_whole(&state_file(dir), &text).map_err(Problem::bench)?;
+    say(&Answer::Up(nodes));
+    terminate.recv().await;
+    arena.stop().await;
+    fs::remove_file(state_file(dir)).map_err(Problem::bench)
+}
+
+fn say(answer: &Answer) {
+    println!("{}", serde_json::to_string(answer).expect("an answer is plain data"));
+}
+
+fn status(dir: &Path) -> Result<Exit, Problem> {
+    let running = expect_running(dir)?;
+    let mut all_up = true;
+    on_main_thread(async {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(STATUS_TIMEOUT)
+            .build()
+            .map_err(Problem::bench)?;
+        for node in &running.nodes {
+            let asked = async {
+                http.get(format!("http://{}/status", node.client))
+                    .send()
+                    .await?
+                    .text()
+                    .await
+            }
+            .await;
+            all_up &= asked.is_ok();
+            let said = asked.unwrap_or_else(|_| "does not answer".to_owned());
+            println!("{} http://{} {said}", node.name, node.client);
+        }
+        Ok(())
+    })?;
+    Ok(if all_up { Exit::Valid } else { Exit::Inconclusive })
+}
+
+fn down(dir: &Path) -> Result<Exit, Problem> {
+    let running = expect_running(dir)?;
+    let pid = Pid::from_raw(running.supervisor);
+    kill(pid, Signal::SIGTERM).map_err(|error| Problem::bench(format!("cannot end process {pid}: {error}")))?;
+    let give_up = Instant::now() + DOWN_TIMEOUT;
+    while is_supervisor(running.supervisor) {
+        if Instant::now() > give_up {
+            return Err(Problem::bench(format!(
+                "process {pid} has not ended within {} s",
+                DOWN_TIMEOUT.as_secs()
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    println!(
+        "{} nodes ended; their data stays in {}",
+        running.nodes.len(),
+        dir.display()
+    );
+    Ok(Exit::Valid)
+}
+
+fn print_nodes(nodes: &[NodeAddress]) {
+    for node in nodes {
+        println!("{} http://{}", node.name, node.client);
+    }
+    if let Some(first) = nodes.first() {
+        println!("try: curl -i -X PUT --data hello http://{}/kv/greeting", first.client);
+    }
+}
+
+fn state_file(dir: &Path) -> PathBuf {
+    dir.join("cluster.json")
+}
+
+fn expect_running(dir: &Path) -> Result<Running, Problem> {
+    let none = || {
+        Problem::arguments(format!(
+            "no cluster is up in {}: `dissensus cluster up` starts one",
+            dir.display()
+        ))
+    };
+    read_running(dir)?.ok_or_else(none)
+}
+
+/// What is up in this directory; a state file whose supervisor was killed is removed.
+fn read_running(dir: &Path) -> Result<Option<Running>, Problem> {
+    let path = state_file(dir);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Problem::bench(format!("cannot read {}: {error}", path.display()))),
+    };
+    let running: Running = serde_json::from_str(&text)
+        .map_err(|error| Problem::bench(format!("{} is damaged ({error}): remove it", path.display())))?;
+    if is_supervisor(running.supervisor) {
+        return Ok(Some(running));
+    }
+    fs::remove_file(&path).map_err(|error| Problem::bench(format!("cannot remove {}: {error}", path.display())))?;
+    Ok(None)
+}
+
+/// Whether this process is a supervisor of ours: a pid alone may have been given to somebody else.
+fn is_supervisor(pid: i32) -> bool {
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    command.split(|byte| *byte == 0).any(|word| word == b"__supervisor")
+}

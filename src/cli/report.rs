@@ -1,0 +1,33 @@
+//! `dissensus report`: the reports of a run directory once more, from its verdict and history.
+
+use super::arguments::ReportArgs;
+use crate::exit::{Exit, Problem};
+use crate::run::judge;
+use crate::store::RunDir;
+use crate::systems::System;
+use crate::systems::dynamo::Dynamo;
+
+/// Rebuilds `report.html` and `junit.xml`, and prints the tables. A run that was killed has no verdict; then its history is judged first.
+pub fn report(args: &ReportArgs) -> Result<Exit, Problem> {
+    let dir = RunDir::open(&args.run_dir).map_err(Problem::arguments)?;
+    let record = dir.read_record().map_err(Problem::arguments)?;
+    let history = dir.read_history().map_err(Problem::arguments)?;
+    let system = Dynamo::new(record.settings.dynamo.clone(), record.settings.seed).map_err(Problem::arguments)?;
+    let claims = system.claims();
+    let judged = match dir.file("verdict.json").exists() {
+        true => {
+            let verdict = dir.read_verdict().map_err(Problem::arguments)?;
+            judge::report(&dir, &record, &history, verdict, &claims.note)?
+        }
+        false => judge::judge(
+            &dir,
+            &record,
+            &history,
+            &claims,
+            &["the run did not come to its end".to_owned()],
+        )?,
+    };
+    println!("{}", judged.tables());
+    println!("report: {}", dir.file("report.html").display());
+    Ok(judged.verdict.outcome.into())
+}

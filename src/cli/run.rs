@@ -1,0 +1,120 @@
+//! `dissensus run`.
+
+use cluster_core::bug::Bug;
+use workloads::workload::NAMES;
+
+use super::arguments::{RunArgs, SystemArgs};
+use crate::exit::{Exit, Problem};
+use crate::run::settings::RunSettings;
+use crate::run::{Finished, run as run_to_the_end};
+use crate::store::write_whole;
+use crate::systems::dynamo::DynamoSettings;
+use crate::systems::dynamo::bugs::{Preferences, preferences};
+
+/// Runs, and prints what came of it.
+pub fn run(args: RunArgs) -> Result<Exit, Problem> {
+    if args.system.bug.as_deref() == Some("list") {
+        list_bugs();
+        return Ok(Exit::Valid);
+    }
+    let settings = settings(&args)?;
+    settings.check()?;
+    if !args.json {
+        eprintln!("seed {}", settings.seed);
+    }
+    let finished = super::on_main_thread(run_to_the_end(&settings, &args.store, args.json))?;
+    if let Some(path) = &args.junit {
+        let junit = reports::junit(&finished.judged.summary, &finished.verdict);
+        write_whole(path, &junit).map_err(Problem::bench)?;
+    }
+    match args.json {
+        true => println!(
+            "{}",
+            serde_json::to_string_pretty(&finished.verdict).expect("a verdict is plain data")
+        ),
+        false => print_tables(&finished),
+    }
+    Ok(finished.verdict.outcome.into())
+}
+
+fn print_tables(finished: &Finished) {
+    println!("{}", finished.judged.tables());
+    if let Some(ms) = finished.record.first_ack_ms {
+        println!("first acknowledged write {:.2} s after the start", ms as f64 / 1000.0);
+    }
+    println!("report: {}", finished.dir.file("report.html").display());
+    println!("repeat: {}", finished.record.command);
+}
+
+fn list_bugs() {
+    for bug in Bug::ALL {
+        println!("{:20} {}", bug.name(), bug.explanation());
+    }
+}
+
+/// What the user says goes first, then what the planted bug needs to show itself, then the defaults.
+fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
+    let usual = RunSettings::default();
+    let (dynamo, bug) = dynamo_settings(&args.system)?;
+    let workload = args
+        .workload
+        .clone()
+        .or(bug.workload.map(str::to_owned))
+        .unwrap_or(usual.workload);
+    let ms = |span: Option<super::arguments::Span>, usual: u64| span.map_or(usual, |span| span.ms());
+    Ok(RunSettings {
+        system: args.system.system.clone(),
+        dynamo,
+        workload: if workload.trim() == "all" {
+            NAMES.join(",")
+        } else {
+            workload
+        },
+        nemesis: args
+            .nemesis
+            .clone()
+            .or(bug.nemesis.map(str::to_owned))
+            .unwrap_or(usual.nemesis),
+        concurrency: args.concurrency.unwrap_or(usual.concurrency),
+        rate: args.rate.unwrap_or(usual.rate),
+        time_limit_ms: ms(args.time_limit, usual.time_limit_ms),
+        operation_timeout_ms: ms(args.operation_timeout, usual.operation_timeout_ms),
+        rest_limit_ms: ms(args.rest_limit, usual.rest_limit_ms),
+        sticky: args.sticky,
+        seed: args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+        require: args.require.clone(),
+        plan: args.plan.clone(),
+    })
+}
+
+/// The cluster's settings with the preferences of its bug.
+///
+/// # Errors
+/// When the bug is unknown.
+pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences), Problem> {
+    let bug: Option<Bug> = args
+        .bug
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(Problem::arguments)?;
+    let prefers = bug.map(preferences).unwrap_or_default();
+    let usual = DynamoSettings::default();
+    let (n, r, w) = prefers.nrw.unwrap_or((usual.n, usual.r, usual.w));
+    let settings = DynamoSettings {
+        nodes: args.nodes.unwrap_or(usual.nodes),
+        n: args.n.unwrap_or(n),
+        r: args.r.unwrap_or(r),
+        w: args.w.unwrap_or(w),
+        quorum: args.quorum.map(Into::into).or(prefers.quorum).unwrap_or(usual.quorum),
+        versions: args
+            .versions
+            .map(Into::into)
+            .or(prefers.versions)
+            .unwrap_or(usual.versions),
+        engine: args.engine.unwrap_or(usual.engine),
+        bug,
+        port: args.port,
+    };
+    Ok((settings, prefers))
+}

@@ -1,0 +1,7 @@
+//! `dissensus`: see [`dissensus::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dissensus::cli::main()
+}

@@ -1,0 +1,99 @@
+//! From a recorded history to a verdict and the reports on it; `run`, `report` and later `replay` end here.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use checker::Options;
+use checker::history::{EventType, History, Phase};
+use checker::verdict::Verdict;
+use reports::RunSummary;
+
+use super::with_doubts;
+use crate::exit::Problem;
+use crate::store::{RunDir, RunRecord};
+use crate::systems::Claims;
+
+/// A verdict with what reports need beside it.
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the reports say of the run.
+    pub summary: RunSummary,
+}
+
+impl Judged {
+    /// The tables for standard output.
+    pub fn tables(&self) -> String {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        reports::terminal(&self.summary, &self.verdict, width, colour)
+    }
+}
+
+/// Checks the history against the claims, and writes `verdict.json`, `report.html` and `junit.xml`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn judge(
+    dir: &RunDir,
+    record: &RunRecord,
+    history: &History,
+    claims: &Claims,
+    doubts: &[String],
+) -> Result<Judged, Problem> {
+    let required = record.settings.require.iter();
+    let options = Options {
+        claims: claims.properties.iter().chain(required).copied().collect(),
+        concurrent_writes: claims.concurrent_writes,
+        ..Options::default()
+    };
+    let verdict = with_doubts(checker::check(history, &options), doubts);
+    dir.write_json("verdict.json", &verdict).map_err(Problem::bench)?;
+    report(dir, record, history, verdict, &claims.note)
+}
+
+/// Writes the reports on a verdict.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn report(
+    dir: &RunDir,
+    record: &RunRecord,
+    history: &History,
+    verdict: Verdict,
+    claims_note: &str,
+) -> Result<Judged, Problem> {
+    let summary = summary(dir, record, history, claims_note);
+    dir.write("report.html", &reports::html(&summary, &verdict, &history.events))
+        .map_err(Problem::bench)?;
+    dir.write("junit.xml", &reports::junit(&summary, &verdict))
+        .map_err(Problem::bench)?;
+    Ok(Judged { verdict, summary })
+}
+
+fn summary(dir: &RunDir, record: &RunRecord, history: &History, claims_note: &str) -> RunSummary {
+    let settings = &record.settings;
+    let given = settings.options().into_iter().filter(|(_, value)| !value.is_empty());
+    RunSummary {
+        title: format!("{}: {}", settings.system, settings.workload.replace(',', ", ")),
+        started_utc: record.started_utc.clone(),
+        duration_ms: history.events.last().map_or(0, |event| event.time / 1_000_000),
+        seed: settings.seed,
+        command: record.command.clone(),
+        settings: given.map(|(name, value)| (name.to_owned(), value)).collect(),
+        claims_note: claims_note.to_owned(),
+        first_ack_ms: record.first_ack_ms,
+        nodes: record.nodes.clone(),
+        run_dir: dir.path().display().to_string(),
+        version: record.version.clone(),
+    }
+}
+
+/// When the first write of the workload was acknowledged, on the run's clock.
+pub fn first_acknowledged_write(history: &History) -> Option<Duration> {
+    let first = history
+        .events
+        .iter()
+        .find(|event| event.kind == EventType::Ok && event.phase == Phase::Main && event.f != "read");
+    first.map(|event| Duration::from_nanos(event.time))
+}

@@ -1,0 +1,189 @@
+//! A run's whole configuration: what `run.json` keeps, and the command line that repeats it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use checker::verdict::Property;
+use nemesis::NemesisSpec;
+use serde::{Deserialize, Serialize};
+use workloads::Placement;
+
+use crate::exit::Problem;
+use crate::systems::dynamo::{Dynamo, DynamoSettings};
+
+/// Everything that makes a run, but for chance that no seed rules (the machine's).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// The system under test.
+    pub system: String,
+    /// Its configuration.
+    pub dynamo: DynamoSettings,
+    /// Comma list.
+    pub workload: String,
+    /// Comma list, `all` or `none`.
+    pub nemesis: String,
+    /// Client processes at a time.
+    pub concurrency: u64,
+    /// Operations a second in all.
+    pub rate: f64,
+    /// How long the workload runs, ms.
+    pub time_limit_ms: u64,
+    /// How long a client waits for one operation, ms.
+    pub operation_timeout_ms: u64,
+    /// How long the healed cluster may take to come to rest, ms.
+    pub rest_limit_ms: u64,
+    /// Whether a client stays with one node.
+    pub sticky: bool,
+    /// Of everything random.
+    pub seed: u64,
+    /// Properties claimed beyond those of the configuration.
+    pub require: Vec<Property>,
+    /// A plan to carry out instead of a generated one.
+    pub plan: Option<PathBuf>,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            system: "dynamo".into(),
+            dynamo: DynamoSettings::default(),
+            workload: "set,register,cart".into(),
+            nemesis: "all".into(),
+            concurrency: 10,
+            rate: 200.0,
+            time_limit_ms: 30_000,
+            operation_timeout_ms: 1_000,
+            rest_limit_ms: 30_000,
+            sticky: false,
+            seed: 0,
+            require: Vec::new(),
+            plan: None,
+        }
+    }
+}
+
+/// Settings that have been found to work together.
+pub struct Checked {
+    /// The system, configured.
+    pub system: Dynamo,
+    /// The workloads, fresh.
+    pub workloads: Vec<Box<dyn workloads::Workload>>,
+    /// The faults to choose from.
+    pub nemesis: NemesisSpec,
+}
+
+impl RunSettings {
+    /// Refuses what can never work, before anything is started or written.
+    ///
+    /// # Errors
+    /// Bad arguments, each with what would do.
+    pub fn check(&self) -> Result<Checked, Problem> {
+        if self.system != "dynamo" {
+            let unknown = format!("unknown system '{}': dynamo is the one there is", self.system);
+            return Err(Problem::BadArguments(unknown));
+        }
+        if !self.rate.is_finite() || self.rate < 0.0 {
+            return Err(Problem::BadArguments(format!(
+                "--rate must be 0 or more, not {}",
+                self.rate
+            )));
+        }
+        if self.time_limit_ms == 0 || self.operation_timeout_ms == 0 {
+            return Err(Problem::BadArguments(
+                "--time-limit and --operation-timeout must be longer than nothing".into(),
+            ));
+        }
+        let max = workloads::Settings::CONCURRENCY_MAX;
+        if !(1..=max).contains(&self.concurrency) {
+            return Err(Problem::BadArguments(format!(
+                "--concurrency must be from 1 to {max}, not {}",
+                self.concurrency
+            )));
+        }
+        Ok(Checked {
+            system: Dynamo::new(self.dynamo.clone(), self.seed).map_err(Problem::arguments)?,
+            workloads: workloads::by_name(&self.workload).map_err(Problem::arguments)?,
+            nemesis: self.nemesis.parse().map_err(Problem::arguments)?,
+        })
+    }
+
+    /// How the clients are driven.
+    pub fn interpreter(&self) -> workloads::Settings {
+        workloads::Settings {
+            concurrency: self.concurrency,
+            rate: self.rate,
+            time_limit: Duration::from_millis(self.time_limit_ms),
+            operation_timeout: Duration::from_millis(self.operation_timeout_ms),
+            rest_limit: Duration::from_millis(self.rest_limit_ms),
+            placement: if self.sticky {
+                Placement::Sticky
+            } else {
+                Placement::Spread
+            },
+            seed: self.seed,
+        }
+    }
+
+    /// The command that repeats the run: the seed, and whatever differs from the defaults.
+    pub fn command(&self) -> String {
+        let usual = Self::default();
+        let mut words = vec!["dissensus run".to_owned()];
+        for ((name, value), (_, default)) in self.options().into_iter().zip(usual.options()) {
+            if value != default && !value.is_empty() {
+                words.push(format!("--{name} {value}"));
+            }
+        }
+        if self.sticky {
+            words.push("--sticky".into());
+        }
+        words.extend(self.require.iter().map(|property| format!("--require {property}")));
+        words.push(format!("--seed {}", self.seed));
+        words.join(" ")
+    }
+
+    /// Option and value as at the command line, in the order in which people ask; empty = not given.
+    pub fn options(&self) -> Vec<(&'static str, String)> {
+        let d = &self.dynamo;
+        let ms = |ms: u64| {
+            if ms.is_multiple_of(1000) {
+                format!("{}s", ms / 1000)
+            } else {
+                format!("{ms}ms")
+            }
+        };
+        vec![
+            ("system", self.system.clone()),
+            ("workload", self.workload.clone()),
+            ("nemesis", self.nemesis.clone()),
+            ("nodes", d.nodes.to_string()),
+            ("n", d.n.to_string()),
+            ("r", d.r.to_string()),
+            ("w", d.w.to_string()),
+            ("quorum", kebab(&d.quorum)),
+            ("versions", kebab(&d.versions)),
+            ("engine", kebab(&d.engine)),
+            ("bug", d.bug.map(|bug| bug.name().to_owned()).unwrap_or_default()),
+            ("port", d.port.map(|port| port.to_string()).unwrap_or_default()),
+            ("concurrency", self.concurrency.to_string()),
+            ("rate", self.rate.to_string()),
+            ("time-limit", ms(self.time_limit_ms)),
+            ("operation-timeout", ms(self.operation_timeout_ms)),
+            ("rest-limit", ms(self.rest_limit_ms)),
+            (
+                "plan",
+                self.plan
+                    .as_ref()
+                    .map(|path| path.display().to_string())
+                    .unwrap_or_default(),
+            ),
+        ]
+    }
+}
+
+/// The name that serde gives a variant, which is the one at the command line.
+fn kebab(variant: &impl Serialize) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,248 @@
+//! The run directory: everything a run leaves behind, written as it goes.
+//!
+//! ```text
+//!   store/<name>/<UTC time>-<seed>/   run.json plan.toml history.jsonl evidence.json verdict.json report.html junit.xml nodes/
+//!   store/latest                      a link to the newest
+//! ```
+//! The history is written line by line, so a bench that is killed leaves one that can be checked. Every other file is written beside
+//! its place and moved there, so that a full disk cannot leave half of one.
+
+mod recorder;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use checker::history::{History, HistoryError};
+use checker::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+
+use crate::run::settings::RunSettings;
+
+pub use recorder::HistoryFile;
+
+/// The format of the run directory, raised when it changes so that older benches cannot read it.
+pub const FORMAT: u32 = 1;
+
+/// A file of the run directory could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system said no.
+    #[error("cannot {what} {path}: {source}")]
+    Io {
+        /// `create`, `write`, `read`.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what a run writes.
+    #[error("{path} is damaged: {why}")]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// Where and how.
+        why: String,
+    },
+    /// The file was written by a later version.
+    #[error(
+        "{path} has format {found}, and this version reads up to {FORMAT}: use the version that made it, or a later one"
+    )]
+    Newer {
+        /// Which.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+}
+
+/// `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The version of the bench.
+    pub version: String,
+    /// When the run began, UTC, ISO 8601.
+    pub started_utc: String,
+    /// The command that repeats it.
+    pub command: String,
+    /// The whole configuration.
+    pub settings: RunSettings,
+    /// The nodes' names.
+    pub nodes: Vec<String>,
+    /// From the start of the bench to the first acknowledged write, ms; none before it, and if there was none.
+    pub first_ack_ms: Option<u64>,
+    /// From the start of the bench to the end of the run, ms; none while it lasts, and if the bench was killed.
+    pub took_ms: Option<u64>,
+}
+
+/// A run directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes a new one under `store`, and points `store/latest` at it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn create(store: &Path, name: &str, started: jiff::Timestamp, seed: u64) -> Result<Self, StoreError> {
+        let parent = store.join(name);
+        fs::create_dir_all(&parent).map_err(|source| failed("create", &parent, source))?;
+        let stamp = format!("{}-{seed}", started.strftime("%Y%m%dT%H%M%S%.3fZ"));
+        let mut path = parent.join(&stamp);
+        // Two runs may begin in one millisecond; the second gets a suffix.
+        for attempt in 2..100 {
+            match fs::create_dir(&path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    path = parent.join(format!("{stamp}-{attempt}"));
+                }
+                Err(source) => return Err(failed("create", &path, source)),
+            }
+        }
+        let dir = Self { path };
+        dir.point_latest(store)?;
+        Ok(dir)
+    }
+
+    /// One that is there.
+    ///
+    /// # Errors
+    /// When it is not a directory.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = path.canonicalize().map_err(|source| failed("read", path, source))?;
+        if !path.is_dir() {
+            let source = io::Error::from(io::ErrorKind::NotADirectory);
+            return Err(failed("read", &path, source));
+        }
+        Ok(Self { path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a file of it is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a whole file.
+    ///
+    /// # Errors
+    /// When it cannot be written; an earlier version of it is untouched then.
+    pub fn write(&self, name: &str, content: &str) -> Result<(), StoreError> {
+        write_whole(&self.file(name), content)
+    }
+
+    /// Writes a file of pretty JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
+        let text = serde_json::to_string_pretty(value).expect("what a run writes is plain data");
+        self.write(name, &(text + "\n"))
+    }
+
+    /// Reads `run.json`.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged or newer.
+    pub fn read_record(&self) -> Result<RunRecord, StoreError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let path = self.file("run.json");
+        let text = fs::read_to_string(&path).map_err(|source| failed("read", &path, source))?;
+        let damaged = |error: serde_json::Error| StoreError::Damaged {
+            path: path.clone(),
+            why: error.to_string(),
+        };
+        let Format { format } = serde_json::from_str(&text).map_err(damaged)?;
+        if format > FORMAT {
+            return Err(StoreError::Newer { path, found: format });
+        }
+        serde_json::from_str(&text).map_err(damaged)
+    }
+
+    /// Reads `verdict.json`.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn read_verdict(&self) -> Result<Verdict, StoreError> {
+        let path = self.file("verdict.json");
+        let text = fs::read_to_string(&path).map_err(|source| failed("read", &path, source))?;
+        serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
+            path,
+            why: error.to_string(),
+        })
+    }
+
+    /// Reads `history.jsonl`.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged before its last line.
+    pub fn read_history(&self) -> Result<History, StoreError> {
+        read_history(&self.file("history.jsonl"))
+    }
+
+    fn point_latest(&self, store: &Path) -> Result<(), StoreError> {
+        let latest = store.join("latest");
+        let target = self.path.strip_prefix(store).unwrap_or(&self.path);
+        let beside = store.join(format!(".latest-{}", std::process::id()));
+        std::os::unix::fs::symlink(target, &beside).map_err(|source| failed("create", &beside, source))?;
+        fs::rename(&beside, &latest).map_err(|source| {
+            let _ = fs::remove_file(&beside);
+            failed("create", &latest, source)
+        })
+    }
+}
+
+/// Reads a history of JSON lines.
+///
+/// # Errors
+/// When it cannot be read or is damaged before its last line.
+pub fn read_history(path: &Path) -> Result<History, StoreError> {
+    let file = fs::File::open(path).map_err(|source| failed("read", path, source))?;
+    History::read(io::BufReader::new(file)).map_err(|error| match error {
+        HistoryError::Read { source, .. } => failed("read", path, source),
+        error => StoreError::Damaged {
+            path: path.to_owned(),
+            why: error.to_string(),
+        },
+    })
+}
+
+/// Writes a whole file beside its place and moves it there.
+///
+/// # Errors
+/// When it cannot be written; an earlier version of it is untouched then.
+pub fn write_whole(path: &Path, content: &str) -> Result<(), StoreError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let beside = PathBuf::from(beside);
+    let write = || -> io::Result<()> {
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(content.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|source| {
+        let _ = fs::remove_file(&beside);
+        failed("write", path, source)
+    })
+}
+
+fn failed(what: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io {
+        what,
+        path: path.to_owned(),
+        source,
+    }
+}

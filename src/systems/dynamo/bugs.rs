@@ -1,0 +1,50 @@
+//! The options under which a planted bug shows itself. They are the bug's own defaults; what the user says goes first.
+
+use cluster_core::bug::Bug;
+use cluster_core::config::{Quorum, Versioning};
+
+/// Options that a bug prefers; none leaves the general default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preferences {
+    /// Replicas, read quorum, write quorum.
+    pub nrw: Option<(u8, u8, u8)>,
+    /// Who counts.
+    pub quorum: Option<Quorum>,
+    /// Causality.
+    pub versions: Option<Versioning>,
+    /// Workloads.
+    pub workload: Option<&'static str>,
+    /// Faults.
+    pub nemesis: Option<&'static str>,
+}
+
+/// What brings this bug out.
+pub fn preferences(bug: Bug) -> Preferences {
+    match bug {
+        // Two writers with one context at one coordinator: any concurrent load on a few keys.
+        Bug::NoDots => Preferences {
+            workload: Some("set"),
+            nemesis: Some("none"),
+            ..Preferences::default()
+        },
+        // The only copies must be hints, and their owners dead when they are sent.
+        Bug::HintDeletedEarly => Preferences {
+            nrw: Some((2, 1, 2)),
+            workload: Some("set"),
+            nemesis: Some("kill:majority"),
+            ..Preferences::default()
+        },
+        Bug::FastClockWins => Preferences {
+            quorum: Some(Quorum::Strict),
+            versions: Some(Versioning::Lww),
+            workload: Some("register"),
+            nemesis: Some("clock:bump"),
+            ..Preferences::default()
+        },
+        Bug::AckBeforeDurable => Preferences {
+            workload: Some("set"),
+            nemesis: Some("kill:all"),
+            ..Preferences::default()
+        },
+    }
+}

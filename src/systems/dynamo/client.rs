@@ -1,0 +1,231 @@
+//! A client of the bundled Dynamo over HTTP.
+//!
+//! The one thing that matters here is honesty about failure: `Refused` only where the request certainly had no effect (it never left, or
+//! the node said so), `Unknown` for everything else.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cluster_core::config::Config;
+use cluster_core::ring::Ring;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
+
+use crate::systems::Addresses;
+
+const CONTEXT: &str = "x-dynamo-context";
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// One pool of connections for all nodes. No redirects, no proxies, no retries: what is sent is what was asked.
+pub(super) fn http_client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .build()
+        .expect("an HTTP client without TLS needs nothing from the system")
+}
+
+pub(super) struct DynamoClient {
+    http: reqwest::Client,
+    addresses: Addresses,
+    names: Vec<String>,
+    ring: Ring,
+    n: usize,
+}
+
+#[derive(Deserialize)]
+struct Siblings {
+    siblings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Local {
+    versions: Vec<LocalVersion>,
+}
+
+#[derive(Deserialize)]
+struct LocalVersion {
+    id: String,
+    value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    happened: String,
+}
+
+#[derive(Deserialize)]
+struct WallClock {
+    wall_ns: serde_json::Value,
+}
+
+impl DynamoClient {
+    pub fn new(http: reqwest::Client, addresses: Addresses, config: &Config) -> Self {
+        let ring = Ring::new(config.names.len() as u16, config.tokens, config.ring_seed);
+        Self {
+            http,
+            addresses,
+            names: config.names.clone(),
+            ring,
+            n: usize::from(config.n),
+        }
+    }
+
+    fn url(&self, node: &str, path: &str, key: &str) -> Result<String, StoreError> {
+        let address = self.addresses.borrow().get(node).copied();
+        let address = address.ok_or_else(|| StoreError::Refused(format!("{node} is not running")))?;
+        Ok(format!(
+            "http://{address}/{path}/{}",
+            utf8_percent_encode(key, NON_ALPHANUMERIC)
+        ))
+    }
+
+    async fn write(&self, request: RequestBuilder, context: Option<&Context>) -> Result<(), StoreError> {
+        let request = match context {
+            Some(Context(text)) => request.header(CONTEXT, text),
+            None => request,
+        };
+        let response = request.send().await.map_err(not_sent_or_unknown)?;
+        match response.status() {
+            StatusCode::NO_CONTENT => Ok(()),
+            _ => Err(refusal(response).await),
+        }
+    }
+}
+
+impl Store for DynamoClient {
+    fn nodes(&self) -> Vec<String> {
+        self.names.clone()
+    }
+
+    fn get<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Versions> {
+        Box::pin(async move {
+            let response = self
+                .http
+                .get(self.url(node, "kv", key)?)
+                .send()
+                .await
+                .map_err(not_sent_or_unknown)?;
+            let context = response.headers().get(CONTEXT).and_then(|value| value.to_str().ok());
+            let context = context.map(|text| Context(text.to_owned()));
+            let values = match response.status() {
+                StatusCode::OK => vec![response.bytes().await.map_err(unknown)?.to_vec()],
+                StatusCode::MULTIPLE_CHOICES => decode_siblings(response).await?,
+                StatusCode::NOT_FOUND => Vec::new(),
+                _ => return Err(refusal(response).await),
+            };
+            Ok(Versions { values, context })
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        node: &'a str,
+        key: &'a str,
+        context: Option<&'a Context>,
+        value: Vec<u8>,
+    ) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            self.write(self.http.put(self.url(node, "kv", key)?).body(value), context)
+                .await
+        })
+    }
+
+    fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()> {
+        Box::pin(async move { self.write(self.http.delete(self.url(node, "kv", key)?), context).await })
+    }
+
+    fn replicas(&self, key: &str) -> Vec<String> {
+        let preference = &self.ring.preference_list(key.as_bytes())[..self.n];
+        preference
+            .iter()
+            .map(|node| self.names[usize::from(node.0)].clone())
+            .collect()
+    }
+
+    fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>> {
+        Box::pin(async move {
+            let response = self
+                .http
+                .get(self.url(node, "local", key)?)
+                .send()
+                .await
+                .map_err(not_sent_or_unknown)?;
+            if response.status() != StatusCode::OK {
+                return Err(refusal(response).await);
+            }
+            let local: Local = response.json().await.map_err(unknown)?;
+            local.versions.into_iter().map(decode_version).collect()
+        })
+    }
+}
+
+/// What the node itself takes for the time, ns since the Unix epoch.
+pub(super) async fn believed_wall_ns(http: &reqwest::Client, address: SocketAddr) -> Result<i128, String> {
+    let request = http.get(format!("http://{address}/status")).timeout(STATUS_TIMEOUT);
+    let status: WallClock = async { request.send().await?.json().await }
+        .await
+        .map_err(|error| describe(&error))?;
+    let text = status
+        .wall_ns
+        .as_str()
+        .map_or_else(|| status.wall_ns.to_string(), str::to_owned);
+    text.parse()
+        .map_err(|_| format!("the node's wall_ns is no number: {text}"))
+}
+
+async fn decode_siblings(response: Response) -> Result<Vec<Vec<u8>>, StoreError> {
+    let body: Siblings = response.json().await.map_err(unknown)?;
+    body.siblings.iter().map(|text| decode_base64(text)).collect()
+}
+
+fn decode_version(version: LocalVersion) -> Result<ReplicaVersion, StoreError> {
+    let value = version.value.as_deref().map(decode_base64).transpose()?;
+    Ok(ReplicaVersion { id: version.id, value })
+}
+
+fn decode_base64(text: &str) -> Result<Vec<u8>, StoreError> {
+    STANDARD
+        .decode(text)
+        .map_err(|error| StoreError::Unknown(format!("the node's answer is not base64: {error}")))
+}
+
+/// A status other than success. The node says itself whether a write may have happened.
+async fn refusal(response: Response) -> StoreError {
+    let status = response.status();
+    match response.json::<Refusal>().await {
+        Ok(Refusal { error, happened }) if happened == "no" => StoreError::Refused(format!("{status}: {error}")),
+        Ok(Refusal { error, .. }) => StoreError::Unknown(format!("{status}: {error}")),
+        Err(_) => StoreError::Unknown(format!("{status} without an explanation")),
+    }
+}
+
+/// Without a connection nothing was sent; after that, anything may have happened.
+fn not_sent_or_unknown(error: reqwest::Error) -> StoreError {
+    match error.is_connect() {
+        true => StoreError::Refused(format!("no connection: {}", describe(&error))),
+        false => unknown(error),
+    }
+}
+
+fn unknown(error: reqwest::Error) -> StoreError {
+    StoreError::Unknown(describe(&error))
+}
+
+/// The innermost reason, which is the telling one.
+fn describe(error: &reqwest::Error) -> String {
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    reason.to_string()
+}

@@ -1,0 +1,187 @@
+//! The bundled Dynamo: its settings, its claims, and how its nodes are started.
+
+pub mod bugs;
+mod client;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use checker::ConcurrentWrites;
+use checker::verdict::Property;
+use cluster_core::api::NodeId;
+use cluster_core::bug::Bug;
+use cluster_core::config::{Config, ConfigError, Limits, Quorum, Timing, Versioning};
+use cluster_node::{Engine, NodeOptions};
+use futures::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize};
+use workloads::store::Store;
+
+use super::{Addresses, Claims, Place, System};
+use client::DynamoClient;
+
+/// Random tokens of each node on the ring.
+const TOKENS: u32 = 16;
+
+/// A configuration of the bundled Dynamo.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DynamoSettings {
+    /// How many nodes.
+    pub nodes: usize,
+    /// Replicas of a key.
+    pub n: u8,
+    /// Replies a read waits for.
+    pub r: u8,
+    /// Acknowledgements a write waits for.
+    pub w: u8,
+    /// Who counts towards a quorum.
+    pub quorum: Quorum,
+    /// Causality.
+    pub versions: Versioning,
+    /// What keeps the rows.
+    pub engine: Engine,
+    /// A planted defect.
+    pub bug: Option<Bug>,
+    /// The first node's client port, the next ones following; none takes free ports.
+    pub port: Option<u16>,
+}
+
+impl Default for DynamoSettings {
+    fn default() -> Self {
+        Self {
+            nodes: 5,
+            n: 3,
+            r: 2,
+            w: 2,
+            quorum: Quorum::Sloppy,
+            versions: Versioning::Dvv,
+            engine: Engine::Redb,
+            bug: None,
+            port: None,
+        }
+    }
+}
+
+/// The bundled Dynamo, configured.
+#[derive(Clone, Debug)]
+pub struct Dynamo {
+    settings: DynamoSettings,
+    seed: u64,
+    http: reqwest::Client,
+}
+
+impl Dynamo {
+    /// A configured system; `seed` places the ring's tokens.
+    ///
+    /// # Errors
+    /// When the settings cannot work.
+    pub fn new(settings: DynamoSettings, seed: u64) -> Result<Self, ConfigError> {
+        let http = client::http_client();
+        let system = Self { settings, seed, http };
+        system.config(0, 0).validate()?;
+        Ok(system)
+    }
+
+    fn config(&self, index: usize, starts: u64) -> Config {
+        let s = &self.settings;
+        Config {
+            id: NodeId(index as u16),
+            names: self.nodes(),
+            n: s.n,
+            r: s.r,
+            w: s.w,
+            quorum: s.quorum,
+            versions: s.versions,
+            tokens: TOKENS,
+            ring_seed: self.seed,
+            seed: self.seed ^ ((index as u64 + 1) << 48) ^ (starts << 32),
+            timing: Timing::default(),
+            limits: Limits::default(),
+            bug: s.bug,
+        }
+    }
+
+    fn overlapping_quorums(&self) -> bool {
+        self.settings.quorum == Quorum::Strict
+            && u16::from(self.settings.r) + u16::from(self.settings.w) > u16::from(self.settings.n)
+    }
+}
+
+impl System for Dynamo {
+    fn name(&self) -> &'static str {
+        "dynamo"
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        (1..=self.settings.nodes).map(|i| format!("n{i}")).collect()
+    }
+
+    fn subcommand(&self) -> &'static str {
+        "__node"
+    }
+
+    fn options(&self, place: &Place) -> String {
+        let port = self
+            .settings
+            .port
+            .map_or(0, |port| port.saturating_add(place.index as u16));
+        let options = NodeOptions {
+            core: self.config(place.index, place.starts),
+            data_dir: place.data_dir.clone(),
+            engine: self.settings.engine,
+            client_listen: SocketAddr::from(([127, 0, 0, 1], port)),
+            peer_listen: cluster_node::options::any_local_port(),
+            peers: place
+                .peers
+                .iter()
+                .map(|(&peer, &at)| (NodeId(peer as u16), at))
+                .collect::<BTreeMap<_, _>>(),
+            clock_fd: Some(place.clock_fd),
+            parent_pid: Some(place.parent_pid),
+        };
+        serde_json::to_string(&options).expect("options are plain data")
+    }
+
+    fn client(&self, addresses: Addresses) -> Box<dyn Store> {
+        let core = self.config(0, 0);
+        Box::new(DynamoClient::new(self.http.clone(), addresses, &core))
+    }
+
+    fn believed_wall_ns(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<i128, String>> {
+        Box::pin(client::believed_wall_ns(&self.http, address))
+    }
+
+    /// What the paper promises of each configuration, and no more.
+    fn claims(&self) -> Claims {
+        let mut properties = vec![Property::Convergence];
+        let mut note = String::new();
+        match self.settings.versions {
+            Versioning::Dvv if self.settings.engine == Engine::Memory => {
+                note.push_str(
+                    "The memory engine forgets at a crash, so neither durability nor no-lost-writes is claimed. ",
+                );
+            }
+            Versioning::Dvv => {
+                properties.extend([Property::NoLostWrites, Property::Durability]);
+                note.push_str("Dotted version vectors keep every concurrent write as a sibling, so no acknowledged write may be lost. ");
+            }
+            Versioning::Lww => {
+                note.push_str("Last-write-wins drops all but one of several concurrent writes, so lost writes are measured and not claimed. ");
+            }
+        }
+        if self.overlapping_quorums() {
+            properties.push(Property::ReadYourWrites);
+            note.push_str("Strict quorums with R + W > N overlap, so a process reads its own writes.");
+        } else {
+            note.push_str("Quorums that are sloppy, or do not overlap, do not claim read-your-writes.");
+        }
+        let concurrent_writes = match self.settings.versions {
+            Versioning::Dvv => ConcurrentWrites::Kept,
+            Versioning::Lww => ConcurrentWrites::OneWins,
+        };
+        Claims {
+            properties,
+            note,
+            concurrent_writes,
+        }
+    }
+}

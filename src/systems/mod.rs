@@ -1,0 +1,63 @@
+//! Systems under test. What the bench knows of a particular store is here and nowhere else.
+
+pub mod dynamo;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use checker::ConcurrentWrites;
+use checker::verdict::Property;
+use futures::future::LocalBoxFuture;
+use workloads::store::Store;
+
+/// Where each node's clients are served at this moment; none while it is down. Shared by the arena, which writes, and clients, who read.
+pub type Addresses = Rc<RefCell<BTreeMap<String, SocketAddr>>>;
+
+/// What a node is told of its place in the arena when it starts.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its position among the nodes, from 0.
+    pub index: usize,
+    /// Where its files go.
+    pub data_dir: PathBuf,
+    /// Where to dial every other node, by position: the link's proxy.
+    pub peers: BTreeMap<usize, SocketAddr>,
+    /// The inherited descriptor of its clock file.
+    pub clock_fd: i32,
+    /// The process that starts it.
+    pub parent_pid: i32,
+    /// How often it was started before.
+    pub starts: u64,
+}
+
+/// What a configuration of a system promises.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    /// What is claimed.
+    pub properties: Vec<Property>,
+    /// Why these and no others, in a sentence or two.
+    pub note: String,
+    /// What becomes of concurrent writes.
+    pub concurrent_writes: ConcurrentWrites,
+}
+
+/// A store that the bench can start as processes of its own executable.
+pub trait System {
+    /// As at the command line.
+    fn name(&self) -> &'static str;
+    /// The nodes' names, in order.
+    fn nodes(&self) -> Vec<String>;
+    /// The hidden subcommand that is one node.
+    fn subcommand(&self) -> &'static str;
+    /// The line of options that a node reads from its standard input.
+    fn options(&self, place: &Place) -> String;
+    /// A client of the whole cluster.
+    fn client(&self, addresses: Addresses) -> Box<dyn Store>;
+    /// The wall clock time that the node at this address believes, ns since the Unix epoch.
+    fn believed_wall_ns(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<i128, String>>;
+    /// What this configuration promises.
+    fn claims(&self) -> Claims;
+}

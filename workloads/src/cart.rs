@@ -1,0 +1,160 @@
+//! `cart`: the paper's shopping cart (DeCandia et al., SOSP 2007, sections 4.4 and 6.1). Clients add items, take them out, and look.
+//!
+//! Siblings are merged by union, so an acknowledged add must never be lost, while an item taken out may come back: the get of some other
+//! operation can have seen it before. How often that happens is worth measuring; that it happens is no defect of the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use crate::elements;
+use crate::store::Store;
+use crate::window::Window;
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload};
+
+/// `add` in 55 operations of 100, `remove` in 20 (an `add` instead while no item is known), `read` in 25.
+#[derive(Debug)]
+pub struct Cart {
+    window: Window,
+    unique: Unique,
+    items: BTreeMap<String, Items>,
+}
+
+/// What the generator knows of a cart in use.
+#[derive(Debug, Default)]
+struct Items {
+    /// Added with `ok`, or read, and not yet asked to be removed; at most [`Items::REMOVABLE_MAX`], whatever a broken store returns.
+    removable: BTreeSet<u64>,
+    /// A remove was invoked; unless it failed there is never another for the same item, so that each has one remover at most.
+    removed: BTreeSet<u64>,
+}
+
+impl Cart {
+    /// Carts in use at a time, by default.
+    pub const KEYS: u64 = 4;
+    /// Adds after which a cart gives way to a new one, by default.
+    pub const ITEMS_PER_KEY: u64 = 500;
+    const ADD_PERCENT: u32 = 55;
+    const REMOVE_PERCENT: u32 = 20;
+
+    /// `keys` carts in use at a time, each for `items_per_key` adds; at least one of either.
+    pub fn new(keys: u64, items_per_key: u64, unique: Unique) -> Self {
+        Self {
+            window: Window::new("cart", keys, items_per_key),
+            unique,
+            items: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, rng: &mut ChaCha8Rng) -> Invocation {
+        let invocation = Invocation {
+            f: "add",
+            key: self.window.key_to_fill(rng),
+            value: self.unique.next().into(),
+        };
+        self.items.retain(|key, _| self.window.is_in_use(key));
+        invocation
+    }
+
+    /// Takes out a known item of one cart; none if none is known there.
+    fn remove(&mut self, rng: &mut ChaCha8Rng) -> Option<Invocation> {
+        let key = self.window.key(rng);
+        let items = self.items.get_mut(&key)?;
+        if items.removable.is_empty() {
+            return None;
+        }
+        let item = *items.removable.iter().nth(rng.random_range(0..items.removable.len()))?;
+        items.removable.remove(&item);
+        items.removed.insert(item);
+        Some(Invocation {
+            f: "remove",
+            key,
+            value: item.into(),
+        })
+    }
+}
+
+impl Workload for Cart {
+    fn name(&self) -> &'static str {
+        "cart"
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.window.keys()
+    }
+
+    fn next(&mut self, rng: &mut ChaCha8Rng, _process: u64) -> Invocation {
+        match rng.random_range(0..100) {
+            draw if draw < Self::ADD_PERCENT => self.add(rng),
+            draw if draw < Self::ADD_PERCENT + Self::REMOVE_PERCENT => {
+                self.remove(rng).unwrap_or_else(|| self.add(rng))
+            }
+            _ => Invocation {
+                f: "read",
+                key: self.window.key(rng),
+                value: Value::Null,
+            },
+        }
+    }
+
+    fn perform<'a>(
+        &self,
+        store: &'a dyn Store,
+        node: &'a str,
+        invocation: &'a Invocation,
+        attempt: &'a Attempt,
+    ) -> LocalBoxFuture<'a, Completion> {
+        match invocation.f {
+            "read" => elements::read(store, node, invocation).boxed_local(),
+            "add" => elements::add(store, node, invocation, attempt).boxed_local(),
+            "remove" => elements::remove(store, node, invocation, attempt).boxed_local(),
+            other => futures::future::ready(invocation.fail(format!("a cart has no '{other}'"))).boxed_local(),
+        }
+    }
+
+    fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
+        if !self.window.is_in_use(&invocation.key) {
+            return;
+        }
+        let items = self.items.entry(invocation.key.clone()).or_default();
+        match (invocation.f, completion.outcome) {
+            ("add", Outcome::Ok) => items.know(&completion.value),
+            ("read", Outcome::Ok) => completion
+                .value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .for_each(|item| items.know(item)),
+            ("remove", Outcome::Fail) => items.not_removed(&invocation.value),
+            _ => {}
+        }
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
+        elements::decode(bytes).map(|elements| elements::to_value(&elements))
+    }
+}
+
+impl Items {
+    const REMOVABLE_MAX: usize = 1_000;
+
+    fn know(&mut self, item: &Value) {
+        if self.removable.len() >= Self::REMOVABLE_MAX {
+            return;
+        }
+        if let Some(item) = item.as_u64().filter(|item| !self.removed.contains(item)) {
+            self.removable.insert(item);
+        }
+    }
+
+    /// It may be removed again, once a read has shown it.
+    fn not_removed(&mut self, item: &Value) {
+        if let Some(item) = item.as_u64() {
+            self.removed.remove(&item);
+        }
+    }
+}

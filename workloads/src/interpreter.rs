@@ -1,0 +1,381 @@
+//! The interpreter: client processes that carry out workloads and record everything they see.
+//!
+//! ```text
+//!  Schedule (when) ─► worker ─► Workload::next (what) ─► node (where) ─► invoke ─► perform | time-out ─► completion
+//! ```
+//!
+//! A run has three parts, called one after the other: [`Interpreter::run`] while faults come and go, [`Interpreter::rest`] once the
+//! cluster is healed (each replica read by itself until all agree), [`Interpreter::final_reads`] through the ordinary client path.
+//!
+//! Every worker is a future in one task: nothing is spawned, and time is known from the [`Clock`] alone. All chance comes from the seed,
+//! in one stream for each use, so that the n-th operation of a workload is the same however the answers interleave (but for the cart,
+//! which removes what it has seen). Under a clock and a store that are deterministic, so is the whole history.
+
+mod progress;
+mod rest;
+mod schedule;
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use checker::history::{Event, EventType, Phase, Process, Recorder};
+use futures::StreamExt;
+use futures::future::{Either, LocalBoxFuture, select};
+use futures::stream::FuturesUnordered;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+pub use progress::{Counts, Progress};
+pub use rest::{FinalReads, Rest};
+
+use crate::clock::Clock;
+use crate::store::Store;
+use crate::workload::{Attempt, Completion, Invocation, Outcome, Workload};
+use schedule::Schedule;
+
+/// How a run is driven.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Client processes at a time, 1 to [`Settings::CONCURRENCY_MAX`].
+    pub concurrency: u64,
+    /// Operations a second in all; 0 = as fast as they complete.
+    pub rate: f64,
+    /// How long [`Interpreter::run`] invokes operations.
+    pub time_limit: Duration,
+    /// How long a client waits for one operation.
+    pub operation_timeout: Duration,
+    /// How long [`Interpreter::rest`] waits for the replicas to agree.
+    pub rest_limit: Duration,
+    /// Which node a client talks to.
+    pub placement: Placement,
+    /// Of all chance in the run.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: 10,
+            rate: 200.0,
+            time_limit: Duration::from_secs(30),
+            operation_timeout: Duration::from_secs(1),
+            rest_limit: Duration::from_secs(30),
+            placement: Placement::Spread,
+            seed: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// The most client processes at a time.
+    pub const CONCURRENCY_MAX: u64 = 10_000;
+
+    fn check(&self) -> Result<(), SettingsError> {
+        if !(1..=Self::CONCURRENCY_MAX).contains(&self.concurrency) {
+            return Err(SettingsError::Concurrency(self.concurrency));
+        }
+        if !self.rate.is_finite() || self.rate < 0.0 {
+            return Err(SettingsError::Rate(self.rate));
+        }
+        if self.operation_timeout.is_zero() {
+            return Err(SettingsError::OperationTimeout);
+        }
+        Ok(())
+    }
+}
+
+/// Which node a client talks to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// A random node for each operation.
+    #[default]
+    Spread,
+    /// Worker i stays with node i modulo the number of nodes.
+    Sticky,
+}
+
+/// Why an interpreter cannot run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingsError {
+    /// No clients, or too many.
+    #[error("concurrency is {0}: give a number of clients from 1 to {max}", max = Settings::CONCURRENCY_MAX)]
+    Concurrency(u64),
+    /// Not a rate.
+    #[error("rate is {0}: give operations a second, or 0 for as fast as possible")]
+    Rate(f64),
+    /// Every operation would time out.
+    #[error("the operation time-out is 0: give the time that a client waits for an operation")]
+    OperationTimeout,
+    /// Nothing to do.
+    #[error("no workload given")]
+    NoWorkloads,
+    /// Nobody to ask.
+    #[error("the store has no nodes")]
+    NoNodes,
+}
+
+/// Runs several workloads, mixed, on one store.
+pub struct Interpreter<'a> {
+    store: &'a dyn Store,
+    clock: &'a dyn Clock,
+    recorder: &'a dyn Recorder,
+    settings: Settings,
+    nodes: Vec<String>,
+    actors: Vec<Actor>,
+    /// Whose turn it is among the actors.
+    turn: Cell<usize>,
+    placement_rng: RefCell<ChaCha8Rng>,
+    /// The first process number that was never used.
+    fresh_process: Cell<u64>,
+    progress: Rc<Progress>,
+}
+
+/// A workload and its chance.
+struct Actor {
+    name: &'static str,
+    workload: RefCell<Box<dyn Workload>>,
+    rng: RefCell<ChaCha8Rng>,
+}
+
+/// What all workers of one run share.
+struct Run<'r> {
+    deadline: Duration,
+    schedule: RefCell<Schedule>,
+    stop: &'r dyn Fn() -> bool,
+}
+
+/// An operation's place in the history.
+struct Site<'s> {
+    process: u64,
+    phase: Phase,
+    node: &'s str,
+    workload: &'static str,
+    f: &'static str,
+    key: &'s str,
+    round: Option<u64>,
+}
+
+/// How long a sleeping worker can go without asking whether to stop.
+const STOP_POLL: Duration = Duration::from_millis(100);
+/// The longest error text that goes into a history.
+const ERROR_BYTES_MAX: usize = 500;
+
+impl<'a> Interpreter<'a> {
+    /// An interpreter of `workloads`, which take turns.
+    pub fn new(
+        store: &'a dyn Store,
+        clock: &'a dyn Clock,
+        recorder: &'a dyn Recorder,
+        workloads: Vec<Box<dyn Workload>>,
+        settings: Settings,
+    ) -> Result<Self, SettingsError> {
+        settings.check()?;
+        let nodes = store.nodes();
+        if workloads.is_empty() {
+            return Err(SettingsError::NoWorkloads);
+        }
+        if nodes.is_empty() {
+            return Err(SettingsError::NoNodes);
+        }
+        let actors = workloads.into_iter().zip(FIRST_WORKLOAD_STREAM..);
+        let actors = actors
+            .map(|(workload, stream)| Actor::new(workload, rng(settings.seed, stream)))
+            .collect();
+        let placement_rng = RefCell::new(rng(settings.seed, PLACEMENT_STREAM));
+        let (turn, fresh_process, progress) = Default::default();
+        Ok(Self {
+            store,
+            clock,
+            recorder,
+            settings,
+            nodes,
+            actors,
+            turn,
+            placement_rng,
+            fresh_process,
+            progress,
+        })
+    }
+
+    /// The live counts of [`Interpreter::run`].
+    pub fn progress(&self) -> Rc<Progress> {
+        Rc::clone(&self.progress)
+    }
+
+    /// The main phase: invokes operations until the time limit, or until `stop` says so, and waits for those under way.
+    pub async fn run(&self, stop: &dyn Fn() -> bool) {
+        let begin = self.clock.now();
+        let schedule = Schedule::new(
+            self.settings.rate,
+            begin,
+            self.settings.concurrency,
+            self.rng(SCHEDULE_STREAM),
+        );
+        let run = Run {
+            deadline: begin.saturating_add(self.settings.time_limit),
+            schedule: schedule.into(),
+            stop,
+        };
+        let first = self.take_processes(self.settings.concurrency);
+        let workers = (0..self.settings.concurrency).map(|worker| self.work(worker, first + worker, &run));
+        let mut workers: FuturesUnordered<_> = workers.collect();
+        while workers.next().await.is_some() {}
+    }
+
+    async fn work(&self, worker: u64, mut process: u64, run: &Run<'_>) {
+        let mut last = None;
+        while self.wait_for_turn(run, last).await {
+            last = Some(self.clock.now());
+            let actor = &self.actors[self.turn.replace((self.turn.get() + 1) % self.actors.len())];
+            let invocation = actor.workload.borrow_mut().next(&mut actor.rng.borrow_mut(), process);
+            let completion = self
+                .operate(actor, process, Phase::Main, self.node_for(worker), &invocation)
+                .await;
+            self.progress.count(&completion, self.clock.now());
+            if completion.outcome == Outcome::Info {
+                process += self.settings.concurrency;
+                self.fresh_process.set(self.fresh_process.get().max(process + 1));
+            }
+        }
+    }
+
+    /// Waits until the worker's next operation is due. False: the run is over.
+    async fn wait_for_turn(&self, run: &Run<'_>, last: Option<Duration>) -> bool {
+        yield_once().await;
+        let due = run.schedule.borrow_mut().next(self.clock.now(), last);
+        self.progress.missed.set(run.schedule.borrow().missed());
+        let until = due.min(run.deadline);
+        loop {
+            let now = self.clock.now();
+            if (run.stop)() || now >= run.deadline {
+                return false;
+            }
+            if now >= until {
+                return true;
+            }
+            self.clock.sleep_until(until.min(now + STOP_POLL)).await;
+        }
+    }
+
+    /// One operation from its invocation to its completion, recorded.
+    async fn operate(
+        &self,
+        actor: &Actor,
+        process: u64,
+        phase: Phase,
+        node: &str,
+        invocation: &Invocation,
+    ) -> Completion {
+        let (f, key) = (invocation.f, invocation.key.as_str());
+        let site = Site {
+            process,
+            phase,
+            node,
+            workload: actor.name,
+            f,
+            key,
+            round: None,
+        };
+        self.record(&site, EventType::Invoke, invocation.value.clone(), |_| {});
+        let attempt = Attempt::default();
+        let performing = actor.workload.borrow().perform(self.store, node, invocation, &attempt);
+        let deadline = self.clock.now().saturating_add(self.settings.operation_timeout);
+        let completion = match within(self.clock, deadline, performing).await {
+            Some(completion) => completion,
+            None => attempt.timed_out(invocation, self.settings.operation_timeout),
+        };
+        actor.workload.borrow_mut().observe(invocation, &completion);
+        self.record(&site, completion.outcome.into(), completion.value.clone(), |event| {
+            event.error = completion.error.as_deref().map(bounded);
+            event.past = attempt.past();
+        });
+        completion
+    }
+
+    fn record(&self, site: &Site<'_>, kind: EventType, value: Value, finish: impl FnOnce(&mut Event)) {
+        let time = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
+        let mut event = Event::new(time, Process::Client(site.process), kind, site.f, value);
+        event.key = Some(site.key.to_owned());
+        event.node = Some(site.node.to_owned());
+        event.workload = Some(site.workload.to_owned());
+        event.phase = site.phase;
+        event
+            .extra
+            .extend(site.round.map(|round| ("round".to_owned(), round.into())));
+        finish(&mut event);
+        self.recorder.record(event);
+    }
+
+    fn node_for(&self, worker: u64) -> &str {
+        let count = self.nodes.len();
+        let node = match self.settings.placement {
+            Placement::Sticky => usize::try_from(worker).unwrap_or(usize::MAX) % count,
+            Placement::Spread => self.placement_rng.borrow_mut().random_range(0..count),
+        };
+        &self.nodes[node]
+    }
+
+    /// Reserves process numbers that nobody has used, and returns the first.
+    fn take_processes(&self, count: u64) -> u64 {
+        let first = self.fresh_process.get();
+        self.fresh_process.set(first + count);
+        first
+    }
+
+    fn rng(&self, stream: u64) -> ChaCha8Rng {
+        rng(self.settings.seed, stream)
+    }
+}
+
+impl Actor {
+    fn new(workload: Box<dyn Workload>, rng: ChaCha8Rng) -> Self {
+        Self {
+            name: workload.name(),
+            workload: workload.into(),
+            rng: rng.into(),
+        }
+    }
+}
+
+const SCHEDULE_STREAM: u64 = 0;
+const PLACEMENT_STREAM: u64 = 1;
+const FIRST_WORKLOAD_STREAM: u64 = 2;
+
+fn rng(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    rng
+}
+
+/// The future's output, or none if the deadline comes first. When both are there at once, the output counts.
+async fn within<T>(clock: &dyn Clock, deadline: Duration, future: LocalBoxFuture<'_, T>) -> Option<T> {
+    match select(future, clock.sleep_until(deadline)).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
+/// Lets every other future of the task go first. A store that answers at once would otherwise never let go.
+async fn yield_once() {
+    let mut yielded = false;
+    let once = futures::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    });
+    pin!(once).await
+}
+
+/// An error text cut to a length that a history can bear.
+fn bounded(text: &str) -> String {
+    if text.len() <= ERROR_BYTES_MAX {
+        return text.to_owned();
+    }
+    format!("{}...", &text[..text.floor_char_boundary(ERROR_BYTES_MAX)])
+}

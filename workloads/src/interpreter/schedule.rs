@@ -1,0 +1,137 @@
+//! When operations are due: a sequence of moments that does not wait for the answers.
+//!
+//! The gaps between them are drawn evenly from 0 to twice the mean (Jepsen's `stagger`), so the mean rate is kept while operations meet at
+//! all distances. Clients that are late catch up, but by no more than a bounded backlog: after a long fault there is no burst.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// The moments, handed out one at a time.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    /// None: as fast as operations complete.
+    mean_gap: Option<Duration>,
+    backlog: Duration,
+    due: Duration,
+    missed: u64,
+    rng: ChaCha8Rng,
+}
+
+/// Without a rate, a client's operations begin at least this far apart: one that is refused at once must not fill the history with it,
+/// nor hold up a virtual clock for ever.
+const UNPACED_GAP: Duration = Duration::from_micros(100);
+
+impl Schedule {
+    /// `rate` moments a second from `begin` on (0: no schedule), of which at most `backlog` are caught up with.
+    pub(super) fn new(rate: f64, begin: Duration, backlog: u64, rng: ChaCha8Rng) -> Self {
+        let mean_gap = (rate > 0.0).then(|| Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX));
+        let mean_gap = mean_gap.map(|gap| gap.clamp(Duration::from_nanos(1), Self::GAP_MAX));
+        let backlog = mean_gap
+            .unwrap_or_default()
+            .saturating_mul(u32::try_from(backlog).unwrap_or(u32::MAX));
+        Self {
+            mean_gap,
+            backlog,
+            due: begin,
+            missed: 0,
+            rng,
+        }
+    }
+
+    const GAP_MAX: Duration = Duration::from_secs(1_000_000);
+
+    /// The next moment, for a client whose last operation began at `last`. May have passed.
+    pub(super) fn next(&mut self, now: Duration, last: Option<Duration>) -> Duration {
+        let Some(mean) = self.mean_gap else {
+            return last.map_or(now, |last| last + UNPACED_GAP);
+        };
+        self.skip_missed(now, mean);
+        let due = self.due;
+        self.due = due.saturating_add(self.draw(mean));
+        due
+    }
+
+    /// Moments left out because they were too long ago.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    fn skip_missed(&mut self, now: Duration, mean: Duration) {
+        let earliest = now.saturating_sub(self.backlog);
+        if let Some(late) = earliest.checked_sub(self.due).filter(|late| !late.is_zero()) {
+            self.missed += u64::try_from(late.as_nanos() / mean.as_nanos()).unwrap_or(u64::MAX);
+            self.due = earliest;
+        }
+    }
+
+    fn draw(&mut self, mean: Duration) -> Duration {
+        let mean_ns = u64::try_from(mean.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.rng.random_range(0..=mean_ns.saturating_mul(2)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn schedule(rate: f64, backlog: u64) -> Schedule {
+        Schedule::new(rate, Duration::ZERO, backlog, ChaCha8Rng::seed_from_u64(7))
+    }
+
+    #[test]
+    fn the_mean_gap_is_kept() {
+        let mut schedule = schedule(1_000.0, 10);
+        let last = (0..10_000).map(|_| schedule.next(Duration::ZERO, None)).last().unwrap();
+        assert!(
+            (9.7..10.3).contains(&last.as_secs_f64()),
+            "10,000 at 1,000 a second took {last:?}"
+        );
+        assert_eq!(schedule.missed(), 0);
+    }
+
+    #[test]
+    fn gaps_differ_and_never_exceed_twice_the_mean() {
+        let mut schedule = schedule(100.0, 10);
+        let dues: Vec<_> = (0..1_000).map(|_| schedule.next(Duration::ZERO, None)).collect();
+        let gaps: Vec<_> = dues.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| *gap <= Duration::from_millis(20)));
+        assert!(gaps.iter().any(|gap| *gap < Duration::from_millis(2)));
+        assert!(gaps.iter().any(|gap| *gap > Duration::from_millis(18)));
+    }
+
+    #[test]
+    fn late_clients_catch_up_with_the_backlog_only() {
+        let mut schedule = schedule(100.0, 5);
+        let now = Duration::from_secs(10);
+        let passed = (0..1_000).take_while(|_| schedule.next(now, None) <= now).count();
+        assert!(
+            (2..=12).contains(&passed),
+            "{passed} operations at once for a backlog of 5"
+        );
+        assert!(
+            (990..=1_000).contains(&schedule.missed()),
+            "{} missed",
+            schedule.missed()
+        );
+    }
+
+    #[test]
+    fn a_rate_of_any_size_is_a_schedule() {
+        for rate in [f64::MIN_POSITIVE, 1e-9, 1e12, f64::MAX] {
+            let mut schedule = schedule(rate, 10_000);
+            assert!((0..100).all(|_| schedule.next(Duration::from_secs(1), None) < Duration::MAX));
+        }
+    }
+
+    #[test]
+    fn without_a_rate_a_client_waits_for_itself_alone() {
+        let mut schedule = schedule(0.0, 10);
+        let now = Duration::from_secs(1);
+        assert_eq!(schedule.next(now, None), now);
+        assert_eq!(schedule.next(now, Some(now)), now + UNPACED_GAP);
+    }
+}

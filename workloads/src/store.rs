@@ -1,0 +1,63 @@
+//! The store as a client sees it: get, put, delete with a context, and a replica read by itself.
+//!
+//! A foreign store that has no contexts leaves them empty; one that has no siblings returns at most one value.
+
+use futures::future::LocalBoxFuture;
+
+/// The opaque token that a read returns and a write hands back: the causal past of what was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context(pub String);
+
+/// What a read returned: no value (not found), one, or several siblings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// The causally maximal values, in the store's order.
+    pub values: Vec<Vec<u8>>,
+    /// To be handed back by a write that means to replace them.
+    pub context: Option<Context>,
+}
+
+/// One version that a replica holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaVersion {
+    /// The store's identity of the version, equal on every replica that holds the same one.
+    pub id: String,
+    /// Its value; none for a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Why a request did not succeed. The difference decides whether history says `fail` or `info`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It certainly did not and will not happen: refused, rejected, never sent.
+    #[error("{0}")]
+    Refused(String),
+    /// It may have happened, or still may: a time-out, a broken connection.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// The answer to a request.
+pub type StoreFuture<'a, T> = LocalBoxFuture<'a, Result<T, StoreError>>;
+
+/// A client of the store under test. `node` is the name of the node to talk to.
+pub trait Store {
+    /// Names of all nodes, in a fixed order.
+    fn nodes(&self) -> Vec<String>;
+    /// Reads a key through a node.
+    fn get<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Versions>;
+    /// Writes a key through a node; without a context the write has seen nothing.
+    fn put<'a>(
+        &'a self,
+        node: &'a str,
+        key: &'a str,
+        context: Option<&'a Context>,
+        value: Vec<u8>,
+    ) -> StoreFuture<'a, ()>;
+    /// Deletes what the context covers.
+    fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()>;
+    /// The nodes that should hold the key once all is quiet.
+    fn replicas(&self, key: &str) -> Vec<String>;
+    /// What one node holds of a key, asked of that node alone.
+    fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>>;
+}

@@ -1,0 +1,69 @@
+//! The keys of a workload whose values grow: a few are in use, and each gives way to a new one when it has had its share of elements.
+//!
+//! A value is read and written whole by every add, so without this a long run would spend its time on ever larger values.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// The keys `prefix-0`, `prefix-1`, ... of which a fixed number is in use.
+#[derive(Debug)]
+pub(crate) struct Window {
+    prefix: &'static str,
+    elements_per_key: u64,
+    slots: Vec<Slot>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key: u64,
+    elements: u64,
+}
+
+impl Window {
+    /// `width` keys in use, each for `elements_per_key` elements; at least one of either.
+    pub(crate) fn new(prefix: &'static str, width: u64, elements_per_key: u64) -> Self {
+        let next = width.max(1);
+        let slots = (0..next).map(|key| Slot { key, elements: 0 }).collect();
+        Self {
+            prefix,
+            elements_per_key: elements_per_key.max(1),
+            slots,
+            next,
+        }
+    }
+
+    /// A key to read.
+    pub(crate) fn key(&self, rng: &mut ChaCha8Rng) -> String {
+        self.name(self.slots[rng.random_range(0..self.slots.len())].key)
+    }
+
+    /// A key to add one more element to; its last one retires it.
+    pub(crate) fn key_to_fill(&mut self, rng: &mut ChaCha8Rng) -> String {
+        let slot = rng.random_range(0..self.slots.len());
+        let key = self.slots[slot].key;
+        self.slots[slot].elements += 1;
+        if self.slots[slot].elements >= self.elements_per_key {
+            self.slots[slot] = Slot {
+                key: self.next,
+                elements: 0,
+            };
+            self.next += 1;
+        }
+        self.name(key)
+    }
+
+    /// Whether the key has not been retired.
+    pub(crate) fn is_in_use(&self, key: &str) -> bool {
+        self.slots.iter().any(|slot| self.name(slot.key) == key)
+    }
+
+    /// Every key that is or was in use, oldest first.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        (0..self.next).map(|key| self.name(key)).collect()
+    }
+
+    fn name(&self, key: u64) -> String {
+        format!("{}-{key}", self.prefix)
+    }
+}

@@ -1,0 +1,309 @@
+//! A workload: a generator of operations, what each of them does to a store, and how the stored bytes are read.
+//!
+//! An operation that changes a key is a read-modify-write: get, then put with the context that the get returned. Which of the two was
+//! under way when things went wrong decides the outcome. Before the put is sent nothing can have happened (`fail`); from then on only the
+//! store's answer can tell, and without one nobody knows (`info`). An [`Attempt`] keeps that stage outside the operation's future, so
+//! that it is still known when the future is dropped at the client's time-out.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use checker::history::EventType;
+use futures::future::LocalBoxFuture;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use crate::cart::Cart;
+use crate::register::Register;
+use crate::set::Set;
+use crate::store::{Context, Store, StoreError, Versions};
+
+/// What clients do, and what it means.
+pub trait Workload {
+    /// Its name on the command line and in every event: `set`, `register`, `cart`.
+    fn name(&self) -> &'static str;
+
+    /// Every key that an invocation has named or may name next, in the order in which they came into use.
+    fn keys(&self) -> Vec<String>;
+
+    /// The generator: the next operation, for a client process to invoke.
+    fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation;
+
+    /// Does the operation through `node`. The future borrows nothing of the workload, whose generator goes on meanwhile; dropping it
+    /// abandons the operation, and then [`Attempt::timed_out`] tells the outcome.
+    fn perform<'a>(
+        &self,
+        store: &'a dyn Store,
+        node: &'a str,
+        invocation: &'a Invocation,
+        attempt: &'a Attempt,
+    ) -> LocalBoxFuture<'a, Completion>;
+
+    /// Tells the generator how an operation of its own came out.
+    fn observe(&mut self, _invocation: &Invocation, _completion: &Completion) {}
+
+    /// One stored value, as histories show it.
+    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt>;
+
+    /// An ordinary read of the key, for after the run.
+    fn final_read(&self, key: &str) -> Invocation {
+        Invocation {
+            f: "read",
+            key: key.to_owned(),
+            value: Value::Null,
+        }
+    }
+}
+
+/// An operation as it is invoked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invocation {
+    /// The function: `read`, `write`, `add`, `remove`.
+    pub f: &'static str,
+    /// The key operated on.
+    pub key: String,
+    /// The argument; null for a read.
+    pub value: Value,
+}
+
+impl Invocation {
+    /// The argument as an element, item or register value.
+    pub(crate) fn argument(&self) -> Result<u64, Completion> {
+        self.value
+            .as_u64()
+            .ok_or_else(|| self.fail(format!("the argument of '{}' is not a number: {}", self.f, self.value)))
+    }
+
+    /// The completion of an operation that certainly did not happen.
+    pub(crate) fn fail(&self, error: impl Into<String>) -> Completion {
+        Completion {
+            outcome: Outcome::Fail,
+            value: self.value.clone(),
+            error: Some(error.into()),
+            corrupt: false,
+        }
+    }
+
+    /// The completion of an operation of which nobody knows whether it happened, or still will.
+    pub(crate) fn info(&self, error: impl Into<String>) -> Completion {
+        Completion {
+            outcome: Outcome::Info,
+            ..self.fail(error)
+        }
+    }
+
+    /// The completion of an operation that met bytes which are no value, before it wrote anything.
+    pub(crate) fn corrupt(&self, corrupt: &Corrupt) -> Completion {
+        Completion {
+            corrupt: true,
+            ..self.fail(format!("{}: {corrupt}", self.key))
+        }
+    }
+}
+
+/// How an operation came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It happened.
+    Ok,
+    /// It certainly did not, and will not.
+    Fail,
+    /// Unknown.
+    Info,
+}
+
+impl From<Outcome> for EventType {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Ok => EventType::Ok,
+            Outcome::Fail => EventType::Fail,
+            Outcome::Info => EventType::Info,
+        }
+    }
+}
+
+/// What an operation came to. The past of a write is kept in its [`Attempt`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    /// Whether it happened.
+    pub outcome: Outcome,
+    /// A read's result; the argument of everything else.
+    pub value: Value,
+    /// Why it is not `ok`.
+    pub error: Option<String>,
+    /// The store returned bytes that are no value of this workload.
+    pub corrupt: bool,
+}
+
+impl Completion {
+    /// It happened.
+    pub(crate) fn ok(value: Value) -> Self {
+        Self {
+            outcome: Outcome::Ok,
+            value,
+            error: None,
+            corrupt: false,
+        }
+    }
+}
+
+/// How far an operation has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing was sent that could change anything.
+    #[default]
+    Reading,
+    /// The put was sent.
+    Writing,
+}
+
+/// One attempt at an operation, seen from outside its future.
+#[derive(Debug, Default)]
+pub struct Attempt {
+    stage: Cell<Stage>,
+    past: RefCell<Option<Vec<Value>>>,
+}
+
+impl Attempt {
+    /// How far it has come.
+    pub fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
+    /// The values that the write's context covers, once they have been read; none for functions that record no past.
+    pub fn past(&self) -> Option<Vec<Value>> {
+        self.past.borrow().clone()
+    }
+
+    /// The completion when the client gave up waiting: a put that was sent may still happen.
+    pub fn timed_out(&self, invocation: &Invocation, after: Duration) -> Completion {
+        let ms = after.as_millis();
+        match self.stage.get() {
+            Stage::Reading => invocation.fail(format!("no answer to the get within {ms} ms")),
+            Stage::Writing => invocation.info(format!("no answer to the put within {ms} ms")),
+        }
+    }
+
+    pub(crate) fn covers(&self, past: Vec<Value>) {
+        *self.past.borrow_mut() = Some(past);
+    }
+}
+
+/// The store returned bytes that this workload never wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored bytes are not {expected}: {reason} ({length} bytes, beginning {beginning:?})")]
+pub struct Corrupt {
+    /// What was expected: `a list of elements`.
+    pub expected: &'static str,
+    /// What is wrong with them.
+    pub reason: String,
+    /// How many there are.
+    pub length: usize,
+    /// The first of them.
+    pub beginning: String,
+}
+
+impl Corrupt {
+    const BEGINNING_BYTES_MAX: usize = 24;
+
+    pub(crate) fn new(expected: &'static str, bytes: &[u8], reason: impl ToString) -> Self {
+        let beginning = &bytes[..bytes.len().min(Self::BEGINNING_BYTES_MAX)];
+        Self {
+            expected,
+            reason: reason.to_string(),
+            length: bytes.len(),
+            beginning: String::from_utf8_lossy(beginning).into_owned(),
+        }
+    }
+}
+
+/// The get of an operation. Whatever goes wrong with it, the operation has changed nothing: `fail`.
+pub(crate) async fn get(store: &dyn Store, node: &str, invocation: &Invocation) -> Result<Versions, Completion> {
+    store
+        .get(node, &invocation.key)
+        .await
+        .map_err(|error| invocation.fail(format!("get: {error}")))
+}
+
+/// The put of an operation, and with it the outcome.
+pub(crate) async fn put(
+    store: &dyn Store,
+    node: &str,
+    invocation: &Invocation,
+    attempt: &Attempt,
+    context: Option<&Context>,
+    bytes: Vec<u8>,
+) -> Completion {
+    attempt.stage.set(Stage::Writing);
+    match store.put(node, &invocation.key, context, bytes).await {
+        Ok(()) => Completion::ok(invocation.value.clone()),
+        Err(StoreError::Refused(why)) => invocation.fail(format!("put: {why}")),
+        Err(StoreError::Unknown(why)) => invocation.info(format!("put: {why}")),
+    }
+}
+
+/// Numbers from 1 that are handed out once. Clones share the count, so values stay unique across the workloads of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Unique(Rc<Cell<u64>>);
+
+impl Unique {
+    /// A number greater than all before it.
+    pub fn next(&self) -> u64 {
+        self.0.set(self.0.get() + 1);
+        self.0.get()
+    }
+}
+
+/// The workloads that [`by_name`] knows.
+pub const NAMES: [&str; 3] = ["set", "register", "cart"];
+
+/// Why a list of workloads cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkloadError {
+    /// No workload has that name.
+    #[error("unknown workload '{0}': known are {known}, or all", known = NAMES.join(", "))]
+    Unknown(String),
+    /// Two of a kind would write the same keys.
+    #[error("workload '{0}' is listed twice: name each once")]
+    Duplicate(&'static str),
+    /// Nothing to do.
+    #[error("no workload given: name some of {known}, or all", known = NAMES.join(", "))]
+    Empty,
+}
+
+/// The workloads of a comma-separated list, with their default sizes, in the order given; `all` stands for every one.
+pub fn by_name(list: &str) -> Result<Vec<Box<dyn Workload>>, WorkloadError> {
+    let unique = Unique::default();
+    let mut names = Vec::new();
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for known in expand(name)? {
+            if names.contains(&known) {
+                return Err(WorkloadError::Duplicate(known));
+            }
+            names.push(known);
+        }
+    }
+    if names.is_empty() {
+        return Err(WorkloadError::Empty);
+    }
+    Ok(names.into_iter().map(|name| create(name, &unique)).collect())
+}
+
+fn expand(name: &str) -> Result<Vec<&'static str>, WorkloadError> {
+    if name == "all" {
+        return Ok(NAMES.to_vec());
+    }
+    let known = NAMES.into_iter().find(|known| *known == name);
+    known
+        .map(|known| vec![known])
+        .ok_or_else(|| WorkloadError::Unknown(name.to_owned()))
+}
+
+fn create(name: &'static str, unique: &Unique) -> Box<dyn Workload> {
+    match name {
+        "set" => Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone())),
+        "register" => Box::new(Register::new(Register::KEYS, unique.clone())),
+        _ => Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone())),
+    }
+}

@@ -1,0 +1,8 @@
+//! The workloads and their interpreter on a store held in memory, in virtual time.
+
+mod codecs;
+mod interpreter;
+mod outcomes;
+mod registry;
+mod rest;
+mod support;

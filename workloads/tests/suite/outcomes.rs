@@ -1,0 +1,319 @@
+//! What each operation does, and what is recorded when each stage of it goes wrong.
+
+use std::time::Duration;
+
+use checker::history::{EventType, Phase};
+use serde_json::{Value, json};
+use workloads::cart::Cart;
+use workloads::register::Register;
+use workloads::set::Set;
+use workloads::store::Store;
+use workloads::workload::{Attempt, Stage, Unique};
+use workloads::{Completion, Invocation, Outcome, Settings, Workload};
+
+use crate::support::{Behaviour, MemoryStore, VirtualClock, client, ms, run};
+
+type MakeBench = fn() -> Bench;
+
+/// A store and one client on it.
+struct Bench {
+    clock: VirtualClock,
+    store: MemoryStore,
+    workload: Box<dyn Workload>,
+}
+
+impl Bench {
+    fn new(workload: impl Workload + 'static) -> Self {
+        let clock = VirtualClock::default();
+        Self {
+            store: MemoryStore::new(&clock, 3),
+            workload: Box::new(workload),
+            clock,
+        }
+    }
+
+    fn set() -> Self {
+        Self::new(Set::new(1, 100, Unique::default()))
+    }
+
+    fn cart() -> Self {
+        Self::new(Cart::new(1, 100, Unique::default()))
+    }
+
+    fn register() -> Self {
+        Self::new(Register::new(1, Unique::default()))
+    }
+
+    fn perform(&self, f: &'static str, value: Value) -> (Completion, Attempt) {
+        let invocation = Invocation {
+            f,
+            key: "k".to_owned(),
+            value,
+        };
+        let attempt = Attempt::default();
+        let completion = self
+            .workload
+            .perform(&self.store as &dyn Store, "n1", &invocation, &attempt);
+        (self.clock.block_on(completion), attempt)
+    }
+
+    fn outcome(&self, f: &'static str, value: impl Into<Value>) -> Outcome {
+        self.perform(f, value.into()).0.outcome
+    }
+
+    fn read(&self) -> Value {
+        let (completion, _) = self.perform("read", Value::Null);
+        assert_eq!(completion.outcome, Outcome::Ok);
+        completion.value
+    }
+}
+
+#[test]
+fn adds_are_read_back_sorted_and_siblings_merged() {
+    let bench = Bench::set();
+    assert_eq!(bench.read(), json!([]));
+    assert_eq!(bench.outcome("add", 5), Outcome::Ok);
+    bench.store.plant("k", b"[9,2]");
+    assert_eq!(bench.read(), json!([2, 5, 9]));
+    assert_eq!(bench.outcome("add", 3), Outcome::Ok);
+    assert_eq!(bench.read(), json!([2, 3, 5, 9]));
+    let versions = bench.clock.block_on(bench.store.get("n1", "k")).unwrap();
+    assert_eq!(
+        versions.values,
+        [b"[2,3,5,9]".to_vec()],
+        "the context covers both siblings"
+    );
+}
+
+#[test]
+fn a_write_records_the_siblings_that_it_replaces() {
+    let bench = Bench::register();
+    let (first, attempt) = bench.perform("write", json!(1));
+    assert_eq!(
+        (first.outcome, first.value, attempt.past()),
+        (Outcome::Ok, json!(1), Some(vec![]))
+    );
+    bench.store.plant("k", b"7");
+    bench.store.plant("k", b"3");
+    assert_eq!(bench.read(), json!([1, 3, 7]));
+    let (_, attempt) = bench.perform("write", json!(8));
+    assert_eq!(attempt.past(), Some(vec![json!(1), json!(3), json!(7)]));
+    assert_eq!(bench.read(), json!([8]));
+    assert_eq!(bench.perform("read", Value::Null).1.past(), None, "a read has no past");
+}
+
+#[test]
+fn what_is_not_in_the_cart_cannot_be_removed() {
+    let bench = Bench::cart();
+    bench.outcome("add", 1);
+    bench.outcome("add", 2);
+    assert_eq!(bench.outcome("remove", 1), Outcome::Ok);
+    assert_eq!(bench.read(), json!([2]));
+    let puts = bench.store.put_count.get();
+    let (again, attempt) = bench.perform("remove", json!(1));
+    assert_eq!(
+        (again.outcome, again.error.as_deref()),
+        (Outcome::Fail, Some("not in the cart"))
+    );
+    assert_eq!(
+        (bench.store.put_count.get(), attempt.stage()),
+        (puts, Stage::Reading),
+        "nothing was put"
+    );
+}
+
+#[test]
+fn removing_the_last_item_leaves_an_empty_cart_not_a_missing_one() {
+    let bench = Bench::cart();
+    bench.outcome("add", 1);
+    assert_eq!(bench.outcome("remove", 1), Outcome::Ok);
+    assert_eq!(bench.read(), json!([]));
+    assert_eq!(
+        bench.clock.block_on(bench.store.get("n1", "k")).unwrap().values,
+        [b"[]".to_vec()]
+    );
+}
+
+#[test]
+fn each_stage_has_its_outcome() {
+    let writes: [(MakeBench, &'static str); 4] = [
+        (Bench::set, "add"),
+        (Bench::register, "write"),
+        (Bench::cart, "add"),
+        (Bench::cart, "remove"),
+    ];
+    let stages = [
+        (
+            Behaviour::Refuse,
+            Behaviour::Right,
+            Outcome::Fail,
+            "get: refused: too few replicas",
+        ),
+        (
+            Behaviour::Unknown,
+            Behaviour::Right,
+            Outcome::Fail,
+            "get: connection reset",
+        ),
+        (
+            Behaviour::Right,
+            Behaviour::Refuse,
+            Outcome::Fail,
+            "put: refused: too few replicas",
+        ),
+        (
+            Behaviour::Right,
+            Behaviour::Unknown,
+            Outcome::Info,
+            "put: connection reset",
+        ),
+    ];
+    for (bench, f) in writes {
+        for (gets, puts, outcome, error) in stages {
+            let bench = bench();
+            bench.store.plant("k", if f == "write" { b"4" } else { b"[4]" });
+            bench.store.gets.set(gets);
+            bench.store.puts.set(puts);
+            let (completion, attempt) = bench.perform(f, json!(4));
+            assert_eq!(
+                (completion.outcome, completion.error.as_deref()),
+                (outcome, Some(error)),
+                "{f}"
+            );
+            assert_eq!(completion.value, json!(4));
+            assert_eq!(
+                attempt.past().is_some(),
+                f == "write" && gets == Behaviour::Right,
+                "past is known once read"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_read_that_is_not_answered_fails() {
+    for behaviour in [Behaviour::Refuse, Behaviour::Unknown] {
+        for bench in [Bench::set(), Bench::register(), Bench::cart()] {
+            bench.store.gets.set(behaviour);
+            assert_eq!(bench.outcome("read", Value::Null), Outcome::Fail);
+        }
+    }
+}
+
+#[test]
+fn bytes_that_nobody_wrote_fail_the_operation_and_are_never_overwritten() {
+    for (bench, f) in [
+        (Bench::set(), "add"),
+        (Bench::register(), "write"),
+        (Bench::cart(), "remove"),
+    ] {
+        bench.store.gets.set(Behaviour::Garbage);
+        for f in [f, "read"] {
+            let (completion, _) = bench.perform(f, json!(1));
+            assert_eq!((completion.outcome, completion.corrupt), (Outcome::Fail, true), "{f}");
+            assert!(completion.error.unwrap().starts_with("k: stored bytes are not a "));
+        }
+        assert_eq!(bench.store.put_count.get(), 0);
+    }
+}
+
+#[test]
+fn operations_that_a_workload_does_not_have_fail() {
+    for bench in [Bench::set(), Bench::register(), Bench::cart()] {
+        assert_eq!(bench.outcome("cas", 1), Outcome::Fail);
+        let f = if bench.workload.name() == "register" {
+            "write"
+        } else {
+            "add"
+        };
+        assert_eq!(bench.outcome(f, "one"), Outcome::Fail);
+        assert_eq!(bench.store.put_count.get(), 0);
+    }
+}
+
+/// One client that does nothing but hang.
+fn hanging(prepare: impl FnOnce(&MemoryStore)) -> crate::support::Outcome {
+    let settings = Settings {
+        concurrency: 2,
+        operation_timeout: ms(700),
+        time_limit: Duration::from_secs(10),
+        ..Settings::default()
+    };
+    run("register", settings, prepare)
+}
+
+#[test]
+fn a_get_that_hangs_fails_at_the_time_out_exactly() {
+    let outcome = hanging(|store| store.gets.set(Behaviour::Hang));
+    let operations = outcome.operations(Phase::Main);
+    assert!(operations.len() > 20);
+    for operation in operations {
+        assert_eq!((operation.done.kind, operation.took()), (EventType::Fail, ms(700)));
+        assert_eq!(
+            operation.done.error.as_deref(),
+            Some("no answer to the get within 700 ms")
+        );
+        assert_eq!(operation.done.past, None);
+        assert!(
+            client(&operation.invoke) < 2,
+            "a process that knows its outcome goes on"
+        );
+    }
+}
+
+#[test]
+fn a_put_that_hangs_is_info_at_the_time_out_exactly_and_ends_the_process() {
+    let outcome = hanging(|store| store.puts.set(Behaviour::Hang));
+    let (mut writes, mut ended) = (0, std::collections::BTreeSet::new());
+    for operation in outcome.operations(Phase::Main) {
+        assert!(
+            !ended.contains(&operation.invoke.process),
+            "{:?} goes on",
+            operation.invoke.process
+        );
+        if operation.invoke.f == "read" {
+            assert_eq!(operation.done.kind, EventType::Ok);
+            continue;
+        }
+        assert_eq!((operation.done.kind, operation.took()), (EventType::Info, ms(700)));
+        assert_eq!(
+            operation.done.error.as_deref(),
+            Some("no answer to the put within 700 ms")
+        );
+        assert!(
+            operation.done.past.is_some(),
+            "an info write may have replaced what it read"
+        );
+        ended.insert(operation.invoke.process);
+        writes += 1;
+    }
+    assert!(writes > 10);
+    assert_eq!(outcome.counts.info, writes);
+}
+
+#[test]
+fn an_answer_at_the_very_time_out_counts() {
+    let outcome = hanging(|store| store.latency.set(ms(700)));
+    let (mut ok, mut late) = (0, 0);
+    for read in outcome
+        .operations(Phase::Main)
+        .iter()
+        .filter(|operation| operation.invoke.f == "read")
+    {
+        let slower = matches!(read.invoke.key.as_deref(), Some("register-1" | "register-3"));
+        assert_eq!(
+            (read.done.kind, read.took()),
+            (if slower { EventType::Fail } else { EventType::Ok }, ms(700))
+        );
+        *(if slower { &mut late } else { &mut ok }) += 1;
+    }
+    assert!(ok > 0 && late > 0, "{ok} in time, {late} late");
+}
+
+#[test]
+fn corrupt_values_are_counted() {
+    let outcome = hanging(|store| store.gets.set(Behaviour::Garbage));
+    assert!(outcome.counts.corrupt > 100);
+    assert_eq!(outcome.counts.corrupt, outcome.counts.fail);
+    assert_eq!((outcome.counts.ok, outcome.first_ack), (0, None));
+}
