@@ -43,6 +43,9 @@ pub enum ConcurrentWrites {
 pub struct Options {
     /// The properties whose violation makes the run invalid. All are measured.
     pub claims: BTreeSet<Property>,
+    /// Properties claimed for the workloads of one model only: last-write-wins can promise that a register reads its own writes, but not
+    /// a set, whose adds a concurrent write may rightly replace.
+    pub claims_of_model: BTreeSet<(Property, Model)>,
     /// What becomes of concurrent writes of a register.
     pub concurrent_writes: ConcurrentWrites,
     /// The model of operations that name no workload, or one that is not known.
@@ -55,6 +58,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             claims: BTreeSet::new(),
+            claims_of_model: BTreeSet::new(),
             concurrent_writes: ConcurrentWrites::default(),
             default_model: None,
             anomalies_max: 20,
@@ -114,7 +118,7 @@ fn result(property: Property, workload: &WorkloadFacts<'_>, finding: Finding, op
     PropertyResult {
         property,
         workload: Some(workload.name.clone()),
-        claimed: options.claims.contains(&property),
+        claimed: options.claims.contains(&property) || options.claims_of_model.contains(&(property, workload.model)),
         outcome: finding.outcome(),
         summary: finding.summary(),
         figures: finding.figures,

@@ -50,6 +50,16 @@ impl Target {
     /// Those drawn at random, smallest first; `Named` is not among them.
     pub const RANDOM: [Target; 4] = [Target::One, Target::Minority, Target::Majority, Target::All];
 
+    /// The same as they come in life: few nodes fail more often than most of them at once.
+    pub const USUAL: [Target; 6] = [
+        Target::One,
+        Target::One,
+        Target::Minority,
+        Target::Minority,
+        Target::Majority,
+        Target::All,
+    ];
+
     /// Names the nodes, in the order of `nodes`.
     ///
     /// # Errors

@@ -57,6 +57,7 @@ pub enum ArenaError {
 /// A running cluster of processes.
 pub struct ProcessArena {
     system: Rc<dyn System>,
+    executable: PathBuf,
     names: Vec<String>,
     dir: PathBuf,
     seats: Vec<RefCell<Seat>>,
@@ -85,15 +86,25 @@ struct Ready {
     peer: SocketAddr,
 }
 
+/// The bench's own executable, which has every bundled node inside.
+///
+/// # Errors
+/// When the operating system does not say where it is.
+pub fn own_executable() -> Result<PathBuf, ArenaError> {
+    std::env::current_exe().map_err(|source| io("cannot find the bench's own executable", source))
+}
+
 impl ProcessArena {
-    /// Starts every node of the system, with files under `dir/<node>/`. Must be called on the process's main thread.
+    /// Starts every node of the system as `executable SUBCOMMAND NAME` (usually [`own_executable`]), with files under `dir/<node>/`. The
+    /// thread that calls must outlive the nodes: in a program that is the main thread.
     ///
     /// # Errors
     /// When a proxy, a clock or a node cannot be started; whatever was started is gone again then.
-    pub async fn start(system: Rc<dyn System>, dir: PathBuf) -> Result<Self, ArenaError> {
+    pub async fn start(system: Rc<dyn System>, executable: PathBuf, dir: PathBuf) -> Result<Self, ArenaError> {
         let names = system.nodes();
         let mut arena = Self {
             system,
+            executable,
             seats: Vec::new(),
             links: BTreeMap::new(),
             link_addresses: BTreeMap::new(),
@@ -189,9 +200,7 @@ impl ProcessArena {
 
     /// A process group of its own keeps an interrupt at the terminal from reaching the nodes before the bench has healed them.
     fn spawn(&self, name: &str, log: std::fs::File) -> Result<Child, ArenaError> {
-        let executable =
-            std::env::current_exe().map_err(|source| io("cannot find the bench's own executable", source))?;
-        Command::new(executable)
+        Command::new(&self.executable)
             .arg(self.system.subcommand())
             .arg(name)
             .stdin(Stdio::piped())

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::arguments::{ClusterAction, ClusterArgs, SupervisorArgs, SystemArgs};
 use super::on_main_thread;
 use super::run::dynamo_settings;
-use crate::arena::process::ProcessArena;
+use crate::arena::process::{ProcessArena, own_executable};
 use crate::exit::{Exit, Problem};
 use crate::store::write_whole;
 use crate::systems::System;
@@ -136,7 +136,8 @@ async fn hold(dir: &Path, order: Order) -> Result<(), Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Problem::bench)?;
     let system: Rc<dyn System> = Rc::new(Dynamo::new(order.settings.clone(), order.seed).map_err(Problem::arguments)?);
-    let arena = ProcessArena::start(system, dir.join("nodes"))
+    let executable = own_executable().map_err(Problem::bench)?;
+    let arena = ProcessArena::start(system, executable, dir.join("nodes"))
         .await
         .map_err(Problem::bench)?;
     let nodes: Vec<NodeAddress> = (arena.addresses().borrow().iter())

@@ -28,6 +28,5 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Problem> {
         )?,
     };
     println!("{}", judged.tables());
-    println!("report: {}", dir.file("report.html").display());
     Ok(judged.verdict.outcome.into())
 }

@@ -42,8 +42,6 @@ fn print_tables(finished: &Finished) {
     if let Some(ms) = finished.record.first_ack_ms {
         println!("first acknowledged write {:.2} s after the start", ms as f64 / 1000.0);
     }
-    println!("report: {}", finished.dir.file("report.html").display());
-    println!("repeat: {}", finished.record.command);
 }
 
 fn list_bugs() {
@@ -117,4 +115,56 @@ pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences
         port: args.port,
     };
     Ok((settings, prefers))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::arguments::{Cli, Command};
+    use super::*;
+
+    fn parsed(line: &str) -> RunSettings {
+        let cli = Cli::try_parse_from(line.split_whitespace()).expect("the line is in order");
+        let Command::Run(args) = cli.command else {
+            panic!("the line is a run")
+        };
+        settings(&args).expect("the settings are in order")
+    }
+
+    #[test]
+    fn the_command_that_is_printed_repeats_the_run() {
+        for line in [
+            "dissensus run --seed 1",
+            "dissensus run --bug hint-deleted-early --seed 2",
+            "dissensus run --bug fast-clock-wins --r 1 --w 3 --seed 3",
+            "dissensus run --workload all --nemesis kill:all,clock:drift --quorum strict --versions lww --seed 4",
+            "dissensus run --nodes 7 --n 5 --engine memory --rate 12.5 --time-limit 1500ms --sticky --seed 5",
+            "dissensus run --require durability --require read-your-writes --port 7001 --plan p.toml --seed 6",
+        ] {
+            let settings = parsed(line);
+            assert_eq!(
+                parsed(&settings.command()),
+                settings,
+                "{line} is repeated by {}",
+                settings.command()
+            );
+        }
+    }
+
+    #[test]
+    fn every_bug_has_options_that_work_together() {
+        for bug in Bug::ALL {
+            let settings = parsed(&format!("dissensus run --bug {bug} --seed 1"));
+            assert!(settings.check().is_ok(), "{bug}");
+        }
+    }
+
+    #[test]
+    fn what_the_user_says_goes_before_what_the_bug_prefers() {
+        let settings = parsed("dissensus run --bug fast-clock-wins --versions dvv --nemesis none --seed 1");
+        assert_eq!(settings.dynamo.versions, cluster_core::config::Versioning::Dvv);
+        assert_eq!(settings.nemesis, "none");
+        assert_eq!(settings.workload, "register");
+    }
 }

@@ -25,7 +25,9 @@ impl Judged {
     /// The tables for standard output.
     pub fn tables(&self) -> String {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let width = console::Term::stdout()
+            .size_checked()
+            .map(|(_, columns)| usize::from(columns));
         reports::terminal(&self.summary, &self.verdict, width, colour)
     }
 }
@@ -44,6 +46,7 @@ pub fn judge(
     let required = record.settings.require.iter();
     let options = Options {
         claims: claims.properties.iter().chain(required).copied().collect(),
+        claims_of_model: claims.of_model.iter().copied().collect(),
         concurrent_writes: claims.concurrent_writes,
         ..Options::default()
     };

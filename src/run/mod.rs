@@ -23,7 +23,7 @@ use nemesis::{Nemesis, NemesisEvent, Plan, Schedule};
 use workloads::Interpreter;
 use workloads::clock::Clock;
 
-use crate::arena::process::ProcessArena;
+use crate::arena::process::{ProcessArena, own_executable};
 use crate::arena::time::RealClock;
 use crate::exit::Problem;
 use crate::store::{FORMAT, HistoryFile, RunDir, RunRecord};
@@ -63,7 +63,8 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
 
     let display = Display::new(settings, quiet);
     display.starting(nodes.len());
-    let arena = ProcessArena::start(Rc::clone(&system), dir.file("nodes"))
+    let executable = own_executable().map_err(Problem::bench)?;
+    let arena = ProcessArena::start(Rc::clone(&system), executable, dir.file("nodes"))
         .await
         .map_err(Problem::bench)?;
     let clock = RealClock::start();

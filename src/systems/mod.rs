@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use checker::ConcurrentWrites;
+use checker::model::Model;
 use checker::verdict::Property;
 use futures::future::LocalBoxFuture;
 use workloads::store::Store;
@@ -38,6 +39,8 @@ pub struct Place {
 pub struct Claims {
     /// What is claimed.
     pub properties: Vec<Property>,
+    /// What is claimed for the workloads of one model only.
+    pub of_model: Vec<(Property, Model)>,
     /// Why these and no others, in a sentence or two.
     pub note: String,
     /// What becomes of concurrent writes.

@@ -70,6 +70,20 @@ fn each_workload_is_judged_by_itself() {
 }
 
 #[test]
+fn a_claim_of_one_model_binds_no_other() {
+    let mut story = lossy();
+    let lost = |model| Options {
+        claims_of_model: BTreeSet::from([(Property::NoLostWrites, model)]),
+        ..Options::default()
+    };
+    assert_eq!(check(&story.history(), &lost(Model::Set)).outcome, Outcome::Invalid);
+    assert_eq!(
+        check(&story.heal().history(), &lost(Model::Register)).outcome,
+        Outcome::Valid
+    );
+}
+
+#[test]
 fn operations_without_a_workload_need_a_model() {
     let mut history = lossy().history();
     for event in &mut history.events {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use checker::ConcurrentWrites;
+use checker::model::Model;
 use checker::verdict::Property;
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;
@@ -168,11 +169,20 @@ impl System for Dynamo {
                 note.push_str("Last-write-wins drops all but one of several concurrent writes, so lost writes are measured and not claimed. ");
             }
         }
-        if self.overlapping_quorums() {
-            properties.push(Property::ReadYourWrites);
-            note.push_str("Strict quorums with R + W > N overlap, so a process reads its own writes.");
-        } else {
-            note.push_str("Quorums that are sloppy, or do not overlap, do not claim read-your-writes.");
+        let mut of_model = Vec::new();
+        match (self.overlapping_quorums(), self.settings.versions) {
+            (false, _) => note.push_str("Quorums that are sloppy, or do not overlap, do not claim read-your-writes."),
+            (true, Versioning::Dvv) => {
+                properties.push(Property::ReadYourWrites);
+                note.push_str("Strict quorums with R + W > N overlap, so a process reads its own writes.");
+            }
+            (true, Versioning::Lww) => {
+                of_model.push((Property::ReadYourWrites, Model::Register));
+                note.push_str(
+                    "Strict quorums with R + W > N overlap, so a process reads its own write of a register or a later one; of a set or a \
+                     cart it may miss what a concurrent write has replaced.",
+                );
+            }
         }
         let concurrent_writes = match self.settings.versions {
             Versioning::Dvv => ConcurrentWrites::Kept,
@@ -180,8 +190,62 @@ impl System for Dynamo {
         };
         Claims {
             properties,
+            of_model,
             note,
             concurrent_writes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claimed(change: impl Fn(&mut DynamoSettings)) -> Vec<Property> {
+        let mut settings = DynamoSettings::default();
+        change(&mut settings);
+        let mut claimed = Dynamo::new(settings, 1)
+            .expect("the settings can work")
+            .claims()
+            .properties;
+        claimed.sort();
+        claimed
+    }
+
+    #[test]
+    fn each_configuration_claims_what_the_paper_promises_of_it() {
+        use Property::{Convergence, Durability, NoLostWrites, ReadYourWrites};
+        assert_eq!(claimed(|_| {}), [NoLostWrites, Convergence, Durability]);
+        let strict = claimed(|s| s.quorum = Quorum::Strict);
+        assert_eq!(strict, [NoLostWrites, ReadYourWrites, Convergence, Durability]);
+        let disjoint = claimed(|s| {
+            s.quorum = Quorum::Strict;
+            s.r = 1;
+        });
+        assert_eq!(
+            disjoint,
+            [NoLostWrites, Convergence, Durability],
+            "R + W = N does not overlap"
+        );
+        assert_eq!(claimed(|s| s.versions = Versioning::Lww), [Convergence]);
+        assert_eq!(claimed(|s| s.engine = Engine::Memory), [Convergence]);
+    }
+
+    #[test]
+    fn last_write_wins_claims_read_your_writes_of_registers_alone() {
+        let lww = DynamoSettings {
+            versions: Versioning::Lww,
+            quorum: Quorum::Strict,
+            ..DynamoSettings::default()
+        };
+        let claims = Dynamo::new(lww, 1).expect("the settings can work").claims();
+        assert_eq!(claims.properties, [Property::Convergence]);
+        assert_eq!(claims.of_model, [(Property::ReadYourWrites, Model::Register)]);
+    }
+
+    /// A planted bug must not change what is claimed: only then does finding it mean something.
+    #[test]
+    fn a_bug_claims_what_the_right_cluster_claims() {
+        assert_eq!(claimed(|s| s.bug = Some(Bug::AckBeforeDurable)), claimed(|_| {}));
     }
 }
