@@ -321,6 +321,9 @@ impl Tally {
             ..
         } = self;
         let mut headline = format!("{lost} of {acknowledged} acknowledged writes are lost");
+        if *lost > 0 {
+            headline.push_str(&format!(" ({:.1} %)", self.lost_share_percent()));
+        }
         for (count, what) in [
             (*stale, "are visible in some final reads only"),
             (*failed_visible, "certainly failed and were read"),
@@ -333,7 +336,15 @@ impl Tally {
         headline
     }
 
+    fn lost_share_percent(&self) -> f64 {
+        match self.acknowledged {
+            0 => 0.0,
+            acknowledged => 100.0 * self.lost as f64 / acknowledged as f64,
+        }
+    }
+
     fn figures(mut self) -> BTreeMap<String, f64> {
+        let share = self.lost_share_percent();
         self.lost_latencies_ms.sort_by(f64::total_cmp);
         let counts = [
             ("attempted", self.attempted),
@@ -356,11 +367,6 @@ impl Tally {
             .into_iter()
             .map(|(name, count)| (name.to_owned(), count as f64))
             .collect();
-        let share = if self.acknowledged == 0 {
-            0.0
-        } else {
-            100.0 * self.lost as f64 / self.acknowledged as f64
-        };
         figures.insert("lost-share-percent".to_owned(), share);
         if !self.lost_latencies_ms.is_empty() {
             figures.insert("lost_p50_ms".to_owned(), quantile(&self.lost_latencies_ms, 0.5));

@@ -44,7 +44,7 @@ fn a_claim_that_is_broken_or_undecided_is_a_reason_the_worst_first() {
     assert_eq!(
         verdict.reasons,
         [
-            "no-lost-writes of set is invalid: 1 of 1 acknowledged writes are lost.",
+            "no-lost-writes of set is invalid: 1 of 1 acknowledged writes are lost (100.0 %).",
             "convergence of set is inconclusive: 0 of 1 keys converged; no replica reads.",
         ]
     );
