@@ -1,11 +1,11 @@
 //! Convergence: after the heal, every replica, read by itself, returns the same versions.
 //!
-//! Replicas are polled in rounds. A key has *converged* if in its last round every replica was read and all hold the same versions; it
-//! converged in the first round from which on every round agrees. Two replicas that differ in the last round violate the
-//! property; a replica that could not be read then leaves the key undecided.
+//! Replicas are polled in rounds. A key has *converged* if in its last round every replica was read and all hold the
+//! same versions; it converged in the first round from which on every round agrees. Two replicas that differ in the
+//! last round violate the property; a replica that could not be read then leaves the key undecided.
 //!
-//! Time: O(v log v) in the versions read. Source: strong eventual consistency of Shapiro et al., SSS 2011, as far as it can be
-//! observed: replicas that have received the same updates are equal, and after a while all have.
+//! Time: O(v log v) in the versions read. Source: strong eventual consistency of Shapiro et al., SSS 2011, as far as
+//! it can be observed: replicas that have received the same updates are equal, and after a while all have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,13 +62,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
     if rounds_max == 0 {
         finding.doubts = vec!["no replica reads".to_owned()];
     }
-    conclude(
-        &mut finding,
-        workload.keys.len(),
-        rounds_max,
-        times_ms,
-        explainer.heal_ns.is_some(),
-    );
+    conclude(&mut finding, workload.keys.len(), rounds_max, times_ms, explainer.heal_ns.is_some());
     finding
 }
 
@@ -85,9 +79,7 @@ fn conclude(finding: &mut Finding, keys: usize, rounds: usize, mut times_ms: Vec
     // A time to converge means something only if all did, and if the heal is known.
     if converged == keys && healed {
         let slowest = quantile(&times_ms, 1.0);
-        finding
-            .headline
-            .push_str(&format!(", the last {slowest:.0} ms after the heal"));
+        finding.headline.push_str(&format!(", the last {slowest:.0} ms after the heal"));
         figures.insert("converge_p50_ms".to_owned(), quantile(&times_ms, 0.5));
         figures.insert("converge_ms".to_owned(), slowest);
     }
@@ -145,21 +137,14 @@ fn standing(rounds: &BTreeMap<u64, Round<'_>>) -> Standing {
         (Some(first), _) => Standing::Converged(first.end_ns()),
         (None, Some(last)) if last.differs() => Standing::Diverged,
         (None, last) => {
-            let silent = last
-                .iter()
-                .flat_map(|last| &last.answers)
-                .filter(|(_, answer)| answer.is_none());
+            let silent = last.iter().flat_map(|last| &last.answers).filter(|(_, answer)| answer.is_none());
             Standing::Unread(silent.map(|(node, _)| (*node).to_owned()).collect())
         }
     }
 }
 
 fn unread(key: &KeyFacts<'_>, round: u64, nodes: &[String]) -> String {
-    format!(
-        "{} could not be read from {} in round {round}",
-        key.name,
-        nodes.join(", ")
-    )
+    format!("{} could not be read from {} in round {round}", key.name, nodes.join(", "))
 }
 
 fn diverged<'k>(key: &'k KeyFacts<'_>, round: u64, last: &Round<'k>) -> Draft<'k> {
@@ -170,13 +155,7 @@ fn diverged<'k>(key: &'k KeyFacts<'_>, round: u64, last: &Round<'k>) -> Draft<'k
         groups(last).join("; "),
     );
     let proof = last.completions.iter().map(|event| Some(*event)).collect();
-    Draft {
-        kind: "diverged-key",
-        key: &key.name,
-        process: None,
-        explanation,
-        proof,
-    }
+    Draft { kind: "diverged-key", key: &key.name, process: None, explanation, proof }
 }
 
 /// What each group of equal replicas holds beyond what all hold.
@@ -187,21 +166,12 @@ fn groups(round: &Round<'_>) -> Vec<String> {
             holders.entry(versions).or_default().push(node);
         }
     }
-    let common: Versions = holders
-        .keys()
-        .copied()
-        .cloned()
-        .reduce(|all, next| &all & &next)
-        .unwrap_or_default();
+    let common: Versions = holders.keys().copied().cloned().reduce(|all, next| &all & &next).unwrap_or_default();
     holders
         .into_iter()
         .map(|(versions, nodes)| {
             let verb = if nodes.len() == 1 { "holds" } else { "hold" };
-            format!(
-                "{} {verb} {}",
-                nodes.join(", "),
-                shown(&(versions - &common), common.len())
-            )
+            format!("{} {verb} {}", nodes.join(", "), shown(&(versions - &common), common.len()))
         })
         .collect()
 }

@@ -1,8 +1,9 @@
 //! Durability: an acknowledged write survives the crash of every node that holds it.
 //!
-//! The history does not show disks, so a loss is laid to a crash only where no other account fits: a write that is lost at the end
-//! (see [`crate::lost_writes`]), such that some crash came after its acknowledgement, no read between the two missed it, and no read
-//! after the crash saw it. Every other loss is one of replication, not of durability.
+//! The history does not show disks, so a loss is laid to a crash only where no other account fits: a write that is
+//! lost at the end (see [`crate::lost_writes`]), such that a read saw it, a crash came after that, no read before the
+//! crash missed it, and no read after the crash saw it. Without a witness before the crash it may have been gone
+//! already; such a loss, like every other, is one of replication.
 //!
 //! Time: O(log crashes) for each lost write.
 
@@ -46,19 +47,14 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, cra
     finding
 }
 
-/// The crash that took a lost write, if it was one: the first after the acknowledgement and after the last read that saw it, unless a
-/// read had missed the write before.
+/// The crash that took a lost write, if it was one: the first after the acknowledgement and after the last read that
+/// saw it, unless none did, or a read had missed the write before.
 fn blamed<'c, 'h>(key: &KeyFacts<'_>, position: usize, crashes: &'c [Crash<'h>]) -> Option<&'c Crash<'h>> {
     let fate = key.analysis.fates[position];
     let acknowledged = key.writes[position].acknowledged()?;
-    let held_until = fate
-        .last_seen
-        .map_or(0, |read| key.reads[read].invoked())
-        .max(acknowledged);
+    let held_until = key.reads[fate.last_seen?].invoked().max(acknowledged);
     let crash = crashes.get(crashes.partition_point(|crash| crash.event.index < held_until))?;
-    let missed_before = fate
-        .first_missed
-        .is_some_and(|read| key.reads[read].completed() < crash.event.index);
+    let missed_before = fate.first_missed.is_some_and(|read| key.reads[read].completed() < crash.event.index);
     (!missed_before).then_some(crash)
 }
 
@@ -76,13 +72,7 @@ fn lost_by_crash<'k>(
     );
     let mut proof = proof(key, position);
     proof.push(Some(crash.event));
-    Draft {
-        kind: "lost-by-crash",
-        key: &key.name,
-        process: None,
-        explanation,
-        proof,
-    }
+    Draft { kind: "lost-by-crash", key: &key.name, process: None, explanation, proof }
 }
 
 fn were(nodes: &[String]) -> String {
@@ -107,9 +97,7 @@ fn doubts(workload: &WorkloadFacts<'_>, crashes: &[Crash<'_>], unjudged: u64) ->
     }
     let mut doubts = flaws(workload);
     if unjudged > 0 {
-        doubts.push(format!(
-            "whether {unjudged} of them survived cannot be told from the final reads"
-        ));
+        doubts.push(format!("whether {unjudged} of them survived cannot be told from the final reads"));
     }
     doubts
 }

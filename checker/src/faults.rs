@@ -1,8 +1,9 @@
 //! What each fault did and when, and what of it keeps a run from being conclusive.
 //!
-//! The nemesis tells in the history what it plans (`plan`), when a fault is in force (`start-KIND`), and when it is healed and what was
-//! measured (`stop-KIND`). A fault that was planned and did not measurably take effect leaves the claims untested, and so does
-//! a kind of operation that never succeeded while faults were active: such a run is inconclusive, not valid.
+//! The nemesis tells in the history what it plans (`plan`), when a fault is in force (`start-KIND`), and when it is
+//! healed and what was measured (`stop-KIND`). A fault that was planned and did not measurably take effect leaves the
+//! claims untested, and so does a kind of operation that never succeeded while faults were active: such a run is
+//! inconclusive, not valid.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +49,8 @@ pub(crate) struct Crash<'h> {
     pub nodes: Vec<String>,
 }
 
-/// Every fault that was planned or seen, by id. An event of the nemesis that cannot be read is passed over here, and told as a
-/// reason by [`crate::check`].
+/// Every fault that was planned or seen, by id. An event of the nemesis that cannot be read is passed over here, and
+/// told as a reason by [`crate::check`].
 pub fn findings(history: &History) -> Vec<FaultFinding> {
     let mut faults: BTreeMap<u64, FaultFinding> = BTreeMap::new();
     for event in nemesis(history) {
@@ -80,10 +81,7 @@ pub(crate) fn heal_ns(history: &History) -> Option<u64> {
 pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
     nemesis(history)
         .filter_map(|event| match classify(event) {
-            Ok(Told::Start("kill", started)) => Some(Crash {
-                event,
-                nodes: started.nodes,
-            }),
+            Ok(Told::Start("kill", started)) => Some(Crash { event, nodes: started.nodes }),
             _ => None,
         })
         .collect()
@@ -94,10 +92,8 @@ pub(crate) struct Windows(Vec<(u64, u64)>);
 
 impl Windows {
     pub fn new(faults: &[FaultFinding]) -> Self {
-        let mut spans: Vec<(u64, u64)> = faults
-            .iter()
-            .filter_map(|fault| Some((fault.start_ns?, fault.stop_ns.unwrap_or(u64::MAX))))
-            .collect();
+        let mut spans: Vec<(u64, u64)> =
+            faults.iter().filter_map(|fault| Some((fault.start_ns?, fault.stop_ns.unwrap_or(u64::MAX)))).collect();
         spans.sort_unstable();
         let mut merged: Vec<(u64, u64)> = Vec::new();
         for (start, stop) in spans {
@@ -119,33 +115,24 @@ impl Windows {
 pub(crate) fn doubts(history: &History, faults: &[FaultFinding], statistics: &[OperationStatistics]) -> Vec<String> {
     let mut doubts = Vec::new();
     if let Some(line) = history.torn {
-        doubts.push(format!(
-            "The history ends in the middle of line {line}: the run did not finish."
-        ));
+        doubts.push(format!("The history ends in the middle of line {line}: the run did not finish."));
     }
     if statistics.iter().all(|found| found.ok == 0) {
         doubts.push("No operation was acknowledged.".to_owned());
     }
     doubts.extend(nemesis(history).filter_map(|event| classify(event).err()));
     doubts.extend(faults.iter().filter_map(unproved));
-    doubts.extend(
-        statistics
-            .iter()
-            .filter(|found| found.invoked_in_faults > 0 && found.ok_in_faults == 0)
-            .map(|found| {
-                let OperationStatistics { workload, f, .. } = found;
-                format!("No `{f}` of `{workload}` succeeded while faults were active.")
-            }),
-    );
+    doubts.extend(statistics.iter().filter(|found| found.invoked_in_faults > 0 && found.ok_in_faults == 0).map(
+        |found| {
+            let OperationStatistics { workload, f, .. } = found;
+            format!("No `{f}` of `{workload}` succeeded while faults were active.")
+        },
+    ));
     doubts
 }
 
 fn unproved(fault: &FaultFinding) -> Option<String> {
-    let because = if fault.evidence.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", fault.evidence)
-    };
+    let because = if fault.evidence.is_empty() { String::new() } else { format!(": {}", fault.evidence) };
     let problem = match (fault.start_ns, fault.stop_ns, fault.proved) {
         (None, ..) => "never started",
         (_, None, _) => "was not healed",
@@ -153,11 +140,7 @@ fn unproved(fault: &FaultFinding) -> Option<String> {
         _ => return None,
     };
     let name = format!("{} {}", fault.kind, fault.detail);
-    Some(format!(
-        "Fault {} ({}) {problem}{because}.",
-        fault.fault,
-        name.trim_end()
-    ))
+    Some(format!("Fault {} ({}) {problem}{because}.", fault.fault, name.trim_end()))
 }
 
 fn nemesis(history: &History) -> impl Iterator<Item = &Event> {
@@ -186,46 +169,21 @@ fn classify(event: &Event) -> Result<Told<'_>, String> {
 
 fn value<'h, T: Deserialize<'h>>(event: &'h Event) -> Result<T, String> {
     let value: &'h Value = &event.value;
-    T::deserialize(value).map_err(|error| {
-        format!(
-            "The nemesis event `{}` at index {} cannot be read: {error}.",
-            event.f, event.index
-        )
-    })
+    T::deserialize(value)
+        .map_err(|error| format!("The nemesis event `{}` at index {} cannot be read: {error}.", event.f, event.index))
 }
 
 fn expected(entry: Planned) -> FaultFinding {
-    let Planned {
-        fault,
-        kind,
-        detail,
-        nodes,
-    } = entry;
-    FaultFinding {
-        fault,
-        kind,
-        detail,
-        nodes,
-        start_ns: None,
-        stop_ns: None,
-        proved: false,
-        evidence: String::new(),
-    }
+    let Planned { fault, kind, detail, nodes } = entry;
+    FaultFinding { fault, kind, detail, nodes, start_ns: None, stop_ns: None, proved: false, evidence: String::new() }
 }
 
 fn unplanned(fault: u64, kind: &str) -> FaultFinding {
-    expected(Planned {
-        fault,
-        kind: kind.to_owned(),
-        detail: String::new(),
-        nodes: Vec::new(),
-    })
+    expected(Planned { fault, kind: kind.to_owned(), detail: String::new(), nodes: Vec::new() })
 }
 
 fn start(faults: &mut BTreeMap<u64, FaultFinding>, kind: &str, started: Started, time: u64) {
-    let found = faults
-        .entry(started.fault)
-        .or_insert_with(|| unplanned(started.fault, kind));
+    let found = faults.entry(started.fault).or_insert_with(|| unplanned(started.fault, kind));
     found.start_ns.get_or_insert(time);
     if !started.detail.is_empty() {
         found.detail = started.detail;
@@ -236,9 +194,7 @@ fn start(faults: &mut BTreeMap<u64, FaultFinding>, kind: &str, started: Started,
 }
 
 fn stop(faults: &mut BTreeMap<u64, FaultFinding>, kind: &str, stopped: Stopped, time: u64) {
-    let found = faults
-        .entry(stopped.fault)
-        .or_insert_with(|| unplanned(stopped.fault, kind));
+    let found = faults.entry(stopped.fault).or_insert_with(|| unplanned(stopped.fault, kind));
     found.stop_ns = Some(time);
     found.proved = stopped.proved;
     found.evidence = stopped.evidence;

@@ -81,12 +81,7 @@ impl Explainer<'_> {
     }
 
     fn anomaly(&self, draft: Draft<'_>) -> Anomaly {
-        let proof: BTreeMap<u64, u64> = draft
-            .proof
-            .iter()
-            .flatten()
-            .map(|event| (event.index, event.time))
-            .collect();
+        let proof: BTreeMap<u64, u64> = draft.proof.iter().flatten().map(|event| (event.index, event.time)).collect();
         let from_ns = proof.values().min().copied().unwrap_or(0);
         let to_ns = proof.values().max().copied().unwrap_or(0);
         Anomaly {
@@ -124,13 +119,11 @@ pub(crate) fn a_read(operation: &Operation<'_>) -> String {
         (_, Some(node)) => format!(" through {node}"),
         (_, None) => String::new(),
     };
-    format!(
-        "a read{through} at {}",
-        at(operation.completion.unwrap_or(operation.invoke).time)
-    )
+    format!("a read{through} at {}", at(operation.completion.unwrap_or(operation.invoke).time))
 }
 
-/// The smallest value that a share `q` of the values does not exceed (nearest rank); 0 of nothing. Sorts nothing: `sorted` is ascending.
+/// The smallest value that a share `q` of the values does not exceed (nearest rank); 0 of nothing. Sorts nothing:
+/// `sorted` is ascending.
 pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let rank = (q * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied().unwrap_or(0.0)

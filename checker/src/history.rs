@@ -1,8 +1,9 @@
 //! The history: every invocation and completion that a client saw, in the order in which the bench saw them.
 //!
-//! One event is one line of JSON, in Jepsen's vocabulary. An operation is an `invoke` and the completion that follows it
-//! from the same process: `ok` (it happened), `fail` (it certainly did not), `info` (nobody knows: it may take
-//! effect at any later time, or never). A process that got an `info` never invokes again; its worker goes on as a new process.
+//! One event is one line of JSON, in Jepsen's vocabulary. An operation is an `invoke` and the completion that follows
+//! it from the same process: `ok` (it happened), `fail` (it certainly did not), `info` (nobody knows: it may take
+//! effect at any later time, or never). A process that got an `info` never invokes again; its worker goes on as a new
+//! process.
 //!
 //! Three phases, told apart by [`Event::phase`]: the run itself, `replica` reads of one node by itself while the healed
 //! cluster comes to rest, and `final` reads through the ordinary client path after that.

@@ -43,8 +43,8 @@ pub enum ConcurrentWrites {
 pub struct Options {
     /// The properties whose violation makes the run invalid. All are measured.
     pub claims: BTreeSet<Property>,
-    /// Properties claimed for the workloads of one model only: last-write-wins can promise that a register reads its own writes, but not
-    /// a set, whose adds a concurrent write may rightly replace.
+    /// Properties claimed for the workloads of one model only: last-write-wins can promise that a register reads its
+    /// own writes, but not a set, whose adds a concurrent write may rightly replace.
     pub claims_of_model: BTreeSet<(Property, Model)>,
     /// What becomes of concurrent writes of a register.
     pub concurrent_writes: ConcurrentWrites,
@@ -74,11 +74,8 @@ pub fn check(history: &History, options: &Options) -> Verdict {
     let operations = history.operations();
     let faults = faults::findings(history);
     let facts = Facts::new(&operations, options);
-    let explainer = Explainer {
-        faults: &faults,
-        heal_ns: faults::heal_ns(history),
-        anomalies_max: options.anomalies_max,
-    };
+    let explainer =
+        Explainer { faults: &faults, heal_ns: faults::heal_ns(history), anomalies_max: options.anomalies_max };
     let crashes = faults::crashes(history);
     let properties: Vec<PropertyResult> = facts
         .workloads
@@ -89,13 +86,7 @@ pub fn check(history: &History, options: &Options) -> Verdict {
     let mut doubts = facts.doubts;
     doubts.extend(faults::doubts(history, &faults, &statistics));
     let (outcome, reasons) = merge(&properties, doubts);
-    Verdict {
-        outcome,
-        reasons,
-        properties,
-        faults,
-        statistics,
-    }
+    Verdict { outcome, reasons, properties, faults, statistics }
 }
 
 fn judge(
@@ -129,23 +120,13 @@ fn result(property: Property, workload: &WorkloadFacts<'_>, finding: Finding, op
 
 /// The worst of what is claimed and of the doubts, with the reasons, the worst first.
 fn merge(properties: &[PropertyResult], doubts: Vec<String>) -> (Outcome, Vec<String>) {
-    let mut outcome = if doubts.is_empty() {
-        Outcome::Valid
-    } else {
-        Outcome::Inconclusive
-    };
+    let mut outcome = if doubts.is_empty() { Outcome::Valid } else { Outcome::Inconclusive };
     let mut reasons = Vec::new();
     for level in [Outcome::Invalid, Outcome::Inconclusive] {
-        for found in properties
-            .iter()
-            .filter(|found| found.claimed && found.outcome == level)
-        {
+        for found in properties.iter().filter(|found| found.claimed && found.outcome == level) {
             outcome = outcome.merge(level);
             let workload = found.workload.as_deref().unwrap_or("the run");
-            reasons.push(format!(
-                "{} of {workload} is {level}: {}.",
-                found.property, found.summary
-            ));
+            reasons.push(format!("{} of {workload} is {level}: {}.", found.property, found.summary));
         }
     }
     reasons.extend(doubts);

@@ -1,12 +1,13 @@
 //! No lost writes: every acknowledged write is, at the end, read back or superseded by a write that had seen it.
 //!
-//! The end is what the `final` reads show, or the last round of replica reads where there is no final phase. Each acknowledged write is
-//! judged by all of them together: *recovered* (every one sees it), *stale* (only some do: the nodes still disagree, which
-//! convergence judges), *lost* (every one has provably missed it), *overwritten* (a concurrent write won, where one may), or
-//! *undecided* (it may be in a past that nobody told). Reading what certainly failed, or what nobody wrote, is a violation too.
+//! The end is what the `final` reads show, or the last round of replica reads where there is no final phase. Each
+//! acknowledged write is judged by all of them together: *recovered* (every one sees it), *stale* (only some do: the
+//! nodes still disagree, which convergence judges), *lost* (every one has provably missed it), *overwritten* (a
+//! concurrent write won, where one may), or *undecided* (it may be in a past that nobody told). Reading what
+//! certainly failed, or what nobody wrote, is a violation too.
 //!
-//! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Jepsen's set-full checker; for siblings, the context of
-//! DeCandia et al., SOSP 2007, 4.4, as visibility of Burckhardt et al., POPL 2014.
+//! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Jepsen's set-full checker; for siblings,
+//! the context of DeCandia et al., SOSP 2007, 4.4, as visibility of Burckhardt et al., POPL 2014.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,11 +98,7 @@ impl Listed {
         let anomalies = &mut finding.anomalies;
         match self {
             Listed::Lost | Listed::Stale => {
-                let wanted = if self == Listed::Lost {
-                    Standing::Lost
-                } else {
-                    Standing::Stale
-                };
+                let wanted = if self == Listed::Lost { Standing::Lost } else { Standing::Stale };
                 for position in 0..key.writes.len() {
                     if standing(workload, key, position) == wanted {
                         explainer.add(anomalies, || missing(workload, key, position, wanted));
@@ -151,11 +148,7 @@ pub(crate) fn story(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, position: 
         Some(read) => format!("last seen by {}", a_read(&key.reads[read].operation)),
         None => "never seen by any read".to_owned(),
     };
-    format!(
-        "{} was acknowledged{} at {acknowledged}, {seen}",
-        name(workload, key, write),
-        by_node(&write.operation)
-    )
+    format!("{} was acknowledged{} at {acknowledged}, {seen}", name(workload, key, write), by_node(&write.operation))
 }
 
 /// A lost or a stale write, with what proves it.
@@ -170,13 +163,7 @@ fn missing<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, position: us
         _ => ("lost-write", "and is absent from".to_owned()),
     };
     let explanation = format!("{story}, {end} {}", final_reads(workload, key));
-    Draft {
-        kind,
-        key: &key.name,
-        process: None,
-        explanation,
-        proof: proof(key, position),
-    }
+    Draft { kind, key: &key.name, process: None, explanation, proof: proof(key, position) }
 }
 
 /// `all 5 final reads`.
@@ -211,38 +198,15 @@ fn failed_write_visible<'k>(
     let write = &key.writes[position];
     let name = name(workload, key, write);
     let failed = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
-    let explanation = format!(
-        "{name} certainly failed at {failed}, and yet {} lists it",
-        a_read(&read.operation)
-    );
-    let proof = vec![
-        Some(write.operation.invoke),
-        write.operation.completion,
-        read.operation.completion,
-    ];
-    Draft {
-        kind: "failed-write-visible",
-        key: &key.name,
-        process: Some(write.operation.process),
-        explanation,
-        proof,
-    }
+    let explanation = format!("{name} certainly failed at {failed}, and yet {} lists it", a_read(&read.operation));
+    let proof = vec![Some(write.operation.invoke), write.operation.completion, read.operation.completion];
+    Draft { kind: "failed-write-visible", key: &key.name, process: Some(write.operation.process), explanation, proof }
 }
 
 fn never_written<'k>(key: &'k KeyFacts<'_>, element: &str, read: &'k Read<'_>) -> Draft<'k> {
-    let explanation = format!(
-        "{} lists {element} in {}, which nobody wrote there",
-        a_read(&read.operation),
-        key.name
-    );
+    let explanation = format!("{} lists {element} in {}, which nobody wrote there", a_read(&read.operation), key.name);
     let proof = vec![Some(read.operation.invoke), read.operation.completion];
-    Draft {
-        kind: "never-written",
-        key: &key.name,
-        process: Some(read.operation.process),
-        explanation,
-        proof,
-    }
+    Draft { kind: "never-written", key: &key.name, process: Some(read.operation.process), explanation, proof }
 }
 
 /// What is counted over all keys.
@@ -312,14 +276,7 @@ impl Tally {
     }
 
     fn headline(&self) -> String {
-        let Tally {
-            lost,
-            acknowledged,
-            stale,
-            failed_visible,
-            never_written,
-            ..
-        } = self;
+        let Tally { lost, acknowledged, stale, failed_visible, never_written, .. } = self;
         let mut headline = format!("{lost} of {acknowledged} acknowledged writes are lost");
         if *lost > 0 {
             headline.push_str(&format!(" ({:.1} %)", self.lost_share_percent()));
@@ -363,10 +320,8 @@ impl Tally {
             ("never-written", self.never_written),
             ("final-reads", self.final_reads),
         ];
-        let mut figures: BTreeMap<String, f64> = counts
-            .into_iter()
-            .map(|(name, count)| (name.to_owned(), count as f64))
-            .collect();
+        let mut figures: BTreeMap<String, f64> =
+            counts.into_iter().map(|(name, count)| (name.to_owned(), count as f64)).collect();
         figures.insert("lost-share-percent".to_owned(), share);
         if !self.lost_latencies_ms.is_empty() {
             figures.insert("lost_p50_ms".to_owned(), quantile(&self.lost_latencies_ms, 0.5));
@@ -391,18 +346,11 @@ fn doubts(workload: &WorkloadFacts<'_>, tally: &Tally) -> Vec<String> {
     } else if workload.final_source == FinalSource::Nothing {
         doubts.push("the history has no final reads".to_owned());
     } else {
-        doubts.extend(
-            tally
-                .unread_keys
-                .iter()
-                .map(|key| format!("no final read of {key} succeeded")),
-        );
+        doubts.extend(tally.unread_keys.iter().map(|key| format!("no final read of {key} succeeded")));
     }
     if tally.undecided > 0 {
-        doubts.push(format!(
-            "{} may have been replaced by a write whose outcome and past nobody told",
-            tally.undecided
-        ));
+        doubts
+            .push(format!("{} may have been replaced by a write whose outcome and past nobody told", tally.undecided));
     }
     doubts
 }

@@ -1,14 +1,15 @@
 //! What operations mean: the writes and reads of each key, in terms that every check shares.
 //!
-//! A *write* brings an element into the world (an `add` to a set or a cart, a `write` of a register); every element is written
-//! once in a run, so it names its write. A *read* shows elements. When a write counts as visible depends on the model:
+//! A *write* brings an element into the world (an `add` to a set or a cart, a `write` of a register); every element
+//! is written once in a run, so it names its write. A *read* shows elements. When a write counts as visible depends
+//! on the model:
 //!
 //! - **set**: the element is listed.
-//! - **register**: the value is listed, or is in the causal past of one that is: some later write had seen it and replaced it.
-//!   The past of a write is on its completion, so this is known without asking the store (Burckhardt et al., POPL 2014, call the
-//!   relation visibility; here it is the part of it that clients can vouch for).
-//! - **cart**: the item is listed. An item that somebody tried to remove is not judged: it may be gone or be back (DeCandia et al., SOSP 2007,
-//!   4.4: an add is never lost, a deleted item can resurface).
+//! - **register**: the value is listed, or is in the causal past of one that is: some later write had seen it and
+//!   replaced it. The past of a write is on its completion, so this is known without asking the store (Burckhardt et
+//!   al., POPL 2014, call the relation visibility; here it is the part of it that clients can vouch for).
+//! - **cart**: the item is listed. An item that somebody tried to remove is not judged: it may be gone or be back
+//!   (DeCandia et al., SOSP 2007, 4.4: an add is never lost, a deleted item can resurface).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -78,10 +79,7 @@ pub struct UnknownModel(pub String);
 impl FromStr for Model {
     type Err = UnknownModel;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Model::ALL
-            .into_iter()
-            .find(|model| model.name() == text)
-            .ok_or_else(|| UnknownModel(text.to_owned()))
+        Model::ALL.into_iter().find(|model| model.name() == text).ok_or_else(|| UnknownModel(text.to_owned()))
     }
 }
 
@@ -95,9 +93,7 @@ pub(crate) enum Element {
 
 impl From<&Value> for Element {
     fn from(value: &Value) -> Self {
-        value
-            .as_i64()
-            .map_or_else(|| Element::Other(value.to_string()), Element::Integer)
+        value.as_i64().map_or_else(|| Element::Other(value.to_string()), Element::Integer)
     }
 }
 
@@ -219,15 +215,9 @@ impl<'h> Facts<'h> {
         let mut groups: BTreeMap<&str, Vec<Operation<'h>>> = BTreeMap::new();
         for operation in operations {
             let default = options.default_model.map_or("", Model::name);
-            groups
-                .entry(operation.workload().unwrap_or(default))
-                .or_default()
-                .push(*operation);
+            groups.entry(operation.workload().unwrap_or(default)).or_default().push(*operation);
         }
-        let mut facts = Facts {
-            workloads: Vec::new(),
-            doubts: Vec::new(),
-        };
+        let mut facts = Facts { workloads: Vec::new(), doubts: Vec::new() };
         for (name, group) in groups {
             match name.parse().ok().or(options.default_model) {
                 Some(model) => facts.workloads.push(WorkloadFacts::new(name, model, &group, options)),
@@ -248,7 +238,8 @@ fn no_model(workload: &str, operations: usize) -> String {
 }
 
 impl<'h> WorkloadFacts<'h> {
-    /// Whether a write that a read neither sees nor has provably missed is undecided; otherwise a concurrent write has won.
+    /// Whether a write that a read neither sees nor has provably missed is undecided; otherwise a concurrent write
+    /// has won.
     pub fn rest_is_undecided(&self) -> bool {
         self.model == Model::Register && self.concurrent_writes == ConcurrentWrites::Kept
     }
@@ -256,10 +247,7 @@ impl<'h> WorkloadFacts<'h> {
     fn new(name: &str, model: Model, operations: &[Operation<'h>], options: &Options) -> Self {
         let mut by_key: BTreeMap<&str, Vec<Operation<'h>>> = BTreeMap::new();
         for operation in operations {
-            by_key
-                .entry(operation.key().unwrap_or(name))
-                .or_default()
-                .push(*operation);
+            by_key.entry(operation.key().unwrap_or(name)).or_default().push(*operation);
         }
         let final_source = final_source(operations);
         let concurrent_writes = options.concurrent_writes;
@@ -267,13 +255,7 @@ impl<'h> WorkloadFacts<'h> {
             .into_iter()
             .map(|(key, operations)| KeyFacts::new(key, model, &operations, final_source, concurrent_writes))
             .collect();
-        Self {
-            name: name.to_owned(),
-            model,
-            concurrent_writes,
-            final_source,
-            keys,
-        }
+        Self { name: name.to_owned(), model, concurrent_writes, final_source, keys }
     }
 }
 
@@ -294,22 +276,12 @@ impl<'h> KeyFacts<'h> {
         source: FinalSource,
         concurrent_writes: ConcurrentWrites,
     ) -> Self {
-        let mut builder = KeyBuilder {
-            model,
-            positions: HashMap::new(),
-            key: KeyFacts::empty(name),
-        };
-        for operation in operations
-            .iter()
-            .filter(|operation| operation.f() == model.write_function())
-        {
+        let mut builder = KeyBuilder { model, positions: HashMap::new(), key: KeyFacts::empty(name) };
+        for operation in operations.iter().filter(|operation| operation.f() == model.write_function()) {
             builder.write(operation);
         }
         builder.pasts();
-        for operation in operations
-            .iter()
-            .filter(|operation| operation.f() != model.write_function())
-        {
+        for operation in operations.iter().filter(|operation| operation.f() != model.write_function()) {
             builder.other(operation);
         }
         let mut key = builder.key;
@@ -337,9 +309,7 @@ impl<'h> KeyFacts<'h> {
             (FinalSource::Replica, Phase::Replica) => Some(read.operation.round()) == last_round,
             _ => false,
         };
-        (0..self.reads.len())
-            .filter(|position| shows_the_end(&self.reads[*position]))
-            .collect()
+        (0..self.reads.len()).filter(|position| shows_the_end(&self.reads[*position])).collect()
     }
 }
 
@@ -356,18 +326,12 @@ impl<'h> KeyBuilder<'h> {
         let position = self.key.writes.len() as u32;
         if self.positions.insert(element.clone(), position).is_some() {
             let (f, key) = (operation.f(), &self.key.name);
-            self.key.flaws.push(format!(
-                "`{f}` of {element} was invoked twice on {key}: a value must be written only once"
-            ));
+            self.key
+                .flaws
+                .push(format!("`{f}` of {element} was invoked twice on {key}: a value must be written only once"));
         }
         let (past, removal_tried, removed) = (Past::Unknown, false, false);
-        self.key.writes.push(Write {
-            operation: *operation,
-            element,
-            past,
-            removal_tried,
-            removed,
-        });
+        self.key.writes.push(Write { operation: *operation, element, past, removal_tried, removed });
     }
 
     /// Resolves what each write says of its past.
@@ -384,10 +348,8 @@ impl<'h> KeyBuilder<'h> {
 
     /// The writes of these values, other than `not`.
     fn known(&self, values: &[Value], not: u32) -> Vec<u32> {
-        let mut past: Vec<u32> = values
-            .iter()
-            .filter_map(|value| self.positions.get(&Element::from(value)).copied())
-            .collect();
+        let mut past: Vec<u32> =
+            values.iter().filter_map(|value| self.positions.get(&Element::from(value)).copied()).collect();
         past.retain(|position| *position != not);
         past.sort_unstable();
         past.dedup();
@@ -420,29 +382,20 @@ impl<'h> KeyBuilder<'h> {
             self.key.replica_reads.push(*operation);
         }
         let Some(completion) = operation.ok() else { return };
-        let elements = if replica {
-            replica_elements(&completion.value)
-        } else {
-            list(&completion.value)
-        };
+        let elements = if replica { replica_elements(&completion.value) } else { list(&completion.value) };
         match elements {
             Some(elements) => self.listed(operation, elements),
             None => {
                 let (key, index) = (&self.key.name, completion.index);
-                self.key.flaws.push(format!(
-                    "the read of {key} at index {index} has a value that is not the list it should be"
-                ));
+                self.key
+                    .flaws
+                    .push(format!("the read of {key} at index {index} has a value that is not the list it should be"));
             }
         }
     }
 
     fn listed(&mut self, operation: &Operation<'h>, elements: Vec<&Value>) {
-        let mut read = Read {
-            operation: *operation,
-            listed: Vec::new(),
-            unwritten: Vec::new(),
-            duplicated: 0,
-        };
+        let mut read = Read { operation: *operation, listed: Vec::new(), unwritten: Vec::new(), duplicated: 0 };
         for element in elements.iter().map(|value| Element::from(*value)) {
             match self.positions.get(&element) {
                 Some(position) => read.listed.push(*position),
@@ -468,7 +421,8 @@ fn list(value: &Value) -> Option<Vec<&Value>> {
     }
 }
 
-/// The elements of all versions that a replica holds: each version has a value, a list of values, or null for a tombstone.
+/// The elements of all versions that a replica holds: each version has a value, a list of values, or null for a
+/// tombstone.
 fn replica_elements(value: &Value) -> Option<Vec<&Value>> {
     let mut elements = Vec::new();
     for version in list(value)? {

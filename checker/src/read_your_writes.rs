@@ -1,10 +1,12 @@
-//! Read your writes: a process that was acknowledged a write sees it, or something causally newer, in every later read of the key.
+//! Read your writes: a process that was acknowledged a write sees it, or something causally newer, in every later
+//! read of the key.
 //!
-//! Judged for each read of the main phase whose process had earlier acknowledged writes of the key. One violation is one read, however many
-//! of the writes it missed. A process that got an `info` has ended, and its worker goes on as another one that is owed nothing.
+//! Judged for each read of the main phase whose process had earlier acknowledged writes of the key. One violation is
+//! one read, however many of the writes it missed. A process that got an `info` has ended, and its worker goes on as
+//! another one that is owed nothing.
 //!
-//! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for weakly consistent replicated
-//! data", PDIS 1994.
+//! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
+//! weakly consistent replicated data", PDIS 1994.
 
 use std::collections::BTreeMap;
 
@@ -26,10 +28,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
         }
     }
     finding.doubts = doubts(workload, judged, undecided);
-    finding.headline = format!(
-        "{} of {judged} reads missed writes of their own process",
-        finding.violations
-    );
+    finding.headline = format!("{} of {judged} reads missed writes of their own process", finding.violations);
     finding.figures = BTreeMap::from([
         ("reads-judged".to_owned(), judged as f64),
         ("violations".to_owned(), finding.violations as f64),
@@ -48,9 +47,7 @@ fn doubts(workload: &WorkloadFacts<'_>, judged: usize, undecided: usize) -> Vec<
         doubts.push("no process read a key after its own acknowledged write".to_owned());
     }
     if undecided > 0 {
-        doubts.push(format!(
-            "{undecided} reads returned a write whose outcome and past nobody told"
-        ));
+        doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
     }
     doubts
 }
@@ -72,17 +69,6 @@ fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usi
     if miss.count > 1 {
         explanation.push_str(&format!(", nor {} of its earlier writes", miss.count - 1));
     }
-    let proof = vec![
-        Some(write.operation.invoke),
-        write.operation.completion,
-        Some(read.invoke),
-        read.completion,
-    ];
-    Draft {
-        kind: "stale-read",
-        key: &key.name,
-        process: Some(read.process),
-        explanation,
-        proof,
-    }
+    let proof = vec![Some(write.operation.invoke), write.operation.completion, Some(read.invoke), read.completion];
+    Draft { kind: "stale-read", key: &key.name, process: Some(read.process), explanation, proof }
 }

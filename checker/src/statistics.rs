@@ -23,10 +23,7 @@ pub(crate) fn statistics(
         count(found, operation, windows.contain(operation.invoke.time));
         latencies.extend(operation.ok().and(operation.latency_ns()).map(ms));
     }
-    groups
-        .into_iter()
-        .map(|((workload, f), group)| finish(workload, f, group))
-        .collect()
+    groups.into_iter().map(|((workload, f), group)| finish(workload, f, group)).collect()
 }
 
 fn count(found: &mut OperationStatistics, operation: &Operation<'_>, in_faults: bool) {
@@ -63,10 +60,7 @@ impl OperationStatistics {
     /// The share of operations invoked while no fault was active that succeeded, 0 to 1; none if there were none.
     pub fn availability_outside_faults(&self) -> Option<f64> {
         let invoked = self.ok + self.fail + self.info;
-        share(
-            self.ok.saturating_sub(self.ok_in_faults),
-            invoked.saturating_sub(self.invoked_in_faults),
-        )
+        share(self.ok.saturating_sub(self.ok_in_faults), invoked.saturating_sub(self.invoked_in_faults))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The verdict: what was claimed, what was found, and the operations that prove it.
 //!
-//! Verdicts merge by the worst: `valid < inconclusive < invalid` (Jepsen's `checker.clj` merges the same way). Every property is
-//! measured; only a claimed one can make the run invalid.
+//! Verdicts merge by the worst: `valid < inconclusive < invalid` (Jepsen's `checker.clj` merges the same way). Every
+//! property is measured; only a claimed one can make the run invalid.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -55,12 +55,8 @@ pub enum Property {
 
 impl Property {
     /// Every property, in the order in which reports show them.
-    pub const ALL: [Property; 4] = [
-        Property::NoLostWrites,
-        Property::ReadYourWrites,
-        Property::Convergence,
-        Property::Durability,
-    ];
+    pub const ALL: [Property; 4] =
+        [Property::NoLostWrites, Property::ReadYourWrites, Property::Convergence, Property::Durability];
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
@@ -87,10 +83,7 @@ pub struct UnknownProperty(pub String);
 impl FromStr for Property {
     type Err = UnknownProperty;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Property::ALL
-            .into_iter()
-            .find(|p| p.name() == text)
-            .ok_or_else(|| UnknownProperty(text.to_owned()))
+        Property::ALL.into_iter().find(|p| p.name() == text).ok_or_else(|| UnknownProperty(text.to_owned()))
     }
 }
 
@@ -128,7 +121,8 @@ pub struct PropertyResult {
     pub outcome: Outcome,
     /// The finding in a sentence with its figures.
     pub summary: String,
-    /// The figures by name: `attempted`, `acknowledged`, `recovered`, `lost`, `stale`, `never-read`, `duplicated`, ...; times end in `_ms`.
+    /// The figures by name: `attempted`, `acknowledged`, `recovered`, `lost`, `stale`, `never-read`, `duplicated`,
+    /// ...; times end in `_ms`.
     pub figures: BTreeMap<String, f64>,
     /// The violations, at most [`Options::anomalies_max`](crate::Options::anomalies_max) of them.
     pub anomalies: Vec<Anomaly>,

@@ -1,19 +1,22 @@
 //! Which write is visible in which read of a key, for all of them at once.
 //!
-//! Asked pair by pair this is quadratic, and for a register each pair is a search through causal pasts. So writes are taken in
-//! *blocks* of 64, and a set of writes of the block is one machine word. For each block every read gets two words:
-//! the writes it has *seen*, and those it has *missed*, that is provably not seen. For a set or a cart they come from the
-//! elements listed. For a register three words are carried along the edges of the causal past, which is linear in the edges:
+//! Asked pair by pair this is quadratic, and for a register each pair is a search through causal pasts. So writes are
+//! taken in *blocks* of 64, and a set of writes of the block is one machine word. For each block every read gets two
+//! words: the writes it has *seen*, and those it has *missed*, that is provably not seen. For a set or a cart they
+//! come from the elements listed. For a register three words are carried along the edges of the causal past, which is
+//! linear in the edges:
 //!
 //! - `sees`, up: the writes of the block that are this write or in its past;
 //! - `before`, down: the writes of the block in whose past this write is;
 //! - `perhaps`, up: the writes of the block that may be in the part of the past that nobody told.
 //!
-//! A read sees what any of the values listed sees. What it does not see it has missed if everything listed is provably older
-//! (a read that found nothing is older than everything); and, where concurrent writes are kept, also if nothing listed has a past that is not told.
-//! The rest is undecided where concurrent writes are kept, and overwritten where one wins.
+//! A read sees what any of the values listed sees. What it does not see it has missed if everything listed is
+//! provably older (a read that found nothing is older than everything); and, where concurrent writes are kept, also
+//! if nothing listed has a past that is not told. The rest is undecided where concurrent writes are kept, and
+//! overwritten where one wins.
 //!
-//! Time: writes / 64 * (edges of the past + reads), plus the elements listed. Memory: a few words for each write and read.
+//! Time: writes / 64 * (edges of the past + reads), plus the elements listed. Memory: a few words for each write and
+//! read.
 
 use std::collections::BTreeMap;
 
@@ -80,11 +83,7 @@ pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: Concu
         own_undecided: vec![false; key.reads.len()],
     };
     for first in (0..key.writes.len()).step_by(BLOCK) {
-        let block = Block {
-            key,
-            first,
-            len: BLOCK.min(key.writes.len() - first),
-        };
+        let block = Block { key, first, len: BLOCK.min(key.writes.len() - first) };
         sight.look(&block);
         block.last_seen(&sight, &mut analysis.fates);
         block.first_missed(&sight, &orders, &mut analysis.fates);
@@ -127,10 +126,7 @@ impl Orders {
                 by_process.entry(read.operation.process).or_default().push(position);
             }
         }
-        Self {
-            by_completion,
-            by_process,
-        }
+        Self { by_completion, by_process }
     }
 }
 
@@ -183,9 +179,8 @@ impl Block<'_, '_> {
     }
 
     fn first_missed(&self, sight: &Sight<'_>, orders: &Orders, fates: &mut [Fate]) {
-        let acknowledged: Vec<(u64, usize)> = (0..self.len)
-            .filter_map(|bit| Some((self.key.writes[self.first + bit].must_stay()?, bit)))
-            .collect();
+        let acknowledged: Vec<(u64, usize)> =
+            (0..self.len).filter_map(|bit| Some((self.key.writes[self.first + bit].must_stay()?, bit))).collect();
         let mut wanted = acknowledged.iter().fold(0, |word, (_, bit)| word | 1 << bit);
         let acknowledged = Acknowledged::new(acknowledged);
         for read in &orders.by_completion {
@@ -234,10 +229,7 @@ impl Block<'_, '_> {
         let mut by_process: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
         for (bit, write) in self.key.writes[self.first..self.first + self.len].iter().enumerate() {
             if let Some(index) = write.must_stay() {
-                by_process
-                    .entry(write.operation.process)
-                    .or_default()
-                    .push((index, bit));
+                by_process.entry(write.operation.process).or_default().push((index, bit));
             }
         }
         by_process
@@ -268,12 +260,7 @@ impl<'a> Sight<'a> {
             Model::Register => Means::Causal(Box::new(Causality::new(key)), concurrent_writes),
         };
         let rest_is_undecided = model == Model::Register && concurrent_writes == ConcurrentWrites::Kept;
-        Self {
-            seen: vec![0; reads],
-            missed: vec![0; reads],
-            rest_is_undecided,
-            means,
-        }
+        Self { seen: vec![0; reads], missed: vec![0; reads], rest_is_undecided, means }
     }
 
     /// Looks at a block. Blocks have to be looked at in their order, each once.
@@ -313,7 +300,8 @@ struct Causality<'a> {
     past: Vec<&'a [u32]>,
     /// Writes whose past nobody told, with the index of their end.
     untold: Vec<(usize, u64)>,
-    /// Strongly connected components, the past first. True histories have no cycles; a false one must not break the check.
+    /// Strongly connected components, the past first. True histories have no cycles; a false one must not break the
+    /// check.
     components: Vec<Vec<usize>>,
     sees: Vec<u64>,
     before: Vec<u64>,
@@ -330,22 +318,12 @@ impl<'a> Causality<'a> {
                 Past::Known(replaced) => past.push(replaced),
                 Past::Unknown => {
                     past.push(&[]);
-                    untold.push((
-                        position,
-                        write.operation.completion.map_or(u64::MAX, |event| event.index),
-                    ));
+                    untold.push((position, write.operation.completion.map_or(u64::MAX, |event| event.index)));
                 }
             }
         }
         let components = components(&past);
-        Self {
-            past,
-            untold,
-            components,
-            sees: vec![0; writes],
-            before: vec![0; writes],
-            perhaps: vec![0; writes],
-        }
+        Self { past, untold, components, sees: vec![0; writes], before: vec![0; writes], perhaps: vec![0; writes] }
     }
 
     /// Carries the words of a block through the whole past.
@@ -402,9 +380,7 @@ fn gather(components: &[Vec<usize>], past: &[&[u32]], words: &mut [u64]) {
     for component in components {
         let mut word = 0;
         for write in component {
-            word |= past[*write]
-                .iter()
-                .fold(words[*write], |word, older| word | words[*older as usize]);
+            word |= past[*write].iter().fold(words[*write], |word, older| word | words[*older as usize]);
         }
         for write in component {
             words[*write] = word;
@@ -424,8 +400,5 @@ fn components(past: &[&[u32]]) -> Vec<Vec<usize>> {
             graph.add_edge(NodeIndex::new(write), NodeIndex::new(*older as usize), ());
         }
     }
-    kosaraju_scc(&graph)
-        .into_iter()
-        .map(|component| component.into_iter().map(NodeIndex::index).collect())
-        .collect()
+    kosaraju_scc(&graph).into_iter().map(|component| component.into_iter().map(NodeIndex::index).collect()).collect()
 }

@@ -15,17 +15,9 @@ impl Fault {
             Fault::Kill { nodes } | Fault::Pause { nodes } => nodes.join(" "),
             Fault::ClockBump { nodes, offset_ms } => format!("{} {}", nodes.join(" "), offset(*offset_ms)),
             Fault::ClockDrift { nodes, rate_ppm } => {
-                format!(
-                    "{} at {} %",
-                    nodes.join(" "),
-                    decimal(rate_ppm.saturating_add(1_000_000), 10_000)
-                )
+                format!("{} at {} %", nodes.join(" "), decimal(rate_ppm.saturating_add(1_000_000), 10_000))
             }
-            Fault::SlowLink {
-                links,
-                delay_ms,
-                jitter_ms,
-            } => {
+            Fault::SlowLink { links, delay_ms, jitter_ms } => {
                 let mean = (*delay_ms as i64).saturating_mul(2).saturating_add(*jitter_ms as i64);
                 let spread = decimal(*jitter_ms as i64, 2);
                 format!("{}, {} ms ± {spread} ms", slow(links, all), decimal(mean, 2))
@@ -35,13 +27,10 @@ impl Fault {
 }
 
 fn partition(shape: Shape, links: &[Link], all: &[String]) -> String {
-    groups(links, all)
-        .or_else(|| bridge(links, all))
-        .or_else(|| one_way(links, all))
-        .unwrap_or_else(|| match shape {
-            Shape::MajoritiesRing => ring(links, all),
-            _ => enumerate(links),
-        })
+    groups(links, all).or_else(|| bridge(links, all)).or_else(|| one_way(links, all)).unwrap_or_else(|| match shape {
+        Shape::MajoritiesRing => ring(links, all),
+        _ => enumerate(links),
+    })
 }
 
 fn braced(nodes: &[String]) -> String {
@@ -91,11 +80,7 @@ fn ring(links: &[Link], all: &[String]) -> String {
 }
 
 fn enumerate(links: &[Link]) -> String {
-    links
-        .iter()
-        .map(|link| format!("{}→{}", link.from, link.to))
-        .collect::<Vec<_>>()
-        .join(" ")
+    links.iter().map(|link| format!("{}→{}", link.from, link.to)).collect::<Vec<_>>().join(" ")
 }
 
 /// `all links`, `n1 ⇄ others`, or the links one by one.
@@ -105,17 +90,9 @@ fn slow(links: &[Link], all: &[String]) -> String {
     if covers(all) {
         return "all links".to_owned();
     }
-    let owns = |node: &&String| {
-        links_touching(&[(*node).clone()], all)
-            .iter()
-            .all(|link| given.contains(link))
-    };
+    let owns = |node: &&String| links_touching(&[(*node).clone()], all).iter().all(|link| given.contains(link));
     let targets: Vec<String> = all.iter().filter(owns).cloned().collect();
-    if covers(&targets) {
-        format!("{} ⇄ others", targets.join(" "))
-    } else {
-        enumerate(links)
-    }
+    if covers(&targets) { format!("{} ⇄ others", targets.join(" ")) } else { enumerate(links) }
 }
 
 /// A signed time: `+12.5 s`, `-40 ms`.
@@ -159,38 +136,15 @@ mod tests {
         }
         assert_eq!(cut(Shape::Halves, 2), "{n1} | {n2}");
         assert!(cut(Shape::Bridge, 5).contains("} - n"), "{}", cut(Shape::Bridge, 5));
-        assert!(
-            cut(Shape::OneWay, 5).starts_with("one way: n"),
-            "{}",
-            cut(Shape::OneWay, 5)
-        );
+        assert!(cut(Shape::OneWay, 5).starts_with("one way: n"), "{}", cut(Shape::OneWay, 5));
         let ring = cut(Shape::MajoritiesRing, 5);
-        assert!(
-            ring.starts_with("majorities ring: n1 sees n") && ring.matches("sees").count() == 5,
-            "{ring}"
-        );
+        assert!(ring.starts_with("majorities ring: n1 sees n") && ring.matches("sees").count() == 5, "{ring}");
     }
 
     #[test]
     fn an_edited_partition_lists_its_links() {
-        let links = vec![
-            Link {
-                from: "n1".into(),
-                to: "n2".into(),
-            },
-            Link {
-                from: "n3".into(),
-                to: "n2".into(),
-            },
-        ];
-        assert_eq!(
-            Fault::Partition {
-                shape: Shape::Halves,
-                links
-            }
-            .detail(&nodes(4)),
-            "n1→n2 n3→n2"
-        );
+        let links = vec![Link { from: "n1".into(), to: "n2".into() }, Link { from: "n3".into(), to: "n2".into() }];
+        assert_eq!(Fault::Partition { shape: Shape::Halves, links }.detail(&nodes(4)), "n1→n2 n3→n2");
     }
 
     #[test]
@@ -198,53 +152,19 @@ mod tests {
         let all = nodes(4);
         let detail = |fault: Fault| fault.detail(&all);
         assert_eq!(detail(Fault::Kill { nodes: names("n2 n4") }), "n2 n4");
-        assert_eq!(
-            detail(Fault::ClockBump {
-                nodes: names("n3"),
-                offset_ms: 12_500
-            }),
-            "n3 +12.5 s"
-        );
-        assert_eq!(
-            detail(Fault::ClockBump {
-                nodes: names("n3"),
-                offset_ms: -40
-            }),
-            "n3 -40 ms"
-        );
-        assert_eq!(
-            detail(Fault::ClockDrift {
-                nodes: names("n3"),
-                rate_ppm: 500_000
-            }),
-            "n3 at 150 %"
-        );
-        assert_eq!(
-            detail(Fault::ClockDrift {
-                nodes: names("n3"),
-                rate_ppm: -25_000
-            }),
-            "n3 at 97.5 %"
-        );
+        assert_eq!(detail(Fault::ClockBump { nodes: names("n3"), offset_ms: 12_500 }), "n3 +12.5 s");
+        assert_eq!(detail(Fault::ClockBump { nodes: names("n3"), offset_ms: -40 }), "n3 -40 ms");
+        assert_eq!(detail(Fault::ClockDrift { nodes: names("n3"), rate_ppm: 500_000 }), "n3 at 150 %");
+        assert_eq!(detail(Fault::ClockDrift { nodes: names("n3"), rate_ppm: -25_000 }), "n3 at 97.5 %");
         let slow = |targets: &str| {
             let links = links_touching(&names(targets), &all);
-            detail(Fault::SlowLink {
-                links,
-                delay_ms: 100,
-                jitter_ms: 40,
-            })
+            detail(Fault::SlowLink { links, delay_ms: 100, jitter_ms: 40 })
         };
         assert_eq!(slow("n1"), "n1 ⇄ others, 120 ms ± 20 ms");
         assert_eq!(slow("n1 n3"), "n1 n3 ⇄ others, 120 ms ± 20 ms");
         assert_eq!(slow("n1 n2 n3"), "all links, 120 ms ± 20 ms");
-        let one = Fault::SlowLink {
-            links: vec![Link {
-                from: "n1".into(),
-                to: "n2".into(),
-            }],
-            delay_ms: 7,
-            jitter_ms: 0,
-        };
+        let one =
+            Fault::SlowLink { links: vec![Link { from: "n1".into(), to: "n2".into() }], delay_ms: 7, jitter_ms: 0 };
         assert_eq!(detail(one), "n1→n2, 7 ms ± 0 ms");
     }
 }

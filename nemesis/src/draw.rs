@@ -14,9 +14,7 @@ pub struct Draw {
 impl Draw {
     /// The stream that belongs to `seed`.
     pub fn new(seed: u64) -> Self {
-        Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
-        }
+        Self { rng: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     /// A uniform number below `bound`; 0 for a bound of 0. Rejection keeps it free of bias.
@@ -127,10 +125,7 @@ mod tests {
     fn the_stream_of_a_seed_never_changes() {
         let mut draw = Draw::new(7);
         let values: Vec<u64> = (0..4).map(|_| draw.below(1000)).collect();
-        assert_eq!(
-            values, PINNED,
-            "a release that changes this changes what every seed means"
-        );
+        assert_eq!(values, PINNED, "a release that changes this changes what every seed means");
     }
     const PINNED: [u64; 4] = [635, 994, 745, 443];
 
@@ -150,28 +145,16 @@ mod tests {
         let values: Vec<u64> = (0..2000).map(|_| draw.log_uniform(10, 300_000)).collect();
         assert!(values.iter().all(|value| (10..=300_000).contains(value)));
         for decade in [10, 100, 1000, 10_000] {
-            assert!(
-                values
-                    .iter()
-                    .filter(|value| (decade..decade * 10).contains(*value))
-                    .count()
-                    > 200
-            );
+            assert!(values.iter().filter(|value| (decade..decade * 10).contains(*value)).count() > 200);
         }
     }
 
     #[test]
     fn ranges_at_their_edges() {
         let mut draw = Draw::new(0);
-        assert_eq!(
-            (draw.below(0), draw.below(1), draw.between(5, 5), draw.between(6, 5)),
-            (0, 0, 5, 6)
-        );
+        assert_eq!((draw.below(0), draw.below(1), draw.between(5, 5), draw.between(6, 5)), (0, 0, 5, 6));
         draw.between(0, u64::MAX);
-        assert_eq!(
-            (two_digits(299_999), two_digits(12), two_digits(100)),
-            (290_000, 12, 100)
-        );
+        assert_eq!((two_digits(299_999), two_digits(12), two_digits(100)), (290_000, 12, 100));
         assert_eq!(draw.pick(&[1, 2, 3], 9), [1, 2, 3]);
     }
 }

@@ -1,4 +1,5 @@
-//! No fault without evidence: what was measured between a fault's start and stop, and whether it proves that the fault took effect.
+//! No fault without evidence: what was measured between a fault's start and stop, and whether it proves that the
+//! fault took effect.
 //!
 //! Pure functions from measurements to findings. A fault that cannot be proved is not an error, but it is said: the links
 //! were cut, but nothing was sent over them.
@@ -46,21 +47,14 @@ pub struct Finding {
 impl Finding {
     /// Nothing was proved, for this reason.
     pub fn failed(reason: impl Into<String>) -> Self {
-        Self {
-            proved: false,
-            evidence: reason.into(),
-            figures: BTreeMap::new(),
-        }
+        Self { proved: false, evidence: reason.into(), figures: BTreeMap::new() }
     }
 
     /// Takes the proof away and puts the reason first.
     pub(crate) fn spoil(&mut self, reason: &str) {
         self.proved = false;
-        self.evidence = if self.evidence.is_empty() {
-            reason.to_owned()
-        } else {
-            format!("{reason}; {}", self.evidence)
-        };
+        self.evidence =
+            if self.evidence.is_empty() { reason.to_owned() } else { format!("{reason}; {}", self.evidence) };
     }
 }
 
@@ -94,19 +88,10 @@ pub fn partition(links: &[LinkStatistics]) -> Finding {
     );
     let (proved, evidence) = match (bytes + connections, passed) {
         (1.., 0) => (true, told),
-        (_, 1..) => (
-            false,
-            format!("the links were to be cut, but let traffic through: {told}"),
-        ),
-        (0, 0) => (
-            false,
-            format!("the links were cut, but nothing was sent over them: {told}"),
-        ),
+        (_, 1..) => (false, format!("the links were to be cut, but let traffic through: {told}")),
+        (0, 0) => (false, format!("the links were cut, but nothing was sent over them: {told}")),
     };
-    let used = links
-        .iter()
-        .filter(|link| link.blocked_bytes + link.blocked_connections > 0)
-        .count() as u64;
+    let used = links.iter().filter(|link| link.blocked_bytes + link.blocked_connections > 0).count() as u64;
     let figures = figures([
         ("links", links.len() as u64),
         ("links_used", used),
@@ -114,32 +99,20 @@ pub fn partition(links: &[LinkStatistics]) -> Finding {
         ("blocked_connections", connections),
         ("forwarded_bytes", passed),
     ]);
-    Finding {
-        proved,
-        evidence,
-        figures,
-    }
+    Finding { proved, evidence, figures }
 }
 
-/// A slow link, from what each link did while it was slow: something must have been delivered late, on average by at least half of
-/// the delay (chunks that came in just before count with theirs).
+/// A slow link, from what each link did while it was slow: something must have been delivered late, on average by at
+/// least half of the delay (chunks that came in just before count with theirs).
 pub fn slow_link(links: &[LinkStatistics], delay_ms: u64) -> Finding {
     let bytes = total(links, |link| link.delayed_bytes);
     let chunks = total(links, |link| link.delayed_chunks);
-    let mean_ms = total(links, |link| link.delay_total_ms)
-        .checked_div(chunks)
-        .unwrap_or(0);
+    let mean_ms = total(links, |link| link.delay_total_ms).checked_div(chunks).unwrap_or(0);
     let slowed = format!("{} slowed", count(links.len() as u64, "link"));
     let told = format!("{slowed}: {} delayed by {mean_ms} ms on average", count(bytes, "byte"));
     let (proved, evidence) = match (bytes, mean_ms.saturating_mul(2) >= delay_ms) {
-        (0, _) => (
-            false,
-            format!("{slowed}, but nothing was delivered over them meanwhile"),
-        ),
-        (_, false) => (
-            false,
-            format!("{told}, less than half of the {delay_ms} ms that were set"),
-        ),
+        (0, _) => (false, format!("{slowed}, but nothing was delivered over them meanwhile")),
+        (_, false) => (false, format!("{told}, less than half of the {delay_ms} ms that were set")),
         (_, true) => (true, told),
     };
     let figures = figures([
@@ -148,11 +121,7 @@ pub fn slow_link(links: &[LinkStatistics], delay_ms: u64) -> Finding {
         ("delayed_chunks", chunks),
         ("delay_mean_ms", mean_ms),
     ]);
-    Finding {
-        proved,
-        evidence,
-        figures,
-    }
+    Finding { proved, evidence, figures }
 }
 
 /// A kill or a pause, from the nodes seen dead (or stopped) while it lasted and seen running after it.
@@ -172,16 +141,9 @@ pub fn process(state: &str, nodes: &[String], hurt: &BTreeSet<String>, running: 
     } else {
         reasons.join("; ")
     };
-    let seen = [
-        ("nodes", nodes.len()),
-        ("hurt", nodes.len() - not_hurt.len()),
-        ("running", nodes.len() - not_running.len()),
-    ];
-    Finding {
-        proved,
-        evidence,
-        figures: figures(seen.map(|(name, value)| (name, value as u64))),
-    }
+    let seen =
+        [("nodes", nodes.len()), ("hurt", nodes.len() - not_hurt.len()), ("running", nodes.len() - not_running.len())];
+    Finding { proved, evidence, figures: figures(seen.map(|(name, value)| (name, value as u64))) }
 }
 
 /// What a node said of its clock, beside what it had been set to.
@@ -212,10 +174,7 @@ pub const CLOCK_TOLERANCE_MAX_MS: u64 = 250;
 /// A clock jump, from the best reading of each node; none if it never answered.
 pub fn clock_bump(offset_ms: i64, readings: &BTreeMap<String, Option<ClockReading>>) -> Finding {
     let tolerance_ms = bump_tolerance_ms(offset_ms);
-    let mut finding = Finding {
-        proved: true,
-        ..Finding::default()
-    };
+    let mut finding = Finding { proved: true, ..Finding::default() };
     let mut told = Vec::new();
     for (node, reading) in readings {
         let Some(reading) = reading else {
@@ -223,22 +182,12 @@ pub fn clock_bump(offset_ms: i64, readings: &BTreeMap<String, Option<ClockReadin
             told.push(format!("{node} never answered for its clock"));
             continue;
         };
-        finding
-            .figures
-            .insert(format!("{node}_believed_ms"), reading.believed_ms);
+        finding.figures.insert(format!("{node}_believed_ms"), reading.believed_ms);
         finding.figures.insert(format!("{node}_set_ms"), reading.set_ms);
         let near = reading.error_ms() <= tolerance_ms;
         finding.proved &= near;
-        let verb = if near {
-            "reads"
-        } else {
-            "should be near that, but reads"
-        };
-        told.push(format!(
-            "{node} set {} ms, {verb} {} ms",
-            signed(reading.set_ms),
-            signed(reading.believed_ms)
-        ));
+        let verb = if near { "reads" } else { "should be near that, but reads" };
+        told.push(format!("{node} set {} ms, {verb} {} ms", signed(reading.set_ms), signed(reading.believed_ms)));
     }
     finding.figures.insert("tolerance_ms".to_owned(), tolerance_ms as i64);
     finding.evidence = format!("{} (tolerance {tolerance_ms} ms)", told.join(", "));
@@ -265,44 +214,27 @@ impl DriftReading {
 
 /// A clock drift, from each node's reading; none if it did not answer at the end.
 pub fn clock_drift(readings: &BTreeMap<String, Option<DriftReading>>) -> Finding {
-    let mut finding = Finding {
-        proved: true,
-        ..Finding::default()
-    };
+    let mut finding = Finding { proved: true, ..Finding::default() };
     let mut told = Vec::new();
     for (node, reading) in readings {
-        let Some(DriftReading {
-            measured_ms,
-            expected_ms,
-        }) = *reading
-        else {
+        let Some(DriftReading { measured_ms, expected_ms }) = *reading else {
             finding.proved = false;
             told.push(format!("{node} did not answer for its clock at the end"));
             continue;
         };
         finding.figures.insert(format!("{node}_measured_ms"), measured_ms);
         finding.figures.insert(format!("{node}_expected_ms"), expected_ms);
-        let reading = DriftReading {
-            measured_ms,
-            expected_ms,
-        };
+        let reading = DriftReading { measured_ms, expected_ms };
         finding.proved &= reading.is_consistent();
         let but = if reading.is_consistent() { "" } else { "only " };
-        told.push(format!(
-            "{node} drifted {but}{} ms where {} ms were set",
-            signed(measured_ms),
-            signed(expected_ms)
-        ));
+        told.push(format!("{node} drifted {but}{} ms where {} ms were set", signed(measured_ms), signed(expected_ms)));
     }
     finding.evidence = told.join(", ");
     finding
 }
 
 fn figures<const N: usize>(entries: [(&str, u64); N]) -> BTreeMap<String, i64> {
-    entries
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), i64::try_from(value).unwrap_or(i64::MAX)))
-        .collect()
+    entries.into_iter().map(|(name, value)| (name.to_owned(), i64::try_from(value).unwrap_or(i64::MAX))).collect()
 }
 
 /// `1 byte`, `48,211 bytes`.
@@ -311,11 +243,7 @@ fn count(number: u64, noun: &str) -> String {
 }
 
 fn signed(number: i64) -> String {
-    format!(
-        "{}{}",
-        if number < 0 { "-" } else { "+" },
-        grouped(number.unsigned_abs())
-    )
+    format!("{}{}", if number < 0 { "-" } else { "+" }, grouped(number.unsigned_abs()))
 }
 
 /// Digits in groups of three: `48,211`.
@@ -341,45 +269,17 @@ mod tests {
 
     #[test]
     fn a_partition_needs_blocked_traffic_and_none_that_passed() {
-        let blocked = LinkStatistics {
-            blocked_bytes: 48_210,
-            blocked_connections: 3,
-            ..Default::default()
-        };
+        let blocked = LinkStatistics { blocked_bytes: 48_210, blocked_connections: 3, ..Default::default() };
         let idle = LinkStatistics::default();
-        let finding = partition(&[
-            blocked,
-            LinkStatistics {
-                blocked_bytes: 1,
-                ..idle
-            },
-            idle,
-        ]);
-        assert_eq!(
-            finding.evidence,
-            "3 links cut: 48,211 bytes and 3 connections blocked, 0 bytes passed"
-        );
+        let finding = partition(&[blocked, LinkStatistics { blocked_bytes: 1, ..idle }, idle]);
+        assert_eq!(finding.evidence, "3 links cut: 48,211 bytes and 3 connections blocked, 0 bytes passed");
         assert!(finding.proved && finding.figures["links_used"] == 2 && finding.figures["blocked_bytes"] == 48_211);
 
         let silent = partition(&[idle, idle]);
-        assert!(
-            !silent.proved && silent.evidence.contains("nothing was sent over them"),
-            "{}",
-            silent.evidence
-        );
+        assert!(!silent.proved && silent.evidence.contains("nothing was sent over them"), "{}", silent.evidence);
 
-        let leaking = partition(&[
-            blocked,
-            LinkStatistics {
-                forwarded_bytes: 1,
-                ..idle
-            },
-        ]);
-        assert!(
-            !leaking.proved && leaking.evidence.contains("1 byte passed"),
-            "{}",
-            leaking.evidence
-        );
+        let leaking = partition(&[blocked, LinkStatistics { forwarded_bytes: 1, ..idle }]);
+        assert!(!leaking.proved && leaking.evidence.contains("1 byte passed"), "{}", leaking.evidence);
     }
 
     #[test]
@@ -391,10 +291,7 @@ mod tests {
             ..Default::default()
         };
         let finding = slow_link(&[late(390), LinkStatistics::default()], 120);
-        assert_eq!(
-            finding.evidence,
-            "2 links slowed: 900 bytes delayed by 130 ms on average"
-        );
+        assert_eq!(finding.evidence, "2 links slowed: 900 bytes delayed by 130 ms on average");
         assert!(finding.proved && finding.figures["delay_mean_ms"] == 130);
         assert!(!slow_link(&[late(30)], 120).proved);
         assert!(!slow_link(&[LinkStatistics::default()], 120).proved);
@@ -412,36 +309,19 @@ mod tests {
 
     #[test]
     fn a_bump_is_read_back_within_its_tolerance() {
-        let reading = |believed_ms| {
-            Some(ClockReading {
-                believed_ms,
-                set_ms: 12_500,
-            })
-        };
+        let reading = |believed_ms| Some(ClockReading { believed_ms, set_ms: 12_500 });
         let one = |reading| clock_bump(12_500, &BTreeMap::from([("n3".to_owned(), reading)]));
-        assert_eq!(
-            one(reading(12_498)).evidence,
-            "n3 set +12,500 ms, reads +12,498 ms (tolerance 250 ms)"
-        );
+        assert_eq!(one(reading(12_498)).evidence, "n3 set +12,500 ms, reads +12,498 ms (tolerance 250 ms)");
         assert!(one(reading(12_250)).proved && !one(reading(12_249)).proved && !one(None).proved);
         for offset_ms in [-300_000, -10, 10, 1, 500] {
-            assert!(
-                bump_tolerance_ms(offset_ms) < offset_ms.unsigned_abs(),
-                "a clock that stood still would pass"
-            );
+            assert!(bump_tolerance_ms(offset_ms) < offset_ms.unsigned_abs(), "a clock that stood still would pass");
         }
     }
 
     #[test]
     fn a_drift_needs_the_sign_and_half_the_way() {
         let one = |measured_ms, expected_ms| {
-            clock_drift(&BTreeMap::from([(
-                "n1".to_owned(),
-                Some(DriftReading {
-                    measured_ms,
-                    expected_ms,
-                }),
-            )]))
+            clock_drift(&BTreeMap::from([("n1".to_owned(), Some(DriftReading { measured_ms, expected_ms }))]))
         };
         assert_eq!(one(990, 1000).evidence, "n1 drifted +990 ms where +1,000 ms were set");
         assert!(one(500, 1000).proved && one(-501, -1000).proved);
@@ -463,13 +343,7 @@ mod tests {
             figures: BTreeMap::from([("hurt".to_owned(), 1)]),
         };
         let text = serde_json::to_string(&record).expect("plain data");
-        assert_eq!(
-            serde_json::from_str::<EvidenceRecord>(&text).expect("its own text"),
-            record
-        );
-        assert_eq!(
-            (grouped(0), grouped(999), grouped(1_000_000)),
-            ("0".into(), "999".into(), "1,000,000".into())
-        );
+        assert_eq!(serde_json::from_str::<EvidenceRecord>(&text).expect("its own text"), record);
+        assert_eq!((grouped(0), grouped(999), grouped(1_000_000)), ("0".into(), "999".into(), "1,000,000".into()));
     }
 }

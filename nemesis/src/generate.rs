@@ -4,8 +4,8 @@
 //! still in force, if it is of another class (network, process, clock). What would come out too uneven by pure chance is
 //! drawn from bags: kinds and their ways (all before any repeats), lengths and gaps (short, middle, long), overlaps.
 //!
-//! A fault that could not be proved is not planned: a clock is not set while its node is dead or frozen, since nobody could
-//! answer for it, and links are hurt only if someone is there to use them for at least half of the time.
+//! A fault that could not be proved is not planned: a clock is not set while its node is dead or frozen, since nobody
+//! could answer for it, and links are hurt only if someone is there to use them for at least half of the time.
 
 use std::collections::BTreeMap;
 
@@ -30,19 +30,15 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The usual schedule of a run: quiet for its first and last two seconds (a tenth each of a short run), and
-    /// dense enough that every kind of fault comes up once in a run of 30 seconds, or as near to it as a shorter one allows.
+    /// The usual schedule of a run: quiet for its first and last two seconds (a tenth each of a short run), and dense
+    /// enough that every kind of fault comes up once in a run of 30 seconds, or as near to it as a shorter one
+    /// allows.
     pub fn for_run(time_limit_ms: u64) -> Self {
         let quiet_ms = (time_limit_ms / 10).min(2000);
         let window_ms = time_limit_ms - 2 * quiet_ms;
         let duration_ms = (window_ms / 13).clamp(500, 2500);
         let interval_ms = duration_ms;
-        Self {
-            start_ms: quiet_ms,
-            end_ms: time_limit_ms - quiet_ms,
-            interval_ms,
-            duration_ms,
-        }
+        Self { start_ms: quiet_ms, end_ms: time_limit_ms - quiet_ms, interval_ms, duration_ms }
     }
 }
 
@@ -80,17 +76,11 @@ pub enum GenerateError {
 /// When a refinement names an unknown node, nothing that was asked for is possible, or no fault fits into the time.
 pub fn generate(seed: u64, nodes: &[String], spec: &NemesisSpec, schedule: Schedule) -> Result<Plan, GenerateError> {
     if spec.is_none() {
-        return Ok(Plan {
-            seed,
-            faults: Vec::new(),
-        });
+        return Ok(Plan { seed, faults: Vec::new() });
     }
     let ways = possible(nodes, spec)?;
     if ways.is_empty() {
-        return Err(GenerateError::NothingPossible {
-            spec: spec.clone(),
-            nodes: nodes.len(),
-        });
+        return Err(GenerateError::NothingPossible { spec: spec.clone(), nodes: nodes.len() });
     }
     let generator = Generator {
         draw: Draw::new(seed),
@@ -104,11 +94,7 @@ pub fn generate(seed: u64, nodes: &[String], spec: &NemesisSpec, schedule: Sched
         faults: Vec::new(),
     };
     let faults = generator.run();
-    if faults.is_empty() {
-        Err(GenerateError::NoTime { schedule })
-    } else {
-        Ok(Plan { seed, faults })
-    }
+    if faults.is_empty() { Err(GenerateError::NoTime { schedule }) } else { Ok(Plan { seed, faults }) }
 }
 
 /// For each kind asked for, the ways in which this cluster can have it; kinds without any are left out.
@@ -179,18 +165,9 @@ impl Generator<'_> {
         let at_ms = last.at_ms + self.draw.between(last.for_ms / 4, last.for_ms * 3 / 4);
         let for_ms = self.fit(at_ms, length_ms)?;
         let active = |fault: &&PlannedFault| fault.end_ms() > at_ms;
-        let taken: Vec<Class> = self
-            .faults
-            .iter()
-            .filter(active)
-            .map(|fault| fault.fault.class())
-            .collect();
+        let taken: Vec<Class> = self.faults.iter().filter(active).map(|fault| fault.fault.class()).collect();
         let kinds = self.kinds.peek(&mut self.draw).to_vec();
-        for (place, kind) in kinds
-            .into_iter()
-            .enumerate()
-            .filter(|(_, kind)| !taken.contains(&class_of(*kind)))
-        {
+        for (place, kind) in kinds.into_iter().enumerate().filter(|(_, kind)| !taken.contains(&class_of(*kind))) {
             let candidate = self.candidate(kind, at_ms, for_ms)?;
             if all_provable(&self.faults, &candidate) {
                 self.accept(place);
@@ -224,12 +201,7 @@ impl Generator<'_> {
     fn candidate(&mut self, kind: Kind, at_ms: u64, for_ms: u64) -> Option<PlannedFault> {
         let way = self.ways.get_mut(&kind)?.peek(&mut self.draw).first()?.clone();
         let fault = self.fault(kind, &way, for_ms)?;
-        Some(PlannedFault {
-            id: self.faults.len() as u64 + 1,
-            at_ms,
-            for_ms,
-            fault,
-        })
+        Some(PlannedFault { id: self.faults.len() as u64 + 1, at_ms, for_ms, fault })
     }
 
     /// Takes the kind at `place` of its bag, and the way that its candidate was made in.
@@ -241,32 +213,19 @@ impl Generator<'_> {
     fn fault(&mut self, kind: Kind, way: &Refinement, for_ms: u64) -> Option<Fault> {
         let (nodes, draw) = (self.nodes, &mut self.draw);
         Some(match (kind, way) {
-            (Kind::Partition, Refinement::Shape(shape)) => Fault::Partition {
-                shape: *shape,
-                links: shape.cut(nodes, draw)?,
-            },
-            (Kind::Kill, Refinement::Target(target)) => Fault::Kill {
-                nodes: target.resolve(nodes, draw).ok()?,
-            },
-            (Kind::Pause, Refinement::Target(target)) => Fault::Pause {
-                nodes: target.resolve(nodes, draw).ok()?,
-            },
+            (Kind::Partition, Refinement::Shape(shape)) => {
+                Fault::Partition { shape: *shape, links: shape.cut(nodes, draw)? }
+            }
+            (Kind::Kill, Refinement::Target(target)) => Fault::Kill { nodes: target.resolve(nodes, draw).ok()? },
+            (Kind::Pause, Refinement::Target(target)) => Fault::Pause { nodes: target.resolve(nodes, draw).ok()? },
             (Kind::Slow, Refinement::Target(target)) => {
                 let links = links_touching(&target.resolve(nodes, draw).ok()?, nodes);
                 let delay_ms = draw.between(20, 400);
-                Fault::SlowLink {
-                    links,
-                    delay_ms,
-                    jitter_ms: 2 * draw.between(0, delay_ms / 4),
-                }
+                Fault::SlowLink { links, delay_ms, jitter_ms: 2 * draw.between(0, delay_ms / 4) }
             }
             (Kind::Clock, Refinement::Clock(change)) => {
                 let target = if draw.coin() { Target::Minority } else { Target::One };
-                let target = if target.check(nodes).is_ok() {
-                    target
-                } else {
-                    Target::One
-                };
+                let target = if target.check(nodes).is_ok() { target } else { Target::One };
                 clock_fault(*change, target.resolve(nodes, draw).ok()?, for_ms, draw)
             }
             _ => return None,
@@ -274,23 +233,17 @@ impl Generator<'_> {
     }
 }
 
-/// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 % that comes to at least 50 ms over the fault's length where it
-/// can: less would drown in the time that it takes to ask a node for its clock.
+/// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 % that comes to at least 50 ms over the fault's
+/// length where it can: less would drown in the time that it takes to ask a node for its clock.
 fn clock_fault(change: ClockChange, nodes: Vec<String>, for_ms: u64, draw: &mut Draw) -> Fault {
     let forwards = draw.coin();
     let signed = |size: u64| if forwards { size as i64 } else { -(size as i64) };
     match change {
-        ClockChange::Bump => Fault::ClockBump {
-            nodes,
-            offset_ms: signed(draw.log_uniform(10, 300_000)),
-        },
+        ClockChange::Bump => Fault::ClockBump { nodes, offset_ms: signed(draw.log_uniform(10, 300_000)) },
         ClockChange::Drift => {
             let most_ppm = if forwards { 1_000_000 } else { 500_000 };
             let least_ppm = (50_000_000 / for_ms.max(1)).clamp(10_000, most_ppm);
-            Fault::ClockDrift {
-                nodes,
-                rate_ppm: signed(draw.log_uniform(least_ppm, most_ppm)),
-            }
+            Fault::ClockDrift { nodes, rate_ppm: signed(draw.log_uniform(least_ppm, most_ppm)) }
         }
     }
 }
@@ -304,13 +257,9 @@ fn around(mean: u64, thirds: &mut Bag<u64>, draw: &mut Draw) -> u64 {
 /// Whether the candidate, and what it overlaps, can still leave evidence.
 fn all_provable(faults: &[PlannedFault], candidate: &PlannedFault) -> bool {
     let beside: Vec<&PlannedFault> = faults.iter().filter(|fault| fault.overlaps(candidate)).collect();
-    let processes: Vec<&PlannedFault> = (faults.iter().chain([candidate]))
-        .filter(|fault| fault.fault.class() == Class::Process)
-        .collect();
-    beside
-        .into_iter()
-        .chain([candidate])
-        .all(|fault| is_provable(fault, &processes))
+    let processes: Vec<&PlannedFault> =
+        (faults.iter().chain([candidate])).filter(|fault| fault.fault.class() == Class::Process).collect();
+    beside.into_iter().chain([candidate]).all(|fault| is_provable(fault, &processes))
 }
 
 /// Whether `fault` can leave evidence while these kills and pauses happen.
@@ -335,9 +284,7 @@ fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault]) -> bool {
 
 /// How long both are in force.
 fn shared_ms(one: &PlannedFault, other: &PlannedFault) -> u64 {
-    one.end_ms()
-        .min(other.end_ms())
-        .saturating_sub(one.at_ms.max(other.at_ms))
+    one.end_ms().min(other.end_ms()).saturating_sub(one.at_ms.max(other.at_ms))
 }
 
 #[cfg(test)]
@@ -379,12 +326,7 @@ mod tests {
 
     #[test]
     fn the_default_schedule_of_a_run() {
-        let wanted = Schedule {
-            start_ms: 2000,
-            end_ms: 28_000,
-            interval_ms: 2000,
-            duration_ms: 2000,
-        };
+        let wanted = Schedule { start_ms: 2000, end_ms: 28_000, interval_ms: 2000, duration_ms: 2000 };
         assert_eq!(Schedule::for_run(30_000), wanted);
         for (seed, time_limit_ms) in (0..100).flat_map(|seed| [(seed, 5_000), (seed, 10_000)]) {
             let plan =
@@ -396,28 +338,12 @@ mod tests {
 
     #[test]
     fn the_plan_of_a_seed_never_changes() {
-        let schedule = Schedule {
-            start_ms: 1000,
-            end_ms: 8000,
-            interval_ms: 500,
-            duration_ms: 1500,
-        };
+        let schedule = Schedule { start_ms: 1000, end_ms: 8000, interval_ms: 500, duration_ms: 1500 };
         let plan = generate(7, &nodes(3), &NemesisSpec::all(), schedule).expect("a plan");
         let told: Vec<String> = (plan.faults.iter())
-            .map(|f| {
-                format!(
-                    "{} +{} {} {}",
-                    f.at_ms,
-                    f.for_ms,
-                    f.fault.kind(),
-                    f.fault.detail(&nodes(3))
-                )
-            })
+            .map(|f| format!("{} +{} {} {}", f.at_ms, f.for_ms, f.fault.kind(), f.fault.detail(&nodes(3))))
             .collect();
-        assert_eq!(
-            told, PINNED,
-            "a release that changes this changes what every seed means"
-        );
+        assert_eq!(told, PINNED, "a release that changes this changes what every seed means");
     }
     const PINNED: [&str; 5] = [
         "1000 +1508 clock-bump n3 +140 ms",
@@ -429,9 +355,7 @@ mod tests {
 
     #[test]
     fn refinements_are_kept_to() {
-        let spec: NemesisSpec = "partition:bridge,kill:n2,pause:majority,clock:drift,slow:all"
-            .parse()
-            .expect("good");
+        let spec: NemesisSpec = "partition:bridge,kill:n2,pause:majority,clock:drift,slow:all".parse().expect("good");
         let plan = generate(3, &nodes(5), &spec, Schedule::for_run(60_000)).expect("a plan");
         for planned in &plan.faults {
             match &planned.fault {
@@ -458,29 +382,18 @@ mod tests {
             (3, "all", 100, "run longer"),
         ] {
             let spec: NemesisSpec = list.parse().expect("a good list");
-            let error = generate(1, &nodes(count), &spec, Schedule::for_run(time_limit_ms))
-                .expect_err(list)
-                .to_string();
+            let error =
+                generate(1, &nodes(count), &spec, Schedule::for_run(time_limit_ms)).expect_err(list).to_string();
             assert!(error.contains(wanted), "{list}: {error}");
         }
         let none = generate(9, &nodes(3), &NemesisSpec::none(), Schedule::for_run(10));
-        assert_eq!(
-            none,
-            Ok(Plan {
-                seed: 9,
-                faults: vec![]
-            })
-        );
+        assert_eq!(none, Ok(Plan { seed: 9, faults: vec![] }));
     }
 
     /// Same class, same node or link, same time: never.
     fn collide(one: &PlannedFault, other: &PlannedFault) -> bool {
         one.overlaps(other)
-            && (one
-                .fault
-                .own_nodes()
-                .iter()
-                .any(|node| other.fault.own_nodes().contains(node))
+            && (one.fault.own_nodes().iter().any(|node| other.fault.own_nodes().contains(node))
                 && one.fault.class() == other.fault.class()
                 || one.fault.links().iter().any(|link| other.fault.links().contains(link)))
     }
@@ -489,9 +402,7 @@ mod tests {
         match fault {
             Fault::ClockBump { offset_ms, .. } => (10..=300_000).contains(&offset_ms.abs()),
             Fault::ClockDrift { rate_ppm, .. } => (-500_000..=1_000_000).contains(rate_ppm) && rate_ppm.abs() >= 10_000,
-            Fault::SlowLink {
-                delay_ms, jitter_ms, ..
-            } => (20..=400).contains(delay_ms) && jitter_ms <= delay_ms,
+            Fault::SlowLink { delay_ms, jitter_ms, .. } => (20..=400).contains(delay_ms) && jitter_ms <= delay_ms,
             _ => true,
         }
     }

@@ -1,8 +1,8 @@
 //! Carries out a plan over a surface, and measures what came of it.
 //!
-//! The caller owns time: it takes [`Plan::schedule`], waits for each step's moment, and calls [`Nemesis::perform`]. Whatever happens, a
-//! fault is noted as active *before* the surface is touched and forgotten only after it is healed, so that
-//! [`Nemesis::heal_all`] undoes everything even after an error, or a step that was dropped half way.
+//! The caller owns time: it takes [`Plan::schedule`], waits for each step's moment, and calls [`Nemesis::perform`].
+//! Whatever happens, a fault is noted as active *before* the surface is touched and forgotten only after it is
+//! healed, so that [`Nemesis::heal_all`] undoes everything even after an error, or a step that was dropped half way.
 //!
 //! Overlapping faults compose. A link's rule is the union of the faults on it: blocked if any blocks, delays added up.
 //! A clock's setting is their sum. When a fault ends, exactly its own share goes, a drift's accumulated one included.
@@ -31,27 +31,18 @@ pub struct NemesisEvent {
 impl NemesisEvent {
     /// Everything is healed and the clients have stopped: the replica phase begins.
     pub fn heal() -> Self {
-        Self {
-            f: "heal".to_owned(),
-            value: Value::Null,
-        }
+        Self { f: "heal".to_owned(), value: Value::Null }
     }
 
     fn start(planned: &PlannedFault, nodes: &[String]) -> Self {
         let fault = &planned.fault;
         let value = json!({"fault": planned.id, "detail": fault.detail(nodes), "nodes": fault.nodes(nodes)});
-        Self {
-            f: format!("start-{}", fault.kind()),
-            value,
-        }
+        Self { f: format!("start-{}", fault.kind()), value }
     }
 
     fn stop(record: &EvidenceRecord) -> Self {
         let value = json!({"fault": record.fault, "proved": record.proved, "evidence": record.evidence});
-        Self {
-            f: format!("stop-{}", record.kind),
-            value,
-        }
+        Self { f: format!("stop-{}", record.kind), value }
     }
 }
 
@@ -156,7 +147,8 @@ pub struct Nemesis<'a> {
 }
 
 impl<'a> Nemesis<'a> {
-    /// A nemesis for this plan. `now_ms` tells the time since the run began on the arena's clock, ms; it is read, never waited for.
+    /// A nemesis for this plan. `now_ms` tells the time since the run began on the arena's clock, ms; it is read,
+    /// never waited for.
     pub fn new(plan: Plan, now_ms: impl Fn() -> u64 + 'a) -> Self {
         Self {
             plan,
@@ -247,13 +239,11 @@ impl<'a> Nemesis<'a> {
             return self.nothing_done(id, "is not in the plan");
         };
         self.undo(&planned, surface).await;
-        Performed {
-            error: Some(reason),
-            ..self.conclude(&planned, None, surface)
-        }
+        Performed { error: Some(reason), ..self.conclude(&planned, None, surface) }
     }
 
-    /// Forgets a healed fault, and tells what is known of it. `running`: the nodes seen running afterwards, of a process fault.
+    /// Forgets a healed fault, and tells what is known of it. `running`: the nodes seen running afterwards, of a
+    /// process fault.
     fn conclude(
         &mut self,
         planned: &PlannedFault,
@@ -296,22 +286,11 @@ impl<'a> Nemesis<'a> {
     }
 
     fn nothing_done(&self, id: u64, why: &str) -> Performed {
-        let kind = self
-            .plan
-            .fault(id)
-            .map_or(String::new(), |planned| planned.fault.kind().to_owned());
+        let kind = self.plan.fault(id).map_or(String::new(), |planned| planned.fault.kind().to_owned());
         // A fault that failed to start was concluded then; that its stop comes by later is no error.
         let was_concluded = self.records.iter().any(|record| record.fault == id);
         let error = (!was_concluded).then(|| format!("fault {id} {why}"));
-        Performed {
-            fault: id,
-            kind,
-            started: false,
-            at_ms: (self.now_ms)(),
-            event: None,
-            record: None,
-            error,
-        }
+        Performed { fault: id, kind, started: false, at_ms: (self.now_ms)(), event: None, record: None, error }
     }
 
     fn note(&mut self, id: u64, change: impl FnOnce(&mut Active)) {
@@ -326,16 +305,12 @@ impl Nemesis<'_> {
     /// The union of the faults in force on a link.
     fn rule(&self, link: &Link) -> LinkRule {
         let mut rule = LinkRule::default();
-        for active in self
-            .active
-            .values()
-            .filter(|active| active.in_force() && active.planned.fault.links().contains(link))
+        for active in
+            self.active.values().filter(|active| active.in_force() && active.planned.fault.links().contains(link))
         {
             match active.planned.fault {
                 Fault::Partition { .. } => rule.blocked = true,
-                Fault::SlowLink {
-                    delay_ms, jitter_ms, ..
-                } => {
+                Fault::SlowLink { delay_ms, jitter_ms, .. } => {
                     rule.delay_ms = rule.delay_ms.saturating_add(delay_ms);
                     rule.jitter_ms = rule.jitter_ms.saturating_add(jitter_ms);
                 }
@@ -375,9 +350,7 @@ impl Nemesis<'_> {
                 for node in nodes {
                     self.clocks_touched.insert(node.clone());
                     let now_ms = (self.now_ms)();
-                    self.note(planned.id, |active| {
-                        active.clock_since_ms.extend([(node.clone(), now_ms)])
-                    });
+                    self.note(planned.id, |active| active.clock_since_ms.extend([(node.clone(), now_ms)]));
                     surface.set_clock(node, self.clock(node, now_ms)).await?;
                 }
             }
@@ -392,10 +365,7 @@ impl Nemesis<'_> {
             errors.extend(result.err().map(|error| format!("{what}: {error}")));
         };
         for link in planned.fault.links() {
-            failed(
-                format!("healing {link} failed"),
-                surface.set_link(link, self.rule(link)).await,
-            );
+            failed(format!("healing {link} failed"), surface.set_link(link, self.rule(link)).await);
         }
         for node in planned.fault.own_nodes() {
             match &planned.fault {
@@ -404,10 +374,7 @@ impl Nemesis<'_> {
                 Fault::Pause { .. } => failed(format!("resuming {node} failed"), surface.resume(node).await),
                 _ => {
                     let setting = self.clock(node, (self.now_ms)());
-                    failed(
-                        format!("setting right the clock of {node} failed"),
-                        surface.set_clock(node, setting).await,
-                    );
+                    failed(format!("setting right the clock of {node} failed"), surface.set_clock(node, setting).await);
                 }
             }
         }
@@ -429,16 +396,12 @@ impl Nemesis<'_> {
                 baseline.insert(link.clone(), statistics);
             }
         }
-        self.note(planned.id, |active| {
-            (active.baseline, active.start_ms) = (baseline, start_ms)
-        });
+        self.note(planned.id, |active| (active.baseline, active.start_ms) = (baseline, start_ms));
         self.observe_processes(planned, surface).await;
         if planned.fault.class() == Class::Clock {
             for node in planned.fault.own_nodes() {
                 let reading = self.read_clock(planned, node, surface).await;
-                self.note(planned.id, |active| {
-                    active.readings.extend(reading.map(|reading| (node.clone(), reading)))
-                });
+                self.note(planned.id, |active| active.readings.extend(reading.map(|reading| (node.clone(), reading))));
             }
         }
     }
@@ -518,9 +481,8 @@ impl Nemesis<'_> {
         let own = |reading: &Reading| reading.clock.believed_ms - (reading.clock.set_ms - reading.share_ms);
         let mut readings = BTreeMap::new();
         for node in nodes {
-            let (own_at_start_ms, share_at_start_ms) = self
-                .reading_at_start(planned.id, node)
-                .map_or((0, 0), |reading| (own(&reading), reading.share_ms));
+            let (own_at_start_ms, share_at_start_ms) =
+                self.reading_at_start(planned.id, node).map_or((0, 0), |reading| (own(&reading), reading.share_ms));
             let last = self.read_clock(planned, node, surface).await;
             let drift = last.map(|last| DriftReading {
                 measured_ms: own(&last) - own_at_start_ms,
@@ -535,7 +497,8 @@ impl Nemesis<'_> {
         self.active.get(&id)?.readings.get(node).copied()
     }
 
-    /// Asks a node for its clock, a few times if it answers oddly; the reading nearest to what was set, none if it does not answer.
+    /// Asks a node for its clock, a few times if it answers oddly; the reading nearest to what was set, none if it
+    /// does not answer.
     async fn read_clock(&self, planned: &PlannedFault, node: &str, surface: &dyn Surface) -> Option<Reading> {
         let mut best: Option<Reading> = None;
         for _ in 0..ATTEMPTS {
@@ -543,14 +506,8 @@ impl Nemesis<'_> {
                 break;
             };
             let now_ms = (self.now_ms)();
-            let clock = ClockReading {
-                believed_ms,
-                set_ms: self.clock(node, now_ms).offset_ms,
-            };
-            let share_ms = self
-                .active
-                .get(&planned.id)
-                .map_or(0, |active| active.clock_share(node, now_ms).0);
+            let clock = ClockReading { believed_ms, set_ms: self.clock(node, now_ms).offset_ms };
+            let share_ms = self.active.get(&planned.id).map_or(0, |active| active.clock_share(node, now_ms).0);
             if best.is_none_or(|best| clock.error_ms() < best.clock.error_ms()) {
                 best = Some(Reading { clock, share_ms });
             }
@@ -567,9 +524,7 @@ impl Nemesis<'_> {
     async fn open_links(&self, surface: &dyn Surface, report: &mut HealReport) {
         for link in &self.links_touched {
             if let Err(error) = surface.set_link(link, LinkRule::default()).await {
-                report
-                    .problems
-                    .push(format!("the link {link} could not be opened: {error}"));
+                report.problems.push(format!("the link {link} could not be opened: {error}"));
             }
         }
     }
@@ -580,9 +535,7 @@ impl Nemesis<'_> {
                 report.found_dead.push(node.clone());
             }
             if let Err(error) = revive(&node, surface).await {
-                report
-                    .problems
-                    .push(format!("{node} could not be brought back: {error}"));
+                report.problems.push(format!("{node} could not be brought back: {error}"));
             }
         }
     }
@@ -590,9 +543,7 @@ impl Nemesis<'_> {
     async fn set_clocks_right(&self, surface: &dyn Surface, report: &mut HealReport) {
         for node in &self.clocks_touched {
             if let Err(error) = set_clock_right(node, surface).await {
-                report
-                    .problems
-                    .push(format!("the clock of {node} is not true: {error}"));
+                report.problems.push(format!("the clock of {node} is not true: {error}"));
             }
         }
     }
@@ -611,9 +562,7 @@ async fn revive(node: &str, surface: &dyn Surface) -> Result<(), SurfaceError> {
     match (surface.process_state(node).await?, result) {
         (ProcessState::Running, _) => Ok(()),
         (_, Err(error)) => Err(error),
-        (state, Ok(())) => Err(SurfaceError(
-            format!("it is still {state:?} after {ATTEMPTS} attempts").to_lowercase(),
-        )),
+        (state, Ok(())) => Err(SurfaceError(format!("it is still {state:?} after {ATTEMPTS} attempts").to_lowercase())),
     }
 }
 

@@ -57,12 +57,8 @@ pub enum Action {
 impl Plan {
     /// The steps with their times (ms since the run began), in the order in which to take them.
     pub fn schedule(&self) -> Vec<(u64, Action)> {
-        let steps = |fault: &PlannedFault| {
-            [
-                (fault.at_ms, Action::Start(fault.id)),
-                (fault.end_ms(), Action::Stop(fault.id)),
-            ]
-        };
+        let steps =
+            |fault: &PlannedFault| [(fault.at_ms, Action::Start(fault.id)), (fault.end_ms(), Action::Stop(fault.id))];
         let mut schedule: Vec<(u64, Action)> = self.faults.iter().flat_map(steps).collect();
         schedule.sort_unstable();
         schedule
@@ -81,10 +77,7 @@ impl Plan {
                 "nodes": planned.fault.nodes(nodes), "at_ms": planned.at_ms, "for_ms": planned.for_ms,
             })
         };
-        NemesisEvent {
-            f: "plan".to_owned(),
-            value: self.faults.iter().map(entry).collect(),
-        }
+        NemesisEvent { f: "plan".to_owned(), value: self.faults.iter().map(entry).collect() }
     }
 
     /// The plan as a file; `nodes` are all nodes of the cluster, for the comment that says what each fault does.
@@ -104,20 +97,17 @@ impl Plan {
     /// # Errors
     /// When the text is not TOML, is of another version, or a fault is incomplete or of no known kind.
     pub fn from_toml(text: &str) -> Result<Self, PlanError> {
-        let header: FileHeader = toml::from_str(text).map_err(|error| PlanError::Syntax(error.to_string()))?;
+        let header: FileHeader = toml::from_str(text).map_err(|error| syntax(text, &error))?;
         if header.version != VERSION {
             return Err(PlanError::Version(header.version));
         }
-        let file: FilePlan = toml::from_str(text).map_err(|error| PlanError::Syntax(error.to_string()))?;
+        let file: FilePlan = toml::from_str(text).map_err(|error| syntax(text, &error))?;
         let seed = match file.seed {
             FileSeed::Number(seed) => seed,
             FileSeed::Text(text) => text.parse().map_err(|_| PlanError::Seed(text))?,
         };
         let read = |(index, fault): (usize, FileFault)| {
-            let place = Place {
-                number: index + 1,
-                id: fault.id,
-            };
+            let place = Place { number: index + 1, id: fault.id };
             fault.resolve().map_err(|problem| PlanError::Fault { place, problem })
         };
         let faults = file.fault.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
@@ -131,10 +121,7 @@ impl Plan {
     pub fn validate(&self, nodes: &[String]) -> Result<(), PlanError> {
         let mut ids: BTreeSet<u64> = BTreeSet::new();
         for (index, planned) in self.faults.iter().enumerate() {
-            let place = Place {
-                number: index + 1,
-                id: planned.id,
-            };
+            let place = Place { number: index + 1, id: planned.id };
             let fails = |problem: Problem| PlanError::Fault { place, problem };
             if planned.id == 0 || !ids.insert(planned.id) {
                 return Err(fails(Problem::Id));
@@ -163,10 +150,7 @@ fn check_names(fault: &Fault, nodes: &[String]) -> Result<(), Problem> {
     }
     let mut ends = links.iter().flat_map(|link| [&link.from, &link.to]).chain(named);
     if let Some(name) = ends.find(|name| !nodes.contains(name)) {
-        return Err(Problem::UnknownNode {
-            name: name.clone(),
-            known: nodes.to_vec(),
-        });
+        return Err(Problem::UnknownNode { name: name.clone(), known: nodes.to_vec() });
     }
     let mut seen = BTreeSet::new();
     if let Some(twice) = named.iter().find(|node| !seen.insert(*node)) {
@@ -184,9 +168,9 @@ fn check_amounts(fault: &Fault) -> Result<(), Problem> {
     let within = match fault {
         Fault::ClockBump { offset_ms, .. } => *offset_ms != 0 && (-OFFSET_MAX_MS..=OFFSET_MAX_MS).contains(offset_ms),
         Fault::ClockDrift { rate_ppm, .. } => *rate_ppm != 0 && (-999_999..=DRIFT_MAX_PPM).contains(rate_ppm),
-        Fault::SlowLink {
-            delay_ms, jitter_ms, ..
-        } => *delay_ms > 0 && *delay_ms <= TIME_MAX_MS && *jitter_ms <= TIME_MAX_MS,
+        Fault::SlowLink { delay_ms, jitter_ms, .. } => {
+            *delay_ms > 0 && *delay_ms <= TIME_MAX_MS && *jitter_ms <= TIME_MAX_MS
+        }
         Fault::Partition { .. } | Fault::Kill { .. } | Fault::Pause { .. } => true,
     };
     if within { Ok(()) } else { Err(Problem::Amount) }
@@ -195,30 +179,29 @@ fn check_amounts(fault: &Fault) -> Result<(), Problem> {
 /// A node can be killed or paused by one fault at a time only: what would it mean to pause the dead?
 fn check_processes(planned: &PlannedFault, earlier: &[PlannedFault]) -> Result<(), Problem> {
     let rival = |other: &&PlannedFault| other.fault.class() == Class::Process && other.overlaps(planned);
-    for other in earlier
-        .iter()
-        .filter(rival)
-        .filter(|_| planned.fault.class() == Class::Process)
-    {
-        if let Some(node) = planned
-            .fault
-            .own_nodes()
-            .iter()
-            .find(|node| other.fault.own_nodes().contains(node))
-        {
-            return Err(Problem::Overlap {
-                node: node.clone(),
-                other: other.id,
-            });
+    for other in earlier.iter().filter(rival).filter(|_| planned.fault.class() == Class::Process) {
+        if let Some(node) = planned.fault.own_nodes().iter().find(|node| other.fault.own_nodes().contains(node)) {
+            return Err(Problem::Overlap { node: node.clone(), other: other.id });
         }
     }
     Ok(())
 }
 
+/// In one line, with the place counted from 1.
+fn syntax(text: &str, error: &toml::de::Error) -> PlanError {
+    let message = error.message().replace('\n', " ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return PlanError::Syntax(message);
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    PlanError::Syntax(format!("line {line}, column {column}: {message}"))
+}
+
 /// What is wrong with a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Not TOML, or not of the form of a plan; the text shows the line.
+    /// Not TOML, or not of the form of a plan; the text names line and column.
     #[error("the plan cannot be read: {0}")]
     Syntax(String),
     /// Written by another release.
@@ -354,19 +337,9 @@ struct FileFault {
 
 impl From<&PlannedFault> for FileFault {
     fn from(planned: &PlannedFault) -> Self {
-        let PlannedFault {
-            id,
-            at_ms,
-            for_ms,
-            fault,
-        } = planned;
-        let mut file = FileFault {
-            id: *id,
-            at_ms: *at_ms,
-            for_ms: *for_ms,
-            kind: fault.kind().into(),
-            ..Self::default()
-        };
+        let PlannedFault { id, at_ms, for_ms, fault } = planned;
+        let mut file =
+            FileFault { id: *id, at_ms: *at_ms, for_ms: *for_ms, kind: fault.kind().into(), ..Self::default() };
         match fault.class() {
             Class::Network => file.links = Some(fault.links().iter().map(Link::to_string).collect()),
             Class::Process | Class::Clock => file.nodes = Some(fault.own_nodes().to_vec()),
@@ -375,9 +348,7 @@ impl From<&PlannedFault> for FileFault {
             Fault::Partition { shape, .. } => file.shape = Some(*shape),
             Fault::ClockBump { offset_ms, .. } => file.offset_ms = Some(*offset_ms),
             Fault::ClockDrift { rate_ppm, .. } => file.rate_ppm = Some(*rate_ppm),
-            Fault::SlowLink {
-                delay_ms, jitter_ms, ..
-            } => {
+            Fault::SlowLink { delay_ms, jitter_ms, .. } => {
                 (file.delay_ms, file.jitter_ms) = (Some(*delay_ms), Some(*jitter_ms));
             }
             Fault::Kill { .. } | Fault::Pause { .. } => {}
@@ -393,16 +364,9 @@ fn need<T>(field: &mut Option<T>, name: &'static str) -> Result<T, Problem> {
 impl FileFault {
     fn resolve(mut self) -> Result<PlannedFault, Problem> {
         let fault = match self.kind.as_str() {
-            "partition" => Fault::Partition {
-                shape: need(&mut self.shape, "shape")?,
-                links: self.take_links()?,
-            },
-            "kill" => Fault::Kill {
-                nodes: need(&mut self.nodes, "nodes")?,
-            },
-            "pause" => Fault::Pause {
-                nodes: need(&mut self.nodes, "nodes")?,
-            },
+            "partition" => Fault::Partition { shape: need(&mut self.shape, "shape")?, links: self.take_links()? },
+            "kill" => Fault::Kill { nodes: need(&mut self.nodes, "nodes")? },
+            "pause" => Fault::Pause { nodes: need(&mut self.nodes, "nodes")? },
             "clock-bump" => Fault::ClockBump {
                 nodes: need(&mut self.nodes, "nodes")?,
                 offset_ms: need(&mut self.offset_ms, "offset_ms")?,
@@ -419,20 +383,12 @@ impl FileFault {
             other => return Err(Problem::UnknownKind(other.to_owned())),
         };
         self.nothing_left()?;
-        Ok(PlannedFault {
-            id: self.id,
-            at_ms: self.at_ms,
-            for_ms: self.for_ms,
-            fault,
-        })
+        Ok(PlannedFault { id: self.id, at_ms: self.at_ms, for_ms: self.for_ms, fault })
     }
 
     fn take_links(&mut self) -> Result<Vec<Link>, Problem> {
         let read = |text: String| match text.split_once("->") {
-            Some((from, to)) => Ok(Link {
-                from: from.trim().to_owned(),
-                to: to.trim().to_owned(),
-            }),
+            Some((from, to)) => Ok(Link { from: from.trim().to_owned(), to: to.trim().to_owned() }),
             None => Err(Problem::NotALink(text)),
         };
         need(&mut self.links, "links")?.into_iter().map(read).collect()
@@ -449,9 +405,7 @@ impl FileFault {
             (self.jitter_ms.is_some(), "jitter_ms"),
             (self.links.is_some(), "links"),
         ];
-        left.into_iter()
-            .find(|(is_left, _)| *is_left)
-            .map_or(Ok(()), |(_, name)| Err(Problem::Foreign(name)))
+        left.into_iter().find(|(is_left, _)| *is_left).map_or(Ok(()), |(_, name)| Err(Problem::Foreign(name)))
     }
 }
 
@@ -470,42 +424,19 @@ mod tests {
     }
 
     fn one_of_each() -> Plan {
-        let link = |from: &str, to: &str| Link {
-            from: from.into(),
-            to: to.into(),
-        };
+        let link = |from: &str, to: &str| Link { from: from.into(), to: to.into() };
         let only = |name: &str| vec![name.to_owned()];
         let faults = [
-            Fault::Partition {
-                shape: Shape::Single,
-                links: vec![link("n1", "n2"), link("n2", "n1")],
-            },
+            Fault::Partition { shape: Shape::Single, links: vec![link("n1", "n2"), link("n2", "n1")] },
             Fault::Kill { nodes: nodes() },
             Fault::Pause { nodes: only("n2") },
-            Fault::ClockBump {
-                nodes: only("n1"),
-                offset_ms: -1500,
-            },
-            Fault::ClockDrift {
-                nodes: only("n1"),
-                rate_ppm: 250_000,
-            },
-            Fault::SlowLink {
-                links: vec![link("n3", "n2")],
-                delay_ms: 120,
-                jitter_ms: 40,
-            },
+            Fault::ClockBump { nodes: only("n1"), offset_ms: -1500 },
+            Fault::ClockDrift { nodes: only("n1"), rate_ppm: 250_000 },
+            Fault::SlowLink { links: vec![link("n3", "n2")], delay_ms: 120, jitter_ms: 40 },
         ];
-        let place = |(index, fault)| PlannedFault {
-            id: index as u64 + 1,
-            at_ms: 1000 * index as u64,
-            for_ms: 1000,
-            fault,
-        };
-        Plan {
-            seed: 42,
-            faults: faults.into_iter().enumerate().map(place).collect(),
-        }
+        let place =
+            |(index, fault)| PlannedFault { id: index as u64 + 1, at_ms: 1000 * index as u64, for_ms: 1000, fault };
+        Plan { seed: 42, faults: faults.into_iter().enumerate().map(place).collect() }
     }
 
     #[test]
@@ -521,10 +452,7 @@ mod tests {
 
     #[test]
     fn the_file_is_readable() {
-        let plan = Plan {
-            faults: one_of_each().faults.split_off(5),
-            ..one_of_each()
-        };
+        let plan = Plan { faults: one_of_each().faults.split_off(5), ..one_of_each() };
         let wanted = "# A dissensus fault plan; times in ms since the run began.\nversion = 1\nseed = 42\n\n\
             # n3→n2, 140 ms ± 20 ms\n[[fault]]\nid = 6\nat_ms = 5000\nfor_ms = 1000\nkind = \"slow-link\"\n\
             delay_ms = 120\njitter_ms = 40\nlinks = [\"n3 -> n2\"]\n";
@@ -540,19 +468,10 @@ mod tests {
             ("version = 1\nseed = \"x\"".to_owned(), "'x'"),
             ("version = 1\nseed = 1\nfualt = 1".to_owned(), "fualt"),
             ("version = 1\nseed = ".to_owned(), "line 2"),
-            (
-                fault("kind = \"crash\""),
-                "number 1 of the plan (id 4): unknown kind 'crash'",
-            ),
+            (fault("kind = \"crash\""), "number 1 of the plan (id 4): unknown kind 'crash'"),
             (fault("kind = \"kill\""), "'nodes' is missing"),
-            (
-                fault("kind = \"kill\"\nnodes = [\"n1\"]\nrate_ppm = 5"),
-                "'rate_ppm' does not belong",
-            ),
-            (
-                fault("kind = \"slow-link\"\nlinks = [\"n1\"]\ndelay_ms = 1\njitter_ms = 0"),
-                "'n1' is not a link",
-            ),
+            (fault("kind = \"kill\"\nnodes = [\"n1\"]\nrate_ppm = 5"), "'rate_ppm' does not belong"),
+            (fault("kind = \"slow-link\"\nlinks = [\"n1\"]\ndelay_ms = 1\njitter_ms = 0"), "'n1' is not a link"),
             (fault("kind = \"partition\"\nlinks = []\nshape = \"blob\""), "blob"),
         ] {
             let error = Plan::from_toml(&text).expect_err(&text).to_string();
@@ -569,51 +488,21 @@ mod tests {
             (|p| p.faults[2].for_ms = 0, "number 3 of the plan (id 3): for_ms is 0"),
             (|p| p.faults[2].at_ms = u64::MAX, "ten days"),
             (
-                |p| {
-                    p.faults[1].fault = Fault::Kill {
-                        nodes: vec!["n9".into()],
-                    }
-                },
+                |p| p.faults[1].fault = Fault::Kill { nodes: vec!["n9".into()] },
                 "unknown node 'n9': the cluster has n1, n2",
             ),
             (|p| p.faults[1].fault = Fault::Kill { nodes: vec![] }, "no node"),
+            (|p| p.faults[1].fault = Fault::Kill { nodes: vec!["n1".into(), "n1".into()] }, "n1 is named twice"),
+            (|p| p.faults[3].fault = Fault::ClockBump { nodes: vec!["n1".into()], offset_ms: 0 }, "zero or out"),
             (
-                |p| {
-                    p.faults[1].fault = Fault::Kill {
-                        nodes: vec!["n1".into(), "n1".into()],
-                    }
-                },
-                "n1 is named twice",
-            ),
-            (
-                |p| {
-                    p.faults[3].fault = Fault::ClockBump {
-                        nodes: vec!["n1".into()],
-                        offset_ms: 0,
-                    }
-                },
-                "zero or out",
-            ),
-            (
-                |p| {
-                    p.faults[3].fault = Fault::ClockDrift {
-                        nodes: vec!["n1".into()],
-                        rate_ppm: -1_000_000,
-                    }
-                },
+                |p| p.faults[3].fault = Fault::ClockDrift { nodes: vec!["n1".into()], rate_ppm: -1_000_000 },
                 "zero or out",
             ),
             (|p| p.faults[1].for_ms = 1001, "n2 is killed or paused by fault 2"),
             (
                 |p| {
-                    let links = vec![Link {
-                        from: "n1".into(),
-                        to: "n1".into(),
-                    }];
-                    p.faults[0].fault = Fault::Partition {
-                        shape: Shape::Single,
-                        links,
-                    };
+                    let links = vec![Link { from: "n1".into(), to: "n1".into() }];
+                    p.faults[0].fault = Fault::Partition { shape: Shape::Single, links };
                 },
                 "n1 to itself",
             ),
@@ -629,10 +518,7 @@ mod tests {
     #[test]
     fn the_schedule_is_in_time_order_and_heals_before_it_hurts() {
         let schedule = one_of_each().schedule();
-        assert_eq!(
-            &schedule[..3],
-            [(0, Action::Start(1)), (1000, Action::Stop(1)), (1000, Action::Start(2))]
-        );
+        assert_eq!(&schedule[..3], [(0, Action::Start(1)), (1000, Action::Stop(1)), (1000, Action::Start(2))]);
         assert_eq!((schedule.len(), schedule[11]), (12, (6000, Action::Stop(6))));
     }
 

@@ -1,9 +1,9 @@
 //! The shapes of a partition, made into the directed links that are cut.
 //!
-//! Sources: Jepsen's `nemesis.clj` for halves, single, bridge (the smaller half first, the bridge taken from the larger) and
-//! the majorities ring. One difference: from four nodes on, the ring here is the smallest *symmetric* one (a node sees the
-//! same number of neighbours on both sides), so that whoever hears a node can also answer it. Three nodes have no such ring;
-//! they get Jepsen's directed one, in which each node hears the one before it.
+//! Sources: Jepsen's `nemesis.clj` for halves, single, bridge (the smaller half first, the bridge taken from the
+//! larger) and the majorities ring. One difference: from four nodes on, the ring here is the smallest *symmetric* one
+//! (a node sees the same number of neighbours on both sides), so that whoever hears a node can also answer it. Three
+//! nodes have no such ring; they get Jepsen's directed one, in which each node hears the one before it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,14 +15,8 @@ use crate::target::majority;
 
 impl Shape {
     /// Every shape, in the order of the command line's help.
-    pub const ALL: [Shape; 6] = [
-        Shape::Halves,
-        Shape::Single,
-        Shape::MajorityMinority,
-        Shape::MajoritiesRing,
-        Shape::Bridge,
-        Shape::OneWay,
-    ];
+    pub const ALL: [Shape; 6] =
+        [Shape::Halves, Shape::Single, Shape::MajorityMinority, Shape::MajoritiesRing, Shape::Bridge, Shape::OneWay];
 
     /// The name used at the command line and in plans.
     pub fn name(self) -> &'static str {
@@ -72,16 +66,11 @@ impl Shape {
 }
 
 fn link(from: &str, to: &str) -> Link {
-    Link {
-        from: from.to_owned(),
-        to: to.to_owned(),
-    }
+    Link { from: from.to_owned(), to: to.to_owned() }
 }
 
 fn from_to<'a>(senders: &'a [String], receivers: &'a [String]) -> impl Iterator<Item = Link> + 'a {
-    senders
-        .iter()
-        .flat_map(move |from| receivers.iter().map(move |to| link(from, to)))
+    senders.iter().flat_map(move |from| receivers.iter().map(move |to| link(from, to)))
 }
 
 /// Every link between two groups, both ways.
@@ -93,46 +82,28 @@ fn between((left, right): (&[String], &[String])) -> BTreeSet<Link> {
 fn majorities_ring(order: &[String]) -> BTreeSet<Link> {
     let count = order.len();
     let side = majority(count) / 2;
-    let (before, after) = if 2 * side + 1 < count {
-        (side, side)
-    } else {
-        (majority(count) - 1, 0)
-    };
+    let (before, after) = if 2 * side + 1 < count { (side, side) } else { (majority(count) - 1, 0) };
     let hears = |listener: usize, speaker: usize| {
         let behind = (speaker + count - listener) % count;
         behind <= after || count - behind <= before
     };
     let pairs = (0..count).flat_map(|listener| (0..count).map(move |speaker| (listener, speaker)));
-    pairs
-        .filter(|(listener, speaker)| !hears(*listener, *speaker))
-        .map(|(l, s)| link(&order[s], &order[l]))
-        .collect()
+    pairs.filter(|(listener, speaker)| !hears(*listener, *speaker)).map(|(l, s)| link(&order[s], &order[l])).collect()
 }
 
 /// Whom each node hears, itself included, when `cut` is cut; both in the order of `nodes`.
 pub fn views(nodes: &[String], cut: &[Link]) -> Vec<(String, Vec<String>)> {
     let cut: BTreeSet<(&str, &str)> = cut.iter().map(|link| (link.from.as_str(), link.to.as_str())).collect();
     let heard = |listener: &String| {
-        nodes
-            .iter()
-            .filter(|speaker| !cut.contains(&(speaker.as_str(), listener.as_str())))
-            .cloned()
-            .collect()
+        nodes.iter().filter(|speaker| !cut.contains(&(speaker.as_str(), listener.as_str()))).cloned().collect()
     };
-    nodes
-        .iter()
-        .map(|listener| (listener.clone(), heard(listener)))
-        .collect()
+    nodes.iter().map(|listener| (listener.clone(), heard(listener))).collect()
 }
 
 /// The directed links with at least one end in `targets`, sorted.
 pub fn links_touching(targets: &[String], nodes: &[String]) -> Vec<Link> {
     let touches = |link: &Link| link.from != link.to && (targets.contains(&link.from) || targets.contains(&link.to));
-    from_to(nodes, nodes)
-        .filter(touches)
-        .collect::<BTreeSet<Link>>()
-        .into_iter()
-        .collect()
+    from_to(nodes, nodes).filter(touches).collect::<BTreeSet<Link>>().into_iter().collect()
 }
 
 impl fmt::Display for Shape {
@@ -151,10 +122,7 @@ pub struct UnknownShape(pub String);
 impl FromStr for Shape {
     type Err = UnknownShape;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Shape::ALL
-            .into_iter()
-            .find(|shape| shape.name() == text)
-            .ok_or_else(|| UnknownShape(text.to_owned()))
+        Shape::ALL.into_iter().find(|shape| shape.name() == text).ok_or_else(|| UnknownShape(text.to_owned()))
     }
 }
 
@@ -184,18 +152,10 @@ mod tests {
         each_cut(Shape::MajoritiesRing, |count, cut, views| {
             let distinct: BTreeSet<&Vec<String>> = views.iter().map(|(_, seen)| seen).collect();
             assert_eq!(distinct.len(), count, "{views:?}");
-            assert!(
-                views
-                    .iter()
-                    .all(|(node, seen)| seen.len() * 2 > count && seen.contains(node)),
-                "{views:?}"
-            );
+            assert!(views.iter().all(|(node, seen)| seen.len() * 2 > count && seen.contains(node)), "{views:?}");
             assert_eq!(is_symmetric(cut), count != 3, "{cut:?}");
             let seen_size = if count == 3 { 2 } else { majority(count) | 1 };
-            assert!(
-                views.iter().all(|(_, seen)| seen.len() == seen_size),
-                "{count}: {views:?}"
-            );
+            assert!(views.iter().all(|(_, seen)| seen.len() == seen_size), "{count}: {views:?}");
         });
     }
 
@@ -214,10 +174,7 @@ mod tests {
                     _ => assert!(smaller * 2 < count && sizes.insert((count, smaller)) | true),
                 }
             });
-            assert!(
-                shape != Shape::MajorityMinority || (1..=4).all(|size| sizes.contains(&(9, size))),
-                "{sizes:?}"
-            );
+            assert!(shape != Shape::MajorityMinority || (1..=4).all(|size| sizes.contains(&(9, size))), "{sizes:?}");
         }
     }
 
@@ -226,18 +183,10 @@ mod tests {
         each_cut(Shape::Bridge, |count, cut, views| {
             let bridges: Vec<_> = views.iter().filter(|(_, seen)| seen.len() == count).collect();
             assert!(bridges.len() == 1 && is_symmetric(cut));
-            let halves: BTreeSet<_> = views
-                .iter()
-                .filter(|(_, seen)| seen.len() < count)
-                .map(|(_, s)| s)
-                .collect();
+            let halves: BTreeSet<_> = views.iter().filter(|(_, seen)| seen.len() < count).map(|(_, s)| s).collect();
             let mut sizes: Vec<usize> = halves.iter().map(|half| half.len() - 1).collect();
             sizes.sort_unstable();
-            assert_eq!(
-                sizes,
-                [(count - 1) / 2, count / 2].map(|s| s.min(count - 1)),
-                "{views:?}"
-            );
+            assert_eq!(sizes, [(count - 1) / 2, count / 2].map(|s| s.min(count - 1)), "{views:?}");
         });
     }
 
@@ -248,14 +197,7 @@ mod tests {
             assert!(!unheard.is_empty() && (unheard.len() * 2 < count || count == 2));
             assert!(!cut.is_empty() && cut.iter().all(|l| !cut.contains(&link(&l.to, &l.from))));
             for (node, seen) in views {
-                assert_eq!(
-                    seen.len(),
-                    if unheard.contains(node) {
-                        count
-                    } else {
-                        count - unheard.len()
-                    }
-                );
+                assert_eq!(seen.len(), if unheard.contains(node) { count } else { count - unheard.len() });
             }
         });
     }
@@ -266,12 +208,6 @@ mod tests {
             assert_eq!(shape.cut(&nodes(shape.nodes_min() - 1), &mut Draw::new(0)), None);
             assert_eq!(shape.name().parse(), Ok(shape));
         }
-        assert!(
-            "ring"
-                .parse::<Shape>()
-                .expect_err("unknown")
-                .to_string()
-                .contains("majorities-ring")
-        );
+        assert!("ring".parse::<Shape>().expect_err("unknown").to_string().contains("majorities-ring"));
     }
 }

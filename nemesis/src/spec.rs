@@ -85,9 +85,7 @@ pub struct NemesisSpec {
 impl NemesisSpec {
     /// Every kind in every way.
     pub fn all() -> Self {
-        Self {
-            kinds: Kind::ALL.into_iter().map(|kind| (kind, BTreeSet::new())).collect(),
-        }
+        Self { kinds: Kind::ALL.into_iter().map(|kind| (kind, BTreeSet::new())).collect() }
     }
 
     /// No faults.
@@ -105,8 +103,8 @@ impl NemesisSpec {
         self.kinds.keys().copied()
     }
 
-    /// The ways in which `kind` may be done, written out where any is allowed: the more usual ones more often. Empty if the kind was not
-    /// asked for.
+    /// The ways in which `kind` may be done, written out where any is allowed: the more usual ones more often. Empty
+    /// if the kind was not asked for.
     pub fn refinements(&self, kind: Kind) -> Vec<Refinement> {
         match self.kinds.get(&kind) {
             None => Vec::new(),
@@ -139,11 +137,7 @@ impl fmt::Display for NemesisSpec {
         }
         let item = |(kind, chosen): (&Kind, &BTreeSet<Refinement>)| match chosen.is_empty() {
             true => kind.to_string(),
-            false => chosen
-                .iter()
-                .map(|way| format!("{kind}:{way}"))
-                .collect::<Vec<_>>()
-                .join(","),
+            false => chosen.iter().map(|way| format!("{kind}:{way}")).collect::<Vec<_>>().join(","),
         };
         f.pad(&self.kinds.iter().map(item).collect::<Vec<_>>().join(","))
     }
@@ -199,9 +193,7 @@ impl FromStr for NemesisSpec {
 }
 
 fn parse_item(item: &str) -> Result<(Kind, Option<Refinement>), SpecError> {
-    let (name, way) = item
-        .split_once(':')
-        .map_or((item, None), |(name, way)| (name, Some(way)));
+    let (name, way) = item.split_once(':').map_or((item, None), |(name, way)| (name, Some(way)));
     if way.is_some() && matches!(name, "all" | "none") {
         return Err(SpecError::StandsAlone(name.to_owned()));
     }
@@ -216,10 +208,7 @@ fn parse_item(item: &str) -> Result<(Kind, Option<Refinement>), SpecError> {
             other => return Err(SpecError::UnknownClock(other.to_owned())),
         }),
         Kind::Kill | Kind::Pause | Kind::Slow => {
-            let target = way.parse().map_err(|source| SpecError::Target {
-                item: item.to_owned(),
-                source,
-            })?;
+            let target = way.parse().map_err(|source| SpecError::Target { item: item.to_owned(), source })?;
             Refinement::Target(target)
         }
     };
@@ -245,14 +234,8 @@ mod tests {
             ("kill:n2,kill:one,kill:one", "kill:one,kill:n2"),
             ("kill:one,kill", "kill"),
             ("kill,kill:one", "kill"),
-            (
-                "partition:one-way,partition:majorities-ring",
-                "partition:majorities-ring,partition:one-way",
-            ),
-            (
-                "clock:drift,pause:majority,slow:n2+n1",
-                "pause:majority,clock:drift,slow:n1+n2",
-            ),
+            ("partition:one-way,partition:majorities-ring", "partition:majorities-ring,partition:one-way"),
+            ("clock:drift,pause:majority,slow:n2+n1", "pause:majority,clock:drift,slow:n1+n2"),
             ("all,kill:one", "all"),
         ] {
             assert_eq!(canonical(text), wanted, "{text}");

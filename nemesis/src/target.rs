@@ -51,14 +51,8 @@ impl Target {
     pub const RANDOM: [Target; 4] = [Target::One, Target::Minority, Target::Majority, Target::All];
 
     /// The same as they come in life: few nodes fail more often than most of them at once.
-    pub const USUAL: [Target; 6] = [
-        Target::One,
-        Target::One,
-        Target::Minority,
-        Target::Minority,
-        Target::Majority,
-        Target::All,
-    ];
+    pub const USUAL: [Target; 6] =
+        [Target::One, Target::One, Target::Minority, Target::Minority, Target::Majority, Target::All];
 
     /// Names the nodes, in the order of `nodes`.
     ///
@@ -85,17 +79,11 @@ impl Target {
         if let Target::Named(names) = self
             && let Some(name) = names.iter().find(|name| !nodes.contains(name))
         {
-            return Err(TargetError::UnknownNode {
-                name: name.clone(),
-                known: nodes.to_vec(),
-            });
+            return Err(TargetError::UnknownNode { name: name.clone(), known: nodes.to_vec() });
         }
         let least = if *self == Target::Minority { 3 } else { 1 };
         match nodes.len() < least {
-            true => Err(TargetError::TooFewNodes {
-                target: self.clone(),
-                nodes: nodes.len(),
-            }),
+            true => Err(TargetError::TooFewNodes { target: self.clone(), nodes: nodes.len() }),
             false => Ok(()),
         }
     }
@@ -155,10 +143,7 @@ mod tests {
                 assert_eq!(size(Target::One), Ok(1));
                 assert_eq!(size(Target::All), Ok(count));
                 let majority = size(Target::Majority).expect("every cluster has a majority");
-                assert!(
-                    majority * 2 > count && (majority < count || count < 3),
-                    "{majority} of {count}"
-                );
+                assert!(majority * 2 > count && (majority < count || count < 3), "{majority} of {count}");
                 match size(Target::Minority) {
                     Ok(minority) => assert!(minority > 0 && minority * 2 < count),
                     Err(error) => assert!(count < 3, "{error}"),
@@ -171,19 +156,9 @@ mod tests {
     fn names_resolve_in_node_order_or_tell_who_is_known() {
         let target: Target = "n3+n1+n3".parse().expect("names");
         assert_eq!(target.to_string(), "n1+n3");
-        assert_eq!(
-            target.resolve(&nodes(3), &mut Draw::new(0)),
-            Ok(vec!["n1".to_owned(), "n3".to_owned()])
-        );
-        let error = "n7"
-            .parse::<Target>()
-            .expect("a name")
-            .check(&nodes(3))
-            .expect_err("no such node");
-        assert!(
-            error.to_string().contains("'n7'") && error.to_string().contains("n1, n2, n3"),
-            "{error}"
-        );
+        assert_eq!(target.resolve(&nodes(3), &mut Draw::new(0)), Ok(vec!["n1".to_owned(), "n3".to_owned()]));
+        let error = "n7".parse::<Target>().expect("a name").check(&nodes(3)).expect_err("no such node");
+        assert!(error.to_string().contains("'n7'") && error.to_string().contains("n1, n2, n3"), "{error}");
         assert!("n1+".parse::<Target>().is_err() && "".parse::<Target>().is_err() && "n 1".parse::<Target>().is_err());
     }
 }

@@ -33,23 +33,13 @@ fn names(count: usize) -> Vec<String> {
 impl Model {
     fn new(count: usize) -> Self {
         let nodes = names(count);
-        let model = Self {
-            nodes: nodes.clone(),
-            ..Self::default()
-        };
-        model.links.borrow_mut().extend(
-            links_touching(&nodes, &nodes)
-                .into_iter()
-                .map(|link| (link, Default::default())),
-        );
+        let model = Self { nodes: nodes.clone(), ..Self::default() };
         model
-            .processes
+            .links
             .borrow_mut()
-            .extend(nodes.iter().map(|node| (node.clone(), ProcessState::Running)));
-        model
-            .clocks
-            .borrow_mut()
-            .extend(nodes.into_iter().map(|node| (node, Default::default())));
+            .extend(links_touching(&nodes, &nodes).into_iter().map(|link| (link, Default::default())));
+        model.processes.borrow_mut().extend(nodes.iter().map(|node| (node.clone(), ProcessState::Running)));
+        model.clocks.borrow_mut().extend(nodes.into_iter().map(|node| (node, Default::default())));
         model
     }
 
@@ -91,20 +81,9 @@ impl Model {
     }
 
     fn is_whole(&self) -> bool {
-        self.links
-            .borrow()
-            .values()
-            .all(|(rule, _)| *rule == LinkRule::default())
-            && self
-                .processes
-                .borrow()
-                .values()
-                .all(|state| *state == ProcessState::Running)
-            && self
-                .clocks
-                .borrow()
-                .values()
-                .all(|(setting, _)| *setting == ClockSetting::default())
+        self.links.borrow().values().all(|(rule, _)| *rule == LinkRule::default())
+            && self.processes.borrow().values().all(|state| *state == ProcessState::Running)
+            && self.clocks.borrow().values().all(|(setting, _)| *setting == ClockSetting::default())
     }
 
     fn answer<T>(&self, call: &str, name: &str, result: impl FnOnce() -> T) -> SurfaceFuture<'_, T>
@@ -119,11 +98,7 @@ impl Model {
             }
             _ => false,
         };
-        let result = if fails {
-            Err(SurfaceError(format!("{call} refused")))
-        } else {
-            Ok(result())
-        };
+        let result = if fails { Err(SurfaceError(format!("{call} refused"))) } else { Ok(result()) };
         Box::pin(async move { result })
     }
 
@@ -172,9 +147,7 @@ impl Surface for Model {
     fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()> {
         self.answer("set_clock", node, || {
             if !self.ignores {
-                self.clocks
-                    .borrow_mut()
-                    .insert(node.to_owned(), (setting, self.now_ms.get()));
+                self.clocks.borrow_mut().insert(node.to_owned(), (setting, self.now_ms.get()));
             }
         })
     }
@@ -187,10 +160,7 @@ impl Surface for Model {
 }
 
 fn link(from: &str, to: &str) -> Link {
-    Link {
-        from: from.to_owned(),
-        to: to.to_owned(),
-    }
+    Link { from: from.to_owned(), to: to.to_owned() }
 }
 
 fn only(node: &str) -> Vec<String> {
@@ -199,16 +169,8 @@ fn only(node: &str) -> Vec<String> {
 
 /// Faults with ids from 1, each `(at, for, fault)`.
 fn plan(faults: impl IntoIterator<Item = (u64, u64, Fault)>) -> Plan {
-    let number = |(index, (at_ms, for_ms, fault))| PlannedFault {
-        id: index as u64 + 1,
-        at_ms,
-        for_ms,
-        fault,
-    };
-    Plan {
-        seed: 0,
-        faults: faults.into_iter().enumerate().map(number).collect(),
-    }
+    let number = |(index, (at_ms, for_ms, fault))| PlannedFault { id: index as u64 + 1, at_ms, for_ms, fault };
+    Plan { seed: 0, faults: faults.into_iter().enumerate().map(number).collect() }
 }
 
 fn nemesis(plan: Plan, model: &Model) -> Nemesis<'_> {
@@ -217,49 +179,18 @@ fn nemesis(plan: Plan, model: &Model) -> Nemesis<'_> {
 }
 
 fn partition(shape: Shape, count: usize) -> Fault {
-    Fault::Partition {
-        shape,
-        links: shape.cut(&names(count), &mut Draw::new(1)).expect("enough nodes"),
-    }
+    Fault::Partition { shape, links: shape.cut(&names(count), &mut Draw::new(1)).expect("enough nodes") }
 }
 
 fn one_of_each() -> Plan {
     let slow = links_touching(&only("n1"), &names(5));
     plan([
         (0, 1000, partition(Shape::Halves, 5)),
-        (
-            0,
-            1000,
-            Fault::Kill {
-                nodes: vec!["n2".into(), "n4".into()],
-            },
-        ),
+        (0, 1000, Fault::Kill { nodes: vec!["n2".into(), "n4".into()] }),
         (0, 1000, Fault::Pause { nodes: only("n3") }),
-        (
-            0,
-            1000,
-            Fault::ClockBump {
-                nodes: only("n1"),
-                offset_ms: -12_500,
-            },
-        ),
-        (
-            0,
-            1000,
-            Fault::ClockDrift {
-                nodes: only("n5"),
-                rate_ppm: 500_000,
-            },
-        ),
-        (
-            2000,
-            1000,
-            Fault::SlowLink {
-                links: slow,
-                delay_ms: 120,
-                jitter_ms: 40,
-            },
-        ),
+        (0, 1000, Fault::ClockBump { nodes: only("n1"), offset_ms: -12_500 }),
+        (0, 1000, Fault::ClockDrift { nodes: only("n5"), rate_ppm: 500_000 }),
+        (2000, 1000, Fault::SlowLink { links: slow, delay_ms: 120, jitter_ms: 40 }),
     ])
 }
 
@@ -285,11 +216,8 @@ async fn every_kind_is_carried_out_proved_and_undone() {
     let model = Model::new(5);
     let mut nemesis = nemesis(one_of_each(), &model);
     let performed = run(&mut nemesis, &model).await;
-    let evidence: Vec<(&str, bool, &str)> = nemesis
-        .records()
-        .iter()
-        .map(|r| (r.kind.as_str(), r.proved, r.evidence.as_str()))
-        .collect();
+    let evidence: Vec<(&str, bool, &str)> =
+        nemesis.records().iter().map(|r| (r.kind.as_str(), r.proved, r.evidence.as_str())).collect();
     let (partition, rest) = evidence.split_first().expect("records");
     assert!(partition.1 && partition.2.starts_with("12 links cut: ") && partition.2.ends_with("0 bytes passed"));
     assert_eq!(
@@ -297,52 +225,25 @@ async fn every_kind_is_carried_out_proved_and_undone() {
         [
             ("kill", true, "n2 n4 seen dead, and running again afterwards"),
             ("pause", true, "n3 seen stopped, and running again afterwards"),
-            (
-                "clock-bump",
-                true,
-                "n1 set -12,500 ms, reads -12,500 ms (tolerance 250 ms)"
-            ),
+            ("clock-bump", true, "n1 set -12,500 ms, reads -12,500 ms (tolerance 250 ms)"),
             ("clock-drift", true, "n5 drifted +500 ms where +500 ms were set"),
-            (
-                "slow-link",
-                true,
-                "8 links slowed: 800 bytes delayed by 140 ms on average"
-            ),
+            ("slow-link", true, "8 links slowed: 800 bytes delayed by 140 ms on average"),
         ]
     );
-    assert!(
-        performed
-            .iter()
-            .all(|step| step.error.is_none() && step.event.is_some())
-    );
+    assert!(performed.iter().all(|step| step.error.is_none() && step.event.is_some()));
     assert!(model.is_whole() && nemesis.active().is_empty());
     let (f, value) = told(&performed[1]);
-    assert_eq!(
-        (f.as_str(), value),
-        (
-            "start-kill",
-            json!({"fault": 2, "detail": "n2 n4", "nodes": ["n2", "n4"]})
-        )
-    );
+    assert_eq!((f.as_str(), value), ("start-kill", json!({"fault": 2, "detail": "n2 n4", "nodes": ["n2", "n4"]})));
     let (f, value) = told(&performed[6]);
     let wanted = "n2 n4 seen dead, and running again afterwards";
-    assert_eq!(
-        (f.as_str(), value),
-        ("stop-kill", json!({"fault": 2, "proved": true, "evidence": wanted}))
-    );
+    assert_eq!((f.as_str(), value), ("stop-kill", json!({"fault": 2, "proved": true, "evidence": wanted})));
     let record = &nemesis.records()[5];
-    assert_eq!(
-        (record.start_ms, record.stop_ms, record.figures["delay_mean_ms"]),
-        (2000, 3000, 140)
-    );
+    assert_eq!((record.start_ms, record.stop_ms, record.figures["delay_mean_ms"]), (2000, 3000, 140));
 }
 
 #[tokio::test]
 async fn a_cluster_that_ignores_faults_proves_none() {
-    let model = Model {
-        ignores: true,
-        ..Model::new(5)
-    };
+    let model = Model { ignores: true, ..Model::new(5) };
     let mut nemesis = nemesis(one_of_each(), &model);
     run(&mut nemesis, &model).await;
     assert_eq!(nemesis.records().len(), 6);
@@ -353,10 +254,7 @@ async fn a_cluster_that_ignores_faults_proves_none() {
 
 #[tokio::test]
 async fn a_leaking_or_silent_partition_is_not_proved() {
-    let model = Model {
-        leaks: true,
-        ..Model::new(3)
-    };
+    let model = Model { leaks: true, ..Model::new(3) };
     let mut leaking = nemesis(plan([(0, 10, partition(Shape::Single, 3))]), &model);
     run(&mut leaking, &model).await;
     assert!(!leaking.records()[0].proved && leaking.records()[0].evidence.contains("400 bytes passed"));
@@ -365,11 +263,7 @@ async fn a_leaking_or_silent_partition_is_not_proved() {
     let mut silent = nemesis(plan([(0, 10, partition(Shape::Single, 3))]), &model);
     silent.perform(Action::Start(1), &model).await;
     let stopped = silent.perform(Action::Stop(1), &model).await;
-    assert!(
-        told(&stopped).1["evidence"]
-            .as_str()
-            .is_some_and(|text| text.contains("nothing was sent"))
-    );
+    assert!(told(&stopped).1["evidence"].as_str().is_some_and(|text| text.contains("nothing was sent")));
     assert!(!stopped.record.expect("a record").proved && model.is_whole());
 }
 
@@ -387,79 +281,27 @@ async fn what_passed_before_the_cut_and_after_it_is_not_held_against_it() {
 #[tokio::test]
 async fn overlapping_faults_compose_and_leave_one_by_one() {
     let both = vec![link("n1", "n2"), link("n2", "n1")];
-    let slow = |delay_ms| Fault::SlowLink {
-        links: vec![link("n1", "n2")],
-        delay_ms,
-        jitter_ms: 10,
-    };
+    let slow = |delay_ms| Fault::SlowLink { links: vec![link("n1", "n2")], delay_ms, jitter_ms: 10 };
     let model = Model::new(3);
     let mut nemesis = nemesis(
         plan([
             (0, 90, slow(100)),
             (0, 90, slow(30)),
-            (
-                0,
-                90,
-                Fault::Partition {
-                    shape: Shape::Single,
-                    links: both,
-                },
-            ),
-            (
-                0,
-                9000,
-                Fault::ClockBump {
-                    nodes: only("n1"),
-                    offset_ms: 5000,
-                },
-            ),
-            (
-                0,
-                9000,
-                Fault::ClockDrift {
-                    nodes: only("n1"),
-                    rate_ppm: 1_000_000,
-                },
-            ),
+            (0, 90, Fault::Partition { shape: Shape::Single, links: both }),
+            (0, 9000, Fault::ClockBump { nodes: only("n1"), offset_ms: 5000 }),
+            (0, 9000, Fault::ClockDrift { nodes: only("n1"), rate_ppm: 1_000_000 }),
         ]),
         &model,
     );
     for id in [1, 2, 3, 5] {
         nemesis.perform(Action::Start(id), &model).await;
     }
-    assert_eq!(
-        model.rule("n1", "n2"),
-        LinkRule {
-            blocked: true,
-            delay_ms: 130,
-            jitter_ms: 20
-        }
-    );
-    assert_eq!(
-        model.rule("n2", "n1"),
-        LinkRule {
-            blocked: true,
-            ..LinkRule::default()
-        }
-    );
+    assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: true, delay_ms: 130, jitter_ms: 20 });
+    assert_eq!(model.rule("n2", "n1"), LinkRule { blocked: true, ..LinkRule::default() });
     nemesis.perform(Action::Stop(1), &model).await;
-    assert_eq!(
-        model.rule("n1", "n2"),
-        LinkRule {
-            blocked: true,
-            delay_ms: 30,
-            jitter_ms: 10
-        }
-    );
+    assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: true, delay_ms: 30, jitter_ms: 10 });
     nemesis.perform(Action::Stop(3), &model).await;
-    assert_eq!(
-        model.rule("n1", "n2"),
-        LinkRule {
-            blocked: false,
-            delay_ms: 30,
-            jitter_ms: 10
-        }
-    );
+    assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: false, delay_ms: 30, jitter_ms: 10 });
 
     model.pass(400);
     nemesis.perform(Action::Start(4), &model).await;
@@ -470,59 +312,30 @@ async fn overlapping_faults_compose_and_leave_one_by_one() {
     model.pass(1000);
     nemesis.perform(Action::Stop(4), &model).await;
     assert_eq!(model.believed("n1"), 0);
-    let proved: BTreeMap<u64, bool> = nemesis
-        .records()
-        .iter()
-        .map(|record| (record.fault, record.proved))
-        .collect();
-    assert!(
-        proved[&4] && proved[&5],
-        "each by its own share: {:?}",
-        nemesis.records()
-    );
+    let proved: BTreeMap<u64, bool> = nemesis.records().iter().map(|record| (record.fault, record.proved)).collect();
+    assert!(proved[&4] && proved[&5], "each by its own share: {:?}", nemesis.records());
 }
 
 #[tokio::test]
 async fn a_clock_that_cannot_be_read_at_one_end_is_read_at_the_other() {
     let model = Model::new(3);
-    let bump = Fault::ClockBump {
-        nodes: only("n1"),
-        offset_ms: 40,
-    };
-    let drift = Fault::ClockDrift {
-        nodes: only("n2"),
-        rate_ppm: -500_000,
-    };
+    let bump = Fault::ClockBump { nodes: only("n1"), offset_ms: 40 };
+    let drift = Fault::ClockDrift { nodes: only("n2"), rate_ppm: -500_000 };
     let dead = Fault::Kill { nodes: names(3) };
-    let mut late = nemesis(
-        plan([(0, 9, dead.clone()), (1, 99, bump.clone()), (1, 99, drift)]),
-        &model,
-    );
+    let mut late = nemesis(plan([(0, 9, dead.clone()), (1, 99, bump.clone()), (1, 99, drift)]), &model);
     run(&mut late, &model).await;
-    assert!(
-        late.records().iter().all(|record| record.proved),
-        "{:?}",
-        late.records()
-    );
+    assert!(late.records().iter().all(|record| record.proved), "{:?}", late.records());
 
     let mut never = nemesis(plan([(100, 50, dead), (110, 10, bump)]), &model);
     run(&mut never, &model).await;
     let record = &never.records()[0];
-    assert!(
-        !record.proved && record.evidence.contains("n1 never answered for its clock"),
-        "{record:?}"
-    );
+    assert!(!record.proved && record.evidence.contains("n1 never answered for its clock"), "{record:?}");
     assert!(model.is_whole());
 }
 
 #[tokio::test]
 async fn a_start_that_fails_is_a_stop_without_proof_and_leaves_nothing() {
-    for (call, id) in [
-        ("set_link n5 -> n1", 6),
-        ("kill n2", 2),
-        ("pause n3", 3),
-        ("set_clock n1", 4),
-    ] {
+    for (call, id) in [("set_link n5 -> n1", 6), ("kill n2", 2), ("pause n3", 3), ("set_clock n1", 4)] {
         let model = Model::new(5);
         model.fail(call, 1);
         let mut nemesis = nemesis(one_of_each(), &model);
@@ -530,19 +343,11 @@ async fn a_start_that_fails_is_a_stop_without_proof_and_leaves_nothing() {
         let (f, value) = told(&started);
         assert!(f.starts_with("stop-") && value["proved"] == json!(false), "{f} {value}");
         assert!(
-            value["evidence"]
-                .as_str()
-                .is_some_and(|text| text.contains("could not be started") && text.contains(call))
+            value["evidence"].as_str().is_some_and(|text| text.contains("could not be started") && text.contains(call))
         );
-        assert!(
-            !started.started && started.error.is_some() && model.is_whole(),
-            "{call}"
-        );
+        assert!(!started.started && started.error.is_some() && model.is_whole(), "{call}");
         let stopped = nemesis.perform(Action::Stop(id), &model).await;
-        assert!(
-            stopped.event.is_none() && stopped.error.is_none(),
-            "it has been told already"
-        );
+        assert!(stopped.event.is_none() && stopped.error.is_none(), "it has been told already");
         assert_eq!(nemesis.records().len(), 1);
     }
 }
@@ -551,16 +356,7 @@ async fn a_start_that_fails_is_a_stop_without_proof_and_leaves_nothing() {
 async fn a_restart_that_fails_is_told_and_tried_again() {
     let model = Model::new(3);
     model.fail("restart n2", 2);
-    let mut nemesis = nemesis(
-        plan([(
-            0,
-            9,
-            Fault::Kill {
-                nodes: vec!["n1".into(), "n2".into()],
-            },
-        )]),
-        &model,
-    );
+    let mut nemesis = nemesis(plan([(0, 9, Fault::Kill { nodes: vec!["n1".into(), "n2".into()] })]), &model);
     nemesis.perform(Action::Start(1), &model).await;
     let stopped = nemesis.perform(Action::Stop(1), &model).await;
     let (_, value) = told(&stopped);
@@ -569,10 +365,7 @@ async fn a_restart_that_fails_is_told_and_tried_again() {
         value["proved"] == json!(false) && evidence.contains("restarting n2 failed: restart n2 refused"),
         "{evidence}"
     );
-    assert_eq!(
-        (model.state("n1"), model.state("n2")),
-        (ProcessState::Running, ProcessState::Dead)
-    );
+    assert_eq!((model.state("n1"), model.state("n2")), (ProcessState::Running, ProcessState::Dead));
     let report = nemesis.heal_all(&model).await;
     assert_eq!((report.problems.len(), report.found_dead.len()), (0, 0), "{report:?}");
     assert!(model.is_whole());
@@ -589,11 +382,7 @@ async fn an_unhealed_link_or_clock_spoils_the_proof_and_is_healed_in_the_end() {
     model.fail("set_link n1 -> n2", 1);
     model.fail("set_clock n1", 1);
     for id in [4, 6] {
-        let record = nemesis
-            .perform(Action::Stop(id), &model)
-            .await
-            .record
-            .expect("a record");
+        let record = nemesis.perform(Action::Stop(id), &model).await.record.expect("a record");
         assert!(!record.proved && record.evidence.contains("failed"), "{record:?}");
     }
     assert!(!model.is_whole());
@@ -611,10 +400,7 @@ async fn heal_all_stops_what_is_active_and_tells_it() {
     let report = nemesis.heal_all(&model).await;
     let stopped: BTreeSet<String> = report.performed.iter().map(|performed| told(performed).0).collect();
     assert_eq!(stopped.len(), 6);
-    assert!(
-        report.problems.is_empty() && report.found_dead.is_empty() && model.is_whole(),
-        "{report:?}"
-    );
+    assert!(report.problems.is_empty() && report.found_dead.is_empty() && model.is_whole(), "{report:?}");
     assert!(nemesis.active().is_empty() && nemesis.records().len() == 6);
     assert!(nemesis.heal_all(&model).await.performed.is_empty());
 }
@@ -688,10 +474,7 @@ async fn a_step_dropped_half_way_is_undone() {
     }
     assert_eq!(surface.0.state("n4"), ProcessState::Dead);
     let report = nemesis.heal_all(&surface).await;
-    assert!(
-        report.problems.is_empty() && report.performed.len() == 1 && surface.0.is_whole(),
-        "{report:?}"
-    );
+    assert!(report.problems.is_empty() && report.performed.len() == 1 && surface.0.is_whole(), "{report:?}");
 }
 
 #[tokio::test]
@@ -700,10 +483,7 @@ async fn steps_that_make_no_sense_are_errors_without_effect() {
     let mut nemesis = nemesis(one_of_each(), &model);
     for action in [Action::Start(99), Action::Stop(99), Action::Stop(1)] {
         let performed = nemesis.perform(action, &model).await;
-        assert!(
-            performed.error.is_some() && performed.event.is_none() && !performed.started,
-            "{performed:?}"
-        );
+        assert!(performed.error.is_some() && performed.event.is_none() && !performed.started, "{performed:?}");
     }
     nemesis.perform(Action::Start(1), &model).await;
     assert!(nemesis.perform(Action::Start(1), &model).await.error.is_some());

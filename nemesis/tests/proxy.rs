@@ -9,11 +9,7 @@ use nemesis::backend::proxy::{CONNECTIONS_MAX, HELD_MAX, IN_FLIGHT_MAX, LinkProx
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const OPEN: LinkRule = LinkRule {
-    blocked: false,
-    delay_ms: 0,
-    jitter_ms: 0,
-};
+const OPEN: LinkRule = LinkRule { blocked: false, delay_ms: 0, jitter_ms: 0 };
 const BLOCKED: LinkRule = LinkRule { blocked: true, ..OPEN };
 
 /// A link to a listener of the test's own.
@@ -27,11 +23,7 @@ async fn bench() -> Bench {
     let (proxy, address) = LinkProxy::bind().await.expect("a port");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     proxy.set_target(Some(listener.local_addr().expect("an address")));
-    Bench {
-        proxy,
-        address,
-        listener,
-    }
+    Bench { proxy, address, listener }
 }
 
 impl Bench {
@@ -51,9 +43,7 @@ impl Bench {
 
 /// Fails instead of hanging; far longer than anything should take.
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), future)
-        .await
-        .expect("it happens at last")
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it happens at last")
 }
 
 async fn until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -91,14 +81,7 @@ async fn an_open_link_passes_both_ways_and_counts() {
     server.write_all(b"and back").await.expect("sent");
     assert_eq!(read(&mut client, 8).await, b"and back");
     let statistics = bench.proxy.statistics();
-    assert_eq!(
-        (
-            statistics.forwarded_bytes,
-            statistics.blocked_bytes,
-            statistics.delayed_bytes
-        ),
-        (25, 0, 0)
-    );
+    assert_eq!((statistics.forwarded_bytes, statistics.blocked_bytes, statistics.delayed_bytes), (25, 0, 0));
 }
 
 #[tokio::test]
@@ -113,11 +96,7 @@ async fn a_blocked_link_holds_what_was_sent_and_delivers_it_in_order() {
     }
     until("the proxy has read it", || bench.proxy.statistics().blocked_bytes == 9).await;
     expect_silence(&server);
-    assert_eq!(
-        bench.proxy.statistics().forwarded_bytes,
-        1,
-        "nothing passed while blocked"
-    );
+    assert_eq!(bench.proxy.statistics().forwarded_bytes, 1, "nothing passed while blocked");
     bench.proxy.set_rule(OPEN);
     client.write_all(b"!").await.expect("sent");
     assert_eq!(read(&mut server, 10).await, b"123456789!");
@@ -178,60 +157,38 @@ async fn a_blocked_sender_has_to_wait_and_loses_nothing() {
     let sent: Vec<u8> = (0..16 * 1024 * 1024u32).map(|n| (n % 251) as u8).collect();
     let copy = sent.clone();
     let sending = tokio::spawn(async move { client.write_all(&copy).await.map(|()| client) });
-    until("it holds all it may", || {
-        bench.proxy.statistics().blocked_bytes == HELD_MAX as u64
-    })
-    .await;
+    until("it holds all it may", || bench.proxy.statistics().blocked_bytes == HELD_MAX as u64).await;
     assert!(!sending.is_finished(), "the kernel's buffers cannot hold the rest");
     bench.proxy.set_rule(OPEN);
     assert_eq!(read(&mut server, sent.len()).await, sent);
     within(sending).await.expect("no panic").expect("all sent");
-    assert_eq!(
-        bench.proxy.statistics().blocked_bytes,
-        HELD_MAX as u64,
-        "and never held more"
-    );
+    assert_eq!(bench.proxy.statistics().blocked_bytes, HELD_MAX as u64, "and never held more");
 }
 
 #[tokio::test]
 async fn a_slow_link_delivers_each_chunk_late_and_in_order() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule {
-        blocked: false,
-        delay_ms: 60,
-        jitter_ms: 40,
-    });
+    bench.proxy.set_rule(LinkRule { blocked: false, delay_ms: 60, jitter_ms: 40 });
     let mut received = Vec::new();
     for byte in 0..5u8 {
         let sent_at = Instant::now();
         client.write_all(&[byte; 100]).await.expect("sent");
         received.extend(read(&mut server, 100).await);
-        assert!(
-            sent_at.elapsed() >= Duration::from_millis(60),
-            "{:?}",
-            sent_at.elapsed()
-        );
+        assert!(sent_at.elapsed() >= Duration::from_millis(60), "{:?}", sent_at.elapsed());
     }
     assert!(received.is_sorted());
     until("all is counted", || bench.proxy.statistics().delayed_bytes == 500).await;
     let statistics = bench.proxy.statistics();
     let mean_ms = statistics.delay_total_ms / statistics.delayed_chunks;
-    assert!(
-        statistics.delayed_chunks >= 5 && (60..=100).contains(&mean_ms),
-        "{statistics:?}"
-    );
+    assert!(statistics.delayed_chunks >= 5 && (60..=100).contains(&mean_ms), "{statistics:?}");
 }
 
 #[tokio::test]
 async fn a_slow_link_keeps_its_throughput() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule {
-        blocked: false,
-        delay_ms: 300,
-        jitter_ms: 50,
-    });
+    bench.proxy.set_rule(LinkRule { blocked: false, delay_ms: 300, jitter_ms: 50 });
     // The proxy reads after each write, so there are many chunks: delayed one after the other they would take a minute.
     let writes = 200;
     let began = Instant::now();
@@ -240,47 +197,24 @@ async fn a_slow_link_keeps_its_throughput() {
         tokio::task::yield_now().await;
     }
     let received = read(&mut server, writes * 100).await;
-    assert!(
-        received
-            .chunks(100)
-            .enumerate()
-            .all(|(number, chunk)| chunk == [number as u8; 100])
-    );
-    until("all is counted", || {
-        bench.proxy.statistics().delayed_bytes == writes as u64 * 100
-    })
-    .await;
+    assert!(received.chunks(100).enumerate().all(|(number, chunk)| chunk == [number as u8; 100]));
+    until("all is counted", || bench.proxy.statistics().delayed_bytes == writes as u64 * 100).await;
     let statistics = bench.proxy.statistics();
     let in_sequence = Duration::from_millis(statistics.delay_total_ms);
-    assert!(
-        statistics.delayed_chunks > 50 && in_sequence > Duration::from_secs(15),
-        "{statistics:?}"
-    );
-    assert!(
-        began.elapsed() >= Duration::from_millis(300) && began.elapsed() < in_sequence,
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(statistics.delayed_chunks > 50 && in_sequence > Duration::from_secs(15), "{statistics:?}");
+    assert!(began.elapsed() >= Duration::from_millis(300) && began.elapsed() < in_sequence, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
 async fn a_slow_link_has_a_bounded_window() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule {
-        blocked: false,
-        delay_ms: 200,
-        jitter_ms: 0,
-    });
+    bench.proxy.set_rule(LinkRule { blocked: false, delay_ms: 200, jitter_ms: 0 });
     let size = 3 * IN_FLIGHT_MAX;
     let began = Instant::now();
     let sending = tokio::spawn(async move { client.write_all(&vec![7; size]).await.map(|()| client) });
     read(&mut server, size).await;
-    assert!(
-        began.elapsed() >= Duration::from_millis(600),
-        "three windows, one after the other: {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() >= Duration::from_millis(600), "three windows, one after the other: {:?}", began.elapsed());
     within(sending).await.expect("no panic").expect("all sent");
 }
 
@@ -356,20 +290,14 @@ async fn connections_are_bounded() {
     held.clear();
     let refused = || async {
         let mut stream = bench.connect().await;
-        tokio::time::timeout(Duration::from_millis(20), stream.read(&mut [0; 8]))
-            .await
-            .is_ok()
+        tokio::time::timeout(Duration::from_millis(20), stream.read(&mut [0; 8])).await.is_ok()
     };
     within(async { while refused().await {} }).await;
 }
 
 #[tokio::test]
 async fn a_dropped_proxy_leaves_nothing_behind() {
-    let Bench {
-        proxy,
-        address,
-        listener,
-    } = bench().await;
+    let Bench { proxy, address, listener } = bench().await;
     let mut client = TcpStream::connect(address).await.expect("it listens");
     let (mut server, _) = within(listener.accept()).await.expect("a connection");
     drop(proxy);

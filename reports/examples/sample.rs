@@ -14,14 +14,7 @@ fn main() -> ExitCode {
     };
     let broken = arguments.get(1).is_some_and(|word| word == "broken");
     let operations = arguments.get(2).and_then(|number| number.parse().ok()).unwrap_or(6_000);
-    match write(
-        Path::new(folder),
-        sample::Sample {
-            operations,
-            broken,
-            anomalies: 6,
-        },
-    ) {
+    match write(Path::new(folder), sample::Sample { operations, broken, anomalies: 6 }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cannot write the reports to {folder}: {error}");

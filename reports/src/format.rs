@@ -1,7 +1,7 @@
 //! Numbers, times and values as people read them, and text made safe to show.
 //!
-//! Keys, values and errors come from the store under test. None of them may break a page, move a terminal's cursor or make a
-//! report large, so all go through [`visible`] or [`esc`], and through an abbreviation.
+//! Keys, values and errors come from the store under test. None of them may break a page, move a terminal's cursor or
+//! make a report large, so all go through [`visible`] or [`esc`], and through an abbreviation.
 
 use std::fmt;
 
@@ -38,11 +38,7 @@ pub(crate) fn figure(number: f64) -> String {
     if size.fract() == 0.0 || size >= 1_000.0 {
         return format!("{sign}{}", count(size.round() as u64));
     }
-    let decimals = if size >= 100.0 {
-        0
-    } else {
-        (2.0 - size.max(1e-3).log10().floor()).clamp(0.0, 4.0) as usize
-    };
+    let decimals = if size >= 100.0 { 0 } else { (2.0 - size.max(1e-3).log10().floor()).clamp(0.0, 4.0) as usize };
     format!("{sign}{size:.decimals$}")
 }
 
@@ -66,11 +62,7 @@ pub(crate) fn seconds_ms(ns: u64) -> String {
 
 /// A span, in the unit that suits its size, from ns: `3.2 ms`, `4.50 s`.
 pub(crate) fn span(ns: u64) -> String {
-    if ns < NS_PER_S {
-        format!("{} ms", figure(ns as f64 / 1e6))
-    } else {
-        seconds(ns)
-    }
+    if ns < NS_PER_S { format!("{} ms", figure(ns as f64 / 1e6)) } else { seconds(ns) }
 }
 
 /// Nanoseconds in a second.
@@ -145,10 +137,7 @@ pub(crate) fn values(items: &[Value], chars_max: usize) -> String {
         let text = value_in_list(item);
         let separator = if position == 0 { "" } else { ", " };
         if position > 0 && out.chars().count() + text.chars().count() + MORE_CHARS > chars_max {
-            return abbreviate(
-                &format!("{out}, … {} more]", count((items.len() - position) as u64)),
-                chars_max.max(8),
-            );
+            return abbreviate(&format!("{out}, … {} more]", count((items.len() - position) as u64)), chars_max.max(8));
         }
         out.push_str(separator);
         out.push_str(&text);
@@ -221,18 +210,9 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(count),
-            ["0", "999", "1,000", "1,234,567"]
-        );
-        assert_eq!(
-            [0.0, 3.0, 2.345, 23.45, 234.5, 4_903.2].map(figure),
-            ["0", "3", "2.35", "23.4", "234", "4,903"]
-        );
-        assert_eq!(
-            [0.0123, -2.5, f64::NAN, 1e300].map(figure),
-            ["0.0123", "-2.50", "n/a", "1e300"]
-        );
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0.0, 3.0, 2.345, 23.45, 234.5, 4_903.2].map(figure), ["0", "3", "2.35", "23.4", "234", "4,903"]);
+        assert_eq!([0.0123, -2.5, f64::NAN, 1e300].map(figure), ["0.0123", "-2.50", "n/a", "1e300"]);
         assert_eq!(seconds(12_345_678_901), "12.34 s");
         assert_eq!(span(3_240_000), "3.24 ms");
     }
@@ -241,10 +221,7 @@ mod tests {
     fn a_share_is_never_rounded_to_all_or_nothing() {
         assert_eq!(percent(99_999, 100_000), "99.9%");
         assert_eq!(percent(1, 100_000), "0.1%");
-        assert_eq!(
-            (percent(5, 5), percent(0, 5), percent(0, 0)),
-            ("100%".into(), "0%".into(), "–".into())
-        );
+        assert_eq!((percent(5, 5), percent(0, 5), percent(0, 0)), ("100%".into(), "0%".into(), "–".into()));
     }
 
     #[test]
@@ -257,10 +234,7 @@ mod tests {
 
     #[test]
     fn nothing_acts_on_a_page_or_a_terminal() {
-        assert_eq!(
-            esc("<a b=\"c\">'&\u{0}\u{202e}").to_string(),
-            "&lt;a b=&quot;c&quot;&gt;&#39;&amp;\\u{0}\\u{202e}"
-        );
+        assert_eq!(esc("<a b=\"c\">'&\u{0}\u{202e}").to_string(), "&lt;a b=&quot;c&quot;&gt;&#39;&amp;\\u{0}\\u{202e}");
         assert_eq!(visible("\u{1b}[2J\nx"), "\\u{1b}[2J x");
     }
 

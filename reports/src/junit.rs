@@ -1,8 +1,9 @@
 //! The verdict as JUnit XML, for a CI to read.
 //!
-//! Three suites: `properties` (a case for each property and workload), `faults` (a case for each planned fault) and `run` (the
-//! merged verdict, so that a run which is not valid for some other reason is not green either). A broken claim is a
-//! failure; what leaves a run inconclusive is an error; what was measured without being claimed is skipped where it did not hold.
+//! Three suites: `properties` (a case for each property and workload), `faults` (a case for each planned fault) and
+//! `run` (the merged verdict, so that a run which is not valid for some other reason is not green either). A broken
+//! claim is a failure; what leaves a run inconclusive is an error; what was measured without being claimed is skipped
+//! where it did not hold.
 
 use checker::verdict::{FaultFinding, Outcome, PropertyResult, Verdict};
 
@@ -15,18 +16,9 @@ const ANOMALIES_MAX: usize = 20;
 /// The verdict as a JUnit document.
 pub fn junit(summary: &RunSummary, verdict: &Verdict) -> String {
     let suites = [
-        Suite {
-            name: "properties",
-            cases: verdict.properties.iter().map(property_case).collect(),
-        },
-        Suite {
-            name: "faults",
-            cases: verdict.faults.iter().map(fault_case).collect(),
-        },
-        Suite {
-            name: "run",
-            cases: vec![run_case(summary, verdict)],
-        },
+        Suite { name: "properties", cases: verdict.properties.iter().map(property_case).collect() },
+        Suite { name: "faults", cases: verdict.faults.iter().map(fault_case).collect() },
+        Suite { name: "run", cases: vec![run_case(summary, verdict)] },
     ];
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     out += &format!(
@@ -66,10 +58,7 @@ impl Suite {
 
 /// What JUnit calls properties: the configuration.
 fn properties_xml(summary: &RunSummary) -> String {
-    let own = [
-        ("seed".to_owned(), summary.seed.to_string()),
-        ("command".to_owned(), summary.command.clone()),
-    ];
+    let own = [("seed".to_owned(), summary.seed.to_string()), ("command".to_owned(), summary.command.clone())];
     let rows: String = own
         .iter()
         .chain(&summary.settings)
@@ -131,41 +120,19 @@ fn property_case(result: &PropertyResult) -> Case {
         (Outcome::Valid, _) => (Ending::Passed, String::new()),
         (Outcome::Invalid, true) => (Ending::Failure, result.summary.clone()),
         (Outcome::Inconclusive, true) => (Ending::Error, result.summary.clone()),
-        (found, false) => (
-            Ending::Skipped,
-            format!("not claimed, found {found}: {}", result.summary),
-        ),
+        (found, false) => (Ending::Skipped, format!("not claimed, found {found}: {}", result.summary)),
     };
     let claim = if result.claimed { "claimed" } else { "not claimed" };
-    let text = format!(
-        "{claim}; found {}: {}{}",
-        result.outcome,
-        result.summary,
-        explanations(result)
-    );
-    Case {
-        name: property_label(result),
-        ns: 0,
-        ending,
-        message,
-        text,
-    }
+    let text = format!("{claim}; found {}: {}{}", result.outcome, result.summary, explanations(result));
+    Case { name: property_label(result), ns: 0, ending, message, text }
 }
 
 fn explanations(result: &PropertyResult) -> String {
     let shown = result.anomalies.iter().take(ANOMALIES_MAX);
     let mut out: String = shown
-        .map(|a| {
-            format!(
-                "\n{}: {}",
-                a.kind,
-                abbreviate(&a.explanation.replace('\n', " "), SENTENCE_CHARS_MAX)
-            )
-        })
+        .map(|a| format!("\n{}: {}", a.kind, abbreviate(&a.explanation.replace('\n', " "), SENTENCE_CHARS_MAX)))
         .collect();
-    let left_out = result
-        .anomalies_total
-        .saturating_sub(result.anomalies.len().min(ANOMALIES_MAX) as u64);
+    let left_out = result.anomalies_total.saturating_sub(result.anomalies.len().min(ANOMALIES_MAX) as u64);
     if left_out > 0 {
         out += &format!("\n... and {} more", count(left_out));
     }
@@ -180,23 +147,11 @@ fn fault_case(fault: &FaultFinding) -> Case {
     };
     let (ending, message) = match fault.proved {
         true => (Ending::Passed, String::new()),
-        false => (
-            Ending::Error,
-            format!("not proved to have taken effect: {}", fault.evidence),
-        ),
+        false => (Ending::Error, format!("not proved to have taken effect: {}", fault.evidence)),
     };
-    let ns = fault
-        .stop_ns
-        .zip(fault.start_ns)
-        .map_or(0, |(stop, start)| stop.saturating_sub(start));
+    let ns = fault.stop_ns.zip(fault.start_ns).map_or(0, |(stop, start)| stop.saturating_sub(start));
     let name = format!("{} {}: {}", fault.kind, fault.fault, abbreviate(&fault.detail, 200));
-    Case {
-        name,
-        ns,
-        ending,
-        message,
-        text: format!("{window}; evidence: {}", fault.evidence),
-    }
+    Case { name, ns, ending, message, text: format!("{window}; evidence: {}", fault.evidence) }
 }
 
 fn run_case(summary: &RunSummary, verdict: &Verdict) -> Case {
@@ -211,13 +166,7 @@ fn run_case(summary: &RunSummary, verdict: &Verdict) -> Case {
     }
     text += &format!("\nrepeat: {}", summary.command);
     let ns = summary.duration_ms.saturating_mul(crate::format::NS_PER_MS);
-    Case {
-        name: "verdict".to_owned(),
-        ns,
-        ending,
-        message: headline(verdict),
-        text,
-    }
+    Case { name: "verdict".to_owned(), ns, ending, message: headline(verdict), text }
 }
 
 fn counters<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {

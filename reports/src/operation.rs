@@ -67,19 +67,9 @@ pub(crate) fn operations(events: &[Event]) -> Vec<Operation<'_>> {
             continue;
         };
         if event.kind == EventType::Invoke {
-            all.extend(open.insert(
-                process,
-                Operation {
-                    process,
-                    invoke: event,
-                    completion: None,
-                },
-            ));
+            all.extend(open.insert(process, Operation { process, invoke: event, completion: None }));
         } else if let Some(operation) = open.remove(&process) {
-            all.push(Operation {
-                completion: Some(event),
-                ..operation
-            });
+            all.push(Operation { completion: Some(event), ..operation });
         }
     }
     all.extend(open.into_values());
@@ -94,10 +84,7 @@ mod tests {
     use super::*;
 
     fn event(index: u64, process: Process, kind: EventType) -> Event {
-        Event {
-            index,
-            ..Event::new(index * 10, process, kind, "add", Value::from(1))
-        }
+        Event { index, ..Event::new(index * 10, process, kind, "add", Value::from(1)) }
     }
 
     #[test]
@@ -112,18 +99,8 @@ mod tests {
             event(6, Process::Client(2), EventType::Info),
         ];
         let all = operations(&events);
-        let told: Vec<_> = all
-            .iter()
-            .map(|o| (o.invoke.index, o.process, o.end(), o.latency_ns()))
-            .collect();
-        assert_eq!(
-            told,
-            [
-                (0, 7, End::Info, None),
-                (1, 2, End::Fail, Some(20)),
-                (5, 2, End::Info, Some(10))
-            ]
-        );
+        let told: Vec<_> = all.iter().map(|o| (o.invoke.index, o.process, o.end(), o.latency_ns())).collect();
+        assert_eq!(told, [(0, 7, End::Info, None), (1, 2, End::Fail, Some(20)), (5, 2, End::Info, Some(10))]);
         assert_eq!(all[0].end_ns(99), 99);
     }
 }

@@ -63,11 +63,7 @@ fn invalid_headline(verdict: &Verdict) -> String {
         0 => String::new(),
         n => format!(" ({} more violated)", plural(n, "claimed check")),
     };
-    format!(
-        "{} was claimed and is violated: {}{others}",
-        property_label(first),
-        first.summary
-    )
+    format!("{} was claimed and is violated: {}{others}", property_label(first), first.summary)
 }
 
 /// The reasons that the headline does not already give.
@@ -81,11 +77,7 @@ pub(crate) fn reasons_beyond_headline(verdict: &Verdict) -> Vec<&String> {
         let names_workload = p.workload.as_ref().is_none_or(|workload| reason.contains(workload));
         reason.contains(p.property.name()) && reason.contains(&p.summary) && names_workload
     };
-    verdict
-        .reasons
-        .iter()
-        .filter(|reason| **reason != said && !finding.is_some_and(|p| names(reason, p)))
-        .collect()
+    verdict.reasons.iter().filter(|reason| **reason != said && !finding.is_some_and(|p| names(reason, p))).collect()
 }
 
 fn reason_or(verdict: &Verdict, otherwise: &str) -> String {
@@ -139,12 +131,6 @@ fn invoked(s: &OperationStatistics) -> u64 {
 
 /// The share acknowledged of the operations invoked while a fault was in force, and of the others.
 pub(crate) fn availability(s: &OperationStatistics) -> [String; 2] {
-    let outside = (
-        s.ok.saturating_sub(s.ok_in_faults),
-        invoked(s).saturating_sub(s.invoked_in_faults),
-    );
-    [
-        percent(s.ok_in_faults, s.invoked_in_faults),
-        percent(outside.0, outside.1),
-    ]
+    let outside = (s.ok.saturating_sub(s.ok_in_faults), invoked(s).saturating_sub(s.invoked_in_faults));
+    [percent(s.ok_in_faults, s.invoked_in_faults), percent(outside.0, outside.1)]
 }

@@ -1,7 +1,7 @@
 //! The verdict as tables for a terminal: what happened first, then properties, anomalies, faults and operations.
 //!
-//! Sentences wrap, numbers do not: where a table is too wide, its widest columns give way first. Colour only repeats what a
-//! word or a sign beside it says.
+//! Sentences wrap, numbers do not: where a table is too wide, its widest columns give way first. Colour only repeats
+//! what a word or a sign beside it says.
 
 use std::collections::BTreeMap;
 
@@ -35,10 +35,7 @@ const UNPROVED_MAX: usize = 8;
 
 /// The verdict as text of at most `width` columns (100 where unknown, never under 72), with ANSI colours if `colour`.
 pub fn terminal(summary: &RunSummary, verdict: &Verdict, width: Option<usize>, colour: bool) -> String {
-    let page = Page {
-        width: width.unwrap_or(WIDTH_DEFAULT).clamp(WIDTH_MIN, WIDTH_MAX),
-        colour,
-    };
+    let page = Page { width: width.unwrap_or(WIDTH_DEFAULT).clamp(WIDTH_MIN, WIDTH_MAX), colour };
     let sections = [
         page.headline(summary, verdict),
         page.properties(&verdict.properties),
@@ -59,20 +56,9 @@ struct Page {
 
 impl Page {
     fn headline(&self, summary: &RunSummary, verdict: &Verdict) -> String {
-        let badge = format!(
-            "{} {}",
-            sign(verdict.outcome),
-            verdict.outcome.to_string().to_uppercase()
-        );
-        let title = abbreviate(
-            &visible(&summary.title),
-            self.width.saturating_sub(badge.chars().count() + 2),
-        );
-        let mut out = format!(
-            "{}  {}\n",
-            self.paint(&badge, ansi(verdict.outcome)),
-            self.paint(&title, BOLD)
-        );
+        let badge = format!("{} {}", sign(verdict.outcome), verdict.outcome.to_string().to_uppercase());
+        let title = abbreviate(&visible(&summary.title), self.width.saturating_sub(badge.chars().count() + 2));
+        let mut out = format!("{}  {}\n", self.paint(&badge, ansi(verdict.outcome)), self.paint(&title, BOLD));
         out += &wrap(&visible(&headline(verdict)), self.width, "", "");
         out += &self.paint(&wrap(&facts(summary, verdict), self.width, "", ""), DIM);
         out
@@ -87,9 +73,7 @@ impl Page {
         for p in properties {
             builder.push_record([
                 p.property.to_string(),
-                p.workload
-                    .as_deref()
-                    .map_or("all".to_owned(), |w| abbreviate(&visible(w), 24)),
+                p.workload.as_deref().map_or("all".to_owned(), |w| abbreviate(&visible(w), 24)),
                 if p.claimed { "yes" } else { "no" }.to_owned(),
                 format!("{} {}", sign(p.outcome), p.outcome),
                 abbreviate(&visible(&p.summary), SENTENCE_CHARS_MAX),
@@ -97,14 +81,8 @@ impl Page {
         }
         let mut table = self.table(builder);
         for (row, p) in properties.iter().enumerate().filter(|_| self.colour) {
-            let (claim, found) = if p.claimed {
-                (Color::BOLD, found_colour(p.outcome))
-            } else {
-                (dim(), dim())
-            };
-            table
-                .modify(Cell::new(row + 1, 2), claim)
-                .modify(Cell::new(row + 1, 3), found);
+            let (claim, found) = if p.claimed { (Color::BOLD, found_colour(p.outcome)) } else { (dim(), dim()) };
+            table.modify(Cell::new(row + 1, 2), claim).modify(Cell::new(row + 1, 3), found);
         }
         self.section("Properties", table)
     }
@@ -115,25 +93,13 @@ impl Page {
             let claim = if p.claimed { "" } else { ", not claimed" };
             let found = anomalies_total(p);
             let title = format!("{}: {}{claim}", property_label(p), anomaly_count(found));
-            out += &format!(
-                "{}\n",
-                self.paint(&visible(&title), if is_broken_claim(p) { RED } else { BOLD })
-            );
-            let shown_max = if p.claimed {
-                ANOMALIES_MAX
-            } else {
-                ANOMALIES_UNCLAIMED_MAX
-            };
+            out += &format!("{}\n", self.paint(&visible(&title), if is_broken_claim(p) { RED } else { BOLD }));
+            let shown_max = if p.claimed { ANOMALIES_MAX } else { ANOMALIES_UNCLAIMED_MAX };
             let shown = p.anomalies.iter().take(shown_max);
             for (number, anomaly) in shown.enumerate() {
                 let text = abbreviate(&visible(&anomaly.explanation), EXPLANATION_CHARS_MAX);
                 let first = format!("  {}. ", number + 1);
-                out += &wrap(
-                    &format!("{} {text}", anomaly_place(anomaly)),
-                    self.width,
-                    &first,
-                    "     ",
-                );
+                out += &wrap(&format!("{} {text}", anomaly_place(anomaly)), self.width, &first, "     ");
             }
             let more = found - p.anomalies.len().min(shown_max) as u64;
             if more > 0 {
@@ -160,10 +126,7 @@ impl Page {
         table.modify(Columns::new(1..4), Alignment::right());
         for (row, members) in kinds.values().enumerate().filter(|_| self.colour) {
             let all = members.iter().all(|f| f.proved);
-            table.modify(
-                Cell::new(row + 1, 2),
-                if all { Color::FG_GREEN } else { Color::FG_YELLOW },
-            );
+            table.modify(Cell::new(row + 1, 2), if all { Color::FG_GREEN } else { Color::FG_YELLOW });
         }
         self.section("Faults", table) + &unproved(faults, self.width)
     }
@@ -173,18 +136,8 @@ impl Page {
             return format!("{}\nnone were recorded\n", self.paint("Operations", BOLD));
         }
         let mut builder = Builder::default();
-        let header = [
-            "workload",
-            "f",
-            "ok",
-            "fail",
-            "info",
-            "ok in faults",
-            "ok outside",
-            "p50 ms",
-            "p99 ms",
-            "max ms",
-        ];
+        let header =
+            ["workload", "f", "ok", "fail", "info", "ok in faults", "ok outside", "p50 ms", "p99 ms", "max ms"];
         builder.push_record(header);
         for s in statistics {
             builder.push_record(operation_row(s));
@@ -201,12 +154,7 @@ impl Page {
         }
         let mut out = self.paint("Further reasons\n", BOLD);
         for reason in reasons.iter().take(REASONS_MAX) {
-            out += &wrap(
-                &abbreviate(&visible(reason), SENTENCE_CHARS_MAX),
-                self.width,
-                "  - ",
-                "    ",
-            );
+            out += &wrap(&abbreviate(&visible(reason), SENTENCE_CHARS_MAX), self.width, "  - ", "    ");
         }
         let more = reasons.len().saturating_sub(REASONS_MAX) as u64;
         if more > 0 {
@@ -219,11 +167,7 @@ impl Page {
     fn footer(&self, summary: &RunSummary) -> String {
         let mut out = String::new();
         if !summary.run_dir.is_empty() {
-            out += &format!(
-                "{}  {}/report.html\n",
-                self.paint("report", DIM),
-                visible(&summary.run_dir)
-            );
+            out += &format!("{}  {}/report.html\n", self.paint("report", DIM), visible(&summary.run_dir));
         }
         if !summary.command.is_empty() {
             out += &format!("{}  {}\n", self.paint("repeat", DIM), visible(&summary.command));
@@ -281,17 +225,14 @@ fn found_colour(outcome: Outcome) -> Color {
 
 fn facts(summary: &RunSummary, verdict: &Verdict) -> String {
     let (ok, all) = operations_total(verdict);
-    let mut facts = vec![
-        format!("seed {}", summary.seed),
-        span(summary.duration_ms.saturating_mul(crate::format::NS_PER_MS)),
-        plural(summary.nodes.len() as u64, "node"),
-        format!("{} of {} acknowledged", count(ok), plural(all, "operation")),
-    ];
-    facts.extend(
-        summary
-            .first_ack_ms
-            .map(|ms| format!("the first after {} ms", count(ms))),
-    );
+    // A bare history tells neither its seed nor its nodes.
+    let is_run = !summary.nodes.is_empty();
+    let mut facts = Vec::new();
+    facts.extend(is_run.then(|| format!("seed {}", summary.seed)));
+    facts.push(span(summary.duration_ms.saturating_mul(crate::format::NS_PER_MS)));
+    facts.extend(is_run.then(|| plural(summary.nodes.len() as u64, "node")));
+    facts.push(format!("{} of {} acknowledged", count(ok), plural(all, "operation")));
+    facts.extend(summary.first_ack_ms.map(|ms| format!("the first after {} ms", count(ms))));
     facts.push(faults_sentence(&verdict.faults));
     facts.join(" · ")
 }
@@ -302,27 +243,17 @@ fn anomalies_total(p: &PropertyResult) -> u64 {
 }
 
 fn anomaly_count(number: u64) -> String {
-    if number == 1 {
-        "1 anomaly".to_owned()
-    } else {
-        format!("{} anomalies", count(number))
-    }
+    if number == 1 { "1 anomaly".to_owned() } else { format!("{} anomalies", count(number)) }
 }
 
 fn anomaly_place(anomaly: &Anomaly) -> String {
-    let key = anomaly
-        .key
-        .as_ref()
-        .map(|key| format!(" on {}", abbreviate(&visible(key), 40)))
-        .unwrap_or_default();
+    let key = anomaly.key.as_ref().map(|key| format!(" on {}", abbreviate(&visible(key), 40))).unwrap_or_default();
     format!("{}{key}:", abbreviate(&visible(&anomaly.kind), 40))
 }
 
 fn fault_row(kind: &str, members: &[&FaultFinding]) -> [String; 5] {
     let spans = members.iter().filter_map(|f| f.start_ns.zip(f.stop_ns));
-    let total_ns = spans.fold(0, |sum: u64, (start, stop)| {
-        sum.saturating_add(stop.saturating_sub(start))
-    });
+    let total_ns = spans.fold(0, |sum: u64, (start, stop)| sum.saturating_add(stop.saturating_sub(start)));
     let example = members.iter().find(|f| f.proved).or(members.first());
     let told = example.map(|f| format!("{}: {}", abbreviate(&visible(&f.detail), 80), visible(&f.evidence)));
     [
@@ -370,9 +301,7 @@ fn operation_row(s: &OperationStatistics) -> [String; 10] {
 fn wrap(text: &str, width: usize, first: &str, indent: &str) -> String {
     let mut out = String::new();
     let (mut line, mut used, mut empty) = (first.to_owned(), first.chars().count(), true);
-    let room = width
-        .saturating_sub(indent.chars().count().max(first.chars().count()))
-        .max(1);
+    let room = width.saturating_sub(indent.chars().count().max(first.chars().count())).max(1);
     for word in text.split_whitespace().flat_map(|word| pieces(word, room)) {
         let size = word.chars().count();
         if !empty && used + 1 + size > width {

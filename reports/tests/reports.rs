@@ -10,41 +10,18 @@ use reports::{RunSummary, html, junit, terminal};
 use sample::Sample;
 use serde_json::{Value, json};
 
-const BROKEN: Sample = Sample {
-    operations: 6_000,
-    broken: true,
-    anomalies: 25,
-};
-const VALID: Sample = Sample {
-    operations: 6_000,
-    broken: false,
-    anomalies: 2,
-};
+const BROKEN: Sample = Sample { operations: 6_000, broken: true, anomalies: 25 };
+const VALID: Sample = Sample { operations: 6_000, broken: false, anomalies: 2 };
 const HOSTILE: &str = "<script>alert(\"1\")</script>'&\u{1b}[2J\u{0}\u{202e}";
 
 fn empty() -> Verdict {
-    Verdict {
-        outcome: Outcome::Valid,
-        reasons: vec![],
-        properties: vec![],
-        faults: vec![],
-        statistics: vec![],
-    }
+    Verdict { outcome: Outcome::Valid, reasons: vec![], properties: vec![], faults: vec![], statistics: vec![] }
 }
 
 /// Every text that a store or a user can choose is hostile.
 fn hostile() -> (RunSummary, Verdict, Vec<Event>) {
-    let (mut summary, mut verdict, mut events) = sample::run(Sample {
-        operations: 1_000,
-        broken: true,
-        anomalies: 3,
-    });
-    for text in [
-        &mut summary.title,
-        &mut summary.command,
-        &mut summary.run_dir,
-        &mut summary.started_utc,
-    ] {
+    let (mut summary, mut verdict, mut events) = sample::run(Sample { operations: 1_000, broken: true, anomalies: 3 });
+    for text in [&mut summary.title, &mut summary.command, &mut summary.run_dir, &mut summary.started_utc] {
         *text += HOSTILE;
     }
     summary.claims_note += HOSTILE;
@@ -88,10 +65,7 @@ fn the_page_is_well_formed_and_stands_alone() {
         markup::check_html(&page);
         let own = page.replace("http-equiv", "");
         for outside in ["http", "<script", "<img", "<iframe", "@import", "javascript:", " src="] {
-            assert!(
-                !own.contains(outside),
-                "the page refers to something outside itself: {outside}"
-            );
+            assert!(!own.contains(outside), "the page refers to something outside itself: {outside}");
         }
         assert!(page.contains("default-src 'none'"));
     }
@@ -107,21 +81,13 @@ fn the_page_tells_every_property_fault_and_anomaly() {
     for result in &verdict.properties {
         assert!(page.contains(&markup::escaped(&result.summary)));
         for anomaly in result.anomalies.iter().take(20) {
-            assert!(
-                page.contains(&markup::escaped(&anomaly.explanation)),
-                "{}",
-                anomaly.explanation
-            );
+            assert!(page.contains(&markup::escaped(&anomaly.explanation)), "{}", anomaly.explanation);
         }
     }
     let shown = page.matches("<details class=\"anomaly\"").count();
     let listed: usize = verdict.properties.iter().map(|p| p.anomalies.len().min(20)).sum();
     assert_eq!((shown, page.matches("<path class=\"mark").count()), (listed, listed));
-    assert!(
-        page.contains("the first 20 shown, 30 left out"),
-        "{}",
-        verdict.properties[0].anomalies_total
-    );
+    assert!(page.contains("the first 20 shown, 30 left out"), "{}", verdict.properties[0].anomalies_total);
     assert!(page.contains("INVALID") && page.contains("no-lost-writes (set) was claimed and is violated"));
     assert!(page.contains("healed 30.50 s") && page.contains("converged 30.91 s"));
 }
@@ -131,25 +97,12 @@ fn a_drawing_shows_what_proves_the_anomaly() {
     let (summary, verdict, events) = sample::run(BROKEN);
     let page = html(&summary, &verdict, &events);
     let anomaly = &verdict.properties[0].anomalies[0];
-    let article = page
-        .split("id=\"anomaly-0-0\"")
-        .nth(1)
-        .and_then(|rest| rest.split("id=\"anomaly-0-1\"").next());
+    let article = page.split("id=\"anomaly-0-0\"").nth(1).and_then(|rest| rest.split("id=\"anomaly-0-1\"").next());
     let article = article.expect("the first anomaly is on the page");
     let lost = &events[anomaly.events[0] as usize];
-    assert!(article.contains(&format!(
-        "● add {} → ok {}",
-        lost.value,
-        lost.node.as_deref().unwrap_or_default()
-    )));
-    assert!(
-        article.contains(&format!("without {}", lost.value)),
-        "the final reads say that it is missing"
-    );
-    assert!(
-        article.contains(&format!("<th scope=\"row\">{}, ", lost.index)),
-        "the table names its lines"
-    );
+    assert!(article.contains(&format!("● add {} → ok {}", lost.value, lost.node.as_deref().unwrap_or_default())));
+    assert!(article.contains(&format!("without {}", lost.value)), "the final reads say that it is missing");
+    assert!(article.contains(&format!("<th scope=\"row\">{}, ", lost.index)), "the table names its lines");
     assert!(article.contains("partition 1"), "the fault is behind it");
     assert!(article.matches("<rect class=\"op").count() <= 40 && article.matches("class=\"op ").count() <= 40);
 }
@@ -173,20 +126,14 @@ fn what_a_store_says_is_only_shown() {
     assert!(report.contains("&lt;script&gt;"));
     let text = terminal(&summary, &verdict, Some(100), false);
     for (name, output) in [("html", &page), ("junit", &report), ("terminal", &text)] {
-        let acting = output
-            .chars()
-            .find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        let acting = output.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
         assert_eq!(acting, None, "{name} passes on a character that acts");
     }
 }
 
 #[test]
 fn a_long_run_gives_a_page_under_two_megabytes() {
-    let (summary, verdict, events) = sample::run(Sample {
-        operations: 130_000,
-        broken: true,
-        anomalies: 25,
-    });
+    let (summary, verdict, events) = sample::run(Sample { operations: 130_000, broken: true, anomalies: 25 });
     assert!(events.len() >= 200_000, "{} events", events.len());
     let page = html(&summary, &verdict, &events);
     markup::check_html(&page);
@@ -198,15 +145,9 @@ fn a_long_run_gives_a_page_under_two_megabytes() {
 #[test]
 fn many_long_anomalies_give_a_page_under_two_megabytes() {
     let (summary, mut verdict, events) = sample::run(BROKEN);
-    let wordy = |anomaly: &Anomaly| Anomaly {
-        explanation: "\u{10ffff}<&".repeat(5_000),
-        ..anomaly.clone()
-    };
+    let wordy = |anomaly: &Anomaly| Anomaly { explanation: "\u{10ffff}<&".repeat(5_000), ..anomaly.clone() };
     let anomalies: Vec<Anomaly> = verdict.properties[0].anomalies.iter().map(wordy).collect();
-    let result = PropertyResult {
-        anomalies,
-        ..verdict.properties[0].clone()
-    };
+    let result = PropertyResult { anomalies, ..verdict.properties[0].clone() };
     verdict.properties.extend(vec![result; 12]);
     let fault = verdict.faults[0].clone();
     verdict.faults.extend(vec![fault; 5_000]);
@@ -237,11 +178,7 @@ fn tables_fit_the_width_and_colour_changes_nothing_else() {
 fn without_colour(text: &str) -> String {
     let mut parts = text.split('\u{1b}');
     let first = parts.next().unwrap_or_default().to_owned();
-    first
-        + &parts
-            .filter_map(|part| part.split_once('m'))
-            .map(|(_, rest)| rest)
-            .collect::<String>()
+    first + &parts.filter_map(|part| part.split_once('m')).map(|(_, rest)| rest).collect::<String>()
 }
 
 #[test]
@@ -249,19 +186,10 @@ fn the_terminal_tells_the_verdict_and_the_first_anomalies() {
     let (summary, verdict, _) = sample::run(BROKEN);
     let text = terminal(&summary, &verdict, Some(120), false);
     assert!(text.starts_with("✗ INVALID  dynamo: set, register, cart\n"));
-    let lines: Vec<String> = text
-        .lines()
-        .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
-    for row in [
-        "│ kill 2 2 4.90 s",
-        "│ clock-bump 1 0 3.00 s",
-        "│ no-lost-writes set yes ✗ invalid 50 of 1,190",
-    ] {
-        assert!(
-            lines.iter().any(|line| line.starts_with(row)),
-            "no line begins with {row}:\n{text}"
-        );
+    let lines: Vec<String> = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for row in ["│ kill 2 2 4.90 s", "│ clock-bump 1 0 3.00 s", "│ no-lost-writes set yes ✗ invalid 50 of 1,190"]
+    {
+        assert!(lines.iter().any(|line| line.starts_with(row)), "no line begins with {row}:\n{text}");
     }
     assert!(text.contains("  3. lost-write on set-") && !text.contains("  4. "));
     assert!(text.contains("... and 47 more in report.html"));
@@ -290,11 +218,7 @@ fn junit_has_a_case_for_each_property_and_fault_and_is_green_only_if_valid() {
 #[test]
 fn a_run_inconclusive_for_a_reason_of_its_own_is_not_green() {
     let reasons = vec!["no write succeeded while a fault was in force".to_owned()];
-    let verdict = Verdict {
-        outcome: Outcome::Inconclusive,
-        reasons: reasons.clone(),
-        ..empty()
-    };
+    let verdict = Verdict { outcome: Outcome::Inconclusive, reasons: reasons.clone(), ..empty() };
     let summary = RunSummary::default();
     assert!(junit(&summary, &verdict).contains("tests=\"1\" failures=\"0\" errors=\"1\""));
     assert!(terminal(&summary, &verdict, None, false).contains(&reasons[0]));
@@ -304,27 +228,18 @@ fn a_run_inconclusive_for_a_reason_of_its_own_is_not_green() {
 #[test]
 fn the_same_input_gives_the_same_bytes() {
     let ((summary, verdict, events), (_, verdict_again, events_again)) = (sample::run(BROKEN), sample::run(BROKEN));
-    assert_eq!(
-        html(&summary, &verdict, &events),
-        html(&summary, &verdict_again, &events_again)
-    );
+    assert_eq!(html(&summary, &verdict, &events), html(&summary, &verdict_again, &events_again));
     assert_eq!(junit(&summary, &verdict), junit(&summary, &verdict_again));
-    assert_eq!(
-        terminal(&summary, &verdict, None, true),
-        terminal(&summary, &verdict_again, None, true)
-    );
+    assert_eq!(terminal(&summary, &verdict, None, true), terminal(&summary, &verdict_again, None, true));
 }
 
 #[test]
 fn an_empty_run_says_so() {
     let page = html(&RunSummary::default(), &empty(), &[]);
     markup::check_html(&page);
-    for sentence in [
-        "holds no operation and no fault",
-        "No anomaly was found",
-        "No faults were planned",
-        "nothing was claimed",
-    ] {
+    for sentence in
+        ["holds no operation and no fault", "No anomaly was found", "No faults were planned", "nothing was claimed"]
+    {
         assert!(page.contains(sentence), "{sentence}");
     }
     assert!(terminal(&RunSummary::default(), &empty(), Some(1), false).contains("none were planned"));
@@ -332,12 +247,7 @@ fn an_empty_run_says_so() {
 
 /// Events as a damaged or foreign history could hold them.
 fn any_event() -> impl Strategy<Value = Event> {
-    let kinds = prop_oneof![
-        Just(EventType::Invoke),
-        Just(EventType::Ok),
-        Just(EventType::Fail),
-        Just(EventType::Info)
-    ];
+    let kinds = prop_oneof![Just(EventType::Invoke), Just(EventType::Ok), Just(EventType::Fail), Just(EventType::Info)];
     let phases = prop_oneof![Just(Phase::Main), Just(Phase::Replica), Just(Phase::Final)];
     let times = prop_oneof![0..100u64, 0..60_000_000_000u64, any::<u64>()];
     let values = prop_oneof![
@@ -347,18 +257,9 @@ fn any_event() -> impl Strategy<Value = Event> {
     ];
     (0..9u64, times, 0..4u64, kinds, phases, values, "[a-z<]{0,3}").prop_map(
         |(index, time, process, kind, phase, value, f)| {
-            let process = if process == 0 {
-                Process::Nemesis
-            } else {
-                Process::Client(process)
-            };
+            let process = if process == 0 { Process::Nemesis } else { Process::Client(process) };
             let key = (time % 3 > 0).then(|| "k".to_owned());
-            Event {
-                index,
-                phase,
-                key,
-                ..Event::new(time, process, kind, f, value)
-            }
+            Event { index, phase, key, ..Event::new(time, process, kind, f, value) }
         },
     )
 }

@@ -1,7 +1,9 @@
-//! `cart`: the paper's shopping cart (DeCandia et al., SOSP 2007, sections 4.4 and 6.1). Clients add items, take them out, and look.
+//! `cart`: the paper's shopping cart (DeCandia et al., SOSP 2007, sections 4.4 and 6.1). Clients add items, take them
+//! out, and look.
 //!
-//! Siblings are merged by union, so an acknowledged add must never be lost, while an item taken out may come back: the get of some other
-//! operation can have seen it before. How often that happens is worth measuring; that it happens is no defect of the store.
+//! Siblings are merged by union, so an acknowledged add must never be lost, while an item taken out may come back:
+//! the get of some other operation can have seen it before. How often that happens is worth measuring; that it
+//! happens is no defect of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,9 +29,11 @@ pub struct Cart {
 /// What the generator knows of a cart in use.
 #[derive(Debug, Default)]
 struct Items {
-    /// Added with `ok`, or read, and not yet asked to be removed; at most [`Items::REMOVABLE_MAX`], whatever a broken store returns.
+    /// Added with `ok`, or read, and not yet asked to be removed; at most [`Items::REMOVABLE_MAX`], whatever a broken
+    /// store returns.
     removable: BTreeSet<u64>,
-    /// A remove was invoked; unless it failed there is never another for the same item, so that each has one remover at most.
+    /// A remove was invoked; unless it failed there is never another for the same item, so that each has one remover
+    /// at most.
     removed: BTreeSet<u64>,
 }
 
@@ -43,19 +47,11 @@ impl Cart {
 
     /// `keys` carts in use at a time, each for `items_per_key` adds; at least one of either.
     pub fn new(keys: u64, items_per_key: u64, unique: Unique) -> Self {
-        Self {
-            window: Window::new("cart", keys, items_per_key),
-            unique,
-            items: BTreeMap::new(),
-        }
+        Self { window: Window::new("cart", keys, items_per_key), unique, items: BTreeMap::new() }
     }
 
     fn add(&mut self, rng: &mut ChaCha8Rng) -> Invocation {
-        let invocation = Invocation {
-            f: "add",
-            key: self.window.key_to_fill(rng),
-            value: self.unique.next().into(),
-        };
+        let invocation = Invocation { f: "add", key: self.window.key_to_fill(rng), value: self.unique.next().into() };
         self.items.retain(|key, _| self.window.is_in_use(key));
         invocation
     }
@@ -70,11 +66,7 @@ impl Cart {
         let item = *items.removable.iter().nth(rng.random_range(0..items.removable.len()))?;
         items.removable.remove(&item);
         items.removed.insert(item);
-        Some(Invocation {
-            f: "remove",
-            key,
-            value: item.into(),
-        })
+        Some(Invocation { f: "remove", key, value: item.into() })
     }
 }
 
@@ -93,11 +85,7 @@ impl Workload for Cart {
             draw if draw < Self::ADD_PERCENT + Self::REMOVE_PERCENT => {
                 self.remove(rng).unwrap_or_else(|| self.add(rng))
             }
-            _ => Invocation {
-                f: "read",
-                key: self.window.key(rng),
-                value: Value::Null,
-            },
+            _ => Invocation { f: "read", key: self.window.key(rng), value: Value::Null },
         }
     }
 
@@ -123,12 +111,9 @@ impl Workload for Cart {
         let items = self.items.entry(invocation.key.clone()).or_default();
         match (invocation.f, completion.outcome) {
             ("add", Outcome::Ok) => items.know(&completion.value),
-            ("read", Outcome::Ok) => completion
-                .value
-                .as_array()
-                .into_iter()
-                .flatten()
-                .for_each(|item| items.know(item)),
+            ("read", Outcome::Ok) => {
+                completion.value.as_array().into_iter().flatten().for_each(|item| items.know(item))
+            }
             ("remove", Outcome::Fail) => items.not_removed(&invocation.value),
             _ => {}
         }

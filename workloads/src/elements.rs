@@ -1,14 +1,16 @@
 //! The values of sets and carts: an unordered collection of numbers, stored as a JSON list, siblings merged by union.
 //!
-//! Union is the paper's business-logic reconciliation (DeCandia et al., SOSP 2007, section 6): commutative, associative and idempotent, so
-//! it does not matter who merges which siblings in which order. An add is never lost; a removed item may come back.
+//! Union is the paper's business-logic reconciliation (DeCandia et al., SOSP 2007, section 6): commutative,
+//! associative and idempotent, so it does not matter who merges which siblings in which order. An add is never lost;
+//! a removed item may come back.
 
 use serde_json::Value;
 
 use crate::store::{Context, Store, Versions};
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, get, put};
 
-/// A decoded value: numbers in ascending order, each once. A busy key's siblings come by the dozen, so this is the part that must be quick.
+/// A decoded value: numbers in ascending order, each once. A busy key's siblings come by the dozen, so this is the
+/// part that must be quick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elements(Vec<u64>);
 
@@ -45,8 +47,7 @@ impl FromIterator<u64> for Elements {
 /// Reads stored bytes: a JSON list of numbers.
 pub fn decode(bytes: &[u8]) -> Result<Elements, Corrupt> {
     let list: Result<Vec<u64>, _> = serde_json::from_slice(bytes);
-    list.map(Elements::from_iter)
-        .map_err(|error| Corrupt::new("a list of elements", bytes, error))
+    list.map(Elements::from_iter).map_err(|error| Corrupt::new("a list of elements", bytes, error))
 }
 
 /// The bytes to store: a sorted JSON list.
@@ -81,7 +82,8 @@ pub(crate) async fn add(store: &dyn Store, node: &str, invocation: &Invocation, 
     update(store, node, invocation, attempt, insert).await
 }
 
-/// The `remove` operation: get, merge, take the item out, put with the context. Without the item there is nothing to put: `fail`.
+/// The `remove` operation: get, merge, take the item out, put with the context. Without the item there is nothing to
+/// put: `fail`.
 pub(crate) async fn remove(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
     let take_out = |mut elements: Elements, item| match elements.remove(item) {
         true => Ok(elements),

@@ -4,12 +4,14 @@
 //!  Schedule (when) ─► worker ─► Workload::next (what) ─► node (where) ─► invoke ─► perform | time-out ─► completion
 //! ```
 //!
-//! A run has three parts, called one after the other: [`Interpreter::run`] while faults come and go, [`Interpreter::rest`] once the
-//! cluster is healed (each replica read by itself until all agree), [`Interpreter::final_reads`] through the ordinary client path.
+//! A run has three parts, called one after the other: [`Interpreter::run`] while faults come and go,
+//! [`Interpreter::rest`] once the cluster is healed (each replica read by itself until all agree),
+//! [`Interpreter::final_reads`] through the ordinary client path.
 //!
-//! Every worker is a future in one task: nothing is spawned, and time is known from the [`Clock`] alone. All chance comes from the seed,
-//! in one stream for each use, so that the n-th operation of a workload is the same however the answers interleave (but for the cart,
-//! which removes what it has seen). Under a clock and a store that are deterministic, so is the whole history.
+//! Every worker is a future in one task: nothing is spawned, and time is known from the [`Clock`] alone. All chance
+//! comes from the seed, in one stream for each use, so that the n-th operation of a workload is the same however the
+//! answers interleave (but for the cart, which removes what it has seen). Under a clock and a store that are
+//! deterministic, so is the whole history.
 
 mod progress;
 mod rest;
@@ -182,23 +184,10 @@ impl<'a> Interpreter<'a> {
             return Err(SettingsError::NoNodes);
         }
         let actors = workloads.into_iter().zip(FIRST_WORKLOAD_STREAM..);
-        let actors = actors
-            .map(|(workload, stream)| Actor::new(workload, rng(settings.seed, stream)))
-            .collect();
+        let actors = actors.map(|(workload, stream)| Actor::new(workload, rng(settings.seed, stream))).collect();
         let placement_rng = RefCell::new(rng(settings.seed, PLACEMENT_STREAM));
         let (turn, fresh_process, progress) = Default::default();
-        Ok(Self {
-            store,
-            clock,
-            recorder,
-            settings,
-            nodes,
-            actors,
-            turn,
-            placement_rng,
-            fresh_process,
-            progress,
-        })
+        Ok(Self { store, clock, recorder, settings, nodes, actors, turn, placement_rng, fresh_process, progress })
     }
 
     /// The live counts of [`Interpreter::run`].
@@ -209,17 +198,8 @@ impl<'a> Interpreter<'a> {
     /// The main phase: invokes operations until the time limit, or until `stop` says so, and waits for those under way.
     pub async fn run(&self, stop: &dyn Fn() -> bool) {
         let begin = self.clock.now();
-        let schedule = Schedule::new(
-            self.settings.rate,
-            begin,
-            self.settings.concurrency,
-            self.rng(SCHEDULE_STREAM),
-        );
-        let run = Run {
-            deadline: begin.saturating_add(self.settings.time_limit),
-            schedule: schedule.into(),
-            stop,
-        };
+        let schedule = Schedule::new(self.settings.rate, begin, self.settings.concurrency, self.rng(SCHEDULE_STREAM));
+        let run = Run { deadline: begin.saturating_add(self.settings.time_limit), schedule: schedule.into(), stop };
         let first = self.take_processes(self.settings.concurrency);
         let workers = (0..self.settings.concurrency).map(|worker| self.work(worker, first + worker, &run));
         let mut workers: FuturesUnordered<_> = workers.collect();
@@ -232,9 +212,7 @@ impl<'a> Interpreter<'a> {
             last = Some(self.clock.now());
             let actor = &self.actors[self.turn.replace((self.turn.get() + 1) % self.actors.len())];
             let invocation = actor.workload.borrow_mut().next(&mut actor.rng.borrow_mut(), process);
-            let completion = self
-                .operate(actor, process, Phase::Main, self.node_for(worker), &invocation)
-                .await;
+            let completion = self.operate(actor, process, Phase::Main, self.node_for(worker), &invocation).await;
             self.progress.count(&completion, self.clock.now());
             if completion.outcome == Outcome::Info {
                 process += self.settings.concurrency;
@@ -271,15 +249,7 @@ impl<'a> Interpreter<'a> {
         invocation: &Invocation,
     ) -> Completion {
         let (f, key) = (invocation.f, invocation.key.as_str());
-        let site = Site {
-            process,
-            phase,
-            node,
-            workload: actor.name,
-            f,
-            key,
-            round: None,
-        };
+        let site = Site { process, phase, node, workload: actor.name, f, key, round: None };
         self.record(&site, EventType::Invoke, invocation.value.clone(), |_| {});
         let attempt = Attempt::default();
         let performing = actor.workload.borrow().perform(self.store, node, invocation, &attempt);
@@ -303,9 +273,7 @@ impl<'a> Interpreter<'a> {
         event.node = Some(site.node.to_owned());
         event.workload = Some(site.workload.to_owned());
         event.phase = site.phase;
-        event
-            .extra
-            .extend(site.round.map(|round| ("round".to_owned(), round.into())));
+        event.extra.extend(site.round.map(|round| ("round".to_owned(), round.into())));
         finish(&mut event);
         self.recorder.record(event);
     }
@@ -333,11 +301,7 @@ impl<'a> Interpreter<'a> {
 
 impl Actor {
     fn new(workload: Box<dyn Workload>, rng: ChaCha8Rng) -> Self {
-        Self {
-            name: workload.name(),
-            workload: workload.into(),
-            rng: rng.into(),
-        }
+        Self { name: workload.name(), workload: workload.into(), rng: rng.into() }
     }
 }
 

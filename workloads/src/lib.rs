@@ -1,7 +1,8 @@
-//! Workloads: what clients do to a store, what each operation means, which checks apply, and the interpreter that runs them.
+//! Workloads: what clients do to a store, what each operation means, which checks apply, and the interpreter that
+//! runs them.
 //!
-//! Nothing here knows which store it runs on, or whether time is real: a [`store::Store`] answers requests, a [`clock::Clock`] tells and
-//! waits for the time, and every event goes to a [`checker::history::Recorder`].
+//! Nothing here knows which store it runs on, or whether time is real: a [`store::Store`] answers requests, a
+//! [`clock::Clock`] tells and waits for the time, and every event goes to a [`checker::history::Recorder`].
 //!
 //! ```text
 //!  Workload::next ─► Interpreter ─► Workload::perform ─► Store

@@ -1,8 +1,8 @@
 //! `register`: clients overwrite and read a few multi-valued registers.
 //!
-//! Each written value is unique, and a write's completion carries its past: the values that its own get returned and that its context
-//! therefore covers. From these alone the causal order of all writes is known without asking the store, and with it whether a value
-//! that is gone was superseded or lost.
+//! Each written value is unique, and a write's completion carries its past: the values that its own get returned and
+//! that its context therefore covers. From these alone the causal order of all writes is known without asking the
+//! store, and with it whether a value that is gone was superseded or lost.
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -27,10 +27,7 @@ impl Register {
 
     /// `keys` registers, at least one.
     pub fn new(keys: u64, unique: Unique) -> Self {
-        Self {
-            keys: keys.max(1),
-            unique,
-        }
+        Self { keys: keys.max(1), unique }
     }
 }
 
@@ -47,16 +44,8 @@ impl Workload for Register {
         let write = rng.random_ratio(Self::WRITE_PERCENT, 100);
         let key = name(rng.random_range(0..self.keys));
         match write {
-            true => Invocation {
-                f: "write",
-                key,
-                value: self.unique.next().into(),
-            },
-            false => Invocation {
-                f: "read",
-                key,
-                value: Value::Null,
-            },
+            true => Invocation { f: "write", key, value: self.unique.next().into() },
+            false => Invocation { f: "read", key, value: Value::Null },
         }
     }
 

@@ -1,4 +1,5 @@
-//! `set`: clients add unique elements to a few sets and read them back. An element that was acknowledged and is gone is a lost write.
+//! `set`: clients add unique elements to a few sets and read them back. An element that was acknowledged and is gone
+//! is a lost write.
 //!
 //! Jepsen's set test, as its 2013 Riak analysis ran it: each add is a read-modify-write of one value.
 
@@ -29,10 +30,7 @@ impl Set {
 
     /// `keys` sets in use at a time, each for `elements_per_key` adds; at least one of either.
     pub fn new(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
-        Self {
-            window: Window::new("set", keys, elements_per_key),
-            unique,
-        }
+        Self { window: Window::new("set", keys, elements_per_key), unique }
     }
 }
 
@@ -47,17 +45,9 @@ impl Workload for Set {
 
     fn next(&mut self, rng: &mut ChaCha8Rng, _process: u64) -> Invocation {
         if rng.random_ratio(Self::ADD_PERCENT, 100) {
-            Invocation {
-                f: "add",
-                key: self.window.key_to_fill(rng),
-                value: self.unique.next().into(),
-            }
+            Invocation { f: "add", key: self.window.key_to_fill(rng), value: self.unique.next().into() }
         } else {
-            Invocation {
-                f: "read",
-                key: self.window.key(rng),
-                value: Value::Null,
-            }
+            Invocation { f: "read", key: self.window.key(rng), value: Value::Null }
         }
     }
 

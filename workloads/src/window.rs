@@ -1,4 +1,5 @@
-//! The keys of a workload whose values grow: a few are in use, and each gives way to a new one when it has had its share of elements.
+//! The keys of a workload whose values grow: a few are in use, and each gives way to a new one when it has had its
+//! share of elements.
 //!
 //! A value is read and written whole by every add, so without this a long run would spend its time on ever larger values.
 
@@ -25,12 +26,7 @@ impl Window {
     pub(crate) fn new(prefix: &'static str, width: u64, elements_per_key: u64) -> Self {
         let next = width.max(1);
         let slots = (0..next).map(|key| Slot { key, elements: 0 }).collect();
-        Self {
-            prefix,
-            elements_per_key: elements_per_key.max(1),
-            slots,
-            next,
-        }
+        Self { prefix, elements_per_key: elements_per_key.max(1), slots, next }
     }
 
     /// A key to read.
@@ -44,10 +40,7 @@ impl Window {
         let key = self.slots[slot].key;
         self.slots[slot].elements += 1;
         if self.slots[slot].elements >= self.elements_per_key {
-            self.slots[slot] = Slot {
-                key: self.next,
-                elements: 0,
-            };
+            self.slots[slot] = Slot { key: self.next, elements: 0 };
             self.next += 1;
         }
         self.name(key)

@@ -1,9 +1,10 @@
 //! A workload: a generator of operations, what each of them does to a store, and how the stored bytes are read.
 //!
-//! An operation that changes a key is a read-modify-write: get, then put with the context that the get returned. Which of the two was
-//! under way when things went wrong decides the outcome. Before the put is sent nothing can have happened (`fail`); from then on only the
-//! store's answer can tell, and without one nobody knows (`info`). An [`Attempt`] keeps that stage outside the operation's future, so
-//! that it is still known when the future is dropped at the client's time-out.
+//! An operation that changes a key is a read-modify-write: get, then put with the context that the get returned.
+//! Which of the two was under way when things went wrong decides the outcome. Before the put is sent nothing can have
+//! happened (`fail`); from then on only the store's answer can tell, and without one nobody knows (`info`). An
+//! [`Attempt`] keeps that stage outside the operation's future, so that it is still known when the future is dropped
+//! at the client's time-out.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -30,8 +31,8 @@ pub trait Workload {
     /// The generator: the next operation, for a client process to invoke.
     fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation;
 
-    /// Does the operation through `node`. The future borrows nothing of the workload, whose generator goes on meanwhile; dropping it
-    /// abandons the operation, and then [`Attempt::timed_out`] tells the outcome.
+    /// Does the operation through `node`. The future borrows nothing of the workload, whose generator goes on
+    /// meanwhile; dropping it abandons the operation, and then [`Attempt::timed_out`] tells the outcome.
     fn perform<'a>(
         &self,
         store: &'a dyn Store,
@@ -48,11 +49,7 @@ pub trait Workload {
 
     /// An ordinary read of the key, for after the run.
     fn final_read(&self, key: &str) -> Invocation {
-        Invocation {
-            f: "read",
-            key: key.to_owned(),
-            value: Value::Null,
-        }
+        Invocation { f: "read", key: key.to_owned(), value: Value::Null }
     }
 }
 
@@ -77,28 +74,17 @@ impl Invocation {
 
     /// The completion of an operation that certainly did not happen.
     pub(crate) fn fail(&self, error: impl Into<String>) -> Completion {
-        Completion {
-            outcome: Outcome::Fail,
-            value: self.value.clone(),
-            error: Some(error.into()),
-            corrupt: false,
-        }
+        Completion { outcome: Outcome::Fail, value: self.value.clone(), error: Some(error.into()), corrupt: false }
     }
 
     /// The completion of an operation of which nobody knows whether it happened, or still will.
     pub(crate) fn info(&self, error: impl Into<String>) -> Completion {
-        Completion {
-            outcome: Outcome::Info,
-            ..self.fail(error)
-        }
+        Completion { outcome: Outcome::Info, ..self.fail(error) }
     }
 
     /// The completion of an operation that met bytes which are no value, before it wrote anything.
     pub(crate) fn corrupt(&self, corrupt: &Corrupt) -> Completion {
-        Completion {
-            corrupt: true,
-            ..self.fail(format!("{}: {corrupt}", self.key))
-        }
+        Completion { corrupt: true, ..self.fail(format!("{}: {corrupt}", self.key)) }
     }
 }
 
@@ -139,12 +125,7 @@ pub struct Completion {
 impl Completion {
     /// It happened.
     pub(crate) fn ok(value: Value) -> Self {
-        Self {
-            outcome: Outcome::Ok,
-            value,
-            error: None,
-            corrupt: false,
-        }
+        Self { outcome: Outcome::Ok, value, error: None, corrupt: false }
     }
 }
 
@@ -220,10 +201,7 @@ impl Corrupt {
 
 /// The get of an operation. Whatever goes wrong with it, the operation has changed nothing: `fail`.
 pub(crate) async fn get(store: &dyn Store, node: &str, invocation: &Invocation) -> Result<Versions, Completion> {
-    store
-        .get(node, &invocation.key)
-        .await
-        .map_err(|error| invocation.fail(format!("get: {error}")))
+    store.get(node, &invocation.key).await.map_err(|error| invocation.fail(format!("get: {error}")))
 }
 
 /// The put of an operation, and with it the outcome.
@@ -295,9 +273,7 @@ fn expand(name: &str) -> Result<Vec<&'static str>, WorkloadError> {
         return Ok(NAMES.to_vec());
     }
     let known = NAMES.into_iter().find(|known| *known == name);
-    known
-        .map(|known| vec![known])
-        .ok_or_else(|| WorkloadError::Unknown(name.to_owned()))
+    known.map(|known| vec![known]).ok_or_else(|| WorkloadError::Unknown(name.to_owned()))
 }
 
 fn create(name: &'static str, unique: &Unique) -> Box<dyn Workload> {

@@ -139,12 +139,11 @@ impl History {
         Self::read(text.as_bytes())
     }
 
-    /// Checks what [`History::read`] checks of the order of events, for a history that was not read. A line number is the event's position, from 1.
+    /// Checks what [`History::read`] checks of the order of events, for a history that was not read. A line number is
+    /// the event's position, from 1.
     pub fn validate(&self) -> Result<(), HistoryError> {
         let mut shape = Shape::default();
-        (1..)
-            .zip(&self.events)
-            .try_for_each(|(line, event)| shape.accept(line, event))
+        (1..).zip(&self.events).try_for_each(|(line, event)| shape.accept(line, event))
     }
 
     /// Every operation of every client, in the order of invocation.
@@ -175,9 +174,7 @@ pub fn write_event(to: &mut impl Write, event: &Event) -> io::Result<()> {
 fn next_line(reader: &mut impl BufRead, bytes: &mut Vec<u8>, line: u64) -> Result<bool, HistoryError> {
     bytes.clear();
     let mut bounded = reader.by_ref().take(LINE_BYTES_MAX + 1);
-    let read = bounded
-        .read_until(b'\n', bytes)
-        .map_err(|source| HistoryError::Read { line, source })?;
+    let read = bounded.read_until(b'\n', bytes).map_err(|source| HistoryError::Read { line, source })?;
     if bytes.len() as u64 > LINE_BYTES_MAX {
         return Err(HistoryError::LineTooLong { line });
     }
@@ -191,23 +188,13 @@ fn is_cut_off(error: &serde_json::Error, bytes: &[u8]) -> bool {
 }
 
 fn at_end(reader: &mut impl BufRead, line: u64) -> Result<bool, HistoryError> {
-    Ok(reader
-        .fill_buf()
-        .map_err(|source| HistoryError::Read { line: line + 1, source })?
-        .is_empty())
+    Ok(reader.fill_buf().map_err(|source| HistoryError::Read { line: line + 1, source })?.is_empty())
 }
 
 fn not_an_event(line: u64, error: &serde_json::Error) -> HistoryError {
     let text = error.to_string();
-    let problem = text
-        .rfind(" at line ")
-        .map_or(text.as_str(), |end| &text[..end])
-        .to_owned();
-    HistoryError::NotAnEvent {
-        line,
-        column: error.column(),
-        problem,
-    }
+    let problem = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]).to_owned();
+    HistoryError::NotAnEvent { line, column: error.column(), problem }
 }
 
 /// Where a client process stands.
@@ -226,11 +213,7 @@ struct Shape {
 impl Shape {
     fn accept(&mut self, line: u64, event: &Event) -> Result<(), HistoryError> {
         if event.index != self.next {
-            return Err(HistoryError::Index {
-                line,
-                expected: self.next,
-                found: event.index,
-            });
+            return Err(HistoryError::Index { line, expected: self.next, found: event.index });
         }
         self.next += 1;
         match (event.process, event.kind) {
@@ -243,18 +226,10 @@ impl Shape {
     fn invoke(&mut self, line: u64, process: u64, event: &Event) -> Result<(), HistoryError> {
         let f = event.f.clone();
         match self.clients.get(&process) {
-            Some(Standing::Open { line: invoked, .. }) => Err(HistoryError::StillOpen {
-                line,
-                process,
-                f,
-                invoked: *invoked,
-            }),
-            Some(Standing::Ended { line: ended }) => Err(HistoryError::Ended {
-                line,
-                process,
-                f,
-                ended: *ended,
-            }),
+            Some(Standing::Open { line: invoked, .. }) => {
+                Err(HistoryError::StillOpen { line, process, f, invoked: *invoked })
+            }
+            Some(Standing::Ended { line: ended }) => Err(HistoryError::Ended { line, process, f, ended: *ended }),
             None => {
                 self.clients.insert(process, Standing::Open { line, f });
                 Ok(())
@@ -265,13 +240,9 @@ impl Shape {
     fn complete(&mut self, line: u64, process: u64, event: &Event) -> Result<(), HistoryError> {
         let f = event.f.clone();
         match self.clients.remove(&process) {
-            Some(Standing::Open { line: invoked, f: open }) if open != f => Err(HistoryError::OtherFunction {
-                line,
-                process,
-                f,
-                open,
-                invoked,
-            }),
+            Some(Standing::Open { line: invoked, f: open }) if open != f => {
+                Err(HistoryError::OtherFunction { line, process, f, open, invoked })
+            }
             Some(Standing::Open { .. }) => {
                 if event.kind == EventType::Info {
                     self.clients.insert(process, Standing::Ended { line });

@@ -18,10 +18,7 @@ impl MemoryRecorder {
 
     /// What was recorded so far.
     pub fn history(&self) -> History {
-        History {
-            events: self.events.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            torn: None,
-        }
+        History { events: self.events.lock().unwrap_or_else(PoisonError::into_inner).clone(), torn: None }
     }
 }
 

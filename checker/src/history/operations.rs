@@ -1,7 +1,7 @@
 //! Invocations paired with their completions.
 //!
-//! A process does one thing at a time, so the completion of an invocation is the next event of the same process. An invocation
-//! without one is an operation that may still take effect: the same as `info`.
+//! A process does one thing at a time, so the completion of an invocation is the next event of the same process. An
+//! invocation without one is an operation that may still take effect: the same as `info`.
 
 use std::collections::BTreeMap;
 
@@ -30,11 +30,7 @@ pub(super) fn pair(events: &[Event]) -> Vec<Operation<'_>> {
         };
         if event.kind == EventType::Invoke {
             open.insert(process, operations.len());
-            operations.push(Operation {
-                process,
-                invoke: event,
-                completion: None,
-            });
+            operations.push(Operation { process, invoke: event, completion: None });
         } else if let Some(position) = open.remove(&process) {
             operations[position].completion = Some(event);
         }

@@ -22,10 +22,7 @@ fn judged(story: &Story) -> Verdict {
 
 fn sole_reason(story: &Story, reason: &str) {
     let verdict = judged(story);
-    assert_eq!(
-        (verdict.outcome, verdict.reasons),
-        (Outcome::Inconclusive, vec![reason.to_owned()])
-    );
+    assert_eq!((verdict.outcome, verdict.reasons), (Outcome::Inconclusive, vec![reason.to_owned()]));
 }
 
 fn plan(story: &mut Story) {
@@ -37,25 +34,14 @@ fn plan(story: &mut Story) {
 fn a_proved_fault_is_found_with_its_times() {
     let mut story = fine();
     plan(&mut story);
-    story.at(100).nemesis(
-        "start-partition",
-        json!({"fault": 1, "detail": "{n1} | {n2}", "nodes": ["n1", "n2"]}),
-    );
+    story.at(100).nemesis("start-partition", json!({"fault": 1, "detail": "{n1} | {n2}", "nodes": ["n1", "n2"]}));
     story.add(0, "set-0", 2).at(200).stop(1, "partition").heal();
     let verdict = judged(&story);
     assert_eq!((verdict.outcome, verdict.reasons.as_slice()), (Outcome::Valid, &[][..]));
-    let [fault] = verdict.faults.as_slice() else {
-        panic!("one fault: {verdict:#?}")
-    };
-    assert_eq!(
-        (fault.fault, fault.kind.as_str(), fault.detail.as_str()),
-        (1, "partition", "{n1} | {n2}")
-    );
+    let [fault] = verdict.faults.as_slice() else { panic!("one fault: {verdict:#?}") };
+    assert_eq!((fault.fault, fault.kind.as_str(), fault.detail.as_str()), (1, "partition", "{n1} | {n2}"));
     assert_eq!((fault.start_ns, fault.stop_ns), (Some(101_000_000), Some(201_000_000)));
-    assert_eq!(
-        (fault.proved, fault.evidence.as_str(), fault.nodes.len()),
-        (true, "seen", 2)
-    );
+    assert_eq!((fault.proved, fault.evidence.as_str(), fault.nodes.len()), (true, "seen", 2));
     assert_eq!(findings(&story.history()), verdict.faults);
 }
 
@@ -64,10 +50,7 @@ fn a_fault_that_never_started() {
     let mut story = fine();
     plan(&mut story);
     sole_reason(&story, "Fault 1 (partition {n1} | {n2}) never started.");
-    story.nemesis(
-        "stop-partition",
-        json!({"fault": 1, "proved": false, "evidence": "no such link"}),
-    );
+    story.nemesis("stop-partition", json!({"fault": 1, "proved": false, "evidence": "no such link"}));
     sole_reason(&story, "Fault 1 (partition {n1} | {n2}) never started: no such link.");
 }
 
@@ -84,24 +67,15 @@ fn a_fault_without_proof() {
     let mut story = fine();
     plan(&mut story);
     story.start(1, "partition", &["n1"]).add(0, "set-0", 2);
-    story.nemesis(
-        "stop-partition",
-        json!({"fault": 1, "proved": false, "evidence": "0 bytes blocked"}),
-    );
-    sole_reason(
-        &story,
-        "Fault 1 (partition n1) is not proved to have taken effect: 0 bytes blocked.",
-    );
+    story.nemesis("stop-partition", json!({"fault": 1, "proved": false, "evidence": "0 bytes blocked"}));
+    sole_reason(&story, "Fault 1 (partition n1) is not proved to have taken effect: 0 bytes blocked.");
 }
 
 #[test]
 fn an_event_that_cannot_be_read() {
     let mut story = fine();
     story.nemesis("stop-pause", json!({"fault": 1}));
-    sole_reason(
-        &story,
-        "The nemesis event `stop-pause` at index 4 cannot be read: missing field `proved`.",
-    );
+    sole_reason(&story, "The nemesis event `stop-pause` at index 4 cannot be read: missing field `proved`.");
 }
 
 #[test]
@@ -109,31 +83,17 @@ fn a_fault_outside_the_plan_is_found_too() {
     let mut story = fine();
     story.start(4, "clock-bump", &["n2"]).stop(4, "clock-bump");
     let verdict = judged(&story);
-    assert_eq!(
-        (verdict.faults[0].fault, verdict.faults[0].kind.as_str()),
-        (4, "clock-bump")
-    );
+    assert_eq!((verdict.faults[0].fault, verdict.faults[0].kind.as_str()), (4, "clock-bump"));
 }
 
 #[test]
 fn a_kind_of_operation_that_never_succeeds_during_faults() {
     let mut story = fine();
-    story
-        .start(1, "pause", &["n1"])
-        .add_fail(0, "set-0", 2)
-        .read(0, "set-0", &[1])
-        .stop(1, "pause");
+    story.start(1, "pause", &["n1"]).add_fail(0, "set-0", 2).read(0, "set-0", &[1]).stop(1, "pause");
     sole_reason(&story, "No `add` of `set` succeeded while faults were active.");
     let verdict = judged(&story);
-    let add = verdict
-        .statistics
-        .iter()
-        .find(|found| found.f == "add")
-        .expect("adds were counted");
-    assert_eq!(
-        (add.availability_in_faults(), add.availability_outside_faults()),
-        (Some(0.0), Some(1.0))
-    );
+    let add = verdict.statistics.iter().find(|found| found.f == "add").expect("adds were counted");
+    assert_eq!((add.availability_in_faults(), add.availability_outside_faults()), (Some(0.0), Some(1.0)));
 }
 
 #[test]
@@ -149,29 +109,17 @@ fn a_torn_history_did_not_finish() {
     let mut history = fine().history();
     history.torn = Some(5);
     let verdict = check(&history, &Options::default());
-    assert_eq!(
-        verdict.reasons,
-        ["The history ends in the middle of line 5: the run did not finish."]
-    );
+    assert_eq!(verdict.reasons, ["The history ends in the middle of line 5: the run did not finish."]);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
 }
 
 #[test]
 fn active_means_overlapping() {
     let mut story = Story::new("set");
-    story
-        .at(9)
-        .start(1, "pause", &[])
-        .at(19)
-        .stop(1, "pause")
-        .at(29)
-        .start(2, "pause", &[]);
+    story.at(9).start(1, "pause", &[]).at(19).stop(1, "pause").at(29).start(2, "pause", &[]);
     let faults = findings(&story.history());
     let active = |from: u64, to: u64| active_between(&faults, from * 1_000_000, to * 1_000_000);
-    assert_eq!(
-        (active(0, 9), active(0, 10), active(20, 21), active(21, 29)),
-        (vec![], vec![1], vec![1], vec![])
-    );
+    assert_eq!((active(0, 9), active(0, 10), active(20, 21), active(21, 29)), (vec![], vec![1], vec![1], vec![]));
     assert_eq!((active(15, 99), active(50, 60)), (vec![1, 2], vec![2]));
     let windows = Windows::new(&faults);
     assert_eq!(
@@ -183,12 +131,7 @@ fn active_means_overlapping() {
 #[test]
 fn overlapping_windows_merge() {
     let mut story = Story::new("set");
-    story
-        .start(1, "pause", &[])
-        .start(2, "kill", &[])
-        .stop(2, "kill")
-        .at(99)
-        .stop(1, "pause");
+    story.start(1, "pause", &[]).start(2, "kill", &[]).stop(2, "kill").at(99).stop(1, "pause");
     assert!(Windows::new(&findings(&story.history())).contain(50_000_000));
 }
 
@@ -201,13 +144,9 @@ fn latencies_are_exact_quantiles_of_what_succeeded() {
         story.complete(0, EventType::Ok, "add", "set-0", json!(value));
     }
     story.at(90_000_000).invoke(0, "add", "set-0", json!(-1)).at(99_000_000);
-    story
-        .complete(0, EventType::Fail, "add", "set-0", json!(-1))
-        .invoke(1, "add", "set-0", json!(-2));
+    story.complete(0, EventType::Fail, "add", "set-0", json!(-1)).invoke(1, "add", "set-0", json!(-2));
     let verdict = judged(&story);
-    let [add] = verdict.statistics.as_slice() else {
-        panic!("one function: {verdict:#?}")
-    };
+    let [add] = verdict.statistics.as_slice() else { panic!("one function: {verdict:#?}") };
     assert_eq!((add.ok, add.fail, add.info, add.workload.as_str()), (1000, 1, 1, "set"));
     assert_eq!((add.latency_p50_ms, add.latency_p99_ms), (500.0, 990.0));
     assert_eq!((add.latency_p999_ms, add.latency_max_ms), (999.0, 1000.0));

@@ -10,9 +10,7 @@ const READ: &str = r#"{"index":0,"time":5,"process":3,"type":"invoke","f":"read"
 const DONE: &str = r#"{"index":1,"time":6,"process":3,"type":"ok","f":"read","key":"k","value":[1]}"#;
 
 fn error(lines: &[&str]) -> String {
-    History::parse(&lines.join("\n"))
-        .expect_err("this is no history")
-        .to_string()
+    History::parse(&lines.join("\n")).expect_err("this is no history").to_string()
 }
 
 fn with(line: &str, changes: &[(&str, &str)]) -> String {
@@ -28,24 +26,12 @@ fn lines_become_events_and_operations() {
     let open = with(READ, &[("\"index\":0", "\"index\":3")]);
     let history = History::parse(&format!("{READ}\n\n{DONE}\n{nemesis}\n{open}\n")).expect("a history");
     assert_eq!((history.events.len(), history.torn), (4, None));
-    assert_eq!(
-        (history.events[0].process, history.events[2].process),
-        (Process::Client(3), Process::Nemesis)
-    );
+    assert_eq!((history.events[0].process, history.events[2].process), (Process::Client(3), Process::Nemesis));
     let operations = history.operations();
     assert_eq!(operations.len(), 2);
-    assert_eq!(
-        (operations[0].outcome(), operations[0].latency_ns()),
-        (EventType::Ok, Some(1))
-    );
-    assert_eq!(
-        (operations[0].f(), operations[0].key(), operations[0].phase()),
-        ("read", Some("k"), Phase::Main)
-    );
-    assert_eq!(
-        (operations[1].outcome(), operations[1].latency_ns()),
-        (EventType::Info, None)
-    );
+    assert_eq!((operations[0].outcome(), operations[0].latency_ns()), (EventType::Ok, Some(1)));
+    assert_eq!((operations[0].f(), operations[0].key(), operations[0].phase()), ("read", Some("k"), Phase::Main));
+    assert_eq!((operations[1].outcome(), operations[1].latency_ns()), (EventType::Info, None));
 }
 
 #[test]
@@ -70,15 +56,9 @@ fn a_torn_last_line_is_told_and_left_out() {
 
 #[test]
 fn a_broken_line_in_the_middle_is_an_error_with_its_place() {
-    assert_eq!(
-        error(&[&READ[..20], DONE]),
-        "line 1, column 20: not an event: EOF while parsing a value"
-    );
+    assert_eq!(error(&[&READ[..20], DONE]), "line 1, column 20: not an event: EOF while parsing a value");
     let found = error(&[&with(READ, &[("invoke", "begin")]), DONE]);
-    assert!(
-        found.starts_with("line 1, column 46: not an event: unknown variant `begin`"),
-        "{found}"
-    );
+    assert!(found.starts_with("line 1, column 46: not an event: unknown variant `begin`"), "{found}");
     let found = error(&[&with(READ, &[("3", "-3")])]);
     assert!(found.contains("expected a process number or \"nemesis\""), "{found}");
     assert!(error(&[r#"{"index":0}"#]).contains("missing field `time`"));
@@ -103,20 +83,11 @@ fn indices_have_no_gaps_and_no_duplicates() {
 #[test]
 fn processes_do_one_thing_at_a_time() {
     let first = with(DONE, &[("\"index\":1", "\"index\":0")]);
-    assert_eq!(
-        error(&[&first]),
-        "line 1: process 3 completes `read` that it never invoked"
-    );
+    assert_eq!(error(&[&first]), "line 1: process 3 completes `read` that it never invoked");
     let other = with(DONE, &[("read", "write")]);
-    assert_eq!(
-        error(&[READ, &other]),
-        "line 2: process 3 completes `write`, but what it invoked at line 1 is `read`"
-    );
+    assert_eq!(error(&[READ, &other]), "line 2: process 3 completes `write`, but what it invoked at line 1 is `read`");
     let second = with(READ, &[("\"index\":0", "\"index\":1")]);
-    assert_eq!(
-        error(&[READ, &second]),
-        "line 2: process 3 invokes `read` while its operation of line 1 is open"
-    );
+    assert_eq!(error(&[READ, &second]), "line 2: process 3 invokes `read` while its operation of line 1 is open");
     let info = with(DONE, &[("\"ok\"", "\"info\"")]);
     let third = with(READ, &[("\"index\":0", "\"index\":2")]);
     assert_eq!(
@@ -130,10 +101,7 @@ fn processes_do_one_thing_at_a_time() {
 #[test]
 fn an_endless_line_is_refused() {
     let endless = std::io::BufReader::new(std::io::Read::take(std::io::repeat(b' '), LINE_BYTES_MAX + 9));
-    assert!(matches!(
-        History::read(endless),
-        Err(HistoryError::LineTooLong { line: 1 })
-    ));
+    assert!(matches!(History::read(endless), Err(HistoryError::LineTooLong { line: 1 })));
 }
 
 #[test]
@@ -198,7 +166,8 @@ prop_compose! {
     }
 }
 
-/// Turns any events into a well-formed history: whoever has nothing open invokes, whoever has ended becomes somebody else.
+/// Turns any events into a well-formed history: whoever has nothing open invokes, whoever has ended becomes somebody
+/// else.
 fn well_formed(events: Vec<Event>) -> History {
     let mut open: std::collections::BTreeMap<u64, String> = Default::default();
     let mut generation = [0; 5];

@@ -26,11 +26,7 @@ pub struct Story {
 
 impl Story {
     pub fn new(workload: &'static str) -> Self {
-        Self {
-            recorder: MemoryRecorder::new(),
-            workload,
-            time_ms: 0,
-        }
+        Self { recorder: MemoryRecorder::new(), workload, time_ms: 0 }
     }
 
     pub fn history(&self) -> History {
@@ -77,8 +73,7 @@ impl Story {
     }
 
     fn operation(&mut self, process: u64, kind: EventType, f: &str, key: &str, value: i64) -> &mut Self {
-        self.invoke(process, f, key, json!(value))
-            .complete(process, kind, f, key, json!(value))
+        self.invoke(process, f, key, json!(value)).complete(process, kind, f, key, json!(value))
     }
 
     pub fn add(&mut self, process: u64, key: &str, value: i64) -> &mut Self {
@@ -112,8 +107,7 @@ impl Story {
     }
 
     pub fn read(&mut self, process: u64, key: &str, elements: &[i64]) -> &mut Self {
-        self.invoke(process, "read", key, Value::Null)
-            .complete(process, EventType::Ok, "read", key, json!(elements))
+        self.invoke(process, "read", key, Value::Null).complete(process, EventType::Ok, "read", key, json!(elements))
     }
 
     /// A read of the given phase through node n`node`, by a process of its own. `Err` records a `fail`.
@@ -127,9 +121,7 @@ impl Story {
             let mut event = self.client(process, kind, "read", key, value);
             event.phase = phase;
             event.error = error.clone().filter(|_| kind == EventType::Fail);
-            event
-                .extra
-                .extend(round.map(|round| ("round".to_owned(), json!(round))));
+            event.extra.extend(round.map(|round| ("round".to_owned(), json!(round))));
             self.recorder.record(event);
         }
     }
@@ -146,10 +138,7 @@ impl Story {
 
     /// A replica that holds these versions: identity and value.
     pub fn replica(&mut self, round: u64, node: u64, key: &str, versions: &[(&str, Value)]) -> &mut Self {
-        let versions: Vec<Value> = versions
-            .iter()
-            .map(|(id, value)| json!({"id": id, "value": value}))
-            .collect();
+        let versions: Vec<Value> = versions.iter().map(|(id, value)| json!({"id": id, "value": value})).collect();
         self.phased(Phase::Replica, Some(round), node, key, Ok(json!(versions)));
         self
     }
@@ -166,17 +155,11 @@ impl Story {
     }
 
     pub fn start(&mut self, fault: u64, kind: &str, nodes: &[&str]) -> &mut Self {
-        self.nemesis(
-            &format!("start-{kind}"),
-            json!({"fault": fault, "detail": nodes.join(" "), "nodes": nodes}),
-        )
+        self.nemesis(&format!("start-{kind}"), json!({"fault": fault, "detail": nodes.join(" "), "nodes": nodes}))
     }
 
     pub fn stop(&mut self, fault: u64, kind: &str) -> &mut Self {
-        self.nemesis(
-            &format!("stop-{kind}"),
-            json!({"fault": fault, "proved": true, "evidence": "seen"}),
-        )
+        self.nemesis(&format!("stop-{kind}"), json!({"fault": fault, "proved": true, "evidence": "seen"}))
     }
 
     pub fn heal(&mut self) -> &mut Self {
@@ -195,35 +178,21 @@ impl Story {
 
     /// One property of the only workload, where one of concurrent writes wins.
     pub fn result_one_wins(&self, property: Property) -> PropertyResult {
-        result(
-            check(&self.history(), &claiming_all(ConcurrentWrites::OneWins)),
-            property,
-        )
+        result(check(&self.history(), &claiming_all(ConcurrentWrites::OneWins)), property)
     }
 }
 
 pub fn claiming_all(concurrent_writes: ConcurrentWrites) -> Options {
-    Options {
-        claims: Property::ALL.into(),
-        concurrent_writes,
-        ..Options::default()
-    }
+    Options { claims: Property::ALL.into(), concurrent_writes, ..Options::default() }
 }
 
 fn result(verdict: Verdict, property: Property) -> PropertyResult {
-    verdict
-        .properties
-        .into_iter()
-        .find(|found| found.property == property)
-        .expect("every workload has every property")
+    verdict.properties.into_iter().find(|found| found.property == property).expect("every workload has every property")
 }
 
 impl PropertyResult {
     pub(super) fn figure(&self, name: &str) -> f64 {
-        *self
-            .figures
-            .get(name)
-            .unwrap_or_else(|| panic!("no figure {name} in {:?}", self.figures))
+        *self.figures.get(name).unwrap_or_else(|| panic!("no figure {name} in {:?}", self.figures))
     }
 
     pub(super) fn kinds(&self) -> Vec<&str> {

@@ -9,11 +9,7 @@ const RYW: Property = Property::ReadYourWrites;
 #[test]
 fn own_writes_are_seen() {
     let mut story = Story::new("set");
-    story
-        .add(0, "set-0", 1)
-        .read(0, "set-0", &[1])
-        .add(0, "set-0", 2)
-        .read(0, "set-0", &[1, 2]);
+    story.add(0, "set-0", 1).read(0, "set-0", &[1]).add(0, "set-0", 2).read(0, "set-0", &[1, 2]);
     let found = story.result(RYW);
     found.is_valid();
     assert_eq!((found.figure("reads-judged"), found.figure("violations")), (2.0, 0.0));
@@ -22,11 +18,7 @@ fn own_writes_are_seen() {
 #[test]
 fn a_stale_read_is_explained() {
     let mut story = Story::new("set");
-    story
-        .add(3, "set-0", 1)
-        .add(3, "set-0", 2)
-        .add(3, "set-0", 3)
-        .read(3, "set-0", &[3]);
+    story.add(3, "set-0", 1).add(3, "set-0", 2).add(3, "set-0", 3).read(3, "set-0", &[3]);
     let found = story.result(RYW);
     let anomaly = found.sole(Outcome::Invalid, "stale-read");
     assert_eq!(
@@ -34,21 +26,17 @@ fn a_stale_read_is_explained() {
         "process 3 read set-0 through n4 at 0.008 s and did not see its own add 2 to set-0, acknowledged by n4 at 0.004 s, \
          nor 1 of its earlier writes"
     );
-    assert_eq!(
-        (anomaly.events.as_slice(), anomaly.process),
-        (&[2, 3, 6, 7][..], Some(3))
-    );
+    assert_eq!((anomaly.events.as_slice(), anomaly.process), (&[2, 3, 6, 7][..], Some(3)));
 }
 
 #[test]
 fn nothing_is_owed_to_others_nor_for_other_keys_nor_by_other_phases() {
     let mut story = Story::new("set");
-    story
-        .add(0, "set-0", 1)
-        .read(1, "set-0", &[])
-        .read(0, "set-1", &[])
-        .read(0, "set-0", &[1])
-        .final_read(1, "set-0", &[]);
+    story.add(0, "set-0", 1).read(1, "set-0", &[]).read(0, "set-1", &[]).read(0, "set-0", &[1]).final_read(
+        1,
+        "set-0",
+        &[],
+    );
     let found = story.result(RYW);
     found.is_valid();
     assert_eq!(found.figure("reads-judged"), 1.0);
@@ -57,11 +45,7 @@ fn nothing_is_owed_to_others_nor_for_other_keys_nor_by_other_phases() {
 #[test]
 fn only_acknowledged_writes_are_owed() {
     let mut story = Story::new("set");
-    story
-        .add(0, "set-0", 1)
-        .add_fail(0, "set-0", 2)
-        .read(0, "set-0", &[1])
-        .add_info(0, "set-0", 3);
+    story.add(0, "set-0", 1).add_fail(0, "set-0", 2).read(0, "set-0", &[1]).add_info(0, "set-0", 3);
     story.result(RYW).is_valid();
 }
 
@@ -69,18 +53,13 @@ fn only_acknowledged_writes_are_owed() {
 fn a_read_before_the_write_is_not_judged() {
     let mut story = Story::new("set");
     story.read(0, "set-0", &[]).add(0, "set-0", 1);
-    story
-        .result(RYW)
-        .is_inconclusive("no process read a key after its own acknowledged write");
+    story.result(RYW).is_inconclusive("no process read a key after its own acknowledged write");
 }
 
 #[test]
 fn something_causally_newer_will_do_for_a_register() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write_ok(1, "register-0", 2, &[1])
-        .read(0, "register-0", &[2]);
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[1]).read(0, "register-0", &[2]);
     story.result(RYW).is_valid();
     story.result_one_wins(RYW).is_valid();
 }
@@ -88,10 +67,7 @@ fn something_causally_newer_will_do_for_a_register() {
 #[test]
 fn something_concurrent_will_do_only_where_one_wins() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write_ok(1, "register-0", 2, &[])
-        .read(0, "register-0", &[2]);
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[]).read(0, "register-0", &[2]);
     story.result(RYW).sole(Outcome::Invalid, "stale-read");
     story.result_one_wins(RYW).is_valid();
 }
@@ -99,10 +75,7 @@ fn something_concurrent_will_do_only_where_one_wins() {
 #[test]
 fn something_older_never_will() {
     let mut story = Story::new("register");
-    story
-        .write_ok(1, "register-0", 1, &[])
-        .write_ok(0, "register-0", 2, &[1])
-        .read(0, "register-0", &[1]);
+    story.write_ok(1, "register-0", 1, &[]).write_ok(0, "register-0", 2, &[1]).read(0, "register-0", &[1]);
     story.result(RYW).sole(Outcome::Invalid, "stale-read");
     story.result_one_wins(RYW).sole(Outcome::Invalid, "stale-read");
     let mut story = Story::new("register");
@@ -113,9 +86,7 @@ fn something_older_never_will() {
 #[test]
 fn a_past_that_nobody_told_leaves_the_read_undecided() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write(1, EventType::Info, "register-0", 2, None);
+    story.write_ok(0, "register-0", 1, &[]).write(1, EventType::Info, "register-0", 2, None);
     story.read(0, "register-0", &[2]);
     let found = story.result(RYW);
     found.is_inconclusive("1 reads returned a write whose outcome and past nobody told");
@@ -128,20 +99,10 @@ fn misses_add_up_over_more_writes_than_fit_a_block() {
     for value in 0..200 {
         story.add(0, "set-0", value);
     }
-    story
-        .read(0, "set-0", &[7, 70, 190])
-        .read(0, "set-0", &(0..200).collect::<Vec<_>>());
+    story.read(0, "set-0", &[7, 70, 190]).read(0, "set-0", &(0..200).collect::<Vec<_>>());
     let found = story.result(RYW);
     let anomaly = found.sole(Outcome::Invalid, "stale-read");
-    assert!(
-        anomaly.explanation.contains("its own add 199"),
-        "{}",
-        anomaly.explanation
-    );
-    assert!(
-        anomaly.explanation.ends_with("nor 196 of its earlier writes"),
-        "{}",
-        anomaly.explanation
-    );
+    assert!(anomaly.explanation.contains("its own add 199"), "{}", anomaly.explanation);
+    assert!(anomaly.explanation.ends_with("nor 196 of its earlier writes"), "{}", anomaly.explanation);
     assert_eq!(found.figure("reads-judged"), 2.0);
 }

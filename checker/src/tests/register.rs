@@ -9,10 +9,7 @@ const LOST: Property = Property::NoLostWrites;
 #[test]
 fn a_write_that_was_seen_and_replaced_is_recovered() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write_ok(1, "register-0", 2, &[1])
-        .write_ok(0, "register-0", 3, &[2]);
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[1]).write_ok(0, "register-0", 3, &[2]);
     story.final_read(1, "register-0", &[3]);
     let found = story.result(LOST);
     found.is_valid();
@@ -22,23 +19,11 @@ fn a_write_that_was_seen_and_replaced_is_recovered() {
 #[test]
 fn a_concurrent_write_has_to_stay_where_siblings_are_kept() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write_ok(1, "register-0", 2, &[])
-        .final_read(1, "register-0", &[2]);
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[]).final_read(1, "register-0", &[2]);
     let found = story.result(LOST);
     let anomaly = found.sole(Outcome::Invalid, "lost-write");
-    assert!(
-        anomaly.explanation.starts_with("write 1 to register-0"),
-        "{}",
-        anomaly.explanation
-    );
-    assert!(
-        anomaly
-            .explanation
-            .contains("neither in, nor replaced by, any of all 1 final reads"),
-        "{found:#?}"
-    );
+    assert!(anomaly.explanation.starts_with("write 1 to register-0"), "{}", anomaly.explanation);
+    assert!(anomaly.explanation.contains("neither in, nor replaced by, any of all 1 final reads"), "{found:#?}");
     story.final_read(2, "register-0", &[1, 2]);
     assert_eq!(story.result(LOST).kinds(), ["stale-write"]);
 }
@@ -46,35 +31,19 @@ fn a_concurrent_write_has_to_stay_where_siblings_are_kept() {
 #[test]
 fn a_concurrent_write_may_be_overwritten_where_one_wins() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write_ok(1, "register-0", 2, &[])
-        .final_read(1, "register-0", &[2]);
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[]).final_read(1, "register-0", &[2]);
     let found = story.result_one_wins(LOST);
     found.is_valid();
-    assert_eq!(
-        (
-            found.figure("overwritten"),
-            found.figure("recovered"),
-            found.figure("lost")
-        ),
-        (1.0, 1.0, 0.0)
-    );
+    assert_eq!((found.figure("overwritten"), found.figure("recovered"), found.figure("lost")), (1.0, 1.0, 0.0));
 }
 
 #[test]
 fn where_one_wins_a_write_is_lost_if_only_older_ones_are_read() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write_ok(1, "register-0", 2, &[1])
-        .write_ok(1, "register-0", 3, &[2]);
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[1]).write_ok(1, "register-0", 3, &[2]);
     story.final_read(1, "register-0", &[1]);
     let found = story.result_one_wins(LOST);
-    assert_eq!(
-        (found.outcome, found.kinds()),
-        (Outcome::Invalid, vec!["lost-write", "lost-write"])
-    );
+    assert_eq!((found.outcome, found.kinds()), (Outcome::Invalid, vec!["lost-write", "lost-write"]));
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).final_read(1, "register-0", &[]);
     story.result_one_wins(LOST).sole(Outcome::Invalid, "lost-write");
@@ -90,24 +59,17 @@ fn a_set_keeps_its_elements_even_where_one_wins() {
 #[test]
 fn a_past_that_nobody_told_leaves_a_write_undecided() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write(1, EventType::Info, "register-0", 2, None);
+    story.write_ok(0, "register-0", 1, &[]).write(1, EventType::Info, "register-0", 2, None);
     story.final_read(1, "register-0", &[2]);
     let found = story.result(LOST);
     found.is_inconclusive("1 may have been replaced by a write whose outcome and past nobody told");
-    assert_eq!(
-        (found.figure("undecided"), found.figure("recovered-unacknowledged")),
-        (1.0, 1.0)
-    );
+    assert_eq!((found.figure("undecided"), found.figure("recovered-unacknowledged")), (1.0, 1.0));
 }
 
 #[test]
 fn an_unacknowledged_write_that_tells_its_past_is_as_good_as_any() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[])
-        .write(1, EventType::Info, "register-0", 2, Some(&[1]));
+    story.write_ok(0, "register-0", 1, &[]).write(1, EventType::Info, "register-0", 2, Some(&[1]));
     story.final_read(1, "register-0", &[2]);
     story.result(LOST).is_valid();
 }
@@ -115,9 +77,7 @@ fn an_unacknowledged_write_that_tells_its_past_is_as_good_as_any() {
 #[test]
 fn a_past_that_nobody_told_cannot_hold_what_came_later() {
     let mut story = Story::new("register");
-    story
-        .write(1, EventType::Info, "register-0", 1, None)
-        .write_ok(0, "register-0", 2, &[]);
+    story.write(1, EventType::Info, "register-0", 1, None).write_ok(0, "register-0", 2, &[]);
     story.final_read(1, "register-0", &[1]);
     story.result(LOST).sole(Outcome::Invalid, "lost-write");
 }
@@ -125,10 +85,7 @@ fn a_past_that_nobody_told_cannot_hold_what_came_later() {
 #[test]
 fn a_past_that_runs_in_a_circle_breaks_nothing() {
     let mut story = Story::new("register");
-    story
-        .write_ok(0, "register-0", 1, &[2])
-        .write_ok(1, "register-0", 2, &[1, 2])
-        .final_read(1, "register-0", &[2]);
+    story.write_ok(0, "register-0", 1, &[2]).write_ok(1, "register-0", 2, &[1, 2]).final_read(1, "register-0", &[2]);
     story.result(LOST).is_valid();
 }
 

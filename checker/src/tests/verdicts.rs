@@ -10,18 +10,12 @@ use crate::{ConcurrentWrites, Options, check};
 /// Loses a write of the set, has nothing to say of convergence, and is otherwise fine.
 fn lossy() -> Story {
     let mut story = Story::new("set");
-    story
-        .add(0, "set-0", 1)
-        .read(0, "set-0", &[1])
-        .final_read(1, "set-0", &[]);
+    story.add(0, "set-0", 1).read(0, "set-0", &[1]).final_read(1, "set-0", &[]);
     story
 }
 
 fn claiming(claims: &[Property]) -> Options {
-    Options {
-        claims: claims.iter().copied().collect(),
-        ..Options::default()
-    }
+    Options { claims: claims.iter().copied().collect(), ..Options::default() }
 }
 
 #[test]
@@ -30,10 +24,7 @@ fn only_what_is_claimed_counts() {
     let verdict = check(&history, &claiming(&[Property::ReadYourWrites, Property::Durability]));
     assert_eq!((verdict.outcome, verdict.reasons.as_slice()), (Outcome::Valid, &[][..]));
     let lost = &verdict.properties[0];
-    assert_eq!(
-        (lost.property, lost.claimed, lost.outcome),
-        (Property::NoLostWrites, false, Outcome::Invalid)
-    );
+    assert_eq!((lost.property, lost.claimed, lost.outcome), (Property::NoLostWrites, false, Outcome::Invalid));
 }
 
 #[test]
@@ -55,10 +46,7 @@ fn a_claim_that_is_broken_or_undecided_is_a_reason_the_worst_first() {
 #[test]
 fn each_workload_is_judged_by_itself() {
     let mut story = lossy();
-    story
-        .workload("register")
-        .write_ok(0, "register-0", 1, &[])
-        .final_read(1, "register-0", &[1]);
+    story.workload("register").write_ok(0, "register-0", 1, &[]).final_read(1, "register-0", &[1]);
     let verdict = check(&story.history(), &claiming(&[Property::NoLostWrites]));
     let outcomes: Vec<_> = verdict
         .properties
@@ -72,15 +60,10 @@ fn each_workload_is_judged_by_itself() {
 #[test]
 fn a_claim_of_one_model_binds_no_other() {
     let mut story = lossy();
-    let lost = |model| Options {
-        claims_of_model: BTreeSet::from([(Property::NoLostWrites, model)]),
-        ..Options::default()
-    };
+    let lost =
+        |model| Options { claims_of_model: BTreeSet::from([(Property::NoLostWrites, model)]), ..Options::default() };
     assert_eq!(check(&story.history(), &lost(Model::Set)).outcome, Outcome::Invalid);
-    assert_eq!(
-        check(&story.heal().history(), &lost(Model::Register)).outcome,
-        Outcome::Valid
-    );
+    assert_eq!(check(&story.heal().history(), &lost(Model::Register)).outcome, Outcome::Valid);
 }
 
 #[test]
@@ -95,17 +78,8 @@ fn operations_without_a_workload_need_a_model() {
         verdict.reasons,
         ["3 operations name no workload; say by which model they are to be judged: set, register, cart."]
     );
-    let verdict = check(
-        &history,
-        &Options {
-            default_model: Some(Model::Set),
-            ..claiming(&[Property::NoLostWrites])
-        },
-    );
-    assert_eq!(
-        (verdict.outcome, verdict.properties[0].workload.as_deref()),
-        (Outcome::Invalid, Some("set"))
-    );
+    let verdict = check(&history, &Options { default_model: Some(Model::Set), ..claiming(&[Property::NoLostWrites]) });
+    assert_eq!((verdict.outcome, verdict.properties[0].workload.as_deref()), (Outcome::Invalid, Some("set")));
     assert_eq!(verdict.statistics[0].workload, "set");
 }
 
@@ -115,18 +89,8 @@ fn an_unknown_workload_is_not_judged_silently() {
     story.add(0, "bank-0", 1).final_read(1, "bank-0", &[]);
     let verdict = check(&story.history(), &Options::default());
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    assert!(
-        verdict.reasons[0].contains("`bank` are not judged"),
-        "{:?}",
-        verdict.reasons
-    );
-    let verdict = check(
-        &story.history(),
-        &Options {
-            default_model: Some(Model::Set),
-            ..Options::default()
-        },
-    );
+    assert!(verdict.reasons[0].contains("`bank` are not judged"), "{:?}", verdict.reasons);
+    let verdict = check(&story.history(), &Options { default_model: Some(Model::Set), ..Options::default() });
     assert_eq!(verdict.properties[0].workload.as_deref(), Some("bank"));
 }
 
@@ -146,11 +110,7 @@ fn a_malformed_history_in_memory_is_inconclusive() {
     history.events.remove(0);
     let verdict = check(&history, &claiming(&Property::ALL));
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    assert!(
-        verdict.reasons[0].starts_with("The history is malformed: line 1: index 1"),
-        "{:?}",
-        verdict.reasons
-    );
+    assert!(verdict.reasons[0].starts_with("The history is malformed: line 1: index 1"), "{:?}", verdict.reasons);
 }
 
 #[test]
@@ -160,10 +120,7 @@ fn names_are_read_back() {
         assert!(!model.about().is_empty());
     }
     let error = "queue".parse::<Model>().expect_err("there is no queue");
-    assert_eq!(
-        error.to_string(),
-        "unknown model 'queue': known are set, register, cart"
-    );
+    assert_eq!(error.to_string(), "unknown model 'queue': known are set, register, cart");
     for property in Property::ALL {
         assert_eq!(property.name().parse(), Ok(property));
     }
@@ -178,23 +135,11 @@ fn long_history() -> Story {
         let (process, key) = (step as u64 % 10, (step / 3) as usize % 5);
         let past: Vec<i64> = latest[key].into_iter().collect();
         match step % 6 {
-            0 => drop(
-                story
-                    .workload("register")
-                    .write_ok(process, &format!("register-{key}"), step, &past),
-            ),
-            1 | 3 => drop(
-                story
-                    .workload("register")
-                    .read(process, &format!("register-{key}"), &past),
-            ),
+            0 => drop(story.workload("register").write_ok(process, &format!("register-{key}"), step, &past)),
+            1 | 3 => drop(story.workload("register").read(process, &format!("register-{key}"), &past)),
             2 if elements[key].len() < 100 => drop(story.workload("set").add(process, &format!("set-{key}"), step)),
             4 => drop(story.workload("cart").add(process, &format!("cart-{key}"), step)),
-            _ => drop(
-                story
-                    .workload("set")
-                    .read(process, &format!("set-{key}"), &elements[key]),
-            ),
+            _ => drop(story.workload("set").read(process, &format!("set-{key}"), &elements[key])),
         }
         match step % 6 {
             0 if step % 7 != 0 => latest[key] = Some(step),
@@ -204,12 +149,8 @@ fn long_history() -> Story {
     }
     for key in 0..5 {
         let register: Vec<i64> = latest[key].into_iter().collect();
-        story
-            .workload("register")
-            .final_read(1, &format!("register-{key}"), &register);
-        story
-            .workload("set")
-            .final_read(1, &format!("set-{key}"), &elements[key]);
+        story.workload("register").final_read(1, &format!("register-{key}"), &register);
+        story.workload("set").final_read(1, &format!("set-{key}"), &elements[key]);
     }
     story
 }
@@ -238,18 +179,12 @@ fn a_verdict_is_read_back() {
     story.start(1, "kill", &["n1"]).stop(1, "kill");
     let verdict = story.verdict();
     let text = serde_json::to_string_pretty(&verdict).expect("a verdict serialises");
-    assert_eq!(
-        serde_json::from_str::<Verdict>(&text).expect("what was written can be read"),
-        verdict
-    );
+    assert_eq!(serde_json::from_str::<Verdict>(&text).expect("what was written can be read"), verdict);
 }
 
 #[test]
 fn nothing_is_claimed_by_default() {
     let options = Options::default();
     assert_eq!((options.claims, options.anomalies_max), (BTreeSet::new(), 20));
-    assert_eq!(
-        (options.concurrent_writes, options.default_model),
-        (ConcurrentWrites::Kept, None)
-    );
+    assert_eq!((options.concurrent_writes, options.default_model), (ConcurrentWrites::Kept, None));
 }

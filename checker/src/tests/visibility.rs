@@ -43,11 +43,7 @@ fn strictly_before(key: &KeyFacts<'_>, write: u32) -> BTreeSet<u32> {
 fn sees(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites, write: u32, read: usize) -> Seen {
     let read = &key.reads[read];
     if model != Model::Register {
-        return if read.listed.contains(&write) {
-            Seen::Yes
-        } else {
-            Seen::Missed
-        };
+        return if read.listed.contains(&write) { Seen::Yes } else { Seen::Missed };
     }
     let shown = reachable(key, &read.listed);
     let before = strictly_before(key, write);
@@ -67,11 +63,7 @@ fn sees(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites, write: u
 
 fn fate(key: &KeyFacts<'_>, seen: &[Seen], write: usize) -> Fate {
     let reads = 0..key.reads.len();
-    let after = |read: &usize| {
-        key.writes[write]
-            .must_stay()
-            .is_some_and(|index| index < key.reads[*read].invoked())
-    };
+    let after = |read: &usize| key.writes[write].must_stay().is_some_and(|index| index < key.reads[*read].invoked());
     let finals = |wanted| key.finals.iter().filter(|read| seen[**read] == wanted).count();
     Fate {
         last_seen: reads.clone().filter(|read| seen[*read] == Seen::Yes).max(),
@@ -79,21 +71,14 @@ fn fate(key: &KeyFacts<'_>, seen: &[Seen], write: usize) -> Fate {
             .filter(|read| seen[*read] == Seen::Missed)
             .filter(after)
             .min_by_key(|read| key.reads[*read].completed()),
-        finals: FinalSight {
-            seen: finals(Seen::Yes),
-            missed: finals(Seen::Missed),
-        },
+        finals: FinalSight { seen: finals(Seen::Yes), missed: finals(Seen::Missed) },
     }
 }
 
 /// Compares everything that the analysis of a key tells.
 fn compare(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites) -> Result<(), TestCaseError> {
     let table: Vec<Vec<Seen>> = (0..key.writes.len())
-        .map(|write| {
-            (0..key.reads.len())
-                .map(|read| sees(key, model, concurrent, write as u32, read))
-                .collect()
-        })
+        .map(|write| (0..key.reads.len()).map(|read| sees(key, model, concurrent, write as u32, read)).collect())
         .collect();
     for (write, seen) in table.iter().enumerate() {
         prop_assert_eq!(
@@ -106,22 +91,11 @@ fn compare(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites) -> Re
     for (position, read) in key.reads.iter().enumerate() {
         let own: Vec<usize> = (0..key.writes.len())
             .filter(|write| key.writes[*write].operation.process == read.operation.process)
-            .filter(|write| {
-                key.writes[*write]
-                    .must_stay()
-                    .is_some_and(|index| index < read.invoked())
-            })
+            .filter(|write| key.writes[*write].must_stay().is_some_and(|index| index < read.invoked()))
             .filter(|_| read.operation.phase() == Phase::Main)
             .collect();
-        let missed: Vec<usize> = own
-            .iter()
-            .copied()
-            .filter(|write| table[*write][position] == Seen::Missed)
-            .collect();
-        let expected = missed.last().map(|latest| OwnMiss {
-            latest: *latest,
-            count: missed.len() as u32,
-        });
+        let missed: Vec<usize> = own.iter().copied().filter(|write| table[*write][position] == Seen::Missed).collect();
+        let expected = missed.last().map(|latest| OwnMiss { latest: *latest, count: missed.len() as u32 });
         prop_assert_eq!(key.analysis.own_missed.get(&position).copied(), expected);
         prop_assert_eq!(key.analysis.own_judged[position], !own.is_empty());
         let undecided = model == Model::Register
@@ -194,13 +168,7 @@ struct Teller {
 impl Teller {
     fn tell(model: Model, steps: &[Step], finals: &[Vec<i64>]) -> Story {
         let story = Story::new(model.name());
-        let mut teller = Self {
-            story,
-            model,
-            next: 0,
-            open: [None, None, None, None],
-            generation: [0; 4],
-        };
+        let mut teller = Self { story, model, next: 0, open: [None, None, None, None], generation: [0; 4] };
         for step in steps {
             teller.step(step);
         }
@@ -213,22 +181,14 @@ impl Teller {
 
     /// Values counted back from the next; the next ones count too, which makes cycles.
     fn values(&self, back: &[i64]) -> Vec<i64> {
-        back.iter()
-            .map(|back| self.next + 1 - back)
-            .filter(|value| *value >= 0 && *value < self.next)
-            .collect()
+        back.iter().map(|back| self.next + 1 - back).filter(|value| *value >= 0 && *value < self.next).collect()
     }
 
     fn begin(&mut self, worker: u64, f: &'static str, argument: serde_json::Value, shows: Vec<i64>) {
         if self.open[worker as usize].is_none() {
             let process = worker + 4 * self.generation[worker as usize];
             self.story.invoke(process, f, "k", argument.clone());
-            self.open[worker as usize] = Some(Open {
-                process,
-                f,
-                argument,
-                shows,
-            });
+            self.open[worker as usize] = Some(Open { process, f, argument, shows });
         }
     }
 
@@ -236,11 +196,7 @@ impl Teller {
         match step {
             Step::Write { process, back } => {
                 if self.open[*process as usize].is_none() {
-                    let shows = back
-                        .iter()
-                        .map(|back| self.next + 2 - back)
-                        .filter(|value| *value >= 0)
-                        .collect();
+                    let shows = back.iter().map(|back| self.next + 2 - back).filter(|value| *value >= 0).collect();
                     self.begin(*process, self.model.write_function(), json!(self.next), shows);
                     self.next += 1;
                 }
@@ -259,13 +215,7 @@ impl Teller {
     }
 
     fn complete(&mut self, worker: usize, kind: EventType, tells: bool) {
-        let Some(Open {
-            process,
-            f,
-            argument,
-            shows,
-        }) = self.open[worker].take()
-        else {
+        let Some(Open { process, f, argument, shows }) = self.open[worker].take() else {
             return;
         };
         match (f, tells) {
@@ -301,8 +251,8 @@ proptest! {
         }
     }
 
-    /// Without siblings, without unknown outcomes, and with every write replacing the one before it, a register's last write
-    /// is all that has to be read.
+    /// Without siblings, without unknown outcomes, and with every write replacing the one before it, a register's
+    /// last write is all that has to be read.
     #[test]
     fn without_siblings_a_register_is_a_single_value(writes in 1_i64..200, read in 0_i64..200) {
         prop_assume!(read < writes);

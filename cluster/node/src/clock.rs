@@ -7,8 +7,8 @@
 //!   believed wall = real wall + offset_ns + drift_ppm * (monotonic now - since) / 1,000,000
 //! ```
 //!
-//! It is read each time the node asks for the time. A read that meets a half-done write does not match the checksum and is
-//! done again. Only this node's own clock goes through here, so two nodes of one machine can disagree.
+//! It is read each time the node asks for the time. A read that meets a half-done write does not match the checksum
+//! and is done again. Only this node's own clock goes through here, so two nodes of one machine can disagree.
 
 use std::fs::File;
 use std::io;
@@ -61,9 +61,7 @@ impl Clock {
     /// # Errors
     /// When the file cannot be opened, or is no sound clock file.
     pub fn open(fd: Option<i32>) -> Result<Self, ClockError> {
-        let bend = fd
-            .map(|fd| ClockFile::open(Path::new(&format!("/proc/self/fd/{fd}"))))
-            .transpose()?;
+        let bend = fd.map(|fd| ClockFile::open(Path::new(&format!("/proc/self/fd/{fd}")))).transpose()?;
         let clock = Self { bend };
         clock.now()?;
         Ok(clock)
@@ -92,9 +90,7 @@ fn monotonic_ns() -> Result<u64, ClockError> {
 
 fn wall_ns() -> Result<i64, ClockError> {
     let now = clock_gettime(ClockId::CLOCK_REALTIME)?;
-    Ok(saturate(
-        i128::from(now.tv_sec()) * 1_000_000_000 + i128::from(now.tv_nsec()),
-    ))
+    Ok(saturate(i128::from(now.tv_sec()) * 1_000_000_000 + i128::from(now.tv_nsec())))
 }
 
 /// How the wall clock is bent.
@@ -136,14 +132,8 @@ struct ClockFile {
 
 impl ClockFile {
     fn open(path: &Path) -> Result<Self, ClockError> {
-        let file = File::open(path).map_err(|source| ClockError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-        })
+        let file = File::open(path).map_err(|source| ClockError::Io { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file })
     }
 
     fn read(&self) -> Result<Bend, ClockError> {
@@ -153,19 +143,12 @@ impl ClockFile {
             }
             std::thread::yield_now();
         }
-        Err(ClockError::Torn {
-            path: self.path.clone(),
-        })
+        Err(ClockError::Torn { path: self.path.clone() })
     }
 
     fn read_once(&self) -> Result<Option<Bend>, ClockError> {
         let mut bytes = [0; FILE_BYTES];
-        self.file
-            .read_exact_at(&mut bytes, 0)
-            .map_err(|source| ClockError::Io {
-                path: self.path.clone(),
-                source,
-            })?;
+        self.file.read_exact_at(&mut bytes, 0).map_err(|source| ClockError::Io { path: self.path.clone(), source })?;
         let (words, _) = bytes.as_chunks::<8>();
         let &[magic, offset, drift, since, checksum] = words else {
             return Err(ClockError::Foreign(self.path.clone()));
@@ -188,9 +171,7 @@ mod tests {
 
     fn file_bytes(bend: Bend) -> [u8; FILE_BYTES] {
         let values = [bend.offset_ns, bend.drift_ppm, bend.since_monotonic_ns];
-        let sum = values
-            .iter()
-            .fold(0u64, |sum, value| sum.wrapping_add(value.cast_unsigned()));
+        let sum = values.iter().fold(0u64, |sum, value| sum.wrapping_add(value.cast_unsigned()));
         let mut bytes = [0; FILE_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
         for (place, value) in bytes[8..32].chunks_mut(8).zip(values) {
@@ -209,20 +190,14 @@ mod tests {
     #[test]
     fn without_a_file_the_wall_clock_is_the_real_one() {
         let now = Clock::open(None).expect("a clock").now().expect("the time");
-        let real = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("after 1970");
+        let real = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         assert!((i128::from(now.wall_ns) - real.as_nanos() as i128).abs() < 60_000_000_000);
     }
 
     #[test]
     fn an_inherited_descriptor_bends_the_clock_and_can_be_bent_again() {
         let hour_ns = 3_600_000_000_000;
-        let mut bend = Bend {
-            offset_ns: hour_ns,
-            drift_ppm: 0,
-            since_monotonic_ns: 0,
-        };
+        let mut bend = Bend { offset_ns: hour_ns, drift_ppm: 0, since_monotonic_ns: 0 };
         let file = clock_file(&file_bytes(bend));
         let clock = Clock::open(Some(file.as_file().as_raw_fd())).expect("a clock");
         let ahead = clock.now().expect("the time").wall_ns - wall_ns().expect("the time");
@@ -235,48 +210,31 @@ mod tests {
 
     #[test]
     fn a_fast_clock_gains_its_parts_in_a_million() {
-        let bend = Bend {
-            offset_ns: 5,
-            drift_ppm: 100,
-            since_monotonic_ns: 1_000_000_000,
-        };
+        let bend = Bend { offset_ns: 5, drift_ppm: 100, since_monotonic_ns: 1_000_000_000 };
         assert_eq!(bend.apply(10, 2_000_000_000), 10 + 5 + 100_000);
-        let slow = Bend {
-            drift_ppm: -100,
-            ..bend
-        };
+        let slow = Bend { drift_ppm: -100, ..bend };
         assert_eq!(slow.apply(10, 2_000_000_000), 10 + 5 - 100_000);
     }
 
     #[test]
     fn a_file_left_torn_foreign_or_short_is_an_error() {
-        let mut bytes = file_bytes(Bend {
-            offset_ns: 1,
-            drift_ppm: 2,
-            since_monotonic_ns: 3,
-        });
+        let mut bytes = file_bytes(Bend { offset_ns: 1, drift_ppm: 2, since_monotonic_ns: 3 });
         bytes[8] ^= 1;
         let torn = clock_file(&bytes);
-        assert!(matches!(
-            Clock::open(Some(torn.as_file().as_raw_fd())),
-            Err(ClockError::Torn { .. })
-        ));
+        assert!(matches!(Clock::open(Some(torn.as_file().as_raw_fd())), Err(ClockError::Torn { .. })));
         let foreign = clock_file(&[0; FILE_BYTES]);
-        assert!(matches!(
-            Clock::open(Some(foreign.as_file().as_raw_fd())),
-            Err(ClockError::Foreign(_))
-        ));
+        assert!(matches!(Clock::open(Some(foreign.as_file().as_raw_fd())), Err(ClockError::Foreign(_))));
         let short = clock_file(&MAGIC);
-        assert!(matches!(
-            Clock::open(Some(short.as_file().as_raw_fd())),
-            Err(ClockError::Io { .. })
-        ));
+        assert!(matches!(Clock::open(Some(short.as_file().as_raw_fd())), Err(ClockError::Io { .. })));
         assert!(matches!(Clock::open(Some(-1)), Err(ClockError::Io { .. })));
     }
 
     proptest! {
         #[test]
-        fn every_bend_is_read_back(offset_ns in any::<i64>(), drift_ppm in any::<i64>(), since_monotonic_ns in any::<i64>(), real in any::<i64>(), mono in any::<u64>()) {
+        fn every_bend_is_read_back(
+            offset_ns in any::<i64>(), drift_ppm in any::<i64>(), since_monotonic_ns in any::<i64>(),
+            real in any::<i64>(), mono in any::<u64>(),
+        ) {
             let bend = Bend { offset_ns, drift_ppm, since_monotonic_ns };
             let file = clock_file(&file_bytes(bend));
             prop_assert_eq!(ClockFile::open(file.path())?.read()?, bend);

@@ -38,17 +38,11 @@ const SLEEP_MAX: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(crate) enum Call {
     /// A request for the core.
-    Request {
-        request: Request,
-        answer: oneshot::Sender<Reply>,
-    },
+    Request { request: Request, answer: oneshot::Sender<Reply> },
     /// For `/status`.
     Status(oneshot::Sender<StatusAnswer>),
     /// For `/ring`.
-    Preference {
-        key: Vec<u8>,
-        answer: oneshot::Sender<Vec<NodeId>>,
-    },
+    Preference { key: Vec<u8>, answer: oneshot::Sender<Vec<NodeId>> },
     /// For `/metrics`.
     Metrics(oneshot::Sender<MetricsAnswer>),
 }
@@ -98,15 +92,7 @@ struct Taken {
 impl Driver {
     /// A driver for a node that has just started, with the effects of its start.
     pub(crate) fn new(node: Node, effects: Vec<Effect>, wiring: Wiring) -> Self {
-        Self {
-            node,
-            wiring,
-            effects,
-            timer_at_ns: None,
-            waiting: BTreeMap::new(),
-            next_request: 0,
-            persisted: None,
-        }
+        Self { node, wiring, effects, timer_at_ns: None, waiting: BTreeMap::new(), next_request: 0, persisted: None }
     }
 
     /// Serves until something fatal happens.
@@ -119,8 +105,7 @@ impl Driver {
             let now = self.wiring.clock.now()?;
             self.handle_persisted(now)?;
             for (from, message) in taken.messages.drain(..) {
-                self.node
-                    .handle(now, Input::Message { from, message }, &mut self.effects);
+                self.node.handle(now, Input::Message { from, message }, &mut self.effects);
             }
             for call in taken.calls.drain(..) {
                 self.handle_call(now, call);
@@ -199,20 +184,13 @@ impl Driver {
             Call::Status(answer) => {
                 let links = self.wiring.outbound.values();
                 let connected = links.map(|link| (link.name.clone(), link.connected())).collect();
-                let _ = answer.send(StatusAnswer {
-                    status: self.node.status(),
-                    now,
-                    connected,
-                });
+                let _ = answer.send(StatusAnswer { status: self.node.status(), now, connected });
             }
             Call::Preference { key, answer } => {
                 let _ = answer.send(self.node.preference_list(&key));
             }
             Call::Metrics(answer) => {
-                let _ = answer.send(MetricsAnswer {
-                    core: self.node.metrics(),
-                    depths: self.depths(),
-                });
+                let _ = answer.send(MetricsAnswer { core: self.node.metrics(), depths: self.depths() });
             }
         }
     }
@@ -225,15 +203,9 @@ impl Driver {
             ("persists", batches.max_capacity() - batches.capacity()),
             ("replies", self.waiting.len()),
         ];
-        let own = own.map(|(queue, waiting)| QueueDepth {
-            queue: queue.to_owned(),
-            waiting: waiting as u64,
-        });
+        let own = own.map(|(queue, waiting)| QueueDepth { queue: queue.to_owned(), waiting: waiting as u64 });
         let links = self.wiring.outbound.values();
-        let links = links.map(|link| QueueDepth {
-            queue: format!("to-{}", link.name),
-            waiting: link.waiting(),
-        });
+        let links = links.map(|link| QueueDepth { queue: format!("to-{}", link.name), waiting: link.waiting() });
         own.into_iter().chain(links).collect()
     }
 

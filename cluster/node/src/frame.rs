@@ -7,9 +7,9 @@
 //!   └────────┴───┴────────┴──────────────┘   crc32: of the payload, u32 little-endian
 //! ```
 //!
-//! The payload is postcard. The first frame of a connection is a [`Hello`]; every later one is a message of the core. A reader
-//! believes nothing: the version first (a later version may mean the rest differently), then the length, before any memory
-//! is taken for it, then the checksum, then the payload, which must be used up to its last byte.
+//! The payload is postcard. The first frame of a connection is a [`Hello`]; every later one is a message of the core.
+//! A reader believes nothing: the version first (a later version may mean the rest differently), then the length,
+//! before any memory is taken for it, then the checksum, then the payload, which must be used up to its last byte.
 
 use bytes::{Buf, Bytes, BytesMut};
 use cluster_core::api::NodeId;
@@ -123,20 +123,12 @@ mod tests {
     use super::*;
 
     fn frames(values: &[Vec<u8>]) -> Vec<u8> {
-        values
-            .iter()
-            .flat_map(|value| encode(value).expect("a small value fits"))
-            .collect()
+        values.iter().flat_map(|value| encode(value).expect("a small value fits")).collect()
     }
 
     #[test]
     fn the_bytes_on_the_wire_are_fixed() {
-        let hello = Hello {
-            cluster: 7,
-            from: NodeId(2),
-            version_min: 1,
-            version_max: 1,
-        };
+        let hello = Hello { cluster: 7, from: NodeId(2), version_min: 1, version_max: 1 };
         let payload = [7, 2, 1, 1];
         let mut expected = vec![4, 0, 0, 0, 1];
         expected.extend(crc32fast::hash(&payload).to_le_bytes());
@@ -186,7 +178,9 @@ mod tests {
         }
 
         #[test]
-        fn one_changed_payload_byte_is_noticed(value in prop::collection::vec(any::<u8>(), 1..100), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        fn one_changed_payload_byte_is_noticed(
+            value in prop::collection::vec(any::<u8>(), 1..100), at in any::<prop::sample::Index>(), bit in 0u8..8,
+        ) {
             let mut frame = encode(&value)?;
             let at = HEADER_BYTES + at.index(frame.len() - HEADER_BYTES);
             frame[at] ^= 1 << bit;

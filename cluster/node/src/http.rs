@@ -7,9 +7,10 @@
 //! | `GET /local/{key}` | what this node alone holds |
 //! | `GET /status`, `/ring/{key}`, `/metrics` | the node itself |
 //!
-//! A key is the rest of the path, percent-decoded, any bytes. The context travels in the header `X-Dynamo-Context`, both ways. Quorums are
-//! overridden by `?n=&r=&w=`; all three must be numbers, though a read has no use for `w` and a write none for `r`.
-//! Everything else is an error with the body `{"error": "...", "happened": "no" | "maybe"}`: 400, 408, 413, 503, 504.
+//! A key is the rest of the path, percent-decoded, any bytes. The context travels in the header `X-Dynamo-Context`,
+//! both ways. Quorums are overridden by `?n=&r=&w=`; all three must be numbers, though a read has no use for `w` and
+//! a write none for `r`. Everything else is an error with the body `{"error": "...", "happened": "no" | "maybe"}`:
+//! 400, 408, 413, 503, 504.
 
 mod answer;
 mod body;
@@ -81,10 +82,7 @@ impl Api {
     }
 
     fn name_of(&self, node: NodeId) -> String {
-        self.names
-            .get(usize::from(node.0))
-            .cloned()
-            .unwrap_or_else(|| node.0.to_string())
+        self.names.get(usize::from(node.0)).cloned().unwrap_or_else(|| node.0.to_string())
     }
 }
 
@@ -131,19 +129,9 @@ fn overrides(parsed: ParsedOverrides) -> Result<Overrides, Problem> {
 fn key_of(uri: &Uri) -> Result<Vec<u8>, Problem> {
     let encoded = uri.path().splitn(3, '/').nth(2).unwrap_or_default();
     let escapes = encoded.split('%').skip(1);
-    let sound = |escape: &str| {
-        escape
-            .as_bytes()
-            .iter()
-            .take(2)
-            .filter(|byte| byte.is_ascii_hexdigit())
-            .count()
-            == 2
-    };
+    let sound = |escape: &str| escape.as_bytes().iter().take(2).filter(|byte| byte.is_ascii_hexdigit()).count() == 2;
     if !escapes.into_iter().all(sound) {
-        return Err(Problem::bad_request(
-            "the key has a % that is not followed by two hexadecimal digits".to_owned(),
-        ));
+        return Err(Problem::bad_request("the key has a % that is not followed by two hexadecimal digits".to_owned()));
     }
     Ok(percent_decode_str(encoded).collect())
 }
@@ -168,14 +156,7 @@ fn context_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 async fn read(State(api): State<Arc<Api>>, uri: Uri, parsed: ParsedOverrides) -> Response {
     timed(&api, Method::Get, async {
         let Overrides { n, r, .. } = overrides(parsed)?;
-        answer::read(
-            api.request(CoreRequest::Get {
-                key: key_of(&uri)?,
-                r,
-                n,
-            })
-            .await?,
-        )
+        answer::read(api.request(CoreRequest::Get { key: key_of(&uri)?, r, n }).await?)
     })
     .await
 }
@@ -190,10 +171,7 @@ async fn write(State(api): State<Arc<Api>>, uri: Uri, parsed: ParsedOverrides, r
 }
 
 async fn delete(State(api): State<Arc<Api>>, uri: Uri, parsed: ParsedOverrides, headers: HeaderMap) -> Response {
-    timed(&api, Method::Delete, async {
-        put(&api, &uri, parsed, context_of(&headers)?, None).await
-    })
-    .await
+    timed(&api, Method::Delete, async { put(&api, &uri, parsed, context_of(&headers)?, None).await }).await
 }
 
 async fn put(
@@ -204,16 +182,7 @@ async fn put(
     value: Option<Vec<u8>>,
 ) -> Result<Response, Problem> {
     let Overrides { n, w, .. } = overrides(parsed)?;
-    answer::write(
-        api.request(CoreRequest::Put {
-            key: key_of(uri)?,
-            value,
-            context,
-            w,
-            n,
-        })
-        .await?,
-    )
+    answer::write(api.request(CoreRequest::Put { key: key_of(uri)?, value, context, w, n }).await?)
 }
 
 async fn local(State(api): State<Arc<Api>>, uri: Uri) -> Response {
@@ -227,10 +196,7 @@ async fn ring(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Problem
     let key = key_of(&uri)?;
     let preference = api.ask(|answer| Call::Preference { key, answer }, false).await?;
     let preference: Vec<String> = preference.into_iter().map(|node| api.name_of(node)).collect();
-    Ok(answer::json(
-        StatusCode::OK,
-        &serde_json::json!({ "preference": preference, "replicas": api.replicas }),
-    ))
+    Ok(answer::json(StatusCode::OK, &serde_json::json!({ "preference": preference, "replicas": api.replicas })))
 }
 
 async fn status(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
@@ -280,10 +246,7 @@ mod tests {
         headers.append(CONTEXT, "def".parse().expect("text"));
         assert!(context_of(&headers).is_err());
         headers.clear();
-        headers.append(
-            CONTEXT,
-            axum::http::HeaderValue::from_bytes(&[200]).expect("obscure, but a header"),
-        );
+        headers.append(CONTEXT, axum::http::HeaderValue::from_bytes(&[200]).expect("obscure, but a header"));
         assert!(context_of(&headers).is_err());
     }
 
@@ -299,21 +262,13 @@ mod tests {
     }
 
     fn some_put() -> CoreRequest {
-        CoreRequest::Put {
-            key: b"k".to_vec(),
-            value: None,
-            context: None,
-            w: None,
-            n: None,
-        }
+        CoreRequest::Put { key: b"k".to_vec(), value: None, context: None, w: None, n: None }
     }
 
     async fn page(problem: Problem) -> (u16, String) {
         let response = problem.into_response();
         let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), 1 << 16)
-            .await
-            .expect("a short page");
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.expect("a short page");
         (status, String::from_utf8(body.to_vec()).expect("text"))
     }
 
@@ -321,14 +276,12 @@ mod tests {
     async fn a_full_queue_refuses_and_an_answer_that_never_comes_is_unknown() {
         let (calls, mut waiting) = mpsc::channel(1);
         let api = api(calls);
-        let (first, second) = tokio::join!(
-            async { api.request(some_put()).await.expect_err("the driver drops it") },
-            async {
+        let (first, second) =
+            tokio::join!(async { api.request(some_put()).await.expect_err("the driver drops it") }, async {
                 let refused = api.request(some_put()).await.expect_err("the queue is full");
                 drop(waiting.recv().await);
                 refused
-            },
-        );
+            },);
         let (status, body) = page(first).await;
         assert_eq!(status, 504);
         assert!(body.contains(r#""happened":"maybe""#), "{body}");

@@ -7,8 +7,9 @@
 //!                                 └────────┘ ◄── clock (monotonic, and a wall clock that can be bent)
 //! ```
 //!
-//! Nothing of the protocol is decided here. Inputs are handed to the core with the time, and its effects are carried out in order.
-//! [`main_from_stdin`] is the whole process; [`serve`] is the same node inside another program, for tests.
+//! Nothing of the protocol is decided here. Inputs are handed to the core with the time, and its effects are carried
+//! out in order. [`main_from_stdin`] is the whole process; [`serve`] is the same node inside another program, for
+//! tests.
 
 pub mod clock;
 mod driver;

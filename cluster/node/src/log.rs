@@ -26,42 +26,22 @@ struct Window {
 impl Log {
     /// A log for the node called `name`.
     pub fn new(name: &str) -> Self {
-        let window = Window {
-            began: Instant::now(),
-            written: 0,
-            left_out: 0,
-        };
-        Self {
-            name: name.into(),
-            window: Arc::new(Mutex::new(window)),
-        }
+        let window = Window { began: Instant::now(), written: 0, left_out: 0 };
+        Self { name: name.into(), window: Arc::new(Mutex::new(window)) }
     }
 
     /// One line, always.
     pub fn line(&self, what: impl fmt::Display) {
-        let day_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis()
-            % 86_400_000;
+        let day_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() % 86_400_000;
         let (hour, minute, ms) = (day_ms / 3_600_000, day_ms / 60_000 % 60, day_ms % 60_000);
-        let line = format!(
-            "{hour:02}:{minute:02}:{:02}.{:03} {} {what}\n",
-            ms / 1000,
-            ms % 1000,
-            self.name
-        );
+        let line = format!("{hour:02}:{minute:02}:{:02}.{:03} {} {what}\n", ms / 1000, ms % 1000, self.name);
         // A log that cannot be written has no place to be reported, and must not stop the node.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
 
     /// One line, unless too many came of late: what a network does must not fill a disk.
     pub fn limited(&self, what: impl fmt::Display) {
-        let (write, left_out) = self
-            .window
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .admit(Instant::now());
+        let (write, left_out) = self.window.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now());
         if left_out > 0 {
             self.line(format_args!("({left_out} lines about connections were left out)"));
         }
@@ -96,11 +76,7 @@ mod tests {
     #[test]
     fn a_flood_is_cut_and_counted() {
         let began = Instant::now();
-        let mut window = Window {
-            began,
-            written: 0,
-            left_out: 0,
-        };
+        let mut window = Window { began, written: 0, left_out: 0 };
         let written = (0..100).filter(|_| window.admit(began).0).count();
         assert_eq!(written, LINES_MAX as usize);
         assert_eq!(window.admit(began + WINDOW), (true, 80));

@@ -41,16 +41,8 @@ pub(crate) enum Refused {
     Crowded,
 }
 
-pub(crate) const REFUSED: [&str; 8] = [
-    "version",
-    "oversized",
-    "checksum",
-    "payload",
-    "cluster",
-    "sender",
-    "silent",
-    "crowded",
-];
+pub(crate) const REFUSED: [&str; 8] =
+    ["version", "oversized", "checksum", "payload", "cluster", "sender", "silent", "crowded"];
 
 /// Everything counted outside the core; shared by all tasks of a node.
 #[derive(Debug)]
@@ -101,9 +93,7 @@ impl Counters {
 
     /// Refusals by reason.
     pub(crate) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        REFUSED
-            .into_iter()
-            .zip(self.refused.iter().map(|count| count.load(Relaxed)))
+        REFUSED.into_iter().zip(self.refused.iter().map(|count| count.load(Relaxed)))
     }
 }
 
@@ -137,11 +127,7 @@ struct Histogram {
 
 impl Histogram {
     fn new(bounds: &'static [u64]) -> Self {
-        Self {
-            bounds,
-            counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
-            sum: AtomicU64::new(0),
-        }
+        Self { bounds, counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
     }
 
     fn observe(&self, value: u64) {
@@ -164,22 +150,14 @@ pub(crate) struct QueueDepth {
 pub(crate) fn render(core: &[Metric], depths: &[QueueDepth], counters: &Counters) -> String {
     let mut page = Page::default();
     for metric in core {
-        let kind = if metric.name.ends_with("_total") {
-            "counter"
-        } else {
-            "gauge"
-        };
+        let kind = if metric.name.ends_with("_total") { "counter" } else { "gauge" };
         page.head(metric.name, kind, metric.help);
         page.sample(metric.name, "", metric.value);
     }
     page.requests(counters);
     page.storage(counters);
     page.peers(counters);
-    page.head(
-        "dynamo_node_queue_depth",
-        "gauge",
-        "Entries that wait in a bounded queue.",
-    );
+    page.head("dynamo_node_queue_depth", "gauge", "Entries that wait in a bounded queue.");
     for depth in depths {
         page.sample(
             "dynamo_node_queue_depth",
@@ -222,22 +200,10 @@ impl Page {
         let mut total = 0;
         for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(&histogram.counts) {
             total += count.load(Relaxed);
-            self.sample(
-                &format!("{name}_bucket"),
-                &format!("{{{label}{comma}le=\"{bound}\"}}"),
-                total as f64,
-            );
+            self.sample(&format!("{name}_bucket"), &format!("{{{label}{comma}le=\"{bound}\"}}"), total as f64);
         }
-        let braced = if label.is_empty() {
-            String::new()
-        } else {
-            format!("{{{label}}}")
-        };
-        self.sample(
-            &format!("{name}_sum"),
-            &braced,
-            histogram.sum.load(Relaxed) as f64 / unit,
-        );
+        let braced = if label.is_empty() { String::new() } else { format!("{{{label}}}") };
+        self.sample(&format!("{name}_sum"), &braced, histogram.sum.load(Relaxed) as f64 / unit);
         self.sample(&format!("{name}_count"), &braced, total as f64);
     }
 
@@ -247,50 +213,22 @@ impl Page {
         for (method, histogram) in METHODS.iter().zip(&counters.requests) {
             self.histogram(name, &format!("method=\"{method}\""), 1e6, histogram);
         }
-        self.scalar(
-            "dynamo_node_client_connections",
-            "gauge",
-            "Client connections open.",
-            &counters.clients_open,
-        );
+        self.scalar("dynamo_node_client_connections", "gauge", "Client connections open.", &counters.clients_open);
     }
 
     fn storage(&mut self, counters: &Counters) {
-        self.head(
-            "dynamo_node_group_batches",
-            "histogram",
-            "Batches persisted by one synced commit.",
-        );
+        self.head("dynamo_node_group_batches", "histogram", "Batches persisted by one synced commit.");
         self.histogram("dynamo_node_group_batches", "", 1.0, &counters.group_batches);
-        self.head(
-            "dynamo_node_commit_seconds",
-            "histogram",
-            "Duration of a synced commit.",
-        );
+        self.head("dynamo_node_commit_seconds", "histogram", "Duration of a synced commit.");
         self.histogram("dynamo_node_commit_seconds", "", 1e6, &counters.commit_us);
     }
 
     fn peers(&mut self, counters: &Counters) {
         let dropped = "Messages dropped on a full or broken connection.";
-        self.scalar(
-            "dynamo_node_sends_dropped_total",
-            "counter",
-            dropped,
-            &counters.sends_dropped,
-        );
-        self.scalar(
-            "dynamo_node_frames_sent_total",
-            "counter",
-            "Frames written to peers.",
-            &counters.frames_sent,
-        );
+        self.scalar("dynamo_node_sends_dropped_total", "counter", dropped, &counters.sends_dropped);
+        self.scalar("dynamo_node_frames_sent_total", "counter", "Frames written to peers.", &counters.frames_sent);
         let received = "Frames accepted from peers.";
-        self.scalar(
-            "dynamo_node_frames_received_total",
-            "counter",
-            received,
-            &counters.frames_received,
-        );
+        self.scalar("dynamo_node_frames_received_total", "counter", received, &counters.frames_received);
         let inbound = "Connections accepted from peers and open.";
         self.scalar("dynamo_node_peer_connections", "gauge", inbound, &counters.inbound_open);
         let name = "dynamo_node_peer_refused_total";
@@ -313,15 +251,8 @@ mod tests {
         counters.request_served(Method::Put, Duration::from_secs(100));
         counters.group_committed(3, Duration::from_millis(1));
         counters.refuse(Refused::Oversized);
-        let core = [Metric {
-            name: "dynamo_repairs_total",
-            help: "Repairs.",
-            value: 2.0,
-        }];
-        let depths = [QueueDepth {
-            queue: "to \"n2\"".to_owned(),
-            waiting: 4,
-        }];
+        let core = [Metric { name: "dynamo_repairs_total", help: "Repairs.", value: 2.0 }];
+        let depths = [QueueDepth { queue: "to \"n2\"".to_owned(), waiting: 4 }];
         let page = render(&core, &depths, &counters);
         for line in [
             "# HELP dynamo_repairs_total Repairs.\n# TYPE dynamo_repairs_total counter\ndynamo_repairs_total 2",

@@ -48,10 +48,7 @@ pub struct UnknownEngine(pub String);
 impl FromStr for Engine {
     type Err = UnknownEngine;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Engine::ALL
-            .into_iter()
-            .find(|engine| engine.name() == text)
-            .ok_or_else(|| UnknownEngine(text.to_owned()))
+        Engine::ALL.into_iter().find(|engine| engine.name() == text).ok_or_else(|| UnknownEngine(text.to_owned()))
     }
 }
 
@@ -122,11 +119,7 @@ impl NodeOptions {
         if usize::from(id.0) >= nodes {
             return Err(OptionsError::Id { id: id.0, nodes });
         }
-        if let Some(unknown) = self
-            .peers
-            .keys()
-            .find(|peer| **peer == id || usize::from(peer.0) >= nodes)
-        {
+        if let Some(unknown) = self.peers.keys().find(|peer| **peer == id || usize::from(peer.0) >= nodes) {
             return Err(OptionsError::PeerUnknown(unknown.0));
         }
         let missing = self.others().find(|(peer, _)| !self.peers.contains_key(peer));
@@ -138,18 +131,13 @@ impl NodeOptions {
 
     /// This node's name.
     pub fn name(&self) -> &str {
-        self.core
-            .names
-            .get(usize::from(self.core.id.0))
-            .map_or("?", String::as_str)
+        self.core.names.get(usize::from(self.core.id.0)).map_or("?", String::as_str)
     }
 
     /// Every other node.
     fn others(&self) -> impl Iterator<Item = (NodeId, &str)> {
         let names = (0..=u16::MAX).map(NodeId).zip(&self.core.names);
-        names
-            .filter(|(peer, _)| *peer != self.core.id)
-            .map(|(peer, name)| (peer, name.as_str()))
+        names.filter(|(peer, _)| *peer != self.core.id).map(|(peer, name)| (peer, name.as_str()))
     }
 }
 
@@ -175,10 +163,7 @@ mod tests {
             limits: Limits::default(),
             bug: None,
         };
-        let peers = (0..nodes)
-            .filter(|peer| *peer != id)
-            .map(|peer| (NodeId(peer), any_local_port()))
-            .collect();
+        let peers = (0..nodes).filter(|peer| *peer != id).map(|peer| (NodeId(peer), any_local_port())).collect();
         NodeOptions {
             core,
             data_dir: "data".into(),
@@ -195,10 +180,7 @@ mod tests {
     fn options_survive_their_json() {
         let options = options(3, 1);
         let json = serde_json::to_string(&options).expect("serialises");
-        assert!(
-            json.contains(r#""peers":{"0":"127.0.0.1:0","2":"127.0.0.1:0"}"#),
-            "{json}"
-        );
+        assert!(json.contains(r#""peers":{"0":"127.0.0.1:0","2":"127.0.0.1:0"}"#), "{json}");
         assert_eq!(serde_json::from_str::<NodeOptions>(&json).expect("parses"), options);
     }
 
@@ -208,10 +190,7 @@ mod tests {
         let fields = json.as_object_mut().expect("an object");
         fields.retain(|name, _| name == "core" || name == "data_dir");
         let read: NodeOptions = serde_json::from_value(json.clone()).expect("parses");
-        assert_eq!(
-            (read.engine, read.client_listen, read.clock_fd),
-            (Engine::Redb, any_local_port(), None)
-        );
+        assert_eq!((read.engine, read.client_listen, read.clock_fd), (Engine::Redb, any_local_port(), None));
         json["colour"] = "red".into();
         assert!(serde_json::from_value::<NodeOptions>(json).is_err());
     }

@@ -1,8 +1,8 @@
 //! The node as a process of its own, bound to the life of the process that started it.
 //!
-//! The parent writes one line of JSON to standard input and keeps it open; the node answers with one line that says where it
-//! listens. When standard input ends, the parent is gone and so is the node. A node that is stopped (SIGSTOP) cannot read, so the
-//! kernel is asked to kill it as well when its parent dies.
+//! The parent writes one line of JSON to standard input and keeps it open; the node answers with one line that says
+//! where it listens. When standard input ends, the parent is gone and so is the node. A node that is stopped
+//! (SIGSTOP) cannot read, so the kernel is asked to kill it as well when its parent dies.
 
 use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
@@ -45,8 +45,9 @@ enum ProcessError {
     Node(#[from] NodeError),
 }
 
-/// One node as a process: the options from the first line of standard input, the addresses as one line on standard output. Serves
-/// until standard input ends (exit code 0) or something fatal happens (exit code 1, and why on standard error).
+/// One node as a process: the options from the first line of standard input, the addresses as one line on standard
+/// output. Serves until standard input ends (exit code 0) or something fatal happens (exit code 1, and why on
+/// standard error).
 pub fn main_from_stdin() -> ExitCode {
     let mut log = Log::new("node");
     match run(&mut log) {
@@ -68,16 +69,10 @@ fn run(log: &mut Log) -> Result<(), ProcessError> {
     }
     exit_with_stdin().map_err(ProcessError::Runtime)?;
     // One thread: five nodes share the machine, and the core is one task anyway. Storage has its own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(ProcessError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProcessError::Runtime)?;
     runtime.block_on(async {
         let mut node = serve(options).await?;
-        answer(&Ready {
-            client: node.client_address(),
-            peer: node.peer_address(),
-        })?;
+        answer(&Ready { client: node.client_address(), peer: node.peer_address() })?;
         Err(node.wait().await.into())
     })
 }
@@ -85,19 +80,15 @@ fn run(log: &mut Log) -> Result<(), ProcessError> {
 fn read_options() -> Result<NodeOptions, ProcessError> {
     let mut line = String::new();
     let mut stdin = io::stdin().lock().take(OPTIONS_BYTES_MAX);
-    stdin
-        .read_line(&mut line)
-        .map_err(|error| ProcessError::Options(error.to_string()))?;
+    stdin.read_line(&mut line).map_err(|error| ProcessError::Options(error.to_string()))?;
     if !line.ends_with('\n') {
-        return Err(ProcessError::Options(format!(
-            "one line of JSON was expected, and {} bytes came",
-            line.len()
-        )));
+        return Err(ProcessError::Options(format!("one line of JSON was expected, and {} bytes came", line.len())));
     }
     serde_json::from_str(&line).map_err(|error| ProcessError::Options(error.to_string()))
 }
 
-/// Ends the process, from a thread of its own, when standard input does. Nothing is lost: what was acknowledged is durable.
+/// Ends the process, from a thread of its own, when standard input does. Nothing is lost: what was acknowledged is
+/// durable.
 fn exit_with_stdin() -> io::Result<()> {
     std::thread::Builder::new().name("stdin".to_owned()).spawn(|| {
         let mut ignored = [0; 256];
@@ -116,8 +107,5 @@ fn answer(ready: &Ready) -> Result<(), ProcessError> {
     let mut line = serde_json::to_string(ready).map_err(|error| ProcessError::Answer(error.into()))?;
     line.push('\n');
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(line.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(ProcessError::Answer)
+    stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()).map_err(ProcessError::Answer)
 }

@@ -74,15 +74,9 @@ impl Listeners {
     /// # Errors
     /// [`NodeError::Listen`].
     pub async fn bind(client: SocketAddr, peer: SocketAddr) -> Result<Self, NodeError> {
-        let bind = async |address| {
-            TcpListener::bind(address)
-                .await
-                .map_err(|source| NodeError::Listen { address, source })
-        };
-        Ok(Self {
-            client: bind(client).await?,
-            peer: bind(peer).await?,
-        })
+        let bind =
+            async |address| TcpListener::bind(address).await.map_err(|source| NodeError::Listen { address, source });
+        Ok(Self { client: bind(client).await?, peer: bind(peer).await? })
     }
 
     /// Where clients and where peers will be served.
@@ -173,41 +167,18 @@ pub async fn serve_with(
         .map_err(|error| NodeError::Core(error.to_string()))?;
     let (storage, thread) = storage::spawn(engine, Arc::clone(&counters)).map_err(NodeError::Resource)?;
 
-    let identity = Identity {
-        id: options.core.id,
-        names: options.core.names.clone(),
-        cluster: options.core.ring_seed,
-    };
+    let identity = Identity { id: options.core.id, names: options.core.names.clone(), cluster: options.core.ring_seed };
     let mut tasks = JoinSet::new();
     let outbound = dial_peers(&options, &identity, &counters, &log, &mut tasks);
     let (messages, messages_in) = mpsc::channel(MESSAGES_MAX);
     let (calls, calls_in) = mpsc::channel(CALLS_MAX);
-    let wiring = Wiring {
-        clock,
-        messages: messages_in,
-        calls: calls_in,
-        storage,
-        outbound,
-    };
+    let wiring = Wiring { clock, messages: messages_in, calls: calls_in, storage, outbound };
     tasks.spawn(Driver::new(node, effects, wiring).run());
-    let acceptor = Acceptor {
-        identity,
-        messages,
-        counters: Arc::clone(&counters),
-        log: log.clone(),
-    };
+    let acceptor = Acceptor { identity, messages, counters: Arc::clone(&counters), log: log.clone() };
     tasks.spawn(forever(acceptor.run(listeners.peer)));
     tasks.spawn(forever(serve_clients(&options, listeners.client, calls, counters)));
-    log.line(format_args!(
-        "started: clients at {client}, peers at {peer}, {row_count} rows from {}",
-        options.engine
-    ));
-    Ok(NodeHandle {
-        client,
-        peer,
-        tasks,
-        storage: thread,
-    })
+    log.line(format_args!("started: clients at {client}, peers at {peer}, {row_count} rows from {}", options.engine));
+    Ok(NodeHandle { client, peer, tasks, storage: thread })
 }
 
 fn dial_peers(

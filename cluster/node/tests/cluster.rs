@@ -24,27 +24,16 @@ async fn three_nodes_hold_what_any_one_was_given() {
     }
     for (number, client) in clients.iter().enumerate() {
         let value = format!("from {number}");
-        assert_eq!(
-            client.put(&format!("/kv/key-{number}"), None, value.as_bytes()).await,
-            204
-        );
+        assert_eq!(client.put(&format!("/kv/key-{number}"), None, value.as_bytes()).await, 204);
     }
     for number in 0..3 {
         for client in &clients {
-            let value = client
-                .get(&format!("/kv/key-{number}"))
-                .await
-                .text()
-                .await
-                .expect("text");
+            let value = client.get(&format!("/kv/key-{number}")).await.text().await.expect("text");
             assert_eq!(value, format!("from {number}"));
         }
         let path = format!("/local/key-{number}");
-        let first = clients[0]
-            .until(&path, |page| {
-                page["versions"].as_array().is_some_and(|list| list.len() == 1)
-            })
-            .await;
+        let first =
+            clients[0].until(&path, |page| page["versions"].as_array().is_some_and(|list| list.len() == 1)).await;
         for client in &clients[1..] {
             client.until(&path, |page| *page == first).await;
         }
@@ -62,27 +51,17 @@ async fn a_node_that_was_down_is_dialled_again_and_catches_up() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut nodes = cluster(2, 1, dir.path()).await;
     let clients: Vec<Http> = nodes.iter().map(Http::to).collect();
-    clients[0]
-        .until("/status", |page| page["connections"]["outbound"]["n2"] == true)
-        .await;
+    clients[0].until("/status", |page| page["connections"]["outbound"]["n2"] == true).await;
     let second = nodes.pop().expect("two nodes");
     let (client_address, peer_address) = (second.client_address(), second.peer_address());
     second.shutdown().await;
-    clients[0]
-        .until("/status", |page| page["connections"]["outbound"]["n2"] == false)
-        .await;
+    clients[0].until("/status", |page| page["connections"]["outbound"]["n2"] == false).await;
     let mut options = options(2, 1, 1, dir.path());
     options.peers.insert(NodeId(0), nodes[0].peer_address());
-    let sockets = Listeners::bind(client_address, peer_address)
-        .await
-        .expect("the same ports");
+    let sockets = Listeners::bind(client_address, peer_address).await.expect("the same ports");
     let _again = serve_on(options, sockets).await.expect("the node starts again");
-    clients[0]
-        .until("/status", |page| page["connections"]["outbound"]["n2"] == true)
-        .await;
-    clients[0]
-        .until("/status", |page| page["peers"] == serde_json::json!([["n2", true]]))
-        .await;
+    clients[0].until("/status", |page| page["connections"]["outbound"]["n2"] == true).await;
+    clients[0].until("/status", |page| page["peers"] == serde_json::json!([["n2", true]])).await;
 }
 
 #[tokio::test]
@@ -101,11 +80,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
         assert_eq!(response.status(), 200, "{key}");
         let context = context_of(&response);
         assert_eq!(response.text().await.expect("text"), *key);
-        assert_eq!(
-            http.put(key, Some(&context), b"2").await,
-            204,
-            "a context outlives the node that gave it"
-        );
+        assert_eq!(http.put(key, Some(&context), b"2").await, 204, "a context outlives the node that gave it");
     }
 }
 
@@ -130,9 +105,7 @@ async fn a_node_refuses_another_nodes_disk() {
     node.shutdown().await;
     let mut options = options(1, 0, 1, dir.path());
     options.core.ring_seed = 43;
-    let error = serve_on(options, listeners().await)
-        .await
-        .expect_err("it belongs to another ring");
+    let error = serve_on(options, listeners().await).await.expect_err("it belongs to another ring");
     assert!(matches!(error, NodeError::Core(_)), "{error}");
 }
 
@@ -143,9 +116,7 @@ async fn a_node_believes_its_bent_clock_at_once() {
     let bend = |offset_ns: i64| {
         let checksum = offset_ns.cast_unsigned() ^ 0x9E37_79B9_7F4A_7C15;
         let words = [offset_ns.to_le_bytes(), [0; 8], [0; 8], checksum.to_le_bytes()];
-        file.as_file()
-            .write_all_at(&[b"DSNSCLK1".to_vec(), words.concat()].concat(), 0)
-            .expect("forty bytes");
+        file.as_file().write_all_at(&[b"DSNSCLK1".to_vec(), words.concat()].concat(), 0).expect("forty bytes");
     };
     bend(0);
     let mut options = options(1, 0, 1, dir.path());

@@ -24,12 +24,7 @@ async fn a_value_is_put_read_and_deleted() {
     assert_eq!(response.headers()["content-type"], "application/octet-stream");
     let context = context_of(&response);
     assert_eq!(response.bytes().await.expect("a body").as_ref(), b"green\0\xff");
-    assert_eq!(
-        http.send(Method::DELETE, "/kv/tea", Some(&context), Vec::new())
-            .await
-            .status(),
-        204
-    );
+    assert_eq!(http.send(Method::DELETE, "/kv/tea", Some(&context), Vec::new()).await.status(), 204);
     let gone = http.get("/kv/tea").await;
     assert_eq!(gone.status(), 404);
     let past = context_of(&gone);
@@ -38,10 +33,7 @@ async fn a_value_is_put_read_and_deleted() {
         204,
         "the tombstone's context is good for a new write"
     );
-    assert_eq!(
-        http.get("/kv/tea").await.bytes().await.expect("a body").as_ref(),
-        b"black"
-    );
+    assert_eq!(http.get("/kv/tea").await.bytes().await.expect("a body").as_ref(), b"black");
 }
 
 #[tokio::test]
@@ -66,13 +58,7 @@ async fn a_key_is_any_bytes_and_an_empty_value_is_a_value() {
     let (_node, http) = one_node(dir.path()).await;
     assert_eq!(http.put("/kv/%00%ff%2f", None, b"").await, 204);
     let response = http.get("/kv/%00%FF%2F").await;
-    assert_eq!(
-        (
-            response.status().as_u16(),
-            response.bytes().await.expect("a body").len()
-        ),
-        (200, 0)
-    );
+    assert_eq!((response.status().as_u16(), response.bytes().await.expect("a body").len()), (200, 0));
     assert_eq!(http.get("/kv/%00%ff").await.status(), 404);
 }
 
@@ -119,11 +105,7 @@ async fn a_value_of_the_limit_is_stored_and_a_larger_one_refused() {
     assert_eq!(json_of(refused).await["happened"], "no");
     assert_eq!(http.get("/kv/b").await.status(), 404);
     assert_eq!(http.get("/kv/a").await.bytes().await.expect("a body").len(), 1 << 16);
-    let announced = talk(
-        http.address,
-        b"PUT /kv/c HTTP/1.1\r\nhost: n1\r\ncontent-length: 99999999999\r\n\r\n",
-    )
-    .await;
+    let announced = talk(http.address, b"PUT /kv/c HTTP/1.1\r\nhost: n1\r\ncontent-length: 99999999999\r\n\r\n").await;
     assert!(announced.starts_with(b"HTTP/1.1 413"), "{}", announced.escape_ascii());
 }
 
@@ -133,18 +115,11 @@ async fn a_half_sent_request_is_cut_and_holds_nobody_up() {
     let (_node, http) = one_node(dir.path()).await;
     let (head, body, garbage, ()) = tokio::join!(
         talk(http.address, b"PUT /kv/a HTTP/1.1\r\nhost"),
-        talk(
-            http.address,
-            b"PUT /kv/a HTTP/1.1\r\nhost: n1\r\ncontent-length: 10\r\n\r\nhalf"
-        ),
+        talk(http.address, b"PUT /kv/a HTTP/1.1\r\nhost: n1\r\ncontent-length: 10\r\n\r\nhalf"),
         talk(http.address, b"\x16\x03\x01\x02\x00 certainly not HTTP\r\n\r\n"),
         async { assert_eq!(http.put("/kv/b", None, b"1").await, 204) },
     );
-    assert!(
-        head.is_empty() || head.starts_with(b"HTTP/1.1 408"),
-        "{}",
-        head.escape_ascii()
-    );
+    assert!(head.is_empty() || head.starts_with(b"HTTP/1.1 408"), "{}", head.escape_ascii());
     assert!(body.starts_with(b"HTTP/1.1 408"), "{}", body.escape_ascii());
     assert!(garbage.starts_with(b"HTTP/1.1 400"), "{}", garbage.escape_ascii());
     assert_eq!(http.get("/kv/a").await.status(), 404, "half a value is no value");
@@ -159,15 +134,9 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
         let request = format!("PUT /kv/key-{number} HTTP/1.1\r\nhost: n1\r\ncontent-length: 1\r\n\r\nx");
         stream.write_all(request.as_bytes()).await.expect("sends");
     }
-    http.until("/status", |page| {
-        page["requests"] == 0 && page["connections"]["clients"] == 1
-    })
-    .await;
+    http.until("/status", |page| page["requests"] == 0 && page["connections"]["clients"] == 1).await;
     let metrics = http.get("/metrics").await.text().await.expect("text");
-    assert!(
-        metrics.contains("dynamo_node_queue_depth{queue=\"replies\"} 0\n"),
-        "{metrics}"
-    );
+    assert!(metrics.contains("dynamo_node_queue_depth{queue=\"replies\"} 0\n"), "{metrics}");
 }
 
 #[tokio::test]
@@ -225,12 +194,7 @@ async fn a_tombstone_is_seen_where_it_lies() {
     assert_eq!(http.json("/local/tea").await["versions"], serde_json::json!([]));
     assert_eq!(http.put("/kv/tea", None, b"green").await, 204);
     let context = context_of(&http.get("/kv/tea").await);
-    assert_eq!(
-        http.send(Method::DELETE, "/kv/tea", Some(&context), Vec::new())
-            .await
-            .status(),
-        204
-    );
+    assert_eq!(http.send(Method::DELETE, "/kv/tea", Some(&context), Vec::new()).await.status(), 204);
     let local = http.json("/local/tea").await;
     assert_eq!(local["versions"].as_array().map(Vec::len), Some(1), "{local}");
     assert_eq!(local["versions"][0]["value"], serde_json::Value::Null);
@@ -266,15 +230,10 @@ async fn a_full_disk_ends_the_node_and_the_write_is_not_acknowledged() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let options = options(1, 0, 1, dir.path());
     let engine = Box::new(FullDisk::default());
-    let mut node = serve_with(options, listeners().await, engine)
-        .await
-        .expect("the node starts");
+    let mut node = serve_with(options, listeners().await, engine).await.expect("the node starts");
     let http = Http::to(&node);
     let (error, answer) = tokio::join!(node.wait(), http.put("/kv/tea", None, b"green"));
     assert!(matches!(error, NodeError::Store(_)), "{error}");
-    assert!(
-        error.to_string().starts_with("the store full cannot be written: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("the store full cannot be written: "), "{error}");
     assert_eq!(answer, 504, "it may have happened");
 }

@@ -24,21 +24,12 @@ async fn node_with_a_peer(peer: SocketAddr) -> (tempfile::TempDir, NodeHandle, H
 
 async fn lonely_node() -> (tempfile::TempDir, NodeHandle, Http) {
     // A port that was free a moment ago: nobody answers there, and nothing depends on it.
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a free port")
-        .local_addr()
-        .expect("bound");
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound");
     node_with_a_peer(nobody).await
 }
 
 fn hello() -> Hello {
-    Hello {
-        cluster: 42,
-        from: NodeId(1),
-        version_min: 1,
-        version_max: 1,
-    }
+    Hello { cluster: 42, from: NodeId(1), version_min: 1, version_max: 1 }
 }
 
 fn frame(value: &impl serde::Serialize) -> Vec<u8> {
@@ -50,8 +41,7 @@ fn ping() -> Message {
 }
 
 async fn refused(http: &Http, reason: &str, count: u64) {
-    http.until("/status", |page| page["connections"]["refused"][reason] == count)
-        .await;
+    http.until("/status", |page| page["connections"]["refused"][reason] == count).await;
     assert_eq!(http.put("/kv/still-there", None, b"1").await, 204);
 }
 
@@ -84,40 +74,10 @@ async fn who_is_no_peer_is_refused_by_reason() {
     let (_dir, node, http) = lonely_node().await;
     for (hello, reason, count) in [
         (Hello { cluster: 43, ..hello() }, "cluster", 1),
-        (
-            Hello {
-                from: NodeId(0),
-                ..hello()
-            },
-            "sender",
-            1,
-        ),
-        (
-            Hello {
-                from: NodeId(2),
-                ..hello()
-            },
-            "sender",
-            2,
-        ),
-        (
-            Hello {
-                version_min: 2,
-                version_max: 3,
-                ..hello()
-            },
-            "version",
-            1,
-        ),
-        (
-            Hello {
-                version_min: 0,
-                version_max: 0,
-                ..hello()
-            },
-            "version",
-            2,
-        ),
+        (Hello { from: NodeId(0), ..hello() }, "sender", 1),
+        (Hello { from: NodeId(2), ..hello() }, "sender", 2),
+        (Hello { version_min: 2, version_max: 3, ..hello() }, "version", 1),
+        (Hello { version_min: 0, version_max: 0, ..hello() }, "version", 2),
     ] {
         assert_eq!(talk(node.peer_address(), &frame(&hello)).await, b"");
         refused(&http, reason, count).await;
@@ -147,56 +107,37 @@ async fn of_many_connections_of_one_peer_the_newest_stay() {
     for number in 1..=4 {
         let mut stream = TcpStream::connect(node.peer_address()).await.expect("connects");
         stream.write_all(&frame(&hello())).await.expect("sends");
-        http.until("/status", |page| page["connections"]["inbound"] == number)
-            .await;
+        http.until("/status", |page| page["connections"]["inbound"] == number).await;
         streams.push(stream);
     }
     let mut newest = TcpStream::connect(node.peer_address()).await.expect("connects");
     newest.write_all(&frame(&hello())).await.expect("sends");
-    let read = tokio::time::timeout(PATIENCE, streams[0].read(&mut [0; 1]))
-        .await
-        .expect("the oldest is closed");
+    let read = tokio::time::timeout(PATIENCE, streams[0].read(&mut [0; 1])).await.expect("the oldest is closed");
     assert!(matches!(read, Ok(0) | Err(_)));
     newest.write_all(&frame(&ping())).await.expect("sends");
-    http.until("/status", |page| {
-        page["connections"]["frames_received"] == 1 && page["connections"]["inbound"] == 4
-    })
-    .await;
+    http.until("/status", |page| page["connections"]["frames_received"] == 1 && page["connections"]["inbound"] == 4)
+        .await;
 }
 
 #[tokio::test]
 async fn a_node_dials_says_who_it_is_and_answers_there() {
     let peer = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let (_dir, node, http) = node_with_a_peer(peer.local_addr().expect("bound")).await;
-    let expected = frame(&Hello {
-        cluster: 42,
-        from: NodeId(0),
-        version_min: 1,
-        version_max: 1,
-    });
+    let expected = frame(&Hello { cluster: 42, from: NodeId(0), version_min: 1, version_max: 1 });
     // The first connection is thrown away at once: the node must come back.
     drop(peer.accept().await.expect("the node dials"));
-    let (mut stream, _) = tokio::time::timeout(PATIENCE, peer.accept())
-        .await
-        .expect("it dials again")
-        .expect("accepts");
+    let (mut stream, _) =
+        tokio::time::timeout(PATIENCE, peer.accept()).await.expect("it dials again").expect("accepts");
     let mut said = vec![0; expected.len()];
     stream.read_exact(&mut said).await.expect("a hello");
     assert_eq!(said, expected);
-    http.until("/status", |page| page["connections"]["outbound"]["n2"] == true)
-        .await;
+    http.until("/status", |page| page["connections"]["outbound"]["n2"] == true).await;
     let mut sender = TcpStream::connect(node.peer_address()).await.expect("connects");
-    sender
-        .write_all(&[frame(&hello()), frame(&ping())].concat())
-        .await
-        .expect("sends");
-    let pong = tokio::time::timeout(PATIENCE, find_pong(&mut stream))
-        .await
-        .expect("the node answers");
+    sender.write_all(&[frame(&hello()), frame(&ping())].concat()).await.expect("sends");
+    let pong = tokio::time::timeout(PATIENCE, find_pong(&mut stream)).await.expect("the node answers");
     assert!(pong);
     drop(stream);
-    http.until("/status", |page| page["connections"]["outbound"]["n2"] == false)
-        .await;
+    http.until("/status", |page| page["connections"]["outbound"]["n2"] == false).await;
 }
 
 /// Reads frames until the answer to our ping.
@@ -237,9 +178,7 @@ async fn a_peer_that_takes_nothing_costs_messages_and_nothing_else() {
         // The key's first replica may be the peer; then the write is only forwarded, and not waited for.
         let path = format!("/kv/key-{number}");
         let _ = tokio::time::timeout(Duration::from_millis(200), http.put(&path, None, &value)).await;
-        dropped = http.json("/status").await["connections"]["sends_dropped"]
-            .as_u64()
-            .expect("a number");
+        dropped = http.json("/status").await["connections"]["sends_dropped"].as_u64().expect("a number");
         if dropped > 0 {
             break;
         }

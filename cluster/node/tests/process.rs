@@ -1,4 +1,5 @@
-//! The node as a process. This test's own executable is the node: with the variable set, it does nothing but [`main_from_stdin`].
+//! The node as a process. This test's own executable is the node: with the variable set, it does nothing but
+//! [`main_from_stdin`].
 
 mod common;
 
@@ -39,12 +40,7 @@ fn be_a_parent() {
 
 fn spawn(line: &str) -> Child {
     let mut child = this_test_as("be_a_node", BE_A_NODE, "1");
-    child
-        .stdin
-        .as_mut()
-        .expect("piped")
-        .write_all(line.as_bytes())
-        .expect("the options are taken");
+    child.stdin.as_mut().expect("piped").write_all(line.as_bytes()).expect("the options are taken");
     child
 }
 
@@ -97,12 +93,7 @@ fn exit_code(child: &mut Child) -> Option<i32> {
 
 fn stderr(child: &mut Child) -> String {
     let mut text = String::new();
-    child
-        .stderr
-        .take()
-        .expect("piped")
-        .read_to_string(&mut text)
-        .expect("text");
+    child.stderr.take().expect("piped").read_to_string(&mut text).expect("text");
     text
 }
 
@@ -128,11 +119,7 @@ fn not_even_a_stopped_node_survives_its_parent() {
     let pid = said(&mut parent).trim_start_matches('{').to_owned();
     let began = Instant::now();
     while state(&pid) != Some('T') {
-        assert!(
-            began.elapsed() < PATIENCE,
-            "the node was never stopped: {:?}",
-            state(&pid)
-        );
+        assert!(began.elapsed() < PATIENCE, "the node was never stopped: {:?}", state(&pid));
         std::thread::sleep(Duration::from_millis(10));
     }
     parent.kill().expect("a child");

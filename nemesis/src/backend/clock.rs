@@ -1,7 +1,7 @@
 //! A node's wall clock, made wrong without root: the node adds what a small shared file says to the machine's clock.
 //!
-//! The bench makes the file in memory ([`ClockFile`]); a node that it starts inherits the descriptor and reads the file, as
-//! `/proc/self/fd/N` or by the number, whenever it wants to know the time.
+//! The bench makes the file in memory ([`ClockFile`]); a node that it starts inherits the descriptor and reads the
+//! file, as `/proc/self/fd/N` or by the number, whenever it wants to know the time.
 //!
 //! The file is 40 bytes, all numbers little-endian:
 //!
@@ -13,8 +13,9 @@
 //! | 24..32 | `i64` CLOCK_MONOTONIC at which the setting was made, ns |
 //! | 32..40 | `u64` checksum: the wrapping sum of the three numbers, XOR `0x9E3779B97F4A7C15` |
 //!
-//! `wall = machine's wall + offset + drift * (CLOCK_MONOTONIC now - that in the file) / 1,000,000`. A reader that finds a wrong checksum
-//! has read while the file was written, and reads again. The setting is absolute: a drift that ends leaves nothing behind.
+//! `wall = machine's wall + offset + drift * (CLOCK_MONOTONIC now - that in the file) / 1,000,000`. A reader that
+//! finds a wrong checksum has read while the file was written, and reads again. The setting is absolute: a drift that
+//! ends leaves nothing behind.
 
 use std::fs::File;
 use std::io;
@@ -75,18 +76,13 @@ impl RawSetting {
             word
         };
         let number = |at: usize| i64::from_le_bytes(word(at));
-        let setting = Self {
-            offset_ns: number(8),
-            drift_ppm: number(16),
-            since_monotonic_ns: number(24),
-        };
+        let setting = Self { offset_ns: number(8), drift_ppm: number(16), since_monotonic_ns: number(24) };
         (word(0) == MAGIC && u64::from_le_bytes(word(32)) == setting.checksum()).then_some(setting)
     }
 
     fn checksum(&self) -> u64 {
-        let sum = (self.offset_ns as u64)
-            .wrapping_add(self.drift_ppm as u64)
-            .wrapping_add(self.since_monotonic_ns as u64);
+        let sum =
+            (self.offset_ns as u64).wrapping_add(self.drift_ppm as u64).wrapping_add(self.since_monotonic_ns as u64);
         sum ^ CHECKSUM_MASK
     }
 }
@@ -104,9 +100,7 @@ impl ClockFile {
     /// When the system gives no memory file.
     pub fn create() -> io::Result<Self> {
         let descriptor = memfd_create("dissensus-clock", MFdFlags::empty())?;
-        let clock = Self {
-            file: File::from(descriptor),
-        };
+        let clock = Self { file: File::from(descriptor) };
         clock.set(ClockSetting::default())?;
         Ok(clock)
     }
@@ -160,10 +154,7 @@ pub fn read_setting(file: &File) -> io::Result<RawSetting> {
 /// When the system has no such clock.
 pub fn monotonic_ns() -> io::Result<i64> {
     let time = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
-    Ok(time
-        .tv_sec()
-        .saturating_mul(1_000_000_000)
-        .saturating_add(time.tv_nsec()))
+    Ok(time.tv_sec().saturating_mul(1_000_000_000).saturating_add(time.tv_nsec()))
 }
 
 #[cfg(test)]
@@ -181,12 +172,7 @@ mod tests {
         assert_eq!((fresh.offset_ns, fresh.drift_ppm), (0, 0));
 
         let before_ns = monotonic_ns().expect("a clock");
-        clock
-            .set(ClockSetting {
-                offset_ms: -1500,
-                drift_ppm: 500_000,
-            })
-            .expect("written");
+        clock.set(ClockSetting { offset_ms: -1500, drift_ppm: 500_000 }).expect("written");
         let read = read_setting(clock.file()).expect("a setting");
         assert!((before_ns..=monotonic_ns().expect("a clock")).contains(&read.since_monotonic_ns));
         assert_eq!(read.ahead_ns(read.since_monotonic_ns), -1_500_000_000);
@@ -194,21 +180,12 @@ mod tests {
 
         clock.set(ClockSetting::default()).expect("written");
         let right = read_setting(clock.file()).expect("a setting");
-        assert_eq!(
-            right.ahead_ns(monotonic_ns().expect("a clock")),
-            0,
-            "no drift is left behind"
-        );
+        assert_eq!(right.ahead_ns(monotonic_ns().expect("a clock")), 0, "no drift is left behind");
     }
 
     #[test]
     fn the_layout_is_the_agreed_one() {
-        let bytes = RawSetting {
-            offset_ns: 1,
-            drift_ppm: -2,
-            since_monotonic_ns: 3,
-        }
-        .encode();
+        let bytes = RawSetting { offset_ns: 1, drift_ppm: -2, since_monotonic_ns: 3 }.encode();
         let mut wanted = b"DSNSCLK1".to_vec();
         wanted.extend([1, 0, 0, 0, 0, 0, 0, 0]);
         wanted.extend([0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
@@ -220,17 +197,9 @@ mod tests {
     #[test]
     fn a_torn_file_is_read_again_until_it_is_whole() {
         let clock = ClockFile::create().expect("a memory file");
-        let whole = RawSetting {
-            offset_ns: 5,
-            drift_ppm: 6,
-            since_monotonic_ns: 7,
-        }
-        .encode();
+        let whole = RawSetting { offset_ns: 5, drift_ppm: 6, since_monotonic_ns: 7 }.encode();
         clock.file().write_all_at(&whole[..20], 0).expect("half a write");
-        assert_eq!(
-            read_setting(clock.file()).expect_err("torn").kind(),
-            io::ErrorKind::InvalidData
-        );
+        assert_eq!(read_setting(clock.file()).expect_err("torn").kind(), io::ErrorKind::InvalidData);
         clock.file().write_all_at(&whole, 0).expect("the other half");
         assert_eq!(read_setting(clock.file()).expect("whole").drift_ppm, 6);
         clock.file().set_len(10).expect("cut short");
@@ -244,12 +213,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for round in 0..20_000 {
-                    clock
-                        .set(ClockSetting {
-                            offset_ms: round,
-                            drift_ppm: round,
-                        })
-                        .expect("written");
+                    clock.set(ClockSetting { offset_ms: round, drift_ppm: round }).expect("written");
                 }
                 done.store(true, Ordering::Release);
             });
@@ -264,10 +228,7 @@ mod tests {
     fn a_child_process_inherits_the_file() {
         let clock = ClockFile::create().expect("a memory file");
         let path = format!("/proc/self/fd/{}", clock.fd_number());
-        let output = std::process::Command::new("head")
-            .args(["-c", "8", &path])
-            .output()
-            .expect("head runs");
+        let output = std::process::Command::new("head").args(["-c", "8", &path]).output().expect("head runs");
         assert_eq!(output.stdout, MAGIC);
     }
 

@@ -1,7 +1,7 @@
 //! Real processes, hurt by signals and looked at in `/proc`.
 //!
-//! A process is known by its pid *and* its start time, so that a pid which the system has given to another process since is never
-//! signalled.
+//! A process is known by its pid *and* its start time, so that a pid which the system has given to another process
+//! since is never signalled.
 
 use std::fs;
 use std::io;
@@ -68,10 +68,7 @@ impl ProcessId {
     /// # Errors
     /// When there is none.
     pub fn of(pid: u32) -> Result<Self, ProcessError> {
-        let pid = i32::try_from(pid)
-            .ok()
-            .filter(|pid| *pid > 0)
-            .ok_or(ProcessError::Gone(0))?;
+        let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).ok_or(ProcessError::Gone(0))?;
         let (_, start_time) = read_stat(pid)?.ok_or(ProcessError::Gone(pid))?;
         Ok(Self { pid, start_time })
     }
@@ -111,7 +108,8 @@ impl ProcessId {
         self.reach(ProcessState::Running).await
     }
 
-    /// Sends a signal, without waiting for what comes of it. To hurt several processes at once: send to all, then [`ProcessId::kill`] each.
+    /// Sends a signal, without waiting for what comes of it. To hurt several processes at once: send to all, then
+    /// [`ProcessId::kill`] each.
     ///
     /// # Errors
     /// When it has ended or cannot be signalled.
@@ -122,11 +120,7 @@ impl ProcessId {
         match signal::kill(Pid::from_raw(self.pid), signal) {
             Ok(()) => Ok(()),
             Err(Errno::ESRCH) => Err(ProcessError::Gone(self.pid)),
-            Err(source) => Err(ProcessError::Signal {
-                pid: self.pid,
-                signal,
-                source,
-            }),
+            Err(source) => Err(ProcessError::Signal { pid: self.pid, signal, source }),
         }
     }
 
@@ -158,9 +152,7 @@ impl ProcessId {
 fn read_stat(pid: i32) -> Result<Option<(ProcessState, u64)>, ProcessError> {
     let fails = |source| ProcessError::Proc { pid, source };
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => parse_stat(&stat)
-            .map(Some)
-            .ok_or_else(|| fails(io::ErrorKind::InvalidData.into())),
+        Ok(stat) => parse_stat(&stat).map(Some).ok_or_else(|| fails(io::ErrorKind::InvalidData.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32) => {
             Ok(None)
         }
@@ -168,8 +160,8 @@ fn read_stat(pid: i32) -> Result<Option<(ProcessState, u64)>, ProcessError> {
     }
 }
 
-/// Fields 3 (state) and 22 (start time) of proc_pid_stat(5). The name in field 2 may hold anything, blanks and brackets too,
-/// so fields are counted from its last closing bracket.
+/// Fields 3 (state) and 22 (start time) of proc_pid_stat(5). The name in field 2 may hold anything, blanks and
+/// brackets too, so fields are counted from its last closing bracket.
 fn parse_stat(stat: &str) -> Option<(ProcessState, u64)> {
     let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
     let state = match fields.next()? {
@@ -220,11 +212,7 @@ mod tests {
         id.kill().await.expect("even a stopped process dies");
         assert_eq!(id.state().expect("proc"), ProcessState::Dead, "a zombie is dead");
         sleeper.reap();
-        assert_eq!(
-            id.state().expect("proc"),
-            ProcessState::Dead,
-            "and so is one that is gone"
-        );
+        assert_eq!(id.state().expect("proc"), ProcessState::Dead, "and so is one that is gone");
         id.kill().await.expect("dead enough");
         assert!(
             matches!(id.stop().await, Err(ProcessError::Gone(_)))
@@ -235,10 +223,7 @@ mod tests {
     #[tokio::test]
     async fn a_reused_pid_is_not_signalled() {
         let (_sleeper, id) = Sleeper::start();
-        let stranger = ProcessId {
-            start_time: id.start_time.wrapping_sub(1),
-            ..id
-        };
+        let stranger = ProcessId { start_time: id.start_time.wrapping_sub(1), ..id };
         assert_eq!(stranger.state().expect("proc"), ProcessState::Dead);
         assert!(matches!(stranger.stop().await, Err(ProcessError::Gone(_))));
         stranger.kill().await.expect("nothing to do");
@@ -248,15 +233,9 @@ mod tests {
     #[test]
     fn stat_is_read_past_any_name() {
         let rest = "1 1 1 0 -1 4194560 95 0 0 0 0 0 0 0 20 0 1 0 777 5";
-        assert_eq!(
-            parse_stat(&format!("7 (a) R (b) T {rest}")),
-            Some((ProcessState::Stopped, 777))
-        );
+        assert_eq!(parse_stat(&format!("7 (a) R (b) T {rest}")), Some((ProcessState::Stopped, 777)));
         assert_eq!(parse_stat(&format!("7 (x) Z {rest}")), Some((ProcessState::Dead, 777)));
-        assert_eq!(
-            parse_stat(&format!("7 (x) D {rest}")),
-            Some((ProcessState::Running, 777))
-        );
+        assert_eq!(parse_stat(&format!("7 (x) D {rest}")), Some((ProcessState::Running, 777)));
         assert_eq!(parse_stat("7 (x) S 1 2"), None);
         assert_eq!(parse_stat(""), None);
         assert!(matches!(ProcessId::of(0), Err(ProcessError::Gone(_))));

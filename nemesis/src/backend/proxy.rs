@@ -5,11 +5,13 @@
 //!      ◄──               ◄── the same, for what comes back              ◄──
 //! ```
 //!
-//! A cut behaves as TCP over a cut wire does: whoever sends fills a bounded buffer, then waits; what was sent arrives late
-//! and in order when the link opens; ends and resets of connections pass no sooner than data does. Every byte is counted
-//! under the lock that guards the rule, so after [`LinkProxy::set_rule`] has returned, not one byte is counted by the old rule.
+//! A cut behaves as TCP over a cut wire does: whoever sends fills a bounded buffer, then waits; what was sent arrives
+//! late and in order when the link opens; ends and resets of connections pass no sooner than data does. Every byte is
+//! counted under the lock that guards the rule, so after [`LinkProxy::set_rule`] has returned, not one byte is
+//! counted by the old rule.
 //!
-//! A delay is given to each chunk when it comes in, so slow links keep their throughput (up to [`IN_FLIGHT_MAX`] at a time).
+//! A delay is given to each chunk when it comes in, so slow links keep their throughput (up to [`IN_FLIGHT_MAX`] at a
+//! time).
 
 use std::collections::VecDeque;
 use std::io;
@@ -202,8 +204,8 @@ async fn serve(mut client: Socket, shared: Arc<Shared>, was_blocked: bool) {
     client.ended = result.is_ok();
 }
 
-/// Connects to the target as soon as the link is open. A client that goes away before that was never connected, as over a cut wire its
-/// handshake would never have been answered.
+/// Connects to the target as soon as the link is open. A client that goes away before that was never connected, as
+/// over a cut wire its handshake would never have been answered.
 async fn connect(shared: &Shared, there: &Queue, was_blocked: bool) -> io::Result<Socket> {
     if was_blocked {
         let mut rule = shared.rule.subscribe();
@@ -215,9 +217,7 @@ async fn connect(shared: &Shared, there: &Queue, was_blocked: bool) -> io::Resul
     }
     let target = *shared.target.borrow();
     let target = target.ok_or(io::ErrorKind::ConnectionRefused)?;
-    Ok(Socket::new(
-        timeout(CONNECT_TIMEOUT, TcpStream::connect(target)).await??,
-    ))
+    Ok(Socket::new(timeout(CONNECT_TIMEOUT, TcpStream::connect(target)).await??))
 }
 
 /// Returns when the link is not blocked.
@@ -273,11 +273,7 @@ impl Queue {
             if let Content::Data(data) = &content {
                 state.bytes += data.len();
             }
-            state.parcels.push_back(Parcel {
-                due,
-                delay: due - now,
-                content,
-            });
+            state.parcels.push_back(Parcel { due, delay: due - now, content });
         });
         self.filled.notify_one();
         if is_last {
@@ -303,13 +299,7 @@ impl Queue {
     /// How many bytes may be put in under this rule.
     fn room(&self, rule: &LinkRule) -> usize {
         let limit = if rule.blocked { HELD_MAX } else { IN_FLIGHT_MAX };
-        self.with(|state| {
-            if state.parcels.len() < CHUNKS_MAX {
-                limit.saturating_sub(state.bytes)
-            } else {
-                0
-            }
-        })
+        self.with(|state| if state.parcels.len() < CHUNKS_MAX { limit.saturating_sub(state.bytes) } else { 0 })
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut QueueState) -> T) -> T {
@@ -329,10 +319,7 @@ async fn collect(mut from: ReadHalf<'_>, queue: &Queue, shared: &Shared) -> io::
                 changed = rule.changed() => changed.map_err(|_| io::ErrorKind::ConnectionAborted)?,
             }
         }
-        let readable = from
-            .readable()
-            .await
-            .and_then(|()| read_some(&mut from, queue, shared, &mut buffer));
+        let readable = from.readable().await.and_then(|()| read_some(&mut from, queue, shared, &mut buffer));
         match readable {
             Ok(Some(0)) => break queue.push(Content::End, shared.delay(&rule.borrow())),
             Ok(_) => {}
@@ -342,7 +329,8 @@ async fn collect(mut from: ReadHalf<'_>, queue: &Queue, shared: &Shared) -> io::
     Ok(())
 }
 
-/// Reads, counts and queues what there is, as the rule of this very moment says. None if there was nothing after all, or no room.
+/// Reads, counts and queues what there is, as the rule of this very moment says. None if there was nothing after all,
+/// or no room.
 fn read_some(from: &mut ReadHalf<'_>, queue: &Queue, shared: &Shared, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     let rule = shared.rule.borrow();
     let room = queue.room(&rule).min(buffer.len());
@@ -362,7 +350,8 @@ fn read_some(from: &mut ReadHalf<'_>, queue: &Queue, shared: &Shared, buffer: &m
     Ok(Some(count))
 }
 
-/// Writes a queue out to the other side, each chunk when it is due and the link is open, until the end has been passed on.
+/// Writes a queue out to the other side, each chunk when it is due and the link is open, until the end has been
+/// passed on.
 async fn deliver(queue: &Queue, mut to: WriteHalf<'_>, shared: &Shared) -> io::Result<()> {
     let mut rule = shared.rule.subscribe();
     loop {
@@ -437,10 +426,7 @@ impl Shared {
         if delay > Duration::ZERO {
             add(&self.counters.delayed_bytes, bytes as u64);
             add(&self.counters.delayed_chunks, 1);
-            add(
-                &self.counters.delay_total_ms,
-                u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            );
+            add(&self.counters.delay_total_ms, u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
         }
     }
 }

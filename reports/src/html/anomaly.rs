@@ -26,13 +26,8 @@ pub(super) fn anomaly_id(result: usize, position: usize) -> String {
 /// All anomalies, those of broken claims first.
 pub(super) fn section(run: &Run<'_>) -> String {
     let finder = Finder::new(run);
-    let mut results: Vec<(usize, &PropertyResult)> = run
-        .verdict
-        .properties
-        .iter()
-        .enumerate()
-        .filter(|(_, p)| !p.anomalies.is_empty())
-        .collect();
+    let mut results: Vec<(usize, &PropertyResult)> =
+        run.verdict.properties.iter().enumerate().filter(|(_, p)| !p.anomalies.is_empty()).collect();
     results.sort_by_key(|(_, p)| !is_broken_claim(p));
     let mut body = String::new();
     for (number, result) in &results {
@@ -63,11 +58,7 @@ fn group(finder: &Finder<'_>, number: usize, result: &PropertyResult, out: &mut 
         "<h3 id=\"anomalies-{number}\">{} {} <span class=\"quiet\">{}{claim}{left_out}</span></h3>\n",
         pill(result.outcome, !result.claimed),
         esc(property_label(result)),
-        if total == 1 {
-            "1 anomaly".to_owned()
-        } else {
-            format!("{} anomalies", count(total))
-        },
+        if total == 1 { "1 anomaly".to_owned() } else { format!("{} anomalies", count(total)) },
     );
     for (position, anomaly) in result.anomalies.iter().take(shown).enumerate() {
         if out.len() > TOLD_BYTES_MAX {
@@ -86,18 +77,13 @@ fn group(finder: &Finder<'_>, number: usize, result: &PropertyResult, out: &mut 
 /// Says that some are left out; the timeline's marks for them lead here.
 fn left_out_for_size(number: usize, positions: Range<usize>) -> String {
     let more = count(positions.len() as u64);
-    let targets: String = positions
-        .map(|p| format!("<span id=\"{}\"></span>", anomaly_id(number, p)))
-        .collect();
+    let targets: String = positions.map(|p| format!("<span id=\"{}\"></span>", anomaly_id(number, p))).collect();
     format!("<p class=\"quiet\">{targets}{more} more are left out here: the report has reached its size.</p>\n")
 }
 
 fn article(id: &str, position: usize, anomaly: &Anomaly, open: bool, story: &str) -> String {
-    let key = anomaly
-        .key
-        .as_ref()
-        .map(|key| format!(" on <code>{}</code>", esc(abbreviate(key, 60))))
-        .unwrap_or_default();
+    let key =
+        anomaly.key.as_ref().map(|key| format!(" on <code>{}</code>", esc(abbreviate(key, 60)))).unwrap_or_default();
     let process = anomaly.process.map(|p| format!(", process {p}")).unwrap_or_default();
     format!(
         "<details class=\"anomaly\" id=\"{id}\"{open}><summary><b>{number}. {kind}</b>{key}{process} \
@@ -133,10 +119,6 @@ fn story(finder: &Finder<'_>, result: &PropertyResult, anomaly: &Anomaly) -> Str
         "{}<p class=\"quiet\">{}</p>\n<details><summary>These operations as a table</summary>\n{}</details>\n",
         scene.draw(anomaly),
         esc(&scene.note),
-        table(
-            "Operations around the anomaly; lines are indices of history.jsonl",
-            &columns,
-            &rows
-        )
+        table("Operations around the anomaly; lines are indices of history.jsonl", &columns, &rows)
     )
 }

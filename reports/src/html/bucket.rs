@@ -32,9 +32,7 @@ pub(super) fn buckets(main: &[&Operation<'_>], bucket_ns: u64, end_ns: u64) -> V
             all[(completion.time / bucket_ns) as usize].ended[end as usize] += 1;
         }
         if let (End::Ok, Some(latency)) = (end, operation.latency_ns()) {
-            all[(operation.start_ns() / bucket_ns) as usize]
-                .latencies_ns
-                .push(latency);
+            all[(operation.start_ns() / bucket_ns) as usize].latencies_ns.push(latency);
         }
     }
     for bucket in &mut all {
@@ -58,23 +56,12 @@ impl LogScale {
     pub(super) fn new(latencies_ns: impl Iterator<Item = u64>, bottom: f64, height: f64) -> Self {
         let (fastest, slowest) = latencies_ns.fold((u64::MAX, 0), |(low, high), ns| (low.min(ns), high.max(ns)));
         let decade = |ns: u64| (ns.max(1_000) as f64).log10();
-        let low = if fastest == u64::MAX {
-            6
-        } else {
-            decade(fastest).floor() as i32
-        };
-        Self {
-            low,
-            high: (decade(slowest).ceil() as i32).max(low + 2),
-            bottom,
-            height,
-        }
+        let low = if fastest == u64::MAX { 6 } else { decade(fastest).floor() as i32 };
+        Self { low, high: (decade(slowest).ceil() as i32).max(low + 2), bottom, height }
     }
 
     pub(super) fn y(&self, ns: u64) -> f64 {
-        let log = (ns.max(1) as f64)
-            .log10()
-            .clamp(f64::from(self.low), f64::from(self.high));
+        let log = (ns.max(1) as f64).log10().clamp(f64::from(self.low), f64::from(self.high));
         self.bottom - self.height * (log - f64::from(self.low)) / f64::from(self.high - self.low)
     }
 }

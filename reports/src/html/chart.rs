@@ -11,7 +11,8 @@ pub(super) const MONO_CHAR: f64 = 6.65;
 
 /// Patterns used by every drawing of the page: strokes for `fail`, dots for `info`.
 pub(super) const DEFS: &str = r##"<svg class="defs" width="0" height="0" aria-hidden="true" focusable="false"><defs>
-<pattern id="strokes" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V5" class="pattern"/></pattern>
+<pattern id="strokes" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+<path d="M0 0V5" class="pattern"/></pattern>
 <pattern id="dots" width="5" height="5" patternUnits="userSpaceOnUse"><circle cx="1.5" cy="1.5" r="1" class="pattern-dot"/></pattern>
 </defs></svg>
 "##;
@@ -23,11 +24,7 @@ pub(super) struct At(pub(super) f64);
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tenths = (self.0 * 10.0).round() + 0.0; // never -0
-        if tenths % 10.0 == 0.0 {
-            write!(f, "{:.0}", tenths / 10.0)
-        } else {
-            write!(f, "{:.1}", tenths / 10.0)
-        }
+        if tenths % 10.0 == 0.0 { write!(f, "{:.0}", tenths / 10.0) } else { write!(f, "{:.1}", tenths / 10.0) }
     }
 }
 
@@ -70,11 +67,7 @@ pub(super) fn round_up(number: u64) -> u64 {
 pub(super) fn scale_top(greatest: f64) -> f64 {
     let power = 10_f64.powf(greatest.max(1.0).log10().floor());
     let steps = [1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
-    steps
-        .into_iter()
-        .map(|step| step * power)
-        .find(|top| *top >= greatest)
-        .unwrap_or(10.0 * power)
+    steps.into_iter().map(|step| step * power).find(|top| *top >= greatest).unwrap_or(10.0 * power)
 }
 
 /// A moment on an axis: `0`, `250 ms`, `5 s`.
@@ -91,37 +84,20 @@ pub(super) fn tick_label(ns: u64) -> String {
 /// Text in a drawing, escaped. `anchor` is `start`, `middle` or `end`.
 pub(super) fn text(x: f64, y: f64, class: &str, anchor: &str, content: &str) -> String {
     let (x, y) = (At(x), At(y));
-    let anchor = if anchor == "start" {
-        String::new()
-    } else {
-        format!(" text-anchor=\"{anchor}\"")
-    };
-    format!(
-        "<text x=\"{x}\" y=\"{y}\" class=\"{class}\"{anchor}>{}</text>\n",
-        esc(content)
-    )
+    let anchor = if anchor == "start" { String::new() } else { format!(" text-anchor=\"{anchor}\"") };
+    format!("<text x=\"{x}\" y=\"{y}\" class=\"{class}\"{anchor}>{}</text>\n", esc(content))
 }
 
 /// A straight line.
 pub(super) fn line(x1: f64, y1: f64, x2: f64, y2: f64, class: &str) -> String {
-    format!(
-        "<path class=\"{class}\" d=\"M{} {}L{} {}\"/>\n",
-        At(x1),
-        At(y1),
-        At(x2),
-        At(y2)
-    )
+    format!("<path class=\"{class}\" d=\"M{} {}L{} {}\"/>\n", At(x1), At(y1), At(x2), At(y2))
 }
 
 /// A rectangle with what it tells when pointed at.
 pub(super) fn rect(x: f64, y: f64, width: f64, height: f64, class: &str, title: &str) -> String {
     let (x, y, width, height) = (At(x), At(y), At(width), At(height));
     let shape = format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" class=\"{class}\"");
-    if title.is_empty() {
-        format!("{shape}/>\n")
-    } else {
-        format!("{shape}><title>{}</title></rect>\n", esc(title))
-    }
+    if title.is_empty() { format!("{shape}/>\n") } else { format!("{shape}><title>{}</title></rect>\n", esc(title)) }
 }
 
 /// A whole drawing. `label` says what it shows, to those who do not see it and to whoever points at it.
@@ -152,36 +128,20 @@ mod tests {
 
     #[test]
     fn steps_are_round() {
-        assert_eq!(
-            [0, 1, 2, 11, 30, 300, 200_000_001].map(round_up),
-            [1, 1, 5, 25, 50, 500, 250_000_000]
-        );
+        assert_eq!([0, 1, 2, 11, 30, 300, 200_000_001].map(round_up), [1, 1, 5, 25, 50, 500, 250_000_000]);
         assert_eq!(round_up(u64::MAX), u64::MAX);
-        let axis = TimeAxis {
-            end_ns: 30 * NS_PER_S,
-            left: 0.0,
-            right: 300.0,
-        };
-        assert_eq!(
-            axis.ticks(12).map(tick_label).take(3).collect::<Vec<_>>(),
-            ["0", "2.5 s", "5 s"]
-        );
+        let axis = TimeAxis { end_ns: 30 * NS_PER_S, left: 0.0, right: 300.0 };
+        assert_eq!(axis.ticks(12).map(tick_label).take(3).collect::<Vec<_>>(), ["0", "2.5 s", "5 s"]);
         assert_eq!(axis.x(15 * NS_PER_S), 150.0);
     }
 
     #[test]
     fn a_scale_holds_its_greatest_value_closely() {
-        assert_eq!(
-            [0.0, 1.0, 212.0, 1_270.0, 9_999.0].map(scale_top),
-            [1.0, 1.0, 240.0, 1_600.0, 10_000.0]
-        );
+        assert_eq!([0.0, 1.0, 212.0, 1_270.0, 9_999.0].map(scale_top), [1.0, 1.0, 240.0, 1_600.0, 10_000.0]);
     }
 
     #[test]
     fn coordinates_are_short() {
-        assert_eq!(
-            [1.0, 1.25, -0.04, 99.96].map(|n| At(n).to_string()),
-            ["1", "1.3", "0", "100"]
-        );
+        assert_eq!([1.0, 1.25, -0.04, 99.96].map(|n| At(n).to_string()), ["1", "1.3", "0", "100"]);
     }
 }

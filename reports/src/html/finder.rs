@@ -31,21 +31,15 @@ impl<'a> Finder<'a> {
         for (position, operation) in run.operations.iter().enumerate() {
             by_event.insert(operation.invoke.index, position);
             by_event.extend(operation.completion.map(|c| (c.index, position)));
-            by_key
-                .entry(operation.invoke.key.as_deref().unwrap_or_default())
-                .or_default()
-                .push(position);
+            by_key.entry(operation.invoke.key.as_deref().unwrap_or_default()).or_default().push(position);
         }
         Self { run, by_event, by_key }
     }
 
     /// What is drawn for an anomaly, in order of invocation.
     pub(super) fn scene(&self, result: &PropertyResult, anomaly: &Anomaly) -> Scene<'a> {
-        let all: BTreeSet<usize> = anomaly
-            .events
-            .iter()
-            .filter_map(|index| self.by_event.get(index).copied())
-            .collect();
+        let all: BTreeSet<usize> =
+            anomaly.events.iter().filter_map(|index| self.by_event.get(index).copied()).collect();
         let first = all.iter().copied().take(PROOF_MAX - PROOF_LAST);
         let last = all.iter().rev().copied().take(PROOF_LAST);
         let proof: BTreeSet<usize> = first.chain(last).collect();
@@ -55,33 +49,20 @@ impl<'a> Finder<'a> {
         let shown: BTreeSet<usize> = proof.union(&near_shown).copied().collect();
         let drawn: Vec<Drawn<'a>> = shown
             .into_iter()
-            .map(|position| Drawn {
-                operation: &self.run.operations[position],
-                proves: proof.contains(&position),
-            })
+            .map(|position| Drawn { operation: &self.run.operations[position], proves: proof.contains(&position) })
             .collect();
         let (focus, (faults, faults_left_out)) = (focus(&drawn), self.faults(&drawn));
         let mut note = note(proof_of, near_of);
         if faults_left_out > 0 {
             note += &format!(" {} not drawn.", plural(faults_left_out as u64, "later fault"));
         }
-        Scene {
-            drawn,
-            faults,
-            focus,
-            end_ns: self.run.end_ns,
-            note,
-        }
+        Scene { drawn, faults, focus, end_ns: self.run.end_ns, note }
     }
 
     /// The other operations on the key within the anomaly's time, those nearest to its proof first.
     fn neighbours(&self, result: &PropertyResult, anomaly: &Anomaly, proof: &BTreeSet<usize>) -> Vec<usize> {
         let key = anomaly.key.as_deref().unwrap_or_default();
-        let spans: Vec<(u64, u64)> = proof
-            .iter()
-            .take(PROOF_MAX)
-            .map(|position| self.extent(*position))
-            .collect();
+        let spans: Vec<(u64, u64)> = proof.iter().take(PROOF_MAX).map(|position| self.extent(*position)).collect();
         let same_workload = |position: &usize| {
             let workload = self.run.operations[*position].invoke.workload.as_ref();
             result.workload.is_none() || workload.is_none() || workload == result.workload.as_ref()
@@ -109,11 +90,7 @@ impl<'a> Finder<'a> {
     /// The faults in force while anything drawn was going on, and how many of them are not drawn.
     fn faults(&self, drawn: &[Drawn<'_>]) -> (Vec<&'a FaultFinding>, usize) {
         let from = drawn.iter().map(|d| d.operation.start_ns()).min().unwrap_or(0);
-        let to = drawn
-            .iter()
-            .map(|d| d.operation.end_ns(self.run.end_ns))
-            .max()
-            .unwrap_or(0);
+        let to = drawn.iter().map(|d| d.operation.end_ns(self.run.end_ns)).max().unwrap_or(0);
         let overlaps =
             |f: &&FaultFinding| force(f, self.run.end_ns).is_some_and(|(start, stop)| start <= to && stop >= from);
         let mut faults: Vec<&FaultFinding> = self.run.verdict.faults.iter().filter(overlaps).collect();
@@ -144,9 +121,5 @@ fn note((proof, proof_all): (usize, usize), (near, near_all): (usize, usize)) ->
 fn focus(drawn: &[Drawn<'_>]) -> Vec<Value> {
     const FOCUS_MAX: usize = 2;
     let proving = drawn.iter().filter(|d| d.proves).map(|d| &d.operation.invoke.value);
-    proving
-        .filter(|v| v.is_number() || v.is_string())
-        .take(FOCUS_MAX)
-        .cloned()
-        .collect()
+    proving.filter(|v| v.is_number() || v.is_string()).take(FOCUS_MAX).cloned().collect()
 }

@@ -25,10 +25,7 @@ pub(super) fn lanes(faults: &[FaultFinding], end_ns: u64) -> Vec<Lane<'_>> {
     for fault in faults.iter().filter(|f| f.start_ns.is_some()).take(FAULTS_MAX) {
         kinds.entry(&fault.kind).or_default().push(fault);
     }
-    kinds
-        .into_iter()
-        .map(|(kind, faults)| lane(kind, faults, end_ns))
-        .collect()
+    kinds.into_iter().map(|(kind, faults)| lane(kind, faults, end_ns)).collect()
 }
 
 /// Puts each fault into the first row that is free when it starts; past the last row they overlap.
@@ -40,19 +37,12 @@ fn lane<'a>(kind: &'a str, mut faults: Vec<&'a FaultFinding>, end_ns: u64) -> La
         let Some((start, stop)) = force(fault, end_ns) else {
             continue;
         };
-        let row = free_at
-            .iter()
-            .position(|free| *free <= start)
-            .unwrap_or(LANE_ROWS_MAX - 1);
+        let row = free_at.iter().position(|free| *free <= start).unwrap_or(LANE_ROWS_MAX - 1);
         free_at[row] = free_at[row].max(stop);
         placed.push((row, fault));
     }
     let rows = placed.iter().map(|(row, _)| row + 1).max().unwrap_or(1);
-    Lane {
-        kind,
-        faults: placed,
-        rows,
-    }
+    Lane { kind, faults: placed, rows }
 }
 
 /// When a fault was in force; one that was never healed lasts to the end of the run.
@@ -65,10 +55,5 @@ pub(super) fn force(fault: &FaultFinding, end_ns: u64) -> Option<(u64, u64)> {
 pub(super) fn fault_title(fault: &FaultFinding, end_ns: u64) -> String {
     let proof = if fault.proved { "proved" } else { "not proved" };
     let (detail, evidence) = (abbreviate(&fault.detail, 120), abbreviate(&fault.evidence, 200));
-    format!(
-        "{} {}: {detail}\n{}\n{proof}: {evidence}",
-        fault.kind,
-        fault.fault,
-        window(fault, None, end_ns)
-    )
+    format!("{} {}: {detail}\n{}\n{proof}: {evidence}", fault.kind, fault.fault, window(fault, None, end_ns))
 }

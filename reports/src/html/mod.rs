@@ -1,8 +1,9 @@
 //! The report as one HTML file that needs nothing else: no network, no script, no font.
 //!
-//! It is read in the order in which an engineer asks: what happened; which property; when; show me; what was done to the
-//! cluster; how did it serve; how was it set up. The page forbids itself scripts and every resource but its own style, and
-//! whatever came from the store is escaped. In code, a `String` named or returned as HTML is already escaped.
+//! It is read in the order in which an engineer asks: what happened; which property; when; show me; what was done to
+//! the cluster; how did it serve; how was it set up. The page forbids itself scripts and every resource but its own
+//! style, and whatever came from the store is escaped. In code, a `String` named or returned as HTML is already
+//! escaped.
 
 mod anomaly;
 mod bucket;
@@ -22,17 +23,12 @@ use crate::format::{abbreviate, esc};
 use crate::operation::operations;
 use crate::summary::RunSummary;
 
-/// The report as one HTML page. It stays under 2 MB for any history: it samples and leaves out, and says so where it does.
+/// The report as one HTML page. It stays under 2 MB for any history: it samples and leaves out, and says so where it
+/// does.
 pub fn html(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> String {
     let operations = operations(events);
     let end_ns = end_of_run(summary, verdict, events);
-    let run = Run {
-        summary,
-        verdict,
-        events,
-        operations: &operations,
-        end_ns,
-    };
+    let run = Run { summary, verdict, events, operations: &operations, end_ns };
     let sections = [
         section::headline(&run),
         section::properties(&run),
@@ -42,11 +38,7 @@ pub fn html(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> String
         section::statistics(&run),
         section::configuration(&run),
     ];
-    let title = format!(
-        "{}: {}",
-        verdict.outcome.to_string().to_uppercase(),
-        abbreviate(&summary.title, 120)
-    );
+    let title = format!("{}: {}", verdict.outcome.to_string().to_uppercase(), abbreviate(&summary.title, 120));
     format!(
         r##"<!DOCTYPE html>
 <html lang="en">
@@ -85,15 +77,7 @@ struct Run<'a> {
 
 fn end_of_run(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> u64 {
     let last_event = events.iter().map(|e| e.time).max().unwrap_or(0);
-    let last_fault = verdict
-        .faults
-        .iter()
-        .filter_map(|f| f.stop_ns.or(f.start_ns))
-        .max()
-        .unwrap_or(0);
+    let last_fault = verdict.faults.iter().filter_map(|f| f.stop_ns.or(f.start_ns)).max().unwrap_or(0);
     let said = summary.duration_ms.saturating_mul(crate::format::NS_PER_MS);
-    last_event
-        .max(last_fault)
-        .max(if events.is_empty() { said } else { 0 })
-        .max(1)
+    last_event.max(last_fault).max(if events.is_empty() { said } else { 0 }).max(1)
 }

@@ -1,7 +1,8 @@
 //! The drawing of an anomaly: a lane for each process, a bar for each operation, from invocation to completion.
 //!
-//! What proves an anomaly is often milliseconds wide and half a minute apart, so time is not to scale: the moments at which
-//! something begins or ends keep their order, and the longer a gap between two of them, the more of it is cut ([`StoryAxis`]).
+//! What proves an anomaly is often milliseconds wide and half a minute apart, so time is not to scale: the moments at
+//! which something begins or ends keep their order, and the longer a gap between two of them, the more of it is cut
+//! ([`StoryAxis`]).
 
 use std::collections::BTreeSet;
 
@@ -55,28 +56,16 @@ impl Scene<'_> {
         let mut y = top;
         for lane in &lanes {
             body += &line(0.0, y, RIGHT, y, "grid");
-            body += &text(
-                LEFT - 10.0,
-                y + 16.0,
-                "lane",
-                "end",
-                &format!("process {}", lane.process),
-            );
+            body += &text(LEFT - 10.0, y + 16.0, "lane", "end", &format!("process {}", lane.process));
             for (row, placed) in lane.rows.iter().flatten() {
                 body += &self.bar(placed, y + 3.0 + ROW_HEIGHT * *row as f64);
             }
             y += ROW_HEIGHT * lane.rows.len() as f64;
         }
         body += &line(0.0, y, RIGHT, y, "grid");
-        let (operations, lanes) = (
-            plural(self.drawn.len() as u64, "operation"),
-            plural(lanes.len() as u64, "process lane"),
-        );
-        svg(
-            bottom + 20.0,
-            &format!("Around {}: {operations} in {lanes}", anomaly.kind),
-            &body,
-        )
+        let (operations, lanes) =
+            (plural(self.drawn.len() as u64, "operation"), plural(lanes.len() as u64, "process lane"));
+        svg(bottom + 20.0, &format!("Around {}: {operations} in {lanes}", anomaly.kind), &body)
     }
 
     /// The faults with their place, their names in as few rows as keep them apart.
@@ -90,19 +79,9 @@ impl Scene<'_> {
             let name = format!("{} {}", abbreviate(&fault.kind, 24), fault.fault);
             let (x, name_width) = (axis.x(from), 10.0 + MONO_CHAR * name.chars().count() as f64);
             let (to, name_x) = (axis.x(to).max(x + 1.5), (x + 4.0).min(RIGHT - name_width));
-            let row = free_from
-                .iter()
-                .position(|free| *free <= x.min(name_x))
-                .unwrap_or(FAULTS_MAX - 1);
+            let row = free_from.iter().position(|free| *free <= x.min(name_x)).unwrap_or(FAULTS_MAX - 1);
             free_from[row] = to.max(name_x + name_width);
-            bands.push(Band {
-                fault,
-                x,
-                width: to - x,
-                name,
-                name_x,
-                row,
-            });
+            bands.push(Band { fault, x, width: to - x, name, name_x, row });
         }
         bands
     }
@@ -125,10 +104,7 @@ impl Scene<'_> {
             match lanes.iter_mut().find(|lane| lane.process == process) {
                 Some(lane) => lane.add(placed),
                 None => {
-                    let mut lane = Lane {
-                        process,
-                        rows: Vec::new(),
-                    };
+                    let mut lane = Lane { process, rows: Vec::new() };
                     lane.add(placed);
                     lanes.push(lane);
                 }
@@ -146,14 +122,7 @@ impl Scene<'_> {
         let right = if to - from < 40.0 { to + 5.0 } else { from + 6.0 };
         let fits = right + width <= RIGHT;
         let label_x = if fits { right } else { (from - 5.0 - width).max(LEFT) };
-        Placed {
-            drawn,
-            from,
-            to,
-            label,
-            label_x,
-            label_end: label_x + width,
-        }
+        Placed { drawn, from, to, label, label_x, label_end: label_x + width }
     }
 
     fn bar(&self, placed: &Placed<'_>, y: f64) -> String {
@@ -161,23 +130,14 @@ impl Scene<'_> {
         let role = if placed.drawn.proves { "proof" } else { "near" };
         let class = format!("op {} {role}", operation.end().name());
         let title = self.title(operation);
-        let label = text(
-            placed.label_x,
-            y + 13.0,
-            &format!("op-label {role}"),
-            "start",
-            &placed.label,
-        );
+        let label = text(placed.label_x, y + 13.0, &format!("op-label {role}"), "start", &placed.label);
         rect(placed.from, y, placed.to - placed.from, BAR_HEIGHT, &class, &title) + &label
     }
 
     /// `● add 17 → ok n3`
     fn label(&self, drawn: &Drawn<'_>) -> String {
         let operation = drawn.operation;
-        let (mark, node) = (
-            if drawn.proves { "● " } else { "" },
-            operation.invoke.node.as_deref().unwrap_or_default(),
-        );
+        let (mark, node) = (if drawn.proves { "● " } else { "" }, operation.invoke.node.as_deref().unwrap_or_default());
         let argument = format::value(&operation.invoke.value, 14);
         let space = if argument.is_empty() { "" } else { " " };
         let result = match operation.completion {
@@ -192,7 +152,8 @@ impl Scene<'_> {
         )
     }
 
-    /// What was read, in a few characters: the list if it is short, else how much and whether the value in question was there.
+    /// What was read, in a few characters: the list if it is short, else how much and whether the value in question
+    /// was there.
     fn result(&self, value: &Value) -> String {
         const SHORT_CHARS: usize = 22;
         let whole = format::value(value, SHORT_CHARS + 1);
@@ -200,33 +161,19 @@ impl Scene<'_> {
         if !whole.contains('…') && whole.chars().count() <= SHORT_CHARS {
             return whole;
         }
-        let noun = if items.iter().all(|i| i.as_object().is_some_and(is_version)) {
-            "version"
-        } else {
-            "value"
-        };
+        let noun = if items.iter().all(|i| i.as_object().is_some_and(is_version)) { "version" } else { "value" };
         let told = self.focus.first().map(|focus| {
-            let there = if items.iter().any(|item| holds(item, focus)) {
-                "with"
-            } else {
-                "without"
-            };
+            let there = if items.iter().any(|item| holds(item, focus)) { "with" } else { "without" };
             format!(", {there} {}", format::value(focus, 12))
         });
         format!("{}{}", plural(items.len() as u64, noun), told.unwrap_or_default())
     }
 
     fn title(&self, operation: &Operation<'_>) -> String {
-        let took = operation
-            .latency_ns()
-            .map_or("never completed".to_owned(), |ns| format!("took {}", span(ns)));
+        let took = operation.latency_ns().map_or("never completed".to_owned(), |ns| format!("took {}", span(ns)));
         let value = self.value(operation, 160);
         let error = error(operation);
-        format!(
-            "{} {value}\ninvoked {}, {took}{error}",
-            function(operation),
-            seconds_ms(operation.start_ns())
-        )
+        format!("{} {value}\ninvoked {}, {took}{error}", function(operation), seconds_ms(operation.start_ns()))
     }
 
     /// The argument or the result, with what it says of the values in question.
@@ -239,11 +186,7 @@ impl Scene<'_> {
         };
         let list = format::values(items, chars_max);
         let told = self.focus.iter().filter(|_| !items.is_empty()).map(|focus| {
-            let there = if items.iter().any(|item| holds(item, focus)) {
-                "with"
-            } else {
-                "without"
-            };
+            let there = if items.iter().any(|item| holds(item, focus)) { "with" } else { "without" };
             format!("; {there} {}", format::value(focus, 24))
         });
         let told: String = told.collect();
@@ -267,12 +210,7 @@ impl Scene<'_> {
             esc(self.value(operation, 120)).to_string(),
             esc(format!("{}{}", operation.end().name(), error(operation))).to_string(),
             esc(abbreviate(node, 40)).to_string(),
-            if drawn.proves {
-                "<strong>● proof</strong>"
-            } else {
-                "nearby"
-            }
-            .to_owned(),
+            if drawn.proves { "<strong>● proof</strong>" } else { "nearby" }.to_owned(),
         ]
     }
 }
@@ -289,19 +227,13 @@ fn function(operation: &Operation<'_>) -> String {
 
 fn error(operation: &Operation<'_>) -> String {
     let error = operation.completion.and_then(|c| c.error.as_deref());
-    error
-        .map(|error| format!(": {}", abbreviate(error, 100)))
-        .unwrap_or_default()
+    error.map(|error| format!(": {}", abbreviate(error, 100))).unwrap_or_default()
 }
 
 /// What a write replaced.
 fn past(operation: &Operation<'_>, chars_max: usize) -> String {
-    let past = operation
-        .completion
-        .and_then(|c| c.past.as_deref())
-        .filter(|past| !past.is_empty());
-    past.map(|past| format!(" over {}", format::values(past, chars_max)))
-        .unwrap_or_default()
+    let past = operation.completion.and_then(|c| c.past.as_deref()).filter(|past| !past.is_empty());
+    past.map(|past| format!(" over {}", format::values(past, chars_max))).unwrap_or_default()
 }
 
 /// Whether an item of a list read is the value, or a version that is or holds it.
@@ -363,20 +295,10 @@ struct StoryAxis {
 
 impl StoryAxis {
     fn new(scene: &Scene<'_>) -> Self {
-        let bounds = scene
-            .drawn
-            .iter()
-            .map(|d| (d.operation.start_ns(), d.operation.end_ns(scene.end_ns)));
+        let bounds = scene.drawn.iter().map(|d| (d.operation.start_ns(), d.operation.end_ns(scene.end_ns)));
         let mut moments: BTreeSet<u64> = bounds.flat_map(|(from, to)| [from, to]).collect();
-        let (first, last) = (
-            moments.first().copied().unwrap_or(0),
-            moments.last().copied().unwrap_or(0),
-        );
-        let edges = scene
-            .faults
-            .iter()
-            .filter_map(|f| force(f, scene.end_ns))
-            .flat_map(|(from, to)| [from, to]);
+        let (first, last) = (moments.first().copied().unwrap_or(0), moments.last().copied().unwrap_or(0));
+        let edges = scene.faults.iter().filter_map(|f| force(f, scene.end_ns)).flat_map(|(from, to)| [from, to]);
         moments.extend(edges.filter(|ns| (first..=last).contains(ns)));
         let moments: Vec<u64> = moments.into_iter().collect();
         let weight = |pair: &[u64]| 0.35 + (1.0 + (pair[1] - pair[0]) as f64 / 1e6).ln();
@@ -385,11 +307,7 @@ impl StoryAxis {
         let mut stops = Vec::with_capacity(moments.len());
         let mut x = LEFT + 6.0;
         for (position, moment) in moments.iter().enumerate() {
-            x += if position == 0 {
-                0.0
-            } else {
-                room * weight(&moments[position - 1..=position]) / total
-            };
+            x += if position == 0 { 0.0 } else { room * weight(&moments[position - 1..=position]) / total };
             stops.push((*moment, x));
         }
         Self { stops }

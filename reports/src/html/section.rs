@@ -65,10 +65,7 @@ fn reasons(verdict: &Verdict) -> String {
         .map(|reason| format!("<li>{}</li>\n", esc(abbreviate(reason, SENTENCE_CHARS_MAX))))
         .collect();
     if others.len() > REASONS_MAX {
-        items += &format!(
-            "<li>{} not shown.</li>\n",
-            plural((others.len() - REASONS_MAX) as u64, "more reason")
-        );
+        items += &format!("<li>{} not shown.</li>\n", plural((others.len() - REASONS_MAX) as u64, "more reason"));
     }
     format!("<ul class=\"reasons\">\n{items}</ul>\n")
 }
@@ -86,19 +83,12 @@ fn facts(run: &Run<'_>) -> String {
         ("Started", summary.started_utc.clone()),
         ("Duration", span(summary.duration_ms.saturating_mul(NS_PER_MS))),
         ("Operations acknowledged", format!("{} of {}", count(ok), count(all))),
-        (
-            "First acknowledged",
-            summary
-                .first_ack_ms
-                .map_or("never".to_owned(), |ms| format!("after {} ms", count(ms))),
-        ),
+        ("First acknowledged", summary.first_ack_ms.map_or("never".to_owned(), |ms| format!("after {} ms", count(ms)))),
         ("Faults proved", faults),
         ("Nodes", nodes(&summary.nodes)),
     ];
-    let items: String = facts
-        .iter()
-        .map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", esc(value)))
-        .collect();
+    let items: String =
+        facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", esc(value))).collect();
     format!("<dl class=\"facts\">\n{items}</dl>\n")
 }
 
@@ -127,19 +117,11 @@ pub(super) fn properties(run: &Run<'_>) -> String {
         ("Found", Set::Text),
         ("Finding", Set::Prose),
     ];
-    let rows: Vec<Vec<String>> = run
-        .verdict
-        .properties
-        .iter()
-        .enumerate()
-        .map(|(number, result)| property_row(number, result))
-        .collect();
+    let rows: Vec<Vec<String>> =
+        run.verdict.properties.iter().enumerate().map(|(number, result)| property_row(number, result)).collect();
     let note = match run.summary.claims_note.is_empty() {
         true => String::new(),
-        false => format!(
-            "<p>{}</p>\n",
-            esc(abbreviate(&run.summary.claims_note, SENTENCE_CHARS_MAX))
-        ),
+        false => format!("<p>{}</p>\n", esc(abbreviate(&run.summary.claims_note, SENTENCE_CHARS_MAX))),
     };
     let body = match rows.is_empty() {
         true => "<p>No property was judged.</p>\n".to_owned(),
@@ -198,11 +180,8 @@ pub(super) fn faults(run: &Run<'_>) -> String {
         ("Evidence", Set::Prose),
     ];
     let faults = &run.verdict.faults;
-    let rows: Vec<Vec<String>> = faults
-        .iter()
-        .take(FAULTS_MAX)
-        .map(|fault| fault_row(fault, planned.get(&fault.fault), run.end_ns))
-        .collect();
+    let rows: Vec<Vec<String>> =
+        faults.iter().take(FAULTS_MAX).map(|fault| fault_row(fault, planned.get(&fault.fault), run.end_ns)).collect();
     let mut body = match rows.is_empty() {
         true => "<p>No faults were planned.</p>\n".to_owned(),
         false => table("Faults and their evidence", &columns, &rows),
@@ -221,19 +200,11 @@ fn fault_row(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns: u64) ->
     let class = kind_class(&fault.kind);
     vec![
         fault.fault.to_string(),
-        format!(
-            "<span class=\"kind {class}\">{}</span>",
-            esc(abbreviate(&fault.kind, 40))
-        ),
+        format!("<span class=\"kind {class}\">{}</span>", esc(abbreviate(&fault.kind, 40))),
         esc(abbreviate(&fault.detail, DETAIL_CHARS_MAX)).to_string(),
         esc(abbreviate(&fault.nodes.join(" "), DETAIL_CHARS_MAX)).to_string(),
         esc(window(fault, planned, end_ns)).to_string(),
-        if fault.proved {
-            "<span class=\"yes\">✓ yes</span>"
-        } else {
-            "<strong class=\"no\">✗ no</strong>"
-        }
-        .to_owned(),
+        if fault.proved { "<span class=\"yes\">✓ yes</span>" } else { "<strong class=\"no\">✗ no</strong>" }.to_owned(),
         esc(abbreviate(&fault.evidence, DETAIL_CHARS_MAX)).to_string(),
     ]
 }
@@ -242,12 +213,7 @@ fn fault_row(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns: u64) ->
 pub(super) fn window(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns: u64) -> String {
     match (fault.start_ns, fault.stop_ns, planned) {
         (Some(start), Some(stop), _) => {
-            format!(
-                "{} – {} ({})",
-                seconds(start),
-                seconds(stop),
-                span(stop.saturating_sub(start))
-            )
+            format!("{} – {} ({})", seconds(start), seconds(stop), span(stop.saturating_sub(start)))
         }
         (Some(start), None, _) => format!("{} – {}, never healed", seconds(start), seconds(end_ns)),
         (None, _, Some((from, to))) => format!("never; planned {} – {}", seconds(*from), seconds(*to)),
@@ -257,14 +223,8 @@ pub(super) fn window(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns:
 
 /// The planned start and end of each fault, ns, from the plan that the nemesis put on record.
 fn planned_windows(run: &Run<'_>) -> BTreeMap<u64, (u64, u64)> {
-    let plan = run
-        .events
-        .iter()
-        .find(|e| e.process == Process::Nemesis && e.f == "plan");
-    let faults = plan
-        .and_then(|e| e.value.as_array())
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let plan = run.events.iter().find(|e| e.process == Process::Nemesis && e.f == "plan");
+    let faults = plan.and_then(|e| e.value.as_array()).map(Vec::as_slice).unwrap_or_default();
     faults.iter().filter_map(planned_window).collect()
 }
 
@@ -277,19 +237,8 @@ fn planned_window(fault: &Value) -> Option<(u64, (u64, u64))> {
 
 /// Counts, availability and latencies for each function.
 pub(super) fn statistics(run: &Run<'_>) -> String {
-    let columns = [
-        "Workload",
-        "f",
-        "ok",
-        "fail",
-        "info",
-        "ok in faults",
-        "ok outside",
-        "p50 ms",
-        "p99 ms",
-        "p99.9 ms",
-        "max ms",
-    ];
+    let columns =
+        ["Workload", "f", "ok", "fail", "info", "ok in faults", "ok outside", "p50 ms", "p99 ms", "p99.9 ms", "max ms"];
     let columns: Vec<(&str, Set)> = columns
         .iter()
         .enumerate()
@@ -309,10 +258,8 @@ pub(super) fn statistics(run: &Run<'_>) -> String {
 }
 
 fn statistics_row(s: &OperationStatistics) -> Vec<String> {
-    let mut row = vec![
-        esc(abbreviate(&s.workload, 60)).to_string(),
-        format!("<code>{}</code>", esc(abbreviate(&s.f, 40))),
-    ];
+    let mut row =
+        vec![esc(abbreviate(&s.workload, 60)).to_string(), format!("<code>{}</code>", esc(abbreviate(&s.f, 40)))];
     row.extend([s.ok, s.fail, s.info].map(count));
     row.extend(availability(s));
     row.extend([s.latency_p50_ms, s.latency_p99_ms, s.latency_p999_ms, s.latency_max_ms].map(figure));

@@ -23,18 +23,13 @@ impl Set {
     }
 }
 
-/// A table of cells that are HTML already. The first cell of a row is its header. `label` names the table for those who hear it.
+/// A table of cells that are HTML already. The first cell of a row is its header. `label` names the table for those
+/// who hear it.
 pub(super) fn table(label: &str, columns: &[(&str, Set)], rows: &[Vec<String>]) -> String {
-    let head: String = columns
-        .iter()
-        .map(|(name, set)| format!("<th scope=\"col\"{}>{}</th>", set.class(), esc(name)))
-        .collect();
+    let head: String =
+        columns.iter().map(|(name, set)| format!("<th scope=\"col\"{}>{}</th>", set.class(), esc(name))).collect();
     // Where a column is prose, a narrow screen stacks the cells of a row, each with its column's name.
-    let stack = if columns.iter().any(|(_, set)| *set == Set::Prose) {
-        " class=\"stack\""
-    } else {
-        ""
-    };
+    let stack = if columns.iter().any(|(_, set)| *set == Set::Prose) { " class=\"stack\"" } else { "" };
     let body: String = rows.iter().map(|row| row_html(columns, row)).collect();
     format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\"><table{stack}>\n\
@@ -44,13 +39,9 @@ pub(super) fn table(label: &str, columns: &[(&str, Set)], rows: &[Vec<String>]) 
 }
 
 fn row_html(columns: &[(&str, Set)], row: &[String]) -> String {
-    let cells = columns
-        .iter()
-        .zip(row)
-        .enumerate()
-        .map(|(position, ((name, set), cell))| match position {
-            0 => format!("<th scope=\"row\"{}>{cell}</th>", set.class()),
-            _ => format!("<td{} data-label=\"{}\">{cell}</td>", set.class(), esc(name)),
-        });
+    let cells = columns.iter().zip(row).enumerate().map(|(position, ((name, set), cell))| match position {
+        0 => format!("<th scope=\"row\"{}>{cell}</th>", set.class()),
+        _ => format!("<td{} data-label=\"{}\">{cell}</td>", set.class(), esc(name)),
+    });
     format!("<tr>{}</tr>\n", cells.collect::<String>())
 }

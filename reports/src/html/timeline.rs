@@ -64,23 +64,11 @@ struct Timeline<'a> {
 
 impl<'a> Timeline<'a> {
     fn new(run: &'a Run<'a>) -> Self {
-        let main: Vec<&Operation<'_>> = run
-            .operations
-            .iter()
-            .filter(|o| o.invoke.phase == Phase::Main)
-            .collect();
+        let main: Vec<&Operation<'_>> = run.operations.iter().filter(|o| o.invoke.phase == Phase::Main).collect();
         let bucket_ns = round_up((run.end_ns / BUCKETS_MAX).max(NS_PER_MS));
-        let heal_ns = run
-            .events
-            .iter()
-            .find(|e| e.process == Process::Nemesis && e.f == "heal")
-            .map(|e| e.time);
+        let heal_ns = run.events.iter().find(|e| e.process == Process::Nemesis && e.f == "heal").map(|e| e.time);
         Self {
-            axis: TimeAxis {
-                end_ns: run.end_ns,
-                left: LEFT,
-                right: RIGHT,
-            },
+            axis: TimeAxis { end_ns: run.end_ns, left: LEFT, right: RIGHT },
             buckets: buckets(&main, bucket_ns, run.end_ns),
             main,
             bucket_ns,
@@ -137,14 +125,7 @@ impl<'a> Timeline<'a> {
             .filter_map(|(_, fault)| self.extent(fault).map(|(from, to)| (fault, from, to)))
             .map(|(fault, from, to)| {
                 let class = format!("band {}", kind_class(&fault.kind));
-                rect(
-                    from,
-                    top,
-                    to - from,
-                    bottom - top,
-                    &class,
-                    &fault_title(fault, self.run.end_ns),
-                )
+                rect(from, top, to - from, bottom - top, &class, &fault_title(fault, self.run.end_ns))
             })
             .collect()
     }
@@ -175,25 +156,10 @@ impl<'a> Timeline<'a> {
         };
         let proof = if fault.proved { "" } else { " unproved" };
         let class = format!("fault {}{proof}", kind_class(&fault.kind));
-        let bar = rect(
-            from,
-            y + 2.0,
-            to - from,
-            LANE_HEIGHT - 4.0,
-            &class,
-            &fault_title(fault, self.run.end_ns),
-        );
-        let label = if fault.proved {
-            fault.fault.to_string()
-        } else {
-            format!("{} ?", fault.fault)
-        };
+        let bar = rect(from, y + 2.0, to - from, LANE_HEIGHT - 4.0, &class, &fault_title(fault, self.run.end_ns));
+        let label = if fault.proved { fault.fault.to_string() } else { format!("{} ?", fault.fault) };
         let room = to - from > 8.0 + 7.0 * label.chars().count() as f64;
-        bar + &if room {
-            text(from + 5.0, y + 14.0, "fault-id", "start", &label)
-        } else {
-            String::new()
-        }
+        bar + &if room { text(from + 5.0, y + 14.0, "fault-id", "start", &label) } else { String::new() }
     }
 
     /// Completions per second, stacked: ok, then info, then fail.
@@ -211,12 +177,8 @@ impl<'a> Timeline<'a> {
         }
         let mut below = vec![0.0; self.buckets.len()];
         for (outcome, class) in [(0, "area-ok"), (2, "area-info"), (1, "area-fail")] {
-            let above: Vec<f64> = self
-                .buckets
-                .iter()
-                .zip(&below)
-                .map(|(b, base)| base + b.ended[outcome] as f64 * per_second)
-                .collect();
+            let above: Vec<f64> =
+                self.buckets.iter().zip(&below).map(|(b, base)| base + b.ended[outcome] as f64 * per_second).collect();
             if above != below {
                 let area = self.steps(&below, &above, &y);
                 out += &format!("<path class=\"{class}\" d=\"{area}\"/>\n");
@@ -230,21 +192,9 @@ impl<'a> Timeline<'a> {
     /// The area between two stepped lines, one value for each bucket. Buckets in which they meet are left out.
     fn steps(&self, below: &[f64], above: &[f64], y: &impl Fn(f64) -> f64) -> String {
         let mut path = String::new();
-        for (number, (low, high)) in below
-            .iter()
-            .zip(above)
-            .enumerate()
-            .filter(|(_, (low, high))| low < high)
-        {
+        for (number, (low, high)) in below.iter().zip(above).enumerate().filter(|(_, (low, high))| low < high) {
             let (from, to) = self.bucket_x(number);
-            path += &format!(
-                "M{} {}H{}V{}H{}Z",
-                At(from),
-                At(y(*high)),
-                At(to),
-                At(y(*low)),
-                At(from)
-            );
+            path += &format!("M{} {}H{}V{}H{}Z", At(from), At(y(*high)), At(to), At(y(*low)), At(from));
         }
         path
     }
@@ -270,18 +220,11 @@ impl<'a> Timeline<'a> {
             let ns = 10_f64.powi(exponent);
             out += &y_tick(scale.y(ns as u64), &tick_label(ns as u64));
         }
-        for (end, mark) in [
-            (End::Ok, "h0"),
-            (End::Info, &INFO_POINT[4..]),
-            (End::Fail, &FAIL_POINT[4..]),
-        ] {
+        for (end, mark) in [(End::Ok, "h0"), (End::Info, &INFO_POINT[4..]), (End::Fail, &FAIL_POINT[4..])] {
             let points: String = self
                 .sample(end)
                 .into_iter()
-                .filter_map(|o| {
-                    o.latency_ns()
-                        .map(|latency| (self.axis.x(o.start_ns()), scale.y(latency)))
-                })
+                .filter_map(|o| o.latency_ns().map(|latency| (self.axis.x(o.start_ns()), scale.y(latency))))
                 .map(|(x, y)| format!("M{} {}{mark}", At(x), At(y)))
                 .collect();
             if !points.is_empty() {
@@ -303,11 +246,7 @@ impl<'a> Timeline<'a> {
             path += &format!("{step}{} {}", At((from + to) / 2.0), At(scale.y(ns)));
             broken = false;
         }
-        if path.is_empty() {
-            path
-        } else {
-            format!("<path class=\"{class}\" d=\"{path}\"/>\n")
-        }
+        if path.is_empty() { path } else { format!("<path class=\"{class}\" d=\"{path}\"/>\n") }
     }
 
     /// Every n-th operation that ended so, and the slowest of each bucket, in order of invocation.
@@ -332,14 +271,7 @@ impl<'a> Timeline<'a> {
                 continue;
             }
             let (from, to) = self.bucket_x(number);
-            out += &rect(
-                from,
-                top,
-                to - from,
-                bottom - top,
-                "hover",
-                &self.bucket_title(number, bucket),
-            );
+            out += &rect(from, top, to - from, bottom - top, "hover", &self.bucket_title(number, bucket));
         }
         out
     }
@@ -361,12 +293,7 @@ impl<'a> Timeline<'a> {
     }
 
     fn marked(&self) -> impl Iterator<Item = (usize, &PropertyResult)> {
-        self.run
-            .verdict
-            .properties
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| !p.anomalies.is_empty())
+        self.run.verdict.properties.iter().enumerate().filter(|(_, p)| !p.anomalies.is_empty())
     }
 
     /// A row of marks for each property with anomalies, each leading to its explanation.
@@ -374,13 +301,7 @@ impl<'a> Timeline<'a> {
         let mut out = String::new();
         for (row, (number, result)) in self.marked().enumerate() {
             let y = top + row as f64 * MARK_HEIGHT;
-            out += &text(
-                LEFT - 12.0,
-                y + 13.0,
-                "lane",
-                "end",
-                &abbreviate(&property_label(result), 28),
-            );
+            out += &text(LEFT - 12.0, y + 13.0, "lane", "end", &abbreviate(&property_label(result), 28));
             let class = if is_broken_claim(result) { "mark" } else { "mark quiet" };
             for (position, anomaly) in result.anomalies.iter().take(ANOMALIES_MAX).enumerate() {
                 let (x, tip) = (self.axis.x(anomaly.from_ns), y + 3.0);
@@ -404,11 +325,7 @@ impl<'a> Timeline<'a> {
             let Some(ns) = ns else { continue };
             let x = self.axis.x(ns);
             let y = top - 22.0 + 14.0 * row as f64;
-            let (anchor, dx) = if x > (LEFT + RIGHT) / 2.0 {
-                ("end", -5.0)
-            } else {
-                ("start", 5.0)
-            };
+            let (anchor, dx) = if x > (LEFT + RIGHT) / 2.0 { ("end", -5.0) } else { ("start", 5.0) };
             out += &line(x, y - 9.0, x, bottom, &format!("milestone {word}"));
             out += &text(x + dx, y, "milestone-label", anchor, &format!("{word} {}", seconds(ns)));
         }
@@ -418,21 +335,16 @@ impl<'a> Timeline<'a> {
     /// What the drawing shows and what it samples.
     fn note(&self) -> String {
         let mut out = format!(
-            "Operations of the main phase, in buckets of {}. Shaded: faults in force; pointing at them, or at a stretch of the charts, tells more. ",
+            "Operations of the main phase, in buckets of {}. Shaded: faults in force; pointing at them, or at a \
+             stretch of the charts, tells more. ",
             span(self.bucket_ns)
         );
         let sampled: Vec<String> = End::ALL.into_iter().filter_map(|end| self.sampled(end)).collect();
         out += &match sampled.is_empty() {
             true => "Every completed operation is a point.".to_owned(),
-            false => format!(
-                "Points are a sample: {}, with the slowest of each bucket.",
-                sampled.join("; ")
-            ),
+            false => format!("Points are a sample: {}, with the slowest of each bucket.", sampled.join("; ")),
         };
-        let (drawn, all) = (
-            self.lanes.iter().map(|l| l.faults.len()).sum::<usize>(),
-            self.run.verdict.faults.len(),
-        );
+        let (drawn, all) = (self.lanes.iter().map(|l| l.faults.len()).sum::<usize>(), self.run.verdict.faults.len());
         if drawn < all {
             out += &format!(
                 " {} of {} faults are drawn: the others never started, or are too many.",
@@ -457,20 +369,14 @@ fn stride(operations: usize) -> usize {
 
 /// The moment at which the last key converged, if the checker says so for every workload.
 fn converged_ns(run: &Run<'_>, heal_ns: u64) -> Option<u64> {
-    let results = run
-        .verdict
-        .properties
-        .iter()
-        .filter(|p| p.property == Property::Convergence);
+    let results = run.verdict.properties.iter().filter(|p| p.property == Property::Convergence);
     let all_ms: Option<Vec<f64>> = results.map(|p| p.figures.get(CONVERGE_FIGURE).copied()).collect();
-    let last_ms = all_ms?
-        .into_iter()
-        .reduce(f64::max)
-        .filter(|ms| ms.is_finite() && *ms >= 0.0)?;
+    let last_ms = all_ms?.into_iter().reduce(f64::max).filter(|ms| ms.is_finite() && *ms >= 0.0)?;
     Some(heal_ns.saturating_add((last_ms * 1e6) as u64)).filter(|ns| *ns <= run.end_ns)
 }
 
-/// The figure of a convergence result that says how long after the heal its last key converged, ms; absent if not all did.
+/// The figure of a convergence result that says how long after the heal its last key converged, ms; absent if not all
+/// did.
 const CONVERGE_FIGURE: &str = "converge_ms";
 
 /// An open triangle and a cross, drawn from the point they stand for.

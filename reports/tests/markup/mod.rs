@@ -13,9 +13,7 @@ pub fn escaped(text: &str) -> String {
 
 /// Panics where the page is not well formed, an id occurs twice, or a link within the page leads nowhere.
 pub fn check_html(page: &str) {
-    let body = page
-        .strip_prefix("<!DOCTYPE html>\n")
-        .expect("the page has its doctype");
+    let body = page.strip_prefix("<!DOCTYPE html>\n").expect("the page has its doctype");
     let (before, rest) = body.split_once("<style>").expect("the page has a style");
     let (_, after) = rest.split_once("</style>").expect("the style ends");
     let attributes = check(&format!("{before}{after}"), &VOID);
@@ -33,14 +31,8 @@ pub fn check_html(page: &str) {
 
 /// Panics where the document is not well formed XML, or holds characters that XML 1.0 forbids.
 pub fn check_xml(document: &str) {
-    let body = document
-        .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
-        .expect("an XML declaration");
-    assert!(
-        !body
-            .chars()
-            .any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{fffe}' | '\u{ffff}'))
-    );
+    let body = document.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").expect("an XML declaration");
+    assert!(!body.chars().any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{fffe}' | '\u{ffff}')));
     check(body, &[]);
 }
 
@@ -57,10 +49,7 @@ fn check(text: &str, void: &[&str]) -> Vec<(String, String)> {
         }
         let (tag, closed) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
         let (name, mut fields) = tag.split_once(' ').unwrap_or((tag, ""));
-        assert!(
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'),
-            "<{tag}> is no tag"
-        );
+        assert!(!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "<{tag}> is no tag");
         while !fields.trim().is_empty() {
             let (field, after) = attribute(fields.trim_start());
             attributes.push(field);
@@ -80,13 +69,8 @@ fn attribute(fields: &str) -> ((String, String), &str) {
     if let Some(after) = fields.strip_prefix("open").filter(|after| !after.starts_with('=')) {
         return (("open".to_owned(), String::new()), after);
     }
-    let (name, after) = fields
-        .split_once("=\"")
-        .unwrap_or_else(|| panic!("an attribute is not quoted: {fields}"));
-    assert!(
-        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'),
-        "{name} is no attribute"
-    );
+    let (name, after) = fields.split_once("=\"").unwrap_or_else(|| panic!("an attribute is not quoted: {fields}"));
+    assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name} is no attribute");
     let (value, after) = after.split_once('"').expect("an attribute ends");
     check_text(value);
     ((name.to_owned(), value.to_owned()), after)
@@ -97,10 +81,6 @@ fn check_text(text: &str) {
     for entity in text.split('&').skip(1) {
         let name = entity.split_once(';').map(|(name, _)| name).unwrap_or_default();
         let known = ["amp", "lt", "gt", "quot", "#39", "#10", "#9"].contains(&name);
-        assert!(
-            known,
-            "a stray ampersand before: {}",
-            entity.chars().take(20).collect::<String>()
-        );
+        assert!(known, "a stray ampersand before: {}", entity.chars().take(20).collect::<String>());
     }
 }

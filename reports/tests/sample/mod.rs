@@ -26,48 +26,13 @@ const RUN_NS: u64 = 30 * SECOND;
 const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
 /// (kind, detail, nodes, start ms, length ms, evidence)
-type Planned = (
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    u64,
-    u64,
-    &'static str,
-);
+type Planned = (&'static str, &'static str, &'static [&'static str], u64, u64, &'static str);
 
 const PLAN: [Planned; 8] = [
-    (
-        "partition",
-        "{n1 n2} | {n3 n4 n5}",
-        &NODES,
-        2_000,
-        3_200,
-        "12 links cut: 48,211 bytes and 3 connections blocked",
-    ),
-    (
-        "kill",
-        "n3",
-        &["n3"],
-        6_100,
-        2_400,
-        "process 4127 gone after 2 ms; listening again 310 ms after the restart",
-    ),
-    (
-        "pause",
-        "n2 n5",
-        &["n2", "n5"],
-        9_600,
-        1_500,
-        "state T seen 15 of 15 times",
-    ),
-    (
-        "clock-bump",
-        "n4 +1,800 ms",
-        &["n4"],
-        11_000,
-        3_000,
-        "offset read back: +1,800 ms",
-    ),
+    ("partition", "{n1 n2} | {n3 n4 n5}", &NODES, 2_000, 3_200, "12 links cut: 48,211 bytes and 3 connections blocked"),
+    ("kill", "n3", &["n3"], 6_100, 2_400, "process 4127 gone after 2 ms; listening again 310 ms after the restart"),
+    ("pause", "n2 n5", &["n2", "n5"], 9_600, 1_500, "state T seen 15 of 15 times"),
+    ("clock-bump", "n4 +1,800 ms", &["n4"], 11_000, 3_000, "offset read back: +1,800 ms"),
     (
         "slow-link",
         "n1 -> n2, n1 -> n4: 80 ms ± 20 ms",
@@ -76,30 +41,9 @@ const PLAN: [Planned; 8] = [
         2_500,
         "91,204 bytes delivered late, 84 ms on average",
     ),
-    (
-        "partition",
-        "n5 | {n1 n2 n3 n4}",
-        &NODES,
-        18_000,
-        4_000,
-        "8 links cut: 71,930 bytes and 9 connections blocked",
-    ),
-    (
-        "kill",
-        "n1 n4",
-        &["n1", "n4"],
-        20_500,
-        2_500,
-        "processes 4121, 4130 gone after 3 ms",
-    ),
-    (
-        "clock-drift",
-        "n2 +200,000 ppm",
-        &["n2"],
-        24_000,
-        4_500,
-        "clock gained 902 ms in 4.5 s",
-    ),
+    ("partition", "n5 | {n1 n2 n3 n4}", &NODES, 18_000, 4_000, "8 links cut: 71,930 bytes and 9 connections blocked"),
+    ("kill", "n1 n4", &["n1", "n4"], 20_500, 2_500, "processes 4121, 4130 gone after 3 ms"),
+    ("clock-drift", "n2 +200,000 ppm", &["n2"], 24_000, 4_500, "clock gained 902 ms in 4.5 s"),
 ];
 
 /// The run: what reports are made from.
@@ -122,20 +66,12 @@ struct Maker {
 
 impl Maker {
     fn new(sample: Sample) -> Self {
-        Self {
-            sample,
-            random: 42,
-            events: Vec::new(),
-            held: BTreeMap::new(),
-        }
+        Self { sample, random: 42, events: Vec::new(), held: BTreeMap::new() }
     }
 
     /// A number below `bound`.
     fn below(&mut self, bound: u64) -> u64 {
-        self.random = self
-            .random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 33) % bound
     }
 
@@ -189,11 +125,7 @@ impl Maker {
         let key = format!("{workload}-{}", self.below(keys));
         let node = NODES[self.below(5) as usize];
         let held = self.held.entry(key.clone()).or_default();
-        let kind = if f == "read" && kind == EventType::Info {
-            EventType::Fail
-        } else {
-            kind
-        };
+        let kind = if f == "read" && kind == EventType::Info { EventType::Fail } else { kind };
         let argument = if f == "read" { Value::Null } else { json!(number) };
         let mut completion = Event::new(end, Process::Client(process), kind, f, argument.clone());
         match (f, kind) {
@@ -220,11 +152,13 @@ impl Maker {
     }
 
     fn nemesis(&mut self) {
-        let faults = |(id, p): (usize, &Planned)| json!({"fault": id + 1, "kind": p.0, "detail": p.1, "nodes": p.2, "at_ms": p.3, "for_ms": p.4});
+        let faults = |(id, p): (usize, &Planned)| {
+            let (kind, detail, nodes, at_ms, for_ms, ..) = p;
+            json!({"fault": id + 1, "kind": kind, "detail": detail, "nodes": nodes, "at_ms": at_ms, "for_ms": for_ms})
+        };
         let plan: Vec<Value> = PLAN.iter().enumerate().map(faults).collect();
         let mut record = |time, f: String, value| {
-            self.events
-                .push(Event::new(time, Process::Nemesis, EventType::Info, f, value));
+            self.events.push(Event::new(time, Process::Nemesis, EventType::Info, f, value));
         };
         record(0, "plan".to_owned(), json!(plan));
         for (id, p) in PLAN.iter().enumerate() {
@@ -245,12 +179,7 @@ impl Maker {
             time = time.max(RUN_NS + (600 + round * 300) * MS);
             for (key, elements) in &held {
                 let workload = key.split('-').next().unwrap_or_default().to_owned();
-                let elements: Vec<u64> = elements
-                    .iter()
-                    .copied()
-                    .filter(|e| !lost.contains(e))
-                    .take(400)
-                    .collect();
+                let elements: Vec<u64> = elements.iter().copied().filter(|e| !lost.contains(e)).take(400).collect();
                 for node in &NODES[..3] {
                     let value = json!([{"id": format!("{node}:{}", elements.len()), "value": elements}]);
                     let phase = if round < 2 { Phase::Replica } else { Phase::Final };
@@ -278,10 +207,7 @@ impl Maker {
 /// The acknowledged adds of the set workload that a broken run loses: some of those made during the first partition.
 fn lost_values(sample: Sample, events: &[Event]) -> Vec<u64> {
     let acknowledged = |e: &&Event| e.kind == EventType::Ok && e.f == "add" && e.workload.as_deref() == Some("set");
-    let during = events
-        .iter()
-        .filter(|e| (2 * SECOND..5 * SECOND).contains(&e.time))
-        .filter(acknowledged);
+    let during = events.iter().filter(|e| (2 * SECOND..5 * SECOND).contains(&e.time)).filter(acknowledged);
     let count = if sample.broken { sample.anomalies } else { 0 };
     during.filter_map(|e| e.value.as_u64()).take(count).collect()
 }
@@ -294,7 +220,8 @@ fn summary(sample: Sample, events: &[Event]) -> RunSummary {
         duration_ms: events.last().map_or(0, |e| e.time / MS),
         seed: 8_675_309,
         command: format!(
-            "dissensus run --system dynamo --workload set,register,cart --nemesis partition,kill,pause,clock,slow --n 3 --r 2 --w 2{} --time-limit 30s --seed 8675309",
+            "dissensus run --system dynamo --workload set,register,cart --nemesis partition,kill,pause,clock,slow \
+             --n 3 --r 2 --w 2{} --time-limit 30s --seed 8675309",
             if sample.broken { " --bug hint-deleted-early" } else { "" }
         ),
         settings: vec![
@@ -323,23 +250,9 @@ fn verdict(sample: Sample, events: &[Event]) -> Verdict {
     let mut properties = Vec::new();
     for workload in ["set", "register", "cart"] {
         let broken = workload == "set" && !lost.is_empty();
-        let anomalies = if broken {
-            lost.iter().map(|v| lost_write(*v, events)).collect()
-        } else {
-            Vec::new()
-        };
-        properties.push(property(
-            Property::NoLostWrites,
-            workload,
-            true,
-            anomalies,
-            lost.len() as u64 * 2,
-        ));
-        let stale = if workload == "register" {
-            stale_reads(events, sample.anomalies)
-        } else {
-            Vec::new()
-        };
+        let anomalies = if broken { lost.iter().map(|v| lost_write(*v, events)).collect() } else { Vec::new() };
+        properties.push(property(Property::NoLostWrites, workload, true, anomalies, lost.len() as u64 * 2));
+        let stale = if workload == "register" { stale_reads(events, sample.anomalies) } else { Vec::new() };
         properties.push(property(Property::ReadYourWrites, workload, false, stale, 14));
         properties.push(property(Property::Convergence, workload, true, Vec::new(), 0));
     }
@@ -351,40 +264,17 @@ fn verdict(sample: Sample, events: &[Event]) -> Verdict {
         reasons.push(format!("no-lost-writes (set) is violated: {}", properties[0].summary));
         reasons.push("fault 4 (clock-bump n4 +1,800 ms) has no evidence that it took effect".to_owned());
     }
-    let outcome = if sample.broken {
-        Outcome::Invalid
-    } else {
-        Outcome::Valid
-    };
-    Verdict {
-        outcome,
-        reasons,
-        properties,
-        faults,
-        statistics: statistics(events),
-    }
+    let outcome = if sample.broken { Outcome::Invalid } else { Outcome::Valid };
+    Verdict { outcome, reasons, properties, faults, statistics: statistics(events) }
 }
 
 fn property(property: Property, workload: &str, claimed: bool, anomalies: Vec<Anomaly>, total: u64) -> PropertyResult {
-    let outcome = if anomalies.is_empty() {
-        Outcome::Valid
-    } else {
-        Outcome::Invalid
-    };
-    let total = if anomalies.is_empty() {
-        0
-    } else {
-        total.max(anomalies.len() as u64)
-    };
+    let outcome = if anomalies.is_empty() { Outcome::Valid } else { Outcome::Invalid };
+    let total = if anomalies.is_empty() { 0 } else { total.max(anomalies.len() as u64) };
     let (summary, figures) = match property {
         Property::NoLostWrites => (
             format!("{total} of 1,190 acknowledged writes are lost; 61 of unknown outcome, 44 of them recovered"),
-            vec![
-                ("acknowledged", 1_190.0),
-                ("attempted", 1_251.0),
-                ("lost", total as f64),
-                ("recovered", 44.0),
-            ],
+            vec![("acknowledged", 1_190.0), ("attempted", 1_251.0), ("lost", total as f64), ("recovered", 44.0)],
         ),
         Property::Convergence => (
             "all replicas of 2 keys agree, the last 412 ms after the heal".to_owned(),
@@ -395,10 +285,7 @@ fn property(property: Property, workload: &str, claimed: bool, anomalies: Vec<An
             vec![("reads", 786.0), ("stale", total as f64), ("stale_p99_ms", 1_240.5)],
         ),
     };
-    let figures = figures
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
+    let figures = figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     PropertyResult {
         property,
         workload: Some(workload.to_owned()),
@@ -415,9 +302,7 @@ fn lost_write(value: u64, events: &[Event]) -> Anomaly {
     let of_value = events.iter().filter(|e| e.f == "add" && e.value == json!(value));
     let mut proof: Vec<&Event> = of_value.collect();
     let (key, node) = (proof[0].key.clone(), proof[0].node.clone().unwrap_or_default());
-    let after = events
-        .iter()
-        .filter(|e| e.key == key && e.phase != Phase::Main && e.kind == EventType::Ok);
+    let after = events.iter().filter(|e| e.key == key && e.phase != Phase::Main && e.kind == EventType::Ok);
     proof.extend(after.skip(3));
     let (from_ns, to_ns) = (proof[0].time, proof[proof.len() - 1].time);
     Anomaly {
@@ -440,12 +325,7 @@ fn lost_write(value: u64, events: &[Event]) -> Anomaly {
 fn stale_reads(events: &[Event], count: usize) -> Vec<Anomaly> {
     let is_write =
         |e: &&Event| e.kind == EventType::Ok && e.f == "write" && e.time > 18 * SECOND && e.time < 21 * SECOND;
-    events
-        .iter()
-        .filter(is_write)
-        .take(count)
-        .filter_map(|write| stale_read(write, events))
-        .collect()
+    events.iter().filter(is_write).take(count).filter_map(|write| stale_read(write, events)).collect()
 }
 
 fn stale_read(write: &Event, events: &[Event]) -> Option<Anomaly> {
@@ -494,16 +374,11 @@ fn finding(id: usize, p: &Planned) -> FaultFinding {
 
 fn statistics(events: &[Event]) -> Vec<OperationStatistics> {
     let mut all: BTreeMap<(String, String), OperationStatistics> = BTreeMap::new();
-    for event in events
-        .iter()
-        .filter(|e| e.phase == Phase::Main && e.process != Process::Nemesis)
-    {
+    for event in events.iter().filter(|e| e.phase == Phase::Main && e.process != Process::Nemesis) {
         let name = (event.workload.clone().unwrap_or_default(), event.f.clone());
         let s = all.entry(name.clone()).or_default();
         (s.workload, s.f) = name;
-        let faulty = PLAN
-            .iter()
-            .any(|p| event.time >= p.3 * MS && event.time < (p.3 + p.4) * MS);
+        let faulty = PLAN.iter().any(|p| event.time >= p.3 * MS && event.time < (p.3 + p.4) * MS);
         match event.kind {
             EventType::Invoke => s.invoked_in_faults += u64::from(faulty),
             EventType::Ok => (s.ok, s.ok_in_faults) = (s.ok + 1, s.ok_in_faults + u64::from(faulty)),

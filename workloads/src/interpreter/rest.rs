@@ -1,7 +1,8 @@
 //! After the heal: waiting until the replicas agree, and reading everything once more.
 //!
-//! Convergence is seen from outside: every replica of every key is read by itself, in rounds, until one round finds them all alike and
-//! another one after it finds the same again. A single agreeing round would not do: its reads are not at one moment.
+//! Convergence is seen from outside: every replica of every key is read by itself, in rounds, until one round finds
+//! them all alike and another one after it finds the same again. A single agreeing round would not do: its reads are
+//! not at one moment.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -53,28 +54,20 @@ struct Place<'i> {
 type Agreed = BTreeMap<String, Value>;
 
 impl Interpreter<'_> {
-    /// Reads every replica of every key in rounds until they agree for good, or `rest_limit` is reached (and one operation time-out for
-    /// the reads then under way). Without a replica to read nothing can be seen to converge.
+    /// Reads every replica of every key in rounds until they agree for good, or `rest_limit` is reached (and one
+    /// operation time-out for the reads then under way). Without a replica to read nothing can be seen to converge.
     pub async fn rest(&self) -> Rest {
         let begin = self.clock.now();
         let deadline = begin.saturating_add(self.settings.rest_limit);
         let places = self.replicas();
         let first_process = self.take_processes(self.settings.concurrency);
-        let mut rest = Rest {
-            converged: false,
-            rounds: 0,
-            took: Duration::ZERO,
-            corrupt: 0,
-        };
+        let mut rest = Rest { converged: false, rounds: 0, took: Duration::ZERO, corrupt: 0 };
         let (mut before, mut pause) = (None, FIRST_PAUSE);
         while !places.is_empty() {
             rest.rounds += 1;
             let agreed = self.round(&places, first_process, &mut rest, deadline).await;
             if agreed.is_some() && agreed == before {
-                return Rest {
-                    converged: true,
-                    ..rest
-                };
+                return Rest { converged: true, ..rest };
             }
             rest.took = self.clock.now() - begin;
             if self.clock.now() >= deadline {
@@ -97,19 +90,14 @@ impl Interpreter<'_> {
             *failed.borrow_mut() += u64::from(!read);
         })
         .await;
-        FinalReads {
-            pairs: places.len() as u64,
-            failed: failed.into_inner(),
-        }
+        FinalReads { pairs: places.len() as u64, failed: failed.into_inner() }
     }
 
     async fn final_read(&self, place: &Place<'_>, process: u64) -> bool {
         let invocation = place.actor.workload.borrow().final_read(&place.key);
         let mut pause = FIRST_PAUSE;
         for attempt in 0..=FINAL_RETRIES {
-            let completion = self
-                .operate(place.actor, process, Phase::Final, &place.node, &invocation)
-                .await;
+            let completion = self.operate(place.actor, process, Phase::Final, &place.node, &invocation).await;
             if completion.outcome == Outcome::Ok {
                 return true;
             }
@@ -154,15 +142,7 @@ impl Interpreter<'_> {
     ) -> Result<Value, Unread> {
         let Place { actor, key, node } = place;
         let (phase, round) = (Phase::Replica, Some(round));
-        let site = Site {
-            process,
-            phase,
-            node,
-            workload: actor.name,
-            f: "read",
-            key,
-            round,
-        };
+        let site = Site { process, phase, node, workload: actor.name, f: "read", key, round };
         self.record(&site, EventType::Invoke, Value::Null, |_| {});
         let deadline = hard_deadline.min(self.clock.now().saturating_add(self.settings.operation_timeout));
         let versions = within(self.clock, deadline, self.store.read_replica(node, key)).await;
@@ -178,9 +158,7 @@ impl Interpreter<'_> {
                 Ok(versions)
             }
             Err((unread, error)) => {
-                self.record(&site, EventType::Fail, Value::Null, |event| {
-                    event.error = Some(bounded(&error))
-                });
+                self.record(&site, EventType::Fail, Value::Null, |event| event.error = Some(bounded(&error)));
                 Err(unread)
             }
         }
@@ -196,11 +174,7 @@ impl Interpreter<'_> {
             keys.into_iter().map(move |key| (actor, key))
         });
         let places = keys.flat_map(|(actor, key)| {
-            let place = |node| Place {
-                actor,
-                key: key.clone(),
-                node,
-            };
+            let place = |node| Place { actor, key: key.clone(), node };
             nodes(&key).into_iter().map(place).collect::<Vec<_>>()
         });
         places.collect()

@@ -1,7 +1,8 @@
 //! When operations are due: a sequence of moments that does not wait for the answers.
 //!
-//! The gaps between them are drawn evenly from 0 to twice the mean (Jepsen's `stagger`), so the mean rate is kept while operations meet at
-//! all distances. Clients that are late catch up, but by no more than a bounded backlog: after a long fault there is no burst.
+//! The gaps between them are drawn evenly from 0 to twice the mean (Jepsen's `stagger`), so the mean rate is kept
+//! while operations meet at all distances. Clients that are late catch up, but by no more than a bounded backlog:
+//! after a long fault there is no burst.
 
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ pub(super) struct Schedule {
     rng: ChaCha8Rng,
 }
 
-/// Without a rate, a client's operations begin at least this far apart: one that is refused at once must not fill the history with it,
-/// nor hold up a virtual clock for ever.
+/// Without a rate, a client's operations begin at least this far apart: one that is refused at once must not fill the
+/// history with it, nor hold up a virtual clock for ever.
 const UNPACED_GAP: Duration = Duration::from_micros(100);
 
 impl Schedule {
@@ -28,16 +29,8 @@ impl Schedule {
     pub(super) fn new(rate: f64, begin: Duration, backlog: u64, rng: ChaCha8Rng) -> Self {
         let mean_gap = (rate > 0.0).then(|| Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX));
         let mean_gap = mean_gap.map(|gap| gap.clamp(Duration::from_nanos(1), Self::GAP_MAX));
-        let backlog = mean_gap
-            .unwrap_or_default()
-            .saturating_mul(u32::try_from(backlog).unwrap_or(u32::MAX));
-        Self {
-            mean_gap,
-            backlog,
-            due: begin,
-            missed: 0,
-            rng,
-        }
+        let backlog = mean_gap.unwrap_or_default().saturating_mul(u32::try_from(backlog).unwrap_or(u32::MAX));
+        Self { mean_gap, backlog, due: begin, missed: 0, rng }
     }
 
     const GAP_MAX: Duration = Duration::from_secs(1_000_000);
@@ -86,10 +79,7 @@ mod tests {
     fn the_mean_gap_is_kept() {
         let mut schedule = schedule(1_000.0, 10);
         let last = (0..10_000).map(|_| schedule.next(Duration::ZERO, None)).last().unwrap();
-        assert!(
-            (9.7..10.3).contains(&last.as_secs_f64()),
-            "10,000 at 1,000 a second took {last:?}"
-        );
+        assert!((9.7..10.3).contains(&last.as_secs_f64()), "10,000 at 1,000 a second took {last:?}");
         assert_eq!(schedule.missed(), 0);
     }
 
@@ -108,15 +98,8 @@ mod tests {
         let mut schedule = schedule(100.0, 5);
         let now = Duration::from_secs(10);
         let passed = (0..1_000).take_while(|_| schedule.next(now, None) <= now).count();
-        assert!(
-            (2..=12).contains(&passed),
-            "{passed} operations at once for a backlog of 5"
-        );
-        assert!(
-            (990..=1_000).contains(&schedule.missed()),
-            "{} missed",
-            schedule.missed()
-        );
+        assert!((2..=12).contains(&passed), "{passed} operations at once for a backlog of 5");
+        assert!((990..=1_000).contains(&schedule.missed()), "{} missed", schedule.missed());
     }
 
     #[test]

@@ -73,14 +73,9 @@ proptest! {
 
 #[test]
 fn the_error_says_what_was_expected_and_found() {
-    let [set, register, _] = &all()[..] else {
-        panic!("three workloads")
-    };
+    let [set, register, _] = &all()[..] else { panic!("three workloads") };
     let error = set.decode(b"{\"a\":1}").unwrap_err().to_string();
-    assert!(
-        error.starts_with("stored bytes are not a list of elements: "),
-        "{error}"
-    );
+    assert!(error.starts_with("stored bytes are not a list of elements: "), "{error}");
     assert!(error.ends_with(r#"(7 bytes, beginning "{\"a\":1}")"#), "{error}");
     assert!(register.decode(b"-1").is_err());
     assert!(register.decode(b"1 2").is_err());

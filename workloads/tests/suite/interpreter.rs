@@ -13,10 +13,7 @@ use workloads::{Interpreter, Placement, Settings, SettingsError, Workload, by_na
 use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run, run_all};
 
 fn settings() -> Settings {
-    Settings {
-        time_limit: Duration::from_secs(10),
-        ..Settings::default()
-    }
+    Settings { time_limit: Duration::from_secs(10), ..Settings::default() }
 }
 
 #[test]
@@ -25,16 +22,8 @@ fn the_rate_is_kept_and_the_time_limit_too() {
         let outcome = run("all", Settings { rate, ..settings() }, |_| {});
         let expected = rate * 10.0;
         let invoked = outcome.operations(Phase::Main).len() as f64;
-        assert!(
-            (invoked - expected).abs() <= 4.0 * expected.sqrt(),
-            "{invoked} operations instead of {expected}"
-        );
-        assert!(
-            outcome
-                .events
-                .iter()
-                .all(|event| event.kind != EventType::Invoke || event.time < 10_000_000_000)
-        );
+        assert!((invoked - expected).abs() <= 4.0 * expected.sqrt(), "{invoked} operations instead of {expected}");
+        assert!(outcome.events.iter().all(|event| event.kind != EventType::Invoke || event.time < 10_000_000_000));
         assert!(
             (Duration::from_secs(10)..Duration::from_millis(10_020)).contains(&outcome.ended),
             "{:?}",
@@ -49,27 +38,15 @@ fn workloads_take_turns() {
     let outcome = run("all", settings(), |_| {});
     let mut counts = BTreeMap::new();
     for operation in outcome.operations(Phase::Main) {
-        *counts
-            .entry(operation.invoke.workload.clone().unwrap())
-            .or_insert(0_i64) += 1;
+        *counts.entry(operation.invoke.workload.clone().unwrap()).or_insert(0_i64) += 1;
     }
     assert_eq!(counts.keys().collect::<Vec<_>>(), ["cart", "register", "set"]);
-    assert!(
-        counts.values().max().unwrap() - counts.values().min().unwrap() <= 1,
-        "{counts:?}"
-    );
+    assert!(counts.values().max().unwrap() - counts.values().min().unwrap() <= 1, "{counts:?}");
 }
 
 #[test]
 fn slow_answers_leave_operations_out_instead_of_a_burst() {
-    let outcome = run(
-        "set",
-        Settings {
-            concurrency: 2,
-            ..settings()
-        },
-        |store| store.latency.set(ms(500)),
-    );
+    let outcome = run("set", Settings { concurrency: 2, ..settings() }, |store| store.latency.set(ms(500)));
     let invoked = outcome.operations(Phase::Main).len() as u64;
     assert!(invoked < 60, "{invoked} by two clients of half a second each");
     assert!(outcome.missed > 1_800, "{} of 2,000 left out", outcome.missed);
@@ -77,18 +54,10 @@ fn slow_answers_leave_operations_out_instead_of_a_burst() {
 
 #[test]
 fn without_a_rate_clients_never_wait_and_never_spin() {
-    let quick = Settings {
-        rate: 0.0,
-        time_limit: ms(500),
-        concurrency: 4,
-        ..settings()
-    };
+    let quick = Settings { rate: 0.0, time_limit: ms(500), concurrency: 4, ..settings() };
     let paced_by_the_store = run("register", quick.clone(), |_| {});
     let invoked = paced_by_the_store.operations(Phase::Main).len();
-    assert!(
-        (250..=680).contains(&invoked),
-        "{invoked} by four clients of 3 to 9 ms each in 500 ms"
-    );
+    assert!((250..=680).contains(&invoked), "{invoked} by four clients of 3 to 9 ms each in 500 ms");
     let refused_at_once = run("register", quick, |store| {
         store.latency.set(Duration::ZERO);
         store.gets.set(Behaviour::Refuse);
@@ -98,38 +67,19 @@ fn without_a_rate_clients_never_wait_and_never_spin() {
 
 #[test]
 fn several_thousand_a_second_are_carried() {
-    let fast = Settings {
-        rate: 8_000.0,
-        concurrency: 100,
-        time_limit: Duration::from_secs(1),
-        ..settings()
-    };
+    let fast = Settings { rate: 8_000.0, concurrency: 100, time_limit: Duration::from_secs(1), ..settings() };
     let outcome = run("all", fast, |_| {});
     assert!(outcome.counts.ok > 7_700, "{:?}", outcome.counts);
-    assert_eq!(
-        (
-            outcome.counts.fail - not_in_the_cart(&outcome),
-            outcome.counts.info,
-            outcome.missed
-        ),
-        (0, 0, 0)
-    );
+    assert_eq!((outcome.counts.fail - not_in_the_cart(&outcome), outcome.counts.info, outcome.missed), (0, 0, 0));
 }
 
 fn not_in_the_cart(outcome: &Outcome) -> u64 {
-    outcome
-        .events
-        .iter()
-        .filter(|event| event.error.as_deref() == Some("not in the cart"))
-        .count() as u64
+    outcome.events.iter().filter(|event| event.error.as_deref() == Some("not in the cart")).count() as u64
 }
 
 #[test]
 fn after_an_info_a_worker_goes_on_as_the_next_process() {
-    let settings = Settings {
-        concurrency: 7,
-        ..settings()
-    };
+    let settings = Settings { concurrency: 7, ..settings() };
     let outcome = run_all("set", settings, |store| store.puts.set(Behaviour::Unknown), |_| {});
     let mut next: BTreeMap<u64, u64> = (0..7).map(|worker| (worker, worker)).collect();
     for operation in outcome.operations(Phase::Main) {
@@ -143,10 +93,7 @@ fn after_an_info_a_worker_goes_on_as_the_next_process() {
     for phase in [Phase::Replica, Phase::Final] {
         let later = outcome.operations(phase);
         assert!(!later.is_empty());
-        assert!(
-            later.iter().all(|operation| client(&operation.invoke) > used),
-            "processes after the run are fresh"
-        );
+        assert!(later.iter().all(|operation| client(&operation.invoke) > used), "processes after the run are fresh");
     }
 }
 
@@ -155,11 +102,7 @@ fn first_ack_is_the_first_ok() {
     let outcome = run("all", settings(), |_| {});
     let first = outcome.events.iter().find(|event| event.kind == EventType::Ok).unwrap();
     assert_eq!(outcome.first_ack, Some(Duration::from_nanos(first.time)));
-    let ok = outcome
-        .events
-        .iter()
-        .filter(|event| event.kind == EventType::Ok)
-        .count() as u64;
+    let ok = outcome.events.iter().filter(|event| event.kind == EventType::Ok).count() as u64;
     assert_eq!(outcome.counts.ok, ok);
 }
 
@@ -176,9 +119,7 @@ fn what_a_workload_is_asked_does_not_hang_on_the_answers() {
     let asked = |latency| {
         let outcome = run("set,register", settings(), |store| store.latency.set(latency));
         let main = outcome.operations(Phase::Main).into_iter();
-        main.map(|done| (done.invoke.f, done.invoke.key, done.invoke.value))
-            .take(1_000)
-            .collect::<Vec<_>>()
+        main.map(|done| (done.invoke.f, done.invoke.key, done.invoke.value)).take(1_000).collect::<Vec<_>>()
     };
     assert_eq!(asked(ms(1)), asked(ms(9)));
 }
@@ -186,14 +127,7 @@ fn what_a_workload_is_asked_does_not_hang_on_the_answers() {
 #[test]
 fn sticky_clients_stay_with_their_node_and_others_do_not() {
     let nodes_of = |placement| {
-        let outcome = run(
-            "set",
-            Settings {
-                placement,
-                ..settings()
-            },
-            |_| {},
-        );
+        let outcome = run("set", Settings { placement, ..settings() }, |_| {});
         let mut nodes: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
         for event in outcome.events {
             nodes.entry(client(&event)).or_default().insert(event.node.unwrap());
@@ -210,18 +144,10 @@ fn sticky_clients_stay_with_their_node_and_others_do_not() {
 fn written_values_are_unique_and_grow() {
     let outcome = run(
         "all",
-        Settings {
-            rate: 2_000.0,
-            concurrency: 50,
-            time_limit: Duration::from_secs(5),
-            ..settings()
-        },
+        Settings { rate: 2_000.0, concurrency: 50, time_limit: Duration::from_secs(5), ..settings() },
         |_| {},
     );
-    let invoked = outcome
-        .operations(Phase::Main)
-        .into_iter()
-        .map(|operation| operation.invoke);
+    let invoked = outcome.operations(Phase::Main).into_iter().map(|operation| operation.invoke);
     let writes = invoked.filter(|event| matches!(event.f.as_str(), "add" | "write"));
     let values: Vec<u64> = writes.map(|event| event.value.as_u64().unwrap()).collect();
     assert!(values.len() > 2_000);
@@ -230,22 +156,10 @@ fn written_values_are_unique_and_grow() {
 
 #[test]
 fn the_mix_is_as_described() {
-    let outcome = run(
-        "all",
-        Settings {
-            rate: 1_000.0,
-            concurrency: 20,
-            ..settings()
-        },
-        |_| {},
-    );
+    let outcome = run("all", Settings { rate: 1_000.0, concurrency: 20, ..settings() }, |_| {});
     let share = |workload: &str, f: &str| {
         let of = |event: &&checker::history::Event| event.workload.as_deref() == Some(workload);
-        let invoked = outcome
-            .events
-            .iter()
-            .filter(|event| event.kind == EventType::Invoke)
-            .filter(of);
+        let invoked = outcome.events.iter().filter(|event| event.kind == EventType::Invoke).filter(of);
         let (all, those) = invoked.fold((0, 0), |(all, those), event| (all + 1, those + u32::from(event.f == f)));
         those * 100 / all
     };
@@ -259,32 +173,17 @@ fn the_mix_is_as_described() {
 fn sets_and_carts_stay_small_and_all_their_keys_are_known() {
     let outcome = run_all(
         "set,cart",
-        Settings {
-            rate: 2_000.0,
-            concurrency: 50,
-            time_limit: Duration::from_secs(5),
-            ..settings()
-        },
+        Settings { rate: 2_000.0, concurrency: 50, time_limit: Duration::from_secs(5), ..settings() },
         |_| {},
         |_| {},
     );
     let mut added: BTreeMap<&str, usize> = BTreeMap::new();
-    for event in outcome
-        .events
-        .iter()
-        .filter(|event| event.kind == EventType::Invoke && event.f == "add")
-    {
+    for event in outcome.events.iter().filter(|event| event.kind == EventType::Invoke && event.f == "add") {
         *added.entry(event.key.as_deref().unwrap()).or_default() += 1;
     }
-    assert!(
-        added.len() > 8 && added.values().all(|elements| *elements <= 500),
-        "{added:?}"
-    );
-    let finally: BTreeSet<String> = outcome
-        .operations(Phase::Final)
-        .into_iter()
-        .filter_map(|operation| operation.invoke.key)
-        .collect();
+    assert!(added.len() > 8 && added.values().all(|elements| *elements <= 500), "{added:?}");
+    let finally: BTreeSet<String> =
+        outcome.operations(Phase::Final).into_iter().filter_map(|operation| operation.invoke.key).collect();
     assert!(added.keys().all(|key| finally.contains(*key)));
 }
 
@@ -292,26 +191,16 @@ fn sets_and_carts_stay_small_and_all_their_keys_are_known() {
 fn only_known_items_are_removed_and_each_once() {
     let outcome = run(
         "cart",
-        Settings {
-            rate: 1_000.0,
-            concurrency: 20,
-            time_limit: Duration::from_secs(5),
-            ..settings()
-        },
+        Settings { rate: 1_000.0, concurrency: 20, time_limit: Duration::from_secs(5), ..settings() },
         |_| {},
     );
     let (mut known, mut removed) = (BTreeSet::new(), BTreeSet::new());
     for event in &outcome.events {
         match (event.f.as_str(), event.kind) {
             ("add", EventType::Ok) => known.extend([(event.key.clone(), event.value.clone().as_u64())]),
-            ("read", EventType::Ok) => known.extend(
-                event
-                    .value
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|item| (event.key.clone(), item.as_u64())),
-            ),
+            ("read", EventType::Ok) => {
+                known.extend(event.value.as_array().unwrap().iter().map(|item| (event.key.clone(), item.as_u64())))
+            }
             ("remove", EventType::Invoke) => {
                 let item = (event.key.clone(), event.value.as_u64());
                 assert!(known.contains(&item), "nobody knew of {item:?}");
@@ -329,65 +218,38 @@ fn only_known_items_are_removed_and_each_once() {
 #[test]
 fn a_store_that_forgets_carts_makes_removes_fail() {
     let outcome = run("cart", settings(), |store| store.puts.set(Behaviour::Lose));
-    let removes: Vec<_> = outcome
-        .operations(Phase::Main)
-        .into_iter()
-        .filter(|operation| operation.invoke.f == "remove")
-        .collect();
+    let removes: Vec<_> =
+        outcome.operations(Phase::Main).into_iter().filter(|operation| operation.invoke.f == "remove").collect();
     assert!(removes.len() > 100);
-    assert!(
-        removes
-            .iter()
-            .all(|remove| remove.done.error.as_deref() == Some("not in the cart"))
-    );
+    assert!(removes.iter().all(|remove| remove.done.error.as_deref() == Some("not in the cart")));
 }
 
 #[test]
 fn a_run_that_is_stopped_waits_for_what_is_under_way() {
     let (clock, history, asked) = (VirtualClock::default(), History::default(), Cell::new(0));
     let store = MemoryStore::new(&clock, 3);
-    let settings = Settings {
-        rate: 2.0,
-        ..settings()
-    };
+    let settings = Settings { rate: 2.0, ..settings() };
     let interpreter = Interpreter::new(&store, &clock, &history, by_name("set").unwrap(), settings).unwrap();
     clock.block_on(interpreter.run(&|| {
         asked.set(asked.get() + 1);
         clock.now() >= ms(1_234)
     }));
-    assert!(
-        (ms(1_234)..ms(1_350)).contains(&clock.now()),
-        "stopped at {:?}",
-        clock.now()
-    );
+    assert!((ms(1_234)..ms(1_350)).contains(&clock.now()), "stopped at {:?}", clock.now());
     let counts = interpreter.progress().counts();
-    assert!(
-        counts.ok >= 1 && counts.ok + counts.fail + counts.info <= 6,
-        "{counts:?}"
-    );
+    assert!(counts.ok >= 1 && counts.ok + counts.fail + counts.info <= 6, "{counts:?}");
 }
 
 #[test]
 fn error_texts_are_bounded_in_the_history() {
-    let outcome = run("register", settings(), |store| {
-        store.plant("register-0", &[b'['; 300_000])
-    });
-    let longest = outcome
-        .events
-        .iter()
-        .filter_map(|event| event.error.as_ref().map(String::len))
-        .max();
+    let outcome = run("register", settings(), |store| store.plant("register-0", &[b'['; 300_000]));
+    let longest = outcome.events.iter().filter_map(|event| event.error.as_ref().map(String::len)).max();
     assert!(longest.is_some_and(|length| length < 510), "{longest:?}");
 }
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let clock = VirtualClock::default();
-    let (store, nobody, history) = (
-        MemoryStore::new(&clock, 3),
-        MemoryStore::new(&clock, 0),
-        History::default(),
-    );
+    let (store, nobody, history) = (MemoryStore::new(&clock, 3), MemoryStore::new(&clock, 0), History::default());
     let error = |store: &MemoryStore, workloads: Vec<Box<dyn Workload>>, settings| {
         Interpreter::new(store, &clock, &history, workloads, settings).err()
     };
@@ -397,23 +259,11 @@ fn settings_that_cannot_work_are_refused() {
         change(&mut settings);
         error(&store, set(), settings)
     };
-    assert_eq!(
-        wrong(|settings| settings.concurrency = 0),
-        Some(SettingsError::Concurrency(0))
-    );
-    assert_eq!(
-        wrong(|settings| settings.concurrency = 10_001),
-        Some(SettingsError::Concurrency(10_001))
-    );
+    assert_eq!(wrong(|settings| settings.concurrency = 0), Some(SettingsError::Concurrency(0)));
+    assert_eq!(wrong(|settings| settings.concurrency = 10_001), Some(SettingsError::Concurrency(10_001)));
     assert_eq!(wrong(|settings| settings.rate = -1.0), Some(SettingsError::Rate(-1.0)));
-    assert!(matches!(
-        wrong(|settings| settings.rate = f64::NAN),
-        Some(SettingsError::Rate(_))
-    ));
-    assert_eq!(
-        wrong(|settings| settings.operation_timeout = Duration::ZERO),
-        Some(SettingsError::OperationTimeout)
-    );
+    assert!(matches!(wrong(|settings| settings.rate = f64::NAN), Some(SettingsError::Rate(_))));
+    assert_eq!(wrong(|settings| settings.operation_timeout = Duration::ZERO), Some(SettingsError::OperationTimeout));
     assert_eq!(error(&store, vec![], settings()), Some(SettingsError::NoWorkloads));
     assert_eq!(error(&nobody, set(), settings()), Some(SettingsError::NoNodes));
     assert_eq!(wrong(|_| {}), None);

@@ -25,11 +25,7 @@ struct Bench {
 impl Bench {
     fn new(workload: impl Workload + 'static) -> Self {
         let clock = VirtualClock::default();
-        Self {
-            store: MemoryStore::new(&clock, 3),
-            workload: Box::new(workload),
-            clock,
-        }
+        Self { store: MemoryStore::new(&clock, 3), workload: Box::new(workload), clock }
     }
 
     fn set() -> Self {
@@ -45,15 +41,9 @@ impl Bench {
     }
 
     fn perform(&self, f: &'static str, value: Value) -> (Completion, Attempt) {
-        let invocation = Invocation {
-            f,
-            key: "k".to_owned(),
-            value,
-        };
+        let invocation = Invocation { f, key: "k".to_owned(), value };
         let attempt = Attempt::default();
-        let completion = self
-            .workload
-            .perform(&self.store as &dyn Store, "n1", &invocation, &attempt);
+        let completion = self.workload.perform(&self.store as &dyn Store, "n1", &invocation, &attempt);
         (self.clock.block_on(completion), attempt)
     }
 
@@ -78,21 +68,14 @@ fn adds_are_read_back_sorted_and_siblings_merged() {
     assert_eq!(bench.outcome("add", 3), Outcome::Ok);
     assert_eq!(bench.read(), json!([2, 3, 5, 9]));
     let versions = bench.clock.block_on(bench.store.get("n1", "k")).unwrap();
-    assert_eq!(
-        versions.values,
-        [b"[2,3,5,9]".to_vec()],
-        "the context covers both siblings"
-    );
+    assert_eq!(versions.values, [b"[2,3,5,9]".to_vec()], "the context covers both siblings");
 }
 
 #[test]
 fn a_write_records_the_siblings_that_it_replaces() {
     let bench = Bench::register();
     let (first, attempt) = bench.perform("write", json!(1));
-    assert_eq!(
-        (first.outcome, first.value, attempt.past()),
-        (Outcome::Ok, json!(1), Some(vec![]))
-    );
+    assert_eq!((first.outcome, first.value, attempt.past()), (Outcome::Ok, json!(1), Some(vec![])));
     bench.store.plant("k", b"7");
     bench.store.plant("k", b"3");
     assert_eq!(bench.read(), json!([1, 3, 7]));
@@ -111,15 +94,8 @@ fn what_is_not_in_the_cart_cannot_be_removed() {
     assert_eq!(bench.read(), json!([2]));
     let puts = bench.store.put_count.get();
     let (again, attempt) = bench.perform("remove", json!(1));
-    assert_eq!(
-        (again.outcome, again.error.as_deref()),
-        (Outcome::Fail, Some("not in the cart"))
-    );
-    assert_eq!(
-        (bench.store.put_count.get(), attempt.stage()),
-        (puts, Stage::Reading),
-        "nothing was put"
-    );
+    assert_eq!((again.outcome, again.error.as_deref()), (Outcome::Fail, Some("not in the cart")));
+    assert_eq!((bench.store.put_count.get(), attempt.stage()), (puts, Stage::Reading), "nothing was put");
 }
 
 #[test]
@@ -128,45 +104,18 @@ fn removing_the_last_item_leaves_an_empty_cart_not_a_missing_one() {
     bench.outcome("add", 1);
     assert_eq!(bench.outcome("remove", 1), Outcome::Ok);
     assert_eq!(bench.read(), json!([]));
-    assert_eq!(
-        bench.clock.block_on(bench.store.get("n1", "k")).unwrap().values,
-        [b"[]".to_vec()]
-    );
+    assert_eq!(bench.clock.block_on(bench.store.get("n1", "k")).unwrap().values, [b"[]".to_vec()]);
 }
 
 #[test]
 fn each_stage_has_its_outcome() {
-    let writes: [(MakeBench, &'static str); 4] = [
-        (Bench::set, "add"),
-        (Bench::register, "write"),
-        (Bench::cart, "add"),
-        (Bench::cart, "remove"),
-    ];
+    let writes: [(MakeBench, &'static str); 4] =
+        [(Bench::set, "add"), (Bench::register, "write"), (Bench::cart, "add"), (Bench::cart, "remove")];
     let stages = [
-        (
-            Behaviour::Refuse,
-            Behaviour::Right,
-            Outcome::Fail,
-            "get: refused: too few replicas",
-        ),
-        (
-            Behaviour::Unknown,
-            Behaviour::Right,
-            Outcome::Fail,
-            "get: connection reset",
-        ),
-        (
-            Behaviour::Right,
-            Behaviour::Refuse,
-            Outcome::Fail,
-            "put: refused: too few replicas",
-        ),
-        (
-            Behaviour::Right,
-            Behaviour::Unknown,
-            Outcome::Info,
-            "put: connection reset",
-        ),
+        (Behaviour::Refuse, Behaviour::Right, Outcome::Fail, "get: refused: too few replicas"),
+        (Behaviour::Unknown, Behaviour::Right, Outcome::Fail, "get: connection reset"),
+        (Behaviour::Right, Behaviour::Refuse, Outcome::Fail, "put: refused: too few replicas"),
+        (Behaviour::Right, Behaviour::Unknown, Outcome::Info, "put: connection reset"),
     ];
     for (bench, f) in writes {
         for (gets, puts, outcome, error) in stages {
@@ -175,17 +124,9 @@ fn each_stage_has_its_outcome() {
             bench.store.gets.set(gets);
             bench.store.puts.set(puts);
             let (completion, attempt) = bench.perform(f, json!(4));
-            assert_eq!(
-                (completion.outcome, completion.error.as_deref()),
-                (outcome, Some(error)),
-                "{f}"
-            );
+            assert_eq!((completion.outcome, completion.error.as_deref()), (outcome, Some(error)), "{f}");
             assert_eq!(completion.value, json!(4));
-            assert_eq!(
-                attempt.past().is_some(),
-                f == "write" && gets == Behaviour::Right,
-                "past is known once read"
-            );
+            assert_eq!(attempt.past().is_some(), f == "write" && gets == Behaviour::Right, "past is known once read");
         }
     }
 }
@@ -202,11 +143,7 @@ fn a_read_that_is_not_answered_fails() {
 
 #[test]
 fn bytes_that_nobody_wrote_fail_the_operation_and_are_never_overwritten() {
-    for (bench, f) in [
-        (Bench::set(), "add"),
-        (Bench::register(), "write"),
-        (Bench::cart(), "remove"),
-    ] {
+    for (bench, f) in [(Bench::set(), "add"), (Bench::register(), "write"), (Bench::cart(), "remove")] {
         bench.store.gets.set(Behaviour::Garbage);
         for f in [f, "read"] {
             let (completion, _) = bench.perform(f, json!(1));
@@ -221,11 +158,7 @@ fn bytes_that_nobody_wrote_fail_the_operation_and_are_never_overwritten() {
 fn operations_that_a_workload_does_not_have_fail() {
     for bench in [Bench::set(), Bench::register(), Bench::cart()] {
         assert_eq!(bench.outcome("cas", 1), Outcome::Fail);
-        let f = if bench.workload.name() == "register" {
-            "write"
-        } else {
-            "add"
-        };
+        let f = if bench.workload.name() == "register" { "write" } else { "add" };
         assert_eq!(bench.outcome(f, "one"), Outcome::Fail);
         assert_eq!(bench.store.put_count.get(), 0);
     }
@@ -249,15 +182,9 @@ fn a_get_that_hangs_fails_at_the_time_out_exactly() {
     assert!(operations.len() > 20);
     for operation in operations {
         assert_eq!((operation.done.kind, operation.took()), (EventType::Fail, ms(700)));
-        assert_eq!(
-            operation.done.error.as_deref(),
-            Some("no answer to the get within 700 ms")
-        );
+        assert_eq!(operation.done.error.as_deref(), Some("no answer to the get within 700 ms"));
         assert_eq!(operation.done.past, None);
-        assert!(
-            client(&operation.invoke) < 2,
-            "a process that knows its outcome goes on"
-        );
+        assert!(client(&operation.invoke) < 2, "a process that knows its outcome goes on");
     }
 }
 
@@ -266,24 +193,14 @@ fn a_put_that_hangs_is_info_at_the_time_out_exactly_and_ends_the_process() {
     let outcome = hanging(|store| store.puts.set(Behaviour::Hang));
     let (mut writes, mut ended) = (0, std::collections::BTreeSet::new());
     for operation in outcome.operations(Phase::Main) {
-        assert!(
-            !ended.contains(&operation.invoke.process),
-            "{:?} goes on",
-            operation.invoke.process
-        );
+        assert!(!ended.contains(&operation.invoke.process), "{:?} goes on", operation.invoke.process);
         if operation.invoke.f == "read" {
             assert_eq!(operation.done.kind, EventType::Ok);
             continue;
         }
         assert_eq!((operation.done.kind, operation.took()), (EventType::Info, ms(700)));
-        assert_eq!(
-            operation.done.error.as_deref(),
-            Some("no answer to the put within 700 ms")
-        );
-        assert!(
-            operation.done.past.is_some(),
-            "an info write may have replaced what it read"
-        );
+        assert_eq!(operation.done.error.as_deref(), Some("no answer to the put within 700 ms"));
+        assert!(operation.done.past.is_some(), "an info write may have replaced what it read");
         ended.insert(operation.invoke.process);
         writes += 1;
     }
@@ -295,16 +212,9 @@ fn a_put_that_hangs_is_info_at_the_time_out_exactly_and_ends_the_process() {
 fn an_answer_at_the_very_time_out_counts() {
     let outcome = hanging(|store| store.latency.set(ms(700)));
     let (mut ok, mut late) = (0, 0);
-    for read in outcome
-        .operations(Phase::Main)
-        .iter()
-        .filter(|operation| operation.invoke.f == "read")
-    {
+    for read in outcome.operations(Phase::Main).iter().filter(|operation| operation.invoke.f == "read") {
         let slower = matches!(read.invoke.key.as_deref(), Some("register-1" | "register-3"));
-        assert_eq!(
-            (read.done.kind, read.took()),
-            (if slower { EventType::Fail } else { EventType::Ok }, ms(700))
-        );
+        assert_eq!((read.done.kind, read.took()), (if slower { EventType::Fail } else { EventType::Ok }, ms(700)));
         *(if slower { &mut late } else { &mut ok }) += 1;
     }
     assert!(ok > 0 && late > 0, "{ok} in time, {late} late");

@@ -12,10 +12,7 @@ use workloads::{FinalReads, Interpreter, Settings, by_name};
 use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run_all};
 
 fn settings() -> Settings {
-    Settings {
-        time_limit: ms(500),
-        ..Settings::default()
-    }
+    Settings { time_limit: ms(500), ..Settings::default() }
 }
 
 fn after(heal: impl FnOnce(&MemoryStore)) -> Outcome {
@@ -37,28 +34,17 @@ fn replicas_that_agree_are_confirmed_by_a_second_round() {
         assert_eq!((read.invoke.f.as_str(), read.done.kind), ("read", EventType::Ok));
         assert_eq!(read.invoke.extra["round"], read.done.extra["round"]);
         let round = read.done.extra["round"].as_u64().unwrap();
-        assert!(
-            rounds
-                .entry(round)
-                .or_default()
-                .insert((read.done.key.unwrap(), read.done.node.unwrap()))
-        );
+        assert!(rounds.entry(round).or_default().insert((read.done.key.unwrap(), read.done.node.unwrap())));
     }
     assert_eq!(rounds.keys().collect::<Vec<_>>(), [&1, &2]);
-    assert!(
-        rounds.values().all(|places| places.len() == PLACES),
-        "every key on every replica, once"
-    );
+    assert!(rounds.values().all(|places| places.len() == PLACES), "every key on every replica, once");
 }
 
 #[test]
 fn replica_reads_show_decoded_versions_sorted_by_id() {
     let outcome = run_all(
         "register",
-        Settings {
-            time_limit: ms(0),
-            ..settings()
-        },
+        Settings { time_limit: ms(0), ..settings() },
         |_| {},
         |store| {
             store.plant("register-1", b"30");
@@ -66,19 +52,10 @@ fn replica_reads_show_decoded_versions_sorted_by_id() {
         },
     );
     let reads = outcome.operations(Phase::Replica);
-    let read = reads
-        .iter()
-        .find(|read| read.invoke.key.as_deref() == Some("register-1"))
-        .unwrap();
-    assert_eq!(
-        read.done.value,
-        json!([{"id": "d000001", "value": 30}, {"id": "d000002", "value": 10}])
-    );
+    let read = reads.iter().find(|read| read.invoke.key.as_deref() == Some("register-1")).unwrap();
+    assert_eq!(read.done.value, json!([{"id": "d000001", "value": 30}, {"id": "d000002", "value": 10}]));
     assert_eq!(read.done.workload.as_deref(), Some("register"));
-    let empty = reads
-        .iter()
-        .find(|read| read.invoke.key.as_deref() == Some("register-0"))
-        .unwrap();
+    let empty = reads.iter().find(|read| read.invoke.key.as_deref() == Some("register-0")).unwrap();
     assert_eq!(empty.done.value, json!([]));
 }
 
@@ -86,24 +63,15 @@ fn replica_reads_show_decoded_versions_sorted_by_id() {
 fn tombstones_are_shown_as_null() {
     let outcome = run_all(
         "cart",
-        Settings {
-            time_limit: ms(0),
-            ..settings()
-        },
+        Settings { time_limit: ms(0), ..settings() },
         |_| {},
         |store| {
             let deleted = futures::FutureExt::now_or_never(store.delete("n1", "cart-2", None));
-            assert!(
-                deleted.is_none(),
-                "the tombstone is written, the answer still on its way"
-            );
+            assert!(deleted.is_none(), "the tombstone is written, the answer still on its way");
         },
     );
     let reads = outcome.operations(Phase::Replica);
-    let read = reads
-        .iter()
-        .find(|read| read.invoke.key.as_deref() == Some("cart-2"))
-        .unwrap();
+    let read = reads.iter().find(|read| read.invoke.key.as_deref() == Some("cart-2")).unwrap();
     assert_eq!(read.done.value, json!([{"id": "d000001", "value": null}]));
 }
 
@@ -113,22 +81,13 @@ fn a_lagging_replica_is_waited_for_with_growing_pauses() {
     let rest = outcome.rest.unwrap();
     assert!(rest.converged);
     let began = outcome.ended;
-    assert!(
-        (Duration::from_secs(6)..Duration::from_secs(8)).contains(&(began + rest.took)),
-        "{:?}",
-        rest.took
-    );
+    assert!((Duration::from_secs(6)..Duration::from_secs(8)).contains(&(began + rest.took)), "{:?}", rest.took);
     let mut starts: BTreeMap<u64, u64> = BTreeMap::new();
     for read in outcome.operations(Phase::Replica) {
-        starts
-            .entry(read.invoke.extra["round"].as_u64().unwrap())
-            .or_insert(read.invoke.time);
+        starts.entry(read.invoke.extra["round"].as_u64().unwrap()).or_insert(read.invoke.time);
     }
     let starts: Vec<u64> = starts.into_values().collect();
-    let pauses: Vec<u64> = starts
-        .windows(2)
-        .map(|pair| (pair[1] - pair[0]) / 100_000_000)
-        .collect();
+    let pauses: Vec<u64> = starts.windows(2).map(|pair| (pair[1] - pair[0]) / 100_000_000).collect();
     assert_eq!(pauses[..5], [1, 2, 4, 8, 16]);
     assert!(pauses[5..].iter().all(|pause| *pause == 20), "{pauses:?}");
     assert_eq!(starts.len() as u64, rest.rounds);
@@ -157,94 +116,49 @@ fn without_replicas_to_read_nothing_is_seen_to_converge() {
 
 #[test]
 fn replicas_that_never_agree_are_given_up_at_the_bound() {
-    let settings = Settings {
-        rest_limit: Duration::from_secs(5),
-        ..settings()
-    };
+    let settings = Settings { rest_limit: Duration::from_secs(5), ..settings() };
     let outcome = run_all("all", settings, |_| {}, |store| store.lagging_until.set(Duration::MAX));
     let rest = outcome.rest.unwrap();
     assert!(!rest.converged);
-    assert!(
-        (Duration::from_secs(5)..ms(5_100)).contains(&rest.took),
-        "{:?}",
-        rest.took
-    );
+    assert!((Duration::from_secs(5)..ms(5_100)).contains(&rest.took), "{:?}", rest.took);
 }
 
 #[test]
 fn replicas_that_never_answer_are_given_up_at_the_bound() {
-    let settings = Settings {
-        rest_limit: Duration::from_secs(5),
-        ..settings()
-    };
-    let outcome = run_all(
-        "all",
-        settings,
-        |_| {},
-        |store| store.replica_reads.set(Behaviour::Hang),
-    );
+    let settings = Settings { rest_limit: Duration::from_secs(5), ..settings() };
+    let outcome = run_all("all", settings, |_| {}, |store| store.replica_reads.set(Behaviour::Hang));
     let rest = outcome.rest.unwrap();
     assert!(!rest.converged);
-    assert!(
-        rest.took <= Duration::from_secs(6),
-        "the limit and one operation time-out: {:?}",
-        rest.took
-    );
+    assert!(rest.took <= Duration::from_secs(6), "the limit and one operation time-out: {:?}", rest.took);
     for read in outcome.operations(Phase::Replica) {
-        assert_eq!(
-            (read.done.kind, read.done.error.as_deref()),
-            (EventType::Fail, Some("no answer in time"))
-        );
+        assert_eq!((read.done.kind, read.done.error.as_deref()), (EventType::Fail, Some("no answer in time")));
     }
 }
 
 #[test]
 fn corrupt_replicas_do_not_agree_however_alike() {
-    let settings = Settings {
-        rest_limit: Duration::from_secs(1),
-        ..settings()
-    };
-    let outcome = run_all(
-        "all",
-        settings,
-        |_| {},
-        |store| store.replica_reads.set(Behaviour::Garbage),
-    );
+    let settings = Settings { rest_limit: Duration::from_secs(1), ..settings() };
+    let outcome = run_all("all", settings, |_| {}, |store| store.replica_reads.set(Behaviour::Garbage));
     let rest = outcome.rest.unwrap();
     assert!(!rest.converged);
     assert_eq!(rest.corrupt, rest.rounds * PLACES as u64);
     let error = outcome.operations(Phase::Replica)[0].done.error.clone().unwrap();
-    assert!(
-        error.starts_with("set-0 on n1: stored bytes are not a list of elements: "),
-        "{error}"
-    );
+    assert!(error.starts_with("set-0 on n1: stored bytes are not a list of elements: "), "{error}");
 }
 
 #[test]
 fn final_reads_reach_every_key_through_every_node() {
     let outcome = after(|_| {});
-    assert_eq!(
-        outcome.finals,
-        Some(FinalReads {
-            pairs: PLACES as u64,
-            failed: 0
-        })
-    );
+    assert_eq!(outcome.finals, Some(FinalReads { pairs: PLACES as u64, failed: 0 }));
     let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let reads = outcome.operations(Phase::Final);
     assert_eq!(reads.len(), PLACES);
-    let replica_processes: BTreeSet<u64> = outcome
-        .operations(Phase::Replica)
-        .iter()
-        .map(|read| client(&read.invoke))
-        .collect();
+    let replica_processes: BTreeSet<u64> =
+        outcome.operations(Phase::Replica).iter().map(|read| client(&read.invoke)).collect();
     for read in reads {
         assert!(!replica_processes.contains(&client(&read.invoke)));
         assert_eq!(read.invoke.value, Value::Null);
-        values
-            .entry(read.done.key.unwrap())
-            .or_default()
-            .insert(read.done.value.to_string());
+        values.entry(read.done.key.unwrap()).or_default().insert(read.done.value.to_string());
     }
     assert!(values.values().all(|seen| seen.len() == 1), "one copy has one answer");
 }
@@ -252,13 +166,7 @@ fn final_reads_reach_every_key_through_every_node() {
 #[test]
 fn final_reads_are_retried_three_times_and_then_given_up() {
     let outcome = after(|store| store.gets.set(Behaviour::Refuse));
-    assert_eq!(
-        outcome.finals,
-        Some(FinalReads {
-            pairs: PLACES as u64,
-            failed: PLACES as u64
-        })
-    );
+    assert_eq!(outcome.finals, Some(FinalReads { pairs: PLACES as u64, failed: PLACES as u64 }));
     let reads = outcome.operations(Phase::Final);
     assert_eq!(reads.len(), PLACES * 4);
     assert!(reads.iter().all(|read| read.done.kind == EventType::Fail));

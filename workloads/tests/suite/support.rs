@@ -1,4 +1,5 @@
-//! What the tests run on: a clock without waiting, a store that misbehaves when told to, and a recorder that keeps everything.
+//! What the tests run on: a clock without waiting, a store that misbehaves when told to, and a recorder that keeps
+//! everything.
 
 mod clock;
 mod store;
@@ -53,37 +54,25 @@ impl Operation {
 }
 
 impl Outcome {
-    /// The operations of a phase, in the order of their invocations. Panics where a process has two at a time, or one without end.
+    /// The operations of a phase, in the order of their invocations. Panics where a process has two at a time, or one
+    /// without end.
     pub fn operations(&self, phase: Phase) -> Vec<Operation> {
         let mut operations = Vec::new();
         for (at, invoke) in self.events.iter().enumerate() {
             if invoke.kind != EventType::Invoke || invoke.phase != phase {
                 continue;
             }
-            let done = self.events[at + 1..]
-                .iter()
-                .find(|event| event.process == invoke.process);
+            let done = self.events[at + 1..].iter().find(|event| event.process == invoke.process);
             let done = done.expect("every invocation completes").clone();
-            assert_ne!(
-                done.kind,
-                EventType::Invoke,
-                "{:?} has two operations at a time",
-                invoke.process
-            );
-            operations.push(Operation {
-                invoke: invoke.clone(),
-                done,
-            });
+            assert_ne!(done.kind, EventType::Invoke, "{:?} has two operations at a time", invoke.process);
+            operations.push(Operation { invoke: invoke.clone(), done });
         }
         operations
     }
 
     /// The history as lines of JSON.
     pub fn lines(&self) -> Vec<String> {
-        self.events
-            .iter()
-            .map(|event| serde_json::to_string(event).expect("an event is JSON"))
-            .collect()
+        self.events.iter().map(|event| serde_json::to_string(event).expect("an event is JSON")).collect()
     }
 }
 
@@ -123,24 +112,12 @@ fn run_parts(
             return (ended, None, None);
         }
         heal(&store);
-        (
-            ended,
-            Some(interpreter.rest().await),
-            Some(interpreter.final_reads().await),
-        )
+        (ended, Some(interpreter.rest().await), Some(interpreter.final_reads().await))
     });
     let progress = interpreter.progress();
     let (counts, missed, first_ack) = (progress.counts(), progress.missed(), progress.first_ack());
     drop(interpreter);
-    Outcome {
-        events: history.0.into_inner(),
-        counts,
-        missed,
-        first_ack,
-        ended,
-        rest,
-        finals,
-    }
+    Outcome { events: history.0.into_inner(), counts, missed, first_ack, ended, rest, finals }
 }
 
 /// The number of a client process.

@@ -28,12 +28,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self {
-            status,
-            error: error.into(),
-            maybe: false,
-            close: false,
-        }
+        Self { status, error: error.into(), maybe: false, close: false }
     }
 
     pub(crate) fn bad_request(error: String) -> Self {
@@ -41,24 +36,15 @@ impl Problem {
     }
 
     pub(crate) fn busy() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many requests are waiting for this node",
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting for this node")
     }
 
     pub(crate) fn late(error: &str, maybe: bool) -> Self {
-        Self {
-            maybe,
-            ..Self::new(StatusCode::GATEWAY_TIMEOUT, error)
-        }
+        Self { maybe, ..Self::new(StatusCode::GATEWAY_TIMEOUT, error) }
     }
 
     pub(crate) fn too_large(bytes_max: usize) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("a value has at most {bytes_max} bytes"),
-        )
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a value has at most {bytes_max} bytes"))
     }
 
     pub(crate) fn half_sent() -> Self {
@@ -74,18 +60,12 @@ impl Problem {
     }
 
     pub(crate) fn bad_method() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "/kv takes GET, PUT and DELETE, everything else GET alone",
-        )
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "/kv takes GET, PUT and DELETE, everything else GET alone")
     }
 
     /// The core answered something that does not answer the request: a defect, of which nothing more is known.
     fn mismatched(maybe: bool) -> Self {
-        Self {
-            maybe,
-            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the node answered another question")
-        }
+        Self { maybe, ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the node answered another question") }
     }
 
     pub(crate) fn closing(self) -> Self {
@@ -106,14 +86,9 @@ impl From<Failure> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let happened = if self.maybe { "maybe" } else { "no" };
-        let mut response = json(
-            self.status,
-            &serde_json::json!({ "error": self.error, "happened": happened }),
-        );
+        let mut response = json(self.status, &serde_json::json!({ "error": self.error, "happened": happened }));
         if self.close {
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -139,15 +114,9 @@ pub(crate) fn read(reply: Reply) -> Result<Response, Problem> {
         (_, Some(last)) => {
             values.push(last);
             let siblings: Vec<String> = values.iter().map(|value| BASE64.encode(value)).collect();
-            json(
-                StatusCode::MULTIPLE_CHOICES,
-                &serde_json::json!({ "siblings": siblings }),
-            )
+            json(StatusCode::MULTIPLE_CHOICES, &serde_json::json!({ "siblings": siblings }))
         }
-        (_, None) => json(
-            StatusCode::NOT_FOUND,
-            &serde_json::json!({ "error": "not found", "happened": "no" }),
-        ),
+        (_, None) => json(StatusCode::NOT_FOUND, &serde_json::json!({ "error": "not found", "happened": "no" })),
     };
     if let Some(context) = context {
         let context = HeaderValue::from_str(&context).map_err(|_| Problem::mismatched(false))?;
@@ -172,7 +141,10 @@ pub(crate) fn local(reply: Reply) -> Result<Response, Problem> {
         Reply::Failed(failure) => return Err(failure.into()),
         Reply::Stored | Reply::Got { .. } => return Err(Problem::mismatched(false)),
     };
-    let version = |LocalVersion { id, value }: LocalVersion| serde_json::json!({ "id": id, "value": value.map(|value| BASE64.encode(value)) });
+    let version = |LocalVersion { id, value }: LocalVersion| {
+        let value = value.map(|value| BASE64.encode(value));
+        serde_json::json!({ "id": id, "value": value })
+    };
     let versions: Vec<serde_json::Value> = versions.into_iter().map(version).collect();
     Ok(json(StatusCode::OK, &serde_json::json!({ "versions": versions })))
 }
@@ -247,10 +219,7 @@ mod tests {
     fn no_value_one_value_and_siblings_differ_and_keep_the_context() {
         for (values, status) in [(0, 404), (1, 200), (2, 300), (3, 300)] {
             let values = vec![vec![1u8]; values];
-            let reply = Reply::Got {
-                values,
-                context: Some("seen".to_owned()),
-            };
+            let reply = Reply::Got { values, context: Some("seen".to_owned()) };
             let response = read(reply).expect("an answer");
             assert_eq!(response.status().as_u16(), status);
             assert_eq!(response.headers()[CONTEXT], "seen");

@@ -18,9 +18,7 @@ const DISCARD_BYTES_MAX: usize = 8 << 20;
 /// The body, if it has at most `bytes_max` bytes and comes in time.
 pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let body = collect(request.into_body(), bytes_max);
-    timeout(BODY_TIMEOUT, body)
-        .await
-        .unwrap_or_else(|_| Err(Problem::half_sent()))
+    timeout(BODY_TIMEOUT, body).await.unwrap_or_else(|_| Err(Problem::half_sent()))
 }
 
 async fn collect(mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
@@ -40,11 +38,7 @@ async fn collect(mut body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
             return Err(Problem::too_large(bytes_max).closing());
         }
     }
-    if bytes > bytes_max {
-        Err(Problem::too_large(bytes_max))
-    } else {
-        Ok(value)
-    }
+    if bytes > bytes_max { Err(Problem::too_large(bytes_max)) } else { Ok(value) }
 }
 
 async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {

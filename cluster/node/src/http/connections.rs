@@ -14,7 +14,8 @@ use tokio::time::sleep;
 
 use crate::metrics::{Counters, Open};
 
-/// Connections at once; more wait in the kernel until one ends. Leaves descriptors for peers and files out of the usual 1024.
+/// Connections at once; more wait in the kernel until one ends. Leaves descriptors for peers and files out of the
+/// usual 1024.
 const CONNECTIONS_MAX: usize = 512;
 /// Within this a request's head has come, counted from the end of the request before.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

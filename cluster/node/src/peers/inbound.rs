@@ -42,26 +42,15 @@ pub(crate) struct Identity {
 impl Identity {
     /// What this node says first on a connection.
     pub(crate) fn hello(&self) -> Hello {
-        Hello {
-            cluster: self.cluster,
-            from: self.id,
-            version_min: PROTOCOL_VERSION,
-            version_max: PROTOCOL_VERSION,
-        }
+        Hello { cluster: self.cluster, from: self.id, version_min: PROTOCOL_VERSION, version_max: PROTOCOL_VERSION }
     }
 
     fn check(&self, hello: &Hello) -> Result<(), Refusal> {
         if hello.cluster != self.cluster {
-            return Err(Refusal::Cluster {
-                theirs: hello.cluster,
-                ours: self.cluster,
-            });
+            return Err(Refusal::Cluster { theirs: hello.cluster, ours: self.cluster });
         }
         if !(hello.version_min..=hello.version_max).contains(&PROTOCOL_VERSION) {
-            return Err(Refusal::Versions {
-                min: hello.version_min,
-                max: hello.version_max,
-            });
+            return Err(Refusal::Versions { min: hello.version_min, max: hello.version_max });
         }
         if hello.from == self.id || usize::from(hello.from.0) >= self.names.len() {
             return Err(Refusal::Sender(hello.from.0));
@@ -163,10 +152,7 @@ impl Acceptor {
             };
             let (acceptor, places) = (Arc::clone(&acceptor), Arc::clone(&places));
             connections.spawn(async move {
-                let mut connection = Connection {
-                    stream,
-                    buffer: BytesMut::new(),
-                };
+                let mut connection = Connection { stream, buffer: BytesMut::new() };
                 let hello = acceptor.greet(&mut connection).await;
                 drop(stranger);
                 acceptor.serve(connection, hello, &places).await;
@@ -175,9 +161,7 @@ impl Acceptor {
     }
 
     async fn greet(&self, connection: &mut Connection) -> Result<NodeId, End> {
-        let payload = timeout(HELLO_TIMEOUT, connection.frame())
-            .await
-            .map_err(|_| Refusal::Silent)??;
+        let payload = timeout(HELLO_TIMEOUT, connection.frame()).await.map_err(|_| Refusal::Silent)??;
         let hello: Hello = frame::decode(&payload)?;
         self.identity.check(&hello)?;
         Ok(hello.from)
@@ -213,9 +197,7 @@ impl Acceptor {
                 Ok(message) => message,
                 Err(end) => return end,
             };
-            self.counters
-                .frames_received
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.counters.frames_received.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             if self.messages.send((peer, message)).await.is_err() {
                 return End::Stopping;
             }
@@ -224,8 +206,7 @@ impl Acceptor {
 
     fn refuse(&self, name: &str, refusal: &Refusal) {
         self.counters.refuse(refusal.reason());
-        self.log
-            .limited(format_args!("connection from {name} refused: {refusal}"));
+        self.log.limited(format_args!("connection from {name} refused: {refusal}"));
     }
 }
 
@@ -245,11 +226,7 @@ impl Connection {
             // Memory follows the bytes that have come, not the length that was announced.
             self.buffer.reserve(READ_BYTES);
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(if self.buffer.is_empty() {
-                    End::Closed
-                } else {
-                    End::Truncated
-                });
+                return Err(if self.buffer.is_empty() { End::Closed } else { End::Truncated });
             }
         }
     }
@@ -303,10 +280,7 @@ mod tests {
         let places = Places::default();
         let mut held: Vec<_> = (0..CONNECTIONS_PER_PEER_MAX).map(|_| places.take(NodeId(1))).collect();
         let (_, mut other) = places.take(NodeId(2));
-        assert!(
-            held.iter_mut()
-                .all(|(_, replaced)| replaced.try_recv() == Err(oneshot::error::TryRecvError::Empty))
-        );
+        assert!(held.iter_mut().all(|(_, replaced)| replaced.try_recv() == Err(oneshot::error::TryRecvError::Empty)));
         let _newest = places.take(NodeId(1));
         assert_eq!(held[0].1.try_recv(), Err(oneshot::error::TryRecvError::Closed));
         assert_eq!(held[1].1.try_recv(), Err(oneshot::error::TryRecvError::Empty));

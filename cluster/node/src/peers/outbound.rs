@@ -69,16 +69,7 @@ impl Outbound {
             counters: Arc::clone(&counters),
             log: log.clone(),
         };
-        (
-            Self {
-                name: name.to_owned(),
-                queue,
-                state,
-                counters,
-                log,
-            },
-            dialler.run(),
-        )
+        (Self { name: name.to_owned(), queue, state, counters, log }, dialler.run())
     }
 
     /// Queues a message, or drops it: when the queue is full, or the message fits no frame.
@@ -87,8 +78,7 @@ impl Outbound {
             Ok(frame) => self.queue(frame),
             Err(error) => {
                 self.counters.sends_dropped.fetch_add(1, Relaxed);
-                self.log
-                    .limited(format_args!("a message to {} was dropped: {error}", self.name));
+                self.log.limited(format_args!("a message to {} was dropped: {error}", self.name));
             }
         }
     }
@@ -134,8 +124,7 @@ impl Dialler {
                 let began = Instant::now();
                 let end = self.pump(stream).await;
                 self.state.connected.store(false, Relaxed);
-                self.log
-                    .limited(format_args!("connection to peer {} ended: {end}", self.name));
+                self.log.limited(format_args!("connection to peer {} ended: {end}", self.name));
                 if began.elapsed() >= GOOD_CONNECTION_MIN {
                     backoff = BACKOFF_MIN;
                 }
@@ -185,11 +174,7 @@ impl Dialler {
         let bytes = frames.concat();
         let written = write_all(write, &bytes).await;
         self.state.bytes_waiting.fetch_sub(bytes.len(), Relaxed);
-        let count = if written.is_ok() {
-            &self.counters.frames_sent
-        } else {
-            &self.counters.sends_dropped
-        };
+        let count = if written.is_ok() { &self.counters.frames_sent } else { &self.counters.sends_dropped };
         count.fetch_add(taken as u64, Relaxed);
         written.map(|()| taken > 0)
     }
@@ -214,12 +199,7 @@ async fn closed(read: &mut OwnedReadHalf) -> io::Error {
 
 async fn write_all(write: &mut OwnedWriteHalf, mut rest: &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
-        let stalled = || {
-            io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("no byte could be written for {STALL_MAX:?}"),
-            )
-        };
+        let stalled = || io::Error::new(io::ErrorKind::TimedOut, format!("no byte could be written for {STALL_MAX:?}"));
         let written = timeout(STALL_MAX, write.write(rest)).await.map_err(|_| stalled())??;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
@@ -237,12 +217,7 @@ mod tests {
     use super::*;
 
     fn link(address: SocketAddr) -> (Outbound, impl Future<Output = ()> + Send + 'static) {
-        let hello = Hello {
-            cluster: 1,
-            from: NodeId(0),
-            version_min: 1,
-            version_max: 1,
-        };
+        let hello = Hello { cluster: 1, from: NodeId(0), version_min: 1, version_max: 1 };
         Outbound::new("n2", address, hello, Arc::default(), Log::new("n1"))
     }
 

@@ -1,7 +1,7 @@
 //! Rows in memory, and nowhere else: the end of the process is the end of them.
 //!
-//! "Durable on return" holds for as long as the process does. A cluster on this engine tolerates pauses and partitions; a killed
-//! node comes back empty, as if its disk had been wiped.
+//! "Durable on return" holds for as long as the process does. A cluster on this engine tolerates pauses and
+//! partitions; a killed node comes back empty, as if its disk had been wiped.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,7 @@ pub struct MemoryEngine {
 impl StorageEngine for MemoryEngine {
     fn load(&self) -> Result<Vec<Row>, StorageError> {
         let rows = self.rows.iter();
-        Ok(rows
-            .map(|((table, key), value)| Row {
-                table: *table,
-                key: key.clone(),
-                value: value.clone(),
-            })
-            .collect())
+        Ok(rows.map(|((table, key), value)| Row { table: *table, key: key.clone(), value: value.clone() }).collect())
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError> {

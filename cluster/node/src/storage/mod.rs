@@ -6,8 +6,9 @@
 //!     └──────── greatest batch persisted ◄────┘
 //! ```
 //!
-//! While one commit waits for the disk, the next group gathers, so a slow sync makes groups larger instead of the queue longer.
-//! The first failure ends everything: after a failed sync nobody knows what the disk holds, so it is never tried again.
+//! While one commit waits for the disk, the next group gathers, so a slow sync makes groups larger instead of the
+//! queue longer. The first failure ends everything: after a failed sync nobody knows what the disk holds, so it is
+//! never tried again.
 
 mod memory;
 mod redb;
@@ -169,11 +170,7 @@ struct Group {
 
 impl Group {
     fn gather(first: Batch, waiting: &mut mpsc::Receiver<Batch>) -> Self {
-        let mut group = Self {
-            last: first.id,
-            batches: 1,
-            writes: first.writes,
-        };
+        let mut group = Self { last: first.id, batches: 1, writes: first.writes };
         let mut bytes = bytes_of(&group.writes);
         while bytes < GROUP_BYTES_MAX
             && let Ok(batch) = waiting.try_recv()
@@ -188,10 +185,7 @@ impl Group {
 }
 
 fn bytes_of(writes: &[Write]) -> usize {
-    writes
-        .iter()
-        .map(|write| write.key.len() + write.value.as_ref().map_or(0, Vec::len))
-        .sum()
+    writes.iter().map(|write| write.key.len() + write.value.as_ref().map_or(0, Vec::len)).sum()
 }
 
 #[cfg(test)]
@@ -202,27 +196,15 @@ mod tests {
     use super::*;
 
     fn put(table: Table, key: &[u8], value: &[u8]) -> Write {
-        Write {
-            table,
-            key: key.to_vec(),
-            value: Some(value.to_vec()),
-        }
+        Write { table, key: key.to_vec(), value: Some(value.to_vec()) }
     }
 
     fn delete(table: Table, key: &[u8]) -> Write {
-        Write {
-            table,
-            key: key.to_vec(),
-            value: None,
-        }
+        Write { table, key: key.to_vec(), value: None }
     }
 
     fn row(table: Table, key: &[u8], value: &[u8]) -> Row {
-        Row {
-            table,
-            key: key.to_vec(),
-            value: value.to_vec(),
-        }
+        Row { table, key: key.to_vec(), value: value.to_vec() }
     }
 
     /// What every engine must do.
@@ -246,16 +228,10 @@ mod tests {
             row(Table::Meta, b"", b"empty key"),
         ];
         assert_eq!(engine.load().expect("loads"), rows);
-        engine
-            .commit(&[put(Table::Data, b"b", b"2"), delete(Table::Hints, b"b")])
-            .expect("commits");
+        engine.commit(&[put(Table::Data, b"b", b"2"), delete(Table::Hints, b"b")]).expect("commits");
         rows[2].value = b"2".to_vec();
         rows.remove(3);
-        assert_eq!(
-            engine.load().expect("loads"),
-            rows,
-            "one table's delete leaves the other's row alone"
-        );
+        assert_eq!(engine.load().expect("loads"), rows, "one table's delete leaves the other's row alone");
         order_within_a_batch(engine);
     }
 
@@ -274,9 +250,7 @@ mod tests {
         expected.extend([row(Table::Data, b"x", b"2"), row(Table::Data, b"z", b"3")]);
         expected.sort_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));
         assert_eq!(engine.load().expect("loads"), expected);
-        engine
-            .commit(&[delete(Table::Data, b"never there")])
-            .expect("deleting nothing is no failure");
+        engine.commit(&[delete(Table::Data, b"never there")]).expect("deleting nothing is no failure");
     }
 
     #[test]
@@ -292,10 +266,7 @@ mod tests {
         let rows = engine.load().expect("loads");
         assert!(!rows.is_empty());
         drop(engine);
-        assert_eq!(
-            RedbEngine::open(dir.path()).expect("opens").load().expect("loads"),
-            rows
-        );
+        assert_eq!(RedbEngine::open(dir.path()).expect("opens").load().expect("loads"), rows);
     }
 
     /// Holds each commit until it is let go, so that a group can gather; fails at the end.
@@ -323,16 +294,10 @@ mod tests {
     async fn what_waits_is_committed_as_one_and_a_failure_is_the_end() {
         let (let_go, held) = std_mpsc::channel();
         let commits = Arc::new(Mutex::new(Vec::new()));
-        let engine = HeldEngine {
-            let_go: held,
-            commits: Arc::clone(&commits),
-        };
+        let engine = HeldEngine { let_go: held, commits: Arc::clone(&commits) };
         let counters = Arc::new(Counters::default());
         let (mut queue, thread) = spawn(Box::new(engine), Arc::clone(&counters)).expect("a thread");
-        let batch = |id| Batch {
-            id: PersistId(id),
-            writes: vec![put(Table::Data, b"k", b"v")],
-        };
+        let batch = |id| Batch { id: PersistId(id), writes: vec![put(Table::Data, b"k", b"v")] };
         queue.batches.send(batch(1)).await.expect("room");
         while commits.lock().expect("not poisoned").is_empty() {
             tokio::task::yield_now().await;
@@ -342,29 +307,14 @@ mod tests {
         }
         let_go.send(()).expect("the engine waits");
         let_go.send(()).expect("the engine waits");
-        queue
-            .progress
-            .wait_for(|progress| progress.persisted == Some(PersistId(5)))
-            .await
-            .expect("the thread lives");
+        queue.progress.wait_for(|progress| progress.persisted == Some(PersistId(5))).await.expect("the thread lives");
         assert_eq!(*commits.lock().expect("not poisoned"), [1, 4]);
         drop(let_go);
         queue.batches.send(batch(6)).await.expect("room");
-        let progress = queue
-            .progress
-            .wait_for(|progress| progress.failure.is_some())
-            .await
-            .expect("it is reported");
-        assert_eq!(
-            progress.persisted,
-            Some(PersistId(5)),
-            "the failed batch is never reported as persisted"
-        );
+        let progress = queue.progress.wait_for(|progress| progress.failure.is_some()).await.expect("it is reported");
+        assert_eq!(progress.persisted, Some(PersistId(5)), "the failed batch is never reported as persisted");
         drop(progress);
         thread.join().expect("it ended by itself");
-        assert!(
-            queue.batches.send(batch(7)).await.is_err(),
-            "nothing is written after a failure"
-        );
+        assert!(queue.batches.send(batch(7)).await.is_err(), "nothing is written after a failure");
     }
 }

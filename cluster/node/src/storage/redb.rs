@@ -1,10 +1,10 @@
 //! Rows in a B-tree file: redb, one of its tables for each of ours, one synced transaction for each commit.
 //!
-//! A row on disk is `version u8 | crc32 u32 little-endian | value`; the checksum covers the key too, so a row that is damaged, or that
-//! turns up under another key, is noticed when the node starts instead of being served.
+//! A row on disk is `version u8 | crc32 u32 little-endian | value`; the checksum covers the key too, so a row that is
+//! damaged, or that turns up under another key, is noticed when the node starts instead of being served.
 //!
-//! Commits are one-phase: one sync each, with redb's own checksums to tell a torn commit after a crash. The price is a walk through the
-//! whole file when it is opened after a kill, which for a node's few megabytes is nothing.
+//! Commits are one-phase: one sync each, with redb's own checksums to tell a torn commit after a crash. The price is
+//! a walk through the whole file when it is opened after a kill, which for a node's few megabytes is nothing.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -39,20 +39,13 @@ impl RedbEngine {
     /// # Errors
     /// When the directory cannot be made, the file is no store, or another process has it open.
     pub fn open(data_dir: &Path) -> Result<Self, StorageError> {
-        let directory = |source| StorageError::Directory {
-            path: data_dir.to_owned(),
-            source,
-        };
+        let directory = |source| StorageError::Directory { path: data_dir.to_owned(), source };
         std::fs::create_dir_all(data_dir).map_err(directory)?;
         let path = data_dir.join(FILE_NAME);
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create(&path)
-            .map_err(|source| StorageError::Engine {
-                path: path.clone(),
-                doing: "opened",
-                source: source.into(),
-            })?;
+            .map_err(|source| StorageError::Engine { path: path.clone(), doing: "opened", source: source.into() })?;
         // The file's name must be as durable as what is in it.
         File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(directory)?;
         let mut engine = Self { path, database };
@@ -66,11 +59,7 @@ impl RedbEngine {
     }
 
     fn engine_error(&self, doing: &'static str, source: redb::Error) -> StorageError {
-        StorageError::Engine {
-            path: self.path.clone(),
-            doing,
-            source: source.into(),
-        }
+        StorageError::Engine { path: self.path.clone(), doing, source: source.into() }
     }
 
     fn write(&self, writes: &[Write]) -> Result<(), redb::Error> {
@@ -90,10 +79,7 @@ impl RedbEngine {
         let mut found = Vec::new();
         for row in rows.iter()? {
             let (key, stored) = row?;
-            found.push(StoredRow {
-                key: key.value().to_vec(),
-                stored: stored.value().to_vec(),
-            });
+            found.push(StoredRow { key: key.value().to_vec(), stored: stored.value().to_vec() });
         }
         Ok(found)
     }
@@ -116,8 +102,7 @@ impl StorageEngine for RedbEngine {
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError> {
-        self.write(writes)
-            .map_err(|source| self.engine_error("written", source))
+        self.write(writes).map_err(|source| self.engine_error("written", source))
     }
 }
 
@@ -180,11 +165,7 @@ mod tests {
     fn a_damaged_row_is_named() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut engine = RedbEngine::open(dir.path()).expect("opens");
-        let write = Write {
-            table: Table::Hints,
-            key: b"n2/cart".to_vec(),
-            value: Some(b"tea".to_vec()),
-        };
+        let write = Write { table: Table::Hints, key: b"n2/cart".to_vec(), value: Some(b"tea".to_vec()) };
         engine.commit(&[write]).expect("commits");
         let transaction = engine.database.begin_write().expect("begins");
         let mut damaged = encode_row(b"n2/cart", b"tea");
@@ -214,10 +195,7 @@ mod tests {
     fn two_nodes_cannot_share_a_store() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let _first = RedbEngine::open(dir.path()).expect("opens");
-        assert!(matches!(
-            RedbEngine::open(dir.path()),
-            Err(StorageError::Engine { doing: "opened", .. })
-        ));
+        assert!(matches!(RedbEngine::open(dir.path()), Err(StorageError::Engine { doing: "opened", .. })));
     }
 
     proptest! {

@@ -34,10 +34,7 @@ pub fn options(nodes: u16, id: u16, quorum: u8, data_dir: &Path) -> NodeOptions 
         tokens: 8,
         ring_seed: 42,
         seed: u64::from(id),
-        timing: Timing {
-            request_timeout: Duration::from_secs(20),
-            ..Timing::default()
-        },
+        timing: Timing { request_timeout: Duration::from_secs(20), ..Timing::default() },
         limits: Limits::default(),
         bug: None,
     };
@@ -54,9 +51,7 @@ pub fn options(nodes: u16, id: u16, quorum: u8, data_dir: &Path) -> NodeOptions 
 }
 
 pub async fn listeners() -> Listeners {
-    Listeners::bind(any_local_port(), any_local_port())
-        .await
-        .expect("two free ports")
+    Listeners::bind(any_local_port(), any_local_port()).await.expect("two free ports")
 }
 
 /// A cluster of one.
@@ -76,10 +71,7 @@ pub async fn cluster(nodes: u16, quorum: u8, data_dir: &Path) -> Vec<NodeHandle>
     for _ in 0..nodes {
         sockets.push(listeners().await);
     }
-    let addresses: Vec<SocketAddr> = sockets
-        .iter()
-        .map(|sockets| sockets.addresses().expect("bound").1)
-        .collect();
+    let addresses: Vec<SocketAddr> = sockets.iter().map(|sockets| sockets.addresses().expect("bound").1).collect();
     let mut handles = Vec::new();
     for (id, sockets) in (0..nodes).zip(sockets) {
         let mut options = options(nodes, id, quorum, data_dir);
@@ -99,17 +91,11 @@ pub struct Http {
 impl Http {
     pub fn to(node: &NodeHandle) -> Self {
         let client = Client::builder().timeout(PATIENCE).build().expect("a client");
-        Self {
-            client,
-            address: node.client_address(),
-        }
+        Self { client, address: node.client_address() }
     }
 
     pub async fn send(&self, method: Method, path: &str, context: Option<&str>, body: Vec<u8>) -> Response {
-        let mut request = self
-            .client
-            .request(method, format!("http://{}{path}", self.address))
-            .body(body);
+        let mut request = self.client.request(method, format!("http://{}{path}", self.address)).body(body);
         if let Some(context) = context {
             request = request.header(CONTEXT, context);
         }
@@ -121,10 +107,7 @@ impl Http {
     }
 
     pub async fn put(&self, path: &str, context: Option<&str>, value: &[u8]) -> u16 {
-        self.send(Method::PUT, path, context, value.to_vec())
-            .await
-            .status()
-            .as_u16()
+        self.send(Method::PUT, path, context, value.to_vec()).await.status().as_u16()
     }
 
     pub async fn json(&self, path: &str) -> serde_json::Value {
@@ -174,9 +157,7 @@ pub async fn talk(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.expect("connects");
     stream.write_all(bytes).await.expect("sends");
     let mut answer = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
-        .await
-        .expect("the node hangs up");
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the node hangs up");
     // A reset is a hang-up too: the node closed with bytes of ours unread.
     assert!(read.is_ok() || answer.is_empty(), "{read:?}");
     answer

@@ -62,10 +62,7 @@ impl Clock for VirtualClock {
 
     fn sleep_until(&self, deadline: Duration) -> LocalBoxFuture<'_, ()> {
         let id = self.0.next.replace(self.0.next.get() + 1);
-        Box::pin(Sleep {
-            state: Rc::clone(&self.0),
-            key: (deadline, id),
-        })
+        Box::pin(Sleep { state: Rc::clone(&self.0), key: (deadline, id) })
     }
 }
 
@@ -80,10 +77,7 @@ impl Future for Sleep {
         if self.state.now.get() >= self.key.0 {
             return Poll::Ready(());
         }
-        self.state
-            .sleepers
-            .borrow_mut()
-            .insert(self.key, context.waker().clone());
+        self.state.sleepers.borrow_mut().insert(self.key, context.waker().clone());
         Poll::Pending
     }
 }

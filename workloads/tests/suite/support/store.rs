@@ -38,7 +38,8 @@ pub struct MemoryStore {
     pub gets: Cell<Behaviour>,
     pub puts: Cell<Behaviour>,
     pub replica_reads: Cell<Behaviour>,
-    /// Each request takes this long; one and a half times as long for a key whose last byte is odd, so that requests overlap unevenly.
+    /// Each request takes this long; one and a half times as long for a key whose last byte is odd, so that requests
+    /// overlap unevenly.
     pub latency: Cell<Duration>,
     /// Replica reads of the last node are answered with nothing until then.
     pub lagging_until: Cell<Duration>,
@@ -128,10 +129,7 @@ impl Store for MemoryStore {
             };
             let dots: Vec<u64> = versions.keys().copied().collect();
             let context = (!dots.is_empty()).then(|| Context(serde_json::to_string(&dots).expect("numbers are JSON")));
-            Ok(Versions {
-                values: versions.into_values().flatten().collect(),
-                context,
-            })
+            Ok(Versions { values: versions.into_values().flatten().collect(), context })
         }
         .boxed_local()
     }
@@ -151,11 +149,7 @@ impl Store for MemoryStore {
     }
 
     fn replicas(&self, _key: &str) -> Vec<String> {
-        if self.without_replicas.get() {
-            Vec::new()
-        } else {
-            self.nodes.clone()
-        }
+        if self.without_replicas.get() { Vec::new() } else { self.nodes.clone() }
     }
 
     fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>> {
@@ -167,19 +161,10 @@ impl Store for MemoryStore {
                 return Ok(Vec::new());
             }
             if behaviour == Behaviour::Garbage {
-                return Ok(vec![ReplicaVersion {
-                    id: "x".to_owned(),
-                    value: Some(b"[1,".to_vec()),
-                }]);
+                return Ok(vec![ReplicaVersion { id: "x".to_owned(), value: Some(b"[1,".to_vec()) }]);
             }
             let versions = self.versions(key).into_iter();
-            Ok(versions
-                .rev()
-                .map(|(dot, value)| ReplicaVersion {
-                    id: format!("d{dot:06}"),
-                    value,
-                })
-                .collect())
+            Ok(versions.rev().map(|(dot, value)| ReplicaVersion { id: format!("d{dot:06}"), value }).collect())
         }
         .boxed_local()
     }
