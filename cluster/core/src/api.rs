@@ -58,7 +58,8 @@ pub enum Effect {
         /// What to say.
         message: Message,
     },
-    /// Write the batch atomically, after every earlier batch, then answer [`Input::Persisted`]. A failed write must end the node.
+    /// Write the batch atomically, after every earlier batch, then answer [`Input::Persisted`]. A failed write must
+    /// end the node.
     Persist {
         /// Its name.
         id: PersistId,
@@ -80,7 +81,7 @@ pub enum Effect {
 }
 
 /// What a client may ask (the paper's section 4.1, and a look at one node by itself).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
     /// All causally maximal versions and their context.
     Get {
@@ -112,7 +113,7 @@ pub enum Request {
 }
 
 /// The answer to a [`Request`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// To a get. Without values the key was not found; the context may still cover tombstones.
     Got {
@@ -133,7 +134,7 @@ pub enum Reply {
 }
 
 /// One version in one node's main store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LocalVersion {
     /// The version's identity: equal on two nodes iff the version is the same.
     pub id: String,

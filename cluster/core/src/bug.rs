@@ -1,6 +1,7 @@
 //! Defects that real stores had, to be planted one at a time, so that the bench can be shown to find them.
 //!
-//! Each is one small deviation, taken where [`Config::bug`](crate::config::Config::bug) names it, and costs nothing when off.
+//! Each is one small deviation, taken where [`Config::bug`](crate::config::Config::bug) names it, and costs nothing
+//! when off.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,12 +24,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 4] = [
-        Bug::NoDots,
-        Bug::HintDeletedEarly,
-        Bug::FastClockWins,
-        Bug::AckBeforeDurable,
-    ];
+    pub const ALL: [Bug; 4] = [Bug::NoDots, Bug::HintDeletedEarly, Bug::FastClockWins, Bug::AckBeforeDurable];
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
@@ -71,9 +67,6 @@ pub struct UnknownBug(pub String);
 impl FromStr for Bug {
     type Err = UnknownBug;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Bug::ALL
-            .into_iter()
-            .find(|bug| bug.name() == text)
-            .ok_or_else(|| UnknownBug(text.to_owned()))
+        Bug::ALL.into_iter().find(|bug| bug.name() == text).ok_or_else(|| UnknownBug(text.to_owned()))
     }
 }

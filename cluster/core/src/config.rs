@@ -141,13 +141,27 @@ pub enum ConfigError {
         /// N.
         n: u8,
     },
+    /// This node is not among the names.
+    #[error("this node has id {id}, and there are {nodes} names: ids count from 0")]
+    Id {
+        /// Of this node.
+        id: u16,
+        /// How many names there are.
+        nodes: usize,
+    },
+    /// Two nodes of one name.
+    #[error("two nodes have the name '{0}': every node needs a name of its own")]
+    SameName(String),
+    /// A setting that must not be zero.
+    #[error("{0} must not be zero")]
+    Zero(&'static str),
 }
 
 impl Config {
     /// Refuses what can never work.
     ///
     /// # Errors
-    /// When nodes, N, R and W do not fit each other.
+    /// When nodes, N, R and W do not fit each other, two names are the same, or something is zero that must not be.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let nodes = self.names.len();
         if nodes == 0 || nodes > 256 {
@@ -161,6 +175,44 @@ impl Config {
                 return Err(ConfigError::QuorumSize { what, value, n: self.n });
             }
         }
-        Ok(())
+        let mut names = (1..nodes).map(|at| self.names.split_at(at));
+        if let Some((_, rest)) = names.find(|(before, rest)| before.contains(&rest[0])) {
+            return Err(ConfigError::SameName(rest[0].clone()));
+        }
+        match self.zero() {
+            Some(setting) => Err(ConfigError::Zero(setting)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses an `id` that is no node's; apart from [`Config::validate`], which also serves settings for no node in
+    /// particular.
+    ///
+    /// # Errors
+    /// When there is no name for the id.
+    pub fn validate_id(&self) -> Result<(), ConfigError> {
+        let (id, nodes) = (self.id.0, self.names.len());
+        match usize::from(id) < nodes {
+            true => Ok(()),
+            false => Err(ConfigError::Id { id, nodes }),
+        }
+    }
+
+    /// A setting that is zero and must not be: an interval of zero would be due for ever.
+    fn zero(&self) -> Option<&'static str> {
+        let (timing, limits) = (&self.timing, &self.limits);
+        let settings = [
+            ("tokens", self.tokens == 0),
+            ("timing.replica_timeout", timing.replica_timeout.is_zero()),
+            ("timing.request_timeout", timing.request_timeout.is_zero()),
+            ("timing.repair_delay", timing.repair_delay.is_zero()),
+            ("timing.probe_interval", timing.probe_interval.is_zero()),
+            ("timing.hint_interval", timing.hint_interval.is_zero()),
+            ("timing.anti_entropy_interval", timing.anti_entropy_interval.is_zero()),
+            ("limits.requests_max", limits.requests_max == 0),
+            ("limits.key_bytes_max", limits.key_bytes_max == 0),
+            ("limits.transfers_max", limits.transfers_max == 0),
+        ];
+        settings.into_iter().find(|(_, is_zero)| *is_zero).map(|(name, _)| name)
     }
 }

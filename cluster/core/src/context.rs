@@ -1,7 +1,8 @@
 //! The opaque context of the client API (4.1): what a read hands out and a write hands back.
 //!
-//! It is checked when it comes back: it must be whole, of a version known here, made by a cluster of the same versioning and ring, and for the same key. Anything else is
-//! refused, because a wrong context taken for "nothing seen" makes siblings, and taken at its word loses writes.
+//! It is checked when it comes back: it must be whole, of a version known here, made by a cluster of the same
+//! versioning and ring, and for the same key. Anything else is refused, because a wrong context taken for "nothing
+//! seen" makes siblings, and taken at its word loses writes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,6 +17,10 @@ const CRC_BYTES: usize = 4;
 
 /// The longest context that is looked at, as text.
 pub const CONTEXT_CHARS_MAX: usize = 48 * 1024;
+
+/// No clock shows more, microseconds since the Unix epoch: above the 292 years that wall clocks here can count, and
+/// far below where adding one overflows.
+const TIMESTAMP_US_MAX: i64 = i64::MAX / 2;
 
 /// What a client has seen of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,12 +53,7 @@ struct Envelope {
 impl Context {
     /// The text for a client.
     pub fn encode(&self, key: &[u8], cluster: u64, versioning: Versioning) -> String {
-        let envelope = Envelope {
-            key: key_position(key),
-            cluster,
-            versioning,
-            context: self.clone(),
-        };
+        let envelope = Envelope { key: key_position(key), cluster, versioning, context: self.clone() };
         let mut bytes = vec![FORMAT];
         bytes.extend(postcard::to_stdvec(&envelope).expect("a context is plain data"));
         let crc = crc32fast::hash(&bytes);
@@ -69,9 +69,7 @@ impl Context {
         if text.len() > CONTEXT_CHARS_MAX {
             return Err(ContextError::Malformed("too long"));
         }
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text.trim())
-            .map_err(|_| ContextError::Malformed("not base64"))?;
+        let bytes = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| ContextError::Malformed("not base64"))?;
         let body = checked_body(&bytes)?;
         let (envelope, rest) =
             postcard::take_from_bytes::<Envelope>(body).map_err(|_| ContextError::Malformed("cannot be decoded"))?;
@@ -87,14 +85,15 @@ impl Context {
         if envelope.versioning != versioning {
             return Err(ContextError::Foreign("versioning"));
         }
+        if envelope.context.timestamp_max_us > Some(TIMESTAMP_US_MAX) {
+            return Err(ContextError::Malformed("a timestamp that no clock shows"));
+        }
         Ok(envelope.context)
     }
 }
 
 fn checked_body(bytes: &[u8]) -> Result<&[u8], ContextError> {
-    let (body, crc) = bytes
-        .split_last_chunk::<CRC_BYTES>()
-        .ok_or(ContextError::Malformed("too short"))?;
+    let (body, crc) = bytes.split_last_chunk::<CRC_BYTES>().ok_or(ContextError::Malformed("too short"))?;
     if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
         return Err(ContextError::Malformed("the checksum does not match"));
     }
@@ -112,17 +111,8 @@ mod tests {
 
     fn context() -> Context {
         let mut seen = VersionVector::default();
-        seen.add(Dot {
-            actor: Actor {
-                node: NodeId(2),
-                epoch: 77,
-            },
-            counter: 5,
-        });
-        Context {
-            seen,
-            timestamp_max_us: Some(12),
-        }
+        seen.add(Dot { actor: Actor { node: NodeId(2), epoch: 77 }, counter: 5 });
+        Context { seen, timestamp_max_us: Some(12) }
     }
 
     #[test]
@@ -137,10 +127,7 @@ mod tests {
         let foreign = |key: &[u8], cluster, versioning| Context::decode(&text, key, cluster, versioning);
         assert_eq!(foreign(b"other", 9, Versioning::Dvv), Err(ContextError::Foreign("key")));
         assert_eq!(foreign(b"k", 8, Versioning::Dvv), Err(ContextError::Foreign("cluster")));
-        assert_eq!(
-            foreign(b"k", 9, Versioning::Lww),
-            Err(ContextError::Foreign("versioning"))
-        );
+        assert_eq!(foreign(b"k", 9, Versioning::Lww), Err(ContextError::Foreign("versioning")));
     }
 
     #[test]
@@ -150,10 +137,7 @@ mod tests {
             let mut damaged = text.clone().into_bytes();
             damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
             let damaged = String::from_utf8(damaged).expect("ascii");
-            assert!(
-                Context::decode(&damaged, b"k", 9, Versioning::Dvv).is_err(),
-                "damage at {at} went unnoticed"
-            );
+            assert!(Context::decode(&damaged, b"k", 9, Versioning::Dvv).is_err(), "damage at {at} went unnoticed");
         }
         assert!(Context::decode("", b"k", 9, Versioning::Dvv).is_err());
         assert!(Context::decode("not a context!", b"k", 9, Versioning::Dvv).is_err());

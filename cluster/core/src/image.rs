@@ -1,6 +1,6 @@
 //! The live image: everything a node holds, in memory, as it will be on disk once the persists under way have completed.
 //!
-//! Rows of the main store and of the hint store, an index by range with digests for anti-entropy, and the encoding of rows. Every
+//! Rows of the main store and of the hint store, and an index by range with digests for anti-entropy. Every
 //! change returns the [`Write`] that makes it durable; nothing here waits for it (see `node::persistence`).
 
 use std::collections::BTreeMap;
@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::{NodeId, Row, Table, Write};
 use crate::config::Versioning;
 use crate::ring::{RangeId, Ring};
+use crate::row::{self, DamagedRow};
 use crate::versions::KeyState;
-
-const ROW_FORMAT: u8 = 1;
 
 /// Where a row of a key is kept on this node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,12 +23,12 @@ pub(crate) enum Place {
     Hint(NodeId),
 }
 
-/// One row.
+/// What is held of one key in one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Held {
+pub(crate) struct KeyRow {
     pub state: KeyState,
-    /// The last dot that this node made in this row: the epoch ends with the row, and the counter is remembered here because
-    /// the versions that had the earlier ones may be superseded and gone.
+    /// The last dot that this node made in this row: the epoch ends with the row, and the counter is remembered here
+    /// because the versions that had the earlier ones may be superseded and gone.
     pub made: Option<Made>,
 }
 
@@ -40,31 +39,10 @@ pub(crate) struct Made {
     pub counter: u64,
 }
 
-/// A row on disk that cannot be what this node wrote.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "damaged row in table {table:?}, key {key:?}: {why}; restore the node's data directory or start the node empty"
-)]
-pub struct DamagedRow {
-    table: Table,
-    key: String,
-    why: &'static str,
-}
-
-impl DamagedRow {
-    pub(crate) fn new(table: Table, key: &[u8], why: &'static str) -> Self {
-        Self {
-            table,
-            key: String::from_utf8_lossy(key).into_owned(),
-            why,
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Image {
-    data: BTreeMap<Vec<u8>, Held>,
-    hints: BTreeMap<(NodeId, Vec<u8>), Held>,
+    data: BTreeMap<Vec<u8>, KeyRow>,
+    hints: BTreeMap<(NodeId, Vec<u8>), KeyRow>,
     /// For each range the digest of every key held in it.
     ranges: Vec<BTreeMap<Vec<u8>, u128>>,
     /// For each range the wrapping sum of its keys' digests: order does not matter, and a change costs O(1).
@@ -75,14 +53,10 @@ pub(crate) struct Image {
 impl Image {
     pub fn new(ring: &Ring) -> Self {
         let ranges = ring.ranges() as usize;
-        Self {
-            ranges: vec![BTreeMap::new(); ranges],
-            range_digests: vec![0; ranges],
-            ..Self::default()
-        }
+        Self { ranges: vec![BTreeMap::new(); ranges], range_digests: vec![0; ranges], ..Self::default() }
     }
 
-    pub fn get(&self, place: &Place, key: &[u8]) -> Option<&Held> {
+    pub fn get(&self, place: &Place, key: &[u8]) -> Option<&KeyRow> {
         match place {
             Place::Data => self.data.get(key),
             Place::Hint(owner) => self.hints.get(&(*owner, key.to_vec())),
@@ -101,22 +75,11 @@ impl Image {
     }
 
     /// Replaces a row.
-    pub fn put(&mut self, ring: &Ring, place: &Place, key: &[u8], held: Held) -> Write {
-        let write = Write {
-            table: place.table(),
-            key: place.row_key(key),
-            value: Some(encode(&held)),
-        };
-        self.bytes += held.state.bytes() + key.len();
-        let old = match place {
-            Place::Data => {
-                self.index(ring, key, held.state.digest(key));
-                self.data.insert(key.to_vec(), held)
-            }
-            Place::Hint(owner) => self.hints.insert((*owner, key.to_vec()), held),
-        };
-        self.forget_bytes(key, old.as_ref());
-        write
+    pub fn put(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) -> Write {
+        let (table, row_key) = (place.table(), place.row_key(key));
+        let value = Some(row::encode(table, &row_key, &held));
+        self.insert(ring, place, key, held);
+        Write { table, key: row_key, value }
     }
 
     /// Removes a hint.
@@ -124,29 +87,18 @@ impl Image {
         let old = self.hints.remove(&(owner, key.to_vec()))?;
         self.forget_bytes(key, Some(&old));
         let place = Place::Hint(owner);
-        Some(Write {
-            table: place.table(),
-            key: place.row_key(key),
-            value: None,
-        })
+        Some(Write { table: place.table(), key: place.row_key(key), value: None })
     }
 
     /// Takes a row found on disk at start.
     pub fn load(&mut self, ring: &Ring, row: &Row) -> Result<(), DamagedRow> {
         let damaged = |why| DamagedRow::new(row.table, &row.key, why);
-        let held = decode(&row.value).ok_or_else(|| damaged("cannot be decoded"))?;
-        let (place, key) = match row.table {
-            Table::Data => (Place::Data, row.key.as_slice()),
-            Table::Hints => {
-                let (owner, key) = row
-                    .key
-                    .split_first_chunk::<2>()
-                    .ok_or_else(|| damaged("its key is too short"))?;
-                (Place::Hint(NodeId(u16::from_be_bytes(*owner))), key)
-            }
-            Table::Meta => return Err(damaged("not a row of versions")),
-        };
-        self.put(ring, &place, key, held);
+        let held = row::decode(row)?;
+        let (place, key) = Place::of_row(row).ok_or_else(|| damaged("its key is not one of this table"))?;
+        if matches!(place, Place::Hint(owner) if !ring.preference_list(key).contains(&owner)) {
+            return Err(damaged("it is a hint for a node that the cluster does not have"));
+        }
+        self.insert(ring, &place, key, held);
         Ok(())
     }
 
@@ -163,23 +115,31 @@ impl Image {
     }
 
     /// The hints for one owner, in the order of their keys, after a key.
-    pub fn hints_for<'a>(&'a self, owner: NodeId, after: &[u8]) -> impl Iterator<Item = (&'a [u8], &'a Held)> + 'a {
+    pub fn hints_for<'a>(&'a self, owner: NodeId, after: &[u8]) -> impl Iterator<Item = (&'a [u8], &'a KeyRow)> + 'a {
         let from = Bound::Excluded((owner, after.to_vec()));
         let to = Bound::Excluded((NodeId(owner.0.saturating_add(1)), Vec::new()));
-        self.hints
-            .range((from, to))
-            .map(|((_, key), held)| (key.as_slice(), held))
+        self.hints.range((from, to)).map(|((_, key), held)| (key.as_slice(), held))
     }
 
     /// Owners for whom a hint is held.
     pub fn hint_owners(&self) -> Vec<NodeId> {
-        let mut owners: Vec<NodeId> = self.hints.keys().map(|(owner, _)| *owner).collect();
-        owners.dedup();
+        let mut owners = Vec::new();
+        let mut next = self.hints.keys().next();
+        while let Some((owner, _)) = next {
+            owners.push(*owner);
+            let behind = (NodeId(owner.0.saturating_add(1)), Vec::new());
+            next = self.hints.range(behind..).map(|(place, _)| place).next();
+        }
         owners
     }
 
     pub fn range_digest(&self, range: RangeId) -> Option<u128> {
         self.range_digests.get(range as usize).copied()
+    }
+
+    /// The digest of a key of a range, if it is held.
+    pub fn key_digest(&self, range: RangeId, key: &[u8]) -> Option<u128> {
+        self.ranges.get(range as usize)?.get(key).copied()
     }
 
     /// Keys of a range with their digests, in order, after a key (none = from the first).
@@ -193,13 +153,25 @@ impl Image {
         Some(keys.range((from, Bound::Unbounded)).map(|(key, digest)| (key, *digest)))
     }
 
+    fn insert(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) {
+        self.bytes += held.state.bytes() + key.len();
+        let old = match place {
+            Place::Data => {
+                self.index(ring, key, held.state.digest(key));
+                self.data.insert(key.to_vec(), held)
+            }
+            Place::Hint(owner) => self.hints.insert((*owner, key.to_vec()), held),
+        };
+        self.forget_bytes(key, old.as_ref());
+    }
+
     fn index(&mut self, ring: &Ring, key: &[u8], digest: u128) {
         let range = ring.range_of(key) as usize;
         let old = self.ranges[range].insert(key.to_vec(), digest).unwrap_or(0);
         self.range_digests[range] = self.range_digests[range].wrapping_sub(old).wrapping_add(digest);
     }
 
-    fn forget_bytes(&mut self, key: &[u8], old: Option<&Held>) {
+    fn forget_bytes(&mut self, key: &[u8], old: Option<&KeyRow>) {
         if let Some(old) = old {
             self.bytes -= old.state.bytes() + key.len();
         }
@@ -220,17 +192,15 @@ impl Place {
             Place::Hint(owner) => [&owner.0.to_be_bytes(), key].concat(),
         }
     }
-}
 
-fn encode(held: &Held) -> Vec<u8> {
-    let bytes = vec![ROW_FORMAT];
-    postcard::to_extend(held, bytes).expect("a row is plain data")
-}
-
-fn decode(row: &[u8]) -> Option<Held> {
-    let (&ROW_FORMAT, body) = row.split_first()? else {
-        return None;
-    };
-    let (held, rest) = postcard::take_from_bytes(body).ok()?;
-    rest.is_empty().then_some(held)
+    fn of_row(row: &Row) -> Option<(Place, &[u8])> {
+        match row.table {
+            Table::Data => Some((Place::Data, row.key.as_slice())),
+            Table::Hints => {
+                let (owner, key) = row.key.split_first_chunk::<2>()?;
+                Some((Place::Hint(NodeId(u16::from_be_bytes(*owner))), key))
+            }
+            Table::Meta => None,
+        }
+    }
 }

@@ -7,8 +7,9 @@
 //!   timer ────────┘    state machines      └─► set the timer
 //! ```
 //!
-//! A driver (a process, or the simulation) owns sockets, disk and clocks. It feeds [`api::Input`]s with the time and carries out
-//! the [`api::Effect`]s in order. What promises durability is handed out only after the persist that it names has completed.
+//! A driver (a process, or the simulation) owns sockets, disk and clocks. It feeds [`api::Input`]s with the time and
+//! carries out the [`api::Effect`]s in order. What promises durability is handed out only after the persist that it
+//! names has completed.
 
 pub mod api;
 pub mod bug;
@@ -21,3 +22,4 @@ pub mod sim;
 pub mod versions;
 
 mod image;
+mod row;

@@ -1,4 +1,5 @@
-//! What nodes say to each other. Any of it may be lost, late, duplicated or reordered; nothing here relies on the contrary.
+//! What nodes say to each other. Any of it may be lost, late, duplicated or reordered; nothing here relies on the
+//! contrary.
 
 use std::sync::Arc;
 
@@ -12,6 +13,10 @@ use crate::versions::KeyState;
 /// Names a request between two nodes; unique across the lives of the asking node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Tag(pub u64);
+
+/// One life of a node, from its start to its end; no two are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Life(pub u64);
 
 /// A message from one node to another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +60,9 @@ pub enum Message {
     Forward {
         /// To be found again in the answer.
         tag: Tag,
+        /// The life of the coordinator that this is meant for; none if the sender does not know it, and then nobody
+        /// coordinates it.
+        life: Option<Life>,
         /// The write.
         put: ForwardedPut,
     },
@@ -103,6 +111,27 @@ pub enum Message {
         /// The keys.
         keys: Vec<Vec<u8>>,
     },
+    /// The forward was not meant for this life of mine, and I have not coordinated it in this one.
+    WrongLife {
+        /// Of the [`Message::Forward`].
+        tag: Tag,
+        /// The life that I am in.
+        life: Life,
+    },
+}
+
+impl Message {
+    /// Whether the receiver will read or write rows because of it; all else it can always take.
+    pub(crate) fn is_work(&self) -> bool {
+        matches!(
+            self,
+            Message::Store { .. }
+                | Message::Fetch { .. }
+                | Message::Forward { .. }
+                | Message::RangeKeys { .. }
+                | Message::Want { .. }
+        )
+    }
 }
 
 /// A client's write on its way to a coordinator.
@@ -118,4 +147,28 @@ pub struct ForwardedPut {
     pub n: u8,
     /// Acknowledgements to wait for.
     pub w: u8,
+}
+
+impl Message {
+    /// About how many bytes it takes on the wire: a fixed part, and what it carries.
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = 24;
+        let carried = match self {
+            Message::Store { key, state, .. } => key.len() + state.bytes(),
+            Message::Fetched { state, .. } => state.bytes(),
+            Message::Fetch { key, .. } => key.len(),
+            Message::Forward { put, .. } => put.key.len() + put.value.as_ref().map_or(0, |value| value.len()),
+            Message::Digests { ranges } => 20 * ranges.len(),
+            Message::RangeKeys { keys, .. } => keys.iter().map(|(key, _)| key.len() + 16).sum(),
+            Message::Want { keys } => keys.iter().map(Vec::len).sum(),
+            Message::ListRange { after, .. } => after.len(),
+            Message::Stored { .. }
+            | Message::StoreRefused { .. }
+            | Message::Forwarded { .. }
+            | Message::WrongLife { .. }
+            | Message::Ping { .. }
+            | Message::Pong { .. } => 0,
+        };
+        FIXED + carried
+    }
 }

@@ -1,11 +1,11 @@
 //! Where keys live: consistent hashing with virtual nodes (4.2), and the preference list (4.3).
 //!
-//! The MD5 of a key is a point on a circle of 2^128. Every node owns several random tokens on it; a token owns the range from
-//! the token before it (excluded) up to itself. Walking clockwise from a key and skipping nodes already met gives every node
-//! once: the key's preference list, whose first N are its replicas.
+//! The MD5 of a key is a point on a circle of 2^128. Every node owns several random tokens on it; a token owns the
+//! range from the token before it (excluded) up to itself. Walking clockwise from a key and skipping nodes already
+//! met gives every node once: the key's preference list, whose first N are its replicas.
 //!
-//! This is the paper's partition strategy 1: the tokens define the ranges. All replicas of a range are the same nodes, so the range is also
-//! the unit of anti-entropy.
+//! This is the paper's partition strategy 1: the tokens define the ranges. All replicas of a range are the same
+//! nodes, so the range is also the unit of anti-entropy.
 
 use md5::{Digest, Md5};
 use rand::{Rng, SeedableRng};
@@ -38,19 +38,13 @@ impl Ring {
         let mut ring = Vec::with_capacity(usize::from(nodes) * tokens as usize);
         for node in 0..nodes {
             for _ in 0..tokens.max(1) {
-                ring.push(Token {
-                    position: random_position(&mut rng),
-                    node: NodeId(node),
-                });
+                ring.push(Token { position: random_position(&mut rng), node: NodeId(node) });
             }
         }
         ring.sort_by_key(|token| (token.position, token.node));
         ring.dedup_by_key(|token| token.position);
-        let preference = (0..ring.len()).map(|start| distinct_nodes_from(&ring, start)).collect();
-        Self {
-            tokens: ring,
-            preference,
-        }
+        let preference = (0..ring.len()).map(|start| distinct_nodes_from(&ring, start, usize::from(nodes))).collect();
+        Self { tokens: ring, preference }
     }
 
     /// Every node once, the key's replicas first.
@@ -70,6 +64,16 @@ impl Ring {
         &self.preference[range as usize]
     }
 
+    /// Equal for two rings iff they place every key alike (up to MD5 collisions).
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Md5::new();
+        for token in &self.tokens {
+            hash.update(token.position.to_le_bytes());
+            hash.update(token.node.0.to_le_bytes());
+        }
+        u128::from_le_bytes(hash.finalize().into()) as u64
+    }
+
     /// How many ranges there are; ids run from 0.
     pub fn ranges(&self) -> RangeId {
         self.tokens.len() as RangeId
@@ -86,12 +90,14 @@ fn random_position(rng: &mut ChaCha8Rng) -> u128 {
 }
 
 /// Clockwise from a token, skipping nodes already met: virtual nodes never stand in for hosts.
-fn distinct_nodes_from(tokens: &[Token], start: usize) -> Vec<NodeId> {
-    let mut nodes = Vec::new();
-    for step in 0..tokens.len() {
-        let node = tokens[(start + step) % tokens.len()].node;
-        if !nodes.contains(&node) {
-            nodes.push(node);
+fn distinct_nodes_from(tokens: &[Token], start: usize, count: usize) -> Vec<NodeId> {
+    let mut nodes = Vec::with_capacity(count);
+    for token in tokens[start..].iter().chain(&tokens[..start]) {
+        if nodes.len() == count {
+            break;
+        }
+        if !nodes.contains(&token.node) {
+            nodes.push(token.node);
         }
     }
     nodes
@@ -112,6 +118,27 @@ mod tests {
         }
     }
 
+    /// Three tokens in a row may belong to one host, and three copies on it are one copy.
+    #[test]
+    fn tokens_of_a_host_already_met_are_skipped() {
+        let tokens: Vec<Token> = [0, 0, 1, 0, 0, 2, 1]
+            .into_iter()
+            .enumerate()
+            .map(|(at, node)| Token { position: at as u128, node: NodeId(node) })
+            .collect();
+        let from = |start| distinct_nodes_from(&tokens, start, 3).iter().map(|node| node.0).collect::<Vec<_>>();
+        assert_eq!((from(0), from(3), from(6)), (vec![0, 1, 2], vec![0, 2, 1], vec![1, 0, 2]));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_rings_apart() {
+        let ring = Ring::new(3, 8, 1).fingerprint();
+        assert_eq!(ring, Ring::new(3, 8, 1).fingerprint());
+        for other in [Ring::new(4, 8, 1), Ring::new(3, 9, 1), Ring::new(3, 8, 2)] {
+            assert_ne!(ring, other.fingerprint());
+        }
+    }
+
     #[test]
     fn a_token_owns_the_range_up_to_and_including_itself() {
         let ring = Ring::new(3, 4, 1);
@@ -126,10 +153,7 @@ mod tests {
     fn a_key_behind_the_last_token_wraps_to_the_first() {
         let ring = Ring::new(2, 1, 3);
         let last = ring.tokens.last().expect("two tokens").position;
-        let key = (0u32..)
-            .map(|i| i.to_be_bytes())
-            .find(|key| key_position(key) > last)
-            .expect("some key lies behind");
+        let key = (0u32..).map(|i| i.to_be_bytes()).find(|key| key_position(key) > last).expect("some key lies behind");
         assert_eq!(ring.range_of(&key), 0);
     }
 

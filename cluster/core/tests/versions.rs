@@ -1,6 +1,6 @@
 //! The algebra of versions: joins in any order agree, and a write supersedes exactly what its writer had seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cluster_core::api::NodeId;
@@ -57,11 +57,7 @@ impl World {
         match *step {
             Step::Read { client, replica } => {
                 self.contexts[client].join(&self.states[replica].context());
-                let dots: Vec<Dot> = self.states[replica]
-                    .versions()
-                    .iter()
-                    .map(|version| version.dot)
-                    .collect();
+                let dots: Vec<Dot> = self.states[replica].versions().iter().map(|version| version.dot).collect();
                 for dot in dots {
                     let past = self.history_of(dot);
                     self.seen[client].insert(dot);
@@ -69,30 +65,13 @@ impl World {
                 }
             }
             Step::Write { client, replica } => {
-                let actor = Actor {
-                    node: NodeId(replica as u16),
-                    epoch: 0,
-                };
-                let made = self.states[replica]
-                    .context()
-                    .counter(actor)
-                    .max(self.contexts[client].counter(actor));
-                let dot = Dot {
-                    actor,
-                    counter: made + 1,
-                };
+                let actor = Actor { node: NodeId(replica as u16), epoch: 0 };
+                let made = self.states[replica].context().counter(actor).max(self.contexts[client].counter(actor));
+                let dot = Dot { actor, counter: made + 1 };
                 let value = Some(Arc::from(dot.to_string().into_bytes()));
                 let past = self.contexts[client].clone();
                 self.history.push((dot, self.seen[client].clone()));
-                self.states[replica].insert(
-                    Version {
-                        dot,
-                        past,
-                        timestamp_us: 0,
-                        value,
-                    },
-                    Versioning::Dvv,
-                );
+                self.states[replica].insert(Version { dot, past, timestamp_us: 0, value }, Versioning::Dvv);
             }
             Step::Exchange { from, to } => {
                 let state = self.states[from].clone();
@@ -102,11 +81,7 @@ impl World {
     }
 
     fn history_of(&self, dot: Dot) -> BTreeSet<Dot> {
-        self.history
-            .iter()
-            .find(|(d, _)| *d == dot)
-            .map(|(_, past)| past.clone())
-            .unwrap_or_default()
+        self.history.iter().find(|(d, _)| *d == dot).map(|(_, past)| past.clone()).unwrap_or_default()
     }
 }
 
@@ -138,6 +113,21 @@ proptest! {
         for (dot, _) in &world.history {
             let was_seen = world.history.iter().any(|(_, past)| past.contains(dot));
             prop_assert_eq!(survivors.contains(dot), !was_seen, "write {}", dot);
+        }
+    }
+
+    /// What `join` means, word by word: all versions of both sides but those that lie in the past of any.
+    #[test]
+    fn join_keeps_what_neither_side_has_superseded(steps in proptest::collection::vec(step(), 0..60)) {
+        let world = World::run(&steps);
+        for (a, b) in [(0, 1), (1, 2), (2, 0)].map(|(a, b)| (&world.states[a], &world.states[b])) {
+            let all: BTreeMap<Dot, &Version> = a.versions().iter().chain(b.versions()).map(|v| (v.dot, v)).collect();
+            let kept: Vec<Version> = all.values()
+                .filter(|v| !all.values().any(|other| other.past.contains(v.dot)))
+                .map(|v| (*v).clone())
+                .collect();
+            let joined = joined(a, b, Versioning::Dvv);
+            prop_assert_eq!(joined.versions(), kept);
         }
     }
 

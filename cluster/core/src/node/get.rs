@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Held, Node, OpId, Origin, Purpose, Target, Timer};
+use super::persistence::Held;
+use super::questions::Purpose;
+use super::targets::Target;
+use super::{Node, OpId, Origin, Timer};
 use crate::api::{Effect, Failure, NodeId, Reply, RequestId};
 use crate::context::Context;
+use crate::image::Place;
 use crate::message::{Message, Tag};
 use crate::versions::KeyState;
 
@@ -23,9 +27,7 @@ pub(super) struct GetOp {
 
 impl Node {
     pub(super) fn client_get(&mut self, id: RequestId, key: Vec<u8>, r: Option<u8>, n: Option<u8>) {
-        let checked = self
-            .checked_key(&key)
-            .and_then(|()| self.checked_quorum(n, r, self.config.r));
+        let checked = self.checked_key(&key).and_then(|()| self.checked_quorum(n, r, self.config.r));
         match checked {
             Ok((n, r)) => self.coordinate_get(id, key, usize::from(r), n),
             Err(failure) => self.fail(Origin::Client(id), failure),
@@ -71,16 +73,15 @@ impl Node {
         for target in get.targets.iter_mut().filter(|target| target.node == from) {
             target.done = true;
         }
+        let all_done = get.targets.iter().all(|target| target.done);
         if get.replies.len() >= get.r && !get.answered {
             get.answered = true;
-            self.answer_get(op);
+            // From here on the repair ends it.
+            self.timers.cancel(get.deadline_ns, Timer::Deadline(op));
             self.set_timer(self.config.timing.repair_delay, Timer::Repair(op));
+            self.answer_get(op);
         }
-        if self
-            .gets
-            .get(&op)
-            .is_some_and(|get| get.answered && get.targets.iter().all(|target| target.done))
-        {
+        if all_done {
             self.repair(op);
         }
     }
@@ -88,27 +89,18 @@ impl Node {
     fn answer_get(&mut self, op: OpId) {
         let Some(get) = self.gets.get(&op) else { return };
         let merged = self.merge(get.replies.values());
-        let values: Vec<Vec<u8>> = merged
-            .versions()
-            .iter()
-            .filter_map(|version| version.value.as_ref().map(|value| value.to_vec()))
-            .collect();
+        let values: Vec<Vec<u8>> =
+            merged.versions().iter().filter_map(|version| version.value.as_ref().map(|value| value.to_vec())).collect();
         let context = (!merged.is_empty()).then(|| self.context_of(&get.key, &merged));
         let request = get.request;
         if values.len() > 1 {
             self.counters.siblings_read += 1;
         }
-        self.out.push(Effect::Reply {
-            request,
-            reply: Reply::Got { values, context },
-        });
+        self.out.push(Effect::Reply { request, reply: Reply::Got { values, context } });
     }
 
     fn context_of(&self, key: &[u8], state: &KeyState) -> String {
-        let context = Context {
-            seen: state.context(),
-            timestamp_max_us: state.timestamp_max_us(),
-        };
+        let context = Context { seen: state.context(), timestamp_max_us: state.timestamp_max_us() };
         context.encode(key, self.config.ring_seed, self.config.versions)
     }
 
@@ -156,16 +148,11 @@ impl Node {
     /// Gives a replica a state that it may lack; nobody waits for the answer.
     pub(super) fn send_repair(&mut self, node: NodeId, key: &[u8], state: &KeyState) {
         if node == self.config.id {
-            self.join_row(&super::Place::Data, key, state);
+            self.join_row(&Place::Data, key, state);
             return;
         }
         let tag = self.new_tag();
-        let message = Message::Store {
-            tag,
-            key: key.to_vec(),
-            state: state.clone(),
-            hint_for: None,
-        };
+        let message = Message::Store { tag, key: key.to_vec(), state: state.clone(), hint_for: None };
         self.emit_when_durable(key, Effect::Send { to: node, message });
     }
 
@@ -176,15 +163,11 @@ impl Node {
         Some(get)
     }
 
-    /// The time allowed for a coordinated request is over.
-    pub(super) fn deadline(&mut self, op: OpId) {
-        self.put_deadline(op);
-        self.forward_deadline(op);
+    /// The time allowed is over; an answered read has no deadline any more.
+    pub(super) fn get_deadline(&mut self, op: OpId) {
         let Some(get) = self.end_get(op) else { return };
-        if !get.answered {
-            self.counters.get_quorum_failures += 1;
-            let why = format!("{} of r = {} replicas answered in time", get.replies.len(), get.r);
-            self.fail(Origin::Client(get.request), Failure::Unavailable(why));
-        }
+        self.counters.get_quorum_failures += 1;
+        let why = format!("{} of r = {} replicas answered in time", get.replies.len(), get.r);
+        self.fail(Origin::Client(get.request), Failure::Unavailable(why));
     }
 }

@@ -1,6 +1,7 @@
 //! What a node counts.
 
-use crate::api::Metric;
+use super::Node;
+use crate::api::{Metric, Status};
 
 macro_rules! counters {
     ($($field:ident: $help:literal,)*) => {
@@ -28,13 +29,13 @@ counters! {
     puts_forwarded: "Writes forwarded to a replica",
     get_quorum_failures: "Reads that too few replicas answered in time",
     put_quorum_failures: "Writes that too few replicas acknowledged in time",
-    refused: "Requests refused because too many were under way",
+    refused: "Requests refused because too much was under way",
     bad_requests: "Requests refused because they were wrong",
     siblings_read: "Reads that returned more than one version",
     read_repairs: "Replicas that a read found stale and repaired",
     fallback_writes: "Writes sent to a fallback with a hint",
     hints_stored: "Hints taken for other nodes",
-    hints_refused: "Hints refused because the hint store is full",
+    hints_refused: "Hints refused because the hint store is full, or the key is not for this node",
     hints_delivered: "Hints acknowledged by their owner",
     hint_attempts: "Hints sent to their owner",
     suspicions: "Times that a peer was taken for down",
@@ -43,5 +44,39 @@ counters! {
     anti_entropy_ranges_differing: "Ranges whose digests differed",
     anti_entropy_keys_sent: "Keys sent because of anti-entropy",
     stores: "Versions received from peers",
+    messages_dropped: "Messages of peers dropped because too much waited for the disk",
     resends: "Messages sent again for want of an answer",
+}
+
+impl Node {
+    /// Status for an administrator.
+    pub fn status(&self) -> Status {
+        let others = self.others().into_iter();
+        Status {
+            name: self.name(self.config.id),
+            keys: self.image.keys() as u64,
+            hints: self.image.hints() as u64,
+            requests: self.requests() as u64,
+            peers: others.map(|id| (self.name(id), !self.peers.is_suspected(id))).collect(),
+            image_bytes: self.image.bytes() as u64,
+        }
+    }
+
+    /// Counters and gauges.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let gauge = |(name, help, value): (_, _, usize)| Metric { name, help, value: value as f64 };
+        let gauges = [
+            ("dynamo_keys", "Keys in the main store, tombstones included", self.image.keys()),
+            ("dynamo_hints", "Hints held for other nodes", self.image.hints()),
+            ("dynamo_image_bytes", "Bytes of the live image", self.image.bytes()),
+            ("dynamo_requests", "Requests under way", self.requests()),
+            ("dynamo_peers_suspected", "Peers taken for down", self.peers.suspected().len()),
+            ("dynamo_messages_unanswered", "Messages that still want an answer", self.asked.len()),
+            ("dynamo_persists", "Batches on their way to disk", self.persistence.under_way() as usize),
+            ("dynamo_held", "Answers and messages that wait for the disk", self.persistence.held()),
+        ];
+        let mut metrics = self.counters.metrics();
+        metrics.extend(gauges.map(gauge));
+        metrics
+    }
 }

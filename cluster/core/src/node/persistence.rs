@@ -1,13 +1,17 @@
 //! Persist before promise: what reveals or vouches for a row waits for the batch that writes it.
 //!
-//! All writes of one step of the node make one batch with a name. Whatever would let the world know of them (an ack, an answer to a read, a copy
-//! sent to a peer) is held under that name and released by the completed persist. So a crash can only forget what nobody was told:
-//! in particular a dot that leaves the node can never be made again.
+//! All writes of one step of the node make one batch with a name. Whatever would let the world know of them (an ack,
+//! an answer to a read, a copy sent to a peer) is held under that name and released by the completed persist. So a
+//! crash can only forget what nobody was told: in particular a dot that leaves the node can never be made again.
 
 use std::collections::BTreeMap;
 
+use super::{Node, OpId};
 use crate::api::{Effect, PersistId, Write};
 use crate::versions::KeyState;
+
+/// So much may wait for the disk; while it does, no more is taken on.
+const HELD_MAX: usize = 16 * 1024;
 
 /// What waits for a persist.
 #[derive(Debug)]
@@ -15,9 +19,9 @@ pub(super) enum Held {
     /// To be emitted as it is.
     Effect(Effect),
     /// A coordinated put whose local write this is.
-    PutIsLocal(super::OpId),
+    PutIsLocal(OpId),
     /// A coordinated get, with what this node itself holds.
-    GetIsLocal(super::OpId, KeyState),
+    GetIsLocal(OpId, KeyState),
 }
 
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub(super) struct Persistence {
     /// With the bug `ack-before-durable`: rows that nothing waits for, to be written some time later.
     late: Option<Vec<Write>>,
     held: BTreeMap<PersistId, Vec<Held>>,
+    held_count: usize,
     /// For each key with rows on their way to disk, the last batch that has one.
     unsynced: BTreeMap<Vec<u8>, PersistId>,
     keys_by_batch: BTreeMap<PersistId, Vec<Vec<u8>>>,
@@ -43,6 +48,7 @@ impl Persistence {
             batch: Vec::new(),
             late: late.then(Vec::new),
             held: BTreeMap::new(),
+            held_count: 0,
             unsynced: BTreeMap::new(),
             keys_by_batch: BTreeMap::new(),
         }
@@ -74,6 +80,7 @@ impl Persistence {
             None => Some(held),
             Some(&id) => {
                 self.held.entry(id).or_default().push(held);
+                self.held_count += 1;
                 None
             }
         }
@@ -98,23 +105,50 @@ impl Persistence {
     pub fn complete(&mut self, id: PersistId) -> Vec<Held> {
         self.completed = self.completed.max(Some(id));
         let later = self.keys_by_batch.split_off(&PersistId(id.0 + 1));
-        for key in std::mem::replace(&mut self.keys_by_batch, later)
-            .into_values()
-            .flatten()
-        {
+        for key in std::mem::replace(&mut self.keys_by_batch, later).into_values().flatten() {
             if self.unsynced.get(&key).is_some_and(|last| *last <= id) {
                 self.unsynced.remove(&key);
             }
         }
         let later = self.held.split_off(&PersistId(id.0 + 1));
-        std::mem::replace(&mut self.held, later)
-            .into_values()
-            .flatten()
-            .collect()
+        let released: Vec<Held> = std::mem::replace(&mut self.held, later).into_values().flatten().collect();
+        self.held_count -= released.len();
+        released
+    }
+
+    /// How much waits for the disk.
+    pub fn held(&self) -> usize {
+        self.held_count
+    }
+
+    /// Whether so much waits for the disk that no more may be taken on.
+    pub fn is_full(&self) -> bool {
+        self.held_count >= HELD_MAX
     }
 
     /// Batches that were handed out and have not completed.
     pub fn under_way(&self) -> u64 {
         self.next.0 - 1 - self.completed.map_or(0, |id| id.0)
+    }
+}
+
+impl Node {
+    /// Emits now, or when every row of the key is on disk.
+    pub(super) fn emit_when_durable(&mut self, key: &[u8], effect: Effect) {
+        self.when_durable(key, Held::Effect(effect));
+    }
+
+    pub(super) fn when_durable(&mut self, key: &[u8], held: Held) {
+        if let Some(held) = self.persistence.hold_for_key(key, held) {
+            self.release(held);
+        }
+    }
+
+    pub(super) fn release(&mut self, held: Held) {
+        match held {
+            Held::Effect(effect) => self.out.push(effect),
+            Held::PutIsLocal(op) => self.put_is_local(op),
+            Held::GetIsLocal(op, state) => self.get_answered(op, self.config.id, state),
+        }
     }
 }

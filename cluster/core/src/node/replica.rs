@@ -1,9 +1,10 @@
 //! What peers ask of this node's own rows: keep this, and what do you have?
 
-use super::{Node, Place};
-use crate::api::{Effect, NodeId};
+use super::Node;
+use crate::api::{Effect, LocalVersion, NodeId, Reply, RequestId};
+use crate::image::{KeyRow, Place};
 use crate::message::{Message, Tag};
-use crate::versions::KeyState;
+use crate::versions::{KeyState, Version};
 
 impl Node {
     /// Joins a peer's state into the main store or the hint store; the ack waits for the disk.
@@ -23,13 +24,7 @@ impl Node {
         if self.join_row(&place, key, state) && matches!(place, Place::Hint(_)) {
             self.counters.hints_stored += 1;
         }
-        self.emit_when_durable(
-            key,
-            Effect::Send {
-                to: from,
-                message: Message::Stored { tag },
-            },
-        );
+        self.emit_when_durable(key, Effect::Send { to: from, message: Message::Stored { tag } });
     }
 
     /// Replicas keep it themselves; others only as a hint for a replica, while there is room.
@@ -39,19 +34,49 @@ impl Node {
         }
         let owner = hint_for.filter(|owner| self.is_replica(*owner, key))?;
         let place = Place::Hint(owner);
-        let room = self.image.hints() < self.config.limits.hints_max || self.image.get(&place, key).is_some();
-        room.then_some(place)
+        self.has_room(&place, key).then_some(place)
+    }
+
+    /// A row that is there may always grow; the hints are limited.
+    pub(super) fn has_room(&self, place: &Place, key: &[u8]) -> bool {
+        let is_free = *place == Place::Data || self.image.hints() < self.config.limits.hints_max;
+        is_free || self.image.get(place, key).is_some()
     }
 
     /// Answers with all that is known of the key, hints included, once that is durable.
     pub(super) fn peer_fetch(&mut self, from: NodeId, tag: Tag, key: &[u8]) {
         let state = self.view(key);
-        self.emit_when_durable(
-            key,
-            Effect::Send {
-                to: from,
-                message: Message::Fetched { tag, state },
-            },
-        );
+        self.emit_when_durable(key, Effect::Send { to: from, message: Message::Fetched { tag, state } });
+    }
+
+    pub(super) fn client_get_local(&mut self, request: RequestId, key: &[u8]) {
+        let version =
+            |v: &Version| LocalVersion { id: v.dot.to_string(), value: v.value.as_ref().map(|value| value.to_vec()) };
+        let row = self.image.get(&Place::Data, key);
+        let versions = row.map_or(Vec::new(), |row| row.state.versions().iter().map(version).collect());
+        let reply = Reply::Local { versions };
+        self.emit_when_durable(key, Effect::Reply { request, reply });
+    }
+
+    /// Joins a state into a row; returns whether the row changed.
+    pub(super) fn join_row(&mut self, place: &Place, key: &[u8], state: &KeyState) -> bool {
+        let old = self.image.get(place, key);
+        let mut row = old.cloned().unwrap_or_default();
+        row.state.join(state, self.config.versions);
+        if old.is_some_and(|old| old.state == row.state) {
+            return false;
+        }
+        self.write_row(place, key, row);
+        true
+    }
+
+    pub(super) fn write_row(&mut self, place: &Place, key: &[u8], row: KeyRow) {
+        let write = self.image.put(&self.ring, place, key, row);
+        self.persistence.write(Some(key), write);
+    }
+
+    /// All that this node knows of a key, hints included.
+    pub(super) fn view(&self, key: &[u8]) -> KeyState {
+        self.image.view(key, self.replicas(key), self.config.versions)
     }
 }

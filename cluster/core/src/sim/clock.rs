@@ -12,11 +12,7 @@ pub(super) struct SimClock {
 
 impl SimClock {
     pub fn set(&mut self, now_ns: u64, jump_ns: i64, drift_ppm: i64) {
-        *self = Self {
-            jump_ns,
-            drift_ppm,
-            since_ns: now_ns,
-        };
+        *self = Self { jump_ns, drift_ppm, since_ns: now_ns };
     }
 
     pub fn offset_ns(&self, now_ns: u64) -> i64 {

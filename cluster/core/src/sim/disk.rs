@@ -1,7 +1,8 @@
 //! A disk with two images: what has been written, and what would survive.
 //!
-//! A batch is on its way until its completion is reported. A crash before that leaves the disk free: it keeps the batches up to some point, in
-//! order, each wholly or not at all (the engines' transactions are atomic), and has lost the rest.
+//! A batch is on its way until its completion is reported. A crash before that leaves the disk free: it keeps the
+//! batches up to some point, in order, each wholly or not at all (the engines' transactions are atomic), and has lost
+//! the rest.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,10 +22,7 @@ pub struct DiskSettings {
 
 impl Default for DiskSettings {
     fn default() -> Self {
-        Self {
-            latency_min_ns: 100_000,
-            latency_max_ns: 3_000_000,
-        }
+        Self { latency_min_ns: 100_000, latency_max_ns: 3_000_000 }
     }
 }
 

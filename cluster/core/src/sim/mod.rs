@@ -1,11 +1,12 @@
 //! A world for nodes to live in: virtual time, one thread, everything from one seed.
 //!
-//! The world keeps a queue of what will happen and when: messages that arrive, persists that complete, alarms that go off. It takes the
-//! earliest, hands it to the node concerned, and turns the node's effects into new entries. Nothing happens between two entries, so
-//! simulated time costs nothing, and the same seed gives the same run to the last message: [`World::trace_hash`] shows it.
+//! The world keeps a queue of what will happen and when: messages that arrive, persists that complete, alarms that go
+//! off. It takes the earliest, hands it to the node concerned, and turns the node's effects into new entries. Nothing
+//! happens between two entries, so simulated time costs nothing, and the same seed gives the same run to the last
+//! message: [`World::trace_hash`] shows it.
 //!
-//! The network loses, delays, duplicates and reorders ([`network`]); a disk has a live and a durable image ([`disk`]); every node has a
-//! wall clock of its own ([`clock`]).
+//! The network loses, delays, duplicates and reorders ([`network`]); a disk has a live and a durable image
+//! ([`disk`]); every node has a wall clock of its own ([`clock`]).
 
 pub mod clock;
 pub mod disk;
@@ -47,11 +48,26 @@ pub struct World {
     rng: ChaCha8Rng,
     seats: Vec<Seat>,
     network: Network,
-    queue: BTreeMap<(u64, u64), Event>,
+    /// By time, then by chance, then as they came.
+    queue: BTreeMap<(u64, u32, u64), Event>,
+    scheduled: u64,
     events: u64,
     requests: u64,
-    replies: BTreeMap<RequestId, Reply>,
+    /// Requests that their node has not answered yet.
+    open: BTreeMap<RequestId, NodeId>,
+    answers: BTreeMap<RequestId, Answer>,
+    /// Requests answered since they were last asked for.
+    fresh: Vec<RequestId>,
     trace: DefaultHasher,
+}
+
+/// What a client hears of its request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The node's own words.
+    Reply(Reply),
+    /// The node crashed with the request under way: it may have happened.
+    ConnectionLost,
 }
 
 /// A node's place in the world; the node itself comes and goes.
@@ -63,6 +79,8 @@ struct Seat {
     disk: Disk,
     clock: SimClock,
     timer_ns: Option<u64>,
+    /// What happens to a paused node waits here until it is resumed.
+    paused: Option<Vec<Event>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +88,19 @@ enum Event {
     Deliver { from: NodeId, to: NodeId, message: Message },
     Persisted { node: NodeId, life: u64, id: PersistId },
     Timer { node: NodeId, life: u64 },
+    Arrive { node: NodeId, life: u64, id: RequestId, request: Request },
+    Answer { id: RequestId, answer: Answer },
+}
+
+impl Event {
+    /// The node that must be awake for it.
+    fn node(&self) -> Option<NodeId> {
+        match self {
+            Event::Deliver { to, .. } => Some(*to),
+            Event::Persisted { node, .. } | Event::Timer { node, .. } | Event::Arrive { node, .. } => Some(*node),
+            Event::Answer { .. } => None,
+        }
+    }
 }
 
 impl World {
@@ -85,16 +116,20 @@ impl World {
             disk: Disk::default(),
             clock: SimClock::default(),
             timer_ns: None,
+            paused: None,
         };
         let mut world = Self {
             now_ns: 1,
             rng: ChaCha8Rng::seed_from_u64(settings.seed),
             seats: (0..nodes).map(seat).collect(),
-            network: Network::new(settings.network.clone()),
+            network: Network::new(settings.network.clone(), usize::from(nodes)),
             queue: BTreeMap::new(),
+            scheduled: 0,
             events: 0,
             requests: 0,
-            replies: BTreeMap::new(),
+            open: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            fresh: Vec::new(),
             trace: DefaultHasher::new(),
             settings,
         };
@@ -160,11 +195,7 @@ impl World {
         }
         let seed = self.rng.next_u64();
         let now = self.now_of(id);
-        let config = Config {
-            id,
-            seed,
-            ..self.settings.config.clone()
-        };
+        let config = Config { id, seed, ..self.settings.config.clone() };
         let rows = self.seat(id).disk.rows();
         let mut effects = Vec::new();
         let node = Node::start(config, rows, now, &mut effects)?;
@@ -181,10 +212,42 @@ impl World {
     pub fn crash(&mut self, id: NodeId) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.rng.next_u64());
         let seat = self.seat_mut(id);
-        if seat.node.take().is_some() {
-            seat.disk.crash(&mut rng);
-            ("crash", id.0).hash(&mut self.trace);
+        seat.paused = None;
+        if seat.node.take().is_none() {
+            return;
         }
+        seat.disk.crash(&mut rng);
+        ("crash", id.0).hash(&mut self.trace);
+        let broken: Vec<RequestId> =
+            self.open.iter().filter(|(_, node)| **node == id).map(|(request, _)| *request).collect();
+        for request in broken {
+            self.open.remove(&request);
+            self.answer_later(request, Answer::ConnectionLost);
+        }
+    }
+
+    /// Freezes a node: nothing happens to it until it is resumed, and then everything at once.
+    pub fn pause(&mut self, id: NodeId) {
+        let seat = self.seat_mut(id);
+        if seat.node.is_some() && seat.paused.is_none() {
+            seat.paused = Some(Vec::new());
+            ("pause", id.0).hash(&mut self.trace);
+        }
+    }
+
+    /// Thaws a paused node.
+    pub fn resume(&mut self, id: NodeId) {
+        if let Some(backlog) = self.seat_mut(id).paused.take() {
+            ("resume", id.0).hash(&mut self.trace);
+            for event in backlog {
+                self.schedule_in_order(self.now_ns, event);
+            }
+        }
+    }
+
+    /// Whether the node is frozen.
+    pub fn is_paused(&self, id: NodeId) -> bool {
+        self.seat(id).paused.is_some()
     }
 
     /// Empties the disk of a node that is down.
@@ -195,30 +258,87 @@ impl World {
         }
     }
 
-    /// Hands a client's request to a node; none if the node is down. The answer is found by [`World::take_reply`].
+    /// Hands a client's request to a node at once; none if the node is down. The answer is found by
+    /// [`World::take_reply`].
     pub fn request(&mut self, node: NodeId, request: Request) -> Option<RequestId> {
+        let id = self.open_request(node)?;
+        self.input(node, Input::Request { id, request });
+        Some(id)
+    }
+
+    /// Sends a client's request to a node over the network, which neither loses nor repeats it; none if the node is
+    /// down. The answer is found by [`World::take_answer`], some time later.
+    pub fn send_request(&mut self, node: NodeId, request: Request) -> Option<RequestId> {
+        let id = self.open_request(node)?;
+        let life = self.seat(node).life;
+        let at_ns = self.now_ns + self.client_delay_ns();
+        self.schedule(at_ns, Event::Arrive { node, life, id, request });
+        Some(id)
+    }
+
+    /// The answer to a request, if it has come.
+    pub fn take_answer(&mut self, request: RequestId) -> Option<Answer> {
+        self.answers.remove(&request)
+    }
+
+    /// The node's reply to a request, if it has come; a crashed node never replies.
+    pub fn take_reply(&mut self, request: RequestId) -> Option<Reply> {
+        match self.answers.remove(&request)? {
+            Answer::Reply(reply) => Some(reply),
+            Answer::ConnectionLost => None,
+        }
+    }
+
+    /// The requests that were answered since this was last asked.
+    pub fn take_fresh(&mut self) -> Vec<RequestId> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// The client no longer waits for this answer.
+    pub fn forget_request(&mut self, request: RequestId) {
+        self.open.remove(&request);
+        self.answers.remove(&request);
+    }
+
+    fn open_request(&mut self, node: NodeId) -> Option<RequestId> {
         if !self.is_up(node) {
             return None;
         }
         self.requests += 1;
         let id = RequestId(self.requests);
-        self.input(node, Input::Request { id, request });
+        self.open.insert(id, node);
         Some(id)
     }
 
-    /// The answer to a request, if it has come; a crashed node never answers.
-    pub fn take_reply(&mut self, request: RequestId) -> Option<Reply> {
-        self.replies.remove(&request)
+    fn answer_later(&mut self, id: RequestId, answer: Answer) {
+        let at_ns = self.now_ns + self.client_delay_ns();
+        self.schedule(at_ns, Event::Answer { id, answer });
+    }
+
+    fn client_delay_ns(&mut self) -> u64 {
+        let NetworkSettings { delay_min_ns, delay_max_ns, .. } = self.settings.network;
+        self.rng.random_range(delay_min_ns..=delay_max_ns)
+    }
+
+    /// When the next thing happens; none if nothing ever will.
+    pub fn next_ns(&self) -> Option<u64> {
+        self.queue.first_key_value().map(|((at, ..), _)| *at)
+    }
+
+    /// Moves time forward to a moment before which nothing happens.
+    pub fn skip_to(&mut self, at_ns: u64) {
+        debug_assert!(self.next_ns().is_none_or(|next| next >= at_ns), "something would have been skipped");
+        self.now_ns = self.now_ns.max(at_ns);
     }
 
     /// Lets the next thing happen, if it is due by `until_ns`; else moves time there. Returns whether something happened.
     pub fn step(&mut self, until_ns: u64) -> bool {
-        let due = self.queue.first_key_value().is_some_and(|((at, _), _)| *at <= until_ns);
+        let due = self.queue.first_key_value().is_some_and(|((at, ..), _)| *at <= until_ns);
         if !due {
             self.now_ns = self.now_ns.max(until_ns);
             return false;
         }
-        let Some(((at, _), event)) = self.queue.pop_first() else {
+        let Some(((at, ..), event)) = self.queue.pop_first() else {
             return false;
         };
         self.now_ns = self.now_ns.max(at);
@@ -232,6 +352,9 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
+        if let Some(backlog) = event.node().and_then(|node| self.seat_mut(node).paused.as_mut()) {
+            return backlog.push(event);
+        }
         self.events += 1;
         self.now_ns.hash(&mut self.trace);
         match event {
@@ -248,10 +371,22 @@ impl World {
             }
             Event::Timer { node, life } => {
                 (2u8, node, life).hash(&mut self.trace);
-                if self.is_life(node, life) && self.seat(node).timer_ns == Some(self.now_ns) {
+                // An alarm that was set anew meanwhile is not this one; one that a pause held up still is.
+                if self.is_life(node, life) && self.seat(node).timer_ns.is_some_and(|at| at <= self.now_ns) {
                     self.seat_mut(node).timer_ns = None;
                     self.input(node, Input::Timer);
                 }
+            }
+            Event::Arrive { node, life, id, request } => {
+                (3u8, node, life, id).hash(&mut self.trace);
+                if self.is_life(node, life) && self.open.contains_key(&id) {
+                    self.input(node, Input::Request { id, request });
+                }
+            }
+            Event::Answer { id, answer } => {
+                (4u8, id).hash(&mut self.trace);
+                self.fresh.push(id);
+                self.answers.insert(id, answer);
             }
         }
     }
@@ -275,17 +410,12 @@ impl World {
                     let latency = self.settings.disk.latency_ns(&mut self.rng);
                     let now_ns = self.now_ns;
                     let at = self.seat_mut(id).disk.begin(persist, writes, now_ns + latency);
-                    self.schedule(
-                        at,
-                        Event::Persisted {
-                            node: id,
-                            life,
-                            id: persist,
-                        },
-                    );
+                    self.schedule(at, Event::Persisted { node: id, life, id: persist });
                 }
                 Effect::Reply { request, reply } => {
-                    self.replies.insert(request, reply);
+                    if self.open.remove(&request).is_some() {
+                        self.answer_later(request, Answer::Reply(reply));
+                    }
                 }
                 Effect::SetTimer { at_ns } => {
                     let at_ns = at_ns.max(self.now_ns);
@@ -297,25 +427,31 @@ impl World {
     }
 
     fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
-        for delay_ns in self.network.deliveries(from, to, &mut self.rng) {
-            self.schedule(
-                self.now_ns + delay_ns,
-                Event::Deliver {
-                    from,
-                    to,
-                    message: message.clone(),
-                },
-            );
+        let bytes = message.bytes() as u64;
+        let [first, second] = self.network.deliveries(from, to, bytes, &mut self.rng);
+        if let Some(delay_ns) = second {
+            let message = message.clone();
+            self.schedule(self.now_ns + delay_ns, Event::Deliver { from, to, message });
+        }
+        if let Some(delay_ns) = first {
+            self.schedule(self.now_ns + delay_ns, Event::Deliver { from, to, message });
         }
     }
 
+    /// At the same moment as others, in an order that is left to chance.
     fn schedule(&mut self, at_ns: u64, event: Event) {
-        let order = self.rng.random::<u32>();
-        let mut slot = (at_ns, u64::from(order) << 32);
-        while self.queue.contains_key(&slot) {
-            slot.1 += 1;
-        }
-        self.queue.insert(slot, event);
+        let order = self.rng.next_u32();
+        self.enqueue(at_ns, order, event);
+    }
+
+    /// At the same moment as others, but after whatever was scheduled so before.
+    fn schedule_in_order(&mut self, at_ns: u64, event: Event) {
+        self.enqueue(at_ns, u32::MAX, event);
+    }
+
+    fn enqueue(&mut self, at_ns: u64, order: u32, event: Event) {
+        self.scheduled += 1;
+        self.queue.insert((at_ns, order, self.scheduled), event);
     }
 
     fn is_life(&self, node: NodeId, life: u64) -> bool {
@@ -324,10 +460,7 @@ impl World {
 
     fn now_of(&self, node: NodeId) -> Now {
         let wall_ns = self.seat(node).clock.wall_ns(self.now_ns);
-        Now {
-            monotonic_ns: self.now_ns,
-            wall_ns,
-        }
+        Now { monotonic_ns: self.now_ns, wall_ns }
     }
 
     fn seat(&self, node: NodeId) -> &Seat {

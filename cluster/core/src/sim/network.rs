@@ -1,7 +1,5 @@
 //! A network that keeps no promise: messages are lost, late, twice there, and out of order.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -25,31 +23,53 @@ pub struct NetworkSettings {
 impl Default for NetworkSettings {
     /// A local network that behaves.
     fn default() -> Self {
-        Self {
-            delay_min_ns: 50_000,
-            delay_max_ns: 500_000,
-            loss: 0.0,
-            duplication: 0.0,
-            straggling: 0.0,
-        }
+        Self { delay_min_ns: 50_000, delay_max_ns: 500_000, loss: 0.0, duplication: 0.0, straggling: 0.0 }
     }
+}
+
+/// What a directed link has done since the world began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounters {
+    /// Bytes, about, that arrive.
+    pub passed_bytes: u64,
+    /// Bytes, about, that were swallowed because the link was cut.
+    pub blocked_bytes: u64,
+    /// Bytes, about, that a slow link holds up.
+    pub slowed_bytes: u64,
+    /// Messages that a slow link holds up.
+    pub slowed_messages: u64,
+    /// How long it holds them up, all together, nanoseconds.
+    pub slowed_total_ns: u64,
+}
+
+/// What a link does to what is sent over it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkRule {
+    /// Nothing arrives.
+    pub cut: bool,
+    /// Everything is late by this much.
+    pub slow_ns: u64,
+    /// And by a uniform 0..=jitter on top.
+    pub jitter_ns: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Link {
+    rule: LinkRule,
+    counters: LinkCounters,
 }
 
 /// All directed links.
 #[derive(Debug)]
 pub struct Network {
     settings: NetworkSettings,
-    cut: BTreeSet<(NodeId, NodeId)>,
-    slow_ns: BTreeMap<(NodeId, NodeId), u64>,
+    nodes: usize,
+    links: Vec<Link>,
 }
 
 impl Network {
-    pub(super) fn new(settings: NetworkSettings) -> Self {
-        Self {
-            settings,
-            cut: BTreeSet::new(),
-            slow_ns: BTreeMap::new(),
-        }
+    pub(super) fn new(settings: NetworkSettings, nodes: usize) -> Self {
+        Self { settings, nodes, links: vec![Link::default(); nodes * nodes] }
     }
 
     /// Replaces the habits.
@@ -57,9 +77,19 @@ impl Network {
         self.settings = settings;
     }
 
+    /// Replaces what the link does.
+    pub fn set_rule(&mut self, from: NodeId, to: NodeId, rule: LinkRule) {
+        self.link(from, to).rule = rule;
+    }
+
+    /// What the link has done so far.
+    pub fn counters(&self, from: NodeId, to: NodeId) -> LinkCounters {
+        self.links[self.index(from, to)].counters
+    }
+
     /// Cuts what `from` sends to `to`.
     pub fn cut(&mut self, from: NodeId, to: NodeId) {
-        self.cut.insert((from, to));
+        self.link(from, to).rule.cut = true;
     }
 
     /// Cuts every link between the two groups, both ways.
@@ -74,35 +104,64 @@ impl Network {
 
     /// Delays what `from` sends to `to`.
     pub fn slow(&mut self, from: NodeId, to: NodeId, delay_ns: u64) {
-        self.slow_ns.insert((from, to), delay_ns);
+        self.link(from, to).rule.slow_ns = delay_ns;
     }
 
     /// Mends every link.
     pub fn heal(&mut self) {
-        self.cut.clear();
-        self.slow_ns.clear();
-    }
-
-    /// When a message sent now arrives: not at all, once, or more often.
-    pub(super) fn deliveries(&self, from: NodeId, to: NodeId, rng: &mut ChaCha8Rng) -> Vec<u64> {
-        if self.cut.contains(&(from, to)) || rng.random_bool(self.settings.loss) {
-            return Vec::new();
+        for link in &mut self.links {
+            link.rule = LinkRule::default();
         }
-        let copies = if rng.random_bool(self.settings.duplication) {
-            2
-        } else {
-            1
-        };
-        (0..copies).map(|_| self.delay_ns(from, to, rng)).collect()
     }
 
-    fn delay_ns(&self, from: NodeId, to: NodeId, rng: &mut ChaCha8Rng) -> u64 {
-        let ordinary = rng.random_range(self.settings.delay_min_ns..=self.settings.delay_max_ns);
-        let factor = if rng.random_bool(self.settings.straggling) {
-            1000
-        } else {
-            1
-        };
-        ordinary * factor + self.slow_ns.get(&(from, to)).copied().unwrap_or(0)
+    /// When a message of about `bytes` sent now arrives: not at all, once, or more often.
+    pub(super) fn deliveries(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        bytes: u64,
+        rng: &mut ChaCha8Rng,
+    ) -> [Option<u64>; 2] {
+        let index = self.index(from, to);
+        if self.links[index].rule.cut {
+            self.links[index].counters.blocked_bytes += bytes;
+            return [None, None];
+        }
+        if happens(self.settings.loss, rng) {
+            return [None, None];
+        }
+        let first = self.delay_ns(index, bytes, rng);
+        let second = happens(self.settings.duplication, rng).then(|| self.delay_ns(index, bytes, rng));
+        [Some(first), second]
     }
+
+    fn delay_ns(&mut self, index: usize, bytes: u64, rng: &mut ChaCha8Rng) -> u64 {
+        let ordinary = rng.random_range(self.settings.delay_min_ns..=self.settings.delay_max_ns);
+        let factor = if happens(self.settings.straggling, rng) { 1000 } else { 1 };
+        let link = &mut self.links[index];
+        link.counters.passed_bytes += bytes;
+        let LinkRule { slow_ns, jitter_ns, .. } = link.rule;
+        if slow_ns + jitter_ns == 0 {
+            return ordinary * factor;
+        }
+        let extra = slow_ns + rng.random_range(0..=jitter_ns);
+        link.counters.slowed_bytes += bytes;
+        link.counters.slowed_messages += 1;
+        link.counters.slowed_total_ns += extra;
+        ordinary * factor + extra
+    }
+
+    fn link(&mut self, from: NodeId, to: NodeId) -> &mut Link {
+        let index = self.index(from, to);
+        &mut self.links[index]
+    }
+
+    fn index(&self, from: NodeId, to: NodeId) -> usize {
+        usize::from(from.0) * self.nodes + usize::from(to.0)
+    }
+}
+
+/// No draw where it cannot matter.
+fn happens(share: f64, rng: &mut ChaCha8Rng) -> bool {
+    share > 0.0 && rng.random_bool(share)
 }

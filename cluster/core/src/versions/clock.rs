@@ -1,7 +1,7 @@
 //! The paper's literal vector clock (4.4): a list of (node, counter) pairs, where the version itself is the whole clock.
 //!
-//! Kept for the paper's own example and as the yardstick that dotted version vectors are measured against: two puts with the same
-//! context at the same coordinator get clocks of which the second falsely dominates the first.
+//! Kept for the paper's own example and as the yardstick that dotted version vectors are measured against: two puts
+//! with the same context at the same coordinator get clocks of which the second falsely dominates the first.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,7 @@ pub struct VectorClock<N: Ord> {
 
 impl<N: Ord> Default for VectorClock<N> {
     fn default() -> Self {
-        Self {
-            counters: BTreeMap::new(),
-        }
+        Self { counters: BTreeMap::new() }
     }
 }
 
@@ -39,19 +37,12 @@ impl<N: Ord + Clone> VectorClock<N> {
 
     /// The clock of a reader that has seen both.
     pub fn merged(&self, other: &Self) -> Self {
-        Self::from_pairs(
-            self.counters
-                .iter()
-                .chain(&other.counters)
-                .map(|(node, &counter)| (node.clone(), counter)),
-        )
+        Self::from_pairs(self.counters.iter().chain(&other.counters).map(|(node, &counter)| (node.clone(), counter)))
     }
 
     /// `self <= other`: every counter here is at most that of `other`, so `self` is an ancestor and can be forgotten.
     pub fn is_ancestor_of(&self, other: &Self) -> bool {
-        self.counters
-            .iter()
-            .all(|(node, counter)| other.counters.get(node).is_some_and(|theirs| theirs >= counter))
+        self.counters.iter().all(|(node, counter)| other.counters.get(node).is_some_and(|theirs| theirs >= counter))
     }
 
     /// Neither is an ancestor of the other: siblings.
@@ -94,9 +85,6 @@ mod tests {
         let seen = clock(&[("Sx", 1)]);
         let first = seen.incremented("Sx");
         let second = first.incremented("Sx");
-        assert!(
-            first.is_ancestor_of(&second),
-            "the second never saw the first, and yet forgets it"
-        );
+        assert!(first.is_ancestor_of(&second), "the second never saw the first, and yet forgets it");
     }
 }

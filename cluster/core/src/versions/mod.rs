@@ -1,15 +1,18 @@
 //! What a key's versions are, and how they join (4.4).
 //!
-//! The state of a key is a set of versions none of which knows another. Joining two states keeps what neither side has superseded: it is
-//! commutative, associative and idempotent, so replicas that have exchanged their states agree, in whatever order they did.
+//! The state of a key is a set of versions none of which knows another. Joining two states keeps what neither side
+//! has superseded: it is commutative, associative and idempotent, so replicas that have exchanged their states agree,
+//! in whatever order they did.
 //!
-//! **Causality** is kept by dotted version vectors (Preguiça, Baquero, Almeida, Fonte, Gonçalves: *Dotted Version Vectors*, 2010). A version is a
-//! [`Dot`], the event that made it, and a [`VersionVector`], its causal past. One version supersedes another iff its past
-//! contains the other's dot. A vector can say "all dots of this actor up to c" only if no replica can know (actor, c) without knowing (actor, c-1)
-//! or something that supersedes it. Two rules make that so:
+//! **Causality** is kept by dotted version vectors (Preguiça, Baquero, Almeida, Fonte, Gonçalves: *Dotted Version
+//! Vectors*, 2010). A version is a [`Dot`], the event that made it, and a [`VersionVector`], its causal past. One
+//! version supersedes another iff its past contains the other's dot. A vector can say "all dots of this actor up to
+//! c" only if no replica can know (actor, c) without knowing (actor, c-1) or something that supersedes it. Two rules
+//! make that so:
 //! 1. what travels between nodes is always the whole state of a key, never a single version;
-//! 2. an [`Actor`] is bound to one row of one node's disk for as long as that row exists. A node that has lost or handed over its row starts a
-//!    new epoch, that is a new actor, instead of going on counting where it cannot remember (riak_kv#679, #1643).
+//! 2. an [`Actor`] is bound to one row of one node's disk for as long as that row exists. A node that has lost or
+//!    handed over its row starts a new epoch, that is a new actor, instead of going on counting where it cannot
+//!    remember (riak_kv#679, #1643).
 //!
 //! **Last write wins** keeps the one version with the greatest (timestamp, dot).
 
@@ -32,7 +35,8 @@ pub struct Version {
     pub dot: Dot,
     /// What its writer had seen. Empty under last-write-wins.
     pub past: VersionVector,
-    /// When it was made, microseconds since the Unix epoch, by its coordinator's wall clock but never before what its writer had seen.
+    /// When it was made, microseconds since the Unix epoch, by its coordinator's wall clock but never before what its
+    /// writer had seen.
     pub timestamp_us: i64,
     /// The value; none for a tombstone.
     pub value: Option<Arc<[u8]>>,
@@ -57,8 +61,9 @@ impl KeyState {
 
     /// Takes over what `other` has and this has not superseded, and drops what `other` has superseded.
     pub fn join(&mut self, other: &KeyState, versioning: Versioning) {
+        let held = self.versions.len();
         for version in &other.versions {
-            if !self.versions.iter().any(|own| own.dot == version.dot) {
+            if self.versions[..held].binary_search_by_key(&version.dot, |own| own.dot).is_err() {
                 self.versions.push(version.clone());
             }
         }
@@ -106,22 +111,23 @@ impl KeyState {
         u128::from_le_bytes(hash.finalize().into())
     }
 
+    /// Sorted, each dot once, and nothing that is superseded.
     fn normalise(&mut self, versioning: Versioning) {
+        self.versions.sort_by_key(|version| version.dot);
+        self.versions.dedup_by_key(|version| version.dot);
         match versioning {
             Versioning::Dvv => self.drop_superseded(),
             Versioning::Lww => self.keep_newest(),
         }
-        self.versions.sort_by_key(|version| version.dot);
     }
 
+    /// A version is superseded iff it is in the past of any other, that is, in the union of all pasts.
     fn drop_superseded(&mut self) {
-        let superseded: Vec<bool> = self
-            .versions
-            .iter()
-            .map(|v| self.versions.iter().any(|other| other.past.contains(v.dot)))
-            .collect();
-        let mut superseded = superseded.into_iter();
-        self.versions.retain(|_| !superseded.next().unwrap_or(false));
+        let mut superseded = VersionVector::default();
+        for version in &self.versions {
+            superseded.join(&version.past);
+        }
+        self.versions.retain(|version| !superseded.contains(version.dot));
     }
 
     fn keep_newest(&mut self) {

@@ -63,9 +63,7 @@ impl VersionVector {
 
     /// Whether every dot of `self` is in `other`.
     pub fn is_within(&self, other: &VersionVector) -> bool {
-        self.counters
-            .iter()
-            .all(|(&actor, &counter)| other.counter(actor) >= counter)
+        self.counters.iter().all(|(&actor, &counter)| other.counter(actor) >= counter)
     }
 
     /// How many actors it names.

@@ -1,12 +1,19 @@
-//! A small load for the simulated world: clients that add unique elements to sets by read-modify-write, a nemesis, and the three
-//! questions that matter afterwards.
+//! A small load for the simulated world: clients that add unique elements to sets by read-modify-write, a nemesis,
+//! and the three questions that matter afterwards. Beside it what the tests of single features need: calls, a look
+//! into a node, one node alone ([`lone`]).
+
+// Every test binary has its own copy, and none uses all of it.
+#![allow(dead_code)]
+
+pub mod lone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cluster_core::api::{NodeId, Reply, Request, RequestId};
+use cluster_core::api::{LocalVersion, NodeId, Reply, Request, RequestId};
 use cluster_core::bug::Bug;
 use cluster_core::config::{Config, Limits, Quorum, Timing, Versioning};
+use cluster_core::node::Node;
 use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_core::sim::{World, WorldSettings};
@@ -36,22 +43,12 @@ pub fn config(nodes: usize, (n, r, w): (u8, u8, u8), quorum: Quorum, versions: V
 }
 
 pub fn world(config: Config, network: NetworkSettings, seed: u64) -> World {
-    let settings = WorldSettings {
-        config,
-        network,
-        disk: DiskSettings::default(),
-        seed,
-    };
+    let settings = WorldSettings { config, network, disk: DiskSettings::default(), seed };
     World::new(settings).expect("the settings can work")
 }
 
 pub fn unreliable() -> NetworkSettings {
-    NetworkSettings {
-        loss: 0.02,
-        duplication: 0.05,
-        straggling: 0.01,
-        ..NetworkSettings::default()
-    }
+    NetworkSettings { loss: 0.02, duplication: 0.05, straggling: 0.01, ..NetworkSettings::default() }
 }
 
 /// Runs until the reply is there.
@@ -68,21 +65,58 @@ pub fn call(world: &mut World, node: NodeId, request: Request) -> Reply {
 }
 
 pub fn get(key: &[u8]) -> Request {
-    Request::Get {
-        key: key.to_vec(),
-        r: None,
-        n: None,
-    }
+    Request::Get { key: key.to_vec(), r: None, n: None }
 }
 
 pub fn put(key: &[u8], value: &[u8], context: Option<String>) -> Request {
-    Request::Put {
-        key: key.to_vec(),
-        value: Some(value.to_vec()),
-        context,
-        w: None,
-        n: None,
+    Request::Put { key: key.to_vec(), value: Some(value.to_vec()), context, w: None, n: None }
+}
+
+pub fn delete(key: &[u8], context: Option<String>) -> Request {
+    Request::Put { key: key.to_vec(), value: None, context, w: None, n: None }
+}
+
+pub fn get_local(key: &[u8]) -> Request {
+    Request::GetLocal { key: key.to_vec() }
+}
+
+/// The values that a read returns.
+pub fn values(world: &mut World, node: NodeId, key: &[u8]) -> Vec<Vec<u8>> {
+    read(world, node, key).0
+}
+
+/// The values that a read returns, and their context.
+pub fn read(world: &mut World, node: NodeId, key: &[u8]) -> (Vec<Vec<u8>>, Option<String>) {
+    match call(world, node, get(key)) {
+        Reply::Got { values, context } => (values, context),
+        other => panic!("the read fails: {other:?}"),
     }
+}
+
+/// What one node holds in its main store.
+pub fn local(world: &mut World, node: NodeId, key: &[u8]) -> Vec<LocalVersion> {
+    match call(world, node, get_local(key)) {
+        Reply::Local { versions } => versions,
+        other => panic!("a local read fails: {other:?}"),
+    }
+}
+
+pub fn hints(world: &World, node: NodeId) -> u64 {
+    world.node(node).expect("it is up").status().hints
+}
+
+/// No process in the background but hinted handoff and probes.
+pub fn without_anti_entropy(mut config: Config) -> Config {
+    config.timing.anti_entropy_interval = Duration::from_secs(86_400);
+    config
+}
+
+/// A counter or gauge of a node, by its name without `dynamo_`.
+pub fn metric(node: &Node, name: &str) -> u64 {
+    let name = format!("dynamo_{name}");
+    let metrics = node.metrics();
+    let metric = metrics.iter().find(|metric| metric.name == name);
+    metric.unwrap_or_else(|| panic!("there is no metric {name}")).value as u64
 }
 
 /// Which faults the nemesis may use.
@@ -91,13 +125,11 @@ pub struct Faults {
     pub partitions: bool,
     pub crashes: bool,
     pub clocks: bool,
+    /// Of the first node alone, again and again: what it had, the others have too.
+    pub wipes: bool,
 }
 
-pub const ALL_FAULTS: Faults = Faults {
-    partitions: true,
-    crashes: true,
-    clocks: true,
-};
+pub const ALL_FAULTS: Faults = Faults { partitions: true, crashes: true, clocks: true, wipes: false };
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -201,11 +233,7 @@ impl Run {
                 Some(Reply::Stored) => {
                     self.findings.acknowledged += 1;
                     self.acknowledged.entry(client.key).or_default().insert(client.element);
-                    client
-                        .acknowledged
-                        .entry(client.key)
-                        .or_default()
-                        .insert(client.element);
+                    client.acknowledged.entry(client.key).or_default().insert(client.element);
                     client.stage = Stage::Idle;
                 }
                 Some(_) => client.stage = Stage::Idle,
@@ -224,10 +252,7 @@ impl Run {
         client.element = self.next_element;
         set.insert(client.element);
         let request = put(&client.key.to_be_bytes(), &encode(&set), context);
-        client.stage = self
-            .world
-            .request(client.node, request)
-            .map_or(Stage::Idle, Stage::Writing);
+        client.stage = self.world.request(client.node, request).map_or(Stage::Idle, Stage::Writing);
     }
 
     /// A crashed node never answers.
@@ -260,8 +285,11 @@ impl Run {
             5 if faults.clocks => {
                 let node = *nodes.choose(&mut self.rng).expect("there are nodes");
                 let offset_ms = self.rng.random_range(-60_000i64..60_000);
-                self.world
-                    .set_clock(node, offset_ms * MS as i64, self.rng.random_range(-500_000..1_000_000));
+                self.world.set_clock(node, offset_ms * MS as i64, self.rng.random_range(-500_000..1_000_000));
+            }
+            5 | 6 if faults.wipes => {
+                self.world.crash(NodeId(0));
+                self.world.wipe(NodeId(0));
             }
             6 => self.world.network().heal(),
             _ => self.start_all(),
@@ -278,26 +306,17 @@ impl Run {
         self.world.network().heal();
         self.world.network().set(NetworkSettings::default());
         self.start_all();
-        self.world
-            .run_until(self.world.now_ns() + Duration::from_secs(30).as_nanos() as u64);
+        self.world.run_until(self.world.now_ns() + Duration::from_secs(30).as_nanos() as u64);
     }
 
     fn judge(mut self, config: &Config) -> Findings {
         for key in 0..KEYS {
-            let replicas = self
-                .world
-                .node(NodeId(0))
-                .expect("all are up")
-                .preference_list(&key.to_be_bytes());
+            let replicas = self.world.node(NodeId(0)).expect("all are up").preference_list(&key.to_be_bytes());
             let mut found = Vec::new();
             for &node in &replicas[..usize::from(config.n)] {
-                let Reply::Local { versions } = call(
-                    &mut self.world,
-                    node,
-                    Request::GetLocal {
-                        key: key.to_be_bytes().to_vec(),
-                    },
-                ) else {
+                let Reply::Local { versions } =
+                    call(&mut self.world, node, Request::GetLocal { key: key.to_be_bytes().to_vec() })
+                else {
                     panic!("a local read cannot fail");
                 };
                 found.push(versions);
@@ -305,11 +324,7 @@ impl Run {
             if found.iter().any(|versions| *versions != found[0]) {
                 self.findings.diverged.insert(key);
             }
-            let values: Vec<Vec<u8>> = found
-                .into_iter()
-                .flatten()
-                .filter_map(|version| version.value)
-                .collect();
+            let values: Vec<Vec<u8>> = found.into_iter().flatten().filter_map(|version| version.value).collect();
             let acknowledged = self.acknowledged.entry(key).or_default();
             self.findings.lost.extend(acknowledged.difference(&union(&values)));
         }
@@ -319,11 +334,7 @@ impl Run {
 }
 
 fn union(values: &[Vec<u8>]) -> BTreeSet<u32> {
-    values
-        .iter()
-        .flat_map(|v| v.chunks_exact(4))
-        .map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]]))
-        .collect()
+    values.iter().flat_map(|v| v.chunks_exact(4)).map(|c| u32::from_be_bytes([c[0], c[1], c[2], c[3]])).collect()
 }
 
 fn encode(set: &BTreeSet<u32>) -> Vec<u8> {

@@ -1,0 +1,86 @@
+//! Requests are checked before anything is done: what is wrong is said, and nothing has happened.
+
+use std::sync::Arc;
+
+use super::Node;
+use crate::api::Failure;
+use crate::context::Context;
+use crate::message::ForwardedPut;
+
+impl Node {
+    /// Refuses when as much is under way as may be.
+    pub(super) fn checked_room(&mut self) -> Result<(), Failure> {
+        let why = if self.requests() >= self.config.limits.requests_max {
+            "too many requests under way; try again"
+        } else if self.persistence.is_full() {
+            "too much waits for the disk; try again"
+        } else {
+            return Ok(());
+        };
+        self.counters.refused += 1;
+        Err(Failure::Unavailable(why.into()))
+    }
+
+    pub(super) fn checked_put(
+        &self,
+        key: Vec<u8>,
+        value: Option<Vec<u8>>,
+        context: Option<String>,
+        w: Option<u8>,
+        n: Option<u8>,
+    ) -> Result<ForwardedPut, Failure> {
+        self.checked_key(&key)?;
+        self.checked_value(value.as_deref())?;
+        let (n, w) = self.checked_quorum(n, w, self.config.w)?;
+        let context = self.checked_context(context.as_deref(), &key)?;
+        Ok(ForwardedPut { key, value: value.map(Arc::from), context, n, w })
+    }
+
+    /// A peer has checked it already, but by its own settings.
+    pub(super) fn checked_forward(&self, put: &ForwardedPut) -> Result<(), Failure> {
+        self.checked_key(&put.key)?;
+        self.checked_value(put.value.as_deref())?;
+        self.checked_quorum(Some(put.n), Some(put.w), put.w).map(|_| ())
+    }
+
+    pub(super) fn checked_key(&self, key: &[u8]) -> Result<(), Failure> {
+        let max = self.config.limits.key_bytes_max;
+        match key.is_empty() || key.len() > max {
+            true => Err(bad(format!("a key has 1 to {max} bytes, not {}", key.len()))),
+            false => Ok(()),
+        }
+    }
+
+    fn checked_value(&self, value: Option<&[u8]>) -> Result<(), Failure> {
+        let (max, bytes) = (self.config.limits.value_bytes_max, value.map_or(0, <[u8]>::len));
+        match bytes > max {
+            true => Err(bad(format!("a value has at most {max} bytes, not {bytes}"))),
+            false => Ok(()),
+        }
+    }
+
+    /// N and a quorum size of a request, or why they are refused: 1 <= quorum <= n <= N.
+    pub(super) fn checked_quorum(&self, n: Option<u8>, asked: Option<u8>, default: u8) -> Result<(u8, u8), Failure> {
+        let n = n.unwrap_or(self.config.n);
+        let quorum = asked.unwrap_or(default.min(n));
+        if n == 0 || n > self.config.n {
+            return Err(bad(format!("n must be from 1 to {}, not {n}", self.config.n)));
+        }
+        if quorum == 0 || quorum > n {
+            return Err(bad(format!("r and w must be from 1 to n = {n}, not {quorum}")));
+        }
+        Ok((n, quorum))
+    }
+
+    fn checked_context(&self, text: Option<&str>, key: &[u8]) -> Result<Context, Failure> {
+        let Some(text) = text else {
+            return Ok(Context::default());
+        };
+        let decoded = Context::decode(text, key, self.config.ring_seed, self.config.versions);
+        decoded.map_err(|error| bad(error.to_string()))
+    }
+}
+
+fn bad(why: String) -> Failure {
+    Failure::BadRequest(why)
+}

@@ -1,0 +1,159 @@
+//! Writes handed to a coordinator (4.5), each coordinated at most once.
+//!
+//! A forward that the network delivers twice must not be coordinated twice: the second would be a new version, a
+//! sibling of the first (riak_kv#1046), and under last-write-wins would bury whatever was written in between. Within
+//! one life a coordinator remembers the forwards it took. For the next life a forward names the life that it is meant
+//! for:
+//!
+//! ```text
+//!   forwarder ── Forward, life not known ──► coordinator      coordinated by nobody, so that it can be sent again
+//!             ◄─ WrongLife: I am in life 7 ──
+//!             ── Forward, life 7 ─────────►                   coordinated by life 7 or by nobody
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::questions::Purpose;
+use super::{Node, OpId, Origin, Timer};
+use crate::api::{Failure, NodeId, Reply, RequestId};
+use crate::message::{ForwardedPut, Life, Message, Tag};
+
+/// A write that this node has handed to a coordinator.
+#[derive(Debug)]
+pub(super) struct Forwarding {
+    request: RequestId,
+    coordinator: NodeId,
+    /// The life it was sent to, once that is known.
+    life: Option<Life>,
+    put: ForwardedPut,
+    tags: Vec<Tag>,
+    deadline_ns: u64,
+}
+
+/// The lives that peers are in, as far as they have said so; forgotten when they stop answering.
+#[derive(Debug, Default)]
+pub(super) struct Lives {
+    known: BTreeMap<NodeId, Life>,
+}
+
+impl Lives {
+    pub fn forget(&mut self, peer: NodeId) {
+        self.known.remove(&peer);
+    }
+}
+
+/// The forwarded writes taken lately.
+#[derive(Debug, Default)]
+pub(super) struct RecentForwards {
+    seen: BTreeSet<(NodeId, Tag)>,
+    order: VecDeque<(NodeId, Tag)>,
+}
+
+impl RecentForwards {
+    const REMEMBERED_MAX: usize = 16 * 1024;
+
+    fn is_new(&mut self, from: NodeId, tag: Tag) -> bool {
+        if !self.seen.insert((from, tag)) {
+            return false;
+        }
+        self.order.push_back((from, tag));
+        if self.order.len() > Self::REMEMBERED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// The forwarder.
+impl Node {
+    pub(super) fn forward_put(&mut self, request: RequestId, coordinator: NodeId, put: ForwardedPut) {
+        self.counters.puts_forwarded += 1;
+        let op = self.new_op();
+        let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
+        let forwarding = Forwarding {
+            request,
+            coordinator,
+            life: self.lives.known.get(&coordinator).copied(),
+            put,
+            tags: Vec::new(),
+            deadline_ns,
+        };
+        self.forwardings.insert(op, forwarding);
+        self.send_forward(op);
+        // A coordinator may take its time; whether it is there at all is found out by a ping beside it.
+        self.ask(coordinator, Purpose::Ping, |tag| Message::Ping { tag });
+    }
+
+    fn send_forward(&mut self, op: OpId) {
+        let Some(forwarding) = self.forwardings.get(&op) else {
+            return;
+        };
+        let (to, life, put) = (forwarding.coordinator, forwarding.life, forwarding.put.clone());
+        let tag = self.ask_patiently(to, Purpose::Forward(op), |tag| Message::Forward { tag, life, put });
+        if let Some(forwarding) = self.forwardings.get_mut(&op) {
+            forwarding.tags.push(tag);
+        }
+    }
+
+    /// The coordinator is in another life than the one it was sent to. If it was sent to none, nobody has coordinated
+    /// it; if to an earlier one, that may have.
+    pub(super) fn forward_met_life(&mut self, op: OpId, coordinator: NodeId, life: Life) {
+        self.lives.known.insert(coordinator, life);
+        let Some(forwarding) = self.forwardings.get_mut(&op) else {
+            return;
+        };
+        if forwarding.life.is_none() {
+            forwarding.life = Some(life);
+            return self.send_forward(op);
+        }
+        let why = "the coordinator has restarted meanwhile; the write may have happened";
+        self.end_forward(op, Reply::Failed(Failure::Unknown(why.into())));
+    }
+
+    pub(super) fn forward_answered(&mut self, op: OpId, failure: Option<Failure>) {
+        self.end_forward(op, failure.map_or(Reply::Stored, Reply::Failed));
+    }
+
+    pub(super) fn forward_deadline(&mut self, op: OpId) {
+        if self.forwardings.contains_key(&op) {
+            self.counters.put_quorum_failures += 1;
+            let why = "the coordinator did not answer in time; the write may have happened";
+            self.end_forward(op, Reply::Failed(Failure::Unknown(why.into())));
+        }
+    }
+
+    fn end_forward(&mut self, op: OpId, reply: Reply) {
+        let Some(forwarding) = self.forwardings.remove(&op) else {
+            return;
+        };
+        self.timers.cancel(forwarding.deadline_ns, Timer::Deadline(op));
+        self.forget_questions(&forwarding.tags);
+        self.answer(Origin::Client(forwarding.request), reply);
+    }
+}
+
+/// The coordinator.
+impl Node {
+    pub(super) fn peer_forward(&mut self, from: NodeId, tag: Tag, life: Option<Life>, put: ForwardedPut) {
+        if life != Some(self.life) {
+            let life = self.life;
+            return self.send(from, Message::WrongLife { tag, life });
+        }
+        if !self.forwards_seen.is_new(from, tag) {
+            return;
+        }
+        let origin = Origin::Peer(from, tag);
+        if let Err(failure) = self.checked_forward(&put).and_then(|()| self.checked_room()) {
+            return self.fail(origin, failure);
+        }
+        match self.choose_targets_with_me(&put.key, put.n) {
+            Some(targets) => self.coordinate_put(origin, put, targets),
+            None => {
+                let why = "the coordinator is not among the key's replicas: the nodes' settings differ";
+                self.fail(origin, Failure::Unavailable(why.into()));
+            }
+        }
+    }
+}

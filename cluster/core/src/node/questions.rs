@@ -1,0 +1,151 @@
+//! Questions to peers and their answers (4.8.3).
+//!
+//! Every question has a tag, and a time by which a peer that is up would have answered. An answer counts once, for
+//! the question whose tag it bears; what comes twice, or for a question of an earlier life, counts for nothing but a
+//! sign of life.
+
+use super::{Node, OpId, Timer};
+use crate::api::{Failure, NodeId};
+use crate::message::{Life, Message, Tag};
+use crate::versions::KeyState;
+
+/// A message sent that wants an answer.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub peer: NodeId,
+    /// When the peer is taken for down; the alarm's time, so that it can be cancelled. None if the answer may take
+    /// its time.
+    pub overdue_ns: Option<u64>,
+    pub purpose: Purpose,
+}
+
+#[derive(Debug)]
+pub(super) enum Purpose {
+    Put(OpId),
+    Get(OpId),
+    Forward(OpId),
+    Hint {
+        owner: NodeId,
+        key: Vec<u8>,
+        digest: u128,
+    },
+    /// Only to see whether the peer answers.
+    Ping,
+}
+
+/// What an answer says.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Stored,
+    StoreRefused,
+    Fetched(KeyState),
+    Forwarded(Option<Failure>),
+    WrongLife(Life),
+    Pong,
+}
+
+impl Node {
+    /// Sends a message that wants an answer, and sets the alarm that suspects the peer.
+    pub(super) fn ask(&mut self, peer: NodeId, purpose: Purpose, message: impl FnOnce(Tag) -> Message) -> Tag {
+        let tag = self.new_tag();
+        let overdue_ns = Some(self.set_timer(self.config.timing.replica_timeout, Timer::Answer(tag)));
+        let asked = Asked { peer, overdue_ns, purpose };
+        self.asked.insert(tag, asked);
+        self.send(peer, message(tag));
+        tag
+    }
+
+    /// Sends a message whose answer may take its time.
+    pub(super) fn ask_patiently(
+        &mut self,
+        peer: NodeId,
+        purpose: Purpose,
+        message: impl FnOnce(Tag) -> Message,
+    ) -> Tag {
+        let tag = self.new_tag();
+        let asked = Asked { peer, overdue_ns: None, purpose };
+        self.asked.insert(tag, asked);
+        self.send(peer, message(tag));
+        tag
+    }
+
+    pub(super) fn answered(&mut self, from: NodeId, tag: Tag, answer: Answer) {
+        if self.peers.clear(from) {
+            self.counters.recoveries += 1;
+        }
+        if self.asked.get(&tag).is_none_or(|asked| asked.peer != from) {
+            return;
+        }
+        let Some(asked) = self.asked.remove(&tag) else { return };
+        self.cancel_alarm(tag, &asked);
+        match (asked.purpose, answer) {
+            (Purpose::Put(op), Answer::Stored) => self.put_acknowledged(op, from),
+            (Purpose::Put(op), Answer::StoreRefused) => self.put_refused(op, from),
+            (Purpose::Get(op), Answer::Fetched(state)) => self.get_answered(op, from, state),
+            (Purpose::Forward(op), Answer::Forwarded(failure)) => self.forward_answered(op, failure),
+            (Purpose::Forward(op), Answer::WrongLife(life)) => self.forward_met_life(op, from, life),
+            (Purpose::Hint { owner, key, digest }, Answer::Stored) => self.hint_acknowledged(owner, key, digest),
+            (Purpose::Hint { owner, key, .. }, _) => self.handovers.ended(owner, &key),
+            // A peer that answers something else than it was asked is of no use; the alarm has been seen to.
+            _ => {}
+        }
+    }
+
+    /// A peer has not answered in time.
+    pub(super) fn overdue(&mut self, tag: Tag) {
+        let Some(asked) = self.asked.get_mut(&tag) else { return };
+        asked.overdue_ns = None;
+        let peer = asked.peer;
+        self.suspect(peer);
+        match self.asked.get(&tag).map(|asked| &asked.purpose) {
+            // Answers to coordinated requests still count when they come late; the request's end forgets them.
+            Some(&Purpose::Put(op)) => self.put_overdue(op, peer),
+            Some(&Purpose::Get(op)) => self.get_overdue(op, peer),
+            Some(Purpose::Forward(_)) => {}
+            Some(Purpose::Hint { owner, key, .. }) => {
+                self.handovers.ended(*owner, key);
+                self.asked.remove(&tag);
+            }
+            Some(Purpose::Ping) | None => {
+                self.asked.remove(&tag);
+            }
+        }
+    }
+
+    fn suspect(&mut self, peer: NodeId) {
+        self.lives.forget(peer);
+        if self.peers.suspect(peer) {
+            self.counters.suspicions += 1;
+        }
+    }
+
+    /// A request has ended: nobody waits for the answers to its questions any more. But who does not answer one in
+    /// time is taken for down all the same; else reads, which end as soon as R have answered, would never notice.
+    pub(super) fn forget_questions(&mut self, tags: &[Tag]) {
+        for tag in tags {
+            let Some(mut asked) = self.asked.remove(tag) else {
+                continue;
+            };
+            if asked.overdue_ns.is_some() && !self.peers.is_suspected(asked.peer) {
+                asked.purpose = Purpose::Ping;
+                self.asked.insert(*tag, asked);
+            } else {
+                self.cancel_alarm(*tag, &asked);
+            }
+        }
+    }
+
+    fn cancel_alarm(&mut self, tag: Tag, asked: &Asked) {
+        if let Some(at_ns) = asked.overdue_ns {
+            self.timers.cancel(at_ns, Timer::Answer(tag));
+        }
+    }
+
+    pub(super) fn probe_suspected(&mut self) {
+        for peer in self.peers.suspected() {
+            let tag = self.new_tag();
+            self.send(peer, Message::Ping { tag });
+        }
+        self.set_timer(self.config.timing.probe_interval, Timer::Probe);
+    }
+}

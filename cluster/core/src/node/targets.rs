@@ -1,0 +1,89 @@
+//! Whom a request goes to (4.3, 4.6).
+//!
+//! Strict: the first N of the preference list, reachable or not. Sloppy: its first N healthy nodes; one that is no
+//! replica of the key stands in for a replica that is taken for down, and keeps what it is given as a hint for that
+//! one.
+
+use super::Node;
+use crate::api::NodeId;
+use crate::config::Quorum;
+
+/// One node that a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub node: NodeId,
+    /// The replica in whose place it is, or itself.
+    pub owner: NodeId,
+    /// The replica that it keeps a hint for.
+    pub hint_for: Option<NodeId>,
+    /// It has answered.
+    pub done: bool,
+}
+
+impl Target {
+    fn replica(node: NodeId) -> Self {
+        Self { node, owner: node, hint_for: None, done: false }
+    }
+}
+
+impl Node {
+    pub(super) fn replicas(&self, key: &[u8]) -> &[NodeId] {
+        &self.ring.preference_list(key)[..usize::from(self.config.n)]
+    }
+
+    pub(super) fn is_replica(&self, node: NodeId, key: &[u8]) -> bool {
+        self.replicas(key).contains(&node)
+    }
+
+    /// N nodes, in order of preference, the fallbacks last. When too few are healthy, unhealthy replicas are tried
+    /// all the same, so that a wrong suspicion alone refuses nobody.
+    pub(super) fn choose_targets(&self, key: &[u8], n: u8) -> Vec<Target> {
+        let (top, rest) = self.ring.preference_list(key).split_at(usize::from(n));
+        if self.config.quorum == Quorum::Strict {
+            return top.iter().map(|&node| Target::replica(node)).collect();
+        }
+        let healthy = top.iter().filter(|node| self.is_healthy(**node));
+        let mut targets: Vec<Target> = healthy.map(|&node| Target::replica(node)).collect();
+        let mut missing = top.iter().filter(|node| !self.is_healthy(**node));
+        for &fallback in rest.iter().filter(|node| self.is_healthy(**node)) {
+            let Some(&owner) = missing.next() else { break };
+            targets.push(self.stand_in(key, fallback, owner));
+        }
+        targets.extend(missing.map(|&owner| Target::replica(owner)));
+        targets
+    }
+
+    /// The targets of a write that this node has been asked to coordinate. Views of who is up differ: who asked may
+    /// have taken this node for one of them when it is not. Then it stands in for the last (sloppy); none under a
+    /// strict quorum, where only settings can differ.
+    pub(super) fn choose_targets_with_me(&self, key: &[u8], n: u8) -> Option<Vec<Target>> {
+        let mut targets = self.choose_targets(key, n);
+        if targets.iter().any(|target| target.node == self.config.id) {
+            return Some(targets);
+        }
+        if self.config.quorum == Quorum::Strict {
+            return None;
+        }
+        let replaced = targets.pop()?;
+        targets.push(self.stand_in(key, self.config.id, replaced.owner));
+        Some(targets)
+    }
+
+    /// Who comes in for a target that does not answer (sloppy): the first healthy node of the preference list not
+    /// asked yet.
+    pub(super) fn choose_substitute(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
+        if self.config.quorum == Quorum::Strict {
+            return None;
+        }
+        let failed = targets.iter().find(|target| target.node == failed && !target.done)?;
+        let asked = |node: NodeId| targets.iter().any(|target| target.node == node);
+        let mut preference = self.ring.preference_list(key).iter();
+        let &node = preference.find(|&&node| !asked(node) && self.is_healthy(node))?;
+        Some(self.stand_in(key, node, failed.owner))
+    }
+
+    /// A fallback keeps a hint, unless it is itself a replica of the key (a request with an N of its own).
+    fn stand_in(&self, key: &[u8], fallback: NodeId, owner: NodeId) -> Target {
+        Target { node: fallback, owner, hint_for: (!self.is_replica(fallback, key)).then_some(owner), done: false }
+    }
+}

@@ -1,0 +1,68 @@
+//! How a row lies on disk: a format, a checksum, and plain data.
+//!
+//! ```text
+//!   0   1        5
+//!   ├───┼────────┼──────────────┐
+//!   │ f │ crc32  │ body         │   f: the format; crc32 of table, row key and body, u32 little-endian; body: postcard
+//!   └───┴────────┴──────────────┘
+//! ```
+//! The checksum covers where the row lies, so that a row that has got under another key is noticed too.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::api::{Row, Table};
+
+const ROW_FORMAT: u8 = 1;
+const CRC_BYTES: usize = 4;
+
+/// A row on disk that cannot be what this node wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "damaged row in table {table:?}, key {key:?}: {why}; restore the node's data directory or start the node empty"
+)]
+pub struct DamagedRow {
+    table: Table,
+    key: String,
+    why: &'static str,
+}
+
+impl DamagedRow {
+    pub(crate) fn new(table: Table, key: &[u8], why: &'static str) -> Self {
+        Self { table, key: String::from_utf8_lossy(key).into_owned(), why }
+    }
+}
+
+/// The bytes of a row.
+pub(crate) fn encode<T: Serialize>(table: Table, key: &[u8], body: &T) -> Vec<u8> {
+    let head = vec![ROW_FORMAT, 0, 0, 0, 0];
+    let mut row = postcard::to_extend(body, head).expect("rows are plain data");
+    let crc = checksum(table, key, &row[1 + CRC_BYTES..]);
+    row[1..=CRC_BYTES].copy_from_slice(&crc.to_le_bytes());
+    row
+}
+
+/// What a row says.
+pub(crate) fn decode<T: DeserializeOwned>(row: &Row) -> Result<T, DamagedRow> {
+    let damaged = |why| DamagedRow::new(row.table, &row.key, why);
+    let Some((&ROW_FORMAT, rest)) = row.value.split_first() else {
+        return Err(damaged("unknown format"));
+    };
+    let (crc, body) = rest.split_first_chunk::<CRC_BYTES>().ok_or_else(|| damaged("too short"))?;
+    if u32::from_le_bytes(*crc) != checksum(row.table, &row.key, body) {
+        return Err(damaged("the checksum does not match"));
+    }
+    match postcard::take_from_bytes(body) {
+        Ok((decoded, [])) => Ok(decoded),
+        _ => Err(damaged("cannot be decoded")),
+    }
+}
+
+fn checksum(table: Table, key: &[u8], body: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&[table as u8]);
+    crc.update(&(key.len() as u64).to_le_bytes());
+    crc.update(key);
+    crc.update(body);
+    crc.finalize()
+}
