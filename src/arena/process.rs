@@ -5,9 +5,9 @@
 //!          ├─ n2 ──► proxy n2→n1 ──► n1
 //!          └─ a memory file for each clock, inherited by the node
 //! ```
-//! Ports are chosen by the kernel and told on the node's standard output, so there is no race for them. A child dies with the bench,
-//! however that ends: the kernel kills it when the thread that started it is gone (which is why children are started only from the
-//! main thread), and it ends by itself when its standard input does.
+//! Ports are chosen by the kernel and told on the node's standard output, so there is no race for them. A child dies
+//! with the bench, however that ends: the kernel kills it when the thread that started it is gone (which is why
+//! children are started only from the main thread), and it ends by itself when its standard input does.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -86,17 +86,15 @@ struct Ready {
     peer: SocketAddr,
 }
 
-/// The bench's own executable, which has every bundled node inside.
-///
-/// # Errors
-/// When the operating system does not say where it is.
-pub fn own_executable() -> Result<PathBuf, ArenaError> {
-    std::env::current_exe().map_err(|source| io("cannot find the bench's own executable", source))
+/// The bench's own executable, which has every bundled node inside. As the kernel names it: that stays the same
+/// program when the file is replaced during a run.
+pub fn own_executable() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
 }
 
 impl ProcessArena {
-    /// Starts every node of the system as `executable SUBCOMMAND NAME` (usually [`own_executable`]), with files under `dir/<node>/`. The
-    /// thread that calls must outlive the nodes: in a program that is the main thread.
+    /// Starts every node of the system as `executable SUBCOMMAND NAME` (usually [`own_executable`]), with files under
+    /// `dir/<node>/`. The thread that calls must outlive the nodes: in a program that is the main thread.
     ///
     /// # Errors
     /// When a proxy, a clock or a node cannot be started; whatever was started is gone again then.
@@ -114,11 +112,7 @@ impl ProcessArena {
         };
         for _ in &arena.names {
             let clock = ClockFile::create().map_err(|source| io("cannot make a clock file", source))?;
-            arena.seats.push(RefCell::new(Seat {
-                running: None,
-                clock,
-                starts: 0,
-            }));
+            arena.seats.push(RefCell::new(Seat { running: None, clock, starts: 0 }));
         }
         arena.bind_links().await?;
         let starts = (0..arena.names.len()).map(|index| arena.start_node(index));
@@ -131,19 +125,6 @@ impl ProcessArena {
         Rc::clone(&self.addresses)
     }
 
-    /// Nodes that are not running although nobody killed them, with their exit status.
-    pub fn unexpected_exits(&self) -> Vec<(String, String)> {
-        let mut exits = Vec::new();
-        for (name, seat) in self.names.iter().zip(&self.seats) {
-            if let Some(running) = &mut seat.borrow_mut().running
-                && let Ok(Some(status)) = running.child.try_wait()
-            {
-                exits.push((name.clone(), status.to_string()));
-            }
-        }
-        exits
-    }
-
     /// Ends every node and waits until it is gone.
     pub async fn stop(self) {
         let all: Vec<usize> = (0..self.names.len()).collect();
@@ -154,9 +135,7 @@ impl ProcessArena {
         let nodes = self.names.len();
         for from in 0..nodes {
             for to in (0..nodes).filter(|to| *to != from) {
-                let bound = LinkProxy::bind()
-                    .await
-                    .map_err(|source| io("cannot open a proxy", source))?;
+                let bound = LinkProxy::bind().await.map_err(|source| io("cannot open a proxy", source))?;
                 self.links.insert((from, to), bound.0);
                 self.link_addresses.insert((from, to), bound.1);
             }
@@ -198,9 +177,11 @@ impl ProcessArena {
         }
     }
 
-    /// A process group of its own keeps an interrupt at the terminal from reaching the nodes before the bench has healed them.
+    /// A process group of its own keeps an interrupt at the terminal from reaching the nodes before the bench has
+    /// healed them.
     fn spawn(&self, name: &str, log: std::fs::File) -> Result<Child, ArenaError> {
         Command::new(&self.executable)
+            .arg0("dissensus")
             .arg(self.system.subcommand())
             .arg(name)
             .stdin(Stdio::piped())
@@ -214,18 +195,11 @@ impl ProcessArena {
 
     fn seat_node(&self, index: usize, child: Child, stdin: ChildStdin, ready: &Ready) -> Result<(), ArenaError> {
         let name = &self.names[index];
-        let node_error = |why: String| ArenaError::Node {
-            node: name.clone(),
-            why,
-        };
+        let node_error = |why: String| ArenaError::Node { node: name.clone(), why };
         let pid = child.id().ok_or_else(|| node_error("it ended at once".into()))?;
         let id = ProcessId::of(pid).map_err(|error| node_error(error.to_string()))?;
         let mut seat = self.seats[index].borrow_mut();
-        seat.running = Some(Running {
-            child,
-            id,
-            _stdin: stdin,
-        });
+        seat.running = Some(Running { child, id, _stdin: stdin });
         seat.starts += 1;
         for (_, link) in self.links.iter().filter(|((_, to), _)| *to == index) {
             link.set_target(Some(ready.peer));
@@ -237,10 +211,7 @@ impl ProcessArena {
     fn not_started(&self, name: &str, why: &str, log: &Path) -> ArenaError {
         let words = last_words(log);
         let why = if words.is_empty() { why.to_owned() } else { words };
-        ArenaError::Node {
-            node: name.to_owned(),
-            why,
-        }
+        ArenaError::Node { node: name.to_owned(), why }
     }
 
     /// All at once, then one after the other until each is gone.
@@ -274,19 +245,16 @@ impl ProcessArena {
 
     fn link(&self, link: &Link) -> Result<&LinkProxy, SurfaceError> {
         let ends = (self.index(&link.from)?, self.index(&link.to)?);
-        self.links
-            .get(&ends)
-            .ok_or_else(|| SurfaceError(format!("there is no link {} → {}", link.from, link.to)))
+        self.links.get(&ends).ok_or_else(|| SurfaceError(format!("there is no link {} → {}", link.from, link.to)))
     }
 
     fn process(&self, node: &str) -> Result<Option<ProcessId>, SurfaceError> {
         let seat = self.seats[self.index(node)?].borrow();
-        Ok(seat.running.as_ref().map(|running| running.id.clone()))
+        Ok(seat.running.as_ref().map(|running| running.id))
     }
 
     fn live_process(&self, node: &str) -> Result<ProcessId, SurfaceError> {
-        self.process(node)?
-            .ok_or_else(|| SurfaceError(format!("{node} is not running")))
+        self.process(node)?.ok_or_else(|| SurfaceError(format!("{node} is not running")))
     }
 }
 
@@ -308,25 +276,16 @@ impl Surface for ProcessArena {
 
     fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
-            let indices = nodes
-                .iter()
-                .map(|node| self.index(node))
-                .collect::<Result<Vec<_>, _>>()?;
+            let indices = nodes.iter().map(|node| self.index(node)).collect::<Result<Vec<_>, _>>()?;
             let problems = self.kill_nodes(&indices).await;
-            if problems.is_empty() {
-                Ok(())
-            } else {
-                Err(SurfaceError(problems.join("; ")))
-            }
+            if problems.is_empty() { Ok(()) } else { Err(SurfaceError(problems.join("; "))) }
         })
     }
 
     fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
             let index = self.index(node)?;
-            self.start_node(index)
-                .await
-                .map_err(|error| SurfaceError(error.to_string()))
+            self.start_node(index).await.map_err(|error| SurfaceError(error.to_string()))
         })
     }
 
@@ -348,13 +307,7 @@ impl Surface for ProcessArena {
     }
 
     fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()> {
-        Box::pin(async move {
-            self.seats[self.index(node)?]
-                .borrow()
-                .clock
-                .set(setting)
-                .map_err(surface)
-        })
+        Box::pin(async move { self.seats[self.index(node)?].borrow().clock.set(setting).map_err(surface) })
     }
 
     fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
@@ -390,24 +343,15 @@ async fn greet(child: &mut Child, options: &str) -> Result<(Ready, ChildStdin), 
 fn last_words(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text[text.len().saturating_sub(LAST_WORDS_BYTES_MAX)..]).into_owned();
-    text.lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default()
-        .to_owned()
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
 }
 
 fn wall_ns() -> i128 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos() as i128)
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128)
 }
 
 fn io(what: &str, source: std::io::Error) -> ArenaError {
-    ArenaError::Io {
-        what: what.to_owned(),
-        source,
-    }
+    ArenaError::Io { what: what.to_owned(), source }
 }
 
 fn surface(error: impl std::fmt::Display) -> SurfaceError {

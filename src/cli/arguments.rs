@@ -1,5 +1,6 @@
 //! What may be said at the command line.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Start a cluster, hurt it, record what clients see, and judge it
     Run(Box<RunArgs>),
+    /// The same in deterministic simulation: one seed, or a campaign over many
+    Sim(Box<SimArgs>),
     /// Judge a recorded history
     Check(CheckArgs),
     /// Rebuild the reports of a run directory
@@ -45,7 +48,8 @@ pub struct RunArgs {
     /// Workloads, mixed: set, register, cart, or all [default: all]
     #[arg(long, value_name = "LIST")]
     pub workload: Option<String>,
-    /// Faults: partition, kill, pause, clock, slow (each may be refined, as in partition:bridge or kill:all), all, or none [default: all]
+    /// Faults: partition, kill, pause, clock, slow (each may be refined, as in partition:bridge or kill:all), all, or
+    /// none [default: all]
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
     /// Client processes at a time [default: 10]
@@ -84,6 +88,21 @@ pub struct RunArgs {
     /// Print the verdict as JSON instead of tables
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct SimArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// A campaign over these seeds, as in 0..100 (the end excluded)
+    #[arg(long, value_name = "A..B", conflicts_with = "seed")]
+    pub seeds: Option<Seeds>,
+    /// Threads of a campaign
+    #[arg(long, default_value_t = 1)]
+    pub jobs: usize,
+    /// Go on after the first seed that is not valid
+    #[arg(long)]
+    pub keep_going: bool,
 }
 
 /// What the cluster is like; shared by `run` and `cluster up`.
@@ -219,5 +238,22 @@ impl FromStr for Span {
 impl Span {
     pub fn ms(self) -> u64 {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A range of seeds as people write it: `0..100`, the end excluded.
+#[derive(Clone, Debug)]
+pub struct Seeds(pub Range<u64>);
+
+impl FromStr for Seeds {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "write it like 0..100, the end excluded".to_owned();
+        let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+        let (from, to) = (from.trim().parse().map_err(|_| wrong())?, to.trim().parse().map_err(|_| wrong())?);
+        if from >= to {
+            return Err("there is no seed in it".into());
+        }
+        Ok(Self(from..to))
     }
 }

@@ -5,6 +5,7 @@ use checker::{ConcurrentWrites, Options};
 use reports::RunSummary;
 
 use super::arguments::CheckArgs;
+use super::out::say;
 use crate::exit::{Exit, Problem};
 use crate::run::judge::{Judged, first_acknowledged_write};
 use crate::store::{StoreError, read_history};
@@ -18,27 +19,16 @@ pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
     if let Some(line) = history.torn {
         eprintln!("line {line} is cut off, as a killed bench leaves it: left out");
     }
-    let claims = if args.require.is_empty() {
-        Property::ALL.to_vec()
-    } else {
-        args.require.clone()
-    };
+    let claims = if args.require.is_empty() { Property::ALL.to_vec() } else { args.require.clone() };
     let options = Options {
         claims: claims.into_iter().collect(),
-        concurrent_writes: if args.lww {
-            ConcurrentWrites::OneWins
-        } else {
-            ConcurrentWrites::Kept
-        },
+        concurrent_writes: if args.lww { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept },
         default_model: args.model,
         ..Options::default()
     };
     let verdict = checker::check(&history, &options);
     match args.json {
-        true => println!(
-            "{}",
-            serde_json::to_string_pretty(&verdict).expect("a verdict is plain data")
-        ),
+        true => say!("{}", serde_json::to_string_pretty(&verdict).expect("a verdict is plain data")),
         false => print_tables(args, &history, &verdict),
     }
     Ok(verdict.outcome.into())
@@ -52,12 +42,5 @@ fn print_tables(args: &CheckArgs, history: &checker::history::History, verdict: 
         version: env!("CARGO_PKG_VERSION").into(),
         ..RunSummary::default()
     };
-    println!(
-        "{}",
-        Judged {
-            verdict: verdict.clone(),
-            summary
-        }
-        .tables()
-    );
+    say!("{}", Judged { verdict: verdict.clone(), summary }.tables());
 }

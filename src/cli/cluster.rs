@@ -1,7 +1,7 @@
 //! `dissensus cluster up | status | down`: a cluster to play with.
 //!
-//! `up` starts a supervisor in a session of its own, which holds the nodes as any arena does and ends them when it is told to.
-//! `cluster.json` in the cluster's directory says who the supervisor is and where the nodes are.
+//! `up` starts a supervisor in a session of its own, which holds the nodes as any arena does and ends them when it is
+//! told to. `cluster.json` in the cluster's directory says who the supervisor is and where the nodes are.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arguments::{ClusterAction, ClusterArgs, SupervisorArgs, SystemArgs};
 use super::on_main_thread;
+use super::out::say;
 use super::run::dynamo_settings;
 use crate::arena::process::{ProcessArena, own_executable};
 use crate::exit::{Exit, Problem};
@@ -107,10 +108,7 @@ fn start_supervisor(dir: &Path, order: &Order) -> Result<Answer, Problem> {
         BufReader::new(stdout).read_line(&mut answer).map_err(bench)?;
     }
     serde_json::from_str(&answer).map_err(|_| {
-        Problem::bench(format!(
-            "the supervisor said nothing: see {}",
-            dir.join("supervisor.log").display()
-        ))
+        Problem::bench(format!("the supervisor said nothing: see {}", dir.join("supervisor.log").display()))
     })
 }
 
@@ -136,21 +134,12 @@ async fn hold(dir: &Path, order: Order) -> Result<(), Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Problem::bench)?;
     let system: Rc<dyn System> = Rc::new(Dynamo::new(order.settings.clone(), order.seed).map_err(Problem::arguments)?);
-    let executable = own_executable().map_err(Problem::bench)?;
-    let arena = ProcessArena::start(system, executable, dir.join("nodes"))
-        .await
-        .map_err(Problem::bench)?;
+    let executable = own_executable();
+    let arena = ProcessArena::start(system, executable, dir.join("nodes")).await.map_err(Problem::bench)?;
     let nodes: Vec<NodeAddress> = (arena.addresses().borrow().iter())
-        .map(|(name, client)| NodeAddress {
-            name: name.clone(),
-            client: *client,
-        })
+        .map(|(name, client)| NodeAddress { name: name.clone(), client: *client })
         .collect();
-    let running = Running {
-        supervisor: std::process::id() as i32,
-        settings: order.settings,
-        nodes: nodes.clone(),
-    };
+    let running = Running { supervisor: std::process::id() as i32, settings: order.settings, nodes: nodes.clone() };
     let text = serde_json::to_string_pretty(&running).expect("a state is plain data");
     write_whole(&state_file(dir), &text).map_err(Problem::bench)?;
     say(&Answer::Up(nodes));
@@ -160,30 +149,19 @@ async fn hold(dir: &Path, order: Order) -> Result<(), Problem> {
 }
 
 fn say(answer: &Answer) {
-    println!("{}", serde_json::to_string(answer).expect("an answer is plain data"));
+    say!("{}", serde_json::to_string(answer).expect("an answer is plain data"));
 }
 
 fn status(dir: &Path) -> Result<Exit, Problem> {
     let running = expect_running(dir)?;
     let mut all_up = true;
     on_main_thread(async {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(STATUS_TIMEOUT)
-            .build()
-            .map_err(Problem::bench)?;
+        let http = reqwest::Client::builder().no_proxy().timeout(STATUS_TIMEOUT).build().map_err(Problem::bench)?;
         for node in &running.nodes {
-            let asked = async {
-                http.get(format!("http://{}/status", node.client))
-                    .send()
-                    .await?
-                    .text()
-                    .await
-            }
-            .await;
+            let asked = async { http.get(format!("http://{}/status", node.client)).send().await?.text().await }.await;
             all_up &= asked.is_ok();
             let said = asked.unwrap_or_else(|_| "does not answer".to_owned());
-            println!("{} http://{} {said}", node.name, node.client);
+            say!("{} http://{} {said}", node.name, node.client);
         }
         Ok(())
     })?;
@@ -197,27 +175,20 @@ fn down(dir: &Path) -> Result<Exit, Problem> {
     let give_up = Instant::now() + DOWN_TIMEOUT;
     while is_supervisor(running.supervisor) {
         if Instant::now() > give_up {
-            return Err(Problem::bench(format!(
-                "process {pid} has not ended within {} s",
-                DOWN_TIMEOUT.as_secs()
-            )));
+            return Err(Problem::bench(format!("process {pid} has not ended within {} s", DOWN_TIMEOUT.as_secs())));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    println!(
-        "{} nodes ended; their data stays in {}",
-        running.nodes.len(),
-        dir.display()
-    );
+    say!("{} nodes ended; their data stays in {}", running.nodes.len(), dir.display());
     Ok(Exit::Valid)
 }
 
 fn print_nodes(nodes: &[NodeAddress]) {
     for node in nodes {
-        println!("{} http://{}", node.name, node.client);
+        say!("{} http://{}", node.name, node.client);
     }
     if let Some(first) = nodes.first() {
-        println!("try: curl -i -X PUT --data hello http://{}/kv/greeting", first.client);
+        say!("try: curl -i -X PUT --data hello http://{}/kv/greeting", first.client);
     }
 }
 
@@ -226,12 +197,8 @@ fn state_file(dir: &Path) -> PathBuf {
 }
 
 fn expect_running(dir: &Path) -> Result<Running, Problem> {
-    let none = || {
-        Problem::arguments(format!(
-            "no cluster is up in {}: `dissensus cluster up` starts one",
-            dir.display()
-        ))
-    };
+    let none =
+        || Problem::arguments(format!("no cluster is up in {}: `dissensus cluster up` starts one", dir.display()));
     read_running(dir)?.ok_or_else(none)
 }
 

@@ -1,13 +1,15 @@
 //! `dissensus report`: the reports of a run directory once more, from its verdict and history.
 
 use super::arguments::ReportArgs;
+use super::out::say;
 use crate::exit::{Exit, Problem};
 use crate::run::judge;
 use crate::store::RunDir;
 use crate::systems::System;
 use crate::systems::dynamo::Dynamo;
 
-/// Rebuilds `report.html` and `junit.xml`, and prints the tables. A run that was killed has no verdict; then its history is judged first.
+/// Rebuilds `report.html` and `junit.xml`, and prints the tables. A run that was killed has no verdict; then its
+/// history is judged first.
 pub fn report(args: &ReportArgs) -> Result<Exit, Problem> {
     let dir = RunDir::open(&args.run_dir).map_err(Problem::arguments)?;
     let record = dir.read_record().map_err(Problem::arguments)?;
@@ -19,14 +21,8 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Problem> {
             let verdict = dir.read_verdict().map_err(Problem::arguments)?;
             judge::report(&dir, &record, &history, verdict, &claims.note)?
         }
-        false => judge::judge(
-            &dir,
-            &record,
-            &history,
-            &claims,
-            &["the run did not come to its end".to_owned()],
-        )?,
+        false => judge::judge(&dir, &record, &history, &claims, &["the run did not come to its end".to_owned()])?,
     };
-    println!("{}", judged.tables());
+    say!("{}", judged.tables());
     Ok(judged.verdict.outcome.into())
 }

@@ -4,8 +4,9 @@ use cluster_core::bug::Bug;
 use workloads::workload::NAMES;
 
 use super::arguments::{RunArgs, SystemArgs};
+use super::out::say;
 use crate::exit::{Exit, Problem};
-use crate::run::settings::RunSettings;
+use crate::run::settings::{ArenaKind, RunSettings};
 use crate::run::{Finished, run as run_to_the_end};
 use crate::store::write_whole;
 use crate::systems::dynamo::DynamoSettings;
@@ -23,56 +24,52 @@ pub fn run(args: RunArgs) -> Result<Exit, Problem> {
         eprintln!("seed {}", settings.seed);
     }
     let finished = super::on_main_thread(run_to_the_end(&settings, &args.store, args.json))?;
+    print_finished(&finished, &args)?;
+    Ok(finished.verdict.outcome.into())
+}
+
+/// The verdict as it was asked for, and the JUnit file.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn print_finished(finished: &Finished, args: &RunArgs) -> Result<(), Problem> {
     if let Some(path) = &args.junit {
         let junit = reports::junit(&finished.judged.summary, &finished.verdict);
         write_whole(path, &junit).map_err(Problem::bench)?;
     }
-    match args.json {
-        true => println!(
-            "{}",
-            serde_json::to_string_pretty(&finished.verdict).expect("a verdict is plain data")
-        ),
-        false => print_tables(&finished),
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&finished.verdict).expect("a verdict is plain data"));
+        return Ok(());
     }
-    Ok(finished.verdict.outcome.into())
+    say!("{}", finished.judged.tables());
+    if let (Some(ms), ArenaKind::Process) = (finished.record.first_ack_ms, finished.record.settings.arena) {
+        say!("first acknowledged write {:.2} s after the start", ms as f64 / 1000.0);
+    }
+    Ok(())
 }
 
-fn print_tables(finished: &Finished) {
-    println!("{}", finished.judged.tables());
-    if let Some(ms) = finished.record.first_ack_ms {
-        println!("first acknowledged write {:.2} s after the start", ms as f64 / 1000.0);
-    }
-}
-
-fn list_bugs() {
+/// Prints every planted bug with a line.
+pub fn list_bugs() {
     for bug in Bug::ALL {
-        println!("{:20} {}", bug.name(), bug.explanation());
+        say!("{:20} {}", bug.name(), bug.explanation());
     }
 }
 
 /// What the user says goes first, then what the planted bug needs to show itself, then the defaults.
-fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
+///
+/// # Errors
+/// When a bug is unknown.
+pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
     let usual = RunSettings::default();
     let (dynamo, bug) = dynamo_settings(&args.system)?;
-    let workload = args
-        .workload
-        .clone()
-        .or(bug.workload.map(str::to_owned))
-        .unwrap_or(usual.workload);
+    let workload = args.workload.clone().or(bug.workload.map(str::to_owned)).unwrap_or(usual.workload);
     let ms = |span: Option<super::arguments::Span>, usual: u64| span.map_or(usual, |span| span.ms());
     Ok(RunSettings {
+        arena: ArenaKind::Process,
         system: args.system.system.clone(),
         dynamo,
-        workload: if workload.trim() == "all" {
-            NAMES.join(",")
-        } else {
-            workload
-        },
-        nemesis: args
-            .nemesis
-            .clone()
-            .or(bug.nemesis.map(str::to_owned))
-            .unwrap_or(usual.nemesis),
+        workload: if workload.trim() == "all" { NAMES.join(",") } else { workload },
+        nemesis: args.nemesis.clone().or(bug.nemesis.map(str::to_owned)).unwrap_or(usual.nemesis),
         concurrency: args.concurrency.unwrap_or(usual.concurrency),
         rate: args.rate.unwrap_or(usual.rate),
         time_limit_ms: ms(args.time_limit, usual.time_limit_ms),
@@ -90,12 +87,7 @@ fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
 /// # Errors
 /// When the bug is unknown.
 pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences), Problem> {
-    let bug: Option<Bug> = args
-        .bug
-        .as_deref()
-        .map(str::parse)
-        .transpose()
-        .map_err(Problem::arguments)?;
+    let bug: Option<Bug> = args.bug.as_deref().map(str::parse).transpose().map_err(Problem::arguments)?;
     let prefers = bug.map(preferences).unwrap_or_default();
     let usual = DynamoSettings::default();
     let (n, r, w) = prefers.nrw.unwrap_or((usual.n, usual.r, usual.w));
@@ -105,11 +97,7 @@ pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences
         r: args.r.unwrap_or(r),
         w: args.w.unwrap_or(w),
         quorum: args.quorum.map(Into::into).or(prefers.quorum).unwrap_or(usual.quorum),
-        versions: args
-            .versions
-            .map(Into::into)
-            .or(prefers.versions)
-            .unwrap_or(usual.versions),
+        versions: args.versions.map(Into::into).or(prefers.versions).unwrap_or(usual.versions),
         engine: args.engine.unwrap_or(usual.engine),
         bug,
         port: args.port,
@@ -126,9 +114,7 @@ mod tests {
 
     fn parsed(line: &str) -> RunSettings {
         let cli = Cli::try_parse_from(line.split_whitespace()).expect("the line is in order");
-        let Command::Run(args) = cli.command else {
-            panic!("the line is a run")
-        };
+        let Command::Run(args) = cli.command else { panic!("the line is a run") };
         settings(&args).expect("the settings are in order")
     }
 
@@ -143,12 +129,7 @@ mod tests {
             "dissensus run --require durability --require read-your-writes --port 7001 --plan p.toml --seed 6",
         ] {
             let settings = parsed(line);
-            assert_eq!(
-                parsed(&settings.command()),
-                settings,
-                "{line} is repeated by {}",
-                settings.command()
-            );
+            assert_eq!(parsed(&settings.command()), settings, "{line} is repeated by {}", settings.command());
         }
     }
 

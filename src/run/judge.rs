@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use checker::Options;
 use checker::history::{EventType, History, Phase};
-use checker::verdict::Verdict;
+use checker::verdict::{Property, Verdict};
 use reports::RunSummary;
 
 use super::with_doubts;
@@ -25,9 +25,7 @@ impl Judged {
     /// The tables for standard output.
     pub fn tables(&self) -> String {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let width = console::Term::stdout()
-            .size_checked()
-            .map(|(_, columns)| usize::from(columns));
+        let width = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
         reports::terminal(&self.summary, &self.verdict, width, colour)
     }
 }
@@ -43,16 +41,20 @@ pub fn judge(
     claims: &Claims,
     doubts: &[String],
 ) -> Result<Judged, Problem> {
-    let required = record.settings.require.iter();
+    let verdict = verdict(history, claims, &record.settings.require, doubts);
+    dir.write_json("verdict.json", &verdict).map_err(Problem::bench)?;
+    report(dir, record, history, verdict, &claims.note)
+}
+
+/// Checks the history against the claims, those of the configuration and those required beyond.
+pub fn verdict(history: &History, claims: &Claims, required: &[Property], doubts: &[String]) -> Verdict {
     let options = Options {
         claims: claims.properties.iter().chain(required).copied().collect(),
         claims_of_model: claims.of_model.iter().copied().collect(),
         concurrent_writes: claims.concurrent_writes,
         ..Options::default()
     };
-    let verdict = with_doubts(checker::check(history, &options), doubts);
-    dir.write_json("verdict.json", &verdict).map_err(Problem::bench)?;
-    report(dir, record, history, verdict, &claims.note)
+    with_doubts(checker::check(history, &options), doubts)
 }
 
 /// Writes the reports on a verdict.
@@ -66,15 +68,15 @@ pub fn report(
     verdict: Verdict,
     claims_note: &str,
 ) -> Result<Judged, Problem> {
-    let summary = summary(dir, record, history, claims_note);
-    dir.write("report.html", &reports::html(&summary, &verdict, &history.events))
-        .map_err(Problem::bench)?;
-    dir.write("junit.xml", &reports::junit(&summary, &verdict))
-        .map_err(Problem::bench)?;
+    // The files name the directory as the store does, wherever it is looked at from; only the terminal needs the path.
+    let filed = summary(dir.name(), record, history, claims_note);
+    dir.write("report.html", &reports::html(&filed, &verdict, &history.events)).map_err(Problem::bench)?;
+    dir.write("junit.xml", &reports::junit(&filed, &verdict)).map_err(Problem::bench)?;
+    let summary = RunSummary { run_dir: dir.path().display().to_string(), ..filed };
     Ok(Judged { verdict, summary })
 }
 
-fn summary(dir: &RunDir, record: &RunRecord, history: &History, claims_note: &str) -> RunSummary {
+fn summary(run_dir: String, record: &RunRecord, history: &History, claims_note: &str) -> RunSummary {
     let settings = &record.settings;
     let given = settings.options().into_iter().filter(|(_, value)| !value.is_empty());
     RunSummary {
@@ -87,7 +89,7 @@ fn summary(dir: &RunDir, record: &RunRecord, history: &History, claims_note: &st
         claims_note: claims_note.to_owned(),
         first_ack_ms: record.first_ack_ms,
         nodes: record.nodes.clone(),
-        run_dir: dir.path().display().to_string(),
+        run_dir,
         version: record.version.clone(),
     }
 }

@@ -1,27 +1,26 @@
-//! The lifecycle of a run in the process arena.
+//! The lifecycle of a run, in real processes ([`run`]) or in simulation ([`simulate`]).
 //!
 //! ```text
-//!   settings ─► run directory ─► arena up ─► clients ∥ nemesis ∥ progress ─► heal ─► rest ─► final reads ─► arena down
-//!                                                                                                  history ─► verdict ─► reports
+//!   settings ─► run directory ─► arena up ─► stage: load ∥ nemesis, heal, rest, final reads ─► arena down
+//!                                                                     history ─► verdict ─► reports
 //! ```
 //! Whatever fails on the way, the nodes are ended and what was recorded stays.
 
 pub mod judge;
 pub mod settings;
+pub mod simulate;
 
-mod hurt;
 mod progress;
+mod stage;
 
 use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use checker::history::{Event, EventType, Process, Recorder};
+use checker::history::History;
 use checker::verdict::{Outcome, Verdict};
-use nemesis::{Nemesis, NemesisEvent, Plan, Schedule};
-use workloads::Interpreter;
-use workloads::clock::Clock;
+use nemesis::{EvidenceRecord, NemesisSpec, Plan, Schedule};
 
 use crate::arena::process::{ProcessArena, own_executable};
 use crate::arena::time::RealClock;
@@ -30,7 +29,8 @@ use crate::store::{FORMAT, HistoryFile, RunDir, RunRecord};
 use crate::systems::System;
 use judge::Judged;
 use progress::Display;
-use settings::{Checked, RunSettings};
+use settings::RunSettings;
+use stage::Stage;
 
 /// What a run came to.
 pub struct Finished {
@@ -44,178 +44,117 @@ pub struct Finished {
     pub judged: Judged,
 }
 
-/// Runs to the end. Must be called on the process's main thread.
+/// Runs in real processes to the end. Must be called on the process's main thread.
 ///
 /// # Errors
 /// When the arguments cannot work, or the bench fails; a run directory that was begun stays, with what was recorded.
 pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Finished, Problem> {
     let begun = Instant::now();
     let checked = settings.check()?;
-    let plan = plan(settings, &checked)?;
-    let dir = RunDir::create(store, &settings.system, jiff::Timestamp::now(), settings.seed).map_err(Problem::bench)?;
-    let mut record = begin_record(settings, &checked.system);
-    dir.write_json("run.json", &record).map_err(Problem::bench)?;
-    let nodes = checked.system.nodes();
-    dir.write("plan.toml", &plan.to_toml(&nodes)).map_err(Problem::bench)?;
+    let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
+    let books = Books::open(settings, &checked.system, &plan, store)?;
     let system: Rc<dyn System> = Rc::new(checked.system);
-    let recorder = HistoryFile::create(&dir.file("history.jsonl"))
-        .map_err(|error| Problem::bench(format!("cannot write the history: {error}")))?;
-
     let display = Display::new(settings, quiet);
-    display.starting(nodes.len());
-    let executable = own_executable().map_err(Problem::bench)?;
-    let arena = ProcessArena::start(Rc::clone(&system), executable, dir.file("nodes"))
-        .await
-        .map_err(Problem::bench)?;
+    display.starting(books.record.nodes.len());
+    let executable = own_executable();
+    let nodes_dir = books.dir.file("nodes");
+    let arena = ProcessArena::start(Rc::clone(&system), executable, nodes_dir).await.map_err(Problem::bench)?;
+    let client = system.client(arena.addresses());
     let clock = RealClock::start();
     let before_clock = begun.elapsed();
-    let live = Live {
-        settings,
-        clock,
-        recorder: &recorder,
-        arena: &arena,
-        display: &display,
-        dir: &dir,
+    let (interrupted, cut_short) = (Cell::new(false), Cell::new(false));
+    let stop = || {
+        cut_short.set(cut_short.get() || interrupted.get());
+        interrupted.get() || books.history.has_failed()
     };
-    let doubts = live.run(&system, checked.workloads, plan).await;
+    let stage = Stage {
+        settings: settings.interpreter(),
+        clock: &clock,
+        recorder: &books.history,
+        surface: &arena,
+        store: &*client,
+        display: Some(&display),
+        evidence: &|records| books.evidence(records),
+        stop: &stop,
+    };
+    // An interrupt ends the load early and goes on to heal and judge; a second one gives up.
+    let staged = tokio::select! {
+        staged = stage.run(checked.workloads, plan) => staged,
+        () = interrupts(&interrupted) => Err(Problem::bench("interrupted twice; `dissensus check` can judge the partial history")),
+    };
     arena.stop().await;
-    let finished = recorder.finish();
     display.finish();
-    let doubts = doubts?;
-    finished.map_err(|error| {
-        Problem::bench(format!(
-            "the history could not be written ({error}); what was recorded is in {}",
-            dir.path().display()
-        ))
-    })?;
-
-    let history = dir.read_history().map_err(Problem::bench)?;
-    let first_ack = judge::first_acknowledged_write(&history);
-    record.first_ack_ms = first_ack.map(|at| (before_clock + at).as_millis() as u64);
-    record.took_ms = Some(begun.elapsed().as_millis() as u64);
-    dir.write_json("run.json", &record).map_err(Problem::bench)?;
-    let judged = judge::judge(&dir, &record, &history, &system.claims(), &doubts)?;
-    Ok(Finished {
-        dir,
-        record,
-        verdict: judged.verdict.clone(),
-        judged,
-    })
+    let mut doubts = staged?;
+    if cut_short.get() {
+        doubts.push("the run was interrupted before its time limit".into());
+    }
+    books.close(&system.claims(), before_clock, begun, &doubts)
 }
 
-fn plan(settings: &RunSettings, checked: &Checked) -> Result<Plan, Problem> {
-    let nodes = checked.system.nodes();
+/// The plan that was given, or one from the seed.
+fn plan(settings: &RunSettings, spec: &NemesisSpec, nodes: &[String]) -> Result<Plan, Problem> {
     let Some(path) = &settings.plan else {
         let schedule = Schedule::for_run(settings.time_limit_ms);
-        return nemesis::generate(settings.seed, &nodes, &checked.nemesis, schedule).map_err(Problem::arguments);
+        return nemesis::generate(settings.seed, nodes, spec, schedule).map_err(Problem::arguments);
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problem::arguments(format!("cannot read the plan {}: {error}", path.display())))?;
-    let plan = Plan::from_toml(&text).and_then(|plan| plan.validate(&nodes).map(|()| plan));
+    let plan = Plan::from_toml(&text).and_then(|plan| plan.validate(nodes).map(|()| plan));
     plan.map_err(|error| Problem::arguments(format!("{}: {error}", path.display())))
 }
 
-fn begin_record(settings: &RunSettings, system: &dyn System) -> RunRecord {
-    RunRecord {
-        format: FORMAT,
-        version: env!("CARGO_PKG_VERSION").into(),
-        started_utc: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        command: settings.command(),
-        settings: settings.clone(),
-        nodes: system.nodes(),
-        first_ack_ms: None,
-        took_ms: None,
-    }
+/// A run directory while it is being written.
+struct Books {
+    dir: RunDir,
+    record: RunRecord,
+    history: HistoryFile,
 }
 
-/// The part of a run during which the cluster is up.
-struct Live<'a> {
-    settings: &'a RunSettings,
-    clock: RealClock,
-    recorder: &'a HistoryFile,
-    arena: &'a ProcessArena,
-    display: &'a Display,
-    dir: &'a RunDir,
-}
-
-impl Live<'_> {
-    /// Returns the doubts that only the bench knows of: what the history does not tell.
-    async fn run(
-        &self,
-        system: &Rc<dyn System>,
-        workloads: Vec<Box<dyn workloads::Workload>>,
-        plan: Plan,
-    ) -> Result<Vec<String>, Problem> {
-        let client = system.client(self.arena.addresses());
-        let settings = self.settings.interpreter();
-        let interpreter =
-            Interpreter::new(&*client, &self.clock, self.recorder, workloads, settings).map_err(Problem::arguments)?;
-        let mut nemesis = Nemesis::new(plan, || self.clock.now().as_millis() as u64);
-        self.record(&nemesis.plan().event(&system.nodes()));
-        let interrupted = Cell::new(false);
-        let over = Cell::new(false);
-        let stop = || interrupted.get() || self.recorder.has_failed();
-        let main = async {
-            interpreter.run(&stop).await;
-            over.set(true);
+impl Books {
+    fn open(settings: &RunSettings, system: &dyn System, plan: &Plan, store: &Path) -> Result<Self, Problem> {
+        let started = jiff::Timestamp::now();
+        let dir = RunDir::create(store, system.name(), started, settings.seed).map_err(Problem::bench)?;
+        let record = RunRecord {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_utc: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            command: settings.command(),
+            settings: settings.clone(),
+            nodes: system.nodes(),
+            first_ack_ms: None,
+            took_ms: None,
         };
-        let progress = interpreter.progress();
-        let ended = || over.get() || stop();
-        let aside = async {
-            futures::join!(
-                hurt::carry_out(self, &mut nemesis, &ended),
-                self.display.follow(&self.clock, &progress, &over),
-            )
-        };
-        // An interrupt ends the load early and goes on to heal and judge; a second one gives up.
-        let load = async { futures::join!(main, aside) };
-        tokio::select! {
-            _ = load => {}
-            () = interrupts(&interrupted) => return Err(Problem::bench("interrupted twice; the partial history can be checked with `dissensus check`")),
-        }
-        let mut doubts = self.settle(&interpreter, &mut nemesis).await?;
-        if interrupted.get() {
-            doubts.push("the run was interrupted before its time limit".into());
-        }
-        Ok(doubts)
+        dir.write_json("run.json", &record).map_err(Problem::bench)?;
+        dir.write("plan.toml", &plan.to_toml(&record.nodes)).map_err(Problem::bench)?;
+        let history = HistoryFile::create(&dir.file("history.jsonl"))
+            .map_err(|error| Problem::bench(format!("cannot write the history: {error}")))?;
+        Ok(Self { dir, record, history })
     }
 
-    async fn settle(&self, interpreter: &Interpreter<'_>, nemesis: &mut Nemesis<'_>) -> Result<Vec<String>, Problem> {
-        self.display.say("healing");
-        let exits = self.arena.unexpected_exits();
-        let mut doubts: Vec<String> = exits
-            .into_iter()
-            .map(|(node, status)| format!("{node} ended by itself ({status}): see nodes/{node}/stderr.log"))
-            .collect();
-        let report = nemesis.heal_all(self.arena).await;
-        for performed in &report.performed {
-            hurt::record(self, performed);
-        }
-        doubts.extend(report.problems.iter().map(|problem| format!("healing: {problem}")));
-        self.dir
-            .write_json("evidence.json", &nemesis.records())
-            .map_err(Problem::bench)?;
-        self.record(&NemesisEvent::heal());
-        self.display.say("waiting for the replicas to agree");
-        interpreter.rest().await;
-        self.display.say("final reads");
-        interpreter.final_reads().await;
-        Ok(doubts)
+    /// A full disk shows itself in the history, too; the run goes on to heal.
+    fn evidence(&self, records: &[EvidenceRecord]) {
+        let _ = self.dir.write_json("evidence.json", &records);
     }
 
-    fn record(&self, event: &NemesisEvent) {
-        self.record_at(self.clock.now().as_nanos() as u64, event);
-    }
-
-    fn record_at(&self, time_ns: u64, event: &NemesisEvent) {
-        let value = event.value.clone();
-        self.recorder.record(Event::new(
-            time_ns,
-            Process::Nemesis,
-            EventType::Info,
-            event.f.clone(),
-            value,
-        ));
+    /// `before_clock`: from the start of the bench to the zero of the run's clock.
+    fn close(
+        mut self,
+        claims: &crate::systems::Claims,
+        before_clock: Duration,
+        begun: Instant,
+        doubts: &[String],
+    ) -> Result<Finished, Problem> {
+        self.history.finish().map_err(|error| {
+            let dir = self.dir.path().display();
+            Problem::bench(format!("the history could not be written ({error}); what was recorded is in {dir}"))
+        })?;
+        let history: History = self.dir.read_history().map_err(Problem::bench)?;
+        let first_ack = judge::first_acknowledged_write(&history);
+        self.record.first_ack_ms = first_ack.map(|at| (before_clock + at).as_millis() as u64);
+        self.record.took_ms = Some(begun.elapsed().as_millis() as u64);
+        self.dir.write_json("run.json", &self.record).map_err(Problem::bench)?;
+        let judged = judge::judge(&self.dir, &self.record, &history, claims, doubts)?;
+        Ok(Finished { dir: self.dir, record: self.record, verdict: judged.verdict.clone(), judged })
     }
 }
 

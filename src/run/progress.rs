@@ -1,4 +1,5 @@
-//! What a person sees while a run lasts: a bar with the counts and what the nemesis is doing now; plain lines where there is no terminal.
+//! What a person sees while a run lasts: a bar with the counts and what the nemesis is doing now; plain lines where
+//! there is no terminal.
 
 use std::cell::{Cell, RefCell};
 use std::io::IsTerminal;
@@ -30,11 +31,7 @@ impl Display {
         let style =
             ProgressStyle::with_template("{prefix:>8} [{bar:24}] {wide_msg}").expect("the template is constant");
         bar.set_style(style.progress_chars("━╸ "));
-        Self {
-            bar,
-            lines: !terminal && !quiet,
-            doing: RefCell::default(),
-        }
+        Self { bar, lines: !terminal && !quiet, doing: RefCell::default() }
     }
 
     pub fn starting(&self, nodes: usize) {
@@ -50,14 +47,7 @@ impl Display {
 
     /// Something the nemesis did, for where there is no bar.
     pub fn event(&self, event: &NemesisEvent) {
-        let text = |field: &str| {
-            event
-                .value
-                .get(field)
-                .and_then(|value| value.as_str())
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text = |field: &str| event.value.get(field).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
         self.line(&format!("{} {}{}", event.f, text("detail"), text("evidence")));
     }
 

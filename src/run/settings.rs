@@ -11,9 +11,23 @@ use workloads::Placement;
 use crate::exit::Problem;
 use crate::systems::dynamo::{Dynamo, DynamoSettings};
 
+/// Where a run happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArenaKind {
+    /// Real processes: `dissensus run`.
+    #[default]
+    Process,
+    /// Virtual time: `dissensus sim`.
+    Sim,
+}
+
 /// Everything that makes a run, but for chance that no seed rules (the machine's).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSettings {
+    /// Where it happens.
+    #[serde(default)]
+    pub arena: ArenaKind,
     /// The system under test.
     pub system: String,
     /// Its configuration.
@@ -45,6 +59,7 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
+            arena: ArenaKind::Process,
             system: "dynamo".into(),
             dynamo: DynamoSettings::default(),
             workload: "set,register,cart".into(),
@@ -83,10 +98,7 @@ impl RunSettings {
             return Err(Problem::BadArguments(unknown));
         }
         if !self.rate.is_finite() || self.rate < 0.0 {
-            return Err(Problem::BadArguments(format!(
-                "--rate must be 0 or more, not {}",
-                self.rate
-            )));
+            return Err(Problem::BadArguments(format!("--rate must be 0 or more, not {}", self.rate)));
         }
         if self.time_limit_ms == 0 || self.operation_timeout_ms == 0 {
             return Err(Problem::BadArguments(
@@ -115,11 +127,7 @@ impl RunSettings {
             time_limit: Duration::from_millis(self.time_limit_ms),
             operation_timeout: Duration::from_millis(self.operation_timeout_ms),
             rest_limit: Duration::from_millis(self.rest_limit_ms),
-            placement: if self.sticky {
-                Placement::Sticky
-            } else {
-                Placement::Spread
-            },
+            placement: if self.sticky { Placement::Sticky } else { Placement::Spread },
             seed: self.seed,
         }
     }
@@ -127,7 +135,11 @@ impl RunSettings {
     /// The command that repeats the run: the seed, and whatever differs from the defaults.
     pub fn command(&self) -> String {
         let usual = Self::default();
-        let mut words = vec!["dissensus run".to_owned()];
+        let verb = match self.arena {
+            ArenaKind::Process => "run",
+            ArenaKind::Sim => "sim",
+        };
+        let mut words = vec![format!("dissensus {verb}")];
         for ((name, value), (_, default)) in self.options().into_iter().zip(usual.options()) {
             if value != default && !value.is_empty() {
                 words.push(format!("--{name} {value}"));
@@ -145,11 +157,7 @@ impl RunSettings {
     pub fn options(&self) -> Vec<(&'static str, String)> {
         let d = &self.dynamo;
         let ms = |ms: u64| {
-            if ms.is_multiple_of(1000) {
-                format!("{}s", ms / 1000)
-            } else {
-                format!("{ms}ms")
-            }
+            if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{ms}ms") }
         };
         vec![
             ("system", self.system.clone()),
@@ -169,13 +177,7 @@ impl RunSettings {
             ("time-limit", ms(self.time_limit_ms)),
             ("operation-timeout", ms(self.operation_timeout_ms)),
             ("rest-limit", ms(self.rest_limit_ms)),
-            (
-                "plan",
-                self.plan
-                    .as_ref()
-                    .map(|path| path.display().to_string())
-                    .unwrap_or_default(),
-            ),
+            ("plan", self.plan.as_ref().map(|path| path.display().to_string()).unwrap_or_default()),
         ]
     }
 }

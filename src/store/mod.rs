@@ -4,8 +4,8 @@
 //!   store/<name>/<UTC time>-<seed>/   run.json plan.toml history.jsonl evidence.json verdict.json report.html junit.xml nodes/
 //!   store/latest                      a link to the newest
 //! ```
-//! The history is written line by line, so a bench that is killed leaves one that can be checked. Every other file is written beside
-//! its place and moved there, so that a full disk cannot leave half of one.
+//! The history is written line by line, so a bench that is killed leaves one that can be checked. Every other file is
+//! written beside its place and moved there, so that a full disk cannot leave half of one.
 
 mod recorder;
 
@@ -93,18 +93,7 @@ impl RunDir {
         let parent = store.join(name);
         fs::create_dir_all(&parent).map_err(|source| failed("create", &parent, source))?;
         let stamp = format!("{}-{seed}", started.strftime("%Y%m%dT%H%M%S%.3fZ"));
-        let mut path = parent.join(&stamp);
-        // Two runs may begin in one millisecond; the second gets a suffix.
-        for attempt in 2..100 {
-            match fs::create_dir(&path) {
-                Ok(()) => break,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    path = parent.join(format!("{stamp}-{attempt}"));
-                }
-                Err(source) => return Err(failed("create", &path, source)),
-            }
-        }
-        let dir = Self { path };
+        let dir = Self { path: create_unique(&parent, &stamp)? };
         dir.point_latest(store)?;
         Ok(dir)
     }
@@ -114,17 +103,24 @@ impl RunDir {
     /// # Errors
     /// When it is not a directory.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let path = path.canonicalize().map_err(|source| failed("read", path, source))?;
-        if !path.is_dir() {
+        let found = fs::metadata(path).map_err(|source| failed("read", path, source))?;
+        if !found.is_dir() {
             let source = io::Error::from(io::ErrorKind::NotADirectory);
-            return Err(failed("read", &path, source));
+            return Err(failed("read", path, source));
         }
-        Ok(Self { path })
+        Ok(Self { path: path.to_owned() })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// `<name>/<UTC time>-<seed>`: the same wherever the store is, and through `latest`.
+    pub fn name(&self) -> String {
+        let real = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let parts: Vec<_> = real.components().rev().take(2).collect();
+        parts.into_iter().rev().collect::<PathBuf>().display().to_string()
     }
 
     /// Where a file of it is.
@@ -160,10 +156,7 @@ impl RunDir {
         }
         let path = self.file("run.json");
         let text = fs::read_to_string(&path).map_err(|source| failed("read", &path, source))?;
-        let damaged = |error: serde_json::Error| StoreError::Damaged {
-            path: path.clone(),
-            why: error.to_string(),
-        };
+        let damaged = |error: serde_json::Error| StoreError::Damaged { path: path.clone(), why: error.to_string() };
         let Format { format } = serde_json::from_str(&text).map_err(damaged)?;
         if format > FORMAT {
             return Err(StoreError::Newer { path, found: format });
@@ -178,10 +171,7 @@ impl RunDir {
     pub fn read_verdict(&self) -> Result<Verdict, StoreError> {
         let path = self.file("verdict.json");
         let text = fs::read_to_string(&path).map_err(|source| failed("read", &path, source))?;
-        serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
-            path,
-            why: error.to_string(),
-        })
+        serde_json::from_str(&text).map_err(|error| StoreError::Damaged { path, why: error.to_string() })
     }
 
     /// Reads `history.jsonl`.
@@ -204,6 +194,21 @@ impl RunDir {
     }
 }
 
+/// Two runs may begin in one millisecond; the later ones get a suffix.
+fn create_unique(parent: &Path, stamp: &str) -> Result<PathBuf, StoreError> {
+    let mut path = parent.join(stamp);
+    for attempt in 2.. {
+        match fs::create_dir(&path) {
+            Ok(()) => break,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {
+                path = parent.join(format!("{stamp}-{attempt}"));
+            }
+            Err(source) => return Err(failed("create", &path, source)),
+        }
+    }
+    Ok(path)
+}
+
 /// Reads a history of JSON lines.
 ///
 /// # Errors
@@ -212,10 +217,7 @@ pub fn read_history(path: &Path) -> Result<History, StoreError> {
     let file = fs::File::open(path).map_err(|source| failed("read", path, source))?;
     History::read(io::BufReader::new(file)).map_err(|error| match error {
         HistoryError::Read { source, .. } => failed("read", path, source),
-        error => StoreError::Damaged {
-            path: path.to_owned(),
-            why: error.to_string(),
-        },
+        error => StoreError::Damaged { path: path.to_owned(), why: error.to_string() },
     })
 }
 
@@ -240,9 +242,5 @@ pub fn write_whole(path: &Path, content: &str) -> Result<(), StoreError> {
 }
 
 fn failed(what: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io {
-        what,
-        path: path.to_owned(),
-        source,
-    }
+    StoreError::Io { what, path: path.to_owned(), source }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use checker::history::{Event, Recorder, write_event};
 
-/// Writes each event as soon as it is recorded, so that whatever happens to the bench, the history is there up to that moment.
+/// Writes each event as soon as it is recorded, so that whatever happens to the bench, the history is there up to
+/// that moment.
 #[derive(Debug)]
 pub struct HistoryFile {
     file: RefCell<File>,
@@ -21,11 +22,7 @@ impl HistoryFile {
     /// # Errors
     /// When it cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            file: RefCell::new(File::create_new(path)?),
-            next: Cell::new(0),
-            error: RefCell::default(),
-        })
+        Ok(Self { file: RefCell::new(File::create_new(path)?), next: Cell::new(0), error: RefCell::default() })
     }
 
     /// Whether an event could not be written. Nothing is recorded after that: a history with a gap would be a lie.

@@ -14,7 +14,8 @@ use checker::verdict::Property;
 use futures::future::LocalBoxFuture;
 use workloads::store::Store;
 
-/// Where each node's clients are served at this moment; none while it is down. Shared by the arena, which writes, and clients, who read.
+/// Where each node's clients are served at this moment; none while it is down. Shared by the arena, which writes, and
+/// clients, who read.
 pub type Addresses = Rc<RefCell<BTreeMap<String, SocketAddr>>>;
 
 /// What a node is told of its place in the arena when it starts.

@@ -22,11 +22,7 @@ pub struct Preferences {
 pub fn preferences(bug: Bug) -> Preferences {
     match bug {
         // Two writers with one context at one coordinator: any concurrent load on a few keys.
-        Bug::NoDots => Preferences {
-            workload: Some("set"),
-            nemesis: Some("none"),
-            ..Preferences::default()
-        },
+        Bug::NoDots => Preferences { workload: Some("set"), nemesis: Some("none"), ..Preferences::default() },
         // The only copies must be hints, and their owners dead when they are sent.
         Bug::HintDeletedEarly => Preferences {
             nrw: Some((2, 1, 2)),
@@ -41,10 +37,8 @@ pub fn preferences(bug: Bug) -> Preferences {
             nemesis: Some("clock:bump"),
             ..Preferences::default()
         },
-        Bug::AckBeforeDurable => Preferences {
-            workload: Some("set"),
-            nemesis: Some("kill:all"),
-            ..Preferences::default()
-        },
+        Bug::AckBeforeDurable => {
+            Preferences { workload: Some("set"), nemesis: Some("kill:all"), ..Preferences::default() }
+        }
     }
 }

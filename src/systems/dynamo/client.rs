@@ -1,7 +1,7 @@
 //! A client of the bundled Dynamo over HTTP.
 //!
-//! The one thing that matters here is honesty about failure: `Refused` only where the request certainly had no effect (it never left, or
-//! the node said so), `Unknown` for everything else.
+//! The one thing that matters here is honesty about failure: `Refused` only where the request certainly had no effect
+//! (it never left, or the node said so), `Unknown` for everything else.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -71,22 +71,13 @@ struct WallClock {
 impl DynamoClient {
     pub fn new(http: reqwest::Client, addresses: Addresses, config: &Config) -> Self {
         let ring = Ring::new(config.names.len() as u16, config.tokens, config.ring_seed);
-        Self {
-            http,
-            addresses,
-            names: config.names.clone(),
-            ring,
-            n: usize::from(config.n),
-        }
+        Self { http, addresses, names: config.names.clone(), ring, n: usize::from(config.n) }
     }
 
     fn url(&self, node: &str, path: &str, key: &str) -> Result<String, StoreError> {
         let address = self.addresses.borrow().get(node).copied();
         let address = address.ok_or_else(|| StoreError::Refused(format!("{node} is not running")))?;
-        Ok(format!(
-            "http://{address}/{path}/{}",
-            utf8_percent_encode(key, NON_ALPHANUMERIC)
-        ))
+        Ok(format!("http://{address}/{path}/{}", utf8_percent_encode(key, NON_ALPHANUMERIC)))
     }
 
     async fn write(&self, request: RequestBuilder, context: Option<&Context>) -> Result<(), StoreError> {
@@ -109,12 +100,7 @@ impl Store for DynamoClient {
 
     fn get<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Versions> {
         Box::pin(async move {
-            let response = self
-                .http
-                .get(self.url(node, "kv", key)?)
-                .send()
-                .await
-                .map_err(not_sent_or_unknown)?;
+            let response = self.http.get(self.url(node, "kv", key)?).send().await.map_err(not_sent_or_unknown)?;
             let context = response.headers().get(CONTEXT).and_then(|value| value.to_str().ok());
             let context = context.map(|text| Context(text.to_owned()));
             let values = match response.status() {
@@ -134,10 +120,7 @@ impl Store for DynamoClient {
         context: Option<&'a Context>,
         value: Vec<u8>,
     ) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            self.write(self.http.put(self.url(node, "kv", key)?).body(value), context)
-                .await
-        })
+        Box::pin(async move { self.write(self.http.put(self.url(node, "kv", key)?).body(value), context).await })
     }
 
     fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()> {
@@ -146,20 +129,12 @@ impl Store for DynamoClient {
 
     fn replicas(&self, key: &str) -> Vec<String> {
         let preference = &self.ring.preference_list(key.as_bytes())[..self.n];
-        preference
-            .iter()
-            .map(|node| self.names[usize::from(node.0)].clone())
-            .collect()
+        preference.iter().map(|node| self.names[usize::from(node.0)].clone()).collect()
     }
 
     fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>> {
         Box::pin(async move {
-            let response = self
-                .http
-                .get(self.url(node, "local", key)?)
-                .send()
-                .await
-                .map_err(not_sent_or_unknown)?;
+            let response = self.http.get(self.url(node, "local", key)?).send().await.map_err(not_sent_or_unknown)?;
             if response.status() != StatusCode::OK {
                 return Err(refusal(response).await);
             }
@@ -172,15 +147,9 @@ impl Store for DynamoClient {
 /// What the node itself takes for the time, ns since the Unix epoch.
 pub(super) async fn believed_wall_ns(http: &reqwest::Client, address: SocketAddr) -> Result<i128, String> {
     let request = http.get(format!("http://{address}/status")).timeout(STATUS_TIMEOUT);
-    let status: WallClock = async { request.send().await?.json().await }
-        .await
-        .map_err(|error| describe(&error))?;
-    let text = status
-        .wall_ns
-        .as_str()
-        .map_or_else(|| status.wall_ns.to_string(), str::to_owned);
-    text.parse()
-        .map_err(|_| format!("the node's wall_ns is no number: {text}"))
+    let status: WallClock = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
+    let text = status.wall_ns.as_str().map_or_else(|| status.wall_ns.to_string(), str::to_owned);
+    text.parse().map_err(|_| format!("the node's wall_ns is no number: {text}"))
 }
 
 async fn decode_siblings(response: Response) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -194,9 +163,7 @@ fn decode_version(version: LocalVersion) -> Result<ReplicaVersion, StoreError> {
 }
 
 fn decode_base64(text: &str) -> Result<Vec<u8>, StoreError> {
-    STANDARD
-        .decode(text)
-        .map_err(|error| StoreError::Unknown(format!("the node's answer is not base64: {error}")))
+    STANDARD.decode(text).map_err(|error| StoreError::Unknown(format!("the node's answer is not base64: {error}")))
 }
 
 /// A status other than success. The node says itself whether a write may have happened.

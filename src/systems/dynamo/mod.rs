@@ -2,6 +2,7 @@
 
 pub mod bugs;
 mod client;
+mod simulated;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,13 +13,18 @@ use checker::verdict::Property;
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;
 use cluster_core::config::{Config, ConfigError, Limits, Quorum, Timing, Versioning};
+use cluster_core::sim::WorldSettings;
+use cluster_core::sim::disk::DiskSettings;
+use cluster_core::sim::network::NetworkSettings;
 use cluster_node::{Engine, NodeOptions};
 use futures::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use workloads::store::Store;
 
 use super::{Addresses, Claims, Place, System};
+use crate::arena::sim::SimArena;
 use client::DynamoClient;
+use simulated::SimulatedClient;
 
 /// Random tokens of each node on the ring.
 const TOKENS: u32 = 16;
@@ -62,6 +68,24 @@ impl Default for DynamoSettings {
     }
 }
 
+/// Settings that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// Those of the protocol.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The last node would need a port that does not exist.
+    #[error(
+        "--port {port} leaves no ports for {nodes} nodes: they take as many from it upwards, and 65535 is the last"
+    )]
+    Ports {
+        /// The first port.
+        port: u16,
+        /// How many nodes.
+        nodes: usize,
+    },
+}
+
 /// The bundled Dynamo, configured.
 #[derive(Clone, Debug)]
 pub struct Dynamo {
@@ -75,7 +99,12 @@ impl Dynamo {
     ///
     /// # Errors
     /// When the settings cannot work.
-    pub fn new(settings: DynamoSettings, seed: u64) -> Result<Self, ConfigError> {
+    pub fn new(settings: DynamoSettings, seed: u64) -> Result<Self, SettingsError> {
+        if let Some(port) = settings.port
+            && usize::from(u16::MAX - port) + 1 < settings.nodes
+        {
+            return Err(SettingsError::Ports { port, nodes: settings.nodes });
+        }
         let http = client::http_client();
         let system = Self { settings, seed, http };
         system.config(0, 0).validate()?;
@@ -101,6 +130,18 @@ impl Dynamo {
         }
     }
 
+    /// The simulated world that this configuration lives in: a network that is worse than any that processes have.
+    pub fn world(&self) -> WorldSettings {
+        let network =
+            NetworkSettings { loss: 0.002, duplication: 0.002, straggling: 0.001, ..NetworkSettings::default() };
+        WorldSettings { config: self.config(0, 0), network, disk: DiskSettings::default(), seed: self.seed }
+    }
+
+    /// A client of the cluster in simulation.
+    pub fn simulated_client(&self, arena: SimArena) -> Box<dyn Store> {
+        Box::new(SimulatedClient::new(arena, &self.config(0, 0)))
+    }
+
     fn overlapping_quorums(&self) -> bool {
         self.settings.quorum == Quorum::Strict
             && u16::from(self.settings.r) + u16::from(self.settings.w) > u16::from(self.settings.n)
@@ -121,21 +162,14 @@ impl System for Dynamo {
     }
 
     fn options(&self, place: &Place) -> String {
-        let port = self
-            .settings
-            .port
-            .map_or(0, |port| port.saturating_add(place.index as u16));
+        let port = self.settings.port.map_or(0, |port| port.saturating_add(place.index as u16));
         let options = NodeOptions {
             core: self.config(place.index, place.starts),
             data_dir: place.data_dir.clone(),
             engine: self.settings.engine,
             client_listen: SocketAddr::from(([127, 0, 0, 1], port)),
             peer_listen: cluster_node::options::any_local_port(),
-            peers: place
-                .peers
-                .iter()
-                .map(|(&peer, &at)| (NodeId(peer as u16), at))
-                .collect::<BTreeMap<_, _>>(),
+            peers: place.peers.iter().map(|(&peer, &at)| (NodeId(peer as u16), at)).collect::<BTreeMap<_, _>>(),
             clock_fd: Some(place.clock_fd),
             parent_pid: Some(place.parent_pid),
         };
@@ -156,21 +190,23 @@ impl System for Dynamo {
         let mut properties = vec![Property::Convergence];
         let mut note = String::new();
         match self.settings.versions {
-            Versioning::Dvv if self.settings.engine == Engine::Memory => {
-                note.push_str(
-                    "The memory engine forgets at a crash, so neither durability nor no-lost-writes is claimed. ",
-                );
+            _ if self.settings.engine == Engine::Memory => {
+                note.push_str("The memory engine forgets at a crash, so of what was written nothing is claimed. ");
             }
             Versioning::Dvv => {
                 properties.extend([Property::NoLostWrites, Property::Durability]);
                 note.push_str("Dotted version vectors keep every concurrent write as a sibling, so no acknowledged write may be lost. ");
             }
             Versioning::Lww => {
-                note.push_str("Last-write-wins drops all but one of several concurrent writes, so lost writes are measured and not claimed. ");
+                note.push_str(
+                    "Last-write-wins drops all but one of several concurrent writes, so lost writes are measured and not \
+                     claimed. ",
+                );
             }
         }
         let mut of_model = Vec::new();
         match (self.overlapping_quorums(), self.settings.versions) {
+            _ if self.settings.engine == Engine::Memory => {}
             (false, _) => note.push_str("Quorums that are sloppy, or do not overlap, do not claim read-your-writes."),
             (true, Versioning::Dvv) => {
                 properties.push(Property::ReadYourWrites);
@@ -188,12 +224,7 @@ impl System for Dynamo {
             Versioning::Dvv => ConcurrentWrites::Kept,
             Versioning::Lww => ConcurrentWrites::OneWins,
         };
-        Claims {
-            properties,
-            of_model,
-            note,
-            concurrent_writes,
-        }
+        Claims { properties, of_model, note, concurrent_writes }
     }
 }
 
@@ -204,10 +235,7 @@ mod tests {
     fn claimed(change: impl Fn(&mut DynamoSettings)) -> Vec<Property> {
         let mut settings = DynamoSettings::default();
         change(&mut settings);
-        let mut claimed = Dynamo::new(settings, 1)
-            .expect("the settings can work")
-            .claims()
-            .properties;
+        let mut claimed = Dynamo::new(settings, 1).expect("the settings can work").claims().properties;
         claimed.sort();
         claimed
     }
@@ -222,22 +250,18 @@ mod tests {
             s.quorum = Quorum::Strict;
             s.r = 1;
         });
-        assert_eq!(
-            disjoint,
-            [NoLostWrites, Convergence, Durability],
-            "R + W = N does not overlap"
-        );
+        assert_eq!(disjoint, [NoLostWrites, Convergence, Durability], "R + W = N does not overlap");
         assert_eq!(claimed(|s| s.versions = Versioning::Lww), [Convergence]);
-        assert_eq!(claimed(|s| s.engine = Engine::Memory), [Convergence]);
+        let forgetful = claimed(|s| {
+            s.engine = Engine::Memory;
+            s.quorum = Quorum::Strict;
+        });
+        assert_eq!(forgetful, [Convergence], "a crash takes what a process has written");
     }
 
     #[test]
     fn last_write_wins_claims_read_your_writes_of_registers_alone() {
-        let lww = DynamoSettings {
-            versions: Versioning::Lww,
-            quorum: Quorum::Strict,
-            ..DynamoSettings::default()
-        };
+        let lww = DynamoSettings { versions: Versioning::Lww, quorum: Quorum::Strict, ..DynamoSettings::default() };
         let claims = Dynamo::new(lww, 1).expect("the settings can work").claims();
         assert_eq!(claims.properties, [Property::Convergence]);
         assert_eq!(claims.of_model, [(Property::ReadYourWrites, Model::Register)]);

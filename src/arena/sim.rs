@@ -1,0 +1,333 @@
+//! The simulation arena: the same core, workloads, fault plans and checkers as the process arena, in virtual time on
+//! one thread.
+//!
+//! Futures are polled until all of them wait; then the world takes one step: the earliest event of the simulated
+//! cluster, or the earliest sleeper's moment. Nothing else moves, so a run is a function of its seed.
+//!
+//! ```text
+//!   block_on ─► poll ─► all wait? ─► World::step ─► answers wake clients, time wakes sleepers ─► poll ...
+//! ```
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use cluster_core::api::{NodeId, Request, RequestId};
+use cluster_core::node::StartError;
+use cluster_core::sim::network::LinkRule as SimRule;
+use cluster_core::sim::{Answer, World, WorldSettings};
+use futures::future::LocalBoxFuture;
+use nemesis::fault::Link;
+use nemesis::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture};
+use workloads::clock::Clock;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// A simulated cluster and the time that passes in it. Clones share the world.
+#[derive(Clone)]
+pub struct SimArena {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    names: Vec<String>,
+    world: RefCell<World>,
+    start_ns: u64,
+    sleepers: RefCell<BTreeMap<(u64, u64), Waker>>,
+    waiting: RefCell<BTreeMap<RequestId, Waker>>,
+    sleeps: Cell<u64>,
+}
+
+impl SimArena {
+    /// A world with every node started on an empty disk.
+    ///
+    /// # Errors
+    /// When the nodes refuse their settings.
+    pub fn new(settings: WorldSettings) -> Result<Self, StartError> {
+        let names = settings.config.names.clone();
+        let world = World::new(settings)?;
+        let shared = Shared {
+            names,
+            start_ns: world.now_ns(),
+            world: RefCell::new(world),
+            sleepers: RefCell::default(),
+            waiting: RefCell::default(),
+            sleeps: Cell::new(0),
+        };
+        Ok(Self { shared: Rc::new(shared) })
+    }
+
+    /// Runs a future to its end, letting virtual time pass whenever it waits.
+    ///
+    /// # Panics
+    /// When it waits for something that can never happen: a fault of the bench, not of the cluster.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let woken = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        let mut future = pin!(future);
+        loop {
+            if woken.0.swap(false, Ordering::Relaxed)
+                && let Poll::Ready(output) = future.as_mut().poll(&mut context)
+            {
+                return output;
+            }
+            while !woken.0.load(Ordering::Relaxed) {
+                assert!(self.shared.advance(), "everything waits and nothing will ever happen");
+            }
+        }
+    }
+
+    /// A hash of everything that has happened in the world.
+    pub fn trace_hash(&self) -> u64 {
+        self.shared.world.borrow().trace_hash()
+    }
+
+    /// How many events have happened in the world.
+    pub fn events(&self) -> u64 {
+        self.shared.world.borrow().events()
+    }
+
+    /// Nodes by name, in order.
+    pub fn names(&self) -> &[String] {
+        &self.shared.names
+    }
+
+    /// Sends a client's request to a node by name.
+    ///
+    /// # Errors
+    /// When there is no such node, or it is down: the request was not sent.
+    pub fn call(&self, node: &str, request: Request) -> Result<Call, String> {
+        let id = self.shared.id(node).map_err(|error| error.0)?;
+        let sent = self.shared.world.borrow_mut().send_request(id, request);
+        let request = sent.ok_or_else(|| format!("{node} is not running"))?;
+        Ok(Call { shared: Rc::clone(&self.shared), request, done: false })
+    }
+}
+
+impl Shared {
+    /// Lets the next thing happen. Returns whether there was one.
+    fn advance(&self) -> bool {
+        let sleeper = self.sleepers.borrow().first_key_value().map(|((at, _), _)| *at);
+        let event = self.world.borrow().next_ns();
+        match (sleeper, event) {
+            (None, None) => return false,
+            (Some(at), event) if event.is_none_or(|event| at <= event) => self.world.borrow_mut().skip_to(at),
+            (_, Some(event)) => {
+                self.world.borrow_mut().step(event);
+            }
+            (Some(_), None) => {}
+        }
+        self.wake_answered();
+        self.wake_sleepers();
+        true
+    }
+
+    fn wake_answered(&self) {
+        let fresh = self.world.borrow_mut().take_fresh();
+        for request in fresh {
+            match self.waiting.borrow_mut().remove(&request) {
+                Some(waker) => waker.wake(),
+                None => self.world.borrow_mut().forget_request(request),
+            }
+        }
+    }
+
+    fn wake_sleepers(&self) {
+        let now_ns = self.world.borrow().now_ns();
+        let mut sleepers = self.sleepers.borrow_mut();
+        while let Some(entry) = sleepers.first_entry()
+            && entry.key().0 <= now_ns
+        {
+            entry.remove().wake();
+        }
+    }
+
+    fn id(&self, node: &str) -> Result<NodeId, SurfaceError> {
+        let found = self.names.iter().position(|name| name == node);
+        found.map(|index| NodeId(index as u16)).ok_or_else(|| SurfaceError(format!("there is no node {node}")))
+    }
+
+    fn live(&self, node: &str) -> Result<NodeId, SurfaceError> {
+        let id = self.id(node)?;
+        match self.world.borrow().is_up(id) {
+            true => Ok(id),
+            false => Err(SurfaceError(format!("{node} is not running"))),
+        }
+    }
+
+    fn ends(&self, link: &Link) -> Result<(NodeId, NodeId), SurfaceError> {
+        match (self.id(&link.from)?, self.id(&link.to)?) {
+            (from, to) if from == to => Err(SurfaceError(format!("there is no link {} → {}", link.from, link.to))),
+            ends => Ok(ends),
+        }
+    }
+}
+
+/// A request on its way. Dropped, the client no longer waits; the request goes on all the same.
+pub struct Call {
+    shared: Rc<Shared>,
+    request: RequestId,
+    done: bool,
+}
+
+impl Future for Call {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let answer = self.shared.world.borrow_mut().take_answer(self.request);
+        match answer {
+            Some(answer) => {
+                self.done = true;
+                Poll::Ready(answer)
+            }
+            None => {
+                self.shared.waiting.borrow_mut().insert(self.request, context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.done {
+            self.shared.waiting.borrow_mut().remove(&self.request);
+            // Its answer, should it come, is thrown away where it arrives.
+        }
+    }
+}
+
+impl Clock for SimArena {
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.shared.world.borrow().now_ns() - self.shared.start_ns)
+    }
+
+    fn sleep_until(&self, deadline: Duration) -> LocalBoxFuture<'_, ()> {
+        let at_ns = self.shared.start_ns.saturating_add(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX));
+        let order = self.shared.sleeps.get();
+        self.shared.sleeps.set(order + 1);
+        Box::pin(Sleep { shared: &self.shared, slot: (at_ns, order) })
+    }
+}
+
+struct Sleep<'a> {
+    shared: &'a Shared,
+    slot: (u64, u64),
+}
+
+impl Future for Sleep<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.shared.world.borrow().now_ns() >= self.slot.0 {
+            return Poll::Ready(());
+        }
+        self.shared.sleepers.borrow_mut().insert(self.slot, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep<'_> {
+    fn drop(&mut self) {
+        self.shared.sleepers.borrow_mut().remove(&self.slot);
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A ready answer: in simulation nothing that the nemesis does takes time.
+fn at_once<'a, T: 'a>(result: Result<T, SurfaceError>) -> SurfaceFuture<'a, T> {
+    Box::pin(std::future::ready(result))
+}
+
+impl Surface for SimArena {
+    fn nodes(&self) -> Vec<String> {
+        self.shared.names.clone()
+    }
+
+    fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()> {
+        at_once(self.shared.ends(link).map(|(from, to)| {
+            let rule = SimRule {
+                cut: rule.blocked,
+                slow_ns: rule.delay_ms * NS_PER_MS,
+                jitter_ns: rule.jitter_ms * NS_PER_MS,
+            };
+            self.shared.world.borrow_mut().network().set_rule(from, to, rule);
+        }))
+    }
+
+    fn link_statistics<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, LinkStatistics> {
+        at_once(self.shared.ends(link).map(|(from, to)| {
+            let counters = self.shared.world.borrow_mut().network().counters(from, to);
+            LinkStatistics {
+                forwarded_bytes: counters.passed_bytes,
+                blocked_bytes: counters.blocked_bytes,
+                blocked_connections: 0,
+                delayed_bytes: counters.slowed_bytes,
+                delay_total_ms: counters.slowed_total_ns / NS_PER_MS,
+                delayed_chunks: counters.slowed_messages,
+            }
+        }))
+    }
+
+    fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
+        let ids: Result<Vec<NodeId>, SurfaceError> = nodes.iter().map(|node| self.shared.id(node)).collect();
+        at_once(ids.map(|ids| ids.into_iter().for_each(|id| self.shared.world.borrow_mut().crash(id))))
+    }
+
+    fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        at_once(
+            self.shared.id(node).and_then(|id| {
+                self.shared.world.borrow_mut().start(id).map_err(|error| SurfaceError(error.to_string()))
+            }),
+        )
+    }
+
+    fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        at_once(self.shared.live(node).map(|id| self.shared.world.borrow_mut().pause(id)))
+    }
+
+    fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        at_once(self.shared.live(node).map(|id| self.shared.world.borrow_mut().resume(id)))
+    }
+
+    fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState> {
+        at_once(self.shared.id(node).map(|id| {
+            let world = self.shared.world.borrow();
+            match (world.is_up(id), world.is_paused(id)) {
+                (false, _) => ProcessState::Dead,
+                (true, true) => ProcessState::Stopped,
+                (true, false) => ProcessState::Running,
+            }
+        }))
+    }
+
+    fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()> {
+        at_once(self.shared.id(node).map(|id| {
+            let offset_ns = setting.offset_ms.saturating_mul(NS_PER_MS as i64);
+            self.shared.world.borrow_mut().set_clock(id, offset_ns, setting.drift_ppm);
+        }))
+    }
+
+    fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
+        at_once(self.shared.id(node).and_then(|id| {
+            let world = self.shared.world.borrow();
+            match world.is_up(id) && !world.is_paused(id) {
+                true => Ok(world.clock_offset_ns(id) / NS_PER_MS as i64),
+                false => Err(SurfaceError(format!("{node} does not answer"))),
+            }
+        }))
+    }
+}

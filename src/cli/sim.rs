@@ -1,0 +1,143 @@
+//! `dissensus sim`: one seed in virtual time, or a campaign over many.
+
+use std::io::IsTerminal;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use checker::verdict::Outcome;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::arguments::SimArgs;
+use super::out::say;
+use super::run::{list_bugs, print_finished, settings};
+use crate::exit::{Exit, Problem};
+use crate::run::settings::{ArenaKind, RunSettings};
+use crate::run::simulate::{judge_seed, simulate};
+
+/// Simulates, and prints what came of it.
+pub fn sim(args: &SimArgs) -> Result<Exit, Problem> {
+    if args.run.system.bug.as_deref() == Some("list") {
+        list_bugs();
+        return Ok(Exit::Valid);
+    }
+    let settings = RunSettings { arena: ArenaKind::Sim, ..settings(&args.run)? };
+    settings.check()?;
+    match &args.seeds {
+        Some(seeds) => Campaign::new(settings, seeds.0.clone(), args).run(&args.run.store),
+        None => one(&settings, args),
+    }
+}
+
+fn one(settings: &RunSettings, args: &SimArgs) -> Result<Exit, Problem> {
+    let begun = Instant::now();
+    let (finished, trace) = simulate(settings, &args.run.store, true)?;
+    let took = begun.elapsed();
+    print_finished(&finished, &args.run)?;
+    if !args.run.json {
+        say!("trace {:016x}: {} events", trace.hash, trace.events);
+        say!("{}", speed(trace.simulated, took));
+    }
+    Ok(finished.verdict.outcome.into())
+}
+
+fn speed(simulated: Duration, took: Duration) -> String {
+    let ratio = simulated.as_secs_f64() / took.as_secs_f64().max(1e-9);
+    format!(
+        "{:.1} s simulated in {:.2} s, {ratio:.0} times as fast as real time",
+        simulated.as_secs_f64(),
+        took.as_secs_f64()
+    )
+}
+
+/// Many seeds, over several threads; every seed is a run by itself.
+struct Campaign {
+    settings: RunSettings,
+    seeds: Range<u64>,
+    jobs: usize,
+    keep_going: bool,
+    next: AtomicU64,
+    stop: AtomicBool,
+    simulated_ms: AtomicU64,
+    outcomes: Mutex<Vec<(u64, Outcome)>>,
+    bar: ProgressBar,
+}
+
+impl Campaign {
+    fn new(settings: RunSettings, seeds: Range<u64>, args: &SimArgs) -> Self {
+        let bar = match std::io::stderr().is_terminal() && !args.run.json {
+            true => ProgressBar::new(seeds.end - seeds.start),
+            false => ProgressBar::hidden(),
+        };
+        let style = ProgressStyle::with_template("{elapsed:>5} [{bar:24}] {pos} of {len} seeds, {eta} left");
+        bar.set_style(style.expect("the template is constant").progress_chars("━╸ "));
+        Self {
+            settings,
+            jobs: args.jobs.max(1),
+            keep_going: args.keep_going,
+            next: AtomicU64::new(seeds.start),
+            seeds,
+            stop: AtomicBool::new(false),
+            simulated_ms: AtomicU64::new(0),
+            outcomes: Mutex::default(),
+            bar,
+        }
+    }
+
+    /// Runs until the first seed that is not valid, or to the end of the range if it shall keep going.
+    fn run(&self, store: &Path) -> Result<Exit, Problem> {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.jobs).map(|_| scope.spawn(|| self.work())).collect();
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })?;
+        self.bar.finish_and_clear();
+        let mut outcomes = std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        outcomes.sort_unstable();
+        self.report(&outcomes, begun.elapsed(), store)
+    }
+
+    fn work(&self) -> Result<(), Problem> {
+        while !self.stop.load(Ordering::Relaxed) {
+            let seed = self.next.fetch_add(1, Ordering::Relaxed);
+            if seed >= self.seeds.end {
+                break;
+            }
+            let settings = RunSettings { seed, ..self.settings.clone() };
+            let judged = judge_seed(&settings);
+            if judged.is_err() {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            let (outcome, trace) = judged?;
+            self.simulated_ms.fetch_add(trace.simulated.as_millis() as u64, Ordering::Relaxed);
+            self.outcomes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((seed, outcome));
+            self.bar.inc(1);
+            if outcome != Outcome::Valid && !self.keep_going {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// The failing seeds are simulated once more, now with a run directory each.
+    fn report(&self, outcomes: &[(u64, Outcome)], took: Duration, store: &Path) -> Result<Exit, Problem> {
+        let failing: Vec<&(u64, Outcome)> = outcomes.iter().filter(|(_, outcome)| *outcome != Outcome::Valid).collect();
+        let mut worst = Outcome::Valid;
+        for (seed, outcome) in &failing {
+            worst = worst.merge(*outcome);
+            let settings = RunSettings { seed: *seed, ..self.settings.clone() };
+            let (finished, _) = simulate(&settings, store, true)?;
+            say!("seed {seed} is {outcome}: {}", finished.verdict.reasons.first().map_or("", String::as_str));
+            say!("  report  {}", finished.dir.file("report.html").display());
+            say!("  repeat  {}", finished.record.command);
+        }
+        say!("{} seeds, {} of them valid", outcomes.len(), outcomes.len() - failing.len());
+        let simulated = Duration::from_millis(self.simulated_ms.load(Ordering::Relaxed));
+        say!("{} ({} jobs)", speed(simulated, took), self.jobs);
+        Ok(worst.into())
+    }
+}

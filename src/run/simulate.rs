@@ -1,0 +1,85 @@
+//! A run in simulation: one seed with its run directory, or many of which only the failing ones leave any.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use checker::history::{MemoryRecorder, Recorder};
+use checker::verdict::Outcome;
+use nemesis::{EvidenceRecord, Plan};
+use workloads::clock::Clock;
+
+use super::progress::Display;
+use super::settings::{Checked, RunSettings};
+use super::stage::Stage;
+use super::{Books, Finished, judge, plan};
+use crate::arena::sim::SimArena;
+use crate::exit::Problem;
+use crate::systems::System;
+
+/// What a simulated run was, beside its history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Equal for two runs iff they were the same.
+    pub hash: u64,
+    /// Events of the simulated world.
+    pub events: u64,
+    /// Virtual time from the first event to the last.
+    pub simulated: Duration,
+}
+
+/// Simulates one seed, and leaves its run directory.
+///
+/// # Errors
+/// When the arguments cannot work, or the bench fails.
+pub fn simulate(settings: &RunSettings, store: &Path, quiet: bool) -> Result<(Finished, Trace), Problem> {
+    let begun = Instant::now();
+    let checked = settings.check()?;
+    let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
+    let books = Books::open(settings, &checked.system, &plan, store)?;
+    let claims = checked.system.claims();
+    let display = Display::new(settings, quiet);
+    let staged = stage(settings, checked, plan, &books.history, &|records| books.evidence(records), Some(&display));
+    display.finish();
+    let (doubts, trace) = staged?;
+    let finished = books.close(&claims, Duration::ZERO, begun, &doubts)?;
+    Ok((finished, trace))
+}
+
+/// Simulates one seed in memory, and judges it.
+///
+/// # Errors
+/// When the arguments cannot work, or the bench fails.
+pub fn judge_seed(settings: &RunSettings) -> Result<(Outcome, Trace), Problem> {
+    let checked = settings.check()?;
+    let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
+    let claims = checked.system.claims();
+    let recorder = MemoryRecorder::new();
+    let (doubts, trace) = stage(settings, checked, plan, &recorder, &|_| {}, None)?;
+    let verdict = judge::verdict(&recorder.history(), &claims, &settings.require, &doubts);
+    Ok((verdict.outcome, trace))
+}
+
+fn stage(
+    settings: &RunSettings,
+    checked: Checked,
+    plan: Plan,
+    recorder: &dyn Recorder,
+    evidence: &dyn Fn(&[EvidenceRecord]),
+    display: Option<&Display>,
+) -> Result<(Vec<String>, Trace), Problem> {
+    let arena = SimArena::new(checked.system.world()).map_err(Problem::arguments)?;
+    let client = checked.system.simulated_client(arena.clone());
+    let stage = Stage {
+        settings: settings.interpreter(),
+        clock: &arena,
+        recorder,
+        surface: &arena,
+        store: &*client,
+        display,
+        evidence,
+        stop: &|| false,
+    };
+    let doubts = arena.block_on(stage.run(checked.workloads, plan))?;
+    let trace = Trace { hash: arena.trace_hash(), events: arena.events(), simulated: arena.now() };
+    Ok((doubts, trace))
+}

@@ -1,0 +1,134 @@
+//! The part of a run during which the cluster is up, the same in either arena.
+//!
+//! ```text
+//!   clients ∥ nemesis ∥ display ─► heal ─► rest ─► final reads
+//! ```
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use checker::history::{Event, EventType, Process, Recorder};
+use nemesis::{EvidenceRecord, Nemesis, NemesisEvent, Performed, Plan, Surface};
+use workloads::clock::Clock;
+use workloads::store::Store;
+use workloads::{Interpreter, Workload};
+
+use super::progress::Display;
+use crate::exit::Problem;
+
+/// How often it is looked whether the load is over.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// An arena with a cluster in it, and whoever watches.
+pub(super) struct Stage<'a> {
+    /// How the clients are driven.
+    pub settings: workloads::Settings,
+    /// The arena's time.
+    pub clock: &'a dyn Clock,
+    /// Where every event goes.
+    pub recorder: &'a dyn Recorder,
+    /// What the nemesis hurts the cluster through.
+    pub surface: &'a dyn Surface,
+    /// What the clients talk to.
+    pub store: &'a dyn Store,
+    /// Shown to a person, if there is one.
+    pub display: Option<&'a Display>,
+    /// Called with the evidence so far whenever there is more.
+    pub evidence: &'a dyn Fn(&[EvidenceRecord]),
+    /// Whether the load shall end before its time.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+impl Stage<'_> {
+    /// Runs the load and the plan, heals, waits for rest, and reads everything once more.
+    ///
+    /// # Errors
+    /// When the settings of the load cannot work.
+    ///
+    /// Returns the doubts that the history does not tell of: what could not be healed, nodes that ended by themselves.
+    pub async fn run(&self, workloads: Vec<Box<dyn Workload>>, plan: Plan) -> Result<Vec<String>, Problem> {
+        let interpreter = Interpreter::new(self.store, self.clock, self.recorder, workloads, self.settings.clone())
+            .map_err(Problem::arguments)?;
+        let mut nemesis = Nemesis::new(plan, || self.clock.now().as_millis() as u64);
+        self.record(&nemesis.plan().event(&self.surface.nodes()));
+        let over = Cell::new(false);
+        let load = async {
+            interpreter.run(self.stop).await;
+            over.set(true);
+        };
+        let ended = || over.get() || (self.stop)();
+        let watch = async {
+            if let Some(display) = self.display {
+                display.follow(self.clock, &interpreter.progress(), &over).await;
+            }
+        };
+        futures::join!(load, self.carry_out(&mut nemesis, &ended), watch);
+        let doubts = self.heal(&mut nemesis).await;
+        self.say("waiting for the replicas to agree");
+        interpreter.rest().await;
+        self.say("final reads");
+        interpreter.final_reads().await;
+        Ok(doubts)
+    }
+
+    /// Takes every step of the plan at its time, until the plan or the load is over.
+    async fn carry_out(&self, nemesis: &mut Nemesis<'_>, over: &dyn Fn() -> bool) {
+        for (at_ms, action) in nemesis.plan().schedule() {
+            if !self.wait_until(Duration::from_millis(at_ms), over).await {
+                return;
+            }
+            let performed = nemesis.perform(action, self.surface).await;
+            self.note(&performed);
+            if performed.record.is_some() {
+                (self.evidence)(nemesis.records());
+            }
+            if let Some(display) = self.display {
+                display.nemesis(nemesis);
+            }
+        }
+    }
+
+    async fn wait_until(&self, deadline: Duration, over: &dyn Fn() -> bool) -> bool {
+        while self.clock.now() < deadline {
+            if over() {
+                return false;
+            }
+            self.clock.sleep_until(deadline.min(self.clock.now() + LOOK_INTERVAL)).await;
+        }
+        !over()
+    }
+
+    async fn heal(&self, nemesis: &mut Nemesis<'_>) -> Vec<String> {
+        self.say("healing");
+        let report = nemesis.heal_all(self.surface).await;
+        for performed in &report.performed {
+            self.note(performed);
+        }
+        (self.evidence)(nemesis.records());
+        self.record(&NemesisEvent::heal());
+        let died = report.found_dead.iter().map(|node| format!("{node} ended by itself: see nodes/{node}/stderr.log"));
+        died.chain(report.problems.iter().map(|problem| format!("healing: {problem}"))).collect()
+    }
+
+    /// Writes a step of the nemesis to the history.
+    fn note(&self, performed: &Performed) {
+        if let Some(event) = &performed.event {
+            self.record(event);
+            if let Some(display) = self.display {
+                display.event(event);
+            }
+        }
+    }
+
+    fn say(&self, what: &str) {
+        if let Some(display) = self.display {
+            display.say(what);
+        }
+    }
+
+    fn record(&self, event: &NemesisEvent) {
+        let time_ns = self.clock.now().as_nanos() as u64;
+        let value = event.value.clone();
+        self.recorder.record(Event::new(time_ns, Process::Nemesis, EventType::Info, event.f.clone(), value));
+    }
+}
