@@ -1,0 +1,42 @@
+//! The simulation arena under test: the same three nodes in virtual time.
+
+use dissensus::arena::sim::SimArena;
+use dissensus::systems::dynamo::Dynamo;
+use nemesis::surface::Surface;
+use workloads::clock::Clock;
+use workloads::store::Store;
+
+use crate::body::{ArenaUnderTest, Shape};
+use crate::process::dynamo;
+
+struct Simulation {
+    system: Dynamo,
+    arena: SimArena,
+    shape: Shape,
+}
+
+impl ArenaUnderTest for Simulation {
+    fn surface(&self) -> &dyn Surface {
+        &self.arena
+    }
+
+    fn store(&self) -> Box<dyn Store> {
+        self.system.simulated_client(self.arena.clone())
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.arena
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+}
+
+/// Runs a chapter in a world of its own.
+pub fn in_simulation(shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)) {
+    let system = dynamo(shape);
+    let arena = SimArena::new(system.world()).expect("the nodes start");
+    let under_test = Simulation { system, arena: arena.clone(), shape };
+    arena.block_on(chapter(&under_test));
+}

@@ -1,0 +1,238 @@
+//! The habits of this repository, kept by a test that only reads: what every file looks like, how long functions get,
+//! which crate may know which other, and that the commands which people are told of are the right ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINE_CHARACTERS_MAX: usize = 140;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Neither part of the repository nor written by people.
+const LEFT_OUT: [&str; 3] = ["target", ".git", "store"];
+
+/// Crates of the workspace with the other ones that each may know, tests included.
+const ARROWS: [(&str, &[&str]); 6] = [
+    ("checker", &[]),
+    ("nemesis", &[]),
+    ("cluster/core", &[]),
+    ("workloads", &["checker"]),
+    ("reports", &["checker"]),
+    ("cluster/node", &["cluster/core"]),
+];
+
+#[test]
+fn every_source_file_opens_with_what_it_is_about() {
+    let silent = sources().filter(|(_, text)| !text.starts_with("//! "));
+    none("without a module doc at the top", silent.map(|(path, _)| path));
+}
+
+#[test]
+fn lines_fit_on_a_screen() {
+    let long = sources().flat_map(|(path, text)| {
+        let numbered = text.lines().zip(1..).map(|(line, number)| (number, line.chars().count()));
+        let long = numbered.filter(|(_, characters)| *characters > LINE_CHARACTERS_MAX);
+        long.map(|(number, characters)| format!("{path}:{number} ({characters})")).collect::<Vec<_>>()
+    });
+    none(&format!("longer than {LINE_CHARACTERS_MAX} characters"), long);
+}
+
+#[test]
+fn functions_fit_on_a_screen() {
+    let long = sources().flat_map(|(path, text)| {
+        let long = functions(&text).into_iter().filter(|function| function.lines > FUNCTION_LINES_MAX);
+        long.map(|function| format!("{path}:{} ({} lines) {}", function.at, function.lines, function.signature))
+            .collect::<Vec<_>>()
+    });
+    none(&format!("longer than {FUNCTION_LINES_MAX} lines"), long);
+}
+
+#[test]
+fn nothing_is_unfinished_and_nothing_speaks_of_a_machine() {
+    let forbidden = [
+        concat!("/wo", "rk/"),
+        concat!("/ro", "ot/"),
+        concat!("/ho", "me/"),
+        concat!("to", "do!"),
+        concat!("unimple", "mented!"),
+        concat!("db", "g!"),
+    ];
+    let found = files().flat_map(|(path, text)| {
+        let lines = text.lines().zip(1..);
+        let bad = lines.filter(|(line, _)| forbidden.iter().any(|word| line.contains(word)));
+        bad.map(|(line, number)| format!("{path}:{number}: {}", line.trim())).collect::<Vec<_>>()
+    });
+    none("that is unfinished or names a place on one machine", found);
+}
+
+#[test]
+fn crates_know_only_those_they_may() {
+    let root = manifest("");
+    let members: BTreeSet<&str> = strings(&root["workspace"]["members"]).collect();
+    let judged: BTreeSet<&str> = ARROWS.iter().map(|(folder, _)| *folder).collect();
+    assert_eq!(members, judged, "a crate has joined or left: say here what it may know");
+    for (folder, allowed) in ARROWS {
+        let known = workspace_dependencies(folder, &root);
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        let excess: Vec<_> = known.iter().filter(|known| !allowed.contains(known.as_str())).collect();
+        assert!(excess.is_empty(), "{folder} must not know {excess:?}");
+    }
+}
+
+#[test]
+fn every_crate_keeps_the_workspaces_lints() {
+    for (folder, _) in ARROWS.into_iter().chain([("", &[][..])]) {
+        let lints = &manifest(folder)["lints"]["workspace"];
+        assert_eq!(lints.as_bool(), Some(true), "{folder} has lints of its own");
+    }
+}
+
+#[test]
+fn the_readme_names_the_commands() {
+    let readme = fs::read_to_string(repository().join("README.md")).expect("there is a README.md");
+    for command in ["cargo run --release -- run", "cargo test --workspace"] {
+        assert!(readme.contains(command), "the README does not tell of `{command}`");
+    }
+}
+
+/// The counting of functions counts.
+#[test]
+fn functions_are_found_and_measured() {
+    let text = "\
+trait Short {
+    fn declared(&self);
+    fn spread(
+        &self,
+    ) -> u8;
+    pub(crate) async fn one() {}
+}
+impl X {
+    pub const fn two<'a>(
+        self,
+    ) -> u8 {
+        match self {
+            _ => 1,
+        }
+    }
+}
+fn last() {
+    // fn in_a_comment() {
+}
+";
+    let measured: Vec<(usize, usize)> = functions(text).iter().map(|function| (function.at, function.lines)).collect();
+    assert_eq!(measured, [(6, 1), (9, 7), (17, 3)]);
+}
+
+struct Function {
+    /// Line of its `fn`, from 1.
+    at: usize,
+    lines: usize,
+    signature: String,
+}
+
+/// Functions with a body. Formatted code needs no parser: what opens at an indentation ends at the next brace of the
+/// same.
+fn functions(text: &str) -> Vec<Function> {
+    let lines: Vec<&str> = text.lines().collect();
+    let measure = |start: usize| {
+        let indentation = indentation(lines[start]);
+        let closes = |line: &str| line.starts_with('}') || line.ends_with(';');
+        let at_its_level = |line: &&str| self::indentation(line) == indentation && !line.trim().is_empty();
+        let end = match lines[start].trim_end().ends_with(['}', ';']) {
+            true => start,
+            false => (start + 1..lines.len()).find(|at| at_its_level(&lines[*at]) && closes(lines[*at].trim()))?,
+        };
+        let declared_only = lines[end].trim_end().ends_with(';');
+        (!declared_only).then(|| Function {
+            at: start + 1,
+            lines: end - start + 1,
+            signature: lines[start].trim().to_owned(),
+        })
+    };
+    (0..lines.len()).filter(|at| is_function(lines[*at])).filter_map(measure).collect()
+}
+
+/// Whether the line begins a function: `fn` after nothing but qualifiers.
+fn is_function(line: &str) -> bool {
+    let mut words = line
+        .split_whitespace()
+        .skip_while(|word| word.starts_with("pub") || ["const", "async", "unsafe", "extern", "\"C\""].contains(word));
+    words.next() == Some("fn") && words.next().is_some()
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Folders of the workspace's crates that a crate depends on, for whatever purpose.
+fn workspace_dependencies(folder: &str, root: &toml::Table) -> BTreeSet<String> {
+    let folders: BTreeMap<&str, &str> = root["workspace"]["dependencies"]
+        .as_table()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, dependency)| Some((name.as_str(), dependency.get("path")?.as_str()?)))
+        .collect();
+    assert_eq!(folders.len(), ARROWS.len(), "every crate is reached by its name in the workspace");
+    let manifest = manifest(folder);
+    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let named = kinds.into_iter().filter_map(|kind| manifest.get(kind)?.as_table());
+    let known = named.flatten().filter_map(|(name, dependency)| {
+        assert!(dependency.get("path").is_none(), "{folder} reaches {name} by a path of its own");
+        folders.get(name.as_str()).map(|folder| (*folder).to_owned())
+    });
+    assert!(manifest.get("target").is_none(), "{folder} has dependencies for some targets: judge them here, too");
+    known.collect()
+}
+
+fn strings(array: &toml::Value) -> impl Iterator<Item = &str> {
+    array.as_array().into_iter().flatten().filter_map(toml::Value::as_str)
+}
+
+fn manifest(folder: &str) -> toml::Table {
+    let path = repository().join(folder).join("Cargo.toml");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Panics if there is any, with all of them.
+#[track_caller]
+fn none(what: &str, found: impl Iterator<Item = String>) {
+    let found: Vec<String> = found.collect();
+    assert!(found.is_empty(), "{} {what}:\n{}", found.len(), found.join("\n"));
+}
+
+fn sources() -> impl Iterator<Item = (String, String)> {
+    let sources: Vec<_> = files().filter(|(path, _)| path.ends_with(".rs")).collect();
+    assert!(sources.len() > 100, "the whole workspace is read");
+    sources.into_iter()
+}
+
+/// Every text file of the repository: its path in it, and its content.
+fn files() -> impl Iterator<Item = (String, String)> {
+    let mut paths = Vec::new();
+    walk(repository(), &mut paths);
+    paths.into_iter().filter_map(|path| {
+        let text = String::from_utf8(fs::read(&path).ok()?).ok()?;
+        let path = path.strip_prefix(repository()).ok()?.display().to_string();
+        Some((path, text))
+    })
+}
+
+fn walk(dir: &Path, paths: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    let mut entries: Vec<_> = entries.flatten().collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type().expect("the type of a directory's entry");
+        let left_out = LEFT_OUT.iter().any(|name| entry.file_name() == *name) && dir == repository();
+        match kind {
+            kind if kind.is_dir() && !left_out => walk(&entry.path(), paths),
+            kind if kind.is_file() && !left_out => paths.push(entry.path()),
+            _ => {}
+        }
+    }
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
