@@ -152,17 +152,37 @@ fn a_strict_quorum_never_counts_a_fallback() {
     let mut world = world(config, Default::default(), 1);
     world.crash(B);
     world.crash(C);
-    for _ in 0..3 {
-        let reply = call(&mut world, A, put(&key, b"v", None));
-        assert!(matches!(reply, Reply::Failed(Failure::Unknown(_))), "A has it: {reply:?}");
-        let reply = call(&mut world, A, get(&key));
-        assert!(matches!(reply, Reply::Failed(Failure::Unavailable(_))), "{reply:?}");
-    }
-    assert_eq!(local(&mut world, A, &key).len(), 3);
+    let reply = call(&mut world, A, put(&key, b"v", None));
+    assert!(matches!(reply, Reply::Failed(Failure::Unknown(_))), "A has it: {reply:?}");
+    let reply = call(&mut world, A, get(&key));
+    assert!(matches!(reply, Reply::Failed(Failure::Unavailable(_))), "{reply:?}");
+    assert_eq!(local(&mut world, A, &key).len(), 1);
     assert_eq!((hints(&world, D), hints(&world, E)), (0, 0));
     world.start(C).expect("it restarts");
     world.run_until(world.now_ns() + SECOND);
     assert_eq!(call(&mut world, A, put(&key, b"v", None)), Reply::Stored);
+}
+
+/// What is known to be in vain is refused at once and before anything is written, so that a client need not wonder.
+#[test]
+fn once_too_few_replicas_are_left_requests_are_refused_at_once_and_nothing_is_written() {
+    for config in [strict(3, (3, 2, 2)), sloppy(3, (3, 2, 2))] {
+        let mut world = world(config, Default::default(), 1);
+        world.crash(B);
+        world.crash(C);
+        call(&mut world, A, get(b"k"));
+        world.run_until(world.now_ns() + SECOND);
+        let asked_ns = world.now_ns();
+        for request in [put(b"k", b"v", None), get(b"k")] {
+            let reply = call(&mut world, A, request);
+            assert!(matches!(reply, Reply::Failed(Failure::Unavailable(_))), "{reply:?}");
+        }
+        assert!(world.now_ns() - asked_ns < 10 * MS, "nobody was waited for");
+        assert_eq!(local(&mut world, A, b"k"), []);
+        world.start(B).expect("it restarts");
+        world.run_until(world.now_ns() + SECOND);
+        assert_eq!(call(&mut world, A, put(b"k", b"v", None)), Reply::Stored);
+    }
 }
 
 #[test]

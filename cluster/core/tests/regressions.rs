@@ -418,3 +418,15 @@ fn regression_a_replica_and_its_stand_in_counted_as_two() {
     assert_eq!(node.reply(id), Some(&Reply::Stored));
     assert_eq!(node.node.status().requests, 0);
 }
+
+/// A row without a version was kept, counted as a key, and spread by anti-entropy.
+#[test]
+fn regression_a_state_of_nothing_became_a_row() {
+    let config = sloppy(2, (2, 1, 1));
+    let mut node = Lone::start(at(A, &config));
+    node.sync();
+    let rows = node.rows();
+    node.message(B, Message::Store { tag: Tag(1), key: b"k".to_vec(), state: Default::default(), hint_for: None });
+    node.sync();
+    assert_eq!((node.node.status().keys, node.rows()), (0, rows));
+}

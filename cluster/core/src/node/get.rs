@@ -37,6 +37,11 @@ impl Node {
     fn coordinate_get(&mut self, request: RequestId, key: Vec<u8>, r: usize, n: u8) {
         self.counters.gets += 1;
         let targets = self.choose_targets(&key, n);
+        if !self.may_reach(&targets, r) {
+            self.counters.get_quorum_failures += 1;
+            let why = format!("too few replicas for r = {r} can be reached");
+            return self.fail(Origin::Client(request), Failure::Unavailable(why));
+        }
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
         let get = GetOp {

@@ -77,6 +77,11 @@ impl Node {
 
     pub(super) fn coordinate_put(&mut self, origin: Origin, put: ForwardedPut, targets: Vec<Target>) {
         self.counters.puts += 1;
+        if !self.may_reach(&targets, usize::from(put.w)) {
+            self.counters.put_quorum_failures += 1;
+            let why = format!("too few replicas for w = {} can be reached; nothing was written", put.w);
+            return self.fail(origin, Failure::Unavailable(why));
+        }
         let own = targets.iter().find(|target| target.node == self.config.id);
         let place = own.and_then(|target| target.hint_for).map_or(Place::Data, Place::Hint);
         match self.new_row(&place, &put) {

@@ -114,7 +114,7 @@ impl Node {
 
     fn suspect(&mut self, peer: NodeId) {
         self.lives.forget(peer);
-        if self.peers.suspect(peer) {
+        if self.peers.suspect(peer, self.now.monotonic_ns) {
             self.counters.suspicions += 1;
         }
     }

@@ -63,7 +63,8 @@ impl Node {
         let old = self.image.get(place, key);
         let mut row = old.cloned().unwrap_or_default();
         row.state.join(state, self.config.versions);
-        if old.is_some_and(|old| old.state == row.state) {
+        // Nothing known is no row: it would differ from a replica that has none.
+        if old.map_or(row.state.is_empty(), |old| old.state == row.state) {
             return false;
         }
         self.write_row(place, key, row);

@@ -8,6 +8,9 @@ use super::Node;
 use crate::api::NodeId;
 use crate::config::Quorum;
 
+/// A suspected peer that has let so many probes pass is lost.
+const PROBES_UNANSWERED: u64 = 2;
+
 /// One node that a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
@@ -67,6 +70,18 @@ impl Node {
         let replaced = targets.pop()?;
         targets.push(self.stand_in(key, self.config.id, replaced.owner));
         Some(targets)
+    }
+
+    /// Whether as many of the targets as the quorum needs may answer: those that are not lost.
+    pub(super) fn may_reach(&self, targets: &[Target], quorum: usize) -> bool {
+        targets.iter().filter(|target| !self.is_lost(target.node)).count() >= quorum
+    }
+
+    /// Silent for several probes: more than a message that was lost, or a link that is slow.
+    fn is_lost(&self, node: NodeId) -> bool {
+        let patience_ns = PROBES_UNANSWERED * self.config.timing.probe_interval.as_nanos() as u64;
+        let moment_ns = self.now.monotonic_ns.checked_sub(patience_ns);
+        moment_ns.is_some_and(|moment_ns| self.peers.is_suspected_since(node, moment_ns))
     }
 
     /// Who comes in for a target that does not answer (sloppy): the first healthy node of the preference list not
