@@ -36,8 +36,8 @@ impl Schedule {
     pub fn for_run(time_limit_ms: u64) -> Self {
         let quiet_ms = (time_limit_ms / 10).min(2000);
         let window_ms = time_limit_ms - 2 * quiet_ms;
-        let duration_ms = (window_ms / 13).clamp(500, 2500);
-        let interval_ms = duration_ms;
+        let duration_ms = (window_ms / 15).clamp(500, 2500);
+        let interval_ms = duration_ms * 5 / 4;
         Self { start_ms: quiet_ms, end_ms: time_limit_ms - quiet_ms, interval_ms, duration_ms }
     }
 }
@@ -220,7 +220,8 @@ impl Generator<'_> {
             (Kind::Pause, Refinement::Target(target)) => Fault::Pause { nodes: target.resolve(nodes, draw).ok()? },
             (Kind::Slow, Refinement::Target(target)) => {
                 let links = links_touching(&target.resolve(nodes, draw).ok()?, nodes);
-                let delay_ms = draw.between(20, 400);
+                // Most slow links are a little slow; some are slower than the replicas' patience.
+                let delay_ms = draw.log_uniform(20, 400);
                 Fault::SlowLink { links, delay_ms, jitter_ms: 2 * draw.between(0, delay_ms / 4) }
             }
             (Kind::Clock, Refinement::Clock(change)) => {
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_run_has_all_five_kinds_in_about_nine_faults() {
+    fn a_default_run_has_all_five_kinds_in_about_ten_faults() {
         let (mut total, mut overlaps) = (0, 0);
         for seed in 0..300 {
             let plan = generate(seed, &nodes(5), &NemesisSpec::all(), Schedule::for_run(30_000)).expect("a plan");
@@ -320,13 +321,13 @@ mod tests {
             total += plan.faults.len();
             overlaps += plan.faults.windows(2).filter(|pair| pair[0].overlaps(&pair[1])).count();
         }
-        assert!((8 * 300..10 * 300).contains(&total), "{total} faults in 300 runs");
+        assert!((8 * 300..11 * 300).contains(&total), "{total} faults in 300 runs");
         assert!(overlaps * 5 > total, "{overlaps} overlaps of {total} faults");
     }
 
     #[test]
     fn the_default_schedule_of_a_run() {
-        let wanted = Schedule { start_ms: 2000, end_ms: 28_000, interval_ms: 2000, duration_ms: 2000 };
+        let wanted = Schedule { start_ms: 2000, end_ms: 28_000, interval_ms: 2166, duration_ms: 1733 };
         assert_eq!(Schedule::for_run(30_000), wanted);
         for (seed, time_limit_ms) in (0..100).flat_map(|seed| [(seed, 5_000), (seed, 10_000)]) {
             let plan =
@@ -347,7 +348,7 @@ mod tests {
     }
     const PINNED: [&str; 5] = [
         "1000 +1508 clock-bump n3 +140 ms",
-        "3022 +2017 slow-link n1 ⇄ others, 434 ms ± 41 ms",
+        "3022 +2017 slow-link n1 ⇄ others, 92 ms ± 8 ms",
         "4464 +895 kill n2",
         "5688 +1373 pause n3",
         "6540 +899 partition {n1} | {n2 n3}",

@@ -39,6 +39,9 @@ use crate::store::Store;
 use crate::workload::{Attempt, Completion, Invocation, Outcome, Workload};
 use schedule::Schedule;
 
+/// After an outage the clients catch up with this much of the schedule; what is older is left out.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
 /// How a run is driven.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -198,7 +201,9 @@ impl<'a> Interpreter<'a> {
     /// The main phase: invokes operations until the time limit, or until `stop` says so, and waits for those under way.
     pub async fn run(&self, stop: &dyn Fn() -> bool) {
         let begin = self.clock.now();
-        let schedule = Schedule::new(self.settings.rate, begin, self.settings.concurrency, self.rng(SCHEDULE_STREAM));
+        // One slot for each client at least, or a slow schedule would leave out what a busy client was late for.
+        let backlog = self.settings.concurrency.max((self.settings.rate * CATCH_UP.as_secs_f64()) as u64);
+        let schedule = Schedule::new(self.settings.rate, begin, backlog, self.rng(SCHEDULE_STREAM));
         let run = Run { deadline: begin.saturating_add(self.settings.time_limit), schedule: schedule.into(), stop };
         let first = self.take_processes(self.settings.concurrency);
         let workers = (0..self.settings.concurrency).map(|worker| self.work(worker, first + worker, &run));

@@ -134,3 +134,21 @@ fn versions_made_in_different_lives_have_different_names() {
     }
     assert_eq!(made.len(), 5);
 }
+
+/// On an empty disk nothing tells a node what it has made before: it must be somebody else, or a new write passes for an old one.
+#[test]
+fn a_node_that_has_lost_its_disk_makes_no_dot_again() {
+    for seed in 0..20 {
+        let mut world = world(without_anti_entropy(sloppy(2, (2, 1, 1))), Default::default(), seed);
+        assert_eq!(call(&mut world, A, put(b"k", b"old", None)), Reply::Stored);
+        world.run_until(world.now_ns() + SECOND);
+        world.crash(A);
+        world.wipe(A);
+        world.start(A).expect("it starts empty");
+        assert_eq!(call(&mut world, A, put(b"k", b"new", None)), Reply::Stored);
+        world.run_until(world.now_ns() + SECOND);
+        let mut found: Vec<_> = local(&mut world, B, b"k").into_iter().filter_map(|version| version.value).collect();
+        found.sort();
+        assert_eq!(found, [b"new", b"old"], "seed {seed}");
+    }
+}

@@ -1,8 +1,8 @@
 //! When operations are due: a sequence of moments that does not wait for the answers.
 //!
 //! The gaps between them are drawn evenly from 0 to twice the mean (Jepsen's `stagger`), so the mean rate is kept
-//! while operations meet at all distances. Clients that are late catch up, but by no more than a bounded backlog:
-//! after a long fault there is no burst.
+//! while operations meet at all distances. Clients that are late catch up, but by no more than a bounded backlog, so
+//! that a long fault ends in a short burst.
 
 use std::time::Duration;
 

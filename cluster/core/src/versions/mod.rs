@@ -12,7 +12,8 @@
 //! 1. what travels between nodes is always the whole state of a key, never a single version;
 //! 2. an [`Actor`] is bound to one row of one node's disk for as long as that row exists. A node that has lost or
 //!    handed over its row starts a new epoch, that is a new actor, instead of going on counting where it cannot
-//!    remember (riak_kv#679, #1643).
+//!    remember (riak_kv#679, #1643). So it does when the row remembers less of its own actor than its versions or a
+//!    writer's context show: the disk has been put back to an earlier state.
 //!
 //! **Last write wins** keeps the one version with the greatest (timestamp, dot).
 
