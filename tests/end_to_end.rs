@@ -133,6 +133,8 @@ fn every_file_is_there(dir: &Path, verdict: &Verdict) {
 fn check_agrees(dir: &Path, verdict: &Verdict) {
     let ended = check(dir, claimed(verdict));
     assert_eq!(&verdict_of(&ended), verdict);
+    let ended = check(dir, BTreeSet::new());
+    assert_eq!(&verdict_of(&ended), verdict, "in a run directory the claims are those of its configuration");
 }
 
 fn report_is_rebuilt(scratch: &Scratch, verdict: &Verdict) {

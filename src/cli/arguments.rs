@@ -147,7 +147,8 @@ pub struct CheckArgs {
     /// What operations mean that name no workload: set, register or cart
     #[arg(long)]
     pub model: Option<Model>,
-    /// Properties to hold the history to; all of them if none is given (may be repeated)
+    /// A property to hold the history to (may be repeated) [default: in a run directory what its configuration claims,
+    /// elsewhere all]
     #[arg(long, value_name = "PROPERTY")]
     pub require: Vec<Property>,
     /// One of several concurrent writes wins (last-write-wins), instead of all being kept

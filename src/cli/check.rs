@@ -8,30 +8,39 @@ use super::arguments::CheckArgs;
 use super::out::say;
 use crate::exit::{Exit, Problem};
 use crate::run::judge::{Judged, first_acknowledged_write};
-use crate::store::{StoreError, read_history};
+use crate::store::{RunDir, read_history};
+use crate::systems::System;
+use crate::systems::dynamo::Dynamo;
 
 /// Checks, and prints the verdict.
 pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
-    let history = read_history(&args.file).map_err(|error| match error {
-        StoreError::Damaged { .. } => Problem::arguments(error),
-        error => Problem::arguments(error),
-    })?;
+    let history = read_history(&args.file).map_err(Problem::arguments)?;
     if let Some(line) = history.torn {
         eprintln!("line {line} is cut off, as a killed bench leaves it: left out");
     }
-    let claims = if args.require.is_empty() { Property::ALL.to_vec() } else { args.require.clone() };
-    let options = Options {
-        claims: claims.into_iter().collect(),
-        concurrent_writes: if args.lww { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept },
-        default_model: args.model,
-        ..Options::default()
-    };
+    let options = Options { default_model: args.model, ..options(args)? };
     let verdict = checker::check(&history, &options);
     match args.json {
         true => say!("{}", serde_json::to_string_pretty(&verdict).expect("a verdict is plain data")),
         false => print_tables(args, &history, &verdict),
     }
     Ok(verdict.outcome.into())
+}
+
+/// What was asked for; else, in a run directory, what the run's configuration claims; else everything.
+fn options(args: &CheckArgs) -> Result<Options, Problem> {
+    let asked_for = Options {
+        claims: if args.require.is_empty() { Property::ALL.into() } else { args.require.iter().copied().collect() },
+        concurrent_writes: if args.lww { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept },
+        ..Options::default()
+    };
+    let run_dir = args.file.parent().filter(|dir| dir.join("run.json").exists());
+    let Some(dir) = run_dir.filter(|_| args.require.is_empty() && !args.lww) else {
+        return Ok(asked_for);
+    };
+    let record = RunDir::open(dir).and_then(|dir| dir.read_record()).map_err(Problem::arguments)?;
+    let system = Dynamo::new(record.settings.dynamo.clone(), record.settings.seed).map_err(Problem::arguments)?;
+    Ok(system.claims().options(&record.settings.require))
 }
 
 fn print_tables(args: &CheckArgs, history: &checker::history::History, verdict: &Verdict) {

@@ -10,7 +10,7 @@ use crate::run::settings::{ArenaKind, RunSettings};
 use crate::run::{Finished, run as run_to_the_end};
 use crate::store::write_whole;
 use crate::systems::dynamo::DynamoSettings;
-use crate::systems::dynamo::bugs::{Preferences, preferences};
+use crate::systems::dynamo::bugs::{self, Preferences};
 
 /// Runs, and prints what came of it.
 pub fn run(args: RunArgs) -> Result<Exit, Problem> {
@@ -88,21 +88,19 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
 /// When the bug is unknown.
 pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences), Problem> {
     let bug: Option<Bug> = args.bug.as_deref().map(str::parse).transpose().map_err(Problem::arguments)?;
-    let prefers = bug.map(preferences).unwrap_or_default();
-    let usual = DynamoSettings::default();
-    let (n, r, w) = prefers.nrw.unwrap_or((usual.n, usual.r, usual.w));
+    let usual = bugs::settings(bug);
     let settings = DynamoSettings {
         nodes: args.nodes.unwrap_or(usual.nodes),
-        n: args.n.unwrap_or(n),
-        r: args.r.unwrap_or(r),
-        w: args.w.unwrap_or(w),
-        quorum: args.quorum.map(Into::into).or(prefers.quorum).unwrap_or(usual.quorum),
-        versions: args.versions.map(Into::into).or(prefers.versions).unwrap_or(usual.versions),
+        n: args.n.unwrap_or(usual.n),
+        r: args.r.unwrap_or(usual.r),
+        w: args.w.unwrap_or(usual.w),
+        quorum: args.quorum.map_or(usual.quorum, Into::into),
+        versions: args.versions.map_or(usual.versions, Into::into),
         engine: args.engine.unwrap_or(usual.engine),
-        bug,
         port: args.port,
+        bug,
     };
-    Ok((settings, prefers))
+    Ok((settings, bug.map(bugs::preferences).unwrap_or_default()))
 }
 
 #[cfg(test)]

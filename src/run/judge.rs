@@ -3,7 +3,6 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use checker::Options;
 use checker::history::{EventType, History, Phase};
 use checker::verdict::{Property, Verdict};
 use reports::RunSummary;
@@ -48,13 +47,7 @@ pub fn judge(
 
 /// Checks the history against the claims, those of the configuration and those required beyond.
 pub fn verdict(history: &History, claims: &Claims, required: &[Property], doubts: &[String]) -> Verdict {
-    let options = Options {
-        claims: claims.properties.iter().chain(required).copied().collect(),
-        claims_of_model: claims.of_model.iter().copied().collect(),
-        concurrent_writes: claims.concurrent_writes,
-        ..Options::default()
-    };
-    with_doubts(checker::check(history, &options), doubts)
+    with_doubts(checker::check(history, &claims.options(required)), doubts)
 }
 
 /// Writes the reports on a verdict.

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use checker::ConcurrentWrites;
 use checker::model::Model;
 use checker::verdict::Property;
+use checker::{ConcurrentWrites, Options};
 use futures::future::LocalBoxFuture;
 use workloads::store::Store;
 
@@ -46,6 +46,18 @@ pub struct Claims {
     pub note: String,
     /// What becomes of concurrent writes.
     pub concurrent_writes: ConcurrentWrites,
+}
+
+impl Claims {
+    /// How a history is to be judged by these claims, and those required beyond.
+    pub fn options(&self, required: &[Property]) -> Options {
+        Options {
+            claims: self.properties.iter().chain(required).copied().collect(),
+            claims_of_model: self.of_model.iter().copied().collect(),
+            concurrent_writes: self.concurrent_writes,
+            ..Options::default()
+        }
+    }
 }
 
 /// A store that the bench can start as processes of its own executable.

@@ -3,6 +3,8 @@
 use cluster_core::bug::Bug;
 use cluster_core::config::{Quorum, Versioning};
 
+use super::DynamoSettings;
+
 /// Options that a bug prefers; none leaves the general default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Preferences {
@@ -40,5 +42,20 @@ pub fn preferences(bug: Bug) -> Preferences {
         Bug::AckBeforeDurable => {
             Preferences { workload: Some("set"), nemesis: Some("kill:all"), ..Preferences::default() }
         }
+    }
+}
+
+/// The settings of a cluster with this bug, where nobody says otherwise.
+pub fn settings(bug: Option<Bug>) -> DynamoSettings {
+    let (prefers, usual) = (bug.map(preferences).unwrap_or_default(), DynamoSettings::default());
+    let (n, r, w) = prefers.nrw.unwrap_or((usual.n, usual.r, usual.w));
+    DynamoSettings {
+        n,
+        r,
+        w,
+        quorum: prefers.quorum.unwrap_or(usual.quorum),
+        versions: prefers.versions.unwrap_or(usual.versions),
+        bug,
+        ..usual
     }
 }

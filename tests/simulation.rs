@@ -1,0 +1,71 @@
+//! Simulated runs of the whole bench: a function of their seed, valid on the right cluster, and not on one with a planted bug.
+
+use checker::verdict::{Outcome, Property};
+use cluster_core::bug::Bug;
+use dissensus::run::settings::{ArenaKind, RunSettings};
+use dissensus::run::simulate::{judge_seed, simulate};
+use dissensus::systems::dynamo::bugs;
+
+fn settings(seed: u64, time_limit_ms: u64) -> RunSettings {
+    RunSettings { arena: ArenaKind::Sim, seed, time_limit_ms, ..RunSettings::default() }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..50 {
+        let trace = |seed| judge_seed(&settings(seed, 3_000)).expect("the settings can work").1;
+        let first = trace(seed);
+        assert_eq!(first, trace(seed), "seed {seed}");
+        assert!(first.events > 1_000, "seed {seed}: {} events show little", first.events);
+        assert_ne!(first.hash, trace(seed + 50).hash, "a hash that never differs shows nothing");
+    }
+}
+
+#[test]
+fn the_same_seed_leaves_the_same_history_byte_for_byte() {
+    let scratch = tempfile::tempdir().expect("a directory for the test");
+    let history = || {
+        let (finished, _) = simulate(&settings(3, 3_000), scratch.path(), true).expect("it runs");
+        std::fs::read(finished.dir.file("history.jsonl")).expect("the history is there")
+    };
+    assert_eq!(history(), history());
+}
+
+#[test]
+fn the_right_cluster_keeps_its_claims_under_every_fault() {
+    for seed in 0..6 {
+        let (outcome, _) = judge_seed(&settings(seed, 10_000)).expect("the settings can work");
+        assert_eq!(outcome, Outcome::Valid, "dissensus sim --time-limit 10s --seed {seed}");
+    }
+}
+
+/// The property that each planted bug must break under its own default options, in one of a few seeds.
+#[test]
+fn every_planted_bug_is_found_and_named() {
+    for (bug, property) in [
+        (Bug::NoDots, Property::NoLostWrites),
+        (Bug::HintDeletedEarly, Property::NoLostWrites),
+        (Bug::FastClockWins, Property::ReadYourWrites),
+        (Bug::AckBeforeDurable, Property::Durability),
+    ] {
+        let scratch = tempfile::tempdir().expect("a directory for the test");
+        let found = (0..3).any(|seed| {
+            let (finished, _) = simulate(&with_bug(bug, seed), scratch.path(), true).expect("it runs");
+            let broken = |found: &checker::verdict::PropertyResult| {
+                found.property == property && found.claimed && found.outcome == Outcome::Invalid
+            };
+            finished.verdict.properties.iter().any(|found| broken(found) && !found.anomalies.is_empty())
+        });
+        assert!(found, "{bug} does not break {property}");
+    }
+}
+
+fn with_bug(bug: Bug, seed: u64) -> RunSettings {
+    let (prefers, usual) = (bugs::preferences(bug), settings(seed, 10_000));
+    RunSettings {
+        dynamo: bugs::settings(Some(bug)),
+        workload: prefers.workload.map_or(usual.workload.clone(), str::to_owned),
+        nemesis: prefers.nemesis.map_or(usual.nemesis.clone(), str::to_owned),
+        ..usual
+    }
+}
