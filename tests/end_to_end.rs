@@ -135,6 +135,8 @@ fn check_agrees(dir: &Path, verdict: &Verdict) {
     assert_eq!(&verdict_of(&ended), verdict);
     let ended = check(dir, BTreeSet::new());
     assert_eq!(&verdict_of(&ended), verdict, "in a run directory the claims are those of its configuration");
+    let ended = bench(dir, ["check", "--json", "history.jsonl"]);
+    assert_eq!(&verdict_of(&ended), verdict, "named without its directory");
 }
 
 fn report_is_rebuilt(scratch: &Scratch, verdict: &Verdict) {

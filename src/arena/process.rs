@@ -115,8 +115,12 @@ impl ProcessArena {
             arena.seats.push(RefCell::new(Seat { running: None, clock, starts: 0 }));
         }
         arena.bind_links().await?;
-        let starts = (0..arena.names.len()).map(|index| arena.start_node(index));
-        futures::future::try_join_all(starts).await?;
+        // All of them to their end: one given up half way would still be there when the error is told.
+        let starts = futures::future::join_all((0..arena.names.len()).map(|index| arena.start_node(index))).await;
+        if let Some(error) = starts.into_iter().find_map(Result::err) {
+            arena.stop().await;
+            return Err(error);
+        }
         Ok(arena)
     }
 
@@ -157,11 +161,14 @@ impl ProcessArena {
             .map_err(|source| io(&format!("cannot open {}", log_path.display()), source))?;
         let mut child = self.spawn(name, log)?;
         let ready = tokio::time::timeout(START_TIMEOUT, greet(&mut child, &self.system.options(&place))).await;
-        match ready {
-            Ok(Ok((ready, stdin))) => self.seat_node(index, child, stdin, &ready),
-            Ok(Err(why)) => Err(self.not_started(name, &why, &log_path)),
-            Err(_) => Err(self.not_started(name, "it did not say where it listens", &log_path)),
-        }
+        let why = match ready {
+            Ok(Ok((ready, stdin))) => return self.seat_node(index, child, stdin, &ready),
+            Ok(Err(why)) => why,
+            Err(_) => "it did not say where it listens".to_owned(),
+        };
+        // It may be gone already; whoever reads the error must find nothing left of it.
+        let _ = child.kill().await;
+        Err(self.not_started(name, &why, &log_path))
     }
 
     fn place(&self, index: usize, dir: &Path) -> Place {

@@ -95,7 +95,7 @@ pub struct SimArgs {
     #[command(flatten)]
     pub run: RunArgs,
     /// A campaign over these seeds, as in 0..100 (the end excluded)
-    #[arg(long, value_name = "A..B", conflicts_with = "seed")]
+    #[arg(long, value_name = "A..B", conflicts_with_all = ["seed", "json", "junit"])]
     pub seeds: Option<Seeds>,
     /// Threads of a campaign
     #[arg(long, default_value_t = 1)]

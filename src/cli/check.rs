@@ -1,5 +1,7 @@
 //! `dissensus check`: judges a history, wherever it comes from.
 
+use std::path::Path;
+
 use checker::verdict::{Property, Verdict};
 use checker::{ConcurrentWrites, Options};
 use reports::RunSummary;
@@ -34,7 +36,9 @@ fn options(args: &CheckArgs) -> Result<Options, Problem> {
         concurrent_writes: if args.lww { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept },
         ..Options::default()
     };
-    let run_dir = args.file.parent().filter(|dir| dir.join("run.json").exists());
+    // A file named without a directory is in this one.
+    let parent = args.file.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let run_dir = parent.filter(|dir| dir.join("run.json").exists());
     let Some(dir) = run_dir.filter(|_| args.require.is_empty() && !args.lww) else {
         return Ok(asked_for);
     };

@@ -43,6 +43,10 @@ fn one(settings: &RunSettings, args: &SimArgs) -> Result<Exit, Problem> {
     Ok(finished.verdict.outcome.into())
 }
 
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn speed(simulated: Duration, took: Duration) -> String {
     let ratio = simulated.as_secs_f64() / took.as_secs_f64().max(1e-9);
     format!(
@@ -67,7 +71,7 @@ struct Campaign {
 
 impl Campaign {
     fn new(settings: RunSettings, seeds: Range<u64>, args: &SimArgs) -> Self {
-        let bar = match std::io::stderr().is_terminal() && !args.run.json {
+        let bar = match std::io::stderr().is_terminal() {
             true => ProgressBar::new(seeds.end - seeds.start),
             false => ProgressBar::hidden(),
         };
@@ -135,9 +139,9 @@ impl Campaign {
             say!("  report  {}", finished.dir.file("report.html").display());
             say!("  repeat  {}", finished.record.command);
         }
-        say!("{} seeds, {} of them valid", outcomes.len(), outcomes.len() - failing.len());
+        say!("{} of {} valid", outcomes.len() - failing.len(), counted(outcomes.len(), "seed"));
         let simulated = Duration::from_millis(self.simulated_ms.load(Ordering::Relaxed));
-        say!("{} ({} jobs)", speed(simulated, took), self.jobs);
+        say!("{} ({})", speed(simulated, took), counted(self.jobs, "job"));
         Ok(worst.into())
     }
 }

@@ -1,4 +1,4 @@
-//! From a recorded history to a verdict and the reports on it; `run`, `report` and later `replay` end here.
+//! From a recorded history to a verdict and the reports on it; `run`, `sim` and `report` end here.
 
 use std::io::IsTerminal;
 use std::time::Duration;
