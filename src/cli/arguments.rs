@@ -129,7 +129,7 @@ pub struct SystemArgs {
     /// How concurrent writes are told apart [default: dvv]
     #[arg(long)]
     pub versions: Option<VersionsArg>,
-    /// What keeps a node's rows: redb or memory [default: redb]
+    /// What keeps a node's rows: redb, fjall or memory [default: redb]
     #[arg(long)]
     pub engine: Option<Engine>,
     /// Plant a defect; `--bug list` prints them

@@ -123,6 +123,7 @@ mod tests {
             "dissensus run --bug hint-deleted-early --seed 2",
             "dissensus run --bug fast-clock-wins --r 1 --w 3 --seed 3",
             "dissensus run --workload all --nemesis kill:all,clock:drift --quorum strict --versions lww --seed 4",
+            "dissensus run --engine fjall --seed 7",
             "dissensus run --nodes 7 --n 5 --engine memory --rate 12.5 --time-limit 1500ms --sticky --seed 5",
             "dissensus run --require durability --require read-your-writes --port 7001 --plan p.toml --seed 6",
         ] {

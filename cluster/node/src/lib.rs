@@ -1,7 +1,7 @@
 //! The Dynamo node as a process: the core of `cluster_core`, driven with real sockets, a real disk and real time.
 //!
 //! ```text
-//!    clients ── HTTP ──► http ──► ┌────────┐ ──► storage thread ──► engine (memory, redb)
+//!    clients ── HTTP ──► http ──► ┌────────┐ ──► storage thread ──► engine (memory, redb, fjall)
 //!                                 │ driver │
 //!    peers ─── framed TCP ──────► │  core  │ ──► framed TCP ──► peers
 //!                                 └────────┘ ◄── clock (monotonic, and a wall clock that can be bent)

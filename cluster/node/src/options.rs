@@ -19,17 +19,20 @@ pub enum Engine {
     /// A B-tree file, each commit synced.
     #[default]
     Redb,
+    /// A log-structured merge tree in a directory, each commit one synced append to its journal.
+    Fjall,
 }
 
 impl Engine {
     /// Every engine.
-    pub const ALL: [Engine; 2] = [Engine::Memory, Engine::Redb];
+    pub const ALL: [Engine; 3] = [Engine::Memory, Engine::Redb, Engine::Fjall];
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
         match self {
             Engine::Memory => "memory",
             Engine::Redb => "redb",
+            Engine::Fjall => "fjall",
         }
     }
 }
@@ -42,7 +45,7 @@ impl fmt::Display for Engine {
 
 /// The name given is no engine's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown engine '{0}': memory and redb are the ones there are")]
+#[error("unknown engine '{0}': memory, redb and fjall are the ones there are")]
 pub struct UnknownEngine(pub String);
 
 impl FromStr for Engine {
@@ -58,7 +61,7 @@ impl FromStr for Engine {
 pub struct NodeOptions {
     /// The protocol's settings.
     pub core: Config,
-    /// Where the engine keeps its file; made if it is not there.
+    /// Where the engine keeps its files; made if it is not there.
     pub data_dir: PathBuf,
     /// What keeps the rows.
     #[serde(default)]
@@ -212,6 +215,9 @@ mod tests {
         for engine in Engine::ALL {
             assert_eq!(engine.to_string().parse(), Ok(engine));
         }
-        assert_eq!("fjall".parse::<Engine>(), Err(UnknownEngine("fjall".to_owned())));
+        let unknown = "rocks".parse::<Engine>().expect_err("there is no such engine");
+        assert_eq!(unknown, UnknownEngine("rocks".to_owned()));
+        let text = unknown.to_string();
+        assert!(Engine::ALL.iter().all(|engine| text.contains(engine.name())), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use cluster_core::api::NodeId;
-use cluster_node::{Engine, Listeners, NodeError, serve_on};
+use cluster_node::{Engine, Listeners, NodeError, NodeOptions, serve_on};
 use common::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,18 +66,25 @@ async fn a_node_that_was_down_is_dialled_again_and_catches_up() {
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
+    for engine in [Engine::Redb, Engine::Fjall] {
+        acknowledged_writes_outlive_a_node_on(engine).await;
+    }
+}
+
+async fn acknowledged_writes_outlive_a_node_on(engine: Engine) {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let (node, http) = one_node(dir.path()).await;
+    let options = NodeOptions { engine, ..options(1, 0, 1, dir.path()) };
+    let (node, http) = start(options.clone()).await;
     let keys: Vec<String> = (0..40).map(|number| format!("/kv/key-{number}")).collect();
     let puts: Vec<_> = keys.iter().map(|key| http.put(key, None, key.as_bytes())).collect();
     for put in puts {
         assert_eq!(put.await, 204);
     }
     node.shutdown().await;
-    let (_node, http) = one_node(dir.path()).await;
+    let (_node, http) = start(options).await;
     for key in &keys {
         let response = http.get(key).await;
-        assert_eq!(response.status(), 200, "{key}");
+        assert_eq!(response.status(), 200, "{key} on {engine}");
         let context = context_of(&response);
         assert_eq!(response.text().await.expect("text"), *key);
         assert_eq!(http.put(key, Some(&context), b"2").await, 204, "a context outlives the node that gave it");

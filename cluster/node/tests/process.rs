@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use cluster_node::{NodeOptions, Ready, main_from_stdin};
+use cluster_node::{Engine, NodeOptions, Ready, main_from_stdin};
 use common::*;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -170,8 +170,11 @@ fn a_taken_address_and_a_damaged_store_are_explained() {
 
     options.client_listen = cluster_node::options::any_local_port();
     std::fs::create_dir_all(&options.data_dir).expect("a directory");
-    std::fs::write(options.data_dir.join("node.redb"), b"something else entirely").expect("writes");
-    let mut child = spawn(&line(&options));
-    assert_eq!(exit_code(&mut child), Some(1));
-    assert!(stderr(&mut child).contains("node.redb cannot be opened"));
+    for (engine, store) in [(Engine::Redb, "node.redb"), (Engine::Fjall, "node.fjall")] {
+        options.engine = engine;
+        std::fs::write(options.data_dir.join(store), b"something else entirely").expect("writes");
+        let mut child = spawn(&line(&options));
+        assert_eq!(exit_code(&mut child), Some(1));
+        assert!(stderr(&mut child).contains(&format!("{store} cannot be opened")));
+    }
 }

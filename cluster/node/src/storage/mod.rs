@@ -10,8 +10,10 @@
 //! queue longer. The first failure ends everything: after a failed sync nobody knows what the disk holds, so it is
 //! never tried again.
 
+mod fjall;
 mod memory;
 mod redb;
+mod row;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use std::time::Instant;
 use cluster_core::api::{PersistId, Row, Table, Write};
 use tokio::sync::{mpsc, watch};
 
+pub use self::fjall::FjallEngine;
 pub use self::memory::MemoryEngine;
 pub use self::redb::RedbEngine;
 use crate::metrics::Counters;
@@ -61,7 +64,7 @@ pub enum StorageError {
     /// The engine failed.
     #[error("the store {path} cannot be {doing}: {source}")]
     Engine {
-        /// The store's file.
+        /// The store's file or directory.
         path: PathBuf,
         /// `opened`, `read` or `written`.
         doing: &'static str,
@@ -100,6 +103,7 @@ pub fn open(engine: Engine, data_dir: &Path) -> Result<Box<dyn StorageEngine>, S
     match engine {
         Engine::Memory => Ok(Box::new(MemoryEngine::default())),
         Engine::Redb => Ok(Box::new(RedbEngine::open(data_dir)?)),
+        Engine::Fjall => Ok(Box::new(FjallEngine::open(data_dir)?)),
     }
 }
 
@@ -258,15 +262,50 @@ mod tests {
         conformance(&mut MemoryEngine::default());
     }
 
+    /// The engines with a disk.
+    const DURABLE: [Engine; 2] = [Engine::Redb, Engine::Fjall];
+
     #[test]
-    fn redb_conforms_and_holds_after_it_is_opened_again() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut engine = RedbEngine::open(dir.path()).expect("opens");
-        conformance(&mut engine);
-        let rows = engine.load().expect("loads");
-        assert!(!rows.is_empty());
-        drop(engine);
-        assert_eq!(RedbEngine::open(dir.path()).expect("opens").load().expect("loads"), rows);
+    fn durable_engines_conform_and_hold_after_they_are_opened_again() {
+        for kind in DURABLE {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let mut engine = open(kind, dir.path()).expect("opens");
+            conformance(engine.as_mut());
+            let rows = engine.load().expect("loads");
+            assert!(!rows.is_empty());
+            drop(engine);
+            assert_eq!(open(kind, dir.path()).expect("opens").load().expect("loads"), rows, "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn groups_reported_as_persisted_are_on_disk_whole_and_in_order() {
+        for kind in DURABLE {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let counters = Arc::new(Counters::default());
+            let engine = open(kind, dir.path()).expect("opens");
+            let (mut queue, thread) = spawn(engine, counters).expect("a thread");
+            for id in 1..=40u64 {
+                let number = id.to_string();
+                let key = (id % 4).to_string();
+                let writes = vec![
+                    put(Table::Data, key.as_bytes(), number.as_bytes()),
+                    put(Table::Meta, b"last", number.as_bytes()),
+                    delete(Table::Data, b"0"),
+                ];
+                queue.batches.send(Batch { id: PersistId(id), writes }).await.expect("room");
+            }
+            queue.progress.wait_for(|progress| progress.persisted == Some(PersistId(40))).await.expect("persisted");
+            drop(queue);
+            tokio::task::spawn_blocking(|| thread.join()).await.expect("joins").expect("ended by itself");
+            let expected = [
+                row(Table::Data, b"1", b"37"),
+                row(Table::Data, b"2", b"38"),
+                row(Table::Data, b"3", b"39"),
+                row(Table::Meta, b"last", b"40"),
+            ];
+            assert_eq!(open(kind, dir.path()).expect("opens").load().expect("loads"), expected, "{kind}");
+        }
     }
 
     /// Holds each commit until it is let go, so that a group can gather; fails at the end.
