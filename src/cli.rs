@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod cluster;
 mod out;
+mod paper;
 mod report;
 mod run;
 mod sim;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Report(args) => report::report(&args),
         Command::Cluster(args) => cluster::cluster(&args),
+        Command::Paper(args) => paper::paper(&args),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -7,6 +7,7 @@
 pub mod arena;
 pub mod cli;
 pub mod exit;
+pub mod paper;
 pub mod run;
 pub mod store;
 pub mod systems;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use support::{BENCH, Ended, Scratch, bench, one_cluster_at_a_time, processes_in};
 
 /// Options of `run` that cannot work, with what the refusal must name.
-const REFUSED: [(&str, &str); 24] = [
+const REFUSED: [(&str, &str); 25] = [
     ("--workload nonsense", "'nonsense'"),
     ("--workload ,", "workload"),
     ("--system nonsense", "'nonsense'"),
@@ -32,6 +32,7 @@ const REFUSED: [(&str, &str); 24] = [
     ("--require nonsense", "'nonsense'"),
     ("--engine nonsense", "'nonsense'"),
     ("--quorum nonsense", "'nonsense'"),
+    ("--strategy 4", "'4'"),
     ("--time-limit nonsense", "'nonsense'"),
     ("--time-limit 0s", "--time-limit"),
     ("--rate=-1", "--rate"),
@@ -48,6 +49,16 @@ fn a_run_that_cannot_work_is_refused_before_anything_is_started() {
         let line = refused(&scratch, &format!("run {options}"), 254);
         assert!(line.contains(names), "`{options}` is refused with: {line}");
         assert!(!scratch.join("store").exists(), "`{options}` left a store behind");
+    }
+}
+
+#[test]
+fn the_papers_load_is_measured_beside_its_figures() {
+    let refusal = refused(&Scratch::new(), "paper load --draws 0", 254);
+    assert!(refusal.contains("'0'"), "{refusal}");
+    let ended = bench(Scratch::new().path(), ["paper", "load"]).expect(0);
+    for row in ["│ 1        │ T = 1024 ", "│ 2        │ T = 32, Q = 3840 ", "│ 3        │ Q = 240 "] {
+        assert!(ended.stdout.contains(row), "{ended:?}");
     }
 }
 

@@ -11,6 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cluster_core::config::{Quorum, Versioning};
 use cluster_node::Engine;
 
+use crate::systems::dynamo::Strategy;
+
 #[derive(Parser)]
 #[command(name = "dissensus", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -30,6 +32,8 @@ pub enum Command {
     Report(ReportArgs),
     /// A cluster to play with
     Cluster(ClusterArgs),
+    /// Measure what the Dynamo paper measured
+    Paper(PaperArgs),
     /// One node (started by the bench)
     #[command(name = "__node", hide = true)]
     Node {
@@ -129,6 +133,9 @@ pub struct SystemArgs {
     /// How concurrent writes are told apart [default: dvv]
     #[arg(long)]
     pub versions: Option<VersionsArg>,
+    /// How keys are divided among nodes: the paper's partition strategy 1, 2 or 3 [default: 1]
+    #[arg(long)]
+    pub strategy: Option<StrategyArg>,
     /// What keeps a node's rows: redb, fjall or memory [default: redb]
     #[arg(long)]
     pub engine: Option<Engine>,
@@ -185,6 +192,25 @@ pub enum ClusterAction {
 }
 
 #[derive(Args)]
+pub struct PaperArgs {
+    #[command(subcommand)]
+    pub action: PaperAction,
+}
+
+#[derive(Subcommand)]
+pub enum PaperAction {
+    /// How evenly each partition strategy spreads a uniform load (6.2, figure 8)
+    Load {
+        /// Rings over which each figure is averaged
+        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        draws: u16,
+        /// Of the first ring; the others follow
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Args)]
 pub struct SupervisorArgs {
     pub dir: PathBuf,
 }
@@ -202,6 +228,29 @@ impl From<QuorumArg> for Quorum {
         match arg {
             QuorumArg::Sloppy => Quorum::Sloppy,
             QuorumArg::Strict => Quorum::Strict,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum StrategyArg {
+    /// Random tokens, which define the ranges
+    #[value(name = "1")]
+    RandomTokens,
+    /// Random tokens, and equal ranges
+    #[value(name = "2")]
+    FixedRanges,
+    /// Equal ranges, equally many a node
+    #[value(name = "3")]
+    EqualTokens,
+}
+
+impl From<StrategyArg> for Strategy {
+    fn from(arg: StrategyArg) -> Self {
+        match arg {
+            StrategyArg::RandomTokens => Strategy::RandomTokens,
+            StrategyArg::FixedRanges => Strategy::FixedRanges,
+            StrategyArg::EqualTokens => Strategy::EqualTokens,
         }
     }
 }

@@ -169,6 +169,7 @@ impl RunSettings {
             ("w", d.w.to_string()),
             ("quorum", kebab(&d.quorum)),
             ("versions", kebab(&d.versions)),
+            ("strategy", kebab(&d.strategy)),
             ("engine", kebab(&d.engine)),
             ("bug", d.bug.map(|bug| bug.name().to_owned()).unwrap_or_default()),
             ("port", d.port.map(|port| port.to_string()).unwrap_or_default()),

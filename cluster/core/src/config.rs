@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
 use crate::bug::Bug;
+use crate::ring::{PartitionError, Ring};
 
 /// Which nodes may count towards a quorum (4.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,35 @@ pub enum Versioning {
     Dvv,
     /// One version, the greatest timestamp: concurrent writes overwrite each other.
     Lww,
+}
+
+/// How the circle of keys is divided among the nodes: the strategies of 6.2. With capacities, `tokens` is the mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Partitioning {
+    /// Strategy 1: random tokens, which define the ranges.
+    Random {
+        /// T, a node.
+        tokens: u32,
+    },
+    /// Strategy 2: random tokens, and equal ranges; a range lies on the first hosts met from its end on.
+    FixedRanges {
+        /// T, a node.
+        tokens: u32,
+        /// Q, of all nodes together.
+        ranges: u32,
+    },
+    /// Strategy 3: equal ranges, each a token; nodes have equally many of them, at random places.
+    EqualTokens {
+        /// Q, of all nodes together.
+        ranges: u32,
+    },
+}
+
+impl Default for Partitioning {
+    fn default() -> Self {
+        Self::Random { tokens: 16 }
+    }
 }
 
 /// How long things may take. Every bound is here.
@@ -103,8 +133,11 @@ pub struct Config {
     pub quorum: Quorum,
     /// Causality.
     pub versions: Versioning,
-    /// Random tokens of each node on the ring (partition strategy 1).
-    pub tokens: u32,
+    /// How keys are divided among the nodes.
+    pub partitioning: Partitioning,
+    /// What each node can carry beside the others, in whatever unit; none at all: they are equal.
+    #[serde(default)]
+    pub capacities: Vec<u32>,
     /// Seeds the ring; equal on all nodes.
     pub ring_seed: u64,
     /// Seeds this node's own choices.
@@ -152,6 +185,9 @@ pub enum ConfigError {
     /// Two nodes of one name.
     #[error("two nodes have the name '{0}': every node needs a name of its own")]
     SameName(String),
+    /// Ranges, tokens and capacities do not fit each other.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
     /// A setting that must not be zero.
     #[error("{0} must not be zero")]
     Zero(&'static str),
@@ -161,7 +197,7 @@ impl Config {
     /// Refuses what can never work.
     ///
     /// # Errors
-    /// When nodes, N, R and W do not fit each other, two names are the same, or something is zero that must not be.
+    /// When nodes, N, R, W and the partitioning do not fit each other, two names are the same, or something is zero that must not be.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let nodes = self.names.len();
         if nodes == 0 || nodes > 256 {
@@ -179,6 +215,7 @@ impl Config {
         if let Some((_, rest)) = names.find(|(before, rest)| before.contains(&rest[0])) {
             return Err(ConfigError::SameName(rest[0].clone()));
         }
+        Ring::validate(nodes as u16, self.partitioning, &self.capacities)?;
         match self.zero() {
             Some(setting) => Err(ConfigError::Zero(setting)),
             None => Ok(()),
@@ -202,7 +239,6 @@ impl Config {
     fn zero(&self) -> Option<&'static str> {
         let (timing, limits) = (&self.timing, &self.limits);
         let settings = [
-            ("tokens", self.tokens == 0),
             ("timing.replica_timeout", timing.replica_timeout.is_zero()),
             ("timing.request_timeout", timing.request_timeout.is_zero()),
             ("timing.repair_delay", timing.repair_delay.is_zero()),

@@ -24,7 +24,7 @@ fn reveals(message: &Message) -> bool {
 fn nothing_of_a_row_leaves_the_node_before_it_is_on_disk() {
     let config = sloppy(3, (2, 1, 1));
     let key = key_where(&config, "k", |list| list == [A, B, C]);
-    let range = Ring::new(3, config.tokens, config.ring_seed).range_of(&key);
+    let range = Ring::of(&config).expect("the settings are valid").range_of(&key);
     let mut node = Lone::start(at(A, &config));
     let forward = forward_to(&mut node, C, put(&key, b"forwarded", None));
     node.sync();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cluster_core::api::{Failure, NodeId, Reply, Request, Table};
-use cluster_core::config::{Quorum, Versioning};
+use cluster_core::config::{Partitioning, Quorum, Versioning};
 use cluster_core::context::Context;
 use cluster_core::message::{Message, Tag};
 use cluster_core::node::StartError;
@@ -63,7 +63,7 @@ fn regression_settings_that_hang_or_end_the_node_were_accepted() {
     let mut no_transfers = good.clone();
     no_transfers.limits.transfers_max = 0;
     let mut no_tokens = good.clone();
-    no_tokens.tokens = 0;
+    no_tokens.partitioning = Partitioning::Random { tokens: 0 };
     bad.extend([nobody, twins, no_requests, no_transfers, no_tokens]);
     for config in bad {
         let started = Lone::start_on(config.clone(), Vec::new(), 1);
@@ -227,7 +227,7 @@ fn regression_a_disk_of_another_ring_of_the_same_seed_was_accepted() {
     let mut node = Lone::start(config.clone());
     node.sync();
     let mut tokens = config.clone();
-    tokens.tokens += 1;
+    tokens.partitioning = Partitioning::Random { tokens: 9 };
     let mut nodes = config.clone();
     nodes.names.push("n4".into());
     for other in [tokens, nodes] {
@@ -260,7 +260,7 @@ fn regression_later_ranges_starved_in_anti_entropy() {
 fn regression_a_duplicated_page_forked_the_comparison() {
     let config = sloppy(2, (2, 1, 1));
     let mut node = Lone::start(config.clone());
-    let ring = cluster_core::ring::Ring::new(2, config.tokens, config.ring_seed);
+    let ring = cluster_core::ring::Ring::of(&config).expect("the settings are valid");
     let range = ring.range_of(b"k-1");
     let page = |after: Option<&[u8]>, key: &[u8]| Message::RangeKeys {
         range,

@@ -3,7 +3,7 @@
 mod common;
 
 use cluster_core::api::{NodeId, Reply, Request};
-use cluster_core::config::{Config, Quorum};
+use cluster_core::config::{Config, Partitioning, Quorum};
 use cluster_core::message::{Message, Tag};
 use cluster_core::sim::World;
 use cluster_core::versions::KeyState;
@@ -117,7 +117,7 @@ fn held(world: &World, node: NodeId) -> u64 {
 #[test]
 fn anti_entropy_fills_a_wiped_replica_and_moves_nothing_when_nothing_differs() {
     let mut config = strict(3, (3, 1, 3));
-    config.tokens = 1;
+    config.partitioning = Partitioning::Random { tokens: 1 };
     let mut world = world(config, Default::default(), 1);
     fill(&mut world, 0..1000);
     world.run_until(world.now_ns() + 5 * SECOND);
@@ -147,7 +147,7 @@ fn anti_entropy_fills_a_wiped_replica_and_moves_nothing_when_nothing_differs() {
 #[test]
 fn anti_entropy_works_both_ways_and_for_tombstones() {
     let mut config = strict(2, (2, 1, 1));
-    config.tokens = 1;
+    config.partitioning = Partitioning::Random { tokens: 1 };
     let mut world = world(config, Default::default(), 1);
     fill(&mut world, 0..600);
     world.run_until(world.now_ns() + 5 * SECOND);
@@ -174,7 +174,7 @@ fn anti_entropy_works_both_ways_and_for_tombstones() {
 #[test]
 fn anti_entropy_gets_there_over_a_network_that_loses_a_third() {
     let mut config = strict(2, (2, 1, 2));
-    config.tokens = 1;
+    config.partitioning = Partitioning::Random { tokens: 1 };
     let mut world = world(config, Default::default(), 1);
     fill(&mut world, 0..600);
     world.crash(B);
@@ -190,7 +190,7 @@ fn anti_entropy_gets_there_over_a_network_that_loses_a_third() {
 #[test]
 fn peers_are_given_nothing_of_ranges_that_they_are_no_replicas_of() {
     let config = sloppy(3, (2, 1, 1));
-    let ring = cluster_core::ring::Ring::new(3, config.tokens, config.ring_seed);
+    let ring = cluster_core::ring::Ring::of(&config).expect("the settings are valid");
     let key = key_where(&config, "k", |list| list == [A, B, C]);
     let mut node = Lone::start(at(A, &config));
     node.request(put(&key, b"v", None));
@@ -240,8 +240,8 @@ fn a_list_that_does_not_go_forward_is_not_followed() {
 #[test]
 fn a_page_of_a_list_moves_what_differs_within_it() {
     let mut config = sloppy(2, (2, 1, 1));
-    config.tokens = 1;
-    let ring = cluster_core::ring::Ring::new(2, config.tokens, config.ring_seed);
+    config.partitioning = Partitioning::Random { tokens: 1 };
+    let ring = cluster_core::ring::Ring::of(&config).expect("the settings are valid");
     let mut keys = keys_where(&config, "k", |_| true).filter(|key| ring.range_of(key) == 0);
     let mut keys: Vec<_> = keys.by_ref().take(6).collect();
     keys.sort();

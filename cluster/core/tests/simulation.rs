@@ -5,7 +5,7 @@ mod common;
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::bug::Bug;
-use cluster_core::config::{Config, Quorum, Versioning};
+use cluster_core::config::{Config, Partitioning, Quorum, Versioning};
 use common::*;
 
 const SEEDS: std::ops::Range<u64> = 0..40;
@@ -117,4 +117,24 @@ fn regression_lww_counter_restarted_when_a_newer_version_had_won() {
         ids.extend(versions.into_iter().map(|version| version.id));
     }
     assert_eq!(ids.len(), 5, "every write has an identity of its own: {ids:?}");
+}
+
+/// Where ranges lie is all that the strategies differ in: the same load, the same faults, nothing lost.
+#[test]
+fn no_partition_strategy_loses_anything() {
+    for partitioning in [
+        Partitioning::Random { tokens: 16 },
+        Partitioning::FixedRanges { tokens: 16, ranges: 256 },
+        Partitioning::EqualTokens { ranges: 64 },
+    ] {
+        let config = Config { partitioning, capacities: vec![1, 1, 2, 1, 1], ..five(Quorum::Sloppy) };
+        let mut acknowledged = 0;
+        for seed in 0..8 {
+            let found = run_sets(&config, seed, 10, ALL_FAULTS);
+            let clean = found.lost.is_empty() && found.diverged.is_empty();
+            assert!(clean, "{partitioning:?}, seed {seed}: {found:?}");
+            acknowledged += found.acknowledged;
+        }
+        assert!(acknowledged > 800, "{partitioning:?}: only {acknowledged} acknowledged");
+    }
 }

@@ -146,7 +146,7 @@ impl NodeOptions {
 
 #[cfg(test)]
 mod tests {
-    use cluster_core::config::{Limits, Quorum, Timing, Versioning};
+    use cluster_core::config::{Limits, Partitioning, Quorum, Timing, Versioning};
 
     use super::*;
 
@@ -159,7 +159,8 @@ mod tests {
             w: 1,
             quorum: Quorum::Sloppy,
             versions: Versioning::Dvv,
-            tokens: 8,
+            partitioning: Partitioning::Random { tokens: 8 },
+            capacities: Vec::new(),
             ring_seed: 1,
             seed: 2,
             timing: Timing::default(),

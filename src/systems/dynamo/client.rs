@@ -70,7 +70,7 @@ struct WallClock {
 
 impl DynamoClient {
     pub fn new(http: reqwest::Client, addresses: Addresses, config: &Config) -> Self {
-        let ring = Ring::new(config.names.len() as u16, config.tokens, config.ring_seed);
+        let ring = Ring::of(config).expect("the settings are validated");
         Self { http, addresses, names: config.names.clone(), ring, n: usize::from(config.n) }
     }
 

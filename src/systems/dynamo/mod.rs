@@ -12,7 +12,7 @@ use checker::model::Model;
 use checker::verdict::Property;
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;
-use cluster_core::config::{Config, ConfigError, Limits, Quorum, Timing, Versioning};
+use cluster_core::config::{Config, ConfigError, Limits, Partitioning, Quorum, Timing, Versioning};
 use cluster_core::sim::WorldSettings;
 use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
@@ -26,8 +26,35 @@ use crate::arena::sim::SimArena;
 use client::DynamoClient;
 use simulated::SimulatedClient;
 
-/// Random tokens of each node on the ring.
+/// Random tokens of each node on the ring (strategies 1 and 2).
 const TOKENS: u32 = 16;
+/// Equal ranges (strategies 2 and 3), as many as there may be nodes: whatever their number, each can have one.
+const RANGES: u32 = 256;
+
+/// One of the partition strategies of 6.2, as numbered there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Strategy {
+    /// Random tokens, which define the ranges.
+    #[default]
+    #[serde(rename = "1")]
+    RandomTokens,
+    /// Random tokens, and equal ranges.
+    #[serde(rename = "2")]
+    FixedRanges,
+    /// Equal ranges, equally many a node.
+    #[serde(rename = "3")]
+    EqualTokens,
+}
+
+impl From<Strategy> for Partitioning {
+    fn from(strategy: Strategy) -> Self {
+        match strategy {
+            Strategy::RandomTokens => Self::Random { tokens: TOKENS },
+            Strategy::FixedRanges => Self::FixedRanges { tokens: TOKENS, ranges: RANGES },
+            Strategy::EqualTokens => Self::EqualTokens { ranges: RANGES },
+        }
+    }
+}
 
 /// A configuration of the bundled Dynamo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +71,9 @@ pub struct DynamoSettings {
     pub quorum: Quorum,
     /// Causality.
     pub versions: Versioning,
+    /// How keys are divided among the nodes; runs recorded before there was a choice are of the first.
+    #[serde(default)]
+    pub strategy: Strategy,
     /// What keeps the rows.
     pub engine: Engine,
     /// A planted defect.
@@ -61,6 +91,7 @@ impl Default for DynamoSettings {
             w: 2,
             quorum: Quorum::Sloppy,
             versions: Versioning::Dvv,
+            strategy: Strategy::default(),
             engine: Engine::Redb,
             bug: None,
             port: None,
@@ -121,7 +152,8 @@ impl Dynamo {
             w: s.w,
             quorum: s.quorum,
             versions: s.versions,
-            tokens: TOKENS,
+            partitioning: s.strategy.into(),
+            capacities: Vec::new(),
             ring_seed: self.seed,
             seed: self.seed ^ ((index as u64 + 1) << 48) ^ (starts << 32),
             timing: Timing::default(),
@@ -265,6 +297,29 @@ mod tests {
         let claims = Dynamo::new(lww, 1).expect("the settings can work").claims();
         assert_eq!(claims.properties, [Property::Convergence]);
         assert_eq!(claims.of_model, [(Property::ReadYourWrites, Model::Register)]);
+    }
+
+    /// A strategy is where keys lie, which no promise speaks of; any number of nodes that the bench starts has a ring.
+    #[test]
+    fn every_strategy_works_with_any_number_of_nodes_and_claims_the_same() {
+        for strategy in [Strategy::RandomTokens, Strategy::FixedRanges, Strategy::EqualTokens] {
+            assert_eq!(claimed(|s| s.strategy = strategy), claimed(|_| {}));
+            for nodes in [3, 5, 256] {
+                let settings = DynamoSettings { nodes, strategy, ..DynamoSettings::default() };
+                assert!(Dynamo::new(settings, 1).is_ok(), "{strategy:?} with {nodes} nodes");
+            }
+        }
+    }
+
+    #[test]
+    fn settings_without_a_strategy_are_of_the_first() {
+        assert_eq!(Partitioning::from(Strategy::default()), Partitioning::default(), "noted seeds keep their meaning");
+        let settings = DynamoSettings { strategy: Strategy::EqualTokens, ..DynamoSettings::default() };
+        let mut json = serde_json::to_value(&settings).expect("settings are plain data");
+        assert_eq!(json["strategy"], "3");
+        json.as_object_mut().expect("an object").remove("strategy");
+        let read: DynamoSettings = serde_json::from_value(json).expect("older settings are read");
+        assert_eq!(read, DynamoSettings::default());
     }
 
     /// A planted bug must not change what is claimed: only then does finding it mean something.

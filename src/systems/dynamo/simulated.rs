@@ -17,7 +17,7 @@ pub(super) struct SimulatedClient {
 
 impl SimulatedClient {
     pub fn new(arena: SimArena, config: &Config) -> Self {
-        let ring = Ring::new(config.names.len() as u16, config.tokens, config.ring_seed);
+        let ring = Ring::of(config).expect("the settings are validated");
         Self { arena, names: config.names.clone(), ring, n: usize::from(config.n) }
     }
 

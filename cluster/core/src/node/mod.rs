@@ -81,7 +81,7 @@ pub enum StartError {
     /// The disk belongs to somebody else.
     #[error(
         "the data directory belongs to node {found} of ring {found_ring:x}, not to {expected} of ring {expected_ring:x}; \
-         a ring is its nodes, its tokens and its seed"
+         a ring is its nodes, their capacities, its partitioning and its seed"
     )]
     Foreign {
         /// Whose it is.
@@ -133,7 +133,7 @@ impl Node {
         config.validate()?;
         config.validate_id()?;
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed ^ now.monotonic_ns.rotate_left(32));
-        let ring = Ring::new(config.names.len() as u16, config.tokens, config.ring_seed);
+        let ring = Ring::of(&config).map_err(ConfigError::from)?;
         let identity = Identity::recover(&rows, &config, &ring, &mut rng)?;
         let mut image = Image::new(&ring);
         for row in rows.iter().filter(|row| row.table != Table::Meta) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cluster_core::api::{Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId, Row, Table, Write};
-use cluster_core::config::{Config, Quorum, Versioning};
+use cluster_core::config::{Config, Partitioning, Quorum, Versioning};
 use cluster_core::message::{Message, Tag};
 use cluster_core::node::{Node, StartError};
 use cluster_core::ring::Ring;
@@ -148,7 +148,10 @@ pub const E: NodeId = NodeId(4);
 
 /// With so many tokens that every order of preference occurs.
 pub fn sloppy(nodes: usize, quorum: (u8, u8, u8)) -> Config {
-    Config { tokens: 32, ..super::config(nodes, quorum, Quorum::Sloppy, Versioning::Dvv) }
+    Config {
+        partitioning: Partitioning::Random { tokens: 32 },
+        ..super::config(nodes, quorum, Quorum::Sloppy, Versioning::Dvv)
+    }
 }
 
 /// The settings of one of the nodes.
@@ -205,7 +208,7 @@ pub fn key_where(config: &Config, prefix: &str, wanted: impl Fn(&[NodeId]) -> bo
 }
 
 pub fn keys_where(config: &Config, prefix: &str, wanted: impl Fn(&[NodeId]) -> bool) -> impl Iterator<Item = Vec<u8>> {
-    let ring = Ring::new(config.names.len() as u16, config.tokens, config.ring_seed);
+    let ring = Ring::of(config).expect("the settings are valid");
     (0..200_000).map(move |i| format!("{prefix}-{i}").into_bytes()).filter(move |key| wanted(ring.preference_list(key)))
 }
 

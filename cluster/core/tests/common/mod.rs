@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cluster_core::api::{LocalVersion, NodeId, Reply, Request, RequestId};
 use cluster_core::bug::Bug;
-use cluster_core::config::{Config, Limits, Quorum, Timing, Versioning};
+use cluster_core::config::{Config, Limits, Partitioning, Quorum, Timing, Versioning};
 use cluster_core::node::Node;
 use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
@@ -33,7 +33,8 @@ pub fn config(nodes: usize, (n, r, w): (u8, u8, u8), quorum: Quorum, versions: V
         w,
         quorum,
         versions,
-        tokens: 8,
+        partitioning: Partitioning::Random { tokens: 8 },
+        capacities: Vec::new(),
         ring_seed: 1,
         seed: 0,
         timing: Timing::default(),

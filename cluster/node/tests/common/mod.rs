@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cluster_core::api::NodeId;
-use cluster_core::config::{Config, Limits, Quorum, Timing, Versioning};
+use cluster_core::config::{Config, Limits, Partitioning, Quorum, Timing, Versioning};
 use cluster_node::options::any_local_port;
 use cluster_node::{Engine, Listeners, NodeHandle, NodeOptions, serve_on};
 use reqwest::{Client, Method, Response};
@@ -31,7 +31,8 @@ pub fn options(nodes: u16, id: u16, quorum: u8, data_dir: &Path) -> NodeOptions 
         w: quorum,
         quorum: Quorum::Sloppy,
         versions: Versioning::Dvv,
-        tokens: 8,
+        partitioning: Partitioning::Random { tokens: 8 },
+        capacities: Vec::new(),
         ring_seed: 42,
         seed: u64::from(id),
         timing: Timing { request_timeout: Duration::from_secs(20), ..Timing::default() },

@@ -1,0 +1,135 @@
+//! Where keys live: consistent hashing with virtual nodes (4.2), and the preference list (4.3).
+//!
+//! The MD5 of a key is a point on a circle of 2^128, which is divided into ranges; how, is the [`Partitioning`]. Every
+//! node owns several tokens on the circle, in proportion to its capacity. Walking clockwise from a range and skipping
+//! nodes already met gives every node once: the range's preference list, whose first N are its replicas.
+//!
+//! All replicas of a range are the same nodes, so the range is also the unit of anti-entropy, whatever the strategy.
+
+mod strategy;
+
+use md5::{Digest, Md5};
+
+use crate::api::NodeId;
+use crate::config::{Config, Partitioning};
+use strategy::Layout;
+pub use strategy::{PartitionError, RANGES_MAX};
+
+/// An index into the ring's ranges, clockwise.
+pub type RangeId = u32;
+
+/// The token ring of a fixed membership.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    /// The last position of each range, ascending, none twice.
+    ends: Vec<u128>,
+    /// For each range, all nodes in order of preference; `nodes` entries a range.
+    preference: Vec<NodeId>,
+    nodes: usize,
+    tokens: Vec<u32>,
+    fingerprint: u64,
+}
+
+impl Ring {
+    /// The ring of these settings.
+    ///
+    /// # Errors
+    /// When the partitioning cannot work; never for settings that are valid.
+    pub fn of(config: &Config) -> Result<Self, PartitionError> {
+        let nodes = u16::try_from(config.names.len()).unwrap_or(u16::MAX);
+        Self::new(nodes, config.partitioning, &config.capacities, config.ring_seed)
+    }
+
+    /// A ring of `nodes` nodes. Their tokens are in proportion to `capacities`, one a node; none at all means that
+    /// all are equal. The same arguments give the same ring everywhere.
+    ///
+    /// # Errors
+    /// When nodes, tokens, ranges and capacities do not fit each other.
+    pub fn new(nodes: u16, how: Partitioning, capacities: &[u32], seed: u64) -> Result<Self, PartitionError> {
+        let Layout { ends, circle, starts, tokens, fingerprint } = Layout::new(nodes, how, capacities, seed)?;
+        let nodes = usize::from(nodes);
+        let walks = walks(&circle, nodes);
+        let preference = starts.iter().flat_map(|start| &walks[start * nodes..][..nodes]).copied().collect();
+        Ok(Self { ends, preference, nodes, tokens, fingerprint })
+    }
+
+    /// Refuses what [`Ring::new`] would, without making the ring.
+    ///
+    /// # Errors
+    /// When nodes, tokens, ranges and capacities do not fit each other.
+    pub fn validate(nodes: u16, how: Partitioning, capacities: &[u32]) -> Result<(), PartitionError> {
+        strategy::tokens_of_each(nodes, how, capacities).map(|_| ())
+    }
+
+    /// Every node once, the key's replicas first.
+    pub fn preference_list(&self, key: &[u8]) -> &[NodeId] {
+        self.range_preference(self.range_of(key))
+    }
+
+    /// The range that a key falls into.
+    pub fn range_of(&self, key: &[u8]) -> RangeId {
+        self.range_at(key_position(key))
+    }
+
+    /// Behind the last end lies the first range.
+    fn range_at(&self, position: u128) -> RangeId {
+        (self.ends.partition_point(|end| *end < position) % self.ends.len()) as RangeId
+    }
+
+    /// Every node once, the range's replicas first.
+    pub fn range_preference(&self, range: RangeId) -> &[NodeId] {
+        &self.preference[range as usize * self.nodes..][..self.nodes]
+    }
+
+    /// What part of the circle a range is, and so of a uniform load: from 0 to 1.
+    pub fn range_share(&self, range: RangeId) -> f64 {
+        let at = range as usize;
+        let before = self.ends[at.checked_sub(1).unwrap_or(self.ends.len() - 1)];
+        match self.ends[at].wrapping_sub(before) {
+            // The only range goes once around.
+            0 => 1.0,
+            size => size as f64 / 2f64.powi(128),
+        }
+    }
+
+    /// How many tokens each node owns.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Equal for two rings iff they place every key alike (up to MD5 collisions).
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// How many ranges there are; ids run from 0.
+    pub fn ranges(&self) -> RangeId {
+        self.ends.len() as RangeId
+    }
+}
+
+/// The MD5 of the key as a point on the circle (4.2).
+pub fn key_position(key: &[u8]) -> u128 {
+    u128::from_be_bytes(Md5::digest(key).into())
+}
+
+/// For each place on the circle, every node once in the order in which a clockwise walk meets it (virtual nodes never
+/// stand in for hosts); `nodes` entries a place.
+///
+/// A walk that begins one place earlier meets that place's host first and the others as before, so going once around
+/// backwards and moving hosts to the front gives all walks. The round before it only brings about the first order.
+fn walks(circle: &[NodeId], nodes: usize) -> Vec<NodeId> {
+    let mut order: Vec<NodeId> = (0..).map(NodeId).take(nodes).collect();
+    let mut walks = vec![NodeId(0); circle.len() * nodes];
+    for _round in 0..2 {
+        for (at, host) in circle.iter().enumerate().rev() {
+            let rank = order.iter().position(|node| node == host).expect("hosts are nodes");
+            order[..=rank].rotate_right(1);
+            walks[at * nodes..][..nodes].copy_from_slice(&order);
+        }
+    }
+    walks
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! The three ways to divide the circle (6.2): what the ranges are, and whom a walk from each of them meets.
+//!
+//! ```text
+//!   1 random        ends = tokens             a range's walk begins at its own token
+//!   2 fixed-ranges  ends = Q equal steps      a range's walk begins at the first token from its end on
+//!   3 equal-tokens  ends = Q equal steps      a range is a token: Q/S of them a node, dealt at random
+//! ```
+//!
+//! Whatever the strategy, the hosts stand in a circle and each range has a place on it from where it is walked.
+
+use std::cmp::Reverse;
+
+use md5::{Digest, Md5};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::api::NodeId;
+use crate::config::Partitioning;
+
+/// Tokens of all nodes together, or ranges, at most: every node keeps an order of preference for each.
+pub const RANGES_MAX: u32 = 1 << 16;
+
+/// A division of the circle that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PartitionError {
+    /// Nobody to give a range to.
+    #[error("a ring has at least one node")]
+    NoNodes,
+    /// Nodes without tokens own nothing.
+    #[error("tokens must not be zero")]
+    NoTokens,
+    /// A range is owned whole.
+    #[error("{ranges} ranges are too few for {nodes} nodes: take at least one range a node")]
+    TooFewRanges {
+        /// Q.
+        ranges: u32,
+        /// S.
+        nodes: u16,
+    },
+    /// More than is kept in memory.
+    #[error("{count} {what} in all are too many: {RANGES_MAX} is the most")]
+    TooMany {
+        /// `tokens` or `ranges`.
+        what: &'static str,
+        /// Of all nodes together.
+        count: u64,
+    },
+    /// Capacities are all nodes' or none's.
+    #[error("there are {given} capacities for {nodes} nodes: give one for each, or none")]
+    Capacities {
+        /// Capacities.
+        given: usize,
+        /// S.
+        nodes: u16,
+    },
+    /// A node so small beside the others that it would own nothing.
+    #[error(
+        "node {node} (from 0) has capacity {capacity}, for which it gets none of the {total} tokens: give it more \
+         capacity, or the ring more tokens"
+    )]
+    NoShare {
+        /// Which node.
+        node: usize,
+        /// Its capacity.
+        capacity: u32,
+        /// Tokens of all nodes.
+        total: u32,
+    },
+}
+
+/// A divided circle.
+pub(super) struct Layout {
+    /// The last position of each range, ascending, none twice.
+    pub ends: Vec<u128>,
+    /// Whose each token is, in the order of their positions.
+    pub circle: Vec<NodeId>,
+    /// For each range, the place on the circle where its walk begins.
+    pub starts: Vec<usize>,
+    /// Tokens of each node.
+    pub tokens: Vec<u32>,
+    /// Equal iff every key is placed alike.
+    pub fingerprint: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Token {
+    position: u128,
+    node: NodeId,
+}
+
+impl Layout {
+    pub fn new(nodes: u16, how: Partitioning, capacities: &[u32], seed: u64) -> Result<Self, PartitionError> {
+        let tokens = tokens_of_each(nodes, how, capacities)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        Ok(match how {
+            Partitioning::Random { .. } => Self::random(tokens, &mut rng),
+            Partitioning::FixedRanges { ranges, .. } => Self::fixed_ranges(tokens, ranges, &mut rng),
+            Partitioning::EqualTokens { ranges } => Self::equal_tokens(tokens, ranges, &mut rng),
+        })
+    }
+
+    fn random(tokens: Vec<u32>, rng: &mut ChaCha8Rng) -> Self {
+        let ring = random_tokens(&tokens, rng);
+        let fingerprint = finish(hash(ring.iter().map(|token| (token.position, token.node))));
+        Self {
+            ends: ring.iter().map(|token| token.position).collect(),
+            circle: ring.iter().map(|token| token.node).collect(),
+            starts: (0..ring.len()).collect(),
+            tokens,
+            fingerprint,
+        }
+    }
+
+    fn fixed_ranges(tokens: Vec<u32>, ranges: u32, rng: &mut ChaCha8Rng) -> Self {
+        let ring = random_tokens(&tokens, rng);
+        let ends = equal_ends(ranges);
+        // A range's end may lie behind the last token: the walk goes on with the first.
+        let first_from = |end: &u128| ring.partition_point(|token| token.position < *end) % ring.len();
+        let mut fingerprint = hash(ring.iter().map(|token| (token.position, token.node)));
+        fingerprint.update(ranges.to_le_bytes());
+        Self {
+            circle: ring.iter().map(|token| token.node).collect(),
+            starts: ends.iter().map(first_from).collect(),
+            ends,
+            tokens,
+            fingerprint: finish(fingerprint),
+        }
+    }
+
+    fn equal_tokens(tokens: Vec<u32>, ranges: u32, rng: &mut ChaCha8Rng) -> Self {
+        let each = (0..).map(NodeId).zip(&tokens);
+        let mut circle: Vec<NodeId> =
+            each.flat_map(|(node, &count)| std::iter::repeat_n(node, count as usize)).collect();
+        circle.shuffle(rng);
+        let ends = equal_ends(ranges);
+        let fingerprint = finish(hash(ends.iter().copied().zip(circle.iter().copied())));
+        Self { starts: (0..circle.len()).collect(), ends, circle, tokens, fingerprint }
+    }
+}
+
+/// Tokens of each node, in proportion to its capacity, of as many as there would be were all equal.
+///
+/// # Errors
+/// When nodes, tokens, ranges and capacities do not fit each other.
+pub(super) fn tokens_of_each(nodes: u16, how: Partitioning, capacities: &[u32]) -> Result<Vec<u32>, PartitionError> {
+    if nodes == 0 {
+        return Err(PartitionError::NoNodes);
+    }
+    let at_most = |count: u64, what| match u32::try_from(count) {
+        Ok(count) if count <= RANGES_MAX => Ok(count),
+        _ => Err(PartitionError::TooMany { what, count }),
+    };
+    let ranges_at_most = |ranges: u32| match ranges < u32::from(nodes) {
+        true => Err(PartitionError::TooFewRanges { ranges, nodes }),
+        false => at_most(u64::from(ranges), "ranges"),
+    };
+    let total = match how {
+        Partitioning::Random { tokens: 0 } | Partitioning::FixedRanges { tokens: 0, .. } => {
+            return Err(PartitionError::NoTokens);
+        }
+        Partitioning::Random { tokens } => at_most(u64::from(tokens) * u64::from(nodes), "tokens")?,
+        Partitioning::FixedRanges { tokens, ranges } => {
+            ranges_at_most(ranges)?;
+            at_most(u64::from(tokens) * u64::from(nodes), "tokens")?
+        }
+        Partitioning::EqualTokens { ranges } => ranges_at_most(ranges)?,
+    };
+    share(nodes, total, capacities)
+}
+
+fn share(nodes: u16, total: u32, capacities: &[u32]) -> Result<Vec<u32>, PartitionError> {
+    let given = capacities.len();
+    if given != 0 && given != usize::from(nodes) {
+        return Err(PartitionError::Capacities { given, nodes });
+    }
+    let equal = vec![1; usize::from(nodes)];
+    let capacities = if given == 0 { &equal } else { capacities };
+    let tokens = apportion(total, capacities);
+    match tokens.iter().position(|&tokens| tokens == 0) {
+        Some(node) => Err(PartitionError::NoShare { node, capacity: capacities[node], total }),
+        None => Ok(tokens),
+    }
+}
+
+/// By largest remainder: shares of equal weights differ by one at most, and the earlier ones are the larger.
+fn apportion(total: u32, weights: &[u32]) -> Vec<u32> {
+    let sum: u64 = weights.iter().copied().map(u64::from).sum();
+    if sum == 0 {
+        return vec![0; weights.len()];
+    }
+    let quota = |at: usize| u64::from(total) * u64::from(weights[at]);
+    let mut shares: Vec<u32> = (0..weights.len()).map(|at| (quota(at) / sum) as u32).collect();
+    let left = total - shares.iter().sum::<u32>();
+    let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
+    by_remainder.sort_by_key(|&at| (Reverse(quota(at) % sum), at));
+    for &at in by_remainder.iter().take(left as usize) {
+        shares[at] += 1;
+    }
+    shares
+}
+
+/// Sorted by position, no position twice.
+fn random_tokens(tokens: &[u32], rng: &mut ChaCha8Rng) -> Vec<Token> {
+    let mut ring = Vec::new();
+    for (node, &count) in (0..).map(NodeId).zip(tokens) {
+        for _ in 0..count {
+            ring.push(Token { position: random_position(rng), node });
+        }
+    }
+    ring.sort_by_key(|token| (token.position, token.node));
+    ring.dedup_by_key(|token| token.position);
+    ring
+}
+
+fn random_position(rng: &mut ChaCha8Rng) -> u128 {
+    (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64())
+}
+
+/// The last positions of `ranges` ranges whose sizes differ by one point at most; the very last is the circle's end.
+fn equal_ends(ranges: u32) -> Vec<u128> {
+    let count = u128::from(ranges);
+    let (size, rest) = (u128::MAX / count, u128::MAX % count);
+    (1..=count).map(|number| size * number + rest * number / count).collect()
+}
+
+fn hash(tokens: impl Iterator<Item = (u128, NodeId)>) -> Md5 {
+    let mut hash = Md5::new();
+    for (position, node) in tokens {
+        hash.update(position.to_le_bytes());
+        hash.update(node.0.to_le_bytes());
+    }
+    hash
+}
+
+fn finish(hash: Md5) -> u64 {
+    u128::from_le_bytes(hash.finalize().into()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_go_by_weight_and_lose_nothing() {
+        assert_eq!(apportion(10, &[1, 1, 1]), [4, 3, 3]);
+        assert_eq!(apportion(8, &[1, 2, 1]), [2, 4, 2]);
+        assert_eq!(apportion(RANGES_MAX, &[u32::MAX; 256]), [RANGES_MAX / 256; 256]);
+        assert_eq!(apportion(5, &[0, 0]), [0, 0]);
+    }
+
+    #[test]
+    fn equal_ranges_end_where_the_circle_ends() {
+        for ranges in [1, 2, 3, 7, 240, 3840, RANGES_MAX] {
+            let ends = equal_ends(ranges);
+            assert_eq!(ends.len(), ranges as usize);
+            assert_eq!(ends.last(), Some(&u128::MAX));
+            let begins = std::iter::once(u128::MAX).chain(ends.iter().copied());
+            let sizes = begins.zip(&ends).map(|(before, end)| end.wrapping_sub(before));
+            let (min, max) = sizes.fold((u128::MAX, 0), |(min, max), size| (min.min(size), max.max(size)));
+            assert!(ranges == 1 || max - min <= 1, "{ranges} ranges of {min} to {max}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        use PartitionError::{Capacities, NoNodes, NoShare, NoTokens, TooFewRanges, TooMany};
+        let refused = |nodes, how, capacities: &[u32]| Layout::new(nodes, how, capacities, 1).err();
+        let (random, equal) = (|tokens| Partitioning::Random { tokens }, |ranges| Partitioning::EqualTokens { ranges });
+        let fixed = |tokens, ranges| Partitioning::FixedRanges { tokens, ranges };
+        assert_eq!(refused(0, random(1), &[]), Some(NoNodes));
+        assert_eq!(refused(3, random(0), &[]), Some(NoTokens));
+        assert_eq!(refused(3, fixed(0, 9), &[]), Some(NoTokens));
+        assert_eq!(refused(3, fixed(1, 2), &[]), Some(TooFewRanges { ranges: 2, nodes: 3 }));
+        assert_eq!(refused(3, equal(2), &[]), Some(TooFewRanges { ranges: 2, nodes: 3 }));
+        assert_eq!(refused(3, equal(3), &[]), None);
+        let many = RANGES_MAX + 1;
+        assert_eq!(refused(3, equal(many), &[]), Some(TooMany { what: "ranges", count: u64::from(many) }));
+        assert_eq!(refused(1, fixed(1, many), &[]), Some(TooMany { what: "ranges", count: u64::from(many) }));
+        let count = 256 * u64::from(u32::MAX);
+        assert_eq!(refused(256, random(u32::MAX), &[]), Some(TooMany { what: "tokens", count }));
+        assert_eq!(refused(3, random(1), &[1, 1]), Some(Capacities { given: 2, nodes: 3 }));
+        assert_eq!(refused(2, random(8), &[1, 0]), Some(NoShare { node: 1, capacity: 0, total: 16 }));
+        assert_eq!(refused(2, equal(4), &[100, 1]), Some(NoShare { node: 1, capacity: 1, total: 4 }));
+    }
+}
