@@ -54,7 +54,7 @@ fn every_planted_bug_is_found_and_named() {
             let broken = |found: &checker::verdict::PropertyResult| {
                 found.property == property && found.claimed && found.outcome == Outcome::Invalid
             };
-            finished.verdict.properties.iter().any(|found| broken(found) && !found.anomalies.is_empty())
+            finished.judged.verdict.properties.iter().any(|found| broken(found) && !found.anomalies.is_empty())
         });
         assert!(found, "{bug} does not break {property}");
     }

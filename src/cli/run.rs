@@ -25,7 +25,7 @@ pub fn run(args: RunArgs) -> Result<Exit, Problem> {
     }
     let finished = super::on_main_thread(run_to_the_end(&settings, &args.store, args.json))?;
     print_finished(&finished, &args)?;
-    Ok(finished.verdict.outcome.into())
+    Ok(finished.judged.verdict.outcome.into())
 }
 
 /// The verdict as it was asked for, and the JUnit file.
@@ -34,11 +34,11 @@ pub fn run(args: RunArgs) -> Result<Exit, Problem> {
 /// When the file cannot be written.
 pub fn print_finished(finished: &Finished, args: &RunArgs) -> Result<(), Problem> {
     if let Some(path) = &args.junit {
-        let junit = reports::junit(&finished.judged.summary, &finished.verdict);
+        let junit = reports::junit(&finished.judged.summary, &finished.judged.verdict);
         write_whole(path, &junit).map_err(Problem::bench)?;
     }
     if args.json {
-        say!("{}", serde_json::to_string_pretty(&finished.verdict).expect("a verdict is plain data"));
+        say!("{}", serde_json::to_string_pretty(&finished.judged.verdict).expect("a verdict is plain data"));
         return Ok(());
     }
     say!("{}", finished.judged.tables());

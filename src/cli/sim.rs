@@ -40,7 +40,7 @@ fn one(settings: &RunSettings, args: &SimArgs) -> Result<Exit, Problem> {
         say!("trace {:016x}: {} events", trace.hash, trace.events);
         say!("{}", speed(trace.simulated, took));
     }
-    Ok(finished.verdict.outcome.into())
+    Ok(finished.judged.verdict.outcome.into())
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -135,7 +135,7 @@ impl Campaign {
             worst = worst.merge(*outcome);
             let settings = RunSettings { seed: *seed, ..self.settings.clone() };
             let (finished, _) = simulate(&settings, store, true)?;
-            say!("seed {seed} is {outcome}: {}", finished.verdict.reasons.first().map_or("", String::as_str));
+            say!("seed {seed} is {outcome}: {}", finished.judged.verdict.reasons.first().map_or("", String::as_str));
             say!("  report  {}", finished.dir.file("report.html").display());
             say!("  repeat  {}", finished.record.command);
         }

@@ -4,10 +4,9 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use checker::history::{EventType, History, Phase};
-use checker::verdict::{Property, Verdict};
+use checker::verdict::{Outcome, Property, Verdict};
 use reports::RunSummary;
 
-use super::with_doubts;
 use crate::exit::Problem;
 use crate::store::{RunDir, RunRecord};
 use crate::systems::Claims;
@@ -48,6 +47,15 @@ pub fn judge(
 /// Checks the history against the claims, those of the configuration and those required beyond.
 pub fn verdict(history: &History, claims: &Claims, required: &[Property], doubts: &[String]) -> Verdict {
     with_doubts(checker::check(history, &claims.options(required)), doubts)
+}
+
+/// The outcome with what only the bench knows: a doubt makes a valid run inconclusive.
+fn with_doubts(mut verdict: Verdict, doubts: &[String]) -> Verdict {
+    if !doubts.is_empty() {
+        verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
+        verdict.reasons.extend(doubts.iter().cloned());
+    }
+    verdict
 }
 
 /// Writes the reports on a verdict.

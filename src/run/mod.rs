@@ -19,7 +19,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use checker::history::History;
-use checker::verdict::{Outcome, Verdict};
 use nemesis::{EvidenceRecord, NemesisSpec, Plan, Schedule};
 
 use crate::arena::process::{ProcessArena, own_executable};
@@ -38,9 +37,7 @@ pub struct Finished {
     pub dir: RunDir,
     /// `run.json` as it was left.
     pub record: RunRecord,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The tables for a terminal of this width.
+    /// The verdict, and what the reports say of the run.
     pub judged: Judged,
 }
 
@@ -154,7 +151,7 @@ impl Books {
         self.record.took_ms = Some(begun.elapsed().as_millis() as u64);
         self.dir.write_json("run.json", &self.record).map_err(Problem::bench)?;
         let judged = judge::judge(&self.dir, &self.record, &history, claims, doubts)?;
-        Ok(Finished { dir: self.dir, record: self.record, verdict: judged.verdict.clone(), judged })
+        Ok(Finished { dir: self.dir, record: self.record, judged })
     }
 }
 
@@ -175,13 +172,4 @@ async fn interrupts(first: &Cell<bool>) {
             return;
         }
     }
-}
-
-/// The outcome with what only the bench knows: a doubt makes a valid run inconclusive.
-fn with_doubts(mut verdict: Verdict, doubts: &[String]) -> Verdict {
-    if !doubts.is_empty() {
-        verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
-        verdict.reasons.extend(doubts.iter().cloned());
-    }
-    verdict
 }

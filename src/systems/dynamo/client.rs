@@ -9,12 +9,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cluster_core::config::Config;
-use cluster_core::ring::Ring;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
 
+use super::placement::Placement;
 use crate::systems::Addresses;
 
 const CONTEXT: &str = "x-dynamo-context";
@@ -36,9 +36,7 @@ pub(super) fn http_client() -> reqwest::Client {
 pub(super) struct DynamoClient {
     http: reqwest::Client,
     addresses: Addresses,
-    names: Vec<String>,
-    ring: Ring,
-    n: usize,
+    placement: Placement,
 }
 
 #[derive(Deserialize)]
@@ -70,8 +68,7 @@ struct WallClock {
 
 impl DynamoClient {
     pub fn new(http: reqwest::Client, addresses: Addresses, config: &Config) -> Self {
-        let ring = Ring::of(config).expect("the settings are validated");
-        Self { http, addresses, names: config.names.clone(), ring, n: usize::from(config.n) }
+        Self { http, addresses, placement: Placement::new(config) }
     }
 
     fn url(&self, node: &str, path: &str, key: &str) -> Result<String, StoreError> {
@@ -95,7 +92,7 @@ impl DynamoClient {
 
 impl Store for DynamoClient {
     fn nodes(&self) -> Vec<String> {
-        self.names.clone()
+        self.placement.nodes()
     }
 
     fn get<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Versions> {
@@ -128,8 +125,7 @@ impl Store for DynamoClient {
     }
 
     fn replicas(&self, key: &str) -> Vec<String> {
-        let preference = &self.ring.preference_list(key.as_bytes())[..self.n];
-        preference.iter().map(|node| self.names[usize::from(node.0)].clone()).collect()
+        self.placement.replicas(key)
     }
 
     fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>> {

@@ -2,6 +2,7 @@
 
 pub mod bugs;
 mod client;
+mod placement;
 mod simulated;
 
 use std::collections::BTreeMap;

@@ -2,23 +2,20 @@
 
 use cluster_core::api::{Failure, LocalVersion, Reply, Request};
 use cluster_core::config::Config;
-use cluster_core::ring::Ring;
 use cluster_core::sim::Answer;
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
 
+use super::placement::Placement;
 use crate::arena::sim::SimArena;
 
 pub(super) struct SimulatedClient {
     arena: SimArena,
-    names: Vec<String>,
-    ring: Ring,
-    n: usize,
+    placement: Placement,
 }
 
 impl SimulatedClient {
     pub fn new(arena: SimArena, config: &Config) -> Self {
-        let ring = Ring::of(config).expect("the settings are validated");
-        Self { arena, names: config.names.clone(), ring, n: usize::from(config.n) }
+        Self { arena, placement: Placement::new(config) }
     }
 
     async fn ask(&self, node: &str, request: Request) -> Result<Reply, StoreError> {
@@ -50,7 +47,7 @@ impl SimulatedClient {
 
 impl Store for SimulatedClient {
     fn nodes(&self) -> Vec<String> {
-        self.names.clone()
+        self.placement.nodes()
     }
 
     fn get<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Versions> {
@@ -78,8 +75,7 @@ impl Store for SimulatedClient {
     }
 
     fn replicas(&self, key: &str) -> Vec<String> {
-        let preference = &self.ring.preference_list(key.as_bytes())[..self.n];
-        preference.iter().map(|node| self.names[usize::from(node.0)].clone()).collect()
+        self.placement.replicas(key)
     }
 
     fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>> {
