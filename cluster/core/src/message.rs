@@ -140,6 +140,7 @@ pub struct ForwardedPut {
     /// The key.
     pub key: Vec<u8>,
     /// None for a tombstone.
+    #[serde(with = "crate::versions::value")]
     pub value: Option<Arc<[u8]>>,
     /// What the client had seen.
     pub context: Context,

@@ -11,9 +11,10 @@
 pub mod clock;
 pub mod disk;
 pub mod network;
+mod queue;
+mod trace;
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,6 +27,8 @@ use crate::node::{Node, StartError};
 use clock::SimClock;
 use disk::{Disk, DiskSettings};
 use network::{Network, NetworkSettings};
+use queue::Queue;
+use trace::Trace;
 
 /// What a world is made of.
 #[derive(Clone, Debug)]
@@ -49,8 +52,7 @@ pub struct World {
     seats: Vec<Seat>,
     network: Network,
     /// By time, then by chance, then as they came.
-    queue: BTreeMap<(u64, u32, u64), Event>,
-    scheduled: u64,
+    queue: Queue<Event>,
     events: u64,
     requests: u64,
     /// Requests that their node has not answered yet.
@@ -58,7 +60,7 @@ pub struct World {
     answers: BTreeMap<RequestId, Answer>,
     /// Requests answered since they were last asked for.
     fresh: Vec<RequestId>,
-    trace: DefaultHasher,
+    trace: Trace,
 }
 
 /// What a client hears of its request.
@@ -123,14 +125,13 @@ impl World {
             rng: ChaCha8Rng::seed_from_u64(settings.seed),
             seats: (0..nodes).map(seat).collect(),
             network: Network::new(settings.network.clone(), usize::from(nodes)),
-            queue: BTreeMap::new(),
-            scheduled: 0,
+            queue: Queue::default(),
             events: 0,
             requests: 0,
             open: BTreeMap::new(),
             answers: BTreeMap::new(),
             fresh: Vec::new(),
-            trace: DefaultHasher::new(),
+            trace: Trace::default(),
             settings,
         };
         for node in 0..nodes {
@@ -177,7 +178,7 @@ impl World {
 
     /// A hash of everything that has happened: equal for two runs iff they were the same.
     pub fn trace_hash(&self) -> u64 {
-        self.trace.finish()
+        self.trace.hash()
     }
 
     /// How many events have happened.
@@ -203,7 +204,7 @@ impl World {
         seat.node = Some(node);
         seat.life += 1;
         seat.timer_ns = None;
-        ("start", id.0).hash(&mut self.trace);
+        self.trace.note(&("start", id.0));
         self.carry_out(id, effects);
         Ok(())
     }
@@ -217,7 +218,7 @@ impl World {
             return;
         }
         seat.disk.crash(&mut rng);
-        ("crash", id.0).hash(&mut self.trace);
+        self.trace.note(&("crash", id.0));
         let broken: Vec<RequestId> =
             self.open.iter().filter(|(_, node)| **node == id).map(|(request, _)| *request).collect();
         for request in broken {
@@ -231,14 +232,14 @@ impl World {
         let seat = self.seat_mut(id);
         if seat.node.is_some() && seat.paused.is_none() {
             seat.paused = Some(Vec::new());
-            ("pause", id.0).hash(&mut self.trace);
+            self.trace.note(&("pause", id.0));
         }
     }
 
     /// Thaws a paused node.
     pub fn resume(&mut self, id: NodeId) {
         if let Some(backlog) = self.seat_mut(id).paused.take() {
-            ("resume", id.0).hash(&mut self.trace);
+            self.trace.note(&("resume", id.0));
             for event in backlog {
                 self.schedule_in_order(self.now_ns, event);
             }
@@ -254,7 +255,7 @@ impl World {
     pub fn wipe(&mut self, id: NodeId) {
         if !self.is_up(id) {
             self.seat_mut(id).disk = Disk::default();
-            ("wipe", id.0).hash(&mut self.trace);
+            self.trace.note(&("wipe", id.0));
         }
     }
 
@@ -322,7 +323,7 @@ impl World {
 
     /// When the next thing happens; none if nothing ever will.
     pub fn next_ns(&self) -> Option<u64> {
-        self.queue.first_key_value().map(|((at, ..), _)| *at)
+        self.queue.next_ns()
     }
 
     /// Moves time forward to a moment before which nothing happens.
@@ -333,12 +334,8 @@ impl World {
 
     /// Lets the next thing happen, if it is due by `until_ns`; else moves time there. Returns whether something happened.
     pub fn step(&mut self, until_ns: u64) -> bool {
-        let due = self.queue.first_key_value().is_some_and(|((at, ..), _)| *at <= until_ns);
-        if !due {
+        let Some((at, event)) = self.queue.pop_due(until_ns) else {
             self.now_ns = self.now_ns.max(until_ns);
-            return false;
-        }
-        let Some(((at, ..), event)) = self.queue.pop_first() else {
             return false;
         };
         self.now_ns = self.now_ns.max(at);
@@ -356,21 +353,21 @@ impl World {
             return backlog.push(event);
         }
         self.events += 1;
-        self.now_ns.hash(&mut self.trace);
+        self.trace.note(&self.now_ns);
         match event {
             Event::Deliver { from, to, message } => {
-                (0u8, from, to, &message).hash(&mut self.trace);
+                self.trace.note(&(0u8, from, to, &message));
                 self.input(to, Input::Message { from, message });
             }
             Event::Persisted { node, life, id } => {
-                (1u8, node, life, id).hash(&mut self.trace);
+                self.trace.note(&(1u8, node, life, id));
                 if self.is_life(node, life) {
                     self.seat_mut(node).disk.complete(id);
                     self.input(node, Input::Persisted(id));
                 }
             }
             Event::Timer { node, life } => {
-                (2u8, node, life).hash(&mut self.trace);
+                self.trace.note(&(2u8, node, life));
                 // An alarm that was set anew meanwhile is not this one; one that a pause held up still is.
                 if self.is_life(node, life) && self.seat(node).timer_ns.is_some_and(|at| at <= self.now_ns) {
                     self.seat_mut(node).timer_ns = None;
@@ -378,13 +375,13 @@ impl World {
                 }
             }
             Event::Arrive { node, life, id, request } => {
-                (3u8, node, life, id).hash(&mut self.trace);
+                self.trace.note(&(3u8, node, life, id));
                 if self.is_life(node, life) && self.open.contains_key(&id) {
                     self.input(node, Input::Request { id, request });
                 }
             }
             Event::Answer { id, answer } => {
-                (4u8, id).hash(&mut self.trace);
+                self.trace.note(&(4u8, id));
                 self.fresh.push(id);
                 self.answers.insert(id, answer);
             }
@@ -441,17 +438,12 @@ impl World {
     /// At the same moment as others, in an order that is left to chance.
     fn schedule(&mut self, at_ns: u64, event: Event) {
         let order = self.rng.next_u32();
-        self.enqueue(at_ns, order, event);
+        self.queue.push(at_ns, order, event);
     }
 
     /// At the same moment as others, but after whatever was scheduled so before.
     fn schedule_in_order(&mut self, at_ns: u64, event: Event) {
-        self.enqueue(at_ns, u32::MAX, event);
-    }
-
-    fn enqueue(&mut self, at_ns: u64, order: u32, event: Event) {
-        self.scheduled += 1;
-        self.queue.insert((at_ns, order, self.scheduled), event);
+        self.queue.push(at_ns, u32::MAX, event);
     }
 
     fn is_life(&self, node: NodeId, life: u64) -> bool {

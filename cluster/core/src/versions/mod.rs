@@ -18,6 +18,7 @@
 //! **Last write wins** keeps the one version with the greatest (timestamp, dot).
 
 pub mod clock;
+pub(crate) mod value;
 mod vector;
 
 use std::sync::Arc;
@@ -40,13 +41,16 @@ pub struct Version {
     /// writer had seen.
     pub timestamp_us: i64,
     /// The value; none for a tombstone.
+    #[serde(with = "value")]
     pub value: Option<Arc<[u8]>>,
 }
 
 /// All versions of one key that one place holds: none supersedes another, sorted by dot.
+///
+/// A state is copied for each replica that it is sent to and changed rarely, so copies share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeyState {
-    versions: Vec<Version>,
+    versions: Arc<Vec<Version>>,
 }
 
 impl KeyState {
@@ -62,10 +66,14 @@ impl KeyState {
 
     /// Takes over what `other` has and this has not superseded, and drops what `other` has superseded.
     pub fn join(&mut self, other: &KeyState, versioning: Versioning) {
+        if self.is_empty() || Arc::ptr_eq(&self.versions, &other.versions) {
+            self.versions = Arc::clone(&other.versions);
+            return self.normalise(versioning);
+        }
         let held = self.versions.len();
-        for version in &other.versions {
+        for version in other.versions.iter() {
             if self.versions[..held].binary_search_by_key(&version.dot, |own| own.dot).is_err() {
-                self.versions.push(version.clone());
+                Arc::make_mut(&mut self.versions).push(version.clone());
             }
         }
         self.normalise(versioning);
@@ -73,14 +81,14 @@ impl KeyState {
 
     /// Adds a new version, which may supersede some of those held.
     pub fn insert(&mut self, version: Version, versioning: Versioning) {
-        self.versions.push(version);
+        Arc::make_mut(&mut self.versions).push(version);
         self.normalise(versioning);
     }
 
     /// The past of a writer who has seen this state: every dot in it and everything these have superseded.
     pub fn context(&self) -> VersionVector {
         let mut context = VersionVector::default();
-        for version in &self.versions {
+        for version in self.versions.iter() {
             context.join(&version.past);
             context.add(version.dot);
         }
@@ -103,7 +111,7 @@ impl KeyState {
         let mut hash = Md5::new();
         hash.update((key.len() as u64).to_le_bytes());
         hash.update(key);
-        for version in &self.versions {
+        for version in self.versions.iter() {
             hash.update(version.dot.actor.node.0.to_le_bytes());
             hash.update(version.dot.actor.epoch.to_le_bytes());
             hash.update(version.dot.counter.to_le_bytes());
@@ -112,10 +120,16 @@ impl KeyState {
         u128::from_le_bytes(hash.finalize().into())
     }
 
-    /// Sorted, each dot once, and nothing that is superseded.
+    /// Sorted, each dot once, and nothing that is superseded. What is so already is left as it is, shared.
     fn normalise(&mut self, versioning: Versioning) {
-        self.versions.sort_by_key(|version| version.dot);
-        self.versions.dedup_by_key(|version| version.dot);
+        if self.versions.len() < 2 {
+            return;
+        }
+        if !self.versions.is_sorted_by(|one, next| one.dot < next.dot) {
+            let versions = Arc::make_mut(&mut self.versions);
+            versions.sort_by_key(|version| version.dot);
+            versions.dedup_by_key(|version| version.dot);
+        }
         match versioning {
             Versioning::Dvv => self.drop_superseded(),
             Versioning::Lww => self.keep_newest(),
@@ -125,15 +139,19 @@ impl KeyState {
     /// A version is superseded iff it is in the past of any other, that is, in the union of all pasts.
     fn drop_superseded(&mut self) {
         let mut superseded = VersionVector::default();
-        for version in &self.versions {
+        for version in self.versions.iter() {
             superseded.join(&version.past);
         }
-        self.versions.retain(|version| !superseded.contains(version.dot));
+        if self.versions.iter().any(|version| superseded.contains(version.dot)) {
+            Arc::make_mut(&mut self.versions).retain(|version| !superseded.contains(version.dot));
+        }
     }
 
     fn keep_newest(&mut self) {
-        if let Some(newest) = self.versions.iter().map(|v| (v.timestamp_us, v.dot)).max() {
-            self.versions.retain(|v| (v.timestamp_us, v.dot) == newest);
+        if self.versions.len() > 1
+            && let Some(newest) = self.versions.iter().map(|v| (v.timestamp_us, v.dot)).max()
+        {
+            Arc::make_mut(&mut self.versions).retain(|v| (v.timestamp_us, v.dot) == newest);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Dots, actors and version vectors.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -32,9 +31,27 @@ impl fmt::Display for Dot {
 }
 
 /// A set of dots that has no gaps: for each actor, all of its dots up to a counter.
+///
+/// Vectors are short and copied often, so they are lists in the order of their actors, each actor once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(Actor, u64)>")]
 pub struct VersionVector {
-    counters: BTreeMap<Actor, u64>,
+    counters: Vec<(Actor, u64)>,
+}
+
+/// Pairs that are no version vector: an actor twice, or actors out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the actors of a version vector are not in order")]
+pub struct OutOfOrder;
+
+impl TryFrom<Vec<(Actor, u64)>> for VersionVector {
+    type Error = OutOfOrder;
+    fn try_from(counters: Vec<(Actor, u64)>) -> Result<Self, OutOfOrder> {
+        match counters.is_sorted_by(|(one, _), (next, _)| one < next) {
+            true => Ok(Self { counters }),
+            false => Err(OutOfOrder),
+        }
+    }
 }
 
 impl VersionVector {
@@ -45,25 +62,31 @@ impl VersionVector {
 
     /// The greatest counter of an actor; 0 if it made nothing.
     pub fn counter(&self, actor: Actor) -> u64 {
-        self.counters.get(&actor).copied().unwrap_or(0)
+        self.place(actor).map_or(0, |at| self.counters[at].1)
     }
 
     /// Adds a dot, and with it all earlier ones of its actor.
     pub fn add(&mut self, dot: Dot) {
-        let counter = self.counters.entry(dot.actor).or_default();
-        *counter = (*counter).max(dot.counter);
+        match self.place(dot.actor) {
+            Ok(at) => self.counters[at].1 = self.counters[at].1.max(dot.counter),
+            Err(at) => self.counters.insert(at, (dot.actor, dot.counter)),
+        }
     }
 
     /// The union with another.
     pub fn join(&mut self, other: &VersionVector) {
-        for (&actor, &counter) in &other.counters {
+        if self.counters.is_empty() {
+            self.counters.clone_from(&other.counters);
+            return;
+        }
+        for &(actor, counter) in &other.counters {
             self.add(Dot { actor, counter });
         }
     }
 
     /// Whether every dot of `self` is in `other`.
     pub fn is_within(&self, other: &VersionVector) -> bool {
-        self.counters.iter().all(|(&actor, &counter)| other.counter(actor) >= counter)
+        self.counters.iter().all(|&(actor, counter)| other.counter(actor) >= counter)
     }
 
     /// How many actors it names.
@@ -74,5 +97,27 @@ impl VersionVector {
     /// Whether it names none.
     pub fn is_empty(&self) -> bool {
         self.counters.is_empty()
+    }
+
+    /// Where the actor stands, or where it would.
+    fn place(&self, actor: Actor) -> Result<usize, usize> {
+        self.counters.binary_search_by_key(&actor, |(actor, _)| *actor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_out_of_order_is_refused() {
+        let actor = |node| Actor { node: NodeId(node), epoch: 1 };
+        let decode = |pairs: Vec<(Actor, u64)>| {
+            let bytes = postcard::to_stdvec(&pairs).expect("plain data");
+            postcard::from_bytes::<VersionVector>(&bytes)
+        };
+        assert!(decode(vec![(actor(1), 4), (actor(2), 1)]).is_ok());
+        assert!(decode(vec![(actor(2), 1), (actor(1), 4)]).is_err());
+        assert!(decode(vec![(actor(1), 1), (actor(1), 4)]).is_err());
     }
 }
