@@ -173,7 +173,7 @@ impl Table {
 }
 
 /// One row to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     /// Where.
     pub table: Table,

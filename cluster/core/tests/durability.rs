@@ -72,7 +72,7 @@ fn a_replica_acknowledges_what_is_on_disk_and_a_fallback_too() {
 }
 
 fn with_disk(config: Config, latency_ns: u64) -> World {
-    let disk = DiskSettings { latency_min_ns: latency_ns, latency_max_ns: latency_ns };
+    let disk = DiskSettings { latency_min_ns: latency_ns, latency_max_ns: latency_ns, ..DiskSettings::default() };
     let settings = WorldSettings { config, network: Default::default(), disk, seed: 1 };
     World::new(settings).expect("the settings can work")
 }

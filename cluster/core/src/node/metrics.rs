@@ -46,6 +46,7 @@ counters! {
     stores: "Versions received from peers",
     messages_dropped: "Messages of peers dropped because too much waited for the disk",
     resends: "Messages sent again for want of an answer",
+    damaged_rows_dropped: "Damaged rows that the node was started without",
 }
 
 impl Node {

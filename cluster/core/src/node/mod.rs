@@ -35,13 +35,13 @@ use std::time::Duration;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::api::{Effect, Failure, Input, NodeId, Now, Reply, Request, RequestId, Row, Table};
+use crate::api::{Effect, Failure, Input, NodeId, Now, Reply, Request, RequestId, Row, Table, Write};
 use crate::bug::Bug;
 use crate::config::{Config, ConfigError};
 use crate::image::Image;
 use crate::message::{Life, Message, Tag};
 use crate::ring::Ring;
-use crate::row::DamagedRow;
+pub use crate::row::DamagedRow;
 
 use anti_entropy::Listings;
 use forward::{Forwarding, Lives, RecentForwards};
@@ -130,20 +130,54 @@ impl Node {
     /// # Errors
     /// When the settings cannot work, a row is damaged, or the disk is another node's.
     pub fn start(config: Config, rows: Vec<Row>, now: Now, effects: &mut Vec<Effect>) -> Result<Self, StartError> {
+        let (node, _) = Self::recover(config, rows, now, effects, &|_, damage| Err(damage))?;
+        Ok(node)
+    }
+
+    /// The same without the damaged rows of the main store and the hint store, which are deleted; returns what was wrong
+    /// with each. For an administrator: what only those rows held is lost. The other replicas give the rest back, as they
+    /// would to a node that lost the rows in any other way, and what this node writes to such a key begins a new actor.
+    ///
+    /// # Errors
+    /// As [`Node::start`]; the node's own rows must be whole.
+    pub fn start_without_damaged(
+        config: Config,
+        rows: Vec<Row>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(Self, Vec<DamagedRow>), StartError> {
+        let delete = |row: &Row, _| Ok(Write { table: row.table, key: row.key.clone(), value: None });
+        Self::recover(config, rows, now, effects, &delete)
+    }
+
+    /// `damaged` says what is to be written about a damaged row, or that it is the end.
+    fn recover(
+        config: Config,
+        rows: Vec<Row>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+        damaged: &dyn Fn(&Row, DamagedRow) -> Result<Write, DamagedRow>,
+    ) -> Result<(Self, Vec<DamagedRow>), StartError> {
         config.validate()?;
         config.validate_id()?;
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed ^ now.monotonic_ns.rotate_left(32));
         let ring = Ring::of(&config).map_err(ConfigError::from)?;
         let identity = Identity::recover(&rows, &config, &ring, &mut rng)?;
         let mut image = Image::new(&ring);
+        let mut lost = Vec::new();
         for row in rows.iter().filter(|row| row.table != Table::Meta) {
-            image.load(&ring, row)?;
+            if let Err(damage) = image.load(&ring, row) {
+                lost.push((damaged(row, damage.clone())?, damage));
+            }
         }
         let mut node = Self::assemble(config, ring, now, rng, image, identity);
+        let (deletions, lost): (Vec<Write>, Vec<DamagedRow>) = lost.into_iter().unzip();
+        deletions.into_iter().for_each(|write| node.persistence.write(None, write));
+        node.counters.damaged_rows_dropped = lost.len() as u64;
         node.persist_identity();
         node.set_periodic_timers();
         node.finish(effects);
-        Ok(node)
+        Ok((node, lost))
     }
 
     fn assemble(config: Config, ring: Ring, now: Now, mut rng: ChaCha8Rng, image: Image, identity: Identity) -> Self {

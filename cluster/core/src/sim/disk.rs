@@ -1,8 +1,15 @@
-//! A disk with two images: what has been written, and what would survive.
+//! A disk: the rows that are safe, and behind them a log of batches whose sync has not been reported.
 //!
-//! A batch is on its way until its completion is reported. A crash before that leaves the disk free: it keeps the
-//! batches up to some point, in order, each wholly or not at all (the engines' transactions are atomic), and has lost
-//! the rest.
+//! ```text
+//!   begin ─► log │ batch │ batch │ batch │        sync reported ─► its rows are safe
+//!                   kept    torn    kept          crash: each is kept, torn or lost, as chance has it
+//!                 ├─ read ─┤                      recovery: up to the first that its checksum does not vouch for
+//! ```
+//! A drive writes what is not synced in any order, so a batch may be whole although one before it is not. It is given
+//! up all the same: what a node finds is always the rows after some whole number of its batches, in order, as with the
+//! engines, whose transactions are atomic. A sync that fails is reported once and ends the node; what became of the log
+//! is as unknown as after a crash, so it is settled in the same way. A row that is safe can still rot: a bit of
+//! it turns over, which the row's own checksum shows when the node starts.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,6 +18,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::api::{PersistId, Row, Table, Write};
 
+const RECORD_FORMAT: u8 = 1;
+/// Format, length and checksum of a record.
+const HEAD_BYTES: usize = 1 + 4 + 4;
+
 /// The disks' habits.
 #[derive(Clone, Debug)]
 pub struct DiskSettings {
@@ -18,11 +29,17 @@ pub struct DiskSettings {
     pub latency_min_ns: u64,
     /// The greatest.
     pub latency_max_ns: u64,
+    /// Of the batches that are not synced when a node crashes, the share that is on the disk all the same, 0 to 1.
+    pub kept: f64,
+    /// The share that is there in part; the rest is lost.
+    pub torn: f64,
+    /// Share of syncs that fail, 0 to 1. Each ends its node, which stays down until somebody starts it.
+    pub sync_failure: f64,
 }
 
 impl Default for DiskSettings {
     fn default() -> Self {
-        Self { latency_min_ns: 100_000, latency_max_ns: 3_000_000 }
+        Self { latency_min_ns: 100_000, latency_max_ns: 3_000_000, kept: 0.5, torn: 0.25, sync_failure: 0.0 }
     }
 }
 
@@ -30,6 +47,28 @@ impl DiskSettings {
     pub(super) fn latency_ns(&self, rng: &mut ChaCha8Rng) -> u64 {
         rng.random_range(self.latency_min_ns..=self.latency_max_ns)
     }
+
+    /// No draw where it cannot matter.
+    pub(super) fn sync_fails(&self, rng: &mut ChaCha8Rng) -> bool {
+        self.sync_failure > 0.0 && rng.random_bool(self.sync_failure)
+    }
+}
+
+/// What has happened to a node's disk since the world began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskCounters {
+    /// Batches that were not synced at a crash, and are there all the same.
+    pub kept: u64,
+    /// Batches that were given up at a crash, torn ones included.
+    pub lost: u64,
+    /// Batches that were there in part.
+    pub torn: u64,
+    /// Syncs that failed.
+    pub failed_syncs: u64,
+    /// Rows in which a bit has turned over.
+    pub rotten_rows: u64,
+    /// Rows that an emptied disk had held.
+    pub wiped_rows: u64,
 }
 
 /// One node's disk.
@@ -38,6 +77,9 @@ pub(super) struct Disk {
     durable: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
     under_way: VecDeque<(PersistId, Vec<Write>)>,
     busy_until_ns: u64,
+    /// Whether every sync fails from now on.
+    pub is_failing: bool,
+    pub counters: DiskCounters,
 }
 
 impl Disk {
@@ -51,16 +93,57 @@ impl Disk {
     /// The batch, and every batch before it, is durable.
     pub fn complete(&mut self, id: PersistId) {
         while self.under_way.front().is_some_and(|(first, _)| *first <= id) {
-            self.apply_first();
+            let (_, writes) = self.under_way.pop_front().expect("there is a first");
+            self.apply(writes);
         }
     }
 
-    /// Loses what is under way, but for as many batches as chance has it.
-    pub fn crash(&mut self, rng: &mut ChaCha8Rng) {
-        let kept = rng.random_range(0..=self.under_way.len());
-        for _ in 0..kept {
-            self.apply_first();
+    /// Settles what becomes of the batches under way, by writing the log down, hurting it, and reading it back.
+    pub fn crash(&mut self, settings: &DiskSettings, rng: &mut ChaCha8Rng) {
+        let mut log = Vec::new();
+        let batches = self.under_way.len() as u64;
+        for (_, writes) in std::mem::take(&mut self.under_way) {
+            let mut record = encode(&writes);
+            let fate = rng.random_range(0.0..1.0);
+            if fate >= settings.kept + settings.torn {
+                record.fill(0);
+            } else if fate >= settings.kept {
+                let whole = rng.random_range(0..record.len());
+                record[whole..].fill(0);
+                self.counters.torn += 1;
+            }
+            log.extend(record);
         }
+        let mut kept = 0;
+        let mut rest = log.as_slice();
+        while let Some((writes, behind)) = decode_first(rest) {
+            self.apply(writes);
+            (rest, kept) = (behind, kept + 1);
+        }
+        self.counters.kept += kept;
+        self.counters.lost += batches - kept;
+        self.busy_until_ns = 0;
+    }
+
+    /// Turns over one bit in each of so many rows of the main store and the hint store, or in as many as there are.
+    /// Returns in how many.
+    pub fn rot(&mut self, rows: usize, rng: &mut ChaCha8Rng) -> usize {
+        let held = |((table, _), row): &(&(Table, Vec<u8>), &mut Vec<u8>)| *table != Table::Meta && !row.is_empty();
+        let mut sound: Vec<&mut Vec<u8>> = self.durable.iter_mut().filter(held).map(|(_, row)| row).collect();
+        let rotten = rows.min(sound.len());
+        for _ in 0..rotten {
+            let row = sound.swap_remove(rng.random_range(0..sound.len()));
+            let byte = rng.random_range(0..row.len());
+            row[byte] ^= 1 << rng.random_range(0..8);
+        }
+        self.counters.rotten_rows += rotten as u64;
+        rotten
+    }
+
+    /// Takes everything off it.
+    pub fn wipe(&mut self) {
+        self.counters.wiped_rows += self.durable.len() as u64;
+        self.durable.clear();
         self.under_way.clear();
         self.busy_until_ns = 0;
     }
@@ -75,15 +158,103 @@ impl Disk {
         self.durable.iter().map(row).collect()
     }
 
-    fn apply_first(&mut self) {
-        let Some((_, writes)) = self.under_way.pop_front() else {
-            return;
-        };
+    fn apply(&mut self, writes: Vec<Write>) {
         for Write { table, key, value } in writes {
             match value {
                 Some(value) => self.durable.insert((table, key), value),
                 None => self.durable.remove(&(table, key)),
             };
         }
+    }
+}
+
+/// A batch as it lies in the log: a format (so that zeros are no record), the length of the body, its checksum, and the
+/// body.
+fn encode(writes: &[Write]) -> Vec<u8> {
+    let mut record = postcard::to_extend(writes, vec![0; HEAD_BYTES]).expect("writes are plain data");
+    let (head, body) = record.split_at_mut(HEAD_BYTES);
+    head[0] = RECORD_FORMAT;
+    head[1..5].copy_from_slice(&(body.len() as u32).to_le_bytes());
+    head[5..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    record
+}
+
+/// The first batch of a log, if it is whole, and the log behind it.
+fn decode_first(log: &[u8]) -> Option<(Vec<Write>, &[u8])> {
+    let (head, rest) = log.split_first_chunk::<HEAD_BYTES>()?;
+    let [RECORD_FORMAT, a, b, c, d, crc @ ..] = *head else { return None };
+    let (body, behind) = rest.split_at_checked(u32::from_le_bytes([a, b, c, d]) as usize)?;
+    let is_whole = crc32fast::hash(body) == u32::from_le_bytes(crc);
+    is_whole.then(|| postcard::from_bytes(body).ok()).flatten().map(|writes| (writes, behind))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn put(key: u8) -> Write {
+        Write { table: Table::Data, key: vec![key], value: Some(vec![key; 40]) }
+    }
+
+    /// A disk with three rows that are safe and five batches that are not.
+    fn disk() -> Disk {
+        let mut disk = Disk::default();
+        for id in 1..=8 {
+            disk.begin(PersistId(id), vec![put(id as u8)], id);
+        }
+        disk.complete(PersistId(3));
+        disk
+    }
+
+    fn keys(disk: &Disk) -> Vec<u8> {
+        disk.rows().iter().map(|row| row.key[0]).collect()
+    }
+
+    #[test]
+    fn a_crash_keeps_whole_batches_in_order_and_never_loses_a_synced_one() {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut torn = 0;
+        for seed in 0..500 {
+            let mut disk = disk();
+            disk.crash(&DiskSettings::default(), &mut ChaCha8Rng::seed_from_u64(seed));
+            let kept = keys(&disk);
+            assert_eq!(kept, (1..=kept.len() as u8).collect::<Vec<_>>(), "seed {seed}: a gap");
+            assert!(kept.len() >= 3, "seed {seed}: {kept:?}");
+            assert!(disk.rows().iter().all(|row| row.value == vec![row.key[0]; 40]), "seed {seed}: a torn row");
+            assert_eq!(disk.counters.kept + disk.counters.lost, 5);
+            torn += disk.counters.torn;
+            seen.insert(kept.len());
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [3, 4, 5, 6, 7, 8], "every fate comes up");
+        assert!(torn > 400, "{torn} torn batches");
+    }
+
+    #[test]
+    fn a_batch_behind_a_torn_one_is_given_up_although_it_is_whole() {
+        let (first, second) = (encode(&[put(1)]), encode(&[put(2)]));
+        for whole in 0..first.len() {
+            let mut log = first.clone();
+            log[whole..].fill(0);
+            log.extend(&second);
+            assert_eq!(decode_first(&log), None, "cut at {whole}");
+        }
+        let log = [first, second].concat();
+        let (writes, behind) = decode_first(&log).expect("whole");
+        assert_eq!((writes, decode_first(behind).map(|(writes, _)| writes)), (vec![put(1)], Some(vec![put(2)])));
+    }
+
+    #[test]
+    fn rot_turns_one_bit_in_each_of_so_many_rows() {
+        let mut disk = disk();
+        let sound = disk.rows();
+        assert_eq!(disk.rot(2, &mut ChaCha8Rng::seed_from_u64(1)), 2);
+        let bits = |(a, b): (&u8, &u8)| (a ^ b).count_ones();
+        let changed = |(a, b): (&Row, &Row)| a.value.iter().zip(&b.value).map(bits).sum::<u32>();
+        let mut changes: Vec<u32> = sound.iter().zip(&disk.rows()).map(changed).collect();
+        changes.sort_unstable();
+        assert_eq!(changes, [0, 1, 1]);
+        assert_eq!(Disk::default().rot(2, &mut ChaCha8Rng::seed_from_u64(1)), 0, "nothing to rot");
     }
 }

@@ -5,8 +5,8 @@
 //! happens between two entries, so simulated time costs nothing, and the same seed gives the same run to the last
 //! message: [`World::trace_hash`] shows it.
 //!
-//! The network loses, delays, duplicates and reorders ([`network`]); a disk has a live and a durable image
-//! ([`disk`]); every node has a wall clock of its own ([`clock`]).
+//! The network loses, delays, duplicates and reorders ([`network`]); a disk loses and tears what it was not yet made to
+//! keep, fails and rots ([`disk`]); every node has a wall clock of its own ([`clock`]).
 
 pub mod clock;
 pub mod disk;
@@ -19,13 +19,13 @@ use std::collections::BTreeMap;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::api::{Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId};
+use crate::api::{Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId, Row};
 use crate::config::Config;
 use crate::message::Message;
-use crate::node::{Node, StartError};
+use crate::node::{DamagedRow, Node, StartError};
 
 use clock::SimClock;
-use disk::{Disk, DiskSettings};
+use disk::{Disk, DiskCounters, DiskSettings};
 use network::{Network, NetworkSettings};
 use queue::Queue;
 use trace::Trace;
@@ -194,30 +194,55 @@ impl World {
         if self.is_up(id) {
             return Ok(());
         }
-        let seed = self.rng.next_u64();
-        let now = self.now_of(id);
-        let config = Config { id, seed, ..self.settings.config.clone() };
-        let rows = self.seat(id).disk.rows();
         let mut effects = Vec::new();
+        let (config, rows, now) = self.origins(id);
         let node = Node::start(config, rows, now, &mut effects)?;
+        self.seat_node(id, node, effects);
+        Ok(())
+    }
+
+    /// Starts a node that is down without the damaged rows of its disk, as an administrator may; returns which those
+    /// were. The other replicas give it their copies.
+    ///
+    /// # Errors
+    /// When the node refuses its settings or its disk for another reason.
+    pub fn start_without_damaged(&mut self, id: NodeId) -> Result<Vec<DamagedRow>, StartError> {
+        if self.is_up(id) {
+            return Ok(Vec::new());
+        }
+        let mut effects = Vec::new();
+        let (config, rows, now) = self.origins(id);
+        let (node, damaged) = Node::start_without_damaged(config, rows, now, &mut effects)?;
+        self.seat_node(id, node, effects);
+        Ok(damaged)
+    }
+
+    /// What a node is started from.
+    fn origins(&mut self, id: NodeId) -> (Config, Vec<Row>, Now) {
+        let seed = self.rng.next_u64();
+        let config = Config { id, seed, ..self.settings.config.clone() };
+        (config, self.seat(id).disk.rows(), self.now_of(id))
+    }
+
+    fn seat_node(&mut self, id: NodeId, node: Node, effects: Vec<Effect>) {
         let seat = self.seat_mut(id);
         seat.node = Some(node);
         seat.life += 1;
         seat.timer_ns = None;
         self.trace.note(&("start", id.0));
         self.carry_out(id, effects);
-        Ok(())
     }
 
     /// Ends a node as a power failure would: what was not reported as persisted may or may not be on its disk.
     pub fn crash(&mut self, id: NodeId) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.rng.next_u64());
+        let settings = self.settings.disk.clone();
         let seat = self.seat_mut(id);
         seat.paused = None;
         if seat.node.take().is_none() {
             return;
         }
-        seat.disk.crash(&mut rng);
+        seat.disk.crash(&settings, &mut rng);
         self.trace.note(&("crash", id.0));
         let broken: Vec<RequestId> =
             self.open.iter().filter(|(_, node)| **node == id).map(|(request, _)| *request).collect();
@@ -254,9 +279,35 @@ impl World {
     /// Empties the disk of a node that is down.
     pub fn wipe(&mut self, id: NodeId) {
         if !self.is_up(id) {
-            self.seat_mut(id).disk = Disk::default();
+            self.seat_mut(id).disk.wipe();
             self.trace.note(&("wipe", id.0));
         }
+    }
+
+    /// Replaces the disks' habits.
+    pub fn set_disk(&mut self, settings: DiskSettings) {
+        self.settings.disk = settings;
+    }
+
+    /// From now on every sync of the node's disk fails, or none does. The first that fails ends the node: what it had
+    /// written is neither safe nor lost for certain, and to try again would be to believe a disk that has lied.
+    pub fn fail_syncs(&mut self, id: NodeId, fail: bool) {
+        self.seat_mut(id).disk.is_failing = fail;
+        self.trace.note(&("fail syncs", id.0, fail));
+    }
+
+    /// Turns over a bit in each of so many rows on the disk of a node that is down, or in as many as there are.
+    pub fn rot(&mut self, id: NodeId, rows: usize) {
+        if !self.is_up(id) {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.rng.next_u64());
+            self.seat_mut(id).disk.rot(rows, &mut rng);
+            self.trace.note(&("rot", id.0, rows));
+        }
+    }
+
+    /// What has happened to the node's disk so far.
+    pub fn disk_counters(&self, id: NodeId) -> DiskCounters {
+        self.seat(id).disk.counters
     }
 
     /// Hands a client's request to a node at once; none if the node is down. The answer is found by
@@ -362,8 +413,7 @@ impl World {
             Event::Persisted { node, life, id } => {
                 self.trace.note(&(1u8, node, life, id));
                 if self.is_life(node, life) {
-                    self.seat_mut(node).disk.complete(id);
-                    self.input(node, Input::Persisted(id));
+                    self.synced(node, id);
                 }
             }
             Event::Timer { node, life } => {
@@ -386,6 +436,18 @@ impl World {
                 self.answers.insert(id, answer);
             }
         }
+    }
+
+    /// The disk reports on a batch: it is safe, or its sync has failed, which ends the node.
+    fn synced(&mut self, node: NodeId, id: PersistId) {
+        let fails_by_habit = self.settings.disk.sync_fails(&mut self.rng);
+        let disk = &mut self.seat_mut(node).disk;
+        if fails_by_habit || disk.is_failing {
+            disk.counters.failed_syncs += 1;
+            return self.crash(node);
+        }
+        disk.complete(id);
+        self.input(node, Input::Persisted(id));
     }
 
     fn input(&mut self, id: NodeId, input: Input) {

@@ -32,10 +32,24 @@ impl Lone {
     }
 
     pub fn start_on(config: Config, rows: Vec<Row>, now_ns: u64) -> Result<Self, StartError> {
+        Self::start_by(Node::start, config, rows, now_ns)
+    }
+
+    pub fn start_without_damaged(config: Config, rows: Vec<Row>, now_ns: u64) -> Result<Self, StartError> {
+        let start = |config, rows, now, effects: &mut _| Ok(Node::start_without_damaged(config, rows, now, effects)?.0);
+        Self::start_by(start, config, rows, now_ns)
+    }
+
+    fn start_by(
+        start: impl Fn(Config, Vec<Row>, Now, &mut Vec<Effect>) -> Result<Node, StartError>,
+        config: Config,
+        rows: Vec<Row>,
+        now_ns: u64,
+    ) -> Result<Self, StartError> {
         let mut effects = Vec::new();
         let now = Now { monotonic_ns: now_ns, wall_ns: EPOCH_NS + now_ns as i64 };
         let disk = rows.iter().map(|row| ((row.table, row.key.clone()), row.value.clone())).collect();
-        let node = Node::start(config.clone(), rows, now, &mut effects)?;
+        let node = start(config.clone(), rows, now, &mut effects)?;
         let mut lone = Self {
             node,
             config,

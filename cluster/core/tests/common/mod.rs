@@ -162,8 +162,14 @@ struct Client {
 
 /// Clients, a nemesis and a world for `seconds` of virtual time, then healing and quiet.
 pub fn run_sets(config: &Config, seed: u64, seconds: u64, faults: Faults) -> Findings {
+    run_sets_on(DiskSettings::default(), config, seed, seconds, faults)
+}
+
+/// The same with disks of other habits.
+pub fn run_sets_on(disk: DiskSettings, config: &Config, seed: u64, seconds: u64, faults: Faults) -> Findings {
+    let settings = WorldSettings { config: config.clone(), network: unreliable(), disk, seed };
     let mut run = Run {
-        world: world(config.clone(), unreliable(), seed),
+        world: World::new(settings).expect("the settings can work"),
         rng: ChaCha8Rng::seed_from_u64(seed ^ 0x5eed),
         next_element: 0,
         findings: Findings::default(),
@@ -304,6 +310,7 @@ impl Run {
     }
 
     fn heal_and_rest(&mut self) {
+        self.world.set_disk(DiskSettings::default());
         self.world.network().heal();
         self.world.network().set(NetworkSettings::default());
         self.start_all();
