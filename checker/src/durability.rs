@@ -21,7 +21,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, cra
     let last_crash = crashes.last().map_or(0, |crash| crash.event.index);
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
         for (position, write) in key.writes.iter().enumerate() {
-            if write.must_stay().is_none_or(|acknowledged| acknowledged > last_crash) {
+            if write.is_delete() || write.must_stay().is_none_or(|acknowledged| acknowledged > last_crash) {
                 continue;
             }
             at_risk += 1;

@@ -34,6 +34,8 @@ pub(crate) enum Standing {
     Exempt,
     /// Not acknowledged.
     Unacknowledged,
+    /// A delete: it leaves nothing to be read. What it covered is for [`crate::resurrection`].
+    Delete,
 }
 
 /// How a write stands at the end, by the final reads of its key.
@@ -43,6 +45,7 @@ pub(crate) fn standing(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, positio
     let rest = key.finals.len() - sight.seen - sight.missed;
     let undecided = workload.rest_is_undecided();
     match sight.seen {
+        _ if write.is_delete() => Standing::Delete,
         _ if write.acknowledged().is_none() => Standing::Unacknowledged,
         _ if write.removal_tried => Standing::Exempt,
         _ if key.finals.is_empty() => Standing::Unjudged,
@@ -135,9 +138,12 @@ fn failed_but_read<'k, 'h>(key: &'k KeyFacts<'h>) -> BTreeMap<usize, &'k Read<'h
     first
 }
 
-/// `add 17 to set-2`.
+/// `add 17 to set-2`, `delete of register-1`.
 pub(crate) fn name(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, write: &Write<'_>) -> String {
-    format!("{} {} to {}", workload.model.write_function(), write.element, key.name)
+    match &write.element {
+        Some(element) => format!("{} {element} to {}", workload.model.write_function(), key.name),
+        None => format!("delete of {}", key.name),
+    }
 }
 
 /// `add 17 to set-2 was acknowledged by n3 at 12.345 s, last seen by a read through n1 at 13.100 s`.
@@ -222,6 +228,7 @@ struct Tally {
     undecided: u64,
     removal_tried: u64,
     resurfaced: u64,
+    deletes: u64,
     never_read: u64,
     duplicated: u64,
     failed_visible: u64,
@@ -252,6 +259,10 @@ impl Tally {
 
     fn write(&mut self, key: &KeyFacts<'_>, position: usize, standing: Standing) {
         let write = &key.writes[position];
+        if standing == Standing::Delete {
+            self.deletes += u64::from(write.acknowledged().is_some());
+            return;
+        }
         let fate = key.analysis.fates[position];
         self.attempted += 1;
         self.acknowledged += u64::from(write.acknowledged().is_some());
@@ -263,7 +274,7 @@ impl Tally {
             Standing::Overwritten => self.overwritten += 1,
             Standing::Undecided => self.undecided += 1,
             Standing::Exempt => self.removal_tried += 1,
-            Standing::Unjudged => {}
+            Standing::Unjudged | Standing::Delete => {}
             Standing::Lost => {
                 self.lost += 1;
                 self.lost_latencies_ms.extend(seen_for_ms(key, position));
@@ -314,6 +325,7 @@ impl Tally {
             ("undecided", self.undecided),
             ("removal-tried", self.removal_tried),
             ("resurfaced", self.resurfaced),
+            ("deletes", self.deletes),
             ("never-read", self.never_read),
             ("duplicated", self.duplicated),
             ("failed-write-visible", self.failed_visible),

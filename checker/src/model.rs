@@ -7,7 +7,9 @@
 //! - **set**: the element is listed.
 //! - **register**: the value is listed, or is in the causal past of one that is: some later write had seen it and
 //!   replaced it. The past of a write is on its completion, so this is known without asking the store (Burckhardt et
-//!   al., POPL 2014, call the relation visibility; here it is the part of it that clients can vouch for).
+//!   al., POPL 2014, call the relation visibility; here it is the part of it that clients can vouch for). A `delete`
+//!   replaces values like a write and leaves none of its own: what it covered may be gone wherever the delete may have
+//!   arrived.
 //! - **cart**: the item is listed. An item that somebody tried to remove is not judged: it may be gone or be back
 //!   (DeCandia et al., SOSP 2007, 4.4: an add is never lost, a deleted item can resurface).
 
@@ -50,7 +52,7 @@ impl Model {
         match self {
             Model::Set => "add an element, read all elements: each added element stays",
             Model::Register => {
-                "write a value, read all siblings: each value stays until a write that saw it replaces it"
+                "write or delete, read all siblings: each value stays until a write or delete that saw it replaces it"
             }
             Model::Cart => "add and remove items, read all items: an added item stays until it is removed",
         }
@@ -63,7 +65,15 @@ impl Model {
             Model::Register => "write",
         }
     }
+
+    /// Whether this is a write: it brings an element, or takes the place of some.
+    fn is_write(self, f: &str) -> bool {
+        f == self.write_function() || (self == Model::Register && f == DELETE)
+    }
 }
+
+/// The function that replaces values of a register and leaves none.
+const DELETE: &str = "delete";
 
 impl fmt::Display for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,7 +129,8 @@ pub(crate) enum Past {
 #[derive(Clone, Debug)]
 pub(crate) struct Write<'h> {
     pub operation: Operation<'h>,
-    pub element: Element,
+    /// What it brought; none for a delete.
+    pub element: Option<Element>,
     pub past: Past,
     /// A `remove` of it was invoked and did not certainly fail.
     pub removal_tried: bool,
@@ -128,6 +139,11 @@ pub(crate) struct Write<'h> {
 }
 
 impl Write<'_> {
+    /// Whether it leaves no value.
+    pub fn is_delete(&self) -> bool {
+        self.element.is_none()
+    }
+
     /// The index of its acknowledgement.
     pub fn acknowledged(&self) -> Option<u64> {
         self.operation.ok().map(|event| event.index)
@@ -277,11 +293,11 @@ impl<'h> KeyFacts<'h> {
         concurrent_writes: ConcurrentWrites,
     ) -> Self {
         let mut builder = KeyBuilder { model, positions: HashMap::new(), key: KeyFacts::empty(name) };
-        for operation in operations.iter().filter(|operation| operation.f() == model.write_function()) {
+        for operation in operations.iter().filter(|operation| model.is_write(operation.f())) {
             builder.write(operation);
         }
         builder.pasts();
-        for operation in operations.iter().filter(|operation| operation.f() != model.write_function()) {
+        for operation in operations.iter().filter(|operation| !model.is_write(operation.f())) {
             builder.other(operation);
         }
         let mut key = builder.key;
@@ -322,9 +338,11 @@ struct KeyBuilder<'h> {
 
 impl<'h> KeyBuilder<'h> {
     fn write(&mut self, operation: &Operation<'h>) {
-        let element = Element::from(operation.argument());
+        let element = (operation.f() != DELETE).then(|| Element::from(operation.argument()));
         let position = self.key.writes.len() as u32;
-        if self.positions.insert(element.clone(), position).is_some() {
+        if let Some(element) = &element
+            && self.positions.insert(element.clone(), position).is_some()
+        {
             let (f, key) = (operation.f(), &self.key.name);
             self.key
                 .flaws

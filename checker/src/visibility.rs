@@ -15,6 +15,11 @@
 //! if nothing listed has a past that is not told. The rest is undecided where concurrent writes are kept, and
 //! overwritten where one wins.
 //!
+//! A *delete* is a write that is never listed. A read may have seen any that was invoked before the read completed and
+//! did not certainly fail, and then it rightly lacks what the delete covers: such a write counts as seen. Not so if
+//! the read lists something that the write, or the delete, has replaced: then it has seen neither. Where one write
+//! wins, a read that found nothing is no longer older than everything once there was a delete: that may be the winner.
+//!
 //! Time: writes / 64 * (edges of the past + reads), plus the elements listed. Memory: a few words for each write and
 //! read.
 
@@ -24,8 +29,8 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::ConcurrentWrites;
-use crate::history::Phase;
-use crate::model::{KeyFacts, Model, Past};
+use crate::history::{EventType, Phase};
+use crate::model::{KeyFacts, Model, Past, Read, Write};
 
 /// The writes in a block: the bits of a word.
 const BLOCK: usize = 64;
@@ -59,6 +64,19 @@ pub(crate) struct OwnMiss {
     pub count: u32,
 }
 
+/// A read that went back behind an earlier read of its own process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Regress {
+    /// The last write concerned.
+    pub latest: usize,
+    /// How many.
+    pub count: u32,
+    /// The earlier read that showed the last of them first.
+    pub shown_by: usize,
+    /// It is listed again, after a read that could lack it only because of a delete; else it is missed.
+    pub came_back: bool,
+}
+
 /// All that the checks need to know of visibility in a key.
 #[derive(Debug, Default)]
 pub(crate) struct Analysis {
@@ -70,6 +88,17 @@ pub(crate) struct Analysis {
     pub own_missed: BTreeMap<usize, OwnMiss>,
     /// For each read, whether own writes are hidden behind a past that nobody told.
     pub own_undecided: Vec<bool>,
+    /// For each read of the main phase, whether earlier reads of its process had shown something.
+    pub again_judged: Vec<bool>,
+    /// The reads that went back behind earlier ones of their process.
+    pub regressed: BTreeMap<usize, Regress>,
+    /// For each read, whether what earlier ones showed is hidden behind a past that nobody told.
+    pub again_undecided: Vec<bool>,
+    /// Writes that final reads list although an acknowledged write or delete had replaced them, with that one: a
+    /// delete if there is one.
+    pub covered: BTreeMap<usize, usize>,
+    /// Reads that list a write beside one that had replaced it: the latter, and how many there are of them.
+    pub beside: BTreeMap<usize, (usize, u32)>,
 }
 
 /// Settles visibility for a key.
@@ -81,6 +110,9 @@ pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: Concu
         own_judged: vec![false; key.reads.len()],
         own_missed: BTreeMap::new(),
         own_undecided: vec![false; key.reads.len()],
+        again_judged: vec![false; key.reads.len()],
+        again_undecided: vec![false; key.reads.len()],
+        ..Analysis::default()
     };
     for first in (0..key.writes.len()).step_by(BLOCK) {
         let block = Block { key, first, len: BLOCK.min(key.writes.len() - first) };
@@ -89,6 +121,9 @@ pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: Concu
         block.first_missed(&sight, &orders, &mut analysis.fates);
         block.finals(&sight, &mut analysis.fates);
         block.own_writes(&sight, &orders, &mut analysis);
+        block.own_reads(&sight, &orders, &mut analysis);
+        block.covered(&sight, &mut analysis);
+        block.beside(&sight, &mut analysis);
     }
     analysis
 }
@@ -225,6 +260,61 @@ impl Block<'_, '_> {
         }
     }
 
+    /// What a process was shown has to stay in its sight.
+    fn own_reads(&self, sight: &Sight<'_>, orders: &Orders, analysis: &mut Analysis) {
+        let stays = self.word(|write| !write.removal_tried);
+        for reads in orders.by_process.values() {
+            let mut shown = Shown::default();
+            for &read in reads {
+                let missed = sight.missed[read] & shown.all & stays;
+                let back = sight.listed[read] & shown.gone;
+                analysis.again_judged[read] |= shown.all & stays != 0;
+                analysis.again_undecided[read] |=
+                    sight.rest_is_undecided && shown.all & !sight.seen[read] & !sight.missed[read] != 0;
+                if missed | back != 0 {
+                    let bit = (missed | back).ilog2() as usize;
+                    let count = (missed | back).count_ones() + analysis.regressed.get(&read).map_or(0, |r| r.count);
+                    let came_back = missed & 1 << bit == 0;
+                    let latest = self.first + bit;
+                    analysis.regressed.insert(read, Regress { latest, count, shown_by: shown.by[bit], came_back });
+                }
+                shown.add(read, sight.shown[read], sight.seen[read]);
+            }
+        }
+    }
+
+    /// Of what final reads list, what acknowledged writes of the block had replaced.
+    fn covered(&self, sight: &Sight<'_>, analysis: &mut Analysis) {
+        let Means::Causal(causality, _) = &sight.means else { return };
+        let acknowledged = self.word(|write| write.acknowledged().is_some());
+        let deletes = self.word(|write| write.is_delete());
+        for listed in self.key.finals.iter().flat_map(|read| &self.key.reads[*read].listed) {
+            let by = causality.replaced_by(*listed as usize) & acknowledged;
+            let by = if by & deletes == 0 { by } else { by & deletes };
+            if by != 0 {
+                let first = self.first + by.trailing_zeros() as usize;
+                let known = analysis.covered.entry(*listed as usize).or_insert(first);
+                if !self.key.writes[*known].is_delete() && self.key.writes[first].is_delete() {
+                    *known = first;
+                }
+            }
+        }
+    }
+
+    /// Reads that list a write of the block and something that it had replaced.
+    fn beside(&self, sight: &Sight<'_>, analysis: &mut Analysis) {
+        for (read, replacing) in sight.beside.iter().enumerate().filter(|(_, word)| **word != 0) {
+            let first = self.first + replacing.trailing_zeros() as usize;
+            analysis.beside.entry(read).or_insert((first, 0)).1 += replacing.count_ones();
+        }
+    }
+
+    /// The writes of the block of which this holds.
+    fn word(&self, holds: impl Fn(&Write<'_>) -> bool) -> u64 {
+        let writes = self.key.writes[self.first..self.first + self.len].iter().enumerate();
+        writes.filter(|(_, write)| holds(write)).fold(0, |word, (bit, _)| word | 1 << bit)
+    }
+
     fn acknowledged_by_process(&self) -> BTreeMap<u64, Vec<(u64, usize)>> {
         let mut by_process: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
         for (bit, write) in self.key.writes[self.first..self.first + self.len].iter().enumerate() {
@@ -236,18 +326,63 @@ impl Block<'_, '_> {
     }
 }
 
-/// For the block looked at, what each read has seen and missed.
+/// Of a block, what the reads of one process have shown so far.
+struct Shown {
+    all: u64,
+    /// Shown once, and rightly lacking in a later read.
+    gone: u64,
+    /// For each bit of `all`, the read that showed it first.
+    by: [usize; BLOCK],
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self { all: 0, gone: 0, by: [0; BLOCK] }
+    }
+}
+
+impl Shown {
+    fn add(&mut self, read: usize, shown: u64, seen: u64) {
+        self.gone |= self.all & !shown & seen;
+        for bit in bits(shown & !self.all) {
+            self.by[bit] = read;
+        }
+        self.all |= shown;
+    }
+}
+
+/// How one read stands to the writes of a block.
+#[derive(Clone, Copy, Default)]
+struct Look {
+    /// Listed.
+    listed: u64,
+    /// Listed, or in the past of what is.
+    shown: u64,
+    /// Shown, or covered by a delete that may have been seen.
+    seen: u64,
+    /// Provably not seen.
+    missed: u64,
+    /// Listed beside something that it had replaced.
+    beside: u64,
+}
+
+/// For the block looked at, how each read stands to its writes; see [`Look`].
 struct Sight<'a> {
+    listed: Vec<u64>,
+    shown: Vec<u64>,
     seen: Vec<u64>,
     missed: Vec<u64>,
+    beside: Vec<u64>,
+    /// For each read, how many of the elements it lists have been passed.
+    passed: Vec<usize>,
     /// Neither seen nor missed means that nobody can tell; otherwise it is legitimately overwritten.
     rest_is_undecided: bool,
     means: Means<'a>,
 }
 
 enum Means<'a> {
-    /// What is listed is visible. For each read, how many of the elements it lists have been passed.
-    Listed(Vec<usize>),
+    /// What is listed is visible.
+    Listed,
     /// What is in the past of what is listed is visible too.
     Causal(Box<Causality<'a>>, ConcurrentWrites),
 }
@@ -256,11 +391,21 @@ impl<'a> Sight<'a> {
     fn new(key: &'a KeyFacts<'_>, model: Model, concurrent_writes: ConcurrentWrites) -> Self {
         let reads = key.reads.len();
         let means = match model {
-            Model::Set | Model::Cart => Means::Listed(vec![0; reads]),
+            Model::Set | Model::Cart => Means::Listed,
             Model::Register => Means::Causal(Box::new(Causality::new(key)), concurrent_writes),
         };
         let rest_is_undecided = model == Model::Register && concurrent_writes == ConcurrentWrites::Kept;
-        Self { seen: vec![0; reads], missed: vec![0; reads], rest_is_undecided, means }
+        let words = || vec![0; reads];
+        Self {
+            listed: words(),
+            shown: words(),
+            seen: words(),
+            missed: words(),
+            beside: words(),
+            passed: vec![0; reads],
+            rest_is_undecided,
+            means,
+        }
     }
 
     /// Looks at a block. Blocks have to be looked at in their order, each once.
@@ -270,16 +415,18 @@ impl<'a> Sight<'a> {
             causality.carry(block);
         }
         for (position, read) in block.key.reads.iter().enumerate() {
-            let (seen, missed) = match &mut self.means {
-                Means::Listed(passed) => {
-                    let seen = take_listed(&read.listed, &mut passed[position], block.first + block.len);
-                    (seen, !seen)
-                }
+            let listed = take_listed(&read.listed, &mut self.passed[position], block.first + block.len);
+            let look = match &self.means {
+                Means::Listed => Look { listed, shown: listed, seen: listed, missed: !listed, beside: 0 },
                 Means::Causal(causality, concurrent_writes) => {
-                    causality.judge(&read.listed, !read.unwritten.is_empty(), *concurrent_writes)
+                    causality.look(read, position, listed, *concurrent_writes)
                 }
             };
-            (self.seen[position], self.missed[position]) = (seen & all, missed & all);
+            self.listed[position] = listed;
+            self.shown[position] = look.shown & all;
+            self.seen[position] = look.seen & all;
+            self.missed[position] = look.missed & all;
+            self.beside[position] = look.beside & all;
         }
     }
 }
@@ -306,6 +453,44 @@ struct Causality<'a> {
     sees: Vec<u64>,
     before: Vec<u64>,
     perhaps: Vec<u64>,
+    deletes: Deletes,
+}
+
+/// The deletes of a key that may have happened, in the order of invocation.
+#[derive(Default)]
+struct Deletes {
+    positions: Vec<usize>,
+    /// For each read, how many of them it may have seen.
+    possible: Vec<usize>,
+    /// For each number of deletes, the first so many: the writes of the block that they cover, and perhaps cover.
+    covers: Vec<(u64, u64)>,
+    /// The deletes of the block, failed ones too.
+    word: u64,
+}
+
+impl Deletes {
+    fn new(key: &KeyFacts<'_>) -> Self {
+        let possible = |position: &usize| {
+            let write = &key.writes[*position];
+            write.is_delete() && write.operation.outcome() != EventType::Fail
+        };
+        let positions: Vec<usize> = (0..key.writes.len()).filter(possible).collect();
+        let invoked = |position: usize| key.writes[position].operation.invoke.index;
+        let before = |read: &Read<'_>| positions.partition_point(|position| invoked(*position) < read.completed());
+        let possible = key.reads.iter().map(before).collect();
+        Self { positions, possible, covers: Vec::new(), word: 0 }
+    }
+
+    fn carry(&mut self, block: &Block<'_, '_>, sees: &[u64], perhaps: &[u64]) {
+        self.word = block.word(|write| write.is_delete());
+        self.covers.clear();
+        self.covers.push((0, 0));
+        let mut covers = (0, 0);
+        for position in &self.positions {
+            covers = (covers.0 | sees[*position], covers.1 | perhaps[*position]);
+            self.covers.push(covers);
+        }
+    }
 }
 
 impl<'a> Causality<'a> {
@@ -323,7 +508,9 @@ impl<'a> Causality<'a> {
             }
         }
         let components = components(&past);
-        Self { past, untold, components, sees: vec![0; writes], before: vec![0; writes], perhaps: vec![0; writes] }
+        let words = || vec![0; writes];
+        let (sees, before, perhaps) = (words(), words(), words());
+        Self { past, untold, components, sees, before, perhaps, deletes: Deletes::new(key) }
     }
 
     /// Carries the words of a block through the whole past.
@@ -344,6 +531,7 @@ impl<'a> Causality<'a> {
         if !self.untold.is_empty() {
             gather(&self.components, &self.past, &mut self.perhaps);
         }
+        self.deletes.carry(block, &self.sees, &self.perhaps);
     }
 
     /// Carries `before` from each write to its past, the latest first. `sees` still holds the writes' own bits only.
@@ -361,17 +549,40 @@ impl<'a> Causality<'a> {
         }
     }
 
-    /// What a read that lists these values has seen, and what it has provably missed.
-    fn judge(&self, listed: &[u32], has_unwritten: bool, concurrent_writes: ConcurrentWrites) -> (u64, u64) {
-        let positions = || listed.iter().map(|position| *position as usize);
-        let seen = positions().fold(0, |word, write| word | self.sees[write]);
-        let nothing_but_older = if has_unwritten { 0 } else { u64::MAX };
-        let older = positions().fold(nothing_but_older, |word, write| word & self.before[write]);
-        let missed = match concurrent_writes {
-            ConcurrentWrites::Kept => older | !positions().fold(0, |word, write| word | self.perhaps[write]),
-            ConcurrentWrites::OneWins => older,
+    /// The writes of the block that have replaced this one. In a circle nothing has replaced anything.
+    fn replaced_by(&self, value: usize) -> u64 {
+        self.before[value] & !self.sees[value]
+    }
+
+    /// How a read stands to the writes of the block; `listed` are those that it lists.
+    fn look(&self, read: &Read<'_>, position: usize, listed: u64, concurrent_writes: ConcurrentWrites) -> Look {
+        let values = || read.listed.iter().map(|value| *value as usize);
+        let found_nothing = read.listed.is_empty() && read.unwritten.is_empty();
+        let shown = values().fold(0, |word, value| word | self.sees[value]);
+        // Of these the read lists something older, so it has seen neither them nor what covers them.
+        let contradicted = values().fold(0, |word, value| word | self.before[value]);
+        let all_older = match read.listed.is_empty() || !read.unwritten.is_empty() {
+            true => 0,
+            false => values().fold(u64::MAX, |word, value| word & self.before[value]),
         };
-        (seen, missed & !seen)
+        let deletes = self.deletes.possible[position];
+        let (covered, perhaps_covered) = self.deletes.covers[deletes];
+        let perhaps = values().fold(perhaps_covered, |word, value| word | self.perhaps[value]);
+        let not_shown = match concurrent_writes {
+            ConcurrentWrites::Kept => !perhaps,
+            ConcurrentWrites::OneWins if found_nothing && deletes == 0 => u64::MAX,
+            ConcurrentWrites::OneWins => 0,
+        };
+        let seen = shown | (covered & !contradicted);
+        let missed = (all_older | not_shown) & !seen;
+        let is_delete = self.deletes.word;
+        Look {
+            listed,
+            shown: shown & !is_delete,
+            seen: (seen & !is_delete) | (is_delete & !contradicted),
+            missed: (missed & !is_delete) | (is_delete & contradicted),
+            beside: values().fold(0, |word, value| word | self.replaced_by(value)) & listed,
+        }
     }
 }
 

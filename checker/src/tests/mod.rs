@@ -106,6 +106,19 @@ impl Story {
         self.write(process, EventType::Ok, key, value, Some(past))
     }
 
+    /// A delete of a register that replaced `past`; `None` tells nothing.
+    pub fn delete(&mut self, process: u64, kind: EventType, key: &str, past: Option<&[i64]>) -> &mut Self {
+        self.invoke(process, "delete", key, Value::Null);
+        let mut event = self.client(process, kind, "delete", key, Value::Null);
+        event.past = past.map(|past| past.iter().map(|value| json!(value)).collect());
+        self.recorder.record(event);
+        self
+    }
+
+    pub fn delete_ok(&mut self, process: u64, key: &str, past: &[i64]) -> &mut Self {
+        self.delete(process, EventType::Ok, key, Some(past))
+    }
+
     pub fn read(&mut self, process: u64, key: &str, elements: &[i64]) -> &mut Self {
         self.invoke(process, "read", key, Value::Null).complete(process, EventType::Ok, "read", key, json!(elements))
     }

@@ -103,3 +103,76 @@ fn a_long_chain_of_replaced_writes() {
     let last = found.figures["never-read"];
     assert_eq!(last, 0.0);
 }
+
+#[test]
+fn what_a_delete_covered_is_superseded() {
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[1]).delete_ok(2, "register-0", &[2]);
+    story.read(0, "register-0", &[]).final_read(1, "register-0", &[]);
+    for found in [story.result(LOST), story.result_one_wins(LOST)] {
+        found.is_valid();
+        assert_eq!((found.figure("recovered"), found.figure("acknowledged"), found.figure("deletes")), (2.0, 2.0, 1.0));
+    }
+    story.result(Property::ReadYourWrites).is_valid();
+}
+
+#[test]
+fn what_a_delete_has_not_covered_has_to_stay_where_siblings_are_kept() {
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[]).delete_ok(2, "register-0", &[1]);
+    story.final_read(1, "register-0", &[]);
+    let anomaly = story.result(LOST);
+    assert!(anomaly.sole(Outcome::Invalid, "lost-write").explanation.starts_with("write 2 to register-0"));
+    let one_wins = story.result_one_wins(LOST);
+    one_wins.is_valid();
+    assert_eq!(one_wins.figure("overwritten"), 1.0, "the delete may be the winner");
+}
+
+#[test]
+fn a_delete_of_unknown_outcome_may_have_taken_what_it_covered() {
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).delete(1, EventType::Info, "register-0", Some(&[1]));
+    story.final_read(1, "register-0", &[]);
+    story.result(LOST).is_valid();
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).delete(1, EventType::Info, "register-0", Some(&[1]));
+    story.final_read(1, "register-0", &[1]);
+    story.result(LOST).is_valid();
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).delete(1, EventType::Info, "register-0", None);
+    story.final_read(1, "register-0", &[]);
+    story.result(LOST).is_inconclusive("1 may have been replaced");
+}
+
+#[test]
+fn a_delete_that_failed_or_came_later_excuses_nothing() {
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).delete(1, EventType::Fail, "register-0", Some(&[1]));
+    story.final_read(1, "register-0", &[]);
+    story.result(LOST).sole(Outcome::Invalid, "lost-write");
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).read(0, "register-0", &[]).delete_ok(1, "register-0", &[1]);
+    story.result(Property::ReadYourWrites).sole(Outcome::Invalid, "stale-read");
+}
+
+#[test]
+fn a_process_sees_its_own_delete() {
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).delete_ok(1, "register-0", &[1]).read(1, "register-0", &[1]);
+    let found = story.result(Property::ReadYourWrites);
+    let anomaly = found.sole(Outcome::Invalid, "stale-read");
+    assert!(anomaly.explanation.contains("did not see its own delete of register-0"), "{}", anomaly.explanation);
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).delete_ok(1, "register-0", &[1]).write_ok(0, "register-0", 2, &[]);
+    story.read(1, "register-0", &[2]);
+    story.result(Property::ReadYourWrites).is_valid();
+}
+
+#[test]
+fn something_older_shows_that_the_delete_was_not_seen_either() {
+    let mut story = Story::new("register");
+    story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[1]).delete_ok(2, "register-0", &[2]);
+    story.read(1, "register-0", &[1]);
+    let found = story.result(Property::ReadYourWrites);
+    assert!(found.sole(Outcome::Invalid, "stale-read").explanation.contains("its own write 2"), "{found:#?}");
+}

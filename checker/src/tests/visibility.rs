@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Story;
 use crate::history::{EventType, Operation, Phase};
 use crate::model::{Facts, KeyFacts, Model, Past};
-use crate::visibility::{Fate, FinalSight, OwnMiss};
+use crate::visibility::{Fate, FinalSight, OwnMiss, Regress};
 use crate::{ConcurrentWrites, Options};
 
 /// Slow and plain: how one read sees one write.
@@ -47,18 +47,35 @@ fn sees(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites, write: u
     }
     let shown = reachable(key, &read.listed);
     let before = strictly_before(key, write);
+    let contradicted = read.listed.iter().any(|listed| before.contains(listed));
+    if key.writes[write as usize].is_delete() {
+        return if contradicted { Seen::Missed } else { Seen::Yes };
+    }
+    let deletes: Vec<u32> = (0..key.writes.len() as u32).filter(|delete| may_be_seen(key, *delete, read)).collect();
+    let covered = deletes.iter().any(|delete| strictly_before(key, *delete).contains(&write));
+    let found_nothing = read.unwritten.is_empty() && read.listed.is_empty();
+    let older = match read.listed.is_empty() {
+        true => found_nothing && (concurrent == ConcurrentWrites::Kept || deletes.is_empty()),
+        false => read.unwritten.is_empty() && read.listed.iter().all(|listed| before.contains(listed)),
+    };
     let invoked = key.writes[write as usize].operation.invoke.index;
-    let older = read.unwritten.is_empty() && read.listed.iter().all(|listed| before.contains(listed));
-    let untold = shown.iter().map(|shown| &key.writes[*shown as usize]).any(|shown| {
+    let untold = shown.union(&reachable(key, &deletes)).map(|shown| &key.writes[*shown as usize]).any(|shown| {
         let end = shown.operation.completion.map_or(u64::MAX, |event| event.index);
         shown.past == Past::Unknown && invoked < end
     });
     match concurrent {
-        _ if shown.contains(&write) => Seen::Yes,
-        _ if older => Seen::Missed,
+        _ if shown.contains(&write) || (covered && !contradicted) => Seen::Yes,
+        _ if older && !(read.listed.is_empty() && untold) => Seen::Missed,
         ConcurrentWrites::Kept if !untold => Seen::Missed,
         _ => Seen::Neither,
     }
+}
+
+/// Whether a delete may have reached a read.
+fn may_be_seen(key: &KeyFacts<'_>, delete: u32, read: &crate::model::Read<'_>) -> bool {
+    let delete = &key.writes[delete as usize];
+    let operation = delete.operation;
+    delete.is_delete() && operation.outcome() != EventType::Fail && operation.invoke.index < read.completed()
 }
 
 fn fate(key: &KeyFacts<'_>, seen: &[Seen], write: usize) -> Fate {
@@ -84,7 +101,7 @@ fn compare(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites) -> Re
         prop_assert_eq!(
             key.analysis.fates[write],
             fate(key, seen, write),
-            "write {}",
+            "write {:?}",
             key.writes[write].element.clone()
         );
     }
@@ -102,7 +119,94 @@ fn compare(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites) -> Re
             && concurrent == ConcurrentWrites::Kept
             && own.iter().any(|write| table[*write][position] == Seen::Neither);
         prop_assert_eq!(key.analysis.own_undecided[position], undecided);
+        again(key, model, concurrent, &table, position)?;
+        beside(key, model, position)?;
     }
+    covered(key, model)
+}
+
+/// What a read shows of its own account.
+fn shows(key: &KeyFacts<'_>, model: Model, read: usize) -> BTreeSet<usize> {
+    let listed = &key.reads[read].listed;
+    let shown = if model == Model::Register { reachable(key, listed) } else { listed.iter().copied().collect() };
+    shown.into_iter().map(|write| write as usize).collect()
+}
+
+/// Compares what a read owes to the earlier reads of its process.
+fn again(
+    key: &KeyFacts<'_>,
+    model: Model,
+    concurrent: ConcurrentWrites,
+    table: &[Vec<Seen>],
+    position: usize,
+) -> Result<(), TestCaseError> {
+    let read = &key.reads[position];
+    let same = |other: &&usize| {
+        let other = key.reads[**other].operation;
+        other.process == read.operation.process && other.phase() == Phase::Main
+    };
+    let earlier: Vec<usize> = (0..position).collect();
+    let earlier: Vec<usize> =
+        earlier.iter().filter(same).copied().filter(|_| read.operation.phase() == Phase::Main).collect();
+    let first_shown = |write: usize| earlier.iter().copied().find(|other| shows(key, model, *other).contains(&write));
+    let owed: Vec<usize> = (0..key.writes.len()).filter(|write| first_shown(*write).is_some()).collect();
+    let gone = |write: usize| {
+        let since = first_shown(write).unwrap_or(usize::MAX);
+        let lacks = |other: &&usize| !shows(key, model, **other).contains(&write) && table[write][**other] == Seen::Yes;
+        earlier.iter().filter(|other| **other > since).any(|other| lacks(&other))
+    };
+    let missed = |write: usize| table[write][position] == Seen::Missed && !key.writes[write].removal_tried;
+    let back = |write: usize| read.listed.contains(&(write as u32)) && gone(write);
+    let broken: Vec<usize> = owed.iter().copied().filter(|write| missed(*write) || back(*write)).collect();
+    let expected = broken.last().map(|latest| Regress {
+        latest: *latest,
+        count: broken.len() as u32,
+        shown_by: first_shown(*latest).expect("only what was shown is owed"),
+        came_back: !missed(*latest),
+    });
+    prop_assert_eq!(key.analysis.regressed.get(&position).copied(), expected);
+    let judged = owed.iter().any(|write| !key.writes[*write].removal_tried);
+    prop_assert_eq!(key.analysis.again_judged[position], judged);
+    let undecided = model == Model::Register
+        && concurrent == ConcurrentWrites::Kept
+        && owed.iter().any(|write| table[*write][position] == Seen::Neither);
+    prop_assert_eq!(key.analysis.again_undecided[position], undecided);
+    Ok(())
+}
+
+/// Compares what a read lists beside what had replaced it. In a cycle everything has replaced everything, and nothing
+/// can be said.
+fn beside(key: &KeyFacts<'_>, model: Model, position: usize) -> Result<(), TestCaseError> {
+    let listed = &key.reads[position].listed;
+    let replaced = |by: u32, other: u32| {
+        let (up, down) = (strictly_before(key, by), strictly_before(key, other));
+        up.contains(&other) && !down.contains(&by)
+    };
+    let replacing: Vec<usize> = listed
+        .iter()
+        .filter(|by| model == Model::Register && listed.iter().any(|other| replaced(**by, *other)))
+        .map(|by| *by as usize)
+        .collect();
+    let expected = replacing.first().map(|first| (*first, replacing.len() as u32));
+    prop_assert_eq!(key.analysis.beside.get(&position).copied(), expected);
+    Ok(())
+}
+
+/// Compares what of the end had been replaced by something acknowledged.
+fn covered(key: &KeyFacts<'_>, model: Model) -> Result<(), TestCaseError> {
+    let finals: BTreeSet<u32> = key.finals.iter().flat_map(|read| key.reads[*read].listed.clone()).collect();
+    for value in (0..key.writes.len() as u32).filter(|value| finals.contains(value)) {
+        let replaces = |by: &u32| {
+            let acknowledged = key.writes[*by as usize].acknowledged().is_some();
+            let circle = strictly_before(key, value).contains(by);
+            model == Model::Register && acknowledged && !circle && strictly_before(key, *by).contains(&value)
+        };
+        let replacing: Vec<u32> = (0..key.writes.len() as u32).filter(replaces).collect();
+        let delete = replacing.iter().find(|by| key.writes[**by as usize].is_delete());
+        let expected = delete.or(replacing.first()).map(|by| *by as usize);
+        prop_assert_eq!(key.analysis.covered.get(&(value as usize)).copied(), expected);
+    }
+    prop_assert!(key.analysis.covered.keys().all(|value| finals.contains(&(*value as u32))));
     Ok(())
 }
 
@@ -111,6 +215,11 @@ fn compare(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites) -> Re
 enum Step {
     /// Invokes a write that will replace some of the last values written, counted back.
     Write {
+        process: u64,
+        back: Vec<i64>,
+    },
+    /// Invokes a delete that will replace some of the last values written.
+    Delete {
         process: u64,
         back: Vec<i64>,
     },
@@ -140,6 +249,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let kind = prop_oneof![6 => Just(EventType::Ok), 1 => Just(EventType::Fail), 2 => Just(EventType::Info)];
     prop_oneof![
         8 => (process(), back()).prop_map(|(process, back)| Step::Write { process, back }),
+        2 => (process(), back()).prop_map(|(process, back)| Step::Delete { process, back }),
         6 => (process(), back()).prop_map(|(process, back)| Step::Read { process, back }),
         14 => (process(), kind, prop::bool::weighted(0.7))
             .prop_map(|(process, kind, tells)| Step::Complete { process, kind, tells }),
@@ -201,6 +311,11 @@ impl Teller {
                     self.next += 1;
                 }
             }
+            Step::Delete { process, back } if self.model == Model::Register => {
+                let shows = self.values(back);
+                self.begin(*process, "delete", json!(null), shows);
+            }
+            Step::Delete { .. } => {}
             Step::Read { process, back } => {
                 let shows = self.values(back);
                 self.begin(*process, "read", json!(null), shows);
@@ -220,7 +335,7 @@ impl Teller {
         };
         match (f, tells) {
             ("read", _) if kind == EventType::Ok => drop(self.story.complete(process, kind, f, "k", json!(shows))),
-            ("write", true) => {
+            ("write" | "delete", true) => {
                 let mut event = self.story.client(process, kind, f, "k", argument);
                 event.past = Some(shows.iter().map(|value| json!(value)).collect());
                 crate::history::Recorder::record(&self.story.recorder, event);
