@@ -354,8 +354,6 @@ impl Shown {
 /// How one read stands to the writes of a block.
 #[derive(Clone, Copy, Default)]
 struct Look {
-    /// Listed.
-    listed: u64,
     /// Listed, or in the past of what is.
     shown: u64,
     /// Shown, or covered by a delete that may have been seen.
@@ -366,7 +364,7 @@ struct Look {
     beside: u64,
 }
 
-/// For the block looked at, how each read stands to its writes; see [`Look`].
+/// For the block looked at, what each read lists, and how it stands to the writes; see [`Look`].
 struct Sight<'a> {
     listed: Vec<u64>,
     shown: Vec<u64>,
@@ -417,7 +415,7 @@ impl<'a> Sight<'a> {
         for (position, read) in block.key.reads.iter().enumerate() {
             let listed = take_listed(&read.listed, &mut self.passed[position], block.first + block.len);
             let look = match &self.means {
-                Means::Listed => Look { listed, shown: listed, seen: listed, missed: !listed, beside: 0 },
+                Means::Listed => Look { shown: listed, seen: listed, missed: !listed, beside: 0 },
                 Means::Causal(causality, concurrent_writes) => {
                     causality.look(read, position, listed, *concurrent_writes)
                 }
@@ -577,7 +575,6 @@ impl<'a> Causality<'a> {
         let missed = (all_older | not_shown) & !seen;
         let is_delete = self.deletes.word;
         Look {
-            listed,
             shown: shown & !is_delete,
             seen: (seen & !is_delete) | (is_delete & !contradicted),
             missed: (missed & !is_delete) | (is_delete & contradicted),
