@@ -9,6 +9,7 @@ use checker::model::Model;
 use checker::verdict::Property;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cluster_core::config::{Quorum, Versioning};
+use cluster_core::protocol::Protocol;
 use cluster_node::Engine;
 
 use crate::systems::dynamo::Strategy;
@@ -139,6 +140,9 @@ pub struct SystemArgs {
     /// What keeps a node's rows: redb, fjall or memory [default: redb]
     #[arg(long)]
     pub engine: Option<Engine>,
+    /// The version of the peer protocol that nodes start with, 1 or 2 [default: 2]
+    #[arg(long, value_parser = protocol)]
+    pub protocol: Option<Protocol>,
     /// Plant a defect; `--bug list` prints them
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
@@ -270,6 +274,11 @@ impl From<VersionsArg> for Versioning {
             VersionsArg::Lww => Versioning::Lww,
         }
     }
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    let number: u8 = text.parse().map_err(|_| "write its number, as in 1".to_owned())?;
+    Protocol::new(number).map_err(|unknown| unknown.to_string())
 }
 
 /// A length of time as people write it: `30s`, `500ms`, `2m`.

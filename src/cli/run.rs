@@ -98,6 +98,7 @@ pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences
         versions: args.versions.map_or(usual.versions, Into::into),
         strategy: args.strategy.map_or(usual.strategy, Into::into),
         engine: args.engine.unwrap_or(usual.engine),
+        protocol: args.protocol.unwrap_or(usual.protocol),
         port: args.port,
         bug,
     };
@@ -127,6 +128,7 @@ mod tests {
             "dissensus run --engine fjall --seed 7",
             "dissensus run --nodes 7 --n 5 --engine memory --rate 12.5 --time-limit 1500ms --sticky --seed 5",
             "dissensus run --strategy 3 --seed 7",
+            "dissensus run --protocol 1 --seed 7",
             "dissensus run --strategy 2 --nodes 9 --seed 8",
             "dissensus run --require durability --require read-your-writes --port 7001 --plan p.toml --seed 6",
         ] {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
+use crate::protocol::Envelope;
 
 /// A node of the cluster: its place in the configured membership, from 0. Shown as `n1`, `n2`, ... by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,8 +33,8 @@ pub enum Input {
     Message {
         /// The peer.
         from: NodeId,
-        /// What it says.
-        message: Message,
+        /// What it says, and in which version of the protocol.
+        envelope: Envelope,
     },
     /// A client asks.
     Request {
@@ -51,7 +52,8 @@ pub enum Input {
 /// Something that the driver must do, in the order given.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Send to a peer; may be lost, delayed, duplicated, reordered.
+    /// Send to a peer, in the envelope that [`Node::seal`](crate::node::Node::seal) gives it; may be lost, delayed,
+    /// duplicated, reordered.
     Send {
         /// The peer.
         to: NodeId,
@@ -209,6 +211,10 @@ pub struct Status {
     pub peers: Vec<(String, bool)>,
     /// Bytes of versions and hints in the live image.
     pub image_bytes: u64,
+    /// The version of the peer protocol that it speaks.
+    pub protocol_version: u8,
+    /// Why a peer's message was last refused.
+    pub last_refusal: Option<String>,
 }
 
 /// A counter or gauge for `/metrics`, without labels.

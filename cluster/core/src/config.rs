@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
 use crate::bug::Bug;
+use crate::protocol::Protocol;
 use crate::ring::{PartitionError, Ring};
 
 /// Which nodes may count towards a quorum (4.6).
@@ -146,6 +147,9 @@ pub struct Config {
     pub timing: Timing,
     /// Memory.
     pub limits: Limits,
+    /// The version of the peer protocol that the node speaks, beside the one before.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// A planted defect.
     pub bug: Option<Bug>,
 }

@@ -17,6 +17,7 @@ pub mod config;
 pub mod context;
 pub mod message;
 pub mod node;
+pub mod protocol;
 pub mod ring;
 pub mod sim;
 pub mod versions;

@@ -118,6 +118,11 @@ pub enum Message {
         /// The life that I am in.
         life: Life,
     },
+    /// These are durable here. In place of [`Message::Stored`] from version 2 of the protocol on.
+    StoredAll {
+        /// Of the [`Message::Store`]s, at least one.
+        tags: Vec<Tag>,
+    },
 }
 
 impl Message {
@@ -163,6 +168,7 @@ impl Message {
             Message::RangeKeys { keys, .. } => keys.iter().map(|(key, _)| key.len() + 16).sum(),
             Message::Want { keys } => keys.iter().map(Vec::len).sum(),
             Message::ListRange { after, .. } => after.len(),
+            Message::StoredAll { tags } => 8 * tags.len().saturating_sub(1),
             Message::Stored { .. }
             | Message::StoreRefused { .. }
             | Message::Forwarded { .. }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_core::api::{Effect, Input, Metric, NodeId, Now, PersistId, Reply, Request, RequestId, Status};
-use cluster_core::message::Message;
 use cluster_core::node::Node;
+use cluster_core::protocol::Envelope;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -64,7 +64,7 @@ pub(crate) struct MetricsAnswer {
 /// What the driver is connected to.
 pub(crate) struct Wiring {
     pub(crate) clock: Clock,
-    pub(crate) messages: mpsc::Receiver<(NodeId, Message)>,
+    pub(crate) messages: mpsc::Receiver<(NodeId, Envelope)>,
     pub(crate) calls: mpsc::Receiver<Call>,
     pub(crate) storage: StorageQueue,
     pub(crate) outbound: BTreeMap<NodeId, Arc<Outbound>>,
@@ -85,7 +85,7 @@ pub(crate) struct Driver {
 /// What was there to be taken at one moment.
 #[derive(Default)]
 struct Taken {
-    messages: Vec<(NodeId, Message)>,
+    messages: Vec<(NodeId, Envelope)>,
     calls: Vec<Call>,
 }
 
@@ -104,8 +104,8 @@ impl Driver {
             self.take_more(&mut taken);
             let now = self.wiring.clock.now()?;
             self.handle_persisted(now)?;
-            for (from, message) in taken.messages.drain(..) {
-                self.node.handle(now, Input::Message { from, message }, &mut self.effects);
+            for (from, envelope) in taken.messages.drain(..) {
+                self.node.handle(now, Input::Message { from, envelope }, &mut self.effects);
             }
             for call in taken.calls.drain(..) {
                 self.handle_call(now, call);
@@ -214,7 +214,7 @@ impl Driver {
             match effect {
                 Effect::Send { to, message } => {
                     if let Some(link) = self.wiring.outbound.get(&to) {
-                        link.send(&message);
+                        link.send(&self.node.seal(to, message));
                     }
                 }
                 Effect::Persist { id, writes } => {

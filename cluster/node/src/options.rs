@@ -148,6 +148,8 @@ impl NodeOptions {
 mod tests {
     use cluster_core::config::{Limits, Partitioning, Quorum, Timing, Versioning};
 
+    use cluster_core::protocol::Protocol;
+
     use super::*;
 
     fn options(nodes: u16, id: u16) -> NodeOptions {
@@ -165,6 +167,7 @@ mod tests {
             seed: 2,
             timing: Timing::default(),
             limits: Limits::default(),
+            protocol: Protocol::NEWEST,
             bug: None,
         };
         let peers = (0..nodes).filter(|peer| *peer != id).map(|peer| (NodeId(peer), any_local_port())).collect();

@@ -167,7 +167,7 @@ pub async fn serve_with(
         .map_err(|error| NodeError::Core(error.to_string()))?;
     let (storage, thread) = storage::spawn(engine, Arc::clone(&counters)).map_err(NodeError::Resource)?;
 
-    let identity = Identity { id: options.core.id, names: options.core.names.clone(), cluster: options.core.ring_seed };
+    let identity = Identity::of(&options.core);
     let mut tasks = JoinSet::new();
     let outbound = dial_peers(&options, &identity, &counters, &log, &mut tasks);
     let (messages, messages_in) = mpsc::channel(MESSAGES_MAX);

@@ -166,7 +166,7 @@ async fn a_node_tells_of_itself() {
     assert_eq!(status["name"], "n1");
     assert_eq!(status["pid"], std::process::id());
     assert_eq!(status["keys"], 1);
-    assert_eq!(status["protocol_version"], 1);
+    assert_eq!(status["protocol_version"], 2);
     assert!(status["wall_ns"].as_i64() > Some(1_600_000_000_000_000_000), "{status}");
     assert!(status["monotonic_ns"].is_u64(), "{status}");
     let ring = http.json("/ring/tea").await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cluster_core::api::NodeId;
 use cluster_core::message::{Message, Tag};
+use cluster_core::protocol::Protocol;
 use cluster_node::NodeHandle;
 use cluster_node::frame::{Hello, PAYLOAD_BYTES_MAX, decode, encode, take};
 use common::*;
@@ -33,7 +34,7 @@ fn hello() -> Hello {
 }
 
 fn frame(value: &impl serde::Serialize) -> Vec<u8> {
-    encode(value).expect("it fits")
+    encode(1, 1, value).expect("it fits")
 }
 
 fn ping() -> Message {
@@ -48,12 +49,12 @@ async fn refused(http: &Http, reason: &str, count: u64) {
 #[tokio::test]
 async fn what_is_no_frame_is_refused_by_reason() {
     let (_dir, node, http) = lonely_node().await;
-    let oversized = [&u32::MAX.to_le_bytes()[..], &[1, 0, 0, 0, 0]].concat();
-    let just_oversized = [&(PAYLOAD_BYTES_MAX as u32 + 1).to_le_bytes()[..], &[1, 0, 0, 0, 0]].concat();
+    let oversized = [&u32::MAX.to_le_bytes()[..], &[1, 1, 0, 0, 0, 0]].concat();
+    let just_oversized = [&(PAYLOAD_BYTES_MAX as u32 + 1).to_le_bytes()[..], &[1, 1, 0, 0, 0, 0]].concat();
     let mut version = frame(&hello());
-    version[4] = 2;
+    version[4] = 3;
     let mut damaged = frame(&hello());
-    damaged[9] ^= 1;
+    damaged[10] ^= 1;
     let leftover = frame(&(hello(), 0u8));
     for (bytes, reason, count) in [
         (oversized, "oversized", 1),
@@ -76,7 +77,7 @@ async fn who_is_no_peer_is_refused_by_reason() {
         (Hello { cluster: 43, ..hello() }, "cluster", 1),
         (Hello { from: NodeId(0), ..hello() }, "sender", 1),
         (Hello { from: NodeId(2), ..hello() }, "sender", 2),
-        (Hello { version_min: 2, version_max: 3, ..hello() }, "version", 1),
+        (Hello { version_min: 3, version_max: 4, ..hello() }, "version", 1),
         (Hello { version_min: 0, version_max: 0, ..hello() }, "version", 2),
     ] {
         assert_eq!(talk(node.peer_address(), &frame(&hello)).await, b"");
@@ -123,7 +124,8 @@ async fn of_many_connections_of_one_peer_the_newest_stay() {
 async fn a_node_dials_says_who_it_is_and_answers_there() {
     let peer = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let (_dir, node, http) = node_with_a_peer(peer.local_addr().expect("bound")).await;
-    let expected = frame(&Hello { cluster: 42, from: NodeId(0), version_min: 1, version_max: 1 });
+    let expected =
+        encode(1, 2, &Hello { cluster: 42, from: NodeId(0), version_min: 1, version_max: 2 }).expect("it fits");
     // The first connection is thrown away at once: the node must come back.
     drop(peer.accept().await.expect("the node dials"));
     let (mut stream, _) =
@@ -144,8 +146,8 @@ async fn a_node_dials_says_who_it_is_and_answers_there() {
 async fn find_pong(stream: &mut TcpStream) -> bool {
     let mut buffer = bytes::BytesMut::new();
     loop {
-        while let Some(payload) = take(&mut buffer).expect("frames") {
-            if decode::<Message>(&payload) == Ok(Message::Pong { tag: Tag(7) }) {
+        while let Some(framed) = take(&mut buffer, Protocol::NEWEST).expect("frames") {
+            if decode::<Message>(&framed.payload) == Ok(Message::Pong { tag: Tag(7) }) {
                 return true;
             }
         }

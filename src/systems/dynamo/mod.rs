@@ -14,6 +14,7 @@ use checker::verdict::Property;
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;
 use cluster_core::config::{Config, ConfigError, Limits, Partitioning, Quorum, Timing, Versioning};
+use cluster_core::protocol::Protocol;
 use cluster_core::sim::WorldSettings;
 use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
@@ -77,6 +78,9 @@ pub struct DynamoSettings {
     pub strategy: Strategy,
     /// What keeps the rows.
     pub engine: Engine,
+    /// The version of the peer protocol that nodes start with.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// A planted defect.
     pub bug: Option<Bug>,
     /// The first node's client port, the next ones following; none takes free ports.
@@ -94,6 +98,7 @@ impl Default for DynamoSettings {
             versions: Versioning::Dvv,
             strategy: Strategy::default(),
             engine: Engine::Redb,
+            protocol: Protocol::NEWEST,
             bug: None,
             port: None,
         }
@@ -159,6 +164,7 @@ impl Dynamo {
             seed: self.seed ^ ((index as u64 + 1) << 48) ^ (starts << 32),
             timing: Timing::default(),
             limits: Limits::default(),
+            protocol: s.protocol,
             bug: s.bug,
         }
     }

@@ -47,6 +47,7 @@ counters! {
     messages_dropped: "Messages of peers dropped because too much waited for the disk",
     resends: "Messages sent again for want of an answer",
     damaged_rows_dropped: "Damaged rows that the node was started without",
+    versions_refused: "Messages of peers refused because of their protocol version",
 }
 
 impl Node {
@@ -60,6 +61,8 @@ impl Node {
             requests: self.requests() as u64,
             peers: others.map(|id| (self.name(id), !self.peers.is_suspected(id))).collect(),
             image_bytes: self.image.bytes() as u64,
+            protocol_version: self.config.protocol.number(),
+            last_refusal: self.speakers.last_refusal.clone(),
         }
     }
 
@@ -74,6 +77,7 @@ impl Node {
             ("dynamo_peers_suspected", "Peers taken for down", self.peers.suspected().len()),
             ("dynamo_messages_unanswered", "Messages that still want an answer", self.asked.len()),
             ("dynamo_persists", "Batches on their way to disk", self.persistence.under_way() as usize),
+            ("dynamo_protocol_version", "Peer protocol spoken", usize::from(self.config.protocol.number())),
             ("dynamo_held", "Answers and messages that wait for the disk", self.persistence.held()),
         ];
         let mut metrics = self.counters.metrics();

@@ -11,11 +11,13 @@
 //!          ─► hints.rs          hand over what was kept for others
 //!          ─► anti_entropy.rs   compare digests, exchange what differs
 //!          ─► peers.rs          who answers and who does not
+//!          ─► envelopes.rs      in which version of the protocol
 //!   every change of a row ─► image.rs ─► persistence.rs ─► Effect::Persist, and what waits for it
 //! ```
 
 mod anti_entropy;
 mod checks;
+mod envelopes;
 mod forward;
 mod get;
 mod hints;
@@ -40,10 +42,12 @@ use crate::bug::Bug;
 use crate::config::{Config, ConfigError};
 use crate::image::Image;
 use crate::message::{Life, Message, Tag};
+use crate::protocol::Envelope;
 use crate::ring::Ring;
 pub use crate::row::DamagedRow;
 
 use anti_entropy::Listings;
+use envelopes::Speakers;
 use forward::{Forwarding, Lives, RecentForwards};
 use get::GetOp;
 use hints::Handovers;
@@ -107,6 +111,7 @@ pub struct Node {
     persistence: Persistence,
     identity: Identity,
     peers: Peers,
+    speakers: Speakers,
     timers: Timers,
     asked: BTreeMap<Tag, Asked>,
     puts: BTreeMap<OpId, PutOp>,
@@ -188,6 +193,7 @@ impl Node {
             anti_entropy_turn: rng.random_range(0..config.names.len() as u16),
             persistence: Persistence::new(late),
             peers: Peers::default(),
+            speakers: Speakers::default(),
             timers: Timers::default(),
             asked: BTreeMap::new(),
             puts: BTreeMap::new(),
@@ -218,7 +224,7 @@ impl Node {
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         self.now = now;
         match input {
-            Input::Message { from, message } => self.handle_message(from, message),
+            Input::Message { from, envelope } => self.handle_envelope(from, envelope),
             Input::Request { id, request } => self.handle_request(id, request),
             Input::Persisted(id) => {
                 for held in self.persistence.complete(id) {
@@ -247,10 +253,16 @@ impl Node {
         }
     }
 
-    fn handle_message(&mut self, from: NodeId, message: Message) {
+    fn handle_envelope(&mut self, from: NodeId, envelope: Envelope) {
         if usize::from(from.0) >= self.config.names.len() || from == self.config.id {
             return;
         }
+        if let Some(message) = self.open(from, envelope) {
+            self.handle_message(from, message);
+        }
+    }
+
+    fn handle_message(&mut self, from: NodeId, message: Message) {
         // The disk has stalled: what would wait for it as well is as good as lost on its way.
         if self.persistence.is_full() && message.is_work() {
             self.counters.messages_dropped += 1;
@@ -262,6 +274,7 @@ impl Node {
             Message::Forward { tag, life, put } => self.peer_forward(from, tag, life, put),
             Message::Ping { tag } => self.send(from, Message::Pong { tag }),
             Message::Stored { tag } => self.answered(from, tag, Answer::Stored),
+            Message::StoredAll { tags } => tags.into_iter().for_each(|tag| self.answered(from, tag, Answer::Stored)),
             Message::StoreRefused { tag } => self.answered(from, tag, Answer::StoreRefused),
             Message::Fetched { tag, state } => self.answered(from, tag, Answer::Fetched(state)),
             Message::Forwarded { tag, failure } => self.answered(from, tag, Answer::Forwarded(failure)),
@@ -303,6 +316,7 @@ impl Node {
         if let Some((id, writes)) = self.persistence.take_batch() {
             self.out.push(Effect::Persist { id, writes });
         }
+        self.gather_acks();
         if let Some(at_ns) = self.timers.announcement() {
             self.out.push(Effect::SetTimer { at_ns });
         }

@@ -23,6 +23,7 @@ use crate::api::{Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestI
 use crate::config::Config;
 use crate::message::Message;
 use crate::node::{DamagedRow, Node, StartError};
+use crate::protocol::{Envelope, Protocol};
 
 use clock::SimClock;
 use disk::{Disk, DiskCounters, DiskSettings};
@@ -80,6 +81,7 @@ struct Seat {
     life: u64,
     disk: Disk,
     clock: SimClock,
+    protocol: Protocol,
     timer_ns: Option<u64>,
     /// What happens to a paused node waits here until it is resumed.
     paused: Option<Vec<Event>>,
@@ -87,7 +89,7 @@ struct Seat {
 
 #[derive(Debug)]
 enum Event {
-    Deliver { from: NodeId, to: NodeId, message: Message },
+    Deliver { from: NodeId, to: NodeId, envelope: Envelope },
     Persisted { node: NodeId, life: u64, id: PersistId },
     Timer { node: NodeId, life: u64 },
     Arrive { node: NodeId, life: u64, id: RequestId, request: Request },
@@ -117,6 +119,7 @@ impl World {
             life: 0,
             disk: Disk::default(),
             clock: SimClock::default(),
+            protocol: settings.config.protocol,
             timer_ns: None,
             paused: None,
         };
@@ -220,7 +223,8 @@ impl World {
     /// What a node is started from.
     fn origins(&mut self, id: NodeId) -> (Config, Vec<Row>, Now) {
         let seed = self.rng.next_u64();
-        let config = Config { id, seed, ..self.settings.config.clone() };
+        let protocol = self.seat(id).protocol;
+        let config = Config { id, seed, protocol, ..self.settings.config.clone() };
         (config, self.seat(id).disk.rows(), self.now_of(id))
     }
 
@@ -231,6 +235,16 @@ impl World {
         seat.timer_ns = None;
         self.trace.note(&("start", id.0));
         self.carry_out(id, effects);
+    }
+
+    /// The version of the protocol that a node will speak from its next start on.
+    pub fn set_protocol(&mut self, id: NodeId, protocol: Protocol) {
+        self.seat_mut(id).protocol = protocol;
+    }
+
+    /// The version of the protocol that a node speaks, or will when it starts.
+    pub fn protocol(&self, id: NodeId) -> Protocol {
+        self.seat(id).protocol
     }
 
     /// Ends a node as a power failure would: what was not reported as persisted may or may not be on its disk.
@@ -406,9 +420,9 @@ impl World {
         self.events += 1;
         self.trace.note(&self.now_ns);
         match event {
-            Event::Deliver { from, to, message } => {
-                self.trace.note(&(0u8, from, to, &message));
-                self.input(to, Input::Message { from, message });
+            Event::Deliver { from, to, envelope } => {
+                self.trace.note(&(0u8, from, to, &envelope));
+                self.input(to, Input::Message { from, envelope });
             }
             Event::Persisted { node, life, id } => {
                 self.trace.note(&(1u8, node, life, id));
@@ -487,13 +501,16 @@ impl World {
 
     fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
         let bytes = message.bytes() as u64;
+        let Some(envelope) = self.node(from).map(|node| node.seal(to, message)) else {
+            return;
+        };
         let [first, second] = self.network.deliveries(from, to, bytes, &mut self.rng);
         if let Some(delay_ns) = second {
-            let message = message.clone();
-            self.schedule(self.now_ns + delay_ns, Event::Deliver { from, to, message });
+            let envelope = envelope.clone();
+            self.schedule(self.now_ns + delay_ns, Event::Deliver { from, to, envelope });
         }
         if let Some(delay_ns) = first {
-            self.schedule(self.now_ns + delay_ns, Event::Deliver { from, to, message });
+            self.schedule(self.now_ns + delay_ns, Event::Deliver { from, to, envelope });
         }
     }
 

@@ -6,6 +6,7 @@ use cluster_core::api::{Effect, Input, NodeId, Now, PersistId, Reply, Request, R
 use cluster_core::config::{Config, Partitioning, Quorum, Versioning};
 use cluster_core::message::{Message, Tag};
 use cluster_core::node::{Node, StartError};
+use cluster_core::protocol::Envelope;
 use cluster_core::ring::Ring;
 use cluster_core::versions::KeyState;
 
@@ -83,7 +84,11 @@ impl Lone {
     }
 
     pub fn message(&mut self, from: NodeId, message: Message) {
-        self.input(Input::Message { from, message });
+        self.envelope(from, Envelope::oldest(message));
+    }
+
+    pub fn envelope(&mut self, from: NodeId, envelope: Envelope) {
+        self.input(Input::Message { from, envelope });
     }
 
     pub fn request(&mut self, request: Request) -> RequestId {

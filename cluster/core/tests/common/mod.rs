@@ -14,6 +14,7 @@ use cluster_core::api::{LocalVersion, NodeId, Reply, Request, RequestId};
 use cluster_core::bug::Bug;
 use cluster_core::config::{Config, Limits, Partitioning, Quorum, Timing, Versioning};
 use cluster_core::node::Node;
+use cluster_core::protocol::Protocol;
 use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_core::sim::{World, WorldSettings};
@@ -39,6 +40,7 @@ pub fn config(nodes: usize, (n, r, w): (u8, u8, u8), quorum: Quorum, versions: V
         seed: 0,
         timing: Timing::default(),
         limits: Limits::default(),
+        protocol: Protocol::NEWEST,
         bug: None,
     }
 }

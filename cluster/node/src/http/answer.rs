@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::CONTEXT;
 use crate::driver::StatusAnswer;
-use crate::frame::PROTOCOL_VERSION;
 use crate::metrics::Counters;
 
 /// Everything that is not success.
@@ -156,7 +155,6 @@ pub(crate) struct StatusPage {
     /// What the node believes, nanoseconds since 1970.
     wall_ns: i64,
     monotonic_ns: u64,
-    protocol_version: u8,
     #[serde(flatten)]
     status: Status,
     connections: Connections,
@@ -182,7 +180,6 @@ impl StatusPage {
             pid: std::process::id(),
             wall_ns: answer.now.wall_ns,
             monotonic_ns: answer.now.monotonic_ns,
-            protocol_version: PROTOCOL_VERSION,
             status: answer.status,
             connections: Connections {
                 clients: counters.clients_open.load(Relaxed),

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use cluster_core::api::NodeId;
-use cluster_core::message::Message;
+use cluster_core::config::Config;
+use cluster_core::protocol::{Envelope, Protocol};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::frame::{self, FrameError, Hello, PROTOCOL_VERSION};
+use crate::frame::{self, FrameError, Framed, Hello};
 use crate::log::Log;
 use crate::metrics::{Counters, Open, Refused};
 
@@ -37,20 +38,30 @@ pub(crate) struct Identity {
     pub(crate) names: Vec<String>,
     /// The cluster's ring seed.
     pub(crate) cluster: u64,
+    /// The version of the protocol that this node speaks.
+    pub(crate) protocol: Protocol,
 }
 
 impl Identity {
+    /// Of a node with these settings.
+    pub(crate) fn of(config: &Config) -> Self {
+        let Config { id, ring_seed, protocol, .. } = *config;
+        Self { id, names: config.names.clone(), cluster: ring_seed, protocol }
+    }
+
     /// What this node says first on a connection.
     pub(crate) fn hello(&self) -> Hello {
-        Hello { cluster: self.cluster, from: self.id, version_min: PROTOCOL_VERSION, version_max: PROTOCOL_VERSION }
+        let (version_min, version_max) = (self.protocol.oldest_spoken(), self.protocol.number());
+        Hello { cluster: self.cluster, from: self.id, version_min, version_max }
     }
 
     fn check(&self, hello: &Hello) -> Result<(), Refusal> {
         if hello.cluster != self.cluster {
             return Err(Refusal::Cluster { theirs: hello.cluster, ours: self.cluster });
         }
-        if !(hello.version_min..=hello.version_max).contains(&PROTOCOL_VERSION) {
-            return Err(Refusal::Versions { min: hello.version_min, max: hello.version_max });
+        let (min, max) = (self.protocol.oldest_spoken(), self.protocol.number());
+        if hello.version_max < min || hello.version_min > max {
+            return Err(Refusal::Versions { theirs: (hello.version_min, hello.version_max), ours: (min, max) });
         }
         if hello.from == self.id || usize::from(hello.from.0) >= self.names.len() {
             return Err(Refusal::Sender(hello.from.0));
@@ -70,8 +81,8 @@ enum Refusal {
     Frame(#[from] FrameError),
     #[error("it belongs to cluster {theirs}, and this is cluster {ours}")]
     Cluster { theirs: u64, ours: u64 },
-    #[error("it speaks protocol versions {min} to {max}, and this node speaks {PROTOCOL_VERSION}")]
-    Versions { min: u8, max: u8 },
+    #[error("it speaks protocol versions {} to {}, and this node speaks {} to {}", theirs.0, theirs.1, ours.0, ours.1)]
+    Versions { theirs: (u8, u8), ours: (u8, u8) },
     #[error("node {0} is no peer of this node")]
     Sender(u16),
     #[error("it did not say who it is within {HELLO_TIMEOUT:?}")]
@@ -123,7 +134,7 @@ pub(crate) struct Acceptor {
     /// Who may speak.
     pub(crate) identity: Identity,
     /// To the driver. A full queue holds the reader back, and so the sender.
-    pub(crate) messages: mpsc::Sender<(NodeId, Message)>,
+    pub(crate) messages: mpsc::Sender<(NodeId, Envelope)>,
     /// Shared.
     pub(crate) counters: Arc<Counters>,
     /// Shared.
@@ -152,7 +163,8 @@ impl Acceptor {
             };
             let (acceptor, places) = (Arc::clone(&acceptor), Arc::clone(&places));
             connections.spawn(async move {
-                let mut connection = Connection { stream, buffer: BytesMut::new() };
+                let own = acceptor.identity.protocol;
+                let mut connection = Connection { stream, buffer: BytesMut::new(), own };
                 let hello = acceptor.greet(&mut connection).await;
                 drop(stranger);
                 acceptor.serve(connection, hello, &places).await;
@@ -161,8 +173,8 @@ impl Acceptor {
     }
 
     async fn greet(&self, connection: &mut Connection) -> Result<NodeId, End> {
-        let payload = timeout(HELLO_TIMEOUT, connection.frame()).await.map_err(|_| Refusal::Silent)??;
-        let hello: Hello = frame::decode(&payload)?;
+        let framed = timeout(HELLO_TIMEOUT, connection.frame()).await.map_err(|_| Refusal::Silent)??;
+        let hello: Hello = frame::decode(&framed.payload)?;
         self.identity.check(&hello)?;
         Ok(hello.from)
     }
@@ -193,12 +205,12 @@ impl Acceptor {
 
     async fn read(&self, connection: &mut Connection, peer: NodeId) -> End {
         loop {
-            let message = match connection.message().await {
-                Ok(message) => message,
+            let envelope = match connection.message().await {
+                Ok(envelope) => envelope,
                 Err(end) => return end,
             };
             self.counters.frames_received.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if self.messages.send((peer, message)).await.is_err() {
+            if self.messages.send((peer, envelope)).await.is_err() {
                 return End::Stopping;
             }
         }
@@ -214,14 +226,16 @@ impl Acceptor {
 struct Connection {
     stream: TcpStream,
     buffer: BytesMut,
+    /// This node's version.
+    own: Protocol,
 }
 
 impl Connection {
-    /// The next payload.
-    async fn frame(&mut self) -> Result<bytes::Bytes, End> {
+    /// The next frame.
+    async fn frame(&mut self) -> Result<Framed, End> {
         loop {
-            if let Some(payload) = frame::take(&mut self.buffer)? {
-                return Ok(payload);
+            if let Some(framed) = frame::take(&mut self.buffer, self.own)? {
+                return Ok(framed);
             }
             // Memory follows the bytes that have come, not the length that was announced.
             self.buffer.reserve(READ_BYTES);
@@ -231,8 +245,8 @@ impl Connection {
         }
     }
 
-    async fn message(&mut self) -> Result<Message, End> {
-        Ok(frame::decode(&self.frame().await?)?)
+    async fn message(&mut self) -> Result<Envelope, End> {
+        Ok(frame::decode_message(&self.frame().await?)?)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use cluster_core::message::Message;
+use cluster_core::protocol::Envelope;
 use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -73,8 +73,8 @@ impl Outbound {
     }
 
     /// Queues a message, or drops it: when the queue is full, or the message fits no frame.
-    pub(crate) fn send(&self, message: &Message) {
-        match frame::encode(message) {
+    pub(crate) fn send(&self, envelope: &Envelope) {
+        match frame::encode_message(envelope) {
             Ok(frame) => self.queue(frame),
             Err(error) => {
                 self.counters.sends_dropped.fetch_add(1, Relaxed);
@@ -146,7 +146,8 @@ impl Dialler {
     /// Writes what comes out of the queue until the connection breaks; says why it did.
     async fn pump(&mut self, stream: TcpStream) -> String {
         let (mut read, mut write) = stream.into_split();
-        let hello = match frame::encode(&self.hello) {
+        // In the oldest version that this node speaks, so that a neighbour understands it.
+        let hello = match frame::encode(self.hello.version_min, self.hello.version_max, &self.hello) {
             Ok(hello) => hello,
             Err(error) => return error.to_string(),
         };

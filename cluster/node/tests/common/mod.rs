@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cluster_core::api::NodeId;
 use cluster_core::config::{Config, Limits, Partitioning, Quorum, Timing, Versioning};
+use cluster_core::protocol::Protocol;
 use cluster_node::options::any_local_port;
 use cluster_node::{Engine, Listeners, NodeHandle, NodeOptions, serve_on};
 use reqwest::{Client, Method, Response};
@@ -37,6 +38,7 @@ pub fn options(nodes: u16, id: u16, quorum: u8, data_dir: &Path) -> NodeOptions 
         seed: u64::from(id),
         timing: Timing { request_timeout: Duration::from_secs(20), ..Timing::default() },
         limits: Limits::default(),
+        protocol: Protocol::NEWEST,
         bug: None,
     };
     NodeOptions {
