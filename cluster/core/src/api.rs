@@ -4,10 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::Message;
 use crate::protocol::Envelope;
+use crate::versions::KeyState;
 
 /// A node of the cluster: its place in the configured membership, from 0. Shown as `n1`, `n2`, ... by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u16);
+
+impl NodeId {
+    /// No node: the name under which clients make versions (see [`crate::client`]). A cluster has at most 256 nodes.
+    pub const CLIENT: NodeId = NodeId(u16::MAX);
+}
 
 /// The time, twice. Monotonic time orders and times out; wall time is what the node believes, and may jump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,6 +118,20 @@ pub enum Request {
         /// Opaque.
         key: Vec<u8>,
     },
+    /// All that this node knows of the key, durable, asking nobody: what a coordinating client reads (6.4).
+    Fetch {
+        /// Opaque.
+        key: Vec<u8>,
+    },
+    /// Join this state into what this node holds: what a coordinating client writes (6.4). It is trusted as a peer is.
+    Store {
+        /// Opaque.
+        key: Vec<u8>,
+        /// A whole state, as nodes returned it, or of one new timestamped version.
+        state: KeyState,
+        /// The node is a fallback for this one: it keeps a hint (4.6).
+        hint_for: Option<NodeId>,
+    },
 }
 
 /// The answer to a [`Request`].
@@ -124,12 +144,17 @@ pub enum Reply {
         /// Opaque text, safe in an HTTP header; none if the key was never heard of.
         context: Option<String>,
     },
-    /// To a put: W replicas have it durably.
+    /// To a put: W replicas have it durably. To a store: this node has.
     Stored,
     /// To a get-local.
     Local {
         /// The versions, in a fixed order.
         versions: Vec<LocalVersion>,
+    },
+    /// To a fetch; an empty state if nothing is known of the key.
+    Fetched {
+        /// All of it.
+        state: KeyState,
     },
     /// Not done.
     Failed(Failure),

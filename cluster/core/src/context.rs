@@ -20,7 +20,7 @@ pub const CONTEXT_CHARS_MAX: usize = 48 * 1024;
 
 /// No clock shows more, microseconds since the Unix epoch: above the 292 years that wall clocks here can count, and
 /// far below where adding one overflows.
-const TIMESTAMP_US_MAX: i64 = i64::MAX / 2;
+pub(crate) const TIMESTAMP_US_MAX: i64 = i64::MAX / 2;
 
 /// What a client has seen of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod bug;
+pub mod client;
 pub mod config;
 pub mod context;
 pub mod message;

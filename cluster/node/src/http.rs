@@ -5,6 +5,7 @@
 //! | `GET /kv/{key}` | 200 the value, 300 `{"siblings":[base64, ...]}`, 404 none |
 //! | `PUT /kv/{key}`, `DELETE /kv/{key}` | 204 |
 //! | `GET /local/{key}` | what this node alone holds |
+//! | `GET /replica/{key}`, `PUT /replica/{key}` | for coordinating clients: a whole state, binary (`cluster_core::client::wire`) |
 //! | `GET /status`, `/ring/{key}`, `/metrics` | the node itself |
 //!
 //! A key is the rest of the path, percent-decoded, any bytes. The context travels in the header `X-Dynamo-Context`,
@@ -26,6 +27,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cluster_core::api::{NodeId, Reply, Request as CoreRequest};
+use cluster_core::client::wire::{self, StoreBody};
 use cluster_core::config::Config;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -77,7 +79,7 @@ impl Api {
     }
 
     async fn request(&self, request: CoreRequest) -> Result<Reply, Problem> {
-        let writes = matches!(request, CoreRequest::Put { .. });
+        let writes = matches!(request, CoreRequest::Put { .. } | CoreRequest::Store { .. });
         self.ask(|answer| Call::Request { request, answer }, writes).await
     }
 
@@ -96,6 +98,7 @@ fn router(api: Api) -> Router {
     Router::new()
         .route("/kv/{*key}", get(read).put(write).delete(delete))
         .route("/local/{*key}", get(local))
+        .route("/replica/{*key}", get(fetch).put(store))
         .route("/ring/{*key}", get(ring))
         .route("/status", get(status))
         .route("/metrics", get(metrics_page))
@@ -188,6 +191,21 @@ async fn put(
 async fn local(State(api): State<Arc<Api>>, uri: Uri) -> Response {
     timed(&api, Method::Local, async {
         answer::local(api.request(CoreRequest::GetLocal { key: key_of(&uri)? }).await?)
+    })
+    .await
+}
+
+async fn fetch(State(api): State<Arc<Api>>, uri: Uri) -> Response {
+    timed(&api, Method::Fetch, async { answer::fetched(api.request(CoreRequest::Fetch { key: key_of(&uri)? }).await?) })
+        .await
+}
+
+async fn store(State(api): State<Arc<Api>>, uri: Uri, request: Request) -> Response {
+    timed(&api, Method::Store, async {
+        let bytes = body::read(request, wire::BODY_BYTES_MAX).await?;
+        let StoreBody { state, hint_for } =
+            wire::decode(&bytes).map_err(|error| Problem::bad_request(error.to_string()))?;
+        answer::write(api.request(CoreRequest::Store { key: key_of(&uri)?, state, hint_for }).await?)
     })
     .await
 }

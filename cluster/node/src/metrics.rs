@@ -24,9 +24,13 @@ pub(crate) enum Method {
     Delete,
     /// `GET /local`
     Local,
+    /// `GET /replica`
+    Fetch,
+    /// `PUT /replica`
+    Store,
 }
 
-const METHODS: [&str; 4] = ["get", "put", "delete", "local"];
+const METHODS: [&str; 6] = ["get", "put", "delete", "local", "fetch", "store"];
 
 /// Why a peer's connection or frame was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

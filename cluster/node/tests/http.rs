@@ -6,6 +6,8 @@ use std::sync::Mutex;
 
 use base64::Engine as _;
 use cluster_core::api::{Row, Write};
+use cluster_core::client::wire::{self, StoreBody};
+use cluster_core::versions::KeyState;
 use cluster_node::storage::{StorageEngine, StorageError};
 use cluster_node::{NodeError, serve_with};
 use common::*;
@@ -236,4 +238,29 @@ async fn a_full_disk_ends_the_node_and_the_write_is_not_acknowledged() {
     assert!(matches!(error, NodeError::Store(_)), "{error}");
     assert!(error.to_string().starts_with("the store full cannot be written: "), "{error}");
     assert_eq!(answer, 504, "it may have happened");
+}
+
+/// What a coordinating client (6.4) reads of one node and writes to it: whole states, siblings and clocks included.
+#[tokio::test]
+async fn a_replica_is_read_and_written_by_whole_states() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (_node, http) = one_node(dir.path()).await;
+    let nothing = http.get("/replica/tea").await;
+    assert_eq!(nothing.status(), 200);
+    let nothing: KeyState = wire::decode(&nothing.bytes().await.expect("a body")).expect("a state");
+    assert!(nothing.is_empty());
+    assert_eq!(http.put("/kv/tea", None, b"green").await, 204);
+    assert_eq!(http.put("/kv/tea", None, b"black").await, 204);
+    let bytes = http.get("/replica/tea").await.bytes().await.expect("a body");
+    let state: KeyState = wire::decode(&bytes).expect("a state");
+    assert_eq!(state.versions().len(), 2, "both siblings");
+    let body = wire::encode(&StoreBody { state, hint_for: None });
+    assert_eq!(http.put("/replica/coffee", None, &body).await, 204);
+    assert_eq!(http.get("/replica/coffee").await.bytes().await.expect("a body"), bytes);
+    assert_eq!(http.get("/kv/coffee").await.status(), 300);
+    for wrong in [&b""[..], b"\x01", b"\x02\x00\x00", &body[..body.len() - 1]] {
+        assert_eq!(http.put("/replica/coffee", None, wrong).await, 400, "{wrong:?}");
+    }
+    let stranger = wire::encode(&StoreBody { state: KeyState::default(), hint_for: None });
+    assert_eq!(http.put("/replica/coffee", None, &stranger).await, 400, "nothing is no state to store");
 }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::Node;
+use super::put::STATE_BYTES_MAX;
 use crate::api::Failure;
+use crate::config::Config;
 use crate::context::Context;
 use crate::message::ForwardedPut;
+use crate::versions::KeyState;
 
 impl Node {
     /// Refuses when as much is under way as may be.
@@ -30,41 +33,62 @@ impl Node {
         n: Option<u8>,
     ) -> Result<ForwardedPut, Failure> {
         self.checked_key(&key)?;
-        self.checked_value(value.as_deref())?;
+        self.config.check_value(value.as_deref())?;
         let (n, w) = self.checked_quorum(n, w, self.config.w)?;
-        let context = self.checked_context(context.as_deref(), &key)?;
+        let context = self.config.check_context(context.as_deref(), &key)?;
         Ok(ForwardedPut { key, value: value.map(Arc::from), context, n, w })
     }
 
     /// A peer has checked it already, but by its own settings.
     pub(super) fn checked_forward(&self, put: &ForwardedPut) -> Result<(), Failure> {
         self.checked_key(&put.key)?;
-        self.checked_value(put.value.as_deref())?;
+        self.config.check_value(put.value.as_deref())?;
         self.checked_quorum(Some(put.n), Some(put.w), put.w).map(|_| ())
     }
 
     pub(super) fn checked_key(&self, key: &[u8]) -> Result<(), Failure> {
-        let max = self.config.limits.key_bytes_max;
-        match key.is_empty() || key.len() > max {
-            true => Err(bad(format!("a key has 1 to {max} bytes, not {}", key.len()))),
-            false => Ok(()),
-        }
+        self.config.check_key(key)
     }
 
-    fn checked_value(&self, value: Option<&[u8]>) -> Result<(), Failure> {
-        let (max, bytes) = (self.config.limits.value_bytes_max, value.map_or(0, <[u8]>::len));
-        match bytes > max {
-            true => Err(bad(format!("a value has at most {max} bytes, not {bytes}"))),
+    /// What a coordinating client wants stored.
+    pub(super) fn checked_state(&self, key: &[u8], state: &KeyState) -> Result<(), Failure> {
+        self.checked_key(key)?;
+        state.versions().iter().try_for_each(|version| self.config.check_value(version.value.as_deref()))?;
+        match state.is_empty() || state.bytes() > STATE_BYTES_MAX || !state.is_sound(self.config.versions) {
+            true => Err(bad("the state is empty, too large, or no state that this cluster makes".into())),
             false => Ok(()),
         }
     }
 
     /// N and a quorum size of a request, or why they are refused: 1 <= quorum <= n <= N.
     pub(super) fn checked_quorum(&self, n: Option<u8>, asked: Option<u8>, default: u8) -> Result<(u8, u8), Failure> {
-        let n = n.unwrap_or(self.config.n);
+        self.config.check_quorum(n, asked, default)
+    }
+}
+
+/// What needs the settings alone, shared with the coordinating client.
+impl Config {
+    pub(crate) fn check_key(&self, key: &[u8]) -> Result<(), Failure> {
+        let max = self.limits.key_bytes_max;
+        match key.is_empty() || key.len() > max {
+            true => Err(bad(format!("a key has 1 to {max} bytes, not {}", key.len()))),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_value(&self, value: Option<&[u8]>) -> Result<(), Failure> {
+        let (max, bytes) = (self.limits.value_bytes_max, value.map_or(0, <[u8]>::len));
+        match bytes > max {
+            true => Err(bad(format!("a value has at most {max} bytes, not {bytes}"))),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_quorum(&self, n: Option<u8>, asked: Option<u8>, default: u8) -> Result<(u8, u8), Failure> {
+        let n = n.unwrap_or(self.n);
         let quorum = asked.unwrap_or(default.min(n));
-        if n == 0 || n > self.config.n {
-            return Err(bad(format!("n must be from 1 to {}, not {n}", self.config.n)));
+        if n == 0 || n > self.n {
+            return Err(bad(format!("n must be from 1 to {}, not {n}", self.n)));
         }
         if quorum == 0 || quorum > n {
             return Err(bad(format!("r and w must be from 1 to n = {n}, not {quorum}")));
@@ -72,11 +96,11 @@ impl Node {
         Ok((n, quorum))
     }
 
-    fn checked_context(&self, text: Option<&str>, key: &[u8]) -> Result<Context, Failure> {
+    pub(crate) fn check_context(&self, text: Option<&str>, key: &[u8]) -> Result<Context, Failure> {
         let Some(text) = text else {
             return Ok(Context::default());
         };
-        let decoded = Context::decode(text, key, self.config.ring_seed, self.config.versions);
+        let decoded = Context::decode(text, key, self.ring_seed, self.versions);
         decoded.map_err(|error| bad(error.to_string()))
     }
 }

@@ -23,13 +23,13 @@ mod get;
 mod hints;
 mod identity;
 mod metrics;
-mod peers;
+pub(crate) mod peers;
 mod persistence;
 mod put;
 mod questions;
 mod replica;
 mod targets;
-mod timers;
+pub(crate) mod timers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -112,7 +112,7 @@ pub struct Node {
     identity: Identity,
     peers: Peers,
     speakers: Speakers,
-    timers: Timers,
+    timers: Timers<Timer>,
     asked: BTreeMap<Tag, Asked>,
     puts: BTreeMap<OpId, PutOp>,
     gets: BTreeMap<OpId, GetOp>,
@@ -250,6 +250,8 @@ impl Node {
                 Err(failure) => self.fail(Origin::Client(id), failure),
             },
             Request::GetLocal { key } => self.client_get_local(id, &key),
+            Request::Fetch { key } => self.client_fetch(id, &key),
+            Request::Store { key, state, hint_for } => self.client_store(id, &key, &state, hint_for),
         }
     }
 

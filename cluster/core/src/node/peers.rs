@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::api::NodeId;
 
 #[derive(Debug, Default)]
-pub(super) struct Peers {
+pub(crate) struct Peers {
     /// Who is suspected, and since when on the monotonic clock, nanoseconds.
     suspected: BTreeMap<NodeId, u64>,
 }

@@ -23,7 +23,7 @@ use crate::message::{ForwardedPut, Message, Tag};
 use crate::versions::{Actor, Dot, KeyState, Version, VersionVector};
 
 /// A key's state may not outgrow what a message can carry.
-const STATE_BYTES_MAX: usize = 4 << 20;
+pub(super) const STATE_BYTES_MAX: usize = 4 << 20;
 
 /// A write that this node coordinates.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What peers ask of this node's own rows: keep this, and what do you have?
 
-use super::Node;
-use crate::api::{Effect, LocalVersion, NodeId, Reply, RequestId};
+use super::{Node, Origin};
+use crate::api::{Effect, Failure, LocalVersion, NodeId, Reply, RequestId};
 use crate::image::{KeyRow, Place};
 use crate::message::{Message, Tag};
 use crate::versions::{KeyState, Version};
@@ -47,6 +47,32 @@ impl Node {
     pub(super) fn peer_fetch(&mut self, from: NodeId, tag: Tag, key: &[u8]) {
         let state = self.view(key);
         self.emit_when_durable(key, Effect::Send { to: from, message: Message::Fetched { tag, state } });
+    }
+
+    /// A coordinating client's fetch, answered as a peer's.
+    pub(super) fn client_fetch(&mut self, request: RequestId, key: &[u8]) {
+        if let Err(failure) = self.checked_key(key) {
+            return self.fail(Origin::Client(request), failure);
+        }
+        let state = self.view(key);
+        self.emit_when_durable(key, Effect::Reply { request, reply: Reply::Fetched { state } });
+    }
+
+    /// A coordinating client's store, acknowledged as a peer's: when it is on disk.
+    pub(super) fn client_store(&mut self, request: RequestId, key: &[u8], state: &KeyState, hint_for: Option<NodeId>) {
+        if let Err(failure) = self.checked_state(key, state) {
+            return self.fail(Origin::Client(request), failure);
+        }
+        self.counters.stores += 1;
+        let Some(place) = self.place_for(key, hint_for) else {
+            self.counters.hints_refused += 1;
+            let why = "not a replica of the key, and no room for a hint; nothing was written".to_owned();
+            return self.fail(Origin::Client(request), Failure::Unavailable(why));
+        };
+        if self.join_row(&place, key, state) && matches!(place, Place::Hint(_)) {
+            self.counters.hints_stored += 1;
+        }
+        self.emit_when_durable(key, Effect::Reply { request, reply: Reply::Stored });
     }
 
     pub(super) fn client_get_local(&mut self, request: RequestId, key: &[u8]) {

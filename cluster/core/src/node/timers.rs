@@ -1,4 +1,4 @@
-//! The node's alarm clock: many alarms, one [`SetTimer`](crate::api::Effect::SetTimer) for the earliest.
+//! An alarm clock: many alarms, one [`SetTimer`](crate::api::Effect::SetTimer) for the earliest.
 
 use std::collections::BTreeSet;
 
@@ -24,23 +24,29 @@ pub(super) enum Timer {
     LateFlush,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    alarms: BTreeSet<(u64, Timer)>,
+#[derive(Debug)]
+pub(crate) struct Timers<T> {
+    alarms: BTreeSet<(u64, T)>,
     announced: Option<u64>,
 }
 
-impl Timers {
-    pub fn set(&mut self, at_ns: u64, timer: Timer) {
+impl<T> Default for Timers<T> {
+    fn default() -> Self {
+        Self { alarms: BTreeSet::new(), announced: None }
+    }
+}
+
+impl<T: Copy + Ord> Timers<T> {
+    pub fn set(&mut self, at_ns: u64, timer: T) {
         self.alarms.insert((at_ns, timer));
     }
 
-    pub fn cancel(&mut self, at_ns: u64, timer: Timer) {
+    pub fn cancel(&mut self, at_ns: u64, timer: T) {
         self.alarms.remove(&(at_ns, timer));
     }
 
     /// The earliest alarm that is due, taken out.
-    pub fn pop_due(&mut self, now_ns: u64) -> Option<Timer> {
+    pub fn pop_due(&mut self, now_ns: u64) -> Option<T> {
         let &(at, timer) = self.alarms.first()?;
         if at > now_ns {
             return None;

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::latency::Latency;
 use crate::api::{PersistId, Row, Table, Write};
 
 const RECORD_FORMAT: u8 = 1;
@@ -35,17 +36,29 @@ pub struct DiskSettings {
     pub torn: f64,
     /// Share of syncs that fail, 0 to 1. Each ends its node, which stays down until somebody starts it.
     pub sync_failure: f64,
+    /// What a batch takes, instead of a uniform time.
+    pub latency: Option<Latency>,
 }
 
 impl Default for DiskSettings {
     fn default() -> Self {
-        Self { latency_min_ns: 100_000, latency_max_ns: 3_000_000, kept: 0.5, torn: 0.25, sync_failure: 0.0 }
+        Self {
+            latency_min_ns: 100_000,
+            latency_max_ns: 3_000_000,
+            kept: 0.5,
+            torn: 0.25,
+            sync_failure: 0.0,
+            latency: None,
+        }
     }
 }
 
 impl DiskSettings {
     pub(super) fn latency_ns(&self, rng: &mut ChaCha8Rng) -> u64 {
-        rng.random_range(self.latency_min_ns..=self.latency_max_ns)
+        match &self.latency {
+            Some(latency) => latency.draw_ns(rng),
+            None => rng.random_range(self.latency_min_ns..=self.latency_max_ns),
+        }
     }
 
     /// No draw where it cannot matter.

@@ -8,8 +8,10 @@
 //! The network loses, delays, duplicates and reorders ([`network`]); a disk loses and tears what it was not yet made to
 //! keep, fails and rots ([`disk`]); every node has a wall clock of its own ([`clock`]).
 
+mod clients;
 pub mod clock;
 pub mod disk;
+pub mod latency;
 pub mod network;
 mod queue;
 mod trace;
@@ -20,13 +22,17 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::api::{Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId, Row};
+use crate::client::{CallId, Response};
 use crate::config::Config;
 use crate::message::Message;
 use crate::node::{DamagedRow, Node, StartError};
 use crate::protocol::{Envelope, Protocol};
 
+pub use clients::ClientId;
+use clients::ClientSeat;
 use clock::SimClock;
 use disk::{Disk, DiskCounters, DiskSettings};
+use latency::Leg;
 use network::{Network, NetworkSettings};
 use queue::Queue;
 use trace::Trace;
@@ -59,6 +65,9 @@ pub struct World {
     /// Requests that their node has not answered yet.
     open: BTreeMap<RequestId, NodeId>,
     answers: BTreeMap<RequestId, Answer>,
+    clients: Vec<ClientSeat>,
+    /// Requests that coordinating clients have made, and by which call.
+    calls: BTreeMap<RequestId, (ClientId, CallId)>,
     /// Requests answered since they were last asked for.
     fresh: Vec<RequestId>,
     trace: Trace,
@@ -94,6 +103,8 @@ enum Event {
     Timer { node: NodeId, life: u64 },
     Arrive { node: NodeId, life: u64, id: RequestId, request: Request },
     Answer { id: RequestId, answer: Answer },
+    ClientTimer { client: ClientId },
+    ClientHears { client: ClientId, call: CallId, response: Response },
 }
 
 impl Event {
@@ -102,7 +113,7 @@ impl Event {
         match self {
             Event::Deliver { to, .. } => Some(*to),
             Event::Persisted { node, .. } | Event::Timer { node, .. } | Event::Arrive { node, .. } => Some(*node),
-            Event::Answer { .. } => None,
+            Event::Answer { .. } | Event::ClientTimer { .. } | Event::ClientHears { .. } => None,
         }
     }
 }
@@ -133,6 +144,8 @@ impl World {
             requests: 0,
             open: BTreeMap::new(),
             answers: BTreeMap::new(),
+            clients: Vec::new(),
+            calls: BTreeMap::new(),
             fresh: Vec::new(),
             trace: Trace::default(),
             settings,
@@ -337,7 +350,7 @@ impl World {
     pub fn send_request(&mut self, node: NodeId, request: Request) -> Option<RequestId> {
         let id = self.open_request(node)?;
         let life = self.seat(node).life;
-        let at_ns = self.now_ns + self.client_delay_ns();
+        let at_ns = self.now_ns + self.client_delay_ns(Leg::of_request(&request));
         self.schedule(at_ns, Event::Arrive { node, life, id, request });
         Some(id)
     }
@@ -377,13 +390,22 @@ impl World {
     }
 
     fn answer_later(&mut self, id: RequestId, answer: Answer) {
-        let at_ns = self.now_ns + self.client_delay_ns();
+        let leg = match &answer {
+            Answer::Reply(reply) => Leg::of_reply(reply),
+            Answer::ConnectionLost => Leg::Answer,
+        };
+        let at_ns = self.now_ns + self.client_delay_ns(leg);
         self.schedule(at_ns, Event::Answer { id, answer });
     }
 
-    fn client_delay_ns(&mut self) -> u64 {
-        let NetworkSettings { delay_min_ns, delay_max_ns, .. } = self.settings.network;
-        self.rng.random_range(delay_min_ns..=delay_max_ns)
+    fn client_delay_ns(&mut self, leg: Leg) -> u64 {
+        match &self.settings.network.clients {
+            Some(legs) => legs.draw_ns(leg, &mut self.rng),
+            None => {
+                let NetworkSettings { delay_min_ns, delay_max_ns, .. } = self.settings.network;
+                self.rng.random_range(delay_min_ns..=delay_max_ns)
+            }
+        }
     }
 
     /// When the next thing happens; none if nothing ever will.
@@ -446,8 +468,18 @@ impl World {
             }
             Event::Answer { id, answer } => {
                 self.trace.note(&(4u8, id));
-                self.fresh.push(id);
-                self.answers.insert(id, answer);
+                if !self.is_client_call(id, &answer) {
+                    self.fresh.push(id);
+                    self.answers.insert(id, answer);
+                }
+            }
+            Event::ClientTimer { client } => {
+                self.trace.note(&(5u8, client));
+                self.client_timer(client);
+            }
+            Event::ClientHears { client, call, response } => {
+                self.trace.note(&(6u8, client, call));
+                self.client_heard(client, call, response);
             }
         }
     }
@@ -501,10 +533,11 @@ impl World {
 
     fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
         let bytes = message.bytes() as u64;
+        let leg = Leg::of_message(&message);
         let Some(envelope) = self.node(from).map(|node| node.seal(to, message)) else {
             return;
         };
-        let [first, second] = self.network.deliveries(from, to, bytes, &mut self.rng);
+        let [first, second] = self.network.deliveries(from, to, bytes, leg, &mut self.rng);
         if let Some(delay_ns) = second {
             let envelope = envelope.clone();
             self.schedule(self.now_ns + delay_ns, Event::Deliver { from, to, envelope });

@@ -3,6 +3,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::latency::{Leg, Legs};
 use crate::api::NodeId;
 
 /// The network's habits.
@@ -18,12 +19,24 @@ pub struct NetworkSettings {
     pub duplication: f64,
     /// Share of messages that are held up a thousand times longer, 0 to 1.
     pub straggling: f64,
+    /// What messages between nodes take, instead of a uniform delay.
+    pub peers: Option<Legs>,
+    /// What requests of clients and their answers take, instead of a uniform delay.
+    pub clients: Option<Legs>,
 }
 
 impl Default for NetworkSettings {
     /// A local network that behaves.
     fn default() -> Self {
-        Self { delay_min_ns: 50_000, delay_max_ns: 500_000, loss: 0.0, duplication: 0.0, straggling: 0.0 }
+        Self {
+            delay_min_ns: 50_000,
+            delay_max_ns: 500_000,
+            loss: 0.0,
+            duplication: 0.0,
+            straggling: 0.0,
+            peers: None,
+            clients: None,
+        }
     }
 }
 
@@ -120,6 +133,7 @@ impl Network {
         from: NodeId,
         to: NodeId,
         bytes: u64,
+        leg: Leg,
         rng: &mut ChaCha8Rng,
     ) -> [Option<u64>; 2] {
         let index = self.index(from, to);
@@ -130,13 +144,16 @@ impl Network {
         if happens(self.settings.loss, rng) {
             return [None, None];
         }
-        let first = self.delay_ns(index, bytes, rng);
-        let second = happens(self.settings.duplication, rng).then(|| self.delay_ns(index, bytes, rng));
+        let first = self.delay_ns(index, bytes, leg, rng);
+        let second = happens(self.settings.duplication, rng).then(|| self.delay_ns(index, bytes, leg, rng));
         [Some(first), second]
     }
 
-    fn delay_ns(&mut self, index: usize, bytes: u64, rng: &mut ChaCha8Rng) -> u64 {
-        let ordinary = rng.random_range(self.settings.delay_min_ns..=self.settings.delay_max_ns);
+    fn delay_ns(&mut self, index: usize, bytes: u64, leg: Leg, rng: &mut ChaCha8Rng) -> u64 {
+        let ordinary = match &self.settings.peers {
+            Some(legs) => legs.draw_ns(leg, rng),
+            None => rng.random_range(self.settings.delay_min_ns..=self.settings.delay_max_ns),
+        };
         let factor = if happens(self.settings.straggling, rng) { 1000 } else { 1 };
         let link = &mut self.links[index];
         link.counters.passed_bytes += bytes;

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use vector::{Actor, Dot, VersionVector};
 
 use crate::config::Versioning;
+use crate::context::TIMESTAMP_US_MAX;
 
 /// One version of a key's value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,6 +44,16 @@ pub struct Version {
     /// The value; none for a tombstone.
     #[serde(with = "value")]
     pub value: Option<Arc<[u8]>>,
+}
+
+impl Version {
+    fn is_sound(&self, versioning: Versioning) -> bool {
+        let past_fits = match versioning {
+            Versioning::Dvv => !self.past.contains(self.dot),
+            Versioning::Lww => self.past.is_empty(),
+        };
+        self.dot.counter > 0 && self.timestamp_us <= TIMESTAMP_US_MAX && past_fits
+    }
 }
 
 /// All versions of one key that one place holds: none supersedes another, sorted by dot.
@@ -118,6 +129,13 @@ impl KeyState {
             hash.update(version.timestamp_us.to_le_bytes());
         }
         u128::from_le_bytes(hash.finalize().into())
+    }
+
+    /// Whether it is a state that joins and writes can make; what comes from outside may be anything.
+    pub fn is_sound(&self, versioning: Versioning) -> bool {
+        let mut normal = self.clone();
+        normal.normalise(versioning);
+        normal == *self && self.versions.iter().all(|version| version.is_sound(versioning))
     }
 
     /// Sorted, each dot once, and nothing that is superseded. What is so already is left as it is, shared.

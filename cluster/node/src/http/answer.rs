@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cluster_core::api::{Failure, LocalVersion, Reply, Status};
+use cluster_core::client::wire;
 use serde::Serialize;
 
 use super::CONTEXT;
@@ -54,12 +55,15 @@ impl Problem {
     pub(crate) fn no_such_path() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
-            "there are /kv/KEY, /local/KEY, /ring/KEY, /status and /metrics; a key is not empty",
+            "there are /kv/KEY, /local/KEY, /replica/KEY, /ring/KEY, /status and /metrics; a key is not empty",
         )
     }
 
     pub(crate) fn bad_method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "/kv takes GET, PUT and DELETE, everything else GET alone")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "/kv takes GET, PUT and DELETE, /replica GET and PUT, everything else GET alone",
+        )
     }
 
     /// The core answered something that does not answer the request: a defect, of which nothing more is known.
@@ -106,7 +110,7 @@ pub(crate) fn read(reply: Reply) -> Result<Response, Problem> {
     let (mut values, context) = match reply {
         Reply::Got { values, context } => (values, context),
         Reply::Failed(failure) => return Err(failure.into()),
-        Reply::Stored | Reply::Local { .. } => return Err(Problem::mismatched(false)),
+        _ => return Err(Problem::mismatched(false)),
     };
     let mut response = match (values.len(), values.pop()) {
         (1, Some(value)) => ([(header::CONTENT_TYPE, "application/octet-stream")], value).into_response(),
@@ -129,7 +133,18 @@ pub(crate) fn write(reply: Reply) -> Result<Response, Problem> {
     match reply {
         Reply::Stored => Ok(StatusCode::NO_CONTENT.into_response()),
         Reply::Failed(failure) => Err(failure.into()),
-        Reply::Got { .. } | Reply::Local { .. } => Err(Problem::mismatched(true)),
+        _ => Err(Problem::mismatched(true)),
+    }
+}
+
+/// To a coordinating client's fetch.
+pub(crate) fn fetched(reply: Reply) -> Result<Response, Problem> {
+    match reply {
+        Reply::Fetched { state } => {
+            Ok(([(header::CONTENT_TYPE, "application/octet-stream")], wire::encode(&state)).into_response())
+        }
+        Reply::Failed(failure) => Err(failure.into()),
+        _ => Err(Problem::mismatched(false)),
     }
 }
 
@@ -138,7 +153,7 @@ pub(crate) fn local(reply: Reply) -> Result<Response, Problem> {
     let versions = match reply {
         Reply::Local { versions } => versions,
         Reply::Failed(failure) => return Err(failure.into()),
-        Reply::Stored | Reply::Got { .. } => return Err(Problem::mismatched(false)),
+        _ => return Err(Problem::mismatched(false)),
     };
     let version = |LocalVersion { id, value }: LocalVersion| {
         let value = value.map(|value| BASE64.encode(value));

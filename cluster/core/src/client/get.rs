@@ -1,0 +1,164 @@
+//! Reads that the client coordinates: ask N, wait for R, return every causally maximal version, then repair.
+
+use std::collections::BTreeMap;
+
+use super::targets::Target;
+use super::{Alarm, CallId, Client, OpId, Purpose, Response};
+use crate::api::{Failure, NodeId, Reply, Request, RequestId};
+use crate::context::Context;
+use crate::versions::KeyState;
+
+#[derive(Debug)]
+pub(super) struct GetOp {
+    request: RequestId,
+    key: Vec<u8>,
+    r: usize,
+    targets: Vec<Target>,
+    replies: BTreeMap<NodeId, KeyState>,
+    calls: Vec<CallId>,
+    answered: bool,
+    deadline_ns: u64,
+}
+
+impl Client {
+    pub(super) fn begin_get(&mut self, request: RequestId, key: Vec<u8>, r: Option<u8>, n: Option<u8>) {
+        let checked = self.config.check_key(&key).and_then(|()| self.config.check_quorum(n, r, self.config.r));
+        let (n, r) = match checked {
+            Ok((n, r)) => (n, usize::from(r)),
+            Err(failure) => return self.reply(request, Reply::Failed(failure)),
+        };
+        let targets = self.choose_targets(&key, n);
+        if !self.may_reach(&targets, r) {
+            let why = format!("too few replicas for r = {r} can be reached");
+            return self.reply(request, Reply::Failed(Failure::Unavailable(why)));
+        }
+        let op = self.new_op();
+        let deadline_ns = self.set_timer(self.config.timing.request_timeout, Alarm::Deadline(op));
+        let nodes: Vec<NodeId> = targets.iter().map(|target| target.node).collect();
+        let get = GetOp {
+            request,
+            key,
+            r,
+            targets,
+            replies: BTreeMap::new(),
+            calls: Vec::new(),
+            answered: false,
+            deadline_ns,
+        };
+        self.gets.insert(op, get);
+        for node in nodes {
+            self.send_fetch(op, node);
+        }
+    }
+
+    fn send_fetch(&mut self, op: OpId, node: NodeId) {
+        let Some(get) = self.gets.get(&op) else { return };
+        let request = Request::Fetch { key: get.key.clone() };
+        let call = self.call(node, Purpose::Get(op), request);
+        if let Some(get) = self.gets.get_mut(&op) {
+            get.calls.push(call);
+        }
+    }
+
+    pub(super) fn get_response(&mut self, op: OpId, node: NodeId, response: Response) {
+        match response {
+            Response::Reply(Reply::Fetched { state }) => self.get_answered(op, node, state),
+            // A node that is up and refuses, or is not there: somebody else, or the same again after a while.
+            Response::Reply(_) | Response::NotSent(_) | Response::Lost(_) => {
+                if !self.substitute_in_get(op, node) && self.gets.contains_key(&op) {
+                    self.set_timer(self.config.timing.replica_timeout, Alarm::Again(op, node));
+                }
+            }
+        }
+    }
+
+    fn get_answered(&mut self, op: OpId, node: NodeId, state: KeyState) {
+        let Some(get) = self.gets.get_mut(&op) else { return };
+        get.replies.insert(node, state);
+        for target in get.targets.iter_mut().filter(|target| target.node == node) {
+            target.done = true;
+        }
+        let all_done = get.targets.iter().all(|target| target.done);
+        if get.replies.len() >= get.r && !get.answered {
+            get.answered = true;
+            // From here on the repair ends it.
+            self.timers.cancel(get.deadline_ns, Alarm::Deadline(op));
+            self.set_timer(self.config.timing.repair_delay, Alarm::Repair(op));
+            self.answer_get(op);
+        }
+        if all_done {
+            self.repair(op);
+        }
+    }
+
+    fn answer_get(&mut self, op: OpId) {
+        let Some(get) = self.gets.get(&op) else { return };
+        let merged = self.merge(get.replies.values());
+        let values = merged.versions().iter().filter_map(|version| version.value.as_ref());
+        let values = values.map(|value| value.to_vec()).collect();
+        let seen = Context { seen: merged.context(), timestamp_max_us: merged.timestamp_max_us() };
+        let context = seen.encode(&get.key, self.config.ring_seed, self.config.versions);
+        let reply = Reply::Got { values, context: (!merged.is_empty()).then_some(context) };
+        self.reply(get.request, reply);
+    }
+
+    fn merge<'a>(&self, states: impl Iterator<Item = &'a KeyState>) -> KeyState {
+        states.fold(KeyState::default(), |mut merged, state| {
+            merged.join(state, self.config.versions);
+            merged
+        })
+    }
+
+    /// The node has not answered in time: somebody else is asked (sloppy), or it is asked again.
+    pub(super) fn get_overdue(&mut self, op: OpId, node: NodeId) {
+        if !self.substitute_in_get(op, node) {
+            self.get_again(op, node);
+        }
+    }
+
+    fn substitute_in_get(&mut self, op: OpId, failed: NodeId) -> bool {
+        let Some(get) = self.gets.get(&op).filter(|get| !get.answered) else { return false };
+        let Some(substitute) = self.choose_substitute(&get.key, &get.targets, failed) else { return false };
+        self.counters.substitutes += 1;
+        if let Some(get) = self.gets.get_mut(&op) {
+            get.targets.push(substitute);
+        }
+        self.send_fetch(op, substitute.node);
+        true
+    }
+
+    pub(super) fn get_again(&mut self, op: OpId, node: NodeId) {
+        let open = self.gets.get(&op).filter(|get| !get.answered);
+        if open.is_some_and(|get| get.targets.iter().any(|target| target.node == node && !target.done)) {
+            self.send_fetch(op, node);
+        }
+    }
+
+    /// The read is over: replicas that answered with less than all of it get the rest (read repair, 5). What is sent is
+    /// the join of whole states that were durable where they came from, so nobody learns of a version before its time.
+    pub(super) fn repair(&mut self, op: OpId) {
+        let Some(get) = self.end_get(op) else { return };
+        let merged = self.merge(get.replies.values());
+        for (&node, state) in &get.replies {
+            if *state != merged && self.replicas(&get.key).contains(&node) {
+                self.counters.read_repairs += 1;
+                let (key, state) = (get.key.clone(), merged.clone());
+                self.call(node, Purpose::Unawaited, Request::Store { key, state, hint_for: None });
+            }
+        }
+    }
+
+    fn end_get(&mut self, op: OpId) -> Option<GetOp> {
+        let get = self.gets.remove(&op)?;
+        self.timers.cancel(get.deadline_ns, Alarm::Deadline(op));
+        self.forget_calls(&get.calls);
+        Some(get)
+    }
+
+    /// The time allowed is over; an answered read has no deadline any more.
+    pub(super) fn get_deadline(&mut self, op: OpId) {
+        let Some(get) = self.end_get(op) else { return };
+        let why = format!("{} of r = {} replicas answered in time", get.replies.len(), get.r);
+        self.reply(get.request, Reply::Failed(Failure::Unavailable(why)));
+    }
+}
