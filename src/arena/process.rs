@@ -26,7 +26,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-use crate::systems::{Addresses, Place, System};
+use crate::systems::{Addresses, Place, System, address, set_address};
 
 /// A node must say where it listens within this time.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -126,7 +126,7 @@ impl ProcessArena {
 
     /// Where clients are served, kept up to date as nodes come and go.
     pub fn addresses(&self) -> Addresses {
-        Rc::clone(&self.addresses)
+        Addresses::clone(&self.addresses)
     }
 
     /// Ends every node and waits until it is gone.
@@ -211,7 +211,7 @@ impl ProcessArena {
         for (_, link) in self.links.iter().filter(|((_, to), _)| *to == index) {
             link.set_target(Some(ready.peer));
         }
-        self.addresses.borrow_mut().insert(name.clone(), ready.client);
+        set_address(&self.addresses, name, Some(ready.client));
         Ok(())
     }
 
@@ -229,7 +229,7 @@ impl ProcessArena {
             for (_, link) in self.links.iter().filter(|((_, to), _)| *to == index) {
                 link.set_target(None);
             }
-            self.addresses.borrow_mut().remove(&self.names[index]);
+            set_address(&self.addresses, &self.names[index], None);
             if let Some(mut running) = self.seats[index].borrow_mut().running.take() {
                 match running.child.start_kill() {
                     Ok(()) => gone.push(running),
@@ -319,7 +319,7 @@ impl Surface for ProcessArena {
 
     fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
         Box::pin(async move {
-            let address = self.addresses.borrow().get(node).copied();
+            let address = address(&self.addresses, node);
             let address = address.ok_or_else(|| SurfaceError(format!("{node} is not running")))?;
             let before = wall_ns();
             let believed = self.system.believed_wall_ns(address).await.map_err(SurfaceError)?;

@@ -20,7 +20,7 @@ use std::time::Duration;
 use cluster_core::api::{NodeId, Request, RequestId};
 use cluster_core::node::StartError;
 use cluster_core::sim::network::LinkRule as SimRule;
-use cluster_core::sim::{Answer, World, WorldSettings};
+use cluster_core::sim::{Answer, ClientId, World, WorldSettings};
 use futures::future::LocalBoxFuture;
 use nemesis::fault::Link;
 use nemesis::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture};
@@ -107,6 +107,21 @@ impl SimArena {
         let sent = self.shared.world.borrow_mut().send_request(id, request);
         let request = sent.ok_or_else(|| format!("{node} is not running"))?;
         Ok(Call { shared: Rc::clone(&self.shared), request, done: false })
+    }
+}
+
+/// Coordinating clients (6.4), which live in the world beside the nodes.
+impl SimArena {
+    /// A client of the cluster's settings.
+    pub fn add_client(&self, seed: u64) -> ClientId {
+        let added = self.shared.world.borrow_mut().add_client(seed);
+        added.expect("the nodes have started with the same settings")
+    }
+
+    /// Hands a coordinating client a get or a put.
+    pub fn ask_client(&self, client: ClientId, request: Request) -> Call {
+        let request = self.shared.world.borrow_mut().client_request(client, request);
+        Call { shared: Rc::clone(&self.shared), request, done: false }
     }
 }
 

@@ -12,7 +12,7 @@ use cluster_core::config::{Quorum, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_node::Engine;
 
-use crate::systems::dynamo::Strategy;
+use crate::systems::dynamo::{Coordination, Strategy};
 
 #[derive(Parser)]
 #[command(name = "dissensus", version, about, max_term_width = 100)]
@@ -143,6 +143,9 @@ pub struct SystemArgs {
     /// The version of the peer protocol that nodes start with, 1 or 2 [default: 2]
     #[arg(long, value_parser = protocol)]
     pub protocol: Option<Protocol>,
+    /// Who coordinates requests: the nodes, or the client's library [default: server]
+    #[arg(long)]
+    pub coordination: Option<CoordinationArg>,
     /// Plant a defect; `--bug list` prints them
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
@@ -255,6 +258,23 @@ impl From<StrategyArg> for Strategy {
             StrategyArg::RandomTokens => Strategy::RandomTokens,
             StrategyArg::FixedRanges => Strategy::FixedRanges,
             StrategyArg::EqualTokens => Strategy::EqualTokens,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum CoordinationArg {
+    /// Any node, as a load balancer would choose it
+    Server,
+    /// The client asks the replicas itself
+    Client,
+}
+
+impl From<CoordinationArg> for Coordination {
+    fn from(arg: CoordinationArg) -> Self {
+        match arg {
+            CoordinationArg::Server => Coordination::Server,
+            CoordinationArg::Client => Coordination::Client,
         }
     }
 }

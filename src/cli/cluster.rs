@@ -136,7 +136,7 @@ async fn hold(dir: &Path, order: Order) -> Result<(), Problem> {
     let system: Rc<dyn System> = Rc::new(Dynamo::new(order.settings.clone(), order.seed).map_err(Problem::arguments)?);
     let executable = own_executable();
     let arena = ProcessArena::start(system, executable, dir.join("nodes")).await.map_err(Problem::bench)?;
-    let nodes: Vec<NodeAddress> = (arena.addresses().borrow().iter())
+    let nodes: Vec<NodeAddress> = (crate::systems::all_addresses(&arena.addresses()).iter())
         .map(|(name, client)| NodeAddress { name: name.clone(), client: *client })
         .collect();
     let running = Running { supervisor: std::process::id() as i32, settings: order.settings, nodes: nodes.clone() };

@@ -99,6 +99,7 @@ pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences
         strategy: args.strategy.map_or(usual.strategy, Into::into),
         engine: args.engine.unwrap_or(usual.engine),
         protocol: args.protocol.unwrap_or(usual.protocol),
+        coordination: args.coordination.map_or(usual.coordination, Into::into),
         port: args.port,
         bug,
     };
@@ -126,6 +127,7 @@ mod tests {
             "dissensus run --bug fast-clock-wins --r 1 --w 3 --seed 3",
             "dissensus run --workload all --nemesis kill:all,clock:drift --quorum strict --versions lww --seed 4",
             "dissensus run --engine fjall --seed 7",
+            "dissensus run --coordination client --versions lww --seed 9",
             "dissensus run --nodes 7 --n 5 --engine memory --rate 12.5 --time-limit 1500ms --sticky --seed 5",
             "dissensus run --strategy 3 --seed 7",
             "dissensus run --protocol 1 --seed 7",

@@ -172,6 +172,7 @@ impl RunSettings {
             ("strategy", kebab(&d.strategy)),
             ("engine", kebab(&d.engine)),
             ("protocol", d.protocol.to_string()),
+            ("coordination", kebab(&d.coordination)),
             ("bug", d.bug.map(|bug| bug.name().to_owned()).unwrap_or_default()),
             ("port", d.port.map(|port| port.to_string()).unwrap_or_default()),
             ("concurrency", self.concurrency.to_string()),

@@ -2,11 +2,10 @@
 
 pub mod dynamo;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use checker::model::Model;
 use checker::verdict::Property;
@@ -15,8 +14,27 @@ use futures::future::LocalBoxFuture;
 use workloads::store::Store;
 
 /// Where each node's clients are served at this moment; none while it is down. Shared by the arena, which writes, and
-/// clients, who read.
-pub type Addresses = Rc<RefCell<BTreeMap<String, SocketAddr>>>;
+/// clients, who read, some of them from tasks of their own.
+pub type Addresses = Arc<RwLock<BTreeMap<String, SocketAddr>>>;
+
+/// Where this node's clients are served now; none while it is down.
+pub fn address(addresses: &Addresses, node: &str) -> Option<SocketAddr> {
+    addresses.read().unwrap_or_else(PoisonError::into_inner).get(node).copied()
+}
+
+/// Where each running node's clients are served now.
+pub fn all_addresses(addresses: &Addresses) -> BTreeMap<String, SocketAddr> {
+    addresses.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Notes where this node's clients are served from now on; none = nowhere.
+pub fn set_address(addresses: &Addresses, node: &str, at: Option<SocketAddr>) {
+    let mut addresses = addresses.write().unwrap_or_else(PoisonError::into_inner);
+    match at {
+        Some(at) => addresses.insert(node.to_owned(), at),
+        None => addresses.remove(node),
+    };
+}
 
 /// What a node is told of its place in the arena when it starts.
 #[derive(Clone, Debug)]

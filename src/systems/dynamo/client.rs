@@ -8,16 +8,21 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cluster_core::api::{Reply, Request};
 use cluster_core::config::Config;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
 
+use super::Coordination;
+use super::calls::Caller;
+use super::coordinating::Coordinator;
 use super::placement::Placement;
-use crate::systems::Addresses;
+use super::replies;
+use crate::systems::{Addresses, address};
 
-const CONTEXT: &str = "x-dynamo-context";
+pub(super) const CONTEXT: &str = "x-dynamo-context";
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -37,6 +42,8 @@ pub(super) struct DynamoClient {
     http: reqwest::Client,
     addresses: Addresses,
     placement: Placement,
+    /// Coordinates reads and writes here (6.4); without it the nodes do.
+    coordinator: Option<Coordinator>,
 }
 
 #[derive(Deserialize)]
@@ -67,14 +74,28 @@ struct WallClock {
 }
 
 impl DynamoClient {
-    pub fn new(http: reqwest::Client, addresses: Addresses, config: &Config) -> Self {
-        Self { http, addresses, placement: Placement::new(config) }
+    pub fn new(http: reqwest::Client, addresses: Addresses, config: &Config, coordination: Coordination) -> Self {
+        let coordinator = match coordination {
+            Coordination::Server => None,
+            Coordination::Client => {
+                let caller = Caller::new(http.clone(), Addresses::clone(&addresses), config.names.clone());
+                Some(Coordinator::new(config, caller))
+            }
+        };
+        Self { http, addresses, placement: Placement::new(config), coordinator }
     }
 
     fn url(&self, node: &str, path: &str, key: &str) -> Result<String, StoreError> {
-        let address = self.addresses.borrow().get(node).copied();
+        let address = address(&self.addresses, node);
         let address = address.ok_or_else(|| StoreError::Refused(format!("{node} is not running")))?;
         Ok(format!("http://{address}/{path}/{}", utf8_percent_encode(key, NON_ALPHANUMERIC)))
+    }
+
+    /// Through the coordinator, which may ask any node: `node` must only be one of the cluster.
+    async fn coordinated(&self, coordinator: &Coordinator, node: &str, request: Request) -> Result<Reply, StoreError> {
+        self.placement.check(node)?;
+        let reply = coordinator.ask(request).await;
+        replies::outcome(reply.ok_or_else(|| StoreError::Unknown("the coordinating client has ended".into()))?)
     }
 
     async fn write(&self, request: RequestBuilder, context: Option<&Context>) -> Result<(), StoreError> {
@@ -97,6 +118,9 @@ impl Store for DynamoClient {
 
     fn get<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Versions> {
         Box::pin(async move {
+            if let Some(coordinator) = &self.coordinator {
+                return replies::got(self.coordinated(coordinator, node, replies::get(key)).await?);
+            }
             let response = self.http.get(self.url(node, "kv", key)?).send().await.map_err(not_sent_or_unknown)?;
             let context = response.headers().get(CONTEXT).and_then(|value| value.to_str().ok());
             let context = context.map(|text| Context(text.to_owned()));
@@ -117,11 +141,23 @@ impl Store for DynamoClient {
         context: Option<&'a Context>,
         value: Vec<u8>,
     ) -> StoreFuture<'a, ()> {
-        Box::pin(async move { self.write(self.http.put(self.url(node, "kv", key)?).body(value), context).await })
+        Box::pin(async move {
+            if let Some(coordinator) = &self.coordinator {
+                let request = replies::put(key, context, Some(value));
+                return replies::stored(self.coordinated(coordinator, node, request).await?);
+            }
+            self.write(self.http.put(self.url(node, "kv", key)?).body(value), context).await
+        })
     }
 
     fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()> {
-        Box::pin(async move { self.write(self.http.delete(self.url(node, "kv", key)?), context).await })
+        Box::pin(async move {
+            if let Some(coordinator) = &self.coordinator {
+                let request = replies::put(key, context, None);
+                return replies::stored(self.coordinated(coordinator, node, request).await?);
+            }
+            self.write(self.http.delete(self.url(node, "kv", key)?), context).await
+        })
     }
 
     fn replicas(&self, key: &str) -> Vec<String> {
@@ -164,11 +200,18 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, StoreError> {
 
 /// A status other than success. The node says itself whether a write may have happened.
 async fn refusal(response: Response) -> StoreError {
+    match refused_by(response).await {
+        (why, false) => StoreError::Refused(why),
+        (why, true) => StoreError::Unknown(why),
+    }
+}
+
+/// Why, and whether it may have happened.
+pub(super) async fn refused_by(response: Response) -> (String, bool) {
     let status = response.status();
     match response.json::<Refusal>().await {
-        Ok(Refusal { error, happened }) if happened == "no" => StoreError::Refused(format!("{status}: {error}")),
-        Ok(Refusal { error, .. }) => StoreError::Unknown(format!("{status}: {error}")),
-        Err(_) => StoreError::Unknown(format!("{status} without an explanation")),
+        Ok(Refusal { error, happened }) => (format!("{status}: {error}"), happened != "no"),
+        Err(_) => (format!("{status} without an explanation"), true),
     }
 }
 
@@ -185,7 +228,7 @@ fn unknown(error: reqwest::Error) -> StoreError {
 }
 
 /// The innermost reason, which is the telling one.
-fn describe(error: &reqwest::Error) -> String {
+pub(super) fn describe(error: &reqwest::Error) -> String {
     let mut reason: &dyn std::error::Error = error;
     while let Some(source) = reason.source() {
         reason = source;

@@ -1,8 +1,11 @@
 //! The bundled Dynamo: its settings, its claims, and how its nodes are started.
 
 pub mod bugs;
+mod calls;
 mod client;
+mod coordinating;
 mod placement;
+mod replies;
 mod simulated;
 
 use std::collections::BTreeMap;
@@ -58,6 +61,17 @@ impl From<Strategy> for Partitioning {
     }
 }
 
+/// Who coordinates the requests of the bench's clients (6.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coordination {
+    /// A node, any, as a load balancer would choose it.
+    #[default]
+    Server,
+    /// The client's library: it asks the replicas itself.
+    Client,
+}
+
 /// A configuration of the bundled Dynamo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DynamoSettings {
@@ -81,6 +95,9 @@ pub struct DynamoSettings {
     /// The version of the peer protocol that nodes start with.
     #[serde(default)]
     pub protocol: Protocol,
+    /// Who coordinates requests; in runs recorded before there was a choice, the nodes.
+    #[serde(default)]
+    pub coordination: Coordination,
     /// A planted defect.
     pub bug: Option<Bug>,
     /// The first node's client port, the next ones following; none takes free ports.
@@ -99,6 +116,7 @@ impl Default for DynamoSettings {
             strategy: Strategy::default(),
             engine: Engine::Redb,
             protocol: Protocol::NEWEST,
+            coordination: Coordination::default(),
             bug: None,
             port: None,
         }
@@ -178,7 +196,7 @@ impl Dynamo {
 
     /// A client of the cluster in simulation.
     pub fn simulated_client(&self, arena: SimArena) -> Box<dyn Store> {
-        Box::new(SimulatedClient::new(arena, &self.config(0, 0)))
+        Box::new(SimulatedClient::new(arena, &self.config(0, 0), self.settings.coordination))
     }
 
     fn overlapping_quorums(&self) -> bool {
@@ -217,7 +235,7 @@ impl System for Dynamo {
 
     fn client(&self, addresses: Addresses) -> Box<dyn Store> {
         let core = self.config(0, 0);
-        Box::new(DynamoClient::new(self.http.clone(), addresses, &core))
+        Box::new(DynamoClient::new(self.http.clone(), addresses, &core, self.settings.coordination))
     }
 
     fn believed_wall_ns(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<i128, String>> {

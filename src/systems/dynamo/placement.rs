@@ -2,6 +2,7 @@
 
 use cluster_core::config::Config;
 use cluster_core::ring::Ring;
+use workloads::store::StoreError;
 
 pub(super) struct Placement {
     names: Vec<String>,
@@ -13,6 +14,14 @@ impl Placement {
     pub fn new(config: &Config) -> Self {
         let ring = Ring::of(config).expect("the settings are validated");
         Self { names: config.names.clone(), ring, n: usize::from(config.n) }
+    }
+
+    /// Refuses a name that is no node's.
+    pub fn check(&self, node: &str) -> Result<(), StoreError> {
+        match self.names.iter().any(|name| name == node) {
+            true => Ok(()),
+            false => Err(StoreError::Refused(format!("there is no node {node}"))),
+        }
     }
 
     /// All nodes by name, in order.

@@ -1,31 +1,47 @@
 //! A client of the simulated Dynamo: the same requests without the HTTP.
 
-use cluster_core::api::{Failure, LocalVersion, Reply, Request};
+use cluster_core::api::{LocalVersion, Reply, Request};
 use cluster_core::config::Config;
-use cluster_core::sim::Answer;
+use cluster_core::sim::{Answer, ClientId};
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
 
+use super::Coordination;
 use super::placement::Placement;
+use super::replies;
 use crate::arena::sim::SimArena;
+
+/// Sets the seeds of coordinating clients apart from those of nodes.
+const CLIENT_SEED: u64 = 0x636c_6965_6e74;
 
 pub(super) struct SimulatedClient {
     arena: SimArena,
     placement: Placement,
+    /// Coordinates reads and writes in the simulated world (6.4); without it the nodes do.
+    coordinator: Option<ClientId>,
 }
 
 impl SimulatedClient {
-    pub fn new(arena: SimArena, config: &Config) -> Self {
-        Self { arena, placement: Placement::new(config) }
+    pub fn new(arena: SimArena, config: &Config, coordination: Coordination) -> Self {
+        let coordinator = match coordination {
+            Coordination::Server => None,
+            Coordination::Client => Some(arena.add_client(config.ring_seed ^ CLIENT_SEED)),
+        };
+        Self { arena, placement: Placement::new(config), coordinator }
     }
 
+    /// Of one node.
     async fn ask(&self, node: &str, request: Request) -> Result<Reply, StoreError> {
-        match self.arena.call(node, request).map_err(StoreError::Refused)?.await {
-            Answer::Reply(Reply::Failed(Failure::Unknown(why))) => Err(StoreError::Unknown(why)),
-            Answer::Reply(Reply::Failed(Failure::BadRequest(why) | Failure::Unavailable(why))) => {
-                Err(StoreError::Refused(why))
+        heard(self.arena.call(node, request).map_err(StoreError::Refused)?.await)
+    }
+
+    /// Through the node, as a load balancer would choose it, or through the coordinating client, which may ask any.
+    async fn coordinated(&self, node: &str, request: Request) -> Result<Reply, StoreError> {
+        match self.coordinator {
+            None => self.ask(node, request).await,
+            Some(client) => {
+                self.placement.check(node)?;
+                heard(self.arena.ask_client(client, request).await)
             }
-            Answer::Reply(reply) => Ok(reply),
-            Answer::ConnectionLost => Err(StoreError::Unknown("the connection was lost".into())),
         }
     }
 
@@ -36,12 +52,7 @@ impl SimulatedClient {
         context: Option<&Context>,
         value: Option<Vec<u8>>,
     ) -> Result<(), StoreError> {
-        let context = context.map(|Context(text)| text.clone());
-        let request = Request::Put { key: key.as_bytes().to_vec(), value, context, w: None, n: None };
-        match self.ask(node, request).await? {
-            Reply::Stored => Ok(()),
-            other => Err(unexpected(&other)),
-        }
+        replies::stored(self.coordinated(node, replies::put(key, context, value)).await?)
     }
 }
 
@@ -51,13 +62,7 @@ impl Store for SimulatedClient {
     }
 
     fn get<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Versions> {
-        Box::pin(async move {
-            let request = Request::Get { key: key.as_bytes().to_vec(), r: None, n: None };
-            match self.ask(node, request).await? {
-                Reply::Got { values, context } => Ok(Versions { values, context: context.map(Context) }),
-                other => Err(unexpected(&other)),
-            }
-        })
+        Box::pin(async move { replies::got(self.coordinated(node, replies::get(key)).await?) })
     }
 
     fn put<'a>(
@@ -82,16 +87,19 @@ impl Store for SimulatedClient {
         Box::pin(async move {
             match self.ask(node, Request::GetLocal { key: key.as_bytes().to_vec() }).await? {
                 Reply::Local { versions } => Ok(versions.into_iter().map(version).collect()),
-                other => Err(unexpected(&other)),
+                other => Err(replies::unexpected(&other)),
             }
         })
     }
 }
 
-fn version(LocalVersion { id, value }: LocalVersion) -> ReplicaVersion {
-    ReplicaVersion { id, value }
+fn heard(answer: Answer) -> Result<Reply, StoreError> {
+    match answer {
+        Answer::Reply(reply) => replies::outcome(reply),
+        Answer::ConnectionLost => Err(StoreError::Unknown("the connection was lost".into())),
+    }
 }
 
-fn unexpected(reply: &Reply) -> StoreError {
-    StoreError::Unknown(format!("an answer to something else: {reply:?}"))
+fn version(LocalVersion { id, value }: LocalVersion) -> ReplicaVersion {
+    ReplicaVersion { id, value }
 }

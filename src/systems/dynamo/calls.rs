@@ -1,0 +1,117 @@
+//! A coordinating client's calls to single nodes, over HTTP.
+//!
+//! Honest about failure: [`Response::NotSent`] only where there was no connection.
+
+use std::time::Duration;
+
+use cluster_core::api::{Failure, NodeId, Reply, Request};
+use cluster_core::client::Response;
+use cluster_core::client::wire::{self, StoreBody};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use reqwest::{RequestBuilder, StatusCode};
+
+use super::client::{CONTEXT, describe, refused_by};
+use crate::systems::Addresses;
+
+/// A node answers long before, or never: it is paused, or gone with its machine.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) struct Caller {
+    http: reqwest::Client,
+    addresses: Addresses,
+    names: Vec<String>,
+}
+
+impl Caller {
+    pub fn new(http: reqwest::Client, addresses: Addresses, names: Vec<String>) -> Self {
+        Self { http, addresses, names }
+    }
+
+    /// Makes a request of a node, to its end.
+    pub async fn call(&self, node: NodeId, request: Request) -> Response {
+        let name = self.names.get(usize::from(node.0)).map_or("?", String::as_str);
+        let address = crate::systems::address(&self.addresses, name);
+        let Some(address) = address else {
+            return Response::NotSent(format!("{name} is not running"));
+        };
+        let base = format!("http://{address}");
+        match request {
+            Request::Fetch { key } => self.fetch(self.http.get(url(&base, "replica", &key))).await,
+            Request::Store { key, state, hint_for } => {
+                let body = wire::encode(&StoreBody { state, hint_for });
+                self.write(self.http.put(url(&base, "replica", &key)).body(body)).await
+            }
+            Request::Put { key, value, context, w, n } => {
+                let overrides =
+                    [("w", w), ("n", n)].map(|(name, number)| number.map(|number| format!("{name}={number}")));
+                let overrides: Vec<String> = overrides.into_iter().flatten().collect();
+                let url = format!("{}?{}", url(&base, "kv", &key), overrides.join("&"));
+                let request = match value {
+                    Some(value) => self.http.put(url).body(value),
+                    None => self.http.delete(url),
+                };
+                let request = context.into_iter().fold(request, |request, text| request.header(CONTEXT, text));
+                self.write(request).await
+            }
+            // Only whether there is an answer is asked.
+            _ => self.look(self.http.get(format!("{base}/status"))).await,
+        }
+    }
+
+    async fn fetch(&self, request: RequestBuilder) -> Response {
+        let response = match send(request).await {
+            Ok(response) => response,
+            Err(failed) => return failed,
+        };
+        match response.status() {
+            StatusCode::OK => match response.bytes().await {
+                Ok(bytes) => match wire::decode(&bytes) {
+                    Ok(state) => Response::Reply(Reply::Fetched { state }),
+                    Err(error) => Response::Lost(format!("the node's answer cannot be read: {error}")),
+                },
+                Err(error) => Response::Lost(describe(&error)),
+            },
+            _ => failed(response).await,
+        }
+    }
+
+    async fn write(&self, request: RequestBuilder) -> Response {
+        match send(request).await {
+            Ok(response) if response.status() == StatusCode::NO_CONTENT => Response::Reply(Reply::Stored),
+            Ok(response) => failed(response).await,
+            Err(failed) => failed,
+        }
+    }
+
+    async fn look(&self, request: RequestBuilder) -> Response {
+        match send(request).await {
+            Ok(response) if response.status() == StatusCode::OK => {
+                Response::Reply(Reply::Local { versions: Vec::new() })
+            }
+            Ok(response) => failed(response).await,
+            Err(failed) => failed,
+        }
+    }
+}
+
+fn url(base: &str, path: &str, key: &[u8]) -> String {
+    format!("{base}/{path}/{}", percent_encode(key, NON_ALPHANUMERIC))
+}
+
+async fn send(request: RequestBuilder) -> Result<reqwest::Response, Response> {
+    request.timeout(CALL_TIMEOUT).send().await.map_err(|error| match error.is_connect() {
+        true => Response::NotSent(describe(&error)),
+        false => Response::Lost(describe(&error)),
+    })
+}
+
+/// A status other than success, in the core's words.
+async fn failed(response: reqwest::Response) -> Response {
+    let status = response.status();
+    let (why, maybe) = refused_by(response).await;
+    Response::Reply(Reply::Failed(match (maybe, status) {
+        (true, _) => Failure::Unknown(why),
+        (false, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE) => Failure::BadRequest(why),
+        (false, _) => Failure::Unavailable(why),
+    }))
+}

@@ -1,0 +1,41 @@
+//! Requests and replies of the core in the words of [`workloads::store`], for the clients that speak them.
+
+use cluster_core::api::{Failure, Reply, Request};
+use workloads::store::{Context, StoreError, Versions};
+
+pub(super) fn get(key: &str) -> Request {
+    Request::Get { key: key.as_bytes().to_vec(), r: None, n: None }
+}
+
+/// Without a value it deletes.
+pub(super) fn put(key: &str, context: Option<&Context>, value: Option<Vec<u8>>) -> Request {
+    let context = context.map(|Context(text)| text.clone());
+    Request::Put { key: key.as_bytes().to_vec(), value, context, w: None, n: None }
+}
+
+/// A failure is `Refused` only where the request certainly had no effect.
+pub(super) fn outcome(reply: Reply) -> Result<Reply, StoreError> {
+    match reply {
+        Reply::Failed(Failure::Unknown(why)) => Err(StoreError::Unknown(why)),
+        Reply::Failed(Failure::BadRequest(why) | Failure::Unavailable(why)) => Err(StoreError::Refused(why)),
+        reply => Ok(reply),
+    }
+}
+
+pub(super) fn got(reply: Reply) -> Result<Versions, StoreError> {
+    match reply {
+        Reply::Got { values, context } => Ok(Versions { values, context: context.map(Context) }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) fn stored(reply: Reply) -> Result<(), StoreError> {
+    match reply {
+        Reply::Stored => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(super) fn unexpected(reply: &Reply) -> StoreError {
+    StoreError::Unknown(format!("an answer to something else: {reply:?}"))
+}
