@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::histogram::Histogram;
 use crate::message::Message;
 use crate::protocol::Envelope;
 use crate::versions::KeyState;
@@ -240,6 +241,17 @@ pub struct Status {
     pub protocol_version: u8,
     /// Why a peer's message was last refused.
     pub last_refusal: Option<String>,
+}
+
+/// Durations for `/metrics`, without labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    /// `dynamo_..._seconds` in Prometheus' naming.
+    pub name: &'static str,
+    /// One line.
+    pub help: &'static str,
+    /// The durations until now.
+    pub histogram: Histogram,
 }
 
 /// A counter or gauge for `/metrics`, without labels.

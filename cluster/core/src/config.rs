@@ -75,6 +75,8 @@ pub struct Timing {
     pub hint_interval: Duration,
     /// Between two rounds of anti-entropy; each round goes to one peer.
     pub anti_entropy_interval: Duration,
+    /// While the 99th percentile of foreground storage reads is above this, background work is cut down (6.5).
+    pub storage_read_threshold: Duration,
 }
 
 impl Default for Timing {
@@ -86,6 +88,7 @@ impl Default for Timing {
             probe_interval: Duration::from_millis(250),
             hint_interval: Duration::from_millis(250),
             anti_entropy_interval: Duration::from_millis(500),
+            storage_read_threshold: Duration::from_millis(50),
         }
     }
 }
@@ -101,8 +104,11 @@ pub struct Limits {
     pub key_bytes_max: usize,
     /// Hints held for others, all owners together; one more is refused and its write does not count.
     pub hints_max: usize,
-    /// Hints, or keys of anti-entropy, under way to one peer at once.
+    /// Rows of background work in an interval, hints to one peer for example, until it is known how busy the disk is;
+    /// after that it is between a floor and `slice_max` (6.5).
     pub transfers_max: usize,
+    /// The most rows of background work in an interval, when there is room.
+    pub slice_max: usize,
 }
 
 impl Default for Limits {
@@ -113,6 +119,7 @@ impl Default for Limits {
             key_bytes_max: 4096,
             hints_max: 1_000_000,
             transfers_max: 64,
+            slice_max: 1024,
         }
     }
 }
@@ -252,6 +259,7 @@ impl Config {
             ("limits.requests_max", limits.requests_max == 0),
             ("limits.key_bytes_max", limits.key_bytes_max == 0),
             ("limits.transfers_max", limits.transfers_max == 0),
+            ("limits.slice_max", limits.slice_max == 0),
         ];
         settings.into_iter().find(|(_, is_zero)| *is_zero).map(|(name, _)| name)
     }

@@ -1,6 +1,6 @@
 //! The live image: everything a node holds, in memory, as it will be on disk once the persists under way have completed.
 //!
-//! Rows of the main store and of the hint store, and an index by range with digests for anti-entropy. Every
+//! Rows of the main store and of the hint store, and a Merkle tree for each range for anti-entropy. Every
 //! change returns the [`Write`] that makes it durable; nothing here waits for it (see `node::persistence`).
 
 use std::collections::BTreeMap;
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{NodeId, Row, Table, Write};
 use crate::config::Versioning;
-use crate::ring::{RangeId, Ring};
+use crate::merkle::Merkle;
+use crate::ring::{RangeId, Ring, Span};
 use crate::row::{self, DamagedRow};
 use crate::versions::KeyState;
 
@@ -43,17 +44,30 @@ pub(crate) struct Made {
 pub(crate) struct Image {
     data: BTreeMap<Vec<u8>, KeyRow>,
     hints: BTreeMap<(NodeId, Vec<u8>), KeyRow>,
-    /// For each range the digest of every key held in it.
-    ranges: Vec<BTreeMap<Vec<u8>, u128>>,
-    /// For each range the wrapping sum of its keys' digests: order does not matter, and a change costs O(1).
-    range_digests: Vec<u128>,
+    /// For each range its ends, and the tree of the keys held in it.
+    trees: Vec<(Span, Merkle)>,
     bytes: usize,
 }
 
 impl Image {
     pub fn new(ring: &Ring) -> Self {
-        let ranges = ring.ranges() as usize;
-        Self { ranges: vec![BTreeMap::new(); ranges], range_digests: vec![0; ranges], ..Self::default() }
+        let mut image = Self::default();
+        image.rering(ring);
+        image
+    }
+
+    /// The ring has changed. The tree of a range whose ends are the same stays; the keys of the others are told anew
+    /// what their range is. Returns how many keys were.
+    pub fn rering(&mut self, ring: &Ring) -> usize {
+        let mut old: BTreeMap<Span, Merkle> = std::mem::take(&mut self.trees).into_iter().collect();
+        let tree = |range| (ring.span(range), old.remove(&ring.span(range)).unwrap_or_default());
+        self.trees = (0..ring.ranges()).map(tree).collect();
+        let mut moved = 0;
+        for (key, digest) in old.into_values().flat_map(Merkle::into_leaves) {
+            self.trees[ring.range_of(&key) as usize].1.set(&key, Some(digest));
+            moved += 1;
+        }
+        moved
     }
 
     pub fn get(&self, place: &Place, key: &[u8]) -> Option<&KeyRow> {
@@ -133,24 +147,9 @@ impl Image {
         owners
     }
 
-    pub fn range_digest(&self, range: RangeId) -> Option<u128> {
-        self.range_digests.get(range as usize).copied()
-    }
-
-    /// The digest of a key of a range, if it is held.
-    pub fn key_digest(&self, range: RangeId, key: &[u8]) -> Option<u128> {
-        self.ranges.get(range as usize)?.get(key).copied()
-    }
-
-    /// Keys of a range with their digests, in order, after a key (none = from the first).
-    pub fn range_keys<'a>(
-        &'a self,
-        range: RangeId,
-        after: Option<&[u8]>,
-    ) -> Option<impl Iterator<Item = (&'a Vec<u8>, u128)> + 'a> {
-        let from = after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.to_vec()));
-        let keys = self.ranges.get(range as usize)?;
-        Some(keys.range((from, Bound::Unbounded)).map(|(key, digest)| (key, *digest)))
+    /// The tree of a range.
+    pub fn tree(&self, range: RangeId) -> Option<&Merkle> {
+        self.trees.get(range as usize).map(|(_, tree)| tree)
     }
 
     fn insert(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) {
@@ -166,9 +165,7 @@ impl Image {
     }
 
     fn index(&mut self, ring: &Ring, key: &[u8], digest: u128) {
-        let range = ring.range_of(key) as usize;
-        let old = self.ranges[range].insert(key.to_vec(), digest).unwrap_or(0);
-        self.range_digests[range] = self.range_digests[range].wrapping_sub(old).wrapping_add(digest);
+        self.trees[ring.range_of(key) as usize].1.set(key, Some(digest));
     }
 
     fn forget_bytes(&mut self, key: &[u8], old: Option<&KeyRow>) {
@@ -202,5 +199,42 @@ impl Place {
             }
             Table::Meta => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Partitioning;
+
+    fn ring(nodes: u16) -> Ring {
+        Ring::new(nodes, Partitioning::Random { tokens: 8 }, &[], 1).expect("such a ring exists")
+    }
+
+    fn filled(ring: &Ring, keys: u32) -> Image {
+        let mut image = Image::new(ring);
+        for key in 0..keys {
+            image.put(ring, &Place::Data, &key.to_be_bytes(), KeyRow::default());
+        }
+        image
+    }
+
+    /// After a change of the ring the trees are as if they had always been of the new one, and the keys of a range
+    /// whose ends are the same have not been touched.
+    #[test]
+    fn a_ring_change_rebuilds_the_trees_of_the_ranges_that_it_moved() {
+        use crate::merkle::Branch;
+        let (old, new) = (ring(4), ring(5));
+        let mut image = filled(&old, 2000);
+        let stays = |key: &u32| new.range_of_span(old.span(old.range_of(&key.to_be_bytes()))).is_some();
+        let moved = (0..2000u32).filter(|key| !stays(key)).count();
+        assert!((1..2000).contains(&moved), "{moved} keys of ranges that changed");
+        assert_eq!(image.rering(&new), moved);
+        let fresh = filled(&new, 2000);
+        for range in 0..new.ranges() {
+            let root = |image: &Image| image.tree(range).map(|tree| tree.summary(Branch::ROOT));
+            assert_eq!(root(&image), root(&fresh));
+        }
+        assert_eq!(image.rering(&new), 0, "nothing has changed");
     }
 }

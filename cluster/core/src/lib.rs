@@ -16,6 +16,8 @@ pub mod bug;
 pub mod client;
 pub mod config;
 pub mod context;
+pub mod histogram;
+pub mod merkle;
 pub mod message;
 pub mod node;
 pub mod protocol;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Failure, NodeId};
 use crate::context::Context;
-use crate::ring::RangeId;
+use crate::merkle::Branch;
+use crate::ring::Span;
 use crate::versions::KeyState;
 
 /// Names a request between two nodes; unique across the lives of the asking node.
@@ -83,33 +84,53 @@ pub enum Message {
         /// Of the [`Message::Ping`].
         tag: Tag,
     },
-    /// These are my digests of the ranges that both of us are replicas of (4.7).
-    Digests {
-        /// Range and digest, for every range in common.
-        ranges: Vec<(RangeId, u128)>,
+    /// One digest for each page of the ranges that both of us are replicas of (4.7).
+    Compare {
+        /// In the order of the ring.
+        pages: Vec<u128>,
     },
-    /// The keys that I hold of a range that differs, after a key, in order.
-    RangeKeys {
+    /// The roots of my trees, of a page that differs.
+    Roots {
+        /// How many rows may move because of this.
+        credit: u32,
+        /// Range and root.
+        roots: Vec<(Span, u128)>,
+    },
+    /// What I have below a branch that differs.
+    Branches {
+        /// How many rows may move because of this.
+        credit: u32,
         /// The range.
-        range: RangeId,
-        /// Exclusive; none = from the first.
+        span: Span,
+        /// The branch.
+        branch: Branch,
+        /// The digit and half the digest of each child that holds anything.
+        children: Vec<(u8, u64)>,
+    },
+    /// The keys that I hold below a branch that differs, in order.
+    Leaves {
+        /// How many rows may move because of this.
+        credit: u32,
+        /// The range.
+        span: Span,
+        /// The branch.
+        branch: Branch,
+        /// The keys behind this one; none = from the first.
         after: Option<Vec<u8>>,
         /// Key and digest of its state.
         keys: Vec<(Vec<u8>, u128)>,
-        /// Whether the list ends here because it is full, not because the range does.
+        /// Whether the list ends here because it is full, not because the branch does.
         more: bool,
-    },
-    /// Go on with the range after this key.
-    ListRange {
-        /// The range.
-        range: RangeId,
-        /// Exclusive.
-        after: Vec<u8>,
     },
     /// Send me your states of these keys (as [`Message::Store`] without need of an answer).
     Want {
         /// The keys.
         keys: Vec<Vec<u8>>,
+    },
+    /// My disk is slow: send me so many rows of background work in an interval, and no more, for a while (6.5).
+    Room {
+        /// Rows.
+        rows: u32,
     },
     /// The forward was not meant for this life of mine, and I have not coordinated it in this one.
     WrongLife {
@@ -133,7 +154,8 @@ impl Message {
             Message::Store { .. }
                 | Message::Fetch { .. }
                 | Message::Forward { .. }
-                | Message::RangeKeys { .. }
+                | Message::Branches { .. }
+                | Message::Leaves { .. }
                 | Message::Want { .. }
         )
     }
@@ -159,20 +181,25 @@ impl Message {
     /// About how many bytes it takes on the wire: a fixed part, and what it carries.
     pub fn bytes(&self) -> usize {
         const FIXED: usize = 24;
+        const BRANCH: usize = 4 + 32 + 9;
         let carried = match self {
             Message::Store { key, state, .. } => key.len() + state.bytes(),
             Message::Fetched { state, .. } => state.bytes(),
             Message::Fetch { key, .. } => key.len(),
             Message::Forward { put, .. } => put.key.len() + put.value.as_ref().map_or(0, |value| value.len()),
-            Message::Digests { ranges } => 20 * ranges.len(),
-            Message::RangeKeys { keys, .. } => keys.iter().map(|(key, _)| key.len() + 16).sum(),
+            Message::Compare { pages } => 16 * pages.len(),
+            Message::Roots { roots, .. } => 4 + 48 * roots.len(),
+            Message::Branches { children, .. } => BRANCH + 9 * children.len(),
+            Message::Leaves { after, keys, .. } => {
+                BRANCH + after.as_ref().map_or(0, Vec::len) + keys.iter().map(|(key, _)| key.len() + 16).sum::<usize>()
+            }
             Message::Want { keys } => keys.iter().map(Vec::len).sum(),
-            Message::ListRange { after, .. } => after.len(),
             Message::StoredAll { tags } => 8 * tags.len().saturating_sub(1),
             Message::Stored { .. }
             | Message::StoreRefused { .. }
             | Message::Forwarded { .. }
             | Message::WrongLife { .. }
+            | Message::Room { .. }
             | Message::Ping { .. }
             | Message::Pong { .. } => 0,
         };

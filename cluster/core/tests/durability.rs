@@ -4,6 +4,7 @@ mod common;
 
 use cluster_core::api::{Failure, Reply};
 use cluster_core::config::Config;
+use cluster_core::merkle::Branch;
 use cluster_core::message::{Message, Tag};
 use cluster_core::ring::Ring;
 use cluster_core::sim::disk::DiskSettings;
@@ -24,7 +25,8 @@ fn reveals(message: &Message) -> bool {
 fn nothing_of_a_row_leaves_the_node_before_it_is_on_disk() {
     let config = sloppy(3, (2, 1, 1));
     let key = key_where(&config, "k", |list| list == [A, B, C]);
-    let range = Ring::of(&config).expect("the settings are valid").range_of(&key);
+    let ring = Ring::of(&config).expect("the settings are valid");
+    let (span, branch) = (ring.span(ring.range_of(&key)), Branch::ROOT);
     let mut node = Lone::start(at(A, &config));
     let forward = forward_to(&mut node, C, put(&key, b"forwarded", None));
     node.sync();
@@ -33,7 +35,7 @@ fn nothing_of_a_row_leaves_the_node_before_it_is_on_disk() {
     node.message(C, forward);
     node.message(B, Message::Fetch { tag: Tag(1), key: key.clone() });
     node.message(B, Message::Want { keys: vec![key.clone()] });
-    node.message(B, Message::RangeKeys { range, after: None, keys: vec![], more: false });
+    node.message(B, Message::Leaves { credit: 9, span, branch, after: None, keys: vec![], more: false });
     node.sleep_ms(99);
     let sent = node.take_sent();
     assert_eq!(sent_where(&sent, reveals), []);

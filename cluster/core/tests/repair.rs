@@ -4,9 +4,10 @@ mod common;
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::{Config, Partitioning, Quorum};
+use cluster_core::merkle::{Branch, place_of};
 use cluster_core::message::{Message, Tag};
+use cluster_core::ring::{Ring, Span};
 use cluster_core::sim::World;
-use cluster_core::versions::KeyState;
 use common::lone::*;
 use common::*;
 
@@ -190,61 +191,73 @@ fn anti_entropy_gets_there_over_a_network_that_loses_a_third() {
 #[test]
 fn peers_are_given_nothing_of_ranges_that_they_are_no_replicas_of() {
     let config = sloppy(3, (2, 1, 1));
-    let ring = cluster_core::ring::Ring::of(&config).expect("the settings are valid");
+    let ring = Ring::of(&config).expect("the settings are valid");
     let key = key_where(&config, "k", |list| list == [A, B, C]);
     let mut node = Lone::start(at(A, &config));
     node.request(put(&key, b"v", None));
     node.sync();
     node.take_sent();
-    let range = ring.range_of(&key);
-    let asks = [
-        Message::Digests { ranges: vec![(range, 1), (u32::MAX, 1)] },
-        Message::ListRange { range, after: vec![0] },
-        Message::ListRange { range: u32::MAX, after: vec![0] },
-        Message::RangeKeys { range, after: None, keys: vec![(b"x".to_vec(), 1)], more: true },
-        Message::RangeKeys { range: u32::MAX, after: None, keys: vec![], more: true },
-        Message::Want { keys: vec![key.clone(), b"never heard of".to_vec()] },
-    ];
-    for message in &asks {
-        node.message(C, message.clone());
+    let span = ring.span(ring.range_of(&key));
+    let foreign = Span { after: span.after.wrapping_add(1), ..span };
+    let impossible = Branch { depth: 1, path: 16 };
+    let asks = |span| {
+        [
+            Message::Roots { credit: 9, roots: vec![(span, 1)] },
+            Message::Branches { credit: 9, span, branch: Branch::ROOT, children: vec![(0, 1)] },
+            leaves(span, Branch::ROOT, None, vec![(b"x".to_vec(), 1)], true),
+            Message::Want { keys: vec![key.clone(), b"never heard of".to_vec()] },
+        ]
+    };
+    for message in asks(span) {
+        node.message(C, message);
     }
-    assert_eq!(node.take_sent(), []);
-    for message in asks {
+    assert_eq!(node.take_sent(), [], "C is no replica");
+    for message in asks(foreign).into_iter().take(3) {
+        node.message(B, message);
+    }
+    node.message(B, leaves(span, impossible, None, vec![], false));
+    node.message(B, Message::Branches { credit: 9, span, branch: impossible, children: vec![(99, 1)] });
+    assert_eq!(node.take_sent(), [], "no range of this ring, no branch of a tree");
+    for message in asks(span) {
         node.message(B, message);
     }
     assert!(!stores(&node.take_sent()).is_empty(), "B is a replica");
 }
 
+fn leaves(span: Span, branch: Branch, after: Option<&[u8]>, keys: Vec<(Vec<u8>, u128)>, more: bool) -> Message {
+    Message::Leaves { credit: 100, span, branch, after: after.map(<[u8]>::to_vec), keys, more }
+}
+
 #[test]
 fn a_list_that_does_not_go_forward_is_not_followed() {
     let config = sloppy(2, (2, 1, 1));
+    let span = Ring::of(&config).expect("the settings are valid").span(0);
     let mut node = Lone::start(at(A, &config));
-    let page = |after: Option<&[u8]>, keys: Vec<(Vec<u8>, u128)>| Message::RangeKeys {
-        range: 0,
-        after: after.map(<[u8]>::to_vec),
-        keys,
-        more: true,
+    let mut keys = [b"m".to_vec(), b"n".to_vec()];
+    keys.sort_by_key(|key| place_of(Some(key)).map(|(spot, _)| spot));
+    let [early, late] = keys;
+    let goes_on = |node: &mut Lone, after: Option<&[u8]>, keys: &[&Vec<u8>]| {
+        let keys = keys.iter().map(|key| (key.to_vec(), 1)).collect();
+        node.message(B, leaves(span, Branch::ROOT, after, keys, true));
+        sent_where(&node.take_sent(), |m| matches!(m, Message::Leaves { .. })).len()
     };
-    node.message(B, page(None, vec![]));
-    node.message(B, page(None, vec![(b"m".to_vec(), 1)]));
-    node.message(B, page(Some(b"m"), vec![(b"m".to_vec(), 1)]));
-    node.message(B, page(None, vec![(b"m".to_vec(), 1)]));
-    node.message(B, page(Some(b"m"), vec![(b"a".to_vec(), 1)]));
-    let sent = node.take_sent();
-    let lists = sent_where(&sent, |m| matches!(m, Message::ListRange { .. }));
-    assert_eq!(lists.len(), 2, "the two first pages that name a key: {lists:?}");
-    assert_eq!(KeyState::default().versions(), []);
+    assert_eq!(goes_on(&mut node, None, &[]), 0, "full, but of nothing");
+    assert_eq!(goes_on(&mut node, None, &[&early]), 1);
+    assert_eq!(goes_on(&mut node, Some(&early), &[&late]), 1);
+    assert_eq!(goes_on(&mut node, Some(&late), &[&late]), 0);
+    assert_eq!(goes_on(&mut node, Some(&late), &[&early]), 0);
 }
 
-/// Each page moves what differs within it, in both directions, and nothing else.
+/// A list moves what differs within it, in both directions, and nothing else; one that is cut short is gone on with.
 #[test]
-fn a_page_of_a_list_moves_what_differs_within_it() {
+fn a_list_of_keys_moves_what_differs_within_it() {
     let mut config = sloppy(2, (2, 1, 1));
     config.partitioning = Partitioning::Random { tokens: 1 };
-    let ring = cluster_core::ring::Ring::of(&config).expect("the settings are valid");
+    let ring = Ring::of(&config).expect("the settings are valid");
+    let span = ring.span(0);
     let mut keys = keys_where(&config, "k", |_| true).filter(|key| ring.range_of(key) == 0);
     let mut keys: Vec<_> = keys.by_ref().take(6).collect();
-    keys.sort();
+    keys.sort_by(|a, b| place_of(Some(a)).cmp(&place_of(Some(b))));
     let mut node = Lone::start(at(A, &config));
     for key in [&keys[0], &keys[1], &keys[2], &keys[5]] {
         node.request(put(key, b"v", None));
@@ -254,27 +267,46 @@ fn a_page_of_a_list_moves_what_differs_within_it() {
     node.sleep_ms(1000);
     node.message(B, Message::Pong { tag: Tag(0) });
     node.take_sent();
-    node.message(B, Message::Digests { ranges: vec![(0, 1)] });
+    node.message(B, Message::Compare { pages: vec![1] });
     let sent = node.take_sent();
-    let Some((B, Message::RangeKeys { keys: own, more: false, .. })) = sent.last() else { panic!("{sent:?}") };
+    let [(B, Message::Roots { roots, .. })] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((roots.len(), roots[0].0), (2, span));
+    node.message(B, Message::Roots { credit: 100, roots: vec![(span, 1), roots[1]] });
+    let sent = node.take_sent();
+    let [(B, Message::Leaves { keys: own, more: false, .. })] = &sent[..] else { panic!("{sent:?}") };
     assert_eq!(own.iter().map(|(key, _)| key).collect::<Vec<_>>(), [&keys[0], &keys[1], &keys[2], &keys[5]]);
-    // Equal, otherwise, missing there, missing here, missing here and the end of the page; the last key lies behind it.
+    // Equal, otherwise, missing there, missing here, missing here and the end of the list; the last key lies behind it.
     let theirs = vec![own[0].clone(), (keys[1].clone(), 7), (keys[3].clone(), 7), (keys[4].clone(), 7)];
-    node.message(B, Message::RangeKeys { range: 0, after: None, keys: theirs, more: true });
+    node.message(B, leaves(span, Branch::ROOT, None, theirs, true));
     let sent = node.take_sent();
     let given: Vec<_> = stores(&sent).into_iter().map(|(_, _, key)| key).collect();
     assert_eq!(given, [keys[1].clone(), keys[2].clone()]);
     let wanted = Message::Want { keys: vec![keys[1].clone(), keys[3].clone(), keys[4].clone()] };
     assert!(sent.contains(&(B, wanted)), "{sent:?}");
-    let after = keys[4].clone();
-    assert_eq!(sent.last(), Some(&(B, Message::ListRange { range: 0, after: after.clone() })));
-    // The next page is lost on its way: the next rounds ask for it again, until it comes.
-    node.sleep_ms(1000);
-    let lists = |node: &mut Lone| sent_where(&node.take_sent(), |m| matches!(m, Message::ListRange { .. }));
-    let again = lists(&mut node);
-    assert!((1..=2).contains(&again.len()), "{again:?}");
-    node.message(B, Message::RangeKeys { range: 0, after: Some(after), keys: vec![], more: false });
+    let Some((B, Message::Leaves { after, keys: rest, more: false, .. })) = sent.last() else { panic!("{sent:?}") };
+    assert_eq!((after.as_ref(), &rest[..]), (Some(&keys[4]), &own[3..]));
+    node.message(B, leaves(span, Branch::ROOT, Some(&keys[4]), vec![], false));
     assert_eq!(stores(&node.take_sent()).into_iter().map(|(_, _, key)| key).collect::<Vec<_>>(), [keys[5].clone()]);
-    node.sleep_ms(1000);
-    assert_eq!(lists(&mut node), []);
+}
+
+/// However much differs, a message moves no more than its credit says.
+#[test]
+fn credit_bounds_what_moves() {
+    let config = sloppy(2, (2, 1, 1));
+    let ring = Ring::of(&config).expect("the settings are valid");
+    let mut node = Lone::start(at(A, &config));
+    let key = key_where(&config, "k", |_| true);
+    let range = ring.range_of(&key);
+    let same = |key: &Vec<u8>| ring.range_of(key) == range;
+    let theirs: Vec<_> = keys_where(&config, "x", |_| true).filter(same).take(8).map(|key| (key, 1)).collect();
+    let span = ring.span(range);
+    for (credit, most) in [(3, 3), (0, 0), (100, 8)] {
+        let branch = Branch::ROOT;
+        node.message(B, Message::Leaves { credit, span, branch, after: None, keys: theirs.clone(), more: false });
+        let wanted = node.take_sent().into_iter().map(|(_, message)| match message {
+            Message::Want { keys } => keys.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(wanted.sum::<usize>(), most, "credit {credit}");
+    }
 }

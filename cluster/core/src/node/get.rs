@@ -63,6 +63,7 @@ impl Node {
     fn send_fetch(&mut self, op: OpId, key: &[u8], node: NodeId) {
         if node == self.config.id {
             let state = self.view(key);
+            self.time_read(key);
             return self.when_durable(key, Held::GetIsLocal(op, state));
         }
         let key = key.to_vec();
@@ -81,6 +82,8 @@ impl Node {
         let all_done = get.targets.iter().all(|target| target.done);
         if get.replies.len() >= get.r && !get.answered {
             get.answered = true;
+            let begun_ns = get.deadline_ns.saturating_sub(self.config.timing.request_timeout.as_nanos() as u64);
+            self.latencies.get.observe(self.now.monotonic_ns.saturating_sub(begun_ns) / 1000);
             // From here on the repair ends it.
             self.timers.cancel(get.deadline_ns, Timer::Deadline(op));
             self.set_timer(self.config.timing.repair_delay, Timer::Repair(op));
@@ -151,14 +154,17 @@ impl Node {
     }
 
     /// Gives a replica a state that it may lack; nobody waits for the answer.
-    pub(super) fn send_repair(&mut self, node: NodeId, key: &[u8], state: &KeyState) {
+    /// Returns about how many bytes it sends.
+    pub(super) fn send_repair(&mut self, node: NodeId, key: &[u8], state: &KeyState) -> u64 {
         if node == self.config.id {
             self.join_row(&Place::Data, key, state);
-            return;
+            return 0;
         }
         let tag = self.new_tag();
         let message = Message::Store { tag, key: key.to_vec(), state: state.clone(), hint_for: None };
+        let bytes = message.bytes() as u64;
         self.emit_when_durable(key, Effect::Send { to: node, message });
+        bytes
     }
 
     fn end_get(&mut self, op: OpId) -> Option<GetOp> {

@@ -41,6 +41,7 @@ impl Handovers {
 
 impl Node {
     pub(super) fn deliver_hints(&mut self) {
+        self.admission.adjust(self.now.monotonic_ns);
         for owner in self.image.hint_owners() {
             for key in self.next_hints(owner) {
                 self.deliver_hint(owner, key);
@@ -52,10 +53,8 @@ impl Node {
     /// The keys to try now: as many as there is room for, in turn, and none that is not durable here, because a copy
     /// elsewhere must never know more than this disk.
     fn next_hints(&mut self, owner: NodeId) -> Vec<Vec<u8>> {
-        let most = match self.peers.is_suspected(owner) {
-            true => ATTEMPTS_ON_SUSPECTED.min(self.config.limits.transfers_max),
-            false => self.config.limits.transfers_max,
-        };
+        let slice = self.admission.slice_for(owner, self.now.monotonic_ns);
+        let most = if self.peers.is_suspected(owner) { ATTEMPTS_ON_SUSPECTED.min(slice) } else { slice };
         let handover = self.handovers.owners.entry(owner).or_default();
         let room = most.saturating_sub(handover.under_way.len());
         let behind = self.image.hints_for(owner, &handover.last);

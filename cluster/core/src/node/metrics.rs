@@ -1,7 +1,8 @@
 //! What a node counts.
 
 use super::Node;
-use crate::api::{Metric, Status};
+use crate::api::{Distribution, Metric, Status};
+use crate::histogram::Histogram;
 
 macro_rules! counters {
     ($($field:ident: $help:literal,)*) => {
@@ -41,8 +42,10 @@ counters! {
     suspicions: "Times that a peer was taken for down",
     recoveries: "Times that a suspected peer answered again",
     anti_entropy_rounds: "Digest exchanges begun",
-    anti_entropy_ranges_differing: "Ranges whose digests differed",
+    anti_entropy_ranges_differing: "Ranges whose Merkle roots differed",
+    anti_entropy_keys_differing: "Keys that a comparison of Merkle trees found to differ",
     anti_entropy_keys_sent: "Keys sent because of anti-entropy",
+    anti_entropy_bytes: "Bytes, about, sent because of anti-entropy: digests, lists and rows",
     stores: "Versions received from peers",
     messages_dropped: "Messages of peers dropped because too much waited for the disk",
     resends: "Messages sent again for want of an answer",
@@ -50,7 +53,29 @@ counters! {
     versions_refused: "Messages of peers refused because of their protocol version",
 }
 
+/// How long things took since this life of the node began, microseconds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Latencies {
+    pub get: Histogram,
+    pub put: Histogram,
+    pub storage_read: Histogram,
+}
+
 impl Node {
+    /// How long things took.
+    pub fn distributions(&self) -> Vec<Distribution> {
+        let Latencies { get, put, storage_read } = &self.latencies;
+        let of =
+            |(name, help, histogram): (_, _, &Histogram)| Distribution { name, help, histogram: histogram.clone() };
+        [
+            ("dynamo_get_seconds", "From a read's arrival at its coordinator to its answer, if R replied", get),
+            ("dynamo_put_seconds", "From a write's arrival at its coordinator to its answer, if W acknowledged", put),
+            ("dynamo_storage_read_seconds", "From a read of own rows to when they are durable", storage_read),
+        ]
+        .map(of)
+        .into()
+    }
+
     /// Status for an administrator.
     pub fn status(&self) -> Status {
         let others = self.others().into_iter();
@@ -79,6 +104,16 @@ impl Node {
             ("dynamo_persists", "Batches on their way to disk", self.persistence.under_way() as usize),
             ("dynamo_protocol_version", "Peer protocol spoken", usize::from(self.config.protocol.number())),
             ("dynamo_held", "Answers and messages that wait for the disk", self.persistence.held()),
+            (
+                "dynamo_background_slice",
+                "Rows that a kind of background work may move in an interval",
+                self.admission.slice(),
+            ),
+            (
+                "dynamo_storage_read_p99_microseconds",
+                "99th percentile of the waiting times of storage reads in the last minute; 0 if there was none",
+                self.admission.percentile_us().unwrap_or(0) as usize,
+            ),
         ];
         let mut metrics = self.counters.metrics();
         metrics.extend(gauges.map(gauge));

@@ -9,12 +9,14 @@
 //!          ─► questions.rs      what was asked of peers, and their answers
 //!          ─► replica.rs        what peers ask of this node's own rows
 //!          ─► hints.rs          hand over what was kept for others
-//!          ─► anti_entropy.rs   compare digests, exchange what differs
+//!          ─► anti_entropy.rs   compare Merkle trees, exchange what differs
+//!          ─► admission.rs      how much of such background work the disk has room for
 //!          ─► peers.rs          who answers and who does not
 //!          ─► envelopes.rs      in which version of the protocol
 //!   every change of a row ─► image.rs ─► persistence.rs ─► Effect::Persist, and what waits for it
 //! ```
 
+mod admission;
 mod anti_entropy;
 mod checks;
 mod envelopes;
@@ -46,13 +48,14 @@ use crate::protocol::Envelope;
 use crate::ring::Ring;
 pub use crate::row::DamagedRow;
 
-use anti_entropy::Listings;
+use admission::Admission;
+use anti_entropy::Listing;
 use envelopes::Speakers;
 use forward::{Forwarding, Lives, RecentForwards};
 use get::GetOp;
 use hints::Handovers;
 use identity::Identity;
-use metrics::Counters;
+use metrics::{Counters, Latencies};
 use peers::Peers;
 use persistence::Persistence;
 use put::PutOp;
@@ -120,11 +123,12 @@ pub struct Node {
     forwards_seen: RecentForwards,
     lives: Lives,
     handovers: Handovers,
-    listings: Listings,
+    admission: Admission,
     anti_entropy_turn: u16,
     tag_next: u64,
     op_next: u64,
     counters: Counters,
+    latencies: Latencies,
     out: Vec<Effect>,
 }
 
@@ -202,9 +206,10 @@ impl Node {
             forwards_seen: RecentForwards::default(),
             lives: Lives::default(),
             handovers: Handovers::default(),
-            listings: Listings::default(),
+            admission: Admission::new(&config),
             op_next: 0,
             counters: Counters::default(),
+            latencies: Latencies::default(),
             out: Vec::new(),
             config,
             ring,
@@ -282,11 +287,15 @@ impl Node {
             Message::Forwarded { tag, failure } => self.answered(from, tag, Answer::Forwarded(failure)),
             Message::WrongLife { tag, life } => self.answered(from, tag, Answer::WrongLife(life)),
             Message::Pong { tag } => self.answered(from, tag, Answer::Pong),
-            Message::Digests { ranges } => self.peer_digests(from, &ranges),
-            Message::RangeKeys { range, after, keys, more } => {
-                self.peer_range_keys(from, range, after.as_deref(), &keys, more)
+            Message::Compare { pages } => self.peer_compare(from, &pages),
+            Message::Roots { credit, roots } => self.peer_roots(from, credit, &roots),
+            Message::Branches { credit, span, branch, children } => {
+                self.peer_branches(from, credit, span, branch, &children)
             }
-            Message::ListRange { range, after } => self.send_range_keys(from, range, Some(after)),
+            Message::Leaves { credit, span, branch, after, keys, more } => {
+                self.peer_leaves(from, credit, Listing { span, branch, after, keys, more })
+            }
+            Message::Room { rows } => self.peer_room(from, rows),
             Message::Want { keys } => self.peer_want(from, &keys),
         }
     }

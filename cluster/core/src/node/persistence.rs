@@ -22,6 +22,8 @@ pub(super) enum Held {
     PutIsLocal(OpId),
     /// A coordinated get, with what this node itself holds.
     GetIsLocal(OpId, KeyState),
+    /// A read of own rows that was asked for at this time on the monotonic clock, nanoseconds.
+    ReadSince(u64),
 }
 
 #[derive(Debug)]
@@ -144,11 +146,17 @@ impl Node {
         }
     }
 
+    /// Notes how long a foreground read of own rows waits for the disk.
+    pub(super) fn time_read(&mut self, key: &[u8]) {
+        self.when_durable(key, Held::ReadSince(self.now.monotonic_ns));
+    }
+
     pub(super) fn release(&mut self, held: Held) {
         match held {
             Held::Effect(effect) => self.out.push(effect),
             Held::PutIsLocal(op) => self.put_is_local(op),
             Held::GetIsLocal(op, state) => self.get_answered(op, self.config.id, state),
+            Held::ReadSince(asked_ns) => self.storage_read(asked_ns),
         }
     }
 }

@@ -206,6 +206,8 @@ impl Node {
         if acknowledged >= put.w && !put.answered {
             put.answered = true;
             let origin = put.origin;
+            let begun_ns = put.deadline_ns.saturating_sub(self.config.timing.request_timeout.as_nanos() as u64);
+            self.latencies.put.observe(self.now.monotonic_ns.saturating_sub(begun_ns) / 1000);
             self.answer(origin, Reply::Stored);
         }
         self.end_put_if_done(op);

@@ -17,6 +17,7 @@ impl Node {
         hint_for: Option<NodeId>,
     ) {
         self.counters.stores += 1;
+        self.tell_room(from);
         let Some(place) = self.place_for(key, hint_for) else {
             self.counters.hints_refused += 1;
             return self.send(from, Message::StoreRefused { tag });
@@ -46,6 +47,7 @@ impl Node {
     /// Answers with all that is known of the key, hints included, once that is durable.
     pub(super) fn peer_fetch(&mut self, from: NodeId, tag: Tag, key: &[u8]) {
         let state = self.view(key);
+        self.time_read(key);
         self.emit_when_durable(key, Effect::Send { to: from, message: Message::Fetched { tag, state } });
     }
 

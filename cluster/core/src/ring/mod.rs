@@ -9,6 +9,7 @@
 mod strategy;
 
 use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
 use crate::config::{Config, Partitioning};
@@ -17,6 +18,16 @@ pub use strategy::{PartitionError, RANGES_MAX};
 
 /// An index into the ring's ranges, clockwise.
 pub type RangeId = u32;
+
+/// The ends of a range: what lies behind the one up to and with the other, clockwise. Equal ends are the whole circle.
+/// Unlike a [`RangeId`] it means the same to nodes with different rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// Exclusive.
+    pub after: u128,
+    /// Inclusive.
+    pub to: u128,
+}
 
 /// The token ring of a fixed membership.
 #[derive(Clone, Debug)]
@@ -81,11 +92,23 @@ impl Ring {
         &self.preference[range as usize * self.nodes..][..self.nodes]
     }
 
+    /// The ends of a range.
+    pub fn span(&self, range: RangeId) -> Span {
+        let at = range as usize;
+        let after = self.ends[at.checked_sub(1).unwrap_or(self.ends.len() - 1)];
+        Span { after, to: self.ends[at] }
+    }
+
+    /// The range with exactly these ends, if this ring has it.
+    pub fn range_of_span(&self, span: Span) -> Option<RangeId> {
+        let range = self.range_at(span.to);
+        (self.span(range) == span).then_some(range)
+    }
+
     /// What part of the circle a range is, and so of a uniform load: from 0 to 1.
     pub fn range_share(&self, range: RangeId) -> f64 {
-        let at = range as usize;
-        let before = self.ends[at.checked_sub(1).unwrap_or(self.ends.len() - 1)];
-        match self.ends[at].wrapping_sub(before) {
+        let Span { after, to } = self.span(range);
+        match to.wrapping_sub(after) {
             // The only range goes once around.
             0 => 1.0,
             size => size as f64 / 2f64.powi(128),
