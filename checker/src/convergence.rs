@@ -108,9 +108,13 @@ fn versions(value: &Value) -> Option<Versions> {
 }
 
 fn version(version: &Value) -> Option<(String, String)> {
+    Some((id_of(version)?, version.get("value")?.to_string()))
+}
+
+/// The identity of a version.
+pub(crate) fn id_of(version: &Value) -> Option<String> {
     let id = version.get("id")?;
-    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-    Some((id, version.get("value")?.to_string()))
+    Some(id.as_str().map_or_else(|| id.to_string(), str::to_owned))
 }
 
 impl Round<'_> {
@@ -192,7 +196,8 @@ fn shown(versions: &Versions, common: usize) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+/// A text cut to a length that an explanation can bear.
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(VERSION_CHARACTERS_SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),

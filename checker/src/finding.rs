@@ -65,6 +65,7 @@ pub(crate) struct Explainer<'a> {
 /// An anomaly before its proof is put in order.
 pub(crate) struct Draft<'a> {
     pub kind: &'static str,
+    /// Empty where no key is concerned.
     pub key: &'a str,
     pub process: Option<u64>,
     pub explanation: String,
@@ -86,7 +87,7 @@ impl Explainer<'_> {
         let to_ns = proof.values().max().copied().unwrap_or(0);
         Anomaly {
             kind: draft.kind.to_owned(),
-            key: Some(draft.key.to_owned()),
+            key: (!draft.key.is_empty()).then(|| draft.key.to_owned()),
             process: draft.process,
             explanation: draft.explanation,
             events: proof.into_keys().collect(),

@@ -5,8 +5,9 @@
 //! effect at any later time, or never). A process that got an `info` never invokes again; its worker goes on as a new
 //! process.
 //!
-//! Three phases, told apart by [`Event::phase`]: the run itself, `replica` reads of one node by itself while the healed
-//! cluster comes to rest, and `final` reads through the ordinary client path after that.
+//! Phases are told apart by [`Event::phase`]: the run itself, `replica` reads of one node by itself while the healed
+//! cluster comes to rest, and after that `ring` (each node is asked who the members are), `probe` (a write through each
+//! node, to keys of their own) and `final` reads through the ordinary client path.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -84,6 +85,10 @@ pub enum Phase {
     Replica,
     /// An ordinary read after the cluster came to rest (or ran out of time to).
     Final,
+    /// After the rest, one node asked for the members as it knows them; `f` is `members`, without a workload or a key.
+    Ring,
+    /// After the rest, a write to a key of its own, to see whether the node serves; without a workload.
+    Probe,
 }
 
 impl Phase {
@@ -104,7 +109,7 @@ pub struct Event {
     /// Invocation or outcome.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// The function: `read`, `write`, `add`, `remove`; for the nemesis `plan`, `start-KIND`, `stop-KIND`, `heal`.
+    /// The function: `read`, `write`, `delete`, `add`, `remove`, `members`; for the nemesis `plan`, `start-KIND`, `stop-KIND`, `heal`.
     pub f: String,
     /// The key operated on.
     #[serde(default, skip_serializing_if = "Option::is_none")]

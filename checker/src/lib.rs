@@ -15,16 +15,21 @@ pub mod history;
 pub mod model;
 pub mod verdict;
 
+mod availability;
 mod convergence;
 mod durability;
 mod finding;
 mod lost_writes;
+mod monotonic_reads;
 mod read_your_writes;
+mod resurrection;
+mod ring_agreement;
+mod siblings;
 mod statistics;
 mod visibility;
 
 use finding::{Explainer, Finding};
-use history::History;
+use history::{History, Operation};
 use model::{Facts, Model, WorkloadFacts};
 use verdict::{FaultFinding, Outcome, Property, PropertyResult, Verdict};
 
@@ -77,11 +82,17 @@ pub fn check(history: &History, options: &Options) -> Verdict {
     let explainer =
         Explainer { faults: &faults, heal_ns: faults::heal_ns(history), anomalies_max: options.anomalies_max };
     let crashes = faults::crashes(history);
-    let properties: Vec<PropertyResult> = facts
-        .workloads
-        .iter()
-        .flat_map(|workload| Property::ALL.map(|property| judge(property, workload, &explainer, &crashes, options)))
-        .collect();
+    let mut properties: Vec<PropertyResult> = Vec::new();
+    for workload in &facts.workloads {
+        properties.extend(Property::ALL.into_iter().filter_map(|property| {
+            Some(result(property, Some(workload), judge(property, workload, &explainer, &crashes)?, options))
+        }));
+    }
+    properties.extend(
+        Property::ALL.into_iter().filter_map(|property| {
+            Some(result(property, None, judge_all(property, &operations, &explainer)?, options))
+        }),
+    );
     let statistics = statistics::statistics(&operations, &faults, options.default_model.map_or("", Model::name));
     let mut doubts = facts.doubts;
     doubts.extend(faults::doubts(history, &faults, &statistics));
@@ -89,27 +100,45 @@ pub fn check(history: &History, options: &Options) -> Verdict {
     Verdict { outcome, reasons, properties, faults, statistics }
 }
 
+/// A property of one workload; none if it spans all.
 fn judge(
     property: Property,
     workload: &WorkloadFacts<'_>,
     explainer: &Explainer<'_>,
     crashes: &[faults::Crash<'_>],
-    options: &Options,
-) -> PropertyResult {
-    let finding = match property {
+) -> Option<Finding> {
+    Some(match property {
         Property::NoLostWrites => lost_writes::check(workload, explainer),
         Property::ReadYourWrites => read_your_writes::check(workload, explainer),
         Property::Convergence => convergence::check(workload, explainer),
         Property::Durability => durability::check(workload, explainer, crashes),
-    };
-    result(property, workload, finding, options)
+        Property::MonotonicReads => monotonic_reads::check(workload, explainer),
+        Property::NoResurrection => resurrection::check(workload, explainer),
+        Property::SiblingsBounded => siblings::check(workload, explainer),
+        Property::RingAgreement | Property::Availability => return None,
+    })
 }
 
-fn result(property: Property, workload: &WorkloadFacts<'_>, finding: Finding, options: &Options) -> PropertyResult {
+/// A property of the whole history; none if each workload has it by itself.
+fn judge_all(property: Property, operations: &[Operation<'_>], explainer: &Explainer<'_>) -> Option<Finding> {
+    match property {
+        Property::RingAgreement => Some(ring_agreement::check(operations, explainer)),
+        Property::Availability => Some(availability::check(operations, explainer)),
+        _ => None,
+    }
+}
+
+fn result(
+    property: Property,
+    workload: Option<&WorkloadFacts<'_>>,
+    finding: Finding,
+    options: &Options,
+) -> PropertyResult {
+    let of_model = workload.is_some_and(|found| options.claims_of_model.contains(&(property, found.model)));
     PropertyResult {
         property,
-        workload: Some(workload.name.clone()),
-        claimed: options.claims.contains(&property) || options.claims_of_model.contains(&(property, workload.model)),
+        workload: workload.map(|workload| workload.name.clone()),
+        claimed: options.claims.contains(&property) || of_model,
         outcome: finding.outcome(),
         summary: finding.summary(),
         figures: finding.figures,

@@ -229,7 +229,8 @@ impl<'h> Facts<'h> {
     /// [`crate::visibility`] for registers.
     pub fn new(operations: &[Operation<'h>], options: &Options) -> Self {
         let mut groups: BTreeMap<&str, Vec<Operation<'h>>> = BTreeMap::new();
-        for operation in operations {
+        let of_workloads = |operation: &&Operation<'h>| !matches!(operation.phase(), Phase::Ring | Phase::Probe);
+        for operation in operations.iter().filter(of_workloads) {
             let default = options.default_model.map_or("", Model::name);
             groups.entry(operation.workload().unwrap_or(default)).or_default().push(*operation);
         }

@@ -51,12 +51,31 @@ pub enum Property {
     Convergence,
     /// An acknowledged write survives the crash of every node that holds it.
     Durability,
+    /// What a process has read it reads again, or something causally newer (Terry et al. 1994).
+    MonotonicReads,
+    /// What an acknowledged write or delete has replaced is not there again at the end.
+    NoResurrection,
+    /// One write is one version, and only concurrent versions are siblings.
+    SiblingsBounded,
+    /// After the heal all nodes say the same of who the members are.
+    RingAgreement,
+    /// After the heal every node serves reads and writes.
+    Availability,
 }
 
 impl Property {
     /// Every property, in the order in which reports show them.
-    pub const ALL: [Property; 4] =
-        [Property::NoLostWrites, Property::ReadYourWrites, Property::Convergence, Property::Durability];
+    pub const ALL: [Property; 9] = [
+        Property::NoLostWrites,
+        Property::ReadYourWrites,
+        Property::MonotonicReads,
+        Property::Convergence,
+        Property::Durability,
+        Property::NoResurrection,
+        Property::SiblingsBounded,
+        Property::RingAgreement,
+        Property::Availability,
+    ];
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
@@ -65,6 +84,11 @@ impl Property {
             Property::ReadYourWrites => "read-your-writes",
             Property::Convergence => "convergence",
             Property::Durability => "durability",
+            Property::MonotonicReads => "monotonic-reads",
+            Property::NoResurrection => "no-resurrection",
+            Property::SiblingsBounded => "siblings-bounded",
+            Property::RingAgreement => "ring-agreement",
+            Property::Availability => "availability",
         }
     }
 }
@@ -77,7 +101,10 @@ impl fmt::Display for Property {
 
 /// The name given is no property's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown property '{0}': known are no-lost-writes, read-your-writes, convergence, durability")]
+#[error(
+    "unknown property '{0}': known are no-lost-writes, read-your-writes, monotonic-reads, convergence, durability, \
+     no-resurrection, siblings-bounded, ring-agreement, availability"
+)]
 pub struct UnknownProperty(pub String);
 
 impl FromStr for Property {

@@ -6,14 +6,19 @@ use crate::history::{Event, EventType, History, MemoryRecorder, Phase, Process, 
 use crate::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
 use crate::{ConcurrentWrites, Options, check};
 
+mod availability;
 mod cart;
 mod convergence;
 mod durability;
 mod faults;
 mod history;
 mod lost_writes;
+mod monotonic_reads;
 mod read_your_writes;
 mod register;
+mod resurrection;
+mod ring_agreement;
+mod siblings;
 mod verdicts;
 mod visibility;
 
@@ -158,6 +163,23 @@ impl Story {
 
     pub fn replica_fails(&mut self, round: u64, node: u64, key: &str) -> &mut Self {
         self.phased(Phase::Replica, Some(round), node, key, Err("connection refused"));
+        self
+    }
+
+    /// A question of no workload to node n`node`, by a process of its own.
+    pub fn after_rest(&mut self, phase: Phase, node: u64, f: &str, value: Result<Value, &str>) -> &mut Self {
+        let (kind, value, error) = match value {
+            Ok(value) => (EventType::Ok, value, None),
+            Err(error) => (EventType::Fail, Value::Null, Some(error.to_owned())),
+        };
+        for (kind, value) in [(EventType::Invoke, Value::Null), (kind, value)] {
+            let mut event = self.event(Process::Client(2000 + node), kind, f, value);
+            event.node = Some(format!("n{node}"));
+            event.key = (phase == Phase::Probe).then(|| format!("probe-n{node}"));
+            event.phase = phase;
+            event.error = error.clone().filter(|_| kind == EventType::Fail);
+            self.recorder.record(event);
+        }
         self
     }
 

@@ -1,0 +1,134 @@
+//! No resurrection: what an acknowledged write or delete has replaced is not there again at the end.
+//!
+//! Judged for registers, by the final reads. A value has been *replaced* if it is in the causal past of an
+//! acknowledged write or delete. It is *resurrected* if every final read of the key lists it all the same, or if one
+//! does although every replica lacked it in the last round of replica reads. If only some list it the nodes still
+//! disagree, which convergence judges. A stale read in the middle of a run shows replaced values too, and rightly so:
+//! that is for read-your-writes and monotonic-reads.
+//!
+//! Elements of a set are never replaced, and a removed item of a cart may come back through an add whose writer had
+//! not seen the removal (DeCandia et al., SOSP 2007, 4.4): such items are counted.
+//!
+//! Time: linear in what the analysis in [`crate::visibility`] costs. Source: the tombstones of Demers et al., "Epidemic
+//! algorithms for replicated database maintenance", PODC 1987, section 2: a deletion must not be undone by an old copy.
+
+use std::collections::BTreeMap;
+
+use crate::finding::{Draft, Explainer, Finding, at, by_node};
+use crate::history::{Operation, Phase};
+use crate::lost_writes::{flaws, name};
+use crate::model::{KeyFacts, Model, Past, WorkloadFacts};
+
+/// Judges a workload.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
+    let mut finding = Finding::default();
+    let mut tally = Tally::default();
+    for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
+        tally.key(workload, key);
+        for (value, by) in &key.analysis.covered {
+            match sight(key, *value) {
+                Sight::Resurrected => {
+                    finding.violations += 1;
+                    explainer.add(&mut finding.anomalies, || resurrected(workload, key, *value, *by));
+                }
+                Sight::Stale => tally.stale += 1,
+            }
+        }
+    }
+    finding.doubts = flaws(workload);
+    finding.doubts.extend(tally.unread_keys.iter().map(|key| format!("no final read of {key} succeeded")));
+    finding.headline = match tally.replacing {
+        0 => "nothing was replaced or deleted".to_owned(),
+        replacing => {
+            format!("{} values replaced by {replacing} writes and deletes are there again", finding.violations)
+        }
+    };
+    finding.figures = BTreeMap::from([
+        ("replacing-writes".to_owned(), (tally.replacing - tally.deletes) as f64),
+        ("replacing-deletes".to_owned(), tally.deletes as f64),
+        ("resurrected".to_owned(), finding.violations as f64),
+        ("stale".to_owned(), tally.stale as f64),
+        ("resurfaced".to_owned(), tally.resurfaced as f64),
+    ]);
+    finding
+}
+
+/// What is counted over all keys.
+#[derive(Default)]
+struct Tally {
+    /// Acknowledged writes and deletes that replaced something.
+    replacing: u64,
+    deletes: u64,
+    stale: u64,
+    resurfaced: u64,
+    unread_keys: Vec<String>,
+}
+
+impl Tally {
+    fn key(&mut self, workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>) {
+        let replaced_something = |past: &Past| matches!(past, Past::Known(replaced) if !replaced.is_empty());
+        let acknowledged = key.writes.iter().filter(|write| write.acknowledged().is_some());
+        let replacing =
+            acknowledged.filter(|write| workload.model == Model::Register && replaced_something(&write.past));
+        let before = self.replacing;
+        for write in replacing {
+            self.replacing += 1;
+            self.deletes += u64::from(write.is_delete());
+        }
+        if self.replacing > before && key.finals.is_empty() {
+            self.unread_keys.push(key.name.clone());
+        }
+        let fates = key.analysis.fates.iter();
+        self.resurfaced +=
+            key.writes.iter().zip(fates).filter(|(write, fate)| write.removed && fate.finals.seen > 0).count() as u64;
+    }
+}
+
+/// How a replaced value that some final read lists stands.
+enum Sight {
+    Resurrected,
+    Stale,
+}
+
+fn sight(key: &KeyFacts<'_>, value: usize) -> Sight {
+    let lists = |read: usize| key.reads[read].listed.binary_search(&(value as u32)).is_ok();
+    let all = key.finals.iter().all(|read| lists(*read));
+    match all || lacked_by_all_replicas(key, &lists) {
+        true => Sight::Resurrected,
+        false => Sight::Stale,
+    }
+}
+
+/// Whether no replica had it in the last round in which they were read before the final reads.
+fn lacked_by_all_replicas(key: &KeyFacts<'_>, lists: &impl Fn(usize) -> bool) -> bool {
+    let Some(last) = key.replica_reads.iter().map(Operation::round).max() else { return false };
+    let of_last_round = |operation: &Operation<'_>| operation.round() == last;
+    let all_read = key.replica_reads.iter().filter(|read| of_last_round(read)).all(|read| read.ok().is_some());
+    let mut last_reads = (0..key.reads.len()).filter(|read| {
+        let operation = &key.reads[*read].operation;
+        operation.phase() == Phase::Replica && of_last_round(operation)
+    });
+    all_read && !last_reads.any(lists)
+}
+
+fn resurrected<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, value: usize, by: usize) -> Draft<'k> {
+    let (value_write, by_write) = (&key.writes[value], &key.writes[by]);
+    let final_read = key.finals.iter().rev().find(|read| key.reads[**read].listed.contains(&(value as u32)));
+    let listing = key.finals.iter().filter(|read| key.reads[**read].listed.contains(&(value as u32))).count();
+    let explanation = format!(
+        "{} had been replaced by {}, acknowledged{} at {}, and yet {listing} of all {} final reads list it",
+        name(workload, key, value_write),
+        name(workload, key, by_write),
+        by_node(&by_write.operation),
+        at(by_write.operation.completion.unwrap_or(by_write.operation.invoke).time),
+        key.finals.len(),
+    );
+    let shown = |read: Option<&usize>| read.and_then(|read| key.reads[*read].operation.completion);
+    let proof = vec![
+        Some(value_write.operation.invoke),
+        Some(by_write.operation.invoke),
+        by_write.operation.completion,
+        shown(final_read),
+    ];
+    Draft { kind: "resurrected-value", key: &key.name, process: None, explanation, proof }
+}

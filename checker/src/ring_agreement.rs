@@ -1,0 +1,69 @@
+//! Ring agreement: once the cluster has come to rest, all nodes say the same of who its members are.
+//!
+//! Judged by the reads of phase `ring`: each node is asked for the membership as it knows it, and the last answer of
+//! each counts. Two answers that differ violate the property. A node that was asked and did not answer leaves it
+//! undecided, since it may be of another opinion.
+//!
+//! Time: O(n log n) in the answers. Source: DeCandia et al., SOSP 2007, 4.8.1 (gossip leads to an eventually consistent
+//! view of membership) and 4.8.2 (seeds prevent logically partitioned rings).
+
+use std::collections::BTreeMap;
+
+use crate::convergence::shortened;
+use crate::finding::{Draft, Explainer, Finding};
+use crate::history::{Operation, Phase};
+
+/// Judges a history.
+pub(crate) fn check(operations: &[Operation<'_>], explainer: &Explainer<'_>) -> Finding {
+    let mut last: BTreeMap<&str, Operation<'_>> = BTreeMap::new();
+    let asked = operations.iter().filter(|operation| operation.phase() == Phase::Ring);
+    for operation in asked {
+        let node = operation.node().unwrap_or("?");
+        // An answer counts until there is a later one; silence does not undo it.
+        if operation.ok().is_some() || !last.contains_key(node) {
+            last.insert(node, *operation);
+        }
+    }
+    let mut groups: BTreeMap<String, Vec<Operation<'_>>> = BTreeMap::new();
+    for operation in last.values() {
+        if let Some(answer) = operation.ok() {
+            groups.entry(answer.value.to_string()).or_default().push(*operation);
+        }
+    }
+    let mut finding = Finding::default();
+    if groups.len() > 1 {
+        finding.violations = 1;
+        explainer.add(&mut finding.anomalies, || split(&groups));
+    }
+    finding.doubts = doubts(&last);
+    finding.headline = match groups.len() {
+        0 => "no node said who the members are".to_owned(),
+        1 => format!("{} of {} nodes say the same of the members", last.len() - finding.doubts.len(), last.len()),
+        rings => format!("{} nodes say {rings} different things of the members", last.len()),
+    };
+    finding.figures =
+        BTreeMap::from([("nodes-asked".to_owned(), last.len() as f64), ("rings".to_owned(), groups.len() as f64)]);
+    finding
+}
+
+fn doubts(last: &BTreeMap<&str, Operation<'_>>) -> Vec<String> {
+    if last.is_empty() {
+        return vec!["no node was asked".to_owned()];
+    }
+    let silent = last.iter().filter(|(_, operation)| operation.ok().is_none());
+    silent.map(|(node, _)| format!("{node} did not answer")).collect()
+}
+
+/// What each group of nodes says.
+fn split<'k>(groups: &BTreeMap<String, Vec<Operation<'k>>>) -> Draft<'k> {
+    let sayings: Vec<String> = groups
+        .iter()
+        .map(|(answer, nodes)| {
+            let names: Vec<&str> = nodes.iter().filter_map(Operation::node).collect();
+            format!("{} {} {}", names.join(", "), if names.len() == 1 { "says" } else { "say" }, shortened(answer))
+        })
+        .collect();
+    let explanation = format!("after the rest the nodes do not agree on the members: {}", sayings.join("; "));
+    let proof = groups.values().flatten().map(|operation| operation.completion).collect();
+    Draft { kind: "split-ring", key: "", process: None, explanation, proof }
+}

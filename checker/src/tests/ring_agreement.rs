@@ -1,0 +1,57 @@
+//! Ring agreement: all nodes say the same of the members.
+
+use serde_json::{Value, json};
+
+use super::Story;
+use crate::history::Phase;
+use crate::verdict::{Outcome, Property};
+
+const RING: Property = Property::RingAgreement;
+
+/// What nodes n1, n2, ... say in their order; `Err` for one that does not answer.
+fn told(says: &[Result<Value, &str>]) -> Story {
+    let mut story = Story::new("set");
+    story.add(0, "set-0", 1);
+    for (node, said) in (1..).zip(says) {
+        story.after_rest(Phase::Ring, node, "members", said.clone());
+    }
+    story
+}
+
+#[test]
+fn nodes_that_say_the_same_agree() {
+    let members = json!([["n1", "member"], ["n2", "member"]]);
+    let found = told(&[Ok(members.clone()), Ok(members)]).result(RING);
+    found.is_valid();
+    assert_eq!((found.summary.as_str(), found.workload), ("2 of 2 nodes say the same of the members", None));
+}
+
+#[test]
+fn two_rings_are_a_violation_whoever_is_silent() {
+    let (whole, half) = (json!([["n1", "member"], ["n2", "member"]]), json!([["n3", "member"]]));
+    let found = told(&[Ok(whole.clone()), Ok(whole), Ok(half), Err("time-out")]).result(RING);
+    let anomaly = found.sole(Outcome::Invalid, "split-ring");
+    assert_eq!(
+        anomaly.explanation,
+        "after the rest the nodes do not agree on the members: n1, n2 say [[\"n1\",\"member\"],[\"n2\",\"member\"]]; \
+         n3 says [[\"n3\",\"member\"]]"
+    );
+    assert_eq!((anomaly.key.as_deref(), anomaly.events.as_slice()), (None, &[3, 5, 7][..]));
+}
+
+#[test]
+fn a_node_that_does_not_answer_leaves_it_undecided() {
+    let found = told(&[Ok(json!(["n1"])), Err("time-out")]).result(RING);
+    found.is_inconclusive("1 of 2 nodes say the same of the members; n2 did not answer");
+    told(&[]).result(RING).is_inconclusive("no node was asked");
+}
+
+#[test]
+fn the_last_answer_counts() {
+    let mut story = told(&[Ok(json!(["n1"])), Err("time-out")]);
+    story.after_rest(Phase::Ring, 2, "members", Ok(json!(["n1"])));
+    story.result(RING).is_valid();
+    story.after_rest(Phase::Ring, 2, "members", Ok(json!(["n2"])));
+    story.after_rest(Phase::Ring, 2, "members", Err("time-out"));
+    story.result(RING).sole(Outcome::Invalid, "split-ring");
+}
