@@ -248,7 +248,8 @@ fn an_empty_run_says_so() {
 /// Events as a damaged or foreign history could hold them.
 fn any_event() -> impl Strategy<Value = Event> {
     let kinds = prop_oneof![Just(EventType::Invoke), Just(EventType::Ok), Just(EventType::Fail), Just(EventType::Info)];
-    let phases = prop_oneof![Just(Phase::Main), Just(Phase::Replica), Just(Phase::Final)];
+    let phases =
+        prop_oneof![Just(Phase::Main), Just(Phase::Replica), Just(Phase::Final), Just(Phase::Ring), Just(Phase::Probe)];
     let times = prop_oneof![0..100u64, 0..60_000_000_000u64, any::<u64>()];
     let values = prop_oneof![
         Just(Value::Null),

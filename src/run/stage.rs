@@ -1,7 +1,7 @@
 //! The part of a run during which the cluster is up, the same in either arena.
 //!
 //! ```text
-//!   clients ∥ nemesis ∥ display ─► heal ─► rest ─► final reads
+//!   clients ∥ nemesis ∥ display ─► heal ─► rest ─► probes ─► final reads
 //! ```
 
 use std::cell::Cell;
@@ -66,6 +66,8 @@ impl Stage<'_> {
         let doubts = self.heal(&mut nemesis).await;
         self.say("waiting for the replicas to agree");
         interpreter.rest().await;
+        self.say("a write through each node");
+        interpreter.probes().await;
         self.say("final reads");
         interpreter.final_reads().await;
         Ok(doubts)

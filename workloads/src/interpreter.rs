@@ -4,15 +4,16 @@
 //!  Schedule (when) ─► worker ─► Workload::next (what) ─► node (where) ─► invoke ─► perform | time-out ─► completion
 //! ```
 //!
-//! A run has three parts, called one after the other: [`Interpreter::run`] while faults come and go,
+//! A run has four parts, called one after the other: [`Interpreter::run`] while faults come and go,
 //! [`Interpreter::rest`] once the cluster is healed (each replica read by itself until all agree),
-//! [`Interpreter::final_reads`] through the ordinary client path.
+//! [`Interpreter::probes`] (a write through each node), [`Interpreter::final_reads`] through the ordinary client path.
 //!
 //! Every worker is a future in one task: nothing is spawned, and time is known from the [`Clock`] alone. All chance
 //! comes from the seed, in one stream for each use, so that the n-th operation of a workload is the same however the
 //! answers interleave (but for the cart, which removes what it has seen). Under a clock and a store that are
 //! deterministic, so is the whole history.
 
+mod probe;
 mod progress;
 mod rest;
 mod schedule;
@@ -31,6 +32,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+pub use probe::Probes;
 pub use progress::{Counts, Progress};
 pub use rest::{FinalReads, Rest};
 
@@ -158,7 +160,8 @@ struct Site<'s> {
     process: u64,
     phase: Phase,
     node: &'s str,
-    workload: &'static str,
+    /// None for what is of no workload.
+    workload: Option<&'static str>,
     f: &'static str,
     key: &'s str,
     round: Option<u64>,
@@ -254,7 +257,7 @@ impl<'a> Interpreter<'a> {
         invocation: &Invocation,
     ) -> Completion {
         let (f, key) = (invocation.f, invocation.key.as_str());
-        let site = Site { process, phase, node, workload: actor.name, f, key, round: None };
+        let site = Site { process, phase, node, workload: Some(actor.name), f, key, round: None };
         self.record(&site, EventType::Invoke, invocation.value.clone(), |_| {});
         let attempt = Attempt::default();
         let performing = actor.workload.borrow().perform(self.store, node, invocation, &attempt);
@@ -276,7 +279,7 @@ impl<'a> Interpreter<'a> {
         let mut event = Event::new(time, Process::Client(site.process), kind, site.f, value);
         event.key = Some(site.key.to_owned());
         event.node = Some(site.node.to_owned());
-        event.workload = Some(site.workload.to_owned());
+        event.workload = site.workload.map(str::to_owned);
         event.phase = site.phase;
         event.extra.extend(site.round.map(|round| ("round".to_owned(), round.into())));
         finish(&mut event);

@@ -22,5 +22,5 @@ pub mod store;
 mod window;
 pub mod workload;
 
-pub use interpreter::{Counts, FinalReads, Interpreter, Placement, Progress, Rest, Settings, SettingsError};
+pub use interpreter::{Counts, FinalReads, Interpreter, Placement, Probes, Progress, Rest, Settings, SettingsError};
 pub use workload::{Completion, Invocation, Outcome, Workload, by_name};

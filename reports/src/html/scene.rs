@@ -215,13 +215,15 @@ impl Scene<'_> {
     }
 }
 
-/// `read`, `replica read`, `final read`.
+/// `read`, `replica read`, `final read`, `ring members`, `probe write`.
 fn function(operation: &Operation<'_>) -> String {
     let f = abbreviate(&operation.invoke.f, 20);
     match operation.invoke.phase {
         Phase::Main => f,
         Phase::Replica => format!("replica {f}"),
         Phase::Final => format!("final {f}"),
+        Phase::Ring => format!("ring {f}"),
+        Phase::Probe => format!("probe {f}"),
     }
 }
 

@@ -39,9 +39,9 @@ pub struct FinalReads {
     pub failed: u64,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
-const FINAL_RETRIES: u32 = 3;
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(2);
+pub(super) const FINAL_RETRIES: u32 = 3;
 
 /// One replica to read: of a key of a workload, on a node.
 struct Place<'i> {
@@ -142,7 +142,7 @@ impl Interpreter<'_> {
     ) -> Result<Value, Unread> {
         let Place { actor, key, node } = place;
         let (phase, round) = (Phase::Replica, Some(round));
-        let site = Site { process, phase, node, workload: actor.name, f: "read", key, round };
+        let site = Site { process, phase, node, workload: Some(actor.name), f: "read", key, round };
         self.record(&site, EventType::Invoke, Value::Null, |_| {});
         let deadline = hard_deadline.min(self.clock.now().saturating_add(self.settings.operation_timeout));
         let versions = within(self.clock, deadline, self.store.read_replica(node, key)).await;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use checker::history::{EventType, Phase};
+use checker::history::{Event, EventType, Phase};
 use serde_json::{Value, json};
 use workloads::clock::Clock;
 use workloads::store::Store;
-use workloads::{FinalReads, Interpreter, Settings, by_name};
+use workloads::{FinalReads, Interpreter, Probes, Settings, by_name};
 
 use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run_all};
 
@@ -170,4 +170,40 @@ fn final_reads_are_retried_three_times_and_then_given_up() {
     let reads = outcome.operations(Phase::Final);
     assert_eq!(reads.len(), PLACES * 4);
     assert!(reads.iter().all(|read| read.done.kind == EventType::Fail));
+}
+
+fn probed(puts: Behaviour) -> (Probes, Outcome) {
+    let (clock, history) = (VirtualClock::default(), History::default());
+    let store = MemoryStore::new(&clock, 3);
+    store.puts.set(puts);
+    let interpreter = Interpreter::new(&store, &clock, &history, by_name("set").unwrap(), settings()).unwrap();
+    let probes = clock.block_on(interpreter.probes());
+    drop(interpreter);
+    (probes, Outcome::of(history))
+}
+
+#[test]
+fn each_node_is_probed_with_a_write_of_its_own_key() {
+    let (probes, outcome) = probed(Behaviour::Right);
+    assert_eq!(probes, Probes { nodes: 3, failed: 0 });
+    let operations = outcome.operations(Phase::Probe);
+    assert_eq!(operations.len(), 3);
+    for (node, operation) in (1..).zip(operations) {
+        let Event { f, key, node: asked, workload, kind, .. } = operation.done;
+        assert_eq!((f.as_str(), kind, workload), ("write", EventType::Ok, None));
+        assert_eq!((key, asked), (Some(format!("probe-n{node}")), Some(format!("n{node}"))));
+    }
+}
+
+#[test]
+fn a_probe_is_retried_three_times_whatever_comes_of_it() {
+    for (puts, kind) in [(Behaviour::Refuse, EventType::Fail), (Behaviour::Hang, EventType::Info)] {
+        let (probes, outcome) = probed(puts);
+        assert_eq!(probes, Probes { nodes: 3, failed: 3 });
+        let operations = outcome.operations(Phase::Probe);
+        assert_eq!(operations.len(), 3 * 4);
+        assert!(operations.iter().all(|operation| operation.done.kind == kind));
+        let history = checker::history::History { events: outcome.events, torn: None };
+        history.validate().expect("an info ends its process");
+    }
 }

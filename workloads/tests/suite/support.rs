@@ -54,6 +54,12 @@ impl Operation {
 }
 
 impl Outcome {
+    /// Of parts that a test has called by itself.
+    pub fn of(history: History) -> Self {
+        let (counts, missed, first_ack, ended) = Default::default();
+        Self { events: history.0.into_inner(), counts, missed, first_ack, ended, rest: None, finals: None }
+    }
+
     /// The operations of a phase, in the order of their invocations. Panics where a process has two at a time, or one
     /// without end.
     pub fn operations(&self, phase: Phase) -> Vec<Operation> {
