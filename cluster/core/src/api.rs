@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::Histogram;
+use crate::membership::History;
 use crate::message::Message;
 use crate::protocol::Envelope;
 use crate::versions::KeyState;
@@ -133,6 +134,18 @@ pub enum Request {
         /// The node is a fallback for this one: it keeps a hint (4.6).
         hint_for: Option<NodeId>,
     },
+    /// An administrator's command, to any node: this node becomes a member (4.8.1).
+    Join {
+        /// Who.
+        node: NodeId,
+    },
+    /// An administrator's command, to any node: this node is a member no more (4.8.1).
+    Leave {
+        /// Who.
+        node: NodeId,
+    },
+    /// What this node knows of the membership.
+    Members,
 }
 
 /// The answer to a [`Request`].
@@ -157,8 +170,22 @@ pub enum Reply {
         /// All of it.
         state: KeyState,
     },
+    /// To a join or leave: it is on record, and will be carried out.
+    Done,
+    /// To members.
+    Members(Members),
     /// Not done.
     Failed(Failure),
+}
+
+impl Reply {
+    /// Why it was not done; none if it was.
+    pub(crate) fn failure(self) -> Option<Failure> {
+        match self {
+            Reply::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
 }
 
 /// One version in one node's main store.
@@ -168,6 +195,56 @@ pub struct LocalVersion {
     pub id: String,
     /// None for a tombstone.
     pub value: Option<Vec<u8>>,
+}
+
+/// The membership as one node knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Members {
+    /// A digest of everything that the node knows of the membership: equal for two nodes iff they know the same.
+    pub digest: u64,
+    /// A digest of where the node believes keys to live; equal for nodes that can serve each other.
+    pub view: u64,
+    /// Every node that may be a member, in the order of their ids.
+    pub seats: Vec<Seat>,
+    /// What it all follows from.
+    pub history: History,
+}
+
+/// What is known of one node's membership.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Seat {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Of the last change known of it; 0 for none.
+    pub version: u64,
+}
+
+/// Where a node stands in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It owns keys.
+    Member,
+    /// It has been told to join, and does not yet own keys by itself.
+    Joining,
+    /// It has been told to leave, and still owns keys.
+    Leaving,
+    /// It owns none.
+    NoMember,
+}
+
+impl Standing {
+    /// `member`, `joining`, `leaving` or `no-member`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Member => "member",
+            Standing::Joining => "joining",
+            Standing::Leaving => "leaving",
+            Standing::NoMember => "no-member",
+        }
+    }
 }
 
 /// Why a request was not done, and whether it may have happened all the same.

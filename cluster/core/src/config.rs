@@ -77,6 +77,14 @@ pub struct Timing {
     pub anti_entropy_interval: Duration,
     /// While the 99th percentile of foreground storage reads is above this, background work is cut down (6.5).
     pub storage_read_threshold: Duration,
+    /// Between two exchanges of the membership with a random peer (4.8.1).
+    #[serde(default = "gossip_interval")]
+    pub gossip_interval: Duration,
+}
+
+/// The paper's: once a second.
+fn gossip_interval() -> Duration {
+    Duration::from_secs(1)
 }
 
 impl Default for Timing {
@@ -89,6 +97,7 @@ impl Default for Timing {
             hint_interval: Duration::from_millis(250),
             anti_entropy_interval: Duration::from_millis(500),
             storage_read_threshold: Duration::from_millis(50),
+            gossip_interval: gossip_interval(),
         }
     }
 }
@@ -129,8 +138,15 @@ impl Default for Limits {
 pub struct Config {
     /// This node.
     pub id: NodeId,
-    /// Names of all nodes; the place in the list is the [`NodeId`].
+    /// Names of all nodes that may ever be members; the place in the list is the [`NodeId`].
     pub names: Vec<String>,
+    /// How many of the first of them found the cluster; the others join when they are told to. None: all.
+    #[serde(default)]
+    pub members: Option<u16>,
+    /// Nodes with whom everybody gossips, so that the cluster never falls into two that do not know each other (4.8.2).
+    /// None at all: the founders.
+    #[serde(default)]
+    pub seeds: Vec<NodeId>,
     /// Replicas of a key.
     pub n: u8,
     /// Replies a read waits for.
@@ -185,6 +201,22 @@ pub enum ConfigError {
         /// N.
         n: u8,
     },
+    /// More founders than names.
+    #[error("{members} of {nodes} nodes cannot found the cluster: give at least as many names")]
+    Members {
+        /// Founders.
+        members: u16,
+        /// How many names there are.
+        nodes: usize,
+    },
+    /// A seed is nobody.
+    #[error("seed {seed} is no node: ids count from 0, and there are {nodes} names")]
+    Seed {
+        /// The id given.
+        seed: u16,
+        /// How many names there are.
+        nodes: usize,
+    },
     /// This node is not among the names.
     #[error("this node has id {id}, and there are {nodes} names: ids count from 0")]
     Id {
@@ -214,8 +246,15 @@ impl Config {
         if nodes == 0 || nodes > 256 {
             return Err(ConfigError::Nodes(nodes));
         }
-        if self.n == 0 || usize::from(self.n) > nodes {
-            return Err(ConfigError::Replicas { n: self.n, nodes });
+        if let Some(members) = self.members.filter(|members| *members == 0 || usize::from(*members) > nodes) {
+            return Err(ConfigError::Members { members, nodes });
+        }
+        if let Some(seed) = self.seeds.iter().find(|seed| usize::from(seed.0) >= nodes) {
+            return Err(ConfigError::Seed { seed: seed.0, nodes });
+        }
+        let founders = self.founders();
+        if self.n == 0 || u16::from(self.n) > founders {
+            return Err(ConfigError::Replicas { n: self.n, nodes: usize::from(founders) });
         }
         for (what, value) in [("r", self.r), ("w", self.w)] {
             if value == 0 || value > self.n {
@@ -226,10 +265,36 @@ impl Config {
         if let Some((_, rest)) = names.find(|(before, rest)| before.contains(&rest[0])) {
             return Err(ConfigError::SameName(rest[0].clone()));
         }
-        Ring::validate(nodes as u16, self.partitioning, &self.capacities)?;
+        if !self.capacities.is_empty() && self.capacities.len() != nodes {
+            return Err(PartitionError::Capacities { given: self.capacities.len(), nodes: nodes as u16 }.into());
+        }
+        Ring::validate(founders, self.partitioning, self.founders_capacities())?;
         match self.zero() {
             Some(setting) => Err(ConfigError::Zero(setting)),
             None => Ok(()),
+        }
+    }
+
+    /// How many of the first names found the cluster.
+    pub fn founders(&self) -> u16 {
+        self.members.unwrap_or(self.names.len().min(usize::from(u16::MAX)) as u16)
+    }
+
+    /// The capacities of the founders alone, or none at all.
+    pub fn founders_capacities(&self) -> &[u32] {
+        &self.capacities[..self.capacities.len().min(usize::from(self.founders()))]
+    }
+
+    /// What a node can carry beside the others.
+    pub fn capacity(&self, node: NodeId) -> u32 {
+        self.capacities.get(usize::from(node.0)).copied().unwrap_or(1)
+    }
+
+    /// Those with whom everybody gossips.
+    pub fn seeds(&self) -> Vec<NodeId> {
+        match self.seeds.is_empty() {
+            true => (0..self.founders()).map(NodeId).collect(),
+            false => self.seeds.clone(),
         }
     }
 
@@ -256,6 +321,7 @@ impl Config {
             ("timing.probe_interval", timing.probe_interval.is_zero()),
             ("timing.hint_interval", timing.hint_interval.is_zero()),
             ("timing.anti_entropy_interval", timing.anti_entropy_interval.is_zero()),
+            ("timing.gossip_interval", timing.gossip_interval.is_zero()),
             ("limits.requests_max", limits.requests_max == 0),
             ("limits.key_bytes_max", limits.key_bytes_max == 0),
             ("limits.transfers_max", limits.transfers_max == 0),

@@ -17,6 +17,7 @@ pub mod client;
 pub mod config;
 pub mod context;
 pub mod histogram;
+pub mod membership;
 pub mod merkle;
 pub mod message;
 pub mod node;

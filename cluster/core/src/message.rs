@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Failure, NodeId};
 use crate::context::Context;
+use crate::membership::History;
 use crate::merkle::Branch;
 use crate::ring::Span;
 use crate::versions::KeyState;
@@ -144,6 +145,62 @@ pub enum Message {
         /// Of the [`Message::Store`]s, at least one.
         tags: Vec<Tag>,
     },
+    /// An administrator's command, on its way from a node that is no member (4.8.1).
+    Command {
+        /// To be found again in the answer.
+        tag: Tag,
+        /// What is to be done.
+        command: Command,
+    },
+    /// How the command came out.
+    Commanded {
+        /// Of the [`Message::Command`].
+        tag: Tag,
+        /// None if it is on record.
+        failure: Option<Failure>,
+    },
+    /// What would you bring as a member?
+    AskTokens {
+        /// To be found again in the answer.
+        tag: Tag,
+    },
+    /// This.
+    Tokens {
+        /// Of the [`Message::AskTokens`].
+        tag: Tag,
+        /// What I can carry beside the others.
+        capacity: u32,
+        /// Where I would stand on the circle.
+        tokens: Vec<u128>,
+    },
+    /// The history of the membership on my disk has this digest (4.8.1).
+    Gossip {
+        /// Of the whole history.
+        digest: u64,
+    },
+    /// It is this.
+    History {
+        /// All of it.
+        history: History,
+    },
+}
+
+/// What an administrator wants of the membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Command {
+    /// This node becomes a member.
+    Join(NodeId),
+    /// This node is a member no more.
+    Leave(NodeId),
+}
+
+impl Command {
+    /// Who joins or leaves.
+    pub fn node(self) -> NodeId {
+        match self {
+            Command::Join(node) | Command::Leave(node) => node,
+        }
+    }
 }
 
 impl Message {
@@ -195,8 +252,14 @@ impl Message {
             }
             Message::Want { keys } => keys.iter().map(Vec::len).sum(),
             Message::StoredAll { tags } => 8 * tags.len().saturating_sub(1),
+            Message::Tokens { tokens, .. } => 16 * tokens.len(),
+            Message::History { history } => history.bytes(),
             Message::Stored { .. }
             | Message::StoreRefused { .. }
+            | Message::Command { .. }
+            | Message::Commanded { .. }
+            | Message::AskTokens { .. }
+            | Message::Gossip { .. }
             | Message::Forwarded { .. }
             | Message::WrongLife { .. }
             | Message::Room { .. }

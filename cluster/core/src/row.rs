@@ -44,6 +44,14 @@ pub(crate) fn encode<T: Serialize>(table: Table, key: &[u8], body: &T) -> Vec<u8
 
 /// What a row says.
 pub(crate) fn decode<T: DeserializeOwned>(row: &Row) -> Result<T, DamagedRow> {
+    match postcard::take_from_bytes(body(row)?) {
+        Ok((decoded, [])) => Ok(decoded),
+        _ => Err(DamagedRow::new(row.table, &row.key, "cannot be decoded")),
+    }
+}
+
+/// The body of a row that is whole and lies where it was written.
+pub(crate) fn body(row: &Row) -> Result<&[u8], DamagedRow> {
     let damaged = |why| DamagedRow::new(row.table, &row.key, why);
     let Some((&ROW_FORMAT, rest)) = row.value.split_first() else {
         return Err(damaged("unknown format"));
@@ -52,10 +60,7 @@ pub(crate) fn decode<T: DeserializeOwned>(row: &Row) -> Result<T, DamagedRow> {
     if u32::from_le_bytes(*crc) != checksum(row.table, &row.key, body) {
         return Err(damaged("the checksum does not match"));
     }
-    match postcard::take_from_bytes(body) {
-        Ok((decoded, [])) => Ok(decoded),
-        _ => Err(damaged("cannot be decoded")),
-    }
+    Ok(body)
 }
 
 fn checksum(table: Table, key: &[u8], body: &[u8]) -> u32 {

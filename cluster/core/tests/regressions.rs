@@ -201,7 +201,9 @@ fn regression_damage_that_can_still_be_decoded_went_unnoticed() {
     node.request(put(&own, b"value", None));
     node.sync();
     let rows = node.rows();
-    assert_eq!(rows.iter().map(|row| row.table).collect::<Vec<_>>(), Table::ALL);
+    // The last two are the node's identity and its membership.
+    let tables = [Table::Data, Table::Hints, Table::Meta, Table::Meta];
+    assert_eq!(rows.iter().map(|row| row.table).collect::<Vec<_>>(), tables);
     let restart = |rows| Lone::start_on(at(C, &config), rows, 7).map(|_| ());
     assert_eq!(restart(rows.clone()), Ok(()));
     for (at, row) in rows.iter().enumerate() {

@@ -6,6 +6,8 @@
 //! | `PUT /kv/{key}`, `DELETE /kv/{key}` | 204 |
 //! | `GET /local/{key}` | what this node alone holds |
 //! | `GET /replica/{key}`, `PUT /replica/{key}` | for coordinating clients: a whole state, binary (`cluster_core::client::wire`) |
+//! | `POST /admin/join/{name}`, `/admin/leave/{name}` | 204, at any node: a node becomes a member, or is one no more |
+//! | `GET /members` | the membership as this node knows it |
 //! | `GET /status`, `/ring/{key}`, `/metrics` | the node itself |
 //!
 //! A key is the rest of the path, percent-decoded, any bytes. The context travels in the header `X-Dynamo-Context`,
@@ -22,10 +24,10 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use cluster_core::api::{NodeId, Reply, Request as CoreRequest};
 use cluster_core::client::wire::{self, StoreBody};
 use cluster_core::config::Config;
@@ -79,8 +81,19 @@ impl Api {
     }
 
     async fn request(&self, request: CoreRequest) -> Result<Reply, Problem> {
-        let writes = matches!(request, CoreRequest::Put { .. } | CoreRequest::Store { .. });
+        let writes = matches!(
+            request,
+            CoreRequest::Put { .. } | CoreRequest::Store { .. } | CoreRequest::Join { .. } | CoreRequest::Leave { .. }
+        );
         self.ask(|answer| Call::Request { request, answer }, writes).await
+    }
+
+    fn node_of(&self, name: &str) -> Result<NodeId, Problem> {
+        let nodes = (0..=u16::MAX).map(NodeId).zip(&self.names);
+        let found = nodes.into_iter().find(|(_, known)| *known == name).map(|(node, _)| node);
+        found.ok_or_else(|| {
+            Problem::bad_request(format!("there is no node '{name}': the nodes are {}", self.names.join(", ")))
+        })
     }
 
     fn name_of(&self, node: NodeId) -> String {
@@ -100,6 +113,9 @@ fn router(api: Api) -> Router {
         .route("/local/{*key}", get(local))
         .route("/replica/{*key}", get(fetch).put(store))
         .route("/ring/{*key}", get(ring))
+        .route("/admin/join/{name}", post(join))
+        .route("/admin/leave/{name}", post(leave))
+        .route("/members", get(members))
         .route("/status", get(status))
         .route("/metrics", get(metrics_page))
         .fallback(async || Problem::no_such_path())
@@ -215,6 +231,20 @@ async fn ring(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, Problem
     let preference = api.ask(|answer| Call::Preference { key, answer }, false).await?;
     let preference: Vec<String> = preference.into_iter().map(|node| api.name_of(node)).collect();
     Ok(answer::json(StatusCode::OK, &serde_json::json!({ "preference": preference, "replicas": api.replicas })))
+}
+
+async fn join(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let node = api.node_of(&name)?;
+    answer::command(api.request(CoreRequest::Join { node }).await?)
+}
+
+async fn leave(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let node = api.node_of(&name)?;
+    answer::command(api.request(CoreRequest::Leave { node }).await?)
+}
+
+async fn members(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    answer::members(api.request(CoreRequest::Members).await?)
 }
 
 async fn status(State(api): State<Arc<Api>>) -> Result<Response, Problem> {

@@ -162,6 +162,8 @@ mod tests {
             quorum: Quorum::Sloppy,
             versions: Versioning::Dvv,
             partitioning: Partitioning::Random { tokens: 8 },
+            members: None,
+            seeds: Vec::new(),
             capacities: Vec::new(),
             ring_seed: 1,
             seed: 2,

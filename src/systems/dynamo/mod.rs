@@ -177,6 +177,8 @@ impl Dynamo {
             quorum: s.quorum,
             versions: s.versions,
             partitioning: s.strategy.into(),
+            members: None,
+            seeds: Vec::new(),
             capacities: Vec::new(),
             ring_seed: self.seed,
             seed: self.seed ^ ((index as u64 + 1) << 48) ^ (starts << 32),

@@ -13,6 +13,7 @@
 //!          ─► admission.rs      how much of such background work the disk has room for
 //!          ─► peers.rs          who answers and who does not
 //!          ─► envelopes.rs      in which version of the protocol
+//!          ─► membership.rs     who is a member: commands and gossip
 //!   every change of a row ─► image.rs ─► persistence.rs ─► Effect::Persist, and what waits for it
 //! ```
 
@@ -24,6 +25,7 @@ mod forward;
 mod get;
 mod hints;
 mod identity;
+mod membership;
 mod metrics;
 pub(crate) mod peers;
 mod persistence;
@@ -43,7 +45,7 @@ use crate::api::{Effect, Failure, Input, NodeId, Now, Reply, Request, RequestId,
 use crate::bug::Bug;
 use crate::config::{Config, ConfigError};
 use crate::image::Image;
-use crate::message::{Life, Message, Tag};
+use crate::message::{Command, Life, Message, Tag};
 use crate::protocol::Envelope;
 use crate::ring::Ring;
 pub use crate::row::DamagedRow;
@@ -55,6 +57,7 @@ use forward::{Forwarding, Lives, RecentForwards};
 use get::GetOp;
 use hints::Handovers;
 use identity::Identity;
+use membership::{CommandOp, Membership};
 use metrics::{Counters, Latencies};
 use peers::Peers;
 use persistence::Persistence;
@@ -74,6 +77,8 @@ struct OpId(u64);
 enum Origin {
     Client(RequestId),
     Peer(NodeId, Tag),
+    /// A command that a peer has handed over.
+    Command(NodeId, Tag),
 }
 
 /// Why a node does not start.
@@ -122,6 +127,8 @@ pub struct Node {
     forwardings: BTreeMap<OpId, Forwarding>,
     forwards_seen: RecentForwards,
     lives: Lives,
+    membership: Membership,
+    commands: BTreeMap<OpId, CommandOp>,
     handovers: Handovers,
     admission: Admission,
     anti_entropy_turn: u16,
@@ -172,6 +179,7 @@ impl Node {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed ^ now.monotonic_ns.rotate_left(32));
         let ring = Ring::of(&config).map_err(ConfigError::from)?;
         let identity = Identity::recover(&rows, &config, &ring, &mut rng)?;
+        let membership = Membership::recover(&rows, &config, &ring)?;
         let mut image = Image::new(&ring);
         let mut lost = Vec::new();
         for row in rows.iter().filter(|row| row.table != Table::Meta) {
@@ -179,17 +187,24 @@ impl Node {
                 lost.push((damaged(row, damage.clone())?, damage));
             }
         }
-        let mut node = Self::assemble(config, ring, now, rng, image, identity);
+        let mut node = Self::assemble(config, ring, now, rng, (image, identity, membership));
         let (deletions, lost): (Vec<Write>, Vec<DamagedRow>) = lost.into_iter().unzip();
         deletions.into_iter().for_each(|write| node.persistence.write(None, write));
         node.counters.damaged_rows_dropped = lost.len() as u64;
         node.persist_identity();
+        node.persist_membership();
         node.set_periodic_timers();
         node.finish(effects);
         Ok((node, lost))
     }
 
-    fn assemble(config: Config, ring: Ring, now: Now, mut rng: ChaCha8Rng, image: Image, identity: Identity) -> Self {
+    fn assemble(
+        config: Config,
+        ring: Ring,
+        now: Now,
+        mut rng: ChaCha8Rng,
+        (image, identity, membership): (Image, Identity, Membership),
+    ) -> Self {
         let late = config.bug == Some(Bug::AckBeforeDurable);
         Self {
             life: Life(rng.next_u64()),
@@ -205,6 +220,8 @@ impl Node {
             forwardings: BTreeMap::new(),
             forwards_seen: RecentForwards::default(),
             lives: Lives::default(),
+            membership,
+            commands: BTreeMap::new(),
             handovers: Handovers::default(),
             admission: Admission::new(&config),
             op_next: 0,
@@ -257,6 +274,12 @@ impl Node {
             Request::GetLocal { key } => self.client_get_local(id, &key),
             Request::Fetch { key } => self.client_fetch(id, &key),
             Request::Store { key, state, hint_for } => self.client_store(id, &key, &state, hint_for),
+            Request::Join { node } => self.command(Origin::Client(id), Command::Join(node)),
+            Request::Leave { node } => self.command(Origin::Client(id), Command::Leave(node)),
+            Request::Members => {
+                let reply = Reply::Members(self.members_reply());
+                self.answer(Origin::Client(id), reply);
+            }
         }
     }
 
@@ -297,6 +320,12 @@ impl Node {
             }
             Message::Room { rows } => self.peer_room(from, rows),
             Message::Want { keys } => self.peer_want(from, &keys),
+            Message::Command { tag, command } => self.command(Origin::Command(from, tag), command),
+            Message::Commanded { tag, failure } => self.answered(from, tag, Answer::Commanded(failure)),
+            Message::AskTokens { tag } => self.peer_ask_tokens(from, tag),
+            Message::Tokens { tag, capacity, tokens } => self.answered(from, tag, Answer::Tokens(capacity, tokens)),
+            Message::Gossip { digest } => self.peer_gossip(from, digest),
+            Message::History { history } => self.peer_history(from, &history),
         }
     }
 
@@ -308,6 +337,7 @@ impl Node {
             Timer::Probe => self.probe_suspected(),
             Timer::Hints => self.deliver_hints(),
             Timer::AntiEntropy => self.begin_anti_entropy(),
+            Timer::Gossip => self.gossip(),
             Timer::LateFlush => {
                 self.persistence.flush_late();
                 self.set_timer(LATE_FLUSH, Timer::LateFlush);
@@ -315,11 +345,12 @@ impl Node {
         }
     }
 
-    /// The time allowed for a request is over; it is one of the three, or has ended.
+    /// The time allowed for a request is over; it is one of the four, or has ended.
     fn deadline(&mut self, op: OpId) {
         self.put_deadline(op);
         self.forward_deadline(op);
         self.get_deadline(op);
+        self.command_deadline(op);
     }
 
     /// Closes the step: one batch, one alarm.
@@ -344,13 +375,8 @@ impl Node {
     fn answer(&mut self, origin: Origin, reply: Reply) {
         match origin {
             Origin::Client(request) => self.out.push(Effect::Reply { request, reply }),
-            Origin::Peer(peer, tag) => {
-                let failure = match reply {
-                    Reply::Failed(failure) => Some(failure),
-                    _ => None,
-                };
-                self.send(peer, Message::Forwarded { tag, failure });
-            }
+            Origin::Peer(peer, tag) => self.send(peer, Message::Forwarded { tag, failure: reply.failure() }),
+            Origin::Command(peer, tag) => self.send(peer, Message::Commanded { tag, failure: reply.failure() }),
         }
     }
 
@@ -363,7 +389,7 @@ impl Node {
 
     /// Client requests under way, and those of peers' clients.
     fn requests(&self) -> usize {
-        self.puts.len() + self.gets.len() + self.forwardings.len()
+        self.puts.len() + self.gets.len() + self.forwardings.len() + self.commands.len()
     }
 
     fn name(&self, node: NodeId) -> String {
@@ -404,6 +430,7 @@ impl Node {
             (timing.probe_interval, Timer::Probe),
             (timing.hint_interval, Timer::Hints),
             (timing.anti_entropy_interval, Timer::AntiEntropy),
+            (timing.gossip_interval, Timer::Gossip),
         ];
         if self.config.bug == Some(Bug::AckBeforeDurable) {
             periodic.push((LATE_FLUSH, Timer::LateFlush));

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Node, OpId};
-use crate::api::{Effect, PersistId, Write};
+use super::{Node, OpId, Origin};
+use crate::api::{Effect, PersistId, Reply, Write};
+use crate::membership::History;
 use crate::versions::KeyState;
 
 /// So much may wait for the disk; while it does, no more is taken on.
@@ -24,6 +25,10 @@ pub(super) enum Held {
     GetIsLocal(OpId, KeyState),
     /// A read of own rows that was asked for at this time on the monotonic clock, nanoseconds.
     ReadSince(u64),
+    /// A history of the membership that this node will go by.
+    History(History),
+    /// An answer.
+    Reply(Origin, Reply),
 }
 
 #[derive(Debug)]
@@ -86,6 +91,13 @@ impl Persistence {
                 None
             }
         }
+    }
+
+    /// Holds something until the batch under construction is on disk; there must be one.
+    pub fn hold_for_batch(&mut self, held: Held) {
+        debug_assert!(!self.batch.is_empty(), "nothing would release it");
+        self.held.entry(self.next).or_default().push(held);
+        self.held_count += 1;
     }
 
     /// Whether rows of the key are still on their way to disk.
@@ -155,6 +167,8 @@ impl Node {
         match held {
             Held::Effect(effect) => self.out.push(effect),
             Held::PutIsLocal(op) => self.put_is_local(op),
+            Held::History(history) => self.believe(history),
+            Held::Reply(origin, reply) => self.answer(origin, reply),
             Held::GetIsLocal(op, state) => self.get_answered(op, self.config.id, state),
             Held::ReadSince(asked_ns) => self.storage_read(asked_ns),
         }

@@ -29,6 +29,8 @@ pub(super) enum Purpose {
         key: Vec<u8>,
         digest: u128,
     },
+    /// What a node that is to join brings, or how a command came out.
+    Command(OpId),
     /// Only to see whether the peer answers.
     Ping,
 }
@@ -42,6 +44,8 @@ pub(super) enum Answer {
     Forwarded(Option<Failure>),
     WrongLife(Life),
     Pong,
+    Commanded(Option<Failure>),
+    Tokens(u32, Vec<u128>),
 }
 
 impl Node {
@@ -85,6 +89,8 @@ impl Node {
             (Purpose::Forward(op), Answer::Forwarded(failure)) => self.forward_answered(op, failure),
             (Purpose::Forward(op), Answer::WrongLife(life)) => self.forward_met_life(op, from, life),
             (Purpose::Hint { owner, key, digest }, Answer::Stored) => self.hint_acknowledged(owner, key, digest),
+            (Purpose::Command(op), Answer::Commanded(failure)) => self.command_answered(op, failure),
+            (Purpose::Command(op), Answer::Tokens(capacity, tokens)) => self.command_has_tokens(op, capacity, tokens),
             (Purpose::Hint { owner, key, .. }, _) => self.handovers.ended(owner, &key),
             // A peer that answers something else than it was asked is of no use; the alarm has been seen to.
             _ => {}
@@ -101,6 +107,7 @@ impl Node {
             // Answers to coordinated requests still count when they come late; the request's end forgets them.
             Some(&Purpose::Put(op)) => self.put_overdue(op, peer),
             Some(&Purpose::Get(op)) => self.get_overdue(op, peer),
+            Some(&Purpose::Command(op)) => self.command_overdue(op, peer),
             Some(Purpose::Forward(_)) => {}
             Some(Purpose::Hint { owner, key, .. }) => {
                 self.handovers.ended(*owner, key);

@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Hints,
     /// Compare digests with a peer.
     AntiEntropy,
+    /// Exchange the membership with a peer.
+    Gossip,
     /// Write what the bug `ack-before-durable` held back.
     LateFlush,
 }

@@ -42,13 +42,12 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// The ring of these settings.
+    /// The ring of the founders.
     ///
     /// # Errors
     /// When the partitioning cannot work; never for settings that are valid.
     pub fn of(config: &Config) -> Result<Self, PartitionError> {
-        let nodes = u16::try_from(config.names.len()).unwrap_or(u16::MAX);
-        Self::new(nodes, config.partitioning, &config.capacities, config.ring_seed)
+        Self::new(config.founders(), config.partitioning, config.founders_capacities(), config.ring_seed)
     }
 
     /// A ring of `nodes` nodes. Their tokens are in proportion to `capacities`, one a node; none at all means that
@@ -118,6 +117,12 @@ impl Ring {
     /// How many tokens each node owns.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
+    }
+
+    /// The positions of the tokens of a node; none where ranges are the tokens (strategies 2 and 3).
+    pub(crate) fn tokens_of(&self, node: NodeId) -> Vec<u128> {
+        let mine = (0..self.ranges()).filter(|range| self.range_preference(*range).first() == Some(&node));
+        mine.map(|range| self.ends[range as usize]).collect()
     }
 
     /// Equal for two rings iff they place every key alike (up to MD5 collisions).

@@ -35,6 +35,8 @@ pub fn config(nodes: usize, (n, r, w): (u8, u8, u8), quorum: Quorum, versions: V
         quorum,
         versions,
         partitioning: Partitioning::Random { tokens: 8 },
+        members: None,
+        seeds: Vec::new(),
         capacities: Vec::new(),
         ring_seed: 1,
         seed: 0,

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use cluster_core::api::{Failure, LocalVersion, Reply, Status};
+use cluster_core::api::{Failure, LocalVersion, Reply, Seat, Status};
 use cluster_core::client::wire;
 use serde::Serialize;
 
@@ -55,14 +55,15 @@ impl Problem {
     pub(crate) fn no_such_path() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
-            "there are /kv/KEY, /local/KEY, /replica/KEY, /ring/KEY, /status and /metrics; a key is not empty",
+            "there are /kv/KEY, /local/KEY, /replica/KEY, /ring/KEY, /members, /admin/join/NAME, /admin/leave/NAME, \
+             /status and /metrics; a key is not empty",
         )
     }
 
     pub(crate) fn bad_method() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "/kv takes GET, PUT and DELETE, /replica GET and PUT, everything else GET alone",
+            "/kv takes GET, PUT and DELETE, /replica GET and PUT, /admin POST, everything else GET alone",
         )
     }
 
@@ -161,6 +162,29 @@ pub(crate) fn local(reply: Reply) -> Result<Response, Problem> {
     };
     let versions: Vec<serde_json::Value> = versions.into_iter().map(version).collect();
     Ok(json(StatusCode::OK, &serde_json::json!({ "versions": versions })))
+}
+
+/// To a join or leave.
+pub(crate) fn command(reply: Reply) -> Result<Response, Problem> {
+    match reply {
+        Reply::Done => Ok(StatusCode::NO_CONTENT.into_response()),
+        Reply::Failed(failure) => Err(failure.into()),
+        _ => Err(Problem::mismatched(true)),
+    }
+}
+
+/// To `/members`. Digest and view are 16 hexadecimal digits.
+pub(crate) fn members(reply: Reply) -> Result<Response, Problem> {
+    let members = match reply {
+        Reply::Members(members) => members,
+        Reply::Failed(failure) => return Err(failure.into()),
+        _ => return Err(Problem::mismatched(false)),
+    };
+    let seat =
+        |seat: &Seat| serde_json::json!({ "name": seat.name, "standing": seat.standing, "version": seat.version });
+    let seats: Vec<serde_json::Value> = members.seats.iter().map(seat).collect();
+    let (digest, view) = (format!("{:016x}", members.digest), format!("{:016x}", members.view));
+    Ok(json(StatusCode::OK, &serde_json::json!({ "digest": digest, "view": view, "seats": seats })))
 }
 
 /// `/status`.

@@ -33,6 +33,8 @@ pub fn options(nodes: u16, id: u16, quorum: u8, data_dir: &Path) -> NodeOptions 
         quorum: Quorum::Sloppy,
         versions: Versioning::Dvv,
         partitioning: Partitioning::Random { tokens: 8 },
+        members: None,
+        seeds: Vec::new(),
         capacities: Vec::new(),
         ring_seed: 42,
         seed: u64::from(id),

@@ -1,0 +1,375 @@
+//! Membership (4.8): commands of an administrator, gossip, and a history that is on disk before anybody acts on it.
+//!
+//! ```text
+//!   Join n6 ─► any node ── Command ─► a member ── AskTokens ─► n6      its tokens, chosen at its first start
+//!                                       │ writes the change down ◄─ Tokens ──
+//!                                       ▼
+//!   every interval, with a random node that is known, now and then a seed:
+//!     A ── Gossip: my digest ──► B        equal: B knows what A knows, and both note it
+//!     A ◄── History ──────────── B        not equal: A merges, writes, and answers with what it knows more
+//! ```
+//! A history that has been received is written to disk first and believed when it is there: so what a node has once
+//! said of its membership stays true, whatever happens to its process.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::persistence::Held;
+use super::questions::Purpose;
+use super::{Node, OpId, Origin, Timer};
+use crate::api::{Failure, Members, NodeId, Reply, Row, Seat, Standing, Table, Write};
+use crate::config::{Config, Partitioning};
+use crate::membership::{Action, CHANGES_MAX, Change, History, Phase};
+use crate::message::{Command, Message, Tag};
+use crate::ring::Ring;
+use crate::row::{self, DamagedRow};
+
+const META_KEY: &[u8] = b"membership";
+/// One exchange in so many goes to a seed.
+const SEED_EVERY: u32 = 4;
+
+/// What a node knows of the membership.
+#[derive(Debug)]
+pub(super) struct Membership {
+    /// What is on disk, and so what the node goes by.
+    pub history: History,
+    /// What will be on disk when the persists under way have completed.
+    writing: History,
+    /// What the node would bring as a new member: chosen at its first start.
+    tokens: Vec<u128>,
+    /// The digests that peers last said they have on their disks.
+    pub known: BTreeMap<NodeId, u64>,
+    /// Peers that are to hear of the next history that is believed.
+    owed: BTreeSet<NodeId>,
+    /// A node on an empty disk may have forgotten what it once knew. It takes no commands until a peer has told it.
+    is_informed: bool,
+}
+
+/// As it lies on disk.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    tokens: Vec<u128>,
+    history: History,
+}
+
+/// A command that is being carried out, or has been handed to a member.
+#[derive(Debug)]
+pub(super) struct CommandOp {
+    origin: Origin,
+    command: Command,
+    tags: Vec<Tag>,
+    deadline_ns: u64,
+}
+
+impl Membership {
+    /// Reads it among the rows of a node.
+    pub fn recover(rows: &[Row], config: &Config, ring: &Ring) -> Result<Self, DamagedRow> {
+        // A row that has got under another key would else be taken for missing, and a membership for never changed.
+        for row in rows.iter().filter(|row| row.table == Table::Meta) {
+            row::body(row)?;
+        }
+        let own = rows.iter().find(|row| row.table == Table::Meta && row.key == META_KEY);
+        let record = match own {
+            Some(row) => row::decode(row)?,
+            None => Record { tokens: own_tokens(config, ring), history: History::default() },
+        };
+        Ok(Self {
+            writing: record.history.clone(),
+            history: record.history,
+            tokens: record.tokens,
+            known: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            is_informed: own.is_some() || config.names.len() == 1,
+        })
+    }
+}
+
+/// Where a node stands on the circle as a member: a founder where it has always stood, others at random. Where tokens
+/// are taken over from the others (strategy 3) it brings none.
+fn own_tokens(config: &Config, founding: &Ring) -> Vec<u128> {
+    let founders = u64::from(config.founders());
+    let tokens = match config.partitioning {
+        Partitioning::EqualTokens { .. } => return Vec::new(),
+        Partitioning::Random { tokens } | Partitioning::FixedRanges { tokens, .. } => u64::from(tokens),
+    };
+    let standing = founding.tokens_of(config.id);
+    if !standing.is_empty() {
+        return standing;
+    }
+    // As many as a founder of this capacity would have.
+    let capacities = (0..config.founders()).map(|node| u64::from(config.capacity(NodeId(node)))).sum::<u64>().max(1);
+    let count = (tokens * founders * u64::from(config.capacity(config.id))).div_ceil(capacities).max(1);
+    let mut rng = ChaCha8Rng::seed_from_u64(config.ring_seed ^ config.seed.rotate_left(17) ^ u64::from(config.id.0));
+    (0..count).map(|_| (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64())).collect()
+}
+
+/// Commands.
+impl Node {
+    /// Carries a command out if this node is a member, else hands it to one.
+    pub(super) fn command(&mut self, origin: Origin, command: Command) {
+        let node = command.node();
+        if usize::from(node.0) >= self.config.names.len() {
+            let why = format!("there is no node {} (from 0): the roster has {} names", node.0, self.config.names.len());
+            return self.fail(origin, Failure::BadRequest(why));
+        }
+        let member = self.members().contains(&self.config.id);
+        match (member && self.membership.is_informed, origin) {
+            (true, _) => self.carry_out(origin, command),
+            (false, Origin::Client(_)) => self.hand_over(origin, command),
+            // Handed from one to the next it might go on for ever.
+            (false, _) => {
+                let why = "the node that was asked is no member, or has not heard from one yet; try again";
+                self.fail(origin, Failure::Unavailable(why.into()));
+            }
+        }
+    }
+
+    fn hand_over(&mut self, origin: Origin, command: Command) {
+        let me = self.config.id;
+        let members: Vec<NodeId> = self.members().iter().copied().filter(|node| *node != me).collect();
+        let up: Vec<NodeId> = members.iter().copied().filter(|node| self.is_healthy(*node)).collect();
+        let Some(&member) = up.choose(&mut self.rng).or_else(|| members.choose(&mut self.rng)) else {
+            return self.fail(origin, Failure::Unavailable("there is no other member to ask".into()));
+        };
+        let op = self.new_command(origin, command);
+        let tag = self.ask_patiently(member, Purpose::Command(op), |tag| Message::Command { tag, command });
+        self.note_command_tag(op, tag);
+    }
+
+    fn carry_out(&mut self, origin: Origin, command: Command) {
+        if let Err(failure) = self.checked_command(command) {
+            return self.fail(origin, failure);
+        }
+        match command {
+            Command::Leave(node) => self.announce(origin, node, Action::Leave),
+            Command::Join(node) if node == self.config.id => self.announce(origin, node, self.own_join()),
+            Command::Join(node) => {
+                let op = self.new_command(origin, command);
+                let tag = self.ask(node, Purpose::Command(op), |tag| Message::AskTokens { tag });
+                self.note_command_tag(op, tag);
+            }
+        }
+    }
+
+    fn own_join(&self) -> Action {
+        let capacity = self.config.capacity(self.config.id);
+        Action::Join { capacity, tokens: self.membership.tokens.clone() }
+    }
+
+    /// Refuses what makes no sense by what is known here.
+    fn checked_command(&self, command: Command) -> Result<(), Failure> {
+        let (node, known) = (command.node(), &self.membership.writing);
+        let name = self.name(node);
+        let refuse = |why: String| Err(Failure::BadRequest(why));
+        if known.open_of(node).is_some() {
+            return refuse(format!("a change of {name} is under way; wait until it has settled"));
+        }
+        if known.len() >= CHANGES_MAX {
+            return refuse(format!("the membership has changed {CHANGES_MAX} times, and no more is kept"));
+        }
+        let members = known.members(self.config.founders());
+        match (command, members.contains(&node)) {
+            (Command::Join(_), true) => refuse(format!("{name} is a member already")),
+            (Command::Leave(_), false) => refuse(format!("{name} is no member")),
+            (Command::Leave(_), true) if members.len() <= usize::from(self.config.n) => {
+                refuse(format!("{name} cannot leave: n = {} replicas need as many members", self.config.n))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a change down. It may have become impossible meanwhile: when its turn comes, that is seen again.
+    fn announce(&mut self, origin: Origin, node: NodeId, action: Action) {
+        let change = Change { version: self.membership.writing.next_version(), node, action };
+        let mut history = self.membership.writing.clone();
+        history.advance(change, Phase::Announced);
+        self.counters.membership_changes += 1;
+        self.membership.owed.insert(node);
+        self.write_history(history);
+        self.persistence.hold_for_batch(Held::Reply(origin, Reply::Done));
+    }
+
+    pub(super) fn peer_ask_tokens(&mut self, from: NodeId, tag: Tag) {
+        let Action::Join { capacity, tokens } = self.own_join() else { return };
+        self.send(from, Message::Tokens { tag, capacity, tokens });
+    }
+
+    /// The node that is to join has said what it brings.
+    pub(super) fn command_has_tokens(&mut self, op: OpId, capacity: u32, tokens: Vec<u128>) {
+        let Some(CommandOp { origin, command, .. }) = self.end_command(op) else { return };
+        match self.checked_command(command) {
+            Ok(()) => self.announce(origin, command.node(), Action::Join { capacity, tokens }),
+            Err(failure) => self.fail(origin, failure),
+        }
+    }
+
+    /// The member that it was handed to has answered.
+    pub(super) fn command_answered(&mut self, op: OpId, failure: Option<Failure>) {
+        if let Some(command) = self.end_command(op) {
+            self.answer(command.origin, failure.map_or(Reply::Done, Reply::Failed));
+        }
+    }
+
+    pub(super) fn command_overdue(&mut self, op: OpId, peer: NodeId) {
+        let Some(CommandOp { command, .. }) = self.commands.get(&op) else { return };
+        if *command == Command::Join(peer) {
+            let tag = self.ask(peer, Purpose::Command(op), |tag| Message::AskTokens { tag });
+            self.note_command_tag(op, tag);
+        }
+    }
+
+    pub(super) fn command_deadline(&mut self, op: OpId) {
+        let Some(CommandOp { origin, command, .. }) = self.end_command(op) else { return };
+        let name = self.name(command.node());
+        let failure = match self.members().contains(&self.config.id) {
+            true => Failure::Unavailable(format!("{name}, which is to join, does not answer; nothing has changed")),
+            false => Failure::Unknown("the member that was asked did not answer in time; look at the members".into()),
+        };
+        self.fail(origin, failure);
+    }
+
+    fn new_command(&mut self, origin: Origin, command: Command) -> OpId {
+        let op = self.new_op();
+        let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
+        self.commands.insert(op, CommandOp { origin, command, tags: Vec::new(), deadline_ns });
+        op
+    }
+
+    fn note_command_tag(&mut self, op: OpId, tag: Tag) {
+        if let Some(command) = self.commands.get_mut(&op) {
+            command.tags.push(tag);
+        }
+    }
+
+    fn end_command(&mut self, op: OpId) -> Option<CommandOp> {
+        let command = self.commands.remove(&op)?;
+        self.timers.cancel(command.deadline_ns, Timer::Deadline(op));
+        self.forget_questions(&command.tags);
+        Some(command)
+    }
+}
+
+/// Gossip.
+impl Node {
+    pub(super) fn gossip(&mut self) {
+        self.set_timer(self.config.timing.gossip_interval, Timer::Gossip);
+        let me = self.config.id;
+        let mut peers = match self.rng.random_ratio(1, SEED_EVERY) {
+            true => self.config.seeds(),
+            false => self.acquaintances().into_iter().collect(),
+        };
+        peers.retain(|peer| *peer != me);
+        if let Some(&peer) = peers.choose(&mut self.rng) {
+            self.send_gossip(peer);
+        }
+    }
+
+    /// Everybody that this node has heard of: members, those who have ever been, and seeds.
+    fn acquaintances(&self) -> BTreeSet<NodeId> {
+        let changed = self.membership.history.changes().map(|(change, _)| change.node);
+        (0..self.config.founders()).map(NodeId).chain(self.config.seeds()).chain(changed).collect()
+    }
+
+    pub(super) fn send_gossip(&mut self, to: NodeId) {
+        self.counters.gossips += 1;
+        let digest = self.membership.history.digest();
+        self.send(to, Message::Gossip { digest });
+    }
+
+    pub(super) fn send_history(&mut self, to: NodeId) {
+        self.counters.histories_sent += 1;
+        let history = self.membership.history.clone();
+        self.send(to, Message::History { history });
+    }
+
+    /// A peer has this history on its disk.
+    pub(super) fn peer_gossip(&mut self, from: NodeId, digest: u64) {
+        self.membership.known.insert(from, digest);
+        if digest == self.membership.history.digest() {
+            self.membership.is_informed = true;
+        } else {
+            self.send_history(from);
+        }
+    }
+
+    /// Takes over what a peer knows. It hears whether that was all: at once, or when it is on disk.
+    pub(super) fn peer_history(&mut self, from: NodeId, theirs: &History) {
+        if !theirs.is_sound(self.config.names.len()) {
+            self.counters.messages_dropped += 1;
+            return;
+        }
+        self.membership.known.insert(from, theirs.digest());
+        let mut history = self.membership.writing.clone();
+        if history.merge(theirs) {
+            self.membership.owed.insert(from);
+            self.write_history(history);
+        } else if self.membership.writing == self.membership.history {
+            self.membership.is_informed = true;
+            self.tell_history(from);
+        } else {
+            self.membership.owed.insert(from);
+        }
+    }
+
+    /// Says what this node knows to a peer whose knowledge is known.
+    fn tell_history(&mut self, to: NodeId) {
+        match self.membership.known.get(&to) == Some(&self.membership.history.digest()) {
+            true => self.send_gossip(to),
+            false => self.send_history(to),
+        }
+    }
+
+    pub(super) fn write_history(&mut self, history: History) {
+        let record = Record { tokens: self.membership.tokens.clone(), history: history.clone() };
+        let value = Some(row::encode(Table::Meta, META_KEY, &record));
+        self.persistence.write(None, Write { table: Table::Meta, key: META_KEY.to_vec(), value });
+        self.membership.writing = history.clone();
+        self.persistence.hold_for_batch(Held::History(history));
+    }
+
+    /// The tokens must be the same in every life.
+    pub(super) fn persist_membership(&mut self) {
+        self.write_history(self.membership.writing.clone());
+    }
+
+    /// It is on disk: from now on the node goes by it.
+    pub(super) fn believe(&mut self, history: History) {
+        self.membership.history = history;
+        self.membership.is_informed |= !self.membership.owed.is_empty();
+        for peer in std::mem::take(&mut self.membership.owed) {
+            self.tell_history(peer);
+        }
+    }
+}
+
+/// What others may know.
+impl Node {
+    /// The members after all that has settled.
+    pub(super) fn members(&self) -> BTreeSet<NodeId> {
+        self.membership.history.members(self.config.founders())
+    }
+
+    pub(super) fn members_reply(&self) -> Members {
+        let (history, members) = (&self.membership.history, self.members());
+        let seat = |node: NodeId| Seat {
+            name: self.name(node),
+            standing: match (members.contains(&node), history.open_of(node).map(|change| &change.action)) {
+                (true, Some(Action::Leave)) => Standing::Leaving,
+                (true, _) => Standing::Member,
+                (false, Some(Action::Join { .. })) => Standing::Joining,
+                (false, _) => Standing::NoMember,
+            },
+            version: history.version_of(node),
+        };
+        Members {
+            digest: history.digest(),
+            view: history.view().0,
+            seats: (0..self.config.names.len() as u16).map(|id| seat(NodeId(id))).collect(),
+            history: history.clone(),
+        }
+    }
+}
