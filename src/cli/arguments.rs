@@ -8,7 +8,7 @@ use std::time::Duration;
 use checker::model::Model;
 use checker::verdict::Property;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cluster_core::config::{Quorum, Versioning};
+use cluster_core::config::{Coordinator, Quorum, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_node::Engine;
 
@@ -134,6 +134,15 @@ pub struct SystemArgs {
     /// How concurrent writes are told apart [default: dvv]
     #[arg(long)]
     pub versions: Option<VersionsArg>,
+    /// Nodes that a vector clock names at most; one more drops the pair set longest ago [default: 10]
+    #[arg(long)]
+    pub clock_pairs: Option<u16>,
+    /// Which replica coordinates a write [default: fastest]
+    #[arg(long)]
+    pub coordinator: Option<CoordinatorArg>,
+    /// Deal the nodes to so many data centres, over which replicas are spread [default: none are named]
+    #[arg(long, value_name = "COUNT")]
+    pub data_centres: Option<u16>,
     /// How keys are divided among nodes: the paper's partition strategy 1, 2 or 3 [default: 1]
     #[arg(long)]
     pub strategy: Option<StrategyArg>,
@@ -240,6 +249,23 @@ impl From<QuorumArg> for Quorum {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+pub enum CoordinatorArg {
+    /// The one that answered the preceding read first
+    Fastest,
+    /// The node asked if it is a replica, else the first that is up
+    First,
+}
+
+impl From<CoordinatorArg> for Coordinator {
+    fn from(arg: CoordinatorArg) -> Self {
+        match arg {
+            CoordinatorArg::Fastest => Coordinator::Fastest,
+            CoordinatorArg::First => Coordinator::First,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 pub enum StrategyArg {
     /// Random tokens, which define the ranges
     #[value(name = "1")]
@@ -283,6 +309,8 @@ impl From<CoordinationArg> for Coordination {
 pub enum VersionsArg {
     /// Dotted version vectors: concurrent writes become siblings
     Dvv,
+    /// The paper's literal vector clocks
+    VectorClock,
     /// Last write wins
     Lww,
 }
@@ -291,6 +319,7 @@ impl From<VersionsArg> for Versioning {
     fn from(arg: VersionsArg) -> Self {
         match arg {
             VersionsArg::Dvv => Versioning::Dvv,
+            VersionsArg::VectorClock => Versioning::VectorClock,
             VersionsArg::Lww => Versioning::Lww,
         }
     }

@@ -96,6 +96,9 @@ pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences
         w: args.w.unwrap_or(usual.w),
         quorum: args.quorum.map_or(usual.quorum, Into::into),
         versions: args.versions.map_or(usual.versions, Into::into),
+        clock_pairs: args.clock_pairs.unwrap_or(usual.clock_pairs),
+        coordinator: args.coordinator.map_or(usual.coordinator, Into::into),
+        data_centres: args.data_centres.unwrap_or(usual.data_centres),
         strategy: args.strategy.map_or(usual.strategy, Into::into),
         engine: args.engine.unwrap_or(usual.engine),
         protocol: args.protocol.unwrap_or(usual.protocol),
@@ -131,6 +134,7 @@ mod tests {
             "dissensus run --nodes 7 --n 5 --engine memory --rate 12.5 --time-limit 1500ms --sticky --seed 5",
             "dissensus run --strategy 3 --seed 7",
             "dissensus run --protocol 1 --seed 7",
+            "dissensus run --versions vector-clock --clock-pairs 3 --coordinator first --data-centres 2 --seed 9",
             "dissensus run --strategy 2 --nodes 9 --seed 8",
             "dissensus run --require durability --require read-your-writes --port 7001 --plan p.toml --seed 6",
         ] {

@@ -20,11 +20,14 @@ pub enum Bug {
     FastClockWins,
     /// A write is acknowledged from memory and persisted up to a second later.
     AckBeforeDurable,
+    /// A vector clock that is too long loses the coordinator's own pair first.
+    OwnPairTruncated,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 4] = [Bug::NoDots, Bug::HintDeletedEarly, Bug::FastClockWins, Bug::AckBeforeDurable];
+    pub const ALL: [Bug; 5] =
+        [Bug::NoDots, Bug::HintDeletedEarly, Bug::FastClockWins, Bug::AckBeforeDurable, Bug::OwnPairTruncated];
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Bug {
             Bug::HintDeletedEarly => "hint-deleted-early",
             Bug::FastClockWins => "fast-clock-wins",
             Bug::AckBeforeDurable => "ack-before-durable",
+            Bug::OwnPairTruncated => "own-pair-truncated",
         }
     }
 
@@ -48,6 +52,9 @@ impl Bug {
             Bug::FastClockWins => "last-write-wins by the raw wall clock: a fast clock masks later writes",
             Bug::AckBeforeDurable => {
                 "a write is acknowledged up to a second before it is durable on any replica: a crash of all loses it"
+            }
+            Bug::OwnPairTruncated => {
+                "a vector clock that is too long loses the coordinator's own pair: its write looks like its past, or older"
             }
         }
     }

@@ -29,6 +29,20 @@ pub enum Versioning {
     Dvv,
     /// One version, the greatest timestamp: concurrent writes overwrite each other.
     Lww,
+    /// The paper's literal vector clocks: concurrent writes become siblings, but for those that one coordinator made of
+    /// the same context.
+    VectorClock,
+}
+
+/// Who coordinates a write among the key's replicas (4.5, 6.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coordinator {
+    /// The one that answered the preceding read first, as the write's context says; else as [`Coordinator::First`].
+    #[default]
+    Fastest,
+    /// The node that was asked, if it is one; else the first that seems to be up.
+    First,
 }
 
 /// How the circle of keys is divided among the nodes: the strategies of 6.2. With capacities, `tokens` is the mean.
@@ -118,6 +132,8 @@ pub struct Limits {
     pub transfers_max: usize,
     /// The most rows of background work in an interval, when there is room.
     pub slice_max: usize,
+    /// Pairs of a vector clock; one more drops the oldest (4.4).
+    pub clock_pairs_max: usize,
 }
 
 impl Default for Limits {
@@ -129,6 +145,7 @@ impl Default for Limits {
             hints_max: 1_000_000,
             transfers_max: 64,
             slice_max: 1024,
+            clock_pairs_max: 10,
         }
     }
 }
@@ -157,11 +174,17 @@ pub struct Config {
     pub quorum: Quorum,
     /// Causality.
     pub versions: Versioning,
+    /// Who coordinates a write.
+    #[serde(default)]
+    pub coordinator: Coordinator,
     /// How keys are divided among the nodes.
     pub partitioning: Partitioning,
     /// What each node can carry beside the others, in whatever unit; none at all: they are equal.
     #[serde(default)]
     pub capacities: Vec<u32>,
+    /// The data centre of each node; none at all: they are in one.
+    #[serde(default)]
+    pub data_centres: Vec<u16>,
     /// Seeds the ring; equal on all nodes.
     pub ring_seed: u64,
     /// Seeds this node's own choices.
@@ -228,6 +251,14 @@ pub enum ConfigError {
     /// Two nodes of one name.
     #[error("two nodes have the name '{0}': every node needs a name of its own")]
     SameName(String),
+    /// Data centres are all nodes' or none's.
+    #[error("there are {given} data centres for {nodes} nodes: name one for each, or none")]
+    DataCentres {
+        /// How many are named.
+        given: usize,
+        /// Nodes.
+        nodes: usize,
+    },
     /// Ranges, tokens and capacities do not fit each other.
     #[error(transparent)]
     Partition(#[from] PartitionError),
@@ -269,6 +300,10 @@ impl Config {
             return Err(PartitionError::Capacities { given: self.capacities.len(), nodes: nodes as u16 }.into());
         }
         Ring::validate(founders, self.partitioning, self.founders_capacities())?;
+        let given = self.data_centres.len();
+        if given != 0 && given != nodes {
+            return Err(ConfigError::DataCentres { given, nodes });
+        }
         match self.zero() {
             Some(setting) => Err(ConfigError::Zero(setting)),
             None => Ok(()),
@@ -326,6 +361,7 @@ impl Config {
             ("limits.key_bytes_max", limits.key_bytes_max == 0),
             ("limits.transfers_max", limits.transfers_max == 0),
             ("limits.slice_max", limits.slice_max == 0),
+            ("limits.clock_pairs_max", limits.clock_pairs_max == 0),
         ];
         settings.into_iter().find(|(_, is_zero)| *is_zero).map(|(name, _)| name)
     }

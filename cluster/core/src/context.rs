@@ -6,13 +6,18 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::api::NodeId;
 use crate::config::Versioning;
 use crate::ring::key_position;
-use crate::versions::VersionVector;
+use crate::versions::clock::VectorClock;
+use crate::versions::{KeyState, VersionVector};
 
-const FORMAT: u8 = 1;
+/// The first format had neither clock nor fastest replica; clients may still hold such contexts.
+const FORMAT_1: u8 = 1;
+const FORMAT: u8 = 2;
 const CRC_BYTES: usize = 4;
 
 /// The longest context that is looked at, as text.
@@ -29,6 +34,17 @@ pub struct Context {
     pub seen: VersionVector,
     /// The greatest timestamp seen, for last-write-wins.
     pub timestamp_max_us: Option<i64>,
+    /// The clocks of all that was seen, merged, for vector clocks.
+    pub clock: VectorClock,
+    /// The replica that answered the read first: the one to coordinate the write (6.4). No part of the past.
+    pub fastest: Option<NodeId>,
+}
+
+impl Context {
+    /// What a reader of this state has seen.
+    pub fn of(state: &KeyState) -> Self {
+        Self { seen: state.context(), timestamp_max_us: state.timestamp_max_us(), clock: state.clock(), fastest: None }
+    }
 }
 
 /// Why a context is refused.
@@ -43,11 +59,47 @@ pub enum ContextError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Envelope {
+struct Envelope<C> {
     key: u128,
     cluster: u64,
     versioning: Versioning,
-    context: Context,
+    context: C,
+}
+
+/// A context of format 1.
+#[derive(Serialize, Deserialize)]
+struct Context1 {
+    seen: VersionVector,
+    timestamp_max_us: Option<i64>,
+}
+
+impl From<Context1> for Context {
+    fn from(Context1 { seen, timestamp_max_us }: Context1) -> Self {
+        Self { seen, timestamp_max_us, ..Self::default() }
+    }
+}
+
+impl<C: DeserializeOwned> Envelope<C> {
+    fn read(body: &[u8]) -> Result<Self, ContextError> {
+        match postcard::take_from_bytes(body) {
+            Ok((envelope, [])) => Ok(envelope),
+            Ok(_) => Err(ContextError::Malformed("trailing bytes")),
+            Err(_) => Err(ContextError::Malformed("cannot be decoded")),
+        }
+    }
+
+    fn opened(self, key: &[u8], cluster: u64, versioning: Versioning) -> Result<C, ContextError> {
+        if self.cluster != cluster {
+            return Err(ContextError::Foreign("cluster"));
+        }
+        if self.key != key_position(key) {
+            return Err(ContextError::Foreign("key"));
+        }
+        if self.versioning != versioning {
+            return Err(ContextError::Foreign("versioning"));
+        }
+        Ok(self.context)
+    }
 }
 
 impl Context {
@@ -70,49 +122,48 @@ impl Context {
             return Err(ContextError::Malformed("too long"));
         }
         let bytes = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| ContextError::Malformed("not base64"))?;
-        let body = checked_body(&bytes)?;
-        let (envelope, rest) =
-            postcard::take_from_bytes::<Envelope>(body).map_err(|_| ContextError::Malformed("cannot be decoded"))?;
-        if !rest.is_empty() {
-            return Err(ContextError::Malformed("trailing bytes"));
-        }
-        if envelope.cluster != cluster {
-            return Err(ContextError::Foreign("cluster"));
-        }
-        if envelope.key != key_position(key) {
-            return Err(ContextError::Foreign("key"));
-        }
-        if envelope.versioning != versioning {
-            return Err(ContextError::Foreign("versioning"));
-        }
-        if envelope.context.timestamp_max_us > Some(TIMESTAMP_US_MAX) {
+        let context = match checked_body(&bytes)? {
+            (FORMAT, body) => Envelope::<Self>::read(body)?.opened(key, cluster, versioning)?,
+            (FORMAT_1, body) => Envelope::<Context1>::read(body)?.opened(key, cluster, versioning)?.into(),
+            _ => return Err(ContextError::Malformed("unknown format")),
+        };
+        if context.timestamp_max_us > Some(TIMESTAMP_US_MAX) {
             return Err(ContextError::Malformed("a timestamp that no clock shows"));
         }
-        Ok(envelope.context)
+        Ok(context)
     }
 }
 
-fn checked_body(bytes: &[u8]) -> Result<&[u8], ContextError> {
+/// The format and what is in it.
+fn checked_body(bytes: &[u8]) -> Result<(u8, &[u8]), ContextError> {
     let (body, crc) = bytes.split_last_chunk::<CRC_BYTES>().ok_or(ContextError::Malformed("too short"))?;
     if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
         return Err(ContextError::Malformed("the checksum does not match"));
     }
-    match body.split_first() {
-        Some((&FORMAT, rest)) => Ok(rest),
-        _ => Err(ContextError::Malformed("unknown format")),
-    }
+    body.split_first().map(|(format, rest)| (*format, rest)).ok_or(ContextError::Malformed("too short"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::NodeId;
+    use crate::versions::clock::Pair;
     use crate::versions::{Actor, Dot};
 
     fn context() -> Context {
         let mut seen = VersionVector::default();
         seen.add(Dot { actor: Actor { node: NodeId(2), epoch: 77 }, counter: 5 });
-        Context { seen, timestamp_max_us: Some(12) }
+        let mut clock = VectorClock::default();
+        clock.set(Pair { node: NodeId(1), counter: 4, timestamp_us: -3 });
+        Context { seen, timestamp_max_us: Some(12), clock, fastest: Some(NodeId(2)) }
+    }
+
+    /// What a client still holds that read before clocks and fastest replicas were carried.
+    #[test]
+    fn a_context_of_the_first_format_is_still_read() {
+        let text = "AfO71sOehLHDqqmirKvk2tjkmQIJAAECTQUBGNySurA";
+        let Context { seen, timestamp_max_us, .. } = context();
+        let expected = Context { seen, timestamp_max_us, ..Context::default() };
+        assert_eq!(Context::decode(text, b"k", 9, Versioning::Dvv), Ok(expected));
     }
 
     #[test]

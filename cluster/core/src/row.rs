@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{Row, Table};
 
-const ROW_FORMAT: u8 = 1;
+/// 1 had no vector clocks.
+const ROW_FORMAT: u8 = 2;
 const CRC_BYTES: usize = 4;
 
 /// A row on disk that cannot be what this node wrote.

@@ -231,6 +231,7 @@ fn an_unsound_state_is_refused() {
     let version = |counter: u64, past: VersionVector, timestamp_us: i64| Version {
         dot: Dot { actor: Actor { node: NodeId::CLIENT, epoch: 5 }, counter },
         past,
+        clock: Default::default(),
         timestamp_us,
         value: Some((*b"v").into()),
     };

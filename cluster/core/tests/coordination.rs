@@ -3,8 +3,8 @@
 mod common;
 
 use cluster_core::api::{Failure, NodeId, Reply};
-use cluster_core::config::{Config, Quorum, Versioning};
-use cluster_core::message::Message;
+use cluster_core::config::{Config, Coordinator, Quorum, Versioning};
+use cluster_core::message::{Message, Tag};
 use cluster_core::versions::KeyState;
 use common::lone::*;
 use common::*;
@@ -21,7 +21,7 @@ fn targets(node: &mut Lone) -> Vec<NodeId> {
 
 #[test]
 fn a_node_that_is_no_replica_forwards_to_the_first_replica() {
-    let config = sloppy(4, (2, 2, 2));
+    let config = Config { coordinator: Coordinator::First, ..sloppy(4, (2, 2, 2)) };
     let key = key_where(&config, "k", |list| list == [B, C, D, A]);
     let mut world = world(config, Default::default(), 1);
     for turn in 1..=3 {
@@ -296,4 +296,72 @@ fn a_context_from_a_fast_clock_is_enough_for_a_replica_that_missed_the_write() {
     let without = stamp(&mut Lone::start(config.clone()), None);
     let with = stamp(&mut Lone::start(config), context);
     assert_eq!(with - without, 60_000_001, "one microsecond behind what was seen");
+}
+
+/// 6.4: the context carries who answered the read first, and that one coordinates the write.
+#[test]
+fn the_replica_that_answered_first_coordinates_the_write() {
+    let config = sloppy(4, (2, 2, 2));
+    let key = key_where(&config, "k", |list| list == [B, C, D, A]);
+    let coordinator_after = |config: &Config, suspected: Option<NodeId>| {
+        let mut node = Lone::start(at(A, config));
+        let state = state_with(&key);
+        let id = node.request(get(&key));
+        let fetches = node.take_sent();
+        for from in [C, B] {
+            for (_, message) in fetches.iter().filter(|(to, _)| *to == from) {
+                let Message::Fetch { tag, .. } = message else { continue };
+                node.message(from, Message::Fetched { tag: *tag, state: state.clone() });
+            }
+        }
+        let Some(Reply::Got { context, .. }) = node.reply(id).cloned() else { panic!("the read is answered") };
+        if let Some(peer) = suspected {
+            suspect(&mut node, peer);
+        }
+        node.take_sent();
+        node.request(put(&key, b"v", context));
+        let forwards = sent_where(&node.take_sent(), |m| matches!(m, Message::Forward { .. }));
+        forwards.iter().map(|(to, _)| *to).collect::<Vec<_>>()
+    };
+    assert_eq!(coordinator_after(&config, None), [C], "C answered first");
+    assert_eq!(coordinator_after(&config, Some(C)), [B], "it is taken for down: the first that is not");
+    let first = Config { coordinator: Coordinator::First, ..config };
+    assert_eq!(coordinator_after(&first, None), [B]);
+}
+
+/// Why the paper does it: with R = W = 1 a client reads from the fastest replica, and so reads what that one wrote. A
+/// slow node is the first of the preference list here.
+#[test]
+fn writing_through_the_fastest_replica_makes_reading_ones_writes_likelier() {
+    let read_back = |coordinator| {
+        let config = Config { coordinator, ..sloppy(4, (3, 1, 1)) };
+        let key = key_where(&config, "k", |list| list == [B, C, D, A]);
+        let mut world = world(config, Default::default(), 1);
+        for (to, ms) in [(A, 5), (C, 40), (D, 40)] {
+            world.network().slow(B, to, ms * MS);
+        }
+        assert_eq!(call(&mut world, A, put(&key, b"first", None)), Reply::Stored);
+        let again = |turn: u8| {
+            let (_, context) = read(&mut world, A, &key);
+            assert_eq!(call(&mut world, A, put(&key, &[turn], context)), Reply::Stored);
+            values(&mut world, A, &key).contains(&vec![turn])
+        };
+        (0..50).map(again).filter(|found| *found).count()
+    };
+    let (fastest, first) = (read_back(Coordinator::Fastest), read_back(Coordinator::First));
+    assert!(fastest >= 35 && first <= 15, "{fastest} of 50 with the fastest replica, {first} with the first");
+}
+
+/// What a key holds after one write.
+fn state_with(key: &[u8]) -> KeyState {
+    let mut node = Lone::start(at(B, &sloppy(4, (1, 1, 1))));
+    node.request(put(key, b"old", None));
+    node.sync();
+    node.message(A, Message::Fetch { tag: Tag(7), key: key.to_vec() });
+    let sent = node.take_sent();
+    let fetched = sent.into_iter().find_map(|(_, message)| match message {
+        Message::Fetched { state, .. } => Some(state),
+        _ => None,
+    });
+    fetched.expect("it answers")
 }

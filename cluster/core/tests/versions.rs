@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cluster_core::api::NodeId;
 use cluster_core::config::Versioning;
+use cluster_core::versions::clock::VectorClock;
 use cluster_core::versions::{Actor, Dot, KeyState, Version, VersionVector};
 use proptest::prelude::*;
 
@@ -71,7 +72,10 @@ impl World {
                 let value = Some(Arc::from(dot.to_string().into_bytes()));
                 let past = self.contexts[client].clone();
                 self.history.push((dot, self.seen[client].clone()));
-                self.states[replica].insert(Version { dot, past, timestamp_us: 0, value }, Versioning::Dvv);
+                self.states[replica].insert(
+                    Version { dot, past, clock: VectorClock::default(), timestamp_us: 0, value },
+                    Versioning::Dvv,
+                );
             }
             Step::Exchange { from, to } => {
                 let state = self.states[from].clone();
@@ -149,6 +153,7 @@ proptest! {
         let version = |(at, timestamp_us): (usize, &i64)| Version {
             dot: Dot { actor: Actor { node: NodeId(at as u16), epoch: 0 }, counter: 1 },
             past: VersionVector::default(),
+            clock: VectorClock::default(),
             timestamp_us: *timestamp_us,
             value: None,
         };

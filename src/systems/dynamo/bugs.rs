@@ -39,6 +39,15 @@ pub fn preferences(bug: Bug) -> Preferences {
             nemesis: Some("clock:bump"),
             ..Preferences::default()
         },
+        // Every node a replica and a client of its own, so that no coordinator has two writers: there a vector clock
+        // loses nothing unless its own pair goes.
+        Bug::OwnPairTruncated => Preferences {
+            quorum: Some(Quorum::Strict),
+            versions: Some(Versioning::VectorClock),
+            workload: Some("set"),
+            nemesis: Some("none"),
+            ..Preferences::default()
+        },
         Bug::AckBeforeDurable => {
             Preferences { workload: Some("set"), nemesis: Some("kill:all"), ..Preferences::default() }
         }

@@ -16,7 +16,7 @@ use checker::model::Model;
 use checker::verdict::Property;
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;
-use cluster_core::config::{Config, ConfigError, Limits, Partitioning, Quorum, Timing, Versioning};
+use cluster_core::config::{Config, ConfigError, Coordinator, Limits, Partitioning, Quorum, Timing, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_core::sim::WorldSettings;
 use cluster_core::sim::disk::DiskSettings;
@@ -87,6 +87,15 @@ pub struct DynamoSettings {
     pub quorum: Quorum,
     /// Causality.
     pub versions: Versioning,
+    /// Pairs of a vector clock; one more drops the oldest.
+    #[serde(default = "usual_clock_pairs")]
+    pub clock_pairs: u16,
+    /// Who coordinates a write; runs recorded before there was a choice had the first.
+    #[serde(default = "first_coordinator")]
+    pub coordinator: Coordinator,
+    /// Data centres that the nodes are dealt to in turn; 0 names none.
+    #[serde(default)]
+    pub data_centres: u16,
     /// How keys are divided among the nodes; runs recorded before there was a choice are of the first.
     #[serde(default)]
     pub strategy: Strategy,
@@ -104,6 +113,22 @@ pub struct DynamoSettings {
     pub port: Option<u16>,
 }
 
+fn usual_clock_pairs() -> u16 {
+    10
+}
+
+fn first_coordinator() -> Coordinator {
+    Coordinator::First
+}
+
+impl DynamoSettings {
+    /// The data centre of each node.
+    fn dealt_data_centres(&self) -> Vec<u16> {
+        let dealt = |centres: u16| (0..centres).cycle().take(self.nodes).collect();
+        (self.data_centres > 0).then_some(self.data_centres).map_or(Vec::new(), dealt)
+    }
+}
+
 impl Default for DynamoSettings {
     fn default() -> Self {
         Self {
@@ -113,6 +138,9 @@ impl Default for DynamoSettings {
             w: 2,
             quorum: Quorum::Sloppy,
             versions: Versioning::Dvv,
+            clock_pairs: usual_clock_pairs(),
+            coordinator: Coordinator::default(),
+            data_centres: 0,
             strategy: Strategy::default(),
             engine: Engine::Redb,
             protocol: Protocol::NEWEST,
@@ -176,15 +204,17 @@ impl Dynamo {
             w: s.w,
             quorum: s.quorum,
             versions: s.versions,
+            coordinator: s.coordinator,
             partitioning: s.strategy.into(),
             members: None,
             seeds: Vec::new(),
             capacities: Vec::new(),
+            data_centres: s.dealt_data_centres(),
             ring_seed: self.seed,
             seed: self.seed ^ ((index as u64 + 1) << 48) ^ (starts << 32),
             timing: Timing::default(),
-            limits: Limits::default(),
             protocol: s.protocol,
+            limits: Limits { clock_pairs_max: usize::from(s.clock_pairs), ..Limits::default() },
             bug: s.bug,
         }
     }
@@ -256,6 +286,12 @@ impl System for Dynamo {
                 properties.extend([Property::NoLostWrites, Property::Durability]);
                 note.push_str("Dotted version vectors keep every concurrent write as a sibling, so no acknowledged write may be lost. ");
             }
+            Versioning::VectorClock => {
+                note.push_str(
+                    "A vector clock falsely dominates a concurrent write of the same coordinator, so lost writes are measured \
+                     and not claimed. ",
+                );
+            }
             Versioning::Lww => {
                 note.push_str(
                     "Last-write-wins drops all but one of several concurrent writes, so lost writes are measured and not \
@@ -266,6 +302,7 @@ impl System for Dynamo {
         let mut of_model = Vec::new();
         match (self.overlapping_quorums(), self.settings.versions) {
             _ if self.settings.engine == Engine::Memory => {}
+            (_, Versioning::VectorClock) => note.push_str("What is falsely dominated its own writer does not read."),
             (false, _) => note.push_str("Quorums that are sloppy, or do not overlap, do not claim read-your-writes."),
             (true, Versioning::Dvv) => {
                 properties.push(Property::ReadYourWrites);
@@ -280,7 +317,7 @@ impl System for Dynamo {
             }
         }
         let concurrent_writes = match self.settings.versions {
-            Versioning::Dvv => ConcurrentWrites::Kept,
+            Versioning::Dvv | Versioning::VectorClock => ConcurrentWrites::Kept,
             Versioning::Lww => ConcurrentWrites::OneWins,
         };
         Claims { properties, of_model, note, concurrent_writes }

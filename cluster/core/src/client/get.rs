@@ -96,7 +96,7 @@ impl Client {
         let merged = self.merge(get.replies.values());
         let values = merged.versions().iter().filter_map(|version| version.value.as_ref());
         let values = values.map(|value| value.to_vec()).collect();
-        let seen = Context { seen: merged.context(), timestamp_max_us: merged.timestamp_max_us() };
+        let seen = Context::of(&merged);
         let context = seen.encode(&get.key, self.config.ring_seed, self.config.versions);
         let reply = Reply::Got { values, context: (!merged.is_empty()).then_some(context) };
         self.reply(get.request, reply);

@@ -11,6 +11,7 @@ use super::targets::Target;
 use super::{Alarm, CallId, Client, OpId, Purpose, Response};
 use crate::api::{Failure, NodeId, Reply, Request, RequestId};
 use crate::context::Context;
+use crate::versions::clock::VectorClock;
 use crate::versions::{Dot, KeyState, Version, VersionVector};
 
 #[derive(Debug)]
@@ -82,6 +83,7 @@ impl Client {
         let version = Version {
             dot: Dot { actor: self.actor, counter: self.made },
             past: VersionVector::default(),
+            clock: VectorClock::default(),
             timestamp_us: self.timestamp_us,
             value: value.map(Arc::from),
         };

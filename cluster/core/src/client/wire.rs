@@ -58,7 +58,13 @@ mod tests {
         let dot = Dot { actor: Actor { node: NodeId(1), epoch: 2 }, counter: 3 };
         let mut state = KeyState::default();
         state.insert(
-            Version { dot, past: VersionVector::default(), timestamp_us: 4, value: Some([5, 6].into()) },
+            Version {
+                dot,
+                past: VersionVector::default(),
+                clock: Default::default(),
+                timestamp_us: 4,
+                value: Some([5, 6].into()),
+            },
             Versioning::Lww,
         );
         StoreBody { state, hint_for: Some(NodeId(7)) }
@@ -67,7 +73,7 @@ mod tests {
     #[test]
     fn a_body_survives_and_its_bytes_are_pinned() {
         let bytes = encode(&body());
-        assert_eq!(bytes, [1, 1, 1, 2, 3, 0, 8, 1, 2, 5, 6, 1, 7]);
+        assert_eq!(bytes, [1, 1, 1, 2, 3, 0, 0, 8, 1, 2, 5, 6, 1, 7]);
         assert_eq!(decode(&bytes), Ok(body()));
     }
 

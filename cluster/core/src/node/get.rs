@@ -20,6 +20,8 @@ pub(super) struct GetOp {
     r: usize,
     targets: Vec<Target>,
     replies: BTreeMap<NodeId, KeyState>,
+    /// The replica that answered first: it shall coordinate the write that follows (6.4).
+    fastest: Option<NodeId>,
     tags: Vec<Tag>,
     answered: bool,
     deadline_ns: u64,
@@ -50,6 +52,7 @@ impl Node {
             r,
             targets: targets.clone(),
             replies: BTreeMap::new(),
+            fastest: None,
             tags: Vec::new(),
             answered: false,
             deadline_ns,
@@ -75,6 +78,8 @@ impl Node {
 
     pub(super) fn get_answered(&mut self, op: OpId, from: NodeId, state: KeyState) {
         let Some(get) = self.gets.get_mut(&op) else { return };
+        let is_replica = get.targets.iter().any(|target| target.node == from && target.hint_for.is_none());
+        get.fastest = get.fastest.or_else(|| is_replica.then_some(from));
         get.replies.insert(from, state);
         for target in get.targets.iter_mut().filter(|target| target.node == from) {
             target.done = true;
@@ -99,7 +104,7 @@ impl Node {
         let merged = self.merge(get.replies.values());
         let values: Vec<Vec<u8>> =
             merged.versions().iter().filter_map(|version| version.value.as_ref().map(|value| value.to_vec())).collect();
-        let context = (!merged.is_empty()).then(|| self.context_of(&get.key, &merged));
+        let context = (!merged.is_empty()).then(|| self.context_of(&get.key, &merged, get.fastest));
         let request = get.request;
         if values.len() > 1 {
             self.counters.siblings_read += 1;
@@ -107,8 +112,8 @@ impl Node {
         self.out.push(Effect::Reply { request, reply: Reply::Got { values, context } });
     }
 
-    fn context_of(&self, key: &[u8], state: &KeyState) -> String {
-        let context = Context { seen: state.context(), timestamp_max_us: state.timestamp_max_us() };
+    fn context_of(&self, key: &[u8], state: &KeyState, fastest: Option<NodeId>) -> String {
+        let context = Context { fastest, ..Context::of(state) };
         context.encode(key, self.config.ring_seed, self.config.versions)
     }
 

@@ -16,10 +16,11 @@ use super::targets::Target;
 use super::{Node, OpId, Origin, Timer};
 use crate::api::{Failure, NodeId, Reply, RequestId};
 use crate::bug::Bug;
-use crate::config::Versioning;
+use crate::config::{Coordinator, Versioning};
 use crate::context::Context;
 use crate::image::{KeyRow, Made, Place};
 use crate::message::{ForwardedPut, Message, Tag};
+use crate::versions::clock::{Pair, VectorClock};
 use crate::versions::{Actor, Dot, KeyState, Version, VersionVector};
 
 /// A key's state may not outgrow what a message can carry.
@@ -49,16 +50,21 @@ impl PutOp {
 }
 
 impl Node {
-    /// A replica coordinates; any other node hands the write to the first replica that seems to be up (4.5). When
-    /// none does, the fallbacks are left (sloppy): this node if it is one of them, else the first.
+    /// The replica that answered the preceding read first coordinates (6.4), if it seems to be up. Else a replica does
+    /// it itself, and any other node hands the write to the first replica that seems to be up (4.5). When none does, the
+    /// fallbacks are left (sloppy): this node if it is one of them, else the first.
     pub(super) fn route_put(&mut self, id: RequestId, put: ForwardedPut) {
         let targets = self.choose_targets(&put.key, put.n);
         let me = |target: &&Target| target.node == self.config.id;
         let replica = |target: &&Target| target.hint_for.is_none();
         let healthy = |target: &&Target| self.is_healthy(target.node);
         let own = targets.iter().find(me);
-        let healthy_replica = targets.iter().find(|target| replica(target) && healthy(target));
+        let fastest = put.context.fastest.filter(|_| self.config.coordinator == Coordinator::Fastest);
+        let mut healthy_replicas = targets.iter().filter(|target| replica(target) && healthy(target));
+        let healthy_replica = healthy_replicas.clone().next();
+        let fastest_replica = healthy_replicas.find(|target| Some(target.node) == fastest);
         let coordinator = match (own, healthy_replica) {
+            _ if fastest_replica.is_some() => fastest_replica,
             (Some(own), None) => Some(own),
             (Some(own), _) if replica(&own) => Some(own),
             (_, Some(other)) => Some(other),
@@ -124,6 +130,7 @@ impl Node {
         let version = Version {
             dot,
             past: self.past_of(dot, &put.context),
+            clock: self.clock_of(&state, &put.context),
             timestamp_us: self.new_timestamp_us(&state, &put.context),
             value: put.value.clone(),
         };
@@ -152,7 +159,7 @@ impl Node {
     }
 
     fn past_of(&self, dot: Dot, context: &Context) -> VersionVector {
-        if self.config.versions == Versioning::Lww {
+        if self.config.versions != Versioning::Dvv {
             return VersionVector::default();
         }
         let mut past = context.seen.clone();
@@ -161,6 +168,22 @@ impl Node {
             past.add(Dot { counter: dot.counter - 1, ..dot });
         }
         past
+    }
+
+    /// What the writer had seen, and this node's own pair, past what the writer had seen and what is held here (4.4).
+    fn clock_of(&self, held: &KeyState, context: &Context) -> VectorClock {
+        if self.config.versions != Versioning::VectorClock {
+            return VectorClock::default();
+        }
+        let (me, pairs_max) = (self.config.id, self.config.limits.clock_pairs_max);
+        let mut clock = context.clock.clone();
+        let counter = clock.counter(me).max(held.clock().counter(me)).saturating_add(1);
+        clock.set(Pair { node: me, counter, timestamp_us: self.now.wall_ns.div_euclid(1000) });
+        if self.config.bug == Some(Bug::OwnPairTruncated) && clock.pairs().len() > pairs_max {
+            clock.remove(me);
+        }
+        clock.truncate(pairs_max, me);
+        clock
     }
 
     /// The wall clock, but later than everything that the writer had seen or that is held here: a clock that is

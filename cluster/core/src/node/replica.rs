@@ -78,8 +78,7 @@ impl Node {
     }
 
     pub(super) fn client_get_local(&mut self, request: RequestId, key: &[u8]) {
-        let version =
-            |v: &Version| LocalVersion { id: v.dot.to_string(), value: v.value.as_ref().map(|value| value.to_vec()) };
+        let version = |v: &Version| LocalVersion { id: v.id(), value: v.value.as_ref().map(|value| value.to_vec()) };
         let row = self.image.get(&Place::Data, key);
         let versions = row.map_or(Vec::new(), |row| row.state.versions().iter().map(version).collect());
         let reply = Reply::Local { versions };

@@ -6,6 +6,7 @@
 //!
 //! All replicas of a range are the same nodes, so the range is also the unit of anti-entropy, whatever the strategy.
 
+mod data_centres;
 mod strategy;
 
 use md5::{Digest, Md5};
@@ -47,7 +48,22 @@ impl Ring {
     /// # Errors
     /// When the partitioning cannot work; never for settings that are valid.
     pub fn of(config: &Config) -> Result<Self, PartitionError> {
-        Self::new(config.founders(), config.partitioning, config.founders_capacities(), config.ring_seed)
+        let ring = Self::new(config.founders(), config.partitioning, config.founders_capacities(), config.ring_seed)?;
+        Ok(ring.spread_over(&config.data_centres))
+    }
+
+    /// The ring with its preference lists spread over data centres (4.6), one named for each node; none at all: as it is.
+    #[must_use]
+    pub fn spread_over(mut self, data_centres: &[u16]) -> Self {
+        if data_centres.is_empty() {
+            return self;
+        }
+        self.preference.chunks_mut(self.nodes).for_each(|walk| data_centres::spread(walk, data_centres));
+        let mut hash = Md5::new();
+        hash.update(self.fingerprint.to_le_bytes());
+        data_centres.iter().for_each(|data_centre| hash.update(data_centre.to_le_bytes()));
+        self.fingerprint = u128::from_le_bytes(hash.finalize().into()) as u64;
+        self
     }
 
     /// A ring of `nodes` nodes. Their tokens are in proportion to `capacities`, one a node; none at all means that

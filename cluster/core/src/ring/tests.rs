@@ -73,6 +73,42 @@ proptest! {
         prop_assert!(first.iter().all(|&count| count == floor || count == floor + 1), "{:?}", first);
     }
 
+    /// 4.6: any first n replicas cover as many data centres as they can, each as often as any other but for one.
+    #[test]
+    fn replicas_are_spread_over_data_centres(
+        data_centres in prop::collection::vec(0..4u16, 1..12), how in partitioning(), seed: u64
+    ) {
+        let plain = ring(data_centres.len() as u16, how, seed);
+        let spread = plain.clone().spread_over(&data_centres);
+        let mut named = data_centres.clone();
+        named.sort_unstable();
+        named.dedup();
+        for range in 0..spread.ranges() {
+            let list = spread.range_preference(range);
+            prop_assert_eq!(list[0], plain.range_preference(range)[0]);
+            for n in 1..=list.len() {
+                let mut covered: Vec<u16> = list[..n].iter().map(|node| data_centres[usize::from(node.0)]).collect();
+                covered.sort_unstable();
+                covered.dedup();
+                prop_assert_eq!(covered.len(), n.min(named.len()));
+            }
+            let mut nodes = list.to_vec();
+            nodes.sort();
+            prop_assert_eq!(nodes, (0..data_centres.len() as u16).map(NodeId).collect::<Vec<_>>());
+        }
+        prop_assert_ne!(spread.fingerprint(), plain.fingerprint());
+    }
+
+    /// One data centre, or none named: exactly the walk.
+    #[test]
+    fn without_data_centres_the_lists_are_the_walks(nodes in 1..12u16, how in partitioning(), seed: u64) {
+        let plain = ring(nodes, how, seed);
+        for data_centres in [vec![], vec![7; usize::from(nodes)]] {
+            prop_assert_eq!(&plain.clone().spread_over(&data_centres).preference, &plain.preference);
+        }
+        prop_assert_eq!(plain.clone().spread_over(&[]).fingerprint(), plain.fingerprint());
+    }
+
     /// The order of preference is that of a walk that skips the hosts it has met.
     #[test]
     fn walks_are_walks(circle in prop::collection::vec((0..6u16).prop_map(NodeId), 1..40)) {

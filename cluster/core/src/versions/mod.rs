@@ -15,6 +15,9 @@
 //!    remember (riak_kv#679, #1643). So it does when the row remembers less of its own actor than its versions or a
 //!    writer's context show: the disk has been put back to an earlier state.
 //!
+//! **Vector clocks** ([`clock`]) are the paper's own: one version supersedes another iff its clock is greater. Dots then
+//! only tell versions apart.
+//!
 //! **Last write wins** keeps the one version with the greatest (timestamp, dot).
 
 pub mod clock;
@@ -30,14 +33,17 @@ pub use vector::{Actor, Dot, VersionVector};
 
 use crate::config::Versioning;
 use crate::context::TIMESTAMP_US_MAX;
+use clock::VectorClock;
 
 /// One version of a key's value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Version {
     /// The event that made it; no other version ever has it.
     pub dot: Dot,
-    /// What its writer had seen. Empty under last-write-wins.
+    /// What its writer had seen. Empty but for dotted version vectors.
     pub past: VersionVector,
+    /// The paper's clock. Empty but for vector clocks.
+    pub clock: VectorClock,
     /// When it was made, microseconds since the Unix epoch, by its coordinator's wall clock but never before what its
     /// writer had seen.
     pub timestamp_us: i64,
@@ -49,10 +55,19 @@ pub struct Version {
 impl Version {
     fn is_sound(&self, versioning: Versioning) -> bool {
         let past_fits = match versioning {
-            Versioning::Dvv => !self.past.contains(self.dot),
-            Versioning::Lww => self.past.is_empty(),
+            Versioning::Dvv => !self.past.contains(self.dot) && self.clock.pairs().is_empty(),
+            Versioning::Lww => self.past.is_empty() && self.clock.pairs().is_empty(),
+            Versioning::VectorClock => self.past.is_empty(),
         };
         self.dot.counter > 0 && self.timestamp_us <= TIMESTAMP_US_MAX && past_fits
+    }
+
+    /// The version's identity as text: its dot, and its vector clock if it has one.
+    pub fn id(&self) -> String {
+        match self.clock.pairs() {
+            [] => self.dot.to_string(),
+            _ => format!("{} {}", self.dot, self.clock),
+        }
     }
 }
 
@@ -106,6 +121,14 @@ impl KeyState {
         context
     }
 
+    /// The vector clock of a reader who has seen this state (4.4): that of all versions together.
+    pub fn clock(&self) -> VectorClock {
+        self.versions.iter().fold(VectorClock::default(), |mut clock, version| {
+            clock.merge(&version.clock);
+            clock
+        })
+    }
+
     /// The greatest timestamp held.
     pub fn timestamp_max_us(&self) -> Option<i64> {
         self.versions.iter().map(|version| version.timestamp_us).max()
@@ -113,7 +136,9 @@ impl KeyState {
 
     /// Bytes of values and clocks, about.
     pub fn bytes(&self) -> usize {
-        let of = |v: &Version| v.value.as_ref().map_or(0, |value| value.len()) + 32 + 16 * v.past.len();
+        let of = |v: &Version| {
+            v.value.as_ref().map_or(0, |value| value.len()) + 32 + 16 * v.past.len() + 24 * v.clock.pairs().len()
+        };
         self.versions.iter().map(of).sum()
     }
 
@@ -150,6 +175,7 @@ impl KeyState {
         }
         match versioning {
             Versioning::Dvv => self.drop_superseded(),
+            Versioning::VectorClock => self.drop_ancestors(),
             Versioning::Lww => self.keep_newest(),
         }
     }
@@ -162,6 +188,17 @@ impl KeyState {
         }
         if self.versions.iter().any(|version| superseded.contains(version.dot)) {
             Arc::make_mut(&mut self.versions).retain(|version| !superseded.contains(version.dot));
+        }
+    }
+
+    /// A version is superseded iff any other's clock is greater; that is a partial order, and what is left its maxima.
+    fn drop_ancestors(&mut self) {
+        let all = &self.versions;
+        let is_ancestor = |version: &Version| all.iter().any(|other| version.clock.is_ancestor_of(&other.clock));
+        let ancestors: Vec<Dot> =
+            all.iter().filter(|version| is_ancestor(version)).map(|version| version.dot).collect();
+        if !ancestors.is_empty() {
+            Arc::make_mut(&mut self.versions).retain(|version| !ancestors.contains(&version.dot));
         }
     }
 
