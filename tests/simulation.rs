@@ -2,6 +2,7 @@
 
 use checker::verdict::{Outcome, Property};
 use cluster_core::bug::Bug;
+use cluster_core::protocol::Protocol;
 use dissensus::run::settings::{ArenaKind, RunSettings};
 use dissensus::run::simulate::{judge_seed, simulate};
 use dissensus::systems::dynamo::bugs;
@@ -68,4 +69,17 @@ fn with_bug(bug: Bug, seed: u64) -> RunSettings {
         nemesis: prefers.nemesis.map_or(usual.nemesis.clone(), str::to_owned),
         ..usual
     }
+}
+
+/// Each node is started again with the next version of the peer protocol, under load: nothing that is claimed breaks,
+/// and each says what it speaks before and after.
+#[test]
+fn a_rolling_upgrade_is_valid_and_proved() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut settings = RunSettings { nemesis: "upgrade".into(), ..settings(3, 30_000) };
+    settings.dynamo.protocol = Protocol::OLDEST;
+    let (finished, _) = simulate(&settings, dir.path(), true).expect("it can be simulated");
+    assert_eq!(finished.judged.verdict.outcome, Outcome::Valid);
+    let evidence = std::fs::read_to_string(finished.dir.file("evidence.json")).expect("it was written");
+    assert_eq!(evidence.matches("said version 1 before and 2 after").count(), 5, "{evidence}");
 }

@@ -77,11 +77,11 @@ pub(crate) fn heal_ns(history: &History) -> Option<u64> {
     nemesis(history).find(|event| event.f == "heal").map(|event| event.time)
 }
 
-/// Every `start-kill`, in order.
+/// Every `start-kill` and `start-upgrade`, in order: an upgrade begins with the end of the node.
 pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
     nemesis(history)
         .filter_map(|event| match classify(event) {
-            Ok(Told::Start("kill", started)) => Some(Crash { event, nodes: started.nodes }),
+            Ok(Told::Start("kill" | "upgrade", started)) => Some(Crash { event, nodes: started.nodes }),
             _ => None,
         })
         .collect()

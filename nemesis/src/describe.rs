@@ -12,7 +12,7 @@ impl Fault {
     pub fn detail(&self, all: &[String]) -> String {
         match self {
             Fault::Partition { shape, links } => partition(*shape, links, all),
-            Fault::Kill { nodes } | Fault::Pause { nodes } => nodes.join(" "),
+            Fault::Kill { nodes } | Fault::Pause { nodes } | Fault::Upgrade { nodes } => nodes.join(" "),
             Fault::ClockBump { nodes, offset_ms } => format!("{} {}", nodes.join(" "), offset(*offset_ms)),
             Fault::ClockDrift { nodes, rate_ppm } => {
                 format!("{} at {} %", nodes.join(" "), decimal(rate_ppm.saturating_add(1_000_000), 10_000))

@@ -117,6 +117,15 @@ impl<T: Clone> Bag<T> {
     }
 }
 
+impl<T: PartialEq> Bag<T> {
+    /// Takes an item out for good; tells whether there are others.
+    pub fn remove(&mut self, item: &T) -> bool {
+        self.all.retain(|other| other != item);
+        self.left.retain(|other| other != item);
+        !self.all.is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -146,6 +146,27 @@ pub fn process(state: &str, nodes: &[String], hurt: &BTreeSet<String>, running: 
     Finding { proved, evidence, figures: figures(seen.map(|(name, value)| (name, value as u64))) }
 }
 
+/// An upgrade, from the version that each node said it spoke before and after (none if it did not answer), and whether
+/// all were seen dead between: each must have been ended, and say a later version than before.
+pub fn upgrade(versions: &BTreeMap<String, (Option<u64>, Option<u64>)>, all_dead: bool) -> Finding {
+    let mut finding = Finding { proved: all_dead && !versions.is_empty(), ..Finding::default() };
+    let mut told = Vec::new();
+    for (node, versions) in versions {
+        let (Some(before), Some(after)) = *versions else {
+            finding.proved = false;
+            told.push(format!("{node} did not say which version it speaks before and after"));
+            continue;
+        };
+        finding.proved &= after > before;
+        finding.figures.insert(format!("{node}_before"), i64::try_from(before).unwrap_or(i64::MAX));
+        finding.figures.insert(format!("{node}_after"), i64::try_from(after).unwrap_or(i64::MAX));
+        told.push(format!("{node} said version {before} before and {after} after"));
+    }
+    let seen = if all_dead { "" } else { "; not all were seen dead between" };
+    finding.evidence = format!("{}{seen}", told.join(", "));
+    finding
+}
+
 /// What a node said of its clock, beside what it had been set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReading {
@@ -305,6 +326,17 @@ mod tests {
         let missed = process("stopped", &names("n1 n2"), &set("n1"), &set("n2"));
         assert_eq!(missed.evidence, "n2 never seen stopped; n1 not seen running afterwards");
         assert!(!missed.proved && missed.figures["hurt"] == 1);
+    }
+
+    #[test]
+    fn an_upgrade_needs_a_later_version_after_a_restart() {
+        let one = |before, after, dead| upgrade(&BTreeMap::from([("n1".to_owned(), (before, after))]), dead);
+        let finding = one(Some(1), Some(2), true);
+        assert_eq!(finding.evidence, "n1 said version 1 before and 2 after");
+        assert!(finding.proved && finding.figures["n1_after"] == 2);
+        assert!(!one(Some(2), Some(2), true).proved && !one(Some(1), Some(2), false).proved);
+        assert!(!one(None, Some(2), true).proved && !one(Some(1), None, true).proved);
+        assert!(!upgrade(&BTreeMap::new(), true).proved);
     }
 
     #[test]

@@ -50,6 +50,12 @@ pub enum Fault {
         /// Whom.
         nodes: Vec<String>,
     },
+    /// Ended, and at the end started again with the next version of what it speaks to its peers. A rolling upgrade is one
+    /// such fault after the other; none is ever undone.
+    Upgrade {
+        /// Whom.
+        nodes: Vec<String>,
+    },
     /// The wall clock jumps, and jumps back at the end.
     ClockBump {
         /// Whose.
@@ -93,6 +99,7 @@ impl Fault {
             Fault::Partition { .. } => "partition",
             Fault::Kill { .. } => "kill",
             Fault::Pause { .. } => "pause",
+            Fault::Upgrade { .. } => "upgrade",
             Fault::ClockBump { .. } => "clock-bump",
             Fault::ClockDrift { .. } => "clock-drift",
             Fault::SlowLink { .. } => "slow-link",
@@ -103,7 +110,7 @@ impl Fault {
     pub fn class(&self) -> Class {
         match self {
             Fault::Partition { .. } | Fault::SlowLink { .. } => Class::Network,
-            Fault::Kill { .. } | Fault::Pause { .. } => Class::Process,
+            Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => Class::Process,
             Fault::ClockBump { .. } | Fault::ClockDrift { .. } => Class::Clock,
         }
     }
@@ -121,6 +128,7 @@ impl Fault {
         match self {
             Fault::Kill { nodes }
             | Fault::Pause { nodes }
+            | Fault::Upgrade { nodes }
             | Fault::ClockBump { nodes, .. }
             | Fault::ClockDrift { nodes, .. } => nodes,
             Fault::Partition { .. } | Fault::SlowLink { .. } => &[],

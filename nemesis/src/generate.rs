@@ -126,7 +126,7 @@ fn possible(nodes: &[String], spec: &NemesisSpec) -> Result<BTreeMap<Kind, Vec<R
 fn class_of(kind: Kind) -> Class {
     match kind {
         Kind::Partition | Kind::Slow => Class::Network,
-        Kind::Kill | Kind::Pause => Class::Process,
+        Kind::Kill | Kind::Pause | Kind::Upgrade => Class::Process,
         Kind::Clock => Class::Clock,
     }
 }
@@ -185,9 +185,15 @@ impl Generator<'_> {
         };
         let for_ms = self.fit(at_ms, length_ms)?;
         let kind = *self.kinds.peek(&mut self.draw).first()?;
-        let candidate = self.candidate(kind, at_ms, for_ms)?;
-        self.accept(0);
-        Some(candidate)
+        match self.candidate(kind, at_ms, for_ms) {
+            Some(candidate) => {
+                self.accept(0);
+                Some(candidate)
+            }
+            // Every node is upgraded: the other kinds, if there are any, go on.
+            None if kind == Kind::Upgrade && self.kinds.remove(&kind) => self.after_a_gap(length_ms),
+            None => None,
+        }
     }
 
     /// The length, cut to what is left of the time; none if that is less than half of the mean.
@@ -218,6 +224,7 @@ impl Generator<'_> {
             }
             (Kind::Kill, Refinement::Target(target)) => Fault::Kill { nodes: target.resolve(nodes, draw).ok()? },
             (Kind::Pause, Refinement::Target(target)) => Fault::Pause { nodes: target.resolve(nodes, draw).ok()? },
+            (Kind::Upgrade, _) => Fault::Upgrade { nodes: vec![next_to_upgrade(nodes, &self.faults)?] },
             (Kind::Slow, Refinement::Target(target)) => {
                 let links = links_touching(&target.resolve(nodes, draw).ok()?, nodes);
                 // Most slow links are a little slow; some are slower than the replicas' patience.
@@ -232,6 +239,15 @@ impl Generator<'_> {
             _ => return None,
         })
     }
+}
+
+/// The first node that no fault has upgraded yet.
+fn next_to_upgrade(nodes: &[String], faults: &[PlannedFault]) -> Option<String> {
+    let upgraded = |node: &&String| {
+        let by = |fault: &PlannedFault| matches!(&fault.fault, Fault::Upgrade { nodes } if nodes.contains(node));
+        faults.iter().any(by)
+    };
+    nodes.iter().find(|node| !upgraded(node)).cloned()
 }
 
 /// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 % that comes to at least 50 ms over the fault's
@@ -267,7 +283,7 @@ fn all_provable(faults: &[PlannedFault], candidate: &PlannedFault) -> bool {
 fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault]) -> bool {
     let hits = |process: &PlannedFault, node: &String| process.fault.own_nodes().contains(node);
     match &fault.fault {
-        Fault::Kill { .. } | Fault::Pause { .. } => true,
+        Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => true,
         Fault::ClockBump { nodes, .. } | Fault::ClockDrift { nodes, .. } => {
             let strictly_within = |p: &PlannedFault| p.at_ms > fault.at_ms && p.end_ms() < fault.end_ms();
             let spares =
@@ -307,6 +323,7 @@ mod tests {
             Fault::Pause { .. } => Kind::Pause,
             Fault::ClockBump { .. } | Fault::ClockDrift { .. } => Kind::Clock,
             Fault::SlowLink { .. } => Kind::Slow,
+            Fault::Upgrade { .. } => Kind::Upgrade,
         }
     }
 
@@ -323,6 +340,22 @@ mod tests {
         }
         assert!((8 * 300..11 * 300).contains(&total), "{total} faults in 300 runs");
         assert!(overlaps * 5 > total, "{overlaps} overlaps of {total} faults");
+    }
+
+    #[test]
+    fn an_upgrade_takes_each_node_in_its_turn_and_ends_with_the_last() {
+        for seed in 0..100 {
+            let spec = "upgrade".parse().expect("a kind");
+            let plan = generate(seed, &nodes(5), &spec, Schedule::for_run(30_000)).expect("a plan");
+            let upgraded: Vec<String> = plan.faults.iter().flat_map(|fault| fault.fault.own_nodes().to_vec()).collect();
+            assert_eq!(upgraded, nodes(5), "seed {seed}");
+            assert!(plan.faults.windows(2).all(|pair| !pair[0].overlaps(&pair[1])), "seed {seed}");
+            let mixed =
+                generate(seed, &nodes(3), &"upgrade,kill,slow".parse().expect("kinds"), Schedule::for_run(90_000));
+            let faults = mixed.expect("a plan").faults;
+            let last = faults.iter().rposition(|fault| kind_of(&fault.fault) == Kind::Upgrade).expect("there is one");
+            assert!(faults.len() > last + 3, "seed {seed}: the other kinds go on");
+        }
     }
 
     #[test]
@@ -363,7 +396,7 @@ mod tests {
                 Fault::Partition { shape, .. } => assert_eq!(shape.name(), "bridge"),
                 Fault::Kill { nodes } => assert_eq!(nodes, &["n2"]),
                 Fault::Pause { nodes } => assert!(nodes.len() > 2),
-                Fault::ClockBump { .. } => panic!("only drift was asked for"),
+                Fault::ClockBump { .. } | Fault::Upgrade { .. } => panic!("only drift was asked for"),
                 Fault::ClockDrift { .. } => {}
                 Fault::SlowLink { links, .. } => assert_eq!(links.len(), 20),
             }

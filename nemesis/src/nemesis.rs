@@ -89,6 +89,8 @@ struct Active {
     clock_since_ms: BTreeMap<String, u64>,
     /// The best reading of each node's clock at the start.
     readings: BTreeMap<String, Reading>,
+    /// The version that each node said it spoke before it was ended.
+    versions: BTreeMap<String, u64>,
     /// What was found, once healing has begun; from then on the fault has no share in any rule.
     finding: Option<Finding>,
     errors: Vec<String>,
@@ -110,6 +112,7 @@ impl Active {
             hurt: BTreeSet::new(),
             clock_since_ms: BTreeMap::new(),
             readings: BTreeMap::new(),
+            versions: BTreeMap::new(),
             finding: None,
             errors: Vec::new(),
         }
@@ -228,6 +231,10 @@ impl<'a> Nemesis<'a> {
             self.note(id, |active| active.finding = Some(finding));
         }
         let running = self.undo(&planned, surface).await;
+        if let Fault::Upgrade { nodes } = &planned.fault {
+            let finding = self.measure_upgrade(id, nodes, surface).await;
+            self.note(id, |active| active.finding = Some(finding));
+        }
         self.conclude(&planned, running, surface)
     }
 
@@ -346,6 +353,15 @@ impl Nemesis<'_> {
                     surface.pause(node).await?;
                 }
             }
+            Fault::Upgrade { nodes } => {
+                for node in nodes {
+                    let version = surface.protocol_version(node).await?;
+                    surface.upgrade(node).await?;
+                    self.note(planned.id, |active| active.versions.extend([(node.clone(), version)]));
+                }
+                self.nodes_killed.extend(nodes.iter().cloned());
+                surface.kill(nodes).await?;
+            }
             Fault::ClockBump { nodes, .. } | Fault::ClockDrift { nodes, .. } => {
                 for node in nodes {
                     self.clocks_touched.insert(node.clone());
@@ -369,8 +385,11 @@ impl Nemesis<'_> {
         }
         for node in planned.fault.own_nodes() {
             match &planned.fault {
-                Fault::Kill { .. } if surface.process_state(node).await == Ok(ProcessState::Running) => {}
-                Fault::Kill { .. } => failed(format!("restarting {node} failed"), surface.restart(node).await),
+                Fault::Kill { .. } | Fault::Upgrade { .. }
+                    if surface.process_state(node).await == Ok(ProcessState::Running) => {}
+                Fault::Kill { .. } | Fault::Upgrade { .. } => {
+                    failed(format!("restarting {node} failed"), surface.restart(node).await)
+                }
                 Fault::Pause { .. } => failed(format!("resuming {node} failed"), surface.resume(node).await),
                 _ => {
                     let setting = self.clock(node, (self.now_ms)());
@@ -409,7 +428,7 @@ impl Nemesis<'_> {
     /// Notes the nodes that are dead, or stopped, as they should be.
     async fn observe_processes(&mut self, planned: &PlannedFault, surface: &dyn Surface) {
         let wanted = match planned.fault {
-            Fault::Kill { .. } => ProcessState::Dead,
+            Fault::Kill { .. } | Fault::Upgrade { .. } => ProcessState::Dead,
             Fault::Pause { .. } => ProcessState::Stopped,
             _ => return,
         };
@@ -428,7 +447,7 @@ impl Nemesis<'_> {
                 Ok(links) => evidence::slow_link(&links, *delay_ms),
                 Err(error) => Finding::failed(error.0),
             },
-            Fault::Kill { .. } | Fault::Pause { .. } => {
+            Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => {
                 self.observe_processes(planned, surface).await;
                 Finding::default()
             }
@@ -474,6 +493,21 @@ impl Nemesis<'_> {
             readings.insert(node.clone(), best.map(|reading| reading.clock));
         }
         evidence::clock_bump(offset_ms, &readings)
+    }
+
+    /// What each node says after its restart, beside what it said before.
+    async fn measure_upgrade(&self, id: u64, nodes: &[String], surface: &dyn Surface) -> Finding {
+        let mut versions = BTreeMap::new();
+        for node in nodes {
+            let before = self.active.get(&id).and_then(|active| active.versions.get(node).copied());
+            let mut after = None;
+            for _ in 0..ATTEMPTS {
+                after = after.or(surface.protocol_version(node).await.ok());
+            }
+            versions.insert(node.clone(), (before, after));
+        }
+        let was_dead = |node: &String| self.active.get(&id).is_some_and(|active| active.hurt.contains(node));
+        evidence::upgrade(&versions, nodes.iter().all(was_dead))
     }
 
     /// A node that did not answer at the start is held to have had the clock that was set then.

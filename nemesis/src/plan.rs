@@ -171,7 +171,7 @@ fn check_amounts(fault: &Fault) -> Result<(), Problem> {
         Fault::SlowLink { delay_ms, jitter_ms, .. } => {
             *delay_ms > 0 && *delay_ms <= TIME_MAX_MS && *jitter_ms <= TIME_MAX_MS
         }
-        Fault::Partition { .. } | Fault::Kill { .. } | Fault::Pause { .. } => true,
+        Fault::Partition { .. } | Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => true,
     };
     if within { Ok(()) } else { Err(Problem::Amount) }
 }
@@ -239,7 +239,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// Not a kind.
-    #[error("unknown kind '{0}': known are partition, kill, pause, clock-bump, clock-drift and slow-link")]
+    #[error("unknown kind '{0}': known are partition, kill, pause, upgrade, clock-bump, clock-drift and slow-link")]
     UnknownKind(String),
     /// A field that its kind needs.
     #[error("the field '{0}' is missing")]
@@ -351,7 +351,7 @@ impl From<&PlannedFault> for FileFault {
             Fault::SlowLink { delay_ms, jitter_ms, .. } => {
                 (file.delay_ms, file.jitter_ms) = (Some(*delay_ms), Some(*jitter_ms));
             }
-            Fault::Kill { .. } | Fault::Pause { .. } => {}
+            Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => {}
         }
         file
     }
@@ -367,6 +367,7 @@ impl FileFault {
             "partition" => Fault::Partition { shape: need(&mut self.shape, "shape")?, links: self.take_links()? },
             "kill" => Fault::Kill { nodes: need(&mut self.nodes, "nodes")? },
             "pause" => Fault::Pause { nodes: need(&mut self.nodes, "nodes")? },
+            "upgrade" => Fault::Upgrade { nodes: need(&mut self.nodes, "nodes")? },
             "clock-bump" => Fault::ClockBump {
                 nodes: need(&mut self.nodes, "nodes")?,
                 offset_ms: need(&mut self.offset_ms, "offset_ms")?,

@@ -21,10 +21,13 @@ pub enum Kind {
     Clock,
     /// Links deliver late.
     Slow,
+    /// Nodes are started again with the next version of their protocol, each in its turn. Not among [`Kind::ALL`]: the
+    /// cluster has to be started with a version that has a next one.
+    Upgrade,
 }
 
 impl Kind {
-    /// Every kind, in canonical order.
+    /// Every kind that `all` asks for, in canonical order.
     pub const ALL: [Kind; 5] = [Kind::Partition, Kind::Kill, Kind::Pause, Kind::Clock, Kind::Slow];
 
     /// The name used at the command line.
@@ -35,6 +38,7 @@ impl Kind {
             Kind::Pause => "pause",
             Kind::Clock => "clock",
             Kind::Slow => "slow",
+            Kind::Upgrade => "upgrade",
         }
     }
 }
@@ -112,6 +116,7 @@ impl NemesisSpec {
             Some(_) => match kind {
                 Kind::Partition => Shape::ALL.into_iter().map(Refinement::Shape).collect(),
                 Kind::Kill | Kind::Pause | Kind::Slow => Target::USUAL.into_iter().map(Refinement::Target).collect(),
+                Kind::Upgrade => vec![Refinement::Target(Target::One)],
                 Kind::Clock => [ClockChange::Bump, ClockChange::Drift].map(Refinement::Clock).to_vec(),
             },
         }
@@ -150,7 +155,7 @@ pub enum SpecError {
     #[error("empty item in the nemesis list '{0}': write kinds separated by commas, or 'none'")]
     Empty(String),
     /// No such kind.
-    #[error("unknown fault '{0}': known are partition, kill, pause, clock, slow, all and none")]
+    #[error("unknown fault '{0}': known are partition, kill, pause, clock, slow, upgrade, all and none")]
     UnknownKind(String),
     /// `all` or `none` with a refinement, or `none` beside others.
     #[error("'{0}' stands alone: it takes no refinement, and 'none' no other fault beside it")]
@@ -194,10 +199,10 @@ impl FromStr for NemesisSpec {
 
 fn parse_item(item: &str) -> Result<(Kind, Option<Refinement>), SpecError> {
     let (name, way) = item.split_once(':').map_or((item, None), |(name, way)| (name, Some(way)));
-    if way.is_some() && matches!(name, "all" | "none") {
+    if way.is_some() && matches!(name, "all" | "none" | "upgrade") {
         return Err(SpecError::StandsAlone(name.to_owned()));
     }
-    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    let kind = Kind::ALL.into_iter().chain([Kind::Upgrade]).find(|kind| kind.name() == name);
     let kind = kind.ok_or_else(|| SpecError::UnknownKind(name.to_owned()))?;
     let Some(way) = way else { return Ok((kind, None)) };
     let refinement = match kind {
@@ -207,7 +212,7 @@ fn parse_item(item: &str) -> Result<(Kind, Option<Refinement>), SpecError> {
             "drift" => ClockChange::Drift,
             other => return Err(SpecError::UnknownClock(other.to_owned())),
         }),
-        Kind::Kill | Kind::Pause | Kind::Slow => {
+        Kind::Kill | Kind::Pause | Kind::Slow | Kind::Upgrade => {
             let target = way.parse().map_err(|source| SpecError::Target { item: item.to_owned(), source })?;
             Refinement::Target(target)
         }
@@ -237,6 +242,7 @@ mod tests {
             ("partition:one-way,partition:majorities-ring", "partition:majorities-ring,partition:one-way"),
             ("clock:drift,pause:majority,slow:n2+n1", "pause:majority,clock:drift,slow:n1+n2"),
             ("all,kill:one", "all"),
+            ("upgrade,kill", "kill,upgrade"),
         ] {
             assert_eq!(canonical(text), wanted, "{text}");
         }
@@ -253,6 +259,7 @@ mod tests {
             ("kill:n 1", "one, minority, majority, all, a node's name"),
             ("none,kill", "'none' stands alone"),
             ("all:one", "'all' stands alone"),
+            ("upgrade:n1", "'upgrade' stands alone"),
         ] {
             let error = text.parse::<NemesisSpec>().expect_err(text).to_string();
             assert!(error.contains(wanted), "{text}: {error}");

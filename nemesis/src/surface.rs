@@ -76,6 +76,14 @@ pub trait Surface {
     fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()>;
     /// Starts a killed node from its disk; returns when it answers.
     fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
+    /// Has the node speak the next version of its protocol from its next start on.
+    fn upgrade<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move { Err(SurfaceError(format!("{node} has no versions to be upgraded between"))) })
+    }
+    /// The version of its protocol that the node says it speaks (asked of the node).
+    fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
+        Box::pin(async move { Err(SurfaceError(format!("{node} has no version to tell"))) })
+    }
     /// Freezes a node.
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
     /// Thaws it.

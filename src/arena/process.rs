@@ -71,6 +71,7 @@ struct Seat {
     running: Option<Running>,
     clock: ClockFile,
     starts: u64,
+    upgrades: u64,
 }
 
 struct Running {
@@ -112,7 +113,7 @@ impl ProcessArena {
         };
         for _ in &arena.names {
             let clock = ClockFile::create().map_err(|source| io("cannot make a clock file", source))?;
-            arena.seats.push(RefCell::new(Seat { running: None, clock, starts: 0 }));
+            arena.seats.push(RefCell::new(Seat { running: None, clock, starts: 0, upgrades: 0 }));
         }
         arena.bind_links().await?;
         // All of them to their end: one given up half way would still be there when the error is told.
@@ -181,6 +182,7 @@ impl ProcessArena {
             clock_fd: seat.clock.fd_number(),
             parent_pid: std::process::id() as i32,
             starts: seat.starts,
+            upgrades: seat.upgrades,
         }
     }
 
@@ -260,6 +262,10 @@ impl ProcessArena {
         Ok(seat.running.as_ref().map(|running| running.id))
     }
 
+    fn address(&self, node: &str) -> Result<SocketAddr, SurfaceError> {
+        address(&self.addresses, node).ok_or_else(|| SurfaceError(format!("{node} is not running")))
+    }
+
     fn live_process(&self, node: &str) -> Result<ProcessId, SurfaceError> {
         self.process(node)?.ok_or_else(|| SurfaceError(format!("{node} is not running")))
     }
@@ -296,6 +302,24 @@ impl Surface for ProcessArena {
         })
     }
 
+    fn upgrade<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            let mut seat = self.seats[self.index(node)?].borrow_mut();
+            if seat.upgrades >= self.system.upgrades_max() {
+                return Err(SurfaceError(format!("{node} speaks the newest version already: start with an older one")));
+            }
+            seat.upgrades += 1;
+            Ok(())
+        })
+    }
+
+    fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
+        Box::pin(async move {
+            let address = self.address(node)?;
+            self.system.protocol_version(address).await.map_err(SurfaceError)
+        })
+    }
+
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(async move { self.live_process(node)?.stop().await.map_err(surface) })
     }
@@ -319,8 +343,7 @@ impl Surface for ProcessArena {
 
     fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
         Box::pin(async move {
-            let address = address(&self.addresses, node);
-            let address = address.ok_or_else(|| SurfaceError(format!("{node} is not running")))?;
+            let address = self.address(node)?;
             let before = wall_ns();
             let believed = self.system.believed_wall_ns(address).await.map_err(SurfaceError)?;
             let true_ns = i128::midpoint(before, wall_ns());

@@ -310,6 +310,24 @@ impl Surface for SimArena {
         )
     }
 
+    fn upgrade<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        at_once(self.shared.id(node).and_then(|id| {
+            let mut world = self.shared.world.borrow_mut();
+            let newest = || SurfaceError(format!("{node} speaks the newest version already: start with an older one"));
+            let next = world.protocol(id).next().ok_or_else(newest)?;
+            world.set_protocol(id, next);
+            Ok(())
+        }))
+    }
+
+    fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
+        at_once(self.shared.id(node).and_then(|id| {
+            let world = self.shared.world.borrow();
+            let told = world.node(id).filter(|_| !world.is_paused(id)).map(|node| node.status().protocol_version);
+            told.map(u64::from).ok_or_else(|| SurfaceError(format!("{node} does not answer")))
+        }))
+    }
+
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         at_once(self.shared.live(node).map(|id| self.shared.world.borrow_mut().pause(id)))
     }

@@ -54,7 +54,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "LIST")]
     pub workload: Option<String>,
     /// Faults: partition, kill, pause, clock, slow (each may be refined, as in partition:bridge or kill:all), all, or
-    /// none [default: all]
+    /// none; upgrade starts each node again with the next protocol version [default: all]
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
     /// Client processes at a time [default: 10]

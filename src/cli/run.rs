@@ -1,6 +1,8 @@
 //! `dissensus run`.
 
 use cluster_core::bug::Bug;
+use cluster_core::protocol::Protocol;
+use nemesis::{Kind, NemesisSpec};
 use workloads::workload::NAMES;
 
 use super::arguments::{RunArgs, SystemArgs};
@@ -61,15 +63,17 @@ pub fn list_bugs() {
 /// When a bug is unknown.
 pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
     let usual = RunSettings::default();
-    let (dynamo, bug) = dynamo_settings(&args.system)?;
+    let (mut dynamo, bug) = dynamo_settings(&args.system)?;
     let workload = args.workload.clone().or(bug.workload.map(str::to_owned)).unwrap_or(usual.workload);
+    let nemesis = args.nemesis.clone().or(bug.nemesis.map(str::to_owned)).unwrap_or(usual.nemesis);
+    dynamo.protocol = args.system.protocol.unwrap_or_else(|| first_protocol(&nemesis));
     let ms = |span: Option<super::arguments::Span>, usual: u64| span.map_or(usual, |span| span.ms());
     Ok(RunSettings {
         arena: ArenaKind::Process,
         system: args.system.system.clone(),
         dynamo,
         workload: if workload.trim() == "all" { NAMES.join(",") } else { workload },
-        nemesis: args.nemesis.clone().or(bug.nemesis.map(str::to_owned)).unwrap_or(usual.nemesis),
+        nemesis,
         concurrency: args.concurrency.unwrap_or(usual.concurrency),
         rate: args.rate.unwrap_or(usual.rate),
         time_limit_ms: ms(args.time_limit, usual.time_limit_ms),
@@ -80,6 +84,14 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
         require: args.require.clone(),
         plan: args.plan.clone(),
     })
+}
+
+/// What nodes speak at first, where nobody says: the newest version, unless they are to be upgraded to it. A list that
+/// is wrong is refused later.
+fn first_protocol(nemesis: &str) -> Protocol {
+    let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
+    let is_upgraded = spec.kinds().any(|kind| kind == Kind::Upgrade);
+    Protocol::NEWEST.previous().filter(|_| is_upgraded).unwrap_or(Protocol::NEWEST)
 }
 
 /// The cluster's settings with the preferences of its bug.
@@ -135,6 +147,7 @@ mod tests {
             "dissensus run --strategy 3 --seed 7",
             "dissensus run --protocol 1 --seed 7",
             "dissensus run --versions vector-clock --clock-pairs 3 --coordinator first --data-centres 2 --seed 9",
+            "dissensus run --nemesis upgrade --seed 7",
             "dissensus run --strategy 2 --nodes 9 --seed 8",
             "dissensus run --require durability --require read-your-writes --port 7001 --plan p.toml --seed 6",
         ] {

@@ -51,6 +51,8 @@ pub struct Place {
     pub parent_pid: i32,
     /// How often it was started before.
     pub starts: u64,
+    /// How often it was upgraded before, each time to the next version of its protocol.
+    pub upgrades: u64,
 }
 
 /// What a configuration of a system promises.
@@ -92,6 +94,10 @@ pub trait System {
     fn client(&self, addresses: Addresses) -> Box<dyn Store>;
     /// The wall clock time that the node at this address believes, ns since the Unix epoch.
     fn believed_wall_ns(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<i128, String>>;
+    /// How often a node can be upgraded, from the version of its protocol that it is first started with.
+    fn upgrades_max(&self) -> u64;
+    /// The version of its protocol that the node at this address says it speaks.
+    fn protocol_version(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<u64, String>>;
     /// What this configuration promises.
     fn claims(&self) -> Claims;
 }

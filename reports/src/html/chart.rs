@@ -113,7 +113,7 @@ pub(super) fn svg(height: f64, label: &str, body: &str) -> String {
 pub(super) fn kind_class(kind: &str) -> &'static str {
     match kind {
         "partition" => "k-partition",
-        "kill" => "k-kill",
+        "kill" | "upgrade" => "k-kill",
         "pause" => "k-pause",
         "clock-bump" => "k-clock-bump",
         "clock-drift" => "k-clock-drift",

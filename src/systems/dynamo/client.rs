@@ -63,6 +63,11 @@ struct LocalVersion {
 }
 
 #[derive(Deserialize)]
+struct Spoken {
+    protocol_version: u64,
+}
+
+#[derive(Deserialize)]
 struct Refusal {
     error: String,
     happened: String,
@@ -182,6 +187,13 @@ pub(super) async fn believed_wall_ns(http: &reqwest::Client, address: SocketAddr
     let status: WallClock = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
     let text = status.wall_ns.as_str().map_or_else(|| status.wall_ns.to_string(), str::to_owned);
     text.parse().map_err(|_| format!("the node's wall_ns is no number: {text}"))
+}
+
+/// The version of the peer protocol that a node says it speaks.
+pub(super) async fn protocol_version(http: &reqwest::Client, address: SocketAddr) -> Result<u64, String> {
+    let request = http.get(format!("http://{address}/status")).timeout(STATUS_TIMEOUT);
+    let told: Spoken = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
+    Ok(told.protocol_version)
 }
 
 async fn decode_siblings(response: Response) -> Result<Vec<Vec<u8>>, StoreError> {

@@ -231,6 +231,13 @@ impl Dynamo {
         Box::new(SimulatedClient::new(arena, &self.config(0, 0), self.settings.coordination))
     }
 
+    /// The version that a node speaks after so many upgrades.
+    fn upgraded(&self, upgrades: u64) -> Protocol {
+        let versions = std::iter::successors(Some(self.settings.protocol), |version| version.next());
+        let upgraded = versions.take(usize::try_from(upgrades).unwrap_or(usize::MAX).saturating_add(1)).last();
+        upgraded.unwrap_or(self.settings.protocol)
+    }
+
     fn overlapping_quorums(&self) -> bool {
         self.settings.quorum == Quorum::Strict
             && u16::from(self.settings.r) + u16::from(self.settings.w) > u16::from(self.settings.n)
@@ -253,7 +260,7 @@ impl System for Dynamo {
     fn options(&self, place: &Place) -> String {
         let port = self.settings.port.map_or(0, |port| port.saturating_add(place.index as u16));
         let options = NodeOptions {
-            core: self.config(place.index, place.starts),
+            core: Config { protocol: self.upgraded(place.upgrades), ..self.config(place.index, place.starts) },
             data_dir: place.data_dir.clone(),
             engine: self.settings.engine,
             client_listen: SocketAddr::from(([127, 0, 0, 1], port)),
@@ -272,6 +279,14 @@ impl System for Dynamo {
 
     fn believed_wall_ns(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<i128, String>> {
         Box::pin(client::believed_wall_ns(&self.http, address))
+    }
+
+    fn upgrades_max(&self) -> u64 {
+        u64::from(Protocol::NEWEST.number() - self.settings.protocol.number())
+    }
+
+    fn protocol_version(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<u64, String>> {
+        Box::pin(client::protocol_version(&self.http, address))
     }
 
     /// What the paper promises of each configuration, and no more.
