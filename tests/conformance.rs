@@ -29,6 +29,8 @@ macro_rules! conformance {
                 a_paused_node_answers_nothing_until_it_is_resumed,
                 a_wrong_clock_is_believed_and_set_right,
                 a_slow_link_delays_and_counts,
+                a_lossy_link_loses_and_counts,
+                a_wiped_node_has_nothing_and_is_given_it_back,
                 strangers_are_refused;
             body::TWO_OF_THREE:
                 a_key_is_on_its_replicas_and_nowhere_else

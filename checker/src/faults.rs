@@ -77,11 +77,14 @@ pub(crate) fn heal_ns(history: &History) -> Option<u64> {
     nemesis(history).find(|event| event.f == "heal").map(|event| event.time)
 }
 
-/// Every `start-kill` and `start-upgrade`, in order: an upgrade begins with the end of the node.
+/// Faults that a node does not survive.
+const CRASHES: [&str; 6] = ["kill", "upgrade", "wipe", "power", "sync-fail", "rot"];
+
+/// Every start of a fault that nodes do not survive, in order.
 pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
     nemesis(history)
         .filter_map(|event| match classify(event) {
-            Ok(Told::Start("kill" | "upgrade", started)) => Some(Crash { event, nodes: started.nodes }),
+            Ok(Told::Start(kind, started)) if CRASHES.contains(&kind) => Some(Crash { event, nodes: started.nodes }),
             _ => None,
         })
         .collect()

@@ -12,7 +12,14 @@ impl Fault {
     pub fn detail(&self, all: &[String]) -> String {
         match self {
             Fault::Partition { shape, links } => partition(*shape, links, all),
-            Fault::Kill { nodes } | Fault::Pause { nodes } | Fault::Upgrade { nodes } => nodes.join(" "),
+            Fault::Kill { nodes }
+            | Fault::Pause { nodes }
+            | Fault::Upgrade { nodes }
+            | Fault::Wipe { nodes }
+            | Fault::Power { nodes }
+            | Fault::SyncFail { nodes } => nodes.join(" "),
+            Fault::Rot { nodes, rows } => format!("{}, {rows} rows each", nodes.join(" ")),
+            Fault::LossyLink { links, loss_percent } => format!("{}, {loss_percent} %", touching(links, all)),
             Fault::ClockBump { nodes, offset_ms } => format!("{} {}", nodes.join(" "), offset(*offset_ms)),
             Fault::ClockDrift { nodes, rate_ppm } => {
                 format!("{} at {} %", nodes.join(" "), decimal(rate_ppm.saturating_add(1_000_000), 10_000))
@@ -20,7 +27,7 @@ impl Fault {
             Fault::SlowLink { links, delay_ms, jitter_ms } => {
                 let mean = (*delay_ms as i64).saturating_mul(2).saturating_add(*jitter_ms as i64);
                 let spread = decimal(*jitter_ms as i64, 2);
-                format!("{}, {} ms ± {spread} ms", slow(links, all), decimal(mean, 2))
+                format!("{}, {} ms ± {spread} ms", touching(links, all), decimal(mean, 2))
             }
         }
     }
@@ -84,7 +91,7 @@ fn enumerate(links: &[Link]) -> String {
 }
 
 /// `all links`, `n1 ⇄ others`, or the links one by one.
-fn slow(links: &[Link], all: &[String]) -> String {
+fn touching(links: &[Link], all: &[String]) -> String {
     let given: BTreeSet<&Link> = links.iter().collect();
     let covers = |targets: &[String]| links_touching(targets, all).iter().collect::<BTreeSet<_>>() == given;
     if covers(all) {
@@ -166,5 +173,9 @@ mod tests {
         let one =
             Fault::SlowLink { links: vec![Link { from: "n1".into(), to: "n2".into() }], delay_ms: 7, jitter_ms: 0 };
         assert_eq!(detail(one), "n1→n2, 7 ms ± 0 ms");
+        let links = links_touching(&names("n2"), &all);
+        assert_eq!(detail(Fault::LossyLink { links, loss_percent: 30 }), "n2 ⇄ others, 30 %");
+        assert_eq!(detail(Fault::Wipe { nodes: names("n2") }), "n2");
+        assert_eq!(detail(Fault::Rot { nodes: names("n2 n3"), rows: 7 }), "n2 n3, 7 rows each");
     }
 }

@@ -50,6 +50,11 @@ impl Finding {
         Self { proved: false, evidence: reason.into(), figures: BTreeMap::new() }
     }
 
+    /// Adds a measurement.
+    pub(crate) fn add(&mut self, name: &str, value: u64) {
+        self.figures.insert(name.to_owned(), i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
     /// Takes the proof away and puts the reason first.
     pub(crate) fn spoil(&mut self, reason: &str) {
         self.proved = false;
@@ -67,6 +72,8 @@ pub(crate) fn difference(before: &LinkStatistics, after: &LinkStatistics) -> Lin
         delayed_bytes: after.delayed_bytes.saturating_sub(before.delayed_bytes),
         delay_total_ms: after.delay_total_ms.saturating_sub(before.delay_total_ms),
         delayed_chunks: after.delayed_chunks.saturating_sub(before.delayed_chunks),
+        lossy_chunks: after.lossy_chunks.saturating_sub(before.lossy_chunks),
+        lost_chunks: after.lost_chunks.saturating_sub(before.lost_chunks),
     }
 }
 
@@ -122,6 +129,18 @@ pub fn slow_link(links: &[LinkStatistics], delay_ms: u64) -> Finding {
         ("delay_mean_ms", mean_ms),
     ]);
     Finding { proved, evidence, figures }
+}
+
+/// A lossy link, from what each link did while it lost some: something must have been lost.
+pub fn lossy_link(links: &[LinkStatistics]) -> Finding {
+    let (chunks, lost) = (total(links, |link| link.lossy_chunks), total(links, |link| link.lost_chunks));
+    let lossy = format!("{} lossy", count(links.len() as u64, "link"));
+    let evidence = match (chunks, lost) {
+        (0, _) => format!("{lossy}, but nothing was sent over them meanwhile"),
+        _ => format!("{lossy}: {} of {} lost", grouped(lost), count(chunks, "chunk")),
+    };
+    let figures = figures([("links", links.len() as u64), ("chunks", chunks), ("lost_chunks", lost)]);
+    Finding { proved: lost > 0, evidence, figures }
 }
 
 /// A kill or a pause, from the nodes seen dead (or stopped) while it lasted and seen running after it.
@@ -259,7 +278,7 @@ fn figures<const N: usize>(entries: [(&str, u64); N]) -> BTreeMap<String, i64> {
 }
 
 /// `1 byte`, `48,211 bytes`.
-fn count(number: u64, noun: &str) -> String {
+pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
@@ -279,6 +298,16 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lossy_link_needs_something_lost() {
+        let link = |lossy_chunks, lost_chunks| LinkStatistics { lossy_chunks, lost_chunks, ..Default::default() };
+        let finding = lossy_link(&[link(1000, 300), link(40, 12)]);
+        assert_eq!(finding.evidence, "2 links lossy: 312 of 1,040 chunks lost");
+        assert!(finding.proved && finding.figures["lost_chunks"] == 312);
+        assert!(!lossy_link(&[link(1, 0)]).proved);
+        assert!(lossy_link(&[link(0, 0)]).evidence.contains("nothing was sent"));
+    }
 
     fn names(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()

@@ -70,6 +70,35 @@ pub enum Fault {
         /// Parts per million: 1,000,000 runs at double speed, -500,000 at half.
         rate_ppm: i64,
     },
+    /// The links lose a share of what is sent over them.
+    LossyLink {
+        /// Which.
+        links: Vec<Link>,
+        /// Of the chunks, 1 to 99.
+        loss_percent: u32,
+    },
+    /// SIGKILL, and everything taken off the disk; started again with nothing at the end.
+    Wipe {
+        /// Whom.
+        nodes: Vec<String>,
+    },
+    /// The power goes for all of them at once, and with it what their disks had not synced; started again at the end.
+    Power {
+        /// Whom.
+        nodes: Vec<String>,
+    },
+    /// Every sync of the disk fails, which ends the node at its first; started again on a disk that works at the end.
+    SyncFail {
+        /// Whose.
+        nodes: Vec<String>,
+    },
+    /// Killed, and a bit turned over in each of some rows; started again at the end, without the rows that it refuses.
+    Rot {
+        /// Whom.
+        nodes: Vec<String>,
+        /// How many rows of each.
+        rows: u64,
+    },
     /// The links deliver late.
     SlowLink {
         /// Which.
@@ -84,9 +113,9 @@ pub enum Fault {
 /// What a fault works on. Two faults of different classes may be active on a node at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Links: partition, slow link.
+    /// Links: partition, slow link, lossy link.
     Network,
-    /// Processes: kill, pause.
+    /// Processes: kill, pause, and whatever else a node does not survive.
     Process,
     /// Wall clocks: bump, drift.
     Clock,
@@ -103,14 +132,25 @@ impl Fault {
             Fault::ClockBump { .. } => "clock-bump",
             Fault::ClockDrift { .. } => "clock-drift",
             Fault::SlowLink { .. } => "slow-link",
+            Fault::LossyLink { .. } => "lossy-link",
+            Fault::Wipe { .. } => "wipe",
+            Fault::Power { .. } => "power",
+            Fault::SyncFail { .. } => "sync-fail",
+            Fault::Rot { .. } => "rot",
         }
     }
 
     /// What it works on.
     pub fn class(&self) -> Class {
         match self {
-            Fault::Partition { .. } | Fault::SlowLink { .. } => Class::Network,
-            Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => Class::Process,
+            Fault::Partition { .. } | Fault::SlowLink { .. } | Fault::LossyLink { .. } => Class::Network,
+            Fault::Kill { .. }
+            | Fault::Pause { .. }
+            | Fault::Upgrade { .. }
+            | Fault::Wipe { .. }
+            | Fault::Power { .. }
+            | Fault::SyncFail { .. }
+            | Fault::Rot { .. } => Class::Process,
             Fault::ClockBump { .. } | Fault::ClockDrift { .. } => Class::Clock,
         }
     }
@@ -118,7 +158,7 @@ impl Fault {
     /// The directed links it works on; none for other classes than [`Class::Network`].
     pub fn links(&self) -> &[Link] {
         match self {
-            Fault::Partition { links, .. } | Fault::SlowLink { links, .. } => links,
+            Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => links,
             _ => &[],
         }
     }
@@ -130,9 +170,23 @@ impl Fault {
             | Fault::Pause { nodes }
             | Fault::Upgrade { nodes }
             | Fault::ClockBump { nodes, .. }
-            | Fault::ClockDrift { nodes, .. } => nodes,
-            Fault::Partition { .. } | Fault::SlowLink { .. } => &[],
+            | Fault::ClockDrift { nodes, .. }
+            | Fault::Wipe { nodes }
+            | Fault::Power { nodes }
+            | Fault::SyncFail { nodes }
+            | Fault::Rot { nodes, .. } => nodes,
+            Fault::Partition { .. } | Fault::SlowLink { .. } | Fault::LossyLink { .. } => &[],
         }
+    }
+
+    /// Whether it is done to disks, and to processes only because they live on them.
+    pub fn is_of_disks(&self) -> bool {
+        matches!(self, Fault::Wipe { .. } | Fault::Power { .. } | Fault::SyncFail { .. } | Fault::Rot { .. })
+    }
+
+    /// Whether it is done to a disk in a way that only a simulated disk can be hurt.
+    pub fn needs_simulated_disk(&self) -> bool {
+        matches!(self, Fault::Power { .. } | Fault::SyncFail { .. } | Fault::Rot { .. })
     }
 
     /// Every node it touches, the ends of its links included, in the order of `all`.

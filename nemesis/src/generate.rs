@@ -4,6 +4,9 @@
 //! still in force, if it is of another class (network, process, clock). What would come out too uneven by pure chance is
 //! drawn from bags: kinds and their ways (all before any repeats), lengths and gaps (short, middle, long), overlaps.
 //!
+//! Where no target is given, disks are wiped and rot on one node alone, the same for the whole plan: with W of at least
+//! two, what was acknowledged is always on another node as well.
+//!
 //! A fault that could not be proved is not planned: a clock is not set while its node is dead or frozen, since nobody
 //! could answer for it, and links are hurt only if someone is there to use them for at least half of the time.
 
@@ -13,7 +16,7 @@ use crate::draw::{Bag, Draw};
 use crate::fault::{Class, Fault, PlannedFault};
 use crate::plan::Plan;
 use crate::shape::links_touching;
-use crate::spec::{ClockChange, Kind, NemesisSpec, Refinement};
+use crate::spec::{ClockChange, DiskChange, Kind, NemesisSpec, Refinement};
 use crate::target::{Target, TargetError};
 
 /// When faults may be in force, and how densely.
@@ -91,6 +94,7 @@ pub fn generate(seed: u64, nodes: &[String], spec: &NemesisSpec, schedule: Sched
         lengths: Bag::new(vec![0, 1, 2]),
         gaps: Bag::new(vec![0, 1, 2]),
         overlaps: Bag::new(vec![true, false]),
+        victim: None,
         faults: Vec::new(),
     };
     let faults = generator.run();
@@ -105,9 +109,9 @@ fn possible(nodes: &[String], spec: &NemesisSpec) -> Result<BTreeMap<Kind, Vec<R
         for way in spec.refinements(kind) {
             let fits = match &way {
                 Refinement::Shape(shape) => nodes.len() >= shape.nodes_min(),
-                Refinement::Clock(_) => !nodes.is_empty(),
+                Refinement::Clock(_) | Refinement::Disk(_) | Refinement::Victim => !nodes.is_empty(),
                 Refinement::Target(target) => match target.check(nodes) {
-                    Ok(()) => kind != Kind::Slow || nodes.len() >= 2,
+                    Ok(()) => class_of(kind) != Class::Network || nodes.len() >= 2,
                     Err(TargetError::TooFewNodes { .. }) => false,
                     Err(source) => return Err(GenerateError::Target { kind, source }),
                 },
@@ -125,8 +129,8 @@ fn possible(nodes: &[String], spec: &NemesisSpec) -> Result<BTreeMap<Kind, Vec<R
 
 fn class_of(kind: Kind) -> Class {
     match kind {
-        Kind::Partition | Kind::Slow => Class::Network,
-        Kind::Kill | Kind::Pause | Kind::Upgrade => Class::Process,
+        Kind::Partition | Kind::Slow | Kind::Lossy => Class::Network,
+        Kind::Kill | Kind::Pause | Kind::Upgrade | Kind::Wipe | Kind::Disk => Class::Process,
         Kind::Clock => Class::Clock,
     }
 }
@@ -140,6 +144,8 @@ struct Generator<'a> {
     lengths: Bag<u64>,
     gaps: Bag<u64>,
     overlaps: Bag<bool>,
+    /// Whose disk forgets.
+    victim: Option<String>,
     faults: Vec<PlannedFault>,
 }
 
@@ -216,7 +222,17 @@ impl Generator<'_> {
         ways.and_then(|ways| ways.take(0));
     }
 
+    fn victim(&mut self) -> Vec<String> {
+        let (nodes, draw) = (self.nodes, &mut self.draw);
+        let victim = self.victim.get_or_insert_with(|| draw.pick(nodes, 1).remove(0));
+        vec![victim.clone()]
+    }
+
     fn fault(&mut self, kind: Kind, way: &Refinement, for_ms: u64) -> Option<Fault> {
+        let victim = match way {
+            Refinement::Victim | Refinement::Disk(DiskChange::Rot) => self.victim(),
+            _ => Vec::new(),
+        };
         let (nodes, draw) = (self.nodes, &mut self.draw);
         Some(match (kind, way) {
             (Kind::Partition, Refinement::Shape(shape)) => {
@@ -231,11 +247,18 @@ impl Generator<'_> {
                 let delay_ms = draw.log_uniform(20, 400);
                 Fault::SlowLink { links, delay_ms, jitter_ms: 2 * draw.between(0, delay_ms / 4) }
             }
-            (Kind::Clock, Refinement::Clock(change)) => {
-                let target = if draw.coin() { Target::Minority } else { Target::One };
-                let target = if target.check(nodes).is_ok() { target } else { Target::One };
-                clock_fault(*change, target.resolve(nodes, draw).ok()?, for_ms, draw)
+            (Kind::Lossy, Refinement::Target(target)) => {
+                let links = links_touching(&target.resolve(nodes, draw).ok()?, nodes);
+                Fault::LossyLink { links, loss_percent: draw.log_uniform(5, 40) as u32 }
             }
+            (Kind::Wipe, Refinement::Target(target)) => Fault::Wipe { nodes: target.resolve(nodes, draw).ok()? },
+            (Kind::Wipe, Refinement::Victim) => Fault::Wipe { nodes: victim },
+            (Kind::Disk, Refinement::Disk(DiskChange::Power)) => Fault::Power { nodes: nodes.to_vec() },
+            (Kind::Disk, Refinement::Disk(DiskChange::SyncFail)) => Fault::SyncFail { nodes: few(nodes, draw) },
+            (Kind::Disk, Refinement::Disk(DiskChange::Rot)) => {
+                Fault::Rot { nodes: victim, rows: draw.log_uniform(1, 100) }
+            }
+            (Kind::Clock, Refinement::Clock(change)) => clock_fault(*change, few(nodes, draw), for_ms, draw),
             _ => return None,
         })
     }
@@ -248,6 +271,13 @@ fn next_to_upgrade(nodes: &[String], faults: &[PlannedFault]) -> Option<String> 
         faults.iter().any(by)
     };
     nodes.iter().find(|node| !upgraded(node)).cloned()
+}
+
+/// One node, or a minority where there can be one.
+fn few(nodes: &[String], draw: &mut Draw) -> Vec<String> {
+    let target = if draw.coin() { Target::Minority } else { Target::One };
+    let target = if target.check(nodes).is_ok() { target } else { Target::One };
+    target.resolve(nodes, draw).unwrap_or_default()
 }
 
 /// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 % that comes to at least 50 ms over the fault's
@@ -283,19 +313,27 @@ fn all_provable(faults: &[PlannedFault], candidate: &PlannedFault) -> bool {
 fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault]) -> bool {
     let hits = |process: &PlannedFault, node: &String| process.fault.own_nodes().contains(node);
     match &fault.fault {
-        Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => true,
+        Fault::Kill { .. }
+        | Fault::Pause { .. }
+        | Fault::Upgrade { .. }
+        | Fault::Wipe { .. }
+        | Fault::Power { .. }
+        | Fault::SyncFail { .. }
+        | Fault::Rot { .. } => true,
         Fault::ClockBump { nodes, .. } | Fault::ClockDrift { nodes, .. } => {
             let strictly_within = |p: &PlannedFault| p.at_ms > fault.at_ms && p.end_ms() < fault.end_ms();
             let spares =
                 |p: &&PlannedFault| !p.overlaps(fault) || !nodes.iter().any(|n| hits(p, n)) || strictly_within(p);
             processes.iter().all(spares)
         }
-        Fault::Partition { links, .. } | Fault::SlowLink { links, .. } => links.iter().any(|link| {
-            let needs_receiver = matches!(fault.fault, Fault::SlowLink { .. });
-            let silences = |p: &&&PlannedFault| hits(p, &link.from) || needs_receiver && hits(p, &link.to);
-            let silent_ms: u64 = processes.iter().filter(silences).map(|p| shared_ms(p, fault)).sum();
-            silent_ms * 2 <= fault.for_ms
-        }),
+        Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => {
+            links.iter().any(|link| {
+                let needs_receiver = !matches!(fault.fault, Fault::Partition { .. });
+                let silences = |p: &&&PlannedFault| hits(p, &link.from) || needs_receiver && hits(p, &link.to);
+                let silent_ms: u64 = processes.iter().filter(silences).map(|p| shared_ms(p, fault)).sum();
+                silent_ms * 2 <= fault.for_ms
+            })
+        }
     }
 }
 
@@ -324,16 +362,19 @@ mod tests {
             Fault::ClockBump { .. } | Fault::ClockDrift { .. } => Kind::Clock,
             Fault::SlowLink { .. } => Kind::Slow,
             Fault::Upgrade { .. } => Kind::Upgrade,
+            Fault::LossyLink { .. } => Kind::Lossy,
+            Fault::Wipe { .. } => Kind::Wipe,
+            Fault::Power { .. } | Fault::SyncFail { .. } | Fault::Rot { .. } => Kind::Disk,
         }
     }
 
     #[test]
-    fn a_default_run_has_all_five_kinds_in_about_ten_faults() {
+    fn a_default_run_has_all_six_kinds_in_about_ten_faults() {
         let (mut total, mut overlaps) = (0, 0);
         for seed in 0..300 {
             let plan = generate(seed, &nodes(5), &NemesisSpec::all(), Schedule::for_run(30_000)).expect("a plan");
             let kinds: BTreeSet<Kind> = plan.faults.iter().map(|fault| kind_of(&fault.fault)).collect();
-            assert_eq!(kinds.len(), 5, "seed {seed}: {:?}", plan.faults);
+            assert_eq!(kinds.len(), 6, "seed {seed}: {:?}", plan.faults);
             assert!((7..=13).contains(&plan.faults.len()), "seed {seed}: {:?}", plan.faults);
             total += plan.faults.len();
             overlaps += plan.faults.windows(2).filter(|pair| pair[0].overlaps(&pair[1])).count();
@@ -380,11 +421,11 @@ mod tests {
         assert_eq!(told, PINNED, "a release that changes this changes what every seed means");
     }
     const PINNED: [&str; 5] = [
-        "1000 +1508 clock-bump n3 +140 ms",
-        "3022 +2017 slow-link n1 ⇄ others, 92 ms ± 8 ms",
-        "4464 +895 kill n2",
-        "5688 +1373 pause n3",
-        "6540 +899 partition {n1} | {n2 n3}",
+        "1000 +1508 pause n2",
+        "3013 +2070 kill n3",
+        "3756 +895 partition {n1 n3} | {n2}",
+        "5412 +1373 lossy-link n3 ⇄ others, 15 %",
+        "5856 +943 clock-bump n3 +5 s",
     ];
 
     #[test]
@@ -399,8 +440,28 @@ mod tests {
                 Fault::ClockBump { .. } | Fault::Upgrade { .. } => panic!("only drift was asked for"),
                 Fault::ClockDrift { .. } => {}
                 Fault::SlowLink { links, .. } => assert_eq!(links.len(), 20),
+                other => panic!("not asked for: {other:?}"),
             }
         }
+    }
+
+    /// With two copies of everything acknowledged, losing all of one node's again and again loses nothing.
+    #[test]
+    fn disks_forget_on_one_node_alone_unless_told_otherwise() {
+        let spec: NemesisSpec = "wipe,disk:rot,kill".parse().expect("good");
+        let mut victims = BTreeSet::new();
+        for seed in 0..20 {
+            let plan = generate(seed, &nodes(5), &spec, Schedule::for_run(60_000)).expect("a plan");
+            let forgets = |fault: &&PlannedFault| matches!(fault.fault, Fault::Wipe { .. } | Fault::Rot { .. });
+            let whose: Vec<&[String]> = plan.faults.iter().filter(forgets).map(|f| f.fault.own_nodes()).collect();
+            assert!(whose.len() > 5 && whose.iter().all(|nodes| *nodes == whose[0] && nodes.len() == 1), "{whose:?}");
+            victims.insert(whose[0].to_vec());
+        }
+        assert_eq!(victims.len(), 5, "another seed, another victim");
+        let plan = generate(1, &nodes(5), &"wipe:one".parse().expect("good"), Schedule::for_run(60_000));
+        let whose: BTreeSet<Vec<String>> =
+            plan.expect("a plan").faults.iter().map(|f| f.fault.own_nodes().to_vec()).collect();
+        assert!(whose.len() > 2, "asked for one at a time, it takes any: {whose:?}");
     }
 
     #[test]
@@ -437,6 +498,8 @@ mod tests {
             Fault::ClockBump { offset_ms, .. } => (10..=300_000).contains(&offset_ms.abs()),
             Fault::ClockDrift { rate_ppm, .. } => (-500_000..=1_000_000).contains(rate_ppm) && rate_ppm.abs() >= 10_000,
             Fault::SlowLink { delay_ms, jitter_ms, .. } => (20..=400).contains(delay_ms) && jitter_ms <= delay_ms,
+            Fault::LossyLink { loss_percent, .. } => (5..=40).contains(loss_percent),
+            Fault::Rot { rows, .. } => (1..=100).contains(rows),
             _ => true,
         }
     }
@@ -456,6 +519,11 @@ mod tests {
             Just("clock:bump"),
             Just("slow:one"),
             Just("slow"),
+            Just("lossy"),
+            Just("wipe"),
+            Just("wipe:minority"),
+            Just("disk"),
+            Just("disk:rot"),
         ];
         proptest::collection::vec(item, 1..5).prop_map(|items| items.join(",").parse().expect("good items"))
     }

@@ -13,6 +13,7 @@
 
 pub mod backend;
 mod describe;
+pub mod disk;
 pub mod draw;
 pub mod evidence;
 pub mod fault;
@@ -31,5 +32,7 @@ pub use generate::{GenerateError, Schedule, generate};
 pub use nemesis::{HealReport, Nemesis, NemesisEvent, Performed};
 pub use plan::{Action, Plan, PlanError};
 pub use spec::{Kind, NemesisSpec, SpecError};
-pub use surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture};
+pub use surface::{
+    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture,
+};
 pub use target::Target;

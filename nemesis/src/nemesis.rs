@@ -5,12 +5,13 @@
 //! healed, so that [`Nemesis::heal_all`] undoes everything even after an error, or a step that was dropped half way.
 //!
 //! Overlapping faults compose. A link's rule is the union of the faults on it: blocked if any blocks, delays added up.
-//! A clock's setting is their sum. When a fault ends, exactly its own share goes, a drift's accumulated one included.
+//! A link loses what any of its losses would. A clock's setting is their sum. When a fault ends, exactly its own share goes, a drift's accumulated one included.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::disk::{self, DiskReading};
 use crate::evidence::{self, ClockReading, DriftReading, EvidenceRecord, Finding};
 use crate::fault::{Class, Fault, Link, PlannedFault};
 use crate::plan::{Action, Plan};
@@ -91,6 +92,8 @@ struct Active {
     readings: BTreeMap<String, Reading>,
     /// The version that each node said it spoke before it was ended.
     versions: BTreeMap<String, u64>,
+    /// Each node's disk, before and after it was hurt.
+    disks: BTreeMap<String, DiskReading>,
     /// What was found, once healing has begun; from then on the fault has no share in any rule.
     finding: Option<Finding>,
     errors: Vec<String>,
@@ -113,6 +116,7 @@ impl Active {
             clock_since_ms: BTreeMap::new(),
             readings: BTreeMap::new(),
             versions: BTreeMap::new(),
+            disks: BTreeMap::new(),
             finding: None,
             errors: Vec::new(),
         }
@@ -145,6 +149,8 @@ pub struct Nemesis<'a> {
     active: BTreeMap<u64, Active>,
     links_touched: BTreeSet<Link>,
     clocks_touched: BTreeSet<String>,
+    disks_failing: BTreeSet<String>,
+    disks_rotten: BTreeSet<String>,
     nodes_killed: BTreeSet<String>,
     records: Vec<EvidenceRecord>,
 }
@@ -159,6 +165,8 @@ impl<'a> Nemesis<'a> {
             active: BTreeMap::new(),
             links_touched: BTreeSet::new(),
             clocks_touched: BTreeSet::new(),
+            disks_failing: BTreeSet::new(),
+            disks_rotten: BTreeSet::new(),
             nodes_killed: BTreeSet::new(),
             records: Vec::new(),
         }
@@ -195,6 +203,7 @@ impl<'a> Nemesis<'a> {
             report.performed.push(self.stop(id, surface).await);
         }
         self.open_links(surface, &mut report).await;
+        self.mend_disks(surface, &mut report).await;
         self.revive_nodes(surface, &mut report).await;
         self.set_clocks_right(surface, &mut report).await;
         report
@@ -263,6 +272,9 @@ impl<'a> Nemesis<'a> {
         let mut finding = match (&planned.fault, running) {
             (Fault::Kill { nodes }, Some(running)) => evidence::process("dead", nodes, &active.hurt, &running),
             (Fault::Pause { nodes }, Some(running)) => evidence::process("stopped", nodes, &active.hurt, &running),
+            (fault, Some(running)) if fault.is_of_disks() => {
+                disk::finding(fault, &active.hurt, &running, &active.disks)
+            }
             _ => active.finding.unwrap_or_default(),
         };
         let error = (!active.errors.is_empty()).then(|| active.errors.join("; "));
@@ -321,6 +333,11 @@ impl Nemesis<'_> {
                     rule.delay_ms = rule.delay_ms.saturating_add(delay_ms);
                     rule.jitter_ms = rule.jitter_ms.saturating_add(jitter_ms);
                 }
+                Fault::LossyLink { loss_percent, .. } => {
+                    // What passes has to pass both; in whole percent, and never all or nothing of two that are neither.
+                    let passing = (100 - rule.loss_percent) * (100 - loss_percent.min(100));
+                    rule.loss_percent = 100 - passing.div_ceil(100);
+                }
                 _ => {}
             }
         }
@@ -338,7 +355,7 @@ impl Nemesis<'_> {
 
     async fn apply(&mut self, planned: &PlannedFault, surface: &dyn Surface) -> Result<(), SurfaceError> {
         match &planned.fault {
-            Fault::Partition { links, .. } | Fault::SlowLink { links, .. } => {
+            Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => {
                 for link in links {
                     self.links_touched.insert(link.clone());
                     surface.set_link(link, self.rule(link)).await?;
@@ -347,6 +364,9 @@ impl Nemesis<'_> {
             Fault::Kill { nodes } => {
                 self.nodes_killed.extend(nodes.iter().cloned());
                 surface.kill(nodes).await?;
+            }
+            Fault::Wipe { nodes } | Fault::Power { nodes } | Fault::SyncFail { nodes } | Fault::Rot { nodes, .. } => {
+                self.hurt_disks(planned, nodes, surface).await?;
             }
             Fault::Pause { nodes } => {
                 for node in nodes {
@@ -384,9 +404,13 @@ impl Nemesis<'_> {
             failed(format!("healing {link} failed"), surface.set_link(link, self.rule(link)).await);
         }
         for node in planned.fault.own_nodes() {
+            let is_running = surface.process_state(node).await == Ok(ProcessState::Running);
             match &planned.fault {
-                Fault::Kill { .. } | Fault::Upgrade { .. }
-                    if surface.process_state(node).await == Ok(ProcessState::Running) => {}
+                fault if fault.is_of_disks() => {
+                    let mended = self.mend_disk(planned, node, is_running, surface).await;
+                    failed(format!("bringing back {node} failed"), mended);
+                }
+                Fault::Kill { .. } | Fault::Upgrade { .. } if is_running => {}
                 Fault::Kill { .. } | Fault::Upgrade { .. } => {
                     failed(format!("restarting {node} failed"), surface.restart(node).await)
                 }
@@ -402,6 +426,66 @@ impl Nemesis<'_> {
             return None;
         }
         Some(in_state(planned.fault.own_nodes(), ProcessState::Running, surface).await)
+    }
+}
+
+/// Disks.
+impl Nemesis<'_> {
+    async fn hurt_disks(
+        &mut self,
+        planned: &PlannedFault,
+        nodes: &[String],
+        surface: &dyn Surface,
+    ) -> Result<(), SurfaceError> {
+        self.nodes_killed.extend(nodes.iter().cloned());
+        match planned.fault {
+            Fault::SyncFail { .. } => self.disks_failing.extend(nodes.iter().cloned()),
+            Fault::Rot { .. } => self.disks_rotten.extend(nodes.iter().cloned()),
+            _ => {}
+        }
+        // A power failure is counted by the disks as it happens; all else is done to a disk at rest.
+        let at_rest = matches!(planned.fault, Fault::Wipe { .. } | Fault::Rot { .. });
+        if at_rest {
+            surface.kill(nodes).await?;
+        }
+        for node in nodes {
+            let before = surface.disk(node).await?;
+            let reading = DiskReading { before, after: before, end: before };
+            self.note(planned.id, |active| active.disks.extend([(node.clone(), reading)]));
+        }
+        if matches!(planned.fault, Fault::Power { .. }) {
+            surface.kill(nodes).await?;
+        }
+        disk::hurt(&planned.fault, surface).await?;
+        for node in nodes {
+            let after = surface.disk(node).await?;
+            self.note(planned.id, |active| active.disks.entry(node.clone()).or_default().after = after);
+        }
+        Ok(())
+    }
+
+    /// Makes a disk work again, starts the node from what is on it, and reads what the disk tells now.
+    async fn mend_disk(
+        &mut self,
+        planned: &PlannedFault,
+        node: &str,
+        is_running: bool,
+        surface: &dyn Surface,
+    ) -> Result<(), SurfaceError> {
+        let mut reading =
+            self.active.get(&planned.id).and_then(|active| active.disks.get(node)).copied().unwrap_or_default();
+        if matches!(planned.fault, Fault::SyncFail { .. }) {
+            surface.fail_syncs(node, false).await?;
+        }
+        reading.end = surface.disk(node).await?;
+        let started = match &planned.fault {
+            _ if is_running => Ok(()),
+            Fault::Rot { .. } => disk::restart_rotten(node, &reading, surface).await,
+            _ => surface.restart(node).await,
+        };
+        reading.end = surface.disk(node).await?;
+        self.note(planned.id, |active| active.disks.extend([(node.to_owned(), reading)]));
+        started
     }
 }
 
@@ -428,6 +512,7 @@ impl Nemesis<'_> {
     /// Notes the nodes that are dead, or stopped, as they should be.
     async fn observe_processes(&mut self, planned: &PlannedFault, surface: &dyn Surface) {
         let wanted = match planned.fault {
+            ref fault if fault.is_of_disks() => ProcessState::Dead,
             Fault::Kill { .. } | Fault::Upgrade { .. } => ProcessState::Dead,
             Fault::Pause { .. } => ProcessState::Stopped,
             _ => return,
@@ -447,7 +532,17 @@ impl Nemesis<'_> {
                 Ok(links) => evidence::slow_link(&links, *delay_ms),
                 Err(error) => Finding::failed(error.0),
             },
-            Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => {
+            Fault::LossyLink { links, .. } => match self.links_since_start(planned.id, links, surface).await {
+                Ok(links) => evidence::lossy_link(&links),
+                Err(error) => Finding::failed(error.0),
+            },
+            Fault::Kill { .. }
+            | Fault::Pause { .. }
+            | Fault::Upgrade { .. }
+            | Fault::Wipe { .. }
+            | Fault::Power { .. }
+            | Fault::SyncFail { .. }
+            | Fault::Rot { .. } => {
                 self.observe_processes(planned, surface).await;
                 Finding::default()
             }
@@ -563,12 +658,20 @@ impl Nemesis<'_> {
         }
     }
 
+    async fn mend_disks(&self, surface: &dyn Surface, report: &mut HealReport) {
+        for node in &self.disks_failing {
+            if let Err(error) = surface.fail_syncs(node, false).await {
+                report.problems.push(format!("the disk of {node} could not be mended: {error}"));
+            }
+        }
+    }
+
     async fn revive_nodes(&self, surface: &dyn Surface, report: &mut HealReport) {
         for node in surface.nodes() {
             if surface.process_state(&node).await == Ok(ProcessState::Dead) && !self.nodes_killed.contains(&node) {
                 report.found_dead.push(node.clone());
             }
-            if let Err(error) = revive(&node, surface).await {
+            if let Err(error) = revive(&node, self.disks_rotten.contains(&node), surface).await {
                 report.problems.push(format!("{node} could not be brought back: {error}"));
             }
         }
@@ -583,13 +686,14 @@ impl Nemesis<'_> {
     }
 }
 
-/// Restarts or thaws a node, and sees it running.
-async fn revive(node: &str, surface: &dyn Surface) -> Result<(), SurfaceError> {
+/// Restarts or thaws a node, and sees it running. One whose rows have rotted may have to be started without them.
+async fn revive(node: &str, is_rotten: bool, surface: &dyn Surface) -> Result<(), SurfaceError> {
     let mut result = Ok(());
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         result = match surface.process_state(node).await? {
             ProcessState::Running => return Ok(()),
             ProcessState::Stopped => surface.resume(node).await,
+            ProcessState::Dead if is_rotten && attempt > 0 => surface.restart_without_damaged(node).await,
             ProcessState::Dead => surface.restart(node).await,
         };
     }

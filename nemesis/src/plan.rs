@@ -36,6 +36,9 @@ pub const OFFSET_MAX_MS: i64 = 10 * 365 * 24 * 3_600_000;
 /// Fastest drift, parts per million: a hundred times real speed. The slowest keeps the clock going forwards.
 pub const DRIFT_MAX_PPM: i64 = 99_000_000;
 
+/// Rows that may rot on a node at once.
+pub const ROTTEN_ROWS_MAX: u64 = 1_000_000;
+
 /// The faults of a run. Carried out by [`crate::Nemesis`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -171,12 +174,20 @@ fn check_amounts(fault: &Fault) -> Result<(), Problem> {
         Fault::SlowLink { delay_ms, jitter_ms, .. } => {
             *delay_ms > 0 && *delay_ms <= TIME_MAX_MS && *jitter_ms <= TIME_MAX_MS
         }
-        Fault::Partition { .. } | Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => true,
+        Fault::LossyLink { loss_percent, .. } => (1..=99).contains(loss_percent),
+        Fault::Rot { rows, .. } => (1..=ROTTEN_ROWS_MAX).contains(rows),
+        Fault::Partition { .. }
+        | Fault::Kill { .. }
+        | Fault::Pause { .. }
+        | Fault::Upgrade { .. }
+        | Fault::Wipe { .. }
+        | Fault::Power { .. }
+        | Fault::SyncFail { .. } => true,
     };
     if within { Ok(()) } else { Err(Problem::Amount) }
 }
 
-/// A node can be killed or paused by one fault at a time only: what would it mean to pause the dead?
+/// A node can be killed, paused or robbed of its disk by one fault at a time only: what would it mean to pause the dead?
 fn check_processes(planned: &PlannedFault, earlier: &[PlannedFault]) -> Result<(), Problem> {
     let rival = |other: &&PlannedFault| other.fault.class() == Class::Process && other.overlaps(planned);
     for other in earlier.iter().filter(rival).filter(|_| planned.fault.class() == Class::Process) {
@@ -239,7 +250,10 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// Not a kind.
-    #[error("unknown kind '{0}': known are partition, kill, pause, upgrade, clock-bump, clock-drift and slow-link")]
+    #[error(
+        "unknown kind '{0}': known are partition, kill, pause, upgrade, clock-bump, clock-drift, slow-link, lossy-link, wipe, power, \
+         sync-fail and rot"
+    )]
     UnknownKind(String),
     /// A field that its kind needs.
     #[error("the field '{0}' is missing")]
@@ -276,11 +290,14 @@ pub enum Problem {
     /// A link from a node to itself.
     #[error("a link from {0} to itself cannot be hurt")]
     LinkToItself(String),
-    /// An offset, rate or delay that does nothing or too much.
-    #[error("the offset, rate or delay is zero or out of bounds (10 years, -99.9999 % to +9900 %, 10 days)")]
+    /// An offset, rate, delay, loss or number of rows that does nothing or too much.
+    #[error(
+        "the offset, rate, delay, loss or number of rows is zero or out of bounds (10 years, -99.9999 % to +9900 %, 10 days, \
+         99 %, {ROTTEN_ROWS_MAX})"
+    )]
     Amount,
     /// Two process faults on a node.
-    #[error("{node} is killed or paused by fault {other} at that time already")]
+    #[error("{node} is killed, paused or robbed of its disk by fault {other} at that time already")]
     Overlap {
         /// The node.
         node: String,
@@ -332,6 +349,10 @@ struct FileFault {
     #[serde(skip_serializing_if = "Option::is_none")]
     jitter_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    loss_percent: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<Vec<String>>,
 }
 
@@ -351,7 +372,14 @@ impl From<&PlannedFault> for FileFault {
             Fault::SlowLink { delay_ms, jitter_ms, .. } => {
                 (file.delay_ms, file.jitter_ms) = (Some(*delay_ms), Some(*jitter_ms));
             }
-            Fault::Kill { .. } | Fault::Pause { .. } | Fault::Upgrade { .. } => {}
+            Fault::LossyLink { loss_percent, .. } => file.loss_percent = Some(*loss_percent),
+            Fault::Rot { rows, .. } => file.rows = Some(*rows),
+            Fault::Kill { .. }
+            | Fault::Pause { .. }
+            | Fault::Upgrade { .. }
+            | Fault::Wipe { .. }
+            | Fault::Power { .. }
+            | Fault::SyncFail { .. } => {}
         }
         file
     }
@@ -381,6 +409,14 @@ impl FileFault {
                 delay_ms: need(&mut self.delay_ms, "delay_ms")?,
                 jitter_ms: need(&mut self.jitter_ms, "jitter_ms")?,
             },
+            "lossy-link" => Fault::LossyLink {
+                links: self.take_links()?,
+                loss_percent: need(&mut self.loss_percent, "loss_percent")?,
+            },
+            "wipe" => Fault::Wipe { nodes: need(&mut self.nodes, "nodes")? },
+            "power" => Fault::Power { nodes: need(&mut self.nodes, "nodes")? },
+            "sync-fail" => Fault::SyncFail { nodes: need(&mut self.nodes, "nodes")? },
+            "rot" => Fault::Rot { nodes: need(&mut self.nodes, "nodes")?, rows: need(&mut self.rows, "rows")? },
             other => return Err(Problem::UnknownKind(other.to_owned())),
         };
         self.nothing_left()?;
@@ -404,6 +440,8 @@ impl FileFault {
             (self.rate_ppm.is_some(), "rate_ppm"),
             (self.delay_ms.is_some(), "delay_ms"),
             (self.jitter_ms.is_some(), "jitter_ms"),
+            (self.loss_percent.is_some(), "loss_percent"),
+            (self.rows.is_some(), "rows"),
             (self.links.is_some(), "links"),
         ];
         left.into_iter().find(|(is_left, _)| *is_left).map_or(Ok(()), |(_, name)| Err(Problem::Foreign(name)))
@@ -434,6 +472,11 @@ mod tests {
             Fault::ClockBump { nodes: only("n1"), offset_ms: -1500 },
             Fault::ClockDrift { nodes: only("n1"), rate_ppm: 250_000 },
             Fault::SlowLink { links: vec![link("n3", "n2")], delay_ms: 120, jitter_ms: 40 },
+            Fault::LossyLink { links: vec![link("n3", "n2")], loss_percent: 30 },
+            Fault::Wipe { nodes: only("n3") },
+            Fault::Power { nodes: nodes() },
+            Fault::SyncFail { nodes: only("n1") },
+            Fault::Rot { nodes: only("n3"), rows: 9 },
         ];
         let place =
             |(index, fault)| PlannedFault { id: index as u64 + 1, at_ms: 1000 * index as u64, for_ms: 1000, fault };
@@ -453,7 +496,7 @@ mod tests {
 
     #[test]
     fn the_file_is_readable() {
-        let plan = Plan { faults: one_of_each().faults.split_off(5), ..one_of_each() };
+        let plan = Plan { faults: one_of_each().faults[5..6].to_vec(), ..one_of_each() };
         let wanted = "# A dissensus fault plan; times in ms since the run began.\nversion = 1\nseed = 42\n\n\
             # n3→n2, 140 ms ± 20 ms\n[[fault]]\nid = 6\nat_ms = 5000\nfor_ms = 1000\nkind = \"slow-link\"\n\
             delay_ms = 120\njitter_ms = 40\nlinks = [\"n3 -> n2\"]\n";
@@ -483,7 +526,7 @@ mod tests {
     #[test]
     fn a_plan_that_cannot_be_carried_out_says_where_and_why() {
         type Change = fn(&mut Plan);
-        let changes: [(Change, &str); 11] = [
+        let changes: [(Change, &str); 13] = [
             (|p| p.faults[1].id = 1, "number 2 of the plan (id 1): ids are unique"),
             (|p| p.faults[0].id = 0, "ids are unique"),
             (|p| p.faults[2].for_ms = 0, "number 3 of the plan (id 3): for_ms is 0"),
@@ -499,7 +542,15 @@ mod tests {
                 |p| p.faults[3].fault = Fault::ClockDrift { nodes: vec!["n1".into()], rate_ppm: -1_000_000 },
                 "zero or out",
             ),
-            (|p| p.faults[1].for_ms = 1001, "n2 is killed or paused by fault 2"),
+            (|p| p.faults[1].for_ms = 1001, "n2 is killed, paused or robbed of its disk by fault 2"),
+            (
+                |p| {
+                    p.faults[6].fault =
+                        Fault::LossyLink { links: p.faults[6].fault.links().to_vec(), loss_percent: 100 }
+                },
+                "99 %",
+            ),
+            (|p| p.faults[10].fault = Fault::Rot { nodes: vec!["n1".into()], rows: 0 }, "zero or out"),
             (
                 |p| {
                     let links = vec![Link { from: "n1".into(), to: "n1".into() }];
@@ -520,7 +571,7 @@ mod tests {
     fn the_schedule_is_in_time_order_and_heals_before_it_hurts() {
         let schedule = one_of_each().schedule();
         assert_eq!(&schedule[..3], [(0, Action::Start(1)), (1000, Action::Stop(1)), (1000, Action::Start(2))]);
-        assert_eq!((schedule.len(), schedule[11]), (12, (6000, Action::Stop(6))));
+        assert_eq!((schedule.len(), schedule[21]), (22, (11_000, Action::Stop(11))));
     }
 
     #[test]

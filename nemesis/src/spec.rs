@@ -21,14 +21,34 @@ pub enum Kind {
     Clock,
     /// Links deliver late.
     Slow,
-    /// Nodes are started again with the next version of their protocol, each in its turn. Not among [`Kind::ALL`]: the
+    /// Nodes are started again with the next version of their protocol, each in its turn. Not among [`Kind::USUAL`]: the
     /// cluster has to be started with a version that has a next one.
     Upgrade,
+    /// Links lose a part of what is sent.
+    Lossy,
+    /// A node dies and its disk is emptied.
+    Wipe,
+    /// Disks lose what is not synced, fail or rot.
+    Disk,
 }
 
 impl Kind {
-    /// Every kind that `all` asks for, in canonical order.
-    pub const ALL: [Kind; 5] = [Kind::Partition, Kind::Kill, Kind::Pause, Kind::Clock, Kind::Slow];
+    /// Every kind, in canonical order.
+    pub const ALL: [Kind; 9] = [
+        Kind::Partition,
+        Kind::Kill,
+        Kind::Pause,
+        Kind::Clock,
+        Kind::Slow,
+        Kind::Upgrade,
+        Kind::Lossy,
+        Kind::Wipe,
+        Kind::Disk,
+    ];
+
+    /// Those that `all` stands for: what a store should stand without losing a promise, and either arena can do. A disk
+    /// that forgets breaks promises that no store can keep, so it has to be asked for by name.
+    pub const USUAL: [Kind; 6] = [Kind::Partition, Kind::Kill, Kind::Pause, Kind::Clock, Kind::Slow, Kind::Lossy];
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
@@ -39,6 +59,9 @@ impl Kind {
             Kind::Clock => "clock",
             Kind::Slow => "slow",
             Kind::Upgrade => "upgrade",
+            Kind::Lossy => "lossy",
+            Kind::Wipe => "wipe",
+            Kind::Disk => "disk",
         }
     }
 }
@@ -58,15 +81,45 @@ pub enum ClockChange {
     Drift,
 }
 
+/// What is wrong with a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DiskChange {
+    /// The power goes, for all nodes at once.
+    Power,
+    /// Its syncs fail.
+    SyncFail,
+    /// Rows rot.
+    Rot,
+}
+
+impl DiskChange {
+    /// Each.
+    pub const ALL: [DiskChange; 3] = [DiskChange::Power, DiskChange::SyncFail, DiskChange::Rot];
+
+    /// The name used at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            DiskChange::Power => "power",
+            DiskChange::SyncFail => "sync-fail",
+            DiskChange::Rot => "rot",
+        }
+    }
+}
+
 /// One way to do a kind of fault: what stands after the colon.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refinement {
     /// Of a partition.
     Shape(Shape),
-    /// Of kill, pause and slow.
+    /// Of kill, pause, slow, lossy and wipe.
     Target(Target),
     /// Of clock.
     Clock(ClockChange),
+    /// Of disk.
+    Disk(DiskChange),
+    /// Of wipe, when nothing else is said: one node, the same for the whole run. What two replicas have acknowledged, the
+    /// other one still has.
+    Victim,
 }
 
 impl fmt::Display for Refinement {
@@ -76,6 +129,8 @@ impl fmt::Display for Refinement {
             Refinement::Target(target) => target.fmt(f),
             Refinement::Clock(ClockChange::Bump) => f.pad("bump"),
             Refinement::Clock(ClockChange::Drift) => f.pad("drift"),
+            Refinement::Disk(change) => f.pad(change.name()),
+            Refinement::Victim => f.pad("always the same node"),
         }
     }
 }
@@ -87,9 +142,9 @@ pub struct NemesisSpec {
 }
 
 impl NemesisSpec {
-    /// Every kind in every way.
+    /// The usual kinds in every way.
     pub fn all() -> Self {
-        Self { kinds: Kind::ALL.into_iter().map(|kind| (kind, BTreeSet::new())).collect() }
+        Self { kinds: Kind::USUAL.into_iter().map(|kind| (kind, BTreeSet::new())).collect() }
     }
 
     /// No faults.
@@ -115,8 +170,12 @@ impl NemesisSpec {
             Some(chosen) if !chosen.is_empty() => chosen.iter().cloned().collect(),
             Some(_) => match kind {
                 Kind::Partition => Shape::ALL.into_iter().map(Refinement::Shape).collect(),
-                Kind::Kill | Kind::Pause | Kind::Slow => Target::USUAL.into_iter().map(Refinement::Target).collect(),
                 Kind::Upgrade => vec![Refinement::Target(Target::One)],
+                Kind::Kill | Kind::Pause | Kind::Slow | Kind::Lossy => {
+                    Target::USUAL.into_iter().map(Refinement::Target).collect()
+                }
+                Kind::Wipe => vec![Refinement::Victim],
+                Kind::Disk => DiskChange::ALL.map(Refinement::Disk).to_vec(),
                 Kind::Clock => [ClockChange::Bump, ClockChange::Drift].map(Refinement::Clock).to_vec(),
             },
         }
@@ -155,7 +214,9 @@ pub enum SpecError {
     #[error("empty item in the nemesis list '{0}': write kinds separated by commas, or 'none'")]
     Empty(String),
     /// No such kind.
-    #[error("unknown fault '{0}': known are partition, kill, pause, clock, slow, upgrade, all and none")]
+    #[error(
+        "unknown fault '{0}': known are partition, kill, pause, clock, slow, lossy, upgrade, wipe, disk, all and none"
+    )]
     UnknownKind(String),
     /// `all` or `none` with a refinement, or `none` beside others.
     #[error("'{0}' stands alone: it takes no refinement, and 'none' no other fault beside it")]
@@ -174,6 +235,9 @@ pub enum SpecError {
     /// No such change of a clock.
     #[error("unknown clock fault '{0}': known are bump and drift")]
     UnknownClock(String),
+    /// No such fault of a disk.
+    #[error("unknown disk fault '{0}': known are power, sync-fail and rot")]
+    UnknownDisk(String),
 }
 
 impl FromStr for NemesisSpec {
@@ -186,7 +250,7 @@ impl FromStr for NemesisSpec {
                 "" => return Err(SpecError::Empty(text.to_owned())),
                 "none" if items.len() == 1 => {}
                 "none" => return Err(SpecError::StandsAlone("none".to_owned())),
-                "all" => Kind::ALL.into_iter().for_each(|kind| spec.add(kind, None)),
+                "all" => Kind::USUAL.into_iter().for_each(|kind| spec.add(kind, None)),
                 item => {
                     let (kind, refinement) = parse_item(item)?;
                     spec.add(kind, refinement);
@@ -202,7 +266,7 @@ fn parse_item(item: &str) -> Result<(Kind, Option<Refinement>), SpecError> {
     if way.is_some() && matches!(name, "all" | "none" | "upgrade") {
         return Err(SpecError::StandsAlone(name.to_owned()));
     }
-    let kind = Kind::ALL.into_iter().chain([Kind::Upgrade]).find(|kind| kind.name() == name);
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
     let kind = kind.ok_or_else(|| SpecError::UnknownKind(name.to_owned()))?;
     let Some(way) = way else { return Ok((kind, None)) };
     let refinement = match kind {
@@ -212,7 +276,11 @@ fn parse_item(item: &str) -> Result<(Kind, Option<Refinement>), SpecError> {
             "drift" => ClockChange::Drift,
             other => return Err(SpecError::UnknownClock(other.to_owned())),
         }),
-        Kind::Kill | Kind::Pause | Kind::Slow | Kind::Upgrade => {
+        Kind::Disk => {
+            let change = DiskChange::ALL.into_iter().find(|change| change.name() == way);
+            Refinement::Disk(change.ok_or_else(|| SpecError::UnknownDisk(way.to_owned()))?)
+        }
+        Kind::Kill | Kind::Pause | Kind::Slow | Kind::Lossy | Kind::Wipe | Kind::Upgrade => {
             let target = way.parse().map_err(|source| SpecError::Target { item: item.to_owned(), source })?;
             Refinement::Target(target)
         }
@@ -234,7 +302,9 @@ mod tests {
         for (text, wanted) in [
             ("none", "none"),
             ("all", "all"),
-            ("slow, kill,partition ,clock,pause", "all"),
+            ("slow, kill,partition ,clock,lossy,pause", "all"),
+            ("all,wipe,disk:rot", "partition,kill,pause,clock,slow,lossy,wipe,disk:rot"),
+            ("disk:sync-fail,disk:power,wipe:n2,lossy:minority", "lossy:minority,wipe:n2,disk:power,disk:sync-fail"),
             ("kill,partition", "partition,kill"),
             ("kill:n2,kill:one,kill:one", "kill:one,kill:n2"),
             ("kill:one,kill", "kill"),
@@ -253,7 +323,8 @@ mod tests {
         for (text, wanted) in [
             ("", "empty item"),
             ("kill,,pause", "empty item"),
-            ("crash", "known are partition, kill, pause, clock, slow"),
+            ("crash", "known are partition, kill, pause, clock, slow, lossy, wipe, disk"),
+            ("disk:full", "power, sync-fail and rot"),
             ("partition:ring", "majority-minority"),
             ("clock:back", "bump and drift"),
             ("kill:n 1", "one, minority, majority, all, a node's name"),
@@ -278,7 +349,8 @@ mod tests {
         prop_oneof![
             Just("all".to_owned()),
             "partition(:(halves|single|majority-minority|majorities-ring|bridge|one-way))?",
-            "(kill|pause|slow)(:(one|minority|majority|all|n[1-3](\\+n[4-5])?))?",
+            "disk(:(power|sync-fail|rot))?",
+            "(kill|pause|slow|lossy|wipe)(:(one|minority|majority|all|n[1-3](\\+n[4-5])?))?",
             "clock(:(bump|drift))?",
         ]
     }

@@ -25,6 +25,9 @@ pub struct LinkRule {
     pub delay_ms: u64,
     /// Uniform extra delay, ms.
     pub jitter_ms: u64,
+    /// Share of chunks that are lost, percent, at most 100: for good, or held up until they have been sent again, as TCP
+    /// would.
+    pub loss_percent: u32,
 }
 
 /// What a directed link has done since the cluster started; only ever grows.
@@ -42,6 +45,30 @@ pub struct LinkStatistics {
     pub delay_total_ms: u64,
     /// Chunks that were delayed.
     pub delayed_chunks: u64,
+    /// Chunks that came in while the link lost some.
+    pub lossy_chunks: u64,
+    /// Of those, the chunks that were lost.
+    pub lost_chunks: u64,
+}
+
+/// What lies on a node's disk, and what has happened to it since the cluster started. An arena that cannot count
+/// something leaves it at zero, and the fault that it would prove cannot be done there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskStatistics {
+    /// Bytes that lie on it.
+    pub bytes: u64,
+    /// Batches that were not synced at a crash, and were found all the same.
+    pub kept_batches: u64,
+    /// Batches that were not synced at a crash and are gone, torn ones included.
+    pub lost_batches: u64,
+    /// Batches of which a crash left a part.
+    pub torn_batches: u64,
+    /// Syncs that failed.
+    pub failed_syncs: u64,
+    /// Rows in which a bit was turned over.
+    pub rotten_rows: u64,
+    /// Damaged rows that the node was started without.
+    pub dropped_rows: u64,
 }
 
 /// What the operating system says of a node's process.
@@ -92,6 +119,17 @@ pub trait Surface {
     fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState>;
     /// Moves the node's wall clock.
     fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()>;
+    /// Empties the disk of a killed node.
+    fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
+    /// From now on every sync of the node's disk fails, which ends the node at the first; or syncs work again.
+    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()>;
+    /// Turns over a bit in each of so many rows on the disk of a killed node, or in as many as there are.
+    fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()>;
+    /// Starts a killed node without the damaged rows of its disk, as an administrator would who has read why it does not
+    /// start; returns when it answers.
+    fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
+    /// What lies on the node's disk and has happened to it.
+    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics>;
     /// How far the node itself believes to be ahead of the machine's wall clock, ms (asked of the node).
     fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64>;
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nemesis::shape::links_touching;
 use nemesis::{
-    Action, ClockSetting, Draw, Fault, Link, LinkRule, LinkStatistics, Nemesis, NemesisSpec, Performed, Plan,
-    PlannedFault, ProcessState, Schedule, Shape, Surface, SurfaceError, SurfaceFuture, generate,
+    Action, ClockSetting, DiskStatistics, Draw, Fault, Link, LinkRule, LinkStatistics, Nemesis, NemesisSpec, Performed,
+    Plan, PlannedFault, ProcessState, Schedule, Shape, Surface, SurfaceError, SurfaceFuture, generate,
 };
 use serde_json::json;
 
@@ -18,6 +18,8 @@ struct Model {
     links: RefCell<BTreeMap<Link, (LinkRule, LinkStatistics)>>,
     processes: RefCell<BTreeMap<String, ProcessState>>,
     clocks: RefCell<BTreeMap<String, (ClockSetting, u64)>>,
+    disks: RefCell<BTreeMap<String, DiskStatistics>>,
+    failing: RefCell<BTreeSet<String>>,
     /// Says that it obeys, and does nothing.
     ignores: bool,
     /// Blocked links let everything through all the same.
@@ -39,6 +41,7 @@ impl Model {
             .borrow_mut()
             .extend(links_touching(&nodes, &nodes).into_iter().map(|link| (link, Default::default())));
         model.processes.borrow_mut().extend(nodes.iter().map(|node| (node.clone(), ProcessState::Running)));
+        model.disks.borrow_mut().extend(nodes.iter().map(|node| (node.clone(), Default::default())));
         model.clocks.borrow_mut().extend(nodes.into_iter().map(|node| (node, Default::default())));
         model
     }
@@ -54,6 +57,10 @@ impl Model {
             if self.processes.borrow()[&link.from] != ProcessState::Running {
                 continue;
             }
+            if rule.loss_percent > 0 && !self.leaks {
+                statistics.lossy_chunks += 100;
+                statistics.lost_chunks += u64::from(rule.loss_percent);
+            }
             if rule.blocked && !self.leaks {
                 statistics.blocked_bytes += 100;
                 continue;
@@ -63,6 +70,16 @@ impl Model {
                 statistics.delayed_bytes += 100;
                 statistics.delayed_chunks += 1;
                 statistics.delay_total_ms += rule.delay_ms + rule.jitter_ms / 2;
+            }
+        }
+        for (node, disk) in self.disks.borrow_mut().iter_mut() {
+            match self.processes.borrow_mut().get_mut(node) {
+                Some(state @ ProcessState::Running) if self.failing.borrow().contains(node) => {
+                    disk.failed_syncs += 1;
+                    *state = ProcessState::Dead;
+                }
+                Some(ProcessState::Running) => disk.bytes += 10,
+                _ => {}
             }
         }
     }
@@ -84,6 +101,8 @@ impl Model {
         self.links.borrow().values().all(|(rule, _)| *rule == LinkRule::default())
             && self.processes.borrow().values().all(|state| *state == ProcessState::Running)
             && self.clocks.borrow().values().all(|(setting, _)| *setting == ClockSetting::default())
+            && self.disks.borrow().values().all(|disk| disk.dropped_rows == disk.rotten_rows)
+            && self.failing.borrow().is_empty()
     }
 
     fn answer<T>(&self, call: &str, name: &str, result: impl FnOnce() -> T) -> SurfaceFuture<'_, T>
@@ -100,6 +119,14 @@ impl Model {
         };
         let result = if fails { Err(SurfaceError(format!("{call} refused"))) } else { Ok(result()) };
         Box::pin(async move { result })
+    }
+
+    fn disk_of(&self, call: &str, node: &str, change: impl FnOnce(&mut DiskStatistics)) -> SurfaceFuture<'_, ()> {
+        self.answer(call, node, || {
+            if let Some(disk) = self.disks.borrow_mut().get_mut(node).filter(|_| !self.ignores) {
+                change(disk);
+            }
+        })
     }
 
     fn put(&self, call: &str, node: &str, state: ProcessState) -> SurfaceFuture<'_, ()> {
@@ -133,7 +160,34 @@ impl Surface for Model {
         })
     }
     fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        let disk = self.disks.borrow()[node];
+        if disk.rotten_rows > disk.dropped_rows && !self.leaks {
+            return Box::pin(async { Err(SurfaceError("a row is damaged".to_owned())) });
+        }
         self.put("restart", node, ProcessState::Running)
+    }
+    fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        self.disk_of("wipe", node, |disk| disk.bytes = 0)
+    }
+    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
+        self.answer("fail_syncs", node, || match fail {
+            true if self.ignores => {}
+            true => drop(self.failing.borrow_mut().insert(node.to_owned())),
+            false => drop(self.failing.borrow_mut().remove(node)),
+        })
+    }
+    fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()> {
+        self.disk_of("rot", node, |disk| disk.rotten_rows += rows)
+    }
+    fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        let dropped = self.disk_of("restart_without_damaged", node, |disk| disk.dropped_rows = disk.rotten_rows);
+        Box::pin(async move {
+            dropped.await?;
+            self.put("restart", node, ProcessState::Running).await
+        })
+    }
+    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+        self.answer("disk", node, || self.disks.borrow()[node])
     }
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         self.put("pause", node, ProcessState::Stopped)
@@ -190,7 +244,12 @@ fn one_of_each() -> Plan {
         (0, 1000, Fault::Pause { nodes: only("n3") }),
         (0, 1000, Fault::ClockBump { nodes: only("n1"), offset_ms: -12_500 }),
         (0, 1000, Fault::ClockDrift { nodes: only("n5"), rate_ppm: 500_000 }),
-        (2000, 1000, Fault::SlowLink { links: slow, delay_ms: 120, jitter_ms: 40 }),
+        (2000, 1000, Fault::SlowLink { links: slow.clone(), delay_ms: 120, jitter_ms: 40 }),
+        (4000, 1000, Fault::LossyLink { links: slow, loss_percent: 30 }),
+        (4000, 1000, Fault::Wipe { nodes: only("n2") }),
+        (6000, 1000, Fault::Power { nodes: names(5) }),
+        (8000, 1000, Fault::SyncFail { nodes: only("n1") }),
+        (8000, 1000, Fault::Rot { nodes: only("n4"), rows: 9 }),
     ])
 }
 
@@ -228,6 +287,16 @@ async fn every_kind_is_carried_out_proved_and_undone() {
             ("clock-bump", true, "n1 set -12,500 ms, reads -12,500 ms (tolerance 250 ms)"),
             ("clock-drift", true, "n5 drifted +500 ms where +500 ms were set"),
             ("slow-link", true, "8 links slowed: 800 bytes delayed by 140 ms on average"),
+            ("lossy-link", true, "8 links lossy: 210 of 700 chunks lost"),
+            ("wipe", true, "n2 seen dead, and running again afterwards; 30 bytes taken off their disks, 0 left"),
+            (
+                "power",
+                true,
+                "n1 n2 n3 n4 n5 seen dead, and running again afterwards; of what was not synced 0 batches lost (0 torn), 0 \
+                 kept"
+            ),
+            ("sync-fail", true, "n1 seen dead, and running again afterwards; 1 sync failed"),
+            ("rot", true, "n4 seen dead, and running again afterwards; 9 rows rotten, started without 9"),
         ]
     );
     assert!(performed.iter().all(|step| step.error.is_none() && step.event.is_some()));
@@ -246,9 +315,45 @@ async fn a_cluster_that_ignores_faults_proves_none() {
     let model = Model { ignores: true, ..Model::new(5) };
     let mut nemesis = nemesis(one_of_each(), &model);
     run(&mut nemesis, &model).await;
-    assert_eq!(nemesis.records().len(), 6);
+    assert_eq!(nemesis.records().len(), 11);
     for record in nemesis.records() {
         assert!(!record.proved && !record.evidence.is_empty(), "{record:?}");
+    }
+}
+
+/// A node that takes a damaged row for a good one is as bad as one that does not come back.
+#[tokio::test]
+async fn rot_that_nobody_notices_is_not_proved() {
+    let model = Model { leaks: true, ..Model::new(3) };
+    let mut nemesis = nemesis(plan([(0, 10, Fault::Rot { nodes: only("n2"), rows: 3 })]), &model);
+    run(&mut nemesis, &model).await;
+    let record = &nemesis.records()[0];
+    assert!(!record.proved && record.evidence.contains("it took 3 rotten rows for good"), "{record:?}");
+}
+
+/// A node that died of its disk is the nemesis's doing, whether the disk has been mended yet or not.
+#[tokio::test]
+async fn heal_all_mends_disks_and_starts_what_they_have_ended() {
+    let model = Model::new(3);
+    let faults = [Fault::SyncFail { nodes: only("n1") }, Fault::Rot { nodes: only("n2"), rows: 3 }];
+    let mut nemesis = nemesis(plan(faults.map(|fault| (0, 10, fault))), &model);
+    nemesis.perform(Action::Start(1), &model).await;
+    nemesis.perform(Action::Start(2), &model).await;
+    model.pass(5);
+    assert_eq!((model.state("n1"), model.state("n2")), (ProcessState::Dead, ProcessState::Dead));
+    model.fail("restart_without_damaged n2", 1);
+    let report = nemesis.heal_all(&model).await;
+    assert!(report.problems.is_empty() && report.found_dead.is_empty() && model.is_whole(), "{report:?}");
+}
+
+#[tokio::test]
+async fn losses_on_one_link_add_up_to_less_than_their_sum() {
+    let model = Model::new(2);
+    let lossy = |loss_percent| (0, 9, Fault::LossyLink { links: vec![link("n1", "n2")], loss_percent });
+    let mut nemesis = nemesis(plan([lossy(50), lossy(50), lossy(99)]), &model);
+    for (id, wanted) in [(1, 50), (2, 75), (3, 99)] {
+        nemesis.perform(Action::Start(id), &model).await;
+        assert_eq!(model.rule("n1", "n2").loss_percent, wanted);
     }
 }
 
@@ -296,12 +401,12 @@ async fn overlapping_faults_compose_and_leave_one_by_one() {
     for id in [1, 2, 3, 5] {
         nemesis.perform(Action::Start(id), &model).await;
     }
-    assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: true, delay_ms: 130, jitter_ms: 20 });
+    assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: true, delay_ms: 130, jitter_ms: 20, ..LinkRule::default() });
     assert_eq!(model.rule("n2", "n1"), LinkRule { blocked: true, ..LinkRule::default() });
     nemesis.perform(Action::Stop(1), &model).await;
-    assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: true, delay_ms: 30, jitter_ms: 10 });
+    assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: true, delay_ms: 30, jitter_ms: 10, ..LinkRule::default() });
     nemesis.perform(Action::Stop(3), &model).await;
-    assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: false, delay_ms: 30, jitter_ms: 10 });
+    assert_eq!(model.rule("n1", "n2"), LinkRule { delay_ms: 30, jitter_ms: 10, ..LinkRule::default() });
 
     model.pass(400);
     nemesis.perform(Action::Start(4), &model).await;
@@ -461,6 +566,21 @@ async fn a_step_dropped_half_way_is_undone() {
         fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()> {
             self.0.set_clock(node, setting)
         }
+        fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+            self.0.wipe(node)
+        }
+        fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
+            self.0.fail_syncs(node, fail)
+        }
+        fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()> {
+            self.0.rot(node, rows)
+        }
+        fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+            self.0.restart_without_damaged(node)
+        }
+        fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+            self.0.disk(node)
+        }
         fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
             self.0.believed_offset_ms(node)
         }
@@ -492,10 +612,11 @@ async fn steps_that_make_no_sense_are_errors_without_effect() {
 
 #[tokio::test]
 async fn generated_plans_are_proved_to_the_last_fault() {
+    let every_kind: NemesisSpec = "all,wipe,disk".parse().expect("a good list");
     for seed in 0..200 {
         let count = 1 + seed as usize % 9;
         let model = Model::new(count);
-        let plan = generate(seed, &names(count), &NemesisSpec::all(), Schedule::for_run(40_000)).expect("a plan");
+        let plan = generate(seed, &names(count), &every_kind, Schedule::for_run(40_000)).expect("a plan");
         let mut nemesis = nemesis(plan, &model);
         for (at_ms, action) in nemesis.plan().schedule() {
             while model.now_ms.get() < at_ms {

@@ -9,7 +9,7 @@ use nemesis::backend::proxy::{CONNECTIONS_MAX, HELD_MAX, IN_FLIGHT_MAX, LinkProx
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const OPEN: LinkRule = LinkRule { blocked: false, delay_ms: 0, jitter_ms: 0 };
+const OPEN: LinkRule = LinkRule { blocked: false, delay_ms: 0, jitter_ms: 0, loss_percent: 0 };
 const BLOCKED: LinkRule = LinkRule { blocked: true, ..OPEN };
 
 /// A link to a listener of the test's own.
@@ -169,7 +169,7 @@ async fn a_blocked_sender_has_to_wait_and_loses_nothing() {
 async fn a_slow_link_delivers_each_chunk_late_and_in_order() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule { blocked: false, delay_ms: 60, jitter_ms: 40 });
+    bench.proxy.set_rule(LinkRule { delay_ms: 60, jitter_ms: 40, ..OPEN });
     let mut received = Vec::new();
     for byte in 0..5u8 {
         let sent_at = Instant::now();
@@ -188,7 +188,7 @@ async fn a_slow_link_delivers_each_chunk_late_and_in_order() {
 async fn a_slow_link_keeps_its_throughput() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule { blocked: false, delay_ms: 300, jitter_ms: 50 });
+    bench.proxy.set_rule(LinkRule { delay_ms: 300, jitter_ms: 50, ..OPEN });
     // The proxy reads after each write, so there are many chunks: delayed one after the other they would take a minute.
     let writes = 200;
     let began = Instant::now();
@@ -209,13 +209,36 @@ async fn a_slow_link_keeps_its_throughput() {
 async fn a_slow_link_has_a_bounded_window() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule { blocked: false, delay_ms: 200, jitter_ms: 0 });
+    bench.proxy.set_rule(LinkRule { delay_ms: 200, ..OPEN });
     let size = 3 * IN_FLIGHT_MAX;
     let began = Instant::now();
     let sending = tokio::spawn(async move { client.write_all(&vec![7; size]).await.map(|()| client) });
     read(&mut server, size).await;
     assert!(began.elapsed() >= Duration::from_millis(600), "three windows, one after the other: {:?}", began.elapsed());
     within(sending).await.expect("no panic").expect("all sent");
+}
+
+/// TCP loses nothing for good: what is lost comes late, in its place, and holds up what is behind it.
+#[tokio::test]
+async fn a_lossy_link_holds_up_what_it_loses_and_keeps_the_order() {
+    let bench = bench().await;
+    let (mut client, mut server) = bench.pair().await;
+    bench.proxy.set_rule(LinkRule { loss_percent: 30, ..OPEN });
+    let began = Instant::now();
+    for number in 0..60u8 {
+        client.write_all(&[number; 100]).await.expect("sent");
+        let chunks = u64::from(number) + 1;
+        until("it is read as a chunk of its own", || bench.proxy.statistics().lossy_chunks == chunks).await;
+    }
+    let received = read(&mut server, 6000).await;
+    assert!(received.chunks(100).enumerate().all(|(number, chunk)| chunk == [number as u8; 100]));
+    let statistics = bench.proxy.statistics();
+    assert!((3..40).contains(&statistics.lost_chunks), "about 18 of 60: {statistics:?}");
+    assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
+    bench.proxy.set_rule(OPEN);
+    client.write_all(b"after").await.expect("sent");
+    assert_eq!(read(&mut server, 5).await, b"after");
+    assert_eq!(bench.proxy.statistics().lossy_chunks, 60, "an open link loses nothing");
 }
 
 #[tokio::test]

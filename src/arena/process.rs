@@ -21,7 +21,9 @@ use nemesis::backend::clock::ClockFile;
 use nemesis::backend::process::ProcessId;
 use nemesis::backend::proxy::LinkProxy;
 use nemesis::fault::Link;
-use nemesis::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture};
+use nemesis::surface::{
+    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture,
+};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
@@ -117,7 +119,8 @@ impl ProcessArena {
         }
         arena.bind_links().await?;
         // All of them to their end: one given up half way would still be there when the error is told.
-        let starts = futures::future::join_all((0..arena.names.len()).map(|index| arena.start_node(index))).await;
+        let starts =
+            futures::future::join_all((0..arena.names.len()).map(|index| arena.start_node(index, false))).await;
         if let Some(error) = starts.into_iter().find_map(Result::err) {
             arena.stop().await;
             return Err(error);
@@ -148,10 +151,10 @@ impl ProcessArena {
         Ok(())
     }
 
-    async fn start_node(&self, index: usize) -> Result<(), ArenaError> {
+    async fn start_node(&self, index: usize, drop_damaged: bool) -> Result<(), ArenaError> {
         let name = &self.names[index];
         let dir = self.dir.join(name);
-        let place = self.place(index, &dir);
+        let place = self.place(index, drop_damaged);
         std::fs::create_dir_all(&place.data_dir)
             .map_err(|source| io(&format!("cannot create {}", place.data_dir.display()), source))?;
         let log_path = dir.join("stderr.log");
@@ -172,12 +175,17 @@ impl ProcessArena {
         Err(self.not_started(name, &why, &log_path))
     }
 
-    fn place(&self, index: usize, dir: &Path) -> Place {
+    fn data_dir(&self, node: &str) -> PathBuf {
+        self.dir.join(node).join("data")
+    }
+
+    fn place(&self, index: usize, drop_damaged: bool) -> Place {
         let seat = self.seats[index].borrow();
         let peers = self.link_addresses.iter().filter(|((from, _), _)| *from == index);
         Place {
             index,
-            data_dir: dir.join("data"),
+            data_dir: self.data_dir(&self.names[index]),
+            drop_damaged,
             peers: peers.map(|((_, to), address)| (*to, *address)).collect(),
             clock_fd: seat.clock.fd_number(),
             parent_pid: std::process::id() as i32,
@@ -298,7 +306,42 @@ impl Surface for ProcessArena {
     fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
             let index = self.index(node)?;
-            self.start_node(index).await.map_err(|error| SurfaceError(error.to_string()))
+            self.start_node(index, false).await.map_err(|error| SurfaceError(error.to_string()))
+        })
+    }
+
+    fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            if self.process(node)?.is_some() {
+                return Err(SurfaceError(format!("{node} is running: its disk cannot be touched")));
+            }
+            match std::fs::remove_dir_all(self.data_dir(node)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(surface(error)),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn fail_syncs<'a>(&'a self, node: &'a str, _fail: bool) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move { Err(only_in_simulation(node)) })
+    }
+
+    fn rot<'a>(&'a self, node: &'a str, _rows: u64) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move { Err(only_in_simulation(node)) })
+    }
+
+    fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            let index = self.index(node)?;
+            self.start_node(index, true).await.map_err(|error| SurfaceError(error.to_string()))
+        })
+    }
+
+    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+        Box::pin(async move {
+            self.index(node)?;
+            let bytes = bytes_under(&self.data_dir(node)).map_err(surface)?;
+            Ok(DiskStatistics { bytes, ..DiskStatistics::default() })
         })
     }
 
@@ -374,6 +417,26 @@ fn last_words(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text[text.len().saturating_sub(LAST_WORDS_BYTES_MAX)..]).into_owned();
     text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
+}
+
+/// The disk of a process is the machine's, which the bench neither can nor should break.
+fn only_in_simulation(node: &str) -> SurfaceError {
+    SurfaceError(format!("the disk of {node} is a real one: it can be made to fail or to rot only in simulation"))
+}
+
+/// Bytes of the files in a directory and below it; none where there is no directory.
+fn bytes_under(dir: &Path) -> std::io::Result<u64> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut bytes = 0;
+    for entry in entries {
+        let entry = entry?;
+        let is_dir = entry.file_type()?.is_dir();
+        bytes += if is_dir { bytes_under(&entry.path())? } else { entry.metadata()?.len() };
+    }
+    Ok(bytes)
 }
 
 fn wall_ns() -> i128 {

@@ -23,7 +23,9 @@ use cluster_core::sim::network::LinkRule as SimRule;
 use cluster_core::sim::{Answer, ClientId, World, WorldSettings};
 use futures::future::LocalBoxFuture;
 use nemesis::fault::Link;
-use nemesis::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture};
+use nemesis::surface::{
+    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture,
+};
 use workloads::clock::Clock;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -176,6 +178,14 @@ impl Shared {
         }
     }
 
+    fn dead(&self, node: &str) -> Result<NodeId, SurfaceError> {
+        let id = self.id(node)?;
+        match self.world.borrow().is_up(id) {
+            false => Ok(id),
+            true => Err(SurfaceError(format!("{node} is running: its disk cannot be touched"))),
+        }
+    }
+
     fn ends(&self, link: &Link) -> Result<(NodeId, NodeId), SurfaceError> {
         match (self.id(&link.from)?, self.id(&link.to)?) {
             (from, to) if from == to => Err(SurfaceError(format!("there is no link {} → {}", link.from, link.to))),
@@ -278,6 +288,7 @@ impl Surface for SimArena {
                 cut: rule.blocked,
                 slow_ns: rule.delay_ms * NS_PER_MS,
                 jitter_ns: rule.jitter_ms * NS_PER_MS,
+                loss_percent: rule.loss_percent,
             };
             self.shared.world.borrow_mut().network().set_rule(from, to, rule);
         }))
@@ -293,6 +304,8 @@ impl Surface for SimArena {
                 delayed_bytes: counters.slowed_bytes,
                 delay_total_ms: counters.slowed_total_ns / NS_PER_MS,
                 delayed_chunks: counters.slowed_messages,
+                lossy_chunks: counters.lossy_messages,
+                lost_chunks: counters.lost_messages,
             }
         }))
     }
@@ -325,6 +338,42 @@ impl Surface for SimArena {
             let world = self.shared.world.borrow();
             let told = world.node(id).filter(|_| !world.is_paused(id)).map(|node| node.status().protocol_version);
             told.map(u64::from).ok_or_else(|| SurfaceError(format!("{node} does not answer")))
+        }))
+    }
+
+    fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        at_once(self.shared.dead(node).map(|id| self.shared.world.borrow_mut().wipe(id)))
+    }
+
+    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
+        at_once(self.shared.id(node).map(|id| self.shared.world.borrow_mut().fail_syncs(id, fail)))
+    }
+
+    fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()> {
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        at_once(self.shared.dead(node).map(|id| self.shared.world.borrow_mut().rot(id, rows)))
+    }
+
+    fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        at_once(self.shared.id(node).and_then(|id| {
+            let started = self.shared.world.borrow_mut().start_without_damaged(id);
+            started.map(drop).map_err(|error| SurfaceError(error.to_string()))
+        }))
+    }
+
+    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+        at_once(self.shared.id(node).map(|id| {
+            let world = self.shared.world.borrow();
+            let counters = world.disk_counters(id);
+            DiskStatistics {
+                bytes: world.disk_bytes(id),
+                kept_batches: counters.kept,
+                lost_batches: counters.lost,
+                torn_batches: counters.torn,
+                failed_syncs: counters.failed_syncs,
+                rotten_rows: counters.rotten_rows,
+                dropped_rows: counters.dropped_rows,
+            }
         }))
     }
 

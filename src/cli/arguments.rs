@@ -53,8 +53,9 @@ pub struct RunArgs {
     /// Workloads, mixed: set, register, cart, or all [default: all]
     #[arg(long, value_name = "LIST")]
     pub workload: Option<String>,
-    /// Faults: partition, kill, pause, clock, slow (each may be refined, as in partition:bridge or kill:all), all, or
-    /// none; upgrade starts each node again with the next protocol version [default: all]
+    /// Faults: partition, kill, pause, clock, slow, lossy (each may be refined, as in partition:bridge or kill:all), all of
+    /// these, or none; by name only: upgrade (each node starts again with the next protocol version), wipe, and in
+    /// simulation disk:power, disk:sync-fail and disk:rot [default: all]
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
     /// Client processes at a time [default: 10]

@@ -28,7 +28,7 @@ use crate::store::{FORMAT, HistoryFile, RunDir, RunRecord};
 use crate::systems::System;
 use judge::Judged;
 use progress::Display;
-use settings::RunSettings;
+use settings::{ArenaKind, RunSettings};
 use stage::Stage;
 
 /// What a run came to.
@@ -97,7 +97,17 @@ fn plan(settings: &RunSettings, spec: &NemesisSpec, nodes: &[String]) -> Result<
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problem::arguments(format!("cannot read the plan {}: {error}", path.display())))?;
     let plan = Plan::from_toml(&text).and_then(|plan| plan.validate(nodes).map(|()| plan));
-    plan.map_err(|error| Problem::arguments(format!("{}: {error}", path.display())))
+    let plan = plan.map_err(|error| Problem::arguments(format!("{}: {error}", path.display())))?;
+    let simulated = |fault: &&nemesis::PlannedFault| fault.fault.needs_simulated_disk();
+    match plan.faults.iter().find(simulated) {
+        Some(fault) if settings.arena == ArenaKind::Process => Err(Problem::BadArguments(format!(
+            "{}: fault {} is a {} fault, which needs a simulated disk: use `dissensus sim`",
+            path.display(),
+            fault.id,
+            fault.fault.kind()
+        ))),
+        _ => Ok(plan),
+    }
 }
 
 /// A run directory while it is being written.

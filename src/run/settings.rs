@@ -112,10 +112,17 @@ impl RunSettings {
                 self.concurrency
             )));
         }
+        let nemesis: NemesisSpec = self.nemesis.parse().map_err(Problem::arguments)?;
+        if self.arena == ArenaKind::Process && nemesis.kinds().any(|kind| kind == nemesis::Kind::Disk) {
+            return Err(Problem::BadArguments(
+                "the disk faults power, sync-fail and rot need simulated disks: use `dissensus sim`, or kill and wipe"
+                    .into(),
+            ));
+        }
         Ok(Checked {
             system: Dynamo::new(self.dynamo.clone(), self.seed).map_err(Problem::arguments)?,
             workloads: workloads::by_name(&self.workload).map_err(Problem::arguments)?,
-            nemesis: self.nemesis.parse().map_err(Problem::arguments)?,
+            nemesis,
         })
     }
 

@@ -43,6 +43,8 @@ pub struct Place {
     pub index: usize,
     /// Where its files go.
     pub data_dir: PathBuf,
+    /// Whether it is to start without the damaged rows of its disk, instead of refusing.
+    pub drop_damaged: bool,
     /// Where to dial every other node, by position: the link's proxy.
     pub peers: BTreeMap<usize, SocketAddr>,
     /// The inherited descriptor of its clock file.

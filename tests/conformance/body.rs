@@ -308,6 +308,56 @@ pub async fn a_slow_link_delays_and_counts(arena: &dyn ArenaUnderTest) {
         .await;
 }
 
+pub async fn a_lossy_link_loses_and_counts(arena: &dyn ArenaUnderTest) {
+    let cluster = Cluster::of(arena);
+    let [n1, ..] = cluster.three();
+    let all = cluster.links();
+    cluster.write(n1, "lossy", "whole").await;
+    let at_first = cluster.statistics(&all).await;
+    assert_eq!(sum(&at_first, |link| link.lossy_chunks), 0, "nothing was to be lost yet");
+    cluster.rule(&all, LinkRule { loss_percent: 40, ..LinkRule::default() }).await;
+    cluster
+        .until("a lossy link loses something", async || {
+            // Too much may be lost for it to be done: that is not the question.
+            let _ = cluster.put(n1, "lossy", None, "perhaps").await;
+            sum(&cluster.statistics(&all).await, |link| link.lost_chunks) > 0
+        })
+        .await;
+    let lossy = cluster.statistics(&all).await;
+    assert!(sum(&lossy, |link| link.lost_chunks) <= sum(&lossy, |link| link.lossy_chunks), "{lossy:?}");
+    assert_eq!(stopped(&lossy), stopped(&at_first), "lossy is not cut");
+
+    cluster.rule(&all, LinkRule::default()).await;
+    let healed = cluster.statistics(&all).await;
+    cluster.write(n1, "healed", "whole again").await;
+    cluster.agree("healed").await;
+    let after = cluster.statistics(&all).await;
+    assert_eq!(
+        sum(&after, |link| link.lossy_chunks),
+        sum(&healed, |link| link.lossy_chunks),
+        "nothing is lost any more"
+    );
+}
+
+pub async fn a_wiped_node_has_nothing_and_is_given_it_back(arena: &dyn ArenaUnderTest) {
+    let cluster = Cluster::of(arena);
+    let [n1, victim, _] = cluster.three();
+    let on_disk = async || cluster.surface.disk(victim).await.expect("it can be looked at").bytes;
+    cluster.write(n1, "wiped", "safe elsewhere").await;
+    cluster.agree("wiped").await;
+    let held = cluster.replica(victim, "wiped").await.expect("it is up");
+    assert!(cluster.surface.wipe(victim).await.is_err(), "the disk of a running node is not to be touched");
+    cluster.surface.kill(&[victim.to_owned()]).await.expect("killed");
+    assert!(on_disk().await > 0, "a killed node's disk holds what it held");
+    cluster.surface.wipe(victim).await.expect("wiped");
+    assert_eq!(on_disk().await, 0, "an emptied disk holds nothing");
+
+    cluster.surface.restart(victim).await.expect("an empty disk is anybody's");
+    cluster.until("the others give it back", async || cluster.replica(victim, "wiped").await == Ok(held.clone())).await;
+    cluster.write(victim, "wiped", "again").await;
+    assert!(on_disk().await > 0);
+}
+
 pub async fn strangers_are_refused(arena: &dyn ArenaUnderTest) {
     let cluster = Cluster::of(arena);
     let (surface, [n1, n2, _]) = (cluster.surface, cluster.three());
@@ -320,6 +370,11 @@ pub async fn strangers_are_refused(arena: &dyn ArenaUnderTest) {
         surface.restart("nobody").await,
         surface.pause("nobody").await,
         surface.resume("nobody").await,
+        surface.wipe("nobody").await,
+        surface.fail_syncs("nobody", true).await,
+        surface.rot("nobody", 1).await,
+        surface.restart_without_damaged("nobody").await,
+        surface.disk("nobody").await.map(drop),
         surface.process_state("nobody").await.map(drop),
         surface.set_clock("nobody", ClockSetting::default()).await,
         surface.believed_offset_ms("nobody").await.map(drop),

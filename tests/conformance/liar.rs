@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use nemesis::fault::Link;
-use nemesis::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceFuture};
+use nemesis::surface::{ClockSetting, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceFuture};
 use workloads::clock::Clock;
 use workloads::store::Store;
 
@@ -22,6 +22,8 @@ enum Lie {
     Pause,
     Resume,
     Clock,
+    Wipe,
+    Loss,
 }
 
 struct Liar<'a> {
@@ -87,6 +89,18 @@ fn a_clock_that_does_not_move_is_noticed() {
     against(Lie::Clock, body::a_wrong_clock_is_believed_and_set_right);
 }
 
+#[test]
+#[should_panic(expected = "an emptied disk holds nothing")]
+fn a_disk_that_is_not_emptied_is_noticed() {
+    against(Lie::Wipe, body::a_wiped_node_has_nothing_and_is_given_it_back);
+}
+
+#[test]
+#[should_panic(expected = "a lossy link loses something")]
+fn links_that_lose_nothing_are_noticed() {
+    against(Lie::Loss, body::a_lossy_link_loses_and_counts);
+}
+
 impl ArenaUnderTest for Liar<'_> {
     fn surface(&self) -> &dyn Surface {
         self
@@ -120,6 +134,7 @@ impl Surface for Liar<'_> {
             Lie::Cut if rule.blocked => claim(()),
             Lie::Heal if !rule.blocked => claim(()),
             Lie::Delay if rule.delay_ms > 0 => claim(()),
+            Lie::Loss if rule.loss_percent > 0 => claim(()),
             _ => self.arena.surface().set_link(link, rule),
         }
     }
@@ -171,6 +186,30 @@ impl Surface for Liar<'_> {
             Lie::Clock => claim(()),
             _ => self.arena.surface().set_clock(node, setting),
         }
+    }
+
+    fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        match self.lie {
+            // That a running node's disk cannot be touched is not the lie.
+            Lie::Wipe if self.claimed.get() == ProcessState::Dead => claim(()),
+            _ => self.arena.surface().wipe(node),
+        }
+    }
+
+    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
+        self.arena.surface().fail_syncs(node, fail)
+    }
+
+    fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()> {
+        self.arena.surface().rot(node, rows)
+    }
+
+    fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        self.arena.surface().restart_without_damaged(node)
+    }
+
+    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+        self.arena.surface().disk(node)
     }
 
     fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {

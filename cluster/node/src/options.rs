@@ -66,6 +66,9 @@ pub struct NodeOptions {
     /// What keeps the rows.
     #[serde(default)]
     pub engine: Engine,
+    /// Whether to start without the rows that are damaged, and to delete them, instead of refusing to start.
+    #[serde(default)]
+    pub drop_damaged: bool,
     /// Where clients are served. Port 0 takes a free one.
     #[serde(default = "any_local_port")]
     pub client_listen: SocketAddr,
@@ -179,6 +182,7 @@ mod tests {
             core,
             data_dir: "data".into(),
             engine: Engine::Redb,
+            drop_damaged: false,
             client_listen: any_local_port(),
             peer_listen: any_local_port(),
             peers,

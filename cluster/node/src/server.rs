@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use cluster_core::api::NodeId;
+use cluster_core::api::{Effect, NodeId, Now, Row, Write};
 use cluster_core::node::Node;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use crate::log::Log;
 use crate::metrics::Counters;
 use crate::options::{NodeOptions, OptionsError};
 use crate::peers::{Acceptor, Identity, Outbound};
-use crate::storage::{self, StorageEngine, StorageError};
+use crate::storage::{self, Sound, StorageEngine, StorageError};
 
 /// Why a node did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -153,18 +153,20 @@ pub async fn serve_on(options: NodeOptions, listeners: Listeners) -> Result<Node
 pub async fn serve_with(
     options: NodeOptions,
     listeners: Listeners,
-    engine: Box<dyn StorageEngine>,
+    mut engine: Box<dyn StorageEngine>,
 ) -> Result<NodeHandle, NodeError> {
     options.validate()?;
     let (client, peer) = listeners.addresses()?;
     let log = Log::new(options.name());
     let counters = Arc::new(Counters::default());
     let clock = Clock::open(options.clock_fd)?;
-    let rows = engine.load()?;
+    let rows = match options.drop_damaged {
+        true => load_without_damaged(engine.as_mut(), &log)?,
+        false => engine.load()?,
+    };
     let row_count = rows.len();
     let mut effects = Vec::new();
-    let node = Node::start(options.core.clone(), rows, clock.now()?, &mut effects)
-        .map_err(|error| NodeError::Core(error.to_string()))?;
+    let node = start_core(&options, rows, clock.now()?, &mut effects, &log)?;
     let (storage, thread) = storage::spawn(engine, Arc::clone(&counters)).map_err(NodeError::Resource)?;
 
     let identity = Identity::of(&options.core);
@@ -179,6 +181,37 @@ pub async fn serve_with(
     tasks.spawn(forever(serve_clients(&options, listeners.client, calls, counters)));
     log.line(format_args!("started: clients at {client}, peers at {peer}, {row_count} rows from {}", options.engine));
     Ok(NodeHandle { client, peer, tasks, storage: thread })
+}
+
+/// Reads what can be read, and deletes the rest for good.
+fn load_without_damaged(engine: &mut dyn StorageEngine, log: &Log) -> Result<Vec<Row>, NodeError> {
+    let Sound { rows, damaged } = engine.load_sound()?;
+    let mut deletions = Vec::new();
+    for (table, key, what) in damaged {
+        log.line(format_args!("dropped the damaged row {key} of table {table:?}: {what}"));
+        deletions.push(Write { table, key: key.0, value: None });
+    }
+    engine.commit(&deletions)?;
+    Ok(rows)
+}
+
+fn start_core(
+    options: &NodeOptions,
+    rows: Vec<Row>,
+    now: Now,
+    effects: &mut Vec<Effect>,
+    log: &Log,
+) -> Result<Node, NodeError> {
+    let core = options.core.clone();
+    let started = match options.drop_damaged {
+        true => Node::start_without_damaged(core, rows, now, effects),
+        false => Node::start(core, rows, now, effects).map(|node| (node, Vec::new())),
+    };
+    let (node, dropped) = started.map_err(|error| NodeError::Core(error.to_string()))?;
+    for row in dropped {
+        log.line(format_args!("dropped: {row}"));
+    }
+    Ok(node)
 }
 
 fn dial_peers(

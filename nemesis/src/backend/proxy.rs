@@ -10,6 +10,9 @@
 //! counted under the lock that guards the rule, so after [`LinkProxy::set_rule`] has returned, not one byte is
 //! counted by the old rule.
 //!
+//! A lossy link loses nothing for good, as TCP does not: a chunk that is lost is held up until it would have been sent
+//! again, twice as long for each further loss, and what comes behind it waits.
+//!
 //! A delay is given to each chunk when it comes in, so slow links keep their throughput (up to [`IN_FLIGHT_MAX`] at a
 //! time).
 
@@ -44,6 +47,12 @@ const CHUNK_MAX: usize = 8 * 1024;
 /// Chunks in a queue, however small they are.
 const CHUNKS_MAX: usize = 4096;
 
+/// How long TCP waits at least before it sends again what was lost; twice as long the next time.
+const RESEND_AFTER: Duration = Duration::from_millis(200);
+
+/// So often a chunk can be lost at most: the last wait is 1.6 s, and all together are 3 s.
+const LOSSES_MAX: u32 = 4;
+
 /// How long a connection to the target may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -73,6 +82,8 @@ struct Counters {
     delayed_bytes: AtomicU64,
     delay_total_ms: AtomicU64,
     delayed_chunks: AtomicU64,
+    lossy_chunks: AtomicU64,
+    lost_chunks: AtomicU64,
     refused_connections: AtomicU64,
 }
 
@@ -124,6 +135,8 @@ impl LinkProxy {
             delayed_bytes: read(&counters.delayed_bytes),
             delay_total_ms: read(&counters.delay_total_ms),
             delayed_chunks: read(&counters.delayed_chunks),
+            lossy_chunks: read(&counters.lossy_chunks),
+            lost_chunks: read(&counters.lost_chunks),
         }
     }
 
@@ -346,7 +359,8 @@ fn read_some(from: &mut ReadHalf<'_>, queue: &Queue, shared: &Shared, buffer: &m
     if rule.blocked {
         add(&shared.counters.blocked_bytes, count as u64);
     }
-    queue.push(Content::Data(buffer[..count].to_vec()), shared.delay(&rule));
+    let delay = shared.delay(&rule) + shared.resending(&rule);
+    queue.push(Content::Data(buffer[..count].to_vec()), delay);
     Ok(Some(count))
 }
 
@@ -412,6 +426,18 @@ impl Shared {
         };
         // Within a day, lest a moment be added up that no clock can show.
         Duration::from_millis(rule.delay_ms.saturating_add(jitter_ms).min(24 * 3_600_000))
+    }
+
+    /// How long the next chunk is held up by being lost and sent again.
+    fn resending(&self, rule: &LinkRule) -> Duration {
+        if rule.loss_percent == 0 {
+            return Duration::ZERO;
+        }
+        let is_lost = || self.next_chance() % 100 < u64::from(rule.loss_percent);
+        let losses = (0..LOSSES_MAX).take_while(|_| is_lost()).count() as u32;
+        add(&self.counters.lossy_chunks, 1);
+        add(&self.counters.lost_chunks, u64::from(losses > 0));
+        RESEND_AFTER * (2u32.pow(losses) - 1)
     }
 
     /// SplitMix64: jitter needs spread, not secrecy.

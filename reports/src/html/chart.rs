@@ -113,11 +113,12 @@ pub(super) fn svg(height: f64, label: &str, body: &str) -> String {
 pub(super) fn kind_class(kind: &str) -> &'static str {
     match kind {
         "partition" => "k-partition",
-        "kill" | "upgrade" => "k-kill",
+        // Whatever a node does not survive has one colour.
+        "kill" | "upgrade" | "wipe" | "power" | "sync-fail" | "rot" => "k-kill",
         "pause" => "k-pause",
         "clock-bump" => "k-clock-bump",
         "clock-drift" => "k-clock-drift",
-        "slow-link" => "k-slow-link",
+        "slow-link" | "lossy-link" => "k-slow-link",
         _ => "k-other",
     }
 }

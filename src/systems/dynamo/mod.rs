@@ -262,6 +262,7 @@ impl System for Dynamo {
         let options = NodeOptions {
             core: Config { protocol: self.upgraded(place.upgrades), ..self.config(place.index, place.starts) },
             data_dir: place.data_dir.clone(),
+            drop_damaged: place.drop_damaged,
             engine: self.settings.engine,
             client_listen: SocketAddr::from(([127, 0, 0, 1], port)),
             peer_listen: cluster_node::options::any_local_port(),

@@ -80,6 +80,8 @@ pub struct DiskCounters {
     pub failed_syncs: u64,
     /// Rows in which a bit has turned over.
     pub rotten_rows: u64,
+    /// Damaged rows that the node was started without.
+    pub dropped_rows: u64,
     /// Rows that an emptied disk had held.
     pub wiped_rows: u64,
 }
@@ -159,6 +161,11 @@ impl Disk {
         self.durable.clear();
         self.under_way.clear();
         self.busy_until_ns = 0;
+    }
+
+    /// How much lies on it safely, keys and rows.
+    pub fn bytes(&self) -> u64 {
+        self.durable.iter().map(|((_, key), row)| (key.len() + row.len()) as u64).sum()
     }
 
     /// What a node finds when it starts.

@@ -229,6 +229,7 @@ impl World {
         let mut effects = Vec::new();
         let (config, rows, now) = self.origins(id);
         let (node, damaged) = Node::start_without_damaged(config, rows, now, &mut effects)?;
+        self.seat_mut(id).disk.counters.dropped_rows += damaged.len() as u64;
         self.seat_node(id, node, effects);
         Ok(damaged)
     }
@@ -330,6 +331,11 @@ impl World {
             self.seat_mut(id).disk.rot(rows, &mut rng);
             self.trace.note(&("rot", id.0, rows));
         }
+    }
+
+    /// Bytes that lie safely on the node's disk, keys and rows.
+    pub fn disk_bytes(&self, id: NodeId) -> u64 {
+        self.seat(id).disk.bytes()
     }
 
     /// What has happened to the node's disk so far.

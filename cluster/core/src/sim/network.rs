@@ -53,6 +53,10 @@ pub struct LinkCounters {
     pub slowed_messages: u64,
     /// How long it holds them up, all together, nanoseconds.
     pub slowed_total_ns: u64,
+    /// Messages given to a lossy link.
+    pub lossy_messages: u64,
+    /// Of those, the messages that it lost.
+    pub lost_messages: u64,
 }
 
 /// What a link does to what is sent over it.
@@ -64,6 +68,8 @@ pub struct LinkRule {
     pub slow_ns: u64,
     /// And by a uniform 0..=jitter on top.
     pub jitter_ns: u64,
+    /// Share of messages that are lost beyond the network's habits, percent.
+    pub loss_percent: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,12 +147,24 @@ impl Network {
             self.links[index].counters.blocked_bytes += bytes;
             return [None, None];
         }
-        if happens(self.settings.loss, rng) {
+        if happens(self.settings.loss, rng) || self.loses(index, rng) {
             return [None, None];
         }
         let first = self.delay_ns(index, bytes, leg, rng);
         let second = happens(self.settings.duplication, rng).then(|| self.delay_ns(index, bytes, leg, rng));
         [Some(first), second]
+    }
+
+    /// Whether a lossy link loses the message.
+    fn loses(&mut self, index: usize, rng: &mut ChaCha8Rng) -> bool {
+        let Link { rule, counters } = &mut self.links[index];
+        if rule.loss_percent == 0 {
+            return false;
+        }
+        let loses = rng.random_range(0..100) < rule.loss_percent;
+        counters.lossy_messages += 1;
+        counters.lost_messages += u64::from(loses);
+        loses
     }
 
     fn delay_ns(&mut self, index: usize, bytes: u64, leg: Leg, rng: &mut ChaCha8Rng) -> u64 {

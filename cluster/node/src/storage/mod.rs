@@ -43,11 +43,39 @@ pub trait StorageEngine: Send {
     /// When the store cannot be read, or a row is damaged.
     fn load(&self) -> Result<Vec<Row>, StorageError>;
 
+    /// The same, but damaged rows are told instead of being an error. An engine that keeps nothing on a disk has none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn load_sound(&self) -> Result<Sound, StorageError> {
+        Ok(Sound { rows: self.load()?, damaged: Vec::new() })
+    }
+
     /// Writes all or nothing, later writes over earlier ones. Durable on return.
     ///
     /// # Errors
     /// When the store cannot be written. It must not be used again.
     fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError>;
+}
+
+/// What is on a disk, row by row.
+#[derive(Debug, Default)]
+pub struct Sound {
+    /// The rows that are as they were written, in order of table and key.
+    pub rows: Vec<Row>,
+    /// Those that are not: where they lie, and how it can be seen.
+    pub damaged: Vec<(Table, RowKey, String)>,
+}
+
+impl Sound {
+    fn add(&mut self, checked: Result<Row, StorageError>) -> Result<(), StorageError> {
+        match checked {
+            Ok(row) => self.rows.push(row),
+            Err(StorageError::Damaged { table, key, what }) => self.damaged.push((table, key, what)),
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
 }
 
 /// What went wrong with the disk or what is on it.
@@ -73,7 +101,8 @@ pub enum StorageError {
     },
     /// A row is not as it was written.
     #[error(
-        "the row {key} of table {table:?} is damaged: {what}. Restore the data directory, or wipe it and let the replicas refill it"
+        "the row {key} of table {table:?} is damaged: {what}. Restore the data directory, start the node without its damaged rows, or wipe it, \
+         and let the replicas refill it"
     )]
     Damaged {
         /// Its table.

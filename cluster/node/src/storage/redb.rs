@@ -12,7 +12,7 @@ use cluster_core::api::{Row, Table, Write};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::row::{self, StoredRow};
-use super::{StorageEngine, StorageError};
+use super::{Sound, StorageEngine, StorageError};
 
 const FILE_NAME: &str = "node.redb";
 /// Five nodes share a machine, and each holds its rows in memory anyway.
@@ -22,6 +22,8 @@ const CACHE_BYTES: usize = 16 << 20;
 pub struct RedbEngine {
     path: PathBuf,
     database: Database,
+    /// A commit has failed, so this must not be used again.
+    failed: bool,
 }
 
 impl RedbEngine {
@@ -39,7 +41,7 @@ impl RedbEngine {
             .map_err(|source| StorageError::Engine { path: path.clone(), doing: "opened", source: source.into() })?;
         // The file's name must be as durable as what is in it.
         File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(directory)?;
-        let mut engine = Self { path, database };
+        let mut engine = Self { path, database, failed: false };
         engine.make_tables()?;
         Ok(engine)
     }
@@ -87,8 +89,24 @@ impl StorageEngine for RedbEngine {
         Ok(rows)
     }
 
+    fn load_sound(&self) -> Result<Sound, StorageError> {
+        let mut sound = Sound::default();
+        for table in Table::ALL {
+            for stored in self.read(table).map_err(|source| self.engine_error("read", source))? {
+                sound.add(stored.check(table))?;
+            }
+        }
+        Ok(sound)
+    }
+
+    /// After a failed sync the file may hold anything, and a second try would report as durable what the system has
+    /// given up: so there is none.
     fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError> {
-        self.write(writes).map_err(|source| self.engine_error("written", source))
+        let written = if self.failed { Err(redb::Error::PreviousIo) } else { self.write(writes) };
+        written.map_err(|source| {
+            self.failed = true;
+            self.engine_error("written", source)
+        })
     }
 }
 
@@ -109,6 +127,9 @@ fn write_table(transaction: &WriteTransaction, table: Table, writes: &[Write]) -
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
     use super::*;
 
     #[test]
@@ -129,6 +150,58 @@ mod tests {
             error.starts_with("the row \"n2/cart\" of table Hints is damaged: the checksum does not match"),
             "{error}"
         );
+        let sound = engine.load_sound().expect("the others can be read");
+        assert_eq!((sound.rows, sound.damaged.len()), (vec![], 1));
+    }
+
+    /// A file whose syncs fail when they are told to.
+    #[derive(Debug)]
+    struct Failing {
+        file: redb::backends::InMemoryBackend,
+        fails: Arc<AtomicBool>,
+        syncs: Arc<AtomicU64>,
+    }
+
+    impl redb::StorageBackend for Failing {
+        fn len(&self) -> std::io::Result<u64> {
+            self.file.len()
+        }
+        fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+            self.file.read(offset, out)
+        }
+        fn set_len(&self, len: u64) -> std::io::Result<()> {
+            self.file.set_len(len)
+        }
+        fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+            self.file.write(offset, data)
+        }
+        fn sync_data(&self) -> std::io::Result<()> {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            match self.fails.load(Ordering::Relaxed) {
+                true => Err(std::io::Error::other("the disk said no")),
+                false => self.file.sync_data(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_sync_that_fails_is_told_once_and_never_tried_again() {
+        let (fails, syncs) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let file = redb::backends::InMemoryBackend::new();
+        let backend = Failing { file, fails: Arc::clone(&fails), syncs: Arc::clone(&syncs) };
+        let database = Database::builder().create_with_backend(backend).expect("opens");
+        let mut engine = RedbEngine { path: "failing".into(), database, failed: false };
+        let write = |value: &[u8]| Write { table: Table::Data, key: b"k".to_vec(), value: Some(value.to_vec()) };
+        engine.commit(&[write(b"1")]).expect("commits");
+        fails.store(true, Ordering::Relaxed);
+        let error = engine.commit(&[write(b"2")]).expect_err("the sync fails").to_string();
+        assert!(error.contains("the disk said no"), "{error}");
+        fails.store(false, Ordering::Relaxed);
+        let before = syncs.load(Ordering::Relaxed);
+        for writes in [vec![write(b"3")], vec![]] {
+            assert!(engine.commit(&writes).is_err(), "the failure is final, although the disk works again");
+        }
+        assert_eq!(syncs.load(Ordering::Relaxed), before, "not even tried");
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub fn options(nodes: u16, id: u16, quorum: u8, data_dir: &Path) -> NodeOptions 
         bug: None,
     };
     NodeOptions {
+        drop_damaged: false,
         core,
         data_dir: data_dir.join(format!("n{}", id + 1)),
         engine: Engine::Redb,
