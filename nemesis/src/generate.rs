@@ -253,7 +253,11 @@ impl Generator<'_> {
             }
             (Kind::Wipe, Refinement::Target(target)) => Fault::Wipe { nodes: target.resolve(nodes, draw).ok()? },
             (Kind::Wipe, Refinement::Victim) => Fault::Wipe { nodes: victim },
-            (Kind::Disk, Refinement::Disk(DiskChange::Power)) => Fault::Power { nodes: nodes.to_vec() },
+            (Kind::Disk, Refinement::Disk(DiskChange::Power)) => {
+                // Of the whole building, or of some racks of it; without anybody left no operation could succeed.
+                let target = if draw.below(3) == 0 { Target::All } else { Target::Majority };
+                Fault::Power { nodes: target.resolve(nodes, draw).ok()? }
+            }
             (Kind::Disk, Refinement::Disk(DiskChange::SyncFail)) => Fault::SyncFail { nodes: few(nodes, draw) },
             (Kind::Disk, Refinement::Disk(DiskChange::Rot)) => {
                 Fault::Rot { nodes: victim, rows: draw.log_uniform(1, 100) }

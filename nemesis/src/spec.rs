@@ -84,7 +84,7 @@ pub enum ClockChange {
 /// What is wrong with a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DiskChange {
-    /// The power goes, for all nodes at once.
+    /// The power goes, for most nodes at once or for all.
     Power,
     /// Its syncs fail.
     SyncFail,
