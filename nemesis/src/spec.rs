@@ -323,7 +323,7 @@ mod tests {
         for (text, wanted) in [
             ("", "empty item"),
             ("kill,,pause", "empty item"),
-            ("crash", "known are partition, kill, pause, clock, slow, lossy, wipe, disk"),
+            ("crash", "known are partition, kill, pause, clock, slow, lossy, upgrade, wipe, disk"),
             ("disk:full", "power, sync-fail and rot"),
             ("partition:ring", "majority-minority"),
             ("clock:back", "bump and drift"),
