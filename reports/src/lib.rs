@@ -4,6 +4,7 @@
 //! checker's, and this crate only arranges, abbreviates and draws. The same input always gives the same bytes, whatever a
 //! store returned is escaped, and every output is bounded: what was left out is said where it was left out.
 
+pub mod experiment;
 mod format;
 mod html;
 mod junit;
@@ -11,7 +12,7 @@ mod operation;
 mod summary;
 mod terminal;
 
-pub use html::html;
+pub use html::{experiments_html, html};
 pub use junit::junit;
 pub use summary::RunSummary;
 pub use terminal::terminal;

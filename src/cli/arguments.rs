@@ -210,11 +210,18 @@ pub enum ClusterAction {
 
 #[derive(Args)]
 pub struct PaperArgs {
+    /// One experiment; all if none is named
     #[command(subcommand)]
-    pub action: PaperAction,
+    pub action: Option<PaperAction>,
+    /// Where the page of plots goes [default: paper.html in the store]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub html: Option<PathBuf>,
+    /// Where run directories are kept
+    #[arg(long, value_name = "DIR", default_value = "store", global = true)]
+    pub store: PathBuf,
 }
 
-#[derive(Subcommand)]
+#[derive(Clone, Subcommand)]
 pub enum PaperAction {
     /// How evenly each partition strategy spreads a uniform load (6.2, figure 8)
     Load {
@@ -225,6 +232,49 @@ pub enum PaperAction {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Latencies with requests coordinated by nodes and by clients (6.4, table 2)
+    Coordination {
+        /// Reads, and as many writes
+        #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+        operations: u32,
+        /// Of everything
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// How many versions reads see as concurrent writers grow (6.3)
+    Versions {
+        /// Reads for each number of writers
+        #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+        reads: u32,
+        /// Of everything
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// How stale partial quorums are, by versions and by time (Bailis et al. 2012)
+    Pbs {
+        /// Of random quorums and of the WARS model
+        #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
+        trials: u32,
+        /// Of the protocol in simulation, for each moment at which it is read
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+        protocol_trials: u32,
+        /// Of everything
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+impl PaperAction {
+    /// Every experiment at its full size.
+    pub fn all() -> Vec<Self> {
+        let seed = 1;
+        vec![
+            Self::Load { draws: 40, seed },
+            Self::Coordination { operations: 200_000, seed },
+            Self::Versions { reads: 200_000, seed },
+            Self::Pbs { trials: 2_000_000, protocol_trials: 100_000, seed },
+        ]
+    }
 }
 
 #[derive(Args)]

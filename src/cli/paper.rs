@@ -1,6 +1,8 @@
 //! `dissensus paper`: the paper's own experiments, beside its figures.
 
-use cluster_core::config::Partitioning;
+use std::path::PathBuf;
+
+use reports::experiment::{Experiment, FigureTable};
 use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Style};
@@ -8,54 +10,77 @@ use tabled::settings::{Alignment, Style};
 use super::arguments::{PaperAction, PaperArgs};
 use super::out::say;
 use crate::exit::{Exit, Problem};
-use crate::paper::load::{self, Load, NODES, REPLICAS, TOLERANCE};
+use crate::paper::pbs::Scale;
+use crate::paper::{ExperimentError, coordination, load, pbs, versions};
+use crate::store::write_whole;
 
-/// Measures, and prints a table. A figure that is not the paper's is an invalid outcome.
+/// Measures, prints tables, and draws a page of plots. A figure that is not the published one is an invalid outcome.
 pub fn paper(args: &PaperArgs) -> Result<Exit, Problem> {
-    match args.action {
-        PaperAction::Load { draws, seed } => load(draws, seed),
+    let actions = match &args.action {
+        Some(action) => vec![action.clone()],
+        None => PaperAction::all(),
+    };
+    let mut experiments = Vec::new();
+    for action in &actions {
+        let experiment = perform(action).map_err(Problem::bench)?;
+        print(&experiment);
+        experiments.push(experiment);
+    }
+    let page = page(args, &experiments);
+    let html = reports::experiments_html("The Dynamo paper's experiments, measured again", &experiments);
+    write_whole(&page, &html).map_err(Problem::bench)?;
+    say!("plots  {}", page.display());
+    match experiments.iter().all(|experiment| experiment.disagreements.is_empty()) {
+        true => Ok(Exit::Valid),
+        false => Ok(Exit::Invalid),
     }
 }
 
-fn load(draws: u16, seed: u64) -> Result<Exit, Problem> {
-    let loads = load::measure(draws, seed).map_err(Problem::bench)?;
-    say!("load efficiency (mean/max), S = {NODES} nodes, N = {REPLICAS}, uniform load, {draws} draws from seed {seed}");
-    say!("{}", table(&loads));
-    let disagreeing = loads.iter().filter(|load| load.disagrees()).count();
-    if disagreeing == 0 {
-        say!("every figure is within {TOLERANCE} of the paper's");
-        return Ok(Exit::Valid);
+fn perform(action: &PaperAction) -> Result<Experiment, ExperimentError> {
+    match *action {
+        PaperAction::Load { draws, seed } => load::experiment(draws, seed),
+        PaperAction::Coordination { operations, seed } => coordination::experiment(operations, seed),
+        PaperAction::Versions { reads, seed } => versions::experiment(reads, seed),
+        PaperAction::Pbs { trials, protocol_trials, seed } => pbs::experiment(Scale { trials, protocol_trials, seed }),
     }
-    say!(
-        "{disagreeing} of the figures more than {TOLERANCE} from the paper's: beside ± (standard error) see whether it is chance"
-    );
-    Ok(Exit::Invalid)
 }
 
-fn table(loads: &[Load]) -> String {
+/// Where the page goes: one page for all, and one of its own for each that is measured by itself.
+fn page(args: &PaperArgs, experiments: &[Experiment]) -> PathBuf {
+    let name = match (&args.action, experiments) {
+        (Some(_), [one]) => format!("paper-{}.html", one.name),
+        _ => "paper.html".into(),
+    };
+    args.html.clone().unwrap_or_else(|| args.store.join(name))
+}
+
+fn print(experiment: &Experiment) {
+    say!("{}", experiment.title);
+    for sentence in &experiment.method {
+        say!("{sentence}");
+    }
+    for figures in &experiment.tables {
+        say!("\n{}\n{}", figures.caption, table(figures));
+    }
+    match experiment.disagreements.is_empty() {
+        true => say!("holds: {}\n", experiment.criterion),
+        false => {
+            say!("does not hold: {}", experiment.criterion);
+            for disagreement in &experiment.disagreements {
+                say!("  {disagreement}");
+            }
+            say!("");
+        }
+    }
+}
+
+fn table(figures: &FigureTable) -> String {
     let mut builder = Builder::default();
-    builder.push_record(["strategy", "partitioning", "ours", "±", "paper", "difference", "metadata, bytes"]);
-    for load in loads {
-        let (strategy, partitioning) = names(load.partitioning);
-        builder.push_record([
-            strategy.to_owned(),
-            partitioning,
-            format!("{:.3}", load.efficiency),
-            format!("{:.3}", load.error),
-            load.paper.map_or("-".to_owned(), |paper| format!("{paper:.2}")),
-            load.difference().map_or("-".to_owned(), |difference| format!("{difference:+.3}")),
-            load::metadata_bytes(load.partitioning, NODES).to_string(),
-        ]);
+    builder.push_record(figures.headings.clone());
+    for row in &figures.rows {
+        builder.push_record(row.clone());
     }
     let mut table = builder.build();
-    table.with(Style::rounded()).modify(Columns::new(2..), Alignment::right());
+    table.with(Style::rounded()).modify(Columns::new(1..), Alignment::right());
     table.to_string()
-}
-
-fn names(partitioning: Partitioning) -> (&'static str, String) {
-    match partitioning {
-        Partitioning::Random { tokens } => ("1", format!("T = {tokens}")),
-        Partitioning::FixedRanges { tokens, ranges } => ("2", format!("T = {tokens}, Q = {ranges}")),
-        Partitioning::EqualTokens { ranges } => ("3", format!("Q = {ranges}")),
-    }
 }

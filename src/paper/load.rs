@@ -6,6 +6,9 @@
 
 use cluster_core::config::Partitioning;
 use cluster_core::ring::{PartitionError, Ring};
+use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
+
+use super::ExperimentError;
 
 /// S of the paper's experiment.
 pub const NODES: u16 = 30;
@@ -60,6 +63,78 @@ pub fn measure(draws: u16, seed: u64) -> Result<Vec<Load>, PartitionError> {
         Ok(Load { partitioning, efficiency, error, paper })
     })
     .collect()
+}
+
+/// Measures every configuration, as an experiment.
+///
+/// # Errors
+/// When a ring cannot be made.
+pub fn experiment(draws: u16, seed: u64) -> Result<Experiment, ExperimentError> {
+    let loads = measure(draws, seed).map_err(ExperimentError::new)?;
+    let disagrees = |load: &&Load| load.disagrees();
+    let said = |load: &Load| {
+        let (strategy, partitioning) = names(load.partitioning);
+        let error = load.error;
+        format!("strategy {strategy}, {partitioning}: {:.3} ± {error:.3} (standard error)", load.efficiency)
+    };
+    Ok(Experiment {
+        name: "load".into(),
+        title: "Load efficiency of the partition strategies (6.2, figure 8)".into(),
+        method: vec![format!(
+            "Load efficiency (mean/max), S = {NODES} nodes, N = {REPLICAS}, uniform load, {draws} draws from seed {seed}."
+        )],
+        criterion: format!("Every figure is within {TOLERANCE} of the paper's."),
+        disagreements: loads.iter().filter(disagrees).map(said).collect(),
+        charts: vec![chart(&loads)],
+        tables: vec![table(&loads)],
+    })
+}
+
+fn table(loads: &[Load]) -> FigureTable {
+    let headings = ["strategy", "partitioning", "ours", "±", "paper", "difference", "ratio", "metadata, bytes"];
+    let mut table = FigureTable::new("Load efficiency, and what a node must know for it", &headings);
+    for load in loads {
+        let (strategy, partitioning) = names(load.partitioning);
+        let beside = |format: fn(f64, f64) -> String| {
+            load.paper.map_or("-".to_owned(), |paper| format(load.efficiency, paper))
+        };
+        table.push([
+            strategy.to_owned(),
+            partitioning,
+            format!("{:.3}", load.efficiency),
+            format!("{:.3}", load.error),
+            beside(|_, paper| format!("{paper:.2}")),
+            beside(|ours, paper| format!("{:+.3}", ours - paper)),
+            beside(|ours, paper| format!("{:.3}", ours / paper)),
+            metadata_bytes(load.partitioning, NODES).to_string(),
+        ]);
+    }
+    table
+}
+
+/// Efficiency against metadata: figure 8.
+fn chart(loads: &[Load]) -> Chart {
+    let points = |strategy: &str, figure: fn(&Load) -> Option<f64>| {
+        let of = loads.iter().filter(|load| names(load.partitioning).0 == strategy);
+        of.filter_map(|load| Some((metadata_bytes(load.partitioning, NODES) as f64, figure(load)?))).collect()
+    };
+    let ours = ["1", "2", "3"].map(|name| Series::measured(format!("strategy {name}"), points(name, |load| Some(load.efficiency))));
+    let paper = ["1", "3"].map(|name| Series::reference(format!("{name}, the paper"), points(name, |load| load.paper)));
+    Chart {
+        title: "Load efficiency against the size of the membership metadata".into(),
+        x: Axis::logarithmic("metadata a node, bytes"),
+        y: Axis::linear("load efficiency, mean/max"),
+        series: ours.into_iter().chain(paper).collect(),
+        categories: Vec::new(),
+    }
+}
+
+fn names(partitioning: Partitioning) -> (&'static str, String) {
+    match partitioning {
+        Partitioning::Random { tokens } => ("1", format!("T = {tokens}")),
+        Partitioning::FixedRanges { tokens, ranges } => ("2", format!("T = {tokens}, Q = {ranges}")),
+        Partitioning::EqualTokens { ranges } => ("3", format!("Q = {ranges}")),
+    }
 }
 
 /// The mean over the rings, and its standard error.

@@ -8,13 +8,17 @@
 mod anomaly;
 mod bucket;
 mod chart;
+mod experiments;
 mod finder;
 mod lane;
+mod plot;
 mod scene;
 mod section;
 mod style;
 mod table;
 mod timeline;
+
+pub use experiments::experiments_html;
 
 use checker::history::Event;
 use checker::verdict::Verdict;
@@ -39,6 +43,11 @@ pub fn html(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> String
         section::configuration(&run),
     ];
     let title = format!("{}: {}", verdict.outcome.to_string().to_uppercase(), abbreviate(&summary.title, 120));
+    page(&title, &[style::CSS], chart::DEFS, &sections.concat(), &section::footer(summary))
+}
+
+/// A whole page, which forbids itself everything but its own style.
+fn page(title: &str, style: &[&str], defs: &str, body: &str, footer: &str) -> String {
     format!(
         r##"<!DOCTYPE html>
 <html lang="en">
@@ -58,10 +67,7 @@ pub fn html(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> String
 </html>
 "##,
         title = esc(title),
-        style = style::CSS,
-        defs = chart::DEFS,
-        body = sections.concat(),
-        footer = section::footer(summary),
+        style = style.concat(),
     )
 }
 
