@@ -57,7 +57,7 @@ fn the_papers_load_is_measured_beside_its_figures() {
     let refusal = refused(&Scratch::new(), "paper load --draws 0", 254);
     assert!(refusal.contains("'0'"), "{refusal}");
     let ended = bench(Scratch::new().path(), ["paper", "load"]).expect(0);
-    for row in ["│ 1        │ T = 1024 ", "│ 2        │ T = 32, Q = 3840 ", "│ 3        │ Q = 240 "] {
+    for row in ["│ 1: T = 1024 ", "│ 2: T = 32, Q = 3840 ", "│ 3: Q = 240 "] {
         assert!(ended.stdout.contains(row), "{ended:?}");
     }
 }

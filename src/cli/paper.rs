@@ -28,6 +28,10 @@ pub fn paper(args: &PaperArgs) -> Result<Exit, Problem> {
     }
     let page = page(args, &experiments);
     let html = reports::experiments_html("The Dynamo paper's experiments, measured again", &experiments);
+    if let Some(directory) = page.parent() {
+        std::fs::create_dir_all(directory)
+            .map_err(|error| Problem::bench(format!("cannot make {}: {error}", directory.display())))?;
+    }
     write_whole(&page, &html).map_err(Problem::bench)?;
     say!("plots  {}", page.display());
     match experiments.iter().all(|experiment| experiment.disagreements.is_empty()) {

@@ -162,7 +162,9 @@ fn tails(measured: &[Measured; 2]) -> Chart {
 enum Step {
     /// Somebody wants to read a key, and then to write it.
     Begin,
-    Read { key: u32 },
+    Read {
+        key: u32,
+    },
     Write,
 }
 

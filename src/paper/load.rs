@@ -91,16 +91,14 @@ pub fn experiment(draws: u16, seed: u64) -> Result<Experiment, ExperimentError> 
 }
 
 fn table(loads: &[Load]) -> FigureTable {
-    let headings = ["strategy", "partitioning", "ours", "±", "paper", "difference", "ratio", "metadata, bytes"];
+    let headings = ["strategy", "ours", "±", "paper", "difference", "ratio", "metadata, bytes"];
     let mut table = FigureTable::new("Load efficiency, and what a node must know for it", &headings);
     for load in loads {
         let (strategy, partitioning) = names(load.partitioning);
-        let beside = |format: fn(f64, f64) -> String| {
-            load.paper.map_or("-".to_owned(), |paper| format(load.efficiency, paper))
-        };
+        let beside =
+            |format: fn(f64, f64) -> String| load.paper.map_or("-".to_owned(), |paper| format(load.efficiency, paper));
         table.push([
-            strategy.to_owned(),
-            partitioning,
+            format!("{strategy}: {partitioning}"),
             format!("{:.3}", load.efficiency),
             format!("{:.3}", load.error),
             beside(|_, paper| format!("{paper:.2}")),
@@ -118,7 +116,8 @@ fn chart(loads: &[Load]) -> Chart {
         let of = loads.iter().filter(|load| names(load.partitioning).0 == strategy);
         of.filter_map(|load| Some((metadata_bytes(load.partitioning, NODES) as f64, figure(load)?))).collect()
     };
-    let ours = ["1", "2", "3"].map(|name| Series::measured(format!("strategy {name}"), points(name, |load| Some(load.efficiency))));
+    let ours = ["1", "2", "3"]
+        .map(|name| Series::measured(format!("strategy {name}"), points(name, |load| Some(load.efficiency))));
     let paper = ["1", "3"].map(|name| Series::reference(format!("{name}, the paper"), points(name, |load| load.paper)));
     Chart {
         title: "Load efficiency against the size of the membership metadata".into(),

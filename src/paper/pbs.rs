@@ -133,13 +133,7 @@ fn by_versions(scale: Scale, experiment: &mut Experiment) {
     }
     experiment.tables.push(table);
     let (x, y) = (Axis::linear("k, versions"), Axis::linear("share of reads within the last k versions"));
-    experiment.charts.push(Chart {
-        title: "Staleness in versions".into(),
-        x,
-        y,
-        series,
-        categories: Vec::new(),
-    });
+    experiment.charts.push(Chart { title: "Staleness in versions".into(), x, y, series, categories: Vec::new() });
 }
 
 /// For each k up to `most`, the share of reads that see one of the last k versions. Versions are written one after the
@@ -171,7 +165,7 @@ fn within_versions(n: usize, r: usize, w: usize, most: usize, trials: u32, rng: 
 
 fn version(number: u64) -> Version {
     let dot = Dot { actor: Actor { node: NodeId::CLIENT, epoch: 0 }, counter: number };
-    Version { dot, past: VersionVector::default(), timestamp_us: number as i64, value: None }
+    Version { dot, past: VersionVector::default(), clock: Default::default(), timestamp_us: number as i64, value: None }
 }
 
 /// What is drawn has the percentiles of the fits.
@@ -242,7 +236,8 @@ fn compare(
     let at_once = 1.0 - trials.consistent_from.share_above(0.0);
     let (specified, published) = case.at_once.unzip();
     row("consistent at t = 0", specified, published, at_once, 1.0 - measured.stale_at_once);
-    for (what, model, protocol) in [("read", &trials.reads, &measured.reads), ("write", &trials.writes, &measured.writes)]
+    for (what, model, protocol) in
+        [("read", &trials.reads, &measured.reads), ("write", &trials.writes, &measured.writes)]
     {
         for (name, p) in [("median", 0.5), ("99.9th", 0.999)] {
             let (model, protocol) = (model.percentile(p), protocol.percentile(p));
