@@ -26,8 +26,9 @@ const NS_PER_MS: f64 = 1e6;
 
 /// A hop within a data centre: a third of a millisecond, and now and then a queue somewhere.
 const HOP: Latency = Latency::Mixture { pareto: 0.98, xm_ms: 0.25, alpha: 4.0, rate_per_ms: 0.15 };
-/// A synced write of a disk with a cache: mostly quick, and now and then it has something else to do.
-const DISK: Latency = Latency::Mixture { pareto: 0.98, xm_ms: 0.4, alpha: 3.0, rate_per_ms: 0.08 };
+/// A synced write of a disk behind a cache. In the paper writes have no longer tail than reads, so its disks hardly
+/// showed; here, too, the tail is the network's.
+const DISK: Latency = Latency::Mixture { pareto: 0.99, xm_ms: 0.4, alpha: 3.0, rate_per_ms: 0.25 };
 
 /// What the paper has: average and 99.9th percentile, ms, of reads and of writes.
 const PAPER: [Published; 2] = [
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn client_driven_coordination_is_faster() {
-        let experiment = experiment(4_000, 1).expect("the cluster can be made");
+        let experiment = experiment(20_000, 1).expect("the cluster can be made");
         assert_eq!(experiment.disagreements, Vec::<String>::new());
         assert_eq!(experiment.tables[0].rows.len(), FIGURES.len());
         assert!(experiment.tables[0].rows.iter().all(|row| row.len() == experiment.tables[0].headings.len()));
