@@ -59,16 +59,17 @@ pub fn experiment(operations: u32, seed: u64) -> Result<Experiment, ExperimentEr
         title: "Server-driven against client-driven coordination (6.4, table 2)".into(),
         method: vec![
             format!(
-                "{NODES} nodes, (N, R, W) = (3, 2, 2), {operations} reads and as many writes at {RATE} a second each, in simulation. A hop takes \
-                 {:.2} ms at the mean, a synced write of a disk {:.2} ms; both have tails. Through a load balancer it is two hops to a node.",
+                "{NODES} nodes, (N, R, W) = (3, 2, 2), {operations} reads and as many writes at {RATE} a second each, in \
+                 simulation. A hop takes {:.2} ms at the mean, a synced write of a disk {:.2} ms; both have tails. Through a load balancer \
+                 it is two hops to a node.",
                 mean_ms(&HOP), mean_ms(&DISK)
             ),
             "Nodes answer reads from memory, and have no queue for the processor: what differs is the way. The shape is to be \
              compared, not the milliseconds."
                 .into(),
         ],
-        criterion: "Client-driven coordination is faster, at the average and at the 99.9th percentile, for reads and for writes; writes are \
-                    slower than reads at the average."
+        criterion: "Client-driven coordination is faster, at the average and at the 99.9th percentile, for reads and for \
+                    writes; writes are slower than reads at the average."
             .into(),
         ..Experiment::default()
     };

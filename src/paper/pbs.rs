@@ -92,8 +92,8 @@ pub fn experiment(scale: Scale) -> Result<Experiment, ExperimentError> {
                 .into(),
         ],
         criterion: format!(
-            "k-staleness within {VERSIONS_TOLERANCE} of the formula, drawn latencies within {:.0} % of their fits, t-visibility of the model \
-             within {:.0} % of the specified, of the protocol within {:.0} % of the model.",
+            "k-staleness within {VERSIONS_TOLERANCE} of the formula, drawn latencies within {:.0} % of their fits, t-visibility of \
+             the model within {:.0} % of the specified, of the protocol within {:.0} % of the model.",
             100.0 * LATENCY_TOLERANCE,
             100.0 * VISIBILITY_TOLERANCE,
             100.0 * VISIBILITY_TOLERANCE

@@ -18,7 +18,8 @@ pub fn experiments_html(title: &str, experiments: &[Experiment]) -> String {
     let links: String = experiments.iter().map(|one| format!("<a href=\"#{0}\">{0}</a>", esc(&one.name))).collect();
     let body = format!(
         "<header class=\"{class}\"><p class=\"title\">dissensus paper</p><h1>{}</h1>\n<p>{agreed} of {} experiments agree with what is \
-         published. Dashed lines and hollow bars are published or computed figures, the rest is measured.</p></header>\n<nav>{links}</nav>\n",
+         published. Dashed lines and hollow bars are published or computed figures, the rest is \
+         measured.</p></header>\n<nav>{links}</nav>\n",
         esc(abbreviate(title, 200)),
         experiments.len(),
     );
