@@ -22,12 +22,27 @@ pub enum Bug {
     AckBeforeDurable,
     /// A vector clock that is too long loses the coordinator's own pair first.
     OwnPairTruncated,
+    /// A tombstone is forgotten by each replica for itself, whether the others have it or not.
+    TombstonePurgedEarly,
+    /// Reaping asks only who is up, and not for hints: an old version is handed over when its tombstone is gone.
+    HintReplayedAfterPurge,
+    /// Reaping asks only who is up, and not for hints, and a recreated row begins with the same actor: a tombstone
+    /// that is handed over late supersedes what was written since.
+    LateTombstoneKills,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 5] =
-        [Bug::NoDots, Bug::HintDeletedEarly, Bug::FastClockWins, Bug::AckBeforeDurable, Bug::OwnPairTruncated];
+    pub const ALL: [Bug; 8] = [
+        Bug::NoDots,
+        Bug::HintDeletedEarly,
+        Bug::FastClockWins,
+        Bug::AckBeforeDurable,
+        Bug::OwnPairTruncated,
+        Bug::TombstonePurgedEarly,
+        Bug::HintReplayedAfterPurge,
+        Bug::LateTombstoneKills,
+    ];
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
@@ -37,6 +52,9 @@ impl Bug {
             Bug::FastClockWins => "fast-clock-wins",
             Bug::AckBeforeDurable => "ack-before-durable",
             Bug::OwnPairTruncated => "own-pair-truncated",
+            Bug::TombstonePurgedEarly => "tombstone-purged-early",
+            Bug::HintReplayedAfterPurge => "hint-replayed-after-purge",
+            Bug::LateTombstoneKills => "late-tombstone-kills",
         }
     }
 
@@ -55,6 +73,13 @@ impl Bug {
             }
             Bug::OwnPairTruncated => {
                 "a vector clock that is too long loses the coordinator's own pair: its write looks like its past, or older"
+            }
+            Bug::TombstonePurgedEarly => "a tombstone is purged before every replica has it: deleted values come back",
+            Bug::HintReplayedAfterPurge => {
+                "a tombstone is purged while a fallback that is down holds a hint: what it held back comes back"
+            }
+            Bug::LateTombstoneKills => {
+                "a recreated key begins with the dots of the deleted one: a fallback's late tombstone kills it"
             }
         }
     }

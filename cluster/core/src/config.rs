@@ -94,11 +94,25 @@ pub struct Timing {
     /// Between two exchanges of the membership with a random peer (4.8.1).
     #[serde(default = "gossip_interval")]
     pub gossip_interval: Duration,
+    /// Between two rounds of reaping tombstones.
+    #[serde(default = "default_reaping_interval")]
+    pub reaping_interval: Duration,
+    /// How old a message is at least that reaping has its receiver drop.
+    #[serde(default = "default_reaping_grace")]
+    pub reaping_grace: Duration,
 }
 
 /// The paper's: once a second.
 fn gossip_interval() -> Duration {
     Duration::from_secs(1)
+}
+
+fn default_reaping_interval() -> Duration {
+    Duration::from_millis(500)
+}
+
+fn default_reaping_grace() -> Duration {
+    Duration::from_secs(2)
 }
 
 impl Default for Timing {
@@ -112,6 +126,8 @@ impl Default for Timing {
             anti_entropy_interval: Duration::from_millis(500),
             storage_read_threshold: Duration::from_millis(50),
             gossip_interval: gossip_interval(),
+            reaping_interval: default_reaping_interval(),
+            reaping_grace: default_reaping_grace(),
         }
     }
 }
@@ -357,6 +373,7 @@ impl Config {
             ("timing.hint_interval", timing.hint_interval.is_zero()),
             ("timing.anti_entropy_interval", timing.anti_entropy_interval.is_zero()),
             ("timing.gossip_interval", timing.gossip_interval.is_zero()),
+            ("timing.reaping_interval", timing.reaping_interval.is_zero()),
             ("limits.requests_max", limits.requests_max == 0),
             ("limits.key_bytes_max", limits.key_bytes_max == 0),
             ("limits.transfers_max", limits.transfers_max == 0),

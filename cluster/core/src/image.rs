@@ -3,7 +3,7 @@
 //! Rows of the main store and of the hint store, and a Merkle tree for each range for anti-entropy. Every
 //! change returns the [`Write`] that makes it durable; nothing here waits for it (see `node::persistence`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub(crate) struct Image {
     /// For each range its ends, and the tree of the keys held in it.
     trees: Vec<(Span, Merkle)>,
     bytes: usize,
+    /// Keys of the main store of which nothing but one tombstone is held.
+    tombstones: BTreeSet<Vec<u8>>,
 }
 
 impl Image {
@@ -104,6 +106,15 @@ impl Image {
         Some(Write { table: place.table(), key: place.row_key(key), value: None })
     }
 
+    /// Removes a row of the main store.
+    pub fn remove_data(&mut self, ring: &Ring, key: &[u8]) -> Option<Write> {
+        let old = self.data.remove(key)?;
+        self.forget_bytes(key, Some(&old));
+        self.tombstones.remove(key);
+        self.trees[ring.range_of(key) as usize].1.set(key, None);
+        Some(Write { table: Table::Data, key: key.to_vec(), value: None })
+    }
+
     /// Takes a row found on disk at start.
     pub fn load(&mut self, ring: &Ring, row: &Row) -> Result<(), DamagedRow> {
         let damaged = |why| DamagedRow::new(row.table, &row.key, why);
@@ -122,6 +133,21 @@ impl Image {
 
     pub fn hints(&self) -> usize {
         self.hints.len()
+    }
+
+    /// How many keys are nothing but a tombstone.
+    pub fn tombstones(&self) -> usize {
+        self.tombstones.len()
+    }
+
+    /// Keys of which nothing but one tombstone is held, in order, from a key on.
+    pub fn tombstones_from(&self, key: &[u8]) -> impl Iterator<Item = &Vec<u8>> {
+        self.tombstones.range::<[u8], _>((Bound::Included(key), Bound::Unbounded))
+    }
+
+    /// Whether a hint for any of these owners is held.
+    pub fn has_hint(&self, owners: &[NodeId], key: &[u8]) -> bool {
+        !self.hints.is_empty() && owners.iter().any(|owner| self.hints.contains_key(&(*owner, key.to_vec())))
     }
 
     pub fn bytes(&self) -> usize {
@@ -157,6 +183,10 @@ impl Image {
         let old = match place {
             Place::Data => {
                 self.index(ring, key, held.state.digest(key));
+                match held.state.is_tombstone() {
+                    true => self.tombstones.insert(key.to_vec()),
+                    false => self.tombstones.remove(key),
+                };
                 self.data.insert(key.to_vec(), held)
             }
             Place::Hint(owner) => self.hints.insert((*owner, key.to_vec()), held),

@@ -183,6 +183,58 @@ pub enum Message {
         /// All of it.
         history: History,
     },
+    /// I have dropped a store of yours: what you had sent up to this is of the past.
+    TagFenced {
+        /// The last of your messages that I drop.
+        last: Tag,
+    },
+    /// Do you hold nothing of these keys, or nothing but these tombstones? Then treat whatever you are sent of them as
+    /// if you held these, until I ask for the next step.
+    Guard {
+        /// To be found again in the answer; names the round.
+        tag: Tag,
+        /// Keys, each with its tombstone.
+        keys: Vec<(Vec<u8>, KeyState)>,
+    },
+    /// So I do.
+    Guarded {
+        /// Of the [`Message::Guard`].
+        tag: Tag,
+        /// But not of these keys.
+        refused: Vec<Vec<u8>>,
+        /// The last message that I had sent to anybody.
+        last: Tag,
+    },
+    /// All nodes guard the keys: drop stores that were sent before they did.
+    Fence {
+        /// To be found again in the answer.
+        tag: Tag,
+        /// The [`Message::Guard`] that it follows.
+        round: Tag,
+        /// The last message of each node that is dropped.
+        last: Vec<(NodeId, Tag)>,
+        /// The greatest timestamp among the tombstones, microseconds since the Unix epoch.
+        timestamp_max_us: Option<i64>,
+    },
+    /// I do, durably, or I no longer guard the keys.
+    Fenced {
+        /// Of the [`Message::Fence`].
+        tag: Tag,
+        /// Whether the keys were guarded until now.
+        guarded: bool,
+    },
+    /// All nodes are fenced: forget these keys where you hold exactly this.
+    Reap {
+        /// To be found again in the answer.
+        tag: Tag,
+        /// Keys, each with the digest of its tombstone.
+        keys: Vec<(Vec<u8>, u128)>,
+    },
+    /// I have.
+    Reaped {
+        /// Of the [`Message::Reap`].
+        tag: Tag,
+    },
 }
 
 /// What an administrator wants of the membership.
@@ -214,6 +266,9 @@ impl Message {
                 | Message::Branches { .. }
                 | Message::Leaves { .. }
                 | Message::Want { .. }
+                | Message::Guard { .. }
+                | Message::Fence { .. }
+                | Message::Reap { .. }
         )
     }
 }
@@ -254,6 +309,10 @@ impl Message {
             Message::StoredAll { tags } => 8 * tags.len().saturating_sub(1),
             Message::Tokens { tokens, .. } => 16 * tokens.len(),
             Message::History { history } => history.bytes(),
+            Message::Guard { keys, .. } => keys.iter().map(|(key, state)| key.len() + state.bytes()).sum(),
+            Message::Guarded { refused, .. } => refused.iter().map(Vec::len).sum(),
+            Message::Fence { last, .. } => 10 * last.len(),
+            Message::Reap { keys, .. } => keys.iter().map(|(key, _)| key.len() + 16).sum(),
             Message::Stored { .. }
             | Message::StoreRefused { .. }
             | Message::Command { .. }
@@ -264,7 +323,10 @@ impl Message {
             | Message::WrongLife { .. }
             | Message::Room { .. }
             | Message::Ping { .. }
-            | Message::Pong { .. } => 0,
+            | Message::Pong { .. }
+            | Message::TagFenced { .. }
+            | Message::Fenced { .. }
+            | Message::Reaped { .. } => 0,
         };
         FIXED + carried
     }

@@ -17,7 +17,7 @@
 //! | version | what is new in it |
 //! |---|---|
 //! | 1 | everything else |
-//! | 2 | acknowledgements of one step in one message (`StoredAll`); writes that memory is enough for (`StoreBuffered`) |
+//! | 2 | acknowledgements of one step in one message (`StoredAll`); writes that memory is enough for (`StoreBuffered`); reaping of tombstones (`Guard`, `Fence`, `Reap`) |
 //!
 //! A node speaks its own version and the one before; anything else it refuses.
 
@@ -167,7 +167,14 @@ impl Message {
     /// The first version that has such a message.
     pub fn since(&self) -> Protocol {
         match self {
-            Message::StoredAll { .. } => Protocol(2),
+            Message::StoredAll { .. }
+            | Message::TagFenced { .. }
+            | Message::Guard { .. }
+            | Message::Guarded { .. }
+            | Message::Fence { .. }
+            | Message::Fenced { .. }
+            | Message::Reap { .. }
+            | Message::Reaped { .. } => Protocol(2),
             _ => Protocol::OLDEST,
         }
     }

@@ -43,6 +43,11 @@ pub(crate) fn encode<T: Serialize>(table: Table, key: &[u8], body: &T) -> Vec<u8
     row
 }
 
+/// Whether the row is what was written there, whatever it says.
+pub(crate) fn check(row: &Row) -> Result<(), DamagedRow> {
+    body(row).map(|_| ())
+}
+
 /// What a row says.
 pub(crate) fn decode<T: DeserializeOwned>(row: &Row) -> Result<T, DamagedRow> {
     match postcard::take_from_bytes(body(row)?) {

@@ -201,9 +201,9 @@ fn regression_damage_that_can_still_be_decoded_went_unnoticed() {
     node.request(put(&own, b"value", None));
     node.sync();
     let rows = node.rows();
-    // The last two are the node's identity and its membership.
-    let tables = [Table::Data, Table::Hints, Table::Meta, Table::Meta];
-    assert_eq!(rows.iter().map(|row| row.table).collect::<Vec<_>>(), tables);
+    let mut tables: Vec<Table> = rows.iter().map(|row| row.table).collect();
+    tables.dedup();
+    assert_eq!(tables, Table::ALL);
     let restart = |rows| Lone::start_on(at(C, &config), rows, 7).map(|_| ());
     assert_eq!(restart(rows.clone()), Ok(()));
     for (at, row) in rows.iter().enumerate() {
@@ -277,7 +277,7 @@ fn regression_a_duplicated_page_forked_the_comparison() {
     nodes[0].take_sent();
     for _ in 0..5 {
         nodes[0].sleep_ms(1000);
-        let begun = nodes[0].take_sent();
+        let begun = sent_where(&nodes[0].take_sent(), |message| !matches!(message, Message::Gossip { .. }));
         assert!((1..=2).contains(&begun.len()), "{begun:?}");
         let (mut under_way, mut turns) = (begun, 0);
         while !under_way.is_empty() {

@@ -147,7 +147,7 @@ fn anti_entropy_fills_a_wiped_replica_and_moves_nothing_when_nothing_differs() {
 
 #[test]
 fn anti_entropy_works_both_ways_and_for_tombstones() {
-    let mut config = strict(2, (2, 1, 1));
+    let mut config = without_reaping(strict(2, (2, 1, 1)));
     config.partitioning = Partitioning::Random { tokens: 1 };
     let mut world = world(config, Default::default(), 1);
     fill(&mut world, 0..600);

@@ -60,8 +60,10 @@ fn a_node_finds_everything_again() {
         node.request(put(&[key + 1], &[key], None));
     }
     node.sync();
-    let before = (node.node.status(), node.rows());
+    // But for the numbers of its messages, which go on from what was reserved.
+    let rows = |node: &Lone| node.rows().into_iter().filter(|row| row.key != b"fences").collect::<Vec<_>>();
+    let before = (node.node.status(), rows(&node));
     let mut node = node.restarted();
     node.sync();
-    assert_eq!((node.node.status(), node.rows()), before);
+    assert_eq!((node.node.status(), rows(&node)), before);
 }

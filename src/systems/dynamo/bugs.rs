@@ -48,6 +48,14 @@ pub fn preferences(bug: Bug) -> Preferences {
             nemesis: Some("none"),
             ..Preferences::default()
         },
+        // A replica that a delete has not reached must be there when the others have forgotten it.
+        Bug::TombstonePurgedEarly | Bug::LateTombstoneKills => {
+            Preferences { workload: Some("register"), nemesis: Some("partition"), ..Preferences::default() }
+        }
+        // Who holds a hint must be dead while its key is deleted.
+        Bug::HintReplayedAfterPurge => {
+            Preferences { workload: Some("register"), nemesis: Some("kill"), ..Preferences::default() }
+        }
         Bug::AckBeforeDurable => {
             Preferences { workload: Some("set"), nemesis: Some("kill:all"), ..Preferences::default() }
         }

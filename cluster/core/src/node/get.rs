@@ -1,6 +1,6 @@
 //! Reads (4.5, 5): ask N, wait for R, return every causally maximal version, then repair who was behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::persistence::Held;
 use super::questions::Purpose;
@@ -24,6 +24,8 @@ pub(super) struct GetOp {
     fastest: Option<NodeId>,
     tags: Vec<Tag>,
     answered: bool,
+    /// What it has heard may be of before a reaping: nobody is repaired by it.
+    repairs: bool,
     deadline_ns: u64,
 }
 
@@ -55,6 +57,7 @@ impl Node {
             fastest: None,
             tags: Vec::new(),
             answered: false,
+            repairs: true,
             deadline_ns,
         };
         self.gets.insert(op, get);
@@ -148,7 +151,7 @@ impl Node {
 
     /// The read is over: replicas that answered with less than all of it get the rest (read repair, 5).
     pub(super) fn repair(&mut self, op: OpId) {
-        let Some(get) = self.end_get(op) else { return };
+        let Some(get) = self.end_get(op).filter(|get| get.repairs) else { return };
         let merged = self.merge(get.replies.values());
         for (&node, state) in &get.replies {
             if *state != merged && self.is_replica(node, &get.key) {
@@ -170,6 +173,13 @@ impl Node {
         let bytes = message.bytes() as u64;
         self.emit_when_durable(key, Effect::Send { to: node, message });
         bytes
+    }
+
+    /// The reads of these keys that are under way repair nobody: what they have heard may be of the past.
+    pub(super) fn forbid_repairs(&mut self, keys: &BTreeSet<Vec<u8>>) {
+        for get in self.gets.values_mut().filter(|get| keys.contains(&get.key)) {
+            get.repairs = false;
+        }
     }
 
     fn end_get(&mut self, op: OpId) -> Option<GetOp> {

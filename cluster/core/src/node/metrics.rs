@@ -54,6 +54,10 @@ counters! {
     resends: "Messages sent again for want of an answer",
     damaged_rows_dropped: "Damaged rows that the node was started without",
     versions_refused: "Messages of peers refused because of their protocol version",
+    reaping_rounds: "Rounds of reaping begun",
+    reaping_rounds_given_up: "Rounds of reaping that not all nodes took part in",
+    tombstones_reaped: "Tombstones forgotten because nobody needs them any more",
+    stores_fenced: "Stores dropped because they were sent before a reaping",
 }
 
 /// How long things took since this life of the node began, microseconds.
@@ -99,6 +103,7 @@ impl Node {
         let gauge = |(name, help, value): (_, _, usize)| Metric { name, help, value: value as f64 };
         let gauges = [
             ("dynamo_keys", "Keys in the main store, tombstones included", self.image.keys()),
+            ("dynamo_tombstones", "Keys of which nothing but a tombstone is held", self.image.tombstones()),
             ("dynamo_hints", "Hints held for other nodes", self.image.hints()),
             ("dynamo_image_bytes", "Bytes of the live image", self.image.bytes()),
             ("dynamo_requests", "Requests under way", self.requests()),

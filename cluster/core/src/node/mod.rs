@@ -11,6 +11,8 @@
 //!          ─► hints.rs          hand over what was kept for others
 //!          ─► anti_entropy.rs   compare Merkle trees, exchange what differs
 //!          ─► admission.rs      how much of such background work the disk has room for
+//!          ─► reaping.rs        forget tombstones that nobody needs any more
+//!          ─► fences.rs         numbers for messages, and what comes too late
 //!          ─► peers.rs          who answers and who does not
 //!          ─► envelopes.rs      in which version of the protocol
 //!          ─► membership.rs     who is a member: commands and gossip
@@ -21,6 +23,7 @@ mod admission;
 mod anti_entropy;
 mod checks;
 mod envelopes;
+mod fences;
 mod forward;
 mod get;
 mod hints;
@@ -31,6 +34,7 @@ pub(crate) mod peers;
 mod persistence;
 mod put;
 mod questions;
+mod reaping;
 mod replica;
 mod targets;
 pub(crate) mod timers;
@@ -53,6 +57,7 @@ pub use crate::row::DamagedRow;
 use admission::Admission;
 use anti_entropy::Listing;
 use envelopes::Speakers;
+use fences::Fences;
 use forward::{Forwarding, Lives, RecentForwards};
 use get::GetOp;
 use hints::Handovers;
@@ -63,6 +68,7 @@ use peers::Peers;
 use persistence::Persistence;
 use put::PutOp;
 use questions::{Answer, Asked};
+use reaping::Reaping;
 use timers::{Timer, Timers};
 
 /// With the bug `ack-before-durable`: how long a row may stay off the disk.
@@ -118,6 +124,8 @@ pub struct Node {
     image: Image,
     persistence: Persistence,
     identity: Identity,
+    fences: Fences,
+    reaping: Reaping,
     peers: Peers,
     speakers: Speakers,
     timers: Timers<Timer>,
@@ -180,6 +188,7 @@ impl Node {
         let ring = Ring::of(&config).map_err(ConfigError::from)?;
         let identity = Identity::recover(&rows, &config, &ring, &mut rng)?;
         let membership = Membership::recover(&rows, &config, &ring)?;
+        let fences = Fences::recover(&rows)?;
         let mut image = Image::new(&ring);
         let mut lost = Vec::new();
         for row in rows.iter().filter(|row| row.table != Table::Meta) {
@@ -187,12 +196,13 @@ impl Node {
                 lost.push((damaged(row, damage.clone())?, damage));
             }
         }
-        let mut node = Self::assemble(config, ring, now, rng, (image, identity, membership));
+        let mut node = Self::assemble(config, ring, now, rng, (image, identity, membership, fences));
         let (deletions, lost): (Vec<Write>, Vec<DamagedRow>) = lost.into_iter().unzip();
         deletions.into_iter().for_each(|write| node.persistence.write(None, write));
         node.counters.damaged_rows_dropped = lost.len() as u64;
         node.persist_identity();
         node.persist_membership();
+        node.reserve_tags();
         node.set_periodic_timers();
         node.finish(effects);
         Ok((node, lost))
@@ -203,12 +213,12 @@ impl Node {
         ring: Ring,
         now: Now,
         mut rng: ChaCha8Rng,
-        (image, identity, membership): (Image, Identity, Membership),
+        (image, identity, membership, fences): (Image, Identity, Membership, Fences),
     ) -> Self {
         let late = config.bug == Some(Bug::AckBeforeDurable);
         Self {
             life: Life(rng.next_u64()),
-            tag_next: rng.next_u64(),
+            tag_next: fences.first_tag(now),
             anti_entropy_turn: rng.random_range(0..config.names.len() as u16),
             persistence: Persistence::new(late),
             peers: Peers::default(),
@@ -234,6 +244,8 @@ impl Node {
             rng,
             image,
             identity,
+            fences,
+            reaping: Reaping::default(),
         }
     }
 
@@ -326,6 +338,15 @@ impl Node {
             Message::Tokens { tag, capacity, tokens } => self.answered(from, tag, Answer::Tokens(capacity, tokens)),
             Message::Gossip { digest } => self.peer_gossip(from, digest),
             Message::History { history } => self.peer_history(from, &history),
+            Message::TagFenced { last } => self.peer_tag_fenced(last),
+            Message::Guard { tag, keys } => self.peer_guard(from, tag, keys),
+            Message::Fence { tag, round, last, timestamp_max_us } => {
+                self.peer_fence(from, tag, round, &last, timestamp_max_us)
+            }
+            Message::Reap { tag, keys } => self.peer_reap(from, tag, &keys),
+            Message::Guarded { tag, refused, last } => self.answered(from, tag, Answer::Guarded(refused, last)),
+            Message::Fenced { tag, guarded } => self.answered(from, tag, Answer::Fenced(guarded)),
+            Message::Reaped { tag } => self.answered(from, tag, Answer::Reaped),
         }
     }
 
@@ -338,6 +359,7 @@ impl Node {
             Timer::Hints => self.deliver_hints(),
             Timer::AntiEntropy => self.begin_anti_entropy(),
             Timer::Gossip => self.gossip(),
+            Timer::Reaping => self.reap_in_turn(),
             Timer::LateFlush => {
                 self.persistence.flush_late();
                 self.set_timer(LATE_FLUSH, Timer::LateFlush);
@@ -405,11 +427,6 @@ impl Node {
         node == self.config.id || !self.peers.is_suspected(node)
     }
 
-    fn new_tag(&mut self) -> Tag {
-        self.tag_next = self.tag_next.wrapping_add(1);
-        Tag(self.tag_next)
-    }
-
     fn new_op(&mut self) -> OpId {
         self.op_next += 1;
         OpId(self.op_next)
@@ -431,6 +448,7 @@ impl Node {
             (timing.hint_interval, Timer::Hints),
             (timing.anti_entropy_interval, Timer::AntiEntropy),
             (timing.gossip_interval, Timer::Gossip),
+            (timing.reaping_interval, Timer::Reaping),
         ];
         if self.config.bug == Some(Bug::AckBeforeDurable) {
             periodic.push((LATE_FLUSH, Timer::LateFlush));

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::{Node, OpId, Origin};
 use crate::api::{Effect, PersistId, Reply, Write};
 use crate::membership::History;
+use crate::message::Tag;
 use crate::versions::KeyState;
 
 /// So much may wait for the disk; while it does, no more is taken on.
@@ -29,6 +30,8 @@ pub(super) enum Held {
     History(History),
     /// An answer.
     Reply(Origin, Reply),
+    /// The fences of this node's own round of reaping.
+    FencesAreLocal(Tag),
 }
 
 #[derive(Debug)]
@@ -169,6 +172,7 @@ impl Node {
             Held::PutIsLocal(op) => self.put_is_local(op),
             Held::History(history) => self.believe(history),
             Held::Reply(origin, reply) => self.answer(origin, reply),
+            Held::FencesAreLocal(round) => self.reaping_fenced(self.config.id, round, true),
             Held::GetIsLocal(op, state) => self.get_answered(op, self.config.id, state),
             Held::ReadSince(asked_ns) => self.storage_read(asked_ns),
         }

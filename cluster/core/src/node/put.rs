@@ -150,6 +150,9 @@ impl Node {
             Some(made) if known.counter(self.actor(made.epoch)) <= made.counter => {
                 Made { counter: made.counter + 1, ..made }
             }
+            _ if self.config.bug == Some(Bug::LateTombstoneKills) && *place == Place::Data => {
+                Made { epoch: 0, counter: known.counter(self.actor(0)) + 1 }
+            }
             _ => Made { epoch: self.new_epoch(&known), counter: 1 },
         }
     }
@@ -193,7 +196,7 @@ impl Node {
         if self.config.bug == Some(Bug::FastClockWins) {
             return wall_us;
         }
-        let seen = held.timestamp_max_us().max(context.timestamp_max_us);
+        let seen = held.timestamp_max_us().max(context.timestamp_max_us).max(self.fences.timestamp_max_us());
         seen.map_or(wall_us, |seen| wall_us.max(seen.saturating_add(1)))
     }
 
@@ -271,6 +274,11 @@ impl Node {
         if put.answered && put.acknowledged() == put.n {
             self.end_put(op);
         }
+    }
+
+    /// The keys of the writes that are coordinated here and not over.
+    pub(super) fn keys_being_written(&self) -> BTreeSet<Vec<u8>> {
+        self.puts.values().map(|put| put.key.clone()).collect()
     }
 
     fn end_put(&mut self, op: OpId) -> Option<PutOp> {

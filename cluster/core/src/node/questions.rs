@@ -31,6 +31,8 @@ pub(super) enum Purpose {
     },
     /// What a node that is to join brings, or how a command came out.
     Command(OpId),
+    /// A step of this node's round of reaping.
+    Reaping,
     /// Only to see whether the peer answers.
     Ping,
 }
@@ -46,6 +48,9 @@ pub(super) enum Answer {
     Pong,
     Commanded(Option<Failure>),
     Tokens(u32, Vec<u128>),
+    Guarded(Vec<Vec<u8>>, Tag),
+    Fenced(bool),
+    Reaped,
 }
 
 impl Node {
@@ -91,6 +96,9 @@ impl Node {
             (Purpose::Hint { owner, key, digest }, Answer::Stored) => self.hint_acknowledged(owner, key, digest),
             (Purpose::Command(op), Answer::Commanded(failure)) => self.command_answered(op, failure),
             (Purpose::Command(op), Answer::Tokens(capacity, tokens)) => self.command_has_tokens(op, capacity, tokens),
+            (Purpose::Reaping, Answer::Guarded(refused, last)) => self.reaping_guarded(from, tag, &refused, last),
+            (Purpose::Reaping, Answer::Fenced(guarded)) => self.reaping_fenced(from, tag, guarded),
+            (Purpose::Reaping, Answer::Reaped) => self.reaping_reaped(from),
             (Purpose::Hint { owner, key, .. }, _) => self.handovers.ended(owner, &key),
             // A peer that answers something else than it was asked is of no use; the alarm has been seen to.
             _ => {}
@@ -109,6 +117,10 @@ impl Node {
             Some(&Purpose::Get(op)) => self.get_overdue(op, peer),
             Some(&Purpose::Command(op)) => self.command_overdue(op, peer),
             Some(Purpose::Forward(_)) => {}
+            Some(Purpose::Reaping) => {
+                self.asked.remove(&tag);
+                self.reaping_overdue(peer, tag);
+            }
             Some(Purpose::Hint { owner, key, .. }) => {
                 self.handovers.ended(*owner, key);
                 self.asked.remove(&tag);

@@ -16,6 +16,9 @@ impl Node {
         state: &KeyState,
         hint_for: Option<NodeId>,
     ) {
+        if self.is_fenced(from, tag) {
+            return;
+        }
         self.counters.stores += 1;
         self.tell_room(from);
         let Some(place) = self.place_for(key, hint_for) else {
@@ -90,6 +93,7 @@ impl Node {
         let old = self.image.get(place, key);
         let mut row = old.cloned().unwrap_or_default();
         row.state.join(state, self.config.versions);
+        self.apply_guards(key, old.is_some(), &mut row.state);
         // Nothing known is no row: it would differ from a replica that has none.
         if old.map_or(row.state.is_empty(), |old| old.state == row.state) {
             return false;

@@ -22,6 +22,8 @@ pub(super) enum Timer {
     AntiEntropy,
     /// Exchange the membership with a peer.
     Gossip,
+    /// Look for tombstones that can be reaped.
+    Reaping,
     /// Write what the bug `ack-before-durable` held back.
     LateFlush,
 }

@@ -90,6 +90,11 @@ impl KeyState {
         self.versions.is_empty()
     }
 
+    /// Whether it is one tombstone and nothing else.
+    pub fn is_tombstone(&self) -> bool {
+        matches!(self.versions.as_slice(), [version] if version.value.is_none())
+    }
+
     /// Takes over what `other` has and this has not superseded, and drops what `other` has superseded.
     pub fn join(&mut self, other: &KeyState, versioning: Versioning) {
         if self.is_empty() || Arc::ptr_eq(&self.versions, &other.versions) {

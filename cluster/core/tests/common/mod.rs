@@ -118,6 +118,12 @@ pub fn without_anti_entropy(mut config: Config) -> Config {
     config
 }
 
+/// Tombstones stay.
+pub fn without_reaping(mut config: Config) -> Config {
+    config.timing.reaping_interval = Duration::from_secs(86_400);
+    config
+}
+
 /// A counter or gauge of a node, by its name without `dynamo_`.
 pub fn metric(node: &Node, name: &str) -> u64 {
     let name = format!("dynamo_{name}");

@@ -1,0 +1,115 @@
+//! Numbers for messages that grow over all lives of a node, and fences that keep out those that come too late.
+//!
+//! The number of a message is its tag. Each life begins behind what earlier ones have reserved on disk, and a disk
+//! that has no reservation yet (a new one, or a wiped one) at the wall clock's nanoseconds, which no node's messages
+//! outrun. So of two messages of one node the later sent has the greater tag, whatever the network makes of their
+//! order.
+//!
+//! A fence names, for each node, the last of its messages that is of the past: a [`Message::Store`] up to it is dropped
+//! as if the network had lost it, which it may do anyway. Fences only move forward, and are durable. They are what
+//! makes the reaping of tombstones safe (`reaping.rs`).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Node;
+use crate::api::{NodeId, Now, Row, Table, Write};
+use crate::message::{Message, Tag};
+use crate::row::{self, DamagedRow};
+
+const META_KEY: &[u8] = b"fences";
+
+/// What waits for the fences to be durable waits for this key, which is no client's: theirs are not empty.
+pub(super) const FENCES_KEY: &[u8] = b"";
+
+/// Tags reserved at once: so many nanoseconds are a second, and no node starts once a second.
+const TAGS_RESERVED: u64 = 1_000_000_000;
+
+/// What a node keeps on disk of the order of messages.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Fences {
+    /// The next life numbers its messages from here.
+    tags_from: u64,
+    /// The last message of each node that is dropped.
+    last_dropped: BTreeMap<NodeId, Tag>,
+    /// No version made from now on is older than this, microseconds since the Unix epoch: under last-write-wins a
+    /// tombstone that still lies somewhere must not bury what is written where it has been reaped.
+    timestamp_max_us: Option<i64>,
+}
+
+impl Fences {
+    /// Reads them among the rows; none on a new disk.
+    pub fn recover(rows: &[Row]) -> Result<Self, DamagedRow> {
+        // One that has got under another key would else be taken for none.
+        rows.iter().filter(|row| row.table == Table::Meta).try_for_each(row::check)?;
+        let own = rows.iter().find(|row| row.table == Table::Meta && row.key == META_KEY);
+        own.map_or_else(|| Ok(Self::default()), row::decode)
+    }
+
+    /// Where this life's tags begin.
+    pub fn first_tag(&self, now: Now) -> u64 {
+        self.tags_from.max(u64::try_from(now.wall_ns).unwrap_or(0))
+    }
+
+    /// The greatest timestamp of a version that was reaped, microseconds since the Unix epoch.
+    pub fn timestamp_max_us(&self) -> Option<i64> {
+        self.timestamp_max_us
+    }
+}
+
+impl Node {
+    pub(super) fn new_tag(&mut self) -> Tag {
+        self.tag_next = self.tag_next.saturating_add(1);
+        if self.fences.tags_from.saturating_sub(self.tag_next) < TAGS_RESERVED / 2 {
+            self.reserve_tags();
+        }
+        Tag(self.tag_next)
+    }
+
+    /// The last tag given out.
+    pub(super) fn last_tag(&self) -> Tag {
+        Tag(self.tag_next)
+    }
+
+    /// Ahead of need, so that the reservation is durable long before it is used up.
+    pub(super) fn reserve_tags(&mut self) {
+        self.fences.tags_from = self.tag_next.saturating_add(TAGS_RESERVED);
+        self.persist_fences();
+    }
+
+    /// Whether a message of that number is to be dropped; its sender hears of it if it still numbers so low (its disk
+    /// was wiped and its clock set back), because nothing of it would ever be taken.
+    pub(super) fn is_fenced(&mut self, from: NodeId, tag: Tag) -> bool {
+        let Some(&last) = self.fences.last_dropped.get(&from).filter(|last| tag <= **last) else {
+            return false;
+        };
+        self.counters.stores_fenced += 1;
+        self.send(from, Message::TagFenced { last });
+        true
+    }
+
+    /// A peer drops this node's messages up to that number. Most often it speaks of an old one.
+    pub(super) fn peer_tag_fenced(&mut self, last: Tag) {
+        if self.tag_next <= last.0 {
+            self.tag_next = last.0;
+            self.reserve_tags();
+        }
+    }
+
+    /// Drops whatever of these nodes' stores was sent up to these, from now on.
+    pub(super) fn move_fences(&mut self, last: &[(NodeId, Tag)], timestamp_max_us: Option<i64>) {
+        for &(node, tag) in last.iter().filter(|(node, _)| usize::from(node.0) < self.config.names.len()) {
+            let own = self.fences.last_dropped.entry(node).or_insert(tag);
+            *own = tag.max(*own);
+        }
+        self.fences.timestamp_max_us = self.fences.timestamp_max_us.max(timestamp_max_us);
+        self.persist_fences();
+    }
+
+    fn persist_fences(&mut self) {
+        let value = Some(row::encode(Table::Meta, META_KEY, &self.fences));
+        let write = Write { table: Table::Meta, key: META_KEY.to_vec(), value };
+        self.persistence.write(Some(FENCES_KEY), write);
+    }
+}
