@@ -48,6 +48,9 @@ fn every_planted_bug_is_found_and_named() {
         (Bug::HintDeletedEarly, Property::NoLostWrites),
         (Bug::FastClockWins, Property::ReadYourWrites),
         (Bug::AckBeforeDurable, Property::Durability),
+        (Bug::OwnPairTruncated, Property::NoLostWrites),
+        (Bug::SessionUnchecked, Property::MonotonicReads),
+        (Bug::QuorumsDisjoint, Property::ReadYourWrites),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..3).any(|seed| {
@@ -67,6 +70,9 @@ fn with_bug(bug: Bug, seed: u64) -> RunSettings {
         dynamo: bugs::settings(Some(bug)),
         workload: prefers.workload.map_or(usual.workload.clone(), str::to_owned),
         nemesis: prefers.nemesis.map_or(usual.nemesis.clone(), str::to_owned),
+        concurrency: prefers.sticky_clients.unwrap_or(usual.concurrency),
+        sticky: prefers.sticky_clients.is_some(),
+        require: prefers.require.into_iter().collect(),
         ..usual
     }
 }

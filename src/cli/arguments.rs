@@ -12,7 +12,7 @@ use cluster_core::config::{Coordinator, Quorum, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_node::Engine;
 
-use crate::systems::dynamo::{Coordination, Strategy};
+use crate::systems::dynamo::{Coordination, Mode, Strategy};
 
 #[derive(Parser)]
 #[command(name = "dissensus", version, about, max_term_width = 100)]
@@ -120,6 +120,9 @@ pub struct SystemArgs {
     /// How many nodes [default: 5]
     #[arg(long)]
     pub nodes: Option<usize>,
+    /// How the store is used (section 6 of the paper): sets --versions, --n, --r and --w, which may be given besides
+    #[arg(long)]
+    pub mode: Option<ModeArg>,
     /// Replicas of a key [default: 3]
     #[arg(long)]
     pub n: Option<u8>,
@@ -141,6 +144,9 @@ pub struct SystemArgs {
     /// Which replica coordinates a write [default: fastest]
     #[arg(long)]
     pub coordinator: Option<CoordinatorArg>,
+    /// Clients read and write in sessions: they read their writes, and never backwards, or are told it cannot be
+    #[arg(long)]
+    pub session: bool,
     /// Deal the nodes to so many data centres, over which replicas are spread [default: none are named]
     #[arg(long, value_name = "COUNT")]
     pub data_centres: Option<u16>,
@@ -295,6 +301,26 @@ impl From<QuorumArg> for Quorum {
         match arg {
             QuorumArg::Sloppy => Quorum::Sloppy,
             QuorumArg::Strict => Quorum::Strict,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ModeArg {
+    /// Clients merge siblings: dvv, N=3 R=2 W=2
+    BusinessLogic,
+    /// The last write wins: lww, N=3 R=2 W=2
+    Timestamp,
+    /// Many reads, few writes: dvv, R=1 W=N
+    ReadEngine,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(arg: ModeArg) -> Self {
+        match arg {
+            ModeArg::BusinessLogic => Mode::BusinessLogic,
+            ModeArg::Timestamp => Mode::Timestamp,
+            ModeArg::ReadEngine => Mode::ReadEngine,
         }
     }
 }

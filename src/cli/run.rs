@@ -74,14 +74,17 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
         dynamo,
         workload: if workload.trim() == "all" { NAMES.join(",") } else { workload },
         nemesis,
-        concurrency: args.concurrency.unwrap_or(usual.concurrency),
+        concurrency: args.concurrency.or(bug.sticky_clients).unwrap_or(usual.concurrency),
         rate: args.rate.unwrap_or(usual.rate),
         time_limit_ms: ms(args.time_limit, usual.time_limit_ms),
         operation_timeout_ms: ms(args.operation_timeout, usual.operation_timeout_ms),
         rest_limit_ms: ms(args.rest_limit, usual.rest_limit_ms),
-        sticky: args.sticky,
+        sticky: args.sticky || bug.sticky_clients.is_some(),
         seed: args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
-        require: args.require.clone(),
+        require: match args.require.is_empty() {
+            true => bug.require.into_iter().collect(),
+            false => args.require.clone(),
+        },
         plan: args.plan.clone(),
     })
 }
@@ -101,6 +104,7 @@ fn first_protocol(nemesis: &str) -> Protocol {
 pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences), Problem> {
     let bug: Option<Bug> = args.bug.as_deref().map(str::parse).transpose().map_err(Problem::arguments)?;
     let usual = bugs::settings(bug);
+    let usual = args.mode.map_or(usual.clone(), |mode| usual.in_mode(mode.into(), args.n));
     let settings = DynamoSettings {
         nodes: args.nodes.unwrap_or(usual.nodes),
         n: args.n.unwrap_or(usual.n),
@@ -110,6 +114,7 @@ pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences
         versions: args.versions.map_or(usual.versions, Into::into),
         clock_pairs: args.clock_pairs.unwrap_or(usual.clock_pairs),
         coordinator: args.coordinator.map_or(usual.coordinator, Into::into),
+        session: args.session || usual.session,
         data_centres: args.data_centres.unwrap_or(usual.data_centres),
         strategy: args.strategy.map_or(usual.strategy, Into::into),
         engine: args.engine.unwrap_or(usual.engine),
@@ -146,6 +151,9 @@ mod tests {
             "dissensus run --nodes 7 --n 5 --engine memory --rate 12.5 --time-limit 1500ms --sticky --seed 5",
             "dissensus run --strategy 3 --seed 7",
             "dissensus run --protocol 1 --seed 7",
+            "dissensus run --session --n 2 --seed 9",
+            "dissensus run --mode read-engine --n 2 --seed 9",
+            "dissensus run --bug own-pair-truncated --seed 9",
             "dissensus run --versions vector-clock --clock-pairs 3 --coordinator first --data-centres 2 --seed 9",
             "dissensus run --nemesis upgrade --seed 7",
             "dissensus run --strategy 2 --nodes 9 --seed 8",
@@ -162,6 +170,22 @@ mod tests {
             let settings = parsed(&format!("dissensus run --bug {bug} --seed 1"));
             assert!(settings.check().is_ok(), "{bug}");
         }
+    }
+
+    /// Section 6: three ways to use the store; what is said outright goes first.
+    #[test]
+    fn a_mode_sets_versions_and_quorums() {
+        use cluster_core::config::Versioning::{Dvv, Lww};
+        let of = |line: &str| {
+            let dynamo = parsed(&format!("dissensus run --seed 1 {line}")).dynamo;
+            (dynamo.versions, dynamo.n, dynamo.r, dynamo.w)
+        };
+        assert_eq!(of("--mode business-logic"), (Dvv, 3, 2, 2));
+        assert_eq!(of("--mode timestamp"), (Lww, 3, 2, 2));
+        assert_eq!(of("--mode read-engine"), (Dvv, 3, 1, 3));
+        assert_eq!(of("--mode read-engine --n 5"), (Dvv, 5, 1, 5));
+        assert_eq!(of("--mode read-engine --w 2 --versions lww"), (Lww, 3, 1, 2));
+        assert_eq!(of("--mode business-logic --bug fast-clock-wins"), (Dvv, 3, 2, 2), "a mode is the user's word");
     }
 
     #[test]

@@ -155,6 +155,9 @@ impl RunSettings {
         if self.sticky {
             words.push("--sticky".into());
         }
+        if self.dynamo.session {
+            words.push("--session".into());
+        }
         words.extend(self.require.iter().map(|property| format!("--require {property}")));
         words.push(format!("--seed {}", self.seed));
         words.join(" ")

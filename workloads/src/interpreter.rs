@@ -260,7 +260,9 @@ impl<'a> Interpreter<'a> {
         let site = Site { process, phase, node, workload: Some(actor.name), f, key, round: None };
         self.record(&site, EventType::Invoke, invocation.value.clone(), |_| {});
         let attempt = Attempt::default();
-        let performing = actor.workload.borrow().perform(self.store, node, invocation, &attempt);
+        let own = self.store.for_process(process);
+        let store = own.as_deref().unwrap_or(self.store);
+        let performing = actor.workload.borrow().perform(store, node, invocation, &attempt);
         let deadline = self.clock.now().saturating_add(self.settings.operation_timeout);
         let completion = match within(self.clock, deadline, performing).await {
             Some(completion) => completion,

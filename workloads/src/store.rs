@@ -58,6 +58,10 @@ pub trait Store {
     fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()>;
     /// The nodes that should hold the key once all is quiet.
     fn replicas(&self, key: &str) -> Vec<String>;
+    /// The store as a client process sees it that keeps something of what it has seen, if the store offers that.
+    fn for_process(&self, _process: u64) -> Option<Box<dyn Store + '_>> {
+        None
+    }
     /// What one node holds of a key, asked of that node alone.
     fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>>;
 }

@@ -115,6 +115,15 @@ pub enum Request {
         /// Replicas to write; the configured N if none.
         n: Option<u8>,
     },
+    /// A get or a put in a session: a get is answered with a state that covers all that the session has seen, or not
+    /// at all, and a put by [`Reply::StoredInSession`].
+    InSession {
+        /// As the last answer in it returned it, for the same key: the context of a get, the session of a put; none
+        /// begins it.
+        session: Option<String>,
+        /// The get or put.
+        request: Box<Request>,
+    },
     /// What this node holds of the key in its main store, durable, tombstones included, asking nobody.
     GetLocal {
         /// Opaque.
@@ -160,6 +169,11 @@ pub enum Reply {
     },
     /// To a put: W replicas have it durably. To a store: this node has.
     Stored,
+    /// To a put in a session: W replicas have it durably.
+    StoredInSession {
+        /// What the session has seen now, of this key: opaque text, safe in an HTTP header.
+        session: String,
+    },
     /// To a get-local.
     Local {
         /// The versions, in a fixed order.

@@ -29,11 +29,15 @@ pub enum Bug {
     /// Reaping asks only who is up, and not for hints, and a recreated row begins with the same actor: a tombstone
     /// that is handed over late supersedes what was written since.
     LateTombstoneKills,
+    /// A read in a session is answered by the first R replies, whatever the session has seen.
+    SessionUnchecked,
+    /// R and W are served as one each, R + W <= N, and it is called a quorum.
+    QuorumsDisjoint,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 8] = [
+    pub const ALL: [Bug; 10] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -42,6 +46,8 @@ impl Bug {
         Bug::TombstonePurgedEarly,
         Bug::HintReplayedAfterPurge,
         Bug::LateTombstoneKills,
+        Bug::SessionUnchecked,
+        Bug::QuorumsDisjoint,
     ];
 
     /// The name used at the command line.
@@ -55,6 +61,8 @@ impl Bug {
             Bug::TombstonePurgedEarly => "tombstone-purged-early",
             Bug::HintReplayedAfterPurge => "hint-replayed-after-purge",
             Bug::LateTombstoneKills => "late-tombstone-kills",
+            Bug::SessionUnchecked => "session-unchecked",
+            Bug::QuorumsDisjoint => "quorums-disjoint",
         }
     }
 
@@ -71,6 +79,10 @@ impl Bug {
             Bug::AckBeforeDurable => {
                 "a write is acknowledged up to a second before it is durable on any replica: a crash of all loses it"
             }
+            Bug::SessionUnchecked => {
+                "a read in a session is answered whatever the session has seen: after a partial write it reads backwards"
+            }
+            Bug::QuorumsDisjoint => "R and W are served as one each, R + W <= N, and it is called a quorum",
             Bug::OwnPairTruncated => {
                 "a vector clock that is too long loses the coordinator's own pair: its write looks like its past, or older"
             }

@@ -45,6 +45,15 @@ impl Context {
     pub fn of(state: &KeyState) -> Self {
         Self { seen: state.context(), timestamp_max_us: state.timestamp_max_us(), clock: state.clock(), fastest: None }
     }
+
+    /// Of somebody who has seen both.
+    #[must_use]
+    pub fn joined(mut self, other: &Self) -> Self {
+        self.seen.join(&other.seen);
+        self.clock.merge(&other.clock);
+        self.timestamp_max_us = self.timestamp_max_us.max(other.timestamp_max_us);
+        self
+    }
 }
 
 /// Why a context is refused.

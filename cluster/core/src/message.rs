@@ -74,6 +74,8 @@ pub enum Message {
         tag: Tag,
         /// None if it was stored.
         failure: Option<Failure>,
+        /// If it was stored, what one knows who knows the new version.
+        seen: Option<Context>,
     },
     /// Are you there?
     Ping {

@@ -11,7 +11,8 @@
 //! | `GET /status`, `/ring/{key}`, `/metrics` | the node itself |
 //!
 //! A key is the rest of the path, percent-decoded, any bytes. The context travels in the header `X-Dynamo-Context`,
-//! both ways. Quorums are overridden by `?n=&r=&w=`; all three must be numbers, though a read has no use for `w` and
+//! both ways. A client that wants to read its writes and never backwards sends `X-Dynamo-Session` with a get or put: at
+//! first `begin`, then what the last answer for this key returned in it. Quorums are overridden by `?n=&r=&w=`; all three must be numbers, though a read has no use for `w` and
 //! a write none for `r`. Everything else is an error with the body `{"error": "...", "happened": "no" | "maybe"}`:
 //! 400, 408, 413, 503, 504.
 
@@ -43,6 +44,10 @@ use crate::metrics::{self, Counters, Method};
 
 /// The header that carries a context.
 pub(crate) const CONTEXT: &str = "x-dynamo-context";
+/// The header that carries a session, both ways; the word [`SESSION_BEGINS`] begins one.
+pub(crate) const SESSION: &str = "x-dynamo-session";
+/// A session that has seen nothing.
+const SESSION_BEGINS: &str = "begin";
 /// The core answers within its own bound; this much more, and the driver itself is stuck.
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
 
@@ -83,7 +88,11 @@ impl Api {
     async fn request(&self, request: CoreRequest) -> Result<Reply, Problem> {
         let writes = matches!(
             request,
-            CoreRequest::Put { .. } | CoreRequest::Store { .. } | CoreRequest::Join { .. } | CoreRequest::Leave { .. }
+            CoreRequest::InSession { .. }
+                | CoreRequest::Put { .. }
+                | CoreRequest::Store { .. }
+                | CoreRequest::Join { .. }
+                | CoreRequest::Leave { .. }
         );
         self.ask(|answer| Call::Request { request, answer }, writes).await
     }
@@ -157,51 +166,71 @@ fn key_of(uri: &Uri) -> Result<Vec<u8>, Problem> {
 
 /// The context, not yet understood. Something that is no text is refused here, never taken for nothing.
 fn context_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let mut contexts = headers.get_all(CONTEXT).iter();
-    let Some(context) = contexts.next() else {
+    text_of(headers, CONTEXT)
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
-    if contexts.next().is_some() {
-        return Err(Problem::bad_request(
-            "there is more than one X-Dynamo-Context: send the one that the last read returned".to_owned(),
-        ));
+    if values.next().is_some() {
+        return Err(Problem::bad_request(format!(
+            "there is more than one {name}: send the one that the last answer returned"
+        )));
     }
-    match context.to_str() {
-        Ok(context) => Ok(Some(context.to_owned())),
-        Err(_) => Err(Problem::bad_request("the X-Dynamo-Context is not text".to_owned())),
+    match value.to_str() {
+        Ok(text) => Ok(Some(text.to_owned())),
+        Err(_) => Err(Problem::bad_request(format!("the {name} is not text"))),
     }
 }
 
-async fn read(State(api): State<Arc<Api>>, uri: Uri, parsed: ParsedOverrides) -> Response {
+/// The request, in the session that its headers name, if any.
+fn in_session(headers: &HeaderMap, request: CoreRequest) -> Result<CoreRequest, Problem> {
+    let session = text_of(headers, SESSION)?;
+    Ok(match session {
+        None => request,
+        Some(text) => {
+            let session = (text != SESSION_BEGINS).then_some(text);
+            CoreRequest::InSession { session, request: Box::new(request) }
+        }
+    })
+}
+
+async fn read(State(api): State<Arc<Api>>, uri: Uri, parsed: ParsedOverrides, headers: HeaderMap) -> Response {
     timed(&api, Method::Get, async {
         let Overrides { n, r, .. } = overrides(parsed)?;
-        answer::read(api.request(CoreRequest::Get { key: key_of(&uri)?, r, n }).await?)
+        let request = in_session(&headers, CoreRequest::Get { key: key_of(&uri)?, r, n })?;
+        let is_session = matches!(request, CoreRequest::InSession { .. });
+        answer::read(api.request(request).await?, is_session)
     })
     .await
 }
 
 async fn write(State(api): State<Arc<Api>>, uri: Uri, parsed: ParsedOverrides, request: Request) -> Response {
     timed(&api, Method::Put, async {
-        let context = context_of(request.headers())?;
+        let headers = request.headers().clone();
+        context_of(&headers)?;
         let value = body::read(request, api.value_bytes_max).await?;
-        put(&api, &uri, parsed, context, Some(value)).await
+        put(&api, &uri, parsed, &headers, Some(value)).await
     })
     .await
 }
 
 async fn delete(State(api): State<Arc<Api>>, uri: Uri, parsed: ParsedOverrides, headers: HeaderMap) -> Response {
-    timed(&api, Method::Delete, async { put(&api, &uri, parsed, context_of(&headers)?, None).await }).await
+    timed(&api, Method::Delete, async { put(&api, &uri, parsed, &headers, None).await }).await
 }
 
 async fn put(
     api: &Api,
     uri: &Uri,
     parsed: ParsedOverrides,
-    context: Option<String>,
+    headers: &HeaderMap,
     value: Option<Vec<u8>>,
 ) -> Result<Response, Problem> {
     let Overrides { n, w, .. } = overrides(parsed)?;
-    answer::write(api.request(CoreRequest::Put { key: key_of(uri)?, value, context, w, n }).await?)
+    let request = CoreRequest::Put { key: key_of(uri)?, value, context: context_of(headers)?, w, n };
+    answer::write(api.request(in_session(headers, request)?).await?)
 }
 
 async fn local(State(api): State<Arc<Api>>, uri: Uri) -> Response {

@@ -1,5 +1,6 @@
 //! The options under which a planted bug shows itself. They are the bug's own defaults; what the user says goes first.
 
+use checker::verdict::Property;
 use cluster_core::bug::Bug;
 use cluster_core::config::{Quorum, Versioning};
 
@@ -18,6 +19,16 @@ pub struct Preferences {
     pub workload: Option<&'static str>,
     /// Faults.
     pub nemesis: Option<&'static str>,
+    /// How many nodes.
+    pub nodes: Option<usize>,
+    /// Pairs of a vector clock.
+    pub clock_pairs: Option<u16>,
+    /// In sessions.
+    pub session: bool,
+    /// Clients at a time, each with a node of its own.
+    pub sticky_clients: Option<u64>,
+    /// A property that is claimed of this load beyond what the configuration claims of every load.
+    pub require: Option<Property>,
 }
 
 /// What brings this bug out.
@@ -39,9 +50,27 @@ pub fn preferences(bug: Bug) -> Preferences {
             nemesis: Some("clock:bump"),
             ..Preferences::default()
         },
+        // Reads and writes of single replicas: what was written is mostly not where it is read next.
+        Bug::SessionUnchecked => Preferences {
+            nrw: Some((3, 1, 1)),
+            session: true,
+            workload: Some("set"),
+            nemesis: Some("partition,kill"),
+            ..Preferences::default()
+        },
+        Bug::QuorumsDisjoint => Preferences {
+            quorum: Some(Quorum::Strict),
+            workload: Some("set"),
+            nemesis: Some("partition,slow"),
+            ..Preferences::default()
+        },
         // Every node a replica and a client of its own, so that no coordinator has two writers: there a vector clock
         // loses nothing unless its own pair goes.
         Bug::OwnPairTruncated => Preferences {
+            nodes: Some(3),
+            sticky_clients: Some(3),
+            clock_pairs: Some(2),
+            require: Some(Property::NoLostWrites),
             quorum: Some(Quorum::Strict),
             versions: Some(Versioning::VectorClock),
             workload: Some("set"),
@@ -72,6 +101,9 @@ pub fn settings(bug: Option<Bug>) -> DynamoSettings {
         w,
         quorum: prefers.quorum.unwrap_or(usual.quorum),
         versions: prefers.versions.unwrap_or(usual.versions),
+        nodes: prefers.nodes.unwrap_or(usual.nodes),
+        clock_pairs: prefers.clock_pairs.unwrap_or(usual.clock_pairs),
+        session: prefers.session,
         bug,
         ..usual
     }

@@ -20,9 +20,12 @@ use super::calls::Caller;
 use super::coordinating::Coordinator;
 use super::placement::Placement;
 use super::replies;
+use super::sessions::{AskInSession, InSession, Sessions};
 use crate::systems::{Addresses, address};
 
 pub(super) const CONTEXT: &str = "x-dynamo-context";
+const SESSION: &str = "x-dynamo-session";
+const SESSION_BEGINS: &str = "begin";
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -44,6 +47,7 @@ pub(super) struct DynamoClient {
     placement: Placement,
     /// Coordinates reads and writes here (6.4); without it the nodes do.
     coordinator: Option<Coordinator>,
+    sessions: Option<Sessions>,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +83,13 @@ struct WallClock {
 }
 
 impl DynamoClient {
-    pub fn new(http: reqwest::Client, addresses: Addresses, config: &Config, coordination: Coordination) -> Self {
+    pub fn new(
+        http: reqwest::Client,
+        addresses: Addresses,
+        config: &Config,
+        coordination: Coordination,
+        session: bool,
+    ) -> Self {
         let coordinator = match coordination {
             Coordination::Server => None,
             Coordination::Client => {
@@ -87,7 +97,13 @@ impl DynamoClient {
                 Some(Coordinator::new(config, caller))
             }
         };
-        Self { http, addresses, placement: Placement::new(config), coordinator }
+        Self {
+            http,
+            addresses,
+            placement: Placement::new(config),
+            coordinator,
+            sessions: session.then(Sessions::default),
+        }
     }
 
     fn url(&self, node: &str, path: &str, key: &str) -> Result<String, StoreError> {
@@ -103,14 +119,51 @@ impl DynamoClient {
         replies::outcome(reply.ok_or_else(|| StoreError::Unknown("the coordinating client has ended".into()))?)
     }
 
-    async fn write(&self, request: RequestBuilder, context: Option<&Context>) -> Result<(), StoreError> {
+    async fn read(&self, request: RequestBuilder) -> Result<Versions, StoreError> {
+        let response = request.send().await.map_err(not_sent_or_unknown)?;
+        let context = header(&response, CONTEXT).map(Context);
+        let values = match response.status() {
+            StatusCode::OK => vec![response.bytes().await.map_err(unknown)?.to_vec()],
+            StatusCode::MULTIPLE_CHOICES => decode_siblings(response).await?,
+            StatusCode::NOT_FOUND => Vec::new(),
+            _ => return Err(refusal(response).await),
+        };
+        Ok(Versions { values, context })
+    }
+
+    async fn in_session(&self, node: &str, session: Option<String>, request: Request) -> Result<Reply, StoreError> {
+        let header_value = session.unwrap_or_else(|| SESSION_BEGINS.to_owned());
+        let url = |key: &[u8]| self.url(node, "kv", &String::from_utf8_lossy(key));
+        match request {
+            Request::Get { key, .. } => {
+                let read = self.read(self.http.get(url(&key)?).header(SESSION, header_value)).await?;
+                Ok(Reply::Got { values: read.values, context: read.context.map(|Context(text)| text) })
+            }
+            Request::Put { key, value, context, .. } => {
+                let url = url(&key)?;
+                let write = match value {
+                    Some(value) => self.http.put(url).body(value),
+                    None => self.http.delete(url),
+                };
+                let context = context.map(Context);
+                let response = self.write(write.header(SESSION, header_value), context.as_ref()).await?;
+                let session = header(&response, SESSION);
+                session
+                    .map(|session| Reply::StoredInSession { session })
+                    .ok_or_else(|| StoreError::Unknown("the node's answer says nothing of the session".into()))
+            }
+            _ => Err(StoreError::Refused("only a get and a put can be in a session".into())),
+        }
+    }
+
+    async fn write(&self, request: RequestBuilder, context: Option<&Context>) -> Result<Response, StoreError> {
         let request = match context {
             Some(Context(text)) => request.header(CONTEXT, text),
             None => request,
         };
         let response = request.send().await.map_err(not_sent_or_unknown)?;
         match response.status() {
-            StatusCode::NO_CONTENT => Ok(()),
+            StatusCode::NO_CONTENT => Ok(response),
             _ => Err(refusal(response).await),
         }
     }
@@ -126,16 +179,7 @@ impl Store for DynamoClient {
             if let Some(coordinator) = &self.coordinator {
                 return replies::got(self.coordinated(coordinator, node, replies::get(key)).await?);
             }
-            let response = self.http.get(self.url(node, "kv", key)?).send().await.map_err(not_sent_or_unknown)?;
-            let context = response.headers().get(CONTEXT).and_then(|value| value.to_str().ok());
-            let context = context.map(|text| Context(text.to_owned()));
-            let values = match response.status() {
-                StatusCode::OK => vec![response.bytes().await.map_err(unknown)?.to_vec()],
-                StatusCode::MULTIPLE_CHOICES => decode_siblings(response).await?,
-                StatusCode::NOT_FOUND => Vec::new(),
-                _ => return Err(refusal(response).await),
-            };
-            Ok(Versions { values, context })
+            self.read(self.http.get(self.url(node, "kv", key)?)).await
         })
     }
 
@@ -151,7 +195,7 @@ impl Store for DynamoClient {
                 let request = replies::put(key, context, Some(value));
                 return replies::stored(self.coordinated(coordinator, node, request).await?);
             }
-            self.write(self.http.put(self.url(node, "kv", key)?).body(value), context).await
+            self.write(self.http.put(self.url(node, "kv", key)?).body(value), context).await.map(|_| ())
         })
     }
 
@@ -161,8 +205,13 @@ impl Store for DynamoClient {
                 let request = replies::put(key, context, None);
                 return replies::stored(self.coordinated(coordinator, node, request).await?);
             }
-            self.write(self.http.delete(self.url(node, "kv", key)?), context).await
+            self.write(self.http.delete(self.url(node, "kv", key)?), context).await.map(|_| ())
         })
+    }
+
+    fn for_process(&self, process: u64) -> Option<Box<dyn Store + '_>> {
+        let sessions = self.sessions.as_ref()?;
+        Some(Box::new(InSession { client: self, sessions, process }))
     }
 
     fn replicas(&self, key: &str) -> Vec<String> {
@@ -179,6 +228,21 @@ impl Store for DynamoClient {
             local.versions.into_iter().map(decode_version).collect()
         })
     }
+}
+
+impl AskInSession for DynamoClient {
+    fn ask_in_session<'a>(
+        &'a self,
+        node: &'a str,
+        session: Option<String>,
+        request: Request,
+    ) -> StoreFuture<'a, Reply> {
+        Box::pin(self.in_session(node, session, request))
+    }
+}
+
+fn header(response: &Response, name: &str) -> Option<String> {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// What the node itself takes for the time, ns since the Unix epoch.

@@ -6,6 +6,7 @@ mod client;
 mod coordinating;
 mod placement;
 mod replies;
+mod sessions;
 mod simulated;
 
 use std::collections::BTreeMap;
@@ -72,6 +73,17 @@ pub enum Coordination {
     Client,
 }
 
+/// The ways in which Dynamo's services use it (section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The client reconciles siblings: the shopping cart.
+    BusinessLogic,
+    /// The last write wins: customers' sessions.
+    Timestamp,
+    /// R = 1, W = N: catalogues, read often and seldom written.
+    ReadEngine,
+}
+
 /// A configuration of the bundled Dynamo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DynamoSettings {
@@ -93,6 +105,9 @@ pub struct DynamoSettings {
     /// Who coordinates a write; runs recorded before there was a choice had the first.
     #[serde(default = "first_coordinator")]
     pub coordinator: Coordinator,
+    /// Whether client processes read and write in sessions.
+    #[serde(default)]
+    pub session: bool,
     /// Data centres that the nodes are dealt to in turn; 0 names none.
     #[serde(default)]
     pub data_centres: u16,
@@ -122,6 +137,19 @@ fn first_coordinator() -> Coordinator {
 }
 
 impl DynamoSettings {
+    /// These settings with the versions and quorums of a mode, for `n` replicas, or the usual number.
+    #[must_use]
+    pub fn in_mode(self, mode: Mode, n: Option<u8>) -> Self {
+        let usual = Self::default();
+        let (n, r, w) = (n.unwrap_or(usual.n), usual.r, usual.w);
+        let (versions, r, w) = match mode {
+            Mode::BusinessLogic => (Versioning::Dvv, r, w),
+            Mode::Timestamp => (Versioning::Lww, r, w),
+            Mode::ReadEngine => (Versioning::Dvv, 1, n),
+        };
+        Self { versions, n, r, w, ..self }
+    }
+
     /// The data centre of each node.
     fn dealt_data_centres(&self) -> Vec<u16> {
         let dealt = |centres: u16| (0..centres).cycle().take(self.nodes).collect();
@@ -140,6 +168,7 @@ impl Default for DynamoSettings {
             versions: Versioning::Dvv,
             clock_pairs: usual_clock_pairs(),
             coordinator: Coordinator::default(),
+            session: false,
             data_centres: 0,
             strategy: Strategy::default(),
             engine: Engine::Redb,
@@ -157,6 +186,9 @@ pub enum SettingsError {
     /// Those of the protocol.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The coordinating client has none.
+    #[error("--session needs --coordination server: sessions are checked by the node that coordinates a read")]
+    SessionsOfClients,
     /// The last node would need a port that does not exist.
     #[error(
         "--port {port} leaves no ports for {nodes} nodes: they take as many from it upwards, and 65535 is the last"
@@ -187,6 +219,9 @@ impl Dynamo {
             && usize::from(u16::MAX - port) + 1 < settings.nodes
         {
             return Err(SettingsError::Ports { port, nodes: settings.nodes });
+        }
+        if settings.session && settings.coordination == Coordination::Client {
+            return Err(SettingsError::SessionsOfClients);
         }
         let http = client::http_client();
         let system = Self { settings, seed, http };
@@ -228,7 +263,7 @@ impl Dynamo {
 
     /// A client of the cluster in simulation.
     pub fn simulated_client(&self, arena: SimArena) -> Box<dyn Store> {
-        Box::new(SimulatedClient::new(arena, &self.config(0, 0), self.settings.coordination))
+        Box::new(SimulatedClient::new(arena, &self.config(0, 0), self.settings.coordination, self.settings.session))
     }
 
     /// The version that a node speaks after so many upgrades.
@@ -275,7 +310,13 @@ impl System for Dynamo {
 
     fn client(&self, addresses: Addresses) -> Box<dyn Store> {
         let core = self.config(0, 0);
-        Box::new(DynamoClient::new(self.http.clone(), addresses, &core, self.settings.coordination))
+        Box::new(DynamoClient::new(
+            self.http.clone(),
+            addresses,
+            &core,
+            self.settings.coordination,
+            self.settings.session,
+        ))
     }
 
     fn believed_wall_ns(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<i128, String>> {
@@ -318,6 +359,12 @@ impl System for Dynamo {
         let mut of_model = Vec::new();
         match (self.overlapping_quorums(), self.settings.versions) {
             _ if self.settings.engine == Engine::Memory => {}
+            (_, Versioning::Dvv) if self.settings.session => {
+                properties.extend([Property::ReadYourWrites, Property::MonotonicReads]);
+                note.push_str(
+                    "In a session a read covers what its process has read and written, or fails, whatever the quorums.",
+                );
+            }
             (_, Versioning::VectorClock) => note.push_str("What is falsely dominated its own writer does not read."),
             (false, _) => note.push_str("Quorums that are sloppy, or do not overlap, do not claim read-your-writes."),
             (true, Versioning::Dvv) => {
@@ -364,6 +411,12 @@ mod tests {
         });
         assert_eq!(disjoint, [NoLostWrites, Convergence, Durability], "R + W = N does not overlap");
         assert_eq!(claimed(|s| s.versions = Versioning::Lww), [Convergence]);
+        assert_eq!(claimed(|s| s.versions = Versioning::VectorClock), [Convergence]);
+        let mut in_sessions = vec![NoLostWrites, ReadYourWrites, Convergence, Durability, Property::MonotonicReads];
+        in_sessions.sort();
+        assert_eq!(claimed(|s| s.session = true), in_sessions);
+        let read_engine = claimed(|s| *s = DynamoSettings::default().in_mode(Mode::ReadEngine, None));
+        assert_eq!(read_engine, [NoLostWrites, Convergence, Durability], "sloppy quorums overlap by chance only");
         let forgetful = claimed(|s| {
             s.engine = Engine::Memory;
             s.quorum = Quorum::Strict;

@@ -8,6 +8,7 @@ use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, 
 use super::Coordination;
 use super::placement::Placement;
 use super::replies;
+use super::sessions::{AskInSession, InSession, Sessions};
 use crate::arena::sim::SimArena;
 
 /// Sets the seeds of coordinating clients apart from those of nodes.
@@ -18,15 +19,16 @@ pub(super) struct SimulatedClient {
     placement: Placement,
     /// Coordinates reads and writes in the simulated world (6.4); without it the nodes do.
     coordinator: Option<ClientId>,
+    sessions: Option<Sessions>,
 }
 
 impl SimulatedClient {
-    pub fn new(arena: SimArena, config: &Config, coordination: Coordination) -> Self {
+    pub fn new(arena: SimArena, config: &Config, coordination: Coordination, session: bool) -> Self {
         let coordinator = match coordination {
             Coordination::Server => None,
             Coordination::Client => Some(arena.add_client(config.ring_seed ^ CLIENT_SEED)),
         };
-        Self { arena, placement: Placement::new(config), coordinator }
+        Self { arena, placement: Placement::new(config), coordinator, sessions: session.then(Sessions::default) }
     }
 
     /// Of one node.
@@ -79,6 +81,11 @@ impl Store for SimulatedClient {
         Box::pin(self.write(node, key, context, None))
     }
 
+    fn for_process(&self, process: u64) -> Option<Box<dyn Store + '_>> {
+        let sessions = self.sessions.as_ref()?;
+        Some(Box::new(InSession { client: self, sessions, process }))
+    }
+
     fn replicas(&self, key: &str) -> Vec<String> {
         self.placement.replicas(key)
     }
@@ -90,6 +97,17 @@ impl Store for SimulatedClient {
                 other => Err(replies::unexpected(&other)),
             }
         })
+    }
+}
+
+impl AskInSession for SimulatedClient {
+    fn ask_in_session<'a>(
+        &'a self,
+        node: &'a str,
+        session: Option<String>,
+        request: Request,
+    ) -> StoreFuture<'a, Reply> {
+        Box::pin(self.ask(node, Request::InSession { session, request: Box::new(request) }))
     }
 }
 

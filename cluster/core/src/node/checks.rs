@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Node;
 use super::put::STATE_BYTES_MAX;
 use crate::api::Failure;
+use crate::bug::Bug;
 use crate::config::Config;
 use crate::context::Context;
 use crate::message::ForwardedPut;
@@ -44,6 +45,10 @@ impl Node {
         self.checked_key(&put.key)?;
         self.config.check_value(put.value.as_deref())?;
         self.checked_quorum(Some(put.n), Some(put.w), put.w).map(|_| ())
+    }
+
+    pub(super) fn checked_context(&self, text: Option<&str>, key: &[u8]) -> Result<Context, Failure> {
+        self.config.check_context(text, key)
     }
 
     pub(super) fn checked_key(&self, key: &[u8]) -> Result<(), Failure> {
@@ -92,6 +97,9 @@ impl Config {
         }
         if quorum == 0 || quorum > n {
             return Err(bad(format!("r and w must be from 1 to n = {n}, not {quorum}")));
+        }
+        if self.bug == Some(Bug::QuorumsDisjoint) {
+            return Ok((n, 1));
         }
         Ok((n, quorum))
     }

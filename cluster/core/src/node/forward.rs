@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::questions::Purpose;
 use super::{Node, OpId, Origin, Timer};
 use crate::api::{Failure, NodeId, Reply, RequestId};
+use crate::context::Context;
 use crate::message::{ForwardedPut, Life, Message, Tag};
 
 /// A write that this node has handed to a coordinator.
@@ -112,8 +113,14 @@ impl Node {
         self.end_forward(op, Reply::Failed(Failure::Unknown(why.into())));
     }
 
-    pub(super) fn forward_answered(&mut self, op: OpId, failure: Option<Failure>) {
-        self.end_forward(op, failure.map_or(Reply::Stored, Reply::Failed));
+    pub(super) fn forward_answered(&mut self, op: OpId, failure: Option<Failure>, seen: Context) {
+        match failure {
+            Some(failure) => self.end_forward(op, Reply::Failed(failure)),
+            None => {
+                let Some(done) = self.forget_forward(op) else { return };
+                self.answer_stored(Origin::Client(done.request), &done.put.key, seen);
+            }
+        }
     }
 
     pub(super) fn forward_deadline(&mut self, op: OpId) {
@@ -125,12 +132,16 @@ impl Node {
     }
 
     fn end_forward(&mut self, op: OpId, reply: Reply) {
-        let Some(forwarding) = self.forwardings.remove(&op) else {
-            return;
-        };
+        if let Some(forwarding) = self.forget_forward(op) {
+            self.answer(Origin::Client(forwarding.request), reply);
+        }
+    }
+
+    fn forget_forward(&mut self, op: OpId) -> Option<Forwarding> {
+        let forwarding = self.forwardings.remove(&op)?;
         self.timers.cancel(forwarding.deadline_ns, Timer::Deadline(op));
         self.forget_questions(&forwarding.tags);
-        self.answer(Origin::Client(forwarding.request), reply);
+        Some(forwarding)
     }
 }
 

@@ -22,6 +22,10 @@ pub(super) struct GetOp {
     replies: BTreeMap<NodeId, KeyState>,
     /// The replica that answered first: it shall coordinate the write that follows (6.4).
     fastest: Option<NodeId>,
+    /// What its client has seen, and must find covered.
+    session: Option<Context>,
+    /// More than the quorum had to be asked because of that.
+    widened: bool,
     tags: Vec<Tag>,
     answered: bool,
     /// What it has heard may be of before a reaping: nobody is repaired by it.
@@ -33,12 +37,19 @@ impl Node {
     pub(super) fn client_get(&mut self, id: RequestId, key: Vec<u8>, r: Option<u8>, n: Option<u8>) {
         let checked = self.checked_key(&key).and_then(|()| self.checked_quorum(n, r, self.config.r));
         match checked {
-            Ok((n, r)) => self.coordinate_get(id, key, usize::from(r), n),
+            Ok((n, r)) => self.coordinate_get(id, key, usize::from(r), n, None),
             Err(failure) => self.fail(Origin::Client(id), failure),
         }
     }
 
-    fn coordinate_get(&mut self, request: RequestId, key: Vec<u8>, r: usize, n: u8) {
+    pub(super) fn coordinate_get(
+        &mut self,
+        request: RequestId,
+        key: Vec<u8>,
+        r: usize,
+        n: u8,
+        session: Option<Context>,
+    ) {
         self.counters.gets += 1;
         let targets = self.choose_targets(&key, n);
         if !self.may_reach(&targets, r) {
@@ -55,6 +66,8 @@ impl Node {
             targets: targets.clone(),
             replies: BTreeMap::new(),
             fastest: None,
+            session,
+            widened: false,
             tags: Vec::new(),
             answered: false,
             repairs: true,
@@ -89,6 +102,10 @@ impl Node {
         }
         let all_done = get.targets.iter().all(|target| target.done);
         if get.replies.len() >= get.r && !get.answered {
+            if !self.meets_session(op) {
+                return self.widen_get(op);
+            }
+            let Some(get) = self.gets.get_mut(&op) else { return };
             get.answered = true;
             let begun_ns = get.deadline_ns.saturating_sub(self.config.timing.request_timeout.as_nanos() as u64);
             self.latencies.get.observe(self.now.monotonic_ns.saturating_sub(begun_ns) / 1000);
@@ -99,6 +116,31 @@ impl Node {
         }
         if all_done {
             self.repair(op);
+        }
+    }
+
+    fn meets_session(&self, op: OpId) -> bool {
+        let Some(get) = self.gets.get(&op) else { return false };
+        get.session.as_ref().is_none_or(|session| self.covers(&self.merge(get.replies.values()), session))
+    }
+
+    /// The quorum does not have what the session has seen: whoever else may have it is asked, or it is given up.
+    fn widen_get(&mut self, op: OpId) {
+        let Some(get) = self.gets.get_mut(&op) else { return };
+        let more = !std::mem::replace(&mut get.widened, true);
+        let Some(get) = self.gets.get(&op) else { return };
+        let asked = |node| get.targets.iter().any(|target| target.node == node);
+        let others = if more { self.others_to_ask(&get.key, asked) } else { Vec::new() };
+        if others.is_empty() && get.targets.iter().all(|target| target.done) {
+            let request = get.request;
+            return self.fail_session(op, request);
+        }
+        let key = get.key.clone();
+        for node in others {
+            if let Some(get) = self.gets.get_mut(&op) {
+                get.targets.push(Target::replica(node));
+            }
+            self.send_fetch(op, &key, node);
         }
     }
 
@@ -191,6 +233,10 @@ impl Node {
 
     /// The time allowed is over; an answered read has no deadline any more.
     pub(super) fn get_deadline(&mut self, op: OpId) {
+        if let Some(GetOp { request, widened: true, .. }) = self.gets.get(&op) {
+            let request = *request;
+            return self.fail_session(op, request);
+        }
         let Some(get) = self.end_get(op) else { return };
         self.counters.get_quorum_failures += 1;
         let why = format!("{} of r = {} replicas answered in time", get.replies.len(), get.r);

@@ -29,6 +29,7 @@ counters! {
     puts: "Writes coordinated here",
     puts_forwarded: "Writes forwarded to a replica",
     get_quorum_failures: "Reads that too few replicas answered in time",
+    sessions_unmet: "Reads of sessions that nobody who answered could serve",
     put_quorum_failures: "Writes that too few replicas acknowledged in time",
     refused: "Requests refused because too much was under way",
     bad_requests: "Requests refused because they were wrong",

@@ -5,6 +5,7 @@
 //!          ─► put.rs            a write: coordinate it ...
 //!          ─► forward.rs        ... or hand it to who may
 //!          ─► get.rs            a read: ask N, wait for R, repair afterwards
+//!          ─► session.rs        what a client has seen, and must find again
 //!          ─► targets.rs        whom a request goes to
 //!          ─► questions.rs      what was asked of peers, and their answers
 //!          ─► replica.rs        what peers ask of this node's own rows
@@ -36,6 +37,7 @@ mod put;
 mod questions;
 mod reaping;
 mod replica;
+mod session;
 mod targets;
 pub(crate) mod timers;
 
@@ -48,6 +50,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::api::{Effect, Failure, Input, NodeId, Now, Reply, Request, RequestId, Row, Table, Write};
 use crate::bug::Bug;
 use crate::config::{Config, ConfigError};
+use crate::context::Context;
 use crate::image::Image;
 use crate::message::{Command, Life, Message, Tag};
 use crate::protocol::Envelope;
@@ -134,6 +137,8 @@ pub struct Node {
     gets: BTreeMap<OpId, GetOp>,
     forwardings: BTreeMap<OpId, Forwarding>,
     forwards_seen: RecentForwards,
+    /// The sessions of puts under way.
+    sessions: BTreeMap<RequestId, Context>,
     lives: Lives,
     membership: Membership,
     commands: BTreeMap<OpId, CommandOp>,
@@ -229,6 +234,7 @@ impl Node {
             gets: BTreeMap::new(),
             forwardings: BTreeMap::new(),
             forwards_seen: RecentForwards::default(),
+            sessions: BTreeMap::new(),
             lives: Lives::default(),
             membership,
             commands: BTreeMap::new(),
@@ -283,6 +289,7 @@ impl Node {
                 Ok(put) => self.route_put(id, put),
                 Err(failure) => self.fail(Origin::Client(id), failure),
             },
+            Request::InSession { session, request } => self.request_in_session(id, session, *request),
             Request::GetLocal { key } => self.client_get_local(id, &key),
             Request::Fetch { key } => self.client_fetch(id, &key),
             Request::Store { key, state, hint_for } => self.client_store(id, &key, &state, hint_for),
@@ -319,7 +326,7 @@ impl Node {
             Message::StoredAll { tags } => tags.into_iter().for_each(|tag| self.answered(from, tag, Answer::Stored)),
             Message::StoreRefused { tag } => self.answered(from, tag, Answer::StoreRefused),
             Message::Fetched { tag, state } => self.answered(from, tag, Answer::Fetched(state)),
-            Message::Forwarded { tag, failure } => self.answered(from, tag, Answer::Forwarded(failure)),
+            Message::Forwarded { tag, failure, seen } => self.answered(from, tag, Answer::Forwarded(failure, seen)),
             Message::WrongLife { tag, life } => self.answered(from, tag, Answer::WrongLife(life)),
             Message::Pong { tag } => self.answered(from, tag, Answer::Pong),
             Message::Compare { pages } => self.peer_compare(from, &pages),
@@ -396,8 +403,13 @@ impl Node {
 
     fn answer(&mut self, origin: Origin, reply: Reply) {
         match origin {
-            Origin::Client(request) => self.out.push(Effect::Reply { request, reply }),
-            Origin::Peer(peer, tag) => self.send(peer, Message::Forwarded { tag, failure: reply.failure() }),
+            Origin::Client(request) => {
+                self.sessions.remove(&request);
+                self.out.push(Effect::Reply { request, reply });
+            }
+            Origin::Peer(peer, tag) => {
+                self.send(peer, Message::Forwarded { tag, failure: reply.failure(), seen: None })
+            }
             Origin::Command(peer, tag) => self.send(peer, Message::Commanded { tag, failure: reply.failure() }),
         }
     }

@@ -14,7 +14,7 @@ use super::persistence::Held;
 use super::questions::Purpose;
 use super::targets::Target;
 use super::{Node, OpId, Origin, Timer};
-use crate::api::{Failure, NodeId, Reply, RequestId};
+use crate::api::{Failure, NodeId, RequestId};
 use crate::bug::Bug;
 use crate::config::{Coordinator, Versioning};
 use crate::context::Context;
@@ -32,6 +32,8 @@ pub(super) struct PutOp {
     origin: Origin,
     key: Vec<u8>,
     state: KeyState,
+    /// What one knows who knows the new version.
+    seen: Context,
     n: usize,
     w: usize,
     targets: Vec<Target>,
@@ -91,16 +93,16 @@ impl Node {
         let own = targets.iter().find(|target| target.node == self.config.id);
         let place = own.and_then(|target| target.hint_for).map_or(Place::Data, Place::Hint);
         match self.new_row(&place, &put) {
-            Ok(row) => {
+            Ok((row, seen)) => {
                 let state = row.state.clone();
                 self.write_row(&place, &put.key, row);
-                self.begin_put(origin, put, targets, state);
+                self.begin_put(origin, put, targets, state, seen);
             }
             Err(why) => self.fail(origin, Failure::Unavailable(why.into())),
         }
     }
 
-    fn begin_put(&mut self, origin: Origin, put: ForwardedPut, targets: Vec<Target>, state: KeyState) {
+    fn begin_put(&mut self, origin: Origin, put: ForwardedPut, targets: Vec<Target>, state: KeyState, seen: Context) {
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
         let key = put.key.clone();
@@ -108,6 +110,7 @@ impl Node {
             origin,
             key: put.key,
             state,
+            seen,
             n: usize::from(put.n),
             w: usize::from(put.w),
             targets,
@@ -119,8 +122,8 @@ impl Node {
         self.when_durable(&key, Held::PutIsLocal(op));
     }
 
-    /// The row after the write: a new version, whose past is what its writer had seen, beside what that did not cover.
-    fn new_row(&mut self, place: &Place, put: &ForwardedPut) -> Result<KeyRow, &'static str> {
+    /// The row after the write, and what the new version knows: a new version, whose past is what its writer had seen, beside what that did not cover.
+    fn new_row(&mut self, place: &Place, put: &ForwardedPut) -> Result<(KeyRow, Context), &'static str> {
         if !self.has_room(place, &put.key) {
             return Err("too many hints are held for nodes that are down; nothing was written");
         }
@@ -134,11 +137,13 @@ impl Node {
             timestamp_us: self.new_timestamp_us(&state, &put.context),
             value: put.value.clone(),
         };
+        let mut made_alone = KeyState::default();
+        made_alone.insert(version.clone(), self.config.versions);
         state.insert(version, self.config.versions);
         if state.bytes() > STATE_BYTES_MAX {
             return Err("the key has too many or too large siblings: read it, and write back a merged value");
         }
-        Ok(KeyRow { state, made: Some(made) })
+        Ok((KeyRow { state, made: Some(made) }, Context::of(&made_alone)))
     }
 
     /// The name of the next version of a row. The row remembers the last one; where the world knows of a later one,
@@ -231,10 +236,10 @@ impl Node {
         let acknowledged = put.acknowledged();
         if acknowledged >= put.w && !put.answered {
             put.answered = true;
-            let origin = put.origin;
+            let (origin, key, seen) = (put.origin, put.key.clone(), put.seen.clone());
             let begun_ns = put.deadline_ns.saturating_sub(self.config.timing.request_timeout.as_nanos() as u64);
             self.latencies.put.observe(self.now.monotonic_ns.saturating_sub(begun_ns) / 1000);
-            self.answer(origin, Reply::Stored);
+            self.answer_stored(origin, &key, seen);
         }
         self.end_put_if_done(op);
     }

@@ -6,6 +6,7 @@
 
 use super::{Node, OpId, Timer};
 use crate::api::{Failure, NodeId};
+use crate::context::Context;
 use crate::message::{Life, Message, Tag};
 use crate::versions::KeyState;
 
@@ -43,7 +44,7 @@ pub(super) enum Answer {
     Stored,
     StoreRefused,
     Fetched(KeyState),
-    Forwarded(Option<Failure>),
+    Forwarded(Option<Failure>, Option<Context>),
     WrongLife(Life),
     Pong,
     Commanded(Option<Failure>),
@@ -91,7 +92,9 @@ impl Node {
             (Purpose::Put(op), Answer::Stored) => self.put_acknowledged(op, from),
             (Purpose::Put(op), Answer::StoreRefused) => self.put_refused(op, from),
             (Purpose::Get(op), Answer::Fetched(state)) => self.get_answered(op, from, state),
-            (Purpose::Forward(op), Answer::Forwarded(failure)) => self.forward_answered(op, failure),
+            (Purpose::Forward(op), Answer::Forwarded(failure, seen)) => {
+                self.forward_answered(op, failure, seen.unwrap_or_default())
+            }
             (Purpose::Forward(op), Answer::WrongLife(life)) => self.forward_met_life(op, from, life),
             (Purpose::Hint { owner, key, digest }, Answer::Stored) => self.hint_acknowledged(owner, key, digest),
             (Purpose::Command(op), Answer::Commanded(failure)) => self.command_answered(op, failure),

@@ -24,7 +24,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    fn replica(node: NodeId) -> Self {
+    pub(super) fn replica(node: NodeId) -> Self {
         Self { node, owner: node, hint_for: None, done: false }
     }
 }
@@ -78,7 +78,7 @@ impl Node {
     }
 
     /// Silent for several probes: more than a message that was lost, or a link that is slow.
-    fn is_lost(&self, node: NodeId) -> bool {
+    pub(super) fn is_lost(&self, node: NodeId) -> bool {
         let patience_ns = PROBES_UNANSWERED * self.config.timing.probe_interval.as_nanos() as u64;
         let moment_ns = self.now.monotonic_ns.checked_sub(patience_ns);
         moment_ns.is_some_and(|moment_ns| self.peers.is_suspected_since(node, moment_ns))

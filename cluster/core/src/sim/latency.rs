@@ -82,6 +82,7 @@ impl Leg {
     /// That of a client's request.
     pub fn of_request(request: &Request) -> Self {
         match request {
+            Request::InSession { request, .. } => Self::of_request(request),
             Request::Put { .. } | Request::Store { .. } => Leg::Write,
             _ => Leg::Read,
         }
@@ -90,7 +91,7 @@ impl Leg {
     /// That of a node's reply.
     pub fn of_reply(reply: &Reply) -> Self {
         match reply {
-            Reply::Stored => Leg::Ack,
+            Reply::Stored | Reply::StoredInSession { .. } => Leg::Ack,
             _ => Leg::Answer,
         }
     }

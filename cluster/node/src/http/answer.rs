@@ -11,7 +11,7 @@ use cluster_core::api::{Failure, LocalVersion, Reply, Seat, Status};
 use cluster_core::client::wire;
 use serde::Serialize;
 
-use super::CONTEXT;
+use super::{CONTEXT, SESSION};
 use crate::driver::StatusAnswer;
 use crate::metrics::Counters;
 
@@ -107,7 +107,7 @@ pub(crate) fn json(status: StatusCode, page: &impl Serialize) -> Response {
 }
 
 /// To a GET of a key.
-pub(crate) fn read(reply: Reply) -> Result<Response, Problem> {
+pub(crate) fn read(reply: Reply, in_session: bool) -> Result<Response, Problem> {
     let (mut values, context) = match reply {
         Reply::Got { values, context } => (values, context),
         Reply::Failed(failure) => return Err(failure.into()),
@@ -124,6 +124,9 @@ pub(crate) fn read(reply: Reply) -> Result<Response, Problem> {
     };
     if let Some(context) = context {
         let context = HeaderValue::from_str(&context).map_err(|_| Problem::mismatched(false))?;
+        if in_session {
+            response.headers_mut().insert(SESSION, context.clone());
+        }
         response.headers_mut().insert(CONTEXT, context);
     }
     Ok(response)
@@ -133,6 +136,10 @@ pub(crate) fn read(reply: Reply) -> Result<Response, Problem> {
 pub(crate) fn write(reply: Reply) -> Result<Response, Problem> {
     match reply {
         Reply::Stored => Ok(StatusCode::NO_CONTENT.into_response()),
+        Reply::StoredInSession { session } => {
+            let session = HeaderValue::from_str(&session).map_err(|_| Problem::mismatched(false))?;
+            Ok((StatusCode::NO_CONTENT, [(SESSION, session)]).into_response())
+        }
         Reply::Failed(failure) => Err(failure.into()),
         _ => Err(Problem::mismatched(true)),
     }
@@ -256,7 +263,7 @@ mod tests {
         for (values, status) in [(0, 404), (1, 200), (2, 300), (3, 300)] {
             let values = vec![vec![1u8]; values];
             let reply = Reply::Got { values, context: Some("seen".to_owned()) };
-            let response = read(reply).expect("an answer");
+            let response = read(reply, false).expect("an answer");
             assert_eq!(response.status().as_u16(), status);
             assert_eq!(response.headers()[CONTEXT], "seen");
         }
