@@ -2,7 +2,7 @@
 
 use checker::verdict::Property;
 use cluster_core::bug::Bug;
-use cluster_core::config::{Quorum, Versioning};
+use cluster_core::config::{Coordinator, Quorum, Versioning};
 
 use super::DynamoSettings;
 
@@ -23,6 +23,8 @@ pub struct Preferences {
     pub nodes: Option<usize>,
     /// Pairs of a vector clock.
     pub clock_pairs: Option<u16>,
+    /// Who coordinates a write.
+    pub coordinator: Option<Coordinator>,
     /// In sessions.
     pub session: bool,
     /// Clients at a time, each with a node of its own.
@@ -70,6 +72,7 @@ pub fn preferences(bug: Bug) -> Preferences {
             nodes: Some(3),
             sticky_clients: Some(3),
             clock_pairs: Some(2),
+            coordinator: Some(Coordinator::First),
             require: Some(Property::NoLostWrites),
             quorum: Some(Quorum::Strict),
             versions: Some(Versioning::VectorClock),
@@ -103,6 +106,7 @@ pub fn settings(bug: Option<Bug>) -> DynamoSettings {
         versions: prefers.versions.unwrap_or(usual.versions),
         nodes: prefers.nodes.unwrap_or(usual.nodes),
         clock_pairs: prefers.clock_pairs.unwrap_or(usual.clock_pairs),
+        coordinator: prefers.coordinator.unwrap_or(usual.coordinator),
         session: prefers.session,
         bug,
         ..usual
