@@ -33,11 +33,19 @@ pub enum Bug {
     SessionUnchecked,
     /// R and W are served as one each, R + W <= N, and it is called a quorum.
     QuorumsDisjoint,
+    /// A node has one actor for ever, and begins to count anew where it finds no row of a key.
+    CounterRestarts,
+    /// A node on an empty disk takes the names again that it gave before the disk was emptied.
+    DotsReused,
+    /// A restarted node finds its hint store unreadable, and goes on without it.
+    HintsLostOnRestart,
+    /// A write is acknowledged as soon as it is handed to the disk.
+    AckBeforeSync,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 10] = [
+    pub const ALL: [Bug; 14] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -48,6 +56,10 @@ impl Bug {
         Bug::LateTombstoneKills,
         Bug::SessionUnchecked,
         Bug::QuorumsDisjoint,
+        Bug::CounterRestarts,
+        Bug::DotsReused,
+        Bug::HintsLostOnRestart,
+        Bug::AckBeforeSync,
     ];
 
     /// The name used at the command line.
@@ -63,6 +75,10 @@ impl Bug {
             Bug::LateTombstoneKills => "late-tombstone-kills",
             Bug::SessionUnchecked => "session-unchecked",
             Bug::QuorumsDisjoint => "quorums-disjoint",
+            Bug::CounterRestarts => "counter-restarts",
+            Bug::DotsReused => "dots-reused",
+            Bug::HintsLostOnRestart => "hints-lost-on-restart",
+            Bug::AckBeforeSync => "ack-before-sync",
         }
     }
 
@@ -92,6 +108,18 @@ impl Bug {
             }
             Bug::LateTombstoneKills => {
                 "a recreated key begins with the dots of the deleted one: a fallback's late tombstone kills it"
+            }
+            Bug::CounterRestarts => {
+                "a node that finds no row of a key restarts its counter: replicas take the new write for one they have"
+            }
+            Bug::DotsReused => {
+                "a node on an empty disk reuses the names of its earlier versions: replicas take the new for the old"
+            }
+            Bug::HintsLostOnRestart => {
+                "a restarted node drops its hint store as unreadable: a version that only hints held is gone"
+            }
+            Bug::AckBeforeSync => {
+                "a write is acknowledged before the sync returns: a power failure of all its replicas loses it"
             }
         }
     }

@@ -88,6 +88,20 @@ pub fn preferences(bug: Bug) -> Preferences {
         Bug::HintReplayedAfterPurge => {
             Preferences { workload: Some("register"), nemesis: Some("kill"), ..Preferences::default() }
         }
+        Bug::CounterRestarts | Bug::DotsReused => {
+            Preferences { workload: Some("set"), nemesis: Some("wipe"), ..Preferences::default() }
+        }
+        // The only copies must be hints, and their keepers restart while the owners are still cut off.
+        Bug::HintsLostOnRestart => Preferences {
+            nrw: Some((2, 1, 2)),
+            workload: Some("set"),
+            nemesis: Some("partition,kill:majority"),
+            ..Preferences::default()
+        },
+        // Simulation alone: a killed process leaves to the system what it has not synced.
+        Bug::AckBeforeSync => {
+            Preferences { workload: Some("set"), nemesis: Some("disk:power"), ..Preferences::default() }
+        }
         Bug::AckBeforeDurable => {
             Preferences { workload: Some("set"), nemesis: Some("kill:all"), ..Preferences::default() }
         }

@@ -196,7 +196,8 @@ impl Node {
         let fences = Fences::recover(&rows)?;
         let mut image = Image::new(&ring);
         let mut lost = Vec::new();
-        for row in rows.iter().filter(|row| row.table != Table::Meta) {
+        let skipped = (config.bug == Some(Bug::HintsLostOnRestart)).then_some(Table::Hints);
+        for row in rows.iter().filter(|row| row.table != Table::Meta && Some(row.table) != skipped) {
             if let Err(damage) = image.load(&ring, row) {
                 lost.push((damaged(row, damage.clone())?, damage));
             }
@@ -220,12 +221,11 @@ impl Node {
         mut rng: ChaCha8Rng,
         (image, identity, membership, fences): (Image, Identity, Membership, Fences),
     ) -> Self {
-        let late = config.bug == Some(Bug::AckBeforeDurable);
         Self {
             life: Life(rng.next_u64()),
             tag_next: fences.first_tag(now),
             anti_entropy_turn: rng.random_range(0..config.names.len() as u16),
-            persistence: Persistence::new(late),
+            persistence: Persistence::new(config.bug),
             peers: Peers::default(),
             speakers: Speakers::default(),
             timers: Timers::default(),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{Node, OpId, Origin};
 use crate::api::{Effect, PersistId, Reply, Write};
+use crate::bug::Bug;
 use crate::membership::History;
 use crate::message::Tag;
 use crate::versions::KeyState;
@@ -42,6 +43,8 @@ pub(super) struct Persistence {
     batch: Vec<Write>,
     /// With the bug `ack-before-durable`: rows that nothing waits for, to be written some time later.
     late: Option<Vec<Write>>,
+    /// With the bug `ack-before-sync`: nothing waits for a sync.
+    unsynced_will_do: bool,
     held: BTreeMap<PersistId, Vec<Held>>,
     held_count: usize,
     /// For each key with rows on their way to disk, the last batch that has one.
@@ -50,13 +53,13 @@ pub(super) struct Persistence {
 }
 
 impl Persistence {
-    /// `late` plants the bug `ack-before-durable`.
-    pub fn new(late: bool) -> Self {
+    pub fn new(bug: Option<Bug>) -> Self {
         Self {
             next: PersistId(1),
             completed: None,
             batch: Vec::new(),
-            late: late.then(Vec::new),
+            late: (bug == Some(Bug::AckBeforeDurable)).then(Vec::new),
+            unsynced_will_do: bug == Some(Bug::AckBeforeSync),
             held: BTreeMap::new(),
             held_count: 0,
             unsynced: BTreeMap::new(),
@@ -88,6 +91,7 @@ impl Persistence {
     pub fn hold_for_key(&mut self, key: &[u8], held: Held) -> Option<Held> {
         match self.unsynced.get(key) {
             None => Some(held),
+            _ if self.unsynced_will_do => Some(held),
             Some(&id) => {
                 self.held.entry(id).or_default().push(held);
                 self.held_count += 1;

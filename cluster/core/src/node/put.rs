@@ -152,6 +152,9 @@ impl Node {
         let mut known = held.context();
         known.join(&context.seen);
         match self.image.get(place, key).and_then(|row| row.made) {
+            None if self.config.bug == Some(Bug::CounterRestarts) && *place == Place::Data => {
+                Made { epoch: 0, counter: 1 }
+            }
             Some(made) if known.counter(self.actor(made.epoch)) <= made.counter => {
                 Made { counter: made.counter + 1, ..made }
             }
