@@ -66,18 +66,23 @@ fn every_planted_bug_is_found_and_named() {
     }
 }
 
-/// Two more need a run of the usual length and a seed with the right coincidence, which is told here.
+/// Two more need a run of the usual length, and a coincidence that does not come with every seed.
 #[test]
 fn bugs_of_the_disk_are_found_and_named() {
-    for (bug, seed) in [(Bug::HintsLostOnRestart, 5), (Bug::AckBeforeSync, 4)] {
-        let settings = RunSettings { time_limit_ms: 30_000, ..with_bug(bug, seed) };
+    for bug in [Bug::HintsLostOnRestart, Bug::AckBeforeSync] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
-        let (finished, _) = simulate(&settings, scratch.path(), true).expect("it runs");
-        let properties = &finished.judged.verdict.properties;
-        let lost = properties
-            .iter()
-            .find(|found| found.property == Property::NoLostWrites && found.outcome == Outcome::Invalid);
-        assert!(lost.is_some_and(|found| found.claimed && !found.anomalies.is_empty()), "{bug}, seed {seed}");
+        let found =
+            (0..40).any(|seed| {
+                let settings = RunSettings { time_limit_ms: 30_000, ..with_bug(bug, seed) };
+                if judge_seed(&settings).expect("it runs").0 != Outcome::Invalid {
+                    return false;
+                }
+                let (finished, _) = simulate(&settings, scratch.path(), true).expect("it runs");
+                finished.judged.verdict.properties.iter().any(|found| {
+                    found.property == Property::NoLostWrites && found.claimed && !found.anomalies.is_empty()
+                })
+            });
+        assert!(found, "{bug} loses nothing");
     }
 }
 
