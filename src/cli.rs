@@ -1,6 +1,7 @@
 //! The command line: what is asked for, done, and how it ends.
 
 mod arguments;
+mod bugs;
 mod check;
 mod cluster;
 mod out;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::Supervisor(args) => cluster::supervise(&args),
         Command::Run(args) => run::run(*args),
         Command::Sim(args) => sim::sim(&args),
+        Command::Bugs(args) => bugs::bugs(&args),
         Command::Check(args) => check::check(&args),
         Command::Report(args) => report::report(&args),
         Command::Cluster(args) => cluster::cluster(&args),

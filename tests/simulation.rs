@@ -53,6 +53,12 @@ fn every_planted_bug_is_found_and_named() {
         (Bug::QuorumsDisjoint, Property::ReadYourWrites),
         (Bug::CounterRestarts, Property::NoLostWrites),
         (Bug::DotsReused, Property::NoLostWrites),
+        (Bug::QuorumCheckedOnce, Property::ReadYourWrites),
+        (Bug::ReadQuorumZero, Property::NoLostWrites),
+        (Bug::NotFoundCounts, Property::ReadYourWrites),
+        (Bug::RepairOneSibling, Property::NoLostWrites),
+        (Bug::RepairPartial, Property::NoLostWrites),
+        (Bug::ForwardedTwice, Property::SiblingsBounded),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..3).any(|seed| {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use checker::model::Model;
 use checker::verdict::Property;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cluster_core::bug::Bug;
 use cluster_core::config::{Coordinator, Quorum, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_node::Engine;
@@ -27,6 +28,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// The same in deterministic simulation: one seed, or a campaign over many
     Sim(Box<SimArgs>),
+    /// Measure in simulation how well each planted bug is found
+    Bugs(BugsArgs),
     /// Judge a recorded history
     Check(CheckArgs),
     /// Rebuild the reports of a run directory
@@ -94,6 +97,19 @@ pub struct RunArgs {
     /// Print the verdict as JSON instead of tables
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct BugsArgs {
+    /// Which bugs, as `run --bug list` names them [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<Bug>,
+    /// The seeds tried (the end excluded)
+    #[arg(long, value_name = "A..B", default_value = "0..40")]
+    pub seeds: Seeds,
+    /// How long clients invoke operations, in simulated time
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub time_limit: Span,
 }
 
 #[derive(Args)]

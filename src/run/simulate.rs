@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use checker::history::{MemoryRecorder, Recorder};
-use checker::verdict::Outcome;
+use checker::verdict::{Outcome, Verdict};
 use nemesis::{EvidenceRecord, Plan};
 use workloads::clock::Clock;
 
@@ -50,13 +50,22 @@ pub fn simulate(settings: &RunSettings, store: &Path, quiet: bool) -> Result<(Fi
 /// # Errors
 /// When the arguments cannot work, or the bench fails.
 pub fn judge_seed(settings: &RunSettings) -> Result<(Outcome, Trace), Problem> {
+    let (verdict, trace) = verdict_of_seed(settings)?;
+    Ok((verdict.outcome, trace))
+}
+
+/// The same, with all that was found.
+///
+/// # Errors
+/// When the arguments cannot work, or the bench fails.
+pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Problem> {
     let checked = settings.check()?;
     let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
     let claims = checked.system.claims();
     let recorder = MemoryRecorder::new();
     let (doubts, trace) = stage(settings, checked, plan, &recorder, &|_| {}, None)?;
     let verdict = judge::verdict(&recorder.history(), &claims, &settings.require, &doubts);
-    Ok((verdict.outcome, trace))
+    Ok((verdict, trace))
 }
 
 fn stage(

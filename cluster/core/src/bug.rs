@@ -41,11 +41,24 @@ pub enum Bug {
     HintsLostOnRestart,
     /// A write is acknowledged as soon as it is handed to the disk.
     AckBeforeSync,
+    /// A strict quorum is checked when a request begins; later a fallback counts like a replica.
+    QuorumCheckedOnce,
+    /// A read that cannot have its quorum is answered all the same: not found.
+    ReadQuorumZero,
+    /// Under a strict quorum too, the not-found of a node that is no replica counts towards R.
+    NotFoundCounts,
+    /// Read repair settles siblings: it writes one of them back in the place of all.
+    RepairOneSibling,
+    /// Read repair sends one version without the rest of the key's state.
+    RepairPartial,
+    /// A forwarded write that is not answered soon is sent again, and coordinated again.
+    ForwardedTwice,
 }
 
 impl Bug {
     /// Every defect.
     pub const ALL: [Bug; 14] = [
+    pub const ALL: [Bug; 16] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -60,6 +73,12 @@ impl Bug {
         Bug::DotsReused,
         Bug::HintsLostOnRestart,
         Bug::AckBeforeSync,
+        Bug::QuorumCheckedOnce,
+        Bug::ReadQuorumZero,
+        Bug::NotFoundCounts,
+        Bug::RepairOneSibling,
+        Bug::RepairPartial,
+        Bug::ForwardedTwice,
     ];
 
     /// The name used at the command line.
@@ -79,6 +98,12 @@ impl Bug {
             Bug::DotsReused => "dots-reused",
             Bug::HintsLostOnRestart => "hints-lost-on-restart",
             Bug::AckBeforeSync => "ack-before-sync",
+            Bug::QuorumCheckedOnce => "quorum-checked-once",
+            Bug::ReadQuorumZero => "read-quorum-zero",
+            Bug::NotFoundCounts => "not-found-counts",
+            Bug::RepairOneSibling => "repair-one-sibling",
+            Bug::RepairPartial => "repair-partial",
+            Bug::ForwardedTwice => "forwarded-twice",
         }
     }
 
@@ -120,6 +145,21 @@ impl Bug {
             }
             Bug::AckBeforeSync => {
                 "a write is acknowledged before the sync returns: a power failure of all its replicas loses it"
+            Bug::QuorumCheckedOnce => {
+                "a strict quorum is checked only when a request begins, then fallbacks count: quorums do not overlap"
+            }
+            Bug::ReadQuorumZero => {
+                "a read without its quorum says not-found instead of failing, and its writer overwrites what is there"
+            }
+            Bug::NotFoundCounts => {
+                "the not-found of a node that is no replica counts towards a strict R: quorums do not overlap"
+            }
+            Bug::RepairOneSibling => "read repair writes one sibling back in the place of all: the others are lost",
+            Bug::RepairPartial => {
+                "read repair sends one version without the rest of the state: its clock then speaks for what is not there"
+            }
+            Bug::ForwardedTwice => {
+                "a forwarded write that is not answered soon is sent and coordinated again: one write, two versions"
             }
         }
     }

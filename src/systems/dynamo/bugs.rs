@@ -105,6 +105,36 @@ pub fn preferences(bug: Bug) -> Preferences {
         Bug::AckBeforeDurable => {
             Preferences { workload: Some("set"), nemesis: Some("kill:all"), ..Preferences::default() }
         }
+        // Replicas must be silent in the middle of a request.
+        Bug::QuorumCheckedOnce | Bug::NotFoundCounts => Preferences {
+            quorum: Some(Quorum::Strict),
+            workload: Some("set"),
+            nemesis: Some("partition"),
+            ..Preferences::default()
+        },
+        // Reads must fail where writes succeed.
+        Bug::ReadQuorumZero => Preferences {
+            nrw: Some((3, 3, 1)),
+            quorum: Some(Quorum::Strict),
+            workload: Some("set"),
+            nemesis: Some("partition"),
+            ..Preferences::default()
+        },
+        // Siblings, and replicas that are behind; the network alone sees to that.
+        Bug::RepairOneSibling => {
+            Preferences { workload: Some("set"), nemesis: Some("partition"), ..Preferences::default() }
+        }
+        // A replica that only a repair has reached must be read by itself.
+        Bug::RepairPartial => Preferences {
+            nrw: Some((3, 1, 2)),
+            workload: Some("set"),
+            nemesis: Some("partition"),
+            ..Preferences::default()
+        },
+        // A coordinator that answers late.
+        Bug::ForwardedTwice => {
+            Preferences { workload: Some("register"), nemesis: Some("pause,slow"), ..Preferences::default() }
+        }
     }
 }
 

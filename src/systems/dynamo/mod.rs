@@ -333,15 +333,20 @@ impl System for Dynamo {
 
     /// What the paper promises of each configuration, and no more.
     fn claims(&self) -> Claims {
-        let mut properties = vec![Property::Convergence];
+        // Whatever became of the data: once healed, a cluster agrees, and every node serves (4.6, 4.8.3).
+        let mut properties = vec![Property::Convergence, Property::Availability];
         let mut note = String::new();
         match self.settings.versions {
             _ if self.settings.engine == Engine::Memory => {
                 note.push_str("The memory engine forgets at a crash, so of what was written nothing is claimed. ");
             }
             Versioning::Dvv => {
-                properties.extend([Property::NoLostWrites, Property::Durability]);
-                note.push_str("Dotted version vectors keep every concurrent write as a sibling, so no acknowledged write may be lost. ");
+                let of_writes = [Property::NoLostWrites, Property::Durability];
+                properties.extend(of_writes.into_iter().chain([Property::NoResurrection, Property::SiblingsBounded]));
+                note.push_str(
+                    "Dotted version vectors keep every concurrent write as a sibling and nothing else, so no acknowledged write may be lost, \
+                     and what one has replaced or deleted may not come back. ",
+                );
             }
             Versioning::VectorClock => {
                 note.push_str(
@@ -401,34 +406,38 @@ mod tests {
 
     #[test]
     fn each_configuration_claims_what_the_paper_promises_of_it() {
-        use Property::{Convergence, Durability, NoLostWrites, ReadYourWrites};
-        assert_eq!(claimed(|_| {}), [NoLostWrites, Convergence, Durability]);
+        use Property::{
+            Availability, Convergence, Durability, NoLostWrites, NoResurrection, ReadYourWrites, SiblingsBounded,
+        };
+        let usual = [NoLostWrites, Convergence, Durability, NoResurrection, SiblingsBounded, Availability];
+        assert_eq!(claimed(|_| {}), usual);
         let strict = claimed(|s| s.quorum = Quorum::Strict);
-        assert_eq!(strict, [NoLostWrites, ReadYourWrites, Convergence, Durability]);
+        let more = strict.iter().filter(|property| !usual.contains(property)).collect::<Vec<_>>();
+        assert_eq!((more, strict.len()), (vec![&ReadYourWrites], usual.len() + 1));
         let disjoint = claimed(|s| {
             s.quorum = Quorum::Strict;
             s.r = 1;
         });
-        assert_eq!(disjoint, [NoLostWrites, Convergence, Durability], "R + W = N does not overlap");
-        assert_eq!(claimed(|s| s.versions = Versioning::Lww), [Convergence]);
-        assert_eq!(claimed(|s| s.versions = Versioning::VectorClock), [Convergence]);
-        let mut in_sessions = vec![NoLostWrites, ReadYourWrites, Convergence, Durability, Property::MonotonicReads];
+        assert_eq!(disjoint, usual, "R + W = N does not overlap");
+        assert_eq!(claimed(|s| s.versions = Versioning::Lww), [Convergence, Availability]);
+        assert_eq!(claimed(|s| s.versions = Versioning::VectorClock), [Convergence, Availability]);
+        let mut in_sessions = [&usual[..], &[ReadYourWrites, Property::MonotonicReads]].concat();
         in_sessions.sort();
         assert_eq!(claimed(|s| s.session = true), in_sessions);
         let read_engine = claimed(|s| *s = DynamoSettings::default().in_mode(Mode::ReadEngine, None));
-        assert_eq!(read_engine, [NoLostWrites, Convergence, Durability], "sloppy quorums overlap by chance only");
+        assert_eq!(read_engine, usual, "sloppy quorums overlap by chance only");
         let forgetful = claimed(|s| {
             s.engine = Engine::Memory;
             s.quorum = Quorum::Strict;
         });
-        assert_eq!(forgetful, [Convergence], "a crash takes what a process has written");
+        assert_eq!(forgetful, [Convergence, Availability], "a crash takes what a process has written");
     }
 
     #[test]
     fn last_write_wins_claims_read_your_writes_of_registers_alone() {
         let lww = DynamoSettings { versions: Versioning::Lww, quorum: Quorum::Strict, ..DynamoSettings::default() };
         let claims = Dynamo::new(lww, 1).expect("the settings can work").claims();
-        assert_eq!(claims.properties, [Property::Convergence]);
+        assert_eq!(claims.properties, [Property::Convergence, Property::Availability]);
         assert_eq!(claims.of_model, [(Property::ReadYourWrites, Model::Register)]);
     }
 

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::questions::Purpose;
 use super::{Node, OpId, Origin, Timer};
 use crate::api::{Failure, NodeId, Reply, RequestId};
+use crate::bug::Bug;
 use crate::context::Context;
 use crate::message::{ForwardedPut, Life, Message, Tag};
 
@@ -87,12 +88,16 @@ impl Node {
         self.ask(coordinator, Purpose::Ping, |tag| Message::Ping { tag });
     }
 
-    fn send_forward(&mut self, op: OpId) {
+    pub(super) fn send_forward(&mut self, op: OpId) {
         let Some(forwarding) = self.forwardings.get(&op) else {
             return;
         };
         let (to, life, put) = (forwarding.coordinator, forwarding.life, forwarding.put.clone());
-        let tag = self.ask_patiently(to, Purpose::Forward(op), |tag| Message::Forward { tag, life, put });
+        let message = |tag| Message::Forward { tag, life, put };
+        let tag = match self.config.bug {
+            Some(Bug::ForwardedTwice) => self.ask(to, Purpose::Forward(op), message),
+            _ => self.ask_patiently(to, Purpose::Forward(op), message),
+        };
         if let Some(forwarding) = self.forwardings.get_mut(&op) {
             forwarding.tags.push(tag);
         }

@@ -7,6 +7,7 @@ use super::questions::Purpose;
 use super::targets::Target;
 use super::{Node, OpId, Origin, Timer};
 use crate::api::{Effect, Failure, NodeId, Reply, RequestId};
+use crate::bug::Bug;
 use crate::context::Context;
 use crate::image::Place;
 use crate::message::{Message, Tag};
@@ -54,6 +55,9 @@ impl Node {
         let targets = self.choose_targets(&key, n);
         if !self.may_reach(&targets, r) {
             self.counters.get_quorum_failures += 1;
+            if self.config.bug == Some(Bug::ReadQuorumZero) {
+                return self.answer_not_found(request, &key);
+            }
             let why = format!("too few replicas for r = {r} can be reached");
             return self.fail(Origin::Client(request), Failure::Unavailable(why));
         }
@@ -157,7 +161,7 @@ impl Node {
         self.out.push(Effect::Reply { request, reply: Reply::Got { values, context } });
     }
 
-    fn context_of(&self, key: &[u8], state: &KeyState, fastest: Option<NodeId>) -> String {
+    pub(super) fn context_of(&self, key: &[u8], state: &KeyState, fastest: Option<NodeId>) -> String {
         let context = Context { fastest, ..Context::of(state) };
         context.encode(key, self.config.ring_seed, self.config.versions)
     }
@@ -176,7 +180,7 @@ impl Node {
             return;
         }
         let key = get.key.clone();
-        let node = match self.choose_substitute(&key, &get.targets, peer) {
+        let node = match self.choose_substitute_reader(&key, &get.targets, peer) {
             Some(substitute) => {
                 if let Some(get) = self.gets.get_mut(&op) {
                     get.targets.push(substitute);
@@ -195,10 +199,11 @@ impl Node {
     pub(super) fn repair(&mut self, op: OpId) {
         let Some(get) = self.end_get(op).filter(|get| get.repairs) else { return };
         let merged = self.merge(get.replies.values());
+        let written = self.written_back(&merged);
         for (&node, state) in &get.replies {
             if *state != merged && self.is_replica(node, &get.key) {
                 self.counters.read_repairs += 1;
-                self.send_repair(node, &get.key, &merged);
+                self.send_repair(node, &get.key, &written);
             }
         }
     }
@@ -239,6 +244,9 @@ impl Node {
         }
         let Some(get) = self.end_get(op) else { return };
         self.counters.get_quorum_failures += 1;
+        if self.config.bug == Some(Bug::ReadQuorumZero) {
+            return self.answer_not_found(get.request, &get.key);
+        }
         let why = format!("{} of r = {} replicas answered in time", get.replies.len(), get.r);
         self.fail(Origin::Client(get.request), Failure::Unavailable(why));
     }

@@ -33,6 +33,7 @@ mod membership;
 mod metrics;
 pub(crate) mod peers;
 mod persistence;
+mod planted;
 mod put;
 mod questions;
 mod reaping;

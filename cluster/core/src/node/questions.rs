@@ -6,6 +6,7 @@
 
 use super::{Node, OpId, Timer};
 use crate::api::{Failure, NodeId};
+use crate::bug::Bug;
 use crate::context::Context;
 use crate::message::{Life, Message, Tag};
 use crate::versions::KeyState;
@@ -119,6 +120,7 @@ impl Node {
             Some(&Purpose::Put(op)) => self.put_overdue(op, peer),
             Some(&Purpose::Get(op)) => self.get_overdue(op, peer),
             Some(&Purpose::Command(op)) => self.command_overdue(op, peer),
+            Some(&Purpose::Forward(op)) if self.config.bug == Some(Bug::ForwardedTwice) => self.send_forward(op),
             Some(Purpose::Forward(_)) => {}
             Some(Purpose::Reaping) => {
                 self.asked.remove(&tag);

@@ -6,6 +6,7 @@
 
 use super::Node;
 use crate::api::NodeId;
+use crate::bug::Bug;
 use crate::config::Quorum;
 
 /// A suspected peer that has let so many probes pass is lost.
@@ -87,9 +88,22 @@ impl Node {
     /// Who comes in for a target that does not answer (sloppy): the first healthy node of the preference list not
     /// asked yet.
     pub(super) fn choose_substitute(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
-        if self.config.quorum == Quorum::Strict {
+        let fallbacks_count = self.config.quorum == Quorum::Sloppy || self.config.bug == Some(Bug::QuorumCheckedOnce);
+        if !fallbacks_count {
             return None;
         }
+        self.next_in_preference(key, targets, failed)
+    }
+
+    /// The same for a read.
+    pub(super) fn choose_substitute_reader(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
+        if self.config.bug == Some(Bug::NotFoundCounts) {
+            return self.next_in_preference(key, targets, failed);
+        }
+        self.choose_substitute(key, targets, failed)
+    }
+
+    fn next_in_preference(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
         let failed = targets.iter().find(|target| target.node == failed && !target.done)?;
         let asked = |node: NodeId| targets.iter().any(|target| target.node == node);
         let mut preference = self.ring.preference_list(key).iter();

@@ -1,0 +1,140 @@
+//! `dissensus bugs`: how well the bench finds each planted bug, measured in simulation.
+//!
+//! Each bug runs under its own options, seed by seed, and so does the right cluster. A line tells what was broken, in
+//! how many of the seeds, and how many have to be tried in the median, taken over every seed to begin with. A bug that
+//! no seed finds, or options under which the right cluster breaks a claim, make the outcome invalid.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use checker::verdict::{Outcome, Property};
+use cluster_core::bug::Bug;
+use tabled::builder::Builder;
+use tabled::settings::Style;
+
+use super::arguments::BugsArgs;
+use super::out::say;
+use crate::exit::{Exit, Problem};
+use crate::run::settings::{ArenaKind, RunSettings};
+use crate::run::simulate::verdict_of_seed;
+use crate::systems::dynamo::bugs;
+
+/// Measures, and prints a table.
+pub fn bugs(args: &BugsArgs) -> Result<Exit, Problem> {
+    let asked: Vec<Bug> = if args.names.is_empty() { Bug::ALL.into() } else { args.names.clone() };
+    let mut table = Builder::default();
+    table.push_record(["bug", "breaks", "found in", "seeds needed", "without it"]);
+    let mut exit = Exit::Valid;
+    for bug in asked {
+        let planted = measure(&settings(bug, true, args), &args.seeds.0)?;
+        let right = measure(&settings(bug, false, args), &args.seeds.0)?;
+        if planted.found.is_empty() || right.counts.contains_key(&Outcome::Invalid) {
+            exit = Exit::Invalid;
+        }
+        table.push_record([
+            bug.name().to_owned(),
+            planted.broken(),
+            planted.share(),
+            planted.needed(),
+            right.outcomes(),
+        ]);
+    }
+    say!(
+        "seeds {}..{}, each bug under its own options, {} s each",
+        args.seeds.0.start,
+        args.seeds.0.end,
+        args.time_limit.ms() / 1000
+    );
+    say!("{}", table.build().with(Style::rounded()));
+    Ok(exit)
+}
+
+/// What the bug prefers, or the same options without it.
+fn settings(bug: Bug, planted: bool, args: &BugsArgs) -> RunSettings {
+    let (prefers, usual) = (bugs::preferences(bug), RunSettings::default());
+    let mut dynamo = bugs::settings(Some(bug));
+    dynamo.bug = planted.then_some(bug);
+    RunSettings {
+        arena: ArenaKind::Sim,
+        dynamo,
+        workload: prefers.workload.map_or(usual.workload.clone(), str::to_owned),
+        nemesis: prefers.nemesis.map_or(usual.nemesis.clone(), str::to_owned),
+        concurrency: prefers.sticky_clients.unwrap_or(usual.concurrency),
+        sticky: prefers.sticky_clients.is_some(),
+        require: prefers.require.into_iter().collect(),
+        time_limit_ms: args.time_limit.ms(),
+        ..usual
+    }
+}
+
+/// What came of a range of seeds.
+struct Measured {
+    seeds: Range<u64>,
+    /// Those in which a claimed property was broken.
+    found: Vec<u64>,
+    /// In how many seeds each was.
+    properties: BTreeMap<Property, u64>,
+    counts: BTreeMap<Outcome, u64>,
+}
+
+fn measure(settings: &RunSettings, seeds: &Range<u64>) -> Result<Measured, Problem> {
+    let (found, properties, counts) = Default::default();
+    let mut measured = Measured { seeds: seeds.clone(), found, properties, counts };
+    for seed in seeds.clone() {
+        let verdict = verdict_of_seed(&RunSettings { seed, ..settings.clone() })?.0;
+        *measured.counts.entry(verdict.outcome).or_default() += 1;
+        let broken = verdict.properties.iter().filter(|found| found.claimed && found.outcome == Outcome::Invalid);
+        let broken: BTreeSet<Property> = broken.map(|found| found.property).collect();
+        if !broken.is_empty() {
+            measured.found.push(seed);
+        }
+        for property in broken {
+            *measured.properties.entry(property).or_default() += 1;
+        }
+    }
+    Ok(measured)
+}
+
+impl Measured {
+    /// `no-lost-writes 38, durability 3`.
+    fn broken(&self) -> String {
+        let each = self.properties.iter().map(|(property, seeds)| format!("{property} {seeds}"));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    fn share(&self) -> String {
+        format!("{} of {}", self.found.len(), self.seeds.end - self.seeds.start)
+    }
+
+    /// From each seed on, how many are tried until one finds it, going round at the end; the median.
+    fn needed(&self) -> String {
+        let length = self.seeds.end - self.seeds.start;
+        let from = |start: u64| self.found.iter().map(move |found| (found + length - start) % length + 1).min();
+        let mut needed: Vec<u64> = self.seeds.clone().filter_map(from).collect();
+        needed.sort_unstable();
+        needed.get(needed.len() / 2).map_or("not found".to_owned(), u64::to_string)
+    }
+
+    /// `40 valid`.
+    fn outcomes(&self) -> String {
+        let each = self.counts.iter().map(|(outcome, seeds)| format!("{seeds} {outcome}"));
+        each.collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(seeds: Range<u64>, found: &[u64]) -> Measured {
+        Measured { seeds, found: found.to_vec(), properties: BTreeMap::new(), counts: BTreeMap::new() }
+    }
+
+    #[test]
+    fn the_median_is_over_every_seed_to_begin_with() {
+        assert_eq!(found(0..4, &[0, 1, 2, 3]).needed(), "1");
+        assert_eq!(found(10..15, &[12]).needed(), "3", "1 to 5 seeds, by where one begins");
+        assert_eq!(found(0..4, &[]).needed(), "not found");
+        assert_eq!(found(10..15, &[12]).share(), "1 of 5");
+    }
+}
