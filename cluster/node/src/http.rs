@@ -12,8 +12,9 @@
 //!
 //! A key is the rest of the path, percent-decoded, any bytes. The context travels in the header `X-Dynamo-Context`,
 //! both ways. A client that wants to read its writes and never backwards sends `X-Dynamo-Session` with a get or put: at
-//! first `begin`, then what the last answer for this key returned in it. Quorums are overridden by `?n=&r=&w=`; all three must be numbers, though a read has no use for `w` and
-//! a write none for `r`. Everything else is an error with the body `{"error": "...", "happened": "no" | "maybe"}`:
+//! first `begin`, then what the last answer for this key returned in it. Quorums are overridden by `?n=&r=&w=`; all
+//! three must be numbers, though a read has no use for `w` and a write none for `r`. Everything else is an error with
+//! the body `{"error": "...", "happened": "no" | "maybe"}`:
 //! 400, 408, 413, 503, 504.
 
 mod answer;

@@ -122,7 +122,8 @@ impl Node {
         self.when_durable(&key, Held::PutIsLocal(op));
     }
 
-    /// The row after the write, and what the new version knows: a new version, whose past is what its writer had seen, beside what that did not cover.
+    /// The row after the write, and what one knows who knows the new version: its past is what its writer had seen, and it
+    /// stands beside what that did not cover.
     fn new_row(&mut self, place: &Place, put: &ForwardedPut) -> Result<(KeyRow, Context), &'static str> {
         if !self.has_room(place, &put.key) {
             return Err("too many hints are held for nodes that are down; nothing was written");
