@@ -57,8 +57,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 14] = [
-    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 20] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -145,6 +144,7 @@ impl Bug {
             }
             Bug::AckBeforeSync => {
                 "a write is acknowledged before the sync returns: a power failure of all its replicas loses it"
+            }
             Bug::QuorumCheckedOnce => {
                 "a strict quorum is checked only when a request begins, then fallbacks count: quorums do not overlap"
             }
