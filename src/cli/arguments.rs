@@ -9,7 +9,7 @@ use checker::model::Model;
 use checker::verdict::Property;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cluster_core::bug::Bug;
-use cluster_core::config::{Coordinator, Quorum, Versioning};
+use cluster_core::config::{Coordinator, Durability, Quorum, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_node::Engine;
 
@@ -172,6 +172,9 @@ pub struct SystemArgs {
     /// What keeps a node's rows: redb, fjall or memory [default: redb]
     #[arg(long)]
     pub engine: Option<Engine>,
+    /// When a write is on disk: on every replica that acknowledges it, or on one and the rest from a write buffer [default: synced]
+    #[arg(long)]
+    pub durability: Option<DurabilityArg>,
     /// The version of the peer protocol that nodes start with, 1 or 2 [default: 2]
     #[arg(long, value_parser = protocol)]
     pub protocol: Option<Protocol>,
@@ -263,6 +266,15 @@ pub enum PaperAction {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// The slowest requests with the write buffer and without (6.1)
+    Buffer {
+        /// Reads, and as many writes
+        #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+        operations: u32,
+        /// Of everything
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// How many versions reads see as concurrent writers grow (6.3)
     Versions {
         /// Reads for each number of writers
@@ -293,6 +305,7 @@ impl PaperAction {
         vec![
             Self::Load { draws: 40, seed },
             Self::Coordination { operations: 200_000, seed },
+            Self::Buffer { operations: 200_000, seed },
             Self::Versions { reads: 200_000, seed },
             Self::Pbs { trials: 2_000_000, protocol_trials: 100_000, seed },
         ]
@@ -302,6 +315,23 @@ impl PaperAction {
 #[derive(Args)]
 pub struct SupervisorArgs {
     pub dir: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DurabilityArg {
+    /// On each replica that acknowledges it, before it does
+    Synced,
+    /// On one replica before the client is answered, on the others from a buffer in memory
+    Buffered,
+}
+
+impl From<DurabilityArg> for Durability {
+    fn from(arg: DurabilityArg) -> Self {
+        match arg {
+            DurabilityArg::Synced => Durability::Synced,
+            DurabilityArg::Buffered => Durability::Buffered,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

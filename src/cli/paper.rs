@@ -11,7 +11,7 @@ use super::arguments::{PaperAction, PaperArgs};
 use super::out::say;
 use crate::exit::{Exit, Problem};
 use crate::paper::pbs::Scale;
-use crate::paper::{ExperimentError, coordination, load, pbs, versions};
+use crate::paper::{ExperimentError, buffer, coordination, load, pbs, versions};
 use crate::store::write_whole;
 
 /// Measures, prints tables, and draws a page of plots. A figure that is not the published one is an invalid outcome.
@@ -44,6 +44,7 @@ fn perform(action: &PaperAction) -> Result<Experiment, ExperimentError> {
     match *action {
         PaperAction::Load { draws, seed } => load::experiment(draws, seed),
         PaperAction::Coordination { operations, seed } => coordination::experiment(operations, seed),
+        PaperAction::Buffer { operations, seed } => buffer::experiment(operations, seed),
         PaperAction::Versions { reads, seed } => versions::experiment(reads, seed),
         PaperAction::Pbs { trials, protocol_trials, seed } => pbs::experiment(Scale { trials, protocol_trials, seed }),
     }

@@ -184,6 +184,7 @@ impl RunSettings {
             ("data-centres", d.data_centres.to_string()),
             ("strategy", kebab(&d.strategy)),
             ("engine", kebab(&d.engine)),
+            ("durability", kebab(&d.durability)),
             ("protocol", d.protocol.to_string()),
             ("coordination", kebab(&d.coordination)),
             ("bug", d.bug.map(|bug| bug.name().to_owned()).unwrap_or_default()),

@@ -74,6 +74,17 @@ impl Default for Partitioning {
     }
 }
 
+/// When a write is on disk (6.1, 6.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// On each replica that acknowledges it, before it does.
+    #[default]
+    Synced,
+    /// On one replica before the client is answered; on the others some time later, from a buffer in memory.
+    Buffered,
+}
+
 /// How long things may take. Every bound is here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {
@@ -89,6 +100,10 @@ pub struct Timing {
     pub hint_interval: Duration,
     /// Between two rounds of anti-entropy; each round goes to one peer.
     pub anti_entropy_interval: Duration,
+    /// Between two flushes of the write buffer.
+    pub flush_interval: Duration,
+    /// How long a buffered write waits for a replica to write it through before another one is asked to as well.
+    pub durable_patience: Duration,
     /// While the 99th percentile of foreground storage reads is above this, background work is cut down (6.5).
     pub storage_read_threshold: Duration,
     /// Between two exchanges of the membership with a random peer (4.8.1).
@@ -124,6 +139,8 @@ impl Default for Timing {
             probe_interval: Duration::from_millis(250),
             hint_interval: Duration::from_millis(250),
             anti_entropy_interval: Duration::from_millis(500),
+            flush_interval: Duration::from_secs(1),
+            durable_patience: Duration::from_millis(10),
             storage_read_threshold: Duration::from_millis(50),
             gossip_interval: gossip_interval(),
             reaping_interval: default_reaping_interval(),
@@ -143,6 +160,8 @@ pub struct Limits {
     pub key_bytes_max: usize,
     /// Hints held for others, all owners together; one more is refused and its write does not count.
     pub hints_max: usize,
+    /// Rows of the write buffer that are not on disk; one more is written through.
+    pub buffer_objects_max: usize,
     /// Rows of background work in an interval, hints to one peer for example, until it is known how busy the disk is;
     /// after that it is between a floor and `slice_max` (6.5).
     pub transfers_max: usize,
@@ -159,6 +178,7 @@ impl Default for Limits {
             value_bytes_max: 1 << 20,
             key_bytes_max: 4096,
             hints_max: 1_000_000,
+            buffer_objects_max: 1000,
             transfers_max: 64,
             slice_max: 1024,
             clock_pairs_max: 10,
@@ -212,6 +232,9 @@ pub struct Config {
     /// The version of the peer protocol that the node speaks, beside the one before.
     #[serde(default)]
     pub protocol: Protocol,
+    /// When a write is on disk.
+    #[serde(default)]
+    pub durability: Durability,
     /// A planted defect.
     pub bug: Option<Bug>,
 }
@@ -372,6 +395,8 @@ impl Config {
             ("timing.probe_interval", timing.probe_interval.is_zero()),
             ("timing.hint_interval", timing.hint_interval.is_zero()),
             ("timing.anti_entropy_interval", timing.anti_entropy_interval.is_zero()),
+            ("timing.flush_interval", timing.flush_interval.is_zero()),
+            ("timing.durable_patience", timing.durable_patience.is_zero()),
             ("timing.gossip_interval", timing.gossip_interval.is_zero()),
             ("timing.reaping_interval", timing.reaping_interval.is_zero()),
             ("limits.requests_max", limits.requests_max == 0),

@@ -147,6 +147,18 @@ pub enum Message {
         /// Of the [`Message::Store`]s, at least one.
         tags: Vec<Tag>,
     },
+    /// Join this state into yours, and answer at once: another replica writes it through. From version 2 of the protocol
+    /// on.
+    StoreBuffered {
+        /// To be found again in the answer.
+        tag: Tag,
+        /// The key.
+        key: Vec<u8>,
+        /// The whole state that the sender holds.
+        state: KeyState,
+        /// You are a fallback for this node.
+        hint_for: Option<NodeId>,
+    },
     /// An administrator's command, on its way from a node that is no member (4.8.1).
     Command {
         /// To be found again in the answer.
@@ -263,6 +275,7 @@ impl Message {
         matches!(
             self,
             Message::Store { .. }
+                | Message::StoreBuffered { .. }
                 | Message::Fetch { .. }
                 | Message::Forward { .. }
                 | Message::Branches { .. }
@@ -297,7 +310,7 @@ impl Message {
         const FIXED: usize = 24;
         const BRANCH: usize = 4 + 32 + 9;
         let carried = match self {
-            Message::Store { key, state, .. } => key.len() + state.bytes(),
+            Message::Store { key, state, .. } | Message::StoreBuffered { key, state, .. } => key.len() + state.bytes(),
             Message::Fetched { state, .. } => state.bytes(),
             Message::Fetch { key, .. } => key.len(),
             Message::Forward { put, .. } => put.key.len() + put.value.as_ref().map_or(0, |value| value.len()),

@@ -168,6 +168,7 @@ impl Message {
     pub fn since(&self) -> Protocol {
         match self {
             Message::StoredAll { .. }
+            | Message::StoreBuffered { .. }
             | Message::TagFenced { .. }
             | Message::Guard { .. }
             | Message::Guarded { .. }

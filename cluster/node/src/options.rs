@@ -151,6 +151,7 @@ impl NodeOptions {
 mod tests {
     use cluster_core::config::{Limits, Partitioning, Quorum, Timing, Versioning};
 
+    use cluster_core::config::Durability;
     use cluster_core::protocol::Protocol;
 
     use super::*;
@@ -175,6 +176,7 @@ mod tests {
             timing: Timing::default(),
             limits: Limits::default(),
             protocol: Protocol::NEWEST,
+            durability: Durability::Synced,
             bug: None,
         };
         let peers = (0..nodes).filter(|peer| *peer != id).map(|peer| (NodeId(peer), any_local_port())).collect();

@@ -17,7 +17,9 @@ use checker::model::Model;
 use checker::verdict::Property;
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;
-use cluster_core::config::{Config, ConfigError, Coordinator, Limits, Partitioning, Quorum, Timing, Versioning};
+use cluster_core::config::{
+    Config, ConfigError, Coordinator, Durability, Limits, Partitioning, Quorum, Timing, Versioning,
+};
 use cluster_core::protocol::Protocol;
 use cluster_core::sim::WorldSettings;
 use cluster_core::sim::disk::DiskSettings;
@@ -122,6 +124,9 @@ pub struct DynamoSettings {
     /// Who coordinates requests; in runs recorded before there was a choice, the nodes.
     #[serde(default)]
     pub coordination: Coordination,
+    /// When a write is on disk.
+    #[serde(default)]
+    pub durability: Durability,
     /// A planted defect.
     pub bug: Option<Bug>,
     /// The first node's client port, the next ones following; none takes free ports.
@@ -174,6 +179,7 @@ impl Default for DynamoSettings {
             engine: Engine::Redb,
             protocol: Protocol::NEWEST,
             coordination: Coordination::default(),
+            durability: Durability::Synced,
             bug: None,
             port: None,
         }
@@ -250,6 +256,7 @@ impl Dynamo {
             timing: Timing::default(),
             protocol: s.protocol,
             limits: Limits { clock_pairs_max: usize::from(s.clock_pairs), ..Limits::default() },
+            durability: s.durability,
             bug: s.bug,
         }
     }
@@ -273,8 +280,11 @@ impl Dynamo {
         upgraded.unwrap_or(self.settings.protocol)
     }
 
+    /// Whether every read quorum has a node that remembers what a write quorum acknowledged: with a write buffer, a node
+    /// forgets in a crash what it has acknowledged from memory.
     fn overlapping_quorums(&self) -> bool {
         self.settings.quorum == Quorum::Strict
+            && self.settings.durability == Durability::Synced
             && u16::from(self.settings.r) + u16::from(self.settings.w) > u16::from(self.settings.n)
     }
 }
@@ -371,7 +381,9 @@ impl System for Dynamo {
                 );
             }
             (_, Versioning::VectorClock) => note.push_str("What is falsely dominated its own writer does not read."),
-            (false, _) => note.push_str("Quorums that are sloppy, or do not overlap, do not claim read-your-writes."),
+            (false, _) => note.push_str(
+                "Quorums that are sloppy, do not overlap, or acknowledge from a buffer in memory do not claim read-your-writes.",
+            ),
             (true, Versioning::Dvv) => {
                 properties.push(Property::ReadYourWrites);
                 note.push_str("Strict quorums with R + W > N overlap, so a process reads its own writes.");
@@ -419,6 +431,11 @@ mod tests {
             s.r = 1;
         });
         assert_eq!(disjoint, usual, "R + W = N does not overlap");
+        let buffered = claimed(|s| {
+            s.quorum = Quorum::Strict;
+            s.durability = cluster_core::config::Durability::Buffered;
+        });
+        assert_eq!(buffered, usual, "one replica has it on disk, a quorum may forget");
         assert_eq!(claimed(|s| s.versions = Versioning::Lww), [Convergence, Availability]);
         assert_eq!(claimed(|s| s.versions = Versioning::VectorClock), [Convergence, Availability]);
         let mut in_sessions = [&usual[..], &[ReadYourWrites, Property::MonotonicReads]].concat();

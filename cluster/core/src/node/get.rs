@@ -87,7 +87,7 @@ impl Node {
         if node == self.config.id {
             let state = self.view(key);
             self.time_read(key);
-            return self.when_durable(key, Held::GetIsLocal(op, state));
+            return self.when_readable(key, Held::GetIsLocal(op, state));
         }
         let key = key.to_vec();
         let tag = self.ask(node, Purpose::Get(op), |tag| Message::Fetch { tag, key });

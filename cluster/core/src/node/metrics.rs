@@ -54,6 +54,9 @@ counters! {
     histories_sent: "Histories of the membership sent to peers",
     resends: "Messages sent again for want of an answer",
     damaged_rows_dropped: "Damaged rows that the node was started without",
+    buffered_writes: "Rows kept in the write buffer",
+    buffer_full: "Rows written through because the write buffer was full",
+    durable_hedges: "Times that another replica was asked to write through, because the first took too long",
     versions_refused: "Messages of peers refused because of their protocol version",
     reaping_rounds: "Rounds of reaping begun",
     reaping_rounds_given_up: "Rounds of reaping that not all nodes took part in",
@@ -111,6 +114,7 @@ impl Node {
             ("dynamo_peers_suspected", "Peers taken for down", self.peers.suspected().len()),
             ("dynamo_messages_unanswered", "Messages that still want an answer", self.asked.len()),
             ("dynamo_persists", "Batches on their way to disk", self.persistence.under_way() as usize),
+            ("dynamo_buffer_rows", "Rows of the write buffer that are not on disk", self.persistence.buffer.depth()),
             ("dynamo_protocol_version", "Peer protocol spoken", usize::from(self.config.protocol.number())),
             ("dynamo_held", "Answers and messages that wait for the disk", self.persistence.held()),
             (

@@ -8,6 +8,7 @@
 //!          ─► session.rs        what a client has seen, and must find again
 //!          ─► targets.rs        whom a request goes to
 //!          ─► questions.rs      what was asked of peers, and their answers
+//!          ─► write_buffer.rs   rows in memory, and one replica that writes through
 //!          ─► replica.rs        what peers ask of this node's own rows
 //!          ─► hints.rs          hand over what was kept for others
 //!          ─► anti_entropy.rs   compare Merkle trees, exchange what differs
@@ -41,6 +42,7 @@ mod replica;
 mod session;
 mod targets;
 pub(crate) mod timers;
+mod write_buffer;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,7 +52,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::api::{Effect, Failure, Input, NodeId, Now, Reply, Request, RequestId, Row, Table, Write};
 use crate::bug::Bug;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Durability};
 use crate::context::Context;
 use crate::image::Image;
 use crate::message::{Command, Life, Message, Tag};
@@ -207,6 +209,9 @@ impl Node {
         let (deletions, lost): (Vec<Write>, Vec<DamagedRow>) = lost.into_iter().unzip();
         deletions.into_iter().for_each(|write| node.persistence.write(None, write));
         node.counters.damaged_rows_dropped = lost.len() as u64;
+        if node.config.durability == Durability::Buffered {
+            node.identity.spare_epochs();
+        }
         node.persist_identity();
         node.persist_membership();
         node.reserve_tags();
@@ -320,6 +325,9 @@ impl Node {
         }
         match message {
             Message::Store { tag, key, state, hint_for } => self.peer_store(from, tag, &key, &state, hint_for),
+            Message::StoreBuffered { tag, key, state, hint_for } => {
+                self.peer_store_buffered(from, tag, &key, &state, hint_for)
+            }
             Message::Fetch { tag, key } => self.peer_fetch(from, tag, &key),
             Message::Forward { tag, life, put } => self.peer_forward(from, tag, life, put),
             Message::Ping { tag } => self.send(from, Message::Pong { tag }),
@@ -368,6 +376,8 @@ impl Node {
             Timer::AntiEntropy => self.begin_anti_entropy(),
             Timer::Gossip => self.gossip(),
             Timer::Reaping => self.reap_in_turn(),
+            Timer::Flush => self.flush_in_time(),
+            Timer::Hedge(op) => self.hedge(op),
             Timer::LateFlush => {
                 self.persistence.flush_late();
                 self.set_timer(LATE_FLUSH, Timer::LateFlush);
@@ -385,6 +395,7 @@ impl Node {
 
     /// Closes the step: one batch, one alarm.
     fn finish(&mut self, effects: &mut Vec<Effect>) {
+        self.flush_when_half_full();
         if let Some((id, writes)) = self.persistence.take_batch() {
             self.out.push(Effect::Persist { id, writes });
         }
@@ -445,6 +456,11 @@ impl Node {
         OpId(self.op_next)
     }
 
+    /// A place below `count`; 0 if that is 0.
+    fn draw(&mut self, count: usize) -> usize {
+        if count == 0 { 0 } else { self.rng.random_range(0..count) }
+    }
+
     /// Returns the time it is set to.
     fn set_timer(&mut self, after: Duration, timer: Timer) -> u64 {
         let after_ns = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
@@ -463,6 +479,9 @@ impl Node {
             (timing.gossip_interval, Timer::Gossip),
             (timing.reaping_interval, Timer::Reaping),
         ];
+        if self.config.durability == Durability::Buffered {
+            periodic.push((timing.flush_interval, Timer::Flush));
+        }
         if self.config.bug == Some(Bug::AckBeforeDurable) {
             periodic.push((LATE_FLUSH, Timer::LateFlush));
         }

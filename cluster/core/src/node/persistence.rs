@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::write_buffer::Buffer;
 use super::{Node, OpId, Origin};
 use crate::api::{Effect, PersistId, Reply, Write};
 use crate::bug::Bug;
@@ -50,6 +51,8 @@ pub(super) struct Persistence {
     /// For each key with rows on their way to disk, the last batch that has one.
     unsynced: BTreeMap<Vec<u8>, PersistId>,
     keys_by_batch: BTreeMap<PersistId, Vec<Vec<u8>>>,
+    /// Rows that are to be written some time later; what waits for a key has them written at once.
+    pub buffer: Buffer,
 }
 
 impl Persistence {
@@ -64,6 +67,7 @@ impl Persistence {
             held_count: 0,
             unsynced: BTreeMap::new(),
             keys_by_batch: BTreeMap::new(),
+            buffer: Buffer::default(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Persistence {
         match (key, &mut self.late) {
             (Some(_), Some(late)) => late.push(write),
             (Some(key), None) => {
+                self.buffer.forget(key, &write);
                 self.batch.push(write);
                 self.unsynced.insert(key.to_vec(), self.next);
                 self.keys_by_batch.entry(self.next).or_default().push(key.to_vec());
@@ -89,6 +94,7 @@ impl Persistence {
 
     /// Holds something until every row of the key is on disk, or gives it back if that is so already.
     pub fn hold_for_key(&mut self, key: &[u8], held: Held) -> Option<Held> {
+        self.flush_key(key);
         match self.unsynced.get(key) {
             None => Some(held),
             _ if self.unsynced_will_do => Some(held),
@@ -100,6 +106,25 @@ impl Persistence {
         }
     }
 
+    /// Moves the buffer's rows of a key into the batch under construction.
+    fn flush_key(&mut self, key: &[u8]) {
+        for write in self.buffer.take(key) {
+            self.write(Some(key), write);
+        }
+    }
+
+    /// Moves everything in the buffer into the batch under construction.
+    pub fn flush_buffer(&mut self) {
+        for (key, writes) in self.buffer.take_all(self.next) {
+            writes.into_iter().for_each(|write| self.write(Some(&key), write));
+        }
+    }
+
+    /// Whether the first batch of this life is on disk.
+    pub fn has_completed(&self) -> bool {
+        self.completed.is_some()
+    }
+
     /// Holds something until the batch under construction is on disk; there must be one.
     pub fn hold_for_batch(&mut self, held: Held) {
         debug_assert!(!self.batch.is_empty(), "nothing would release it");
@@ -107,9 +132,9 @@ impl Persistence {
         self.held_count += 1;
     }
 
-    /// Whether rows of the key are still on their way to disk.
+    /// Whether rows of the key are still on their way to disk, or have not set out.
     pub fn is_unsynced(&self, key: &[u8]) -> bool {
-        self.unsynced.contains_key(key)
+        self.unsynced.contains_key(key) || self.buffer.has(key)
     }
 
     /// Closes the batch under construction.
@@ -125,6 +150,7 @@ impl Persistence {
     /// This batch and all before it are on disk; returns what was held for them, in order.
     pub fn complete(&mut self, id: PersistId) -> Vec<Held> {
         self.completed = self.completed.max(Some(id));
+        self.buffer.complete(id);
         let later = self.keys_by_batch.split_off(&PersistId(id.0 + 1));
         for key in std::mem::replace(&mut self.keys_by_batch, later).into_values().flatten() {
             if self.unsynced.get(&key).is_some_and(|last| *last <= id) {

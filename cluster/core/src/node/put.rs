@@ -30,16 +30,22 @@ pub(super) const STATE_BYTES_MAX: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct PutOp {
     origin: Origin,
-    key: Vec<u8>,
+    pub(super) key: Vec<u8>,
     state: KeyState,
     /// What one knows who knows the new version.
     seen: Context,
     n: usize,
     w: usize,
-    targets: Vec<Target>,
+    pub(super) targets: Vec<Target>,
     tags: Vec<Tag>,
     answered: bool,
     deadline_ns: u64,
+    /// Whether the others are told from memory, and one replica writes it through.
+    pub(super) is_buffered: bool,
+    /// Whether a replica has it on disk.
+    pub(super) is_durable: bool,
+    /// Who has been asked to write it through.
+    pub(super) asked_durable: BTreeSet<NodeId>,
 }
 
 impl PutOp {
@@ -95,17 +101,29 @@ impl Node {
         match self.new_row(&place, &put) {
             Ok((row, seen)) => {
                 let state = row.state.clone();
-                self.write_row(&place, &put.key, row);
-                self.begin_put(origin, put, targets, state, seen);
+                let key = put.key.clone();
+                let op = self.begin_put(origin, put, targets, state, seen);
+                if self.is_buffered() {
+                    self.begin_buffered(op, &place, row);
+                } else {
+                    self.write_row(&place, &key, row);
+                    self.when_durable(&key, Held::PutIsLocal(op));
+                }
             }
             Err(why) => self.fail(origin, Failure::Unavailable(why.into())),
         }
     }
 
-    fn begin_put(&mut self, origin: Origin, put: ForwardedPut, targets: Vec<Target>, state: KeyState, seen: Context) {
+    fn begin_put(
+        &mut self,
+        origin: Origin,
+        put: ForwardedPut,
+        targets: Vec<Target>,
+        state: KeyState,
+        seen: Context,
+    ) -> OpId {
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
-        let key = put.key.clone();
         let put = PutOp {
             origin,
             key: put.key,
@@ -117,9 +135,12 @@ impl Node {
             tags: Vec::new(),
             answered: false,
             deadline_ns,
+            is_buffered: self.is_buffered(),
+            is_durable: false,
+            asked_durable: BTreeSet::new(),
         };
         self.puts.insert(op, put);
-        self.when_durable(&key, Held::PutIsLocal(op));
+        op
     }
 
     /// The row after the write, and what one knows who knows the new version: its past is what its writer had seen, and it
@@ -156,7 +177,9 @@ impl Node {
             None if self.config.bug == Some(Bug::CounterRestarts) && *place == Place::Data => {
                 Made { epoch: 0, counter: 1 }
             }
-            Some(made) if known.counter(self.actor(made.epoch)) <= made.counter => {
+            Some(made)
+                if self.identity.may_go_on(made.epoch) && known.counter(self.actor(made.epoch)) <= made.counter =>
+            {
                 Made { counter: made.counter + 1, ..made }
             }
             _ if self.config.bug == Some(Bug::LateTombstoneKills) && *place == Place::Data => {
@@ -211,22 +234,44 @@ impl Node {
 
     /// The coordinator's own write is on disk: only now may others hear of it.
     pub(super) fn put_is_local(&mut self, op: OpId) {
+        self.put_durable(op);
         let Some(put) = self.puts.get(&op) else { return };
-        let others: Vec<Target> = put.targets.iter().filter(|t| t.node != self.config.id).copied().collect();
+        let told_before = put.is_buffered;
+        let others: Vec<Target> =
+            put.targets.iter().filter(|t| t.node != self.config.id && !told_before).copied().collect();
         for target in others {
             self.send_store(op, target);
         }
         self.put_acknowledged(op, self.config.id);
     }
 
+    /// To be written through, unless a replica has done so already and this one may keep it in memory.
     fn send_store(&mut self, op: OpId, target: Target) {
-        let Some(put) = self.puts.get(&op) else { return };
+        let is_needed = self.puts.get(&op).is_some_and(|put| !put.is_durable);
+        self.send_put(op, target, is_needed);
+    }
+
+    pub(super) fn send_put(&mut self, op: OpId, target: Target, is_durable: bool) {
+        let buffers = !is_durable && self.may_buffer(target.node);
+        let Some(put) = self.puts.get_mut(&op) else { return };
+        let buffers = buffers && put.is_buffered;
+        if !buffers {
+            put.asked_durable.insert(target.node);
+        }
         let (key, state) = (put.key.clone(), put.state.clone());
         if target.hint_for.is_some() {
             self.counters.fallback_writes += 1;
         }
         let hint_for = target.hint_for;
-        let tag = self.ask(target.node, Purpose::Put(op), |tag| Message::Store { tag, key, state, hint_for });
+        let tag = match buffers {
+            true => self.ask(target.node, Purpose::BufferedPut(op), |tag| Message::StoreBuffered {
+                tag,
+                key,
+                state,
+                hint_for,
+            }),
+            false => self.ask(target.node, Purpose::Put(op), |tag| Message::Store { tag, key, state, hint_for }),
+        };
         if let Some(put) = self.puts.get_mut(&op) {
             put.tags.push(tag);
         }
@@ -238,7 +283,7 @@ impl Node {
             target.done = true;
         }
         let acknowledged = put.acknowledged();
-        if acknowledged >= put.w && !put.answered {
+        if acknowledged >= put.w && put.is_durable && !put.answered {
             put.answered = true;
             let (origin, key, seen) = (put.origin, put.key.clone(), put.seen.clone());
             let begun_ns = put.deadline_ns.saturating_sub(self.config.timing.request_timeout.as_nanos() as u64);

@@ -24,6 +24,8 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) enum Purpose {
     Put(OpId),
+    /// A put for which memory is enough.
+    BufferedPut(OpId),
     Get(OpId),
     Forward(OpId),
     Hint {
@@ -90,8 +92,12 @@ impl Node {
         let Some(asked) = self.asked.remove(&tag) else { return };
         self.cancel_alarm(tag, &asked);
         match (asked.purpose, answer) {
-            (Purpose::Put(op), Answer::Stored) => self.put_acknowledged(op, from),
-            (Purpose::Put(op), Answer::StoreRefused) => self.put_refused(op, from),
+            (Purpose::Put(op), Answer::Stored) => {
+                self.put_durable(op);
+                self.put_acknowledged(op, from);
+            }
+            (Purpose::BufferedPut(op), Answer::Stored) => self.put_acknowledged(op, from),
+            (Purpose::Put(op) | Purpose::BufferedPut(op), Answer::StoreRefused) => self.put_refused(op, from),
             (Purpose::Get(op), Answer::Fetched(state)) => self.get_answered(op, from, state),
             (Purpose::Forward(op), Answer::Forwarded(failure, seen)) => {
                 self.forward_answered(op, failure, seen.unwrap_or_default())
@@ -117,7 +123,7 @@ impl Node {
         self.suspect(peer);
         match self.asked.get(&tag).map(|asked| &asked.purpose) {
             // Answers to coordinated requests still count when they come late; the request's end forgets them.
-            Some(&Purpose::Put(op)) => self.put_overdue(op, peer),
+            Some(&(Purpose::Put(op) | Purpose::BufferedPut(op))) => self.put_overdue(op, peer),
             Some(&Purpose::Get(op)) => self.get_overdue(op, peer),
             Some(&Purpose::Command(op)) => self.command_overdue(op, peer),
             Some(&Purpose::Forward(op)) if self.config.bug == Some(Bug::ForwardedTwice) => self.send_forward(op),

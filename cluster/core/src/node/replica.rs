@@ -1,5 +1,6 @@
 //! What peers ask of this node's own rows: keep this, and what do you have?
 
+use super::persistence::Held;
 use super::{Node, Origin};
 use crate::api::{Effect, Failure, LocalVersion, NodeId, Reply, RequestId};
 use crate::image::{KeyRow, Place};
@@ -32,7 +33,7 @@ impl Node {
     }
 
     /// Replicas keep it themselves; others only as a hint for a replica, while there is room.
-    fn place_for(&self, key: &[u8], hint_for: Option<NodeId>) -> Option<Place> {
+    pub(super) fn place_for(&self, key: &[u8], hint_for: Option<NodeId>) -> Option<Place> {
         if self.is_replica(self.config.id, key) {
             return Some(Place::Data);
         }
@@ -51,7 +52,8 @@ impl Node {
     pub(super) fn peer_fetch(&mut self, from: NodeId, tag: Tag, key: &[u8]) {
         let state = self.view(key);
         self.time_read(key);
-        self.emit_when_durable(key, Effect::Send { to: from, message: Message::Fetched { tag, state } });
+        let answer = Effect::Send { to: from, message: Message::Fetched { tag, state } };
+        self.when_readable(key, Held::Effect(answer));
     }
 
     /// A coordinating client's fetch, answered as a peer's.
@@ -60,7 +62,7 @@ impl Node {
             return self.fail(Origin::Client(request), failure);
         }
         let state = self.view(key);
-        self.emit_when_durable(key, Effect::Reply { request, reply: Reply::Fetched { state } });
+        self.when_readable(key, Held::Effect(Effect::Reply { request, reply: Reply::Fetched { state } }));
     }
 
     /// A coordinating client's store, acknowledged as a peer's: when it is on disk.
@@ -90,16 +92,22 @@ impl Node {
 
     /// Joins a state into a row; returns whether the row changed.
     pub(super) fn join_row(&mut self, place: &Place, key: &[u8], state: &KeyState) -> bool {
+        let Some(row) = self.joined_row(place, key, state) else {
+            return false;
+        };
+        self.write_row(place, key, row);
+        true
+    }
+
+    /// A row with a state joined into it; none if that changes nothing.
+    pub(super) fn joined_row(&self, place: &Place, key: &[u8], state: &KeyState) -> Option<KeyRow> {
         let old = self.image.get(place, key);
         let mut row = old.cloned().unwrap_or_default();
         row.state.join(state, self.config.versions);
         self.apply_guards(key, old.is_some(), &mut row.state);
         // Nothing known is no row: it would differ from a replica that has none.
-        if old.map_or(row.state.is_empty(), |old| old.state == row.state) {
-            return false;
-        }
-        self.write_row(place, key, row);
-        true
+        let is_old = old.map_or(row.state.is_empty(), |old| old.state == row.state);
+        (!is_old).then_some(row)
     }
 
     pub(super) fn write_row(&mut self, place: &Place, key: &[u8], row: KeyRow) {

@@ -24,6 +24,10 @@ pub(super) enum Timer {
     Gossip,
     /// Look for tombstones that can be reaped.
     Reaping,
+    /// Write what the buffer holds.
+    Flush,
+    /// A buffered write is on no disk yet.
+    Hedge(OpId),
     /// Write what the bug `ack-before-durable` held back.
     LateFlush,
 }

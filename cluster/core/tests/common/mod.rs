@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use cluster_core::api::{LocalVersion, NodeId, Reply, Request, RequestId};
 use cluster_core::bug::Bug;
+use cluster_core::config::Durability;
 use cluster_core::config::{Config, Limits, Partitioning, Quorum, Timing, Versioning};
 use cluster_core::node::Node;
 use cluster_core::protocol::Protocol;
@@ -45,6 +46,7 @@ pub fn config(nodes: usize, (n, r, w): (u8, u8, u8), quorum: Quorum, versions: V
         timing: Timing::default(),
         limits: Limits::default(),
         protocol: Protocol::NEWEST,
+        durability: Durability::Synced,
         bug: None,
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cluster_core::api::NodeId;
+use cluster_core::config::Durability;
 use cluster_core::config::{Config, Limits, Partitioning, Quorum, Timing, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_node::options::any_local_port;
@@ -43,6 +44,7 @@ pub fn options(nodes: u16, id: u16, quorum: u8, data_dir: &Path) -> NodeOptions 
         timing: Timing { request_timeout: Duration::from_secs(20), ..Timing::default() },
         limits: Limits::default(),
         protocol: Protocol::NEWEST,
+        durability: Durability::Synced,
         bug: None,
     };
     NodeOptions {

@@ -1,0 +1,245 @@
+//! The write buffer (6.1): rows are kept in memory and written later, many at once; one replica of each write is on
+//! disk before its client hears of it.
+//!
+//! ```text
+//!   client ─► coordinator ─┬─ Store ────────► the one replica that writes it through ──► durable ack ─┐
+//!                          ├─ StoreBuffered ► another: memory, ack at once ──────────────────────────┼─► W acks, one
+//!                          └─ own memory ────────────────────────────────────────────────────────────┘   of them durable
+//!                             a flush every second, or as soon as half of the buffer is taken
+//! ```
+//! **What may be told from memory, and why.** The acknowledgements of the other replicas: the client is answered only
+//! when one has it on disk, so a crash of every node at once loses nothing that was acknowledged; anti-entropy gives
+//! it back to those that forgot. Reads: they may show a write that nobody has acknowledged yet and that a crash then
+//! takes back, which any unacknowledged write may suffer. Copies sent to peers: what they reveal is the dot of a version
+//! that this disk does not know. So *a dot that left the node is never made again* must hold without the row: in
+//! every life the node takes a block of epochs, whose end is on disk before the first of them is used, and never goes
+//! on counting in an epoch of an earlier life. **What is not promised any more:** two quorums overlap in a node that
+//! may have forgotten, so reads may miss acknowledged writes until anti-entropy has run; and a write is on one disk,
+//! not on W, until the next flush.
+//!
+//! The replica that writes through is drawn for each write. If it has not answered after a while, the next one is asked
+//! to write through as well: a write waits for the faster of two disks, and the tail of one slow sync is nobody's.
+
+use std::collections::BTreeMap;
+
+use super::persistence::Held;
+use super::put::PutOp;
+use super::targets::Target;
+use super::{Node, OpId, Timer};
+use crate::api::{Effect, NodeId, PersistId, Table, Write};
+use crate::config::Durability;
+use crate::image::{KeyRow, Place};
+use crate::message::{Message, Tag};
+use crate::versions::KeyState;
+
+/// Peers know the message for a buffered write from this version of the protocol on.
+const BUFFERED_STORES: u8 = 2;
+
+/// Rows that are in memory only, and those on their way from there to disk.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    /// By the client's key: the last write of each row.
+    rows: BTreeMap<Vec<u8>, BTreeMap<(Table, Vec<u8>), Write>>,
+    count: usize,
+    /// How many rows each batch that is under way has from the buffer.
+    flushing: BTreeMap<PersistId, usize>,
+}
+
+impl Buffer {
+    /// Keeps a write in place of an earlier one of its row.
+    pub fn keep(&mut self, key: &[u8], write: Write) {
+        let rows = self.rows.entry(key.to_vec()).or_default();
+        let before = rows.insert((write.table, write.key.clone()), write);
+        self.count += usize::from(before.is_none());
+    }
+
+    /// The row is written otherwise: what is kept of it is out of date.
+    pub fn forget(&mut self, key: &[u8], write: &Write) {
+        let Some(rows) = self.rows.get_mut(key) else { return };
+        self.count -= usize::from(rows.remove(&(write.table, write.key.clone())).is_some());
+        if rows.is_empty() {
+            self.rows.remove(key);
+        }
+    }
+
+    /// Takes out the rows of a key.
+    pub fn take(&mut self, key: &[u8]) -> Vec<Write> {
+        let writes: Vec<Write> = self.rows.remove(key).into_iter().flat_map(BTreeMap::into_values).collect();
+        self.count -= writes.len();
+        writes
+    }
+
+    /// Takes out everything, for a batch.
+    pub fn take_all(&mut self, batch: PersistId) -> Vec<(Vec<u8>, Vec<Write>)> {
+        *self.flushing.entry(batch).or_default() += std::mem::take(&mut self.count);
+        let rows = std::mem::take(&mut self.rows);
+        rows.into_iter().map(|(key, rows)| (key, rows.into_values().collect())).collect()
+    }
+
+    /// This batch and all before it are on disk.
+    pub fn complete(&mut self, batch: PersistId) {
+        self.flushing = self.flushing.split_off(&PersistId(batch.0 + 1));
+    }
+
+    /// Whether a row of the key is in memory only.
+    pub fn has(&self, key: &[u8]) -> bool {
+        self.rows.contains_key(key)
+    }
+
+    /// Rows in memory only.
+    pub fn waiting(&self) -> usize {
+        self.count
+    }
+
+    /// Rows that are not known to be on disk.
+    pub fn depth(&self) -> usize {
+        self.count + self.flushing.values().sum::<usize>()
+    }
+}
+
+/// As a coordinator.
+impl Node {
+    /// Whether puts are coordinated with the buffer. Not before the epochs of this life are on disk.
+    pub(super) fn is_buffered(&self) -> bool {
+        self.config.durability == Durability::Buffered && self.persistence.has_completed() && self.identity.has_spare()
+    }
+
+    /// The coordinator's row is made: keeps it, or writes it through if the draw falls on this node, and tells the
+    /// other targets at once.
+    pub(super) fn begin_buffered(&mut self, op: OpId, place: &Place, row: KeyRow) {
+        let Some(put) = self.puts.get(&op) else { return };
+        let (key, targets) = (put.key.clone(), put.targets.clone());
+        let me = self.config.id;
+        let durable = self.draw_durable(&targets);
+        let is_in_memory = durable != me && self.keep_row(place, &key, row.clone());
+        if !is_in_memory {
+            self.write_row(place, &key, row);
+            self.write_through(op);
+        }
+        self.set_timer(self.config.timing.durable_patience, Timer::Hedge(op));
+        for target in targets.into_iter().filter(|target| target.node != me) {
+            self.send_put(op, target, target.node == durable);
+        }
+        if is_in_memory {
+            self.put_acknowledged(op, me);
+        }
+    }
+
+    /// One of the replicas that seem to be up; where none is among the targets, any.
+    fn draw_durable(&mut self, targets: &[Target]) -> NodeId {
+        let likely: Vec<NodeId> =
+            targets.iter().map(|target| target.node).filter(|node| self.is_healthy(*node)).collect();
+        let place = self.draw(likely.len());
+        likely.get(place).copied().unwrap_or(self.config.id)
+    }
+
+    /// Nobody has the write on disk yet: the next target is asked to write it through as well.
+    pub(super) fn hedge(&mut self, op: OpId) {
+        let Some(put) = self.puts.get_mut(&op) else { return };
+        if put.is_durable {
+            return;
+        }
+        let Some(target) = put.next_to_write_through() else { return };
+        self.counters.durable_hedges += 1;
+        self.set_timer(self.config.timing.durable_patience, Timer::Hedge(op));
+        match target.node == self.config.id {
+            true => self.write_through(op),
+            false => self.send_put(op, target, true),
+        }
+    }
+
+    /// This node's own copy, written through after all.
+    fn write_through(&mut self, op: OpId) {
+        let Some(put) = self.puts.get_mut(&op) else { return };
+        put.asked_durable.insert(self.config.id);
+        let key = put.key.clone();
+        self.when_durable(&key, Held::PutIsLocal(op));
+    }
+
+    /// A replica has the write on disk.
+    pub(super) fn put_durable(&mut self, op: OpId) {
+        if let Some(put) = self.puts.get_mut(&op) {
+            put.is_durable = true;
+        }
+    }
+
+    /// Whether a target may take the write in memory: another one writes it through, and it knows how.
+    pub(super) fn may_buffer(&self, peer: NodeId) -> bool {
+        self.is_buffered() && self.agreed_version(peer) >= BUFFERED_STORES
+    }
+}
+
+impl PutOp {
+    /// The first target that has not been asked to write through.
+    fn next_to_write_through(&self) -> Option<Target> {
+        self.targets.iter().find(|target| !self.asked_durable.contains(&target.node)).copied()
+    }
+}
+
+/// As a replica.
+impl Node {
+    /// Joins a peer's state into a row in memory, and acknowledges it at once.
+    pub(super) fn peer_store_buffered(
+        &mut self,
+        from: NodeId,
+        tag: Tag,
+        key: &[u8],
+        state: &KeyState,
+        hint_for: Option<NodeId>,
+    ) {
+        if !self.is_buffered() {
+            return self.peer_store(from, tag, key, state, hint_for);
+        }
+        if self.is_fenced(from, tag) {
+            return;
+        }
+        self.counters.stores += 1;
+        self.tell_room(from);
+        let Some(place) = self.place_for(key, hint_for) else {
+            self.counters.hints_refused += 1;
+            return self.send(from, Message::StoreRefused { tag });
+        };
+        let Some(row) = self.joined_row(&place, key, state) else {
+            return self.send(from, Message::Stored { tag });
+        };
+        self.counters.hints_stored += u64::from(matches!(place, Place::Hint(_)));
+        if self.keep_row(&place, key, row.clone()) {
+            return self.send(from, Message::Stored { tag });
+        }
+        self.write_row(&place, key, row);
+        self.emit_when_durable(key, Effect::Send { to: from, message: Message::Stored { tag } });
+    }
+
+    /// Puts a row into the buffer; false if that is full, and then it is to be written through.
+    fn keep_row(&mut self, place: &Place, key: &[u8], row: KeyRow) -> bool {
+        if self.persistence.buffer.depth() >= self.config.limits.buffer_objects_max {
+            self.counters.buffer_full += 1;
+            return false;
+        }
+        let write = self.image.put(&self.ring, place, key, row);
+        self.persistence.buffer.keep(key, write);
+        self.counters.buffered_writes += 1;
+        true
+    }
+
+    /// Writes what the buffer holds, at its time.
+    pub(super) fn flush_in_time(&mut self) {
+        self.persistence.flush_buffer();
+        self.set_timer(self.config.timing.flush_interval, Timer::Flush);
+    }
+
+    /// Writes what the buffer holds once half of its room is taken, so that it is not full before that is on disk.
+    pub(super) fn flush_when_half_full(&mut self) {
+        if self.persistence.buffer.waiting() * 2 >= self.config.limits.buffer_objects_max {
+            self.persistence.flush_buffer();
+        }
+    }
+
+    /// Answers a read: from memory where there is a buffer, else when the rows of the key are on disk.
+    pub(super) fn when_readable(&mut self, key: &[u8], held: Held) {
+        match self.config.durability {
+            Durability::Buffered => self.release(held),
+            Durability::Synced => self.when_durable(key, held),
+        }
+    }
+}
