@@ -159,6 +159,7 @@ impl Cluster {
                 parent_pid: std::process::id() as i32,
                 starts: 0,
                 upgrades: 0,
+                drop_damaged: false,
             };
             let mut options: serde_json::Value = serde_json::from_str(&system.options(&place))?;
             options["peer_listen"] = peers[index].to_string().into();
