@@ -51,3 +51,24 @@ macro_rules! conformance {
 
 conformance!(processes, process::on_processes);
 conformance!(simulated, simulation::in_simulation);
+
+/// Clients that coordinate ask whom they like, so the chapters whose point is which node is asked are not theirs.
+macro_rules! conformance_by_clients {
+    ($arena:ident, $on:path) => {
+        conformance!($arena, $on,
+            body::MAJORITIES:
+                values_travel_between_nodes,
+                a_context_round_trips,
+                keys_and_values_are_any_bytes,
+                what_was_acknowledged_survives_the_death_of_all,
+                a_wrong_clock_is_believed_and_set_right,
+                a_slow_link_delays_and_counts,
+                strangers_are_refused;
+            body::TWO_OF_THREE:
+                a_key_is_on_its_replicas_and_nowhere_else
+        );
+    };
+}
+
+conformance_by_clients!(processes_by_clients, process::on_processes_by_clients);
+conformance_by_clients!(simulated_by_clients, simulation::in_simulation_by_clients);

@@ -6,7 +6,7 @@ use cluster_core::config::Quorum;
 use dissensus::arena::process::ProcessArena;
 use dissensus::arena::time::RealClock;
 use dissensus::systems::System;
-use dissensus::systems::dynamo::{Dynamo, DynamoSettings};
+use dissensus::systems::dynamo::{Coordination, Dynamo, DynamoSettings};
 use nemesis::surface::Surface;
 use workloads::clock::Clock;
 use workloads::store::Store;
@@ -41,13 +41,22 @@ impl ArenaUnderTest for Processes {
 
 /// Runs a chapter on a cluster of its own, and checks that no process of it is left.
 pub fn on_processes(shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)) {
+    on_processes_with(dynamo(shape, Coordination::Server), shape, chapter);
+}
+
+/// The same with clients that coordinate their requests themselves.
+pub fn on_processes_by_clients(shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)) {
+    on_processes_with(dynamo(shape, Coordination::Client), shape, chapter);
+}
+
+fn on_processes_with(system: Dynamo, shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)) {
     let _guard = one_cluster_at_a_time();
     let scratch = Scratch::new();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     // Nodes live as long as the thread that starts them: this one, which waits here for the chapter's end.
     runtime.block_on(async {
-        let system: Rc<dyn System> = Rc::new(dynamo(shape));
+        let system: Rc<dyn System> = Rc::new(system);
         let nodes = scratch.join("nodes");
         let arena = ProcessArena::start(Rc::clone(&system), BENCH.into(), nodes).await.expect("the cluster starts");
         assert_eq!(nodes_in(scratch.path()).len(), shape.nodes, "each node is a process");
@@ -62,13 +71,14 @@ pub fn on_processes(shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)
 }
 
 /// The system of this shape, for either arena.
-pub fn dynamo(shape: Shape) -> Dynamo {
+pub fn dynamo(shape: Shape, coordination: Coordination) -> Dynamo {
     let settings = DynamoSettings {
         nodes: shape.nodes,
         n: shape.n,
         r: shape.r,
         w: shape.w,
         quorum: Quorum::Strict,
+        coordination,
         ..DynamoSettings::default()
     };
     Dynamo::new(settings, 7).expect("the shape can work")

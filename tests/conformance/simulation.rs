@@ -1,7 +1,7 @@
 //! The simulation arena under test: the same three nodes in virtual time.
 
 use dissensus::arena::sim::SimArena;
-use dissensus::systems::dynamo::Dynamo;
+use dissensus::systems::dynamo::{Coordination, Dynamo};
 use nemesis::surface::Surface;
 use workloads::clock::Clock;
 use workloads::store::Store;
@@ -35,7 +35,15 @@ impl ArenaUnderTest for Simulation {
 
 /// Runs a chapter in a world of its own.
 pub fn in_simulation(shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)) {
-    let system = dynamo(shape);
+    in_simulation_with(dynamo(shape, Coordination::Server), shape, chapter);
+}
+
+/// The same with clients that coordinate their requests themselves.
+pub fn in_simulation_by_clients(shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)) {
+    in_simulation_with(dynamo(shape, Coordination::Client), shape, chapter);
+}
+
+fn in_simulation_with(system: Dynamo, shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)) {
     let arena = SimArena::new(system.world()).expect("the nodes start");
     let under_test = Simulation { system, arena: arena.clone(), shape };
     arena.block_on(chapter(&under_test));

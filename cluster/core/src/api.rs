@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::histogram::Histogram;
-use crate::membership::History;
+use crate::membership::{History, View};
 use crate::message::Message;
 use crate::protocol::Envelope;
 use crate::versions::KeyState;
@@ -133,6 +133,8 @@ pub enum Request {
     Fetch {
         /// Opaque.
         key: Vec<u8>,
+        /// In which the node was chosen; one of another view does nothing.
+        view: View,
     },
     /// Join this state into what this node holds: what a coordinating client writes (6.4). It is trusted as a peer is.
     Store {
@@ -142,6 +144,8 @@ pub enum Request {
         state: KeyState,
         /// The node is a fallback for this one: it keeps a hint (4.6).
         hint_for: Option<NodeId>,
+        /// In which the node was chosen; one of another view does nothing.
+        view: View,
     },
     /// An administrator's command, to any node: this node becomes a member (4.8.1).
     Join {
@@ -178,6 +182,11 @@ pub enum Reply {
     Local {
         /// The versions, in a fixed order.
         versions: Vec<LocalVersion>,
+    },
+    /// To a fetch or store: the node is of another view, and has done nothing.
+    OtherView {
+        /// What the node knows of the membership.
+        history: History,
     },
     /// To a fetch; an empty state if nothing is known of the key.
     Fetched {

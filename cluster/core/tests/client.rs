@@ -2,8 +2,10 @@
 
 mod common;
 
-use cluster_core::api::{Failure, NodeId, Reply, Request, RequestId};
+use cluster_core::api::{Failure, NodeId, Now, Reply, Request, RequestId};
+use cluster_core::client::{CallId, Client, Effect, Input, Response};
 use cluster_core::config::{Config, Quorum, Versioning};
+use cluster_core::membership::{Action, Change, FOUNDING_VIEW, History, Phase, View};
 use cluster_core::sim::{Answer, ClientId, World};
 use cluster_core::versions::{Actor, Dot, KeyState, Version, VersionVector};
 use common::lone::*;
@@ -244,7 +246,7 @@ fn an_unsound_state_is_refused() {
     two.insert(version(2, VersionVector::default(), 2), Versioning::Dvv);
     let mut past = VersionVector::default();
     past.add(Dot { actor: Actor { node: A, epoch: 1 }, counter: 1 });
-    let store = |state| Request::Store { key: b"k".to_vec(), state, hint_for: None };
+    let store = |state| Request::Store { key: b"k".to_vec(), state, hint_for: None, view: FOUNDING_VIEW };
     let sound = state(version(1, VersionVector::default(), 1));
     let unsound = [
         KeyState::default(),
@@ -259,5 +261,129 @@ fn an_unsound_state_is_refused() {
         assert!(matches!(reply, Reply::Failed(Failure::BadRequest(_))), "{state:?}: {reply:?}");
     }
     assert_eq!(call(&mut world, A, store(sound.clone())), Reply::Stored);
-    assert_eq!(call(&mut world, A, Request::Fetch { key: b"k".to_vec() }), Reply::Fetched { state: sound });
+    assert_eq!(
+        call(&mut world, A, Request::Fetch { key: b"k".to_vec(), view: FOUNDING_VIEW }),
+        Reply::Fetched { state: sound }
+    );
+}
+
+/// A client by itself: the test is every node.
+struct Alone {
+    client: Client,
+    now_ns: u64,
+    calls: Vec<(CallId, NodeId, Request)>,
+    replies: Vec<Reply>,
+}
+
+impl Alone {
+    fn new(config: Config) -> Self {
+        let mut effects = Vec::new();
+        let client = Client::start(config, 1, Now { monotonic_ns: 1, wall_ns: 1 }, &mut effects).expect("it can work");
+        let mut alone = Self { client, now_ns: 1, calls: Vec::new(), replies: Vec::new() };
+        alone.note(effects);
+        alone
+    }
+
+    fn handle(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        let now = Now { monotonic_ns: self.now_ns, wall_ns: self.now_ns as i64 };
+        self.client.handle(now, input, &mut effects);
+        self.note(effects);
+    }
+
+    fn note(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Call { call, node, request } => self.calls.push((call, node, request)),
+                Effect::Reply { reply, .. } => self.replies.push(reply),
+                Effect::SetTimer { .. } => {}
+            }
+        }
+    }
+
+    fn ask(&mut self, request: Request) -> Vec<(CallId, NodeId, Request)> {
+        self.calls.clear();
+        self.handle(Input::Request { id: RequestId(1), request });
+        std::mem::take(&mut self.calls)
+    }
+
+    fn answer(&mut self, call: CallId, reply: Reply) {
+        self.handle(Input::Response { call, response: Response::Reply(reply) });
+    }
+}
+
+fn under_change() -> History {
+    let mut history = History::default();
+    history.advance(Change { version: 1, node: C, action: Action::Leave }, Phase::Active(1));
+    history
+}
+
+/// Ten seconds apart, of anybody (6.4); and what it says is believed.
+#[test]
+fn the_membership_is_downloaded_every_ten_seconds() {
+    let mut alone = Alone::new(strict(5, (3, 2, 2)));
+    let mut asked = Vec::new();
+    for round in 0..20 {
+        alone.now_ns = 1 + round * 10 * SECOND;
+        alone.handle(Input::Timer);
+        for (call, node, request) in std::mem::take(&mut alone.calls) {
+            assert_eq!(request, Request::Members);
+            asked.push(node);
+            alone.answer(call, Reply::OtherView { history: History::default() });
+        }
+    }
+    assert_eq!(asked.len(), 20);
+    let distinct: std::collections::BTreeSet<NodeId> = asked.into_iter().collect();
+    assert!(distinct.len() >= 3, "random nodes: {distinct:?}");
+    assert_eq!(alone.client.counters().views, 0, "nothing has changed");
+}
+
+/// What was answered in an old view does not count; while a change is under way a node coordinates.
+#[test]
+fn a_read_begins_anew_when_a_node_is_of_another_view() {
+    let mut alone = Alone::new(strict(5, (3, 2, 2)));
+    let fetches = alone.ask(get(b"k"));
+    assert_eq!(fetches.len(), 3);
+    assert!(fetches.iter().all(|(_, _, request)| matches!(request, Request::Fetch { view: FOUNDING_VIEW, .. })));
+    alone.answer(fetches[0].0, Reply::Fetched { state: KeyState::default() });
+    alone.answer(fetches[1].0, Reply::OtherView { history: under_change() });
+    assert_eq!(alone.client.counters().views, 1);
+    let [(call, _, request)] = &alone.calls[..] else { panic!("one node coordinates: {:?}", alone.calls) };
+    assert_eq!(request, &Request::Get { key: b"k".to_vec(), r: Some(2), n: Some(3) });
+    let call = *call;
+    alone.answer(fetches[2].0, Reply::Fetched { state: KeyState::default() });
+    assert_eq!(alone.replies, [], "an answer of the old view does not count");
+    let got = Reply::Got { values: vec![b"v".to_vec()], context: None };
+    alone.answer(call, got.clone());
+    assert_eq!(alone.replies, [got]);
+    let [(_, _, Request::Put { .. })] = &alone.ask(put(b"k", b"w", None))[..] else { panic!("a node coordinates") };
+}
+
+/// A timestamped write is handed over only if nobody has it: else there would be two versions of one write.
+#[test]
+fn a_timestamped_write_is_handed_over_only_if_nobody_has_it() {
+    let other_view = || Reply::OtherView { history: under_change() };
+    for somebody_has_it in [false, true] {
+        let mut alone = Alone::new(lww(strict(5, (3, 2, 2))));
+        let stores = alone.ask(put(b"k", b"v", None));
+        assert_eq!(stores.len(), 3);
+        alone.answer(stores[0].0, if somebody_has_it { Reply::Stored } else { other_view() });
+        alone.answer(stores[1].0, other_view());
+        assert_eq!(alone.calls.len(), 0, "the third is still on its way");
+        alone.answer(stores[2].0, other_view());
+        let handed_over = matches!(&alone.calls[..], [(_, _, Request::Put { .. })]);
+        assert_eq!(handed_over, !somebody_has_it);
+        alone.now_ns += 2 * SECOND;
+        alone.handle(Input::Timer);
+        assert!(matches!(alone.replies[..], [Reply::Failed(Failure::Unknown(_))]), "{:?}", alone.replies);
+    }
+}
+
+#[test]
+fn a_node_serves_clients_of_its_own_view_alone() {
+    let (mut world, client) = world_with_client(strict(3, (3, 2, 2)));
+    ask(&mut world, client, put(b"k", b"v", None));
+    let fetch = |view| Request::Fetch { key: b"k".to_vec(), view };
+    assert!(matches!(call(&mut world, A, fetch(FOUNDING_VIEW)), Reply::Fetched { .. }));
+    assert_eq!(call(&mut world, A, fetch(View(7))), Reply::OtherView { history: History::default() });
 }

@@ -5,7 +5,8 @@
 //! | `GET /kv/{key}` | 200 the value, 300 `{"siblings":[base64, ...]}`, 404 none |
 //! | `PUT /kv/{key}`, `DELETE /kv/{key}` | 204 |
 //! | `GET /local/{key}` | what this node alone holds |
-//! | `GET /replica/{key}`, `PUT /replica/{key}` | for coordinating clients: a whole state, binary (`cluster_core::client::wire`) |
+//! | `GET /replica/{key}?view=`, `PUT /replica/{key}` | for coordinating clients: a whole state, binary (`cluster_core::client::wire`) |
+//! | `GET /history` | for coordinating clients: the membership, binary; also the body of 409, for one that goes by another view |
 //! | `POST /admin/join/{name}`, `/admin/leave/{name}` | 204, at any node: a node becomes a member, or is one no more |
 //! | `GET /members` | the membership as this node knows it |
 //! | `GET /status`, `/ring/{key}`, `/metrics` | the node itself |
@@ -33,6 +34,7 @@ use axum::routing::{get, post};
 use cluster_core::api::{NodeId, Reply, Request as CoreRequest};
 use cluster_core::client::wire::{self, StoreBody};
 use cluster_core::config::Config;
+use cluster_core::membership::View;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -122,6 +124,7 @@ fn router(api: Api) -> Router {
         .route("/kv/{*key}", get(read).put(write).delete(delete))
         .route("/local/{*key}", get(local))
         .route("/replica/{*key}", get(fetch).put(store))
+        .route("/history", get(history))
         .route("/ring/{*key}", get(ring))
         .route("/admin/join/{name}", post(join))
         .route("/admin/leave/{name}", post(leave))
@@ -241,17 +244,30 @@ async fn local(State(api): State<Arc<Api>>, uri: Uri) -> Response {
     .await
 }
 
-async fn fetch(State(api): State<Arc<Api>>, uri: Uri) -> Response {
-    timed(&api, Method::Fetch, async { answer::fetched(api.request(CoreRequest::Fetch { key: key_of(&uri)? }).await?) })
-        .await
+/// The view that a coordinating client goes by.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ViewOf {
+    #[serde(default)]
+    view: u64,
+}
+
+type ParsedView = Result<Query<ViewOf>, QueryRejection>;
+
+async fn fetch(State(api): State<Arc<Api>>, uri: Uri, parsed: ParsedView) -> Response {
+    timed(&api, Method::Fetch, async {
+        let Query(ViewOf { view }) = parsed.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+        answer::fetched(api.request(CoreRequest::Fetch { key: key_of(&uri)?, view: View(view) }).await?)
+    })
+    .await
 }
 
 async fn store(State(api): State<Arc<Api>>, uri: Uri, request: Request) -> Response {
     timed(&api, Method::Store, async {
         let bytes = body::read(request, wire::BODY_BYTES_MAX).await?;
-        let StoreBody { state, hint_for } =
+        let StoreBody { state, hint_for, view } =
             wire::decode(&bytes).map_err(|error| Problem::bad_request(error.to_string()))?;
-        answer::write(api.request(CoreRequest::Store { key: key_of(&uri)?, state, hint_for }).await?)
+        answer::write(api.request(CoreRequest::Store { key: key_of(&uri)?, state, hint_for, view }).await?)
     })
     .await
 }
@@ -271,6 +287,10 @@ async fn join(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Result<R
 async fn leave(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let node = api.node_of(&name)?;
     answer::command(api.request(CoreRequest::Leave { node }).await?)
+}
+
+async fn history(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    answer::history(api.request(CoreRequest::Members).await?)
 }
 
 async fn members(State(api): State<Arc<Api>>) -> Result<Response, Problem> {

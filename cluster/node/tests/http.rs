@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use base64::Engine as _;
 use cluster_core::api::{Row, Write};
 use cluster_core::client::wire::{self, StoreBody};
+use cluster_core::membership::FOUNDING_VIEW;
 use cluster_core::versions::KeyState;
 use cluster_node::storage::{StorageEngine, StorageError};
 use cluster_node::{NodeError, serve_with};
@@ -254,13 +255,13 @@ async fn a_replica_is_read_and_written_by_whole_states() {
     let bytes = http.get("/replica/tea").await.bytes().await.expect("a body");
     let state: KeyState = wire::decode(&bytes).expect("a state");
     assert_eq!(state.versions().len(), 2, "both siblings");
-    let body = wire::encode(&StoreBody { state, hint_for: None });
+    let body = wire::encode(&StoreBody { state, hint_for: None, view: FOUNDING_VIEW });
     assert_eq!(http.put("/replica/coffee", None, &body).await, 204);
     assert_eq!(http.get("/replica/coffee").await.bytes().await.expect("a body"), bytes);
     assert_eq!(http.get("/kv/coffee").await.status(), 300);
     for wrong in [&b""[..], b"\x01", b"\x02\x00\x00", &body[..body.len() - 1]] {
         assert_eq!(http.put("/replica/coffee", None, wrong).await, 400, "{wrong:?}");
     }
-    let stranger = wire::encode(&StoreBody { state: KeyState::default(), hint_for: None });
+    let stranger = wire::encode(&StoreBody { state: KeyState::default(), hint_for: None, view: FOUNDING_VIEW });
     assert_eq!(http.put("/replica/coffee", None, &stranger).await, 400, "nothing is no state to store");
 }

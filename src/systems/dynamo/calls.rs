@@ -9,8 +9,10 @@ use cluster_core::client::Response;
 use cluster_core::client::wire::{self, StoreBody};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use reqwest::{RequestBuilder, StatusCode};
+use serde::de::DeserializeOwned;
+use workloads::store::{Context, Versions};
 
-use super::client::{CONTEXT, describe, refused_by};
+use super::client::{CONTEXT, describe, read, refused_by};
 use crate::systems::Addresses;
 
 /// A node answers long before, or never: it is paused, or gone with its machine.
@@ -36,9 +38,12 @@ impl Caller {
         };
         let base = format!("http://{address}");
         match request {
-            Request::Fetch { key } => self.fetch(self.http.get(url(&base, "replica", &key))).await,
-            Request::Store { key, state, hint_for } => {
-                let body = wire::encode(&StoreBody { state, hint_for });
+            Request::Fetch { key, view } => {
+                let url = format!("{}?view={}", url(&base, "replica", &key), view.0);
+                self.fetch(self.http.get(url), |state| Reply::Fetched { state }).await
+            }
+            Request::Store { key, state, hint_for, view } => {
+                let body = wire::encode(&StoreBody { state, hint_for, view });
                 self.write(self.http.put(url(&base, "replica", &key)).body(body)).await
             }
             Request::Put { key, value, context, w, n } => {
@@ -53,23 +58,35 @@ impl Caller {
                 let request = context.into_iter().fold(request, |request, text| request.header(CONTEXT, text));
                 self.write(request).await
             }
-            // Only whether there is an answer is asked.
-            _ => self.look(self.http.get(format!("{base}/status"))).await,
+            Request::Get { key, r, n } => self.get(&url(&base, "kv", &key), r, n).await,
+            // What else it asks is who the members are.
+            _ => self.fetch(self.http.get(format!("{base}/history")), |history| Reply::OtherView { history }).await,
         }
     }
 
-    async fn fetch(&self, request: RequestBuilder) -> Response {
-        let response = match send(request).await {
+    /// Something binary, and the reply that it makes.
+    async fn fetch<T: DeserializeOwned>(&self, request: RequestBuilder, reply: impl FnOnce(T) -> Reply) -> Response {
+        match send(request).await {
+            Ok(response) if response.status() == StatusCode::OK => decoded(response, reply).await,
+            Ok(response) => failed(response).await,
+            Err(failed) => failed,
+        }
+    }
+
+    /// A read that the node coordinates.
+    async fn get(&self, url: &str, r: Option<u8>, n: Option<u8>) -> Response {
+        let overrides = [("r", r), ("n", n)].map(|(name, number)| number.map(|number| format!("{name}={number}")));
+        let overrides: Vec<String> = overrides.into_iter().flatten().collect();
+        let response = match send(self.http.get(format!("{url}?{}", overrides.join("&")))).await {
             Ok(response) => response,
             Err(failed) => return failed,
         };
         match response.status() {
-            StatusCode::OK => match response.bytes().await {
-                Ok(bytes) => match wire::decode(&bytes) {
-                    Ok(state) => Response::Reply(Reply::Fetched { state }),
-                    Err(error) => Response::Lost(format!("the node's answer cannot be read: {error}")),
-                },
-                Err(error) => Response::Lost(describe(&error)),
+            StatusCode::OK | StatusCode::MULTIPLE_CHOICES | StatusCode::NOT_FOUND => match read(response).await {
+                Ok(Versions { values, context }) => {
+                    Response::Reply(Reply::Got { values, context: context.map(|Context(text)| text) })
+                }
+                Err(error) => Response::Lost(error.to_string()),
             },
             _ => failed(response).await,
         }
@@ -82,15 +99,15 @@ impl Caller {
             Err(failed) => failed,
         }
     }
+}
 
-    async fn look(&self, request: RequestBuilder) -> Response {
-        match send(request).await {
-            Ok(response) if response.status() == StatusCode::OK => {
-                Response::Reply(Reply::Local { versions: Vec::new() })
-            }
-            Ok(response) => failed(response).await,
-            Err(failed) => failed,
-        }
+async fn decoded<T: DeserializeOwned>(response: reqwest::Response, reply: impl FnOnce(T) -> Reply) -> Response {
+    match response.bytes().await {
+        Ok(bytes) => match wire::decode(&bytes) {
+            Ok(value) => Response::Reply(reply(value)),
+            Err(error) => Response::Lost(format!("the node's answer cannot be read: {error}")),
+        },
+        Err(error) => Response::Lost(describe(&error)),
     }
 }
 
@@ -108,6 +125,9 @@ async fn send(request: RequestBuilder) -> Result<reqwest::Response, Response> {
 /// A status other than success, in the core's words.
 async fn failed(response: reqwest::Response) -> Response {
     let status = response.status();
+    if status == StatusCode::CONFLICT {
+        return decoded(response, |history| Reply::OtherView { history }).await;
+    }
     let (why, maybe) = refused_by(response).await;
     Response::Reply(Reply::Failed(match (maybe, status) {
         (true, _) => Failure::Unknown(why),

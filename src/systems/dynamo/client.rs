@@ -120,15 +120,7 @@ impl DynamoClient {
     }
 
     async fn read(&self, request: RequestBuilder) -> Result<Versions, StoreError> {
-        let response = request.send().await.map_err(not_sent_or_unknown)?;
-        let context = header(&response, CONTEXT).map(Context);
-        let values = match response.status() {
-            StatusCode::OK => vec![response.bytes().await.map_err(unknown)?.to_vec()],
-            StatusCode::MULTIPLE_CHOICES => decode_siblings(response).await?,
-            StatusCode::NOT_FOUND => Vec::new(),
-            _ => return Err(refusal(response).await),
-        };
-        Ok(Versions { values, context })
+        read(request.send().await.map_err(not_sent_or_unknown)?).await
     }
 
     async fn in_session(&self, node: &str, session: Option<String>, request: Request) -> Result<Reply, StoreError> {
@@ -258,6 +250,18 @@ pub(super) async fn protocol_version(http: &reqwest::Client, address: SocketAddr
     let request = http.get(format!("http://{address}/status")).timeout(STATUS_TIMEOUT);
     let told: Spoken = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
     Ok(told.protocol_version)
+}
+
+/// What a node has read.
+pub(super) async fn read(response: Response) -> Result<Versions, StoreError> {
+    let context = header(&response, CONTEXT).map(Context);
+    let values = match response.status() {
+        StatusCode::OK => vec![response.bytes().await.map_err(unknown)?.to_vec()],
+        StatusCode::MULTIPLE_CHOICES => decode_siblings(response).await?,
+        StatusCode::NOT_FOUND => Vec::new(),
+        _ => return Err(refusal(response).await),
+    };
+    Ok(Versions { values, context })
 }
 
 async fn decode_siblings(response: Response) -> Result<Vec<Vec<u8>>, StoreError> {

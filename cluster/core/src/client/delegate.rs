@@ -1,6 +1,7 @@
-//! Writes that a replica coordinates: the client sends them straight to a node of the key's top N.
+//! Writes that a replica coordinates: the client sends them straight to a node of the key's top N. And everything, to
+//! any node, while the client cannot tell who these are.
 //!
-//! It is handed to the next node only if it certainly did not reach the one before: a write that is coordinated twice
+//! A request is handed to the next node only if it certainly did not reach the one before: a write that is coordinated twice
 //! would be two versions.
 
 use super::{Alarm, CallId, Client, OpId, Purpose, Response};
@@ -18,7 +19,8 @@ pub(super) struct DelegatedOp {
 }
 
 impl Client {
-    /// A put whose coordinator makes the version; the coordinator also checks it.
+    /// A put whose coordinator makes the version, or any request while the client cannot tell where keys live. The
+    /// coordinator also checks it.
     pub(super) fn begin_delegated(&mut self, request: RequestId, put: Request) {
         let op = self.new_op();
         // The coordinator answers within the time for a request; its answer has a way to go.
@@ -31,11 +33,11 @@ impl Client {
 
     fn try_next_coordinator(&mut self, op: OpId) {
         let Some(delegated) = self.delegated.get(&op) else { return };
-        let Some(node) = self.next_coordinator(delegated) else {
+        let (tried, put) = (delegated.tried.clone(), delegated.put.clone());
+        let Some(node) = self.next_coordinator(&tried, &put) else {
             let why = "no replica of the key can be reached; nothing was written".to_owned();
             return self.end_delegated(op, Reply::Failed(Failure::Unavailable(why)));
         };
-        let put = delegated.put.clone();
         let call = self.call_patiently(node, Purpose::Delegated(op), put);
         if let Some(delegated) = self.delegated.get_mut(&op) {
             delegated.tried.push(node);
@@ -44,10 +46,12 @@ impl Client {
     }
 
     /// The first replica that seems to be up, then (sloppy) a fallback that does, then a replica that does not.
-    fn next_coordinator(&self, delegated: &DelegatedOp) -> Option<NodeId> {
-        let Request::Put { key, .. } = &delegated.put else { return None };
-        let (replicas, rest) = self.ring.preference_list(key).split_at(usize::from(self.config.n));
-        let untried = |node: &&NodeId| !delegated.tried.contains(node);
+    fn next_coordinator(&mut self, tried: &[NodeId], request: &Request) -> Option<NodeId> {
+        let (Request::Put { key, .. }, true) = (request, self.known.ring.is_some()) else {
+            return self.any_node(tried);
+        };
+        let (replicas, rest) = self.preference_list(key).split_at(self.replicas(key).len());
+        let untried = |node: &&NodeId| !tried.contains(node);
         let up = |node: &&NodeId| untried(node) && self.is_healthy(**node);
         let fallbacks = if self.config.quorum == Quorum::Sloppy { rest } else { &[] };
         let mut all =

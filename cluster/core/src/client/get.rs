@@ -12,6 +12,7 @@ use crate::versions::KeyState;
 pub(super) struct GetOp {
     request: RequestId,
     key: Vec<u8>,
+    n: u8,
     r: usize,
     targets: Vec<Target>,
     replies: BTreeMap<NodeId, KeyState>,
@@ -38,6 +39,7 @@ impl Client {
         let get = GetOp {
             request,
             key,
+            n,
             r,
             targets,
             replies: BTreeMap::new(),
@@ -53,7 +55,7 @@ impl Client {
 
     fn send_fetch(&mut self, op: OpId, node: NodeId) {
         let Some(get) = self.gets.get(&op) else { return };
-        let request = Request::Fetch { key: get.key.clone() };
+        let request = Request::Fetch { key: get.key.clone(), view: self.known.view() };
         let call = self.call(node, Purpose::Get(op), request);
         if let Some(get) = self.gets.get_mut(&op) {
             get.calls.push(call);
@@ -63,6 +65,7 @@ impl Client {
     pub(super) fn get_response(&mut self, op: OpId, node: NodeId, response: Response) {
         match response {
             Response::Reply(Reply::Fetched { state }) => self.get_answered(op, node, state),
+            Response::Reply(Reply::OtherView { history }) if self.learn(&history) => self.get_anew(op),
             // A node that is up and refuses, or is not there: somebody else, or the same again after a while.
             Response::Reply(_) | Response::NotSent(_) | Response::Lost(_) => {
                 if !self.substitute_in_get(op, node) && self.gets.contains_key(&op) {
@@ -89,6 +92,16 @@ impl Client {
         if all_done {
             self.repair(op);
         }
+    }
+
+    /// Keys live elsewhere than thought: what was answered in the old view does not count.
+    fn get_anew(&mut self, op: OpId) {
+        let Some(get) = self.end_get(op) else { return };
+        if get.answered {
+            return;
+        }
+        let (r, n) = (Some(get.r as u8), Some(get.n));
+        self.handle_request(get.request, Request::Get { key: get.key, r, n });
     }
 
     fn answer_get(&mut self, op: OpId) {
@@ -143,7 +156,11 @@ impl Client {
             if *state != merged && self.replicas(&get.key).contains(&node) {
                 self.counters.read_repairs += 1;
                 let (key, state) = (get.key.clone(), merged.clone());
-                self.call(node, Purpose::Unawaited, Request::Store { key, state, hint_for: None });
+                self.call(
+                    node,
+                    Purpose::Unawaited,
+                    Request::Store { key, state, hint_for: None, view: self.known.view() },
+                );
             }
         }
     }

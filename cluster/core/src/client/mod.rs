@@ -11,6 +11,7 @@
 //!   was behind.
 //! - **Writes** need a new dot, and the actor of a dot is bound to a row on a disk (see [`crate::versions`]). A client has
 //!   no disk, so a write goes straight to a replica, which coordinates it ([`delegate`]).
+//! - **Membership** it downloads ([`view`]); where it cannot tell where keys live, a node coordinates.
 //! - **Timestamped writes** ([`store`]) can be coordinated by anybody, since under last-write-wins a dot only breaks ties:
 //!   the client makes the version itself. Its actor is [`NodeId::CLIENT`], which no node ever is, with an epoch of 64
 //!   random bits drawn anew at each start: no two clients, and no two lives of one, make the same dot.
@@ -22,6 +23,7 @@ mod delegate;
 mod get;
 mod store;
 mod targets;
+mod view;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -30,7 +32,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::api::{Failure, NodeId, Now, Reply, Request, RequestId};
+use crate::api::{Failure, Members, NodeId, Now, Reply, Request, RequestId};
 use crate::config::{Config, ConfigError, Versioning};
 use crate::node::peers::Peers;
 use crate::node::timers::Timers;
@@ -40,6 +42,7 @@ use crate::versions::Actor;
 use delegate::DelegatedOp;
 use get::GetOp;
 use store::StoreOp;
+use view::Known;
 
 /// Calls that may be under way for each request that may be: N of them, substitutes and repairs. One request more is
 /// refused beyond that, as when nodes answer nothing.
@@ -124,6 +127,8 @@ enum Alarm {
     Repair(OpId),
     /// Try the suspected nodes again.
     Probe,
+    /// Ask somebody who the members are.
+    Download,
 }
 
 /// What a call is for.
@@ -148,7 +153,7 @@ struct Call {
 #[derive(Debug)]
 pub struct Client {
     config: Config,
-    ring: Ring,
+    known: Known,
     now: Now,
     rng: ChaCha8Rng,
     actor: Actor,
@@ -177,6 +182,8 @@ pub struct Counters {
     pub substitutes: u64,
     /// Nodes newly taken for down.
     pub suspicions: u64,
+    /// Changes of the view of where keys live.
+    pub views: u64,
 }
 
 impl Client {
@@ -204,13 +211,14 @@ impl Client {
             counters: Counters::default(),
             out: Vec::new(),
             config,
-            ring,
+            known: Known::founding(ring),
             now,
             rng,
         };
         // Staggered, so that clients started together do not act together for ever.
         let first = client.config.timing.probe_interval.mul_f64(client.rng.random_range(0.1..1.0));
         client.set_timer(first, Alarm::Probe);
+        client.download();
         client.finish(effects);
         Ok(client)
     }
@@ -242,6 +250,7 @@ impl Client {
             return self.reply(id, Reply::Failed(Failure::Unavailable(why)));
         }
         match request {
+            Request::Get { .. } | Request::Put { .. } if self.known.ring.is_none() => self.begin_delegated(id, request),
             Request::Get { key, r, n } => self.begin_get(id, key, r, n),
             Request::Put { .. } if self.config.versions != Versioning::Lww => self.begin_delegated(id, request),
             Request::Put { key, value, context, w, n } => self.begin_store(id, key, value, context, w, n),
@@ -268,7 +277,13 @@ impl Client {
             Purpose::Get(op) => self.get_response(op, node, response),
             Purpose::Store(op) => self.store_response(op, node, response),
             Purpose::Delegated(op) => self.delegated_response(op, response),
-            Purpose::Unawaited => {}
+            Purpose::Unawaited => {
+                if let Response::Reply(Reply::Members(Members { history, .. }) | Reply::OtherView { history }) =
+                    &response
+                {
+                    self.learn(history);
+                }
+            }
         }
     }
 
@@ -286,6 +301,7 @@ impl Client {
             }
             Alarm::Repair(op) => self.repair(op),
             Alarm::Probe => self.probe(),
+            Alarm::Download => self.download(),
         }
     }
 
@@ -306,7 +322,7 @@ impl Client {
     fn probe(&mut self) {
         for node in self.peers.suspected() {
             if !self.calls.values().any(|call| call.node == node) {
-                self.call(node, Purpose::Unawaited, Request::GetLocal { key: vec![0] });
+                self.call(node, Purpose::Unawaited, Request::Members);
             }
         }
         self.set_timer(self.config.timing.probe_interval, Alarm::Probe);

@@ -19,6 +19,7 @@ pub(super) struct StoreOp {
     request: RequestId,
     key: Vec<u8>,
     state: KeyState,
+    context: Option<String>,
     n: usize,
     w: usize,
     targets: Vec<Target>,
@@ -53,7 +54,7 @@ impl Client {
             let quorum = config.check_quorum(n, w, config.w)?;
             Ok((quorum, config.check_context(context.as_deref(), &key)?))
         });
-        let ((n, w), context) = match checked {
+        let ((n, w), seen) = match checked {
             Ok(checked) => checked,
             Err(failure) => return self.reply(request, Reply::Failed(failure)),
         };
@@ -62,12 +63,13 @@ impl Client {
             let why = format!("too few replicas for w = {w} can be reached; nothing was written");
             return self.reply(request, Reply::Failed(Failure::Unavailable(why)));
         }
-        let state = self.new_state(value, &context);
+        let state = self.new_state(value, &seen);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Alarm::Deadline(op));
         let (n, w) = (usize::from(n), usize::from(w));
         let (calls, sent) = (Vec::new(), targets.clone());
-        let store = StoreOp { request, key, state, n, w, targets, calls, undone: 0, answered: false, deadline_ns };
+        let store =
+            StoreOp { request, key, state, context, n, w, targets, calls, undone: 0, answered: false, deadline_ns };
         self.stores.insert(op, store);
         for target in sent {
             self.send_store(op, target);
@@ -95,23 +97,61 @@ impl Client {
     fn send_store(&mut self, op: OpId, target: Target) {
         let Some(store) = self.stores.get(&op) else { return };
         let (key, state) = (store.key.clone(), store.state.clone());
-        let call = self.call(target.node, Purpose::Store(op), Request::Store { key, state, hint_for: target.hint_for });
+        let call = self.call(
+            target.node,
+            Purpose::Store(op),
+            Request::Store { key, state, hint_for: target.hint_for, view: self.known.view() },
+        );
         if let Some(store) = self.stores.get_mut(&op) {
             store.calls.push(call);
         }
     }
 
     pub(super) fn store_response(&mut self, op: OpId, node: NodeId, response: Response) {
-        let certainly_not = match response {
+        let (certainly_not, moved) = match response {
             Response::Reply(Reply::Stored) => return self.store_acknowledged(op, node),
-            Response::Reply(Reply::Failed(Failure::BadRequest(_) | Failure::Unavailable(_))) => true,
-            Response::NotSent(_) => true,
-            Response::Reply(_) | Response::Lost(_) => false,
+            Response::Reply(Reply::OtherView { history }) => (true, self.learn(&history)),
+            Response::Reply(Reply::Failed(Failure::BadRequest(_) | Failure::Unavailable(_))) => (true, false),
+            Response::NotSent(_) => (true, false),
+            Response::Reply(_) | Response::Lost(_) => (false, false),
         };
         let Some(store) = self.stores.get_mut(&op) else { return };
         store.undone += usize::from(certainly_not);
-        if !self.substitute_in_store(op, node) {
-            self.set_timer(self.config.timing.replica_timeout, Alarm::Again(op, node));
+        match self.known.ring {
+            None => self.hand_over_store(op),
+            Some(_) if moved => self.store_anew(op),
+            Some(_) => {
+                if !self.substitute_in_store(op, node) {
+                    self.set_timer(self.config.timing.replica_timeout, Alarm::Again(op, node));
+                }
+            }
+        }
+    }
+
+    /// The client cannot tell any more where keys live. A node may coordinate instead, but only if nobody has the
+    /// version: a second one of the same write could bury what was written in between.
+    fn hand_over_store(&mut self, op: OpId) {
+        if self.stores.get(&op).is_none_or(|store| store.answered || store.undone < store.calls.len()) {
+            return;
+        }
+        let Some(store) = self.end_store(op) else { return };
+        let StoreOp { request, key, state, context, n, w, .. } = store;
+        let value = state.versions().first().and_then(|version| version.value.as_ref().map(|value| value.to_vec()));
+        let put = Request::Put { key, value, context, w: Some(w as u8), n: Some(n as u8) };
+        self.begin_delegated(request, put);
+    }
+
+    /// Keys live elsewhere than thought: the same version goes to those who own the key now.
+    fn store_anew(&mut self, op: OpId) {
+        let Some(store) = self.stores.get(&op) else { return };
+        let calls = store.calls.clone();
+        let targets = self.choose_targets(&store.key, store.n as u8);
+        self.forget_calls(&calls);
+        if let Some(store) = self.stores.get_mut(&op) {
+            store.targets.clone_from(&targets);
+        }
+        for target in targets {
+            self.send_store(op, target);
         }
     }
 

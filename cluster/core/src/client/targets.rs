@@ -21,7 +21,13 @@ pub(super) struct Target {
 
 impl Client {
     pub(super) fn replicas(&self, key: &[u8]) -> &[NodeId] {
-        &self.ring.preference_list(key)[..usize::from(self.config.n)]
+        let preference = self.preference_list(key);
+        &preference[..usize::from(self.config.n).min(preference.len())]
+    }
+
+    /// All members in order of preference; nobody while the client cannot tell.
+    pub(super) fn preference_list(&self, key: &[u8]) -> &[NodeId] {
+        self.known.ring.as_ref().map_or(&[], |ring| ring.preference_list(key))
     }
 
     pub(super) fn is_healthy(&self, node: NodeId) -> bool {
@@ -30,7 +36,8 @@ impl Client {
 
     /// N nodes, in order of preference, the fallbacks last; unhealthy replicas when there are too few others.
     pub(super) fn choose_targets(&self, key: &[u8], n: u8) -> Vec<Target> {
-        let (top, rest) = self.ring.preference_list(key).split_at(usize::from(n));
+        let preference = self.preference_list(key);
+        let (top, rest) = preference.split_at(usize::from(n).min(preference.len()));
         if self.config.quorum == Quorum::Strict {
             return top.iter().map(|&node| self.in_place_of(key, node, node)).collect();
         }
@@ -48,7 +55,7 @@ impl Client {
         }
         let failed = targets.iter().find(|target| target.node == failed && !target.done)?;
         let asked = |node: NodeId| targets.iter().any(|target| target.node == node);
-        let mut preference = self.ring.preference_list(key).iter();
+        let mut preference = self.preference_list(key).iter();
         let &node = preference.find(|&&node| !asked(node) && self.is_healthy(node))?;
         Some(self.in_place_of(key, node, failed.owner))
     }

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
+use crate::membership::View;
 use crate::versions::KeyState;
 
 const FORMAT: u8 = 1;
@@ -29,9 +30,11 @@ pub struct StoreBody {
     pub state: KeyState,
     /// The replica that the receiver shall keep a hint for.
     pub hint_for: Option<NodeId>,
+    /// In which the receiver was chosen.
+    pub view: View,
 }
 
-/// The bytes of a body: a [`StoreBody`] one way, a [`KeyState`] the other.
+/// The bytes of a body: a [`StoreBody`] one way, a [`KeyState`] or a history of the membership the other.
 pub fn encode(body: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(body, vec![FORMAT]).expect("bodies are plain data")
 }
@@ -67,13 +70,13 @@ mod tests {
             },
             Versioning::Lww,
         );
-        StoreBody { state, hint_for: Some(NodeId(7)) }
+        StoreBody { state, hint_for: Some(NodeId(7)), view: View(8) }
     }
 
     #[test]
     fn a_body_survives_and_its_bytes_are_pinned() {
         let bytes = encode(&body());
-        assert_eq!(bytes, [1, 1, 1, 2, 3, 0, 0, 8, 1, 2, 5, 6, 1, 7]);
+        assert_eq!(bytes, [1, 1, 1, 2, 3, 0, 0, 8, 1, 2, 5, 6, 1, 7, 8]);
         assert_eq!(decode(&bytes), Ok(body()));
     }
 

@@ -297,8 +297,9 @@ impl Node {
             },
             Request::InSession { session, request } => self.request_in_session(id, session, *request),
             Request::GetLocal { key } => self.client_get_local(id, &key),
-            Request::Fetch { key } => self.client_fetch(id, &key),
-            Request::Store { key, state, hint_for } => self.client_store(id, &key, &state, hint_for),
+            Request::Fetch { view, .. } | Request::Store { view, .. } if self.is_other_view(id, view) => {}
+            Request::Fetch { key, .. } => self.client_fetch(id, &key),
+            Request::Store { key, state, hint_for, .. } => self.client_store(id, &key, &state, hint_for),
             Request::Join { node } => self.command(Origin::Client(id), Command::Join(node)),
             Request::Leave { node } => self.command(Origin::Client(id), Command::Leave(node)),
             Request::Members => {

@@ -4,6 +4,7 @@ use super::persistence::Held;
 use super::{Node, Origin};
 use crate::api::{Effect, Failure, LocalVersion, NodeId, Reply, RequestId};
 use crate::image::{KeyRow, Place};
+use crate::membership::View;
 use crate::message::{Message, Tag};
 use crate::versions::{KeyState, Version};
 
@@ -54,6 +55,16 @@ impl Node {
         self.time_read(key);
         let answer = Effect::Send { to: from, message: Message::Fetched { tag, state } };
         self.when_readable(key, Held::Effect(answer));
+    }
+
+    /// Refuses a coordinating client that thinks keys live elsewhere: it learns what this node knows, and begins anew.
+    pub(super) fn is_other_view(&mut self, request: RequestId, view: View) -> bool {
+        if self.membership.history.view() == view {
+            return false;
+        }
+        let reply = Reply::OtherView { history: self.membership.history.clone() };
+        self.out.push(Effect::Reply { request, reply });
+        true
     }
 
     /// A coordinating client's fetch, answered as a peer's.

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use cluster_core::api::{Failure, LocalVersion, Reply, Seat, Status};
 use cluster_core::client::wire;
+use cluster_core::membership::History;
 use serde::Serialize;
 
 use super::{CONTEXT, SESSION};
@@ -140,6 +141,7 @@ pub(crate) fn write(reply: Reply) -> Result<Response, Problem> {
             let session = HeaderValue::from_str(&session).map_err(|_| Problem::mismatched(false))?;
             Ok((StatusCode::NO_CONTENT, [(SESSION, session)]).into_response())
         }
+        Reply::OtherView { history } => Ok(other_view(&history)),
         Reply::Failed(failure) => Err(failure.into()),
         _ => Err(Problem::mismatched(true)),
     }
@@ -150,6 +152,24 @@ pub(crate) fn fetched(reply: Reply) -> Result<Response, Problem> {
     match reply {
         Reply::Fetched { state } => {
             Ok(([(header::CONTENT_TYPE, "application/octet-stream")], wire::encode(&state)).into_response())
+        }
+        Reply::OtherView { history } => Ok(other_view(&history)),
+        Reply::Failed(failure) => Err(failure.into()),
+        _ => Err(Problem::mismatched(false)),
+    }
+}
+
+/// A coordinating client goes by another view: nothing was done, and this is what the node knows.
+fn other_view(history: &History) -> Response {
+    (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "application/octet-stream")], wire::encode(history)).into_response()
+}
+
+/// What this node knows of the membership, for a coordinating client.
+pub(crate) fn history(reply: Reply) -> Result<Response, Problem> {
+    match reply {
+        Reply::Members(members) => {
+            let bytes = wire::encode(&members.history);
+            Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
         }
         Reply::Failed(failure) => Err(failure.into()),
         _ => Err(Problem::mismatched(false)),
