@@ -136,11 +136,11 @@ pub enum Request {
         /// In which the node was chosen; one of another view does nothing.
         view: View,
     },
-    /// Join this state into what this node holds: what a coordinating client writes (6.4). It is trusted as a peer is.
+    /// Join this state into what this node holds: what a coordinating client writes under last-write-wins (6.4).
     Store {
         /// Opaque.
         key: Vec<u8>,
-        /// A whole state, as nodes returned it, or of one new timestamped version.
+        /// Of one new timestamped version.
         state: KeyState,
         /// The node is a fallback for this one: it keeps a hint (4.6).
         hint_for: Option<NodeId>,

@@ -261,6 +261,9 @@ fn an_unsound_state_is_refused() {
         assert!(matches!(reply, Reply::Failed(Failure::BadRequest(_))), "{state:?}: {reply:?}");
     }
     assert_eq!(call(&mut world, A, store(sound.clone())), Reply::Stored);
+    let mut with_dots = common::world(strict(3, (3, 2, 2)), Default::default(), 1);
+    let refused = call(&mut with_dots, A, store(sound.clone()));
+    assert!(matches!(refused, Reply::Failed(Failure::BadRequest(_))), "its dots are replicas' to make: {refused:?}");
     assert_eq!(
         call(&mut world, A, Request::Fetch { key: b"k".to_vec(), view: FOUNDING_VIEW }),
         Reply::Fetched { state: sound }

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use base64::Engine as _;
 use cluster_core::api::{Row, Write};
 use cluster_core::client::wire::{self, StoreBody};
-use cluster_core::membership::FOUNDING_VIEW;
+use cluster_core::config::Versioning;
+use cluster_core::membership::{FOUNDING_VIEW, History};
 use cluster_core::versions::KeyState;
 use cluster_node::storage::{StorageEngine, StorageError};
 use cluster_node::{NodeError, serve_with};
@@ -241,24 +242,29 @@ async fn a_full_disk_ends_the_node_and_the_write_is_not_acknowledged() {
     assert_eq!(answer, 504, "it may have happened");
 }
 
-/// What a coordinating client (6.4) reads of one node and writes to it: whole states, siblings and clocks included.
+/// What a coordinating client (6.4) reads of one node and writes to it: whole states with their timestamps.
 #[tokio::test]
 async fn a_replica_is_read_and_written_by_whole_states() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let (_node, http) = one_node(dir.path()).await;
+    let mut options = options(1, 0, 1, dir.path());
+    options.core.versions = Versioning::Lww;
+    let (_node, http) = start(options).await;
     let nothing = http.get("/replica/tea").await;
     assert_eq!(nothing.status(), 200);
     let nothing: KeyState = wire::decode(&nothing.bytes().await.expect("a body")).expect("a state");
     assert!(nothing.is_empty());
     assert_eq!(http.put("/kv/tea", None, b"green").await, 204);
-    assert_eq!(http.put("/kv/tea", None, b"black").await, 204);
     let bytes = http.get("/replica/tea").await.bytes().await.expect("a body");
     let state: KeyState = wire::decode(&bytes).expect("a state");
-    assert_eq!(state.versions().len(), 2, "both siblings");
+    assert_eq!(state.versions().len(), 1);
     let body = wire::encode(&StoreBody { state, hint_for: None, view: FOUNDING_VIEW });
     assert_eq!(http.put("/replica/coffee", None, &body).await, 204);
     assert_eq!(http.get("/replica/coffee").await.bytes().await.expect("a body"), bytes);
-    assert_eq!(http.get("/kv/coffee").await.status(), 300);
+    assert_eq!(http.get("/kv/coffee").await.bytes().await.expect("a body").as_ref(), b"green");
+    assert_eq!(http.get("/replica/tea?view=7").await.status(), 409, "a client of another view is refused");
+    assert_eq!(http.get("/replica/tea?view=x").await.status(), 400);
+    let history: History = wire::decode(&http.get("/history").await.bytes().await.expect("a body")).expect("a history");
+    assert!(history.is_empty());
     for wrong in [&b""[..], b"\x01", b"\x02\x00\x00", &body[..body.len() - 1]] {
         assert_eq!(http.put("/replica/coffee", None, wrong).await, 400, "{wrong:?}");
     }

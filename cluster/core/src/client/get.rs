@@ -147,21 +147,16 @@ impl Client {
         }
     }
 
-    /// The read is over: replicas that answered with less than all of it get the rest (read repair, 5). What is sent is
-    /// the join of whole states that were durable where they came from, so nobody learns of a version before its time.
+    /// The read is over. If a replica answered with less than all of it, that one is asked to read the key itself, and so
+    /// to repair whoever is behind (read repair, 5). The client does not send it what it has read: nodes know by whom and
+    /// when a store was sent, and need it to forget tombstones safely (see `node/reaping.rs`).
     pub(super) fn repair(&mut self, op: OpId) {
         let Some(get) = self.end_get(op) else { return };
         let merged = self.merge(get.replies.values());
-        for (&node, state) in &get.replies {
-            if *state != merged && self.replicas(&get.key).contains(&node) {
-                self.counters.read_repairs += 1;
-                let (key, state) = (get.key.clone(), merged.clone());
-                self.call(
-                    node,
-                    Purpose::Unawaited,
-                    Request::Store { key, state, hint_for: None, view: self.known.view() },
-                );
-            }
+        let behind = |(node, state): &(&NodeId, &KeyState)| **state != merged && self.replicas(&get.key).contains(node);
+        if let Some((&node, _)) = get.replies.iter().find(behind) {
+            self.counters.read_repairs += 1;
+            self.call_patiently(node, Purpose::Unawaited, Request::Get { key: get.key, r: Some(1), n: None });
         }
     }
 

@@ -7,8 +7,8 @@
 //! ```
 //! It spares a request the way through a load balancer and a node that only passes it on.
 //!
-//! - **Reads** it coordinates itself ([`get`]): it asks N replicas, waits for R, joins what they hold, and repairs who
-//!   was behind.
+//! - **Reads** it coordinates itself ([`get`]): it asks N replicas, waits for R, joins what they hold, and has who was
+//!   behind repaired.
 //! - **Writes** need a new dot, and the actor of a dot is bound to a row on a disk (see [`crate::versions`]). A client has
 //!   no disk, so a write goes straight to a replica, which coordinates it ([`delegate`]).
 //! - **Membership** it downloads ([`view`]); where it cannot tell where keys live, a node coordinates.
@@ -176,7 +176,7 @@ pub struct Client {
 /// What the client has done since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Replicas that a read found behind and sent the rest.
+    /// Reads that found a replica behind, and had it repaired.
     pub read_repairs: u64,
     /// Calls to a node in the place of another that did not answer.
     pub substitutes: u64,

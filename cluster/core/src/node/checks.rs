@@ -6,7 +6,7 @@ use super::Node;
 use super::put::STATE_BYTES_MAX;
 use crate::api::Failure;
 use crate::bug::Bug;
-use crate::config::Config;
+use crate::config::{Config, Versioning};
 use crate::context::Context;
 use crate::message::ForwardedPut;
 use crate::versions::KeyState;
@@ -55,9 +55,12 @@ impl Node {
         self.config.check_key(key)
     }
 
-    /// What a coordinating client wants stored.
+    /// What a coordinating client wants stored: a timestamped version, since of all others a replica makes the dots.
     pub(super) fn checked_state(&self, key: &[u8], state: &KeyState) -> Result<(), Failure> {
         self.checked_key(key)?;
+        if self.config.versions != Versioning::Lww {
+            return Err(bad("clients store timestamped versions alone: here a replica coordinates".into()));
+        }
         state.versions().iter().try_for_each(|version| self.config.check_value(version.value.as_deref()))?;
         match state.is_empty() || state.bytes() > STATE_BYTES_MAX || !state.is_sound(self.config.versions) {
             true => Err(bad("the state is empty, too large, or no state that this cluster makes".into())),
