@@ -106,7 +106,7 @@ impl Image {
         Some(Write { table: place.table(), key: place.row_key(key), value: None })
     }
 
-    /// Removes a row of the main store.
+    /// Removes a row of the main store, and with it the actor that is bound to it.
     pub fn remove_data(&mut self, ring: &Ring, key: &[u8]) -> Option<Write> {
         let old = self.data.remove(key)?;
         self.forget_bytes(key, Some(&old));
@@ -115,12 +115,12 @@ impl Image {
         Some(Write { table: Table::Data, key: key.to_vec(), value: None })
     }
 
-    /// Takes a row found on disk at start.
-    pub fn load(&mut self, ring: &Ring, row: &Row) -> Result<(), DamagedRow> {
+    /// Takes a row found on disk at start, in a cluster of so many nodes.
+    pub fn load(&mut self, ring: &Ring, nodes: usize, row: &Row) -> Result<(), DamagedRow> {
         let damaged = |why| DamagedRow::new(row.table, &row.key, why);
         let held = row::decode(row)?;
         let (place, key) = Place::of_row(row).ok_or_else(|| damaged("its key is not one of this table"))?;
-        if matches!(place, Place::Hint(owner) if !ring.preference_list(key).contains(&owner)) {
+        if matches!(place, Place::Hint(owner) if usize::from(owner.0) >= nodes) {
             return Err(damaged("it is a hint for a node that the cluster does not have"));
         }
         self.insert(ring, &place, key, held);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Failure, NodeId};
 use crate::context::Context;
-use crate::membership::History;
+use crate::membership::{History, View};
 use crate::merkle::Branch;
 use crate::ring::Span;
 use crate::versions::KeyState;
@@ -249,6 +249,39 @@ pub enum Message {
         /// Of the [`Message::Reap`].
         tag: Tag,
     },
+    /// A message that only a node of the same view may serve. Without it, the view is the founding one.
+    InView {
+        /// Where its sender believes keys to live.
+        view: View,
+        /// What it says.
+        message: Box<Message>,
+    },
+    /// I am of another view than your question, and have done nothing.
+    OtherView {
+        /// Of the question.
+        tag: Tag,
+        /// What I know of the membership.
+        history: History,
+    },
+    /// These rows of mine are for you to own (4.9).
+    Offer {
+        /// To be found again in the answer.
+        tag: Tag,
+        /// Key and digest of its state.
+        keys: Vec<(Vec<u8>, u128)>,
+    },
+    /// Of these I lack something; the others are on my disk as you have them.
+    Wanted {
+        /// Of the [`Message::Offer`].
+        tag: Tag,
+        /// Some of those offered.
+        keys: Vec<Vec<u8>>,
+    },
+    /// All that I lose by the change is on the disks of those who gain it (4.9).
+    HandedOver {
+        /// The view in which the change is active.
+        view: View,
+    },
 }
 
 /// What an administrator wants of the membership.
@@ -270,14 +303,30 @@ impl Command {
 }
 
 impl Message {
+    /// The tag, if only nodes of one view may serve it: it reads or writes rows by where keys live.
+    pub(crate) fn fenced_tag(&self) -> Option<Tag> {
+        match self {
+            Message::Store { tag, .. }
+            | Message::StoreBuffered { tag, .. }
+            | Message::Fetch { tag, .. }
+            | Message::Forward { tag, .. }
+            | Message::Offer { tag, .. } => Some(*tag),
+            _ => None,
+        }
+    }
+
     /// Whether the receiver will read or write rows because of it; all else it can always take.
     pub(crate) fn is_work(&self) -> bool {
+        if let Message::InView { message, .. } = self {
+            return message.is_work();
+        }
         matches!(
             self,
             Message::Store { .. }
                 | Message::StoreBuffered { .. }
                 | Message::Fetch { .. }
                 | Message::Forward { .. }
+                | Message::Offer { .. }
                 | Message::Branches { .. }
                 | Message::Leaves { .. }
                 | Message::Want { .. }
@@ -323,17 +372,21 @@ impl Message {
             Message::Want { keys } => keys.iter().map(Vec::len).sum(),
             Message::StoredAll { tags } => 8 * tags.len().saturating_sub(1),
             Message::Tokens { tokens, .. } => 16 * tokens.len(),
-            Message::History { history } => history.bytes(),
             Message::Guard { keys, .. } => keys.iter().map(|(key, state)| key.len() + state.bytes()).sum(),
             Message::Guarded { refused, .. } => refused.iter().map(Vec::len).sum(),
             Message::Fence { last, .. } => 10 * last.len(),
             Message::Reap { keys, .. } => keys.iter().map(|(key, _)| key.len() + 16).sum(),
+            Message::History { history } | Message::OtherView { history, .. } => history.bytes(),
+            Message::InView { message, .. } => message.bytes() + 9 - FIXED,
+            Message::Offer { keys, .. } => keys.iter().map(|(key, _)| key.len() + 16).sum(),
+            Message::Wanted { keys, .. } => keys.iter().map(Vec::len).sum(),
             Message::Stored { .. }
             | Message::StoreRefused { .. }
             | Message::Command { .. }
             | Message::Commanded { .. }
             | Message::AskTokens { .. }
             | Message::Gossip { .. }
+            | Message::HandedOver { .. }
             | Message::Forwarded { .. }
             | Message::WrongLife { .. }
             | Message::Room { .. }

@@ -176,6 +176,7 @@ impl Message {
             | Message::Fenced { .. }
             | Message::Reap { .. }
             | Message::Reaped { .. } => Protocol(2),
+            Message::InView { message, .. } => message.since(),
             _ => Protocol::OLDEST,
         }
     }

@@ -32,6 +32,8 @@ const PERCENTILE: f64 = 0.99;
 pub(super) enum Work {
     /// Rows given and asked for by anti-entropy.
     AntiEntropy,
+    /// Rows offered to who is to own them.
+    Transfer,
 }
 
 /// Waiting times of the last minute.

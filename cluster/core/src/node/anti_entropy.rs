@@ -234,7 +234,7 @@ impl Node {
     }
 
     fn is_shared_range(&self, range: RangeId, peer: NodeId) -> bool {
-        let replicas = &self.ring.range_preference(range)[..usize::from(self.config.n)];
+        let replicas = self.ring.owners(range, self.config.n);
         replicas.contains(&self.config.id) && replicas.contains(&peer)
     }
 }

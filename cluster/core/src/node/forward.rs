@@ -54,7 +54,8 @@ pub(super) struct RecentForwards {
 impl RecentForwards {
     const REMEMBERED_MAX: usize = 16 * 1024;
 
-    fn is_new(&mut self, from: NodeId, tag: Tag) -> bool {
+    /// Whether it has not been seen before; it has now.
+    pub fn is_new(&mut self, from: NodeId, tag: Tag) -> bool {
         if !self.seen.insert((from, tag)) {
             return false;
         }
@@ -70,10 +71,19 @@ impl RecentForwards {
 
 /// The forwarder.
 impl Node {
-    pub(super) fn forward_put(&mut self, request: RequestId, coordinator: NodeId, put: ForwardedPut) {
+    /// With the deadline of an earlier attempt, if there was one.
+    pub(super) fn forward_put(
+        &mut self,
+        request: RequestId,
+        coordinator: NodeId,
+        put: ForwardedPut,
+        deadline_ns: Option<u64>,
+    ) {
         self.counters.puts_forwarded += 1;
         let op = self.new_op();
-        let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
+        let request_timeout_ns = self.config.timing.request_timeout.as_nanos() as u64;
+        let deadline_ns = deadline_ns.unwrap_or(self.now.monotonic_ns.saturating_add(request_timeout_ns));
+        self.timers.set(deadline_ns, Timer::Deadline(op));
         let forwarding = Forwarding {
             request,
             coordinator,
@@ -116,6 +126,21 @@ impl Node {
         }
         let why = "the coordinator has restarted meanwhile; the write may have happened";
         self.end_forward(op, Reply::Failed(Failure::Unknown(why.into())));
+    }
+
+    /// The coordinator is of another view, and has not coordinated it, nor will this message of it ever be: it is
+    /// routed anew when one of the two has learnt.
+    pub(super) fn forward_met_view(&mut self, op: OpId) {
+        if self.forwardings.contains_key(&op) {
+            self.retry_later(op);
+        }
+    }
+
+    pub(super) fn retry_forward(&mut self, op: OpId) {
+        let Some(forwarding) = self.forwardings.remove(&op) else { return };
+        self.timers.cancel(forwarding.deadline_ns, Timer::Deadline(op));
+        self.forget_questions(&forwarding.tags);
+        self.route_put(forwarding.request, forwarding.put, Some(forwarding.deadline_ns));
     }
 
     pub(super) fn forward_answered(&mut self, op: OpId, failure: Option<Failure>, seen: Context) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::persistence::Held;
 use super::questions::Purpose;
-use super::targets::Target;
+use super::targets::{Groups, Target};
 use super::{Node, OpId, Origin, Timer};
 use crate::api::{Effect, Failure, NodeId, Reply, RequestId};
 use crate::bug::Bug;
@@ -18,7 +18,9 @@ use crate::versions::KeyState;
 pub(super) struct GetOp {
     request: RequestId,
     key: Vec<u8>,
+    n: u8,
     r: usize,
+    groups: Groups,
     targets: Vec<Target>,
     replies: BTreeMap<NodeId, KeyState>,
     /// The replica that answered first: it shall coordinate the write that follows (6.4).
@@ -32,6 +34,15 @@ pub(super) struct GetOp {
     /// What it has heard may be of before a reaping: nobody is repaired by it.
     repairs: bool,
     deadline_ns: u64,
+}
+
+impl GetOp {
+    /// How many have answered; while keys move, of that group of owners which has fewer.
+    fn answers(&self) -> usize {
+        let owner = |node: NodeId| self.targets.iter().find(|target| target.node == node).map(|target| target.owner);
+        let owners: Vec<NodeId> = self.replies.keys().filter_map(|node| owner(*node)).collect();
+        self.groups.fewest(|group| owners.iter().filter(|owner| group.contains(owner)).count())
+    }
 }
 
 impl Node {
@@ -52,8 +63,8 @@ impl Node {
         session: Option<Context>,
     ) {
         self.counters.gets += 1;
-        let targets = self.choose_targets(&key, n);
-        if !self.may_reach(&targets, r) {
+        let (groups, targets) = (self.groups(&key, n), self.choose_targets(&key, n));
+        if !self.may_reach(&targets, &groups, r) {
             self.counters.get_quorum_failures += 1;
             if self.config.bug == Some(Bug::ReadQuorumZero) {
                 return self.answer_not_found(request, &key);
@@ -66,7 +77,9 @@ impl Node {
         let get = GetOp {
             request,
             key: key.clone(),
+            n,
             r,
+            groups,
             targets: targets.clone(),
             replies: BTreeMap::new(),
             fastest: None,
@@ -105,7 +118,7 @@ impl Node {
             target.done = true;
         }
         let all_done = get.targets.iter().all(|target| target.done);
-        if get.replies.len() >= get.r && !get.answered {
+        if get.answers() >= get.r && !get.answered {
             if !self.meets_session(op) {
                 return self.widen_get(op);
             }
@@ -195,6 +208,45 @@ impl Node {
         self.send_fetch(op, &key, node);
     }
 
+    /// Keys live elsewhere now: everybody is asked anew. What has been answered already only ends its repair.
+    pub(super) fn replan_get(&mut self, op: OpId) {
+        let Some(get) = self.gets.get(&op).filter(|get| !get.answered) else { return };
+        let key = get.key.clone();
+        let (groups, targets) = (self.groups(&key, get.n), self.choose_targets(&key, get.n));
+        let nodes: Vec<NodeId> = targets.iter().map(|target| target.node).collect();
+        let Some(get) = self.gets.get_mut(&op) else { return };
+        (get.groups, get.targets) = (groups, targets);
+        get.replies.clear();
+        get.widened = false;
+        let tags = std::mem::take(&mut get.tags);
+        self.forget_questions(&tags);
+        for node in nodes {
+            self.send_fetch(op, &key, node);
+        }
+    }
+
+    /// A target is of another view; it, or this node, will have learnt meanwhile.
+    pub(super) fn get_met_view(&mut self, op: OpId, peer: NodeId) {
+        let Some(get) = self.gets.get_mut(&op).filter(|get| !get.answered) else { return };
+        for target in get.targets.iter_mut().filter(|target| target.node == peer && !target.done) {
+            target.refused = true;
+        }
+        self.retry_later(op);
+    }
+
+    pub(super) fn retry_get(&mut self, op: OpId) {
+        let Some(get) = self.gets.get_mut(&op).filter(|get| !get.answered) else { return };
+        let key = get.key.clone();
+        let mut refused = Vec::new();
+        for target in get.targets.iter_mut().filter(|target| target.refused && !target.done) {
+            target.refused = false;
+            refused.push(target.node);
+        }
+        for node in refused {
+            self.send_fetch(op, &key, node);
+        }
+    }
+
     /// The read is over: replicas that answered with less than all of it get the rest (read repair, 5).
     pub(super) fn repair(&mut self, op: OpId) {
         let Some(get) = self.end_get(op).filter(|get| get.repairs) else { return };
@@ -217,6 +269,7 @@ impl Node {
         }
         let tag = self.new_tag();
         let message = Message::Store { tag, key: key.to_vec(), state: state.clone(), hint_for: None };
+        let message = self.in_view(message);
         let bytes = message.bytes() as u64;
         self.emit_when_durable(key, Effect::Send { to: node, message });
         bytes
@@ -247,7 +300,7 @@ impl Node {
         if self.config.bug == Some(Bug::ReadQuorumZero) {
             return self.answer_not_found(get.request, &get.key);
         }
-        let why = format!("{} of r = {} replicas answered in time", get.replies.len(), get.r);
+        let why = format!("{} of r = {} replicas answered in time", get.answers(), get.r);
         self.fail(Origin::Client(get.request), Failure::Unavailable(why));
     }
 }

@@ -97,7 +97,7 @@ impl Node {
         }
     }
 
-    fn delete_hint(&mut self, owner: NodeId, key: &[u8]) {
+    pub(super) fn delete_hint(&mut self, owner: NodeId, key: &[u8]) {
         if let Some(write) = self.image.remove_hint(owner, key) {
             self.persistence.write(Some(key), write);
         }

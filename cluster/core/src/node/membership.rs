@@ -23,7 +23,7 @@ use super::questions::Purpose;
 use super::{Node, OpId, Origin, Timer};
 use crate::api::{Failure, Members, NodeId, Reply, Row, Seat, Standing, Table, Write};
 use crate::config::{Config, Partitioning};
-use crate::membership::{Action, CHANGES_MAX, Change, History, Phase};
+use crate::membership::{Action, CHANGES_MAX, Change, History, Phase, View};
 use crate::message::{Command, Message, Tag};
 use crate::ring::Ring;
 use crate::row::{self, DamagedRow};
@@ -37,6 +37,8 @@ const SEED_EVERY: u32 = 4;
 pub(super) struct Membership {
     /// What is on disk, and so what the node goes by.
     pub history: History,
+    /// Where keys live by it.
+    pub view: View,
     /// What will be on disk when the persists under way have completed.
     writing: History,
     /// What the node would bring as a new member: chosen at its first start.
@@ -67,7 +69,7 @@ pub(super) struct CommandOp {
 
 impl Membership {
     /// Reads it among the rows of a node.
-    pub fn recover(rows: &[Row], config: &Config, ring: &Ring) -> Result<Self, DamagedRow> {
+    pub fn recover(rows: &[Row], config: &Config) -> Result<Self, DamagedRow> {
         // A row that has got under another key would else be taken for missing, and a membership for never changed.
         for row in rows.iter().filter(|row| row.table == Table::Meta) {
             row::body(row)?;
@@ -75,9 +77,10 @@ impl Membership {
         let own = rows.iter().find(|row| row.table == Table::Meta && row.key == META_KEY);
         let record = match own {
             Some(row) => row::decode(row)?,
-            None => Record { tokens: own_tokens(config, ring), history: History::default() },
+            None => Record { tokens: own_tokens(config), history: History::default() },
         };
         Ok(Self {
+            view: record.history.view(),
             writing: record.history.clone(),
             history: record.history,
             tokens: record.tokens,
@@ -86,17 +89,28 @@ impl Membership {
             is_informed: own.is_some() || config.names.len() == 1,
         })
     }
+
+    /// Nothing that is known is still on its way to disk.
+    pub fn is_quiet(&self) -> bool {
+        self.writing == self.history
+    }
+
+    /// Whether a node is known to have exactly this history on its disk.
+    pub fn knows(&self, node: NodeId, me: NodeId) -> bool {
+        node == me || self.known.get(&node) == Some(&self.history.digest())
+    }
 }
 
 /// Where a node stands on the circle as a member: a founder where it has always stood, others at random. Where tokens
 /// are taken over from the others (strategy 3) it brings none.
-fn own_tokens(config: &Config, founding: &Ring) -> Vec<u128> {
+fn own_tokens(config: &Config) -> Vec<u128> {
     let founders = u64::from(config.founders());
     let tokens = match config.partitioning {
         Partitioning::EqualTokens { .. } => return Vec::new(),
         Partitioning::Random { tokens } | Partitioning::FixedRanges { tokens, .. } => u64::from(tokens),
     };
-    let standing = founding.tokens_of(config.id);
+    // Settings that make no ring have been refused before.
+    let standing = Ring::founding_tokens(config).unwrap_or_default();
     if !standing.is_empty() {
         return standing;
     }
@@ -266,6 +280,8 @@ impl Node {
         if let Some(&peer) = peers.choose(&mut self.rng) {
             self.send_gossip(peer);
         }
+        self.urge_members();
+        self.drive();
     }
 
     /// Everybody that this node has heard of: members, those who have ever been, and seeds.
@@ -291,6 +307,7 @@ impl Node {
         self.membership.known.insert(from, digest);
         if digest == self.membership.history.digest() {
             self.membership.is_informed = true;
+            self.drive();
         } else {
             self.send_history(from);
         }
@@ -307,9 +324,10 @@ impl Node {
         if history.merge(theirs) {
             self.membership.owed.insert(from);
             self.write_history(history);
-        } else if self.membership.writing == self.membership.history {
+        } else if self.membership.is_quiet() {
             self.membership.is_informed = true;
             self.tell_history(from);
+            self.drive();
         } else {
             self.membership.owed.insert(from);
         }
@@ -340,9 +358,18 @@ impl Node {
     pub(super) fn believe(&mut self, history: History) {
         self.membership.history = history;
         self.membership.is_informed |= !self.membership.owed.is_empty();
+        let view = self.membership.history.view();
+        if view != self.membership.view {
+            self.membership.view = view;
+            self.change_view();
+        }
+        // Whoever waits for this node's knowledge is told at once: the node whose change is open.
+        let driver = self.membership.history.first_open().map(|change| change.node);
+        self.membership.owed.extend(driver.filter(|driver| *driver != self.config.id));
         for peer in std::mem::take(&mut self.membership.owed) {
             self.tell_history(peer);
         }
+        self.drive();
     }
 }
 

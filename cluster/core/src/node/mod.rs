@@ -18,6 +18,8 @@
 //!          ─► peers.rs          who answers and who does not
 //!          ─► envelopes.rs      in which version of the protocol
 //!          ─► membership.rs     who is a member: commands and gossip
+//!          ─► views.rs          only nodes that agree on where keys live serve each other
+//!          ─► transfer.rs       what changes hands when the members change
 //!   every change of a row ─► image.rs ─► persistence.rs ─► Effect::Persist, and what waits for it
 //! ```
 
@@ -42,6 +44,8 @@ mod replica;
 mod session;
 mod targets;
 pub(crate) mod timers;
+mod transfer;
+mod views;
 mod write_buffer;
 
 use std::collections::BTreeMap;
@@ -55,6 +59,7 @@ use crate::bug::Bug;
 use crate::config::{Config, ConfigError, Durability};
 use crate::context::Context;
 use crate::image::Image;
+use crate::membership::View;
 use crate::message::{Command, Life, Message, Tag};
 use crate::protocol::Envelope;
 use crate::ring::Ring;
@@ -76,6 +81,7 @@ use put::PutOp;
 use questions::{Answer, Asked};
 use reaping::Reaping;
 use timers::{Timer, Timers};
+use transfer::Transfers;
 
 /// With the bug `ack-before-durable`: how long a row may stay off the disk.
 const LATE_FLUSH: Duration = Duration::from_secs(1);
@@ -144,6 +150,7 @@ pub struct Node {
     sessions: BTreeMap<RequestId, Context>,
     lives: Lives,
     membership: Membership,
+    transfers: Transfers,
     commands: BTreeMap<OpId, CommandOp>,
     handovers: Handovers,
     admission: Admission,
@@ -193,15 +200,16 @@ impl Node {
         config.validate()?;
         config.validate_id()?;
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed ^ now.monotonic_ns.rotate_left(32));
-        let ring = Ring::of(&config).map_err(ConfigError::from)?;
-        let identity = Identity::recover(&rows, &config, &ring, &mut rng)?;
-        let membership = Membership::recover(&rows, &config, &ring)?;
         let fences = Fences::recover(&rows)?;
+        let founding = Ring::of(&config).map_err(ConfigError::from)?;
+        let identity = Identity::recover(&rows, &config, &founding, &mut rng)?;
+        let membership = Membership::recover(&rows, &config)?;
+        let ring = Ring::with_history(&config, &membership.history).map_err(ConfigError::from)?;
         let mut image = Image::new(&ring);
         let mut lost = Vec::new();
         let skipped = (config.bug == Some(Bug::HintsLostOnRestart)).then_some(Table::Hints);
         for row in rows.iter().filter(|row| row.table != Table::Meta && Some(row.table) != skipped) {
-            if let Err(damage) = image.load(&ring, row) {
+            if let Err(damage) = image.load(&ring, config.names.len(), row) {
                 lost.push((damaged(row, damage.clone())?, damage));
             }
         }
@@ -243,6 +251,7 @@ impl Node {
             sessions: BTreeMap::new(),
             lives: Lives::default(),
             membership,
+            transfers: Transfers::default(),
             commands: BTreeMap::new(),
             handovers: Handovers::default(),
             admission: Admission::new(&config),
@@ -261,9 +270,19 @@ impl Node {
         }
     }
 
-    /// All nodes in order of preference for a key; the first N are its replicas.
+    /// All members in order of preference for a key; the first N are its replicas.
     pub fn preference_list(&self, key: &[u8]) -> Vec<NodeId> {
         self.ring.preference_list(key).to_vec()
+    }
+
+    /// While a change is active: all members of after it in order of preference for a key.
+    pub fn next_preference_list(&self, key: &[u8]) -> Option<Vec<NodeId>> {
+        self.ring.next_preference(self.ring.range_of(key)).map(<[NodeId]>::to_vec)
+    }
+
+    /// Where this node believes keys to live.
+    pub fn membership_view(&self) -> View {
+        self.membership.view
     }
 
     /// Takes one input and appends what must be done because of it.
@@ -292,7 +311,7 @@ impl Node {
         match request {
             Request::Get { key, r, n } => self.client_get(id, key, r, n),
             Request::Put { key, value, context, w, n } => match self.checked_put(key, value, context, w, n) {
-                Ok(put) => self.route_put(id, put),
+                Ok(put) => self.route_put(id, put, None),
                 Err(failure) => self.fail(Origin::Client(id), failure),
             },
             Request::InSession { session, request } => self.request_in_session(id, session, *request),
@@ -324,6 +343,7 @@ impl Node {
             self.counters.messages_dropped += 1;
             return;
         }
+        let Some(message) = self.serve_in_view(from, message) else { return };
         match message {
             Message::Store { tag, key, state, hint_for } => self.peer_store(from, tag, &key, &state, hint_for),
             Message::StoreBuffered { tag, key, state, hint_for } => {
@@ -364,6 +384,12 @@ impl Node {
             Message::Guarded { tag, refused, last } => self.answered(from, tag, Answer::Guarded(refused, last)),
             Message::Fenced { tag, guarded } => self.answered(from, tag, Answer::Fenced(guarded)),
             Message::Reaped { tag } => self.answered(from, tag, Answer::Reaped),
+            Message::OtherView { tag, history } => self.peer_other_view(from, tag, &history),
+            Message::Offer { tag, keys } => self.peer_offer(from, tag, &keys),
+            Message::Wanted { tag, keys } => self.answered(from, tag, Answer::Wanted(keys)),
+            Message::HandedOver { view } => self.peer_handed_over(from, view),
+            // One within another is nobody's.
+            Message::InView { .. } => {}
         }
     }
 
@@ -377,6 +403,8 @@ impl Node {
             Timer::AntiEntropy => self.begin_anti_entropy(),
             Timer::Gossip => self.gossip(),
             Timer::Reaping => self.reap_in_turn(),
+            Timer::Transfers => self.go_on_with_transfers(),
+            Timer::Retry(op) => self.retry(op),
             Timer::Flush => self.flush_in_time(),
             Timer::Hedge(op) => self.hedge(op),
             Timer::LateFlush => {
@@ -411,6 +439,7 @@ impl Node {
 /// Small services to the other parts.
 impl Node {
     fn send(&mut self, to: NodeId, message: Message) {
+        let message = self.in_view(message);
         self.out.push(Effect::Send { to, message });
     }
 
@@ -479,6 +508,7 @@ impl Node {
             (timing.anti_entropy_interval, Timer::AntiEntropy),
             (timing.gossip_interval, Timer::Gossip),
             (timing.reaping_interval, Timer::Reaping),
+            (timing.hint_interval, Timer::Transfers),
         ];
         if self.config.durability == Durability::Buffered {
             periodic.push((timing.flush_interval, Timer::Flush));

@@ -107,7 +107,7 @@ impl Persistence {
     }
 
     /// Moves the buffer's rows of a key into the batch under construction.
-    fn flush_key(&mut self, key: &[u8]) {
+    pub fn flush_key(&mut self, key: &[u8]) {
         for write in self.buffer.take(key) {
             self.write(Some(key), write);
         }
@@ -130,6 +130,11 @@ impl Persistence {
         debug_assert!(!self.batch.is_empty(), "nothing would release it");
         self.held.entry(self.next).or_default().push(held);
         self.held_count += 1;
+    }
+
+    /// Of these keys the one whose rows will be on disk last; none if all are there.
+    pub fn last_unsynced<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+        keys.filter_map(|key| Some((*self.unsynced.get(key)?, key))).max().map(|(_, key)| key)
     }
 
     /// Whether rows of the key are still on their way to disk, or have not set out.

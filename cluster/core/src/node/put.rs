@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::persistence::Held;
 use super::questions::Purpose;
-use super::targets::Target;
+use super::targets::{Groups, Target};
 use super::{Node, OpId, Origin, Timer};
 use crate::api::{Failure, NodeId, RequestId};
 use crate::bug::Bug;
@@ -36,7 +36,10 @@ pub(super) struct PutOp {
     seen: Context,
     n: usize,
     w: usize,
+    groups: Groups,
     pub(super) targets: Vec<Target>,
+    /// The coordinator's own write may be heard of by others.
+    is_local: bool,
     tags: Vec<Tag>,
     answered: bool,
     deadline_ns: u64,
@@ -50,10 +53,11 @@ pub(super) struct PutOp {
 
 impl PutOp {
     /// How many of the N replicas have it, themselves or by somebody who keeps it for them. A replica and its
-    /// stand-in are one: what the two hold will be one copy.
+    /// stand-in are one: what the two hold will be one copy. While keys move: of that group which has fewer.
     fn acknowledged(&self) -> usize {
         let done = self.targets.iter().filter(|target| target.done);
-        done.map(|target| target.owner).collect::<BTreeSet<NodeId>>().len()
+        let owners: BTreeSet<NodeId> = done.map(|target| target.owner).collect();
+        self.groups.fewest(|group| group.iter().filter(|owner| owners.contains(owner)).count())
     }
 }
 
@@ -61,7 +65,7 @@ impl Node {
     /// The replica that answered the preceding read first coordinates (6.4), if it seems to be up. Else a replica does
     /// it itself, and any other node hands the write to the first replica that seems to be up (4.5). When none does, the
     /// fallbacks are left (sloppy): this node if it is one of them, else the first.
-    pub(super) fn route_put(&mut self, id: RequestId, put: ForwardedPut) {
+    pub(super) fn route_put(&mut self, id: RequestId, put: ForwardedPut, deadline_ns: Option<u64>) {
         let targets = self.choose_targets(&put.key, put.n);
         let me = |target: &&Target| target.node == self.config.id;
         let replica = |target: &&Target| target.hint_for.is_none();
@@ -80,7 +84,7 @@ impl Node {
         };
         match coordinator.map(|target| target.node) {
             Some(node) if node == self.config.id => self.coordinate_put(Origin::Client(id), put, targets),
-            Some(node) => self.forward_put(id, node, put),
+            Some(node) => self.forward_put(id, node, put, deadline_ns),
             None => {
                 let why = "no replica of the key can be reached; nothing was written".to_owned();
                 self.counters.put_quorum_failures += 1;
@@ -91,7 +95,7 @@ impl Node {
 
     pub(super) fn coordinate_put(&mut self, origin: Origin, put: ForwardedPut, targets: Vec<Target>) {
         self.counters.puts += 1;
-        if !self.may_reach(&targets, usize::from(put.w)) {
+        if !self.may_reach(&targets, &self.groups(&put.key, put.n), usize::from(put.w)) {
             self.counters.put_quorum_failures += 1;
             let why = format!("too few replicas for w = {} can be reached; nothing was written", put.w);
             return self.fail(origin, Failure::Unavailable(why));
@@ -124,6 +128,7 @@ impl Node {
     ) -> OpId {
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
+        let groups = self.groups(&put.key, put.n);
         let put = PutOp {
             origin,
             key: put.key,
@@ -131,7 +136,10 @@ impl Node {
             seen,
             n: usize::from(put.n),
             w: usize::from(put.w),
+            groups,
             targets,
+            // From memory, at once.
+            is_local: self.is_buffered(),
             tags: Vec::new(),
             answered: false,
             deadline_ns,
@@ -235,8 +243,8 @@ impl Node {
     /// The coordinator's own write is on disk: only now may others hear of it.
     pub(super) fn put_is_local(&mut self, op: OpId) {
         self.put_durable(op);
-        let Some(put) = self.puts.get(&op) else { return };
-        let told_before = put.is_buffered;
+        let Some(put) = self.puts.get_mut(&op) else { return };
+        let told_before = std::mem::replace(&mut put.is_local, true);
         let others: Vec<Target> =
             put.targets.iter().filter(|t| t.node != self.config.id && !told_before).copied().collect();
         for target in others {
@@ -282,6 +290,11 @@ impl Node {
         for target in put.targets.iter_mut().filter(|target| target.node == from) {
             target.done = true;
         }
+        self.put_progressed(op);
+    }
+
+    fn put_progressed(&mut self, op: OpId) {
+        let Some(put) = self.puts.get_mut(&op) else { return };
         let acknowledged = put.acknowledged();
         if acknowledged >= put.w && put.is_durable && !put.answered {
             put.answered = true;
@@ -320,6 +333,50 @@ impl Node {
         }
         self.send_store(op, substitute);
         true
+    }
+
+    /// Keys live elsewhere now. Who has acknowledged still has it; the others, and those who are new, are sent it.
+    pub(super) fn replan_put(&mut self, op: OpId) {
+        let Some(put) = self.puts.get(&op) else { return };
+        let n = put.n as u8;
+        let (groups, mut targets) = (self.groups(&put.key, n), self.choose_targets(&put.key, n));
+        let has = |target: &Target| {
+            put.targets.iter().any(|old| old.done && old.node == target.node && old.hint_for == target.hint_for)
+        };
+        for target in &mut targets {
+            target.done = has(target);
+        }
+        let Some(put) = self.puts.get_mut(&op) else { return };
+        (put.groups, put.targets) = (groups, targets);
+        if put.is_local {
+            let me = self.config.id;
+            let left: Vec<Target> = put.targets.iter().filter(|t| !t.done && t.node != me).copied().collect();
+            for target in left {
+                self.send_store(op, target);
+            }
+            self.put_progressed(op);
+        }
+    }
+
+    /// A target is of another view; it, or this node, will have learnt meanwhile.
+    pub(super) fn put_met_view(&mut self, op: OpId, peer: NodeId) {
+        let Some(put) = self.puts.get_mut(&op) else { return };
+        for target in put.targets.iter_mut().filter(|target| target.node == peer && !target.done) {
+            target.refused = true;
+        }
+        self.retry_later(op);
+    }
+
+    pub(super) fn retry_put(&mut self, op: OpId) {
+        let Some(put) = self.puts.get_mut(&op) else { return };
+        let refused: Vec<Target> =
+            put.targets.iter().filter(|target| target.refused && !target.done).copied().collect();
+        for target in &mut put.targets {
+            target.refused = false;
+        }
+        for target in refused {
+            self.send_store(op, target);
+        }
     }
 
     /// Every replica has it, or somebody who keeps it for that one: nothing is left to do.

@@ -4,6 +4,7 @@
 //! the question whose tag it bears; what comes twice, or for a question of an earlier life, counts for nothing but a
 //! sign of life.
 
+use super::transfer::PageId;
 use super::{Node, OpId, Timer};
 use crate::api::{Failure, NodeId};
 use crate::bug::Bug;
@@ -37,6 +38,10 @@ pub(super) enum Purpose {
     Command(OpId),
     /// A step of this node's round of reaping.
     Reaping,
+    /// Rows offered to who is to own them.
+    Offer(PageId),
+    /// One of these rows.
+    Transfer(PageId, Vec<u8>),
     /// Only to see whether the peer answers.
     Ping,
 }
@@ -55,6 +60,8 @@ pub(super) enum Answer {
     Guarded(Vec<Vec<u8>>, Tag),
     Fenced(bool),
     Reaped,
+    Wanted(Vec<Vec<u8>>),
+    OtherView,
 }
 
 impl Node {
@@ -66,6 +73,19 @@ impl Node {
         self.asked.insert(tag, asked);
         self.send(peer, message(tag));
         tag
+    }
+
+    /// As [`Node::ask`], but for the sending, which is left to the caller.
+    pub(super) fn ask_unsent(
+        &mut self,
+        peer: NodeId,
+        purpose: Purpose,
+        message: impl FnOnce(Tag) -> Message,
+    ) -> Message {
+        let tag = self.new_tag();
+        let overdue_ns = Some(self.set_timer(self.config.timing.replica_timeout, Timer::Answer(tag)));
+        self.asked.insert(tag, Asked { peer, overdue_ns, purpose });
+        self.in_view(message(tag))
     }
 
     /// Sends a message whose answer may take its time.
@@ -109,6 +129,12 @@ impl Node {
             (Purpose::Reaping, Answer::Guarded(refused, last)) => self.reaping_guarded(from, tag, &refused, last),
             (Purpose::Reaping, Answer::Fenced(guarded)) => self.reaping_fenced(from, tag, guarded),
             (Purpose::Reaping, Answer::Reaped) => self.reaping_reaped(from),
+            (Purpose::Offer(page), Answer::Wanted(keys)) => self.offer_answered(page, from, keys),
+            (Purpose::Transfer(page, key), Answer::Stored) => self.row_transferred(page, from, &key),
+            (Purpose::Offer(page) | Purpose::Transfer(page, _), _) => self.page_failed(page),
+            (Purpose::Put(op) | Purpose::BufferedPut(op), Answer::OtherView) => self.put_met_view(op, from),
+            (Purpose::Get(op), Answer::OtherView) => self.get_met_view(op, from),
+            (Purpose::Forward(op), Answer::OtherView) => self.forward_met_view(op),
             (Purpose::Hint { owner, key, .. }, _) => self.handovers.ended(owner, &key),
             // A peer that answers something else than it was asked is of no use; the alarm has been seen to.
             _ => {}
@@ -134,6 +160,10 @@ impl Node {
             }
             Some(Purpose::Hint { owner, key, .. }) => {
                 self.handovers.ended(*owner, key);
+                self.asked.remove(&tag);
+            }
+            Some(&Purpose::Offer(page) | &Purpose::Transfer(page, _)) => {
+                self.page_failed(page);
                 self.asked.remove(&tag);
             }
             Some(Purpose::Ping) | None => {

@@ -181,7 +181,12 @@ impl Node {
     fn is_mine_to_reap(&self, key: &[u8]) -> bool {
         let replicas = self.replicas(key);
         let all_up = replicas.iter().all(|node| self.is_healthy(*node));
-        all_up && replicas.first() == Some(&self.config.id)
+        all_up && self.owners_are_stable() && replicas.first() == Some(&self.config.id)
+    }
+
+    /// Rows that are changing hands are on their way to who does not hold them yet.
+    fn owners_are_stable(&self) -> bool {
+        !self.ring.is_changing()
     }
 
     pub(super) fn reaping_guarded(&mut self, from: NodeId, tag: Tag, refused: &[Vec<u8>], last: Tag) {
@@ -352,11 +357,13 @@ impl Node {
 
     /// Whether nothing of the key is held but this tombstone, and that durably.
     fn is_clean(&self, key: &[u8], tombstone: &KeyState) -> bool {
-        let owners = self.ring.preference_list(key);
+        // Whoever a hint is for may have left meanwhile.
+        let owners: Vec<NodeId> = (0..self.config.names.len() as u16).map(NodeId).collect();
         tombstone.is_tombstone()
+            && self.owners_are_stable()
             && !self.persistence.is_unsynced(key)
             && self.image.get(&Place::Data, key).is_none_or(|row| row.state == *tombstone)
-            && (self.forgets_fallbacks() || !self.image.has_hint(owners, key))
+            && (self.forgets_fallbacks() || !self.image.has_hint(&owners, key))
     }
 
     /// What a guarded key would be if its tombstone were held here; nothing at all if that is all it would be.

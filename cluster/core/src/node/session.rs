@@ -60,7 +60,7 @@ impl Node {
             put.context.timestamp_max_us = put.context.timestamp_max_us.max(session.timestamp_max_us);
         }
         self.sessions.insert(id, session);
-        self.route_put(id, put);
+        self.route_put(id, put, None);
     }
 
     /// A put is done: its client is told, and if it is in a session, what that has seen now.

@@ -3,6 +3,12 @@
 //! Strict: the first N of the preference list, reachable or not. Sloppy: its first N healthy nodes; one that is no
 //! replica of the key stands in for a replica that is taken for down, and keeps what it is given as a hint for that
 //! one.
+//!
+//! While a change of the membership is active, a key has two groups of owners: the first N of before and of after it.
+//! A request goes to both and needs its quorum in *each* of them, so that it meets every request of the views before
+//! and behind (joint consensus does the same). Else there is one group.
+
+use std::collections::BTreeSet;
 
 use super::Node;
 use crate::api::NodeId;
@@ -22,17 +28,41 @@ pub(super) struct Target {
     pub hint_for: Option<NodeId>,
     /// It has answered.
     pub done: bool,
+    /// It is of another view, and will be asked again.
+    pub refused: bool,
+}
+
+/// The owners of a key that a request must reach, in one group or two.
+#[derive(Clone, Debug)]
+pub(super) struct Groups(Vec<Vec<NodeId>>);
+
+impl Groups {
+    /// The least that any group counts: what decides on a quorum.
+    pub fn fewest(&self, count: impl Fn(&[NodeId]) -> usize) -> usize {
+        self.0.iter().map(|group| count(group)).min().unwrap_or(0)
+    }
+
+    /// Owners of all groups, those of before a change first.
+    fn owners(&self) -> Vec<NodeId> {
+        let mut owners: Vec<NodeId> = Vec::new();
+        for &node in self.0.iter().flatten() {
+            if !owners.contains(&node) {
+                owners.push(node);
+            }
+        }
+        owners
+    }
 }
 
 impl Target {
     pub(super) fn replica(node: NodeId) -> Self {
-        Self { node, owner: node, hint_for: None, done: false }
+        Self { node, owner: node, hint_for: None, done: false, refused: false }
     }
 }
 
 impl Node {
     pub(super) fn replicas(&self, key: &[u8]) -> &[NodeId] {
-        &self.ring.preference_list(key)[..usize::from(self.config.n)]
+        self.ring.owners(self.ring.range_of(key), self.config.n)
     }
 
     pub(super) fn is_replica(&self, node: NodeId, key: &[u8]) -> bool {
@@ -42,14 +72,15 @@ impl Node {
     /// N nodes, in order of preference, the fallbacks last. When too few are healthy, unhealthy replicas are tried
     /// all the same, so that a wrong suspicion alone refuses nobody.
     pub(super) fn choose_targets(&self, key: &[u8], n: u8) -> Vec<Target> {
-        let (top, rest) = self.ring.preference_list(key).split_at(usize::from(n));
+        let (top, all) = (self.groups(key, n).owners(), self.preference(key));
+        let rest = all.iter().filter(|node| !top.contains(node));
         if self.config.quorum == Quorum::Strict {
             return top.iter().map(|&node| Target::replica(node)).collect();
         }
         let healthy = top.iter().filter(|node| self.is_healthy(**node));
         let mut targets: Vec<Target> = healthy.map(|&node| Target::replica(node)).collect();
         let mut missing = top.iter().filter(|node| !self.is_healthy(**node));
-        for &fallback in rest.iter().filter(|node| self.is_healthy(**node)) {
+        for &fallback in rest.filter(|node| self.is_healthy(**node)) {
             let Some(&owner) = missing.next() else { break };
             targets.push(self.stand_in(key, fallback, owner));
         }
@@ -73,9 +104,29 @@ impl Node {
         Some(targets)
     }
 
-    /// Whether as many of the targets as the quorum needs may answer: those that are not lost.
-    pub(super) fn may_reach(&self, targets: &[Target], quorum: usize) -> bool {
-        targets.iter().filter(|target| !self.is_lost(target.node)).count() >= quorum
+    /// Whether as many of the targets as the quorum needs, in each group, may answer: those that are not lost.
+    pub(super) fn may_reach(&self, targets: &[Target], groups: &Groups, quorum: usize) -> bool {
+        let reachable: Vec<NodeId> =
+            targets.iter().filter(|target| !self.is_lost(target.node)).map(|target| target.owner).collect();
+        groups.fewest(|group| reachable.iter().filter(|owner| group.contains(owner)).count()) >= quorum
+    }
+
+    /// The first `n` of the key's preference list, and while a change is active those of after it as well.
+    pub(super) fn groups(&self, key: &[u8], n: u8) -> Groups {
+        let range = self.ring.range_of(key);
+        let lists = std::iter::once(self.ring.range_preference(range)).chain(self.ring.next_preference(range));
+        let mut groups: Vec<Vec<NodeId>> = lists.map(|list| list[..usize::from(n)].to_vec()).collect();
+        groups.dedup();
+        Groups(groups)
+    }
+
+    /// Every member, the key's replicas first; while a change is active those of after it last.
+    fn preference(&self, key: &[u8]) -> Vec<NodeId> {
+        let range = self.ring.range_of(key);
+        let lists =
+            self.ring.range_preference(range).iter().chain(self.ring.next_preference(range).unwrap_or_default());
+        let mut met = BTreeSet::new();
+        lists.copied().filter(|node| met.insert(*node)).collect()
     }
 
     /// Silent for several probes: more than a message that was lost, or a link that is slow.
@@ -106,13 +157,18 @@ impl Node {
     fn next_in_preference(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
         let failed = targets.iter().find(|target| target.node == failed && !target.done)?;
         let asked = |node: NodeId| targets.iter().any(|target| target.node == node);
-        let mut preference = self.ring.preference_list(key).iter();
-        let &node = preference.find(|&&node| !asked(node) && self.is_healthy(node))?;
+        let node = self.preference(key).into_iter().find(|&node| !asked(node) && self.is_healthy(node))?;
         Some(self.stand_in(key, node, failed.owner))
     }
 
     /// A fallback keeps a hint, unless it is itself a replica of the key (a request with an N of its own).
     fn stand_in(&self, key: &[u8], fallback: NodeId, owner: NodeId) -> Target {
-        Target { node: fallback, owner, hint_for: (!self.is_replica(fallback, key)).then_some(owner), done: false }
+        Target {
+            node: fallback,
+            owner,
+            hint_for: (!self.is_replica(fallback, key)).then_some(owner),
+            done: false,
+            refused: false,
+        }
     }
 }

@@ -20,6 +20,10 @@ pub(super) enum Timer {
     Hints,
     /// Compare digests with a peer.
     AntiEntropy,
+    /// A request met a node of another view, and asks again.
+    Retry(OpId),
+    /// Hand rows to those who own them.
+    Transfers,
     /// Exchange the membership with a peer.
     Gossip,
     /// Look for tombstones that can be reaped.

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
 use crate::config::{Config, Partitioning};
-use strategy::Layout;
+use crate::membership::{Action, Change, History};
+use strategy::{Circle, Layout};
 pub use strategy::{PartitionError, RANGES_MAX};
 
 /// An index into the ring's ranges, clockwise.
@@ -30,7 +31,7 @@ pub struct Span {
     pub to: u128,
 }
 
-/// The token ring of a fixed membership.
+/// The token ring of a membership, or of one that is changing.
 #[derive(Clone, Debug)]
 pub struct Ring {
     /// The last position of each range, ascending, none twice.
@@ -40,6 +41,18 @@ pub struct Ring {
     nodes: usize,
     tokens: Vec<u32>,
     fingerprint: u64,
+    /// While a change is active: who comes after it.
+    next: Option<Next>,
+}
+
+/// The owners that keys are moving to.
+#[derive(Clone, Debug)]
+struct Next {
+    /// For each range, all members after the change in order of preference; `nodes` entries a range.
+    preference: Vec<NodeId>,
+    nodes: usize,
+    /// For each range its first N of before the change, then those of after it that are new.
+    owners: Vec<Vec<NodeId>>,
 }
 
 impl Ring {
@@ -72,11 +85,68 @@ impl Ring {
     /// # Errors
     /// When nodes, tokens, ranges and capacities do not fit each other.
     pub fn new(nodes: u16, how: Partitioning, capacities: &[u32], seed: u64) -> Result<Self, PartitionError> {
-        let Layout { ends, circle, starts, tokens, fingerprint } = Layout::new(nodes, how, capacities, seed)?;
-        let nodes = usize::from(nodes);
-        let walks = walks(&circle, nodes);
+        Ok(Self::of_circle(&Circle::new(nodes, how, capacities, seed)?))
+    }
+
+    fn of_circle(circle: &Circle) -> Self {
+        let Layout { ends, circle: hosts, starts, tokens, fingerprint } = Layout::of(circle);
+        let members: Vec<NodeId> = circle.members().collect();
+        let nodes = members.len();
+        let walks = walks(&hosts, members);
         let preference = starts.iter().flat_map(|start| &walks[start * nodes..][..nodes]).copied().collect();
-        Ok(Self { ends, preference, nodes, tokens, fingerprint })
+        Self { ends, preference, nodes, tokens, fingerprint, next: None }
+    }
+
+    /// The ring after every change that has settled; while one is active, joined with the ring after that one too.
+    /// A change that makes no sense changes nothing, whatever the history says.
+    ///
+    /// # Errors
+    /// When the partitioning cannot work; never for settings that are valid.
+    pub fn with_history(config: &Config, history: &History) -> Result<Self, PartitionError> {
+        let founders = config.founders();
+        let mut circle = Circle::new(founders, config.partitioning, config.founders_capacities(), config.ring_seed)?;
+        for change in history.settled() {
+            carry_out(&mut circle, change, config);
+        }
+        let settled = Self::of_circle(&circle).spread_over(&config.data_centres);
+        Ok(match history.active() {
+            Some((change, _)) if carry_out(&mut circle, change, config) => {
+                let next = Self::of_circle(&circle).spread_over(&config.data_centres);
+                settled.joined(&next, usize::from(config.n))
+            }
+            _ => settled,
+        })
+    }
+
+    /// Whether the change makes sense after all that has settled.
+    pub fn admits(config: &Config, history: &History, change: &Change) -> bool {
+        let founders = config.founders();
+        let founding = Circle::new(founders, config.partitioning, config.founders_capacities(), config.ring_seed);
+        founding.is_ok_and(|mut circle| {
+            for settled in history.settled() {
+                carry_out(&mut circle, settled, config);
+            }
+            carry_out(&mut circle, change, config)
+        })
+    }
+
+    /// This ring on its way to the next one: ranges are cut where either cuts them, and each has the owners of both.
+    fn joined(&self, next: &Ring, n: usize) -> Self {
+        let mut ends: Vec<u128> = self.ends.iter().chain(&next.ends).copied().collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let lists = |ring: &Ring| -> Vec<NodeId> {
+            let list = |end: &u128| ring.range_preference(ring.range_at(*end)).iter().copied();
+            ends.iter().flat_map(list).collect()
+        };
+        let (preference, after) = (lists(self), lists(next));
+        let owners = (0..ends.len()).map(|range| {
+            let before = &preference[range * self.nodes..][..n];
+            let gainers = after[range * next.nodes..][..n].iter().filter(|node| !before.contains(node));
+            before.iter().chain(gainers).copied().collect()
+        });
+        let next = Next { owners: owners.collect(), preference: after, nodes: next.nodes };
+        Self { ends, preference, next: Some(next), ..self.clone() }
     }
 
     /// Refuses what [`Ring::new`] would, without making the ring.
@@ -135,10 +205,34 @@ impl Ring {
         &self.tokens
     }
 
-    /// The positions of the tokens of a node; none where ranges are the tokens (strategies 2 and 3).
-    pub(crate) fn tokens_of(&self, node: NodeId) -> Vec<u128> {
-        let mine = (0..self.ranges()).filter(|range| self.range_preference(*range).first() == Some(&node));
-        mine.map(|range| self.ends[range as usize]).collect()
+    /// Where a founder stands on the circle; nothing where tokens are taken over from others (strategy 3).
+    ///
+    /// # Errors
+    /// When the partitioning cannot work; never for settings that are valid.
+    pub fn founding_tokens(config: &Config) -> Result<Vec<u128>, PartitionError> {
+        let founders = config.founders();
+        let circle = Circle::new(founders, config.partitioning, config.founders_capacities(), config.ring_seed)?;
+        Ok(circle.positions_of(config.id))
+    }
+
+    /// Everybody who owns keys of a range: its first N, and while a change is active those of after it too. `n` is the
+    /// configured N.
+    pub fn owners(&self, range: RangeId, n: u8) -> &[NodeId] {
+        match &self.next {
+            Some(next) => &next.owners[range as usize],
+            None => &self.range_preference(range)[..usize::from(n)],
+        }
+    }
+
+    /// While a change is active: the members of after it, a range's replicas first.
+    pub fn next_preference(&self, range: RangeId) -> Option<&[NodeId]> {
+        let next = self.next.as_ref()?;
+        Some(&next.preference[range as usize * next.nodes..][..next.nodes])
+    }
+
+    /// Whether a change is active, and keys have owners of before and of after it.
+    pub fn is_changing(&self) -> bool {
+        self.next.is_some()
     }
 
     /// Equal for two rings iff they place every key alike (up to MD5 collisions).
@@ -152,6 +246,16 @@ impl Ring {
     }
 }
 
+/// Returns whether it made sense.
+fn carry_out(circle: &mut Circle, change: &Change, config: &Config) -> bool {
+    let seed = config.ring_seed ^ change.version.rotate_left(20) ^ u64::from(change.node.0).rotate_left(48);
+    match &change.action {
+        Action::Join { capacity, tokens } => circle.join(change.node, *capacity, tokens, seed),
+        Action::Leave if circle.members().count() <= usize::from(config.n) => false,
+        Action::Leave => circle.leave(change.node, seed),
+    }
+}
+
 /// The MD5 of the key as a point on the circle (4.2).
 pub fn key_position(key: &[u8]) -> u128 {
     u128::from_be_bytes(Md5::digest(key).into())
@@ -162,12 +266,13 @@ pub fn key_position(key: &[u8]) -> u128 {
 ///
 /// A walk that begins one place earlier meets that place's host first and the others as before, so going once around
 /// backwards and moving hosts to the front gives all walks. The round before it only brings about the first order.
-fn walks(circle: &[NodeId], nodes: usize) -> Vec<NodeId> {
-    let mut order: Vec<NodeId> = (0..).map(NodeId).take(nodes).collect();
+fn walks(circle: &[NodeId], members: Vec<NodeId>) -> Vec<NodeId> {
+    let nodes = members.len();
+    let mut order = members;
     let mut walks = vec![NodeId(0); circle.len() * nodes];
     for _round in 0..2 {
         for (at, host) in circle.iter().enumerate().rev() {
-            let rank = order.iter().position(|node| node == host).expect("hosts are nodes");
+            let rank = order.iter().position(|node| node == host).expect("hosts are members");
             order[..=rank].rotate_right(1);
             walks[at * nodes..][..nodes].copy_from_slice(&order);
         }

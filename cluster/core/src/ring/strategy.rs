@@ -8,11 +8,12 @@
 //!
 //! Whatever the strategy, the hosts stand in a circle and each range has a place on it from where it is walked.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::api::NodeId;
@@ -77,65 +78,163 @@ pub(super) struct Layout {
     pub circle: Vec<NodeId>,
     /// For each range, the place on the circle where its walk begins.
     pub starts: Vec<usize>,
-    /// Tokens of each node.
+    /// Tokens of each node, by its id.
     pub tokens: Vec<u32>,
     /// Equal iff every key is placed alike.
     pub fingerprint: u64,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Token {
     position: u128,
     node: NodeId,
 }
 
-impl Layout {
+/// Who owns which token: what a change of the membership edits (4.9).
+#[derive(Clone, Debug)]
+pub(super) struct Circle {
+    how: Partitioning,
+    /// Sorted by position, no position twice.
+    tokens: Vec<Token>,
+    /// Of the members.
+    capacities: BTreeMap<NodeId, u32>,
+}
+
+impl Circle {
+    /// Of the founders.
     pub fn new(nodes: u16, how: Partitioning, capacities: &[u32], seed: u64) -> Result<Self, PartitionError> {
-        let tokens = tokens_of_each(nodes, how, capacities)?;
+        let counts = tokens_of_each(nodes, how, capacities)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        Ok(match how {
-            Partitioning::Random { .. } => Self::random(tokens, &mut rng),
-            Partitioning::FixedRanges { ranges, .. } => Self::fixed_ranges(tokens, ranges, &mut rng),
-            Partitioning::EqualTokens { ranges } => Self::equal_tokens(tokens, ranges, &mut rng),
-        })
+        let tokens = match how {
+            Partitioning::Random { .. } | Partitioning::FixedRanges { .. } => random_tokens(&counts, &mut rng),
+            Partitioning::EqualTokens { ranges } => {
+                let each = (0..).map(NodeId).zip(&counts);
+                let mut hosts: Vec<NodeId> =
+                    each.flat_map(|(node, &count)| std::iter::repeat_n(node, count as usize)).collect();
+                hosts.shuffle(&mut rng);
+                equal_ends(ranges).into_iter().zip(hosts).map(|(position, node)| Token { position, node }).collect()
+            }
+        };
+        let capacity = |node: u16| (NodeId(node), capacities.get(usize::from(node)).copied().unwrap_or(1));
+        Ok(Self { how, tokens, capacities: (0..nodes).map(capacity).collect() })
     }
 
-    fn random(tokens: Vec<u32>, rng: &mut ChaCha8Rng) -> Self {
-        let ring = random_tokens(&tokens, rng);
-        let fingerprint = finish(hash(ring.iter().map(|token| (token.position, token.node))));
-        Self {
-            ends: ring.iter().map(|token| token.position).collect(),
-            circle: ring.iter().map(|token| token.node).collect(),
-            starts: (0..ring.len()).collect(),
-            tokens,
-            fingerprint,
+    pub fn members(&self) -> impl Iterator<Item = NodeId> {
+        self.capacities.keys().copied()
+    }
+
+    /// Where a node stands; nothing where positions belong to nobody (strategy 3).
+    pub fn positions_of(&self, node: NodeId) -> Vec<u128> {
+        match self.how {
+            Partitioning::EqualTokens { .. } => Vec::new(),
+            _ => self.tokens.iter().filter(|token| token.node == node).map(|token| token.position).collect(),
         }
     }
 
-    fn fixed_ranges(tokens: Vec<u32>, ranges: u32, rng: &mut ChaCha8Rng) -> Self {
-        let ring = random_tokens(&tokens, rng);
-        let ends = equal_ends(ranges);
-        // A range's end may lie behind the last token: the walk goes on with the first.
-        let first_from = |end: &u128| ring.partition_point(|token| token.position < *end) % ring.len();
-        let mut fingerprint = hash(ring.iter().map(|token| (token.position, token.node)));
-        fingerprint.update(ranges.to_le_bytes());
-        Self {
-            circle: ring.iter().map(|token| token.node).collect(),
-            starts: ends.iter().map(first_from).collect(),
-            ends,
-            tokens,
-            fingerprint: finish(fingerprint),
+    /// A node comes in: with its tokens, or with its share of the others' (strategy 3). Returns whether it could.
+    pub fn join(&mut self, node: NodeId, capacity: u32, positions: &[u128], seed: u64) -> bool {
+        let fits = match self.how {
+            Partitioning::EqualTokens { ranges } => (ranges as usize) > self.capacities.len(),
+            _ => !positions.is_empty() && self.tokens.len() + positions.len() <= RANGES_MAX as usize,
+        };
+        if !fits || self.capacities.contains_key(&node) {
+            return false;
+        }
+        match self.how {
+            Partitioning::EqualTokens { .. } => self.steal(node, capacity, seed),
+            _ => {
+                self.tokens.extend(positions.iter().map(|&position| Token { position, node }));
+                self.tokens.sort_by_key(|token| (token.position, token.node));
+                self.tokens.dedup_by_key(|token| token.position);
+            }
+        }
+        self.capacities.insert(node, capacity);
+        true
+    }
+
+    /// A node goes: its tokens with it, or to the others, at random (strategy 3). Returns whether it could.
+    pub fn leave(&mut self, node: NodeId, seed: u64) -> bool {
+        if self.capacities.len() < 2 || self.capacities.remove(&node).is_none() {
+            return false;
+        }
+        match self.how {
+            Partitioning::EqualTokens { .. } => self.deal(node, seed),
+            _ => self.tokens.retain(|token| token.node != node),
+        }
+        true
+    }
+
+    /// Takes tokens, each from whoever has most beside its capacity, until the newcomer has its share.
+    fn steal(&mut self, thief: NodeId, capacity: u32, seed: u64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut held = self.places();
+        let total: u64 = self.capacities.values().copied().map(u64::from).sum::<u64>() + u64::from(capacity);
+        let share = (self.tokens.len() as u64 * u64::from(capacity) / total).max(1);
+        for _ in 0..share {
+            let richest =
+                held.iter().filter(|(_, places)| places.len() > 1).max_by(|one, other| self.by_load(one, other));
+            let Some(victim) = richest.map(|(node, _)| *node) else { return };
+            let Some(places) = held.get_mut(&victim) else { return };
+            let at = rng.random_range(0..places.len());
+            self.tokens[places.swap_remove(at)].node = thief;
         }
     }
 
-    fn equal_tokens(tokens: Vec<u32>, ranges: u32, rng: &mut ChaCha8Rng) -> Self {
-        let each = (0..).map(NodeId).zip(&tokens);
-        let mut circle: Vec<NodeId> =
-            each.flat_map(|(node, &count)| std::iter::repeat_n(node, count as usize)).collect();
-        circle.shuffle(rng);
-        let ends = equal_ends(ranges);
-        let fingerprint = finish(hash(ends.iter().copied().zip(circle.iter().copied())));
-        Self { starts: (0..circle.len()).collect(), ends, circle, tokens, fingerprint }
+    /// Deals a leaver's tokens in random order, each to whoever has fewest beside its capacity.
+    fn deal(&mut self, leaver: NodeId, seed: u64) {
+        let mut held = self.places();
+        let mut left = held.remove(&leaver).unwrap_or_default();
+        left.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        for place in left {
+            let poorest = held.iter().min_by(|one, other| self.by_load(one, other)).map(|(node, _)| *node);
+            let Some(heir) = poorest else { return };
+            self.tokens[place].node = heir;
+            held.entry(heir).or_default().push(place);
+        }
+    }
+
+    /// Where each member's tokens are, and the leaver's.
+    fn places(&self) -> BTreeMap<NodeId, Vec<usize>> {
+        let mut places: BTreeMap<NodeId, Vec<usize>> = self.members().map(|node| (node, Vec::new())).collect();
+        for (place, token) in self.tokens.iter().enumerate() {
+            places.entry(token.node).or_default().push(place);
+        }
+        places
+    }
+
+    /// Tokens in relation to capacity, then by id.
+    fn by_load(&self, one: &(&NodeId, &Vec<usize>), other: &(&NodeId, &Vec<usize>)) -> Ordering {
+        let capacity = |node: &NodeId| u64::from(self.capacities.get(node).copied().unwrap_or(1));
+        let (a, b) = (one.1.len() as u64 * capacity(other.0), other.1.len() as u64 * capacity(one.0));
+        a.cmp(&b).then(one.0.cmp(other.0))
+    }
+}
+
+impl Layout {
+    pub fn of(circle: &Circle) -> Self {
+        let tokens = &circle.tokens;
+        let hosts: Vec<NodeId> = tokens.iter().map(|token| token.node).collect();
+        let positions = || tokens.iter().map(|token| token.position);
+        let mut fingerprint = hash(tokens.iter().map(|token| (token.position, token.node)));
+        let (ends, starts) = match circle.how {
+            Partitioning::Random { .. } | Partitioning::EqualTokens { .. } => {
+                (positions().collect(), (0..tokens.len()).collect())
+            }
+            Partitioning::FixedRanges { ranges, .. } => {
+                fingerprint.update(ranges.to_le_bytes());
+                let ends = equal_ends(ranges);
+                // A range's end may lie behind the last token: the walk goes on with the first.
+                let first_from = |end: &u128| tokens.partition_point(|token| token.position < *end) % tokens.len();
+                let starts = ends.iter().map(first_from).collect();
+                (ends, starts)
+            }
+        };
+        let nodes = circle.members().map(|node| usize::from(node.0) + 1).max().unwrap_or(0);
+        let mut counts = vec![0; nodes];
+        for host in &hosts {
+            counts[usize::from(host.0)] += 1;
+        }
+        Self { ends, circle: hosts, starts, tokens: counts, fingerprint: finish(fingerprint) }
     }
 }
 
@@ -265,7 +364,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         use PartitionError::{Capacities, NoNodes, NoShare, NoTokens, TooFewRanges, TooMany};
-        let refused = |nodes, how, capacities: &[u32]| Layout::new(nodes, how, capacities, 1).err();
+        let refused = |nodes, how, capacities: &[u32]| Circle::new(nodes, how, capacities, 1).err();
         let (random, equal) = (|tokens| Partitioning::Random { tokens }, |ranges| Partitioning::EqualTokens { ranges });
         let fixed = |tokens, ranges| Partitioning::FixedRanges { tokens, ranges };
         assert_eq!(refused(0, random(1), &[]), Some(NoNodes));

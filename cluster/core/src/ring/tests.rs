@@ -112,7 +112,7 @@ proptest! {
     /// The order of preference is that of a walk that skips the hosts it has met.
     #[test]
     fn walks_are_walks(circle in prop::collection::vec((0..6u16).prop_map(NodeId), 1..40)) {
-        let walks = walks(&circle, 6);
+        let walks = walks(&circle, (0..6).map(NodeId).collect());
         for start in 0..circle.len() {
             let mut met: Vec<NodeId> = Vec::new();
             for host in circle[start..].iter().chain(&circle[..start]) {
@@ -137,7 +137,7 @@ fn the_default_ring_stays_what_it_is() {
 /// Three tokens in a row may belong to one host, and three copies on it are one copy.
 #[test]
 fn tokens_of_a_host_already_met_are_skipped() {
-    let walks = walks(&[0, 0, 1, 0, 0, 2, 1].map(NodeId), 3);
+    let walks = walks(&[0, 0, 1, 0, 0, 2, 1].map(NodeId), (0..3).map(NodeId).collect());
     let from = |start: usize| walks[start * 3..][..3].iter().map(|node| node.0).collect::<Vec<_>>();
     assert_eq!((from(0), from(3), from(6)), (vec![0, 1, 2], vec![0, 2, 1], vec![1, 0, 2]));
 }

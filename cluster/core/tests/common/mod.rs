@@ -157,6 +157,14 @@ pub struct Findings {
     /// Elements that a client had added with an acknowledgement and did not read back.
     pub unread: BTreeSet<u32>,
     pub trace_hash: u64,
+    /// Whether all nodes know the same of the membership.
+    pub agree: bool,
+    /// Whether no change is under way.
+    pub settled: bool,
+    /// How many have been carried out.
+    pub changes: usize,
+    /// Keys that lie with members who do not own them.
+    pub misplaced: BTreeSet<(u32, NodeId)>,
 }
 
 enum Stage {
@@ -181,18 +189,12 @@ pub fn run_sets(config: &Config, seed: u64, seconds: u64, faults: Faults) -> Fin
 
 /// The same with disks of other habits.
 pub fn run_sets_on(disk: DiskSettings, config: &Config, seed: u64, seconds: u64, faults: Faults) -> Findings {
-    let settings = WorldSettings { config: config.clone(), network: unreliable(), disk, seed };
-    let mut run = Run {
-        world: World::new(settings).expect("the settings can work"),
-        rng: ChaCha8Rng::seed_from_u64(seed ^ 0x5eed),
-        next_element: 0,
-        findings: Findings::default(),
-        acknowledged: BTreeMap::new(),
-        read_your_writes: config.quorum == Quorum::Strict && config.r + config.w > config.n,
-    };
-    run.load(seconds, faults);
-    run.heal_and_rest();
-    run.judge(config)
+    Run::new(disk, config, seed, false).to_the_end(config, seconds, faults)
+}
+
+/// As [`run_sets`], while nodes join and leave.
+pub fn run_changing_sets(config: &Config, seed: u64, seconds: u64, faults: Faults) -> Findings {
+    Run::new(DiskSettings::default(), config, seed, true).to_the_end(config, seconds, faults)
 }
 
 struct Run {
@@ -202,6 +204,8 @@ struct Run {
     findings: Findings,
     acknowledged: BTreeMap<u32, BTreeSet<u32>>,
     read_your_writes: bool,
+    /// Whether nodes join and leave.
+    changes: bool,
 }
 
 const KEYS: u32 = 3;
@@ -209,6 +213,25 @@ const KEYS: u32 = 3;
 const THINKING_NS: u64 = 50 * MS;
 
 impl Run {
+    fn new(disk: DiskSettings, config: &Config, seed: u64, changes: bool) -> Self {
+        let settings = WorldSettings { config: config.clone(), network: unreliable(), disk, seed };
+        Self {
+            world: World::new(settings).expect("the settings can work"),
+            rng: ChaCha8Rng::seed_from_u64(seed ^ 0x5eed),
+            next_element: 0,
+            findings: Findings::default(),
+            acknowledged: BTreeMap::new(),
+            read_your_writes: config.quorum == Quorum::Strict && config.r + config.w > config.n,
+            changes,
+        }
+    }
+
+    fn to_the_end(mut self, config: &Config, seconds: u64, faults: Faults) -> Findings {
+        self.load(seconds, faults);
+        self.heal_and_rest();
+        self.judge(config)
+    }
+
     fn load(&mut self, seconds: u64, faults: Faults) {
         let idle = |_| Client {
             stage: Stage::Idle,
@@ -285,6 +308,13 @@ impl Run {
 
     fn hurt(&mut self, faults: Faults) {
         let nodes: Vec<NodeId> = self.world.nodes().collect();
+        if self.changes && self.rng.random_ratio(1, 3) {
+            let (told, node) =
+                (nodes[self.rng.random_range(0..nodes.len())], nodes[self.rng.random_range(0..nodes.len())]);
+            let request = if self.rng.random() { Request::Join { node } } else { Request::Leave { node } };
+            // It may be refused, or nobody may hear of it.
+            self.world.request(told, request);
+        }
         match self.rng.random_range(0..8) {
             0 | 1 if faults.partitions => {
                 let split = self.rng.random_range(1..nodes.len());
@@ -331,9 +361,28 @@ impl Run {
         self.world.run_until(self.world.now_ns() + Duration::from_secs(30).as_nanos() as u64);
     }
 
+    /// Everybody knows the same, and nothing is under way.
+    fn judge_membership(&mut self) {
+        let mut known = Vec::new();
+        for node in self.world.nodes() {
+            let Reply::Members(members) = call(&mut self.world, node, Request::Members) else {
+                panic!("a look at the members cannot fail");
+            };
+            known.push(members);
+        }
+        self.findings.agree = known.iter().all(|members| *members == known[0]);
+        self.findings.settled = known[0].history.first_open().is_none();
+        self.findings.changes = known[0].history.settled().len();
+    }
+
     fn judge(mut self, config: &Config) -> Findings {
+        self.judge_membership();
         for key in 0..KEYS {
-            let replicas = self.world.node(NodeId(0)).expect("all are up").preference_list(&key.to_be_bytes());
+            let mut replicas = self.world.node(NodeId(0)).expect("all are up").preference_list(&key.to_be_bytes());
+            if self.changes {
+                let members = replicas.clone();
+                replicas.extend(self.world.nodes().filter(|node| !members.contains(node)));
+            }
             let mut found = Vec::new();
             for &node in &replicas[..usize::from(config.n)] {
                 let Reply::Local { versions } =
@@ -342,6 +391,11 @@ impl Run {
                     panic!("a local read cannot fail");
                 };
                 found.push(versions);
+            }
+            for &node in &replicas[usize::from(config.n)..] {
+                if !local(&mut self.world, node, &key.to_be_bytes()).is_empty() {
+                    self.findings.misplaced.insert((key, node));
+                }
             }
             if found.iter().any(|versions| *versions != found[0]) {
                 self.findings.diverged.insert(key);
