@@ -59,9 +59,14 @@ fn every_planted_bug_is_found_and_named() {
         (Bug::RepairOneSibling, Property::NoLostWrites),
         (Bug::RepairPartial, Property::NoLostWrites),
         (Bug::ForwardedTwice, Property::SiblingsBounded),
+        (Bug::RepairMarkedDone, Property::Convergence),
+        (Bug::HintWindow, Property::Convergence),
+        (Bug::HandoffOnce, Property::Convergence),
+        (Bug::MerkleDrift, Property::Convergence),
+        (Bug::PeerNeverRetried, Property::Convergence),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
-        let found = (0..3).any(|seed| {
+        let found = (0..40).any(|seed| {
             let (finished, _) = simulate(&with_bug(bug, seed), scratch.path(), true).expect("it runs");
             let broken = |found: &checker::verdict::PropertyResult| {
                 found.property == property && found.claimed && found.outcome == Outcome::Invalid

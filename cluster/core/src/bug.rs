@@ -53,11 +53,24 @@ pub enum Bug {
     RepairPartial,
     /// A forwarded write that is not answered soon is sent again, and coordinated again.
     ForwardedTwice,
+    /// A range that two replicas agree on is noted as repaired with all of them, those that are down included.
+    RepairMarkedDone,
+    /// Hints for a node that has been down for longer than a window are dropped, and nothing else repairs.
+    HintWindow,
+    /// A hint that was tried in vain is not tried again in this life of its keeper, and nothing else repairs.
+    HandoffOnce,
+    /// The Merkle tree shows a row as it was before its last write, until the node starts anew.
+    MerkleDrift,
+    /// A peer that was once taken for down is never sent anything again.
+    PeerNeverRetried,
 }
 
 impl Bug {
     /// Every defect.
     pub const ALL: [Bug; 20] = [
+    pub const ALL: [Bug; 14] = [
+    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 15] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -78,6 +91,11 @@ impl Bug {
         Bug::RepairOneSibling,
         Bug::RepairPartial,
         Bug::ForwardedTwice,
+        Bug::RepairMarkedDone,
+        Bug::HintWindow,
+        Bug::HandoffOnce,
+        Bug::MerkleDrift,
+        Bug::PeerNeverRetried,
     ];
 
     /// The name used at the command line.
@@ -103,6 +121,11 @@ impl Bug {
             Bug::RepairOneSibling => "repair-one-sibling",
             Bug::RepairPartial => "repair-partial",
             Bug::ForwardedTwice => "forwarded-twice",
+            Bug::RepairMarkedDone => "repair-marked-done",
+            Bug::HintWindow => "hint-window",
+            Bug::HandoffOnce => "handoff-once",
+            Bug::MerkleDrift => "merkle-drift",
+            Bug::PeerNeverRetried => "peer-never-retried",
         }
     }
 
@@ -161,6 +184,17 @@ impl Bug {
             Bug::ForwardedTwice => {
                 "a forwarded write that is not answered soon is sent and coordinated again: one write, two versions"
             }
+            Bug::RepairMarkedDone => {
+                "anti-entropy notes a range as repaired when one replica agrees, although another was down and has not"
+            }
+            Bug::HintWindow => {
+                "hints for a node that is down for over half a second are dropped, and nothing else repairs"
+            }
+            Bug::HandoffOnce => "a hint tried in vain waits for a restart of its keeper, and nothing else repairs",
+            Bug::MerkleDrift => {
+                "a Merkle tree shows a row as it was before its last write: who missed just that seems equal"
+            }
+            Bug::PeerNeverRetried => "a peer that did not answer once is never sent anything again",
         }
     }
 }

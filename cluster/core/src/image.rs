@@ -49,6 +49,8 @@ pub(crate) struct Image {
     bytes: usize,
     /// Keys of the main store of which nothing but one tombstone is held.
     tombstones: BTreeSet<Vec<u8>>,
+    /// Plants the bug `merkle-drift`.
+    drifts: bool,
 }
 
 impl Image {
@@ -194,7 +196,14 @@ impl Image {
         self.forget_bytes(key, old.as_ref());
     }
 
+    /// Plants the bug `merkle-drift`: from now on a tree shows a row as it was before its last write.
+    pub fn let_drift(&mut self) {
+        self.drifts = true;
+    }
+
     fn index(&mut self, ring: &Ring, key: &[u8], digest: u128) {
+        let before = self.data.get(key).filter(|_| self.drifts).map(|old| old.state.digest(key));
+        let digest = before.unwrap_or(digest);
         self.trees[ring.range_of(key) as usize].1.set(key, Some(digest));
     }
 

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster_core::api::{Effect, Input, Metric, NodeId, Now, PersistId, Reply, Request, RequestId, Status};
+use cluster_core::api::{
+    Distribution, Effect, Input, Metric, NodeId, Now, PersistId, Reply, Request, RequestId, Status,
+};
 use cluster_core::node::Node;
 use cluster_core::protocol::Envelope;
 use tokio::sync::{mpsc, oneshot};
@@ -58,6 +60,7 @@ pub(crate) struct StatusAnswer {
 #[derive(Debug)]
 pub(crate) struct MetricsAnswer {
     pub(crate) core: Vec<Metric>,
+    pub(crate) distributions: Vec<Distribution>,
     pub(crate) depths: Vec<QueueDepth>,
 }
 
@@ -190,7 +193,11 @@ impl Driver {
                 let _ = answer.send(self.node.preference_list(&key));
             }
             Call::Metrics(answer) => {
-                let _ = answer.send(MetricsAnswer { core: self.node.metrics(), depths: self.depths() });
+                let _ = answer.send(MetricsAnswer {
+                    core: self.node.metrics(),
+                    distributions: self.node.distributions(),
+                    depths: self.depths(),
+                });
             }
         }
     }

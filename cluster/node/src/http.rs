@@ -304,7 +304,7 @@ async fn status(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
 
 async fn metrics_page(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
     let answer = api.ask(Call::Metrics, false).await?;
-    let page = metrics::render(&answer.core, &answer.depths, &api.counters);
+    let page = metrics::render(&answer.core, &answer.distributions, &answer.depths, &api.counters);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response())
 }
 

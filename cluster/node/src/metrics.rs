@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use cluster_core::api::Metric;
+use cluster_core::api::{Distribution, Metric};
 
 /// Upper bounds of latency buckets, microseconds.
 const LATENCY_US: &[u64] = &[
@@ -151,12 +151,20 @@ pub(crate) struct QueueDepth {
 }
 
 /// The whole page.
-pub(crate) fn render(core: &[Metric], depths: &[QueueDepth], counters: &Counters) -> String {
+pub(crate) fn render(
+    core: &[Metric],
+    distributions: &[Distribution],
+    depths: &[QueueDepth],
+    counters: &Counters,
+) -> String {
     let mut page = Page::default();
     for metric in core {
         let kind = if metric.name.ends_with("_total") { "counter" } else { "gauge" };
         page.head(metric.name, kind, metric.help);
         page.sample(metric.name, "", metric.value);
+    }
+    for distribution in distributions {
+        page.distribution(distribution);
     }
     page.requests(counters);
     page.storage(counters);
@@ -211,6 +219,19 @@ impl Page {
         self.sample(&format!("{name}_count"), &braced, total as f64);
     }
 
+    /// Durations that the core has counted, in seconds.
+    fn distribution(&mut self, distribution: &Distribution) {
+        let Distribution { name, help, histogram } = distribution;
+        self.head(name, "histogram", help);
+        for (bound_us, below) in histogram.octaves() {
+            let bound = bound_us as f64 / 1e6;
+            self.sample(&format!("{name}_bucket"), &format!("{{le=\"{bound}\"}}"), below as f64);
+        }
+        self.sample(&format!("{name}_bucket"), "{le=\"+Inf\"}", histogram.count() as f64);
+        self.sample(&format!("{name}_sum"), "", histogram.sum_us() as f64 / 1e6);
+        self.sample(&format!("{name}_count"), "", histogram.count() as f64);
+    }
+
     fn requests(&mut self, counters: &Counters) {
         let name = "dynamo_node_request_seconds";
         self.head(name, "histogram", "From a request's head to its answer.");
@@ -245,6 +266,8 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use cluster_core::histogram::Histogram as CoreHistogram;
+
     use super::*;
 
     #[test]
@@ -257,9 +280,19 @@ mod tests {
         counters.refuse(Refused::Oversized);
         let core = [Metric { name: "dynamo_repairs_total", help: "Repairs.", value: 2.0 }];
         let depths = [QueueDepth { queue: "to \"n2\"".to_owned(), waiting: 4 }];
-        let page = render(&core, &depths, &counters);
+        let mut histogram = CoreHistogram::default();
+        [3, 9, 90_000_000].map(|us| histogram.observe(us));
+        let reads = [Distribution { name: "dynamo_storage_read_seconds", help: "Reads.", histogram }];
+        let page = render(&core, &reads, &depths, &counters);
         for line in [
             "# HELP dynamo_repairs_total Repairs.\n# TYPE dynamo_repairs_total counter\ndynamo_repairs_total 2",
+            "# TYPE dynamo_storage_read_seconds histogram\ndynamo_storage_read_seconds_bucket{le=\"0.000004\"} 1",
+            "dynamo_storage_read_seconds_bucket{le=\"0.000008\"} 1",
+            "dynamo_storage_read_seconds_bucket{le=\"0.000016\"} 2",
+            "dynamo_storage_read_seconds_bucket{le=\"67.108864\"} 2",
+            "dynamo_storage_read_seconds_bucket{le=\"+Inf\"} 3",
+            "dynamo_storage_read_seconds_sum 90.000012",
+            "dynamo_storage_read_seconds_count 3",
             "dynamo_node_request_seconds_bucket{method=\"put\",le=\"0.00025\"} 1",
             "dynamo_node_request_seconds_bucket{method=\"put\",le=\"0.005\"} 2",
             "dynamo_node_request_seconds_bucket{method=\"put\",le=\"5\"} 2",

@@ -21,6 +21,7 @@ use rand::RngExt;
 use super::admission::Work;
 use super::{Node, Timer};
 use crate::api::NodeId;
+use crate::bug::Bug;
 use crate::image::Place;
 use crate::merkle::{Branch, DEPTH_MAX, FAN_OUT, LISTED_MAX, Merkle, place_of};
 use crate::message::Message;
@@ -45,6 +46,9 @@ impl Node {
     pub(super) fn begin_anti_entropy(&mut self) {
         self.set_timer(self.config.timing.anti_entropy_interval, Timer::AntiEntropy);
         self.admission.renew(Work::AntiEntropy, self.now.monotonic_ns);
+        if matches!(self.config.bug, Some(Bug::HintWindow | Bug::HandoffOnce)) {
+            return;
+        }
         let mut healthy = self.others();
         healthy.retain(|peer| self.is_healthy(*peer));
         if healthy.is_empty() {
@@ -64,6 +68,9 @@ impl Node {
     pub(super) fn peer_compare(&mut self, from: NodeId, theirs: &[u128]) {
         let own = self.page_digests(from);
         if own.is_empty() || theirs == own {
+            if self.config.bug == Some(Bug::RepairMarkedDone) {
+                self.mark_done(from);
+            }
             return;
         }
         let begin = self.rng.random_range(0..own.len());
@@ -160,6 +167,12 @@ impl Node {
         }
     }
 
+    /// The bug `repair-marked-done`: one peer agrees, so the ranges count as repaired with all of them.
+    fn mark_done(&mut self, peer: NodeId) {
+        let shared: Vec<(Span, u128)> = self.shared_roots(peer).collect();
+        self.marked_done.extend(shared);
+    }
+
     /// As many as are granted, half of them in each direction where both have more.
     fn move_keys(&mut self, peer: NodeId, credit: u32, mut want: Vec<Vec<u8>>, mut give: Vec<Vec<u8>>) {
         self.counters.anti_entropy_keys_differing += (want.len() + give.len()) as u64;
@@ -230,7 +243,9 @@ impl Node {
     /// The tree of a range that both this node and the peer are replicas of; none if its ends are none of this ring's.
     fn shared_tree(&self, peer: NodeId, span: Span) -> Option<&Merkle> {
         let range = self.ring.range_of_span(span)?;
-        self.is_shared_range(range, peer).then(|| self.image.tree(range)).flatten()
+        let tree = self.image.tree(range).filter(|_| self.is_shared_range(range, peer))?;
+        let is_done = self.marked_done.get(&span) == Some(&tree.summary(Branch::ROOT).digest);
+        (!is_done).then_some(tree)
     }
 
     fn is_shared_range(&self, range: RangeId, peer: NodeId) -> bool {

@@ -15,6 +15,8 @@ use crate::message::Message;
 
 /// Hints tried at once on an owner that is taken for down.
 const ATTEMPTS_ON_SUSPECTED: usize = 8;
+/// With the bug `hint-window`: how long an owner may be down.
+const HINT_WINDOW_NS: u64 = 500_000_000;
 
 /// Hints on their way to their owners.
 #[derive(Debug, Default)]
@@ -43,6 +45,9 @@ impl Node {
     pub(super) fn deliver_hints(&mut self) {
         self.admission.adjust(self.now.monotonic_ns);
         for owner in self.image.hint_owners() {
+            if self.config.bug == Some(Bug::HintWindow) {
+                self.drop_old_hints(owner);
+            }
             for key in self.next_hints(owner) {
                 self.deliver_hint(owner, key);
             }
@@ -94,6 +99,15 @@ impl Node {
         let unchanged = |hint: &KeyRow| hint.state.digest(&key) == digest;
         if self.image.get(&Place::Hint(owner), &key).is_some_and(unchanged) {
             self.delete_hint(owner, &key);
+        }
+    }
+
+    /// The bug `hint-window`.
+    fn drop_old_hints(&mut self, owner: NodeId) {
+        let begin_ns = self.now.monotonic_ns.saturating_sub(HINT_WINDOW_NS);
+        if self.peers.is_suspected_since(owner, begin_ns) {
+            let keys: Vec<Vec<u8>> = self.image.hints_for(owner, &[]).map(|(key, _)| key.to_vec()).collect();
+            keys.iter().for_each(|key| self.delete_hint(owner, key));
         }
     }
 

@@ -62,7 +62,7 @@ use crate::image::Image;
 use crate::membership::View;
 use crate::message::{Command, Life, Message, Tag};
 use crate::protocol::Envelope;
-use crate::ring::Ring;
+use crate::ring::{Ring, Span};
 pub use crate::row::DamagedRow;
 
 use admission::Admission;
@@ -154,6 +154,8 @@ pub struct Node {
     commands: BTreeMap<OpId, CommandOp>,
     handovers: Handovers,
     admission: Admission,
+    /// With the bug `repair-marked-done`: ranges and the roots they had when they were compared.
+    marked_done: BTreeMap<Span, u128>,
     anti_entropy_turn: u16,
     tag_next: u64,
     op_next: u64,
@@ -213,6 +215,9 @@ impl Node {
                 lost.push((damaged(row, damage.clone())?, damage));
             }
         }
+        if config.bug == Some(Bug::MerkleDrift) {
+            image.let_drift();
+        }
         let mut node = Self::assemble(config, ring, now, rng, (image, identity, membership, fences));
         let (deletions, lost): (Vec<Write>, Vec<DamagedRow>) = lost.into_iter().unzip();
         deletions.into_iter().for_each(|write| node.persistence.write(None, write));
@@ -255,6 +260,7 @@ impl Node {
             commands: BTreeMap::new(),
             handovers: Handovers::default(),
             admission: Admission::new(&config),
+            marked_done: BTreeMap::new(),
             op_next: 0,
             counters: Counters::default(),
             latencies: Latencies::default(),
@@ -429,6 +435,10 @@ impl Node {
             self.out.push(Effect::Persist { id, writes });
         }
         self.gather_acks();
+        if self.config.bug == Some(Bug::PeerNeverRetried) {
+            let peers = &self.peers;
+            self.out.retain(|effect| !matches!(effect, Effect::Send { to, .. } if peers.is_suspected(*to)));
+        }
         if let Some(at_ns) = self.timers.announcement() {
             self.out.push(Effect::SetTimer { at_ns });
         }

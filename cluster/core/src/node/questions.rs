@@ -159,7 +159,9 @@ impl Node {
                 self.reaping_overdue(peer, tag);
             }
             Some(Purpose::Hint { owner, key, .. }) => {
-                self.handovers.ended(*owner, key);
+                if self.config.bug != Some(Bug::HandoffOnce) {
+                    self.handovers.ended(*owner, key);
+                }
                 self.asked.remove(&tag);
             }
             Some(&Purpose::Offer(page) | &Purpose::Transfer(page, _)) => {

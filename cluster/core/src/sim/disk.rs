@@ -30,6 +30,8 @@ pub struct DiskSettings {
     pub latency_min_ns: u64,
     /// The greatest.
     pub latency_max_ns: u64,
+    /// For how long each row of a batch keeps the disk busy, nanoseconds: it does not write any number of rows at once.
+    pub row_ns: u64,
     /// Of the batches that are not synced when a node crashes, the share that is on the disk all the same, 0 to 1.
     pub kept: f64,
     /// The share that is there in part; the rest is lost.
@@ -45,6 +47,7 @@ impl Default for DiskSettings {
         Self {
             latency_min_ns: 100_000,
             latency_max_ns: 3_000_000,
+            row_ns: 0,
             kept: 0.5,
             torn: 0.25,
             sync_failure: 0.0,
@@ -103,6 +106,11 @@ impl Disk {
         self.busy_until_ns = self.busy_until_ns.max(at_ns);
         self.under_way.push_back((id, writes));
         self.busy_until_ns
+    }
+
+    /// A batch keeps the disk busy for so long, once it is through with those before it.
+    pub fn occupy(&mut self, now_ns: u64, busy_ns: u64) {
+        self.busy_until_ns = self.busy_until_ns.max(now_ns) + busy_ns;
     }
 
     /// The batch, and every batch before it, is durable.

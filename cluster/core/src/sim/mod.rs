@@ -520,6 +520,8 @@ impl World {
                 Effect::Persist { id: persist, writes } => {
                     let latency = self.settings.disk.latency_ns(&mut self.rng);
                     let now_ns = self.now_ns;
+                    let busy_ns = self.settings.disk.row_ns * writes.len() as u64;
+                    self.seat_mut(id).disk.occupy(now_ns, busy_ns);
                     let at = self.seat_mut(id).disk.begin(persist, writes, now_ns + latency);
                     self.schedule(at, Event::Persisted { node: id, life, id: persist });
                 }
