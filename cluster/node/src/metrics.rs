@@ -281,7 +281,7 @@ mod tests {
         let core = [Metric { name: "dynamo_repairs_total", help: "Repairs.", value: 2.0 }];
         let depths = [QueueDepth { queue: "to \"n2\"".to_owned(), waiting: 4 }];
         let mut histogram = CoreHistogram::default();
-        [3, 9, 90_000_000].map(|us| histogram.observe(us));
+        [3, 9, 90_000_000].into_iter().for_each(|us| histogram.observe(us));
         let reads = [Distribution { name: "dynamo_storage_read_seconds", help: "Reads.", histogram }];
         let page = render(&core, &reads, &depths, &counters);
         for line in [
