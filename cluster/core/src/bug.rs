@@ -67,10 +67,7 @@ pub enum Bug {
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 20] = [
-    pub const ALL: [Bug; 14] = [
-    pub const ALL: [Bug; 16] = [
-    pub const ALL: [Bug; 15] = [
+    pub const ALL: [Bug; 25] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,

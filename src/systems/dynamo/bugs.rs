@@ -134,6 +134,7 @@ pub fn preferences(bug: Bug) -> Preferences {
         // A coordinator that answers late.
         Bug::ForwardedTwice => {
             Preferences { workload: Some("register"), nemesis: Some("pause,slow"), ..Preferences::default() }
+        }
         // Strict quorums keep no hints, and a set that has had its share of elements is neither written nor read any
         // more: anti-entropy is all that brings what a dead node has missed of it.
         Bug::RepairMarkedDone | Bug::MerkleDrift => Preferences {
