@@ -17,7 +17,9 @@ impl Fault {
             | Fault::Upgrade { nodes }
             | Fault::Wipe { nodes }
             | Fault::Power { nodes }
-            | Fault::SyncFail { nodes } => nodes.join(" "),
+            | Fault::SyncFail { nodes }
+            | Fault::Join { nodes }
+            | Fault::Leave { nodes } => nodes.join(" "),
             Fault::Rot { nodes, rows } => format!("{}, {rows} rows each", nodes.join(" ")),
             Fault::LossyLink { links, loss_percent } => format!("{}, {loss_percent} %", touching(links, all)),
             Fault::ClockBump { nodes, offset_ms } => format!("{} {}", nodes.join(" "), offset(*offset_ms)),

@@ -99,6 +99,16 @@ pub enum Fault {
         /// How many rows of each.
         rows: u64,
     },
+    /// Commanded to become members. Not undone at the end.
+    Join {
+        /// Whom.
+        nodes: Vec<String>,
+    },
+    /// Commanded to be members no more. Not undone at the end.
+    Leave {
+        /// Whom.
+        nodes: Vec<String>,
+    },
     /// The links deliver late.
     SlowLink {
         /// Which.
@@ -119,6 +129,8 @@ pub enum Class {
     Process,
     /// Wall clocks: bump, drift.
     Clock,
+    /// Who is a member: join, leave.
+    Membership,
 }
 
 impl Fault {
@@ -137,6 +149,8 @@ impl Fault {
             Fault::Power { .. } => "power",
             Fault::SyncFail { .. } => "sync-fail",
             Fault::Rot { .. } => "rot",
+            Fault::Join { .. } => "join",
+            Fault::Leave { .. } => "leave",
         }
     }
 
@@ -152,6 +166,7 @@ impl Fault {
             | Fault::SyncFail { .. }
             | Fault::Rot { .. } => Class::Process,
             Fault::ClockBump { .. } | Fault::ClockDrift { .. } => Class::Clock,
+            Fault::Join { .. } | Fault::Leave { .. } => Class::Membership,
         }
     }
 
@@ -174,7 +189,9 @@ impl Fault {
             | Fault::Wipe { nodes }
             | Fault::Power { nodes }
             | Fault::SyncFail { nodes }
-            | Fault::Rot { nodes, .. } => nodes,
+            | Fault::Rot { nodes, .. }
+            | Fault::Join { nodes }
+            | Fault::Leave { nodes } => nodes,
             Fault::Partition { .. } | Fault::SlowLink { .. } | Fault::LossyLink { .. } => &[],
         }
     }

@@ -16,7 +16,7 @@ use crate::draw::{Bag, Draw};
 use crate::fault::{Class, Fault, PlannedFault};
 use crate::plan::Plan;
 use crate::shape::links_touching;
-use crate::spec::{ClockChange, DiskChange, Kind, NemesisSpec, Refinement};
+use crate::spec::{ClockChange, DiskChange, Kind, MemberChange, NemesisSpec, Refinement};
 use crate::target::{Target, TargetError};
 
 /// When faults may be in force, and how densely.
@@ -78,16 +78,52 @@ pub enum GenerateError {
 /// # Errors
 /// When a refinement names an unknown node, nothing that was asked for is possible, or no fault fits into the time.
 pub fn generate(seed: u64, nodes: &[String], spec: &NemesisSpec, schedule: Schedule) -> Result<Plan, GenerateError> {
+    generate_with_spares(seed, nodes, Spares::none(nodes), spec, schedule)
+}
+
+/// Who founds the cluster, and how small it may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spares {
+    /// So many of the last nodes are no members at first.
+    pub count: usize,
+    /// A leave must leave so many members.
+    pub members_min: usize,
+}
+
+impl Spares {
+    /// Every node is a member, and has to stay one.
+    pub fn none(nodes: &[String]) -> Self {
+        Self { count: 0, members_min: nodes.len() }
+    }
+}
+
+/// The same for a cluster whose membership may change. A node changes at most once in a plan: the change may take longer
+/// than the plan knows of.
+///
+/// # Errors
+/// As for [`generate`].
+pub fn generate_with_spares(
+    seed: u64,
+    nodes: &[String],
+    spares: Spares,
+    spec: &NemesisSpec,
+    schedule: Schedule,
+) -> Result<Plan, GenerateError> {
     if spec.is_none() {
         return Ok(Plan { seed, faults: Vec::new() });
     }
-    let ways = possible(nodes, spec)?;
+    let mut ways = possible(nodes, spec)?;
+    if next_change(nodes, spares, &[], ways.get(&Kind::Membership).map_or(&[], Vec::as_slice)).is_none() {
+        ways.remove(&Kind::Membership);
+    }
     if ways.is_empty() {
         return Err(GenerateError::NothingPossible { spec: spec.clone(), nodes: nodes.len() });
     }
     let generator = Generator {
         draw: Draw::new(seed),
         nodes,
+        spares,
+        changes: ways.get(&Kind::Membership).cloned().unwrap_or_default(),
         schedule,
         kinds: Bag::new(ways.keys().copied().collect()),
         ways: ways.into_iter().map(|(kind, ways)| (kind, Bag::new(ways))).collect(),
@@ -109,7 +145,9 @@ fn possible(nodes: &[String], spec: &NemesisSpec) -> Result<BTreeMap<Kind, Vec<R
         for way in spec.refinements(kind) {
             let fits = match &way {
                 Refinement::Shape(shape) => nodes.len() >= shape.nodes_min(),
-                Refinement::Clock(_) | Refinement::Disk(_) | Refinement::Victim => !nodes.is_empty(),
+                Refinement::Clock(_) | Refinement::Disk(_) | Refinement::Victim | Refinement::Member(_) => {
+                    !nodes.is_empty()
+                }
                 Refinement::Target(target) => match target.check(nodes) {
                     Ok(()) => class_of(kind) != Class::Network || nodes.len() >= 2,
                     Err(TargetError::TooFewNodes { .. }) => false,
@@ -132,12 +170,16 @@ fn class_of(kind: Kind) -> Class {
         Kind::Partition | Kind::Slow | Kind::Lossy => Class::Network,
         Kind::Kill | Kind::Pause | Kind::Upgrade | Kind::Wipe | Kind::Disk => Class::Process,
         Kind::Clock => Class::Clock,
+        Kind::Membership => Class::Membership,
     }
 }
 
 struct Generator<'a> {
     draw: Draw,
     nodes: &'a [String],
+    spares: Spares,
+    /// The ways in which the membership may change.
+    changes: Vec<Refinement>,
     schedule: Schedule,
     kinds: Bag<Kind>,
     ways: BTreeMap<Kind, Bag<Refinement>>,
@@ -149,7 +191,7 @@ struct Generator<'a> {
     faults: Vec<PlannedFault>,
 }
 
-impl Generator<'_> {
+impl<'a> Generator<'a> {
     fn run(mut self) -> Vec<PlannedFault> {
         loop {
             let length_ms = around(self.schedule.duration_ms, &mut self.lengths, &mut self.draw).max(1);
@@ -173,8 +215,11 @@ impl Generator<'_> {
         let active = |fault: &&PlannedFault| fault.end_ms() > at_ms;
         let taken: Vec<Class> = self.faults.iter().filter(active).map(|fault| fault.fault.class()).collect();
         let kinds = self.kinds.peek(&mut self.draw).to_vec();
-        for (place, kind) in kinds.into_iter().enumerate().filter(|(_, kind)| !taken.contains(&class_of(*kind))) {
-            let candidate = self.candidate(kind, at_ms, for_ms)?;
+        // A command has to reach those whom it concerns; what hurts them later may.
+        let reaches_all = !taken.contains(&Class::Network) && !taken.contains(&Class::Process);
+        let may = |kind: &Kind| !taken.contains(&class_of(*kind)) && (*kind != Kind::Membership || reaches_all);
+        for (place, kind) in kinds.into_iter().enumerate().filter(|(_, kind)| may(kind)) {
+            let Some(candidate) = self.candidate(kind, at_ms, for_ms) else { continue };
             if all_provable(&self.faults, &candidate) {
                 self.accept(place);
                 return Some(candidate);
@@ -196,8 +241,10 @@ impl Generator<'_> {
                 self.accept(0);
                 Some(candidate)
             }
-            // Every node is upgraded: the other kinds, if there are any, go on.
-            None if kind == Kind::Upgrade && self.kinds.remove(&kind) => self.after_a_gap(length_ms),
+            // Every node is upgraded, or has come or gone: the other kinds, if there are any, go on.
+            None if matches!(kind, Kind::Upgrade | Kind::Membership) && self.kinds.remove(&kind) => {
+                self.after_a_gap(length_ms)
+            }
             None => None,
         }
     }
@@ -222,8 +269,13 @@ impl Generator<'_> {
         ways.and_then(|ways| ways.take(0));
     }
 
+    /// Those who hold rows from the first on.
+    fn founders(&self) -> &'a [String] {
+        &self.nodes[..self.nodes.len().saturating_sub(self.spares.count)]
+    }
+
     fn victim(&mut self) -> Vec<String> {
-        let (nodes, draw) = (self.nodes, &mut self.draw);
+        let (nodes, draw) = (self.founders(), &mut self.draw);
         let victim = self.victim.get_or_insert_with(|| draw.pick(nodes, 1).remove(0));
         vec![victim.clone()]
     }
@@ -233,6 +285,7 @@ impl Generator<'_> {
             Refinement::Victim | Refinement::Disk(DiskChange::Rot) => self.victim(),
             _ => Vec::new(),
         };
+        let founders = self.founders();
         let (nodes, draw) = (self.nodes, &mut self.draw);
         Some(match (kind, way) {
             (Kind::Partition, Refinement::Shape(shape)) => {
@@ -240,6 +293,11 @@ impl Generator<'_> {
             }
             (Kind::Kill, Refinement::Target(target)) => Fault::Kill { nodes: target.resolve(nodes, draw).ok()? },
             (Kind::Pause, Refinement::Target(target)) => Fault::Pause { nodes: target.resolve(nodes, draw).ok()? },
+            (Kind::Membership, way) => {
+                let others = self.changes.iter().filter(|other| *other != way);
+                let ways: Vec<Refinement> = [way].into_iter().chain(others).cloned().collect();
+                next_change(nodes, self.spares, &self.faults, &ways)?
+            }
             (Kind::Upgrade, _) => Fault::Upgrade { nodes: vec![next_to_upgrade(nodes, &self.faults)?] },
             (Kind::Slow, Refinement::Target(target)) => {
                 let links = links_touching(&target.resolve(nodes, draw).ok()?, nodes);
@@ -258,7 +316,7 @@ impl Generator<'_> {
                 let target = if draw.below(3) == 0 { Target::All } else { Target::Majority };
                 Fault::Power { nodes: target.resolve(nodes, draw).ok()? }
             }
-            (Kind::Disk, Refinement::Disk(DiskChange::SyncFail)) => Fault::SyncFail { nodes: few(nodes, draw) },
+            (Kind::Disk, Refinement::Disk(DiskChange::SyncFail)) => Fault::SyncFail { nodes: few(founders, draw) },
             (Kind::Disk, Refinement::Disk(DiskChange::Rot)) => {
                 Fault::Rot { nodes: victim, rows: draw.log_uniform(1, 100) }
             }
@@ -266,6 +324,28 @@ impl Generator<'_> {
             _ => return None,
         })
     }
+}
+
+/// The first of these changes that can still be made: spares join in their order, founders leave from the last.
+fn next_change(nodes: &[String], spares: Spares, faults: &[PlannedFault], ways: &[Refinement]) -> Option<Fault> {
+    let changed = |node: &String| {
+        let by =
+            |fault: &PlannedFault| fault.fault.class() == Class::Membership && fault.fault.own_nodes().contains(node);
+        faults.iter().any(by)
+    };
+    let joined = faults.iter().filter(|fault| matches!(fault.fault, Fault::Join { .. })).count();
+    let left = faults.iter().filter(|fault| matches!(fault.fault, Fault::Leave { .. })).count();
+    let (founders, others) = nodes.split_at(nodes.len().saturating_sub(spares.count));
+    let may_leave = (founders.len() + joined).saturating_sub(left) > spares.members_min;
+    ways.iter().find_map(|way| match way {
+        Refinement::Member(MemberChange::Join) => {
+            others.iter().find(|node| !changed(node)).map(|node| Fault::Join { nodes: vec![node.clone()] })
+        }
+        Refinement::Member(MemberChange::Leave) if may_leave => {
+            founders.iter().rev().find(|node| !changed(node)).map(|node| Fault::Leave { nodes: vec![node.clone()] })
+        }
+        _ => None,
+    })
 }
 
 /// The first node that no fault has upgraded yet.
@@ -323,7 +403,9 @@ fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault]) -> bool {
         | Fault::Wipe { .. }
         | Fault::Power { .. }
         | Fault::SyncFail { .. }
-        | Fault::Rot { .. } => true,
+        | Fault::Rot { .. }
+        | Fault::Join { .. }
+        | Fault::Leave { .. } => true,
         Fault::ClockBump { nodes, .. } | Fault::ClockDrift { nodes, .. } => {
             let strictly_within = |p: &PlannedFault| p.at_ms > fault.at_ms && p.end_ms() < fault.end_ms();
             let spares =
@@ -367,6 +449,7 @@ mod tests {
             Fault::SlowLink { .. } => Kind::Slow,
             Fault::Upgrade { .. } => Kind::Upgrade,
             Fault::LossyLink { .. } => Kind::Lossy,
+            Fault::Join { .. } | Fault::Leave { .. } => Kind::Membership,
             Fault::Wipe { .. } => Kind::Wipe,
             Fault::Power { .. } | Fault::SyncFail { .. } | Fault::Rot { .. } => Kind::Disk,
         }
@@ -447,6 +530,34 @@ mod tests {
                 other => panic!("not asked for: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn members_come_and_go_once_each_and_enough_stay() {
+        let spares = Spares { count: 2, members_min: 3 };
+        for seed in 0..100 {
+            let spec: NemesisSpec = "membership,kill".parse().expect("kinds");
+            let plan =
+                generate_with_spares(seed, &nodes(6), spares, &spec, Schedule::for_run(120_000)).expect("a plan");
+            assert_eq!(plan.validate(&nodes(6)), Ok(()));
+            let (mut members, mut changed) = (4, BTreeSet::new());
+            for planned in plan.faults.iter().filter(|fault| fault.fault.class() == Class::Membership) {
+                let node = &planned.fault.own_nodes()[0];
+                assert!(changed.insert(node.clone()), "seed {seed}: {node} twice");
+                match planned.fault {
+                    Fault::Join { .. } => members += 1,
+                    _ => members -= 1,
+                }
+                assert!(members >= 3, "seed {seed}: {:?}", plan.faults);
+                let before = |f: &&PlannedFault| f.fault.class() == Class::Process && f.at_ms <= planned.at_ms;
+                let dead = plan.faults.iter().filter(before).any(|fault| fault.end_ms() > planned.at_ms);
+                assert!(!dead, "seed {seed}: commands while nodes are dead");
+            }
+            assert!(changed.len() >= 4 && plan.faults.len() > 20, "seed {seed}: {} changes", changed.len());
+        }
+        let spec: NemesisSpec = "membership".parse().expect("a kind");
+        let none = generate(1, &nodes(5), &spec, Schedule::for_run(30_000));
+        assert!(matches!(none, Err(GenerateError::NothingPossible { .. })), "{none:?}");
     }
 
     /// With two copies of everything acknowledged, losing all of one node's again and again loses nothing.

@@ -18,6 +18,7 @@ pub mod draw;
 pub mod evidence;
 pub mod fault;
 pub mod generate;
+pub mod membership;
 pub mod nemesis;
 pub mod plan;
 pub mod shape;
@@ -28,11 +29,12 @@ pub mod target;
 pub use draw::Draw;
 pub use evidence::EvidenceRecord;
 pub use fault::{Class, Fault, Link, PlannedFault, Shape};
-pub use generate::{GenerateError, Schedule, generate};
+pub use generate::{GenerateError, Schedule, Spares, generate, generate_with_spares};
 pub use nemesis::{HealReport, Nemesis, NemesisEvent, Performed};
 pub use plan::{Action, Plan, PlanError};
 pub use spec::{Kind, NemesisSpec, SpecError};
 pub use surface::{
-    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture,
+    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Standing, Surface, SurfaceError,
+    SurfaceFuture,
 };
 pub use target::Target;

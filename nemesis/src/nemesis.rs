@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::disk::{self, DiskReading};
 use crate::evidence::{self, ClockReading, DriftReading, EvidenceRecord, Finding};
 use crate::fault::{Class, Fault, Link, PlannedFault};
+use crate::membership::{self, Heard};
 use crate::plan::{Action, Plan};
 use crate::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError};
 
@@ -92,6 +93,8 @@ struct Active {
     readings: BTreeMap<String, Reading>,
     /// The version that each node said it spoke before it was ended.
     versions: BTreeMap<String, u64>,
+    /// What was said of the membership right after the command.
+    heard: Heard,
     /// Each node's disk, before and after it was hurt.
     disks: BTreeMap<String, DiskReading>,
     /// What was found, once healing has begun; from then on the fault has no share in any rule.
@@ -116,6 +119,7 @@ impl Active {
             clock_since_ms: BTreeMap::new(),
             readings: BTreeMap::new(),
             versions: BTreeMap::new(),
+            heard: Heard::default(),
             disks: BTreeMap::new(),
             finding: None,
             errors: Vec::new(),
@@ -365,6 +369,11 @@ impl Nemesis<'_> {
                 self.nodes_killed.extend(nodes.iter().cloned());
                 surface.kill(nodes).await?;
             }
+            Fault::Join { .. } | Fault::Leave { .. } => {
+                membership::change(&planned.fault, surface).await?;
+                let heard = membership::hear(&planned.fault, surface).await;
+                self.note(planned.id, |active| active.heard = heard);
+            }
             Fault::Wipe { nodes } | Fault::Power { nodes } | Fault::SyncFail { nodes } | Fault::Rot { nodes, .. } => {
                 self.hurt_disks(planned, nodes, surface).await?;
             }
@@ -403,7 +412,9 @@ impl Nemesis<'_> {
         for link in planned.fault.links() {
             failed(format!("healing {link} failed"), surface.set_link(link, self.rule(link)).await);
         }
-        for node in planned.fault.own_nodes() {
+        // A change of the membership stays: there is nothing to undo.
+        let is_kept = planned.fault.class() == Class::Membership;
+        for node in planned.fault.own_nodes().iter().filter(|_| !is_kept) {
             let is_running = surface.process_state(node).await == Ok(ProcessState::Running);
             match &planned.fault {
                 fault if fault.is_of_disks() => {
@@ -532,6 +543,10 @@ impl Nemesis<'_> {
                 Ok(links) => evidence::slow_link(&links, *delay_ms),
                 Err(error) => Finding::failed(error.0),
             },
+            Fault::Join { .. } | Fault::Leave { .. } => {
+                let first = self.active.get(&planned.id).map(|active| active.heard).unwrap_or_default();
+                membership::finding(first, membership::hear(&planned.fault, surface).await)
+            }
             Fault::LossyLink { links, .. } => match self.links_since_start(planned.id, links, surface).await {
                 Ok(links) => evidence::lossy_link(&links),
                 Err(error) => Finding::failed(error.0),

@@ -182,7 +182,9 @@ fn check_amounts(fault: &Fault) -> Result<(), Problem> {
         | Fault::Upgrade { .. }
         | Fault::Wipe { .. }
         | Fault::Power { .. }
-        | Fault::SyncFail { .. } => true,
+        | Fault::SyncFail { .. }
+        | Fault::Join { .. }
+        | Fault::Leave { .. } => true,
     };
     if within { Ok(()) } else { Err(Problem::Amount) }
 }
@@ -252,7 +254,7 @@ pub enum Problem {
     /// Not a kind.
     #[error(
         "unknown kind '{0}': known are partition, kill, pause, upgrade, clock-bump, clock-drift, slow-link, lossy-link, wipe, power, \
-         sync-fail and rot"
+         sync-fail, rot, join and leave"
     )]
     UnknownKind(String),
     /// A field that its kind needs.
@@ -363,7 +365,7 @@ impl From<&PlannedFault> for FileFault {
             FileFault { id: *id, at_ms: *at_ms, for_ms: *for_ms, kind: fault.kind().into(), ..Self::default() };
         match fault.class() {
             Class::Network => file.links = Some(fault.links().iter().map(Link::to_string).collect()),
-            Class::Process | Class::Clock => file.nodes = Some(fault.own_nodes().to_vec()),
+            Class::Process | Class::Clock | Class::Membership => file.nodes = Some(fault.own_nodes().to_vec()),
         }
         match fault {
             Fault::Partition { shape, .. } => file.shape = Some(*shape),
@@ -379,7 +381,9 @@ impl From<&PlannedFault> for FileFault {
             | Fault::Upgrade { .. }
             | Fault::Wipe { .. }
             | Fault::Power { .. }
-            | Fault::SyncFail { .. } => {}
+            | Fault::SyncFail { .. }
+            | Fault::Join { .. }
+            | Fault::Leave { .. } => {}
         }
         file
     }
@@ -417,6 +421,8 @@ impl FileFault {
             "power" => Fault::Power { nodes: need(&mut self.nodes, "nodes")? },
             "sync-fail" => Fault::SyncFail { nodes: need(&mut self.nodes, "nodes")? },
             "rot" => Fault::Rot { nodes: need(&mut self.nodes, "nodes")?, rows: need(&mut self.rows, "rows")? },
+            "join" => Fault::Join { nodes: need(&mut self.nodes, "nodes")? },
+            "leave" => Fault::Leave { nodes: need(&mut self.nodes, "nodes")? },
             other => return Err(Problem::UnknownKind(other.to_owned())),
         };
         self.nothing_left()?;
@@ -477,6 +483,8 @@ mod tests {
             Fault::Power { nodes: nodes() },
             Fault::SyncFail { nodes: only("n1") },
             Fault::Rot { nodes: only("n3"), rows: 9 },
+            Fault::Join { nodes: only("n3") },
+            Fault::Leave { nodes: only("n2") },
         ];
         let place =
             |(index, fault)| PlannedFault { id: index as u64 + 1, at_ms: 1000 * index as u64, for_ms: 1000, fault };
@@ -571,7 +579,7 @@ mod tests {
     fn the_schedule_is_in_time_order_and_heals_before_it_hurts() {
         let schedule = one_of_each().schedule();
         assert_eq!(&schedule[..3], [(0, Action::Start(1)), (1000, Action::Stop(1)), (1000, Action::Start(2))]);
-        assert_eq!((schedule.len(), schedule[21]), (22, (11_000, Action::Stop(11))));
+        assert_eq!((schedule.len(), schedule[25]), (26, (13_000, Action::Stop(13))));
     }
 
     #[test]

@@ -30,11 +30,13 @@ pub enum Kind {
     Wipe,
     /// Disks lose what is not synced, fail or rot.
     Disk,
+    /// Nodes become members, or are members no more.
+    Membership,
 }
 
 impl Kind {
     /// Every kind, in canonical order.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Partition,
         Kind::Kill,
         Kind::Pause,
@@ -44,6 +46,7 @@ impl Kind {
         Kind::Lossy,
         Kind::Wipe,
         Kind::Disk,
+        Kind::Membership,
     ];
 
     /// Those that `all` stands for: what a store should stand without losing a promise, and either arena can do. A disk
@@ -62,6 +65,7 @@ impl Kind {
             Kind::Lossy => "lossy",
             Kind::Wipe => "wipe",
             Kind::Disk => "disk",
+            Kind::Membership => "membership",
         }
     }
 }
@@ -106,6 +110,15 @@ impl DiskChange {
     }
 }
 
+/// What becomes of a member, or of a node that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemberChange {
+    /// A spare becomes a member.
+    Join,
+    /// A member leaves.
+    Leave,
+}
+
 /// One way to do a kind of fault: what stands after the colon.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refinement {
@@ -117,6 +130,8 @@ pub enum Refinement {
     Clock(ClockChange),
     /// Of disk.
     Disk(DiskChange),
+    /// Of membership.
+    Member(MemberChange),
     /// Of wipe, when nothing else is said: one node, the same for the whole run. What two replicas have acknowledged, the
     /// other one still has.
     Victim,
@@ -130,6 +145,8 @@ impl fmt::Display for Refinement {
             Refinement::Clock(ClockChange::Bump) => f.pad("bump"),
             Refinement::Clock(ClockChange::Drift) => f.pad("drift"),
             Refinement::Disk(change) => f.pad(change.name()),
+            Refinement::Member(MemberChange::Join) => f.pad("join"),
+            Refinement::Member(MemberChange::Leave) => f.pad("leave"),
             Refinement::Victim => f.pad("always the same node"),
         }
     }
@@ -175,6 +192,7 @@ impl NemesisSpec {
                     Target::USUAL.into_iter().map(Refinement::Target).collect()
                 }
                 Kind::Wipe => vec![Refinement::Victim],
+                Kind::Membership => [MemberChange::Join, MemberChange::Leave].map(Refinement::Member).to_vec(),
                 Kind::Disk => DiskChange::ALL.map(Refinement::Disk).to_vec(),
                 Kind::Clock => [ClockChange::Bump, ClockChange::Drift].map(Refinement::Clock).to_vec(),
             },
@@ -215,7 +233,8 @@ pub enum SpecError {
     Empty(String),
     /// No such kind.
     #[error(
-        "unknown fault '{0}': known are partition, kill, pause, clock, slow, lossy, upgrade, wipe, disk, all and none"
+        "unknown fault '{0}': known are partition, kill, pause, clock, slow, lossy, upgrade, wipe, disk, membership, all and \
+         none"
     )]
     UnknownKind(String),
     /// `all` or `none` with a refinement, or `none` beside others.
@@ -238,6 +257,9 @@ pub enum SpecError {
     /// No such fault of a disk.
     #[error("unknown disk fault '{0}': known are power, sync-fail and rot")]
     UnknownDisk(String),
+    /// No such change of the membership.
+    #[error("unknown change of the membership '{0}': known are join and leave")]
+    UnknownChange(String),
 }
 
 impl FromStr for NemesisSpec {
@@ -275,6 +297,11 @@ fn parse_item(item: &str) -> Result<(Kind, Option<Refinement>), SpecError> {
             "bump" => ClockChange::Bump,
             "drift" => ClockChange::Drift,
             other => return Err(SpecError::UnknownClock(other.to_owned())),
+        }),
+        Kind::Membership => Refinement::Member(match way {
+            "join" => MemberChange::Join,
+            "leave" => MemberChange::Leave,
+            other => return Err(SpecError::UnknownChange(other.to_owned())),
         }),
         Kind::Disk => {
             let change = DiskChange::ALL.into_iter().find(|change| change.name() == way);
@@ -325,6 +352,7 @@ mod tests {
             ("kill,,pause", "empty item"),
             ("crash", "known are partition, kill, pause, clock, slow, lossy, upgrade, wipe, disk"),
             ("disk:full", "power, sync-fail and rot"),
+            ("membership:stay", "known are join and leave"),
             ("partition:ring", "majority-minority"),
             ("clock:back", "bump and drift"),
             ("kill:n 1", "one, minority, majority, all, a node's name"),
@@ -350,6 +378,7 @@ mod tests {
             Just("all".to_owned()),
             "partition(:(halves|single|majority-minority|majorities-ring|bridge|one-way))?",
             "disk(:(power|sync-fail|rot))?",
+            "membership(:(join|leave))?",
             "(kill|pause|slow|lossy|wipe)(:(one|minority|majority|all|n[1-3](\\+n[4-5])?))?",
             "clock(:(bump|drift))?",
         ]

@@ -71,6 +71,40 @@ pub struct DiskStatistics {
     pub dropped_rows: u64,
 }
 
+/// Where a node stands in the cluster, by somebody's account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It is a member.
+    Member,
+    /// It has been told to join, and has not yet.
+    Joining,
+    /// It has been told to leave, and has not yet.
+    Leaving,
+    /// It is no member.
+    NoMember,
+}
+
+impl Standing {
+    /// As histories have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Member => "member",
+            Standing::Joining => "joining",
+            Standing::Leaving => "leaving",
+            Standing::NoMember => "no-member",
+        }
+    }
+}
+
+/// The membership as one node tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Membership {
+    /// Equal for nodes that believe keys to live at the same places.
+    pub view: String,
+    /// Every node that may be a member, in a fixed order.
+    pub seats: Vec<(String, Standing)>,
+}
+
 /// What the operating system says of a node's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessState {
@@ -110,6 +144,22 @@ pub trait Surface {
     /// The version of its protocol that the node says it speaks (asked of the node).
     fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
         Box::pin(async move { Err(SurfaceError(format!("{node} has no version to tell"))) })
+    }
+    /// Commands that the node become a member; returns when the command is on record.
+    fn join<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(
+            async move { Err(SurfaceError(format!("{node} cannot join: the cluster's membership does not change"))) },
+        )
+    }
+    /// Commands that the node be a member no more; returns when the command is on record.
+    fn leave<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(
+            async move { Err(SurfaceError(format!("{node} cannot leave: the cluster's membership does not change"))) },
+        )
+    }
+    /// Who is a member, as the node tells it.
+    fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
+        Box::pin(async move { Err(SurfaceError(format!("{node} does not tell who is a member"))) })
     }
     /// Freezes a node.
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;

@@ -22,7 +22,8 @@ use nemesis::backend::process::ProcessId;
 use nemesis::backend::proxy::LinkProxy;
 use nemesis::fault::Link;
 use nemesis::surface::{
-    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture,
+    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Surface, SurfaceError,
+    SurfaceFuture,
 };
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -274,6 +275,20 @@ impl ProcessArena {
         address(&self.addresses, node).ok_or_else(|| SurfaceError(format!("{node} is not running")))
     }
 
+    /// Through the first running node that takes the command.
+    async fn change_membership(&self, node: &str, join: bool) -> Result<(), SurfaceError> {
+        self.index(node)?;
+        let mut refusal = SurfaceError("no node is running".into());
+        for through in &self.names {
+            let Ok(address) = self.address(through) else { continue };
+            match self.system.change_membership(address, node, join).await {
+                Ok(()) => return Ok(()),
+                Err(why) => refusal = SurfaceError(format!("{through} said: {why}")),
+            }
+        }
+        Err(refusal)
+    }
+
     fn live_process(&self, node: &str) -> Result<ProcessId, SurfaceError> {
         self.process(node)?.ok_or_else(|| SurfaceError(format!("{node} is not running")))
     }
@@ -361,6 +376,18 @@ impl Surface for ProcessArena {
             let address = self.address(node)?;
             self.system.protocol_version(address).await.map_err(SurfaceError)
         })
+    }
+
+    fn join<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(self.change_membership(node, true))
+    }
+
+    fn leave<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(self.change_membership(node, false))
+    }
+
+    fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
+        Box::pin(async move { self.system.members(self.address(node)?).await.map_err(SurfaceError) })
     }
 
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {

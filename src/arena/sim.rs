@@ -17,16 +17,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use cluster_core::api::{NodeId, Request, RequestId};
+use cluster_core::api::{NodeId, Reply, Request, RequestId};
 use cluster_core::node::StartError;
 use cluster_core::sim::network::LinkRule as SimRule;
 use cluster_core::sim::{Answer, ClientId, World, WorldSettings};
 use futures::future::LocalBoxFuture;
 use nemesis::fault::Link;
 use nemesis::surface::{
-    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError, SurfaceFuture,
+    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Surface, SurfaceError,
+    SurfaceFuture,
 };
 use workloads::clock::Clock;
+
+use crate::systems::dynamo::standing;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -124,6 +127,24 @@ impl SimArena {
     pub fn ask_client(&self, client: ClientId, request: Request) -> Call {
         let request = self.shared.world.borrow_mut().client_request(client, request);
         Call { shared: Rc::clone(&self.shared), request, done: false }
+    }
+}
+
+impl SimArena {
+    /// Through the first running node that takes the command.
+    async fn command(&self, request: Request) -> Result<(), SurfaceError> {
+        let mut refusal = SurfaceError("no node is running".into());
+        for through in self.names() {
+            let answers = self.shared.live(through).is_ok_and(|id| !self.shared.world.borrow().is_paused(id));
+            if !answers {
+                continue;
+            }
+            match self.call(through, request.clone()).map_err(SurfaceError)?.await {
+                Answer::Reply(Reply::Done) => return Ok(()),
+                other => refusal = SurfaceError(format!("{through} said {other:?}")),
+            }
+        }
+        Err(refusal)
     }
 }
 
@@ -339,6 +360,36 @@ impl Surface for SimArena {
             let told = world.node(id).filter(|_| !world.is_paused(id)).map(|node| node.status().protocol_version);
             told.map(u64::from).ok_or_else(|| SurfaceError(format!("{node} does not answer")))
         }))
+    }
+
+    fn join<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            let node = self.shared.id(node)?;
+            self.command(Request::Join { node }).await
+        })
+    }
+
+    fn leave<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            let node = self.shared.id(node)?;
+            self.command(Request::Leave { node }).await
+        })
+    }
+
+    fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
+        Box::pin(async move {
+            let id = self.shared.live(node)?;
+            if self.shared.world.borrow().is_paused(id) {
+                return Err(SurfaceError(format!("{node} does not answer")));
+            }
+            match self.call(node, Request::Members).map_err(SurfaceError)?.await {
+                Answer::Reply(Reply::Members(told)) => {
+                    let seats = told.seats.into_iter().map(|seat| (seat.name, standing(seat.standing)));
+                    Ok(Membership { view: format!("{:016x}", told.view), seats: seats.collect() })
+                }
+                other => Err(SurfaceError(format!("{node} said {other:?}"))),
+            }
+        })
     }
 
     fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {

@@ -58,7 +58,7 @@ pub struct RunArgs {
     pub workload: Option<String>,
     /// Faults: partition, kill, pause, clock, slow, lossy (each may be refined, as in partition:bridge or kill:all), all of
     /// these, or none; by name only: upgrade (each node starts again with the next protocol version), wipe, and in
-    /// simulation disk:power, disk:sync-fail and disk:rot [default: all]
+    /// simulation disk:power, disk:sync-fail and disk:rot; membership (nodes join and leave) [default: all]
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
     /// Client processes at a time [default: 10]
@@ -175,6 +175,9 @@ pub struct SystemArgs {
     /// When a write is on disk: on every replica that acknowledges it, or on one and the rest from a write buffer [default: synced]
     #[arg(long)]
     pub durability: Option<DurabilityArg>,
+    /// Nodes beyond --nodes that run and are no members until they join [default: 2 if members may join, else 0]
+    #[arg(long)]
+    pub spares: Option<usize>,
     /// The version of the peer protocol that nodes start with, 1 or 2 [default: 2]
     #[arg(long, value_parser = protocol)]
     pub protocol: Option<Protocol>,

@@ -67,6 +67,7 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
     let workload = args.workload.clone().or(bug.workload.map(str::to_owned)).unwrap_or(usual.workload);
     let nemesis = args.nemesis.clone().or(bug.nemesis.map(str::to_owned)).unwrap_or(usual.nemesis);
     dynamo.protocol = args.system.protocol.unwrap_or_else(|| first_protocol(&nemesis));
+    dynamo.spares = args.system.spares.unwrap_or_else(|| spares(&nemesis));
     let ms = |span: Option<super::arguments::Span>, usual: u64| span.map_or(usual, |span| span.ms());
     Ok(RunSettings {
         arena: ArenaKind::Process,
@@ -89,6 +90,12 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
     })
 }
 
+/// How many nodes there are to join, where nobody says.
+fn spares(nemesis: &str) -> usize {
+    let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
+    if spec.kinds().any(|kind| kind == Kind::Membership) { 2 } else { 0 }
+}
+
 /// What nodes speak at first, where nobody says: the newest version, unless they are to be upgraded to it. A list that
 /// is wrong is refused later.
 fn first_protocol(nemesis: &str) -> Protocol {
@@ -107,6 +114,7 @@ pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences
     let usual = args.mode.map_or(usual.clone(), |mode| usual.in_mode(mode.into(), args.n));
     let settings = DynamoSettings {
         nodes: args.nodes.unwrap_or(usual.nodes),
+        spares: args.spares.unwrap_or(usual.spares),
         n: args.n.unwrap_or(usual.n),
         r: args.r.unwrap_or(usual.r),
         w: args.w.unwrap_or(usual.w),

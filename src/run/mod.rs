@@ -90,9 +90,11 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
 
 /// The plan that was given, or one from the seed.
 fn plan(settings: &RunSettings, spec: &NemesisSpec, nodes: &[String]) -> Result<Plan, Problem> {
+    // A member that leaves must leave enough for the replicas of a key.
+    let spares = nemesis::Spares { count: settings.dynamo.spares, members_min: usize::from(settings.dynamo.n) };
     let Some(path) = &settings.plan else {
         let schedule = Schedule::for_run(settings.time_limit_ms);
-        return nemesis::generate(settings.seed, nodes, spec, schedule).map_err(Problem::arguments);
+        return nemesis::generate_with_spares(settings.seed, nodes, spares, spec, schedule).map_err(Problem::arguments);
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problem::arguments(format!("cannot read the plan {}: {error}", path.display())))?;

@@ -185,6 +185,7 @@ impl RunSettings {
             ("strategy", kebab(&d.strategy)),
             ("engine", kebab(&d.engine)),
             ("durability", kebab(&d.durability)),
+            ("spares", d.spares.to_string()),
             ("protocol", d.protocol.to_string()),
             ("coordination", kebab(&d.coordination)),
             ("bug", d.bug.map(|bug| bug.name().to_owned()).unwrap_or_default()),

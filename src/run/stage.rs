@@ -7,8 +7,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use checker::history::{Event, EventType, Process, Recorder};
+use checker::history::{Event, EventType, Phase, Process, Recorder};
 use nemesis::{EvidenceRecord, Nemesis, NemesisEvent, Performed, Plan, Surface};
+use serde_json::{Value, json};
 use workloads::clock::Clock;
 use workloads::store::Store;
 use workloads::{Interpreter, Workload};
@@ -68,9 +69,35 @@ impl Stage<'_> {
         interpreter.rest().await;
         self.say("a write through each node");
         interpreter.probes().await;
+        self.ask_for_members(interpreter.take_processes(1)).await;
         self.say("final reads");
         interpreter.final_reads().await;
         Ok(doubts)
+    }
+
+    /// Asks each node who is a member, so that it shows whether all say the same.
+    async fn ask_for_members(&self, process: u64) {
+        for node in self.surface.nodes() {
+            let event = |kind, value| {
+                let time_ns = self.clock.now().as_nanos() as u64;
+                let event = Event::new(time_ns, Process::Client(process), kind, "members", value);
+                Event { node: Some(node.clone()), phase: Phase::Ring, ..event }
+            };
+            self.recorder.record(event(EventType::Invoke, Value::Null));
+            match self.surface.members(&node).await {
+                Ok(told) => {
+                    let mut pairs: Vec<(&str, &str)> =
+                        told.seats.iter().map(|(name, standing)| (name.as_str(), standing.name())).collect();
+                    pairs.sort_unstable();
+                    pairs.push(("view", &told.view));
+                    self.recorder.record(event(EventType::Ok, json!(pairs)));
+                }
+                Err(why) => {
+                    let failed = event(EventType::Fail, Value::Null);
+                    self.recorder.record(Event { error: Some(why.to_string()), ..failed });
+                }
+            }
+        }
     }
 
     /// Takes every step of the plan at its time, until the plan or the load is over.

@@ -11,6 +11,7 @@ use checker::model::Model;
 use checker::verdict::Property;
 use checker::{ConcurrentWrites, Options};
 use futures::future::LocalBoxFuture;
+use nemesis::surface::Membership;
 use workloads::store::Store;
 
 /// Where each node's clients are served at this moment; none while it is down. Shared by the arena, which writes, and
@@ -100,6 +101,17 @@ pub trait System {
     fn upgrades_max(&self) -> u64;
     /// The version of its protocol that the node at this address says it speaks.
     fn protocol_version(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<u64, String>>;
+    /// Commands, through the node at this address, that a node join or leave; returns when that is on record.
+    fn change_membership<'a>(
+        &'a self,
+        address: SocketAddr,
+        node: &'a str,
+        join: bool,
+    ) -> LocalBoxFuture<'a, Result<(), String>>;
+    /// Who is a member, as the node at this address tells it.
+    fn members(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<Membership, String>>;
+    /// So many of the last nodes are no members at first.
+    fn spares(&self) -> usize;
     /// What this configuration promises.
     fn claims(&self) -> Claims;
 }

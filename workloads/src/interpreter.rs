@@ -298,7 +298,8 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Reserves process numbers that nobody has used, and returns the first.
-    fn take_processes(&self, count: u64) -> u64 {
+    /// So many numbers of processes that nobody has used; returns the first.
+    pub fn take_processes(&self, count: u64) -> u64 {
         let first = self.fresh_process.get();
         self.fresh_process.set(first + count);
         first

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cluster_core::api::Standing;
 use cluster_core::api::{Reply, Request};
 use cluster_core::config::Config;
+use nemesis::surface::Membership;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -28,6 +30,7 @@ const SESSION: &str = "x-dynamo-session";
 const SESSION_BEGINS: &str = "begin";
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One pool of connections for all nodes. No redirects, no proxies, no retries: what is sent is what was asked.
 pub(super) fn http_client() -> reqwest::Client {
@@ -64,6 +67,18 @@ struct Local {
 struct LocalVersion {
     id: String,
     value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    view: String,
+    seats: Vec<Seat>,
+}
+
+#[derive(Deserialize)]
+struct Seat {
+    name: String,
+    standing: Standing,
 }
 
 #[derive(Deserialize)]
@@ -262,6 +277,31 @@ pub(super) async fn read(response: Response) -> Result<Versions, StoreError> {
         _ => return Err(refusal(response).await),
     };
     Ok(Versions { values, context })
+}
+
+/// Commands, through the node at this address, that a node join or leave.
+pub(super) async fn change_membership(
+    http: &reqwest::Client,
+    address: SocketAddr,
+    node: &str,
+    join: bool,
+) -> Result<(), String> {
+    let verb = if join { "join" } else { "leave" };
+    let node = utf8_percent_encode(node, NON_ALPHANUMERIC);
+    let request = http.post(format!("http://{address}/admin/{verb}/{node}")).timeout(COMMAND_TIMEOUT);
+    let response = request.send().await.map_err(|error| describe(&error))?;
+    match response.status() {
+        StatusCode::NO_CONTENT => Ok(()),
+        _ => Err(refusal(response).await.to_string()),
+    }
+}
+
+/// Who is a member, as the node at this address tells it.
+pub(super) async fn members(http: &reqwest::Client, address: SocketAddr) -> Result<Membership, String> {
+    let request = http.get(format!("http://{address}/members")).timeout(STATUS_TIMEOUT);
+    let told: Told = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
+    let seats = told.seats.into_iter().map(|seat| (seat.name, super::standing(seat.standing)));
+    Ok(Membership { view: told.view, seats: seats.collect() })
 }
 
 async fn decode_siblings(response: Response) -> Result<Vec<Vec<u8>>, StoreError> {

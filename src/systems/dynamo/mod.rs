@@ -26,6 +26,7 @@ use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_node::{Engine, NodeOptions};
 use futures::future::LocalBoxFuture;
+use nemesis::surface::{Membership, Standing};
 use serde::{Deserialize, Serialize};
 use workloads::store::Store;
 
@@ -118,6 +119,9 @@ pub struct DynamoSettings {
     pub strategy: Strategy,
     /// What keeps the rows.
     pub engine: Engine,
+    /// How many nodes beyond `nodes` run and are no members at first.
+    #[serde(default)]
+    pub spares: usize,
     /// The version of the peer protocol that nodes start with.
     #[serde(default)]
     pub protocol: Protocol,
@@ -157,7 +161,7 @@ impl DynamoSettings {
 
     /// The data centre of each node.
     fn dealt_data_centres(&self) -> Vec<u16> {
-        let dealt = |centres: u16| (0..centres).cycle().take(self.nodes).collect();
+        let dealt = |centres: u16| (0..centres).cycle().take(self.nodes + self.spares).collect();
         (self.data_centres > 0).then_some(self.data_centres).map_or(Vec::new(), dealt)
     }
 }
@@ -166,6 +170,7 @@ impl Default for DynamoSettings {
     fn default() -> Self {
         Self {
             nodes: 5,
+            spares: 0,
             n: 3,
             r: 2,
             w: 2,
@@ -222,7 +227,7 @@ impl Dynamo {
     /// When the settings cannot work.
     pub fn new(settings: DynamoSettings, seed: u64) -> Result<Self, SettingsError> {
         if let Some(port) = settings.port
-            && usize::from(u16::MAX - port) + 1 < settings.nodes
+            && usize::from(u16::MAX - port) + 1 < settings.nodes + settings.spares
         {
             return Err(SettingsError::Ports { port, nodes: settings.nodes });
         }
@@ -247,7 +252,7 @@ impl Dynamo {
             versions: s.versions,
             coordinator: s.coordinator,
             partitioning: s.strategy.into(),
-            members: None,
+            members: (s.spares > 0).then_some(s.nodes as u16),
             seeds: Vec::new(),
             capacities: Vec::new(),
             data_centres: s.dealt_data_centres(),
@@ -289,13 +294,24 @@ impl Dynamo {
     }
 }
 
+/// The nemesis's word for it.
+pub(crate) fn standing(standing: cluster_core::api::Standing) -> Standing {
+    use cluster_core::api::Standing as Core;
+    match standing {
+        Core::Member => Standing::Member,
+        Core::Joining => Standing::Joining,
+        Core::Leaving => Standing::Leaving,
+        Core::NoMember => Standing::NoMember,
+    }
+}
+
 impl System for Dynamo {
     fn name(&self) -> &'static str {
         "dynamo"
     }
 
     fn nodes(&self) -> Vec<String> {
-        (1..=self.settings.nodes).map(|i| format!("n{i}")).collect()
+        (1..=self.settings.nodes + self.settings.spares).map(|i| format!("n{i}")).collect()
     }
 
     fn subcommand(&self) -> &'static str {
@@ -339,6 +355,23 @@ impl System for Dynamo {
 
     fn protocol_version(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<u64, String>> {
         Box::pin(client::protocol_version(&self.http, address))
+    }
+
+    fn change_membership<'a>(
+        &'a self,
+        address: SocketAddr,
+        node: &'a str,
+        join: bool,
+    ) -> LocalBoxFuture<'a, Result<(), String>> {
+        Box::pin(client::change_membership(&self.http, address, node, join))
+    }
+
+    fn members(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<Membership, String>> {
+        Box::pin(client::members(&self.http, address))
+    }
+
+    fn spares(&self) -> usize {
+        self.settings.spares
     }
 
     /// What the paper promises of each configuration, and no more.

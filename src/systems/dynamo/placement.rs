@@ -8,12 +8,13 @@ pub(super) struct Placement {
     names: Vec<String>,
     ring: Ring,
     n: usize,
+    founders: usize,
 }
 
 impl Placement {
     pub fn new(config: &Config) -> Self {
         let ring = Ring::of(config).expect("the settings are validated");
-        Self { names: config.names.clone(), ring, n: usize::from(config.n) }
+        Self { names: config.names.clone(), ring, n: usize::from(config.n), founders: usize::from(config.founders()) }
     }
 
     /// Refuses a name that is no node's.
@@ -24,9 +25,9 @@ impl Placement {
         }
     }
 
-    /// All nodes by name, in order.
+    /// The nodes that clients talk to, by name, in order: the founders. One that leaves still forwards.
     pub fn nodes(&self) -> Vec<String> {
-        self.names.clone()
+        self.names[..self.founders].to_vec()
     }
 
     /// The key's replicas by name, in order of preference.
