@@ -56,11 +56,11 @@ pub trait Workload {
 /// An operation as it is invoked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
-    /// The function: `read`, `write`, `add`, `remove`.
+    /// The function: `read`, `write`, `delete`, `add`, `remove`.
     pub f: &'static str,
     /// The key operated on.
     pub key: String,
-    /// The argument; null for a read.
+    /// The argument; null for a read or a delete.
     pub value: Value,
 }
 
@@ -214,10 +214,26 @@ pub(crate) async fn put(
     bytes: Vec<u8>,
 ) -> Completion {
     attempt.stage.set(Stage::Writing);
-    match store.put(node, &invocation.key, context, bytes).await {
+    outcome(invocation, "put", store.put(node, &invocation.key, context, bytes).await)
+}
+
+/// The delete of an operation, and with it the outcome.
+pub(crate) async fn delete(
+    store: &dyn Store,
+    node: &str,
+    invocation: &Invocation,
+    attempt: &Attempt,
+    context: Option<&Context>,
+) -> Completion {
+    attempt.stage.set(Stage::Writing);
+    outcome(invocation, "delete", store.delete(node, &invocation.key, context).await)
+}
+
+fn outcome(invocation: &Invocation, what: &str, result: Result<(), StoreError>) -> Completion {
+    match result {
         Ok(()) => Completion::ok(invocation.value.clone()),
-        Err(StoreError::Refused(why)) => invocation.fail(format!("put: {why}")),
-        Err(StoreError::Unknown(why)) => invocation.info(format!("put: {why}")),
+        Err(StoreError::Refused(why)) => invocation.fail(format!("{what}: {why}")),
+        Err(StoreError::Unknown(why)) => invocation.info(format!("{what}: {why}")),
     }
 }
 

@@ -86,6 +86,24 @@ fn a_write_records_the_siblings_that_it_replaces() {
 }
 
 #[test]
+fn a_delete_removes_what_it_has_read_and_records_it() {
+    let bench = Bench::register();
+    bench.store.plant("k", b"7");
+    bench.store.plant("k", b"3");
+    let (deleted, attempt) = bench.perform("delete", Value::Null);
+    assert_eq!((deleted.outcome, deleted.value), (Outcome::Ok, Value::Null));
+    assert_eq!(attempt.past(), Some(vec![json!(3), json!(7)]));
+    assert_eq!(bench.read(), json!([]));
+    bench.store.puts.set(Behaviour::Unknown);
+    let (unknown, attempt) = bench.perform("delete", Value::Null);
+    assert_eq!(unknown.outcome, Outcome::Info, "it may have happened");
+    assert_eq!((unknown.error.as_deref(), attempt.past()), (Some("delete: connection reset"), Some(vec![])));
+    bench.store.gets.set(Behaviour::Refuse);
+    let (failed, attempt) = bench.perform("delete", Value::Null);
+    assert_eq!((failed.outcome, attempt.past()), (Outcome::Fail, None), "nothing was sent");
+}
+
+#[test]
 fn what_is_not_in_the_cart_cannot_be_removed() {
     let bench = Bench::cart();
     bench.outcome("add", 1);
