@@ -5,7 +5,8 @@
 //! store, and with it whether a value that is gone was superseded or lost. A delete tells its past likewise.
 //!
 //! A register that was deleted is often left alone for a while, so that a store which forgets deleted keys comes to
-//! forgetting it; then it is written again. Reads go on meanwhile.
+//! forgetting it; then it is written again. Now and then one is left alone for good, and a new one takes its place.
+//! Reads go on in either case.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +22,15 @@ use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload
 /// `write` in four operations of ten, `delete` in one, `read` in the rest.
 #[derive(Debug)]
 pub struct Register {
-    keys: u64,
     unique: Unique,
+    /// The registers that are written, by number.
+    live: Vec<u64>,
+    /// The number of the next new one.
+    next: u64,
     /// Deleted registers that are left alone, each for so many more operations of this workload.
-    resting: BTreeMap<String, u32>,
+    resting: BTreeMap<u64, u32>,
     rests: usize,
+    deletes: u64,
 }
 
 impl Register {
@@ -35,26 +40,52 @@ impl Register {
     const DELETE_PERCENT: u32 = 10;
     /// How long a deleted register is left alone, in turn, in operations.
     const REST_OPERATIONS: [u32; 3] = [200, 600, 1200];
+    /// One delete of so many is the register's last ...
+    const DELETES_A_LAST: u64 = 10;
+    /// ... until there have been so many registers.
+    const KEYS_MAX: u64 = 200;
 
     /// `keys` registers, at least one.
     pub fn new(keys: u64, unique: Unique) -> Self {
-        Self { keys: keys.max(1), unique, resting: BTreeMap::new(), rests: 0 }
+        let keys = keys.max(1);
+        Self { unique, live: (0..keys).collect(), next: keys, resting: BTreeMap::new(), rests: 0, deletes: 0 }
     }
 
-    /// A register to change: one that is not left alone.
-    fn key_to_change(&self, rng: &mut ChaCha8Rng) -> String {
-        let awake: Vec<String> = self.keys().into_iter().filter(|key| !self.resting.contains_key(key)).collect();
+    /// The place of a register to change: one that is not left alone.
+    fn place_to_change(&self, rng: &mut ChaCha8Rng) -> usize {
+        let awake = |place: &usize| !self.resting.contains_key(&self.live[*place]);
+        let awake: Vec<usize> = (0..self.live.len()).filter(awake).collect();
         // Fewer than half of them rest.
-        awake[rng.random_range(0..awake.len())].clone()
+        awake[rng.random_range(0..awake.len())]
     }
 
-    /// Whatever will come of the delete: what clients ask must not hang on the answers.
-    fn let_rest(&mut self, key: &str) {
-        if 2 * (self.resting.len() as u64 + 1) < self.keys {
+    /// Any register that is written, or sometimes one that is no more.
+    fn key_to_read(&self, rng: &mut ChaCha8Rng) -> u64 {
+        match self.live.get(rng.random_range(0..=self.live.len())) {
+            Some(live) => *live,
+            None => rng.random_range(0..self.next),
+        }
+    }
+
+    fn key_to_write(&self, rng: &mut ChaCha8Rng) -> u64 {
+        self.live[self.place_to_change(rng)]
+    }
+
+    /// Leaves it alone afterwards, for a while or for good, whatever will come of the delete: what clients ask must not
+    /// hang on the answers.
+    fn key_to_delete(&mut self, rng: &mut ChaCha8Rng) -> u64 {
+        let place = self.place_to_change(rng);
+        let key = self.live[place];
+        self.deletes += 1;
+        if self.deletes.is_multiple_of(Self::DELETES_A_LAST) && self.next < Self::KEYS_MAX {
+            self.live[place] = self.next;
+            self.next += 1;
+        } else if 2 * (self.resting.len() + 1) < self.live.len() {
             let operations = Self::REST_OPERATIONS[self.rests % Self::REST_OPERATIONS.len()];
             self.rests += 1;
-            self.resting.insert(key.to_owned(), operations);
+            self.resting.insert(key, operations);
         }
+        key
     }
 }
 
@@ -64,7 +95,7 @@ impl Workload for Register {
     }
 
     fn keys(&self) -> Vec<String> {
-        (0..self.keys).map(name).collect()
+        (0..self.next).map(name).collect()
     }
 
     fn next(&mut self, rng: &mut ChaCha8Rng, _process: u64) -> Invocation {
@@ -74,13 +105,11 @@ impl Workload for Register {
         });
         let chance = rng.random_range(0..100);
         if chance < Self::WRITE_PERCENT {
-            Invocation { f: "write", key: self.key_to_change(rng), value: self.unique.next().into() }
+            Invocation { f: "write", key: name(self.key_to_write(rng)), value: self.unique.next().into() }
         } else if chance < Self::WRITE_PERCENT + Self::DELETE_PERCENT {
-            let key = self.key_to_change(rng);
-            self.let_rest(&key);
-            Invocation { f: "delete", key, value: Value::Null }
+            Invocation { f: "delete", key: name(self.key_to_delete(rng)), value: Value::Null }
         } else {
-            Invocation { f: "read", key: name(rng.random_range(0..self.keys)), value: Value::Null }
+            Invocation { f: "read", key: name(self.key_to_read(rng)), value: Value::Null }
         }
     }
 
@@ -162,25 +191,44 @@ fn name(key: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rand::SeedableRng;
 
     use super::*;
 
-    /// After a delete nobody changes the register for a while, and then somebody does; most registers never rest.
-    #[test]
-    fn a_deleted_register_is_left_alone_for_a_while() {
+    /// Register and function of each change, in order.
+    fn changes(operations: usize) -> Vec<(String, &'static str)> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut register = Register::new(5, Unique::default());
-        for key in 0..5 {
-            register.let_rest(&name(key));
+        let next = (0..operations).map(|_| register.next(&mut rng, 0));
+        next.map(|invocation| (invocation.key, invocation.f)).collect()
+    }
+
+    /// After a delete nobody changes the register for at least so long; then it is written again.
+    #[test]
+    fn some_deleted_registers_are_left_alone_for_a_while() {
+        let changes = changes(10_000);
+        let mut rests = BTreeMap::new();
+        for (at, (key, _)) in changes.iter().enumerate().filter(|(_, (_, f))| *f == "delete") {
+            let again = changes[at + 1..].iter().position(|(other, f)| other == key && *f != "read");
+            for shortest in Register::REST_OPERATIONS {
+                *rests.entry(shortest).or_insert(0) +=
+                    u32::from(again.is_some_and(|again| again + 1 >= shortest as usize));
+            }
         }
-        assert_eq!(register.resting.len(), 2);
-        let mut changes_before = |register: &mut Register, operations: u32, key: &str| {
-            let next = (0..operations).map(|_| register.next(&mut rng, 0));
-            next.filter(|invocation| invocation.f != "read" && invocation.key == key).count()
-        };
-        assert_eq!(changes_before(&mut register, Register::REST_OPERATIONS[0] - 1, "register-0"), 0);
-        assert!(changes_before(&mut register, 200, "register-0") > 0, "then it is written again");
-        assert_eq!(changes_before(&mut register, 200, "register-1"), 0, "not all rest equally long");
+        assert!(rests.values().all(|count| *count >= 2), "{rests:?}");
+    }
+
+    #[test]
+    fn some_deleted_registers_are_left_alone_for_good_and_new_ones_take_their_place() {
+        let changes = changes(10_000);
+        let last: BTreeMap<&String, &str> =
+            changes.iter().filter(|(_, f)| *f != "read").map(|(key, f)| (key, *f)).collect();
+        let gone = last.values().filter(|f| **f == "delete").count();
+        assert!((50..=200).contains(&gone), "{gone} of {}", last.len());
+        let read: BTreeSet<&String> =
+            changes[9_000..].iter().filter(|(_, f)| *f == "read").map(|(key, _)| key).collect();
+        assert!(read.len() > 20, "they are read: {}", read.len());
     }
 }
