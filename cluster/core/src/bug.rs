@@ -26,8 +26,8 @@ pub enum Bug {
     TombstonePurgedEarly,
     /// Reaping asks only who is up, and not for hints: an old version is handed over when its tombstone is gone.
     HintReplayedAfterPurge,
-    /// Reaping asks only who is up, and not for hints, and a recreated row begins with the same actor: a tombstone
-    /// that is handed over late supersedes what was written since.
+    /// A tombstone is forgotten by each replica for itself, and a recreated row begins with the same actor: a tombstone
+    /// that a fallback hands over late supersedes what was written since.
     LateTombstoneKills,
     /// A read in a session is answered by the first R replies, whatever the session has seen.
     SessionUnchecked,

@@ -80,13 +80,21 @@ pub fn preferences(bug: Bug) -> Preferences {
             nemesis: Some("none"),
             ..Preferences::default()
         },
-        // A replica that a delete has not reached must be there when the others have forgotten it.
-        Bug::TombstonePurgedEarly | Bug::LateTombstoneKills => {
-            Preferences { workload: Some("register"), nemesis: Some("partition"), ..Preferences::default() }
-        }
-        // Who holds a hint must be dead while its key is deleted.
+        // A replica that a delete has not reached must be there when the others have forgotten it; a fallback would
+        // bring it the tombstone.
+        Bug::TombstonePurgedEarly => Preferences {
+            quorum: Some(Quorum::Strict),
+            workload: Some("register"),
+            nemesis: Some("partition"),
+            ..Preferences::default()
+        },
+        // Who holds a hint must be dead while its key is deleted, and the hint's owner there again.
         Bug::HintReplayedAfterPurge => {
-            Preferences { workload: Some("register"), nemesis: Some("kill"), ..Preferences::default() }
+            Preferences { workload: Some("register"), nemesis: Some("partition,kill"), ..Preferences::default() }
+        }
+        // A fallback must hold a tombstone while its key is written again.
+        Bug::LateTombstoneKills => {
+            Preferences { workload: Some("register"), nemesis: Some("partition"), ..Preferences::default() }
         }
         Bug::CounterRestarts | Bug::DotsReused => {
             Preferences { workload: Some("set"), nemesis: Some("wipe"), ..Preferences::default() }

@@ -105,7 +105,7 @@ impl Node {
         self.set_timer(self.config.timing.reaping_interval, Timer::Reaping);
         let now_ns = self.now.monotonic_ns;
         self.reaping.guards.retain(|_, guard| guard.until_ns > now_ns);
-        if self.config.bug == Some(Bug::TombstonePurgedEarly) {
+        if matches!(self.config.bug, Some(Bug::TombstonePurgedEarly | Bug::LateTombstoneKills)) {
             return self.purge_early();
         }
         match self.reaping.round.as_ref().map(|round| round.step) {
@@ -153,9 +153,9 @@ impl Node {
         nodes
     }
 
-    /// Planted defects that look only at who is there, and not at hints.
+    /// With the bug `hint-replayed-after-purge` only who is there is asked, and not for hints, and nobody waits.
     fn forgets_fallbacks(&self) -> bool {
-        matches!(self.config.bug, Some(Bug::HintReplayedAfterPurge | Bug::LateTombstoneKills))
+        self.config.bug == Some(Bug::HintReplayedAfterPurge)
     }
 
     /// Tombstones that this node is the first replica of, in turn.
@@ -207,9 +207,19 @@ impl Node {
         if round.keys.is_empty() {
             self.reaping.round = None;
         } else if round.waiting.is_empty() {
-            let grace_ns = u64::try_from(self.config.timing.reaping_grace.as_nanos()).unwrap_or(u64::MAX);
-            round.step = Step::Wait { until_ns: self.now.monotonic_ns.saturating_add(grace_ns) };
+            let until_ns = self.grace_until_ns();
+            if let Some(round) = &mut self.reaping.round {
+                round.step = Step::Wait { until_ns };
+            }
         }
+    }
+
+    fn grace_until_ns(&self) -> u64 {
+        if self.forgets_fallbacks() {
+            return self.now.monotonic_ns;
+        }
+        let grace_ns = u64::try_from(self.config.timing.reaping_grace.as_nanos()).unwrap_or(u64::MAX);
+        self.now.monotonic_ns.saturating_add(grace_ns)
     }
 
     fn fence_all(&mut self) {
@@ -319,7 +329,7 @@ impl Node {
         self.reaping.round = None;
     }
 
-    /// The bug `tombstone-purged-early`.
+    /// The bugs `tombstone-purged-early` and `late-tombstone-kills`.
     fn purge_early(&mut self) {
         let keys: Vec<Vec<u8>> = self.image.tombstones_from(&[]).take(KEYS_MAX).cloned().collect();
         for key in keys {
