@@ -98,6 +98,14 @@ impl SimArena {
         self.shared.world.borrow().events()
     }
 
+    /// Who is preferred for a key, by the account of the first node that runs.
+    pub fn preference(&self, key: &[u8]) -> Option<Vec<String>> {
+        let world = self.shared.world.borrow();
+        let node = world.nodes().find_map(|id| world.node(id))?;
+        let name = |id: NodeId| self.shared.names[usize::from(id.0)].clone();
+        Some(node.preference_list(key).into_iter().map(name).collect())
+    }
+
     /// Nodes by name, in order.
     pub fn names(&self) -> &[String] {
         &self.shared.names

@@ -5,10 +5,11 @@
 //! ```
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use checker::history::{Event, EventType, Phase, Process, Recorder};
-use nemesis::{EvidenceRecord, Nemesis, NemesisEvent, Performed, Plan, Surface};
+use nemesis::{Class, EvidenceRecord, Nemesis, NemesisEvent, Performed, Plan, PlannedFault, Standing, Surface};
 use serde_json::{Value, json};
 use workloads::clock::Clock;
 use workloads::store::Store;
@@ -64,7 +65,12 @@ impl Stage<'_> {
             }
         };
         futures::join!(load, self.carry_out(&mut nemesis, &ended), watch);
-        let doubts = self.heal(&mut nemesis).await;
+        let mut doubts = self.heal(&mut nemesis).await;
+        let moves = |planned: &PlannedFault| planned.fault.class() == Class::Membership;
+        if nemesis.plan().faults.iter().any(moves) {
+            self.say("waiting for members to have come and gone");
+            doubts.extend(self.settle().await);
+        }
         self.say("waiting for the replicas to agree");
         interpreter.rest().await;
         self.say("a write through each node");
@@ -73,6 +79,36 @@ impl Stage<'_> {
         self.say("final reads");
         interpreter.final_reads().await;
         Ok(doubts)
+    }
+
+    /// Waits until every node says that no change of the membership is under way, and all the same of where keys live:
+    /// only then is it clear which replicas have to agree. A doubt if that takes longer than the rest may.
+    async fn settle(&self) -> Option<String> {
+        let deadline = self.clock.now() + self.settings.rest_limit;
+        while !self.is_settled().await {
+            if self.clock.now() >= deadline {
+                return Some(format!(
+                    "members were still coming or going {:?} after the heal",
+                    self.settings.rest_limit
+                ));
+            }
+            self.clock.sleep_until(self.clock.now() + LOOK_INTERVAL).await;
+        }
+        None
+    }
+
+    async fn is_settled(&self) -> bool {
+        let mut views = BTreeSet::new();
+        for node in self.surface.nodes() {
+            let Ok(told) = self.surface.members(&node).await else { return false };
+            let is_done =
+                |(_, standing): &(String, Standing)| matches!(standing, Standing::Member | Standing::NoMember);
+            if !told.seats.iter().all(is_done) {
+                return false;
+            }
+            views.insert(told.view);
+        }
+        views.len() <= 1
     }
 
     /// Asks each node who is a member, so that it shows whether all say the same.

@@ -56,6 +56,11 @@ pub trait Store {
     ) -> StoreFuture<'a, ()>;
     /// Deletes what the context covers.
     fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()>;
+    /// Learns where these keys belong by now, for [`Store::replicas`] to tell. A store that never moves its keys has nothing
+    /// to learn.
+    fn locate<'a>(&'a self, _keys: &'a [String]) -> StoreFuture<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
     /// The nodes that should hold the key once all is quiet.
     fn replicas(&self, key: &str) -> Vec<String>;
     /// The store as a client process sees it that keeps something of what it has seen, if the store offers that.

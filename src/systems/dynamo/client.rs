@@ -70,6 +70,11 @@ struct LocalVersion {
 }
 
 #[derive(Deserialize)]
+struct Preference {
+    preference: Vec<String>,
+}
+
+#[derive(Deserialize)]
 struct Told {
     view: String,
     seats: Vec<Seat>,
@@ -176,6 +181,15 @@ impl DynamoClient {
     }
 }
 
+impl DynamoClient {
+    /// Whom a node prefers for a key.
+    async fn preference(&self, node: &str, key: &str) -> Result<Vec<String>, StoreError> {
+        let response = self.http.get(self.url(node, "ring", key)?).send().await.map_err(not_sent_or_unknown)?;
+        let told: Preference = response.json().await.map_err(unknown)?;
+        Ok(told.preference)
+    }
+}
+
 impl Store for DynamoClient {
     fn nodes(&self) -> Vec<String> {
         self.placement.nodes()
@@ -219,6 +233,21 @@ impl Store for DynamoClient {
     fn for_process(&self, process: u64) -> Option<Box<dyn Store + '_>> {
         let sessions = self.sessions.as_ref()?;
         Some(Box::new(InSession { client: self, sessions, process }))
+    }
+
+    fn locate<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            for key in keys {
+                let mut answer = Err(StoreError::Refused("no node is running".into()));
+                for node in self.placement.nodes() {
+                    if answer.is_err() {
+                        answer = self.preference(&node, key).await;
+                    }
+                }
+                self.placement.locate(key, answer?);
+            }
+            Ok(())
+        })
     }
 
     fn replicas(&self, key: &str) -> Vec<String> {

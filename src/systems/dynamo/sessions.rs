@@ -102,6 +102,10 @@ impl<C: AskInSession> Store for InSession<'_, C> {
         Box::pin(self.write(node, key, context, None))
     }
 
+    fn locate<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, ()> {
+        self.client.locate(keys)
+    }
+
     fn replicas(&self, key: &str) -> Vec<String> {
         self.client.replicas(key)
     }

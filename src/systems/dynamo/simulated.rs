@@ -86,6 +86,16 @@ impl Store for SimulatedClient {
         Some(Box::new(InSession { client: self, sessions, process }))
     }
 
+    fn locate<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            for key in keys {
+                let told = self.arena.preference(key.as_bytes());
+                self.placement.locate(key, told.ok_or_else(|| StoreError::Refused("no node is running".into()))?);
+            }
+            Ok(())
+        })
+    }
+
     fn replicas(&self, key: &str) -> Vec<String> {
         self.placement.replicas(key)
     }

@@ -59,6 +59,9 @@ impl Interpreter<'_> {
     pub async fn rest(&self) -> Rest {
         let begin = self.clock.now();
         let deadline = begin.saturating_add(self.settings.rest_limit);
+        // Where nobody says, keys are looked for where they were at first, and the reads show whether that is right.
+        let keys: Vec<String> = self.actors.iter().flat_map(|actor| actor.workload.borrow().keys()).collect();
+        let _ = within(self.clock, deadline, self.store.locate(&keys)).await;
         let places = self.replicas();
         let first_process = self.take_processes(self.settings.concurrency);
         let mut rest = Rest { converged: false, rounds: 0, took: Duration::ZERO, corrupt: 0 };
