@@ -390,3 +390,35 @@ fn a_node_serves_clients_of_its_own_view_alone() {
     assert!(matches!(call(&mut world, A, fetch(FOUNDING_VIEW)), Reply::Fetched { .. }));
     assert_eq!(call(&mut world, A, fetch(View(7))), Reply::OtherView { history: History::default() });
 }
+
+/// A node joins and another leaves while a client reads and writes: nothing fails because of it, and afterwards the
+/// client coordinates in the new ring.
+#[test]
+fn a_client_follows_the_ring() {
+    let config = Config { members: Some(5), ..sloppy(6, (3, 2, 2)) };
+    let (mut world, client) = world_with_client(config);
+    world.run_until(5 * SECOND);
+    let newcomer = NodeId(5);
+    for (round, command) in [Request::Join { node: newcomer }, Request::Leave { node: A }].into_iter().enumerate() {
+        assert_eq!(call(&mut world, B, command), Reply::Done);
+        for number in 0..200u8 {
+            let (key, value) = ([b'k', number % 20], [round as u8, number]);
+            let (_, context) = seen(&mut world, client, &key);
+            assert_eq!(ask(&mut world, client, put(&key, &value, context)), Reply::Stored, "{round}, {number}");
+            assert_eq!(seen(&mut world, client, &key).0, [value], "{round}, {number}");
+            world.run_until(world.now_ns() + SECOND / 4);
+        }
+    }
+    assert!(world.client_counters(client).views >= 4, "each change begins and settles");
+    let coordinated = total(&world, "gets_total");
+    assert!(coordinated > 0, "while a change was under way nodes coordinated");
+    let mut keys_of_newcomer = 0;
+    for number in 0..20u8 {
+        assert_eq!(seen(&mut world, client, &[b'k', number]).0, [[1, 180 + number]]);
+        let owners = replicas(&world, &[b'k', number], 3);
+        assert!(!owners.contains(&A));
+        keys_of_newcomer += usize::from(owners.contains(&newcomer));
+    }
+    assert!(keys_of_newcomer > 0);
+    assert_eq!(total(&world, "gets_total"), coordinated, "now the client coordinates again");
+}

@@ -13,7 +13,7 @@ use rand::seq::IteratorRandom;
 use super::{Alarm, Client, Purpose};
 use crate::api::{NodeId, Request};
 use crate::config::Config;
-use crate::membership::{FOUNDING_VIEW, History, View};
+use crate::membership::{History, View};
 use crate::ring::Ring;
 
 /// Between two downloads (6.4).
@@ -47,12 +47,9 @@ impl Known {
     }
 }
 
-/// The ring of a membership that the client can coordinate in.
+/// The ring of a membership, if every key has owners of one kind.
 fn ring_of(history: &History, config: &Config) -> Option<Ring> {
-    match history.view() {
-        FOUNDING_VIEW => Ring::of(config).ok(),
-        _ => None,
-    }
+    Ring::with_history(config, history).ok().filter(|ring| !ring.is_changing())
 }
 
 impl Client {
