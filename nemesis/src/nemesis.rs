@@ -5,7 +5,8 @@
 //! healed, so that [`Nemesis::heal_all`] undoes everything even after an error, or a step that was dropped half way.
 //!
 //! Overlapping faults compose. A link's rule is the union of the faults on it: blocked if any blocks, delays added up.
-//! A link loses what any of its losses would. A clock's setting is their sum. When a fault ends, exactly its own share goes, a drift's accumulated one included.
+//! A link loses what any of its losses would. A clock's setting is their sum. When a fault ends,
+//! exactly its own share goes, a drift's accumulated one included.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -174,10 +174,12 @@ mod tests {
         }
     }
 
+    /// In simulation, which can do everything that processes can.
     #[test]
     fn every_bug_has_options_that_work_together() {
         for bug in Bug::ALL {
-            let settings = parsed(&format!("dissensus run --bug {bug} --seed 1"));
+            let run = parsed(&format!("dissensus run --bug {bug} --seed 1"));
+            let settings = RunSettings { arena: ArenaKind::Sim, ..run };
             assert!(settings.check().is_ok(), "{bug}");
         }
     }

@@ -172,7 +172,7 @@ enum Step {
 
 /// Where requests go in.
 enum Way {
-    Balancer(ChaCha8Rng),
+    Balancer(Box<ChaCha8Rng>),
     Client(ClientId),
 }
 
@@ -190,7 +190,7 @@ fn measure(client_driven: bool, operations: u32, seed: u64) -> Result<Measured, 
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut way = match client_driven {
         true => Way::Client(world.add_client(seed).map_err(ExperimentError::new)?),
-        false => Way::Balancer(ChaCha8Rng::seed_from_u64(seed ^ 1)),
+        false => Way::Balancer(Box::new(ChaCha8Rng::seed_from_u64(seed ^ 1))),
     };
     let mut script = Script::new(world);
     let mut at_s = 0.0;

@@ -17,7 +17,7 @@
 //! | version | what is new in it |
 //! |---|---|
 //! | 1 | everything else |
-//! | 2 | acknowledgements of one step in one message (`StoredAll`); writes that memory is enough for (`StoreBuffered`); reaping of tombstones (`Guard`, `Fence`, `Reap`) |
+//! | 2 | `StoredAll`: the acknowledgements of one step; `StoreBuffered`: memory is enough; `Guard`, `Fence`, `Reap`: tombstones |
 //!
 //! A node speaks its own version and the one before; anything else it refuses.
 

@@ -20,7 +20,8 @@ const CRC_BYTES: usize = 4;
 /// A row on disk that cannot be what this node wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "damaged row in table {table:?}, key {key:?}: {why}; restore the node's data directory, start the node without its damaged rows, or start it empty"
+    "damaged row in table {table:?}, key {key:?}: {why}; \
+         restore the node's data directory, start the node without its damaged rows, or start it empty"
 )]
 pub struct DamagedRow {
     table: Table,

@@ -166,7 +166,7 @@ mod tests {
         let one = envelope(1, Message::Stored { tag: Tag(300) });
         assert_eq!(encode_message(&one), Ok(framed(1, 2, &[1, 0xac, 2])));
         let two = envelope(2, Message::StoredAll { tags: vec![Tag(7), Tag(300)] });
-        assert_eq!(encode_message(&two), Ok(framed(2, 2, &[14, 2, 7, 0xac, 2])));
+        assert_eq!(encode_message(&two), Ok(framed(2, 2, &[16, 2, 7, 0xac, 2])));
         for envelope in [one, two] {
             let mut buffer = BytesMut::from(&encode_message(&envelope).expect("small")[..]);
             let taken = take(&mut buffer, Protocol::NEWEST).expect("spoken").expect("whole");

@@ -33,39 +33,35 @@ pub struct Preferences {
     pub require: Option<Property>,
 }
 
+impl Preferences {
+    fn under(workload: &'static str, nemesis: &'static str) -> Self {
+        Self { workload: Some(workload), nemesis: Some(nemesis), ..Self::default() }
+    }
+
+    fn nrw(self, n: u8, r: u8, w: u8) -> Self {
+        Self { nrw: Some((n, r, w)), ..self }
+    }
+
+    /// No fallbacks, and so no hints.
+    fn strict(self) -> Self {
+        Self { quorum: Some(Quorum::Strict), ..self }
+    }
+}
+
 /// What brings this bug out.
 pub fn preferences(bug: Bug) -> Preferences {
+    let under = Preferences::under;
     match bug {
         // Two writers with one context at one coordinator: any concurrent load on a few keys.
-        Bug::NoDots => Preferences { workload: Some("set"), nemesis: Some("none"), ..Preferences::default() },
+        Bug::NoDots => under("set", "none"),
         // The only copies must be hints, and their owners dead when they are sent.
-        Bug::HintDeletedEarly => Preferences {
-            nrw: Some((2, 1, 2)),
-            workload: Some("set"),
-            nemesis: Some("kill:majority"),
-            ..Preferences::default()
-        },
-        Bug::FastClockWins => Preferences {
-            quorum: Some(Quorum::Strict),
-            versions: Some(Versioning::Lww),
-            workload: Some("register"),
-            nemesis: Some("clock:bump"),
-            ..Preferences::default()
-        },
+        Bug::HintDeletedEarly => under("set", "kill:majority").nrw(2, 1, 2),
+        Bug::FastClockWins => {
+            Preferences { versions: Some(Versioning::Lww), ..under("register", "clock:bump").strict() }
+        }
         // Reads and writes of single replicas: what was written is mostly not where it is read next.
-        Bug::SessionUnchecked => Preferences {
-            nrw: Some((3, 1, 1)),
-            session: true,
-            workload: Some("set"),
-            nemesis: Some("partition,kill"),
-            ..Preferences::default()
-        },
-        Bug::QuorumsDisjoint => Preferences {
-            quorum: Some(Quorum::Strict),
-            workload: Some("set"),
-            nemesis: Some("partition,slow"),
-            ..Preferences::default()
-        },
+        Bug::SessionUnchecked => Preferences { session: true, ..under("set", "partition,kill").nrw(3, 1, 1) },
+        Bug::QuorumsDisjoint => under("set", "partition,slow").strict(),
         // Every node a replica and a client of its own, so that no coordinator has two writers: there a vector clock
         // loses nothing unless its own pair goes.
         Bug::OwnPairTruncated => Preferences {
@@ -74,84 +70,38 @@ pub fn preferences(bug: Bug) -> Preferences {
             clock_pairs: Some(2),
             coordinator: Some(Coordinator::First),
             require: Some(Property::NoLostWrites),
-            quorum: Some(Quorum::Strict),
             versions: Some(Versioning::VectorClock),
-            workload: Some("set"),
-            nemesis: Some("none"),
-            ..Preferences::default()
+            ..under("set", "none").strict()
         },
         // A replica that a delete has not reached must be there when the others have forgotten it; a fallback would
         // bring it the tombstone.
-        Bug::TombstonePurgedEarly => Preferences {
-            quorum: Some(Quorum::Strict),
-            workload: Some("register"),
-            nemesis: Some("partition"),
-            ..Preferences::default()
-        },
+        Bug::TombstonePurgedEarly => under("register", "partition").strict(),
         // Who holds a hint must be dead while its key is deleted, and the hint's owner there again.
-        Bug::HintReplayedAfterPurge => {
-            Preferences { workload: Some("register"), nemesis: Some("partition,kill"), ..Preferences::default() }
-        }
+        Bug::HintReplayedAfterPurge => under("register", "partition,kill"),
         // A fallback must hold a tombstone while its key is written again.
-        Bug::LateTombstoneKills => {
-            Preferences { workload: Some("register"), nemesis: Some("partition"), ..Preferences::default() }
-        }
-        Bug::CounterRestarts | Bug::DotsReused => {
-            Preferences { workload: Some("set"), nemesis: Some("wipe"), ..Preferences::default() }
-        }
+        Bug::LateTombstoneKills => under("register", "partition"),
+        Bug::CounterRestarts | Bug::DotsReused => under("set", "wipe"),
         // The only copies must be hints, and their keepers restart while the owners are still cut off.
-        Bug::HintsLostOnRestart => Preferences {
-            nrw: Some((2, 1, 2)),
-            workload: Some("set"),
-            nemesis: Some("partition,kill:majority"),
-            ..Preferences::default()
-        },
+        Bug::HintsLostOnRestart => under("set", "partition,kill:majority").nrw(2, 1, 2),
         // Simulation alone: a killed process leaves to the system what it has not synced.
-        Bug::AckBeforeSync => {
-            Preferences { workload: Some("set"), nemesis: Some("disk:power"), ..Preferences::default() }
-        }
-        Bug::AckBeforeDurable => {
-            Preferences { workload: Some("set"), nemesis: Some("kill:all"), ..Preferences::default() }
-        }
+        Bug::AckBeforeSync => under("set", "disk:power"),
+        Bug::AckBeforeDurable => under("set", "kill:all"),
         // Replicas must be silent in the middle of a request.
-        Bug::QuorumCheckedOnce | Bug::NotFoundCounts => Preferences {
-            quorum: Some(Quorum::Strict),
-            workload: Some("set"),
-            nemesis: Some("partition"),
-            ..Preferences::default()
-        },
+        Bug::QuorumCheckedOnce | Bug::NotFoundCounts => under("set", "partition").strict(),
         // Reads must fail where writes succeed.
-        Bug::ReadQuorumZero => Preferences {
-            nrw: Some((3, 3, 1)),
-            quorum: Some(Quorum::Strict),
-            workload: Some("set"),
-            nemesis: Some("partition"),
-            ..Preferences::default()
-        },
+        Bug::ReadQuorumZero => under("set", "partition").nrw(3, 3, 1).strict(),
         // Siblings, and replicas that are behind; the network alone sees to that.
-        Bug::RepairOneSibling => {
-            Preferences { workload: Some("set"), nemesis: Some("partition"), ..Preferences::default() }
-        }
+        Bug::RepairOneSibling => under("set", "partition"),
         // A replica that only a repair has reached must be read by itself.
-        Bug::RepairPartial => Preferences {
-            nrw: Some((3, 1, 2)),
-            workload: Some("set"),
-            nemesis: Some("partition"),
-            ..Preferences::default()
-        },
+        Bug::RepairPartial => under("set", "partition").nrw(3, 1, 2),
         // A coordinator that answers late.
-        Bug::ForwardedTwice => {
-            Preferences { workload: Some("register"), nemesis: Some("pause,slow"), ..Preferences::default() }
-        }
+        Bug::ForwardedTwice => under("register", "pause,slow"),
         // Strict quorums keep no hints, and a set that has had its share of elements is neither written nor read any
         // more: anti-entropy is all that brings what a dead node has missed of it.
-        Bug::RepairMarkedDone | Bug::MerkleDrift => Preferences {
-            quorum: Some(Quorum::Strict),
-            workload: Some("set"),
-            nemesis: Some("kill"),
-            ..Preferences::default()
-        },
-        Bug::HintWindow => Preferences { workload: Some("set"), nemesis: Some("kill"), ..Preferences::default() },
+        Bug::MerkleDrift => under("set", "kill").strict(),
+        // The more a node has missed, the more there is that only anti-entropy brings.
+        Bug::RepairMarkedDone => under("set", "wipe").strict(),
+        Bug::HintWindow => under("set", "kill"),
         Bug::HandoffOnce | Bug::PeerNeverRetried => {
             Preferences { nemesis: Some("partition"), ..Preferences::default() }
         }

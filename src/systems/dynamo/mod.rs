@@ -387,8 +387,8 @@ impl System for Dynamo {
                 let of_writes = [Property::NoLostWrites, Property::Durability];
                 properties.extend(of_writes.into_iter().chain([Property::NoResurrection, Property::SiblingsBounded]));
                 note.push_str(
-                    "Dotted version vectors keep every concurrent write as a sibling and nothing else, so no acknowledged write may be lost, \
-                     and what one has replaced or deleted may not come back. ",
+                    "Dotted version vectors keep every concurrent write as a sibling and nothing else, so no acknowledged \
+                     write may be lost, and what one has replaced or deleted may not come back. ",
                 );
             }
             Versioning::VectorClock => {

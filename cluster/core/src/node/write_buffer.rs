@@ -35,11 +35,14 @@ use crate::versions::KeyState;
 /// Peers know the message for a buffered write from this version of the protocol on.
 const BUFFERED_STORES: u8 = 2;
 
+/// The last write of each row that one of the client's keys has.
+type RowsOfKey = BTreeMap<(Table, Vec<u8>), Write>;
+
 /// Rows that are in memory only, and those on their way from there to disk.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    /// By the client's key: the last write of each row.
-    rows: BTreeMap<Vec<u8>, BTreeMap<(Table, Vec<u8>), Write>>,
+    /// By the client's key.
+    rows: BTreeMap<Vec<u8>, RowsOfKey>,
     count: usize,
     /// How many rows each batch that is under way has from the buffer.
     flushing: BTreeMap<PersistId, usize>,

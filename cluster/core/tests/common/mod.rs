@@ -189,12 +189,12 @@ pub fn run_sets(config: &Config, seed: u64, seconds: u64, faults: Faults) -> Fin
 
 /// The same with disks of other habits.
 pub fn run_sets_on(disk: DiskSettings, config: &Config, seed: u64, seconds: u64, faults: Faults) -> Findings {
-    Run::new(disk, config, seed, false).to_the_end(config, seconds, faults)
+    Run::new(disk, config, seed, false).until_the_end(config, seconds, faults)
 }
 
 /// As [`run_sets`], while nodes join and leave.
 pub fn run_changing_sets(config: &Config, seed: u64, seconds: u64, faults: Faults) -> Findings {
-    Run::new(DiskSettings::default(), config, seed, true).to_the_end(config, seconds, faults)
+    Run::new(DiskSettings::default(), config, seed, true).until_the_end(config, seconds, faults)
 }
 
 struct Run {
@@ -226,7 +226,7 @@ impl Run {
         }
     }
 
-    fn to_the_end(mut self, config: &Config, seconds: u64, faults: Faults) -> Findings {
+    fn until_the_end(mut self, config: &Config, seconds: u64, faults: Faults) -> Findings {
         self.load(seconds, faults);
         self.heal_and_rest();
         self.judge(config)

@@ -101,8 +101,8 @@ pub enum StorageError {
     },
     /// A row is not as it was written.
     #[error(
-        "the row {key} of table {table:?} is damaged: {what}. Restore the data directory, start the node without its damaged rows, or wipe it, \
-         and let the replicas refill it"
+        "the row {key} of table {table:?} is damaged: {what}. Restore the data directory, \
+         start the node without its damaged rows, or wipe it, and let the replicas refill it"
     )]
     Damaged {
         /// Its table.
