@@ -61,8 +61,6 @@ fn every_planted_bug_is_found_and_named() {
         (Bug::ForwardedTwice, Property::SiblingsBounded),
         (Bug::TombstonePurgedEarly, Property::NoResurrection),
         (Bug::LateTombstoneKills, Property::NoLostWrites),
-        (Bug::RepairMarkedDone, Property::Convergence),
-        (Bug::HintWindow, Property::Convergence),
         (Bug::HandoffOnce, Property::Convergence),
         (Bug::PeerNeverRetried, Property::Convergence),
     ] {
@@ -82,7 +80,9 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
         (Bug::HintsLostOnRestart, Property::NoLostWrites),
         (Bug::AckBeforeSync, Property::NoLostWrites),
         (Bug::HintReplayedAfterPurge, Property::NoResurrection),
+        (Bug::HintWindow, Property::Convergence),
         (Bug::MerkleDrift, Property::Convergence),
+        (Bug::RepairMarkedDone, Property::Convergence),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..40).any(|seed| {
