@@ -174,6 +174,10 @@ fn class_of(kind: Kind) -> Class {
     }
 }
 
+/// How often the links of a fault are drawn, until members speak over one of them. A fault of links that the user has
+/// named is taken as it is in the end.
+const DRAWS_MAX: usize = 16;
+
 struct Generator<'a> {
     draw: Draw,
     nodes: &'a [String],
@@ -259,8 +263,29 @@ impl<'a> Generator<'a> {
     /// A fault of this kind, in the next of its ways.
     fn candidate(&mut self, kind: Kind, at_ms: u64, for_ms: u64) -> Option<PlannedFault> {
         let way = self.ways.get_mut(&kind)?.peek(&mut self.draw).first()?.clone();
-        let fault = self.fault(kind, &way, for_ms)?;
+        let members = self.members_at(at_ms);
+        let mut fault = self.fault(kind, &way, for_ms)?;
+        for _ in 1..DRAWS_MAX {
+            if is_spoken_over(&fault, &members) {
+                break;
+            }
+            fault = self.fault(kind, &way, for_ms)?;
+        }
         Some(PlannedFault { id: self.faults.len() as u64 + 1, at_ms, for_ms, fault })
+    }
+
+    /// Who is a member for certain: founders until they are told to leave, spares once their joining has had its time.
+    fn members_at(&self, at_ms: u64) -> Vec<String> {
+        let is_member = |node: &&String| {
+            let of_node = |fault: &&PlannedFault| fault.fault.own_nodes().contains(node);
+            let change = self.faults.iter().filter(of_node).find_map(|fault| match fault.fault {
+                Fault::Join { .. } => Some(fault.end_ms() <= at_ms),
+                Fault::Leave { .. } => Some(fault.at_ms > at_ms),
+                _ => None,
+            });
+            change.unwrap_or_else(|| self.founders().contains(node))
+        };
+        self.nodes.iter().filter(is_member).cloned().collect()
     }
 
     /// Takes the kind at `place` of its bag, and the way that its candidate was made in.
@@ -383,6 +408,17 @@ fn clock_fault(change: ClockChange, nodes: Vec<String>, for_ms: u64, draw: &mut 
 fn around(mean: u64, thirds: &mut Bag<u64>, draw: &mut Draw) -> u64 {
     let third = thirds.next(draw).unwrap_or(1);
     mean.div_ceil(2) + third * mean / 3 + draw.between(0, mean / 3)
+}
+
+/// Whether anything can be lost or late: a fault of links needs one of its links to be between members. Over the others
+/// hardly anything is sent, so that nothing would prove it.
+fn is_spoken_over(fault: &Fault, members: &[String]) -> bool {
+    match fault {
+        Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => {
+            links.iter().any(|link| members.contains(&link.from) && members.contains(&link.to))
+        }
+        _ => true,
+    }
 }
 
 /// Whether the candidate, and what it overlaps, can still leave evidence.
@@ -528,6 +564,25 @@ mod tests {
                 Fault::ClockDrift { .. } => {}
                 Fault::SlowLink { links, .. } => assert_eq!(links.len(), 20),
                 other => panic!("not asked for: {other:?}"),
+            }
+        }
+    }
+
+    /// A spare that nobody knows says nothing, and whoever has left is not asked any more.
+    #[test]
+    fn faults_of_links_concern_members() {
+        let spares = Spares { count: 2, members_min: 3 };
+        for seed in 0..200 {
+            let spec: NemesisSpec = "partition,slow,lossy,membership".parse().expect("kinds");
+            let plan = generate_with_spares(seed, &nodes(7), spares, &spec, Schedule::for_run(60_000)).expect("a plan");
+            let mut members = nodes(5);
+            for planned in &plan.faults {
+                assert!(is_spoken_over(&planned.fault, &members), "seed {seed}: {planned:?} with {members:?}");
+                match &planned.fault {
+                    Fault::Join { nodes } => members.extend(nodes.clone()),
+                    Fault::Leave { nodes } => members.retain(|member| !nodes.contains(member)),
+                    _ => {}
+                }
             }
         }
     }
