@@ -10,9 +10,11 @@
 
 use std::collections::BTreeSet;
 
+pub mod decision;
 pub mod faults;
 pub mod history;
 pub mod model;
+pub mod records;
 pub mod verdict;
 
 mod availability;

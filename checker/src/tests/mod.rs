@@ -15,6 +15,7 @@ mod history;
 mod lost_writes;
 mod monotonic_reads;
 mod read_your_writes;
+mod records;
 mod register;
 mod resurrection;
 mod ring_agreement;

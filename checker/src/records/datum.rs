@@ -1,0 +1,278 @@
+//! Values as numbers: scalars interned, lists one after the other in one vector.
+//!
+//! ```text
+//! 1iiiiiii iiiiiiii iiiiiiii iiiiiiii   the integer i itself, 0 <= i < 2^31
+//! 01oooooo oooooooo oooooooo oooooooo   a list: its length is at offset o of `elements`, its elements follow
+//! 00nnnnnn nnnnnnnn nnnnnnnn nnnnnnnn   entry n of `slots`: nil, false, true, then whatever came
+//! ```
+
+use rustc_hash::FxHashMap;
+
+use super::Sym;
+
+/// A value of a history. Equal scalars have equal ids; of lists and maps each has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ValueId(pub u32);
+
+const INTEGER: u32 = 1 << 31;
+const LIST: u32 = 1 << 30;
+
+impl ValueId {
+    /// Nil.
+    pub const NIL: ValueId = ValueId(0);
+    const FALSE: ValueId = ValueId(1);
+    const TRUE: ValueId = ValueId(2);
+
+    /// Whether it is nil.
+    pub fn is_nil(self) -> bool {
+        self == ValueId::NIL
+    }
+
+    /// Whether it is a list. Of anything but lists and maps, equal values are equal ids.
+    pub fn is_list(self) -> bool {
+        self.0 & (INTEGER | LIST) == LIST
+    }
+}
+
+/// What a [`ValueId`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Datum<'a> {
+    /// Nothing.
+    Nil,
+    /// A truth value.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A string, or a keyword without its colon.
+    Text(&'a str),
+    /// Any other number that JSON has; there is one NaN and one zero.
+    Float(f64),
+    /// A scalar with another notation, as EDN writes it: `1/3`, `12345678901234567890N`, `\a`.
+    Other(&'a str),
+    /// A list, a vector or a set.
+    List(&'a [ValueId]),
+    /// Pairs of key and value, in the order in which they were written.
+    Map(&'a [[ValueId; 2]]),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Text(Sym),
+    Float(f64),
+    Other(Sym),
+    /// Where its number of entries is in `elements`; keys and values follow in turn.
+    Map(u32),
+}
+
+/// The history has more values than ids can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the history has more than 2^30 values: too many to be held in memory")]
+pub struct TooManyValues;
+
+/// Every value and name of a history.
+#[derive(Clone, Debug)]
+pub(super) struct Values {
+    slots: Vec<Slot>,
+    elements: Vec<ValueId>,
+    /// The ends of the names in `text`.
+    names: Vec<u32>,
+    text: String,
+    by_name: FxHashMap<Box<str>, Sym>,
+    texts: FxHashMap<Sym, ValueId>,
+    others: FxHashMap<Sym, ValueId>,
+    integers: FxHashMap<i64, ValueId>,
+    floats: FxHashMap<u64, ValueId>,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            slots: vec![Slot::Nil, Slot::Bool(false), Slot::Bool(true)],
+            elements: Vec::new(),
+            names: Vec::new(),
+            text: String::new(),
+            by_name: FxHashMap::default(),
+            texts: FxHashMap::default(),
+            others: FxHashMap::default(),
+            integers: FxHashMap::default(),
+            floats: FxHashMap::default(),
+        }
+    }
+}
+
+impl Values {
+    pub fn datum(&self, ValueId(id): ValueId) -> Datum<'_> {
+        if id & INTEGER != 0 {
+            return Datum::Int(i64::from(id & !INTEGER));
+        }
+        if id & LIST != 0 {
+            return Datum::List(self.elements_at(id & !LIST));
+        }
+        match self.slots[id as usize] {
+            Slot::Nil => Datum::Nil,
+            Slot::Bool(truth) => Datum::Bool(truth),
+            Slot::Int(value) => Datum::Int(value),
+            Slot::Text(name) => Datum::Text(self.name(name)),
+            Slot::Float(value) => Datum::Float(value),
+            Slot::Other(name) => Datum::Other(self.name(name)),
+            Slot::Map(at) => Datum::Map(self.elements_at(at).as_chunks().0),
+        }
+    }
+
+    fn elements_at(&self, at: u32) -> &[ValueId] {
+        let from = at as usize + 1;
+        &self.elements[from..from + self.elements[at as usize].0 as usize]
+    }
+
+    pub fn name(&self, name: Sym) -> &str {
+        if name == Sym::NONE {
+            return "";
+        }
+        let from = name.index().checked_sub(1).map_or(0, |before| self.names[before]);
+        &self.text[from as usize..self.names[name.index()] as usize]
+    }
+
+    pub fn names(&self) -> usize {
+        self.names.len()
+    }
+
+    pub fn find(&self, name: &str) -> Option<Sym> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn intern(&mut self, name: &str) -> Result<Sym, TooManyValues> {
+        if let Some(known) = self.by_name.get(name) {
+            return Ok(*known);
+        }
+        let end = u32::try_from(self.text.len() + name.len()).map_err(|_| TooManyValues)?;
+        let sym = Sym(self.names.len() as u32);
+        self.text.push_str(name);
+        self.names.push(end);
+        self.by_name.insert(name.into(), sym);
+        Ok(sym)
+    }
+
+    pub fn bool(truth: bool) -> ValueId {
+        if truth { ValueId::TRUE } else { ValueId::FALSE }
+    }
+
+    pub fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
+        if let Ok(small) = u32::try_from(value)
+            && small < INTEGER
+        {
+            return Ok(ValueId(small | INTEGER));
+        }
+        match self.integers.get(&value) {
+            Some(known) => Ok(*known),
+            None => {
+                let id = self.slot(Slot::Int(value))?;
+                self.integers.insert(value, id);
+                Ok(id)
+            }
+        }
+    }
+
+    /// One that is there: a small integer always is.
+    pub fn find_int(&self, value: i64) -> Option<ValueId> {
+        let small = u32::try_from(value).ok().filter(|small| *small < INTEGER);
+        small.map(|small| ValueId(small | INTEGER)).or_else(|| self.integers.get(&value).copied())
+    }
+
+    pub fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
+        let value = if value == 0.0 { 0.0 } else { value };
+        let value = if value.is_nan() { f64::NAN } else { value };
+        match self.floats.get(&value.to_bits()) {
+            Some(known) => Ok(*known),
+            None => {
+                let id = self.slot(Slot::Float(value))?;
+                self.floats.insert(value.to_bits(), id);
+                Ok(id)
+            }
+        }
+    }
+
+    pub fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
+        let name = self.intern(text)?;
+        match self.texts.get(&name) {
+            Some(known) => Ok(*known),
+            None => {
+                let id = self.slot(Slot::Text(name))?;
+                self.texts.insert(name, id);
+                Ok(id)
+            }
+        }
+    }
+
+    pub fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
+        let name = self.intern(notation)?;
+        match self.others.get(&name) {
+            Some(known) => Ok(*known),
+            None => {
+                let id = self.slot(Slot::Other(name))?;
+                self.others.insert(name, id);
+                Ok(id)
+            }
+        }
+    }
+
+    pub fn list(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
+        Ok(ValueId(self.append(elements)? | LIST))
+    }
+
+    /// Keys and values in turn.
+    pub fn map(&mut self, entries: &[ValueId]) -> Result<ValueId, TooManyValues> {
+        debug_assert!(entries.len().is_multiple_of(2), "every key has a value");
+        let at = self.append(entries)?;
+        self.slot(Slot::Map(at))
+    }
+
+    fn append(&mut self, elements: &[ValueId]) -> Result<u32, TooManyValues> {
+        let at = self.elements.len();
+        if at + elements.len() >= LIST as usize {
+            return Err(TooManyValues);
+        }
+        self.elements.push(ValueId(elements.len() as u32));
+        self.elements.extend_from_slice(elements);
+        Ok(at as u32)
+    }
+
+    fn slot(&mut self, slot: Slot) -> Result<ValueId, TooManyValues> {
+        let id = self.slots.len() as u32;
+        if id >= LIST {
+            return Err(TooManyValues);
+        }
+        self.slots.push(slot);
+        Ok(ValueId(id))
+    }
+
+    /// JSON, but for what JSON does not have; the nesting of a value is bounded by its reader.
+    pub fn show(&self, value: ValueId) -> String {
+        match self.datum(value) {
+            Datum::Nil => "nil".into(),
+            Datum::Bool(truth) => truth.to_string(),
+            Datum::Int(value) => value.to_string(),
+            Datum::Text(text) => format!("{text:?}"),
+            Datum::Float(value) => format!("{value:?}"),
+            Datum::Other(notation) => notation.to_owned(),
+            Datum::List(elements) => {
+                let elements: Vec<String> = elements.iter().map(|element| self.show(*element)).collect();
+                format!("[{}]", elements.join(", "))
+            }
+            Datum::Map(entries) => {
+                let entries = entries.iter().map(|[key, value]| format!("{}: {}", self.show(*key), self.show(*value)));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    pub fn memory_bytes(&self) -> u64 {
+        let maps = self.by_name.capacity() * 24 + self.texts.capacity() * 8 + self.others.capacity() * 8;
+        let numbers = (self.integers.capacity() + self.floats.capacity()) * 16;
+        let columns =
+            self.slots.capacity() * size_of::<Slot>() + (self.elements.capacity() + self.names.capacity()) * 4;
+        (maps + numbers + columns + self.text.capacity() * 2) as u64
+    }
+}

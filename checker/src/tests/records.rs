@@ -1,0 +1,137 @@
+//! Records: values are one id each, operations are paired, keys are found in values only where all agree.
+
+use serde_json::{Value, json};
+
+use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
+use crate::records::{Datum, Kind, Misfit, RawEvent, Records, RecordsBuilder, ValueId};
+
+type Told<'a> = (u32, EventType, &'a str, Value);
+
+fn records(events: &[Told<'_>]) -> Records {
+    let mut builder = RecordsBuilder::new();
+    for (process, kind, f, value) in events {
+        builder.event(*process, *kind, f, None, value).expect("the events fit");
+    }
+    builder.finish()
+}
+
+#[test]
+fn equal_scalars_are_equal_ids_and_come_back() {
+    let mut builder = RecordsBuilder::new();
+    let scalars = [
+        json!(null),
+        json!(true),
+        json!(false),
+        json!(0),
+        json!(-1),
+        json!(i64::MAX),
+        json!(i64::MIN),
+        json!(1u64 << 31),
+        json!(1.5),
+        json!("1"),
+        json!(""),
+        json!("x"),
+    ];
+    let first: Vec<ValueId> = scalars.iter().map(|scalar| builder.json(scalar).expect("there is room")).collect();
+    let again: Vec<ValueId> = scalars.iter().map(|scalar| builder.json(scalar).expect("there is room")).collect();
+    assert_eq!(first, again);
+    assert!(first.iter().enumerate().all(|(at, id)| !first[..at].contains(id)), "different scalars, different ids");
+    let zeros = (builder.float(0.0), builder.float(-0.0));
+    assert_eq!(zeros.0, zeros.1);
+    let records = builder.finish();
+    assert_eq!(records.datum(first[0]), Datum::Nil);
+    assert_eq!(records.datum(first[4]), Datum::Int(-1));
+    assert_eq!(records.datum(first[7]), Datum::Int(1 << 31));
+    assert_eq!(records.datum(first[9]), Datum::Text("1"));
+    assert_eq!(records.find_int(i64::MIN), Some(first[6]));
+}
+
+#[test]
+fn lists_and_maps_keep_their_parts() {
+    let mut builder = RecordsBuilder::new();
+    let nested = builder.json(&json!([1, ["append", "x", 2], {"a": []}])).expect("there is room");
+    let records = builder.finish();
+    assert_eq!(records.show(nested), r#"[1, ["append", "x", 2], {"a": []}]"#);
+    let Datum::List(&[one, append, _]) = records.datum(nested) else { panic!("a list of three") };
+    assert_eq!((records.datum(one), append.is_list(), one.is_list()), (Datum::Int(1), true, false));
+}
+
+#[test]
+fn operations_are_paired() {
+    let told = [
+        (0, Invoke, "write", json!(1)),
+        (1, Invoke, "read", json!(null)),
+        (0, Ok, "write", json!(1)),
+        (1, Fail, "read", json!(null)),
+        (1, Invoke, "write", json!(2)),
+        (1, Info, "write", json!(2)),
+        (2, Invoke, "write", json!(3)),
+    ];
+    let records = records(&told);
+    let ends: Vec<_> = records.ops.iter().map(|op| (op.kind, op.call, op.ret)).collect();
+    let never = Records::NEVER;
+    assert_eq!(ends, [(Kind::Ok, 0, 2), (Kind::Fail, 1, 3), (Kind::Info, 4, never), (Kind::Info, 6, never)]);
+    assert_eq!(records.events_of_all([2, 3, 0]), [0, 2, 4, 5, 6], "the event of an info is known, too");
+    assert_eq!((records.ops[2].returned_ns, records.ops[3].returned_ns), (5, u64::MAX));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_not_taken() {
+    let mut builder = RecordsBuilder::new();
+    let mut refused = |process, kind, f: &str| builder.event(process, kind, f, None, &json!(1)).err();
+    assert_eq!(refused(0, Ok, "read"), Some(Misfit::NotInvoked { process: 0, f: "read".into() }));
+    assert_eq!(refused(0, Invoke, "read"), None);
+    let (f, open) = ("write".to_owned(), "read".to_owned());
+    assert_eq!(refused(0, Ok, "write"), Some(Misfit::OtherFunction { process: 0, f: f.clone(), open: open.clone() }));
+    assert_eq!(refused(0, Invoke, "write"), Some(Misfit::StillOpen { process: 0, f: f.clone(), open }));
+    assert_eq!(refused(0, Info, "read"), None);
+    assert_eq!(refused(0, Invoke, "write"), Some(Misfit::Ended { process: 0, f }));
+    assert_eq!(builder.events(), 2);
+}
+
+#[test]
+fn indices_of_the_history_are_kept() {
+    let mut builder = RecordsBuilder::new();
+    for (index, process, kind) in [(7, None, Info), (9, Some(0), Invoke), (12, Some(0), Ok)] {
+        let nil = ValueId::NIL;
+        let event =
+            RawEvent { index: Some(index), time_ns: 0, process, kind, f: "read", key: nil, value: nil, past: nil };
+        builder.push_event(&event).expect("it fits");
+    }
+    let records = builder.finish();
+    assert_eq!((records.ops[0].call, records.ops[0].ret, records.passed_over), (1, 2, 1));
+    assert_eq!(records.events_of(0).collect::<Vec<_>>(), [9, 12]);
+}
+
+#[test]
+fn keys_are_taken_from_values_where_all_operations_agree() {
+    let told = [
+        (0, Invoke, "write", json!([7, 1])),
+        (0, Ok, "write", json!([7, 1])),
+        (0, Invoke, "read", json!([7, null])),
+        (0, Ok, "read", json!([7, 1])),
+        (1, Invoke, "cas", json!([8, [1, 2]])),
+        (1, Info, "cas", json!("timeout")),
+    ];
+    let found = records(&told);
+    assert!(found.keys_were_in_values);
+    let keys: Vec<&str> = found.ops.iter().map(|op| found.text(op.key)).collect();
+    assert_eq!(keys, ["7", "7", "8"]);
+    assert_eq!(found.datum(found.ops[1].result), Datum::Int(1));
+    assert_eq!(found.show(found.ops[2].argument), "[1, 2]");
+}
+
+#[test]
+fn values_that_are_pairs_by_chance_stay() {
+    let written = (0, Invoke, "write", json!([7, 1]));
+    let other_key = [(1, Invoke, "read", json!([7, null])), (1, Ok, "read", json!([8, 1]))];
+    let not_nil = [(1, Invoke, "read", json!([7, 0]))];
+    let plain_read = [(1, Invoke, "read", json!(null))];
+    let plain_cas = [(1, Invoke, "cas", json!([1, 2])), (2, Invoke, "read", json!([7, null]))];
+    for rest in [&other_key[..], &not_nil, &plain_read, &plain_cas, &[]] {
+        let told: Vec<Told<'_>> = [written.clone()].into_iter().chain(rest.iter().cloned()).collect();
+        let records = records(&told);
+        assert!(!records.keys_were_in_values, "{rest:?}");
+        assert_eq!(records.show(records.ops[0].argument), "[7, 1]");
+    }
+}
