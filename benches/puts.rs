@@ -5,18 +5,18 @@
 //! a node in turn, as a load balancer would spread them, and put new keys one after the other. Figures depend on the
 //! machine and on what else it does: compare the ratios.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+mod support;
+
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cluster_node::{Engine, Ready};
-use dissensus::systems::dynamo::{Dynamo, DynamoSettings};
-use dissensus::systems::{Place, System};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use cluster_node::Engine;
+use dissensus::systems::dynamo::DynamoSettings;
+use support::{AnyError, Cluster, read_answer};
+use tokio::io::AsyncWriteExt;
 
 const NODES: usize = 5;
 const VALUE_BYTES: usize = 100;
@@ -27,15 +27,13 @@ const EACH: Duration = Duration::from_secs(4);
 const LIMIT_EACH: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 32;
 
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> Result<(), AnyError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!("{NODES} nodes, N = 3, W = 2, values of {VALUE_BYTES} bytes, every acknowledged write synced");
     let appends = [1, NODES].map(|writers| synced_appends(writers).map(|rate| (writers, rate)));
     let trips = [1, CONNECTIONS].map(|connections| round_trips(connections).map(|rate| (connections, rate)));
     for engine in [Engine::Redb, Engine::Fjall] {
-        let cluster = Cluster::start(engine)?;
+        let cluster = Cluster::start("puts", NODES, DynamoSettings { engine, ..DynamoSettings::default() })?;
         let best = runtime.block_on(best_of(&cluster, engine))?;
         for limit in &appends {
             let (writers, rate) = limit.as_ref().map_err(ToString::to_string)?;
@@ -98,7 +96,7 @@ async fn one_client(node: SocketAddr, run: usize, client: usize, until: Instant)
     stream.set_nodelay(true)?;
     let mut load = Load::default();
     let value = "v".repeat(VALUE_BYTES);
-    let mut answer = vec![0; 4096];
+    let mut answer = Vec::new();
     for number in 0u64.. {
         if Instant::now() >= until {
             break;
@@ -109,100 +107,11 @@ async fn one_client(node: SocketAddr, run: usize, client: usize, until: Instant)
         let began = Instant::now();
         stream.write_all(request.as_bytes()).await?;
         match read_answer(&mut stream, &mut answer).await? {
-            204 => load.latencies_ns.push(began.elapsed().as_nanos() as u64),
+            (204, _) => load.latencies_ns.push(began.elapsed().as_nanos() as u64),
             _ => load.failed += 1,
         }
     }
     Ok(load)
-}
-
-/// Reads one response to its end; returns its status.
-async fn read_answer(stream: &mut tokio::net::TcpStream, buffer: &mut [u8]) -> Result<u16, AnyError> {
-    let mut filled = 0;
-    loop {
-        let read = stream.read(&mut buffer[filled..]).await?;
-        if read == 0 {
-            return Err("the node closed the connection".into());
-        }
-        filled += read;
-        let text = String::from_utf8_lossy(&buffer[..filled]);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length =
-            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned));
-        let length: usize = length.map_or(Ok(0), |length| length.trim().parse())?;
-        if body.len() >= length {
-            return Ok(head.split(' ').nth(1).unwrap_or_default().parse()?);
-        }
-    }
-}
-
-/// Node processes, ended when dropped.
-struct Cluster {
-    nodes: Vec<(Child, ChildStdin)>,
-    clients: Vec<SocketAddr>,
-    dir: PathBuf,
-}
-
-impl Cluster {
-    fn start(engine: Engine) -> Result<Self, AnyError> {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("puts-{}-{engine}", std::process::id()));
-        let system = Dynamo::new(DynamoSettings { engine, ..DynamoSettings::default() }, 1)?;
-        let peers = free_addresses()?;
-        let mut cluster = Self { nodes: Vec::new(), clients: Vec::new(), dir };
-        for index in 0..NODES {
-            let others = peers.iter().copied().enumerate().filter(|(peer, _)| *peer != index);
-            let place = Place {
-                index,
-                data_dir: cluster.dir.join(index.to_string()),
-                peers: others.collect::<BTreeMap<_, _>>(),
-                clock_fd: 0,
-                parent_pid: std::process::id() as i32,
-                starts: 0,
-                upgrades: 0,
-                drop_damaged: false,
-            };
-            let mut options: serde_json::Value = serde_json::from_str(&system.options(&place))?;
-            options["peer_listen"] = peers[index].to_string().into();
-            options["clock_fd"] = serde_json::Value::Null;
-            cluster.start_node(&options)?;
-        }
-        Ok(cluster)
-    }
-
-    fn start_node(&mut self, options: &serde_json::Value) -> Result<(), AnyError> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dissensus"))
-            .args(["__node", "bench"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let mut stdin = child.stdin.take().ok_or("a node without standard input")?;
-        let stdout = child.stdout.take().ok_or("a node without standard output")?;
-        writeln!(stdin, "{options}")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        let ready: Ready = serde_json::from_str(&line).map_err(|error| format!("a node did not start: {error}"))?;
-        self.clients.push(ready.client);
-        self.nodes.push((child, stdin));
-        Ok(())
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for (child, _) in &mut self.nodes {
-            // Ending by itself is as good.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
-/// Ports that are free now, for the nodes to tell each other.
-fn free_addresses() -> Result<Vec<SocketAddr>, AnyError> {
-    let held: Vec<TcpListener> = (0..NODES).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?)
 }
 
 /// Appends of a row's size, each synced before the next, by so many threads with a file each.
