@@ -15,6 +15,7 @@ pub mod faults;
 pub mod history;
 pub mod model;
 pub mod records;
+pub mod transactions;
 pub mod verdict;
 
 mod availability;

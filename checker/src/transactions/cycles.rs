@@ -1,0 +1,480 @@
+//! Cycles of dependencies: which anomalies a graph shows, with a shortest cycle for each.
+//!
+//! A history is free of a cyclic anomaly exactly if some part of its graph has no cycle (Adya, "Weak consistency", MIT
+//! 1999, chapter 3; Adya, Liskov, O'Neil, ICDE 2000). One run of Tarjan's algorithm over everything, real time included,
+//! settles the common case: no component, no anomaly. Otherwise each component is searched by itself, from the gravest
+//! anomaly to the least, first with dependencies alone, then with session order, then with real time. What is implied by
+//! an anomaly found in the same component is passed over, as Elle does (Kingsbury, Alvaro, VLDB 2020, section 6).
+//!
+//! A search is breadth-first from every transaction that has an edge of the anomaly's own kind, over pairs of a
+//! transaction and what the path has met so far; it is cut at the length of the best cycle known. Session order and real
+//! time are not edges here: the successors of a transaction are a suffix of the component sorted by invocation, and each
+//! is visited once. A search costs O(transactions x (edges + transactions)) at worst and has a budget; the first cycle
+//! of a component is found within linear time.
+
+use super::graph::{Edges, Graph, Kind, Kinds};
+use super::input::Transactions;
+use super::order::{self, Span};
+
+/// What shapes a cycle has, the gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shape {
+    /// Writes alone: dirty write.
+    G0,
+    /// Writes and reads of what was written: circular information flow.
+    G1c,
+    /// One read that missed a later write.
+    GSingle,
+    /// Several such reads, no two in succession.
+    GNonadjacent,
+    /// Several such reads, two of them in succession: write skew.
+    G2Item,
+}
+
+/// Which order besides dependencies a cycle needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// None.
+    Data,
+    /// The order of a process's transactions.
+    Process,
+    /// Completed before invoked.
+    RealTime,
+}
+
+/// A cyclic anomaly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Class {
+    /// Its dependencies.
+    pub shape: Shape,
+    /// What else it needs.
+    pub order: Order,
+}
+
+impl Shape {
+    const ALL: [Shape; 5] = [Shape::G0, Shape::G1c, Shape::GSingle, Shape::GNonadjacent, Shape::G2Item];
+
+    /// The kinds of edges in its cycles.
+    fn kinds(self) -> Kinds {
+        let writes = Kinds(0).and(Kind::Ww);
+        match self {
+            Shape::G0 => writes,
+            Shape::G1c => writes.and(Kind::Wr),
+            _ => writes.and(Kind::Wr).and(Kind::Rw),
+        }
+    }
+
+    /// The kind that makes it what it is, with which a search begins.
+    fn own(self) -> Kind {
+        match self {
+            Shape::G0 => Kind::Ww,
+            Shape::G1c => Kind::Wr,
+            _ => Kind::Rw,
+        }
+    }
+
+    fn implies(self, other: Shape) -> bool {
+        let anti = |shape| matches!(shape, Shape::GSingle | Shape::GNonadjacent | Shape::G2Item);
+        self == other || (self == Shape::G0 && other == Shape::G1c) || (anti(self) && anti(other) && self <= other)
+    }
+}
+
+impl Order {
+    const ALL: [Order; 3] = [Order::Data, Order::Process, Order::RealTime];
+
+    fn kind(self) -> Kind {
+        match self {
+            Order::Data => Kind::Pass,
+            Order::Process => Kind::Process,
+            Order::RealTime => Kind::RealTime,
+        }
+    }
+}
+
+impl Class {
+    /// The name that Adya and Elle give it.
+    pub fn name(self) -> &'static str {
+        const NAMES: [[&str; 3]; 5] = [
+            ["G0", "G0-process", "G0-realtime"],
+            ["G1c", "G1c-process", "G1c-realtime"],
+            ["G-single", "G-single-process", "G-single-realtime"],
+            ["G-nonadjacent", "G-nonadjacent-process", "G-nonadjacent-realtime"],
+            ["G2-item", "G2-item-process", "G2-item-realtime"],
+        ];
+        NAMES[self.shape as usize][self.order as usize]
+    }
+
+    fn implies(self, other: Class) -> bool {
+        self.shape.implies(other.shape) && self.order <= other.order
+    }
+}
+
+/// An edge of a cycle, between transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The earlier.
+    pub from: u32,
+    /// The later.
+    pub to: u32,
+    /// Why.
+    pub kind: Kind,
+}
+
+/// A cycle: each step ends where the next begins, the last where the first does.
+#[derive(Clone, Debug)]
+pub struct Cycle {
+    /// Which anomaly it is.
+    pub class: Class,
+    /// Its edges.
+    pub steps: Vec<Step>,
+}
+
+/// What the search found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// One shortest cycle for each class and component.
+    pub cycles: Vec<Cycle>,
+    /// Components of more than one transaction.
+    pub components: usize,
+    /// Searches that ended with their budget: their cycles may be longer than need be, or missing.
+    pub cut: u64,
+}
+
+/// States that one search may visit before it contents itself with what it has.
+const BUDGET: u64 = 20_000_000;
+
+/// Finds the cycles of dependencies between transactions. `edges` has a node for each transaction and hubs after them;
+/// `takes_part` tells which transactions are in the graph at all.
+pub fn find(mut edges: Edges, transactions: &Transactions, takes_part: impl Fn(u32) -> bool) -> Found {
+    let spans: Vec<Span> = (0..transactions.len() as u32)
+        .filter(|node| takes_part(*node))
+        .map(|node| span(transactions, node, node))
+        .collect();
+    let dependencies = edges.nodes() as u32;
+    order::real_time(&mut edges, &spans);
+    order::sessions(&mut edges, &spans);
+    drop(spans);
+    let graph = edges.finish();
+    let components = graph.components(Kinds(u8::MAX));
+    let mut found = Found { components: components.len(), ..Found::default() };
+    for mut component in components {
+        component.retain(|node| *node < dependencies);
+        component.sort_unstable();
+        Part::new(&graph, transactions, component).search(&mut found);
+    }
+    found.cycles.sort_by_key(|cycle| (cycle.class, cycle.steps.len()));
+    found
+}
+
+fn span(transactions: &Transactions, transaction: u32, node: u32) -> Span {
+    let row = transactions.row(transaction);
+    Span { node, process: row.process, call: row.call, ret: row.ret }
+}
+
+/// A component by itself, its nodes numbered anew: transactions by invocation, then hubs.
+struct Part {
+    members: Vec<u32>,
+    edges: Edges,
+    graph: Graph,
+    spans: Vec<Span>,
+}
+
+impl Part {
+    fn new(graph: &Graph, transactions: &Transactions, members: Vec<u32>) -> Self {
+        let local = |node: u32| members.binary_search(&node).ok().map(|at| at as u32);
+        let mut edges = Edges::new(members.len());
+        for (at, member) in members.iter().enumerate() {
+            for (target, kind) in graph.out(*member) {
+                let dependency = !matches!(kind, Kind::Process | Kind::RealTime);
+                if let Some(target) = local(target).filter(|_| dependency) {
+                    edges.add(at as u32, target, kind);
+                }
+            }
+        }
+        let of_transactions = members.iter().take_while(|member| (**member as usize) < transactions.len());
+        let spans = of_transactions.zip(0..).map(|(member, at)| span(transactions, *member, at)).collect();
+        let graph = edges.clone().finish();
+        Self { members, edges, graph, spans }
+    }
+
+    fn search(&self, found: &mut Found) {
+        let mut here: Vec<Class> = Vec::new();
+        for order in Order::ALL {
+            let ordered = self.with_order(order);
+            for shape in Shape::ALL {
+                let class = Class { shape, order };
+                if here.iter().any(|earlier| earlier.implies(class)) {
+                    continue;
+                }
+                let parts = ordered.components(shape.kinds().and(order.kind()));
+                for part in parts {
+                    let steps = Search::new(self, class, &part).best(&mut found.cut);
+                    if let Some(steps) = steps {
+                        here.push(class);
+                        found.cycles.push(Cycle { class, steps });
+                    }
+                }
+            }
+        }
+    }
+
+    fn with_order(&self, order: Order) -> Graph {
+        let mut edges = self.edges.clone();
+        match order {
+            Order::Data => return self.graph.clone(),
+            Order::Process => order::sessions(&mut edges, &self.spans),
+            Order::RealTime => order::real_time(&mut edges, &self.spans),
+        }
+        edges.finish()
+    }
+}
+
+/// What a path has met; a bit each.
+type Flags = u32;
+const LAST_RW: Flags = 1;
+const MORE_RW: Flags = 2;
+const SEEN_ORDER: Flags = 4;
+const FLAG_BITS: u32 = 3;
+
+/// Breadth-first searches for one class in one component.
+struct Search<'p> {
+    part: &'p Part,
+    class: Class,
+    nodes: Vec<u32>,
+    inside: Vec<bool>,
+    /// By state: the search that visited it last, and how it came there.
+    visited: Vec<u32>,
+    came: Vec<(u32, Kind)>,
+    round: u32,
+    queue: Vec<u32>,
+    successors: Successors,
+    steps_left: u64,
+}
+
+/// The transactions of a component sorted by process and invocation, or by invocation alone: those after a transaction
+/// are a run of it, of which each search visits every place once.
+struct Successors {
+    sorted: Vec<u32>,
+    /// By transaction: where its successors begin and end, and its group.
+    runs: Vec<(u32, u32, u32)>,
+    /// By group, without and with `MORE_RW`: from here on all were visited.
+    reached: Vec<[u32; 2]>,
+    /// The ends of the groups, which are the values of `reached` at the start.
+    ends: Vec<u32>,
+}
+
+impl Successors {
+    fn new(spans: &[Span], order: Order, inside: &[bool]) -> Self {
+        let mut sorted: Vec<Span> = spans.iter().copied().filter(|span| inside[span.node as usize]).collect();
+        let mut runs = vec![(0, 0, 0); spans.len()];
+        let mut ends = Vec::new();
+        match order {
+            Order::Data => {}
+            Order::Process => {
+                sorted.sort_by_key(|span| (span.process, span.call));
+                for group in sorted.chunk_by(|a, b| a.process == b.process) {
+                    let begin = ends.last().copied().unwrap_or(0);
+                    let end = begin + group.len() as u32;
+                    for (span, after) in group.iter().zip(begin + 1..) {
+                        runs[span.node as usize] = (after, end, ends.len() as u32);
+                    }
+                    ends.push(end);
+                }
+            }
+            Order::RealTime => {
+                ends.push(sorted.len() as u32);
+                for span in &sorted {
+                    let after = sorted.partition_point(|later| later.call <= span.ret) as u32;
+                    runs[span.node as usize] = (after, sorted.len() as u32, 0);
+                }
+            }
+        }
+        let sorted = sorted.iter().map(|span| span.node).collect();
+        Self { sorted, runs, reached: vec![[0; 2]; ends.len()], ends }
+    }
+
+    fn reset(&mut self) {
+        for (reached, end) in self.reached.iter_mut().zip(&self.ends) {
+            *reached = [*end; 2];
+        }
+    }
+
+    /// The successors of a transaction that were not asked for with these flags before.
+    fn take(&mut self, node: u32, more: bool) -> std::ops::Range<usize> {
+        let (from, end, group) = self.runs[node as usize];
+        let Some(reached) = self.reached.get_mut(group as usize).map(|pair| &mut pair[usize::from(more)]) else {
+            return 0..0;
+        };
+        let range = from.min(end)..(*reached).min(end);
+        *reached = (*reached).min(from);
+        range.start as usize..range.end.max(range.start) as usize
+    }
+}
+
+impl<'p> Search<'p> {
+    fn new(part: &'p Part, class: Class, nodes: &[u32]) -> Self {
+        let mut inside = vec![false; part.members.len()];
+        for node in nodes {
+            // Moments of real time have numbers beyond those of the part.
+            if let Some(inside) = inside.get_mut(*node as usize) {
+                *inside = true;
+            }
+        }
+        let states = part.members.len() << FLAG_BITS;
+        let transactions = part.spans.len() as u32;
+        let mut nodes: Vec<u32> = nodes.iter().copied().filter(|node| *node < transactions).collect();
+        nodes.sort_unstable();
+        let successors = Successors::new(&part.spans, class.order, &inside);
+        let (visited, came) = (vec![0; states], vec![(0, Kind::Pass); states]);
+        Self { part, class, nodes, inside, visited, came, round: 0, queue: Vec::new(), successors, steps_left: BUDGET }
+    }
+
+    /// A shortest cycle; the first found once the budget is spent.
+    fn best(mut self, cut: &mut u64) -> Option<Vec<Step>> {
+        let mut best: Option<Vec<Step>> = None;
+        for start in std::mem::take(&mut self.nodes) {
+            let limit = best.as_ref().map_or(usize::MAX, Vec::len);
+            if limit == 2 {
+                break;
+            }
+            if let Some(shorter) = self.from(start, limit) {
+                best = Some(shorter);
+            }
+            if self.steps_left == 0 {
+                *cut += 1;
+                break;
+            }
+        }
+        best
+    }
+
+    /// A shortest cycle through `start` that begins with an edge of the class's own kind and is shorter than `limit`.
+    fn from(&mut self, start: u32, limit: usize) -> Option<Vec<Step>> {
+        self.round += 1;
+        self.queue.clear();
+        self.successors.reset();
+        let mut layer = vec![start << FLAG_BITS];
+        for depth in 0.. {
+            if layer.is_empty() || depth + 1 >= limit {
+                return None;
+            }
+            for state in &layer {
+                if let Some(end) = self.expand(start, *state, depth) {
+                    return Some(self.path(start, end));
+                }
+            }
+            layer.clear();
+            std::mem::swap(&mut layer, &mut self.queue);
+        }
+        None
+    }
+
+    /// Visits what follows a state; returns the state that closes a cycle.
+    fn expand(&mut self, start: u32, state: u32, depth: usize) -> Option<u32> {
+        let (node, flags) = (state >> FLAG_BITS, state & ((1 << FLAG_BITS) - 1));
+        let graph = &self.part.graph;
+        let transactions = self.part.spans.len() as u32;
+        for (target, kind) in graph.out(node) {
+            let Some(next) = self.follow(kind, flags, depth).filter(|_| self.inside[target as usize]) else { continue };
+            if target < transactions {
+                if let Some(end) = self.visit(start, target, next, (state, kind)) {
+                    return Some(end);
+                }
+            } else if self.fresh(target << FLAG_BITS | next) {
+                for (beyond, _) in graph.out(target) {
+                    if self.inside[beyond as usize]
+                        && let Some(end) = self.visit(start, beyond, next, (state, kind))
+                    {
+                        return Some(end);
+                    }
+                }
+            }
+        }
+        self.expand_order(start, state, depth)
+    }
+
+    fn expand_order(&mut self, start: u32, state: u32, depth: usize) -> Option<u32> {
+        let (node, flags) = (state >> FLAG_BITS, state & ((1 << FLAG_BITS) - 1));
+        let must_be_own = depth == 0 || (depth == 1 && self.class.shape == Shape::G2Item);
+        if self.class.order == Order::Data || must_be_own {
+            return None;
+        }
+        let next = (flags & MORE_RW) | SEEN_ORDER;
+        let kind = self.class.order.kind();
+        for at in self.successors.take(node, flags & MORE_RW != 0) {
+            let target = self.successors.sorted[at];
+            if let Some(end) = self.visit(start, target, next, (state, kind)) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    /// What a path has met after an edge of this kind; none if its class does not allow the edge here.
+    fn follow(&self, kind: Kind, flags: Flags, depth: usize) -> Option<Flags> {
+        let shape = self.class.shape;
+        let allowed = match (depth, shape) {
+            (0, _) => kind == shape.own(),
+            (1, Shape::G2Item) => kind == Kind::Rw,
+            (_, Shape::G0) => kind == Kind::Ww,
+            (_, Shape::G1c | Shape::GSingle) => matches!(kind, Kind::Ww | Kind::Wr),
+            (_, Shape::GNonadjacent) => kind != Kind::Rw || flags & LAST_RW == 0,
+            (_, Shape::G2Item) => true,
+        };
+        let seen = flags & (MORE_RW | SEEN_ORDER);
+        // Only the shape that forbids neighbours has to remember them: fewer states.
+        let remembers = shape == Shape::GNonadjacent && kind == Kind::Rw;
+        let more = if remembers && depth > 0 { MORE_RW } else { 0 };
+        allowed.then_some(seen | more | if remembers { LAST_RW } else { 0 })
+    }
+
+    fn fresh(&mut self, state: u32) -> bool {
+        self.steps_left = self.steps_left.saturating_sub(1);
+        let visited = &mut self.visited[state as usize];
+        let fresh = *visited != self.round && self.steps_left > 0;
+        *visited = self.round;
+        fresh
+    }
+
+    fn visit(&mut self, start: u32, node: u32, flags: Flags, came: (u32, Kind)) -> Option<u32> {
+        let state = node << FLAG_BITS | flags;
+        if !self.fresh(state) {
+            return None;
+        }
+        self.came[state as usize] = came;
+        if node != start {
+            self.queue.push(state);
+            return None;
+        }
+        let ordered = self.class.order == Order::Data || flags & SEEN_ORDER != 0;
+        let apart = self.class.shape != Shape::GNonadjacent || flags & (MORE_RW | LAST_RW) == MORE_RW;
+        (ordered && apart && self.is_simple(start, state)).then_some(state)
+    }
+
+    /// Whether no transaction is met twice: a walk that meets one twice is made of smaller cycles, found by themselves.
+    fn is_simple(&self, start: u32, end: u32) -> bool {
+        let mut met = rustc_hash::FxHashSet::default();
+        let mut state = self.came[end as usize].0;
+        while state >> FLAG_BITS != start {
+            if !met.insert(state >> FLAG_BITS) {
+                return false;
+            }
+            state = self.came[state as usize].0;
+        }
+        true
+    }
+
+    fn path(&self, start: u32, end: u32) -> Vec<Step> {
+        let member = |state: u32| self.part.members[(state >> FLAG_BITS) as usize];
+        let (mut steps, mut state) = (Vec::new(), end);
+        loop {
+            let (before, kind) = self.came[state as usize];
+            steps.push(Step { from: member(before), to: member(state), kind });
+            state = before;
+            if state >> FLAG_BITS == start {
+                steps.reverse();
+                return steps;
+            }
+        }
+    }
+}

@@ -1,0 +1,572 @@
+//! Transactions that append unique elements to lists and read whole lists (Kingsbury, Alvaro, "Elle", VLDB 2020).
+//!
+//! A read of a list shows every append before it and their order, so the longest read of a key is its version order and
+//! every other read is a prefix of it, or somebody's past was rewritten. From the order follow the dependencies, only
+//! those between neighbours: `ww` from each append to the next, `wr` from the last append that a read shows to its
+//! reader, `rw` from a reader to the next append that it does not show. An append of a committed transaction that no
+//! read shows comes after the longest read.
+//!
+//! With that, a history without an anomaly is serializable: transactions in an order that agrees with all edges, and
+//! every read is explained. So this check is exact, not only sound.
+//!
+//! Transactions of unknown outcome take part only if somebody read one of their appends: then they committed.
+//!
+//! Time and memory: linear in the micro-operations and the elements read, but for what [`super::cycles`] spends on a
+//! history that has cycles.
+
+use rustc_hash::FxHashMap;
+
+use super::cycles::{self, Step};
+use super::findings::{Anomaly, Explain, Findings, Reason, common_keys, name, show_list, writes_of};
+use super::graph::{Edges, Kind};
+use super::input::{Micro, Names, Outcome, Transactions};
+
+const NOBODY: u32 = u32::MAX;
+
+/// An append, with those of its key.
+#[derive(Clone, Copy)]
+struct Append {
+    transaction: u32,
+    value: u32,
+    /// No later append of the same transaction to the key.
+    is_last: bool,
+}
+
+/// A read of a list, with those of its key.
+#[derive(Clone, Copy)]
+struct Read {
+    transaction: u32,
+    list: Micro,
+    /// The first thing its transaction does with the key, which it appends to afterwards.
+    then_appends: bool,
+}
+
+/// What is known of a key after its reads were compared.
+#[derive(Default)]
+struct Order {
+    /// The longest read and its transaction, if there is a read.
+    longest: Option<(u32, Micro)>,
+    /// By position in the longest read: who appended it if that is in the graph, else [`NOBODY`].
+    writers: Vec<u32>,
+    /// Appends that no read shows, by transactions that committed.
+    unseen: Vec<u32>,
+}
+
+/// Finds all anomalies.
+pub fn analyse(transactions: &Transactions, names: &dyn Names) -> Findings {
+    let mut analysis = Analysis::new(transactions, names);
+    analysis.inside_transactions();
+    let (appends, reads) = analysis.by_key();
+    for key in 0..transactions.keys() as u32 {
+        analysis.order(key, appends.of(key), reads.of(key));
+    }
+    if analysis.findings.malformed.is_some() {
+        return analysis.findings;
+    }
+    let mut edges = Edges::new(transactions.len());
+    for key in 0..transactions.keys() as u32 {
+        analysis.dependencies(key, appends.of(key), reads.of(key), &mut edges);
+    }
+    drop((appends, reads));
+    analysis.findings.figures.insert("dependencies", edges.len() as f64);
+    let found = cycles::find(edges, transactions, |transaction| analysis.committed(transaction));
+    let mut findings = std::mem::take(&mut analysis.findings);
+    findings.add_cycles(&found, transactions, &analysis, names);
+    findings
+}
+
+/// Rows sorted by key.
+struct ByKey<T> {
+    rows: Vec<T>,
+    offsets: Vec<u32>,
+}
+
+impl<T: Copy> ByKey<T> {
+    fn new(keys: usize, rows: &[(u32, T)]) -> Self {
+        let mut offsets = vec![0u32; keys + 1];
+        rows.iter().for_each(|(key, _)| offsets[*key as usize + 1] += 1);
+        (0..keys).for_each(|key| offsets[key + 1] += offsets[key]);
+        let mut next = offsets.clone();
+        let mut sorted: Vec<T> = rows.iter().map(|(_, row)| *row).collect();
+        for (key, row) in rows {
+            let slot = &mut next[*key as usize];
+            sorted[*slot as usize] = *row;
+            *slot += 1;
+        }
+        Self { rows: sorted, offsets }
+    }
+
+    fn of(&self, key: u32) -> &[T] {
+        &self.rows[self.offsets[key as usize] as usize..self.offsets[key as usize + 1] as usize]
+    }
+}
+
+/// What a transaction itself knows of a key while it runs.
+struct Known {
+    base: Option<Micro>,
+    appended: Vec<u32>,
+}
+
+struct Analysis<'t> {
+    transactions: &'t Transactions,
+    names: &'t dyn Names,
+    findings: Findings,
+    /// By transaction: whether somebody read an append of it.
+    observed: Vec<bool>,
+    orders: Vec<Order>,
+    /// Appends of the key at hand by value, kept for its memory.
+    positions: FxHashMap<u32, u32>,
+}
+
+impl<'t> Analysis<'t> {
+    fn new(transactions: &'t Transactions, names: &'t dyn Names) -> Self {
+        Self {
+            transactions,
+            names,
+            findings: Findings::default(),
+            observed: vec![false; transactions.len()],
+            orders: Vec::with_capacity(transactions.keys()),
+            positions: FxHashMap::default(),
+        }
+    }
+
+    /// Whether the transaction is in the graph.
+    fn committed(&self, transaction: u32) -> bool {
+        match self.transactions.row(transaction).outcome {
+            Outcome::Ok => true,
+            Outcome::Info => self.observed[transaction as usize],
+            Outcome::Fail => false,
+        }
+    }
+
+    fn name(&self, transaction: u32) -> String {
+        name(self.transactions, self.names, transaction)
+    }
+
+    fn show(&self, list: Micro) -> String {
+        show_list(self.names, self.transactions.list(list))
+    }
+
+    /// Each transaction against itself: it sees its own appends, and what it read stays.
+    fn inside_transactions(&mut self) {
+        let mut known: FxHashMap<u32, Known> = FxHashMap::default();
+        for transaction in 0..self.transactions.len() as u32 {
+            let micros = self.transactions.micros(transaction);
+            if micros.len() < 2 || self.transactions.row(transaction).outcome != Outcome::Ok {
+                continue;
+            }
+            known.clear();
+            for micro in micros {
+                match *micro {
+                    Micro::Append { key, value } => self.own_append(transaction, &mut known, key, value),
+                    list @ Micro::List { key, .. } => self.own_read(transaction, &mut known, key, list),
+                    Micro::Write { .. } | Micro::Read { .. } => {}
+                }
+            }
+        }
+    }
+
+    fn own_append(&mut self, transaction: u32, known: &mut FxHashMap<u32, Known>, key: u32, value: u32) {
+        let known = known.entry(key).or_insert(Known { base: None, appended: Vec::new() });
+        if let Some(base) = known.base
+            && self.transactions.list(base).contains(&value)
+        {
+            let clause = format!(
+                "{} read {} as {}, with {} that it appended only afterwards.",
+                self.name(transaction),
+                self.names.key(key),
+                self.show(base),
+                self.names.value(value)
+            );
+            self.findings.add("future-read", || alone("future-read", key, transaction, clause));
+        }
+        known.appended.push(value);
+    }
+
+    fn own_read(&mut self, transaction: u32, known: &mut FxHashMap<u32, Known>, key: u32, list: Micro) {
+        let Some(known) = known.get_mut(&key) else {
+            known.insert(key, Known { base: Some(list), appended: Vec::new() });
+            return;
+        };
+        let elements = self.transactions.list(list);
+        let fits = match known.base.map(|base| self.transactions.list(base)) {
+            Some(base) => elements.strip_prefix(base) == Some(&known.appended[..]),
+            None => elements.ends_with(&known.appended),
+        };
+        if !fits {
+            let before = known.base.map_or_else(String::new, |base| format!(" read {} and", self.show(base)));
+            let clause = format!(
+                "{} had{before} appended {} to {}, and then read it as {}.",
+                self.name(transaction),
+                show_list(self.names, &known.appended),
+                self.names.key(key),
+                self.show(list)
+            );
+            self.findings.add("internal", || alone("internal", key, transaction, clause));
+        }
+        *known = Known { base: Some(list), appended: Vec::new() };
+    }
+
+    /// Appends and reads by key.
+    fn by_key(&self) -> (ByKey<Append>, ByKey<Read>) {
+        let (mut appends, mut reads) = (Vec::new(), Vec::new());
+        for transaction in 0..self.transactions.len() as u32 {
+            let micros = self.transactions.micros(transaction);
+            for (at, micro) in micros.iter().enumerate() {
+                let same = |other: &&Micro| other.key() == micro.key();
+                let appended_later = || micros[at + 1..].iter().filter(same).any(|later| later.written().is_some());
+                match *micro {
+                    Micro::Append { key, value } => {
+                        appends.push((key, Append { transaction, value, is_last: !appended_later() }));
+                    }
+                    list @ Micro::List { key, .. } => {
+                        let then_appends = !micros[..at].iter().any(|before| same(&before)) && appended_later();
+                        reads.push((key, Read { transaction, list, then_appends }));
+                    }
+                    Micro::Write { .. } | Micro::Read { .. } => {}
+                }
+            }
+        }
+        let keys = self.transactions.keys();
+        (ByKey::new(keys, &appends), ByKey::new(keys, &reads))
+    }
+
+    /// Settles the version order of a key, and finds what is wrong with its reads.
+    fn order(&mut self, key: u32, appends: &[Append], reads: &[Read]) {
+        let mut positions = std::mem::take(&mut self.positions);
+        positions.clear();
+        for (append, at) in appends.iter().zip(0..) {
+            if positions.insert(append.value, at).is_some() && self.findings.malformed.is_none() {
+                let (value, key) = (self.names.value(append.value), self.names.key(key));
+                self.findings.malformed =
+                    Some(format!("{value} was appended to {key} more than once: elements must be unique for a key"));
+            }
+        }
+        let of_key = OfKey { key, appends, positions: &positions };
+        let longest = self.longest(&of_key, reads);
+        let mut order = Order { longest: longest.map(|read| (read.transaction, read.list)), ..Order::default() };
+        if let Some(longest) = longest {
+            self.elements(&of_key, longest, 0);
+            self.compare(&of_key, reads, longest);
+            let elements = self.transactions.list(longest.list);
+            order.writers = elements.iter().map(|element| self.writer(&of_key, *element)).collect();
+        }
+        self.lost_updates(key, reads, order.longest);
+        self.positions = positions;
+        self.orders.push(order);
+    }
+
+    /// The longest read in which no element occurs twice; those that have such are reported.
+    fn longest(&mut self, of_key: &OfKey<'_>, reads: &[Read]) -> Option<Read> {
+        let mut passed_over = rustc_hash::FxHashSet::default();
+        loop {
+            let candidates = reads.iter().enumerate().rev().filter(|(at, _)| !passed_over.contains(at));
+            let (at, read) = candidates.max_by_key(|(_, read)| self.transactions.list(read.list).len())?;
+            match self.repeated(read.list) {
+                None => return Some(*read),
+                Some(element) => {
+                    passed_over.insert(at);
+                    self.duplicate(of_key, *read, element);
+                }
+            }
+        }
+    }
+
+    fn repeated(&self, list: Micro) -> Option<u32> {
+        let mut seen = rustc_hash::FxHashSet::default();
+        self.transactions.list(list).iter().copied().find(|element| !seen.insert(*element))
+    }
+
+    fn duplicate(&mut self, of_key: &OfKey<'_>, read: Read, element: u32) {
+        let key = of_key.key;
+        let clause = format!(
+            "{} read {} as {}, where {} occurs twice.",
+            self.name(read.transaction),
+            self.names.key(key),
+            self.show(read.list),
+            self.names.value(element)
+        );
+        self.findings.add("duplicate-elements", || alone("duplicate-elements", key, read.transaction, clause));
+    }
+
+    fn writer(&self, of_key: &OfKey<'_>, element: u32) -> u32 {
+        let writer = of_key.append(element).map(|append| append.transaction);
+        writer.filter(|writer| self.committed(*writer)).unwrap_or(NOBODY)
+    }
+
+    /// Who appended what a read shows from a position on: marks them as seen, reports those that must not be.
+    fn elements(&mut self, of_key: &OfKey<'_>, read: Read, from: usize) {
+        let elements = self.transactions.list(read.list);
+        let mut aborted: Option<(u32, u32)> = None;
+        for element in &elements[from.min(elements.len())..] {
+            let Some(append) = of_key.append(*element) else {
+                self.garbage(of_key.key, read, *element);
+                continue;
+            };
+            self.observed[append.transaction as usize] = true;
+            if self.transactions.row(append.transaction).outcome == Outcome::Fail {
+                self.aborted_read(of_key.key, read, *append);
+                aborted = Some((append.transaction, append.value));
+            } else if let Some(earlier) = aborted.take() {
+                self.dirty_update(of_key.key, read, earlier, *append);
+            }
+        }
+        if let Some(last) = elements.last().and_then(|last| of_key.append(*last)) {
+            self.intermediate(of_key.key, read, *last);
+        }
+    }
+
+    fn garbage(&mut self, key: u32, read: Read, element: u32) {
+        let (who, element) = (self.name(read.transaction), self.names.value(element));
+        let clause = format!("{who} read {element} in {}, which nobody appended.", self.names.key(key));
+        self.findings.add("garbage-read", || alone("garbage-read", key, read.transaction, clause));
+    }
+
+    fn aborted_read(&mut self, key: u32, read: Read, append: Append) {
+        let (reader, writer) = (self.name(read.transaction), self.name(append.transaction));
+        let (value, list) = (self.names.value(append.value), self.names.key(key));
+        self.findings.add("G1a", || Anomaly {
+            kind: "G1a",
+            key: Some(key),
+            transactions: vec![append.transaction, read.transaction],
+            explanation: format!("{writer} appended {value} to {list} and failed, yet {reader} read it."),
+        });
+    }
+
+    fn dirty_update(&mut self, key: u32, read: Read, (failed, aborted): (u32, u32), append: Append) {
+        let (failed_name, writer) = (self.name(failed), self.name(append.transaction));
+        let (aborted, value) = (self.names.value(aborted), self.names.value(append.value));
+        let (list, reader) = (self.names.key(key), self.name(read.transaction));
+        self.findings.add("dirty-update", || Anomaly {
+            kind: "dirty-update",
+            key: Some(key),
+            transactions: vec![failed, append.transaction, read.transaction],
+            explanation: format!(
+                "{failed_name} appended {aborted} to {list} and failed, yet {writer} built on it with {value}, as {reader} read."
+            ),
+        });
+    }
+
+    fn intermediate(&mut self, key: u32, read: Read, last: Append) {
+        if last.is_last || last.transaction == read.transaction {
+            return;
+        }
+        let (reader, writer) = (self.name(read.transaction), self.name(last.transaction));
+        let (value, list, shown) = (self.names.value(last.value), self.names.key(key), self.show(read.list));
+        self.findings.add("G1b", || Anomaly {
+            kind: "G1b",
+            key: Some(key),
+            transactions: vec![last.transaction, read.transaction],
+            explanation: format!(
+                "{reader} read {list} as {shown}, between {value} and a later append of {writer} to it."
+            ),
+        });
+    }
+
+    /// Every read against the longest.
+    fn compare(&mut self, of_key: &OfKey<'_>, reads: &[Read], longest: Read) {
+        let whole = self.transactions.list(longest.list);
+        for read in reads {
+            let list = self.transactions.list(read.list);
+            let common = if whole.starts_with(list) { list.len() } else { common_prefix(whole, list) };
+            if common < list.len() {
+                self.incompatible(of_key, *read, longest, common);
+            } else if let Some(last) = list.last().and_then(|last| of_key.append(*last))
+                && read.list != longest.list
+            {
+                self.intermediate(of_key.key, *read, *last);
+            }
+        }
+    }
+
+    fn incompatible(&mut self, of_key: &OfKey<'_>, read: Read, longest: Read, common: usize) {
+        if let Some(element) = self.repeated(read.list) {
+            // The longest reads with repetitions were reported where the longest without was sought.
+            if self.transactions.list(read.list).len() <= self.transactions.list(longest.list).len() {
+                self.duplicate(of_key, read, element);
+            }
+        } else {
+            let (one, other) = (self.name(read.transaction), self.name(longest.transaction));
+            let (list, short, long) = (self.names.key(of_key.key), self.show(read.list), self.show(longest.list));
+            self.findings.add("incompatible-order", || Anomaly {
+                kind: "incompatible-order",
+                key: Some(of_key.key),
+                transactions: vec![read.transaction, longest.transaction],
+                explanation: format!(
+                    "{one} read {list} as {short}, {other} as {long}: neither is a prefix of the other."
+                ),
+            });
+        }
+        self.elements(of_key, read, common);
+    }
+
+    /// Two transactions that read the same state of a list and then appended to it.
+    fn lost_updates(&mut self, key: u32, reads: &[Read], longest: Option<(u32, Micro)>) {
+        let whole = longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
+        let mut updates: Vec<(usize, u32)> = reads
+            .iter()
+            .filter(|read| read.then_appends && whole.starts_with(self.transactions.list(read.list)))
+            .map(|read| (self.transactions.list(read.list).len(), read.transaction))
+            .collect();
+        updates.sort_unstable();
+        for group in updates.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            let (one, other) = (group[0].1, group[1].1);
+            let explanation = format!(
+                "{} and {} both read {} as {} and appended to it.",
+                self.name(one),
+                self.name(other),
+                self.names.key(key),
+                show_list(self.names, &whole[..group[0].0])
+            );
+            self.findings.add("lost-update", || Anomaly {
+                kind: "lost-update",
+                key: Some(key),
+                transactions: vec![one, other],
+                explanation,
+            });
+        }
+    }
+
+    /// The edges that a key gives.
+    fn dependencies(&mut self, key: u32, appends: &[Append], reads: &[Read], edges: &mut Edges) {
+        let mut order = std::mem::take(&mut self.orders[key as usize]);
+        // Only now is it known of every transaction whether it committed.
+        let whole = order.longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
+        self.settle(&mut order, whole, appends);
+        let (before, next) = neighbours(&order.writers);
+        for (before, writer) in before.iter().zip(&order.writers) {
+            if *before != NOBODY && *writer != NOBODY {
+                edges.add(*before, *writer, Kind::Ww);
+            }
+        }
+        let mut last: Vec<(u32, Kind)> = Vec::new();
+        for read in reads {
+            let list = self.transactions.list(read.list);
+            if !whole.starts_with(list) {
+                continue;
+            }
+            if before[list.len()] != NOBODY {
+                edges.add(before[list.len()], read.transaction, Kind::Wr);
+            }
+            match next[list.len()] {
+                NOBODY => last.push((read.transaction, Kind::Rw)),
+                writer => edges.add(read.transaction, writer, Kind::Rw),
+            }
+        }
+        if before[whole.len()] != NOBODY {
+            last.push((before[whole.len()], Kind::Ww));
+        }
+        last.sort_unstable();
+        // Who has both read and written it last counts as a writer: the graver reason.
+        last.dedup_by_key(|(transaction, _)| *transaction);
+        edges.all_to_all(&last, &order.unseen);
+        self.orders[key as usize] = order;
+    }
+
+    fn settle(&self, order: &mut Order, whole: &[u32], appends: &[Append]) {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let has_info = appends.iter().any(|append| self.transactions.row(append.transaction).outcome != Outcome::Ok);
+        if has_info {
+            let by_value: FxHashMap<u32, u32> =
+                appends.iter().map(|append| (append.value, append.transaction)).collect();
+            for (writer, element) in order.writers.iter_mut().zip(whole) {
+                *writer = by_value.get(element).copied().filter(|who| self.committed(*who)).unwrap_or(NOBODY);
+            }
+        }
+        if appends.len() > whole.len() || has_info || order.writers.contains(&NOBODY) {
+            seen.extend(whole.iter().copied());
+            let unseen =
+                appends.iter().filter(|append| !seen.contains(&append.value) && self.committed(append.transaction));
+            order.unseen = unseen.map(|append| append.transaction).collect();
+            order.unseen.dedup();
+        }
+    }
+
+    fn explain_ww(&self, step: Step, key: u32) -> Option<Reason> {
+        let (longest, list) = self.orders[key as usize].longest.unzip();
+        let whole = list.map_or(&[][..], |list| self.transactions.list(list));
+        let at = |value: u32| whole.iter().position(|element| *element == value);
+        let first = writes_of(self.transactions, step.from, key).find_map(|value| Some((value, at(value)?)))?;
+        let later = |value: &u32| at(*value).is_none_or(|position| position > first.1);
+        let second = writes_of(self.transactions, step.to, key).find(later)?;
+        let (from, to, list) = (self.name(step.from), self.name(step.to), self.names.key(key));
+        let (one, two) = (self.names.value(first.0), self.names.value(second));
+        let clause = format!("{from} appended {one} to {list} before {to} appended {two}");
+        // A read that shows both is the proof; if none shows the later one, then the longest, which does not.
+        Some(Reason { key, clause, witnesses: longest.into_iter().collect() })
+    }
+
+    fn explain_wr(&self, step: Step, key: u32) -> Option<Reason> {
+        let lists = self.lists(step.to, key);
+        let shown = |value: &u32| lists.clone().any(|list| self.transactions.list(list).contains(value));
+        let value = writes_of(self.transactions, step.from, key).filter(shown).last()?;
+        let (from, to, list) = (self.name(step.from), self.name(step.to), self.names.key(key));
+        let clause = format!("{from} appended {} to {list}, which {to} read", self.names.value(value));
+        Some(Reason { key, clause, witnesses: Vec::new() })
+    }
+
+    fn explain_rw(&self, step: Step, key: u32) -> Option<Reason> {
+        for list in self.lists(step.from, key) {
+            let elements = self.transactions.list(list);
+            if let Some(value) = writes_of(self.transactions, step.to, key).find(|value| !elements.contains(value)) {
+                let (from, to, shown) = (self.name(step.from), self.name(step.to), self.show(list));
+                let (name, value) = (self.names.key(key), self.names.value(value));
+                let clause = format!("{from} read {name} as {shown}, without the {value} that {to} appended");
+                return Some(Reason { key, clause, witnesses: Vec::new() });
+            }
+        }
+        None
+    }
+
+    fn lists(&self, transaction: u32, key: u32) -> impl Iterator<Item = Micro> + Clone {
+        let lists = self.transactions.micros(transaction).iter().copied();
+        lists.filter(move |micro| matches!(micro, Micro::List { .. }) && micro.key() == key)
+    }
+}
+
+impl Explain for Analysis<'_> {
+    fn explain(&self, step: Step) -> Option<Reason> {
+        let mut keys = common_keys(self.transactions, step.from, step.to).into_iter();
+        keys.find_map(|key| match step.kind {
+            Kind::Ww => self.explain_ww(step, key),
+            Kind::Wr => self.explain_wr(step, key),
+            Kind::Rw => self.explain_rw(step, key),
+            _ => None,
+        })
+    }
+}
+
+/// For each length of a prefix: who of the graph appended last within it, and who first beyond it.
+fn neighbours(writers: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let known = |writer: u32, else_: u32| if writer == NOBODY { else_ } else { writer };
+    let (mut before, mut next) = (vec![NOBODY], vec![NOBODY]);
+    for writer in writers {
+        before.push(known(*writer, before[before.len() - 1]));
+    }
+    for writer in writers.iter().rev() {
+        next.push(known(*writer, next[next.len() - 1]));
+    }
+    next.reverse();
+    (before, next)
+}
+
+/// The appends of one key, to be found by their value.
+struct OfKey<'k> {
+    key: u32,
+    appends: &'k [Append],
+    positions: &'k FxHashMap<u32, u32>,
+}
+
+impl OfKey<'_> {
+    fn append(&self, element: u32) -> Option<&Append> {
+        self.positions.get(&element).map(|at| &self.appends[*at as usize])
+    }
+}
+
+fn alone(kind: &'static str, key: u32, transaction: u32, explanation: String) -> Anomaly {
+    Anomaly { kind, key: Some(key), transactions: vec![transaction], explanation }
+}
+
+fn common_prefix(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}

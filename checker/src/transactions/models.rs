@@ -1,0 +1,168 @@
+//! Consistency models, which anomalies each forbids, and which are still possible after some were seen.
+//!
+//! Two small graphs: what a stronger model promises of weaker ones, and which anomaly is a case of another. A model is
+//! impossible if it, or a model that it includes, forbids something that was seen. Sources: Adya (MIT 1999) for PL-1 to
+//! PL-3 and their kin; Bailis et al. (VLDB 2014) for monotonic atomic view; Cerone, Bernardi, Gotsman (CONCUR 2015) for
+//! read atomic to parallel snapshot isolation, which forbids one missed write in a cycle (Cerone, Gotsman, PODC 2016);
+//! Daudjee and Salem (VLDB 2006) for sessions; the arrangement is that of Kingsbury and Alvaro (VLDB 2020).
+
+use std::collections::BTreeSet;
+
+/// A model: its name, Adya's name if it has one, the models it includes, and what it forbids beyond those.
+struct Model(&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+const MODELS: [Model; 26] = [
+    Model(
+        "strict-serializable",
+        "PL-SS",
+        &["strong-session-serializable", "strong-snapshot-isolation"],
+        &["G1c-realtime", "G2-item-realtime"],
+    ),
+    Model(
+        "strong-session-serializable",
+        "",
+        &["serializable", "strong-session-snapshot-isolation"],
+        &["G1c-process", "G2-item-process"],
+    ),
+    Model(
+        "strong-snapshot-isolation",
+        "",
+        &["strong-session-snapshot-isolation", "strong-read-committed"],
+        &["G-nonadjacent-realtime"],
+    ),
+    Model(
+        "strong-session-snapshot-isolation",
+        "",
+        &["snapshot-isolation", "strong-session-read-committed"],
+        &["G-nonadjacent-process"],
+    ),
+    Model(
+        "strong-read-committed",
+        "",
+        &["strong-session-read-committed", "strong-read-uncommitted"],
+        &["G1c-realtime"],
+    ),
+    Model(
+        "strong-session-read-committed",
+        "",
+        &["read-committed", "strong-session-read-uncommitted"],
+        &["G1c-process"],
+    ),
+    Model("strong-read-uncommitted", "", &["strong-session-read-uncommitted"], &["G0-realtime"]),
+    Model("strong-session-read-uncommitted", "", &["read-uncommitted"], &["G0-process"]),
+    Model(
+        "serializable",
+        "PL-3",
+        &["repeatable-read", "update-serializable", "snapshot-isolation"],
+        &["G2-item", "internal"],
+    ),
+    Model(
+        "snapshot-isolation",
+        "PL-SI",
+        &["forward-consistent-view", "monotonic-snapshot-read", "parallel-snapshot-isolation", "prefix"],
+        &["G-nonadjacent", "internal"],
+    ),
+    Model("repeatable-read", "PL-2.99", &["cursor-stability", "monotonic-atomic-view"], &["G2-item", "lost-update"]),
+    Model("update-serializable", "PL-3U", &["forward-consistent-view"], &["G-update"]),
+    Model("forward-consistent-view", "PL-FCV", &["consistent-view"], &[]),
+    Model("consistent-view", "PL-2+", &["cursor-stability", "monotonic-view"], &["G-single"]),
+    Model("monotonic-snapshot-read", "PL-MSR", &["read-committed"], &[]),
+    Model("monotonic-view", "PL-2L", &["read-committed"], &[]),
+    Model("cursor-stability", "PL-CS", &["read-committed"], &["lost-update"]),
+    Model("parallel-snapshot-isolation", "", &["causal", "update-atomic"], &["G-single"]),
+    Model("prefix", "", &["causal"], &[]),
+    Model("causal", "", &["read-atomic"], &[]),
+    Model("update-atomic", "", &["read-atomic"], &["lost-update"]),
+    Model("read-atomic", "", &["monotonic-atomic-view"], &["internal", "future-read", "fractured-read"]),
+    Model("monotonic-atomic-view", "", &["read-committed"], &[]),
+    Model("read-committed", "PL-2", &["read-uncommitted"], &["G1a", "G1b", "G1c"]),
+    Model("read-uncommitted", "PL-1", &["none"], &["G0", "cyclic-versions", "duplicate-elements", "garbage-read"]),
+    Model("none", "", &[], &[]),
+];
+
+/// An anomaly, and what it is a case of. The variants of cycles are not here: see [`implied`].
+const CASES: [(&str, &[&str]); 7] = [
+    ("G0", &["G1c"]),
+    ("G-single", &["G-nonadjacent"]),
+    ("G-nonadjacent", &["G2-item"]),
+    ("lost-update", &["G2-item", "G-update"]),
+    ("dirty-update", &["G1a"]),
+    ("incompatible-order", &["G1a"]),
+    ("future-read", &["G1c"]),
+];
+
+/// The name of a model in this table, from its name or Adya's.
+pub fn canonical(name: &str) -> Option<&'static str> {
+    let alias = match name {
+        "strong-serializable" => "strict-serializable",
+        "conflict-serializable" => "serializable",
+        "causal-cerone" => "causal",
+        other => other,
+    };
+    MODELS.iter().find(|model| model.0 == alias || (!model.1.is_empty() && model.1 == alias)).map(|model| model.0)
+}
+
+/// Every model, the strongest first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    MODELS.iter().map(|model| model.0).filter(|name| *name != "none")
+}
+
+/// The anomalies, and all that they are cases of. A cycle without session order is also one that may use it, and one
+/// that uses it is one of real time: a process does one thing at a time.
+pub fn implied(anomalies: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut open: Vec<String> = anomalies.iter().cloned().collect();
+    while let Some(anomaly) = open.pop() {
+        if !all.insert(anomaly.clone()) {
+            continue;
+        }
+        let (base, suffix) = ["-process", "-realtime"]
+            .into_iter()
+            .find_map(|suffix| Some((anomaly.strip_suffix(suffix)?, suffix)))
+            .unwrap_or((&anomaly, ""));
+        let cases = CASES.iter().filter(|(name, _)| *name == base).flat_map(|(_, cases)| *cases);
+        open.extend(cases.map(|case| format!("{case}{suffix}")));
+        match suffix {
+            "" if base.starts_with('G') => open.push(format!("{base}-process")),
+            "-process" => open.push(format!("{base}-realtime")),
+            _ => {}
+        }
+    }
+    all
+}
+
+fn model(name: &str) -> Option<&'static Model> {
+    MODELS.iter().find(|model| model.0 == name)
+}
+
+/// The model and all that it includes.
+fn included(name: &'static str) -> BTreeSet<&'static str> {
+    let mut all = BTreeSet::new();
+    let mut open = vec![name];
+    while let Some(name) = open.pop() {
+        if all.insert(name) {
+            open.extend(model(name).into_iter().flat_map(|model| model.2));
+        }
+    }
+    all
+}
+
+/// Whether a model allows a history with these anomalies. Every anomaly forbids itself: one that no model names, none
+/// forbids.
+pub fn allows(name: &'static str, anomalies: &BTreeSet<String>) -> bool {
+    let seen = implied(anomalies);
+    !included(name).iter().filter_map(|name| model(name)).any(|model| model.3.iter().any(|bad| seen.contains(*bad)))
+}
+
+/// Whether a model forbids an anomaly.
+pub fn forbids(name: &'static str, anomaly: &str) -> bool {
+    !allows(name, &BTreeSet::from([anomaly.to_owned()]))
+}
+
+/// The strongest models that the anomalies leave possible: none of them is included in another one left. Empty if not
+/// even read uncommitted is.
+pub fn strongest(anomalies: &BTreeSet<String>) -> Vec<&'static str> {
+    let possible: Vec<&'static str> = names().filter(|name| allows(name, anomalies)).collect();
+    let below = |name: &str| possible.iter().any(|other| *other != name && included(other).contains(name));
+    possible.iter().copied().filter(|name| !below(name)).collect()
+}

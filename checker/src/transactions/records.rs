@@ -1,0 +1,192 @@
+//! From records to transactions.
+//!
+//! A transaction is an operation whose value is a list of micro-operations `[f key value]`: `append`, `w` (a write of a
+//! register) and `r` (a read, of a list or of a register). Its function has no meaning. What an operation that failed or
+//! whose outcome is unknown wrote stands in its invocation. For the checks of registers an operation `write` or `read`
+//! with a key is a transaction of one micro-operation.
+
+use rustc_hash::FxHashMap;
+
+use super::findings::{KeyName, Ops};
+use super::input::{Outcome, Transactions};
+use crate::records::{Datum, Kind, Op, Records, ValueId};
+
+/// What micro-operations are expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Appends, and reads of lists.
+    Lists,
+    /// Writes and reads of registers.
+    Registers,
+}
+
+/// An operation is not a transaction of the form expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operation invoked at index {index} is no transaction of {form}: {what}")]
+pub struct NoTransaction {
+    /// The history's index of its invocation.
+    pub index: u64,
+    /// What was expected.
+    pub form: &'static str,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Reads all operations as transactions.
+///
+/// # Errors
+/// When an operation that may have happened has another form.
+pub fn read(records: &Records, form: Form) -> Result<(Transactions, Ops<'_>), NoTransaction> {
+    let mut reader = Reader {
+        records,
+        form,
+        transactions: Transactions::default(),
+        numbers: FxHashMap::default(),
+        keys: Vec::new(),
+        names: Names::new(records),
+    };
+    let mut positions = Vec::with_capacity(records.ops.len());
+    for (op, position) in records.ops.iter().zip(0..) {
+        let begun = reader.transaction(op).map_err(|what| NoTransaction {
+            index: records.event_index(op.call),
+            form: match form {
+                Form::Lists => "lists",
+                Form::Registers => "registers",
+            },
+            what,
+        })?;
+        if begun {
+            positions.push(position);
+        }
+    }
+    Ok((reader.transactions, Ops { records, positions, keys: reader.keys }))
+}
+
+/// The names of functions, found once.
+struct Names {
+    append: Option<ValueId>,
+    read: Option<ValueId>,
+    write: Option<ValueId>,
+}
+
+impl Names {
+    fn new(records: &Records) -> Self {
+        let mut names = Self { append: None, read: None, write: None };
+        for op in records.ops.iter().take(NAMES_SOUGHT) {
+            for micro in list(records, op.argument) {
+                if let [f, ..] = list(records, *micro) {
+                    names.learn(records, *f);
+                }
+            }
+        }
+        names
+    }
+
+    fn learn(&mut self, records: &Records, f: ValueId) {
+        match records.datum(f) {
+            Datum::Text("append") => self.append = Some(f),
+            Datum::Text("r") => self.read = Some(f),
+            Datum::Text("w") => self.write = Some(f),
+            _ => {}
+        }
+    }
+}
+
+/// Operations in which the names of functions are sought beforehand; those that occur only later are learnt then.
+const NAMES_SOUGHT: usize = 100;
+
+struct Reader<'r> {
+    records: &'r Records,
+    form: Form,
+    transactions: Transactions,
+    numbers: FxHashMap<KeyName, u32>,
+    keys: Vec<KeyName>,
+    names: Names,
+}
+
+impl<'r> Reader<'r> {
+    /// Whether the operation is one: an operation that certainly did nothing and has no list is passed over.
+    fn transaction(&mut self, op: &Op) -> Result<bool, String> {
+        let outcome = match op.kind {
+            Kind::Ok => Outcome::Ok,
+            Kind::Info => Outcome::Info,
+            Kind::Fail => Outcome::Fail,
+        };
+        let value = if op.kind == Kind::Ok { op.result } else { op.argument };
+        if self.form == Form::Registers && op.key.is_some() {
+            return self.single(op, outcome, value);
+        }
+        match self.records.datum(value) {
+            Datum::List(micros) => {
+                self.transactions.begin(op.process, outcome, op.call, op.ret);
+                micros.iter().try_for_each(|micro| self.micro(*micro))?;
+                Ok(true)
+            }
+            _ if op.kind == Kind::Fail => Ok(false),
+            _ => Err(format!("its value {} is not a list of micro-operations", self.records.show(value))),
+        }
+    }
+
+    /// A write or a read by itself.
+    fn single(&mut self, op: &Op, outcome: Outcome, value: ValueId) -> Result<bool, String> {
+        let f = self.records.text(op.f);
+        if !matches!(f, "write" | "read" | "w" | "r") {
+            return Err(format!("the function `{f}` is neither read nor write"));
+        }
+        let key = self.number(KeyName::Sym(op.key));
+        self.transactions.begin(op.process, outcome, op.call, op.ret);
+        if f.starts_with('w') {
+            self.transactions.write(key, op.argument.0);
+        } else if op.kind == Kind::Ok {
+            self.transactions.read(key, self.scalar(value)?);
+        }
+        Ok(true)
+    }
+
+    /// What a read shows: a scalar, or a list of at most one.
+    fn scalar(&self, value: ValueId) -> Result<u32, String> {
+        match self.records.datum(value) {
+            Datum::List([]) => Ok(super::input::NIL),
+            Datum::List([one]) => Ok(one.0),
+            Datum::List(_) => Err(format!("the read shows several values at once: {}", self.records.show(value))),
+            _ => Ok(value.0),
+        }
+    }
+
+    fn micro(&mut self, micro: ValueId) -> Result<(), String> {
+        let [f, key, value] = *list(self.records, micro) else {
+            return Err(format!("the micro-operation {} is not [f key value]", self.records.show(micro)));
+        };
+        self.names.learn(self.records, f);
+        let key = self.number(KeyName::Value(key));
+        match (Some(f), self.form) {
+            (f, Form::Lists) if f == self.names.append => self.transactions.append(key, value.0),
+            (f, Form::Lists) if f == self.names.read => match self.records.datum(value) {
+                Datum::Nil => self.transactions.read_list(key, []),
+                Datum::List(elements) => self.transactions.read_list(key, elements.iter().map(|element| element.0)),
+                _ => return Err(format!("the read of a list shows {}", self.records.show(value))),
+            },
+            (f, Form::Registers) if f == self.names.write => self.transactions.write(key, value.0),
+            (f, Form::Registers) if f == self.names.read => {
+                let value = self.scalar(value)?;
+                self.transactions.read(key, value);
+            }
+            _ => return Err(format!("the micro-operation {} is of another kind", self.records.show(micro))),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, key: KeyName) -> u32 {
+        *self.numbers.entry(key).or_insert_with(|| {
+            self.keys.push(key);
+            self.keys.len() as u32 - 1
+        })
+    }
+}
+
+fn list(records: &Records, value: ValueId) -> &[ValueId] {
+    match records.datum(value) {
+        Datum::List(elements) => elements,
+        _ => &[],
+    }
+}
