@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 pub mod decision;
 pub mod faults;
+pub mod formats;
 pub mod history;
 pub mod model;
 pub mod records;

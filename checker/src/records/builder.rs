@@ -106,7 +106,7 @@ pub struct RecordsBuilder {
 impl Default for RecordsBuilder {
     fn default() -> Self {
         Self {
-            records: Records::default(),
+            records: Records { timed: true, ..Records::default() },
             processes: FxHashMap::default(),
             has_keys: false,
             last_f: (String::new(), Sym::NONE),
@@ -182,6 +182,11 @@ impl RecordsBuilder {
         let (f, kind) = (event.f.as_str(), event.kind);
         let (index, time_ns, process) = (Some(event.index), event.time, Some(process));
         self.push_event(&RawEvent { index, time_ns, process, kind, f, key, value, past })
+    }
+
+    /// Says that an event has no time of its own.
+    pub fn untimed(&mut self) {
+        self.records.timed = false;
     }
 
     /// What was taken. Operations without a completion are `info`.
@@ -284,7 +289,7 @@ impl RecordsBuilder {
             return Ok(Sym::NONE);
         }
         self.has_keys = true;
-        name_of(self.values(), key)?.ok_or_else(|| Misfit::NoKey { key: self.records.show(key) })
+        self.values().key(key)?.ok_or_else(|| Misfit::NoKey { key: self.records.show(key) })
     }
 }
 
@@ -347,43 +352,18 @@ impl RecordsBuilder {
         self.values().map(entries)
     }
 
-    /// A value of JSON; a string that is a keyword's notation (`:append`) becomes its name.
+    /// What a value is.
+    pub fn datum(&self, value: ValueId) -> super::Datum<'_> {
+        self.records.datum(value)
+    }
+
+    /// A value of JSON, which may tell of what only EDN has: see [`crate::formats::tree`].
     ///
     /// # Errors
     /// When there are too many values.
     pub fn json(&mut self, value: &Value) -> Result<ValueId, TooManyValues> {
-        match value {
-            Value::Null => Ok(ValueId::NIL),
-            Value::Bool(truth) => Ok(Values::bool(*truth)),
-            Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-                (Some(value), _) => self.int(value),
-                (None, Some(large)) => self.other(&format!("{large}N")),
-                (None, None) => self.float(number.as_f64().unwrap_or(f64::NAN)),
-            },
-            Value::String(text) => self.text(text),
-            Value::Array(elements) => {
-                let elements: Result<Vec<ValueId>, _> = elements.iter().map(|element| self.json(element)).collect();
-                self.list(&elements?)
-            }
-            Value::Object(fields) => {
-                let mut entries = Vec::with_capacity(2 * fields.len());
-                for (name, value) in fields {
-                    entries.extend([self.text(name)?, self.json(value)?]);
-                }
-                self.map(&entries)
-            }
-        }
+        self.json_value(value)
     }
-}
-
-/// The name that a scalar has as a key; none for nil, lists and maps.
-pub(super) fn name_of(values: &mut Values, key: ValueId) -> Result<Option<Sym>, TooManyValues> {
-    let text = match values.datum(key) {
-        super::Datum::Text(text) => text.to_owned(),
-        super::Datum::Nil | super::Datum::List(_) | super::Datum::Map(_) => return Ok(None),
-        _ => values.show(key),
-    };
-    values.intern(&text).map(Some)
 }
 
 fn narrow(process: u64) -> Result<u32, Misfit> {

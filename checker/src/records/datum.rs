@@ -81,7 +81,8 @@ pub(super) struct Values {
     names: Vec<u32>,
     text: String,
     by_name: FxHashMap<Box<str>, Sym>,
-    texts: FxHashMap<Sym, ValueId>,
+    /// The string that a name is as a value, by symbol; nil if it is none yet.
+    texts: Vec<ValueId>,
     others: FxHashMap<Sym, ValueId>,
     integers: FxHashMap<i64, ValueId>,
     floats: FxHashMap<u64, ValueId>,
@@ -95,7 +96,7 @@ impl Default for Values {
             names: Vec::new(),
             text: String::new(),
             by_name: FxHashMap::default(),
-            texts: FxHashMap::default(),
+            texts: Vec::new(),
             others: FxHashMap::default(),
             integers: FxHashMap::default(),
             floats: FxHashMap::default(),
@@ -196,14 +197,24 @@ impl Values {
 
     pub fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
         let name = self.intern(text)?;
-        match self.texts.get(&name) {
-            Some(known) => Ok(*known),
-            None => {
-                let id = self.slot(Slot::Text(name))?;
-                self.texts.insert(name, id);
-                Ok(id)
-            }
+        if self.texts.len() < self.names.len() {
+            self.texts.resize(self.names.len(), ValueId::NIL);
         }
+        if self.texts[name.index()].is_nil() {
+            self.texts[name.index()] = self.slot(Slot::Text(name))?;
+        }
+        Ok(self.texts[name.index()])
+    }
+
+    /// The name that a scalar has as a key; none for nil, lists and maps.
+    pub fn key(&mut self, key: ValueId) -> Result<Option<Sym>, TooManyValues> {
+        if let Some(Slot::Text(name)) = self.slots.get(key.0 as usize) {
+            return Ok(Some(*name));
+        }
+        if matches!(self.datum(key), Datum::Nil | Datum::List(_) | Datum::Map(_)) {
+            return Ok(None);
+        }
+        self.intern(&self.show(key)).map(Some)
     }
 
     pub fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
@@ -269,7 +280,7 @@ impl Values {
     }
 
     pub fn memory_bytes(&self) -> u64 {
-        let maps = self.by_name.capacity() * 24 + self.texts.capacity() * 8 + self.others.capacity() * 8;
+        let maps = self.by_name.capacity() * 24 + self.texts.capacity() * 4 + self.others.capacity() * 8;
         let numbers = (self.integers.capacity() + self.floats.capacity()) * 16;
         let columns =
             self.slots.capacity() * size_of::<Slot>() + (self.elements.capacity() + self.names.capacity()) * 4;

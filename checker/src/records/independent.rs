@@ -5,7 +5,6 @@
 
 use rustc_hash::FxHashMap;
 
-use super::builder::name_of;
 use super::{Datum, Records, Sym, ValueId};
 
 /// Moves keys out of values where the whole history is of that form; else changes nothing. O(n).
@@ -20,7 +19,7 @@ pub(super) fn take_keys_from_values(records: &mut Records) {
         let name = match names.get(&key) {
             Some(name) => *name,
             // Too many names: impossible, since there are fewer keys than values. Nothing is lost without a key.
-            None => name_of(&mut records.values, key).ok().flatten().unwrap_or(Sym::NONE),
+            None => records.values.key(key).ok().flatten().unwrap_or(Sym::NONE),
         };
         names.insert(key, name);
         let result = pair(records, op.result).filter(|(of, _)| *of == key).map_or(op.result, |(_, value)| value);

@@ -17,9 +17,11 @@
 mod builder;
 mod datum;
 mod independent;
+mod sinks;
 
 pub use builder::{Misfit, RawEvent, RecordsBuilder};
-pub use datum::{Datum, ValueId};
+pub use datum::{Datum, TooManyValues, ValueId};
+pub use sinks::{FromEdn, FromJson};
 
 use datum::Values;
 
@@ -101,6 +103,8 @@ pub struct Records {
     pub passed_over: u64,
     /// Whether keys were found as the first halves of values; see the module.
     pub keys_were_in_values: bool,
+    /// Whether every event had a time; an event without one has that of the one before it.
+    pub timed: bool,
     values: Values,
     /// Original indices by position; empty while each is its position.
     indices: Vec<u64>,

@@ -11,6 +11,7 @@ mod cart;
 mod convergence;
 mod durability;
 mod faults;
+mod formats;
 mod history;
 mod lost_writes;
 mod monotonic_reads;

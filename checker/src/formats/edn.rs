@@ -1,0 +1,387 @@
+//! A parser of EDN that builds into a [`Sink`].
+//!
+//! The language is that of the format's own description (github.com/edn-format/edn) with what Clojure prints beyond it:
+//! keywords that begin with a digit, ratios, `##Inf`, maps of one namespace (`#:ns{...}`, taken as a tag). Commas are white
+//! space; `;` begins a comment, `#_` discards the form that follows.
+
+use super::{NESTING_MAX, Sequence, Sink, Stop};
+use crate::records::TooManyValues;
+
+/// Reads the values of one text.
+pub struct Parser<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Discarded forms may have discarded forms in them; how many it is within.
+    discards: usize,
+}
+
+/// How deep discarded forms may be within discarded forms.
+const DISCARDS_MAX: usize = 4;
+
+/// Ends a token.
+pub(super) fn is_delimiter(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'"' | b';' | 0x0c)
+}
+
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | 0x0c)
+}
+
+impl<'a> Parser<'a> {
+    /// At the beginning of a text.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, discards: 0 }
+    }
+
+    /// Where it is: the offset of the next byte.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether there is nothing left: what was being read then was cut off.
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// The next byte that begins a form or ends a bracket; what is between is passed over, discarded forms too.
+    ///
+    /// # Errors
+    /// When a discarded form is damaged.
+    pub fn peek(&mut self) -> Result<Option<u8>, Stop> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(byte) if is_blank(*byte) => self.at += 1,
+                Some(b';') => {
+                    let comment = self.bytes[self.at..].iter().take_while(|byte| **byte != b'\n').count();
+                    self.at += comment;
+                }
+                Some(b'#') if self.bytes.get(self.at + 1) == Some(&b'_') => self.discard()?,
+                byte => return Ok(byte.copied()),
+            }
+        }
+    }
+
+    /// `#_ a`, and `#_ #_ a b`: as many forms as there are marks.
+    fn discard(&mut self) -> Result<(), Stop> {
+        if self.discards == DISCARDS_MAX {
+            return Err(Stop::syntax(self.at, format!("discarded forms nested deeper than {DISCARDS_MAX}")));
+        }
+        let mut forms = 0;
+        while self.bytes[self.at..].starts_with(b"#_") {
+            self.at += 2;
+            forms += 1;
+            while self.bytes.get(self.at).is_some_and(|byte| is_blank(*byte)) {
+                self.at += 1;
+            }
+        }
+        self.discards += 1;
+        (0..forms).try_for_each(|_| self.nested(&mut super::Nothing, &mut Vec::new(), 1))?;
+        self.discards -= 1;
+        Ok(())
+    }
+
+    /// The opening bracket of a map, with the tags before it.
+    ///
+    /// # Errors
+    /// When something else comes.
+    pub fn open_map(&mut self) -> Result<(), Stop> {
+        while self.peek()? == Some(b'#') && self.bytes.get(self.at + 1) != Some(&b'{') {
+            self.at += 1;
+            self.token();
+        }
+        match self.peek()? {
+            Some(b'{') => {
+                self.at += 1;
+                Ok(())
+            }
+            _ => Err(Stop { problem: super::Problem::NotAnEvent("a map begins with `{`".into()), at: self.at }),
+        }
+    }
+
+    /// Takes the end of a map if it is next.
+    ///
+    /// # Errors
+    /// When a discarded form is damaged.
+    pub fn close_map(&mut self) -> Result<bool, Stop> {
+        let found = self.peek()? == Some(b'}');
+        self.at += usize::from(found);
+        Ok(found)
+    }
+
+    /// Takes the end of the text.
+    ///
+    /// # Errors
+    /// When there is more.
+    pub fn end(&mut self) -> Result<(), Stop> {
+        match self.peek()? {
+            None => Ok(()),
+            Some(_) => Err(self.unexpected("the end of the form")),
+        }
+    }
+
+    /// A keyword, symbol or number that is next, as it is written; none if it is something else.
+    ///
+    /// # Errors
+    /// When a discarded form is damaged.
+    pub fn plain(&mut self) -> Result<Option<&'a str>, Stop> {
+        match self.peek()? {
+            None | Some(b'"' | b'\\' | b'#' | b'(' | b')' | b'[' | b']' | b'{' | b'}') => Ok(None),
+            Some(_) => self.checked_token().map(Some),
+        }
+    }
+
+    /// A value; its parts are kept in `stack` while it is built, which is as long afterwards as before.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, too deep, or there is no room for it.
+    pub fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
+        self.nested(sink, stack, 0)
+    }
+
+    fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+        let next = self.peek()?;
+        let from = self.at;
+        if depth > NESTING_MAX {
+            return Err(Stop::syntax(from, format!("nested deeper than {NESTING_MAX}")));
+        }
+        match next {
+            Some(b'"') => {
+                let text = self.string()?;
+                sink.text(&text).map_err(full(from))
+            }
+            Some(b'\\') => sink.other(self.character()?).map_err(full(from)),
+            Some(b'[') => self.sequence(sink, stack, depth, Sequence::Vector, b']'),
+            Some(b'(') => self.sequence(sink, stack, depth, Sequence::List, b')'),
+            Some(b'{') => self.sequence(sink, stack, depth, Sequence::Map, b'}'),
+            Some(b'#') => self.dispatch(sink, stack, depth),
+            None | Some(b')' | b']' | b'}') => Err(self.unexpected("a value")),
+            Some(_) => {
+                let token = self.checked_token()?;
+                scalar(token, sink, from)
+            }
+        }
+    }
+
+    fn sequence<S: Sink>(
+        &mut self,
+        sink: &mut S,
+        stack: &mut Vec<S::Value>,
+        depth: usize,
+        kind: Sequence,
+        close: u8,
+    ) -> Result<S::Value, Stop> {
+        let open = self.at;
+        self.at += 1;
+        let from = stack.len();
+        loop {
+            match self.peek()? {
+                Some(byte) if byte == close => break,
+                None => return Err(self.unexpected(&format!("`{}`", char::from(close)))),
+                Some(_) => {
+                    let element = self.nested(sink, stack, depth + 1)?;
+                    stack.push(element);
+                }
+            }
+        }
+        self.at += 1;
+        if kind == Sequence::Map && !(stack.len() - from).is_multiple_of(2) {
+            return Err(Stop::syntax(open, "a map with a key without a value"));
+        }
+        sink.sequence(kind, stack.drain(from..)).map_err(full(open))
+    }
+
+    /// What begins with `#`, but is not discarded: a set, a special number, a tagged value.
+    fn dispatch<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+        let from = self.at;
+        self.at += 1;
+        match self.bytes.get(self.at) {
+            Some(b'{') => self.sequence(sink, stack, depth, Sequence::Set, b'}'),
+            Some(b'#') => {
+                self.at += 1;
+                let value = match self.token() {
+                    "Inf" => f64::INFINITY,
+                    "-Inf" => f64::NEG_INFINITY,
+                    "NaN" => f64::NAN,
+                    _ => return Err(Stop::syntax(from, "known after `##` are Inf, -Inf and NaN")),
+                };
+                sink.float(value).map_err(full(from))
+            }
+            Some(byte) if byte.is_ascii_alphabetic() || *byte == b':' => {
+                let tag = self.checked_token()?;
+                let value = self.nested(sink, stack, depth + 1)?;
+                Ok(sink.tagged(tag, value))
+            }
+            _ => Err(self.unexpected("a tag, or `{`, after `#`")),
+        }
+    }
+
+    /// A token, which may be empty.
+    fn token(&mut self) -> &'a str {
+        self.checked_token().unwrap_or("")
+    }
+
+    fn checked_token(&mut self) -> Result<&'a str, Stop> {
+        let from = self.at;
+        self.at += self.bytes[from..].iter().take_while(|byte| !is_delimiter(**byte)).count();
+        self.utf8(from, self.at)
+    }
+
+    fn utf8(&self, from: usize, to: usize) -> Result<&'a str, Stop> {
+        let bytes: &'a [u8] = &self.bytes[from..to];
+        std::str::from_utf8(bytes).map_err(|error| Stop::syntax(from + error.valid_up_to(), "not UTF-8"))
+    }
+
+    /// A character's notation, with its backslash: `\a`, `\newline`, `\u0041`, and `\(`, which would end any other token.
+    fn character(&mut self) -> Result<&'a str, Stop> {
+        let from = self.at;
+        let first =
+            self.bytes.get(from + 1).ok_or_else(|| Stop::syntax(from + 1, "the text ends within a character"))?;
+        let length = match first {
+            0..=0x7f => 1,
+            0x80..=0xdf => 2,
+            0xe0..=0xef => 3,
+            _ => 4,
+        };
+        self.at = (from + 1 + length).min(self.bytes.len());
+        if !is_delimiter(*first) {
+            self.at += self.bytes[self.at..].iter().take_while(|byte| !is_delimiter(**byte)).count();
+        }
+        let text = self.utf8(from, self.at)?;
+        let name = &text[1..];
+        let named = ["newline", "return", "space", "tab", "formfeed", "backspace"].contains(&name);
+        let code = |digits: &str| digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if named || name.chars().count() == 1 || name.strip_prefix('u').is_some_and(code) {
+            return Ok(text);
+        }
+        Err(Stop::syntax(from, format!("`{text}` is no character")))
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// When it is damaged or cut off.
+    pub fn string(&mut self) -> Result<std::borrow::Cow<'a, str>, Stop> {
+        self.at += 1;
+        let from = self.at;
+        self.at += self.bytes[from..].iter().take_while(|byte| **byte != b'"' && **byte != b'\\').count();
+        if self.bytes.get(self.at) == Some(&b'"') {
+            self.at += 1;
+            return self.utf8(from, self.at - 1).map(Into::into);
+        }
+        let mut text = self.utf8(from, self.at)?.to_owned();
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b'"') => break,
+                Some(b'\\') => text.push(self.escape()?),
+                Some(_) => {
+                    let start = self.at;
+                    let plain = |byte: &&u8| **byte != b'"' && **byte != b'\\';
+                    self.at += self.bytes[start..].iter().take_while(plain).count();
+                    text.push_str(self.utf8(start, self.at)?);
+                }
+                None => return Err(Stop::syntax(self.at, "the text ends within a string")),
+            }
+        }
+        self.at += 1;
+        Ok(text.into())
+    }
+
+    fn escape(&mut self) -> Result<char, Stop> {
+        let at = self.at;
+        let letter = *self.bytes.get(at + 1).ok_or_else(|| Stop::syntax(at + 1, "the text ends within a string"))?;
+        self.at += 2;
+        Ok(match letter {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'u' => {
+                let digits = self.bytes.get(self.at..self.at + 4).and_then(|digits| std::str::from_utf8(digits).ok());
+                let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+                self.at += 4;
+                code.ok_or_else(|| Stop::syntax(at, "an escape \\u without four hexadecimal digits"))?
+            }
+            _ => return Err(Stop::syntax(at, "an unknown escape in a string")),
+        })
+    }
+
+    /// What stands here is not what has to.
+    pub fn unexpected(&self, expected: &str) -> Stop {
+        let found = match self.bytes.get(self.at) {
+            None => "the end".to_owned(),
+            Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(*byte)),
+            Some(byte) => format!("byte {byte:#04x}"),
+        };
+        Stop::syntax(self.at, format!("expected {expected}, found {found}"))
+    }
+}
+
+fn full(at: usize) -> impl Fn(TooManyValues) -> Stop {
+    move |problem| Stop { at, problem: problem.into() }
+}
+
+/// A token that is no string, character or bracket.
+fn scalar<S: Sink>(token: &str, sink: &mut S, at: usize) -> Result<S::Value, Stop> {
+    match token {
+        "nil" => return Ok(sink.nil()),
+        "true" => return Ok(sink.bool(true)),
+        "false" => return Ok(sink.bool(false)),
+        _ => {}
+    }
+    if let Some(name) = token.strip_prefix(':') {
+        return match is_keyword(name) {
+            true => sink.keyword(name).map_err(full(at)),
+            false => Err(Stop::syntax(at, format!("`{token}` is no keyword"))),
+        };
+    }
+    let unsigned = token.strip_prefix(['+', '-']).unwrap_or(token);
+    if unsigned.starts_with(|first: char| first.is_ascii_digit()) {
+        return number(token, unsigned, sink, at);
+    }
+    if is_symbol(token) {
+        return sink.other(token).map_err(full(at));
+    }
+    Err(Stop::syntax(at, format!("`{token}` is nothing that EDN has")))
+}
+
+fn number<S: Sink>(token: &str, unsigned: &str, sink: &mut S, at: usize) -> Result<S::Value, Stop> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    let whole = unsigned.strip_suffix('N').unwrap_or(unsigned);
+    let wrong = || Stop::syntax(at, format!("`{token}` is no number"));
+    if digits(whole) {
+        let signed = token.strip_suffix('N').unwrap_or(token);
+        return match signed.parse() {
+            Ok(value) => sink.int(value).map_err(full(at)),
+            Err(_) => sink.other(&format!("{}N", signed.trim_start_matches('+'))).map_err(full(at)),
+        };
+    }
+    if let Some((over, under)) = unsigned.split_once('/') {
+        return if digits(over) && digits(under) { sink.other(token).map_err(full(at)) } else { Err(wrong()) };
+    }
+    let decimal = unsigned.strip_suffix('M').unwrap_or(unsigned);
+    let letters = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
+    match decimal.bytes().all(letters).then(|| decimal.parse::<f64>()) {
+        Some(Ok(_)) if decimal.len() < unsigned.len() => sink.other(token).map_err(full(at)),
+        Some(Ok(value)) => sink.float(if token.starts_with('-') { -value } else { value }).map_err(full(at)),
+        _ => Err(wrong()),
+    }
+}
+
+fn is_symbol_character(character: char) -> bool {
+    character.is_alphanumeric() || ".*+!-_?$%&=<>/:#'|".contains(character)
+}
+
+/// Whether this can stand behind the colon of a keyword.
+pub fn is_keyword(name: &str) -> bool {
+    !name.starts_with(':') && !name.is_empty() && name.chars().all(is_symbol_character)
+}
+
+/// Whether this is a symbol: as a keyword's name, but nothing that would be read as a number.
+pub fn is_symbol(name: &str) -> bool {
+    let unsigned = name.strip_prefix(['+', '-']).unwrap_or(name);
+    let first = |character: char| character.is_ascii_digit() || "#:'".contains(character);
+    is_keyword(name) && !name.starts_with(first) && !unsigned.starts_with(|first: char| first.is_ascii_digit())
+}

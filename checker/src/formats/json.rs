@@ -1,0 +1,343 @@
+//! A parser of JSON that builds into a [`Sink`] and locates what is wrong by its byte.
+//!
+//! Strict JSON (RFC 8259). Strings without escapes are borrowed; integers are read digit by digit. Every byte is looked
+//! at once, so it is as fast as memory allows for the short lines that histories are made of.
+
+use std::borrow::Cow;
+
+use super::{NESTING_MAX, Sequence, Sink, Stop};
+
+/// Reads the values of one text.
+pub struct Parser<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// A number as it is read: an integer, or anything else with its notation.
+pub enum Number<'a> {
+    /// It fits into 64 bits with sign.
+    Int(i64),
+    /// An integer that does not.
+    Large(&'a str),
+    /// With a point or an exponent.
+    Float(f64),
+}
+
+impl<'a> Parser<'a> {
+    /// At the beginning of a text.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Where it is: the offset of the next byte.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The next byte that is no white space, which is not taken.
+    pub fn peek(&mut self) -> Option<u8> {
+        while let Some(byte) = self.bytes.get(self.at) {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(*byte);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    /// Takes this byte if it is next.
+    pub fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Takes this byte.
+    ///
+    /// # Errors
+    /// When another one is next.
+    pub fn expect(&mut self, byte: u8) -> Result<(), Stop> {
+        if self.take(byte) { Ok(()) } else { Err(self.unexpected(&format!("`{}`", char::from(byte)))) }
+    }
+
+    /// Takes the end of the text.
+    ///
+    /// # Errors
+    /// When there is more.
+    pub fn end(&mut self) -> Result<(), Stop> {
+        if self.peek().is_none() { Ok(()) } else { Err(self.unexpected("the end of the line")) }
+    }
+
+    /// Whether there is nothing left: what was being read then was cut off.
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// The name of the next field of an object whose `{` was taken, and its colon; none at its `}`.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn field(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, Stop> {
+        if self.take(b'}') {
+            return Ok(None);
+        }
+        if !first {
+            self.expect(b',')?;
+        }
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("a field's name in quotes"));
+        }
+        let name = self.string()?;
+        self.expect(b':')?;
+        Ok(Some(name))
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
+        self.expect(b'"')?;
+        let from = self.at;
+        let plain = |byte: &u8| *byte != b'"' && *byte != b'\\' && *byte >= 0x20;
+        let end = from + self.bytes[from..].iter().take_while(|byte| plain(byte)).count();
+        self.at = end;
+        match self.bytes.get(end) {
+            Some(b'"') => {
+                self.at += 1;
+                Ok(Cow::Borrowed(self.utf8(from, end)?))
+            }
+            Some(b'\\') => self.escaped(from).map(Cow::Owned),
+            Some(_) => Err(Stop::syntax(end, "a control character in a string: write it as \\u00XX")),
+            None => Err(Stop::syntax(end, "the text ends within a string")),
+        }
+    }
+
+    /// A string with escapes, from its beginning; `at` is at the first escape.
+    fn escaped(&mut self, from: usize) -> Result<String, Stop> {
+        let mut text = self.utf8(from, self.at)?.to_owned();
+        loop {
+            let start = self.at;
+            while self.bytes.get(self.at).is_some_and(|byte| *byte != b'"' && *byte != b'\\' && *byte >= 0x20) {
+                self.at += 1;
+            }
+            text.push_str(self.utf8(start, self.at)?);
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(text);
+                }
+                Some(b'\\') => text.push(self.escape()?),
+                Some(_) => return Err(Stop::syntax(self.at, "a control character in a string: write it as \\u00XX")),
+                None => return Err(Stop::syntax(self.at, "the text ends within a string")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Stop> {
+        let at = self.at;
+        let letter = self.bytes.get(at + 1).ok_or_else(|| Stop::syntax(at + 1, "the text ends within a string"))?;
+        self.at += 2;
+        Ok(match letter {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.unicode(at),
+            _ => return Err(Stop::syntax(at, "an unknown escape in a string")),
+        })
+    }
+
+    /// After `\u`: four digits, and again if they are the first half of a pair.
+    fn unicode(&mut self, at: usize) -> Result<char, Stop> {
+        let first = self.hex(at)?;
+        let lone = || Stop::syntax(at, "half of a surrogate pair in a string");
+        if !(0xD800..0xE000).contains(&first) {
+            return char::from_u32(first).ok_or_else(lone);
+        }
+        if first >= 0xDC00 || !self.bytes[self.at..].starts_with(b"\\u") {
+            return Err(lone());
+        }
+        self.at += 2;
+        let second = self.hex(at)?;
+        if !(0xDC00..0xE000).contains(&second) {
+            return Err(lone());
+        }
+        char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)).ok_or_else(lone)
+    }
+
+    fn hex(&mut self, at: usize) -> Result<u32, Stop> {
+        let wrong = || Stop::syntax(at, "an escape \\u without four hexadecimal digits");
+        let Some(digits) = self.bytes.get(self.at..self.at + 4) else {
+            self.at = self.bytes.len();
+            return Err(Stop::syntax(self.at, "the text ends within a string"));
+        };
+        self.at += 4;
+        digits
+            .iter()
+            .try_fold(0, |sum, digit| char::from(*digit).to_digit(16).map(|value| sum * 16 + value).ok_or_else(wrong))
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn number(&mut self) -> Result<Number<'a>, Stop> {
+        self.peek();
+        let from = self.at;
+        let negative = self.bytes.get(from) == Some(&b'-');
+        self.at += usize::from(negative);
+        let digits = self.at;
+        let mut sum: i64 = 0;
+        let mut overflow = false;
+        while let Some(digit) = self.digit() {
+            let next = sum
+                .checked_mul(10)
+                .and_then(|sum| if negative { sum.checked_sub(digit) } else { sum.checked_add(digit) });
+            overflow |= next.is_none();
+            sum = next.unwrap_or(sum);
+        }
+        if self.at == digits || (self.bytes[digits] == b'0' && self.at > digits + 1) {
+            return Err(Stop::syntax(from, "not a number"));
+        }
+        if matches!(self.bytes.get(self.at), Some(b'.' | b'e' | b'E')) {
+            return self.float(from);
+        }
+        if overflow {
+            return Ok(Number::Large(self.utf8(from, self.at)?));
+        }
+        Ok(Number::Int(sum))
+    }
+
+    fn digit(&mut self) -> Option<i64> {
+        let byte = *self.bytes.get(self.at)?;
+        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
+        self.at += 1;
+        Some(digit)
+    }
+
+    /// A number whose digits before the point or the exponent were read.
+    fn float(&mut self, from: usize) -> Result<Number<'a>, Stop> {
+        let wrong = |at| Stop::syntax(at, "a number without digits after its point or exponent");
+        if self.bytes[self.at] == b'.' {
+            self.at += 1;
+            self.digit().ok_or_else(|| wrong(self.at))?;
+            while self.digit().is_some() {}
+        }
+        if matches!(self.bytes.get(self.at), Some(b'e' | b'E')) {
+            self.at += 1;
+            self.at += usize::from(matches!(self.bytes.get(self.at), Some(b'+' | b'-')));
+            self.digit().ok_or_else(|| wrong(self.at))?;
+            while self.digit().is_some() {}
+        }
+        let text = self.utf8(from, self.at)?;
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Number::Float(value)),
+            _ => Err(Stop::syntax(from, "a number out of range")),
+        }
+    }
+
+    /// A literal.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn word(&mut self, word: &str) -> Result<(), Stop> {
+        let rest = &self.bytes[self.at..];
+        if rest.starts_with(word.as_bytes()) {
+            self.at += word.len();
+            return Ok(());
+        }
+        if word.as_bytes().starts_with(rest) {
+            self.at = self.bytes.len();
+        }
+        Err(Stop::syntax(self.at, format!("not `{word}`, and nothing else that JSON has")))
+    }
+
+    /// A value; its parts are kept in `stack` while it is built, which is as long afterwards as before.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, too deep, or there is no room for it.
+    pub fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
+        self.nested(sink, stack, 0)
+    }
+
+    fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+        let next = self.peek();
+        let from = self.at;
+        let full = |problem: crate::records::TooManyValues| Stop { at: from, problem: problem.into() };
+        match next {
+            Some(b'"') => sink.text(&self.string()?).map_err(full),
+            Some(b'-' | b'0'..=b'9') => match self.number()? {
+                Number::Int(value) => sink.int(value).map_err(full),
+                Number::Float(value) => sink.float(value).map_err(full),
+                Number::Large(digits) => sink.other(&format!("{digits}N")).map_err(full),
+            },
+            Some(b'[' | b'{') if depth == NESTING_MAX => {
+                Err(Stop::syntax(from, format!("nested deeper than {NESTING_MAX}")))
+            }
+            Some(b'[') => self.list(sink, stack, depth).and_then(|done| done.map_err(full)),
+            Some(b'{') => self.object(sink, stack, depth).and_then(|done| done.map_err(full)),
+            Some(b'n') => self.word("null").map(|()| sink.nil()),
+            Some(b't') => self.word("true").map(|()| sink.bool(true)),
+            Some(b'f') => self.word("false").map(|()| sink.bool(false)),
+            _ => Err(self.unexpected("a value")),
+        }
+    }
+
+    fn list<S: Sink>(
+        &mut self,
+        sink: &mut S,
+        stack: &mut Vec<S::Value>,
+        depth: usize,
+    ) -> Result<Result<S::Value, crate::records::TooManyValues>, Stop> {
+        self.at += 1;
+        let from = stack.len();
+        if !self.take(b']') {
+            loop {
+                let element = self.nested(sink, stack, depth + 1)?;
+                stack.push(element);
+                if self.take(b']') {
+                    break;
+                }
+                self.expect(b',')?;
+            }
+        }
+        Ok(sink.sequence(Sequence::Vector, stack.drain(from..)))
+    }
+
+    fn object<S: Sink>(
+        &mut self,
+        sink: &mut S,
+        stack: &mut Vec<S::Value>,
+        depth: usize,
+    ) -> Result<Result<S::Value, crate::records::TooManyValues>, Stop> {
+        self.at += 1;
+        let from = stack.len();
+        while let Some(name) = self.field(stack.len() == from)? {
+            let name = sink.name(&name).map_err(|problem| Stop { at: self.at, problem: problem.into() })?;
+            stack.push(name);
+            let value = self.nested(sink, stack, depth + 1)?;
+            stack.push(value);
+        }
+        Ok(sink.sequence(Sequence::Map, stack.drain(from..)))
+    }
+
+    fn utf8(&self, from: usize, to: usize) -> Result<&'a str, Stop> {
+        let bytes: &'a [u8] = &self.bytes[from..to];
+        std::str::from_utf8(bytes).map_err(|error| Stop::syntax(from + error.valid_up_to(), "not UTF-8"))
+    }
+
+    /// What stands here is not what has to.
+    pub fn unexpected(&self, expected: &str) -> Stop {
+        let found = match self.bytes.get(self.at) {
+            None => "the end".to_owned(),
+            Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(*byte)),
+            Some(byte) => format!("byte {byte:#04x}"),
+        };
+        Stop::syntax(self.at, format!("expected {expected}, found {found}"))
+    }
+}

@@ -1,0 +1,160 @@
+//! Where parsers build values of records.
+//!
+//! A value is the same whether it was read as EDN or as the JSON that EDN was converted to: a keyword is the string of its
+//! name, a set and a list are a vector, a tag is not seen.
+
+use serde_json::Value;
+
+use super::{Datum, RecordsBuilder, TooManyValues, ValueId};
+use crate::formats::tree::{key_text_from_json, tagged_from_json, text_from_json, unquoted_mark};
+use crate::formats::{Sequence, Sink, Tree};
+
+/// Builds the values of EDN.
+pub struct FromEdn<'b>(pub &'b mut RecordsBuilder);
+
+/// Builds the values of JSON.
+pub struct FromJson<'b>(pub &'b mut RecordsBuilder);
+
+impl Sink for FromEdn<'_> {
+    type Value = ValueId;
+
+    fn nil(&mut self) -> ValueId {
+        ValueId::NIL
+    }
+    fn bool(&mut self, truth: bool) -> ValueId {
+        self.0.bool(truth)
+    }
+    fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
+        self.0.int(value)
+    }
+    fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
+        self.0.float(value)
+    }
+    fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
+        self.0.text(text)
+    }
+    fn name(&mut self, name: &str) -> Result<ValueId, TooManyValues> {
+        self.0.text(name)
+    }
+    fn keyword(&mut self, name: &str) -> Result<ValueId, TooManyValues> {
+        self.0.text(name)
+    }
+    fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
+        self.0.other(notation)
+    }
+    fn sequence(&mut self, kind: Sequence, elements: std::vec::Drain<'_, ValueId>) -> Result<ValueId, TooManyValues> {
+        match kind {
+            Sequence::Map => self.0.map(elements.as_slice()),
+            Sequence::Vector | Sequence::List | Sequence::Set => self.0.list(elements.as_slice()),
+        }
+    }
+    fn tagged(&mut self, _: &str, value: ValueId) -> ValueId {
+        value
+    }
+}
+
+impl Sink for FromJson<'_> {
+    type Value = ValueId;
+
+    fn nil(&mut self) -> ValueId {
+        ValueId::NIL
+    }
+    fn bool(&mut self, truth: bool) -> ValueId {
+        self.0.bool(truth)
+    }
+    fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
+        self.0.int(value)
+    }
+    fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
+        self.0.float(value)
+    }
+    fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
+        match text.starts_with(':') {
+            true => text_from_json(text).feed(&mut FromEdn(self.0)),
+            false => self.0.text(text),
+        }
+    }
+    fn name(&mut self, name: &str) -> Result<ValueId, TooManyValues> {
+        match name.as_bytes().first() {
+            Some(byte) if byte.is_ascii_alphabetic() => match name {
+                "nil" | "true" | "false" => key_text_from_json(name).feed(&mut FromEdn(self.0)),
+                _ => self.0.text(name),
+            },
+            _ => key_text_from_json(name).feed(&mut FromEdn(self.0)),
+        }
+    }
+    fn keyword(&mut self, name: &str) -> Result<ValueId, TooManyValues> {
+        self.0.text(name)
+    }
+    fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
+        self.0.other(notation)
+    }
+    fn sequence(&mut self, kind: Sequence, elements: std::vec::Drain<'_, ValueId>) -> Result<ValueId, TooManyValues> {
+        match (kind, elements.as_slice()) {
+            (Sequence::Map, &[key, value]) => match self.marked(key, value)? {
+                Some(marked) => Ok(marked),
+                None => self.0.map(&[key, value]),
+            },
+            (Sequence::Map, entries) => self.0.map(entries),
+            (_, elements) => self.0.list(elements),
+        }
+    }
+    fn tagged(&mut self, _: &str, value: ValueId) -> ValueId {
+        value
+    }
+}
+
+impl FromJson<'_> {
+    /// What an object of one field stands for, if its name is a mark: `{"#set":[1]}`.
+    fn marked(&mut self, key: ValueId, value: ValueId) -> Result<Option<ValueId>, TooManyValues> {
+        let Datum::Text(name) = self.0.datum(key) else { return Ok(None) };
+        if !name.starts_with(['#', '"']) {
+            return Ok(None);
+        }
+        // What the mark means depends on the shape of the value alone.
+        let shape = match self.0.datum(value) {
+            Datum::List(_) => Tree::Vector(Vec::new()),
+            Datum::Text(text) => Tree::Text(text.to_owned()),
+            _ => Tree::Nil,
+        };
+        if let Some(name) = unquoted_mark(name, &shape) {
+            let name = self.0.text(&name)?;
+            return self.0.map(&[name, value]).map(Some);
+        }
+        let Some(tag) = name.strip_prefix('#') else { return Ok(None) };
+        match tagged_from_json(tag, &shape) {
+            None => Ok(None),
+            Some(notation) if tag == "edn" => notation.feed(&mut FromEdn(self.0)).map(Some),
+            Some(_) => Ok(Some(value)),
+        }
+    }
+}
+
+impl RecordsBuilder {
+    /// A value of JSON that is in memory; its depth is that which its parser allows.
+    pub(super) fn json_value(&mut self, value: &Value) -> Result<ValueId, TooManyValues> {
+        let mut sink = FromJson(self);
+        match value {
+            Value::Null => Ok(ValueId::NIL),
+            Value::Bool(truth) => Ok(sink.bool(*truth)),
+            Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+                (Some(value), _) => sink.int(value),
+                (None, Some(large)) => sink.other(&format!("{large}N")),
+                (None, None) => sink.float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => sink.text(text),
+            Value::Array(elements) => {
+                let built = elements.iter().map(|element| self.json_value(element)).collect::<Result<Vec<_>, _>>();
+                FromJson(self).sequence(Sequence::Vector, built?.drain(..))
+            }
+            Value::Object(fields) => {
+                let mut entries = Vec::with_capacity(2 * fields.len());
+                for (name, value) in fields {
+                    entries.push(FromJson(self).name(name)?);
+                    entries.push(self.json_value(value)?);
+                }
+                FromJson(self).sequence(Sequence::Map, entries.drain(..))
+            }
+        }
+    }
+}
