@@ -63,6 +63,9 @@ fn every_planted_bug_is_found_and_named() {
         (Bug::LateTombstoneKills, Property::NoLostWrites),
         (Bug::HandoffOnce, Property::Convergence),
         (Bug::PeerNeverRetried, Property::Convergence),
+        (Bug::ServedBeforeData, Property::ReadYourWrites),
+        (Bug::MovedUnconfirmed, Property::NoLostWrites),
+        (Bug::RingCached, Property::ReadYourWrites),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..40).any(|seed| {

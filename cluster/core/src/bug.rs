@@ -63,11 +63,17 @@ pub enum Bug {
     MerkleDrift,
     /// A peer that was once taken for down is never sent anything again.
     PeerNeverRetried,
+    /// While keys change hands, requests go to the owners of after the change alone, who do not have them yet.
+    ServedBeforeData,
+    /// A range counts as handed over when its new owner is known, and goes with the first change that is settled.
+    MovedUnconfirmed,
+    /// Whoever coordinates goes by the ring that it found at its start, whoever has come or gone since.
+    RingCached,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 25] = [
+    pub const ALL: [Bug; 28] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -93,6 +99,9 @@ impl Bug {
         Bug::HandoffOnce,
         Bug::MerkleDrift,
         Bug::PeerNeverRetried,
+        Bug::ServedBeforeData,
+        Bug::MovedUnconfirmed,
+        Bug::RingCached,
     ];
 
     /// The name used at the command line.
@@ -123,6 +132,9 @@ impl Bug {
             Bug::HandoffOnce => "handoff-once",
             Bug::MerkleDrift => "merkle-drift",
             Bug::PeerNeverRetried => "peer-never-retried",
+            Bug::ServedBeforeData => "served-before-data",
+            Bug::MovedUnconfirmed => "moved-unconfirmed",
+            Bug::RingCached => "ring-cached",
         }
     }
 
@@ -192,6 +204,11 @@ impl Bug {
                 "a Merkle tree shows a row as it was before its last write: who missed just that seems equal"
             }
             Bug::PeerNeverRetried => "a peer that did not answer once is never sent anything again",
+            Bug::ServedBeforeData => "while keys change hands, their new owners are asked before they have them",
+            Bug::MovedUnconfirmed => {
+                "who loses a range to a new member drops it without having handed it over: acknowledged writes are gone"
+            }
+            Bug::RingCached => "coordinators keep to the ring they started with: they ask who owns the keys no more",
         }
     }
 }

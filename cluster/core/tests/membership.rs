@@ -117,6 +117,27 @@ fn settle(world: &mut World, node: NodeId, standing: Standing) {
     panic!("{node:?} never becomes {standing:?}: {:?}", members(world, A));
 }
 
+/// Whose change is open asks the others what they know, and used to be told by chance only, when one of them happened to
+/// gossip with it: a node that had restarted while it joined took half a minute, now and then more.
+#[test]
+fn regression_who_joins_was_not_answered_by_those_who_knew() {
+    for seed in 0..10 {
+        let mut config = with_spares(5, 6);
+        config.seeds = vec![A];
+        let mut world = world(config, Default::default(), seed);
+        world.run_until(5 * SECOND);
+        let joining = NodeId(5);
+        assert_eq!(call(&mut world, A, join(joining)), Reply::Done);
+        world.crash(joining);
+        // Meanwhile all others learn of it, and tell it in vain.
+        world.run_until(world.now_ns() + 30 * SECOND);
+        world.start(joining).expect("it restarts");
+        // Two phases, and for each a round of questions, which begins every second.
+        world.run_until(world.now_ns() + 10 * SECOND);
+        assert_eq!(standings(&mut world, joining)[5], Standing::Member, "seed {seed}");
+    }
+}
+
 fn keys(count: u32) -> Vec<Vec<u8>> {
     (0..count).map(|key| format!("key-{key}").into_bytes()).collect()
 }

@@ -102,6 +102,10 @@ pub fn preferences(bug: Bug) -> Preferences {
         // The more a node has missed, the more there is that only anti-entropy brings.
         Bug::RepairMarkedDone => under("set", "wipe").strict(),
         Bug::HintWindow => under("set", "kill"),
+        // Of a single copy there is no other replica to make up for it.
+        Bug::ServedBeforeData | Bug::MovedUnconfirmed | Bug::RingCached => {
+            under("set", "membership").nrw(1, 1, 1).strict()
+        }
         Bug::HandoffOnce | Bug::PeerNeverRetried => {
             Preferences { nemesis: Some("partition"), ..Preferences::default() }
         }

@@ -307,6 +307,10 @@ impl Node {
         self.membership.known.insert(from, digest);
         if digest == self.membership.history.digest() {
             self.membership.is_informed = true;
+            // Whose change is open waits for this answer; chance alone would let it wait for long.
+            if self.membership.history.first_open().is_some_and(|change| change.node == from) {
+                self.send_gossip(from);
+            }
             self.drive();
         } else {
             self.send_history(from);

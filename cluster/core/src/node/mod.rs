@@ -156,6 +156,8 @@ pub struct Node {
     admission: Admission,
     /// With the bug `repair-marked-done`: ranges and the roots they had when they were compared.
     marked_done: BTreeMap<Span, u128>,
+    /// With the bug `ring-cached`: the ring at the start of this life.
+    cached_ring: Option<Ring>,
     anti_entropy_turn: u16,
     tag_next: u64,
     op_next: u64,
@@ -261,6 +263,7 @@ impl Node {
             handovers: Handovers::default(),
             admission: Admission::new(&config),
             marked_done: BTreeMap::new(),
+            cached_ring: (config.bug == Some(Bug::RingCached)).then(|| ring.clone()),
             op_next: 0,
             counters: Counters::default(),
             latencies: Latencies::default(),

@@ -3,6 +3,7 @@
 use super::Node;
 use crate::api::{Effect, Reply, RequestId};
 use crate::bug::Bug;
+use crate::ring::{RangeId, Ring};
 use crate::versions::KeyState;
 
 impl Node {
@@ -25,6 +26,22 @@ impl Node {
         let mut state = KeyState::default();
         state.insert(kept, self.config.versions);
         state
+    }
+
+    /// The ring by which requests find the owners of a key: this node's, but for one defect.
+    pub(super) fn ring_to_ask(&self) -> &Ring {
+        self.cached_ring.as_ref().unwrap_or(&self.ring)
+    }
+
+    /// Groups of owners that a request passes over: none, but for one defect those of before a change.
+    pub(super) fn groups_skipped(&self, range: RangeId) -> usize {
+        let is_changing = || self.ring.next_preference(range).is_some();
+        usize::from(self.config.bug == Some(Bug::ServedBeforeData) && is_changing())
+    }
+
+    /// With one defect, rows that this node does not own are not offered to those who do, but deleted.
+    pub(super) fn drops_unconfirmed(&self) -> bool {
+        self.config.bug == Some(Bug::MovedUnconfirmed)
     }
 
     /// Not found, with the context of what is known here, so that a write that follows replaces it.

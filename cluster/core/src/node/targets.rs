@@ -113,8 +113,10 @@ impl Node {
 
     /// The first `n` of the key's preference list, and while a change is active those of after it as well.
     pub(super) fn groups(&self, key: &[u8], n: u8) -> Groups {
-        let range = self.ring.range_of(key);
-        let lists = std::iter::once(self.ring.range_preference(range)).chain(self.ring.next_preference(range));
+        let ring = self.ring_to_ask();
+        let range = ring.range_of(key);
+        let lists = std::iter::once(ring.range_preference(range)).chain(ring.next_preference(range));
+        let lists = lists.skip(self.groups_skipped(range));
         let mut groups: Vec<Vec<NodeId>> = lists.map(|list| list[..usize::from(n)].to_vec()).collect();
         groups.dedup();
         Groups(groups)
@@ -122,9 +124,9 @@ impl Node {
 
     /// Every member, the key's replicas first; while a change is active those of after it last.
     fn preference(&self, key: &[u8]) -> Vec<NodeId> {
-        let range = self.ring.range_of(key);
-        let lists =
-            self.ring.range_preference(range).iter().chain(self.ring.next_preference(range).unwrap_or_default());
+        let ring = self.ring_to_ask();
+        let range = ring.range_of(key);
+        let lists = ring.range_preference(range).iter().chain(ring.next_preference(range).unwrap_or_default());
         let mut met = BTreeSet::new();
         lists.copied().filter(|node| met.insert(*node)).collect()
     }

@@ -166,7 +166,9 @@ impl Node {
         while range < self.ring.ranges() {
             let to = self.takers(job, range);
             let keys = if to.is_empty() { BTreeMap::new() } else { self.page_keys(range, after.as_deref(), granted) };
-            if !keys.is_empty() {
+            if job == Job::Clear && self.drops_unconfirmed() {
+                keys.iter().for_each(|(key, digest)| self.clear_row(key, *digest));
+            } else if !keys.is_empty() {
                 self.set_cursor(job, range, after);
                 return self.offer(job, keys, to);
             }
@@ -302,9 +304,13 @@ impl Node {
         }
     }
 
+    fn is_handed_over(&self) -> bool {
+        self.transfers.is_through() || self.drops_unconfirmed()
+    }
+
     /// Tells the node that joins or leaves, again and again, until it has settled.
     fn report_handover(&mut self) {
-        let Some((change, _)) = self.membership.history.active().filter(|_| self.transfers.is_through()) else {
+        let Some((change, _)) = self.membership.history.active().filter(|_| self.is_handed_over()) else {
             return;
         };
         let (driver, view) = (change.node, self.membership.view);
