@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use crate::draw::{Bag, Draw};
-use crate::fault::{Class, Fault, PlannedFault};
+use crate::fault::{Class, Fault, Link, PlannedFault};
 use crate::plan::Plan;
 use crate::shape::links_touching;
 use crate::spec::{ClockChange, DiskChange, Kind, MemberChange, NemesisSpec, Refinement};
@@ -224,7 +224,7 @@ impl<'a> Generator<'a> {
         let may = |kind: &Kind| !taken.contains(&class_of(*kind)) && (*kind != Kind::Membership || reaches_all);
         for (place, kind) in kinds.into_iter().enumerate().filter(|(_, kind)| may(kind)) {
             let Some(candidate) = self.candidate(kind, at_ms, for_ms) else { continue };
-            if all_provable(&self.faults, &candidate) {
+            if self.all_provable(&candidate) {
                 self.accept(place);
                 return Some(candidate);
             }
@@ -263,7 +263,7 @@ impl<'a> Generator<'a> {
     /// A fault of this kind, in the next of its ways.
     fn candidate(&mut self, kind: Kind, at_ms: u64, for_ms: u64) -> Option<PlannedFault> {
         let way = self.ways.get_mut(&kind)?.peek(&mut self.draw).first()?.clone();
-        let members = self.members_at(at_ms);
+        let members = members_at(self.nodes, self.founders(), &self.faults, at_ms);
         let mut fault = self.fault(kind, &way, for_ms)?;
         for _ in 1..DRAWS_MAX {
             if is_spoken_over(&fault, &members) {
@@ -274,18 +274,15 @@ impl<'a> Generator<'a> {
         Some(PlannedFault { id: self.faults.len() as u64 + 1, at_ms, for_ms, fault })
     }
 
-    /// Who is a member for certain: founders until they are told to leave, spares once their joining has had its time.
-    fn members_at(&self, at_ms: u64) -> Vec<String> {
-        let is_member = |node: &&String| {
-            let of_node = |fault: &&PlannedFault| fault.fault.own_nodes().contains(node);
-            let change = self.faults.iter().filter(of_node).find_map(|fault| match fault.fault {
-                Fault::Join { .. } => Some(fault.end_ms() <= at_ms),
-                Fault::Leave { .. } => Some(fault.at_ms > at_ms),
-                _ => None,
-            });
-            change.unwrap_or_else(|| self.founders().contains(node))
-        };
-        self.nodes.iter().filter(is_member).cloned().collect()
+    /// Whether the candidate, and what it overlaps, can still leave evidence.
+    fn all_provable(&self, candidate: &PlannedFault) -> bool {
+        let beside = self.faults.iter().filter(|fault| fault.overlaps(candidate));
+        let processes: Vec<&PlannedFault> =
+            self.faults.iter().chain([candidate]).filter(|fault| fault.fault.class() == Class::Process).collect();
+        beside.chain([candidate]).all(|fault| {
+            let members = members_at(self.nodes, self.founders(), &self.faults, fault.at_ms);
+            is_provable(fault, &processes, &members)
+        })
     }
 
     /// Takes the kind at `place` of its bag, and the way that its candidate was made in.
@@ -410,27 +407,37 @@ fn around(mean: u64, thirds: &mut Bag<u64>, draw: &mut Draw) -> u64 {
     mean.div_ceil(2) + third * mean / 3 + draw.between(0, mean / 3)
 }
 
+/// Who is a member for certain: founders until they are told to leave, spares once their joining has had its time.
+fn members_at(nodes: &[String], founders: &[String], faults: &[PlannedFault], at_ms: u64) -> Vec<String> {
+    let is_member = |node: &&String| {
+        let of_node = |fault: &&PlannedFault| fault.fault.own_nodes().contains(node);
+        let change = faults.iter().filter(of_node).find_map(|fault| match fault.fault {
+            Fault::Join { .. } => Some(fault.end_ms() <= at_ms),
+            Fault::Leave { .. } => Some(fault.at_ms > at_ms),
+            _ => None,
+        });
+        change.unwrap_or_else(|| founders.contains(node))
+    };
+    nodes.iter().filter(is_member).cloned().collect()
+}
+
+fn is_between(link: &Link, members: &[String]) -> bool {
+    members.contains(&link.from) && members.contains(&link.to)
+}
+
 /// Whether anything can be lost or late: a fault of links needs one of its links to be between members. Over the others
 /// hardly anything is sent, so that nothing would prove it.
 fn is_spoken_over(fault: &Fault, members: &[String]) -> bool {
     match fault {
         Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => {
-            links.iter().any(|link| members.contains(&link.from) && members.contains(&link.to))
+            links.iter().any(|link| is_between(link, members))
         }
         _ => true,
     }
 }
 
-/// Whether the candidate, and what it overlaps, can still leave evidence.
-fn all_provable(faults: &[PlannedFault], candidate: &PlannedFault) -> bool {
-    let beside: Vec<&PlannedFault> = faults.iter().filter(|fault| fault.overlaps(candidate)).collect();
-    let processes: Vec<&PlannedFault> =
-        (faults.iter().chain([candidate])).filter(|fault| fault.fault.class() == Class::Process).collect();
-    beside.into_iter().chain([candidate]).all(|fault| is_provable(fault, &processes))
-}
-
 /// Whether `fault` can leave evidence while these kills and pauses happen.
-fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault]) -> bool {
+fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault], members: &[String]) -> bool {
     let hits = |process: &PlannedFault, node: &String| process.fault.own_nodes().contains(node);
     match &fault.fault {
         Fault::Kill { .. }
@@ -449,7 +456,7 @@ fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault]) -> bool {
             processes.iter().all(spares)
         }
         Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => {
-            links.iter().any(|link| {
+            links.iter().filter(|link| is_between(link, members)).any(|link| {
                 let needs_receiver = !matches!(fault.fault, Fault::Partition { .. });
                 let silences = |p: &&&PlannedFault| hits(p, &link.from) || needs_receiver && hits(p, &link.to);
                 let silent_ms: u64 = processes.iter().filter(silences).map(|p| shared_ms(p, fault)).sum();
@@ -573,11 +580,14 @@ mod tests {
     fn faults_of_links_concern_members() {
         let spares = Spares { count: 2, members_min: 3 };
         for seed in 0..200 {
-            let spec: NemesisSpec = "partition,slow,lossy,membership".parse().expect("kinds");
+            let spec: NemesisSpec = "partition,slow,lossy,membership,kill,disk:power".parse().expect("kinds");
             let plan = generate_with_spares(seed, &nodes(7), spares, &spec, Schedule::for_run(60_000)).expect("a plan");
             let mut members = nodes(5);
+            let processes: Vec<&PlannedFault> =
+                plan.faults.iter().filter(|fault| fault.fault.class() == Class::Process).collect();
             for planned in &plan.faults {
-                assert!(is_spoken_over(&planned.fault, &members), "seed {seed}: {planned:?} with {members:?}");
+                let is_fit = is_provable(planned, &processes, &members);
+                assert!(is_fit, "seed {seed}: {planned:?} with {members:?} and {processes:?}");
                 match &planned.fault {
                     Fault::Join { nodes } => members.extend(nodes.clone()),
                     Fault::Leave { nodes } => members.retain(|member| !nodes.contains(member)),
@@ -729,7 +739,7 @@ mod tests {
                 prop_assert!(one.for_ms * 2 + 1 >= schedule.duration_ms && one.for_ms <= schedule.duration_ms * 3 / 2 + 1);
                 let processes: Vec<&PlannedFault> =
                     plan.faults.iter().filter(|fault| fault.fault.class() == Class::Process).collect();
-                prop_assert!(is_provable(one, &processes));
+                prop_assert!(is_provable(one, &processes, &nodes(count)));
                 for other in &plan.faults[..index] {
                     prop_assert!(!collide(one, other), "{:?} {:?}", one, other);
                 }
