@@ -190,6 +190,33 @@ pub fn decide(
     decision
 }
 
+/// Turns findings into a decision where everything found is a violation of the one model asked for.
+pub fn decide_plainly(
+    findings: Findings,
+    transactions: &Transactions,
+    ops: &Ops<'_>,
+    model: &str,
+    limits: &Limits<'_>,
+) -> Decision {
+    if let Some(why) = findings.malformed {
+        return Decision::inconclusive(why);
+    }
+    let mut decision = Decision::default();
+    findings.figures.iter().for_each(|(name, value)| decision.figure(name, *value));
+    findings.counts.iter().for_each(|(kind, count)| decision.figure(kind, *count as f64));
+    decision.figure("transactions", transactions.len() as f64);
+    for anomaly in findings.anomalies {
+        decision.violated(limits, || ops.violation(anomaly));
+    }
+    decision.violations_total = findings.counts.values().sum();
+    if decision.outcome == Outcome::Valid && !findings.doubts.is_empty() {
+        decision.outcome = Outcome::Inconclusive;
+    }
+    let found: Vec<String> = findings.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    decision.headline = headline(model, transactions.len(), &found, &findings.doubts, decision.outcome);
+    decision
+}
+
 fn headline(required: &str, transactions: usize, found: &[String], doubts: &[String], outcome: Outcome) -> String {
     let verdict = match outcome {
         Outcome::Valid => format!("{required}, as far as {transactions} transactions show"),

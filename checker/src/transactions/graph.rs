@@ -283,3 +283,74 @@ impl<'g> Tarjan<'g> {
         self.stack.truncate(from);
     }
 }
+
+/// A shortest cycle within a component, its steps in order: source, target, kind. Several steps of the kind `chained` in
+/// a row count as one and are given as one: that relation is transitive, but only its neighbours are edges. Tries so
+/// many starts that small components are searched completely; each costs time linear in the component.
+pub fn shortest_cycle(graph: &Graph, component: &[u32], chained: Kind) -> Vec<(u32, u32, Kind)> {
+    const STARTS_MAX: usize = 200;
+    let inside: rustc_hash::FxHashSet<u32> = component.iter().copied().collect();
+    let mut starts = component.to_vec();
+    starts.sort_unstable();
+    let mut best: Vec<(u32, u32, Kind)> = Vec::new();
+    for start in starts.into_iter().take(STARTS_MAX) {
+        let found = joined(round_trip(graph, start, &inside, chained), chained);
+        if !found.is_empty() && (best.is_empty() || found.len() < best.len()) {
+            best = found;
+        }
+        if best.len() == 2 {
+            break;
+        }
+    }
+    best
+}
+
+/// A node, and whether the last step to it was of the chained kind.
+type At = (u32, bool);
+
+/// A shortest way from a node back to itself: breadth-first, where going on along a chain costs nothing.
+fn round_trip(graph: &Graph, start: u32, inside: &rustc_hash::FxHashSet<u32>, chained: Kind) -> Vec<(u32, u32, Kind)> {
+    let mut came: rustc_hash::FxHashMap<At, (At, Kind)> = rustc_hash::FxHashMap::default();
+    let mut queue = std::collections::VecDeque::from([(start, false)]);
+    while let Some(at) = queue.pop_front() {
+        for (target, kind) in graph.out(at.0).filter(|(target, _)| inside.contains(target)) {
+            let next = (target, kind == chained);
+            if came.contains_key(&next) {
+                continue;
+            }
+            came.insert(next, (at, kind));
+            if target == start {
+                return backwards(start, next, &came);
+            }
+            if at.1 && next.1 { queue.push_front(next) } else { queue.push_back(next) }
+        }
+    }
+    Vec::new()
+}
+
+fn backwards(start: u32, end: At, came: &rustc_hash::FxHashMap<At, (At, Kind)>) -> Vec<(u32, u32, Kind)> {
+    let (mut steps, mut at) = (Vec::new(), end);
+    while let Some((before, kind)) = came.get(&at) {
+        steps.push((before.0, at.0, *kind));
+        at = *before;
+        if at.0 == start {
+            break;
+        }
+    }
+    steps.reverse();
+    steps
+}
+
+/// Runs of chained steps as one; also one that goes over the start.
+fn joined(mut steps: Vec<(u32, u32, Kind)>, chained: Kind) -> Vec<(u32, u32, Kind)> {
+    let split = steps.iter().position(|step| step.2 != chained).unwrap_or(0);
+    steps.rotate_left(split);
+    let mut short: Vec<(u32, u32, Kind)> = Vec::new();
+    for step in steps {
+        match short.last_mut() {
+            Some(last) if last.2 == chained && step.2 == chained => last.1 = step.1,
+            _ => short.push(step),
+        }
+    }
+    short
+}

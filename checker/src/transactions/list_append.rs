@@ -16,6 +16,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::by_key::ByKey;
 use super::cycles::{self, Step};
 use super::findings::{Anomaly, Explain, Findings, Reason, common_keys, name, show_list, writes_of};
 use super::graph::{Edges, Kind};
@@ -73,32 +74,6 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names) -> Findings {
     let mut findings = std::mem::take(&mut analysis.findings);
     findings.add_cycles(&found, transactions, &analysis, names);
     findings
-}
-
-/// Rows sorted by key.
-struct ByKey<T> {
-    rows: Vec<T>,
-    offsets: Vec<u32>,
-}
-
-impl<T: Copy> ByKey<T> {
-    fn new(keys: usize, rows: &[(u32, T)]) -> Self {
-        let mut offsets = vec![0u32; keys + 1];
-        rows.iter().for_each(|(key, _)| offsets[*key as usize + 1] += 1);
-        (0..keys).for_each(|key| offsets[key + 1] += offsets[key]);
-        let mut next = offsets.clone();
-        let mut sorted: Vec<T> = rows.iter().map(|(_, row)| *row).collect();
-        for (key, row) in rows {
-            let slot = &mut next[*key as usize];
-            sorted[*slot as usize] = *row;
-            *slot += 1;
-        }
-        Self { rows: sorted, offsets }
-    }
-
-    fn of(&self, key: u32) -> &[T] {
-        &self.rows[self.offsets[key as usize] as usize..self.offsets[key as usize + 1] as usize]
-    }
 }
 
 /// What a transaction itself knows of a key while it runs.

@@ -7,29 +7,37 @@
 //!
 //! Sources: Adya, "Weak consistency", MIT 1999; Kingsbury and Alvaro, "Elle", VLDB 2020.
 
+pub mod by_key;
+pub mod causality;
 pub mod cycles;
 pub mod findings;
 pub mod graph;
 pub mod input;
+pub mod isolation;
 pub mod list_append;
 pub mod models;
 pub mod order;
 pub mod records;
+pub mod rw_register;
+mod versions;
 
 use crate::decision::{Decision, Limits};
 use crate::records::Records;
 use input::Transactions;
+pub use versions::Assume;
 
 /// What is asked of transactions.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The model that must hold, as [`models::canonical`] names it.
     pub required: &'static str,
+    /// What may be assumed of the versions of a register; only checks of registers look at it.
+    pub versions: Assume,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { required: "strict-serializable" }
+        Self { required: "strict-serializable", versions: Assume::default() }
     }
 }
 
@@ -44,6 +52,32 @@ pub fn check_list_append(records: &Records, limits: &Limits<'_>, options: Option
     }
     let findings = list_append::analyse(&transactions, &ops);
     findings::decide(findings, &transactions, &ops, options.required, limits)
+}
+
+/// Judges a history of transactions that write and read registers; see [`rw_register`].
+pub fn check_rw_register(records: &Records, limits: &Limits<'_>, options: Options) -> Decision {
+    let (transactions, ops) = match records::read(records, records::Form::Registers) {
+        Ok(read) => read,
+        Err(error) => return Decision::inconclusive(error.to_string()),
+    };
+    if let Some(decision) = too_large(&transactions, limits) {
+        return decision;
+    }
+    let findings = rw_register::analyse(&transactions, &ops, options.versions);
+    findings::decide(findings, &transactions, &ops, options.required, limits)
+}
+
+/// Judges a level of weak isolation or causal consistency of transactions on registers; see [`isolation`].
+pub fn check_isolation(records: &Records, limits: &Limits<'_>, level: isolation::Isolation) -> Decision {
+    let (transactions, ops) = match records::read(records, records::Form::Registers) {
+        Ok(read) => read,
+        Err(error) => return Decision::inconclusive(error.to_string()),
+    };
+    if let Some(decision) = too_large(&transactions, limits) {
+        return decision;
+    }
+    let findings = isolation::analyse(&transactions, &ops, level, limits);
+    findings::decide_plainly(findings, &transactions, &ops, level.name(), limits)
 }
 
 /// Bytes that a check needs for each transaction and each micro-operation, near enough: nodes and edges of the graph,

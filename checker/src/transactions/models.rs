@@ -81,7 +81,8 @@ const MODELS: [Model; 26] = [
 ];
 
 /// An anomaly, and what it is a case of. The variants of cycles are not here: see [`implied`].
-const CASES: [(&str, &[&str]); 7] = [
+const CASES: [(&str, &[&str]); 8] = [
+    ("non-repeatable-read", &["internal"]),
     ("G0", &["G1c"]),
     ("G-single", &["G-nonadjacent"]),
     ("G-nonadjacent", &["G2-item"]),

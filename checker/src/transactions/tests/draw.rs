@@ -45,7 +45,7 @@ pub fn history(draw: &mut Draw, shape: Shape) -> Transactions {
     effects.sort_unstable();
     let mut state: Vec<Vec<u32>> = vec![Vec::new(); shape.keys as usize];
     let mut next = 1;
-    let mut bodies: Vec<Vec<(bool, u32, u32, Vec<u32>)>> = vec![Vec::new(); spans.len()];
+    let mut bodies: Vec<Vec<Drawn>> = vec![Vec::new(); spans.len()];
     for (_, at) in effects {
         let happens = match spans[at].outcome {
             Outcome::Ok => true,
@@ -84,6 +84,9 @@ pub fn history(draw: &mut Draw, shape: Shape) -> Transactions {
         all
     })
 }
+
+/// Whether it writes, the key, what it writes, or else what it saw.
+type Drawn = (bool, u32, u32, Vec<u32>);
 
 struct Span {
     process: u32,

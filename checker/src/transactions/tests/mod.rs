@@ -2,4 +2,6 @@
 
 mod brute;
 mod draw;
+mod isolation;
 mod list_append;
+mod rw_register;

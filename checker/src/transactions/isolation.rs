@@ -1,0 +1,568 @@
+//! Weak isolation and causal consistency of transactions on registers with unique values.
+//!
+//! A level is given by which writers a reader must have seen. If a transaction read key x from t1, and t2, which it must
+//! have seen, wrote x too, then t2 came before t1. Session order, reads-from and what is forced so must have no cycle:
+//!
+//! - **read committed**: seen is what the transaction itself read from before;
+//! - **read atomic**: who comes before it in its session, and all it reads from;
+//! - **causal convergence** (CCv; the causal consistency of Biswas and Enea): whoever happened before it;
+//! - **causal** (CC): the same, but each reader may order concurrent writes in its own way, so only t1 before t2 before
+//!   the reader is wrong;
+//! - **causal memory** (CM): the same, but each session must be able to put all in one order that explains all of its
+//!   own reads: what is forced for one read is seen by the next;
+//! - **PRAM**: as causal memory, but of other sessions only their own order counts, not what they read.
+//!
+//! Sources: Biswas and Enea, OOPSLA 2019 (axioms); Bouajjani, Enea, Guerraoui, Hamza, POPL 2017 (CC, CCv, CM and their
+//! bad patterns, whose names the anomalies have); AWDIT, PLDI 2025 (only the latest visible writer of each session counts).
+//! Time: read committed and read atomic O(n x reads of a transaction), causal O(n x sessions x log); CM and PRAM the same
+//! for each session and each of the few rounds until nothing new is forced. The log is of a key's writes by a session.
+
+use rustc_hash::FxHashMap;
+
+use super::causality::{Causality, Clocks, INITIAL, ReadFrom};
+use super::findings::{Anomaly, Findings, name};
+use super::graph::{self, Graph, Kind, Kinds};
+use super::input::{Micro, NIL, Names, Transactions};
+use super::rw_register::{self, Use};
+use crate::decision::Limits;
+
+/// A level of weak isolation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isolation {
+    /// Biswas and Enea's read committed.
+    ReadCommitted,
+    /// Biswas and Enea's read atomic.
+    ReadAtomic,
+    /// Causal consistency, CC.
+    Causal,
+    /// Causal convergence, CCv.
+    CausalConvergence,
+    /// Causal memory, CM.
+    CausalMemory,
+    /// Pipelined RAM.
+    Pram,
+}
+
+impl Isolation {
+    /// Every level.
+    pub const ALL: [Isolation; 6] = [
+        Isolation::ReadCommitted,
+        Isolation::ReadAtomic,
+        Isolation::Causal,
+        Isolation::CausalConvergence,
+        Isolation::CausalMemory,
+        Isolation::Pram,
+    ];
+
+    /// The name at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isolation::ReadCommitted => "read-committed",
+            Isolation::ReadAtomic => "read-atomic",
+            Isolation::Causal => "causal",
+            Isolation::CausalConvergence => "causal-convergence",
+            Isolation::CausalMemory => "causal-memory",
+            Isolation::Pram => "pram",
+        }
+    }
+
+    /// What a cycle of its order is called.
+    fn cycle(self) -> &'static str {
+        match self {
+            Isolation::ReadCommitted | Isolation::ReadAtomic => "cyclic-commit-order",
+            Isolation::Causal => "WriteCORead",
+            Isolation::CausalConvergence => "CyclicCF",
+            Isolation::CausalMemory | Isolation::Pram => "CyclicHB",
+        }
+    }
+}
+
+/// A writer that must come before another, since a reader that must have seen it read from the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Forced {
+    from: u32,
+    to: u32,
+    reader: u32,
+    key: u32,
+}
+
+/// Finds what a level forbids.
+pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation, limits: &Limits<'_>) -> Findings {
+    let basics = rw_register::basics(transactions, names);
+    let mut findings = basics.findings;
+    if findings.malformed.is_some() {
+        return findings;
+    }
+    if level == Isolation::ReadCommitted {
+        findings.counts.remove("non-repeatable-read");
+        findings.anomalies.retain(|anomaly| anomaly.kind != "non-repeatable-read");
+    }
+    let (reads, writes) = collect(transactions, &basics.uses, &basics.committed, level);
+    drop(basics.uses);
+    let causality = Causality::new(transactions, |at| basics.committed[at as usize], &reads, &writes);
+    drop((reads, writes));
+    findings.figures.insert("sessions", causality.sessions() as f64);
+    let mut analysis = Analysis { transactions, names, level, causality: &causality, findings };
+    analysis.run(limits);
+    analysis.findings
+}
+
+/// Who read what from whom, in program order, and who wrote which keys; by transaction.
+type Facts = (Vec<(u32, ReadFrom)>, Vec<(u32, u32)>);
+
+fn collect(
+    transactions: &Transactions,
+    uses: &super::by_key::ByKey<Use>,
+    committed: &[bool],
+    level: Isolation,
+) -> Facts {
+    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    let mut sources: FxHashMap<u32, u32> = FxHashMap::default();
+    for key in 0..transactions.keys() as u32 {
+        sources.clear();
+        for used in uses.of(key) {
+            if used.wrote.is_some() && committed[used.transaction as usize] {
+                writes.push((used.transaction, key));
+                let written = super::findings::writes_of(transactions, used.transaction, key);
+                sources.extend(written.map(|value| (value, used.transaction)));
+            }
+        }
+        for used in uses.of(key) {
+            let reader = used.transaction;
+            let source = |value: u32| if value == NIL { Some(INITIAL) } else { sources.get(&value).copied() };
+            let others = |source: &u32| *source != reader;
+            if level == Isolation::ReadCommitted {
+                let shown = transactions.micros(reader).iter().enumerate().filter(|(_, micro)| micro.key() == key);
+                let shown = shown.filter_map(|(at, micro)| match micro {
+                    Micro::Read { value, .. } => Some((at, *value)),
+                    _ => None,
+                });
+                let shown = shown.filter_map(|(at, value)| Some((at, source(value).filter(others)?)));
+                reads.extend(shown.map(|(at, source)| (reader, at, ReadFrom { key, source })));
+            } else if let Some(source) = used.read.and_then(source).filter(others) {
+                reads.push((reader, 0, ReadFrom { key, source }));
+            }
+        }
+    }
+    if level == Isolation::ReadCommitted {
+        reads.sort_by_key(|(reader, at, _)| (*reader, *at));
+    }
+    (reads.into_iter().map(|(reader, _, read)| (reader, read)).collect(), writes)
+}
+
+struct Analysis<'t> {
+    transactions: &'t Transactions,
+    names: &'t dyn Names,
+    level: Isolation,
+    causality: &'t Causality,
+    findings: Findings,
+}
+
+impl Analysis<'_> {
+    fn run(&mut self, limits: &Limits<'_>) {
+        if self.causality.clock_bytes() > limits.memory_bytes {
+            let (count, sessions) = (self.transactions.len(), self.causality.sessions());
+            self.findings.doubts.push(format!(
+                "{count} transactions in {sessions} sessions need more memory than {} MiB",
+                limits.memory_bytes >> 20
+            ));
+            return;
+        }
+        if self.level == Isolation::Pram {
+            return self.sessions_one_by_one(&self.causality.session_clocks(), limits);
+        }
+        let Some(clocks) = self.causality.clocks() else {
+            return self.cycles("CyclicCO", &[], None);
+        };
+        let forced = match self.level {
+            Isolation::ReadCommitted => self.read_committed(&clocks),
+            Isolation::ReadAtomic => self.read_atomic(&clocks),
+            Isolation::Causal => return self.causal(&clocks),
+            Isolation::CausalConvergence => self.convergence(&clocks),
+            _ => return self.sessions_one_by_one(&clocks, limits),
+        };
+        if !forced.is_empty() {
+            self.cycles(self.level.cycle(), &forced, None);
+        }
+    }
+
+    fn everyone(&self) -> impl Iterator<Item = u32> {
+        let causality = self.causality;
+        (0..causality.sessions() as u32).flat_map(move |session| causality.session(session).iter().copied())
+    }
+
+    fn wrote(&self, transaction: u32, key: u32) -> bool {
+        self.transactions.micros(transaction).iter().any(|micro| micro.key() == key && micro.written().is_some())
+    }
+
+    /// Notes that `from` comes before whom `read` read from, unless that is known already; from whom nobody wrote, it
+    /// cannot.
+    fn force(&mut self, from: u32, reader: u32, read: ReadFrom, clocks: &Clocks, forced: &mut Vec<Forced>) {
+        let edge = Forced { from, to: read.source, reader, key: read.key };
+        if read.source == INITIAL {
+            self.initial_read(edge, None, &[]);
+        } else if !happened_before(self.causality, clocks, from, read.source) {
+            forced.push(edge);
+        }
+    }
+
+    fn read_committed(&mut self, clocks: &Clocks) -> Vec<Forced> {
+        let (mut forced, causality) = (Vec::new(), self.causality);
+        for reader in self.everyone().collect::<Vec<_>>() {
+            let reads = causality.reads(reader);
+            for (at, earlier) in reads.iter().enumerate().filter(|(_, read)| read.source != INITIAL) {
+                for read in reads[at + 1..].iter().filter(|read| read.source != earlier.source) {
+                    if self.wrote(earlier.source, read.key) {
+                        self.force(earlier.source, reader, *read, clocks, &mut forced);
+                    }
+                }
+            }
+        }
+        forced
+    }
+
+    fn read_atomic(&mut self, clocks: &Clocks) -> Vec<Forced> {
+        let (mut forced, causality) = (Vec::new(), self.causality);
+        for session in 0..causality.sessions() as u32 {
+            let mut last: FxHashMap<u32, u32> = FxHashMap::default();
+            for reader in causality.session(session).iter().copied() {
+                let reads = causality.reads(reader);
+                for read in reads {
+                    let earlier = last.get(&read.key).copied();
+                    let sources = reads.iter().map(|other| other.source).filter(|source| *source != INITIAL);
+                    let seen = sources.filter(|source| self.wrote(*source, read.key)).chain(earlier);
+                    for from in seen.filter(|from| *from != read.source).collect::<Vec<_>>() {
+                        self.force(from, reader, *read, clocks, &mut forced);
+                    }
+                }
+                let written = self.transactions.micros(reader).iter().filter(|micro| micro.written().is_some());
+                last.extend(written.map(|micro| (micro.key(), reader)));
+            }
+        }
+        forced
+    }
+
+    /// Calls back for each read and each latest writer of its key in a session that happened before the reader.
+    fn visible(&mut self, clocks: &Clocks, mut each: impl FnMut(&mut Self, u32, u32, ReadFrom)) {
+        let causality = self.causality;
+        for reader in self.everyone().collect::<Vec<_>>() {
+            for read in causality.reads(reader) {
+                let clock = clocks.of(reader);
+                for from in causality.latest(read.key, |session| clock[session as usize]) {
+                    if from != read.source {
+                        each(self, from, reader, *read);
+                    }
+                }
+            }
+        }
+    }
+
+    fn convergence(&mut self, clocks: &Clocks) -> Vec<Forced> {
+        let mut forced = Vec::new();
+        self.visible(clocks, |this, from, reader, read| this.force(from, reader, read, clocks, &mut forced));
+        forced
+    }
+
+    fn causal(&mut self, clocks: &Clocks) {
+        self.visible(clocks, |this, from, reader, read| {
+            let edge = Forced { from, to: read.source, reader, key: read.key };
+            if read.source == INITIAL {
+                this.initial_read(edge, None, &[]);
+            } else if happened_before(this.causality, clocks, read.source, from) {
+                this.overwritten_read(edge);
+            }
+        });
+    }
+
+    fn initial_read(&mut self, edge: Forced, session: Option<u32>, forced: &[Forced]) {
+        let kind = if session.is_some() { "WriteHBInitRead" } else { "WriteCOInitRead" };
+        let relation = Relation::new(self.causality, self.level, session, forced);
+        let (key, reader) = (self.names.key(edge.key), name(self.transactions, self.names, edge.reader));
+        let writer = name(self.transactions, self.names, edge.from);
+        self.findings.add(kind, || Anomaly {
+            kind,
+            key: Some(edge.key),
+            transactions: relation.support(&[edge]),
+            explanation: format!(
+                "{reader} read {key} as nobody has written it, though {writer}, whose effects it must see, wrote it."
+            ),
+        });
+    }
+
+    fn overwritten_read(&mut self, edge: Forced) {
+        let relation = Relation::new(self.causality, self.level, None, &[]);
+        let (key, [reader, from, to]) = (
+            self.names.key(edge.key),
+            [edge.reader, edge.from, edge.to].map(|who| name(self.transactions, self.names, who)),
+        );
+        self.findings.add("WriteCORead", || {
+            let mut transactions = relation.support(&[edge]);
+            transactions.extend(relation.way(edge.to, edge.from, 0));
+            Anomaly {
+                kind: "WriteCORead",
+                key: Some(edge.key),
+                transactions,
+                explanation: format!(
+                    "{reader} read {key} from {to}, though {from} wrote it after {to} and {reader} must have seen that."
+                ),
+            }
+        });
+    }
+
+    /// Each session by itself: what its reads force is seen by its later reads.
+    fn sessions_one_by_one(&mut self, base: &Clocks, limits: &Limits<'_>) {
+        let mut clocks = base.clone();
+        for session in 0..self.causality.sessions() as u32 {
+            if (limits.out_of_time)() {
+                let (done, all) = (session, self.causality.sessions());
+                self.findings.doubts.push(format!("the time was over after {done} of {all} sessions"));
+                return;
+            }
+            let mut view = View::new(self, session, &mut clocks);
+            let outcome = view.saturate();
+            let (forced, changed) = (std::mem::take(&mut view.forced), std::mem::take(&mut view.changed));
+            match outcome {
+                Saturated::Fine => {}
+                Saturated::Cyclic => self.cycles(self.level.cycle(), &forced, Some(session)),
+                Saturated::Initial(edge) => self.initial_read(edge, Some(session), &forced),
+            }
+            for transaction in changed {
+                clocks.restore(transaction, base.of(transaction));
+            }
+        }
+    }
+
+    /// Reports one cycle of each component.
+    fn cycles(&mut self, kind: &'static str, forced: &[Forced], session: Option<u32>) {
+        let relation = Relation::new(self.causality, self.level, session, forced);
+        let graph = relation.graph(self.transactions.len());
+        for component in graph.components(Kinds(u8::MAX)) {
+            let steps = graph::shortest_cycle(&graph, &component, Kind::Process);
+            self.findings.add(kind, || self::cycle(kind, &steps, &relation, self.transactions, self.names));
+        }
+    }
+}
+
+fn cycle(
+    kind: &'static str,
+    steps: &[(u32, u32, Kind)],
+    relation: &Relation<'_>,
+    transactions: &Transactions,
+    names: &dyn Names,
+) -> Anomaly {
+    let called = |who: u32| name(transactions, names, who);
+    let mut involved: Vec<u32> = steps.iter().map(|step| step.0).collect();
+    let (mut clauses, mut keys) = (Vec::new(), std::collections::BTreeSet::new());
+    for (from, to, kind) in steps {
+        let (a, b) = (called(*from), called(*to));
+        clauses.push(match kind {
+            Kind::Process => format!("{a} comes before {b} in its session"),
+            Kind::Wr => format!("{b} read from {a}"),
+            _ => {
+                let edge = relation.reason(*from, *to);
+                involved.extend(edge.map(|edge| relation.support(&[edge])).unwrap_or_default());
+                keys.extend(edge.map(|edge| edge.key));
+                let (reader, key) = edge.map(|edge| (called(edge.reader), names.key(edge.key))).unwrap_or_default();
+                format!("{a} comes before {b}, since {reader} must have seen that {a} wrote {key} and read it from {b}")
+            }
+        });
+    }
+    let key = keys.first().copied().filter(|_| keys.len() == 1);
+    Anomaly { kind, key, transactions: involved, explanation: format!("{}: a cycle.", clauses.join("; ")) }
+}
+
+fn happened_before(causality: &Causality, clocks: &Clocks, earlier: u32, later: u32) -> bool {
+    let (session, position) = causality.place(earlier);
+    clocks.of(later)[session as usize] >= position
+}
+
+/// Session order, reads-from (of one session only for PRAM), and what was forced.
+struct Relation<'a> {
+    causality: &'a Causality,
+    reads_of: Option<u32>,
+    forced: &'a [Forced],
+    /// Whether readers see along what was forced before, too.
+    saturated: bool,
+}
+
+impl<'a> Relation<'a> {
+    /// `session`: whose view it is, if it is one session's.
+    fn new(causality: &'a Causality, level: Isolation, session: Option<u32>, forced: &'a [Forced]) -> Self {
+        let reads_of = session.filter(|_| level == Isolation::Pram);
+        Self { causality, reads_of, forced, saturated: session.is_some() }
+    }
+
+    fn counts(&self, reader: u32) -> bool {
+        self.reads_of.is_none_or(|session| self.causality.place(reader).0 == session)
+    }
+
+    fn graph(&self, nodes: usize) -> Graph {
+        let mut edges = graph::Edges::new(nodes);
+        for session in 0..self.causality.sessions() as u32 {
+            let members = self.causality.session(session);
+            members.windows(2).for_each(|pair| edges.add(pair[0], pair[1], Kind::Process));
+            for reader in members.iter().filter(|reader| self.counts(**reader)) {
+                let sources = self.causality.reads(*reader).iter().filter(|read| read.source != INITIAL);
+                sources.for_each(|read| edges.add(read.source, *reader, Kind::Wr));
+            }
+        }
+        self.forced.iter().for_each(|edge| edges.add(edge.from, edge.to, Kind::Ww));
+        edges.finish()
+    }
+
+    fn reason(&self, from: u32, to: u32) -> Option<Forced> {
+        self.forced.iter().copied().find(|edge| (edge.from, edge.to) == (from, to))
+    }
+
+    /// Everyone who has to be seen to know these edges: readers, and the ways on which they knew of the writers, which may
+    /// need other forced edges, found before.
+    fn support(&self, edges: &[Forced]) -> Vec<u32> {
+        let (mut all, mut open) = (Vec::new(), edges.to_vec());
+        let mut told: rustc_hash::FxHashSet<(u32, u32)> = rustc_hash::FxHashSet::default();
+        while let Some(edge) = open.pop() {
+            all.extend([edge.from, edge.reader]);
+            all.extend(Some(edge.to).filter(|to| *to != INITIAL));
+            let before = self.forced.iter().position(|other| *other == edge).unwrap_or(self.forced.len());
+            let before = if self.saturated { before } else { 0 };
+            let way = self.way(edge.from, edge.reader, before);
+            for pair in way.windows(2) {
+                let reason = self.forced[..before].iter().find(|other| (other.from, other.to) == (pair[0], pair[1]));
+                open.extend(reason.copied().filter(|reason| told.insert((reason.from, reason.to))));
+            }
+            all.extend(way);
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// A shortest way from one transaction to another along the relation with the first so many forced edges, without
+    /// those in the middle of a session that only pass on.
+    fn way(&self, from: u32, to: u32, forced: usize) -> Vec<u32> {
+        let mut after: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        self.forced[..forced].iter().for_each(|edge| after.entry(edge.from).or_default().push(edge.to));
+        let mut came: FxHashMap<(u32, bool), (u32, bool)> = FxHashMap::default();
+        let mut queue = std::collections::VecDeque::from([(from, false)]);
+        while let Some(at) = queue.pop_front() {
+            if at.0 == to {
+                return bends(from, at, &came);
+            }
+            let next = self.causality.next(at.0).map(|next| (next, true));
+            let readers = self.causality.readers(at.0).iter().filter(|reader| self.counts(**reader));
+            let others = readers.chain(after.get(&at.0).into_iter().flatten()).map(|other| (*other, false));
+            for step in next.into_iter().chain(others) {
+                if step.0 == from || came.contains_key(&step) {
+                    continue;
+                }
+                came.insert(step, at);
+                if at.1 && step.1 { queue.push_front(step) } else { queue.push_back(step) }
+            }
+        }
+        vec![from, to]
+    }
+}
+
+/// The places of a way where it does not just go on along a session.
+fn bends(from: u32, end: (u32, bool), came: &FxHashMap<(u32, bool), (u32, bool)>) -> Vec<u32> {
+    let (mut way, mut at) = (vec![end.0], end);
+    while let Some(before) = came.get(&at) {
+        if !(at.1 && before.1) || before.0 == from {
+            way.push(before.0);
+        }
+        at = *before;
+    }
+    way.reverse();
+    way.dedup();
+    way
+}
+
+enum Saturated {
+    Fine,
+    Cyclic,
+    Initial(Forced),
+}
+
+/// What one session must believe: clocks that grow with what its reads force.
+struct View<'v, 't> {
+    causality: &'t Causality,
+    pram: bool,
+    session: u32,
+    clocks: &'v mut Clocks,
+    forced: Vec<Forced>,
+    after: FxHashMap<u32, Vec<u32>>,
+    changed: Vec<u32>,
+}
+
+impl<'v, 't> View<'v, 't> {
+    fn new(analysis: &Analysis<'t>, session: u32, clocks: &'v mut Clocks) -> Self {
+        let (causality, pram) = (analysis.causality, analysis.level == Isolation::Pram);
+        let (forced, after, changed) = (Vec::new(), FxHashMap::default(), Vec::new());
+        Self { causality, pram, session, clocks, forced, after, changed }
+    }
+
+    fn saturate(&mut self) -> Saturated {
+        let causality = self.causality;
+        if self.pram {
+            for reader in causality.session(self.session).iter().copied() {
+                for read in causality.reads(reader).iter().filter(|read| read.source != INITIAL) {
+                    if !self.learn(read.source, reader) {
+                        return Saturated::Cyclic;
+                    }
+                }
+            }
+        }
+        loop {
+            let before = self.forced.len();
+            for reader in causality.session(self.session).iter().copied() {
+                for read in causality.reads(reader) {
+                    if let Some(ended) = self.read(reader, *read) {
+                        return ended;
+                    }
+                }
+            }
+            if self.forced.len() == before {
+                return Saturated::Fine;
+            }
+        }
+    }
+
+    fn read(&mut self, reader: u32, read: ReadFrom) -> Option<Saturated> {
+        let clock = self.clocks.of(reader);
+        let latest: Vec<u32> = self.causality.latest(read.key, |session| clock[session as usize]).collect();
+        for from in latest.into_iter().filter(|from| *from != read.source) {
+            let edge = Forced { from, to: read.source, reader, key: read.key };
+            if read.source == INITIAL {
+                return Some(Saturated::Initial(edge));
+            }
+            if happened_before(self.causality, self.clocks, from, read.source) {
+                continue;
+            }
+            self.forced.push(edge);
+            self.after.entry(from).or_default().push(read.source);
+            if !self.learn(from, read.source) {
+                return Some(Saturated::Cyclic);
+            }
+        }
+        None
+    }
+
+    /// Passes on that one transaction comes before another; false if that makes somebody come before itself.
+    fn learn(&mut self, earlier: u32, later: u32) -> bool {
+        let causality = self.causality;
+        let mut open = vec![(earlier, later)];
+        while let Some((earlier, later)) = open.pop() {
+            if !self.clocks.learn(later, earlier, causality.place(earlier)) {
+                continue;
+            }
+            self.changed.push(later);
+            if happened_before(causality, self.clocks, later, later) {
+                return false;
+            }
+            let own = |reader: &u32| !self.pram || causality.place(*reader).0 == self.session;
+            let readers = causality.readers(later).iter().copied().filter(own);
+            let forced = self.after.get(&later).into_iter().flatten().copied();
+            open.extend(causality.next(later).into_iter().chain(readers).chain(forced).map(|next| (later, next)));
+        }
+        true
+    }
+}

@@ -1,0 +1,379 @@
+//! Transactions that write unique values to registers and read them (Kingsbury, Alvaro, "Elle", VLDB 2020, section 5).
+//!
+//! Every value is written once, so a read names the transaction that it read from: `wr` is certain. The order of
+//! versions is only partly known ([`super::versions`]); `ww` goes from a version's writer to the writers of versions
+//! known to come directly after it, `rw` from its readers to the same. Many readers and many next versions meet in a hub
+//! ([`super::graph::Edges::all_to_all`]), so the graph stays linear.
+//!
+//! Whatever is found is a violation. The reverse does not hold: with an order of versions that is only partly known a
+//! history may have an anomaly that does not show. More shows with `sequential_keys` or `linearizable_keys`, if the store
+//! promises that of each key by itself. If the order of a key's versions has a cycle, that is reported and the order of
+//! that key is not used.
+//!
+//! Time and memory: linear in the micro-operations (times the concurrency with `linearizable_keys`), but for what
+//! [`super::cycles`] spends on a history that has cycles.
+
+use rustc_hash::FxHashMap;
+
+use super::by_key::ByKey;
+use super::cycles::{self, Step};
+use super::findings::{Anomaly, Explain, Findings, Reason, common_keys, name};
+use super::graph::{Edges, Kind};
+use super::input::{Micro, NIL, Names, Outcome, Transactions};
+use super::versions::{self, Assume, Before, Touch, Why};
+
+/// What one transaction does with one key.
+#[derive(Clone, Copy)]
+pub(super) struct Use {
+    pub transaction: u32,
+    /// The value read before anything was written.
+    pub read: Option<u32>,
+    /// The value written last.
+    pub wrote: Option<u32>,
+    /// Whether other values were written before that.
+    rewrote: bool,
+}
+
+/// What each transaction does with each key, which transactions committed, and what is wrong with what they read
+/// whatever the order of versions is.
+pub(super) struct Basics {
+    pub uses: ByKey<Use>,
+    pub committed: Vec<bool>,
+    pub findings: Findings,
+}
+
+/// Everything that can be said without an order of versions.
+pub(super) fn basics(transactions: &Transactions, names: &dyn Names) -> Basics {
+    let mut analysis = Analysis::new(transactions, names, Assume::default());
+    let uses = analysis.uses();
+    for key in 0..transactions.keys() as u32 {
+        analysis.reads(key, uses.of(key));
+    }
+    let committed = (0..transactions.len() as u32).map(|transaction| analysis.committed(transaction)).collect();
+    Basics { uses, committed, findings: analysis.findings }
+}
+
+/// The versions of a key.
+struct Versions {
+    /// By version: its value; [`NIL`] for the first, which is the initial one.
+    values: Vec<u32>,
+    writers: Vec<Option<u32>>,
+    known: Vec<Before>,
+}
+
+/// Finds all anomalies.
+pub fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -> Findings {
+    let mut analysis = Analysis::new(transactions, names, assume);
+    let uses = analysis.uses();
+    for key in 0..transactions.keys() as u32 {
+        analysis.reads(key, uses.of(key));
+    }
+    if analysis.findings.malformed.is_some() {
+        return analysis.findings;
+    }
+    let mut edges = Edges::new(transactions.len());
+    for key in 0..transactions.keys() as u32 {
+        analysis.lost_updates(key, uses.of(key));
+        analysis.dependencies(key, uses.of(key), &mut edges);
+    }
+    drop(uses);
+    analysis.findings.figures.insert("dependencies", edges.len() as f64);
+    let found = cycles::find(edges, transactions, |transaction| analysis.committed(transaction));
+    let mut findings = std::mem::take(&mut analysis.findings);
+    findings.add_cycles(&found, transactions, &analysis, names);
+    findings
+}
+
+struct Analysis<'t> {
+    transactions: &'t Transactions,
+    names: &'t dyn Names,
+    assume: Assume,
+    findings: Findings,
+    observed: Vec<bool>,
+    keys: Vec<Versions>,
+}
+
+impl<'t> Analysis<'t> {
+    fn new(transactions: &'t Transactions, names: &'t dyn Names, assume: Assume) -> Self {
+        Self {
+            transactions,
+            names,
+            assume,
+            findings: Findings::default(),
+            observed: vec![false; transactions.len()],
+            keys: Vec::with_capacity(transactions.keys()),
+        }
+    }
+
+    fn committed(&self, transaction: u32) -> bool {
+        match self.transactions.row(transaction).outcome {
+            Outcome::Ok => true,
+            Outcome::Info => self.observed[transaction as usize],
+            Outcome::Fail => false,
+        }
+    }
+
+    fn name(&self, transaction: u32) -> String {
+        name(self.transactions, self.names, transaction)
+    }
+
+    fn show(&self, key: u32, value: u32) -> String {
+        format!("{} = {}", self.names.key(key), if value == NIL { "nil".into() } else { self.names.value(value) })
+    }
+
+    /// What each transaction does with each of its keys; and whether it sees its own writes.
+    fn uses(&mut self) -> ByKey<Use> {
+        let mut uses: Vec<(u32, Use)> = Vec::new();
+        let mut now: FxHashMap<u32, (usize, u32)> = FxHashMap::default();
+        for transaction in 0..self.transactions.len() as u32 {
+            now.clear();
+            for micro in self.transactions.micros(transaction) {
+                let (key, read, value) = match *micro {
+                    Micro::Write { key, value } => (key, None, value),
+                    Micro::Read { key, value } => (key, Some(value), value),
+                    Micro::Append { .. } | Micro::List { .. } => continue,
+                };
+                let (at, expected) = *now.entry(key).or_insert_with(|| {
+                    uses.push((key, Use { transaction, read, wrote: None, rewrote: false }));
+                    (uses.len() - 1, value)
+                });
+                if read.is_none() {
+                    let (_, used) = &mut uses[at];
+                    used.rewrote |= used.wrote.is_some();
+                    used.wrote = Some(value);
+                    self.future(key, *used, value);
+                } else if value != expected {
+                    let kind = if uses[at].1.wrote.is_some() { "internal" } else { "non-repeatable-read" };
+                    self.internal(kind, key, transaction, [expected, value]);
+                }
+                now.insert(key, (at, value));
+            }
+        }
+        ByKey::new(self.transactions.keys(), &uses)
+    }
+
+    fn future(&mut self, key: u32, used: Use, value: u32) {
+        if used.read == Some(value) {
+            let explanation =
+                format!("{} read {} before it wrote that itself.", self.name(used.transaction), self.show(key, value));
+            self.findings.add("future-read", || alone("future-read", key, vec![used.transaction], explanation));
+        }
+    }
+
+    fn internal(&mut self, kind: &'static str, key: u32, transaction: u32, [expected, value]: [u32; 2]) {
+        let (expected, shown) = (self.show(key, expected), self.show(key, value));
+        let explanation = format!("{} knew {expected} and then read {shown}.", self.name(transaction));
+        self.findings.add(kind, || alone(kind, key, vec![transaction], explanation));
+    }
+
+    /// Numbers the versions of a key, and judges what was read of it.
+    fn reads(&mut self, key: u32, uses: &[Use]) {
+        let mut versions = Versions { values: vec![NIL], writers: vec![None], known: Vec::new() };
+        let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
+        let mut early: FxHashMap<u32, u32> = FxHashMap::default();
+        for used in uses {
+            let Some(value) = used.wrote else { continue };
+            if used.rewrote {
+                let writes = super::findings::writes_of(self.transactions, used.transaction, key);
+                early.extend(writes.filter(|earlier| *earlier != value).map(|earlier| (earlier, used.transaction)));
+            }
+            if numbers.insert(value, versions.values.len() as u32).is_some() || value == NIL {
+                self.not_unique(key, value);
+            }
+            versions.values.push(value);
+            versions.writers.push(Some(used.transaction));
+        }
+        for used in uses {
+            if let Some(value) = used.read.filter(|value| *value != NIL) {
+                self.read(key, used.transaction, value, early.get(&value).copied(), &numbers, &versions);
+            }
+        }
+        self.keys.push(versions);
+    }
+
+    fn not_unique(&mut self, key: u32, value: u32) {
+        let what = self.show(key, value);
+        let why = format!("{what} was written more than once, or is nil: values must be unique for a key");
+        self.findings.malformed.get_or_insert(why);
+    }
+
+    fn read(
+        &mut self,
+        key: u32,
+        reader: u32,
+        value: u32,
+        early: Option<u32>,
+        numbers: &FxHashMap<u32, u32>,
+        versions: &Versions,
+    ) {
+        let writer = numbers.get(&value).and_then(|version| versions.writers[*version as usize]).or(early);
+        let (shown, who) = (self.show(key, value), self.name(reader));
+        let Some(writer) = writer else {
+            let explanation = format!("{who} read {shown}, which nobody wrote.");
+            self.findings.add("garbage-read", || alone("garbage-read", key, vec![reader], explanation));
+            return;
+        };
+        self.observed[writer as usize] = true;
+        let by = self.name(writer);
+        if self.transactions.row(writer).outcome == Outcome::Fail {
+            let explanation = format!("{who} read {shown}, though {by} that wrote it failed.");
+            self.findings.add("G1a", || alone("G1a", key, vec![writer, reader], explanation));
+        }
+        if early.is_some() && writer != reader {
+            let explanation = format!("{who} read {shown}, which {by} wrote and then wrote over itself.");
+            self.findings.add("G1b", || alone("G1b", key, vec![writer, reader], explanation));
+        }
+    }
+
+    fn lost_updates(&mut self, key: u32, uses: &[Use]) {
+        let committed = |used: &&Use| self.transactions.row(used.transaction).outcome == Outcome::Ok;
+        let updates = uses.iter().filter(committed).filter(|used| used.wrote.is_some());
+        let mut updates: Vec<(u32, u32)> = updates.filter_map(|used| Some((used.read?, used.transaction))).collect();
+        updates.sort_unstable();
+        for group in updates.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            let (value, one, other) = (group[0].0, group[0].1, group[1].1);
+            let (a, b, shown) = (self.name(one), self.name(other), self.show(key, value));
+            let explanation = format!("{a} and {b} both read {shown} and then wrote it.");
+            self.findings.add("lost-update", || alone("lost-update", key, vec![one, other], explanation));
+        }
+    }
+
+    /// The edges that a key gives.
+    fn dependencies(&mut self, key: u32, uses: &[Use], edges: &mut Edges) {
+        let versions = &self.keys[key as usize];
+        let numbers: FxHashMap<u32, u32> = versions.values.iter().copied().zip(0..).collect();
+        let version = |value: u32| numbers.get(&value).copied();
+        let touches: Vec<Touch> = uses
+            .iter()
+            .filter(|used| self.committed(used.transaction))
+            .map(|used| Touch {
+                transaction: used.transaction,
+                read: used.read.and_then(version).filter(|read| *read == 0 || self.is_committed(versions, *read)),
+                wrote: used.wrote.and_then(version),
+            })
+            .collect();
+        for touch in &touches {
+            if let Some(writer) = touch.read.and_then(|read| versions.writers[read as usize]) {
+                edges.add(writer, touch.transaction, Kind::Wr);
+            }
+        }
+        let mut known = versions::known(self.transactions, versions.values.len(), &touches, self.assume);
+        // Versions of transactions that did not commit are no versions.
+        known.retain(|before| before.to == 0 || self.is_committed(versions, before.to));
+        if let Some(cycle) = versions::cycle(versions.values.len(), &known) {
+            self.cyclic(key, &cycle);
+            return;
+        }
+        known.sort_unstable_by_key(|before| (before.from, before.to));
+        known.dedup_by_key(|before| (before.from, before.to));
+        self.next_versions(&self.keys[key as usize], &known, &touches, edges);
+        self.keys[key as usize].known = known;
+    }
+
+    fn is_committed(&self, versions: &Versions, version: u32) -> bool {
+        versions.writers[version as usize].is_some_and(|writer| self.committed(writer))
+    }
+
+    /// From each version's writer and readers to the writers of the versions directly after it.
+    fn next_versions(&self, versions: &Versions, known: &[Before], touches: &[Touch], edges: &mut Edges) {
+        let reads: Vec<(u32, u32)> =
+            touches.iter().filter_map(|touch| Some((touch.read?, touch.transaction))).collect();
+        let readers = ByKey::new(versions.values.len(), &reads);
+        for group in known.chunk_by(|a, b| a.from == b.from) {
+            let from = group[0].from;
+            let mut sources: Vec<(u32, Kind)> = readers.of(from).iter().map(|reader| (*reader, Kind::Rw)).collect();
+            sources.extend(versions.writers[from as usize].map(|writer| (writer, Kind::Ww)));
+            sources.sort_unstable();
+            sources.dedup_by_key(|(transaction, _)| *transaction);
+            let targets: Vec<u32> = group.iter().filter_map(|before| versions.writers[before.to as usize]).collect();
+            edges.all_to_all(&sources, &targets);
+        }
+    }
+
+    fn cyclic(&mut self, key: u32, cycle: &[Before]) {
+        let (mut clauses, mut involved) = (Vec::new(), Vec::new());
+        let versions = &self.keys[key as usize];
+        for before in cycle {
+            let (from, to) = (versions.values[before.from as usize], versions.values[before.to as usize]);
+            let (from, to) = (self.show(key, from), self.show(key, to));
+            clauses.push(format!("{from} comes before {to}, since {}", self.why(before.why)));
+            involved.extend(involved_in(before.why));
+            involved.extend([before.from, before.to].iter().filter_map(|version| versions.writers[*version as usize]));
+        }
+        let explanation = format!("{}.", clauses.join("; "));
+        self.findings.add("cyclic-versions", || alone("cyclic-versions", key, involved, explanation));
+    }
+
+    fn why(&self, why: Why) -> String {
+        match why {
+            Why::Initial => "it is the initial version".to_owned(),
+            Why::Follows(one) => format!("{} read the one and wrote the other", self.name(one)),
+            Why::Session(one, other) => {
+                format!("a process met the one in {} and the other later in {}", self.name(one), self.name(other))
+            }
+            Why::RealTime(one, other) => {
+                let (one, other) = (self.name(one), self.name(other));
+                format!("{one} met the one and had completed when {other}, which met the other, was invoked")
+            }
+        }
+    }
+
+    fn explain_next(&self, step: Step, key: u32) -> Option<Reason> {
+        let versions = &self.keys[key as usize];
+        let version = |value: u32| versions.values.iter().position(|known| *known == value).map(|at| at as u32);
+        let wrote = super::findings::writes_of(self.transactions, step.to, key).last().and_then(version)?;
+        let from = match step.kind {
+            Kind::Ww => super::findings::writes_of(self.transactions, step.from, key).last().and_then(version)?,
+            _ => version(self.first_read(step.from, key)?)?,
+        };
+        let at = versions.known.binary_search_by_key(&(from, wrote), |before| (before.from, before.to)).ok()?;
+        let before = versions.known[at];
+        let (one, other) = (self.name(step.from), self.name(step.to));
+        let did = if step.kind == Kind::Ww { "wrote" } else { "read" };
+        let (old, new) =
+            (self.show(key, versions.values[from as usize]), self.show(key, versions.values[wrote as usize]));
+        let clause =
+            format!("{one} {did} {old}, and {other} wrote the later {new} (later since {})", self.why(before.why));
+        let mut witnesses = involved_in(before.why);
+        witnesses.extend(versions.writers[from as usize]);
+        Some(Reason { key, clause, witnesses })
+    }
+
+    fn explain_wr(&self, step: Step, key: u32) -> Option<Reason> {
+        let value = self.first_read(step.to, key)?;
+        let wrote = super::findings::writes_of(self.transactions, step.from, key).any(|written| written == value);
+        let (one, other, shown) = (self.name(step.from), self.name(step.to), self.show(key, value));
+        let clause = format!("{one} wrote {shown}, which {other} read");
+        wrote.then_some(Reason { key, clause, witnesses: Vec::new() })
+    }
+
+    fn first_read(&self, transaction: u32, key: u32) -> Option<u32> {
+        let first = self.transactions.micros(transaction).iter().find(|micro| micro.key() == key)?;
+        match first {
+            Micro::Read { value, .. } => Some(*value),
+            _ => None,
+        }
+    }
+}
+
+impl Explain for Analysis<'_> {
+    fn explain(&self, step: Step) -> Option<Reason> {
+        common_keys(self.transactions, step.from, step.to).into_iter().find_map(|key| match step.kind {
+            Kind::Wr => self.explain_wr(step, key),
+            Kind::Ww | Kind::Rw => self.explain_next(step, key),
+            _ => None,
+        })
+    }
+}
+
+fn involved_in(why: Why) -> Vec<u32> {
+    match why {
+        Why::Initial => Vec::new(),
+        Why::Follows(one) => vec![one],
+        Why::Session(one, other) | Why::RealTime(one, other) => vec![one, other],
+    }
+}
+
+fn alone(kind: &'static str, key: u32, transactions: Vec<u32>, explanation: String) -> Anomaly {
+    Anomaly { kind, key: Some(key), transactions, explanation }
+}

@@ -1,0 +1,156 @@
+//! In which order the versions of a register came, as far as a history tells.
+//!
+//! A register shows one value, so no read tells what was before it. Known is: the initial version comes first, and a
+//! transaction that reads a version and then writes one puts its own after the one it read (writes follow reads). More
+//! follows if a key may be assumed to be sequentially consistent (what a process meets later is not older) or
+//! linearizable (what is met after an operation completed is not older than what that operation met). Both are chains:
+//! a process's successive versions; and for linearizable keys each version from its first completion on against each
+//! version up to its last invocation, reduced by a frontier of versions that are not yet overtaken, as many as there
+//! are concurrent operations. So there are O(n) and O(n x concurrency) edges, not products.
+
+use super::graph::{self, Edges, Kind, Kinds};
+use super::input::{NEVER, Transactions};
+
+/// What may be assumed of each key by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Assume {
+    /// Each key is sequentially consistent.
+    pub sequential_keys: bool,
+    /// Each key is linearizable.
+    pub linearizable_keys: bool,
+}
+
+/// Why a version is known to come before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The initial version comes first.
+    Initial,
+    /// A transaction read the one and wrote the other.
+    Follows(u32),
+    /// A process met the one in its first transaction, the other in its second.
+    Session(u32, u32),
+    /// The first transaction met the one, and completed before the second, which met the other, was invoked.
+    RealTime(u32, u32),
+}
+
+/// One version before another; versions are numbered for their key, 0 is the initial one.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// The earlier.
+    pub from: u32,
+    /// The later.
+    pub to: u32,
+    /// How it is known.
+    pub why: Why,
+}
+
+/// What a transaction does with a key: the version that it met first, and the one that it left.
+#[derive(Clone, Copy, Debug)]
+pub struct Touch {
+    /// The transaction.
+    pub transaction: u32,
+    /// The version it read before it wrote, if it did.
+    pub read: Option<u32>,
+    /// The version that it installed, if it did.
+    pub wrote: Option<u32>,
+}
+
+/// Everything known of the order of a key's versions, from the transactions that touch it, by invocation.
+pub fn known(transactions: &Transactions, versions: usize, touches: &[Touch], assume: Assume) -> Vec<Before> {
+    let mut known: Vec<Before> = Vec::new();
+    for touch in touches {
+        if let (Some(from), Some(to)) = (touch.read, touch.wrote) {
+            known.push(Before { from, to, why: Why::Follows(touch.transaction) });
+        }
+    }
+    if assume.sequential_keys {
+        sessions(transactions, touches, &mut known);
+    }
+    if assume.linearizable_keys {
+        real_time(transactions, versions, touches, &mut known);
+    }
+    known.retain(|before| before.from != before.to);
+    let mut has_earlier = vec![false; versions];
+    known.iter().for_each(|before| has_earlier[before.to as usize] = true);
+    let first = (1..versions as u32).filter(|version| !has_earlier[*version as usize]);
+    known.extend(first.map(|to| Before { from: 0, to, why: Why::Initial }));
+    known
+}
+
+fn sessions(transactions: &Transactions, touches: &[Touch], known: &mut Vec<Before>) {
+    let mut last: rustc_hash::FxHashMap<u32, (u32, u32)> = rustc_hash::FxHashMap::default();
+    for touch in touches {
+        let Some(first) = touch.read.or(touch.wrote) else { continue };
+        let left = touch.wrote.unwrap_or(first);
+        let process = transactions.row(touch.transaction).process;
+        if let Some((earlier, from)) = last.insert(process, (touch.transaction, left)) {
+            known.push(Before { from, to: first, why: Why::Session(earlier, touch.transaction) });
+        }
+    }
+}
+
+/// When a version was first known to be there, and when it was last asked for.
+#[derive(Clone, Copy)]
+struct Zone {
+    first_completion: (u32, u32),
+    last_call: Option<(u32, u32)>,
+}
+
+fn real_time(transactions: &Transactions, versions: usize, touches: &[Touch], known: &mut Vec<Before>) {
+    let mut zones = vec![Zone { first_completion: (NEVER, 0), last_call: None }; versions];
+    for touch in touches {
+        let row = transactions.row(touch.transaction);
+        for version in [touch.read, touch.wrote].into_iter().flatten() {
+            let zone = &mut zones[version as usize];
+            zone.first_completion = zone.first_completion.min((row.ret, touch.transaction));
+            zone.last_call = zone.last_call.max(Some((row.call, touch.transaction)));
+        }
+    }
+    // At each moment, completions and calls of versions.
+    let mut moments: Vec<(u32, bool, u32)> = Vec::new();
+    for (zone, version) in zones.iter().zip(0..) {
+        if let (completed, _) = zone.first_completion
+            && completed != NEVER
+        {
+            moments.push((completed, true, version));
+        }
+        moments.extend(zone.last_call.map(|(call, _)| (call, false, version)));
+    }
+    moments.sort_unstable();
+    let mut frontier: Vec<u32> = Vec::new();
+    let before = |from: u32, to: u32| {
+        let (_, earlier) = zones[from as usize].first_completion;
+        let later = zones[to as usize].last_call.map_or(earlier, |(_, later)| later);
+        Before { from, to, why: Why::RealTime(earlier, later) }
+    };
+    for (now, completes, version) in moments {
+        if !completes {
+            known.extend(
+                frontier.iter().filter(|earlier| **earlier != version).map(|earlier| before(*earlier, version)),
+            );
+            continue;
+        }
+        let last_call = zones[version as usize].last_call.map_or(0, |(call, _)| call);
+        let overtaken = |earlier: u32| zones[earlier as usize].first_completion.0 < last_call;
+        if last_call > now {
+            known.extend(
+                frontier.iter().filter(|earlier| overtaken(**earlier)).map(|earlier| before(*earlier, version)),
+            );
+        }
+        frontier.retain(|earlier| !overtaken(*earlier));
+        frontier.push(version);
+    }
+}
+
+/// A shortest cycle of the order, if it has one.
+pub fn cycle(versions: usize, known: &[Before]) -> Option<Vec<Before>> {
+    let mut edges = Edges::new(versions);
+    known.iter().for_each(|before| edges.add(before.from, before.to, Kind::Ww));
+    let graph = edges.finish();
+    let components = graph.components(Kinds(u8::MAX));
+    let component = components.iter().min_by_key(|component| component.len())?;
+    let by_ends: rustc_hash::FxHashMap<(u32, u32), Before> =
+        known.iter().rev().map(|before| ((before.from, before.to), *before)).collect();
+    let steps = graph::shortest_cycle(&graph, component, Kind::Pass);
+    Some(steps.iter().filter_map(|(from, to, _)| by_ends.get(&(*from, *to)).copied()).collect())
+}
