@@ -182,7 +182,7 @@ impl Plain {
 /// Two thirds are histories of a store with stale reads; in the others, single reads show anything that is ever written.
 fn draw(seed: u64, size: u64, micros_max: u64) -> Transactions {
     let mut draw = Draw(seed);
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         return wild(&mut draw, size);
     }
     let (stale, transactions) = ([10, 30, 60][draw.below(3) as usize], 2 + draw.below(size) as u32);
