@@ -14,6 +14,7 @@ pub mod decision;
 pub mod faults;
 pub mod formats;
 pub mod history;
+pub mod linearizability;
 pub mod model;
 pub mod records;
 pub mod transactions;

@@ -1,0 +1,60 @@
+//! Is a priority queue linearizable, where each element is put in once? The least element is next.
+//!
+//! Elements are looked at from the least. An element leaves at a moment at which no lesser one is inside, and later ones do
+//! not matter to it. So it is inside at least from the completion of its insertion until the first moment, after its
+//! removal was invoked, at which no lesser one must be inside. If that moment comes after the removal completed, there is
+//! no order. If all have one, these moments are an order: every element is inside for no longer than in any other.
+//! Moments that are taken are united with the next free one, so it is O(n log n), and nearly linear but for sorting.
+//! Lee and Mathur (arXiv 2410.04581) have another algorithm of that cost.
+
+use super::collection::{Contents, Held, Trouble};
+
+/// The elements of a part that has no order.
+pub(super) fn judge(contents: &Contents) -> Option<Trouble> {
+    let mut order: Vec<usize> = (0..contents.held.len()).collect();
+    order.sort_unstable_by_key(|place| contents.held[*place].element);
+    let mut moments = Moments::new(contents.end);
+    for (looked_at, place) in order.iter().enumerate() {
+        let held = &contents.held[*place];
+        let leaves = moments.free_from(held.remove_call.max(held.insert_call));
+        if leaves >= held.remove_ret {
+            return Some(Trouble { held: order[..=looked_at].to_vec(), empty: None });
+        }
+        moments.take(held, leaves);
+    }
+    let empty = contents.empties.iter().position(|(call, ret)| moments.free_from(*call) >= *ret)?;
+    Some(Trouble { held: order, empty: Some(empty) })
+}
+
+/// Gaps between events; a gap that is taken leads to a later one.
+struct Moments {
+    next: Vec<u32>,
+}
+
+impl Moments {
+    fn new(end: u32) -> Self {
+        Self { next: (0..=end + 1).collect() }
+    }
+
+    /// The first free gap at or after this one.
+    fn free_from(&mut self, gap: u32) -> u32 {
+        let mut at = gap;
+        while self.next[at as usize] != at {
+            // Halves the way for those who come later.
+            let further = self.next[self.next[at as usize] as usize];
+            self.next[at as usize] = further;
+            at = further;
+        }
+        at
+    }
+
+    /// Takes the gaps in which the element must be inside if it leaves in that gap.
+    fn take(&mut self, held: &Held, leaves: u32) {
+        let mut gap = held.insert_ret;
+        while gap < leaves {
+            let follows = self.next[gap as usize];
+            self.next[gap as usize] = leaves;
+            gap = follows.max(gap + 1);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! One object judged: by a fast path where one applies, else by the general search; with the few operations that prove a
+//! violation.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use super::collection::{self, Collection, Discipline};
+use super::counter::{self, Counter};
+use super::explain::{bonds, prefix, shrink};
+use super::machine::{Machine, Timed};
+use super::register::{self, Register, Zones};
+use super::search::{Answer, Bounds, Limit, search};
+use super::set::{self, Set};
+
+/// Operations handed to checks while one violation is made smaller, all in all.
+const SHRINK_WORK_MAX: u64 = 3_000_000;
+/// Configurations and memory of one check while a violation is made smaller.
+const SHRINK_CONFIGURATIONS_MAX: u64 = 100_000;
+const SHRINK_BYTES: usize = 64 << 20;
+
+/// What is ruled of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ruling<A> {
+    /// There is an order.
+    Holds {
+        /// Whether the general search was needed.
+        searched: bool,
+    },
+    /// There is none.
+    Violation {
+        /// The anomaly's name.
+        kind: &'static str,
+        /// The reason, in words that go on with the operations.
+        reason: &'static str,
+        /// Operations that are a violation by themselves.
+        core: Vec<Timed<A>>,
+    },
+    /// A limit was reached.
+    Open {
+        /// Which one.
+        limit: Limit,
+        /// What completed before this position has an order.
+        holds_before: u32,
+    },
+}
+
+/// Where operations that give or take a name are.
+type Places = FxHashMap<u64, Vec<usize>>;
+
+const FAST: bool = false;
+
+/// Any machine, by the general search.
+pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> Ruling<M::Action> {
+    match search(machine, operations, bounds) {
+        Answer::Linearizable => Ruling::Holds { searched: true },
+        Answer::Unknown { limit, holds_before } => Ruling::Open { limit, holds_before },
+        Answer::Violation(before) => {
+            let core = prefix(machine, operations, before.saturating_add(1));
+            let violates = |some: &[Timed<M::Action>]| is_violation(machine, some, bounds);
+            let core = smaller(machine, core, bounds, violates);
+            Ruling::Violation { kind: "not-linearizable", reason: "no order explains what was seen", core }
+        }
+    }
+}
+
+fn is_violation<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> bool {
+    let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
+    let small = Bounds { memory_bytes, configurations_max: SHRINK_CONFIGURATIONS_MAX, ..*bounds };
+    matches!(search(machine, operations, &small), Answer::Violation(_))
+}
+
+fn smaller<M: Machine>(
+    machine: &M,
+    core: Vec<Timed<M::Action>>,
+    bounds: &Bounds<'_>,
+    mut violates: impl FnMut(&[Timed<M::Action>]) -> bool,
+) -> Vec<Timed<M::Action>> {
+    let violates = |some: &[Timed<M::Action>]| !(bounds.out_of_time)() && violates(some);
+    shrink(core, |action| bonds(machine, action), violates, SHRINK_WORK_MAX)
+}
+
+/// The operations at these places, with all that they rely on, in the order of invocation; and for what never completed,
+/// with those that saw that it happened.
+fn with_bonds<M: Machine>(machine: &M, operations: &[Timed<M::Action>], places: &[usize]) -> Vec<Timed<M::Action>> {
+    let (mut givers, mut takers): (Places, Places) = Default::default();
+    for (at, operation) in operations.iter().enumerate() {
+        let bonds = bonds(machine, &operation.action).unwrap_or_default();
+        bonds.gives.into_iter().for_each(|name| givers.entry(name).or_default().push(at));
+        bonds.takes.into_iter().for_each(|name| takers.entry(name).or_default().push(at));
+    }
+    let mut kept: BTreeSet<usize> = places.iter().copied().collect();
+    let mut work = places.to_vec();
+    while let Some(at) = work.pop() {
+        let bonds = bonds(machine, &operations[at].action).unwrap_or_default();
+        let mut needed: Vec<usize> =
+            bonds.takes.iter().flat_map(|name| givers.remove(name).unwrap_or_default()).collect();
+        if !operations[at].completed() {
+            let saw = bonds.gives.iter().flat_map(|name| takers.remove(name).unwrap_or_default());
+            needed.extend(saw);
+        }
+        work.extend(needed.into_iter().filter(|place| kept.insert(*place)));
+    }
+    kept.into_iter().map(|at| operations[at].clone()).collect()
+}
+
+/// A register with compare-and-set.
+pub fn register(initial: u32, operations: &[register::Op], bounds: &Bounds<'_>) -> Ruling<register::Action> {
+    let machine = Register(initial);
+    match register::zones(operations, initial) {
+        Zones::Linearizable => Ruling::Holds { searched: FAST },
+        Zones::Violation(proof) => {
+            let core = with_bonds(&machine, operations, &proof.operations);
+            let violates = |some: &[register::Op]| matches!(register::zones(some, initial), Zones::Violation(_));
+            let core = smaller(&machine, core, bounds, violates);
+            let (kind, reason) = match register::zones(&core, initial) {
+                Zones::Violation(last) => (last.kind, last.reason),
+                _ => (proof.kind, proof.reason),
+            };
+            Ruling::Violation { kind, reason, core }
+        }
+        Zones::NotUnique | Zones::Undecided => general(&machine, &register::simplified(operations, initial), bounds),
+    }
+}
+
+/// A queue, stack or priority queue.
+pub fn collection(
+    discipline: Discipline,
+    operations: &[collection::Op],
+    bounds: &Bounds<'_>,
+) -> Ruling<collection::Action> {
+    let machine = Collection(discipline);
+    match collection::judge(discipline, operations) {
+        collection::Found::Linearizable => Ruling::Holds { searched: FAST },
+        collection::Found::NotUnique | collection::Found::Undecided => general(&machine, operations, bounds),
+        collection::Found::Violation(places) => {
+            let core = with_bonds(&machine, operations, &places);
+            let violates = |some: &[collection::Op]| {
+                matches!(collection::judge(discipline, some), collection::Found::Violation(_))
+            };
+            let core = smaller(&machine, core, bounds, violates);
+            Ruling::Violation { kind: "out-of-order", reason: "no order of these insertions and removals exists", core }
+        }
+    }
+}
+
+/// A set.
+pub fn set(operations: &[set::Op], bounds: &Bounds<'_>) -> Ruling<set::Action> {
+    match set::judge(operations) {
+        set::Found::Linearizable => Ruling::Holds { searched: FAST },
+        set::Found::NotFast => general(&Set, operations, bounds),
+        set::Found::Violation(places) => {
+            let core: Vec<set::Op> = places.iter().map(|at| operations[*at].clone()).collect();
+            let reads_all = core.iter().any(|operation| matches!(operation.action, set::Action::Read(_)));
+            let violates = |some: &[set::Op]| matches!(set::judge(some), set::Found::Violation(_));
+            let core = if reads_all { core } else { smaller(&Set, core, bounds, violates) };
+            let reason = "no order of these additions, removals and reads exists";
+            Ruling::Violation { kind: "not-linearizable", reason, core }
+        }
+    }
+}
+
+/// A counter: by its bounds first.
+pub fn counter(initial: i64, operations: &[counter::Op], bounds: &Bounds<'_>) -> Ruling<counter::Action> {
+    let Some((read, ..)) = counter::out_of_bounds(operations, initial) else {
+        return general(&Counter(initial), operations, bounds);
+    };
+    let until = operations[read].ret;
+    let adds = |operation: &&counter::Op| operation.call < until && matches!(operation.action, counter::Action::Add(_));
+    let mut core: Vec<counter::Op> = operations.iter().filter(adds).copied().collect();
+    core.push(operations[read]);
+    core.sort_unstable_by_key(|operation| operation.call);
+    let reason = "the sum that was read lies outside of what the additions before and during the read can have made";
+    Ruling::Violation { kind: "out-of-bounds", reason, core }
+}

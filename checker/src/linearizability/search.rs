@@ -1,0 +1,572 @@
+//! The general search: is there an order of these operations that the machine allows? For any state machine.
+//!
+//! Operations are forced in the order of their completions (just-in-time linearization: Lowe, "Testing for
+//! linearizability", 2017; the search is that of Wing and Gong, 1993). A configuration stands before a completion: the
+//! state reached, and which of the open operations have had their moment already (a mask over the open window, never a
+//! bit for each operation of the history). To pass the completion its operation gets its moment, perhaps after other open
+//! ones. Configurations are remembered, so none is explored twice.
+//!
+//! What keeps the number of configurations small:
+//! - an operation that only reads gets its moment as soon as the state allows it: that can only help;
+//! - of equal open operations the one that completes first goes first;
+//! - operations that never completed are counted by action, not told apart, and a configuration that has used more of
+//!   them than another, all else equal, is dropped;
+//! - the window is empty at quiescent points, so nothing before them is told apart but the state.
+//!
+//! It goes deep first, which finds an order quickly where there is one. If that takes more than a quarter of the memory
+//! allowed, it begins again a completion at a time and keeps only the configurations before one completion. Exponential in
+//! the number of operations open at the same time at worst (Gibbons and Korach, 1997), hence [`Bounds`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
+
+use super::machine::{Machine, NEVER, Timed};
+
+/// How often, in configurations, the limits are looked at.
+const LOOK_EVERY: u64 = 512;
+/// The share of the memory that the first, deep search may take.
+const DEEP_SHARE: usize = 4;
+
+/// What a search may spend.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
+    /// Bytes for configurations and states.
+    pub memory_bytes: usize,
+    /// Configurations explored, all in all.
+    pub configurations_max: u64,
+    /// Whether the time is over.
+    pub out_of_time: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Default for Bounds<'_> {
+    fn default() -> Self {
+        Self { memory_bytes: 1 << 30, configurations_max: u64::MAX, out_of_time: &|| false }
+    }
+}
+
+impl fmt::Debug for Bounds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bounds").field("memory_bytes", &self.memory_bytes).finish_non_exhaustive()
+    }
+}
+
+/// The limit at which a search gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// The memory allowed is used up.
+    Memory,
+    /// The time, or the number of configurations allowed.
+    Time,
+    /// More operations are open at the same time than can be told apart.
+    Concurrency,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::Memory => "the memory limit was reached",
+            Limit::Time => "the time limit was reached",
+            Limit::Concurrency => "too many operations are open at the same time",
+        })
+    }
+}
+
+/// What a search found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// There is an order.
+    Linearizable,
+    /// There is none. The operations invoked before this position, each open or completed as it was then, have none.
+    Violation(u32),
+    /// A limit was reached. What completed before the position has an order.
+    Unknown {
+        /// Which limit.
+        limit: Limit,
+        /// Position of the first completion that was not passed.
+        holds_before: u32,
+    },
+}
+
+/// Looks for an order of the operations, which are given in the order of their invocations.
+pub fn search<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> Answer {
+    let problem = Problem::new(machine, operations);
+    match problem.slots {
+        0..=64 => decide::<M, 1>(&problem, bounds),
+        65..=256 => decide::<M, 4>(&problem, bounds),
+        257..=1024 => decide::<M, 16>(&problem, bounds),
+        _ => Answer::Unknown { limit: Limit::Concurrency, holds_before: problem.rets.first().copied().unwrap_or(0) },
+    }
+}
+
+fn decide<M: Machine, const W: usize>(problem: &Problem<'_, M>, bounds: &Bounds<'_>) -> Answer {
+    let deep = Bounds { memory_bytes: bounds.memory_bytes / DEEP_SHARE, ..*bounds };
+    let mut search = Search::<M, W>::new(problem, &deep);
+    let first = search.deep();
+    match first {
+        Answer::Unknown { limit: Limit::Memory, holds_before } => {
+            let spent = search.explored;
+            drop(search);
+            let rest = Bounds { configurations_max: bounds.configurations_max.saturating_sub(spent), ..*bounds };
+            match Search::<M, W>::new(problem, &rest).by_level() {
+                Answer::Unknown { limit, holds_before: second } => {
+                    Answer::Unknown { limit, holds_before: second.max(holds_before) }
+                }
+                decided => decided,
+            }
+        }
+        decided => decided,
+    }
+}
+
+/// An operation that is open before a completion.
+#[derive(Clone, Copy)]
+struct Open {
+    ret: u32,
+    slot: u32,
+    class: u32,
+}
+
+/// The operations, prepared: completions in order, and what is open before each.
+struct Problem<'a, M: Machine> {
+    machine: &'a M,
+    /// Completions, ascending; one is a level of the search.
+    rets: Vec<u32>,
+    /// Bounds of each level's part of `open`.
+    open_from: Vec<usize>,
+    /// Open and completing operations of each level, by completion: the level's own is the first.
+    open: Vec<Open>,
+    /// How many bits the mask needs.
+    slots: usize,
+    actions: Vec<M::Action>,
+    only_reads: Vec<bool>,
+    /// Classes with operations that never complete, by their first invocation, with all invocations.
+    pending: Vec<(u32, Vec<u32>)>,
+}
+
+impl<'a, M: Machine> Problem<'a, M> {
+    fn new(machine: &'a M, operations: &[Timed<M::Action>]) -> Self {
+        let mut classes: FxHashMap<&M::Action, u32> = FxHashMap::default();
+        let mut actions: Vec<M::Action> = Vec::new();
+        let class_of: Vec<u32> = operations
+            .iter()
+            .map(|operation| {
+                *classes.entry(&operation.action).or_insert_with(|| {
+                    actions.push(operation.action.clone());
+                    actions.len() as u32 - 1
+                })
+            })
+            .collect();
+        let only_reads = actions.iter().map(|action| machine.only_reads(action)).collect();
+        let mut problem = Self {
+            machine,
+            rets: operations.iter().filter(|operation| operation.completed()).map(|operation| operation.ret).collect(),
+            open_from: vec![0],
+            open: Vec::new(),
+            slots: 0,
+            actions,
+            only_reads,
+            pending: Vec::new(),
+        };
+        problem.rets.sort_unstable();
+        problem.fill_windows(operations, &class_of);
+        problem.fill_pending(operations, &class_of);
+        problem
+    }
+
+    fn fill_windows(&mut self, operations: &[Timed<M::Action>], class_of: &[u32]) {
+        let mut coming = operations.iter().zip(class_of).filter(|(operation, _)| operation.completed()).peekable();
+        let mut window: Vec<Open> = Vec::new();
+        let mut free: Vec<u32> = Vec::new();
+        for ret in &self.rets {
+            while let Some((operation, class)) = coming.next_if(|(operation, _)| operation.call < *ret) {
+                let slot = free.pop().unwrap_or_else(|| {
+                    self.slots += 1;
+                    self.slots as u32 - 1
+                });
+                let at = window.partition_point(|open| open.ret < operation.ret);
+                window.insert(at, Open { ret: operation.ret, slot, class: *class });
+            }
+            self.open.extend_from_slice(&window);
+            self.open_from.push(self.open.len());
+            free.push(window.remove(0).slot);
+        }
+    }
+
+    fn fill_pending(&mut self, operations: &[Timed<M::Action>], class_of: &[u32]) {
+        let mut place: FxHashMap<u32, usize> = FxHashMap::default();
+        for (operation, class) in operations.iter().zip(class_of) {
+            if operation.completed() || self.only_reads[*class as usize] {
+                continue;
+            }
+            let at = *place.entry(*class).or_insert_with(|| {
+                self.pending.push((*class, Vec::new()));
+                self.pending.len() - 1
+            });
+            self.pending[at].1.push(operation.call);
+        }
+    }
+
+    fn window(&self, level: u32) -> &[Open] {
+        let level = level as usize;
+        &self.open[self.open_from[level]..self.open_from[level + 1]]
+    }
+
+    fn bytes(&self) -> usize {
+        self.open.len() * size_of::<Open>() + self.rets.len() * (size_of::<u32>() + size_of::<usize>())
+    }
+}
+
+/// Before a completion: the state, the open operations that have had their moment, the pending ones that were used.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Configuration<const W: usize> {
+    level: u32,
+    state: u32,
+    mask: [u64; W],
+    used: u32,
+}
+
+impl<const W: usize> Configuration<W> {
+    fn has(&self, slot: u32) -> bool {
+        self.mask[slot as usize / 64] >> (slot % 64) & 1 == 1
+    }
+
+    fn flip(&mut self, slot: u32) {
+        self.mask[slot as usize / 64] ^= 1 << (slot % 64);
+    }
+}
+
+/// Values kept once and named by a number.
+struct Interner<T> {
+    numbers: FxHashMap<T, u32>,
+    values: Vec<T>,
+    bytes: usize,
+}
+
+impl<T: Clone + Eq + Hash> Interner<T> {
+    fn new() -> Self {
+        Self { numbers: FxHashMap::default(), values: Vec::new(), bytes: 0 }
+    }
+
+    fn intern(&mut self, value: T, bytes: impl FnOnce(&T) -> usize) -> u32 {
+        if let Some(number) = self.numbers.get(&value) {
+            return *number;
+        }
+        let number = self.values.len() as u32;
+        self.bytes += 2 * bytes(&value) + 16;
+        self.values.push(value.clone());
+        self.numbers.insert(value, number);
+        number
+    }
+}
+
+/// How many pending operations of which class were used, by class.
+type Used = Box<[(u32, u32)]>;
+
+/// Configurations seen: for each level, state and mask those whose use of pending operations no other one undercuts.
+struct Seen<const W: usize> {
+    heads: FxHashMap<(u32, u32, [u64; W]), u32>,
+    /// `(used, next)`; only where pending operations were used.
+    chain: Vec<(u32, u32)>,
+}
+
+/// A head without a chain: nothing was used, which nothing undercuts.
+const NONE_USED: u32 = u32::MAX;
+const END: u32 = u32::MAX - 1;
+
+impl<const W: usize> Seen<W> {
+    fn new() -> Self {
+        Self { heads: FxHashMap::default(), chain: Vec::new() }
+    }
+
+    /// Whether it is new, that is not at least as spendthrift as one that was seen.
+    fn insert(&mut self, configuration: &Configuration<W>, uses: &[Used]) -> bool {
+        let key = (configuration.level, configuration.state, configuration.mask);
+        let head = self.heads.entry(key).or_insert(END);
+        if *head == NONE_USED {
+            return false;
+        }
+        if configuration.used == 0 {
+            *head = NONE_USED;
+            return true;
+        }
+        let mine = &uses[configuration.used as usize];
+        let mut at = *head;
+        while at != END {
+            let (used, next) = self.chain[at as usize];
+            if within(&uses[used as usize], mine) {
+                return false;
+            }
+            at = next;
+        }
+        self.chain.push((configuration.used, *head));
+        *head = self.chain.len() as u32 - 1;
+        true
+    }
+
+    fn configurations(&self) -> Vec<Configuration<W>> {
+        let mut all = Vec::with_capacity(self.heads.len());
+        for ((level, state, mask), head) in &self.heads {
+            let mut add = |used| all.push(Configuration { level: *level, state: *state, mask: *mask, used });
+            let mut at = *head;
+            if at == NONE_USED {
+                add(0);
+                continue;
+            }
+            while at != END {
+                let (used, next) = self.chain[at as usize];
+                add(used);
+                at = next;
+            }
+        }
+        all
+    }
+
+    fn bytes(&self) -> usize {
+        let entry = size_of::<(u32, u32, [u64; W])>() + size_of::<u32>() + 1;
+        // A table that is full makes one of twice its size before it lets go of itself.
+        let growth = if self.heads.len() + LOOK_EVERY as usize * 64 >= self.heads.capacity() { 3 } else { 1 };
+        self.heads.capacity() * entry * growth + self.chain.capacity() * size_of::<(u32, u32)>()
+    }
+}
+
+/// Whether `few` uses nothing more often than `many` does. Both are ordered by class.
+fn within(few: &[(u32, u32)], many: &[(u32, u32)]) -> bool {
+    let mut many = many.iter();
+    few.iter().all(|(class, count)| many.any(|(other, more)| other == class && count <= more))
+}
+
+struct Search<'a, M: Machine, const W: usize> {
+    problem: &'a Problem<'a, M>,
+    bounds: &'a Bounds<'a>,
+    states: Interner<M::State>,
+    uses: Interner<Used>,
+    explored: u64,
+    deepest: u32,
+}
+
+impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
+    fn new(problem: &'a Problem<'a, M>, bounds: &'a Bounds<'a>) -> Self {
+        let mut search =
+            Self { problem, bounds, states: Interner::new(), uses: Interner::new(), explored: 0, deepest: 0 };
+        search.uses.intern(Box::new([]), |_| 0);
+        search
+    }
+
+    fn first(&mut self) -> Configuration<W> {
+        let machine = self.problem.machine;
+        let state = self.states.intern(machine.initial(), |state| machine.state_bytes(state));
+        Configuration { level: 0, state, mask: [0; W], used: 0 }
+    }
+
+    /// Depth first: one configuration after the other as far as it leads.
+    fn deep(&mut self) -> Answer {
+        let mut seen = Seen::<W>::new();
+        let mut first = self.first();
+        if self.settle(&mut first) {
+            return Answer::Linearizable;
+        }
+        seen.insert(&first, &self.uses.values);
+        let mut stack = vec![(first, 0u32)];
+        let mut children = Vec::new();
+        while let Some((configuration, tried)) = stack.last_mut() {
+            let (configuration, from) = (*configuration, *tried);
+            let Some(next) = self.expand(&configuration, from, &mut children) else {
+                stack.pop();
+                continue;
+            };
+            *tried = next;
+            for mut child in children.drain(..) {
+                if self.settle(&mut child) {
+                    return Answer::Linearizable;
+                }
+                if seen.insert(&child, &self.uses.values) {
+                    stack.push((child, 0));
+                }
+            }
+            let frames = stack.capacity() * size_of::<(Configuration<W>, u32)>();
+            if let Some(limit) = self.over(|| seen.bytes() + frames) {
+                return self.unknown(limit);
+            }
+        }
+        self.violation()
+    }
+
+    /// Breadth first: all configurations before a completion, then those before the next.
+    fn by_level(&mut self) -> Answer {
+        let mut levels: BTreeMap<u32, Seen<W>> = BTreeMap::new();
+        let mut first = self.first();
+        if self.settle(&mut first) {
+            return Answer::Linearizable;
+        }
+        levels.entry(first.level).or_insert_with(Seen::new).insert(&first, &self.uses.values);
+        while let Some((level, mut seen)) = levels.pop_first() {
+            let mut work = seen.configurations();
+            let mut children = Vec::new();
+            while let Some(configuration) = work.pop() {
+                let mut from = 0;
+                while let Some(next) = self.expand(&configuration, from, &mut children) {
+                    from = next;
+                }
+                for mut child in children.drain(..) {
+                    if self.settle(&mut child) {
+                        return Answer::Linearizable;
+                    }
+                    let here = child.level == level;
+                    let place = if here { &mut seen } else { levels.entry(child.level).or_insert_with(Seen::new) };
+                    if place.insert(&child, &self.uses.values) && here {
+                        work.push(child);
+                    }
+                }
+                let frames = work.capacity() * size_of::<Configuration<W>>();
+                let kept = || levels.values().map(Seen::bytes).sum::<usize>();
+                if let Some(limit) = self.over(|| kept() + seen.bytes() + frames) {
+                    return self.unknown(limit);
+                }
+            }
+            drop(seen);
+            if self.states.bytes + self.uses.bytes > self.bounds.memory_bytes / 4 {
+                self.forget(&mut levels);
+            }
+        }
+        self.violation()
+    }
+
+    /// Keeps only the states and uses that configurations still name.
+    fn forget(&mut self, levels: &mut BTreeMap<u32, Seen<W>>) {
+        let (mut states, mut uses) = (Interner::new(), Interner::new());
+        let machine = self.problem.machine;
+        uses.intern(Box::default(), |_: &Used| 0);
+        for seen in levels.values_mut() {
+            let old = std::mem::replace(seen, Seen::new());
+            for mut configuration in old.configurations() {
+                let state = self.states.values[configuration.state as usize].clone();
+                configuration.state = states.intern(state, |state| machine.state_bytes(state));
+                configuration.used = uses.intern(self.uses.values[configuration.used as usize].clone(), used_bytes);
+                seen.insert(&configuration, &uses.values);
+            }
+        }
+        (self.states, self.uses) = (states, uses);
+    }
+
+    /// Gives moments to what only reads, and passes the completions of what has had its moment. True at the end.
+    fn settle(&mut self, configuration: &mut Configuration<W>) -> bool {
+        let problem = self.problem;
+        while (configuration.level as usize) < problem.rets.len() {
+            let window = problem.window(configuration.level);
+            for open in window.iter().filter(|open| problem.only_reads[open.class as usize]) {
+                let state = &self.states.values[configuration.state as usize];
+                if !configuration.has(open.slot) && self.allows(state, open.class) {
+                    configuration.flip(open.slot);
+                }
+            }
+            let due = window[0];
+            if !configuration.has(due.slot) {
+                self.deepest = self.deepest.max(configuration.level);
+                return false;
+            }
+            configuration.flip(due.slot);
+            configuration.level += 1;
+        }
+        true
+    }
+
+    fn allows(&self, state: &M::State, class: u32) -> bool {
+        self.problem.machine.step(state, &self.problem.actions[class as usize]).into_iter().next().is_some()
+    }
+
+    /// The configurations that the next choice after `from` choices leads to, and where to go on; none after the last.
+    fn expand(
+        &mut self,
+        configuration: &Configuration<W>,
+        from: u32,
+        children: &mut Vec<Configuration<W>>,
+    ) -> Option<u32> {
+        let window = self.problem.window(configuration.level);
+        for choice in from as usize..window.len() {
+            let open = window[choice];
+            let equal_goes_first = || {
+                window[..choice].iter().any(|earlier| earlier.class == open.class && !configuration.has(earlier.slot))
+            };
+            if self.problem.only_reads[open.class as usize] || configuration.has(open.slot) || equal_goes_first() {
+                continue;
+            }
+            let mut next = *configuration;
+            next.flip(open.slot);
+            if self.step(&next, open.class, children) {
+                return Some(choice as u32 + 1);
+            }
+        }
+        let pending = (from as usize).max(window.len()) - window.len();
+        for choice in pending..self.problem.pending.len() {
+            if self.use_pending(configuration, choice, children) {
+                return Some((window.len() + choice) as u32 + 1);
+            }
+        }
+        None
+    }
+
+    fn use_pending(
+        &mut self,
+        configuration: &Configuration<W>,
+        choice: usize,
+        children: &mut Vec<Configuration<W>>,
+    ) -> bool {
+        let (class, calls) = &self.problem.pending[choice];
+        let now = self.problem.rets[configuration.level as usize];
+        let available = calls.partition_point(|call| *call < now) as u32;
+        let used = &self.uses.values[configuration.used as usize];
+        let at = used.partition_point(|(other, _)| other < class);
+        let count = used.get(at).filter(|(other, _)| other == class).map_or(0, |(_, count)| *count);
+        if count >= available {
+            return false;
+        }
+        let mut more = used.to_vec();
+        match count {
+            0 => more.insert(at, (*class, 1)),
+            _ => more[at].1 += 1,
+        }
+        let used = self.uses.intern(more.into(), used_bytes);
+        self.step(&Configuration { used, ..*configuration }, *class, children)
+    }
+
+    /// Whether the action can be, and is more than nothing if it need not be.
+    fn step(&mut self, from: &Configuration<W>, class: u32, children: &mut Vec<Configuration<W>>) -> bool {
+        let problem = self.problem;
+        let before = children.len();
+        let state = self.states.values[from.state as usize].clone();
+        for next in problem.machine.step(&state, &problem.actions[class as usize]) {
+            let state = self.states.intern(next, |state| problem.machine.state_bytes(state));
+            children.push(Configuration { state, ..*from });
+        }
+        children.len() > before
+    }
+
+    fn over(&mut self, bytes: impl FnOnce() -> usize) -> Option<Limit> {
+        self.explored += 1;
+        if !self.explored.is_multiple_of(LOOK_EVERY) {
+            return None;
+        }
+        let bytes = bytes() + self.states.bytes + self.uses.bytes + self.problem.bytes();
+        let late = self.explored >= self.bounds.configurations_max || (self.bounds.out_of_time)();
+        match bytes > self.bounds.memory_bytes {
+            true => Some(Limit::Memory),
+            false => late.then_some(Limit::Time),
+        }
+    }
+
+    fn violation(&self) -> Answer {
+        Answer::Violation(self.problem.rets.get(self.deepest as usize).copied().unwrap_or(NEVER))
+    }
+
+    fn unknown(&self, limit: Limit) -> Answer {
+        let holds_before = self.problem.rets.get(self.deepest as usize).copied().unwrap_or(NEVER);
+        Answer::Unknown { limit, holds_before }
+    }
+}
+
+fn used_bytes(used: &Used) -> usize {
+    size_of_val::<[(u32, u32)]>(used) + size_of::<Used>()
+}

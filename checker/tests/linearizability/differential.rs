@@ -1,0 +1,484 @@
+//! Each fast path and the general search against every order.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use checker::linearizability::collection::{Collection, Discipline};
+use checker::linearizability::counter::{self, Counter};
+use checker::linearizability::machine::{Machine, Timed};
+use checker::linearizability::register::{Register, Zones, zones};
+use checker::linearizability::rule::{self, Ruling};
+use checker::linearizability::search::{Answer, Bounds, search};
+use checker::linearizability::set::Set;
+
+use crate::brute::linearizable;
+use crate::generate::{Random, Shape, history, squeeze};
+
+/// Histories of each kind, and how many were linearizable.
+#[derive(Default)]
+struct Tally {
+    valid: u64,
+    invalid: u64,
+    undecided: u64,
+}
+
+impl Tally {
+    fn count(&mut self, valid: bool) {
+        if valid {
+            self.valid += 1;
+        } else {
+            self.invalid += 1;
+        }
+    }
+
+    /// Prints the counts; both kinds must be among them, or the test shows nothing.
+    fn report(&self, what: &str) {
+        println!("{what}: {} linearizable, {} not, {} left to the search", self.valid, self.invalid, self.undecided);
+        assert!(self.valid * 10 > self.invalid && self.invalid * 10 > self.valid, "one-sided histories");
+    }
+}
+
+fn histories() -> u64 {
+    std::env::var("DISSENSUS_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(3_000)
+}
+
+fn shape(random: &mut Random, operations_max: u64) -> Shape {
+    let operations = 2 + random.below(operations_max - 1) as usize;
+    Shape { processes: 2 + random.below(3), operations, lost_one_in: [0, 8, 3][random.below(3) as usize] }
+}
+
+/// The core of a violation is one by itself, and no larger than the history.
+fn assert_core<A: Clone + std::fmt::Debug>(operations: &[Timed<A>], core: &[Timed<A>], legal: &impl Fn(&[A]) -> bool) {
+    assert!(core.len() <= operations.len());
+    assert!(!linearizable(core, legal), "the explanation of {operations:?} explains nothing: {core:?}");
+}
+
+/// The general search, deep and by level, agrees.
+fn assert_search<M: Machine>(machine: &M, operations: &[Timed<M::Action>], valid: bool)
+where
+    M::Action: std::fmt::Debug,
+{
+    for memory_bytes in [1 << 24, 1 << 16] {
+        let answer = search(machine, operations, &Bounds { memory_bytes, ..Bounds::default() });
+        match answer {
+            Answer::Linearizable => assert!(valid, "the search finds an order of {operations:?}"),
+            Answer::Violation(_) => assert!(!valid, "the search finds no order of {operations:?}"),
+            Answer::Unknown { .. } => assert!(memory_bytes < 1 << 24, "the search gives up at {operations:?}"),
+        }
+    }
+}
+
+mod registers {
+    use super::*;
+    use checker::linearizability::register::{Action, Op};
+
+    const NIL: u32 = 0;
+
+    fn legal(sequence: &[Action]) -> bool {
+        let mut held = NIL;
+        sequence.iter().all(|action| match *action {
+            Action::Write(value) => {
+                held = value;
+                true
+            }
+            Action::Read(value) => value == held,
+            Action::FailedCas(expected) => expected != held,
+            Action::Cas(from, to) => {
+                let fits = held == from;
+                held = to;
+                fits
+            }
+        })
+    }
+
+    #[derive(Clone, Copy)]
+    enum Intent {
+        Write(u32),
+        Read,
+        Cas(u32, u32),
+    }
+
+    fn unknown(intent: &Intent) -> Option<Action> {
+        match *intent {
+            Intent::Write(value) => Some(Action::Write(value)),
+            Intent::Cas(from, to) => Some(Action::Cas(from, to)),
+            Intent::Read => None,
+        }
+    }
+
+    /// Written values are 1, 2, ...; with `domain` they are drawn below it instead.
+    fn run(random: &mut Random, shape: &Shape, domain: Option<u64>) -> Vec<Op> {
+        let (mut next, mut held, mut recent) = (0, NIL, vec![NIL]);
+        let mut invoke = |random: &mut Random| {
+            next = domain.map_or(next + 1, |domain| random.below(domain) as u32);
+            recent.push(next);
+            match random.below(4) {
+                0 | 1 => Intent::Read,
+                2 => Intent::Write(next),
+                _ => {
+                    let back = random.below(recent.len().min(4) as u64) as usize;
+                    let from = recent[recent.len() - 1 - back];
+                    Intent::Cas(from, if random.one_in(12) { from } else { next })
+                }
+            }
+        };
+        let act = |intent: &Intent| match *intent {
+            Intent::Read => Action::Read(held),
+            Intent::Write(value) => {
+                held = value;
+                Action::Write(value)
+            }
+            Intent::Cas(from, _) if from != held => Action::FailedCas(from),
+            Intent::Cas(from, to) => {
+                held = to;
+                Action::Cas(from, to)
+            }
+        };
+        history(random, shape, &mut invoke, act, unknown)
+    }
+
+    fn spoil(random: &mut Random, operations: &mut [Op]) {
+        for _ in 0..random.below(16) {
+            squeeze(random, operations);
+        }
+        for _ in 0..random.below(2) {
+            let at = random.below(operations.len().max(1) as u64) as usize;
+            let Some(operation) = operations.get_mut(at) else { continue };
+            let value = random.below(6) as u32;
+            operation.action = match operation.action {
+                Action::Read(_) => Action::Read(value),
+                Action::FailedCas(_) => Action::FailedCas(value),
+                Action::Cas(from, to) if from != to => Action::Cas(value, to),
+                other => other,
+            };
+        }
+    }
+
+    #[test]
+    fn zones_agree_with_every_order() {
+        let (mut random, mut tally) = (Random(1), Tally::default());
+        for _ in 0..histories() {
+            let shape = shape(&mut random, 8);
+            let mut operations = run(&mut random, &shape, None);
+            spoil(&mut random, &mut operations);
+            let enforced = random.one_in(2);
+            operations.retain(|operation| enforced || !matches!(operation.action, Action::FailedCas(_)));
+            let valid = linearizable(&operations, &legal);
+            tally.count(valid);
+            match zones(&operations, NIL) {
+                Zones::Linearizable => assert!(valid, "zones allow {operations:?}"),
+                Zones::Violation(proof) => assert!(!valid, "zones forbid {operations:?}: {proof:?}"),
+                Zones::NotUnique => panic!("values are unique in {operations:?}"),
+                Zones::Undecided => {
+                    assert!(enforced, "only failed cas leave it open: {operations:?}");
+                    tally.undecided += 1;
+                }
+            }
+            match rule::register(NIL, &operations, &Bounds::default()) {
+                Ruling::Violation { core, .. } => assert_core(&operations, &core, &legal),
+                other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+            }
+            assert_search(&Register(NIL), &operations, valid);
+        }
+        tally.report("register, unique values");
+    }
+
+    #[test]
+    fn the_search_agrees_with_every_order() {
+        let (mut random, mut tally) = (Random(2), Tally::default());
+        for _ in 0..histories() {
+            let shape = shape(&mut random, 8);
+            let mut operations = run(&mut random, &shape, Some(3));
+            spoil(&mut random, &mut operations);
+            let valid = linearizable(&operations, &legal);
+            tally.count(valid);
+            assert_search(&Register(NIL), &operations, valid);
+            match rule::register(NIL, &operations, &Bounds::default()) {
+                Ruling::Violation { core, .. } => assert_core(&operations, &core, &legal),
+                other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+            }
+        }
+        tally.report("register, values below 3");
+    }
+}
+
+mod collections {
+    use super::*;
+    use checker::linearizability::collection::{Action, Found, Op, judge};
+
+    fn take(discipline: Discipline, inside: &mut VecDeque<u32>) -> Option<u32> {
+        match discipline {
+            Discipline::Fifo => inside.pop_front(),
+            Discipline::Lifo => inside.pop_back(),
+            Discipline::LeastFirst => {
+                let least = inside.iter().copied().min()?;
+                inside.retain(|element| *element != least);
+                Some(least)
+            }
+        }
+    }
+
+    fn legal(discipline: Discipline) -> impl Fn(&[Action]) -> bool {
+        move |sequence| {
+            let mut inside = VecDeque::new();
+            sequence.iter().all(|action| match action {
+                Action::Insert(element) => {
+                    inside.push_back(*element);
+                    true
+                }
+                Action::Remove(element) => take(discipline, &mut inside) == Some(*element),
+                Action::Empty => inside.is_empty(),
+                Action::RemoveUnknown => {
+                    take(discipline, &mut inside);
+                    true
+                }
+            })
+        }
+    }
+
+    fn run(random: &mut Random, shape: &Shape, discipline: Discipline) -> Vec<Op> {
+        let (mut inside, mut unused) = (VecDeque::new(), (1..=20u32).collect::<Vec<_>>());
+        let inserts = 1 + random.below(2);
+        let invoke = |random: &mut Random| {
+            let inserts = random.below(3) < inserts;
+            inserts.then(|| unused.swap_remove(random.below(unused.len() as u64) as usize))
+        };
+        let act = |intent: &Option<u32>| match intent {
+            Some(element) => {
+                inside.push_back(*element);
+                Action::Insert(*element)
+            }
+            None => take(discipline, &mut inside).map_or(Action::Empty, Action::Remove),
+        };
+        let unknown = |intent: &Option<u32>| Some(intent.map_or(Action::RemoveUnknown, Action::Insert));
+        history(random, shape, invoke, act, unknown)
+    }
+
+    fn spoil(random: &mut Random, operations: &mut [Op]) {
+        for _ in 0..random.below(16) {
+            squeeze(random, operations);
+        }
+        let removals: Vec<usize> =
+            (0..operations.len()).filter(|at| matches!(operations[*at].action, Action::Remove(_))).collect();
+        if removals.len() > 1 && random.one_in(2) {
+            let (one, other) = (random.below(removals.len() as u64), random.below(removals.len() as u64));
+            let action = operations[removals[one as usize]].action;
+            let swapped = std::mem::replace(&mut operations[removals[other as usize]].action, action);
+            operations[removals[one as usize]].action = swapped;
+        }
+    }
+
+    fn agree(discipline: Discipline, seed: u64, what: &str) {
+        let (mut random, mut tally, legal) = (Random(seed), Tally::default(), legal(discipline));
+        for _ in 0..histories() {
+            let shape = shape(&mut random, 9);
+            let mut operations = run(&mut random, &shape, discipline);
+            spoil(&mut random, &mut operations);
+            let valid = linearizable(&operations, &legal);
+            tally.count(valid);
+            match judge(discipline, &operations) {
+                Found::Linearizable => assert!(valid, "allowed: {operations:?}"),
+                Found::Violation(_) => assert!(!valid, "forbidden: {operations:?}"),
+                Found::Undecided => tally.undecided += 1,
+                Found::NotUnique => panic!("elements are unique in {operations:?}"),
+            }
+            assert_search(&Collection(discipline), &operations, valid);
+            match rule::collection(discipline, &operations, &Bounds::default()) {
+                Ruling::Violation { core, .. } => assert_core(&operations, &core, &legal),
+                other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+            }
+        }
+        tally.report(what);
+    }
+
+    #[test]
+    fn queues_agree_with_every_order() {
+        agree(Discipline::Fifo, 3, "queue");
+    }
+
+    #[test]
+    fn stacks_agree_with_every_order() {
+        agree(Discipline::Lifo, 4, "stack");
+    }
+
+    #[test]
+    fn priority_queues_agree_with_every_order() {
+        agree(Discipline::LeastFirst, 5, "priority queue");
+    }
+}
+
+mod sets {
+    use super::*;
+    use checker::linearizability::set::{Action, Found, Op, judge};
+
+    fn legal(sequence: &[Action]) -> bool {
+        let mut inside = BTreeSet::new();
+        sequence.iter().all(|action| match action {
+            Action::Add(element) => {
+                inside.insert(*element);
+                true
+            }
+            Action::Remove(element) => {
+                inside.remove(element);
+                true
+            }
+            Action::Contains(element, found) => inside.contains(element) == *found,
+            Action::Read(elements) => inside.iter().eq(elements.iter()),
+        })
+    }
+
+    #[derive(Clone, Copy)]
+    enum Intent {
+        Add(u32),
+        Remove(u32),
+        Contains(u32),
+        Read,
+    }
+
+    fn run(random: &mut Random, shape: &Shape, whole: bool) -> Vec<Op> {
+        let (mut inside, mut added) = (BTreeSet::new(), 0);
+        let mut removable: BTreeSet<u32> = (1..=3).collect();
+        let invoke = |random: &mut Random| match (random.below(3), whole) {
+            (0, _) => {
+                added += 1;
+                Intent::Add(added)
+            }
+            (_, true) => Intent::Read,
+            (1, false) if !removable.is_empty() => {
+                Intent::Remove(removable.pop_first().expect("there is one: it is not empty"))
+            }
+            _ => Intent::Contains(1 + random.below(3) as u32),
+        };
+        let act = |intent: &Intent| match *intent {
+            Intent::Add(element) => {
+                inside.insert(element);
+                Action::Add(element)
+            }
+            Intent::Remove(element) => {
+                inside.remove(&element);
+                Action::Remove(element)
+            }
+            Intent::Contains(element) => Action::Contains(element, inside.contains(&element)),
+            Intent::Read => Action::Read(inside.iter().copied().collect()),
+        };
+        let unknown = |intent: &Intent| match *intent {
+            Intent::Add(element) => Some(Action::Add(element)),
+            Intent::Remove(element) => Some(Action::Remove(element)),
+            Intent::Contains(_) | Intent::Read => None,
+        };
+        history(random, shape, invoke, act, unknown)
+    }
+
+    fn spoil(random: &mut Random, operations: &mut [Op]) {
+        for _ in 0..random.below(16) {
+            squeeze(random, operations);
+        }
+        let at = random.below(operations.len().max(1) as u64) as usize;
+        if random.one_in(3)
+            && let Some(operation) = operations.get_mut(at)
+        {
+            operation.action = match operation.action.clone() {
+                Action::Contains(element, found) => Action::Contains(element, !found),
+                Action::Read(elements) => {
+                    let element = random.below(4) as u32;
+                    let rest = elements.iter().copied().filter(|other| *other != element);
+                    let more = [element].into_iter().filter(|element| !elements.contains(element) && *element > 0);
+                    let mut changed: Vec<u32> = rest.chain(more).collect();
+                    changed.sort_unstable();
+                    Action::Read(changed.into())
+                }
+                other => other,
+            };
+        }
+    }
+
+    fn agree(whole: bool, seed: u64, what: &str) {
+        let (mut random, mut tally) = (Random(seed), Tally::default());
+        for _ in 0..histories() {
+            let shape = shape(&mut random, 9);
+            let mut operations = run(&mut random, &shape, whole);
+            spoil(&mut random, &mut operations);
+            let valid = linearizable(&operations, &legal);
+            tally.count(valid);
+            match judge(&operations) {
+                Found::Linearizable => assert!(valid, "allowed: {operations:?}"),
+                Found::Violation(_) => assert!(!valid, "forbidden: {operations:?}"),
+                Found::NotFast => panic!("elements are unique in {operations:?}"),
+            }
+            assert_search(&Set, &operations, valid);
+            for ruling in
+                [rule::set(&operations, &Bounds::default()), rule::general(&Set, &operations, &Bounds::default())]
+            {
+                match ruling {
+                    Ruling::Violation { core, .. } => assert_core(&operations, &core, &legal),
+                    other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+                }
+            }
+        }
+        tally.report(what);
+    }
+
+    #[test]
+    fn elements_agree_with_every_order() {
+        agree(false, 6, "set, element by element");
+    }
+
+    #[test]
+    fn whole_reads_agree_with_every_order() {
+        agree(true, 7, "set, read as a whole");
+    }
+}
+
+mod counters {
+    use super::*;
+    use checker::linearizability::counter::{Action, Op};
+
+    fn legal(sequence: &[Action]) -> bool {
+        let mut sum = 0;
+        sequence.iter().all(|action| match action {
+            Action::Add(number) => {
+                sum += number;
+                true
+            }
+            Action::Read(seen) => *seen == sum,
+        })
+    }
+
+    fn run(random: &mut Random, shape: &Shape) -> Vec<Op> {
+        let mut sum = 0;
+        let invoke = |random: &mut Random| random.one_in(2).then(|| random.below(5) as i64 - 1);
+        let act = |intent: &Option<i64>| match intent {
+            Some(number) => {
+                sum += number;
+                Action::Add(*number)
+            }
+            None => Action::Read(sum),
+        };
+        history(random, shape, invoke, act, |intent| intent.map(Action::Add))
+    }
+
+    #[test]
+    fn counters_agree_with_every_order() {
+        let (mut random, mut tally) = (Random(8), Tally::default());
+        for _ in 0..histories() {
+            let shape = shape(&mut random, 9);
+            let mut operations = run(&mut random, &shape);
+            for _ in 0..random.below(16) {
+                squeeze(&mut random, &mut operations);
+            }
+            if let Some(Timed { action: Action::Read(sum), .. }) = operations.last_mut()
+                && random.one_in(2)
+            {
+                *sum += 1;
+            }
+            let valid = linearizable(&operations, &legal);
+            tally.count(valid);
+            assert!(!valid || counter::out_of_bounds(&operations, 0).is_none(), "bounds forbid {operations:?}");
+            assert_search(&Counter(0), &operations, valid);
+            match rule::counter(0, &operations, &Bounds::default()) {
+                Ruling::Violation { core, .. } => assert_core(&operations, &core, &legal),
+                other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+            }
+        }
+        tally.report("counter");
+    }
+}
