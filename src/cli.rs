@@ -8,6 +8,7 @@ mod out;
 mod paper;
 mod report;
 mod run;
+mod seeds;
 mod sim;
 
 use std::process::ExitCode;

@@ -107,6 +107,9 @@ pub struct BugsArgs {
     /// The seeds tried (the end excluded)
     #[arg(long, value_name = "A..B", default_value = "0..40")]
     pub seeds: Seeds,
+    /// Threads
+    #[arg(long, default_value_t = 1)]
+    pub jobs: usize,
     /// How long clients invoke operations, in simulated time
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub time_limit: Span,

@@ -5,15 +5,16 @@
 //! no seed finds, or options under which the right cluster breaks a claim, make the outcome invalid.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
-use checker::verdict::{Outcome, Property};
+use checker::verdict::{Outcome, Property, Verdict};
 use cluster_core::bug::Bug;
 use tabled::builder::Builder;
 use tabled::settings::Style;
 
 use super::arguments::BugsArgs;
 use super::out::say;
+use super::seeds;
 use crate::exit::{Exit, Problem};
 use crate::run::settings::{ArenaKind, RunSettings};
 use crate::run::simulate::verdict_of_seed;
@@ -26,8 +27,8 @@ pub fn bugs(args: &BugsArgs) -> Result<Exit, Problem> {
     table.push_record(["bug", "breaks", "found in", "seeds needed", "without it"]);
     let mut exit = Exit::Valid;
     for bug in asked {
-        let planted = measure(&settings(bug, true, args), &args.seeds.0)?;
-        let right = measure(&settings(bug, false, args), &args.seeds.0)?;
+        let planted = measure(&settings(bug, true, args), args)?;
+        let right = measure(&settings(bug, false, args), args)?;
         if planted.found.is_empty() || right.counts.contains_key(&Outcome::Invalid) {
             exit = Exit::Invalid;
         }
@@ -77,14 +78,15 @@ struct Measured {
     counts: BTreeMap<Outcome, u64>,
 }
 
-fn measure(settings: &RunSettings, seeds: &Range<u64>) -> Result<Measured, Problem> {
-    let (found, properties, counts) = Default::default();
-    let mut measured = Measured { seeds: seeds.clone(), found, properties, counts };
-    for seed in seeds.clone() {
+fn measure(settings: &RunSettings, args: &BugsArgs) -> Result<Measured, Problem> {
+    let verdicts = seeds::each(&args.seeds.0, args.jobs, |seed| {
         let verdict = verdict_of_seed(&RunSettings { seed, ..settings.clone() })?.0;
-        *measured.counts.entry(verdict.outcome).or_default() += 1;
-        let broken = verdict.properties.iter().filter(|found| found.claimed && found.outcome == Outcome::Invalid);
-        let broken: BTreeSet<Property> = broken.map(|found| found.property).collect();
+        Ok(ControlFlow::Continue((verdict.outcome, broken_claims(&verdict))))
+    })?;
+    let (found, properties, counts) = Default::default();
+    let mut measured = Measured { seeds: args.seeds.0.clone(), found, properties, counts };
+    for (seed, (outcome, broken)) in verdicts {
+        *measured.counts.entry(outcome).or_default() += 1;
         if !broken.is_empty() {
             measured.found.push(seed);
         }
@@ -93,6 +95,11 @@ fn measure(settings: &RunSettings, seeds: &Range<u64>) -> Result<Measured, Probl
         }
     }
     Ok(measured)
+}
+
+fn broken_claims(verdict: &Verdict) -> BTreeSet<Property> {
+    let broken = verdict.properties.iter().filter(|found| found.claimed && found.outcome == Outcome::Invalid);
+    broken.map(|found| found.property).collect()
 }
 
 impl Measured {

@@ -1,10 +1,9 @@
 //! `dissensus sim`: one seed in virtual time, or a campaign over many.
 
 use std::io::IsTerminal;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use checker::verdict::Outcome;
@@ -13,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::arguments::SimArgs;
 use super::out::say;
 use super::run::{list_bugs, print_finished, settings};
+use super::seeds;
 use crate::exit::{Exit, Problem};
 use crate::run::settings::{ArenaKind, RunSettings};
 use crate::run::simulate::{judge_seed, simulate};
@@ -56,16 +56,13 @@ fn speed(simulated: Duration, took: Duration) -> String {
     )
 }
 
-/// Many seeds, over several threads; every seed is a run by itself.
+/// Many seeds, each judged by itself.
 struct Campaign {
     settings: RunSettings,
     seeds: Range<u64>,
     jobs: usize,
     keep_going: bool,
-    next: AtomicU64,
-    stop: AtomicBool,
     simulated_ms: AtomicU64,
-    outcomes: Mutex<Vec<(u64, Outcome)>>,
     bar: ProgressBar,
 }
 
@@ -77,54 +74,27 @@ impl Campaign {
         };
         let style = ProgressStyle::with_template("{elapsed:>5} [{bar:24}] {pos} of {len} seeds, {eta} left");
         bar.set_style(style.expect("the template is constant").progress_chars("━╸ "));
-        Self {
-            settings,
-            jobs: args.jobs.max(1),
-            keep_going: args.keep_going,
-            next: AtomicU64::new(seeds.start),
-            seeds,
-            stop: AtomicBool::new(false),
-            simulated_ms: AtomicU64::new(0),
-            outcomes: Mutex::default(),
-            bar,
-        }
+        let (jobs, keep_going) = (args.jobs.max(1), args.keep_going);
+        Self { settings, seeds, jobs, keep_going, simulated_ms: AtomicU64::new(0), bar }
     }
 
     /// Runs until the first seed that is not valid, or to the end of the range if it shall keep going.
     fn run(&self, store: &Path) -> Result<Exit, Problem> {
         let begun = Instant::now();
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.jobs).map(|_| scope.spawn(|| self.work())).collect();
-            workers
-                .into_iter()
-                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })?;
+        let outcomes = seeds::each(&self.seeds, self.jobs, |seed| self.judge(seed))?;
         self.bar.finish_and_clear();
-        let mut outcomes = std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        outcomes.sort_unstable();
         self.report(&outcomes, begun.elapsed(), store)
     }
 
-    fn work(&self) -> Result<(), Problem> {
-        while !self.stop.load(Ordering::Relaxed) {
-            let seed = self.next.fetch_add(1, Ordering::Relaxed);
-            if seed >= self.seeds.end {
-                break;
-            }
-            let settings = RunSettings { seed, ..self.settings.clone() };
-            let judged = judge_seed(&settings);
-            if judged.is_err() {
-                self.stop.store(true, Ordering::Relaxed);
-            }
-            let (outcome, trace) = judged?;
-            self.simulated_ms.fetch_add(trace.simulated.as_millis() as u64, Ordering::Relaxed);
-            self.outcomes.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((seed, outcome));
-            self.bar.inc(1);
-            if outcome != Outcome::Valid && !self.keep_going {
-                self.stop.store(true, Ordering::Relaxed);
-            }
-        }
-        Ok(())
+    fn judge(&self, seed: u64) -> Result<ControlFlow<Outcome, Outcome>, Problem> {
+        let (outcome, trace) = judge_seed(&RunSettings { seed, ..self.settings.clone() })?;
+        self.simulated_ms.fetch_add(trace.simulated.as_millis() as u64, Ordering::Relaxed);
+        self.bar.inc(1);
+        Ok(match outcome {
+            Outcome::Valid => ControlFlow::Continue(outcome),
+            _ if self.keep_going => ControlFlow::Continue(outcome),
+            _ => ControlFlow::Break(outcome),
+        })
     }
 
     /// The failing seeds are simulated once more, now with a run directory each.
