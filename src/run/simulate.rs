@@ -64,7 +64,7 @@ pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Probl
     let claims = checked.system.claims();
     let recorder = MemoryRecorder::new();
     let (doubts, trace) = stage(settings, checked, plan, &recorder, &|_| {}, None)?;
-    let verdict = judge::verdict(&recorder.history(), &claims, &settings.require, &doubts);
+    let verdict = judge::verdict(&recorder.into(), &claims, &settings.require, &doubts);
     Ok((verdict, trace))
 }
 

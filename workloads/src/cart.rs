@@ -5,7 +5,7 @@
 //! the get of some other operation can have seen it before. How often that happens is worth measuring; that it
 //! happens is no defect of the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -13,7 +13,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::elements;
+use crate::elements::{self, Elements};
 use crate::store::Store;
 use crate::window::Window;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload};
@@ -31,10 +31,10 @@ pub struct Cart {
 struct Items {
     /// Added with `ok`, or read, and not yet asked to be removed; at most [`Items::REMOVABLE_MAX`], whatever a broken
     /// store returns.
-    removable: BTreeSet<u64>,
+    removable: Elements,
     /// A remove was invoked; unless it failed there is never another for the same item, so that each has one remover
     /// at most.
-    removed: BTreeSet<u64>,
+    removed: Elements,
 }
 
 impl Cart {
@@ -60,11 +60,12 @@ impl Cart {
     fn remove(&mut self, rng: &mut ChaCha8Rng) -> Option<Invocation> {
         let key = self.window.key(rng);
         let items = self.items.get_mut(&key)?;
-        if items.removable.is_empty() {
+        let removable = items.removable.as_slice();
+        if removable.is_empty() {
             return None;
         }
-        let item = *items.removable.iter().nth(rng.random_range(0..items.removable.len()))?;
-        items.removable.remove(&item);
+        let item = removable[rng.random_range(0..removable.len())];
+        items.removable.remove(item);
         items.removed.insert(item);
         Some(Invocation { f: "remove", key, value: item.into() })
     }
@@ -128,10 +129,10 @@ impl Items {
     const REMOVABLE_MAX: usize = 1_000;
 
     fn know(&mut self, item: &Value) {
-        if self.removable.len() >= Self::REMOVABLE_MAX {
+        if self.removable.as_slice().len() >= Self::REMOVABLE_MAX {
             return;
         }
-        if let Some(item) = item.as_u64().filter(|item| !self.removed.contains(item)) {
+        if let Some(item) = item.as_u64().filter(|item| !self.removed.contains(*item)) {
             self.removable.insert(item);
         }
     }
@@ -139,7 +140,7 @@ impl Items {
     /// It may be removed again, once a read has shown it.
     fn not_removed(&mut self, item: &Value) {
         if let Some(item) = item.as_u64() {
-            self.removed.remove(&item);
+            self.removed.remove(item);
         }
     }
 }

@@ -32,6 +32,11 @@ impl Elements {
         let found = self.0.binary_search(&element);
         found.map(|at| self.0.remove(at)).is_ok()
     }
+
+    /// Whether the element is there.
+    pub fn contains(&self, element: u64) -> bool {
+        self.0.binary_search(&element).is_ok()
+    }
 }
 
 impl FromIterator<u64> for Elements {
@@ -46,13 +51,47 @@ impl FromIterator<u64> for Elements {
 
 /// Reads stored bytes: a JSON list of numbers.
 pub fn decode(bytes: &[u8]) -> Result<Elements, Corrupt> {
+    if let Some(elements) = decode_plain(bytes) {
+        return Ok(elements);
+    }
     let list: Result<Vec<u64>, _> = serde_json::from_slice(bytes);
     list.map(Elements::from_iter).map_err(|error| Corrupt::new("a list of elements", bytes, error))
 }
 
+/// A list exactly as [`encode`] writes it, which is what a store returns unless it is broken: ascending, without
+/// spaces. None for anything else, be it JSON or not.
+fn decode_plain(bytes: &[u8]) -> Option<Elements> {
+    let inner = bytes.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    let mut elements: Vec<u64> = Vec::with_capacity(inner.len() / 4);
+    if inner.is_empty() {
+        return Some(Elements(elements));
+    }
+    for digits in inner.split(|byte| *byte == b',') {
+        let element = match digits {
+            [b'0'] => 0,
+            [b'1'..=b'9', ..] if digits.len() < DIGITS_MAX && digits.iter().all(u8::is_ascii_digit) => {
+                digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+            }
+            _ => return None,
+        };
+        if elements.last().is_some_and(|last| *last >= element) {
+            return None;
+        }
+        elements.push(element);
+    }
+    Some(Elements(elements))
+}
+
+/// With fewer digits than this no number is too large.
+const DIGITS_MAX: usize = 20;
+/// The digits of most elements and a comma.
+const ELEMENT_BYTES: usize = 6;
+
 /// The bytes to store: a sorted JSON list.
 pub fn encode(elements: &Elements) -> Vec<u8> {
-    serde_json::to_vec(&elements.0).expect("a list of numbers is always JSON")
+    let mut bytes = Vec::with_capacity(2 + ELEMENT_BYTES * elements.0.len());
+    serde_json::to_writer(&mut bytes, &elements.0).expect("a list of numbers is always JSON");
+    bytes
 }
 
 /// As histories show them: a sorted list.
@@ -62,7 +101,12 @@ pub fn to_value(elements: &Elements) -> Value {
 
 /// Merges siblings; none is the empty collection.
 pub fn union(siblings: impl IntoIterator<Item = Elements>) -> Elements {
-    siblings.into_iter().flat_map(|sibling| sibling.0).collect()
+    let mut siblings = siblings.into_iter();
+    let first = siblings.next().unwrap_or_default();
+    match siblings.next() {
+        None => first,
+        Some(second) => [first, second].into_iter().chain(siblings).flat_map(|sibling| sibling.0).collect(),
+    }
 }
 
 /// The `read` operation: get, and merge what it returned.

@@ -22,6 +22,13 @@ impl MemoryRecorder {
     }
 }
 
+impl From<MemoryRecorder> for History {
+    /// What was recorded, without a copy.
+    fn from(recorder: MemoryRecorder) -> Self {
+        Self { events: recorder.events.into_inner().unwrap_or_else(PoisonError::into_inner), torn: None }
+    }
+}
+
 impl Recorder for MemoryRecorder {
     fn record(&self, mut event: Event) {
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);

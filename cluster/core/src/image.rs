@@ -95,7 +95,7 @@ impl Image {
     /// Replaces a row.
     pub fn put(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) -> Write {
         let (table, row_key) = (place.table(), place.row_key(key));
-        let value = Some(row::encode(table, &row_key, &held));
+        let value = Some(row::encode_with_room(table, &row_key, &held, held.state.bytes()));
         self.insert(ring, place, key, held);
         Write { table, key: row_key, value }
     }

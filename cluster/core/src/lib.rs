@@ -28,3 +28,4 @@ pub mod versions;
 
 mod image;
 mod row;
+mod sequence;

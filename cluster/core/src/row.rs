@@ -37,7 +37,13 @@ impl DamagedRow {
 
 /// The bytes of a row.
 pub(crate) fn encode<T: Serialize>(table: Table, key: &[u8], body: &T) -> Vec<u8> {
-    let head = vec![ROW_FORMAT, 0, 0, 0, 0];
+    encode_with_room(table, key, body, 0)
+}
+
+/// The same where it is known about how many bytes the body takes.
+pub(crate) fn encode_with_room<T: Serialize>(table: Table, key: &[u8], body: &T, bytes: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(1 + CRC_BYTES + bytes);
+    head.extend_from_slice(&[ROW_FORMAT, 0, 0, 0, 0]);
     let mut row = postcard::to_extend(body, head).expect("rows are plain data");
     let crc = checksum(table, key, &row[1 + CRC_BYTES..]);
     row[1..=CRC_BYTES].copy_from_slice(&crc.to_le_bytes());

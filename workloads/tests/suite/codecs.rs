@@ -31,6 +31,17 @@ proptest! {
         }
     }
 
+    /// The quick way of reading what was written by `encode` is for that alone, and agrees with JSON.
+    #[test]
+    fn lists_are_read_as_json_says(
+        list in prop::collection::vec(prop_oneof!["[0-9]{1,2}", "[0-9]{18,21}", "[0-9. -]{0,3}"], 0..6),
+        end in prop_oneof!["]", "\\]", " \\]", ""],
+    ) {
+        let text = format!("[{}{end}", list.join(","));
+        let read = serde_json::from_str::<Vec<u64>>(&text).ok().map(Elements::from_iter);
+        prop_assert_eq!(decode(text.as_bytes()).ok(), read, "{}", text);
+    }
+
     #[test]
     fn elements_come_back_in_order_and_once(list in prop::collection::vec(any::<u64>(), 0..20)) {
         let elements = Elements::from_iter(list.iter().copied());

@@ -59,18 +59,19 @@ impl Node {
         if self.config.protocol.number() < GATHERED_ACKS || !self.out.iter().any(is_ack) {
             return;
         }
+        let mut effects = std::mem::take(&mut self.gathered);
+        effects.append(&mut self.out);
         let mut places: BTreeMap<NodeId, usize> = BTreeMap::new();
-        let mut out: Vec<Effect> = Vec::with_capacity(self.out.len());
-        for effect in std::mem::take(&mut self.out) {
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Send { to, message: Message::Stored { tag } } if self.agreed_version(to) >= GATHERED_ACKS => {
-                    let place = *places.entry(to).or_insert(out.len());
-                    gather(&mut out, place, to, tag);
+                    let place = *places.entry(to).or_insert(self.out.len());
+                    gather(&mut self.out, place, to, tag);
                 }
-                other => out.push(other),
+                other => self.out.push(other),
             }
         }
-        self.out = out;
+        self.gathered = effects;
     }
 
     /// The version of the protocol that this node speaks.

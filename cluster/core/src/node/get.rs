@@ -40,8 +40,8 @@ impl GetOp {
     /// How many have answered; while keys move, of that group of owners which has fewer.
     fn answers(&self) -> usize {
         let owner = |node: NodeId| self.targets.iter().find(|target| target.node == node).map(|target| target.owner);
-        let owners: Vec<NodeId> = self.replies.keys().filter_map(|node| owner(*node)).collect();
-        self.groups.fewest(|group| owners.iter().filter(|owner| group.contains(owner)).count())
+        let owners = || self.replies.keys().filter_map(|node| owner(*node));
+        self.groups.fewest(|group| owners().filter(|owner| group.contains(owner)).count())
     }
 }
 

@@ -64,6 +64,7 @@ use crate::message::{Command, Life, Message, Tag};
 use crate::protocol::Envelope;
 use crate::ring::{Ring, Span};
 pub use crate::row::DamagedRow;
+use crate::sequence::Sequence;
 
 use admission::Admission;
 use anti_entropy::Listing;
@@ -141,10 +142,10 @@ pub struct Node {
     peers: Peers,
     speakers: Speakers,
     timers: Timers<Timer>,
-    asked: BTreeMap<Tag, Asked>,
-    puts: BTreeMap<OpId, PutOp>,
-    gets: BTreeMap<OpId, GetOp>,
-    forwardings: BTreeMap<OpId, Forwarding>,
+    asked: Sequence<Tag, Asked>,
+    puts: Sequence<OpId, PutOp>,
+    gets: Sequence<OpId, GetOp>,
+    forwardings: Sequence<OpId, Forwarding>,
     forwards_seen: RecentForwards,
     /// The sessions of puts under way.
     sessions: BTreeMap<RequestId, Context>,
@@ -164,6 +165,8 @@ pub struct Node {
     counters: Counters,
     latencies: Latencies,
     out: Vec<Effect>,
+    /// Empty between steps.
+    gathered: Vec<Effect>,
 }
 
 impl Node {
@@ -250,10 +253,10 @@ impl Node {
             peers: Peers::default(),
             speakers: Speakers::default(),
             timers: Timers::default(),
-            asked: BTreeMap::new(),
-            puts: BTreeMap::new(),
-            gets: BTreeMap::new(),
-            forwardings: BTreeMap::new(),
+            asked: Sequence::default(),
+            puts: Sequence::default(),
+            gets: Sequence::default(),
+            forwardings: Sequence::default(),
             forwards_seen: RecentForwards::default(),
             sessions: BTreeMap::new(),
             lives: Lives::default(),
@@ -268,6 +271,7 @@ impl Node {
             counters: Counters::default(),
             latencies: Latencies::default(),
             out: Vec::new(),
+            gathered: Vec::new(),
             config,
             ring,
             now,

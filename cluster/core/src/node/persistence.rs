@@ -12,6 +12,7 @@ use crate::api::{Effect, PersistId, Reply, Write};
 use crate::bug::Bug;
 use crate::membership::History;
 use crate::message::Tag;
+use crate::sequence::Sequence;
 use crate::versions::KeyState;
 
 /// So much may wait for the disk; while it does, no more is taken on.
@@ -46,11 +47,11 @@ pub(super) struct Persistence {
     late: Option<Vec<Write>>,
     /// With the bug `ack-before-sync`: nothing waits for a sync.
     unsynced_will_do: bool,
-    held: BTreeMap<PersistId, Vec<Held>>,
+    held: Sequence<PersistId, Vec<Held>>,
     held_count: usize,
     /// For each key with rows on their way to disk, the last batch that has one.
     unsynced: BTreeMap<Vec<u8>, PersistId>,
-    keys_by_batch: BTreeMap<PersistId, Vec<Vec<u8>>>,
+    keys_by_batch: Sequence<PersistId, Vec<Vec<u8>>>,
     /// Rows that are to be written some time later; what waits for a key has them written at once.
     pub buffer: Buffer,
 }
@@ -63,10 +64,10 @@ impl Persistence {
             batch: Vec::new(),
             late: (bug == Some(Bug::AckBeforeDurable)).then(Vec::new),
             unsynced_will_do: bug == Some(Bug::AckBeforeSync),
-            held: BTreeMap::new(),
+            held: Sequence::default(),
             held_count: 0,
             unsynced: BTreeMap::new(),
-            keys_by_batch: BTreeMap::new(),
+            keys_by_batch: Sequence::default(),
             buffer: Buffer::default(),
         }
     }
@@ -78,8 +79,11 @@ impl Persistence {
             (Some(key), None) => {
                 self.buffer.forget(key, &write);
                 self.batch.push(write);
-                self.unsynced.insert(key.to_vec(), self.next);
-                self.keys_by_batch.entry(self.next).or_default().push(key.to_vec());
+                match self.unsynced.get_mut(key) {
+                    Some(last) => *last = self.next,
+                    None => drop(self.unsynced.insert(key.to_vec(), self.next)),
+                }
+                self.keys_by_batch.or_default(self.next).push(key.to_vec());
             }
             (None, _) => self.batch.push(write),
         }
@@ -99,7 +103,7 @@ impl Persistence {
             None => Some(held),
             _ if self.unsynced_will_do => Some(held),
             Some(&id) => {
-                self.held.entry(id).or_default().push(held);
+                self.held.or_default(id).push(held);
                 self.held_count += 1;
                 None
             }
@@ -128,7 +132,7 @@ impl Persistence {
     /// Holds something until the batch under construction is on disk; there must be one.
     pub fn hold_for_batch(&mut self, held: Held) {
         debug_assert!(!self.batch.is_empty(), "nothing would release it");
-        self.held.entry(self.next).or_default().push(held);
+        self.held.or_default(self.next).push(held);
         self.held_count += 1;
     }
 
@@ -156,14 +160,17 @@ impl Persistence {
     pub fn complete(&mut self, id: PersistId) -> Vec<Held> {
         self.completed = self.completed.max(Some(id));
         self.buffer.complete(id);
-        let later = self.keys_by_batch.split_off(&PersistId(id.0 + 1));
-        for key in std::mem::replace(&mut self.keys_by_batch, later).into_values().flatten() {
-            if self.unsynced.get(&key).is_some_and(|last| *last <= id) {
-                self.unsynced.remove(&key);
+        while let Some(keys) = self.keys_by_batch.pop_up_to(id) {
+            for key in keys {
+                if self.unsynced.get(&key).is_some_and(|last| *last <= id) {
+                    self.unsynced.remove(&key);
+                }
             }
         }
-        let later = self.held.split_off(&PersistId(id.0 + 1));
-        let released: Vec<Held> = std::mem::replace(&mut self.held, later).into_values().flatten().collect();
+        let mut released = self.held.pop_up_to(id).unwrap_or_default();
+        while let Some(mut more) = self.held.pop_up_to(id) {
+            released.append(&mut more);
+        }
         self.held_count -= released.len();
         released
     }

@@ -55,9 +55,8 @@ impl PutOp {
     /// How many of the N replicas have it, themselves or by somebody who keeps it for them. A replica and its
     /// stand-in are one: what the two hold will be one copy. While keys move: of that group which has fewer.
     fn acknowledged(&self) -> usize {
-        let done = self.targets.iter().filter(|target| target.done);
-        let owners: BTreeSet<NodeId> = done.map(|target| target.owner).collect();
-        self.groups.fewest(|group| group.iter().filter(|owner| owners.contains(owner)).count())
+        let has = |owner: &&NodeId| self.targets.iter().any(|target| target.done && target.owner == **owner);
+        self.groups.fewest(|group| group.iter().filter(has).count())
     }
 }
 

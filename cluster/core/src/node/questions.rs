@@ -185,13 +185,12 @@ impl Node {
     /// time is taken for down all the same; else reads, which end as soon as R have answered, would never notice.
     pub(super) fn forget_questions(&mut self, tags: &[Tag]) {
         for tag in tags {
-            let Some(mut asked) = self.asked.remove(tag) else {
+            let Some(asked) = self.asked.get_mut(tag) else {
                 continue;
             };
             if asked.overdue_ns.is_some() && !self.peers.is_suspected(asked.peer) {
                 asked.purpose = Purpose::Ping;
-                self.asked.insert(*tag, asked);
-            } else {
+            } else if let Some(asked) = self.asked.remove(tag) {
                 self.cancel_alarm(*tag, &asked);
             }
         }

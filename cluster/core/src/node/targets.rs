@@ -34,18 +34,23 @@ pub(super) struct Target {
 
 /// The owners of a key that a request must reach, in one group or two.
 #[derive(Clone, Debug)]
-pub(super) struct Groups(Vec<Vec<NodeId>>);
+pub(super) struct Groups {
+    /// One group behind the other.
+    owners: Vec<NodeId>,
+    /// How many each has.
+    n: usize,
+}
 
 impl Groups {
     /// The least that any group counts: what decides on a quorum.
     pub fn fewest(&self, count: impl Fn(&[NodeId]) -> usize) -> usize {
-        self.0.iter().map(|group| count(group)).min().unwrap_or(0)
+        self.owners.chunks(self.n.max(1)).map(count).min().unwrap_or(0)
     }
 
     /// Owners of all groups, those of before a change first.
     fn owners(&self) -> Vec<NodeId> {
-        let mut owners: Vec<NodeId> = Vec::new();
-        for &node in self.0.iter().flatten() {
+        let mut owners: Vec<NodeId> = Vec::with_capacity(self.owners.len());
+        for &node in &self.owners {
             if !owners.contains(&node) {
                 owners.push(node);
             }
@@ -114,21 +119,25 @@ impl Node {
     /// The first `n` of the key's preference list, and while a change is active those of after it as well.
     pub(super) fn groups(&self, key: &[u8], n: u8) -> Groups {
         let ring = self.ring_to_ask();
-        let range = ring.range_of(key);
+        let (range, n) = (ring.range_of(key), usize::from(n));
         let lists = std::iter::once(ring.range_preference(range)).chain(ring.next_preference(range));
-        let lists = lists.skip(self.groups_skipped(range));
-        let mut groups: Vec<Vec<NodeId>> = lists.map(|list| list[..usize::from(n)].to_vec()).collect();
-        groups.dedup();
-        Groups(groups)
+        let mut owners: Vec<NodeId> = Vec::with_capacity(2 * n);
+        for list in lists.skip(self.groups_skipped(range)) {
+            if owners != list[..n] {
+                owners.extend_from_slice(&list[..n]);
+            }
+        }
+        Groups { owners, n }
     }
 
     /// Every member, the key's replicas first; while a change is active those of after it last.
     fn preference(&self, key: &[u8]) -> Vec<NodeId> {
         let ring = self.ring_to_ask();
         let range = ring.range_of(key);
-        let lists = ring.range_preference(range).iter().chain(ring.next_preference(range).unwrap_or_default());
+        let before = ring.range_preference(range);
+        let Some(after) = ring.next_preference(range) else { return before.to_vec() };
         let mut met = BTreeSet::new();
-        lists.copied().filter(|node| met.insert(*node)).collect()
+        before.iter().chain(after).copied().filter(|node| met.insert(*node)).collect()
     }
 
     /// Silent for several probes: more than a message that was lost, or a link that is slow.

@@ -74,8 +74,8 @@ impl Node {
         self.image.rering(&self.ring);
         self.counters.view_changes += 1;
         self.transfers.restart();
-        let puts: Vec<OpId> = self.puts.keys().copied().collect();
-        let gets: Vec<OpId> = self.gets.keys().copied().collect();
+        let puts: Vec<OpId> = self.puts.keys().collect();
+        let gets: Vec<OpId> = self.gets.keys().collect();
         puts.into_iter().for_each(|op| self.replan_put(op));
         gets.into_iter().for_each(|op| self.replan_get(op));
     }

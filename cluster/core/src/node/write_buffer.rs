@@ -81,7 +81,9 @@ impl Buffer {
 
     /// This batch and all before it are on disk.
     pub fn complete(&mut self, batch: PersistId) {
-        self.flushing = self.flushing.split_off(&PersistId(batch.0 + 1));
+        while self.flushing.first_key_value().is_some_and(|(first, _)| *first <= batch) {
+            self.flushing.pop_first();
+        }
     }
 
     /// Whether a row of the key is in memory only.

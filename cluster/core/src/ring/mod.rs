@@ -7,6 +7,7 @@
 //! All replicas of a range are the same nodes, so the range is also the unit of anti-entropy, whatever the strategy.
 
 mod data_centres;
+mod positions;
 mod strategy;
 
 use md5::{Digest, Md5};
@@ -258,7 +259,7 @@ fn carry_out(circle: &mut Circle, change: &Change, config: &Config) -> bool {
 
 /// The MD5 of the key as a point on the circle (4.2).
 pub fn key_position(key: &[u8]) -> u128 {
-    u128::from_be_bytes(Md5::digest(key).into())
+    positions::remembered(key, |key| u128::from_be_bytes(Md5::digest(key).into()))
 }
 
 /// For each place on the circle, every node once in the order in which a clockwise walk meets it (virtual nodes never

@@ -16,8 +16,6 @@ pub mod network;
 mod queue;
 mod trace;
 
-use std::collections::BTreeMap;
-
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -27,6 +25,7 @@ use crate::config::Config;
 use crate::message::Message;
 use crate::node::{DamagedRow, Node, StartError};
 use crate::protocol::{Envelope, Protocol};
+use crate::sequence::Sequence;
 
 pub use clients::ClientId;
 use clients::ClientSeat;
@@ -63,14 +62,16 @@ pub struct World {
     events: u64,
     requests: u64,
     /// Requests that their node has not answered yet.
-    open: BTreeMap<RequestId, NodeId>,
-    answers: BTreeMap<RequestId, Answer>,
+    open: Sequence<RequestId, NodeId>,
+    answers: Sequence<RequestId, Answer>,
     clients: Vec<ClientSeat>,
     /// Requests that coordinating clients have made, and by which call.
-    calls: BTreeMap<RequestId, (ClientId, CallId)>,
+    calls: Sequence<RequestId, (ClientId, CallId)>,
     /// Requests answered since they were last asked for.
     fresh: Vec<RequestId>,
     trace: Trace,
+    /// Empty between events.
+    effects: Vec<Effect>,
 }
 
 /// What a client hears of its request.
@@ -142,12 +143,13 @@ impl World {
             queue: Queue::default(),
             events: 0,
             requests: 0,
-            open: BTreeMap::new(),
-            answers: BTreeMap::new(),
+            open: Sequence::default(),
+            answers: Sequence::default(),
             clients: Vec::new(),
-            calls: BTreeMap::new(),
+            calls: Sequence::default(),
             fresh: Vec::new(),
             trace: Trace::default(),
+            effects: Vec::new(),
             settings,
         };
         for node in 0..nodes {
@@ -242,13 +244,13 @@ impl World {
         (config, self.seat(id).disk.rows(), self.now_of(id))
     }
 
-    fn seat_node(&mut self, id: NodeId, node: Node, effects: Vec<Effect>) {
+    fn seat_node(&mut self, id: NodeId, node: Node, mut effects: Vec<Effect>) {
         let seat = self.seat_mut(id);
         seat.node = Some(node);
         seat.life += 1;
         seat.timer_ns = None;
         self.trace.note(&("start", id.0));
-        self.carry_out(id, effects);
+        self.carry_out(id, &mut effects);
     }
 
     /// The version of the protocol that a node will speak from its next start on.
@@ -273,7 +275,7 @@ impl World {
         seat.disk.crash(&settings, &mut rng);
         self.trace.note(&("crash", id.0));
         let broken: Vec<RequestId> =
-            self.open.iter().filter(|(_, node)| **node == id).map(|(request, _)| *request).collect();
+            self.open.iter().filter(|(_, node)| **node == id).map(|(request, _)| request).collect();
         for request in broken {
             self.open.remove(&request);
             self.answer_later(request, Answer::ConnectionLost);
@@ -504,17 +506,17 @@ impl World {
 
     fn input(&mut self, id: NodeId, input: Input) {
         let now = self.now_of(id);
-        let mut effects = Vec::new();
-        let Some(node) = &mut self.seat_mut(id).node else {
-            return;
-        };
-        node.handle(now, input, &mut effects);
-        self.carry_out(id, effects);
+        let mut effects = std::mem::take(&mut self.effects);
+        if let Some(node) = &mut self.seat_mut(id).node {
+            node.handle(now, input, &mut effects);
+            self.carry_out(id, &mut effects);
+        }
+        self.effects = effects;
     }
 
-    fn carry_out(&mut self, id: NodeId, effects: Vec<Effect>) {
+    fn carry_out(&mut self, id: NodeId, effects: &mut Vec<Effect>) {
         let life = self.seat(id).life;
-        for effect in effects {
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Send { to, message } => self.send(id, to, message),
                 Effect::Persist { id: persist, writes } => {
