@@ -17,6 +17,7 @@ pub mod history;
 pub mod linearizability;
 pub mod model;
 pub mod records;
+pub mod sessions;
 pub mod transactions;
 pub mod verdict;
 

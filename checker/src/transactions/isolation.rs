@@ -107,6 +107,14 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation,
     analysis.findings
 }
 
+/// Sessions, reads and writes of a history, with what is wrong with its reads by themselves.
+pub fn causality(transactions: &Transactions, names: &dyn Names) -> (Findings, Causality) {
+    let basics = rw_register::basics(transactions, names);
+    let (reads, writes) = collect(transactions, &basics.uses, &basics.committed, Isolation::Causal);
+    let causality = Causality::new(transactions, |at| basics.committed[at as usize], &reads, &writes);
+    (basics.findings, causality)
+}
+
 /// Who read what from whom, in program order, and who wrote which keys; by transaction.
 type Facts = (Vec<(u32, ReadFrom)>, Vec<(u32, u32)>);
 

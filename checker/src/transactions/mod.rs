@@ -105,3 +105,5 @@ fn too_large(transactions: &Transactions, limits: &Limits<'_>) -> Option<Decisio
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::draw as tests_draw;

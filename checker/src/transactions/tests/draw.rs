@@ -23,6 +23,11 @@ impl Draw {
     }
 }
 
+/// How many random histories a differential test looks at; `DISSENSUS_CASES` asks for more.
+pub fn cases(usual: u64) -> u64 {
+    std::env::var("DISSENSUS_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// What a history looks like.
 #[derive(Clone, Copy)]
 pub struct Shape {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::draw::{Draw, Shape, history};
-use super::list_append::cases;
+use super::draw::{Draw, Shape, cases, history};
 use crate::decision::Limits;
 use crate::transactions::input::{Micro, Numbers, Outcome, Transactions};
 use crate::transactions::isolation::{Isolation, analyse};

@@ -3,18 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::brute::{Respect, serializable};
-use super::draw::{Draw, Shape, history};
+use super::draw::{Draw, Shape, cases, history};
 use crate::transactions::findings::Findings;
 use crate::transactions::input::{Numbers, Outcome, Transactions};
 use crate::transactions::{list_append, models};
 
 fn kinds(transactions: &Transactions) -> BTreeSet<String> {
     list_append::analyse(transactions, &Numbers).kinds()
-}
-
-/// How many random histories a differential test looks at.
-pub fn cases(usual: u64) -> u64 {
-    std::env::var("DISSENSUS_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 /// With each model that permutations can decide: exactly the same verdict.

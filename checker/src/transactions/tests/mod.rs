@@ -1,7 +1,7 @@
 //! Tests of the checks of transactions.
 
 mod brute;
-mod draw;
+pub(crate) mod draw;
 mod isolation;
 mod list_append;
 mod rw_register;

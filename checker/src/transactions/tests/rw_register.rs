@@ -1,8 +1,7 @@
 //! Registers: whatever is found, permutations find too.
 
 use super::brute::{Respect, serializable};
-use super::draw::{Draw, Shape, history};
-use super::list_append::cases;
+use super::draw::{Draw, Shape, cases, history};
 use crate::transactions::input::{NIL, Numbers, Outcome, Transactions};
 use crate::transactions::versions::Assume;
 use crate::transactions::{models, rw_register};

@@ -1,0 +1,4 @@
+//! Tests of session guarantees.
+
+mod registers;
+mod visible;
