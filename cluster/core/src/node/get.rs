@@ -1,6 +1,6 @@
 //! Reads (4.5, 5): ask N, wait for R, return every causally maximal version, then repair who was behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::persistence::Held;
 use super::questions::Purpose;
@@ -11,6 +11,7 @@ use crate::bug::Bug;
 use crate::context::Context;
 use crate::image::Place;
 use crate::message::{Message, Tag};
+use crate::sequence::Sequence;
 use crate::versions::KeyState;
 
 /// A read that this node coordinates.
@@ -22,7 +23,7 @@ pub(super) struct GetOp {
     r: usize,
     groups: Groups,
     targets: Vec<Target>,
-    replies: BTreeMap<NodeId, KeyState>,
+    replies: Sequence<NodeId, KeyState>,
     /// The replica that answered first: it shall coordinate the write that follows (6.4).
     fastest: Option<NodeId>,
     /// What its client has seen, and must find covered.
@@ -40,7 +41,7 @@ impl GetOp {
     /// How many have answered; while keys move, of that group of owners which has fewer.
     fn answers(&self) -> usize {
         let owner = |node: NodeId| self.targets.iter().find(|target| target.node == node).map(|target| target.owner);
-        let owners = || self.replies.keys().filter_map(|node| owner(*node));
+        let owners = || self.replies.keys().filter_map(owner);
         self.groups.fewest(|group| owners().filter(|owner| group.contains(owner)).count())
     }
 }
@@ -81,7 +82,7 @@ impl Node {
             r,
             groups,
             targets: targets.clone(),
-            replies: BTreeMap::new(),
+            replies: Sequence::default(),
             fastest: None,
             session,
             widened: false,
@@ -216,7 +217,7 @@ impl Node {
         let nodes: Vec<NodeId> = targets.iter().map(|target| target.node).collect();
         let Some(get) = self.gets.get_mut(&op) else { return };
         (get.groups, get.targets) = (groups, targets);
-        get.replies.clear();
+        get.replies = Sequence::default();
         get.widened = false;
         let tags = std::mem::take(&mut get.tags);
         self.forget_questions(&tags);
@@ -252,7 +253,7 @@ impl Node {
         let Some(get) = self.end_get(op).filter(|get| get.repairs) else { return };
         let merged = self.merge(get.replies.values());
         let written = self.written_back(&merged);
-        for (&node, state) in &get.replies {
+        for (node, state) in get.replies.iter() {
             if *state != merged && self.is_replica(node, &get.key) {
                 self.counters.read_repairs += 1;
                 self.send_repair(node, &get.key, &written);
