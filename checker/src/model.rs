@@ -13,11 +13,10 @@
 //! - **cart**: the item is listed. An item that somebody tried to remove is not judged: it may be gone or be back
 //!   (DeCandia et al., SOSP 2007, 4.4: an add is never lost, a deleted item can resurface).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use crate::history::{EventType, Operation, Phase};
@@ -294,7 +293,7 @@ impl<'h> KeyFacts<'h> {
         source: FinalSource,
         concurrent_writes: ConcurrentWrites,
     ) -> Self {
-        let mut builder = KeyBuilder { model, positions: FxHashMap::default(), key: KeyFacts::empty(name) };
+        let mut builder = KeyBuilder { model, positions: HashMap::new(), key: KeyFacts::empty(name) };
         for operation in operations.iter().filter(|operation| model.is_write(operation.f())) {
             builder.write(operation);
         }
@@ -334,7 +333,7 @@ impl<'h> KeyFacts<'h> {
 /// Collects the facts of a key: first all writes, then what refers to them.
 struct KeyBuilder<'h> {
     model: Model,
-    positions: FxHashMap<Element, u32>,
+    positions: HashMap<Element, u32>,
     key: KeyFacts<'h>,
 }
 

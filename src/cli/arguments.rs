@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use checker::formats::Format;
+use checker::linearizability::FailedCas;
 use checker::model::Model;
+use checker::registry;
+use checker::transactions::models;
 use checker::verdict::Property;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cluster_core::bug::Bug;
@@ -197,21 +201,118 @@ pub struct SystemArgs {
 
 #[derive(Args)]
 pub struct CheckArgs {
-    /// A history of JSON lines
-    pub file: PathBuf,
-    /// What operations mean that name no workload: set, register or cart
-    #[arg(long)]
-    pub model: Option<Model>,
-    /// A property to hold the history to (may be repeated) [default: in a run directory what its configuration claims,
-    /// elsewhere all]
+    /// A history: lines of JSON, Jepsen's EDN or a log of Jepsen; plain, .gz or .zst
+    #[arg(required_unless_present = "model")]
+    pub file: Option<PathBuf>,
+    /// Models to check against; `--model list` prints them [default: for the bench's own workloads what is claimed of
+    /// them, else what the operations look like]
+    #[arg(long, value_name = "MODEL", value_delimiter = ',')]
+    pub model: Vec<ModelName>,
+    /// A property to hold the history of the bench's own workloads to (may be repeated) [default: in a run directory what its
+    /// configuration claims, elsewhere all]
     #[arg(long, value_name = "PROPERTY")]
     pub require: Vec<Property>,
     /// One of several concurrent writes wins (last-write-wins), instead of all being kept
     #[arg(long)]
     pub lww: bool,
+    /// Only operations of this workload, for a model
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// json, edn or log [default: by content]
+    #[arg(long)]
+    pub format: Option<Format>,
+    /// Check what is readable before a damage; it is never valid then
+    #[arg(long)]
+    pub allow_partial: bool,
+    /// Write the history to this file, as its name says: .jsonl, .edn, each with .gz if wanted
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "lint"])]
+    pub convert: Option<PathBuf>,
+    /// Look for what makes the history itself suspicious, instead of checking it; exit code 1 if there is anything
+    #[arg(long, conflicts_with = "model")]
+    pub lint: bool,
+    /// How a compare-and-set that failed is read, where registers are checked
+    #[arg(long, value_name = "HOW", default_value = "drop")]
+    pub failed_cas: FailedCasArg,
+    /// The model that transactions have to satisfy [default: strict-serializable]
+    #[arg(long, value_name = "NAME")]
+    pub consistency: Option<Consistency>,
+    /// Memory that a check may take beside the history, as in 500MiB
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub memory: Size,
+    /// Time for all checks together, as in 60s; what was decided by then is told [default: no end]
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<Span>,
+    /// staleness: reads that have to be taken to have begun so much earlier are violations
+    #[arg(long, value_name = "DURATION")]
+    pub stale_time: Option<Span>,
+    /// staleness: reads may return one of so many last values; 1 is no staleness
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub stale_versions: Option<u64>,
     /// Print the verdict as JSON instead of tables
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum FailedCasArg {
+    /// It says nothing: it may have failed for any reason
+    Drop,
+    /// It certainly found another value than the one that it expected
+    Enforce,
+}
+
+impl From<FailedCasArg> for FailedCas {
+    fn from(arg: FailedCasArg) -> Self {
+        match arg {
+            FailedCasArg::Drop => FailedCas::Drop,
+            FailedCasArg::Enforce => FailedCas::Enforce,
+        }
+    }
+}
+
+/// A consistency model of transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consistency(pub &'static str);
+
+impl FromStr for Consistency {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = || models::names().collect::<Vec<_>>().join(", ");
+        models::canonical(text).map(Self).ok_or_else(|| format!("known are {}", known()))
+    }
+}
+
+/// The name of a model, or `list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelName(pub String);
+
+impl FromStr for ModelName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known =
+            text == "list" || Model::ALL.iter().any(|model| model.name() == text) || registry::find(text).is_some();
+        known.then(|| Self(text.to_owned())).ok_or_else(|| "`--model list` prints the models there are".to_owned())
+    }
+}
+
+/// A number of bytes as people write it: `1GiB`, `500MiB`, `64KiB`, `4096`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+        let shift = match &text[digits.len()..] {
+            "" | "B" => 0,
+            "KiB" | "K" | "k" => 10,
+            "MiB" | "M" => 20,
+            "GiB" | "G" => 30,
+            _ => return Err("write it like 1GiB, 500MiB or 4096".into()),
+        };
+        let bytes = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << shift));
+        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(|| "write it like 1GiB, 500MiB or 4096".into())
+    }
 }
 
 #[derive(Args)]

@@ -1,59 +1,164 @@
 //! `dissensus check`: judges a history, wherever it comes from.
+//!
+//! A history of the bench's own workloads is judged by the properties claimed of them ([`judged`]); any other, and whatever
+//! `--model` asks for, is checked against models ([`models`]).
+
+mod convert;
+mod judged;
+mod lint;
+mod models;
+mod progress;
 
 use std::path::Path;
 
-use checker::verdict::{Property, Verdict};
-use checker::{ConcurrentWrites, Options};
-use reports::RunSummary;
+use checker::formats::{Format, Reading, Selection};
+use checker::model::Model;
+use checker::records::Records;
+use checker::registry::{self, Entry};
 
 use super::arguments::CheckArgs;
 use super::out::say;
 use crate::exit::{Exit, Problem};
-use crate::run::judge::{Judged, first_acknowledged_write};
-use crate::store::{RunDir, read_history};
-use crate::systems::System;
-use crate::systems::dynamo::Dynamo;
+use crate::store::input::Input;
+use progress::Progress;
 
-/// Checks, and prints the verdict.
+/// Does what was asked for, and prints what came of it.
 pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
-    let history = read_history(&args.file).map_err(Problem::arguments)?;
-    if let Some(line) = history.torn {
-        eprintln!("line {line} is cut off, as a killed bench leaves it: left out");
+    if args.model.iter().any(|model| model.0 == "list") {
+        list();
+        return Ok(Exit::Valid);
     }
-    let options = Options { default_model: args.model, ..options(args)? };
-    let verdict = checker::check(&history, &options);
-    match args.json {
-        true => say!("{}", serde_json::to_string_pretty(&verdict).expect("a verdict is plain data")),
-        false => print_tables(args, &history, &verdict),
+    let path = args.file.as_deref().ok_or_else(|| Problem::arguments("name the history to check"))?;
+    let file = Source { path, format: format(args, path)?, args };
+    if let Some(to) = &args.convert {
+        return convert::convert(&file, to);
     }
-    Ok(verdict.outcome.into())
+    if args.lint {
+        return lint::lint(&file);
+    }
+    match plan(&file)? {
+        Plan::Judge(model) => judged::judge(&file, model),
+        Plan::Check(entries, reading, progress) => models::check(&file, entries, reading, &progress),
+    }
 }
 
-/// What was asked for; else, in a run directory, what the run's configuration claims; else everything.
-fn options(args: &CheckArgs) -> Result<Options, Problem> {
-    let asked_for = Options {
-        claims: if args.require.is_empty() { Property::ALL.into() } else { args.require.iter().copied().collect() },
-        concurrent_writes: if args.lww { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept },
-        ..Options::default()
-    };
-    // A file named without a directory is in this one.
-    let parent = args.file.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
-    let run_dir = parent.filter(|dir| dir.join("run.json").exists());
-    let Some(dir) = run_dir.filter(|_| args.require.is_empty() && !args.lww) else {
-        return Ok(asked_for);
-    };
-    let record = RunDir::open(dir).and_then(|dir| dir.read_record()).map_err(Problem::arguments)?;
-    let system = Dynamo::new(record.settings.dynamo.clone(), record.settings.seed).map_err(Problem::arguments)?;
-    Ok(system.claims().options(&record.settings.require))
+/// The history's file and what was said of it.
+struct Source<'a> {
+    path: &'a Path,
+    format: Format,
+    args: &'a CheckArgs,
 }
 
-fn print_tables(args: &CheckArgs, history: &checker::history::History, verdict: &Verdict) {
-    let summary = RunSummary {
-        title: args.file.display().to_string(),
-        duration_ms: history.events.last().map_or(0, |event| event.time / 1_000_000),
-        first_ack_ms: first_acknowledged_write(history).map(|at| at.as_millis() as u64),
-        version: env!("CARGO_PKG_VERSION").into(),
-        ..RunSummary::default()
-    };
-    say!("{}", Judged { verdict: verdict.clone(), summary }.tables());
+impl Source<'_> {
+    fn open(&self) -> Result<Input, Problem> {
+        Input::open(self.path).map_err(Problem::arguments)
+    }
+
+    /// An error with the file's name.
+    fn damaged(&self, error: impl std::fmt::Display) -> Problem {
+        Problem::arguments(format!("{} is damaged: {error}", self.path.display()))
+    }
+}
+
+fn format(args: &CheckArgs, path: &Path) -> Result<Format, Problem> {
+    let mut input = Input::open(path).map_err(Problem::arguments)?;
+    let detected =
+        input.detect().map_err(|error| Problem::arguments(format!("cannot read {}: {error}", path.display())))?;
+    let path = path.display();
+    args.format.or(detected).ok_or_else(|| {
+        Problem::arguments(format!(
+            "{path} is damaged: line 1, column 1: neither lines of JSON, nor EDN, nor a log of Jepsen; --format forces one"
+        ))
+    })
+}
+
+enum Plan {
+    /// By the properties of the bench's own workloads.
+    Judge(Option<Model>),
+    /// Against these models, the first of which may have been guessed.
+    Check(Vec<Chosen>, Box<Reading>, Progress),
+}
+
+/// A model, and whether it was asked for.
+struct Chosen {
+    entry: &'static Entry,
+    guessed: bool,
+}
+
+fn plan(file: &Source<'_>) -> Result<Plan, Problem> {
+    let args = file.args;
+    if args.model.is_empty() && (judged::in_run_dir(file) || !args.require.is_empty() || args.lww) {
+        return Ok(Plan::Judge(None));
+    }
+    if let [only] = &args.model[..]
+        && (only.0 == "cart" || !args.require.is_empty() || args.lww)
+    {
+        return Ok(Plan::Judge(only.0.parse().ok()));
+    }
+    let progress = Progress::new(args.json);
+    let input = file.open()?;
+    let selection = Selection { workload: args.workload.clone(), allow_partial: args.allow_partial };
+    let reader = progress.reading(input);
+    let reading = checker::formats::read(reader, file.format, &selection).map_err(|damage| file.damaged(damage))?;
+    if args.model.is_empty() {
+        return Ok(guess(reading, progress));
+    }
+    let mut chosen = Vec::new();
+    for name in &args.model {
+        match resolve(&name.0, &reading) {
+            Meant::Model(entry) => chosen.push(Chosen { entry, guessed: false }),
+            Meant::Judged(model) if args.model.len() == 1 => return Ok(Plan::Judge(Some(model))),
+            Meant::Judged(model) => {
+                let why = format!("`{model}` judges the properties of the bench's own workloads: ask for it by itself");
+                return Err(Problem::arguments(why));
+            }
+            Meant::Nothing(why) => return Err(Problem::arguments(why)),
+        }
+    }
+    Ok(Plan::Check(chosen, Box::new(reading), progress))
+}
+
+/// What the operations look like; the bench's own workloads name themselves.
+fn guess(reading: Reading, progress: Progress) -> Plan {
+    let name = registry::guess(&reading.records).filter(|_| reading.workloads.is_empty());
+    match name.map(|name| resolve(name, &reading)) {
+        Some(Meant::Model(entry)) => Plan::Check(vec![Chosen { entry, guessed: true }], Box::new(reading), progress),
+        Some(Meant::Judged(model)) => Plan::Judge(Some(model)),
+        Some(Meant::Nothing(_)) | None => Plan::Judge(None),
+    }
+}
+
+enum Meant {
+    Model(&'static Entry),
+    Judged(Model),
+    Nothing(String),
+}
+
+/// `set`, `register` and `cart` are names of the bench's own workloads, too: they are meant where operations name
+/// workloads, and `register` where reads return lists of siblings.
+fn resolve(name: &str, reading: &Reading) -> Meant {
+    let own = !reading.workloads.is_empty() && reading.workloads.contains(name);
+    let siblings = name == "register" && reads_lists(&reading.records);
+    match (name.parse::<Model>(), registry::find(name)) {
+        (Ok(model), None) => Meant::Judged(model),
+        (Ok(model), Some(_)) if own || siblings => Meant::Judged(model),
+        (_, Some(entry)) => Meant::Model(entry),
+        (Err(_), None) => Meant::Nothing(format!("there is no model `{name}`")),
+    }
+}
+
+fn reads_lists(records: &Records) -> bool {
+    let read = records.sym("read");
+    records.ops.iter().any(|op| Some(op.f) == read && op.is_ok() && op.result.is_list())
+}
+
+fn list() {
+    for model in registry::MODELS {
+        say!("{:<16} {}", model.name, model.about);
+    }
+    say!("");
+    say!("of the bench's own workloads, by the properties claimed of them:");
+    for model in Model::ALL {
+        say!("{:<16} {}", model.name(), model.about());
+    }
 }

@@ -7,6 +7,7 @@
 //! The history is written line by line, so a bench that is killed leaves one that can be checked. Every other file is
 //! written beside its place and moved there, so that a full disk cannot leave half of one.
 
+pub mod input;
 mod recorder;
 
 use std::fs;
@@ -209,13 +210,12 @@ fn create_unique(parent: &Path, stamp: &str) -> Result<PathBuf, StoreError> {
     Ok(path)
 }
 
-/// Reads a history of JSON lines.
+/// Reads a history of JSON lines, compressed or not.
 ///
 /// # Errors
 /// When it cannot be read or is damaged before its last line.
 pub fn read_history(path: &Path) -> Result<History, StoreError> {
-    let file = fs::File::open(path).map_err(|source| failed("read", path, source))?;
-    History::read(io::BufReader::new(file)).map_err(|error| match error {
+    History::read(input::Input::open(path)?.reader).map_err(|error| match error {
         HistoryError::Read { source, .. } => failed("read", path, source),
         error => StoreError::Damaged { path: path.to_owned(), why: error.to_string() },
     })

@@ -82,7 +82,7 @@ fn decode_plain(bytes: &[u8]) -> Option<Elements> {
     Some(Elements(elements))
 }
 
-/// So many digits the largest number has. With fewer no number is too large.
+/// With fewer digits than this no number is too large.
 const DIGITS_MAX: usize = 20;
 /// The digits of most elements and a comma.
 const ELEMENT_BYTES: usize = 6;
@@ -90,26 +90,8 @@ const ELEMENT_BYTES: usize = 6;
 /// The bytes to store: a sorted JSON list.
 pub fn encode(elements: &Elements) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2 + ELEMENT_BYTES * elements.0.len());
-    bytes.push(b'[');
-    for (at, element) in elements.0.iter().enumerate() {
-        if at > 0 {
-            bytes.push(b',');
-        }
-        push_number(&mut bytes, *element);
-    }
-    bytes.push(b']');
+    serde_json::to_writer(&mut bytes, &elements.0).expect("a list of numbers is always JSON");
     bytes
-}
-
-fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; DIGITS_MAX];
-    let mut first = digits.len();
-    while first == digits.len() || number > 0 {
-        first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    bytes.extend_from_slice(&digits[first..]);
 }
 
 /// As histories show them: a sorted list.

@@ -10,6 +10,7 @@
 //! in [`tree`].
 
 pub mod edn;
+pub mod events;
 pub mod forms;
 pub mod json;
 pub mod log;

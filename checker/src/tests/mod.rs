@@ -13,6 +13,8 @@ mod durability;
 mod faults;
 mod formats;
 mod history;
+mod laws;
+mod lint;
 mod lost_writes;
 mod monotonic_reads;
 mod read_your_writes;

@@ -43,8 +43,7 @@ pub(crate) struct Made {
 #[derive(Debug, Default)]
 pub(crate) struct Image {
     data: BTreeMap<Vec<u8>, KeyRow>,
-    /// For each owner that any are kept for.
-    hints: BTreeMap<NodeId, BTreeMap<Vec<u8>, KeyRow>>,
+    hints: BTreeMap<(NodeId, Vec<u8>), KeyRow>,
     /// For each range its ends, and the tree of the keys held in it.
     trees: Vec<(Span, Merkle)>,
     bytes: usize,
@@ -78,7 +77,7 @@ impl Image {
     pub fn get(&self, place: &Place, key: &[u8]) -> Option<&KeyRow> {
         match place {
             Place::Data => self.data.get(key),
-            Place::Hint(owner) => self.hints.get(owner)?.get(key),
+            Place::Hint(owner) => self.hints.get(&(*owner, key.to_vec())),
         }
     }
 
@@ -103,11 +102,7 @@ impl Image {
 
     /// Removes a hint.
     pub fn remove_hint(&mut self, owner: NodeId, key: &[u8]) -> Option<Write> {
-        let of_owner = self.hints.get_mut(&owner)?;
-        let old = of_owner.remove(key)?;
-        if of_owner.is_empty() {
-            self.hints.remove(&owner);
-        }
+        let old = self.hints.remove(&(owner, key.to_vec()))?;
         self.forget_bytes(key, Some(&old));
         let place = Place::Hint(owner);
         Some(Write { table: place.table(), key: place.row_key(key), value: None })
@@ -139,7 +134,7 @@ impl Image {
     }
 
     pub fn hints(&self) -> usize {
-        self.hints.values().map(BTreeMap::len).sum()
+        self.hints.len()
     }
 
     /// How many keys are nothing but a tombstone.
@@ -154,7 +149,7 @@ impl Image {
 
     /// Whether a hint for any of these owners is held.
     pub fn has_hint(&self, owners: &[NodeId], key: &[u8]) -> bool {
-        owners.iter().any(|owner| self.hints.get(owner).is_some_and(|of_owner| of_owner.contains_key(key)))
+        !self.hints.is_empty() && owners.iter().any(|owner| self.hints.contains_key(&(*owner, key.to_vec())))
     }
 
     pub fn bytes(&self) -> usize {
@@ -163,14 +158,21 @@ impl Image {
 
     /// The hints for one owner, in the order of their keys, after a key.
     pub fn hints_for<'a>(&'a self, owner: NodeId, after: &[u8]) -> impl Iterator<Item = (&'a [u8], &'a KeyRow)> + 'a {
-        let behind = (Bound::Excluded(after), Bound::Unbounded);
-        let hints = self.hints.get(&owner).map(|of_owner| of_owner.range::<[u8], _>(behind));
-        hints.into_iter().flatten().map(|(key, held)| (key.as_slice(), held))
+        let from = Bound::Excluded((owner, after.to_vec()));
+        let to = Bound::Excluded((NodeId(owner.0.saturating_add(1)), Vec::new()));
+        self.hints.range((from, to)).map(|((_, key), held)| (key.as_slice(), held))
     }
 
     /// Owners for whom a hint is held.
     pub fn hint_owners(&self) -> Vec<NodeId> {
-        self.hints.keys().copied().collect()
+        let mut owners = Vec::new();
+        let mut next = self.hints.keys().next();
+        while let Some((owner, _)) = next {
+            owners.push(*owner);
+            let behind = (NodeId(owner.0.saturating_add(1)), Vec::new());
+            next = self.hints.range(behind..).map(|(place, _)| place).next();
+        }
+        owners
     }
 
     /// The tree of a range.
@@ -189,7 +191,7 @@ impl Image {
                 };
                 self.data.insert(key.to_vec(), held)
             }
-            Place::Hint(owner) => self.hints.entry(*owner).or_default().insert(key.to_vec(), held),
+            Place::Hint(owner) => self.hints.insert((*owner, key.to_vec()), held),
         };
         self.forget_bytes(key, old.as_ref());
     }

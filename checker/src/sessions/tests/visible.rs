@@ -108,9 +108,7 @@ fn by_definition(observed: &Observed) -> BTreeSet<Guarantee> {
             }
         };
         check(Guarantee::ReadYourWrites, before(at).any(|earlier| owed(&(earlier as u32))));
-        let saw = |one: usize| {
-            before(one).filter(same).filter_map(|read| seen[read].as_ref()).flatten().any(owed)
-        };
+        let saw = |one: usize| before(one).filter(same).filter_map(|read| seen[read].as_ref()).flatten().any(owed);
         check(Guarantee::MonotonicReads, saw(at));
         let writers = || sees.iter().map(|write| *write as usize);
         check(Guarantee::MonotonicWrites, writers().any(|write| before(write).any(|earlier| owed(&(earlier as u32)))));

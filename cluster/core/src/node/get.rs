@@ -1,6 +1,6 @@
 //! Reads (4.5, 5): ask N, wait for R, return every causally maximal version, then repair who was behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::persistence::Held;
 use super::questions::Purpose;
@@ -11,7 +11,6 @@ use crate::bug::Bug;
 use crate::context::Context;
 use crate::image::Place;
 use crate::message::{Message, Tag};
-use crate::sequence::Sequence;
 use crate::versions::KeyState;
 
 /// A read that this node coordinates.
@@ -23,7 +22,7 @@ pub(super) struct GetOp {
     r: usize,
     groups: Groups,
     targets: Vec<Target>,
-    replies: Sequence<NodeId, KeyState>,
+    replies: BTreeMap<NodeId, KeyState>,
     /// The replica that answered first: it shall coordinate the write that follows (6.4).
     fastest: Option<NodeId>,
     /// What its client has seen, and must find covered.
@@ -41,7 +40,7 @@ impl GetOp {
     /// How many have answered; while keys move, of that group of owners which has fewer.
     fn answers(&self) -> usize {
         let owner = |node: NodeId| self.targets.iter().find(|target| target.node == node).map(|target| target.owner);
-        let owners = || self.replies.keys().filter_map(owner);
+        let owners = || self.replies.keys().filter_map(|node| owner(*node));
         self.groups.fewest(|group| owners().filter(|owner| group.contains(owner)).count())
     }
 }
@@ -82,7 +81,7 @@ impl Node {
             r,
             groups,
             targets: targets.clone(),
-            replies: Sequence::default(),
+            replies: BTreeMap::new(),
             fastest: None,
             session,
             widened: false,
@@ -217,7 +216,7 @@ impl Node {
         let nodes: Vec<NodeId> = targets.iter().map(|target| target.node).collect();
         let Some(get) = self.gets.get_mut(&op) else { return };
         (get.groups, get.targets) = (groups, targets);
-        get.replies = Sequence::default();
+        get.replies.clear();
         get.widened = false;
         let tags = std::mem::take(&mut get.tags);
         self.forget_questions(&tags);
@@ -253,7 +252,7 @@ impl Node {
         let Some(get) = self.end_get(op).filter(|get| get.repairs) else { return };
         let merged = self.merge(get.replies.values());
         let written = self.written_back(&merged);
-        for (node, state) in get.replies.iter() {
+        for (&node, state) in &get.replies {
             if *state != merged && self.is_replica(node, &get.key) {
                 self.counters.read_repairs += 1;
                 self.send_repair(node, &get.key, &written);

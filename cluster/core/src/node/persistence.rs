@@ -4,8 +4,7 @@
 //! an answer to a read, a copy sent to a peer) is held under that name and released by the completed persist. So a
 //! crash can only forget what nobody was told: in particular a dot that leaves the node can never be made again.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use super::write_buffer::Buffer;
 use super::{Node, OpId, Origin};
@@ -51,9 +50,8 @@ pub(super) struct Persistence {
     held: Sequence<PersistId, Vec<Held>>,
     held_count: usize,
     /// For each key with rows on their way to disk, the last batch that has one.
-    unsynced: BTreeMap<Arc<[u8]>, PersistId>,
-    /// The same keys by batch, in order; a key may be there twice.
-    keys_by_batch: VecDeque<(PersistId, Arc<[u8]>)>,
+    unsynced: BTreeMap<Vec<u8>, PersistId>,
+    keys_by_batch: Sequence<PersistId, Vec<Vec<u8>>>,
     /// Rows that are to be written some time later; what waits for a key has them written at once.
     pub buffer: Buffer,
 }
@@ -69,7 +67,7 @@ impl Persistence {
             held: Sequence::default(),
             held_count: 0,
             unsynced: BTreeMap::new(),
-            keys_by_batch: VecDeque::new(),
+            keys_by_batch: Sequence::default(),
             buffer: Buffer::default(),
         }
     }
@@ -81,10 +79,11 @@ impl Persistence {
             (Some(key), None) => {
                 self.buffer.forget(key, &write);
                 self.batch.push(write);
-                let known = self.unsynced.get_key_value(key).map(|(known, _)| Arc::clone(known));
-                let key = known.unwrap_or_else(|| Arc::from(key));
-                self.unsynced.insert(Arc::clone(&key), self.next);
-                self.keys_by_batch.push_back((self.next, key));
+                match self.unsynced.get_mut(key) {
+                    Some(last) => *last = self.next,
+                    None => drop(self.unsynced.insert(key.to_vec(), self.next)),
+                }
+                self.keys_by_batch.or_default(self.next).push(key.to_vec());
             }
             (None, _) => self.batch.push(write),
         }
@@ -161,9 +160,11 @@ impl Persistence {
     pub fn complete(&mut self, id: PersistId) -> Vec<Held> {
         self.completed = self.completed.max(Some(id));
         self.buffer.complete(id);
-        while let Some((_, key)) = self.keys_by_batch.pop_front_if(|(batch, _)| *batch <= id) {
-            if self.unsynced.get(&key).is_some_and(|last| *last <= id) {
-                self.unsynced.remove(&key);
+        while let Some(keys) = self.keys_by_batch.pop_up_to(id) {
+            for key in keys {
+                if self.unsynced.get(&key).is_some_and(|last| *last <= id) {
+                    self.unsynced.remove(&key);
+                }
             }
         }
         let mut released = self.held.pop_up_to(id).unwrap_or_default();

@@ -1,0 +1,263 @@
+//! What is suspicious about a history before anything is decided from it.
+//!
+//! A checker believes what a history says: that `fail` is certain, that a process does one thing at a time, that a value
+//! names its write. A client that gets one of these wrong makes every verdict worthless, and no verdict shows it. Each
+//! finding here is a line and a sentence; one event may have several. O(n) with the values written kept.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::formats::Tree;
+use crate::formats::events::Located;
+use crate::formats::write::edn_text;
+
+/// How many findings of a rule are told; further ones are counted.
+pub const FINDINGS_OF_A_RULE_MAX: u64 = 20;
+
+/// Something suspicious.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// The line of the event, from 1.
+    pub line: u64,
+    /// The rule's name.
+    pub rule: &'static str,
+    /// What is suspicious, and why it matters.
+    pub sentence: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Findings {
+    /// In the order of lines, at most [`FINDINGS_OF_A_RULE_MAX`] of a rule.
+    pub findings: Vec<Finding>,
+    /// How many there are in all, by rule.
+    pub totals: BTreeMap<&'static str, u64>,
+    /// How many events were looked at.
+    pub events: u64,
+}
+
+/// Looks at one event after another.
+#[derive(Default)]
+pub struct Linter {
+    findings: Findings,
+    processes: HashMap<i64, Standing>,
+    /// The line of the first write of a value to a key.
+    writes: HashMap<(String, String), u64>,
+    last_index: Option<i64>,
+    last_time: Option<i64>,
+    /// The lines of events without an index or a time while others have one.
+    indexed: bool,
+    timed: bool,
+}
+
+enum Standing {
+    Open { line: u64, f: String, value: Tree, key: Option<Tree> },
+    Ended { line: u64 },
+}
+
+/// Functions whose argument names the write, so that it has to be unique for its key.
+const WRITES: [&str; 4] = ["write", "add", "enqueue", "push"];
+
+/// Functions that change nothing: that one failed is certain whatever went wrong.
+const READS: [&str; 4] = ["read", "members", "get", "scan"];
+
+/// Words in an error that tell that the request may have arrived.
+const UNKNOWN: [&str; 8] =
+    ["timeout", "timed out", "timed-out", "time-out", "connection", "reset", "broken pipe", "unavailable"];
+/// Words that tell that it certainly did not.
+const CERTAIN: [&str; 3] = ["refused", "not sent", "never sent"];
+
+impl Linter {
+    /// A new one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Looks at the next event.
+    pub fn event(&mut self, located: &Located) {
+        let (line, event) = (located.line, &located.event);
+        self.findings.events += 1;
+        self.order(line, event);
+        let kind = event.get("type").and_then(Tree::name).unwrap_or_default().to_owned();
+        if !["invoke", "ok", "fail", "info"].contains(&kind.as_str()) {
+            self.found(line, "type", "its type is none of invoke, ok, fail, info".into());
+            return;
+        }
+        let Some(process) = event.get("process").and_then(Tree::int) else {
+            if event.get("process").is_none() {
+                self.found(line, "process", "it has no process".into());
+            }
+            return;
+        };
+        match kind.as_str() {
+            "invoke" => self.invoke(line, process, event),
+            _ => self.complete(line, process, &kind, event),
+        }
+    }
+
+    /// What was found.
+    pub fn finish(mut self) -> Findings {
+        let mut open: Vec<(u64, i64, String)> = Vec::new();
+        for (process, standing) in &self.processes {
+            if let Standing::Open { line, f, .. } = standing {
+                open.push((*line, *process, f.clone()));
+            }
+        }
+        open.sort_unstable();
+        for (line, process, f) in open {
+            let sentence = format!(
+                "process {process} never completes its `{f}`: it counts as `info`; was the recording cut short?"
+            );
+            self.found(line, "never-completed", sentence);
+        }
+        self.findings.findings.sort_by_key(|finding| finding.line);
+        self.findings
+    }
+
+    fn found(&mut self, line: u64, rule: &'static str, sentence: String) {
+        let total = self.findings.totals.entry(rule).or_default();
+        *total += 1;
+        if *total <= FINDINGS_OF_A_RULE_MAX {
+            self.findings.findings.push(Finding { line, rule, sentence });
+        }
+    }
+
+    /// Indices without gaps, and a clock that does not run backwards.
+    fn order(&mut self, line: u64, event: &Tree) {
+        let index = event.get("index").and_then(Tree::int);
+        match (index, self.last_index) {
+            (Some(index), Some(last)) if index <= last => {
+                self.found(line, "index", format!("index {index} after {last}: events are doubled or out of order"));
+            }
+            (Some(index), Some(last)) if index > last + 1 => {
+                let missing = index - last - 1;
+                let sentence = format!("{missing} indices are missing before {index}: what happened there is unknown");
+                self.found(line, "index-gap", sentence);
+            }
+            (None, _) if self.indexed => self.found(line, "index", "it has no index, as others have".into()),
+            _ => {}
+        }
+        self.indexed |= index.is_some();
+        self.last_index = index.or(self.last_index);
+        let time = event.get("time").and_then(Tree::int);
+        match (time, self.last_time) {
+            (Some(time), Some(last)) if time < last => {
+                let ms = (last - time) as f64 / 1e6;
+                let sentence =
+                    format!("the clock runs backwards by {ms} ms: times and latencies are not to be trusted");
+                self.found(line, "clock", sentence);
+            }
+            (None, _) if self.timed => self.found(line, "clock", "it has no time, as others have".into()),
+            _ => {}
+        }
+        self.timed |= time.is_some();
+        self.last_time = time.or(self.last_time);
+    }
+
+    fn invoke(&mut self, line: u64, process: i64, event: &Tree) {
+        let f = function(event);
+        match self.processes.get(&process) {
+            Some(Standing::Open { line: invoked, f: open, .. }) => {
+                let sentence = format!(
+                    "process {process} invokes `{f}` while its `{open}` of line {invoked} is open: it does one thing at a time"
+                );
+                self.found(line, "concurrent-process", sentence);
+            }
+            Some(Standing::Ended { line: ended }) => {
+                let sentence = format!(
+                    "process {process} goes on after the `info` of line {ended}: that operation may still take effect, so its client \
+                     needs a new process"
+                );
+                self.found(line, "process-after-info", sentence);
+            }
+            None => {}
+        }
+        let (value, key) = (event.get("value").cloned().unwrap_or(Tree::Nil), event.get("key").cloned());
+        if WRITES.contains(&f.as_str()) && value != Tree::Nil {
+            self.written(line, &f, &value, key.as_ref());
+        }
+        self.processes.insert(process, Standing::Open { line, f, value, key });
+    }
+
+    fn written(&mut self, line: u64, f: &str, value: &Tree, key: Option<&Tree>) {
+        let place = (key.map(edn_text).unwrap_or_default(), edn_text(value));
+        if let Some(first) = self.writes.get(&place) {
+            let sentence = format!(
+                "`{f}` of {} was invoked before, at line {first}: where values are not unique, a read does not tell whose it saw, \
+                 and checks are slower or cannot decide",
+                place.1
+            );
+            self.found(line, "value-written-twice", sentence);
+        } else {
+            self.writes.insert(place, line);
+        }
+    }
+
+    fn complete(&mut self, line: u64, process: i64, kind: &str, event: &Tree) {
+        let f = function(event);
+        let open = match self.processes.remove(&process) {
+            Some(open @ Standing::Open { .. }) => open,
+            ended => {
+                self.processes.extend(ended.map(|ended| (process, ended)));
+                self.found(line, "not-invoked", format!("process {process} completes `{f}` that it never invoked"));
+                return;
+            }
+        };
+        if kind == "info" {
+            self.processes.insert(process, Standing::Ended { line });
+        }
+        let Standing::Open { line: invoked, f: open_f, value, key } = open else { return };
+        if open_f != f {
+            let sentence =
+                format!("process {process} completes `{f}`, but what it invoked at line {invoked} is `{open_f}`");
+            self.found(line, "other-function", sentence);
+            return;
+        }
+        if kind == "ok" {
+            self.echoed(line, invoked, &f, &value, event);
+        }
+        if event.get("key").is_some_and(|found| key.as_ref().is_some_and(|key| key != found)) {
+            self.found(line, "other-key", format!("`{f}` has another key than at its invocation, line {invoked}"));
+        }
+        if kind == "fail" && !READS.contains(&f.as_str()) {
+            self.certain(line, &f, event);
+        }
+    }
+
+    /// A write's `ok` has the value of its invocation.
+    fn echoed(&mut self, line: u64, invoked: u64, f: &str, value: &Tree, event: &Tree) {
+        let writes = WRITES.contains(&f) || f == "cas";
+        let result = event.get("value").unwrap_or(&Tree::Nil);
+        if writes && *result != Tree::Nil && result != value {
+            let (asked, done) = (edn_text(value), edn_text(result));
+            let sentence =
+                format!("`{f}` was invoked with {asked} at line {invoked} and is `ok` with {done}: which was done?");
+            self.found(line, "other-argument", sentence);
+        }
+        if f == "read" && event.get("value").is_none() {
+            self.found(
+                line,
+                "read-without-value",
+                "a read that is `ok` without a value counts as a read of nil".into(),
+            );
+        }
+    }
+
+    /// A write that failed for a reason that leaves it open whether it happened.
+    fn certain(&mut self, line: u64, f: &str, event: &Tree) {
+        let said = ["error", "value", "exception"].map(|field| event.get(field).map(edn_text).unwrap_or_default());
+        let said = said.join(" ").to_lowercase();
+        let Some(word) = UNKNOWN.iter().find(|word| said.contains(*word)) else { return };
+        if CERTAIN.iter().any(|word| said.contains(word)) {
+            return;
+        }
+        let sentence = format!(
+            "`{f}` is `fail`, that is, it certainly did not happen, but its error speaks of \"{word}\": if the request may have \
+             arrived, it must be `info`"
+        );
+        self.found(line, "uncertain-fail", sentence);
+    }
+}
+
+fn function(event: &Tree) -> String {
+    event.get("f").and_then(Tree::name).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,245 @@
+//! The models that a history can be checked against, by name, and which one a history looks like.
+//!
+//! The models of the bench's own workloads, which judge properties and claims, are in [`crate::model`]; a history that
+//! names no workload is checked against those here.
+
+use std::collections::BTreeSet;
+
+use crate::decision::{Decision, Limits};
+use crate::laws::staleness::Bounds;
+use crate::laws::{bank, long_fork, monotonic, set_full, staleness, total_queue, unique_ids};
+use crate::linearizability::{self, Model};
+use crate::records::{Datum, Records, ValueId};
+use crate::transactions;
+use crate::transactions::isolation::Isolation;
+
+/// What a check needs to know beside the history.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// How stale reads may be, for `staleness`.
+    pub staleness: Bounds,
+    /// How a compare-and-set that failed is read.
+    pub failed_cas: linearizability::FailedCas,
+    /// What transactions have to satisfy.
+    pub transactions: transactions::Options,
+}
+
+/// One model.
+pub struct Entry {
+    /// The name used at the command line.
+    pub name: &'static str,
+    /// Functions, values and what is decided, in a line.
+    pub about: &'static str,
+    run: fn(&Records, &Limits<'_>, &Settings) -> Decision,
+}
+
+impl Entry {
+    /// Checks a history against it.
+    pub fn check(&self, records: &Records, limits: &Limits<'_>, settings: &Settings) -> Decision {
+        (self.run)(records, limits, settings)
+    }
+}
+
+/// Every model, in the order in which they are listed.
+pub const MODELS: &[Entry] = &[
+    Entry {
+        name: "register",
+        about: "read, write v: linearizable, each key by itself (reads of lists of siblings: the bench's own workload)",
+        run: |records, limits, settings| linearizable(Model::Register, records, limits, settings),
+    },
+    Entry {
+        name: "cas-register",
+        about: "read, write v, cas [expected new]: linearizable, each key by itself",
+        run: |records, limits, settings| linearizable(Model::Register, records, limits, settings),
+    },
+    Entry {
+        name: "multi-register",
+        about: "txn of [r k v] and [w k v] on several registers at once: linearizable",
+        run: |records, limits, settings| linearizable(Model::MultiRegister, records, limits, settings),
+    },
+    Entry {
+        name: "mutex",
+        about: "acquire, release: linearizable, each key by itself",
+        run: |records, limits, settings| linearizable(Model::Mutex, records, limits, settings),
+    },
+    Entry {
+        name: "set",
+        about: "add v, remove v, read [v ...]: linearizable, each key by itself",
+        run: |records, limits, settings| linearizable(Model::Set, records, limits, settings),
+    },
+    Entry {
+        name: "counter",
+        about: "add n (inc, dec), read: linearizable, each key by itself",
+        run: |records, limits, settings| linearizable(Model::Counter, records, limits, settings),
+    },
+    Entry {
+        name: "queue",
+        about: "enqueue v, dequeue: first in, first out, linearizable; what is lost or doubled alone: total-queue",
+        run: |records, limits, settings| linearizable(Model::Queue, records, limits, settings),
+    },
+    Entry {
+        name: "fifo-queue",
+        about: "the same as queue",
+        run: |records, limits, settings| linearizable(Model::Queue, records, limits, settings),
+    },
+    Entry {
+        name: "stack",
+        about: "push v, pop: last in, first out, linearizable",
+        run: |records, limits, settings| linearizable(Model::Stack, records, limits, settings),
+    },
+    Entry {
+        name: "priority-queue",
+        about: "insert n, extract-min: linearizable",
+        run: |records, limits, settings| linearizable(Model::PriorityQueue, records, limits, settings),
+    },
+    Entry {
+        name: "list-append",
+        about: "txn of [append k v] and [r k [v ...]]: isolation of transactions by their dependencies (Elle)",
+        run: |records, limits, settings| transactions::check_list_append(records, limits, settings.transactions),
+    },
+    Entry {
+        name: "rw-register",
+        about: "txn of [w k v] (v unique for k) and [r k v]: isolation of transactions by their dependencies (Elle)",
+        run: |records, limits, settings| transactions::check_rw_register(records, limits, settings.transactions),
+    },
+    Entry {
+        name: "read-committed",
+        about: "txn of [w k v] and [r k v]: a transaction sees the writes of a committed one all or, later, more (Biswas and Enea 2019)",
+        run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::ReadCommitted),
+    },
+    Entry {
+        name: "read-atomic",
+        about: "txn of [w k v] and [r k v]: who sees one write of a transaction sees all of them (Biswas and Enea 2019)",
+        run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::ReadAtomic),
+    },
+    Entry {
+        name: "causal",
+        about: "txn of [w k v] and [r k v]: causal consistency, CC (Bouajjani et al. 2017), also of single reads and writes",
+        run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::Causal),
+    },
+    Entry {
+        name: "causal-convergence",
+        about: "txn of [w k v] and [r k v]: causal convergence, CCv: all agree on one order of concurrent writes",
+        run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::CausalConvergence),
+    },
+    Entry {
+        name: "causal-memory",
+        about: "txn of [w k v] and [r k v]: causal memory, CM: each process has an order of all writes that explains its reads",
+        run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::CausalMemory),
+    },
+    Entry {
+        name: "pram",
+        about: "txn of [w k v] and [r k v]: each process sees the writes of every other in their order (pipelined RAM)",
+        run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::Pram),
+    },
+    Entry {
+        name: "set-full",
+        about: "add v, read [v ...]: which elements stay, which are lost, how long they take to appear",
+        run: |records, limits, _| set_full::check(records, limits),
+    },
+    Entry {
+        name: "total-queue",
+        about: "enqueue v, dequeue, drain: what is acknowledged comes out, whatever the order",
+        run: |records, limits, _| total_queue::check(records, limits),
+    },
+    Entry {
+        name: "unique-ids",
+        about: "generate: no two results are equal",
+        run: |records, limits, _| unique_ids::check(records, limits),
+    },
+    Entry {
+        name: "monotonic",
+        about: "read, inc, next, each of an integer: what is returned later is not less",
+        run: |records, limits, _| monotonic::check(records, limits),
+    },
+    Entry {
+        name: "bank",
+        about: "transfer, read {account balance ...}: every read has the same total",
+        run: |records, limits, _| bank::check(records, limits),
+    },
+    Entry {
+        name: "long-fork",
+        about: "[w k v] once for each k, reads of several k: reads agree on the order of writes",
+        run: |records, limits, _| long_fork::check(records, limits),
+    },
+    Entry {
+        name: "staleness",
+        about: "read, write v (unique): how many versions and how long reads are behind",
+        run: |records, limits, settings| staleness::check(records, limits, settings.staleness),
+    },
+];
+
+fn linearizable(model: Model, records: &Records, limits: &Limits<'_>, settings: &Settings) -> Decision {
+    let options = linearizability::Options { failed_cas: settings.failed_cas, ..Default::default() };
+    linearizability::check(model, records, limits, &options)
+}
+
+/// The model of a name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    MODELS.iter().find(|model| model.name == name)
+}
+
+/// The name of the model that the operations look like; which may not be one of [`MODELS`], but of [`crate::model`]. None if
+/// they look like none, or like several.
+pub fn guess(records: &Records) -> Option<&'static str> {
+    let functions: BTreeSet<&str> =
+        records.ops.iter().map(|op| op.f).collect::<BTreeSet<_>>().into_iter().map(|f| records.text(f)).collect();
+    let only = |known: &[&str]| functions.iter().all(|f| known.contains(f));
+    let has = |f: &str| functions.contains(f);
+    match () {
+        () if functions.is_empty() => None,
+        () if only(&["txn"]) => transaction_model(records),
+        () if only(&["read", "write", "cas"]) && has("cas") => Some("cas-register"),
+        () if only(&["read", "write"]) && has("write") => Some(long_fork_or_register(records)),
+        () if only(&["read", "add", "remove"]) && has("add") => Some(set_or_counter(records)),
+        () if only(&["read", "inc", "dec"]) && (has("inc") || has("dec")) => Some("counter"),
+        () if only(&["transfer", "read"]) && has("transfer") => Some("bank"),
+        () if only(&["enqueue", "dequeue", "drain"]) && has("enqueue") => Some("total-queue"),
+        () if only(&["push", "pop"]) && has("push") => Some("stack"),
+        () if only(&["insert", "extract-min"]) && has("insert") => Some("priority-queue"),
+        () if only(&["acquire", "release"]) => Some("mutex"),
+        () if only(&["generate"]) => Some("unique-ids"),
+        () => None,
+    }
+}
+
+fn transaction_model(records: &Records) -> Option<&'static str> {
+    let micro = |value: ValueId| match records.datum(value) {
+        Datum::List(operations) => operations
+            .iter()
+            .filter_map(|operation| match records.datum(*operation) {
+                Datum::List([f, ..]) => Some(records.datum(*f)),
+                _ => None,
+            })
+            .collect::<Vec<_>>(),
+        _ => Vec::new(),
+    };
+    let mut functions = records.ops.iter().flat_map(|op| micro(op.argument));
+    functions.find_map(|f| match f {
+        Datum::Text("append") => Some("list-append"),
+        Datum::Text("w" | "write") => Some("rw-register"),
+        _ => None,
+    })
+}
+
+fn long_fork_or_register(records: &Records) -> &'static str {
+    let is_micro = |value: ValueId| match records.datum(value) {
+        Datum::List([first, ..]) => matches!(records.datum(*first), Datum::List([_, _, _])),
+        _ => false,
+    };
+    match !records.ops.is_empty() && records.ops.iter().all(|op| is_micro(op.argument)) {
+        true => "long-fork",
+        false => "register",
+    }
+}
+
+fn set_or_counter(records: &Records) -> &'static str {
+    let reads_list = |op: &crate::records::Op| op.is_ok() && records.text(op.f) == "read" && op.result.is_list();
+    let reads_number = |op: &crate::records::Op| {
+        op.is_ok() && records.text(op.f) == "read" && matches!(records.datum(op.result), Datum::Int(_))
+    };
+    match records.ops.iter().any(reads_number) && !records.ops.iter().any(reads_list) {
+        true => "counter",
+        false => "set-full",
+    }
+}

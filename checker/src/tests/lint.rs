@@ -1,0 +1,86 @@
+//! The linter: each rule by the shortest history that breaks it, and one that breaks none.
+
+use crate::formats::Format;
+use crate::formats::events::Events;
+use crate::lint::{Findings, Linter};
+
+fn lint(text: &str) -> Findings {
+    let mut events = Events::new(text.as_bytes(), Format::Edn);
+    let mut linter = Linter::new();
+    while let Some(event) = events.next_event().expect("it is EDN") {
+        linter.event(&event);
+    }
+    linter.finish()
+}
+
+#[test]
+fn each_rule_finds_its_line() {
+    let cases = [
+        ("{:type :boo :process 0}", "1 type"),
+        ("{:type :ok}", "1 process"),
+        ("{:type :ok :f :read :process 0}", "1 not-invoked"),
+        ("{:type :invoke :f :read :process 0}", "1 never-completed"),
+        (
+            "{:type :invoke :f :read :process 0}\n{:type :invoke :f :read :process 0}\n{:type :fail :f :read :process 0}",
+            "2 concurrent-process",
+        ),
+        (
+            "{:type :invoke :f :read :process 0}\n{:type :info :f :read :process 0}\n{:type :invoke :f :read :process 0}
+             {:type :fail :f :read :process 0}",
+            "3 process-after-info",
+        ),
+        ("{:type :invoke :f :read :process 0}\n{:type :fail :f :write :process 0}", "2 other-function"),
+        (
+            "{:type :invoke :f :write :value 1 :process 0}\n{:type :ok :f :write :value 2 :process 0}",
+            "2 other-argument",
+        ),
+        (
+            "{:type :invoke :f :write :value 1 :process 0}\n{:type :fail :f :write :value 1 :process 0 :error [:timeout]}",
+            "2 uncertain-fail",
+        ),
+        (
+            "{:type :invoke :f :cas :value [1 2] :process 0}\n{:type :fail :f :cas :value :timed-out :process 0}",
+            "2 uncertain-fail",
+        ),
+        ("{:type :invoke :f :read :process 0}\n{:type :ok :f :read :process 0}", "2 read-without-value"),
+        (
+            "{:type :invoke :f :write :value 1 :process 0}\n{:type :ok :f :write :value 1 :process 0}
+             {:type :invoke :f :write :value 1 :process 0}\n{:type :ok :f :write :value 1 :process 0}",
+            "3 value-written-twice",
+        ),
+        ("{:type :info :process :nemesis :index 0}\n{:type :info :process :nemesis :index 2}", "2 index-gap"),
+        ("{:type :info :process :nemesis :index 3}\n{:type :info :process :nemesis :index 3}", "2 index"),
+        ("{:type :info :process :nemesis :time 3}\n{:type :info :process :nemesis :time 2}", "2 clock"),
+        (
+            "{:type :invoke :f :read :process 0 :key 1}\n{:type :fail :f :read :process 0 :key 2}",
+            "2 other-key",
+        ),
+    ];
+    for (text, expected) in cases {
+        let found: Vec<String> =
+            lint(text).findings.iter().map(|finding| format!("{} {}", finding.line, finding.rule)).collect();
+        assert_eq!(found, [expected], "{text}");
+    }
+}
+
+#[test]
+fn what_is_fine_is_not_told() {
+    let text = "{:type :invoke :f :read :process 0 :index 0 :time 5}
+        {:type :fail :f :read :process 0 :error :timeout :index 1 :time 5}
+        {:type :invoke :f :write :value 1 :process 0 :index 2 :time 6}
+        {:type :fail :f :write :value 1 :process 0 :error \"connection refused\" :index 3 :time 7}
+        {:type :invoke :f :write :value 2 :process 0 :index 4 :time 8}
+        {:type :info :f :write :value 2 :process 0 :error :timeout :index 5 :time 9}
+        {:type :info :f :start :process :nemesis :value :x :index 6 :time 10}
+        {:type :invoke :f :write :value 1 :key 1 :process 1 :index 7 :time 11}
+        {:type :ok :f :write :value 1 :key 1 :process 1 :index 8 :time 12}";
+    let findings = lint(text);
+    assert_eq!((findings.findings, findings.events), (Vec::new(), 9));
+}
+
+#[test]
+fn findings_are_bounded_and_counted() {
+    let many = "{:type :ok :f :read :process 0}\n".repeat(50);
+    let findings = lint(&many);
+    assert_eq!((findings.findings.len(), findings.totals["not-invoked"]), (20, 50));
+}

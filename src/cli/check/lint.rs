@@ -1,0 +1,48 @@
+//! `check --lint`: what makes the history itself suspicious.
+
+use checker::formats::events::Events;
+use checker::lint::{Findings, Linter};
+
+use super::Source;
+use crate::cli::out::say;
+use crate::exit::{Exit, Problem};
+
+/// Looks at every event, and prints what was found.
+pub(super) fn lint(file: &Source<'_>) -> Result<Exit, Problem> {
+    let mut events = Events::new(file.open()?.reader, file.format);
+    let mut linter = Linter::new();
+    let damage = loop {
+        match events.next_event() {
+            Ok(Some(event)) => linter.event(&event),
+            Ok(None) => break None,
+            Err(damage) => break Some(damage),
+        }
+    };
+    let findings = linter.finish();
+    let torn = events.torn.map(|line| format!("line {line} is cut off, as a killed bench leaves it"));
+    let broken: Vec<String> = damage.map(|damage| damage.to_string()).into_iter().chain(torn).collect();
+    match file.args.json {
+        true => {
+            let report = serde_json::json!({ "damage": broken, "lint": findings });
+            say!("{}", serde_json::to_string_pretty(&report).expect("findings are plain data"));
+        }
+        false => print(file, &findings, &broken),
+    }
+    let clean = findings.findings.is_empty() && broken.is_empty();
+    Ok(if clean { Exit::Valid } else { Exit::Invalid })
+}
+
+fn print(file: &Source<'_>, findings: &Findings, broken: &[String]) {
+    for finding in &findings.findings {
+        say!("line {}: {}: {}", finding.line, finding.rule, finding.sentence);
+    }
+    for damage in broken {
+        say!("{damage}");
+    }
+    let told = findings.findings.len() as u64;
+    let total: u64 = findings.totals.values().sum();
+    if total > told {
+        say!("and {} more of the same rules", total - told);
+    }
+    say!("{}: {} events, {} findings", file.path.display(), findings.events, total + broken.len() as u64);
+}

@@ -1,0 +1,165 @@
+//! A history checked against models: each gives a decision, and the worst of them is the outcome.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use checker::decision::{Decision, Limits};
+use checker::formats::Reading;
+use checker::laws::staleness::Bounds;
+use checker::registry::Settings;
+use checker::verdict::Outcome;
+use serde::Serialize;
+
+use super::progress::Progress;
+use super::{Chosen, Source};
+use crate::cli::arguments::CheckArgs;
+use crate::cli::out::say;
+use crate::exit::{Exit, Problem};
+
+/// How many violations of a model are explained.
+const VIOLATIONS_MAX: usize = 20;
+/// How many events of a violation a line names.
+const EVENTS_TOLD_MAX: usize = 12;
+
+/// What is printed with `--json`.
+#[derive(Serialize)]
+struct Report {
+    outcome: Outcome,
+    file: String,
+    format: &'static str,
+    operations: usize,
+    passed_over: u64,
+    /// What has to be known of how the history was read, a sentence each.
+    notes: Vec<String>,
+    decisions: Vec<Checked>,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    model: &'static str,
+    guessed: bool,
+    took_ms: u64,
+    #[serde(flatten)]
+    decision: Decision,
+}
+
+/// Checks against every model, and prints what each decided.
+pub(super) fn check(
+    file: &Source<'_>,
+    models: Vec<Chosen>,
+    reading: Box<Reading>,
+    progress: &Progress,
+) -> Result<Exit, Problem> {
+    let args = file.args;
+    let began = Instant::now();
+    let deadline = args.timeout.map(|span| began + span.0);
+    let out_of_time = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let limits =
+        Limits { memory_bytes: args.memory.0, violations_max: VIOLATIONS_MAX, out_of_time: &out_of_time, threads };
+    let settings = settings(args);
+    let mut decisions = Vec::new();
+    for Chosen { entry, guessed } in models {
+        progress.checking(entry.name);
+        let began = Instant::now();
+        let mut decision = entry.check(&reading.records, &limits, &settings);
+        if is_partial(&reading) {
+            decision.outcome = decision.outcome.merge(Outcome::Inconclusive);
+        }
+        decisions.push(Checked { model: entry.name, guessed, took_ms: began.elapsed().as_millis() as u64, decision });
+    }
+    progress.done();
+    let outcome = decisions.iter().fold(Outcome::Valid, |worst, checked| worst.merge(checked.decision.outcome));
+    let report = Report {
+        outcome,
+        file: file.path.display().to_string(),
+        format: file.format.name(),
+        operations: reading.records.ops.len(),
+        passed_over: reading.records.passed_over,
+        notes: notes(&reading),
+        decisions,
+    };
+    match args.json {
+        true => say!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data")),
+        false => print(&report, &reading),
+    }
+    Ok(outcome.into())
+}
+
+fn settings(args: &CheckArgs) -> Settings {
+    let time_ns_max = args.stale_time.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX));
+    let mut transactions = checker::transactions::Options::default();
+    transactions.required = args.consistency.map_or(transactions.required, |model| model.0);
+    let staleness = Bounds { versions_max: args.stale_versions, time_ns_max };
+    Settings { staleness, failed_cas: args.failed_cas.into(), transactions }
+}
+
+/// Whether there is more of the history than was read; what was read cannot be valid then.
+fn is_partial(reading: &Reading) -> bool {
+    reading.damage.is_some() || reading.torn.is_some()
+}
+
+fn notes(reading: &Reading) -> Vec<String> {
+    let events = reading.records.events;
+    let mut notes = Vec::new();
+    if let Some(damage) = &reading.damage {
+        notes.push(format!("only the {events} events before a damage were checked: {damage}"));
+    }
+    if let Some(line) = reading.torn {
+        notes.push(format!(
+            "line {line} is cut off, as a killed bench leaves it: only the {events} events before it were checked"
+        ));
+    }
+    if reading.indices_missing > 0 {
+        notes.push(format!("{} indices are missing: what happened there is unknown", reading.indices_missing));
+    }
+    if reading.other_lines > 0 {
+        notes.push(format!("{} lines of the log are about something else", reading.other_lines));
+    }
+    if reading.records.keys_were_in_values {
+        notes.push("values are [key value], as Jepsen's `independent` records them".into());
+    }
+    notes
+}
+
+fn print(report: &Report, reading: &Reading) {
+    let records = &reading.records;
+    let keys: BTreeSet<_> = records.ops.iter().map(|op| op.key).filter(|key| key.is_some()).collect();
+    let processes: BTreeSet<u32> = records.ops.iter().map(|op| op.process).collect();
+    let on = if keys.is_empty() { String::new() } else { format!(" on {} keys", keys.len()) };
+    let aside =
+        if report.passed_over == 0 { String::new() } else { format!(", {} events passed over", report.passed_over) };
+    let (file, format, operations, processes) = (&report.file, report.format, report.operations, processes.len());
+    say!("{file}: {format}, {operations} operations{on} by {processes} processes{aside}");
+    for note in &report.notes {
+        say!("note: {note}");
+    }
+    for checked in &report.decisions {
+        print_decision(checked);
+    }
+}
+
+fn print_decision(checked: &Checked) {
+    let decision = &checked.decision;
+    let guessed = if checked.guessed { " (guessed from the operations)" } else { "" };
+    say!("\n{}{guessed}: {}, in {} ms", checked.model, decision.outcome, checked.took_ms);
+    say!("  {}", decision.headline);
+    if !decision.strongest.is_empty() {
+        say!("  strongest models still possible: {}", decision.strongest.join(", "));
+    }
+    for violation in &decision.violations {
+        let key = violation.key.as_ref().map(|key| format!(" on {key}")).unwrap_or_default();
+        say!("  {}{key}: {}", violation.kind, violation.explanation.replace('\n', "\n    "));
+        let told: Vec<String> = violation.events.iter().take(EVENTS_TOLD_MAX).map(u64::to_string).collect();
+        let rest = violation.events.len().saturating_sub(EVENTS_TOLD_MAX);
+        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        say!("    events {}{more}", told.join(", "));
+    }
+    let untold = decision.violations_total.saturating_sub(decision.violations.len() as u64);
+    if untold > 0 {
+        say!("  and {untold} violations more");
+    }
+    for (name, value) in &decision.figures {
+        say!("  {name:<32} {}", (value * 1000.0).round() / 1000.0);
+    }
+}

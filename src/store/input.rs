@@ -1,0 +1,139 @@
+//! A history file as it lies on disk: plain, `.gz` or `.zst`, told by its first bytes, whatever its name.
+//!
+//! A compressed file may have several members or frames, one after the other; all are read. The checksum of each is
+//! compared, so a damaged one is an error and not a shorter history.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use checker::formats::Format;
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::{StoreError, failed};
+
+const BUFFER_BYTES: usize = 1 << 20;
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// The first bytes of a frame that is to be passed over, but for their lowest four bits.
+const ZSTD_SKIPPED: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
+
+/// An opened file.
+pub struct Input {
+    /// What it says, decompressed.
+    pub reader: Box<dyn BufRead>,
+    /// How many of its bytes on disk were read so far.
+    pub read_bytes: Arc<AtomicU64>,
+    /// How many it has; zero if that is not known, as of a pipe.
+    pub bytes: u64,
+}
+
+impl Input {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(|source| failed("read", path, source))?;
+        let bytes = file.metadata().map(|data| if data.is_file() { data.len() } else { 0 }).unwrap_or(0);
+        let read_bytes = Arc::new(AtomicU64::new(0));
+        let counted = Counted { file, read: Arc::clone(&read_bytes) };
+        let reader = decompressed(BufReader::with_capacity(BUFFER_BYTES, counted));
+        Ok(Self { reader: reader.map_err(|source| failed("read", path, source))?, read_bytes, bytes })
+    }
+
+    /// The format that the first bytes look like; none if like no history.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn detect(&mut self) -> io::Result<Option<Format>> {
+        Ok(Format::detect(self.reader.fill_buf()?))
+    }
+}
+
+fn decompressed(mut file: BufReader<Counted>) -> io::Result<Box<dyn BufRead>> {
+    let start = file.fill_buf()?;
+    let is_skipped = start.len() > 4 && start[0] & 0xf0 == ZSTD_SKIPPED[0] && start[1..4] == ZSTD_SKIPPED[1..];
+    if start.starts_with(&GZIP) {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file))));
+    }
+    if start.starts_with(&ZSTD) || is_skipped {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, Frames::Between(file))));
+    }
+    Ok(Box::new(file))
+}
+
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// The frames of a zstd file, one after the other.
+enum Frames<R> {
+    Between(R),
+    Within(R, Box<FrameDecoder>),
+    /// At the end, and after an error.
+    Over,
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match std::mem::replace(self, Frames::Over) {
+                Frames::Over => return Ok(0),
+                Frames::Between(source) => *self = next_frame(source)?,
+                Frames::Within(mut source, mut decoder) => {
+                    while decoder.can_collect() == 0 && !decoder.is_finished() {
+                        let strategy = BlockDecodingStrategy::UptoBlocks(1);
+                        decoder.decode_blocks(&mut source, strategy).map_err(io::Error::other)?;
+                    }
+                    let read = decoder.read(buffer)?;
+                    if read > 0 || buffer.is_empty() {
+                        *self = Frames::Within(source, decoder);
+                        return Ok(read);
+                    }
+                    verify(&decoder)?;
+                    *self = Frames::Between(source);
+                }
+            }
+        }
+    }
+}
+
+fn next_frame<R: BufRead>(mut source: R) -> io::Result<Frames<R>> {
+    if source.fill_buf()?.is_empty() {
+        return Ok(Frames::Over);
+    }
+    let mut decoder = Box::new(FrameDecoder::new());
+    match decoder.init(&mut source) {
+        Ok(()) => Ok(Frames::Within(source, decoder)),
+        Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+            io::copy(&mut source.by_ref().take(length.into()), &mut io::sink())?;
+            Ok(Frames::Between(source))
+        }
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+/// Whether what was read of a frame is what was written.
+fn verify(frame: &FrameDecoder) -> io::Result<()> {
+    match (frame.get_checksum_from_data(), frame.get_calculated_checksum()) {
+        (Some(written), Some(read)) if written != read => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the checksum of a zstd frame is wrong: the file is damaged",
+        )),
+        _ => Ok(()),
+    }
+}
