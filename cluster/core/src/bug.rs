@@ -205,9 +205,7 @@ impl Bug {
             }
             Bug::PeerNeverRetried => "a peer that did not answer once is never sent anything again",
             Bug::ServedBeforeData => "while keys change hands, their new owners are asked before they have them",
-            Bug::MovedUnconfirmed => {
-                "who loses a range to a new member drops it without having handed it over: acknowledged writes are gone"
-            }
+            Bug::MovedUnconfirmed => "who loses a range drops it, handed over or not: acknowledged writes are gone",
             Bug::RingCached => "coordinators keep to the ring they started with: they ask who owns the keys no more",
         }
     }

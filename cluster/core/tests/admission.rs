@@ -119,6 +119,28 @@ fn what_a_slow_minute_took_is_given_back_after_it() {
     assert!(world.slice() >= 512, "{} rows an interval after a quiet minute", world.slice());
 }
 
+/// The percentile is that of the last 60 seconds, and of nothing before.
+#[test]
+fn only_the_last_minute_has_a_say() {
+    let config = without_anti_entropy(sloppy(3, (3, 1, 1)));
+    let mut node = Lone::start(at(A, &config));
+    node.sync();
+    for tag in 0..20 {
+        node.request(put(b"k", b"v", None));
+        node.message(B, Message::Fetch { tag: Tag(tag), key: b"k".to_vec() });
+        node.sleep_ms(100);
+        node.sync();
+    }
+    let p99_us = |node: &Lone| node.metric("storage_read_p99_microseconds");
+    assert!(p99_us(&node) >= 100_000, "{} us", p99_us(&node));
+    node.sleep_ms(56_000);
+    assert!(p99_us(&node) >= 100_000, "{} us", p99_us(&node));
+    node.sleep_ms(6_000);
+    assert_eq!(p99_us(&node), 0, "no read in the last minute");
+    node.sleep_ms(5_000);
+    assert!(node.metric("background_slice") > 64, "and there is room again");
+}
+
 fn store(key: &[u8], tag: u64) -> Message {
     Message::Store { tag: Tag(tag), key: key.to_vec(), state: KeyState::default(), hint_for: None }
 }

@@ -321,6 +321,19 @@ fn under_change() -> History {
     history
 }
 
+/// What did not leave goes to the next replica; what left and was not answered goes to nobody: it may have been done.
+#[test]
+fn a_put_whose_answer_is_lost_goes_to_nobody_else() {
+    for (response, goes_on) in [(Response::NotSent("no".into()), true), (Response::Lost("cut".into()), false)] {
+        let mut alone = Alone::new(strict(5, (3, 2, 2)));
+        let [(call, first, _)] = alone.ask(put(b"k", b"v", None))[..] else { panic!("one replica coordinates") };
+        alone.handle(Input::Response { call, response });
+        assert_eq!(alone.calls.iter().filter(|(_, node, _)| *node != first).count(), usize::from(goes_on));
+        let unknown = matches!(alone.replies[..], [Reply::Failed(Failure::Unknown(_))]);
+        assert_eq!(unknown, !goes_on, "{:?}", alone.replies);
+    }
+}
+
 /// Ten seconds apart, of anybody (6.4); and what it says is believed.
 #[test]
 fn the_membership_is_downloaded_every_ten_seconds() {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use cluster_core::api::{Failure, Members, NodeId, Reply, Request, Standing};
 use cluster_core::config::{Config, Partitioning, Quorum};
+use cluster_core::membership::View;
+use cluster_core::message::{Message, Tag};
 use cluster_core::sim::World;
 use common::lone::*;
 use common::*;
@@ -231,6 +233,7 @@ fn a_node_that_sleeps_through_a_change_learns_before_it_serves() {
     assert_eq!(call(&mut world, A, join(E)), Reply::Done);
     world.run_until(world.now_ns() + 10 * SECOND);
     assert_eq!(standings(&mut world, A)[4], Standing::Joining, "not while B may not know");
+    assert!(members(&mut world, A).history.active().is_none(), "nor does anything move");
     for key in &keys {
         // The first attempts may still be handed to B.
         let served = (0..10).any(|_| call(&mut world, A, put(key, b"more", None)) == Reply::Stored);
@@ -266,4 +269,146 @@ fn nothing_is_lost_while_nodes_join_and_leave() {
         changes += findings.changes;
     }
     assert!(changes > 12, "only {changes} changes: the test tests nothing");
+}
+
+/// Once an interval with somebody at random (4.8.1), and more often with a seed (4.8.2): whoever may be cut off from the
+/// others by what they know of each other meets them there.
+#[test]
+fn a_node_gossips_with_a_random_peer_each_interval_and_often_with_a_seed() {
+    let mut node = Lone::start(at(A, &Config { seeds: vec![C], ..sloppy(8, (3, 2, 2)) }));
+    node.sync();
+    let mut told = [0; 8];
+    for _second in 0..400 {
+        node.sleep_ms(1000);
+        for (to, _) in sent_where(&node.take_sent(), |message| matches!(message, Message::Gossip { .. })) {
+            told[usize::from(to.0)] += 1;
+        }
+    }
+    assert!((399..=401).contains(&told.iter().sum::<u32>()), "one a second: {told:?}");
+    let [itself, one, seed, rest @ ..] = told;
+    assert_eq!(itself, 0);
+    assert!([one].iter().chain(&rest).all(|peer| (15..80).contains(peer)), "everybody in their turn: {told:?}");
+    assert!(seed > 100, "a seed besides: {told:?}");
+}
+
+/// Chosen at the first start and kept: a node that was told to join may die before it is one.
+#[test]
+fn a_node_brings_the_tokens_of_its_first_start_in_every_life() {
+    let tokens = |node: &mut Lone| {
+        node.take_sent();
+        node.message(A, Message::AskTokens { tag: Tag(1) });
+        let sent = node.take_sent();
+        match &sent[..] {
+            [(A, Message::Tokens { tokens, capacity: 1, .. })] => tokens.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let config = at(D, &with_spares(3, 4));
+    let mut node = Lone::start(config.clone());
+    node.sync();
+    let chosen = tokens(&mut node);
+    assert_eq!(chosen.len(), 32, "as many as a founder has");
+    let otherwise = Config { seed: 999, ..config };
+    let mut again = Lone::start_on(otherwise.clone(), node.rows(), node.now_ns + SECOND).expect("its own disk");
+    assert_eq!(tokens(&mut again), chosen);
+    assert_ne!(tokens(&mut Lone::start(otherwise)), chosen, "else the test shows nothing");
+}
+
+/// What was offered moves only after the other has said that it lacks it (4.9), and what it does not ask for is on its disk.
+#[test]
+fn of_what_is_offered_only_what_is_lacking_is_asked_for() {
+    let mut node = Lone::start(at(A, &sloppy(2, (2, 1, 1))));
+    node.sync();
+    node.request(put(b"held", b"v", None));
+    let held = |digest| Message::Offer { tag: Tag(7), keys: vec![(b"held".to_vec(), digest), (b"new".to_vec(), 1)] };
+    let wanted = |keys: &[&[u8]]| {
+        let keys = keys.iter().map(|key| key.to_vec()).collect();
+        vec![(B, Message::Wanted { tag: Tag(7), keys })]
+    };
+    let answers = |node: &mut Lone| sent_where(&node.take_sent(), |message| matches!(message, Message::Wanted { .. }));
+    node.message(B, held(1));
+    assert_eq!(answers(&mut node), [], "what it says of its rows waits for the disk");
+    node.sync();
+    let sent = node.take_sent();
+    assert_eq!(sent_where(&sent, |message| matches!(message, Message::Wanted { .. })), wanted(&[b"held", b"new"]));
+    let copies = sent_where(&sent, |message| matches!(message, Message::Store { .. }));
+    let [(B, Message::Store { state, .. })] = &copies[..] else { panic!("B is a replica too: {copies:?}") };
+    node.message(B, held(state.digest(b"held")));
+    assert_eq!(answers(&mut node), wanted(&[b"new"]));
+}
+
+/// Nobody sees a change but by where keys live (4.9): nodes of all kinds are asked all the time, and none refuses.
+#[test]
+fn every_request_is_served_while_a_node_joins_and_another_leaves() {
+    let config = Config { quorum: Quorum::Strict, ..lively(4, 5) };
+    let (mut world, keys) = (world(config, Default::default(), 8), keys(20));
+    write_all(&mut world, &keys);
+    for (change, concerned, standing) in [(join(E), E, Standing::Member), (leave(D), D, Standing::NoMember)] {
+        assert_eq!(call(&mut world, B, change), Reply::Done);
+        let give_up = world.now_ns() + 60 * SECOND;
+        let mut requests = 0;
+        while standings(&mut world, A)[usize::from(concerned.0)] != standing || requests < 400 {
+            let (node, key) = (NodeId(requests % 5), &keys[usize::from(requests % 20)]);
+            let value = requests.to_be_bytes();
+            let (_, context) = read(&mut world, node, key);
+            assert_eq!(call(&mut world, node, put(key, &value, context)), Reply::Stored, "{standing:?}: {requests}");
+            assert_eq!(values(&mut world, NodeId((requests + 1) % 5), key), [value], "{standing:?}: {requests}");
+            world.run_until(world.now_ns() + 5 * MS);
+            requests += 1;
+            assert!(world.now_ns() < give_up, "it never settles");
+        }
+    }
+    for node in world.nodes() {
+        assert!(metric(world.node(node).expect("it is up"), "view_changes_total") >= 3, "else nothing was tested");
+    }
+}
+
+/// What was written last is read, from a single copy, all the while it moves: who loses a key serves it until who gains it
+/// has it, and both are written meanwhile.
+#[test]
+fn a_single_copy_is_read_and_written_while_it_moves() {
+    for seed in 0..4 {
+        let config = Config { n: 1, r: 1, w: 1, quorum: Quorum::Strict, ..without_anti_entropy(lively(4, 5)) };
+        let (mut world, keys) = (world(config, Default::default(), seed), keys(60));
+        write_all(&mut world, &keys);
+        let mut last = vec![b"value".to_vec(); keys.len()];
+        let mut requests = 0u32;
+        for (change, concerned, standing) in [(join(E), E, Standing::Member), (leave(A), A, Standing::NoMember)] {
+            assert_eq!(call(&mut world, B, change), Reply::Done);
+            let give_up = world.now_ns() + 60 * SECOND;
+            let mut settled = 0;
+            while settled < 100 {
+                let at = requests as usize * 7 % keys.len();
+                let node = NodeId((requests % 5) as u16);
+                let (found, context) = read(&mut world, node, &keys[at]);
+                assert_eq!(found, [last[at].clone()], "seed {seed}, {standing:?}, request {requests}");
+                last[at] = requests.to_be_bytes().to_vec();
+                assert_eq!(call(&mut world, node, put(&keys[at], &last[at], context)), Reply::Stored);
+                settled += u32::from(standings(&mut world, B)[usize::from(concerned.0)] == standing);
+                requests += 1;
+                assert!(world.now_ns() < give_up, "it never settles");
+            }
+        }
+    }
+}
+
+/// A node reads and writes its rows for nobody who believes that keys live elsewhere, and says what it knows.
+#[test]
+fn a_node_serves_peers_of_its_own_view_alone() {
+    let mut node = Lone::start(at(A, &sloppy(3, (3, 2, 2))));
+    node.request(put(b"k", b"v", None));
+    node.sync();
+    node.take_sent();
+    let held = node.node.status().keys;
+    for message in [
+        Message::Fetch { tag: Tag(1), key: b"k".to_vec() },
+        Message::Store { tag: Tag(1), key: b"new".to_vec(), state: Default::default(), hint_for: None },
+        Message::Offer { tag: Tag(1), keys: vec![(b"k".to_vec(), 1)] },
+    ] {
+        node.message(B, Message::InView { view: View(7), message: Box::new(message) });
+        node.sync();
+        let sent = node.take_sent();
+        assert!(matches!(&sent[..], [(B, Message::OtherView { tag: Tag(1), .. })]), "{sent:?}");
+    }
+    assert_eq!((node.node.status().keys, node.metric("views_refused_total")), (held, 3));
 }

@@ -5,6 +5,7 @@ mod common;
 use cluster_core::api::{Failure, NodeId, Reply, Request};
 use cluster_core::bug::Bug;
 use cluster_core::config::{Config, Quorum, Versioning};
+use cluster_core::message::Message;
 use cluster_core::sim::World;
 use common::lone::*;
 use common::*;
@@ -51,6 +52,27 @@ fn a_read_beyond_the_quorum_finds_what_the_session_wrote() {
         );
         let found = get_in(&mut world, C, &mut session);
         assert_eq!(found, Ok(vec![b"v".to_vec()]), "{versions:?}: B has it");
+    }
+}
+
+/// A fallback may be the only one that has what the session wrote: it is asked too, and nobody is without a session.
+#[test]
+fn a_read_that_does_not_cover_its_session_asks_the_fallbacks() {
+    let config = sloppy(4, (3, 1, 1));
+    let key = key_where(&config, "k", |list| list == [A, B, C, D]);
+    let mut before = Lone::start(at(A, &config));
+    let id = before.request(in_session(&None, put(&key, b"v", None)));
+    before.sync();
+    let Some(Reply::StoredInSession { session }) = before.reply(id).cloned() else { panic!("{:?}", before.reply(id)) };
+    for session in [None, Some(session)] {
+        let mut node = Lone::start(at(A, &config));
+        node.sync();
+        node.take_sent();
+        node.request(in_session(&session, get(&key)));
+        let fetches = sent_where(&node.take_sent(), |message| matches!(message, Message::Fetch { .. }));
+        let mut asked: Vec<NodeId> = fetches.into_iter().map(|(to, _)| to).collect();
+        asked.sort();
+        assert_eq!(asked, if session.is_some() { vec![B, C, D] } else { vec![B, C] });
     }
 }
 

@@ -63,6 +63,8 @@ fn a_buffered_store_is_acknowledged_from_memory_and_read_there() {
     assert_eq!(node.metric("buffer_rows"), 1);
     node.envelope(B, newest(Message::Fetch { tag: Tag(2), key: b"k".to_vec() }));
     assert_eq!(node.take_sent(), [(B, Message::Fetched { tag: Tag(2), state: state("v") })]);
+    node.sync();
+    assert_eq!(node.metric("buffer_rows"), 1, "a read writes nothing");
     let before = node.rows().len();
     node.sleep_ms(2_000);
     node.sync();
@@ -210,6 +212,15 @@ fn what_was_acknowledged_survives_the_crash_of_every_node() {
                     acknowledged.push(key);
                 }
             }
+            let last = format!("last-{round}").into_bytes();
+            let id = world.request(NodeId(round), put(&last, "v")).expect("up");
+            let (until, mut is_stored) = (world.now_ns() + SECOND, false);
+            while !is_stored && world.now_ns() < until {
+                world.step(until);
+                is_stored = world.take_reply(id) == Some(Reply::Stored);
+            }
+            // At this very moment all of them crash.
+            acknowledged.extend(is_stored.then_some(last));
             let nodes: Vec<NodeId> = world.nodes().collect();
             nodes.iter().for_each(|node| world.crash(*node));
             nodes.iter().for_each(|node| world.start(*node).expect("it starts from its disk"));

@@ -135,3 +135,33 @@ async fn a_node_believes_its_bent_clock_at_once() {
     let after = http.json("/status").await["wall_ns"].as_i64().expect("a number");
     assert!((before - after - day_ns).abs() < day_ns / 2, "{before} {after}");
 }
+
+/// An administrator's commands go to any node (4.8.1): here to the one that is to join, which hands it to a member.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_joins_and_leaves_by_an_administrators_command() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let nodes = cluster_founded_by(2, 3, 1, dir.path()).await;
+    let clients: Vec<Http> = nodes.iter().map(Http::to).collect();
+    let standings = |page: &serde_json::Value| -> Vec<String> {
+        let seats = page["seats"].as_array().expect("a list").iter();
+        seats.map(|seat| seat["standing"].as_str().expect("text").to_owned()).collect()
+    };
+    assert_eq!(standings(&clients[2].json("/members").await), ["member", "member", "no-member"]);
+    let command = async |client: &Http, path: &str| {
+        client.send(reqwest::Method::POST, path, None, Vec::new()).await.status().as_u16()
+    };
+    assert_eq!(command(&clients[0], "/admin/join/n1").await, 400, "it is one");
+    assert_eq!(command(&clients[0], "/admin/leave/n3").await, 400, "it is none");
+    assert_eq!(command(&clients[0], "/admin/leave/nobody").await, 400);
+    for (path, standing) in [("/admin/join/n3", "member"), ("/admin/leave/n3", "no-member")] {
+        // Refused for as long as the node has not heard from a member since its start.
+        let told = async { while command(&clients[2], path).await != 204 {} };
+        tokio::time::timeout(PATIENCE, told).await.expect("the command is taken");
+        for client in &clients {
+            client.until("/members", |page| standings(page) == ["member", "member", standing]).await;
+        }
+    }
+    let pages = (clients[0].json("/members").await, clients[2].json("/members").await);
+    assert_eq!(pages.0, pages.1);
+    assert_eq!(pages.0["seats"][2]["version"], 2);
+}

@@ -203,9 +203,9 @@ impl Node {
         }
     }
 
-    /// Notes how long a foreground read of own rows waits for the disk.
+    /// Notes how long a foreground read of own rows waits for the disk: with a write buffer it does not.
     pub(super) fn time_read(&mut self, key: &[u8]) {
-        self.when_durable(key, Held::ReadSince(self.now.monotonic_ns));
+        self.when_readable(key, Held::ReadSince(self.now.monotonic_ns));
     }
 
     pub(super) fn release(&mut self, held: Held) {

@@ -77,6 +77,11 @@ pub async fn start(options: NodeOptions) -> (NodeHandle, Http) {
 
 /// A cluster in one process, its nodes joined over loopback.
 pub async fn cluster(nodes: u16, quorum: u8, data_dir: &Path) -> Vec<NodeHandle> {
+    cluster_founded_by(nodes, nodes, quorum, data_dir).await
+}
+
+/// The same, of which only the first so many are members at first.
+pub async fn cluster_founded_by(founders: u16, nodes: u16, quorum: u8, data_dir: &Path) -> Vec<NodeHandle> {
     let mut sockets = Vec::new();
     for _ in 0..nodes {
         sockets.push(listeners().await);
@@ -85,6 +90,8 @@ pub async fn cluster(nodes: u16, quorum: u8, data_dir: &Path) -> Vec<NodeHandle>
     let mut handles = Vec::new();
     for (id, sockets) in (0..nodes).zip(sockets) {
         let mut options = options(nodes, id, quorum, data_dir);
+        options.core.members = Some(founders);
+        options.core.timing.gossip_interval = Duration::from_millis(50);
         let peers = (0..nodes).map(NodeId).zip(addresses.iter().copied());
         options.peers = peers.filter(|(peer, _)| peer.0 != id).collect();
         handles.push(serve_on(options, sockets).await.expect("the node starts"));
