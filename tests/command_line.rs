@@ -212,6 +212,10 @@ fn bugs_are_listed_a_line_each() {
     assert_eq!(names, Bug::ALL.map(Bug::name));
     let explained = |line: &str| line.split_whitespace().count() > 3;
     assert!(listed.stdout.lines().all(explained), "{}", listed.stdout);
+    let table = include_str!("../docs/bugs.md");
+    for name in names {
+        assert_eq!(table.matches(&format!("| `{name}` |")).count(), 1, "rows of {name} in docs/bugs.md");
+    }
 }
 
 #[test]

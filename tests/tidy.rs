@@ -95,6 +95,20 @@ fn the_readme_names_the_commands() {
     }
 }
 
+/// A test that is renamed takes its row in the documents along.
+#[test]
+fn tests_that_the_documents_name_are_there() {
+    let text = fs::read_to_string(repository().join("docs/dynamo.md")).expect("the document is there");
+    let named: BTreeSet<(String, &str)> = text.split('`').skip(1).step_by(2).filter_map(test_of).collect();
+    assert!(named.len() > 100, "only {} tests are named", named.len());
+    let is_there = |(path, test): &&(String, &str)| {
+        let source = fs::read_to_string(repository().join(path)).unwrap_or_default();
+        source.contains(&format!("fn {test}("))
+    };
+    let missing = named.iter().filter(|named| !is_there(named));
+    none("tests named in docs/dynamo.md and not there", missing.map(|(path, test)| format!("{path}: {test}")));
+}
+
 /// The counting of functions counts.
 #[test]
 fn functions_are_found_and_measured() {
@@ -150,6 +164,19 @@ fn functions(text: &str) -> Vec<Function> {
         })
     };
     (0..lines.len()).filter(|at| is_function(lines[*at])).filter_map(measure).collect()
+}
+
+/// The file and the name of a test, from `FILE::TEST`: a path in the repository, or a file of the core's tests or,
+/// behind `node/`, of the node's.
+fn test_of(code: &str) -> Option<(String, &str)> {
+    let (file, test) =
+        code.split_once("::").filter(|(file, test)| test.contains('_') && *file == file.to_lowercase())?;
+    let path = match file.strip_prefix("node/") {
+        _ if file.ends_with(".rs") => file.to_owned(),
+        Some(file) => format!("cluster/node/tests/{file}.rs"),
+        None => format!("cluster/core/tests/{file}.rs"),
+    };
+    Some((path, test))
 }
 
 /// Whether the line begins a function: `fn` after nothing but qualifiers.
