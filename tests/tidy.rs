@@ -251,7 +251,9 @@ fn walk(dir: &Path, paths: &mut Vec<PathBuf>) {
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let kind = entry.file_type().expect("the type of a directory's entry");
-        let left_out = LEFT_OUT.iter().any(|name| entry.file_name() == *name) && dir == repository();
+        // The fuzz targets are a workspace of their own, with a build directory of their own.
+        let is_workspace = dir == repository() || dir == repository().join("fuzz");
+        let left_out = LEFT_OUT.iter().any(|name| entry.file_name() == *name) && is_workspace;
         match kind {
             kind if kind.is_dir() && !left_out => walk(&entry.path(), paths),
             kind if kind.is_file() && !left_out => paths.push(entry.path()),

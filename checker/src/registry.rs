@@ -10,6 +10,7 @@ use crate::laws::staleness::Bounds;
 use crate::laws::{bank, long_fork, monotonic, set_full, staleness, total_queue, unique_ids};
 use crate::linearizability::{self, Model};
 use crate::records::{Datum, Records, ValueId};
+use crate::sessions::{self, Guarantee};
 use crate::transactions;
 use crate::transactions::isolation::Isolation;
 
@@ -115,7 +116,7 @@ pub const MODELS: &[Entry] = &[
     Entry {
         name: "causal",
         about: "txn of [w k v] and [r k v]: causal consistency, CC (Bouajjani et al. 2017), also of single reads and writes",
-        run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::Causal),
+        run: |records, limits, _| by_session(records, limits, Isolation::Causal, Guarantee::Causal),
     },
     Entry {
         name: "causal-convergence",
@@ -130,7 +131,12 @@ pub const MODELS: &[Entry] = &[
     Entry {
         name: "pram",
         about: "txn of [w k v] and [r k v]: each process sees the writes of every other in their order (pipelined RAM)",
-        run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::Pram),
+        run: |records, limits, _| by_session(records, limits, Isolation::Pram, Guarantee::Pram),
+    },
+    Entry {
+        name: "session",
+        about: "read, write v, add v: read-your-writes, monotonic reads and writes, writes-follow-reads (Terry et al. 1994)",
+        run: |records, limits, _| sessions::check(records, limits),
     },
     Entry {
         name: "set-full",
@@ -172,6 +178,15 @@ pub const MODELS: &[Entry] = &[
 fn linearizable(model: Model, records: &Records, limits: &Limits<'_>, settings: &Settings) -> Decision {
     let options = linearizability::Options { failed_cas: settings.failed_cas, ..Default::default() };
     linearizability::check(model, records, limits, &options)
+}
+
+/// Reads that show lists are of sets, or of registers with siblings: those are judged by what they see of the writes.
+fn by_session(records: &Records, limits: &Limits<'_>, level: Isolation, guarantee: Guarantee) -> Decision {
+    let is_plain = |op: &crate::records::Op| records.text(op.f) == "read" && op.is_ok() && op.result.is_list();
+    match records.ops.iter().any(is_plain) {
+        true => sessions::check_of(records, limits, &[guarantee]),
+        false => transactions::check_isolation(records, limits, level),
+    }
 }
 
 /// The model of a name.

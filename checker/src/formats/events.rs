@@ -20,8 +20,8 @@ pub struct Located {
 }
 
 /// Reads one event after another.
-pub struct Events<R> {
-    forms: Forms<R>,
+pub struct Events<'r> {
+    forms: Forms<&'r mut dyn BufRead>,
     count: i64,
     /// The line of a last event that was cut off, and is left out.
     pub torn: Option<u64>,
@@ -33,9 +33,9 @@ enum Forms<R> {
     Log(Lines<R>),
 }
 
-impl<R: BufRead> Events<R> {
+impl<'r> Events<'r> {
     /// From the beginning of a text.
-    pub fn new(reader: R, format: Format) -> Self {
+    pub fn new(reader: &'r mut dyn BufRead, format: Format) -> Self {
         let forms = match format {
             Format::Json => Forms::Json(Lines::new(reader)),
             Format::Edn => Forms::Edn(Maps::new(reader)),
@@ -117,7 +117,7 @@ fn parse_edn(bytes: &[u8]) -> Result<Option<Tree>, Stop> {
 ///
 /// # Errors
 /// When the text is damaged, or has something that is no event.
-pub fn history(reader: impl BufRead, format: Format) -> Result<History, Damage> {
+pub fn history(reader: &mut dyn BufRead, format: Format) -> Result<History, Damage> {
     let mut events = Events::new(reader, format);
     let mut history = History::default();
     let mut time = 0;

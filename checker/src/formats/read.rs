@@ -47,7 +47,12 @@ pub struct Reading {
 /// # Errors
 /// When it is damaged other than in a last form that was cut off, and no partial reading is allowed; when the reader
 /// fails, always.
-pub fn read(reader: impl BufRead, format: Format, selection: &Selection) -> Result<Reading, Damage> {
+pub fn read(mut reader: impl BufRead, format: Format, selection: &Selection) -> Result<Reading, Damage> {
+    read_from(&mut reader, format, selection)
+}
+
+/// Compiled once, here, whatever it reads from.
+fn read_from(reader: &mut dyn BufRead, format: Format, selection: &Selection) -> Result<Reading, Damage> {
     let mut events = Events::new(selection);
     let read = match format {
         Format::Json => events.lines(reader, Events::json),
@@ -120,7 +125,7 @@ impl<'s> Events<'s> {
     /// Every line is an event; a parser that ends with an unfinished last line has found one that was cut off.
     fn lines(
         &mut self,
-        reader: impl BufRead,
+        reader: &mut dyn BufRead,
         event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>,
     ) -> Result<(), Damage> {
         let mut lines = Lines::new(reader);
@@ -132,7 +137,7 @@ impl<'s> Events<'s> {
         Ok(())
     }
 
-    fn maps(&mut self, reader: impl BufRead) -> Result<(), Damage> {
+    fn maps(&mut self, reader: &mut dyn BufRead) -> Result<(), Damage> {
         let mut maps = Maps::new(reader);
         while let Some(form) = maps.next_form()? {
             if let Err(stop) = self.edn(form.bytes) {

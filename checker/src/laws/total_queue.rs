@@ -2,16 +2,16 @@
 //!
 //! Decides by multisets, whatever the order, as Jepsen's `total-queue` does. An element is *lost* if its enqueue was
 //! acknowledged before the beginning of a later `drain`, or of a `dequeue` that found the queue empty (`ok` with nil, or
-//! `fail`), and nobody dequeued it. A dequeue whose outcome is unknown may have taken one: as many lost elements are not
-//! certainly lost. Without such an end what is missing may still be queued: inconclusive. An element is *unexpected* if it
-//! was dequeued but never enqueued. One that was dequeued more often than enqueued is *duplicated*: a queue that delivers at
-//! least once may do that, so it is counted only. O(n log n).
+//! `fail` with the value `empty`), and nobody dequeued it. A dequeue whose outcome is unknown may have taken one: as many
+//! lost elements are not certainly lost. Without such an end what is missing may still be queued: inconclusive. An element
+//! is *unexpected* if it was dequeued but never enqueued. One that was dequeued more often than enqueued is *duplicated*: a
+//! queue that delivers at least once may do that, so it is counted only. O(n log n).
 
 use rustc_hash::FxHashMap;
 
 use super::{by_key, elements, is, named, of, seconds};
 use crate::decision::{Decision, Limits, Violation};
-use crate::records::{Kind, Records, ValueId};
+use crate::records::{Datum, Kind, Records, ValueId};
 use crate::verdict::Outcome;
 
 #[derive(Default)]
@@ -118,7 +118,9 @@ impl<'r> Queue<'r> {
             element.dequeued += 1;
             element.by = Some(at);
         }
-        let emptied = if drain { op.is_ok() } else { found.is_empty() };
+        // Any other failure says nothing of what was in the queue.
+        let found_empty = op.is_ok() || self.records.datum(op.result) == Datum::Text("empty");
+        let emptied = if drain { op.is_ok() } else { found.is_empty() && found_empty };
         if emptied {
             self.emptied_by = Some(at);
         }

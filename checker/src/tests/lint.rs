@@ -5,7 +5,8 @@ use crate::formats::events::Events;
 use crate::lint::{Findings, Linter};
 
 fn lint(text: &str) -> Findings {
-    let mut events = Events::new(text.as_bytes(), Format::Edn);
+    let mut text = text.as_bytes();
+    let mut events = Events::new(&mut text, Format::Edn);
     let mut linter = Linter::new();
     while let Some(event) = events.next_event().expect("it is EDN") {
         linter.event(&event);

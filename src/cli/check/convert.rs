@@ -71,7 +71,8 @@ fn events<W: Write>(
     to: &Path,
     format: Format,
 ) -> Result<(W, (u64, Option<u64>)), Problem> {
-    let mut events = Events::new(file.open()?.reader, file.format);
+    let mut input = file.open()?;
+    let mut events = Events::new(&mut input.reader, file.format);
     let mut count = 0;
     while let Some(located) = events.next_event().map_err(|damage| file.damaged(damage))? {
         let line = match format {

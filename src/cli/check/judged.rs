@@ -46,7 +46,7 @@ pub(super) fn judge(file: &Source<'_>, model: Option<Model>) -> Result<Exit, Pro
 /// The history, and where it is damaged if a part of it was asked for.
 fn read(file: &Source<'_>) -> Result<(History, Option<String>), Problem> {
     if file.format != Format::Json {
-        let history = events::history(file.open()?.reader, file.format).map_err(|damage| file.damaged(damage))?;
+        let history = events::history(&mut file.open()?.reader, file.format).map_err(|damage| file.damaged(damage))?;
         history.validate().map_err(|error| file.damaged(error))?;
         return Ok((history, None));
     }

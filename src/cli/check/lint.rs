@@ -9,7 +9,8 @@ use crate::exit::{Exit, Problem};
 
 /// Looks at every event, and prints what was found.
 pub(super) fn lint(file: &Source<'_>) -> Result<Exit, Problem> {
-    let mut events = Events::new(file.open()?.reader, file.format);
+    let mut input = file.open()?;
+    let mut events = Events::new(&mut input.reader, file.format);
     let mut linter = Linter::new();
     let damage = loop {
         match events.next_event() {

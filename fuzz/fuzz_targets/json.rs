@@ -1,0 +1,20 @@
+//! No bytes make the reader of JSON lines panic, and an event that it reads comes back from EDN as it was.
+#![no_main]
+
+use checker::formats::events::Events;
+use checker::formats::tree::parse_edn;
+use checker::formats::write::{edn_text, json_line};
+use checker::formats::{Format, Selection, read};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    for allow_partial in [false, true] {
+        let _ = read(bytes, Format::Json, &Selection { allow_partial, workload: None });
+    }
+    let mut reader = bytes;
+    let mut events = Events::new(&mut reader, Format::Json);
+    while let Ok(Some(located)) = events.next_event() {
+        let edn = edn_text(&located.event);
+        let back = parse_edn(&edn).expect("what is written is read");
+        assert_eq!(json_line(&back), json_line(&located.event), "{edn}");
+    }
+});
