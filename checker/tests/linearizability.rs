@@ -6,6 +6,8 @@
 
 #[path = "linearizability/brute.rs"]
 mod brute;
+#[path = "linearizability/decisions.rs"]
+mod decisions;
 #[path = "linearizability/differential.rs"]
 mod differential;
 #[path = "linearizability/generate.rs"]

@@ -10,7 +10,7 @@ use super::machine::Timed;
 use super::mutex::Mutex;
 use super::rule::{self, Ruling};
 use super::search::{Bounds, Limit};
-use super::{collection, counter, multi_register, mutex, register, set};
+use super::{collection, counter, multi_register, mutex, register, sequential, set};
 use crate::decision::{Decision, Limits, Violation};
 use crate::records::{Datum, Kind, Op, Records, Sym, ValueId};
 use crate::verdict::Outcome;
@@ -37,6 +37,8 @@ pub enum Model {
     Stack,
     /// `insert` of an integer, and `extract-min`; each key is an object. `ok` with nil found it empty.
     PriorityQueue,
+    /// The operations of [`Model::Register`], all keys together, sequentially consistent instead of linearizable.
+    Sequential,
 }
 
 /// How a compare-and-set that failed is read.
@@ -80,6 +82,11 @@ pub fn check(model: Model, records: &Records, limits: &Limits<'_>, options: &Opt
         Model::Queue => task.collections(model, Discipline::Fifo),
         Model::Stack => task.collections(model, Discipline::Lifo),
         Model::PriorityQueue => task.collections(model, Discipline::LeastFirst),
+        Model::Sequential => task.whole(
+            model,
+            |ops| task.keyed_registers(ops),
+            |ops, bounds| rule::sequential(options.initial.0, ops, bounds),
+        ),
     }
 }
 
@@ -95,6 +102,7 @@ impl Model {
             Model::Queue => "fifo-queue",
             Model::Stack => "stack",
             Model::PriorityQueue => "priority-queue",
+            Model::Sequential => "sequential",
         }
     }
 }
@@ -136,7 +144,8 @@ impl Task<'_> {
         judge: impl Fn(&[Timed<A>], &Bounds<'_>) -> Ruling<A> + Sync,
     ) -> Decision {
         let (keys, ops) = self.by_key();
-        let one = |at: usize| self.one(keys[at].0, &ops[keys[at].1.clone()], &adapt, &judge);
+        let threads = self.limits.threads.clamp(1, keys.len().max(1));
+        let one = |at: usize| self.one(keys[at].0, &ops[keys[at].1.clone()], threads, &adapt, &judge);
         let next = AtomicUsize::new(0);
         let ruled = Lock::new(Vec::with_capacity(keys.len()));
         let work = || {
@@ -151,9 +160,9 @@ impl Task<'_> {
             // A thread that panicked makes the scope panic: nobody sees a poisoned list.
             ruled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(mine);
         };
-        match self.threads().min(keys.len()) {
-            0 | 1 => work(),
-            threads => std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work)))),
+        match threads {
+            1 => work(),
+            _ => std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work)))),
         }
         let mut ruled = ruled.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         ruled.sort_by_key(|(at, _)| *at);
@@ -168,7 +177,7 @@ impl Task<'_> {
         judge: impl Fn(&[Timed<A>], &Bounds<'_>) -> Ruling<A> + Sync,
     ) -> Decision {
         let all: Vec<u32> = (0..self.records.ops.len() as u32).collect();
-        let ruled = self.one(Sym::NONE, &all, &adapt, &judge);
+        let ruled = self.one(Sym::NONE, &all, 1, &adapt, &judge);
         self.decision(model, vec![ruled])
     }
 
@@ -176,6 +185,7 @@ impl Task<'_> {
         &self,
         key: Sym,
         ops: &[u32],
+        side_by_side: usize,
         adapt: &impl Fn(&[u32]) -> Adapted<A>,
         judge: &impl Fn(&[Timed<A>], &Bounds<'_>) -> Ruling<A>,
     ) -> Ruled {
@@ -187,7 +197,7 @@ impl Task<'_> {
             Ok(adapted) => adapted,
             Err(misfit) => return told(Told::Misfit(misfit)),
         };
-        let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX) / self.threads();
+        let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX) / side_by_side;
         let bounds = Bounds { memory_bytes, out_of_time: self.limits.out_of_time, ..Bounds::default() };
         // What the fast paths take beside the operations; twice as much is never needed.
         if adapted.len() * (size_of::<Timed<A>>() + FAST_PATH_BYTES) > memory_bytes {
@@ -200,10 +210,6 @@ impl Task<'_> {
                 Told::Violation { kind, reason, calls: core.iter().map(|operation| operation.call).collect() }
             }
         })
-    }
-
-    fn threads(&self) -> usize {
-        self.limits.threads.max(1)
     }
 
     /// Keys in the order of their names' first use, each with its part of the list of operations.
@@ -259,6 +265,15 @@ impl Task<'_> {
                 _ => return Err(Misfit::Function(op.f)),
             })
         })
+    }
+
+    fn keyed_registers(&self, ops: &[u32]) -> Adapted<sequential::Action> {
+        let keyed = |operation: Timed<register::Action>| {
+            let at = self.records.ops.partition_point(|op| op.call < operation.call);
+            let action = sequential::Action { key: self.records.ops[at].key.0, action: operation.action };
+            Timed { process: operation.process, call: operation.call, ret: operation.ret, action }
+        };
+        Ok(self.registers(ops)?.into_iter().map(keyed).collect())
     }
 
     fn transactions(&self, ops: &[u32]) -> Adapted<multi_register::Action> {
@@ -426,15 +441,12 @@ impl Task<'_> {
         }
         let operations: usize = ruled.iter().map(|object| object.operations).sum();
         let bad = decision.violations_total;
+        let objects = ruled.len();
+        let claim = if model == Model::Sequential { "sequentially consistent" } else { "linearizable" };
+        let of = model.name();
         let mut headline = match (bad, open.is_empty()) {
-            (0, true) => {
-                format!("{operations} operations on {} objects are linearizable as a {}", ruled.len(), model.name())
-            }
-            _ => format!(
-                "{decided} of {} objects were decided as a {}, {bad} are not linearizable",
-                ruled.len(),
-                model.name()
-            ),
+            (0, true) => format!("{operations} operations on {objects} objects of {of} are {claim}"),
+            _ => format!("of {objects} objects of {of} {decided} were decided, {bad} are not {claim}"),
         };
         if let Some(first) = open.first() {
             headline.push_str(&self.why_open(first));
@@ -444,7 +456,7 @@ impl Task<'_> {
         }
         decision.headline = headline;
         decision.figure("operations", operations as f64);
-        decision.figure("objects", ruled.len() as f64);
+        decision.figure("objects", objects as f64);
         decision.figure("objects_decided", decided as f64);
         decision.figure("objects_searched", searched);
         decision

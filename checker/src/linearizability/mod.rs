@@ -22,6 +22,7 @@ mod queue;
 pub mod register;
 pub mod rule;
 pub mod search;
+pub mod sequential;
 pub mod set;
 mod stack;
 

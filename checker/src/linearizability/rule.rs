@@ -8,15 +8,16 @@ use rustc_hash::FxHashMap;
 use super::collection::{self, Collection, Discipline};
 use super::counter::{self, Counter};
 use super::explain::{bonds, prefix, shrink};
-use super::machine::{Machine, Timed};
+use super::machine::{Bonds, Machine, Timed};
 use super::register::{self, Register, Zones};
-use super::search::{Answer, Bounds, Limit, search};
+use super::search::{Answer, Bounds, Limit, search, search_counted};
+use super::sequential;
 use super::set::{self, Set};
 
 /// Operations handed to checks while one violation is made smaller, all in all.
 const SHRINK_WORK_MAX: u64 = 3_000_000;
-/// Configurations and memory of one check while a violation is made smaller.
-const SHRINK_CONFIGURATIONS_MAX: u64 = 100_000;
+/// Configurations of all searches while one violation is made smaller, and the memory of each.
+const SHRINK_CONFIGURATIONS_MAX: u64 = 200_000;
 const SHRINK_BYTES: usize = 64 << 20;
 
 /// What is ruled of one object.
@@ -57,17 +58,22 @@ pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds:
         Answer::Unknown { limit, holds_before } => Ruling::Open { limit, holds_before },
         Answer::Violation(before) => {
             let core = prefix(machine, operations, before.saturating_add(1));
-            let violates = |some: &[Timed<M::Action>]| is_violation(machine, some, bounds);
+            let mut left = SHRINK_CONFIGURATIONS_MAX;
+            let violates = |some: &[Timed<M::Action>]| {
+                if left == 0 {
+                    return false;
+                }
+                let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
+                let small = Bounds { memory_bytes, configurations_max: left, ..*bounds };
+                let (answer, explored) = search_counted(machine, some, &small);
+                // Preparing a search costs something, too.
+                left = left.saturating_sub(explored + some.len() as u64);
+                matches!(answer, Answer::Violation(_))
+            };
             let core = smaller(machine, core, bounds, violates);
             Ruling::Violation { kind: "not-linearizable", reason: "no order explains what was seen", core }
         }
     }
-}
-
-fn is_violation<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> bool {
-    let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
-    let small = Bounds { memory_bytes, configurations_max: SHRINK_CONFIGURATIONS_MAX, ..*bounds };
-    matches!(search(machine, operations, &small), Answer::Violation(_))
 }
 
 fn smaller<M: Machine>(
@@ -172,4 +178,32 @@ pub fn counter(initial: i64, operations: &[counter::Op], bounds: &Bounds<'_>) ->
     core.sort_unstable_by_key(|operation| operation.call);
     let reason = "the sum that was read lies outside of what the additions before and during the read can have made";
     Ruling::Violation { kind: "out-of-bounds", reason, core }
+}
+
+/// Registers, sequentially consistent together.
+pub fn sequential(initial: u32, operations: &[sequential::Op], bounds: &Bounds<'_>) -> Ruling<sequential::Action> {
+    match sequential::judge(operations, initial, bounds) {
+        (sequential::Found::Consistent, explored) => Ruling::Holds { searched: explored > 0 },
+        (sequential::Found::Unknown(limit), _) => Ruling::Open { limit, holds_before: 0 },
+        (sequential::Found::Violation, _) => {
+            let mut left = SHRINK_CONFIGURATIONS_MAX;
+            let violates = |some: &[sequential::Op]| {
+                let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
+                let small = Bounds { memory_bytes, configurations_max: left, ..*bounds };
+                let (found, explored) = sequential::judge(some, initial, &small);
+                left = left.saturating_sub(explored + some.len() as u64);
+                left > 0 && !(bounds.out_of_time)() && found == sequential::Found::Violation
+            };
+            let core = shrink(operations.to_vec(), |action| Some(of_key(initial, action)), violates, SHRINK_WORK_MAX);
+            let reason = "no order of the processes' operations explains what was seen";
+            Ruling::Violation { kind: "not-sequential", reason, core }
+        }
+    }
+}
+
+/// The bonds of a register's action, with names that tell keys apart.
+fn of_key(initial: u32, action: &sequential::Action) -> Bonds {
+    let named = |names: Vec<u64>| names.into_iter().map(|name| u64::from(action.key) << 32 | name).collect();
+    let Bonds { gives, takes } = bonds(&Register(initial), &action.action).unwrap_or_default();
+    Bonds { gives: named(gives), takes: named(takes) }
 }

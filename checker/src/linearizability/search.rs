@@ -92,33 +92,38 @@ pub enum Answer {
 
 /// Looks for an order of the operations, which are given in the order of their invocations.
 pub fn search<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> Answer {
+    search_counted(machine, operations, bounds).0
+}
+
+/// The same, with how many configurations were explored.
+pub fn search_counted<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> (Answer, u64) {
     let problem = Problem::new(machine, operations);
     match problem.slots {
         0..=64 => decide::<M, 1>(&problem, bounds),
         65..=256 => decide::<M, 4>(&problem, bounds),
         257..=1024 => decide::<M, 16>(&problem, bounds),
-        _ => Answer::Unknown { limit: Limit::Concurrency, holds_before: problem.rets.first().copied().unwrap_or(0) },
+        _ => {
+            let holds_before = problem.rets.first().copied().unwrap_or(0);
+            (Answer::Unknown { limit: Limit::Concurrency, holds_before }, 0)
+        }
     }
 }
 
-fn decide<M: Machine, const W: usize>(problem: &Problem<'_, M>, bounds: &Bounds<'_>) -> Answer {
+fn decide<M: Machine, const W: usize>(problem: &Problem<'_, M>, bounds: &Bounds<'_>) -> (Answer, u64) {
     let deep = Bounds { memory_bytes: bounds.memory_bytes / DEEP_SHARE, ..*bounds };
     let mut search = Search::<M, W>::new(problem, &deep);
-    let first = search.deep();
-    match first {
-        Answer::Unknown { limit: Limit::Memory, holds_before } => {
-            let spent = search.explored;
-            drop(search);
-            let rest = Bounds { configurations_max: bounds.configurations_max.saturating_sub(spent), ..*bounds };
-            match Search::<M, W>::new(problem, &rest).by_level() {
-                Answer::Unknown { limit, holds_before: second } => {
-                    Answer::Unknown { limit, holds_before: second.max(holds_before) }
-                }
-                decided => decided,
-            }
+    let (first, spent) = (search.deep(), search.explored);
+    drop(search);
+    let Answer::Unknown { limit: Limit::Memory, holds_before } = first else { return (first, spent) };
+    let rest = Bounds { configurations_max: bounds.configurations_max.saturating_sub(spent), ..*bounds };
+    let mut search = Search::<M, W>::new(problem, &rest);
+    let answer = match search.by_level() {
+        Answer::Unknown { limit, holds_before: second } => {
+            Answer::Unknown { limit, holds_before: second.max(holds_before) }
         }
         decided => decided,
-    }
+    };
+    (answer, spent + search.explored)
 }
 
 /// An operation that is open before a completion.

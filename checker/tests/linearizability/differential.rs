@@ -10,7 +10,7 @@ use checker::linearizability::rule::{self, Ruling};
 use checker::linearizability::search::{Answer, Bounds, search};
 use checker::linearizability::set::Set;
 
-use crate::brute::linearizable;
+use crate::brute::{linearizable, sequential};
 use crate::generate::{Random, Shape, history, squeeze};
 
 /// Histories of each kind, and how many were linearizable.
@@ -480,5 +480,85 @@ mod counters {
             }
         }
         tally.report("counter");
+    }
+}
+
+mod sequences {
+    use super::*;
+    use checker::linearizability::register::Action as Register;
+    use checker::linearizability::sequential::{Action, Op};
+
+    fn legal(sequence: &[Action]) -> bool {
+        let mut held = [0; 2];
+        sequence.iter().all(|Action { key, action }| {
+            let held = &mut held[*key as usize];
+            match *action {
+                Register::Write(value) => {
+                    *held = value;
+                    true
+                }
+                Register::Read(value) => value == *held,
+                Register::FailedCas(expected) => expected != *held,
+                Register::Cas(from, to) => {
+                    let fits = *held == from;
+                    *held = to;
+                    fits
+                }
+            }
+        })
+    }
+
+    /// Two registers; a process reads what it could read some time ago, every now and then.
+    fn run(random: &mut Random, shape: &Shape, domain: Option<u64>) -> Vec<Op> {
+        let (mut next, mut held) = (0, [vec![0], vec![0]]);
+        let invoke = |random: &mut Random| {
+            next += 1;
+            let value = domain.map_or(next, |domain| random.below(domain) as u32);
+            (random.below(2) as u32, random.one_in(2).then_some(value), random.below(6))
+        };
+        let act = |(key, write, back): &(u32, Option<u32>, u64)| {
+            let held = &mut held[*key as usize];
+            let current = held[held.len() - 1];
+            let action = match write {
+                Some(value) if *back == 0 => {
+                    held.push(*value);
+                    Register::Cas(current, *value)
+                }
+                Some(value) => {
+                    held.push(*value);
+                    Register::Write(*value)
+                }
+                None => Register::Read(held[held.len() - 1 - (*back as usize / 4).min(held.len() - 1)]),
+            };
+            Action { key: *key, action }
+        };
+        let unknown = |(key, write, _): &(u32, Option<u32>, u64)| {
+            write.map(|value| Action { key: *key, action: Register::Write(value) })
+        };
+        history(random, shape, invoke, act, unknown)
+    }
+
+    #[test]
+    fn registers_in_sequence_agree_with_every_order() {
+        let (mut random, mut tally) = (Random(9), Tally::default());
+        for number in 0..histories() {
+            let shape = shape(&mut random, 9);
+            let mut operations = run(&mut random, &shape, (number % 2 == 0).then_some(3));
+            if random.one_in(2)
+                && let Some(operation) = operations.last_mut()
+                && let Register::Read(_) = operation.action.action
+            {
+                operation.action.action = Register::Read(random.below(4) as u32);
+            }
+            let valid = sequential(&operations, &legal);
+            tally.count(valid);
+            match rule::sequential(0, &operations, &Bounds::default()) {
+                Ruling::Violation { core, .. } => {
+                    assert!(!sequential(&core, &legal), "the explanation of {operations:?} explains nothing: {core:?}");
+                }
+                other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+            }
+        }
+        tally.report("registers, sequentially consistent");
     }
 }

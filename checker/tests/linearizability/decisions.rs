@@ -1,0 +1,202 @@
+//! From records to a decision: what each model reads, what a violation tells, and what limits do.
+
+use checker::decision::{Decision, Limits};
+use checker::history::EventType::{self, Fail, Info, Invoke, Ok};
+use checker::linearizability::{FailedCas, Model, Options, check};
+use checker::records::{Records, RecordsBuilder};
+use checker::verdict::Outcome;
+use serde_json::{Value, json};
+
+type Event<'a> = (u32, EventType, &'a str, Value);
+
+fn records(events: &[Event<'_>]) -> Records {
+    keyed(
+        &events
+            .iter()
+            .map(|(process, kind, f, value)| (None, (*process, *kind, *f, value.clone())))
+            .collect::<Vec<_>>(),
+    )
+}
+
+fn keyed(events: &[(Option<&str>, Event<'_>)]) -> Records {
+    let mut builder = RecordsBuilder::new();
+    for (key, (process, kind, f, value)) in events {
+        builder.event(*process, *kind, f, *key, value).expect("the history of the test is well-formed");
+    }
+    builder.finish()
+}
+
+fn decide(model: Model, records: &Records) -> Decision {
+    check(model, records, &Limits::default(), &Options::default())
+}
+
+/// The events of a violation's operations alone, as records.
+fn alone<'a>(events: &[Event<'a>], decision: &Decision) -> Vec<Event<'a>> {
+    decision.violations[0].events.iter().map(|at| events[*at as usize].clone()).collect()
+}
+
+fn one<'a>(process: u32, f: &'a str, argument: Value, result: Value) -> [Event<'a>; 2] {
+    [(process, Invoke, f, argument), (process, Ok, f, result)]
+}
+
+#[test]
+fn a_stale_read_is_told_with_the_operations_that_prove_it() {
+    let nil = Value::Null;
+    let events: Vec<Event<'_>> = [
+        one(0, "write", json!(1), json!(1)),
+        one(1, "read", nil.clone(), json!(1)),
+        one(0, "write", json!(2), json!(2)),
+        one(1, "read", nil.clone(), json!(2)),
+        one(2, "read", nil.clone(), json!(1)),
+        one(2, "read", nil, json!(2)),
+    ]
+    .concat();
+    let decision = decide(Model::Register, &records(&events));
+    assert_eq!(decision.outcome, Outcome::Invalid);
+    assert_eq!(decision.violations[0].kind, "stale-read");
+    assert_eq!(decision.violations[0].events, [0, 1, 4, 5, 8, 9], "both writes and the read of the first");
+    assert!(decision.violations[0].explanation.contains("process 2 read -> 1"), "{decision:?}");
+    let again = decide(Model::Register, &records(&alone(&events, &decision)));
+    assert_eq!((again.outcome, &again.violations[0].kind), (Outcome::Invalid, &decision.violations[0].kind));
+}
+
+#[test]
+fn a_failed_cas_counts_only_when_it_is_enforced() {
+    let mut events: Vec<Event<'_>> = one(0, "write", json!(1), json!(1)).into();
+    events.extend([(1, Invoke, "cas", json!([1, 2])), (1, Fail, "cas", json!([1, 2]))]);
+    let records = records(&events);
+    let read = |failed_cas| {
+        check(Model::Register, &records, &Limits::default(), &Options { failed_cas, ..Options::default() }).outcome
+    };
+    assert_eq!((read(FailedCas::Drop), read(FailedCas::Enforce)), (Outcome::Valid, Outcome::Invalid));
+}
+
+#[test]
+fn keys_are_judged_by_themselves_whatever_the_number_of_threads() {
+    let key = |number: u32| format!("k{number}");
+    let names: Vec<String> = (0..40).map(key).collect();
+    let mut events = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let seen = if number % 10 == 3 { json!(null) } else { json!(7) };
+        for event in [one(0, "write", json!(7), json!(7)), one(1, "read", json!(null), seen)].concat() {
+            events.push((Some(name.as_str()), event));
+        }
+    }
+    let records = keyed(&events);
+    let with =
+        |threads| check(Model::Register, &records, &Limits { threads, ..Limits::default() }, &Options::default());
+    let decision = with(1);
+    assert_eq!((decision.outcome, decision.violations_total), (Outcome::Invalid, 4));
+    let keys: Vec<_> = decision.violations.iter().filter_map(|violation| violation.key.as_deref()).collect();
+    assert_eq!(keys, ["k3", "k13", "k23", "k33"]);
+    assert_eq!(with(3), decision);
+}
+
+#[test]
+fn a_limit_leaves_it_open_and_tells_how_far_it_holds() {
+    // Many writes at a time that leave different states, and a read of what none left: too much for so little memory.
+    let write = |value: u32| json!([["w", "x", value]]);
+    let mut events: Vec<Event<'_>> = one(99, "txn", write(0), write(0)).into();
+    events.extend((1..=24).map(|process| (process, Invoke, "txn", write(process))));
+    events.extend((1..=24).rev().map(|process| (process, Ok, "txn", write(process))));
+    events.extend(one(99, "txn", json!([["r", "x", null]]), json!([["r", "x", 0]])));
+    let limits = Limits { memory_bytes: 200_000, ..Limits::default() };
+    let decision = check(Model::MultiRegister, &records(&events), &limits, &Options::default());
+    assert_eq!(decision.outcome, Outcome::Inconclusive, "{decision:?}");
+    assert!(decision.headline.contains("memory limit") && decision.headline.contains("what completed before event"));
+    let late = Limits { out_of_time: &|| true, ..Limits::default() };
+    assert_eq!(
+        check(Model::MultiRegister, &records(&events), &late, &Options::default()).outcome,
+        Outcome::Inconclusive
+    );
+}
+
+#[test]
+fn a_function_that_the_model_lacks_leaves_it_open() {
+    let decision = decide(Model::Register, &records(&one(0, "append", json!(1), json!(1))));
+    assert_eq!(decision.outcome, Outcome::Inconclusive);
+    assert!(decision.headline.contains("no function `append`"), "{}", decision.headline);
+}
+
+/// A history that holds and one that does not, of each model.
+#[test]
+fn every_model_tells_right_from_wrong() {
+    let nil = || Value::Null;
+    let cases: Vec<(Model, Vec<[Event<'_>; 2]>, [Event<'_>; 2], [Event<'_>; 2])> = vec![
+        (
+            Model::MultiRegister,
+            vec![one(0, "txn", json!([["w", "x", 1], ["w", "y", 2]]), json!([["w", "x", 1], ["w", "y", 2]]))],
+            one(1, "txn", json!([["r", "x", null], ["r", "y", null]]), json!([["r", "x", 1], ["r", "y", 2]])),
+            one(1, "txn", json!([["r", "x", null], ["r", "y", null]]), json!([["r", "x", 1], ["r", "y", null]])),
+        ),
+        (
+            Model::Mutex,
+            vec![one(0, "acquire", nil(), nil())],
+            one(0, "release", nil(), nil()),
+            one(1, "acquire", nil(), nil()),
+        ),
+        (
+            Model::Set,
+            vec![one(0, "add", json!(1), json!(1)), one(0, "add", json!(2), json!(2))],
+            one(1, "read", nil(), json!([2, 1])),
+            one(1, "read", nil(), json!([1])),
+        ),
+        (
+            Model::Counter,
+            vec![one(0, "add", json!(2), json!(2)), one(0, "add", json!(-1), json!(-1))],
+            one(1, "read", nil(), json!(1)),
+            one(1, "read", nil(), json!(2)),
+        ),
+        (
+            Model::Queue,
+            vec![one(0, "enqueue", json!("a"), nil()), one(0, "enqueue", json!("b"), nil())],
+            one(1, "dequeue", nil(), json!("a")),
+            one(1, "dequeue", nil(), json!("b")),
+        ),
+        (
+            Model::Stack,
+            vec![one(0, "push", json!("a"), nil()), one(0, "push", json!("b"), nil())],
+            one(1, "pop", nil(), json!("b")),
+            one(1, "pop", nil(), json!("a")),
+        ),
+        (
+            Model::PriorityQueue,
+            vec![one(0, "insert", json!(9), nil()), one(0, "insert", json!(-3), nil())],
+            one(1, "extract-min", nil(), json!(-3)),
+            one(1, "extract-min", nil(), nil()),
+        ),
+        (
+            Model::Sequential,
+            vec![one(0, "write", json!(1), json!(1)), one(1, "read", nil(), json!(1))],
+            one(2, "read", nil(), nil()),
+            one(1, "read", nil(), nil()),
+        ),
+    ];
+    for (model, before, right, wrong) in cases {
+        let with = |last: [Event<'static>; 2]| [before.concat(), last.into()].concat();
+        let events = with(right);
+        assert_eq!(decide(model, &records(&events)).outcome, Outcome::Valid, "{model:?}");
+        let events = with(wrong);
+        let decision = decide(model, &records(&events));
+        assert_eq!(decision.outcome, Outcome::Invalid, "{model:?}: {decision:?}");
+        let again = decide(model, &records(&alone(&events, &decision)));
+        assert_eq!(again.outcome, Outcome::Invalid, "{model:?}: {decision:?} explains nothing");
+    }
+}
+
+#[test]
+fn a_dequeue_that_never_completed_may_have_taken_an_element() {
+    let mut events: Vec<Event<'_>> = [one(0, "enqueue", json!(1), nil()), one(0, "enqueue", json!(2), nil())].concat();
+    let took_the_second = one(1, "dequeue", nil(), json!(2));
+    assert_eq!(
+        decide(Model::Queue, &records(&[events.clone(), took_the_second.to_vec()].concat())).outcome,
+        Outcome::Invalid
+    );
+    events.extend([(2, Invoke, "dequeue", nil()), (2, Info, "dequeue", nil())]);
+    events.extend(took_the_second);
+    assert_eq!(decide(Model::Queue, &records(&events)).outcome, Outcome::Valid);
+}
+
+fn nil() -> Value {
+    Value::Null
+}
