@@ -54,6 +54,11 @@ pub const MODELS: &[Entry] = &[
         run: |records, limits, settings| linearizable(Model::Register, records, limits, settings),
     },
     Entry {
+        name: "sequential",
+        about: "read, write v, cas [expected new]: sequentially consistent, all keys together (Lamport 1979)",
+        run: |records, limits, settings| linearizable(Model::Sequential, records, limits, settings),
+    },
+    Entry {
         name: "multi-register",
         about: "txn of [r k v] and [w k v] on several registers at once: linearizable",
         run: |records, limits, settings| linearizable(Model::MultiRegister, records, limits, settings),
@@ -135,8 +140,28 @@ pub const MODELS: &[Entry] = &[
     },
     Entry {
         name: "session",
-        about: "read, write v, add v: read-your-writes, monotonic reads and writes, writes-follow-reads (Terry et al. 1994)",
+        about: "read, write v, add v (values, sets, lists, siblings): the next four, each key by itself (Terry et al. 1994)",
         run: |records, limits, _| sessions::check(records, limits),
+    },
+    Entry {
+        name: "read-your-writes",
+        about: "a read sees what its process wrote before",
+        run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::ReadYourWrites]),
+    },
+    Entry {
+        name: "monotonic-reads",
+        about: "a read sees what its process saw before",
+        run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::MonotonicReads]),
+    },
+    Entry {
+        name: "monotonic-writes",
+        about: "who sees a write sees what its process wrote before it",
+        run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::MonotonicWrites]),
+    },
+    Entry {
+        name: "writes-follow-reads",
+        about: "who sees a write sees what its process had seen before it",
+        run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::WritesFollowReads]),
     },
     Entry {
         name: "set-full",

@@ -73,7 +73,7 @@ const MODELS: [Model; 26] = [
     Model("prefix", "", &["causal"], &[]),
     Model("causal", "", &["read-atomic"], &[]),
     Model("update-atomic", "", &["read-atomic"], &["lost-update"]),
-    Model("read-atomic", "", &["monotonic-atomic-view"], &["internal", "future-read", "fractured-read"]),
+    Model("read-atomic", "", &["monotonic-atomic-view"], &["internal", "future-read"]),
     Model("monotonic-atomic-view", "", &["read-committed"], &[]),
     Model("read-committed", "PL-2", &["read-uncommitted"], &["G1a", "G1b", "G1c"]),
     Model("read-uncommitted", "PL-1", &["none"], &["G0", "cyclic-versions", "duplicate-elements", "garbage-read"]),
@@ -153,6 +153,17 @@ fn included(name: &'static str) -> BTreeSet<&'static str> {
 pub fn allows(name: &'static str, anomalies: &BTreeSet<String>) -> bool {
     let seen = implied(anomalies);
     !included(name).iter().filter_map(|name| model(name)).any(|model| model.3.iter().any(|bad| seen.contains(*bad)))
+}
+
+/// Whether a model includes another one, or is it.
+pub fn includes(name: &'static str, other: &str) -> bool {
+    included(name).contains(other)
+}
+
+/// Every anomaly that a model forbids, or that is a case of another one.
+pub fn anomalies() -> impl Iterator<Item = &'static str> {
+    let forbidden = MODELS.iter().flat_map(|model| model.3.iter().copied());
+    forbidden.chain(CASES.iter().flat_map(|(name, cases)| std::iter::once(*name).chain(cases.iter().copied())))
 }
 
 /// Whether a model forbids an anomaly.

@@ -32,6 +32,8 @@ pub(super) struct Use {
     pub wrote: Option<u32>,
     /// Whether other values were written before that.
     rewrote: bool,
+    /// Whether a later read showed another value than it knew.
+    reread: bool,
 }
 
 /// What each transaction does with each key, which transactions committed, and what is wrong with what they read
@@ -134,7 +136,7 @@ impl<'t> Analysis<'t> {
                     Micro::Append { .. } | Micro::List { .. } => continue,
                 };
                 let (at, expected) = *now.entry(key).or_insert_with(|| {
-                    uses.push((key, Use { transaction, read, wrote: None, rewrote: false }));
+                    uses.push((key, Use { transaction, read, wrote: None, rewrote: false, reread: false }));
                     (uses.len() - 1, value)
                 });
                 if read.is_none() {
@@ -144,6 +146,7 @@ impl<'t> Analysis<'t> {
                     self.future(key, *used, value);
                 } else if value != expected {
                     let kind = if uses[at].1.wrote.is_some() { "internal" } else { "non-repeatable-read" };
+                    uses[at].1.reread = true;
                     self.internal(kind, key, transaction, [expected, value]);
                 }
                 now.insert(key, (at, value));
@@ -184,7 +187,13 @@ impl<'t> Analysis<'t> {
             versions.writers.push(Some(used.transaction));
         }
         for used in uses {
-            if let Some(value) = used.read.filter(|value| *value != NIL) {
+            let mut shown: Vec<u32> = used.read.into_iter().collect();
+            if used.reread {
+                shown.extend(reads_of(self.transactions, used.transaction, key));
+                shown.sort_unstable();
+                shown.dedup();
+            }
+            for value in shown.into_iter().filter(|value| *value != NIL) {
                 self.read(key, used.transaction, value, early.get(&value).copied(), &numbers, &versions);
             }
         }
@@ -364,6 +373,14 @@ impl Explain for Analysis<'_> {
             _ => None,
         })
     }
+}
+
+/// All values that a transaction read of a key.
+fn reads_of(transactions: &Transactions, transaction: u32, key: u32) -> impl Iterator<Item = u32> {
+    transactions.micros(transaction).iter().filter_map(move |micro| match micro {
+        Micro::Read { key: of, value } if *of == key => Some(*value),
+        _ => None,
+    })
 }
 
 fn involved_in(why: Why) -> Vec<u32> {

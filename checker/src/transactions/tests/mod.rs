@@ -4,4 +4,6 @@ mod brute;
 pub(crate) mod draw;
 mod isolation;
 mod list_append;
+mod records;
 mod rw_register;
+mod table;
