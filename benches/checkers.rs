@@ -301,7 +301,7 @@ fn spoiled(text: &str, seed: u64) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let reads: Vec<usize> =
         (0..lines.len()).filter(|at| lines[*at].contains("\"type\":\"ok\",\"f\":\"read\"")).collect();
-    if seed % 3 > 0 && reads.len() > 1 {
+    if !seed.is_multiple_of(3) && reads.len() > 1 {
         let value = |line: &str| line.rsplit("\"value\":").next().unwrap_or_default().to_owned();
         let (one, other) = (reads[seed as usize % reads.len()], reads[seed as usize / 7 % reads.len()]);
         let (head, _) = lines[one].rsplit_once("\"value\":").unwrap_or_default();
