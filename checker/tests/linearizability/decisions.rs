@@ -122,7 +122,8 @@ fn a_function_that_the_model_lacks_leaves_it_open() {
 #[test]
 fn every_model_tells_right_from_wrong() {
     let nil = || Value::Null;
-    let cases: Vec<(Model, Vec<[Event<'_>; 2]>, [Event<'_>; 2], [Event<'_>; 2])> = vec![
+    type Case = (Model, Vec<[Event<'static>; 2]>, [Event<'static>; 2], [Event<'static>; 2]);
+    let cases: Vec<Case> = vec![
         (
             Model::MultiRegister,
             vec![one(0, "txn", json!([["w", "x", 1], ["w", "y", 2]]), json!([["w", "x", 1], ["w", "y", 2]]))],
