@@ -55,7 +55,7 @@ fn after_mark(bytes: &[u8]) -> Option<usize> {
 /// The event as a map, to be written in another format; the fields that a log has.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn event(bytes: &[u8], index: i64) -> Result<Option<Tree>, Stop> {
     let Some(line) = line(bytes)? else { return Ok(None) };
     let mut parser = Parser::new(&bytes[line.value_at..]);

@@ -1,7 +1,7 @@
 //! Transactions that write unique values to registers and read them (Kingsbury, Alvaro, "Elle", VLDB 2020, section 5).
 //!
 //! Every value is written once, so a read names the transaction that it read from: `wr` is certain. The order of
-//! versions is only partly known ([`super::versions`]); `ww` goes from a version's writer to the writers of versions
+//! versions is only partly known (`versions.rs`); `ww` goes from a version's writer to the writers of versions
 //! known to come directly after it, `rw` from its readers to the same. Many readers and many next versions meet in a hub
 //! ([`super::graph::Edges::all_to_all`]), so the graph stays linear.
 //!
