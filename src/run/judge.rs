@@ -49,11 +49,13 @@ pub fn verdict(history: &History, claims: &Claims, required: &[Property], doubts
     with_doubts(checker::check(history, &claims.options(required)), doubts)
 }
 
-/// The outcome with what only the bench knows: a doubt makes a valid run inconclusive.
+/// The outcome with what only the bench knows: a doubt makes a valid run inconclusive. It comes before what the history
+/// leaves open, which it often explains, and which may be more than a report lists.
 fn with_doubts(mut verdict: Verdict, doubts: &[String]) -> Verdict {
     if !doubts.is_empty() {
+        let at = usize::from(verdict.outcome == Outcome::Invalid).min(verdict.reasons.len());
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
-        verdict.reasons.extend(doubts.iter().cloned());
+        verdict.reasons.splice(at..at, doubts.iter().cloned());
     }
     verdict
 }
@@ -102,4 +104,22 @@ pub fn first_acknowledged_write(history: &History) -> Option<Duration> {
         .iter()
         .find(|event| event.kind == EventType::Ok && event.phase == Phase::Main && event.f != "read");
     first.map(|event| Duration::from_nanos(event.time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(outcome: Outcome) -> Vec<String> {
+        let mut verdict = checker::check(&History::default(), &checker::Options::default());
+        (verdict.outcome, verdict.reasons) = (outcome, vec!["first".to_owned(), "second".to_owned()]);
+        with_doubts(verdict, &["it was killed".to_owned()]).reasons
+    }
+
+    /// A run killed early leaves so much open that this was not among the reasons listed.
+    #[test]
+    fn regression_why_a_run_ended_early_was_the_last_of_many_reasons() {
+        assert_eq!(reasons(Outcome::Inconclusive), ["it was killed", "first", "second"]);
+        assert_eq!(reasons(Outcome::Invalid), ["first", "it was killed", "second"]);
+    }
 }
