@@ -1,10 +1,12 @@
 //! How long it takes to decide whether large histories are linearizable, and how much memory, beside `porcupine-rs`.
 //!
 //! `cargo bench --bench checkers` takes small inputs, `-- --full` those of a million operations; `-- only NAME` those
-//! whose name has that in it; `-- agree 10000` compares the verdicts on so many random small histories instead. Each measurement is a process of its own: it reads JSON lines from
-//! a file, makes records of them, and checks. `read` is the time until there are records, `check` what follows, `peak` the
-//! resident memory at most (VmHWM). The peer is given the same records; making its own form of them is not counted. It is
-//! stopped after a minute or at 8 GiB of address space. Figures depend on the machine: compare the ratios.
+//! whose name has that in it; `-- agree 10000` compares the verdicts on so many random small histories instead.
+//!
+//! Each measurement is a process of its own: it reads JSON lines from a file, makes records of them, and checks. `read`
+//! is the time until there are records, `check` what follows, `peak` the resident memory at most (VmHWM). The peer is
+//! given the same records; making its own form of them is not counted. It is stopped after a minute or at 8 GiB of
+//! address space. Figures depend on the machine: compare the ratios.
 
 use std::collections::VecDeque;
 use std::fs::File;
