@@ -285,7 +285,7 @@ fn a_second_interrupt_gives_up() {
 fn a_node_that_ends_by_itself_makes_a_run_inconclusive() {
     let _guard = one_cluster_at_a_time();
     let scratch = Scratch::new();
-    let mut running = start(&scratch, "run --time-limit 2s --rest-limit 1s --seed 1 --nemesis none --json");
+    let mut running = start(&scratch, "run --time-limit 2s --seed 1 --nemesis none --json");
     running.wait_until("a full swing", || history_lines(&scratch) > IN_FULL_SWING);
     kill_node(&scratch, "n3");
     let ended = running.end().expect(2);
