@@ -7,15 +7,15 @@
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::Durability;
 use cluster_core::sim::World;
-use cluster_core::sim::latency::{Latency, Legs};
+use cluster_core::sim::latency::Latency;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
 use super::ExperimentError;
 use super::figures::{Sample, short};
-use super::script::{Happening, Script};
-use crate::systems::dynamo::{Dynamo, DynamoSettings};
+use super::script::{self, Delays, Happening, Script, moments};
+use crate::systems::dynamo::DynamoSettings;
 
 /// By how much a buffer of 1,000 objects lowered the 99.9th percentile in the paper.
 const PAPER_FACTOR: f64 = 5.0;
@@ -24,7 +24,6 @@ const FACTOR_MIN: f64 = 2.0;
 const KEYS: u32 = 2_000;
 /// Reads a second; each is followed by a write.
 const RATE: f64 = 100.0;
-const NS_PER_S: f64 = 1e9;
 const NS_PER_MS: f64 = 1e6;
 /// Before anything is measured, the nodes have told each other what they speak.
 const WARM_UP_S: f64 = 2.0;
@@ -116,11 +115,8 @@ enum Step {
 fn measure(durability: Durability, operations: u32, seed: u64) -> Result<Measured, ExperimentError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut script = Script::new(world(durability, seed)?);
-    let mut at_s = WARM_UP_S;
-    for _ in 0..operations {
-        // Moments that know nothing of each other.
-        at_s -= (1.0 - rng.random::<f64>()).ln() / RATE;
-        script.at((at_s * NS_PER_S) as u64, Step::Begin);
+    for at_ns in moments(&mut rng, WARM_UP_S, RATE, operations) {
+        script.at(at_ns, Step::Begin);
     }
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     while let Some(happening) = script.next() {
@@ -153,14 +149,7 @@ fn measure(durability: Durability, operations: u32, seed: u64) -> Result<Measure
 
 fn world(durability: Durability, seed: u64) -> Result<World, ExperimentError> {
     let settings = DynamoSettings { durability, ..DynamoSettings::default() };
-    let mut world = Dynamo::new(settings, seed).map_err(ExperimentError::new)?.world();
-    world.network = cluster_core::sim::network::NetworkSettings {
-        peers: Some(Legs::alike(HOP)),
-        clients: Some(Legs::alike(HOP)),
-        ..Default::default()
-    };
-    world.disk.latency = Some(DISK);
-    World::new(world).map_err(ExperimentError::new)
+    script::world(settings, seed, Delays { peers: HOP, clients: HOP, disk: DISK })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! wait for each other. Only the way differs: through a load balancer to any node, or straight to the replicas.
 
 use cluster_core::api::{NodeId, Reply, Request, RequestId};
-use cluster_core::sim::latency::{Latency, Legs};
+use cluster_core::sim::latency::Latency;
 use cluster_core::sim::{ClientId, World};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,8 +12,8 @@ use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
 use super::ExperimentError;
 use super::figures::{Sample, short};
-use super::script::{Happening, Script};
-use crate::systems::dynamo::{Dynamo, DynamoSettings};
+use super::script::{self, Delays, Happening, Script, moments};
+use crate::systems::dynamo::DynamoSettings;
 
 /// Nodes of the cluster; N, R and W are (3, 2, 2), the paper's usual.
 const NODES: usize = 12;
@@ -21,7 +21,6 @@ const NODES: usize = 12;
 const KEYS: u32 = 2_000;
 /// Reads a second; each is followed by a write.
 const RATE: f64 = 400.0;
-const NS_PER_S: f64 = 1e9;
 const NS_PER_MS: f64 = 1e6;
 
 /// A hop within a data centre: a third of a millisecond, and now and then a queue somewhere.
@@ -193,11 +192,8 @@ fn measure(client_driven: bool, operations: u32, seed: u64) -> Result<Measured, 
         false => Way::Balancer(Box::new(ChaCha8Rng::seed_from_u64(seed ^ 1))),
     };
     let mut script = Script::new(world);
-    let mut at_s = 0.0;
-    for _ in 0..operations {
-        // Moments that know nothing of each other.
-        at_s -= (1.0 - rng.random::<f64>()).ln() / RATE;
-        script.at((at_s * NS_PER_S) as u64, Step::Begin);
+    for at_ns in moments(&mut rng, 0.0, RATE, operations) {
+        script.at(at_ns, Step::Begin);
     }
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     while let Some(happening) = script.next() {
@@ -230,15 +226,8 @@ fn measure(client_driven: bool, operations: u32, seed: u64) -> Result<Measured, 
 
 fn world(client_driven: bool, seed: u64) -> Result<World, ExperimentError> {
     let settings = DynamoSettings { nodes: NODES, ..DynamoSettings::default() };
-    let mut world = Dynamo::new(settings, seed).map_err(ExperimentError::new)?.world();
     let way = if client_driven { HOP } else { Latency::Sum(vec![HOP, HOP]) };
-    world.network = cluster_core::sim::network::NetworkSettings {
-        peers: Some(Legs::alike(HOP)),
-        clients: Some(Legs::alike(way)),
-        ..Default::default()
-    };
-    world.disk.latency = Some(DISK);
-    World::new(world).map_err(ExperimentError::new)
+    script::world(settings, seed, Delays { peers: HOP, clients: way, disk: DISK })
 }
 
 #[cfg(test)]

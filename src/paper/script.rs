@@ -3,7 +3,43 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use cluster_core::api::{Reply, RequestId};
+use cluster_core::sim::latency::{Latency, Legs};
+use cluster_core::sim::network::NetworkSettings;
 use cluster_core::sim::{Answer, World};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::ExperimentError;
+use crate::systems::dynamo::{Dynamo, DynamoSettings};
+
+/// How long a hop between nodes, a hop to or from a client, and a sync take.
+pub(super) struct Delays {
+    pub peers: Latency,
+    pub clients: Latency,
+    pub disk: Latency,
+}
+
+/// A world without faults, with these delays.
+pub(super) fn world(settings: DynamoSettings, seed: u64, delays: Delays) -> Result<World, ExperimentError> {
+    let mut world = Dynamo::new(settings, seed).map_err(ExperimentError::new)?.world();
+    world.network = NetworkSettings {
+        peers: Some(Legs::alike(delays.peers)),
+        clients: Some(Legs::alike(delays.clients)),
+        ..NetworkSettings::default()
+    };
+    world.disk.latency = Some(delays.disk);
+    World::new(world).map_err(ExperimentError::new)
+}
+
+/// So many moments after a first one, ns, `rate` a second in the mean, that know nothing of each other.
+pub(super) fn moments(rng: &mut ChaCha8Rng, from_s: f64, rate: f64, count: u32) -> Vec<u64> {
+    let mut at_s = from_s;
+    let next = |_| {
+        at_s -= (1.0 - rng.random::<f64>()).ln() / rate;
+        (at_s * 1e9) as u64
+    };
+    (0..count).map(next).collect()
+}
 
 /// A world, and what is yet to be done in it. `T` says what it is.
 pub(super) struct Script<T> {
