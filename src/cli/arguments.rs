@@ -236,10 +236,11 @@ pub struct CheckArgs {
     /// The model that transactions have to satisfy [default: strict-serializable]
     #[arg(long, value_name = "NAME")]
     pub consistency: Option<Consistency>,
-    /// Memory that a check may take beside the history, as in 500MiB
-    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
-    pub memory: Size,
-    /// Time for all checks together, as in 60s; what was decided by then is told [default: no end]
+    /// Memory for the history and its checks together, as in 500MiB; what does not fit is left out, and that is told
+    /// [default: three quarters of what is free]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Size>,
+    /// Time for reading and all checks together, as in 60s; what was decided by then is told [default: no end]
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<Span>,
     /// staleness: reads that have to be taken to have begun so much earlier are violations

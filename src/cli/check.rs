@@ -5,11 +5,14 @@
 
 mod convert;
 mod judged;
+mod limits;
 mod lint;
 mod models;
 mod progress;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use checker::formats::{Format, Reading, Selection};
 use checker::model::Model;
@@ -20,6 +23,7 @@ use super::arguments::CheckArgs;
 use super::out::say;
 use crate::exit::{Exit, Problem};
 use crate::store::input::Input;
+use limits::Budget;
 use progress::Progress;
 
 /// Does what was asked for, and prints what came of it.
@@ -36,9 +40,10 @@ pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
     if args.lint {
         return lint::lint(&file);
     }
-    match plan(&file)? {
+    let budget = Budget::begin(args);
+    match plan(&file, &budget)? {
         Plan::Judge(model) => judged::judge(&file, model),
-        Plan::Check(entries, reading, progress) => models::check(&file, entries, reading, &progress),
+        Plan::Check(entries, reading, progress) => models::check(&file, entries, reading, &progress, &budget),
     }
 }
 
@@ -85,7 +90,7 @@ struct Chosen {
     guessed: bool,
 }
 
-fn plan(file: &Source<'_>) -> Result<Plan, Problem> {
+fn plan(file: &Source<'_>, budget: &Budget) -> Result<Plan, Problem> {
     let args = file.args;
     if args.model.is_empty() && (judged::in_run_dir(file) || !args.require.is_empty() || args.lww) {
         return Ok(Plan::Judge(None));
@@ -96,10 +101,7 @@ fn plan(file: &Source<'_>) -> Result<Plan, Problem> {
         return Ok(Plan::Judge(only.0.parse().ok()));
     }
     let progress = Progress::new(args.json);
-    let input = file.open()?;
-    let selection = Selection { workload: args.workload.clone(), allow_partial: args.allow_partial };
-    let reader = progress.reading(input);
-    let reading = checker::formats::read(reader, file.format, &selection).map_err(|damage| file.damaged(damage))?;
+    let reading = read(file, &progress, budget)?;
     if args.model.is_empty() {
         return Ok(guess(reading, progress));
     }
@@ -116,6 +118,19 @@ fn plan(file: &Source<'_>) -> Result<Plan, Problem> {
         }
     }
     Ok(Plan::Check(chosen, Box::new(reading), progress))
+}
+
+/// As much of the history as the limits allow.
+fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Reading, Problem> {
+    let input = file.open()?;
+    let selection = Selection { workload: file.args.workload.clone(), allow_partial: file.args.allow_partial };
+    let (read_bytes, bytes) = (Arc::clone(&input.read_bytes), input.bytes);
+    let share_read = || (bytes > 0).then(|| read_bytes.load(Ordering::Relaxed) as f64 / bytes as f64);
+    let out_of_time = || budget.out_of_time();
+    let limits = budget.of_reading(&out_of_time);
+    let mut reader = progress.reading(input);
+    let read = checker::formats::read_within(&mut reader, file.format, &selection, &limits, &share_read);
+    read.map_err(|damage| file.damaged(damage))
 }
 
 /// What the operations look like; the bench's own workloads name themselves.

@@ -34,11 +34,13 @@ impl Form<'_> {
     }
 }
 
-fn failed(line: u64, problem: impl Into<Problem>) -> Damage {
+/// What is wrong with a line as a whole.
+pub(super) fn failed(line: u64, problem: impl Into<Problem>) -> Damage {
     Damage { line, column: 1, problem: problem.into() }
 }
 
-fn too_long(line: u64) -> Damage {
+/// A form that is longer than any event.
+pub(super) fn too_long(line: u64) -> Damage {
     failed(line, Problem::Syntax(format!("longer than {LINE_BYTES_MAX} bytes; is this a history?")))
 }
 

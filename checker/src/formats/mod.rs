@@ -3,12 +3,14 @@
 //! ```text
 //! bytes ─► forms (a line, or a map that may span lines) ─► parser ─► a Sink: Records | Tree (kept whole) | nothing
 //! ```
-//! Nothing is read twice or held whole: a form at a time. A parser calls a [`Sink`] for every value, so a million
+//! Nothing is read twice or held whole: a form at a time, or for records some blocks of lines, parsed side by side. A parser calls a [`Sink`] for every value, so a million
 //! operations go straight into the columns of [`crate::records`], while a conversion keeps each event as a [`Tree`].
 //!
 //! JSON has no keywords, sets, characters, ratios. How they are written as JSON so that they come back as they were is
 //! in [`tree`].
 
+mod blocks;
+mod chunk;
 pub mod edn;
 pub mod events;
 pub mod forms;
@@ -23,7 +25,7 @@ use std::io;
 use std::str::FromStr;
 
 use crate::records::{Misfit, TooManyValues};
-pub use read::{Reading, Selection, read};
+pub use read::{Cut, Reading, Selection, read, read_within};
 pub use tree::Tree;
 
 /// How deep values may be nested; deeper ones are refused, since a parser follows them by recursion.

@@ -115,6 +115,23 @@ enum Misfit {
 
 type Adapted<A> = Result<Vec<Timed<A>>, Misfit>;
 
+/// Operations of an object, as they looked before an event.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    /// Positions in the records, ascending.
+    ops: &'a [u32],
+    /// The event's position; [`Records::NEVER`] after all of them.
+    before: u32,
+}
+
+/// An operation as it looked before an event: what completed later was open then, and may never have completed.
+fn seen_before(op: &Op, before: u32) -> Op {
+    match op.ret != Records::NEVER && op.ret >= before {
+        true => Op { kind: Kind::Info, ret: Records::NEVER, result: ValueId::NIL, ..*op },
+        false => *op,
+    }
+}
+
 /// One object and what was ruled of it.
 struct Ruled {
     key: Sym,
@@ -140,7 +157,7 @@ impl Task<'_> {
     fn each_key<A>(
         &self,
         model: Model,
-        adapt: impl Fn(&[u32]) -> Adapted<A> + Sync,
+        adapt: impl Fn(Part<'_>) -> Adapted<A> + Sync,
         judge: impl Fn(&[Timed<A>], &Bounds<'_>) -> Ruling<A> + Sync,
     ) -> Decision {
         let (keys, ops) = self.by_key();
@@ -173,9 +190,15 @@ impl Task<'_> {
     fn whole<A>(
         &self,
         model: Model,
-        adapt: impl Fn(&[u32]) -> Adapted<A> + Sync,
+        adapt: impl Fn(Part<'_>) -> Adapted<A> + Sync,
         judge: impl Fn(&[Timed<A>], &Bounds<'_>) -> Ruling<A> + Sync,
     ) -> Decision {
+        let room = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX);
+        // Other than for linearizability, a part of a history may lack an order that the whole has.
+        if model == Model::Sequential && self.records.ops.len() > room / (size_of::<Timed<A>>() + FAST_PATH_BYTES) {
+            let outcome = Told::Open { limit: Limit::Memory, holds_before: 0 };
+            return self.decision(model, vec![Ruled { key: Sym::NONE, operations: self.records.ops.len(), outcome }]);
+        }
         let all: Vec<u32> = (0..self.records.ops.len() as u32).collect();
         let ruled = self.one(Sym::NONE, &all, 1, &adapt, &judge);
         self.decision(model, vec![ruled])
@@ -186,30 +209,43 @@ impl Task<'_> {
         key: Sym,
         ops: &[u32],
         side_by_side: usize,
-        adapt: &impl Fn(&[u32]) -> Adapted<A>,
+        adapt: &impl Fn(Part<'_>) -> Adapted<A>,
         judge: &impl Fn(&[Timed<A>], &Bounds<'_>) -> Ruling<A>,
     ) -> Ruled {
         let told = |outcome| Ruled { key, operations: ops.len(), outcome };
         if (self.limits.out_of_time)() {
             return told(Told::Open { limit: Limit::Time, holds_before: 0 });
         }
-        let adapted = match adapt(ops) {
+        let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX) / side_by_side;
+        let part = self.part(ops, memory_bytes / (size_of::<Timed<A>>() + FAST_PATH_BYTES));
+        if part.ops.is_empty() {
+            return told(Told::Open { limit: Limit::Memory, holds_before: 0 });
+        }
+        let adapted = match adapt(part) {
             Ok(adapted) => adapted,
             Err(misfit) => return told(Told::Misfit(misfit)),
         };
-        let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX) / side_by_side;
+        let memory_bytes = memory_bytes.saturating_sub(adapted.len() * size_of::<Timed<A>>());
         let bounds = Bounds { memory_bytes, out_of_time: self.limits.out_of_time, ..Bounds::default() };
-        // What the fast paths take beside the operations; twice as much is never needed.
-        if adapted.len() * (size_of::<Timed<A>>() + FAST_PATH_BYTES) > memory_bytes {
-            return told(Told::Open { limit: Limit::Memory, holds_before: 0 });
-        }
         told(match judge(&adapted, &bounds) {
+            Ruling::Holds { .. } if part.before != Records::NEVER => {
+                Told::Open { limit: Limit::Memory, holds_before: part.before }
+            }
             Ruling::Holds { searched } => Told::Holds { searched },
             Ruling::Open { limit, holds_before } => Told::Open { limit, holds_before },
             Ruling::Violation { kind, reason, core } => {
                 Told::Violation { kind, reason, calls: core.iter().map(|operation| operation.call).collect() }
             }
         })
+    }
+
+    /// As many of the operations as there is room for, as they looked before the first that there is none for. What they
+    /// violate the whole violates, too.
+    fn part<'o>(&self, ops: &'o [u32], room: usize) -> Part<'o> {
+        match ops.get(room) {
+            None => Part { ops, before: Records::NEVER },
+            Some(beyond) => Part { ops: &ops[..room], before: self.records.ops[*beyond as usize].call },
+        }
     }
 
     /// Keys in the order of their names' first use, each with its part of the list of operations.
@@ -235,17 +271,17 @@ impl Task<'_> {
     }
 
     /// The operations that may have happened (or failed compare-and-sets), each made an action by `action`.
-    fn adapt<A>(&self, ops: &[u32], mut action: impl FnMut(&Op, &str) -> Result<Option<A>, Misfit>) -> Adapted<A> {
-        let mut adapted = Vec::with_capacity(ops.len());
-        for op in ops.iter().map(|at| &self.records.ops[*at as usize]) {
-            if let Some(action) = action(op, self.records.text(op.f))? {
+    fn adapt<A>(&self, ops: Part<'_>, mut action: impl FnMut(&Op, &str) -> Result<Option<A>, Misfit>) -> Adapted<A> {
+        let mut adapted = Vec::with_capacity(ops.ops.len());
+        for op in ops.ops.iter().map(|at| seen_before(&self.records.ops[*at as usize], ops.before)) {
+            if let Some(action) = action(&op, self.records.text(op.f))? {
                 adapted.push(Timed { process: op.process, call: op.call, ret: op.ret, action });
             }
         }
         Ok(adapted)
     }
 
-    fn registers(&self, ops: &[u32]) -> Adapted<register::Action> {
+    fn registers(&self, ops: Part<'_>) -> Adapted<register::Action> {
         let enforce = self.options.failed_cas == FailedCas::Enforce;
         self.adapt(ops, |op, f| {
             Ok(match (f, op.kind) {
@@ -267,7 +303,7 @@ impl Task<'_> {
         })
     }
 
-    fn keyed_registers(&self, ops: &[u32]) -> Adapted<sequential::Action> {
+    fn keyed_registers(&self, ops: Part<'_>) -> Adapted<sequential::Action> {
         let keyed = |operation: Timed<register::Action>| {
             let at = self.records.ops.partition_point(|op| op.call < operation.call);
             let action = sequential::Action { key: self.records.ops[at].key.0, action: operation.action };
@@ -276,7 +312,7 @@ impl Task<'_> {
         Ok(self.registers(ops)?.into_iter().map(keyed).collect())
     }
 
-    fn transactions(&self, ops: &[u32]) -> Adapted<multi_register::Action> {
+    fn transactions(&self, ops: Part<'_>) -> Adapted<multi_register::Action> {
         self.adapt(ops, |op, f| match (f, op.kind) {
             ("txn", Kind::Fail) => Ok(None),
             ("txn", kind) => self.parts(op, if kind == Kind::Ok { op.result } else { op.argument }).map(Some),
@@ -303,7 +339,7 @@ impl Task<'_> {
         Ok(action)
     }
 
-    fn mutexes(&self, ops: &[u32]) -> Adapted<mutex::Action> {
+    fn mutexes(&self, ops: Part<'_>) -> Adapted<mutex::Action> {
         let mut holds: FxHashMap<u32, u32> = FxHashMap::default();
         let mut next = 0;
         self.adapt(ops, |op, f| {
@@ -324,7 +360,7 @@ impl Task<'_> {
         })
     }
 
-    fn sets(&self, ops: &[u32]) -> Adapted<set::Action> {
+    fn sets(&self, ops: Part<'_>) -> Adapted<set::Action> {
         self.adapt(ops, |op, f| {
             Ok(match (f, op.kind) {
                 ("add" | "remove", Kind::Fail) => None,
@@ -357,7 +393,7 @@ impl Task<'_> {
         }
     }
 
-    fn counters(&self, ops: &[u32]) -> Adapted<counter::Action> {
+    fn counters(&self, ops: Part<'_>) -> Adapted<counter::Action> {
         let number = |op: &Op, value: ValueId, of_nil: i64| match self.records.datum(value) {
             Datum::Int(number) => Ok(number),
             Datum::Nil => Ok(of_nil),
@@ -383,7 +419,7 @@ impl Task<'_> {
             Discipline::LeastFirst => ranks.get(&value).copied().ok_or(Misfit::Value(op.f, value)),
             _ => Ok(value.0),
         };
-        let adapt = |ops: &[u32]| {
+        let adapt = |ops: Part<'_>| {
             self.adapt(ops, |op, f| {
                 Ok(match (f, op.kind) {
                     ("enqueue" | "push" | "insert" | "offer" | "put" | "add", Kind::Fail) => None,
@@ -418,8 +454,9 @@ impl Task<'_> {
     }
 }
 
-/// Bytes that the fast paths take for an operation, at most.
-const FAST_PATH_BYTES: usize = 100;
+/// Bytes that the fast paths take for an operation, at most, beside the operation itself: of a register 56 for a value and
+/// 18 for its number, 2 times 24 for its block, and 16 to find what a violation relies on.
+const FAST_PATH_BYTES: usize = 144;
 
 /// The decision of all rulings.
 impl Task<'_> {

@@ -143,6 +143,8 @@ pub enum Found {
     NotUnique,
     /// Removals that never completed leave it open.
     Undecided,
+    /// The time was over.
+    OutOfTime,
 }
 
 /// Elements, by place in [`Contents::held`], that have no order; with the place of an operation that found nothing.
@@ -152,41 +154,67 @@ pub(super) struct Trouble {
     pub empty: Option<usize>,
 }
 
+/// The time was over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OutOfTime;
+
 /// Judges a collection whose elements are each put in once, given in the order of invocation.
 ///
 /// With removals that never completed it asks twice. Once with as many elements of those that were never taken out given
 /// to them as seem to need it: an order then is an order. Once with each such element free to leave at any time after the
 /// first of these removals: no order even then is a violation. Between the two it is undecided.
 pub fn judge(discipline: Discipline, operations: &[Op]) -> Found {
+    judge_within(discipline, operations, &|| false)
+}
+
+/// The same, unless the time is over; that is asked between one walk over the elements and the next.
+pub fn judge_within(discipline: Discipline, operations: &[Op], out_of_time: &dyn Fn() -> bool) -> Found {
     let contents = match Contents::new(operations) {
         Ok(contents) => contents,
         Err(found) => return found,
     };
+    if out_of_time() {
+        return Found::OutOfTime;
+    }
     let decide = |contents: &Contents| match discipline {
-        Discipline::Fifo => queue::judge(contents),
-        Discipline::Lifo => stack::judge(contents),
-        Discipline::LeastFirst => priority_queue::judge(contents),
+        Discipline::Fifo => Ok(queue::judge(contents)),
+        Discipline::Lifo => stack::judge(contents, out_of_time),
+        Discipline::LeastFirst => Ok(priority_queue::judge(contents)),
     };
+    decided(operations, &contents, discipline, decide).unwrap_or(Found::OutOfTime)
+}
+
+fn decided(
+    operations: &[Op],
+    contents: &Contents,
+    discipline: Discipline,
+    decide: impl Fn(&Contents) -> Result<Option<Trouble>, OutOfTime>,
+) -> Result<Found, OutOfTime> {
     let told = |contents: &Contents, trouble: &Trouble| Found::Violation(contents.operations(operations, trouble));
     if contents.unknown.is_empty() {
-        return decide(&contents).map_or(Found::Linearizable, |trouble| told(&contents, &trouble));
+        return Ok(decide(contents)?.map_or(Found::Linearizable, |trouble| told(contents, &trouble)));
     }
-    let given = if discipline == Discipline::Fifo { queue::give(&contents) } else { contents.clone() };
-    if decide(&given).is_none() || decide(&contents).is_none() {
-        return Found::Linearizable;
+    let given = if discipline == Discipline::Fifo { queue::give(contents) } else { contents.clone() };
+    if decide(&given)?.is_none() || decide(contents)?.is_none() {
+        return Ok(Found::Linearizable);
     }
     let free = contents.freed();
-    decide(&free).map_or(Found::Undecided, |trouble| told(&free, &trouble))
+    Ok(decide(&free)?.map_or(Found::Undecided, |trouble| told(&free, &trouble)))
 }
 
 impl Contents {
     fn new(operations: &[Op]) -> Result<Self, Found> {
         let (spans, end) = ranks(operations);
         let mut contents = Self { end, ..Self::default() };
-        let mut places: FxHashMap<u32, usize> = FxHashMap::default();
+        let is_insertion = |operation: &&Op| matches!(operation.action, Action::Insert(_));
+        let insertions = operations.iter().filter(is_insertion).count();
+        // As large as they will be: while a vector or a table grows it is there twice.
+        let mut places: FxHashMap<u32, u32> = FxHashMap::default();
+        places.reserve(insertions);
+        contents.held.reserve_exact(insertions);
         for (operation, (insert_call, insert_ret)) in operations.iter().zip(spans.iter().copied()) {
             let Action::Insert(element) = operation.action else { continue };
-            if places.insert(element, contents.held.len()).is_some() {
+            if places.insert(element, contents.held.len() as u32).is_some() {
                 return Err(Found::NotUnique);
             }
             contents.held.push(Held { element, insert_call, insert_ret, remove_call: end, remove_ret: end + 1 });
@@ -195,7 +223,7 @@ impl Contents {
             let (call, ret) = spans[at];
             match operation.action {
                 Action::Remove(element) => {
-                    let held = places.get(&element).map(|place| &mut contents.held[*place]);
+                    let held = places.get(&element).map(|place| &mut contents.held[*place as usize]);
                     let fits = |held: &&mut Held| held.remove_ret == end + 1 && held.remove_call == end;
                     let Some(held) = held.filter(fits).filter(|held| held.insert_call < ret) else {
                         return Err(Found::Violation(about(operations, element, at)));

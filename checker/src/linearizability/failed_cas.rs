@@ -119,7 +119,7 @@ fn certainly_there(clusters: &Clusters<'_>, blocks: &[Block], failed: &[Failed])
             let from = failed.partition_point(|failed| failed.cluster < *number);
             let mut mine = failed[from..].iter().take_while(|failed| failed.cluster == *number);
             if let Some(failed) = mine.find(|failed| *first_ret < failed.call && failed.ret < last_call) {
-                let mut operations: Vec<usize> = chain.iter().flat_map(|number| clusters.observers(*number)).collect();
+                let mut operations = clusters.observers(chain.iter().copied());
                 operations.push(failed.at);
                 operations.sort_unstable();
                 operations.dedup();

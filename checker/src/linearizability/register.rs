@@ -89,6 +89,8 @@ pub enum Zones {
     NotUnique,
     /// All but the failed compare-and-sets have an order; whether they have is not known.
     Undecided,
+    /// The time was over.
+    OutOfTime,
 }
 
 /// Why there is no order.
@@ -165,9 +167,15 @@ pub(super) fn ret_of(operation: &Op) -> u64 {
 
 /// Judges the operations of one register, given in the order of invocation, that begins with `initial`.
 pub fn zones(operations: &[Op], initial: u32) -> Zones {
+    zones_within(operations, initial, &|| false)
+}
+
+/// The same, unless the time is over; that is asked between one walk over the operations and the next.
+pub fn zones_within(operations: &[Op], initial: u32, out_of_time: &dyn Fn() -> bool) -> Zones {
     let Some(mut clusters) = Clusters::new(operations, initial) else { return Zones::NotUnique };
-    match clusters.judge() {
-        Err(proof) => Zones::Violation(proof),
+    match clusters.judge(out_of_time) {
+        Err(Some(proof)) => Zones::Violation(proof),
+        Err(None) => Zones::OutOfTime,
         Ok(blocks) => failed_cas::judge(&clusters, &blocks),
     }
 }
@@ -184,8 +192,16 @@ impl<'a> Clusters<'a> {
             read: (u64::MAX, 0),
             dropped: false,
         };
-        let mut clusters = Self { operations, numbers: FxHashMap::default(), all: vec![empty] };
-        clusters.numbers.reserve(operations.len() / 2);
+        let writes = |operation: &&Op| match operation.action {
+            Action::Write(_) => true,
+            Action::Cas(from, to) => from != to,
+            Action::Read(_) | Action::FailedCas(_) => false,
+        };
+        // As large as they will be: while a vector or a table grows it is there twice.
+        let values = operations.iter().filter(writes).count() + 1;
+        let mut clusters = Self { operations, numbers: FxHashMap::default(), all: Vec::with_capacity(values) };
+        clusters.all.push(empty);
+        clusters.numbers.reserve(values);
         clusters.numbers.insert(initial, INITIAL);
         for (at, operation) in operations.iter().enumerate() {
             let value = match operation.action {
@@ -202,12 +218,18 @@ impl<'a> Clusters<'a> {
         Some(clusters)
     }
 
-    fn judge(&mut self) -> Result<Vec<Block>, Proof> {
+    /// The blocks, if they have an order; else why not, or nothing if the time was over.
+    fn judge(&mut self, out_of_time: &dyn Fn() -> bool) -> Result<Vec<Block>, Option<Proof>> {
+        let in_time = || if out_of_time() { Err(None) } else { Ok(()) };
+        in_time()?;
         self.observe()?;
+        in_time()?;
         self.drop_unseen();
         self.drop_circles();
         self.link()?;
+        in_time()?;
         let blocks = self.blocks()?;
+        in_time()?;
         self.compare(&blocks)?;
         Ok(blocks)
     }
@@ -301,7 +323,7 @@ impl<'a> Clusters<'a> {
             let Cluster { writer, from, dropped, seen, .. } = self.all[at as usize];
             if dropped && seen > 0 {
                 let reason = "a value was seen that only a cas could write whose expected value nobody wrote";
-                return Err(proof("unwritten-value", reason, self.observers(at)));
+                return Err(proof("unwritten-value", reason, self.observers([at])));
             }
             if dropped || from == NONE {
                 continue;
@@ -317,9 +339,10 @@ impl<'a> Clusters<'a> {
         Ok(())
     }
 
-    /// The operations that saw a cluster's value, and its writer.
-    pub(super) fn observers(&self, number: u32) -> Vec<usize> {
-        let is = |value: u32| self.numbers.get(&value) == Some(&number);
+    /// The operations that saw the value of one of these clusters, and their writers. One walk, however many there are.
+    pub(super) fn observers(&self, numbers: impl IntoIterator<Item = u32>) -> Vec<usize> {
+        let wanted: FxHashSet<u32> = numbers.into_iter().collect();
+        let is = |value: u32| self.numbers.get(&value).is_some_and(|number| wanted.contains(number));
         let about = self.operations.iter().enumerate().filter(|(_, operation)| match operation.action {
             Action::Read(value) | Action::Write(value) => is(value),
             Action::Cas(from, to) => is(from) || is(to),
@@ -360,16 +383,7 @@ impl<'a> Clusters<'a> {
         let follows = cluster.written.0 >= block.last_call;
         block.last_call = block.last_call.max(cluster.written.1);
         if !follows || cluster.read.0 < block.last_call {
-            let mut operations: Vec<usize> = self
-                .chain(block.root)
-                .take_while(|at| *at != number)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .chain([number])
-                .flat_map(|at| self.observers(at))
-                .collect();
-            operations.sort_unstable();
-            operations.dedup();
+            let operations = self.observers(self.chain(block.root).take_while(|at| *at != number).chain([number]));
             let reason = "a value was seen, or replaced by a cas, before it can have been written";
             return Err(proof("early-read", reason, operations));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 use super::collection::{self, Collection, Discipline};
 use super::counter::{self, Counter};
@@ -46,8 +46,8 @@ pub enum Ruling<A> {
     },
 }
 
-/// Where operations that give or take a name are.
-type Places = FxHashMap<u64, Vec<usize>>;
+/// Where operations that give or take a name are, by name: a row and not a table, since it is as long as the history.
+type Places = Vec<(u64, u32)>;
 
 const FAST: bool = false;
 
@@ -89,31 +89,55 @@ fn smaller<M: Machine>(
 /// The operations at these places, with all that they rely on, in the order of invocation; and for what never completed,
 /// with those that saw that it happened.
 fn with_bonds<M: Machine>(machine: &M, operations: &[Timed<M::Action>], places: &[usize]) -> Vec<Timed<M::Action>> {
-    let (mut givers, mut takers): (Places, Places) = Default::default();
-    for (at, operation) in operations.iter().enumerate() {
-        let bonds = bonds(machine, &operation.action).unwrap_or_default();
-        bonds.gives.into_iter().for_each(|name| givers.entry(name).or_default().push(at));
-        bonds.takes.into_iter().for_each(|name| takers.entry(name).or_default().push(at));
-    }
+    let (givers, takers) = places_of_names(machine, operations);
     let mut kept: BTreeSet<usize> = places.iter().copied().collect();
+    let (mut given, mut taken): (FxHashSet<u64>, FxHashSet<u64>) = Default::default();
     let mut work = places.to_vec();
     while let Some(at) = work.pop() {
         let bonds = bonds(machine, &operations[at].action).unwrap_or_default();
-        let mut needed: Vec<usize> =
-            bonds.takes.iter().flat_map(|name| givers.remove(name).unwrap_or_default()).collect();
+        let mut needed: Vec<usize> = Vec::new();
+        for name in bonds.takes.into_iter().filter(|name| given.insert(*name)) {
+            needed.extend(named(&givers, name));
+        }
         if !operations[at].completed() {
-            let saw = bonds.gives.iter().flat_map(|name| takers.remove(name).unwrap_or_default());
-            needed.extend(saw);
+            for name in bonds.gives.into_iter().filter(|name| taken.insert(*name)) {
+                needed.extend(named(&takers, name));
+            }
         }
         work.extend(needed.into_iter().filter(|place| kept.insert(*place)));
     }
     kept.into_iter().map(|at| operations[at].clone()).collect()
 }
 
+/// Who gives each name; and who takes those that something gives which never completed.
+fn places_of_names<M: Machine>(machine: &M, operations: &[Timed<M::Action>]) -> (Places, Places) {
+    let (mut givers, mut takers) = (Places::new(), Places::new());
+    let mut uncertain: FxHashSet<u64> = FxHashSet::default();
+    for (operation, at) in operations.iter().zip(0..) {
+        for name in bonds(machine, &operation.action).unwrap_or_default().gives {
+            givers.push((name, at));
+            uncertain.extend((!operation.completed()).then_some(name));
+        }
+    }
+    for (operation, at) in operations.iter().zip(0..).filter(|_| !uncertain.is_empty()) {
+        let takes = bonds(machine, &operation.action).unwrap_or_default().takes;
+        takers.extend(takes.into_iter().filter(|name| uncertain.contains(name)).map(|name| (name, at)));
+    }
+    givers.sort_unstable();
+    takers.sort_unstable();
+    (givers, takers)
+}
+
+fn named(places: &[(u64, u32)], name: u64) -> impl Iterator<Item = usize> {
+    let from = places.partition_point(|(other, _)| *other < name);
+    places[from..].iter().take_while(move |(other, _)| *other == name).map(|(_, at)| *at as usize)
+}
+
 /// A register with compare-and-set.
 pub fn register(initial: u32, operations: &[register::Op], bounds: &Bounds<'_>) -> Ruling<register::Action> {
     let machine = Register(initial);
-    match register::zones(operations, initial) {
+    match register::zones_within(operations, initial, bounds.out_of_time) {
+        Zones::OutOfTime => Ruling::Open { limit: Limit::Time, holds_before: 0 },
         Zones::Linearizable => Ruling::Holds { searched: FAST },
         Zones::Violation(proof) => {
             let core = with_bonds(&machine, operations, &proof.operations);
@@ -136,7 +160,8 @@ pub fn collection(
     bounds: &Bounds<'_>,
 ) -> Ruling<collection::Action> {
     let machine = Collection(discipline);
-    match collection::judge(discipline, operations) {
+    match collection::judge_within(discipline, operations, bounds.out_of_time) {
+        collection::Found::OutOfTime => Ruling::Open { limit: Limit::Time, holds_before: 0 },
         collection::Found::Linearizable => Ruling::Holds { searched: FAST },
         collection::Found::NotUnique | collection::Found::Undecided => general(&machine, operations, bounds),
         collection::Found::Violation(places) => {

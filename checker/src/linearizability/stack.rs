@@ -10,20 +10,29 @@
 //! Each element is taken away once and each moment uncovered once, found with trees over the moments: O(n log n), which is
 //! the bound of Lee and Mathur (arXiv 2410.04581; Abdulla et al., arXiv 2509.17795, need O(n²)).
 
-use super::collection::{Contents, Trouble};
+use super::collection::{Contents, OutOfTime, Trouble};
+
+/// How often, in stretches, the time is looked at.
+const LOOK_EVERY: u32 = 4096;
 
 /// The elements of a stretch in which none can be at the bottom, or an operation that cannot have found nothing.
-pub(super) fn judge(contents: &Contents) -> Option<Trouble> {
+/// `Err` if the time is over before that is known.
+pub(super) fn judge(contents: &Contents, out_of_time: &dyn Fn() -> bool) -> Result<Option<Trouble>, OutOfTime> {
     let mut stack = Stack::new(contents);
     let mut stretches = stack.uncovered(0, stack.moments.len() as u32);
+    let mut looked_at = 0u32;
     while let Some((from, to)) = stretches.pop() {
+        looked_at += 1;
+        if looked_at.is_multiple_of(LOOK_EVERY) && out_of_time() {
+            return Err(OutOfTime);
+        }
         let Some(bottom) = stack.bottom(from, to) else {
-            return Some(Trouble { held: stack.certain_within(from, to), empty: None });
+            return Ok(Some(Trouble { held: stack.certain_within(from, to), empty: None }));
         };
         stack.coverage.add(stack.pushed[bottom], stack.popped[bottom], -1);
         stretches.extend(stack.uncovered(from, to));
     }
-    contents.never_empty()
+    Ok(contents.never_empty())
 }
 
 /// No element here.

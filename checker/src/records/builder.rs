@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use super::datum::{TooManyValues, Values};
+use super::datum::{TooManyValues, Translation, Values};
 use super::{Kind, Op, Records, Sym, ValueId, independent};
 use crate::history::{Event, EventType, Phase, Process};
 
@@ -87,29 +87,85 @@ pub enum Misfit {
     TooMany(#[from] TooManyValues),
 }
 
-/// Where a process stands: the position of its open operation, or gone after an `info`.
+/// An event as it was found in a part of a text, with the names and values of that part or of the whole.
 #[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    pub index: Option<u64>,
+    pub time_ns: Option<u64>,
+    pub process: Option<u64>,
+    pub kind: EventType,
+    /// None where there is no process.
+    pub f: Sym,
+    pub key: Sym,
+    pub value: ValueId,
+    pub past: ValueId,
+    /// Where it stands in the text.
+    pub line: u32,
+    pub column: u32,
+}
+
+/// What the names and values of a part are in the whole.
+pub(crate) struct Names(Translation);
+
+impl Names {
+    /// An event of the part as one of the whole.
+    pub fn told(&self, told: &Told) -> Told {
+        let Names(names) = self;
+        let (value, past) = (names.value(told.value), names.value(told.past));
+        Told { f: names.name(told.f), key: names.name(told.key), value, past, ..*told }
+    }
+}
+
+/// Where a process stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
+    /// It does nothing.
+    Idle,
+    /// The position of its open operation.
     Open(u32),
+    /// It is gone after an `info`.
     Ended,
+}
+
+/// Processes below this number are found by it; few histories have others.
+const PROCESSES_LISTED: usize = 1 << 16;
+
+/// Where every process stands.
+#[derive(Debug, Default)]
+struct Processes {
+    listed: Vec<Standing>,
+    others: FxHashMap<u32, Standing>,
+}
+
+impl Processes {
+    fn of(&mut self, process: u32) -> &mut Standing {
+        let at = process as usize;
+        if at >= PROCESSES_LISTED {
+            return self.others.entry(process).or_insert(Standing::Idle);
+        }
+        if at >= self.listed.len() {
+            self.listed.resize(at + 1, Standing::Idle);
+        }
+        &mut self.listed[at]
+    }
 }
 
 /// Takes the events of a history in their order.
 #[derive(Debug)]
 pub struct RecordsBuilder {
     records: Records,
-    processes: FxHashMap<u32, Standing>,
+    processes: Processes,
     has_keys: bool,
-    last_f: (String, Sym),
+    last_time_ns: u64,
 }
 
 impl Default for RecordsBuilder {
     fn default() -> Self {
         Self {
             records: Records { timed: true, ..Records::default() },
-            processes: FxHashMap::default(),
+            processes: Processes::default(),
             has_keys: false,
-            last_f: (String::new(), Sym::NONE),
+            last_time_ns: 0,
         }
     }
 }
@@ -130,17 +186,73 @@ impl RecordsBuilder {
     /// # Errors
     /// When it does not fit to those before it; it is not taken then.
     pub fn push_event(&mut self, event: &RawEvent<'_>) -> Result<(), Misfit> {
+        let RawEvent { index, time_ns, process, kind, value, past, .. } = *event;
+        let (mut f, mut key) = (Sym::NONE, Sym::NONE);
+        if process.is_some() {
+            f = self.values().intern(event.f)?;
+            key = self.key(event.key)?;
+        }
+        let (line, column) = (0, 0);
+        self.take(&Told { index, time_ns: Some(time_ns), process, kind, f, key, value, past, line, column })
+    }
+
+    /// Takes the next event; one without a time has that of the one before.
+    pub(crate) fn take(&mut self, told: &Told) -> Result<(), Misfit> {
         if self.records.events == Records::NEVER {
             return Err(TooManyValues.into());
         }
-        match event.process {
+        self.records.timed &= told.time_ns.is_some();
+        let time_ns = told.time_ns.unwrap_or(self.last_time_ns);
+        self.has_keys |= told.key.is_some();
+        match told.process {
             None => self.records.passed_over += 1,
-            Some(process) if event.kind == EventType::Invoke => self.invoke(narrow(process)?, event)?,
-            Some(process) => self.complete(narrow(process)?, event)?,
+            Some(process) if told.kind == EventType::Invoke => self.invoke(narrow(process)?, told, time_ns)?,
+            Some(process) => self.complete(narrow(process)?, told, time_ns)?,
         }
-        self.index(event.index);
+        self.last_time_ns = time_ns;
+        self.index(told.index);
         self.records.events += 1;
         Ok(())
+    }
+
+    /// Takes the names and values of a part of a text.
+    pub(crate) fn absorb(&mut self, part: &Values) -> Result<Names, TooManyValues> {
+        self.values().absorb(part).map(Names)
+    }
+
+    /// How many operations there are.
+    pub(crate) fn operations(&self) -> usize {
+        self.records.ops.len()
+    }
+
+    /// Makes room for more operations: if it is known, for as many as there will be in all. False if that, with the
+    /// room that is given up for it, were more than so many bytes.
+    pub(crate) fn reserve(&mut self, more: usize, total: Option<f64>, bytes_max: u64) -> bool {
+        let ops = &mut self.records.ops;
+        let needed = ops.len() + more;
+        if needed <= ops.capacity() {
+            return true;
+        }
+        let most = usize::try_from(bytes_max).unwrap_or(usize::MAX) / size_of::<Op>();
+        // Beyond what is expected by a little, so that it is done once; else half as much again.
+        let wanted = total.map_or(needed + needed / 2, |total| (total * 1.05) as usize + more).max(needed);
+        let capacity = wanted.min(most.saturating_sub(ops.len()));
+        if capacity < needed {
+            return false;
+        }
+        ops.reserve_exact(capacity - ops.len());
+        true
+    }
+
+    /// The memory that it takes, in bytes: the room for operations that are not there yet was not touched.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let records = &self.records;
+        let ops = (records.ops.len() * size_of::<Op>()) as u64;
+        let processes =
+            self.processes.listed.capacity() * size_of::<Standing>() + self.processes.others.capacity() * 16;
+        // What grows by doubling is there twice while it does.
+        let aside = (records.infos.len() + records.pasts.len() + records.indices.len()) * 16;
+        ops + aside as u64 + processes as u64 + records.values.memory_bytes()
     }
 
     /// Takes an event given by its parts, at a time equal to its position; for tests.
@@ -184,11 +296,6 @@ impl RecordsBuilder {
         self.push_event(&RawEvent { index, time_ns, process, kind, f, key, value, past })
     }
 
-    /// Says that an event has no time of its own.
-    pub fn untimed(&mut self) {
-        self.records.timed = false;
-    }
-
     /// What was taken. Operations without a completion are `info`.
     pub fn finish(mut self) -> Records {
         self.records.infos.sort_unstable();
@@ -211,84 +318,74 @@ impl RecordsBuilder {
         }
     }
 
-    fn invoke(&mut self, process: u32, event: &RawEvent<'_>) -> Result<(), Misfit> {
-        let named = || (u64::from(process), event.f.to_owned());
-        match self.processes.get(&process) {
-            Some(Standing::Open(op)) => {
-                let open = self.records.text(self.records.ops[*op as usize].f).to_owned();
-                let (process, f) = named();
-                return Err(Misfit::StillOpen { process, f, open });
-            }
-            Some(Standing::Ended) => {
-                let (process, f) = named();
-                return Err(Misfit::Ended { process, f });
-            }
-            None => {}
+    fn invoke(&mut self, process: u32, told: &Told, time_ns: u64) -> Result<(), Misfit> {
+        let operation = self.records.ops.len() as u32;
+        let standing = self.processes.of(process);
+        if *standing != Standing::Idle {
+            let (standing, f) = (*standing, self.records.text(told.f).to_owned());
+            let process = u64::from(process);
+            return Err(match standing {
+                Standing::Open(op) => Misfit::StillOpen { process, f, open: self.function_of(op) },
+                Standing::Idle | Standing::Ended => Misfit::Ended { process, f },
+            });
         }
-        let (f, key) = (self.function(event.f)?, self.key(event.key)?);
-        self.processes.insert(process, Standing::Open(self.records.ops.len() as u32));
+        *standing = Standing::Open(operation);
         self.records.ops.push(Op {
             process,
-            f,
-            key,
+            f: told.f,
+            key: told.key,
             kind: Kind::Info,
             call: self.records.events,
             ret: Records::NEVER,
-            argument: event.value,
+            argument: told.value,
             result: ValueId::NIL,
-            called_ns: event.time_ns,
+            called_ns: time_ns,
             returned_ns: u64::MAX,
         });
         Ok(())
     }
 
-    fn complete(&mut self, process: u32, event: &RawEvent<'_>) -> Result<(), Misfit> {
-        let Some(Standing::Open(op)) = self.processes.get(&process).copied() else {
-            return Err(Misfit::NotInvoked { process: process.into(), f: event.f.to_owned() });
+    fn function_of(&self, op: u32) -> String {
+        self.records.text(self.records.ops[op as usize].f).to_owned()
+    }
+
+    fn complete(&mut self, process: u32, told: &Told, time_ns: u64) -> Result<(), Misfit> {
+        let standing = self.processes.of(process);
+        let Standing::Open(op) = *standing else {
+            let f = self.records.text(told.f).to_owned();
+            return Err(Misfit::NotInvoked { process: process.into(), f });
         };
-        let (f, key) = (self.function(event.f)?, self.key(event.key)?);
-        let open = self.records.ops[op as usize].f;
-        if open != f {
-            let (f, open) = (event.f.to_owned(), self.records.text(open).to_owned());
+        if self.records.ops[op as usize].f != told.f {
+            let (f, open) = (self.records.text(told.f).to_owned(), self.function_of(op));
             return Err(Misfit::OtherFunction { process: process.into(), f, open });
         }
+        let is_info = told.kind == EventType::Info;
+        *standing = if is_info { Standing::Ended } else { Standing::Idle };
         let position = self.records.events;
         let completed = &mut self.records.ops[op as usize];
-        completed.result = event.value;
-        completed.returned_ns = event.time_ns;
-        (completed.kind, completed.ret) = match event.kind {
+        completed.result = told.value;
+        completed.returned_ns = time_ns;
+        (completed.kind, completed.ret) = match told.kind {
             EventType::Ok => (Kind::Ok, position),
             EventType::Fail => (Kind::Fail, position),
             EventType::Info | EventType::Invoke => (Kind::Info, Records::NEVER),
         };
         if completed.key == Sym::NONE {
-            completed.key = key;
+            completed.key = told.key;
         }
-        if !event.past.is_nil() {
-            self.records.pasts.push((op, event.past));
+        if !told.past.is_nil() {
+            self.records.pasts.push((op, told.past));
         }
-        if event.kind == EventType::Info {
+        if is_info {
             self.records.infos.push((op, position));
-            self.processes.insert(process, Standing::Ended);
-        } else {
-            self.processes.remove(&process);
         }
         Ok(())
-    }
-
-    /// Consecutive events often have one function: then nothing is looked up.
-    fn function(&mut self, f: &str) -> Result<Sym, Misfit> {
-        if self.last_f.1 == Sym::NONE || self.last_f.0 != f {
-            self.last_f = (f.to_owned(), self.values().intern(f)?);
-        }
-        Ok(self.last_f.1)
     }
 
     fn key(&mut self, key: ValueId) -> Result<Sym, Misfit> {
         if key.is_nil() {
             return Ok(Sym::NONE);
         }
-        self.has_keys = true;
         self.values().key(key)?.ok_or_else(|| Misfit::NoKey { key: self.records.show(key) })
     }
 }
@@ -362,7 +459,7 @@ impl RecordsBuilder {
     /// # Errors
     /// When there are too many values.
     pub fn json(&mut self, value: &Value) -> Result<ValueId, TooManyValues> {
-        self.json_value(value)
+        self.values().json_value(value)
     }
 }
 

@@ -74,7 +74,7 @@ pub struct TooManyValues;
 
 /// Every value and name of a history.
 #[derive(Clone, Debug)]
-pub(super) struct Values {
+pub(crate) struct Values {
     slots: Vec<Slot>,
     elements: Vec<ValueId>,
     /// The ends of the names in `text`.
@@ -197,6 +197,10 @@ impl Values {
 
     pub fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
         let name = self.intern(text)?;
+        self.text_of(name)
+    }
+
+    fn text_of(&mut self, name: Sym) -> Result<ValueId, TooManyValues> {
         if self.texts.len() < self.names.len() {
             self.texts.resize(self.names.len(), ValueId::NIL);
         }
@@ -219,6 +223,10 @@ impl Values {
 
     pub fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
         let name = self.intern(notation)?;
+        self.other_of(name)
+    }
+
+    fn other_of(&mut self, name: Sym) -> Result<ValueId, TooManyValues> {
         match self.others.get(&name) {
             Some(known) => Ok(*known),
             None => {
@@ -259,6 +267,39 @@ impl Values {
         Ok(ValueId(id))
     }
 
+    /// Takes all that another one has. What a value or a name of it is here is in what is returned.
+    pub fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
+        let names = (0..other.names.len() as u32).map(|name| self.intern(other.name(Sym(name))));
+        let names = names.collect::<Result<Vec<Sym>, TooManyValues>>()?;
+        let mut translation =
+            Translation { names, slots: Vec::with_capacity(other.slots.len()), list: self.elements.len() };
+        if self.elements.len() + other.elements.len() >= LIST as usize {
+            return Err(TooManyValues);
+        }
+        for slot in &other.slots {
+            let id = match *slot {
+                Slot::Nil => ValueId::NIL,
+                Slot::Bool(truth) => Values::bool(truth),
+                Slot::Int(value) => self.int(value)?,
+                Slot::Text(name) => self.text_of(translation.names[name.index()])?,
+                Slot::Float(value) => self.float(value)?,
+                Slot::Other(name) => self.other_of(translation.names[name.index()])?,
+                Slot::Map(at) => self.slot(Slot::Map(translation.list as u32 + at))?,
+            };
+            translation.slots.push(id);
+        }
+        // One list after the other: its length, which stays, and its elements.
+        let mut at = 0;
+        while at < other.elements.len() {
+            let length = other.elements[at];
+            let elements = &other.elements[at + 1..at + 1 + length.0 as usize];
+            self.elements.push(length);
+            self.elements.extend(elements.iter().map(|element| translation.value(*element)));
+            at += 1 + elements.len();
+        }
+        Ok(translation)
+    }
+
     /// JSON, but for what JSON does not have; the nesting of a value is bounded by its reader.
     pub fn show(&self, value: ValueId) -> String {
         match self.datum(value) {
@@ -279,11 +320,37 @@ impl Values {
         }
     }
 
+    /// Nearly the most that it takes while something of it grows: a column doubles, and a table is beside a new one.
     pub fn memory_bytes(&self) -> u64 {
-        let maps = self.by_name.capacity() * 24 + self.texts.capacity() * 4 + self.others.capacity() * 8;
-        let numbers = (self.integers.capacity() + self.floats.capacity()) * 16;
+        let tables = self.by_name.len() * 25 + self.others.len() * 9 + (self.integers.len() + self.floats.len()) * 17;
         let columns =
-            self.slots.capacity() * size_of::<Slot>() + (self.elements.capacity() + self.names.capacity()) * 4;
-        (maps + numbers + columns + self.text.capacity() * 2) as u64
+            self.slots.len() * size_of::<Slot>() + (self.elements.len() + self.names.len() + self.texts.len()) * 4;
+        // Names are there twice: in a row, and each by itself as the table has it.
+        let names = self.by_name.len() * 16 + self.text.len();
+        (4 * tables + 2 * (columns + self.text.len()) + names) as u64
+    }
+}
+
+/// What the values and names of one are in another that took them.
+pub(crate) struct Translation {
+    names: Vec<Sym>,
+    slots: Vec<ValueId>,
+    /// Where the elements of its lists begin.
+    list: usize,
+}
+
+impl Translation {
+    pub fn value(&self, ValueId(id): ValueId) -> ValueId {
+        if id & INTEGER != 0 {
+            return ValueId(id);
+        }
+        if id & LIST != 0 {
+            return ValueId((id & !LIST) + self.list as u32 | LIST);
+        }
+        self.slots[id as usize]
+    }
+
+    pub fn name(&self, name: Sym) -> Sym {
+        if name.is_some() { self.names[name.index()] } else { name }
     }
 }

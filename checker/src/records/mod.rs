@@ -19,11 +19,11 @@ mod datum;
 mod independent;
 mod sinks;
 
+pub(crate) use builder::Told;
 pub use builder::{Misfit, RawEvent, RecordsBuilder};
+pub(crate) use datum::Values;
 pub use datum::{Datum, TooManyValues, ValueId};
-pub use sinks::{FromEdn, FromJson};
-
-use datum::Values;
+pub(crate) use sinks::{FromEdn, FromJson};
 
 /// A name (a function, a key), interned: equal names are equal symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,15 +5,15 @@
 
 use serde_json::Value;
 
-use super::{Datum, RecordsBuilder, TooManyValues, ValueId};
+use super::{Datum, TooManyValues, ValueId, Values};
 use crate::formats::tree::{key_text_from_json, tagged_from_json, text_from_json, unquoted_mark};
 use crate::formats::{Sequence, Sink, Tree};
 
 /// Builds the values of EDN.
-pub struct FromEdn<'b>(pub &'b mut RecordsBuilder);
+pub(crate) struct FromEdn<'b>(pub &'b mut Values);
 
 /// Builds the values of JSON.
-pub struct FromJson<'b>(pub &'b mut RecordsBuilder);
+pub(crate) struct FromJson<'b>(pub &'b mut Values);
 
 impl Sink for FromEdn<'_> {
     type Value = ValueId;
@@ -22,7 +22,7 @@ impl Sink for FromEdn<'_> {
         ValueId::NIL
     }
     fn bool(&mut self, truth: bool) -> ValueId {
-        self.0.bool(truth)
+        Values::bool(truth)
     }
     fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
         self.0.int(value)
@@ -60,7 +60,7 @@ impl Sink for FromJson<'_> {
         ValueId::NIL
     }
     fn bool(&mut self, truth: bool) -> ValueId {
-        self.0.bool(truth)
+        Values::bool(truth)
     }
     fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
         self.0.int(value)
@@ -130,9 +130,9 @@ impl FromJson<'_> {
     }
 }
 
-impl RecordsBuilder {
+impl Values {
     /// A value of JSON that is in memory; its depth is that which its parser allows.
-    pub(super) fn json_value(&mut self, value: &Value) -> Result<ValueId, TooManyValues> {
+    pub fn json_value(&mut self, value: &Value) -> Result<ValueId, TooManyValues> {
         let mut sink = FromJson(self);
         match value {
             Value::Null => Ok(ValueId::NIL),

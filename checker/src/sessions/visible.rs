@@ -73,6 +73,9 @@ pub struct Found {
     pub doubts: Vec<String>,
 }
 
+/// How often, in reads or operations, the time is looked at.
+const LOOK_EVERY: usize = 256;
+
 /// A set of a key's writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Bits(Vec<u64>);
@@ -109,14 +112,16 @@ pub fn analyse(observed: &Observed, limits: &Limits<'_>) -> Found {
         by_key[operation.key as usize].push(at);
     }
     let mut seen: Vec<Option<Seen>> = Vec::with_capacity(observed.keys);
+    // What is seen of one key stays until all are judged together.
+    let mut memory_bytes = limits.memory_bytes;
     for (members, key) in by_key.iter().zip(0..) {
-        if (limits.out_of_time)() {
-            found.doubts.push(format!("the time was over after {key} of {} keys", observed.keys));
-            return found;
-        }
-        match Seen::new(observed, members, limits.memory_bytes) {
-            Some(one) => {
-                one.judge(observed, key, &mut found, limits);
+        match Seen::new(observed, members, memory_bytes) {
+            Some((one, bytes)) => {
+                memory_bytes -= bytes;
+                if !one.judge(observed, key, &mut found, limits) {
+                    found.doubts.push(format!("the time was over after {key} of {} keys", observed.keys));
+                    return found;
+                }
                 seen.push(Some(one));
             }
             None => {
@@ -126,12 +131,16 @@ pub fn analyse(observed: &Observed, limits: &Limits<'_>) -> Found {
         }
     }
     let sessions: rustc_hash::FxHashSet<u32> = observed.operations.iter().map(|operation| operation.process).collect();
-    if sessions.len() as u64 * observed.operations.len() as u64 * 4 > limits.memory_bytes {
+    if sessions.len() as u64 * observed.operations.len() as u64 * 4 > memory_bytes {
         found.doubts.push(format!("{} sessions need more memory than there is for pram and causal", sessions.len()));
         return found;
     }
     for (guarantee, transitive) in [(Guarantee::Pram, false), (Guarantee::Causal, true)] {
-        Across::new(observed, &seen, guarantee, transitive).judge(&mut found, limits);
+        let mut across = Across::new(observed, &seen, guarantee);
+        if !across.fill(transitive, limits) || !across.judge(&mut found, limits) {
+            found.doubts.push(format!("the time was over before all was looked at for {guarantee}"));
+            return found;
+        }
     }
     found
 }
@@ -153,11 +162,13 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(observed: &Observed, members: &[u32], memory_bytes: u64) -> Option<Self> {
+    /// With the bytes that it takes, nearly; none if that is more than there is.
+    fn new(observed: &Observed, members: &[u32], memory_bytes: u64) -> Option<(Self, u64)> {
         let is_write = |at: &u32| matches!(observed.operations[*at as usize].action, Action::Write { .. });
         let writes: Vec<u32> = members.iter().copied().filter(is_write).collect();
         let words = writes.len().div_ceil(64) as u64;
-        if (members.len() + 3 * writes.len()) as u64 * words * 8 > memory_bytes {
+        let bytes = (members.len() + 3 * writes.len()) as u64 * words * 8;
+        if bytes > memory_bytes {
             return None;
         }
         let number: FxHashMap<u32, u32> = writes.iter().copied().zip(0..).collect();
@@ -197,7 +208,7 @@ impl Seen {
                 }
             }
         }
-        Some(seen)
+        Some((seen, bytes))
     }
 
     /// By write: itself and what it replaced, transitively.
@@ -237,10 +248,11 @@ impl Seen {
         closures.into_iter().map(Option::unwrap_or_default).collect()
     }
 
-    fn judge(&self, observed: &Observed, key: u32, found: &mut Found, limits: &Limits<'_>) {
+    /// False if the time is over before every read was looked at.
+    fn judge(&self, observed: &Observed, key: u32, found: &mut Found, limits: &Limits<'_>) -> bool {
         let none = Bits::new(self.writes.len());
         let mut sessions: FxHashMap<u32, (Bits, Bits, Vec<usize>)> = FxHashMap::default();
-        let (mut next_read, mut next_write) = (0, 0);
+        let (mut next_read, mut next_write) = (0usize, 0);
         for at in &self.members {
             let operation = &observed.operations[*at as usize];
             let session = sessions.entry(operation.process).or_insert_with(|| (none.clone(), none.clone(), Vec::new()));
@@ -251,6 +263,9 @@ impl Seen {
                 next_write += 1;
                 continue;
             };
+            if next_read.is_multiple_of(LOOK_EVERY) && (limits.out_of_time)() {
+                return false;
+            }
             let sees = &self.reads[next_read].1;
             let mut report = Report { seen: self, observed, key, reader: next_read, found, limits };
             report.unless(session.0.first_beyond(sees), Guarantee::ReadYourWrites, |_| None);
@@ -266,6 +281,7 @@ impl Seen {
             session.2.push(next_read);
             next_read += 1;
         }
+        true
     }
 
     /// For each session, the last of its writes in a set.
@@ -393,7 +409,7 @@ struct Across<'o> {
 }
 
 impl<'o> Across<'o> {
-    fn new(observed: &'o Observed, seen: &'o [Option<Seen>], guarantee: Guarantee, transitive: bool) -> Self {
+    fn new(observed: &'o Observed, seen: &'o [Option<Seen>], guarantee: Guarantee) -> Self {
         let mut numbers: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
         let mut places = Vec::with_capacity(observed.operations.len());
         for operation in &observed.operations {
@@ -407,17 +423,18 @@ impl<'o> Across<'o> {
             one.reads.iter().zip(0..).for_each(|((at, _), number)| read_number[*at as usize] = number);
         }
         let (sessions, clocks) = (numbers.len(), vec![0; numbers.len() * places.len()]);
-        let mut across = Self { observed, seen, guarantee, places, sessions, clocks, read_number };
-        across.fill(transitive);
-        across
+        Self { observed, seen, guarantee, places, sessions, clocks, read_number }
     }
 
-    /// Until nothing is news: a read may show a write that was invoked after it.
-    fn fill(&mut self, transitive: bool) {
+    /// Until nothing is news: a read may show a write that was invoked after it. False if the time is over before.
+    fn fill(&mut self, transitive: bool, limits: &Limits<'_>) -> bool {
         loop {
             let mut last: Vec<Option<u32>> = vec![None; self.sessions];
             let mut news = false;
             for at in 0..self.places.len() as u32 {
+                if (at as usize).is_multiple_of(LOOK_EVERY) && (limits.out_of_time)() {
+                    return false;
+                }
                 let (session, position) = self.places[at as usize];
                 if let Some(before) = last[session as usize].replace(at) {
                     news |= self.learn(at, before, true, position - 1);
@@ -428,7 +445,7 @@ impl<'o> Across<'o> {
                 }
             }
             if !news || !transitive {
-                return;
+                return true;
             }
         }
     }
@@ -457,14 +474,21 @@ impl<'o> Across<'o> {
         news
     }
 
-    fn judge(&self, found: &mut Found, limits: &Limits<'_>) {
+    /// False if the time is over before every read was looked at.
+    fn judge(&self, found: &mut Found, limits: &Limits<'_>) -> bool {
         for (seen, key) in self.seen.iter().zip(0..).filter_map(|(seen, key)| Some((seen.as_ref()?, key))) {
             let sessions = self.acknowledged(seen);
             for ((reader, sees), number) in seen.reads.iter().zip(0..) {
+                if (number as usize).is_multiple_of(LOOK_EVERY) && (limits.out_of_time)() {
+                    return false;
+                }
                 let missed = sessions.iter().filter_map(|session| self.missed(*reader, sees, session)).min();
-                let proof = missed.map(|missed| self.path(*reader, seen.writes[missed as usize]));
+                // The way is long to find: only for those that are told.
+                let told = found.counts.get(&self.guarantee).is_none_or(|count| *count < limits.violations_max as u64);
+                let proof = missed.filter(|_| told).map(|missed| self.path(*reader, seen.writes[missed as usize]));
                 let mut report = Report { seen, observed: self.observed, key, reader: number, found, limits };
                 if report.unless(missed, self.guarantee, |_| None)
+                    && told
                     && let Some(miss) = found.misses.last_mut().filter(|miss| miss.reader == *reader)
                 {
                     miss.operations.extend(proof.into_iter().flatten());
@@ -473,6 +497,7 @@ impl<'o> Across<'o> {
                 }
             }
         }
+        true
     }
 
     /// The acknowledged writes of a key by session.

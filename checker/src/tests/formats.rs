@@ -106,7 +106,7 @@ fn damage_is_located() {
         ("{\"process\":1,\"type\":\"ok\"}", "line 2, column 26: not an event: it has no `f`"),
         (
             "{\"index\":0,\"process\":1,\"type\":\"invoke\",\"f\":\"x\"}",
-            "line 2, column 48: not an event: index 0 after 0: events are doubled or out of order",
+            "line 2, column 1: not an event: index 0 after 0: events are doubled or out of order",
         ),
         ("[1]", "line 2, column 1: expected `{`, found `[`"),
         ("{\"value\":\"\\ud800\"}", "line 2, column 11: half of a surrogate pair in a string"),

@@ -168,6 +168,7 @@ mod registers {
                 Zones::Linearizable => assert!(valid, "zones allow {operations:?}"),
                 Zones::Violation(proof) => assert!(!valid, "zones forbid {operations:?}: {proof:?}"),
                 Zones::NotUnique => panic!("values are unique in {operations:?}"),
+                Zones::OutOfTime => panic!("there is no limit of time"),
                 Zones::Undecided => {
                     assert!(enforced, "only failed cas leave it open: {operations:?}");
                     tally.undecided += 1;
@@ -278,6 +279,7 @@ mod collections {
             match judge(discipline, &operations) {
                 Found::Linearizable => assert!(valid, "allowed: {operations:?}"),
                 Found::Violation(_) => assert!(!valid, "forbidden: {operations:?}"),
+                Found::OutOfTime => panic!("there is no limit of time"),
                 Found::Undecided => tally.undecided += 1,
                 Found::NotUnique => panic!("elements are unique in {operations:?}"),
             }

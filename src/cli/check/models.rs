@@ -3,21 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use checker::decision::{Decision, Limits};
-use checker::formats::Reading;
+use checker::decision::Decision;
+use checker::formats::{Cut, Reading};
 use checker::laws::staleness::Bounds;
-use checker::registry::Settings;
+use checker::registry::{Entry, Settings};
 use checker::verdict::Outcome;
 use serde::Serialize;
 
+use super::limits::Budget;
 use super::progress::Progress;
 use super::{Chosen, Source};
 use crate::cli::arguments::CheckArgs;
 use crate::cli::out::say;
 use crate::exit::{Exit, Problem};
 
-/// How many violations of a model are explained.
-const VIOLATIONS_MAX: usize = 20;
 /// How many events of a violation a line names.
 const EVENTS_TOLD_MAX: usize = 12;
 
@@ -49,23 +48,18 @@ pub(super) fn check(
     models: Vec<Chosen>,
     reading: Box<Reading>,
     progress: &Progress,
+    budget: &Budget,
 ) -> Result<Exit, Problem> {
     let args = file.args;
-    let began = Instant::now();
-    let deadline = args.timeout.map(|span| began + span.0);
-    let out_of_time = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let limits =
-        Limits { memory_bytes: args.memory.0, violations_max: VIOLATIONS_MAX, out_of_time: &out_of_time, threads };
+    let out_of_time = || budget.out_of_time();
+    let limits = budget.beside(reading.records.memory_bytes(), &out_of_time);
     let settings = settings(args);
     let mut decisions = Vec::new();
     for Chosen { entry, guessed } in models {
         progress.checking(entry.name);
         let began = Instant::now();
-        let mut decision = entry.check(&reading.records, &limits, &settings);
-        if is_partial(&reading) {
-            decision.outcome = decision.outcome.merge(Outcome::Inconclusive);
-        }
+        let judge = if reading.is_partial() { Entry::check_part } else { Entry::check };
+        let decision = judge(entry, &reading.records, &limits, &settings);
         decisions.push(Checked { model: entry.name, guessed, took_ms: began.elapsed().as_millis() as u64, decision });
     }
     progress.done();
@@ -76,7 +70,7 @@ pub(super) fn check(
         format: file.format.name(),
         operations: reading.records.ops.len(),
         passed_over: reading.records.passed_over,
-        notes: notes(&reading),
+        notes: notes(&reading, budget),
         decisions,
     };
     match args.json {
@@ -94,12 +88,7 @@ fn settings(args: &CheckArgs) -> Settings {
     Settings { staleness, failed_cas: args.failed_cas.into(), transactions }
 }
 
-/// Whether there is more of the history than was read; what was read cannot be valid then.
-fn is_partial(reading: &Reading) -> bool {
-    reading.damage.is_some() || reading.torn.is_some()
-}
-
-fn notes(reading: &Reading) -> Vec<String> {
+fn notes(reading: &Reading, budget: &Budget) -> Vec<String> {
     let events = reading.records.events;
     let mut notes = Vec::new();
     if let Some(damage) = &reading.damage {
@@ -108,6 +97,15 @@ fn notes(reading: &Reading) -> Vec<String> {
     if let Some(line) = reading.torn {
         notes.push(format!(
             "line {line} is cut off, as a killed bench leaves it: only the {events} events before it were checked"
+        ));
+    }
+    if let Some(cut) = reading.cut {
+        let limit = match cut {
+            Cut::Memory => format!("the memory limit of {}", bytes(budget.memory_bytes)),
+            Cut::Time => format!("the time limit of {:?}", budget.timeout().unwrap_or_default()),
+        };
+        notes.push(format!(
+            "{limit} ended the reading: only the first {events} events were checked, and what was open then as what never completed"
         ));
     }
     if reading.indices_missing > 0 {
@@ -120,6 +118,15 @@ fn notes(reading: &Reading) -> Vec<String> {
         notes.push("values are [key value], as Jepsen's `independent` records them".into());
     }
     notes
+}
+
+/// A size as the command line takes it.
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
 }
 
 fn print(report: &Report, reading: &Reading) {

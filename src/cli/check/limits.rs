@@ -1,0 +1,106 @@
+//! What a check may spend: memory for the history and for what is checked together, and time, reading included.
+
+use std::time::{Duration, Instant};
+
+use checker::decision::Limits;
+
+use crate::cli::arguments::CheckArgs;
+
+/// How many violations of a model are explained.
+const VIOLATIONS_MAX: usize = 20;
+/// What the program itself takes, with the blocks of text that are under way.
+const PROGRAM_BYTES: u64 = 40 << 20;
+/// Without `--memory`: so much of what the machine has to spare.
+const DEFAULT_PERCENT: u64 = 75;
+/// Where the machine does not tell.
+const DEFAULT_BYTES: u64 = 1 << 30;
+
+/// Limits of one call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    /// Memory for all, in bytes.
+    pub memory_bytes: u64,
+    deadline: Option<Instant>,
+    timeout: Option<Duration>,
+    threads: usize,
+}
+
+impl Budget {
+    /// What was asked for; the time begins now.
+    pub fn begin(args: &CheckArgs) -> Self {
+        let timeout = args.timeout.map(|span| span.0);
+        Self {
+            memory_bytes: args.memory.map_or_else(default_bytes, |size| size.0),
+            // A time that no clock reaches is no limit.
+            deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            timeout,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+
+    /// The time limit, if there is one.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Whether the time is over.
+    pub fn out_of_time(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// For reading: most of the memory, since a check takes less for an operation than its record does.
+    pub fn of_reading<'a>(&self, out_of_time: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {
+        self.limits(self.for_history() / 8 * 5, out_of_time)
+    }
+
+    /// For a check beside records of so many bytes.
+    pub fn beside<'a>(&self, records_bytes: u64, out_of_time: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {
+        self.limits(self.for_history().saturating_sub(records_bytes), out_of_time)
+    }
+
+    fn for_history(&self) -> u64 {
+        self.memory_bytes - PROGRAM_BYTES.min(self.memory_bytes / 8)
+    }
+
+    fn limits<'a>(&self, memory_bytes: u64, out_of_time: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {
+        Limits { memory_bytes, violations_max: VIOLATIONS_MAX, out_of_time, threads: self.threads }
+    }
+}
+
+/// A share of what is free, of the machine or of the control group, whichever is less.
+fn default_bytes() -> u64 {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let machine = read("/proc/meminfo").and_then(|text| available(&text));
+    let group = |file: &str| read(&format!("/sys/fs/cgroup/{file}")).and_then(|text| text.trim().parse::<u64>().ok());
+    let in_group = group("memory.max").map(|most| most.saturating_sub(group("memory.current").unwrap_or(0)));
+    let free = machine.into_iter().chain(in_group).min();
+    free.map_or(DEFAULT_BYTES, |free| (free / 100 * DEFAULT_PERCENT).max(DEFAULT_BYTES / 16))
+}
+
+/// `MemAvailable` of `/proc/meminfo`, in bytes.
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_free_is_read() {
+        let meminfo = "MemTotal:       24689152 kB\nMemFree:         8096968 kB\nMemAvailable:   23172032 kB\n";
+        assert_eq!(available(meminfo), Some(23_172_032 << 10));
+        assert_eq!(available("MemTotal: 5 kB\n"), None);
+    }
+
+    #[test]
+    fn reading_and_checking_share_the_memory() {
+        let budget = Budget { memory_bytes: 1 << 30, deadline: None, timeout: None, threads: 2 };
+        let reading = budget.of_reading(&|| false).memory_bytes;
+        let checking = budget.beside(reading, &|| false).memory_bytes;
+        assert!(reading + checking + PROGRAM_BYTES <= 1 << 30 && checking > reading / 2, "{reading} {checking}");
+        let little = Budget { memory_bytes: 1 << 20, ..budget };
+        assert!(little.beside(1 << 19, &|| false).memory_bytes > 0);
+    }
+}
