@@ -1,11 +1,13 @@
-//! How long it takes to decide whether large histories are linearizable, and how much memory, beside `porcupine-rs`.
+//! How long `dissensus check` takes to decide whether large histories are linearizable, and how much memory, beside
+//! `porcupine-rs`.
 //!
-//! `cargo bench --bench checkers` takes small inputs, `-- --full` those of a million operations; `-- only NAME` those
-//! whose name has that in it; `-- agree 10000` compares the verdicts on so many random small histories instead.
+//! `cargo bench --bench checkers` takes small inputs, `-- --full` those of a million operations, `-- large` those of ten
+//! millions; `-- only NAME` those whose name has that in it; `-- make NAME FILE` writes the first of these to a file;
+//! `-- agree 10000` compares the verdicts on so many random small histories instead.
 //!
-//! Each measurement is a process of its own: it reads JSON lines from a file, makes records of them, and checks. `read`
-//! is the time until there are records, `check` what follows, `peak` the resident memory at most (VmHWM). The peer is
-//! given the same records; making its own form of them is not counted. It is stopped after a minute or at 8 GiB of
+//! Ours is the whole program as a user runs it, on a file of JSON lines: `wall` from its start to its end, `processor`
+//! what all its threads took, in user code and in the kernel, `MiB` the resident memory at most (VmHWM). The peer is given
+//! operations that were read before: its time is that of its check alone. It is stopped after a minute or at 8 GiB of
 //! address space. Figures depend on the machine: compare the ratios.
 
 use std::collections::VecDeque;
@@ -41,8 +43,18 @@ struct Input {
     failed_cas: FailedCas,
     /// Whether the peer is tried.
     peer: bool,
-    /// Whether it is taken only with `--full`.
-    full: bool,
+    /// When it is taken.
+    size: Size,
+    /// What `--memory` says.
+    memory: &'static str,
+}
+
+/// Which inputs are taken together.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Size {
+    Small,
+    Full,
+    Large,
 }
 
 /// What is simulated.
@@ -58,10 +70,20 @@ enum Object {
 }
 
 const fn input(name: &'static str, object: Object, keys: u64, operations: u64, clients: u64) -> Input {
-    Input { name, object, keys, operations, clients, failed_cas: FailedCas::Drop, peer: false, full: false }
+    Input {
+        name,
+        object,
+        keys,
+        operations,
+        clients,
+        failed_cas: FailedCas::Drop,
+        peer: false,
+        size: Size::Small,
+        memory: "8GiB",
+    }
 }
 
-const INPUTS: [Input; 16] = [
+const INPUTS: [Input; 20] = [
     Input { peer: true, ..input("one key, 1,000", Object::Cas, 1, 1_000, 20) },
     Input { peer: true, ..enforced(input("one key, 1,000, enforced", Object::Cas, 1, 1_000, 20)) },
     input("one key, 10,000", Object::Cas, 1, 10_000, 20),
@@ -69,16 +91,28 @@ const INPUTS: [Input; 16] = [
     Input { peer: true, ..input("50 keys of 200", Object::Cas, 50, 200, 20) },
     Input { peer: true, ..input("values 0 to 4, stale", Object::Small, 1, 1_000, 10) },
     Input { peer: true, ..enforced(input("values 0 to 4, stale, enforced", Object::Small, 1, 1_000, 10)) },
-    Input { full: true, peer: true, ..input("one key, 10,000, peer", Object::Cas, 1, 10_000, 20) },
-    Input { full: true, ..input("one key, 100,000", Object::Cas, 1, 100_000, 20) },
-    Input { full: true, ..input("one key, 1 M", Object::Cas, 1, 1_000_000, 20) },
-    Input { full: true, ..enforced(input("one key, 1 M, enforced", Object::Cas, 1, 1_000_000, 20)) },
-    Input { full: true, peer: true, ..input("1,000 keys of 1,000", Object::Cas, 1_000, 1_000, 20) },
-    Input { full: true, peer: true, ..enforced(input("1,000 keys of 1,000, enforced", Object::Cas, 1_000, 1_000, 20)) },
-    Input { full: true, ..input("queue, 1 M", Object::Queue, 1, 1_000_000, 10) },
-    Input { full: true, ..input("stack, 1 M", Object::Stack, 1, 1_000_000, 10) },
-    Input { full: true, ..input("set, 1 M", Object::Set, 1, 1_000_000, 10) },
+    Input { size: Size::Full, peer: true, ..input("one key, 10,000, peer", Object::Cas, 1, 10_000, 20) },
+    Input { size: Size::Full, ..input("one key, 100,000", Object::Cas, 1, 100_000, 20) },
+    Input { size: Size::Full, ..input("one key, 1 M", Object::Cas, 1, 1_000_000, 20) },
+    Input { size: Size::Full, ..enforced(input("one key, 1 M, enforced", Object::Cas, 1, 1_000_000, 20)) },
+    Input { size: Size::Full, peer: true, ..input("1,000 keys of 1,000", Object::Cas, 1_000, 1_000, 20) },
+    Input {
+        size: Size::Full,
+        peer: true,
+        ..enforced(input("1,000 keys of 1,000, enforced", Object::Cas, 1_000, 1_000, 20))
+    },
+    Input { size: Size::Full, ..input("queue, 1 M", Object::Queue, 1, 1_000_000, 10) },
+    Input { size: Size::Full, ..input("stack, 1 M", Object::Stack, 1, 1_000_000, 10) },
+    Input { size: Size::Full, ..input("set, 1 M", Object::Set, 1, 1_000_000, 10) },
+    large("1,000 keys of 10,000", 1_000, 10_000, "20GiB"),
+    large("1,000 keys of 10,000, 1 GiB", 1_000, 10_000, "1GiB"),
+    large("1,000 keys of 10,000, 300 MiB", 1_000, 10_000, "300MiB"),
+    large("one key, 10 M, 1 GiB", 1, 10_000_000, "1GiB"),
 ];
+
+const fn large(name: &'static str, keys: u64, operations: u64, memory: &'static str) -> Input {
+    Input { size: Size::Large, memory, ..input(name, Object::Cas, keys, operations, 20) }
+}
 
 const fn enforced(input: Input) -> Input {
     Input { failed_cas: FailedCas::Enforce, ..input }
@@ -88,27 +122,33 @@ fn main() -> Result<(), AnyError> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["ours", number, file] => ours(&INPUTS[number.parse::<usize>()?], Path::new(file)),
         ["peer", number, file] => peer(&INPUTS[number.parse::<usize>()?], Path::new(file)),
         ["agree", histories] => agree(histories.parse()?),
-        ["--full"] => table(true, ""),
-        ["only", name] => table(true, name),
-        [] => table(false, ""),
-        _ => Err("expected nothing, --full, only NAME, or agree NUMBER".into()),
+        ["--full"] => table(|input| input.size <= Size::Full),
+        ["large"] => table(|input| input.size == Size::Large),
+        ["only", name] => table(|input| input.name.contains(name)),
+        ["make", name, file] => make(name, Path::new(file)),
+        [] => table(|input| input.size == Size::Small),
+        _ => Err("expected nothing, --full, large, only NAME, make NAME FILE, or agree NUMBER".into()),
     }
 }
 
-fn table(full: bool, part: &str) -> Result<(), AnyError> {
+fn make(name: &str, file: &Path) -> Result<(), AnyError> {
+    let input = INPUTS.iter().find(|input| input.name.contains(name)).ok_or("there is no such input")?;
+    let mut out = BufWriter::new(File::create(file)?);
+    generate(input, &mut out, 1)?;
+    Ok(out.flush()?)
+}
+
+fn table(wanted: impl Fn(&Input) -> bool) -> Result<(), AnyError> {
     let dir = std::env::temp_dir().join(format!("dissensus-checkers-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    println!(
-        "{:<32} {:>8} {:>8} {:>8} {:>7}  verdict; peer: seconds, MiB, ratios",
-        "", "read s", "check s", "all s", "MiB"
-    );
-    let inputs = INPUTS.iter().enumerate().filter(|(_, input)| (full || !input.full) && input.name.contains(part));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("{:<32} {:>8} {:>11} {:>7}  verdict, of {threads} threads; peer", "", "wall s", "processor s", "MiB");
     let rows = || -> Result<(), AnyError> {
-        for (number, input) in inputs {
-            row(number, input, &dir)?;
+        let mut made = None;
+        for (number, input) in INPUTS.iter().enumerate().filter(|(_, input)| wanted(input)) {
+            row(number, input, &dir, &mut made)?;
         }
         Ok(())
     };
@@ -117,29 +157,23 @@ fn table(full: bool, part: &str) -> Result<(), AnyError> {
     done
 }
 
-fn row(number: usize, input: &Input, dir: &Path) -> Result<(), AnyError> {
+/// What tells the files of inputs apart.
+type Made = Option<(u64, u64, u64)>;
+
+fn row(number: usize, input: &Input, dir: &Path, made: &mut Made) -> Result<(), AnyError> {
     let file: PathBuf = dir.join("history.jsonl");
-    generate(input, &mut BufWriter::new(File::create(&file)?), 1)?;
-    let ours = measured("ours", number, &file, u64::MAX)?.ok_or("our own check did not end")?;
-    let seconds = |nanoseconds: f64| nanoseconds / 1e9;
-    let [read_ns, check_ns, peak_kib] = ours.1;
-    print!(
-        "{:<32} {:>8.3} {:>8.3} {:>8.3} {:>7.0}  {}",
-        input.name,
-        seconds(read_ns),
-        seconds(check_ns),
-        seconds(read_ns + check_ns),
-        peak_kib / 1024.0,
-        ours.0
-    );
+    let this = Some((input.keys, input.operations, input.object as u64));
+    if std::mem::replace(made, this) != this {
+        generate(input, &mut BufWriter::new(File::create(&file)?), 1)?;
+    }
+    let ours = ours(input, &file)?;
+    print!("{:<32} {:>8.3} {:>11.3} {:>7.0}  {}", input.name, ours.wall, ours.processor, ours.mib, ours.verdict);
     if input.peer {
-        match measured("peer", number, &file, PEER_KIB)? {
-            Some((verdict, [_, peer_ns, peer_kib])) => print!(
-                "; {verdict}: {:.3} s, {:.0} MiB: {:.0} times the time of the check, {:.1} times the memory",
-                seconds(peer_ns),
-                peer_kib / 1024.0,
-                peer_ns / check_ns,
-                peer_kib / peak_kib
+        match measured(number, &file)? {
+            Some((verdict, [seconds, mib])) => print!(
+                "; {verdict} in {seconds:.3} s, {mib:.0} MiB: {:.1} times the time, {:.1} times the memory",
+                seconds / ours.wall,
+                mib / ours.mib
             ),
             None => print!("; ended by the bound of {} GiB", PEER_KIB >> 20),
         }
@@ -148,42 +182,51 @@ fn row(number: usize, input: &Input, dir: &Path) -> Result<(), AnyError> {
     Ok(())
 }
 
-/// Runs this program again; its verdict with ns of reading, ns of checking, KiB at most. None if it was ended.
-fn measured(what: &str, number: usize, file: &Path, limit_kib: u64) -> Result<Option<(String, [f64; 3])>, AnyError> {
-    let limit = if limit_kib == u64::MAX { "unlimited".into() } else { limit_kib.to_string() };
+/// What a run of ours took, in seconds and MiB.
+struct Ours {
+    verdict: String,
+    wall: f64,
+    processor: f64,
+    mib: f64,
+}
+
+/// The program itself, with the verdict as JSON.
+fn ours(input: &Input, file: &Path) -> Result<Ours, AnyError> {
+    let model = match input.object {
+        Object::Cas | Object::Small => "cas-register",
+        Object::Queue => "queue",
+        Object::Stack => "stack",
+        Object::Set => "set",
+    };
+    let failed_cas = if input.failed_cas == FailedCas::Enforce { "enforce" } else { "drop" };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dissensus"));
+    command.arg("check").arg(file).args(["--json", "--model", model, "--failed-cas", failed_cas]);
+    let began = Instant::now();
+    let output = command.args(["--memory", input.memory]).output()?;
+    let wall = began.elapsed().as_secs_f64();
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("our own check failed: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let spent = |name: &str| told["spent"][name].as_f64().ok_or("it does not tell what it spent");
+    let mut verdict = told["outcome"].as_str().unwrap_or_default().to_owned();
+    if verdict == "inconclusive" {
+        verdict = format!("inconclusive: {}; {}", told["decisions"][0]["headline"], told["notes"]);
+    }
+    Ok(Ours { verdict, wall, processor: spent("processor_ms")? / 1e3, mib: spent("memory_peak_bytes")? / 1048576.0 })
+}
+
+/// Runs this program again for the peer; its verdict with seconds and MiB. None if it was ended.
+fn measured(number: usize, file: &Path) -> Result<Option<(String, [f64; 2])>, AnyError> {
     let output = Command::new("sh")
-        .args(["-c", &format!("ulimit -v {limit}; exec \"$0\" \"$@\"")])
+        .args(["-c", &format!("ulimit -v {PEER_KIB}; exec \"$0\" \"$@\"")])
         .arg(std::env::current_exe()?)
-        .args([what, &number.to_string()])
+        .args(["peer", &number.to_string()])
         .arg(file)
         .stderr(std::process::Stdio::null())
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let fields: Vec<&str> = text.trim().split('\t').collect();
-    let [verdict, read, check, peak] = fields[..] else { return Ok(None) };
-    Ok(Some((verdict.to_owned(), [read.parse()?, check.parse()?, peak.parse()?])))
-}
-
-fn tell(verdict: &str, read: Duration, check: Duration) -> Result<(), AnyError> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    let peak = peak.trim().trim_end_matches(" kB");
-    println!("{verdict}\t{}\t{}\t{peak}", read.as_nanos(), check.as_nanos());
-    Ok(())
-}
-
-fn records(file: &Path) -> Result<(Records, Duration), AnyError> {
-    let began = Instant::now();
-    let reader = BufReader::with_capacity(1 << 20, File::open(file)?);
-    let records = read(reader, Format::Json, &Selection::default())?.records;
-    Ok((records, began.elapsed()))
-}
-
-fn ours(input: &Input, file: &Path) -> Result<(), AnyError> {
-    let (records, reading) = records(file)?;
-    let began = Instant::now();
-    let decision = decide(input, &records);
-    tell(&decision.outcome.to_string(), reading, began.elapsed())
+    let [verdict, seconds, kib] = fields[..] else { return Ok(None) };
+    Ok(Some((verdict.to_owned(), [seconds.parse()?, kib.parse::<f64>()? / 1024.0])))
 }
 
 fn decide(input: &Input, records: &Records) -> Decision {
@@ -199,7 +242,8 @@ fn decide(input: &Input, records: &Records) -> Decision {
 }
 
 fn peer(input: &Input, file: &Path) -> Result<(), AnyError> {
-    let (records, reading) = records(file)?;
+    let reader = BufReader::with_capacity(1 << 20, File::open(file)?);
+    let records = read(reader, Format::Json, &Selection::default())?.records;
     let history = operations(&records, input.failed_cas);
     let began = Instant::now();
     let result = porcupine_rs::check_operations_timeout(&history, PEER_TIME);
@@ -208,7 +252,11 @@ fn peer(input: &Input, file: &Path) -> Result<(), AnyError> {
         CheckResult::Illegal => "invalid",
         CheckResult::Unknown => "timed out",
     };
-    tell(verdict, reading, began.elapsed())
+    let seconds = began.elapsed().as_secs_f64();
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    println!("{verdict}\t{seconds}\t{}", peak.trim().trim_end_matches(" kB"));
+    Ok(())
 }
 
 /// The peer's register.

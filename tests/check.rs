@@ -138,10 +138,69 @@ fn limits_are_told() {
     run(&scratch, "check sound.jsonl --model cas-register --memory 1MiB --timeout 60s --failed-cas enforce").expect(0);
 }
 
+/// So many operations on two keys, one after the other; the read of one operation is stale.
+fn long(operations: u64, stale: u64) -> String {
+    let mut text = String::new();
+    for at in 0..operations {
+        let (process, key, value) = (at % 3, at % 2, at / 4 * 4 + at % 2);
+        let read = at % 4 >= 2;
+        let (f, argument) = if read { ("read", "null".into()) } else { ("write", value.to_string()) };
+        let result = if at == stale { 0 } else { value };
+        for (event, kind, value) in [(2 * at, "invoke", argument), (2 * at + 1, "ok", result.to_string())] {
+            text.push_str(&format!(
+                r#"{{"index":{event},"time":{event},"process":{process},"type":"{kind}","f":"{f}","key":"k{key}","value":{value}}}"#
+            ));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[test]
+fn a_history_that_does_not_fit_is_checked_in_part() {
+    let scratch = Scratch::new();
+    scratch.file("sound.jsonl", long(60_000, u64::MAX));
+    scratch.file("early.jsonl", long(60_000, 402));
+    scratch.file("late.jsonl", long(60_000, 59_998));
+    let with = |file: &str, model: &str, memory: &str, code| {
+        json(run(&scratch, &format!("check {file}.jsonl --model {model} --memory {memory} --json")).expect(code))
+    };
+    // 60,000 operations are 2.9 MB of records.
+    for (file, code) in [("sound", 2), ("early", 1), ("late", 2)] {
+        let part = with(file, "register", "2MiB", code);
+        let notes = part["notes"].to_string();
+        assert!(notes.contains("the memory limit of 2 MiB ended the reading: only the first"), "{file}: {notes}");
+        let operations = part["operations"].as_u64().unwrap_or(0);
+        assert!((10_000..30_000).contains(&operations), "{operations}");
+    }
+    for (file, code) in [("sound", 0), ("early", 1), ("late", 1)] {
+        with(file, "register", "64MiB", code);
+    }
+    let sequential = with("early", "sequential", "2MiB", 2);
+    assert_eq!(sequential["outcome"], "inconclusive", "what follows could explain it");
+    for model in ["session", "causal", "staleness", "rw-register", "unique-ids", "set-full"] {
+        let code = run(&scratch, &format!("check sound.jsonl --model {model} --memory 2MiB")).status.code();
+        assert!(code == Some(2) || (model, code) == ("unique-ids", Some(1)), "{model} ends with {code:?}");
+    }
+}
+
+#[test]
+fn a_check_ends_with_its_time() {
+    let scratch = Scratch::new();
+    scratch.file("sound.jsonl", long(60_000, u64::MAX));
+    for model in ["register", "sequential", "session", "causal", "staleness", "rw-register", "unique-ids"] {
+        let ended = json(run(&scratch, &format!("check sound.jsonl --model {model} --timeout 1ms --json")).expect(2));
+        assert_eq!(ended["outcome"], "inconclusive", "{ended}");
+        assert!(ended["notes"].to_string().contains("the time limit of 1ms ended the reading"), "{ended}");
+    }
+}
+
 /// Histories that Jepsen recorded of etcd in 2014 with verdicts known from elsewhere, where they are at hand.
 #[test]
 fn labelled_histories_are_judged_as_their_labels_say() {
-    let histories = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/etcd-register");
+    let shared = std::env::var_os("DISSENSUS_FIXTURES").map(PathBuf::from);
+    let shared = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"));
+    let histories = shared.join("etcd-register");
     let Ok(labels) = std::fs::read_to_string(histories.join("labels.tsv")) else {
         eprintln!("there are no labelled histories here: nothing was tested");
         return;

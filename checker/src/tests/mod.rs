@@ -18,6 +18,7 @@ mod lint;
 mod lost_writes;
 mod monotonic_reads;
 mod read_your_writes;
+mod reading;
 mod records;
 mod register;
 mod resurrection;

@@ -111,6 +111,51 @@ fn a_limit_leaves_it_open_and_tells_how_far_it_holds() {
     );
 }
 
+/// A key whose operations need more than the memory is judged up to where there is none left.
+#[test]
+fn as_much_of_a_key_is_judged_as_there_is_memory_for() {
+    let step = |number: u64| {
+        let written = one(0, "write", json!(number), json!(number));
+        // A read that is open for a while: some are where the memory ends.
+        let read = [(1, Invoke, "read", Value::Null), (1, Ok, "read", json!(number))];
+        [written, [read[0].clone(), read[1].clone()]].concat()
+    };
+    let sound: Vec<Event<'_>> = (1..=1_000).flat_map(step).collect();
+    let stale_at = |at: usize| {
+        let mut events = sound.clone();
+        events[4 * at + 3].3 = json!(1);
+        events
+    };
+    let limits = Limits { memory_bytes: 100_000, ..Limits::default() };
+    let within = |events: &[Event<'_>]| check(Model::Register, &records(events), &limits, &Options::default());
+    let open = within(&sound);
+    assert_eq!(open.outcome, Outcome::Inconclusive, "{open:?}");
+    assert!(open.headline.contains("the memory limit was reached; what completed before event"), "{}", open.headline);
+    let holds_before: u64 = open.headline.split(' ').find_map(|word| word.parse().ok().filter(|at| *at > 100)).unwrap();
+    assert!((500..3_000).contains(&holds_before), "{}", open.headline);
+    let early = within(&stale_at(20));
+    assert_eq!((early.outcome, early.violations_total), (Outcome::Invalid, 1), "{early:?}");
+    assert_eq!(within(&stale_at(999)).outcome, Outcome::Inconclusive, "it is beyond what there is memory for");
+    assert_eq!(decide(Model::Register, &records(&stale_at(999))).outcome, Outcome::Invalid);
+    let sequential = check(Model::Sequential, &records(&stale_at(20)), &limits, &Options::default());
+    assert_eq!(sequential.outcome, Outcome::Inconclusive, "a part says nothing where real time does not count");
+}
+
+#[test]
+fn no_model_goes_on_when_the_time_is_over() {
+    let events: Vec<Event<'_>> = (1..=50).flat_map(|number| one(0, "write", json!(number), json!(number))).collect();
+    let records = records(&events);
+    // Whenever it is asked for the first time, the second, and so on.
+    for allowed in 0..4 {
+        let asked = std::sync::atomic::AtomicU32::new(0);
+        let out_of_time = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= allowed;
+        let limits = Limits { out_of_time: &out_of_time, ..Limits::default() };
+        let decision = check(Model::Register, &records, &limits, &Options::default());
+        assert_eq!(decision.outcome, Outcome::Inconclusive, "{allowed}: {decision:?}");
+        assert!(decision.headline.contains("the time limit was reached"), "{}", decision.headline);
+    }
+}
+
 #[test]
 fn a_function_that_the_model_lacks_leaves_it_open() {
     let decision = decide(Model::Register, &records(&one(0, "append", json!(1), json!(1))));

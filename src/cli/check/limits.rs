@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use checker::decision::Limits;
+use nix::time::{ClockId, clock_gettime};
+use serde::Serialize;
 
 use crate::cli::arguments::CheckArgs;
 
@@ -20,19 +22,34 @@ const DEFAULT_BYTES: u64 = 1 << 30;
 pub(super) struct Budget {
     /// Memory for all, in bytes.
     pub memory_bytes: u64,
+    began: Instant,
     deadline: Option<Instant>,
     timeout: Option<Duration>,
     threads: usize,
 }
 
+/// What a check did spend.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Spent {
+    /// Since it began, reading included.
+    pub wall_ms: u64,
+    /// Of all threads, in user code and in the kernel; zero if that cannot be told.
+    pub processor_ms: u64,
+    /// How many threads it may use.
+    pub threads: usize,
+    /// Resident at most, of the whole process (VmHWM); zero if that cannot be told.
+    pub memory_peak_bytes: u64,
+}
+
 impl Budget {
     /// What was asked for; the time begins now.
     pub fn begin(args: &CheckArgs) -> Self {
-        let timeout = args.timeout.map(|span| span.0);
+        let (timeout, began) = (args.timeout.map(|span| span.0), Instant::now());
         Self {
+            began,
             memory_bytes: args.memory.map_or_else(default_bytes, |size| size.0),
             // A time that no clock reaches is no limit.
-            deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            deadline: timeout.and_then(|timeout| began.checked_add(timeout)),
             timeout,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
@@ -46,6 +63,18 @@ impl Budget {
     /// Whether the time is over.
     pub fn out_of_time(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// What was spent so far.
+    pub fn spent(&self) -> Spent {
+        let processor = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Spent {
+            wall_ms: self.began.elapsed().as_millis() as u64,
+            processor_ms: processor.as_millis() as u64,
+            threads: self.threads,
+            memory_peak_bytes: kib_of(&status, "VmHWM:").unwrap_or(0),
+        }
     }
 
     /// For reading: most of the memory, since a check takes less for an operation than its record does.
@@ -70,16 +99,16 @@ impl Budget {
 /// A share of what is free, of the machine or of the control group, whichever is less.
 fn default_bytes() -> u64 {
     let read = |path: &str| std::fs::read_to_string(path).ok();
-    let machine = read("/proc/meminfo").and_then(|text| available(&text));
+    let machine = read("/proc/meminfo").and_then(|text| kib_of(&text, "MemAvailable:"));
     let group = |file: &str| read(&format!("/sys/fs/cgroup/{file}")).and_then(|text| text.trim().parse::<u64>().ok());
     let in_group = group("memory.max").map(|most| most.saturating_sub(group("memory.current").unwrap_or(0)));
     let free = machine.into_iter().chain(in_group).min();
     free.map_or(DEFAULT_BYTES, |free| (free / 100 * DEFAULT_PERCENT).max(DEFAULT_BYTES / 16))
 }
 
-/// `MemAvailable` of `/proc/meminfo`, in bytes.
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+/// What a line of `/proc` with this name says in KiB, in bytes.
+fn kib_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
@@ -90,13 +119,14 @@ mod tests {
     #[test]
     fn what_is_free_is_read() {
         let meminfo = "MemTotal:       24689152 kB\nMemFree:         8096968 kB\nMemAvailable:   23172032 kB\n";
-        assert_eq!(available(meminfo), Some(23_172_032 << 10));
-        assert_eq!(available("MemTotal: 5 kB\n"), None);
+        assert_eq!(kib_of(meminfo, "MemAvailable:"), Some(23_172_032 << 10));
+        assert_eq!(kib_of("MemTotal: 5 kB\n", "MemAvailable:"), None);
     }
 
     #[test]
     fn reading_and_checking_share_the_memory() {
-        let budget = Budget { memory_bytes: 1 << 30, deadline: None, timeout: None, threads: 2 };
+        let began = Instant::now();
+        let budget = Budget { began, memory_bytes: 1 << 30, deadline: None, timeout: None, threads: 2 };
         let reading = budget.of_reading(&|| false).memory_bytes;
         let checking = budget.beside(reading, &|| false).memory_bytes;
         assert!(reading + checking + PROGRAM_BYTES <= 1 << 30 && checking > reading / 2, "{reading} {checking}");

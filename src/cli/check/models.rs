@@ -10,7 +10,7 @@ use checker::registry::{Entry, Settings};
 use checker::verdict::Outcome;
 use serde::Serialize;
 
-use super::limits::Budget;
+use super::limits::{Budget, Spent};
 use super::progress::Progress;
 use super::{Chosen, Source};
 use crate::cli::arguments::CheckArgs;
@@ -28,6 +28,7 @@ struct Report {
     format: &'static str,
     operations: usize,
     passed_over: u64,
+    spent: Spent,
     /// What has to be known of how the history was read, a sentence each.
     notes: Vec<String>,
     decisions: Vec<Checked>,
@@ -70,6 +71,7 @@ pub(super) fn check(
         format: file.format.name(),
         operations: reading.records.ops.len(),
         passed_over: reading.records.passed_over,
+        spent: budget.spent(),
         notes: notes(&reading, budget),
         decisions,
     };
@@ -144,6 +146,14 @@ fn print(report: &Report, reading: &Reading) {
     for checked in &report.decisions {
         print_decision(checked);
     }
+    say!("\n{}", sentence(&report.spent));
+}
+
+fn sentence(spent: &Spent) -> String {
+    let seconds = |ms: u64| format!("{:.2} s", ms as f64 / 1000.0);
+    let (wall, processor) = (seconds(spent.wall_ms), seconds(spent.processor_ms));
+    let peak = bytes(spent.memory_peak_bytes);
+    format!("{wall} with reading, {processor} of processor time on {} threads, {peak} of memory at most", spent.threads)
 }
 
 fn print_decision(checked: &Checked) {

@@ -1,0 +1,409 @@
+//! Every model of the registry: what it calls a violation is one by itself.
+//!
+//! For each model random histories are drawn of the objects it is about, most of them with operations that acted on a state
+//! of long ago. Where a decision is invalid, the events of each violation alone are a history that is invalid, too. A model
+//! that is registered and not listed here fails, and so does one that never is found invalid.
+//!
+//! `REGISTRY_HISTORIES=10000 cargo test -p dissensus-checker --test registry` draws more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use checker::decision::{Decision, Limits, Violation};
+use checker::history::EventType::{self, Fail, Info, Invoke, Ok};
+use checker::laws::staleness::Bounds;
+use checker::records::{RawEvent, Records, RecordsBuilder, ValueId};
+use checker::registry::{self, Entry, Settings};
+use checker::verdict::Outcome;
+use serde_json::{Value, json};
+
+/// What operations are about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Object {
+    /// Reads and writes of unique values.
+    Register,
+    /// The same with compare-and-set.
+    CasRegister,
+    /// Reads and writes of few values.
+    SmallRegister,
+    /// Transactions on registers.
+    Transactions,
+    /// Transactions on lists.
+    Lists,
+    Mutex,
+    Set,
+    /// A set that only grows, and reads of all of it.
+    Grown,
+    Counter,
+    Queue,
+    TotalQueue,
+    Stack,
+    Priorities,
+    Ids,
+    Numbers,
+    Bank,
+    Fork,
+}
+
+use Object::*;
+
+/// The objects that a model is about. None: it is not known here.
+fn objects(model: &str) -> Option<&'static [Object]> {
+    Some(match model {
+        "register" | "cas-register" => &[Register, CasRegister, SmallRegister],
+        "sequential" => &[Register, CasRegister],
+        "multi-register" => &[Transactions],
+        "mutex" => &[Mutex],
+        "set" => &[Set, Grown],
+        "counter" => &[Counter],
+        "queue" | "fifo-queue" => &[Queue],
+        "stack" => &[Stack],
+        "priority-queue" => &[Priorities],
+        "list-append" => &[Lists],
+        "rw-register" | "read-committed" | "read-atomic" | "causal-convergence" | "causal-memory" => &[Transactions],
+        "causal" | "pram" => &[Transactions, Register, Grown],
+        "session" | "read-your-writes" | "monotonic-reads" | "monotonic-writes" | "writes-follow-reads" => {
+            &[Register, Grown]
+        }
+        "set-full" => &[Grown],
+        "total-queue" => &[TotalQueue],
+        "unique-ids" => &[Ids],
+        "monotonic" => &[Numbers],
+        "bank" => &[Bank],
+        "long-fork" => &[Fork],
+        "staleness" => &[Register],
+        _ => return None,
+    })
+}
+
+/// Settings under which the model is tried.
+fn settings(model: &str) -> Vec<Settings> {
+    let with =
+        |versions_max, time_ns_max| Settings { staleness: Bounds { versions_max, time_ns_max }, ..Settings::default() };
+    match model {
+        "staleness" => vec![with(None, None), with(Some(1), None), with(Some(2), None), with(None, Some(3))],
+        "register" | "cas-register" | "sequential" => {
+            let enforce = Settings { failed_cas: checker::linearizability::FailedCas::Enforce, ..Settings::default() };
+            vec![Settings::default(), enforce]
+        }
+        _ => vec![Settings::default()],
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        // SplitMix64 (Steele, Lea, Flood, 2014).
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    fn one_in(&mut self, number: u64) -> bool {
+        self.below(number) == 0
+    }
+}
+
+/// Everything that an object remembers, whichever it is.
+#[derive(Clone, Default)]
+struct World {
+    registers: BTreeMap<u64, u64>,
+    lists: BTreeMap<u64, Vec<u64>>,
+    members: BTreeSet<u64>,
+    inside: Vec<u64>,
+    accounts: [i64; 3],
+    sum: i64,
+    held: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Call {
+    f: &'static str,
+    key: Option<&'static str>,
+    argument: Value,
+}
+
+fn call(f: &'static str, argument: Value) -> Call {
+    Call { f, key: None, argument }
+}
+
+/// Draws what a process asks for next.
+fn draw(object: Object, random: &mut Random, next: &mut u64) -> Call {
+    *next += 1;
+    let (number, choice) = (*next, random.below(4));
+    let any = random.below(number) + 1;
+    let key = [Some("x"), Some("y")][random.below(2) as usize];
+    match (object, choice) {
+        (Register | CasRegister, 0 | 1) => Call { key, ..call("read", Value::Null) },
+        (CasRegister, 2) => Call { key, ..call("cas", json!([any, number])) },
+        (Register | CasRegister, _) => Call { key, ..call("write", json!(number)) },
+        (SmallRegister, 0 | 1) => call("read", Value::Null),
+        (SmallRegister, 2) => call("write", json!(random.below(3))),
+        (SmallRegister, _) => call("cas", json!([random.below(3), random.below(3)])),
+        (Transactions, _) => call("txn", micros(random, "w", next)),
+        (Lists, _) => call("txn", micros(random, "append", next)),
+        (Mutex, 0 | 1) => call("acquire", Value::Null),
+        (Mutex, _) => call("release", Value::Null),
+        (Set, 0) => call("contains", json!(any)),
+        (Set, 1) => call("remove", json!(any)),
+        (Grown, 0 | 1) => call("read", Value::Null),
+        (Set | Grown, _) => call("add", json!(number)),
+        (Counter | Numbers, 0 | 1) => call("read", Value::Null),
+        (Counter, _) => call("add", json!(1 + random.below(3))),
+        (Numbers, _) => call("inc", Value::Null),
+        (Queue | TotalQueue, 0 | 1) => call("enqueue", json!(number)),
+        (TotalQueue, 3) if random.one_in(2) => call("drain", Value::Null),
+        (Queue | TotalQueue, _) => call("dequeue", Value::Null),
+        (Stack, 0 | 1) => call("push", json!(number)),
+        (Stack, _) => call("pop", Value::Null),
+        (Priorities, 0 | 1) => call("insert", json!(number * 7 % 31)),
+        (Priorities, _) => call("extract-min", Value::Null),
+        (Ids, _) => call("generate", Value::Null),
+        (Bank, 0 | 1) => call("read", Value::Null),
+        (Bank, _) => call("transfer", json!([random.below(3), random.below(3), random.below(5)])),
+        (Fork, 0 | 1) if number <= 8 => call("write", json!([["w", number, 1]])),
+        (Fork, _) => call("read", (1..=8).map(|key| json!(["r", key, null])).collect()),
+    }
+}
+
+fn micros(random: &mut Random, write: &str, next: &mut u64) -> Value {
+    let count = 1 + next.wrapping_mul(7) % 3;
+    let micro = |_| {
+        let key = random.below(3);
+        *next += 1;
+        if random.one_in(2) { json!(["r", key, null]) } else { json!([write, key, *next]) }
+    };
+    (0..count).map(micro).collect()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
+}
+
+fn or_nil(value: Option<u64>) -> Value {
+    value.map_or(Value::Null, |value| json!(value))
+}
+
+/// What an operation does, and what comes of it.
+fn act(world: &mut World, call: &Call) -> (EventType, Value) {
+    let (argument, place) = (&call.argument, u64::from(call.key == Some("y")));
+    let done = (Ok, argument.clone());
+    match call.f {
+        "txn" => return (Ok, argument.as_array().into_iter().flatten().map(|micro| act_micro(world, micro)).collect()),
+        "write" | "read" if argument.is_array() => {
+            return (Ok, argument.as_array().into_iter().flatten().map(|micro| act_micro(world, micro)).collect());
+        }
+        "add" if world.sum >= 0 && !argument.is_null() => {
+            world.sum += number(argument) as i64;
+            world.members.insert(number(argument));
+        }
+        "write" => drop(world.registers.insert(place, number(argument))),
+        "cas" if world.registers.get(&place).copied().unwrap_or(0) == number(&argument[0]) => {
+            world.registers.insert(place, number(&argument[1]));
+        }
+        "cas" => return (Fail, done.1),
+        "acquire" if world.held => return (Fail, done.1),
+        "acquire" => world.held = true,
+        "release" if !world.held => return (Fail, done.1),
+        "release" => world.held = false,
+        "remove" => drop(world.members.remove(&number(argument))),
+        "contains" => return (Ok, json!(world.members.contains(&number(argument)))),
+        "enqueue" | "push" | "insert" => world.inside.push(number(argument)),
+        "drain" => return (Ok, std::mem::take(&mut world.inside).into()),
+        "dequeue" | "pop" | "extract-min" => return (Ok, or_nil(taken(world, call.f))),
+        "transfer" => {
+            let [from, to] = [0, 1].map(|at| number(&argument[at]) as usize);
+            world.accounts[from] -= number(&argument[2]) as i64;
+            world.accounts[to] += number(&argument[2]) as i64;
+        }
+        "generate" | "inc" => {
+            world.sum += 1;
+            return (Ok, json!(world.sum));
+        }
+        _ => return (Ok, Value::Null),
+    }
+    done
+}
+
+fn taken(world: &mut World, f: &str) -> Option<u64> {
+    let at = match f {
+        "dequeue" => 0,
+        "pop" => world.inside.len().checked_sub(1)?,
+        _ => (0..world.inside.len()).min_by_key(|at| world.inside[*at])?,
+    };
+    (at < world.inside.len()).then(|| world.inside.remove(at))
+}
+
+fn act_micro(world: &mut World, micro: &Value) -> Value {
+    let key = number(&micro[1]);
+    match micro[0].as_str() {
+        Some("w") => drop(world.registers.insert(key, number(&micro[2]))),
+        Some("append") => world.lists.entry(key).or_default().push(number(&micro[2])),
+        _ => {
+            let list = world.lists.get(&key).map(|list| json!(list));
+            return json!(["r", key, list.unwrap_or_else(|| or_nil(world.registers.get(&key).copied()))]);
+        }
+    }
+    micro.clone()
+}
+
+/// What a plain `read` shows.
+fn shown(object: Object, world: &World, call: &Call) -> Value {
+    let place = u64::from(call.key == Some("y"));
+    match object {
+        Register | CasRegister | SmallRegister => or_nil(world.registers.get(&place).copied()),
+        Grown => json!(world.members),
+        Counter | Numbers => json!(world.sum),
+        Bank => json!({"a": world.accounts[0], "b": world.accounts[1], "c": world.accounts[2]}),
+        _ => Value::Null,
+    }
+}
+
+type Event = (u32, EventType, Call, Value);
+
+/// A history of three or four processes; one operation in so many acts on a state that was, and leaves no trace.
+fn history(object: Object, random: &mut Random) -> Vec<Event> {
+    let stale_one_in = [1000, 12, 6, 4][random.below(4) as usize];
+    let operations = 4 + random.below(18);
+    let processes = 2 + random.below(3);
+    let (mut worlds, mut events, mut next) = (vec![World::default()], Vec::new(), 0u64);
+    let mut open: BTreeMap<u32, (Call, Option<(EventType, Value)>)> = BTreeMap::new();
+    let mut names: Vec<u32> = (0..processes as u32).collect();
+    let mut begun = 0;
+    while begun < operations || !open.is_empty() {
+        let at = random.below(processes) as usize;
+        let process = names[at];
+        match open.remove(&process) {
+            None if begun < operations => {
+                let call = draw(object, random, &mut next);
+                events.push((process, Invoke, call.clone(), call.argument.clone()));
+                open.insert(process, (call, None));
+                begun += 1;
+            }
+            None => {}
+            Some((call, None)) => {
+                let stale = random.one_in(stale_one_in);
+                let from = if stale { random.below(worlds.len() as u64) as usize } else { worlds.len() - 1 };
+                let mut world = worlds[from].clone();
+                let (kind, mut result) = act(&mut world, &call);
+                if stale && (call.f == "txn" || object == Fork && call.f == "read") {
+                    // Each part of it sees another state.
+                    let micros = call.argument.as_array().into_iter().flatten();
+                    let mut any = || worlds[random.below(worlds.len() as u64) as usize].clone();
+                    result = micros.map(|micro| act_micro(&mut any(), micro)).collect();
+                }
+                if stale && object == Bank {
+                    let mut any = || worlds[random.below(worlds.len() as u64) as usize].accounts;
+                    world.accounts = [any()[0], any()[1], any()[2]];
+                }
+                if call.f == "read" && result.is_null() {
+                    result = shown(object, &world, &call);
+                }
+                if !stale {
+                    worlds.push(world);
+                }
+                open.insert(process, (call, Some((kind, result))));
+            }
+            Some((call, Some((kind, result)))) => {
+                let lost = random.one_in(25);
+                events.push((process, if lost { Info } else { kind }, call, if lost { Value::Null } else { result }));
+                names[at] += if lost { 10 } else { 0 };
+            }
+        }
+    }
+    events
+}
+
+/// Records of some of the events; each has its place in the whole as its time.
+fn records<'e>(events: impl IntoIterator<Item = (u64, &'e Event)>) -> Records {
+    let mut builder = RecordsBuilder::new();
+    for (time_ns, (process, kind, call, value)) in events {
+        let value = builder.json(value).expect("there is room");
+        let key = call.key.map_or(ValueId::NIL, |key| builder.text(key).expect("there is room"));
+        let (index, process, past) = (None, Some(u64::from(*process)), ValueId::NIL);
+        let event = RawEvent { index, time_ns, process, kind: *kind, f: call.f, key, value, past };
+        builder.push_event(&event).expect("the history is well-formed");
+    }
+    builder.finish()
+}
+
+fn decide(entry: &Entry, records: &Records, settings: &Settings) -> Decision {
+    entry.check(records, &Limits { violations_max: 3, ..Limits::default() }, settings)
+}
+
+fn histories() -> u64 {
+    std::env::var("REGISTRY_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(400)
+}
+
+/// The events of a violation are a history that breaks the model in the same way.
+fn assert_by_itself(entry: &Entry, events: &[Event], violation: &Violation, settings: &Settings) {
+    assert!(!violation.events.is_empty(), "{}: {violation:?} has no events", entry.name);
+    assert!(violation.events.is_sorted(), "{}: {violation:?}", entry.name);
+    let alone = violation.events.iter().map(|index| (*index, &events[*index as usize]));
+    let again = decide(entry, &records(alone.clone()), settings);
+    let shown: Vec<String> = alone
+        .map(|(_, (process, kind, call, value))| format!("{process} {kind:?} {} {:?} {value}", call.f, call.key))
+        .collect();
+    assert_eq!(again.outcome, Outcome::Invalid, "{}: {violation:?}\n{}\n{again:?}", entry.name, shown.join("\n"));
+}
+
+#[test]
+fn every_violation_is_one_by_itself() {
+    for entry in registry::MODELS {
+        let objects = objects(entry.name).unwrap_or_else(|| panic!("say what `{}` is about", entry.name));
+        let (mut valid, mut invalid, mut longest, mut told) = (0u64, 0u64, 0, 0u64);
+        for seed in 0..histories() {
+            let mut random = Random(seed);
+            let object = objects[seed as usize % objects.len()];
+            let events = history(object, &mut random);
+            let all = settings(entry.name);
+            let settings = &all[seed as usize / objects.len() % all.len()];
+            let decision = decide(entry, &records((0..).zip(&events)), settings);
+            match decision.outcome {
+                Outcome::Valid => valid += 1,
+                Outcome::Inconclusive => {}
+                Outcome::Invalid => {
+                    invalid += 1;
+                    assert!(!decision.violations.is_empty(), "{}: {decision:?}", entry.name);
+                }
+            }
+            for violation in decision.violations.iter().filter(|_| decision.outcome == Outcome::Invalid) {
+                assert_by_itself(entry, &events, violation, settings);
+                longest = longest.max(violation.events.len());
+                told += 1;
+            }
+        }
+        println!(
+            "{}: {valid} valid, {invalid} invalid, {told} violations by themselves, of {longest} events at most",
+            entry.name
+        );
+        assert!(invalid * 200 > histories(), "{}: {invalid} of {} are invalid", entry.name, histories());
+    }
+}
+
+/// What the first part of a history violates, the whole does, whatever follows.
+#[test]
+fn a_violation_of_a_part_is_one_of_the_whole_where_it_is_said_to_last() {
+    for entry in registry::MODELS.iter().filter(|entry| entry.lasting) {
+        let objects = objects(entry.name).unwrap_or_else(|| panic!("say what `{}` is about", entry.name));
+        let mut invalid = 0u64;
+        for seed in 0..histories() {
+            let mut random = Random(seed + 1_000_000);
+            let object = objects[seed as usize % objects.len()];
+            let events = history(object, &mut random);
+            let all = settings(entry.name);
+            let settings = &all[seed as usize / objects.len() % all.len()];
+            let cut = random.below(events.len() as u64 + 1) as usize;
+            let part = decide(entry, &records((0..).zip(&events[..cut])), settings);
+            if part.outcome == Outcome::Invalid {
+                invalid += 1;
+                let whole = decide(entry, &records((0..).zip(&events)), settings);
+                assert_eq!(whole.outcome, Outcome::Invalid, "{}, {cut} events of {events:?}: {part:?}", entry.name);
+            }
+        }
+        println!("{}: {invalid} parts are invalid, and so are the wholes", entry.name);
+        assert!(invalid > 0, "{}: no part is invalid", entry.name);
+    }
+}
