@@ -25,7 +25,28 @@ const BLOCKS_AHEAD: usize = 2;
 /// Parses a block into an empty chunk.
 pub(super) type Parse = fn(&mut Chunk<'_>, &[u8]);
 
-/// Hands every chunk of the text to `take`, in order, until that wants no more.
+/// A block to be parsed, an emptied chunk if there is one, and where the filled one goes, with the block.
+struct Work<'s> {
+    block: Vec<u8>,
+    chunk: Option<Chunk<'s>>,
+    back: SyncSender<(Chunk<'s>, Vec<u8>)>,
+}
+
+/// What is used again: memory that was never used costs more than what is read into it.
+#[derive(Default)]
+struct Spare<'s> {
+    blocks: Vec<Vec<u8>>,
+    chunks: Vec<Chunk<'s>>,
+}
+
+impl<'s> Spare<'s> {
+    fn keep(&mut self, chunk: Chunk<'s>, block: Vec<u8>) {
+        self.chunks.push(chunk.emptied());
+        self.blocks.push(block);
+    }
+}
+
+/// Shows every chunk of the text to `take`, in order, until that wants no more.
 ///
 /// # Errors
 /// When the text cannot be read, on line 0 then, or `take` refuses.
@@ -34,44 +55,47 @@ pub(super) fn each_chunk<'s>(
     selection: &'s Selection,
     parse: Parse,
     (threads, block_bytes): (usize, usize),
-    mut take: impl FnMut(Chunk<'s>) -> Result<bool, Damage>,
+    mut take: impl FnMut(&mut Chunk<'s>) -> Result<bool, Damage>,
 ) -> Result<(), Damage> {
     let mut blocks = Blocks { reader, rest: Vec::new(), block_bytes, begun: false, ended: false };
-    let parsed = |block: &[u8]| {
-        let mut chunk = Chunk::new(selection);
+    let parsed = |block: &[u8], chunk: Option<Chunk<'s>>| {
+        let mut chunk = chunk.unwrap_or_else(|| Chunk::new(selection));
         parse(&mut chunk, block);
         chunk
     };
+    let mut spare = Spare::default();
     if threads <= 1 {
-        while let Some(block) = blocks.next_block()? {
-            if !take(parsed(&block))? {
+        while let Some(block) = blocks.next_block(spare.blocks.pop())? {
+            let mut chunk = parsed(&block, spare.chunks.pop());
+            if !take(&mut chunk)? {
                 break;
             }
+            spare.keep(chunk, block);
         }
         return Ok(());
     }
-    let (hand_out, work) = sync_channel::<(Vec<u8>, SyncSender<Chunk<'s>>)>(threads + BLOCKS_AHEAD);
+    let (hand_out, work) = sync_channel::<Work<'s>>(threads + BLOCKS_AHEAD);
     let work = Mutex::new(work);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((block, back)) = next(&work) {
+                while let Some(Work { block, chunk, back }) = next(&work) {
                     // Nobody waits for it if the text was found damaged before.
-                    let _ = back.send(parsed(&block));
+                    let _ = back.send((parsed(&block, chunk), block));
                 }
             });
         }
         // Dropped at the end of this closure, which ends the threads.
         let hand_out = hand_out;
-        let mut under_way: VecDeque<Receiver<Chunk<'s>>> = VecDeque::new();
+        let mut under_way: VecDeque<Receiver<(Chunk<'s>, Vec<u8>)>> = VecDeque::new();
         let mut failed = Ok(());
         loop {
             while under_way.len() < threads + BLOCKS_AHEAD && failed.is_ok() {
-                match blocks.next_block() {
+                match blocks.next_block(spare.blocks.pop()) {
                     Ok(Some(block)) => {
-                        let (back, chunk) = sync_channel(1);
-                        if hand_out.send((block, back)).is_ok() {
-                            under_way.push_back(chunk);
+                        let (back, filled) = sync_channel(1);
+                        if hand_out.send(Work { block, chunk: spare.chunks.pop(), back }).is_ok() {
+                            under_way.push_back(filled);
                         }
                     }
                     Ok(None) => break,
@@ -79,10 +103,11 @@ pub(super) fn each_chunk<'s>(
                 }
             }
             // A thread that panicked makes the scope panic.
-            let Some(Ok(chunk)) = under_way.pop_front().map(|chunk| chunk.recv()) else { return failed };
-            if !take(chunk)? {
+            let Some(Ok((mut chunk, block))) = under_way.pop_front().map(|filled| filled.recv()) else { return failed };
+            if !take(&mut chunk)? {
                 return Ok(());
             }
+            spare.keep(chunk, block);
         }
     })
 }
@@ -102,15 +127,18 @@ struct Blocks<'r> {
 }
 
 impl Blocks<'_> {
-    /// The next block: whole lines, but for a last one without an end, and one that is longer than any line may be.
-    fn next_block(&mut self) -> Result<Option<Vec<u8>>, Damage> {
-        let mut block = std::mem::take(&mut self.rest);
+    /// The next block, in the memory of one that is not needed any more: whole lines, but for a last one without an end, and one that is longer than any line may be.
+    fn next_block(&mut self, spare: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Damage> {
+        let mut block = spare.unwrap_or_default();
+        block.clear();
+        block.append(&mut self.rest);
         let mut wanted = self.block_bytes;
         while !self.ended {
             let searched = block.len();
             self.fill(&mut block, wanted)?;
             if let Some(end) = block[searched..].iter().rposition(|byte| *byte == b'\n') {
-                self.rest = block.split_off(searched + end + 1);
+                self.rest.extend_from_slice(&block[searched + end + 1..]);
+                block.truncate(searched + end + 1);
                 break;
             }
             if block.len() as u64 > LINE_BYTES_MAX {

@@ -37,6 +37,8 @@ pub(super) struct Chunk<'s> {
     keys: FxHashMap<ValueId, Sym>,
     /// Consecutive events often have one function: then nothing is looked up.
     last_f: (String, Sym),
+    /// The fields of the last event in JSON.
+    order: Vec<Field>,
     line: u32,
     column: u32,
 }
@@ -56,16 +58,31 @@ impl<'s> Chunk<'s> {
             stack: Vec::new(),
             keys: FxHashMap::default(),
             last_f: (String::new(), Sym::NONE),
+            order: Vec::new(),
             line: 0,
             column: 1,
         }
+    }
+
+    /// This one emptied, to be filled again: the memory that it has is kept.
+    pub fn emptied(mut self) -> Self {
+        self.values.clear();
+        self.told.clear();
+        self.workloads.clear();
+        self.keys.clear();
+        self.last_f.1 = Sym::NONE;
+        (self.other_lines, self.lines, self.torn, self.damage) = (0, 0, None, None);
+        self
     }
 
     /// Takes every line of a block, each an event, up to a damage. Its lines are counted from 1.
     pub fn take_lines(&mut self, block: &[u8], event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) {
         // Shorter lines than of 100 bytes are rare, and doubling is cheap then.
         self.told.reserve(block.len() / 100);
-        for bytes in block.split_inclusive(|byte| *byte == b'\n') {
+        let mut rest = block;
+        while !rest.is_empty() {
+            let bytes;
+            (bytes, rest) = rest.split_at((json::line_end(rest) + 1).min(rest.len()));
             self.lines += 1;
             if bytes.len() as u64 > LINE_BYTES_MAX {
                 self.damage = Some(too_long(self.lines));
@@ -101,42 +118,56 @@ impl<'s> Chunk<'s> {
         let mut parser = json::Parser::new(bytes);
         let mut fields = Fields::default();
         parser.expect(b'{')?;
-        let mut first = true;
-        while let Some(name) = parser.field(first)? {
-            self.json_field(&mut parser, &name, &mut fields)?;
-            first = false;
+        let mut number = 0;
+        while let Some(field) = self.next_field(&mut parser, number)? {
+            self.json_field(&mut parser, field, &mut fields)?;
+            number += 1;
         }
         parser.end()?;
         self.keep(fields, parser.at())
     }
 
+    /// The next field. Events have their fields in the same order mostly, so that of the last event is tried first.
+    fn next_field(&mut self, parser: &mut json::Parser<'_>, number: usize) -> Result<Option<Field>, Stop> {
+        if let Some(guess) = self.order.get(number)
+            && parser.take_all(guess.text(number == 0))
+        {
+            return Ok(Some(*guess));
+        }
+        let Some(name) = parser.field(number == 0)? else { return Ok(None) };
+        let field = Field::of(&name);
+        if number < self.order.len() {
+            self.order[number] = field;
+        } else if number < FIELDS_REMEMBERED {
+            self.order.push(field);
+        }
+        Ok(Some(field))
+    }
+
     fn json_field<'a>(
         &mut self,
         parser: &mut json::Parser<'a>,
-        name: &str,
+        field: Field,
         fields: &mut Fields<'a>,
     ) -> Result<(), Stop> {
-        match name {
-            "index" => fields.index = Some(json_count(parser, "index")?),
-            "time" => fields.time_ns = Some(json_count(parser, "time")?),
-            "process" if parser.peek().is_some_and(|byte| byte.is_ascii_digit()) => {
+        match field {
+            Field::Index => fields.index = Some(json_count(parser, "index")?),
+            Field::Time => fields.time_ns = Some(json_count(parser, "time")?),
+            Field::Process if parser.peek().is_some_and(|byte| byte.is_ascii_digit()) => {
                 fields.process = Some(Who::Client(json_count(parser, "process")?));
             }
-            "process" => {
+            Field::Process => {
                 parser.value(&mut Nothing, &mut Vec::new())?;
                 fields.process = Some(Who::Other);
             }
-            "type" => {
-                let at = parser.at();
-                fields.kind = Some(kind(&json_name(parser)?, at)?);
-            }
-            "f" => fields.f = Some(json_name(parser)?),
-            "workload" => fields.workload = Some(json_name(parser)?),
-            "phase" => fields.aside = is_aside(&json_name(parser)?),
-            "key" => fields.key = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
-            "value" => fields.value = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
-            "past" => fields.past = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
-            _ => parser.value(&mut Nothing, &mut Vec::new())?,
+            Field::Type => fields.kind = Some(json_kind(parser)?),
+            Field::F => fields.f = Some(json_name(parser)?),
+            Field::Workload => fields.workload = Some(json_name(parser)?),
+            Field::Phase => fields.aside = is_aside(&json_name(parser)?),
+            Field::Key => fields.key = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
+            Field::Value => fields.value = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
+            Field::Past => fields.past = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
+            Field::Other => parser.value(&mut Nothing, &mut Vec::new())?,
         }
         Ok(())
     }
@@ -262,6 +293,55 @@ impl<'s> Chunk<'s> {
     }
 }
 
+/// Fields of an event in JSON whose order is remembered.
+const FIELDS_REMEMBERED: usize = 16;
+
+/// A field that means something, and any other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Field {
+    Index,
+    Time,
+    Process,
+    Type,
+    F,
+    Workload,
+    Phase,
+    Key,
+    Value,
+    Past,
+    Other,
+}
+
+/// Each with how it is written without white space after another field.
+const FIELDS: [(Field, &str); 10] = [
+    (Field::Index, ",\"index\":"),
+    (Field::Time, ",\"time\":"),
+    (Field::Process, ",\"process\":"),
+    (Field::Type, ",\"type\":"),
+    (Field::F, ",\"f\":"),
+    (Field::Workload, ",\"workload\":"),
+    (Field::Phase, ",\"phase\":"),
+    (Field::Key, ",\"key\":"),
+    (Field::Value, ",\"value\":"),
+    (Field::Past, ",\"past\":"),
+];
+
+impl Field {
+    fn of(name: &str) -> Self {
+        let known = FIELDS.iter().find(|(_, text)| text[2..text.len() - 2] == *name);
+        known.map_or(Field::Other, |(field, _)| *field)
+    }
+
+    /// How it is written; what has many names is none of them.
+    #[inline]
+    fn text(self, first: bool) -> &'static [u8] {
+        match FIELDS.get(self as usize) {
+            Some((_, text)) => &text.as_bytes()[usize::from(first)..],
+            None => b"\n",
+        }
+    }
+}
+
 /// The parts of an event, as they are found.
 #[derive(Default)]
 struct Fields<'a> {
@@ -315,6 +395,23 @@ fn edn_count(parser: &mut edn::Parser<'_>, field: &str) -> Result<Option<u64>, S
             (_, Ok(value)) if value >= 0.0 && value < u64::MAX as f64 => Ok(Some(value as u64)),
             _ => Err(wrong()),
         },
+    }
+}
+
+/// The type of an event; a plain name mostly.
+fn json_kind(parser: &mut json::Parser<'_>) -> Result<EventType, Stop> {
+    parser.peek();
+    let at = parser.at();
+    match parser.plain_string() {
+        Some(b"invoke") => Ok(EventType::Invoke),
+        Some(b"ok") => Ok(EventType::Ok),
+        Some(b"fail") => Ok(EventType::Fail),
+        Some(b"info") => Ok(EventType::Info),
+        Some(other) => {
+            let name = std::str::from_utf8(other).map_err(|_| Stop::syntax(at, "not UTF-8"))?;
+            kind(name.strip_prefix(':').unwrap_or(name), at)
+        }
+        None => kind(&json_name(parser)?, at),
     }
 }
 

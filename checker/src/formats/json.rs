@@ -7,6 +7,49 @@ use std::borrow::Cow;
 
 use super::{NESTING_MAX, Sequence, Sink, Stop};
 
+/// Integers of so many digits fit into 64 bits with sign.
+const DIGITS_SAFE: usize = 18;
+
+/// Bytes looked at together.
+const TOGETHER: usize = size_of::<u64>();
+/// One in each byte, and the highest bit of each.
+const ONES: u64 = u64::from_ne_bytes([1; TOGETHER]);
+const HIGHEST: u64 = u64::from_ne_bytes([0x80; TOGETHER]);
+
+/// The highest bit of each byte that is below a bound of at most 128: exact up to the first of them (Mycroft 1987).
+#[inline]
+fn below(bytes: u64, bound: u8) -> u64 {
+    bytes.wrapping_sub(ONES * u64::from(bound)) & !bytes & HIGHEST
+}
+
+/// The offset of the first byte that may end what is looked for, eight bytes at a time; the length if there is none.
+#[inline]
+fn first(bytes: &[u8], ends: impl Fn(u64) -> u64, ends_one: impl Fn(u8) -> bool) -> usize {
+    let (words, rest) = bytes.as_chunks::<TOGETHER>();
+    for (at, word) in words.iter().enumerate() {
+        let found = ends(u64::from_le_bytes(*word));
+        if found != 0 {
+            return at * TOGETHER + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let known = bytes.len() - rest.len();
+    known + rest.iter().position(|byte| ends_one(*byte)).unwrap_or(rest.len())
+}
+
+/// How many bytes come before the end of a line, or of all.
+#[inline]
+pub fn line_end(bytes: &[u8]) -> usize {
+    first(bytes, |word| below(word ^ (ONES * u64::from(b'\n')), 1), |byte| byte == b'\n')
+}
+
+/// How many bytes of a string come before its closing quote, an escape, a control character, or the end of all.
+#[inline]
+fn string_end(bytes: &[u8]) -> usize {
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let ends = |word: u64| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20);
+    first(bytes, ends, |byte| byte == b'"' || byte == b'\\' || byte < 0x20)
+}
+
 /// Reads the values of one text.
 pub struct Parser<'a> {
     bytes: &'a [u8],
@@ -35,6 +78,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The next byte that is no white space, which is not taken.
+    #[inline]
     pub fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -46,6 +90,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes this byte if it is next.
+    #[inline]
     pub fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -56,8 +101,33 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When another one is next.
+    #[inline]
     pub fn expect(&mut self, byte: u8) -> Result<(), Stop> {
-        if self.take(byte) { Ok(()) } else { Err(self.unexpected(&format!("`{}`", char::from(byte)))) }
+        if self.take(byte) { Ok(()) } else { Err(self.missing(byte)) }
+    }
+
+    #[cold]
+    fn missing(&self, byte: u8) -> Stop {
+        self.unexpected(&format!("`{}`", char::from(byte)))
+    }
+
+    /// Takes exactly these bytes, if they come next.
+    #[inline]
+    pub fn take_all(&mut self, expected: &[u8]) -> bool {
+        let found = self.bytes[self.at..].starts_with(expected);
+        self.at += if found { expected.len() } else { 0 };
+        found
+    }
+
+    /// The bytes of a string that has no escapes; none, and nothing is taken, if what comes next is anything else.
+    #[inline]
+    pub fn plain_string(&mut self) -> Option<&'a [u8]> {
+        let bytes: &'a [u8] = self.bytes;
+        let rest = bytes.get(self.at..)?.strip_prefix(b"\"")?;
+        let end = string_end(rest);
+        let found = rest.get(end) == Some(&b'"');
+        self.at += if found { end + 2 } else { 0 };
+        found.then(|| &rest[..end])
     }
 
     /// Takes the end of the text.
@@ -99,8 +169,7 @@ impl<'a> Parser<'a> {
     pub fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
         self.expect(b'"')?;
         let from = self.at;
-        let plain = |byte: &u8| *byte != b'"' && *byte != b'\\' && *byte >= 0x20;
-        let end = from + self.bytes[from..].iter().take_while(|byte| plain(byte)).count();
+        let end = from + string_end(&self.bytes[from..]);
         self.at = end;
         match self.bytes.get(end) {
             Some(b'"') => {
@@ -194,6 +263,11 @@ impl<'a> Parser<'a> {
         let digits = self.at;
         let mut sum: i64 = 0;
         let mut overflow = false;
+        // So many digits always fit.
+        for _ in 0..DIGITS_SAFE {
+            let Some(digit) = self.digit() else { break };
+            sum = sum * 10 + if negative { -digit } else { digit };
+        }
         while let Some(digit) = self.digit() {
             let next = sum
                 .checked_mul(10)

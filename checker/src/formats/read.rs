@@ -142,30 +142,31 @@ impl<'a> Whole<'a> {
             if goes_on && chunk.told.len() < EVENTS_TOGETHER {
                 continue;
             }
-            if !self.take(std::mem::replace(&mut chunk, Chunk::new(selection)))? || !goes_on {
+            if !self.take(&mut chunk)? || !goes_on {
                 return Ok(());
             }
+            chunk = chunk.emptied();
         }
-        self.take(chunk).map(drop)
+        self.take(&mut chunk).map(drop)
     }
 
     /// Puts a chunk to the others. False if a limit was reached or the text was cut off, before which all is taken.
-    fn take(&mut self, chunk: Chunk<'_>) -> Result<bool, Damage> {
+    fn take(&mut self, chunk: &mut Chunk<'_>) -> Result<bool, Damage> {
         let before = self.lines;
         let here = |damage: Damage| Damage { line: damage.line + before, ..damage };
-        if !self.has_room(&chunk) {
+        if !self.has_room(chunk) {
             self.reading.cut = Some(Cut::Memory);
             return Ok(false);
         }
-        self.take_events(&chunk)?;
+        self.take_events(chunk)?;
         self.lines += chunk.lines;
         self.reading.other_lines += chunk.other_lines;
-        for name in chunk.workloads {
+        for name in std::mem::take(&mut chunk.workloads) {
             if self.reading.workloads.len() < WORKLOADS_MAX {
                 self.reading.workloads.insert(name);
             }
         }
-        if let Some(damage) = chunk.damage {
+        if let Some(damage) = chunk.damage.take() {
             return Err(here(damage));
         }
         self.reading.torn = chunk.torn.map(|line| line + before);

@@ -153,7 +153,7 @@ fn by_element(operations: &[Op]) -> Found {
     let mut ways: Vec<[Option<(u32, u32)>; 2]> = elements.iter().map(Element::ways).collect();
     for operation in operations.iter().filter(|operation| operation.completed()) {
         let Action::Contains(element, false) = operation.action else { continue };
-        for way in &mut ways[numbers[&element]] {
+        for way in &mut ways[numbers[&element] as usize] {
             *way = way.filter(|(latest, earliest)| {
                 latest > earliest || operation.call < *latest || operation.ret > *earliest
             });
@@ -166,14 +166,17 @@ fn by_element(operations: &[Op]) -> Found {
 }
 
 /// The elements, numbered; none if one is added or removed twice.
-fn elements(operations: &[Op]) -> Option<(Vec<Element>, FxHashMap<u32, usize>)> {
-    let mut elements: Vec<Element> = Vec::new();
-    let mut numbers: FxHashMap<u32, usize> = FxHashMap::default();
+fn elements(operations: &[Op]) -> Option<(Vec<Element>, FxHashMap<u32, u32>)> {
+    // As large as they will mostly be: while a vector or a table grows it is there twice.
+    let additions = operations.iter().filter(|operation| matches!(operation.action, Action::Add(_))).count();
+    let mut elements: Vec<Element> = Vec::with_capacity(additions);
+    let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
+    numbers.reserve(additions);
     for operation in operations {
         let (Action::Add(name) | Action::Remove(name) | Action::Contains(name, _)) = operation.action else {
             return None;
         };
-        let number = *numbers.entry(name).or_insert(elements.len());
+        let number = *numbers.entry(name).or_insert(elements.len() as u32) as usize;
         if number == elements.len() {
             elements.push(Element { add: None, remove: None, found: (u32::MAX, 0), name });
         }

@@ -267,6 +267,19 @@ impl Values {
         Ok(ValueId(id))
     }
 
+    /// Forgets all, and keeps the memory that it has.
+    pub fn clear(&mut self) {
+        self.slots.truncate(3);
+        self.elements.clear();
+        self.names.clear();
+        self.text.clear();
+        self.by_name.clear();
+        self.texts.clear();
+        self.others.clear();
+        self.integers.clear();
+        self.floats.clear();
+    }
+
     /// Takes all that another one has. What a value or a name of it is here is in what is returned.
     pub fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
         let names = (0..other.names.len() as u32).map(|name| self.intern(other.name(Sym(name))));
@@ -345,7 +358,7 @@ impl Translation {
             return ValueId(id);
         }
         if id & LIST != 0 {
-            return ValueId((id & !LIST) + self.list as u32 | LIST);
+            return ValueId(((id & !LIST) + self.list as u32) | LIST);
         }
         self.slots[id as usize]
     }

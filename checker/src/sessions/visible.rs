@@ -478,8 +478,8 @@ impl<'o> Across<'o> {
     fn judge(&self, found: &mut Found, limits: &Limits<'_>) -> bool {
         for (seen, key) in self.seen.iter().zip(0..).filter_map(|(seen, key)| Some((seen.as_ref()?, key))) {
             let sessions = self.acknowledged(seen);
-            for ((reader, sees), number) in seen.reads.iter().zip(0..) {
-                if (number as usize).is_multiple_of(LOOK_EVERY) && (limits.out_of_time)() {
+            for ((reader, sees), number) in seen.reads.iter().zip(0usize..) {
+                if number.is_multiple_of(LOOK_EVERY) && (limits.out_of_time)() {
                     return false;
                 }
                 let missed = sessions.iter().filter_map(|session| self.missed(*reader, sees, session)).min();
