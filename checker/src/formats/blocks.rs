@@ -127,7 +127,8 @@ struct Blocks<'r> {
 }
 
 impl Blocks<'_> {
-    /// The next block, in the memory of one that is not needed any more: whole lines, but for a last one without an end, and one that is longer than any line may be.
+    /// The next block, in the memory of one that is not needed any more: whole lines, but for a last one without an end, and
+    /// one that is longer than any line may be.
     fn next_block(&mut self, spare: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Damage> {
         let mut block = spare.unwrap_or_default();
         block.clear();

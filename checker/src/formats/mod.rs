@@ -3,8 +3,9 @@
 //! ```text
 //! bytes ─► forms (a line, or a map that may span lines) ─► parser ─► a Sink: Records | Tree (kept whole) | nothing
 //! ```
-//! Nothing is read twice or held whole: a form at a time, or for records some blocks of lines, parsed side by side. A parser calls a [`Sink`] for every value, so a million
-//! operations go straight into the columns of [`crate::records`], while a conversion keeps each event as a [`Tree`].
+//! Nothing is read twice or held whole: a form at a time, or for records some blocks of lines, parsed side by side. A parser
+//! calls a [`Sink`] for every value, so a million operations go straight into the columns of [`crate::records`], while a
+//! conversion keeps each event as a [`Tree`].
 //!
 //! JSON has no keywords, sets, characters, ratios. How they are written as JSON so that they come back as they were is
 //! in [`tree`].
