@@ -15,7 +15,7 @@ use std::fmt;
 
 use crate::decision::{Decision, Limits, Violation};
 use crate::records::{Datum, Records};
-use crate::transactions::findings::{Findings, decide_plainly};
+use crate::transactions::findings::{Anomaly, Findings, decide_plainly};
 use crate::transactions::records as transactions;
 use crate::verdict::Outcome;
 
@@ -131,7 +131,13 @@ fn by_values(records: &Records, limits: &Limits<'_>, guarantees: &[Guarantee]) -
     for guarantee in guarantees {
         let findings = registers::analyse(&history, &ops, *guarantee, limits);
         all.malformed = all.malformed.or(findings.malformed);
-        all.anomalies.extend(findings.anomalies);
+        // What is wrong whatever the guarantee, as a value that nobody wrote, is found for each of them.
+        for anomaly in findings.anomalies {
+            let known = |other: &Anomaly| (other.kind, &other.explanation) == (anomaly.kind, &anomaly.explanation);
+            if !all.anomalies.iter().any(known) {
+                all.anomalies.push(anomaly);
+            }
+        }
         for (kind, count) in findings.counts {
             let known = all.counts.entry(kind).or_default();
             *known = (*known).max(count);

@@ -22,6 +22,11 @@ impl<T: Copy> ByKey<T> {
         Self { rows: sorted, offsets }
     }
 
+    /// The rows of a key, to be changed in place.
+    pub fn of_mut(&mut self, key: u32) -> &mut [T] {
+        &mut self.rows[self.offsets[key as usize] as usize..self.offsets[key as usize + 1] as usize]
+    }
+
     /// The rows of a key.
     pub fn of(&self, key: u32) -> &[T] {
         &self.rows[self.offsets[key as usize] as usize..self.offsets[key as usize + 1] as usize]

@@ -94,7 +94,7 @@ const NOWHERE: (u32, u32) = (u32::MAX, 0);
 
 impl Causality {
     /// Collects sessions, reads and writes of the transactions that committed. `reads` gives what each of them read from
-    /// whom, `writes` which keys each of them wrote, both by transaction.
+    /// whom, `writes` which keys each of them wrote, ascending by key and transaction.
     pub fn new(
         transactions: &Transactions,
         committed: impl Fn(u32) -> bool,
@@ -197,6 +197,7 @@ impl Causality {
     pub fn clocks(&self) -> Option<Clocks> {
         let mut clocks = self.session_clocks();
         let mut waiting: Vec<u32> = vec![0; self.places.len()];
+        // First come, first served: sessions stay abreast, and what is touched together lies together.
         let mut ready: Vec<u32> = Vec::new();
         let (mut done, mut total) = (0, 0);
         for transaction in self.sessions.iter().flatten() {
@@ -208,7 +209,7 @@ impl Causality {
                 ready.push(*transaction);
             }
         }
-        while let Some(transaction) = ready.pop() {
+        while let Some(transaction) = ready.get(done).copied() {
             done += 1;
             for later in self.next(transaction).into_iter().chain(self.readers(transaction).iter().copied()) {
                 clocks.learn(later, transaction, self.place(transaction));
@@ -227,23 +228,22 @@ impl Causality {
     }
 }
 
-/// The writers of each key, by session and in session order.
+/// The writers of each key, by session and in session order, from writes that ascend by key and transaction.
 fn by_session(keys: usize, places: &[(u32, u32)], writes: &[(u32, u32)]) -> (ByKey<Writers>, Vec<u32>) {
-    let mut writes: Vec<(u32, u32, u32, u32)> = writes
-        .iter()
-        .map(|(transaction, key)| {
-            let (session, position) = places[*transaction as usize];
-            (*key, session, position, *transaction)
-        })
-        .filter(|(_, session, ..)| *session != u32::MAX)
-        .collect();
-    writes.sort_unstable();
     let mut groups: Vec<(u32, Writers)> = Vec::new();
-    let mut at = 0;
-    for group in writes.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let to = at + group.len() as u32;
-        groups.push((group[0].0, Writers { session: group[0].1, from: at, to }));
-        at = to;
+    let mut lists: Vec<u32> = Vec::with_capacity(writes.len());
+    let mut of_key: Vec<((u32, u32), u32)> = Vec::new();
+    for written in writes.chunk_by(|a, b| a.1 == b.1) {
+        let key = written[0].1;
+        let placed = written.iter().map(|(transaction, _)| (places[*transaction as usize], *transaction));
+        of_key.clear();
+        of_key.extend(placed.filter(|(place, _)| *place != NOWHERE));
+        of_key.sort_unstable();
+        for group in of_key.chunk_by(|a, b| a.0.0 == b.0.0) {
+            let from = lists.len() as u32;
+            lists.extend(group.iter().map(|(_, transaction)| *transaction));
+            groups.push((key, Writers { session: group[0].0.0, from, to: lists.len() as u32 }));
+        }
     }
-    (ByKey::new(keys, &groups), writes.iter().map(|write| write.3).collect())
+    (ByKey::new(keys, &groups), lists)
 }

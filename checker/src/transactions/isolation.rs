@@ -14,7 +14,7 @@
 //!
 //! Sources: Biswas and Enea, OOPSLA 2019 (axioms); Bouajjani, Enea, Guerraoui, Hamza, POPL 2017 (CC, CCv, CM and their
 //! bad patterns, whose names the anomalies have); AWDIT, PLDI 2025 (only the latest visible writer of each session counts).
-//! Time: read committed and read atomic O(n x reads of a transaction), causal O(n x sessions x log); CM and PRAM the same
+//! Time: read committed and read atomic O(n x reads of a transaction), without clocks if nothing is wrong; causal O(n x sessions x log); CM and PRAM the same
 //! for each session and each of the few rounds until nothing new is forced. The log is of a key's writes by a session.
 
 use rustc_hash::FxHashMap;
@@ -23,7 +23,7 @@ use super::causality::{Causality, Clocks, INITIAL, ReadFrom};
 use super::findings::{Anomaly, Findings, name};
 use super::graph::{self, Graph, Kind, Kinds};
 use super::input::{Micro, NIL, Names, Transactions};
-use super::rw_register::{self, Use};
+use super::rw_register::{self, Basics, UNKNOWN};
 use crate::decision::Limits;
 
 /// A level of weak isolation.
@@ -88,8 +88,8 @@ struct Forced {
 
 /// Finds what a level forbids.
 pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation, limits: &Limits<'_>) -> Findings {
-    let basics = rw_register::basics(transactions, names);
-    let mut findings = basics.findings;
+    let mut basics = rw_register::basics(transactions, names);
+    let mut findings = std::mem::take(&mut basics.findings);
     if findings.malformed.is_some() {
         return findings;
     }
@@ -97,7 +97,7 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation,
         findings.counts.remove("non-repeatable-read");
         findings.anomalies.retain(|anomaly| anomaly.kind != "non-repeatable-read");
     }
-    let (reads, writes) = collect(transactions, &basics.uses, &basics.committed, level);
+    let (reads, writes) = collect(transactions, &basics, level);
     drop(basics.uses);
     let causality = Causality::new(transactions, |at| basics.committed[at as usize], &reads, &writes);
     drop((reads, writes));
@@ -110,52 +110,80 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation,
 /// Sessions, reads and writes of a history, with what is wrong with its reads by themselves.
 pub fn causality(transactions: &Transactions, names: &dyn Names) -> (Findings, Causality) {
     let basics = rw_register::basics(transactions, names);
-    let (reads, writes) = collect(transactions, &basics.uses, &basics.committed, Isolation::Causal);
+    let (reads, writes) = collect(transactions, &basics, Isolation::Causal);
     let causality = Causality::new(transactions, |at| basics.committed[at as usize], &reads, &writes);
     (basics.findings, causality)
 }
 
-/// Who read what from whom, in program order, and who wrote which keys; by transaction.
+/// Who read what from whom, in program order, and who wrote which keys: both by key, and for each key by transaction.
 type Facts = (Vec<(u32, ReadFrom)>, Vec<(u32, u32)>);
 
-fn collect(
-    transactions: &Transactions,
-    uses: &super::by_key::ByKey<Use>,
-    committed: &[bool],
-    level: Isolation,
-) -> Facts {
+fn collect(transactions: &Transactions, basics: &Basics, level: Isolation) -> Facts {
+    let committed = |source: u32| source == INITIAL || (source != UNKNOWN && basics.committed[source as usize]);
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
-    let mut sources: FxHashMap<u32, u32> = FxHashMap::default();
     for key in 0..transactions.keys() as u32 {
-        sources.clear();
-        for used in uses.of(key) {
-            if used.wrote.is_some() && committed[used.transaction as usize] {
+        for used in basics.uses.of(key) {
+            if used.wrote.is_some() && basics.committed[used.transaction as usize] {
                 writes.push((used.transaction, key));
-                let written = super::findings::writes_of(transactions, used.transaction, key);
-                sources.extend(written.map(|value| (value, used.transaction)));
             }
         }
-        for used in uses.of(key) {
-            let reader = used.transaction;
-            let source = |value: u32| if value == NIL { Some(INITIAL) } else { sources.get(&value).copied() };
-            let others = |source: &u32| *source != reader;
-            if level == Isolation::ReadCommitted {
-                let shown = transactions.micros(reader).iter().enumerate().filter(|(_, micro)| micro.key() == key);
-                let shown = shown.filter_map(|(at, micro)| match micro {
-                    Micro::Read { value, .. } => Some((at, *value)),
-                    _ => None,
-                });
-                let shown = shown.filter_map(|(at, value)| Some((at, source(value).filter(others)?)));
-                reads.extend(shown.map(|(at, source)| (reader, at, ReadFrom { key, source })));
-            } else if let Some(source) = used.read.and_then(source).filter(others) {
-                reads.push((reader, 0, ReadFrom { key, source }));
+        if level == Isolation::ReadCommitted {
+            every_read(transactions, basics, key, &mut reads);
+            continue;
+        }
+        for used in basics.uses.of(key).iter().filter(|used| used.read.is_some() && used.source != used.transaction) {
+            if committed(used.source) {
+                reads.push((used.transaction, (0, ReadFrom { key, source: used.source })));
             }
         }
     }
     if level == Isolation::ReadCommitted {
-        reads.sort_by_key(|(reader, at, _)| (*reader, *at));
+        return (in_program_order(transactions, &reads), writes);
     }
-    (reads.into_iter().map(|(reader, _, read)| (reader, read)).collect(), writes)
+    (reads.into_iter().map(|(reader, (_, read))| (reader, read)).collect(), writes)
+}
+
+/// A reader, and which of its micro-operations read what.
+type ReadAt = (u32, (u32, ReadFrom));
+
+/// All that is read of a key from others, also what a transaction reads of it again.
+fn every_read(transactions: &Transactions, basics: &Basics, key: u32, reads: &mut Vec<ReadAt>) {
+    let uses = basics.uses.of(key);
+    let mut writers: FxHashMap<u32, u32> = FxHashMap::default();
+    if uses.iter().any(|used| used.reread) {
+        for used in uses.iter().filter(|used| used.wrote.is_some()) {
+            let written = super::findings::writes_of(transactions, used.transaction, key);
+            writers.extend(written.map(|value| (value, used.transaction)));
+        }
+    }
+    for used in uses {
+        for (micro, at) in transactions.micros(used.transaction).iter().zip(0..) {
+            let Micro::Read { value, .. } = *micro else { continue };
+            if micro.key() != key {
+                continue;
+            }
+            let source = match value {
+                NIL => INITIAL,
+                _ if used.read == Some(value) => used.source,
+                _ => writers.get(&value).copied().unwrap_or(UNKNOWN),
+            };
+            let known = source == INITIAL || (source != UNKNOWN && basics.committed[source as usize]);
+            if known && source != used.transaction {
+                reads.push((used.transaction, (at, ReadFrom { key, source })));
+            }
+        }
+    }
+}
+
+fn in_program_order(transactions: &Transactions, reads: &[ReadAt]) -> Vec<(u32, ReadFrom)> {
+    let mut sorted = super::by_key::ByKey::new(transactions.len(), reads);
+    let mut all = Vec::with_capacity(reads.len());
+    for reader in 0..transactions.len() as u32 {
+        let of_reader = sorted.of_mut(reader);
+        of_reader.sort_unstable_by_key(|(at, _)| *at);
+        all.extend(of_reader.iter().map(|(_, read)| (reader, *read)));
+    }
+    all
 }
 
 struct Analysis<'t> {
@@ -168,6 +196,9 @@ struct Analysis<'t> {
 
 impl Analysis<'_> {
     fn run(&mut self, limits: &Limits<'_>) {
+        if matches!(self.level, Isolation::ReadCommitted | Isolation::ReadAtomic) && self.is_fine() {
+            return;
+        }
         if self.causality.clock_bytes() > limits.memory_bytes {
             let (count, sessions) = (self.transactions.len(), self.causality.sessions());
             self.findings.doubts.push(format!(
@@ -183,14 +214,42 @@ impl Analysis<'_> {
             return self.cycles("CyclicCO", &[], None);
         };
         let forced = match self.level {
-            Isolation::ReadCommitted => self.read_committed(&clocks),
-            Isolation::ReadAtomic => self.read_atomic(&clocks),
+            Isolation::ReadCommitted | Isolation::ReadAtomic => self.forced_alone(&clocks),
             Isolation::Causal => return self.causal(&clocks),
             Isolation::CausalConvergence => self.convergence(&clocks),
             _ => return self.sessions_one_by_one(&clocks, limits),
         };
         if !forced.is_empty() {
             self.cycles(self.level.cycle(), &forced, None);
+        }
+    }
+
+    /// Whether nothing at all is wrong where no clocks are needed to know what was seen: the common case, and half the work.
+    fn is_fine(&self) -> bool {
+        let mut edges = self.causality.edges();
+        let mut is_initial = false;
+        self.seen(&mut |from, _, read| match read.source {
+            INITIAL => is_initial = true,
+            source => edges.add(from, source, Kind::Ww),
+        });
+        !is_initial && edges.finish().components(Kinds(u8::MAX)).is_empty()
+    }
+
+    fn forced_alone(&mut self, clocks: &Clocks) -> Vec<Forced> {
+        let (mut seen, mut forced) = (Vec::new(), Vec::new());
+        self.seen(&mut |from, reader, read| seen.push((from, reader, read)));
+        for (from, reader, read) in seen {
+            self.force(from, reader, read, clocks, &mut forced);
+        }
+        forced
+    }
+
+    /// Calls back for each read and each other writer of its key that the reader must have seen, as far as its own reads and
+    /// its session tell.
+    fn seen(&self, each: &mut dyn FnMut(u32, u32, ReadFrom)) {
+        match self.level {
+            Isolation::ReadCommitted => self.seen_before(each),
+            _ => self.seen_together(each),
         }
     }
 
@@ -214,40 +273,44 @@ impl Analysis<'_> {
         }
     }
 
-    fn read_committed(&mut self, clocks: &Clocks) -> Vec<Forced> {
-        let (mut forced, causality) = (Vec::new(), self.causality);
-        for reader in self.everyone().collect::<Vec<_>>() {
-            let reads = causality.reads(reader);
+    /// Read committed: what the transaction read from before.
+    fn seen_before(&self, each: &mut dyn FnMut(u32, u32, ReadFrom)) {
+        for reader in self.everyone() {
+            let reads = self.causality.reads(reader);
             for (at, earlier) in reads.iter().enumerate().filter(|(_, read)| read.source != INITIAL) {
                 for read in reads[at + 1..].iter().filter(|read| read.source != earlier.source) {
                     if self.wrote(earlier.source, read.key) {
-                        self.force(earlier.source, reader, *read, clocks, &mut forced);
+                        each(earlier.source, reader, *read);
                     }
                 }
             }
         }
-        forced
     }
 
-    fn read_atomic(&mut self, clocks: &Clocks) -> Vec<Forced> {
-        let (mut forced, causality) = (Vec::new(), self.causality);
-        for session in 0..causality.sessions() as u32 {
-            let mut last: FxHashMap<u32, u32> = FxHashMap::default();
-            for reader in causality.session(session).iter().copied() {
-                let reads = causality.reads(reader);
+    /// Read atomic: the last writer before it in its session, and all it reads from.
+    fn seen_together(&self, each: &mut dyn FnMut(u32, u32, ReadFrom)) {
+        // By key: the session that wrote it last among those looked at, and its last writer there.
+        let mut last = vec![(u32::MAX, 0); self.transactions.keys()];
+        for session in 0..self.causality.sessions() as u32 {
+            for reader in self.causality.session(session).iter().copied() {
+                let reads = self.causality.reads(reader);
                 for read in reads {
-                    let earlier = last.get(&read.key).copied();
-                    let sources = reads.iter().map(|other| other.source).filter(|source| *source != INITIAL);
-                    let seen = sources.filter(|source| self.wrote(*source, read.key)).chain(earlier);
-                    for from in seen.filter(|from| *from != read.source).collect::<Vec<_>>() {
-                        self.force(from, reader, *read, clocks, &mut forced);
+                    let (writer, earlier) = last[read.key as usize];
+                    if writer == session && earlier != read.source {
+                        each(earlier, reader, *read);
+                    }
+                    let sources = reads.iter().map(|other| other.source);
+                    for from in sources.filter(|source| *source != INITIAL && *source != read.source) {
+                        if self.wrote(from, read.key) {
+                            each(from, reader, *read);
+                        }
                     }
                 }
-                let written = self.transactions.micros(reader).iter().filter(|micro| micro.written().is_some());
-                last.extend(written.map(|micro| (micro.key(), reader)));
+                for micro in self.transactions.micros(reader).iter().filter(|micro| micro.written().is_some()) {
+                    last[micro.key() as usize] = (session, reader);
+                }
             }
         }
-        forced
     }
 
     /// Calls back for each read and each latest writer of its key in a session that happened before the reader.

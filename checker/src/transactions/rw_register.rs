@@ -16,6 +16,7 @@
 use rustc_hash::FxHashMap;
 
 use super::by_key::ByKey;
+use super::causality::INITIAL;
 use super::cycles::{self, Step};
 use super::findings::{Anomaly, Explain, Findings, Reason, common_keys, name};
 use super::graph::{Edges, Kind};
@@ -28,13 +29,18 @@ pub(super) struct Use {
     pub transaction: u32,
     /// The value read before anything was written.
     pub read: Option<u32>,
+    /// Who wrote that value: [`INITIAL`] if it is [`NIL`], [`UNKNOWN`] if nobody did.
+    pub source: u32,
     /// The value written last.
     pub wrote: Option<u32>,
     /// Whether other values were written before that.
     rewrote: bool,
     /// Whether a later read showed another value than it knew.
-    reread: bool,
+    pub reread: bool,
 }
+
+/// Nobody wrote the value read.
+pub(super) const UNKNOWN: u32 = u32::MAX - 1;
 
 /// What each transaction does with each key, which transactions committed, and what is wrong with what they read
 /// whatever the order of versions is.
@@ -47,9 +53,10 @@ pub(super) struct Basics {
 /// Everything that can be said without an order of versions.
 pub(super) fn basics(transactions: &Transactions, names: &dyn Names) -> Basics {
     let mut analysis = Analysis::new(transactions, names, Assume::default());
-    let uses = analysis.uses();
+    let mut uses = analysis.uses();
+    let mut maps = Maps::default();
     for key in 0..transactions.keys() as u32 {
-        analysis.reads(key, uses.of(key));
+        analysis.reads(key, uses.of_mut(key), &mut maps);
     }
     let committed = (0..transactions.len() as u32).map(|transaction| analysis.committed(transaction)).collect();
     Basics { uses, committed, findings: analysis.findings }
@@ -66,9 +73,10 @@ struct Versions {
 /// Finds all anomalies.
 pub fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -> Findings {
     let mut analysis = Analysis::new(transactions, names, assume);
-    let uses = analysis.uses();
+    let mut uses = analysis.uses();
+    let mut maps = Maps::default();
     for key in 0..transactions.keys() as u32 {
-        analysis.reads(key, uses.of(key));
+        analysis.reads(key, uses.of_mut(key), &mut maps);
     }
     if analysis.findings.malformed.is_some() {
         return analysis.findings;
@@ -84,6 +92,57 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -
     let mut findings = std::mem::take(&mut analysis.findings);
     findings.add_cycles(&found, transactions, &analysis, names);
     findings
+}
+
+/// The values of one key, kept for their memory: versions by value, and writers of values that they wrote over.
+#[derive(Default)]
+struct Maps {
+    numbers: FxHashMap<u32, u32>,
+    early: FxHashMap<u32, u32>,
+}
+
+/// What the transaction at hand knows of its keys: by position among the uses, the value that a read must show.
+#[derive(Default)]
+struct Now {
+    first: usize,
+    values: Vec<u32>,
+    /// Positions by key, once there are too many to look through.
+    by_key: FxHashMap<u32, usize>,
+}
+
+impl Now {
+    /// Keys of a transaction that are looked through one by one.
+    const FEW: usize = 16;
+
+    fn begin(&mut self, first: usize) {
+        self.first = first;
+        self.values.clear();
+        if !self.by_key.is_empty() {
+            self.by_key.clear();
+        }
+    }
+
+    fn find(&self, key: u32, uses: &[(u32, Use)]) -> Option<usize> {
+        match self.by_key.is_empty() {
+            true => uses[self.first..].iter().position(|(known, _)| *known == key).map(|at| self.first + at),
+            false => self.by_key.get(&key).copied(),
+        }
+    }
+
+    fn add(&mut self, key: u32, value: u32, at: usize, uses: &[(u32, Use)]) {
+        self.values.push(value);
+        if self.values.len() == Self::FEW {
+            self.by_key.extend(uses[self.first..].iter().map(|(known, _)| *known).zip(self.first..));
+        }
+        if self.values.len() >= Self::FEW {
+            self.by_key.insert(key, at);
+        }
+    }
+
+    /// Sets what is known of a use; returns what was.
+    fn replace(&mut self, at: usize, value: u32) -> u32 {
+        std::mem::replace(&mut self.values[at - self.first], value)
+    }
 }
 
 struct Analysis<'t> {
@@ -125,31 +184,34 @@ impl<'t> Analysis<'t> {
 
     /// What each transaction does with each of its keys; and whether it sees its own writes.
     fn uses(&mut self) -> ByKey<Use> {
-        let mut uses: Vec<(u32, Use)> = Vec::new();
-        let mut now: FxHashMap<u32, (usize, u32)> = FxHashMap::default();
+        let mut uses: Vec<(u32, Use)> = Vec::with_capacity(self.transactions.sizes().0);
+        let mut now = Now::default();
         for transaction in 0..self.transactions.len() as u32 {
-            now.clear();
+            now.begin(uses.len());
             for micro in self.transactions.micros(transaction) {
                 let (key, read, value) = match *micro {
                     Micro::Write { key, value } => (key, None, value),
                     Micro::Read { key, value } => (key, Some(value), value),
                     Micro::Append { .. } | Micro::List { .. } => continue,
                 };
-                let (at, expected) = *now.entry(key).or_insert_with(|| {
-                    uses.push((key, Use { transaction, read, wrote: None, rewrote: false, reread: false }));
-                    (uses.len() - 1, value)
-                });
+                let Some(at) = now.find(key, &uses) else {
+                    let source = if read == Some(NIL) { INITIAL } else { UNKNOWN };
+                    let used = Use { transaction, read, source, wrote: None, rewrote: false, reread: false };
+                    now.add(key, value, uses.len(), &uses);
+                    uses.push((key, Use { wrote: read.is_none().then_some(value), ..used }));
+                    continue;
+                };
+                let (expected, used) = (now.replace(at, value), &mut uses[at].1);
                 if read.is_none() {
-                    let (_, used) = &mut uses[at];
                     used.rewrote |= used.wrote.is_some();
                     used.wrote = Some(value);
-                    self.future(key, *used, value);
+                    let used = *used;
+                    self.future(key, used, value);
                 } else if value != expected {
-                    let kind = if uses[at].1.wrote.is_some() { "internal" } else { "non-repeatable-read" };
-                    uses[at].1.reread = true;
+                    let kind = if used.wrote.is_some() { "internal" } else { "non-repeatable-read" };
+                    used.reread = true;
                     self.internal(kind, key, transaction, [expected, value]);
                 }
-                now.insert(key, (at, value));
             }
         }
         ByKey::new(self.transactions.keys(), &uses)
@@ -170,11 +232,12 @@ impl<'t> Analysis<'t> {
     }
 
     /// Numbers the versions of a key, and judges what was read of it.
-    fn reads(&mut self, key: u32, uses: &[Use]) {
+    fn reads(&mut self, key: u32, uses: &mut [Use], maps: &mut Maps) {
         let mut versions = Versions { values: vec![NIL], writers: vec![None], known: Vec::new() };
-        let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
-        let mut early: FxHashMap<u32, u32> = FxHashMap::default();
-        for used in uses {
+        let Maps { numbers, early } = maps;
+        numbers.clear();
+        early.clear();
+        for used in &*uses {
             let Some(value) = used.wrote else { continue };
             if used.rewrote {
                 let writes = super::findings::writes_of(self.transactions, used.transaction, key);
@@ -187,14 +250,16 @@ impl<'t> Analysis<'t> {
             versions.writers.push(Some(used.transaction));
         }
         for used in uses {
-            let mut shown: Vec<u32> = used.read.into_iter().collect();
+            if let Some(value) = used.read.filter(|value| *value != NIL) {
+                used.source = self.read(key, used.transaction, value, maps, &versions).unwrap_or(UNKNOWN);
+            }
             if used.reread {
-                shown.extend(reads_of(self.transactions, used.transaction, key));
+                let mut shown: Vec<u32> = reads_of(self.transactions, used.transaction, key).collect();
                 shown.sort_unstable();
                 shown.dedup();
-            }
-            for value in shown.into_iter().filter(|value| *value != NIL) {
-                self.read(key, used.transaction, value, early.get(&value).copied(), &numbers, &versions);
+                for value in shown.into_iter().filter(|value| *value != NIL && Some(*value) != used.read) {
+                    self.read(key, used.transaction, value, maps, &versions);
+                }
             }
         }
         self.keys.push(versions);
@@ -206,29 +271,32 @@ impl<'t> Analysis<'t> {
         self.findings.malformed.get_or_insert(why);
     }
 
-    fn read(
-        &mut self,
-        key: u32,
-        reader: u32,
-        value: u32,
-        early: Option<u32>,
-        numbers: &FxHashMap<u32, u32>,
-        versions: &Versions,
-    ) {
-        let writer = numbers.get(&value).and_then(|version| versions.writers[*version as usize]).or(early);
-        let (shown, who) = (self.show(key, value), self.name(reader));
+    /// Judges a value that was read; returns who wrote it.
+    fn read(&mut self, key: u32, reader: u32, value: u32, maps: &Maps, versions: &Versions) -> Option<u32> {
+        let early = maps.early.get(&value).copied();
+        let writer = maps.numbers.get(&value).and_then(|version| versions.writers[*version as usize]).or(early);
         let Some(writer) = writer else {
+            let (shown, who) = (self.show(key, value), self.name(reader));
             let explanation = format!("{who} read {shown}, which nobody wrote.");
             self.findings.add("garbage-read", || alone("garbage-read", key, vec![reader], explanation));
-            return;
+            return None;
         };
         self.observed[writer as usize] = true;
-        let by = self.name(writer);
-        if self.transactions.row(writer).outcome == Outcome::Fail {
+        let failed = self.transactions.row(writer).outcome == Outcome::Fail;
+        let overwritten = early.is_some() && writer != reader;
+        if failed || overwritten {
+            self.dirty(key, value, [writer, reader], [failed, overwritten]);
+        }
+        Some(writer)
+    }
+
+    fn dirty(&mut self, key: u32, value: u32, [writer, reader]: [u32; 2], [failed, overwritten]: [bool; 2]) {
+        let (shown, who, by) = (self.show(key, value), self.name(reader), self.name(writer));
+        if failed {
             let explanation = format!("{who} read {shown}, though {by} that wrote it failed.");
             self.findings.add("G1a", || alone("G1a", key, vec![writer, reader], explanation));
         }
-        if early.is_some() && writer != reader {
+        if overwritten {
             let explanation = format!("{who} read {shown}, which {by} wrote and then wrote over itself.");
             self.findings.add("G1b", || alone("G1b", key, vec![writer, reader], explanation));
         }
