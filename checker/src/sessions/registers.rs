@@ -204,6 +204,7 @@ fn keys_written(history: &Transactions, operation: u32) -> impl Iterator<Item = 
 fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, limits: &Limits<'_>) -> Findings {
     let all = isolation::analyse(history, names, Isolation::CausalConvergence, limits);
     let mut findings = Findings { malformed: all.malformed, doubts: all.doubts, ..Findings::default() };
+    let short = history.len() <= SHORT && !all.anomalies.is_empty();
     for anomaly in all.anomalies {
         let mut needed = smallest(&history.only(&anomaly.transactions), names);
         needed.retain(|set| set.contains(&guarantee));
@@ -214,7 +215,38 @@ fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, lim
         let kind = guarantee.name();
         findings.add(kind, || Anomaly { kind, explanation, ..anomaly });
     }
+    if short && findings.counts.is_empty() {
+        whole(history, names, guarantee, &mut findings);
+    }
     findings
+}
+
+/// Operations of a history that is looked at as a whole, too: a cycle that needs the guarantee may hide behind a shorter one
+/// that does not.
+const SHORT: usize = 40;
+
+/// Judges a short history by the definition, and leaves out of it what is needless.
+fn whole(history: &Transactions, names: &dyn Names, guarantee: Guarantee, findings: &mut Findings) {
+    let needing = |chosen: &[u32]| {
+        let sets = smallest(&history.only(chosen), names);
+        sets.into_iter().find(|set| set.contains(&guarantee))
+    };
+    let mut chosen: Vec<u32> = (0..history.len() as u32).collect();
+    let Some(mut set) = needing(&chosen) else { return };
+    for out in (0..history.len() as u32).rev() {
+        let fewer: Vec<u32> = chosen.iter().copied().filter(|at| *at != out).collect();
+        if let Some(still) = needing(&fewer) {
+            (chosen, set) = (fewer, still);
+        }
+    }
+    let listed = |names: Vec<String>| names.join(", ");
+    let explanation = format!(
+        "No order of writes keeps {} in {}.",
+        listed(set.iter().map(|one| one.name().to_owned()).collect()),
+        listed(chosen.iter().map(|at| name(history, names, *at)).collect())
+    );
+    let kind = guarantee.name();
+    findings.add(kind, || Anomaly { kind, key: None, transactions: chosen, explanation });
 }
 
 /// The smallest sets of guarantees that a short history breaks: none of them contains another.

@@ -7,7 +7,7 @@
 //! - **read atomic**: who comes before it in its session, and all it reads from;
 //! - **causal convergence** (CCv; the causal consistency of Biswas and Enea): whoever happened before it;
 //! - **causal** (CC): the same, but each reader may order concurrent writes in its own way, so only t1 before t2 before
-//!   the reader is wrong;
+//!   the reader is wrong, and several reads of one transaction that no one order explains;
 //! - **causal memory** (CM): the same, but each session must be able to put all in one order that explains all of its
 //!   own reads: what is forced for one read is seen by the next;
 //! - **PRAM**: as causal memory, but of other sessions only their own order counts, not what they read.
@@ -343,6 +343,67 @@ impl Analysis<'_> {
                 this.overwritten_read(edge);
             }
         });
+        self.torn_reads(clocks);
+    }
+
+    /// The reads of one transaction together: one order has to explain all of them.
+    fn torn_reads(&mut self, clocks: &Clocks) {
+        let causality = self.causality;
+        let mut edges: Vec<(usize, usize, Forced)> = Vec::new();
+        for reader in self.everyone().collect::<Vec<_>>() {
+            let reads = causality.reads(reader);
+            edges.clear();
+            for (at, read) in reads.iter().enumerate().filter(|(_, read)| read.source != INITIAL) {
+                let others =
+                    reads.iter().enumerate().filter(|(_, other)| ![read.source, INITIAL].contains(&other.source));
+                for (other, earlier) in others {
+                    edges.extend(self.goes_before(clocks, reader, earlier.source, *read).map(|edge| (other, at, edge)));
+                }
+            }
+            // A cycle goes back at least once.
+            if edges.iter().any(|(from, to, _)| reads[*from].source > reads[*to].source) {
+                self.torn_read(reader, &edges);
+            }
+        }
+    }
+
+    /// Whether what a transaction read from has to come before whom it read something else from: there, or after it, somebody
+    /// wrote that too, and the reader must have seen it.
+    fn goes_before(&self, clocks: &Clocks, reader: u32, earlier: u32, read: ReadFrom) -> Option<Forced> {
+        let clock = clocks.of(reader);
+        let mut writers = self.causality.latest(read.key, |session| clock[session as usize]);
+        let after = |writer: &u32| *writer == earlier || happened_before(self.causality, clocks, earlier, *writer);
+        let from = writers.find(|writer| *writer != read.source && after(writer))?;
+        Some(Forced { from, to: read.source, reader, key: read.key })
+    }
+
+    /// Reports a cycle among these, if there is one.
+    fn torn_read(&mut self, reader: u32, edges: &[(usize, usize, Forced)]) {
+        let reads = self.causality.reads(reader);
+        let mut order = graph::Edges::new(reads.len());
+        edges.iter().for_each(|(from, to, _)| order.add(*from as u32, *to as u32, Kind::Ww));
+        let graph = order.finish();
+        let Some(component) = graph.components(Kinds(u8::MAX)).into_iter().min_by_key(Vec::len) else { return };
+        let steps = graph::shortest_cycle(&graph, &component, Kind::Pass);
+        let on_cycle = |(from, to, _): &&(usize, usize, Forced)| {
+            steps.iter().any(|step| (step.0 as usize, step.1 as usize) == (*from, *to))
+        };
+        let relation = Relation::new(self.causality, self.level, None, &[]);
+        let (mut transactions, mut clauses) = (Vec::new(), Vec::new());
+        for (from, _, edge) in edges.iter().filter(on_cycle) {
+            transactions.extend(relation.support(&[*edge]));
+            if reads[*from].source != edge.from {
+                transactions.extend(relation.way(reads[*from].source, edge.from, 0));
+            }
+            let [to, writer] = [edge.to, edge.from].map(|who| name(self.transactions, self.names, who));
+            let key = self.names.key(edge.key);
+            clauses.push(format!("{key} from {to}, which then came after {writer}, who wrote it too"));
+        }
+        let reader = name(self.transactions, self.names, reader);
+        let explanation =
+            format!("{reader} read {}: no one order of what it must have seen explains all.", clauses.join("; "));
+        let kind = "cyclic-commit-order";
+        self.findings.add(kind, || Anomaly { kind, key: None, transactions, explanation });
     }
 
     fn initial_read(&mut self, edge: Forced, session: Option<u32>, forced: &[Forced]) {

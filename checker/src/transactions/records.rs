@@ -3,7 +3,7 @@
 //! A transaction is an operation whose value is a list of micro-operations `[f key value]`: `append`, `w` (a write of a
 //! register) and `r` (a read, of a list or of a register). Its function has no meaning. What an operation that failed or
 //! whose outcome is unknown wrote stands in its invocation. For the checks of registers an operation `write` or `read`
-//! with a key is a transaction of one micro-operation.
+//! with a key, or without one and with a single value, is a transaction of one micro-operation.
 
 use rustc_hash::FxHashMap;
 
@@ -113,7 +113,7 @@ impl<'r> Reader<'r> {
             Kind::Fail => Outcome::Fail,
         };
         let value = if op.kind == Kind::Ok { op.result } else { op.argument };
-        if self.form == Form::Registers && op.key.is_some() {
+        if self.form == Form::Registers && (op.key.is_some() || self.is_plain(op, value)) {
             return self.single(op, outcome, value);
         }
         match self.records.datum(value) {
@@ -125,6 +125,11 @@ impl<'r> Reader<'r> {
             _ if op.kind == Kind::Fail => Ok(false),
             _ => Err(format!("its value {} is not a list of micro-operations", self.records.show(value))),
         }
+    }
+
+    /// Whether it writes or reads the one register that there is: it names no key, and its value is no list.
+    fn is_plain(&self, op: &Op, value: ValueId) -> bool {
+        matches!(self.records.text(op.f), "read" | "write") && ![op.argument, value].iter().any(|value| value.is_list())
     }
 
     /// A write or a read by itself.

@@ -241,13 +241,20 @@ impl<'t> Analysis<'t> {
             let Some(value) = used.wrote else { continue };
             if used.rewrote {
                 let writes = super::findings::writes_of(self.transactions, used.transaction, key);
-                early.extend(writes.filter(|earlier| *earlier != value).map(|earlier| (earlier, used.transaction)));
+                for earlier in writes.filter(|earlier| *earlier != value) {
+                    if early.insert(earlier, used.transaction).is_some_and(|other| other != used.transaction) {
+                        self.not_unique(key, earlier);
+                    }
+                }
             }
             if numbers.insert(value, versions.values.len() as u32).is_some() || value == NIL {
                 self.not_unique(key, value);
             }
             versions.values.push(value);
             versions.writers.push(Some(used.transaction));
+        }
+        if let Some(value) = early.keys().filter(|value| numbers.contains_key(value)).min() {
+            self.not_unique(key, *value);
         }
         for used in uses {
             if let Some(value) = used.read.filter(|value| *value != NIL) {
