@@ -24,3 +24,21 @@ fn no_history_makes_a_check_panic() {
         assert!(told.is_ok(), "seed {seed}: {bytes:?}");
     }
 }
+
+/// A value that nobody wrote is wrong for each of the four guarantees, and was told, but not counted, once for each.
+#[test]
+fn regression_session_guarantees_told_one_thing_twice() {
+    arbitrary::every_model(&[9, 144, 85, 72, 23, 189, 112, 193, 112, 79, 80, 222, 137]);
+}
+
+/// Reads and writes without a key could be judged among reads of lists, but not by themselves.
+#[test]
+fn regression_a_register_without_a_key_was_no_register() {
+    arbitrary::every_model(&[65, 0, 10, 0, 4, 0, 0, 0, 1, 128, 0, 0, 0, 0, 255, 127, 247]);
+}
+
+/// One of several equal elements was lost, and the events told of none of the others.
+#[test]
+fn regression_a_lost_element_among_equal_ones_was_none_by_itself() {
+    arbitrary::every_model(&[211, 26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 36, 128, 0, 39]);
+}

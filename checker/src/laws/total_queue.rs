@@ -76,6 +76,7 @@ pub fn check(records: &Records, limits: &Limits<'_>) -> Decision {
 
 struct Queue<'r> {
     records: &'r Records,
+    ops: &'r [usize],
     elements: FxHashMap<ValueId, Element>,
     /// Dequeues and drains that may have taken something.
     unknown: u64,
@@ -84,8 +85,8 @@ struct Queue<'r> {
 }
 
 impl<'r> Queue<'r> {
-    fn new(records: &'r Records, ops: &[usize]) -> Self {
-        let mut queue = Self { records, elements: FxHashMap::default(), unknown: 0, emptied_by: None };
+    fn new(records: &'r Records, ops: &'r [usize]) -> Self {
+        let mut queue = Self { records, ops, elements: FxHashMap::default(), unknown: 0, emptied_by: None };
         for &at in ops {
             let op = &records.ops[at];
             if is(records, op, "enqueue") {
@@ -99,6 +100,24 @@ impl<'r> Queue<'r> {
         queue
     }
 
+    /// What an operation that succeeded took out.
+    fn found(&self, at: usize) -> &'r [ValueId] {
+        let op = &self.records.ops[at];
+        match op.kind {
+            Kind::Ok if is(self.records, op, "enqueue") => &[],
+            Kind::Ok if is(self.records, op, "drain") => elements(self.records, op.result).unwrap_or(&[]),
+            Kind::Ok if !op.result.is_nil() => std::slice::from_ref(&op.result),
+            _ => &[],
+        }
+    }
+
+    /// Every enqueue of an element that was acknowledged, and whatever took it out.
+    fn about(&self, id: ValueId) -> Vec<usize> {
+        let acknowledged = self.elements.get(&id).map_or(&[][..], |element| &element.acknowledged);
+        let took = self.ops.iter().copied().filter(|at| self.found(*at).contains(&id));
+        took.chain(acknowledged.iter().copied()).collect()
+    }
+
     fn taken(&mut self, at: usize) {
         let op = &self.records.ops[at];
         let drain = is(self.records, op, "drain");
@@ -109,9 +128,7 @@ impl<'r> Queue<'r> {
                 return;
             }
             Kind::Fail => &[],
-            Kind::Ok if drain => elements(self.records, op.result).unwrap_or(&[]),
-            Kind::Ok if op.result.is_nil() => &[],
-            Kind::Ok => std::slice::from_ref(&op.result),
+            Kind::Ok => self.found(at),
         };
         for element in found {
             let element = self.elements.entry(*element).or_default();
@@ -176,7 +193,10 @@ impl<'r> Queue<'r> {
                 end.process,
                 seconds(end.called_ns),
             );
-            let events = self.records.events_of_all([at, by]);
+            // If others of the same value came out, all of them have to be counted.
+            let taken = self.elements.get(&id).is_some_and(|element| element.dequeued > 0);
+            let counted = if taken { self.about(id) } else { Vec::new() };
+            let events = self.records.events_of_all([at, by].into_iter().chain(counted));
             Violation { kind: "lost".into(), key: named(key), explanation, events }
         });
     }

@@ -105,6 +105,10 @@ impl<'t> Forcing<'t> {
             }
             for key in keys_written(self.history, operation) {
                 let own = own.entry(key).or_default();
+                if own.writes.last() == Some(&operation) {
+                    // A transaction that writes a key twice is one write of it.
+                    continue;
+                }
                 let node = self.edges.hidden();
                 self.edges.add(operation, node, Kind::Ww);
                 own.chain.last().into_iter().for_each(|last| self.edges.add(*last, node, Kind::Pass));

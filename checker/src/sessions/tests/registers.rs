@@ -153,3 +153,35 @@ fn explanations_stand_by_themselves() {
     }
     assert!(judged > 1000, "{judged}");
 }
+
+/// A transaction that writes a key twice came before itself.
+#[test]
+fn regression_a_key_written_twice_broke_read_your_writes() {
+    let mut all = Transactions::default();
+    all.begin(0, Outcome::Ok, 0, 1);
+    all.write(0, 1);
+    all.write(0, 2);
+    all.begin(0, Outcome::Ok, 2, 3);
+    all.read(0, 2);
+    let findings = analyse(&all, &Numbers, Guarantee::ReadYourWrites, &Limits::default());
+    assert!(findings.counts.is_empty(), "{findings:?}");
+}
+
+/// A cycle of monotonic reads and writes follow reads hid behind a shorter one that needs other guarantees: seed 9433.
+#[test]
+fn regression_a_guarantee_hid_behind_a_shorter_cycle() {
+    let mut all = Transactions::default();
+    let operations =
+        [(1, true, 1), (0, false, 9), (1, false, 14), (1, false, 1), (2, true, 9), (1, false, 9), (0, true, 14)];
+    for ((process, writes, value), at) in operations.into_iter().zip(0..) {
+        all.begin(process, Outcome::Ok, 2 * at, 2 * at + 1);
+        if writes { all.write(0, value) } else { all.read(0, value) }
+    }
+    for guarantee in [Guarantee::WritesFollowReads, Guarantee::MonotonicWrites] {
+        let set_has_it = smallest(&all, &Numbers).iter().any(|set| set.contains(&guarantee));
+        let told = !analyse(&all, &Numbers, guarantee, &Limits::default()).counts.is_empty();
+        assert!(told || !set_has_it, "{guarantee}: {:?}", smallest(&all, &Numbers));
+    }
+    let follows = analyse(&all, &Numbers, Guarantee::WritesFollowReads, &Limits::default());
+    assert!(!follows.counts.is_empty(), "{follows:?}");
+}

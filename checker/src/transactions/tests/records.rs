@@ -1,14 +1,11 @@
 //! From lines of a history to the decision; and beside a peer.
 
-use super::brute::{Respect, serializable};
-use super::draw::{Draw, Shape, cases, history};
 use crate::decision::Limits;
 use crate::formats::{Format, Selection, read};
 use crate::records::Records;
 use crate::sessions;
-use crate::transactions::input::{Micro, Numbers, Outcome, Transactions};
 use crate::transactions::isolation::Isolation;
-use crate::transactions::{Options, check_isolation, check_list_append, check_rw_register, list_append, models};
+use crate::transactions::{Options, check_isolation, check_list_append, check_rw_register};
 use crate::verdict;
 
 fn records(lines: &str) -> Records {
@@ -107,62 +104,4 @@ fn siblings_in_lines() {
     let lost = sessions("[]");
     assert_eq!((lost.outcome, lost.violations[0].kind.as_str()), (verdict::Outcome::Invalid, "read-your-writes"));
     assert!(lost.violations[0].explanation.contains("does not show the write of 1 at index 0"), "{lost:?}");
-}
-
-/// The same history as lines that the peer reads, too.
-fn lines(all: &Transactions) -> String {
-    let mut events: Vec<(u32, String)> = Vec::new();
-    for at in 0..all.len() as u32 {
-        let row = all.row(at);
-        let micro = |micro: &Micro, shown: bool| match *micro {
-            Micro::Append { key, value } => format!(r#"["append",{key},{value}]"#),
-            Micro::List { key, .. } if shown => format!(r#"["r",{key},{:?}]"#, all.list(*micro)),
-            other => format!(r#"["r",{},null]"#, other.key()),
-        };
-        let line = |kind: &str, index: u32, shown: bool| {
-            let micros: Vec<String> = all.micros(at).iter().map(|one| micro(one, shown)).collect();
-            let (process, micros) = (row.process, micros.join(","));
-            format!(r#"{{"index":{index},"process":{process},"type":"{kind}","f":"txn","value":[{micros}]}}"#)
-        };
-        events.push((row.call, line("invoke", row.call, false)));
-        events.push((row.ret, line("ok", row.ret, true)));
-    }
-    events.sort();
-    events.into_iter().map(|(_, line)| line + "\n").collect()
-}
-
-/// `adya` is a checker of the same kind. Where it disagrees, permutations decide, and they decide for us.
-#[test]
-fn beside_a_peer() {
-    let (mut invalid, mut disagreements) = (0, 0);
-    let total = cases(1500);
-    for seed in 0..total {
-        let mut draw = Draw(seed);
-        let stale = [0, 15, 40][draw.below(3) as usize];
-        let transactions = 2 + draw.below(5) as u32;
-        let shape = Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure: 0, lists: true };
-        let all = history(&mut draw, shape);
-        assert!(all.rows().iter().all(|row| row.outcome == Outcome::Ok));
-        let peer = adya::History::from_json(&lines(&all)).expect("the peer reads it");
-        let kinds = list_append::analyse(&all, &Numbers).kinds();
-        for (model, respect) in [("serializable", Respect::Nothing), ("strict-serializable", Respect::RealTime)] {
-            let options = adya::Opts { models: vec![model.to_owned()], ..adya::Opts::default() };
-            let report = adya::check(&peer, adya::Workload::ListAppend, &options);
-            let ours = models::allows(model, &kinds);
-            invalid += u64::from(!ours);
-            if (report.valid == adya::Valid::False) == ours {
-                disagreements += 1;
-                assert_eq!(
-                    ours,
-                    serializable(&all, respect),
-                    "seed {seed}, {model}: {kinds:?}, {:?}",
-                    report.anomaly_types
-                );
-            }
-        }
-    }
-    println!(
-        "{total} histories, two models: {invalid} invalid, the peer disagrees {disagreements} times and is wrong then"
-    );
-    assert!(invalid > total / 10);
 }

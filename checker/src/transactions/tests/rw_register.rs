@@ -76,3 +76,18 @@ fn many_who_read_nothing_and_one_who_writes() {
     }
     assert!(rw_register::analyse(&all, &Numbers, Assume::default()).kinds().is_empty());
 }
+
+/// A value was unique if only one transaction wrote it last, whoever else wrote it and then wrote over it.
+#[test]
+fn regression_a_value_written_over_was_not_unique() {
+    let mut all = Transactions::default();
+    all.begin(0, Outcome::Ok, 0, 1);
+    all.write(0, 6);
+    all.write(0, 7);
+    all.begin(1, Outcome::Ok, 2, 3);
+    all.write(0, 6);
+    all.begin(2, Outcome::Ok, 4, 5);
+    all.read(0, 6);
+    let findings = rw_register::analyse(&all, &Numbers, Assume::default());
+    assert!(findings.malformed.is_some(), "{findings:?}");
+}
