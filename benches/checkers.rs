@@ -268,6 +268,8 @@ enum PeerAction {
     Read(u32),
     Write(u32),
     Cas(u32, u32),
+    /// It never completed. The peer gives every operation a moment: at the end, this one may do nothing.
+    OpenCas(u32, u32),
     FailedCas(u32),
 }
 
@@ -293,6 +295,7 @@ impl porcupine_rs::Model for PeerRegister {
             PeerAction::Read(value) => (value == *held, *held),
             PeerAction::Write(value) => (true, value),
             PeerAction::Cas(from, to) => (from == *held, to),
+            PeerAction::OpenCas(from, to) => (true, if from == *held { to } else { *held }),
             PeerAction::FailedCas(expected) => (expected != *held, *held),
         }
     }
@@ -307,6 +310,7 @@ fn operations(records: &Records, failed_cas: FailedCas) -> Vec<porcupine_rs::Ope
                 (Datum::List(&[from, _]), Kind::Fail) => {
                     (failed_cas == FailedCas::Enforce).then_some(PeerAction::FailedCas(from.0))?
                 }
+                (Datum::List(&[from, to]), Kind::Info) => PeerAction::OpenCas(from.0, to.0),
                 (Datum::List(&[from, to]), _) => PeerAction::Cas(from.0, to.0),
                 _ => return None,
             },
