@@ -9,6 +9,7 @@ mod limits;
 mod lint;
 mod models;
 mod progress;
+mod told;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::records::{Datum, Kind, Op, Records, Sym, ValueId};
 use crate::verdict::Outcome;
 
 /// How many operations an explanation spells out.
-const OPERATIONS_TOLD: usize = 12;
+const OPERATIONS_TOLD: usize = 4;
 
 /// The object that a history is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -480,10 +480,15 @@ impl Task<'_> {
         let bad = decision.violations_total;
         let objects = ruled.len();
         let claim = if model == Model::Sequential { "sequentially consistent" } else { "linearizable" };
-        let of = model.name();
+        let (of, one) = (model.name(), objects == 1);
+        let (is, plural) = if one { ("is", "") } else { ("are", "s") };
         let mut headline = match (bad, open.is_empty()) {
-            (0, true) => format!("{operations} operations on {objects} objects of {of} are {claim}"),
-            _ => format!("of {objects} objects of {of} {decided} were decided, {bad} are not {claim}"),
+            (0, true) if one => format!("{operations} operations on one object ({of}): {claim}"),
+            (0, true) => format!("{operations} operations on {objects} objects ({of}): each is {claim}"),
+            (_, true) => format!("{bad} of {objects} object{plural} ({of}) {is} not {claim}; {operations} operations"),
+            (0, false) if decided == 0 => format!("none of {objects} object{plural} ({of}) decided"),
+            (0, false) => format!("{decided} of {objects} object{plural} ({of}) decided, these are {claim}"),
+            (_, false) => format!("{decided} of {objects} object{plural} ({of}) decided, {bad} not {claim}"),
         };
         if let Some(first) = open.first() {
             headline.push_str(&self.why_open(first));
@@ -525,7 +530,8 @@ impl Task<'_> {
         let ops: Vec<usize> = calls.iter().map(at).collect();
         let mut told: Vec<String> = ops.iter().take(OPERATIONS_TOLD).map(|op| self.tell(*op)).collect();
         if ops.len() > OPERATIONS_TOLD {
-            told.push(format!("and {} more operations", ops.len() - OPERATIONS_TOLD));
+            let rest = ops.len() - OPERATIONS_TOLD;
+            told.push(format!("and {rest} more operation{}", if rest == 1 { "" } else { "s" }));
         }
         let mut reason = reason.to_owned();
         reason[..1].make_ascii_uppercase();
@@ -549,10 +555,11 @@ impl Task<'_> {
             Kind::Fail => " (failed)".into(),
             Kind::Info => " (never completed)".into(),
         };
-        let until = match op.kind {
-            Kind::Info => String::new(),
-            _ => format!(" to {:.6} s", op.returned_ns as f64 / 1e9),
+        let when = match op.kind {
+            _ if !self.records.timed => String::new(),
+            Kind::Info => format!(" from {from:.6} s"),
+            _ => format!(" from {from:.6} s to {:.6} s", op.returned_ns as f64 / 1e9),
         };
-        format!("process {} {f}{argument}{result} from {from:.6} s{until}", op.process)
+        format!("process {} {f}{argument}{result}{when}", op.process)
     }
 }

@@ -1,6 +1,5 @@
 //! A history checked against models: each gives a decision, and the worst of them is the outcome.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use checker::decision::Decision;
@@ -12,35 +11,34 @@ use serde::Serialize;
 
 use super::limits::{Budget, Spent};
 use super::progress::Progress;
+use super::told::{self, bytes};
 use super::{Chosen, Source};
 use crate::cli::arguments::CheckArgs;
 use crate::cli::out::say;
 use crate::exit::{Exit, Problem};
 
-/// How many events of a violation a line names.
-const EVENTS_TOLD_MAX: usize = 12;
-
 /// What is printed with `--json`.
 #[derive(Serialize)]
-struct Report {
-    outcome: Outcome,
-    file: String,
-    format: &'static str,
-    operations: usize,
-    passed_over: u64,
-    spent: Spent,
+pub(super) struct Report {
+    pub outcome: Outcome,
+    pub file: String,
+    pub format: &'static str,
+    pub operations: usize,
+    pub passed_over: u64,
+    pub spent: Spent,
     /// What has to be known of how the history was read, a sentence each.
-    notes: Vec<String>,
-    decisions: Vec<Checked>,
+    pub notes: Vec<String>,
+    pub decisions: Vec<Checked>,
 }
 
+/// What one model decided.
 #[derive(Serialize)]
-struct Checked {
-    model: &'static str,
-    guessed: bool,
-    took_ms: u64,
+pub(super) struct Checked {
+    pub model: &'static str,
+    pub guessed: bool,
+    pub took_ms: u64,
     #[serde(flatten)]
-    decision: Decision,
+    pub decision: Decision,
 }
 
 /// Checks against every model, and prints what each decided.
@@ -77,7 +75,7 @@ pub(super) fn check(
     };
     match args.json {
         true => say!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data")),
-        false => print(&report, &reading),
+        false => told::print(&report, &reading.records),
     }
     Ok(outcome.into())
 }
@@ -120,63 +118,4 @@ fn notes(reading: &Reading, budget: &Budget) -> Vec<String> {
         notes.push("values are [key value], as Jepsen's `independent` records them".into());
     }
     notes
-}
-
-/// A size as the command line takes it.
-fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_048_576 => format!("{} KiB", bytes >> 10),
-        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
-        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
-    }
-}
-
-fn print(report: &Report, reading: &Reading) {
-    let records = &reading.records;
-    let keys: BTreeSet<_> = records.ops.iter().map(|op| op.key).filter(|key| key.is_some()).collect();
-    let processes: BTreeSet<u32> = records.ops.iter().map(|op| op.process).collect();
-    let on = if keys.is_empty() { String::new() } else { format!(" on {} keys", keys.len()) };
-    let aside =
-        if report.passed_over == 0 { String::new() } else { format!(", {} events passed over", report.passed_over) };
-    let (file, format, operations, processes) = (&report.file, report.format, report.operations, processes.len());
-    say!("{file}: {format}, {operations} operations{on} by {processes} processes{aside}");
-    for note in &report.notes {
-        say!("note: {note}");
-    }
-    for checked in &report.decisions {
-        print_decision(checked);
-    }
-    say!("\n{}", sentence(&report.spent));
-}
-
-fn sentence(spent: &Spent) -> String {
-    let seconds = |ms: u64| format!("{:.2} s", ms as f64 / 1000.0);
-    let (wall, processor) = (seconds(spent.wall_ms), seconds(spent.processor_ms));
-    let peak = bytes(spent.memory_peak_bytes);
-    format!("{wall} with reading, {processor} of processor time on {} threads, {peak} of memory at most", spent.threads)
-}
-
-fn print_decision(checked: &Checked) {
-    let decision = &checked.decision;
-    let guessed = if checked.guessed { " (guessed from the operations)" } else { "" };
-    say!("\n{}{guessed}: {}, in {} ms", checked.model, decision.outcome, checked.took_ms);
-    say!("  {}", decision.headline);
-    if !decision.strongest.is_empty() {
-        say!("  strongest models still possible: {}", decision.strongest.join(", "));
-    }
-    for violation in &decision.violations {
-        let key = violation.key.as_ref().map(|key| format!(" on {key}")).unwrap_or_default();
-        say!("  {}{key}: {}", violation.kind, violation.explanation.replace('\n', "\n    "));
-        let told: Vec<String> = violation.events.iter().take(EVENTS_TOLD_MAX).map(u64::to_string).collect();
-        let rest = violation.events.len().saturating_sub(EVENTS_TOLD_MAX);
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        say!("    events {}{more}", told.join(", "));
-    }
-    let untold = decision.violations_total.saturating_sub(decision.violations.len() as u64);
-    if untold > 0 {
-        say!("  and {untold} violations more");
-    }
-    for (name, value) in &decision.figures {
-        say!("  {name:<32} {}", (value * 1000.0).round() / 1000.0);
-    }
 }

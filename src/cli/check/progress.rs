@@ -25,7 +25,7 @@ impl Progress {
 
     /// A reader that tells how much it has read.
     pub fn reading(&self, input: Input) -> impl BufRead {
-        let style = ProgressStyle::with_template("reading [{bar:24}] {bytes}/{total_bytes}");
+        let style = ProgressStyle::with_template("reading [{bar:24}] {bytes} of {total_bytes}, {eta} left");
         self.bar.set_style(style.expect("the template is constant").progress_chars("━╸ "));
         self.bar.set_length(input.bytes);
         Watched { input, bar: self.bar.clone(), shown: self.shown, began: Instant::now(), drawn: false, calls: 0 }
@@ -36,7 +36,7 @@ impl Progress {
         if !self.shown {
             return;
         }
-        let style = ProgressStyle::with_template("{spinner} checking {msg} {elapsed}");
+        let style = ProgressStyle::with_template("{spinner} checking {msg}, {elapsed}");
         self.bar.set_style(style.expect("the template is constant"));
         self.bar.set_message(model.to_owned());
         self.bar.set_draw_target(ProgressDrawTarget::stderr());

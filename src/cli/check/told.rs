@@ -1,0 +1,217 @@
+//! What a person is told of a check: how the history was read, what each model decided, and the operations of each
+//! violation in a table.
+//!
+//! Names and values come from a history that anybody may have written: nothing of them moves the cursor or makes the
+//! report long.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+
+use checker::decision::Violation;
+use checker::records::{Kind, Records};
+use checker::verdict::Outcome;
+use console::style;
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::{Alignment, Style};
+
+use super::limits::Spent;
+use super::models::{Checked, Report};
+use crate::cli::out::say;
+
+/// How many operations of a violation are shown.
+const OPERATIONS_TOLD_MAX: usize = 12;
+/// How many characters of an operation are.
+const OPERATION_CHARS_MAX: usize = 80;
+/// How many characters of a sentence are.
+const SENTENCE_CHARS_MAX: usize = 2_000;
+
+/// Prints it all.
+pub(super) fn print(report: &Report, records: &Records) {
+    let keys: BTreeSet<_> = records.ops.iter().map(|op| op.key).filter(|key| key.is_some()).collect();
+    let processes: BTreeSet<u32> = records.ops.iter().map(|op| op.process).collect();
+    let on = if keys.is_empty() { String::new() } else { format!(" on {}", plural(keys.len(), "key")) };
+    let aside = match report.passed_over {
+        0 => String::new(),
+        events => format!(", {} passed over", plural(events as usize, "event")),
+    };
+    let (operations, processes) = (plural(report.operations, "operation"), plural(processes.len(), "process"));
+    say!("{}: {}, {operations}{on} by {processes}{aside}", report.file, report.format);
+    for note in &report.notes {
+        say!("note: {}", plain(note, SENTENCE_CHARS_MAX));
+    }
+    let by_event = operations_of(report, records);
+    for checked in &report.decisions {
+        decision(checked, records, &by_event);
+    }
+    say!("\n{}", spent(&report.spent));
+}
+
+/// The operations that events of violations belong to.
+type ByEvent = BTreeMap<u64, usize>;
+
+fn operations_of(report: &Report, records: &Records) -> ByEvent {
+    let violations = report.decisions.iter().flat_map(|checked| &checked.decision.violations);
+    let wanted: BTreeSet<u64> = violations.flat_map(|violation| violation.events.iter().copied()).collect();
+    let mut by_event = ByEvent::new();
+    if wanted.is_empty() {
+        return by_event;
+    }
+    for at in 0..records.ops.len() {
+        by_event.extend(records.events_of(at).filter(|event| wanted.contains(event)).map(|event| (event, at)));
+    }
+    by_event
+}
+
+fn decision(checked: &Checked, records: &Records, by_event: &ByEvent) {
+    let decision = &checked.decision;
+    let guessed = if checked.guessed { " (guessed from the operations)" } else { "" };
+    say!("\n{}{guessed}: {}, in {} ms", checked.model, coloured(decision.outcome), count(checked.took_ms as usize));
+    say!("  {}", plain(&decision.headline, SENTENCE_CHARS_MAX));
+    if !decision.strongest.is_empty() {
+        say!("  strongest models still possible: {}", decision.strongest.join(", "));
+    }
+    for violation in &decision.violations {
+        let key = violation.key.as_ref().map(|key| format!(" on {}", plain(key, OPERATION_CHARS_MAX)));
+        let explanation: Vec<String> =
+            violation.explanation.lines().map(|line| plain(line, SENTENCE_CHARS_MAX)).collect();
+        say!("\n  {}{}: {}", violation.kind, key.unwrap_or_default(), explanation.join("\n    "));
+        operations(violation, records, by_event);
+    }
+    let untold = decision.violations_total.saturating_sub(decision.violations.len() as u64);
+    if untold > 0 {
+        say!("\n  and {} more", plural(untold as usize, "violation"));
+    }
+    if !decision.figures.is_empty() {
+        figures(&decision.figures);
+    }
+}
+
+/// The operations of a violation, one a line.
+fn operations(violation: &Violation, records: &Records, by_event: &ByEvent) {
+    let ops: BTreeSet<usize> = violation.events.iter().filter_map(|event| by_event.get(event).copied()).collect();
+    let mut table = Builder::default();
+    let times: &[&str] = if records.timed { &["from s", "to s"] } else { &[] };
+    table.push_record([&["events", "process", "operation"], times].concat());
+    for at in ops.iter().take(OPERATIONS_TOLD_MAX) {
+        table.push_record(row(*at, records));
+    }
+    let mut table = table.build();
+    table.with(Style::empty()).modify(Columns::new(3..), Alignment::right());
+    for line in table.to_string().lines() {
+        say!("    {}", line.trim_end());
+    }
+    if ops.len() > OPERATIONS_TOLD_MAX {
+        say!("     and {} more", plural(ops.len() - OPERATIONS_TOLD_MAX, "operation"));
+    }
+}
+
+fn row(at: usize, records: &Records) -> Vec<String> {
+    let op = &records.ops[at];
+    let events: Vec<String> = records.events_of(at).map(|event| event.to_string()).collect();
+    let key = if op.key.is_some() { format!(" {}", records.text(op.key)) } else { String::new() };
+    let argument = if op.argument.is_nil() { String::new() } else { format!(" {}", records.show(op.argument)) };
+    let result = match op.kind {
+        Kind::Ok if op.argument == op.result => String::new(),
+        Kind::Ok => format!(" -> {}", records.show(op.result)),
+        Kind::Fail => ", failed".into(),
+        Kind::Info => ", outcome unknown".into(),
+    };
+    let told = format!("{}{key}{argument}{result}", records.text(op.f));
+    let mut row = vec![events.join(", "), op.process.to_string(), plain(&told, OPERATION_CHARS_MAX)];
+    if records.timed {
+        let seconds = |ns: u64| format!("{:.6}", ns as f64 / 1e9);
+        let ended = if op.kind == Kind::Info { String::new() } else { seconds(op.returned_ns) };
+        row.extend([seconds(op.called_ns), ended]);
+    }
+    row
+}
+
+fn figures(figures: &BTreeMap<String, f64>) {
+    let mut table = Builder::default();
+    for (name, value) in figures {
+        let rounded = (value * 1000.0).round() / 1000.0;
+        let shown = if rounded.fract() == 0.0 && (0.0..1e15).contains(&rounded) {
+            count(rounded as usize)
+        } else {
+            rounded.to_string()
+        };
+        table.push_record([name.clone(), shown]);
+    }
+    let mut table = table.build();
+    table.with(Style::empty()).modify(Columns::last(), Alignment::right());
+    say!("");
+    for line in table.to_string().lines() {
+        say!(" {}", line.trim_end());
+    }
+}
+
+fn spent(spent: &Spent) -> String {
+    let seconds = |ms: u64| format!("{:.2} s", ms as f64 / 1000.0);
+    let (wall, processor) = (seconds(spent.wall_ms), seconds(spent.processor_ms));
+    let (threads, peak) = (plural(spent.threads, "thread"), bytes(spent.memory_peak_bytes));
+    format!("{wall} with reading; {processor} of processor time on {threads}; {peak} of memory at most")
+}
+
+fn coloured(outcome: Outcome) -> String {
+    if !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some() {
+        return outcome.to_string();
+    }
+    let styled = style(outcome).bold().force_styling(true);
+    match outcome {
+        Outcome::Valid => styled.green(),
+        Outcome::Inconclusive => styled.yellow(),
+        Outcome::Invalid => styled.red(),
+    }
+    .to_string()
+}
+
+/// Without what moves a cursor, and cut where it is long.
+fn plain(text: &str, chars_max: usize) -> String {
+    let shown = text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter });
+    match text.char_indices().nth(chars_max) {
+        None => shown.collect(),
+        Some(_) => shown.take(chars_max - 1).chain(['…']).collect(),
+    }
+}
+
+/// `1,234`.
+fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// `1 key`, `2 keys`, `2 processes`.
+fn plural(number: usize, noun: &str) -> String {
+    let ending = match number {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {noun}{ending}", count(number))
+}
+
+/// A size as the command line takes it.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_for_people() {
+        let counts = [0, 999, 1_000, 1_234_567].map(count);
+        assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([plural(1, "key"), plural(1_000, "process")], ["1 key", "1,000 processes"]);
+        assert_eq!(plain("a\u{1b}[2Jb", 80), "a\u{fffd}[2Jb");
+        assert_eq!(plain("abcdef", 4), "abc…");
+        assert_eq!([bytes(5 << 10), bytes(300 << 20), bytes(3 << 29)], ["5 KiB", "300 MiB", "1.5 GiB"]);
+    }
+}
