@@ -86,8 +86,12 @@ const BYTES_PER_TRANSACTION: u64 = 100;
 const BYTES_PER_MICRO: u64 = 90;
 const BYTES_PER_ELEMENT: u64 = 4;
 
-/// A decision not to begin what would not fit.
+/// A decision not to begin what would not fit, or when the time is over.
 fn too_large(transactions: &Transactions, limits: &Limits<'_>) -> Option<Decision> {
+    if (limits.out_of_time)() {
+        let read = format!("the time limit was reached when {} transactions had been read", transactions.len());
+        return Some(Decision::inconclusive(read));
+    }
     let (micros, elements) = transactions.sizes();
     let needed = transactions.len() as u64 * BYTES_PER_TRANSACTION
         + micros as u64 * BYTES_PER_MICRO
