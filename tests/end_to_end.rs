@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -291,6 +292,23 @@ fn a_node_that_ends_by_itself_makes_a_run_inconclusive() {
     let ended = running.end().expect(2);
     let reasons = verdict_of(&ended).reasons;
     assert!(reasons.iter().any(|reason| reason.starts_with("n3 ended by itself")), "{reasons:?}");
+}
+
+/// A line that a node's runtime would write: the cluster goes on, and its clients see nothing.
+#[test]
+fn a_panic_in_a_log_makes_a_run_inconclusive() {
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    let mut running = start(&scratch, "run --time-limit 4s --seed 1 --nemesis none --json");
+    running.wait_until("a full swing", || history_lines(&scratch) > IN_FULL_SWING);
+    let log = latest(&scratch).join("nodes/n2/stderr.log");
+    let mut log = fs::File::options().append(true).open(log).expect("the node has a log");
+    log.write_all(b"thread 'tokio-runtime-worker' panicked at src/peers.rs:7:9:\n").expect("it is planted");
+    let verdict = verdict_of(&running.end().expect(2));
+    let told = verdict.reasons.iter().any(|reason| {
+        reason.starts_with("n2 panicked: nodes/n2/stderr.log, line ") && reason.contains("src/peers.rs:7:9")
+    });
+    assert!(told, "{:?}", verdict.reasons);
 }
 
 fn kill_node(scratch: &Scratch, name: &str) {

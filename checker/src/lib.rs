@@ -17,6 +17,7 @@ pub mod history;
 pub mod laws;
 pub mod linearizability;
 pub mod lint;
+pub mod logs;
 pub mod model;
 pub mod records;
 pub mod registry;

@@ -7,6 +7,7 @@
 //! Whatever fails on the way, the nodes are ended and what was recorded stays.
 
 pub mod judge;
+pub mod logs;
 pub mod settings;
 pub mod simulate;
 
@@ -85,6 +86,7 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
     if cut_short.get() {
         doubts.push("the run was interrupted before its time limit".into());
     }
+    doubts.extend(logs::doubts(&books.dir.file("nodes"), &books.record.nodes, system.expected_in_logs()));
     books.close(&system.claims(), before_clock, begun, &doubts)
 }
 

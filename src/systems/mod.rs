@@ -112,6 +112,8 @@ pub trait System {
     fn members(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<Membership, String>>;
     /// So many of the last nodes are no members at first.
     fn spares(&self) -> usize;
+    /// Phrases of lines in a node's log that tell of an error and are normal under faults; see [`checker::logs`].
+    fn expected_in_logs(&self) -> &'static [&'static str];
     /// What this configuration promises.
     fn claims(&self) -> Claims;
 }

@@ -15,6 +15,7 @@ mod formats;
 mod history;
 mod laws;
 mod lint;
+mod logs;
 mod lost_writes;
 mod monotonic_reads;
 mod read_your_writes;

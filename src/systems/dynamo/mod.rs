@@ -318,6 +318,11 @@ impl System for Dynamo {
         "__node"
     }
 
+    /// What a connection comes to names the error of the network.
+    fn expected_in_logs(&self) -> &'static [&'static str] {
+        &["connection to peer ", "connection from ", "a message to "]
+    }
+
     fn options(&self, place: &Place) -> String {
         let port = self.settings.port.map_or(0, |port| port.saturating_add(place.index as u16));
         let options = NodeOptions {
