@@ -1,13 +1,14 @@
 //! Counts, latencies and availability of each function of each workload, in the main phase.
 //!
-//! Latencies are exact quantiles of the `ok` operations (nearest rank). Time: O(n log n).
+//! Availability is the yield (Fox and Brewer, HotOS 1999): the share of operations that were answered, while faults were active and
+//! otherwise. Latencies are exact quantiles of the `ok` operations (nearest rank). Time: O(n log n).
 
 use std::collections::BTreeMap;
 
 use crate::faults::Windows;
 use crate::finding::{ms, quantile};
 use crate::history::{EventType, Operation, Phase};
-use crate::verdict::{FaultFinding, OperationStatistics};
+use crate::verdict::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics};
 
 /// Statistics by workload and function. `unnamed` is the workload of operations that name none.
 pub(crate) fn statistics(
@@ -16,12 +17,13 @@ pub(crate) fn statistics(
     unnamed: &str,
 ) -> Vec<OperationStatistics> {
     let windows = Windows::new(faults);
-    let mut groups: BTreeMap<(&str, &str), (OperationStatistics, Vec<f64>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), (OperationStatistics, Latencies)> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| operation.phase() == Phase::Main) {
         let workload = operation.workload().unwrap_or(unnamed);
         let (found, latencies) = groups.entry((workload, operation.f())).or_default();
-        count(found, operation, windows.contain(operation.invoke.time));
-        latencies.extend(operation.ok().and(operation.latency_ns()).map(ms));
+        let in_faults = windows.contain(operation.invoke.time);
+        count(found, operation, in_faults);
+        latencies.add(operation, in_faults);
     }
     groups.into_iter().map(|((workload, f), group)| finish(workload, f, group)).collect()
 }
@@ -38,15 +40,41 @@ fn count(found: &mut OperationStatistics, operation: &Operation<'_>, in_faults: 
     }
 }
 
-fn finish(workload: &str, f: &str, (found, mut latencies): (OperationStatistics, Vec<f64>)) -> OperationStatistics {
-    latencies.sort_by(f64::total_cmp);
+/// Of operations that were `ok`, in ms.
+#[derive(Default)]
+struct Latencies {
+    all: Vec<f64>,
+    in_faults: Vec<f64>,
+}
+
+impl Latencies {
+    fn add(&mut self, operation: &Operation<'_>, in_faults: bool) {
+        let latency = operation.ok().and(operation.latency_ns()).map(ms);
+        self.all.extend(latency);
+        self.in_faults.extend(latency.filter(|_| in_faults));
+    }
+
+    fn apdex(&self, invoked: u64) -> f64 {
+        let within = |limit_ms: f64| self.all.iter().filter(|latency| **latency <= limit_ms).count() as f64;
+        let (satisfied, tolerated) = (within(APDEX_SATISFIED_MS), within(4.0 * APDEX_SATISFIED_MS));
+        (satisfied + tolerated) / (2.0 * invoked.max(1) as f64)
+    }
+}
+
+fn finish(workload: &str, f: &str, (found, mut latencies): (OperationStatistics, Latencies)) -> OperationStatistics {
+    latencies.all.sort_by(f64::total_cmp);
+    latencies.in_faults.sort_by(f64::total_cmp);
+    let (all, in_faults) = (&latencies.all, &latencies.in_faults);
     OperationStatistics {
         workload: workload.to_owned(),
         f: f.to_owned(),
-        latency_p50_ms: quantile(&latencies, 0.5),
-        latency_p99_ms: quantile(&latencies, 0.99),
-        latency_p999_ms: quantile(&latencies, 0.999),
-        latency_max_ms: quantile(&latencies, 1.0),
+        latency_p50_ms: quantile(all, 0.5),
+        latency_p99_ms: quantile(all, 0.99),
+        latency_p999_ms: quantile(all, 0.999),
+        latency_max_ms: quantile(all, 1.0),
+        latency_in_faults_p50_ms: quantile(in_faults, 0.5),
+        latency_in_faults_p99_ms: quantile(in_faults, 0.99),
+        apdex: latencies.apdex(found.ok + found.fail + found.info),
         ..found
     }
 }

@@ -203,7 +203,20 @@ pub struct OperationStatistics {
     pub latency_p999_ms: f64,
     /// Slowest `ok`, ms.
     pub latency_max_ms: f64,
+    /// Median latency of `ok` of those invoked while a fault was active, ms.
+    #[serde(default)]
+    pub latency_in_faults_p50_ms: f64,
+    /// 99th percentile of the same, ms.
+    #[serde(default)]
+    pub latency_in_faults_p99_ms: f64,
+    /// Apdex, 0 to 1: the share of operations that were `ok` within [`APDEX_SATISFIED_MS`], and half of those within four times
+    /// that. What failed or is unknown satisfied nobody.
+    #[serde(default)]
+    pub apdex: f64,
 }
+
+/// Within this time an operation satisfies (Apdex technical specification 1.1, 2007, where it is called T).
+pub const APDEX_SATISFIED_MS: f64 = 100.0;
 
 /// The whole judgement of a history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -151,6 +151,27 @@ fn latencies_are_exact_quantiles_of_what_succeeded() {
     assert_eq!((add.latency_p50_ms, add.latency_p99_ms), (500.0, 990.0));
     assert_eq!((add.latency_p999_ms, add.latency_max_ms), (999.0, 1000.0));
     assert_eq!((add.availability_in_faults(), add.invoked_in_faults), (None, 0));
+    assert_eq!(
+        (add.latency_in_faults_p50_ms, add.apdex),
+        (0.0, 500.0 / 2004.0),
+        "100 within 100 ms, 400 within 400 ms, of 1002"
+    );
+}
+
+#[test]
+fn latencies_in_faults_are_of_what_was_invoked_then() {
+    let mut story = Story::new("set");
+    for value in 0..100u64 {
+        if value == 50 {
+            story.at(10_000 * value - 1).start(1, "pause", &["n1"]);
+        }
+        story.at(10_000 * value).invoke(0, "add", "set-0", json!(value));
+        story.at(10_000 * value + value + 1).complete(0, EventType::Ok, "add", "set-0", json!(value));
+    }
+    let verdict = judged(&story);
+    let add = verdict.statistics.iter().find(|found| found.f == "add").expect("adds were counted");
+    assert_eq!((add.latency_p50_ms, add.latency_in_faults_p50_ms, add.latency_in_faults_p99_ms), (50.0, 75.0, 100.0));
+    assert_eq!((add.invoked_in_faults, add.apdex), (50, 1.0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use checker::history::Process;
-use checker::verdict::{FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
+use checker::verdict::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
 use serde_json::Value;
 
 use super::Run;
@@ -237,8 +237,22 @@ fn planned_window(fault: &Value) -> Option<(u64, (u64, u64))> {
 
 /// Counts, availability and latencies for each function.
 pub(super) fn statistics(run: &Run<'_>) -> String {
-    let columns =
-        ["Workload", "f", "ok", "fail", "info", "ok in faults", "ok outside", "p50 ms", "p99 ms", "p99.9 ms", "max ms"];
+    let columns = [
+        "Workload",
+        "f",
+        "ok",
+        "fail",
+        "info",
+        "ok in faults",
+        "ok outside",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "max ms",
+        "p50 ms in faults",
+        "p99 ms in faults",
+        "Apdex",
+    ];
     let columns: Vec<(&str, Set)> = columns
         .iter()
         .enumerate()
@@ -252,7 +266,8 @@ pub(super) fn statistics(run: &Run<'_>) -> String {
     format!(
         "<section id=\"operations\" aria-labelledby=\"h-operations\">\n<h2 id=\"h-operations\">Operations</h2>\n\
          <p class=\"quiet\"><b>ok</b> happened, <b>fail</b> certainly did not, <b>info</b> nobody knows. \
-         “In faults” is the share acknowledged of those invoked while a fault was in force; latencies are of ok operations.</p>\n\
+         “In faults” is the share acknowledged of those invoked while a fault was in force; latencies are of ok operations. \
+         Apdex counts an operation that was ok within {APDEX_SATISFIED_MS} ms fully, within four times that by half, any other not at all.</p>\n\
          {body}</section>\n"
     )
 }
@@ -263,6 +278,8 @@ fn statistics_row(s: &OperationStatistics) -> Vec<String> {
     row.extend([s.ok, s.fail, s.info].map(count));
     row.extend(availability(s));
     row.extend([s.latency_p50_ms, s.latency_p99_ms, s.latency_p999_ms, s.latency_max_ms].map(figure));
+    row.extend([s.latency_in_faults_p50_ms, s.latency_in_faults_p99_ms].map(figure));
+    row.push(format!("{:.2}", s.apdex));
     row
 }
 
