@@ -127,7 +127,7 @@ fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Readi
     let selection = Selection { workload: file.args.workload.clone(), allow_partial: file.args.allow_partial };
     let (read_bytes, bytes) = (Arc::clone(&input.read_bytes), input.bytes);
     let share_read = || (bytes > 0).then(|| read_bytes.load(Ordering::Relaxed) as f64 / bytes as f64);
-    let out_of_time = || budget.out_of_time();
+    let out_of_time = || budget.out_of_time_to_read();
     let limits = budget.of_reading(&out_of_time);
     let mut reader = progress.reading(input);
     let read = checker::formats::read_within(&mut reader, file.format, &selection, &limits, &share_read);

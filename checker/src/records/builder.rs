@@ -225,8 +225,9 @@ impl RecordsBuilder {
         self.records.ops.len()
     }
 
-    /// Makes room for more operations: if it is known, for as many as there will be in all. False if that, with the
-    /// room that is given up for it, were more than so many bytes.
+    /// Makes room for more operations: if it is known, for as many as there will be in all. False if they were more than so
+    /// many bytes, or those that are there would be while they are there twice, to be moved. Room that was never used takes
+    /// no memory.
     pub(crate) fn reserve(&mut self, more: usize, total: Option<f64>, bytes_max: u64) -> bool {
         let ops = &mut self.records.ops;
         let needed = ops.len() + more;
@@ -236,12 +237,10 @@ impl RecordsBuilder {
         let most = usize::try_from(bytes_max).unwrap_or(usize::MAX) / size_of::<Op>();
         // Beyond what is expected by a little, so that it is done once; else half as much again.
         let wanted = total.map_or(needed + needed / 2, |total| (total * 1.05) as usize + more).max(needed);
-        let capacity = wanted.min(most.saturating_sub(ops.len()));
-        if capacity < needed {
+        if needed > most || ops.len() > most / 2 {
             return false;
         }
-        ops.reserve_exact(capacity - ops.len());
-        true
+        ops.try_reserve_exact(wanted.min(most) - ops.len()).is_ok()
     }
 
     /// The memory that it takes, in bytes: the room for operations that are not there yet was not touched.

@@ -60,6 +60,11 @@ impl Budget {
         self.timeout
     }
 
+    /// Whether the time for reading is over: what was read is to be checked, too.
+    pub fn out_of_time_to_read(&self) -> bool {
+        self.timeout.is_some_and(|timeout| self.began.elapsed() >= timeout / 5 * 4)
+    }
+
     /// Whether the time is over.
     pub fn out_of_time(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
