@@ -15,8 +15,8 @@
 //! Sources: Biswas and Enea, OOPSLA 2019 (axioms); Bouajjani, Enea, Guerraoui, Hamza, POPL 2017 (CC, CCv, CM and their
 //! bad patterns, whose names the anomalies have); AWDIT, PLDI 2025 (only the latest visible writer of each session counts).
 //! Time: read committed and read atomic O(n x reads of a transaction), without clocks if nothing is wrong; causal
-//! O(n x sessions x log); CM and PRAM the same for each session and each of the few rounds until nothing new is forced. The
-//! log is of a key's writes by a session.
+//! O(n x sessions x log), and for the reads of one transaction together O(n x reads^2 x sessions x log); CM and PRAM as
+//! causal for each session and each of the few rounds until nothing new is forced. The log is of a key's writes by a session.
 
 use rustc_hash::FxHashMap;
 

@@ -267,7 +267,8 @@ pub(super) fn statistics(run: &Run<'_>) -> String {
         "<section id=\"operations\" aria-labelledby=\"h-operations\">\n<h2 id=\"h-operations\">Operations</h2>\n\
          <p class=\"quiet\"><b>ok</b> happened, <b>fail</b> certainly did not, <b>info</b> nobody knows. \
          “In faults” is the share acknowledged of those invoked while a fault was in force; latencies are of ok operations. \
-         Apdex counts an operation that was ok within {APDEX_SATISFIED_MS} ms fully, within four times that by half, any other not at all.</p>\n\
+         Apdex counts an operation that was ok within {APDEX_SATISFIED_MS} ms fully, within four \
+         times that by half, any other not at all.</p>\n\
          {body}</section>\n"
     )
 }
