@@ -80,6 +80,8 @@ impl Sink for FromJson<'_> {
                 "nil" | "true" | "false" => key_text_from_json(name).feed(&mut FromEdn(self.0)),
                 _ => self.0.text(name),
             },
+            // It may be a mark: told from a keyword that has the same letters when the object is whole.
+            Some(b'#' | b'"') => self.0.other(&format!("{PERHAPS_A_MARK}{name}")),
             _ => key_text_from_json(name).feed(&mut FromEdn(self.0)),
         }
     }
@@ -93,9 +95,18 @@ impl Sink for FromJson<'_> {
         match (kind, elements.as_slice()) {
             (Sequence::Map, &[key, value]) => match self.marked(key, value)? {
                 Some(marked) => Ok(marked),
-                None => self.0.map(&[key, value]),
+                None => {
+                    let key = self.plain_name(key)?;
+                    self.0.map(&[key, value])
+                }
             },
-            (Sequence::Map, entries) => self.0.map(entries),
+            (Sequence::Map, entries) => {
+                let mut entries = entries.to_vec();
+                for key in entries.iter_mut().step_by(2) {
+                    *key = self.plain_name(*key)?;
+                }
+                self.0.map(&entries)
+            }
             (_, elements) => self.0.list(elements),
         }
     }
@@ -104,13 +115,29 @@ impl Sink for FromJson<'_> {
     }
 }
 
+/// Begins the notation of a name that may be a mark; no value of a history has it.
+const PERHAPS_A_MARK: char = '\0';
+
 impl FromJson<'_> {
+    /// The name of a field as it is written, if it begins like a mark.
+    fn perhaps_a_mark(&self, key: ValueId) -> Option<&str> {
+        match self.0.datum(key) {
+            Datum::Other(notation) => notation.strip_prefix(PERHAPS_A_MARK),
+            _ => None,
+        }
+    }
+
+    /// A name that turned out to be no mark.
+    fn plain_name(&mut self, key: ValueId) -> Result<ValueId, TooManyValues> {
+        match self.perhaps_a_mark(key) {
+            Some(name) => key_text_from_json(name).feed(&mut FromEdn(self.0)),
+            None => Ok(key),
+        }
+    }
+
     /// What an object of one field stands for, if its name is a mark: `{"#set":[1]}`.
     fn marked(&mut self, key: ValueId, value: ValueId) -> Result<Option<ValueId>, TooManyValues> {
-        let Datum::Text(name) = self.0.datum(key) else { return Ok(None) };
-        if !name.starts_with(['#', '"']) {
-            return Ok(None);
-        }
+        let Some(name) = self.perhaps_a_mark(key) else { return Ok(None) };
         // What the mark means depends on the shape of the value alone.
         let shape = match self.0.datum(value) {
             Datum::List(_) => Tree::Vector(Vec::new()),

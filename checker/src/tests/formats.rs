@@ -233,6 +233,19 @@ fn tree() -> impl Strategy<Value = Tree> {
 }
 
 /// The tree that a reader makes of its text: some names of keywords and symbols are none, or something else.
+/// A map with the one key `:#a` was written as JSON that records took for a value with the tag `#a`: the key's letters alone
+/// were looked at, and not that it is written as a keyword.
+#[test]
+fn regression_a_keyword_with_the_letters_of_a_mark_was_taken_for_one() {
+    let event = |value: &str| format!("{{:process 0, :type :invoke, :f :w, :value {value}, :key nil}}");
+    for value in ["{:#a nil}", "{:#set [1]}", "{:#a 1, :b 2}", "{\"#set\" [1]}", "#{1}", "#tag 1"] {
+        let edn = parse_edn(&event(value)).expect("it is EDN");
+        let in_edn = told(&reading(Format::Edn, &event(value)).records);
+        let json = json_line(&edn);
+        assert_eq!(told(&reading(Format::Json, &json).records), in_edn, "{json}");
+    }
+}
+
 fn readable(tree: &Tree) -> Option<Tree> {
     parse_edn(&edn_text(tree))
 }
