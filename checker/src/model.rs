@@ -13,10 +13,11 @@
 //! - **cart**: the item is listed. An item that somebody tried to remove is not judged: it may be gone or be back
 //!   (DeCandia et al., SOSP 2007, 4.4: an add is never lost, a deleted item can resurface).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use crate::history::{EventType, Operation, Phase};
@@ -293,7 +294,7 @@ impl<'h> KeyFacts<'h> {
         source: FinalSource,
         concurrent_writes: ConcurrentWrites,
     ) -> Self {
-        let mut builder = KeyBuilder { model, positions: HashMap::new(), key: KeyFacts::empty(name) };
+        let mut builder = KeyBuilder { model, positions: FxHashMap::default(), key: KeyFacts::empty(name) };
         for operation in operations.iter().filter(|operation| model.is_write(operation.f())) {
             builder.write(operation);
         }
@@ -333,7 +334,8 @@ impl<'h> KeyFacts<'h> {
 /// Collects the facts of a key: first all writes, then what refers to them.
 struct KeyBuilder<'h> {
     model: Model,
-    positions: HashMap<Element, u32>,
+    /// Looked up once for each element of each read, never walked through.
+    positions: FxHashMap<Element, u32>,
     key: KeyFacts<'h>,
 }
 
@@ -414,7 +416,8 @@ impl<'h> KeyBuilder<'h> {
     }
 
     fn listed(&mut self, operation: &Operation<'h>, elements: Vec<&Value>) {
-        let mut read = Read { operation: *operation, listed: Vec::new(), unwritten: Vec::new(), duplicated: 0 };
+        let listed = Vec::with_capacity(elements.len());
+        let mut read = Read { operation: *operation, listed, unwritten: Vec::new(), duplicated: 0 };
         for element in elements.iter().map(|value| Element::from(*value)) {
             match self.positions.get(&element) {
                 Some(position) => read.listed.push(*position),

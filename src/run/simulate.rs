@@ -62,11 +62,21 @@ pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Probl
     let checked = settings.check()?;
     let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
     let claims = checked.system.claims();
-    let recorder = MemoryRecorder::new();
+    let recorder = MemoryRecorder::with_room(expected_events(settings));
     let (doubts, trace) = stage(settings, checked, plan, &recorder, &|_| {}, None)?;
     let verdict = judge::verdict(&recorder.into(), &claims, &settings.require, &doubts);
     Ok((verdict, trace))
 }
+
+/// About how long the history of a run is: two events for each operation, and the reads of replicas at its end.
+fn expected_events(settings: &RunSettings) -> usize {
+    let operations = settings.rate * settings.time_limit_ms as f64 / 1000.0;
+    (2.0 * operations).min(EVENTS_EXPECTED_MAX) as usize + EVENTS_AT_THE_END
+}
+
+/// A longer history finds its room as it grows.
+const EVENTS_EXPECTED_MAX: f64 = 100_000.0;
+const EVENTS_AT_THE_END: usize = 4_000;
 
 fn stage(
     settings: &RunSettings,

@@ -62,24 +62,36 @@ pub fn decode(bytes: &[u8]) -> Result<Elements, Corrupt> {
 /// spaces. None for anything else, be it JSON or not.
 fn decode_plain(bytes: &[u8]) -> Option<Elements> {
     let inner = bytes.strip_prefix(b"[")?.strip_suffix(b"]")?;
-    let mut elements: Vec<u64> = Vec::with_capacity(inner.len() / 4);
+    let mut elements: Vec<u64> = Vec::with_capacity(inner.len() / 4 + 1);
     if inner.is_empty() {
         return Some(Elements(elements));
     }
-    for digits in inner.split(|byte| *byte == b',') {
-        let element = match digits {
-            [b'0'] => 0,
-            [b'1'..=b'9', ..] if digits.len() < DIGITS_MAX && digits.iter().all(u8::is_ascii_digit) => {
-                digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
-            }
-            _ => return None,
-        };
+    let mut behind = 0;
+    loop {
+        let (element, end) = number(inner, behind)?;
         if elements.last().is_some_and(|last| *last >= element) {
             return None;
         }
         elements.push(element);
+        match inner.get(end) {
+            None => return Some(Elements(elements)),
+            Some(b',') => behind = end + 1,
+            Some(_) => return None,
+        }
     }
-    Some(Elements(elements))
+}
+
+/// The number that begins here, and where it ends. None if there is none, or not as [`encode`] writes it.
+fn number(bytes: &[u8], begin: usize) -> Option<(u64, usize)> {
+    let (mut number, mut end) = (0u64, begin);
+    while let Some(digit) = bytes.get(end).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        // Past the longest number the product may be anything: it is not used.
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        end += 1;
+    }
+    let digits = end - begin;
+    let is_plain = (1..DIGITS_MAX).contains(&digits) && (bytes[begin] != b'0' || digits == 1);
+    is_plain.then_some((number, end))
 }
 
 /// With fewer digits than this no number is too large.
@@ -90,7 +102,39 @@ const ELEMENT_BYTES: usize = 6;
 /// The bytes to store: a sorted JSON list.
 pub fn encode(elements: &Elements) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2 + ELEMENT_BYTES * elements.0.len());
-    serde_json::to_writer(&mut bytes, &elements.0).expect("a list of numbers is always JSON");
+    bytes.push(b'[');
+    for (place, element) in elements.0.iter().enumerate() {
+        if place > 0 {
+            bytes.push(b',');
+        }
+        write_number(&mut bytes, *element);
+    }
+    bytes.push(b']');
+    bytes
+}
+
+fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+    let (mut digits, mut first) = ([0; DIGITS_MAX], DIGITS_MAX);
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return bytes.extend_from_slice(&digits[first..]);
+        }
+    }
+}
+
+/// What [`encode`] would write with one more element, greater than all in the list that it wrote here: most adds are
+/// of that kind, and need not write the whole list anew.
+fn encode_behind(mut bytes: Vec<u8>, element: u64) -> Vec<u8> {
+    bytes.reserve(1 + DIGITS_MAX);
+    bytes.pop();
+    if bytes.len() > 1 {
+        bytes.push(b',');
+    }
+    write_number(&mut bytes, element);
+    bytes.push(b']');
     bytes
 }
 
@@ -112,16 +156,19 @@ pub fn union(siblings: impl IntoIterator<Item = Elements>) -> Elements {
 /// The `read` operation: get, and merge what it returned.
 pub(crate) async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
     match fetch(store, node, invocation).await {
-        Ok((elements, _)) => Completion::ok(to_value(&elements)),
+        Ok(Fetched { elements, .. }) => Completion::ok(to_value(&elements)),
         Err(completion) => completion,
     }
 }
 
 /// The `add` operation: get, merge, insert, put with the context.
 pub(crate) async fn add(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
-    let insert = |mut elements: Elements, element| {
-        elements.insert(element);
-        Ok(elements)
+    let insert = |Fetched { mut elements, plain, .. }: Fetched, element| match plain {
+        Some(bytes) if elements.0.last().is_none_or(|last| *last < element) => Ok(encode_behind(bytes, element)),
+        _ => {
+            elements.insert(element);
+            Ok(encode(&elements))
+        }
     };
     update(store, node, invocation, attempt, insert).await
 }
@@ -129,8 +176,8 @@ pub(crate) async fn add(store: &dyn Store, node: &str, invocation: &Invocation, 
 /// The `remove` operation: get, merge, take the item out, put with the context. Without the item there is nothing to
 /// put: `fail`.
 pub(crate) async fn remove(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
-    let take_out = |mut elements: Elements, item| match elements.remove(item) {
-        true => Ok(elements),
+    let take_out = |Fetched { mut elements, .. }: Fetched, item| match elements.remove(item) {
+        true => Ok(encode(&elements)),
         false => Err(invocation.fail("not in the cart")),
     };
     update(store, node, invocation, attempt, take_out).await
@@ -141,26 +188,53 @@ async fn update(
     node: &str,
     invocation: &Invocation,
     attempt: &Attempt,
-    change: impl FnOnce(Elements, u64) -> Result<Elements, Completion>,
+    change: impl FnOnce(Fetched, u64) -> Result<Vec<u8>, Completion>,
 ) -> Completion {
     let changed = async {
         let element = invocation.argument()?;
-        let (elements, context) = fetch(store, node, invocation).await?;
-        Ok((change(elements, element)?, context))
+        let mut fetched = fetch(store, node, invocation).await?;
+        let context = fetched.context.take();
+        Ok((change(fetched, element)?, context))
     };
     match changed.await {
-        Ok((elements, context)) => put(store, node, invocation, attempt, context.as_ref(), encode(&elements)).await,
+        Ok((bytes, context)) => put(store, node, invocation, attempt, context.as_ref(), bytes).await,
         Err(completion) => completion,
     }
 }
 
-async fn fetch(
-    store: &dyn Store,
-    node: &str,
-    invocation: &Invocation,
-) -> Result<(Elements, Option<Context>), Completion> {
-    let Versions { values, context } = get(store, node, invocation).await?;
+/// What a get returned.
+struct Fetched {
+    /// All siblings together.
+    elements: Elements,
+    /// The bytes of the only sibling, if they are just what [`encode`] writes.
+    plain: Option<Vec<u8>>,
+    context: Option<Context>,
+}
+
+async fn fetch(store: &dyn Store, node: &str, invocation: &Invocation) -> Result<Fetched, Completion> {
+    let Versions { mut values, context } = get(store, node, invocation).await?;
+    if let [bytes] = &values[..]
+        && let Some(elements) = decode_plain(bytes)
+    {
+        return Ok(Fetched { elements, plain: values.pop(), context });
+    }
     let siblings: Result<Vec<Elements>, Corrupt> = values.iter().map(|bytes| decode(bytes)).collect();
     let siblings = siblings.map_err(|corrupt| invocation.corrupt(&corrupt))?;
-    Ok((union(siblings), context))
+    Ok(Fetched { elements: union(siblings), plain: None, context })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_element_written_behind_a_list_is_what_the_longer_list_would_be() {
+        let mut elements = Elements::default();
+        for element in [0, 7, 10, 99, 100, u64::MAX] {
+            let behind = encode_behind(encode(&elements), element);
+            elements.insert(element);
+            assert_eq!(behind, encode(&elements));
+            assert_eq!(behind, serde_json::to_vec(&elements.0).expect("a list of numbers"));
+        }
+    }
 }

@@ -247,7 +247,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// One operation from its invocation to its completion, recorded.
+    /// One operation from its invocation to its completion, recorded: the value of the completion is in the history,
+    /// no longer in what this returns.
     async fn operate(
         &self,
         actor: &Actor,
@@ -264,14 +265,15 @@ impl<'a> Interpreter<'a> {
         let store = own.as_deref().unwrap_or(self.store);
         let performing = actor.workload.borrow().perform(store, node, invocation, &attempt);
         let deadline = self.clock.now().saturating_add(self.settings.operation_timeout);
-        let completion = match within(self.clock, deadline, performing).await {
+        let mut completion = match within(self.clock, deadline, performing).await {
             Some(completion) => completion,
             None => attempt.timed_out(invocation, self.settings.operation_timeout),
         };
         actor.workload.borrow_mut().observe(invocation, &completion);
-        self.record(&site, completion.outcome.into(), completion.value.clone(), |event| {
+        let value = std::mem::take(&mut completion.value);
+        self.record(&site, completion.outcome.into(), value, |event| {
             event.error = completion.error.as_deref().map(bounded);
-            event.past = attempt.past();
+            event.past = attempt.take_past();
         });
         completion
     }

@@ -17,7 +17,8 @@ pub(crate) struct Window {
 
 #[derive(Debug)]
 struct Slot {
-    key: u64,
+    /// The name of its key: it is asked for far more often than made.
+    key: String,
     elements: u64,
 }
 
@@ -25,38 +26,38 @@ impl Window {
     /// `width` keys in use, each for `elements_per_key` elements; at least one of either.
     pub(crate) fn new(prefix: &'static str, width: u64, elements_per_key: u64) -> Self {
         let next = width.max(1);
-        let slots = (0..next).map(|key| Slot { key, elements: 0 }).collect();
+        let slots = (0..next).map(|key| Slot { key: name(prefix, key), elements: 0 }).collect();
         Self { prefix, elements_per_key: elements_per_key.max(1), slots, next }
     }
 
     /// A key to read.
     pub(crate) fn key(&self, rng: &mut ChaCha8Rng) -> String {
-        self.name(self.slots[rng.random_range(0..self.slots.len())].key)
+        self.slots[rng.random_range(0..self.slots.len())].key.clone()
     }
 
     /// A key to add one more element to; its last one retires it.
     pub(crate) fn key_to_fill(&mut self, rng: &mut ChaCha8Rng) -> String {
         let slot = rng.random_range(0..self.slots.len());
-        let key = self.slots[slot].key;
         self.slots[slot].elements += 1;
-        if self.slots[slot].elements >= self.elements_per_key {
-            self.slots[slot] = Slot { key: self.next, elements: 0 };
-            self.next += 1;
+        if self.slots[slot].elements < self.elements_per_key {
+            return self.slots[slot].key.clone();
         }
-        self.name(key)
+        let fresh = Slot { key: name(self.prefix, self.next), elements: 0 };
+        self.next += 1;
+        std::mem::replace(&mut self.slots[slot], fresh).key
     }
 
     /// Whether the key has not been retired.
     pub(crate) fn is_in_use(&self, key: &str) -> bool {
-        self.slots.iter().any(|slot| self.name(slot.key) == key)
+        self.slots.iter().any(|slot| slot.key == key)
     }
 
     /// Every key that is or was in use, oldest first.
     pub(crate) fn keys(&self) -> Vec<String> {
-        (0..self.next).map(|key| self.name(key)).collect()
+        (0..self.next).map(|key| name(self.prefix, key)).collect()
     }
+}
 
-    fn name(&self, key: u64) -> String {
-        format!("{}-{key}", self.prefix)
-    }
+fn name(prefix: &str, key: u64) -> String {
+    format!("{prefix}-{key}")
 }

@@ -166,6 +166,11 @@ impl Attempt {
         }
     }
 
+    /// The same, taken out.
+    pub(crate) fn take_past(&self) -> Option<Vec<Value>> {
+        self.past.take()
+    }
+
     pub(crate) fn covers(&self, past: Vec<Value>) {
         *self.past.borrow_mut() = Some(past);
     }

@@ -4,8 +4,9 @@
 //! told in [`History::torn`]. Anything else that is broken is an error that names the line, because a verdict on half a
 //! history would be a verdict on nothing.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
+
+use rustc_hash::FxHashMap;
 
 use super::{Event, EventType, Operation, Process, operations};
 
@@ -199,15 +200,24 @@ fn not_an_event(line: u64, error: &serde_json::Error) -> HistoryError {
 
 /// Where a client process stands.
 enum Standing {
-    Open { line: u64, f: String },
-    Ended { line: u64 },
+    Open {
+        line: u64,
+        f: String,
+    },
+    /// The text of its last function, whose room the next one takes.
+    Idle {
+        f: String,
+    },
+    Ended {
+        line: u64,
+    },
 }
 
 /// The shape of a history, checked event by event: indices without gaps, processes that do one thing at a time.
 #[derive(Default)]
 struct Shape {
     next: u64,
-    clients: BTreeMap<u64, Standing>,
+    clients: FxHashMap<u64, Standing>,
 }
 
 impl Shape {
@@ -224,32 +234,40 @@ impl Shape {
     }
 
     fn invoke(&mut self, line: u64, process: u64, event: &Event) -> Result<(), HistoryError> {
-        let f = event.f.clone();
-        match self.clients.get(&process) {
+        let f = || event.f.clone();
+        match self.clients.get_mut(&process) {
             Some(Standing::Open { line: invoked, .. }) => {
-                Err(HistoryError::StillOpen { line, process, f, invoked: *invoked })
+                return Err(HistoryError::StillOpen { line, process, f: f(), invoked: *invoked });
             }
-            Some(Standing::Ended { line: ended }) => Err(HistoryError::Ended { line, process, f, ended: *ended }),
-            None => {
-                self.clients.insert(process, Standing::Open { line, f });
-                Ok(())
+            Some(Standing::Ended { line: ended }) => {
+                return Err(HistoryError::Ended { line, process, f: f(), ended: *ended });
             }
+            Some(Standing::Idle { f: room }) => {
+                let mut open = std::mem::take(room);
+                open.clone_from(&event.f);
+                self.clients.insert(process, Standing::Open { line, f: open });
+            }
+            None => drop(self.clients.insert(process, Standing::Open { line, f: f() })),
         }
+        Ok(())
     }
 
     fn complete(&mut self, line: u64, process: u64, event: &Event) -> Result<(), HistoryError> {
-        let f = event.f.clone();
-        match self.clients.remove(&process) {
-            Some(Standing::Open { line: invoked, f: open }) if open != f => {
-                Err(HistoryError::OtherFunction { line, process, f, open, invoked })
+        let f = || event.f.clone();
+        let Some(standing) = self.clients.get_mut(&process) else {
+            return Err(HistoryError::NotInvoked { line, process, f: f() });
+        };
+        match standing {
+            Standing::Open { line: invoked, f: open } if *open != event.f => {
+                let (open, invoked) = (open.clone(), *invoked);
+                return Err(HistoryError::OtherFunction { line, process, f: f(), open, invoked });
             }
-            Some(Standing::Open { .. }) => {
-                if event.kind == EventType::Info {
-                    self.clients.insert(process, Standing::Ended { line });
-                }
-                Ok(())
+            Standing::Open { .. } if event.kind == EventType::Info => *standing = Standing::Ended { line },
+            Standing::Open { f: open, .. } => *standing = Standing::Idle { f: std::mem::take(open) },
+            Standing::Ended { .. } | Standing::Idle { .. } => {
+                return Err(HistoryError::NotInvoked { line, process, f: f() });
             }
-            Some(Standing::Ended { .. }) | None => Err(HistoryError::NotInvoked { line, process, f }),
         }
+        Ok(())
     }
 }

@@ -16,6 +16,11 @@ impl MemoryRecorder {
         Self::default()
     }
 
+    /// An empty one with room for so many events: a long history is not copied each time that it has doubled.
+    pub fn with_room(events: usize) -> Self {
+        Self { events: Mutex::new(Vec::with_capacity(events)) }
+    }
+
     /// What was recorded so far.
     pub fn history(&self) -> History {
         History { events: self.events.lock().unwrap_or_else(PoisonError::into_inner).clone(), torn: None }

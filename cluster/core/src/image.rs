@@ -43,7 +43,9 @@ pub(crate) struct Made {
 #[derive(Debug, Default)]
 pub(crate) struct Image {
     data: BTreeMap<Vec<u8>, KeyRow>,
-    hints: BTreeMap<(NodeId, Vec<u8>), KeyRow>,
+    /// By owner, none of whom has none.
+    hints: BTreeMap<NodeId, BTreeMap<Vec<u8>, KeyRow>>,
+    hints_count: usize,
     /// For each range its ends, and the tree of the keys held in it.
     trees: Vec<(Span, Merkle)>,
     bytes: usize,
@@ -77,13 +79,16 @@ impl Image {
     pub fn get(&self, place: &Place, key: &[u8]) -> Option<&KeyRow> {
         match place {
             Place::Data => self.data.get(key),
-            Place::Hint(owner) => self.hints.get(&(*owner, key.to_vec())),
+            Place::Hint(owner) => self.hints.get(owner)?.get(key),
         }
     }
 
     /// All that this node knows of a key: its own row joined with every hint for it.
     pub fn view(&self, key: &[u8], owners: &[NodeId], versioning: Versioning) -> KeyState {
         let mut view = self.data.get(key).map(|held| held.state.clone()).unwrap_or_default();
+        if self.hints.is_empty() {
+            return view;
+        }
         for &owner in owners {
             if let Some(held) = self.get(&Place::Hint(owner), key) {
                 view.join(&held.state, versioning);
@@ -102,7 +107,12 @@ impl Image {
 
     /// Removes a hint.
     pub fn remove_hint(&mut self, owner: NodeId, key: &[u8]) -> Option<Write> {
-        let old = self.hints.remove(&(owner, key.to_vec()))?;
+        let hints = self.hints.get_mut(&owner)?;
+        let old = hints.remove(key)?;
+        self.hints_count -= 1;
+        if hints.is_empty() {
+            self.hints.remove(&owner);
+        }
         self.forget_bytes(key, Some(&old));
         let place = Place::Hint(owner);
         Some(Write { table: place.table(), key: place.row_key(key), value: None })
@@ -134,7 +144,7 @@ impl Image {
     }
 
     pub fn hints(&self) -> usize {
-        self.hints.len()
+        self.hints_count
     }
 
     /// How many keys are nothing but a tombstone.
@@ -149,7 +159,7 @@ impl Image {
 
     /// Whether a hint for any of these owners is held.
     pub fn has_hint(&self, owners: &[NodeId], key: &[u8]) -> bool {
-        !self.hints.is_empty() && owners.iter().any(|owner| self.hints.contains_key(&(*owner, key.to_vec())))
+        !self.hints.is_empty() && owners.iter().any(|owner| self.get(&Place::Hint(*owner), key).is_some())
     }
 
     pub fn bytes(&self) -> usize {
@@ -158,21 +168,14 @@ impl Image {
 
     /// The hints for one owner, in the order of their keys, after a key.
     pub fn hints_for<'a>(&'a self, owner: NodeId, after: &[u8]) -> impl Iterator<Item = (&'a [u8], &'a KeyRow)> + 'a {
-        let from = Bound::Excluded((owner, after.to_vec()));
-        let to = Bound::Excluded((NodeId(owner.0.saturating_add(1)), Vec::new()));
-        self.hints.range((from, to)).map(|((_, key), held)| (key.as_slice(), held))
+        let behind = (Bound::Excluded(after), Bound::Unbounded);
+        let hints = self.hints.get(&owner).map(|hints| hints.range::<[u8], _>(behind));
+        hints.into_iter().flatten().map(|(key, held)| (key.as_slice(), held))
     }
 
     /// Owners for whom a hint is held.
     pub fn hint_owners(&self) -> Vec<NodeId> {
-        let mut owners = Vec::new();
-        let mut next = self.hints.keys().next();
-        while let Some((owner, _)) = next {
-            owners.push(*owner);
-            let behind = (NodeId(owner.0.saturating_add(1)), Vec::new());
-            next = self.hints.range(behind..).map(|(place, _)| place).next();
-        }
-        owners
+        self.hints.keys().copied().collect()
     }
 
     /// The tree of a range.
@@ -191,7 +194,11 @@ impl Image {
                 };
                 self.data.insert(key.to_vec(), held)
             }
-            Place::Hint(owner) => self.hints.insert((*owner, key.to_vec()), held),
+            Place::Hint(owner) => {
+                let old = self.hints.entry(*owner).or_default().insert(key.to_vec(), held);
+                self.hints_count += usize::from(old.is_none());
+                old
+            }
         };
         self.forget_bytes(key, old.as_ref());
     }

@@ -20,7 +20,7 @@ pub struct Tag(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Life(pub u64);
 
-/// A message from one node to another.
+/// A message from one node to another. It changes hands a dozen times on its way, so the large parts of rare kinds are boxed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// Join this state into yours, and answer once it is durable.
@@ -66,7 +66,7 @@ pub enum Message {
         /// coordinates it.
         life: Option<Life>,
         /// The write.
-        put: ForwardedPut,
+        put: Box<ForwardedPut>,
     },
     /// How the forwarded write came out.
     Forwarded {
@@ -75,7 +75,7 @@ pub enum Message {
         /// None if it was stored.
         failure: Option<Failure>,
         /// If it was stored, what one knows who knows the new version.
-        seen: Option<Context>,
+        seen: Option<Box<Context>>,
     },
     /// Are you there?
     Ping {
@@ -104,7 +104,7 @@ pub enum Message {
         /// How many rows may move because of this.
         credit: u32,
         /// The range.
-        span: Span,
+        span: Box<Span>,
         /// The branch.
         branch: Branch,
         /// The digit and half the digest of each child that holds anything.
@@ -115,7 +115,7 @@ pub enum Message {
         /// How many rows may move because of this.
         credit: u32,
         /// The range.
-        span: Span,
+        span: Box<Span>,
         /// The branch.
         branch: Branch,
         /// The keys behind this one; none = from the first.

@@ -26,7 +26,7 @@ fn nothing_of_a_row_leaves_the_node_before_it_is_on_disk() {
     let config = sloppy(3, (2, 1, 1));
     let key = key_where(&config, "k", |list| list == [A, B, C]);
     let ring = Ring::of(&config).expect("the settings are valid");
-    let (span, branch) = (ring.span(ring.range_of(&key)), Branch::ROOT);
+    let (span, branch) = (ring.span(ring.range_of(&key)).into(), Branch::ROOT);
     let mut node = Lone::start(at(A, &config));
     let forward = forward_to(&mut node, C, put(&key, b"forwarded", None));
     node.sync();

@@ -254,7 +254,7 @@ fn regression_later_ranges_starved_in_anti_entropy() {
         assert_eq!(sent.len(), 16, "no more than there is credit");
         for (_, message) in sent {
             if let Message::Leaves { span, .. } = message {
-                answered.insert(span);
+                answered.insert(*span);
             }
         }
     }

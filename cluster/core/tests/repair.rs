@@ -203,7 +203,7 @@ fn peers_are_given_nothing_of_ranges_that_they_are_no_replicas_of() {
     let asks = |span| {
         [
             Message::Roots { credit: 9, roots: vec![(span, 1)] },
-            Message::Branches { credit: 9, span, branch: Branch::ROOT, children: vec![(0, 1)] },
+            Message::Branches { credit: 9, span: span.into(), branch: Branch::ROOT, children: vec![(0, 1)] },
             leaves(span, Branch::ROOT, None, vec![(b"x".to_vec(), 1)], true),
             Message::Want { keys: vec![key.clone(), b"never heard of".to_vec()] },
         ]
@@ -216,7 +216,7 @@ fn peers_are_given_nothing_of_ranges_that_they_are_no_replicas_of() {
         node.message(B, message);
     }
     node.message(B, leaves(span, impossible, None, vec![], false));
-    node.message(B, Message::Branches { credit: 9, span, branch: impossible, children: vec![(99, 1)] });
+    node.message(B, Message::Branches { credit: 9, span: span.into(), branch: impossible, children: vec![(99, 1)] });
     assert_eq!(node.take_sent(), [], "no range of this ring, no branch of a tree");
     for message in asks(span) {
         node.message(B, message);
@@ -225,7 +225,7 @@ fn peers_are_given_nothing_of_ranges_that_they_are_no_replicas_of() {
 }
 
 fn leaves(span: Span, branch: Branch, after: Option<&[u8]>, keys: Vec<(Vec<u8>, u128)>, more: bool) -> Message {
-    Message::Leaves { credit: 100, span, branch, after: after.map(<[u8]>::to_vec), keys, more }
+    Message::Leaves { credit: 100, span: span.into(), branch, after: after.map(<[u8]>::to_vec), keys, more }
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn credit_bounds_what_moves() {
     let theirs: Vec<_> = keys_where(&config, "x", |_| true).filter(same).take(8).map(|key| (key, 1)).collect();
     let span = ring.span(range);
     for (credit, most) in [(3, 3), (0, 0), (100, 8)] {
-        let branch = Branch::ROOT;
+        let (branch, span) = (Branch::ROOT, span.into());
         node.message(B, Message::Leaves { credit, span, branch, after: None, keys: theirs.clone(), more: false });
         let wanted = node.take_sent().into_iter().map(|(_, message)| match message {
             Message::Want { keys } => keys.len(),

@@ -128,7 +128,7 @@ impl Node {
             (summary.keys > 0).then_some((digit as u8, summary.digest as u64))
         };
         let children = (0..FAN_OUT).filter_map(child).collect();
-        self.tell(peer, Message::Branches { credit, span, branch, children });
+        self.tell(peer, Message::Branches { credit, span: Box::new(span), branch, children });
     }
 
     fn send_leaves(&mut self, peer: NodeId, credit: u32, span: Span, branch: Branch, after: Option<Vec<u8>>) {
@@ -137,7 +137,7 @@ impl Node {
         let mut keys: Vec<(Vec<u8>, u128)> = listed.map(|(key, digest)| (key.to_vec(), digest)).collect();
         let more = keys.len() > KEYS_LISTED_MAX;
         keys.truncate(KEYS_LISTED_MAX);
-        self.tell(peer, Message::Leaves { credit, span, branch, after, keys, more });
+        self.tell(peer, Message::Leaves { credit, span: Box::new(span), branch, after, keys, more });
     }
 
     /// Compares a list with this node's own keys, moves what differs as far as the credit reaches, and goes on behind

@@ -102,7 +102,7 @@ impl Node {
         let Some(forwarding) = self.forwardings.get(&op) else {
             return;
         };
-        let (to, life, put) = (forwarding.coordinator, forwarding.life, forwarding.put.clone());
+        let (to, life, put) = (forwarding.coordinator, forwarding.life, Box::new(forwarding.put.clone()));
         let message = |tag| Message::Forward { tag, life, put };
         let tag = match self.config.bug {
             Some(Bug::ForwardedTwice) => self.ask(to, Purpose::Forward(op), message),

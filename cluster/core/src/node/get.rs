@@ -34,6 +34,8 @@ pub(super) struct GetOp {
     /// What it has heard may be of before a reaping: nobody is repaired by it.
     repairs: bool,
     deadline_ns: u64,
+    /// Once it is answered: until when late repliers are waited for.
+    repair_ns: Option<u64>,
 }
 
 impl GetOp {
@@ -89,6 +91,7 @@ impl Node {
             answered: false,
             repairs: true,
             deadline_ns,
+            repair_ns: None,
         };
         self.gets.insert(op, get);
         for target in targets {
@@ -124,11 +127,15 @@ impl Node {
             }
             let Some(get) = self.gets.get_mut(&op) else { return };
             get.answered = true;
+            if !all_done {
+                let at_ns = self.now.monotonic_ns.saturating_add(self.config.timing.repair_delay.as_nanos() as u64);
+                get.repair_ns = Some(at_ns);
+                self.timers.set(at_ns, Timer::Repair(op));
+            }
             let begun_ns = get.deadline_ns.saturating_sub(self.config.timing.request_timeout.as_nanos() as u64);
             self.latencies.get.observe(self.now.monotonic_ns.saturating_sub(begun_ns) / 1000);
             // From here on the repair ends it.
             self.timers.cancel(get.deadline_ns, Timer::Deadline(op));
-            self.set_timer(self.config.timing.repair_delay, Timer::Repair(op));
             self.answer_get(op);
         }
         if all_done {
@@ -285,6 +292,9 @@ impl Node {
     fn end_get(&mut self, op: OpId) -> Option<GetOp> {
         let get = self.gets.remove(&op)?;
         self.timers.cancel(get.deadline_ns, Timer::Deadline(op));
+        if let Some(at_ns) = get.repair_ns {
+            self.timers.cancel(at_ns, Timer::Repair(op));
+        }
         self.forget_questions(&get.tags);
         Some(get)
     }

@@ -363,22 +363,24 @@ impl Node {
                 self.peer_store_buffered(from, tag, &key, &state, hint_for)
             }
             Message::Fetch { tag, key } => self.peer_fetch(from, tag, &key),
-            Message::Forward { tag, life, put } => self.peer_forward(from, tag, life, put),
+            Message::Forward { tag, life, put } => self.peer_forward(from, tag, life, *put),
             Message::Ping { tag } => self.send(from, Message::Pong { tag }),
             Message::Stored { tag } => self.answered(from, tag, Answer::Stored),
             Message::StoredAll { tags } => tags.into_iter().for_each(|tag| self.answered(from, tag, Answer::Stored)),
             Message::StoreRefused { tag } => self.answered(from, tag, Answer::StoreRefused),
             Message::Fetched { tag, state } => self.answered(from, tag, Answer::Fetched(state)),
-            Message::Forwarded { tag, failure, seen } => self.answered(from, tag, Answer::Forwarded(failure, seen)),
+            Message::Forwarded { tag, failure, seen } => {
+                self.answered(from, tag, Answer::Forwarded(failure, seen.map(|seen| *seen)))
+            }
             Message::WrongLife { tag, life } => self.answered(from, tag, Answer::WrongLife(life)),
             Message::Pong { tag } => self.answered(from, tag, Answer::Pong),
             Message::Compare { pages } => self.peer_compare(from, &pages),
             Message::Roots { credit, roots } => self.peer_roots(from, credit, &roots),
             Message::Branches { credit, span, branch, children } => {
-                self.peer_branches(from, credit, span, branch, &children)
+                self.peer_branches(from, credit, *span, branch, &children)
             }
             Message::Leaves { credit, span, branch, after, keys, more } => {
-                self.peer_leaves(from, credit, Listing { span, branch, after, keys, more })
+                self.peer_leaves(from, credit, Listing { span: *span, branch, after, keys, more })
             }
             Message::Room { rows } => self.peer_room(from, rows),
             Message::Want { keys } => self.peer_want(from, &keys),

@@ -67,7 +67,7 @@ impl Node {
     pub(super) fn answer_stored(&mut self, origin: Origin, key: &[u8], seen: Context) {
         match origin {
             Origin::Peer(peer, tag) => {
-                self.send(peer, Message::Forwarded { tag, failure: None, seen: Some(seen) });
+                self.send(peer, Message::Forwarded { tag, failure: None, seen: Some(Box::new(seen)) });
             }
             Origin::Client(id) => {
                 let session = self.sessions.remove(&id).map(|session| session.joined(&seen));

@@ -77,6 +77,9 @@ impl Node {
     /// N nodes, in order of preference, the fallbacks last. When too few are healthy, unhealthy replicas are tried
     /// all the same, so that a wrong suspicion alone refuses nobody.
     pub(super) fn choose_targets(&self, key: &[u8], n: u8) -> Vec<Target> {
+        if let Some(replicas) = self.undisturbed(key, n) {
+            return replicas.iter().map(|&node| Target::replica(node)).collect();
+        }
         let (top, all) = (self.groups(key, n).owners(), self.preference(key));
         let rest = all.iter().filter(|node| !top.contains(node));
         if self.config.quorum == Quorum::Strict {
@@ -91,6 +94,15 @@ impl Node {
         }
         targets.extend(missing.map(|&owner| Target::replica(owner)));
         targets
+    }
+
+    /// The key's replicas, if they are the targets as they stand: one group, and all of it healthy.
+    fn undisturbed(&self, key: &[u8], n: u8) -> Option<&[NodeId]> {
+        let ring = self.ring_to_ask();
+        let range = ring.range_of(key);
+        let replicas = &ring.range_preference(range)[..usize::from(n)];
+        let is_settled = ring.next_preference(range).is_none() && self.groups_skipped(range) == 0;
+        (is_settled && replicas.iter().all(|node| self.is_healthy(*node))).then_some(replicas)
     }
 
     /// The targets of a write that this node has been asked to coordinate. Views of who is up differ: who asked may

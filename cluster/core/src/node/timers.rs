@@ -67,12 +67,15 @@ impl<T: Copy + Ord> Timers<T> {
         Some(timer)
     }
 
-    /// The earliest alarm, if the driver does not know it yet.
+    /// The earliest alarm, if the driver would be late for it. Most alarms are cancelled soon: a driver that comes
+    /// for one of those finds nothing to do, and that costs less than to tell it of each.
     pub fn announcement(&mut self) -> Option<u64> {
-        let earliest = self.alarms.first().map(|(at, _)| *at);
-        let news = if earliest == self.announced { None } else { earliest };
-        self.announced = earliest;
-        news
+        let earliest = self.alarms.first().map(|(at, _)| *at)?;
+        if self.announced.is_some_and(|announced| announced <= earliest) {
+            return None;
+        }
+        self.announced = Some(earliest);
+        Some(earliest)
     }
 
     /// The driver's alarm went off: whatever is next must be announced again.
