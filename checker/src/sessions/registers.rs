@@ -14,6 +14,10 @@
 //! - all four are causal convergence, three of them, each session with its own order, PRAM:
 //!   [`crate::transactions::isolation`].
 //!
+//! The guarantees are of single operations. Of a history of transactions with several, whatever is told is broken, but not
+//! everything that is broken is told: what a transaction reads before it writes does not count as read before. Causality and
+//! PRAM are complete for those, too.
+//!
 //! Time: read your writes and monotonic reads are linear, but for reads of own writes that were overwritten long ago.
 
 use std::collections::BTreeSet;
