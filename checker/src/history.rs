@@ -18,7 +18,7 @@ mod operations;
 
 pub use lines::{History, HistoryError, LINE_BYTES_MAX, write_event, write_line};
 pub use memory::MemoryRecorder;
-pub use operations::Operation;
+pub use operations::{Operation, micros};
 
 /// Who did it: a logical single-threaded client (Jepsen's sense), or the nemesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,19 +109,20 @@ pub struct Event {
     /// Invocation or outcome.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// The function: `read`, `write`, `delete`, `add`, `remove`, `members`; for the nemesis `plan`, `start-KIND`, `stop-KIND`, `heal`.
+    /// The function: `read`, `write`, `delete`, `add`, `remove`, `inc`, `dec`, `txn`, `members`; for the nemesis `plan`, `start-KIND`, `stop-KIND`, `heal`.
     pub f: String,
     /// The key operated on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Argument or result. A read's `ok` carries a list: the elements of a set or cart, the sibling values of a register
-    /// (empty = not found), the versions of a `replica` read.
+    /// (empty = not found), the versions of a `replica` read; of a counter the sum. That of a `txn` is a list of
+    /// micro-operations.
     #[serde(default)]
     pub value: Value,
     /// The node that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// The workload that the operation belongs to: `set`, `register`, `cart`, ...
+    /// The workload that the operation belongs to: `set`, `register`, `cart`, `counter`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
     /// Absent for the run proper.
@@ -156,6 +157,16 @@ impl Event {
             past: None,
             error: None,
             extra: Map::new(),
+        }
+    }
+}
+
+impl Event {
+    /// Whether its operation can change nothing: a read, or a transaction of reads.
+    pub fn only_reads(&self) -> bool {
+        match micros(&self.value) {
+            Some(micros) if self.f == operations::TRANSACTION => micros.iter().all(|(f, _, _)| *f == "r"),
+            _ => self.f == "read",
         }
     }
 }

@@ -26,14 +26,19 @@ pub mod transactions;
 pub mod verdict;
 
 mod availability;
+mod causal;
 mod convergence;
+mod counter_bounds;
 mod durability;
 mod finding;
 mod lost_writes;
+mod meaning;
 mod monotonic_reads;
 mod read_your_writes;
 mod resurrection;
 mod ring_agreement;
+mod serializability;
+mod session_order;
 mod siblings;
 mod statistics;
 mod visibility;
@@ -117,6 +122,9 @@ fn judge(
     explainer: &Explainer<'_>,
     crashes: &[faults::Crash<'_>],
 ) -> Option<Finding> {
+    if !property.is_of(workload.model) {
+        return None;
+    }
     Some(match property {
         Property::NoLostWrites => lost_writes::check(workload, explainer),
         Property::ReadYourWrites => read_your_writes::check(workload, explainer),
@@ -125,6 +133,12 @@ fn judge(
         Property::MonotonicReads => monotonic_reads::check(workload, explainer),
         Property::NoResurrection => resurrection::check(workload, explainer),
         Property::SiblingsBounded => siblings::check(workload, explainer),
+        Property::MonotonicWrites | Property::WritesFollowReads => session_order::check(workload, explainer, property),
+        Property::Causal => causal::check(workload, explainer),
+        Property::CounterBounds => counter_bounds::check(workload, explainer),
+        Property::Serializable | Property::StrongSessionSerializable | Property::StrictSerializable => {
+            serializability::check(workload, explainer, property)
+        }
         Property::RingAgreement | Property::Availability => return None,
     })
 }

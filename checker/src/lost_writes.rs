@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Draft, Explainer, Finding, a_read, at, by_node, ms, quantile};
 use crate::history::{Event, EventType};
-use crate::model::{FinalSource, KeyFacts, Model, Read, WorkloadFacts, Write};
+use crate::model::{FinalSource, KeyFacts, Read, WorkloadFacts, Write};
 
 /// How a write stands at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +141,7 @@ fn failed_but_read<'k, 'h>(key: &'k KeyFacts<'h>) -> BTreeMap<usize, &'k Read<'h
 /// `add 17 to set-2`, `delete of register-1`.
 pub(crate) fn name(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, write: &Write<'_>) -> String {
     match &write.element {
-        Some(element) => format!("{} {element} to {}", workload.model.write_function(), key.name),
+        Some(element) => format!("{} {element} to {}", workload.model.verb(&write.operation), key.name),
         None => format!("delete of {}", key.name),
     }
 }
@@ -163,9 +163,7 @@ fn missing<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, position: us
     let sight = key.analysis.fates[position].finals;
     let (kind, end) = match standing {
         Standing::Stale => ("stale-write", format!("and is visible in {} of", sight.seen)),
-        _ if workload.model == Model::Register => {
-            ("lost-write", "and is neither in, nor replaced by, any of".to_owned())
-        }
+        _ if workload.model.is_register() => ("lost-write", "and is neither in, nor replaced by, any of".to_owned()),
         _ => ("lost-write", "and is absent from".to_owned()),
     };
     let explanation = format!("{story}, {end} {}", final_reads(workload, key));

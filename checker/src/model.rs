@@ -1,11 +1,12 @@
 //! What operations mean: the writes and reads of each key, in terms that every check shares.
 //!
 //! A *write* brings an element into the world (an `add` to a set or a cart, a `write` of a register); every element
-//! is written once in a run, so it names its write. A *read* shows elements. When a write counts as visible depends
-//! on the model:
+//! is written once in a run, so it names its write. A *read* shows elements; [`crate::meaning`] has how operations tell
+//! them. When a write counts as visible depends on the model:
 //!
-//! - **set**: the element is listed.
-//! - **register**: the value is listed, or is in the causal past of one that is: some later write had seen it and
+//! - **set**, **list-append**, **counter**: the element is listed; of a counter an element is a change, and a read that
+//!   tells its parts lists changes.
+//! - **register**, **rw-register**: the value is listed, or is in the causal past of one that is: some later write had seen it and
 //!   replaced it. The past of a write is on its completion, so this is known without asking the store (Burckhardt et
 //!   al., POPL 2014, call the relation visibility; here it is the part of it that clients can vouch for). A `delete`
 //!   replaces values like a write and leaves none of its own: what it covered may be gone wherever the delete may have
@@ -13,6 +14,7 @@
 //! - **cart**: the item is listed. An item that somebody tried to remove is not judged: it may be gone or be back
 //!   (DeCandia et al., SOSP 2007, 4.4: an add is never lost, a deleted item can resurface).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +22,8 @@ use std::str::FromStr;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use crate::history::{EventType, Operation, Phase};
+use crate::history::{Event, EventType, Operation, Phase};
+use crate::meaning::{self, Meaning, Sums};
 use crate::visibility::{Analysis, analyse};
 use crate::{ConcurrentWrites, Options};
 
@@ -33,11 +36,18 @@ pub enum Model {
     Register,
     /// Items are added and removed.
     Cart,
+    /// Numbers are added and subtracted; what processes did is merged.
+    Counter,
+    /// Transactions of one append to a list, or one read of it.
+    ListAppend,
+    /// Transactions of one write or one read of a register.
+    RwRegister,
 }
 
 impl Model {
     /// Every model.
-    pub const ALL: [Model; 3] = [Model::Set, Model::Register, Model::Cart];
+    pub const ALL: [Model; 6] =
+        [Model::Set, Model::Register, Model::Cart, Model::Counter, Model::ListAppend, Model::RwRegister];
 
     /// The name used at the command line, and by the workload.
     pub fn name(self) -> &'static str {
@@ -45,6 +55,9 @@ impl Model {
             Model::Set => "set",
             Model::Register => "register",
             Model::Cart => "cart",
+            Model::Counter => "counter",
+            Model::ListAppend => "list-append",
+            Model::RwRegister => "rw-register",
         }
     }
 
@@ -56,25 +69,27 @@ impl Model {
                 "write or delete, read all siblings: each value stays until a write or delete that saw it replaces it"
             }
             Model::Cart => "add and remove items, read all items: an added item stays until it is removed",
+            Model::Counter => {
+                "inc n and dec n (grow-counter: inc n alone), read the sum and its parts: each change stays"
+            }
+            Model::ListAppend => "txn of one append or one read of a list: each element stays, and lists only grow",
+            Model::RwRegister => "txn of one write or one read of a register: as register, in Jepsen's form",
         }
     }
 
-    /// The function that brings elements into the world.
-    pub(crate) fn write_function(self) -> &'static str {
-        match self {
-            Model::Set | Model::Cart => "add",
-            Model::Register => "write",
-        }
+    /// Whether a read shows values that stand for those which they have replaced.
+    pub(crate) fn is_register(self) -> bool {
+        matches!(self, Model::Register | Model::RwRegister)
     }
 
-    /// Whether this is a write: it brings an element, or takes the place of some.
-    fn is_write(self, f: &str) -> bool {
-        f == self.write_function() || (self == Model::Register && f == DELETE)
+    /// Whether its operations are transactions, whose isolation is judged.
+    pub fn is_transactional(self) -> bool {
+        matches!(self, Model::ListAppend | Model::RwRegister)
     }
 }
 
-/// The function that replaces values of a register and leaves none.
-const DELETE: &str = "delete";
+/// A workload whose model has another name.
+const GROW_COUNTER: &str = "grow-counter";
 
 impl fmt::Display for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,12 +99,15 @@ impl fmt::Display for Model {
 
 /// The name given is no model's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown model '{0}': known are set, register, cart")]
+#[error("unknown model '{0}': known are set, register, cart, counter, list-append, rw-register")]
 pub struct UnknownModel(pub String);
 
 impl FromStr for Model {
     type Err = UnknownModel;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == GROW_COUNTER {
+            return Ok(Model::Counter);
+        }
         Model::ALL.into_iter().find(|model| model.name() == text).ok_or_else(|| UnknownModel(text.to_owned()))
     }
 }
@@ -186,6 +204,8 @@ pub(crate) struct KeyFacts<'h> {
     pub writes: Vec<Write<'h>>,
     /// In the order of invocation.
     pub reads: Vec<Read<'h>>,
+    /// Reads by clients that succeeded, also those whose value says too little for [`KeyFacts::reads`].
+    pub client_reads: Vec<Operation<'h>>,
     /// Positions of the reads that show the final state.
     pub finals: Vec<usize>,
     /// Reads of single replicas, whatever came of them, in the order of invocation.
@@ -259,19 +279,20 @@ impl<'h> WorkloadFacts<'h> {
     /// Whether a write that a read neither sees nor has provably missed is undecided; otherwise a concurrent write
     /// has won.
     pub fn rest_is_undecided(&self) -> bool {
-        self.model == Model::Register && self.concurrent_writes == ConcurrentWrites::Kept
+        self.model.is_register() && self.concurrent_writes == ConcurrentWrites::Kept
     }
 
     fn new(name: &str, model: Model, operations: &[Operation<'h>], options: &Options) -> Self {
-        let mut by_key: BTreeMap<&str, Vec<Operation<'h>>> = BTreeMap::new();
+        let mut by_key: BTreeMap<Cow<'_, str>, Vec<Operation<'h>>> = BTreeMap::new();
         for operation in operations {
-            by_key.entry(operation.key().unwrap_or(name)).or_default().push(*operation);
+            let key = operation.key().map(Cow::Borrowed).or_else(|| model.key_within(operation));
+            by_key.entry(key.unwrap_or(Cow::Borrowed(name))).or_default().push(*operation);
         }
         let final_source = final_source(operations);
         let concurrent_writes = options.concurrent_writes;
         let keys = by_key
             .into_iter()
-            .map(|(key, operations)| KeyFacts::new(key, model, &operations, final_source, concurrent_writes))
+            .map(|(key, operations)| KeyFacts::new(&key, model, &operations, final_source, concurrent_writes))
             .collect();
         Self { name: name.to_owned(), model, concurrent_writes, final_source, keys }
     }
@@ -294,14 +315,11 @@ impl<'h> KeyFacts<'h> {
         source: FinalSource,
         concurrent_writes: ConcurrentWrites,
     ) -> Self {
-        let mut builder = KeyBuilder { model, positions: FxHashMap::default(), key: KeyFacts::empty(name) };
-        for operation in operations.iter().filter(|operation| model.is_write(operation.f())) {
-            builder.write(operation);
-        }
+        let (positions, sums) = (FxHashMap::default(), Sums::default());
+        let mut builder = KeyBuilder { model, positions, sums, key: KeyFacts::empty(name) };
+        operations.iter().for_each(|operation| builder.write(operation));
         builder.pasts();
-        for operation in operations.iter().filter(|operation| !model.is_write(operation.f())) {
-            builder.other(operation);
-        }
+        operations.iter().for_each(|operation| builder.other(operation));
         let mut key = builder.key;
         key.finals = key.final_reads(source);
         key.analysis = analyse(&key, model, concurrent_writes);
@@ -313,6 +331,7 @@ impl<'h> KeyFacts<'h> {
             name: name.to_owned(),
             writes: Vec::new(),
             reads: Vec::new(),
+            client_reads: Vec::new(),
             finals: Vec::new(),
             replica_reads: Vec::new(),
             flaws: Vec::new(),
@@ -336,23 +355,40 @@ struct KeyBuilder<'h> {
     model: Model,
     /// Looked up once for each element of each read, never walked through.
     positions: FxHashMap<Element, u32>,
+    /// Of a counter, whose elements are no names.
+    sums: Sums,
     key: KeyFacts<'h>,
 }
 
 impl<'h> KeyBuilder<'h> {
+    /// Takes the operation if it is a write.
     fn write(&mut self, operation: &Operation<'h>) {
-        let element = (operation.f() != DELETE).then(|| Element::from(operation.argument()));
         let position = self.key.writes.len() as u32;
-        if let Some(element) = &element
-            && self.positions.insert(element.clone(), position).is_some()
-        {
-            let (f, key) = (operation.f(), &self.key.name);
-            self.key
-                .flaws
-                .push(format!("`{f}` of {element} was invoked twice on {key}: a value must be written only once"));
-        }
+        let element = match self.model.meaning(operation) {
+            Meaning::Write(value) => {
+                let element = Element::from(value);
+                self.name(operation, &element, position);
+                Some(element)
+            }
+            Meaning::Change(change) => {
+                self.sums.push(operation, position, change);
+                Some(Element::from(operation.argument()))
+            }
+            Meaning::Delete => None,
+            Meaning::Remove(_) | Meaning::Read | Meaning::Nothing => return,
+        };
         let (past, removal_tried, removed) = (Past::Unknown, false, false);
         self.key.writes.push(Write { operation: *operation, element, past, removal_tried, removed });
+    }
+
+    /// From now on the element stands for this write.
+    fn name(&mut self, operation: &Operation<'h>, element: &Element, position: u32) {
+        if self.positions.insert(element.clone(), position).is_some() {
+            let (verb, key) = (self.model.verb(operation), &self.key.name);
+            self.key
+                .flaws
+                .push(format!("`{verb}` of {element} was invoked twice on {key}: a value must be written only once"));
+        }
     }
 
     /// Resolves what each write says of its past.
@@ -377,19 +413,26 @@ impl<'h> KeyBuilder<'h> {
         past
     }
 
+    /// Takes the operation if it is no write.
     fn other(&mut self, operation: &Operation<'h>) {
-        match operation.f() {
-            "read" => self.read(operation),
-            "remove" if self.model == Model::Cart => self.remove(operation),
-            f => {
-                let flaw = format!("`{f}` on {} is not of the model {}", self.key.name, self.model);
+        match self.model.meaning(operation) {
+            Meaning::Read => self.read(operation),
+            Meaning::Remove(element) => self.remove(operation, element),
+            Meaning::Nothing => {
+                let flaw = match self.model.is_transactional() {
+                    true => format!("a transaction on {} is not one micro-operation of {}", self.key.name, self.model),
+                    false => {
+                        format!("`{}` on {} is not of the model {}", operation.f(), self.key.name, self.model)
+                    }
+                };
                 self.key.flaws.push(flaw);
             }
+            Meaning::Write(_) | Meaning::Delete | Meaning::Change(_) => {}
         }
     }
 
-    fn remove(&mut self, operation: &Operation<'h>) {
-        let Some(position) = self.positions.get(&Element::from(operation.argument())) else {
+    fn remove(&mut self, operation: &Operation<'h>, element: &Value) {
+        let Some(position) = self.positions.get(&Element::from(element)) else {
             return;
         };
         let write = &mut self.key.writes[*position as usize];
@@ -403,19 +446,28 @@ impl<'h> KeyBuilder<'h> {
             self.key.replica_reads.push(*operation);
         }
         let Some(completion) = operation.ok() else { return };
-        let elements = if replica { replica_elements(&completion.value) } else { list(&completion.value) };
-        match elements {
-            Some(elements) => self.listed(operation, elements),
+        if !replica {
+            self.key.client_reads.push(*operation);
+        }
+        let read = match (self.model, replica) {
+            (Model::Counter, _) => self.counted(operation, completion),
+            (_, true) => replica_elements(&completion.value).map(|elements| self.listed(operation, &elements)),
+            (_, false) => self.model.shown(completion).map(|elements| self.listed(operation, &elements)),
+        };
+        match read {
+            Some(read) => self.key.reads.push(read),
             None => {
                 let (key, index) = (&self.key.name, completion.index);
-                self.key
-                    .flaws
-                    .push(format!("the read of {key} at index {index} has a value that is not the list it should be"));
+                let what = match self.model {
+                    Model::Counter => "does not tell the parts of its sum",
+                    _ => "has a value that is not the list it should be",
+                };
+                self.key.flaws.push(format!("the read of {key} at index {index} {what}"));
             }
         }
     }
 
-    fn listed(&mut self, operation: &Operation<'h>, elements: Vec<&Value>) {
+    fn listed(&self, operation: &Operation<'h>, elements: &[&Value]) -> Read<'h> {
         let listed = Vec::with_capacity(elements.len());
         let mut read = Read { operation: *operation, listed, unwritten: Vec::new(), duplicated: 0 };
         for element in elements.iter().map(|value| Element::from(*value)) {
@@ -430,16 +482,29 @@ impl<'h> KeyBuilder<'h> {
             read.duplicated = read.listed.chunk_by(|a, b| a == b).filter(|run| run.len() > 1).count() as u64;
         }
         read.listed.dedup();
-        self.key.reads.push(read);
+        read
     }
-}
 
-/// The elements of a client's read; nothing read is no elements.
-fn list(value: &Value) -> Option<Vec<&Value>> {
-    match value {
-        Value::Null => Some(Vec::new()),
-        Value::Array(elements) => Some(elements.iter().collect()),
-        _ => None,
+    /// The changes that a read of a counter shows, a replica's in all its versions.
+    fn counted(&self, operation: &Operation<'h>, completion: &Event) -> Option<Read<'h>> {
+        let of_versions = || -> Option<Vec<meaning::Parts>> {
+            let versions = meaning::versions(&completion.value)?;
+            versions.into_iter().filter(|value| !value.is_null()).map(meaning::parts).collect()
+        };
+        let all = match operation.phase() {
+            Phase::Replica => of_versions()?,
+            _ => vec![meaning::parts_of(completion)?],
+        };
+        let mut read = Read { operation: *operation, listed: Vec::new(), unwritten: Vec::new(), duplicated: 0 };
+        for (process, (up, down)) in all.into_iter().flatten() {
+            match self.sums.changes(process, (up, down)) {
+                Some(changes) => read.listed.extend(changes),
+                None => read.unwritten.push(Element::Other(format!("+{up} -{down} by process {process}"))),
+            }
+        }
+        read.listed.sort_unstable();
+        read.listed.dedup();
+        Some(read)
     }
 }
 
@@ -447,8 +512,8 @@ fn list(value: &Value) -> Option<Vec<&Value>> {
 /// tombstone.
 fn replica_elements(value: &Value) -> Option<Vec<&Value>> {
     let mut elements = Vec::new();
-    for version in list(value)? {
-        match version.as_object()?.get("value")? {
+    for version in meaning::versions(value)? {
+        match version {
             Value::Null => {}
             Value::Array(values) => elements.extend(values),
             single => elements.push(single),

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use crate::finding::{Draft, Explainer, Finding, at, by_node};
 use crate::history::{Operation, Phase};
 use crate::lost_writes::{flaws, name};
-use crate::model::{KeyFacts, Model, Past, WorkloadFacts};
+use crate::model::{KeyFacts, Past, WorkloadFacts};
 
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
@@ -68,8 +68,7 @@ impl Tally {
     fn key(&mut self, workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>) {
         let replaced_something = |past: &Past| matches!(past, Past::Known(replaced) if !replaced.is_empty());
         let acknowledged = key.writes.iter().filter(|write| write.acknowledged().is_some());
-        let replacing =
-            acknowledged.filter(|write| workload.model == Model::Register && replaced_something(&write.past));
+        let replacing = acknowledged.filter(|write| workload.model.is_register() && replaced_something(&write.past));
         let before = self.replacing;
         for write in replacing {
             self.replacing += 1;

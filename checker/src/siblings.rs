@@ -77,8 +77,10 @@ impl Tally {
         .collect();
         match (bad.is_empty(), workload.model) {
             (false, _) => bad.join(", "),
-            (true, Model::Register) => format!("at most {} siblings in a read, all concurrent", self.siblings_max),
-            (true, Model::Set | Model::Cart) => format!("each of {} versions is one write", self.versions),
+            (true, model) if model.is_register() => {
+                format!("at most {} siblings in a read, all concurrent", self.siblings_max)
+            }
+            (true, _) => format!("each of {} versions is one write", self.versions),
         }
     }
 }
@@ -91,7 +93,7 @@ fn reads(
     finding: &mut Finding,
     tally: &mut Tally,
 ) {
-    if workload.model != Model::Register {
+    if !workload.model.is_register() {
         return;
     }
     for (position, read) in key.reads.iter().enumerate() {

@@ -20,7 +20,7 @@ pub(crate) fn statistics(
     let mut groups: BTreeMap<(&str, &str), (OperationStatistics, Latencies)> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| operation.phase() == Phase::Main) {
         let workload = operation.workload().unwrap_or(unnamed);
-        let (found, latencies) = groups.entry((workload, operation.f())).or_default();
+        let (found, latencies) = groups.entry((workload, operation.label())).or_default();
         let in_faults = windows.contain(operation.invoke.time);
         count(found, operation, in_faults);
         latencies.add(operation, in_faults);

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Model;
+
 /// How a check, or a whole run, came out. Ordered by severity, so merging is `max`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -61,14 +63,35 @@ pub enum Property {
     RingAgreement,
     /// After the heal every node serves reads and writes.
     Availability,
+    /// Who sees a write sees what its process had written to the key before it (Terry et al. 1994).
+    MonotonicWrites,
+    /// Who sees a write sees what its process had seen of the key before it (Terry et al. 1994).
+    WritesFollowReads,
+    /// A read sees all that happened before it, over all keys (Lamport 1978; Ahamad et al. 1995).
+    Causal,
+    /// Each read of a counter lies between what was acknowledged before it and what was attempted until its end.
+    CounterBounds,
+    /// The transactions of each key have an order that explains every read.
+    Serializable,
+    /// The same, and the order is that of each process (Daudjee and Salem 2004).
+    StrongSessionSerializable,
+    /// The same, and the order is that of real time.
+    StrictSerializable,
 }
 
 impl Property {
     /// Every property, in the order in which reports show them.
-    pub const ALL: [Property; 9] = [
+    pub const ALL: [Property; 16] = [
         Property::NoLostWrites,
         Property::ReadYourWrites,
         Property::MonotonicReads,
+        Property::MonotonicWrites,
+        Property::WritesFollowReads,
+        Property::Causal,
+        Property::CounterBounds,
+        Property::Serializable,
+        Property::StrongSessionSerializable,
+        Property::StrictSerializable,
         Property::Convergence,
         Property::Durability,
         Property::NoResurrection,
@@ -76,6 +99,17 @@ impl Property {
         Property::RingAgreement,
         Property::Availability,
     ];
+
+    /// Whether operations of this model can show it; the others are not judged by it.
+    pub fn is_of(self, model: Model) -> bool {
+        match self {
+            Property::CounterBounds => model == Model::Counter,
+            Property::Serializable | Property::StrongSessionSerializable | Property::StrictSerializable => {
+                model.is_transactional()
+            }
+            _ => true,
+        }
+    }
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
@@ -89,6 +123,13 @@ impl Property {
             Property::SiblingsBounded => "siblings-bounded",
             Property::RingAgreement => "ring-agreement",
             Property::Availability => "availability",
+            Property::MonotonicWrites => "monotonic-writes",
+            Property::WritesFollowReads => "writes-follow-reads",
+            Property::Causal => "causal",
+            Property::CounterBounds => "counter-bounds",
+            Property::Serializable => "serializable",
+            Property::StrongSessionSerializable => "strong-session-serializable",
+            Property::StrictSerializable => "strict-serializable",
         }
     }
 }
@@ -101,10 +142,7 @@ impl fmt::Display for Property {
 
 /// The name given is no property's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown property '{0}': known are no-lost-writes, read-your-writes, monotonic-reads, convergence, durability, \
-     no-resurrection, siblings-bounded, ring-agreement, availability"
-)]
+#[error("unknown property '{0}': known are {known}", known = Property::ALL.map(Property::name).join(", "))]
 pub struct UnknownProperty(pub String);
 
 impl FromStr for Property {

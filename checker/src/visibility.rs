@@ -77,6 +77,17 @@ pub(crate) struct Regress {
     pub came_back: bool,
 }
 
+/// What reads owe to the order in which others did things, and lack.
+#[derive(Debug, Default)]
+pub(crate) struct Owed {
+    /// Reads that owe anything.
+    pub judged: u64,
+    /// Reads of which it is hidden behind a past that nobody told.
+    pub undecided: u64,
+    /// The reads that lack something.
+    pub missed: BTreeMap<usize, OwnMiss>,
+}
+
 /// All that the checks need to know of visibility in a key.
 #[derive(Debug, Default)]
 pub(crate) struct Analysis {
@@ -94,6 +105,10 @@ pub(crate) struct Analysis {
     pub regressed: BTreeMap<usize, Regress>,
     /// For each read, whether what earlier ones showed is hidden behind a past that nobody told.
     pub again_undecided: Vec<bool>,
+    /// Earlier writes of the processes whose later ones a read shows.
+    pub of_writers: Owed,
+    /// What the processes whose writes a read shows had been shown before.
+    pub of_what_writers_saw: Owed,
     /// Writes that final reads list although an acknowledged write or delete had replaced them, with that one: a
     /// delete if there is one.
     pub covered: BTreeMap<usize, usize>,
@@ -114,8 +129,8 @@ pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: Concu
         again_undecided: vec![false; key.reads.len()],
         ..Analysis::default()
     };
-    for first in (0..key.writes.len()).step_by(BLOCK) {
-        let block = Block { key, first, len: BLOCK.min(key.writes.len() - first) };
+    let (mut of_writers, mut of_what_writers_saw) = (Debts::new(key), Debts::new(key));
+    for block in blocks(key) {
         sight.look(&block);
         block.last_seen(&sight, &mut analysis.fates);
         block.first_missed(&sight, &orders, &mut analysis.fates);
@@ -124,8 +139,72 @@ pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: Concu
         block.own_reads(&sight, &orders, &mut analysis);
         block.covered(&sight, &mut analysis);
         block.beside(&sight, &mut analysis);
+        let [wrote, saw] = block.before_each_write(&sight, &orders);
+        of_writers.take(&block, &sight, &sight.carried(key, wrote));
+        of_what_writers_saw.take(&block, &sight, &sight.carried(key, saw));
     }
+    (analysis.of_writers, analysis.of_what_writers_saw) = (of_writers.finish(), of_what_writers_saw.finish());
     analysis
+}
+
+/// What clients' reads of a key lack of what they owe; `owes` tells it for a block, as a word for each read.
+pub(crate) fn owed(
+    key: &KeyFacts<'_>,
+    model: Model,
+    concurrent_writes: ConcurrentWrites,
+    owes: impl Fn(&Block<'_, '_>) -> Vec<u64>,
+) -> Owed {
+    let mut sight = Sight::new(key, model, concurrent_writes);
+    let mut debts = Debts::new(key);
+    for block in blocks(key) {
+        sight.look(&block);
+        debts.take(&block, &sight, &owes(&block));
+    }
+    debts.finish()
+}
+
+fn blocks<'k, 'h>(key: &'k KeyFacts<'h>) -> impl Iterator<Item = Block<'k, 'h>> {
+    let block = |first: usize| Block { key, first, len: BLOCK.min(key.writes.len() - first) };
+    (0..key.writes.len()).step_by(BLOCK).map(block)
+}
+
+/// [`Owed`] in the making, block by block.
+struct Debts {
+    /// For each read, whether it is a client's.
+    is_judged: Vec<bool>,
+    owes: Vec<bool>,
+    undecided: Vec<bool>,
+    missed: BTreeMap<usize, OwnMiss>,
+}
+
+impl Debts {
+    fn new(key: &KeyFacts<'_>) -> Self {
+        let is_judged: Vec<bool> = key.reads.iter().map(|read| read.operation.phase() != Phase::Replica).collect();
+        let none = vec![false; is_judged.len()];
+        Self { is_judged, owes: none.clone(), undecided: none, missed: BTreeMap::new() }
+    }
+
+    /// Takes a block; `words` are what each read owes of it.
+    fn take(&mut self, block: &Block<'_, '_>, sight: &Sight<'_>, words: &[u64]) {
+        let stays = block.word(|write| !write.removal_tried);
+        for (read, word) in words.iter().enumerate().filter(|(read, word)| self.is_judged[*read] && **word != 0) {
+            let owed = word & stays;
+            let missed = owed & sight.missed[read];
+            self.owes[read] |= owed != 0;
+            self.undecided[read] |= sight.rest_is_undecided && owed & !sight.seen[read] & !missed != 0;
+            if missed != 0 {
+                let latest = block.first + missed.ilog2() as usize;
+                let miss = self.missed.entry(read).or_insert(OwnMiss { latest, count: 0 });
+                miss.latest = latest;
+                miss.count += missed.count_ones();
+            }
+        }
+    }
+
+    fn finish(self) -> Owed {
+        let count = |flags: &[bool]| flags.iter().filter(|flag| **flag).count() as u64;
+        Owed { judged: count(&self.owes), undecided: count(&self.undecided), missed: self.missed }
+    }
 }
 
 /// The positions of the bits that are set.
@@ -149,6 +228,8 @@ struct Orders {
     by_completion: Vec<usize>,
     /// Reads of the main phase, in the order of invocation.
     by_process: BTreeMap<u64, Vec<usize>>,
+    /// Writes, in the order of invocation.
+    writes_by_process: BTreeMap<u64, Vec<usize>>,
 }
 
 impl Orders {
@@ -161,7 +242,11 @@ impl Orders {
                 by_process.entry(read.operation.process).or_default().push(position);
             }
         }
-        Self { by_completion, by_process }
+        let mut writes_by_process: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (position, write) in key.writes.iter().enumerate() {
+            writes_by_process.entry(write.operation.process).or_default().push(position);
+        }
+        Self { by_completion, by_process, writes_by_process }
     }
 }
 
@@ -193,10 +278,12 @@ impl Acknowledged {
 }
 
 /// Up to 64 writes that follow each other.
-struct Block<'a, 'h> {
+pub(crate) struct Block<'a, 'h> {
     key: &'a KeyFacts<'h>,
-    first: usize,
-    len: usize,
+    /// The position of the first.
+    pub first: usize,
+    /// How many.
+    pub len: usize,
 }
 
 impl Block<'_, '_> {
@@ -309,6 +396,28 @@ impl Block<'_, '_> {
         }
     }
 
+    /// For each write of the key, the writes of the block that its process had been acknowledged before, and those that its
+    /// process had been shown before.
+    fn before_each_write(&self, sight: &Sight<'_>, orders: &Orders) -> [Vec<u64>; 2] {
+        let count = self.key.writes.len();
+        let (mut wrote, mut saw) = (vec![0; count], vec![0; count]);
+        let mut acknowledged = self.acknowledged_by_process();
+        for (process, writes) in &orders.writes_by_process {
+            let acknowledged = acknowledged.remove(process).map(Acknowledged::new);
+            let mut reads = orders.by_process.get(process).into_iter().flatten().peekable();
+            let mut shown = 0;
+            for &write in writes {
+                let invoked = self.key.writes[write].operation.invoke.index;
+                while let Some(read) = reads.next_if(|read| self.key.reads[**read].completed() < invoked) {
+                    shown |= sight.shown[*read];
+                }
+                saw[write] = shown;
+                wrote[write] = acknowledged.as_ref().map_or(0, |acknowledged| acknowledged.before(invoked));
+            }
+        }
+        [wrote, saw]
+    }
+
     /// The writes of the block of which this holds.
     fn word(&self, holds: impl Fn(&Write<'_>) -> bool) -> u64 {
         let writes = self.key.writes[self.first..self.first + self.len].iter().enumerate();
@@ -375,6 +484,8 @@ struct Sight<'a> {
     passed: Vec<usize>,
     /// Neither seen nor missed means that nobody can tell; otherwise it is legitimately overwritten.
     rest_is_undecided: bool,
+    /// For each read, the last write of each process that it lists.
+    heads: Vec<Vec<u32>>,
     means: Means<'a>,
 }
 
@@ -389,10 +500,10 @@ impl<'a> Sight<'a> {
     fn new(key: &'a KeyFacts<'_>, model: Model, concurrent_writes: ConcurrentWrites) -> Self {
         let reads = key.reads.len();
         let means = match model {
-            Model::Set | Model::Cart => Means::Listed,
-            Model::Register => Means::Causal(Box::new(Causality::new(key)), concurrent_writes),
+            Model::Set | Model::Cart | Model::Counter | Model::ListAppend => Means::Listed,
+            Model::Register | Model::RwRegister => Means::Causal(Box::new(Causality::new(key)), concurrent_writes),
         };
-        let rest_is_undecided = model == Model::Register && concurrent_writes == ConcurrentWrites::Kept;
+        let rest_is_undecided = model.is_register() && concurrent_writes == ConcurrentWrites::Kept;
         let words = || vec![0; reads];
         Self {
             listed: words(),
@@ -402,8 +513,21 @@ impl<'a> Sight<'a> {
             beside: words(),
             passed: vec![0; reads],
             rest_is_undecided,
+            heads: key.reads.iter().map(|read| heads(key, read)).collect(),
             means,
         }
+    }
+
+    /// For each read, the words of all writes that it sees, together; `words` has one for each write, and those of a process
+    /// only grow.
+    fn carried(&self, key: &KeyFacts<'_>, mut words: Vec<u64>) -> Vec<u64> {
+        if let Means::Causal(causality, _) = &self.means {
+            gather(&causality.components, &causality.past, &mut words);
+            let listed = |read: &Read<'_>| read.listed.iter().fold(0, |word, write| word | words[*write as usize]);
+            return key.reads.iter().map(listed).collect();
+        }
+        let of_heads = |heads: &Vec<u32>| heads.iter().fold(0, |word, write| word | words[*write as usize]);
+        self.heads.iter().map(of_heads).collect()
     }
 
     /// Looks at a block. Blocks have to be looked at in their order, each once.
@@ -427,6 +551,13 @@ impl<'a> Sight<'a> {
             self.beside[position] = look.beside & all;
         }
     }
+}
+
+/// The last write of each process that a read lists.
+pub(crate) fn heads(key: &KeyFacts<'_>, read: &Read<'_>) -> Vec<u32> {
+    let process = |write: &u32| key.writes[*write as usize].operation.process;
+    let last: BTreeMap<u64, u32> = read.listed.iter().map(|write| (process(write), *write)).collect();
+    last.into_values().collect()
 }
 
 /// The word of the listed writes below `end` that were not passed yet.

@@ -57,7 +57,8 @@ pub enum Command {
 pub struct RunArgs {
     #[command(flatten)]
     pub system: SystemArgs,
-    /// Workloads, mixed: set, register, cart, or all [default: all]
+    /// Workloads, mixed: set, register, cart, counter, grow-counter, list-append, rw-register, or all
+    /// [default: set,register,cart]
     #[arg(long, value_name = "LIST")]
     pub workload: Option<String>,
     /// Faults: partition, kill, pause, clock, slow, lossy (each may be refined, as in partition:bridge or kill:all), all of

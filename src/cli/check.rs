@@ -151,9 +151,11 @@ enum Meant {
 }
 
 /// `set`, `register` and `cart` are names of the bench's own workloads, too: they are meant where operations name
-/// workloads, and `register` where reads return lists of siblings.
+/// workloads, and `register` where reads return lists of siblings. The other workloads are recorded in the form that the
+/// models of their names read, and judged by the properties claimed where no model is named.
 fn resolve(name: &str, reading: &Reading) -> Meant {
-    let own = !reading.workloads.is_empty() && reading.workloads.contains(name);
+    let several_meanings = matches!(name.parse(), Ok(Model::Set | Model::Register | Model::Cart));
+    let own = several_meanings && reading.workloads.contains(name);
     let siblings = name == "register" && reads_lists(&reading.records);
     match (name.parse::<Model>(), registry::find(name)) {
         (Ok(model), None) => Meant::Judged(model),

@@ -102,7 +102,7 @@ pub fn first_acknowledged_write(history: &History) -> Option<Duration> {
     let first = history
         .events
         .iter()
-        .find(|event| event.kind == EventType::Ok && event.phase == Phase::Main && event.f != "read");
+        .find(|event| event.kind == EventType::Ok && event.phase == Phase::Main && !event.only_reads());
     first.map(|event| Duration::from_nanos(event.time))
 }
 

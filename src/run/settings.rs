@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use checker::model::Model;
 use checker::verdict::Property;
 use nemesis::NemesisSpec;
 use serde::{Deserialize, Serialize};
-use workloads::Placement;
+use workloads::workload::NAMES;
+use workloads::{Placement, Workload};
 
 use crate::exit::Problem;
 use crate::systems::dynamo::{Dynamo, DynamoSettings};
@@ -82,7 +84,7 @@ pub struct Checked {
     /// The system, configured.
     pub system: Dynamo,
     /// The workloads, fresh.
-    pub workloads: Vec<Box<dyn workloads::Workload>>,
+    pub workloads: Vec<Box<dyn Workload>>,
     /// The faults to choose from.
     pub nemesis: NemesisSpec,
 }
@@ -119,11 +121,24 @@ impl RunSettings {
                     .into(),
             ));
         }
-        Ok(Checked {
-            system: Dynamo::new(self.dynamo.clone(), self.seed).map_err(Problem::arguments)?,
-            workloads: workloads::by_name(&self.workload).map_err(Problem::arguments)?,
-            nemesis,
-        })
+        let workloads = workloads::by_name(&self.workload).map_err(Problem::arguments)?;
+        self.check_required(&workloads)?;
+        let system = Dynamo::new(self.dynamo.clone(), self.seed).map_err(Problem::arguments)?;
+        Ok(Checked { system, workloads, nemesis })
+    }
+
+    /// What is required has to be something that a workload shows, or it would hold for want of a look.
+    fn check_required(&self, workloads: &[Box<dyn Workload>]) -> Result<(), Problem> {
+        let models = || workloads.iter().filter_map(|workload| workload.name().parse::<Model>().ok());
+        match self.require.iter().find(|property| !models().any(|model| property.is_of(model))) {
+            None => Ok(()),
+            Some(property) => {
+                let shows = |name: &&&str| name.parse().is_ok_and(|model| property.is_of(model));
+                let names: Vec<&str> = NAMES.iter().filter(shows).copied().collect();
+                let names = names.join(", ");
+                Err(Problem::BadArguments(format!("--require {property} needs one of the workloads {names}")))
+            }
+        }
     }
 
     /// How the clients are driven.

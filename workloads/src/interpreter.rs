@@ -260,7 +260,7 @@ impl<'a> Interpreter<'a> {
         let (f, key) = (invocation.f, invocation.key.as_str());
         let site = Site { process, phase, node, workload: Some(actor.name), f, key, round: None };
         self.record(&site, EventType::Invoke, invocation.value.clone(), |_| {});
-        let attempt = Attempt::default();
+        let attempt = Attempt::by(process);
         let own = self.store.for_process(process);
         let store = own.as_deref().unwrap_or(self.store);
         let performing = actor.workload.borrow().perform(store, node, invocation, &attempt);
@@ -274,6 +274,7 @@ impl<'a> Interpreter<'a> {
         self.record(&site, completion.outcome.into(), value, |event| {
             event.error = completion.error.as_deref().map(bounded);
             event.past = attempt.take_past();
+            event.extra.extend(attempt.take_parts().map(|parts| ("parts".to_owned(), parts)));
         });
         completion
     }

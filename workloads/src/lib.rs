@@ -14,11 +14,16 @@
 
 pub mod cart;
 pub mod clock;
+pub mod counter;
 pub mod elements;
 pub mod interpreter;
+pub mod list_append;
+mod owned;
 pub mod register;
+pub mod rw_register;
 pub mod set;
 pub mod store;
+mod transaction;
 mod window;
 pub mod workload;
 

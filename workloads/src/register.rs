@@ -163,7 +163,7 @@ async fn remove(store: &dyn Store, node: &str, invocation: &Invocation, attempt:
 }
 
 /// The sibling values, sorted, and their context.
-async fn fetch(
+pub(crate) async fn fetch(
     store: &dyn Store,
     node: &str,
     invocation: &Invocation,

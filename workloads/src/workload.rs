@@ -16,13 +16,16 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::cart::Cart;
+use crate::counter::Counter;
+use crate::list_append::ListAppend;
 use crate::register::Register;
+use crate::rw_register::RwRegister;
 use crate::set::Set;
 use crate::store::{Context, Store, StoreError, Versions};
 
 /// What clients do, and what it means.
 pub trait Workload {
-    /// Its name on the command line and in every event: `set`, `register`, `cart`.
+    /// Its name on the command line and in every event, one of [`NAMES`].
     fn name(&self) -> &'static str;
 
     /// Every key that an invocation has named or may name next, in the order in which they came into use.
@@ -56,11 +59,11 @@ pub trait Workload {
 /// An operation as it is invoked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
-    /// The function: `read`, `write`, `delete`, `add`, `remove`.
+    /// The function: `read`, `write`, `delete`, `add`, `remove`, `inc`, `dec`, `txn`.
     pub f: &'static str,
     /// The key operated on.
     pub key: String,
-    /// The argument; null for a read or a delete.
+    /// The argument; null for a read or a delete, micro-operations for a `txn`.
     pub value: Value,
 }
 
@@ -142,11 +145,23 @@ pub enum Stage {
 /// One attempt at an operation, seen from outside its future.
 #[derive(Debug, Default)]
 pub struct Attempt {
+    process: u64,
     stage: Cell<Stage>,
     past: RefCell<Option<Vec<Value>>>,
+    parts: RefCell<Option<Value>>,
 }
 
 impl Attempt {
+    /// An attempt by a client process.
+    pub fn by(process: u64) -> Self {
+        Self { process, ..Self::default() }
+    }
+
+    /// Who makes it.
+    pub fn process(&self) -> u64 {
+        self.process
+    }
+
     /// How far it has come.
     pub fn stage(&self) -> Stage {
         self.stage.get()
@@ -155,6 +170,11 @@ impl Attempt {
     /// The values that the write's context covers, once they have been read; none for functions that record no past.
     pub fn past(&self) -> Option<Vec<Value>> {
         self.past.borrow().clone()
+    }
+
+    /// What each process has contributed to the sum that was read; none for functions that show no sum.
+    pub fn parts(&self) -> Option<Value> {
+        self.parts.borrow().clone()
     }
 
     /// The completion when the client gave up waiting: a put that was sent may still happen.
@@ -169,6 +189,15 @@ impl Attempt {
     /// The same, taken out.
     pub(crate) fn take_past(&self) -> Option<Vec<Value>> {
         self.past.take()
+    }
+
+    /// The parts, taken out.
+    pub(crate) fn take_parts(&self) -> Option<Value> {
+        self.parts.take()
+    }
+
+    pub(crate) fn consists_of(&self, parts: Value) {
+        *self.parts.borrow_mut() = Some(parts);
     }
 
     pub(crate) fn covers(&self, past: Vec<Value>) {
@@ -255,7 +284,7 @@ impl Unique {
 }
 
 /// The workloads that [`by_name`] knows.
-pub const NAMES: [&str; 3] = ["set", "register", "cart"];
+pub const NAMES: [&str; 7] = ["set", "register", "cart", "counter", "grow-counter", "list-append", "rw-register"];
 
 /// Why a list of workloads cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -301,6 +330,10 @@ fn create(name: &'static str, unique: &Unique) -> Box<dyn Workload> {
     match name {
         "set" => Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone())),
         "register" => Box::new(Register::new(Register::KEYS, unique.clone())),
-        _ => Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone())),
+        "cart" => Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone())),
+        "counter" => Box::new(Counter::up_and_down(Counter::KEYS, Counter::CHANGES_PER_KEY)),
+        "grow-counter" => Box::new(Counter::growing(Counter::KEYS, Counter::CHANGES_PER_KEY)),
+        "list-append" => Box::new(ListAppend::new(ListAppend::KEYS, ListAppend::ELEMENTS_PER_KEY, unique.clone())),
+        _ => Box::new(RwRegister::new(RwRegister::KEYS, RwRegister::WRITES_PER_KEY, unique.clone())),
     }
 }

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::{Event, EventType, Phase, Process};
 
+/// The function of a transaction.
+pub(super) const TRANSACTION: &str = "txn";
+
 /// What a client did and what came of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation<'h> {
@@ -18,6 +21,18 @@ pub struct Operation<'h> {
     pub invoke: &'h Event,
     /// Where it ended, with the result; none if it never did.
     pub completion: Option<&'h Event>,
+}
+
+/// The micro-operations of a transaction: function, key, value; none if the value is no list of such.
+pub fn micros(value: &Value) -> Option<Vec<(&str, &Value, &Value)>> {
+    let mut all = Vec::new();
+    for micro in value.as_array()? {
+        match micro.as_array()?.as_slice() {
+            [f, key, value] => all.push((f.as_str()?, key, value)),
+            _ => return None,
+        }
+    }
+    Some(all)
 }
 
 /// Pairs the events of every client; in the order of invocation. A completion without an invocation is passed over.
@@ -52,6 +67,14 @@ impl<'h> Operation<'h> {
     /// The function.
     pub fn f(&self) -> &'h str {
         &self.invoke.f
+    }
+
+    /// The function as people tell operations apart: that of the micro-operation, if it is a transaction of one.
+    pub fn label(&self) -> &'h str {
+        match micros(self.argument()).as_deref() {
+            Some([(f, _, _)]) if self.f() == TRANSACTION => f,
+            _ => self.f(),
+        }
     }
 
     /// The key operated on.

@@ -8,7 +8,9 @@ use crate::{ConcurrentWrites, Options, check};
 
 mod availability;
 mod cart;
+mod causal;
 mod convergence;
+mod counter;
 mod durability;
 mod faults;
 mod formats;
@@ -24,6 +26,8 @@ mod records;
 mod register;
 mod resurrection;
 mod ring_agreement;
+mod serializability;
+mod session_order;
 mod siblings;
 mod verdicts;
 mod visibility;
@@ -134,6 +138,38 @@ impl Story {
         self.invoke(process, "read", key, Value::Null).complete(process, EventType::Ok, "read", key, json!(elements))
     }
 
+    /// A read of a counter that shows a sum, made of parts: process, what it added, what it subtracted.
+    pub fn sum(&mut self, process: u64, key: &str, parts: &[(u64, u64, u64)]) -> &mut Self {
+        self.invoke(process, "read", key, Value::Null);
+        let event = self.client(process, EventType::Ok, "read", key, Value::Null);
+        self.recorder.record(counted(event, parts));
+        self
+    }
+
+    /// The same, as a final read through node n`node`.
+    pub fn final_sum(&mut self, node: u64, key: &str, parts: &[(u64, u64, u64)]) -> &mut Self {
+        for kind in [EventType::Invoke, EventType::Ok] {
+            let mut event = self.client(1000 + node - 1, kind, "read", key, Value::Null);
+            event.phase = Phase::Final;
+            self.recorder.record(if kind == EventType::Ok { counted(event, parts) } else { event });
+        }
+        self
+    }
+
+    /// A transaction of one micro-operation: function, argument, result.
+    pub fn txn(
+        &mut self,
+        process: u64,
+        kind: EventType,
+        key: &str,
+        f: &str,
+        argument: Value,
+        result: Value,
+    ) -> &mut Self {
+        self.invoke(process, "txn", key, json!([[f, key, argument]]));
+        self.complete(process, kind, "txn", key, json!([[f, key, result]]))
+    }
+
     /// A read of the given phase through node n`node`, by a process of its own. `Err` records a `fail`.
     fn phased(&mut self, phase: Phase, round: Option<u64>, node: u64, key: &str, value: Result<Value, &str>) {
         let process = 1000 + node - 1;
@@ -221,6 +257,13 @@ impl Story {
     pub fn result_one_wins(&self, property: Property) -> PropertyResult {
         result(check(&self.history(), &claiming_all(ConcurrentWrites::OneWins)), property)
     }
+}
+
+fn counted(mut event: Event, parts: &[(u64, u64, u64)]) -> Event {
+    let part = |(process, up, down): &(u64, u64, u64)| (process.to_string(), json!([up, down]));
+    event.value = json!(parts.iter().map(|(_, up, down)| *up as i64 - *down as i64).sum::<i64>());
+    event.extra.insert("parts".to_owned(), Value::Object(parts.iter().map(part).collect()));
+    event
 }
 
 pub fn claiming_all(concurrent_writes: ConcurrentWrites) -> Options {

@@ -77,7 +77,8 @@ fn operations_without_a_workload_need_a_model() {
     assert!(verdict.properties.iter().all(|found| found.workload.is_none()), "{:?}", verdict.properties);
     assert_eq!(
         verdict.reasons,
-        ["3 operations name no workload; say by which model they are to be judged: set, register, cart."]
+        ["3 operations name no workload; say by which model they are to be judged: \
+          set, register, cart, counter, list-append, rw-register."]
     );
     let verdict = check(&history, &Options { default_model: Some(Model::Set), ..claiming(&[Property::NoLostWrites]) });
     assert_eq!((verdict.outcome, verdict.properties[0].workload.as_deref()), (Outcome::Invalid, Some("set")));
@@ -121,7 +122,10 @@ fn names_are_read_back() {
         assert!(!model.about().is_empty());
     }
     let error = "queue".parse::<Model>().expect_err("there is no queue");
-    assert_eq!(error.to_string(), "unknown model 'queue': known are set, register, cart");
+    assert_eq!(
+        error.to_string(),
+        "unknown model 'queue': known are set, register, cart, counter, list-append, rw-register"
+    );
     for property in Property::ALL {
         assert_eq!(property.name().parse(), Ok(property));
     }

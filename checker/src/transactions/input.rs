@@ -7,6 +7,8 @@
 //! Of a transaction that failed only the writes are kept (to know them when somebody reads them), of one whose outcome
 //! is unknown also only the writes: what it read, nobody told.
 
+use std::collections::BTreeMap;
+
 /// The value of a register that nobody wrote.
 pub const NIL: u32 = 0;
 
@@ -100,6 +102,8 @@ pub struct Transactions {
     micros: Vec<Micro>,
     elements: Vec<u32>,
     keys: usize,
+    /// Reads of registers that showed several values at once, by key: transaction and values.
+    siblings: BTreeMap<u32, Vec<(u32, Vec<u32>)>>,
 }
 
 /// How keys and values are called in explanations.
@@ -149,6 +153,20 @@ impl Transactions {
         if self.committed_last() {
             self.push(Micro::Read { key, value });
         }
+    }
+
+    /// Adds a read of a register that showed several values at once; passed over unless it committed.
+    pub fn read_siblings(&mut self, key: u32, values: Vec<u32>) {
+        if self.committed_last() {
+            self.keys = self.keys.max(key as usize + 1);
+            self.siblings.entry(key).or_default().push((self.rows.len() as u32 - 1, values));
+        }
+    }
+
+    /// The reads of a register that showed several values at once: transaction and values, in order.
+    pub fn siblings(&self, key: u32) -> impl Iterator<Item = (u32, &[u32])> {
+        let of_key = self.siblings.get(&key).into_iter().flatten();
+        of_key.map(|(transaction, values)| (*transaction, values.as_slice()))
     }
 
     /// Adds a read of a list to the last transaction; passed over unless it committed.
@@ -232,6 +250,11 @@ impl Transactions {
                     other => part.push(other),
                 }
             }
+        }
+        for (key, reads) in &self.siblings {
+            let kept =
+                reads.iter().filter_map(|(at, values)| Some((chosen.binary_search(at).ok()? as u32, values.clone())));
+            part.siblings.insert(*key, kept.collect());
         }
         part
     }

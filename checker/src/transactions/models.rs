@@ -76,7 +76,12 @@ const MODELS: [Model; 26] = [
     Model("read-atomic", "", &["monotonic-atomic-view"], &["internal", "future-read"]),
     Model("monotonic-atomic-view", "", &["read-committed"], &[]),
     Model("read-committed", "PL-2", &["read-uncommitted"], &["G1a", "G1b", "G1c"]),
-    Model("read-uncommitted", "PL-1", &["none"], &["G0", "cyclic-versions", "duplicate-elements", "garbage-read"]),
+    Model(
+        "read-uncommitted",
+        "PL-1",
+        &["none"],
+        &["G0", "cyclic-versions", "duplicate-elements", "garbage-read", "sibling-read"],
+    ),
     Model("none", "", &[], &[]),
 ];
 

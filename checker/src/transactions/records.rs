@@ -113,7 +113,8 @@ impl<'r> Reader<'r> {
             Kind::Fail => Outcome::Fail,
         };
         let value = if op.kind == Kind::Ok { op.result } else { op.argument };
-        if self.form == Form::Registers && (op.key.is_some() || self.is_plain(op, value)) {
+        let with_key = op.key.is_some() && !self.is_transaction(op);
+        if self.form == Form::Registers && (with_key || self.is_plain(op, value)) {
             return self.single(op, outcome, value);
         }
         match self.records.datum(value) {
@@ -132,6 +133,11 @@ impl<'r> Reader<'r> {
         matches!(self.records.text(op.f), "read" | "write") && ![op.argument, value].iter().any(|value| value.is_list())
     }
 
+    /// Whether it has micro-operations, be its key told besides or not.
+    fn is_transaction(&self, op: &Op) -> bool {
+        list(self.records, op.argument).first().is_some_and(|micro| list(self.records, *micro).len() == 3)
+    }
+
     /// A write or a read by itself.
     fn single(&mut self, op: &Op, outcome: Outcome, value: ValueId) -> Result<bool, String> {
         let f = self.records.text(op.f);
@@ -143,18 +149,21 @@ impl<'r> Reader<'r> {
         if f.starts_with('w') {
             self.transactions.write(key, op.argument.0);
         } else if op.kind == Kind::Ok {
-            self.transactions.read(key, self.scalar(value)?);
+            self.read(key, value);
         }
         Ok(true)
     }
 
-    /// What a read shows: a scalar, or a list of at most one.
-    fn scalar(&self, value: ValueId) -> Result<u32, String> {
+    /// A read shows a scalar, or a list of siblings.
+    fn read(&mut self, key: u32, value: ValueId) {
         match self.records.datum(value) {
-            Datum::List([]) => Ok(super::input::NIL),
-            Datum::List([one]) => Ok(one.0),
-            Datum::List(_) => Err(format!("the read shows several values at once: {}", self.records.show(value))),
-            _ => Ok(value.0),
+            Datum::List([]) => self.transactions.read(key, super::input::NIL),
+            Datum::List([one]) => self.transactions.read(key, one.0),
+            Datum::List(several) => {
+                let several = several.iter().map(|value| value.0).collect();
+                self.transactions.read_siblings(key, several);
+            }
+            _ => self.transactions.read(key, value.0),
         }
     }
 
@@ -173,8 +182,7 @@ impl<'r> Reader<'r> {
             },
             (f, Form::Registers) if f == self.names.write => self.transactions.write(key, value.0),
             (f, Form::Registers) if f == self.names.read => {
-                let value = self.scalar(value)?;
-                self.transactions.read(key, value);
+                self.read(key, value);
             }
             _ => return Err(format!("the micro-operation {} is of another kind", self.records.show(micro))),
         }

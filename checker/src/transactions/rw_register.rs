@@ -269,6 +269,13 @@ impl<'t> Analysis<'t> {
                 }
             }
         }
+        let transactions = self.transactions;
+        for (reader, values) in transactions.siblings(key) {
+            for value in values {
+                self.read(key, reader, *value, early.get(value).copied(), &numbers, &versions);
+            }
+            self.siblings(key, reader, values, &numbers, &versions);
+        }
         self.keys.push(versions);
     }
 
@@ -307,6 +314,17 @@ impl<'t> Analysis<'t> {
             let explanation = format!("{who} read {shown}, which {by} wrote and then wrote over itself.");
             self.findings.add("G1b", || alone("G1b", key, vec![writer, reader], explanation));
         }
+    }
+
+    /// A register has one value at a time.
+    fn siblings(&mut self, key: u32, reader: u32, values: &[u32], numbers: &FxHashMap<u32, u32>, versions: &Versions) {
+        let writer = |value: &u32| versions.writers[*numbers.get(value)? as usize];
+        let mut involved: Vec<u32> = values.iter().filter_map(writer).collect();
+        involved.push(reader);
+        let (who, of) = (self.name(reader), self.names.key(key));
+        let shown: Vec<String> = values.iter().map(|value| self.names.value(*value)).collect();
+        let explanation = format!("{who} read {} values of {of} at once: {}.", values.len(), shown.join(", "));
+        self.findings.add("sibling-read", || alone("sibling-read", key, involved, explanation));
     }
 
     fn lost_updates(&mut self, key: u32, uses: &[Use]) {

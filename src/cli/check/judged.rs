@@ -30,6 +30,11 @@ pub(super) fn judge(file: &Source<'_>, model: Option<Model>) -> Result<Exit, Pro
     }
     let options = Options { default_model: model, ..options(file)? };
     let mut verdict = checker::check(&history, &options);
+    let unseen: Vec<&Property> = args.require.iter().filter(|property| !shows(&verdict, **property)).collect();
+    for property in unseen {
+        verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
+        verdict.reasons.push(format!("{property} was asked for, and no workload of the history shows it."));
+    }
     if let Some(damage) = damage {
         let events = history.events.len();
         let prefix = format!("Only the {events} events before a damage were judged: {damage}.");
@@ -41,6 +46,10 @@ pub(super) fn judge(file: &Source<'_>, model: Option<Model>) -> Result<Exit, Pro
         false => print_tables(file.path, &history, &verdict),
     }
     Ok(verdict.outcome.into())
+}
+
+fn shows(verdict: &Verdict, property: Property) -> bool {
+    verdict.properties.iter().any(|found| found.property == property)
 }
 
 /// The history, and where it is damaged if a part of it was asked for.

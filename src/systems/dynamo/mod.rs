@@ -2,6 +2,7 @@
 
 pub mod bugs;
 mod calls;
+mod claims;
 mod client;
 mod coordinating;
 mod placement;
@@ -414,8 +415,10 @@ impl System for Dynamo {
             _ if self.settings.engine == Engine::Memory => {}
             (_, Versioning::Dvv) if self.settings.session => {
                 properties.extend([Property::ReadYourWrites, Property::MonotonicReads]);
+                properties.extend([Property::MonotonicWrites, Property::WritesFollowReads]);
                 note.push_str(
-                    "In a session a read covers what its process has read and written, or fails, whatever the quorums.",
+                    "In a session a read covers what its process has read and written, or fails, whatever the quorums. The get of a write \
+                     does so too, and with it whoever sees the write.",
                 );
             }
             (_, Versioning::VectorClock) => note.push_str("What is falsely dominated its own writer does not read."),
@@ -423,8 +426,10 @@ impl System for Dynamo {
                 "Quorums that are sloppy, do not overlap, or acknowledge from a buffer in memory do not claim read-your-writes.",
             ),
             (true, Versioning::Dvv) => {
-                properties.push(Property::ReadYourWrites);
-                note.push_str("Strict quorums with R + W > N overlap, so a process reads its own writes.");
+                properties.extend([Property::ReadYourWrites, Property::MonotonicWrites]);
+                note.push_str(
+                    "Strict quorums with R + W > N overlap, so a process reads its own writes, and covers them with its next.",
+                );
             }
             (true, Versioning::Lww) => {
                 of_model.push((Property::ReadYourWrites, Model::Register));
@@ -433,6 +438,11 @@ impl System for Dynamo {
                      cart it may miss what a concurrent write has replaced.",
                 );
             }
+        }
+        if self.settings.engine != Engine::Memory {
+            let (claims, why) = self.of_chains();
+            of_model.extend(claims);
+            note.push_str(why);
         }
         let concurrent_writes = match self.settings.versions {
             Versioning::Dvv | Versioning::VectorClock => ConcurrentWrites::Kept,
@@ -457,13 +467,14 @@ mod tests {
     #[test]
     fn each_configuration_claims_what_the_paper_promises_of_it() {
         use Property::{
-            Availability, Convergence, Durability, NoLostWrites, NoResurrection, ReadYourWrites, SiblingsBounded,
+            Availability, Convergence, Durability, MonotonicReads, MonotonicWrites, NoLostWrites, NoResurrection,
+            ReadYourWrites, SiblingsBounded, WritesFollowReads,
         };
         let usual = [NoLostWrites, Convergence, Durability, NoResurrection, SiblingsBounded, Availability];
         assert_eq!(claimed(|_| {}), usual);
         let strict = claimed(|s| s.quorum = Quorum::Strict);
         let more = strict.iter().filter(|property| !usual.contains(property)).collect::<Vec<_>>();
-        assert_eq!((more, strict.len()), (vec![&ReadYourWrites], usual.len() + 1));
+        assert_eq!((more, strict.len()), (vec![&ReadYourWrites, &MonotonicWrites], usual.len() + 2));
         let disjoint = claimed(|s| {
             s.quorum = Quorum::Strict;
             s.r = 1;
@@ -476,7 +487,8 @@ mod tests {
         assert_eq!(buffered, usual, "one replica has it on disk, a quorum may forget");
         assert_eq!(claimed(|s| s.versions = Versioning::Lww), [Convergence, Availability]);
         assert_eq!(claimed(|s| s.versions = Versioning::VectorClock), [Convergence, Availability]);
-        let mut in_sessions = [&usual[..], &[ReadYourWrites, Property::MonotonicReads]].concat();
+        let of_sessions = [ReadYourWrites, MonotonicReads, MonotonicWrites, WritesFollowReads];
+        let mut in_sessions = [&usual[..], &of_sessions].concat();
         in_sessions.sort();
         assert_eq!(claimed(|s| s.session = true), in_sessions);
         let read_engine = claimed(|s| *s = DynamoSettings::default().in_mode(Mode::ReadEngine, None));
@@ -489,11 +501,12 @@ mod tests {
     }
 
     #[test]
-    fn last_write_wins_claims_read_your_writes_of_registers_alone() {
+    fn last_write_wins_with_many_writers_claims_read_your_writes_of_registers_alone() {
         let lww = DynamoSettings { versions: Versioning::Lww, quorum: Quorum::Strict, ..DynamoSettings::default() };
         let claims = Dynamo::new(lww, 1).expect("the settings can work").claims();
         assert_eq!(claims.properties, [Property::Convergence, Property::Availability]);
-        assert_eq!(claims.of_model, [(Property::ReadYourWrites, Model::Register)]);
+        let many_writers = claims.of_model.iter().filter(|(_, model)| !model.is_transactional());
+        assert_eq!(many_writers.collect::<Vec<_>>(), [&(Property::ReadYourWrites, Model::Register)]);
     }
 
     /// A strategy is where keys lie, which no promise speaks of; any number of nodes that the bench starts has a ring.

@@ -65,7 +65,7 @@ impl Interpreter<'_> {
         let (phase, f, key) = (Phase::Probe, invocation.f, invocation.key.as_str());
         let site = Site { process, phase, node, workload: None, f, key, round: None };
         self.record(&site, EventType::Invoke, invocation.value.clone(), |_| {});
-        let attempt = Attempt::default();
+        let attempt = Attempt::by(process);
         let write = async {
             match get(self.store, node, &invocation).await {
                 Ok(read) => {

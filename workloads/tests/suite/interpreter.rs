@@ -19,7 +19,7 @@ fn settings() -> Settings {
 #[test]
 fn the_rate_is_kept_and_the_time_limit_too() {
     for rate in [5.0, 200.0, 1_000.0] {
-        let outcome = run("all", Settings { rate, ..settings() }, |_| {});
+        let outcome = run("set,register,cart", Settings { rate, ..settings() }, |_| {});
         let expected = rate * 10.0;
         let invoked = outcome.operations(Phase::Main).len() as f64;
         assert!((invoked - expected).abs() <= 4.0 * expected.sqrt(), "{invoked} operations instead of {expected}");
@@ -35,7 +35,7 @@ fn the_rate_is_kept_and_the_time_limit_too() {
 
 #[test]
 fn workloads_take_turns() {
-    let outcome = run("all", settings(), |_| {});
+    let outcome = run("set,register,cart", settings(), |_| {});
     let mut counts = BTreeMap::new();
     for operation in outcome.operations(Phase::Main) {
         *counts.entry(operation.invoke.workload.clone().unwrap()).or_insert(0_i64) += 1;
@@ -68,7 +68,7 @@ fn without_a_rate_clients_never_wait_and_never_spin() {
 #[test]
 fn several_thousand_a_second_are_carried() {
     let fast = Settings { rate: 8_000.0, concurrency: 100, time_limit: Duration::from_secs(1), ..settings() };
-    let outcome = run("all", fast, |_| {});
+    let outcome = run("set,register,cart", fast, |_| {});
     assert!(outcome.counts.ok > 7_700, "{:?}", outcome.counts);
     assert_eq!((outcome.counts.fail - not_in_the_cart(&outcome), outcome.counts.info, outcome.missed), (0, 0, 0));
 }
@@ -99,7 +99,7 @@ fn after_an_info_a_worker_goes_on_as_the_next_process() {
 
 #[test]
 fn first_ack_is_the_first_ok() {
-    let outcome = run("all", settings(), |_| {});
+    let outcome = run("set,register,cart", settings(), |_| {});
     let first = outcome.events.iter().find(|event| event.kind == EventType::Ok).unwrap();
     assert_eq!(outcome.first_ack, Some(Duration::from_nanos(first.time)));
     let ok = outcome.events.iter().filter(|event| event.kind == EventType::Ok).count() as u64;
@@ -108,7 +108,7 @@ fn first_ack_is_the_first_ok() {
 
 #[test]
 fn the_same_seed_gives_the_same_history_and_another_does_not() {
-    let history = |seed| run_all("all", Settings { seed, ..settings() }, |_| {}, |_| {}).lines();
+    let history = |seed| run_all("set,register,cart", Settings { seed, ..settings() }, |_| {}, |_| {}).lines();
     let first = history(1);
     assert_eq!(first, history(1));
     assert_ne!(first, history(2));
@@ -143,7 +143,7 @@ fn sticky_clients_stay_with_their_node_and_others_do_not() {
 #[test]
 fn written_values_are_unique_and_grow() {
     let outcome = run(
-        "all",
+        "set,register,cart",
         Settings { rate: 2_000.0, concurrency: 50, time_limit: Duration::from_secs(5), ..settings() },
         |_| {},
     );
@@ -156,7 +156,7 @@ fn written_values_are_unique_and_grow() {
 
 #[test]
 fn the_mix_is_as_described() {
-    let outcome = run("all", Settings { rate: 1_000.0, concurrency: 20, ..settings() }, |_| {});
+    let outcome = run("set,register,cart", Settings { rate: 1_000.0, concurrency: 20, ..settings() }, |_| {});
     let share = |workload: &str, f: &str| {
         let of = |event: &&checker::history::Event| event.workload.as_deref() == Some(workload);
         let invoked = outcome.events.iter().filter(|event| event.kind == EventType::Invoke).filter(of);

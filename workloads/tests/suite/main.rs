@@ -2,6 +2,7 @@
 
 mod codecs;
 mod interpreter;
+mod mergeable;
 mod outcomes;
 mod registry;
 mod rest;

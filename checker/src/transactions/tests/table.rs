@@ -53,6 +53,10 @@ fn parse(text: &str) -> Transactions {
                     let list = list.trim_end_matches(']').split_whitespace();
                     all.read_list(key, list.map(|element| element.parse().expect("a number")));
                 }
+                ("r", None) if value.starts_with('{') => {
+                    let several = value.trim_matches(['{', '}']).split_whitespace();
+                    all.read_siblings(key, several.map(|value| value.parse().expect("a number")).collect());
+                }
                 ("r", None) => all.read(key, number()),
                 _ => panic!("{micro}"),
             }

@@ -1,0 +1,144 @@
+//! Monotonic writes and writes follow reads: who sees a write sees what its process had done to the key before it.
+//!
+//! - *monotonic writes*: the acknowledged writes that the writer's process had made before;
+//! - *writes follow reads*: what the reads of the writer's process had shown before.
+//!
+//! Judged for each read by a client, the final ones too, each key by itself. The reader owes this to others: it need not
+//! be the process that wrote. One violation is one read, however many writes it lacks. With read-your-writes and
+//! monotonic-reads these two are all that causal consistency asks of a key (Brzezinski, Sobaniec, Wawrzyniak, PDP 2004);
+//! [`crate::causal`] asks for it over all keys.
+//!
+//! A write here is a get and a put with its context, so a store that lets a process read its own writes gets the first of
+//! the two with it, and one with monotonic reads the second: the context of the later write covers what came before.
+//!
+//! Time: linear in what the analysis in [`crate::visibility`] costs; an explanation searches the causal past. Source:
+//! Terry et al., "Session guarantees for weakly consistent replicated data", PDIS 1994.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::{Draft, Explainer, Finding, a_read};
+use crate::history::{Event, Phase};
+use crate::lost_writes::{flaws, name};
+use crate::model::{KeyFacts, Past, Read, WorkloadFacts, Write};
+use crate::verdict::Property;
+use crate::visibility::{Owed, OwnMiss};
+
+/// Judges a workload by one of the two.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, property: Property) -> Finding {
+    let mut finding = Finding::default();
+    let (mut judged, mut undecided) = (0, 0);
+    for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
+        let owed = of(key, property);
+        judged += owed.judged;
+        undecided += owed.undecided;
+        for (read, miss) in &owed.missed {
+            finding.violations += 1;
+            explainer.add(&mut finding.anomalies, || lacking(workload, key, *read, *miss, property));
+        }
+    }
+    finding.doubts = flaws(workload);
+    if judged == 0 {
+        finding.doubts.push("no read showed a write whose process had done something to the key before".to_owned());
+    }
+    if undecided > 0 {
+        finding.doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
+    }
+    let what = match property {
+        Property::MonotonicWrites => "lack an earlier write of a process whose later one they show",
+        _ => "lack what a writer had seen before it wrote what they show",
+    };
+    finding.headline = format!("{} of {judged} reads {what}", finding.violations);
+    finding.figures = BTreeMap::from([
+        ("reads-judged".to_owned(), judged as f64),
+        ("violations".to_owned(), finding.violations as f64),
+        ("undecided".to_owned(), undecided as f64),
+    ]);
+    finding
+}
+
+fn of<'k>(key: &'k KeyFacts<'_>, property: Property) -> &'k Owed {
+    match property {
+        Property::MonotonicWrites => &key.analysis.of_writers,
+        _ => &key.analysis.of_what_writers_saw,
+    }
+}
+
+/// The writes that a read shows, and what they replaced, transitively.
+pub(crate) fn seen_by(key: &KeyFacts<'_>, read: &Read<'_>) -> BTreeSet<u32> {
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<u32> = read.listed.clone();
+    while let Some(write) = open.pop() {
+        if seen.insert(write)
+            && let Past::Known(past) = &key.writes[write as usize].past
+        {
+            open.extend(past);
+        }
+    }
+    seen
+}
+
+/// Why a read should have seen a write: the write that it does see, and the read by which its process knew.
+fn because<'k, 'h>(
+    key: &'k KeyFacts<'h>,
+    read: &Read<'_>,
+    missed: usize,
+    property: Property,
+) -> Option<(&'k Write<'h>, Option<&'k Read<'h>>)> {
+    let lacking = &key.writes[missed].operation;
+    let seen = seen_by(key, read);
+    let mut writes = seen.iter().map(|write| &key.writes[*write as usize]);
+    if property == Property::MonotonicWrites {
+        let later = |write: &&Write<'_>| {
+            write.operation.process == lacking.process && write.operation.invoke.index > lacking.invoke.index
+        };
+        return Some((writes.find(later)?, None));
+    }
+    writes.find_map(|write| {
+        let earlier = |read: &&Read<'_>| {
+            let operation = &read.operation;
+            let own = operation.process == write.operation.process && operation.phase() == Phase::Main;
+            own && read.completed() < write.operation.invoke.index
+        };
+        let knew = key.reads.iter().filter(earlier).find(|read| seen_by(key, read).contains(&(missed as u32)))?;
+        Some((write, Some(knew)))
+    })
+}
+
+fn lacking<'k>(
+    workload: &WorkloadFacts<'_>,
+    key: &'k KeyFacts<'_>,
+    read: usize,
+    miss: OwnMiss,
+    property: Property,
+) -> Draft<'k> {
+    let read = &key.reads[read];
+    let (operation, write) = (&read.operation, &key.writes[miss.latest]);
+    let missed = name(workload, key, write);
+    let mut explanation = format!("{} of {} by process {}", a_read(operation), key.name, operation.process);
+    let mut proof: Vec<Option<&Event>> = vec![Some(write.operation.invoke), write.operation.completion];
+    proof.extend([Some(operation.invoke), operation.completion]);
+    match because(key, read, miss.latest, property) {
+        Some((through, knew)) => {
+            let shown = name(workload, key, through);
+            explanation.push_str(&format!(
+                " has seen {shown} and lacks {missed}, which process {}",
+                through.operation.process
+            ));
+            explanation.push_str(&match knew {
+                Some(knew) => format!(" had been shown by {} before it wrote that", a_read(&knew.operation)),
+                None => " had been acknowledged before it wrote that".to_owned(),
+            });
+            proof.extend([Some(through.operation.invoke), through.operation.completion]);
+            proof.extend(knew.into_iter().flat_map(|knew| [Some(knew.operation.invoke), knew.operation.completion]));
+        }
+        None => explanation.push_str(&format!(" lacks {missed}")),
+    }
+    if miss.count > 1 {
+        explanation.push_str(&format!("; the same goes for {} more writes", miss.count - 1));
+    }
+    let kind = match property {
+        Property::MonotonicWrites => "non-monotonic-write",
+        _ => "write-before-read",
+    };
+    Draft { kind, key: &key.name, process: Some(operation.process), explanation, proof }
+}

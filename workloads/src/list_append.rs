@@ -1,0 +1,133 @@
+//! `list-append`: transactions that append to a list, or read one (Kingsbury and Alvaro, "Elle", VLDB 2020), each of one
+//! key: a store of this kind has no others.
+//!
+//! A list is stored whole. An append is a get, then a put of the longer list with the context, so without compare-and-set
+//! two writers at a time would keep two lists. Hence each key has one writer ([`crate::owned`]); what can still go wrong is
+//! that a writer's get misses its own last append, and then there are two lists all the same.
+//!
+//! Siblings are merged, so that no append is ever lost by a client: first what all of them begin with, then the rest in
+//! ascending order, which is the order in which one writer appended them. A list that was read from one sibling alone is
+//! then no prefix of later ones, and that is what the check of isolation sees.
+
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use crate::owned::Owned;
+use crate::store::{Context, Store};
+use crate::transaction::{self, Micro};
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload, get, put};
+
+/// Of six operations of ten a process that owns a key, or may own one, appends to it; all others read.
+#[derive(Debug)]
+pub struct ListAppend {
+    owned: Owned,
+    unique: Unique,
+}
+
+impl ListAppend {
+    /// Lists in use at a time, by default.
+    pub const KEYS: u64 = 5;
+    /// Appends after which a list gives way to a new one, by default.
+    pub const ELEMENTS_PER_KEY: u64 = 100;
+    const APPEND_PERCENT: u32 = 60;
+
+    /// `keys` lists in use at a time, each for `elements_per_key` appends; at least one of either.
+    pub fn new(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
+        Self { owned: Owned::new("list", keys, elements_per_key), unique }
+    }
+}
+
+impl Workload for ListAppend {
+    fn name(&self) -> &'static str {
+        "list-append"
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.owned.keys()
+    }
+
+    fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
+        self.owned.next(rng, process, ("append", Self::APPEND_PERCENT), &self.unique)
+    }
+
+    fn perform<'a>(
+        &self,
+        store: &'a dyn Store,
+        node: &'a str,
+        invocation: &'a Invocation,
+        attempt: &'a Attempt,
+    ) -> LocalBoxFuture<'a, Completion> {
+        match transaction::micro(invocation, "append") {
+            Ok(Micro::Read) => read(store, node, invocation).boxed_local(),
+            Ok(Micro::Change(element)) => append(store, node, invocation, attempt, element).boxed_local(),
+            Err(completion) => futures::future::ready(completion).boxed_local(),
+        }
+    }
+
+    fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
+        if completion.outcome == Outcome::Info {
+            self.owned.give_up(&invocation.key);
+        }
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
+        decode(bytes).map(Value::from)
+    }
+
+    fn final_read(&self, key: &str) -> Invocation {
+        transaction::read(key.to_owned())
+    }
+}
+
+async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
+    match fetch(store, node, invocation).await {
+        Ok((list, _)) => transaction::shows(invocation, &list.into()),
+        Err(completion) => completion,
+    }
+}
+
+async fn append(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt, element: u64) -> Completion {
+    match fetch(store, node, invocation).await {
+        Ok((mut list, context)) => {
+            list.push(element);
+            put(store, node, invocation, attempt, context.as_ref(), encode(&list)).await
+        }
+        Err(completion) => completion,
+    }
+}
+
+/// The list, its siblings merged, and their context.
+async fn fetch(
+    store: &dyn Store,
+    node: &str,
+    invocation: &Invocation,
+) -> Result<(Vec<u64>, Option<Context>), Completion> {
+    let versions = get(store, node, invocation).await?;
+    let siblings: Result<Vec<Vec<u64>>, Corrupt> = versions.values.iter().map(|bytes| decode(bytes)).collect();
+    let siblings = siblings.map_err(|corrupt| invocation.corrupt(&corrupt))?;
+    Ok((merge(&siblings), versions.context))
+}
+
+/// What all lists begin with, then the rest of them in ascending order, each element once; none is the empty list.
+pub fn merge(siblings: &[Vec<u64>]) -> Vec<u64> {
+    let Some(first) = siblings.first() else { return Vec::new() };
+    let common =
+        |length: usize, other: &Vec<u64>| first[..length].iter().zip(other).take_while(|(a, b)| a == b).count();
+    let prefix = siblings.iter().fold(first.len(), common);
+    let rest: BTreeSet<u64> = siblings.iter().flat_map(|list| &list[prefix..]).copied().collect();
+    first[..prefix].iter().copied().chain(rest).collect()
+}
+
+/// Reads stored bytes: a JSON list of numbers, in its own order.
+pub fn decode(bytes: &[u8]) -> Result<Vec<u64>, Corrupt> {
+    serde_json::from_slice(bytes).map_err(|error| Corrupt::new("a list of numbers", bytes, error))
+}
+
+/// The bytes to store.
+pub fn encode(list: &[u64]) -> Vec<u8> {
+    serde_json::to_vec(list).expect("a list of numbers is always JSON")
+}

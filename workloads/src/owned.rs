@@ -1,0 +1,129 @@
+//! Keys that have one writer each: a store without compare-and-set keeps the versions of a key in one order only if nobody
+//! writes at the same time.
+//!
+//! A few client processes own a key each, and alone write it; all others read. A key is given up for good when its owner
+//! ends (an `info`: its last write may still arrive, so nobody may write after it) or when it has had its share of writes,
+//! and a new key takes its place. Keys that were given up are still read now and then.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use crate::transaction;
+use crate::workload::{Invocation, Unique};
+
+/// The keys `prefix-0`, `prefix-1`, ..., and who owns them.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    prefix: &'static str,
+    width: usize,
+    writes_per_key: u64,
+    /// By process.
+    owners: BTreeMap<u64, Owner>,
+    next: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    key: u64,
+    writes: u64,
+}
+
+impl Owned {
+    const OWN_READ_PERCENT: u32 = 40;
+
+    /// `width` keys with an owner at a time, each for `writes_per_key` writes; at least one of either.
+    pub(crate) fn new(prefix: &'static str, width: u64, writes_per_key: u64) -> Self {
+        let width = usize::try_from(width.max(1)).unwrap_or(usize::MAX);
+        Self { prefix, width, writes_per_key: writes_per_key.max(1), owners: BTreeMap::new(), next: 0 }
+    }
+
+    /// The next transaction of a process: in so many of a hundred a change of the key that it owns or now gets, by `f`; else,
+    /// and where there is none to be had, a read.
+    pub(crate) fn next(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        process: u64,
+        (f, percent): (&'static str, u32),
+        unique: &Unique,
+    ) -> Invocation {
+        let changes = rng.random_ratio(percent, 100);
+        let read = self.key_to_read(rng, process);
+        let key = if changes || read.is_none() { self.key_to_write(process) } else { None };
+        match (key, read) {
+            (Some(key), _) => transaction::change(f, key, unique.next()),
+            // Without a key that was ever owned there is one to be had.
+            (None, read) => transaction::read(read.unwrap_or_else(|| self.name(0))),
+        }
+    }
+
+    /// The key that this process is to write next; none if others own as many as there may be.
+    fn key_to_write(&mut self, process: u64) -> Option<String> {
+        let full = self.owners.get(&process).is_some_and(|owner| owner.writes >= self.writes_per_key);
+        if full {
+            self.owners.remove(&process);
+        }
+        if !self.owners.contains_key(&process) {
+            if self.owners.len() >= self.width {
+                return None;
+            }
+            self.owners.insert(process, Owner { key: self.next, writes: 0 });
+            self.next += 1;
+        }
+        let owner = self.owners.get_mut(&process)?;
+        owner.writes += 1;
+        let key = owner.key;
+        Some(self.name(key))
+    }
+
+    /// A key to read: for an owner often its own; one that is owned, or sometimes any that ever was. None before the first
+    /// write.
+    fn key_to_read(&self, rng: &mut ChaCha8Rng, process: u64) -> Option<String> {
+        if self.next == 0 {
+            return None;
+        }
+        let own = self.owners.get(&process).filter(|_| rng.random_ratio(Self::OWN_READ_PERCENT, 100));
+        if let Some(own) = own {
+            return Some(self.name(own.key));
+        }
+        let owned = self.owners.values().nth(rng.random_range(0..=self.owners.len()));
+        let key = owned.map_or_else(|| rng.random_range(0..self.next), |owner| owner.key);
+        Some(self.name(key))
+    }
+
+    /// The key's owner has ended.
+    pub(crate) fn give_up(&mut self, key: &str) {
+        let name = |owner: &Owner| format!("{}-{}", self.prefix, owner.key);
+        self.owners.retain(|_, owner| name(owner) != key);
+    }
+
+    /// Every key that is or was owned, oldest first.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        (0..self.next).map(|key| self.name(key)).collect()
+    }
+
+    fn name(&self, key: u64) -> String {
+        format!("{}-{key}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_one_writer_and_none_after_it() {
+        let mut owned = Owned::new("k", 2, 3);
+        let next = |owned: &mut Owned, process| owned.key_to_write(process);
+        assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
+        assert_eq!(next(&mut owned, 9).as_deref(), Some("k-1"));
+        assert_eq!(next(&mut owned, 8), None, "two keys at a time");
+        assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
+        owned.give_up("k-1");
+        assert_eq!(next(&mut owned, 8).as_deref(), Some("k-2"), "the owner of k-1 has ended, and so has its key");
+        assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
+        assert_eq!(next(&mut owned, 7).as_deref(), Some("k-3"), "k-0 has had its three writes");
+        assert_eq!(owned.keys(), ["k-0", "k-1", "k-2", "k-3"]);
+    }
+}

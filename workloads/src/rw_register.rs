@@ -1,0 +1,101 @@
+//! `rw-register`: transactions that write a register or read one, each of one key, in Jepsen's form.
+//!
+//! As in [`crate::list_append`] each key has one writer, and a write is a get, then a put with the context. The values that
+//! the get returned are on the write's completion, as those of [`crate::register`] are. Siblings are shown as they are, as
+//! a list: two values at once are what no register has, and no order of writes explains them.
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use crate::owned::Owned;
+use crate::register::{decode, encode, fetch};
+use crate::store::Store;
+use crate::transaction::{self, Micro};
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload, put};
+
+/// Of six operations of ten a process that owns a key, or may own one, writes it; all others read.
+#[derive(Debug)]
+pub struct RwRegister {
+    owned: Owned,
+    unique: Unique,
+}
+
+impl RwRegister {
+    /// Registers in use at a time, by default.
+    pub const KEYS: u64 = 5;
+    /// Writes after which a register gives way to a new one, by default.
+    pub const WRITES_PER_KEY: u64 = 200;
+    const WRITE_PERCENT: u32 = 60;
+
+    /// `keys` registers in use at a time, each for `writes_per_key` writes; at least one of either.
+    pub fn new(keys: u64, writes_per_key: u64, unique: Unique) -> Self {
+        Self { owned: Owned::new("rw", keys, writes_per_key), unique }
+    }
+}
+
+impl Workload for RwRegister {
+    fn name(&self) -> &'static str {
+        "rw-register"
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.owned.keys()
+    }
+
+    fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
+        self.owned.next(rng, process, ("w", Self::WRITE_PERCENT), &self.unique)
+    }
+
+    fn perform<'a>(
+        &self,
+        store: &'a dyn Store,
+        node: &'a str,
+        invocation: &'a Invocation,
+        attempt: &'a Attempt,
+    ) -> LocalBoxFuture<'a, Completion> {
+        match transaction::micro(invocation, "w") {
+            Ok(Micro::Read) => read(store, node, invocation).boxed_local(),
+            Ok(Micro::Change(value)) => write(store, node, invocation, attempt, value).boxed_local(),
+            Err(completion) => futures::future::ready(completion).boxed_local(),
+        }
+    }
+
+    fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
+        if completion.outcome == Outcome::Info {
+            self.owned.give_up(&invocation.key);
+        }
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
+        decode(bytes).map(Value::from)
+    }
+
+    fn final_read(&self, key: &str) -> Invocation {
+        transaction::read(key.to_owned())
+    }
+}
+
+async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
+    let siblings = match fetch(store, node, invocation).await {
+        Ok((siblings, _)) => siblings,
+        Err(completion) => return completion,
+    };
+    let result = match siblings[..] {
+        [] => Value::Null,
+        [value] => value.into(),
+        _ => siblings.into(),
+    };
+    transaction::shows(invocation, &result)
+}
+
+async fn write(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt, value: u64) -> Completion {
+    match fetch(store, node, invocation).await {
+        Ok((siblings, context)) => {
+            attempt.covers(siblings.into_iter().map(Value::from).collect());
+            put(store, node, invocation, attempt, context.as_ref(), encode(value)).await
+        }
+        Err(completion) => completion,
+    }
+}
