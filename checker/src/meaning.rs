@@ -86,7 +86,7 @@ impl Model {
     }
 
     /// The elements that a client's read shows; none if the value is not what it should be. Of nothing read none.
-    pub(crate) fn shown<'h>(self, completion: &'h Event) -> Option<Vec<&'h Value>> {
+    pub(crate) fn shown(self, completion: &Event) -> Option<Vec<&Value>> {
         let result = match self {
             Model::ListAppend | Model::RwRegister => match only(&completion.value) {
                 Some(("r", _, result)) => result,

@@ -138,8 +138,7 @@ proptest! {
         let mut open: [Option<(i64, u64)>; 4] = [None; 4];
         let mut generation = [0_u64; 4];
         let mut changes: Vec<(i64, u64, u64, crate::history::EventType)> = Vec::new();
-        let mut index = 0_u64;
-        for (worker, by, chance) in steps {
+        for (index, (worker, by, chance)) in (0_u64..).zip(steps) {
             let process = worker + 4 * generation[worker as usize];
             match (open[worker as usize].take(), chance) {
                 (None, _) => {
@@ -153,7 +152,6 @@ proptest! {
                     generation[worker as usize] += u64::from(kind == Info);
                 }
             }
-            index += 1;
         }
         for (by, began) in open.into_iter().flatten() {
             changes.push((by, began, u64::MAX, Info));

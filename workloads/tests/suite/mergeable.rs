@@ -309,7 +309,7 @@ proptest! {
         prop_assert_eq!(merged.iter().copied().collect::<BTreeSet<u64>>(), all.clone());
         prop_assert_eq!(merged.len(), all.len());
         prop_assert!(merged.starts_with(&prefix.iter().rev().copied().collect::<Vec<u64>>()));
-        prop_assert_eq!(list_append::merge(&[merged.clone()]), merged.clone());
+        prop_assert_eq!(list_append::merge(std::slice::from_ref(&merged)), merged.clone());
         let mut reversed = lists.clone();
         reversed.reverse();
         prop_assert_eq!(list_append::merge(&reversed), merged);

@@ -1,0 +1,196 @@
+//! Counters, transactions and registers in simulation: each configuration keeps what it claims of them, and each property
+//! has a configuration or a planted bug that breaks it, found and explained.
+
+use checker::verdict::{Outcome, Property, PropertyResult};
+use cluster_core::bug::Bug;
+use cluster_core::config::{Quorum, Versioning};
+use dissensus::run::settings::{ArenaKind, RunSettings};
+use dissensus::run::simulate::{simulate, verdict_of_seed};
+use dissensus::systems::dynamo::{Coordination, DynamoSettings, bugs};
+
+/// The workloads that a usual run does not have, and one that it has.
+const WORKLOADS: [&str; 5] = ["counter", "grow-counter", "list-append", "rw-register", "register"];
+/// Seeds in which something must show itself.
+const SEEDS: u64 = 25;
+
+fn settings(workload: &str, dynamo: DynamoSettings, seed: u64) -> RunSettings {
+    let workload = workload.to_owned();
+    RunSettings { arena: ArenaKind::Sim, workload, dynamo, seed, time_limit_ms: 10_000, ..RunSettings::default() }
+}
+
+fn strict() -> DynamoSettings {
+    DynamoSettings { quorum: Quorum::Strict, ..DynamoSettings::default() }
+}
+
+fn in_session() -> DynamoSettings {
+    DynamoSettings { session: true, ..DynamoSettings::default() }
+}
+
+#[test]
+fn every_configuration_keeps_what_it_claims_of_every_workload() {
+    let lww = |dynamo: DynamoSettings| DynamoSettings { versions: Versioning::Lww, ..dynamo };
+    let configurations = [
+        DynamoSettings::default(),
+        strict(),
+        in_session(),
+        DynamoSettings { session: true, ..strict() },
+        DynamoSettings { coordination: Coordination::Client, ..strict() },
+        DynamoSettings { versions: Versioning::VectorClock, ..strict() },
+        lww(strict()),
+        lww(in_session()),
+    ];
+    for dynamo in configurations {
+        for seed in 0..2 {
+            let settings = settings(&WORKLOADS.join(","), dynamo.clone(), seed);
+            let (verdict, _) = verdict_of_seed(&settings).expect("it runs");
+            assert_eq!(verdict.outcome, Outcome::Valid, "{}: {:?}", settings.command(), verdict.reasons);
+        }
+    }
+}
+
+/// The property as it was found where it broke, in the first of a few seeds in which it did.
+fn broken(workload: &str, property: Property, change: impl Fn(RunSettings) -> RunSettings) -> PropertyResult {
+    let found = (0..SEEDS).find_map(|seed| {
+        let (verdict, _) =
+            verdict_of_seed(&change(settings(workload, DynamoSettings::default(), seed))).expect("it runs");
+        let broken =
+            |found: &PropertyResult| found.property == property && found.claimed && found.outcome == Outcome::Invalid;
+        verdict.properties.into_iter().find(broken)
+    });
+    let found = found.unwrap_or_else(|| panic!("{property} of {workload} does not break in {SEEDS} seeds"));
+    for anomaly in &found.anomalies {
+        assert!(anomaly.events.len() >= 2 && anomaly.explanation.len() > 40, "{anomaly:?}");
+        assert!(anomaly.key.is_some(), "{anomaly:?}");
+    }
+    assert!(!found.anomalies.is_empty(), "{found:?}");
+    found
+}
+
+fn required(property: Property, dynamo: DynamoSettings) -> impl Fn(RunSettings) -> RunSettings {
+    move |usual| RunSettings { require: vec![property], dynamo: dynamo.clone(), ..usual }
+}
+
+/// What no configuration claims, or not this one, is rightly not claimed.
+#[test]
+fn what_is_not_claimed_does_break() {
+    use Property::{
+        Causal, CounterBounds, MonotonicReads, MonotonicWrites, ReadYourWrites, Serializable, StrictSerializable,
+        StrongSessionSerializable, WritesFollowReads,
+    };
+    for (workload, properties) in [
+        ("register", &[ReadYourWrites, MonotonicReads, MonotonicWrites, WritesFollowReads, Causal][..]),
+        ("counter", &[ReadYourWrites, MonotonicReads, WritesFollowReads, Causal, CounterBounds]),
+        ("grow-counter", &[ReadYourWrites, MonotonicReads, CounterBounds]),
+        ("list-append", &[ReadYourWrites, MonotonicWrites, WritesFollowReads, Serializable, StrongSessionSerializable]),
+        ("rw-register", &[ReadYourWrites, MonotonicReads, MonotonicWrites, Serializable, StrongSessionSerializable]),
+    ] {
+        for property in properties {
+            broken(workload, *property, required(*property, DynamoSettings::default()));
+        }
+    }
+    // Sessions are of one key and one process each: that is neither causality over keys nor real time.
+    for (workload, property) in [
+        ("register", Causal),
+        ("counter", CounterBounds),
+        ("list-append", StrictSerializable),
+        ("rw-register", StrictSerializable),
+    ] {
+        broken(workload, property, required(property, in_session()));
+    }
+    // Overlapping quorums alone let a process read backwards while a write is under way.
+    for property in [MonotonicReads, StrongSessionSerializable, StrictSerializable] {
+        let lossy = |usual| RunSettings { nemesis: "lossy".into(), ..required(property, strict())(usual) };
+        broken("rw-register", property, lossy);
+    }
+}
+
+/// The kinds of anomalies that tell what went wrong, each in words.
+#[test]
+fn broken_order_is_explained() {
+    let parted =
+        broken("list-append", Property::Serializable, required(Property::Serializable, DynamoSettings::default()));
+    assert!(parted.anomalies.iter().all(|anomaly| anomaly.kind == "incompatible-order"), "{parted:?}");
+    let siblings =
+        broken("rw-register", Property::Serializable, required(Property::Serializable, DynamoSettings::default()));
+    assert!(siblings.anomalies.iter().any(|anomaly| anomaly.kind == "sibling-read"), "{siblings:?}");
+    let stale =
+        broken("list-append", Property::StrictSerializable, required(Property::StrictSerializable, in_session()));
+    assert!(stale.anomalies.iter().any(|anomaly| anomaly.explanation.contains("had completed at index")), "{stale:?}");
+    let low =
+        broken("grow-counter", Property::CounterBounds, required(Property::CounterBounds, DynamoSettings::default()));
+    assert!(low.anomalies.iter().all(|anomaly| anomaly.explanation.contains("it lacks the inc ")), "{low:?}");
+    let causal = broken("register", Property::Causal, required(Property::Causal, in_session()));
+    assert!(causal.anomalies.iter().all(|anomaly| anomaly.explanation.contains(", then process ")), "{causal:?}");
+}
+
+/// The options under which a planted bug shows itself, but with this workload.
+fn with_bug(bug: Bug) -> impl Fn(RunSettings) -> RunSettings {
+    let prefers = bugs::preferences(bug);
+    move |usual| RunSettings {
+        dynamo: bugs::settings(Some(bug)),
+        nemesis: prefers.nemesis.map_or(usual.nemesis.clone(), str::to_owned),
+        ..usual
+    }
+}
+
+/// What a configuration does claim breaks with a defect, for each workload that shows it.
+#[test]
+fn what_is_claimed_breaks_with_a_planted_bug() {
+    use Property::{
+        Convergence, CounterBounds, Durability, MonotonicReads, MonotonicWrites, NoLostWrites, ReadYourWrites,
+        Serializable, SiblingsBounded, StrongSessionSerializable, WritesFollowReads,
+    };
+    for (bug, workload, properties) in [
+        (Bug::QuorumsDisjoint, "register", &[MonotonicWrites][..]),
+        (Bug::QuorumsDisjoint, "counter", &[CounterBounds, ReadYourWrites]),
+        (Bug::QuorumsDisjoint, "grow-counter", &[CounterBounds]),
+        (Bug::QuorumsDisjoint, "list-append", &[Serializable, MonotonicWrites]),
+        (Bug::QuorumsDisjoint, "rw-register", &[Serializable, MonotonicWrites]),
+        (Bug::SessionUnchecked, "register", &[WritesFollowReads]),
+        (Bug::SessionUnchecked, "counter", &[WritesFollowReads, MonotonicReads]),
+        (Bug::SessionUnchecked, "list-append", &[StrongSessionSerializable, WritesFollowReads]),
+        (Bug::SessionUnchecked, "rw-register", &[StrongSessionSerializable, WritesFollowReads]),
+        (Bug::NoDots, "counter", &[NoLostWrites]),
+        (Bug::FastClockWins, "list-append", &[NoLostWrites, ReadYourWrites]),
+        (Bug::FastClockWins, "rw-register", &[ReadYourWrites]),
+        (Bug::AckBeforeDurable, "list-append", &[Durability, NoLostWrites]),
+        (Bug::AckBeforeDurable, "rw-register", &[Durability]),
+        (Bug::HandoffOnce, "list-append", &[Convergence]),
+        (Bug::PeerNeverRetried, "counter", &[Convergence]),
+        (Bug::ForwardedTwice, "rw-register", &[SiblingsBounded]),
+        (Bug::ForwardedTwice, "counter", &[SiblingsBounded]),
+    ] {
+        for property in properties {
+            broken(workload, *property, with_bug(bug));
+        }
+    }
+}
+
+/// A history of transactions is one of Jepsen's: the models of `check` read it as it is.
+#[test]
+fn a_recorded_history_is_read_by_the_models_of_its_name() {
+    let scratch = tempfile::tempdir().expect("a directory for the test");
+    for (workload, model) in [("list-append", "list-append"), ("rw-register", "rw-register"), ("counter", "counter")] {
+        let (finished, _) = simulate(&settings(workload, strict(), 1), scratch.path(), true).expect("it runs");
+        let history = std::fs::read(finished.dir.file("history.jsonl")).expect("the history is there");
+        let selection = checker::formats::Selection::default();
+        let reading =
+            checker::formats::read(&history[..], checker::formats::Format::Json, &selection).expect("it is whole");
+        assert_eq!(checker::registry::guess(&reading.records), Some(model));
+        let entry = checker::registry::find(model).expect("it is a model");
+        let decision = entry.check(&reading.records, &Default::default(), &Default::default());
+        assert!(decision.headline.contains("transactions") || model == "counter", "{}", decision.headline);
+        assert!(!decision.headline.contains("no transaction of"), "{}", decision.headline);
+        assert!(!decision.headline.contains("could not be decided"), "{}", decision.headline);
+    }
+}
+
+/// A property that no workload shows would hold for want of a look.
+#[test]
+fn what_no_workload_shows_cannot_be_required() {
+    let usual = settings("set,register", DynamoSettings::default(), 1);
+    let refused =
+        RunSettings { require: vec![Property::Serializable], ..usual }.check().err().expect("nothing shows it");
+    let told = "--require serializable needs one of the workloads list-append, rw-register";
+    assert!(refused.to_string().contains(told), "{refused}");
+}
