@@ -112,7 +112,7 @@ fn out_of_bounds<'k>(key: &'k KeyFacts<'_>, read: &'k Operation<'k>, seen: i128,
         true => format!("what was acknowledged before it comes to at least {least}"),
         false => format!("what was attempted until then comes to at most {most}"),
     };
-    let last = missing(key, read);
+    let last = missing(key, read, seen < least);
     let mut explanation =
         format!("{} of {} by process {} shows {seen}, but {wrong}", a_read(read), key.name, read.process);
     if let Some(write) = last {
@@ -130,10 +130,12 @@ fn out_of_bounds<'k>(key: &'k KeyFacts<'_>, read: &'k Operation<'k>, seen: i128,
     Draft { kind: "sum-out-of-bounds", key: &key.name, process: Some(read.process), explanation, proof }
 }
 
-/// The last change acknowledged before a read that its parts lack.
-fn missing<'k, 'h>(key: &'k KeyFacts<'h>, read: &Operation<'_>) -> Option<&'k Write<'h>> {
+/// The last change acknowledged before a read that its parts lack: an increment if the sum is too low, else a decrement.
+fn missing<'k, 'h>(key: &'k KeyFacts<'h>, read: &Operation<'_>, is_low: bool) -> Option<&'k Write<'h>> {
     let shown = key.reads.iter().find(|shown| shown.invoked() == read.invoke.index)?;
-    let owed = |write: &Write<'_>| write.acknowledged().is_some_and(|index| index < read.invoke.index);
+    let explains = |write: &Write<'_>| change(write).is_some_and(|by| (by > 0) == is_low);
+    let owed =
+        |write: &Write<'_>| explains(write) && write.acknowledged().is_some_and(|index| index < read.invoke.index);
     let lacks = |at: usize| shown.listed.binary_search(&(at as u32)).is_err();
     let missed = (0..key.writes.len()).filter(|at| owed(&key.writes[*at]) && lacks(*at));
     missed.map(|at| &key.writes[at]).max_by_key(|write| write.acknowledged())

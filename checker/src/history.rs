@@ -109,7 +109,8 @@ pub struct Event {
     /// Invocation or outcome.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// The function: `read`, `write`, `delete`, `add`, `remove`, `inc`, `dec`, `txn`, `members`; for the nemesis `plan`, `start-KIND`, `stop-KIND`, `heal`.
+    /// The function: `read`, `write`, `delete`, `add`, `remove`, `inc`, `dec`, `txn`, `members`;
+    /// for the nemesis `plan`, `start-KIND`, `stop-KIND`, `heal`.
     pub f: String,
     /// The key operated on.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -178,6 +178,7 @@ struct Tally {
     committed: usize,
     keys: usize,
     keys_broken: usize,
+    /// Anomalies that break what is asked.
     counts: BTreeMap<&'static str, u64>,
     /// See [`KeyHistory::kinds`].
     kinds: BTreeSet<String>,
@@ -188,7 +189,7 @@ impl Tally {
         self.keys += 1;
         self.committed += history.transactions.rows().iter().filter(|row| row.outcome == Outcome::Ok).count();
         self.keys_broken += usize::from(!models::allows(asked, &found.kinds()));
-        for (kind, count) in &found.counts {
+        for (kind, count) in found.counts.iter().filter(|(kind, _)| models::forbids(asked, kind)) {
             *self.counts.entry(kind).or_default() += count;
         }
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use checker::history::{Event, EventType, Process};
+use checker::history::{Event, EventType, Process, micros};
+use serde_json::Value;
 
 /// How an operation ended, as its client saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,9 +53,38 @@ impl Operation<'_> {
         }
     }
 
+    /// The function; that of the micro-operation, if it is a transaction of one.
+    pub(crate) fn function(&self) -> &str {
+        only_micro(self.invoke).map_or(&self.invoke.f, |(f, _)| f)
+    }
+
+    /// What it was asked with; null for a read.
+    pub(crate) fn argument(&self) -> &Value {
+        only_micro(self.invoke).map_or(&self.invoke.value, |(_, argument)| argument)
+    }
+
+    /// What a read that succeeded showed, or anything else that returned a list.
+    pub(crate) fn result(&self) -> Option<&Value> {
+        let completion = self.completion.filter(|completion| completion.kind == EventType::Ok)?;
+        match only_micro(completion) {
+            Some(("r", result)) => Some(result),
+            Some(_) => None,
+            None => Some(&completion.value).filter(|value| value.is_array() || self.invoke.f == "read"),
+        }
+    }
+
     /// From invocation to completion; none for one that never completed.
     pub(crate) fn latency_ns(&self) -> Option<u64> {
         self.completion.map(|c| c.time.saturating_sub(self.invoke.time))
+    }
+}
+
+/// Function and value of the micro-operation of a transaction that has just one.
+fn only_micro(event: &Event) -> Option<(&str, &Value)> {
+    let micros = micros(&event.value).filter(|_| event.f == "txn")?;
+    match micros[..] {
+        [(f, _, value)] => Some((f, value)),
+        _ => None,
     }
 }
 
@@ -79,12 +109,25 @@ pub(crate) fn operations(events: &[Event]) -> Vec<Operation<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::json;
 
     use super::*;
 
     fn event(index: u64, process: Process, kind: EventType) -> Event {
         Event { index, ..Event::new(index * 10, process, kind, "add", Value::from(1)) }
+    }
+
+    /// Transactions of one micro-operation are told like any other operation.
+    #[test]
+    fn a_transaction_is_told_by_its_micro_operation() {
+        let txn = |kind, value| Event { value, ..Event::new(0, Process::Client(1), kind, "txn", Value::Null) };
+        let (invoke, ok) =
+            (txn(EventType::Invoke, json!([["r", "k", null]])), txn(EventType::Ok, json!([["r", "k", [1]]])));
+        let read = Operation { process: 1, invoke: &invoke, completion: Some(&ok) };
+        assert_eq!((read.function(), read.argument(), read.result()), ("r", &Value::Null, Some(&json!([1]))));
+        let (invoke, ok) = (txn(EventType::Invoke, json!([["w", "k", 2]])), txn(EventType::Ok, json!([["w", "k", 2]])));
+        let write = Operation { process: 1, invoke: &invoke, completion: Some(&ok) };
+        assert_eq!((write.function(), write.argument(), write.result()), ("w", &json!(2), None));
     }
 
     #[test]

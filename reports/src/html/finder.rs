@@ -120,6 +120,6 @@ fn note((proof, proof_all): (usize, usize), (near, near_all): (usize, usize)) ->
 /// The values that the anomaly is about: those written by the operations that prove it.
 fn focus(drawn: &[Drawn<'_>]) -> Vec<Value> {
     const FOCUS_MAX: usize = 2;
-    let proving = drawn.iter().filter(|d| d.proves).map(|d| &d.operation.invoke.value);
+    let proving = drawn.iter().filter(|d| d.proves).map(|d| d.operation.argument());
     proving.filter(|v| v.is_number() || v.is_string()).take(FOCUS_MAX).cloned().collect()
 }

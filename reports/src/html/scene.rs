@@ -6,14 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use checker::history::{EventType, Phase};
+use checker::history::Phase;
 use checker::verdict::{Anomaly, FaultFinding};
 use serde_json::Value;
 
 use super::chart::{MONO_CHAR, WIDTH, kind_class, line, rect, svg, text};
 use super::lane::{fault_title, force};
 use crate::format::{self, abbreviate, esc, is_version, plural, seconds_ms, span};
-use crate::operation::{End, Operation};
+use crate::operation::Operation;
 
 /// The most faults behind a drawing.
 pub(super) const FAULTS_MAX: usize = 10;
@@ -138,12 +138,9 @@ impl Scene<'_> {
     fn label(&self, drawn: &Drawn<'_>) -> String {
         let operation = drawn.operation;
         let (mark, node) = (if drawn.proves { "● " } else { "" }, operation.invoke.node.as_deref().unwrap_or_default());
-        let argument = format::value(&operation.invoke.value, 14);
+        let argument = format::value(operation.argument(), 14);
         let space = if argument.is_empty() { "" } else { " " };
-        let result = match operation.completion {
-            Some(c) if operation.end() == End::Ok && c.value.is_array() => format!(": {}", self.result(&c.value)),
-            _ => String::new(),
-        };
+        let result = operation.result().map_or_else(String::new, |result| format!(": {}", self.result(result)));
         format!(
             "{mark}{}{space}{argument} → {} {}{result}",
             function(operation),
@@ -156,9 +153,12 @@ impl Scene<'_> {
     /// was there.
     fn result(&self, value: &Value) -> String {
         const SHORT_CHARS: usize = 22;
+        if value.is_null() {
+            return "nothing".to_owned();
+        }
         let whole = format::value(value, SHORT_CHARS + 1);
         let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        if !whole.contains('…') && whole.chars().count() <= SHORT_CHARS {
+        if !value.is_array() || (!whole.contains('…') && whole.chars().count() <= SHORT_CHARS) {
             return whole;
         }
         let noun = if items.iter().all(|i| i.as_object().is_some_and(is_version)) { "version" } else { "value" };
@@ -178,11 +178,9 @@ impl Scene<'_> {
 
     /// The argument or the result, with what it says of the values in question.
     fn value(&self, operation: &Operation<'_>, chars_max: usize) -> String {
-        let completed = operation.completion.filter(|c| c.kind == EventType::Ok);
-        let result = completed.map(|c| &c.value).filter(|v| v.is_array());
-        let Some(items) = result.and_then(Value::as_array) else {
-            let argument = format::value(&operation.invoke.value, chars_max);
-            return argument + &past(operation, chars_max);
+        let Some(items) = operation.result().and_then(Value::as_array) else {
+            let shown = operation.result().unwrap_or(operation.argument());
+            return format::value(shown, chars_max) + &past(operation, chars_max);
         };
         let list = format::values(items, chars_max);
         let told = self.focus.iter().filter(|_| !items.is_empty()).map(|focus| {
@@ -217,7 +215,7 @@ impl Scene<'_> {
 
 /// `read`, `replica read`, `final read`, `ring members`, `probe write`.
 fn function(operation: &Operation<'_>) -> String {
-    let f = abbreviate(&operation.invoke.f, 20);
+    let f = abbreviate(operation.function(), 20);
     match operation.invoke.phase {
         Phase::Main => f,
         Phase::Replica => format!("replica {f}"),
