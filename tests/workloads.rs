@@ -158,7 +158,6 @@ fn what_is_claimed_breaks_with_a_planted_bug() {
         (Bug::HandoffOnce, "list-append", &[Convergence]),
         (Bug::PeerNeverRetried, "counter", &[Convergence]),
         (Bug::ForwardedTwice, "rw-register", &[SiblingsBounded]),
-        (Bug::ForwardedTwice, "counter", &[SiblingsBounded]),
     ] {
         for property in properties {
             broken(workload, *property, with_bug(bug));

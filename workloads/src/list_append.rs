@@ -2,7 +2,7 @@
 //! key: a store of this kind has no others.
 //!
 //! A list is stored whole. An append is a get, then a put of the longer list with the context, so without compare-and-set
-//! two writers at a time would keep two lists. Hence each key has one writer ([`crate::owned`]); what can still go wrong is
+//! two writers at a time would keep two lists. Hence each key has one writer (`owned.rs`); what can still go wrong is
 //! that a writer's get misses its own last append, and then there are two lists all the same.
 //!
 //! Siblings are merged, so that no append is ever lost by a client: first what all of them begin with, then the rest in
