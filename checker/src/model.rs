@@ -1,7 +1,7 @@
 //! What operations mean: the writes and reads of each key, in terms that every check shares.
 //!
 //! A *write* brings an element into the world (an `add` to a set or a cart, a `write` of a register); every element
-//! is written once in a run, so it names its write. A *read* shows elements; [`crate::meaning`] has how operations tell
+//! is written once in a run, so it names its write. A *read* shows elements; `meaning.rs` has how operations tell
 //! them. When a write counts as visible depends on the model:
 //!
 //! - **set**, **list-append**, **counter**: the element is listed; of a counter an element is a change, and a read that
