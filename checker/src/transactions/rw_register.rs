@@ -271,10 +271,9 @@ impl<'t> Analysis<'t> {
         }
         let transactions = self.transactions;
         for (reader, values) in transactions.siblings(key) {
-            for value in values {
-                self.read(key, reader, *value, early.get(value).copied(), &numbers, &versions);
-            }
-            self.siblings(key, reader, values, &numbers, &versions);
+            let writers = values.iter().filter_map(|value| self.read(key, reader, *value, maps, &versions));
+            let involved = writers.chain([reader]).collect();
+            self.siblings(key, reader, values, involved);
         }
         self.keys.push(versions);
     }
@@ -317,10 +316,7 @@ impl<'t> Analysis<'t> {
     }
 
     /// A register has one value at a time.
-    fn siblings(&mut self, key: u32, reader: u32, values: &[u32], numbers: &FxHashMap<u32, u32>, versions: &Versions) {
-        let writer = |value: &u32| versions.writers[*numbers.get(value)? as usize];
-        let mut involved: Vec<u32> = values.iter().filter_map(writer).collect();
-        involved.push(reader);
+    fn siblings(&mut self, key: u32, reader: u32, values: &[u32], involved: Vec<u32>) {
         let (who, of) = (self.name(reader), self.names.key(key));
         let shown: Vec<String> = values.iter().map(|value| self.names.value(*value)).collect();
         let explanation = format!("{who} read {} values of {of} at once: {}.", values.len(), shown.join(", "));
