@@ -1,7 +1,7 @@
 //! The logs of the nodes at the end of a run, judged by [`checker::logs`].
 //!
 //! Every `nodes/NAME/stderr.log` is read to its end, whoever wrote into it, a line at a time; a line longer than
-//! [`LINE_BYTES_MAX`] is judged by its beginning. What cannot be read is a doubt, too.
+//! `LINE_BYTES_MAX` is judged by its beginning. What cannot be read is a doubt, too.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
