@@ -150,11 +150,13 @@ async fn a_node_joins_and_leaves_by_an_administrators_command() {
     let command = async |client: &Http, path: &str| {
         client.send(reqwest::Method::POST, path, None, Vec::new()).await.status().as_u16()
     };
+    // Refused for as long as the node has not heard from a member since its start.
+    let heard = async { while command(&clients[0], "/admin/join/n1").await == 503 {} };
+    tokio::time::timeout(PATIENCE, heard).await.expect("it hears from the other member");
     assert_eq!(command(&clients[0], "/admin/join/n1").await, 400, "it is one");
     assert_eq!(command(&clients[0], "/admin/leave/n3").await, 400, "it is none");
     assert_eq!(command(&clients[0], "/admin/leave/nobody").await, 400);
     for (path, standing) in [("/admin/join/n3", "member"), ("/admin/leave/n3", "no-member")] {
-        // Refused for as long as the node has not heard from a member since its start.
         let told = async { while command(&clients[2], path).await != 204 {} };
         tokio::time::timeout(PATIENCE, told).await.expect("the command is taken");
         for client in &clients {
