@@ -55,7 +55,7 @@ pub fn preferences(bug: Bug) -> Preferences {
         // Two writers with one context at one coordinator: any concurrent load on a few keys.
         Bug::NoDots => under("set", "none"),
         // The only copies must be hints, and their owners dead when they are sent.
-        Bug::HintDeletedEarly => under("set", "kill:majority").nrw(2, 1, 2),
+        Bug::HintDeletedEarly => under("set", "kill:majority,kill:one").nrw(2, 1, 2),
         Bug::FastClockWins => {
             Preferences { versions: Some(Versioning::Lww), ..under("register", "clock:bump").strict() }
         }
