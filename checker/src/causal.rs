@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::finding::{Draft, Explainer, Finding, a_read};
+use crate::finding::{Draft, Explainer, Finding, ReadTally, a_read};
 use crate::history::{Event, EventType, Operation, Phase};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, Past, WorkloadFacts};
@@ -43,28 +43,17 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
     if before.is_cut {
         finding.doubts.push(format!("what happened before what was followed {ROUNDS_MAX} times, not to the end"));
     }
-    let (mut judged, mut undecided) = (0, 0);
+    let mut tally = ReadTally::default();
     for (number, key) in workload.keys.iter().enumerate().filter(|(_, key)| key.flaws.is_empty()) {
         let of_key = owed(key, workload.model, workload.concurrent_writes, |block| before.owes(number, key, block));
-        judged += of_key.judged;
-        undecided += of_key.undecided;
+        tally.judged += of_key.judged;
+        tally.undecided += of_key.undecided;
         for (read, miss) in &of_key.missed {
             finding.violations += 1;
             explainer.add(&mut finding.anomalies, || lacking(workload, &before, (number, *read), *miss));
         }
     }
-    if judged == 0 {
-        finding.doubts.push("no write happened before a read".to_owned());
-    }
-    if undecided > 0 {
-        finding.doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
-    }
-    finding.headline = format!("{} of {judged} reads lack what happened before them", finding.violations);
-    finding.figures = BTreeMap::from([
-        ("reads-judged".to_owned(), judged as f64),
-        ("violations".to_owned(), finding.violations as f64),
-        ("undecided".to_owned(), undecided as f64),
-    ]);
+    tally.conclude(&mut finding, "lack what happened before them", "no write happened before a read");
     finding
 }
 

@@ -46,6 +46,39 @@ impl Finding {
     }
 }
 
+/// How many reads a property was decided of, and of how many it could not be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ReadTally {
+    pub judged: u64,
+    pub undecided: u64,
+}
+
+impl ReadTally {
+    /// Counts the reads flagged.
+    pub fn add(&mut self, judged: &[bool], undecided: &[bool]) {
+        let count = |flags: &[bool]| flags.iter().filter(|flag| **flag).count() as u64;
+        self.judged += count(judged);
+        self.undecided += count(undecided);
+    }
+
+    /// Completes a finding whose violations are reads, which `did` something; `untested` says why no read was judged.
+    pub fn conclude(self, finding: &mut Finding, did: &str, untested: &str) {
+        let Self { judged, undecided } = self;
+        if judged == 0 {
+            finding.doubts.push(untested.to_owned());
+        }
+        if undecided > 0 {
+            finding.doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
+        }
+        finding.headline = format!("{} of {judged} reads {did}", finding.violations);
+        finding.figures = BTreeMap::from([
+            ("reads-judged".to_owned(), judged as f64),
+            ("violations".to_owned(), finding.violations as f64),
+            ("undecided".to_owned(), undecided as f64),
+        ]);
+    }
+}
+
 /// The anomalies kept, and how many there were.
 #[derive(Debug, Default)]
 pub(crate) struct Anomalies {

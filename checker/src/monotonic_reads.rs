@@ -9,44 +9,24 @@
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
 //! weakly consistent replicated data", PDIS 1994.
 
-use std::collections::BTreeMap;
-
-use crate::finding::{Draft, Explainer, Finding, a_read};
+use crate::finding::{Draft, Explainer, Finding, ReadTally, a_read};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, WorkloadFacts};
 use crate::visibility::Regress;
 
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
-    let mut finding = Finding::default();
-    let (mut judged, mut undecided) = (0, 0);
+    let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
+    let mut tally = ReadTally::default();
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
-        judged += key.analysis.again_judged.iter().filter(|judged| **judged).count();
-        undecided += key.analysis.again_undecided.iter().filter(|undecided| **undecided).count();
+        tally.add(&key.analysis.again_judged, &key.analysis.again_undecided);
         for (read, regress) in &key.analysis.regressed {
             finding.violations += 1;
             explainer.add(&mut finding.anomalies, || went_back(workload, key, *read, *regress));
         }
     }
-    finding.doubts = doubts(workload, judged, undecided);
-    finding.headline = format!("{} of {judged} reads went back behind an earlier one", finding.violations);
-    finding.figures = BTreeMap::from([
-        ("reads-judged".to_owned(), judged as f64),
-        ("violations".to_owned(), finding.violations as f64),
-        ("undecided".to_owned(), undecided as f64),
-    ]);
+    tally.conclude(&mut finding, "went back behind an earlier one", "no process read a key again");
     finding
-}
-
-fn doubts(workload: &WorkloadFacts<'_>, judged: usize, undecided: usize) -> Vec<String> {
-    let mut doubts = flaws(workload);
-    if judged == 0 {
-        doubts.push("no process read a key again".to_owned());
-    }
-    if undecided > 0 {
-        doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
-    }
-    doubts
 }
 
 fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, regress: Regress) -> Draft<'k> {

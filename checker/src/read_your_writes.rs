@@ -8,48 +8,28 @@
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
 //! weakly consistent replicated data", PDIS 1994.
 
-use std::collections::BTreeMap;
-
-use crate::finding::{Draft, Explainer, Finding, at, by_node};
+use crate::finding::{Draft, Explainer, Finding, ReadTally, at, by_node};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, WorkloadFacts};
 use crate::visibility::OwnMiss;
 
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
-    let mut finding = Finding::default();
-    let (mut judged, mut undecided) = (0, 0);
+    let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
+    let mut tally = ReadTally::default();
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
-        judged += count(&key.analysis.own_judged);
-        undecided += count(&key.analysis.own_undecided);
+        tally.add(&key.analysis.own_judged, &key.analysis.own_undecided);
         for (read, miss) in &key.analysis.own_missed {
             finding.violations += 1;
             explainer.add(&mut finding.anomalies, || stale_read(workload, key, *read, *miss));
         }
     }
-    finding.doubts = doubts(workload, judged, undecided);
-    finding.headline = format!("{} of {judged} reads missed writes of their own process", finding.violations);
-    finding.figures = BTreeMap::from([
-        ("reads-judged".to_owned(), judged as f64),
-        ("violations".to_owned(), finding.violations as f64),
-        ("undecided".to_owned(), undecided as f64),
-    ]);
+    tally.conclude(
+        &mut finding,
+        "missed writes of their own process",
+        "no process read a key after its own acknowledged write",
+    );
     finding
-}
-
-fn count(flags: &[bool]) -> usize {
-    flags.iter().filter(|flag| **flag).count()
-}
-
-fn doubts(workload: &WorkloadFacts<'_>, judged: usize, undecided: usize) -> Vec<String> {
-    let mut doubts = flaws(workload);
-    if judged == 0 {
-        doubts.push("no process read a key after its own acknowledged write".to_owned());
-    }
-    if undecided > 0 {
-        doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
-    }
-    doubts
 }
 
 fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, miss: OwnMiss) -> Draft<'k> {

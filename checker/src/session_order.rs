@@ -14,9 +14,9 @@
 //! Time: linear in what the analysis in [`crate::visibility`] costs; an explanation searches the causal past. Source:
 //! Terry et al., "Session guarantees for weakly consistent replicated data", PDIS 1994.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::finding::{Draft, Explainer, Finding, a_read};
+use crate::finding::{Draft, Explainer, Finding, ReadTally, a_read};
 use crate::history::{Event, Phase};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, Past, Read, WorkloadFacts, Write};
@@ -25,34 +25,23 @@ use crate::visibility::{Owed, OwnMiss};
 
 /// Judges a workload by one of the two.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, property: Property) -> Finding {
-    let mut finding = Finding::default();
-    let (mut judged, mut undecided) = (0, 0);
+    let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
+    let mut tally = ReadTally::default();
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
         let owed = of(key, property);
-        judged += owed.judged;
-        undecided += owed.undecided;
+        tally.judged += owed.judged;
+        tally.undecided += owed.undecided;
         for (read, miss) in &owed.missed {
             finding.violations += 1;
             explainer.add(&mut finding.anomalies, || lacking(workload, key, *read, *miss, property));
         }
     }
-    finding.doubts = flaws(workload);
-    if judged == 0 {
-        finding.doubts.push("no read showed a write whose process had done something to the key before".to_owned());
-    }
-    if undecided > 0 {
-        finding.doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
-    }
-    let what = match property {
+    let did = match property {
         Property::MonotonicWrites => "lack an earlier write of a process whose later one they show",
         _ => "lack what a writer had seen before it wrote what they show",
     };
-    finding.headline = format!("{} of {judged} reads {what}", finding.violations);
-    finding.figures = BTreeMap::from([
-        ("reads-judged".to_owned(), judged as f64),
-        ("violations".to_owned(), finding.violations as f64),
-        ("undecided".to_owned(), undecided as f64),
-    ]);
+    let untested = "no read showed a write whose process had done something to the key before";
+    tally.conclude(&mut finding, did, untested);
     finding
 }
 

@@ -151,9 +151,7 @@ async fn change(store: &dyn Store, node: &str, invocation: &Invocation, attempt:
 /// The parts, siblings merged, and their context.
 async fn fetch(store: &dyn Store, node: &str, invocation: &Invocation) -> Result<(Parts, Option<Context>), Completion> {
     let versions = get(store, node, invocation).await?;
-    let siblings: Result<Vec<Parts>, Corrupt> = versions.values.iter().map(|bytes| decode(bytes)).collect();
-    let siblings = siblings.map_err(|corrupt| invocation.corrupt(&corrupt))?;
-    Ok((merge(siblings), versions.context))
+    Ok((merge(invocation.siblings(&versions.values, decode)?), versions.context))
 }
 
 /// The greater of each sum; none is the counter that nobody has changed.

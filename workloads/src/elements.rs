@@ -218,9 +218,7 @@ async fn fetch(store: &dyn Store, node: &str, invocation: &Invocation) -> Result
     {
         return Ok(Fetched { elements, plain: values.pop(), context });
     }
-    let siblings: Result<Vec<Elements>, Corrupt> = values.iter().map(|bytes| decode(bytes)).collect();
-    let siblings = siblings.map_err(|corrupt| invocation.corrupt(&corrupt))?;
-    Ok(Fetched { elements: union(siblings), plain: None, context })
+    Ok(Fetched { elements: union(invocation.siblings(&values, decode)?), plain: None, context })
 }
 
 #[cfg(test)]

@@ -19,13 +19,12 @@ use serde_json::Value;
 use crate::owned::Owned;
 use crate::store::{Context, Store};
 use crate::transaction::{self, Micro};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload, get, put};
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload, get, put};
 
-/// Of six operations of ten a process that owns a key, or may own one, appends to it; all others read.
+/// Six operations of ten append, as far as a process owns a key or may own one (`owned.rs`); all others read.
 #[derive(Debug)]
 pub struct ListAppend {
     owned: Owned,
-    unique: Unique,
 }
 
 impl ListAppend {
@@ -33,11 +32,10 @@ impl ListAppend {
     pub const KEYS: u64 = 5;
     /// Appends after which a list gives way to a new one, by default.
     pub const ELEMENTS_PER_KEY: u64 = 100;
-    const APPEND_PERCENT: u32 = 60;
 
     /// `keys` lists in use at a time, each for `elements_per_key` appends; at least one of either.
     pub fn new(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
-        Self { owned: Owned::new("list", keys, elements_per_key), unique }
+        Self { owned: Owned::new("list", "append", unique, keys, elements_per_key) }
     }
 }
 
@@ -51,7 +49,7 @@ impl Workload for ListAppend {
     }
 
     fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
-        self.owned.next(rng, process, ("append", Self::APPEND_PERCENT), &self.unique)
+        self.owned.next(rng, process)
     }
 
     fn perform<'a>(
@@ -61,7 +59,7 @@ impl Workload for ListAppend {
         invocation: &'a Invocation,
         attempt: &'a Attempt,
     ) -> LocalBoxFuture<'a, Completion> {
-        match transaction::micro(invocation, "append") {
+        match self.owned.micro(invocation) {
             Ok(Micro::Read) => read(store, node, invocation).boxed_local(),
             Ok(Micro::Change(element)) => append(store, node, invocation, attempt, element).boxed_local(),
             Err(completion) => futures::future::ready(completion).boxed_local(),
@@ -69,9 +67,7 @@ impl Workload for ListAppend {
     }
 
     fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
-        if completion.outcome == Outcome::Info {
-            self.owned.give_up(&invocation.key);
-        }
+        self.owned.observe(invocation, completion);
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
@@ -107,9 +103,7 @@ async fn fetch(
     invocation: &Invocation,
 ) -> Result<(Vec<u64>, Option<Context>), Completion> {
     let versions = get(store, node, invocation).await?;
-    let siblings: Result<Vec<Vec<u64>>, Corrupt> = versions.values.iter().map(|bytes| decode(bytes)).collect();
-    let siblings = siblings.map_err(|corrupt| invocation.corrupt(&corrupt))?;
-    Ok((merge(&siblings), versions.context))
+    Ok((merge(&invocation.siblings(&versions.values, decode)?), versions.context))
 }
 
 /// What all lists begin with, then the rest of them in ascending order, each element once; none is the empty list.

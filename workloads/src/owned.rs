@@ -10,13 +10,17 @@ use std::collections::BTreeMap;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::transaction;
-use crate::workload::{Invocation, Unique};
+use crate::transaction::{self, Micro};
+use crate::workload::{Completion, Invocation, Outcome, Unique};
 
-/// The keys `prefix-0`, `prefix-1`, ..., and who owns them.
+/// The keys `prefix-0`, `prefix-1`, ..., and who owns them. Of six operations of ten a process that owns a key, or may own
+/// one, changes it; all others read.
 #[derive(Debug)]
 pub(crate) struct Owned {
     prefix: &'static str,
+    /// The function by which keys are changed.
+    change: &'static str,
+    unique: Unique,
     width: usize,
     writes_per_key: u64,
     /// By process.
@@ -31,28 +35,31 @@ struct Owner {
 }
 
 impl Owned {
+    const CHANGE_PERCENT: u32 = 60;
     const OWN_READ_PERCENT: u32 = 40;
 
-    /// `width` keys with an owner at a time, each for `writes_per_key` writes; at least one of either.
-    pub(crate) fn new(prefix: &'static str, width: u64, writes_per_key: u64) -> Self {
+    /// `width` keys with an owner at a time, each for `writes_per_key` writes, by the function `change`; at least one of
+    /// either.
+    pub(crate) fn new(
+        prefix: &'static str,
+        change: &'static str,
+        unique: Unique,
+        width: u64,
+        writes_per_key: u64,
+    ) -> Self {
         let width = usize::try_from(width.max(1)).unwrap_or(usize::MAX);
-        Self { prefix, width, writes_per_key: writes_per_key.max(1), owners: BTreeMap::new(), next: 0 }
+        let writes_per_key = writes_per_key.max(1);
+        Self { prefix, change, unique, width, writes_per_key, owners: BTreeMap::new(), next: 0 }
     }
 
-    /// The next transaction of a process: in so many of a hundred a change of the key that it owns or now gets, by `f`; else,
-    /// and where there is none to be had, a read.
-    pub(crate) fn next(
-        &mut self,
-        rng: &mut ChaCha8Rng,
-        process: u64,
-        (f, percent): (&'static str, u32),
-        unique: &Unique,
-    ) -> Invocation {
-        let changes = rng.random_ratio(percent, 100);
+    /// The next transaction of a process: a change of the key that it owns or now gets; else, and where there is none to be
+    /// had, a read.
+    pub(crate) fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
+        let changes = rng.random_ratio(Self::CHANGE_PERCENT, 100);
         let read = self.key_to_read(rng, process);
         let key = if changes || read.is_none() { self.key_to_write(process) } else { None };
         match (key, read) {
-            (Some(key), _) => transaction::change(f, key, unique.next()),
+            (Some(key), _) => transaction::change(self.change, key, self.unique.next()),
             // Without a key that was ever owned there is one to be had.
             (None, read) => transaction::read(read.unwrap_or_else(|| self.name(0))),
         }
@@ -92,8 +99,19 @@ impl Owned {
         Some(self.name(key))
     }
 
-    /// The key's owner has ended.
-    pub(crate) fn give_up(&mut self, key: &str) {
+    /// What it does: read, or a change with its argument; a completion for anything else.
+    pub(crate) fn micro(&self, invocation: &Invocation) -> Result<Micro, Completion> {
+        transaction::micro(invocation, self.change)
+    }
+
+    /// An `info` ends the key's owner.
+    pub(crate) fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
+        if completion.outcome == Outcome::Info {
+            self.give_up(&invocation.key);
+        }
+    }
+
+    fn give_up(&mut self, key: &str) {
         let name = |owner: &Owner| format!("{}-{}", self.prefix, owner.key);
         self.owners.retain(|_, owner| name(owner) != key);
     }
@@ -114,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_key_has_one_writer_and_none_after_it() {
-        let mut owned = Owned::new("k", 2, 3);
+        let mut owned = Owned::new("k", "w", Unique::default(), 2, 3);
         let next = |owned: &mut Owned, process| owned.key_to_write(process);
         assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
         assert_eq!(next(&mut owned, 9).as_deref(), Some("k-1"));

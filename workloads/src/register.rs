@@ -141,12 +141,22 @@ async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Complet
 }
 
 async fn write(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
-    let prepared = async {
-        let value = invocation.argument()?;
-        Ok((value, fetch(store, node, invocation).await?))
-    };
-    let (value, (siblings, context)) = match prepared.await {
-        Ok(prepared) => prepared,
+    match invocation.argument() {
+        Ok(value) => overwrite(store, node, invocation, attempt, value).await,
+        Err(completion) => completion,
+    }
+}
+
+/// Get, then put the value with the context, and tell what it covers.
+pub(crate) async fn overwrite(
+    store: &dyn Store,
+    node: &str,
+    invocation: &Invocation,
+    attempt: &Attempt,
+    value: u64,
+) -> Completion {
+    let (siblings, context) = match fetch(store, node, invocation).await {
+        Ok(fetched) => fetched,
         Err(completion) => return completion,
     };
     attempt.covers(siblings.into_iter().map(Value::from).collect());
@@ -169,8 +179,7 @@ pub(crate) async fn fetch(
     invocation: &Invocation,
 ) -> Result<(Vec<u64>, Option<Context>), Completion> {
     let versions = get(store, node, invocation).await?;
-    let siblings: Result<Vec<u64>, Corrupt> = versions.values.iter().map(|bytes| decode(bytes)).collect();
-    let mut siblings = siblings.map_err(|corrupt| invocation.corrupt(&corrupt))?;
+    let mut siblings = invocation.siblings(&versions.values, decode)?;
     siblings.sort_unstable();
     Ok((siblings, versions.context))
 }

@@ -10,16 +10,15 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::owned::Owned;
-use crate::register::{decode, encode, fetch};
+use crate::register::{decode, fetch, overwrite};
 use crate::store::Store;
 use crate::transaction::{self, Micro};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload, put};
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload};
 
-/// Of six operations of ten a process that owns a key, or may own one, writes it; all others read.
+/// Six operations of ten write, as far as a process owns a key or may own one (`owned.rs`); all others read.
 #[derive(Debug)]
 pub struct RwRegister {
     owned: Owned,
-    unique: Unique,
 }
 
 impl RwRegister {
@@ -27,11 +26,10 @@ impl RwRegister {
     pub const KEYS: u64 = 5;
     /// Writes after which a register gives way to a new one, by default.
     pub const WRITES_PER_KEY: u64 = 200;
-    const WRITE_PERCENT: u32 = 60;
 
     /// `keys` registers in use at a time, each for `writes_per_key` writes; at least one of either.
     pub fn new(keys: u64, writes_per_key: u64, unique: Unique) -> Self {
-        Self { owned: Owned::new("rw", keys, writes_per_key), unique }
+        Self { owned: Owned::new("rw", "w", unique, keys, writes_per_key) }
     }
 }
 
@@ -45,7 +43,7 @@ impl Workload for RwRegister {
     }
 
     fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
-        self.owned.next(rng, process, ("w", Self::WRITE_PERCENT), &self.unique)
+        self.owned.next(rng, process)
     }
 
     fn perform<'a>(
@@ -55,17 +53,15 @@ impl Workload for RwRegister {
         invocation: &'a Invocation,
         attempt: &'a Attempt,
     ) -> LocalBoxFuture<'a, Completion> {
-        match transaction::micro(invocation, "w") {
+        match self.owned.micro(invocation) {
             Ok(Micro::Read) => read(store, node, invocation).boxed_local(),
-            Ok(Micro::Change(value)) => write(store, node, invocation, attempt, value).boxed_local(),
+            Ok(Micro::Change(value)) => overwrite(store, node, invocation, attempt, value).boxed_local(),
             Err(completion) => futures::future::ready(completion).boxed_local(),
         }
     }
 
     fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
-        if completion.outcome == Outcome::Info {
-            self.owned.give_up(&invocation.key);
-        }
+        self.owned.observe(invocation, completion);
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
@@ -88,14 +84,4 @@ async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Complet
         _ => siblings.into(),
     };
     transaction::shows(invocation, &result)
-}
-
-async fn write(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt, value: u64) -> Completion {
-    match fetch(store, node, invocation).await {
-        Ok((siblings, context)) => {
-            attempt.covers(siblings.into_iter().map(Value::from).collect());
-            put(store, node, invocation, attempt, context.as_ref(), encode(value)).await
-        }
-        Err(completion) => completion,
-    }
 }

@@ -89,6 +89,16 @@ impl Invocation {
     pub(crate) fn corrupt(&self, corrupt: &Corrupt) -> Completion {
         Completion { corrupt: true, ..self.fail(format!("{}: {corrupt}", self.key)) }
     }
+
+    /// The siblings that its get returned, each decoded; its completion if one is no value.
+    pub(crate) fn siblings<T>(
+        &self,
+        values: &[Vec<u8>],
+        decode: impl Fn(&[u8]) -> Result<T, Corrupt>,
+    ) -> Result<Vec<T>, Completion> {
+        let siblings: Result<Vec<T>, Corrupt> = values.iter().map(|bytes| decode(bytes)).collect();
+        siblings.map_err(|corrupt| self.corrupt(&corrupt))
+    }
 }
 
 /// How an operation came out.

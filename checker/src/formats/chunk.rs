@@ -246,7 +246,7 @@ impl<'s> Chunk<'s> {
     /// Keeps an event.
     fn keep(&mut self, fields: Fields<'_>, at: usize) -> Result<(), Stop> {
         let missing = |field: &str| Stop::no_event(at, format!("it has no `{field}`"));
-        let full = |problem: crate::records::TooManyValues| Stop { at: 0, problem: problem.into() };
+        let full = Stop::full(0);
         let kind = fields.kind.ok_or_else(|| missing("type"))?;
         let process = match fields.process.ok_or_else(|| missing("process"))? {
             Who::Client(process) => Some(process).filter(|_| !fields.aside && self.is_selected(&fields.workload)),
@@ -277,7 +277,7 @@ impl<'s> Chunk<'s> {
         if let Some(name) = self.keys.get(&key) {
             return Ok(*name);
         }
-        let name = self.values.key(key).map_err(|problem| Stop { at: 0, problem: problem.into() })?;
+        let name = self.values.key(key).map_err(Stop::full(0))?;
         let no_key = || Stop { at: 0, problem: Misfit::NoKey { key: self.values.show(key) }.into() };
         let name = name.ok_or_else(no_key)?;
         self.keys.insert(key, name);

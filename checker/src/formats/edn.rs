@@ -5,7 +5,6 @@
 //! space; `;` begins a comment, `#_` discards the form that follows.
 
 use super::{NESTING_MAX, Sequence, Sink, Stop};
-use crate::records::TooManyValues;
 
 /// Reads the values of one text.
 pub struct Parser<'a> {
@@ -147,9 +146,9 @@ impl<'a> Parser<'a> {
         match next {
             Some(b'"') => {
                 let text = self.string()?;
-                sink.text(&text).map_err(full(from))
+                sink.text(&text).map_err(Stop::full(from))
             }
-            Some(b'\\') => sink.other(self.character()?).map_err(full(from)),
+            Some(b'\\') => sink.other(self.character()?).map_err(Stop::full(from)),
             Some(b'[') => self.sequence(sink, stack, depth, Sequence::Vector, b']'),
             Some(b'(') => self.sequence(sink, stack, depth, Sequence::List, b')'),
             Some(b'{') => self.sequence(sink, stack, depth, Sequence::Map, b'}'),
@@ -187,7 +186,7 @@ impl<'a> Parser<'a> {
         if kind == Sequence::Map && !(stack.len() - from).is_multiple_of(2) {
             return Err(Stop::syntax(open, "a map with a key without a value"));
         }
-        sink.sequence(kind, stack.drain(from..)).map_err(full(open))
+        sink.sequence(kind, stack.drain(from..)).map_err(Stop::full(open))
     }
 
     /// What begins with `#`, but is not discarded: a set, a special number, a tagged value.
@@ -204,7 +203,7 @@ impl<'a> Parser<'a> {
                     "NaN" => f64::NAN,
                     _ => return Err(Stop::syntax(from, "known after `##` are Inf, -Inf and NaN")),
                 };
-                sink.float(value).map_err(full(from))
+                sink.float(value).map_err(Stop::full(from))
             }
             Some(byte) if byte.is_ascii_alphabetic() || *byte == b':' => {
                 let tag = self.checked_token()?;
@@ -310,17 +309,8 @@ impl<'a> Parser<'a> {
 
     /// What stands here is not what has to.
     pub fn unexpected(&self, expected: &str) -> Stop {
-        let found = match self.bytes.get(self.at) {
-            None => "the end".to_owned(),
-            Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(*byte)),
-            Some(byte) => format!("byte {byte:#04x}"),
-        };
-        Stop::syntax(self.at, format!("expected {expected}, found {found}"))
+        Stop::unexpected(self.bytes, self.at, expected)
     }
-}
-
-fn full(at: usize) -> impl Fn(TooManyValues) -> Stop {
-    move |problem| Stop { at, problem: problem.into() }
 }
 
 /// A token that is no string, character or bracket.
@@ -333,7 +323,7 @@ fn scalar<S: Sink>(token: &str, sink: &mut S, at: usize) -> Result<S::Value, Sto
     }
     if let Some(name) = token.strip_prefix(':') {
         return match is_keyword(name) {
-            true => sink.keyword(name).map_err(full(at)),
+            true => sink.keyword(name).map_err(Stop::full(at)),
             false => Err(Stop::syntax(at, format!("`{token}` is no keyword"))),
         };
     }
@@ -342,7 +332,7 @@ fn scalar<S: Sink>(token: &str, sink: &mut S, at: usize) -> Result<S::Value, Sto
         return number(token, unsigned, sink, at);
     }
     if is_symbol(token) {
-        return sink.other(token).map_err(full(at));
+        return sink.other(token).map_err(Stop::full(at));
     }
     Err(Stop::syntax(at, format!("`{token}` is nothing that EDN has")))
 }
@@ -354,18 +344,18 @@ fn number<S: Sink>(token: &str, unsigned: &str, sink: &mut S, at: usize) -> Resu
     if digits(whole) {
         let signed = token.strip_suffix('N').unwrap_or(token);
         return match signed.parse() {
-            Ok(value) => sink.int(value).map_err(full(at)),
-            Err(_) => sink.other(&format!("{}N", signed.trim_start_matches('+'))).map_err(full(at)),
+            Ok(value) => sink.int(value).map_err(Stop::full(at)),
+            Err(_) => sink.other(&format!("{}N", signed.trim_start_matches('+'))).map_err(Stop::full(at)),
         };
     }
     if let Some((over, under)) = unsigned.split_once('/') {
-        return if digits(over) && digits(under) { sink.other(token).map_err(full(at)) } else { Err(wrong()) };
+        return if digits(over) && digits(under) { sink.other(token).map_err(Stop::full(at)) } else { Err(wrong()) };
     }
     let decimal = unsigned.strip_suffix('M').unwrap_or(unsigned);
     let letters = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
     match decimal.bytes().all(letters).then(|| decimal.parse::<f64>()) {
-        Some(Ok(_)) if decimal.len() < unsigned.len() => sink.other(token).map_err(full(at)),
-        Some(Ok(value)) => sink.float(if token.starts_with('-') { -value } else { value }).map_err(full(at)),
+        Some(Ok(_)) if decimal.len() < unsigned.len() => sink.other(token).map_err(Stop::full(at)),
+        Some(Ok(value)) => sink.float(if token.starts_with('-') { -value } else { value }).map_err(Stop::full(at)),
         _ => Err(wrong()),
     }
 }

@@ -342,19 +342,18 @@ impl<'a> Parser<'a> {
     fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
         let next = self.peek();
         let from = self.at;
-        let full = |problem: crate::records::TooManyValues| Stop { at: from, problem: problem.into() };
         match next {
-            Some(b'"') => sink.text(&self.string()?).map_err(full),
+            Some(b'"') => sink.text(&self.string()?).map_err(Stop::full(from)),
             Some(b'-' | b'0'..=b'9') => match self.number()? {
-                Number::Int(value) => sink.int(value).map_err(full),
-                Number::Float(value) => sink.float(value).map_err(full),
-                Number::Large(digits) => sink.other(&format!("{digits}N")).map_err(full),
+                Number::Int(value) => sink.int(value).map_err(Stop::full(from)),
+                Number::Float(value) => sink.float(value).map_err(Stop::full(from)),
+                Number::Large(digits) => sink.other(&format!("{digits}N")).map_err(Stop::full(from)),
             },
             Some(b'[' | b'{') if depth == NESTING_MAX => {
                 Err(Stop::syntax(from, format!("nested deeper than {NESTING_MAX}")))
             }
-            Some(b'[') => self.list(sink, stack, depth).and_then(|done| done.map_err(full)),
-            Some(b'{') => self.object(sink, stack, depth).and_then(|done| done.map_err(full)),
+            Some(b'[') => self.list(sink, stack, depth),
+            Some(b'{') => self.object(sink, stack, depth),
             Some(b'n') => self.word("null").map(|()| sink.nil()),
             Some(b't') => self.word("true").map(|()| sink.bool(true)),
             Some(b'f') => self.word("false").map(|()| sink.bool(false)),
@@ -362,14 +361,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn list<S: Sink>(
-        &mut self,
-        sink: &mut S,
-        stack: &mut Vec<S::Value>,
-        depth: usize,
-    ) -> Result<Result<S::Value, crate::records::TooManyValues>, Stop> {
+    fn list<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+        let (start, from) = (self.at, stack.len());
         self.at += 1;
-        let from = stack.len();
         if !self.take(b']') {
             loop {
                 let element = self.nested(sink, stack, depth + 1)?;
@@ -380,24 +374,19 @@ impl<'a> Parser<'a> {
                 self.expect(b',')?;
             }
         }
-        Ok(sink.sequence(Sequence::Vector, stack.drain(from..)))
+        sink.sequence(Sequence::Vector, stack.drain(from..)).map_err(Stop::full(start))
     }
 
-    fn object<S: Sink>(
-        &mut self,
-        sink: &mut S,
-        stack: &mut Vec<S::Value>,
-        depth: usize,
-    ) -> Result<Result<S::Value, crate::records::TooManyValues>, Stop> {
+    fn object<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+        let (start, from) = (self.at, stack.len());
         self.at += 1;
-        let from = stack.len();
         while let Some(name) = self.field(stack.len() == from)? {
-            let name = sink.name(&name).map_err(|problem| Stop { at: self.at, problem: problem.into() })?;
+            let name = sink.name(&name).map_err(Stop::full(self.at))?;
             stack.push(name);
             let value = self.nested(sink, stack, depth + 1)?;
             stack.push(value);
         }
-        Ok(sink.sequence(Sequence::Map, stack.drain(from..)))
+        sink.sequence(Sequence::Map, stack.drain(from..)).map_err(Stop::full(start))
     }
 
     fn utf8(&self, from: usize, to: usize) -> Result<&'a str, Stop> {
@@ -407,11 +396,6 @@ impl<'a> Parser<'a> {
 
     /// What stands here is not what has to.
     pub fn unexpected(&self, expected: &str) -> Stop {
-        let found = match self.bytes.get(self.at) {
-            None => "the end".to_owned(),
-            Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(*byte)),
-            Some(byte) => format!("byte {byte:#04x}"),
-        };
-        Stop::syntax(self.at, format!("expected {expected}, found {found}"))
+        Stop::unexpected(self.bytes, self.at, expected)
     }
 }

@@ -135,6 +135,21 @@ impl Stop {
     pub fn no_event(at: usize, problem: impl Into<String>) -> Self {
         Self { at, problem: Problem::NotAnEvent(problem.into()) }
     }
+
+    /// There is no room for what begins there.
+    pub fn full(at: usize) -> impl Fn(TooManyValues) -> Self {
+        move |problem| Self { at, problem: problem.into() }
+    }
+
+    /// What stands there is not what has to.
+    pub fn unexpected(bytes: &[u8], at: usize, expected: &str) -> Self {
+        let found = match bytes.get(at) {
+            None => "the end".to_owned(),
+            Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(*byte)),
+            Some(byte) => format!("byte {byte:#04x}"),
+        };
+        Self::syntax(at, format!("expected {expected}, found {found}"))
+    }
 }
 
 /// Which brackets.

@@ -26,6 +26,17 @@ pub enum Outcome {
     Fail,
 }
 
+impl Outcome {
+    /// Whether it committed, given whether somebody observed what it did.
+    pub fn committed(self, observed: bool) -> bool {
+        match self {
+            Self::Ok => true,
+            Self::Info => observed,
+            Self::Fail => false,
+        }
+    }
+}
+
 /// A micro-operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Micro {

@@ -167,11 +167,7 @@ impl<'t> Analysis<'t> {
     }
 
     fn committed(&self, transaction: u32) -> bool {
-        match self.transactions.row(transaction).outcome {
-            Outcome::Ok => true,
-            Outcome::Info => self.observed[transaction as usize],
-            Outcome::Fail => false,
-        }
+        self.transactions.row(transaction).outcome.committed(self.observed[transaction as usize])
     }
 
     fn name(&self, transaction: u32) -> String {
