@@ -2,7 +2,8 @@
 //!
 //! Replicas are polled in rounds. A key has *converged* if in its last round every replica was read and all hold the
 //! same versions; it converged in the first round from which on every round agrees. Two replicas that differ in the
-//! last round violate the property; a replica that could not be read then leaves the key undecided.
+//! last round violate the property; a replica that could not be read then leaves the key undecided. A round after the
+//! final reads is for [`crate::resurrection`]: alone, its reads are not at one moment.
 //!
 //! Time: O(v log v) in the versions read. Source: strong eventual consistency of Shapiro et al., SSS 2011, as far as
 //! it can be observed: replicas that have received the same updates are equal, and after a while all have.
@@ -44,7 +45,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
     let mut times_ms = Vec::new();
     let mut rounds_max = 0;
     for key in &workload.keys {
-        let rounds = rounds(&key.replica_reads);
+        let rounds = rounds(key.replica_reads.iter().filter(|read| Some(read.round()) <= key.rest_round));
         rounds_max = rounds_max.max(rounds.len());
         let Some((round, last)) = rounds.last_key_value() else {
             finding.doubts.push(format!("no replica reads of {}", key.name));
@@ -87,8 +88,8 @@ fn conclude(finding: &mut Finding, keys: usize, rounds: usize, mut times_ms: Vec
 }
 
 /// The answers by round. A replica asked in one round and not in another counts there as asked in vain.
-fn rounds<'h>(reads: &[Operation<'h>]) -> BTreeMap<u64, Round<'h>> {
-    let nodes: BTreeSet<&str> = reads.iter().map(|read| read.node().unwrap_or("?")).collect();
+fn rounds<'k, 'h: 'k>(reads: impl Iterator<Item = &'k Operation<'h>> + Clone) -> BTreeMap<u64, Round<'h>> {
+    let nodes: BTreeSet<&str> = reads.clone().map(|read| read.node().unwrap_or("?")).collect();
     let mut rounds: BTreeMap<u64, Round<'h>> = BTreeMap::new();
     for read in reads {
         let round = rounds.entry(read.round()).or_insert_with(|| Round {

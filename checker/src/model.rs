@@ -210,6 +210,8 @@ pub(crate) struct KeyFacts<'h> {
     pub finals: Vec<usize>,
     /// Reads of single replicas, whatever came of them, in the order of invocation.
     pub replica_reads: Vec<Operation<'h>>,
+    /// The last round of replica reads before the final reads; a later one shows what came back after that.
+    pub rest_round: Option<u64>,
     /// Why nothing can be decided of this key.
     pub flaws: Vec<String>,
     /// Which write is visible where.
@@ -316,7 +318,7 @@ impl<'h> KeyFacts<'h> {
         concurrent_writes: ConcurrentWrites,
     ) -> Self {
         let (positions, sums) = (FxHashMap::default(), Sums::default());
-        let mut builder = KeyBuilder { model, positions, sums, key: KeyFacts::empty(name) };
+        let mut builder = KeyBuilder { model, positions, sums, is_final: false, key: KeyFacts::empty(name) };
         operations.iter().for_each(|operation| builder.write(operation));
         builder.pasts();
         operations.iter().for_each(|operation| builder.other(operation));
@@ -334,16 +336,16 @@ impl<'h> KeyFacts<'h> {
             client_reads: Vec::new(),
             finals: Vec::new(),
             replica_reads: Vec::new(),
+            rest_round: None,
             flaws: Vec::new(),
             analysis: Analysis::default(),
         }
     }
 
     fn final_reads(&self, source: FinalSource) -> Vec<usize> {
-        let last_round = self.replica_reads.iter().map(Operation::round).max();
         let shows_the_end = |read: &Read<'h>| match (source, read.operation.phase()) {
             (FinalSource::Final, Phase::Final) => true,
-            (FinalSource::Replica, Phase::Replica) => Some(read.operation.round()) == last_round,
+            (FinalSource::Replica, Phase::Replica) => Some(read.operation.round()) == self.rest_round,
             _ => false,
         };
         (0..self.reads.len()).filter(|position| shows_the_end(&self.reads[*position])).collect()
@@ -357,6 +359,8 @@ struct KeyBuilder<'h> {
     positions: FxHashMap<Element, u32>,
     /// Of a counter, whose elements are no names.
     sums: Sums,
+    /// A final read has begun.
+    is_final: bool,
     key: KeyFacts<'h>,
 }
 
@@ -442,8 +446,12 @@ impl<'h> KeyBuilder<'h> {
 
     fn read(&mut self, operation: &Operation<'h>) {
         let replica = operation.phase() == Phase::Replica;
+        self.is_final |= operation.phase() == Phase::Final;
         if replica {
             self.key.replica_reads.push(*operation);
+        }
+        if replica && !self.is_final {
+            self.key.rest_round = self.key.rest_round.max(Some(operation.round()));
         }
         let Some(completion) = operation.ok() else { return };
         if !replica {

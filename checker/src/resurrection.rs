@@ -2,9 +2,10 @@
 //!
 //! Judged for registers, by the final reads. A value has been *replaced* if it is in the causal past of an
 //! acknowledged write or delete. It is *resurrected* if every final read of the key lists it all the same, or if one
-//! does although every replica lacked it in the last round of replica reads. If only some list it the nodes still
-//! disagree, which convergence judges. A stale read in the middle of a run shows replaced values too, and rightly so:
-//! that is for read-your-writes and monotonic-reads.
+//! does and a replica has it after that, although every replica had lacked it in the last round before. If only some
+//! final reads list it otherwise, the nodes still disagree, which convergence judges, or a node that takes replicas for
+//! lost answered from what it keeps for them: a stale read, as in the middle of a run, where replaced values are shown
+//! rightly. Those are for read-your-writes and monotonic-reads.
 //!
 //! Elements of a set are never replaced, and a removed item of a cart may come back through an add whose writer had
 //! not seen the removal (DeCandia et al., SOSP 2007, 4.4): such items are counted.
@@ -92,22 +93,22 @@ enum Sight {
 fn sight(key: &KeyFacts<'_>, value: usize) -> Sight {
     let lists = |read: usize| key.reads[read].listed.binary_search(&(value as u32)).is_ok();
     let all = key.finals.iter().all(|read| lists(*read));
-    match all || lacked_by_all_replicas(key, &lists) {
+    match all || came_back(key, &lists) {
         true => Sight::Resurrected,
         false => Sight::Stale,
     }
 }
 
-/// Whether no replica had it in the last round in which they were read before the final reads.
-fn lacked_by_all_replicas(key: &KeyFacts<'_>, lists: &impl Fn(usize) -> bool) -> bool {
-    let Some(last) = key.replica_reads.iter().map(Operation::round).max() else { return false };
-    let of_last_round = |operation: &Operation<'_>| operation.round() == last;
-    let all_read = key.replica_reads.iter().filter(|read| of_last_round(read)).all(|read| read.ok().is_some());
-    let mut last_reads = (0..key.reads.len()).filter(|read| {
-        let operation = &key.reads[*read].operation;
-        operation.phase() == Phase::Replica && of_last_round(operation)
-    });
-    all_read && !last_reads.any(lists)
+/// Whether no replica had it in the last round before the final reads, and one has it in a later one.
+fn came_back(key: &KeyFacts<'_>, lists: &impl Fn(usize) -> bool) -> bool {
+    let Some(rest) = key.rest_round else { return false };
+    let before = |operation: &Operation<'_>| operation.round() == rest;
+    let all_read = key.replica_reads.iter().filter(|read| before(read)).all(|read| read.ok().is_some());
+    let holds = |when: &dyn Fn(&Operation<'_>) -> bool| {
+        let of_replica = |operation: &Operation<'_>| operation.phase() == Phase::Replica && when(operation);
+        (0..key.reads.len()).any(|read| of_replica(&key.reads[read].operation) && lists(read))
+    };
+    all_read && !holds(&before) && holds(&|operation| operation.round() > rest)
 }
 
 fn resurrected<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, value: usize, by: usize) -> Draft<'k> {

@@ -1,7 +1,7 @@
 //! The part of a run during which the cluster is up, the same in either arena.
 //!
 //! ```text
-//!   clients ∥ nemesis ∥ display ─► heal ─► rest ─► probes ─► final reads
+//!   clients ∥ nemesis ∥ display ─► heal ─► rest ─► probes ─► final reads ─► last look
 //! ```
 
 use std::cell::Cell;
@@ -72,12 +72,13 @@ impl Stage<'_> {
             doubts.extend(self.settle().await);
         }
         self.say("waiting for the replicas to agree");
-        interpreter.rest().await;
+        let rest = interpreter.rest().await;
         self.say("a write through each node");
         interpreter.probes().await;
         self.ask_for_members(interpreter.take_processes(1)).await;
         self.say("final reads");
         interpreter.final_reads().await;
+        interpreter.last_look(rest).await;
         Ok(doubts)
     }
 

@@ -29,7 +29,7 @@ pub struct ListAppend {
 
 impl ListAppend {
     /// Lists in use at a time, by default.
-    pub const KEYS: u64 = 5;
+    pub const KEYS: u64 = 10;
     /// Appends after which a list gives way to a new one, by default.
     pub const ELEMENTS_PER_KEY: u64 = 100;
 

@@ -23,7 +23,7 @@ pub struct RwRegister {
 
 impl RwRegister {
     /// Registers in use at a time, by default.
-    pub const KEYS: u64 = 5;
+    pub const KEYS: u64 = 10;
     /// Writes after which a register gives way to a new one, by default.
     pub const WRITES_PER_KEY: u64 = 200;
 

@@ -78,17 +78,35 @@ fn where_only_some_still_list_it_convergence_is_to_judge() {
     assert_eq!(found.figure("stale"), 1.0);
 }
 
-#[test]
-fn what_all_replicas_lacked_must_not_be_read_after_that() {
+/// A delete that n1 hears of after n2, both before the final reads, of which one lists the deleted value.
+fn deleted_everywhere() -> Story {
     let mut story = deleted();
     story.replica(1, 1, "register-0", &[("a:1", json!(1))]).replica(1, 2, "register-0", &[]);
     story.replica(2, 1, "register-0", &[]).replica(2, 2, "register-0", &[("a:2", json!(null))]);
     story.final_read(1, "register-0", &[1]).final_read(2, "register-0", &[]);
+    story
+}
+
+#[test]
+fn what_all_replicas_lacked_must_not_come_back() {
+    let mut story = deleted_everywhere();
+    story.replica(3, 1, "register-0", &[]).replica(3, 2, "register-0", &[("a:1", json!(1))]);
     story.result(RES).sole(Outcome::Invalid, "resurrected-value");
     let mut story = deleted();
     story.replica(1, 1, "register-0", &[("a:1", json!(1))]).replica(1, 2, "register-0", &[]);
     story.final_read(1, "register-0", &[1]).final_read(2, "register-0", &[]);
+    story.replica(2, 1, "register-0", &[("a:1", json!(1))]).replica(2, 2, "register-0", &[]);
     story.result(RES).is_valid();
+}
+
+/// A node that still took replicas for lost answered a final read from what it kept for one of them.
+#[test]
+fn a_stale_answer_that_no_replica_stands_for_is_no_resurrection() {
+    let mut story = deleted_everywhere();
+    story.replica(3, 1, "register-0", &[]).replica(3, 2, "register-0", &[]);
+    let found = story.result(RES);
+    found.is_valid();
+    assert_eq!(found.figure("stale"), 1.0);
 }
 
 #[test]

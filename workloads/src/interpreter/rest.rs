@@ -2,7 +2,8 @@
 //!
 //! Convergence is seen from outside: every replica of every key is read by itself, in rounds, until one round finds
 //! them all alike and another one after it finds the same again. A single agreeing round would not do: its reads are
-//! not at one moment.
+//! not at one moment. What the final reads then show may be a stale answer or something that came back: one more round
+//! after them tells which.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -81,6 +82,15 @@ impl Interpreter<'_> {
             pause = PAUSE_MAX.min(pause * 2);
         }
         rest
+    }
+
+    /// Reads every replica of every key once more, in a round after the `rest` that was taken, so that it shows whether
+    /// anything came back after the final reads had begun. Bounded like the rest.
+    pub async fn last_look(&self, rest: Rest) {
+        let deadline = self.clock.now().saturating_add(self.settings.rest_limit);
+        let first_process = self.take_processes(self.settings.concurrency);
+        let mut rest = Rest { rounds: rest.rounds + 1, ..rest };
+        self.round(&self.replicas(), first_process, &mut rest, deadline).await;
     }
 
     /// Reads each key through each node, with a few retries where that fails.

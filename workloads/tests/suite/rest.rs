@@ -36,7 +36,7 @@ fn replicas_that_agree_are_confirmed_by_a_second_round() {
         let round = read.done.extra["round"].as_u64().unwrap();
         assert!(rounds.entry(round).or_default().insert((read.done.key.unwrap(), read.done.node.unwrap())));
     }
-    assert_eq!(rounds.keys().collect::<Vec<_>>(), [&1, &2]);
+    assert_eq!(rounds.keys().collect::<Vec<_>>(), [&1, &2, &3], "the third is the last look");
     assert!(rounds.values().all(|places| places.len() == PLACES), "every key on every replica, once");
 }
 
@@ -86,6 +86,9 @@ fn a_lagging_replica_is_waited_for_with_growing_pauses() {
     for read in outcome.operations(Phase::Replica) {
         starts.entry(read.invoke.extra["round"].as_u64().unwrap()).or_insert(read.invoke.time);
     }
+    let last_look = starts.pop_last().expect("there were rounds").1;
+    let finals = outcome.operations(Phase::Final);
+    assert!(finals.iter().all(|read| read.done.time <= last_look), "it comes after the final reads");
     let starts: Vec<u64> = starts.into_values().collect();
     let pauses: Vec<u64> = starts.windows(2).map(|pair| (pair[1] - pair[0]) / 100_000_000).collect();
     assert_eq!(pauses[..5], [1, 2, 4, 8, 16]);

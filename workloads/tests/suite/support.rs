@@ -118,7 +118,9 @@ fn run_parts(
             return (ended, None, None);
         }
         heal(&store);
-        (ended, Some(interpreter.rest().await), Some(interpreter.final_reads().await))
+        let (rest, finals) = (interpreter.rest().await, interpreter.final_reads().await);
+        interpreter.last_look(rest).await;
+        (ended, Some(rest), Some(finals))
     });
     let progress = interpreter.progress();
     let (counts, missed, first_ack) = (progress.counts(), progress.missed(), progress.first_ack());
