@@ -28,7 +28,7 @@ pub struct ListAppend {
 }
 
 impl ListAppend {
-    /// Lists in use at a time, by default.
+    /// Lists in use at a time, by default: one for each client, since a read shows all that was appended.
     pub const KEYS: u64 = 10;
     /// Appends after which a list gives way to a new one, by default.
     pub const ELEMENTS_PER_KEY: u64 = 100;

@@ -22,8 +22,9 @@ pub struct RwRegister {
 }
 
 impl RwRegister {
-    /// Registers in use at a time, by default.
-    pub const KEYS: u64 = 10;
+    /// Registers in use at a time, by default: half as many as clients, since a read shows one write only, and it takes
+    /// several of the same register to see that one went back.
+    pub const KEYS: u64 = 5;
     /// Writes after which a register gives way to a new one, by default.
     pub const WRITES_PER_KEY: u64 = 200;
 
