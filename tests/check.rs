@@ -184,6 +184,46 @@ fn a_history_that_does_not_fit_is_checked_in_part() {
     }
 }
 
+/// One process that adds to so many sets, one after the other, and reads each: one read shows nothing.
+fn sets(count: u64, stale: u64) -> String {
+    let mut text = String::new();
+    for set in 0..count {
+        let shown = if set == stale { "[]".to_owned() } else { format!("[{set}]") };
+        let told = [("invoke", "add", set.to_string()), ("ok", "add", set.to_string())];
+        let read = [("invoke", "read", "null".to_owned()), ("ok", "read", shown)];
+        for (index, (kind, f, value)) in (4 * set..).zip(told.into_iter().chain(read)) {
+            text.push_str(&format!(
+                r#"{{"index":{index},"time":{index},"process":0,"type":"{kind}","f":"{f}","key":"set-{set}","value":{value},"workload":"set"}}"#
+            ));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Judging the bench's own workloads once took whatever memory and time it took.
+#[test]
+fn limits_hold_for_the_benchs_own_workloads_too() {
+    let scratch = Scratch::new();
+    scratch.file("sound.jsonl", sets(1_000, u64::MAX));
+    scratch.file("early.jsonl", sets(1_000, 10));
+    scratch.file("late.jsonl", sets(1_000, 990));
+    run(&scratch, "check sound.jsonl --convert sound.edn").expect(0);
+    let with = |file: &str, limit: &str, code| {
+        json(run(&scratch, &format!("check {file} --require read-your-writes {limit} --json")).expect(code))
+    };
+    // 4,000 events are 400 kB of text.
+    for (file, code) in [("sound.jsonl", 2), ("sound.edn", 2), ("early.jsonl", 1), ("late.jsonl", 2)] {
+        let reasons = with(file, "--memory 2MiB", code)["reasons"].to_string();
+        assert!(reasons.contains("the memory limit of 2 MiB ended the reading: only the first 1"), "{file}: {reasons}");
+    }
+    for (file, code) in [("sound.jsonl", 0), ("sound.edn", 0), ("early.jsonl", 1), ("late.jsonl", 1)] {
+        with(file, "--memory 64MiB", code);
+    }
+    let ended = with("sound.jsonl", "--timeout 1ns", 2);
+    assert!(ended["reasons"].to_string().contains("the time limit of 1ns ended the reading"), "{ended}");
+}
+
 #[test]
 fn a_check_ends_with_its_time() {
     let scratch = Scratch::new();

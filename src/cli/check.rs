@@ -43,7 +43,7 @@ pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
     }
     let budget = Budget::begin(args);
     match plan(&file, &budget)? {
-        Plan::Judge(model) => judged::judge(&file, model),
+        Plan::Judge(model) => judged::judge(&file, model, &budget),
         Plan::Check(entries, reading, progress) => models::check(&file, entries, reading, &progress, &budget),
     }
 }

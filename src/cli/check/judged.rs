@@ -4,13 +4,14 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use checker::formats::{Format, events};
-use checker::history::{History, HistoryError};
+use checker::history::{History, HistoryError, Phase};
 use checker::model::Model;
 use checker::verdict::{Outcome, Property, Verdict};
 use checker::{ConcurrentWrites, Options};
 use reports::RunSummary;
 
 use super::Source;
+use super::limits::Budget;
 use crate::cli::out::say;
 use crate::exit::{Exit, Problem};
 use crate::run::judge::{Judged, first_acknowledged_write};
@@ -19,12 +20,12 @@ use crate::systems::System;
 use crate::systems::dynamo::Dynamo;
 
 /// Judges, and prints the verdict.
-pub(super) fn judge(file: &Source<'_>, model: Option<Model>) -> Result<Exit, Problem> {
+pub(super) fn judge(file: &Source<'_>, model: Option<Model>, budget: &Budget) -> Result<Exit, Problem> {
     let args = file.args;
     if args.workload.is_some() {
         return Err(Problem::arguments("--workload is for models: the bench's own workloads are told apart anyway"));
     }
-    let (history, damage) = read(file)?;
+    let (history, doubt) = read(file, budget)?;
     if let Some(line) = history.torn {
         eprintln!("line {line} is cut off, as a killed bench leaves it: left out");
     }
@@ -35,11 +36,9 @@ pub(super) fn judge(file: &Source<'_>, model: Option<Model>) -> Result<Exit, Pro
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
         verdict.reasons.push(format!("{property} was asked for, and no workload of the history shows it."));
     }
-    if let Some(damage) = damage {
-        let events = history.events.len();
-        let prefix = format!("Only the {events} events before a damage were judged: {damage}.");
+    if let Some(doubt) = doubt {
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
-        verdict.reasons.push(prefix);
+        verdict.reasons.push(doubt);
     }
     match args.json {
         true => say!("{}", serde_json::to_string_pretty(&verdict).expect("a verdict is plain data")),
@@ -52,24 +51,43 @@ fn shows(verdict: &Verdict, property: Property) -> bool {
     verdict.properties.iter().any(|found| found.property == property)
 }
 
-/// The history, and where it is damaged if a part of it was asked for.
-fn read(file: &Source<'_>) -> Result<(History, Option<String>), Problem> {
-    if file.format != Format::Json {
-        let history = events::history(&mut file.open()?.reader, file.format).map_err(|damage| file.damaged(damage))?;
-        history.validate().map_err(|error| file.damaged(error))?;
-        return Ok((history, None));
-    }
-    match History::read(file.open()?.reader) {
-        Ok(history) => Ok((history, None)),
-        Err(HistoryError::Read { source, .. }) => {
-            Err(Problem::arguments(format!("cannot read {}: {source}", file.path.display())))
+/// The history, and why that is not all of it, if it is not.
+fn read(file: &Source<'_>, budget: &Budget) -> Result<(History, Option<String>), Problem> {
+    let mut text = budget.of_judging(file.open()?.reader);
+    let history = match file.format {
+        Format::Json => match History::read(&mut text) {
+            Err(HistoryError::Read { source, .. }) => {
+                return Err(Problem::arguments(format!("cannot read {}: {source}", file.path.display())));
+            }
+            Err(error) if file.args.allow_partial => {
+                let history = before(file, line(&error))?;
+                let events = history.events.len();
+                return Ok((history, Some(format!("Only the {events} events before a damage were judged: {error}."))));
+            }
+            read => read.map_err(|error| file.damaged(error))?,
+        },
+        _ => {
+            let history = events::history(&mut text, file.format).map_err(|damage| file.damaged(damage))?;
+            history.validate().map_err(|error| file.damaged(error))?;
+            history
         }
-        Err(error) if file.args.allow_partial => {
-            let history = before(file, line(&error))?;
-            Ok((history, Some(error.to_string())))
-        }
-        Err(error) => Err(file.damaged(error)),
-    }
+    };
+    Ok(match text.cut {
+        Some(cut) => under_load(history, &budget.named(cut)),
+        None => (history, None),
+    })
+}
+
+/// What was read of a history until a limit, without what comes after the heal: a part of the final reads shows too little,
+/// and would be taken for all.
+fn under_load(mut history: History, limit: &str) -> (History, Option<String>) {
+    history.torn = None;
+    let end = history.events.iter().position(|event| event.phase != Phase::Main).unwrap_or(history.events.len());
+    history.events.truncate(end);
+    let doubt = format!(
+        "{limit} ended the reading: only the first {end} events were judged, and none after the heal. More memory or time (--memory, --timeout) judges all."
+    );
+    (history, Some(doubt))
 }
 
 fn line(error: &HistoryError) -> u64 {

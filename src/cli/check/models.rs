@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use checker::decision::Decision;
-use checker::formats::{Cut, Reading};
+use checker::formats::Reading;
 use checker::laws::staleness::Bounds;
 use checker::registry::{Entry, Settings};
 use checker::verdict::Outcome;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::limits::{Budget, Spent};
 use super::progress::Progress;
-use super::told::{self, bytes};
+use super::told;
 use super::{Chosen, Source};
 use crate::cli::arguments::CheckArgs;
 use crate::cli::out::say;
@@ -100,12 +100,9 @@ fn notes(reading: &Reading, budget: &Budget) -> Vec<String> {
         ));
     }
     if let Some(cut) = reading.cut {
-        let limit = match cut {
-            Cut::Memory => format!("the memory limit of {}", bytes(budget.memory_bytes)),
-            Cut::Time => format!("the time limit of {:?}", budget.timeout().unwrap_or_default()),
-        };
         notes.push(format!(
-            "{limit} ended the reading: only the first {events} events were checked, and what was open then as what never completed"
+            "{} ended the reading: only the first {events} events were checked, and what was open then as what never completed",
+            budget.named(cut)
         ));
     }
     if reading.indices_missing > 0 {
