@@ -42,3 +42,12 @@ fn regression_a_register_without_a_key_was_no_register() {
 fn regression_a_lost_element_among_equal_ones_was_none_by_itself() {
     arbitrary::every_model(&[211, 26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 36, 128, 0, 39]);
 }
+
+/// A transaction missed its own write, and what else it had read nobody had written among the events told.
+#[test]
+fn regression_what_a_transaction_read_besides_was_not_told() {
+    arbitrary::every_model(&[
+        0x21, 0x18, 0x00, 0x12, 0x11, 0x2f, 0x02, 0x2f, 0x02, 0x1a, 0x21, 0x1a, 0x21, 0xed, 0xdf, 0xdf, 0xdf, 0x20,
+        0x03, 0x00, 0x00, 0x40,
+    ]);
+}

@@ -93,7 +93,7 @@ fn by_visibility(records: &Records, limits: &Limits<'_>, guarantees: &[Guarantee
             kind: miss.guarantee.name().to_owned(),
             key: Some(ops.key(records, miss.key)),
             explanation: ops.explain(records, &observed, miss),
-            events: records.events_of_all(miss.operations.iter().map(|at| ops.positions[*at as usize] as usize)),
+            events: records.events_of_all(ops.by_themselves(&observed, &miss.operations)),
         });
     }
     decision.violations_total = guarantees.iter().map(|guarantee| found.counts.get(guarantee).unwrap_or(&0)).sum();

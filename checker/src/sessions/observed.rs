@@ -3,6 +3,8 @@
 //! `add` and `read` of a set; `write`, `delete` and `read` of a register whose reads show all siblings, where the
 //! completion of a write tells its past; transactions of `append` and `r`, each micro-operation an operation.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use super::visible::Miss;
@@ -64,6 +66,26 @@ impl Ops {
             KeyName::Value(value) => records.show(value).trim_matches('"').to_owned(),
             KeyName::Sym(name) => records.text(name).to_owned(),
         }
+    }
+
+    /// The positions of these operations, and of all that wrote what the transactions among them read: whatever else a
+    /// transaction reads is part of it, and must have been written.
+    pub fn by_themselves(&self, observed: &Observed, operations: &[u32]) -> impl Iterator<Item = usize> {
+        let mut open: Vec<u32> = operations.iter().map(|at| self.positions[*at as usize]).collect();
+        let mut taken = BTreeSet::new();
+        while let Some(position) = open.pop() {
+            if !taken.insert(position) {
+                continue;
+            }
+            let first = self.positions.partition_point(|known| *known < position);
+            let parts = self.positions[first..].iter().take_while(|known| **known == position).count();
+            for part in &observed.operations[first..first + parts] {
+                if let Action::Read { shows } = &part.action {
+                    open.extend(shows.iter().map(|write| self.positions[*write as usize]));
+                }
+            }
+        }
+        taken.into_iter().map(|position| position as usize)
     }
 
     /// A sentence on what was missed.
