@@ -55,6 +55,22 @@ fn a_model_is_guessed_and_ends_as_its_decision() {
     run(&scratch, "check --model register").expect(254);
 }
 
+/// They were left undecided: any transaction was taken for one of lists.
+#[test]
+fn sessions_of_transactions_of_registers_are_decided() {
+    let scratch = Scratch::new();
+    for (shown, code) in [("1", 0), ("null", 1)] {
+        let history = [
+            r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"txn","value":[["w","x",1]]}"#.to_owned(),
+            r#"{"index":1,"time":2,"process":0,"type":"ok","f":"txn","value":[["w","x",1]]}"#.to_owned(),
+            r#"{"index":2,"time":3,"process":0,"type":"invoke","f":"txn","value":[["r","x",null]]}"#.to_owned(),
+            format!(r#"{{"index":3,"time":4,"process":0,"type":"ok","f":"txn","value":[["r","x",{shown}]]}}"#),
+        ];
+        scratch.file("transactions.jsonl", history.map(|line| line + "\n").concat());
+        run(&scratch, "check transactions.jsonl --model session").expect(code);
+    }
+}
+
 #[test]
 fn every_format_and_compression_says_the_same() {
     let scratch = Scratch::new();

@@ -14,7 +14,7 @@ pub mod visible;
 use std::fmt;
 
 use crate::decision::{Decision, Limits, Violation};
-use crate::records::{Datum, Records};
+use crate::records::{Datum, Op, Records, ValueId};
 use crate::transactions::findings::{Anomaly, Findings, decide_plainly};
 use crate::transactions::records as transactions;
 use crate::verdict::Outcome;
@@ -74,11 +74,24 @@ pub fn check(records: &Records, limits: &Limits<'_>) -> Decision {
 
 /// Judges some guarantees of a history.
 pub fn check_of(records: &Records, limits: &Limits<'_>, guarantees: &[Guarantee]) -> Decision {
-    let lists = records.ops.iter().any(|op| {
-        let single = op.is_ok() && records.text(op.f) == "read" && op.result.is_list();
-        single || matches!(records.datum(op.argument), Datum::List([first, ..]) if first.is_list())
-    });
+    let lists = records.ops.iter().any(|op| shows_lists(records, op));
     if lists { by_visibility(records, limits, guarantees) } else { by_values(records, limits, guarantees) }
+}
+
+/// Whether an operation reads a list, or appends to one.
+fn shows_lists(records: &Records, op: &Op) -> bool {
+    let value = if op.is_ok() { op.result } else { op.argument };
+    let read_a_list = op.is_ok() && records.text(op.f) == "read" && value.is_list();
+    let Datum::List(micros) = records.datum(value) else { return read_a_list };
+    let of_lists = |micro: &ValueId| match records.datum(*micro) {
+        Datum::List([f, _, value]) => match records.datum(*f) {
+            Datum::Text("append") => true,
+            Datum::Text("r") => value.is_list(),
+            _ => false,
+        },
+        _ => false,
+    };
+    read_a_list || micros.iter().any(of_lists)
 }
 
 fn by_visibility(records: &Records, limits: &Limits<'_>, guarantees: &[Guarantee]) -> Decision {

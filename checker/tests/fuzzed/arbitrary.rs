@@ -299,6 +299,12 @@ fn holds_together(model: &Entry, decision: &Decision, case: &Case) {
     }
 }
 
+/// As the models of sessions see it: an operation by its completion, or what was asked for if there is none.
 fn reads_lists(events: &[Event]) -> bool {
-    events.iter().any(|event| event.kind == EventType::Ok && event.value.is_array())
+    events.iter().any(|event| {
+        let is_list = |micro: &Value| micro[0] == "append" || micro[0] == "r" && micro[2].is_array();
+        let micros = event.value.as_array();
+        let reads = event.kind == EventType::Ok && event.f == "read" && micros.is_some();
+        reads || micros.is_some_and(|micros| micros.iter().any(is_list))
+    })
 }
