@@ -33,6 +33,7 @@ mod durability;
 mod finding;
 mod lost_writes;
 mod meaning;
+mod minimal;
 mod monotonic_reads;
 mod read_your_writes;
 mod resurrection;

@@ -9,6 +9,7 @@ use crate::decision::{Decision, Limits};
 use crate::laws::staleness::Bounds;
 use crate::laws::{bank, long_fork, monotonic, set_full, staleness, total_queue, unique_ids};
 use crate::linearizability::{self, Model};
+use crate::minimal;
 use crate::records::{Datum, Records, ValueId};
 use crate::sessions::{self, Guarantee};
 use crate::transactions;
@@ -38,6 +39,8 @@ pub struct Entry {
     pub lasting: bool,
     /// What it needs beside the records for each operation, in bytes, where it does not limit itself.
     bytes_per_operation: u64,
+    /// Whether its violations may have needless operations, which are taken away here. The others' have none.
+    shrinks: bool,
     run: fn(&Records, &Limits<'_>, &Settings) -> Decision,
 }
 
@@ -57,7 +60,12 @@ impl Entry {
                 limits.memory_bytes >> 20
             ));
         }
-        (self.run)(records, limits, settings)
+        let mut decision = (self.run)(records, limits, settings);
+        if self.shrinks {
+            let again = |part: &Records, limits: &Limits<'_>| (self.run)(part, limits, settings);
+            minimal::shrink(&mut decision, records, limits, &again);
+        }
+        decision
     }
 
     /// Checks the first part of a history, of which there is more. It is never valid, and a violation counts only if
@@ -81,6 +89,7 @@ pub const MODELS: &[Entry] = &[
         about: "read, write v: linearizable, each key by itself (reads of lists of siblings: the bench's own workload)",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Register, records, limits, settings),
     },
     Entry {
@@ -88,6 +97,7 @@ pub const MODELS: &[Entry] = &[
         about: "read, write v, cas [expected new]: linearizable, each key by itself",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Register, records, limits, settings),
     },
     Entry {
@@ -95,6 +105,7 @@ pub const MODELS: &[Entry] = &[
         about: "read, write v, cas [expected new]: sequentially consistent, all keys together (Lamport 1979)",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Sequential, records, limits, settings),
     },
     Entry {
@@ -102,6 +113,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [r k v] and [w k v] on several registers at once: linearizable",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::MultiRegister, records, limits, settings),
     },
     Entry {
@@ -109,6 +121,7 @@ pub const MODELS: &[Entry] = &[
         about: "acquire, release: linearizable, each key by itself",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Mutex, records, limits, settings),
     },
     Entry {
@@ -116,6 +129,7 @@ pub const MODELS: &[Entry] = &[
         about: "add v, remove v, read [v ...]: linearizable, each key by itself",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Set, records, limits, settings),
     },
     Entry {
@@ -123,6 +137,7 @@ pub const MODELS: &[Entry] = &[
         about: "add n (inc, dec), read: linearizable, each key by itself",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Counter, records, limits, settings),
     },
     Entry {
@@ -130,6 +145,7 @@ pub const MODELS: &[Entry] = &[
         about: "enqueue v, dequeue: first in, first out, linearizable; what is lost or doubled alone: total-queue",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Queue, records, limits, settings),
     },
     Entry {
@@ -137,6 +153,7 @@ pub const MODELS: &[Entry] = &[
         about: "the same as queue",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Queue, records, limits, settings),
     },
     Entry {
@@ -144,6 +161,7 @@ pub const MODELS: &[Entry] = &[
         about: "push v, pop: last in, first out, linearizable",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::Stack, records, limits, settings),
     },
     Entry {
@@ -151,6 +169,7 @@ pub const MODELS: &[Entry] = &[
         about: "insert n, extract-min: linearizable",
         lasting: true,
         bytes_per_operation: 0,
+        shrinks: false,
         run: |records, limits, settings| linearizable(Model::PriorityQueue, records, limits, settings),
     },
     Entry {
@@ -158,6 +177,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [append k v] and [r k [v ...]]: isolation of transactions by their dependencies (Elle)",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, settings| transactions::check_list_append(records, limits, settings.transactions),
     },
     Entry {
@@ -165,6 +185,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [w k v] (v unique for k) and [r k v]: isolation of transactions by their dependencies (Elle)",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, settings| transactions::check_rw_register(records, limits, settings.transactions),
     },
     Entry {
@@ -172,6 +193,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [w k v] and [r k v]: a transaction sees the writes of a committed one all or, later, more (Biswas and Enea 2019)",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::ReadCommitted),
     },
     Entry {
@@ -179,6 +201,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [w k v] and [r k v]: who sees one write of a transaction sees all of them (Biswas and Enea 2019)",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::ReadAtomic),
     },
     Entry {
@@ -186,6 +209,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [w k v] and [r k v]: causal consistency, CC (Bouajjani et al. 2017), also of single reads and writes",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| by_session(records, limits, Isolation::Causal, Guarantee::Causal),
     },
     Entry {
@@ -193,6 +217,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [w k v] and [r k v]: causal convergence, CCv: all agree on one order of concurrent writes",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::CausalConvergence),
     },
     Entry {
@@ -200,6 +225,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [w k v] and [r k v]: causal memory, CM: each process has an order of all writes that explains its reads",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| transactions::check_isolation(records, limits, Isolation::CausalMemory),
     },
     Entry {
@@ -207,6 +233,7 @@ pub const MODELS: &[Entry] = &[
         about: "txn of [w k v] and [r k v]: each process sees the writes of every other in their order (pipelined RAM)",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| by_session(records, limits, Isolation::Pram, Guarantee::Pram),
     },
     Entry {
@@ -214,6 +241,7 @@ pub const MODELS: &[Entry] = &[
         about: "read, write v, add v (values, sets, lists, siblings): the next four, each key by itself (Terry et al. 1994)",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| sessions::check(records, limits),
     },
     Entry {
@@ -221,6 +249,7 @@ pub const MODELS: &[Entry] = &[
         about: "a read sees what its process wrote before",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::ReadYourWrites]),
     },
     Entry {
@@ -228,6 +257,7 @@ pub const MODELS: &[Entry] = &[
         about: "a read sees what its process saw before",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::MonotonicReads]),
     },
     Entry {
@@ -235,6 +265,7 @@ pub const MODELS: &[Entry] = &[
         about: "who sees a write sees what its process wrote before it",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::MonotonicWrites]),
     },
     Entry {
@@ -242,6 +273,7 @@ pub const MODELS: &[Entry] = &[
         about: "who sees a write sees what its process had seen before it",
         lasting: false,
         bytes_per_operation: 0,
+        shrinks: true,
         run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::WritesFollowReads]),
     },
     Entry {
@@ -249,6 +281,7 @@ pub const MODELS: &[Entry] = &[
         about: "add v, read [v ...]: which elements stay, which are lost, how long they take to appear",
         lasting: false,
         bytes_per_operation: 200,
+        shrinks: false,
         run: |records, limits, _| set_full::check(records, limits),
     },
     Entry {
@@ -256,6 +289,7 @@ pub const MODELS: &[Entry] = &[
         about: "enqueue v, dequeue, drain: what is acknowledged comes out, whatever the order",
         lasting: false,
         bytes_per_operation: 200,
+        shrinks: false,
         run: |records, limits, _| total_queue::check(records, limits),
     },
     Entry {
@@ -263,6 +297,7 @@ pub const MODELS: &[Entry] = &[
         about: "generate: no two results are equal",
         lasting: true,
         bytes_per_operation: 40,
+        shrinks: false,
         run: |records, limits, _| unique_ids::check(records, limits),
     },
     Entry {
@@ -270,6 +305,7 @@ pub const MODELS: &[Entry] = &[
         about: "read, inc, next, each of an integer: what is returned later is not less",
         lasting: true,
         bytes_per_operation: 60,
+        shrinks: false,
         run: |records, limits, _| monotonic::check(records, limits),
     },
     Entry {
@@ -277,6 +313,7 @@ pub const MODELS: &[Entry] = &[
         about: "transfer, read {account balance ...}: every read has the same total",
         lasting: true,
         bytes_per_operation: 80,
+        shrinks: false,
         run: |records, limits, _| bank::check(records, limits),
     },
     Entry {
@@ -284,6 +321,7 @@ pub const MODELS: &[Entry] = &[
         about: "[w k v] once for each k, reads of several k: reads agree on the order of writes",
         lasting: true,
         bytes_per_operation: 200,
+        shrinks: false,
         run: |records, limits, _| long_fork::check(records, limits),
     },
     Entry {
@@ -291,6 +329,7 @@ pub const MODELS: &[Entry] = &[
         about: "read, write v (unique): how many versions and how long reads are behind",
         lasting: true,
         bytes_per_operation: 250,
+        shrinks: true,
         run: |records, limits, settings| staleness::check(records, limits, settings.staleness),
     },
 ];

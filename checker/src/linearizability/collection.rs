@@ -307,6 +307,32 @@ impl Contents {
     }
 }
 
+/// Of an element that some operations took out more often than all put it in, if there is one: the insertions, and one
+/// removal more.
+pub fn doubled(operations: &[Op], some: &[Op]) -> Option<Vec<Op>> {
+    let mut removed: FxHashMap<u32, usize> = FxHashMap::default();
+    for operation in some {
+        if let Action::Remove(element) = operation.action {
+            *removed.entry(element).or_default() += 1;
+        }
+    }
+    let mut excess = removed.clone();
+    for operation in operations {
+        if let Action::Insert(element) = operation.action
+            && let Some(excess) = excess.get_mut(&element)
+        {
+            *excess = excess.saturating_sub(1);
+        }
+    }
+    let element = excess.iter().filter(|(_, excess)| **excess > 0).map(|(element, _)| *element).min()?;
+    let removals = some.iter().filter(|operation| operation.action == Action::Remove(element));
+    let needed = removed[&element] - excess[&element] + 1;
+    let insertions = operations.iter().filter(|operation| operation.action == Action::Insert(element));
+    let mut told: Vec<Op> = insertions.chain(removals.take(needed)).copied().collect();
+    told.sort_unstable_by_key(|operation| operation.call);
+    Some(told)
+}
+
 /// The operations of one element up to and with the one at `last`.
 fn about(operations: &[Op], element: u32, last: usize) -> Vec<usize> {
     let is_about = |operation: &Op| matches!(operation.action, Action::Insert(e) | Action::Remove(e) if e == element);

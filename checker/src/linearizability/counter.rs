@@ -83,3 +83,35 @@ pub fn out_of_bounds(operations: &[Op], initial: i64) -> Option<(usize, i128, i1
     }
     None
 }
+
+/// A read that is out of bounds with the additions that prove it, in the order of invocation. If it is too low those are
+/// all that may have lowered it, and as few acknowledged ones as are too much for it, the largest first; if it is too high
+/// the other way around.
+pub fn fewest_out_of_bounds(operations: &[Op], read: usize, initial: i64, too_low: bool) -> Vec<Op> {
+    let Timed { call, ret, action: Action::Read(seen), .. } = operations[read] else { return Vec::new() };
+    // What is said of a read that is too low holds of one that is too high with all signs turned.
+    let sign = if too_low { 1 } else { -1 };
+    let number = |operation: &Op| match operation.action {
+        Action::Add(number) => sign * i128::from(number),
+        Action::Read(_) => 0,
+    };
+    let (mut core, mut certain): (Vec<Op>, Vec<Op>) = (vec![operations[read]], Vec::new());
+    for operation in operations.iter().filter(|operation| operation.call < ret) {
+        match number(operation) {
+            lowers if lowers < 0 => core.push(*operation),
+            raises if raises > 0 && operation.ret < call => certain.push(*operation),
+            _ => {}
+        }
+    }
+    certain.sort_by_key(|operation| (-number(operation), operation.call));
+    let mut sum = sign * i128::from(initial) + core.iter().map(number).sum::<i128>();
+    for operation in certain {
+        if sum > sign * i128::from(seen) {
+            break;
+        }
+        sum += number(&operation);
+        core.push(operation);
+    }
+    core.sort_unstable_by_key(|operation| operation.call);
+    core
+}

@@ -20,6 +20,13 @@ const SHRINK_WORK_MAX: u64 = 3_000_000;
 const SHRINK_CONFIGURATIONS_MAX: u64 = 200_000;
 const SHRINK_BYTES: usize = 64 << 20;
 
+/// Elements that the reads of a set's violation show, all in all, up to which their additions are part of it: without
+/// them a read shows what nobody added.
+const SET_SHOWN_MAX: usize = 200;
+/// The reason that is told beyond.
+const SHOWN_LEFT_OUT: &str = "no order of these operations exists, and of the additions of what the reads show, which are \
+                              too many to be told with them";
+
 /// What is ruled of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling<A> {
@@ -59,20 +66,46 @@ pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds:
         Answer::Violation(before) => {
             let core = prefix(machine, operations, before.saturating_add(1));
             let mut left = SHRINK_CONFIGURATIONS_MAX;
-            let violates = |some: &[Timed<M::Action>]| {
-                if left == 0 {
-                    return false;
-                }
-                let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
-                let small = Bounds { memory_bytes, configurations_max: left, ..*bounds };
-                let (answer, explored) = search_counted(machine, some, &small);
-                // Preparing a search costs something, too.
-                left = left.saturating_sub(explored + some.len() as u64);
-                matches!(answer, Answer::Violation(_))
-            };
-            let core = smaller(machine, core, bounds, violates);
+            let core = smaller(machine, core, bounds, |some| is_violation(machine, some, bounds, &mut left));
+            let core = completed(machine, operations, core, bounds, &mut left);
             Ruling::Violation { kind: "not-linearizable", reason: "no order explains what was seen", core }
         }
+    }
+}
+
+/// Some of the operations, as they are among all.
+fn same<A: Clone>(operations: &[Timed<A>], some: &[Timed<A>]) -> Vec<Timed<A>> {
+    let calls: FxHashSet<u32> = some.iter().map(|operation| operation.call).collect();
+    operations.iter().filter(|operation| calls.contains(&operation.call)).cloned().collect()
+}
+
+/// Whether a search that is one of many finds that there is no order; what it explores is taken from `left`.
+fn is_violation<M: Machine>(machine: &M, some: &[Timed<M::Action>], bounds: &Bounds<'_>, left: &mut u64) -> bool {
+    if *left == 0 {
+        return false;
+    }
+    let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
+    let small = Bounds { memory_bytes, configurations_max: *left, ..*bounds };
+    let (answer, explored) = search_counted(machine, some, &small);
+    // Preparing a search costs something, too.
+    *left = left.saturating_sub(explored + some.len() as u64);
+    matches!(answer, Answer::Violation(_))
+}
+
+/// The operations of a violation as they were in the end, and of those no more than it takes: what was open when the
+/// violation showed itself, and was kept as the witness of another that was open, may say nothing new then.
+fn completed<M: Machine>(
+    machine: &M,
+    operations: &[Timed<M::Action>],
+    core: Vec<Timed<M::Action>>,
+    bounds: &Bounds<'_>,
+    left: &mut u64,
+) -> Vec<Timed<M::Action>> {
+    let whole = same(operations, &core);
+    match whole == core {
+        true => core,
+        // They stay a violation: to have completed only forbids more.
+        false => smaller(machine, whole, bounds, |some| is_violation(machine, some, bounds, left)),
     }
 }
 
@@ -143,13 +176,27 @@ pub fn register(initial: u32, operations: &[register::Op], bounds: &Bounds<'_>) 
             let core = with_bonds(&machine, operations, &proof.operations);
             let violates = |some: &[register::Op]| matches!(register::zones(some, initial), Zones::Violation(_));
             let core = smaller(&machine, core, bounds, violates);
-            let (kind, reason) = match register::zones(&core, initial) {
-                Zones::Violation(last) => (last.kind, last.reason),
-                _ => (proof.kind, proof.reason),
-            };
+            let (kind, reason) = name_by_zones(&core, initial).unwrap_or((proof.kind, proof.reason));
             Ruling::Violation { kind, reason, core }
         }
-        Zones::NotUnique | Zones::Undecided => general(&machine, &register::simplified(operations, initial), bounds),
+        Zones::NotUnique | Zones::Undecided => {
+            match general(&machine, &register::simplified(operations, initial), bounds) {
+                // Few operations may have unique values, though all have not.
+                Ruling::Violation { kind, reason, core } => {
+                    let (kind, reason) = name_by_zones(&same(operations, &core), initial).unwrap_or((kind, reason));
+                    Ruling::Violation { kind, reason, core }
+                }
+                other => other,
+            }
+        }
+    }
+}
+
+/// The kind of a violation, and the reason, if zones tell.
+fn name_by_zones(core: &[register::Op], initial: u32) -> Option<(&'static str, &'static str)> {
+    match register::zones(core, initial) {
+        Zones::Violation(proof) => Some((proof.kind, proof.reason)),
+        _ => None,
     }
 }
 
@@ -160,18 +207,57 @@ pub fn collection(
     bounds: &Bounds<'_>,
 ) -> Ruling<collection::Action> {
     let machine = Collection(discipline);
+    let violates =
+        |some: &[collection::Op]| matches!(collection::judge(discipline, some), collection::Found::Violation(_));
     match collection::judge_within(discipline, operations, bounds.out_of_time) {
         collection::Found::OutOfTime => Ruling::Open { limit: Limit::Time, holds_before: 0 },
         collection::Found::Linearizable => Ruling::Holds { searched: FAST },
-        collection::Found::NotUnique | collection::Found::Undecided => general(&machine, operations, bounds),
+        collection::Found::NotUnique | collection::Found::Undecided => {
+            let mut left = SHRINK_CONFIGURATIONS_MAX;
+            let violates = |some: &[collection::Op]| is_violation(&machine, some, bounds, &mut left);
+            match general(&machine, operations, bounds) {
+                Ruling::Violation { core, .. } => {
+                    out_of_order(fewest_removals(&machine, operations, core, bounds, violates))
+                }
+                other => other,
+            }
+        }
         collection::Found::Violation(places) => {
             let core = with_bonds(&machine, operations, &places);
-            let violates = |some: &[collection::Op]| {
-                matches!(collection::judge(discipline, some), collection::Found::Violation(_))
-            };
             let core = smaller(&machine, core, bounds, violates);
-            Ruling::Violation { kind: "out-of-order", reason: "no order of these insertions and removals exists", core }
+            let core = fewest_removals(&machine, operations, core, bounds, violates);
+            out_of_order(core)
         }
+    }
+}
+
+fn out_of_order(core: Vec<collection::Op>) -> Ruling<collection::Action> {
+    Ruling::Violation { kind: "out-of-order", reason: "no order of these insertions and removals exists", core }
+}
+
+/// A violation without removals that say nothing: of an element that came out too often those beyond the first that is too
+/// many, and those of unknown outcome that began when all else was over.
+fn fewest_removals(
+    machine: &Collection,
+    operations: &[collection::Op],
+    mut core: Vec<collection::Op>,
+    bounds: &Bounds<'_>,
+    mut violates: impl FnMut(&[collection::Op]) -> bool,
+) -> Vec<collection::Op> {
+    if let Some(doubled) = collection::doubled(operations, &core) {
+        return doubled;
+    }
+    loop {
+        let over = core.iter().filter(|operation| operation.completed()).map(|operation| operation.ret).max();
+        let before = core.len();
+        core.retain(|operation| {
+            operation.action != collection::Action::RemoveUnknown || over.is_none_or(|over| operation.call < over)
+        });
+        if core.len() == before {
+            return core;
+        }
+        // What they may have taken out may be needless now, and then others of them.
+        core = smaller(machine, core, bounds, &mut violates);
     }
 }
 
@@ -181,28 +267,35 @@ pub fn set(operations: &[set::Op], bounds: &Bounds<'_>) -> Ruling<set::Action> {
         set::Found::Linearizable => Ruling::Holds { searched: FAST },
         set::Found::NotFast => general(&Set, operations, bounds),
         set::Found::Violation(places) => {
-            let core: Vec<set::Op> = places.iter().map(|at| operations[*at].clone()).collect();
-            let reads_all = core.iter().any(|operation| matches!(operation.action, set::Action::Read(_)));
+            let kind = "not-linearizable";
+            let shown = |at: &usize| match &operations[*at].action {
+                set::Action::Read(elements) => elements.len(),
+                _ => 0,
+            };
+            if places.iter().map(shown).sum::<usize>() > SET_SHOWN_MAX {
+                let core = places.iter().map(|at| operations[*at].clone()).collect();
+                return Ruling::Violation { kind, reason: SHOWN_LEFT_OUT, core };
+            }
+            let core = with_bonds(&Set, operations, &places);
             let violates = |some: &[set::Op]| matches!(set::judge(some), set::Found::Violation(_));
-            let core = if reads_all { core } else { smaller(&Set, core, bounds, violates) };
-            let reason = "no order of these additions, removals and reads exists";
-            Ruling::Violation { kind: "not-linearizable", reason, core }
+            let core = smaller(&Set, core, bounds, violates);
+            Ruling::Violation { kind, reason: "no order of these additions, removals and reads exists", core }
         }
     }
 }
 
 /// A counter: by its bounds first.
 pub fn counter(initial: i64, operations: &[counter::Op], bounds: &Bounds<'_>) -> Ruling<counter::Action> {
-    let Some((read, ..)) = counter::out_of_bounds(operations, initial) else {
+    let Some((read, least, _)) = counter::out_of_bounds(operations, initial) else {
         return general(&Counter(initial), operations, bounds);
     };
-    let until = operations[read].ret;
-    let adds = |operation: &&counter::Op| operation.call < until && matches!(operation.action, counter::Action::Add(_));
-    let mut core: Vec<counter::Op> = operations.iter().filter(adds).copied().collect();
-    core.push(operations[read]);
-    core.sort_unstable_by_key(|operation| operation.call);
-    let reason = "the sum that was read lies outside of what the additions before and during the read can have made";
-    Ruling::Violation { kind: "out-of-bounds", reason, core }
+    let too_low = matches!(operations[read].action, counter::Action::Read(seen) if i128::from(seen) < least);
+    let core = counter::fewest_out_of_bounds(operations, read, initial, too_low);
+    let (kind, reason) = match too_low {
+        true => ("sum-too-low", "the sum that was read is less than what the additions before the read must have made"),
+        false => ("sum-too-high", "the sum that was read is more than what the additions until its end can have made"),
+    };
+    Ruling::Violation { kind, reason, core }
 }
 
 /// Registers, sequentially consistent together.

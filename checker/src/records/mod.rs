@@ -17,6 +17,7 @@
 mod builder;
 mod datum;
 mod independent;
+mod part;
 mod sinks;
 
 pub(crate) use builder::Told;

@@ -19,6 +19,7 @@ mod laws;
 mod lint;
 mod logs;
 mod lost_writes;
+mod minimal;
 mod monotonic_reads;
 mod read_your_writes;
 mod reading;

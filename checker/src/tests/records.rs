@@ -135,3 +135,59 @@ fn values_that_are_pairs_by_chance_stay() {
         assert_eq!(records.show(records.ops[0].argument), "[7, 1]");
     }
 }
+
+/// Operations of a history by themselves have the indices, times and values that they have in the whole.
+#[test]
+fn some_operations_are_a_history_by_themselves() {
+    let mut builder = RecordsBuilder::new();
+    let values = [json!("other"), json!([["append", "x", -7]]), json!({"a": [1.5, true]}), json!("x")];
+    let values = values.map(|value| builder.json(&value).expect("there is room"));
+    let past = builder.list(&[values[0], values[3]]).expect("there is room");
+    // Process, kind, function, value, past; indices ascend with gaps.
+    let steps = [
+        (Some(1), Invoke, "a", values[0], ValueId::NIL),
+        (None, Info, "start", ValueId::NIL, ValueId::NIL),
+        (Some(2), Invoke, "b", values[1], ValueId::NIL),
+        (Some(1), Ok, "a", values[0], ValueId::NIL),
+        (Some(3), Invoke, "c", values[3], ValueId::NIL),
+        (Some(2), Info, "b", values[2], past),
+        (Some(3), Fail, "c", values[3], ValueId::NIL),
+        (Some(4), Invoke, "d", values[3], ValueId::NIL),
+    ];
+    for ((process, kind, f, value, past), at) in steps.into_iter().zip(0u64..) {
+        let (index, time_ns, key) = (Some(10 + 2 * at), 100 * at, values[3]);
+        let event = RawEvent { index, time_ns, process, kind, f, key, value, past };
+        builder.push_event(&event).expect("the event fits");
+    }
+    let whole = builder.finish();
+    let chosen = [14, 18, 24].map(|index| whole.invoked_at(index).expect("it is an invocation"));
+    assert_eq!(chosen, [1, 2, 3]);
+    assert_eq!(whole.invoked_at(16), None, "a completion");
+    assert_eq!(whole.invoked_at(15), None, "no event");
+    let part = whole.only(&chosen).expect("there is room");
+    assert_eq!((part.ops.len(), part.events), (3, 5));
+    for (at, from) in chosen.into_iter().enumerate() {
+        let (op, before) = (&part.ops[at], &whole.ops[from]);
+        let shown = |records: &Records, op: &crate::records::Op| {
+            let names = (records.text(op.f).to_owned(), records.text(op.key).to_owned());
+            (
+                names,
+                records.show(op.argument),
+                records.show(op.result),
+                op.process,
+                op.kind,
+                op.called_ns,
+                op.returned_ns,
+            )
+        };
+        assert_eq!(shown(&part, op), shown(&whole, before));
+        assert!(part.events_of(at).eq(whole.events_of(from)), "operation {at}");
+        let past = |records: &Records, op| {
+            records.past(op).map(|past| past.iter().map(|value| records.show(*value)).collect::<Vec<_>>())
+        };
+        assert_eq!(past(&part, at), past(&whole, from));
+    }
+    assert_eq!(part.past(0).map(<[ValueId]>::len), Some(2));
+    assert_eq!([part.ops[0].call, part.ops[1].call, part.ops[1].ret, part.ops[2].call], [0, 1, 3, 4]);
+    assert_eq!(whole.values_of(1), 1 + 1 + 3 + 1 + 1 + 1 + 1 + 1 + 2);
+}

@@ -110,7 +110,7 @@ impl Judge<'_> {
         tally.keys += 1;
         tally.reads += self.register.reads.len() as u64;
         tally.curve.add(&self.register);
-        let (least, example) = versions::at_least(&self.register);
+        let (least, example) = versions::at_least(&self.register, self.bounds.versions_max.unwrap_or(u64::MAX));
         tally.versions_min = tally.versions_min.max(least);
         let Some(conflict) = zones::conflict(&self.register, 0) else { return };
         tally.stale += 1;

@@ -18,9 +18,9 @@ const STEPS_PER_OPERATION: u64 = 500;
 /// The largest number of writes of which needless ones are taken away, one by one.
 const WRITES_REDUCED_MAX: usize = 300;
 
-/// The least k that every order needs at least, with the operations that show it: the read's write, those in between
-/// (at most k - 1 that follow one another or not), and last the read.
-pub fn at_least(register: &Register) -> (u64, Vec<usize>) {
+/// The least k that every order needs at least, with operations that show it: the read's write, so many of those in between
+/// (there are k - 1, which follow one another or not), and last the read.
+pub fn at_least(register: &Register, between_max: u64) -> (u64, Vec<usize>) {
     let mut starts: Vec<i64> = register.writes.iter().map(|write| write.start).collect();
     starts.sort_unstable();
     let mut ended: Vec<&super::input::Write> = register.writes.iter().collect();
@@ -41,13 +41,14 @@ pub fn at_least(register: &Register) -> (u64, Vec<usize>) {
         }
     }
     let (between, Some(read)) = worst else { return (1, Vec::new()) };
-    (between + 1, shown(register, read))
+    (between + 1, shown(register, read, usize::try_from(between_max).unwrap_or(usize::MAX)))
 }
 
-fn shown(register: &Register, read: &super::input::Read) -> Vec<usize> {
+fn shown(register: &Register, read: &super::input::Read, between_max: usize) -> Vec<usize> {
     let own = &register.writes[read.of];
     let between = register.writes.iter().filter(|write| write.start > own.finish && write.finish < read.start);
-    let mut ops: Vec<usize> = std::iter::once(own).chain(between).flat_map(|write| ended_by(register, write)).collect();
+    let told = std::iter::once(own).chain(between.take(between_max));
+    let mut ops: Vec<usize> = told.flat_map(|write| ended_by(register, write)).collect();
     ops.retain(|op| *op != read.op);
     ops.push(read.op);
     ops
