@@ -31,6 +31,7 @@ mod convergence;
 mod counter_bounds;
 mod durability;
 mod finding;
+mod harvest;
 mod lost_writes;
 mod meaning;
 mod minimal;
@@ -109,7 +110,8 @@ pub fn check(history: &History, options: &Options) -> Verdict {
             Some(result(property, None, judge_all(property, &operations, &explainer)?, options))
         }),
     );
-    let statistics = statistics::statistics(&operations, &faults, options.default_model.map_or("", Model::name));
+    let unnamed = options.default_model.map_or("", Model::name);
+    let statistics = statistics::statistics(&operations, &facts.workloads, &faults, unnamed);
     let mut doubts = facts.doubts;
     doubts.extend(faults::doubts(history, &faults, &statistics));
     let (outcome, reasons) = merge(&properties, doubts);

@@ -1,29 +1,42 @@
 //! Counts, latencies and availability of each function of each workload, in the main phase.
 //!
 //! Availability is the yield (Fox and Brewer, HotOS 1999): the share of operations that were answered, while faults were active and
-//! otherwise. Latencies are exact quantiles of the `ok` operations (nearest rank). Time: O(n log n).
+//! otherwise; the harvest of what was answered is told beside it ([`crate::harvest`]). Latencies are exact quantiles of the `ok` operations (nearest rank). Time: O(n log n).
 
 use std::collections::BTreeMap;
 
 use crate::faults::Windows;
 use crate::finding::{ms, quantile};
+use crate::harvest::harvests;
 use crate::history::{EventType, Operation, Phase};
+use crate::model::WorkloadFacts;
 use crate::verdict::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics};
 
 /// Statistics by workload and function. `unnamed` is the workload of operations that name none.
 pub(crate) fn statistics(
     operations: &[Operation<'_>],
+    workloads: &[WorkloadFacts<'_>],
     faults: &[FaultFinding],
     unnamed: &str,
 ) -> Vec<OperationStatistics> {
     let windows = Windows::new(faults);
-    let mut groups: BTreeMap<(&str, &str), (OperationStatistics, Latencies)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), (OperationStatistics, Measured)> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| operation.phase() == Phase::Main) {
         let workload = operation.workload().unwrap_or(unnamed);
-        let (found, latencies) = groups.entry((workload, operation.label())).or_default();
+        let (found, measured) = groups.entry((workload, operation.label())).or_default();
         let in_faults = windows.contain(operation.invoke.time);
         count(found, operation, in_faults);
-        latencies.add(operation, in_faults);
+        measured.latencies.add(operation, in_faults);
+    }
+    for workload in workloads {
+        for (read, harvest) in harvests(workload) {
+            // Reads of the main phase were all counted above, under the name of their workload.
+            if let Some((_, measured)) = groups.get_mut(&(workload.name.as_str(), read.label())) {
+                let window = usize::from(windows.contain(read.invoke.time));
+                measured.harvests[window].0 += harvest;
+                measured.harvests[window].1 += 1;
+            }
+        }
     }
     groups.into_iter().map(|((workload, f), group)| finish(workload, f, group)).collect()
 }
@@ -38,6 +51,14 @@ fn count(found: &mut OperationStatistics, operation: &Operation<'_>, in_faults: 
         found.invoked_in_faults += 1;
         found.ok_in_faults += u64::from(operation.ok().is_some());
     }
+}
+
+/// What the operations of a group came to.
+#[derive(Default)]
+struct Measured {
+    latencies: Latencies,
+    /// The sum and the number of the harvests of reads invoked while no fault was active, and of the others.
+    harvests: [(f64, u64); 2],
 }
 
 /// Of operations that were `ok`, in ms.
@@ -61,7 +82,9 @@ impl Latencies {
     }
 }
 
-fn finish(workload: &str, f: &str, (found, mut latencies): (OperationStatistics, Latencies)) -> OperationStatistics {
+fn finish(workload: &str, f: &str, (found, measured): (OperationStatistics, Measured)) -> OperationStatistics {
+    let Measured { mut latencies, harvests: [outside, within] } = measured;
+    let mean = |(sum, count): (f64, u64)| (count > 0).then(|| sum / count as f64);
     latencies.all.sort_by(f64::total_cmp);
     latencies.in_faults.sort_by(f64::total_cmp);
     let (all, in_faults) = (&latencies.all, &latencies.in_faults);
@@ -75,6 +98,9 @@ fn finish(workload: &str, f: &str, (found, mut latencies): (OperationStatistics,
         latency_in_faults_p50_ms: quantile(in_faults, 0.5),
         latency_in_faults_p99_ms: quantile(in_faults, 0.99),
         apdex: latencies.apdex(found.ok + found.fail + found.info),
+        harvest: mean((outside.0 + within.0, outside.1 + within.1)),
+        harvest_in_faults: mean(within),
+        harvest_outside_faults: mean(outside),
         ..found
     }
 }

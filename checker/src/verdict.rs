@@ -251,6 +251,16 @@ pub struct OperationStatistics {
     /// that. What failed or is unknown satisfied nobody.
     #[serde(default)]
     pub apdex: f64,
+    /// The harvest of reads, 0 to 1, in the mean: the share of what was acknowledged before a read that it shows (Fox and Brewer,
+    /// HotOS 1999). None for other functions, and where no read owed anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harvest: Option<f64>,
+    /// The same of reads invoked while a fault was active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harvest_in_faults: Option<f64>,
+    /// The same of the other reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harvest_outside_faults: Option<f64>,
 }
 
 /// Within this time an operation satisfies (Apdex technical specification 1.1, 2007, where it is called T).

@@ -134,3 +134,14 @@ pub(crate) fn availability(s: &OperationStatistics) -> [String; 2] {
     let outside = (s.ok.saturating_sub(s.ok_in_faults), invoked(s).saturating_sub(s.invoked_in_faults));
     [percent(s.ok_in_faults, s.invoked_in_faults), percent(outside.0, outside.1)]
 }
+
+/// The harvest of reads invoked while a fault was in force, and of the others.
+pub(crate) fn harvest(s: &OperationStatistics) -> [String; 2] {
+    const PARTS: u64 = 1_000_000;
+    let shown = |share: Option<f64>| {
+        // What lacks anything at all is not all.
+        let parts = |share: f64| (share * PARTS as f64).floor() as u64;
+        share.map_or_else(String::new, |share| percent(parts(share).max(u64::from(share > 0.0)), PARTS))
+    };
+    [shown(s.harvest_in_faults), shown(s.harvest_outside_faults)]
+}

@@ -14,7 +14,7 @@ use tabled::settings::{Alignment, Color, Style, Width};
 
 use crate::format::{abbreviate, count, figure, plural, span, visible};
 use crate::summary::{
-    RunSummary, availability, faults_sentence, headline, is_broken_claim, operations_total, property_label,
+    RunSummary, availability, faults_sentence, harvest, headline, is_broken_claim, operations_total, property_label,
     reasons_beyond_headline, sign,
 };
 
@@ -136,9 +136,7 @@ impl Page {
             return format!("{}\nnone were recorded\n", self.paint("Operations", BOLD));
         }
         let mut builder = Builder::default();
-        let header =
-            ["workload", "f", "ok", "fail", "info", "ok in faults", "ok outside", "p50 ms", "p99 ms", "max ms"];
-        builder.push_record(header);
+        builder.push_record(OPERATION_COLUMNS);
         for s in statistics {
             builder.push_record(operation_row(s));
         }
@@ -280,8 +278,25 @@ fn unproved(faults: &[FaultFinding], width: usize) -> String {
     out
 }
 
-fn operation_row(s: &OperationStatistics) -> [String; 10] {
+/// Yield stands beside harvest: what was answered, and how much of the data the answers showed.
+const OPERATION_COLUMNS: [&str; 12] = [
+    "workload",
+    "f",
+    "ok",
+    "fail",
+    "info",
+    "ok in faults",
+    "ok outside",
+    "harvest in faults",
+    "harvest outside",
+    "p50 ms",
+    "p99 ms",
+    "max ms",
+];
+
+fn operation_row(s: &OperationStatistics) -> [String; 12] {
     let [in_faults, outside] = availability(s);
+    let [harvest_in_faults, harvest_outside] = harvest(s);
     [
         abbreviate(&visible(&s.workload), 24),
         abbreviate(&visible(&s.f), 16),
@@ -290,6 +305,8 @@ fn operation_row(s: &OperationStatistics) -> [String; 10] {
         count(s.info),
         in_faults,
         outside,
+        harvest_in_faults,
+        harvest_outside,
         figure(s.latency_p50_ms),
         figure(s.latency_p99_ms),
         figure(s.latency_max_ms),

