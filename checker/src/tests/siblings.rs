@@ -20,6 +20,41 @@ fn concurrent_writes_are_siblings() {
     assert_eq!(found.figure("versions-judged"), 2.0);
 }
 
+/// As many as are shown, not as were written.
+#[test]
+fn how_many_versions_reads_saw_is_told() {
+    let mut story = Story::new("register");
+    for value in 1..=6 {
+        story.write_ok(value as u64, "register-0", value, &[]);
+    }
+    story.read(9, "register-0", &[1, 2]).read(9, "register-0", &[3]).read(9, "register-0", &[4]);
+    story.read(9, "register-0", &[]).read(9, "register-0", &[1, 2, 3, 4, 5, 6]);
+    let (one, gone) = (("a:1", json!(1)), ("b:1", json!(null)));
+    story.replica(1, 1, "register-0", &[one.clone(), gone]).replica(1, 2, "register-0", &[one]);
+    let found = story.result(SIB);
+    let share = |name: &str| found.figure(&format!("versions-{name}-share"));
+    assert_eq!(["0", "1", "2", "5-or-more"].map(share), [0.2, 0.4, 0.2, 0.2]);
+    assert!(!found.figures.contains_key("versions-3-share"), "{found:#?}");
+    assert_eq!(found.figure("versions-max"), 6.0);
+    assert_eq!((found.figure("replica-versions-2-share"), found.figure("replica-versions-max")), (0.5, 2.0));
+    assert_eq!(
+        found.summary,
+        "at most 6 siblings in a read, all concurrent; versions seen by clients: 0 in 20.00 % of reads, 1 in 40.00 %, 2 in \
+         20.00 %, 5 or more in 20.00 %; versions held by replicas: 1 in 50.00 % of reads, 2 in 50.00 %"
+    );
+}
+
+/// Reads of a set merge siblings: only replicas tell how many there are.
+#[test]
+fn of_a_set_replicas_tell_how_many_versions_there_are() {
+    let mut story = Story::new("set");
+    story.add(0, "set-0", 1).add(1, "set-0", 2).read(2, "set-0", &[1, 2]);
+    story.replica(1, 1, "set-0", &[("a:1", json!([1])), ("b:1", json!([2]))]).replica(1, 2, "set-0", &[]);
+    let found = story.result(SIB);
+    assert_eq!((found.figure("replica-versions-0-share"), found.figure("replica-versions-2-share")), (0.5, 0.5));
+    assert!(!found.figures.contains_key("versions-max"), "{found:#?}");
+}
+
 #[test]
 fn a_value_does_not_stand_beside_one_that_replaced_it() {
     let mut story = Story::new("register");
