@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::decision::{Decision, Limits};
 use crate::laws::staleness::Bounds;
-use crate::laws::{bank, long_fork, monotonic, set_full, staleness, total_queue, unique_ids};
+use crate::laws::{bank, dirty_reads, long_fork, monotonic, set_full, staleness, total_queue, unique_ids};
 use crate::linearizability::{self, Model};
 use crate::minimal;
 use crate::records::{Datum, Records, ValueId};
@@ -317,6 +317,14 @@ pub const MODELS: &[Entry] = &[
         run: |records, limits, _| bank::check(records, limits),
     },
     Entry {
+        name: "dirty-reads",
+        about: "write v of all rows, read [v ...] of all rows: nobody sees what a failed write wrote, and rows are alike",
+        lasting: true,
+        bytes_per_operation: 100,
+        shrinks: false,
+        run: |records, limits, _| dirty_reads::check(records, limits),
+    },
+    Entry {
         name: "long-fork",
         about: "[w k v] once for each k, reads of several k: reads agree on the order of writes",
         lasting: true,
@@ -364,7 +372,7 @@ pub fn guess(records: &Records) -> Option<&'static str> {
         () if functions.is_empty() => None,
         () if only(&["txn"]) => transaction_model(records),
         () if only(&["read", "write", "cas"]) && has("cas") => Some("cas-register"),
-        () if only(&["read", "write"]) && has("write") => Some(long_fork_or_register(records)),
+        () if only(&["read", "write"]) && has("write") => Some(long_fork_rows_or_register(records)),
         () if only(&["read", "add", "remove"]) && has("add") => Some(set_or_counter(records)),
         () if only(&["read", "inc", "dec"]) && (has("inc") || has("dec")) => Some("counter"),
         () if only(&["transfer", "read"]) && has("transfer") => Some("bank"),
@@ -396,15 +404,28 @@ fn transaction_model(records: &Records) -> Option<&'static str> {
     })
 }
 
-fn long_fork_or_register(records: &Records) -> &'static str {
+fn long_fork_rows_or_register(records: &Records) -> &'static str {
     let is_micro = |value: ValueId| match records.datum(value) {
         Datum::List([first, ..]) => matches!(records.datum(*first), Datum::List([_, _, _])),
         _ => false,
     };
     match !records.ops.is_empty() && records.ops.iter().all(|op| is_micro(op.argument)) {
         true => "long-fork",
+        false if reads_rows(records) => "dirty-reads",
         false => "register",
     }
+}
+
+/// Whether reads show the rows of a table, and not the siblings of a register: always as many, two at least, and some are alike,
+/// which siblings never are.
+fn reads_rows(records: &Records) -> bool {
+    let reads = || records.ops.iter().filter(|op| op.is_ok() && records.text(op.f) == "read");
+    let rows = |op: &crate::records::Op| match records.datum(op.result) {
+        Datum::List(rows) => rows,
+        _ => &[],
+    };
+    let Some(count) = reads().map(|op| rows(op).len()).next().filter(|count| *count > 1) else { return false };
+    reads().all(|op| rows(op).len() == count) && reads().any(|op| rows(op).windows(2).any(|pair| pair[0] == pair[1]))
 }
 
 fn set_or_counter(records: &Records) -> &'static str {

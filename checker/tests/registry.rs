@@ -42,6 +42,8 @@ enum Object {
     Ids,
     Numbers,
     Bank,
+    /// Rows that are written together, some by transactions that fail.
+    Rows,
     Fork,
 }
 
@@ -70,6 +72,7 @@ fn objects(model: &str) -> Option<&'static [Object]> {
         "unique-ids" => &[Ids],
         "monotonic" => &[Numbers],
         "bank" => &[Bank],
+        "dirty-reads" => &[Rows],
         "long-fork" => &[Fork],
         "staleness" => &[Register],
         _ => return None,
@@ -164,6 +167,8 @@ fn draw(object: Object, random: &mut Random, next: &mut u64) -> Call {
         (Ids, _) => call("generate", Value::Null),
         (Bank, 0 | 1) => call("read", Value::Null),
         (Bank, _) => call("transfer", json!([random.below(3), random.below(3), random.below(5)])),
+        (Rows, 0 | 1) => call("read", Value::Null),
+        (Rows, _) => call("write", json!(number)),
         (Fork, 0 | 1) if number <= 8 => call("write", json!([["w", number, 1]])),
         (Fork, _) => call("read", (1..=8).map(|key| json!(["r", key, null])).collect()),
     }
@@ -257,6 +262,7 @@ fn shown(object: Object, world: &World, call: &Call) -> Value {
         Register | CasRegister | SmallRegister => or_nil(world.registers.get(&place).copied()),
         Grown => json!(world.members),
         Counter | Numbers => json!(world.sum),
+        Rows => vec![or_nil(world.registers.get(&0).copied()); 3].into(),
         Bank => json!({"a": world.accounts[0], "b": world.accounts[1], "c": world.accounts[2]}),
         _ => Value::Null,
     }
@@ -288,7 +294,11 @@ fn history(object: Object, random: &mut Random) -> Vec<Event> {
                 let stale = random.one_in(stale_one_in);
                 let from = if stale { random.below(worlds.len() as u64) as usize } else { worlds.len() - 1 };
                 let mut world = worlds[from].clone();
-                let (kind, mut result) = act(&mut world, &call);
+                let (mut kind, mut result) = act(&mut world, &call);
+                let failed = object == Rows && call.f == "write" && random.one_in(4);
+                if failed {
+                    kind = Fail;
+                }
                 if stale && (call.f == "txn" || object == Fork && call.f == "read") {
                     // Each part of it sees another state.
                     let micros = call.argument.as_array().into_iter().flatten();
@@ -299,10 +309,15 @@ fn history(object: Object, random: &mut Random) -> Vec<Event> {
                     let mut any = || worlds[random.below(worlds.len() as u64) as usize].accounts;
                     world.accounts = [any()[0], any()[1], any()[2]];
                 }
+                if stale && object == Rows && call.f == "read" {
+                    let any = |_| or_nil(worlds[random.below(worlds.len() as u64) as usize].registers.get(&0).copied());
+                    result = (0..3).map(any).collect();
+                }
                 if call.f == "read" && result.is_null() {
                     result = shown(object, &world, &call);
                 }
-                if !stale {
+                // A write that failed may leave its traces all the same.
+                if !stale && !(failed && !random.one_in(6)) {
                     worlds.push(world);
                 }
                 open.insert(process, (call, Some((kind, result))));

@@ -4,6 +4,7 @@
 //! it. The definitions are those of Jepsen's checkers where there is one, and said in each file.
 
 pub mod bank;
+pub mod dirty_reads;
 pub mod long_fork;
 pub mod monotonic;
 pub mod set_full;

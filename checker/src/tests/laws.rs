@@ -299,6 +299,92 @@ fn bank() {
 }
 
 #[test]
+fn dirty_reads() {
+    let write = |value: u64| done(0, "write", json!(value), json!(value));
+    let read = |rows: Value| done(1, "read", json!(null), rows);
+    let early = vec![
+        (1, Invoke, "read", json!(null)),
+        (0, Invoke, "write", json!(1)),
+        (1, Ok, "read", json!([1, 1])),
+        (0, Fail, "write", json!(1)),
+    ];
+    holds(
+        "dirty-reads",
+        &[
+            ("what was written", Valid, "", told(&[read(json!([-1, -1])), write(1), read(json!([1, 1]))])),
+            ("what may have been", Valid, "", told(&[unknown(0, "write", json!(1)), read(json!([1, 1]))])),
+            ("what failed", Invalid, "dirty-read", told(&[failed(0, "write", json!(1)), read(json!([1, 1]))])),
+            ("in one row", Invalid, "dirty-read", told(&[write(2), failed(0, "write", json!(1)), read(json!([2, 1]))])),
+            ("what was to fail", Invalid, "dirty-read", early),
+            (
+                "what failed and was tried again",
+                Valid,
+                "",
+                told(&[failed(0, "write", json!(1)), write(1), read(json!([1, 1]))]),
+            ),
+            (
+                "what failed and was only later tried again",
+                Invalid,
+                "dirty-read",
+                told(&[failed(0, "write", json!(1)), read(json!([1, 1])), write(1)]),
+            ),
+            ("rows differ", Invalid, "inconsistent-read", told(&[write(1), write(2), read(json!([1, 1, 2]))])),
+            ("before it was written", Valid, "", told(&[read(json!([1, 1])), write(1)])),
+            (
+                "two that nobody wrote",
+                Invalid,
+                "unwritten-value",
+                told(&[read(json!([-1, -1])), write(1), read(json!([0, 0]))]),
+            ),
+            ("no rows", Valid, "", told(&[read(json!([]))])),
+            ("no list", Inconclusive, "", told(&[write(1), read(json!(1))])),
+            ("no read", Inconclusive, "", told(&[write(1)])),
+            ("another function", Inconclusive, "", told(&[done(0, "cas", json!([1, 2]), json!([1, 2]))])),
+        ],
+    );
+}
+
+/// The rows of docs/anomalies.md: each anomaly alone is found, and is gone without any one operation.
+#[test]
+fn dirty_reads_are_as_the_page_says() {
+    const PAGE: &str = include_str!("../../../docs/anomalies.md");
+    let section = PAGE.split("\n## ").find(|part| part.starts_with("Dirty reads")).expect("the page has this section");
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let mut kinds = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let operations: Vec<Events> = cells[1].split("; ").map(|text| written_as(text).to_vec()).collect();
+        let found = |operations: &[Events]| {
+            let kinds =
+                decide("dirty-reads", &operations.concat()).violations.into_iter().map(|violation| violation.kind);
+            kinds.collect::<Vec<String>>()
+        };
+        assert_eq!(found(&operations), [cells[0]], "{row}");
+        for out in 0..operations.len() {
+            let rest = [&operations[..out], &operations[out + 1..]].concat();
+            assert!(found(&rest).is_empty(), "{row} without its operation {out}");
+        }
+        kinds.push(cells[0].to_owned());
+    }
+    assert_eq!(kinds, ["dirty-read", "inconsistent-read", "unwritten-value"]);
+}
+
+/// `p1@0-1! write 1` or `p2@2-3 read [1 1]`; one operation ends before the next begins.
+fn written_as(text: &str) -> [(u32, EventType, &'static str, Value); 2] {
+    let (head, what) = text.split_once(' ').expect("a process and what it did");
+    let process = head[1..].split('@').next().and_then(|number| number.parse().ok()).expect("a process");
+    match what.split_once(' ').expect("a function and a value") {
+        ("write", value) if head.ends_with('!') => failed(process, "write", value.parse().expect("a number")),
+        ("write", value) => done(process, "write", value.parse().expect("a number"), value.parse().expect("a number")),
+        ("read", rows) => {
+            let rows = rows.replace(' ', ",").parse().expect("a list of numbers");
+            done(process, "read", json!(null), rows)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn long_fork() {
     let write = |process, key: u64| done(process, "txn", json!([["w", key, 1]]), json!([["w", key, 1]]));
     let read = |process, seen: Value| done(process, "txn", json!([["r", 0, null], ["r", 1, null]]), seen);
@@ -330,6 +416,14 @@ fn histories_are_told_apart() {
     let set = told(&[done(0, "add", json!(1), json!(1)), done(0, "read", json!(null), json!([1]))]);
     let found = [&cas, &append, &counter, &set].map(guess);
     assert_eq!(found, [Some("cas-register"), Some("list-append"), Some("counter"), Some("set-full")]);
+    let siblings = told(&[done(0, "write", json!(1), json!(1)), done(1, "read", json!(null), json!([1, 2]))]);
+    let rows = told(&[done(0, "write", json!(1), json!(1)), done(1, "read", json!(null), json!([1, 1]))]);
+    let more = told(&[
+        done(0, "write", json!(1), json!(1)),
+        done(1, "read", json!(null), json!([1, 1])),
+        done(1, "read", json!(null), json!([1])),
+    ]);
+    assert_eq!([&siblings, &rows, &more].map(guess), [Some("register"), Some("dirty-reads"), Some("register")]);
     assert_eq!(guess(&told(&[done(0, "dance", json!(1), json!(1))])), None);
     assert_eq!(guess(&Vec::new()), None);
 }
