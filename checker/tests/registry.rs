@@ -317,7 +317,8 @@ fn history(object: Object, random: &mut Random) -> Vec<Event> {
                     result = shown(object, &world, &call);
                 }
                 // A write that failed may leave its traces all the same.
-                if !stale && !(failed && !random.one_in(6)) {
+                let traces = !failed || random.one_in(6);
+                if !stale && traces {
                     worlds.push(world);
                 }
                 open.insert(process, (call, Some((kind, result))));
