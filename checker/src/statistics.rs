@@ -1,7 +1,8 @@
 //! Counts, latencies and availability of each function of each workload, in the main phase.
 //!
 //! Availability is the yield (Fox and Brewer, HotOS 1999): the share of operations that were answered, while faults were active and
-//! otherwise; the harvest of what was answered is told beside it ([`crate::harvest`]). Latencies are exact quantiles of the `ok` operations (nearest rank). Time: O(n log n).
+//! otherwise; the harvest of what was answered is told beside it ([`crate::harvest`]). Latencies are exact quantiles of the `ok`
+//! operations (nearest rank). Time: O(n log n).
 
 use std::collections::BTreeMap;
 

@@ -167,7 +167,8 @@ impl Table<'_> {
         self.violated("unwritten-value", &[first, read], decision, || {
             let (one, other) = (self.records.ops[first].process, self.records.ops[read].process);
             let (known, value, of) = (self.records.show(known), self.records.show(value), of(self.key));
-            format!("Process {other} read {value}{of} and process {one} read {known}: nobody wrote either, and only one can be the initial value.")
+            format!("Process {other} read {value}{of} and process {one} read {known}: nobody wrote either, and only one can be \
+                 the initial value.")
         });
     }
 
