@@ -183,6 +183,40 @@ mod registers {
         tally.report("register, unique values");
     }
 
+    /// Where there are too many operations for every order.
+    #[test]
+    fn zones_of_failed_cas_agree_with_the_search() {
+        let (mut random, mut tally) = (Random(3), Tally::default());
+        for _ in 0..histories() {
+            let shape =
+                Shape { processes: 2 + random.below(5), operations: 20 + random.below(30) as usize, lost_one_in: 0 };
+            let mut operations = run(&mut random, &shape, None);
+            spoil(&mut random, &mut operations);
+            let valid = search(&Register(NIL), &operations, &Bounds::default()) == Answer::Linearizable;
+            tally.count(valid);
+            match zones(&operations, NIL) {
+                Zones::Linearizable => assert!(valid, "zones allow {operations:?}"),
+                Zones::Violation(proof) => assert!(!valid, "zones forbid {operations:?}: {proof:?}"),
+                Zones::Undecided => tally.undecided += 1,
+                other => panic!("{other:?} of {operations:?}"),
+            }
+        }
+        tally.report("register, failed cas enforced");
+    }
+
+    /// Neither the earliest nor the latest places of values grant all failed cas of a long history: both together do.
+    #[test]
+    fn long_histories_with_failed_cas_are_not_left_to_the_search() {
+        let mut random = Random(4);
+        let shape = Shape { processes: 20, operations: 5_000, lost_one_in: 0 };
+        let left = (0..10).filter(|_| {
+            let operations = run(&mut random, &shape, None);
+            assert!(operations.iter().any(|operation| matches!(operation.action, Action::FailedCas(_))));
+            zones(&operations, NIL) != Zones::Linearizable
+        });
+        assert_eq!(left.count(), 0);
+    }
+
     #[test]
     fn the_search_agrees_with_every_order() {
         let (mut random, mut tally) = (Random(2), Tally::default());
