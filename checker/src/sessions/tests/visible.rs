@@ -137,8 +137,8 @@ fn agrees_with_the_definitions() {
 /// numbers, as for a register with one value and known versions.
 #[test]
 fn without_siblings_it_is_the_check_of_single_values() {
-    let mut agreed = 0;
-    for seed in 0..cases(4000) {
+    let (mut agreed, histories) = (0, cases(4000));
+    for seed in 0..histories {
         let observed = wild(seed, false);
         let all = &observed.operations;
         // The number of a version: how many writes of the key came before it; 0 is the initial one.
@@ -176,7 +176,7 @@ fn without_siblings_it_is_the_check_of_single_values() {
         assert_eq!(ours, expected, "seed {seed}\n{observed:#?}");
         agreed += u64::from(!expected.is_empty());
     }
-    assert!(agreed > 500, "{agreed} of them were broken");
+    assert!(agreed > histories / 10, "{agreed} of them were broken");
 }
 
 fn is_write(operation: &Operation) -> bool {
