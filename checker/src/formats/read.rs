@@ -178,9 +178,12 @@ impl<'a> Whole<'a> {
 
     /// Whether the records still fit when they have this chunk, too.
     fn has_room(&mut self, chunk: &Chunk<'_>) -> bool {
-        let more = chunk.told.len();
-        let total = (self.share_read)().map(|share| (self.builder.operations() + more) as f64 / share.max(1e-6));
-        self.builder.reserve(more, total, self.limits.memory_bytes)
+        let (more, share, bytes_max) = (chunk.told.len(), (self.share_read)(), self.limits.memory_bytes);
+        let total = share.map(|share| (self.builder.operations() + more) as f64 / share.max(1e-6));
+        if let Some(share) = share {
+            self.builder.expect(&chunk.values, share, bytes_max);
+        }
+        self.builder.reserve(more, total, bytes_max)
             && self.builder.memory_bytes() + chunk.values.memory_bytes() <= self.limits.memory_bytes
     }
 

@@ -215,6 +215,11 @@ impl RecordsBuilder {
         Ok(())
     }
 
+    /// Makes room for the values of a part, which with those before is so much of the whole.
+    pub(crate) fn expect(&mut self, part: &Values, share: f64, bytes_max: u64) {
+        self.values().expect(part, share, bytes_max);
+    }
+
     /// Takes the names and values of a part of a text.
     pub(crate) fn absorb(&mut self, part: &Values) -> Result<Names, TooManyValues> {
         self.values().absorb(part).map(Names)

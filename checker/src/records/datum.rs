@@ -280,6 +280,19 @@ impl Values {
         self.floats.clear();
     }
 
+    /// Makes room for the elements of another one at once, and for as many more as will come if these and those that are
+    /// here are that share of all: growing by doubling would touch three times the memory. Room that was never used takes
+    /// none.
+    pub fn expect(&mut self, other: &Values, share: f64, bytes_max: u64) {
+        let needed = self.elements.len() + other.elements.len();
+        if needed > self.elements.capacity() {
+            let most = usize::try_from(bytes_max).unwrap_or(usize::MAX) / size_of::<ValueId>();
+            let wanted = (needed as f64 / share.max(1e-6) * 1.05) as usize;
+            // Where there is no such room, it grows as it does without.
+            let _ = self.elements.try_reserve_exact(wanted.min(most).max(needed) - self.elements.len());
+        }
+    }
+
     /// Takes all that another one has. What a value or a name of it is here is in what is returned.
     pub fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
         let names = (0..other.names.len() as u32).map(|name| self.intern(other.name(Sym(name))));

@@ -143,6 +143,16 @@ impl Names for Numbers {
 }
 
 impl Transactions {
+    /// None yet, with room for so many transactions, micro-operations and elements of lists.
+    pub fn with_capacity(rows: usize, micros: usize, elements: usize) -> Self {
+        Self {
+            rows: Vec::with_capacity(rows),
+            micros: Vec::with_capacity(micros),
+            elements: Vec::with_capacity(elements),
+            ..Self::default()
+        }
+    }
+
     /// Begins a transaction; what is pushed next belongs to it. Invocations must come in ascending order.
     pub fn begin(&mut self, process: u32, outcome: Outcome, call: u32, ret: u32) {
         let ret = if outcome == Outcome::Ok { ret } else { NEVER };
@@ -229,6 +239,11 @@ impl Transactions {
         let at = transaction as usize;
         let end = self.rows.get(at + 1).map_or(self.micros.len(), |next| next.first as usize);
         &self.micros[self.rows[at].first as usize..end]
+    }
+
+    /// How many micro-operations the transactions before this one have.
+    pub fn micros_before(&self, transaction: u32) -> usize {
+        self.rows[transaction as usize].first as usize
     }
 
     /// Every micro-operation with its transaction, in order.

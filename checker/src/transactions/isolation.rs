@@ -116,12 +116,16 @@ pub fn causality(transactions: &Transactions, names: &dyn Names) -> (Findings, C
     (basics.findings, causality)
 }
 
-/// Who read what from whom, in program order, and who wrote which keys: both by key, and for each key by transaction.
+/// Who read what from whom, by key, or in program order of all reads for read committed; and who wrote which keys, by key, and
+/// for each key by transaction.
 type Facts = (Vec<(u32, ReadFrom)>, Vec<(u32, u32)>);
 
 fn collect(transactions: &Transactions, basics: &Basics, level: Isolation) -> Facts {
     let committed = |source: u32| source == INITIAL || (source != UNKNOWN && basics.committed[source as usize]);
-    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    let (micros, _) = transactions.sizes();
+    let (mut reads, mut writes) = (Vec::with_capacity(micros), Vec::with_capacity(micros));
+    // From whom every micro-operation read, in program order: only read committed looks at more than a first read.
+    let mut sources = if level == Isolation::ReadCommitted { vec![UNKNOWN; micros] } else { Vec::new() };
     for key in 0..transactions.keys() as u32 {
         for used in basics.uses.of(key) {
             if used.wrote.is_some() && basics.committed[used.transaction as usize] {
@@ -129,26 +133,23 @@ fn collect(transactions: &Transactions, basics: &Basics, level: Isolation) -> Fa
             }
         }
         if level == Isolation::ReadCommitted {
-            every_read(transactions, basics, key, &mut reads);
+            every_read(transactions, basics, key, &mut sources);
             continue;
         }
         for used in basics.uses.of(key).iter().filter(|used| used.read.is_some() && used.source != used.transaction) {
             if committed(used.source) {
-                reads.push((used.transaction, (0, ReadFrom { key, source: used.source })));
+                reads.push((used.transaction, ReadFrom { key, source: used.source }));
             }
         }
     }
-    if level == Isolation::ReadCommitted {
-        return (in_program_order(transactions, &reads), writes);
-    }
-    (reads.into_iter().map(|(reader, (_, read))| (reader, read)).collect(), writes)
+    let every = transactions.all_micros().zip(sources);
+    let known = every.filter(|((reader, _), source)| committed(*source) && source != reader);
+    reads.extend(known.map(|((reader, micro), source)| (reader, ReadFrom { key: micro.key(), source })));
+    (reads, writes)
 }
 
-/// A reader, and which of its micro-operations read what.
-type ReadAt = (u32, (u32, ReadFrom));
-
-/// All that is read of a key from others, also what a transaction reads of it again.
-fn every_read(transactions: &Transactions, basics: &Basics, key: u32, reads: &mut Vec<ReadAt>) {
+/// Tells from whom each micro-operation read that reads a key, also where a transaction reads it again.
+fn every_read(transactions: &Transactions, basics: &Basics, key: u32, sources: &mut [u32]) {
     let uses = basics.uses.of(key);
     let mut writers: FxHashMap<u32, u32> = FxHashMap::default();
     if uses.iter().any(|used| used.reread) {
@@ -157,34 +158,20 @@ fn every_read(transactions: &Transactions, basics: &Basics, key: u32, reads: &mu
             writers.extend(written.map(|value| (value, used.transaction)));
         }
     }
-    for used in uses {
-        for (micro, at) in transactions.micros(used.transaction).iter().zip(0..) {
+    for used in uses.iter().filter(|used| used.read.is_some() || used.reread) {
+        let first = transactions.micros_before(used.transaction);
+        for (micro, at) in transactions.micros(used.transaction).iter().zip(first..) {
             let Micro::Read { value, .. } = *micro else { continue };
             if micro.key() != key {
                 continue;
             }
-            let source = match value {
+            sources[at] = match value {
                 NIL => INITIAL,
                 _ if used.read == Some(value) => used.source,
                 _ => writers.get(&value).copied().unwrap_or(UNKNOWN),
             };
-            let known = source == INITIAL || (source != UNKNOWN && basics.committed[source as usize]);
-            if known && source != used.transaction {
-                reads.push((used.transaction, (at, ReadFrom { key, source })));
-            }
         }
     }
-}
-
-fn in_program_order(transactions: &Transactions, reads: &[ReadAt]) -> Vec<(u32, ReadFrom)> {
-    let mut sorted = super::by_key::ByKey::new(transactions.len(), reads);
-    let mut all = Vec::with_capacity(reads.len());
-    for reader in 0..transactions.len() as u32 {
-        let of_reader = sorted.of_mut(reader);
-        of_reader.sort_unstable_by_key(|(at, _)| *at);
-        all.extend(of_reader.iter().map(|(_, read)| (reader, *read)));
-    }
-    all
 }
 
 struct Analysis<'t> {

@@ -40,7 +40,7 @@ pub fn read(records: &Records, form: Form) -> Result<(Transactions, Ops<'_>), No
     let mut reader = Reader {
         records,
         form,
-        transactions: Transactions::default(),
+        transactions: with_room(records, form),
         numbers: FxHashMap::default(),
         keys: Vec::new(),
         names: Names::new(records),
@@ -60,6 +60,28 @@ pub fn read(records: &Records, form: Form) -> Result<(Transactions, Ops<'_>), No
         }
     }
     Ok((reader.transactions, Ops { records, positions, keys: reader.keys }))
+}
+
+/// Operations that are looked at to tell how much room all of them need.
+const OPERATIONS_SOUGHT: usize = 1000;
+
+/// Room for all transactions, from what some of them have: growing by doubling touches three times the memory. Room that
+/// is not used takes none, and where it is too little it grows.
+fn with_room(records: &Records, form: Form) -> Transactions {
+    let rows = records.ops.len();
+    let step = rows / OPERATIONS_SOUGHT + 1;
+    let (mut sought, mut micros, mut elements) = (0, 0, 0);
+    for op in records.ops.iter().step_by(step) {
+        let of_op = list(records, if op.kind == Kind::Ok { op.result } else { op.argument });
+        sought += 1;
+        micros += of_op.len().max(1);
+        if form == Form::Lists {
+            let read = of_op.iter().filter_map(|micro| list(records, *micro).last());
+            elements += read.map(|value| list(records, *value).len()).sum::<usize>();
+        }
+    }
+    let of_all = |count: usize| (count as f64 / sought.max(1) as f64 * rows as f64 * 1.1) as usize;
+    Transactions::with_capacity(rows, of_all(micros), of_all(elements))
 }
 
 /// The names of functions, found once.

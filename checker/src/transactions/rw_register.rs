@@ -101,47 +101,47 @@ struct Maps {
     early: FxHashMap<u32, u32>,
 }
 
-/// What the transaction at hand knows of its keys: by position among the uses, the value that a read must show.
+/// What the transaction at hand knows of its keys: the value that a read must show, and the place of its use.
 #[derive(Default)]
 struct Now {
-    first: usize,
-    values: Vec<u32>,
+    known: Vec<Known>,
     /// Positions by key, once there are too many to look through.
     by_key: FxHashMap<u32, usize>,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    key: u32,
+    value: u32,
+    place: u32,
 }
 
 impl Now {
     /// Keys of a transaction that are looked through one by one.
     const FEW: usize = 16;
 
-    fn begin(&mut self, first: usize) {
-        self.first = first;
-        self.values.clear();
+    fn begin(&mut self) {
+        self.known.clear();
         if !self.by_key.is_empty() {
             self.by_key.clear();
         }
     }
 
-    fn find(&self, key: u32, uses: &[(u32, Use)]) -> Option<usize> {
+    fn find(&mut self, key: u32) -> Option<&mut Known> {
         match self.by_key.is_empty() {
-            true => uses[self.first..].iter().position(|(known, _)| *known == key).map(|at| self.first + at),
-            false => self.by_key.get(&key).copied(),
+            true => self.known.iter_mut().find(|known| known.key == key),
+            false => self.by_key.get(&key).map(|at| &mut self.known[*at]),
         }
     }
 
-    fn add(&mut self, key: u32, value: u32, at: usize, uses: &[(u32, Use)]) {
-        self.values.push(value);
-        if self.values.len() == Self::FEW {
-            self.by_key.extend(uses[self.first..].iter().map(|(known, _)| *known).zip(self.first..));
+    fn add(&mut self, known: Known) {
+        self.known.push(known);
+        if self.known.len() == Self::FEW {
+            self.by_key.extend(self.known.iter().map(|known| known.key).zip(0..));
         }
-        if self.values.len() >= Self::FEW {
-            self.by_key.insert(key, at);
+        if self.known.len() > Self::FEW {
+            self.by_key.insert(known.key, self.known.len() - 1);
         }
-    }
-
-    /// Sets what is known of a use; returns what was.
-    fn replace(&mut self, at: usize, value: u32) -> u32 {
-        std::mem::replace(&mut self.values[at - self.first], value)
     }
 }
 
@@ -180,24 +180,27 @@ impl<'t> Analysis<'t> {
 
     /// What each transaction does with each of its keys; and whether it sees its own writes.
     fn uses(&mut self) -> ByKey<Use> {
-        let mut uses: Vec<(u32, Use)> = Vec::with_capacity(self.transactions.sizes().0);
+        let transactions = self.transactions;
+        let keys = transactions.all_micros().map(|(_, micro)| micro.key());
+        let none = Use { transaction: 0, read: None, source: UNKNOWN, wrote: None, rewrote: false, reread: false };
+        let mut uses = ByKey::with_room(transactions.keys(), keys, none);
         let mut now = Now::default();
-        for transaction in 0..self.transactions.len() as u32 {
-            now.begin(uses.len());
-            for micro in self.transactions.micros(transaction) {
+        for transaction in 0..transactions.len() as u32 {
+            now.begin();
+            for micro in transactions.micros(transaction) {
                 let (key, read, value) = match *micro {
                     Micro::Write { key, value } => (key, None, value),
                     Micro::Read { key, value } => (key, Some(value), value),
                     Micro::Append { .. } | Micro::List { .. } => continue,
                 };
-                let Some(at) = now.find(key, &uses) else {
+                let Some(known) = now.find(key) else {
                     let source = if read == Some(NIL) { INITIAL } else { UNKNOWN };
-                    let used = Use { transaction, read, source, wrote: None, rewrote: false, reread: false };
-                    now.add(key, value, uses.len(), &uses);
-                    uses.push((key, Use { wrote: read.is_none().then_some(value), ..used }));
+                    let wrote = read.is_none().then_some(value);
+                    let place = uses.push(key, Use { transaction, read, source, wrote, ..none });
+                    now.add(Known { key, value, place });
                     continue;
                 };
-                let (expected, used) = (now.replace(at, value), &mut uses[at].1);
+                let (expected, used) = (std::mem::replace(&mut known.value, value), uses.at_mut(known.place));
                 if read.is_none() {
                     used.rewrote |= used.wrote.is_some();
                     used.wrote = Some(value);
@@ -210,7 +213,7 @@ impl<'t> Analysis<'t> {
                 }
             }
         }
-        ByKey::new(self.transactions.keys(), &uses)
+        uses
     }
 
     fn future(&mut self, key: u32, used: Use, value: u32) {
