@@ -237,6 +237,9 @@ pub struct CheckArgs {
     /// The model that transactions have to satisfy [default: strict-serializable]
     #[arg(long, value_name = "NAME")]
     pub consistency: Option<Consistency>,
+    /// rw-register: what the store promises of each register by itself, which tells more of the order of its versions
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub assume: Vec<AssumeArg>,
     /// Memory for the history and its checks together, as in 500MiB; what does not fit is left out, and that is told
     /// [default: three quarters of what is free]
     #[arg(long, value_name = "SIZE")]
@@ -270,6 +273,14 @@ impl From<FailedCasArg> for FailedCas {
             FailedCasArg::Enforce => FailedCas::Enforce,
         }
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AssumeArg {
+    /// What a process meets later is not older
+    SequentialKeys,
+    /// What is met after an operation completed is not older than what that operation met
+    LinearizableKeys,
 }
 
 /// A consistency model of transactions.

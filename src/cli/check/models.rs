@@ -6,6 +6,7 @@ use checker::decision::Decision;
 use checker::formats::Reading;
 use checker::laws::staleness::Bounds;
 use checker::registry::{Entry, Settings};
+use checker::transactions::Assume;
 use checker::verdict::Outcome;
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use super::limits::{Budget, Spent};
 use super::progress::Progress;
 use super::told;
 use super::{Chosen, Source};
-use crate::cli::arguments::CheckArgs;
+use crate::cli::arguments::{AssumeArg, CheckArgs};
 use crate::cli::out::say;
 use crate::exit::{Exit, Problem};
 
@@ -84,6 +85,10 @@ fn settings(args: &CheckArgs) -> Settings {
     let time_ns_max = args.stale_time.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX));
     let mut transactions = checker::transactions::Options::default();
     transactions.required = args.consistency.map_or(transactions.required, |model| model.0);
+    transactions.versions = Assume {
+        sequential_keys: args.assume.contains(&AssumeArg::SequentialKeys),
+        linearizable_keys: args.assume.contains(&AssumeArg::LinearizableKeys),
+    };
     let staleness = Bounds { versions_max: args.stale_versions, time_ns_max };
     Settings { staleness, failed_cas: args.failed_cas.into(), transactions }
 }

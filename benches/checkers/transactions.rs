@@ -1,0 +1,139 @@
+//! Histories of transactions on lists or registers: a store that executes them one at a time, each at a moment within its
+//! span, for so many concurrent processes. The same numbers give the same history.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use super::AnyError;
+
+/// Processes at a time.
+const PROCESSES: usize = 10;
+/// Keys in use at a time; one that was written so often is replaced by a new one, as Elle's generator does.
+const KEYS: usize = 10;
+const WRITES_PER_KEY: u32 = 32;
+const MICROS_MAX: u64 = 4;
+const SEED: u64 = 7;
+
+/// Writes a history of so many transactions.
+pub fn generate(lists: bool, count: usize, out: &mut impl Write) -> Result<(), AnyError> {
+    Store::new(lists, SEED).run(count, out)
+}
+
+/// A store that executes one transaction after the other.
+struct Store {
+    lists: bool,
+    draw: u64,
+    /// Keys in use, and how often each was written.
+    keys: Vec<(u32, u32)>,
+    next_key: u32,
+    values: HashMap<u32, Vec<u32>>,
+    index: usize,
+}
+
+/// A micro-operation: the key, and what it writes unless it reads.
+type Micro = (u32, Option<u32>);
+
+/// What a process is at.
+#[derive(Clone)]
+enum At {
+    Rest,
+    Invoked(Vec<Micro>),
+    Executed(String),
+}
+
+impl Store {
+    fn new(lists: bool, seed: u64) -> Self {
+        let keys = (0..KEYS as u32).map(|key| (key, 0)).collect();
+        Self { lists, draw: seed, keys, next_key: KEYS as u32, values: HashMap::new(), index: 0 }
+    }
+
+    /// splitmix64.
+    fn below(&mut self, limit: u64) -> u64 {
+        self.draw = self.draw.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.draw;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+
+    /// Lets processes take their steps in a random order.
+    fn run(&mut self, size: usize, out: &mut impl Write) -> Result<(), AnyError> {
+        let mut processes = vec![At::Rest; PROCESSES];
+        let (mut begun, mut done) = (0, 0);
+        while done < size {
+            let process = self.below(PROCESSES as u64) as usize;
+            processes[process] = match std::mem::replace(&mut processes[process], At::Rest) {
+                At::Rest if begun < size => {
+                    begun += 1;
+                    let plan = self.plan();
+                    let asked: Vec<String> = plan.iter().map(|micro| self.asked(*micro)).collect();
+                    self.line(out, process, "invoke", &asked.join(","))?;
+                    At::Invoked(plan)
+                }
+                At::Rest => At::Rest,
+                At::Invoked(plan) => {
+                    let answers: Vec<String> = plan.into_iter().map(|micro| self.execute(micro)).collect();
+                    At::Executed(answers.join(","))
+                }
+                At::Executed(answer) => {
+                    self.line(out, process, "ok", &answer)?;
+                    done += 1;
+                    At::Rest
+                }
+            };
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, out: &mut impl Write, process: usize, kind: &str, value: &str) -> Result<(), AnyError> {
+        let index = self.index;
+        self.index += 1;
+        let time = index * 1000;
+        writeln!(
+            out,
+            r#"{{"index":{index},"time":{time},"process":{process},"type":"{kind}","f":"txn","value":[{value}]}}"#
+        )?;
+        Ok(())
+    }
+
+    fn plan(&mut self) -> Vec<Micro> {
+        (0..=self.below(MICROS_MAX))
+            .map(|_| {
+                let (at, writes) = (self.below(KEYS as u64) as usize, self.below(2) == 0);
+                let (key, written) = &mut self.keys[at];
+                let key = *key;
+                if !writes {
+                    return (key, None);
+                }
+                *written += 1;
+                let value = *written;
+                if value == WRITES_PER_KEY {
+                    self.keys[at] = (self.next_key, 0);
+                    self.next_key += 1;
+                }
+                (key, Some(value))
+            })
+            .collect()
+    }
+
+    fn asked(&self, (key, value): Micro) -> String {
+        match (value, self.lists) {
+            (Some(value), true) => format!(r#"["append",{key},{value}]"#),
+            (Some(value), false) => format!(r#"["w",{key},{value}]"#),
+            (None, _) => format!(r#"["r",{key},null]"#),
+        }
+    }
+
+    fn execute(&mut self, micro: Micro) -> String {
+        let (lists, asked) = (self.lists, self.asked(micro));
+        let values = self.values.entry(micro.0).or_default();
+        match (micro.1, lists) {
+            (Some(value), _) => {
+                values.push(value);
+                asked
+            }
+            (None, true) => format!(r#"["r",{},{values:?}]"#, micro.0),
+            (None, false) => values.last().map_or(asked, |value| format!(r#"["r",{},{value}]"#, micro.0)),
+        }
+    }
+}
