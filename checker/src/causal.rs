@@ -15,12 +15,13 @@
 //! Burns, Kohli, Hutto, "Causal memory", 1995; Bouajjani et al., POPL 2017 (the bad pattern `WriteCORead`).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use crate::finding::{Draft, Explainer, Finding, ReadTally, a_read};
 use crate::history::{Event, EventType, Operation, Phase};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, Past, WorkloadFacts};
-use crate::visibility::{Block, OwnMiss, heads, owed};
+use crate::visibility::{Block, OwnMiss, owed};
 
 /// Entries of clocks, 4 bytes each; a history that needs more is not judged.
 pub(crate) const CLOCKS_MAX: usize = 1 << 25;
@@ -76,12 +77,39 @@ struct Node {
     previous: Option<usize>,
 }
 
+/// Where the operations of a key are among all; those that are not judged are nowhere.
+struct Numbers {
+    writes: Vec<Option<usize>>,
+    reads: Vec<Option<usize>>,
+}
+
+impl Numbers {
+    fn new(key: &KeyFacts<'_>) -> Self {
+        Self { writes: vec![None; key.writes.len()], reads: vec![None; key.reads.len()] }
+    }
+
+    fn of(&self, act: Act) -> Option<usize> {
+        match act {
+            Act::Write(write) => self.writes[write],
+            Act::Read(read) => self.reads[read],
+        }
+    }
+
+    fn set(&mut self, act: Act, number: usize) {
+        match act {
+            Act::Write(write) => self.writes[write] = Some(number),
+            Act::Read(read) => self.reads[read] = Some(number),
+        }
+    }
+}
+
 /// What happened before what.
 struct Before<'w, 'h> {
     keys: &'w [KeyFacts<'h>],
     /// In the order of invocation.
     nodes: Vec<Node>,
-    numbers: BTreeMap<(usize, Act), usize>,
+    /// For each key.
+    numbers: Vec<Numbers>,
     sessions: usize,
     /// By operation and session: how many of the session's operations happened before.
     clocks: Vec<u32>,
@@ -102,8 +130,9 @@ impl<'w, 'h> Before<'w, 'h> {
             acts.extend(reads.map(|(at, op)| (op.invoke.index, op.process, number, Act::Read(at))));
         }
         acts.sort_unstable();
-        let mut before =
-            Self { keys, nodes: Vec::new(), numbers: BTreeMap::new(), sessions: 0, clocks: Vec::new(), is_cut: false };
+        let numbers = keys.iter().map(Numbers::new).collect();
+        let nodes = Vec::with_capacity(acts.len());
+        let mut before = Self { keys, nodes, numbers, sessions: 0, clocks: Vec::new(), is_cut: false };
         before.number(&acts);
         let entries = before.sessions.saturating_mul(before.nodes.len());
         if entries > CLOCKS_MAX {
@@ -123,7 +152,7 @@ impl<'w, 'h> Before<'w, 'h> {
             *position += 1;
             let (session, position, previous) = (*session, *position, last.replace(at));
             self.nodes.push(Node { key: *key, act: *act, session, position, previous });
-            self.numbers.insert((*key, *act), at);
+            self.numbers[*key].set(*act, at);
         }
         self.sessions = sessions.len();
     }
@@ -133,13 +162,13 @@ impl<'w, 'h> Before<'w, 'h> {
         let Node { key, act, .. } = self.nodes[node];
         let facts = &self.keys[key];
         let writes = match act {
-            Act::Read(read) => heads(facts, &facts.reads[read]),
+            Act::Read(read) => &facts.reads[read].heads[..],
             Act::Write(write) => match &facts.writes[write].past {
-                Past::Known(past) => past.clone(),
-                Past::Unknown => Vec::new(),
+                Past::Known(past) => &past[..],
+                Past::Unknown => &[],
             },
         };
-        let number = |write: &u32| self.numbers.get(&(key, Act::Write(*write as usize))).copied();
+        let number = |write: &u32| self.numbers[key].writes[*write as usize];
         writes.iter().filter_map(number).filter(|seen| *seen != node).collect()
     }
 
@@ -162,17 +191,22 @@ impl<'w, 'h> Before<'w, 'h> {
 
     /// All that happened before the earlier, and itself, happened before the later.
     fn learn(&mut self, later: usize, earlier: usize) -> bool {
-        let (to, from) = (later * self.sessions, earlier * self.sessions);
+        let clocks = [self.clock(later), self.clock(earlier)];
+        let [to, from] = self.clocks.get_disjoint_mut(clocks).expect("no operation happened before itself");
         let mut news = false;
-        for session in 0..self.sessions {
-            let known = self.clocks[from + session];
-            news |= known > self.clocks[to + session];
-            self.clocks[to + session] = self.clocks[to + session].max(known);
+        for (to, from) in to.iter_mut().zip(from) {
+            news |= *from > *to;
+            *to = (*to).max(*from);
         }
         let Node { session, position, .. } = self.nodes[earlier];
-        news |= position > self.clocks[to + session];
-        self.clocks[to + session] = self.clocks[to + session].max(position);
+        news |= position > to[session];
+        to[session] = to[session].max(position);
         news
+    }
+
+    /// Where the clock of an operation is.
+    fn clock(&self, node: usize) -> Range<usize> {
+        node * self.sessions..(node + 1) * self.sessions
     }
 
     /// For each read of a key, the writes of a block that happened before it.
@@ -180,15 +214,16 @@ impl<'w, 'h> Before<'w, 'h> {
         // By session, the places of its writes, each with the word of all up to it.
         let mut writes: BTreeMap<usize, Vec<(u32, u64)>> = BTreeMap::new();
         for bit in 0..block.len {
-            let Some(node) = self.numbers.get(&(number, Act::Write(block.first + bit))) else { continue };
-            let Node { session, position, .. } = self.nodes[*node];
+            let Some(node) = self.numbers[number].writes[block.first + bit] else { continue };
+            let Node { session, position, .. } = self.nodes[node];
             let known = writes.entry(session).or_default();
             known.push((position, known.last().map_or(0, |(_, word)| *word) | 1 << bit));
         }
         let of = |read: usize| {
-            let Some(node) = self.numbers.get(&(number, Act::Read(read))) else { return 0 };
+            let Some(node) = self.numbers[number].reads[read] else { return 0 };
+            let clock = &self.clocks[self.clock(node)];
             writes.iter().fold(0, |word, (session, known)| {
-                let clock = self.clocks[node * self.sessions + session];
+                let clock = clock[*session];
                 let count = known.partition_point(|(position, _)| *position <= clock);
                 word | count.checked_sub(1).map_or(0, |last| known[last].1)
             })
@@ -248,7 +283,7 @@ fn lacking<'k>(
 ) -> Draft<'k> {
     let key = &workload.keys[number];
     let (operation, write) = (&key.reads[read].operation, &key.writes[miss.latest]);
-    let node = |act: Act| before.numbers.get(&(number, act)).copied();
+    let node = |act: Act| before.numbers[number].of(act);
     let chain = match (node(Act::Read(read)), node(Act::Write(miss.latest))) {
         (Some(read), Some(write)) => before.chain(read, write),
         _ => Vec::new(),

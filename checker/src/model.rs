@@ -180,13 +180,20 @@ pub(crate) struct Read<'h> {
     pub operation: Operation<'h>,
     /// The writes whose elements it lists: positions, ascending, each once.
     pub listed: Vec<u32>,
+    /// Of these the last of each process, in the order of processes.
+    pub heads: Vec<u32>,
     /// Listed elements that nobody wrote.
     pub unwritten: Vec<Element>,
     /// How many elements it lists more than once.
     pub duplicated: u64,
 }
 
-impl Read<'_> {
+impl<'h> Read<'h> {
+    /// Of which nothing is known yet.
+    fn of(operation: Operation<'h>) -> Self {
+        Self { operation, listed: Vec::new(), heads: Vec::new(), unwritten: Vec::new(), duplicated: 0 }
+    }
+
     pub fn invoked(&self) -> u64 {
         self.operation.invoke.index
     }
@@ -317,9 +324,10 @@ impl<'h> KeyFacts<'h> {
         source: FinalSource,
         concurrent_writes: ConcurrentWrites,
     ) -> Self {
-        let (positions, sums) = (FxHashMap::default(), Sums::default());
-        let mut builder = KeyBuilder { model, positions, sums, is_final: false, key: KeyFacts::empty(name) };
+        let (positions, sums, writers) = (FxHashMap::default(), Sums::default(), Writers::default());
+        let mut builder = KeyBuilder { model, positions, sums, writers, is_final: false, key: KeyFacts::empty(name) };
         operations.iter().for_each(|operation| builder.write(operation));
+        builder.writers = Writers::new(&builder.key.writes);
         builder.pasts();
         operations.iter().for_each(|operation| builder.other(operation));
         let mut key = builder.key;
@@ -359,9 +367,45 @@ struct KeyBuilder<'h> {
     positions: FxHashMap<Element, u32>,
     /// Of a counter, whose elements are no names.
     sums: Sums,
+    writers: Writers,
     /// A final read has begun.
     is_final: bool,
     key: KeyFacts<'h>,
+}
+
+/// The processes that wrote a key, numbered in their order.
+#[derive(Default)]
+struct Writers {
+    /// For each write, its process.
+    of: Vec<u32>,
+    /// For each process, the last write that a read lists; [`Writers::NONE`] between reads.
+    last: Vec<u32>,
+}
+
+impl Writers {
+    const NONE: u32 = u32::MAX;
+
+    fn new(writes: &[Write<'_>]) -> Self {
+        let process = |write: &Write<'_>| write.operation.process;
+        let mut processes: Vec<u64> = writes.iter().map(process).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        let number = |write| processes.partition_point(|known| *known < process(write)) as u32;
+        Self { of: writes.iter().map(number).collect(), last: vec![Self::NONE; processes.len()] }
+    }
+
+    /// Of writes in ascending order the last of each process, in the order of processes.
+    fn heads(&mut self, listed: &[u32]) -> Vec<u32> {
+        let mut processes: Vec<u32> = Vec::new();
+        for write in listed {
+            let process = self.of[*write as usize];
+            if std::mem::replace(&mut self.last[process as usize], *write) == Self::NONE {
+                processes.push(process);
+            }
+        }
+        processes.sort_unstable();
+        processes.into_iter().map(|process| std::mem::replace(&mut self.last[process as usize], Self::NONE)).collect()
+    }
 }
 
 impl<'h> KeyBuilder<'h> {
@@ -463,7 +507,10 @@ impl<'h> KeyBuilder<'h> {
             (_, false) => self.model.shown(completion).map(|elements| self.listed(operation, &elements)),
         };
         match read {
-            Some(read) => self.key.reads.push(read),
+            Some(read) => {
+                let heads = self.writers.heads(&read.listed);
+                self.key.reads.push(Read { heads, ..read });
+            }
             None => {
                 let (key, index) = (&self.key.name, completion.index);
                 let what = match self.model {
@@ -476,8 +523,8 @@ impl<'h> KeyBuilder<'h> {
     }
 
     fn listed(&self, operation: &Operation<'h>, elements: &[&Value]) -> Read<'h> {
-        let listed = Vec::with_capacity(elements.len());
-        let mut read = Read { operation: *operation, listed, unwritten: Vec::new(), duplicated: 0 };
+        let mut read = Read::of(*operation);
+        read.listed.reserve_exact(elements.len());
         for element in elements.iter().map(|value| Element::from(*value)) {
             match self.positions.get(&element) {
                 Some(position) => read.listed.push(*position),
@@ -503,7 +550,7 @@ impl<'h> KeyBuilder<'h> {
             Phase::Replica => of_versions()?,
             _ => vec![meaning::parts_of(completion)?],
         };
-        let mut read = Read { operation: *operation, listed: Vec::new(), unwritten: Vec::new(), duplicated: 0 };
+        let mut read = Read::of(*operation);
         for (process, (up, down)) in all.into_iter().flatten() {
             match self.sums.changes(process, (up, down)) {
                 Some(changes) => read.listed.extend(changes),

@@ -484,8 +484,6 @@ struct Sight<'a> {
     passed: Vec<usize>,
     /// Neither seen nor missed means that nobody can tell; otherwise it is legitimately overwritten.
     rest_is_undecided: bool,
-    /// For each read, the last write of each process that it lists.
-    heads: Vec<Vec<u32>>,
     means: Means<'a>,
 }
 
@@ -513,7 +511,6 @@ impl<'a> Sight<'a> {
             beside: words(),
             passed: vec![0; reads],
             rest_is_undecided,
-            heads: key.reads.iter().map(|read| heads(key, read)).collect(),
             means,
         }
     }
@@ -526,8 +523,8 @@ impl<'a> Sight<'a> {
             let listed = |read: &Read<'_>| read.listed.iter().fold(0, |word, write| word | words[*write as usize]);
             return key.reads.iter().map(listed).collect();
         }
-        let of_heads = |heads: &Vec<u32>| heads.iter().fold(0, |word, write| word | words[*write as usize]);
-        self.heads.iter().map(of_heads).collect()
+        let of_heads = |read: &Read<'_>| read.heads.iter().fold(0, |word, write| word | words[*write as usize]);
+        key.reads.iter().map(of_heads).collect()
     }
 
     /// Looks at a block. Blocks have to be looked at in their order, each once.
@@ -551,13 +548,6 @@ impl<'a> Sight<'a> {
             self.beside[position] = look.beside & all;
         }
     }
-}
-
-/// The last write of each process that a read lists.
-pub(crate) fn heads(key: &KeyFacts<'_>, read: &Read<'_>) -> Vec<u32> {
-    let process = |write: &u32| key.writes[*write as usize].operation.process;
-    let last: BTreeMap<u64, u32> = read.listed.iter().map(|write| (process(write), *write)).collect();
-    last.into_values().collect()
 }
 
 /// The word of the listed writes below `end` that were not passed yet.
