@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use checker::history::{EventType, History, Phase};
-use checker::verdict::{Outcome, Property, Verdict};
+use checker::verdict::{Outcome, Verdict};
 use reports::RunSummary;
 
 use crate::exit::Problem;
@@ -39,14 +39,14 @@ pub fn judge(
     claims: &Claims,
     doubts: &[String],
 ) -> Result<Judged, Problem> {
-    let verdict = verdict(history, claims, &record.settings.require, doubts);
+    let verdict = verdict(history, &claims.options(&record.settings.require), doubts);
     dir.write_json("verdict.json", &verdict).map_err(Problem::bench)?;
     report(dir, record, history, verdict, &claims.note)
 }
 
-/// Checks the history against the claims, those of the configuration and those required beyond.
-pub fn verdict(history: &History, claims: &Claims, required: &[Property], doubts: &[String]) -> Verdict {
-    with_doubts(checker::check(history, &claims.options(required)), doubts)
+/// Checks the history against what is claimed, with what only the bench knows.
+pub fn verdict(history: &History, options: &checker::Options, doubts: &[String]) -> Verdict {
+    with_doubts(checker::check(history, options), doubts)
 }
 
 /// The outcome with what only the bench knows: a doubt makes a valid run inconclusive. It comes before what the history

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use checker::history::{MemoryRecorder, Recorder};
+use checker::history::{History, MemoryRecorder, Recorder};
 use checker::verdict::{Outcome, Verdict};
 use nemesis::{EvidenceRecord, Plan};
 use workloads::clock::Clock;
@@ -45,13 +45,13 @@ pub fn simulate(settings: &RunSettings, store: &Path, quiet: bool) -> Result<(Fi
     Ok((finished, trace))
 }
 
-/// Simulates one seed in memory, and judges it.
+/// Simulates one seed in memory, and judges it. Only the outcome counts, so no anomaly is explained.
 ///
 /// # Errors
 /// When the arguments cannot work, or the bench fails.
 pub fn judge_seed(settings: &RunSettings) -> Result<(Outcome, Trace), Problem> {
-    let (verdict, trace) = verdict_of_seed(settings)?;
-    Ok((verdict.outcome, trace))
+    let (recorded, trace) = record_seed(settings)?;
+    Ok((recorded.verdict(0).outcome, trace))
 }
 
 /// The same, with all that was found.
@@ -59,13 +59,31 @@ pub fn judge_seed(settings: &RunSettings) -> Result<(Outcome, Trace), Problem> {
 /// # Errors
 /// When the arguments cannot work, or the bench fails.
 pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Problem> {
+    let (recorded, trace) = record_seed(settings)?;
+    Ok((recorded.verdict(checker::Options::default().anomalies_max), trace))
+}
+
+/// A simulated run in memory, not yet judged.
+struct Recorded {
+    history: History,
+    options: checker::Options,
+    doubts: Vec<String>,
+}
+
+impl Recorded {
+    /// Explains so many anomalies of each property.
+    fn verdict(self, anomalies_max: usize) -> Verdict {
+        judge::verdict(&self.history, &checker::Options { anomalies_max, ..self.options }, &self.doubts)
+    }
+}
+
+fn record_seed(settings: &RunSettings) -> Result<(Recorded, Trace), Problem> {
     let checked = settings.check()?;
     let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
-    let claims = checked.system.claims();
+    let options = checked.system.claims().options(&settings.require);
     let recorder = MemoryRecorder::with_room(expected_events(settings));
     let (doubts, trace) = stage(settings, checked, plan, &recorder, &|_| {}, None)?;
-    let verdict = judge::verdict(&recorder.into(), &claims, &settings.require, &doubts);
-    Ok((verdict, trace))
+    Ok((Recorded { history: recorder.into(), options, doubts }, trace))
 }
 
 /// About how long the history of a run is: two events for each operation, and the reads of replicas at its end.
