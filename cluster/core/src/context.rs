@@ -13,12 +13,16 @@ use crate::api::NodeId;
 use crate::config::Versioning;
 use crate::ring::key_position;
 use crate::versions::clock::VectorClock;
-use crate::versions::{KeyState, VersionVector};
+use crate::versions::{KeyState, Version, VersionVector};
 
 /// The first format had neither clock nor fastest replica; clients may still hold such contexts.
 const FORMAT_1: u8 = 1;
 const FORMAT: u8 = 2;
 const CRC_BYTES: usize = 4;
+
+/// What a context takes at most, as bytes: all but its pairs of node and counter, and each of these.
+const ENVELOPE_BYTES: usize = 64;
+const PAIR_BYTES: usize = 24;
 
 /// The longest context that is looked at, as text.
 pub const CONTEXT_CHARS_MAX: usize = 48 * 1024;
@@ -44,6 +48,12 @@ impl Context {
     /// What a reader of this state has seen.
     pub fn of(state: &KeyState) -> Self {
         Self { seen: state.context(), timestamp_max_us: state.timestamp_max_us(), clock: state.clock(), fastest: None }
+    }
+
+    /// Of somebody who knows one version alone.
+    pub(crate) fn of_version(version: &Version) -> Self {
+        let (seen, clock) = (version.past.with(version.dot), version.clock.clone());
+        Self { seen, timestamp_max_us: Some(version.timestamp_us), clock, fastest: None }
     }
 
     /// Of somebody who has seen both.
@@ -114,9 +124,10 @@ impl<C: DeserializeOwned> Envelope<C> {
 impl Context {
     /// The text for a client.
     pub fn encode(&self, key: &[u8], cluster: u64, versioning: Versioning) -> String {
-        let envelope = Envelope { key: key_position(key), cluster, versioning, context: self.clone() };
-        let mut bytes = vec![FORMAT];
-        bytes.extend(postcard::to_stdvec(&envelope).expect("a context is plain data"));
+        let envelope = Envelope { key: key_position(key), cluster, versioning, context: self };
+        let mut format = Vec::with_capacity(ENVELOPE_BYTES + PAIR_BYTES * (self.seen.len() + self.clock.pairs().len()));
+        format.push(FORMAT);
+        let mut bytes = postcard::to_extend(&envelope, format).expect("a context is plain data");
         let crc = crc32fast::hash(&bytes);
         bytes.extend(crc.to_le_bytes());
         URL_SAFE_NO_PAD.encode(bytes)

@@ -84,12 +84,12 @@ impl Image {
     }
 
     /// All that this node knows of a key: its own row joined with every hint for it.
-    pub fn view(&self, key: &[u8], owners: &[NodeId], versioning: Versioning) -> KeyState {
+    pub fn view<'a>(&self, key: &[u8], owners: impl FnOnce() -> &'a [NodeId], versioning: Versioning) -> KeyState {
         let mut view = self.data.get(key).map(|held| held.state.clone()).unwrap_or_default();
         if self.hints.is_empty() {
             return view;
         }
-        for &owner in owners {
+        for &owner in owners() {
             if let Some(held) = self.get(&Place::Hint(owner), key) {
                 view.join(&held.state, versioning);
             }
@@ -192,10 +192,10 @@ impl Image {
                     true => self.tombstones.insert(key.to_vec()),
                     false => self.tombstones.remove(key),
                 };
-                self.data.insert(key.to_vec(), held)
+                replace(&mut self.data, key, held)
             }
             Place::Hint(owner) => {
-                let old = self.hints.entry(*owner).or_default().insert(key.to_vec(), held);
+                let old = replace(self.hints.entry(*owner).or_default(), key, held);
                 self.hints_count += usize::from(old.is_none());
                 old
             }
@@ -218,6 +218,14 @@ impl Image {
         if let Some(old) = old {
             self.bytes -= old.state.bytes() + key.len();
         }
+    }
+}
+
+/// Most rows that are written are there already: their keys are not copied anew.
+fn replace(rows: &mut BTreeMap<Vec<u8>, KeyRow>, key: &[u8], held: KeyRow) -> Option<KeyRow> {
+    match rows.get_mut(key) {
+        Some(row) => Some(std::mem::replace(row, held)),
+        None => rows.insert(key.to_vec(), held),
     }
 }
 

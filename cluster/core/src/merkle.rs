@@ -113,15 +113,23 @@ impl Merkle {
     /// Sets the digest of a key, or takes the key out. O(depth).
     pub fn set(&mut self, key: &[u8], digest: Option<u128>) {
         let spot = spot_of(key);
-        let old = match digest {
-            Some(digest) => self.leaves.insert((spot, key.to_vec()), digest),
-            None => self.leaves.remove(&(spot, key.to_vec())),
+        let old = match (self.leaf(spot, key), digest) {
+            // Most keys that are set are there already, and not copied anew.
+            (Some(leaf), Some(digest)) => Some(std::mem::replace(leaf, digest)),
+            (None, Some(digest)) => self.leaves.insert((spot, key.to_vec()), digest),
+            (_, None) => self.leaves.remove(&(spot, key.to_vec())),
         };
         let change = |summary: &mut Summary| {
             summary.digest = summary.digest.wrapping_sub(old.unwrap_or(0)).wrapping_add(digest.unwrap_or(0));
             summary.keys = summary.keys + u32::from(digest.is_some()) - u32::from(old.is_some());
         };
         self.change_path(spot, change);
+    }
+
+    /// The digest of a key, to be changed. Few keys have a spot in common.
+    fn leaf(&mut self, spot: u64, key: &[u8]) -> Option<&mut u128> {
+        let mut leaves = self.leaves.range_mut((spot, Vec::new())..).take_while(|((at, _), _)| *at == spot);
+        leaves.find(|((_, known), _)| known == key).map(|(_, digest)| digest)
     }
 
     /// From the root down to the first branch that is folded.

@@ -87,7 +87,7 @@ impl Node {
             fastest: None,
             session,
             widened: false,
-            tags: Vec::new(),
+            tags: Vec::with_capacity(targets.len()),
             answered: false,
             repairs: true,
             deadline_ns,

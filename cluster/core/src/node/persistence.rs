@@ -18,6 +18,9 @@ use crate::versions::KeyState;
 /// So much may wait for the disk; while it does, no more is taken on.
 const HELD_MAX: usize = 16 * 1024;
 
+/// So many keys whose rows are on disk are remembered, and as many as have rows on their way there.
+const KEYS_SYNCED_MAX: usize = 64;
+
 /// What waits for a persist.
 #[derive(Debug)]
 pub(super) enum Held {
@@ -49,9 +52,10 @@ pub(super) struct Persistence {
     unsynced_will_do: bool,
     held: Sequence<PersistId, Vec<Held>>,
     held_count: usize,
-    /// For each key with rows on their way to disk, the last batch that has one.
-    unsynced: BTreeMap<Vec<u8>, PersistId>,
-    keys_by_batch: Sequence<PersistId, Vec<Vec<u8>>>,
+    /// For each key written lately, the last batch that has a row of it: most keys that are written are written again soon.
+    last_batch: BTreeMap<Vec<u8>, PersistId>,
+    /// When there are so many, those whose rows are on disk are given up.
+    last_batch_max: usize,
     /// Rows that are to be written some time later; what waits for a key has them written at once.
     pub buffer: Buffer,
 }
@@ -66,8 +70,8 @@ impl Persistence {
             unsynced_will_do: bug == Some(Bug::AckBeforeSync),
             held: Sequence::default(),
             held_count: 0,
-            unsynced: BTreeMap::new(),
-            keys_by_batch: Sequence::default(),
+            last_batch: BTreeMap::new(),
+            last_batch_max: KEYS_SYNCED_MAX,
             buffer: Buffer::default(),
         }
     }
@@ -79,11 +83,10 @@ impl Persistence {
             (Some(key), None) => {
                 self.buffer.forget(key, &write);
                 self.batch.push(write);
-                match self.unsynced.get_mut(key) {
+                match self.last_batch.get_mut(key) {
                     Some(last) => *last = self.next,
-                    None => drop(self.unsynced.insert(key.to_vec(), self.next)),
+                    None => drop(self.last_batch.insert(key.to_vec(), self.next)),
                 }
-                self.keys_by_batch.or_default(self.next).push(key.to_vec());
             }
             (None, _) => self.batch.push(write),
         }
@@ -99,10 +102,10 @@ impl Persistence {
     /// Holds something until every row of the key is on disk, or gives it back if that is so already.
     pub fn hold_for_key(&mut self, key: &[u8], held: Held) -> Option<Held> {
         self.flush_key(key);
-        match self.unsynced.get(key) {
+        match self.unsynced(key) {
             None => Some(held),
             _ if self.unsynced_will_do => Some(held),
-            Some(&id) => {
+            Some(id) => {
                 self.held.or_default(id).push(held);
                 self.held_count += 1;
                 None
@@ -112,6 +115,9 @@ impl Persistence {
 
     /// Moves the buffer's rows of a key into the batch under construction.
     pub fn flush_key(&mut self, key: &[u8]) {
+        if self.buffer.waiting() == 0 {
+            return;
+        }
         for write in self.buffer.take(key) {
             self.write(Some(key), write);
         }
@@ -138,12 +144,20 @@ impl Persistence {
 
     /// Of these keys the one whose rows will be on disk last; none if all are there.
     pub fn last_unsynced<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
-        keys.filter_map(|key| Some((*self.unsynced.get(key)?, key))).max().map(|(_, key)| key)
+        keys.filter_map(|key| Some((self.unsynced(key)?, key))).max().map(|(_, key)| key)
     }
 
     /// Whether rows of the key are still on their way to disk, or have not set out.
     pub fn is_unsynced(&self, key: &[u8]) -> bool {
-        self.unsynced.contains_key(key) || self.buffer.has(key)
+        self.unsynced(key).is_some() || self.buffer.has(key)
+    }
+
+    /// The last batch that has a row of the key, unless all of them are on disk.
+    fn unsynced(&self, key: &[u8]) -> Option<PersistId> {
+        if self.batch.is_empty() && self.under_way() == 0 {
+            return None;
+        }
+        self.last_batch.get(key).copied().filter(|last| Some(*last) > self.completed)
     }
 
     /// Closes the batch under construction.
@@ -160,12 +174,9 @@ impl Persistence {
     pub fn complete(&mut self, id: PersistId) -> Vec<Held> {
         self.completed = self.completed.max(Some(id));
         self.buffer.complete(id);
-        while let Some(keys) = self.keys_by_batch.pop_up_to(id) {
-            for key in keys {
-                if self.unsynced.get(&key).is_some_and(|last| *last <= id) {
-                    self.unsynced.remove(&key);
-                }
-            }
+        if self.last_batch.len() >= self.last_batch_max {
+            self.last_batch.retain(|_, last| Some(*last) > self.completed);
+            self.last_batch_max = 2 * self.last_batch.len() + KEYS_SYNCED_MAX;
         }
         let mut released = self.held.pop_up_to(id).unwrap_or_default();
         while let Some(mut more) = self.held.pop_up_to(id) {

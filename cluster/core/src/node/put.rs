@@ -32,7 +32,7 @@ pub(super) struct PutOp {
     origin: Origin,
     pub(super) key: Vec<u8>,
     state: KeyState,
-    /// What one knows who knows the new version.
+    /// What one knows who knows the new version; whoever asked for the write is told it.
     seen: Context,
     n: usize,
     w: usize,
@@ -94,7 +94,8 @@ impl Node {
 
     pub(super) fn coordinate_put(&mut self, origin: Origin, put: ForwardedPut, targets: Vec<Target>) {
         self.counters.puts += 1;
-        if !self.may_reach(&targets, &self.groups(&put.key, put.n), usize::from(put.w)) {
+        let groups = self.groups(&put.key, put.n);
+        if !self.may_reach(&targets, &groups, usize::from(put.w)) {
             self.counters.put_quorum_failures += 1;
             let why = format!("too few replicas for w = {} can be reached; nothing was written", put.w);
             return self.fail(origin, Failure::Unavailable(why));
@@ -105,7 +106,7 @@ impl Node {
             Ok((row, seen)) => {
                 let state = row.state.clone();
                 let key = put.key.clone();
-                let op = self.begin_put(origin, put, targets, state, seen);
+                let op = self.begin_put(origin, put, (groups, targets), state, seen);
                 if self.is_buffered() {
                     self.begin_buffered(op, &place, row);
                 } else {
@@ -121,13 +122,12 @@ impl Node {
         &mut self,
         origin: Origin,
         put: ForwardedPut,
-        targets: Vec<Target>,
+        (groups, targets): (Groups, Vec<Target>),
         state: KeyState,
         seen: Context,
     ) -> OpId {
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
-        let groups = self.groups(&put.key, put.n);
         let put = PutOp {
             origin,
             key: put.key,
@@ -139,7 +139,7 @@ impl Node {
             targets,
             // From memory, at once.
             is_local: self.is_buffered(),
-            tags: Vec::new(),
+            tags: Vec::with_capacity(usize::from(put.n)),
             answered: false,
             deadline_ns,
             is_buffered: self.is_buffered(),
@@ -166,33 +166,33 @@ impl Node {
             timestamp_us: self.new_timestamp_us(&state, &put.context),
             value: put.value.clone(),
         };
-        let mut made_alone = KeyState::default();
-        made_alone.insert(version.clone(), self.config.versions);
+        let seen = Context::of_version(&version);
         state.insert(version, self.config.versions);
         if state.bytes() > STATE_BYTES_MAX {
             return Err("the key has too many or too large siblings: read it, and write back a merged value");
         }
-        Ok((KeyRow { state, made: Some(made) }, Context::of(&made_alone)))
+        Ok((KeyRow { state, made: Some(made) }, seen))
     }
 
     /// The name of the next version of a row. The row remembers the last one; where the world knows of a later one,
     /// the disk is not what it was (it has been put back to an earlier state), and a new actor begins.
     fn next_made(&mut self, place: &Place, key: &[u8], held: &KeyState, context: &Context) -> Made {
-        let mut known = held.context();
-        known.join(&context.seen);
+        let known = |actor: Actor| held.counter(actor).max(context.seen.counter(actor));
         match self.image.get(place, key).and_then(|row| row.made) {
             None if self.config.bug == Some(Bug::CounterRestarts) && *place == Place::Data => {
                 Made { epoch: 0, counter: 1 }
             }
-            Some(made)
-                if self.identity.may_go_on(made.epoch) && known.counter(self.actor(made.epoch)) <= made.counter =>
-            {
+            Some(made) if self.identity.may_go_on(made.epoch) && known(self.actor(made.epoch)) <= made.counter => {
                 Made { counter: made.counter + 1, ..made }
             }
             _ if self.config.bug == Some(Bug::LateTombstoneKills) && *place == Place::Data => {
-                Made { epoch: 0, counter: known.counter(self.actor(0)) + 1 }
+                Made { epoch: 0, counter: known(self.actor(0)) + 1 }
             }
-            _ => Made { epoch: self.new_epoch(&known), counter: 1 },
+            _ => {
+                let mut known = held.context();
+                known.join(&context.seen);
+                Made { epoch: self.new_epoch(&known), counter: 1 }
+            }
         }
     }
 
@@ -262,7 +262,7 @@ impl Node {
         let buffers = !is_durable && self.may_buffer(target.node);
         let Some(put) = self.puts.get_mut(&op) else { return };
         let buffers = buffers && put.is_buffered;
-        if !buffers {
+        if put.is_buffered && !buffers {
             put.asked_durable.insert(target.node);
         }
         let (key, state) = (put.key.clone(), put.state.clone());
@@ -297,7 +297,7 @@ impl Node {
         let acknowledged = put.acknowledged();
         if acknowledged >= put.w && put.is_durable && !put.answered {
             put.answered = true;
-            let (origin, key, seen) = (put.origin, put.key.clone(), put.seen.clone());
+            let (origin, key, seen) = (put.origin, put.key.clone(), std::mem::take(&mut put.seen));
             let begun_ns = put.deadline_ns.saturating_sub(self.config.timing.request_timeout.as_nanos() as u64);
             self.latencies.put.observe(self.now.monotonic_ns.saturating_sub(begun_ns) / 1000);
             self.answer_stored(origin, &key, seen);

@@ -128,6 +128,6 @@ impl Node {
 
     /// All that this node knows of a key, hints included.
     pub(super) fn view(&self, key: &[u8]) -> KeyState {
-        self.image.view(key, self.replicas(key), self.config.versions)
+        self.image.view(key, || self.replicas(key), self.config.versions)
     }
 }

@@ -123,9 +123,8 @@ impl Node {
 
     /// Whether as many of the targets as the quorum needs, in each group, may answer: those that are not lost.
     pub(super) fn may_reach(&self, targets: &[Target], groups: &Groups, quorum: usize) -> bool {
-        let reachable: Vec<NodeId> =
-            targets.iter().filter(|target| !self.is_lost(target.node)).map(|target| target.owner).collect();
-        groups.fewest(|group| reachable.iter().filter(|owner| group.contains(owner)).count()) >= quorum
+        let counts = |target: &&Target, group: &[NodeId]| group.contains(&target.owner) && !self.is_lost(target.node);
+        groups.fewest(|group| targets.iter().filter(|target| counts(target, group)).count()) >= quorum
     }
 
     /// The first `n` of the key's preference list, and while a change is active those of after it as well.

@@ -164,7 +164,9 @@ impl Node {
             return;
         }
         while range < self.ring.ranges() {
-            let to = self.takers(job, range);
+            // Most ranges hold nothing that is to go.
+            let is_empty = self.image.tree(range).is_none_or(|tree| tree.summary(Branch::ROOT).keys == 0);
+            let to = if is_empty { Vec::new() } else { self.takers(job, range) };
             let keys = if to.is_empty() { BTreeMap::new() } else { self.page_keys(range, after.as_deref(), granted) };
             if job == Job::Clear && self.drops_unconfirmed() {
                 keys.iter().for_each(|(key, digest)| self.clear_row(key, *digest));

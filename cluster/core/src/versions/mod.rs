@@ -62,6 +62,12 @@ impl Version {
         self.dot.counter > 0 && self.timestamp_us <= TIMESTAMP_US_MAX && past_fits
     }
 
+    /// Whether it has seen all of these, and none of them it: most writes are so, and leave nothing of what they found.
+    fn is_behind_all(&self, others: &[Version]) -> bool {
+        let is_behind = |other: &Version| self.past.contains(other.dot) && !other.past.contains(self.dot);
+        !self.past.contains(self.dot) && others.iter().all(is_behind)
+    }
+
     /// The version's identity as text: its dot, and its vector clock if it has one.
     pub fn id(&self) -> String {
         match self.clock.pairs() {
@@ -101,6 +107,13 @@ impl KeyState {
             self.versions = Arc::clone(&other.versions);
             return self.normalise(versioning);
         }
+        if versioning == Versioning::Dvv
+            && let [one] = other.versions()
+            && one.is_behind_all(&self.versions)
+        {
+            self.versions = Arc::clone(&other.versions);
+            return;
+        }
         let held = self.versions.len();
         for version in other.versions.iter() {
             if self.versions[..held].binary_search_by_key(&version.dot, |own| own.dot).is_err() {
@@ -112,18 +125,32 @@ impl KeyState {
 
     /// Adds a new version, which may supersede some of those held.
     pub fn insert(&mut self, version: Version, versioning: Versioning) {
+        if versioning == Versioning::Dvv && version.is_behind_all(&self.versions) {
+            self.versions = Arc::new(vec![version]);
+            return;
+        }
         Arc::make_mut(&mut self.versions).push(version);
         self.normalise(versioning);
     }
 
     /// The past of a writer who has seen this state: every dot in it and everything these have superseded.
     pub fn context(&self) -> VersionVector {
-        let mut context = VersionVector::default();
-        for version in self.versions.iter() {
+        let Some((first, rest)) = self.versions.split_first() else { return VersionVector::default() };
+        let mut context = first.past.with(first.dot);
+        for version in rest {
             context.join(&version.past);
             context.add(version.dot);
         }
         context
+    }
+
+    /// The greatest counter of an actor in that past; 0 if it has none.
+    pub fn counter(&self, actor: Actor) -> u64 {
+        let of = |version: &Version| match version.dot {
+            Dot { actor: own, counter } if own == actor => counter.max(version.past.counter(actor)),
+            _ => version.past.counter(actor),
+        };
+        self.versions.iter().map(of).max().unwrap_or(0)
     }
 
     /// The vector clock of a reader who has seen this state (4.4): that of all versions together.
@@ -212,6 +239,50 @@ impl KeyState {
             && let Some(newest) = self.versions.iter().map(|v| (v.timestamp_us, v.dot)).max()
         {
             Arc::make_mut(&mut self.versions).retain(|v| (v.timestamp_us, v.dot) == newest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::NodeId;
+
+    fn dot(node: u16, counter: u64) -> Dot {
+        Dot { actor: Actor { node: NodeId(node), epoch: 7 }, counter }
+    }
+
+    fn state(versions: &[(Dot, &[Dot])]) -> KeyState {
+        let version = |&(dot, past): &(Dot, &[Dot])| {
+            let past = past.iter().fold(VersionVector::default(), |past, dot| past.with(*dot));
+            Version { dot, past, clock: VectorClock::default(), timestamp_us: 0, value: None }
+        };
+        KeyState { versions: Arc::new(versions.iter().map(version).collect()) }
+    }
+
+    /// A version that has seen everything is shared, not copied; one that has not seen a sibling stands beside it.
+    #[test]
+    fn a_version_takes_the_place_of_exactly_what_it_has_seen() {
+        let siblings = state(&[(dot(1, 4), &[]), (dot(2, 1), &[])]);
+        for (past, left) in [(vec![dot(1, 5), dot(2, 1)], 1), (vec![dot(1, 4)], 2), (vec![dot(1, 3)], 3)] {
+            let newer = state(&[(dot(3, 1), &past)]);
+            let (mut joined, mut inserted) = (siblings.clone(), siblings.clone());
+            joined.join(&newer, Versioning::Dvv);
+            inserted.insert(newer.versions[0].clone(), Versioning::Dvv);
+            assert_eq!(joined, inserted);
+            assert_eq!(joined.versions().len(), left, "{past:?}");
+            assert_eq!(Arc::ptr_eq(&joined.versions, &newer.versions), left == 1);
+            let mut other_way = newer.clone();
+            other_way.join(&siblings, Versioning::Dvv);
+            assert_eq!(other_way, joined);
+        }
+    }
+
+    #[test]
+    fn the_counter_of_an_actor_is_that_of_the_whole_past() {
+        let state = state(&[(dot(1, 4), &[dot(2, 9)]), (dot(2, 1), &[dot(1, 6)]), (dot(3, 2), &[])]);
+        for node in 0..5 {
+            assert_eq!(state.counter(dot(node, 1).actor), state.context().counter(dot(node, 1).actor), "of {node}");
         }
     }
 }

@@ -73,6 +73,16 @@ impl VersionVector {
         }
     }
 
+    /// A copy with a dot more, and with it all earlier ones of its actor.
+    #[must_use]
+    pub fn with(&self, dot: Dot) -> Self {
+        let mut counters = Vec::with_capacity(self.counters.len() + 1);
+        counters.extend_from_slice(&self.counters);
+        let mut with = Self { counters };
+        with.add(dot);
+        with
+    }
+
     /// The union with another.
     pub fn join(&mut self, other: &VersionVector) {
         if self.counters.is_empty() {
