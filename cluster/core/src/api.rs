@@ -6,6 +6,7 @@ use crate::histogram::Histogram;
 use crate::membership::{History, View};
 use crate::message::Message;
 use crate::protocol::Envelope;
+pub use crate::row::RowWrite;
 use crate::versions::KeyState;
 
 /// A node of the cluster: its place in the configured membership, from 0. Shown as `n1`, `n2`, ... by name.
@@ -74,7 +75,7 @@ pub enum Effect {
         /// Its name.
         id: PersistId,
         /// In order; later rows win.
-        writes: Vec<Write>,
+        writes: Vec<RowWrite>,
     },
     /// Answer a client request; exactly one for each request.
     Reply {
@@ -300,7 +301,7 @@ impl Table {
     pub const ALL: [Table; 3] = [Table::Data, Table::Hints, Table::Meta];
 }
 
-/// One row to write.
+/// One row to write, in bytes; see [`RowWrite::encoded`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     /// Where.

@@ -1,14 +1,14 @@
 //! The live image: everything a node holds, in memory, as it will be on disk once the persists under way have completed.
 //!
 //! Rows of the main store and of the hint store, and a Merkle tree for each range for anti-entropy. Every
-//! change returns the [`Write`] that makes it durable; nothing here waits for it (see `node::persistence`).
+//! change returns the [`RowWrite`] that makes it durable; nothing here waits for it (see `node::persistence`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{NodeId, Row, Table, Write};
+use crate::api::{NodeId, Row, RowWrite, Table};
 use crate::config::Versioning;
 use crate::merkle::Merkle;
 use crate::ring::{RangeId, Ring, Span};
@@ -98,15 +98,14 @@ impl Image {
     }
 
     /// Replaces a row.
-    pub fn put(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) -> Write {
-        let (table, row_key) = (place.table(), place.row_key(key));
-        let value = Some(row::encode_with_room(table, &row_key, &held, held.state.bytes()));
+    pub fn put(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) -> RowWrite {
+        let write = RowWrite::held(place.table(), place.row_key(key), held.clone());
         self.insert(ring, place, key, held);
-        Write { table, key: row_key, value }
+        write
     }
 
     /// Removes a hint.
-    pub fn remove_hint(&mut self, owner: NodeId, key: &[u8]) -> Option<Write> {
+    pub fn remove_hint(&mut self, owner: NodeId, key: &[u8]) -> Option<RowWrite> {
         let hints = self.hints.get_mut(&owner)?;
         let old = hints.remove(key)?;
         self.hints_count -= 1;
@@ -115,16 +114,16 @@ impl Image {
         }
         self.forget_bytes(key, Some(&old));
         let place = Place::Hint(owner);
-        Some(Write { table: place.table(), key: place.row_key(key), value: None })
+        Some(RowWrite::delete(place.table(), place.row_key(key)))
     }
 
     /// Removes a row of the main store, and with it the actor that is bound to it.
-    pub fn remove_data(&mut self, ring: &Ring, key: &[u8]) -> Option<Write> {
+    pub fn remove_data(&mut self, ring: &Ring, key: &[u8]) -> Option<RowWrite> {
         let old = self.data.remove(key)?;
         self.forget_bytes(key, Some(&old));
         self.tombstones.remove(key);
         self.trees[ring.range_of(key) as usize].1.set(key, None);
-        Some(Write { table: Table::Data, key: key.to_vec(), value: None })
+        Some(RowWrite::delete(Table::Data, key.to_vec()))
     }
 
     /// Takes a row found on disk at start, in a cluster of so many nodes.

@@ -11,7 +11,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::{Row, Table};
+use crate::api::{Row, Table, Write};
+use crate::image::KeyRow;
 
 /// 1 had no vector clocks.
 const ROW_FORMAT: u8 = 2;
@@ -35,13 +36,70 @@ impl DamagedRow {
     }
 }
 
+/// One row that a node has written. Its bytes are made when they are asked for: a simulated disk needs few of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowWrite {
+    pub(crate) table: Table,
+    pub(crate) key: Vec<u8>,
+    /// None deletes it.
+    pub(crate) body: Option<Body>,
+}
+
+/// What a row says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// As bytes.
+    Encoded(Vec<u8>),
+    /// What is held of a key, yet to be encoded.
+    Held(KeyRow),
+}
+
+impl RowWrite {
+    /// Of a row of the node's own, which is small and seldom written.
+    pub(crate) fn meta(key: &[u8], body: &impl Serialize) -> Self {
+        let body = Some(Body::Encoded(encode(Table::Meta, key, body)));
+        Self { table: Table::Meta, key: key.to_vec(), body }
+    }
+
+    pub(crate) fn held(table: Table, key: Vec<u8>, held: KeyRow) -> Self {
+        Self { table, key, body: Some(Body::Held(held)) }
+    }
+
+    pub(crate) fn delete(table: Table, key: Vec<u8>) -> Self {
+        Self { table, key, body: None }
+    }
+
+    /// The same in bytes.
+    pub fn encoded(self) -> Write {
+        let Self { table, key, body } = self;
+        let value = body.map(|body| body.into_bytes(table, &key));
+        Write { table, key, value }
+    }
+}
+
+impl From<Write> for RowWrite {
+    fn from(Write { table, key, value }: Write) -> Self {
+        Self { table, key, body: value.map(Body::Encoded) }
+    }
+}
+
+impl Body {
+    /// The bytes of the row with this key.
+    pub(crate) fn into_bytes(self, table: Table, key: &[u8]) -> Vec<u8> {
+        match self {
+            Body::Encoded(bytes) => bytes,
+            Body::Held(held) => encode_with_room(table, key, &held, held.state.bytes()),
+        }
+    }
+}
+
 /// The bytes of a row.
-pub(crate) fn encode<T: Serialize>(table: Table, key: &[u8], body: &T) -> Vec<u8> {
+fn encode<T: Serialize>(table: Table, key: &[u8], body: &T) -> Vec<u8> {
     encode_with_room(table, key, body, 0)
 }
 
 /// The same where it is known about how many bytes the body takes.
-pub(crate) fn encode_with_room<T: Serialize>(table: Table, key: &[u8], body: &T, bytes: usize) -> Vec<u8> {
+fn encode_with_room<T: Serialize>(table: Table, key: &[u8], body: &T, bytes: usize) -> Vec<u8> {
     let mut head = Vec::with_capacity(1 + CRC_BYTES + bytes);
     head.extend_from_slice(&[ROW_FORMAT, 0, 0, 0, 0]);
     let mut row = postcard::to_extend(body, head).expect("rows are plain data");

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_core::api::{
-    Distribution, Effect, Input, Metric, NodeId, Now, PersistId, Reply, Request, RequestId, Status,
+    Distribution, Effect, Input, Metric, NodeId, Now, PersistId, Reply, Request, RequestId, RowWrite, Status,
 };
 use cluster_core::node::Node;
 use cluster_core::protocol::Envelope;
@@ -225,6 +225,7 @@ impl Driver {
                     }
                 }
                 Effect::Persist { id, writes } => {
+                    let writes = writes.into_iter().map(RowWrite::encoded).collect();
                     // A closed queue means that the thread has failed; its last report, which `wait` sees, says how.
                     let _ = self.wiring.storage.batches.send(Batch { id, writes }).await;
                 }

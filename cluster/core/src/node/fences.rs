@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
-use crate::api::{NodeId, Now, Row, Table, Write};
+use crate::api::{NodeId, Now, Row, RowWrite, Table};
 use crate::message::{Message, Tag};
 use crate::row::{self, DamagedRow};
 
@@ -108,8 +108,6 @@ impl Node {
     }
 
     fn persist_fences(&mut self) {
-        let value = Some(row::encode(Table::Meta, META_KEY, &self.fences));
-        let write = Write { table: Table::Meta, key: META_KEY.to_vec(), value };
-        self.persistence.write(Some(FENCES_KEY), write);
+        self.persistence.write(Some(FENCES_KEY), RowWrite::meta(META_KEY, &self.fences));
     }
 }

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Node, StartError};
-use crate::api::{Row, Table, Write};
+use crate::api::{Row, RowWrite, Table};
 use crate::bug::Bug;
 use crate::config::Config;
 use crate::ring::Ring;
@@ -122,11 +122,6 @@ impl Node {
     }
 
     pub(super) fn persist_identity(&mut self) {
-        let write = Write {
-            table: Table::Meta,
-            key: META_KEY.to_vec(),
-            value: Some(row::encode(Table::Meta, META_KEY, &self.identity)),
-        };
-        self.persistence.write(None, write);
+        self.persistence.write(None, RowWrite::meta(META_KEY, &self.identity));
     }
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::persistence::Held;
 use super::questions::Purpose;
 use super::{Node, OpId, Origin, Timer};
-use crate::api::{Failure, Members, NodeId, Reply, Row, Seat, Standing, Table, Write};
+use crate::api::{Failure, Members, NodeId, Reply, Row, RowWrite, Seat, Standing, Table};
 use crate::config::{Config, Partitioning};
 use crate::membership::{Action, CHANGES_MAX, Change, History, Phase, View};
 use crate::message::{Command, Message, Tag};
@@ -347,8 +347,7 @@ impl Node {
 
     pub(super) fn write_history(&mut self, history: History) {
         let record = Record { tokens: self.membership.tokens.clone(), history: history.clone() };
-        let value = Some(row::encode(Table::Meta, META_KEY, &record));
-        self.persistence.write(None, Write { table: Table::Meta, key: META_KEY.to_vec(), value });
+        self.persistence.write(None, RowWrite::meta(META_KEY, &record));
         self.membership.writing = history.clone();
         self.persistence.hold_for_batch(Held::History(history));
     }

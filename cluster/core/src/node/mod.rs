@@ -54,7 +54,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::api::{Effect, Failure, Input, NodeId, Now, Reply, Request, RequestId, Row, Table, Write};
+use crate::api::{Effect, Failure, Input, NodeId, Now, Reply, Request, RequestId, Row, RowWrite, Table};
 use crate::bug::Bug;
 use crate::config::{Config, ConfigError, Durability};
 use crate::context::Context;
@@ -192,7 +192,7 @@ impl Node {
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> Result<(Self, Vec<DamagedRow>), StartError> {
-        let delete = |row: &Row, _| Ok(Write { table: row.table, key: row.key.clone(), value: None });
+        let delete = |row: &Row, _| Ok(RowWrite::delete(row.table, row.key.clone()));
         Self::recover(config, rows, now, effects, &delete)
     }
 
@@ -202,7 +202,7 @@ impl Node {
         rows: Vec<Row>,
         now: Now,
         effects: &mut Vec<Effect>,
-        damaged: &dyn Fn(&Row, DamagedRow) -> Result<Write, DamagedRow>,
+        damaged: &dyn Fn(&Row, DamagedRow) -> Result<RowWrite, DamagedRow>,
     ) -> Result<(Self, Vec<DamagedRow>), StartError> {
         config.validate()?;
         config.validate_id()?;
@@ -224,7 +224,7 @@ impl Node {
             image.let_drift();
         }
         let mut node = Self::assemble(config, ring, now, rng, (image, identity, membership, fences));
-        let (deletions, lost): (Vec<Write>, Vec<DamagedRow>) = lost.into_iter().unzip();
+        let (deletions, lost): (Vec<RowWrite>, Vec<DamagedRow>) = lost.into_iter().unzip();
         deletions.into_iter().for_each(|write| node.persistence.write(None, write));
         node.counters.damaged_rows_dropped = lost.len() as u64;
         if node.config.durability == Durability::Buffered {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::write_buffer::Buffer;
 use super::{Node, OpId, Origin};
-use crate::api::{Effect, PersistId, Reply, Write};
+use crate::api::{Effect, PersistId, Reply, RowWrite};
 use crate::bug::Bug;
 use crate::membership::History;
 use crate::message::Tag;
@@ -45,9 +45,9 @@ pub(super) struct Persistence {
     /// The name that the batch under construction will have.
     next: PersistId,
     completed: Option<PersistId>,
-    batch: Vec<Write>,
+    batch: Vec<RowWrite>,
     /// With the bug `ack-before-durable`: rows that nothing waits for, to be written some time later.
-    late: Option<Vec<Write>>,
+    late: Option<Vec<RowWrite>>,
     /// With the bug `ack-before-sync`: nothing waits for a sync.
     unsynced_will_do: bool,
     held: Sequence<PersistId, Vec<Held>>,
@@ -77,7 +77,7 @@ impl Persistence {
     }
 
     /// Adds a write to the batch under construction; `key` is the client's key that it belongs to, if any.
-    pub fn write(&mut self, key: Option<&[u8]>, write: Write) {
+    pub fn write(&mut self, key: Option<&[u8]>, write: RowWrite) {
         match (key, &mut self.late) {
             (Some(_), Some(late)) => late.push(write),
             (Some(key), None) => {
@@ -161,7 +161,7 @@ impl Persistence {
     }
 
     /// Closes the batch under construction.
-    pub fn take_batch(&mut self) -> Option<(PersistId, Vec<Write>)> {
+    pub fn take_batch(&mut self) -> Option<(PersistId, Vec<RowWrite>)> {
         if self.batch.is_empty() {
             return None;
         }

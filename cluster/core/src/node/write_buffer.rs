@@ -26,7 +26,7 @@ use super::persistence::Held;
 use super::put::PutOp;
 use super::targets::Target;
 use super::{Node, OpId, Timer};
-use crate::api::{Effect, NodeId, PersistId, Table, Write};
+use crate::api::{Effect, NodeId, PersistId, RowWrite, Table};
 use crate::config::Durability;
 use crate::image::{KeyRow, Place};
 use crate::message::{Message, Tag};
@@ -36,7 +36,7 @@ use crate::versions::KeyState;
 const BUFFERED_STORES: u8 = 2;
 
 /// The last write of each row that one of the client's keys has.
-type RowsOfKey = BTreeMap<(Table, Vec<u8>), Write>;
+type RowsOfKey = BTreeMap<(Table, Vec<u8>), RowWrite>;
 
 /// Rows that are in memory only, and those on their way from there to disk.
 #[derive(Debug, Default)]
@@ -50,14 +50,14 @@ pub(super) struct Buffer {
 
 impl Buffer {
     /// Keeps a write in place of an earlier one of its row.
-    pub fn keep(&mut self, key: &[u8], write: Write) {
+    pub fn keep(&mut self, key: &[u8], write: RowWrite) {
         let rows = self.rows.entry(key.to_vec()).or_default();
         let before = rows.insert((write.table, write.key.clone()), write);
         self.count += usize::from(before.is_none());
     }
 
     /// The row is written otherwise: what is kept of it is out of date.
-    pub fn forget(&mut self, key: &[u8], write: &Write) {
+    pub fn forget(&mut self, key: &[u8], write: &RowWrite) {
         let Some(rows) = self.rows.get_mut(key) else { return };
         self.count -= usize::from(rows.remove(&(write.table, write.key.clone())).is_some());
         if rows.is_empty() {
@@ -66,14 +66,14 @@ impl Buffer {
     }
 
     /// Takes out the rows of a key.
-    pub fn take(&mut self, key: &[u8]) -> Vec<Write> {
-        let writes: Vec<Write> = self.rows.remove(key).into_iter().flat_map(BTreeMap::into_values).collect();
+    pub fn take(&mut self, key: &[u8]) -> Vec<RowWrite> {
+        let writes: Vec<RowWrite> = self.rows.remove(key).into_iter().flat_map(BTreeMap::into_values).collect();
         self.count -= writes.len();
         writes
     }
 
     /// Takes out everything, for a batch.
-    pub fn take_all(&mut self, batch: PersistId) -> Vec<(Vec<u8>, Vec<Write>)> {
+    pub fn take_all(&mut self, batch: PersistId) -> Vec<(Vec<u8>, Vec<RowWrite>)> {
         *self.flushing.entry(batch).or_default() += std::mem::take(&mut self.count);
         let rows = std::mem::take(&mut self.rows);
         rows.into_iter().map(|(key, rows)| (key, rows.into_values().collect())).collect()

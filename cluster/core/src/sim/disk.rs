@@ -17,7 +17,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::latency::Latency;
-use crate::api::{PersistId, Row, Table, Write};
+use crate::api::{PersistId, Row, RowWrite, Table, Write};
+use crate::row::Body;
 
 const RECORD_FORMAT: u8 = 1;
 /// Format, length and checksum of a record.
@@ -92,8 +93,9 @@ pub struct DiskCounters {
 /// One node's disk.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
-    durable: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
-    under_way: VecDeque<(PersistId, Vec<Write>)>,
+    /// Rows are encoded when their bytes matter: at a crash, at a start, when they rot.
+    durable: BTreeMap<(Table, Vec<u8>), Body>,
+    under_way: VecDeque<(PersistId, Vec<RowWrite>)>,
     busy_until_ns: u64,
     /// Whether every sync fails from now on.
     pub is_failing: bool,
@@ -102,7 +104,7 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Takes a batch; returns when it will be durable, never before an earlier batch.
-    pub fn begin(&mut self, id: PersistId, writes: Vec<Write>, at_ns: u64) -> u64 {
+    pub fn begin(&mut self, id: PersistId, writes: Vec<RowWrite>, at_ns: u64) -> u64 {
         self.busy_until_ns = self.busy_until_ns.max(at_ns);
         self.under_way.push_back((id, writes));
         self.busy_until_ns
@@ -126,7 +128,7 @@ impl Disk {
         let mut log = Vec::new();
         let batches = self.under_way.len() as u64;
         for (_, writes) in std::mem::take(&mut self.under_way) {
-            let mut record = encode(&writes);
+            let mut record = encode(writes);
             let fate = rng.random_range(0.0..1.0);
             if fate >= settings.kept + settings.torn {
                 record.fill(0);
@@ -140,7 +142,7 @@ impl Disk {
         let mut kept = 0;
         let mut rest = log.as_slice();
         while let Some((writes, behind)) = decode_first(rest) {
-            self.apply(writes);
+            self.apply(writes.into_iter().map(RowWrite::from).collect());
             (rest, kept) = (behind, kept + 1);
         }
         self.counters.kept += kept;
@@ -151,13 +153,15 @@ impl Disk {
     /// Turns over one bit in each of so many rows of the main store and the hint store, or in as many as there are.
     /// Returns in how many.
     pub fn rot(&mut self, rows: usize, rng: &mut ChaCha8Rng) -> usize {
-        let held = |((table, _), row): &(&(Table, Vec<u8>), &mut Vec<u8>)| *table != Table::Meta && !row.is_empty();
-        let mut sound: Vec<&mut Vec<u8>> = self.durable.iter_mut().filter(held).map(|(_, row)| row).collect();
+        let held = |((table, _), _): &(&(Table, Vec<u8>), &mut Body)| *table != Table::Meta;
+        let mut sound: Vec<(&(Table, Vec<u8>), &mut Body)> = self.durable.iter_mut().filter(held).collect();
         let rotten = rows.min(sound.len());
         for _ in 0..rotten {
-            let row = sound.swap_remove(rng.random_range(0..sound.len()));
+            let ((table, key), body) = sound.swap_remove(rng.random_range(0..sound.len()));
+            let mut row = body.clone().into_bytes(*table, key);
             let byte = rng.random_range(0..row.len());
             row[byte] ^= 1 << rng.random_range(0..8);
+            *body = Body::Encoded(row);
         }
         self.counters.rotten_rows += rotten as u64;
         rotten
@@ -173,23 +177,23 @@ impl Disk {
 
     /// How much lies on it safely, keys and rows.
     pub fn bytes(&self) -> u64 {
-        self.durable.iter().map(|((_, key), row)| (key.len() + row.len()) as u64).sum()
+        self.rows().iter().map(|row| (row.key.len() + row.value.len()) as u64).sum()
     }
 
     /// What a node finds when it starts.
     pub fn rows(&self) -> Vec<Row> {
-        let row = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Row {
+        let row = |((table, key), body): (&(Table, Vec<u8>), &Body)| Row {
             table: *table,
             key: key.clone(),
-            value: value.clone(),
+            value: body.clone().into_bytes(*table, key),
         };
         self.durable.iter().map(row).collect()
     }
 
-    fn apply(&mut self, writes: Vec<Write>) {
-        for Write { table, key, value } in writes {
-            match value {
-                Some(value) => self.durable.insert((table, key), value),
+    fn apply(&mut self, writes: Vec<RowWrite>) {
+        for RowWrite { table, key, body } in writes {
+            match body {
+                Some(body) => self.durable.insert((table, key), body),
                 None => self.durable.remove(&(table, key)),
             };
         }
@@ -198,8 +202,9 @@ impl Disk {
 
 /// A batch as it lies in the log: a format (so that zeros are no record), the length of the body, its checksum, and the
 /// body.
-fn encode(writes: &[Write]) -> Vec<u8> {
-    let mut record = postcard::to_extend(writes, vec![0; HEAD_BYTES]).expect("writes are plain data");
+fn encode(writes: Vec<RowWrite>) -> Vec<u8> {
+    let writes: Vec<Write> = writes.into_iter().map(RowWrite::encoded).collect();
+    let mut record = postcard::to_extend(&writes, vec![0; HEAD_BYTES]).expect("writes are plain data");
     let (head, body) = record.split_at_mut(HEAD_BYTES);
     head[0] = RECORD_FORMAT;
     head[1..5].copy_from_slice(&(body.len() as u32).to_le_bytes());
@@ -230,7 +235,7 @@ mod tests {
     fn disk() -> Disk {
         let mut disk = Disk::default();
         for id in 1..=8 {
-            disk.begin(PersistId(id), vec![put(id as u8)], id);
+            disk.begin(PersistId(id), vec![put(id as u8).into()], id);
         }
         disk.complete(PersistId(3));
         disk
@@ -261,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_batch_behind_a_torn_one_is_given_up_although_it_is_whole() {
-        let (first, second) = (encode(&[put(1)]), encode(&[put(2)]));
+        let (first, second) = (encode(vec![put(1).into()]), encode(vec![put(2).into()]));
         for whole in 0..first.len() {
             let mut log = first.clone();
             log[whole..].fill(0);

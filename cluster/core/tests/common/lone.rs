@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cluster_core::api::{Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId, Row, Table, Write};
+use cluster_core::api::{
+    Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId, Row, RowWrite, Table, Write,
+};
 use cluster_core::config::{Config, Partitioning, Quorum, Versioning};
 use cluster_core::message::{Message, Tag};
 use cluster_core::node::{Node, StartError};
@@ -19,7 +21,7 @@ pub struct Lone {
     pub now_ns: u64,
     pub wall_offset_ns: i64,
     disk: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
-    under_way: Vec<(PersistId, Vec<Write>)>,
+    under_way: Vec<(PersistId, Vec<RowWrite>)>,
     sent: Vec<(NodeId, Message)>,
     replies: BTreeMap<RequestId, Reply>,
     timer_ns: Option<u64>,
@@ -102,7 +104,7 @@ impl Lone {
     pub fn sync(&mut self) {
         while !self.under_way.is_empty() {
             let (id, writes) = self.under_way.remove(0);
-            for Write { table, key, value } in writes {
+            for Write { table, key, value } in writes.into_iter().map(RowWrite::encoded) {
                 match value {
                     Some(value) => self.disk.insert((table, key), value),
                     None => self.disk.remove(&(table, key)),
