@@ -173,13 +173,19 @@ impl<'w, 'h> Before<'w, 'h> {
     }
 
     fn fill(&mut self) {
-        let seen: Vec<Vec<usize>> = (0..self.nodes.len()).map(|node| self.seen(node)).collect();
-        for _ in 0..ROUNDS_MAX {
+        let count = self.nodes.len();
+        let seen: Vec<Vec<usize>> = (0..count).map(|node| self.seen(node)).collect();
+        // The turn in which each clock was changed last. What was not changed since one's own last turn is no news.
+        let mut changed = vec![0; count];
+        for round in 0..ROUNDS_MAX {
             let mut news = false;
             for (node, seen) in seen.iter().enumerate() {
-                let previous = self.nodes[node].previous;
+                let (turn, previous) = ((round + 1) * count + node, self.nodes[node].previous);
                 for earlier in previous.iter().chain(seen) {
-                    news |= self.learn(node, *earlier);
+                    if (round == 0 || changed[*earlier] > turn - count) && self.learn(node, *earlier) {
+                        changed[node] = turn;
+                        news = true;
+                    }
                 }
             }
             if !news {
