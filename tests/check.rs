@@ -208,9 +208,8 @@ fn sets(count: u64, stale: u64) -> String {
         let told = [("invoke", "add", set.to_string()), ("ok", "add", set.to_string())];
         let read = [("invoke", "read", "null".to_owned()), ("ok", "read", shown)];
         for (index, (kind, f, value)) in (4 * set..).zip(told.into_iter().chain(read)) {
-            text.push_str(&format!(
-                r#"{{"index":{index},"time":{index},"process":0,"type":"{kind}","f":"{f}","key":"set-{set}","value":{value},"workload":"set"}}"#
-            ));
+            let place = format!(r#""index":{index},"time":{index},"process":0,"workload":"set","key":"set-{set}""#);
+            text.push_str(&format!(r#"{{{place},"type":"{kind}","f":"{f}","value":{value}}}"#));
             text.push('\n');
         }
     }

@@ -11,7 +11,7 @@
 //! stopped after two minutes or at 8 GiB of address space. What is printed is the table of docs/checkers.md.
 //!
 //! *Target* and *measured before* are the figures that this project set out with, of two cores: what the checks should
-//! take, and what others took that cannot be run here.
+//! take, and what others took then.
 
 mod agree;
 mod objects;

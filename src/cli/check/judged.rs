@@ -85,7 +85,8 @@ fn under_load(mut history: History, limit: &str) -> (History, Option<String>) {
     let end = history.events.iter().position(|event| event.phase != Phase::Main).unwrap_or(history.events.len());
     history.events.truncate(end);
     let doubt = format!(
-        "{limit} ended the reading: only the first {end} events were judged, and none after the heal. More memory or time (--memory, --timeout) judges all."
+        "{limit} ended the reading: only the first {end} events were judged, and none after the heal. \
+         More memory or time (--memory, --timeout) judges all."
     );
     (history, Some(doubt))
 }
