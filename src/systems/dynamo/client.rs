@@ -31,6 +31,9 @@ const SESSION_BEGINS: &str = "begin";
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
+/// A node closes a connection that said nothing for ten seconds: one that is about to be closed must not be used again, or
+/// the request is lost on it.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// One pool of connections for all nodes. No redirects, no proxies, no retries: what is sent is what was asked.
 pub(super) fn http_client() -> reqwest::Client {
@@ -39,6 +42,7 @@ pub(super) fn http_client() -> reqwest::Client {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_MAX)
         .tcp_nodelay(true)
         .build()
         .expect("an HTTP client without TLS needs nothing from the system")

@@ -107,7 +107,8 @@ pub struct Http {
 
 impl Http {
     pub fn to(node: &NodeHandle) -> Self {
-        let client = Client::builder().timeout(PATIENCE).build().expect("a client");
+        // A node closes an idle connection after ten seconds, perhaps in the very moment in which it is used again.
+        let client = Client::builder().timeout(PATIENCE).pool_idle_timeout(PATIENCE / 20).build().expect("a client");
         Self { client, address: node.client_address() }
     }
 
