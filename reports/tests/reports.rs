@@ -166,7 +166,7 @@ fn harvest_is_told_beside_yield() {
     let page = html(&summary, &verdict, &events);
     let text = terminal(&summary, &verdict, Some(140), false);
     assert!(page.contains("harvest in faults") && text.contains("harvest"), "{text}");
-    let reads = text.lines().filter(|line| line.contains(" read "));
+    let reads = text.lines().filter(|line| line.contains("  read  "));
     assert!(reads.clone().count() == 3 && reads.clone().all(|line| line.contains("93.6%")), "{text}");
     assert_eq!(page.matches("93.6%").count(), 3, "reads alone have a harvest");
 }
