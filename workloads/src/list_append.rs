@@ -11,15 +11,12 @@
 
 use std::collections::BTreeSet;
 
-use futures::FutureExt;
-use futures::future::LocalBoxFuture;
-use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::owned::Owned;
+use crate::owned::{Owned, SingleWriter};
 use crate::store::{Context, Store};
-use crate::transaction::{self, Micro};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload, get, put};
+use crate::transaction;
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, get, put};
 
 /// Six operations of ten append, as far as a process owns a key or may own one (`owned.rs`); all others read.
 #[derive(Debug)]
@@ -39,60 +36,42 @@ impl ListAppend {
     }
 }
 
-impl Workload for ListAppend {
-    fn name(&self) -> &'static str {
-        "list-append"
+impl SingleWriter for ListAppend {
+    const NAME: &'static str = "list-append";
+
+    fn owned(&self) -> &Owned {
+        &self.owned
     }
 
-    fn keys(&self) -> Vec<String> {
-        self.owned.keys()
+    fn owned_mut(&mut self) -> &mut Owned {
+        &mut self.owned
     }
 
-    fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
-        self.owned.next(rng, process)
-    }
-
-    fn perform<'a>(
-        &self,
-        store: &'a dyn Store,
-        node: &'a str,
-        invocation: &'a Invocation,
-        attempt: &'a Attempt,
-    ) -> LocalBoxFuture<'a, Completion> {
-        match self.owned.micro(invocation) {
-            Ok(Micro::Read) => read(store, node, invocation).boxed_local(),
-            Ok(Micro::Change(element)) => append(store, node, invocation, attempt, element).boxed_local(),
-            Err(completion) => futures::future::ready(completion).boxed_local(),
+    async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
+        match fetch(store, node, invocation).await {
+            Ok((list, _)) => transaction::shows(invocation, &list.into()),
+            Err(completion) => completion,
         }
     }
 
-    fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
-        self.owned.observe(invocation, completion);
+    async fn change(
+        store: &dyn Store,
+        node: &str,
+        invocation: &Invocation,
+        attempt: &Attempt,
+        element: u64,
+    ) -> Completion {
+        match fetch(store, node, invocation).await {
+            Ok((mut list, context)) => {
+                list.push(element);
+                put(store, node, invocation, attempt, context.as_ref(), encode(&list)).await
+            }
+            Err(completion) => completion,
+        }
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
+    fn decode(bytes: &[u8]) -> Result<Value, Corrupt> {
         decode(bytes).map(Value::from)
-    }
-
-    fn final_read(&self, key: &str) -> Invocation {
-        transaction::read(key.to_owned())
-    }
-}
-
-async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
-    match fetch(store, node, invocation).await {
-        Ok((list, _)) => transaction::shows(invocation, &list.into()),
-        Err(completion) => completion,
-    }
-}
-
-async fn append(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt, element: u64) -> Completion {
-    match fetch(store, node, invocation).await {
-        Ok((mut list, context)) => {
-            list.push(element);
-            put(store, node, invocation, attempt, context.as_ref(), encode(&list)).await
-        }
-        Err(completion) => completion,
     }
 }
 

@@ -7,11 +7,79 @@
 
 use std::collections::BTreeMap;
 
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 
+use crate::store::Store;
 use crate::transaction::{self, Micro};
-use crate::workload::{Completion, Invocation, Outcome, Unique};
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload};
+
+/// A workload of transactions whose keys have one writer each: what it stores, and how it is read and changed.
+pub(crate) trait SingleWriter {
+    /// As at the command line.
+    const NAME: &'static str;
+
+    fn owned(&self) -> &Owned;
+    fn owned_mut(&mut self) -> &mut Owned;
+
+    /// Reads the transaction's key.
+    async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion;
+
+    /// Appends to it, or writes it.
+    async fn change(
+        store: &dyn Store,
+        node: &str,
+        invocation: &Invocation,
+        attempt: &Attempt,
+        argument: u64,
+    ) -> Completion;
+
+    /// Reads stored bytes.
+    fn decode(bytes: &[u8]) -> Result<Value, Corrupt>;
+}
+
+impl<T: SingleWriter + 'static> Workload for T {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.owned().keys()
+    }
+
+    fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
+        self.owned_mut().next(rng, process)
+    }
+
+    fn perform<'a>(
+        &self,
+        store: &'a dyn Store,
+        node: &'a str,
+        invocation: &'a Invocation,
+        attempt: &'a Attempt,
+    ) -> LocalBoxFuture<'a, Completion> {
+        match self.owned().micro(invocation) {
+            Ok(Micro::Read) => T::read(store, node, invocation).boxed_local(),
+            Ok(Micro::Change(argument)) => T::change(store, node, invocation, attempt, argument).boxed_local(),
+            Err(completion) => futures::future::ready(completion).boxed_local(),
+        }
+    }
+
+    fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
+        self.owned_mut().observe(invocation, completion);
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
+        T::decode(bytes)
+    }
+
+    fn final_read(&self, key: &str) -> Invocation {
+        transaction::read(key.to_owned())
+    }
+}
 
 /// The keys `prefix-0`, `prefix-1`, ..., and who owns them. Of six operations of ten a process that owns a key, or may own
 /// one, changes it; all others read.

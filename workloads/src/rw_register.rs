@@ -4,16 +4,13 @@
 //! the get returned are on the write's completion, as those of [`crate::register`] are. Siblings are shown as they are, as
 //! a list: two values at once are what no register has, and no order of writes explains them.
 
-use futures::FutureExt;
-use futures::future::LocalBoxFuture;
-use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::owned::Owned;
+use crate::owned::{Owned, SingleWriter};
 use crate::register::{decode, fetch, overwrite};
 use crate::store::Store;
-use crate::transaction::{self, Micro};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload};
+use crate::transaction;
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique};
 
 /// Six operations of ten write, as far as a process owns a key or may own one (`owned.rs`); all others read.
 #[derive(Debug)]
@@ -34,55 +31,41 @@ impl RwRegister {
     }
 }
 
-impl Workload for RwRegister {
-    fn name(&self) -> &'static str {
-        "rw-register"
+impl SingleWriter for RwRegister {
+    const NAME: &'static str = "rw-register";
+
+    fn owned(&self) -> &Owned {
+        &self.owned
     }
 
-    fn keys(&self) -> Vec<String> {
-        self.owned.keys()
+    fn owned_mut(&mut self) -> &mut Owned {
+        &mut self.owned
     }
 
-    fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
-        self.owned.next(rng, process)
+    async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
+        let siblings = match fetch(store, node, invocation).await {
+            Ok((siblings, _)) => siblings,
+            Err(completion) => return completion,
+        };
+        let result = match siblings[..] {
+            [] => Value::Null,
+            [value] => value.into(),
+            _ => siblings.into(),
+        };
+        transaction::shows(invocation, &result)
     }
 
-    fn perform<'a>(
-        &self,
-        store: &'a dyn Store,
-        node: &'a str,
-        invocation: &'a Invocation,
-        attempt: &'a Attempt,
-    ) -> LocalBoxFuture<'a, Completion> {
-        match self.owned.micro(invocation) {
-            Ok(Micro::Read) => read(store, node, invocation).boxed_local(),
-            Ok(Micro::Change(value)) => overwrite(store, node, invocation, attempt, value).boxed_local(),
-            Err(completion) => futures::future::ready(completion).boxed_local(),
-        }
+    async fn change(
+        store: &dyn Store,
+        node: &str,
+        invocation: &Invocation,
+        attempt: &Attempt,
+        value: u64,
+    ) -> Completion {
+        overwrite(store, node, invocation, attempt, value).await
     }
 
-    fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
-        self.owned.observe(invocation, completion);
-    }
-
-    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
+    fn decode(bytes: &[u8]) -> Result<Value, Corrupt> {
         decode(bytes).map(Value::from)
     }
-
-    fn final_read(&self, key: &str) -> Invocation {
-        transaction::read(key.to_owned())
-    }
-}
-
-async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
-    let siblings = match fetch(store, node, invocation).await {
-        Ok((siblings, _)) => siblings,
-        Err(completion) => return completion,
-    };
-    let result = match siblings[..] {
-        [] => Value::Null,
-        [value] => value.into(),
-        _ => siblings.into(),
-    };
-    transaction::shows(invocation, &result)
 }
