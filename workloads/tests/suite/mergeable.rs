@@ -9,25 +9,12 @@ use serde_json::{Value, json};
 use workloads::counter::{self, Counter, Part, Parts};
 use workloads::list_append::{self, ListAppend};
 use workloads::rw_register::RwRegister;
-use workloads::store::Store;
-use workloads::workload::{Attempt, Stage, Unique};
-use workloads::{Completion, Invocation, Outcome, Settings, Workload};
+use workloads::workload::{Stage, Unique};
+use workloads::{Completion, Outcome, Settings};
 
-use crate::support::{Behaviour, MemoryStore, VirtualClock, client, ms, run, run_all};
-
-/// A store and a workload on it.
-struct Bench {
-    clock: VirtualClock,
-    store: MemoryStore,
-    workload: Box<dyn Workload>,
-}
+use crate::support::{Behaviour, Bench, client, ms, run, run_all};
 
 impl Bench {
-    fn new(workload: impl Workload + 'static) -> Self {
-        let clock = VirtualClock::default();
-        Self { store: MemoryStore::new(&clock, 3), workload: Box::new(workload), clock }
-    }
-
     fn counter() -> Self {
         Self::new(Counter::up_and_down(1, 100))
     }
@@ -40,13 +27,6 @@ impl Bench {
         Self::new(RwRegister::new(1, 100, Unique::default()))
     }
 
-    fn perform(&self, process: u64, f: &'static str, value: Value) -> (Completion, Attempt) {
-        let invocation = Invocation { f, key: "k".to_owned(), value };
-        let attempt = Attempt::by(process);
-        let completion = self.workload.perform(&self.store as &dyn Store, "n1", &invocation, &attempt);
-        (self.clock.block_on(completion), attempt)
-    }
-
     fn txn(&self, micro: Value) -> Completion {
         self.perform(1, "txn", json!([micro])).0
     }
@@ -56,11 +36,6 @@ impl Bench {
         let completion = self.txn(json!(["r", "k", null]));
         assert_eq!(completion.outcome, Outcome::Ok);
         completion.value[0][2].clone()
-    }
-
-    fn stored(&self) -> Vec<String> {
-        let versions = self.clock.block_on(self.store.get("n1", "k")).expect("the store answers");
-        versions.values.into_iter().map(|bytes| String::from_utf8(bytes).expect("it is text")).collect()
     }
 }
 

@@ -7,27 +7,14 @@ use serde_json::{Value, json};
 use workloads::cart::Cart;
 use workloads::register::Register;
 use workloads::set::Set;
-use workloads::store::Store;
-use workloads::workload::{Attempt, Stage, Unique};
-use workloads::{Completion, Invocation, Outcome, Settings, Workload};
+use workloads::workload::{Stage, Unique};
+use workloads::{Outcome, Settings};
 
-use crate::support::{Behaviour, MemoryStore, VirtualClock, client, ms, run};
+use crate::support::{Behaviour, Bench, MemoryStore, client, ms, run};
 
 type MakeBench = fn() -> Bench;
 
-/// A store and one client on it.
-struct Bench {
-    clock: VirtualClock,
-    store: MemoryStore,
-    workload: Box<dyn Workload>,
-}
-
 impl Bench {
-    fn new(workload: impl Workload + 'static) -> Self {
-        let clock = VirtualClock::default();
-        Self { store: MemoryStore::new(&clock, 3), workload: Box::new(workload), clock }
-    }
-
     fn set() -> Self {
         Self::new(Set::new(1, 100, Unique::default()))
     }
@@ -40,19 +27,12 @@ impl Bench {
         Self::new(Register::new(1, Unique::default()))
     }
 
-    fn perform(&self, f: &'static str, value: Value) -> (Completion, Attempt) {
-        let invocation = Invocation { f, key: "k".to_owned(), value };
-        let attempt = Attempt::default();
-        let completion = self.workload.perform(&self.store as &dyn Store, "n1", &invocation, &attempt);
-        (self.clock.block_on(completion), attempt)
-    }
-
     fn outcome(&self, f: &'static str, value: impl Into<Value>) -> Outcome {
-        self.perform(f, value.into()).0.outcome
+        self.perform(0, f, value.into()).0.outcome
     }
 
     fn read(&self) -> Value {
-        let (completion, _) = self.perform("read", Value::Null);
+        let (completion, _) = self.perform(0, "read", Value::Null);
         assert_eq!(completion.outcome, Outcome::Ok);
         completion.value
     }
@@ -67,22 +47,21 @@ fn adds_are_read_back_sorted_and_siblings_merged() {
     assert_eq!(bench.read(), json!([2, 5, 9]));
     assert_eq!(bench.outcome("add", 3), Outcome::Ok);
     assert_eq!(bench.read(), json!([2, 3, 5, 9]));
-    let versions = bench.clock.block_on(bench.store.get("n1", "k")).unwrap();
-    assert_eq!(versions.values, [b"[2,3,5,9]".to_vec()], "the context covers both siblings");
+    assert_eq!(bench.stored(), ["[2,3,5,9]"], "the context covers both siblings");
 }
 
 #[test]
 fn a_write_records_the_siblings_that_it_replaces() {
     let bench = Bench::register();
-    let (first, attempt) = bench.perform("write", json!(1));
+    let (first, attempt) = bench.perform(0, "write", json!(1));
     assert_eq!((first.outcome, first.value, attempt.past()), (Outcome::Ok, json!(1), Some(vec![])));
     bench.store.plant("k", b"7");
     bench.store.plant("k", b"3");
     assert_eq!(bench.read(), json!([1, 3, 7]));
-    let (_, attempt) = bench.perform("write", json!(8));
+    let (_, attempt) = bench.perform(0, "write", json!(8));
     assert_eq!(attempt.past(), Some(vec![json!(1), json!(3), json!(7)]));
     assert_eq!(bench.read(), json!([8]));
-    assert_eq!(bench.perform("read", Value::Null).1.past(), None, "a read has no past");
+    assert_eq!(bench.perform(0, "read", Value::Null).1.past(), None, "a read has no past");
 }
 
 #[test]
@@ -90,16 +69,16 @@ fn a_delete_removes_what_it_has_read_and_records_it() {
     let bench = Bench::register();
     bench.store.plant("k", b"7");
     bench.store.plant("k", b"3");
-    let (deleted, attempt) = bench.perform("delete", Value::Null);
+    let (deleted, attempt) = bench.perform(0, "delete", Value::Null);
     assert_eq!((deleted.outcome, deleted.value), (Outcome::Ok, Value::Null));
     assert_eq!(attempt.past(), Some(vec![json!(3), json!(7)]));
     assert_eq!(bench.read(), json!([]));
     bench.store.puts.set(Behaviour::Unknown);
-    let (unknown, attempt) = bench.perform("delete", Value::Null);
+    let (unknown, attempt) = bench.perform(0, "delete", Value::Null);
     assert_eq!(unknown.outcome, Outcome::Info, "it may have happened");
     assert_eq!((unknown.error.as_deref(), attempt.past()), (Some("delete: connection reset"), Some(vec![])));
     bench.store.gets.set(Behaviour::Refuse);
-    let (failed, attempt) = bench.perform("delete", Value::Null);
+    let (failed, attempt) = bench.perform(0, "delete", Value::Null);
     assert_eq!((failed.outcome, attempt.past()), (Outcome::Fail, None), "nothing was sent");
 }
 
@@ -111,7 +90,7 @@ fn what_is_not_in_the_cart_cannot_be_removed() {
     assert_eq!(bench.outcome("remove", 1), Outcome::Ok);
     assert_eq!(bench.read(), json!([2]));
     let puts = bench.store.put_count.get();
-    let (again, attempt) = bench.perform("remove", json!(1));
+    let (again, attempt) = bench.perform(0, "remove", json!(1));
     assert_eq!((again.outcome, again.error.as_deref()), (Outcome::Fail, Some("not in the cart")));
     assert_eq!((bench.store.put_count.get(), attempt.stage()), (puts, Stage::Reading), "nothing was put");
 }
@@ -122,7 +101,7 @@ fn removing_the_last_item_leaves_an_empty_cart_not_a_missing_one() {
     bench.outcome("add", 1);
     assert_eq!(bench.outcome("remove", 1), Outcome::Ok);
     assert_eq!(bench.read(), json!([]));
-    assert_eq!(bench.clock.block_on(bench.store.get("n1", "k")).unwrap().values, [b"[]".to_vec()]);
+    assert_eq!(bench.stored(), ["[]"]);
 }
 
 #[test]
@@ -141,7 +120,7 @@ fn each_stage_has_its_outcome() {
             bench.store.plant("k", if f == "write" { b"4" } else { b"[4]" });
             bench.store.gets.set(gets);
             bench.store.puts.set(puts);
-            let (completion, attempt) = bench.perform(f, json!(4));
+            let (completion, attempt) = bench.perform(0, f, json!(4));
             assert_eq!((completion.outcome, completion.error.as_deref()), (outcome, Some(error)), "{f}");
             assert_eq!(completion.value, json!(4));
             assert_eq!(attempt.past().is_some(), f == "write" && gets == Behaviour::Right, "past is known once read");
@@ -164,7 +143,7 @@ fn bytes_that_nobody_wrote_fail_the_operation_and_are_never_overwritten() {
     for (bench, f) in [(Bench::set(), "add"), (Bench::register(), "write"), (Bench::cart(), "remove")] {
         bench.store.gets.set(Behaviour::Garbage);
         for f in [f, "read"] {
-            let (completion, _) = bench.perform(f, json!(1));
+            let (completion, _) = bench.perform(0, f, json!(1));
             assert_eq!((completion.outcome, completion.corrupt), (Outcome::Fail, true), "{f}");
             assert!(completion.error.unwrap().starts_with("k: stored bytes are not a "));
         }

@@ -8,8 +8,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use checker::history::{Event, EventType, Phase, Process, Recorder};
+use serde_json::Value;
 use workloads::store::Store;
-use workloads::{Counts, FinalReads, Interpreter, Rest, Settings, by_name};
+use workloads::workload::Attempt;
+use workloads::{Completion, Counts, FinalReads, Interpreter, Invocation, Rest, Settings, Workload, by_name};
 
 pub use clock::VirtualClock;
 pub use store::{Behaviour, MemoryStore};
@@ -27,6 +29,34 @@ impl Recorder for History {
     fn record(&self, mut event: Event) {
         event.index = self.0.borrow().len() as u64;
         self.0.borrow_mut().push(event);
+    }
+}
+
+/// A store and a workload on it.
+pub struct Bench {
+    pub clock: VirtualClock,
+    pub store: MemoryStore,
+    pub workload: Box<dyn Workload>,
+}
+
+impl Bench {
+    pub fn new(workload: impl Workload + 'static) -> Self {
+        let clock = VirtualClock::default();
+        Self { store: MemoryStore::new(&clock, 3), workload: Box::new(workload), clock }
+    }
+
+    /// An operation of a process on key `k` through node `n1`, with what is known of it besides.
+    pub fn perform(&self, process: u64, f: &'static str, value: Value) -> (Completion, Attempt) {
+        let invocation = Invocation { f, key: "k".to_owned(), value };
+        let attempt = Attempt::by(process);
+        let completion = self.workload.perform(&self.store as &dyn Store, "n1", &invocation, &attempt);
+        (self.clock.block_on(completion), attempt)
+    }
+
+    /// What is stored at `n1` under `k`.
+    pub fn stored(&self) -> Vec<String> {
+        let versions = self.clock.block_on(self.store.get("n1", "k")).expect("the store answers");
+        versions.values.into_iter().map(|bytes| String::from_utf8(bytes).expect("it is text")).collect()
     }
 }
 
