@@ -279,19 +279,20 @@ fn unproved(faults: &[FaultFinding], width: usize) -> String {
 }
 
 /// Yield stands beside harvest: what was answered, and how much of the data the answers showed.
+/// Broken so that no workload's name has to be.
 const OPERATION_COLUMNS: [&str; 12] = [
     "workload",
     "f",
     "ok",
     "fail",
     "info",
-    "ok in faults",
-    "ok outside",
-    "harvest in faults",
-    "harvest outside",
-    "p50 ms",
-    "p99 ms",
-    "max ms",
+    "ok in\nfaults",
+    "ok\noutside",
+    "harvest\nin\nfaults",
+    "harvest\noutside",
+    "p50\nms",
+    "p99\nms",
+    "max\nms",
 ];
 
 fn operation_row(s: &OperationStatistics) -> [String; 12] {

@@ -173,7 +173,7 @@ pub(super) fn faults(run: &Run<'_>) -> String {
     let columns = [
         ("Fault", Set::Number),
         ("Kind", Set::Text),
-        ("Detail", Set::Text),
+        ("Detail", Set::Prose),
         ("Nodes", Set::Text),
         ("In force", Set::Text),
         ("Proved", Set::Text),

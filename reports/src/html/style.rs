@@ -47,7 +47,7 @@ nav{display:flex;flex-wrap:wrap;gap:4px 20px;padding:0 4px;font-size:14px}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;vertical-align:top;padding:7px 14px 7px 0;border-bottom:1px solid var(--line);white-space:nowrap}
 th:last-child,td:last-child{padding-right:2px}
-thead th{font-size:12.5px;font-weight:600;color:var(--quiet)}
+thead th{font-size:12.5px;font-weight:600;color:var(--quiet);white-space:normal;vertical-align:bottom}
 tbody th{font-weight:500}
 tbody tr:last-child>*{border-bottom:0}
 .n{text-align:right}td.prose,th.prose{white-space:normal;min-width:260px;overflow-wrap:anywhere}
@@ -65,7 +65,7 @@ details>summary{cursor:pointer;color:var(--link);font-size:13.5px}
 svg{display:block;width:100%;min-width:960px;height:auto}svg.defs{position:absolute;min-width:0;width:0;height:0}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink);
 font-variant-numeric:tabular-nums}
-svg .tick,svg .legend-label{fill:var(--quiet);font-size:11.5px}svg .lane{fill:var(--ink)}svg .chart-title{font-weight:600}
+svg .tick,svg .legend-label{fill:var(--quiet);font-size:11.5px}svg .lane{fill:var(--ink)}svg .lane.property{font-size:11.5px}svg .chart-title{font-weight:600}
 .grid{stroke:var(--grid);fill:none}
 .pattern{stroke:var(--panel);stroke-width:2;stroke-opacity:.75;fill:none}.pattern-dot{fill:var(--panel)}
 .band{fill:var(--k);fill-opacity:var(--band)}

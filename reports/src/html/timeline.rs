@@ -30,7 +30,7 @@ const BUCKETS_MAX: u64 = 150;
 const POINTS_MAX: usize = 1_500;
 
 /// Where things are, in the drawing's units.
-const LEFT: f64 = 196.0;
+const LEFT: f64 = 256.0;
 const RIGHT: f64 = WIDTH - 14.0;
 const LANE_HEIGHT: f64 = 20.0;
 const THROUGHPUT_HEIGHT: f64 = 130.0;
@@ -301,7 +301,7 @@ impl<'a> Timeline<'a> {
         let mut out = String::new();
         for (row, (number, result)) in self.marked().enumerate() {
             let y = top + row as f64 * MARK_HEIGHT;
-            out += &text(LEFT - 12.0, y + 13.0, "lane", "end", &abbreviate(&property_label(result), 28));
+            out += &text(LEFT - 12.0, y + 13.0, "lane property", "end", &abbreviate(&property_label(result), 42));
             let class = if is_broken_claim(result) { "mark" } else { "mark quiet" };
             for (position, anomaly) in result.anomalies.iter().take(ANOMALIES_MAX).enumerate() {
                 let (x, tip) = (self.axis.x(anomaly.from_ns), y + 3.0);
