@@ -6,6 +6,7 @@
 
 pub mod experiment;
 mod format;
+mod grid;
 mod html;
 mod junit;
 mod operation;

@@ -13,6 +13,7 @@ use tabled::settings::peaker::Priority;
 use tabled::settings::{Alignment, Color, Style, Width};
 
 use crate::format::{abbreviate, count, figure, plural, span, visible};
+use crate::grid::Grid;
 use crate::summary::{
     RunSummary, availability, faults_sentence, harvest, headline, is_broken_claim, operations_total, property_label,
     reasons_beyond_headline, sign,
@@ -68,6 +69,38 @@ impl Page {
         if properties.is_empty() {
             return String::new();
         }
+        match Grid::of(properties) {
+            None => self.findings("Properties", &properties.iter().collect::<Vec<_>>()),
+            Some(grid) => {
+                let told: Vec<&PropertyResult> = properties.iter().filter(|p| p.outcome != Outcome::Valid).collect();
+                let told =
+                    if told.is_empty() { String::new() } else { "\n".to_owned() + &self.findings("Not valid", &told) };
+                self.grid(&grid) + &told
+            }
+        }
+    }
+
+    /// A sign for each property and workload.
+    fn grid(&self, grid: &Grid<'_>) -> String {
+        let mut builder = Builder::default();
+        builder.push_record(["property".to_owned()].into_iter().chain(grid.workloads.iter().map(|w| heading(w))));
+        for row in &grid.rows {
+            let signs = row.results.iter().map(|result| result.map_or_else(String::new, |(_, p)| mark(p)));
+            builder.push_record([row.property.to_string()].into_iter().chain(signs));
+        }
+        let mut table = self.table(builder);
+        for (row, results) in grid.rows.iter().map(|row| &row.results).enumerate().filter(|_| self.colour) {
+            for (column, (_, p)) in results.iter().enumerate().filter_map(|(column, result)| Some((column, (*result)?)))
+            {
+                let colour = if p.claimed { found_colour(p.outcome) } else { dim() };
+                table.modify(Cell::new(row + 1, column + 1), colour);
+            }
+        }
+        self.section("Properties", table)
+            + &self.paint("✓ holds, ✗ broken, ? undecided; in brackets: not claimed\n", DIM)
+    }
+
+    fn findings(&self, title: &str, properties: &[&PropertyResult]) -> String {
         let mut builder = Builder::default();
         builder.push_record(["property", "workload", "claimed", "found", "finding"]);
         for p in properties {
@@ -84,7 +117,7 @@ impl Page {
             let (claim, found) = if p.claimed { (Color::BOLD, found_colour(p.outcome)) } else { (dim(), dim()) };
             table.modify(Cell::new(row + 1, 2), claim).modify(Cell::new(row + 1, 3), found);
         }
-        self.section("Properties", table)
+        self.section(title, table)
     }
 
     fn anomalies(&self, properties: &[PropertyResult]) -> String {
@@ -279,6 +312,19 @@ fn unproved(faults: &[FaultFinding], width: usize) -> String {
 }
 
 /// Yield stands beside harvest: what was answered, and how much of the data the answers showed.
+/// The name of a workload in two lines, so that many of them fit.
+fn heading(workload: &str) -> String {
+    abbreviate(&visible(workload), 24).replacen('-', "-\n", 1)
+}
+
+/// A sign for an outcome, in brackets where it has no consequence.
+fn mark(result: &PropertyResult) -> String {
+    match result.claimed {
+        true => format!(" {}", sign(result.outcome)),
+        false => format!("({})", sign(result.outcome)),
+    }
+}
+
 /// Broken so that no workload's name has to be.
 const OPERATION_COLUMNS: [&str; 12] = [
     "workload",

@@ -3,6 +3,8 @@
 mod markup;
 mod sample;
 
+use std::collections::BTreeSet;
+
 use checker::history::{Event, EventType, Phase, Process};
 use checker::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
 use proptest::prelude::*;
@@ -169,6 +171,34 @@ fn harvest_is_told_beside_yield() {
     let reads = text.lines().filter(|line| line.contains("  read  "));
     assert!(reads.clone().count() == 3 && reads.clone().all(|line| line.contains("93.6%")), "{text}");
     assert_eq!(page.matches("93.6%").count(), 3, "reads alone have a harvest");
+}
+
+/// With several workloads a grid comes first; each of its signs leads to the finding, and the terminal tells only of what is
+/// not valid.
+#[test]
+fn several_workloads_are_told_at_a_glance() {
+    let (summary, mut verdict, events) = sample::run(BROKEN);
+    let workloads: BTreeSet<_> = verdict.properties.iter().filter_map(|p| p.workload.clone()).collect();
+    assert!(workloads.len() > 1, "{workloads:?}");
+    let page = html(&summary, &verdict, &events);
+    for number in 0..verdict.properties.len() {
+        assert_eq!(page.matches(&format!("id=\"property-{number}\"")).count(), 1);
+        assert_eq!(page.matches(&format!("href=\"#property-{number}\"")).count(), 1);
+    }
+    let text = terminal(&summary, &verdict, Some(120), false);
+    assert!(text.contains("✓ holds, ✗ broken, ? undecided"), "{text}");
+    for result in &verdict.properties {
+        let words = [result.property.name(), result.workload.as_deref().unwrap_or("all"), " valid", " invalid"];
+        let told = |line: &str| {
+            line.contains(words[0]) && line.contains(words[1]) && words[2..].iter().any(|w| line.contains(w))
+        };
+        let in_table = text.lines().any(|line| line.starts_with("│") && told(line));
+        assert_eq!(in_table, result.outcome != Outcome::Valid, "{words:?}: {text}");
+    }
+    verdict.properties.retain(|p| p.workload.as_deref() == Some("set"));
+    let page = html(&summary, &verdict, &events);
+    assert!(!page.contains("href=\"#property-0\""), "one workload needs no grid");
+    assert!(!terminal(&summary, &verdict, Some(120), false).contains("✓ holds"));
 }
 
 #[test]

@@ -10,9 +10,10 @@ use super::Run;
 use super::chart::kind_class;
 use super::table::{Set, table};
 use crate::format::{NS_PER_MS, abbreviate, count, esc, figure, named_figure, plural, seconds, span};
+use crate::grid::Grid;
 use crate::summary::{
     RunSummary, SENTENCE_CHARS_MAX, availability, harvest, headline as headline_sentence, operations_total,
-    reasons_beyond_headline, sign,
+    property_label, reasons_beyond_headline, sign,
 };
 
 /// The most faults and settings listed, and the most reasons.
@@ -127,11 +128,44 @@ pub(super) fn properties(run: &Run<'_>) -> String {
         true => "<p>No property was judged.</p>\n".to_owned(),
         false => table("Properties, claimed and found", &columns, &rows),
     };
+    let grid = Grid::of(&run.verdict.properties).map_or_else(String::new, |grid| properties_grid(&grid));
     format!(
         "<section id=\"properties\" aria-labelledby=\"h-properties\">\n<h2 id=\"h-properties\">Properties</h2>\n\
          {note}<p class=\"quiet\">Every property is measured; only a claimed one that is violated makes the run invalid.</p>\n\
-         {body}</section>\n"
+         {grid}{body}</section>\n"
     )
+}
+
+/// What was found of each property in each workload, with a link to where it is told.
+fn properties_grid(grid: &Grid<'_>) -> String {
+    let workloads: Vec<String> = grid.workloads.iter().map(|workload| abbreviate(workload, 24)).collect();
+    let columns: Vec<(&str, Set)> =
+        ["Property"].into_iter().chain(workloads.iter().map(String::as_str)).map(|name| (name, Set::Text)).collect();
+    let cell = |(number, result): (usize, &PropertyResult)| {
+        let told = format!(
+            "{} is {}{}",
+            property_label(result),
+            result.outcome,
+            if result.claimed { "" } else { ", not claimed" }
+        );
+        format!("<a href=\"#property-{number}\" title=\"{}\">{}</a>", esc(told), mark(result))
+    };
+    let rows: Vec<Vec<String>> = grid
+        .rows
+        .iter()
+        .map(|row| {
+            let name = format!("<code>{}</code>", row.property);
+            [name].into_iter().chain(row.results.iter().map(|result| result.map_or_else(String::new, cell))).collect()
+        })
+        .collect();
+    let grid = table("Properties by workload", &columns, &rows);
+    format!("{grid}<p class=\"quiet\">A hollow sign: not claimed. Each leads to what was found:</p>\n")
+}
+
+/// The sign of an outcome, quiet where it has no consequence.
+fn mark(result: &PropertyResult) -> String {
+    let quiet = if result.claimed { "" } else { " quiet" };
+    format!("<span class=\"pill {}{quiet}\">{}</span>", result.outcome, sign(result.outcome))
 }
 
 fn property_row(number: usize, result: &PropertyResult) -> Vec<String> {
@@ -141,7 +175,7 @@ fn property_row(number: usize, result: &PropertyResult) -> Vec<String> {
         _ => format!(" <a href=\"#anomalies-{number}\">Show anomalies</a>"),
     };
     vec![
-        format!("<code>{}</code>", result.property),
+        format!("<code id=\"property-{number}\">{}</code>", result.property),
         esc(result.workload.as_deref().unwrap_or("all")).to_string(),
         if result.claimed { "<strong>yes</strong>" } else { "no" }.to_owned(),
         pill(result.outcome, !result.claimed),

@@ -65,7 +65,8 @@ details>summary{cursor:pointer;color:var(--link);font-size:13.5px}
 svg{display:block;width:100%;min-width:960px;height:auto}svg.defs{position:absolute;min-width:0;width:0;height:0}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink);
 font-variant-numeric:tabular-nums}
-svg .tick,svg .legend-label{fill:var(--quiet);font-size:11.5px}svg .lane{fill:var(--ink)}svg .lane.property{font-size:11.5px}svg .chart-title{font-weight:600}
+svg .tick,svg .legend-label{fill:var(--quiet);font-size:11.5px}svg .lane{fill:var(--ink)}
+svg .lane.property{font-size:11.5px}svg .chart-title{font-weight:600}
 .grid{stroke:var(--grid);fill:none}
 .pattern{stroke:var(--panel);stroke-width:2;stroke-opacity:.75;fill:none}.pattern-dot{fill:var(--panel)}
 .band{fill:var(--k);fill-opacity:var(--band)}

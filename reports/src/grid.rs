@@ -1,0 +1,56 @@
+//! Properties against workloads: where a run had several workloads, what it found at a glance, before it is told one by one.
+
+use checker::verdict::{Property, PropertyResult};
+
+/// A column for each workload, a row for each property.
+pub(crate) struct Grid<'a> {
+    /// The workloads in the order in which they were judged; `all` for what is of the whole run comes last.
+    pub workloads: Vec<&'a str>,
+    pub rows: Vec<Row<'a>>,
+}
+
+/// What was found of a property.
+pub(crate) struct Row<'a> {
+    pub property: Property,
+    /// For each workload the result, with its position; none where that workload cannot show it.
+    pub results: Vec<Option<(usize, &'a PropertyResult)>>,
+}
+
+/// With more workloads there is no grid.
+const WORKLOADS_MAX: usize = 12;
+/// What is of no workload.
+const ALL: &str = "all";
+
+impl<'a> Grid<'a> {
+    /// None where there are not several workloads, or too many.
+    pub fn of(properties: &'a [PropertyResult]) -> Option<Self> {
+        let mut workloads: Vec<&str> = Vec::new();
+        for workload in properties.iter().filter_map(|result| result.workload.as_deref()) {
+            if workloads.len() <= WORKLOADS_MAX && !workloads.contains(&workload) {
+                workloads.push(workload);
+            }
+        }
+        if !(2..=WORKLOADS_MAX).contains(&workloads.len()) {
+            return None;
+        }
+        if properties.iter().any(|result| result.workload.is_none()) {
+            workloads.push(ALL);
+        }
+        let judged = |property: &Property| properties.iter().any(|result| result.property == *property);
+        let rows = Property::ALL.into_iter().filter(judged).map(|property| Row {
+            property,
+            results: workloads.iter().map(|workload| find(properties, property, workload)).collect(),
+        });
+        Some(Self { rows: rows.collect(), workloads })
+    }
+}
+
+fn find<'a>(
+    properties: &'a [PropertyResult],
+    property: Property,
+    workload: &str,
+) -> Option<(usize, &'a PropertyResult)> {
+    let is =
+        |result: &PropertyResult| result.property == property && result.workload.as_deref().unwrap_or(ALL) == workload;
+    properties.iter().enumerate().find(|(_, result)| is(result))
+}
