@@ -349,8 +349,7 @@ fn linearizable(model: Model, records: &Records, limits: &Limits<'_>, settings: 
 
 /// Reads that show lists are of sets, or of registers with siblings: those are judged by what they see of the writes.
 fn by_session(records: &Records, limits: &Limits<'_>, level: Isolation, guarantee: Guarantee) -> Decision {
-    let is_plain = |op: &crate::records::Op| records.text(op.f) == "read" && op.is_ok() && op.result.is_list();
-    match records.ops.iter().any(is_plain) {
+    match records.ops.iter().any(|op| records.reads_list(op)) {
         true => sessions::check_of(records, limits, &[guarantee]),
         false => transactions::check_isolation(records, limits, level),
     }
@@ -429,11 +428,10 @@ fn reads_rows(records: &Records) -> bool {
 }
 
 fn set_or_counter(records: &Records) -> &'static str {
-    let reads_list = |op: &crate::records::Op| op.is_ok() && records.text(op.f) == "read" && op.result.is_list();
     let reads_number = |op: &crate::records::Op| {
         op.is_ok() && records.text(op.f) == "read" && matches!(records.datum(op.result), Datum::Int(_))
     };
-    match records.ops.iter().any(reads_number) && !records.ops.iter().any(reads_list) {
+    match records.ops.iter().any(reads_number) && !records.ops.iter().any(|op| records.reads_list(op)) {
         true => "counter",
         false => "set-full",
     }

@@ -156,6 +156,7 @@ enum Meant {
 fn resolve(name: &str, reading: &Reading) -> Meant {
     let several_meanings = matches!(name.parse(), Ok(Model::Set | Model::Register | Model::Cart));
     let own = several_meanings && reading.workloads.contains(name);
+    let reads_lists = |records: &Records| records.ops.iter().any(|op| records.reads_list(op));
     let siblings = name == "register" && reads_lists(&reading.records);
     match (name.parse::<Model>(), registry::find(name)) {
         (Ok(model), None) => Meant::Judged(model),
@@ -163,11 +164,6 @@ fn resolve(name: &str, reading: &Reading) -> Meant {
         (_, Some(entry)) => Meant::Model(entry),
         (Err(_), None) => Meant::Nothing(format!("there is no model `{name}`")),
     }
-}
-
-fn reads_lists(records: &Records) -> bool {
-    let read = records.sym("read");
-    records.ops.iter().any(|op| Some(op.f) == read && op.is_ok() && op.result.is_list())
 }
 
 fn list() {

@@ -144,6 +144,11 @@ impl Records {
         self.indices.get(position as usize).copied().unwrap_or(u64::from(position))
     }
 
+    /// Whether an operation is a read that showed a list.
+    pub fn reads_list(&self, op: &Op) -> bool {
+        op.result.is_list() && op.is_ok() && self.text(op.f) == "read"
+    }
+
     /// The history's indices of an operation's events, for [`crate::decision::Violation::events`].
     pub fn events_of(&self, op: usize) -> impl Iterator<Item = u64> {
         let Op { call, ret, .. } = self.ops[op];

@@ -81,7 +81,7 @@ pub fn check_of(records: &Records, limits: &Limits<'_>, guarantees: &[Guarantee]
 /// Whether an operation reads a list, or appends to one.
 fn shows_lists(records: &Records, op: &Op) -> bool {
     let value = if op.is_ok() { op.result } else { op.argument };
-    let read_a_list = op.is_ok() && records.text(op.f) == "read" && value.is_list();
+    let read_a_list = records.reads_list(op);
     let Datum::List(micros) = records.datum(value) else { return read_a_list };
     let of_lists = |micro: &ValueId| match records.datum(*micro) {
         Datum::List([f, _, value]) => match records.datum(*f) {
