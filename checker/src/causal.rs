@@ -47,8 +47,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
     let mut tally = ReadTally::default();
     for (number, key) in workload.keys.iter().enumerate().filter(|(_, key)| key.flaws.is_empty()) {
         let of_key = owed(key, workload.model, workload.concurrent_writes, |block| before.owes(number, key, block));
-        tally.judged += of_key.judged;
-        tally.undecided += of_key.undecided;
+        tally.merge(of_key.reads);
         for (read, miss) in &of_key.missed {
             finding.violations += 1;
             explainer.add(&mut finding.anomalies, || lacking(workload, &before, (number, *read), *miss));

@@ -61,6 +61,12 @@ impl ReadTally {
         self.undecided += count(undecided);
     }
 
+    /// Adds those of another key.
+    pub fn merge(&mut self, other: Self) {
+        self.judged += other.judged;
+        self.undecided += other.undecided;
+    }
+
     /// Completes a finding whose violations are reads, which `did` something; `untested` says why no read was judged.
     pub fn conclude(self, finding: &mut Finding, did: &str, untested: &str) {
         let Self { judged, undecided } = self;

@@ -29,8 +29,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, pro
     let mut tally = ReadTally::default();
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
         let owed = of(key, property);
-        tally.judged += owed.judged;
-        tally.undecided += owed.undecided;
+        tally.merge(owed.reads);
         for (read, miss) in &owed.missed {
             finding.violations += 1;
             explainer.add(&mut finding.anomalies, || lacking(workload, key, *read, *miss, property));

@@ -29,6 +29,7 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::ConcurrentWrites;
+use crate::finding::ReadTally;
 use crate::history::{EventType, Phase};
 use crate::model::{KeyFacts, Model, Past, Read, Write};
 
@@ -80,10 +81,8 @@ pub(crate) struct Regress {
 /// What reads owe to the order in which others did things, and lack.
 #[derive(Debug, Default)]
 pub(crate) struct Owed {
-    /// Reads that owe anything.
-    pub judged: u64,
-    /// Reads of which it is hidden behind a past that nobody told.
-    pub undecided: u64,
+    /// Reads that owe anything, and those of which it is hidden behind a past that nobody told.
+    pub reads: ReadTally,
     /// The reads that lack something.
     pub missed: BTreeMap<usize, OwnMiss>,
 }
@@ -202,8 +201,9 @@ impl Debts {
     }
 
     fn finish(self) -> Owed {
-        let count = |flags: &[bool]| flags.iter().filter(|flag| **flag).count() as u64;
-        Owed { judged: count(&self.owes), undecided: count(&self.undecided), missed: self.missed }
+        let mut reads = ReadTally::default();
+        reads.add(&self.owes, &self.undecided);
+        Owed { reads, missed: self.missed }
     }
 }
 

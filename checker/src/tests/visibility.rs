@@ -208,8 +208,8 @@ fn order_of_others(
         let undecided = model == Model::Register
             && concurrent == ConcurrentWrites::Kept
             && owed.iter().filter(stays).any(|write| table[*write][position] == Seen::Neither);
-        prop_assert!(found.undecided > 0 || !undecided);
-        prop_assert!(found.judged > 0 || !owed.iter().any(|write| stays(&write)));
+        prop_assert!(found.reads.undecided > 0 || !undecided);
+        prop_assert!(found.reads.judged > 0 || !owed.iter().any(|write| stays(&write)));
     }
     Ok(())
 }
