@@ -137,15 +137,17 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
     /// The kinds of anomalies that tell what is still possible. Versions in a circle say only that what was assumed of a
     /// register does not hold: that somebody met an older version after a newer one.
     fn kinds(&self, model: Model, found: &Findings, property: Property) -> BTreeSet<String> {
-        if model == Model::ListAppend {
-            return found.kinds();
+        let all = found.kinds();
+        // Without assumptions nothing is to be told apart, and where nothing was found with them nothing is without.
+        if model == Model::ListAppend || property == Property::Serializable || all.is_empty() {
+            return all;
         }
         let mut kinds = self.findings(model, Property::Serializable).kinds();
         let met_older = match property {
             Property::StrictSerializable => "G-single-realtime",
             _ => "G-single-process",
         };
-        if models::allows(property.name(), &kinds) && !models::allows(property.name(), &found.kinds()) {
+        if models::allows(property.name(), &kinds) && !models::allows(property.name(), &all) {
             kinds.insert(met_older.to_owned());
         }
         kinds
