@@ -18,7 +18,7 @@ mod operations;
 
 pub use lines::{History, HistoryError, LINE_BYTES_MAX, write_event, write_line};
 pub use memory::MemoryRecorder;
-pub use operations::{Operation, micros};
+pub use operations::{Operation, micros, only_micro};
 
 /// Who did it: a logical single-threaded client (Jepsen's sense), or the nemesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

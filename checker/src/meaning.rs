@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::history::{Event, EventType, Operation, Phase, micros};
+use crate::history::{Event, EventType, Operation, Phase, only_micro};
 use crate::model::Model;
 
 /// The field of an event in which a read of a counter tells its parts.
@@ -59,7 +59,7 @@ impl Model {
     }
 
     fn of_transaction(self, value: &Value) -> Meaning<'_> {
-        match (self, only(value)) {
+        match (self, only_micro(value)) {
             (Model::ListAppend, Some(("append", _, element))) => Meaning::Write(element),
             (Model::RwRegister, Some(("w", _, element))) => Meaning::Write(element),
             (_, Some(("r", _, _))) => Meaning::Read,
@@ -69,7 +69,7 @@ impl Model {
 
     /// The key of an operation that does not name it: a transaction's micro-operation does.
     pub(crate) fn key_within<'h>(self, operation: &Operation<'h>) -> Option<Cow<'h, str>> {
-        match (self, only(operation.argument())?.1) {
+        match (self, only_micro(operation.argument())?.1) {
             (Model::ListAppend | Model::RwRegister, Value::String(key)) => Some(Cow::Borrowed(key)),
             (Model::ListAppend | Model::RwRegister, key) => Some(Cow::Owned(key.to_string())),
             _ => None,
@@ -88,7 +88,7 @@ impl Model {
     /// The elements that a client's read shows; none if the value is not what it should be. Of nothing read none.
     pub(crate) fn shown(self, completion: &Event) -> Option<Vec<&Value>> {
         let result = match self {
-            Model::ListAppend | Model::RwRegister => match only(&completion.value) {
+            Model::ListAppend | Model::RwRegister => match only_micro(&completion.value) {
                 Some(("r", _, result)) => result,
                 _ => return None,
             },
@@ -100,14 +100,6 @@ impl Model {
             single if self == Model::RwRegister => Some(vec![single]),
             _ => None,
         }
-    }
-}
-
-/// The micro-operation of a transaction that has just one: function, key, value.
-fn only(value: &Value) -> Option<(&str, &Value, &Value)> {
-    match &micros(value)?[..] {
-        [one] => Some(*one),
-        _ => None,
     }
 }
 

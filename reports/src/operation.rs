@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use checker::history::{Event, EventType, Process, micros};
+use checker::history::{Event, EventType, Process, only_micro};
 use serde_json::Value;
 
 /// How an operation ended, as its client saw it.
@@ -55,18 +55,18 @@ impl Operation<'_> {
 
     /// The function; that of the micro-operation, if it is a transaction of one.
     pub(crate) fn function(&self) -> &str {
-        only_micro(self.invoke).map_or(&self.invoke.f, |(f, _)| f)
+        of_transaction(self.invoke).map_or(&self.invoke.f, |(f, _)| f)
     }
 
     /// What it was asked with; null for a read.
     pub(crate) fn argument(&self) -> &Value {
-        only_micro(self.invoke).map_or(&self.invoke.value, |(_, argument)| argument)
+        of_transaction(self.invoke).map_or(&self.invoke.value, |(_, argument)| argument)
     }
 
     /// What a read that succeeded showed, or anything else that returned a list.
     pub(crate) fn result(&self) -> Option<&Value> {
         let completion = self.completion.filter(|completion| completion.kind == EventType::Ok)?;
-        match only_micro(completion) {
+        match of_transaction(completion) {
             Some(("r", result)) => Some(result),
             Some(_) => None,
             None => Some(&completion.value).filter(|value| value.is_array() || self.invoke.f == "read"),
@@ -80,12 +80,9 @@ impl Operation<'_> {
 }
 
 /// Function and value of the micro-operation of a transaction that has just one.
-fn only_micro(event: &Event) -> Option<(&str, &Value)> {
-    let micros = micros(&event.value).filter(|_| event.f == "txn")?;
-    match micros[..] {
-        [(f, _, value)] => Some((f, value)),
-        _ => None,
-    }
+fn of_transaction(event: &Event) -> Option<(&str, &Value)> {
+    let (f, _, value) = only_micro(&event.value).filter(|_| event.f == "txn")?;
+    Some((f, value))
 }
 
 /// Every client operation, in order of invocation. A completion without an invocation is left out.

@@ -35,6 +35,14 @@ pub fn micros(value: &Value) -> Option<Vec<(&str, &Value, &Value)>> {
     Some(all)
 }
 
+/// The micro-operation of a transaction that has just one: function, key, value.
+pub fn only_micro(value: &Value) -> Option<(&str, &Value, &Value)> {
+    match &micros(value)?[..] {
+        [one] => Some(*one),
+        _ => None,
+    }
+}
+
 /// Pairs the events of every client; in the order of invocation. A completion without an invocation is passed over.
 pub(super) fn pair(events: &[Event]) -> Vec<Operation<'_>> {
     let mut operations: Vec<Operation<'_>> = Vec::new();
@@ -71,8 +79,8 @@ impl<'h> Operation<'h> {
 
     /// The function as people tell operations apart: that of the micro-operation, if it is a transaction of one.
     pub fn label(&self) -> &'h str {
-        match micros(self.argument()).as_deref() {
-            Some([(f, _, _)]) if self.f() == TRANSACTION => f,
+        match only_micro(self.argument()) {
+            Some((f, _, _)) if self.f() == TRANSACTION => f,
             _ => self.f(),
         }
     }
