@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::{Draft, Explainer, Finding, at, by_node};
+use crate::finding::{Draft, Explainer, Finding, a_read, at, by_node};
 use crate::history::{Operation, Phase};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, Past, WorkloadFacts};
@@ -93,29 +93,30 @@ enum Sight {
 fn sight(key: &KeyFacts<'_>, value: usize) -> Sight {
     let lists = |read: usize| key.reads[read].listed.binary_search(&(value as u32)).is_ok();
     let all = key.finals.iter().all(|read| lists(*read));
-    match all || came_back(key, &lists) {
+    match all || came_back(key, value).is_some() {
         true => Sight::Resurrected,
         false => Sight::Stale,
     }
 }
 
-/// Whether no replica had it in the last round before the final reads, and one has it in a later one.
-fn came_back(key: &KeyFacts<'_>, lists: &impl Fn(usize) -> bool) -> bool {
-    let Some(rest) = key.rest_round else { return false };
+/// The read of a replica that has it after the final reads, if no replica had it in the last round before them.
+fn came_back<'k, 'h>(key: &'k KeyFacts<'h>, value: usize) -> Option<&'k Operation<'h>> {
+    let rest = key.rest_round?;
     let before = |operation: &Operation<'_>| operation.round() == rest;
     let all_read = key.replica_reads.iter().filter(|read| before(read)).all(|read| read.ok().is_some());
-    let holds = |when: &dyn Fn(&Operation<'_>) -> bool| {
-        let of_replica = |operation: &Operation<'_>| operation.phase() == Phase::Replica && when(operation);
-        (0..key.reads.len()).any(|read| of_replica(&key.reads[read].operation) && lists(read))
-    };
-    all_read && !holds(&before) && holds(&|operation| operation.round() > rest)
+    let of_replicas = key.reads.iter().filter(|read| read.operation.phase() == Phase::Replica);
+    let mut holding = of_replicas.filter(|read| read.listed.binary_search(&(value as u32)).is_ok());
+    let had_it = holding.clone().any(|read| before(&read.operation));
+    let has_it = holding.find(|read| read.operation.round() > rest)?;
+    (all_read && !had_it).then_some(&has_it.operation)
 }
 
 fn resurrected<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, value: usize, by: usize) -> Draft<'k> {
     let (value_write, by_write) = (&key.writes[value], &key.writes[by]);
     let final_read = key.finals.iter().rev().find(|read| key.reads[**read].listed.contains(&(value as u32)));
     let listing = key.finals.iter().filter(|read| key.reads[**read].listed.contains(&(value as u32))).count();
-    let explanation = format!(
+    let again = came_back(key, value).filter(|_| listing < key.finals.len());
+    let mut explanation = format!(
         "{} had been replaced by {}, acknowledged{} at {}, and yet {listing} of all {} final reads list it",
         name(workload, key, value_write),
         name(workload, key, by_write),
@@ -123,12 +124,18 @@ fn resurrected<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, value: u
         at(by_write.operation.completion.unwrap_or(by_write.operation.invoke).time),
         key.finals.len(),
     );
+    if let Some(read) = again {
+        let round = key.rest_round.unwrap_or(0);
+        explanation
+            .push_str(&format!(", and after that {}, although in round {round} no replica had it", a_read(read)));
+    }
     let shown = |read: Option<&usize>| read.and_then(|read| key.reads[*read].operation.completion);
     let proof = vec![
         Some(value_write.operation.invoke),
         Some(by_write.operation.invoke),
         by_write.operation.completion,
         shown(final_read),
+        again.and_then(|read| read.completion),
     ];
     Draft { kind: "resurrected-value", key: &key.name, process: None, explanation, proof }
 }

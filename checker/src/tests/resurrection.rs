@@ -91,7 +91,16 @@ fn deleted_everywhere() -> Story {
 fn what_all_replicas_lacked_must_not_come_back() {
     let mut story = deleted_everywhere();
     story.replica(3, 1, "register-0", &[]).replica(3, 2, "register-0", &[("a:1", json!(1))]);
-    story.result(RES).sole(Outcome::Invalid, "resurrected-value");
+    let found = story.result(RES);
+    let anomaly = found.sole(Outcome::Invalid, "resurrected-value");
+    assert!(anomaly.events.contains(&19), "the read of n2 alone that shows it: {anomaly:?}");
+    assert!(
+        anomaly.explanation.ends_with(
+            "and yet 1 of all 2 final reads list it, and after that a read of n2 alone at 0.020 s, although in round 2 no \
+             replica had it"
+        ),
+        "{anomaly:?}"
+    );
     let mut story = deleted();
     story.replica(1, 1, "register-0", &[("a:1", json!(1))]).replica(1, 2, "register-0", &[]);
     story.final_read(1, "register-0", &[1]).final_read(2, "register-0", &[]);
