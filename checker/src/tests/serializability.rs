@@ -100,6 +100,17 @@ fn what_failed_is_not_read() {
     assert_eq!(story.result(Property::NoLostWrites).kinds(), ["failed-write-visible"]);
 }
 
+/// What is said of one read does not depend on there being another.
+#[test]
+fn a_list_that_repeats_an_element_is_asked_who_appended_it_too() {
+    let mut story = Story::new("list-append");
+    append(&mut story, 1, Fail, "list-0", 10);
+    read(&mut story, 2, "list-0", json!([10, 10, 11, 11]));
+    let found = story.result(Property::Serializable);
+    let kinds: std::collections::BTreeSet<&str> = found.kinds().into_iter().collect();
+    assert_eq!(kinds, ["G1a", "duplicate-elements", "garbage-read"].into(), "{found:#?}");
+}
+
 #[test]
 fn a_register_of_two_values_has_no_order() {
     let mut story = Story::new("rw-register");

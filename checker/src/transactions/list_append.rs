@@ -216,6 +216,10 @@ impl<'t> Analysis<'t> {
         let of_key = OfKey { key, appends, positions: &positions };
         let longest = self.longest(&of_key, reads);
         let mut order = Order { longest: longest.map(|read| (read.transaction, read.list)), ..Order::default() };
+        if longest.is_none() {
+            // Each read repeats an element, which is told; what else it shows is asked all the same.
+            reads.iter().for_each(|read| self.elements(&of_key, *read, 0));
+        }
         if let Some(longest) = longest {
             self.elements(&of_key, longest, 0);
             self.compare(&of_key, reads, longest);
