@@ -1,6 +1,6 @@
 //! Simulated runs of the whole bench: a function of their seed, valid on the right cluster, and not on one with a planted bug.
 
-use checker::verdict::{Outcome, Property};
+use checker::verdict::{Outcome, Property, PropertyResult};
 use cluster_core::bug::Bug;
 use cluster_core::protocol::Protocol;
 use dissensus::run::settings::{ArenaKind, RunSettings};
@@ -86,6 +86,7 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
         (Bug::MerkleDrift, Property::Convergence),
         (Bug::RepairMarkedDone, Property::Convergence),
         (Bug::MovedUnconfirmed, Property::NoLostWrites),
+        (Bug::SeedsIgnored, Property::RingAgreement),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..40).any(|seed| {
@@ -97,6 +98,31 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
             breaks(&finished, property)
         });
         assert!(found, "{bug} does not break {property}");
+    }
+}
+
+/// Ring agreement is claimed of every cluster: an explanation names who says what, and the right one keeps it under the
+/// same faults. Nor does the bug break anything where there is nothing to hear of, or nobody was cut off.
+#[test]
+fn two_rings_are_told_by_who_says_what() {
+    let scratch = tempfile::tempdir().expect("a directory for the test");
+    let usual = |seed| RunSettings { time_limit_ms: 30_000, ..with_bug(Bug::SeedsIgnored, seed) };
+    let explanation = (0..40).find_map(|seed| {
+        let (finished, _) = simulate(&usual(seed), scratch.path(), true).expect("it runs");
+        let broken = |found: &&PropertyResult| found.claimed && found.outcome == Outcome::Invalid;
+        let broken: Vec<&PropertyResult> = finished.judged.verdict.properties.iter().filter(broken).collect();
+        assert!(broken.iter().all(|found| found.property == Property::RingAgreement), "{broken:?}");
+        broken.first().map(|found| found.anomalies[0].explanation.clone())
+    });
+    let explanation = explanation.expect("40 seeds");
+    assert!(explanation.contains(" say n") && explanation.contains("ing"), "{explanation}");
+    for seed in 0..3 {
+        let mut right = usual(seed);
+        right.dynamo.bug = None;
+        let alone = ["partition", "membership"].map(|nemesis| RunSettings { nemesis: nemesis.into(), ..usual(seed) });
+        for settings in alone.into_iter().chain([right]) {
+            assert_eq!(judge_seed(&settings).expect("it runs").0, Outcome::Valid, "dissensus {}", settings.command());
+        }
     }
 }
 

@@ -7,11 +7,14 @@
 //! Time: O(n log n) in the answers. Source: DeCandia et al., SOSP 2007, 4.8.1 (gossip leads to an eventually consistent
 //! view of membership) and 4.8.2 (seeds prevent logically partitioned rings).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::convergence::shortened;
 use crate::finding::{Draft, Explainer, Finding};
 use crate::history::{Operation, Phase};
+
+/// Of how many seats an explanation tells.
+const SEATS_SHOWN: usize = 8;
 
 /// Judges a history.
 pub(crate) fn check(operations: &[Operation<'_>], explainer: &Explainer<'_>) -> Finding {
@@ -54,16 +57,51 @@ fn doubts(last: &BTreeMap<&str, Operation<'_>>) -> Vec<String> {
     silent.map(|(node, _)| format!("{node} did not answer")).collect()
 }
 
-/// What each group of nodes says.
+/// What each group of nodes says, as far as others say something else.
 fn split<'k>(groups: &BTreeMap<String, Vec<Operation<'k>>>) -> Draft<'k> {
     let sayings: Vec<String> = groups
-        .iter()
-        .map(|(answer, nodes)| {
+        .keys()
+        .zip(told_apart(groups))
+        .zip(groups.values())
+        .map(|((answer, apart), nodes)| {
             let names: Vec<&str> = nodes.iter().filter_map(Operation::node).collect();
-            format!("{} {} {}", names.join(", "), if names.len() == 1 { "says" } else { "say" }, shortened(answer))
+            let says = if names.len() == 1 { "says" } else { "say" };
+            format!("{} {says} {}", names.join(", "), apart.unwrap_or_else(|| shortened(answer)))
         })
         .collect();
     let explanation = format!("after the rest the nodes do not agree on the members: {}", sayings.join("; "));
     let proof = groups.values().flatten().map(|operation| operation.completion).collect();
     Draft { kind: "split-ring", key: "", process: None, explanation, proof }
+}
+
+/// Of each answer, in the order of the groups, the seats of which another answer says something else. None for all if that
+/// does not tell them apart, or one of them is no list of pairs.
+fn told_apart(groups: &BTreeMap<String, Vec<Operation<'_>>>) -> Vec<Option<String>> {
+    let answers: Option<Vec<BTreeMap<String, String>>> = groups.keys().map(|answer| seats(answer)).collect();
+    let Some(answers) = answers else { return vec![None; groups.len()] };
+    let asked: BTreeSet<&String> = answers.iter().flat_map(BTreeMap::keys).collect();
+    let differ = |seat: &&String| answers.iter().any(|told| told.get(*seat) != answers[0].get(*seat));
+    let disputed: Vec<&String> = asked.into_iter().filter(differ).collect();
+    if disputed.is_empty() {
+        return vec![None; groups.len()];
+    }
+    let said = |told: &BTreeMap<String, String>, seat: &str| match told.get(seat) {
+        Some(standing) => format!("{seat} {standing}"),
+        None => format!("nothing of {seat}"),
+    };
+    let rest = disputed.len().saturating_sub(SEATS_SHOWN);
+    let apart = |told: &BTreeMap<String, String>| {
+        let shown: Vec<String> = disputed.iter().take(SEATS_SHOWN).map(|seat| said(told, seat)).collect();
+        match rest {
+            0 => shown.join(", "),
+            more => format!("{} and differ on {more} more", shown.join(", ")),
+        }
+    };
+    answers.iter().map(|told| Some(apart(told))).collect()
+}
+
+/// An answer as the bench records it: pairs of a node, or of what they all have in common, and what is said of it.
+fn seats(answer: &str) -> Option<BTreeMap<String, String>> {
+    let pairs: Vec<(String, String)> = serde_json::from_str(answer).ok()?;
+    Some(pairs.into_iter().collect())
 }

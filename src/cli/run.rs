@@ -67,7 +67,7 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
     let workload = args.workload.clone().or(bug.workload.map(str::to_owned)).unwrap_or(usual.workload);
     let nemesis = args.nemesis.clone().or(bug.nemesis.map(str::to_owned)).unwrap_or(usual.nemesis);
     dynamo.protocol = args.system.protocol.unwrap_or_else(|| first_protocol(&nemesis));
-    dynamo.spares = args.system.spares.unwrap_or_else(|| spares(&nemesis));
+    dynamo.spares = args.system.spares.unwrap_or_else(|| DynamoSettings::usual_spares(&nemesis));
     let ms = |span: Option<super::arguments::Span>, usual: u64| span.map_or(usual, |span| span.ms());
     Ok(RunSettings {
         arena: ArenaKind::Process,
@@ -88,12 +88,6 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
         },
         plan: args.plan.clone(),
     })
-}
-
-/// How many nodes there are to join, where nobody says.
-fn spares(nemesis: &str) -> usize {
-    let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
-    if spec.kinds().any(|kind| kind == Kind::Membership) { 2 } else { 0 }
 }
 
 /// What nodes speak at first, where nobody says: the newest version, unless they are to be upgraded to it. A list that

@@ -33,10 +33,37 @@ fn two_rings_are_a_violation_whoever_is_silent() {
     let anomaly = found.sole(Outcome::Invalid, "split-ring");
     assert_eq!(
         anomaly.explanation,
-        "after the rest the nodes do not agree on the members: n1, n2 say [[\"n1\",\"member\"],[\"n2\",\"member\"]]; \
-         n3 says [[\"n3\",\"member\"]]"
+        "after the rest the nodes do not agree on the members: n1, n2 say n1 member, n2 member, nothing of n3; \
+         n3 says nothing of n1, nothing of n2, n3 member"
     );
     assert_eq!((anomaly.key.as_deref(), anomaly.events.as_slice()), (None, &[3, 5, 7][..]));
+}
+
+/// What all say alike is left out: of a hundred seats the reader wants the one that is in dispute.
+#[test]
+fn an_explanation_tells_what_is_in_dispute_and_how_much_more() {
+    let explained = |says: &[Value]| {
+        let says: Vec<Result<Value, &str>> = says.iter().cloned().map(Ok).collect();
+        told(&says).result(RING).sole(Outcome::Invalid, "split-ring").explanation.clone()
+    };
+    let seats = |standings: &[&str], view: &str| {
+        let names = (1..).map(|number| format!("n{number}"));
+        let told = names.zip(standings).map(|(name, standing)| json!([name, standing]));
+        Value::from(told.chain([json!(["view", view])]).collect::<Vec<_>>())
+    };
+    let (joining, unheard) =
+        (seats(&["member", "member", "joining"], "0"), seats(&["member", "member", "no-member"], "0"));
+    assert_eq!(
+        explained(&[joining.clone(), unheard, joining]),
+        "after the rest the nodes do not agree on the members: n1, n3 say n3 joining; n2 says n3 no-member"
+    );
+    let settled = |view| seats(&["member"], view);
+    let elsewhere = explained(&[settled("a"), settled("b")]);
+    assert!(elsewhere.ends_with(": n1 says view a; n2 says view b"), "{elsewhere}");
+    let many = explained(&[seats(&["member"; 12], "0"), seats(&["no-member"; 12], "0")]);
+    assert!(many.ends_with(", n5 no-member and differ on 4 more"), "{many}");
+    let foreign = explained(&[json!({ "leader": "a" }), json!({ "leader": "b" })]);
+    assert!(foreign.ends_with(r#": n1 says {"leader":"a"}; n2 says {"leader":"b"}"#), "{foreign}");
 }
 
 #[test]

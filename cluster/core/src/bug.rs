@@ -69,11 +69,13 @@ pub enum Bug {
     MovedUnconfirmed,
     /// Whoever coordinates goes by the ring that it found at its start, whoever has come or gone since.
     RingCached,
+    /// Who does not answer is gossiped with no more, seed or not, until it gossips itself.
+    SeedsIgnored,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 28] = [
+    pub const ALL: [Bug; 29] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -102,6 +104,7 @@ impl Bug {
         Bug::ServedBeforeData,
         Bug::MovedUnconfirmed,
         Bug::RingCached,
+        Bug::SeedsIgnored,
     ];
 
     /// The name used at the command line.
@@ -135,6 +138,7 @@ impl Bug {
             Bug::ServedBeforeData => "served-before-data",
             Bug::MovedUnconfirmed => "moved-unconfirmed",
             Bug::RingCached => "ring-cached",
+            Bug::SeedsIgnored => "seeds-ignored",
         }
     }
 
@@ -207,6 +211,9 @@ impl Bug {
             Bug::ServedBeforeData => "while keys change hands, their new owners are asked before they have them",
             Bug::MovedUnconfirmed => "who loses a range drops it, handed over or not: acknowledged writes are gone",
             Bug::RingCached => "coordinators keep to the ring they started with: they ask who owns the keys no more",
+            Bug::SeedsIgnored => {
+                "who does not answer is gossiped with no more, seed or not: the halves of a partition stay two rings"
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod common;
 use std::time::Duration;
 
 use cluster_core::api::{Failure, Members, NodeId, Reply, Request, Standing};
+use cluster_core::bug::Bug;
 use cluster_core::config::{Config, Partitioning, Quorum};
 use cluster_core::membership::View;
 use cluster_core::message::{Message, Tag};
@@ -138,6 +139,31 @@ fn regression_who_joins_was_not_answered_by_those_who_knew() {
         world.run_until(world.now_ns() + 10 * SECOND);
         assert_eq!(standings(&mut world, joining)[5], Standing::Member, "seed {seed}");
     }
+}
+
+/// With the bug `seeds-ignored`, the sides of a partition never speak of the membership again: what one of them takes on
+/// later the other does not hear of, while both serve as before (4.8.2). Without the partition, or on the right
+/// cluster, shows nothing of it.
+#[test]
+fn without_seeds_a_partition_leaves_two_rings() {
+    let standings_of_leaver = |bug, seconds_cut: u64| {
+        let mut world = world(Config { bug, ..lively(5, 5) }, Default::default(), 9);
+        world.run_until(5 * SECOND);
+        world.network().partition(&[A, B], &[C, D, E]);
+        world.run_until(world.now_ns() + seconds_cut * SECOND);
+        world.network().heal();
+        world.run_until(world.now_ns() + 5 * SECOND);
+        assert_eq!(call(&mut world, A, put(b"k", b"v", None)), Reply::Stored);
+        assert_eq!(values(&mut world, C, b"k"), [b"v".to_vec()], "it is the membership alone that is in two");
+        assert_eq!(call(&mut world, A, leave(B)), Reply::Done);
+        world.run_until(world.now_ns() + 30 * SECOND);
+        world.nodes().map(|node| members(&mut world, node).seats[1].standing).collect::<Vec<_>>()
+    };
+    use Standing::{Leaving, Member, NoMember};
+    let two_rings = [Leaving, Leaving, Member, Member, Member];
+    assert_eq!(standings_of_leaver(Some(Bug::SeedsIgnored), 3), two_rings);
+    assert_eq!(standings_of_leaver(Some(Bug::SeedsIgnored), 0), [NoMember; 5]);
+    assert_eq!(standings_of_leaver(None, 3), [NoMember; 5]);
 }
 
 fn keys(count: u32) -> Vec<Vec<u8>> {

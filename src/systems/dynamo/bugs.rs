@@ -109,6 +109,8 @@ pub fn preferences(bug: Bug) -> Preferences {
         Bug::ServedBeforeData | Bug::MovedUnconfirmed | Bug::RingCached => {
             under("set", "membership").nrw(1, 1, 1).strict()
         }
+        // The sides of a partition must have struck each other before a change that one of them takes on.
+        Bug::SeedsIgnored => under("set", "partition,membership"),
         Bug::HandoffOnce | Bug::PeerNeverRetried => {
             Preferences { nemesis: Some("partition"), ..Preferences::default() }
         }
@@ -126,6 +128,7 @@ pub fn settings(bug: Option<Bug>) -> DynamoSettings {
         quorum: prefers.quorum.unwrap_or(usual.quorum),
         versions: prefers.versions.unwrap_or(usual.versions),
         nodes: prefers.nodes.unwrap_or(usual.nodes),
+        spares: prefers.nemesis.map_or(usual.spares, DynamoSettings::usual_spares),
         clock_pairs: prefers.clock_pairs.unwrap_or(usual.clock_pairs),
         coordinator: prefers.coordinator.unwrap_or(usual.coordinator),
         session: prefers.session,

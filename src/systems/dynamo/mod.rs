@@ -27,6 +27,7 @@ use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_node::{Engine, NodeOptions};
 use futures::future::LocalBoxFuture;
+use nemesis::spec::{Kind, NemesisSpec};
 use nemesis::surface::{Membership, Standing};
 use serde::{Deserialize, Serialize};
 use workloads::store::Store;
@@ -40,6 +41,10 @@ use simulated::SimulatedClient;
 const TOKENS: u32 = 16;
 /// Equal ranges (strategies 2 and 3), as many as there may be nodes: whatever their number, each can have one.
 const RANGES: u32 = 256;
+/// What is claimed whatever the settings are.
+const OF_ALL: [Property; 3] = [Property::Convergence, Property::RingAgreement, Property::Availability];
+/// Nodes that run beside a cluster whose members may change.
+const SPARES: usize = 2;
 
 /// One of the partition strategies of 6.2, as numbered there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +152,12 @@ fn first_coordinator() -> Coordinator {
 }
 
 impl DynamoSettings {
+    /// How many nodes there are to join under these faults, where nobody says.
+    pub fn usual_spares(nemesis: &str) -> usize {
+        let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
+        if spec.kinds().any(|kind| kind == Kind::Membership) { SPARES } else { 0 }
+    }
+
     /// These settings with the versions and quorums of a mode, for `n` replicas, or the usual number.
     #[must_use]
     pub fn in_mode(self, mode: Mode, n: Option<u8>) -> Self {
@@ -382,8 +393,9 @@ impl System for Dynamo {
 
     /// What the paper promises of each configuration, and no more.
     fn claims(&self) -> Claims {
-        // Whatever became of the data: once healed, a cluster agrees, and every node serves (4.6, 4.8.3).
-        let mut properties = vec![Property::Convergence, Property::Availability];
+        // Whatever became of the data: once healed, a cluster agrees, on who its members are as well, and every node
+        // serves (4.6, 4.8).
+        let mut properties = OF_ALL.to_vec();
         let mut note = String::new();
         match self.settings.versions {
             _ if self.settings.engine == Engine::Memory => {
@@ -468,9 +480,10 @@ mod tests {
     fn each_configuration_claims_what_the_paper_promises_of_it() {
         use Property::{
             Availability, Convergence, Durability, MonotonicReads, MonotonicWrites, NoLostWrites, NoResurrection,
-            ReadYourWrites, SiblingsBounded, WritesFollowReads,
+            ReadYourWrites, RingAgreement, SiblingsBounded, WritesFollowReads,
         };
-        let usual = [NoLostWrites, Convergence, Durability, NoResurrection, SiblingsBounded, Availability];
+        let usual =
+            [NoLostWrites, Convergence, Durability, NoResurrection, SiblingsBounded, RingAgreement, Availability];
         assert_eq!(claimed(|_| {}), usual);
         let strict = claimed(|s| s.quorum = Quorum::Strict);
         let more = strict.iter().filter(|property| !usual.contains(property)).collect::<Vec<_>>();
@@ -485,8 +498,8 @@ mod tests {
             s.durability = cluster_core::config::Durability::Buffered;
         });
         assert_eq!(buffered, usual, "one replica has it on disk, a quorum may forget");
-        assert_eq!(claimed(|s| s.versions = Versioning::Lww), [Convergence, Availability]);
-        assert_eq!(claimed(|s| s.versions = Versioning::VectorClock), [Convergence, Availability]);
+        assert_eq!(claimed(|s| s.versions = Versioning::Lww), OF_ALL);
+        assert_eq!(claimed(|s| s.versions = Versioning::VectorClock), OF_ALL);
         let of_sessions = [ReadYourWrites, MonotonicReads, MonotonicWrites, WritesFollowReads];
         let mut in_sessions = [&usual[..], &of_sessions].concat();
         in_sessions.sort();
@@ -497,14 +510,14 @@ mod tests {
             s.engine = Engine::Memory;
             s.quorum = Quorum::Strict;
         });
-        assert_eq!(forgetful, [Convergence, Availability], "a crash takes what a process has written");
+        assert_eq!(forgetful, OF_ALL, "a crash takes what a process has written");
     }
 
     #[test]
     fn last_write_wins_with_many_writers_claims_read_your_writes_of_registers_alone() {
         let lww = DynamoSettings { versions: Versioning::Lww, quorum: Quorum::Strict, ..DynamoSettings::default() };
         let claims = Dynamo::new(lww, 1).expect("the settings can work").claims();
-        assert_eq!(claims.properties, [Property::Convergence, Property::Availability]);
+        assert_eq!(claims.properties, OF_ALL);
         let many_writers = claims.of_model.iter().filter(|(_, model)| !model.is_transactional());
         assert_eq!(many_writers.collect::<Vec<_>>(), [&(Property::ReadYourWrites, Model::Register)]);
     }

@@ -49,6 +49,8 @@ pub(super) struct Membership {
     owed: BTreeSet<NodeId>,
     /// A node on an empty disk may have forgotten what it once knew. It takes no commands until a peer has told it.
     is_informed: bool,
+    /// With the bug `seeds-ignored`: who has not answered, and has not gossiped since.
+    pub struck: BTreeSet<NodeId>,
 }
 
 /// As it lies on disk.
@@ -87,6 +89,7 @@ impl Membership {
             known: BTreeMap::new(),
             owed: BTreeSet::new(),
             is_informed: own.is_some() || config.names.len() == 1,
+            struck: BTreeSet::new(),
         })
     }
 
@@ -276,27 +279,34 @@ impl Node {
             true => self.config.seeds(),
             false => self.acquaintances().into_iter().collect(),
         };
-        peers.retain(|peer| *peer != me);
+        peers.retain(|peer| *peer != me && self.gossips_with(*peer));
         if let Some(&peer) = peers.choose(&mut self.rng) {
             self.send_gossip(peer);
         }
+        self.strike_the_silent();
         self.urge_members();
         self.drive();
     }
 
     /// Everybody that this node has heard of: members, those who have ever been, and seeds.
-    fn acquaintances(&self) -> BTreeSet<NodeId> {
+    pub(super) fn acquaintances(&self) -> BTreeSet<NodeId> {
         let changed = self.membership.history.changes().map(|(change, _)| change.node);
         (0..self.config.founders()).map(NodeId).chain(self.config.seeds()).chain(changed).collect()
     }
 
     pub(super) fn send_gossip(&mut self, to: NodeId) {
+        if !self.gossips_with(to) {
+            return;
+        }
         self.counters.gossips += 1;
         let digest = self.membership.history.digest();
         self.send(to, Message::Gossip { digest });
     }
 
     pub(super) fn send_history(&mut self, to: NodeId) {
+        if !self.gossips_with(to) {
+            return;
+        }
         self.counters.histories_sent += 1;
         let history = self.membership.history.clone();
         self.send(to, Message::History { history });
@@ -304,6 +314,7 @@ impl Node {
 
     /// A peer has this history on its disk.
     pub(super) fn peer_gossip(&mut self, from: NodeId, digest: u64) {
+        self.membership.struck.remove(&from);
         self.membership.known.insert(from, digest);
         if digest == self.membership.history.digest() {
             self.membership.is_informed = true;
@@ -323,6 +334,7 @@ impl Node {
             self.counters.messages_dropped += 1;
             return;
         }
+        self.membership.struck.remove(&from);
         self.membership.known.insert(from, theirs.digest());
         let mut history = self.membership.writing.clone();
         if history.merge(theirs) {

@@ -1,8 +1,10 @@
 //! What some planted defects do where a line would not say it (see [`crate::bug`]).
 
 use super::Node;
-use crate::api::{Effect, Reply, RequestId};
+use super::questions::Purpose;
+use crate::api::{Effect, NodeId, Reply, RequestId};
 use crate::bug::Bug;
+use crate::message::Message;
 use crate::ring::{RangeId, Ring};
 use crate::versions::KeyState;
 
@@ -37,6 +39,27 @@ impl Node {
     pub(super) fn groups_skipped(&self, range: RangeId) -> usize {
         let is_changing = || self.ring.next_preference(range).is_some();
         usize::from(self.config.bug == Some(Bug::ServedBeforeData) && is_changing())
+    }
+
+    /// Whether it is told of the membership: everybody is, but for one defect.
+    pub(super) fn gossips_with(&self, peer: NodeId) -> bool {
+        !self.membership.struck.contains(&peer)
+    }
+
+    /// With one defect, each round of gossip looks who is there. Who has been silent for long is struck from those to
+    /// gossip with until it speaks of the membership itself; two that have struck each other, as the sides of a partition
+    /// do, never will.
+    pub(super) fn strike_the_silent(&mut self) {
+        if self.config.bug != Some(Bug::SeedsIgnored) {
+            return;
+        }
+        let me = self.config.id;
+        for peer in self.acquaintances().into_iter().filter(|peer| *peer != me) {
+            if self.is_lost(peer) {
+                self.membership.struck.insert(peer);
+            }
+            self.ask(peer, Purpose::Ping, |tag| Message::Ping { tag });
+        }
     }
 
     /// With one defect, rows that this node does not own are not offered to those who do, but deleted.
