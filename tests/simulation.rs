@@ -87,6 +87,8 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
         (Bug::RepairMarkedDone, Property::Convergence),
         (Bug::MovedUnconfirmed, Property::NoLostWrites),
         (Bug::SeedsIgnored, Property::RingAgreement),
+        (Bug::DeletesNotForwarded, Property::NoResurrection),
+        (Bug::MembershipByClock, Property::RingAgreement),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..40).any(|seed| {

@@ -71,11 +71,15 @@ pub enum Bug {
     RingCached,
     /// Who does not answer is gossiped with no more, seed or not, until it gossips itself.
     SeedsIgnored,
+    /// While keys change hands a delete goes to the owners of before alone, and no tombstone is handed over.
+    DeletesNotForwarded,
+    /// Changes of the membership are named by the wall clock of whoever takes them on, and old ones count as known.
+    MembershipByClock,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 29] = [
+    pub const ALL: [Bug; 31] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -105,6 +109,8 @@ impl Bug {
         Bug::MovedUnconfirmed,
         Bug::RingCached,
         Bug::SeedsIgnored,
+        Bug::DeletesNotForwarded,
+        Bug::MembershipByClock,
     ];
 
     /// The name used at the command line.
@@ -139,6 +145,8 @@ impl Bug {
             Bug::MovedUnconfirmed => "moved-unconfirmed",
             Bug::RingCached => "ring-cached",
             Bug::SeedsIgnored => "seeds-ignored",
+            Bug::DeletesNotForwarded => "deletes-not-forwarded",
+            Bug::MembershipByClock => "membership-by-clock",
         }
     }
 
@@ -213,6 +221,12 @@ impl Bug {
             Bug::RingCached => "coordinators keep to the ring they started with: they ask who owns the keys no more",
             Bug::SeedsIgnored => {
                 "who does not answer is gossiped with no more, seed or not: the halves of a partition stay two rings"
+            }
+            Bug::DeletesNotForwarded => {
+                "while keys change hands their new owners do not hear of deletes: they keep what they were handed before"
+            }
+            Bug::MembershipByClock => {
+                "a change of the members is stamped by a wall clock, and whoever knows a newer one takes it for known"
             }
         }
     }

@@ -89,6 +89,17 @@ impl History {
         news
     }
 
+    /// The same of changes that are known, or newer than all that are: for the bug `membership-by-clock`.
+    pub fn merge_newer(&mut self, other: &History) -> bool {
+        let newest = self.newest();
+        let mut news = false;
+        for (change, phase) in &other.changes {
+            let counts = change.version > newest || self.changes.contains_key(change);
+            news |= counts && self.advance(change.clone(), *phase);
+        }
+        news
+    }
+
     /// Notes that a change has come as far as this. Returns whether that is news.
     pub fn advance(&mut self, change: Change, phase: Phase) -> bool {
         let known = self.changes.get(&change).copied();
@@ -159,7 +170,12 @@ impl History {
 
     /// What a change that is made now is called.
     pub fn next_version(&self) -> u64 {
-        1 + self.changes.keys().next_back().map_or(0, |change| change.version)
+        1 + self.newest()
+    }
+
+    /// The greatest version; 0 for none.
+    pub fn newest(&self) -> u64 {
+        self.changes.keys().next_back().map_or(0, |change| change.version)
     }
 
     /// Of the last change of a node; 0 for none.

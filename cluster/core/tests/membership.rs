@@ -166,6 +166,28 @@ fn without_seeds_a_partition_leaves_two_rings() {
     assert_eq!(standings_of_leaver(None, 3), [NoMember; 5]);
 }
 
+/// With the bug `membership-by-clock`, a change that is taken on when the clock is right is older than one that was taken on
+/// when it was ahead: its author alone believes in it. The right cluster merges by version and looks at no clock (4.8.1).
+#[test]
+fn by_the_wall_clock_a_later_change_is_taken_for_known() {
+    let standings_of_second = |bug, ahead_s: i64| {
+        let mut world = world(Config { bug, ..lively(3, 5) }, Default::default(), 10);
+        world.run_until(5 * SECOND);
+        world.set_clock(A, ahead_s * SECOND as i64, 0);
+        assert_eq!(call(&mut world, A, join(D)), Reply::Done);
+        settle(&mut world, D, Standing::Member);
+        world.set_clock(A, 0, 0);
+        assert_eq!(call(&mut world, A, join(E)), Reply::Done);
+        world.run_until(world.now_ns() + 20 * SECOND);
+        world.nodes().map(|node| members(&mut world, node).seats[4].standing).collect::<Vec<_>>()
+    };
+    use Standing::{Joining, Member, NoMember};
+    let author_alone = [Joining, NoMember, NoMember, NoMember, NoMember];
+    assert_eq!(standings_of_second(Some(Bug::MembershipByClock), 100), author_alone);
+    assert_eq!(standings_of_second(Some(Bug::MembershipByClock), 0), [Member; 5]);
+    assert_eq!(standings_of_second(None, 100), [Member; 5]);
+}
+
 fn keys(count: u32) -> Vec<Vec<u8>> {
     (0..count).map(|key| format!("key-{key}").into_bytes()).collect()
 }

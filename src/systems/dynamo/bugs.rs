@@ -111,6 +111,9 @@ pub fn preferences(bug: Bug) -> Preferences {
         }
         // The sides of a partition must have struck each other before a change that one of them takes on.
         Bug::SeedsIgnored => under("set", "partition,membership"),
+        // Of a single copy there is no other replica that would have the tombstone.
+        Bug::DeletesNotForwarded => under("register", "membership").nrw(1, 1, 1).strict(),
+        Bug::MembershipByClock => under("set", "membership,clock:bump"),
         Bug::HandoffOnce | Bug::PeerNeverRetried => {
             Preferences { nemesis: Some("partition"), ..Preferences::default() }
         }

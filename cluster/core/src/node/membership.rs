@@ -40,7 +40,7 @@ pub(super) struct Membership {
     /// Where keys live by it.
     pub view: View,
     /// What will be on disk when the persists under way have completed.
-    writing: History,
+    pub writing: History,
     /// What the node would bring as a new member: chosen at its first start.
     tokens: Vec<u128>,
     /// The digests that peers last said they have on their disks.
@@ -201,7 +201,7 @@ impl Node {
 
     /// Writes a change down. It may have become impossible meanwhile: when its turn comes, that is seen again.
     fn announce(&mut self, origin: Origin, node: NodeId, action: Action) {
-        let change = Change { version: self.membership.writing.next_version(), node, action };
+        let change = Change { version: self.next_version(), node, action };
         let mut history = self.membership.writing.clone();
         history.advance(change, Phase::Announced);
         self.counters.membership_changes += 1;
@@ -337,12 +337,14 @@ impl Node {
         self.membership.struck.remove(&from);
         self.membership.known.insert(from, theirs.digest());
         let mut history = self.membership.writing.clone();
-        if history.merge(theirs) {
+        if self.merge_history(&mut history, theirs) {
             self.membership.owed.insert(from);
             self.write_history(history);
         } else if self.membership.is_quiet() {
             self.membership.is_informed = true;
-            self.tell_history(from);
+            if !self.counts_as_known(theirs) {
+                self.tell_history(from);
+            }
             self.drive();
         } else {
             self.membership.owed.insert(from);

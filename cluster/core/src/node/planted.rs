@@ -4,6 +4,7 @@ use super::Node;
 use super::questions::Purpose;
 use crate::api::{Effect, NodeId, Reply, RequestId};
 use crate::bug::Bug;
+use crate::membership::History;
 use crate::message::Message;
 use crate::ring::{RangeId, Ring};
 use crate::versions::KeyState;
@@ -39,6 +40,33 @@ impl Node {
     pub(super) fn groups_skipped(&self, range: RangeId) -> usize {
         let is_changing = || self.ring.next_preference(range).is_some();
         usize::from(self.config.bug == Some(Bug::ServedBeforeData) && is_changing())
+    }
+
+    /// With one defect, deletes are kept from those who gain a key, and so are tombstones.
+    pub(super) fn is_withheld(&self, is_delete: bool) -> bool {
+        self.config.bug == Some(Bug::DeletesNotForwarded) && is_delete
+    }
+
+    /// What a change that is made now is called: by a count, but for one defect, which asks the wall clock, ...
+    pub(super) fn next_version(&self) -> u64 {
+        match self.config.bug {
+            Some(Bug::MembershipByClock) => (self.now.wall_ns / 1000).max(1) as u64,
+            _ => self.membership.writing.next_version(),
+        }
+    }
+
+    /// ... takes over what is newer than all that it knows, ...
+    pub(super) fn merge_history(&self, history: &mut History, theirs: &History) -> bool {
+        match self.config.bug {
+            Some(Bug::MembershipByClock) => history.merge_newer(theirs),
+            _ => history.merge(theirs),
+        }
+    }
+
+    /// ... and has nothing to tell whoever knows the newest: what is older must be known already.
+    pub(super) fn counts_as_known(&self, theirs: &History) -> bool {
+        let own = &self.membership.history;
+        self.config.bug == Some(Bug::MembershipByClock) && theirs.newest() == own.newest() && theirs != own
     }
 
     /// Whether it is told of the membership: everybody is, but for one defect.

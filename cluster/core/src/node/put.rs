@@ -92,9 +92,13 @@ impl Node {
         }
     }
 
-    pub(super) fn coordinate_put(&mut self, origin: Origin, put: ForwardedPut, targets: Vec<Target>) {
+    pub(super) fn coordinate_put(&mut self, origin: Origin, put: ForwardedPut, mut targets: Vec<Target>) {
         self.counters.puts += 1;
-        let groups = self.groups(&put.key, put.n);
+        let mut groups = self.groups(&put.key, put.n);
+        if self.is_withheld(put.value.is_none()) {
+            groups.keep_those_of_before();
+            targets.retain(|target| groups.owners().contains(&target.owner));
+        }
         if !self.may_reach(&targets, &groups, usize::from(put.w)) {
             self.counters.put_quorum_failures += 1;
             let why = format!("too few replicas for w = {} can be reached; nothing was written", put.w);

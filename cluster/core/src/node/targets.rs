@@ -47,8 +47,13 @@ impl Groups {
         self.owners.chunks(self.n.max(1)).map(count).min().unwrap_or(0)
     }
 
+    /// With the bug `deletes-not-forwarded`: those of before a change alone.
+    pub fn keep_those_of_before(&mut self) {
+        self.owners.truncate(self.n);
+    }
+
     /// Owners of all groups, those of before a change first.
-    fn owners(&self) -> Vec<NodeId> {
+    pub fn owners(&self) -> Vec<NodeId> {
         let mut owners: Vec<NodeId> = Vec::with_capacity(self.owners.len());
         for &node in &self.owners {
             if !owners.contains(&node) {

@@ -245,6 +245,9 @@ impl Node {
         let Some(state) = self.image.get(&Place::Data, &key).map(|row| row.state.clone()) else {
             return self.row_transferred(id, to, &key);
         };
+        if self.is_withheld(state.is_tombstone()) {
+            return self.row_transferred(id, to, &key);
+        }
         self.counters.transfer_keys_sent += 1;
         let purpose = Purpose::Transfer(id, key.clone());
         let (sent, held) = (key.clone(), &key);
