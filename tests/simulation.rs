@@ -89,6 +89,7 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
         (Bug::SeedsIgnored, Property::RingAgreement),
         (Bug::DeletesNotForwarded, Property::NoResurrection),
         (Bug::MembershipByClock, Property::RingAgreement),
+        (Bug::VirtualNodesCounted, Property::NoLostWrites),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..40).any(|seed| {

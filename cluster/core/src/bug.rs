@@ -75,11 +75,13 @@ pub enum Bug {
     DeletesNotForwarded,
     /// Changes of the membership are named by the wall clock of whoever takes them on, and old ones count as known.
     MembershipByClock,
+    /// The first N virtual nodes of a walk are the replicas, whoever their hosts are.
+    VirtualNodesCounted,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 31] = [
+    pub const ALL: [Bug; 32] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -111,6 +113,7 @@ impl Bug {
         Bug::SeedsIgnored,
         Bug::DeletesNotForwarded,
         Bug::MembershipByClock,
+        Bug::VirtualNodesCounted,
     ];
 
     /// The name used at the command line.
@@ -147,6 +150,7 @@ impl Bug {
             Bug::SeedsIgnored => "seeds-ignored",
             Bug::DeletesNotForwarded => "deletes-not-forwarded",
             Bug::MembershipByClock => "membership-by-clock",
+            Bug::VirtualNodesCounted => "virtual-nodes-counted",
         }
     }
 
@@ -227,6 +231,9 @@ impl Bug {
             }
             Bug::MembershipByClock => {
                 "a change of the members is stamped by a wall clock, and whoever knows a newer one takes it for known"
+            }
+            Bug::VirtualNodesCounted => {
+                "N virtual nodes make a preference list: where one host has several of them, there are fewer copies"
             }
         }
     }

@@ -2,7 +2,10 @@
 
 mod common;
 
-use cluster_core::api::{Failure, Reply, Request};
+use std::collections::BTreeSet;
+
+use cluster_core::api::{Failure, NodeId, Reply, Request};
+use cluster_core::bug::Bug;
 use cluster_core::config::{Config, Quorum, Versioning};
 use cluster_core::sim::World;
 use common::lone::*;
@@ -243,4 +246,25 @@ fn any_node_serves_any_key() {
             assert_eq!(read(&mut world, node, &key).0, [[4]], "through {node:?}");
         }
     }
+}
+
+/// A walk skips hosts that it has met (4.3). With the bug `virtual-nodes-counted` it does not: N tokens of one host are N
+/// replicas, a quorum is one node, and its disk all that there is.
+#[test]
+fn a_host_is_one_replica_however_many_of_its_tokens_follow_each_other() {
+    let copies_of_all = |bug| {
+        let config = Config { bug, ..without_anti_entropy(config(3, (3, 2, 2), Quorum::Strict, Versioning::Dvv)) };
+        let mut world = world(config, Default::default(), 1);
+        let nodes: Vec<NodeId> = world.nodes().collect();
+        let mut copies = BTreeSet::new();
+        for key in (0..60u8).map(|key| [key]) {
+            assert_eq!(call(&mut world, A, put(&key, b"v", None)), Reply::Stored, "a quorum is there all the same");
+            assert_eq!(values(&mut world, B, &key), [b"v".to_vec()]);
+            world.run_until(world.now_ns() + SECOND / 4);
+            copies.insert(nodes.iter().filter(|node| !local(&mut world, **node, &key).is_empty()).count());
+        }
+        copies
+    };
+    assert_eq!(copies_of_all(None), BTreeSet::from([3]));
+    assert_eq!(copies_of_all(Some(Bug::VirtualNodesCounted)), BTreeSet::from([1, 2, 3]));
 }

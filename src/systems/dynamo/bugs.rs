@@ -114,6 +114,8 @@ pub fn preferences(bug: Bug) -> Preferences {
         // Of a single copy there is no other replica that would have the tombstone.
         Bug::DeletesNotForwarded => under("register", "membership").nrw(1, 1, 1).strict(),
         Bug::MembershipByClock => under("set", "membership,clock:bump"),
+        // The fewer nodes there are, the more often three tokens in a row are of one; and many keys.
+        Bug::VirtualNodesCounted => Preferences { nodes: Some(3), ..under("register", "wipe").strict() },
         Bug::HandoffOnce | Bug::PeerNeverRetried => {
             Preferences { nemesis: Some("partition"), ..Preferences::default() }
         }

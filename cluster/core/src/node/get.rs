@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::persistence::Held;
 use super::questions::Purpose;
-use super::targets::{Groups, Target};
+use super::targets::{Groups, Target, seats};
 use super::{Node, OpId, Origin, Timer};
 use crate::api::{Effect, Failure, NodeId, Reply, RequestId};
 use crate::bug::Bug;
@@ -43,7 +43,7 @@ impl GetOp {
     fn answers(&self) -> usize {
         let owner = |node: NodeId| self.targets.iter().find(|target| target.node == node).map(|target| target.owner);
         let owners = || self.replies.keys().filter_map(|node| owner(*node));
-        self.groups.fewest(|group| owners().filter(|owner| group.contains(owner)).count())
+        self.groups.fewest(|group| owners().map(|owner| seats(owner, group)).sum())
     }
 }
 

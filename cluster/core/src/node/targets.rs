@@ -64,6 +64,11 @@ impl Groups {
     }
 }
 
+/// How many of a group a node is: one or none, but for the bug `virtual-nodes-counted`.
+pub(super) fn seats(node: NodeId, group: &[NodeId]) -> usize {
+    group.iter().filter(|owner| **owner == node).count()
+}
+
 impl Target {
     pub(super) fn replica(node: NodeId) -> Self {
         Self { node, owner: node, hint_for: None, done: false, refused: false }
@@ -106,7 +111,8 @@ impl Node {
         let ring = self.ring_to_ask();
         let range = ring.range_of(key);
         let replicas = &ring.range_preference(range)[..usize::from(n)];
-        let is_settled = ring.next_preference(range).is_none() && self.groups_skipped(range) == 0;
+        let is_plain = self.groups_skipped(range) == 0 && self.config.bug != Some(Bug::VirtualNodesCounted);
+        let is_settled = ring.next_preference(range).is_none() && is_plain;
         (is_settled && replicas.iter().all(|node| self.is_healthy(*node))).then_some(replicas)
     }
 
@@ -128,8 +134,8 @@ impl Node {
 
     /// Whether as many of the targets as the quorum needs, in each group, may answer: those that are not lost.
     pub(super) fn may_reach(&self, targets: &[Target], groups: &Groups, quorum: usize) -> bool {
-        let counts = |target: &&Target, group: &[NodeId]| group.contains(&target.owner) && !self.is_lost(target.node);
-        groups.fewest(|group| targets.iter().filter(|target| counts(target, group)).count()) >= quorum
+        let able = || targets.iter().filter(|target| !self.is_lost(target.node));
+        groups.fewest(|group| able().map(|target| seats(target.owner, group)).sum()) >= quorum
     }
 
     /// The first `n` of the key's preference list, and while a change is active those of after it as well.

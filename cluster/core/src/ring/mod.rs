@@ -14,6 +14,7 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
+use crate::bug::Bug;
 use crate::config::{Config, Partitioning};
 use crate::membership::{Action, Change, History};
 use strategy::{Circle, Layout};
@@ -62,8 +63,9 @@ impl Ring {
     /// # Errors
     /// When the partitioning cannot work; never for settings that are valid.
     pub fn of(config: &Config) -> Result<Self, PartitionError> {
-        let ring = Self::new(config.founders(), config.partitioning, config.founders_capacities(), config.ring_seed)?;
-        Ok(ring.spread_over(&config.data_centres))
+        let circle =
+            Circle::new(config.founders(), config.partitioning, config.founders_capacities(), config.ring_seed)?;
+        Ok(Self::as_configured(&circle, config))
     }
 
     /// The ring with its preference lists spread over data centres (4.6), one named for each node; none at all: as it is.
@@ -89,6 +91,27 @@ impl Ring {
         Ok(Self::of_circle(&Circle::new(nodes, how, capacities, seed)?))
     }
 
+    fn as_configured(circle: &Circle, config: &Config) -> Self {
+        let ring = Self::of_circle(circle).spread_over(&config.data_centres);
+        match config.bug {
+            Some(Bug::VirtualNodesCounted) => ring.counting_virtual_nodes(circle, usize::from(config.n)),
+            _ => ring,
+        }
+    }
+
+    /// With one defect, the first `n` places of a walk are taken as they come, and a host that stands there twice is two
+    /// replicas. The others follow, as many as a list has room for.
+    fn counting_virtual_nodes(mut self, circle: &Circle, n: usize) -> Self {
+        let Layout { circle: hosts, starts, .. } = Layout::of(circle);
+        for (list, start) in self.preference.chunks_mut(self.nodes).zip(starts) {
+            let counted: Vec<NodeId> = hosts.iter().cycle().skip(start).take(n).copied().collect();
+            let others = list.iter().filter(|node| !counted.contains(node));
+            let all: Vec<NodeId> = counted.iter().chain(others).take(list.len()).copied().collect();
+            list.copy_from_slice(&all);
+        }
+        self
+    }
+
     fn of_circle(circle: &Circle) -> Self {
         let Layout { ends, circle: hosts, starts, tokens, fingerprint } = Layout::of(circle);
         let members: Vec<NodeId> = circle.members().collect();
@@ -109,10 +132,10 @@ impl Ring {
         for change in history.settled() {
             carry_out(&mut circle, change, config);
         }
-        let settled = Self::of_circle(&circle).spread_over(&config.data_centres);
+        let settled = Self::as_configured(&circle, config);
         Ok(match history.active() {
             Some((change, _)) if carry_out(&mut circle, change, config) => {
-                let next = Self::of_circle(&circle).spread_over(&config.data_centres);
+                let next = Self::as_configured(&circle, config);
                 settled.joined(&next, usize::from(config.n))
             }
             _ => settled,
