@@ -156,88 +156,117 @@ impl Bug {
 
     /// What it does, in a line.
     pub fn explanation(self) -> &'static str {
-        match self {
-            Bug::NoDots => {
-                "a coordinator's counter bump dominates a concurrent sibling (no dots): acknowledged writes are lost"
-            }
-            Bug::HintDeletedEarly => {
-                "a hint is deleted when sent, before its owner acknowledged it: the version may exist nowhere"
-            }
-            Bug::FastClockWins => "last-write-wins by the raw wall clock: a fast clock masks later writes",
-            Bug::AckBeforeDurable => {
-                "a write is acknowledged up to a second before it is durable on any replica: a crash of all loses it"
-            }
-            Bug::SessionUnchecked => {
-                "a read in a session is answered whatever the session has seen: after a partial write it reads backwards"
-            }
-            Bug::QuorumsDisjoint => "R and W are served as one each, R + W <= N, and it is called a quorum",
-            Bug::OwnPairTruncated => {
-                "a vector clock that is too long loses the coordinator's own pair: its write looks like its past, or older"
-            }
-            Bug::TombstonePurgedEarly => "a tombstone is purged before every replica has it: deleted values come back",
-            Bug::HintReplayedAfterPurge => {
-                "a tombstone is purged while a fallback that is down holds a hint: what it held back comes back"
-            }
-            Bug::LateTombstoneKills => {
-                "a recreated key begins with the dots of the deleted one: a fallback's late tombstone kills it"
-            }
-            Bug::CounterRestarts => {
-                "a node that finds no row of a key restarts its counter: replicas take the new write for one they have"
-            }
-            Bug::DotsReused => {
-                "a node on an empty disk reuses the names of its earlier versions: replicas take the new for the old"
-            }
-            Bug::HintsLostOnRestart => {
-                "a restarted node drops its hint store as unreadable: a version that only hints held is gone"
-            }
-            Bug::AckBeforeSync => {
-                "a write is acknowledged before the sync returns: a power failure of all its replicas loses it"
-            }
-            Bug::QuorumCheckedOnce => {
-                "a strict quorum is checked only when a request begins, then fallbacks count: quorums do not overlap"
-            }
-            Bug::ReadQuorumZero => {
-                "a read without its quorum says not-found instead of failing, and its writer overwrites what is there"
-            }
-            Bug::NotFoundCounts => {
-                "the not-found of a node that is no replica counts towards a strict R: quorums do not overlap"
-            }
-            Bug::RepairOneSibling => "read repair writes one sibling back in the place of all: the others are lost",
-            Bug::RepairPartial => {
-                "read repair sends one version without the rest of the state: its clock then speaks for what is not there"
-            }
-            Bug::ForwardedTwice => {
-                "a forwarded write that is not answered soon is sent and coordinated again: one write, two versions"
-            }
-            Bug::RepairMarkedDone => {
-                "anti-entropy notes a range as repaired when one replica agrees, although another was down and has not"
-            }
-            Bug::HintWindow => {
-                "hints for a node that is down for over half a second are dropped, and nothing else repairs"
-            }
-            Bug::HandoffOnce => "a hint tried in vain waits for a restart of its keeper, and nothing else repairs",
-            Bug::MerkleDrift => {
-                "a Merkle tree shows a row as it was before its last write: who missed just that seems equal"
-            }
-            Bug::PeerNeverRetried => "a peer that did not answer once is never sent anything again",
-            Bug::ServedBeforeData => "while keys change hands, their new owners are asked before they have them",
-            Bug::MovedUnconfirmed => "who loses a range drops it, handed over or not: acknowledged writes are gone",
-            Bug::RingCached => "coordinators keep to the ring they started with: they ask who owns the keys no more",
-            Bug::SeedsIgnored => {
-                "who does not answer is gossiped with no more, seed or not: the halves of a partition stay two rings"
-            }
-            Bug::DeletesNotForwarded => {
-                "while keys change hands their new owners do not hear of deletes: they keep what they were handed before"
-            }
-            Bug::MembershipByClock => {
-                "a change of the members is stamped by a wall clock, and whoever knows a newer one takes it for known"
-            }
-            Bug::VirtualNodesCounted => {
-                "N virtual nodes make a preference list: where one host has several of them, there are fewer copies"
-            }
-        }
+        EXPLANATIONS[self as usize].1
     }
 }
+
+/// In the order of [`Bug::ALL`].
+const EXPLANATIONS: [(Bug, &str); Bug::ALL.len()] = [
+    (
+        Bug::NoDots,
+        "a coordinator's counter bump dominates a concurrent sibling (no dots): acknowledged writes are lost",
+    ),
+    (
+        Bug::HintDeletedEarly,
+        "a hint is deleted when sent, before its owner acknowledged it: the version may exist nowhere",
+    ),
+    (Bug::FastClockWins, "last-write-wins by the raw wall clock: a fast clock masks later writes"),
+    (
+        Bug::AckBeforeDurable,
+        "a write is acknowledged up to a second before it is durable on any replica: a crash of all loses it",
+    ),
+    (
+        Bug::OwnPairTruncated,
+        "a vector clock that is too long loses the coordinator's own pair: its write looks like its past, or older",
+    ),
+    (Bug::TombstonePurgedEarly, "a tombstone is purged before every replica has it: deleted values come back"),
+    (
+        Bug::HintReplayedAfterPurge,
+        "a tombstone is purged while a fallback that is down holds a hint: what it held back comes back",
+    ),
+    (
+        Bug::LateTombstoneKills,
+        "a recreated key begins with the dots of the deleted one: a fallback's late tombstone kills it",
+    ),
+    (
+        Bug::SessionUnchecked,
+        "a read in a session is answered whatever the session has seen: after a partial write it reads backwards",
+    ),
+    (Bug::QuorumsDisjoint, "R and W are served as one each, R + W <= N, and it is called a quorum"),
+    (
+        Bug::CounterRestarts,
+        "a node that finds no row of a key restarts its counter: replicas take the new write for one they have",
+    ),
+    (
+        Bug::DotsReused,
+        "a node on an empty disk reuses the names of its earlier versions: replicas take the new for the old",
+    ),
+    (
+        Bug::HintsLostOnRestart,
+        "a restarted node drops its hint store as unreadable: a version that only hints held is gone",
+    ),
+    (
+        Bug::AckBeforeSync,
+        "a write is acknowledged before the sync returns: a power failure of all its replicas loses it",
+    ),
+    (
+        Bug::QuorumCheckedOnce,
+        "a strict quorum is checked only when a request begins, then fallbacks count: quorums do not overlap",
+    ),
+    (
+        Bug::ReadQuorumZero,
+        "a read without its quorum says not-found instead of failing, and its writer overwrites what is there",
+    ),
+    (
+        Bug::NotFoundCounts,
+        "the not-found of a node that is no replica counts towards a strict R: quorums do not overlap",
+    ),
+    (Bug::RepairOneSibling, "read repair writes one sibling back in the place of all: the others are lost"),
+    (
+        Bug::RepairPartial,
+        "read repair sends one version without the rest of the state: its clock then speaks for what is not there",
+    ),
+    (
+        Bug::ForwardedTwice,
+        "a forwarded write that is not answered soon is sent and coordinated again: one write, two versions",
+    ),
+    (
+        Bug::RepairMarkedDone,
+        "anti-entropy notes a range as repaired when one replica agrees, although another was down and has not",
+    ),
+    (Bug::HintWindow, "hints for a node that is down for over half a second are dropped, and nothing else repairs"),
+    (Bug::HandoffOnce, "a hint tried in vain waits for a restart of its keeper, and nothing else repairs"),
+    (Bug::MerkleDrift, "a Merkle tree shows a row as it was before its last write: who missed just that seems equal"),
+    (Bug::PeerNeverRetried, "a peer that did not answer once is never sent anything again"),
+    (Bug::ServedBeforeData, "while keys change hands, their new owners are asked before they have them"),
+    (Bug::MovedUnconfirmed, "who loses a range drops it, handed over or not: acknowledged writes are gone"),
+    (Bug::RingCached, "coordinators keep to the ring they started with: they ask who owns the keys no more"),
+    (
+        Bug::SeedsIgnored,
+        "who does not answer is gossiped with no more, seed or not: the halves of a partition stay two rings",
+    ),
+    (
+        Bug::DeletesNotForwarded,
+        "while keys change hands their new owners do not hear of deletes: they keep what they were handed before",
+    ),
+    (
+        Bug::MembershipByClock,
+        "a change of the members is stamped by a wall clock, and whoever knows a newer one takes it for known",
+    ),
+    (
+        Bug::VirtualNodesCounted,
+        "N virtual nodes make a preference list: where one host has several of them, there are fewer copies",
+    ),
+];
+
+// Both are in the order in which the defects are declared.
+const _: () = {
+    let mut at = 0;
+    while at < Bug::ALL.len() {
+        assert!(Bug::ALL[at] as usize == at && EXPLANATIONS[at].0 as usize == at);
+        at += 1;
+    }
+};
 
 impl fmt::Display for Bug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

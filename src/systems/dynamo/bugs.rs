@@ -62,17 +62,7 @@ pub fn preferences(bug: Bug) -> Preferences {
         // Reads and writes of single replicas: what was written is mostly not where it is read next.
         Bug::SessionUnchecked => Preferences { session: true, ..under("set", "partition,kill").nrw(3, 1, 1) },
         Bug::QuorumsDisjoint => under("set", "partition,slow").strict(),
-        // Every node a replica and a client of its own, so that no coordinator has two writers: there a vector clock
-        // loses nothing unless its own pair goes.
-        Bug::OwnPairTruncated => Preferences {
-            nodes: Some(3),
-            sticky_clients: Some(3),
-            clock_pairs: Some(2),
-            coordinator: Some(Coordinator::First),
-            require: Some(Property::NoLostWrites),
-            versions: Some(Versioning::VectorClock),
-            ..under("set", "none").strict()
-        },
+        Bug::OwnPairTruncated => one_writer_a_coordinator(),
         // A replica that a delete has not reached must be there when the others have forgotten it; a fallback would
         // bring it the tombstone.
         Bug::TombstonePurgedEarly => under("register", "partition").strict(),
@@ -119,6 +109,20 @@ pub fn preferences(bug: Bug) -> Preferences {
         Bug::HandoffOnce | Bug::PeerNeverRetried => {
             Preferences { nemesis: Some("partition"), ..Preferences::default() }
         }
+    }
+}
+
+/// Every node a replica and a client of its own, so that no coordinator has two writers: there a vector clock loses
+/// nothing unless its own pair goes.
+fn one_writer_a_coordinator() -> Preferences {
+    Preferences {
+        nodes: Some(3),
+        sticky_clients: Some(3),
+        clock_pairs: Some(2),
+        coordinator: Some(Coordinator::First),
+        require: Some(Property::NoLostWrites),
+        versions: Some(Versioning::VectorClock),
+        ..Preferences::under("set", "none").strict()
     }
 }
 
