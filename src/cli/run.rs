@@ -52,8 +52,9 @@ pub fn print_finished(finished: &Finished, args: &RunArgs) -> Result<(), Problem
 
 /// Prints every planted bug with a line.
 pub fn list_bugs() {
+    let width = Bug::ALL.iter().map(|bug| bug.name().len()).max().unwrap_or(0);
     for bug in Bug::ALL {
-        say!("{:20} {}", bug.name(), bug.explanation());
+        say!("{:width$} {}", bug.name(), bug.explanation());
     }
 }
 
