@@ -113,7 +113,7 @@ pub fn generate_with_spares(
         return Ok(Plan { seed, faults: Vec::new() });
     }
     let mut ways = possible(nodes, spec)?;
-    if next_change(nodes, spares, &[], ways.get(&Kind::Membership).map_or(&[], Vec::as_slice)).is_none() {
+    if next_change(nodes, spares, None, &[], ways.get(&Kind::Membership).map_or(&[], Vec::as_slice)).is_none() {
         ways.remove(&Kind::Membership);
     }
     if ways.is_empty() {
@@ -264,12 +264,12 @@ impl<'a> Generator<'a> {
     fn candidate(&mut self, kind: Kind, at_ms: u64, for_ms: u64) -> Option<PlannedFault> {
         let way = self.ways.get_mut(&kind)?.peek(&mut self.draw).first()?.clone();
         let members = members_at(self.nodes, self.founders(), &self.faults, at_ms);
-        let mut fault = self.fault(kind, &way, for_ms)?;
+        let mut fault = self.fault(kind, &way, for_ms, &members)?;
         for _ in 1..DRAWS_MAX {
             if is_spoken_over(&fault, &members) {
                 break;
             }
-            fault = self.fault(kind, &way, for_ms)?;
+            fault = self.fault(kind, &way, for_ms, &members)?;
         }
         Some(PlannedFault { id: self.faults.len() as u64 + 1, at_ms, for_ms, fault })
     }
@@ -296,18 +296,18 @@ impl<'a> Generator<'a> {
         &self.nodes[..self.nodes.len().saturating_sub(self.spares.count)]
     }
 
-    fn victim(&mut self) -> Vec<String> {
-        let (nodes, draw) = (self.founders(), &mut self.draw);
-        let victim = self.victim.get_or_insert_with(|| draw.pick(nodes, 1).remove(0));
+    /// One for the whole plan, who does not leave: who has left holds nothing whose loss could be seen.
+    fn victim(&mut self, members: &[String]) -> Vec<String> {
+        let draw = &mut self.draw;
+        let victim = self.victim.get_or_insert_with(|| draw.pick(members, 1).remove(0));
         vec![victim.clone()]
     }
 
-    fn fault(&mut self, kind: Kind, way: &Refinement, for_ms: u64) -> Option<Fault> {
+    fn fault(&mut self, kind: Kind, way: &Refinement, for_ms: u64, members: &[String]) -> Option<Fault> {
         let victim = match way {
-            Refinement::Victim | Refinement::Disk(DiskChange::Rot) => self.victim(),
+            Refinement::Victim | Refinement::Disk(DiskChange::Rot) => self.victim(members),
             _ => Vec::new(),
         };
-        let founders = self.founders();
         let (nodes, draw) = (self.nodes, &mut self.draw);
         Some(match (kind, way) {
             (Kind::Partition, Refinement::Shape(shape)) => {
@@ -318,7 +318,7 @@ impl<'a> Generator<'a> {
             (Kind::Membership, way) => {
                 let others = self.changes.iter().filter(|other| *other != way);
                 let ways: Vec<Refinement> = [way].into_iter().chain(others).cloned().collect();
-                next_change(nodes, self.spares, &self.faults, &ways)?
+                next_change(nodes, self.spares, self.victim.as_ref(), &self.faults, &ways)?
             }
             (Kind::Upgrade, _) => Fault::Upgrade { nodes: vec![next_to_upgrade(nodes, &self.faults)?] },
             (Kind::Slow, Refinement::Target(target)) => {
@@ -338,7 +338,7 @@ impl<'a> Generator<'a> {
                 let target = if draw.below(3) == 0 { Target::All } else { Target::Majority };
                 Fault::Power { nodes: target.resolve(nodes, draw).ok()? }
             }
-            (Kind::Disk, Refinement::Disk(DiskChange::SyncFail)) => Fault::SyncFail { nodes: few(founders, draw) },
+            (Kind::Disk, Refinement::Disk(DiskChange::SyncFail)) => Fault::SyncFail { nodes: few(members, draw) },
             (Kind::Disk, Refinement::Disk(DiskChange::Rot)) => {
                 Fault::Rot { nodes: victim, rows: draw.log_uniform(1, 100) }
             }
@@ -348,13 +348,22 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// The first of these changes that can still be made: spares join in their order, founders leave from the last.
-fn next_change(nodes: &[String], spares: Spares, faults: &[PlannedFault], ways: &[Refinement]) -> Option<Fault> {
-    let changed = |node: &String| {
-        let by =
-            |fault: &PlannedFault| fault.fault.class() == Class::Membership && fault.fault.own_nodes().contains(node);
-        faults.iter().any(by)
-    };
+/// Whether a fault makes this node join or leave.
+fn changes(faults: &[PlannedFault], node: &String) -> bool {
+    let by = |fault: &PlannedFault| fault.fault.class() == Class::Membership && fault.fault.own_nodes().contains(node);
+    faults.iter().any(by)
+}
+
+/// The first of these changes that can still be made: spares join in their order, founders leave from the last, but for the
+/// victim of other faults.
+fn next_change(
+    nodes: &[String],
+    spares: Spares,
+    victim: Option<&String>,
+    faults: &[PlannedFault],
+    ways: &[Refinement],
+) -> Option<Fault> {
+    let changed = |node: &String| changes(faults, node);
     let joined = faults.iter().filter(|fault| matches!(fault.fault, Fault::Join { .. })).count();
     let left = faults.iter().filter(|fault| matches!(fault.fault, Fault::Leave { .. })).count();
     let (founders, others) = nodes.split_at(nodes.len().saturating_sub(spares.count));
@@ -364,7 +373,8 @@ fn next_change(nodes: &[String], spares: Spares, faults: &[PlannedFault], ways: 
             others.iter().find(|node| !changed(node)).map(|node| Fault::Join { nodes: vec![node.clone()] })
         }
         Refinement::Member(MemberChange::Leave) if may_leave => {
-            founders.iter().rev().find(|node| !changed(node)).map(|node| Fault::Leave { nodes: vec![node.clone()] })
+            let may = |node: &&String| !changed(node) && Some(*node) != victim;
+            founders.iter().rev().find(may).map(|node| Fault::Leave { nodes: vec![node.clone()] })
         }
         _ => None,
     })
@@ -623,6 +633,33 @@ mod tests {
         let spec: NemesisSpec = "membership".parse().expect("a kind");
         let none = generate(1, &nodes(5), &spec, Schedule::for_run(30_000));
         assert!(matches!(none, Err(GenerateError::NothingPossible { .. })), "{none:?}");
+    }
+
+    /// They were planned for nodes that had left, or not yet joined: nothing to rot there, and nothing that is synced.
+    #[test]
+    fn disks_of_members_alone_fail() {
+        let spares = Spares { count: 2, members_min: 3 };
+        let mut checked = 0;
+        for seed in 0..200 {
+            let spec: NemesisSpec = "disk:rot,disk:sync-fail,wipe,membership".parse().expect("kinds");
+            let plan = generate_with_spares(seed, &nodes(7), spares, &spec, Schedule::for_run(60_000)).expect("a plan");
+            let mut members = nodes(5);
+            for planned in &plan.faults {
+                match &planned.fault {
+                    Fault::Join { nodes } => members.extend(nodes.clone()),
+                    Fault::Leave { nodes } => members.retain(|member| !nodes.contains(member)),
+                    fault => {
+                        let own = fault.own_nodes();
+                        assert!(
+                            own.iter().all(|node| members.contains(node)),
+                            "seed {seed}: {planned:?} of {members:?}"
+                        );
+                        checked += u32::from(members.len() < 5);
+                    }
+                }
+            }
+        }
+        assert!(checked > 200, "{checked}");
     }
 
     /// With two copies of everything acknowledged, losing all of one node's again and again loses nothing.
