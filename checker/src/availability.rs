@@ -5,13 +5,19 @@
 //! violates the property; all that one node does not serve is one anomaly. What clients got while faults were active
 //! is told by the statistics and judged by nobody: a quorum that cannot be had is no defect.
 //!
+//! This can be judged only as a whole: that no other attempt succeeded, at what, and how many requests were served. What proves
+//! an anomaly is the last request that the node did not serve, which is one by itself; the explanation has the numbers.
+//!
 //! Time: O(n log n) in the final reads and probes. Source: DeCandia et al., SOSP 2007, 2.3 and 4.6 (always writeable)
 //! and 4.8.3 (peers that were taken for down are tried again).
 
 use std::collections::BTreeMap;
 
-use crate::finding::{Draft, Explainer, Finding, at};
+use crate::finding::{Draft, Explainer, Finding, Proof, at};
 use crate::history::{Operation, Phase};
+
+/// Of what a node did not serve, how many requests stand beside the last.
+const CONTEXT_MAX: usize = 5;
 
 /// What one node was asked for, with the attempts: the first that succeeded, else the last.
 type Asked<'h> = BTreeMap<(&'h str, &'h str, &'h str), Operation<'h>>;
@@ -96,6 +102,7 @@ fn unserved<'k>(node: &str, asked: usize, refused: &[&Operation<'k>]) -> Draft<'
         let (f, key) = (operation.f(), operation.key().unwrap_or("?"));
         explanation.push_str(&format!(": `{f}` of {key} at {}: {why}", at(operation.invoke.time)));
     }
-    let proof = refused.iter().flat_map(|operation| [Some(operation.invoke), operation.completion]).take(10).collect();
+    let proof = Proof::of(last.map(|operation| **operation))
+        .beside(refused.iter().map(|operation| **operation).take(CONTEXT_MAX));
     Draft { kind: "node-not-serving", key: "", process: None, explanation, proof }
 }

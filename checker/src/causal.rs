@@ -17,8 +17,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-use crate::finding::{Draft, Explainer, Finding, ReadTally, a_read};
-use crate::history::{Event, EventType, Operation, Phase};
+use crate::evidence::Evidence;
+use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, Shrinks, a_read};
+use crate::history::{EventType, Operation, Phase};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, Past, WorkloadFacts};
 use crate::visibility::{Block, OwnMiss, owed};
@@ -309,12 +310,31 @@ fn lacking<'k>(
     if miss.count > 1 {
         explanation.push_str(&format!("; the same goes for {} more writes", miss.count - 1));
     }
-    let events = |node: &usize| -> [Option<&'k Event>; 2] {
-        let operation = before.operation(*node);
-        [Some(operation.invoke), operation.completion]
-    };
-    let proof = chain.iter().flat_map(events).collect();
+    let others = Evidence::new(workload, key).of_miss(&key.reads[read], miss.latest);
+    let mut proof = Proof::of(chain.iter().map(|node| *before.operation(*node))).with(others);
+    for pair in chain.windows(2) {
+        proof.operations.extend(sight(workload, before, pair[0], pair[1]));
+    }
+    // Only of a chain that may turn out to be shorter the words are not those of the whole.
+    proof.shrinks = Some(if chain.len() > 2 { Shrinks::Retold } else { Shrinks::Told });
     Draft { kind: "causality-broken", key: &key.name, process: Some(operation.process), explanation, proof }
+}
+
+/// Who else has to be known to tell that a read of a chain saw the write before it.
+fn sight<'h>(
+    workload: &WorkloadFacts<'h>,
+    before: &Before<'_, 'h>,
+    earlier: usize,
+    later: usize,
+) -> Vec<Operation<'h>> {
+    let (earlier, later) = (before.nodes[earlier], before.nodes[later]);
+    match (earlier.act, later.act) {
+        (Act::Write(write), Act::Read(read)) if earlier.key == later.key => {
+            let key = &workload.keys[later.key];
+            Evidence::new(workload, key).of_sight(&key.reads[read], write)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// `process 3: write 17 to register-2`.

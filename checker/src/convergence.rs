@@ -5,6 +5,8 @@
 //! last round violate the property; a replica that could not be read then leaves the key undecided. A round after the
 //! final reads is for [`crate::resurrection`]: alone, its reads are not at one moment.
 //!
+//! Two replicas that differ prove it; what the others hold is beside the proof and in the explanation.
+//!
 //! Time: O(v log v) in the versions read. Source: strong eventual consistency of Shapiro et al., SSS 2011, as far as
 //! it can be observed: replicas that have received the same updates are equal, and after a while all have.
 
@@ -12,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::finding::{Draft, Explainer, Finding, at, ms, quantile};
-use crate::history::{Event, Operation};
+use crate::finding::{Draft, Explainer, Finding, Proof, at, ms, quantile};
+use crate::history::Operation;
 use crate::model::{KeyFacts, WorkloadFacts};
 
 /// How many versions of a replica an explanation shows, and how much of each.
@@ -27,7 +29,8 @@ type Versions = BTreeSet<(String, String)>;
 #[derive(Default)]
 struct Round<'h> {
     answers: BTreeMap<&'h str, Option<Versions>>,
-    completions: Vec<&'h Event>,
+    /// Those that answered, in their order.
+    reads: Vec<(Operation<'h>, Option<Versions>)>,
 }
 
 /// How a key came out.
@@ -92,13 +95,12 @@ fn rounds<'k, 'h: 'k>(reads: impl Iterator<Item = &'k Operation<'h>> + Clone) ->
     let nodes: BTreeSet<&str> = reads.clone().map(|read| read.node().unwrap_or("?")).collect();
     let mut rounds: BTreeMap<u64, Round<'h>> = BTreeMap::new();
     for read in reads {
-        let round = rounds.entry(read.round()).or_insert_with(|| Round {
-            answers: nodes.iter().map(|node| (*node, None)).collect(),
-            completions: Vec::new(),
-        });
+        let round = rounds
+            .entry(read.round())
+            .or_insert_with(|| Round { answers: nodes.iter().map(|node| (*node, None)).collect(), reads: Vec::new() });
         let versions = read.ok().and_then(|event| versions(&event.value));
+        round.reads.push((*read, versions.clone()));
         round.answers.insert(read.node().unwrap_or("?"), versions);
-        round.completions.extend(read.completion);
     }
     rounds
 }
@@ -132,7 +134,7 @@ impl Round<'_> {
     }
 
     fn end_ns(&self) -> u64 {
-        self.completions.iter().map(|event| event.time).max().unwrap_or(0)
+        self.reads.iter().filter_map(|(read, _)| read.completion).map(|event| event.time).max().unwrap_or(0)
     }
 }
 
@@ -159,7 +161,11 @@ fn diverged<'k>(key: &'k KeyFacts<'_>, round: u64, last: &Round<'k>) -> Draft<'k
         key.name,
         groups(last).join("; "),
     );
-    let proof = last.completions.iter().map(|event| Some(*event)).collect();
+    let mut answers = last.reads.iter().filter(|(_, versions)| versions.is_some());
+    let first = answers.next();
+    let other = answers.find(|(_, versions)| first.is_some_and(|(_, first)| first != versions));
+    let proof = Proof::of(first.into_iter().chain(other).map(|(read, _)| *read));
+    let proof = proof.beside(last.reads.iter().map(|(read, _)| *read));
     Draft { kind: "diverged-key", key: &key.name, process: None, explanation, proof }
 }
 

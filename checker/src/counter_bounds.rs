@@ -8,12 +8,16 @@
 //! What follows from a sum alone is necessary, not sufficient: a missing increment hides behind a missing decrement. Where
 //! reads tell their parts, read-your-writes and no-lost-writes see each change by itself.
 //!
+//! The bounds are those of the whole history. What proves an anomaly is the read and the fewest acknowledged changes that alone
+//! pass what it shows: increments if that is too low, decrements if it is too high, none if it is below or above nothing. What
+//! was attempted the other way is in the bounds that the explanation tells, and not in the proof.
+//!
 //! Time: O(n log n) in the operations of a key. Source: Jepsen's counter checker; the increment-only counter of Burckhardt
 //! et al., POPL 2014.
 
 use std::collections::BTreeMap;
 
-use crate::finding::{Draft, Explainer, Finding, a_read, at, by_node};
+use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node};
 use crate::history::{EventType, Operation};
 use crate::meaning::Meaning;
 use crate::model::{KeyFacts, Model, WorkloadFacts, Write};
@@ -124,10 +128,26 @@ fn out_of_bounds<'k>(key: &'k KeyFacts<'_>, read: &'k Operation<'k>, seen: i128,
             by_node(&write.operation)
         ));
     }
-    let write = last.map(|write| (write.operation.invoke, write.operation.completion));
-    let mut proof = vec![Some(read.invoke), read.completion];
-    proof.extend(write.into_iter().flat_map(|(invoke, completion)| [Some(invoke), completion]));
+    let proof = Proof::of([*read].into_iter().chain(passing(key, read, seen, seen < least)));
+    let proof = proof.beside(last.map(|write| write.operation));
     Draft { kind: "sum-out-of-bounds", key: &key.name, process: Some(read.process), explanation, proof }
+}
+
+/// The fewest changes acknowledged before a read that alone come to more than it shows if that is too low, else to less. Changes
+/// the other way may be in a sum or not, so they are no part of this: what they come to together is in the bounds.
+fn passing<'h>(key: &KeyFacts<'h>, read: &Operation<'_>, seen: i128, is_low: bool) -> Vec<Operation<'h>> {
+    let sign = if is_low { 1 } else { -1 };
+    let before = key.writes.iter().filter(|write| write.acknowledged().is_some_and(|index| index < read.invoke.index));
+    let mut changes: Vec<(i128, Operation<'h>)> =
+        before.filter_map(|write| Some((sign * change(write)?, write.operation))).filter(|(by, _)| *by > 0).collect();
+    changes.sort_by_key(|(by, operation)| (-by, std::cmp::Reverse(operation.invoke.index)));
+    let mut sum = 0;
+    let needed = |(by, _): &(i128, Operation<'h>)| {
+        let wanted = sum <= sign * seen;
+        sum += by;
+        wanted
+    };
+    changes.into_iter().take_while(needed).map(|(_, operation)| operation).collect()
 }
 
 /// The last change acknowledged before a read that its parts lack: an increment if the sum is too low, else a decrement.

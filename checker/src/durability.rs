@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::evidence::Evidence;
 use crate::faults::Crash;
 use crate::finding::{Draft, Explainer, Finding, at};
-use crate::lost_writes::{Standing, flaws, proof, standing, story};
+use crate::lost_writes::{Standing, flaws, lost, standing, story};
 use crate::model::{KeyFacts, WorkloadFacts};
 
 /// Judges a workload.
@@ -70,8 +71,12 @@ fn lost_by_crash<'k>(
         were(&crash.nodes),
         at(crash.event.time),
     );
-    let mut proof = proof(key, position);
-    proof.push(Some(crash.event));
+    let mut proof = lost(workload, key, position);
+    proof.nemesis = Some(crash.event);
+    if let Some(witness) = key.analysis.fates[position].last_seen.map(|read| &key.reads[read]) {
+        proof.operations.push(witness.operation);
+        proof = proof.with(Evidence::new(workload, key).of_sight(witness, position));
+    }
     Draft { kind: "lost-by-crash", key: &key.name, process: None, explanation, proof }
 }
 

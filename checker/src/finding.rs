@@ -88,8 +88,38 @@ impl ReadTally {
 /// The anomalies kept, and how many there were.
 #[derive(Debug, Default)]
 pub(crate) struct Anomalies {
-    pub kept: Vec<Anomaly>,
+    pub kept: Vec<Kept>,
     pub total: u64,
+}
+
+/// An anomaly that is explained.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub anomaly: Anomaly,
+    /// What proves it.
+    pub proof: Vec<Place>,
+    /// What helps to understand it.
+    pub context: Vec<Place>,
+    /// See [`Proof::shrinks`].
+    pub shrinks: Option<Shrinks>,
+}
+
+/// The events of an operation, or an event of the nemesis: index and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub begin: (u64, u64),
+    pub end: Option<(u64, u64)>,
+}
+
+impl Place {
+    pub fn of(operation: &Operation<'_>) -> Self {
+        let place = |event: &Event| (event.index, event.time);
+        Self { begin: place(operation.invoke), end: operation.completion.map(place) }
+    }
+
+    fn of_event(event: &Event) -> Self {
+        Self { begin: (event.index, event.time), end: None }
+    }
 }
 
 /// What an explanation draws on.
@@ -108,7 +138,50 @@ pub(crate) struct Draft<'a> {
     pub key: &'a str,
     pub process: Option<u64>,
     pub explanation: String,
-    pub proof: Vec<Option<&'a Event>>,
+    pub proof: Proof<'a>,
+}
+
+/// The operations of an anomaly.
+#[derive(Default)]
+pub(crate) struct Proof<'a> {
+    /// Those that are a violation by themselves.
+    pub operations: Vec<Operation<'a>>,
+    /// What the nemesis did to it.
+    pub nemesis: Option<&'a Event>,
+    /// Those that help to understand it; what of them proves it is left out here.
+    pub context: Vec<Operation<'a>>,
+    /// Whether some of the operations may be needless, which are then taken away: see [`crate::minimal::shrink_proofs`].
+    pub shrinks: Option<Shrinks>,
+}
+
+/// Whether the sentence that explains an anomaly is about its operations alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shrinks {
+    /// It tells more of the whole history, and stays as it is when operations turn out to be needless.
+    Told,
+    /// Of fewer operations it has to be told anew.
+    Retold,
+}
+
+impl<'a> Proof<'a> {
+    /// Just these, of which none is needless.
+    pub fn of(operations: impl IntoIterator<Item = Operation<'a>>) -> Self {
+        Self { operations: operations.into_iter().collect(), ..Self::default() }
+    }
+
+    /// With operations that help to understand it.
+    pub fn beside(self, context: impl IntoIterator<Item = Operation<'a>>) -> Self {
+        Self { context: context.into_iter().collect(), ..self }
+    }
+
+    /// With operations that may prove what others do, too.
+    pub fn with(mut self, operations: Vec<Operation<'a>>) -> Self {
+        if !operations.is_empty() {
+            self.shrinks = self.shrinks.or(Some(Shrinks::Told));
+        }
+        self.operations.extend(operations);
+        self
+    }
 }
 
 impl Explainer<'_> {
@@ -116,24 +189,49 @@ impl Explainer<'_> {
     pub fn add<'d>(&self, anomalies: &mut Anomalies, draft: impl FnOnce() -> Draft<'d>) {
         anomalies.total += 1;
         if anomalies.kept.len() < self.anomalies_max {
-            anomalies.kept.push(self.anomaly(draft()));
+            anomalies.kept.push(self.keep(draft()));
         }
     }
 
-    fn anomaly(&self, draft: Draft<'_>) -> Anomaly {
-        let proof: BTreeMap<u64, u64> = draft.proof.iter().flatten().map(|event| (event.index, event.time)).collect();
-        let from_ns = proof.values().min().copied().unwrap_or(0);
-        let to_ns = proof.values().max().copied().unwrap_or(0);
-        Anomaly {
+    fn keep(&self, draft: Draft<'_>) -> Kept {
+        let Proof { operations, nemesis, context, shrinks } = draft.proof;
+        let anomaly = Anomaly {
             kind: draft.kind.to_owned(),
             key: (!draft.key.is_empty()).then(|| draft.key.to_owned()),
             process: draft.process,
             explanation: draft.explanation,
-            events: proof.into_keys().collect(),
-            faults: active_between(self.faults, from_ns, to_ns),
-            from_ns,
-            to_ns,
-        }
+            events: Vec::new(),
+            context: Vec::new(),
+            faults: Vec::new(),
+            from_ns: 0,
+            to_ns: 0,
+        };
+        let proof = operations.iter().map(Place::of).chain(nemesis.map(Place::of_event)).collect();
+        let mut kept = Kept { anomaly, proof, context: context.iter().map(Place::of).collect(), shrinks };
+        kept.settle(self.faults);
+        kept
+    }
+}
+
+impl Kept {
+    /// Puts proof and context in order, and says when it was.
+    pub fn settle(&mut self, faults: &[FaultFinding]) {
+        self.proof.sort_unstable();
+        self.proof.dedup();
+        self.context.sort_unstable();
+        self.context.dedup();
+        self.context.retain(|place| self.proof.binary_search(place).is_err());
+        let times = |places: &[Place]| -> BTreeMap<u64, u64> {
+            places.iter().flat_map(|place| [Some(place.begin), place.end]).flatten().collect()
+        };
+        let (proof, context) = (times(&self.proof), times(&self.context));
+        let all = || proof.values().chain(context.values()).copied();
+        let (from_ns, to_ns) = (all().min().unwrap_or(0), all().max().unwrap_or(0));
+        let anomaly = &mut self.anomaly;
+        (anomaly.from_ns, anomaly.to_ns) = (from_ns, to_ns);
+        anomaly.faults = active_between(faults, from_ns, to_ns);
+        anomaly.events = proof.into_keys().collect();
+        anomaly.context = context.into_keys().collect();
     }
 }
 

@@ -30,6 +30,7 @@ mod causal;
 mod convergence;
 mod counter_bounds;
 mod durability;
+mod evidence;
 mod finding;
 mod harvest;
 mod lost_writes;
@@ -102,7 +103,14 @@ pub fn check(history: &History, options: &Options) -> Verdict {
     let mut properties: Vec<PropertyResult> = Vec::new();
     for workload in &facts.workloads {
         properties.extend(Property::ALL.into_iter().filter_map(|property| {
-            Some(result(property, Some(workload), judge(property, workload, &explainer, &crashes)?, options))
+            let mut finding = judge(property, workload, &explainer, &crashes)?;
+            let again = |part: &[Operation<'_>]| {
+                let part = WorkloadFacts::new(&workload.name, workload.model, part, options);
+                let all_told = Explainer { anomalies_max: usize::MAX, ..explainer };
+                judge(property, &part, &all_told, &crashes).map_or_else(Vec::new, |found| found.anomalies.kept)
+            };
+            minimal::shrink_proofs(&mut finding.anomalies, &operations, &faults, &again);
+            Some(result(property, Some(workload), finding, options))
         }));
     }
     properties.extend(
@@ -170,7 +178,7 @@ fn result(
         summary: finding.summary(),
         figures: finding.figures,
         anomalies_total: finding.anomalies.total,
-        anomalies: finding.anomalies.kept,
+        anomalies: finding.anomalies.kept.into_iter().map(|kept| kept.anomaly).collect(),
     }
 }
 

@@ -6,13 +6,17 @@
 //! concurrent write won, where one may), or *undecided* (it may be in a past that nobody told). Reading what
 //! certainly failed, or what nobody wrote, is a violation too.
 //!
+//! A write and one final read that lacks it are a loss by themselves; that all final reads do, or that nobody wrote what was
+//! read, is said of the whole history, in the explanation.
+//!
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Jepsen's set-full checker; for siblings,
 //! the context of DeCandia et al., SOSP 2007, 4.4, as visibility of Burckhardt et al., POPL 2014.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Draft, Explainer, Finding, a_read, at, by_node, ms, quantile};
-use crate::history::{Event, EventType};
+use crate::evidence::Evidence;
+use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node, ms, quantile};
+use crate::history::EventType;
 use crate::model::{FinalSource, KeyFacts, Read, WorkloadFacts, Write};
 
 /// How a write stands at the end.
@@ -167,7 +171,11 @@ fn missing<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, position: us
         _ => ("lost-write", "and is absent from".to_owned()),
     };
     let explanation = format!("{story}, {end} {}", final_reads(workload, key));
-    Draft { kind, key: &key.name, process: None, explanation, proof: proof(key, position) }
+    let proof = match standing {
+        Standing::Stale => stale(workload, key, position),
+        _ => lost(workload, key, position),
+    };
+    Draft { kind, key: &key.name, process: None, explanation, proof }
 }
 
 /// `all 5 final reads`.
@@ -179,18 +187,33 @@ fn final_reads(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>) -> String {
     format!("all {} {reads} of {}", key.finals.len(), key.name)
 }
 
-/// The write, the last read that saw it, the first that missed it, and a final read.
-pub(crate) fn proof<'k>(key: &'k KeyFacts<'_>, position: usize) -> Vec<Option<&'k Event>> {
-    let write = &key.writes[position];
-    let fate = key.analysis.fates[position];
-    let shown = |read: Option<usize>| read.and_then(|read| key.reads[read].operation.completion);
-    vec![
-        Some(write.operation.invoke),
-        write.operation.completion,
-        shown(fate.last_seen),
-        shown(fate.first_missed),
-        shown(key.finals.last().copied()),
-    ]
+/// The write and a final read; beside them the last read that saw it, and the first that missed it.
+pub(crate) fn lost<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, position: usize) -> Proof<'h> {
+    let (write, fate) = (key.writes[position].operation, key.analysis.fates[position]);
+    let read = |read: usize| key.reads[read].operation;
+    let last = key.finals.last().copied();
+    let missed = last.map_or_else(Vec::new, |last| Evidence::new(workload, key).of_miss(&key.reads[last], position));
+    let others = [fate.last_seen, fate.first_missed].into_iter().flatten().map(read);
+    Proof::of([write].into_iter().chain(last.map(read))).with(missed).beside(others)
+}
+
+/// The write, a final read that sees it, and one that does not.
+fn stale<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, position: usize) -> Proof<'h> {
+    let (write, fate) = (key.writes[position].operation, key.analysis.fates[position]);
+    let evidence = Evidence::new(workload, key);
+    let sees = |read: &usize| evidence.is_seen(&key.reads[*read], position);
+    let (seeing, lacking) = (key.finals.iter().find(|read| sees(read)), key.finals.iter().rfind(|read| !sees(read)));
+    let mut proof = Proof::of([write]);
+    for read in seeing.into_iter().chain(lacking).map(|read| &key.reads[*read]) {
+        proof.operations.push(read.operation);
+        let others = match evidence.is_seen(read, position) {
+            true => evidence.of_sight(read, position),
+            false => evidence.of_miss(read, position),
+        };
+        proof = proof.with(others);
+    }
+    let read = |read: usize| key.reads[read].operation;
+    proof.beside([fate.last_seen, fate.first_missed].into_iter().flatten().map(read))
 }
 
 fn failed_write_visible<'k>(
@@ -203,13 +226,14 @@ fn failed_write_visible<'k>(
     let name = name(workload, key, write);
     let failed = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
     let explanation = format!("{name} certainly failed at {failed}, and yet {} lists it", a_read(&read.operation));
-    let proof = vec![Some(write.operation.invoke), write.operation.completion, read.operation.completion];
+    let named = Evidence::new(workload, key).of_sight(read, position);
+    let proof = Proof::of([write.operation, read.operation]).with(named);
     Draft { kind: "failed-write-visible", key: &key.name, process: Some(write.operation.process), explanation, proof }
 }
 
 fn never_written<'k>(key: &'k KeyFacts<'_>, element: &str, read: &'k Read<'_>) -> Draft<'k> {
     let explanation = format!("{} lists {element} in {}, which nobody wrote there", a_read(&read.operation), key.name);
-    let proof = vec![Some(read.operation.invoke), read.operation.completion];
+    let proof = Proof::of([read.operation]);
     Draft { kind: "never-written", key: &key.name, process: Some(read.operation.process), explanation, proof }
 }
 

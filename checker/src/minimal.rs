@@ -10,18 +10,31 @@
 //! more of them. Only what *nobody* wrote is learned from absence, and that is a kind by itself. Two things hide what others
 //! wrote, and stay: what the past of another names, and whatever is neither a read nor a write, as a delete.
 //!
-//! Time: only where there is a violation; k checks of k operations, mostly, and bounded ([`OPERATIONS_MAX`], [`WORK_MAX`]).
+//! The properties of the bench's own workloads draft their proofs so that nothing is needless, which tests prove; those that
+//! follow a way through other operations (cycles of transactions, causal chains, the pasts of registers, the sums of counters)
+//! may have more than they need, and are shrunk here in the same manner ([`shrink_proofs`]). What is taken away stays beside the
+//! proof, as context. There the words tell of the whole history ("absent from all 5 final reads"), and stay as they are but for
+//! chains and cycles.
+//!
+//! Time: only where there is a violation; k checks of k operations, mostly, and bounded ([`OPERATIONS_MAX`], [`WORK_MAX`],
+//! [`PROOFS_WORK_MAX`]).
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::decision::{Decision, Limits, Violation};
+use crate::finding::{Anomalies, Kept, Place, Shrinks};
+use crate::history::Operation;
 use crate::records::{Op, Records};
-use crate::verdict::Outcome;
+use crate::verdict::{Anomaly, FaultFinding, Outcome};
 
 /// A violation with more operations stays as it is.
 const OPERATIONS_MAX: usize = 100;
 /// Operations and values handed to checks, all in all.
 const WORK_MAX: usize = 2_000_000;
+/// The same for the proofs of a property's anomalies.
+const PROOFS_WORK_MAX: usize = 200_000;
 /// What a check may tell of so few operations: enough that one of a kind is not hidden by many of another.
 const VIOLATIONS_MAX: usize = 1000;
 
@@ -42,6 +55,103 @@ pub(crate) fn shrink(decision: &mut Decision, records: &Records, limits: &Limits
             decision.violations.push(violation);
         }
     }
+}
+
+/// Takes away what can go, the last first, until nothing can; false if `can_go` did not answer any more.
+fn fewest<T>(kept: &mut Vec<T>, mut can_go: impl FnMut(&[T], usize) -> Option<bool>) -> bool {
+    let mut at = kept.len();
+    let mut smaller = false;
+    loop {
+        if at == 0 {
+            // What was needed by an operation that is gone may be needless now.
+            if !std::mem::take(&mut smaller) {
+                return true;
+            }
+            at = kept.len();
+        }
+        at -= 1;
+        match can_go(kept, at) {
+            None => return false,
+            Some(true) => {
+                kept.remove(at);
+                smaller = true;
+            }
+            Some(false) => {}
+        }
+    }
+}
+
+/// All but one.
+fn without<T: Copy>(all: &[T], out: usize) -> Vec<T> {
+    all.iter().enumerate().filter(|(at, _)| *at != out).map(|(_, one)| *one).collect()
+}
+
+/// Judges a part of the history by one property.
+type Judge<'j, 'h> = dyn Fn(&[Operation<'h>]) -> Vec<Kept> + 'j;
+
+/// The same for the anomalies of a property: takes needless operations out of the proofs that may have such. They stay beside it,
+/// where they may help to understand it. `operations` are all of the history, in the order of invocation.
+pub(crate) fn shrink_proofs<'h>(
+    anomalies: &mut Anomalies,
+    operations: &[Operation<'h>],
+    faults: &[FaultFinding],
+    judge: &Judge<'_, 'h>,
+) {
+    let mut work_left = PROOFS_WORK_MAX;
+    let tried = anomalies.kept.iter_mut().filter_map(|kept| Some((kept.shrinks?, kept)));
+    for (shrinks, kept) in tried {
+        shrink_proof(shrinks, kept, operations, judge, &mut work_left);
+        kept.settle(faults);
+    }
+}
+
+fn shrink_proof<'h>(
+    shrinks: Shrinks,
+    kept: &mut Kept,
+    operations: &[Operation<'h>],
+    judge: &Judge<'_, 'h>,
+    work_left: &mut usize,
+) {
+    let at = |place: &Place| operations.binary_search_by_key(&place.begin.0, |operation| operation.invoke.index).ok();
+    let mut left: Vec<Operation<'h>> = kept.proof.iter().filter_map(at).map(|at| operations[at]).collect();
+    let mut told = None;
+    let whole = left.len() <= OPERATIONS_MAX
+        && fewest(&mut left, |left, out| {
+            let rest = without(left, out);
+            let cost: usize = rest.iter().map(cost).sum();
+            *work_left = work_left.checked_sub(cost)?;
+            let same = |other: &Kept| identity(&other.anomaly) == identity(&kept.anomaly);
+            let found = judge(&rest).into_iter().find(same);
+            let can_go = found.is_some();
+            told = found.or(told.take());
+            Some(can_go)
+        });
+    let gone = |place: &Place| at(place).is_some() && !left.iter().any(|operation| Place::of(operation) == *place);
+    let (needless, proof) = std::mem::take(&mut kept.proof).into_iter().partition(gone);
+    kept.proof = proof;
+    kept.context.extend::<Vec<Place>>(needless);
+    if let (Shrinks::Retold, Some(found)) = (shrinks, told) {
+        kept.anomaly.explanation = found.anomaly.explanation;
+    }
+    if !whole {
+        let (told, operations) = (kept.anomaly.explanation.trim_end_matches('.'), left.len());
+        let untried =
+            format!("{told}; whether fewer than these {operations} operations would do was not tried to the end");
+        kept.anomaly.explanation = untried;
+    }
+}
+
+/// What makes an anomaly of fewer operations the same: it is of a kind, on a key, and the same process is wronged.
+fn identity(anomaly: &Anomaly) -> (&str, Option<&str>, Option<u64>) {
+    (&anomaly.kind, anomaly.key.as_deref(), anomaly.process)
+}
+
+/// How much it is to judge an operation: the values that it reads or writes, and something for itself.
+fn cost(operation: &Operation<'_>) -> usize {
+    let list = |value: &Value| value.as_array().map_or(0, Vec::len);
+    let micro = |value: &Value| value.as_array().map_or(0, |micro| micro.iter().map(list).sum());
+    let shown = operation.completion.map_or(&Value::Null, |event| &event.value);
+    10 + list(shown) + shown.as_array().map_or(0, |all| all.iter().map(micro).sum::<usize>())
 }
 
 struct Shrinking<'a> {
@@ -71,30 +181,22 @@ impl Shrinking<'_> {
         }
     }
 
-    /// Takes away what can go, the last first, until nothing can; false if a limit was reached before.
+    /// Takes away what can go; false if a limit was reached before.
     fn fewest(&mut self, kept: &mut Vec<usize>, violation: &mut Violation) -> bool {
-        let mut at = kept.len();
-        let mut smaller = false;
-        loop {
-            if at == 0 {
-                // What was needed by an operation that is gone may be needless now.
-                if !std::mem::take(&mut smaller) {
-                    return true;
-                }
-                at = kept.len();
-            }
-            at -= 1;
+        fewest(kept, |kept, at| {
             if self.hides(kept, at) {
-                continue;
+                return Some(false);
             }
             if self.cost(kept) > self.work_left || (self.limits.out_of_time)() {
-                return false;
+                return None;
             }
-            let rest: Vec<usize> = kept.iter().copied().filter(|op| *op != kept[at]).collect();
-            if let Some(found) = self.same_kind(&rest, &violation.kind) {
-                (*kept, *violation, smaller) = (rest, found, true);
+            let found = self.same_kind(&without(kept, at), &violation.kind);
+            let can_go = found.is_some();
+            if let Some(found) = found {
+                *violation = found;
             }
-        }
+            Some(can_go)
+        })
     }
 
     /// The violation that operations are by themselves, if they are one of another kind only: a check may look for a kind only

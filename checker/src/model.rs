@@ -291,7 +291,8 @@ impl<'h> WorkloadFacts<'h> {
         self.model.is_register() && self.concurrent_writes == ConcurrentWrites::Kept
     }
 
-    fn new(name: &str, model: Model, operations: &[Operation<'h>], options: &Options) -> Self {
+    /// Sorts a workload's operations by key, and settles what each read sees.
+    pub fn new(name: &str, model: Model, operations: &[Operation<'h>], options: &Options) -> Self {
         let mut by_key: BTreeMap<Cow<'_, str>, Vec<Operation<'h>>> = BTreeMap::new();
         for operation in operations {
             let key = operation.key().map(Cow::Borrowed).or_else(|| model.key_within(operation));

@@ -9,9 +9,11 @@
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
 //! weakly consistent replicated data", PDIS 1994.
 
-use crate::finding::{Draft, Explainer, Finding, ReadTally, a_read};
+use crate::evidence::Evidence;
+use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, a_read};
+use crate::history::{Operation, Phase};
 use crate::lost_writes::{flaws, name};
-use crate::model::{KeyFacts, WorkloadFacts};
+use crate::model::{KeyFacts, Read, WorkloadFacts};
 use crate::visibility::Regress;
 
 /// Judges a workload.
@@ -30,7 +32,8 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
 }
 
 fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, regress: Regress) -> Draft<'k> {
-    let (read, earlier) = (&key.reads[read].operation, &key.reads[regress.shown_by].operation);
+    let (shown, shown_by) = (&key.reads[read], &key.reads[regress.shown_by]);
+    let (read, earlier) = (&shown.operation, &shown_by.operation);
     let write = &key.writes[regress.latest];
     let what = match regress.came_back {
         true => "shows again, after it had been deleted in between,",
@@ -47,6 +50,27 @@ fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usiz
     if regress.count > 1 {
         explanation.push_str(&format!("; the same goes for {} more writes", regress.count - 1));
     }
-    let proof = vec![Some(write.operation.invoke), earlier.completion, Some(read.invoke), read.completion];
+    let evidence = Evidence::new(workload, key);
+    let proof = Proof::of([write.operation, *earlier, *read]).with(evidence.of_sight(shown_by, regress.latest));
+    let proof = match regress.came_back {
+        true => proof.with(gone(&evidence, key, (shown_by, shown), regress.latest)),
+        false => proof.with(evidence.of_miss(shown, regress.latest)),
+    };
     Draft { kind: "non-monotonic-read", key: &key.name, process: Some(read.process), explanation, proof }
+}
+
+/// The read between two others of its process that lacks a write because of a delete, with that.
+fn gone<'h>(
+    evidence: &Evidence<'_, 'h>,
+    key: &KeyFacts<'h>,
+    (from, to): (&Read<'_>, &Read<'_>),
+    write: usize,
+) -> Vec<Operation<'h>> {
+    let between = |read: &&Read<'_>| {
+        let own = read.operation.process == to.operation.process && read.operation.phase() == Phase::Main;
+        own && (from.invoked() + 1..to.invoked()).contains(&read.invoked())
+    };
+    let mut lacking = key.reads.iter().filter(between).filter(|read| !evidence.shows(read, write));
+    let read = lacking.find(|read| evidence.is_seen(read, write));
+    read.map_or_else(Vec::new, |read| [vec![read.operation], evidence.of_delete(read, write)].concat())
 }

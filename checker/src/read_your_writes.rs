@@ -8,7 +8,8 @@
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
 //! weakly consistent replicated data", PDIS 1994.
 
-use crate::finding::{Draft, Explainer, Finding, ReadTally, at, by_node};
+use crate::evidence::Evidence;
+use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, at, by_node};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, WorkloadFacts};
 use crate::visibility::OwnMiss;
@@ -33,8 +34,8 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
 }
 
 fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, miss: OwnMiss) -> Draft<'k> {
-    let read = &key.reads[read].operation;
-    let write = &key.writes[miss.latest];
+    let (shown, write) = (&key.reads[read], &key.writes[miss.latest]);
+    let read = &shown.operation;
     let completed = read.completion.unwrap_or(read.invoke);
     let through = read.node().map_or_else(String::new, |node| format!(" through {node}"));
     let acknowledged = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
@@ -49,6 +50,7 @@ fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usi
     if miss.count > 1 {
         explanation.push_str(&format!(", nor {} of its earlier writes", miss.count - 1));
     }
-    let proof = vec![Some(write.operation.invoke), write.operation.completion, Some(read.invoke), read.completion];
+    let missed = Evidence::new(workload, key).of_miss(shown, miss.latest);
+    let proof = Proof::of([write.operation, *read]).with(missed);
     Draft { kind: "stale-read", key: &key.name, process: Some(read.process), explanation, proof }
 }

@@ -7,6 +7,10 @@
 //! lost answered from what it keeps for them: a stale read, as in the middle of a run, where replaced values are shown
 //! rightly. Those are for read-your-writes and monotonic-reads.
 //!
+//! The value, what replaced it (with what is between them in the causal past) and one read that lists it again prove it: a final
+//! read, or that of the replica that came back. That all final reads list it, or that no replica had it before, is said of
+//! the whole history.
+//!
 //! Elements of a set are never replaced, and a removed item of a cart may come back through an add whose writer had
 //! not seen the removal (DeCandia et al., SOSP 2007, 4.4): such items are counted.
 //!
@@ -15,7 +19,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::{Draft, Explainer, Finding, a_read, at, by_node};
+use crate::evidence::Evidence;
+use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node};
 use crate::history::{Operation, Phase};
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, Past, WorkloadFacts};
@@ -129,13 +134,17 @@ fn resurrected<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, value: u
         explanation
             .push_str(&format!(", and after that {}, although in round {round} no replica had it", a_read(read)));
     }
-    let shown = |read: Option<&usize>| read.and_then(|read| key.reads[*read].operation.completion);
-    let proof = vec![
-        Some(value_write.operation.invoke),
-        Some(by_write.operation.invoke),
-        by_write.operation.completion,
-        shown(final_read),
-        again.and_then(|read| read.completion),
-    ];
+    // Where the replicas tell, one of them is where it came back; the final read may be no more than stale.
+    let listed_by = final_read.map(|read| key.reads[*read].operation);
+    let shown = again.copied().or(listed_by);
+    let between = Evidence::new(workload, key).of_replacement(by, value);
+    let proof = Proof::of([value_write.operation, by_write.operation].into_iter().chain(shown)).with(between);
+    let proof = proof.beside(listed_by.into_iter().chain(before(key, again)));
     Draft { kind: "resurrected-value", key: &key.name, process: None, explanation, proof }
+}
+
+/// The reads of the replicas that lacked a value before one of them showed it again.
+fn before<'k, 'h>(key: &'k KeyFacts<'h>, again: Option<&Operation<'_>>) -> impl Iterator<Item = Operation<'h>> + 'k {
+    let round = key.rest_round.filter(|_| again.is_some());
+    key.replica_reads.iter().filter(move |read| Some(read.round()) == round).copied()
 }

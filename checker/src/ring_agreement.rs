@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::convergence::shortened;
-use crate::finding::{Draft, Explainer, Finding};
+use crate::finding::{Draft, Explainer, Finding, Proof};
 use crate::history::{Operation, Phase};
 
 /// Of how many seats an explanation tells.
@@ -70,7 +70,9 @@ fn split<'k>(groups: &BTreeMap<String, Vec<Operation<'k>>>) -> Draft<'k> {
         })
         .collect();
     let explanation = format!("after the rest the nodes do not agree on the members: {}", sayings.join("; "));
-    let proof = groups.values().flatten().map(|operation| operation.completion).collect();
+    // Two that differ; the others tell who sides with whom.
+    let two = groups.values().take(2).filter_map(|nodes| nodes.first());
+    let proof = Proof::of(two.copied()).beside(groups.values().flatten().copied());
     Draft { kind: "split-ring", key: "", process: None, explanation, proof }
 }
 

@@ -17,8 +17,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::finding::{Draft, Explainer, Finding};
-use crate::history::{Event, EventType, Operation, Phase};
+use crate::finding::{Draft, Explainer, Finding, Proof, Shrinks};
+use crate::history::{EventType, Operation, Phase};
 use crate::lost_writes::flaws;
 use crate::meaning::Meaning;
 use crate::model::{Element, KeyFacts, Model, WorkloadFacts};
@@ -153,10 +153,10 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
         kinds
     }
 
-    /// The events of these transactions.
-    fn proof(&self, transactions: &[u32]) -> Vec<Option<&'h Event>> {
-        let operations = transactions.iter().map(|at| &self.operations[*at as usize]);
-        operations.flat_map(|operation| [Some(operation.invoke), operation.completion]).collect()
+    /// These transactions.
+    fn proof(&self, transactions: &[u32]) -> Proof<'h> {
+        let proof = Proof::of(transactions.iter().map(|at| self.operations[*at as usize]));
+        Proof { shrinks: Some(Shrinks::Retold), ..proof }
     }
 }
 

@@ -16,8 +16,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::finding::{Draft, Explainer, Finding, ReadTally, a_read};
-use crate::history::{Event, Phase};
+use crate::evidence::Evidence;
+use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, a_read};
+use crate::history::Phase;
 use crate::lost_writes::{flaws, name};
 use crate::model::{KeyFacts, Past, Read, WorkloadFacts, Write};
 use crate::verdict::Property;
@@ -71,24 +72,24 @@ fn because<'k, 'h>(
     read: &Read<'_>,
     missed: usize,
     property: Property,
-) -> Option<(&'k Write<'h>, Option<&'k Read<'h>>)> {
+) -> Option<(usize, Option<&'k Read<'h>>)> {
     let lacking = &key.writes[missed].operation;
     let seen = seen_by(key, read);
-    let mut writes = seen.iter().map(|write| &key.writes[*write as usize]);
+    let mut writes = seen.iter().map(|write| (*write as usize, &key.writes[*write as usize]));
     if property == Property::MonotonicWrites {
-        let later = |write: &&Write<'_>| {
+        let later = |(_, write): &(usize, &Write<'_>)| {
             write.operation.process == lacking.process && write.operation.invoke.index > lacking.invoke.index
         };
-        return Some((writes.find(later)?, None));
+        return Some((writes.find(later)?.0, None));
     }
-    writes.find_map(|write| {
+    writes.find_map(|(at, write)| {
         let earlier = |read: &&Read<'_>| {
             let operation = &read.operation;
             let own = operation.process == write.operation.process && operation.phase() == Phase::Main;
             own && read.completed() < write.operation.invoke.index
         };
         let knew = key.reads.iter().filter(earlier).find(|read| seen_by(key, read).contains(&(missed as u32)))?;
-        Some((write, Some(knew)))
+        Some((at, Some(knew)))
     })
 }
 
@@ -103,10 +104,11 @@ fn lacking<'k>(
     let (operation, write) = (&read.operation, &key.writes[miss.latest]);
     let missed = name(workload, key, write);
     let mut explanation = format!("{} of {} by process {}", a_read(operation), key.name, operation.process);
-    let mut proof: Vec<Option<&Event>> = vec![Some(write.operation.invoke), write.operation.completion];
-    proof.extend([Some(operation.invoke), operation.completion]);
+    let evidence = Evidence::new(workload, key);
+    let mut proof = Proof::of([write.operation, *operation]).with(evidence.of_miss(read, miss.latest));
     match because(key, read, miss.latest, property) {
-        Some((through, knew)) => {
+        Some((at, knew)) => {
+            let through = &key.writes[at];
             let shown = name(workload, key, through);
             explanation.push_str(&format!(
                 " has seen {shown} and lacks {missed}, which process {}",
@@ -116,8 +118,12 @@ fn lacking<'k>(
                 Some(knew) => format!(" had been shown by {} before it wrote that", a_read(&knew.operation)),
                 None => " had been acknowledged before it wrote that".to_owned(),
             });
-            proof.extend([Some(through.operation.invoke), through.operation.completion]);
-            proof.extend(knew.into_iter().flat_map(|knew| [Some(knew.operation.invoke), knew.operation.completion]));
+            proof.operations.push(through.operation);
+            proof = proof.with(evidence.of_sight(read, at));
+            if let Some(knew) = knew {
+                proof.operations.push(knew.operation);
+                proof = proof.with(evidence.of_sight(knew, miss.latest));
+            }
         }
         None => explanation.push_str(&format!(" lacks {missed}")),
     }

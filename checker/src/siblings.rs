@@ -20,10 +20,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::convergence::{id_of, shortened};
-use crate::finding::{Draft, Explainer, Finding, a_read};
+use crate::evidence::Evidence;
+use crate::finding::{Draft, Explainer, Finding, Proof, a_read};
 use crate::history::{Operation, Phase};
 use crate::lost_writes::{flaws, name};
-use crate::model::{KeyFacts, Model, WorkloadFacts};
+use crate::model::{Element, KeyFacts, Model, Read, WorkloadFacts};
 
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
@@ -165,24 +166,31 @@ fn reads(
         }
         if read.duplicated > 0 {
             tally.doubled += 1;
-            explainer.add(&mut finding.anomalies, || doubled_value(key, &read.operation));
+            explainer.add(&mut finding.anomalies, || doubled_value(workload, key, read));
         }
     }
 }
 
 fn replaced_sibling<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, by: usize) -> Draft<'k> {
-    let (read, write) = (&key.reads[read].operation, &key.writes[by]);
+    let (shown, write) = (&key.reads[read], &key.writes[by]);
+    let read = &shown.operation;
     let explanation = format!(
         "{} of {} lists the value of {} beside one that its writer had seen and replaced",
         a_read(read),
         key.name,
         name(workload, key, write),
     );
-    let proof = vec![Some(write.operation.invoke), write.operation.completion, read.completion];
+    let mut proof = Proof::of([write.operation, shown.operation]);
+    let evidence = Evidence::new(workload, key);
+    if let Some(value) = evidence.first_replaced(by, &shown.listed) {
+        proof.operations.push(key.writes[value].operation);
+        proof = proof.with(evidence.of_replacement(by, value));
+    }
     Draft { kind: "replaced-sibling", key: &key.name, process: Some(read.process), explanation, proof }
 }
 
-fn doubled_value<'k>(key: &'k KeyFacts<'_>, read: &Operation<'k>) -> Draft<'k> {
+fn doubled_value<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, shown: &'k Read<'_>) -> Draft<'k> {
+    let read = &shown.operation;
     let value = read.completion.map_or(Value::Null, |event| event.value.clone());
     let explanation = format!(
         "{} of {} lists a value twice, which was written once: {}",
@@ -190,13 +198,20 @@ fn doubled_value<'k>(key: &'k KeyFacts<'_>, read: &Operation<'k>) -> Draft<'k> {
         key.name,
         shortened(&value.to_string()),
     );
-    Draft {
-        kind: "doubled-value",
-        key: &key.name,
-        process: Some(read.process),
-        explanation,
-        proof: vec![Some(read.invoke), read.completion],
-    }
+    let proof = Proof::of([*read].into_iter().chain(doubled(workload, key, shown)));
+    Draft { kind: "doubled-value", key: &key.name, process: Some(read.process), explanation, proof }
+}
+
+/// The write of the first value that a read lists twice.
+fn doubled<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, read: &Read<'h>) -> Option<Operation<'h>> {
+    let shown = workload.model.shown(read.operation.ok()?)?;
+    let mut known = BTreeSet::new();
+    let twice = shown.into_iter().map(Element::from).filter(|element| !known.insert(element.clone()));
+    let mut writes = twice.filter_map(|element| {
+        let wrote = |at: &&u32| key.writes[**at as usize].element.as_ref() == Some(&element);
+        read.listed.iter().find(wrote)
+    });
+    writes.next().map(|at| key.writes[*at as usize].operation)
 }
 
 /// Where something was first shown by a replica.
@@ -280,7 +295,11 @@ fn doubled_write<'k>(
         second.0,
         a_read(second.1),
     );
-    let proof = vec![first.1.completion, second.1.completion];
+    let other = |version: &Value| {
+        let text = version["value"].to_string();
+        text == value && id_of(version).as_deref() != Some(second.0)
+    };
+    let proof = two_versions(*first.1, *second.1, other);
     Draft { kind: "doubled-write", key: &key.name, process: None, explanation, proof }
 }
 
@@ -298,6 +317,16 @@ fn reused_version<'k>(
         shortened(&second.1.to_string()),
         a_read(second.0),
     );
-    let proof = vec![first.0.completion, second.0.completion];
+    let other = |version: &Value| version["value"] != *second.1 && id_of(version).as_deref() == Some(id);
+    let proof = two_versions(*first.0, *second.0, other);
     Draft { kind: "reused-version", key: &key.name, process: None, explanation, proof }
+}
+
+/// The reads that show two versions: the second alone, if it shows the other, too.
+fn two_versions<'h>(first: Operation<'h>, second: Operation<'h>, other: impl Fn(&Value) -> bool) -> Proof<'h> {
+    let versions = second.ok().and_then(|event| event.value.as_array());
+    match versions.is_some_and(|versions| versions.iter().any(other)) {
+        true => Proof::of([second]).beside([first]),
+        false => Proof::of([first, second]),
+    }
 }

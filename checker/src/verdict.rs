@@ -163,8 +163,13 @@ pub struct Anomaly {
     pub process: Option<u64>,
     /// What happened and why it is a violation, in a sentence or two that name values, nodes and times.
     pub explanation: String,
-    /// Indices of the history events that prove it, in order.
+    /// Indices of the history events that prove it, in order: of the fewest operations that are a violation by themselves.
+    /// Judged as a history of their own they break the same property in the same way, and without any one of them they do not.
+    /// What others would have had to do, and did not, is said of the whole history, in the explanation.
     pub events: Vec<u64>,
+    /// Indices of the events of further operations that help to understand it, in order: the last read that saw a lost write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<u64>,
     /// Ids of the faults that were active between the first and the last of them.
     pub faults: Vec<u64>,
     /// The first moment concerned, ns since the run began.

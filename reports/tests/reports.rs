@@ -109,6 +109,21 @@ fn a_drawing_shows_what_proves_the_anomaly() {
     assert!(article.matches("<rect class=\"op").count() <= 40 && article.matches("class=\"op ").count() <= 40);
 }
 
+/// What helps to understand an anomaly is drawn and told apart from what proves it.
+#[test]
+fn a_drawing_shows_what_helps_to_understand_the_anomaly() {
+    let (summary, mut verdict, events) = sample::run(BROKEN);
+    let anomaly = &mut verdict.properties[0].anomalies[0];
+    anomaly.context = anomaly.events.split_off(2);
+    let page = html(&summary, &verdict, &events);
+    let article = page.split("id=\"anomaly-0-0\"").nth(1).and_then(|rest| rest.split("id=\"anomaly-0-1\"").next());
+    let article = article.expect("the first anomaly is on the page");
+    assert!(article.contains("● add ") && article.contains("○ final read"), "{article}");
+    assert!(article.contains("class=\"op ok context\""), "{article}");
+    assert!(article.contains("Shown: 1 operations that prove it, "), "{article}");
+    assert!(article.contains(" that help to understand it, ") && article.contains("○ context"), "{article}");
+}
+
 #[test]
 fn convergence_is_marked_only_if_every_workload_converged() {
     let (summary, mut verdict, events) = sample::run(VALID);
@@ -317,7 +332,7 @@ proptest! {
         figure in any::<f64>(),
     ) {
         let (summary, mut verdict, _) = sample::run(Sample { operations: 20, ..VALID });
-        let proof = (0..9).collect();
+        let (proof, context) = ((0..9).collect(), (5..30).collect());
         verdict.properties.push(PropertyResult {
             property: Property::Convergence,
             workload: None,
@@ -331,6 +346,7 @@ proptest! {
                 process: None,
                 explanation: String::new(),
                 events: proof,
+                context,
                 faults: vec![],
                 from_ns: figure.to_bits(),
                 to_ns: u64::MAX,

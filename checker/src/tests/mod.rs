@@ -22,6 +22,7 @@ mod logs;
 mod lost_writes;
 mod minimal;
 mod monotonic_reads;
+mod proofs;
 mod read_your_writes;
 mod reading;
 mod records;
@@ -245,9 +246,16 @@ impl Story {
         self.nemesis("heal", Value::Null)
     }
 
-    /// The verdict where everything is claimed.
+    /// The verdict where everything is claimed. Its anomalies are proved.
     pub fn verdict(&self) -> Verdict {
-        check(&self.history(), &claiming_all(ConcurrentWrites::Kept))
+        self.judged(ConcurrentWrites::Kept)
+    }
+
+    fn judged(&self, concurrent_writes: ConcurrentWrites) -> Verdict {
+        let (history, options) = (self.history(), claiming_all(concurrent_writes));
+        let verdict = check(&history, &options);
+        proofs::assert_proved(&history, &verdict, &options);
+        verdict
     }
 
     /// One property of the only workload.
@@ -257,7 +265,7 @@ impl Story {
 
     /// One property of the only workload, where one of concurrent writes wins.
     pub fn result_one_wins(&self, property: Property) -> PropertyResult {
-        result(check(&self.history(), &claiming_all(ConcurrentWrites::OneWins)), property)
+        result(self.judged(ConcurrentWrites::OneWins), property)
     }
 }
 

@@ -35,7 +35,7 @@ fn a_deleted_value_that_every_final_read_lists_is_resurrected() {
         "write 1 to register-0 had been replaced by delete of register-0, acknowledged by n3 at 0.004 s, and yet 2 of \
          all 2 final reads list it"
     );
-    assert_eq!(anomaly.events, [0, 2, 3, 9]);
+    assert_eq!(anomaly.events, [0, 1, 2, 3, 8, 9]);
     story.result_one_wins(RES).sole(Outcome::Invalid, "resurrected-value");
 }
 

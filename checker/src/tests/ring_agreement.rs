@@ -36,7 +36,8 @@ fn two_rings_are_a_violation_whoever_is_silent() {
         "after the rest the nodes do not agree on the members: n1, n2 say n1 member, n2 member, nothing of n3; \
          n3 says nothing of n1, nothing of n2, n3 member"
     );
-    assert_eq!((anomaly.key.as_deref(), anomaly.events.as_slice()), (None, &[3, 5, 7][..]));
+    assert_eq!((anomaly.key.as_deref(), anomaly.events.as_slice()), (None, &[2, 3, 6, 7][..]));
+    assert_eq!(anomaly.context, [4, 5], "who sides with whom");
 }
 
 /// What all say alike is left out: of a hundred seats the reader wants the one that is in dispute.

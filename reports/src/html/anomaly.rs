@@ -43,8 +43,9 @@ pub(super) fn section(run: &Run<'_>) -> String {
 }
 
 const INTRODUCTION: &str = "<p class=\"quiet\">In the drawings time runs to the right and is not to scale: long gaps are \
-shortened. Bars with a heavy edge and a ● prove the anomaly, the others are the nearest operations on the same key; \
-dashed edges are info or fail. Shaded: faults in force.</p>\n";
+shortened. Bars with a heavy edge and a ● prove the anomaly: these operations alone are one, and none of them is needless. \
+Bars with a ○ help to understand it, the others are the nearest operations on the same key; dashed edges are info or fail. \
+Shaded: faults in force.</p>\n";
 
 fn group(finder: &Finder<'_>, number: usize, result: &PropertyResult, out: &mut String) {
     let total = result.anomalies_total.max(result.anomalies.len() as u64);

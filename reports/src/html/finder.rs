@@ -7,12 +7,14 @@ use serde_json::Value;
 
 use super::Run;
 use super::lane::force;
-use super::scene::{Drawn, FAULTS_MAX, Scene};
+use super::scene::{Drawn, FAULTS_MAX, Role, Scene};
 use crate::format::{count, plural};
 
-/// The most operations in a drawing: those that prove the anomaly, of which the last are kept too, and their neighbours.
+/// The most operations in a drawing: those that prove the anomaly, of which the last are kept too, those that help to
+/// understand it, and their neighbours.
 const PROOF_MAX: usize = 28;
 const PROOF_LAST: usize = 8;
+const CONTEXT_MAX: usize = 12;
 const NEIGHBOURS_MAX: usize = 12;
 
 /// Finds operations by event and by key.
@@ -38,21 +40,27 @@ impl<'a> Finder<'a> {
 
     /// What is drawn for an anomaly, in order of invocation.
     pub(super) fn scene(&self, result: &PropertyResult, anomaly: &Anomaly) -> Scene<'a> {
-        let all: BTreeSet<usize> =
-            anomaly.events.iter().filter_map(|index| self.by_event.get(index).copied()).collect();
+        let of = |events: &[u64]| -> BTreeSet<usize> {
+            events.iter().filter_map(|index| self.by_event.get(index).copied()).collect()
+        };
+        let all = of(&anomaly.events);
+        let context: BTreeSet<usize> = of(&anomaly.context).difference(&all).copied().collect();
         let first = all.iter().copied().take(PROOF_MAX - PROOF_LAST);
         let last = all.iter().rev().copied().take(PROOF_LAST);
         let proof: BTreeSet<usize> = first.chain(last).collect();
-        let near = self.neighbours(result, anomaly, &all);
+        let context_shown: BTreeSet<usize> = context.iter().copied().take(CONTEXT_MAX).collect();
+        let near = self.neighbours(result, anomaly, &all.union(&context).copied().collect());
         let near_shown: BTreeSet<usize> = near.iter().copied().take(NEIGHBOURS_MAX).collect();
-        let (proof_of, near_of) = ((proof.len(), all.len()), (near_shown.len(), near.len()));
-        let shown: BTreeSet<usize> = proof.union(&near_shown).copied().collect();
+        let counts = [(proof.len(), all.len()), (context_shown.len(), context.len()), (near_shown.len(), near.len())];
+        let roles = [(near_shown, Role::Near), (context_shown, Role::Context), (proof, Role::Proof)];
+        let shown: BTreeMap<usize, Role> =
+            roles.into_iter().flat_map(|(all, role)| all.into_iter().map(move |position| (position, role))).collect();
         let drawn: Vec<Drawn<'a>> = shown
             .into_iter()
-            .map(|position| Drawn { operation: &self.run.operations[position], proves: proof.contains(&position) })
+            .map(|(position, role)| Drawn { operation: &self.run.operations[position], role })
             .collect();
         let (focus, (faults, faults_left_out)) = (focus(&drawn), self.faults(&drawn));
-        let mut note = note(proof_of, near_of);
+        let mut note = note(counts);
         if faults_left_out > 0 {
             note += &format!(" {} not drawn.", plural(faults_left_out as u64, "later fault"));
         }
@@ -105,21 +113,26 @@ fn gap(a: (u64, u64), b: (u64, u64)) -> u64 {
     b.0.saturating_sub(a.1).max(a.0.saturating_sub(b.1))
 }
 
-fn note((proof, proof_all): (usize, usize), (near, near_all): (usize, usize)) -> String {
-    let shown = |shown: usize, all: usize| match shown == all {
+/// What is shown of each role: how many, of how many.
+fn note([proof, context, near]: [(usize, usize); 3]) -> String {
+    let shown = |(shown, all): (usize, usize)| match shown == all {
         true => count(all as u64),
         false => format!("{} of {}", count(shown as u64), count(all as u64)),
     };
+    let helping = match context.1 {
+        0 => String::new(),
+        _ => format!(" {} that help to understand it,", shown(context)),
+    };
     format!(
-        "Shown: {} operations that prove it, {} others on the same key meanwhile.",
-        shown(proof, proof_all),
-        shown(near, near_all)
+        "Shown: {} operations that prove it,{helping} {} others on the same key meanwhile.",
+        shown(proof),
+        shown(near)
     )
 }
 
 /// The values that the anomaly is about: those written by the operations that prove it.
 fn focus(drawn: &[Drawn<'_>]) -> Vec<Value> {
     const FOCUS_MAX: usize = 2;
-    let proving = drawn.iter().filter(|d| d.proves).map(|d| d.operation.argument());
+    let proving = drawn.iter().filter(|d| d.role == Role::Proof).map(|d| d.operation.argument());
     proving.filter(|v| v.is_number() || v.is_string()).take(FOCUS_MAX).cloned().collect()
 }

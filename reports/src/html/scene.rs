@@ -21,8 +21,47 @@ pub(super) const FAULTS_MAX: usize = 10;
 /// One operation of a drawing.
 pub(super) struct Drawn<'a> {
     pub(super) operation: &'a Operation<'a>,
-    /// Whether it is among those that prove the anomaly.
-    pub(super) proves: bool,
+    pub(super) role: Role,
+}
+
+/// What an operation is in a drawing for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is among the fewest that are the anomaly by themselves.
+    Proof,
+    /// It helps to understand them.
+    Context,
+    /// It was near.
+    Near,
+}
+
+impl Role {
+    /// The class under which it is drawn.
+    fn class(self) -> &'static str {
+        match self {
+            Role::Proof => "proof",
+            Role::Context => "context",
+            Role::Near => "near",
+        }
+    }
+
+    /// What stands before its label.
+    fn mark(self) -> &'static str {
+        match self {
+            Role::Proof => "● ",
+            Role::Context => "○ ",
+            Role::Near => "",
+        }
+    }
+
+    /// What the table says.
+    fn told(self) -> &'static str {
+        match self {
+            Role::Proof => "<strong>● proof</strong>",
+            Role::Context => "○ context",
+            Role::Near => "nearby",
+        }
+    }
 }
 
 /// One anomaly's operations and the faults behind them.
@@ -127,7 +166,7 @@ impl Scene<'_> {
 
     fn bar(&self, placed: &Placed<'_>, y: f64) -> String {
         let operation = placed.drawn.operation;
-        let role = if placed.drawn.proves { "proof" } else { "near" };
+        let role = placed.drawn.role.class();
         let class = format!("op {} {role}", operation.end().name());
         let title = self.title(operation);
         let label = text(placed.label_x, y + 13.0, &format!("op-label {role}"), "start", &placed.label);
@@ -137,7 +176,7 @@ impl Scene<'_> {
     /// `● add 17 → ok n3`
     fn label(&self, drawn: &Drawn<'_>) -> String {
         let operation = drawn.operation;
-        let (mark, node) = (if drawn.proves { "● " } else { "" }, operation.invoke.node.as_deref().unwrap_or_default());
+        let (mark, node) = (drawn.role.mark(), operation.invoke.node.as_deref().unwrap_or_default());
         let argument = format::value(operation.argument(), 14);
         let space = if argument.is_empty() { "" } else { " " };
         let result = operation.result().map_or_else(String::new, |result| format!(": {}", self.result(result)));
@@ -208,7 +247,7 @@ impl Scene<'_> {
             esc(self.value(operation, 120)).to_string(),
             esc(format!("{}{}", operation.end().name(), error(operation))).to_string(),
             esc(abbreviate(node, 40)).to_string(),
-            if drawn.proves { "<strong>● proof</strong>" } else { "nearby" }.to_owned(),
+            drawn.role.told().to_owned(),
         ]
     }
 }

@@ -86,6 +86,7 @@ stroke-width:5}
 .op.ok{fill:var(--ok);fill-opacity:.14;stroke:var(--ok)}.op.info{fill:var(--info);fill-opacity:.14;stroke:var(--info);
 stroke-dasharray:4 3}.op.fail{fill:var(--bad);fill-opacity:.1;stroke:var(--bad);stroke-dasharray:2 2}
 .op.near{stroke-opacity:.5;fill-opacity:.07}.op.proof{stroke-width:2;fill-opacity:.24}
+.op.context{fill-opacity:.16}
 svg .op-label{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;pointer-events:none}svg .op-label.near{
 fill:var(--quiet)}svg .op-label.proof{font-weight:600}
 svg .band-label{font-size:11px;fill:var(--quiet)}

@@ -316,6 +316,7 @@ fn lost_write(value: u64, events: &[Event]) -> Anomaly {
             from_ns as f64 / 1e9
         ),
         events: proof.iter().map(|e| e.index).collect(),
+        context: vec![],
         faults: vec![1],
         from_ns,
         to_ns,
@@ -353,6 +354,7 @@ fn stale_read(write: &Event, events: &[Event]) -> Option<Anomaly> {
             read.node.as_deref().unwrap_or_default()
         ),
         events: vec![invoked(write), write.index, invoked(read), read.index],
+        context: vec![],
         faults: vec![6],
         from_ns: write.time,
         to_ns: read.time,
