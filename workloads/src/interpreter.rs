@@ -223,6 +223,7 @@ impl<'a> Interpreter<'a> {
             let completion = self.operate(actor, process, Phase::Main, self.node_for(worker), &invocation).await;
             self.progress.count(&completion, self.clock.now());
             if completion.outcome == Outcome::Info {
+                self.actors.iter().for_each(|actor| actor.workload.borrow_mut().ended(process));
                 process += self.settings.concurrency;
                 self.fresh_process.set(self.fresh_process.get().max(process + 1));
             }

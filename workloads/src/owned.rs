@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::store::Store;
 use crate::transaction::{self, Micro};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload};
+use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload};
 
 /// A workload of transactions whose keys have one writer each: what it stores, and how it is read and changed.
 pub(crate) trait SingleWriter {
@@ -68,8 +68,8 @@ impl<T: SingleWriter + 'static> Workload for T {
         }
     }
 
-    fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
-        self.owned_mut().observe(invocation, completion);
+    fn ended(&mut self, process: u64) {
+        self.owned_mut().ended(process);
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
@@ -172,16 +172,9 @@ impl Owned {
         transaction::micro(invocation, self.change)
     }
 
-    /// An `info` ends the key's owner.
-    pub(crate) fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
-        if completion.outcome == Outcome::Info {
-            self.give_up(&invocation.key);
-        }
-    }
-
-    fn give_up(&mut self, key: &str) {
-        let name = |owner: &Owner| format!("{}-{}", self.prefix, owner.key);
-        self.owners.retain(|_, owner| name(owner) != key);
+    /// An owner that has ended gives its key up.
+    pub(crate) fn ended(&mut self, process: u64) {
+        self.owners.remove(&process);
     }
 
     /// Every key that is or was owned, oldest first.
@@ -206,7 +199,7 @@ mod tests {
         assert_eq!(next(&mut owned, 9).as_deref(), Some("k-1"));
         assert_eq!(next(&mut owned, 8), None, "two keys at a time");
         assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
-        owned.give_up("k-1");
+        owned.ended(9);
         assert_eq!(next(&mut owned, 8).as_deref(), Some("k-2"), "the owner of k-1 has ended, and so has its key");
         assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
         assert_eq!(next(&mut owned, 7).as_deref(), Some("k-3"), "k-0 has had its three writes");

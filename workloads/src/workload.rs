@@ -47,6 +47,9 @@ pub trait Workload {
     /// Tells the generator how an operation of its own came out.
     fn observe(&mut self, _invocation: &Invocation, _completion: &Completion) {}
 
+    /// Tells the generator that a client process has ended (an `info`, of whichever workload): it asks for nothing more.
+    fn ended(&mut self, _process: u64) {}
+
     /// One stored value, as histories show it.
     fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt>;
 

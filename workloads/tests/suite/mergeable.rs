@@ -248,6 +248,24 @@ fn the_same_seed_gives_the_same_history() {
     }
 }
 
+/// Processes that ended in another workload kept their keys for ever, and before long nobody wrote any more.
+#[test]
+fn who_ended_in_another_workload_gives_up_its_key() {
+    for workload in ["list-append", "rw-register"] {
+        let outcome = run(&format!("{workload},set"), settings(), |store| {
+            store.puts_of.set("set-");
+            store.puts.set(Behaviour::Unknown);
+        });
+        let of_workload = |event: &&checker::history::Event| event.workload.as_deref() == Some(workload);
+        let of_workload: Vec<_> = outcome.events.iter().filter(of_workload).cloned().collect();
+        let by_key = writers(&of_workload);
+        assert!(by_key.values().all(|writers| writers.len() == 1), "{by_key:?}");
+        let late = of_workload.iter().filter(|event| event.time > 9_000_000_000);
+        let writes = late.filter(|event| event.kind == EventType::Ok && event.value[0][0] != "r");
+        assert!(writes.count() > 50, "{by_key:?}");
+    }
+}
+
 #[test]
 fn a_put_that_hangs_ends_its_process_and_gives_up_its_key() {
     let outcome = run("list-append", Settings { operation_timeout: ms(300), ..settings() }, |store| {

@@ -37,6 +37,8 @@ pub struct MemoryStore {
     nodes: Vec<String>,
     pub gets: Cell<Behaviour>,
     pub puts: Cell<Behaviour>,
+    /// `puts` is of the keys that begin so.
+    pub puts_of: Cell<&'static str>,
     pub replica_reads: Cell<Behaviour>,
     /// Each request takes this long; one and a half times as long for a key whose last byte is odd, so that requests
     /// overlap unevenly.
@@ -57,6 +59,7 @@ impl MemoryStore {
             nodes: (1..=nodes).map(|node| format!("n{node}")).collect(),
             gets: Cell::default(),
             puts: Cell::default(),
+            puts_of: Cell::new(""),
             replica_reads: Cell::default(),
             latency: Cell::new(ms(3)),
             lagging_until: Cell::default(),
@@ -105,7 +108,7 @@ impl MemoryStore {
 
     async fn change(&self, key: &str, context: Option<&Context>, value: Option<Vec<u8>>) -> Result<(), StoreError> {
         self.put_count.set(self.put_count.get() + 1);
-        let behaviour = self.puts.get();
+        let behaviour = if key.starts_with(self.puts_of.get()) { self.puts.get() } else { Behaviour::Right };
         if !matches!(behaviour, Behaviour::Refuse | Behaviour::Lose) {
             self.write(key, context, value);
         }
