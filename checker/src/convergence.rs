@@ -29,8 +29,8 @@ type Versions = BTreeSet<(String, String)>;
 #[derive(Default)]
 struct Round<'h> {
     answers: BTreeMap<&'h str, Option<Versions>>,
-    /// Those that answered, in their order.
-    reads: Vec<(Operation<'h>, Option<Versions>)>,
+    /// In their order.
+    reads: Vec<Operation<'h>>,
 }
 
 /// How a key came out.
@@ -98,11 +98,15 @@ fn rounds<'k, 'h: 'k>(reads: impl Iterator<Item = &'k Operation<'h>> + Clone) ->
         let round = rounds
             .entry(read.round())
             .or_insert_with(|| Round { answers: nodes.iter().map(|node| (*node, None)).collect(), reads: Vec::new() });
-        let versions = read.ok().and_then(|event| versions(&event.value));
-        round.reads.push((*read, versions.clone()));
-        round.answers.insert(read.node().unwrap_or("?"), versions);
+        round.reads.push(*read);
+        round.answers.insert(read.node().unwrap_or("?"), held(read));
     }
     rounds
+}
+
+/// The versions that a replica showed; none if it did not answer.
+fn held(read: &Operation<'_>) -> Option<Versions> {
+    versions(&read.ok()?.value)
 }
 
 /// The versions in the value of a replica read; none if it is not a list of versions.
@@ -134,7 +138,7 @@ impl Round<'_> {
     }
 
     fn end_ns(&self) -> u64 {
-        self.reads.iter().filter_map(|(read, _)| read.completion).map(|event| event.time).max().unwrap_or(0)
+        self.reads.iter().filter_map(|read| read.completion).map(|event| event.time).max().unwrap_or(0)
     }
 }
 
@@ -161,11 +165,10 @@ fn diverged<'k>(key: &'k KeyFacts<'_>, round: u64, last: &Round<'k>) -> Draft<'k
         key.name,
         groups(last).join("; "),
     );
-    let mut answers = last.reads.iter().filter(|(_, versions)| versions.is_some());
+    let mut answers = last.reads.iter().filter_map(|read| Some((read, held(read)?)));
     let first = answers.next();
-    let other = answers.find(|(_, versions)| first.is_some_and(|(_, first)| first != versions));
-    let proof = Proof::of(first.into_iter().chain(other).map(|(read, _)| *read));
-    let proof = proof.beside(last.reads.iter().map(|(read, _)| *read));
+    let other = answers.find(|(_, versions)| first.as_ref().is_some_and(|(_, first)| first != versions));
+    let proof = Proof::of(first.into_iter().chain(other).map(|(read, _)| *read)).beside(last.reads.iter().copied());
     Draft { kind: "diverged-key", key: &key.name, process: None, explanation, proof }
 }
 

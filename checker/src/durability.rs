@@ -74,8 +74,7 @@ fn lost_by_crash<'k>(
     let mut proof = lost(workload, key, position);
     proof.nemesis = Some(crash.event);
     if let Some(witness) = key.analysis.fates[position].last_seen.map(|read| &key.reads[read]) {
-        proof.operations.push(witness.operation);
-        proof = proof.with(Evidence::new(workload, key).of_sight(witness, position));
+        proof = proof.and(witness.operation, Evidence::new(workload, key).of_sight(witness, position));
     }
     Draft { kind: "lost-by-crash", key: &key.name, process: None, explanation, proof }
 }

@@ -174,6 +174,12 @@ impl<'a> Proof<'a> {
         Self { context: context.into_iter().collect(), ..self }
     }
 
+    /// With another operation, and those that have to be known for what it says.
+    pub fn and(mut self, operation: Operation<'a>, known: Vec<Operation<'a>>) -> Self {
+        self.operations.push(operation);
+        self.with(known)
+    }
+
     /// With operations that may prove what others do, too.
     pub fn with(mut self, operations: Vec<Operation<'a>>) -> Self {
         if !operations.is_empty() {

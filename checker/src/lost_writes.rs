@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::Evidence;
 use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node, ms, quantile};
-use crate::history::EventType;
+use crate::history::{EventType, Operation};
 use crate::model::{FinalSource, KeyFacts, Read, WorkloadFacts, Write};
 
 /// How a write stands at the end.
@@ -189,31 +189,33 @@ fn final_reads(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>) -> String {
 
 /// The write and a final read; beside them the last read that saw it, and the first that missed it.
 pub(crate) fn lost<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, position: usize) -> Proof<'h> {
-    let (write, fate) = (key.writes[position].operation, key.analysis.fates[position]);
-    let read = |read: usize| key.reads[read].operation;
-    let last = key.finals.last().copied();
-    let missed = last.map_or_else(Vec::new, |last| Evidence::new(workload, key).of_miss(&key.reads[last], position));
-    let others = [fate.last_seen, fate.first_missed].into_iter().flatten().map(read);
-    Proof::of([write].into_iter().chain(last.map(read))).with(missed).beside(others)
+    let proof = Proof::of([key.writes[position].operation]);
+    let proof = match key.finals.last().map(|read| &key.reads[*read]) {
+        Some(last) => proof.and(last.operation, Evidence::new(workload, key).of_miss(last, position)),
+        None => proof,
+    };
+    proof.beside(turn(key, position))
+}
+
+/// The last read that saw a write, and the first that missed it.
+fn turn<'k, 'h>(key: &'k KeyFacts<'h>, position: usize) -> impl Iterator<Item = Operation<'h>> + 'k {
+    let fate = key.analysis.fates[position];
+    [fate.last_seen, fate.first_missed].into_iter().flatten().map(|read| key.reads[read].operation)
 }
 
 /// The write, a final read that sees it, and one that does not.
 fn stale<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, position: usize) -> Proof<'h> {
-    let (write, fate) = (key.writes[position].operation, key.analysis.fates[position]);
     let evidence = Evidence::new(workload, key);
     let sees = |read: &usize| evidence.is_seen(&key.reads[*read], position);
     let (seeing, lacking) = (key.finals.iter().find(|read| sees(read)), key.finals.iter().rfind(|read| !sees(read)));
-    let mut proof = Proof::of([write]);
-    for read in seeing.into_iter().chain(lacking).map(|read| &key.reads[*read]) {
-        proof.operations.push(read.operation);
-        let others = match evidence.is_seen(read, position) {
-            true => evidence.of_sight(read, position),
-            false => evidence.of_miss(read, position),
-        };
-        proof = proof.with(others);
+    let mut proof = Proof::of([key.writes[position].operation]);
+    if let Some(read) = seeing.map(|read| &key.reads[*read]) {
+        proof = proof.and(read.operation, evidence.of_sight(read, position));
     }
-    let read = |read: usize| key.reads[read].operation;
-    proof.beside([fate.last_seen, fate.first_missed].into_iter().flatten().map(read))
+    if let Some(read) = lacking.map(|read| &key.reads[*read]) {
+        proof = proof.and(read.operation, evidence.of_miss(read, position));
+    }
+    proof.beside(turn(key, position))
 }
 
 fn failed_write_visible<'k>(

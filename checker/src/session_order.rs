@@ -118,11 +118,9 @@ fn lacking<'k>(
                 Some(knew) => format!(" had been shown by {} before it wrote that", a_read(&knew.operation)),
                 None => " had been acknowledged before it wrote that".to_owned(),
             });
-            proof.operations.push(through.operation);
-            proof = proof.with(evidence.of_sight(read, at));
+            proof = proof.and(through.operation, evidence.of_sight(read, at));
             if let Some(knew) = knew {
-                proof.operations.push(knew.operation);
-                proof = proof.with(evidence.of_sight(knew, miss.latest));
+                proof = proof.and(knew.operation, evidence.of_sight(knew, miss.latest));
             }
         }
         None => explanation.push_str(&format!(" lacks {missed}")),

@@ -183,8 +183,7 @@ fn replaced_sibling<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, rea
     let mut proof = Proof::of([write.operation, shown.operation]);
     let evidence = Evidence::new(workload, key);
     if let Some(value) = evidence.first_replaced(by, &shown.listed) {
-        proof.operations.push(key.writes[value].operation);
-        proof = proof.with(evidence.of_replacement(by, value));
+        proof = proof.and(key.writes[value].operation, evidence.of_replacement(by, value));
     }
     Draft { kind: "replaced-sibling", key: &key.name, process: Some(read.process), explanation, proof }
 }

@@ -348,12 +348,6 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// Whether a fault makes this node join or leave.
-fn changes(faults: &[PlannedFault], node: &String) -> bool {
-    let by = |fault: &PlannedFault| fault.fault.class() == Class::Membership && fault.fault.own_nodes().contains(node);
-    faults.iter().any(by)
-}
-
 /// The first of these changes that can still be made: spares join in their order, founders leave from the last, but for the
 /// victim of other faults.
 fn next_change(
@@ -363,7 +357,11 @@ fn next_change(
     faults: &[PlannedFault],
     ways: &[Refinement],
 ) -> Option<Fault> {
-    let changed = |node: &String| changes(faults, node);
+    let changed = |node: &String| {
+        let by =
+            |fault: &PlannedFault| fault.fault.class() == Class::Membership && fault.fault.own_nodes().contains(node);
+        faults.iter().any(by)
+    };
     let joined = faults.iter().filter(|fault| matches!(fault.fault, Fault::Join { .. })).count();
     let left = faults.iter().filter(|fault| matches!(fault.fault, Fault::Leave { .. })).count();
     let (founders, others) = nodes.split_at(nodes.len().saturating_sub(spares.count));

@@ -2,6 +2,8 @@
 
 use checker::verdict::{Property, PropertyResult};
 
+use crate::summary::workload_name;
+
 /// A column for each workload, a row for each property.
 pub(crate) struct Grid<'a> {
     /// The workloads in the order in which they were judged; `all` for what is of the whole run comes last.
@@ -18,8 +20,6 @@ pub(crate) struct Row<'a> {
 
 /// With more workloads there is no grid.
 const WORKLOADS_MAX: usize = 12;
-/// What is of no workload.
-const ALL: &str = "all";
 
 impl<'a> Grid<'a> {
     /// None where there are not several workloads, or too many.
@@ -33,9 +33,7 @@ impl<'a> Grid<'a> {
         if !(2..=WORKLOADS_MAX).contains(&workloads.len()) {
             return None;
         }
-        if properties.iter().any(|result| result.workload.is_none()) {
-            workloads.push(ALL);
-        }
+        workloads.extend(properties.iter().find(|result| result.workload.is_none()).map(workload_name));
         let judged = |property: &Property| properties.iter().any(|result| result.property == *property);
         let rows = Property::ALL.into_iter().filter(judged).map(|property| Row {
             property,
@@ -50,7 +48,6 @@ fn find<'a>(
     property: Property,
     workload: &str,
 ) -> Option<(usize, &'a PropertyResult)> {
-    let is =
-        |result: &PropertyResult| result.property == property && result.workload.as_deref().unwrap_or(ALL) == workload;
+    let is = |result: &PropertyResult| result.property == property && workload_name(result) == workload;
     properties.iter().enumerate().find(|(_, result)| is(result))
 }

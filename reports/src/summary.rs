@@ -103,6 +103,11 @@ pub(crate) fn property_label(result: &PropertyResult) -> String {
     }
 }
 
+/// The workload that was judged; `all` where it was the whole run.
+pub(crate) fn workload_name(result: &PropertyResult) -> &str {
+    result.workload.as_deref().unwrap_or("all")
+}
+
 /// Whether this result is one that makes a run invalid.
 pub(crate) fn is_broken_claim(result: &PropertyResult) -> bool {
     result.claimed && result.outcome == Outcome::Invalid

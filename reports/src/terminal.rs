@@ -16,7 +16,7 @@ use crate::format::{abbreviate, count, figure, plural, span, visible};
 use crate::grid::Grid;
 use crate::summary::{
     RunSummary, availability, faults_sentence, harvest, headline, is_broken_claim, operations_total, property_label,
-    reasons_beyond_headline, sign,
+    reasons_beyond_headline, sign, workload_name,
 };
 
 /// The width assumed where the terminal's is not known.
@@ -106,7 +106,7 @@ impl Page {
         for p in properties {
             builder.push_record([
                 p.property.to_string(),
-                p.workload.as_deref().map_or("all".to_owned(), |w| abbreviate(&visible(w), 24)),
+                abbreviate(&visible(workload_name(p)), 24),
                 if p.claimed { "yes" } else { "no" }.to_owned(),
                 format!("{} {}", sign(p.outcome), p.outcome),
                 abbreviate(&visible(&p.summary), SENTENCE_CHARS_MAX),
@@ -311,7 +311,6 @@ fn unproved(faults: &[FaultFinding], width: usize) -> String {
     out
 }
 
-/// Yield stands beside harvest: what was answered, and how much of the data the answers showed.
 /// The name of a workload in two lines, so that many of them fit.
 fn heading(workload: &str) -> String {
     abbreviate(&visible(workload), 24).replacen('-', "-\n", 1)
@@ -325,7 +324,8 @@ fn mark(result: &PropertyResult) -> String {
     }
 }
 
-/// Broken so that no workload's name has to be.
+/// Yield stands beside harvest: what was answered, and how much of the data the answers showed. Broken so that no workload's
+/// name has to be.
 const OPERATION_COLUMNS: [&str; 12] = [
     "workload",
     "f",

@@ -130,26 +130,24 @@ impl<'a> Moments<'a> {
             }
             begun.push_back((at, standing));
             let end = self.next_common(at);
-            let reached = self.latest(at..end, standing).map(|began| (at..end, began));
+            let reached = self.latest(at..end, standing).map(|standing| (at..end, standing));
             let reached = reached.or_else(|| self.otherwise(&begun, end, &mut sets_left));
-            let Some((stretch, began)) = reached else { return false };
+            let Some((stretch, next)) = reached else { return false };
             // What began within the stretch is in another order now.
             begun.retain(|(at, _)| *at <= stretch.start);
-            standing.began = began;
-            standing.last_call = begun.back().map_or(standing, |(_, before)| *before).after(&blocks[stretch.clone()]);
-            at = stretch.end;
+            (at, standing) = (stretch.end, next);
         }
         true
     }
 
     /// A longer stretch over the end of one that no sequence grants, that another order of its blocks does: the shortest
-    /// one, with the moment at which it ends.
+    /// one, with how it ends.
     fn otherwise(
         &self,
         begun: &VecDeque<(usize, Standing)>,
         end: usize,
         sets_left: &mut usize,
-    ) -> Option<(Range<usize>, u64)> {
+    ) -> Option<(Range<usize>, Standing)> {
         let sequence = &self.sequences[0];
         let further = |end: &usize| (*end < sequence.blocks.len()).then(|| self.next_common(*end));
         let ends: Vec<usize> = std::iter::successors(Some(end), further).take(ENDS_MAX).collect();
@@ -160,7 +158,7 @@ impl<'a> Moments<'a> {
                 let (began, sets) = orders.latest(*standing, sequence.rest(stretch.end), limit);
                 *sets_left -= sets;
                 if let Some(began) = began {
-                    return Some((stretch, began));
+                    return Some((stretch, standing.with(began).after(orders.blocks)));
                 }
             }
         }
@@ -186,24 +184,20 @@ impl<'a> Moments<'a> {
         earliest.len()
     }
 
-    /// The latest moment at which what follows a stretch can begin, in either sequence.
-    fn latest(&self, stretch: Range<usize>, standing: Standing) -> Option<u64> {
+    /// How what follows a stretch can begin at the latest, in either sequence.
+    fn latest(&self, stretch: Range<usize>, standing: Standing) -> Option<Standing> {
         let different = if stretch.len() == 1 { 1 } else { 2 };
-        self.sequences[..different].iter().filter_map(|each| self.in_order(each, stretch.clone(), standing)).max()
+        let ends = self.sequences[..different].iter().filter_map(|each| self.in_order(each, stretch.clone(), standing));
+        ends.max_by_key(|end| end.began)
     }
 
     /// The same, of a stretch as a sequence has it.
-    fn in_order(&self, sequence: &Sequence, stretch: Range<usize>, standing: Standing) -> Option<u64> {
-        stretch
-            .into_iter()
-            .try_fold(standing, |standing, at| self.follow(sequence, at, standing))
-            .map(|last| last.began)
-    }
-
-    fn follow(&self, sequence: &Sequence, at: usize, standing: Standing) -> Option<Standing> {
-        let block = sequence.blocks[at];
-        let began = self.through(block, standing, sequence.rest(at + 1))?;
-        Some(Standing { began, last_call: standing.after(&[block]) })
+    fn in_order(&self, sequence: &Sequence, mut stretch: Range<usize>, standing: Standing) -> Option<Standing> {
+        stretch.try_fold(standing, |standing, at| {
+            let block = sequence.blocks[at];
+            let began = self.through(block, standing, sequence.rest(at + 1))?;
+            Some(standing.with(began).after(&[block]))
+        })
     }
 
     /// Through the values of a block, as late as can be, to the one that follows; of the last there has to be no more than
@@ -294,9 +288,10 @@ impl Standing {
         Self { began, ..self }
     }
 
-    /// The last invocation when these blocks have come, too.
-    fn after(self, blocks: &[Block]) -> u64 {
-        blocks.iter().fold(self.last_call, |last_call, block| last_call.max(block.last_call))
+    /// With the last invocation when these blocks have come, too.
+    fn after(self, blocks: &[Block]) -> Self {
+        let last_call = blocks.iter().fold(self.last_call, |last_call, block| last_call.max(block.last_call));
+        Self { last_call, ..self }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::format::{NS_PER_MS, abbreviate, count, esc, figure, named_figure, plu
 use crate::grid::Grid;
 use crate::summary::{
     RunSummary, SENTENCE_CHARS_MAX, availability, harvest, headline as headline_sentence, operations_total,
-    property_label, reasons_beyond_headline, sign,
+    property_label, reasons_beyond_headline, sign, workload_name,
 };
 
 /// The most faults and settings listed, and the most reasons.
@@ -25,11 +25,12 @@ const DETAIL_CHARS_MAX: usize = 400;
 
 /// A sign and a word for an outcome; `quiet` where it has no consequence.
 pub(super) fn pill(outcome: Outcome, quiet: bool) -> String {
+    pill_of(outcome, quiet, &format!("<span aria-hidden=\"true\">{}</span> {outcome}", sign(outcome)))
+}
+
+fn pill_of(outcome: Outcome, quiet: bool, content: &str) -> String {
     let quiet = if quiet { " quiet" } else { "" };
-    format!(
-        "<span class=\"pill {outcome}{quiet}\"><span aria-hidden=\"true\">{}</span> {outcome}</span>",
-        sign(outcome)
-    )
+    format!("<span class=\"pill {outcome}{quiet}\">{content}</span>")
 }
 
 /// The verdict in a sentence, the run in figures, and how to repeat it.
@@ -148,7 +149,8 @@ fn properties_grid(grid: &Grid<'_>) -> String {
             result.outcome,
             if result.claimed { "" } else { ", not claimed" }
         );
-        format!("<a href=\"#property-{number}\" title=\"{}\">{}</a>", esc(told), mark(result))
+        let mark = pill_of(result.outcome, !result.claimed, sign(result.outcome));
+        format!("<a href=\"#property-{number}\" title=\"{}\">{mark}</a>", esc(told))
     };
     let rows: Vec<Vec<String>> = grid
         .rows
@@ -162,12 +164,6 @@ fn properties_grid(grid: &Grid<'_>) -> String {
     format!("{grid}<p class=\"quiet\">A hollow sign: not claimed. Each leads to what was found:</p>\n")
 }
 
-/// The sign of an outcome, quiet where it has no consequence.
-fn mark(result: &PropertyResult) -> String {
-    let quiet = if result.claimed { "" } else { " quiet" };
-    format!("<span class=\"pill {}{quiet}\">{}</span>", result.outcome, sign(result.outcome))
-}
-
 fn property_row(number: usize, result: &PropertyResult) -> Vec<String> {
     let finding = esc(abbreviate(&result.summary, SENTENCE_CHARS_MAX));
     let anomalies = match result.anomalies.len() {
@@ -176,7 +172,7 @@ fn property_row(number: usize, result: &PropertyResult) -> Vec<String> {
     };
     vec![
         format!("<code id=\"property-{number}\">{}</code>", result.property),
-        esc(result.workload.as_deref().unwrap_or("all")).to_string(),
+        esc(workload_name(result)).to_string(),
         if result.claimed { "<strong>yes</strong>" } else { "no" }.to_owned(),
         pill(result.outcome, !result.claimed),
         format!("{finding}{anomalies}{}", figures(&result.figures)),
