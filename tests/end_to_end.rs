@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use checker::history::{EventType, History, Phase, Process};
+use checker::history::{EventType, Phase, Process, Recording};
 use checker::verdict::{Outcome, Property, Verdict};
 use dissensus::store::{RunRecord, read_history};
 use nemesis::{EvidenceRecord, Plan};
@@ -258,7 +258,7 @@ fn an_interrupted_run_heals_and_judges() {
 }
 
 /// Whether each node has answered a final read.
-fn read_back(history: &History) -> bool {
+fn read_back(history: &Recording) -> bool {
     let answers = history.events.iter().filter(|event| event.phase == Phase::Final && event.kind == EventType::Ok);
     let nodes: BTreeSet<_> = answers.filter_map(|event| event.node.as_deref()).collect();
     nodes.len() == 5

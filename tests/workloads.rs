@@ -175,8 +175,8 @@ fn a_recorded_history_is_read_by_the_models_of_its_name() {
         let selection = checker::formats::Selection::default();
         let reading =
             checker::formats::read(&history[..], checker::formats::Format::Json, &selection).expect("it is whole");
-        assert_eq!(checker::registry::guess(&reading.records), Some(model));
-        let entry = checker::registry::find(model).expect("it is a model");
+        assert_eq!(checker::checks::registry::guess(&reading.records), Some(model));
+        let entry = checker::checks::registry::find(model).expect("it is a model");
         let decision = entry.check(&reading.records, &Default::default(), &Default::default());
         assert!(!decision.headline.contains("no transaction of"), "{}", decision.headline);
         assert!(!decision.headline.contains("could not be decided"), "{}", decision.headline);

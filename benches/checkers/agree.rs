@@ -1,8 +1,8 @@
 //! Verdicts beside `porcupine-rs`, on random small histories of which many are not linearizable.
 
-use checker::decision::Limits;
+use checker::checks::linearizable::{FailedCas, Model, Options, check};
 use checker::formats::{Format, Selection, read};
-use checker::linearizability::{FailedCas, Model, Options, check};
+use checker::limits::Limits;
 use checker::verdict::Outcome;
 
 use super::AnyError;

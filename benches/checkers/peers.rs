@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use checker::formats::{Format, Selection, read};
-use checker::records::{Datum, Kind, Records};
+use checker::history::{Datum, Kind, Op};
 use porcupine_rs::CheckResult;
 
 use super::table::{History, Row};
@@ -116,7 +116,7 @@ impl porcupine_rs::Model for PeerRegister {
 }
 
 /// Operations on registers as the peer wants them, with failed compare-and-sets if they are `enforced`.
-pub fn operations(records: &Records, enforced: bool) -> Vec<porcupine_rs::Operation<PeerRegister>> {
+pub fn operations(records: &checker::history::History, enforced: bool) -> Vec<porcupine_rs::Operation<PeerRegister>> {
     let made = records.ops.iter().filter_map(|op| {
         let action = match (records.text(op.f), op.kind) {
             ("read", Kind::Ok) => PeerAction::Read(op.result.0),
@@ -129,7 +129,7 @@ pub fn operations(records: &Records, enforced: bool) -> Vec<porcupine_rs::Operat
             },
             _ => return None,
         };
-        let return_time = if op.ret == Records::NEVER { i64::MAX } else { i64::from(op.ret) };
+        let return_time = if op.ret == Op::NEVER { i64::MAX } else { i64::from(op.ret) };
         Some(porcupine_rs::Operation {
             client_id: Some(op.process),
             call_time: i64::from(op.call),

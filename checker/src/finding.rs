@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::faults::active_between;
 use crate::history::{Event, Operation, Phase};
+use crate::run::faults::active_between;
 use crate::verdict::{Anomaly, FaultFinding, Outcome};
 
 /// How many doubts a summary spells out.
@@ -150,7 +150,7 @@ pub(crate) struct Proof<'a> {
     pub nemesis: Option<&'a Event>,
     /// Those that help to understand it; what of them proves it is left out here.
     pub context: Vec<Operation<'a>>,
-    /// Whether some of the operations may be needless, which are then taken away: see [`crate::minimal::shrink_proofs`].
+    /// Whether some of the operations may be needless, which are then taken away: see [`crate::checks::minimal::shrink_proofs`].
     pub shrinks: Option<Shrinks>,
 }
 

@@ -8,89 +8,36 @@
 //!        └─► nemesis events ─► what each fault did, and when ─────────────────────────────────────────────────────────────┘
 //! ```
 
-use std::collections::BTreeSet;
-
-pub mod decision;
-pub mod faults;
+pub mod checks;
 pub mod formats;
 pub mod history;
-pub mod laws;
-pub mod linearizability;
+pub mod limits;
 pub mod lint;
-pub mod logs;
-pub mod model;
-pub mod records;
-pub mod registry;
-pub mod sessions;
-pub mod transactions;
+pub mod objects;
+pub mod run;
 pub mod verdict;
 
-mod availability;
-mod causal;
-mod convergence;
-mod counter_bounds;
-mod durability;
-mod evidence;
 mod finding;
-mod harvest;
-mod lost_writes;
-mod meaning;
-mod minimal;
-mod monotonic_reads;
-mod read_your_writes;
-mod resurrection;
-mod ring_agreement;
-mod serializability;
-mod session_order;
-mod siblings;
-mod statistics;
+mod options;
 mod visibility;
 
+pub use options::{ConcurrentWrites, Options};
+
+use checks::isolation::per_key as serializability;
+use checks::minimal;
+use checks::replicas::{availability, convergence, ring_agreement, siblings};
+use checks::sessions::{causal, monotonic_reads, read_your_writes, session_order};
+use checks::simple::counter_bounds;
+use checks::survival::{durability, lost_writes, resurrection};
 use finding::{Explainer, Finding};
-use history::{History, Operation};
-use model::{Facts, Model, WorkloadFacts};
+use history::{Operation, Recording};
+use objects::Model;
+use run::{faults, statistics};
 use verdict::{FaultFinding, Outcome, Property, PropertyResult, Verdict};
-
-/// What the system does with writes that did not see one another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ConcurrentWrites {
-    /// It keeps all of them as siblings: none may go until a write that has seen it replaces it.
-    #[default]
-    Kept,
-    /// It keeps one (last write wins): the others are legitimately overwritten.
-    OneWins,
-}
-
-/// What is claimed, and what the checks need to know of the system.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The properties whose violation makes the run invalid. All are measured.
-    pub claims: BTreeSet<Property>,
-    /// Properties claimed for the workloads of one model only: last-write-wins can promise that a register reads its
-    /// own writes, but not a set, whose adds a concurrent write may rightly replace.
-    pub claims_of_model: BTreeSet<(Property, Model)>,
-    /// What becomes of concurrent writes of a register.
-    pub concurrent_writes: ConcurrentWrites,
-    /// The model of operations that name no workload, or one that is not known.
-    pub default_model: Option<Model>,
-    /// How many anomalies a property explains; further ones are only counted.
-    pub anomalies_max: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            claims: BTreeSet::new(),
-            claims_of_model: BTreeSet::new(),
-            concurrent_writes: ConcurrentWrites::default(),
-            default_model: None,
-            anomalies_max: 20,
-        }
-    }
-}
+use visibility::{Facts, WorkloadFacts};
 
 /// Judges a history: every property for every workload in it, merged with the doubts that its faults and its shape leave.
-pub fn check(history: &History, options: &Options) -> Verdict {
+pub fn check(history: &Recording, options: &Options) -> Verdict {
     if let Err(error) = history.validate() {
         return unreadable(format!("The history is malformed: {error}."));
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::formats::Tree;
-use crate::formats::events::Located;
+use crate::formats::whole_events::Located;
 use crate::formats::write::edn_text;
 
 /// How many findings of a rule are told; further ones are counted.

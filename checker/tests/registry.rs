@@ -9,11 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checker::decision::{Decision, Limits, Violation};
+use checker::checks::registry::{self, Entry, Settings};
+use checker::checks::simple::staleness::Bounds;
 use checker::history::EventType::{self, Fail, Info, Invoke, Ok};
-use checker::laws::staleness::Bounds;
-use checker::records::{RawEvent, Records, RecordsBuilder, ValueId};
-use checker::registry::{self, Entry, Settings};
+use checker::history::{History, HistoryBuilder, RawEvent, ValueId};
+use checker::limits::{Decision, Limits, Violation};
 use checker::verdict::Outcome;
 use serde_json::{Value, json};
 
@@ -86,7 +86,8 @@ fn settings(model: &str) -> Vec<Settings> {
     match model {
         "staleness" => vec![with(None, None), with(Some(1), None), with(Some(2), None), with(None, Some(3))],
         "register" | "cas-register" | "sequential" => {
-            let enforce = Settings { failed_cas: checker::linearizability::FailedCas::Enforce, ..Settings::default() };
+            let enforce =
+                Settings { failed_cas: checker::checks::linearizable::FailedCas::Enforce, ..Settings::default() };
             vec![Settings::default(), enforce]
         }
         _ => vec![Settings::default()],
@@ -333,9 +334,9 @@ fn history(object: Object, random: &mut Random) -> Vec<Event> {
     events
 }
 
-/// Records of some of the events; each has its place in the whole as its time.
-fn records<'e>(events: impl IntoIterator<Item = (u64, &'e Event)>) -> Records {
-    let mut builder = RecordsBuilder::new();
+/// History of some of the events; each has its place in the whole as its time.
+fn records<'e>(events: impl IntoIterator<Item = (u64, &'e Event)>) -> History {
+    let mut builder = HistoryBuilder::new();
     for (time_ns, (process, kind, call, value)) in events {
         let value = builder.json(value).expect("there is room");
         let key = call.key.map_or(ValueId::NIL, |key| builder.text(key).expect("there is room"));
@@ -346,7 +347,7 @@ fn records<'e>(events: impl IntoIterator<Item = (u64, &'e Event)>) -> Records {
     builder.finish()
 }
 
-fn decide(entry: &Entry, records: &Records, settings: &Settings) -> Decision {
+fn decide(entry: &Entry, records: &History, settings: &Settings) -> Decision {
     entry.check(records, &Limits { violations_max: 3, ..Limits::default() }, settings)
 }
 

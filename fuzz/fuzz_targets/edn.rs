@@ -1,7 +1,7 @@
 //! No bytes make the readers of EDN and of logs panic, and what they read is written and read back as it was.
 #![no_main]
 
-use checker::formats::events::Events;
+use checker::formats::whole_events::Events;
 use checker::formats::tree::parse_edn;
 use checker::formats::write::edn_text;
 use checker::formats::{Format, Selection, read};

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use checker::checks::isolation::levels;
+use checker::checks::linearizable::FailedCas;
+use checker::checks::registry;
 use checker::formats::Format;
-use checker::linearizability::FailedCas;
-use checker::model::Model;
-use checker::registry;
-use checker::transactions::models;
+use checker::objects::Model;
 use checker::verdict::Property;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cluster_core::bug::Bug;
@@ -290,8 +290,8 @@ pub struct Consistency(pub &'static str);
 impl FromStr for Consistency {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = || models::names().collect::<Vec<_>>().join(", ");
-        models::canonical(text).map(Self).ok_or_else(|| format!("known are {}", known()))
+        let known = || levels::names().collect::<Vec<_>>().join(", ");
+        levels::canonical(text).map(Self).ok_or_else(|| format!("known are {}", known()))
     }
 }
 

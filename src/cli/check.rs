@@ -15,10 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use checker::checks::registry::{self, Entry};
 use checker::formats::{Format, Reading, Selection};
-use checker::model::Model;
-use checker::records::Records;
-use checker::registry::{self, Entry};
+use checker::history::History;
+use checker::objects::Model;
 
 use super::arguments::CheckArgs;
 use super::out::say;
@@ -156,7 +156,7 @@ enum Meant {
 fn resolve(name: &str, reading: &Reading) -> Meant {
     let several_meanings = matches!(name.parse(), Ok(Model::Set | Model::Register | Model::Cart));
     let own = several_meanings && reading.workloads.contains(name);
-    let reads_lists = |records: &Records| records.ops.iter().any(|op| records.reads_list(op));
+    let reads_lists = |records: &History| records.ops.iter().any(|op| records.reads_list(op));
     let siblings = name == "register" && reads_lists(&reading.records);
     match (name.parse::<Model>(), registry::find(name)) {
         (Ok(model), None) => Meant::Judged(model),

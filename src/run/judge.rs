@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use checker::history::{EventType, History, Phase};
+use checker::history::{EventType, Phase, Recording};
 use checker::verdict::{Outcome, Verdict};
 use reports::RunSummary;
 
@@ -35,7 +35,7 @@ impl Judged {
 pub fn judge(
     dir: &RunDir,
     record: &RunRecord,
-    history: &History,
+    history: &Recording,
     claims: &Claims,
     doubts: &[String],
 ) -> Result<Judged, Problem> {
@@ -45,7 +45,7 @@ pub fn judge(
 }
 
 /// Checks the history against what is claimed, with what only the bench knows.
-pub fn verdict(history: &History, options: &checker::Options, doubts: &[String]) -> Verdict {
+pub fn verdict(history: &Recording, options: &checker::Options, doubts: &[String]) -> Verdict {
     with_doubts(checker::check(history, options), doubts)
 }
 
@@ -67,7 +67,7 @@ fn with_doubts(mut verdict: Verdict, doubts: &[String]) -> Verdict {
 pub fn report(
     dir: &RunDir,
     record: &RunRecord,
-    history: &History,
+    history: &Recording,
     verdict: Verdict,
     claims_note: &str,
 ) -> Result<Judged, Problem> {
@@ -79,7 +79,7 @@ pub fn report(
     Ok(Judged { verdict, summary })
 }
 
-fn summary(run_dir: String, record: &RunRecord, history: &History, claims_note: &str) -> RunSummary {
+fn summary(run_dir: String, record: &RunRecord, history: &Recording, claims_note: &str) -> RunSummary {
     let settings = &record.settings;
     let given = settings.options().into_iter().filter(|(_, value)| !value.is_empty());
     RunSummary {
@@ -98,7 +98,7 @@ fn summary(run_dir: String, record: &RunRecord, history: &History, claims_note: 
 }
 
 /// When the first write of the workload was acknowledged, on the run's clock.
-pub fn first_acknowledged_write(history: &History) -> Option<Duration> {
+pub fn first_acknowledged_write(history: &Recording) -> Option<Duration> {
     let first = history
         .events
         .iter()
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn reasons(outcome: Outcome) -> Vec<String> {
-        let mut verdict = checker::check(&History::default(), &checker::Options::default());
+        let mut verdict = checker::check(&Recording::default(), &checker::Options::default());
         (verdict.outcome, verdict.reasons) = (outcome, vec!["first".to_owned(), "second".to_owned()]);
         with_doubts(verdict, &["it was killed".to_owned()]).reasons
     }

@@ -1,4 +1,4 @@
-//! The logs of the nodes at the end of a run, judged by [`checker::logs`].
+//! The logs of the nodes at the end of a run, judged by [`checker::run::logs`].
 //!
 //! Every `nodes/NAME/stderr.log` is read to its end, whoever wrote into it, a line at a time; a line longer than
 //! `LINE_BYTES_MAX` is judged by its beginning. What cannot be read is a doubt, too.
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use checker::logs::Logs;
+use checker::run::logs::Logs;
 
 /// Bytes of a line that are looked at.
 const LINE_BYTES_MAX: u64 = 16 << 10;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use checker::model::Model;
+use checker::objects::Model;
 use checker::verdict::Property;
 use nemesis::NemesisSpec;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use checker::history::{History, MemoryRecorder, Recorder};
+use checker::history::{MemoryRecorder, Recorder, Recording};
 use checker::verdict::{Outcome, Verdict};
 use nemesis::{EvidenceRecord, Plan};
 use workloads::clock::Clock;
@@ -65,7 +65,7 @@ pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Probl
 
 /// A simulated run in memory, not yet judged.
 struct Recorded {
-    history: History,
+    history: Recording,
     options: checker::Options,
     doubts: Vec<String>,
 }

@@ -14,7 +14,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use checker::history::{History, HistoryError};
+use checker::history::{HistoryError, Recording};
 use checker::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When it cannot be read or is damaged before its last line.
-    pub fn read_history(&self) -> Result<History, StoreError> {
+    pub fn read_history(&self) -> Result<Recording, StoreError> {
         read_history(&self.file("history.jsonl"))
     }
 
@@ -214,8 +214,8 @@ fn create_unique(parent: &Path, stamp: &str) -> Result<PathBuf, StoreError> {
 ///
 /// # Errors
 /// When it cannot be read or is damaged before its last line.
-pub fn read_history(path: &Path) -> Result<History, StoreError> {
-    History::read(input::Input::open(path)?.reader).map_err(|error| match error {
+pub fn read_history(path: &Path) -> Result<Recording, StoreError> {
+    Recording::read(input::Input::open(path)?.reader).map_err(|error| match error {
         HistoryError::Read { source, .. } => failed("read", path, source),
         error => StoreError::Damaged { path: path.to_owned(), why: error.to_string() },
     })

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use checker::model::Model;
+use checker::objects::Model;
 use checker::verdict::Property;
 use checker::{ConcurrentWrites, Options};
 use futures::future::LocalBoxFuture;
@@ -112,7 +112,7 @@ pub trait System {
     fn members(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<Membership, String>>;
     /// So many of the last nodes are no members at first.
     fn spares(&self) -> usize;
-    /// Phrases of lines in a node's log that tell of an error and are normal under faults; see [`checker::logs`].
+    /// Phrases of lines in a node's log that tell of an error and are normal under faults; see [`checker::run::logs`].
     fn expected_in_logs(&self) -> &'static [&'static str];
     /// What this configuration promises.
     fn claims(&self) -> Claims;

@@ -4,7 +4,8 @@
 //! keywords that begin with a digit, ratios, `##Inf`, maps of one namespace (`#:ns{...}`, taken as a tag). Commas are white
 //! space; `;` begins a comment, `#_` discards the form that follows.
 
-use super::{NESTING_MAX, Sequence, Sink, Stop};
+use super::damage::{NESTING_MAX, Stop};
+use super::sink::{Sequence, Sink};
 
 /// Reads the values of one text.
 pub struct Parser<'a> {
@@ -74,7 +75,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.discards += 1;
-        (0..forms).try_for_each(|_| self.nested(&mut super::Nothing, &mut Vec::new(), 1))?;
+        (0..forms).try_for_each(|_| self.nested(&mut super::sink::Nothing, &mut Vec::new(), 1))?;
         self.discards -= 1;
         Ok(())
     }
@@ -93,7 +94,7 @@ impl<'a> Parser<'a> {
                 self.at += 1;
                 Ok(())
             }
-            _ => Err(Stop { problem: super::Problem::NotAnEvent("a map begins with `{`".into()), at: self.at }),
+            _ => Err(Stop { problem: super::damage::Problem::NotAnEvent("a map begins with `{`".into()), at: self.at }),
         }
     }
 

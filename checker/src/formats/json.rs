@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::{NESTING_MAX, Sequence, Sink, Stop};
+use super::damage::{NESTING_MAX, Stop};
+use super::sink::{Sequence, Sink};
 
 /// Integers of so many digits fit into 64 bits with sign.
 const DIGITS_SAFE: usize = 18;

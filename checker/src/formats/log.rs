@@ -4,12 +4,10 @@
 //! whatever the logger puts before them. Lines that are no operations are passed over; one that begins like an operation
 //! has to be one. Such a history has neither times nor keys.
 
+use super::damage::Stop;
 use super::edn::Parser;
-use super::{Stop, Tree};
-use crate::formats::tree::Plain;
-
-/// What every line of an operation has before it.
-pub const MARK: &str = "jepsen.util";
+use super::format::LOG_MARK;
+use super::tree::{Plain, Tree};
 
 /// An event of a log: process, type and function as written, and the text of the value with what follows it.
 pub struct Line<'a> {
@@ -46,10 +44,10 @@ pub fn line(bytes: &[u8]) -> Result<Option<Line<'_>>, Stop> {
 
 /// The offset after the mark and the separator that follows it.
 fn after_mark(bytes: &[u8]) -> Option<usize> {
-    let mark = bytes.windows(MARK.len()).position(|window| window == MARK.as_bytes())?;
-    let rest = &bytes[mark + MARK.len()..];
+    let mark = bytes.windows(LOG_MARK.len()).position(|window| window == LOG_MARK.as_bytes())?;
+    let rest = &bytes[mark + LOG_MARK.len()..];
     let separator = rest.iter().position(|byte| matches!(byte, b'-' | b':'))?;
-    Some(mark + MARK.len() + separator + 1)
+    Some(mark + LOG_MARK.len() + separator + 1)
 }
 
 /// The event as a map, to be written in another format; the fields that a log has.

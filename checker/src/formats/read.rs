@@ -2,17 +2,19 @@
 //!
 //! A text that is cut off in its last form, as a killed bench leaves it, is a history without that form. Any other damage
 //! is an error, or, where a partial reading is allowed, the end of what is read. A limit of memory or time ends a reading,
-//! too. Each of these is told, because a verdict on half a history is a verdict on half a history.
+//! too. Each of these is parsed, because a verdict on half a history is a verdict on half a history.
 
 use std::collections::BTreeSet;
 use std::io::BufRead;
 
-use super::blocks::{BLOCK_BYTES, Parse, each_chunk};
-use super::chunk::{Chunk, WORKLOADS_MAX};
-use super::forms::Maps;
-use super::{Damage, Format, Problem};
-use crate::decision::Limits;
-use crate::records::{Records, RecordsBuilder, Told};
+use super::damage::{Damage, Problem};
+use super::format::Format;
+use super::parse_block::{Chunk, WORKLOADS_MAX};
+use super::read_options::Selection;
+use super::split::Maps;
+use super::threads::{BLOCK_BYTES, Parse, each_chunk};
+use crate::history::{History, HistoryBuilder, ParsedEvent};
+use crate::limits::Limits;
 
 /// Threads that parse, at most: more than that, and the one that puts the pieces together does not keep up.
 const THREADS_MAX: usize = 8;
@@ -22,20 +24,11 @@ const BLOCK_BYTES_MIN: usize = 4 << 10;
 /// Events of EDN that are parsed before they are put to the others.
 const EVENTS_TOGETHER: usize = 4096;
 
-/// What of a history is read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Only operations of this workload; the others are passed over.
-    pub workload: Option<String>,
-    /// What is readable before a damage, instead of nothing.
-    pub allow_partial: bool,
-}
-
 /// A history that was read.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// What it says.
-    pub records: Records,
+    pub records: History,
     /// The line of a last form that was cut off, and is left out.
     pub torn: Option<u64>,
     /// Where it is damaged; the rest was not read.
@@ -111,7 +104,7 @@ pub fn read_within(
 struct Whole<'a> {
     limits: &'a Limits<'a>,
     share_read: &'a dyn Fn() -> Option<f64>,
-    builder: RecordsBuilder,
+    builder: HistoryBuilder,
     reading: Reading,
     lines: u64,
     last_index: Option<u64>,
@@ -119,7 +112,7 @@ struct Whole<'a> {
 
 impl<'a> Whole<'a> {
     fn new(limits: &'a Limits<'a>, share_read: &'a dyn Fn() -> Option<f64>) -> Self {
-        let (builder, reading) = (RecordsBuilder::new(), Reading::default());
+        let (builder, reading) = (HistoryBuilder::new(), Reading::default());
         Self { limits, share_read, builder, reading, lines: 0, last_index: None }
     }
 
@@ -139,7 +132,7 @@ impl<'a> Whole<'a> {
         let mut chunk = Chunk::new(selection);
         while let Some(form) = maps.next_form()? {
             let goes_on = chunk.take(&form, Chunk::edn);
-            if goes_on && chunk.told.len() < EVENTS_TOGETHER {
+            if goes_on && chunk.parsed.len() < EVENTS_TOGETHER {
                 continue;
             }
             if !self.take(&mut chunk)? || !goes_on {
@@ -178,7 +171,7 @@ impl<'a> Whole<'a> {
 
     /// Whether the records still fit when they have this chunk, too.
     fn has_room(&mut self, chunk: &Chunk<'_>) -> bool {
-        let (more, share, bytes_max) = (chunk.told.len(), (self.share_read)(), self.limits.memory_bytes);
+        let (more, share, bytes_max) = (chunk.parsed.len(), (self.share_read)(), self.limits.memory_bytes);
         let total = share.map(|share| (self.builder.operations() + more) as f64 / share.max(1e-6));
         if let Some(share) = share {
             self.builder.expect(&chunk.values, share, bytes_max);
@@ -188,19 +181,19 @@ impl<'a> Whole<'a> {
     }
 
     fn take_events(&mut self, chunk: &Chunk<'_>) -> Result<(), Damage> {
-        let damaged = |lines: u64, told: Option<&Told>, problem: Problem| Damage {
-            line: lines + told.map_or(1, |told| u64::from(told.line)),
-            column: told.map_or(1, |told| u64::from(told.column)),
+        let damaged = |lines: u64, parsed: Option<&ParsedEvent>, problem: Problem| Damage {
+            line: lines + parsed.map_or(1, |parsed| u64::from(parsed.line)),
+            column: parsed.map_or(1, |parsed| u64::from(parsed.column)),
             problem,
         };
         let names = match self.builder.absorb(&chunk.values) {
             Ok(names) => names,
             Err(problem) => return Err(damaged(self.lines, None, problem.into())),
         };
-        for told in &chunk.told {
-            self.index(told.index).map_err(|problem| damaged(self.lines, Some(told), problem))?;
-            let taken = self.builder.take(&names.told(told));
-            taken.map_err(|misfit| damaged(self.lines, Some(told), misfit.into()))?;
+        for parsed in &chunk.parsed {
+            self.index(parsed.index).map_err(|problem| damaged(self.lines, Some(parsed), problem))?;
+            let taken = self.builder.take(&names.in_whole(parsed));
+            taken.map_err(|misfit| damaged(self.lines, Some(parsed), misfit.into()))?;
         }
         Ok(())
     }

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Tree;
-use super::tree::event_to_json;
+use super::tree::Tree;
 
 /// A value as EDN.
 pub fn edn_text(value: &Tree) -> String {
@@ -12,10 +11,10 @@ pub fn edn_text(value: &Tree) -> String {
     text
 }
 
-/// An event as a line of JSON, without the line's end.
-pub fn json_line(event: &Tree) -> String {
+/// A tree that has only what JSON has (see [`Tree::to_json`]) as JSON.
+pub(super) fn json_text(value: &Tree) -> String {
     let mut text = String::new();
-    json(&event_to_json(event), &mut text);
+    json(value, &mut text);
     text
 }
 

@@ -1,21 +1,22 @@
 //! A history as lines of JSON: read, checked for shape, written.
 //!
 //! A bench that is killed leaves a last line cut in the middle. That is no error: the line is left out and its number is
-//! told in [`History::torn`]. Anything else that is broken is an error that names the line, because a verdict on half a
+//! told in [`Recording::torn`]. Anything else that is broken is an error that names the line, because a verdict on half a
 //! history would be a verdict on nothing.
 
 use std::io::{self, BufRead, Read, Write};
 
 use rustc_hash::FxHashMap;
 
-use super::{Event, EventType, Operation, Process, operations};
+use super::event::{Event, EventType, Process};
+use super::operations::{self, Operation};
 
 /// The longest line that is read, in bytes: a read of some five million elements.
 pub const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// A recorded run: its events in the order of their indices.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
+pub struct Recording {
     /// The events; the one at position i has index i.
     pub events: Vec<Event>,
     /// The number (from 1) of a last line that was cut off while it was written, and is left out.
@@ -109,10 +110,10 @@ pub enum HistoryError {
     },
 }
 
-impl History {
+impl Recording {
     /// Reads lines of JSON up to the end. Blank lines are skipped; a last line that was cut off is told in `torn`.
     pub fn read(mut reader: impl BufRead) -> Result<Self, HistoryError> {
-        let mut history = History::default();
+        let mut history = Recording::default();
         let mut shape = Shape::default();
         let mut bytes = Vec::new();
         for line in 1.. {
@@ -135,12 +136,12 @@ impl History {
         Ok(history)
     }
 
-    /// Reads a history that is in memory; see [`History::read`].
+    /// Reads a history that is in memory; see [`Recording::read`].
     pub fn parse(text: &str) -> Result<Self, HistoryError> {
         Self::read(text.as_bytes())
     }
 
-    /// Checks what [`History::read`] checks of the order of events, for a history that was not read. A line number is
+    /// Checks what [`Recording::read`] checks of the order of events, for a history that was not read. A line number is
     /// the event's position, from 1.
     pub fn validate(&self) -> Result<(), HistoryError> {
         let mut shape = Shape::default();

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{Event, History, Recorder};
+use super::event::{Event, Recorder};
+use super::lines::Recording;
 
 /// Keeps what it records.
 #[derive(Debug, Default)]
@@ -22,12 +23,12 @@ impl MemoryRecorder {
     }
 
     /// What was recorded so far.
-    pub fn history(&self) -> History {
-        History { events: self.events.lock().unwrap_or_else(PoisonError::into_inner).clone(), torn: None }
+    pub fn history(&self) -> Recording {
+        Recording { events: self.events.lock().unwrap_or_else(PoisonError::into_inner).clone(), torn: None }
     }
 }
 
-impl From<MemoryRecorder> for History {
+impl From<MemoryRecorder> for Recording {
     /// What was recorded, without a copy.
     fn from(recorder: MemoryRecorder) -> Self {
         Self { events: recorder.events.into_inner().unwrap_or_else(PoisonError::into_inner), torn: None }

@@ -7,10 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Event, EventType, Phase, Process};
-
-/// The function of a transaction.
-pub(super) const TRANSACTION: &str = "txn";
+use super::event::{Event, EventType, Phase, Process};
+use super::micros::{TRANSACTION, only_micro};
 
 /// What a client did and what came of it.
 #[derive(Clone, Copy, Debug)]
@@ -21,26 +19,6 @@ pub struct Operation<'h> {
     pub invoke: &'h Event,
     /// Where it ended, with the result; none if it never did.
     pub completion: Option<&'h Event>,
-}
-
-/// The micro-operations of a transaction: function, key, value; none if the value is no list of such.
-pub fn micros(value: &Value) -> Option<Vec<(&str, &Value, &Value)>> {
-    let mut all = Vec::new();
-    for micro in value.as_array()? {
-        match micro.as_array()?.as_slice() {
-            [f, key, value] => all.push((f.as_str()?, key, value)),
-            _ => return None,
-        }
-    }
-    Some(all)
-}
-
-/// The micro-operation of a transaction that has just one: function, key, value.
-pub fn only_micro(value: &Value) -> Option<(&str, &Value, &Value)> {
-    match &micros(value)?[..] {
-        [one] => Some(*one),
-        _ => None,
-    }
 }
 
 /// Pairs the events of every client; in the order of invocation. A completion without an invocation is passed over.

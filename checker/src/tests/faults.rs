@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::Story;
-use crate::faults::{Windows, active_between, findings};
 use crate::finding::quantile;
 use crate::history::EventType;
+use crate::run::faults::{Windows, active_between, findings};
 use crate::verdict::{Outcome, Verdict};
 use crate::{Options, check};
 

@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
-use crate::formats::tree::{Plain, event_from_json, event_to_json, parse_edn};
-use crate::formats::write::{edn_text, json_line};
+use crate::formats::json_form::{event_from_json, event_to_json};
+use crate::formats::tree::{Plain, parse_edn};
 use crate::formats::{Format, Reading, Selection, Tree, json, read};
-use crate::records::{Kind, Records};
+use crate::formats::{json_form::json_line, write::edn_text};
+use crate::history::{History, Kind};
 
 fn reading(format: Format, text: &str) -> Reading {
     read(text.as_bytes(), format, &Selection::default()).unwrap_or_else(|damage| panic!("{damage} in:\n{text}"))
@@ -19,7 +20,7 @@ fn damage(format: Format, text: &str) -> String {
 }
 
 /// All of the operations, as people read them.
-fn told(records: &Records) -> Vec<String> {
+fn told(records: &History) -> Vec<String> {
     let told = records.ops.iter().enumerate().map(|(at, op)| {
         let (f, key) = (records.text(op.f), records.text(op.key));
         let (argument, result) = (records.show(op.argument), records.show(op.result));

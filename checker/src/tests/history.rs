@@ -4,13 +4,13 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::Story;
-use crate::history::{Event, EventType, History, HistoryError, LINE_BYTES_MAX, Phase, Process, write_line};
+use crate::history::{Event, EventType, HistoryError, LINE_BYTES_MAX, Phase, Process, Recording, write_line};
 
 const READ: &str = r#"{"index":0,"time":5,"process":3,"type":"invoke","f":"read","key":"k","value":null}"#;
 const DONE: &str = r#"{"index":1,"time":6,"process":3,"type":"ok","f":"read","key":"k","value":[1]}"#;
 
 fn error(lines: &[&str]) -> String {
-    History::parse(&lines.join("\n")).expect_err("this is no history").to_string()
+    Recording::parse(&lines.join("\n")).expect_err("this is no history").to_string()
 }
 
 fn with(line: &str, changes: &[(&str, &str)]) -> String {
@@ -24,7 +24,7 @@ fn with(line: &str, changes: &[(&str, &str)]) -> String {
 fn lines_become_events_and_operations() {
     let nemesis = r#"{"index":2,"time":7,"process":"nemesis","type":"info","f":"heal","value":null}"#;
     let open = with(READ, &[("\"index\":0", "\"index\":3")]);
-    let history = History::parse(&format!("{READ}\n\n{DONE}\n{nemesis}\n{open}\n")).expect("a history");
+    let history = Recording::parse(&format!("{READ}\n\n{DONE}\n{nemesis}\n{open}\n")).expect("a history");
     assert_eq!((history.events.len(), history.torn), (4, None));
     assert_eq!((history.events[0].process, history.events[2].process), (Process::Client(3), Process::Nemesis));
     let operations = history.operations();
@@ -37,20 +37,20 @@ fn lines_become_events_and_operations() {
 #[test]
 fn unknown_fields_are_kept() {
     let line = with(READ, &[("\"f\"", "\"round\":7,\"colour\":{\"a\":[1]},\"f\"")]);
-    let history = History::parse(&line).expect("a history");
+    let history = Recording::parse(&line).expect("a history");
     assert_eq!(history.events[0].extra["colour"], json!({"a": [1]}));
     assert_eq!(history.operations()[0].round(), 7);
-    let again = History::parse(&write_line(&history.events[0])).expect("what was written can be read");
+    let again = Recording::parse(&write_line(&history.events[0])).expect("what was written can be read");
     assert_eq!(again, history);
 }
 
 #[test]
 fn a_torn_last_line_is_told_and_left_out() {
     for cut in 1..DONE.len() {
-        let history = History::parse(&format!("{READ}\n{}", &DONE[..cut])).expect("a torn line is no error");
+        let history = Recording::parse(&format!("{READ}\n{}", &DONE[..cut])).expect("a torn line is no error");
         assert_eq!((history.events.len(), history.torn), (1, Some(2)), "cut at {cut}");
     }
-    let history = History::parse(&format!("{READ}\n{}\n", &DONE[..20])).expect("nor with a newline");
+    let history = Recording::parse(&format!("{READ}\n{}\n", &DONE[..20])).expect("nor with a newline");
     assert_eq!(history.torn, Some(2));
 }
 
@@ -101,7 +101,7 @@ fn processes_do_one_thing_at_a_time() {
 #[test]
 fn an_endless_line_is_refused() {
     let endless = std::io::BufReader::new(std::io::Read::take(std::io::repeat(b' '), LINE_BYTES_MAX + 9));
-    assert!(matches!(History::read(endless), Err(HistoryError::LineTooLong { line: 1 })));
+    assert!(matches!(Recording::read(endless), Err(HistoryError::LineTooLong { line: 1 })));
 }
 
 #[test]
@@ -112,13 +112,13 @@ fn a_reader_that_fails_is_told() {
             Err(std::io::Error::other("disk on fire"))
         }
     }
-    let error = History::read(std::io::BufReader::new(Broken)).expect_err("the reader is broken");
+    let error = Recording::read(std::io::BufReader::new(Broken)).expect_err("the reader is broken");
     assert_eq!(error.to_string(), "line 1: cannot be read: disk on fire");
 }
 
 #[test]
 fn an_empty_text_is_an_empty_history() {
-    assert_eq!(History::parse("").expect("a history"), History::default());
+    assert_eq!(Recording::parse("").expect("a history"), Recording::default());
 }
 
 #[test]
@@ -168,10 +168,10 @@ prop_compose! {
 
 /// Turns any events into a well-formed history: whoever has nothing open invokes, whoever has ended becomes somebody
 /// else.
-fn well_formed(events: Vec<Event>) -> History {
+fn well_formed(events: Vec<Event>) -> Recording {
     let mut open: std::collections::BTreeMap<u64, String> = Default::default();
     let mut generation = [0; 5];
-    let mut history = History::default();
+    let mut history = Recording::default();
     for (index, mut event) in events.into_iter().enumerate() {
         event.index = index as u64;
         let Process::Client(worker) = event.process else {
@@ -203,7 +203,7 @@ proptest! {
         let history = well_formed(events);
         let mut text = Vec::new();
         history.write(&mut text).expect("a vector takes everything");
-        prop_assert_eq!(History::read(text.as_slice()).expect("what was written can be read"), history);
+        prop_assert_eq!(Recording::read(text.as_slice()).expect("what was written can be read"), history);
     }
 
     #[test]
@@ -212,7 +212,7 @@ proptest! {
         let mut text = Vec::new();
         history.write(&mut text).expect("a vector takes everything");
         let cut = at.index(text.len() + 1);
-        let read = History::read(&text[..cut]).expect("a cut is no error");
+        let read = Recording::read(&text[..cut]).expect("a cut is no error");
         let whole = text[..cut].iter().filter(|byte| **byte == b'\n').count();
         let complete = cut > 0 && text[cut - 1] != b'\n' && text.get(cut) == Some(&b'\n');
         prop_assert_eq!(&read.events[..], &history.events[..whole + usize::from(complete)]);
@@ -222,6 +222,6 @@ proptest! {
 
     #[test]
     fn nonsense_never_panics(text in any::<Vec<u8>>()) {
-        let _ = History::read(text.as_slice());
+        let _ = Recording::read(text.as_slice());
     }
 }

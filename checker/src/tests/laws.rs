@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::decision::{Decision, Limits};
+use crate::checks::registry::{self, Settings};
 use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
-use crate::records::{Records, RecordsBuilder};
-use crate::registry::{self, Settings};
+use crate::history::{History, HistoryBuilder};
+use crate::limits::{Decision, Limits};
 use crate::verdict::Outcome::{self, Inconclusive, Invalid, Valid};
 
 mod staleness;
 
 /// `PROCESS TYPE f value` for each event, in the order of events, a nanosecond each.
-fn records(events: &[(u32, EventType, &str, Value)]) -> Records {
-    let mut builder = RecordsBuilder::new();
+fn records(events: &[(u32, EventType, &str, Value)]) -> History {
+    let mut builder = HistoryBuilder::new();
     for (process, kind, f, value) in events {
         builder.event(*process, *kind, f, None, value).expect("the events fit");
     }

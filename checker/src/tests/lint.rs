@@ -1,7 +1,7 @@
 //! The linter: each rule by the shortest history that breaks it, and one that breaks none.
 
 use crate::formats::Format;
-use crate::formats::events::Events;
+use crate::formats::whole_events::Events;
 use crate::lint::{Findings, Linter};
 
 fn lint(text: &str) -> Findings {

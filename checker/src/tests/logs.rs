@@ -1,6 +1,6 @@
 //! Logs: what is a panic, what is an error, and what is neither.
 
-use crate::logs::{Kind, Logs, SHOWN_MAX, TEXT_MAX};
+use crate::run::logs::{Kind, Logs, SHOWN_MAX, TEXT_MAX};
 
 fn kinds(expected: &[&str], lines: &[&str]) -> Vec<Kind> {
     let mut logs = Logs::new(expected);

@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use crate::decision::{Decision, Limits, Violation};
+use crate::checks::minimal::shrink;
+use crate::checks::registry::{self, Settings};
+use crate::checks::simple::staleness::Bounds;
 use crate::history::EventType::{Invoke, Ok};
-use crate::laws::staleness::Bounds;
-use crate::minimal::shrink;
-use crate::records::{RawEvent, Records, RecordsBuilder, ValueId};
-use crate::registry::{self, Settings};
+use crate::history::{History, HistoryBuilder, RawEvent, ValueId};
+use crate::limits::{Decision, Limits, Violation};
 use crate::verdict::Outcome;
 
 /// One operation after the other, all by one process: function and what it wrote or found.
-fn records(operations: &[(&str, serde_json::Value)]) -> Records {
-    let mut builder = RecordsBuilder::new();
+fn records(operations: &[(&str, serde_json::Value)]) -> History {
+    let mut builder = HistoryBuilder::new();
     for (f, value) in operations {
         let argument = if *f == "read" { json!(null) } else { value.clone() };
         builder.event(0, Invoke, f, None, &argument).expect("the events fit");
@@ -80,7 +80,7 @@ fn a_time_that_is_over_is_told() {
 /// another is seen with that one.
 #[test]
 fn what_hides_others_stays() {
-    let mut builder = RecordsBuilder::new();
+    let mut builder = HistoryBuilder::new();
     let steps =
         [("write", json!(1), json!(null)), ("delete", json!(null), json!(null)), ("write", json!(2), json!([1]))];
     for (f, value, past) in &steps {
@@ -92,7 +92,7 @@ fn what_hides_others_stays() {
         }
     }
     let mut decision = violated(&[0, 1, 2, 3, 4, 5]);
-    let still = |part: &Records, _: &Limits<'_>| violated(&part.events_of_all(0..part.ops.len()));
+    let still = |part: &History, _: &Limits<'_>| violated(&part.events_of_all(0..part.ops.len()));
     shrink(&mut decision, &builder.finish(), &Limits::default(), &still);
     // Only the last goes, and with it what held the first.
     assert_eq!(decision.violations[0].events, [2, 3]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::history::{Event, EventType, History, MemoryRecorder, Phase, Process, Recorder};
+use crate::history::{Event, EventType, MemoryRecorder, Phase, Process, Recorder, Recording};
 use crate::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
 use crate::{ConcurrentWrites, Options, check};
 
@@ -47,7 +47,7 @@ impl Story {
         Self { recorder: MemoryRecorder::new(), workload, time_ms: 0 }
     }
 
-    pub fn history(&self) -> History {
+    pub fn history(&self) -> Recording {
         let history = self.recorder.history();
         history.validate().expect("a test tells a well-formed history");
         history

@@ -1,8 +1,8 @@
 //! Reading side by side and within limits: the same records however many threads, and a part where there is no room.
 
-use crate::decision::Limits;
 use crate::formats::{Cut, Format, Reading, Selection, read, read_within};
-use crate::records::Kind;
+use crate::history::Kind;
+use crate::limits::Limits;
 
 /// Lines with every kind of value, keys of two kinds, names that come late, blank lines, events passed over.
 fn lines(operations: usize) -> String {
@@ -44,7 +44,7 @@ fn within(text: &str, threads: usize, memory_bytes: u64) -> Reading {
 
 fn told(reading: &Reading) -> Vec<String> {
     let records = &reading.records;
-    let op = |(at, op): (usize, &crate::records::Op)| {
+    let op = |(at, op): (usize, &crate::history::Op)| {
         let (argument, result) = (records.show(op.argument), records.show(op.result));
         let (f, key) = (records.text(op.f), records.text(op.key));
         let events: Vec<u64> = records.events_of(at).collect();
@@ -102,7 +102,7 @@ fn what_does_not_fit_is_left_out_and_told() {
         assert!(part.is_partial());
         let operations = part.records.ops.len();
         assert!((1_000..19_000).contains(&operations), "{operations}");
-        assert!((operations * size_of::<crate::records::Op>()) as u64 <= memory_bytes);
+        assert!((operations * size_of::<crate::history::Op>()) as u64 <= memory_bytes);
         // All but what was open at the end is as in the whole.
         let (mut part, whole) = (told(&part), told(&whole));
         let same = part.iter().zip(&whole).take_while(|(a, b)| a == b).count();

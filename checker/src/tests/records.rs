@@ -1,14 +1,14 @@
-//! Records: values are one id each, operations are paired, keys are found in values only where all agree.
+//! History: values are one id each, operations are paired, keys are found in values only where all agree.
 
 use serde_json::{Value, json};
 
 use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
-use crate::records::{Datum, Kind, Misfit, RawEvent, Records, RecordsBuilder, ValueId};
+use crate::history::{Datum, History, HistoryBuilder, Kind, Misfit, Op, RawEvent, ValueId};
 
 type Told<'a> = (u32, EventType, &'a str, Value);
 
-fn records(events: &[Told<'_>]) -> Records {
-    let mut builder = RecordsBuilder::new();
+fn records(events: &[Told<'_>]) -> History {
+    let mut builder = HistoryBuilder::new();
     for (process, kind, f, value) in events {
         builder.event(*process, *kind, f, None, value).expect("the events fit");
     }
@@ -17,7 +17,7 @@ fn records(events: &[Told<'_>]) -> Records {
 
 #[test]
 fn equal_scalars_are_equal_ids_and_come_back() {
-    let mut builder = RecordsBuilder::new();
+    let mut builder = HistoryBuilder::new();
     let scalars = [
         json!(null),
         json!(true),
@@ -48,7 +48,7 @@ fn equal_scalars_are_equal_ids_and_come_back() {
 
 #[test]
 fn lists_and_maps_keep_their_parts() {
-    let mut builder = RecordsBuilder::new();
+    let mut builder = HistoryBuilder::new();
     let nested = builder.json(&json!([1, ["append", "x", 2], {"a": []}])).expect("there is room");
     let records = builder.finish();
     assert_eq!(records.show(nested), r#"[1, ["append", "x", 2], {"a": []}]"#);
@@ -69,7 +69,7 @@ fn operations_are_paired() {
     ];
     let records = records(&told);
     let ends: Vec<_> = records.ops.iter().map(|op| (op.kind, op.call, op.ret)).collect();
-    let never = Records::NEVER;
+    let never = Op::NEVER;
     assert_eq!(ends, [(Kind::Ok, 0, 2), (Kind::Fail, 1, 3), (Kind::Info, 4, never), (Kind::Info, 6, never)]);
     assert_eq!(records.events_of_all([2, 3, 0]), [0, 2, 4, 5, 6], "the event of an info is known, too");
     assert_eq!((records.ops[2].returned_ns, records.ops[3].returned_ns), (5, u64::MAX));
@@ -77,7 +77,7 @@ fn operations_are_paired() {
 
 #[test]
 fn what_does_not_fit_is_refused_and_not_taken() {
-    let mut builder = RecordsBuilder::new();
+    let mut builder = HistoryBuilder::new();
     let mut refused = |process, kind, f: &str| builder.event(process, kind, f, None, &json!(1)).err();
     assert_eq!(refused(0, Ok, "read"), Some(Misfit::NotInvoked { process: 0, f: "read".into() }));
     assert_eq!(refused(0, Invoke, "read"), None);
@@ -91,7 +91,7 @@ fn what_does_not_fit_is_refused_and_not_taken() {
 
 #[test]
 fn indices_of_the_history_are_kept() {
-    let mut builder = RecordsBuilder::new();
+    let mut builder = HistoryBuilder::new();
     for (index, process, kind) in [(7, None, Info), (9, Some(0), Invoke), (12, Some(0), Ok)] {
         let nil = ValueId::NIL;
         let event =
@@ -139,7 +139,7 @@ fn values_that_are_pairs_by_chance_stay() {
 /// Operations of a history by themselves have the indices, times and values that they have in the whole.
 #[test]
 fn some_operations_are_a_history_by_themselves() {
-    let mut builder = RecordsBuilder::new();
+    let mut builder = HistoryBuilder::new();
     let values = [json!("other"), json!([["append", "x", -7]]), json!({"a": [1.5, true]}), json!("x")];
     let values = values.map(|value| builder.json(&value).expect("there is room"));
     let past = builder.list(&[values[0], values[3]]).expect("there is room");
@@ -168,7 +168,7 @@ fn some_operations_are_a_history_by_themselves() {
     assert_eq!((part.ops.len(), part.events), (3, 5));
     for (at, from) in chosen.into_iter().enumerate() {
         let (op, before) = (&part.ops[at], &whole.ops[from]);
-        let shown = |records: &Records, op: &crate::records::Op| {
+        let shown = |records: &History, op: &crate::history::Op| {
             let names = (records.text(op.f).to_owned(), records.text(op.key).to_owned());
             (
                 names,
@@ -182,7 +182,7 @@ fn some_operations_are_a_history_by_themselves() {
         };
         assert_eq!(shown(&part, op), shown(&whole, before));
         assert!(part.events_of(at).eq(whole.events_of(from)), "operation {at}");
-        let past = |records: &Records, op| {
+        let past = |records: &History, op| {
             records.past(op).map(|past| past.iter().map(|value| records.show(*value)).collect::<Vec<_>>())
         };
         assert_eq!(past(&part, at), past(&whole, from));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Story, claiming_all};
-use crate::model::Model;
+use crate::objects::Model;
 use crate::verdict::{Outcome, Property, Verdict};
 use crate::{ConcurrentWrites, Options, check};
 

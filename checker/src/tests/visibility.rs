@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::Story;
 use crate::history::{EventType, Operation, Phase};
-use crate::model::{Facts, KeyFacts, Model, Past};
+use crate::objects::Model;
+use crate::visibility::{Facts, KeyFacts, Past};
 use crate::visibility::{Fate, FinalSight, OwnMiss, Regress};
 use crate::{ConcurrentWrites, Options};
 
@@ -72,7 +73,7 @@ fn sees(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites, write: u
 }
 
 /// Whether a delete may have reached a read.
-fn may_be_seen(key: &KeyFacts<'_>, delete: u32, read: &crate::model::Read<'_>) -> bool {
+fn may_be_seen(key: &KeyFacts<'_>, delete: u32, read: &crate::visibility::Read<'_>) -> bool {
     let delete = &key.writes[delete as usize];
     let operation = delete.operation;
     delete.is_delete() && operation.outcome() != EventType::Fail && operation.invoke.index < read.completed()

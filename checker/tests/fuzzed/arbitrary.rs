@@ -9,11 +9,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use checker::decision::{Decision, Limits};
-use checker::history::{Event, EventType, History, Phase, Process};
-use checker::linearizability::FailedCas;
-use checker::records::{Records, RecordsBuilder};
-use checker::registry::{Entry, MODELS, Settings};
+use checker::checks::linearizable::FailedCas;
+use checker::checks::registry::{Entry, MODELS, Settings};
+use checker::history::{Event, EventType, Phase, Process, Recording};
+use checker::history::{History, HistoryBuilder};
+use checker::limits::{Decision, Limits};
 use checker::verdict::Outcome;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ impl Bytes<'_> {
 
 /// A history and the limits within which it is to be checked.
 pub struct Case {
-    pub history: History,
+    pub history: Recording,
     pub memory_bytes: u64,
     /// How often a check may ask for the time before it is over.
     pub patience: u64,
@@ -93,7 +93,7 @@ pub fn case(bytes: &[u8]) -> Case {
     while !bytes.0.is_empty() && clients.events.len() < EVENTS_MAX {
         clients.step(&mut bytes);
     }
-    Case { history: History { events: clients.events, torn: None }, memory_bytes, patience, settings }
+    Case { history: Recording { events: clients.events, torn: None }, memory_bytes, patience, settings }
 }
 
 /// What a process has open: function, key and argument.
@@ -263,15 +263,15 @@ pub fn every_model(bytes: &[u8]) {
     }
 }
 
-fn records(events: &[Event]) -> Records {
-    let mut builder = RecordsBuilder::new();
+fn records(events: &[Event]) -> History {
+    let mut builder = HistoryBuilder::new();
     for event in events {
         builder.push(event).expect("a process does one thing at a time here");
     }
     builder.finish()
 }
 
-fn check(model: &Entry, records: &Records, case: &Case) -> Decision {
+fn check(model: &Entry, records: &History, case: &Case) -> Decision {
     let asked = AtomicU64::new(0);
     let out_of_time = || asked.fetch_add(1, Ordering::Relaxed) >= case.patience;
     let limits = Limits { memory_bytes: case.memory_bytes, violations_max: 3, out_of_time: &out_of_time, threads: 1 };
@@ -293,7 +293,7 @@ fn holds_together(model: &Entry, decision: &Decision, case: &Case) {
             continue;
         }
         let generous =
-            Case { memory_bytes: 1 << 30, patience: u64::MAX, history: History::default(), settings: case.settings };
+            Case { memory_bytes: 1 << 30, patience: u64::MAX, history: Recording::default(), settings: case.settings };
         let again = check(model, &records(&alone), &generous);
         assert_eq!(again.outcome, Outcome::Invalid, "{} alone is no violation: {told}\n{alone:#?}", violation.kind);
     }

@@ -1,15 +1,15 @@
 //! From records to a decision: what each model reads, what a violation tells, and what limits do.
 
-use checker::decision::{Decision, Limits};
+use checker::checks::linearizable::{FailedCas, Model, Options, check};
 use checker::history::EventType::{self, Fail, Info, Invoke, Ok};
-use checker::linearizability::{FailedCas, Model, Options, check};
-use checker::records::{Records, RecordsBuilder};
+use checker::history::{History, HistoryBuilder};
+use checker::limits::{Decision, Limits};
 use checker::verdict::Outcome;
 use serde_json::{Value, json};
 
 type Event<'a> = (u32, EventType, &'a str, Value);
 
-fn records(events: &[Event<'_>]) -> Records {
+fn records(events: &[Event<'_>]) -> History {
     keyed(
         &events
             .iter()
@@ -18,15 +18,15 @@ fn records(events: &[Event<'_>]) -> Records {
     )
 }
 
-fn keyed(events: &[(Option<&str>, Event<'_>)]) -> Records {
-    let mut builder = RecordsBuilder::new();
+fn keyed(events: &[(Option<&str>, Event<'_>)]) -> History {
+    let mut builder = HistoryBuilder::new();
     for (key, (process, kind, f, value)) in events {
         builder.event(*process, *kind, f, *key, value).expect("the history of the test is well-formed");
     }
     builder.finish()
 }
 
-fn decide(model: Model, records: &Records) -> Decision {
+fn decide(model: Model, records: &History) -> Decision {
     check(model, records, &Limits::default(), &Options::default())
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use checker::linearizability::collection::{Collection, Discipline};
-use checker::linearizability::counter::{self, Counter};
-use checker::linearizability::machine::{Machine, Timed};
-use checker::linearizability::register::{Register, Zones, zones};
-use checker::linearizability::rule::{self, Ruling};
-use checker::linearizability::search::{Answer, Bounds, search};
-use checker::linearizability::set::Set;
+use checker::checks::linearizable::collection::{Collection, Discipline};
+use checker::checks::linearizable::counter::{self, Counter};
+use checker::checks::linearizable::machine::{Machine, Timed};
+use checker::checks::linearizable::register::{Register, Zones, zones};
+use checker::checks::linearizable::rule::{self, Ruling};
+use checker::checks::linearizable::search::{Answer, Bounds, search};
+use checker::checks::linearizable::set::Set;
 
 use crate::brute::{linearizable, sequential};
 use crate::generate::{Random, Shape, history, squeeze};
@@ -69,7 +69,7 @@ where
 
 mod registers {
     use super::*;
-    use checker::linearizability::register::{Action, Op};
+    use checker::checks::linearizable::register::{Action, Op};
 
     const NIL: u32 = 0;
 
@@ -243,7 +243,7 @@ mod registers {
 
 mod collections {
     use super::*;
-    use checker::linearizability::collection::{Action, Found, Op, judge};
+    use checker::checks::linearizable::collection::{Action, Found, Op, judge};
 
     fn take(discipline: Discipline, inside: &mut VecDeque<u32>) -> Option<u32> {
         match discipline {
@@ -349,7 +349,7 @@ mod collections {
 
 mod sets {
     use super::*;
-    use checker::linearizability::set::{Action, Found, Op, judge};
+    use checker::checks::linearizable::set::{Action, Found, Op, judge};
 
     fn legal(sequence: &[Action]) -> bool {
         let mut inside = BTreeSet::new();
@@ -471,7 +471,7 @@ mod sets {
 
 mod counters {
     use super::*;
-    use checker::linearizability::counter::{Action, Op};
+    use checker::checks::linearizable::counter::{Action, Op};
 
     fn legal(sequence: &[Action]) -> bool {
         let mut sum = 0;
@@ -526,8 +526,8 @@ mod counters {
 
 mod sequences {
     use super::*;
-    use checker::linearizability::register::Action as Register;
-    use checker::linearizability::sequential::{Action, Op};
+    use checker::checks::linearizable::register::Action as Register;
+    use checker::checks::linearizable::sequential::{Action, Op};
 
     fn legal(sequence: &[Action]) -> bool {
         let mut held = [0; 2];

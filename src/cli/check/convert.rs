@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use checker::formats::Format;
-use checker::formats::events::Events;
-use checker::formats::write::{edn_text, json_line};
+use checker::formats::whole_events::Events;
+use checker::formats::{json_form::json_line, write::edn_text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 

@@ -3,9 +3,9 @@
 use std::io::{BufRead, Read};
 use std::path::Path;
 
-use checker::formats::{Format, events};
-use checker::history::{History, HistoryError, Phase};
-use checker::model::Model;
+use checker::formats::{Format, whole_events as events};
+use checker::history::{HistoryError, Phase, Recording};
+use checker::objects::Model;
 use checker::verdict::{Outcome, Property, Verdict};
 use checker::{ConcurrentWrites, Options};
 use reports::RunSummary;
@@ -52,10 +52,10 @@ fn shows(verdict: &Verdict, property: Property) -> bool {
 }
 
 /// The history, and why that is not all of it, if it is not.
-fn read(file: &Source<'_>, budget: &Budget) -> Result<(History, Option<String>), Problem> {
+fn read(file: &Source<'_>, budget: &Budget) -> Result<(Recording, Option<String>), Problem> {
     let mut text = budget.of_judging(file.open()?.reader);
     let history = match file.format {
-        Format::Json => match History::read(&mut text) {
+        Format::Json => match Recording::read(&mut text) {
             Err(HistoryError::Read { source, .. }) => {
                 return Err(Problem::arguments(format!("cannot read {}: {source}", file.path.display())));
             }
@@ -80,7 +80,7 @@ fn read(file: &Source<'_>, budget: &Budget) -> Result<(History, Option<String>),
 
 /// What was read of a history until a limit, without what comes after the heal: a part of the final reads shows too little,
 /// and would be taken for all.
-fn under_load(mut history: History, limit: &str) -> (History, Option<String>) {
+fn under_load(mut history: Recording, limit: &str) -> (Recording, Option<String>) {
     history.torn = None;
     let end = history.events.iter().position(|event| event.phase != Phase::Main).unwrap_or(history.events.len());
     history.events.truncate(end);
@@ -105,7 +105,7 @@ fn line(error: &HistoryError) -> u64 {
 }
 
 /// The history of the lines before one.
-fn before(file: &Source<'_>, line: u64) -> Result<History, Problem> {
+fn before(file: &Source<'_>, line: u64) -> Result<Recording, Problem> {
     let mut reader = file.open()?.reader;
     let mut bytes: u64 = 0;
     let mut text = Vec::new();
@@ -113,7 +113,7 @@ fn before(file: &Source<'_>, line: u64) -> Result<History, Problem> {
         text.clear();
         bytes += reader.read_until(b'\n', &mut text).map_err(Problem::arguments)? as u64;
     }
-    History::read(file.open()?.reader.take(bytes)).map_err(|error| file.damaged(error))
+    Recording::read(file.open()?.reader.take(bytes)).map_err(|error| file.damaged(error))
 }
 
 /// The run directory that the file lies in, if it does.
@@ -144,7 +144,7 @@ fn options(file: &Source<'_>) -> Result<Options, Problem> {
     Ok(system.claims().options(&record.settings.require))
 }
 
-fn print_tables(path: &Path, history: &History, verdict: &Verdict) {
+fn print_tables(path: &Path, history: &Recording, verdict: &Verdict) {
     let summary = RunSummary {
         title: path.display().to_string(),
         duration_ms: history.events.last().map_or(0, |event| event.time / 1_000_000),

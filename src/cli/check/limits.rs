@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
 
-use checker::decision::Limits;
 use checker::formats::Cut;
+use checker::limits::Limits;
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! `check --lint`: what makes the history itself suspicious.
 
-use checker::formats::events::Events;
+use checker::formats::whole_events::Events;
 use checker::lint::{Findings, Linter};
 
 use super::Source;

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use checker::decision::Decision;
+use checker::checks::isolation::Assume;
+use checker::checks::registry::{Entry, Settings};
+use checker::checks::simple::staleness::Bounds;
 use checker::formats::Reading;
-use checker::laws::staleness::Bounds;
-use checker::registry::{Entry, Settings};
-use checker::transactions::Assume;
+use checker::limits::Decision;
 use checker::verdict::Outcome;
 use serde::Serialize;
 
@@ -83,7 +83,7 @@ pub(super) fn check(
 
 fn settings(args: &CheckArgs) -> Settings {
     let time_ns_max = args.stale_time.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX));
-    let mut transactions = checker::transactions::Options::default();
+    let mut transactions = checker::checks::isolation::Options::default();
     transactions.required = args.consistency.map_or(transactions.required, |model| model.0);
     transactions.versions = Assume {
         sequential_keys: args.assume.contains(&AssumeArg::SequentialKeys),

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
-use checker::decision::Violation;
-use checker::records::{Kind, Records};
+use checker::history::{History, Kind};
+use checker::limits::Violation;
 use checker::verdict::Outcome;
 use console::style;
 use tabled::builder::Builder;
@@ -27,7 +27,7 @@ const OPERATION_CHARS_MAX: usize = 80;
 const SENTENCE_CHARS_MAX: usize = 2_000;
 
 /// Prints it all.
-pub(super) fn print(report: &Report, records: &Records) {
+pub(super) fn print(report: &Report, records: &History) {
     let keys: BTreeSet<_> = records.ops.iter().map(|op| op.key).filter(|key| key.is_some()).collect();
     let processes: BTreeSet<u32> = records.ops.iter().map(|op| op.process).collect();
     let on = if keys.is_empty() { String::new() } else { format!(" on {}", plural(keys.len(), "key")) };
@@ -50,7 +50,7 @@ pub(super) fn print(report: &Report, records: &Records) {
 /// The operations that events of violations belong to.
 type ByEvent = BTreeMap<u64, usize>;
 
-fn operations_of(report: &Report, records: &Records) -> ByEvent {
+fn operations_of(report: &Report, records: &History) -> ByEvent {
     let violations = report.decisions.iter().flat_map(|checked| &checked.decision.violations);
     let wanted: BTreeSet<u64> = violations.flat_map(|violation| violation.events.iter().copied()).collect();
     let mut by_event = ByEvent::new();
@@ -63,7 +63,7 @@ fn operations_of(report: &Report, records: &Records) -> ByEvent {
     by_event
 }
 
-fn decision(checked: &Checked, records: &Records, by_event: &ByEvent) {
+fn decision(checked: &Checked, records: &History, by_event: &ByEvent) {
     let decision = &checked.decision;
     let guessed = if checked.guessed { " (guessed from the operations)" } else { "" };
     say!("\n{}{guessed}: {}, in {} ms", checked.model, coloured(decision.outcome), count(checked.took_ms as usize));
@@ -88,7 +88,7 @@ fn decision(checked: &Checked, records: &Records, by_event: &ByEvent) {
 }
 
 /// The operations of a violation, one a line.
-fn operations(violation: &Violation, records: &Records, by_event: &ByEvent) {
+fn operations(violation: &Violation, records: &History, by_event: &ByEvent) {
     let ops: BTreeSet<usize> = violation.events.iter().filter_map(|event| by_event.get(event).copied()).collect();
     let mut table = Builder::default();
     let times: &[&str] = if records.timed { &["from s", "to s"] } else { &[] };
@@ -106,7 +106,7 @@ fn operations(violation: &Violation, records: &Records, by_event: &ByEvent) {
     }
 }
 
-fn row(at: usize, records: &Records) -> Vec<String> {
+fn row(at: usize, records: &History) -> Vec<String> {
     let op = &records.ops[at];
     let events: Vec<String> = records.events_of(at).map(|event| event.to_string()).collect();
     let key = if op.key.is_some() { format!(" {}", records.text(op.key)) } else { String::new() };

@@ -21,7 +21,7 @@
 //! A counter is mergeable, so its writers may be many: siblings are merged. With overlapping quorums a read has every change
 //! that was acknowledged before it; otherwise it may lack some, and is then too low, or, if it lacks decrements, too high.
 
-use checker::model::Model;
+use checker::objects::Model;
 use checker::verdict::Property;
 use cluster_core::config::Versioning;
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use checker::ConcurrentWrites;
-use checker::model::Model;
+use checker::objects::Model;
 use checker::verdict::Property;
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;

@@ -1,10 +1,10 @@
 //! Staleness against searches through every order.
 
 use super::Random;
-use crate::decision::{Decision, Limits};
+use crate::checks::simple::staleness::{Bounds, check};
 use crate::history::EventType::{Invoke, Ok};
-use crate::laws::staleness::{Bounds, check};
-use crate::records::{RawEvent, Records, RecordsBuilder, ValueId};
+use crate::history::{History, HistoryBuilder, RawEvent, ValueId};
+use crate::limits::{Decision, Limits};
 use crate::verdict::Outcome::{Inconclusive, Invalid, Valid};
 
 /// An operation with its times; `write` of a value or `read` of one (0 = nil), `end` none if nobody knows.
@@ -25,14 +25,14 @@ fn read(value: i64, start: u64, end: u64) -> Told {
 }
 
 /// At equal times invocations come first: those operations are concurrent.
-fn records(told: &[Told]) -> Records {
+fn records(told: &[Told]) -> History {
     let mut events: Vec<(u64, bool, usize)> = Vec::new();
     for (process, operation) in told.iter().enumerate() {
         events.push((operation.start, false, process));
         events.extend(operation.end.map(|end| (end, true, process)));
     }
     events.sort_unstable();
-    let mut builder = RecordsBuilder::new();
+    let mut builder = HistoryBuilder::new();
     for (time_ns, ends, process) in events {
         let operation = told[process];
         let number = match operation.value {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Story, claiming_all};
-use crate::history::{Event, History, Process};
+use crate::history::{Event, Process, Recording};
 use crate::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
 use crate::{ConcurrentWrites, Options, check};
 
@@ -17,7 +17,7 @@ mod random;
 type Part = Vec<u64>;
 
 /// The parts of a history that events belong to, with all that they have.
-fn parts(history: &History, events: &[u64]) -> BTreeSet<Part> {
+fn parts(history: &Recording, events: &[u64]) -> BTreeSet<Part> {
     let part = |index: &u64| {
         let Process::Client(_) = history.events[*index as usize].process else { return vec![*index] };
         let operations = history.operations();
@@ -29,10 +29,10 @@ fn parts(history: &History, events: &[u64]) -> BTreeSet<Part> {
 }
 
 /// Some parts of a history as a history of their own.
-fn alone<'p>(history: &History, parts: impl IntoIterator<Item = &'p Part>) -> History {
+fn alone<'p>(history: &Recording, parts: impl IntoIterator<Item = &'p Part>) -> Recording {
     let indices: BTreeSet<u64> = parts.into_iter().flatten().copied().collect();
     let events = (0..).zip(indices).map(|(at, index)| Event { index: at, ..history.events[index as usize].clone() });
-    let part = History { events: events.collect(), torn: None };
+    let part = Recording { events: events.collect(), torn: None };
     part.validate().expect("some operations of a well-formed history are one");
     part
 }
@@ -44,7 +44,7 @@ fn reason(anomaly: &Anomaly) -> (&str, Option<&str>, Option<u64>, bool) {
 }
 
 /// Whether a history has an anomaly of the same kind, of the same property, on the same key and of the same process.
-fn has(history: &History, found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> bool {
+fn has(history: &Recording, found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> bool {
     let verdict = check(history, &Options { anomalies_max: usize::MAX, ..options.clone() });
     let same = |other: &&PropertyResult| (other.property, &other.workload) == (found.property, &found.workload);
     let mut anomalies = verdict.properties.iter().filter(same).flat_map(|other| &other.anomalies);
@@ -52,7 +52,7 @@ fn has(history: &History, found: &PropertyResult, anomaly: &Anomaly, options: &O
 }
 
 /// What is wrong with the proof of an anomaly.
-fn flaw(history: &History, found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> Option<String> {
+fn flaw(history: &Recording, found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> Option<String> {
     let Anomaly { events, context, .. } = anomaly;
     let parts = parts(history, events);
     let closed: Vec<u64> = parts.iter().flatten().copied().collect::<BTreeSet<u64>>().into_iter().collect();
@@ -78,7 +78,7 @@ struct Looked {
 }
 
 impl Looked {
-    fn at(&mut self, history: &History, verdict: &Verdict, options: &Options) {
+    fn at(&mut self, history: &Recording, verdict: &Verdict, options: &Options) {
         for found in &verdict.properties {
             for anomaly in &found.anomalies {
                 *self.kinds.entry((found.property, anomaly.kind.clone())).or_default() += 1;
@@ -92,7 +92,7 @@ impl Looked {
 }
 
 /// The events of the anomaly's key, a line each, those that prove it marked.
-fn told(history: &History, found: &PropertyResult, anomaly: &Anomaly) -> String {
+fn told(history: &Recording, found: &PropertyResult, anomaly: &Anomaly) -> String {
     let of_key = |event: &&Event| event.workload == found.workload && event.key == anomaly.key;
     let line = |event: &Event| {
         let mark = if anomaly.events.contains(&event.index) { "*" } else { " " };
@@ -103,7 +103,7 @@ fn told(history: &History, found: &PropertyResult, anomaly: &Anomaly) -> String 
 }
 
 /// Every anomaly of a verdict is one by its proof alone, of which nothing is needless.
-pub fn assert_proved(history: &History, verdict: &Verdict, options: &Options) {
+pub fn assert_proved(history: &Recording, verdict: &Verdict, options: &Options) {
     let mut looked = Looked::default();
     looked.at(history, verdict, options);
     if let Some((property, kind, flaw)) = looked.flaws.first() {

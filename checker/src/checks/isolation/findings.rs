@@ -1,0 +1,293 @@
+//! What a check of transactions found, and the decision that follows for the model required.
+//!
+//! An anomaly carries the transactions that show it: few enough to be read, enough that a check of those alone finds
+//! it again. Transactions are called by the history's index of their invocation: `T7` was invoked at index 7.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cycles::{Cycle, Found, Order, Step};
+use super::graph::Kind;
+use super::input::{Micro, Names, Transactions};
+use super::levels;
+use crate::history::History;
+use crate::limits::{Decision, Limits, Violation};
+use crate::verdict::Outcome;
+
+/// One anomaly.
+#[derive(Clone, Debug)]
+pub struct Anomaly {
+    /// Its name, as in `G-single`.
+    pub kind: &'static str,
+    /// The key it is about, if it is one.
+    pub key: Option<u32>,
+    /// The transactions that show it, ascending.
+    pub transactions: Vec<u32>,
+    /// What happened, in a sentence or two.
+    pub explanation: String,
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Anomalies with explanations, at most [`KEPT_MAX`] of a kind.
+    pub anomalies: Vec<Anomaly>,
+    /// How many there are of each kind.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// What no anomaly of its own tells but forbids models all the same.
+    pub implied: BTreeSet<&'static str>,
+    /// Why something was left undecided, a sentence each.
+    pub doubts: Vec<String>,
+    /// Why the history cannot be judged at all.
+    pub malformed: Option<String>,
+    /// Figures by name.
+    pub figures: BTreeMap<&'static str, f64>,
+}
+
+/// Anomalies of one kind that are explained.
+pub const KEPT_MAX: u64 = 20;
+
+impl Findings {
+    /// Counts an anomaly; explains it if there is room.
+    pub fn add(&mut self, kind: &'static str, explain: impl FnOnce() -> Anomaly) {
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count <= KEPT_MAX {
+            let mut anomaly = explain();
+            anomaly.transactions.sort_unstable();
+            anomaly.transactions.dedup();
+            self.anomalies.push(anomaly);
+        }
+    }
+
+    /// Adds what a search for cycles found.
+    pub fn add_cycles(
+        &mut self,
+        found: &Found,
+        transactions: &Transactions,
+        explainer: &dyn Explain,
+        names: &dyn Names,
+    ) {
+        for cycle in &found.cycles {
+            let reads_only =
+                |step: &&Step| transactions.micros(step.from).iter().all(|micro| micro.written().is_none());
+            if cycle.class.order == Order::Data && cycle.steps.iter().filter(reads_only).count() <= 1 {
+                self.implied.insert("G-update");
+            }
+            self.add(cycle.class.name(), || explain_cycle(cycle, transactions, explainer, names));
+        }
+        self.figures.insert("components", found.components as f64);
+        if found.cut > 0 {
+            let times = found.cut;
+            self.doubts.push(format!("{times} searches for cycles ended with their budget, a graver one may be there"));
+        }
+    }
+
+    /// Every kind found, with what is implied without an anomaly of its own.
+    pub fn kinds(&self) -> BTreeSet<String> {
+        self.counts.keys().chain(&self.implied).map(|kind| (*kind).to_owned()).collect()
+    }
+}
+
+/// How the dependencies of a workload are told in words.
+pub trait Explain {
+    /// Why `step.from` goes before `step.to`: a sentence, the key, and transactions that prove it besides these two.
+    fn explain(&self, step: Step) -> Option<Reason>;
+}
+
+/// Why one transaction depends on another.
+#[derive(Clone, Debug)]
+pub struct Reason {
+    /// The key.
+    pub key: u32,
+    /// A clause.
+    pub clause: String,
+    /// Who else has to be seen to know it.
+    pub witnesses: Vec<u32>,
+}
+
+/// What a transaction is called.
+pub fn name(transactions: &Transactions, names: &dyn Names, transaction: u32) -> String {
+    format!("T{}", names.event(transactions.row(transaction).call))
+}
+
+fn explain_cycle(cycle: &Cycle, transactions: &Transactions, explainer: &dyn Explain, names: &dyn Names) -> Anomaly {
+    let mut involved: Vec<u32> = cycle.steps.iter().map(|step| step.from).collect();
+    let (mut clauses, mut keys) = (Vec::new(), BTreeSet::new());
+    for step in &cycle.steps {
+        match explainer.explain(*step).filter(|_| !matches!(step.kind, Kind::Process | Kind::RealTime)) {
+            Some(reason) => {
+                involved.extend(reason.witnesses);
+                keys.insert(reason.key);
+                clauses.push(reason.clause);
+            }
+            None => clauses.push(explain_order(*step, transactions, names)),
+        }
+    }
+    let key = keys.first().copied().filter(|_| keys.len() == 1);
+    let explanation = format!("{}: a cycle.", clauses.join("; "));
+    Anomaly { kind: cycle.class.name(), key, transactions: involved, explanation }
+}
+
+fn explain_order(step: Step, transactions: &Transactions, names: &dyn Names) -> String {
+    let (from, to) = (name(transactions, names, step.from), name(transactions, names, step.to));
+    let (first, second) = (transactions.row(step.from), transactions.row(step.to));
+    match step.kind {
+        Kind::RealTime => {
+            let (done, begun) = (names.event(first.ret), names.event(second.call));
+            format!("{from} had completed at index {done} when {to} was invoked at index {begun}")
+        }
+        _ => format!("process {} ran {from} before {to}", first.process),
+    }
+}
+
+/// A list as people write it, cut in the middle if it is long.
+pub fn show_list(names: &dyn Names, list: &[u32]) -> String {
+    const SHOWN: usize = 12;
+    let show = |part: &[u32]| part.iter().map(|value| names.value(*value)).collect::<Vec<_>>().join(" ");
+    match list.len() {
+        0..=SHOWN => format!("[{}]", show(list)),
+        length => format!("[{} … {}] of {length}", show(&list[..2]), show(&list[length - 4..])),
+    }
+}
+
+/// Turns findings into a decision: invalid if an anomaly is one that `required` forbids.
+pub fn decide(
+    findings: Findings,
+    transactions: &Transactions,
+    ops: &Ops<'_>,
+    required: &'static str,
+    limits: &Limits<'_>,
+) -> Decision {
+    if let Some(why) = findings.malformed {
+        return Decision::inconclusive(why);
+    }
+    let kinds = findings.kinds();
+    let mut decision = Decision {
+        strongest: levels::strongest(&kinds).into_iter().map(str::to_owned).collect(),
+        ..Decision::default()
+    };
+    for (name, value) in &findings.figures {
+        decision.figure(name, *value);
+    }
+    decision.figure("transactions", transactions.len() as f64);
+    for (kind, count) in &findings.counts {
+        decision.figure(kind, *count as f64);
+    }
+    let bad: BTreeSet<&str> = findings.counts.keys().copied().filter(|kind| levels::forbids(required, kind)).collect();
+    for anomaly in findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)) {
+        decision.violated(limits, || ops.violation(anomaly));
+    }
+    decision.violations_total = bad.iter().filter_map(|kind| findings.counts.get(kind)).sum();
+    if decision.outcome != Outcome::Invalid && !levels::allows(required, &kinds) {
+        decision.outcome = Outcome::Invalid;
+    }
+    decision.outcome = match (decision.outcome, findings.doubts.is_empty()) {
+        (Outcome::Valid, false) => Outcome::Inconclusive,
+        (outcome, _) => outcome,
+    };
+    let found: Vec<String> = findings.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    decision.headline = headline(required, transactions.len(), &found, &findings.doubts, decision.outcome);
+    decision
+}
+
+/// Turns findings into a decision where everything found is a violation of the one model asked for.
+pub fn decide_plainly(
+    findings: Findings,
+    transactions: &Transactions,
+    ops: &Ops<'_>,
+    model: &str,
+    limits: &Limits<'_>,
+) -> Decision {
+    if let Some(why) = findings.malformed {
+        return Decision::inconclusive(why);
+    }
+    let mut decision = Decision::default();
+    findings.figures.iter().for_each(|(name, value)| decision.figure(name, *value));
+    findings.counts.iter().for_each(|(kind, count)| decision.figure(kind, *count as f64));
+    decision.figure("transactions", transactions.len() as f64);
+    for anomaly in findings.anomalies {
+        decision.violated(limits, || ops.violation(anomaly));
+    }
+    decision.violations_total = findings.counts.values().sum();
+    if decision.outcome == Outcome::Valid && !findings.doubts.is_empty() {
+        decision.outcome = Outcome::Inconclusive;
+    }
+    let found: Vec<String> = findings.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    decision.headline = headline(model, transactions.len(), &found, &findings.doubts, decision.outcome);
+    decision
+}
+
+fn headline(required: &str, transactions: usize, found: &[String], doubts: &[String], outcome: Outcome) -> String {
+    let verdict = match outcome {
+        Outcome::Valid => format!("{required}, as far as {transactions} transactions show"),
+        Outcome::Invalid => format!("not {required}"),
+        Outcome::Inconclusive => format!("{required} could not be decided"),
+    };
+    let seen = if found.is_empty() { "no anomaly".to_owned() } else { found.join(", ") };
+    let doubts: String = doubts.iter().map(|doubt| format!("; {doubt}")).collect();
+    format!("{verdict}: {seen}{doubts}")
+}
+
+/// Which operation of the records each transaction is.
+pub struct Ops<'r> {
+    /// The records.
+    pub records: &'r History,
+    /// By transaction.
+    pub positions: Vec<u32>,
+    /// By key: its interned value, or its name.
+    pub keys: Vec<KeyName>,
+}
+
+/// What a key was in the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyName {
+    /// A value in a micro-operation.
+    Value(crate::history::ValueId),
+    /// The key of an operation.
+    Sym(crate::history::Sym),
+}
+
+impl Names for Ops<'_> {
+    fn key(&self, key: u32) -> String {
+        match self.keys.get(key as usize) {
+            Some(KeyName::Value(value)) => plain(self.records.show(*value)),
+            Some(KeyName::Sym(name)) => self.records.text(*name).to_owned(),
+            None => String::new(),
+        }
+    }
+    fn value(&self, value: u32) -> String {
+        self.records.show(crate::history::ValueId(value))
+    }
+    fn event(&self, position: u32) -> u64 {
+        self.records.event_index(position)
+    }
+}
+
+/// A name without its quotation marks.
+fn plain(shown: String) -> String {
+    shown.trim_matches('"').to_owned()
+}
+
+impl Ops<'_> {
+    fn violation(&self, anomaly: Anomaly) -> Violation {
+        let ops = anomaly.transactions.iter().map(|transaction| self.positions[*transaction as usize] as usize);
+        Violation {
+            kind: anomaly.kind.to_owned(),
+            key: anomaly.key.map(|key| self.key(key)),
+            explanation: anomaly.explanation,
+            events: self.records.events_of_all(ops),
+        }
+    }
+}
+
+/// What a transaction writes to a key, in order.
+pub fn writes_of(transactions: &Transactions, transaction: u32, key: u32) -> impl Iterator<Item = u32> {
+    transactions.micros(transaction).iter().filter(move |micro| micro.key() == key).filter_map(|micro| micro.written())
+}
+
+/// The keys that both transactions touch, each once.
+pub fn common_keys(transactions: &Transactions, a: u32, b: u32) -> BTreeSet<u32> {
+    let of_a: BTreeSet<u32> = transactions.micros(a).iter().map(|micro| micro.key()).collect();
+    let of_b = transactions.micros(b).iter().map(|micro: &Micro| micro.key());
+    of_b.filter(|key| of_a.contains(key)).collect()
+}

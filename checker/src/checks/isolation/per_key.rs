@@ -1,0 +1,220 @@
+//! Serializability of transactions on single keys, in three strengths: some order of a key's transactions explains every
+//! read of it; the order is that of each process; the order is that of real time.
+//!
+//! Each key is judged by itself, by the analyses of [`crate::checks::isolation`]. For the first and the third that is the same
+//! as judging all keys together: transactions of one key order each other only within the key, and linearizability is
+//! local (Herlihy and Wing 1990). It is not for the second: two keys, each with the order of every session, may have none
+//! together. A store whose sessions are of one key each promises no more, so no more is asked here; `check --model
+//! list-append --consistency strong-session-serializable` asks for all keys together.
+//!
+//! The order of a list's versions is told by its reads. That of a register's is not, and is assumed: for the second, that a
+//! process meets versions in their order, for the third that real time does (`transactions/versions.rs`); for the first
+//! nothing. A read that shows siblings shows two values at once, which no order explains.
+//!
+//! Time: linear in the operations of a key and the elements read, but for what a search for cycles spends. Sources:
+//! Kingsbury and Alvaro, "Elle", VLDB 2020; Daudjee and Salem, "Lazy database replication with ordering guarantees", ICDE
+//! 2004.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::checks::isolation::findings::Findings;
+use crate::checks::isolation::input::{NEVER, NIL, Names, Outcome, Transactions};
+use crate::checks::isolation::{Assume, levels, list_append, rw_register};
+use crate::checks::survival::lost_writes::flaws;
+use crate::finding::{Draft, Explainer, Finding, Proof, Shrinks};
+use crate::history::{EventType, Operation, Phase};
+use crate::objects::meaning::Meaning;
+use crate::objects::{Element, Model};
+use crate::verdict::Property;
+use crate::visibility::{KeyFacts, WorkloadFacts};
+
+/// Judges a workload of transactions by one of the three.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, property: Property) -> Finding {
+    let mut finding = Finding::default();
+    let mut tally = Tally::default();
+    for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
+        let history = KeyHistory::new(key, workload.model);
+        let found = history.findings(workload.model, property);
+        tally.key(&history, &found, property.name());
+        tally.kinds.extend(history.kinds(workload.model, &found, property));
+        let broken = |kind: &str| levels::forbids(property.name(), kind);
+        finding.violations += found.counts.iter().filter(|(kind, _)| broken(kind)).map(|(_, count)| count).sum::<u64>();
+        for anomaly in found.anomalies.iter().filter(|anomaly| broken(anomaly.kind)) {
+            explainer.add(&mut finding.anomalies, || Draft {
+                kind: anomaly.kind,
+                key: &key.name,
+                process: None,
+                explanation: anomaly.explanation.clone(),
+                proof: history.proof(&anomaly.transactions),
+            });
+        }
+        let doubts = found.malformed.iter().chain(&found.doubts);
+        finding.doubts.extend(doubts.map(|doubt| format!("{}: {doubt}", key.name)));
+    }
+    finding.anomalies.total = finding.violations;
+    finding.doubts.extend(flaws(workload));
+    if tally.committed == 0 {
+        finding.doubts.push("no transaction was committed".to_owned());
+    }
+    finding.headline = tally.headline(finding.violations);
+    finding.figures = tally.figures(workload.keys.len());
+    finding
+}
+
+/// The transactions of one key.
+struct KeyHistory<'k, 'h> {
+    key: &'k KeyFacts<'h>,
+    transactions: Transactions,
+    /// By transaction.
+    operations: Vec<Operation<'h>>,
+    /// By value, from 1; [`NIL`] is none.
+    elements: Vec<Element>,
+    numbers: HashMap<Element, u32>,
+}
+
+impl<'k, 'h> KeyHistory<'k, 'h> {
+    fn new(key: &'k KeyFacts<'h>, model: Model) -> Self {
+        let (transactions, elements, numbers) = Default::default();
+        let mut history = Self { key, transactions, operations: Vec::new(), elements, numbers };
+        let reads = key.reads.iter().map(|read| read.operation).filter(|read| read.phase() != Phase::Replica);
+        let mut all: Vec<Operation<'h>> = key.writes.iter().map(|write| write.operation).chain(reads).collect();
+        all.sort_by_key(|operation| operation.invoke.index);
+        all.into_iter().for_each(|operation| history.add(model, operation));
+        history
+    }
+
+    fn add(&mut self, model: Model, operation: Operation<'h>) {
+        let (outcome, ret) = match operation.outcome() {
+            EventType::Ok => (Outcome::Ok, operation.completion.map_or(NEVER, |event| position(event.index))),
+            EventType::Fail => (Outcome::Fail, NEVER),
+            EventType::Info | EventType::Invoke => (Outcome::Info, NEVER),
+        };
+        let process = position(operation.process);
+        self.transactions.begin(process, outcome, position(operation.invoke.index), ret);
+        self.operations.push(operation);
+        match (model.meaning(&operation), model) {
+            (Meaning::Write(value), Model::ListAppend) => {
+                let value = self.number(Element::from(value));
+                self.transactions.append(0, value);
+            }
+            (Meaning::Write(value), _) => {
+                let value = self.number(Element::from(value));
+                self.transactions.write(0, value);
+            }
+            _ => self.read(model, &operation),
+        }
+    }
+
+    fn read(&mut self, model: Model, operation: &Operation<'h>) {
+        let shown = operation.ok().and_then(|completion| model.shown(completion)).unwrap_or_default();
+        let shown: Vec<u32> = shown.into_iter().map(|value| self.number(Element::from(value))).collect();
+        match (model, &shown[..]) {
+            (Model::ListAppend, _) => self.transactions.read_list(0, shown),
+            (_, []) => self.transactions.read(0, NIL),
+            (_, [value]) => self.transactions.read(0, *value),
+            _ => self.transactions.read_siblings(0, shown),
+        }
+    }
+
+    fn number(&mut self, element: Element) -> u32 {
+        let next = self.elements.len() as u32 + 1;
+        *self.numbers.entry(element).or_insert_with_key(|element| {
+            self.elements.push(element.clone());
+            next
+        })
+    }
+
+    fn findings(&self, model: Model, property: Property) -> Findings {
+        let assume = Assume {
+            sequential_keys: property != Property::Serializable,
+            linearizable_keys: property == Property::StrictSerializable,
+        };
+        match model {
+            Model::ListAppend => list_append::analyse(&self.transactions, self),
+            _ => rw_register::analyse(&self.transactions, self, assume),
+        }
+    }
+
+    /// The kinds of anomalies that tell what is still possible. Versions in a circle say only that what was assumed of a
+    /// register does not hold: that somebody met an older version after a newer one.
+    fn kinds(&self, model: Model, found: &Findings, property: Property) -> BTreeSet<String> {
+        let all = found.kinds();
+        // Without assumptions nothing is to be told apart, and where nothing was found with them nothing is without.
+        if model == Model::ListAppend || property == Property::Serializable || all.is_empty() {
+            return all;
+        }
+        let mut kinds = self.findings(model, Property::Serializable).kinds();
+        let met_older = match property {
+            Property::StrictSerializable => "G-single-realtime",
+            _ => "G-single-process",
+        };
+        if levels::allows(property.name(), &kinds) && !levels::allows(property.name(), &all) {
+            kinds.insert(met_older.to_owned());
+        }
+        kinds
+    }
+
+    /// These transactions.
+    fn proof(&self, transactions: &[u32]) -> Proof<'h> {
+        let proof = Proof::of(transactions.iter().map(|at| self.operations[*at as usize]));
+        Proof { shrinks: Some(Shrinks::Retold), ..proof }
+    }
+}
+
+/// Positions are 32 bits wide; a history with more events is not read whole.
+fn position(index: u64) -> u32 {
+    u32::try_from(index).unwrap_or(NEVER)
+}
+
+impl Names for KeyHistory<'_, '_> {
+    fn key(&self, _key: u32) -> String {
+        self.key.name.clone()
+    }
+    fn value(&self, value: u32) -> String {
+        value.checked_sub(1).and_then(|at| self.elements.get(at as usize)).map_or("nil".to_owned(), Element::to_string)
+    }
+}
+
+/// What is counted over all keys.
+#[derive(Default)]
+struct Tally {
+    committed: usize,
+    keys: usize,
+    keys_broken: usize,
+    /// Anomalies that break what is asked.
+    counts: BTreeMap<&'static str, u64>,
+    /// See [`KeyHistory::kinds`].
+    kinds: BTreeSet<String>,
+}
+
+impl Tally {
+    fn key(&mut self, history: &KeyHistory<'_, '_>, found: &Findings, asked: &'static str) {
+        self.keys += 1;
+        self.committed += history.transactions.rows().iter().filter(|row| row.outcome == Outcome::Ok).count();
+        self.keys_broken += usize::from(!levels::allows(asked, &found.kinds()));
+        for (kind, count) in found.counts.iter().filter(|(kind, _)| levels::forbids(asked, kind)) {
+            *self.counts.entry(kind).or_default() += count;
+        }
+    }
+
+    fn headline(&self, violations: u64) -> String {
+        let Tally { committed, keys, keys_broken, .. } = self;
+        if violations == 0 {
+            return format!("an order explains {committed} transactions on {keys} keys, each key by itself");
+        }
+        let found: Vec<String> = self.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let possible = levels::strongest(&self.kinds);
+        let possible = if possible.is_empty() { "nothing".to_owned() } else { possible.join(", ") };
+        format!("no order explains {keys_broken} of {keys} keys: {}; still possible: {possible}", found.join(", "))
+    }
+
+    fn figures(&self, keys: usize) -> BTreeMap<String, f64> {
+        let mut figures = BTreeMap::from([
+            ("transactions".to_owned(), self.committed as f64),
+            ("keys".to_owned(), keys as f64),
+            ("keys-broken".to_owned(), self.keys_broken as f64),
+        ]);
+        figures.extend(self.counts.iter().map(|(kind, count)| ((*kind).to_owned(), *count as f64)));
+        figures
+    }
+}

@@ -1,0 +1,179 @@
+//! The table of anomalies in docs/anomalies.md: each row is judged, and nothing else may stand in it.
+
+use std::collections::BTreeSet;
+
+use crate::checks::isolation::findings::Findings;
+use crate::checks::isolation::input::{Numbers, Outcome, Transactions};
+use crate::checks::isolation::saturation::{self, Isolation};
+use crate::checks::isolation::{Assume, levels, list_append, rw_register};
+use crate::checks::sessions::{Guarantee, registers};
+use crate::limits::Limits;
+
+const PAGE: &str = include_str!("../../../../../docs/anomalies.md");
+
+/// A row: the anomaly, the history as it is written, and the two cells that follow from it.
+struct Row {
+    anomaly: String,
+    history: String,
+    cells: [String; 2],
+}
+
+fn rows(section: &str) -> Vec<Row> {
+    let text = PAGE.split("\n## ").find(|part| part.starts_with(section)).expect("the page has this section");
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let plain = |cell: &str| cell.trim_matches('`').to_owned();
+    let rows: Vec<Row> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let cells = cells(line);
+            Row { anomaly: plain(&cells[0]), history: plain(&cells[1]), cells: [cells[2].clone(), cells[3].clone()] }
+        })
+        .collect();
+    assert!(rows.len() > 5, "the section {section} has rows");
+    rows
+}
+
+/// Keys are the letters, values the numbers.
+fn parse(text: &str) -> Transactions {
+    let mut all = Transactions::default();
+    let mut parts: Vec<(u32, u32, u32, Outcome, &str)> = text.split(';').map(|part| header(part.trim())).collect();
+    parts.sort_by_key(|part| part.1);
+    for (process, call, ret, outcome, micros) in parts {
+        all.begin(process, outcome, call, ret);
+        for micro in micros.split(", ") {
+            let words: Vec<&str> = micro.splitn(3, ' ').collect();
+            let [f, key, value] = words[..] else { panic!("{micro} is not f key value") };
+            let key = key.as_bytes()[0].into();
+            let number = || if value == "nil" { 0 } else { value.parse().expect("a number") };
+            match (f, value.strip_prefix('[')) {
+                ("append", _) => all.append(key, number()),
+                ("w", _) => all.write(key, number()),
+                ("r", Some(list)) => {
+                    let list = list.trim_end_matches(']').split_whitespace();
+                    all.read_list(key, list.map(|element| element.parse().expect("a number")));
+                }
+                ("r", None) if value.starts_with('{') => {
+                    let several = value.trim_matches(['{', '}']).split_whitespace();
+                    all.read_siblings(key, several.map(|value| value.parse().expect("a number")).collect());
+                }
+                ("r", None) => all.read(key, number()),
+                _ => panic!("{micro}"),
+            }
+        }
+    }
+    all
+}
+
+fn header(part: &str) -> (u32, u32, u32, Outcome, &str) {
+    let (head, micros) = part.split_once(' ').expect("a process and micro-operations");
+    let outcome = if head.ends_with('!') { Outcome::Fail } else { Outcome::Ok };
+    let numbers = head.trim_end_matches('!').trim_start_matches('p');
+    let mut numbers = numbers.split(['@', '-']).map(|number| number.parse().expect("a number"));
+    let mut next = || numbers.next().expect("process, call and completion");
+    (next(), next(), next(), outcome, micros)
+}
+
+/// Compares a section with what it should be; the anomaly of a row must be found, and be gone without any of its transactions.
+fn judge(section: &str, found: impl Fn(&Row, &Transactions) -> bool, cells: impl Fn(&Transactions) -> [String; 2]) {
+    let mut wrong = Vec::new();
+    for row in rows(section) {
+        let all = parse(&row.history);
+        if !found(&row, &all) {
+            wrong.push(format!("{} is not found in {}", row.anomaly, row.history));
+        }
+        for without in 0..all.len() as u32 {
+            let others: Vec<u32> = (0..all.len() as u32).filter(|at| *at != without).collect();
+            let part = all.only(&others);
+            // A read whose writer was left out is another anomaly, whatever else it still shows.
+            let whole = garbage(&all) || !garbage(&part);
+            if whole && found(&row, &part) {
+                wrong.push(format!("{}: transaction {without} is needless in {}", row.anomaly, row.history));
+            }
+        }
+        let right = cells(&all);
+        if row.cells != right {
+            wrong.push(format!("| `{}` | `{}` | {} | {} |", row.anomaly, row.history, right[0], right[1]));
+        }
+    }
+    assert!(wrong.is_empty(), "these rows of {section} should be:\n{}", wrong.join("\n"));
+}
+
+fn transactions(all: &Transactions) -> Findings {
+    let lists = all.all_micros().any(|(_, micro)| {
+        use crate::checks::isolation::input::Micro;
+        matches!(micro, Micro::Append { .. } | Micro::List { .. })
+    });
+    match lists {
+        true => list_append::analyse(all, &Numbers),
+        false => rw_register::analyse(all, &Numbers, Assume::default()),
+    }
+}
+
+fn garbage(all: &Transactions) -> bool {
+    transactions(all).counts.contains_key("garbage-read")
+}
+
+fn join<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// The weakest models that anomalies rule out: those whose every weaker model is allowed.
+fn weakest_broken(kinds: &BTreeSet<String>) -> Vec<&'static str> {
+    let broken: Vec<&'static str> = levels::names().filter(|name| !levels::allows(name, kinds)).collect();
+    let weaker = |name: &'static str| broken.iter().any(|other| *other != name && levels::includes(name, other));
+    broken.iter().copied().filter(|name| !weaker(name)).collect()
+}
+
+#[test]
+fn transactions_show_what_the_page_says() {
+    judge(
+        "Transactions",
+        |row, all| transactions(all).counts.contains_key(row.anomaly.as_str()),
+        |all| {
+            let kinds = transactions(all).kinds();
+            [join(weakest_broken(&kinds)), join(levels::strongest(&kinds))]
+        },
+    );
+}
+
+#[test]
+fn weak_isolation_is_broken_as_the_page_says() {
+    let found = |all: &Transactions, level| saturation::analyse(all, &Numbers, level, &Limits::default()).counts;
+    judge(
+        "Weak isolation",
+        |row, all| Isolation::ALL.into_iter().any(|level| found(all, level).contains_key(row.anomaly.as_str())),
+        |all| {
+            let (holds, broken): (Vec<Isolation>, Vec<_>) =
+                Isolation::ALL.into_iter().partition(|level| found(all, *level).is_empty());
+            [broken, holds].map(|levels| join(levels.into_iter().map(Isolation::name)))
+        },
+    );
+}
+
+#[test]
+fn sessions_are_broken_as_the_page_says() {
+    let found = |all: &Transactions, guarantee| registers::analyse(all, &Numbers, guarantee, &Limits::default()).counts;
+    judge(
+        "Session guarantees",
+        |row, all| Guarantee::ALL.into_iter().any(|one| one.name() == row.anomaly && !found(all, one).is_empty()),
+        |all| {
+            let broken = Guarantee::ALL.into_iter().filter(|guarantee| !found(all, *guarantee).is_empty());
+            let sets = registers::smallest(all, &Numbers);
+            let sets: Vec<String> =
+                sets.iter().map(|set| set.iter().map(|one| one.name()).collect::<Vec<_>>().join(" + ")).collect();
+            [join(broken.map(Guarantee::name)), join(sets.iter().map(String::as_str))]
+        },
+    );
+}
+
+/// Every anomaly that these checks can report is in the table.
+#[test]
+fn the_page_has_every_anomaly() {
+    let there: BTreeSet<String> = rows("Transactions").into_iter().map(|row| row.anomaly).collect();
+    let mut known: BTreeSet<String> = levels::anomalies().map(str::to_owned).collect();
+    known.retain(|name| *name != "G-update");
+    let missing: Vec<&String> = known.iter().filter(|name| !there.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -1,0 +1,11 @@
+//! The checks: one file each.
+
+pub(crate) mod by_key;
+pub mod isolation;
+pub mod linearizable;
+pub(crate) mod minimal;
+pub mod registry;
+pub mod replicas;
+pub mod sessions;
+pub mod simple;
+pub mod survival;

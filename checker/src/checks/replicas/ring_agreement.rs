@@ -1,0 +1,109 @@
+//! Ring agreement: once the cluster has come to rest, all nodes say the same of who its members are.
+//!
+//! Judged by the reads of phase `ring`: each node is asked for the membership as it knows it, and the last answer of
+//! each counts. Two answers that differ violate the property. A node that was asked and did not answer leaves it
+//! undecided, since it may be of another opinion.
+//!
+//! Time: O(n log n) in the answers. Source: DeCandia et al., SOSP 2007, 4.8.1 (gossip leads to an eventually consistent
+//! view of membership) and 4.8.2 (seeds prevent logically partitioned rings).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::checks::replicas::convergence::shortened;
+use crate::finding::{Draft, Explainer, Finding, Proof};
+use crate::history::{Operation, Phase};
+
+/// Of how many seats an explanation tells.
+const SEATS_SHOWN: usize = 8;
+
+/// Judges a history.
+pub(crate) fn check(operations: &[Operation<'_>], explainer: &Explainer<'_>) -> Finding {
+    let mut last: BTreeMap<&str, Operation<'_>> = BTreeMap::new();
+    let asked = operations.iter().filter(|operation| operation.phase() == Phase::Ring);
+    for operation in asked {
+        let node = operation.node().unwrap_or("?");
+        // An answer counts until there is a later one; silence does not undo it.
+        if operation.ok().is_some() || !last.contains_key(node) {
+            last.insert(node, *operation);
+        }
+    }
+    let mut groups: BTreeMap<String, Vec<Operation<'_>>> = BTreeMap::new();
+    for operation in last.values() {
+        if let Some(answer) = operation.ok() {
+            groups.entry(answer.value.to_string()).or_default().push(*operation);
+        }
+    }
+    let mut finding = Finding::default();
+    if groups.len() > 1 {
+        finding.violations = 1;
+        explainer.add(&mut finding.anomalies, || split(&groups));
+    }
+    finding.doubts = doubts(&last);
+    finding.headline = match groups.len() {
+        0 => "no node said who the members are".to_owned(),
+        1 => format!("{} of {} nodes say the same of the members", last.len() - finding.doubts.len(), last.len()),
+        rings => format!("{} nodes say {rings} different things of the members", last.len()),
+    };
+    finding.figures =
+        BTreeMap::from([("nodes-asked".to_owned(), last.len() as f64), ("rings".to_owned(), groups.len() as f64)]);
+    finding
+}
+
+fn doubts(last: &BTreeMap<&str, Operation<'_>>) -> Vec<String> {
+    if last.is_empty() {
+        return vec!["no node was asked".to_owned()];
+    }
+    let silent = last.iter().filter(|(_, operation)| operation.ok().is_none());
+    silent.map(|(node, _)| format!("{node} did not answer")).collect()
+}
+
+/// What each group of nodes says, as far as others say something else.
+fn split<'k>(groups: &BTreeMap<String, Vec<Operation<'k>>>) -> Draft<'k> {
+    let sayings: Vec<String> = groups
+        .keys()
+        .zip(told_apart(groups))
+        .zip(groups.values())
+        .map(|((answer, apart), nodes)| {
+            let names: Vec<&str> = nodes.iter().filter_map(Operation::node).collect();
+            let says = if names.len() == 1 { "says" } else { "say" };
+            format!("{} {says} {}", names.join(", "), apart.unwrap_or_else(|| shortened(answer)))
+        })
+        .collect();
+    let explanation = format!("after the rest the nodes do not agree on the members: {}", sayings.join("; "));
+    // Two that differ; the others tell who sides with whom.
+    let two = groups.values().take(2).filter_map(|nodes| nodes.first());
+    let proof = Proof::of(two.copied()).beside(groups.values().flatten().copied());
+    Draft { kind: "split-ring", key: "", process: None, explanation, proof }
+}
+
+/// Of each answer, in the order of the groups, the seats of which another answer says something else. None for all if that
+/// does not tell them apart, or one of them is no list of pairs.
+fn told_apart(groups: &BTreeMap<String, Vec<Operation<'_>>>) -> Vec<Option<String>> {
+    let answers: Option<Vec<BTreeMap<String, String>>> = groups.keys().map(|answer| seats(answer)).collect();
+    let Some(answers) = answers else { return vec![None; groups.len()] };
+    let asked: BTreeSet<&String> = answers.iter().flat_map(BTreeMap::keys).collect();
+    let differ = |seat: &&String| answers.iter().any(|told| told.get(*seat) != answers[0].get(*seat));
+    let disputed: Vec<&String> = asked.into_iter().filter(differ).collect();
+    if disputed.is_empty() {
+        return vec![None; groups.len()];
+    }
+    let said = |told: &BTreeMap<String, String>, seat: &str| match told.get(seat) {
+        Some(standing) => format!("{seat} {standing}"),
+        None => format!("nothing of {seat}"),
+    };
+    let rest = disputed.len().saturating_sub(SEATS_SHOWN);
+    let apart = |told: &BTreeMap<String, String>| {
+        let shown: Vec<String> = disputed.iter().take(SEATS_SHOWN).map(|seat| said(told, seat)).collect();
+        match rest {
+            0 => shown.join(", "),
+            more => format!("{} and differ on {more} more", shown.join(", ")),
+        }
+    };
+    answers.iter().map(|told| Some(apart(told))).collect()
+}
+
+/// An answer as the bench records it: pairs of a node, or of what they all have in common, and what is said of it.
+fn seats(answer: &str) -> Option<BTreeMap<String, String>> {
+    let pairs: Vec<(String, String)> = serde_json::from_str(answer).ok()?;
+    Some(pairs.into_iter().collect())
+}

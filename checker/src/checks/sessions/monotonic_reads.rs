@@ -1,0 +1,76 @@
+//! Monotonic reads: what a read has shown to a process, each later read of the key by that process shows too, or
+//! something causally newer.
+//!
+//! Judged for each read of the main phase whose process had read the key before. A read goes back if it has provably
+//! missed what an earlier one showed, or lists a value again that an earlier one could lack only because of a delete.
+//! One violation is one read, however many writes it went back behind. Items of a cart that somebody tried to remove
+//! are not owed. A process that got an `info` has ended, and its worker goes on as another one that is owed nothing.
+//!
+//! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
+//! weakly consistent replicated data", PDIS 1994.
+
+use crate::checks::survival::lost_writes::{flaws, name};
+use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, a_read};
+use crate::history::{Operation, Phase};
+use crate::visibility::Evidence;
+use crate::visibility::Regress;
+use crate::visibility::{KeyFacts, Read, WorkloadFacts};
+
+/// Judges a workload.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
+    let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
+    let mut tally = ReadTally::default();
+    for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
+        tally.add(&key.analysis.again_judged, &key.analysis.again_undecided);
+        for (read, regress) in &key.analysis.regressed {
+            finding.violations += 1;
+            explainer.add(&mut finding.anomalies, || went_back(workload, key, *read, *regress));
+        }
+    }
+    tally.conclude(&mut finding, "went back behind an earlier one", "no process read a key again");
+    finding
+}
+
+fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, regress: Regress) -> Draft<'k> {
+    let (shown, shown_by) = (&key.reads[read], &key.reads[regress.shown_by]);
+    let (read, earlier) = (&shown.operation, &shown_by.operation);
+    let write = &key.writes[regress.latest];
+    let what = match regress.came_back {
+        true => "shows again, after it had been deleted in between,",
+        false => "does not show",
+    };
+    let mut explanation = format!(
+        "{} of {} by process {} {what} {}, which {} had shown to the same process",
+        a_read(read),
+        key.name,
+        read.process,
+        name(workload, key, write),
+        a_read(earlier),
+    );
+    if regress.count > 1 {
+        explanation.push_str(&format!("; the same goes for {} more writes", regress.count - 1));
+    }
+    let evidence = Evidence::new(workload, key);
+    let proof = Proof::of([write.operation, *earlier, *read]).with(evidence.of_sight(shown_by, regress.latest));
+    let proof = match regress.came_back {
+        true => proof.with(gone(&evidence, key, (shown_by, shown), regress.latest)),
+        false => proof.with(evidence.of_miss(shown, regress.latest)),
+    };
+    Draft { kind: "non-monotonic-read", key: &key.name, process: Some(read.process), explanation, proof }
+}
+
+/// The read between two others of its process that lacks a write because of a delete, with that.
+fn gone<'h>(
+    evidence: &Evidence<'_, 'h>,
+    key: &KeyFacts<'h>,
+    (from, to): (&Read<'_>, &Read<'_>),
+    write: usize,
+) -> Vec<Operation<'h>> {
+    let between = |read: &&Read<'_>| {
+        let own = read.operation.process == to.operation.process && read.operation.phase() == Phase::Main;
+        own && (from.invoked() + 1..to.invoked()).contains(&read.invoked())
+    };
+    let mut lacking = key.reads.iter().filter(between).filter(|read| !evidence.shows(read, write));
+    let read = lacking.find(|read| evidence.is_seen(read, write));
+    read.map_or_else(Vec::new, |read| [vec![read.operation], evidence.of_delete(read, write)].concat())
+}

@@ -1,0 +1,56 @@
+//! Read your writes: a process that was acknowledged a write sees it, or something causally newer, in every later
+//! read of the key.
+//!
+//! Judged for each read of the main phase whose process had earlier acknowledged writes of the key. One violation is
+//! one read, however many of the writes it missed. A process that got an `info` has ended, and its worker goes on as
+//! another one that is owed nothing.
+//!
+//! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
+//! weakly consistent replicated data", PDIS 1994.
+
+use crate::checks::survival::lost_writes::{flaws, name};
+use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, at, by_node};
+use crate::visibility::Evidence;
+use crate::visibility::OwnMiss;
+use crate::visibility::{KeyFacts, WorkloadFacts};
+
+/// Judges a workload.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
+    let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
+    let mut tally = ReadTally::default();
+    for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
+        tally.add(&key.analysis.own_judged, &key.analysis.own_undecided);
+        for (read, miss) in &key.analysis.own_missed {
+            finding.violations += 1;
+            explainer.add(&mut finding.anomalies, || stale_read(workload, key, *read, *miss));
+        }
+    }
+    tally.conclude(
+        &mut finding,
+        "missed writes of their own process",
+        "no process read a key after its own acknowledged write",
+    );
+    finding
+}
+
+fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, miss: OwnMiss) -> Draft<'k> {
+    let (shown, write) = (&key.reads[read], &key.writes[miss.latest]);
+    let read = &shown.operation;
+    let completed = read.completion.unwrap_or(read.invoke);
+    let through = read.node().map_or_else(String::new, |node| format!(" through {node}"));
+    let acknowledged = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
+    let mut explanation = format!(
+        "process {} read {}{through} at {} and did not see its own {}, acknowledged{} at {acknowledged}",
+        read.process,
+        key.name,
+        at(completed.time),
+        name(workload, key, write),
+        by_node(&write.operation),
+    );
+    if miss.count > 1 {
+        explanation.push_str(&format!(", nor {} of its earlier writes", miss.count - 1));
+    }
+    let missed = Evidence::new(workload, key).of_miss(shown, miss.latest);
+    let proof = Proof::of([write.operation, *read]).with(missed);
+    Draft { kind: "stale-read", key: &key.name, process: Some(read.process), explanation, proof }
+}

@@ -1,0 +1,136 @@
+//! Monotonic writes and writes follow reads: who sees a write sees what its process had done to the key before it.
+//!
+//! - *monotonic writes*: the acknowledged writes that the writer's process had made before;
+//! - *writes follow reads*: what the reads of the writer's process had shown before.
+//!
+//! Judged for each read by a client, the final ones too, each key by itself. The reader owes this to others: it need not
+//! be the process that wrote. One violation is one read, however many writes it lacks. With read-your-writes and
+//! monotonic-reads these two are all that causal consistency asks of a key (Brzezinski, Sobaniec, Wawrzyniak, PDP 2004);
+//! [`crate::checks::sessions::causal`] asks for it over all keys.
+//!
+//! A write here is a get and a put with its context, so a store that lets a process read its own writes gets the first of
+//! the two with it, and one with monotonic reads the second: the context of the later write covers what came before.
+//!
+//! Time: linear in what the analysis in [`crate::visibility`] costs; an explanation searches the causal past. Source:
+//! Terry et al., "Session guarantees for weakly consistent replicated data", PDIS 1994.
+
+use std::collections::BTreeSet;
+
+use crate::checks::survival::lost_writes::{flaws, name};
+use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, a_read};
+use crate::history::Phase;
+use crate::verdict::Property;
+use crate::visibility::Evidence;
+use crate::visibility::{KeyFacts, Past, Read, WorkloadFacts, Write};
+use crate::visibility::{Owed, OwnMiss};
+
+/// Judges a workload by one of the two.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, property: Property) -> Finding {
+    let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
+    let mut tally = ReadTally::default();
+    for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
+        let owed = of(key, property);
+        tally.merge(owed.reads);
+        for (read, miss) in &owed.missed {
+            finding.violations += 1;
+            explainer.add(&mut finding.anomalies, || lacking(workload, key, *read, *miss, property));
+        }
+    }
+    let did = match property {
+        Property::MonotonicWrites => "lack an earlier write of a process whose later one they show",
+        _ => "lack what a writer had seen before it wrote what they show",
+    };
+    let untested = "no read showed a write whose process had done something to the key before";
+    tally.conclude(&mut finding, did, untested);
+    finding
+}
+
+fn of<'k>(key: &'k KeyFacts<'_>, property: Property) -> &'k Owed {
+    match property {
+        Property::MonotonicWrites => &key.analysis.of_writers,
+        _ => &key.analysis.of_what_writers_saw,
+    }
+}
+
+/// The writes that a read shows, and what they replaced, transitively.
+pub(crate) fn seen_by(key: &KeyFacts<'_>, read: &Read<'_>) -> BTreeSet<u32> {
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<u32> = read.listed.clone();
+    while let Some(write) = open.pop() {
+        if seen.insert(write)
+            && let Past::Known(past) = &key.writes[write as usize].past
+        {
+            open.extend(past);
+        }
+    }
+    seen
+}
+
+/// Why a read should have seen a write: the write that it does see, and the read by which its process knew.
+fn because<'k, 'h>(
+    key: &'k KeyFacts<'h>,
+    read: &Read<'_>,
+    missed: usize,
+    property: Property,
+) -> Option<(usize, Option<&'k Read<'h>>)> {
+    let lacking = &key.writes[missed].operation;
+    let seen = seen_by(key, read);
+    let mut writes = seen.iter().map(|write| (*write as usize, &key.writes[*write as usize]));
+    if property == Property::MonotonicWrites {
+        let later = |(_, write): &(usize, &Write<'_>)| {
+            write.operation.process == lacking.process && write.operation.invoke.index > lacking.invoke.index
+        };
+        return Some((writes.find(later)?.0, None));
+    }
+    writes.find_map(|(at, write)| {
+        let earlier = |read: &&Read<'_>| {
+            let operation = &read.operation;
+            let own = operation.process == write.operation.process && operation.phase() == Phase::Main;
+            own && read.completed() < write.operation.invoke.index
+        };
+        let knew = key.reads.iter().filter(earlier).find(|read| seen_by(key, read).contains(&(missed as u32)))?;
+        Some((at, Some(knew)))
+    })
+}
+
+fn lacking<'k>(
+    workload: &WorkloadFacts<'_>,
+    key: &'k KeyFacts<'_>,
+    read: usize,
+    miss: OwnMiss,
+    property: Property,
+) -> Draft<'k> {
+    let read = &key.reads[read];
+    let (operation, write) = (&read.operation, &key.writes[miss.latest]);
+    let missed = name(workload, key, write);
+    let mut explanation = format!("{} of {} by process {}", a_read(operation), key.name, operation.process);
+    let evidence = Evidence::new(workload, key);
+    let mut proof = Proof::of([write.operation, *operation]).with(evidence.of_miss(read, miss.latest));
+    match because(key, read, miss.latest, property) {
+        Some((at, knew)) => {
+            let through = &key.writes[at];
+            let shown = name(workload, key, through);
+            explanation.push_str(&format!(
+                " has seen {shown} and lacks {missed}, which process {}",
+                through.operation.process
+            ));
+            explanation.push_str(&match knew {
+                Some(knew) => format!(" had been shown by {} before it wrote that", a_read(&knew.operation)),
+                None => " had been acknowledged before it wrote that".to_owned(),
+            });
+            proof = proof.and(through.operation, evidence.of_sight(read, at));
+            if let Some(knew) = knew {
+                proof = proof.and(knew.operation, evidence.of_sight(knew, miss.latest));
+            }
+        }
+        None => explanation.push_str(&format!(" lacks {missed}")),
+    }
+    if miss.count > 1 {
+        explanation.push_str(&format!("; the same goes for {} more writes", miss.count - 1));
+    }
+    let kind = match property {
+        Property::MonotonicWrites => "non-monotonic-write",
+        _ => "write-before-read",
+    };
+    Draft { kind, key: &key.name, process: Some(operation.process), explanation, proof }
+}

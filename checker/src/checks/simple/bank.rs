@@ -1,0 +1,87 @@
+//! Money moved between accounts is neither made nor lost: every read of all accounts has the same total.
+//!
+//! Decides over the `read`s that succeeded, each a map from account to balance, as Jepsen's `bank` does under snapshot
+//! isolation. What the total should be is not in the history, so it is the one that most reads have (the first of those,
+//! if there are several); a read with another total is told together with one that has it. An account without a balance
+//! is a violation by itself. Balances below zero are counted: whether they are allowed is the bank's affair. O(size of all
+//! reads).
+
+use std::collections::BTreeMap;
+
+use crate::checks::by_key::{by_key, is, named, of};
+use crate::history::{Datum, History};
+use crate::limits::{Decision, Limits, Violation};
+use crate::verdict::Outcome;
+
+/// Judges `read` of a map from account to balance; `transfer` is known and passed over.
+pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+    let keys = match by_key(records, &["read", "transfer"]) {
+        Ok(keys) => keys,
+        Err(decision) => return decision,
+    };
+    let (mut decision, mut reads, mut negative) = (Decision::default(), 0u64, 0u64);
+    for (key, ops) in &keys {
+        let mut totals: Vec<(usize, i128)> = Vec::new();
+        for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
+            reads += 1;
+            match total(records, at) {
+                Ok((total, below_zero)) => {
+                    totals.push((at, total));
+                    negative += u64::from(below_zero);
+                }
+                Err(problem) => decision.violated(limits, || Violation {
+                    kind: "no-balance".into(),
+                    key: named(key),
+                    explanation: problem,
+                    events: records.events_of_all([at]),
+                }),
+            }
+        }
+        differing(records, key, &totals, limits, &mut decision);
+    }
+    if reads == 0 {
+        decision.outcome = Outcome::Inconclusive;
+    }
+    decision.headline = format!("bank: {reads} reads, {} with a wrong total or none", decision.violations_total);
+    decision.figure("reads", reads as f64);
+    decision.figure("reads_wrong", decision.violations_total as f64);
+    decision.figure("reads_below_zero", negative as f64);
+    decision
+}
+
+/// The sum of a read's balances, and whether one is below zero.
+fn total(records: &History, at: usize) -> Result<(i128, bool), String> {
+    let op = &records.ops[at];
+    let Datum::Map(entries) = records.datum(op.result) else {
+        let value = records.show(op.result);
+        return Err(format!("Process {} read {value}, which is no map from account to balance.", op.process));
+    };
+    let (mut sum, mut below_zero) = (0i128, false);
+    for [account, balance] in entries {
+        let Datum::Int(amount) = records.datum(*balance) else {
+            let (account, balance) = (records.show(*account), records.show(*balance));
+            return Err(format!("Process {} read the account {account} with the balance {balance}.", op.process));
+        };
+        sum += i128::from(amount);
+        below_zero |= amount < 0;
+    }
+    Ok((sum, below_zero))
+}
+
+fn differing(records: &History, key: &str, totals: &[(usize, i128)], limits: &Limits<'_>, decision: &mut Decision) {
+    let mut counts: BTreeMap<i128, (u64, usize)> = BTreeMap::new();
+    for (at, total) in totals {
+        counts.entry(*total).or_insert((0, *at)).0 += 1;
+    }
+    let most = counts.iter().max_by_key(|(_, (count, first))| (*count, usize::MAX - first));
+    let Some((usual, (_, example))) = most else { return };
+    for (at, total) in totals.iter().filter(|(_, total)| total != usual) {
+        decision.violated(limits, || {
+            let (one, other) = (records.ops[*at].process, records.ops[*example].process);
+            let explanation =
+                format!("Process {one} read a total{} of {total}, while process {other} read one of {usual}.", of(key));
+            let events = records.events_of_all([*at, *example]);
+            Violation { kind: "wrong-total".into(), key: named(key), explanation, events }
+        });
+    }
+}

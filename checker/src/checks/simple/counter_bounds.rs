@@ -1,0 +1,163 @@
+//! Counter bounds: each read of a counter lies between the least and the most that the changes around it can have come to.
+//!
+//! An increment that was acknowledged before the read was invoked has to be in the sum, one that was invoked before the
+//! read completed and did not certainly fail may be; with decrements it is the other way round. So the sum is at least the
+//! increments acknowledged before less the decrements attempted until the end, and at most the reverse. Every read of a
+//! client is judged, the final ones too, and only sums are looked at: a history without `parts` will do.
+//!
+//! What follows from a sum alone is necessary, not sufficient: a missing increment hides behind a missing decrement. Where
+//! reads tell their parts, read-your-writes and no-lost-writes see each change by itself.
+//!
+//! The bounds are those of the whole history. What proves an anomaly is the read and the fewest acknowledged changes that alone
+//! pass what it shows: increments if that is too low, decrements if it is too high, none if it is below or above nothing. What
+//! was attempted the other way is in the bounds that the explanation tells, and not in the proof.
+//!
+//! Time: O(n log n) in the operations of a key. Source: Jepsen's counter checker; the increment-only counter of Burckhardt
+//! et al., POPL 2014.
+
+use std::collections::BTreeMap;
+
+use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node};
+use crate::history::{EventType, Operation};
+use crate::objects::Model;
+use crate::objects::meaning::Meaning;
+use crate::visibility::{KeyFacts, WorkloadFacts, Write};
+
+/// What a read may show, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bounds {
+    least: i128,
+    most: i128,
+}
+
+/// Judges a workload of counters.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
+    let mut finding = Finding::default();
+    let (mut judged, mut width_max, mut flawed) = (0, 0, 0);
+    for key in &workload.keys {
+        let Some(changes) = key.writes.iter().map(change).collect::<Option<Vec<i128>>>() else {
+            flawed += 1;
+            continue;
+        };
+        for (read, seen, bounds) in bounds(key, &changes) {
+            judged += 1;
+            width_max = width_max.max(bounds.most - bounds.least);
+            if seen < bounds.least || seen > bounds.most {
+                finding.violations += 1;
+                explainer.add(&mut finding.anomalies, || out_of_bounds(key, read, seen, bounds));
+            }
+        }
+    }
+    if judged == 0 {
+        finding.doubts.push("no counter was read".to_owned());
+    }
+    if flawed > 0 {
+        finding.doubts.push(format!("{flawed} counters were changed by what is no number"));
+    }
+    finding.headline = format!("{} of {judged} reads lie outside what they can be", finding.violations);
+    finding.figures = BTreeMap::from([
+        ("reads-judged".to_owned(), judged as f64),
+        ("violations".to_owned(), finding.violations as f64),
+        ("width-max".to_owned(), width_max as f64),
+    ]);
+    finding
+}
+
+fn change(write: &Write<'_>) -> Option<i128> {
+    match Model::Counter.meaning(&write.operation) {
+        Meaning::Change(change) => Some(i128::from(change)),
+        _ => None,
+    }
+}
+
+/// The changes that are certain, or possible, at each moment: sums by event index.
+struct Running {
+    indices: Vec<u64>,
+    /// After each event: of the changes so far, all that is above nothing, and all that is below.
+    sums: Vec<(i128, i128)>,
+}
+
+impl Running {
+    fn new(mut events: Vec<(u64, i128)>) -> Self {
+        events.sort_unstable();
+        let mut sum = (0, 0);
+        let sums = events.iter().map(|(_, change)| {
+            sum = (sum.0 + change.max(&0), sum.1 + change.min(&0));
+            sum
+        });
+        let sums = sums.collect();
+        Self { indices: events.iter().map(|(index, _)| *index).collect(), sums }
+    }
+
+    fn before(&self, index: u64) -> (i128, i128) {
+        let count = self.indices.partition_point(|event| *event < index);
+        count.checked_sub(1).map_or((0, 0), |last| self.sums[last])
+    }
+}
+
+/// Each client's read of a sum with its bounds.
+fn bounds<'k, 'h>(key: &'k KeyFacts<'h>, changes: &[i128]) -> Vec<(&'k Operation<'h>, i128, Bounds)> {
+    let writes = || key.writes.iter().zip(changes);
+    let acknowledged = writes().filter_map(|(write, change)| Some((write.acknowledged()?, *change)));
+    let acknowledged = Running::new(acknowledged.collect());
+    let attempted = writes().filter(|(write, _)| write.operation.outcome() != EventType::Fail);
+    let attempted = Running::new(attempted.map(|(write, change)| (write.operation.invoke.index, *change)).collect());
+    let judge = |read: &'k Operation<'h>| {
+        let completion = read.ok()?;
+        let seen = i128::from(completion.value.as_i64()?);
+        let (certain, possible) = (acknowledged.before(read.invoke.index), attempted.before(completion.index));
+        Some((read, seen, Bounds { least: certain.0 + possible.1, most: possible.0 + certain.1 }))
+    };
+    key.client_reads.iter().filter_map(judge).collect()
+}
+
+fn out_of_bounds<'k>(key: &'k KeyFacts<'_>, read: &'k Operation<'k>, seen: i128, bounds: Bounds) -> Draft<'k> {
+    let Bounds { least, most } = bounds;
+    let wrong = match seen < least {
+        true => format!("what was acknowledged before it comes to at least {least}"),
+        false => format!("what was attempted until then comes to at most {most}"),
+    };
+    let last = missing(key, read, seen < least);
+    let mut explanation =
+        format!("{} of {} by process {} shows {seen}, but {wrong}", a_read(read), key.name, read.process);
+    if let Some(write) = last {
+        let change = format!("{} {}", write.operation.f(), write.operation.argument());
+        let acknowledged = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
+        explanation.push_str(&format!(
+            "; it lacks the {change} by process {}, acknowledged{} at {acknowledged}",
+            write.operation.process,
+            by_node(&write.operation)
+        ));
+    }
+    let proof = Proof::of([*read].into_iter().chain(passing(key, read, seen, seen < least)));
+    let proof = proof.beside(last.map(|write| write.operation));
+    Draft { kind: "sum-out-of-bounds", key: &key.name, process: Some(read.process), explanation, proof }
+}
+
+/// The fewest changes acknowledged before a read that alone come to more than it shows if that is too low, else to less. Changes
+/// the other way may be in a sum or not, so they are no part of this: what they come to together is in the bounds.
+fn passing<'h>(key: &KeyFacts<'h>, read: &Operation<'_>, seen: i128, is_low: bool) -> Vec<Operation<'h>> {
+    let sign = if is_low { 1 } else { -1 };
+    let before = key.writes.iter().filter(|write| write.acknowledged().is_some_and(|index| index < read.invoke.index));
+    let mut changes: Vec<(i128, Operation<'h>)> =
+        before.filter_map(|write| Some((sign * change(write)?, write.operation))).filter(|(by, _)| *by > 0).collect();
+    changes.sort_by_key(|(by, operation)| (-by, std::cmp::Reverse(operation.invoke.index)));
+    let mut sum = 0;
+    let needed = |(by, _): &(i128, Operation<'h>)| {
+        let wanted = sum <= sign * seen;
+        sum += by;
+        wanted
+    };
+    changes.into_iter().take_while(needed).map(|(_, operation)| operation).collect()
+}
+
+/// The last change acknowledged before a read that its parts lack: an increment if the sum is too low, else a decrement.
+fn missing<'k, 'h>(key: &'k KeyFacts<'h>, read: &Operation<'_>, is_low: bool) -> Option<&'k Write<'h>> {
+    let shown = key.reads.iter().find(|shown| shown.invoked() == read.invoke.index)?;
+    let explains = |write: &Write<'_>| change(write).is_some_and(|by| (by > 0) == is_low);
+    let owed =
+        |write: &Write<'_>| explains(write) && write.acknowledged().is_some_and(|index| index < read.invoke.index);
+    let lacks = |at: usize| shown.listed.binary_search(&(at as u32)).is_err();
+    let missed = (0..key.writes.len()).filter(|at| owed(&key.writes[*at]) && lacks(*at));
+    missed.map(|at| &key.writes[at]).max_by_key(|write| write.acknowledged())
+}

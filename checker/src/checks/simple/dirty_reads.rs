@@ -1,0 +1,181 @@
+//! Nobody sees a value that a failed transaction wrote, and who reads many rows sees one moment of them.
+//!
+//! Writers set every row of a table to a value of their own, each in one transaction, and readers read all rows, as in Jepsen's
+//! `dirty-reads` for Galera and Percona. No predicate is needed to see what went wrong (Berenson et al., "A critique of ANSI SQL
+//! isolation levels", 1995, A1; Adya 1999, G1a and G-single of such transactions):
+//!
+//! - *dirty-read*: a value of which every write that was invoked before the read completed had failed or was to fail;
+//! - *inconsistent-read*: the rows of one read are not all alike. Jepsen lists these and does not count them;
+//! - *unwritten-value*: two reads show two values that nobody had begun to write by then. The table may begin with one value that
+//!   is in no write, but not with two.
+//!
+//! A read is told once, for the first that applies. O(n log n) in operations and rows.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use crate::checks::by_key::{by_key, elements, is, named, of};
+use crate::history::{History, Kind, ValueId};
+use crate::limits::{Decision, Limits, Violation};
+use crate::verdict::Outcome;
+
+/// Judges `write` of a value to all rows and `read` of the list of all rows; each key is a table.
+pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+    let keys = match by_key(records, &["read", "write"]) {
+        Ok(keys) => keys,
+        Err(decision) => return decision,
+    };
+    let (mut decision, mut tally) = (Decision::default(), Tally::default());
+    for (key, ops) in &keys {
+        if let Err(problem) =
+            (Table { records, key, limits, writes: writes(records, ops) }).judge(ops, &mut tally, &mut decision)
+        {
+            return Decision { outcome: decision.outcome.merge(Outcome::Inconclusive), headline: problem, ..decision };
+        }
+    }
+    if tally.reads == 0 && decision.outcome == Outcome::Valid {
+        decision.outcome = Outcome::Inconclusive;
+    }
+    decision.headline = format!(
+        "dirty-reads: {} reads, {} of a failed write, {} of rows that differ, {} of a value that nobody wrote",
+        tally.reads, tally.dirty, tally.inconsistent, tally.unwritten
+    );
+    let counts = [
+        ("reads", tally.reads),
+        ("dirty-read", tally.dirty),
+        ("inconsistent-read", tally.inconsistent),
+        ("unwritten-value", tally.unwritten),
+    ];
+    for (name, count) in counts {
+        decision.figure(name, count as f64);
+    }
+    decision
+}
+
+#[derive(Default)]
+struct Tally {
+    reads: u64,
+    dirty: u64,
+    inconsistent: u64,
+    unwritten: u64,
+}
+
+/// What was tried to be written: by value the first invocation of a write that may have happened, and the first that failed.
+#[derive(Clone, Copy, Default)]
+struct Writes {
+    happened: Option<usize>,
+    failed: Option<usize>,
+}
+
+fn writes(records: &History, ops: &[usize]) -> FxHashMap<ValueId, Writes> {
+    let mut writes: FxHashMap<ValueId, Writes> = FxHashMap::default();
+    for &at in ops.iter().filter(|at| is(records, &records.ops[**at], "write")) {
+        let op = &records.ops[at];
+        let of_value = writes.entry(op.argument).or_default();
+        let first = if op.kind == Kind::Fail { &mut of_value.failed } else { &mut of_value.happened };
+        first.get_or_insert(at);
+    }
+    writes
+}
+
+struct Table<'a> {
+    records: &'a History,
+    key: &'a str,
+    limits: &'a Limits<'a>,
+    writes: FxHashMap<ValueId, Writes>,
+}
+
+/// What a value that a read shows is.
+enum Origin {
+    Written,
+    Failed(usize),
+    Nobody,
+}
+
+impl Table<'_> {
+    fn judge(&self, ops: &[usize], tally: &mut Tally, decision: &mut Decision) -> Result<(), String> {
+        let mut initial: Option<(ValueId, usize)> = None;
+        for &at in
+            ops.iter().filter(|at| self.records.ops[**at].is_ok() && is(self.records, &self.records.ops[**at], "read"))
+        {
+            let op = &self.records.ops[at];
+            let Some(rows) = elements(self.records, op.result) else {
+                let (index, value) = (self.records.event_index(op.ret), self.records.show(op.result));
+                return Err(format!("the read at index {index} shows {value}, which is no list of rows"));
+            };
+            tally.reads += 1;
+            let values: BTreeSet<ValueId> = rows.iter().copied().collect();
+            let failed = values.iter().find_map(|value| match self.origin(*value, op.ret) {
+                Origin::Failed(write) => Some((*value, write)),
+                _ => None,
+            });
+            match (failed, rows.first()) {
+                (Some((value, write)), _) => {
+                    tally.dirty += 1;
+                    self.dirty(at, value, write, decision);
+                }
+                (None, Some(first)) if values.len() > 1 => {
+                    tally.inconsistent += 1;
+                    self.inconsistent(at, *first, rows, decision);
+                }
+                (None, Some(value)) if matches!(self.origin(*value, op.ret), Origin::Nobody) => {
+                    let (known, reader) = *initial.get_or_insert((*value, at));
+                    if known != *value {
+                        tally.unwritten += 1;
+                        self.unwritten((reader, known), (at, *value), decision);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a value came from that was seen until an event.
+    fn origin(&self, value: ValueId, seen: u32) -> Origin {
+        let writes = self.writes.get(&value).copied().unwrap_or_default();
+        let begun = |write: &usize| self.records.ops[*write].call < seen;
+        match (writes.happened.filter(begun), writes.failed.filter(begun)) {
+            (Some(_), _) => Origin::Written,
+            (None, Some(failed)) => Origin::Failed(failed),
+            (None, None) => Origin::Nobody,
+        }
+    }
+
+    fn dirty(&self, read: usize, value: ValueId, write: usize, decision: &mut Decision) {
+        self.violated("dirty-read", &[write, read], decision, || {
+            let (reader, writer) = (self.records.ops[read].process, self.records.ops[write].process);
+            let (value, of) = (self.records.show(value), of(self.key));
+            format!("Process {reader} read {value}{of}, which process {writer} wrote in a transaction that failed.")
+        });
+    }
+
+    fn inconsistent(&self, read: usize, first: ValueId, rows: &[ValueId], decision: &mut Decision) {
+        self.violated("inconsistent-read", &[read], decision, || {
+            let other = rows.iter().position(|row| *row != first).unwrap_or_default();
+            let (one, another) = (self.records.show(first), self.records.show(rows[other]));
+            let (process, of) = (self.records.ops[read].process, of(self.key));
+            format!(
+                "Process {process} read {one} in the first row{of} and {another} in row {}: all are written together.",
+                other + 1
+            )
+        });
+    }
+
+    fn unwritten(&self, (first, known): (usize, ValueId), (read, value): (usize, ValueId), decision: &mut Decision) {
+        self.violated("unwritten-value", &[first, read], decision, || {
+            let (one, other) = (self.records.ops[first].process, self.records.ops[read].process);
+            let (known, value, of) = (self.records.show(known), self.records.show(value), of(self.key));
+            format!("Process {other} read {value}{of} and process {one} read {known}: nobody wrote either, and only one can be \
+                 the initial value.")
+        });
+    }
+
+    fn violated(&self, kind: &str, ops: &[usize], decision: &mut Decision, explain: impl FnOnce() -> String) {
+        decision.violated(self.limits, || {
+            let events = self.records.events_of_all(ops.iter().copied());
+            Violation { kind: kind.into(), key: named(self.key), explanation: explain(), events }
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! Two reads do not see two writes in different orders.
+//!
+//! The anomaly that parallel snapshot isolation allows and snapshot isolation does not (Sovran et al., SOSP 2011): one read
+//! sees a write of x and not yet one of y, another the write of y and not yet that of x. Every key is written at most once,
+//! so what a read saw of a group of keys is a set, and the sets of all reads of a group must form a chain. Sorted by size,
+//! each has to be part of the next; one that is not proves a fork with it. The same workload and law as Jepsen's
+//! `long-fork`. O(r log r) for r micro-operations read.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use crate::history::{Datum, History, ValueId};
+use crate::limits::{Decision, Limits, Violation};
+use crate::verdict::Outcome;
+
+/// What a read saw of a group of keys: for each, in the order of keys, whether it was written.
+struct Seen {
+    op: usize,
+    written: Vec<bool>,
+}
+
+/// Judges operations whose values are lists of micro-operations `[w k v]` and `[r k v]`.
+pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+    let groups = match groups(records) {
+        Ok(groups) => groups,
+        Err(problem) => return Decision::inconclusive(problem),
+    };
+    let mut decision = Decision::default();
+    let reads: usize = groups.values().map(Vec::len).sum();
+    let count = groups.len();
+    for (keys, mut seen) in groups {
+        seen.sort_by_key(|seen| (seen.written.iter().filter(|written| **written).count(), seen.op));
+        for pair in seen.windows(2) {
+            fork(records, &keys, pair, limits, &mut decision);
+        }
+    }
+    if reads == 0 {
+        decision.outcome = Outcome::Inconclusive;
+    }
+    decision.headline =
+        format!("long-fork: {reads} reads of {count} groups of keys, {} forks", decision.violations_total);
+    decision.figure("reads", reads as f64);
+    decision.figure("groups", count as f64);
+    decision
+}
+
+/// Reads that succeeded by the keys that they read, two at least.
+fn groups(records: &History) -> Result<BTreeMap<Vec<ValueId>, Vec<Seen>>, String> {
+    let mut writes: FxHashMap<ValueId, usize> = FxHashMap::default();
+    let mut groups: BTreeMap<Vec<ValueId>, Vec<Seen>> = BTreeMap::new();
+    for (at, op) in records.ops.iter().enumerate() {
+        let value = if op.is_ok() { op.result } else { op.argument };
+        let Datum::List(operations) = records.datum(value) else {
+            return Err(format!("index {} has no list of micro-operations", records.event_index(op.call)));
+        };
+        let mut read: Vec<(ValueId, bool)> = Vec::new();
+        for operation in operations {
+            match micro(records, *operation) {
+                Some(("r" | "read", key, value)) => read.push((key, !value.is_nil())),
+                Some(("w" | "write", key, _)) if writes.insert(key, at).is_none() => {}
+                Some(("w" | "write", key, _)) => {
+                    return Err(format!(
+                        "the key {} is written twice: long-fork needs keys written once",
+                        records.show(key)
+                    ));
+                }
+                _ => return Err(format!("{} is neither [r k v] nor [w k v]", records.show(*operation))),
+            }
+        }
+        if op.is_ok() && read.len() > 1 {
+            read.sort_unstable();
+            let (keys, written) = read.into_iter().unzip();
+            groups.entry(keys).or_default().push(Seen { op: at, written });
+        }
+    }
+    Ok(groups)
+}
+
+fn micro(records: &History, operation: ValueId) -> Option<(&str, ValueId, ValueId)> {
+    match records.datum(operation) {
+        Datum::List(&[f, key, value]) => match records.datum(f) {
+            Datum::Text(f) => Some((f, key, value)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether neither saw all that the other saw.
+fn fork(records: &History, keys: &[ValueId], pair: &[Seen], limits: &Limits<'_>, decision: &mut Decision) {
+    let [one, other] = pair else { return };
+    let only = |one: &Seen, other: &Seen| (0..keys.len()).find(|at| one.written[*at] && !other.written[*at]);
+    let (Some(first), Some(second)) = (only(one, other), only(other, one)) else { return };
+    decision.violated(limits, || {
+        let (a, b) = (records.ops[one.op].process, records.ops[other.op].process);
+        let (x, y) = (records.show(keys[first]), records.show(keys[second]));
+        let explanation = format!(
+            "Process {a} saw the write of {x} and not that of {y}, process {b} that of {y} and not that of {x}: they do not \
+             agree which was first."
+        );
+        Violation { kind: "long-fork".into(), key: None, explanation, events: records.events_of_all([one.op, other.op]) }
+    });
+}

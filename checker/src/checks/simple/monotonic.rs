@@ -1,0 +1,84 @@
+//! A number that only grows is never seen to shrink.
+//!
+//! Decides, for each key, over the operations that return an integer: one that was invoked after another had ended returns
+//! no less, and, if both are `inc` or `next`, which return a number of their own, returns more. The processes do not
+//! matter: real time does, so this includes each process's own order. One walk over the events with the largest number
+//! returned so far: O(n log n).
+
+use crate::checks::by_key::{by_key, is, named, of, seconds};
+use crate::history::{Datum, History};
+use crate::limits::{Decision, Limits, Violation};
+use crate::verdict::Outcome;
+
+/// The largest number returned by operations that have ended, and by which.
+type Largest = Option<(i64, usize)>;
+
+/// Judges `read`, `inc` and `next`, each of which returns an integer; what did not succeed says nothing.
+pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+    let keys = match by_key(records, &["read", "inc", "next"]) {
+        Ok(keys) => keys,
+        Err(decision) => return decision,
+    };
+    let mut decision = Decision::default();
+    let mut seen: u64 = 0;
+    for (key, ops) in &keys {
+        let numbers = match numbers(records, ops) {
+            Ok(numbers) => numbers,
+            Err(problem) => return Decision::inconclusive(problem),
+        };
+        seen += numbers.len() as u64;
+        walk(records, key, &numbers, limits, &mut decision);
+    }
+    if seen == 0 {
+        decision.outcome = Outcome::Inconclusive;
+    }
+    decision.headline = format!("monotonic: {seen} numbers, {} less than one before", decision.violations_total);
+    decision.figure("numbers", seen as f64);
+    decision.figure("backwards", decision.violations_total as f64);
+    decision
+}
+
+fn numbers(records: &History, ops: &[usize]) -> Result<Vec<(usize, i64)>, String> {
+    let ok = ops.iter().map(|at| (*at, &records.ops[*at])).filter(|(_, op)| op.is_ok());
+    ok.map(|(at, op)| match records.datum(op.result) {
+        Datum::Int(number) => Ok((at, number)),
+        _ => Err(format!(
+            "the result at index {} is no integer: {}",
+            records.event_index(op.ret),
+            records.show(op.result)
+        )),
+    })
+    .collect()
+}
+
+fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<'_>, decision: &mut Decision) {
+    let mut ends = numbers.to_vec();
+    ends.sort_unstable_by_key(|(at, _)| records.ops[*at].ret);
+    let mut ended = ends.into_iter().peekable();
+    let (mut largest, mut largest_own): (Largest, Largest) = (None, None);
+    for &(at, number) in numbers {
+        let op = &records.ops[at];
+        while let Some((before, value)) = ended.next_if(|(before, _)| records.ops[*before].ret < op.call) {
+            let larger = |largest: Largest| largest.filter(|(largest, _)| *largest >= value).or(Some((value, before)));
+            largest = larger(largest);
+            if !is(records, &records.ops[before], "read") {
+                largest_own = larger(largest_own);
+            }
+        }
+        let own = largest_own.filter(|(before, _)| *before >= number && !is(records, op, "read"));
+        let Some((value, before)) = largest.filter(|(before, _)| *before > number).or(own) else { continue };
+        decision.violated(limits, || {
+            let first = &records.ops[before];
+            let explanation = format!(
+                "Process {} was given {value}{} at {}; process {} asked at {} and was given {number}.",
+                first.process,
+                of(key),
+                seconds(first.returned_ns),
+                op.process,
+                seconds(op.called_ns),
+            );
+            let events = records.events_of_all([before, at]);
+            Violation { kind: "backwards".into(), key: named(key), explanation, events }
+        });
+    }
+}

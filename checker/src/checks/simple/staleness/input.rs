@@ -1,0 +1,119 @@
+//! A register's operations on one key, each read tied to the write that it returns.
+//!
+//! The value at the beginning is a write before everything. A write nobody read and nobody acknowledged may never have
+//! happened and is left out; one that was read ends, for all that can be known, before the first of its reads does.
+
+use std::collections::HashMap;
+
+use crate::checks::by_key::is;
+use crate::history::{History, ValueId};
+
+/// A write, with times in ns; `i64::MIN` is before everything, `i64::MAX` after.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Its position in the records; none for the value at the beginning.
+    pub op: Option<usize>,
+    /// When it was invoked.
+    pub start: i64,
+    /// When it was acknowledged, or the first of its reads ended if that is earlier.
+    pub finish: i64,
+    /// When it was acknowledged; none if it was not.
+    pub acknowledged: Option<i64>,
+    /// Positions of its reads in [`Register::reads`].
+    pub reads: Vec<usize>,
+}
+
+/// A read, with times in ns.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Its position in the records.
+    pub op: usize,
+    /// When it was invoked.
+    pub start: i64,
+    /// When it ended.
+    pub finish: i64,
+    /// The write that it returns, in [`Register::writes`].
+    pub of: usize,
+}
+
+/// One key.
+#[derive(Clone, Debug)]
+pub struct Register {
+    /// The first is the value at the beginning.
+    pub writes: Vec<Write>,
+    /// In the order of invocation.
+    pub reads: Vec<Read>,
+}
+
+/// Why nothing can be measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Two writes of one value, or one of nil.
+    WrittenTwice(usize, usize),
+    /// A read of what nobody wrote.
+    Unwritten(usize),
+    /// A read that ended before its write began.
+    Future(usize, usize),
+}
+
+fn time(ns: u64) -> i64 {
+    i64::try_from(ns).unwrap_or(i64::MAX)
+}
+
+impl Register {
+    /// The operations of one key, `read` and `write`.
+    pub(super) fn new(records: &History, ops: &[usize]) -> Result<Self, Flaw> {
+        let mut by_value: HashMap<ValueId, usize> = HashMap::from([(ValueId::NIL, 0)]);
+        let before = i64::MIN;
+        let first = Write { op: None, start: before, finish: before, acknowledged: None, reads: Vec::new() };
+        let mut register = Register { writes: vec![first], reads: Vec::new() };
+        for &at in ops {
+            let op = &records.ops[at];
+            if !is(records, op, "write") || !op.may_have_happened() {
+                continue;
+            }
+            let acknowledged = op.is_ok().then(|| time(op.returned_ns));
+            if let Some(other) = by_value.insert(op.argument, register.writes.len()) {
+                return Err(Flaw::WrittenTwice(register.writes[other].op.unwrap_or(at), at));
+            }
+            let (start, finish) = (time(op.called_ns), acknowledged.unwrap_or(i64::MAX));
+            register.writes.push(Write { op: Some(at), start, finish, acknowledged, reads: Vec::new() });
+        }
+        for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
+            let op = &records.ops[at];
+            let of = *by_value.get(&op.result).ok_or(Flaw::Unwritten(at))?;
+            let (start, finish) = (time(op.called_ns), time(op.returned_ns));
+            let write = &mut register.writes[of];
+            if finish < write.start {
+                return Err(Flaw::Future(at, write.op.unwrap_or(at)));
+            }
+            write.finish = write.finish.min(finish);
+            write.reads.push(register.reads.len());
+            register.reads.push(Read { op: at, start, finish, of });
+        }
+        Ok(register.without(|write| write.op.is_some() && write.acknowledged.is_none() && write.reads.is_empty()))
+    }
+
+    /// The same without some writes, and without their reads.
+    pub(super) fn without(&self, dropped: impl Fn(&Write) -> bool) -> Self {
+        let mut place = vec![None; self.writes.len()];
+        let mut register = Register { writes: Vec::new(), reads: Vec::new() };
+        for (at, write) in self.writes.iter().enumerate().filter(|(_, write)| !dropped(write)) {
+            place[at] = Some(register.writes.len());
+            register.writes.push(Write { reads: Vec::new(), ..write.clone() });
+        }
+        for read in &self.reads {
+            if let Some(of) = place[read.of] {
+                register.writes[of].reads.push(register.reads.len());
+                register.reads.push(Read { of, ..read.clone() });
+            }
+        }
+        register
+    }
+
+    /// The positions in the records of a write and of its reads.
+    pub(super) fn ops(&self, write: usize) -> impl Iterator<Item = usize> {
+        let write = &self.writes[write];
+        write.op.into_iter().chain(write.reads.iter().map(|read| self.reads[*read].op))
+    }
+}

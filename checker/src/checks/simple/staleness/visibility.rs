@@ -1,0 +1,57 @@
+//! How soon an acknowledged write is seen: the curve of t-visibility (Bailis et al., VLDB 2012).
+//!
+//! For each read, t is the time from the end of the last acknowledged write before it to its beginning. It is fresh if it
+//! returns that write or one that may be later: if not, the write that it returns had ended before that one began.
+
+use super::input::Register;
+use crate::limits::Decision;
+
+/// The upper ends of the classes of t, in ms; the last class has none.
+const CLASSES_MS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
+/// Reads by t.
+#[derive(Clone, Debug, Default)]
+pub struct Curve {
+    reads: [u64; CLASSES_MS.len() + 1],
+    fresh: [u64; CLASSES_MS.len() + 1],
+}
+
+impl Curve {
+    /// Counts the reads of a key. O(n log n).
+    pub fn add(&mut self, register: &Register) {
+        let mut acknowledged: Vec<(i64, usize)> = Vec::new();
+        let ends = register.writes.iter().enumerate().filter_map(|(at, write)| Some((write.acknowledged?, at)));
+        acknowledged.extend(ends);
+        acknowledged.sort_unstable();
+        for read in &register.reads {
+            let before = acknowledged.partition_point(|(end, _)| *end < read.start);
+            let Some((end, last)) = before.checked_sub(1).map(|at| acknowledged[at]) else { continue };
+            let age_ms = (read.start - end) as u64 / 1_000_000;
+            let class = CLASSES_MS.partition_point(|most| *most <= age_ms);
+            self.reads[class] += 1;
+            let stale = register.writes[read.of].finish < register.writes[last].start;
+            self.fresh[class] += u64::from(!stale);
+        }
+    }
+
+    /// Of all reads that came after an acknowledged write, those that were fresh; 1 if there was none.
+    pub fn fresh_share(&self) -> f64 {
+        share(self.fresh.iter().sum(), self.reads.iter().sum())
+    }
+
+    /// For each class with reads, `fresh_share_from_MS`: of the reads that began at least MS ms after the write.
+    pub(super) fn figures(&self, decision: &mut Decision) {
+        decision.figure("reads_after_a_write", self.reads.iter().sum::<u64>() as f64);
+        decision.figure("fresh_share", self.fresh_share());
+        for (class, (fresh, reads)) in
+            self.fresh.iter().zip(&self.reads).enumerate().filter(|(_, (_, reads))| **reads > 0)
+        {
+            let from = class.checked_sub(1).map_or(0, |below| CLASSES_MS[below]);
+            decision.figure(&format!("fresh_share_from_{from:04}_ms"), share(*fresh, *reads));
+        }
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
+}

@@ -1,0 +1,107 @@
+//! Durability: an acknowledged write survives the crash of every node that holds it.
+//!
+//! The history does not show disks, so a loss is laid to a crash only where no other account fits: a write that is
+//! lost at the end (see [`crate::checks::survival::lost_writes`]), such that a read saw it, a crash came after that, no read before the
+//! crash missed it, and no read after the crash saw it. Without a witness before the crash it may have been gone
+//! already; such a loss, like every other, is one of replication.
+//!
+//! Time: O(log crashes) for each lost write.
+
+use std::collections::BTreeMap;
+
+use crate::checks::survival::lost_writes::{Standing, flaws, lost, standing, story};
+use crate::finding::{Draft, Explainer, Finding, at};
+use crate::run::faults::Crash;
+use crate::visibility::Evidence;
+use crate::visibility::{KeyFacts, WorkloadFacts};
+
+/// Judges a workload.
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, crashes: &[Crash<'_>]) -> Finding {
+    let mut finding = Finding::default();
+    let (mut at_risk, mut unjudged) = (0, 0);
+    let last_crash = crashes.last().map_or(0, |crash| crash.event.index);
+    for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
+        for (position, write) in key.writes.iter().enumerate() {
+            if write.is_delete() || write.must_stay().is_none_or(|acknowledged| acknowledged > last_crash) {
+                continue;
+            }
+            at_risk += 1;
+            match standing(workload, key, position) {
+                Standing::Unjudged | Standing::Undecided => unjudged += 1,
+                Standing::Lost => {
+                    if let Some(crash) = blamed(key, position, crashes) {
+                        finding.violations += 1;
+                        explainer.add(&mut finding.anomalies, || lost_by_crash(workload, key, position, crash));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    finding.doubts = doubts(workload, crashes, unjudged);
+    finding.headline = headline(crashes.len(), at_risk, finding.violations);
+    finding.figures = BTreeMap::from([
+        ("crashes".to_owned(), crashes.len() as f64),
+        ("at-risk".to_owned(), at_risk as f64),
+        ("lost-by-crash".to_owned(), finding.violations as f64),
+    ]);
+    finding
+}
+
+/// The crash that took a lost write, if it was one: the first after the acknowledgement and after the last read that
+/// saw it, unless none did, or a read had missed the write before.
+fn blamed<'c, 'h>(key: &KeyFacts<'_>, position: usize, crashes: &'c [Crash<'h>]) -> Option<&'c Crash<'h>> {
+    let fate = key.analysis.fates[position];
+    let acknowledged = key.writes[position].acknowledged()?;
+    let held_until = key.reads[fate.last_seen?].invoked().max(acknowledged);
+    let crash = crashes.get(crashes.partition_point(|crash| crash.event.index < held_until))?;
+    let missed_before = fate.first_missed.is_some_and(|read| key.reads[read].completed() < crash.event.index);
+    (!missed_before).then_some(crash)
+}
+
+fn lost_by_crash<'k>(
+    workload: &WorkloadFacts<'_>,
+    key: &'k KeyFacts<'_>,
+    position: usize,
+    crash: &'k Crash<'_>,
+) -> Draft<'k> {
+    let explanation = format!(
+        "{}; {} killed at {}, before any read missed it, and no read invoked after that saw it",
+        story(workload, key, position),
+        were(&crash.nodes),
+        at(crash.event.time),
+    );
+    let mut proof = lost(workload, key, position);
+    proof.nemesis = Some(crash.event);
+    if let Some(witness) = key.analysis.fates[position].last_seen.map(|read| &key.reads[read]) {
+        proof = proof.and(witness.operation, Evidence::new(workload, key).of_sight(witness, position));
+    }
+    Draft { kind: "lost-by-crash", key: &key.name, process: None, explanation, proof }
+}
+
+fn were(nodes: &[String]) -> String {
+    match nodes {
+        [] => "nodes were".to_owned(),
+        [node] => format!("{node} was"),
+        nodes => format!("{} were", nodes.join(", ")),
+    }
+}
+
+fn headline(crashes: usize, at_risk: u64, lost: u64) -> String {
+    match crashes {
+        0 => "no node crashed".to_owned(),
+        _ => format!("{lost} of {at_risk} writes acknowledged before a crash were lost by it"),
+    }
+}
+
+/// Without a crash there is nothing to doubt.
+fn doubts(workload: &WorkloadFacts<'_>, crashes: &[Crash<'_>], unjudged: u64) -> Vec<String> {
+    if crashes.is_empty() {
+        return Vec::new();
+    }
+    let mut doubts = flaws(workload);
+    if unjudged > 0 {
+        doubts.push(format!("whether {unjudged} of them survived cannot be told from the final reads"));
+    }
+    doubts
+}

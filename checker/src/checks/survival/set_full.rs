@@ -1,0 +1,285 @@
+//! Whether elements added to a set stay: which are there for good, which were lost, and how long each took to appear.
+//!
+//! Decides, for each element, by the definitions of Jepsen's `set-full`. It is *known* since its first acknowledged add
+//! ended, or the first read that saw it. Let *last present* and *last absent* be the latest invocations of reads that saw
+//! and that missed it. It is *stable* if it was missed by no read invoked after last present; *lost* if it was missed after
+//! that and after it was known; else *never read*. How long after it was known a stable element was last missed is its
+//! latency: above zero means that it was *stale*.
+//!
+//! Invalid: an element lost, read twice in one list, or read without having been added. Inconclusive: none is stable.
+//!
+//! Reads are walked from the last to the first. An element that every read so far has is followed until one misses it;
+//! so the cost is linear in the size of the lists, not elements times reads.
+
+use rustc_hash::FxHashMap;
+
+use crate::checks::by_key::{by_key, elements, is, named, of, quantile, seconds};
+use crate::history::{History, ValueId};
+use crate::limits::{Decision, Limits, Violation};
+use crate::verdict::Outcome;
+
+/// What is known of an element.
+#[derive(Clone, Copy, Default)]
+struct Element {
+    /// An add was invoked that did not certainly fail.
+    added: bool,
+    /// The operation since whose end it is known.
+    known_by: Option<usize>,
+    /// The latest invoked reads that saw, and missed, it.
+    last_present: Option<usize>,
+    last_absent: Option<usize>,
+    /// The last read whose list was looked at had it.
+    stamp: usize,
+}
+
+/// Judges `add` of an element and `read` of all of them, each key by itself. O(size of all lists read).
+pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+    let keys = match by_key(records, &["add", "read"]) {
+        Ok(keys) => keys,
+        Err(decision) => return decision,
+    };
+    let mut tally = Tally::default();
+    let mut decision = Decision::default();
+    for (key, ops) in &keys {
+        if (limits.out_of_time)() {
+            return Decision { outcome: decision.outcome.merge(Outcome::Inconclusive), ..out_of_time(decision) };
+        }
+        if let Err(problem) = Set::of(records, key, ops, limits, &mut decision).judge(&mut tally) {
+            return Decision::inconclusive(problem);
+        }
+    }
+    tally.finish(records, decision)
+}
+
+fn out_of_time(decision: Decision) -> Decision {
+    Decision { headline: "out of time: not every key was looked at".into(), ..decision }
+}
+
+#[derive(Default)]
+struct Tally {
+    stable: u64,
+    lost: u64,
+    never_read: u64,
+    stale: u64,
+    duplicated: u64,
+    unexpected: u64,
+    stable_ns: Vec<u64>,
+    lost_ns: Vec<u64>,
+}
+
+struct Set<'r, 'd> {
+    records: &'r History,
+    key: &'r str,
+    ops: &'r [usize],
+    limits: &'d Limits<'d>,
+    decision: &'d mut Decision,
+    elements: FxHashMap<ValueId, Element>,
+}
+
+impl<'r, 'd> Set<'r, 'd> {
+    fn of(
+        records: &'r History,
+        key: &'r str,
+        ops: &'r [usize],
+        limits: &'d Limits<'d>,
+        decision: &'d mut Decision,
+    ) -> Self {
+        Self { records, key, ops, limits, decision, elements: FxHashMap::default() }
+    }
+
+    fn judge(mut self, tally: &mut Tally) -> Result<(), String> {
+        self.adds()?;
+        let reads = self.reads()?;
+        self.duplicates(&reads, tally);
+        self.unexpected(&reads, tally);
+        self.presence(&reads);
+        self.outcomes(tally);
+        Ok(())
+    }
+
+    fn adds(&mut self) -> Result<(), String> {
+        for &at in self.ops {
+            let op = &self.records.ops[at];
+            if !is(self.records, op, "add") {
+                continue;
+            }
+            if op.argument.is_list() {
+                return Err(format!(
+                    "the element {} is a list: elements must be scalars",
+                    self.records.show(op.argument)
+                ));
+            }
+            let element = self.elements.entry(op.argument).or_default();
+            element.added |= op.may_have_happened();
+            if op.is_ok() {
+                element.known_by = earlier(self.records, element.known_by, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// The reads that succeeded, in the order of invocation, with their lists.
+    fn reads(&self) -> Result<Vec<(usize, &'r [ValueId])>, String> {
+        let records = self.records;
+        let reads = self.ops.iter().map(|at| (*at, &records.ops[*at]));
+        let reads = reads.filter(|(_, op)| op.is_ok() && is(records, op, "read"));
+        reads
+            .map(|(at, op)| {
+                let list = elements(records, op.result);
+                list.map(|list| (at, list)).ok_or_else(|| {
+                    let index = records.event_index(op.ret);
+                    format!("the read that ended at index {index} has no list: {}", records.show(op.result))
+                })
+            })
+            .collect()
+    }
+
+    fn duplicates(&mut self, reads: &[(usize, &[ValueId])], tally: &mut Tally) {
+        for (at, list) in reads {
+            let mut sorted = list.to_vec();
+            sorted.sort_unstable();
+            let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) else { continue };
+            tally.duplicated += 1;
+            let element = self.records.show(twice[0]);
+            let explanation =
+                format!("Process {} read {element}{} more than once in one list.", self.process(*at), of(self.key));
+            self.violated("duplicate", explanation, &[*at]);
+        }
+    }
+
+    fn unexpected(&mut self, reads: &[(usize, &[ValueId])], tally: &mut Tally) {
+        for (at, list) in reads {
+            for element in *list {
+                let entry = self.elements.entry(*element).or_default();
+                if !entry.added {
+                    entry.added = true;
+                    tally.unexpected += 1;
+                    self.unexpected_element(*at, *element);
+                }
+            }
+        }
+    }
+
+    fn unexpected_element(&mut self, read: usize, element: ValueId) {
+        let shown = self.records.show(element);
+        let add = self.ops.iter().copied().find(|at| {
+            let op = &self.records.ops[*at];
+            is(self.records, op, "add") && op.argument == element
+        });
+        let why = if add.is_some() { "whose add had failed" } else { "which nobody had added" };
+        let explanation = format!("Process {} read {shown}{}, {why}.", self.process(read), of(self.key));
+        let events: Vec<usize> = add.into_iter().chain([read]).collect();
+        self.violated("unexpected", explanation, &events);
+    }
+
+    /// Walks reads from the last to the first: see the module.
+    fn presence(&mut self, reads: &[(usize, &[ValueId])]) {
+        // Elements that every read so far has; before the first read, all.
+        let mut everywhere: Vec<ValueId> = self.elements.keys().copied().collect();
+        for (stamp, (at, list)) in (1..).zip(reads.iter().rev()) {
+            for id in *list {
+                if let Some(element) = self.elements.get_mut(id) {
+                    element.stamp = stamp;
+                    element.last_present = element.last_present.or(Some(*at));
+                    element.known_by = earlier(self.records, element.known_by, *at);
+                }
+            }
+            everywhere.retain(|id| {
+                let element = self.elements.get_mut(id).expect("it was taken from this map");
+                if element.stamp != stamp {
+                    element.last_absent = Some(*at);
+                }
+                element.stamp == stamp
+            });
+        }
+    }
+
+    fn outcomes(&mut self, tally: &mut Tally) {
+        let mut elements: Vec<(ValueId, Element)> = self.elements.iter().map(|(id, element)| (*id, *element)).collect();
+        elements.sort_unstable_by_key(|(id, element)| (element.known_by, *id));
+        for (id, element) in elements {
+            let Some(known_by) = element.known_by else { continue };
+            let (known, since) = (self.records.ops[known_by].ret, self.records.ops[known_by].returned_ns);
+            match (element.last_present, element.last_absent) {
+                (Some(present), absent) if absent.is_none_or(|absent| absent < present) => {
+                    let latency = absent.map_or(0, |at| self.records.ops[at].called_ns.saturating_sub(since));
+                    tally.stable += 1;
+                    tally.stale += u64::from(absent.is_some_and(|at| self.records.ops[at].call > known));
+                    tally.stable_ns.push(latency);
+                }
+                (present, Some(absent)) if self.records.ops[absent].call > known => {
+                    tally.lost += 1;
+                    let seen_ns = present.map_or(since, |at| self.records.ops[at].called_ns);
+                    tally.lost_ns.push(seen_ns.saturating_sub(since));
+                    self.lost(id, known_by, absent);
+                }
+                _ => tally.never_read += 1,
+            }
+        }
+    }
+
+    fn lost(&mut self, element: ValueId, known_by: usize, absent: usize) {
+        let (known, read) = (&self.records.ops[known_by], &self.records.ops[absent]);
+        let how = if is(self.records, known, "add") { "acknowledged to" } else { "read by" };
+        let explanation = format!(
+            "{}{} was {how} process {} at {}, but the read that process {} began at {} does not have it, and none after it does.",
+            self.records.show(element),
+            of(self.key),
+            known.process,
+            seconds(known.returned_ns),
+            read.process,
+            seconds(read.called_ns),
+        );
+        self.violated("lost", explanation, &[known_by, absent]);
+    }
+
+    fn violated(&mut self, kind: &str, explanation: String, ops: &[usize]) {
+        let events = self.records.events_of_all(ops.iter().copied());
+        let key = named(self.key);
+        self.decision.violated(self.limits, || Violation { kind: kind.into(), key, explanation, events });
+    }
+
+    fn process(&self, op: usize) -> u32 {
+        self.records.ops[op].process
+    }
+}
+
+/// The one that ended first.
+fn earlier(records: &History, known: Option<usize>, other: usize) -> Option<usize> {
+    known.filter(|known| records.ops[*known].ret < records.ops[other].ret).or(Some(other))
+}
+
+impl Tally {
+    fn finish(mut self, records: &History, mut decision: Decision) -> Decision {
+        if decision.outcome == Outcome::Valid && self.stable == 0 {
+            decision.outcome = Outcome::Inconclusive;
+        }
+        let counts = [
+            ("stable", self.stable),
+            ("lost", self.lost),
+            ("never_read", self.never_read),
+            ("stale", self.stale),
+            ("reads_with_duplicates", self.duplicated),
+            ("unexpected", self.unexpected),
+        ];
+        decision.headline = format!(
+            "set-full: {} elements stable ({} of them stale for a while), {} lost, {} never read",
+            self.stable, self.stale, self.lost, self.never_read
+        );
+        for (name, count) in counts {
+            decision.figure(name, count as f64);
+        }
+        if !records.timed {
+            return decision;
+        }
+        for (name, latencies) in [("stable", &mut self.stable_ns), ("lost", &mut self.lost_ns)] {
+            latencies.sort_unstable();
+            for (label, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)] {
+                if let Some(ns) = quantile(latencies, share) {
+                    decision.figure(&format!("{name}_ms_{label}"), ns as f64 / 1e6);
+                }
+            }
+        }
+        decision
+    }
+}

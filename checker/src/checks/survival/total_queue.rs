@@ -1,0 +1,213 @@
+//! What goes into a queue comes out: every acknowledged enqueue is dequeued, and nothing that was not enqueued.
+//!
+//! Decides by multisets, whatever the order, as Jepsen's `total-queue` does. An element is *lost* if its enqueue was
+//! acknowledged before the beginning of a later `drain`, or of a `dequeue` that found the queue empty (`ok` with nil, or
+//! `fail` with the value `empty`), and nobody dequeued it. A dequeue whose outcome is unknown may have taken one: as many
+//! lost elements are not certainly lost. Without such an end what is missing may still be queued: inconclusive. An element
+//! is *unexpected* if it was dequeued but never enqueued. One that was dequeued more often than enqueued is *duplicated*: a
+//! queue that delivers at least once may do that, so it is counted only. O(n log n).
+
+use rustc_hash::FxHashMap;
+
+use crate::checks::by_key::{by_key, elements, is, named, of, seconds};
+use crate::history::{Datum, History, Kind, ValueId};
+use crate::limits::{Decision, Limits, Violation};
+use crate::verdict::Outcome;
+
+#[derive(Default)]
+struct Element {
+    /// The enqueues that may have happened.
+    attempts: u64,
+    acknowledged: Vec<usize>,
+    dequeued: u64,
+    /// One that dequeued it.
+    by: Option<usize>,
+}
+
+#[derive(Default)]
+struct Tally {
+    acknowledged: u64,
+    dequeued: u64,
+    lost: u64,
+    perhaps_lost: u64,
+    unexpected: u64,
+    duplicated: u64,
+    recovered: u64,
+}
+
+/// Judges `enqueue` of an element, `dequeue` of one, and `drain` of the list of all that are left.
+pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+    let keys = match by_key(records, &["enqueue", "dequeue", "drain"]) {
+        Ok(keys) => keys,
+        Err(decision) => return decision,
+    };
+    let (mut tally, mut decision) = (Tally::default(), Decision::default());
+    for (key, ops) in &keys {
+        Queue::new(records, ops).judge(key, limits, &mut tally, &mut decision);
+    }
+    if tally.perhaps_lost > 0 || tally.dequeued == 0 {
+        decision.outcome = decision.outcome.merge(Outcome::Inconclusive);
+    }
+    decision.headline = format!(
+        "total-queue: {} acknowledged, {} dequeued, {} lost, {} perhaps lost or still queued, {} unexpected, {} duplicated, {} \
+         recovered",
+        tally.acknowledged,
+        tally.dequeued,
+        tally.lost,
+        tally.perhaps_lost,
+        tally.unexpected,
+        tally.duplicated,
+        tally.recovered
+    );
+    let counts = [
+        ("acknowledged", tally.acknowledged),
+        ("dequeued", tally.dequeued),
+        ("lost", tally.lost),
+        ("perhaps_lost", tally.perhaps_lost),
+        ("unexpected", tally.unexpected),
+        ("duplicated", tally.duplicated),
+        ("recovered", tally.recovered),
+    ];
+    for (name, count) in counts {
+        decision.figure(name, count as f64);
+    }
+    decision
+}
+
+struct Queue<'r> {
+    records: &'r History,
+    ops: &'r [usize],
+    elements: FxHashMap<ValueId, Element>,
+    /// Dequeues and drains that may have taken something.
+    unknown: u64,
+    /// The latest invoked one that left nothing.
+    emptied_by: Option<usize>,
+}
+
+impl<'r> Queue<'r> {
+    fn new(records: &'r History, ops: &'r [usize]) -> Self {
+        let mut queue = Self { records, ops, elements: FxHashMap::default(), unknown: 0, emptied_by: None };
+        for &at in ops {
+            let op = &records.ops[at];
+            if is(records, op, "enqueue") {
+                let element = queue.elements.entry(op.argument).or_default();
+                element.attempts += u64::from(op.may_have_happened());
+                element.acknowledged.extend(op.is_ok().then_some(at));
+            } else {
+                queue.taken(at);
+            }
+        }
+        queue
+    }
+
+    /// What an operation that succeeded took out.
+    fn found(&self, at: usize) -> &'r [ValueId] {
+        let op = &self.records.ops[at];
+        match op.kind {
+            Kind::Ok if is(self.records, op, "enqueue") => &[],
+            Kind::Ok if is(self.records, op, "drain") => elements(self.records, op.result).unwrap_or(&[]),
+            Kind::Ok if !op.result.is_nil() => std::slice::from_ref(&op.result),
+            _ => &[],
+        }
+    }
+
+    /// Every enqueue of an element that was acknowledged, and whatever took it out.
+    fn about(&self, id: ValueId) -> Vec<usize> {
+        let acknowledged = self.elements.get(&id).map_or(&[][..], |element| &element.acknowledged);
+        let took = self.ops.iter().copied().filter(|at| self.found(*at).contains(&id));
+        took.chain(acknowledged.iter().copied()).collect()
+    }
+
+    fn taken(&mut self, at: usize) {
+        let op = &self.records.ops[at];
+        let drain = is(self.records, op, "drain");
+        let found: &[ValueId] = match op.kind {
+            Kind::Info => {
+                // A drain may have taken any number.
+                self.unknown = self.unknown.saturating_add(if drain { u64::MAX } else { 1 });
+                return;
+            }
+            Kind::Fail => &[],
+            Kind::Ok => self.found(at),
+        };
+        for element in found {
+            let element = self.elements.entry(*element).or_default();
+            element.dequeued += 1;
+            element.by = Some(at);
+        }
+        // Any other failure says nothing of what was in the queue.
+        let found_empty = op.is_ok() || self.records.datum(op.result) == Datum::Text("empty");
+        let emptied = if drain { op.is_ok() } else { found.is_empty() && found_empty };
+        if emptied {
+            self.emptied_by = Some(at);
+        }
+    }
+
+    fn judge(self, key: &str, limits: &Limits<'_>, tally: &mut Tally, decision: &mut Decision) {
+        let mut lost: Vec<(usize, ValueId)> = Vec::new();
+        let mut elements: Vec<(&ValueId, &Element)> = self.elements.iter().collect();
+        elements.sort_unstable_by_key(|(id, _)| **id);
+        for (id, element) in elements {
+            let acknowledged = element.acknowledged.len() as u64;
+            tally.acknowledged += acknowledged;
+            tally.dequeued += element.dequeued;
+            tally.duplicated += element.dequeued.saturating_sub(element.attempts.max(1));
+            tally.recovered += element.dequeued.min(element.attempts).saturating_sub(acknowledged);
+            if let (0, Some(by)) = (element.attempts, element.by) {
+                tally.unexpected += 1;
+                self.unexpected(*id, by, key, limits, decision);
+            }
+            let missing = acknowledged.saturating_sub(element.dequeued) as usize;
+            lost.extend(element.acknowledged.iter().take(missing).map(|at| (*at, *id)));
+        }
+        lost.sort_unstable();
+        let certain = |(at, _): &(usize, ValueId)| {
+            self.emptied_by.filter(|by| self.records.ops[*by].call > self.records.ops[*at].ret)
+        };
+        let mut spared = self.unknown;
+        for entry in lost {
+            match certain(&entry) {
+                Some(by) if spared == 0 => {
+                    tally.lost += 1;
+                    self.lost(entry, by, key, limits, decision);
+                }
+                _ => {
+                    tally.perhaps_lost += 1;
+                    spared = spared.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    fn lost(&self, (at, id): (usize, ValueId), by: usize, key: &str, limits: &Limits<'_>, decision: &mut Decision) {
+        decision.violated(limits, || {
+            let (enqueue, end) = (&self.records.ops[at], &self.records.ops[by]);
+            let explanation = format!(
+                "{}{} was acknowledged to process {} at {}; the {} that process {} began at {} left nothing, and nobody \
+                 dequeued it.",
+                self.records.show(id),
+                of(key),
+                enqueue.process,
+                seconds(enqueue.returned_ns),
+                self.records.text(end.f),
+                end.process,
+                seconds(end.called_ns),
+            );
+            // If others of the same value came out, all of them have to be counted.
+            let taken = self.elements.get(&id).is_some_and(|element| element.dequeued > 0);
+            let counted = if taken { self.about(id) } else { Vec::new() };
+            let events = self.records.events_of_all([at, by].into_iter().chain(counted));
+            Violation { kind: "lost".into(), key: named(key), explanation, events }
+        });
+    }
+
+    fn unexpected(&self, id: ValueId, by: usize, key: &str, limits: &Limits<'_>, decision: &mut Decision) {
+        decision.violated(limits, || {
+            let process = self.records.ops[by].process;
+            let explanation =
+                format!("Process {process} dequeued {}{}, which nobody enqueued.", self.records.show(id), of(key));
+            let events = self.records.events_of_all([by]);
+            Violation { kind: "unexpected".into(), key: named(key), explanation, events }
+        });
+    }
+}

@@ -1,0 +1,461 @@
+//! A piece of a text, parsed by itself: the events that it tells, with names and values of its own.
+//!
+//! Pieces are parsed side by side, whatever came before them; [`super::read`] puts them together in their order. What a
+//! line says alone is checked here; how events fit to one another, there.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use super::damage::{Damage, Problem, Stop};
+use super::read_options::Selection;
+use super::sink::Nothing;
+use super::split::{Form, too_long};
+use super::values::{FromEdn, FromJson};
+use super::{edn, json, json_form, log, tree};
+use crate::history::{EventType, LINE_BYTES_MAX};
+use crate::history::{Misfit, ParsedEvent, Sym, ValueId, Values};
+
+/// How many names of workloads are kept, to be parsed.
+pub(super) const WORKLOADS_MAX: usize = 64;
+
+/// What a piece of text says.
+pub(super) struct Chunk<'s> {
+    selection: &'s Selection,
+    /// Names and values, by numbers of this chunk.
+    pub values: Values,
+    /// Its events.
+    pub parsed: Vec<ParsedEvent>,
+    /// Lines of a log that are no operations.
+    pub other_lines: u64,
+    /// The names of the workloads that operations name.
+    pub workloads: BTreeSet<String>,
+    /// How many lines it had.
+    pub lines: u64,
+    /// The line of a last form that was cut off.
+    pub torn: Option<u64>,
+    /// Where it is damaged; what follows is not parsed.
+    pub damage: Option<Damage>,
+    stack: Vec<ValueId>,
+    keys: FxHashMap<ValueId, Sym>,
+    /// Consecutive events often have one function: then nothing is looked up.
+    last_f: (String, Sym),
+    /// The fields of the last event in JSON.
+    order: Vec<Field>,
+    line: u32,
+    column: u32,
+}
+
+impl<'s> Chunk<'s> {
+    /// An empty one.
+    pub fn new(selection: &'s Selection) -> Self {
+        Self {
+            selection,
+            values: Values::default(),
+            parsed: Vec::new(),
+            other_lines: 0,
+            workloads: BTreeSet::new(),
+            lines: 0,
+            torn: None,
+            damage: None,
+            stack: Vec::new(),
+            keys: FxHashMap::default(),
+            last_f: (String::new(), Sym::NONE),
+            order: Vec::new(),
+            line: 0,
+            column: 1,
+        }
+    }
+
+    /// This one emptied, to be filled again: the memory that it has is kept.
+    pub fn emptied(mut self) -> Self {
+        self.values.clear();
+        self.parsed.clear();
+        self.workloads.clear();
+        self.keys.clear();
+        self.last_f.1 = Sym::NONE;
+        (self.other_lines, self.lines, self.torn, self.damage) = (0, 0, None, None);
+        self
+    }
+
+    /// Takes every line of a block, each an event, up to a damage. Its lines are counted from 1.
+    pub fn take_lines(&mut self, block: &[u8], event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) {
+        // Shorter lines than of 100 bytes are rare, and doubling is cheap then.
+        self.parsed.reserve(block.len() / 100);
+        let mut rest = block;
+        while !rest.is_empty() {
+            let bytes;
+            (bytes, rest) = rest.split_at((json::line_end(rest) + 1).min(rest.len()));
+            self.lines += 1;
+            if bytes.len() as u64 > LINE_BYTES_MAX {
+                self.damage = Some(too_long(self.lines));
+                return;
+            }
+            let last = bytes.last() != Some(&b'\n');
+            let form = Form { bytes: bytes.trim_ascii_end(), line: self.lines, column: 1, last };
+            if !form.bytes.is_empty() && !self.take(&form, &event) {
+                return;
+            }
+        }
+    }
+
+    /// Takes one event; false at a damage, and at a form that was cut off.
+    pub fn take(&mut self, form: &Form<'_>, event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) -> bool {
+        self.line = u32::try_from(form.line).unwrap_or(u32::MAX);
+        self.column = u32::try_from(form.column).unwrap_or(u32::MAX);
+        match event(self, form.bytes) {
+            Ok(()) => true,
+            Err(stop) => {
+                self.stack.clear();
+                match was_cut_off(form, &stop.problem) {
+                    true => self.torn = Some(form.line),
+                    false => self.damage = Some(form.damage(stop)),
+                }
+                false
+            }
+        }
+    }
+
+    /// Takes an event in JSON.
+    pub fn json(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let mut parser = json::Parser::new(bytes);
+        let mut fields = Fields::default();
+        parser.expect(b'{')?;
+        let mut number = 0;
+        while let Some(field) = self.next_field(&mut parser, number)? {
+            self.json_field(&mut parser, field, &mut fields)?;
+            number += 1;
+        }
+        parser.end()?;
+        self.keep(fields, parser.at())
+    }
+
+    /// The next field. Events have their fields in the same order mostly, so that of the last event is tried first.
+    fn next_field(&mut self, parser: &mut json::Parser<'_>, number: usize) -> Result<Option<Field>, Stop> {
+        if let Some(guess) = self.order.get(number)
+            && parser.take_all(guess.text(number == 0))
+        {
+            return Ok(Some(*guess));
+        }
+        let Some(name) = parser.field(number == 0)? else { return Ok(None) };
+        let field = Field::of(&name);
+        if number < self.order.len() {
+            self.order[number] = field;
+        } else if number < FIELDS_REMEMBERED {
+            self.order.push(field);
+        }
+        Ok(Some(field))
+    }
+
+    fn json_field<'a>(
+        &mut self,
+        parser: &mut json::Parser<'a>,
+        field: Field,
+        fields: &mut Fields<'a>,
+    ) -> Result<(), Stop> {
+        match field {
+            Field::Index => fields.index = Some(json_count(parser, "index")?),
+            Field::Time => fields.time_ns = Some(json_count(parser, "time")?),
+            Field::Process if parser.peek().is_some_and(|byte| byte.is_ascii_digit()) => {
+                fields.process = Some(Who::Client(json_count(parser, "process")?));
+            }
+            Field::Process => {
+                parser.value(&mut Nothing, &mut Vec::new())?;
+                fields.process = Some(Who::Other);
+            }
+            Field::Type => fields.kind = Some(json_kind(parser)?),
+            Field::F => fields.f = Some(json_name(parser)?),
+            Field::Workload => fields.workload = Some(json_name(parser)?),
+            Field::Phase => fields.aside = is_aside(&json_name(parser)?),
+            Field::Key => fields.key = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
+            Field::Value => fields.value = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
+            Field::Past => fields.past = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
+            Field::Other => parser.value(&mut Nothing, &mut Vec::new())?,
+        }
+        Ok(())
+    }
+
+    /// Takes an event in EDN.
+    pub fn edn(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let mut parser = edn::Parser::new(bytes);
+        if parser.peek()?.is_none() {
+            return Ok(());
+        }
+        parser.open_map()?;
+        let mut fields = Fields::default();
+        while !parser.close_map()? {
+            let name = match parser.peek()? {
+                Some(b'"') => parser.string()?,
+                _ => match parser.plain()? {
+                    Some(token) => Cow::Borrowed(token.strip_prefix(':').unwrap_or(token)),
+                    None => parser.value(&mut Nothing, &mut Vec::new()).map(|()| Cow::Borrowed(""))?,
+                },
+            };
+            self.edn_field(&mut parser, &name, &mut fields)?;
+        }
+        parser.end()?;
+        self.keep(fields, parser.at())
+    }
+
+    fn edn_field<'a>(&mut self, parser: &mut edn::Parser<'a>, name: &str, fields: &mut Fields<'a>) -> Result<(), Stop> {
+        match name {
+            "index" => fields.index = edn_count(parser, "index")?,
+            "time" => fields.time_ns = edn_count(parser, "time")?,
+            "process" if parser.peek()?.is_some_and(|byte| byte.is_ascii_digit()) => {
+                fields.process = edn_count(parser, "process")?.map(Who::Client);
+            }
+            "process" => {
+                parser.value(&mut Nothing, &mut Vec::new())?;
+                fields.process = Some(Who::Other);
+            }
+            "type" => {
+                let at = parser.at();
+                fields.kind = Some(kind(&edn_name(parser)?, at)?);
+            }
+            "f" => fields.f = Some(edn_name(parser)?),
+            "workload" => fields.workload = Some(edn_name(parser)?),
+            "phase" => fields.aside = is_aside(&edn_name(parser)?),
+            "key" => fields.key = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
+            "value" => fields.value = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
+            "past" => fields.past = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
+            _ => parser.value(&mut Nothing, &mut Vec::new())?,
+        }
+        Ok(())
+    }
+
+    /// Takes a line of a log.
+    pub fn log(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let Some(line) = log::line(bytes)? else {
+            self.other_lines += 1;
+            return Ok(());
+        };
+        let mut parser = edn::Parser::new(&bytes[line.value_at..]);
+        let shifted = |stop: Stop| Stop { at: stop.at + line.value_at, ..stop };
+        let value = match parser.peek().map_err(shifted)? {
+            Some(_) => parser.value(&mut FromEdn(&mut self.values), &mut self.stack).map_err(shifted)?,
+            None => ValueId::NIL,
+        };
+        let process = line.process.parse().map_or(Who::Other, Who::Client);
+        let fields = Fields {
+            process: Some(process),
+            kind: Some(kind(line.kind, 0)?),
+            f: Some(Cow::Borrowed(line.f)),
+            value,
+            ..Fields::default()
+        };
+        self.keep(fields, 0)
+    }
+
+    /// Keeps an event.
+    fn keep(&mut self, fields: Fields<'_>, at: usize) -> Result<(), Stop> {
+        let missing = |field: &str| Stop::no_event(at, format!("it has no `{field}`"));
+        let full = Stop::full(0);
+        let kind = fields.kind.ok_or_else(|| missing("type"))?;
+        let process = match fields.process.ok_or_else(|| missing("process"))? {
+            Who::Client(process) => Some(process).filter(|_| !fields.aside && self.is_selected(&fields.workload)),
+            Who::Other => None,
+        };
+        let (mut f, mut key) = (Sym::NONE, Sym::NONE);
+        if process.is_some() {
+            f = self.function(&fields.f.ok_or_else(|| missing("f"))?).map_err(full)?;
+            key = self.key(fields.key)?;
+        }
+        let Fields { index, time_ns, value, past, .. } = fields;
+        let (line, column) = (self.line, self.column);
+        self.parsed.push(ParsedEvent { index, time_ns, process, kind, f, key, value, past, line, column });
+        Ok(())
+    }
+
+    fn function(&mut self, f: &str) -> Result<Sym, crate::history::TooManyValues> {
+        if self.last_f.1 == Sym::NONE || self.last_f.0 != f {
+            self.last_f = (f.to_owned(), self.values.intern(f)?);
+        }
+        Ok(self.last_f.1)
+    }
+
+    fn key(&mut self, key: ValueId) -> Result<Sym, Stop> {
+        if key.is_nil() {
+            return Ok(Sym::NONE);
+        }
+        if let Some(name) = self.keys.get(&key) {
+            return Ok(*name);
+        }
+        let name = self.values.key(key).map_err(Stop::full(0))?;
+        let no_key = || Stop { at: 0, problem: Misfit::NoKey { key: self.values.show(key) }.into() };
+        let name = name.ok_or_else(no_key)?;
+        self.keys.insert(key, name);
+        Ok(name)
+    }
+
+    fn is_selected(&mut self, workload: &Option<Cow<'_, str>>) -> bool {
+        let Some(name) = workload else { return self.selection.workload.is_none() };
+        if self.workloads.len() < WORKLOADS_MAX && !self.workloads.contains(name.as_ref()) {
+            self.workloads.insert(name.to_string());
+        }
+        self.selection.workload.as_ref().is_none_or(|wanted| wanted == name)
+    }
+}
+
+/// Fields of an event in JSON whose order is remembered.
+const FIELDS_REMEMBERED: usize = 16;
+
+/// A field that means something, and any other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Field {
+    Index,
+    Time,
+    Process,
+    Type,
+    F,
+    Workload,
+    Phase,
+    Key,
+    Value,
+    Past,
+    Other,
+}
+
+/// Each with how it is written without white space after another field.
+const FIELDS: [(Field, &str); 10] = [
+    (Field::Index, ",\"index\":"),
+    (Field::Time, ",\"time\":"),
+    (Field::Process, ",\"process\":"),
+    (Field::Type, ",\"type\":"),
+    (Field::F, ",\"f\":"),
+    (Field::Workload, ",\"workload\":"),
+    (Field::Phase, ",\"phase\":"),
+    (Field::Key, ",\"key\":"),
+    (Field::Value, ",\"value\":"),
+    (Field::Past, ",\"past\":"),
+];
+
+impl Field {
+    fn of(name: &str) -> Self {
+        let known = FIELDS.iter().find(|(_, text)| text[2..text.len() - 2] == *name);
+        known.map_or(Field::Other, |(field, _)| *field)
+    }
+
+    /// How it is written; what has many names is none of them.
+    #[inline]
+    fn text(self, first: bool) -> &'static [u8] {
+        match FIELDS.get(self as usize) {
+            Some((_, text)) => &text.as_bytes()[usize::from(first)..],
+            None => b"\n",
+        }
+    }
+}
+
+/// The parts of an event, as they are found.
+#[derive(Default)]
+struct Fields<'a> {
+    index: Option<u64>,
+    time_ns: Option<u64>,
+    process: Option<Who>,
+    kind: Option<EventType>,
+    f: Option<Cow<'a, str>>,
+    workload: Option<Cow<'a, str>>,
+    key: ValueId,
+    value: ValueId,
+    past: ValueId,
+    /// A phase that is not of the workload.
+    aside: bool,
+}
+
+enum Who {
+    Client(u64),
+    Other,
+}
+
+/// A syntax error in the last form of the text is where it was cut off; so is whatever else is wrong with a map that does
+/// not end.
+fn was_cut_off(form: &Form<'_>, problem: &Problem) -> bool {
+    let without_end = form.bytes.starts_with(b"{:") || form.bytes.starts_with(b"#");
+    let cut = match problem {
+        Problem::Syntax(_) => true,
+        Problem::NotAnEvent(_) => without_end,
+        _ => false,
+    };
+    form.last && cut
+}
+
+fn json_count(parser: &mut json::Parser<'_>, field: &str) -> Result<u64, Stop> {
+    let at = parser.at();
+    match parser.number()? {
+        json::Number::Int(value) => Ok(u64::try_from(value).unwrap_or(0)),
+        json::Number::Float(value) if value >= 0.0 && value < u64::MAX as f64 => Ok(value as u64),
+        _ => Err(Stop::no_event(at, format!("`{field}` is no count"))),
+    }
+}
+
+/// A number that may be nil, since some histories were recorded without.
+fn edn_count(parser: &mut edn::Parser<'_>, field: &str) -> Result<Option<u64>, Stop> {
+    let at = parser.at();
+    let wrong = || Stop::no_event(at, format!("`{field}` is no count"));
+    match parser.plain()?.ok_or_else(wrong)? {
+        "nil" => Ok(None),
+        token => match (token.parse::<i64>(), token.parse::<f64>()) {
+            (Ok(value), _) => Ok(Some(u64::try_from(value).unwrap_or(0))),
+            (_, Ok(value)) if value >= 0.0 && value < u64::MAX as f64 => Ok(Some(value as u64)),
+            _ => Err(wrong()),
+        },
+    }
+}
+
+/// The type of an event; a plain name mostly.
+fn json_kind(parser: &mut json::Parser<'_>) -> Result<EventType, Stop> {
+    parser.peek();
+    let at = parser.at();
+    match parser.plain_string() {
+        Some(b"invoke") => Ok(EventType::Invoke),
+        Some(b"ok") => Ok(EventType::Ok),
+        Some(b"fail") => Ok(EventType::Fail),
+        Some(b"info") => Ok(EventType::Info),
+        Some(other) => {
+            let name = std::str::from_utf8(other).map_err(|_| Stop::syntax(at, "not UTF-8"))?;
+            kind(name.strip_prefix(':').unwrap_or(name), at)
+        }
+        None => kind(&json_name(parser)?, at),
+    }
+}
+
+/// The name in a field that EDN has as a keyword.
+fn json_name<'a>(parser: &mut json::Parser<'a>) -> Result<Cow<'a, str>, Stop> {
+    if parser.peek() == Some(b'"') {
+        let text = parser.string()?;
+        return Ok(match text.strip_prefix(':') {
+            Some(name) => Cow::Owned(name.to_owned()),
+            None => text,
+        });
+    }
+    let at = parser.at();
+    let json = parser.value(&mut tree::Plain, &mut Vec::new())?;
+    match json_form::name_from_json(&json).name() {
+        Some(name) => Ok(Cow::Owned(name.to_owned())),
+        None => Err(Stop::no_event(at, "a name in quotes belongs here")),
+    }
+}
+
+fn edn_name<'a>(parser: &mut edn::Parser<'a>) -> Result<Cow<'a, str>, Stop> {
+    if parser.peek()? == Some(b'"') {
+        return parser.string();
+    }
+    let at = parser.at();
+    let token = parser.plain()?.ok_or_else(|| Stop::no_event(at, "a keyword belongs here"))?;
+    Ok(Cow::Borrowed(token.strip_prefix(':').unwrap_or(token)))
+}
+
+fn kind(name: &str, at: usize) -> Result<EventType, Stop> {
+    match name {
+        "invoke" => Ok(EventType::Invoke),
+        "ok" => Ok(EventType::Ok),
+        "fail" => Ok(EventType::Fail),
+        "info" => Ok(EventType::Info),
+        _ => Err(Stop::no_event(at, format!("the type `{name}` is none of invoke, ok, fail, info"))),
+    }
+}
+
+/// Phases whose reads are not the workload's: see [`crate::history::Phase`].
+fn is_aside(phase: &str) -> bool {
+    ["replica", "ring", "probe"].contains(&phase)
+}

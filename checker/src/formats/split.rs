@@ -1,0 +1,274 @@
+//! From bytes to forms: lines of a text, or the maps of an EDN text wherever they begin and end.
+//!
+//! A form is handed out as bytes with the place of its first one, so that what a parser finds wrong at an offset becomes
+//! a line and a column. Only one form is held, and a bound says how long it may be.
+
+use std::io::{BufRead, Read};
+
+use super::damage::{Damage, Problem, Stop};
+use super::edn::{is_blank, is_delimiter};
+use crate::history::LINE_BYTES_MAX;
+
+/// One form of a text.
+pub struct Form<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// The line of its first byte, from 1.
+    pub line: u64,
+    /// The column of its first byte, from 1.
+    pub column: u64,
+    /// Whether it ends with the text, without a line's end or a closing bracket: it may have been cut off.
+    pub last: bool,
+}
+
+impl Form<'_> {
+    /// Where in the text a parser stopped.
+    pub fn damage(&self, stop: Stop) -> Damage {
+        let before = &self.bytes[..stop.at.min(self.bytes.len())];
+        let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let column = match before.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => (before.len() - end) as u64,
+            None => self.column + before.len() as u64,
+        };
+        Damage { line: self.line + lines, column, problem: stop.problem }
+    }
+}
+
+/// What is wrong with a line as a whole.
+pub(super) fn failed(line: u64, problem: impl Into<Problem>) -> Damage {
+    Damage { line, column: 1, problem: problem.into() }
+}
+
+/// A form that is longer than any event.
+pub(super) fn too_long(line: u64) -> Damage {
+    failed(line, Problem::Syntax(format!("longer than {LINE_BYTES_MAX} bytes; is this a history?")))
+}
+
+/// The lines of a text.
+pub struct Lines<R> {
+    reader: R,
+    bytes: Vec<u8>,
+    line: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// From the beginning.
+    pub fn new(reader: R) -> Self {
+        Self { reader, bytes: Vec::new(), line: 0 }
+    }
+
+    /// The next line that is not blank, without white space at its end.
+    ///
+    /// # Errors
+    /// When it cannot be read or is too long.
+    pub fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
+        loop {
+            self.bytes.clear();
+            self.line += 1;
+            let mut bounded = self.reader.by_ref().take(LINE_BYTES_MAX + 1);
+            let read = bounded.read_until(b'\n', &mut self.bytes).map_err(|error| failed(self.line, error))?;
+            if self.bytes.len() as u64 > LINE_BYTES_MAX {
+                return Err(too_long(self.line));
+            }
+            if read == 0 {
+                return Ok(None);
+            }
+            if self.line == 1 && self.bytes.starts_with("\u{feff}".as_bytes()) {
+                self.bytes.drain(..3);
+            }
+            if !self.bytes.trim_ascii().is_empty() {
+                break;
+            }
+        }
+        let last = self.bytes.last() != Some(&b'\n');
+        Ok(Some(Form { bytes: self.bytes.trim_ascii_end(), line: self.line, column: 1, last }))
+    }
+}
+
+/// The forms of an EDN text; one vector or list around all of them is taken off.
+pub struct Maps<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    from: usize,
+    line: u64,
+    column: u64,
+    wrapped: Option<u8>,
+    begun: bool,
+    ended: bool,
+}
+
+/// What a look at the buffer found.
+enum Found {
+    /// A form of so many bytes.
+    Form(usize),
+    /// More bytes are needed to tell.
+    Incomplete,
+}
+
+impl<R: Read> Maps<R> {
+    /// From the beginning.
+    pub fn new(reader: R) -> Self {
+        let buffer = Vec::new();
+        Self { reader, buffer, from: 0, line: 1, column: 1, wrapped: None, begun: false, ended: false }
+    }
+
+    /// The next form.
+    ///
+    /// # Errors
+    /// When it cannot be read or is too long, or brackets do not match.
+    pub fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
+        if !self.begun {
+            self.begin()?;
+        }
+        loop {
+            self.skip_blanks()?;
+            match self.buffer.get(self.from) {
+                None => return Ok(None),
+                Some(byte) if Some(*byte) == self.wrapped => {
+                    self.wrapped = None;
+                    self.pass(1);
+                }
+                Some(byte @ (b']' | b')' | b'}')) => {
+                    let problem = format!("`{}` closes nothing", char::from(*byte));
+                    return Err(Damage { line: self.line, column: self.column, problem: Problem::Syntax(problem) });
+                }
+                Some(_) => break,
+            }
+        }
+        let (length, last) = self.form()?;
+        let (line, column, from) = (self.line, self.column, self.from);
+        self.pass(length);
+        Ok(Some(Form { bytes: &self.buffer[from..from + length], line, column, last }))
+    }
+
+    fn begin(&mut self) -> Result<(), Damage> {
+        self.begun = true;
+        self.fill()?;
+        if self.buffer.starts_with("\u{feff}".as_bytes()) {
+            self.from = 3;
+        }
+        self.skip_blanks()?;
+        self.wrapped = match self.buffer.get(self.from) {
+            Some(b'[') => Some(b']'),
+            Some(b'(') => Some(b')'),
+            _ => return Ok(()),
+        };
+        self.pass(1);
+        Ok(())
+    }
+
+    /// The length of the form that begins here, and whether the text ends with it.
+    fn form(&mut self) -> Result<(usize, bool), Damage> {
+        loop {
+            match scan(&self.buffer[self.from..]) {
+                Found::Form(length) => return Ok((length, false)),
+                Found::Incomplete if self.ended => return Ok((self.buffer.len() - self.from, true)),
+                Found::Incomplete if (self.buffer.len() - self.from) as u64 > LINE_BYTES_MAX => {
+                    return Err(too_long(self.line));
+                }
+                Found::Incomplete => self.fill()?,
+            }
+        }
+    }
+
+    /// White space and comments.
+    fn skip_blanks(&mut self) -> Result<(), Damage> {
+        loop {
+            let rest = &self.buffer[self.from..];
+            let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
+            let comment = rest.get(blanks) == Some(&b';');
+            let length = if comment { rest[blanks..].iter().position(|byte| *byte == b'\n') } else { None };
+            match (comment, length) {
+                (true, Some(length)) => self.pass(blanks + length),
+                (true, None) if self.ended => self.pass(rest.len()),
+                (false, _) if blanks < rest.len() || self.ended => {
+                    self.pass(blanks);
+                    return Ok(());
+                }
+                _ => self.fill()?,
+            }
+        }
+    }
+
+    fn pass(&mut self, bytes: usize) {
+        let passed = &self.buffer[self.from..self.from + bytes];
+        let lines = passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.column = match passed.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => (passed.len() - end) as u64,
+            None => self.column + bytes as u64,
+        };
+        self.line += lines;
+        self.from += bytes;
+    }
+
+    /// Reads more, twice as much as there is but no less than a mebibyte, so that a long form is not scanned too often.
+    fn fill(&mut self) -> Result<(), Damage> {
+        self.buffer.drain(..self.from);
+        self.from = 0;
+        let wanted = (2 * self.buffer.len()).max(1 << 20) as u64;
+        let read = self.reader.by_ref().take(wanted).read_to_end(&mut self.buffer);
+        self.ended = (read.map_err(|error| failed(self.line, error))? as u64) < wanted;
+        Ok(())
+    }
+}
+
+/// Finds the end of the first form. Brackets are only counted; a parser says later whether they match. Tags are part of
+/// the form that follows, discarded forms of the one after them.
+fn scan(bytes: &[u8]) -> Found {
+    let (mut at, mut depth, mut missing) = (0, 0u32, 1u32);
+    while at < bytes.len() {
+        let byte = bytes[at];
+        let mut whole = true;
+        match byte {
+            b'"' => match string_end(bytes, at) {
+                Some(end) => at = end,
+                None => return Found::Incomplete,
+            },
+            b';' => {
+                at += bytes[at..].iter().take_while(|byte| **byte != b'\n').count();
+                whole = false;
+            }
+            b'{' | b'[' | b'(' => {
+                (at, depth, whole) = (at + 1, depth + 1, false);
+            }
+            b'}' | b']' | b')' if depth == 0 => return Found::Form(at),
+            b'}' | b']' | b')' => (at, depth) = (at + 1, depth - 1),
+            b'\\' => {
+                at += 2;
+                at += bytes.get(at..).unwrap_or(&[]).iter().take_while(|byte| !is_delimiter(**byte)).count();
+            }
+            b'#' if bytes.get(at + 1) == Some(&b'_') => {
+                missing += u32::from(depth == 0);
+                (at, whole) = (at + 2, false);
+            }
+            b'#' if bytes.get(at + 1) == Some(&b'{') => (at, whole) = (at + 1, false),
+            _ if is_blank(byte) => (at, whole) = (at + 1, false),
+            _ => {
+                whole = byte != b'#' || bytes.get(at + 1) == Some(&b'#');
+                at += bytes[at..].iter().take_while(|byte| !is_delimiter(**byte)).count().max(1);
+                // Without what ends it, a token may go on.
+                if at == bytes.len() {
+                    return Found::Incomplete;
+                }
+            }
+        }
+        missing -= u32::from(whole && depth == 0);
+        if missing == 0 {
+            return Found::Form(at.min(bytes.len()));
+        }
+    }
+    Found::Incomplete
+}
+
+/// The offset after the closing quote of the string that begins here.
+fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from + 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    None
+}

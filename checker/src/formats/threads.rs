@@ -1,0 +1,165 @@
+//! A text of lines, parsed by several threads: cut into blocks of whole lines, each parsed by itself, handed back in order.
+//!
+//! ```text
+//! reader ─► block 0, block 1, ... ─► threads ─► chunk 0, chunk 1, ... ─► whoever puts them together
+//! ```
+//! The calling thread reads and takes the chunks; a few blocks more than there are threads are under way at a time, so
+//! what is held does not depend on the text. Where blocks end depends on the text alone, so what is read does not depend
+//! on how many threads there are.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use super::damage::Damage;
+use super::parse_block::Chunk;
+use super::read_options::Selection;
+use super::split::failed;
+use crate::history::LINE_BYTES_MAX;
+
+/// The size of a block where memory is no concern.
+pub(super) const BLOCK_BYTES: usize = 1 << 20;
+/// Blocks under way beside one for each thread.
+const BLOCKS_AHEAD: usize = 2;
+
+/// Parses a block into an empty chunk.
+pub(super) type Parse = fn(&mut Chunk<'_>, &[u8]);
+
+/// A block to be parsed, an emptied chunk if there is one, and where the filled one goes, with the block.
+struct Work<'s> {
+    block: Vec<u8>,
+    chunk: Option<Chunk<'s>>,
+    back: SyncSender<(Chunk<'s>, Vec<u8>)>,
+}
+
+/// What is used again: memory that was never used costs more than what is read into it.
+#[derive(Default)]
+struct Spare<'s> {
+    blocks: Vec<Vec<u8>>,
+    chunks: Vec<Chunk<'s>>,
+}
+
+impl<'s> Spare<'s> {
+    fn keep(&mut self, chunk: Chunk<'s>, block: Vec<u8>) {
+        self.chunks.push(chunk.emptied());
+        self.blocks.push(block);
+    }
+}
+
+/// Shows every chunk of the text to `take`, in order, until that wants no more.
+///
+/// # Errors
+/// When the text cannot be read, on line 0 then, or `take` refuses.
+pub(super) fn each_chunk<'s>(
+    reader: &mut dyn BufRead,
+    selection: &'s Selection,
+    parse: Parse,
+    (threads, block_bytes): (usize, usize),
+    mut take: impl FnMut(&mut Chunk<'s>) -> Result<bool, Damage>,
+) -> Result<(), Damage> {
+    let mut blocks = Blocks { reader, rest: Vec::new(), block_bytes, begun: false, ended: false };
+    let parsed = |block: &[u8], chunk: Option<Chunk<'s>>| {
+        let mut chunk = chunk.unwrap_or_else(|| Chunk::new(selection));
+        parse(&mut chunk, block);
+        chunk
+    };
+    let mut spare = Spare::default();
+    if threads <= 1 {
+        while let Some(block) = blocks.next_block(spare.blocks.pop())? {
+            let mut chunk = parsed(&block, spare.chunks.pop());
+            if !take(&mut chunk)? {
+                break;
+            }
+            spare.keep(chunk, block);
+        }
+        return Ok(());
+    }
+    let (hand_out, work) = sync_channel::<Work<'s>>(threads + BLOCKS_AHEAD);
+    let work = Mutex::new(work);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(Work { block, chunk, back }) = next(&work) {
+                    // Nobody waits for it if the text was found damaged before.
+                    let _ = back.send((parsed(&block, chunk), block));
+                }
+            });
+        }
+        // Dropped at the end of this closure, which ends the threads.
+        let hand_out = hand_out;
+        let mut under_way: VecDeque<Receiver<(Chunk<'s>, Vec<u8>)>> = VecDeque::new();
+        let mut failed = Ok(());
+        loop {
+            while under_way.len() < threads + BLOCKS_AHEAD && failed.is_ok() {
+                match blocks.next_block(spare.blocks.pop()) {
+                    Ok(Some(block)) => {
+                        let (back, filled) = sync_channel(1);
+                        if hand_out.send(Work { block, chunk: spare.chunks.pop(), back }).is_ok() {
+                            under_way.push_back(filled);
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(damage) => failed = Err(damage),
+                }
+            }
+            // A thread that panicked makes the scope panic.
+            let Some(Ok((mut chunk, block))) = under_way.pop_front().map(|filled| filled.recv()) else { return failed };
+            if !take(&mut chunk)? {
+                return Ok(());
+            }
+            spare.keep(chunk, block);
+        }
+    })
+}
+
+fn next<T>(work: &Mutex<Receiver<T>>) -> Option<T> {
+    work.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// Cuts a text into blocks.
+struct Blocks<'r> {
+    reader: &'r mut dyn BufRead,
+    /// What was read beyond the last block.
+    rest: Vec<u8>,
+    block_bytes: usize,
+    begun: bool,
+    ended: bool,
+}
+
+impl Blocks<'_> {
+    /// The next block, in the memory of one that is not needed any more: whole lines, but for a last one without an end, and
+    /// one that is longer than any line may be.
+    fn next_block(&mut self, spare: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Damage> {
+        let mut block = spare.unwrap_or_default();
+        block.clear();
+        block.append(&mut self.rest);
+        let mut wanted = self.block_bytes;
+        while !self.ended {
+            let searched = block.len();
+            self.fill(&mut block, wanted)?;
+            if let Some(end) = block[searched..].iter().rposition(|byte| *byte == b'\n') {
+                self.rest.extend_from_slice(&block[searched + end + 1..]);
+                block.truncate(searched + end + 1);
+                break;
+            }
+            if block.len() as u64 > LINE_BYTES_MAX {
+                break;
+            }
+            wanted = block.len() + self.block_bytes;
+        }
+        if !std::mem::replace(&mut self.begun, true) && block.starts_with("\u{feff}".as_bytes()) {
+            block.drain(..3);
+        }
+        Ok(Some(block).filter(|block| !block.is_empty()))
+    }
+
+    /// Reads until the block has as many bytes as wanted, or the text ends.
+    fn fill(&mut self, block: &mut Vec<u8>, wanted: usize) -> Result<(), Damage> {
+        let missing = wanted.saturating_sub(block.len()).max(1) as u64;
+        block.reserve(missing as usize);
+        let read = (&mut *self.reader).take(missing).read_to_end(block);
+        self.ended = (read.map_err(|error| failed(0, error))? as u64) < missing;
+        Ok(())
+    }
+}

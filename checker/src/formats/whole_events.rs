@@ -1,0 +1,148 @@
+//! The events of a text one by one, kept whole: for conversions, for the linter, and for the checks of the bench's own
+//! workloads, which need more than records keep.
+
+use std::io::BufRead;
+
+use serde_json::Value;
+
+use super::damage::{Damage, Problem, Stop};
+use super::format::Format;
+use super::json_form::event_from_json;
+use super::json_form::json_line;
+use super::split::{Lines, Maps};
+use super::tree::{Plain, Tree};
+use super::{edn, json, log};
+use crate::history::{Event, Recording};
+
+/// An event and the line on which it begins.
+pub struct Located {
+    /// The line, from 1.
+    pub line: u64,
+    /// A map, with keywords as EDN has them.
+    pub event: Tree,
+}
+
+/// Reads one event after another.
+pub struct Events<'r> {
+    forms: Forms<&'r mut dyn BufRead>,
+    count: i64,
+    /// The line of a last event that was cut off, and is left out.
+    pub torn: Option<u64>,
+}
+
+enum Forms<R> {
+    Json(Lines<R>),
+    Edn(Maps<R>),
+    Log(Lines<R>),
+}
+
+impl<'r> Events<'r> {
+    /// From the beginning of a text.
+    pub fn new(reader: &'r mut dyn BufRead, format: Format) -> Self {
+        let forms = match format {
+            Format::Json => Forms::Json(Lines::new(reader)),
+            Format::Edn => Forms::Edn(Maps::new(reader)),
+            Format::Log => Forms::Log(Lines::new(reader)),
+        };
+        Self { forms, count: 0, torn: None }
+    }
+
+    /// The next event; none at the end, and at a last one that was cut off.
+    ///
+    /// # Errors
+    /// When the text is damaged; nothing can be read after that.
+    pub fn next_event(&mut self) -> Result<Option<Located>, Damage> {
+        loop {
+            let format = self.forms.format();
+            let form = match &mut self.forms {
+                Forms::Json(lines) | Forms::Log(lines) => lines.next_form()?,
+                Forms::Edn(maps) => maps.next_form()?,
+            };
+            let Some(form) = form else { return Ok(None) };
+            let parsed = match format {
+                Format::Json => parse_json(form.bytes).map(Some),
+                Format::Edn => parse_edn(form.bytes),
+                Format::Log => log::event(form.bytes, self.count),
+            };
+            match parsed {
+                Ok(Some(event)) => {
+                    self.count += 1;
+                    return Ok(Some(Located { line: form.line, event }));
+                }
+                Ok(None) => {}
+                Err(stop) if form.last && matches!(stop.problem, Problem::Syntax(_)) => {
+                    self.torn = Some(form.line);
+                    return Ok(None);
+                }
+                Err(stop) => return Err(form.damage(stop)),
+            }
+        }
+    }
+}
+
+impl<R> Forms<R> {
+    fn format(&self) -> Format {
+        match self {
+            Forms::Json(_) => Format::Json,
+            Forms::Edn(_) => Format::Edn,
+            Forms::Log(_) => Format::Log,
+        }
+    }
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Tree, Stop> {
+    let mut parser = json::Parser::new(bytes);
+    if parser.peek() != Some(b'{') {
+        return Err(parser.unexpected("`{`"));
+    }
+    let event = parser.value(&mut Plain, &mut Vec::new())?;
+    parser.end()?;
+    Ok(event_from_json(&event))
+}
+
+fn parse_edn(bytes: &[u8]) -> Result<Option<Tree>, Stop> {
+    let mut parser = edn::Parser::new(bytes);
+    if parser.peek()?.is_none() {
+        return Ok(None);
+    }
+    let event = parser.value(&mut Plain, &mut Vec::new())?;
+    parser.end()?;
+    let is_map = |event: &Tree| matches!(event, Tree::Map(_));
+    match &event {
+        Tree::Map(_) => Ok(Some(event)),
+        Tree::Tagged(_, inner) if is_map(inner) => Ok(Some(event)),
+        _ => Err(Stop::no_event(0, "a map begins with `{`")),
+    }
+}
+
+/// Reads a history for the checks of the bench's own workloads from EDN or a log. What such a history may lack is filled
+/// in: an index by the position, a time by that of the event before, a key's text where it is no string.
+///
+/// # Errors
+/// When the text is damaged, or has something that is no event.
+pub fn history(reader: &mut dyn BufRead, format: Format) -> Result<Recording, Damage> {
+    let mut events = Events::new(reader, format);
+    let mut history = Recording::default();
+    let mut time = 0;
+    while let Some(Located { line, event }) = events.next_event()? {
+        let no_event = |error: String| Damage { line, column: 1, problem: Problem::NotAnEvent(error) };
+        let mut fields: Value =
+            serde_json::from_str(&json_line(&event)).map_err(|error| no_event(error.to_string()))?;
+        fields["index"] = history.events.len().into();
+        time = fields["time"].as_u64().unwrap_or(time);
+        fields["time"] = time.into();
+        if let Some(fields) = fields.as_object_mut() {
+            if let Some(key) = fields.get("key").filter(|key| !key.is_string() && !key.is_null()).map(Value::to_string)
+            {
+                fields.insert("key".into(), key.into());
+            }
+            if !fields.get("process").is_some_and(Value::is_u64) {
+                fields.insert("process".into(), "nemesis".into());
+            }
+        }
+        let event: Event = serde_json::from_value(fields).map_err(|error| no_event(error.to_string()))?;
+        history.events.push(event);
+    }
+    history.torn = events.torn;
+    Ok(history)
+}

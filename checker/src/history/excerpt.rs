@@ -1,0 +1,121 @@
+//! A few operations of a history as a history by themselves.
+//!
+//! Their events follow one another without gaps, and keep the index, the time, the process, the names and the values that
+//! they have in the whole. So a check of them names the same events. Only what they need is copied: O(k log k) for k
+//! operations and what their values have.
+
+use super::columns::History;
+use super::op::Op;
+use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
+
+impl History {
+    /// The operations at these positions, which ascend.
+    ///
+    /// # Errors
+    /// When there are too many values; not if the whole could be held.
+    pub fn only(&self, ops: &[usize]) -> Result<History, TooManyValues> {
+        let mut part = History {
+            passed_over: 0,
+            keys_were_in_values: self.keys_were_in_values,
+            timed: self.timed,
+            ..History::default()
+        };
+        for (at, op) in ops.iter().zip(0u32..) {
+            let copied = part.copy(self, &self.ops[*at])?;
+            part.ops.push(copied);
+            if let Ok(told) = self.pasts.binary_search_by_key(&(*at as u32), |entry| entry.0) {
+                let past = part.copy_value(self, self.pasts[told].1)?;
+                part.pasts.push((op, past));
+            }
+        }
+        part.place(self, ops);
+        Ok(part)
+    }
+
+    /// The position of the operation that was invoked by the event with this index, if there is one. Logarithmic, but linear
+    /// where the history gives indices of its own that do not ascend.
+    pub fn invoked_at(&self, index: u64) -> Option<usize> {
+        let position = match self.indices.binary_search(&index) {
+            _ if self.indices.is_empty() => u32::try_from(index).ok()?,
+            Ok(position) => position as u32,
+            Err(_) => self.indices.iter().position(|other| *other == index)? as u32,
+        };
+        self.ops.binary_search_by_key(&position, |op| op.call).ok()
+    }
+
+    /// How many values an operation has, those in lists and maps counted.
+    pub fn values_of(&self, op: usize) -> usize {
+        let past = self.past(op).map_or(0, <[ValueId]>::len);
+        self.parts_of(self.ops[op].argument) + self.parts_of(self.ops[op].result) + past
+    }
+
+    /// The nesting of a value is bounded by its reader; so it is below.
+    fn parts_of(&self, value: ValueId) -> usize {
+        match self.datum(value) {
+            Datum::List(elements) => 1 + elements.iter().map(|element| self.parts_of(*element)).sum::<usize>(),
+            Datum::Map(entries) => 1 + entries.iter().flatten().map(|part| self.parts_of(*part)).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    fn copy(&mut self, from: &History, op: &Op) -> Result<Op, TooManyValues> {
+        let name = |values: &mut Values, name: Sym| match name.is_some() {
+            true => values.intern(from.text(name)),
+            false => Ok(name),
+        };
+        let (f, key) = (name(&mut self.values, op.f)?, name(&mut self.values, op.key)?);
+        let (argument, result) = (self.copy_value(from, op.argument)?, self.copy_value(from, op.result)?);
+        Ok(Op { f, key, argument, result, ..*op })
+    }
+
+    fn copy_value(&mut self, from: &History, value: ValueId) -> Result<ValueId, TooManyValues> {
+        match from.datum(value) {
+            Datum::Nil | Datum::Bool(_) => Ok(value),
+            Datum::Int(number) => self.values.int(number),
+            Datum::Text(text) => self.values.text(text),
+            Datum::Float(number) => self.values.float(number),
+            Datum::Other(notation) => self.values.other(notation),
+            Datum::List(elements) => {
+                let elements: Result<Vec<ValueId>, _> =
+                    elements.iter().map(|element| self.copy_value(from, *element)).collect();
+                self.values.list(&elements?)
+            }
+            Datum::Map(entries) => {
+                let entries: Result<Vec<ValueId>, _> =
+                    entries.iter().flatten().map(|part| self.copy_value(from, *part)).collect();
+                self.values.map(&entries?)
+            }
+        }
+    }
+
+    /// Gives the events of the operations positions without gaps.
+    fn place(&mut self, from: &History, ops: &[usize]) {
+        let mut events: Vec<(u32, usize, Event)> = Vec::with_capacity(2 * ops.len());
+        for (op, at) in self.ops.iter().enumerate() {
+            events.push((at.call, op, Event::Call));
+            if at.ret != Op::NEVER {
+                events.push((at.ret, op, Event::Return));
+            }
+            if let Ok(info) = from.infos.binary_search_by_key(&(ops[op] as u32), |entry| entry.0) {
+                events.push((from.infos[info].1, op, Event::Info));
+            }
+        }
+        events.sort_unstable_by_key(|(position, ..)| *position);
+        self.events = events.len() as u32;
+        for ((before, op, event), position) in events.into_iter().zip(0u32..) {
+            self.indices.push(from.event_index(before));
+            match event {
+                Event::Call => self.ops[op].call = position,
+                Event::Return => self.ops[op].ret = position,
+                Event::Info => self.infos.push((op as u32, position)),
+            }
+        }
+        self.infos.sort_unstable();
+    }
+}
+
+enum Event {
+    Call,
+    Return,
+    Info,
+}

@@ -1,0 +1,399 @@
+//! Values as numbers: scalars interned, lists one after the other in one vector.
+//!
+//! ```text
+//! 1iiiiiii iiiiiiii iiiiiiii iiiiiiii   the integer i itself, 0 <= i < 2^31
+//! 01oooooo oooooooo oooooooo oooooooo   a list: its length is at offset o of `elements`, its elements follow
+//! 00nnnnnn nnnnnnnn nnnnnnnn nnnnnnnn   entry n of `slots`: nil, false, true, then whatever came
+//! ```
+
+use rustc_hash::FxHashMap;
+
+/// A name (a function, a key), interned: equal names are equal symbols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sym(pub u32);
+
+impl Sym {
+    /// No name; the key of an operation that has none.
+    pub const NONE: Sym = Sym(u32::MAX);
+
+    /// Its position among the names of its [`crate::history::History`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Whether it is a name.
+    pub fn is_some(self) -> bool {
+        self != Sym::NONE
+    }
+}
+
+/// A value of a history. Equal scalars have equal ids; of lists and maps each has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ValueId(pub u32);
+
+const INTEGER: u32 = 1 << 31;
+const LIST: u32 = 1 << 30;
+
+impl ValueId {
+    /// Nil.
+    pub const NIL: ValueId = ValueId(0);
+    const FALSE: ValueId = ValueId(1);
+    const TRUE: ValueId = ValueId(2);
+
+    /// Whether it is nil.
+    pub fn is_nil(self) -> bool {
+        self == ValueId::NIL
+    }
+
+    /// Whether it is a list. Of anything but lists and maps, equal values are equal ids.
+    pub fn is_list(self) -> bool {
+        self.0 & (INTEGER | LIST) == LIST
+    }
+}
+
+/// What a [`ValueId`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Datum<'a> {
+    /// Nothing.
+    Nil,
+    /// A truth value.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A string, or a keyword without its colon.
+    Text(&'a str),
+    /// Any other number that JSON has; there is one NaN and one zero.
+    Float(f64),
+    /// A scalar with another notation, as EDN writes it: `1/3`, `12345678901234567890N`, `\a`.
+    Other(&'a str),
+    /// A list, a vector or a set.
+    List(&'a [ValueId]),
+    /// Pairs of key and value, in the order in which they were written.
+    Map(&'a [[ValueId; 2]]),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    Nil,
+    Bool(bool),
+    Int(i64),
+    Text(Sym),
+    Float(f64),
+    Other(Sym),
+    /// Where its number of entries is in `elements`; keys and values follow in turn.
+    Map(u32),
+}
+
+/// The history has more values than ids can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the history has more than 2^30 values: too many to be held in memory")]
+pub struct TooManyValues;
+
+/// Every value and name of a history.
+#[derive(Clone, Debug)]
+pub(crate) struct Values {
+    slots: Vec<Slot>,
+    elements: Vec<ValueId>,
+    /// The ends of the names in `text`.
+    names: Vec<u32>,
+    text: String,
+    by_name: FxHashMap<Box<str>, Sym>,
+    /// The string that a name is as a value, by symbol; nil if it is none yet.
+    texts: Vec<ValueId>,
+    others: FxHashMap<Sym, ValueId>,
+    integers: FxHashMap<i64, ValueId>,
+    floats: FxHashMap<u64, ValueId>,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            slots: vec![Slot::Nil, Slot::Bool(false), Slot::Bool(true)],
+            elements: Vec::new(),
+            names: Vec::new(),
+            text: String::new(),
+            by_name: FxHashMap::default(),
+            texts: Vec::new(),
+            others: FxHashMap::default(),
+            integers: FxHashMap::default(),
+            floats: FxHashMap::default(),
+        }
+    }
+}
+
+impl Values {
+    pub fn datum(&self, ValueId(id): ValueId) -> Datum<'_> {
+        if id & INTEGER != 0 {
+            return Datum::Int(i64::from(id & !INTEGER));
+        }
+        if id & LIST != 0 {
+            return Datum::List(self.elements_at(id & !LIST));
+        }
+        match self.slots[id as usize] {
+            Slot::Nil => Datum::Nil,
+            Slot::Bool(truth) => Datum::Bool(truth),
+            Slot::Int(value) => Datum::Int(value),
+            Slot::Text(name) => Datum::Text(self.name(name)),
+            Slot::Float(value) => Datum::Float(value),
+            Slot::Other(name) => Datum::Other(self.name(name)),
+            Slot::Map(at) => Datum::Map(self.elements_at(at).as_chunks().0),
+        }
+    }
+
+    fn elements_at(&self, at: u32) -> &[ValueId] {
+        let from = at as usize + 1;
+        &self.elements[from..from + self.elements[at as usize].0 as usize]
+    }
+
+    pub fn name(&self, name: Sym) -> &str {
+        if name == Sym::NONE {
+            return "";
+        }
+        let from = name.index().checked_sub(1).map_or(0, |before| self.names[before]);
+        &self.text[from as usize..self.names[name.index()] as usize]
+    }
+
+    pub fn names(&self) -> usize {
+        self.names.len()
+    }
+
+    pub fn find(&self, name: &str) -> Option<Sym> {
+        self.by_name.get(name).copied()
+    }
+
+    pub fn intern(&mut self, name: &str) -> Result<Sym, TooManyValues> {
+        if let Some(known) = self.by_name.get(name) {
+            return Ok(*known);
+        }
+        let end = u32::try_from(self.text.len() + name.len()).map_err(|_| TooManyValues)?;
+        let sym = Sym(self.names.len() as u32);
+        self.text.push_str(name);
+        self.names.push(end);
+        self.by_name.insert(name.into(), sym);
+        Ok(sym)
+    }
+
+    pub fn bool(truth: bool) -> ValueId {
+        if truth { ValueId::TRUE } else { ValueId::FALSE }
+    }
+
+    pub fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
+        if let Ok(small) = u32::try_from(value)
+            && small < INTEGER
+        {
+            return Ok(ValueId(small | INTEGER));
+        }
+        match self.integers.get(&value) {
+            Some(known) => Ok(*known),
+            None => {
+                let id = self.slot(Slot::Int(value))?;
+                self.integers.insert(value, id);
+                Ok(id)
+            }
+        }
+    }
+
+    /// One that is there: a small integer always is.
+    pub fn find_int(&self, value: i64) -> Option<ValueId> {
+        let small = u32::try_from(value).ok().filter(|small| *small < INTEGER);
+        small.map(|small| ValueId(small | INTEGER)).or_else(|| self.integers.get(&value).copied())
+    }
+
+    pub fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
+        let value = if value == 0.0 { 0.0 } else { value };
+        let value = if value.is_nan() { f64::NAN } else { value };
+        match self.floats.get(&value.to_bits()) {
+            Some(known) => Ok(*known),
+            None => {
+                let id = self.slot(Slot::Float(value))?;
+                self.floats.insert(value.to_bits(), id);
+                Ok(id)
+            }
+        }
+    }
+
+    pub fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
+        let name = self.intern(text)?;
+        self.text_of(name)
+    }
+
+    fn text_of(&mut self, name: Sym) -> Result<ValueId, TooManyValues> {
+        if self.texts.len() < self.names.len() {
+            self.texts.resize(self.names.len(), ValueId::NIL);
+        }
+        if self.texts[name.index()].is_nil() {
+            self.texts[name.index()] = self.slot(Slot::Text(name))?;
+        }
+        Ok(self.texts[name.index()])
+    }
+
+    /// The name that a scalar has as a key; none for nil, lists and maps.
+    pub fn key(&mut self, key: ValueId) -> Result<Option<Sym>, TooManyValues> {
+        if let Some(Slot::Text(name)) = self.slots.get(key.0 as usize) {
+            return Ok(Some(*name));
+        }
+        if matches!(self.datum(key), Datum::Nil | Datum::List(_) | Datum::Map(_)) {
+            return Ok(None);
+        }
+        self.intern(&self.show(key)).map(Some)
+    }
+
+    pub fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
+        let name = self.intern(notation)?;
+        self.other_of(name)
+    }
+
+    fn other_of(&mut self, name: Sym) -> Result<ValueId, TooManyValues> {
+        match self.others.get(&name) {
+            Some(known) => Ok(*known),
+            None => {
+                let id = self.slot(Slot::Other(name))?;
+                self.others.insert(name, id);
+                Ok(id)
+            }
+        }
+    }
+
+    pub fn list(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
+        Ok(ValueId(self.append(elements)? | LIST))
+    }
+
+    /// Keys and values in turn.
+    pub fn map(&mut self, entries: &[ValueId]) -> Result<ValueId, TooManyValues> {
+        debug_assert!(entries.len().is_multiple_of(2), "every key has a value");
+        let at = self.append(entries)?;
+        self.slot(Slot::Map(at))
+    }
+
+    fn append(&mut self, elements: &[ValueId]) -> Result<u32, TooManyValues> {
+        let at = self.elements.len();
+        if at + elements.len() >= LIST as usize {
+            return Err(TooManyValues);
+        }
+        self.elements.push(ValueId(elements.len() as u32));
+        self.elements.extend_from_slice(elements);
+        Ok(at as u32)
+    }
+
+    fn slot(&mut self, slot: Slot) -> Result<ValueId, TooManyValues> {
+        let id = self.slots.len() as u32;
+        if id >= LIST {
+            return Err(TooManyValues);
+        }
+        self.slots.push(slot);
+        Ok(ValueId(id))
+    }
+
+    /// Forgets all, and keeps the memory that it has.
+    pub fn clear(&mut self) {
+        self.slots.truncate(3);
+        self.elements.clear();
+        self.names.clear();
+        self.text.clear();
+        self.by_name.clear();
+        self.texts.clear();
+        self.others.clear();
+        self.integers.clear();
+        self.floats.clear();
+    }
+
+    /// Makes room for the elements of another one at once, and for as many more as will come if these and those that are
+    /// here are that share of all: growing by doubling would touch three times the memory. Room that was never used takes
+    /// none.
+    pub fn expect(&mut self, other: &Values, share: f64, bytes_max: u64) {
+        let needed = self.elements.len() + other.elements.len();
+        if needed > self.elements.capacity() {
+            let most = usize::try_from(bytes_max).unwrap_or(usize::MAX) / size_of::<ValueId>();
+            let wanted = (needed as f64 / share.max(1e-6) * 1.05) as usize;
+            // Where there is no such room, it grows as it does without.
+            let _ = self.elements.try_reserve_exact(wanted.min(most).max(needed) - self.elements.len());
+        }
+    }
+
+    /// Takes all that another one has. What a value or a name of it is here is in what is returned.
+    pub fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
+        let names = (0..other.names.len() as u32).map(|name| self.intern(other.name(Sym(name))));
+        let names = names.collect::<Result<Vec<Sym>, TooManyValues>>()?;
+        let mut translation =
+            Translation { names, slots: Vec::with_capacity(other.slots.len()), list: self.elements.len() };
+        if self.elements.len() + other.elements.len() >= LIST as usize {
+            return Err(TooManyValues);
+        }
+        for slot in &other.slots {
+            let id = match *slot {
+                Slot::Nil => ValueId::NIL,
+                Slot::Bool(truth) => Values::bool(truth),
+                Slot::Int(value) => self.int(value)?,
+                Slot::Text(name) => self.text_of(translation.names[name.index()])?,
+                Slot::Float(value) => self.float(value)?,
+                Slot::Other(name) => self.other_of(translation.names[name.index()])?,
+                Slot::Map(at) => self.slot(Slot::Map(translation.list as u32 + at))?,
+            };
+            translation.slots.push(id);
+        }
+        // One list after the other: its length, which stays, and its elements.
+        let mut at = 0;
+        while at < other.elements.len() {
+            let length = other.elements[at];
+            let elements = &other.elements[at + 1..at + 1 + length.0 as usize];
+            self.elements.push(length);
+            self.elements.extend(elements.iter().map(|element| translation.value(*element)));
+            at += 1 + elements.len();
+        }
+        Ok(translation)
+    }
+
+    /// JSON, but for what JSON does not have; the nesting of a value is bounded by its reader.
+    pub fn show(&self, value: ValueId) -> String {
+        match self.datum(value) {
+            Datum::Nil => "nil".into(),
+            Datum::Bool(truth) => truth.to_string(),
+            Datum::Int(value) => value.to_string(),
+            Datum::Text(text) => format!("{text:?}"),
+            Datum::Float(value) => format!("{value:?}"),
+            Datum::Other(notation) => notation.to_owned(),
+            Datum::List(elements) => {
+                let elements: Vec<String> = elements.iter().map(|element| self.show(*element)).collect();
+                format!("[{}]", elements.join(", "))
+            }
+            Datum::Map(entries) => {
+                let entries = entries.iter().map(|[key, value]| format!("{}: {}", self.show(*key), self.show(*value)));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    /// Nearly the most that it takes while something of it grows: a column doubles, and a table is beside a new one.
+    pub fn memory_bytes(&self) -> u64 {
+        let tables = self.by_name.len() * 25 + self.others.len() * 9 + (self.integers.len() + self.floats.len()) * 17;
+        let columns =
+            self.slots.len() * size_of::<Slot>() + (self.elements.len() + self.names.len() + self.texts.len()) * 4;
+        // Names are there twice: in a row, and each by itself as the table has it.
+        let names = self.by_name.len() * 16 + self.text.len();
+        (4 * tables + 2 * (columns + self.text.len()) + names) as u64
+    }
+}
+
+/// What the values and names of one are in another that took them.
+pub(crate) struct Translation {
+    names: Vec<Sym>,
+    slots: Vec<ValueId>,
+    /// Where the elements of its lists begin.
+    list: usize,
+}
+
+impl Translation {
+    pub fn value(&self, ValueId(id): ValueId) -> ValueId {
+        if id & INTEGER != 0 {
+            return ValueId(id);
+        }
+        if id & LIST != 0 {
+            return ValueId(((id & !LIST) + self.list as u32) | LIST);
+        }
+        self.slots[id as usize]
+    }
+
+    pub fn name(&self, name: Sym) -> Sym {
+        if name.is_some() { self.names[name.index()] } else { name }
+    }
+}

@@ -1,0 +1,204 @@
+//! What each fault did and when, and what of it keeps a run from being conclusive.
+//!
+//! The nemesis tells in the history what it plans (`plan`), when a fault is in force (`start-KIND`), and when it is
+//! healed and what was measured (`stop-KIND`). A fault that was planned and did not measurably take effect leaves the
+//! claims untested, and so does a kind of operation that never succeeded while faults were active: such a run is
+//! inconclusive, not valid.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::history::{Event, Process, Recording};
+use crate::verdict::{FaultFinding, OperationStatistics};
+
+/// One entry of the plan.
+#[derive(Deserialize)]
+struct Planned {
+    fault: u64,
+    kind: String,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    nodes: Vec<String>,
+}
+
+/// The value of `start-KIND`.
+#[derive(Deserialize)]
+struct Started {
+    fault: u64,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    nodes: Vec<String>,
+}
+
+/// The value of `stop-KIND`.
+#[derive(Deserialize)]
+struct Stopped {
+    fault: u64,
+    proved: bool,
+    #[serde(default)]
+    evidence: String,
+}
+
+/// A moment at which nodes were killed.
+pub(crate) struct Crash<'h> {
+    pub event: &'h Event,
+    pub nodes: Vec<String>,
+}
+
+/// Every fault that was planned or seen, by id. An event of the nemesis that cannot be read is passed over here, and
+/// told as a reason by [`crate::check`].
+pub fn findings(history: &Recording) -> Vec<FaultFinding> {
+    let mut faults: BTreeMap<u64, FaultFinding> = BTreeMap::new();
+    for event in nemesis(history) {
+        match classify(event) {
+            Ok(Told::Plan(planned)) => faults.extend(planned.into_iter().map(|entry| (entry.fault, expected(entry)))),
+            Ok(Told::Start(kind, started)) => start(&mut faults, kind, started, event.time),
+            Ok(Told::Stop(kind, stopped)) => stop(&mut faults, kind, stopped, event.time),
+            Ok(Told::Other) | Err(_) => {}
+        }
+    }
+    faults.into_values().collect()
+}
+
+/// The ids of the faults that were active at any time from `from_ns` to `to_ns`, both included.
+pub fn active_between(faults: &[FaultFinding], from_ns: u64, to_ns: u64) -> Vec<u64> {
+    let active = |fault: &&FaultFinding| {
+        fault.start_ns.is_some_and(|start| start <= to_ns) && fault.stop_ns.is_none_or(|stop| stop >= from_ns)
+    };
+    faults.iter().filter(active).map(|fault| fault.fault).collect()
+}
+
+/// When the cluster was healed for good, ns since the run began.
+pub(crate) fn heal_ns(history: &Recording) -> Option<u64> {
+    nemesis(history).find(|event| event.f == "heal").map(|event| event.time)
+}
+
+/// Faults that a node does not survive.
+const CRASHES: [&str; 6] = ["kill", "upgrade", "wipe", "power", "sync-fail", "rot"];
+
+/// Every start of a fault that nodes do not survive, in order.
+pub(crate) fn crashes(history: &Recording) -> Vec<Crash<'_>> {
+    nemesis(history)
+        .filter_map(|event| match classify(event) {
+            Ok(Told::Start(kind, started)) if CRASHES.contains(&kind) => Some(Crash { event, nodes: started.nodes }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The times at which any fault was active, merged.
+pub(crate) struct Windows(Vec<(u64, u64)>);
+
+impl Windows {
+    pub fn new(faults: &[FaultFinding]) -> Self {
+        let mut spans: Vec<(u64, u64)> =
+            faults.iter().filter_map(|fault| Some((fault.start_ns?, fault.stop_ns.unwrap_or(u64::MAX)))).collect();
+        spans.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = Vec::new();
+        for (start, stop) in spans {
+            match merged.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(stop),
+                _ => merged.push((start, stop)),
+            }
+        }
+        Self(merged)
+    }
+
+    pub fn contain(&self, time_ns: u64) -> bool {
+        let begun = self.0.partition_point(|(start, _)| *start <= time_ns);
+        begun.checked_sub(1).is_some_and(|last| self.0[last].1 >= time_ns)
+    }
+}
+
+/// Why the run as a whole cannot vouch for anything, a sentence each.
+pub(crate) fn doubts(history: &Recording, faults: &[FaultFinding], statistics: &[OperationStatistics]) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if let Some(line) = history.torn {
+        doubts.push(format!("The history ends in the middle of line {line}: the run did not finish."));
+    }
+    if statistics.iter().all(|found| found.ok == 0) {
+        doubts.push("No operation was acknowledged.".to_owned());
+    }
+    doubts.extend(nemesis(history).filter_map(|event| classify(event).err()));
+    doubts.extend(faults.iter().filter_map(unproved));
+    doubts.extend(statistics.iter().filter(|found| found.invoked_in_faults > 0 && found.ok_in_faults == 0).map(
+        |found| {
+            let OperationStatistics { workload, f, .. } = found;
+            format!("No `{f}` of `{workload}` succeeded while faults were active.")
+        },
+    ));
+    doubts
+}
+
+fn unproved(fault: &FaultFinding) -> Option<String> {
+    let because = if fault.evidence.is_empty() { String::new() } else { format!(": {}", fault.evidence) };
+    let problem = match (fault.start_ns, fault.stop_ns, fault.proved) {
+        (None, ..) => "never started",
+        (_, None, _) => "was not healed",
+        (_, _, false) => "is not proved to have taken effect",
+        _ => return None,
+    };
+    let name = format!("{} {}", fault.kind, fault.detail);
+    Some(format!("Fault {} ({}) {problem}{because}.", fault.fault, name.trim_end()))
+}
+
+fn nemesis(history: &Recording) -> impl Iterator<Item = &Event> {
+    history.events.iter().filter(|event| event.process == Process::Nemesis)
+}
+
+/// What an event of the nemesis tells.
+enum Told<'h> {
+    Plan(Vec<Planned>),
+    Start(&'h str, Started),
+    Stop(&'h str, Stopped),
+    Other,
+}
+
+/// Reads an event of the nemesis; the error is a sentence.
+fn classify(event: &Event) -> Result<Told<'_>, String> {
+    if event.f == "plan" {
+        return value(event).map(Told::Plan);
+    }
+    match event.f.split_once('-') {
+        Some(("start", kind)) => Ok(Told::Start(kind, value(event)?)),
+        Some(("stop", kind)) => Ok(Told::Stop(kind, value(event)?)),
+        _ => Ok(Told::Other),
+    }
+}
+
+fn value<'h, T: Deserialize<'h>>(event: &'h Event) -> Result<T, String> {
+    let value: &'h Value = &event.value;
+    T::deserialize(value)
+        .map_err(|error| format!("The nemesis event `{}` at index {} cannot be read: {error}.", event.f, event.index))
+}
+
+fn expected(entry: Planned) -> FaultFinding {
+    let Planned { fault, kind, detail, nodes } = entry;
+    FaultFinding { fault, kind, detail, nodes, start_ns: None, stop_ns: None, proved: false, evidence: String::new() }
+}
+
+fn unplanned(fault: u64, kind: &str) -> FaultFinding {
+    expected(Planned { fault, kind: kind.to_owned(), detail: String::new(), nodes: Vec::new() })
+}
+
+fn start(faults: &mut BTreeMap<u64, FaultFinding>, kind: &str, started: Started, time: u64) {
+    let found = faults.entry(started.fault).or_insert_with(|| unplanned(started.fault, kind));
+    found.start_ns.get_or_insert(time);
+    if !started.detail.is_empty() {
+        found.detail = started.detail;
+    }
+    if !started.nodes.is_empty() {
+        found.nodes = started.nodes;
+    }
+}
+
+fn stop(faults: &mut BTreeMap<u64, FaultFinding>, kind: &str, stopped: Stopped, time: u64) {
+    let found = faults.entry(stopped.fault).or_insert_with(|| unplanned(stopped.fault, kind));
+    found.stop_ns = Some(time);
+    found.proved = stopped.proved;
+    found.evidence = stopped.evidence;
+}

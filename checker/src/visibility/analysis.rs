@@ -1,0 +1,84 @@
+//! Which write is visible in which read of a key: what is known of it.
+
+use std::collections::BTreeMap;
+
+use crate::finding::ReadTally;
+
+/// How the final reads see a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FinalSight {
+    /// Reads that see it.
+    pub seen: usize,
+    /// Reads that have provably missed it.
+    pub missed: usize,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fate {
+    /// The last read, by invocation, that saw it.
+    pub last_seen: Option<usize>,
+    /// Of the reads invoked after its acknowledgement that missed it, the first to complete.
+    pub first_missed: Option<usize>,
+    /// The final reads.
+    pub finals: FinalSight,
+}
+
+/// A read that did not see writes which its own process had been acknowledged before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OwnMiss {
+    /// The last of them.
+    pub latest: usize,
+    /// How many.
+    pub count: u32,
+}
+
+/// A read that went back behind an earlier read of its own process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Regress {
+    /// The last write concerned.
+    pub latest: usize,
+    /// How many.
+    pub count: u32,
+    /// The earlier read that showed the last of them first.
+    pub shown_by: usize,
+    /// It is listed again, after a read that could lack it only because of a delete; else it is missed.
+    pub came_back: bool,
+}
+
+/// What reads owe to the order in which others did things, and lack.
+#[derive(Debug, Default)]
+pub(crate) struct Owed {
+    /// Reads that owe anything, and those of which it is hidden behind a past that nobody told.
+    pub reads: ReadTally,
+    /// The reads that lack something.
+    pub missed: BTreeMap<usize, OwnMiss>,
+}
+
+/// All that the checks need to know of visibility in a key.
+#[derive(Debug, Default)]
+pub(crate) struct Analysis {
+    /// For each write.
+    pub fates: Vec<Fate>,
+    /// For each read of the main phase, whether its process had earlier writes to look for.
+    pub own_judged: Vec<bool>,
+    /// The reads that missed own writes.
+    pub own_missed: BTreeMap<usize, OwnMiss>,
+    /// For each read, whether own writes are hidden behind a past that nobody told.
+    pub own_undecided: Vec<bool>,
+    /// For each read of the main phase, whether earlier reads of its process had shown something.
+    pub again_judged: Vec<bool>,
+    /// The reads that went back behind earlier ones of their process.
+    pub regressed: BTreeMap<usize, Regress>,
+    /// For each read, whether what earlier ones showed is hidden behind a past that nobody told.
+    pub again_undecided: Vec<bool>,
+    /// Earlier writes of the processes whose later ones a read shows.
+    pub of_writers: Owed,
+    /// What the processes whose writes a read shows had been shown before.
+    pub of_what_writers_saw: Owed,
+    /// Writes that final reads list although an acknowledged write or delete had replaced them, with that one: a
+    /// delete if there is one.
+    pub covered: BTreeMap<usize, usize>,
+    /// Reads that list a write beside one that had replaced it: the latter, and how many there are of them.
+    pub beside: BTreeMap<usize, (usize, u32)>,
+}

@@ -1,0 +1,656 @@
+//! Which write is visible in which read of a key, for all of them at once.
+//!
+//! Asked pair by pair this is quadratic, and for a register each pair is a search through causal pasts. So writes are
+//! taken in *blocks* of 64, and a set of writes of the block is one machine word. For each block every read gets two
+//! words: the writes it has *seen*, and those it has *missed*, that is provably not seen. For a set or a cart they
+//! come from the elements listed. For a register three words are carried along the edges of the causal past, which is
+//! linear in the edges:
+//!
+//! - `sees`, up: the writes of the block that are this write or in its past;
+//! - `before`, down: the writes of the block in whose past this write is;
+//! - `perhaps`, up: the writes of the block that may be in the part of the past that nobody told.
+//!
+//! A read sees what any of the values listed sees. What it does not see it has missed if everything listed is
+//! provably older (a read that found nothing is older than everything); and, where concurrent writes are kept, also
+//! if nothing listed has a past that is not told. The rest is undecided where concurrent writes are kept, and
+//! overwritten where one wins.
+//!
+//! A *delete* is a write that is never listed. A read may have seen any that was invoked before the read completed and
+//! did not certainly fail, and then it rightly lacks what the delete covers: such a write counts as seen. Not so if
+//! the read lists something that the write, or the delete, has replaced: then it has seen neither. Where one write
+//! wins, a read that found nothing is no longer older than everything once there was a delete: that may be the winner.
+//!
+//! Time: writes / 64 * (edges of the past + reads), plus the elements listed. Memory: a few words for each write and
+//! read.
+
+use std::collections::BTreeMap;
+
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::analysis::{Analysis, Fate, Owed, OwnMiss, Regress};
+use super::facts::{KeyFacts, Past, Read, Write};
+use crate::finding::ReadTally;
+use crate::history::{EventType, Phase};
+use crate::objects::Model;
+use crate::options::ConcurrentWrites;
+
+/// The writes in a block: the bits of a word.
+const BLOCK: usize = 64;
+
+/// Settles visibility for a key.
+pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: ConcurrentWrites) -> Analysis {
+    let mut sight = Sight::new(key, model, concurrent_writes);
+    let orders = Orders::new(key);
+    let mut analysis = Analysis {
+        fates: vec![Fate::default(); key.writes.len()],
+        own_judged: vec![false; key.reads.len()],
+        own_missed: BTreeMap::new(),
+        own_undecided: vec![false; key.reads.len()],
+        again_judged: vec![false; key.reads.len()],
+        again_undecided: vec![false; key.reads.len()],
+        ..Analysis::default()
+    };
+    let (mut of_writers, mut of_what_writers_saw) = (Debts::new(key), Debts::new(key));
+    for block in blocks(key) {
+        sight.look(&block);
+        block.last_seen(&sight, &mut analysis.fates);
+        block.first_missed(&sight, &orders, &mut analysis.fates);
+        block.finals(&sight, &mut analysis.fates);
+        block.own_writes(&sight, &orders, &mut analysis);
+        block.own_reads(&sight, &orders, &mut analysis);
+        block.covered(&sight, &mut analysis);
+        block.beside(&sight, &mut analysis);
+        let [wrote, saw] = block.before_each_write(&sight, &orders);
+        of_writers.take(&block, &sight, &sight.carried(key, wrote));
+        of_what_writers_saw.take(&block, &sight, &sight.carried(key, saw));
+    }
+    (analysis.of_writers, analysis.of_what_writers_saw) = (of_writers.finish(), of_what_writers_saw.finish());
+    analysis
+}
+
+/// What clients' reads of a key lack of what they owe; `owes` tells it for a block, as a word for each read.
+pub(crate) fn owed(
+    key: &KeyFacts<'_>,
+    model: Model,
+    concurrent_writes: ConcurrentWrites,
+    owes: impl Fn(&Block<'_, '_>) -> Vec<u64>,
+) -> Owed {
+    let mut sight = Sight::new(key, model, concurrent_writes);
+    let mut debts = Debts::new(key);
+    for block in blocks(key) {
+        sight.look(&block);
+        debts.take(&block, &sight, &owes(&block));
+    }
+    debts.finish()
+}
+
+fn blocks<'k, 'h>(key: &'k KeyFacts<'h>) -> impl Iterator<Item = Block<'k, 'h>> {
+    let block = |first: usize| Block { key, first, len: BLOCK.min(key.writes.len() - first) };
+    (0..key.writes.len()).step_by(BLOCK).map(block)
+}
+
+/// [`Owed`] in the making, block by block.
+struct Debts {
+    /// For each read, whether it is a client's.
+    is_judged: Vec<bool>,
+    owes: Vec<bool>,
+    undecided: Vec<bool>,
+    missed: BTreeMap<usize, OwnMiss>,
+}
+
+impl Debts {
+    fn new(key: &KeyFacts<'_>) -> Self {
+        let is_judged: Vec<bool> = key.reads.iter().map(|read| read.operation.phase() != Phase::Replica).collect();
+        let none = vec![false; is_judged.len()];
+        Self { is_judged, owes: none.clone(), undecided: none, missed: BTreeMap::new() }
+    }
+
+    /// Takes a block; `words` are what each read owes of it.
+    fn take(&mut self, block: &Block<'_, '_>, sight: &Sight<'_>, words: &[u64]) {
+        let stays = block.word(|write| !write.removal_tried);
+        for (read, word) in words.iter().enumerate().filter(|(read, word)| self.is_judged[*read] && **word != 0) {
+            let owed = word & stays;
+            let missed = owed & sight.missed[read];
+            self.owes[read] |= owed != 0;
+            self.undecided[read] |= sight.rest_is_undecided && owed & !sight.seen[read] & !missed != 0;
+            if missed != 0 {
+                let latest = block.first + missed.ilog2() as usize;
+                let miss = self.missed.entry(read).or_insert(OwnMiss { latest, count: 0 });
+                miss.latest = latest;
+                miss.count += missed.count_ones();
+            }
+        }
+    }
+
+    fn finish(self) -> Owed {
+        let mut reads = ReadTally::default();
+        reads.add(&self.owes, &self.undecided);
+        Owed { reads, missed: self.missed }
+    }
+}
+
+/// The positions of the bits that are set.
+fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (word != 0).then(|| {
+            let bit = word.trailing_zeros() as usize;
+            word &= word - 1;
+            bit
+        })
+    })
+}
+
+/// The lowest `count` bits.
+fn low_bits(count: usize) -> u64 {
+    if count >= BLOCK { u64::MAX } else { (1 << count) - 1 }
+}
+
+/// Reads in the orders in which they are walked.
+struct Orders {
+    by_completion: Vec<usize>,
+    /// Reads of the main phase, in the order of invocation.
+    by_process: BTreeMap<u64, Vec<usize>>,
+    /// Writes, in the order of invocation.
+    writes_by_process: BTreeMap<u64, Vec<usize>>,
+}
+
+impl Orders {
+    fn new(key: &KeyFacts<'_>) -> Self {
+        let mut by_completion: Vec<usize> = (0..key.reads.len()).collect();
+        by_completion.sort_by_key(|read| key.reads[*read].completed());
+        let mut by_process: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (position, read) in key.reads.iter().enumerate() {
+            if read.operation.phase() == Phase::Main {
+                by_process.entry(read.operation.process).or_default().push(position);
+            }
+        }
+        let mut writes_by_process: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (position, write) in key.writes.iter().enumerate() {
+            writes_by_process.entry(write.operation.process).or_default().push(position);
+        }
+        Self { by_completion, by_process, writes_by_process }
+    }
+}
+
+/// Acknowledgements in their order, each with the word of all up to it.
+#[derive(Default)]
+struct Acknowledged {
+    indices: Vec<u64>,
+    words: Vec<u64>,
+}
+
+impl Acknowledged {
+    fn new(mut acknowledged: Vec<(u64, usize)>) -> Self {
+        acknowledged.sort_unstable();
+        let mut all = Self::default();
+        let mut word = 0;
+        for (index, bit) in acknowledged {
+            word |= 1 << bit;
+            all.indices.push(index);
+            all.words.push(word);
+        }
+        all
+    }
+
+    /// The writes acknowledged before an event.
+    fn before(&self, index: u64) -> u64 {
+        let count = self.indices.partition_point(|acknowledged| *acknowledged < index);
+        count.checked_sub(1).map_or(0, |last| self.words[last])
+    }
+}
+
+/// Up to 64 writes that follow each other.
+pub(crate) struct Block<'a, 'h> {
+    key: &'a KeyFacts<'h>,
+    /// The position of the first.
+    pub first: usize,
+    /// How many.
+    pub len: usize,
+}
+
+impl Block<'_, '_> {
+    fn last_seen(&self, sight: &Sight<'_>, fates: &mut [Fate]) {
+        let mut wanted = low_bits(self.len);
+        for (read, seen) in sight.seen.iter().enumerate().rev() {
+            for bit in bits(seen & wanted) {
+                fates[self.first + bit].last_seen = Some(read);
+            }
+            wanted &= !seen;
+            if wanted == 0 {
+                break;
+            }
+        }
+    }
+
+    fn first_missed(&self, sight: &Sight<'_>, orders: &Orders, fates: &mut [Fate]) {
+        let acknowledged: Vec<(u64, usize)> =
+            (0..self.len).filter_map(|bit| Some((self.key.writes[self.first + bit].must_stay()?, bit))).collect();
+        let mut wanted = acknowledged.iter().fold(0, |word, (_, bit)| word | 1 << bit);
+        let acknowledged = Acknowledged::new(acknowledged);
+        for read in &orders.by_completion {
+            let missed = sight.missed[*read] & wanted;
+            if missed == 0 {
+                continue;
+            }
+            let missed = missed & acknowledged.before(self.key.reads[*read].invoked());
+            for bit in bits(missed) {
+                fates[self.first + bit].first_missed = Some(*read);
+            }
+            wanted &= !missed;
+        }
+    }
+
+    fn finals(&self, sight: &Sight<'_>, fates: &mut [Fate]) {
+        for read in &self.key.finals {
+            for bit in bits(sight.seen[*read]) {
+                fates[self.first + bit].finals.seen += 1;
+            }
+            for bit in bits(sight.missed[*read]) {
+                fates[self.first + bit].finals.missed += 1;
+            }
+        }
+    }
+
+    fn own_writes(&self, sight: &Sight<'_>, orders: &Orders, analysis: &mut Analysis) {
+        for (process, acknowledged) in self.acknowledged_by_process() {
+            let acknowledged = Acknowledged::new(acknowledged);
+            for read in orders.by_process.get(&process).into_iter().flatten() {
+                let own = acknowledged.before(self.key.reads[*read].invoked());
+                let missed = own & sight.missed[*read];
+                analysis.own_judged[*read] |= own != 0;
+                analysis.own_undecided[*read] |= sight.rest_is_undecided && own & !sight.seen[*read] & !missed != 0;
+                if missed != 0 {
+                    let latest = self.first + missed.ilog2() as usize;
+                    let miss = analysis.own_missed.entry(*read).or_insert(OwnMiss { latest, count: 0 });
+                    miss.latest = latest;
+                    miss.count += missed.count_ones();
+                }
+            }
+        }
+    }
+
+    /// What a process was shown has to stay in its sight.
+    fn own_reads(&self, sight: &Sight<'_>, orders: &Orders, analysis: &mut Analysis) {
+        let stays = self.word(|write| !write.removal_tried);
+        for reads in orders.by_process.values() {
+            let mut shown = Shown::default();
+            for &read in reads {
+                let missed = sight.missed[read] & shown.all & stays;
+                let back = sight.listed[read] & shown.gone;
+                analysis.again_judged[read] |= shown.all & stays != 0;
+                analysis.again_undecided[read] |=
+                    sight.rest_is_undecided && shown.all & !sight.seen[read] & !sight.missed[read] != 0;
+                if missed | back != 0 {
+                    let bit = (missed | back).ilog2() as usize;
+                    let count = (missed | back).count_ones() + analysis.regressed.get(&read).map_or(0, |r| r.count);
+                    let came_back = missed & 1 << bit == 0;
+                    let latest = self.first + bit;
+                    analysis.regressed.insert(read, Regress { latest, count, shown_by: shown.by[bit], came_back });
+                }
+                shown.add(read, sight.shown[read], sight.seen[read]);
+            }
+        }
+    }
+
+    /// Of what final reads list, what acknowledged writes of the block had replaced.
+    fn covered(&self, sight: &Sight<'_>, analysis: &mut Analysis) {
+        let Means::Causal(causality, _) = &sight.means else { return };
+        let acknowledged = self.word(|write| write.acknowledged().is_some());
+        let deletes = self.word(|write| write.is_delete());
+        for listed in self.key.finals.iter().flat_map(|read| &self.key.reads[*read].listed) {
+            let by = causality.replaced_by(*listed as usize) & acknowledged;
+            let by = if by & deletes == 0 { by } else { by & deletes };
+            if by != 0 {
+                let first = self.first + by.trailing_zeros() as usize;
+                let known = analysis.covered.entry(*listed as usize).or_insert(first);
+                if !self.key.writes[*known].is_delete() && self.key.writes[first].is_delete() {
+                    *known = first;
+                }
+            }
+        }
+    }
+
+    /// Reads that list a write of the block and something that it had replaced.
+    fn beside(&self, sight: &Sight<'_>, analysis: &mut Analysis) {
+        for (read, replacing) in sight.beside.iter().enumerate().filter(|(_, word)| **word != 0) {
+            let first = self.first + replacing.trailing_zeros() as usize;
+            analysis.beside.entry(read).or_insert((first, 0)).1 += replacing.count_ones();
+        }
+    }
+
+    /// For each write of the key, the writes of the block that its process had been acknowledged before, and those that its
+    /// process had been shown before.
+    fn before_each_write(&self, sight: &Sight<'_>, orders: &Orders) -> [Vec<u64>; 2] {
+        let count = self.key.writes.len();
+        let (mut wrote, mut saw) = (vec![0; count], vec![0; count]);
+        let mut acknowledged = self.acknowledged_by_process();
+        for (process, writes) in &orders.writes_by_process {
+            let acknowledged = acknowledged.remove(process).map(Acknowledged::new);
+            let mut reads = orders.by_process.get(process).into_iter().flatten().peekable();
+            let mut shown = 0;
+            for &write in writes {
+                let invoked = self.key.writes[write].operation.invoke.index;
+                while let Some(read) = reads.next_if(|read| self.key.reads[**read].completed() < invoked) {
+                    shown |= sight.shown[*read];
+                }
+                saw[write] = shown;
+                wrote[write] = acknowledged.as_ref().map_or(0, |acknowledged| acknowledged.before(invoked));
+            }
+        }
+        [wrote, saw]
+    }
+
+    /// The writes of the block of which this holds.
+    fn word(&self, holds: impl Fn(&Write<'_>) -> bool) -> u64 {
+        let writes = self.key.writes[self.first..self.first + self.len].iter().enumerate();
+        writes.filter(|(_, write)| holds(write)).fold(0, |word, (bit, _)| word | 1 << bit)
+    }
+
+    fn acknowledged_by_process(&self) -> BTreeMap<u64, Vec<(u64, usize)>> {
+        let mut by_process: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
+        for (bit, write) in self.key.writes[self.first..self.first + self.len].iter().enumerate() {
+            if let Some(index) = write.must_stay() {
+                by_process.entry(write.operation.process).or_default().push((index, bit));
+            }
+        }
+        by_process
+    }
+}
+
+/// Of a block, what the reads of one process have shown so far.
+struct Shown {
+    all: u64,
+    /// Shown once, and rightly lacking in a later read.
+    gone: u64,
+    /// For each bit of `all`, the read that showed it first.
+    by: [usize; BLOCK],
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self { all: 0, gone: 0, by: [0; BLOCK] }
+    }
+}
+
+impl Shown {
+    fn add(&mut self, read: usize, shown: u64, seen: u64) {
+        self.gone |= self.all & !shown & seen;
+        for bit in bits(shown & !self.all) {
+            self.by[bit] = read;
+        }
+        self.all |= shown;
+    }
+}
+
+/// How one read stands to the writes of a block.
+#[derive(Clone, Copy, Default)]
+struct Look {
+    /// Listed, or in the past of what is.
+    shown: u64,
+    /// Shown, or covered by a delete that may have been seen.
+    seen: u64,
+    /// Provably not seen.
+    missed: u64,
+    /// Listed beside something that it had replaced.
+    beside: u64,
+}
+
+/// For the block looked at, what each read lists, and how it stands to the writes; see [`Look`].
+struct Sight<'a> {
+    listed: Vec<u64>,
+    shown: Vec<u64>,
+    seen: Vec<u64>,
+    missed: Vec<u64>,
+    beside: Vec<u64>,
+    /// For each read, how many of the elements it lists have been passed.
+    passed: Vec<usize>,
+    /// Neither seen nor missed means that nobody can tell; otherwise it is legitimately overwritten.
+    rest_is_undecided: bool,
+    means: Means<'a>,
+}
+
+enum Means<'a> {
+    /// What is listed is visible.
+    Listed,
+    /// What is in the past of what is listed is visible too.
+    Causal(Box<Causality<'a>>, ConcurrentWrites),
+}
+
+impl<'a> Sight<'a> {
+    fn new(key: &'a KeyFacts<'_>, model: Model, concurrent_writes: ConcurrentWrites) -> Self {
+        let reads = key.reads.len();
+        let means = match model {
+            Model::Set | Model::Cart | Model::Counter | Model::ListAppend => Means::Listed,
+            Model::Register | Model::RwRegister => Means::Causal(Box::new(Causality::new(key)), concurrent_writes),
+        };
+        let rest_is_undecided = model.is_register() && concurrent_writes == ConcurrentWrites::Kept;
+        let words = || vec![0; reads];
+        Self {
+            listed: words(),
+            shown: words(),
+            seen: words(),
+            missed: words(),
+            beside: words(),
+            passed: vec![0; reads],
+            rest_is_undecided,
+            means,
+        }
+    }
+
+    /// For each read, the words of all writes that it sees, together; `words` has one for each write, and those of a process
+    /// only grow.
+    fn carried(&self, key: &KeyFacts<'_>, mut words: Vec<u64>) -> Vec<u64> {
+        if let Means::Causal(causality, _) = &self.means {
+            gather(&causality.components, &causality.past, &mut words);
+            let listed = |read: &Read<'_>| read.listed.iter().fold(0, |word, write| word | words[*write as usize]);
+            return key.reads.iter().map(listed).collect();
+        }
+        let of_heads = |read: &Read<'_>| read.heads.iter().fold(0, |word, write| word | words[*write as usize]);
+        key.reads.iter().map(of_heads).collect()
+    }
+
+    /// Looks at a block. Blocks have to be looked at in their order, each once.
+    fn look(&mut self, block: &Block<'_, '_>) {
+        let all = low_bits(block.len);
+        if let Means::Causal(causality, _) = &mut self.means {
+            causality.carry(block);
+        }
+        for (position, read) in block.key.reads.iter().enumerate() {
+            let listed = take_listed(&read.listed, &mut self.passed[position], block.first + block.len);
+            let look = match &self.means {
+                Means::Listed => Look { shown: listed, seen: listed, missed: !listed, beside: 0 },
+                Means::Causal(causality, concurrent_writes) => {
+                    causality.look(read, position, listed, *concurrent_writes)
+                }
+            };
+            self.listed[position] = listed;
+            self.shown[position] = look.shown & all;
+            self.seen[position] = look.seen & all;
+            self.missed[position] = look.missed & all;
+            self.beside[position] = look.beside & all;
+        }
+    }
+}
+
+/// The word of the listed writes below `end` that were not passed yet.
+fn take_listed(listed: &[u32], passed: &mut usize, end: usize) -> u64 {
+    let mut word = 0;
+    while let Some(position) = listed.get(*passed).filter(|position| (**position as usize) < end) {
+        word |= 1 << (*position as usize % BLOCK);
+        *passed += 1;
+    }
+    word
+}
+
+/// The causal past of a register's writes, and the words carried along it.
+struct Causality<'a> {
+    /// For each write, the writes that it replaced.
+    past: Vec<&'a [u32]>,
+    /// Writes whose past nobody told, with the index of their end.
+    untold: Vec<(usize, u64)>,
+    /// Strongly connected components, the past first. True histories have no cycles; a false one must not break the
+    /// check.
+    components: Vec<Vec<usize>>,
+    sees: Vec<u64>,
+    before: Vec<u64>,
+    perhaps: Vec<u64>,
+    deletes: Deletes,
+}
+
+/// The deletes of a key that may have happened, in the order of invocation.
+#[derive(Default)]
+struct Deletes {
+    positions: Vec<usize>,
+    /// For each read, how many of them it may have seen.
+    possible: Vec<usize>,
+    /// For each number of deletes, the first so many: the writes of the block that they cover, and perhaps cover.
+    covers: Vec<(u64, u64)>,
+    /// The deletes of the block, failed ones too.
+    word: u64,
+}
+
+impl Deletes {
+    fn new(key: &KeyFacts<'_>) -> Self {
+        let possible = |position: &usize| {
+            let write = &key.writes[*position];
+            write.is_delete() && write.operation.outcome() != EventType::Fail
+        };
+        let positions: Vec<usize> = (0..key.writes.len()).filter(possible).collect();
+        let invoked = |position: usize| key.writes[position].operation.invoke.index;
+        let before = |read: &Read<'_>| positions.partition_point(|position| invoked(*position) < read.completed());
+        let possible = key.reads.iter().map(before).collect();
+        Self { positions, possible, covers: Vec::new(), word: 0 }
+    }
+
+    fn carry(&mut self, block: &Block<'_, '_>, sees: &[u64], perhaps: &[u64]) {
+        self.word = block.word(|write| write.is_delete());
+        self.covers.clear();
+        self.covers.push((0, 0));
+        let mut covers = (0, 0);
+        for position in &self.positions {
+            covers = (covers.0 | sees[*position], covers.1 | perhaps[*position]);
+            self.covers.push(covers);
+        }
+    }
+}
+
+impl<'a> Causality<'a> {
+    fn new(key: &'a KeyFacts<'_>) -> Self {
+        let writes = key.writes.len();
+        let mut past: Vec<&[u32]> = Vec::with_capacity(writes);
+        let mut untold = Vec::new();
+        for (position, write) in key.writes.iter().enumerate() {
+            match &write.past {
+                Past::Known(replaced) => past.push(replaced),
+                Past::Unknown => {
+                    past.push(&[]);
+                    untold.push((position, write.operation.completion.map_or(u64::MAX, |event| event.index)));
+                }
+            }
+        }
+        let components = components(&past);
+        let words = || vec![0; writes];
+        let (sees, before, perhaps) = (words(), words(), words());
+        Self { past, untold, components, sees, before, perhaps, deletes: Deletes::new(key) }
+    }
+
+    /// Carries the words of a block through the whole past.
+    fn carry(&mut self, block: &Block<'_, '_>) {
+        for words in [&mut self.sees, &mut self.before, &mut self.perhaps] {
+            words.fill(0);
+        }
+        for bit in 0..block.len {
+            self.sees[block.first + bit] = 1 << bit;
+        }
+        let writes = &block.key.writes[block.first..block.first + block.len];
+        for (position, end) in &self.untold {
+            let earlier = writes.partition_point(|write| write.operation.invoke.index < *end);
+            self.perhaps[*position] = low_bits(earlier);
+        }
+        self.down();
+        gather(&self.components, &self.past, &mut self.sees);
+        if !self.untold.is_empty() {
+            gather(&self.components, &self.past, &mut self.perhaps);
+        }
+        self.deletes.carry(block, &self.sees, &self.perhaps);
+    }
+
+    /// Carries `before` from each write to its past, the latest first. `sees` still holds the writes' own bits only.
+    fn down(&mut self) {
+        for component in self.components.iter().rev() {
+            let word = component.iter().fold(0, |word, write| word | self.before[*write]);
+            let own_bits = component.iter().fold(0, |word, write| word | self.sees[*write]);
+            // Inside a cycle all see one another, and what is seen is not asked for being older.
+            for write in component {
+                self.before[*write] = word;
+            }
+            for older in component.iter().flat_map(|write| self.past[*write]) {
+                self.before[*older as usize] |= word | own_bits;
+            }
+        }
+    }
+
+    /// The writes of the block that have replaced this one. In a circle nothing has replaced anything.
+    fn replaced_by(&self, value: usize) -> u64 {
+        self.before[value] & !self.sees[value]
+    }
+
+    /// How a read stands to the writes of the block; `listed` are those that it lists.
+    fn look(&self, read: &Read<'_>, position: usize, listed: u64, concurrent_writes: ConcurrentWrites) -> Look {
+        let values = || read.listed.iter().map(|value| *value as usize);
+        let found_nothing = read.listed.is_empty() && read.unwritten.is_empty();
+        let shown = values().fold(0, |word, value| word | self.sees[value]);
+        // Of these the read lists something older, so it has seen neither them nor what covers them.
+        let contradicted = values().fold(0, |word, value| word | self.before[value]);
+        let all_older = match read.listed.is_empty() || !read.unwritten.is_empty() {
+            true => 0,
+            false => values().fold(u64::MAX, |word, value| word & self.before[value]),
+        };
+        let deletes = self.deletes.possible[position];
+        let (covered, perhaps_covered) = self.deletes.covers[deletes];
+        let perhaps = values().fold(perhaps_covered, |word, value| word | self.perhaps[value]);
+        let not_shown = match concurrent_writes {
+            ConcurrentWrites::Kept => !perhaps,
+            ConcurrentWrites::OneWins if found_nothing && deletes == 0 => u64::MAX,
+            ConcurrentWrites::OneWins => 0,
+        };
+        let seen = shown | (covered & !contradicted);
+        let missed = (all_older | not_shown) & !seen;
+        let is_delete = self.deletes.word;
+        Look {
+            shown: shown & !is_delete,
+            seen: (seen & !is_delete) | (is_delete & !contradicted),
+            missed: (missed & !is_delete) | (is_delete & contradicted),
+            beside: values().fold(0, |word, value| word | self.replaced_by(value)) & listed,
+        }
+    }
+}
+
+/// Adds to each write's word the words of its past.
+fn gather(components: &[Vec<usize>], past: &[&[u32]], words: &mut [u64]) {
+    for component in components {
+        let mut word = 0;
+        for write in component {
+            word |= past[*write].iter().fold(words[*write], |word, older| word | words[*older as usize]);
+        }
+        for write in component {
+            words[*write] = word;
+        }
+    }
+}
+
+/// The strongly connected components, each after those that it leads to.
+fn components(past: &[&[u32]]) -> Vec<Vec<usize>> {
+    let edges = past.iter().map(|older| older.len()).sum();
+    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(past.len(), edges);
+    for _ in past {
+        graph.add_node(());
+    }
+    for (write, older) in past.iter().enumerate() {
+        for older in *older {
+            graph.add_edge(NodeIndex::new(write), NodeIndex::new(*older as usize), ());
+        }
+    }
+    kosaraju_scc(&graph).into_iter().map(|component| component.into_iter().map(NodeIndex::index).collect()).collect()
+}

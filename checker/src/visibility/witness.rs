@@ -1,0 +1,164 @@
+//! Why a read sees a write, or misses it: the other writes that have to be known to tell.
+//!
+//! Where what is listed is visible, none. A register's read shows what its values have replaced, so the writes on the way
+//! from a value listed to the one in question belong to the evidence, and so do those on the way down from a write that was
+//! missed to what the read lists instead, where one write wins. A counter's read tells sums, which name the last of a
+//! process's changes: the earlier ones belong to them.
+//!
+//! Ways are shortest ones, found breadth first. Time: linear in the causal past of a key. What is visible where is
+//! decided in [`crate::visibility`]; this is for explanations alone.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::facts::{KeyFacts, Past, Read};
+use super::workloads::WorkloadFacts;
+use crate::history::{EventType, Operation};
+use crate::objects::Model;
+use crate::options::ConcurrentWrites;
+
+/// Of a key.
+#[derive(Clone, Copy)]
+pub(crate) struct Evidence<'k, 'h> {
+    key: &'k KeyFacts<'h>,
+    model: Model,
+    concurrent_writes: ConcurrentWrites,
+}
+
+impl<'k, 'h> Evidence<'k, 'h> {
+    pub fn new(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'h>) -> Self {
+        Self { key, model: workload.model, concurrent_writes: workload.concurrent_writes }
+    }
+
+    /// Whether a read shows a write, or rightly lacks it because of a delete that it may have seen.
+    pub fn is_seen(&self, read: &Read<'_>, write: usize) -> bool {
+        let covered = || self.model.is_register() && !self.deletes_of(read, write).is_empty();
+        // Who lists what a write has replaced has seen neither the write nor what covers it.
+        let contradicted = || self.first_replaced(write, &read.listed).is_some();
+        self.shows(read, write) || (covered() && !contradicted())
+    }
+
+    /// Whether it lists a write, or what has replaced it.
+    pub fn shows(&self, read: &Read<'_>, write: usize) -> bool {
+        let listed: Vec<usize> = read.listed.iter().map(|value| *value as usize).collect();
+        listed.contains(&write) || (self.model.is_register() && self.ways(&listed).contains_key(&write))
+    }
+
+    /// Of what a read lists, the first that a write has replaced.
+    pub fn first_replaced(&self, by: usize, listed: &[u32]) -> Option<usize> {
+        let ways = self.ways(&[by]);
+        listed.iter().map(|value| *value as usize).find(|value| *value != by && ways.contains_key(value))
+    }
+
+    /// The writes other than this one by which a read sees it.
+    pub fn of_sight(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
+        let listed: Vec<usize> = read.listed.iter().map(|value| *value as usize).collect();
+        if self.model == Model::Counter {
+            return self.of_sums(read, write);
+        }
+        if listed.contains(&write) {
+            return Vec::new();
+        }
+        let ways = self.ways(&listed);
+        match ways.contains_key(&write) {
+            true => self.operations(way(&ways, write), write),
+            false => self.of_delete(read, write),
+        }
+    }
+
+    /// The delete that a read may have seen and that covers the write, and what is between them.
+    pub fn of_delete(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
+        self.operations(self.deletes_of(read, write), write)
+    }
+
+    fn deletes_of(&self, read: &Read<'_>, write: usize) -> Vec<usize> {
+        let may_be_seen = |at: &usize| {
+            let delete = &self.key.writes[*at];
+            let (outcome, invoked) = (delete.operation.outcome(), delete.operation.invoke.index);
+            delete.is_delete() && outcome != EventType::Fail && invoked < read.completed()
+        };
+        let deletes: Vec<usize> = (0..self.key.writes.len()).filter(may_be_seen).collect();
+        if deletes.is_empty() {
+            return Vec::new();
+        }
+        way(&self.ways(&deletes), write)
+    }
+
+    /// The writes other than this one by which a read has provably missed it.
+    pub fn of_miss(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
+        if self.model == Model::Counter {
+            return self.of_sums(read, write);
+        }
+        if !self.model.is_register() {
+            return Vec::new();
+        }
+        let one_wins = self.concurrent_writes == ConcurrentWrites::OneWins;
+        // Neither a delete nor what it covers was seen where anything that they had replaced is listed.
+        let hidden = self.key.writes[write].is_delete() || !self.deletes_of(read, write).is_empty();
+        if !one_wins && !hidden {
+            return Vec::new();
+        }
+        let ways = self.ways(&[write]);
+        let mut older: Vec<Vec<usize>> = read.listed.iter().map(|value| way(&ways, *value as usize)).collect();
+        // Where one write wins, a read misses what everything that it lists is older than; otherwise one such is enough.
+        if !one_wins || self.key.writes[write].is_delete() {
+            older.retain(|way| !way.is_empty());
+            older.sort_by_key(Vec::len);
+            older.truncate(1);
+        }
+        self.operations(older.concat(), write)
+    }
+
+    /// The writes by which one write has replaced another, which is told with them.
+    pub fn of_replacement(&self, by: usize, value: usize) -> Vec<Operation<'h>> {
+        self.operations(way(&self.ways(&[by]), value), by)
+    }
+
+    /// Of a counter, the earlier changes of the process: those of them that name what the read shows of it.
+    fn of_sums(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
+        let process = self.key.writes[write].operation.process;
+        let last = read.listed.iter().map(|at| *at as usize).filter(|at| self.writer(*at) == process).max();
+        let until = last.unwrap_or(write).max(write);
+        let listed = |at: usize| read.listed.binary_search(&(at as u32)).is_ok();
+        let counts = |at: &usize| self.writer(*at) == process && (self.outcome(*at) != EventType::Fail || listed(*at));
+        self.operations((0..=until).filter(counts).collect(), write)
+    }
+
+    fn writer(&self, write: usize) -> u64 {
+        self.key.writes[write].operation.process
+    }
+
+    fn outcome(&self, write: usize) -> EventType {
+        self.key.writes[write].operation.outcome()
+    }
+
+    fn operations(&self, writes: Vec<usize>, other_than: usize) -> Vec<Operation<'h>> {
+        writes.into_iter().filter(|at| *at != other_than).map(|at| self.key.writes[at].operation).collect()
+    }
+
+    /// For each write in the past of some, these included, the one above it; each of these is its own.
+    fn ways(&self, from: &[usize]) -> BTreeMap<usize, usize> {
+        let mut above: BTreeMap<usize, usize> = from.iter().map(|write| (*write, *write)).collect();
+        let mut open: VecDeque<usize> = from.iter().copied().collect();
+        while let Some(write) = open.pop_front() {
+            let Past::Known(past) = &self.key.writes[write].past else { continue };
+            for older in past.iter().map(|older| *older as usize) {
+                above.entry(older).or_insert_with(|| {
+                    open.push_back(older);
+                    write
+                });
+            }
+        }
+        above
+    }
+}
+
+/// The way down to a write, both ends included; empty if there is none.
+fn way(above: &BTreeMap<usize, usize>, to: usize) -> Vec<usize> {
+    let mut way = Vec::new();
+    let mut next = above.contains_key(&to).then_some(to);
+    while let Some(write) = next {
+        way.push(write);
+        next = above.get(&write).copied().filter(|up| *up != write);
+    }
+    way
+}
