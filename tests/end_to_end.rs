@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use checker::history::{EventType, Phase, Process, Recording};
+use checker::history::{History, Operation, Phase};
 use checker::verdict::{Outcome, Property, Verdict};
 use dissensus::store::{RunRecord, read_history};
 use nemesis::{EvidenceRecord, Plan};
@@ -114,9 +114,9 @@ fn every_file_is_there(dir: &Path, verdict: &Verdict) {
     assert_eq!(verdict.faults.len(), plan.faults.len());
 
     let history = read_history(&dir.join("history.jsonl")).expect("history.jsonl");
-    assert_eq!((history.validate().is_ok(), history.torn), (true, None));
-    let phases = [Phase::Main, Phase::Replica, Phase::Final];
-    assert!(phases.iter().all(|phase| history.events.iter().any(|event| event.phase == *phase)));
+    assert_eq!(history.torn, None);
+    let (phases, operations) = ([Phase::Main, Phase::Replica, Phase::Final], history.operations());
+    assert!(phases.iter().all(|phase| operations.iter().any(|operation| operation.phase() == *phase)));
     assert_eq!(&serde_json::from_str::<Verdict>(&read("verdict.json")).expect("verdict.json"), verdict);
     assert!(read("report.html").ends_with("</html>\n"), "report.html is whole");
     assert!(read("junit.xml").trim_end().ends_with("</testsuites>"), "junit.xml is whole");
@@ -176,8 +176,10 @@ fn a_planted_bug_is_found_and_shown() {
     let history = read_history(&dir.join("history.jsonl")).expect("a history");
     assert!(!anomaly.events.is_empty(), "{anomaly:?}");
     for index in &anomaly.events {
-        let event = &history.events[*index as usize];
-        assert_eq!(event.key, anomaly.key, "event {index} proves something of the anomaly's key");
+        let has =
+            |operation: &Operation<'_>| [Some(operation.invoked()), operation.completed()].contains(&Some(*index));
+        let operation = history.operations().into_iter().find(has).expect("it is of a client");
+        assert_eq!(operation.key(), anomaly.key.as_deref(), "event {index} proves something of the anomaly's key");
     }
     let html = unescape(&fs::read_to_string(dir.join("report.html")).expect("a report"));
     assert!(html.contains(&anomaly.explanation), "the report explains: {}", anomaly.explanation);
@@ -248,9 +250,8 @@ fn an_interrupted_run_heals_and_judges() {
         Some(ended.stdout.trim().to_owned())
     );
     let history = read_history(&dir.join("history.jsonl")).expect("a history");
-    let hurt = history.events.iter().filter(|event| event.process == Process::Nemesis);
-    let hurt: Vec<&str> = hurt.map(|event| event.f.as_str()).collect();
-    assert_eq!(hurt, ["plan", "start-partition", "stop-partition", "heal"]);
+    let injected: Vec<&str> = history.nemesis().iter().map(|event| event.f.as_str()).collect();
+    assert_eq!(injected, ["plan", "start-partition", "stop-partition", "heal"]);
     assert!(read_back(&history), "every node answers after the heal");
     let evidence = fs::read_to_string(dir.join("evidence.json")).expect("evidence.json");
     let evidence: Vec<EvidenceRecord> = serde_json::from_str(&evidence).expect("evidence.json");
@@ -258,9 +259,10 @@ fn an_interrupted_run_heals_and_judges() {
 }
 
 /// Whether each node has answered a final read.
-fn read_back(history: &Recording) -> bool {
-    let answers = history.events.iter().filter(|event| event.phase == Phase::Final && event.kind == EventType::Ok);
-    let nodes: BTreeSet<_> = answers.filter_map(|event| event.node.as_deref()).collect();
+fn read_back(history: &History) -> bool {
+    let operations = history.operations();
+    let answers = operations.iter().filter(|operation| operation.phase() == Phase::Final && operation.is_ok());
+    let nodes: BTreeSet<_> = answers.filter_map(Operation::node).collect();
     nodes.len() == 5
 }
 

@@ -113,8 +113,8 @@ pub(crate) struct Place {
 
 impl Place {
     pub fn of(operation: &Operation<'_>) -> Self {
-        let place = |event: &Event| (event.index, event.time);
-        Self { begin: place(operation.invoke), end: operation.completion.map(place) }
+        let end = operation.completed().zip(operation.completed_ns());
+        Self { begin: (operation.invoked(), operation.invoked_ns()), end }
     }
 
     fn of_event(event: &Event) -> Self {
@@ -263,7 +263,7 @@ pub(crate) fn a_read(operation: &Operation<'_>) -> String {
         (_, Some(node)) => format!(" through {node}"),
         (_, None) => String::new(),
     };
-    format!("a read{through} at {}", at(operation.completion.unwrap_or(operation.invoke).time))
+    format!("a read{through} at {}", at(operation.last_ns()))
 }
 
 /// The smallest value that a share `q` of the values does not exceed (nearest rank); 0 of nothing. Sorts nothing:

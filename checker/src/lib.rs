@@ -30,17 +30,14 @@ use checks::sessions::{causal, monotonic_reads, read_your_writes, session_order}
 use checks::simple::counter_bounds;
 use checks::survival::{durability, lost_writes, resurrection};
 use finding::{Explainer, Finding};
-use history::{Operation, Recording};
+use history::{History, Operation};
 use objects::Model;
 use run::{faults, statistics};
-use verdict::{FaultFinding, Outcome, Property, PropertyResult, Verdict};
+use verdict::{Outcome, Property, PropertyResult, Verdict};
 use visibility::{Facts, WorkloadFacts};
 
 /// Judges a history: every property for every workload in it, merged with the doubts that its faults and its shape leave.
-pub fn check(history: &Recording, options: &Options) -> Verdict {
-    if let Err(error) = history.validate() {
-        return unreadable(format!("The history is malformed: {error}."));
-    }
+pub fn check(history: &History, options: &Options) -> Verdict {
     let operations = history.operations();
     let faults = faults::findings(history);
     let facts = Facts::new(&operations, options);
@@ -142,17 +139,6 @@ fn merge(properties: &[PropertyResult], doubts: Vec<String>) -> (Outcome, Vec<St
     }
     reasons.extend(doubts);
     (outcome, reasons)
-}
-
-fn unreadable(reason: String) -> Verdict {
-    let faults: Vec<FaultFinding> = Vec::new();
-    Verdict {
-        outcome: Outcome::Inconclusive,
-        reasons: vec![reason],
-        properties: Vec::new(),
-        faults,
-        statistics: Vec::new(),
-    }
 }
 
 #[cfg(test)]

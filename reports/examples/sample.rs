@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn write(folder: &Path, sample: sample::Sample) -> std::io::Result<()> {
     let (summary, verdict, events) = sample::run(sample);
     std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("report.html"), reports::html(&summary, &verdict, &events))?;
+    std::fs::write(folder.join("report.html"), reports::html(&summary, &verdict, &sample::history(&events)))?;
     std::fs::write(folder.join("junit.xml"), reports::junit(&summary, &verdict))?;
     print!("{}", reports::terminal(&summary, &verdict, None, true));
     Ok(())

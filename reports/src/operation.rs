@@ -1,8 +1,8 @@
 //! The operations of a history, as reports draw them: an invocation with the completion that follows from its process.
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 
-use checker::history::{Event, EventType, Process, only_micro};
+use checker::history::{self, EventType, History, ValueId};
 use serde_json::Value;
 
 /// How an operation ended, as its client saw it.
@@ -28,119 +28,95 @@ impl End {
 
 /// One client operation.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Operation<'a> {
-    pub(crate) process: u64,
-    pub(crate) invoke: &'a Event,
-    /// None if the history ends before it.
-    pub(crate) completion: Option<&'a Event>,
+pub(crate) struct Operation<'a>(history::Operation<'a>);
+
+impl<'a> Deref for Operation<'a> {
+    type Target = history::Operation<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Operation<'_> {
     pub(crate) fn start_ns(&self) -> u64 {
-        self.invoke.time
+        self.invoked_ns()
     }
 
     /// When it completed; `end_of_run_ns` if it never did.
     pub(crate) fn end_ns(&self, end_of_run_ns: u64) -> u64 {
-        self.completion.map_or(end_of_run_ns, |c| c.time).max(self.invoke.time)
+        self.completed_ns().unwrap_or(end_of_run_ns).max(self.invoked_ns())
     }
 
     pub(crate) fn end(&self) -> End {
-        match self.completion.map(|c| c.kind) {
-            Some(EventType::Ok) => End::Ok,
-            Some(EventType::Fail) => End::Fail,
-            Some(EventType::Info | EventType::Invoke) | None => End::Info,
+        match self.outcome() {
+            EventType::Ok => End::Ok,
+            EventType::Fail => End::Fail,
+            EventType::Info | EventType::Invoke => End::Info,
         }
-    }
-
-    /// The function; that of the micro-operation, if it is a transaction of one.
-    pub(crate) fn function(&self) -> &str {
-        of_transaction(self.invoke).map_or(&self.invoke.f, |(f, _)| f)
     }
 
     /// What it was asked with; null for a read.
-    pub(crate) fn argument(&self) -> &Value {
-        of_transaction(self.invoke).map_or(&self.invoke.value, |(_, argument)| argument)
+    pub(crate) fn argument(&self) -> Value {
+        let argument = self.0.argument();
+        self.history().json(self.of_transaction(argument).map_or(argument, |(_, value)| value))
     }
 
     /// What a read that succeeded showed, or anything else that returned a list.
-    pub(crate) fn result(&self) -> Option<&Value> {
-        let completion = self.completion.filter(|completion| completion.kind == EventType::Ok)?;
-        match of_transaction(completion) {
-            Some(("r", result)) => Some(result),
+    pub(crate) fn result(&self) -> Option<Value> {
+        let result = Some(self.0.result()).filter(|_| self.is_ok())?;
+        match self.of_transaction(result) {
+            Some(("r", shown)) => Some(self.history().json(shown)),
             Some(_) => None,
-            None => Some(&completion.value).filter(|value| value.is_array() || self.invoke.f == "read"),
+            None => Some(self.history().json(result)).filter(|value| value.is_array() || self.f() == "read"),
         }
     }
 
-    /// From invocation to completion; none for one that never completed.
-    pub(crate) fn latency_ns(&self) -> Option<u64> {
-        self.completion.map(|c| c.time.saturating_sub(self.invoke.time))
+    /// The values that a write's context covered.
+    pub(crate) fn replaced(&self) -> Vec<Value> {
+        self.past().unwrap_or_default().iter().map(|value| self.history().json(*value)).collect()
+    }
+
+    /// Function and value of the micro-operation, if it is a transaction that has just one.
+    fn of_transaction(&self, value: ValueId) -> Option<(&str, ValueId)> {
+        let (f, _, value) = self.history().only_micro(value).filter(|_| self.f() == "txn")?;
+        Some((f, value))
     }
 }
 
-/// Function and value of the micro-operation of a transaction that has just one.
-fn of_transaction(event: &Event) -> Option<(&str, &Value)> {
-    let (f, _, value) = only_micro(&event.value).filter(|_| event.f == "txn")?;
-    Some((f, value))
-}
-
-/// Every client operation, in order of invocation. A completion without an invocation is left out.
-pub(crate) fn operations(events: &[Event]) -> Vec<Operation<'_>> {
-    let mut open: BTreeMap<u64, Operation<'_>> = BTreeMap::new();
-    let mut all = Vec::with_capacity(events.len() / 2);
-    for event in events {
-        let Process::Client(process) = event.process else {
-            continue;
-        };
-        if event.kind == EventType::Invoke {
-            all.extend(open.insert(process, Operation { process, invoke: event, completion: None }));
-        } else if let Some(operation) = open.remove(&process) {
-            all.push(Operation { completion: Some(event), ..operation });
-        }
-    }
-    all.extend(open.into_values());
-    all.sort_by_key(|operation| operation.invoke.index);
-    all
+/// Every client operation, in order of invocation.
+pub(crate) fn operations(history: &History) -> Vec<Operation<'_>> {
+    history.operations().into_iter().map(Operation).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use checker::history::{Event, Process};
     use serde_json::json;
 
     use super::*;
 
-    fn event(index: u64, process: Process, kind: EventType) -> Event {
-        Event { index, ..Event::new(index * 10, process, kind, "add", Value::from(1)) }
+    /// Transactions of one micro-operation are shown like any other operation.
+    #[test]
+    fn a_transaction_is_shown_by_its_micro_operation() {
+        let txn = |kind, value| Event::new(0, Process::Client(1), kind, "txn", value);
+        let history = History::of_events(&[
+            txn(EventType::Invoke, json!([["r", "k", null]])),
+            txn(EventType::Ok, json!([["r", "k", [1]]])),
+            txn(EventType::Invoke, json!([["w", "k", 2]])),
+            txn(EventType::Ok, json!([["w", "k", 2]])),
+        ]);
+        let history = history.expect("the events fit");
+        let [read, write] = operations(&history)[..] else { panic!("there are two operations") };
+        assert_eq!((read.label(), read.argument(), read.result()), ("r", Value::Null, Some(json!([1]))));
+        assert_eq!((write.label(), write.argument(), write.result()), ("w", json!(2), None));
     }
 
-    /// Transactions of one micro-operation are told like any other operation.
     #[test]
-    fn a_transaction_is_told_by_its_micro_operation() {
-        let txn = |kind, value| Event { value, ..Event::new(0, Process::Client(1), kind, "txn", Value::Null) };
-        let (invoke, ok) =
-            (txn(EventType::Invoke, json!([["r", "k", null]])), txn(EventType::Ok, json!([["r", "k", [1]]])));
-        let read = Operation { process: 1, invoke: &invoke, completion: Some(&ok) };
-        assert_eq!((read.function(), read.argument(), read.result()), ("r", &Value::Null, Some(&json!([1]))));
-        let (invoke, ok) = (txn(EventType::Invoke, json!([["w", "k", 2]])), txn(EventType::Ok, json!([["w", "k", 2]])));
-        let write = Operation { process: 1, invoke: &invoke, completion: Some(&ok) };
-        assert_eq!((write.function(), write.argument(), write.result()), ("w", &json!(2), None));
-    }
-
-    #[test]
-    fn operations_pair_by_process_in_order_of_invocation() {
-        let events = [
-            event(0, Process::Client(7), EventType::Invoke),
-            event(1, Process::Client(2), EventType::Invoke),
-            event(2, Process::Nemesis, EventType::Info),
-            event(3, Process::Client(2), EventType::Fail),
-            event(4, Process::Client(9), EventType::Ok),
-            event(5, Process::Client(2), EventType::Invoke),
-            event(6, Process::Client(2), EventType::Info),
-        ];
-        let all = operations(&events);
-        let told: Vec<_> = all.iter().map(|o| (o.invoke.index, o.process, o.end(), o.latency_ns())).collect();
-        assert_eq!(told, [(0, 7, End::Info, None), (1, 2, End::Fail, Some(20)), (5, 2, End::Info, Some(10))]);
-        assert_eq!(all[0].end_ns(99), 99);
+    fn an_operation_that_never_completed_lasts_to_the_end_of_the_run() {
+        let event = |time, kind| Event::new(time, Process::Client(7), kind, "add", Value::from(1));
+        let history = History::of_events(&[event(10, EventType::Invoke)]).expect("the events fit");
+        let [open] = operations(&history)[..] else { panic!("there is one operation") };
+        assert_eq!((open.end(), open.end_ns(99), open.latency_ns()), (End::Info, 99, None));
     }
 }

@@ -63,7 +63,7 @@ fn hostile() -> (RunSummary, Verdict, Vec<Event>) {
 fn the_page_is_well_formed_and_stands_alone() {
     for sample in [BROKEN, VALID] {
         let (summary, verdict, events) = sample::run(sample);
-        let page = html(&summary, &verdict, &events);
+        let page = html(&summary, &verdict, &sample::history(&events));
         markup::check_html(&page);
         let own = page.replace("http-equiv", "");
         for outside in ["http", "<script", "<img", "<iframe", "@import", "javascript:", " src="] {
@@ -76,7 +76,7 @@ fn the_page_is_well_formed_and_stands_alone() {
 #[test]
 fn the_page_tells_every_property_fault_and_anomaly() {
     let (summary, verdict, events) = sample::run(BROKEN);
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     for fault in &verdict.faults {
         assert!(page.contains(&markup::escaped(&fault.detail)) && page.contains(&markup::escaped(&fault.evidence)));
     }
@@ -97,7 +97,7 @@ fn the_page_tells_every_property_fault_and_anomaly() {
 #[test]
 fn a_drawing_shows_what_proves_the_anomaly() {
     let (summary, verdict, events) = sample::run(BROKEN);
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     let anomaly = &verdict.properties[0].anomalies[0];
     let article = page.split("id=\"anomaly-0-0\"").nth(1).and_then(|rest| rest.split("id=\"anomaly-0-1\"").next());
     let article = article.expect("the first anomaly is on the page");
@@ -115,7 +115,7 @@ fn a_drawing_shows_what_helps_to_understand_the_anomaly() {
     let (summary, mut verdict, events) = sample::run(BROKEN);
     let anomaly = &mut verdict.properties[0].anomalies[0];
     anomaly.context = anomaly.events.split_off(2);
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     let article = page.split("id=\"anomaly-0-0\"").nth(1).and_then(|rest| rest.split("id=\"anomaly-0-1\"").next());
     let article = article.expect("the first anomaly is on the page");
     assert!(article.contains("● add ") && article.contains("○ final read"), "{article}");
@@ -127,15 +127,15 @@ fn a_drawing_shows_what_helps_to_understand_the_anomaly() {
 #[test]
 fn convergence_is_marked_only_if_every_workload_converged() {
     let (summary, mut verdict, events) = sample::run(VALID);
-    assert!(html(&summary, &verdict, &events).contains("converged 30.91 s"));
+    assert!(html(&summary, &verdict, &sample::history(&events)).contains("converged 30.91 s"));
     verdict.properties[2].figures.remove("converge_ms");
-    assert!(!html(&summary, &verdict, &events).contains("milestone converged"));
+    assert!(!html(&summary, &verdict, &sample::history(&events)).contains("milestone converged"));
 }
 
 #[test]
 fn what_a_store_says_is_only_shown() {
     let (summary, verdict, events) = hostile();
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     markup::check_html(&page);
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(&quot;1&quot;)"));
     let report = junit(&summary, &verdict);
@@ -152,7 +152,7 @@ fn what_a_store_says_is_only_shown() {
 fn a_long_run_gives_a_page_under_two_megabytes() {
     let (summary, verdict, events) = sample::run(Sample { operations: 130_000, broken: true, anomalies: 25 });
     assert!(events.len() >= 200_000, "{} events", events.len());
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     markup::check_html(&page);
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
     assert!(page.contains("Points are a sample: 1 in "));
@@ -168,7 +168,7 @@ fn many_long_anomalies_give_a_page_under_two_megabytes() {
     verdict.properties.extend(vec![result; 12]);
     let fault = verdict.faults[0].clone();
     verdict.faults.extend(vec![fault; 5_000]);
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     markup::check_html(&page);
     assert!(page.len() < 2_000_000, "{} bytes", page.len());
     assert!(page.contains("Not drawn: the report has reached its size"));
@@ -180,7 +180,7 @@ fn many_long_anomalies_give_a_page_under_two_megabytes() {
 #[test]
 fn harvest_is_told_beside_yield() {
     let (summary, verdict, events) = sample::run(VALID);
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     let text = terminal(&summary, &verdict, Some(140), false);
     assert!(page.contains("harvest in faults") && text.contains("harvest"), "{text}");
     let reads = text.lines().filter(|line| line.contains("  read  "));
@@ -195,7 +195,7 @@ fn several_workloads_are_told_at_a_glance() {
     let (summary, mut verdict, events) = sample::run(BROKEN);
     let workloads: BTreeSet<_> = verdict.properties.iter().filter_map(|p| p.workload.clone()).collect();
     assert!(workloads.len() > 1, "{workloads:?}");
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     for number in 0..verdict.properties.len() {
         assert_eq!(page.matches(&format!("id=\"property-{number}\"")).count(), 1);
         assert_eq!(page.matches(&format!("href=\"#property-{number}\"")).count(), 1);
@@ -211,7 +211,7 @@ fn several_workloads_are_told_at_a_glance() {
         assert_eq!(in_table, result.outcome != Outcome::Valid, "{words:?}: {text}");
     }
     verdict.properties.retain(|p| p.workload.as_deref() == Some("set"));
-    let page = html(&summary, &verdict, &events);
+    let page = html(&summary, &verdict, &sample::history(&events));
     assert!(!page.contains("href=\"#property-0\""), "one workload needs no grid");
     assert!(!terminal(&summary, &verdict, Some(120), false).contains("✓ holds"));
 }
@@ -279,20 +279,23 @@ fn a_run_inconclusive_for_a_reason_of_its_own_is_not_green() {
     let summary = RunSummary::default();
     assert!(junit(&summary, &verdict).contains("tests=\"1\" failures=\"0\" errors=\"1\""));
     assert!(terminal(&summary, &verdict, None, false).contains(&reasons[0]));
-    assert!(html(&summary, &verdict, &[]).contains(&reasons[0]));
+    assert!(html(&summary, &verdict, &sample::history(&[])).contains(&reasons[0]));
 }
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
     let ((summary, verdict, events), (_, verdict_again, events_again)) = (sample::run(BROKEN), sample::run(BROKEN));
-    assert_eq!(html(&summary, &verdict, &events), html(&summary, &verdict_again, &events_again));
+    assert_eq!(
+        html(&summary, &verdict, &sample::history(&events)),
+        html(&summary, &verdict_again, &sample::history(&events_again))
+    );
     assert_eq!(junit(&summary, &verdict), junit(&summary, &verdict_again));
     assert_eq!(terminal(&summary, &verdict, None, true), terminal(&summary, &verdict_again, None, true));
 }
 
 #[test]
 fn an_empty_run_says_so() {
-    let page = html(&RunSummary::default(), &empty(), &[]);
+    let page = html(&RunSummary::default(), &empty(), &sample::history(&[]));
     markup::check_html(&page);
     for sentence in
         ["holds no operation and no fault", "No anomaly was found", "No faults were planned", "nothing was claimed"]
@@ -360,7 +363,7 @@ proptest! {
         for s in &mut verdict.statistics {
             (s.ok, s.fail, s.latency_p99_ms) = (u64::MAX, u64::MAX, figure);
         }
-        markup::check_html(&html(&summary, &verdict, &events));
+        markup::check_html(&html(&summary, &verdict, &sample::history(&events)));
         markup::check_xml(&junit(&summary, &verdict));
         prop_assert!(!terminal(&summary, &verdict, None, true).is_empty());
     }

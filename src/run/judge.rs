@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use checker::history::{EventType, Phase, Recording};
+use checker::history::{History, Phase};
 use checker::verdict::{Outcome, Verdict};
 use reports::RunSummary;
 
@@ -35,7 +35,7 @@ impl Judged {
 pub fn judge(
     dir: &RunDir,
     record: &RunRecord,
-    history: &Recording,
+    history: &History,
     claims: &Claims,
     doubts: &[String],
 ) -> Result<Judged, Problem> {
@@ -45,7 +45,7 @@ pub fn judge(
 }
 
 /// Checks the history against what is claimed, with what only the bench knows.
-pub fn verdict(history: &Recording, options: &checker::Options, doubts: &[String]) -> Verdict {
+pub fn verdict(history: &History, options: &checker::Options, doubts: &[String]) -> Verdict {
     with_doubts(checker::check(history, options), doubts)
 }
 
@@ -67,25 +67,25 @@ fn with_doubts(mut verdict: Verdict, doubts: &[String]) -> Verdict {
 pub fn report(
     dir: &RunDir,
     record: &RunRecord,
-    history: &Recording,
+    history: &History,
     verdict: Verdict,
     claims_note: &str,
 ) -> Result<Judged, Problem> {
     // The files name the directory as the store does, wherever it is looked at from; only the terminal needs the path.
     let filed = summary(dir.name(), record, history, claims_note);
-    dir.write("report.html", &reports::html(&filed, &verdict, &history.events)).map_err(Problem::bench)?;
+    dir.write("report.html", &reports::html(&filed, &verdict, history)).map_err(Problem::bench)?;
     dir.write("junit.xml", &reports::junit(&filed, &verdict)).map_err(Problem::bench)?;
     let summary = RunSummary { run_dir: dir.path().display().to_string(), ..filed };
     Ok(Judged { verdict, summary })
 }
 
-fn summary(run_dir: String, record: &RunRecord, history: &Recording, claims_note: &str) -> RunSummary {
+fn summary(run_dir: String, record: &RunRecord, history: &History, claims_note: &str) -> RunSummary {
     let settings = &record.settings;
     let given = settings.options().into_iter().filter(|(_, value)| !value.is_empty());
     RunSummary {
         title: format!("{}: {}", settings.system, settings.workload.replace(',', ", ")),
         started_utc: record.started_utc.clone(),
-        duration_ms: history.events.last().map_or(0, |event| event.time / 1_000_000),
+        duration_ms: history.end_ns() / 1_000_000,
         seed: settings.seed,
         command: record.command.clone(),
         settings: given.map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -98,12 +98,10 @@ fn summary(run_dir: String, record: &RunRecord, history: &Recording, claims_note
 }
 
 /// When the first write of the workload was acknowledged, on the run's clock.
-pub fn first_acknowledged_write(history: &Recording) -> Option<Duration> {
-    let first = history
-        .events
-        .iter()
-        .find(|event| event.kind == EventType::Ok && event.phase == Phase::Main && !event.only_reads());
-    first.map(|event| Duration::from_nanos(event.time))
+pub fn first_acknowledged_write(history: &History) -> Option<Duration> {
+    let writes = history.operations().into_iter().filter(|operation| !operation.only_reads());
+    let acknowledged = writes.filter(|write| write.is_ok() && write.phase() == Phase::Main);
+    acknowledged.filter_map(|write| write.completed_ns()).min().map(Duration::from_nanos)
 }
 
 #[cfg(test)]
@@ -111,7 +109,7 @@ mod tests {
     use super::*;
 
     fn reasons(outcome: Outcome) -> Vec<String> {
-        let mut verdict = checker::check(&Recording::default(), &checker::Options::default());
+        let mut verdict = checker::check(&History::default(), &checker::Options::default());
         (verdict.outcome, verdict.reasons) = (outcome, vec!["first".to_owned(), "second".to_owned()]);
         with_doubts(verdict, &["it was killed".to_owned()]).reasons
     }

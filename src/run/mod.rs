@@ -19,7 +19,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use checker::history::Recording;
 use nemesis::{EvidenceRecord, NemesisSpec, Plan, Schedule};
 
 use crate::arena::process::{ProcessArena, own_executable};
@@ -159,7 +158,7 @@ impl Books {
             let dir = self.dir.path().display();
             Problem::bench(format!("the history could not be written ({error}); what was recorded is in {dir}"))
         })?;
-        let history: Recording = self.dir.read_history().map_err(Problem::bench)?;
+        let history = self.dir.read_history().map_err(Problem::bench)?;
         let first_ack = judge::first_acknowledged_write(&history);
         self.record.first_ack_ms = first_ack.map(|at| (before_clock + at).as_millis() as u64);
         self.record.took_ms = Some(begun.elapsed().as_millis() as u64);

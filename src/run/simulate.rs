@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use checker::history::{MemoryRecorder, Recorder, Recording};
+use checker::history::{History, MemoryRecorder, Recorder};
 use checker::verdict::{Outcome, Verdict};
 use nemesis::{EvidenceRecord, Plan};
 use workloads::clock::Clock;
@@ -65,7 +65,7 @@ pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Probl
 
 /// A simulated run in memory, not yet judged.
 struct Recorded {
-    history: Recording,
+    history: History,
     options: checker::Options,
     doubts: Vec<String>,
 }
@@ -83,7 +83,8 @@ fn record_seed(settings: &RunSettings) -> Result<(Recorded, Trace), Problem> {
     let options = checked.system.claims().options(&settings.require);
     let recorder = MemoryRecorder::with_room(expected_events(settings));
     let (doubts, trace) = stage(settings, checked, plan, &recorder, &|_| {}, None)?;
-    Ok((Recorded { history: recorder.into(), options, doubts }, trace))
+    let history = History::of_events(&recorder.into_events()).map_err(Problem::bench)?;
+    Ok((Recorded { history, options, doubts }, trace))
 }
 
 /// About how long the history of a run is: two events for each operation, and the reads of replicas at its end.

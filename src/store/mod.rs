@@ -14,7 +14,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use checker::history::{HistoryError, Recording};
+use checker::formats::{Format, Problem, Selection};
+use checker::history::History;
 use checker::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +180,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When it cannot be read or is damaged before its last line.
-    pub fn read_history(&self) -> Result<Recording, StoreError> {
+    pub fn read_history(&self) -> Result<History, StoreError> {
         read_history(&self.file("history.jsonl"))
     }
 
@@ -214,11 +215,20 @@ fn create_unique(parent: &Path, stamp: &str) -> Result<PathBuf, StoreError> {
 ///
 /// # Errors
 /// When it cannot be read or is damaged before its last line.
-pub fn read_history(path: &Path) -> Result<Recording, StoreError> {
-    Recording::read(input::Input::open(path)?.reader).map_err(|error| match error {
-        HistoryError::Read { source, .. } => failed("read", path, source),
-        error => StoreError::Damaged { path: path.to_owned(), why: error.to_string() },
-    })
+pub fn read_history(path: &Path) -> Result<History, StoreError> {
+    let reader = input::Input::open(path)?.reader;
+    let read = checker::formats::read(reader, Format::Json, &Selection::default());
+    let reading = read.map_err(|damage| match damage.problem {
+        Problem::Read(source) => failed("read", path, source),
+        _ => StoreError::Damaged { path: path.to_owned(), why: damage.to_string() },
+    })?;
+    match reading.indices_missing {
+        0 => Ok(reading.records),
+        missing => {
+            let why = format!("{missing} events are missing: lines were taken out");
+            Err(StoreError::Damaged { path: path.to_owned(), why })
+        }
+    }
 }
 
 /// Writes a whole file beside its place and moves it there.

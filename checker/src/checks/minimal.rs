@@ -21,11 +21,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::finding::{Anomalies, Kept, Place, Shrinks};
-use crate::history::Operation;
-use crate::history::{History, Op};
+use crate::history::{Datum, History, Op, Operation, ValueId};
 use crate::limits::{Decision, Limits, Violation};
 use crate::verdict::{Anomaly, FaultFinding, Outcome};
 
@@ -112,7 +109,7 @@ fn shrink_proof<'h>(
     judge: &Judge<'_, 'h>,
     work_left: &mut usize,
 ) {
-    let at = |place: &Place| operations.binary_search_by_key(&place.begin.0, |operation| operation.invoke.index).ok();
+    let at = |place: &Place| operations.binary_search_by_key(&place.begin.0, |operation| operation.invoked()).ok();
     let mut left: Vec<Operation<'h>> = kept.proof.iter().filter_map(at).map(|at| operations[at]).collect();
     let mut told = None;
     let whole = left.len() <= OPERATIONS_MAX
@@ -148,10 +145,13 @@ fn identity(anomaly: &Anomaly) -> (&str, Option<&str>, Option<u64>) {
 
 /// How much it is to judge an operation: the values that it reads or writes, and something for itself.
 fn cost(operation: &Operation<'_>) -> usize {
-    let list = |value: &Value| value.as_array().map_or(0, Vec::len);
-    let micro = |value: &Value| value.as_array().map_or(0, |micro| micro.iter().map(list).sum());
-    let shown = operation.completion.map_or(&Value::Null, |event| &event.value);
-    10 + list(shown) + shown.as_array().map_or(0, |all| all.iter().map(micro).sum::<usize>())
+    let elements = |value: &ValueId| match operation.history().datum(*value) {
+        Datum::List(elements) => elements,
+        _ => &[],
+    };
+    let micro = |value: &ValueId| elements(value).iter().map(|part| elements(part).len()).sum::<usize>();
+    let shown = elements(&operation.result());
+    10 + shown.len() + shown.iter().map(micro).sum::<usize>()
 }
 
 struct Shrinking<'a> {

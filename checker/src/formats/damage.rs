@@ -4,6 +4,9 @@ use std::io;
 
 use crate::history::{Misfit, TooManyValues};
 
+/// The longest line that is read, in bytes: a read of some five million elements.
+pub const LINE_BYTES_MAX: u64 = 64 << 20;
+
 /// How deep values may be nested; deeper ones are refused, since a parser follows them by recursion.
 pub const NESTING_MAX: usize = 100;
 

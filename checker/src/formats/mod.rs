@@ -28,9 +28,10 @@ mod values;
 pub mod whole_events;
 pub mod write;
 
-pub use damage::{Damage, NESTING_MAX, Problem, Stop};
+pub use damage::{Damage, LINE_BYTES_MAX, NESTING_MAX, Problem, Stop};
 pub use format::Format;
 pub use read::{Cut, Reading, read, read_within};
 pub use read_options::Selection;
+pub use recording::MisfitAt;
 pub use sink::{Nothing, Sequence, Sink};
 pub use tree::Tree;

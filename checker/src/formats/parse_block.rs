@@ -8,14 +8,17 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::damage::{Damage, Problem, Stop};
+use super::damage::{Damage, LINE_BYTES_MAX, Problem, Stop};
 use super::read_options::Selection;
 use super::sink::Nothing;
 use super::split::{Form, too_long};
+use super::tree::Tree;
 use super::values::{FromEdn, FromJson};
-use super::{edn, json, json_form, log, tree};
-use crate::history::{EventType, LINE_BYTES_MAX};
-use crate::history::{Misfit, ParsedEvent, Sym, ValueId, Values};
+use super::whole_events::{event_of, parse_edn, parse_json};
+use super::{edn, json, json_form, log, tree, write};
+use crate::history::{
+    Event, EventType, Extra, Misfit, Origin, OriginId, Origins, ParsedEvent, Phase, Sym, TooManyValues, ValueId, Values,
+};
 
 /// How many names of workloads are kept, to be parsed.
 pub(super) const WORKLOADS_MAX: usize = 64;
@@ -27,6 +30,10 @@ pub(super) struct Chunk<'s> {
     pub values: Values,
     /// Its events.
     pub parsed: Vec<ParsedEvent>,
+    /// What few of them have: the position of the event, ascending, and that.
+    pub extras: Vec<(usize, Extra)>,
+    /// Nodes, workloads and phases, by numbers of this chunk.
+    pub origins: Origins,
     /// Lines of a log that are no operations.
     pub other_lines: u64,
     /// The names of the workloads that operations name.
@@ -54,6 +61,8 @@ impl<'s> Chunk<'s> {
             selection,
             values: Values::default(),
             parsed: Vec::new(),
+            extras: Vec::new(),
+            origins: Origins::default(),
             other_lines: 0,
             workloads: BTreeSet::new(),
             lines: 0,
@@ -72,6 +81,8 @@ impl<'s> Chunk<'s> {
     pub fn emptied(mut self) -> Self {
         self.values.clear();
         self.parsed.clear();
+        self.extras.clear();
+        self.origins.clear();
         self.workloads.clear();
         self.keys.clear();
         self.last_f.1 = Sym::NONE;
@@ -128,7 +139,7 @@ impl<'s> Chunk<'s> {
             number += 1;
         }
         parser.end()?;
-        self.keep(fields, parser.at())
+        self.keep(fields, parser.at(), || event_of(&parse_json(bytes).ok()?))
     }
 
     /// The next field. Events have their fields in the same order mostly, so that of the last event is tried first.
@@ -161,13 +172,17 @@ impl<'s> Chunk<'s> {
                 fields.process = Some(Who::Client(json_count(parser, "process")?));
             }
             Field::Process => {
-                parser.value(&mut Nothing, &mut Vec::new())?;
-                fields.process = Some(Who::Other);
+                let name = parser.value(&mut tree::Plain, &mut Vec::new())?;
+                fields.process = Some(who(name.name().map(|name| name.trim_start_matches(':'))));
             }
             Field::Type => fields.kind = Some(json_kind(parser)?),
             Field::F => fields.f = Some(json_name(parser)?),
             Field::Workload => fields.workload = Some(json_name(parser)?),
-            Field::Phase => fields.aside = is_aside(&json_name(parser)?),
+            Field::Phase => fields.phase = phase(&json_name(parser)?),
+            Field::Node => fields.node = json_text(parser)?,
+            Field::Error => fields.error = json_text(parser)?,
+            Field::Round => fields.round = json_round(parser)?,
+            Field::Parts => fields.parts = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
             Field::Key => fields.key = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
             Field::Value => fields.value = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
             Field::Past => fields.past = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
@@ -195,7 +210,7 @@ impl<'s> Chunk<'s> {
             self.edn_field(&mut parser, &name, &mut fields)?;
         }
         parser.end()?;
-        self.keep(fields, parser.at())
+        self.keep(fields, parser.at(), || event_of(&parse_edn(bytes).ok()??))
     }
 
     fn edn_field<'a>(&mut self, parser: &mut edn::Parser<'a>, name: &str, fields: &mut Fields<'a>) -> Result<(), Stop> {
@@ -206,8 +221,8 @@ impl<'s> Chunk<'s> {
                 fields.process = edn_count(parser, "process")?.map(Who::Client);
             }
             "process" => {
-                parser.value(&mut Nothing, &mut Vec::new())?;
-                fields.process = Some(Who::Other);
+                let name = parser.value(&mut tree::Plain, &mut Vec::new())?;
+                fields.process = Some(who(name.name()));
             }
             "type" => {
                 let at = parser.at();
@@ -215,7 +230,11 @@ impl<'s> Chunk<'s> {
             }
             "f" => fields.f = Some(edn_name(parser)?),
             "workload" => fields.workload = Some(edn_name(parser)?),
-            "phase" => fields.aside = is_aside(&edn_name(parser)?),
+            "phase" => fields.phase = phase(&edn_name(parser)?),
+            "node" => fields.node = edn_text(parser)?,
+            "error" => fields.error = edn_text(parser)?,
+            "round" => fields.round = edn_round(parser)?,
+            "parts" => fields.parts = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
             "key" => fields.key = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
             "value" => fields.value = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
             "past" => fields.past = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
@@ -236,7 +255,8 @@ impl<'s> Chunk<'s> {
             Some(_) => parser.value(&mut FromEdn(&mut self.values), &mut self.stack).map_err(shifted)?,
             None => ValueId::NIL,
         };
-        let process = line.process.parse().map_or(Who::Other, Who::Client);
+        let process =
+            line.process.parse().map_or_else(|_| who(Some(line.process.trim_start_matches(':'))), Who::Client);
         let fields = Fields {
             process: Some(process),
             kind: Some(kind(line.kind, 0)?),
@@ -244,30 +264,58 @@ impl<'s> Chunk<'s> {
             value,
             ..Fields::default()
         };
-        self.keep(fields, 0)
+        self.keep(fields, 0, || event_of(&log::event(bytes, 0).ok()??))
     }
 
-    /// Keeps an event.
-    fn keep(&mut self, fields: Fields<'_>, at: usize) -> Result<(), Stop> {
+    /// Keeps an event; `bytes` are all of it.
+    fn keep(&mut self, fields: Fields<'_>, at: usize, nemesis: impl FnOnce() -> Option<Event>) -> Result<(), Stop> {
         let missing = |field: &str| Stop::no_event(at, format!("it has no `{field}`"));
         let full = Stop::full(0);
         let kind = fields.kind.ok_or_else(|| missing("type"))?;
-        let process = match fields.process.ok_or_else(|| missing("process"))? {
-            Who::Client(process) => Some(process).filter(|_| !fields.aside && self.is_selected(&fields.workload)),
-            Who::Other => None,
+        let who = fields.process.ok_or_else(|| missing("process"))?;
+        let process = match who {
+            Who::Client(process) => Some(process).filter(|_| self.is_selected(&fields)),
+            Who::Nemesis | Who::Other => None,
         };
-        let (mut f, mut key) = (Sym::NONE, Sym::NONE);
+        let (mut f, mut key, mut origin) = (Sym::NONE, Sym::NONE, OriginId::default());
+        let mut extra = Extra::default();
         if process.is_some() {
-            f = self.function(&fields.f.ok_or_else(|| missing("f"))?).map_err(full)?;
+            f = self.function(fields.f.as_ref().ok_or_else(|| missing("f"))?).map_err(full)?;
             key = self.key(fields.key)?;
+            origin = self.origin(&fields)?;
+            extra = self.extra(&fields).map_err(Stop::full(0))?;
+        } else if matches!(who, Who::Nemesis) {
+            extra.nemesis = nemesis().map(Box::new);
+        }
+        if extra.is_some() {
+            self.extras.push((self.parsed.len(), extra));
         }
         let Fields { index, time_ns, value, past, .. } = fields;
         let (line, column) = (self.line, self.column);
-        self.parsed.push(ParsedEvent { index, time_ns, process, kind, f, key, value, past, line, column });
+        self.parsed.push(ParsedEvent { index, time_ns, process, kind, f, key, value, past, origin, line, column });
         Ok(())
     }
 
-    fn function(&mut self, f: &str) -> Result<Sym, crate::history::TooManyValues> {
+    fn origin(&mut self, fields: &Fields<'_>) -> Result<OriginId, Stop> {
+        if fields.node.is_none() && fields.workload.is_none() && fields.phase == Phase::Main {
+            return Ok(OriginId::default());
+        }
+        let mut name = |name: &Option<Cow<'_, str>>| match name {
+            Some(name) => self.values.intern(name),
+            None => Ok(Sym::NONE),
+        };
+        let node = name(&fields.node).map_err(Stop::full(0))?;
+        let workload = name(&fields.workload).map_err(Stop::full(0))?;
+        let origin = Origin { node, workload, phase: fields.phase };
+        self.origins.number(origin).map_err(|error| Stop { at: 0, problem: Misfit::from(error).into() })
+    }
+
+    fn extra(&mut self, fields: &Fields<'_>) -> Result<Extra, TooManyValues> {
+        let error = fields.error.as_ref().map_or(Ok(Sym::NONE), |error| self.values.intern(error))?;
+        Ok(Extra { error, round: fields.round, parts: fields.parts, nemesis: None })
+    }
+
+    fn function(&mut self, f: &str) -> Result<Sym, TooManyValues> {
         if self.last_f.1 == Sym::NONE || self.last_f.0 != f {
             self.last_f = (f.to_owned(), self.values.intern(f)?);
         }
@@ -288,8 +336,12 @@ impl<'s> Chunk<'s> {
         Ok(name)
     }
 
-    fn is_selected(&mut self, workload: &Option<Cow<'_, str>>) -> bool {
-        let Some(name) = workload else { return self.selection.workload.is_none() };
+    fn is_selected(&mut self, fields: &Fields<'_>) -> bool {
+        // What belongs to no workload is not left out: what nodes say of the members, and whether they serve.
+        if matches!(fields.phase, Phase::Ring | Phase::Probe) {
+            return true;
+        }
+        let Some(name) = &fields.workload else { return self.selection.workload.is_none() };
         if self.workloads.len() < WORKLOADS_MAX && !self.workloads.contains(name.as_ref()) {
             self.workloads.insert(name.to_string());
         }
@@ -313,11 +365,15 @@ enum Field {
     Key,
     Value,
     Past,
+    Node,
+    Error,
+    Round,
+    Parts,
     Other,
 }
 
 /// Each with how it is written without white space after another field.
-const FIELDS: [(Field, &str); 10] = [
+const FIELDS: [(Field, &str); 14] = [
     (Field::Index, ",\"index\":"),
     (Field::Time, ",\"time\":"),
     (Field::Process, ",\"process\":"),
@@ -328,6 +384,10 @@ const FIELDS: [(Field, &str); 10] = [
     (Field::Key, ",\"key\":"),
     (Field::Value, ",\"value\":"),
     (Field::Past, ",\"past\":"),
+    (Field::Node, ",\"node\":"),
+    (Field::Error, ",\"error\":"),
+    (Field::Round, ",\"round\":"),
+    (Field::Parts, ",\"parts\":"),
 ];
 
 impl Field {
@@ -358,13 +418,23 @@ struct Fields<'a> {
     key: ValueId,
     value: ValueId,
     past: ValueId,
-    /// A phase that is not of the workload.
-    aside: bool,
+    node: Option<Cow<'a, str>>,
+    phase: Phase,
+    error: Option<Cow<'a, str>>,
+    round: Option<u64>,
+    parts: ValueId,
 }
 
+#[derive(Clone, Copy)]
 enum Who {
     Client(u64),
+    Nemesis,
     Other,
+}
+
+/// Who an event is of, if it is not a number.
+fn who(name: Option<&str>) -> Who {
+    if name == Some("nemesis") { Who::Nemesis } else { Who::Other }
 }
 
 /// A syntax error in the last form of the text is where it was cut off; so is whatever else is wrong with a map that does
@@ -419,6 +489,42 @@ fn json_kind(parser: &mut json::Parser<'_>) -> Result<EventType, Stop> {
     }
 }
 
+/// The text in a field that may hold anything: its notation where it is no string; none where it is null.
+fn json_text<'a>(parser: &mut json::Parser<'a>) -> Result<Option<Cow<'a, str>>, Stop> {
+    if parser.peek() == Some(b'"') {
+        return parser.string().map(Some);
+    }
+    let value = parser.value(&mut tree::Plain, &mut Vec::new())?;
+    Ok(shown(&value))
+}
+
+fn edn_text<'a>(parser: &mut edn::Parser<'a>) -> Result<Option<Cow<'a, str>>, Stop> {
+    if parser.peek()? == Some(b'"') {
+        return parser.string().map(Some);
+    }
+    let value = parser.value(&mut tree::Plain, &mut Vec::new())?;
+    Ok(shown(&value))
+}
+
+fn shown<'a>(value: &Tree) -> Option<Cow<'a, str>> {
+    match value {
+        Tree::Nil => None,
+        Tree::Text(text) | Tree::Keyword(text) => Some(Cow::Owned(text.clone())),
+        other => Some(Cow::Owned(write::edn_text(other))),
+    }
+}
+
+/// The round of a replica read; what is no count is none.
+fn json_round(parser: &mut json::Parser<'_>) -> Result<Option<u64>, Stop> {
+    let value = parser.value(&mut tree::Plain, &mut Vec::new())?;
+    Ok(value.int().and_then(|round| u64::try_from(round).ok()))
+}
+
+fn edn_round(parser: &mut edn::Parser<'_>) -> Result<Option<u64>, Stop> {
+    let value = parser.value(&mut tree::Plain, &mut Vec::new())?;
+    Ok(value.int().and_then(|round| u64::try_from(round).ok()))
+}
+
 /// The name in a field that EDN has as a keyword.
 fn json_name<'a>(parser: &mut json::Parser<'a>) -> Result<Cow<'a, str>, Stop> {
     if parser.peek() == Some(b'"') {
@@ -455,7 +561,13 @@ fn kind(name: &str, at: usize) -> Result<EventType, Stop> {
     }
 }
 
-/// Phases whose reads are not the workload's: see [`crate::history::Phase`].
-fn is_aside(phase: &str) -> bool {
-    ["replica", "ring", "probe"].contains(&phase)
+/// The phase of a name; what is unknown is taken for the main one.
+fn phase(name: &str) -> Phase {
+    match name {
+        "replica" => Phase::Replica,
+        "final" => Phase::Final,
+        "ring" => Phase::Ring,
+        "probe" => Phase::Probe,
+        _ => Phase::Main,
+    }
 }

@@ -97,6 +97,7 @@ pub fn read_within(
     }
     let mut reading = whole.reading;
     reading.records = whole.builder.finish();
+    reading.records.torn = reading.torn;
     Ok(reading)
 }
 
@@ -180,19 +181,21 @@ impl<'a> Whole<'a> {
             && self.builder.memory_bytes() + chunk.values.memory_bytes() <= self.limits.memory_bytes
     }
 
-    fn take_events(&mut self, chunk: &Chunk<'_>) -> Result<(), Damage> {
+    fn take_events(&mut self, chunk: &mut Chunk<'_>) -> Result<(), Damage> {
         let damaged = |lines: u64, parsed: Option<&ParsedEvent>, problem: Problem| Damage {
             line: lines + parsed.map_or(1, |parsed| u64::from(parsed.line)),
             column: parsed.map_or(1, |parsed| u64::from(parsed.column)),
             problem,
         };
-        let names = match self.builder.absorb(&chunk.values) {
+        let names = match self.builder.absorb(&chunk.values, &chunk.origins) {
             Ok(names) => names,
             Err(problem) => return Err(damaged(self.lines, None, problem.into())),
         };
-        for parsed in &chunk.parsed {
+        let mut extras = std::mem::take(&mut chunk.extras).into_iter().peekable();
+        for (at, parsed) in chunk.parsed.iter().enumerate() {
             self.index(parsed.index).map_err(|problem| damaged(self.lines, Some(parsed), problem))?;
-            let taken = self.builder.take(&names.in_whole(parsed));
+            let extra = extras.next_if(|(of, _)| *of == at).map(|(_, extra)| names.extra_in_whole(extra));
+            let taken = self.builder.take(&names.in_whole(parsed), extra);
             taken.map_err(|misfit| damaged(self.lines, Some(parsed), misfit.into()))?;
         }
         Ok(())

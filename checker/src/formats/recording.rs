@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::sink::{Sequence, Sink};
 use super::values::FromJson;
 use crate::history::{
-    Event, EventType, HistoryBuilder, Misfit, Phase, Process, RawEvent, TooManyValues, ValueId, Values,
+    Event, EventType, Extra, History, HistoryBuilder, Misfit, Origin, ParsedEvent, Process, RawEvent, Sym,
+    TooManyValues, ValueId, Values,
 };
 
 impl HistoryBuilder {
@@ -29,25 +30,47 @@ impl HistoryBuilder {
         Ok(self)
     }
 
-    /// Takes an event of a [`crate::history::Recording`].
+    /// Takes an event as the bench records it.
     ///
     /// # Errors
     /// As [`HistoryBuilder::push_event`].
     pub fn push(&mut self, event: &Event) -> Result<(), Misfit> {
-        let passed_over = matches!(event.phase, Phase::Replica | Phase::Ring | Phase::Probe);
-        let process = match event.process {
-            Process::Client(process) if !passed_over => process,
-            _ => return self.push_event(&nothing(event)),
+        let (index, time_ns, kind) = (Some(event.index), Some(event.time), event.kind);
+        let mut parsed = ParsedEvent { index, time_ns, kind, ..ParsedEvent::default() };
+        let mut extra = Extra::default();
+        match event.process {
+            Process::Nemesis => extra.nemesis = Some(Box::new(event.clone())),
+            Process::Client(process) => {
+                parsed.process = Some(process);
+                self.client(event, &mut parsed, &mut extra)?;
+            }
+        }
+        self.take(&parsed, Some(extra).filter(Extra::is_some))
+    }
+
+    fn client(&mut self, event: &Event, parsed: &mut ParsedEvent, extra: &mut Extra) -> Result<(), Misfit> {
+        let mut name = |name: &Option<String>| match name {
+            Some(name) => self.values().intern(name),
+            None => Ok(Sym::NONE),
         };
-        let value = self.json(&event.value)?;
-        let key = event.key.as_deref().map_or(Ok(ValueId::NIL), |key| self.text(key))?;
-        let past = match &event.past {
-            Some(values) => self.json(&Value::Array(values.clone()))?,
-            None => ValueId::NIL,
-        };
-        let (f, kind) = (event.f.as_str(), event.kind);
-        let (index, time_ns, process) = (Some(event.index), event.time, Some(process));
-        self.push_event(&RawEvent { index, time_ns, process, kind, f, key, value, past })
+        let (node, workload) = (name(&event.node)?, name(&event.workload)?);
+        extra.error = name(&event.error)?;
+        extra.round = event.extra.get("round").and_then(Value::as_u64);
+        parsed.f = self.values().intern(&event.f)?;
+        if let Some(key) = &event.key {
+            let key = self.json(&Value::String(key.clone()))?;
+            parsed.key = self.key(key)?;
+        }
+        parsed.origin = self.origin(Origin { node, workload, phase: event.phase })?;
+        parsed.value = self.json(&event.value)?;
+        if let Some(past) = &event.past {
+            let past = past.iter().map(|value| self.json(value)).collect::<Result<Vec<ValueId>, _>>()?;
+            parsed.past = self.list(&past)?;
+        }
+        if let Some(parts) = event.extra.get("parts") {
+            extra.parts = self.json(parts)?;
+        }
+        Ok(())
     }
 
     /// A value of JSON, which may tell of what only EDN has: see [`crate::formats::tree`].
@@ -59,11 +82,28 @@ impl HistoryBuilder {
     }
 }
 
-/// An event that is passed over.
-fn nothing(event: &Event) -> RawEvent<'_> {
-    let (nil, f) = (ValueId::NIL, event.f.as_str());
-    let (index, time_ns, kind) = (Some(event.index), event.time, event.kind);
-    RawEvent { index, time_ns, process: None, kind, f, key: nil, value: nil, past: nil }
+impl History {
+    /// The history of events as the bench records them.
+    ///
+    /// # Errors
+    /// When an event does not fit to those before it, with its position, from 0.
+    pub fn of_events<'e>(events: impl IntoIterator<Item = &'e Event>) -> Result<Self, MisfitAt> {
+        let mut builder = HistoryBuilder::new();
+        for (position, event) in events.into_iter().enumerate() {
+            builder.push(event).map_err(|misfit| MisfitAt { position, misfit })?;
+        }
+        Ok(builder.finish())
+    }
+}
+
+/// An event that does not fit to those before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {position}: {misfit}")]
+pub struct MisfitAt {
+    /// Its position, from 0.
+    pub position: usize,
+    /// Why.
+    pub misfit: Misfit,
 }
 
 impl Values {

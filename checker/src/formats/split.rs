@@ -5,9 +5,8 @@
 
 use std::io::{BufRead, Read};
 
-use super::damage::{Damage, Problem, Stop};
+use super::damage::{Damage, LINE_BYTES_MAX, Problem, Stop};
 use super::edn::{is_blank, is_delimiter};
-use crate::history::LINE_BYTES_MAX;
 
 /// One form of a text.
 pub struct Form<'a> {

@@ -12,11 +12,10 @@ use std::io::{BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use super::damage::Damage;
+use super::damage::{Damage, LINE_BYTES_MAX};
 use super::parse_block::Chunk;
 use super::read_options::Selection;
 use super::split::failed;
-use crate::history::LINE_BYTES_MAX;
 
 /// The size of a block where memory is no concern.
 pub(super) const BLOCK_BYTES: usize = 1 << 20;

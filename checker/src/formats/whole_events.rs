@@ -1,5 +1,4 @@
-//! The events of a text one by one, kept whole: for conversions, for the linter, and for the checks of the bench's own
-//! workloads, which need more than records keep.
+//! The events of a text one by one, kept whole: for conversions, for the linter, and for events of the nemesis.
 
 use std::io::BufRead;
 
@@ -12,7 +11,7 @@ use super::json_form::json_line;
 use super::split::{Lines, Maps};
 use super::tree::{Plain, Tree};
 use super::{edn, json, log};
-use crate::history::{Event, Recording};
+use crate::history::Event;
 
 /// An event and the line on which it begins.
 pub struct Located {
@@ -90,7 +89,7 @@ impl<R> Forms<R> {
     }
 }
 
-fn parse_json(bytes: &[u8]) -> Result<Tree, Stop> {
+pub(super) fn parse_json(bytes: &[u8]) -> Result<Tree, Stop> {
     let mut parser = json::Parser::new(bytes);
     if parser.peek() != Some(b'{') {
         return Err(parser.unexpected("`{`"));
@@ -100,7 +99,7 @@ fn parse_json(bytes: &[u8]) -> Result<Tree, Stop> {
     Ok(event_from_json(&event))
 }
 
-fn parse_edn(bytes: &[u8]) -> Result<Option<Tree>, Stop> {
+pub(super) fn parse_edn(bytes: &[u8]) -> Result<Option<Tree>, Stop> {
     let mut parser = edn::Parser::new(bytes);
     if parser.peek()?.is_none() {
         return Ok(None);
@@ -115,34 +114,20 @@ fn parse_edn(bytes: &[u8]) -> Result<Option<Tree>, Stop> {
     }
 }
 
-/// Reads a history for the checks of the bench's own workloads from EDN or a log. What such a history may lack is filled
-/// in: an index by the position, a time by that of the event before, a key's text where it is no string.
-///
-/// # Errors
-/// When the text is damaged, or has something that is no event.
-pub fn history(reader: &mut dyn BufRead, format: Format) -> Result<Recording, Damage> {
-    let mut events = Events::new(reader, format);
-    let mut history = Recording::default();
-    let mut time = 0;
-    while let Some(Located { line, event }) = events.next_event()? {
-        let no_event = |error: String| Damage { line, column: 1, problem: Problem::NotAnEvent(error) };
-        let mut fields: Value =
-            serde_json::from_str(&json_line(&event)).map_err(|error| no_event(error.to_string()))?;
-        fields["index"] = history.events.len().into();
-        time = fields["time"].as_u64().unwrap_or(time);
-        fields["time"] = time.into();
-        if let Some(fields) = fields.as_object_mut() {
-            if let Some(key) = fields.get("key").filter(|key| !key.is_string() && !key.is_null()).map(Value::to_string)
-            {
-                fields.insert("key".into(), key.into());
-            }
-            if !fields.get("process").is_some_and(Value::is_u64) {
-                fields.insert("process".into(), "nemesis".into());
-            }
+/// An event as the bench records them. What it may lack is filled in: index and time are 0 then, a key is its text where
+/// it is no string. None if it is no event.
+pub(super) fn event_of(event: &Tree) -> Option<Event> {
+    let mut fields: Value = serde_json::from_str(&json_line(event)).ok()?;
+    for field in ["index", "time"] {
+        if fields.get(field).and_then(Value::as_u64).is_none() {
+            fields[field] = 0.into();
         }
-        let event: Event = serde_json::from_value(fields).map_err(|error| no_event(error.to_string()))?;
-        history.events.push(event);
     }
-    history.torn = events.torn;
-    Ok(history)
+    for field in ["key", "error"] {
+        let text = fields.get(field).filter(|value| !value.is_string() && !value.is_null()).map(Value::to_string);
+        if let Some(text) = text {
+            fields[field] = text.into();
+        }
+    }
+    serde_json::from_value(fields).ok()
 }

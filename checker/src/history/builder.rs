@@ -1,14 +1,15 @@
 //! History are built event by event: every reader of a format ends here, and so do tests.
 //!
-//! The shape is checked as in [`crate::history::Recording::read`]: a process does one thing at a time, what it completes
+//! The shape is checked as in every reader: a process does one thing at a time, what it completes
 //! it has invoked, and after an `info` it is gone.
 
 use rustc_hash::FxHashMap;
 
 use super::columns::History;
-use super::event::EventType;
+use super::event::{Event, EventType};
 use super::independent;
-use super::op::{Kind, Op};
+use super::op::{Kind, Op, Origin, OriginId, Origins, TooManyOrigins};
+use super::operation::OpId;
 use super::values::{Datum, Sym, TooManyValues, Translation, ValueId, Values};
 
 /// One event as a reader hands it over; values are made by the builder first.
@@ -86,6 +87,9 @@ pub enum Misfit {
     /// Too many events or values.
     #[error(transparent)]
     TooMany(#[from] TooManyValues),
+    /// Too many nodes and workloads.
+    #[error(transparent)]
+    TooManyOrigins(#[from] TooManyOrigins),
 }
 
 /// An event as it was found in a part of a text, with the names and values of that part or of the whole.
@@ -100,30 +104,79 @@ pub(crate) struct ParsedEvent {
     pub key: Sym,
     pub value: ValueId,
     pub past: ValueId,
+    /// Node, workload and phase.
+    pub origin: OriginId,
     /// Where it stands in the text.
     pub line: u32,
     pub column: u32,
 }
 
-/// What the names and values of a part are in the whole.
-pub(crate) struct Names(Translation);
+impl Default for ParsedEvent {
+    fn default() -> Self {
+        Self {
+            index: None,
+            time_ns: None,
+            process: None,
+            kind: EventType::Info,
+            f: Sym::NONE,
+            key: Sym::NONE,
+            value: ValueId::NIL,
+            past: ValueId::NIL,
+            origin: OriginId::default(),
+            line: 0,
+            column: 0,
+        }
+    }
+}
+
+/// What few events have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Extra {
+    /// Why it was not `ok`.
+    pub error: Sym,
+    /// The round of a replica read.
+    pub round: Option<u64>,
+    /// The parts of the sum that a read of a counter shows; nil if there are none.
+    pub parts: ValueId,
+    /// The whole event, if it is one of the nemesis.
+    pub nemesis: Option<Box<Event>>,
+}
+
+impl Extra {
+    /// Whether there is anything in it.
+    pub fn is_some(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
+/// What the names, values and origins of a part are in the whole.
+pub(crate) struct Names {
+    values: Translation,
+    origins: Vec<OriginId>,
+}
 
 impl Names {
     /// An event of the part as one of the whole.
     pub fn in_whole(&self, event: &ParsedEvent) -> ParsedEvent {
-        let Names(names) = self;
+        let Self { values: names, origins } = self;
         let (value, past) = (names.value(event.value), names.value(event.past));
-        ParsedEvent { f: names.name(event.f), key: names.name(event.key), value, past, ..*event }
+        let origin = origins[event.origin.position()];
+        ParsedEvent { f: names.name(event.f), key: names.name(event.key), value, past, origin, ..*event }
+    }
+
+    /// The same of what few events have.
+    pub fn extra_in_whole(&self, extra: Extra) -> Extra {
+        Extra { error: self.values.name(extra.error), parts: self.values.value(extra.parts), ..extra }
     }
 }
 
-/// Where a process stands.
+/// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum ProcessState {
     /// It does nothing.
     Idle,
-    /// The position of its open operation.
-    Open(u32),
+    /// Its open operation.
+    Open(OpId),
     /// It is gone after an `info`.
     Ended,
 }
@@ -131,21 +184,21 @@ enum Standing {
 /// Processes below this number are found by it; few histories have others.
 const PROCESSES_LISTED: usize = 1 << 16;
 
-/// Where every process stands.
+/// What every process does.
 #[derive(Debug, Default)]
 struct Processes {
-    listed: Vec<Standing>,
-    others: FxHashMap<u32, Standing>,
+    listed: Vec<ProcessState>,
+    others: FxHashMap<u32, ProcessState>,
 }
 
 impl Processes {
-    fn of(&mut self, process: u32) -> &mut Standing {
+    fn of(&mut self, process: u32) -> &mut ProcessState {
         let at = process as usize;
         if at >= PROCESSES_LISTED {
-            return self.others.entry(process).or_insert(Standing::Idle);
+            return self.others.entry(process).or_insert(ProcessState::Idle);
         }
         if at >= self.listed.len() {
-            self.listed.resize(at + 1, Standing::Idle);
+            self.listed.resize(at + 1, ProcessState::Idle);
         }
         &mut self.listed[at]
     }
@@ -194,26 +247,54 @@ impl HistoryBuilder {
             key = self.key(event.key)?;
         }
         let (line, column) = (0, 0);
-        self.take(&ParsedEvent { index, time_ns: Some(time_ns), process, kind, f, key, value, past, line, column })
+        let (time_ns, origin) = (Some(time_ns), OriginId::default());
+        self.take(&ParsedEvent { index, time_ns, process, kind, f, key, value, past, origin, line, column }, None)
     }
 
     /// Takes the next event; one without a time has that of the one before.
-    pub(crate) fn take(&mut self, event: &ParsedEvent) -> Result<(), Misfit> {
+    pub(crate) fn take(&mut self, event: &ParsedEvent, extra: Option<Extra>) -> Result<(), Misfit> {
         if self.records.events == Op::NEVER {
             return Err(TooManyValues.into());
         }
         self.records.timed &= event.time_ns.is_some();
         let time_ns = event.time_ns.unwrap_or(self.last_time_ns);
         self.has_keys |= event.key.is_some();
+        let extra = extra.unwrap_or_default();
         match event.process {
-            None => self.records.passed_over += 1,
-            Some(process) if event.kind == EventType::Invoke => self.invoke(narrow(process)?, event, time_ns)?,
-            Some(process) => self.complete(narrow(process)?, event, time_ns)?,
+            None => self.of_no_client(event, extra, time_ns),
+            Some(process) if event.kind == EventType::Invoke => {
+                let op = self.invoke(narrow(process)?, event, time_ns)?;
+                self.records.rounds.extend(extra.round.map(|round| (op, round)));
+            }
+            Some(process) => {
+                let op = self.complete(narrow(process)?, event, time_ns)?;
+                self.keep_extra(op, &extra);
+            }
         }
         self.last_time_ns = time_ns;
+        self.records.end_ns = self.records.end_ns.max(time_ns);
         self.index(event.index);
         self.records.events += 1;
         Ok(())
+    }
+
+    fn of_no_client(&mut self, event: &ParsedEvent, extra: Extra, time_ns: u64) {
+        match extra.nemesis {
+            Some(nemesis) => {
+                let index = event.index.unwrap_or(u64::from(self.records.events));
+                self.records.nemesis.push(Event { index, time: time_ns, ..*nemesis });
+            }
+            None => self.records.passed_over += 1,
+        }
+    }
+
+    fn keep_extra(&mut self, op: OpId, extra: &Extra) {
+        if extra.error.is_some() {
+            self.records.errors.push((op, extra.error));
+        }
+        if !extra.parts.is_nil() {
+            self.records.parts.push((op, extra.parts));
+        }
     }
 
     /// Makes room for the values of a part, which with those before is so much of the whole.
@@ -221,9 +302,20 @@ impl HistoryBuilder {
         self.values().expect(part, share, bytes_max);
     }
 
-    /// Takes the names and values of a part of a text.
-    pub(crate) fn absorb(&mut self, part: &Values) -> Result<Names, TooManyValues> {
-        self.values().absorb(part).map(Names)
+    /// Takes the names, values and origins of a part of a text.
+    pub(crate) fn absorb(&mut self, part: &Values, origins: &Origins) -> Result<Names, Misfit> {
+        let values = self.values().absorb(part)?;
+        let of_whole = |origin: Origin| {
+            let (node, workload) = (values.name(origin.node), values.name(origin.workload));
+            self.records.origins.number(Origin { node, workload, ..origin })
+        };
+        let origins = origins.iter().map(of_whole).collect::<Result<Vec<OriginId>, TooManyOrigins>>()?;
+        Ok(Names { values, origins })
+    }
+
+    /// Node, workload and phase as a number.
+    pub(crate) fn origin(&mut self, origin: Origin) -> Result<OriginId, TooManyOrigins> {
+        self.records.origins.number(origin)
     }
 
     /// How many operations there are.
@@ -254,7 +346,7 @@ impl HistoryBuilder {
         let records = &self.records;
         let ops = (records.ops.len() * size_of::<Op>()) as u64;
         let processes =
-            self.processes.listed.capacity() * size_of::<Standing>() + self.processes.others.capacity() * 16;
+            self.processes.listed.capacity() * size_of::<ProcessState>() + self.processes.others.capacity() * 16;
         // What grows by doubling is there twice while it does.
         let aside = (records.infos.len() + records.pasts.len() + records.indices.len()) * 16;
         ops + aside as u64 + processes as u64 + records.values.memory_bytes()
@@ -264,6 +356,9 @@ impl HistoryBuilder {
     pub fn finish(mut self) -> History {
         self.records.infos.sort_unstable();
         self.records.pasts.sort_unstable();
+        self.records.errors.sort_unstable();
+        self.records.rounds.sort_unstable();
+        self.records.parts.sort_unstable();
         if !self.has_keys {
             independent::take_keys_from_values(&mut self.records);
         }
@@ -282,23 +377,26 @@ impl HistoryBuilder {
         }
     }
 
-    fn invoke(&mut self, process: u32, event: &ParsedEvent, time_ns: u64) -> Result<(), Misfit> {
-        let operation = self.records.ops.len() as u32;
-        let standing = self.processes.of(process);
-        if *standing != Standing::Idle {
-            let (standing, f) = (*standing, self.records.text(event.f).to_owned());
+    fn invoke(&mut self, process: u32, event: &ParsedEvent, time_ns: u64) -> Result<OpId, Misfit> {
+        let is_aside = !self.records.origin(event.origin).phase.is_of_workload();
+        let ops = if is_aside { &mut self.records.aside } else { &mut self.records.ops };
+        let op = if is_aside { OpId::aside(ops.len()) } else { OpId::workload(ops.len()) };
+        let state = self.processes.of(process);
+        if *state != ProcessState::Idle {
+            let (state, f) = (*state, self.records.text(event.f).to_owned());
             let process = u64::from(process);
-            return Err(match standing {
-                Standing::Open(op) => Misfit::StillOpen { process, f, open: self.function_of(op) },
-                Standing::Idle | Standing::Ended => Misfit::Ended { process, f },
+            return Err(match state {
+                ProcessState::Open(op) => Misfit::StillOpen { process, f, open: self.function_of(op) },
+                ProcessState::Idle | ProcessState::Ended => Misfit::Ended { process, f },
             });
         }
-        *standing = Standing::Open(operation);
-        self.records.ops.push(Op {
+        *state = ProcessState::Open(op);
+        ops.push(Op {
             process,
             f: event.f,
             key: event.key,
             kind: Kind::Info,
+            origin: event.origin,
             call: self.records.events,
             ret: Op::NEVER,
             argument: event.value,
@@ -306,27 +404,29 @@ impl HistoryBuilder {
             called_ns: time_ns,
             returned_ns: u64::MAX,
         });
-        Ok(())
+        Ok(op)
     }
 
-    fn function_of(&self, op: u32) -> String {
-        self.records.text(self.records.ops[op as usize].f).to_owned()
+    fn function_of(&self, op: OpId) -> String {
+        self.records.text(self.records.op(op).f).to_owned()
     }
 
-    fn complete(&mut self, process: u32, event: &ParsedEvent, time_ns: u64) -> Result<(), Misfit> {
-        let standing = self.processes.of(process);
-        let Standing::Open(op) = *standing else {
+    fn complete(&mut self, process: u32, event: &ParsedEvent, time_ns: u64) -> Result<OpId, Misfit> {
+        let state = self.processes.of(process);
+        let ProcessState::Open(op) = *state else {
             let f = self.records.text(event.f).to_owned();
             return Err(Misfit::NotInvoked { process: process.into(), f });
         };
-        if self.records.ops[op as usize].f != event.f {
+        if self.records.op(op).f != event.f {
             let (f, open) = (self.records.text(event.f).to_owned(), self.function_of(op));
             return Err(Misfit::OtherFunction { process: process.into(), f, open });
         }
         let is_info = event.kind == EventType::Info;
-        *standing = if is_info { Standing::Ended } else { Standing::Idle };
+        *state = if is_info { ProcessState::Ended } else { ProcessState::Idle };
         let position = self.records.events;
-        let completed = &mut self.records.ops[op as usize];
+        let ops = if op.is_aside() { &mut self.records.aside } else { &mut self.records.ops };
+        let completed = &mut ops[op.position()];
+        assert!(completed.call < position, "an operation completes after it was invoked");
         completed.result = event.value;
         completed.returned_ns = time_ns;
         (completed.kind, completed.ret) = match event.kind {
@@ -343,10 +443,10 @@ impl HistoryBuilder {
         if is_info {
             self.records.infos.push((op, position));
         }
-        Ok(())
+        Ok(op)
     }
 
-    fn key(&mut self, key: ValueId) -> Result<Sym, Misfit> {
+    pub(crate) fn key(&mut self, key: ValueId) -> Result<Sym, Misfit> {
         if key.is_nil() {
             return Ok(Sym::NONE);
         }

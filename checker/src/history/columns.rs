@@ -5,8 +5,9 @@
 //! compared twice; a small integer is its own id and takes no room at all. A million operations on a register are
 //! about 50 MB.
 //!
-//! Only operations of clients are here. Events of the nemesis, and reads of single replicas, of the ring and of probes
-//! ([`crate::history::Phase`]), are passed over and counted.
+//! Operations of workloads are in [`History::ops`]. Reads of single replicas and of the ring, and probes (see
+//! [`Phase`]), are beside them, and so are the events of the nemesis. What few operations have (an error,
+//! a causal past, a round, the parts of a counter) is in lists of its own.
 //!
 //! Keys. The key is the event's `key`. A Jepsen history that was made by `independent` has none and values `[k v]`
 //! instead: if no event has a key, there is a `read`, the value of every invocation is a list of two whose first is a
@@ -14,29 +15,52 @@
 //! list of two with the same first, then the first becomes the key and the second the value
 //! ([`History::keys_were_in_values`]).
 
-use super::op::Op;
+use serde_json::Value;
+
+use super::event::{Event, Phase};
+use super::op::{Op, Origin, OriginId, Origins};
+use super::operation::{OpId, Operation};
 use super::values::{Datum, Sym, ValueId, Values};
 
-/// A history without what no checker of operations needs.
+/// A history: what every client saw, and what the nemesis did.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// In the order of invocation: `call` ascends.
+    /// The operations of workloads, in the order of invocation: `call` ascends.
     pub ops: Vec<Op>,
-    /// How many events there are, those passed over included.
+    /// How many events there are, of whatever process.
     pub events: u32,
-    /// How many events were passed over: the nemesis, single replicas, the ring, probes.
+    /// How many events belong to nothing that is kept here: to a workload that was not selected, or to no client.
     pub passed_over: u64,
     /// Whether keys were found as the first halves of values; see the module.
     pub keys_were_in_values: bool,
     /// Whether every event had a time; an event without one has that of the one before it.
     pub timed: bool,
+    /// The line of a last event that was cut off while it was written, and is left out.
+    pub torn: Option<u64>,
+    pub(super) end_ns: u64,
+    /// Reads of single replicas and of the ring, and probes, in the order of invocation.
+    pub(super) aside: Vec<Op>,
+    /// The events of the nemesis, in their order.
+    pub(super) nemesis: Vec<Event>,
     pub(super) values: Values,
+    pub(super) origins: Origins,
     /// Original indices by position; empty while each is its position.
     pub(super) indices: Vec<u64>,
-    /// Where an `info` was recorded, by operation, ascending; [`Op::ret`] does not tell.
-    pub(super) infos: Vec<(u32, u32)>,
+    /// Where an `info` was recorded, by operation, ascending; [`Op::ret`] does not say.
+    pub(super) infos: Vec<(OpId, u32)>,
     /// What the completion of an operation says of its causal past: operation and list, ascending.
-    pub(super) pasts: Vec<(u32, ValueId)>,
+    pub(super) pasts: Vec<(OpId, ValueId)>,
+    /// Why an operation did not succeed, ascending.
+    pub(super) errors: Vec<(OpId, Sym)>,
+    /// The rounds of replica reads, ascending.
+    pub(super) rounds: Vec<(OpId, u64)>,
+    /// The parts of the sum that a read of a counter shows: operation and map, ascending.
+    pub(super) parts: Vec<(OpId, ValueId)>,
+}
+
+/// What a list that ascends by operation has of one.
+pub(super) fn find<T: Copy>(list: &[(OpId, T)], op: OpId) -> Option<T> {
+    list.binary_search_by_key(&op, |entry| entry.0).ok().map(|at| list[at].1)
 }
 
 impl History {
@@ -70,12 +94,73 @@ impl History {
         op.result.is_list() && op.is_ok() && self.text(op.f) == "read"
     }
 
-    /// The history's indices of an operation's events, for [`crate::limits::Violation::events`].
+    /// The history's indices of an operation's events, for [`crate::finding::Anomaly::events`].
     pub fn events_of(&self, op: usize) -> impl Iterator<Item = u64> {
-        let Op { call, ret, .. } = self.ops[op];
-        let info = self.infos.binary_search_by_key(&(op as u32), |entry| entry.0).ok().map(|at| self.infos[at].1);
-        let completion = if ret == Op::NEVER { info } else { Some(ret) };
-        [Some(call), completion].into_iter().flatten().map(|position| self.event_index(position))
+        let completion = self.completion_of(OpId::workload(op));
+        [Some(self.ops[op].call), completion].into_iter().flatten().map(|position| self.event_index(position))
+    }
+
+    /// The event at which an operation completed, an `info` too.
+    pub(super) fn completion_of(&self, op: OpId) -> Option<u32> {
+        match self.op(op).ret {
+            Op::NEVER => find(&self.infos, op),
+            position => Some(position),
+        }
+    }
+
+    pub(super) fn op(&self, op: OpId) -> &Op {
+        if op.is_aside() { &self.aside[op.position()] } else { &self.ops[op.position()] }
+    }
+
+    /// Every operation of every client, also those beside the workloads, in the order of invocation.
+    pub fn operations(&self) -> Vec<Operation<'_>> {
+        let mut ids: Vec<OpId> = (0..self.ops.len()).map(OpId::workload).collect();
+        ids.extend((0..self.aside.len()).map(OpId::aside));
+        ids.sort_by_key(|id| self.op(*id).call);
+        ids.into_iter().map(|id| Operation::new(self, id)).collect()
+    }
+
+    /// The operation of a workload at a position in [`History::ops`].
+    pub fn operation(&self, op: usize) -> Operation<'_> {
+        Operation::new(self, OpId::workload(op))
+    }
+
+    /// The events of the nemesis, in their order.
+    pub fn nemesis(&self) -> &[Event] {
+        &self.nemesis
+    }
+
+    /// The time of the last event, ns; 0 if there is none.
+    pub fn end_ns(&self) -> u64 {
+        self.end_ns
+    }
+
+    /// Only what clients did while the workload ran, without what comes after the heal.
+    pub fn of_main_phase(mut self) -> Self {
+        let (origins, ops) = (&self.origins, &mut self.ops);
+        // Positions stay as they are: all that is left out follows.
+        let main = ops.iter().take_while(|op| origins.get(op.origin).phase == Phase::Main).count();
+        ops.truncate(main);
+        self.aside.clear();
+        self.torn = None;
+        self
+    }
+
+    /// Node, workload and phase of an operation.
+    pub fn origin(&self, origin: OriginId) -> Origin {
+        self.origins.get(origin)
+    }
+
+    /// The names of the workloads that operations name, in their order.
+    pub fn workloads(&self) -> Vec<&str> {
+        let named = self.origins.iter().map(|origin| self.text(origin.workload)).filter(|name| !name.is_empty());
+        let names: std::collections::BTreeSet<&str> = named.collect();
+        names.into_iter().collect()
+    }
+
+    /// Whether an operation is one of some phase.
+    pub fn is_of(&self, op: &Op, phase: Phase) -> bool {
+        self.origin(op.origin).phase == phase
     }
 
     /// The history's indices of several operations' events, ascending, each once.
@@ -86,14 +171,34 @@ impl History {
         events
     }
 
-    /// The values that the context of a write covered, where its completion tells (`past`, see
-    /// [`crate::history::Event::past`]).
+    /// The values that the context of a write covered, where its completion has them (`past`, see
+    /// [`Event::past`]).
     pub fn past(&self, op: usize) -> Option<&[ValueId]> {
-        let at = self.pasts.binary_search_by_key(&(op as u32), |entry| entry.0).ok()?;
-        match self.datum(self.pasts[at].1) {
+        self.past_of(OpId::workload(op))
+    }
+
+    pub(super) fn past_of(&self, op: OpId) -> Option<&[ValueId]> {
+        match self.datum(find(&self.pasts, op)?) {
             Datum::List(values) => Some(values),
             _ => None,
         }
+    }
+
+    pub(super) fn error_of(&self, op: OpId) -> Option<&str> {
+        find(&self.errors, op).map(|error| self.text(error))
+    }
+
+    pub(super) fn round_of(&self, op: OpId) -> Option<u64> {
+        find(&self.rounds, op)
+    }
+
+    pub(super) fn parts_of(&self, op: OpId) -> Option<ValueId> {
+        find(&self.parts, op)
+    }
+
+    /// A value as JSON.
+    pub fn json(&self, value: ValueId) -> Value {
+        self.values.json(value)
     }
 
     /// A value as people write it: JSON, with a keyword as its name.
@@ -109,7 +214,9 @@ impl History {
     /// The memory that it takes, in bytes, near enough.
     pub fn memory_bytes(&self) -> u64 {
         let ops = self.ops.capacity() * size_of::<Op>();
-        let aside = (self.infos.capacity() + self.pasts.capacity() + self.indices.capacity()) * 8;
-        (ops + aside) as u64 + self.values.memory_bytes()
+        let beside = self.infos.capacity() + self.pasts.capacity() + self.errors.capacity() + self.parts.capacity();
+        let beside = (beside + self.indices.capacity() + 2 * self.rounds.capacity()) * 8;
+        let aside = self.aside.capacity() * size_of::<Op>() + self.nemesis.len() * size_of::<Event>();
+        (ops + beside + aside) as u64 + self.values.memory_bytes()
     }
 }

@@ -9,10 +9,10 @@
 //! cluster comes to rest, and after that `ring` (each node is asked who the members are), `probe` (a write through each
 //! node, to keys of their own) and `final` reads through the ordinary client path.
 
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use super::micros::{TRANSACTION, micros};
 
 /// Who did it: a logical single-threaded client (Jepsen's sense), or the nemesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +86,11 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Whether operations of this phase are those of a workload: its main part, and the final reads.
+    pub fn is_of_workload(&self) -> bool {
+        matches!(self, Phase::Main | Phase::Final)
+    }
+
     fn is_main(&self) -> bool {
         *self == Phase::Main
     }
@@ -156,18 +161,24 @@ impl Event {
     }
 }
 
-impl Event {
-    /// Whether its operation can change nothing: a read, or a transaction of reads.
-    pub fn only_reads(&self) -> bool {
-        match micros(&self.value) {
-            Some(micros) if self.f == TRANSACTION => micros.iter().all(|(f, _, _)| *f == "r"),
-            _ => self.f == "read",
-        }
-    }
-}
-
 /// Takes events as they happen, gives them their index, and keeps them (in a file, in memory).
 pub trait Recorder {
-    /// History one event; `event.index` is ignored and assigned.
+    /// Records one event; `event.index` is ignored and assigned.
     fn record(&self, event: Event);
+}
+
+/// One event as a line of JSON, with its newline.
+pub fn write_line(event: &Event) -> String {
+    let mut line =
+        serde_json::to_string(event).expect("an event is strings, numbers and JSON values, which always serialise");
+    line.push('\n');
+    line
+}
+
+/// Writes one event as a line, in a single write, so that a kill between two events leaves whole lines.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_event(to: &mut impl Write, event: &Event) -> io::Result<()> {
+    to.write_all(write_line(event).as_bytes())
 }

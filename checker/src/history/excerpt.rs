@@ -4,8 +4,9 @@
 //! they have in the whole. So a check of them names the same events. Only what they need is copied: O(k log k) for k
 //! operations and what their values have.
 
-use super::columns::History;
-use super::op::Op;
+use super::columns::{History, find};
+use super::op::{Op, Origin};
+use super::operation::OpId;
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 impl History {
@@ -20,13 +21,10 @@ impl History {
             timed: self.timed,
             ..History::default()
         };
-        for (at, op) in ops.iter().zip(0u32..) {
-            let copied = part.copy(self, &self.ops[*at])?;
+        for (new, old) in ops.iter().enumerate() {
+            let copied = part.copy(self, &self.ops[*old])?;
             part.ops.push(copied);
-            if let Ok(told) = self.pasts.binary_search_by_key(&(*at as u32), |entry| entry.0) {
-                let past = part.copy_value(self, self.pasts[told].1)?;
-                part.pasts.push((op, past));
-            }
+            part.copy_extras(self, OpId::workload(*old), OpId::workload(new))?;
         }
         part.place(self, ops);
         Ok(part)
@@ -46,14 +44,14 @@ impl History {
     /// How many values an operation has, those in lists and maps counted.
     pub fn values_of(&self, op: usize) -> usize {
         let past = self.past(op).map_or(0, <[ValueId]>::len);
-        self.parts_of(self.ops[op].argument) + self.parts_of(self.ops[op].result) + past
+        self.values_in(self.ops[op].argument) + self.values_in(self.ops[op].result) + past
     }
 
     /// The nesting of a value is bounded by its reader; so it is below.
-    fn parts_of(&self, value: ValueId) -> usize {
+    fn values_in(&self, value: ValueId) -> usize {
         match self.datum(value) {
-            Datum::List(elements) => 1 + elements.iter().map(|element| self.parts_of(*element)).sum::<usize>(),
-            Datum::Map(entries) => 1 + entries.iter().flatten().map(|part| self.parts_of(*part)).sum::<usize>(),
+            Datum::List(elements) => 1 + elements.iter().map(|element| self.values_in(*element)).sum::<usize>(),
+            Datum::Map(entries) => 1 + entries.iter().flatten().map(|part| self.values_in(*part)).sum::<usize>(),
             _ => 1,
         }
     }
@@ -65,7 +63,28 @@ impl History {
         };
         let (f, key) = (name(&mut self.values, op.f)?, name(&mut self.values, op.key)?);
         let (argument, result) = (self.copy_value(from, op.argument)?, self.copy_value(from, op.result)?);
-        Ok(Op { f, key, argument, result, ..*op })
+        let Origin { node, workload, phase } = from.origin(op.origin);
+        let (node, workload) = (name(&mut self.values, node)?, name(&mut self.values, workload)?);
+        // There are no more of them than in the whole.
+        let origin = self.origins.number(Origin { node, workload, phase }).map_err(|_| TooManyValues)?;
+        Ok(Op { f, key, argument, result, origin, ..*op })
+    }
+
+    /// What few operations have.
+    fn copy_extras(&mut self, from: &History, old: OpId, new: OpId) -> Result<(), TooManyValues> {
+        if let Some(past) = find(&from.pasts, old) {
+            let past = self.copy_value(from, past)?;
+            self.pasts.push((new, past));
+        }
+        if let Some(parts) = find(&from.parts, old) {
+            let parts = self.copy_value(from, parts)?;
+            self.parts.push((new, parts));
+        }
+        if let Some(error) = from.error_of(old) {
+            let error = self.values.intern(error)?;
+            self.errors.push((new, error));
+        }
+        Ok(())
     }
 
     fn copy_value(&mut self, from: &History, value: ValueId) -> Result<ValueId, TooManyValues> {
@@ -96,8 +115,8 @@ impl History {
             if at.ret != Op::NEVER {
                 events.push((at.ret, op, Event::Return));
             }
-            if let Ok(info) = from.infos.binary_search_by_key(&(ops[op] as u32), |entry| entry.0) {
-                events.push((from.infos[info].1, op, Event::Info));
+            if let Some(info) = find(&from.infos, OpId::workload(ops[op])) {
+                events.push((info, op, Event::Info));
             }
         }
         events.sort_unstable_by_key(|(position, ..)| *position);
@@ -107,7 +126,7 @@ impl History {
             match event {
                 Event::Call => self.ops[op].call = position,
                 Event::Return => self.ops[op].ret = position,
-                Event::Info => self.infos.push((op as u32, position)),
+                Event::Info => self.infos.push((OpId::workload(op), position)),
             }
         }
         self.infos.sort_unstable();

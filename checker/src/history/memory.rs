@@ -1,9 +1,8 @@
-//! A recorder that keeps the history in memory, for tests and for runs that are checked at once.
+//! A recorder that keeps the events in memory, for tests and for runs that are checked at once.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::event::{Event, Recorder};
-use super::lines::Recording;
 
 /// Keeps what it records.
 #[derive(Debug, Default)]
@@ -23,15 +22,13 @@ impl MemoryRecorder {
     }
 
     /// What was recorded so far.
-    pub fn history(&self) -> Recording {
-        Recording { events: self.events.lock().unwrap_or_else(PoisonError::into_inner).clone(), torn: None }
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
 
-impl From<MemoryRecorder> for Recording {
     /// What was recorded, without a copy.
-    fn from(recorder: MemoryRecorder) -> Self {
-        Self { events: recorder.events.into_inner().unwrap_or_else(PoisonError::into_inner), torn: None }
+    pub fn into_events(self) -> Vec<Event> {
+        self.events.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One operation of a client as numbers: 48 bytes.
 
+use super::event::Phase;
 use super::values::{Sym, ValueId};
 
 /// What came of an operation.
@@ -9,8 +10,32 @@ pub enum Kind {
     Ok,
     /// It certainly did not.
     Fail,
-    /// Nobody knows: also one that never completed.
+    /// Unknown: also one that never completed.
     Info,
+}
+
+/// Which combination of node, workload and phase an operation belongs to: a position in [`Origins`].
+///
+/// There are few such combinations, so an operation spends two bytes on all three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OriginId(pub(super) u16);
+
+impl OriginId {
+    /// Its position among the origins.
+    pub(crate) fn position(self) -> usize {
+        self.0.into()
+    }
+}
+
+/// Where an operation comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The node that was asked; [`Sym::NONE`] if that is not recorded.
+    pub node: Sym,
+    /// The workload; [`Sym::NONE`] if none is named.
+    pub workload: Sym,
+    /// The part of the run.
+    pub phase: Phase,
 }
 
 /// One operation of a client.
@@ -24,7 +49,9 @@ pub struct Op {
     pub key: Sym,
     /// What came of it.
     pub kind: Kind,
-    /// The event of its invocation: the position among all events, those passed over included.
+    /// Node, workload and phase.
+    pub origin: OriginId,
+    /// The event of its invocation: the position among all events, those of no client included.
     pub call: u32,
     /// The event of its completion if it is `Ok` or `Fail`, else [`Op::NEVER`].
     pub ret: u32,
@@ -39,6 +66,9 @@ pub struct Op {
 }
 
 impl Op {
+    /// The completion of an operation that may take effect at any later time.
+    pub const NEVER: u32 = u32::MAX;
+
     /// Whether it is known to have happened.
     pub fn is_ok(&self) -> bool {
         self.kind == Kind::Ok
@@ -50,7 +80,51 @@ impl Op {
     }
 }
 
-impl Op {
-    /// The completion of an operation that may take effect at any later time.
-    pub const NEVER: u32 = u32::MAX;
+/// Every combination of node, workload and phase that occurs; the first has none of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Origins {
+    all: Vec<Origin>,
+    /// The one found last: consecutive events often have the same.
+    last: OriginId,
+}
+
+/// There are more combinations of nodes, workloads and phases than an operation can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the history names more than {} combinations of node, workload and phase", u16::MAX)]
+pub struct TooManyOrigins;
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self { all: vec![Origin::default()], last: OriginId::default() }
+    }
+}
+
+impl Origins {
+    pub fn get(&self, OriginId(at): OriginId) -> Origin {
+        self.all[usize::from(at)]
+    }
+
+    /// In the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = Origin> {
+        self.all.iter().copied()
+    }
+
+    /// The number of an origin; a search through those known if it is not that of the last call.
+    pub fn number(&mut self, origin: Origin) -> Result<OriginId, TooManyOrigins> {
+        if self.get(self.last) != origin {
+            let known = self.all.iter().position(|other| *other == origin);
+            let at = known.unwrap_or(self.all.len());
+            if known.is_none() {
+                self.all.push(origin);
+            }
+            self.last = OriginId(u16::try_from(at).map_err(|_| TooManyOrigins)?);
+        }
+        Ok(self.last)
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.all.truncate(1);
+        self.last = OriginId::default();
+    }
 }

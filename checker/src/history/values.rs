@@ -7,10 +7,17 @@
 //! ```
 
 use rustc_hash::FxHashMap;
+use serde_json::Value;
 
 /// A name (a function, a key), interned: equal names are equal symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sym(pub u32);
+
+impl Default for Sym {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
 
 impl Sym {
     /// No name; the key of an operation that has none.
@@ -359,6 +366,29 @@ impl Values {
             Datum::Map(entries) => {
                 let entries = entries.iter().map(|[key, value]| format!("{}: {}", self.show(*key), self.show(*value)));
                 format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    /// A value as JSON: what JSON does not have is a string of its notation, and so are keys of maps that are no strings.
+    pub fn json(&self, value: ValueId) -> Value {
+        match self.datum(value) {
+            Datum::Nil => Value::Null,
+            Datum::Bool(truth) => Value::Bool(truth),
+            Datum::Int(value) => value.into(),
+            Datum::Text(text) => Value::String(text.to_owned()),
+            Datum::Float(value) => value.into(),
+            Datum::Other(notation) => match notation.trim_end_matches('N').parse::<u64>() {
+                Ok(large) => large.into(),
+                Err(_) => Value::String(notation.to_owned()),
+            },
+            Datum::List(elements) => elements.iter().map(|element| self.json(*element)).collect(),
+            Datum::Map(entries) => {
+                let name = |key: ValueId| match self.datum(key) {
+                    Datum::Text(text) => text.to_owned(),
+                    _ => self.show(key),
+                };
+                Value::Object(entries.iter().map(|[key, value]| (name(*key), self.json(*value))).collect())
             }
         }
     }

@@ -13,22 +13,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::model::Model;
-use crate::history::{Event, EventType, Operation, Phase, only_micro};
-
-/// The field of an event in which a read of a counter tells its parts.
-const PARTS: &str = "parts";
+use crate::history::{Datum, EventType, History, Operation, Phase, ValueId};
 
 /// What an operation does to its key.
-pub(crate) enum Meaning<'h> {
+pub(crate) enum Meaning {
     /// It brings an element.
-    Write(&'h Value),
+    Write(ValueId),
     /// It replaces what is there and leaves nothing.
     Delete,
     /// It takes an element out.
-    Remove(&'h Value),
+    Remove(ValueId),
     /// It adds so much to a counter; less than nothing for a decrement.
     Change(i64),
     /// It shows what is there.
@@ -39,27 +34,29 @@ pub(crate) enum Meaning<'h> {
 
 impl Model {
     /// What an operation means.
-    pub(crate) fn meaning<'h>(self, operation: &Operation<'h>) -> Meaning<'h> {
+    pub(crate) fn meaning(self, operation: &Operation<'_>) -> Meaning {
         let argument = operation.argument();
+        let number = || match operation.history().datum(argument) {
+            Datum::Int(number) => Some(number),
+            _ => None,
+        };
         if operation.phase() == Phase::Replica {
             return Meaning::Read;
         }
         match (self, operation.f()) {
-            (Model::ListAppend | Model::RwRegister, _) => self.of_transaction(argument),
+            (Model::ListAppend | Model::RwRegister, _) => self.of_transaction(operation),
             (_, "read") => Meaning::Read,
             (Model::Set | Model::Cart, "add") | (Model::Register, "write") => Meaning::Write(argument),
             (Model::Register, "delete") => Meaning::Delete,
             (Model::Cart, "remove") => Meaning::Remove(argument),
-            (Model::Counter, "inc") => argument.as_i64().map_or(Meaning::Nothing, Meaning::Change),
-            (Model::Counter, "dec") => {
-                argument.as_i64().and_then(i64::checked_neg).map_or(Meaning::Nothing, Meaning::Change)
-            }
+            (Model::Counter, "inc") => number().map_or(Meaning::Nothing, Meaning::Change),
+            (Model::Counter, "dec") => number().and_then(i64::checked_neg).map_or(Meaning::Nothing, Meaning::Change),
             _ => Meaning::Nothing,
         }
     }
 
-    fn of_transaction(self, value: &Value) -> Meaning<'_> {
-        match (self, only_micro(value)) {
+    fn of_transaction(self, operation: &Operation<'_>) -> Meaning {
+        match (self, operation.history().only_micro(operation.argument())) {
             (Model::ListAppend, Some(("append", _, element))) => Meaning::Write(element),
             (Model::RwRegister, Some(("w", _, element))) => Meaning::Write(element),
             (_, Some(("r", _, _))) => Meaning::Read,
@@ -69,11 +66,15 @@ impl Model {
 
     /// The key of an operation that does not name it: a transaction's micro-operation does.
     pub(crate) fn key_within<'h>(self, operation: &Operation<'h>) -> Option<Cow<'h, str>> {
-        match (self, only_micro(operation.argument())?.1) {
-            (Model::ListAppend | Model::RwRegister, Value::String(key)) => Some(Cow::Borrowed(key)),
-            (Model::ListAppend | Model::RwRegister, key) => Some(Cow::Owned(key.to_string())),
-            _ => None,
+        if !self.is_transactional() {
+            return None;
         }
+        let history = operation.history();
+        let (_, key, _) = history.only_micro(operation.argument())?;
+        Some(match history.datum(key) {
+            Datum::Text(key) => Cow::Borrowed(key),
+            _ => Cow::Owned(history.json(key).to_string()),
+        })
     }
 
     /// What a write does, in a word: `add`, `write`, `append`, `inc`.
@@ -86,47 +87,64 @@ impl Model {
     }
 
     /// The elements that a client's read shows; none if the value is not what it should be. Of nothing read none.
-    pub(crate) fn shown(self, completion: &Event) -> Option<Vec<&Value>> {
+    pub(crate) fn shown<'h>(self, read: &Operation<'h>) -> Option<Cow<'h, [ValueId]>> {
+        let history = read.history();
         let result = match self {
-            Model::ListAppend | Model::RwRegister => match only_micro(&completion.value) {
+            Model::ListAppend | Model::RwRegister => match history.only_micro(read.result()) {
                 Some(("r", _, result)) => result,
                 _ => return None,
             },
-            _ => &completion.value,
+            _ => read.result(),
         };
-        match result {
-            Value::Null => Some(Vec::new()),
-            Value::Array(elements) => Some(elements.iter().collect()),
-            single if self == Model::RwRegister => Some(vec![single]),
+        match history.datum(result) {
+            Datum::Nil => Some(Cow::Borrowed(&[])),
+            Datum::List(elements) => Some(Cow::Borrowed(elements)),
+            _ if self == Model::RwRegister => Some(Cow::Owned(vec![result])),
             _ => None,
         }
     }
 }
 
-/// The values of all versions that a replica holds; null is a tombstone.
-pub(crate) fn versions(value: &Value) -> Option<Vec<&Value>> {
-    match value {
-        Value::Null => Some(Vec::new()),
-        Value::Array(versions) => versions.iter().map(|version| version.as_object()?.get("value")).collect(),
+/// The values of all versions that a replica holds; nil is a tombstone.
+pub(crate) fn versions(read: &Operation<'_>) -> Option<Vec<ValueId>> {
+    let history = read.history();
+    match history.datum(read.result()) {
+        Datum::Nil => Some(Vec::new()),
+        Datum::List(versions) => versions.iter().map(|version| field(history, *version, "value")).collect(),
         _ => None,
     }
 }
 
-/// The parts of a counter that an operation's completion tells.
-pub(crate) fn parts_of(completion: &Event) -> Option<Parts> {
-    parts(completion.extra.get(PARTS)?)
+/// A field of a map.
+fn field(history: &History, map: ValueId, name: &str) -> Option<ValueId> {
+    let Datum::Map(entries) = history.datum(map) else { return None };
+    let is = |key: ValueId| history.datum(key) == Datum::Text(name);
+    entries.iter().find(|[key, _]| is(*key)).map(|[_, value]| *value)
+}
+
+/// The parts of a counter that a read shows.
+pub(crate) fn parts_of(read: &Operation<'_>) -> Option<Parts> {
+    parts(read.history(), read.parts()?)
 }
 
 /// By process: the sum of its increments, and that of its decrements.
 pub(crate) type Parts = BTreeMap<u64, (u64, u64)>;
 
 /// Parts as they stand in a history: `{"3": [12, 4]}`.
-pub(crate) fn parts(value: &Value) -> Option<Parts> {
-    let part = |(process, sums): (&String, &Value)| match sums.as_array()?.as_slice() {
-        [inc, dec] => Some((process.parse().ok()?, (inc.as_u64()?, dec.as_u64()?))),
+pub(crate) fn parts(history: &History, value: ValueId) -> Option<Parts> {
+    let number = |value: ValueId| match history.datum(value) {
+        Datum::Int(number) => u64::try_from(number).ok(),
+        Datum::Text(digits) => digits.parse().ok(),
         _ => None,
     };
-    value.as_object()?.iter().map(part).collect()
+    let part = |[process, sums]: &[ValueId; 2]| match history.datum(*sums) {
+        Datum::List(&[inc, dec]) => Some((number(*process)?, (number(inc)?, number(dec)?))),
+        _ => None,
+    };
+    match history.datum(value) {
+        Datum::Map(entries) => entries.iter().map(part).collect(),
+        _ => None,
+    }
 }
 
 /// Which changes of a counter two sums of a process stand for.
@@ -144,7 +162,7 @@ struct Step {
 impl Sums {
     /// Takes the next change of a process: what certainly failed is in no later sum.
     pub fn push(&mut self, operation: &Operation<'_>, write: u32, change: i64) {
-        let steps = self.0.entry(operation.process).or_default();
+        let steps = self.0.entry(operation.process()).or_default();
         let before = steps.iter().rev().find(|step| !step.failed).map_or((0, 0), |step| step.sums);
         let (up, down) = (change.max(0).unsigned_abs(), change.min(0).unsigned_abs());
         let sums = (before.0.saturating_add(up), before.1.saturating_add(down));

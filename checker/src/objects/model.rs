@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
+use crate::history::{Datum, History, ValueId};
 
 /// What a workload's operations mean. The names are those of the workloads and of `check --model`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,9 +98,13 @@ pub(crate) enum Element {
     Other(String),
 }
 
-impl From<&Value> for Element {
-    fn from(value: &Value) -> Self {
-        value.as_i64().map_or_else(|| Element::Other(value.to_string()), Element::Integer)
+impl Element {
+    /// A value of a history.
+    pub fn new(history: &History, value: ValueId) -> Self {
+        match history.datum(value) {
+            Datum::Int(value) => Element::Integer(value),
+            _ => Element::Other(history.json(value).to_string()),
+        }
     }
 }
 

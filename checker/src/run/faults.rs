@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::history::{Event, Process, Recording};
+use crate::history::{Event, History};
 use crate::verdict::{FaultFinding, OperationStatistics};
 
 /// One entry of the plan.
@@ -51,7 +51,7 @@ pub(crate) struct Crash<'h> {
 
 /// Every fault that was planned or seen, by id. An event of the nemesis that cannot be read is passed over here, and
 /// told as a reason by [`crate::check`].
-pub fn findings(history: &Recording) -> Vec<FaultFinding> {
+pub fn findings(history: &History) -> Vec<FaultFinding> {
     let mut faults: BTreeMap<u64, FaultFinding> = BTreeMap::new();
     for event in nemesis(history) {
         match classify(event) {
@@ -73,7 +73,7 @@ pub fn active_between(faults: &[FaultFinding], from_ns: u64, to_ns: u64) -> Vec<
 }
 
 /// When the cluster was healed for good, ns since the run began.
-pub(crate) fn heal_ns(history: &Recording) -> Option<u64> {
+pub(crate) fn heal_ns(history: &History) -> Option<u64> {
     nemesis(history).find(|event| event.f == "heal").map(|event| event.time)
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn heal_ns(history: &Recording) -> Option<u64> {
 const CRASHES: [&str; 6] = ["kill", "upgrade", "wipe", "power", "sync-fail", "rot"];
 
 /// Every start of a fault that nodes do not survive, in order.
-pub(crate) fn crashes(history: &Recording) -> Vec<Crash<'_>> {
+pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
     nemesis(history)
         .filter_map(|event| match classify(event) {
             Ok(Told::Start(kind, started)) if CRASHES.contains(&kind) => Some(Crash { event, nodes: started.nodes }),
@@ -115,7 +115,7 @@ impl Windows {
 }
 
 /// Why the run as a whole cannot vouch for anything, a sentence each.
-pub(crate) fn doubts(history: &Recording, faults: &[FaultFinding], statistics: &[OperationStatistics]) -> Vec<String> {
+pub(crate) fn doubts(history: &History, faults: &[FaultFinding], statistics: &[OperationStatistics]) -> Vec<String> {
     let mut doubts = Vec::new();
     if let Some(line) = history.torn {
         doubts.push(format!("The history ends in the middle of line {line}: the run did not finish."));
@@ -146,8 +146,8 @@ fn unproved(fault: &FaultFinding) -> Option<String> {
     Some(format!("Fault {} ({}) {problem}{because}.", fault.fault, name.trim_end()))
 }
 
-fn nemesis(history: &Recording) -> impl Iterator<Item = &Event> {
-    history.events.iter().filter(|event| event.process == Process::Nemesis)
+fn nemesis(history: &History) -> impl Iterator<Item = &Event> {
+    history.nemesis().iter()
 }
 
 /// What an event of the nemesis tells.

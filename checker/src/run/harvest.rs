@@ -52,7 +52,7 @@ fn shown(key: &KeyFacts<'_>, read: &Read<'_>) -> usize {
 
 /// Whether a read of a register shows the write acknowledged last before it, or what may be newer.
 fn is_fresh(key: &KeyFacts<'_>, read: &Read<'_>, last: usize, deletes: &Deletes) -> bool {
-    let invoked = key.writes[last].operation.invoke.index;
+    let invoked = key.writes[last].operation.invoked();
     let may_be_newer = |at: usize| at == last || ended(&key.writes[at]) > invoked;
     let nothing_is_newest =
         || deletes.ended_last_of_those_before(read.completed()).is_some_and(|ended| ended > invoked);
@@ -77,7 +77,7 @@ impl Deletes {
         let happened = |write: &&Write<'_>| write.is_delete() && write.operation.outcome() != EventType::Fail;
         for delete in key.writes.iter().filter(happened) {
             last = ended(delete).max(last);
-            ended_last.push((delete.operation.invoke.index, last));
+            ended_last.push((delete.operation.invoked(), last));
         }
         Self { ended_last }
     }

@@ -25,7 +25,7 @@ pub(crate) fn statistics(
     for operation in operations.iter().filter(|operation| operation.phase() == Phase::Main) {
         let workload = operation.workload().unwrap_or(unnamed);
         let (found, measured) = groups.entry((workload, operation.label())).or_default();
-        let in_faults = windows.contain(operation.invoke.time);
+        let in_faults = windows.contain(operation.invoked_ns());
         count(found, operation, in_faults);
         measured.latencies.add(operation, in_faults);
     }
@@ -33,7 +33,7 @@ pub(crate) fn statistics(
         for (read, harvest) in harvests(workload) {
             // Reads of the main phase were all counted above, under the name of their workload.
             if let Some((_, measured)) = groups.get_mut(&(workload.name.as_str(), read.label())) {
-                let window = usize::from(windows.contain(read.invoke.time));
+                let window = usize::from(windows.contain(read.invoked_ns()));
                 measured.harvests[window].0 += harvest;
                 measured.harvests[window].1 += 1;
             }
@@ -50,7 +50,7 @@ fn count(found: &mut OperationStatistics, operation: &Operation<'_>, in_faults: 
     }
     if in_faults {
         found.invoked_in_faults += 1;
-        found.ok_in_faults += u64::from(operation.ok().is_some());
+        found.ok_in_faults += u64::from(operation.is_ok());
     }
 }
 
@@ -71,7 +71,7 @@ struct Latencies {
 
 impl Latencies {
     fn add(&mut self, operation: &Operation<'_>, in_faults: bool) {
-        let latency = operation.ok().and(operation.latency_ns()).map(ms);
+        let latency = operation.latency_ns().filter(|_| operation.is_ok()).map(ms);
         self.all.extend(latency);
         self.in_faults.extend(latency.filter(|_| in_faults));
     }

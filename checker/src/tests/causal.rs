@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::Story;
-use crate::history::{EventType, Operation};
+use crate::history::{Datum, EventType, Operation};
 use crate::verdict::{Outcome, Property};
 
 /// Process 1 writes x, then y; process 2 has seen y, and looks for x.
@@ -64,12 +64,13 @@ fn happened_before(operations: &[Operation<'_>]) -> Vec<BTreeSet<usize>> {
         for (at, operation) in operations.iter().enumerate() {
             let shows = |other: &Operation<'_>| {
                 let read = operation.f() == "read" && other.f() == "add" && other.key() == operation.key();
-                let list = operation.ok().and_then(|event| event.value.as_array());
-                read && list.is_some_and(|list| list.contains(other.argument()))
+                let history = operation.history();
+                let Datum::List(list) = history.datum(operation.result()) else { return false };
+                read && list.contains(&other.argument())
             };
             let direct = |other: &usize| {
                 let (place, other) = (*other, &operations[*other]);
-                (other.process == operation.process && place < at) || shows(other)
+                (other.process() == operation.process() && place < at) || shows(other)
             };
             let mut all: BTreeSet<usize> = (0..operations.len()).filter(direct).collect();
             for earlier in all.clone() {
@@ -109,11 +110,14 @@ proptest! {
         let before = happened_before(&operations);
         let mut expected = 0;
         for (at, read) in operations.iter().enumerate().filter(|(_, operation)| operation.f() == "read") {
-            let shown = read.completion.and_then(|event| event.value.as_array()).cloned().unwrap_or_default();
+            let shown = match history.datum(read.result()) {
+                Datum::List(shown) => shown,
+                _ => &[],
+            };
             let lacks = |other: &&usize| {
                 let other = &operations[**other];
                 let owed = other.f() == "add" && other.key() == read.key() && other.outcome() == EventType::Ok;
-                owed && !shown.contains(other.argument())
+                owed && !shown.contains(&other.argument())
             };
             expected += usize::from(before[at].iter().any(|other| lacks(&other)));
         }

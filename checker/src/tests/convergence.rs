@@ -121,9 +121,9 @@ fn a_broken_answer_is_no_answer() {
     let mut story = Story::new("set");
     story.heal().replica(0, 1, "set-0", &[]);
     story.final_read(1, "set-0", &[]);
-    let mut history = story.history();
-    let completion = history.events.iter_mut().find(|event| event.value.is_array()).expect("the replica read");
+    let mut events = story.events();
+    let completion = events.iter_mut().find(|event| event.value.is_array()).expect("the replica read");
     completion.value = json!([{"value": 1}]);
-    let verdict = crate::check(&history, &super::claiming_all(crate::ConcurrentWrites::Kept));
+    let verdict = crate::check(&super::of(&events), &super::claiming_all(crate::ConcurrentWrites::Kept));
     super::result(verdict, CONVERGENCE).is_inconclusive("could not be read from n1 in round 0");
 }

@@ -174,9 +174,9 @@ proptest! {
 /// The story without its last operation.
 fn replay(story: &Story) -> Story {
     let again = Story::new("counter");
-    let history = story.history();
-    let kept = history.events.len() - 2;
-    for event in history.events.into_iter().take(kept) {
+    let events = story.events();
+    let kept = events.len() - 2;
+    for event in events.into_iter().take(kept) {
         crate::history::Recorder::record(&again.recorder, event);
     }
     again

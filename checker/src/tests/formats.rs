@@ -54,7 +54,9 @@ fn jepsens_histories_are_read() {
     let value = r#"[["append", 1, 2], ["r", "x", nil]]"#;
     let result = r#"[["append", 1, 2], ["r", "x", [1/3, \a, 12345678901234567890N]]]"#;
     assert_eq!(told(&reading.records), [format!("0 txn  {value} {result} Ok [0, 2]")]);
-    assert_eq!((reading.records.passed_over, reading.records.timed, reading.torn), (1, true, None));
+    assert_eq!((reading.records.passed_over, reading.records.timed, reading.torn), (0, true, None));
+    let nemesis = reading.records.nemesis();
+    assert_eq!((nemesis.len(), nemesis[0].index, nemesis[0].time, &*nemesis[0].f), (1, 1, 11, "start"));
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn a_log_is_read() {
     assert_eq!(Format::detect(text.as_bytes()), Some(Format::Log));
     let reading = reading(Format::Log, text);
     assert_eq!(told(&reading.records), [r#"0 cas  [1, 2] "timed-out" Info [0, 3]"#, "1 read  nil 3 Ok [1, 4]"]);
-    assert_eq!((reading.other_lines, reading.records.timed, reading.records.passed_over), (1, false, 1));
+    assert_eq!((reading.other_lines, reading.records.timed, reading.records.nemesis().len()), (1, false, 1));
     assert_eq!(
         damage(Format::Log, "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2\n"),
         "line 1, column 40: expected `]`, found the end"

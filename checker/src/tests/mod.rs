@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::history::{Event, EventType, MemoryRecorder, Phase, Process, Recorder, Recording};
+use crate::history::{Event, EventType, History, MemoryRecorder, Phase, Process, Recorder};
 use crate::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
 use crate::{ConcurrentWrites, Options, check};
 
@@ -47,10 +47,12 @@ impl Story {
         Self { recorder: MemoryRecorder::new(), workload, time_ms: 0 }
     }
 
-    pub fn history(&self) -> Recording {
-        let history = self.recorder.history();
-        history.validate().expect("a test tells a well-formed history");
-        history
+    pub fn events(&self) -> Vec<Event> {
+        self.recorder.events()
+    }
+
+    pub fn history(&self) -> History {
+        of(&self.events())
     }
 
     /// Goes on with another workload.
@@ -254,7 +256,7 @@ impl Story {
     fn judged(&self, concurrent_writes: ConcurrentWrites) -> Verdict {
         let (history, options) = (self.history(), claiming_all(concurrent_writes));
         let verdict = check(&history, &options);
-        proofs::assert_proved(&history, &verdict, &options);
+        proofs::assert_proved(&self.events(), &verdict, &options);
         verdict
     }
 
@@ -267,6 +269,11 @@ impl Story {
     pub fn result_one_wins(&self, property: Property) -> PropertyResult {
         result(self.judged(ConcurrentWrites::OneWins), property)
     }
+}
+
+/// The history of events.
+pub fn of(events: &[Event]) -> History {
+    History::of_events(events).expect("a test has a well-formed history")
 }
 
 fn counted(mut event: Event, parts: &[(u64, u64, u64)]) -> Event {

@@ -168,9 +168,9 @@ fn keys_within_micro_operations_are_found() {
         append(&mut story, 1, Ok, key, 10);
         read(&mut story, 2, key, json!([10]));
     }
-    let mut history = story.history();
-    history.events.iter_mut().for_each(|event| event.key = None);
-    let verdict = crate::check(&history, &super::claiming_all(crate::ConcurrentWrites::Kept));
+    let mut events = story.events();
+    events.iter_mut().for_each(|event| event.key = None);
+    let verdict = crate::check(&super::of(&events), &super::claiming_all(crate::ConcurrentWrites::Kept));
     let found = verdict.properties.iter().find(|found| found.property == Property::Serializable);
     let found = found.expect("it is judged");
     assert_eq!((found.outcome, found.figure("keys")), (VALID, 2.0));

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Story, claiming_all};
+use super::{Story, claiming_all, of};
+use crate::history::History;
 use crate::objects::Model;
 use crate::verdict::{Outcome, Property, Verdict};
 use crate::{ConcurrentWrites, Options, check};
@@ -68,10 +69,11 @@ fn a_claim_of_one_model_binds_no_other() {
 
 #[test]
 fn operations_without_a_workload_need_a_model() {
-    let mut history = lossy().history();
-    for event in &mut history.events {
+    let mut events = lossy().events();
+    for event in &mut events {
         event.workload = None;
     }
+    let history = of(&events);
     let verdict = check(&history, &Options::default());
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     assert!(verdict.properties.iter().all(|found| found.workload.is_none()), "{:?}", verdict.properties);
@@ -98,21 +100,18 @@ fn an_unknown_workload_is_not_judged_silently() {
 
 #[test]
 fn keys_may_be_left_out() {
-    let mut history = lossy().history();
-    for event in &mut history.events {
+    let mut events = lossy().events();
+    for event in &mut events {
         event.key = None;
     }
-    let verdict = check(&history, &claiming(&[Property::NoLostWrites]));
+    let verdict = check(&of(&events), &claiming(&[Property::NoLostWrites]));
     assert_eq!(verdict.properties[0].anomalies[0].key.as_deref(), Some("set"));
 }
 
 #[test]
-fn a_malformed_history_in_memory_is_inconclusive() {
-    let mut history = lossy().history();
-    history.events.remove(0);
-    let verdict = check(&history, &claiming(&Property::ALL));
-    assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    assert!(verdict.reasons[0].starts_with("The history is malformed: line 1: index 1"), "{:?}", verdict.reasons);
+fn events_that_do_not_fit_are_no_history() {
+    let error = History::of_events(&lossy().events()[1..]).expect_err("its first invocation is missing").to_string();
+    assert_eq!(error, "event 0: process 0 completes `add` that it never invoked");
 }
 
 #[test]

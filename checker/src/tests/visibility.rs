@@ -59,9 +59,9 @@ fn sees(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites, write: u
         true => found_nothing && (concurrent == ConcurrentWrites::Kept || deletes.is_empty()),
         false => read.unwritten.is_empty() && read.listed.iter().all(|listed| before.contains(listed)),
     };
-    let invoked = key.writes[write as usize].operation.invoke.index;
+    let invoked = key.writes[write as usize].operation.invoked();
     let untold = shown.union(&reachable(key, &deletes)).map(|shown| &key.writes[*shown as usize]).any(|shown| {
-        let end = shown.operation.completion.map_or(u64::MAX, |event| event.index);
+        let end = shown.operation.completed().unwrap_or(u64::MAX);
         shown.past == Past::Unknown && invoked < end
     });
     match concurrent {
@@ -76,7 +76,7 @@ fn sees(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites, write: u
 fn may_be_seen(key: &KeyFacts<'_>, delete: u32, read: &crate::visibility::Read<'_>) -> bool {
     let delete = &key.writes[delete as usize];
     let operation = delete.operation;
-    delete.is_delete() && operation.outcome() != EventType::Fail && operation.invoke.index < read.completed()
+    delete.is_delete() && operation.outcome() != EventType::Fail && operation.invoked() < read.completed()
 }
 
 fn fate(key: &KeyFacts<'_>, seen: &[Seen], write: usize) -> Fate {
@@ -108,7 +108,7 @@ fn compare(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites) -> Re
     }
     for (position, read) in key.reads.iter().enumerate() {
         let own: Vec<usize> = (0..key.writes.len())
-            .filter(|write| key.writes[*write].operation.process == read.operation.process)
+            .filter(|write| key.writes[*write].operation.process() == read.operation.process())
             .filter(|write| key.writes[*write].must_stay().is_some_and(|index| index < read.invoked()))
             .filter(|_| read.operation.phase() == Phase::Main)
             .collect();
@@ -145,7 +145,7 @@ fn again(
     let read = &key.reads[position];
     let same = |other: &&usize| {
         let other = key.reads[**other].operation;
-        other.process == read.operation.process && other.phase() == Phase::Main
+        other.process() == read.operation.process() && other.phase() == Phase::Main
     };
     let earlier: Vec<usize> = (0..position).collect();
     let earlier: Vec<usize> =
@@ -190,13 +190,13 @@ fn order_of_others(
     let (mut wrote, mut saw) = (BTreeSet::new(), BTreeSet::new());
     for shown in shows(key, model, position) {
         let operation = key.writes[shown].operation;
-        let own = |write: &usize| key.writes[*write].operation.process == operation.process;
-        let before = |write: &usize| key.writes[*write].must_stay().is_some_and(|index| index < operation.invoke.index);
+        let own = |write: &usize| key.writes[*write].operation.process() == operation.process();
+        let before = |write: &usize| key.writes[*write].must_stay().is_some_and(|index| index < operation.invoked());
         wrote.extend((0..key.writes.len()).filter(own).filter(before));
         let knew = |read: &usize| {
             let read = &key.reads[*read];
-            let own = read.operation.process == operation.process && read.operation.phase() == Phase::Main;
-            own && read.completed() < operation.invoke.index
+            let own = read.operation.process() == operation.process() && read.operation.phase() == Phase::Main;
+            own && read.completed() < operation.invoked()
         };
         saw.extend((0..key.reads.len()).filter(knew).flat_map(|read| shows(key, model, read)));
     }

@@ -162,12 +162,12 @@ impl Orders {
         let mut by_process: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (position, read) in key.reads.iter().enumerate() {
             if read.operation.phase() == Phase::Main {
-                by_process.entry(read.operation.process).or_default().push(position);
+                by_process.entry(read.operation.process()).or_default().push(position);
             }
         }
         let mut writes_by_process: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (position, write) in key.writes.iter().enumerate() {
-            writes_by_process.entry(write.operation.process).or_default().push(position);
+            writes_by_process.entry(write.operation.process()).or_default().push(position);
         }
         Self { by_completion, by_process, writes_by_process }
     }
@@ -330,7 +330,7 @@ impl Block<'_, '_> {
             let mut reads = orders.by_process.get(process).into_iter().flatten().peekable();
             let mut shown = 0;
             for &write in writes {
-                let invoked = self.key.writes[write].operation.invoke.index;
+                let invoked = self.key.writes[write].operation.invoked();
                 while let Some(read) = reads.next_if(|read| self.key.reads[**read].completed() < invoked) {
                     shown |= sight.shown[*read];
                 }
@@ -351,7 +351,7 @@ impl Block<'_, '_> {
         let mut by_process: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
         for (bit, write) in self.key.writes[self.first..self.first + self.len].iter().enumerate() {
             if let Some(index) = write.must_stay() {
-                by_process.entry(write.operation.process).or_default().push((index, bit));
+                by_process.entry(write.operation.process()).or_default().push((index, bit));
             }
         }
         by_process
@@ -517,7 +517,7 @@ impl Deletes {
             write.is_delete() && write.operation.outcome() != EventType::Fail
         };
         let positions: Vec<usize> = (0..key.writes.len()).filter(possible).collect();
-        let invoked = |position: usize| key.writes[position].operation.invoke.index;
+        let invoked = |position: usize| key.writes[position].operation.invoked();
         let before = |read: &Read<'_>| positions.partition_point(|position| invoked(*position) < read.completed());
         let possible = key.reads.iter().map(before).collect();
         Self { positions, possible, covers: Vec::new(), word: 0 }
@@ -545,7 +545,7 @@ impl<'a> Causality<'a> {
                 Past::Known(replaced) => past.push(replaced),
                 Past::Unknown => {
                     past.push(&[]);
-                    untold.push((position, write.operation.completion.map_or(u64::MAX, |event| event.index)));
+                    untold.push((position, write.operation.completed().unwrap_or(u64::MAX)));
                 }
             }
         }
@@ -565,7 +565,7 @@ impl<'a> Causality<'a> {
         }
         let writes = &block.key.writes[block.first..block.first + block.len];
         for (position, end) in &self.untold {
-            let earlier = writes.partition_point(|write| write.operation.invoke.index < *end);
+            let earlier = writes.partition_point(|write| write.operation.invoked() < *end);
             self.perhaps[*position] = low_bits(earlier);
         }
         self.down();

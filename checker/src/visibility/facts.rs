@@ -15,10 +15,9 @@
 //!   (DeCandia et al., SOSP 2007, 4.4: an add is never lost, a deleted item can resurface).
 
 use rustc_hash::FxHashMap;
-use serde_json::Value;
 
 use super::analysis::Analysis;
-use crate::history::{Event, EventType, Operation, Phase};
+use crate::history::{Datum, EventType, History, Operation, Phase, ValueId};
 use crate::objects::meaning::{self, Meaning, Sums};
 use crate::objects::{Element, Model};
 
@@ -52,7 +51,7 @@ impl Write<'_> {
 
     /// The index of its acknowledgement.
     pub fn acknowledged(&self) -> Option<u64> {
-        self.operation.ok().map(|event| event.index)
+        self.operation.acknowledged()
     }
 
     /// Acknowledged and not exempt: it has to be visible ever after.
@@ -82,11 +81,11 @@ impl<'h> Read<'h> {
     }
 
     pub fn invoked(&self) -> u64 {
-        self.operation.invoke.index
+        self.operation.invoked()
     }
 
     pub fn completed(&self) -> u64 {
-        self.operation.completion.map_or(u64::MAX, |event| event.index)
+        self.operation.completed().unwrap_or(u64::MAX)
     }
 }
 
@@ -187,7 +186,7 @@ impl Writers {
     const NONE: u32 = u32::MAX;
 
     fn new(writes: &[Write<'_>]) -> Self {
-        let process = |write: &Write<'_>| write.operation.process;
+        let process = |write: &Write<'_>| write.operation.process();
         let mut processes: Vec<u64> = writes.iter().map(process).collect();
         processes.sort_unstable();
         processes.dedup();
@@ -215,13 +214,13 @@ impl<'h> KeyBuilder<'h> {
         let position = self.key.writes.len() as u32;
         let element = match self.model.meaning(operation) {
             Meaning::Write(value) => {
-                let element = Element::from(value);
+                let element = Element::new(operation.history(), value);
                 self.name(operation, &element, position);
                 Some(element)
             }
             Meaning::Change(change) => {
                 self.sums.push(operation, position, change);
-                Some(Element::from(operation.argument()))
+                Some(Element::new(operation.history(), operation.argument()))
             }
             Meaning::Delete => None,
             Meaning::Remove(_) | Meaning::Read | Meaning::Nothing => return,
@@ -245,7 +244,7 @@ impl<'h> KeyBuilder<'h> {
         for position in 0..self.key.writes.len() {
             let operation = self.key.writes[position].operation;
             self.key.writes[position].past = match (operation.past(), operation.outcome()) {
-                (Some(values), _) => Past::Known(self.known(values, position as u32)),
+                (Some(values), _) => Past::Known(self.known(operation.history(), values, position as u32)),
                 (None, EventType::Ok) => Past::Known(Vec::new()),
                 (None, _) => Past::Unknown,
             };
@@ -253,9 +252,9 @@ impl<'h> KeyBuilder<'h> {
     }
 
     /// The writes of these values, other than `not`.
-    fn known(&self, values: &[Value], not: u32) -> Vec<u32> {
+    fn known(&self, history: &History, values: &[ValueId], not: u32) -> Vec<u32> {
         let mut past: Vec<u32> =
-            values.iter().filter_map(|value| self.positions.get(&Element::from(value)).copied()).collect();
+            values.iter().filter_map(|value| self.positions.get(&Element::new(history, *value)).copied()).collect();
         past.retain(|position| *position != not);
         past.sort_unstable();
         past.dedup();
@@ -280,8 +279,8 @@ impl<'h> KeyBuilder<'h> {
         }
     }
 
-    fn remove(&mut self, operation: &Operation<'h>, element: &Value) {
-        let Some(position) = self.positions.get(&Element::from(element)) else {
+    fn remove(&mut self, operation: &Operation<'h>, element: ValueId) {
+        let Some(position) = self.positions.get(&Element::new(operation.history(), element)) else {
             return;
         };
         let write = &mut self.key.writes[*position as usize];
@@ -298,14 +297,16 @@ impl<'h> KeyBuilder<'h> {
         if replica && !self.is_final {
             self.key.rest_round = self.key.rest_round.max(Some(operation.round()));
         }
-        let Some(completion) = operation.ok() else { return };
+        if !operation.is_ok() {
+            return;
+        }
         if !replica {
             self.key.client_reads.push(*operation);
         }
         let read = match (self.model, replica) {
-            (Model::Counter, _) => self.counted(operation, completion),
-            (_, true) => replica_elements(&completion.value).map(|elements| self.listed(operation, &elements)),
-            (_, false) => self.model.shown(completion).map(|elements| self.listed(operation, &elements)),
+            (Model::Counter, _) => self.counted(operation),
+            (_, true) => replica_elements(operation).map(|elements| self.listed(operation, &elements)),
+            (_, false) => self.model.shown(operation).map(|elements| self.listed(operation, &elements)),
         };
         match read {
             Some(read) => {
@@ -313,7 +314,7 @@ impl<'h> KeyBuilder<'h> {
                 self.key.reads.push(Read { heads, ..read });
             }
             None => {
-                let (key, index) = (&self.key.name, completion.index);
+                let (key, index) = (&self.key.name, operation.completed().unwrap_or(operation.invoked()));
                 let what = match self.model {
                     Model::Counter => "does not tell the parts of its sum",
                     _ => "has a value that is not the list it should be",
@@ -323,10 +324,10 @@ impl<'h> KeyBuilder<'h> {
         }
     }
 
-    fn listed(&self, operation: &Operation<'h>, elements: &[&Value]) -> Read<'h> {
+    fn listed(&self, operation: &Operation<'h>, elements: &[ValueId]) -> Read<'h> {
         let mut read = Read::of(*operation);
         read.listed.reserve_exact(elements.len());
-        for element in elements.iter().map(|value| Element::from(*value)) {
+        for element in elements.iter().map(|value| Element::new(operation.history(), *value)) {
             match self.positions.get(&element) {
                 Some(position) => read.listed.push(*position),
                 None => read.unwritten.push(element),
@@ -342,14 +343,14 @@ impl<'h> KeyBuilder<'h> {
     }
 
     /// The changes that a read of a counter shows, a replica's in all its versions.
-    fn counted(&self, operation: &Operation<'h>, completion: &Event) -> Option<Read<'h>> {
+    fn counted(&self, operation: &Operation<'h>) -> Option<Read<'h>> {
         let of_versions = || -> Option<Vec<meaning::Parts>> {
-            let versions = meaning::versions(&completion.value)?;
-            versions.into_iter().filter(|value| !value.is_null()).map(meaning::parts).collect()
+            let versions = meaning::versions(operation)?.into_iter().filter(|value| !value.is_nil());
+            versions.map(|value| meaning::parts(operation.history(), value)).collect()
         };
         let all = match operation.phase() {
             Phase::Replica => of_versions()?,
-            _ => vec![meaning::parts_of(completion)?],
+            _ => vec![meaning::parts_of(operation)?],
         };
         let mut read = Read::of(*operation);
         for (process, (up, down)) in all.into_iter().flatten() {
@@ -364,15 +365,14 @@ impl<'h> KeyBuilder<'h> {
     }
 }
 
-/// The elements of all versions that a replica holds: each version has a value, a list of values, or null for a
-/// tombstone.
-fn replica_elements(value: &Value) -> Option<Vec<&Value>> {
+/// The elements of all versions that a replica holds: each version has a value, a list of values, or nil for a tombstone.
+fn replica_elements(read: &Operation<'_>) -> Option<Vec<ValueId>> {
     let mut elements = Vec::new();
-    for version in meaning::versions(value)? {
-        match version {
-            Value::Null => {}
-            Value::Array(values) => elements.extend(values),
-            single => elements.push(single),
+    for version in meaning::versions(read)? {
+        match read.history().datum(version) {
+            Datum::Nil => {}
+            Datum::List(values) => elements.extend(values),
+            _ => elements.push(version),
         }
     }
     Some(elements)

@@ -73,7 +73,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
     fn deletes_of(&self, read: &Read<'_>, write: usize) -> Vec<usize> {
         let may_be_seen = |at: &usize| {
             let delete = &self.key.writes[*at];
-            let (outcome, invoked) = (delete.operation.outcome(), delete.operation.invoke.index);
+            let (outcome, invoked) = (delete.operation.outcome(), delete.operation.invoked());
             delete.is_delete() && outcome != EventType::Fail && invoked < read.completed()
         };
         let deletes: Vec<usize> = (0..self.key.writes.len()).filter(may_be_seen).collect();
@@ -115,7 +115,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
 
     /// Of a counter, the earlier changes of the process: those of them that name what the read shows of it.
     fn of_sums(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
-        let process = self.key.writes[write].operation.process;
+        let process = self.key.writes[write].operation.process();
         let last = read.listed.iter().map(|at| *at as usize).filter(|at| self.writer(*at) == process).max();
         let until = last.unwrap_or(write).max(write);
         let listed = |at: usize| read.listed.binary_search(&(at as u32)).is_ok();
@@ -124,7 +124,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 
     fn writer(&self, write: usize) -> u64 {
-        self.key.writes[write].operation.process
+        self.key.writes[write].operation.process()
     }
 
     fn outcome(&self, write: usize) -> EventType {

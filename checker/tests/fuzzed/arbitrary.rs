@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use checker::checks::linearizable::FailedCas;
 use checker::checks::registry::{Entry, MODELS, Settings};
-use checker::history::{Event, EventType, Phase, Process, Recording};
+use checker::history::{Event, EventType, Phase, Process};
 use checker::history::{History, HistoryBuilder};
 use checker::limits::{Decision, Limits};
 use checker::verdict::Outcome;
@@ -70,7 +70,7 @@ impl Bytes<'_> {
 
 /// A history and the limits within which it is to be checked.
 pub struct Case {
-    pub history: Recording,
+    pub events: Vec<Event>,
     pub memory_bytes: u64,
     /// How often a check may ask for the time before it is over.
     pub patience: u64,
@@ -93,7 +93,7 @@ pub fn case(bytes: &[u8]) -> Case {
     while !bytes.0.is_empty() && clients.events.len() < EVENTS_MAX {
         clients.step(&mut bytes);
     }
-    Case { history: Recording { events: clients.events, torn: None }, memory_bytes, patience, settings }
+    Case { events: clients.events, memory_bytes, patience, settings }
 }
 
 /// What a process has open: function, key and argument.
@@ -255,8 +255,8 @@ fn anything(bytes: &mut Bytes<'_>, depth: u8) -> Value {
 /// When a check panics, goes beyond its limits, or says something that does not hold together; that is what is looked for.
 pub fn every_model(bytes: &[u8]) {
     let case = case(bytes);
-    checker::check(&case.history, &checker::Options::default());
-    let records = records(&case.history.events);
+    let records = records(&case.events);
+    checker::check(&records, &checker::Options::default());
     for model in MODELS {
         let decision = check(model, &records, &case);
         holds_together(model, &decision, &case);
@@ -286,14 +286,12 @@ fn holds_together(model: &Entry, decision: &Decision, case: &Case) {
     assert!(!decision.headline.is_empty() && decision.figures.values().all(|figure| !figure.is_nan()), "{told}");
     for violation in &decision.violations {
         assert!(violation.events.is_sorted() && !violation.explanation.is_empty(), "{told}");
-        let alone: Vec<Event> =
-            violation.events.iter().map(|index| case.history.events[*index as usize].clone()).collect();
-        if reads_lists(&alone) != reads_lists(&case.history.events) {
+        let alone: Vec<Event> = violation.events.iter().map(|index| case.events[*index as usize].clone()).collect();
+        if reads_lists(&alone) != reads_lists(&case.events) {
             // The models of sessions read a history without lists in another way.
             continue;
         }
-        let generous =
-            Case { memory_bytes: 1 << 30, patience: u64::MAX, history: Recording::default(), settings: case.settings };
+        let generous = Case { memory_bytes: 1 << 30, patience: u64::MAX, events: Vec::new(), settings: case.settings };
         let again = check(model, &records(&alone), &generous);
         assert_eq!(again.outcome, Outcome::Invalid, "{} alone is no violation: {told}\n{alone:#?}", violation.kind);
     }

@@ -28,8 +28,8 @@ pub(super) fn buckets(main: &[&Operation<'_>], bucket_ns: u64, end_ns: u64) -> V
     let mut all = vec![Bucket::default(); (end_ns / bucket_ns) as usize + 1];
     for operation in main {
         let end = operation.end();
-        if let Some(completion) = operation.completion {
-            all[(completion.time / bucket_ns) as usize].ended[end as usize] += 1;
+        if let Some(completed_ns) = operation.completed_ns() {
+            all[(completed_ns / bucket_ns) as usize].ended[end as usize] += 1;
         }
         if let (End::Ok, Some(latency)) = (end, operation.latency_ns()) {
             all[(operation.start_ns() / bucket_ns) as usize].latencies_ns.push(latency);

@@ -31,9 +31,9 @@ impl<'a> Finder<'a> {
             return Self { run, by_event, by_key };
         }
         for (position, operation) in run.operations.iter().enumerate() {
-            by_event.insert(operation.invoke.index, position);
-            by_event.extend(operation.completion.map(|c| (c.index, position)));
-            by_key.entry(operation.invoke.key.as_deref().unwrap_or_default()).or_default().push(position);
+            by_event.insert(operation.invoked(), position);
+            by_event.extend(operation.completed().map(|index| (index, position)));
+            by_key.entry(operation.key().unwrap_or_default()).or_default().push(position);
         }
         Self { run, by_event, by_key }
     }
@@ -72,8 +72,8 @@ impl<'a> Finder<'a> {
         let key = anomaly.key.as_deref().unwrap_or_default();
         let spans: Vec<(u64, u64)> = proof.iter().take(PROOF_MAX).map(|position| self.extent(*position)).collect();
         let same_workload = |position: &usize| {
-            let workload = self.run.operations[*position].invoke.workload.as_ref();
-            result.workload.is_none() || workload.is_none() || workload == result.workload.as_ref()
+            let workload = self.run.operations[*position].workload();
+            result.workload.is_none() || workload.is_none() || workload == result.workload.as_deref()
         };
         let mut near: Vec<(u64, usize)> = self
             .by_key
@@ -134,5 +134,5 @@ fn note([proof, context, near]: [(usize, usize); 3]) -> String {
 fn focus(drawn: &[Drawn<'_>]) -> Vec<Value> {
     const FOCUS_MAX: usize = 2;
     let proving = drawn.iter().filter(|d| d.role == Role::Proof).map(|d| d.operation.argument());
-    proving.filter(|v| v.is_number() || v.is_string()).take(FOCUS_MAX).cloned().collect()
+    proving.filter(|v| v.is_number() || v.is_string()).take(FOCUS_MAX).collect()
 }

@@ -20,7 +20,7 @@ mod timeline;
 
 pub use experiments::experiments_html;
 
-use checker::history::Event;
+use checker::history::History;
 use checker::verdict::Verdict;
 
 use crate::format::{abbreviate, esc};
@@ -29,10 +29,10 @@ use crate::summary::RunSummary;
 
 /// The report as one HTML page. It stays under 2 MB for any history: it samples and leaves out, and says so where it
 /// does.
-pub fn html(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> String {
-    let operations = operations(events);
-    let end_ns = end_of_run(summary, verdict, events);
-    let run = Run { summary, verdict, events, operations: &operations, end_ns };
+pub fn html(summary: &RunSummary, verdict: &Verdict, history: &History) -> String {
+    let operations = operations(history);
+    let end_ns = end_of_run(summary, verdict, history);
+    let run = Run { summary, verdict, history, operations: &operations, end_ns };
     let sections = [
         section::headline(&run),
         section::properties(&run),
@@ -75,15 +75,15 @@ fn page(title: &str, style: &[&str], defs: &str, body: &str, footer: &str) -> St
 struct Run<'a> {
     summary: &'a RunSummary,
     verdict: &'a Verdict,
-    events: &'a [Event],
+    history: &'a History,
     operations: &'a [crate::operation::Operation<'a>],
     /// The last moment that anything tells of, ns.
     end_ns: u64,
 }
 
-fn end_of_run(summary: &RunSummary, verdict: &Verdict, events: &[Event]) -> u64 {
-    let last_event = events.iter().map(|e| e.time).max().unwrap_or(0);
+fn end_of_run(summary: &RunSummary, verdict: &Verdict, history: &History) -> u64 {
+    let last_event = history.end_ns();
     let last_fault = verdict.faults.iter().filter_map(|f| f.stop_ns.or(f.start_ns)).max().unwrap_or(0);
     let said = summary.duration_ms.saturating_mul(crate::format::NS_PER_MS);
-    last_event.max(last_fault).max(if events.is_empty() { said } else { 0 }).max(1)
+    last_event.max(last_fault).max(if history.events == 0 { said } else { 0 }).max(1)
 }

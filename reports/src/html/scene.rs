@@ -139,7 +139,7 @@ impl Scene<'_> {
         let mut lanes: Vec<Lane<'_>> = Vec::new();
         for drawn in &self.drawn {
             let placed = self.place(drawn, axis);
-            let process = drawn.operation.process;
+            let process = drawn.operation.process();
             match lanes.iter_mut().find(|lane| lane.process == process) {
                 Some(lane) => lane.add(placed),
                 None => {
@@ -176,10 +176,10 @@ impl Scene<'_> {
     /// `● add 17 → ok n3`
     fn label(&self, drawn: &Drawn<'_>) -> String {
         let operation = drawn.operation;
-        let (mark, node) = (drawn.role.mark(), operation.invoke.node.as_deref().unwrap_or_default());
-        let argument = format::value(operation.argument(), 14);
+        let (mark, node) = (drawn.role.mark(), operation.node().unwrap_or_default());
+        let argument = format::value(&operation.argument(), 14);
         let space = if argument.is_empty() { "" } else { " " };
-        let result = operation.result().map_or_else(String::new, |result| format!(": {}", self.result(result)));
+        let result = operation.result().map_or_else(String::new, |result| format!(": {}", self.result(&result)));
         format!(
             "{mark}{}{space}{argument} → {} {}{result}",
             function(operation),
@@ -217,9 +217,10 @@ impl Scene<'_> {
 
     /// The argument or the result, with what it says of the values in question.
     fn value(&self, operation: &Operation<'_>, chars_max: usize) -> String {
-        let Some(items) = operation.result().and_then(Value::as_array) else {
-            let shown = operation.result().unwrap_or(operation.argument());
-            return format::value(shown, chars_max) + &past(operation, chars_max);
+        let result = operation.result();
+        let Some(items) = result.as_ref().and_then(Value::as_array) else {
+            let shown = result.unwrap_or_else(|| operation.argument());
+            return format::value(&shown, chars_max) + &past(operation, chars_max);
         };
         let list = format::values(items, chars_max);
         let told = self.focus.iter().filter(|_| !items.is_empty()).map(|focus| {
@@ -233,16 +234,16 @@ impl Scene<'_> {
     /// The cells of an operation's row in the table, as HTML.
     pub(super) fn row(&self, drawn: &Drawn<'_>) -> Vec<String> {
         let operation = drawn.operation;
-        let lines = match operation.completion {
-            Some(completion) => format!("{}, {}", operation.invoke.index, completion.index),
-            None => operation.invoke.index.to_string(),
+        let lines = match operation.completed() {
+            Some(completed) => format!("{}, {completed}", operation.invoked()),
+            None => operation.invoked().to_string(),
         };
-        let node = operation.invoke.node.as_deref().unwrap_or_default();
+        let node = operation.node().unwrap_or_default();
         vec![
             lines,
             seconds_ms(operation.start_ns()),
             operation.latency_ns().map_or("–".to_owned(), span),
-            operation.process.to_string(),
+            operation.process().to_string(),
             format!("<code>{}</code>", esc(function(operation))),
             esc(self.value(operation, 120)).to_string(),
             esc(format!("{}{}", operation.end().name(), error(operation))).to_string(),
@@ -254,8 +255,8 @@ impl Scene<'_> {
 
 /// `read`, `replica read`, `final read`, `ring members`, `probe write`.
 fn function(operation: &Operation<'_>) -> String {
-    let f = abbreviate(operation.function(), 20);
-    match operation.invoke.phase {
+    let f = abbreviate(operation.label(), 20);
+    match operation.phase() {
         Phase::Main => f,
         Phase::Replica => format!("replica {f}"),
         Phase::Final => format!("final {f}"),
@@ -265,14 +266,15 @@ fn function(operation: &Operation<'_>) -> String {
 }
 
 fn error(operation: &Operation<'_>) -> String {
-    let error = operation.completion.and_then(|c| c.error.as_deref());
-    error.map(|error| format!(": {}", abbreviate(error, 100))).unwrap_or_default()
+    operation.error().map(|error| format!(": {}", abbreviate(error, 100))).unwrap_or_default()
 }
 
 /// What a write replaced.
 fn past(operation: &Operation<'_>, chars_max: usize) -> String {
-    let past = operation.completion.and_then(|c| c.past.as_deref()).filter(|past| !past.is_empty());
-    past.map(|past| format!(" over {}", format::values(past, chars_max))).unwrap_or_default()
+    match &operation.replaced()[..] {
+        [] => String::new(),
+        past => format!(" over {}", format::values(past, chars_max)),
+    }
 }
 
 /// Whether an item of a list read is the value, or a version that is or holds it.

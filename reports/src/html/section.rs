@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use checker::history::Process;
 use checker::verdict::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
 use serde_json::Value;
 
@@ -253,7 +252,7 @@ pub(super) fn window(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns:
 
 /// The planned start and end of each fault, ns, from the plan that the nemesis put on record.
 fn planned_windows(run: &Run<'_>) -> BTreeMap<u64, (u64, u64)> {
-    let plan = run.events.iter().find(|e| e.process == Process::Nemesis && e.f == "plan");
+    let plan = run.history.nemesis().iter().find(|event| event.f == "plan");
     let faults = plan.and_then(|e| e.value.as_array()).map(Vec::as_slice).unwrap_or_default();
     faults.iter().filter_map(planned_window).collect()
 }

@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checker::history::{Phase, Process};
+use checker::history::Phase;
 use checker::verdict::{FaultFinding, Property, PropertyResult};
 
 use super::Run;
@@ -64,9 +64,9 @@ struct Timeline<'a> {
 
 impl<'a> Timeline<'a> {
     fn new(run: &'a Run<'a>) -> Self {
-        let main: Vec<&Operation<'_>> = run.operations.iter().filter(|o| o.invoke.phase == Phase::Main).collect();
+        let main: Vec<&Operation<'_>> = run.operations.iter().filter(|o| o.phase() == Phase::Main).collect();
         let bucket_ns = round_up((run.end_ns / BUCKETS_MAX).max(NS_PER_MS));
-        let heal_ns = run.events.iter().find(|e| e.process == Process::Nemesis && e.f == "heal").map(|e| e.time);
+        let heal_ns = run.history.nemesis().iter().find(|event| event.f == "heal").map(|event| event.time);
         Self {
             axis: TimeAxis { end_ns: run.end_ns, left: LEFT, right: RIGHT },
             buckets: buckets(&main, bucket_ns, run.end_ns),

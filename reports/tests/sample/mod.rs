@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use checker::history::{Event, EventType, Phase, Process};
+use checker::history::{Event, EventType, History, Phase, Process};
 use checker::verdict::{Anomaly, FaultFinding, OperationStatistics, Outcome, Property, PropertyResult, Verdict};
 use reports::RunSummary;
 use serde_json::{Value, json};
@@ -55,6 +55,11 @@ pub fn run(sample: Sample) -> (RunSummary, Verdict, Vec<Event>) {
     let events = maker.finish();
     let verdict = verdict(sample, &events);
     (summary(sample, &events), verdict, events)
+}
+
+/// The events as a history.
+pub fn history(events: &[Event]) -> History {
+    History::of_events(events).expect("the sample's events fit")
 }
 
 struct Maker {

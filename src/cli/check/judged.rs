@@ -1,10 +1,9 @@
 //! A history of the bench's own workloads: judged by the properties that are claimed of it.
 
-use std::io::{BufRead, Read};
 use std::path::Path;
 
-use checker::formats::{Format, whole_events as events};
-use checker::history::{HistoryError, Phase, Recording};
+use checker::formats::{Problem as Damaged, Selection, read_within};
+use checker::history::History;
 use checker::objects::Model;
 use checker::verdict::{Outcome, Property, Verdict};
 use checker::{ConcurrentWrites, Options};
@@ -52,68 +51,38 @@ fn shows(verdict: &Verdict, property: Property) -> bool {
 }
 
 /// The history, and why that is not all of it, if it is not.
-fn read(file: &Source<'_>, budget: &Budget) -> Result<(Recording, Option<String>), Problem> {
-    let mut text = budget.of_judging(file.open()?.reader);
-    let history = match file.format {
-        Format::Json => match Recording::read(&mut text) {
-            Err(HistoryError::Read { source, .. }) => {
-                return Err(Problem::arguments(format!("cannot read {}: {source}", file.path.display())));
-            }
-            Err(error) if file.args.allow_partial => {
-                let history = before(file, line(&error))?;
-                let events = history.events.len();
-                return Ok((history, Some(format!("Only the {events} events before a damage were judged: {error}."))));
-            }
-            read => read.map_err(|error| file.damaged(error))?,
-        },
-        _ => {
-            let history = events::history(&mut text, file.format).map_err(|damage| file.damaged(damage))?;
-            history.validate().map_err(|error| file.damaged(error))?;
-            history
+fn read(file: &Source<'_>, budget: &Budget) -> Result<(History, Option<String>), Problem> {
+    let input = file.open()?;
+    let selection = Selection { workload: None, allow_partial: file.args.allow_partial };
+    let out_of_time = || budget.out_of_time_to_read();
+    let limits = budget.of_reading(&out_of_time);
+    let mut reader = input.reader;
+    let read = read_within(&mut reader, file.format, &selection, &limits, &|| None);
+    let reading = read.map_err(|damage| match &damage.problem {
+        Damaged::Read(error) => Problem::arguments(format!("cannot read {}: {error}", file.path.display())),
+        _ => file.damaged(damage),
+    })?;
+    let (events, history) = (reading.records.events, reading.records);
+    Ok(match (reading.damage, reading.cut) {
+        (Some(damage), _) => {
+            let doubt = format!("Only the {events} events before a damage were judged: {damage}.");
+            (history, Some(doubt))
         }
-    };
-    Ok(match text.cut {
-        Some(cut) => under_load(history, &budget.named(cut)),
-        None => (history, None),
+        (None, Some(cut)) => under_load(history, &budget.named(cut)),
+        (None, None) => (history, None),
     })
 }
 
 /// What was read of a history until a limit, without what comes after the heal: a part of the final reads shows too little,
 /// and would be taken for all.
-fn under_load(mut history: Recording, limit: &str) -> (Recording, Option<String>) {
-    history.torn = None;
-    let end = history.events.iter().position(|event| event.phase != Phase::Main).unwrap_or(history.events.len());
-    history.events.truncate(end);
+fn under_load(history: History, limit: &str) -> (History, Option<String>) {
+    let history = history.of_main_phase();
+    let operations = history.ops.len();
     let doubt = format!(
-        "{limit} ended the reading: only the first {end} events were judged, and none after the heal. \
+        "{limit} ended the reading: only the first {operations} operations were judged, and none after the heal. \
          More memory or time (--memory, --timeout) judges all."
     );
     (history, Some(doubt))
-}
-
-fn line(error: &HistoryError) -> u64 {
-    match error {
-        HistoryError::Read { line, .. }
-        | HistoryError::LineTooLong { line }
-        | HistoryError::NotAnEvent { line, .. }
-        | HistoryError::Index { line, .. }
-        | HistoryError::NotInvoked { line, .. }
-        | HistoryError::OtherFunction { line, .. }
-        | HistoryError::StillOpen { line, .. }
-        | HistoryError::Ended { line, .. } => *line,
-    }
-}
-
-/// The history of the lines before one.
-fn before(file: &Source<'_>, line: u64) -> Result<Recording, Problem> {
-    let mut reader = file.open()?.reader;
-    let mut bytes: u64 = 0;
-    let mut text = Vec::new();
-    for _ in 1..line {
-        text.clear();
-        bytes += reader.read_until(b'\n', &mut text).map_err(Problem::arguments)? as u64;
-    }
-    Recording::read(file.open()?.reader.take(bytes)).map_err(|error| file.damaged(error))
 }
 
 /// The run directory that the file lies in, if it does.
@@ -144,10 +113,10 @@ fn options(file: &Source<'_>) -> Result<Options, Problem> {
     Ok(system.claims().options(&record.settings.require))
 }
 
-fn print_tables(path: &Path, history: &Recording, verdict: &Verdict) {
+fn print_tables(path: &Path, history: &History, verdict: &Verdict) {
     let summary = RunSummary {
         title: path.display().to_string(),
-        duration_ms: history.events.last().map_or(0, |event| event.time / 1_000_000),
+        duration_ms: history.end_ns() / 1_000_000,
         first_ack_ms: first_acknowledged_write(history).map(|at| at.as_millis() as u64),
         version: env!("CARGO_PKG_VERSION").into(),
         ..RunSummary::default()

@@ -1,6 +1,5 @@
 //! What a check may spend: memory for the history and for what is checked together, and time, reading included.
 
-use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
 
 use checker::formats::Cut;
@@ -15,8 +14,6 @@ use crate::cli::arguments::CheckArgs;
 const VIOLATIONS_MAX: usize = 20;
 /// What the program itself takes, with the blocks of text that are under way.
 const PROGRAM_BYTES: u64 = 40 << 20;
-/// What judging a byte of a history's text takes at most, its event and what is known of it: 4 to 9 bytes were measured.
-const JUDGED_BYTES_PER_BYTE: u64 = 10;
 /// Without `--memory`: so much of what the machine has to spare.
 const DEFAULT_PERCENT: u64 = 75;
 /// Where the machine does not tell.
@@ -100,55 +97,12 @@ impl Budget {
         self.limits(self.for_history().saturating_sub(records_bytes), out_of_time)
     }
 
-    /// As much of a text as can be judged whole: it ends where the limits do.
-    pub fn of_judging(&self, text: Box<dyn BufRead>) -> Within {
-        Within { text, left: self.for_history() / JUDGED_BYTES_PER_BYTE, budget: *self, cut: None }
-    }
-
     fn for_history(&self) -> u64 {
         self.memory_bytes - PROGRAM_BYTES.min(self.memory_bytes / 8)
     }
 
     fn limits<'a>(&self, memory_bytes: u64, out_of_time: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {
         Limits { memory_bytes, violations_max: VIOLATIONS_MAX, out_of_time, threads: self.threads }
-    }
-}
-
-/// A text that ends early where there is no room or no time for the rest.
-pub(super) struct Within {
-    text: Box<dyn BufRead>,
-    left: u64,
-    budget: Budget,
-    /// What ended it.
-    pub cut: Option<Cut>,
-}
-
-impl BufRead for Within {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let more = self.text.fill_buf()?;
-        let limit = match (self.left == 0, self.budget.out_of_time_to_read()) {
-            (true, _) => Some(Cut::Memory),
-            (false, true) => Some(Cut::Time),
-            (false, false) => None,
-        };
-        // What has ended by itself was not cut; what was cut stays so, though a time-out may come in between.
-        self.cut = self.cut.or(limit.filter(|_| !more.is_empty()));
-        let shown =
-            if self.cut.is_some() { 0 } else { more.len().min(usize::try_from(self.left).unwrap_or(usize::MAX)) };
-        Ok(&more[..shown])
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        self.left -= bytes as u64;
-        self.text.consume(bytes);
-    }
-}
-
-impl Read for Within {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.fill_buf()?.read(into)?;
-        self.consume(read);
-        Ok(read)
     }
 }
 

@@ -10,7 +10,7 @@ use workloads::set::Set;
 use workloads::workload::Unique;
 use workloads::{Interpreter, Placement, Settings, SettingsError, Workload, by_name};
 
-use crate::support::{Behaviour, MemoryStore, Outcome, Recording, VirtualClock, client, ms, run, run_all};
+use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run, run_all};
 
 fn settings() -> Settings {
     Settings { time_limit: Duration::from_secs(10), ..Settings::default() }
@@ -227,7 +227,7 @@ fn a_store_that_forgets_carts_makes_removes_fail() {
 
 #[test]
 fn a_run_that_is_stopped_waits_for_what_is_under_way() {
-    let (clock, history, asked) = (VirtualClock::default(), Recording::default(), Cell::new(0));
+    let (clock, history, asked) = (VirtualClock::default(), History::default(), Cell::new(0));
     let store = MemoryStore::new(&clock, 3);
     let settings = Settings { rate: 2.0, ..settings() };
     let interpreter = Interpreter::new(&store, &clock, &history, by_name("set").unwrap(), settings).unwrap();
@@ -250,7 +250,7 @@ fn error_texts_are_bounded_in_the_history() {
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let clock = VirtualClock::default();
-    let (store, nobody, history) = (MemoryStore::new(&clock, 3), MemoryStore::new(&clock, 0), Recording::default());
+    let (store, nobody, history) = (MemoryStore::new(&clock, 3), MemoryStore::new(&clock, 0), History::default());
     let error = |store: &MemoryStore, workloads: Vec<Box<dyn Workload>>, settings| {
         Interpreter::new(store, &clock, &history, workloads, settings).err()
     };

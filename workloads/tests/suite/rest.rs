@@ -9,7 +9,7 @@ use workloads::clock::Clock;
 use workloads::store::Store;
 use workloads::{FinalReads, Interpreter, Probes, Settings, by_name};
 
-use crate::support::{Behaviour, MemoryStore, Outcome, Recording, VirtualClock, client, ms, run_all};
+use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run_all};
 
 fn settings() -> Settings {
     Settings { time_limit: ms(500), ..Settings::default() }
@@ -98,7 +98,7 @@ fn a_lagging_replica_is_waited_for_with_growing_pauses() {
 
 #[test]
 fn a_write_between_two_agreeing_rounds_is_no_rest() {
-    let (clock, history) = (VirtualClock::default(), Recording::default());
+    let (clock, history) = (VirtualClock::default(), History::default());
     let store = MemoryStore::new(&clock, 3);
     let interpreter = Interpreter::new(&store, &clock, &history, by_name("set").unwrap(), settings()).unwrap();
     let late_write = async {
@@ -176,7 +176,7 @@ fn final_reads_are_retried_three_times_and_then_given_up() {
 }
 
 fn probed(puts: Behaviour) -> (Probes, Outcome) {
-    let (clock, history) = (VirtualClock::default(), Recording::default());
+    let (clock, history) = (VirtualClock::default(), History::default());
     let store = MemoryStore::new(&clock, 3);
     store.puts.set(puts);
     let interpreter = Interpreter::new(&store, &clock, &history, by_name("set").unwrap(), settings()).unwrap();
@@ -206,7 +206,6 @@ fn a_probe_is_retried_three_times_whatever_comes_of_it() {
         let operations = outcome.operations(Phase::Probe);
         assert_eq!(operations.len(), 3 * 4);
         assert!(operations.iter().all(|operation| operation.done.kind == kind));
-        let history = checker::history::Recording { events: outcome.events, torn: None };
-        history.validate().expect("an info ends its process");
+        checker::history::History::of_events(&outcome.events).expect("an info ends its process");
     }
 }

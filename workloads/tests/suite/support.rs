@@ -23,9 +23,9 @@ pub fn ms(ms: u64) -> Duration {
 
 /// Keeps events in order, with their index.
 #[derive(Default)]
-pub struct Recording(RefCell<Vec<Event>>);
+pub struct History(RefCell<Vec<Event>>);
 
-impl Recorder for Recording {
+impl Recorder for History {
     fn record(&self, mut event: Event) {
         event.index = self.0.borrow().len() as u64;
         self.0.borrow_mut().push(event);
@@ -85,7 +85,7 @@ impl Operation {
 
 impl Outcome {
     /// Of parts that a test has called by itself.
-    pub fn of(history: Recording) -> Self {
+    pub fn of(history: History) -> Self {
         let (counts, missed, first_ack, ended) = Default::default();
         Self { events: history.0.into_inner(), counts, missed, first_ack, ended, rest: None, finals: None }
     }
@@ -136,7 +136,7 @@ fn run_parts(
 ) -> Outcome {
     let clock = VirtualClock::default();
     let store = MemoryStore::new(&clock, 3);
-    let history = Recording::default();
+    let history = History::default();
     prepare(&store);
     let workloads = by_name(list).expect("the list is known");
     let interpreter =

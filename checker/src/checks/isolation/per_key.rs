@@ -22,7 +22,7 @@ use crate::checks::isolation::input::{NEVER, NIL, Names, Outcome, Transactions};
 use crate::checks::isolation::{Assume, levels, list_append, rw_register};
 use crate::checks::survival::lost_writes::flaws;
 use crate::finding::{Draft, Explainer, Finding, Proof, Shrinks};
-use crate::history::{EventType, Operation, Phase};
+use crate::history::{EventType, Operation, Phase, ValueId};
 use crate::objects::meaning::Meaning;
 use crate::objects::{Element, Model};
 use crate::verdict::Property;
@@ -78,27 +78,27 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
         let mut history = Self { key, transactions, operations: Vec::new(), elements, numbers };
         let reads = key.reads.iter().map(|read| read.operation).filter(|read| read.phase() != Phase::Replica);
         let mut all: Vec<Operation<'h>> = key.writes.iter().map(|write| write.operation).chain(reads).collect();
-        all.sort_by_key(|operation| operation.invoke.index);
+        all.sort_by_key(|operation| operation.invoked());
         all.into_iter().for_each(|operation| history.add(model, operation));
         history
     }
 
     fn add(&mut self, model: Model, operation: Operation<'h>) {
         let (outcome, ret) = match operation.outcome() {
-            EventType::Ok => (Outcome::Ok, operation.completion.map_or(NEVER, |event| position(event.index))),
+            EventType::Ok => (Outcome::Ok, operation.completed().map_or(NEVER, position)),
             EventType::Fail => (Outcome::Fail, NEVER),
             EventType::Info | EventType::Invoke => (Outcome::Info, NEVER),
         };
-        let process = position(operation.process);
-        self.transactions.begin(process, outcome, position(operation.invoke.index), ret);
+        let process = position(operation.process());
+        self.transactions.begin(process, outcome, position(operation.invoked()), ret);
         self.operations.push(operation);
         match (model.meaning(&operation), model) {
             (Meaning::Write(value), Model::ListAppend) => {
-                let value = self.number(Element::from(value));
+                let value = self.number(Element::new(operation.history(), value));
                 self.transactions.append(0, value);
             }
             (Meaning::Write(value), _) => {
-                let value = self.number(Element::from(value));
+                let value = self.number(Element::new(operation.history(), value));
                 self.transactions.write(0, value);
             }
             _ => self.read(model, &operation),
@@ -106,8 +106,9 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
     }
 
     fn read(&mut self, model: Model, operation: &Operation<'h>) {
-        let shown = operation.ok().and_then(|completion| model.shown(completion)).unwrap_or_default();
-        let shown: Vec<u32> = shown.into_iter().map(|value| self.number(Element::from(value))).collect();
+        let shown = Some(operation).filter(|read| read.is_ok()).and_then(|read| model.shown(read)).unwrap_or_default();
+        let element = |value: &ValueId| Element::new(operation.history(), *value);
+        let shown: Vec<u32> = shown.iter().map(|value| self.number(element(value))).collect();
         match (model, &shown[..]) {
             (Model::ListAppend, _) => self.transactions.read_list(0, shown),
             (_, []) => self.transactions.read(0, NIL),

@@ -30,7 +30,7 @@ pub(crate) fn check(operations: &[Operation<'_>], explainer: &Explainer<'_>) -> 
         let what = (operation.f(), operation.workload().unwrap_or(""), operation.key().unwrap_or(""));
         let asked = nodes.entry(operation.node().unwrap_or("?")).or_default();
         let known = asked.entry(what).or_insert(*operation);
-        if known.ok().is_none() {
+        if !known.is_ok() {
             *known = *operation;
         }
     }
@@ -38,7 +38,7 @@ pub(crate) fn check(operations: &[Operation<'_>], explainer: &Explainer<'_>) -> 
     let mut counts = Counts::default();
     for (node, asked) in &nodes {
         counts.add(asked);
-        let refused: Vec<&Operation<'_>> = asked.values().filter(|operation| operation.ok().is_none()).collect();
+        let refused: Vec<&Operation<'_>> = asked.values().filter(|operation| !operation.is_ok()).collect();
         finding.violations += refused.len() as u64;
         if !refused.is_empty() {
             explainer.add(&mut finding.anomalies, || unserved(node, asked.len(), &refused));
@@ -64,7 +64,7 @@ struct Counts {
 impl Counts {
     fn add(&mut self, asked: &Asked<'_>) {
         for operation in asked.values() {
-            let served = u64::from(operation.ok().is_some());
+            let served = u64::from(operation.is_ok());
             let (count, count_served) = match operation.phase() {
                 Phase::Probe => (&mut self.probes, &mut self.probes_served),
                 _ => (&mut self.reads, &mut self.reads_served),
@@ -95,12 +95,12 @@ impl Counts {
 }
 
 fn unserved<'k>(node: &str, asked: usize, refused: &[&Operation<'k>]) -> Draft<'k> {
-    let last = refused.iter().max_by_key(|operation| operation.invoke.index);
+    let last = refused.iter().max_by_key(|operation| operation.invoked());
     let mut explanation = format!("{node} did not serve {} of {asked} requests after the rest", refused.len());
     if let Some(operation) = last {
-        let why = operation.completion.and_then(|event| event.error.as_deref()).unwrap_or("no answer");
+        let why = operation.error().unwrap_or("no answer");
         let (f, key) = (operation.f(), operation.key().unwrap_or("?"));
-        explanation.push_str(&format!(": `{f}` of {key} at {}: {why}", at(operation.invoke.time)));
+        explanation.push_str(&format!(": `{f}` of {key} at {}: {why}", at(operation.invoked_ns())));
     }
     let proof = Proof::of(last.map(|operation| **operation))
         .beside(refused.iter().map(|operation| **operation).take(CONTEXT_MAX));

@@ -106,7 +106,7 @@ fn rounds<'k, 'h: 'k>(reads: impl Iterator<Item = &'k Operation<'h>> + Clone) ->
 
 /// The versions that a replica showed; none if it did not answer.
 fn held(read: &Operation<'_>) -> Option<Versions> {
-    versions(&read.ok()?.value)
+    if read.is_ok() { versions(&read.history().json(read.result())) } else { None }
 }
 
 /// The versions in the value of a replica read; none if it is not a list of versions.
@@ -138,7 +138,7 @@ impl Round<'_> {
     }
 
     fn end_ns(&self) -> u64 {
-        self.reads.iter().filter_map(|read| read.completion).map(|event| event.time).max().unwrap_or(0)
+        self.reads.iter().filter_map(Operation::completed_ns).max().unwrap_or(0)
     }
 }
 

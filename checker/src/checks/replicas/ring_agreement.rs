@@ -23,14 +23,14 @@ pub(crate) fn check(operations: &[Operation<'_>], explainer: &Explainer<'_>) -> 
     for operation in asked {
         let node = operation.node().unwrap_or("?");
         // An answer counts until there is a later one; silence does not undo it.
-        if operation.ok().is_some() || !last.contains_key(node) {
+        if operation.is_ok() || !last.contains_key(node) {
             last.insert(node, *operation);
         }
     }
     let mut groups: BTreeMap<String, Vec<Operation<'_>>> = BTreeMap::new();
     for operation in last.values() {
-        if let Some(answer) = operation.ok() {
-            groups.entry(answer.value.to_string()).or_default().push(*operation);
+        if operation.is_ok() {
+            groups.entry(operation.history().json(operation.result()).to_string()).or_default().push(*operation);
         }
     }
     let mut finding = Finding::default();
@@ -53,7 +53,7 @@ fn doubts(last: &BTreeMap<&str, Operation<'_>>) -> Vec<String> {
     if last.is_empty() {
         return vec!["no node was asked".to_owned()];
     }
-    let silent = last.iter().filter(|(_, operation)| operation.ok().is_none());
+    let silent = last.iter().filter(|(_, operation)| !operation.is_ok());
     silent.map(|(node, _)| format!("{node} did not answer")).collect()
 }
 

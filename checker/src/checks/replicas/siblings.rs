@@ -186,12 +186,12 @@ fn replaced_sibling<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, rea
     if let Some(value) = evidence.first_replaced(by, &shown.listed) {
         proof = proof.and(key.writes[value].operation, evidence.of_replacement(by, value));
     }
-    Draft { kind: "replaced-sibling", key: &key.name, process: Some(read.process), explanation, proof }
+    Draft { kind: "replaced-sibling", key: &key.name, process: Some(read.process()), explanation, proof }
 }
 
 fn doubled_value<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, shown: &'k Read<'_>) -> Draft<'k> {
     let read = &shown.operation;
-    let value = read.completion.map_or(Value::Null, |event| event.value.clone());
+    let value = read.history().json(read.result());
     let explanation = format!(
         "{} of {} lists a value twice, which was written once: {}",
         a_read(read),
@@ -199,14 +199,15 @@ fn doubled_value<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, shown:
         shortened(&value.to_string()),
     );
     let proof = Proof::of([*read].into_iter().chain(doubled(workload, key, shown)));
-    Draft { kind: "doubled-value", key: &key.name, process: Some(read.process), explanation, proof }
+    Draft { kind: "doubled-value", key: &key.name, process: Some(read.process()), explanation, proof }
 }
 
 /// The write of the first value that a read lists twice.
 fn doubled<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, read: &Read<'h>) -> Option<Operation<'h>> {
-    let shown = workload.model.shown(read.operation.ok()?)?;
+    let shown = Some(&read.operation).filter(|read| read.is_ok()).and_then(|read| workload.model.shown(read))?;
     let mut known = BTreeSet::new();
-    let twice = shown.into_iter().map(Element::from).filter(|element| !known.insert(element.clone()));
+    let elements = shown.iter().map(|value| Element::new(read.operation.history(), *value));
+    let twice = elements.filter(|element| !known.insert(element.clone()));
     let mut writes = twice.filter_map(|element| {
         let wrote = |at: &&u32| key.writes[**at as usize].element.as_ref() == Some(&element);
         read.listed.iter().find(wrote)
@@ -215,7 +216,7 @@ fn doubled<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, read: &Read<'h>
 }
 
 /// Where something was first shown by a replica.
-type Shown<'k, 'h> = (&'k Operation<'h>, &'h Value);
+type Shown<'k, 'h> = (&'k Operation<'h>, Value);
 
 /// All versions that replicas showed of a key.
 struct Versions<'k, 'h> {
@@ -236,9 +237,9 @@ impl<'k, 'h> Versions<'k, 'h> {
 
     fn check(mut self, explainer: &Explainer<'_>, finding: &mut Finding, tally: &mut Tally) {
         for read in self.key.replica_reads.iter().filter(|read| read.phase() == Phase::Replica) {
-            let Some(versions) = read.ok().and_then(|event| event.value.as_array()) else { continue };
+            let Some(versions) = held(read) else { continue };
             tally.held_by_replicas.add(versions.len());
-            for version in versions {
+            for version in &versions {
                 let (Some(id), Some(value)) = (id_of(version), version.get("value")) else { continue };
                 self.version(id, value, read, explainer, finding, tally);
             }
@@ -249,7 +250,7 @@ impl<'k, 'h> Versions<'k, 'h> {
     fn version(
         &mut self,
         id: String,
-        value: &'h Value,
+        value: &Value,
         read: &'k Operation<'h>,
         explainer: &Explainer<'_>,
         finding: &mut Finding,
@@ -257,13 +258,13 @@ impl<'k, 'h> Versions<'k, 'h> {
     ) {
         let key = self.key;
         if let Some((first, known)) = self.by_id.get(&id) {
-            if *known != value && self.told.insert(id.clone()) {
+            if known != value && self.told.insert(id.clone()) {
                 tally.reused += 1;
                 explainer.add(&mut finding.anomalies, || reused_version(key, &id, (first, known), (read, value)));
             }
             return;
         }
-        self.by_id.insert(id.clone(), (read, value));
+        self.by_id.insert(id.clone(), (read, value.clone()));
         if value.is_null() || !self.one_value_one_write {
             return;
         }
@@ -324,9 +325,17 @@ fn reused_version<'k>(
 
 /// The reads that show two versions: the second alone, if it shows the other, too.
 fn two_versions<'h>(first: Operation<'h>, second: Operation<'h>, other: impl Fn(&Value) -> bool) -> Proof<'h> {
-    let versions = second.ok().and_then(|event| event.value.as_array());
+    let versions = held(&second);
     match versions.is_some_and(|versions| versions.iter().any(other)) {
         true => Proof::of([second]).beside([first]),
         false => Proof::of([first, second]),
+    }
+}
+
+/// The versions that a replica showed; none if it did not answer.
+fn held(read: &Operation<'_>) -> Option<Vec<Value>> {
+    match read.history().json(read.result()) {
+        Value::Array(versions) if read.is_ok() => Some(versions),
+        _ => None,
     }
 }

@@ -124,10 +124,10 @@ impl<'w, 'h> Before<'w, 'h> {
         for (number, key) in keys.iter().enumerate().filter(|(_, key)| key.flaws.is_empty()) {
             let writes = key.writes.iter().map(|write| &write.operation).enumerate();
             let writes = writes.filter(|(_, operation)| operation.outcome() != EventType::Fail);
-            acts.extend(writes.map(|(at, op)| (op.invoke.index, op.process, number, Act::Write(at))));
+            acts.extend(writes.map(|(at, op)| (op.invoked(), op.process(), number, Act::Write(at))));
             let reads = key.reads.iter().map(|read| &read.operation).enumerate();
             let reads = reads.filter(|(_, operation)| operation.phase() != Phase::Replica);
-            acts.extend(reads.map(|(at, op)| (op.invoke.index, op.process, number, Act::Read(at))));
+            acts.extend(reads.map(|(at, op)| (op.invoked(), op.process(), number, Act::Read(at))));
         }
         acts.sort_unstable();
         let numbers = keys.iter().map(Numbers::new).collect();
@@ -303,7 +303,7 @@ fn lacking<'k>(
         "{} of {} by process {} lacks {}, which happened before it: {}",
         a_read(operation),
         key.name,
-        operation.process,
+        operation.process(),
         name(workload, key, write),
         steps.join(", then "),
     );
@@ -317,7 +317,7 @@ fn lacking<'k>(
     }
     // Only of a chain that may turn out to be shorter the words are not those of the whole.
     proof.shrinks = Some(if chain.len() > 2 { Shrinks::Retold } else { Shrinks::Told });
-    Draft { kind: "causality-broken", key: &key.name, process: Some(operation.process), explanation, proof }
+    Draft { kind: "causality-broken", key: &key.name, process: Some(operation.process()), explanation, proof }
 }
 
 /// Who else has to be known to tell that a read of a chain saw the write before it.
@@ -345,5 +345,5 @@ fn step(workload: &WorkloadFacts<'_>, before: &Before<'_, '_>, node: usize) -> S
         Act::Write(write) => name(workload, facts, &facts.writes[write]),
         Act::Read(_) => format!("read of {}", facts.name),
     };
-    format!("process {}: {what}", before.operation(node).process)
+    format!("process {}: {what}", before.operation(node).process())
 }

@@ -43,7 +43,7 @@ fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usiz
         "{} of {} by process {} {what} {}, which {} had shown to the same process",
         a_read(read),
         key.name,
-        read.process,
+        read.process(),
         name(workload, key, write),
         a_read(earlier),
     );
@@ -56,7 +56,7 @@ fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usiz
         true => proof.with(gone(&evidence, key, (shown_by, shown), regress.latest)),
         false => proof.with(evidence.of_miss(shown, regress.latest)),
     };
-    Draft { kind: "non-monotonic-read", key: &key.name, process: Some(read.process), explanation, proof }
+    Draft { kind: "non-monotonic-read", key: &key.name, process: Some(read.process()), explanation, proof }
 }
 
 /// The read between two others of its process that lacks a write because of a delete, with that.
@@ -67,7 +67,7 @@ fn gone<'h>(
     write: usize,
 ) -> Vec<Operation<'h>> {
     let between = |read: &&Read<'_>| {
-        let own = read.operation.process == to.operation.process && read.operation.phase() == Phase::Main;
+        let own = read.operation.process() == to.operation.process() && read.operation.phase() == Phase::Main;
         own && (from.invoked() + 1..to.invoked()).contains(&read.invoked())
     };
     let mut lacking = key.reads.iter().filter(between).filter(|read| !evidence.shows(read, write));

@@ -36,14 +36,13 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
 fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, miss: OwnMiss) -> Draft<'k> {
     let (shown, write) = (&key.reads[read], &key.writes[miss.latest]);
     let read = &shown.operation;
-    let completed = read.completion.unwrap_or(read.invoke);
     let through = read.node().map_or_else(String::new, |node| format!(" through {node}"));
-    let acknowledged = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
+    let acknowledged = at(write.operation.last_ns());
     let mut explanation = format!(
         "process {} read {}{through} at {} and did not see its own {}, acknowledged{} at {acknowledged}",
-        read.process,
+        read.process(),
         key.name,
-        at(completed.time),
+        at(read.last_ns()),
         name(workload, key, write),
         by_node(&write.operation),
     );
@@ -52,5 +51,5 @@ fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usi
     }
     let missed = Evidence::new(workload, key).of_miss(shown, miss.latest);
     let proof = Proof::of([write.operation, *read]).with(missed);
-    Draft { kind: "stale-read", key: &key.name, process: Some(read.process), explanation, proof }
+    Draft { kind: "stale-read", key: &key.name, process: Some(read.process()), explanation, proof }
 }

@@ -78,15 +78,15 @@ fn because<'k, 'h>(
     let mut writes = seen.iter().map(|write| (*write as usize, &key.writes[*write as usize]));
     if property == Property::MonotonicWrites {
         let later = |(_, write): &(usize, &Write<'_>)| {
-            write.operation.process == lacking.process && write.operation.invoke.index > lacking.invoke.index
+            write.operation.process() == lacking.process() && write.operation.invoked() > lacking.invoked()
         };
         return Some((writes.find(later)?.0, None));
     }
     writes.find_map(|(at, write)| {
         let earlier = |read: &&Read<'_>| {
             let operation = &read.operation;
-            let own = operation.process == write.operation.process && operation.phase() == Phase::Main;
-            own && read.completed() < write.operation.invoke.index
+            let own = operation.process() == write.operation.process() && operation.phase() == Phase::Main;
+            own && read.completed() < write.operation.invoked()
         };
         let knew = key.reads.iter().filter(earlier).find(|read| seen_by(key, read).contains(&(missed as u32)))?;
         Some((at, Some(knew)))
@@ -103,7 +103,7 @@ fn lacking<'k>(
     let read = &key.reads[read];
     let (operation, write) = (&read.operation, &key.writes[miss.latest]);
     let missed = name(workload, key, write);
-    let mut explanation = format!("{} of {} by process {}", a_read(operation), key.name, operation.process);
+    let mut explanation = format!("{} of {} by process {}", a_read(operation), key.name, operation.process());
     let evidence = Evidence::new(workload, key);
     let mut proof = Proof::of([write.operation, *operation]).with(evidence.of_miss(read, miss.latest));
     match because(key, read, miss.latest, property) {
@@ -112,7 +112,7 @@ fn lacking<'k>(
             let shown = name(workload, key, through);
             explanation.push_str(&format!(
                 " has seen {shown} and lacks {missed}, which process {}",
-                through.operation.process
+                through.operation.process()
             ));
             explanation.push_str(&match knew {
                 Some(knew) => format!(" had been shown by {} before it wrote that", a_read(&knew.operation)),
@@ -132,5 +132,5 @@ fn lacking<'k>(
         Property::MonotonicWrites => "non-monotonic-write",
         _ => "write-before-read",
     };
-    Draft { kind, key: &key.name, process: Some(operation.process), explanation, proof }
+    Draft { kind, key: &key.name, process: Some(operation.process()), explanation, proof }
 }

@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node};
-use crate::history::{EventType, Operation};
+use crate::history::{Datum, EventType, Operation};
 use crate::objects::Model;
 use crate::objects::meaning::Meaning;
 use crate::visibility::{KeyFacts, WorkloadFacts, Write};
@@ -101,11 +101,12 @@ fn bounds<'k, 'h>(key: &'k KeyFacts<'h>, changes: &[i128]) -> Vec<(&'k Operation
     let acknowledged = writes().filter_map(|(write, change)| Some((write.acknowledged()?, *change)));
     let acknowledged = Running::new(acknowledged.collect());
     let attempted = writes().filter(|(write, _)| write.operation.outcome() != EventType::Fail);
-    let attempted = Running::new(attempted.map(|(write, change)| (write.operation.invoke.index, *change)).collect());
+    let attempted = Running::new(attempted.map(|(write, change)| (write.operation.invoked(), *change)).collect());
     let judge = |read: &'k Operation<'h>| {
-        let completion = read.ok()?;
-        let seen = i128::from(completion.value.as_i64()?);
-        let (certain, possible) = (acknowledged.before(read.invoke.index), attempted.before(completion.index));
+        let completed = read.acknowledged()?;
+        let Datum::Int(seen) = read.history().datum(read.result()) else { return None };
+        let seen = i128::from(seen);
+        let (certain, possible) = (acknowledged.before(read.invoked()), attempted.before(completed));
         Some((read, seen, Bounds { least: certain.0 + possible.1, most: possible.0 + certain.1 }))
     };
     key.client_reads.iter().filter_map(judge).collect()
@@ -119,29 +120,29 @@ fn out_of_bounds<'k>(key: &'k KeyFacts<'_>, read: &'k Operation<'k>, seen: i128,
     };
     let last = missing(key, read, seen < least);
     let mut explanation =
-        format!("{} of {} by process {} shows {seen}, but {wrong}", a_read(read), key.name, read.process);
+        format!("{} of {} by process {} shows {seen}, but {wrong}", a_read(read), key.name, read.process());
     if let Some(write) = last {
-        let change = format!("{} {}", write.operation.f(), write.operation.argument());
-        let acknowledged = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
+        let change = format!("{} {}", write.operation.f(), write.operation.history().show(write.operation.argument()));
+        let acknowledged = at(write.operation.last_ns());
         explanation.push_str(&format!(
             "; it lacks the {change} by process {}, acknowledged{} at {acknowledged}",
-            write.operation.process,
+            write.operation.process(),
             by_node(&write.operation)
         ));
     }
     let proof = Proof::of([*read].into_iter().chain(passing(key, read, seen, seen < least)));
     let proof = proof.beside(last.map(|write| write.operation));
-    Draft { kind: "sum-out-of-bounds", key: &key.name, process: Some(read.process), explanation, proof }
+    Draft { kind: "sum-out-of-bounds", key: &key.name, process: Some(read.process()), explanation, proof }
 }
 
 /// The fewest changes acknowledged before a read that alone come to more than it shows if that is too low, else to less. Changes
 /// the other way may be in a sum or not, so they are no part of this: what they come to together is in the bounds.
 fn passing<'h>(key: &KeyFacts<'h>, read: &Operation<'_>, seen: i128, is_low: bool) -> Vec<Operation<'h>> {
     let sign = if is_low { 1 } else { -1 };
-    let before = key.writes.iter().filter(|write| write.acknowledged().is_some_and(|index| index < read.invoke.index));
+    let before = key.writes.iter().filter(|write| write.acknowledged().is_some_and(|index| index < read.invoked()));
     let mut changes: Vec<(i128, Operation<'h>)> =
         before.filter_map(|write| Some((sign * change(write)?, write.operation))).filter(|(by, _)| *by > 0).collect();
-    changes.sort_by_key(|(by, operation)| (-by, std::cmp::Reverse(operation.invoke.index)));
+    changes.sort_by_key(|(by, operation)| (-by, std::cmp::Reverse(operation.invoked())));
     let mut sum = 0;
     let needed = |(by, _): &(i128, Operation<'h>)| {
         let wanted = sum <= sign * seen;
@@ -153,10 +154,9 @@ fn passing<'h>(key: &KeyFacts<'h>, read: &Operation<'_>, seen: i128, is_low: boo
 
 /// The last change acknowledged before a read that its parts lack: an increment if the sum is too low, else a decrement.
 fn missing<'k, 'h>(key: &'k KeyFacts<'h>, read: &Operation<'_>, is_low: bool) -> Option<&'k Write<'h>> {
-    let shown = key.reads.iter().find(|shown| shown.invoked() == read.invoke.index)?;
+    let shown = key.reads.iter().find(|shown| shown.invoked() == read.invoked())?;
     let explains = |write: &Write<'_>| change(write).is_some_and(|by| (by > 0) == is_low);
-    let owed =
-        |write: &Write<'_>| explains(write) && write.acknowledged().is_some_and(|index| index < read.invoke.index);
+    let owed = |write: &Write<'_>| explains(write) && write.acknowledged().is_some_and(|index| index < read.invoked());
     let lacks = |at: usize| shown.listed.binary_search(&(at as u32)).is_err();
     let missed = (0..key.writes.len()).filter(|at| owed(&key.writes[*at]) && lacks(*at));
     missed.map(|at| &key.writes[at]).max_by_key(|write| write.acknowledged())

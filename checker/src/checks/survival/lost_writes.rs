@@ -153,7 +153,7 @@ pub(crate) fn name(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, write: &Wri
 /// `add 17 to set-2 was acknowledged by n3 at 12.345 s, last seen by a read through n1 at 13.100 s`.
 pub(crate) fn story(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, position: usize) -> String {
     let write = &key.writes[position];
-    let acknowledged = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
+    let acknowledged = at(write.operation.last_ns());
     let seen = match key.analysis.fates[position].last_seen {
         Some(read) => format!("last seen by {}", a_read(&key.reads[read].operation)),
         None => "never seen by any read".to_owned(),
@@ -226,17 +226,17 @@ fn failed_write_visible<'k>(
 ) -> Draft<'k> {
     let write = &key.writes[position];
     let name = name(workload, key, write);
-    let failed = at(write.operation.completion.unwrap_or(write.operation.invoke).time);
+    let failed = at(write.operation.last_ns());
     let explanation = format!("{name} certainly failed at {failed}, and yet {} lists it", a_read(&read.operation));
     let named = Evidence::new(workload, key).of_sight(read, position);
     let proof = Proof::of([write.operation, read.operation]).with(named);
-    Draft { kind: "failed-write-visible", key: &key.name, process: Some(write.operation.process), explanation, proof }
+    Draft { kind: "failed-write-visible", key: &key.name, process: Some(write.operation.process()), explanation, proof }
 }
 
 fn never_written<'k>(key: &'k KeyFacts<'_>, element: &str, read: &'k Read<'_>) -> Draft<'k> {
     let explanation = format!("{} lists {element} in {}, which nobody wrote there", a_read(&read.operation), key.name);
     let proof = Proof::of([read.operation]);
-    Draft { kind: "never-written", key: &key.name, process: Some(read.operation.process), explanation, proof }
+    Draft { kind: "never-written", key: &key.name, process: Some(read.operation.process()), explanation, proof }
 }
 
 /// What is counted over all keys.
@@ -370,8 +370,8 @@ impl Tally {
 /// For how long after its acknowledgement a write was still seen; none if it never was.
 fn seen_for_ms(key: &KeyFacts<'_>, position: usize) -> Option<f64> {
     let read = &key.reads[key.analysis.fates[position].last_seen?];
-    let acknowledged = key.writes[position].operation.ok()?;
-    Some(ms(read.operation.completion?.time.saturating_sub(acknowledged.time)))
+    let acknowledged = Some(&key.writes[position].operation).filter(|write| write.is_ok())?.completed_ns()?;
+    Some(ms(read.operation.completed_ns()?.saturating_sub(acknowledged)))
 }
 
 /// Why no answer, or no full one, can be given; `tally` is over the keys without flaws.

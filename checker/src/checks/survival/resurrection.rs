@@ -108,7 +108,7 @@ fn sight(key: &KeyFacts<'_>, value: usize) -> Sight {
 fn came_back<'k, 'h>(key: &'k KeyFacts<'h>, value: usize) -> Option<&'k Operation<'h>> {
     let rest = key.rest_round?;
     let before = |operation: &Operation<'_>| operation.round() == rest;
-    let all_read = key.replica_reads.iter().filter(|read| before(read)).all(|read| read.ok().is_some());
+    let all_read = key.replica_reads.iter().filter(|read| before(read)).all(|read| read.is_ok());
     let of_replicas = key.reads.iter().filter(|read| read.operation.phase() == Phase::Replica);
     let mut holding = of_replicas.filter(|read| read.listed.binary_search(&(value as u32)).is_ok());
     let had_it = holding.clone().any(|read| before(&read.operation));
@@ -126,7 +126,7 @@ fn resurrected<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, value: u
         name(workload, key, value_write),
         name(workload, key, by_write),
         by_node(&by_write.operation),
-        at(by_write.operation.completion.unwrap_or(by_write.operation.invoke).time),
+        at(by_write.operation.last_ns()),
         key.finals.len(),
     );
     if let Some(read) = again {

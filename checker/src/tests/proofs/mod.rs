@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Story, claiming_all};
-use crate::history::{Event, Process, Recording};
+use super::{Story, claiming_all, of};
+use crate::history::{Event, Process};
 use crate::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
 use crate::{ConcurrentWrites, Options, check};
 
@@ -17,24 +17,22 @@ mod random;
 type Part = Vec<u64>;
 
 /// The parts of a history that events belong to, with all that they have.
-fn parts(history: &Recording, events: &[u64]) -> BTreeSet<Part> {
+fn parts(history: &[Event], events: &[u64]) -> BTreeSet<Part> {
     let part = |index: &u64| {
-        let Process::Client(_) = history.events[*index as usize].process else { return vec![*index] };
-        let operations = history.operations();
-        let of = |invoke: u64, completion: Option<&Event>| [Some(invoke), completion.map(|event| event.index)];
-        let mut all = operations.iter().map(|operation| of(operation.invoke.index, operation.completion));
+        let Process::Client(_) = history[*index as usize].process else { return vec![*index] };
+        let whole = of(history);
+        let operations = whole.operations();
+        let mut all = operations.iter().map(|operation| [Some(operation.invoked()), operation.completed()]);
         all.find(|part| part.contains(&Some(*index))).expect("it is of an operation").into_iter().flatten().collect()
     };
     events.iter().map(part).collect()
 }
 
 /// Some parts of a history as a history of their own.
-fn alone<'p>(history: &Recording, parts: impl IntoIterator<Item = &'p Part>) -> Recording {
+fn alone<'p>(history: &[Event], parts: impl IntoIterator<Item = &'p Part>) -> Vec<Event> {
     let indices: BTreeSet<u64> = parts.into_iter().flatten().copied().collect();
-    let events = (0..).zip(indices).map(|(at, index)| Event { index: at, ..history.events[index as usize].clone() });
-    let part = Recording { events: events.collect(), torn: None };
-    part.validate().expect("some operations of a well-formed history are one");
-    part
+    let events = (0..).zip(indices).map(|(at, index)| Event { index: at, ..history[index as usize].clone() });
+    events.collect()
 }
 
 /// What an anomaly is told apart by. Without the additions before it a sum that is too low is too high: that is another reason.
@@ -44,15 +42,15 @@ fn reason(anomaly: &Anomaly) -> (&str, Option<&str>, Option<u64>, bool) {
 }
 
 /// Whether a history has an anomaly of the same kind, of the same property, on the same key and of the same process.
-fn has(history: &Recording, found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> bool {
-    let verdict = check(history, &Options { anomalies_max: usize::MAX, ..options.clone() });
+fn has(history: &[Event], found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> bool {
+    let verdict = check(&of(history), &Options { anomalies_max: usize::MAX, ..options.clone() });
     let same = |other: &&PropertyResult| (other.property, &other.workload) == (found.property, &found.workload);
     let mut anomalies = verdict.properties.iter().filter(same).flat_map(|other| &other.anomalies);
     anomalies.any(|other| reason(other) == reason(anomaly))
 }
 
 /// What is wrong with the proof of an anomaly.
-fn flaw(history: &Recording, found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> Option<String> {
+fn flaw(history: &[Event], found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> Option<String> {
     let Anomaly { events, context, .. } = anomaly;
     let parts = parts(history, events);
     let closed: Vec<u64> = parts.iter().flatten().copied().collect::<BTreeSet<u64>>().into_iter().collect();
@@ -78,7 +76,7 @@ struct Looked {
 }
 
 impl Looked {
-    fn at(&mut self, history: &Recording, verdict: &Verdict, options: &Options) {
+    fn at(&mut self, history: &[Event], verdict: &Verdict, options: &Options) {
         for found in &verdict.properties {
             for anomaly in &found.anomalies {
                 *self.kinds.entry((found.property, anomaly.kind.clone())).or_default() += 1;
@@ -92,18 +90,18 @@ impl Looked {
 }
 
 /// The events of the anomaly's key, a line each, those that prove it marked.
-fn told(history: &Recording, found: &PropertyResult, anomaly: &Anomaly) -> String {
+fn told(history: &[Event], found: &PropertyResult, anomaly: &Anomaly) -> String {
     let of_key = |event: &&Event| event.workload == found.workload && event.key == anomaly.key;
     let line = |event: &Event| {
         let mark = if anomaly.events.contains(&event.index) { "*" } else { " " };
         let Event { index, process, kind, f, value, past, .. } = event;
         format!("{mark} {index}: {process:?} {kind:?} {f} {value} {:?} {past:?}\n", event.phase)
     };
-    history.events.iter().filter(of_key).map(line).collect()
+    history.iter().filter(of_key).map(line).collect()
 }
 
 /// Every anomaly of a verdict is one by its proof alone, of which nothing is needless.
-pub fn assert_proved(history: &Recording, verdict: &Verdict, options: &Options) {
+pub fn assert_proved(history: &[Event], verdict: &Verdict, options: &Options) {
     let mut looked = Looked::default();
     looked.at(history, verdict, options);
     if let Some((property, kind, flaw)) = looked.flaws.first() {
@@ -120,7 +118,7 @@ fn anomalies_of_random_histories_are_proved() {
         let history = random::history(seed);
         for concurrent_writes in [ConcurrentWrites::Kept, ConcurrentWrites::OneWins] {
             let options = Options { anomalies_max: 4, ..claiming_all(concurrent_writes) };
-            looked.at(&history, &check(&history, &options), &options);
+            looked.at(&history, &check(&of(&history), &options), &options);
         }
     }
     for ((property, kind), count) in &looked.kinds {

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::history::{Event, EventType, MemoryRecorder, Phase, Process, Recorder, Recording};
+use crate::history::{Event, EventType, MemoryRecorder, Phase, Process, Recorder};
 
 const WORKLOADS: [&str; 6] = ["set", "register", "cart", "counter", "list-append", "rw-register"];
 const KEYS: [&str; 2] = ["x", "y"];
@@ -60,7 +60,7 @@ struct Teller {
 }
 
 /// The history of a seed.
-pub fn history(seed: u64) -> Recording {
+pub fn history(seed: u64) -> Vec<Event> {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     (0..8).for_each(|_| {
         random.below(2);
@@ -72,7 +72,7 @@ pub fn history(seed: u64) -> Recording {
     let mut teller = Teller { random, recorder, workload, time: 0, next: 1, keys, processes, forgets };
     teller.main();
     teller.end();
-    teller.recorder.history()
+    teller.recorder.into_events()
 }
 
 impl Teller {
