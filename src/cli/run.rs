@@ -3,7 +3,7 @@
 use cluster_core::bug::Bug;
 use cluster_core::protocol::Protocol;
 use nemesis::{Kind, NemesisSpec};
-use workloads::workload::NAMES;
+use workloads::registry::NAMES;
 
 use super::arguments::{RunArgs, SystemArgs};
 use super::out::say;

@@ -7,7 +7,7 @@ use checker::model::Model;
 use checker::verdict::Property;
 use nemesis::NemesisSpec;
 use serde::{Deserialize, Serialize};
-use workloads::workload::NAMES;
+use workloads::registry::NAMES;
 use workloads::{Placement, Workload};
 
 use crate::exit::Problem;

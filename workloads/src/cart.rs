@@ -15,13 +15,13 @@ use serde_json::Value;
 
 use crate::elements::{self, Elements};
 use crate::store::Store;
-use crate::window::Window;
+use crate::key_window::KeyWindow;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload};
 
 /// `add` in 55 operations of 100, `remove` in 20 (an `add` instead while no item is known), `read` in 25.
 #[derive(Debug)]
 pub struct Cart {
-    window: Window,
+    window: KeyWindow,
     unique: Unique,
     items: BTreeMap<String, Items>,
 }
@@ -47,7 +47,7 @@ impl Cart {
 
     /// `keys` carts in use at a time, each for `items_per_key` adds; at least one of either.
     pub fn new(keys: u64, items_per_key: u64, unique: Unique) -> Self {
-        Self { window: Window::new("cart", keys, items_per_key), unique, items: BTreeMap::new() }
+        Self { window: KeyWindow::new("cart", keys, items_per_key), unique, items: BTreeMap::new() }
     }
 
     fn add(&mut self, rng: &mut ChaCha8Rng) -> Invocation {

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::store::{Context, Store};
-use crate::window::Window;
+use crate::key_window::KeyWindow;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Workload, get, put};
 
 /// What one process has added, and what it has subtracted.
@@ -38,7 +38,7 @@ pub type Parts = BTreeMap<u64, Part>;
 pub struct Counter {
     name: &'static str,
     dec_percent: u32,
-    window: Window,
+    window: KeyWindow,
     own: Own,
 }
 
@@ -67,7 +67,7 @@ impl Counter {
     }
 
     fn new(name: &'static str, dec_percent: u32, keys: u64, changes_per_key: u64) -> Self {
-        Self { name, dec_percent, window: Window::new(name, keys, changes_per_key), own: Own::default() }
+        Self { name, dec_percent, window: KeyWindow::new(name, keys, changes_per_key), own: Own::default() }
     }
 }
 
@@ -119,7 +119,7 @@ impl Workload for Counter {
 async fn read(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
     match fetch(store, node, invocation).await {
         Ok((parts, _)) => {
-            attempt.consists_of(to_value(&parts));
+            attempt.set_parts(to_value(&parts));
             Completion::ok(sum(&parts).into())
         }
         Err(completion) => completion,

@@ -2,7 +2,7 @@
 //! key: a store of this kind has no others.
 //!
 //! A list is stored whole. An append is a get, then a put of the longer list with the context, so without compare-and-set
-//! two writers at a time would keep two lists. Hence each key has one writer (`owned.rs`); what can still go wrong is
+//! two writers at a time would keep two lists. Hence each key has one writer (`single_writer.rs`); what can still go wrong is
 //! that a writer's get misses its own last append, and then there are two lists all the same.
 //!
 //! Siblings are merged, so that no append is ever lost by a client: first what all of them begin with, then the rest in
@@ -13,15 +13,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::owned::{Owned, SingleWriter};
+use crate::single_writer::{OwnedKeys, SingleWriter};
 use crate::store::{Context, Store};
 use crate::transaction;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, get, put};
 
-/// Six operations of ten append, as far as a process owns a key or may own one (`owned.rs`); all others read.
+/// Six operations of ten append, as far as a process owns a key or may own one (`single_writer.rs`); all others read.
 #[derive(Debug)]
 pub struct ListAppend {
-    owned: Owned,
+    owned_keys: OwnedKeys,
 }
 
 impl ListAppend {
@@ -32,19 +32,19 @@ impl ListAppend {
 
     /// `keys` lists in use at a time, each for `elements_per_key` appends; at least one of either.
     pub fn new(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
-        Self { owned: Owned::new("list", "append", unique, keys, elements_per_key) }
+        Self { owned_keys: OwnedKeys::new("list", "append", unique, keys, elements_per_key) }
     }
 }
 
 impl SingleWriter for ListAppend {
     const NAME: &'static str = "list-append";
 
-    fn owned(&self) -> &Owned {
-        &self.owned
+    fn owned_keys(&self) -> &OwnedKeys {
+        &self.owned_keys
     }
 
-    fn owned_mut(&mut self) -> &mut Owned {
-        &mut self.owned
+    fn owned_keys_mut(&mut self) -> &mut OwnedKeys {
+        &mut self.owned_keys
     }
 
     async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {

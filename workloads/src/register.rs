@@ -159,7 +159,7 @@ pub(crate) async fn overwrite(
         Ok(fetched) => fetched,
         Err(completion) => return completion,
     };
-    attempt.covers(siblings.into_iter().map(Value::from).collect());
+    attempt.set_past(siblings.into_iter().map(Value::from).collect());
     put(store, node, invocation, attempt, context.as_ref(), encode(value)).await
 }
 
@@ -168,7 +168,7 @@ async fn remove(store: &dyn Store, node: &str, invocation: &Invocation, attempt:
         Ok(fetched) => fetched,
         Err(completion) => return completion,
     };
-    attempt.covers(siblings.into_iter().map(Value::from).collect());
+    attempt.set_past(siblings.into_iter().map(Value::from).collect());
     delete(store, node, invocation, attempt, context.as_ref()).await
 }
 

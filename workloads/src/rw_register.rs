@@ -6,16 +6,16 @@
 
 use serde_json::Value;
 
-use crate::owned::{Owned, SingleWriter};
+use crate::single_writer::{OwnedKeys, SingleWriter};
 use crate::register::{decode, fetch, overwrite};
 use crate::store::Store;
 use crate::transaction;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique};
 
-/// Six operations of ten write, as far as a process owns a key or may own one (`owned.rs`); all others read.
+/// Six operations of ten write, as far as a process owns a key or may own one (`single_writer.rs`); all others read.
 #[derive(Debug)]
 pub struct RwRegister {
-    owned: Owned,
+    owned_keys: OwnedKeys,
 }
 
 impl RwRegister {
@@ -27,19 +27,19 @@ impl RwRegister {
 
     /// `keys` registers in use at a time, each for `writes_per_key` writes; at least one of either.
     pub fn new(keys: u64, writes_per_key: u64, unique: Unique) -> Self {
-        Self { owned: Owned::new("rw", "w", unique, keys, writes_per_key) }
+        Self { owned_keys: OwnedKeys::new("rw", "w", unique, keys, writes_per_key) }
     }
 }
 
 impl SingleWriter for RwRegister {
     const NAME: &'static str = "rw-register";
 
-    fn owned(&self) -> &Owned {
-        &self.owned
+    fn owned_keys(&self) -> &OwnedKeys {
+        &self.owned_keys
     }
 
-    fn owned_mut(&mut self) -> &mut Owned {
-        &mut self.owned
+    fn owned_keys_mut(&mut self) -> &mut OwnedKeys {
+        &mut self.owned_keys
     }
 
     async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// The keys `prefix-0`, `prefix-1`, ... of which a fixed number is in use.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(crate) struct KeyWindow {
     prefix: &'static str,
     elements_per_key: u64,
     slots: Vec<Slot>,
@@ -22,7 +22,7 @@ struct Slot {
     elements: u64,
 }
 
-impl Window {
+impl KeyWindow {
     /// `width` keys in use, each for `elements_per_key` elements; at least one of either.
     pub(crate) fn new(prefix: &'static str, width: u64, elements_per_key: u64) -> Self {
         let next = width.max(1);
