@@ -5,7 +5,7 @@ use checker::formats::{Format, Selection, read};
 use checker::linearizability::{FailedCas, Model, Options, check};
 use checker::verdict::Outcome;
 
-use super::AnyError;
+use super::error::AnyError;
 use super::objects::{Input, Object, generate};
 use super::peers::operations;
 

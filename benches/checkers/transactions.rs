@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use super::AnyError;
+use super::error::AnyError;
 
 /// Processes at a time.
 const PROCESSES: usize = 10;

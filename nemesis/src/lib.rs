@@ -15,6 +15,7 @@ pub mod backend;
 mod describe;
 pub mod disk;
 pub mod draw;
+pub mod event;
 pub mod evidence;
 pub mod fault;
 pub mod generate;
@@ -27,10 +28,11 @@ pub mod surface;
 pub mod target;
 
 pub use draw::Draw;
+pub use event::NemesisEvent;
 pub use evidence::EvidenceRecord;
 pub use fault::{Class, Fault, Link, PlannedFault, Shape};
 pub use generate::{GenerateError, Schedule, Spares, generate, generate_with_spares};
-pub use nemesis::{HealReport, Nemesis, NemesisEvent, Performed};
+pub use nemesis::{HealReport, Nemesis, Performed};
 pub use plan::{Action, Plan, PlanError};
 pub use spec::{Kind, NemesisSpec, SpecError};
 pub use surface::{

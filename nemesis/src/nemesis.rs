@@ -10,9 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
-
 use crate::disk::{self, DiskReading};
+use crate::event::NemesisEvent;
 use crate::evidence::{self, ClockReading, DriftReading, EvidenceRecord, Finding};
 use crate::fault::{Class, Fault, Link, PlannedFault};
 use crate::membership::{self, Heard};
@@ -21,33 +20,6 @@ use crate::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surfa
 
 /// How often a clock is asked at one moment, and a node restarted by [`Nemesis::heal_all`], before giving up.
 const ATTEMPTS: usize = 3;
-
-/// A nemesis event of the history: process `nemesis`, type `info`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NemesisEvent {
-    /// `plan`, `start-KIND`, `stop-KIND` or `heal`.
-    pub f: String,
-    /// What it says.
-    pub value: Value,
-}
-
-impl NemesisEvent {
-    /// Everything is healed and the clients have stopped: the replica phase begins.
-    pub fn heal() -> Self {
-        Self { f: "heal".to_owned(), value: Value::Null }
-    }
-
-    fn start(planned: &PlannedFault, nodes: &[String]) -> Self {
-        let fault = &planned.fault;
-        let value = json!({"fault": planned.id, "detail": fault.detail(nodes), "nodes": fault.nodes(nodes)});
-        Self { f: format!("start-{}", fault.kind()), value }
-    }
-
-    fn stop(record: &EvidenceRecord) -> Self {
-        let value = json!({"fault": record.fault, "proved": record.proved, "evidence": record.evidence});
-        Self { f: format!("stop-{}", record.kind), value }
-    }
-}
 
 /// What came of one step.
 #[derive(Clone, Debug, PartialEq)]

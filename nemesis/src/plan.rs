@@ -21,8 +21,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::event::NemesisEvent;
 use crate::fault::{Class, Fault, Link, PlannedFault, Shape};
-use crate::nemesis::NemesisEvent;
 
 /// The version of the plan format that is written, and the only one that is read.
 pub const VERSION: u32 = 1;

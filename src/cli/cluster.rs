@@ -16,7 +16,7 @@ use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{ClusterAction, ClusterArgs, SupervisorArgs, SystemArgs};
-use super::on_main_thread;
+use super::main_thread::on_main_thread;
 use super::out::say;
 use super::run::dynamo_settings;
 use crate::arena::process::{ProcessArena, own_executable};

@@ -6,6 +6,7 @@ use nemesis::{Kind, NemesisSpec};
 use workloads::registry::NAMES;
 
 use super::arguments::{RunArgs, SystemArgs};
+use super::main_thread::on_main_thread;
 use super::out::say;
 use crate::exit::{Exit, Problem};
 use crate::run::settings::{ArenaKind, RunSettings};
@@ -25,7 +26,7 @@ pub fn run(args: RunArgs) -> Result<Exit, Problem> {
     if !args.json {
         eprintln!("seed {}", settings.seed);
     }
-    let finished = super::on_main_thread(run_to_the_end(&settings, &args.store, args.json))?;
+    let finished = on_main_thread(run_to_the_end(&settings, &args.store, args.json))?;
     print_finished(&finished, &args)?;
     Ok(finished.judged.verdict.outcome.into())
 }

@@ -14,8 +14,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::elements::{self, Elements};
-use crate::store::Store;
 use crate::key_window::KeyWindow;
+use crate::store::Store;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload};
 
 /// `add` in 55 operations of 100, `remove` in 20 (an `add` instead while no item is known), `read` in 25.

@@ -17,8 +17,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::store::{Context, Store};
 use crate::key_window::KeyWindow;
+use crate::store::{Context, Store};
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Workload, get, put};
 
 /// What one process has added, and what it has subtracted.

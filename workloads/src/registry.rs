@@ -18,12 +18,8 @@ const WORKLOADS: [(&str, Create); 7] = [
     ("cart", |unique| Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone()))),
     ("counter", |_| Box::new(Counter::up_and_down(Counter::KEYS, Counter::CHANGES_PER_KEY))),
     ("grow-counter", |_| Box::new(Counter::growing(Counter::KEYS, Counter::CHANGES_PER_KEY))),
-    ("list-append", |unique| {
-        Box::new(ListAppend::new(ListAppend::KEYS, ListAppend::ELEMENTS_PER_KEY, unique.clone()))
-    }),
-    ("rw-register", |unique| {
-        Box::new(RwRegister::new(RwRegister::KEYS, RwRegister::WRITES_PER_KEY, unique.clone()))
-    }),
+    ("list-append", |unique| Box::new(ListAppend::new(ListAppend::KEYS, ListAppend::ELEMENTS_PER_KEY, unique.clone()))),
+    ("rw-register", |unique| Box::new(RwRegister::new(RwRegister::KEYS, RwRegister::WRITES_PER_KEY, unique.clone()))),
 ];
 
 /// The names that [`by_name`] knows, in the order of `all`.

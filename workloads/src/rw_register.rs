@@ -6,8 +6,8 @@
 
 use serde_json::Value;
 
-use crate::single_writer::{OwnedKeys, SingleWriter};
 use crate::register::{decode, fetch, overwrite};
+use crate::single_writer::{OwnedKeys, SingleWriter};
 use crate::store::Store;
 use crate::transaction;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique};

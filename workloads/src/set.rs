@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::elements;
-use crate::store::Store;
 use crate::key_window::KeyWindow;
+use crate::store::Store;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload};
 
 /// `add` in four operations of five, `read` in the fifth.

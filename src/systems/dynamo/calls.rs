@@ -1,6 +1,6 @@
 //! A coordinating client's calls to single nodes, over HTTP.
 //!
-//! Honest about failure: [`Response::NotSent`] only where there was no connection.
+//! A call is reported as [`Response::NotSent`] only where there was no connection.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use workloads::store::{Context, Versions};
 
-use super::client::{CONTEXT, describe, read, refused_by};
+use super::client::http::{CONTEXT, describe, read, refused_by};
 use crate::systems::Addresses;
 
 /// A node answers long before, or never: it is paused, or gone with its machine.
