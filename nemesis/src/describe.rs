@@ -1,6 +1,7 @@
 //! A fault in a few words, as reports show it: `{n1 n2} | {n3 n4 n5}`, `n3 +12.5 s`.
 //!
-//! Partitions are described by what the links do, not by the shape they were drawn as, so an edited plan reads right too.
+//! Partitions are described by the links that are cut, not by the shape that was drawn, so the description of an edited
+//! plan is right, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +64,7 @@ fn groups(links: &[Link], all: &[String]) -> Option<String> {
     Some(texts.join(" | "))
 }
 
-/// `{n1 n2} - n3 - {n4 n5}`, when taking one untouched node away leaves two groups.
+/// `{n1 n2} - n3 - {n4 n5}`, when one node is not cut off and the others fall into two groups.
 fn bridge(links: &[Link], all: &[String]) -> Option<String> {
     let touched = |node: &String| links.iter().any(|link| link.from == *node || link.to == *node);
     let (rest, bridges): (Vec<String>, Vec<String>) = all.iter().cloned().partition(touched);
