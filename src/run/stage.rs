@@ -72,13 +72,13 @@ impl Stage<'_> {
             doubts.extend(self.settle().await);
         }
         self.say("waiting for the replicas to agree");
-        let rest = interpreter.rest().await;
+        let rest = interpreter.await_convergence().await;
         self.say("a write through each node");
         interpreter.probes().await;
         self.ask_for_members(interpreter.take_processes(1)).await;
         self.say("final reads");
         interpreter.final_reads().await;
-        interpreter.last_look(rest).await;
+        interpreter.read_replicas_again(rest).await;
         Ok(doubts)
     }
 

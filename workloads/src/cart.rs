@@ -1,9 +1,9 @@
-//! `cart`: the paper's shopping cart (DeCandia et al., SOSP 2007, sections 4.4 and 6.1). Clients add items, take them
-//! out, and look.
+//! `cart`: the paper's shopping cart (DeCandia et al., SOSP 2007, sections 4.4 and 6.1). Clients add, remove and
+//! read items.
 //!
-//! Siblings are merged by union, so an acknowledged add must never be lost, while an item taken out may come back:
-//! the get of some other operation can have seen it before. How often that happens is worth measuring; that it
-//! happens is no defect of the store.
+//! Siblings are merged by union, so an acknowledged add must never be lost, while a removed item may come back, since the
+//! get of another operation can have returned it before. How often that happens is worth measuring, but it is not a defect
+//! of the store.
 
 use std::collections::BTreeMap;
 
@@ -26,14 +26,13 @@ pub struct Cart {
     items: BTreeMap<String, Items>,
 }
 
-/// What the generator knows of a cart in use.
+/// What the generator knows about a cart in use.
 #[derive(Debug, Default)]
 struct Items {
-    /// Added with `ok`, or read, and not yet asked to be removed; at most [`Items::REMOVABLE_MAX`], whatever a broken
-    /// store returns.
+    /// Items added with `ok` or read, without a remove yet; at most [`Items::REMOVABLE_MAX`], even if a broken store returns
+    /// more.
     removable: Elements,
-    /// A remove was invoked; unless it failed there is never another for the same item, so that each has one remover
-    /// at most.
+    /// Items for which a remove was invoked. Unless it failed, there is no second remove of the same item.
     removed: Elements,
 }
 
@@ -56,7 +55,7 @@ impl Cart {
         invocation
     }
 
-    /// Takes out a known item of one cart; none if none is known there.
+    /// Removes a known item of one cart; none if no item of it is known.
     fn remove(&mut self, rng: &mut ChaCha8Rng) -> Option<Invocation> {
         let key = self.window.key(rng);
         let items = self.items.get_mut(&key)?;
@@ -137,7 +136,7 @@ impl Items {
         }
     }
 
-    /// It may be removed again, once a read has shown it.
+    /// After a failed remove the item may be removed again, once a read has returned it.
     fn not_removed(&mut self, item: &Value) {
         if let Some(item) = item.as_u64() {
             self.removed.remove(item);

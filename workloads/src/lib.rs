@@ -30,6 +30,8 @@ pub mod store;
 mod transaction;
 pub mod workload;
 
-pub use interpreter::{Counts, FinalReads, Interpreter, Placement, Probes, Progress, Rest, Settings, SettingsError};
+pub use interpreter::{
+    Convergence, Counts, FinalReads, Interpreter, Placement, Probes, Progress, Settings, SettingsError,
+};
 pub use registry::by_name;
 pub use workload::{Completion, Invocation, Outcome, Workload};
