@@ -30,11 +30,11 @@ const SESSION_BEGINS: &str = "begin";
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
-/// A node closes a connection that said nothing for ten seconds: one that is about to be closed must not be used again, or
-/// the request is lost on it.
+/// A node closes a connection that was idle for ten seconds. A connection that is about to be closed must not be used
+/// again, or the request on it is lost.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
-/// One pool of connections for all nodes. No redirects, no proxies, no retries: what is sent is what was asked.
+/// One pool of connections for all nodes. No redirects, no proxies, no retries: every request is sent exactly once.
 pub(super) fn http_client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
@@ -277,7 +277,7 @@ pub(super) async fn believed_wall_ns(http: &reqwest::Client, address: SocketAddr
     text.parse().map_err(|_| format!("the node's wall_ns is no number: {text}"))
 }
 
-/// The version of the peer protocol that a node says it speaks.
+/// The version of the peer protocol that a node reports.
 pub(super) async fn protocol_version(http: &reqwest::Client, address: SocketAddr) -> Result<u64, String> {
     let request = http.get(format!("http://{address}/status")).timeout(STATUS_TIMEOUT);
     let answer: VersionAnswer = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
