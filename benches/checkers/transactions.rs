@@ -33,7 +33,7 @@ struct Store {
 /// A micro-operation: the key, and what it writes unless it reads.
 type Micro = (u32, Option<u32>);
 
-/// What a process is at.
+/// What a process is doing.
 #[derive(Clone)]
 enum At {
     Rest,
@@ -56,7 +56,7 @@ impl Store {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    /// Lets processes take their steps in a random order.
+    /// Runs the processes step by step, in a random order.
     fn run(&mut self, size: usize, out: &mut impl Write) -> Result<(), AnyError> {
         let mut processes = vec![At::Rest; PROCESSES];
         let (mut begun, mut done) = (0, 0);
