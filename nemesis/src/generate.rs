@@ -133,7 +133,22 @@ pub fn generate_with_spares(
         faults: Vec::new(),
     };
     let faults = generator.run();
+    check_faults(&faults, nodes, schedule);
     if faults.is_empty() { Err(GenerateError::NoTime { schedule }) } else { Ok(Plan { seed, faults }) }
+}
+
+/// Asserts what every generated plan promises: faults are numbered from 1 in the order of their start, lie within the
+/// schedule, and affect only nodes of the cluster.
+fn check_faults(faults: &[PlannedFault], nodes: &[String], schedule: Schedule) {
+    assert!(faults.is_sorted_by_key(|fault| fault.at_ms), "faults are not in the order of their start: {faults:?}");
+    for (fault, id) in faults.iter().zip(1..) {
+        assert_eq!(fault.id, id, "ids are the positions in the plan");
+        let in_time = schedule.start_ms <= fault.at_ms && fault.end_ms() <= schedule.end_ms;
+        assert!(in_time, "outside of the schedule {schedule:?}: {fault:?}");
+        let ends = fault.fault.links().iter().flat_map(|link| [&link.from, &link.to]);
+        let mut affected = ends.chain(fault.fault.own_nodes());
+        assert!(affected.all(|node| nodes.contains(node)), "a node outside of the cluster: {fault:?}");
+    }
 }
 
 /// For each requested kind, the refinements that are possible in this cluster; kinds without any are left out.

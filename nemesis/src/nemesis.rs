@@ -179,6 +179,7 @@ impl<'a> Nemesis<'a> {
         for id in self.active() {
             report.performed.push(self.stop(id, surface).await);
         }
+        assert!(self.active.is_empty(), "a fault is active after all were stopped: {:?}", self.active());
         self.open_links(surface, &mut report).await;
         self.mend_disks(surface, &mut report).await;
         self.revive_nodes(surface, &mut report).await;
@@ -257,6 +258,7 @@ impl<'a> Nemesis<'a> {
         let error = (!active.errors.is_empty()).then(|| active.errors.join("; "));
         error.iter().for_each(|error| finding.disprove(error));
         let (all, at_ms) = (surface.nodes(), (self.now_ms)());
+        assert!(active.start_ms <= at_ms, "fault {} stops before it starts: the clock went back", planned.id);
         let record = EvidenceRecord {
             fault: planned.id,
             kind: planned.fault.kind().to_owned(),
@@ -314,6 +316,7 @@ impl Nemesis<'_> {
                     // A chunk passes if both let it pass. Rounded to whole percent, so that two losses below 100 % stay below it.
                     let passing = (100 - rule.loss_percent) * (100 - loss_percent.min(100));
                     rule.loss_percent = 100 - passing.div_ceil(100);
+                    debug_assert!(rule.loss_percent <= 100, "a share of chunks");
                 }
                 _ => {}
             }

@@ -101,6 +101,7 @@ const ELEMENT_BYTES: usize = 6;
 
 /// The bytes to store: a sorted JSON list.
 pub fn encode(elements: &Elements) -> Vec<u8> {
+    debug_assert!(elements.0.is_sorted_by(|a, b| a < b), "elements are in ascending order, each once");
     let mut bytes = Vec::with_capacity(2 + ELEMENT_BYTES * elements.0.len());
     bytes.push(b'[');
     for (index, element) in elements.0.iter().enumerate() {
@@ -128,6 +129,7 @@ fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
 /// Appends an element to a list that [`encode`] wrote, where it is greater than all others. Most adds are of this kind, and
 /// need not encode the whole list again.
 fn encode_appended(mut bytes: Vec<u8>, element: u64) -> Vec<u8> {
+    debug_assert!(bytes.starts_with(b"[") && bytes.ends_with(b"]"), "a list as `encode` writes it");
     bytes.reserve(1 + DIGITS_MAX);
     bytes.pop();
     if bytes.len() > 1 {

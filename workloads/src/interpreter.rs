@@ -19,6 +19,7 @@ mod progress;
 mod schedule;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -138,6 +139,8 @@ pub struct Interpreter<'a> {
     placement_rng: RefCell<ChaCha8Rng>,
     /// The lowest process number that no process has used.
     fresh_process: Cell<u64>,
+    /// The processes with an operation under way.
+    busy: RefCell<BTreeSet<u64>>,
     progress: Rc<Progress>,
 }
 
@@ -193,8 +196,20 @@ impl<'a> Interpreter<'a> {
         let workloads =
             workloads.map(|(workload, stream)| SeededWorkload::new(workload, rng(settings.seed, stream))).collect();
         let placement_rng = RefCell::new(rng(settings.seed, PLACEMENT_STREAM));
-        let (turn, fresh_process, progress) = Default::default();
-        Ok(Self { store, clock, recorder, settings, nodes, workloads, turn, placement_rng, fresh_process, progress })
+        let (turn, fresh_process, busy, progress) = Default::default();
+        Ok(Self {
+            store,
+            clock,
+            recorder,
+            settings,
+            nodes,
+            workloads,
+            turn,
+            placement_rng,
+            fresh_process,
+            busy,
+            progress,
+        })
     }
 
     /// The live counts of [`Interpreter::run`].
@@ -282,6 +297,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn record(&self, fields: &EventFields<'_>, kind: EventType, value: Value, finish: impl FnOnce(&mut Event)) {
+        self.follow(fields.process, kind);
         let time = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
         let mut event = Event::new(time, Process::Client(fields.process), kind, fields.f, value);
         event.key = Some(fields.key.to_owned());
@@ -291,6 +307,16 @@ impl<'a> Interpreter<'a> {
         event.extra.extend(fields.round.map(|round| ("round".to_owned(), round.into())));
         finish(&mut event);
         self.recorder.record(event);
+    }
+
+    /// Asserts that a process has one operation at a time: it invokes none before its last one has completed, and completes
+    /// only what it has invoked. A history that breaks this could not be checked.
+    fn follow(&self, process: u64, kind: EventType) {
+        let mut busy = self.busy.borrow_mut();
+        match kind {
+            EventType::Invoke => assert!(busy.insert(process), "process {process} has two operations at a time"),
+            _ => assert!(busy.remove(&process), "process {process} completes what it never invoked"),
+        }
     }
 
     fn node_for(&self, worker: u64) -> &str {

@@ -55,6 +55,7 @@ impl Register {
     fn index_to_change(&self, rng: &mut ChaCha8Rng) -> usize {
         let awake = |index: &usize| !self.resting.contains_key(&self.live[*index]);
         let awake: Vec<usize> = (0..self.live.len()).filter(awake).collect();
+        assert!(!awake.is_empty(), "every register is left alone: {:?}", self.resting);
         // Fewer than half of the registers are left alone at a time, so this is not empty.
         awake[rng.random_range(0..awake.len())]
     }

@@ -5,7 +5,7 @@
 //! good when it ends (after an `info` its last write may still arrive, so no other process may write the key) or when the
 //! key has had its share of writes; a new key takes its place. Keys that were given up are still read now and then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -147,10 +147,16 @@ impl OwnedKeys {
             self.owners.insert(process, Owner { key: self.next, writes: 0 });
             self.next += 1;
         }
+        debug_assert!(self.each_key_has_one_owner(), "a key with two writers: {:?}", self.owners);
         let owner = self.owners.get_mut(&process)?;
         owner.writes += 1;
         let key = owner.key;
         Some(self.name(key))
+    }
+
+    fn each_key_has_one_owner(&self) -> bool {
+        let keys: BTreeSet<u64> = self.owners.values().map(|owner| owner.key).collect();
+        keys.len() == self.owners.len() && self.owners.len() <= self.width
     }
 
     /// A key to read: an owner often reads its own key; otherwise a key that has an owner, or sometimes any key that ever
