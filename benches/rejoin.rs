@@ -1,9 +1,9 @@
 //! What it costs a node to come back: the bytes of anti-entropy after a node with 100,000 keys was away while 0, 10 or
 //! 1,000 of them changed. Merkle trees are to make it proportional to what differs, not to what is held (4.7).
 //!
-//! `cargo bench --bench rejoin`, or with `-- KEYS`. Three nodes, N = 3, strict quorums: nobody keeps hints, so that
-//! anti-entropy is all that brings what was missed. Replicas compare their trees every half second whether they differ
-//! or not; what that costs is measured by itself, and taken off.
+//! `cargo bench --bench rejoin`, or with `-- KEYS`. Three nodes, N = 3, strict quorums: no node keeps hints, so only
+//! anti-entropy brings what was missed. Replicas compare their trees every half second whether they differ
+//! or not; that cost is measured separately, and subtracted.
 
 mod support;
 

@@ -190,7 +190,7 @@ fn limits_are_told() {
     run(&scratch, "check sound.jsonl --model cas-register --memory 1MiB --timeout 60s --failed-cas enforce").expect(0);
 }
 
-/// So many operations on two keys, one after the other; the read of one operation is stale.
+/// `operations` operations on two keys, one after the other; the read of one of them is stale.
 fn long(operations: u64, stale: u64) -> String {
     let mut text = String::new();
     for at in 0..operations {

@@ -130,7 +130,7 @@ fn every_file_is_there(dir: &Path, verdict: &Verdict) {
     assert!(!names.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{names:?}");
 }
 
-/// `check` with the same claims comes to the very same verdict.
+/// `check` with the same claims gives exactly the same verdict.
 fn check_agrees(dir: &Path, verdict: &Verdict) {
     let ended = check(dir, claimed(verdict));
     assert_eq!(&verdict_of(&ended), verdict);

@@ -1,5 +1,5 @@
 //! Histories of transactions on lists or registers: a store that executes them one at a time, each at a moment within its
-//! span, for so many concurrent processes. The same numbers give the same history.
+//! span, for several concurrent processes. The same arguments give the same history.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,7 +14,7 @@ const WRITES_PER_KEY: u32 = 32;
 const MICROS_MAX: u64 = 4;
 const SEED: u64 = 7;
 
-/// Writes a history of so many transactions.
+/// Writes a history of `count` transactions.
 pub fn generate(lists: bool, count: usize, out: &mut impl Write) -> Result<(), AnyError> {
     Store::new(lists, SEED).run(count, out)
 }

@@ -9,7 +9,7 @@ use crate::fault::{Fault, Link, Shape};
 use crate::shape::{links_touching, views};
 
 impl Fault {
-    /// What it does to whom, in a few words; `all` are all nodes of the cluster.
+    /// What it does, and to which nodes, in a few words; `all` are all nodes of the cluster.
     pub fn detail(&self, all: &[String]) -> String {
         match self {
             Fault::Partition { shape, links } => partition(*shape, links, all),
@@ -47,7 +47,7 @@ fn braced(nodes: &[String]) -> String {
     format!("{{{}}}", nodes.join(" "))
 }
 
-/// `{n1 n2} | {n3}`, when the nodes fall into groups that hear all of their own and nobody else.
+/// `{n1 n2} | {n3}`, when the nodes fall into groups that hear all nodes of their own group and no others.
 fn groups(links: &[Link], all: &[String]) -> Option<String> {
     let views: BTreeMap<String, Vec<String>> = views(all, links).into_iter().collect();
     let is_group = |group: &Vec<String>| group.iter().all(|node| views.get(node) == Some(group));
@@ -74,7 +74,7 @@ fn bridge(links: &[Link], all: &[String]) -> Option<String> {
     (halves.len() == 2).then(|| halves.join(&format!(" - {bridge} - ")))
 }
 
-/// `n1 n2 heard by nobody else`, when all that is cut is what some nodes send to all others.
+/// `n1 n2 heard by nobody else`, when exactly the links from some nodes to all others are cut.
 fn one_way(links: &[Link], all: &[String]) -> Option<String> {
     let senders: BTreeSet<&String> = links.iter().map(|link| &link.from).collect();
     let (unheard, rest): (Vec<String>, Vec<String>) = all.iter().cloned().partition(|node| senders.contains(node));

@@ -17,7 +17,7 @@ pub struct EvidenceRecord {
     pub fault: u64,
     /// Its kind: `partition`, `kill`, ...
     pub kind: String,
-    /// What it did to whom: `{n1 n2} | {n3 n4 n5}`.
+    /// What it did, and to which nodes: `{n1 n2} | {n3 n4 n5}`.
     pub detail: String,
     /// Every node it touched.
     pub nodes: Vec<String>,

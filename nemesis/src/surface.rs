@@ -161,9 +161,9 @@ pub trait Surface {
     fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
         Box::pin(async move { Err(SurfaceError(format!("{node} does not report who is a member"))) })
     }
-    /// Freezes a node.
+    /// Pauses a node.
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// Thaws it.
+    /// Resumes it.
     fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
     /// The state of the node's process.
     fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState>;

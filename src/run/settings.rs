@@ -46,7 +46,7 @@ pub struct RunSettings {
     pub time_limit_ms: u64,
     /// How long a client waits for one operation, ms.
     pub operation_timeout_ms: u64,
-    /// How long the healed cluster may take to come to rest, ms.
+    /// How long the replicas of the healed cluster may take to converge, ms.
     pub rest_limit_ms: u64,
     /// Whether a client stays with one node.
     pub sticky: bool,

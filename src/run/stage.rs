@@ -68,7 +68,7 @@ impl Stage<'_> {
         let mut doubts = self.heal(&mut nemesis).await;
         let moves = |planned: &PlannedFault| planned.fault.class() == Class::Membership;
         if nemesis.plan().faults.iter().any(moves) {
-            self.say("waiting for members to have come and gone");
+            self.say("waiting for joins and leaves to be carried out");
             doubts.extend(self.settle().await);
         }
         self.say("waiting for the replicas to agree");

@@ -40,7 +40,7 @@ impl Register {
     const DELETE_PERCENT: u32 = 10;
     /// How long a deleted register is left alone, in turn, in operations.
     const REST_OPERATIONS: [u32; 3] = [200, 600, 1200];
-    /// Every so many deletes, one is the register's last change ...
+    /// One delete in this number is the register's last change ...
     const DELETES_A_LAST: u64 = 10;
     /// ... until this many registers have been used.
     const KEYS_MAX: u64 = 200;

@@ -92,7 +92,7 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl LinkProxy {
-    /// Listens on a free port of 127.0.0.1, open and with nobody behind it. Needs a tokio runtime.
+    /// Listens on a free port of 127.0.0.1, open and without a target yet. Needs a tokio runtime.
     ///
     /// # Errors
     /// When no port can be had.
@@ -175,7 +175,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A socket that is reset when dropped, unless it has come to an orderly end.
+/// A socket that is reset when dropped, unless it was closed in an orderly way.
 struct Socket {
     stream: TcpStream,
     ended: bool,
@@ -424,7 +424,7 @@ impl Shared {
             0 => 0,
             most => self.next_chance() % most.saturating_add(1).max(1),
         };
-        // Within a day, lest a moment be added up that no clock can show.
+        // At most a day, so that adding it to a time cannot overflow.
         Duration::from_millis(rule.delay_ms.saturating_add(jitter_ms).min(24 * 3_600_000))
     }
 
