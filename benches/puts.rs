@@ -1,5 +1,6 @@
-//! How many puts a second five nodes serve, each synced on W = 2 of N = 3 replicas before it is acknowledged, compared with
-//! what the machine itself can do in the same minute: synced appends on the same disk, round trips on the loopback.
+//! How many puts a second five nodes serve, each synced on W = 2 of N = 3 replicas before it is acknowledged, compared
+//! with what the machine itself can do in the same minute: synced appends on the same disk, round trips on the
+//! loopback.
 //!
 //! `cargo bench --bench puts`. The nodes are processes that dial each other directly; clients keep a connection each to
 //! a node in turn, as a load balancer would spread them, and put new keys one after the other. Figures depend on the

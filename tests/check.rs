@@ -144,7 +144,8 @@ fn the_linter_finds_and_ends_so() {
     assert_eq!(report["lint"]["totals"]["uncertain-fail"], 1);
 }
 
-/// Two writes of a register whose order is known only if each register is linearizable; the reads show the opposite order.
+/// Two writes of a register whose order is known only if each register is linearizable; the reads show the opposite
+/// order.
 #[test]
 fn what_is_assumed_of_registers_tells_the_order_of_their_versions() {
     let scratch = Scratch::new();

@@ -1,4 +1,5 @@
-//! What the command line refuses, with which message and exit code: 254 for bad arguments, 255 for a failure of the bench.
+//! What the command line refuses, with which message and exit code: 254 for bad arguments, 255 for a failure of the
+//! bench.
 
 mod support;
 

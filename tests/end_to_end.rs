@@ -1,5 +1,5 @@
-//! Whole runs of the real executable: what a run leaves behind, the verdict on a planted bug, and how a run ends that is
-//! stopped.
+//! Whole runs of the real executable: what a run leaves behind, the verdict on a planted bug, and how a run ends that
+//! is stopped.
 
 mod support;
 

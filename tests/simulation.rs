@@ -1,4 +1,5 @@
-//! Simulated runs of the whole bench: a function of their seed, valid on the right cluster, and not on one with a planted bug.
+//! Simulated runs of the whole bench: a function of their seed, valid on the right cluster, and not on one with a
+//! planted bug.
 
 use checker::verdict::{Outcome, Property, PropertyResult};
 use cluster_core::bug::Bug;

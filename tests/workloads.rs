@@ -1,5 +1,5 @@
-//! Counters, transactions and registers in simulation: each configuration keeps what it claims of them, and each property
-//! has a configuration or a planted bug that breaks it, found and explained.
+//! Counters, transactions and registers in simulation: each configuration keeps what it claims of them, and each
+//! property has a configuration or a planted bug that breaks it, found and explained.
 
 use checker::verdict::{Outcome, Property, PropertyResult};
 use cluster_core::bug::Bug;

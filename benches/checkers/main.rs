@@ -1,9 +1,9 @@
 //! The time and memory that `dissensus check` needs for large histories, compared with `porcupine-rs` and `adya`.
 //!
-//! `cargo bench --bench checkers` runs the small inputs, `-- --full` also those of a million operations, `-- --large` those
-//! of ten million; `--ours` leaves the other checkers out. `-- only NAME` runs the rows whose name contains NAME;
-//! `-- make NAME FILE` writes the history of the first such row to a file; `-- agree 10000` compares the verdicts on that
-//! many random small histories instead.
+//! `cargo bench --bench checkers` runs the small inputs, `-- --full` also those of a million operations, `-- --large`
+//! those of ten million; `--ours` leaves the other checkers out. `-- only NAME` runs the rows whose name contains NAME;
+//! `-- make NAME FILE` writes the history of the first such row to a file; `-- agree 10000` compares the verdicts on
+//! that many random small histories instead.
 //!
 //! Ours is the whole program as a user runs it, on a file of JSON lines: *wall* is the time from its start to its end,
 //! *processor* the user and system time of all its threads (`getrusage` of children), *memory* the peak resident size
@@ -12,8 +12,8 @@
 //! allocator as ours, and are stopped after two minutes or at 8 GiB of address space. The output is the table of
 //! docs/checkers.md.
 //!
-//! *Target* and *measured before* are figures from the start of this project, on two cores: what the checks should take,
-//! and what other checkers took then.
+//! *Target* and *measured before* are figures from the start of this project, on two cores: what the checks should
+//! take, and what other checkers took then.
 
 mod agree;
 mod error;

@@ -1,5 +1,5 @@
-//! Histories of registers, queues, stacks and sets: simulated clients, drawn by turns, whose operations take effect at a
-//! moment within their span. The same seed gives the same history.
+//! Histories of registers, queues, stacks and sets: simulated clients, drawn by turns, whose operations take effect at
+//! a moment within their span. The same seed gives the same history.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::Write;

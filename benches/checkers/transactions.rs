@@ -1,5 +1,5 @@
-//! Histories of transactions on lists or registers: a store that executes them one at a time, each at a moment within its
-//! span, for several concurrent processes. The same arguments give the same history.
+//! Histories of transactions on lists or registers: a store that executes them one at a time, each at a moment within
+//! its span, for several concurrent processes. The same arguments give the same history.
 
 use std::collections::HashMap;
 use std::io::Write;

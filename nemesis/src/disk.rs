@@ -1,7 +1,7 @@
 //! Disk faults: how they are injected, and what proves that a disk was emptied, lost unsynced writes, failed or rotted.
 //!
-//! A node does not survive any of them, so each is a process fault as well: its nodes must be seen dead while it lasts and
-//! running again afterwards. The disk's own counters are measured in addition.
+//! A node does not survive any of them, so each is a process fault as well: its nodes must be seen dead while it lasts
+//! and running again afterwards. The disk's own counters are measured in addition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +27,8 @@ impl DiskReading {
     }
 }
 
-/// Injects the part of a disk fault that changes disks. Killing the nodes and reading the counters before and after is up
-/// to the caller.
+/// Injects the part of a disk fault that changes disks. Killing the nodes and reading the counters before and after is
+/// up to the caller.
 ///
 /// # Errors
 /// What the surface could not do.

@@ -1,6 +1,7 @@
 //! The only source of chance in a plan: draws from ChaCha8, whose stream is fixed by its specification.
 //!
-//! The sampling is written out here instead of taken from a library, so that a seed gives the same plan in every release.
+//! The sampling is written out here instead of taken from a library, so that a seed gives the same plan in every
+//! release.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,8 +1,8 @@
 //! No fault without evidence: what was measured between a fault's start and stop, and whether it proves that the
 //! fault took effect.
 //!
-//! Pure functions from measurements to findings. A fault that cannot be proved is not an error, but its finding says why,
-//! for example that the links were cut, but nothing was sent over them.
+//! Pure functions from measurements to findings. A fault that cannot be proved is not an error, but its finding says
+//! why, for example that the links were cut, but nothing was sent over them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +81,8 @@ fn total(links: &[LinkStatistics], field: fn(&LinkStatistics) -> u64) -> u64 {
     links.iter().map(field).fold(0, u64::saturating_add)
 }
 
-/// A partition, from what each link did while it was cut: something must have been blocked, and nothing may have passed.
+/// A partition, from what each link did while it was cut: something must have been blocked, and nothing may have
+/// passed.
 pub fn partition(links: &[LinkStatistics]) -> Finding {
     let bytes = total(links, |link| link.blocked_bytes);
     let connections = total(links, |link| link.blocked_connections);
@@ -168,8 +169,8 @@ pub fn process(state: &str, nodes: &[String], affected: &BTreeSet<String>, runni
     Finding { proved, evidence, figures: figures(seen.map(|(name, value)| (name, value as u64))) }
 }
 
-/// An upgrade, from the protocol version that each node reported before and after (none if it did not answer), and whether
-/// all nodes were seen dead in between: each must have been killed, and report a later version than before.
+/// An upgrade, from the protocol version that each node reported before and after (none if it did not answer), and
+/// whether all nodes were seen dead in between: each must have been killed, and report a later version than before.
 pub fn upgrade(versions: &BTreeMap<String, (Option<u64>, Option<u64>)>, all_dead: bool) -> Finding {
     let mut finding = Finding { proved: all_dead && !versions.is_empty(), ..Finding::default() };
     let mut reports = Vec::new();

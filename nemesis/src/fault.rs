@@ -50,8 +50,8 @@ pub enum Fault {
         /// The nodes affected.
         nodes: Vec<String>,
     },
-    /// Killed, and at the end started again with the next version of the peer protocol. A rolling upgrade is a sequence of
-    /// such faults; none of them is undone.
+    /// Killed, and at the end started again with the next version of the peer protocol. A rolling upgrade is a sequence
+    /// of such faults; none of them is undone.
     Upgrade {
         /// The nodes affected.
         nodes: Vec<String>,

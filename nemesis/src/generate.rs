@@ -1,8 +1,8 @@
 //! Plans from a seed: the same seed, nodes, spec and schedule always give the same plan.
 //!
-//! Faults follow each other with quiet gaps between them; about every second one starts while the one before is
-//! still in force, if it is of another class (network, process, clock). What would be too uneven by pure chance is drawn
-//! from bags: kinds and their refinements (all before any repeats), lengths and gaps (short, middle, long), overlaps.
+//! Faults follow each other with quiet gaps between them; about every second one starts while the one before is still
+//! in force, if it is of another class (network, process, clock). What would be too uneven by pure chance is drawn from
+//! bags: kinds and their refinements (all before any repeats), lengths and gaps (short, middle, long), overlaps.
 //!
 //! Where no target is given, disks are wiped and rot on one node only, the same for the whole plan: with W of at least
 //! two, what was acknowledged is always on another node as well.
@@ -96,8 +96,8 @@ impl Spares {
     }
 }
 
-/// Makes a plan for a cluster whose membership may change. A node joins or leaves at most once in a plan, since carrying a
-/// change out may take longer than its fault.
+/// Makes a plan for a cluster whose membership may change. A node joins or leaves at most once in a plan, since
+/// carrying a change out may take longer than its fault.
 ///
 /// # Errors
 /// As for [`generate`].
@@ -233,7 +233,8 @@ impl<'a> Generator<'a> {
         let active = |fault: &&PlannedFault| fault.end_ms() > at_ms;
         let taken: Vec<Class> = self.faults.iter().filter(active).map(|fault| fault.fault.class()).collect();
         let kinds = self.kinds.peek(&mut self.draw).to_vec();
-        // A membership command has to reach the nodes that it concerns, so none of them may be cut off or dead at its start.
+        // A membership command has to reach the nodes that it concerns, so none of them may be cut off or dead at its
+        // start.
         let reaches_all = !taken.contains(&Class::Network) && !taken.contains(&Class::Process);
         let may = |kind: &Kind| !taken.contains(&class_of(*kind)) && (*kind != Kind::Membership || reaches_all);
         for (index, kind) in kinds.into_iter().enumerate().filter(|(_, kind)| may(kind)) {
@@ -310,8 +311,8 @@ impl<'a> Generator<'a> {
         &self.nodes[..self.nodes.len().saturating_sub(self.spares.count)]
     }
 
-    /// The one node of the whole plan whose disk is wiped or rots. It never leaves: a node that has left holds nothing whose
-    /// loss could be seen.
+    /// The one node of the whole plan whose disk is wiped or rots. It never leaves: a node that has left holds nothing
+    /// whose loss could be seen.
     fn victim(&mut self, members: &[String]) -> Vec<String> {
         let draw = &mut self.draw;
         let victim = self.victim.get_or_insert_with(|| draw.pick(members, 1).remove(0));
@@ -349,7 +350,8 @@ impl<'a> Generator<'a> {
             (Kind::Wipe, Refinement::Target(target)) => Fault::Wipe { nodes: target.resolve(nodes, draw).ok()? },
             (Kind::Wipe, Refinement::Victim) => Fault::Wipe { nodes: victim },
             (Kind::Disk, Refinement::Disk(DiskChange::Power)) => {
-                // The whole building, or some of its racks. Not always all: without a running node no operation can succeed.
+                // The whole building, or some of its racks. Not always all: without a running node no operation can
+                // succeed.
                 let target = if draw.below(3) == 0 { Target::All } else { Target::Majority };
                 Fault::Power { nodes: target.resolve(nodes, draw).ok()? }
             }
@@ -363,8 +365,8 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// The first of these membership changes that is still possible: spares join in their order, founders leave from the last,
-/// except the victim of disk faults.
+/// The first of these membership changes that is still possible: spares join in their order, founders leave from the
+/// last, except the victim of disk faults.
 fn next_change(
     nodes: &[String],
     spares: Spares,
@@ -409,8 +411,8 @@ fn few(nodes: &[String], draw: &mut Draw) -> Vec<String> {
     target.resolve(nodes, draw).unwrap_or_default()
 }
 
-/// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 %. Where possible a drift adds up to at least 50 ms over
-/// the fault's length: less could not be distinguished from the time that it takes to read a node's clock.
+/// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 %. Where possible a drift adds up to at least 50 ms
+/// over the fault's length: less could not be distinguished from the time that it takes to read a node's clock.
 fn clock_fault(change: ClockChange, nodes: Vec<String>, for_ms: u64, draw: &mut Draw) -> Fault {
     let forwards = draw.coin();
     let signed = |size: u64| if forwards { size as i64 } else { -(size as i64) };
@@ -430,8 +432,8 @@ fn around(mean: u64, thirds: &mut Bag<u64>, draw: &mut Draw) -> u64 {
     mean.div_ceil(2) + third * mean / 3 + draw.between(0, mean / 3)
 }
 
-/// The nodes that are certainly members: founders until they are commanded to leave, spares once the fault that made them
-/// join has ended.
+/// The nodes that are certainly members: founders until they are commanded to leave, spares once the fault that made
+/// them join has ended.
 fn members_at(nodes: &[String], founders: &[String], faults: &[PlannedFault], at_ms: u64) -> Vec<String> {
     let is_member = |node: &&String| {
         let of_node = |fault: &&PlannedFault| fault.fault.own_nodes().contains(node);
@@ -449,8 +451,8 @@ fn is_between(link: &Link, members: &[String]) -> bool {
     members.contains(&link.from) && members.contains(&link.to)
 }
 
-/// Whether a fault of links has a link between members. Over other links hardly anything is sent, so nothing would prove
-/// the fault.
+/// Whether a fault of links has a link between members. Over other links hardly anything is sent, so nothing would
+/// prove the fault.
 fn has_traffic(fault: &Fault, members: &[String]) -> bool {
     match fault {
         Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => {
@@ -649,8 +651,8 @@ mod tests {
         assert!(matches!(none, Err(GenerateError::NothingPossible { .. })), "{none:?}");
     }
 
-    /// Disk faults were once planned for nodes that had left or not yet joined, which have no rows to rot and no syncs to
-    /// fail.
+    /// Disk faults were once planned for nodes that had left or not yet joined, which have no rows to rot and no syncs
+    /// to fail.
     #[test]
     fn disks_of_members_alone_fail() {
         let spares = Spares { count: 2, members_min: 3 };

@@ -1,7 +1,7 @@
 //! Membership faults: an administrator's commands, and what the nodes report about them afterwards.
 //!
-//! A change of the membership is not undone at the end of the fault; it is only measured for the last time. Carrying it out
-//! may take longer; the figures show how many nodes report that it is done.
+//! A change of the membership is not undone at the end of the fault; it is only measured for the last time. Carrying it
+//! out may take longer; the figures show how many nodes report that it is done.
 
 use crate::evidence::{Finding, count};
 use crate::fault::Fault;
@@ -58,8 +58,8 @@ pub(crate) async fn ask_nodes(fault: &Fault, surface: &dyn Surface) -> Membershi
     report
 }
 
-/// The finding from what the nodes reported right after the command and at the end: at least one node must have known of
-/// the change.
+/// The finding from what the nodes reported right after the command and at the end: at least one node must have known
+/// of the change.
 pub(crate) fn finding(first: MembershipReport, last: MembershipReport) -> Finding {
     let mut finding = Finding { proved: first.known + last.known > 0, ..Finding::default() };
     finding.evidence = format!(

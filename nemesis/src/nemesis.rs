@@ -4,8 +4,8 @@
 //! A fault is noted as active *before* the surface is touched and forgotten only after it is healed, so that
 //! [`Nemesis::heal_all`] undoes everything even after an error or a step whose future was dropped half way.
 //!
-//! Overlapping faults compose. A link's rule is the union of the faults on it: blocked if any blocks, with the
-//! sum of the delays, and losing what any of the losses would lose. A clock's setting is the sum of the faults on it. When a
+//! Overlapping faults compose. A link's rule is the union of the faults on it: blocked if any blocks, with the sum of
+//! the delays, and losing what any of the losses would lose. A clock's setting is the sum of the faults on it. When a
 //! fault ends, exactly its own share is removed, including what a drift has accumulated.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,8 +133,8 @@ pub struct Nemesis<'a> {
 }
 
 impl<'a> Nemesis<'a> {
-    /// A nemesis for this plan. `now_ms` returns the time since the run began on the arena's clock, ms; the nemesis never
-    /// waits for a time.
+    /// A nemesis for this plan. `now_ms` returns the time since the run began on the arena's clock, ms; the nemesis
+    /// never waits for a time.
     pub fn new(plan: Plan, now_ms: impl Fn() -> u64 + 'a) -> Self {
         Self {
             plan,
@@ -164,7 +164,8 @@ impl<'a> Nemesis<'a> {
         self.active.keys().copied().collect()
     }
 
-    /// Takes one step of the plan. Does not return an error: what could not be done is in the result and in the evidence.
+    /// Takes one step of the plan. Does not return an error: what could not be done is in the result and in the
+    /// evidence.
     pub async fn perform(&mut self, step: PlanStep, surface: &dyn Surface) -> Performed {
         match step {
             PlanStep::Start(id) => self.start(id, surface).await,
@@ -172,8 +173,8 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Stops all active faults, then opens every link, starts or resumes every node and sets right every clock that this
-    /// nemesis has touched, and checks processes and clocks.
+    /// Stops all active faults, then opens every link, starts or resumes every node and sets right every clock that
+    /// this nemesis has touched, and checks processes and clocks.
     pub async fn heal_all(&mut self, surface: &dyn Surface) -> HealReport {
         let mut report = HealReport::default();
         for id in self.active() {
@@ -236,8 +237,8 @@ impl<'a> Nemesis<'a> {
         Performed { error: Some(reason), ..self.conclude(&planned, None, surface) }
     }
 
-    /// Removes a healed fault from the active ones, and returns its evidence. `running`: for a process fault, the nodes seen
-    /// running afterwards.
+    /// Removes a healed fault from the active ones, and returns its evidence. `running`: for a process fault, the nodes
+    /// seen running afterwards.
     fn conclude(
         &mut self,
         planned: &PlannedFault,
@@ -313,7 +314,8 @@ impl Nemesis<'_> {
                     rule.jitter_ms = rule.jitter_ms.saturating_add(jitter_ms);
                 }
                 Fault::LossyLink { loss_percent, .. } => {
-                    // A chunk passes if both let it pass. Rounded to whole percent, so that two losses below 100 % stay below it.
+                    // A chunk passes if both let it pass. Rounded to whole percent, so that two losses below 100 % stay
+                    // below it.
                     let passing = (100 - rule.loss_percent) * (100 - loss_percent.min(100));
                     rule.loss_percent = 100 - passing.div_ceil(100);
                     debug_assert!(rule.loss_percent <= 100, "a share of chunks");
@@ -379,7 +381,8 @@ impl Nemesis<'_> {
         Ok(())
     }
 
-    /// Removes the fault's share from everything it touched; for a process fault, returns the nodes seen running afterwards.
+    /// Removes the fault's share from everything it touched; for a process fault, returns the nodes seen running
+    /// afterwards.
     async fn undo(&mut self, planned: &PlannedFault, surface: &dyn Surface) -> Option<BTreeSet<String>> {
         let mut errors = Vec::new();
         let mut failed = |what: String, result: Result<(), SurfaceError>| {
@@ -430,8 +433,8 @@ impl Nemesis<'_> {
             Fault::Rot { .. } => self.disks_rotten.extend(nodes.iter().cloned()),
             _ => {}
         }
-        // The disks count a power failure when it happens, so they are read before it. The other faults are injected into the
-        // disks of dead nodes.
+        // The disks count a power failure when it happens, so they are read before it. The other faults are injected
+        // into the disks of dead nodes.
         let at_rest = matches!(planned.fault, Fault::Wipe { .. } | Fault::Rot { .. });
         if at_rest {
             surface.kill(nodes).await?;
@@ -618,8 +621,8 @@ impl Nemesis<'_> {
         self.active.get(&id)?.readings.get(node).copied()
     }
 
-    /// Asks a node for its clock, several times if the reading is off. Returns the reading nearest to what was set; none if
-    /// the node does not answer.
+    /// Asks a node for its clock, several times if the reading is off. Returns the reading nearest to what was set;
+    /// none if the node does not answer.
     async fn read_clock(&self, planned: &PlannedFault, node: &str, surface: &dyn Surface) -> Option<Reading> {
         let mut best: Option<Reading> = None;
         for _ in 0..ATTEMPTS {
@@ -678,7 +681,8 @@ impl Nemesis<'_> {
     }
 }
 
-/// Restarts or resumes a node, and checks that it runs. A node whose rows have rotted may have to be started without them.
+/// Restarts or resumes a node, and checks that it runs. A node whose rows have rotted may have to be started without
+/// them.
 async fn revive(node: &str, is_rotten: bool, surface: &dyn Surface) -> Result<(), SurfaceError> {
     let mut result = Ok(());
     for attempt in 0..ATTEMPTS {

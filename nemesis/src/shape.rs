@@ -2,8 +2,8 @@
 //!
 //! Sources: Jepsen's `nemesis.clj` for halves, single, bridge (the smaller half first, the bridge taken from the
 //! larger) and the majorities ring. One difference: from four nodes on, the ring here is the smallest *symmetric* one
-//! (a node sees the same number of neighbours on both sides), so that a node that hears another can also answer it. Three
-//! nodes have no such ring; they get Jepsen's directed one, in which each node hears the one before it.
+//! (a node sees the same number of neighbours on both sides), so that a node that hears another can also answer it.
+//! Three nodes have no such ring; they get Jepsen's directed one, in which each node hears the one before it.
 
 use std::collections::BTreeSet;
 use std::fmt;

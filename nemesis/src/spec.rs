@@ -21,8 +21,8 @@ pub enum Kind {
     Clock,
     /// Links deliver late.
     Slow,
-    /// Nodes are started again with the next version of their protocol, one after the other. Not among [`Kind::USUAL`]: the
-    /// cluster has to be started with a version that has a successor.
+    /// Nodes are started again with the next version of their protocol, one after the other. Not among [`Kind::USUAL`]:
+    /// the cluster has to be started with a version that has a successor.
     Upgrade,
     /// Links lose a part of what is sent.
     Lossy,
@@ -49,8 +49,9 @@ impl Kind {
         Kind::Membership,
     ];
 
-    /// The kinds that `all` stands for: faults that a store should survive without breaking a claim, and that both arenas can
-    /// inject. A disk that loses data breaks claims that no store can keep, so it has to be requested by name.
+    /// The kinds that `all` stands for: faults that a store should survive without breaking a claim, and that both
+    /// arenas can inject. A disk that loses data breaks claims that no store can keep, so it has to be requested by
+    /// name.
     pub const USUAL: [Kind; 6] = [Kind::Partition, Kind::Kill, Kind::Pause, Kind::Clock, Kind::Slow, Kind::Lossy];
 
     /// The name used at the command line.
@@ -132,8 +133,8 @@ pub enum Refinement {
     Disk(DiskChange),
     /// Of membership.
     Member(MemberChange),
-    /// Of wipe, by default: one node, the same for the whole run. What two replicas have acknowledged is then still on the
-    /// other one.
+    /// Of wipe, by default: one node, the same for the whole run. What two replicas have acknowledged is then still on
+    /// the other one.
     Victim,
 }
 
@@ -152,8 +153,8 @@ impl fmt::Display for Refinement {
     }
 }
 
-/// The requested kinds, each with the refinements allowed; no refinement means any. Its text form is canonical and parses
-/// back.
+/// The requested kinds, each with the refinements allowed; no refinement means any. Its text form is canonical and
+/// parses back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NemesisSpec {
     kinds: BTreeMap<Kind, BTreeSet<Refinement>>,
@@ -180,8 +181,8 @@ impl NemesisSpec {
         self.kinds.keys().copied()
     }
 
-    /// The refinements allowed for `kind`; where any is allowed, all of them, the more usual ones several times. Empty if the
-    /// kind was not requested.
+    /// The refinements allowed for `kind`; where any is allowed, all of them, the more usual ones several times. Empty
+    /// if the kind was not requested.
     pub fn refinements(&self, kind: Kind) -> Vec<Refinement> {
         match self.kinds.get(&kind) {
             None => Vec::new(),

@@ -1,7 +1,7 @@
 //! The interface of a cluster to the nemesis: injecting faults, and measuring them.
 //!
-//! An arena (real processes, simulation) implements [`Surface`]; the nemesis knows nothing else of it. Every method that
-//! injects a fault has one that measures it, because a fault without evidence does not count.
+//! An arena (real processes, simulation) implements [`Surface`]; the nemesis knows nothing else of it. Every method
+//! that injects a fault has one that measures it, because a fault without evidence does not count.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,8 +25,8 @@ pub struct LinkRule {
     pub delay_ms: u64,
     /// Uniform extra delay, ms.
     pub jitter_ms: u64,
-    /// Share of chunks that are lost, percent, at most 100. A lost chunk is gone for good, or is delayed until it has been
-    /// sent again, as TCP would do.
+    /// Share of chunks that are lost, percent, at most 100. A lost chunk is gone for good, or is delayed until it has
+    /// been sent again, as TCP would do.
     pub loss_percent: u32,
 }
 
@@ -51,8 +51,8 @@ pub struct LinkStatistics {
     pub lost_chunks: u64,
 }
 
-/// What is on a node's disk, and what has happened to it since the cluster started. An arena that cannot count something
-/// leaves it at zero, and the fault that it would prove cannot be injected there.
+/// What is on a node's disk, and what has happened to it since the cluster started. An arena that cannot count
+/// something leaves it at zero, and the fault that it would prove cannot be injected there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskStatistics {
     /// Bytes on it.
@@ -171,13 +171,13 @@ pub trait Surface {
     fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()>;
     /// Empties the disk of a killed node.
     fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// With `fail`, every sync of the node's disk fails from now on, and the node ends at the first; without it, syncs work
-    /// again.
+    /// With `fail`, every sync of the node's disk fails from now on, and the node ends at the first; without it, syncs
+    /// work again.
     fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()>;
     /// Flips a bit in each of `rows` rows on the disk of a killed node, or in all rows if there are fewer.
     fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()>;
-    /// Starts a killed node without the damaged rows of its disk, as an administrator would do after reading why it does not
-    /// start; returns when it answers.
+    /// Starts a killed node without the damaged rows of its disk, as an administrator would do after reading why it
+    /// does not start; returns when it answers.
     fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
     /// What is on the node's disk and has happened to it.
     fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics>;

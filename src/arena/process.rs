@@ -90,8 +90,8 @@ struct Ready {
     peer: SocketAddr,
 }
 
-/// The bench's own executable, which contains every bundled node. This is the kernel's name for it, which stays the same
-/// program when the file is replaced during a run.
+/// The bench's own executable, which contains every bundled node. This is the kernel's name for it, which stays the
+/// same program when the file is replaced during a run.
 pub fn own_executable() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }
@@ -119,7 +119,8 @@ impl ProcessArena {
             arena.seats.push(RefCell::new(Seat { running: None, clock, starts: 0, upgrades: 0 }));
         }
         arena.bind_links().await?;
-        // Waits for all of them: a start that is abandoned half way would leave a node running when the error is reported.
+        // Waits for all of them: a start that is abandoned half way would leave a node running when the error is
+        // reported.
         let starts =
             futures::future::join_all((0..arena.names.len()).map(|index| arena.start_node(index, false))).await;
         if let Some(error) = starts.into_iter().find_map(Result::err) {

@@ -1,8 +1,8 @@
 //! `dissensus bugs`: how well the bench finds each planted bug, measured in simulation.
 //!
-//! Each bug runs under its own options, seed by seed, and so does the cluster without a bug. A line shows which claims were
-//! broken, in how many seeds, and how many seeds have to be tried (the median over all seeds to begin with). The outcome is
-//! invalid if no seed finds a bug, or if the cluster without a bug breaks a claim under the same options.
+//! Each bug runs under its own options, seed by seed, and so does the cluster without a bug. A line shows which claims
+//! were broken, in how many seeds, and how many seeds have to be tried (the median over all seeds to begin with). The
+//! outcome is invalid if no seed finds a bug, or if the cluster without a bug breaks a claim under the same options.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};

@@ -59,7 +59,8 @@ pub fn list_bugs() {
     }
 }
 
-/// The settings of a run. The user's options come first, then those that the planted bug needs to show, then the defaults.
+/// The settings of a run. The user's options come first, then those that the planted bug needs to show, then the
+/// defaults.
 ///
 /// # Errors
 /// When a bug is unknown.
@@ -92,8 +93,8 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
     })
 }
 
-/// The default protocol version of the nodes: the newest, unless they are to be upgraded to it. A wrong list of faults is
-/// refused later.
+/// The default protocol version of the nodes: the newest, unless they are to be upgraded to it. A wrong list of faults
+/// is refused later.
 fn first_protocol(nemesis: &str) -> Protocol {
     let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
     let is_upgraded = spec.kinds().any(|kind| kind == Kind::Upgrade);

@@ -1,7 +1,8 @@
 //! The write buffer's effect on the slowest requests (6.1): the same load on the same disks, with it and without.
 //!
 //! A disk's syncs mostly take a millisecond, but now and then very long, as those of a shared drive do. This causes the
-//! tail of a synced write: it waits for two disks one after the other, and everything behind a long sync waits with it. With the buffer a write waits for the faster of two disks, and a read for none.
+//! tail of a synced write: it waits for two disks one after the other, and everything behind a long sync waits with it.
+//! With the buffer a write waits for the faster of two disks, and a read for none.
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::Durability;

@@ -1,7 +1,7 @@
 //! Who coordinates: a node behind a load balancer, or the client's library (6.4, table 2 of the paper).
 //!
-//! The same load on the same simulated cluster, twice. Clients read a key and then write it, at times that do not depend
-//! on each other. Only the path differs: through a load balancer to any node, or straight to the replicas.
+//! The same load on the same simulated cluster, twice. Clients read a key and then write it, at times that do not
+//! depend on each other. Only the path differs: through a load balancer to any node, or straight to the replicas.
 
 use cluster_core::api::{NodeId, Reply, Request, RequestId};
 use cluster_core::sim::latency::Latency;

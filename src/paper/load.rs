@@ -177,8 +177,8 @@ pub fn metadata_bytes(partitioning: Partitioning, nodes: u16) -> u64 {
 mod tests {
     use super::*;
 
-    /// A ring of one token a node is so uneven that a dozen draws give its mean to 0.03 at best. So this test allows for two
-    /// standard errors; the command, with 40 draws, is held to the tolerance alone.
+    /// A ring of one token a node is so uneven that a dozen draws give its mean to 0.03 at best. So this test allows
+    /// for two standard errors; the command, with 40 draws, is held to the tolerance alone.
     #[test]
     fn the_papers_figures_hold() {
         let loads = measure(12, 1).expect("the rings can be made");

@@ -1,9 +1,10 @@
-//! Probabilistically bounded staleness (Bailis et al., VLDB 2012): how stale partial quorums are, in versions and in time.
+//! Probabilistically bounded staleness (Bailis et al., VLDB 2012): how stale partial quorums are, in versions and in
+//! time.
 //!
-//! Three ways that must agree: the formulas against random quorums of real key states; the WARS model by itself (`wars`)
-//! against the figures for its fits; and the protocol, running in simulation with the same leg latencies, against the
-//! model. The bounds are for a coordinator that is no replica, so the protocol's clients coordinate their reads and their
-//! timestamped writes themselves.
+//! Three ways that must agree: the formulas against random quorums of real key states; the WARS model by itself
+//! (`wars`) against the figures for its fits; and the protocol, running in simulation with the same leg latencies,
+//! against the model. The bounds are for a coordinator that is no replica, so the protocol's clients coordinate their
+//! reads and their timestamped writes themselves.
 
 use std::time::Duration;
 
@@ -292,8 +293,8 @@ enum Step {
     Read(u32),
 }
 
-/// Writes a key of its own in each trial, reads it `t_ms` after the acknowledgement, and returns the share of reads that
-/// did not see it.
+/// Writes a key of its own in each trial, reads it `t_ms` after the acknowledgement, and returns the share of reads
+/// that did not see it.
 fn run(
     case: &Case,
     t_ms: f64,

@@ -1,7 +1,7 @@
 //! How many versions a read sees as concurrent writers grow (6.3).
 //!
-//! Several writers share a key: each reads it, and writes back what it makes of all it saw, again and again. Two that do
-//! so at once leave siblings, until the next one has seen both. The paper found that divergence came from concurrent
+//! Several writers share a key: each reads it, and writes back what it makes of all it saw, again and again. Two that
+//! do so at once leave siblings, until the next one has seen both. The paper found that divergence came from concurrent
 //! writers and not from failures; so there is a row with a single writer whose nodes crash.
 
 use cluster_core::api::{NodeId, Reply, Request};

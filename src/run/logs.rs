@@ -12,8 +12,8 @@ use checker::logs::Logs;
 /// How much of a line is checked, bytes.
 const LINE_BYTES_MAX: u64 = 16 << 10;
 
-/// The doubts from the logs of these nodes, in `NODES_DIR/NAME/stderr.log`. Lines with one of the phrases `expected` are
-/// normal.
+/// The doubts from the logs of these nodes, in `NODES_DIR/NAME/stderr.log`. Lines with one of the phrases `expected`
+/// are normal.
 pub fn doubts(nodes_dir: &Path, nodes: &[String], expected: &[&str]) -> Vec<String> {
     let mut logs = Logs::new(expected);
     let mut unread = Vec::new();

@@ -142,13 +142,14 @@ impl OpenRun {
         Ok(Self { dir, record, history })
     }
 
-    /// Writes the evidence. An error is ignored here: a full disk also makes the history fail, and the run has to heal first.
+    /// Writes the evidence. An error is ignored here: a full disk also makes the history fail, and the run has to heal
+    /// first.
     fn evidence(&self, records: &[EvidenceRecord]) {
         let _ = self.dir.write_json("evidence.json", &records);
     }
 
-    /// Finishes the history, checks it, and writes the reports. `before_clock`: the time from the start of the bench to the
-    /// start of the run's clock.
+    /// Finishes the history, checks it, and writes the reports. `before_clock`: the time from the start of the bench to
+    /// the start of the run's clock.
     fn close(
         mut self,
         claims: &crate::systems::Claims,

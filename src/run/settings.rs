@@ -127,7 +127,8 @@ impl RunSettings {
         Ok(Checked { system, workloads, nemesis })
     }
 
-    /// Checks that each required property can be shown by a workload: otherwise it would hold without having been checked.
+    /// Checks that each required property can be shown by a workload: otherwise it would hold without having been
+    /// checked.
     fn check_required(&self, workloads: &[Box<dyn Workload>]) -> Result<(), Problem> {
         let models = || workloads.iter().filter_map(|workload| workload.name().parse::<Model>().ok());
         match self.require.iter().find(|property| !models().any(|model| property.is_of(model))) {

@@ -1,4 +1,5 @@
-//! A run in simulation: one seed with its run directory, or many seeds of which only the failing ones leave a directory.
+//! A run in simulation: one seed with its run directory, or many seeds of which only the failing ones leave a
+//! directory.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

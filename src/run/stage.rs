@@ -82,8 +82,8 @@ impl Stage<'_> {
         Ok(doubts)
     }
 
-    /// Waits until every node reports that no change of the membership is under way, and all report the same view: only then
-    /// is it known which replicas have to agree. Returns a doubt if that takes longer than `rest_limit`.
+    /// Waits until every node reports that no change of the membership is under way, and all report the same view: only
+    /// then is it known which replicas have to agree. Returns a doubt if that takes longer than `rest_limit`.
     async fn settle(&self) -> Option<String> {
         let deadline = self.clock.now() + self.settings.rest_limit;
         while !self.is_settled().await {

@@ -75,7 +75,8 @@ pub struct RunRecord {
     pub nodes: Vec<String>,
     /// The time from the start of the bench to the first acknowledged write, ms; none until then.
     pub first_ack_ms: Option<u64>,
-    /// The time from the start of the bench to the end of the run, ms; none during the run, and if the bench was killed.
+    /// The time from the start of the bench to the end of the run, ms; none during the run, and if the bench was
+    /// killed.
     pub took_ms: Option<u64>,
 }
 

@@ -1,9 +1,9 @@
 //! `cart`: the paper's shopping cart (DeCandia et al., SOSP 2007, sections 4.4 and 6.1). Clients add, remove and
 //! read items.
 //!
-//! Siblings are merged by union, so an acknowledged add must never be lost, while a removed item may come back, since the
-//! get of another operation can have returned it before. How often that happens is worth measuring, but it is not a defect
-//! of the store.
+//! Siblings are merged by union, so an acknowledged add must never be lost, while a removed item may come back, since
+//! the get of another operation can have returned it before. How often that happens is worth measuring, but it is not a
+//! defect of the store.
 
 use std::collections::BTreeMap;
 
@@ -29,8 +29,8 @@ pub struct Cart {
 /// What the generator knows about a cart in use.
 #[derive(Debug, Default)]
 struct Items {
-    /// Items added with `ok` or read, without a remove yet; at most [`Items::REMOVABLE_MAX`], even if a broken store returns
-    /// more.
+    /// Items added with `ok` or read, without a remove yet; at most [`Items::REMOVABLE_MAX`], even if a broken store
+    /// returns more.
     removable: Elements,
     /// Items for which a remove was invoked. Unless it failed, there is no second remove of the same item.
     removed: Elements,

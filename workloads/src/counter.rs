@@ -1,11 +1,11 @@
 //! `counter` and `grow-counter`: clients add to a few counters, the first also subtracts, and read their sums.
 //!
-//! The stored value is a mergeable counter (PN-counter, G-counter: Shapiro et al., "A comprehensive study of convergent and
-//! commutative replicated data types", 2011, 3.1): for each client process the sum of its increments and that of its
-//! decrements; siblings merge by the greater of each. A change is a get, then a put of the merged parts with the context,
-//! with the process's own part changed. A process keeps its own sums itself instead of taking them from a get,
-//! since a stale get would make it take back acknowledged changes. A read returns the sum of all parts, and also records the
-//! parts, which show the changes that are in it.
+//! The stored value is a mergeable counter (PN-counter, G-counter: Shapiro et al., "A comprehensive study of convergent
+//! and commutative replicated data types", 2011, 3.1): for each client process the sum of its increments and that of
+//! its decrements; siblings merge by the greater of each. A change is a get, then a put of the merged parts with the
+//! context, with the process's own part changed. A process keeps its own sums itself instead of taking them from a get,
+//! since a stale get would make it take back acknowledged changes. A read returns the sum of all parts, and also
+//! records the parts, which show the changes that are in it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -104,8 +104,8 @@ impl Workload for Counter {
         }
     }
 
-    /// Forgets the sums of a counter that is no longer in use: no change of it begins any more, and those under way have
-    /// copied their sums.
+    /// Forgets the sums of a counter that is no longer in use: no change of it begins any more, and those under way
+    /// have copied their sums.
     fn observe(&mut self, invocation: &Invocation, _completion: &Completion) {
         if !self.window.is_in_use(&invocation.key) {
             self.own.borrow_mut().retain(|(key, _), _| *key != invocation.key);

@@ -58,8 +58,8 @@ pub fn decode(bytes: &[u8]) -> Result<Elements, Corrupt> {
     list.map(Elements::from_iter).map_err(|error| Corrupt::new("a list of elements", bytes, error))
 }
 
-/// Reads a list exactly as [`encode`] writes it, which is what a correct store returns: ascending, without spaces. None for
-/// anything else, even if it is valid JSON.
+/// Reads a list exactly as [`encode`] writes it, which is what a correct store returns: ascending, without spaces. None
+/// for anything else, even if it is valid JSON.
 fn decode_plain(bytes: &[u8]) -> Option<Elements> {
     let inner = bytes.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let mut elements: Vec<u64> = Vec::with_capacity(inner.len() / 4 + 1);
@@ -126,8 +126,8 @@ fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     }
 }
 
-/// Appends an element to a list that [`encode`] wrote, where it is greater than all others. Most adds are of this kind, and
-/// need not encode the whole list again.
+/// Appends an element to a list that [`encode`] wrote, where it is greater than all others. Most adds are of this kind,
+/// and need not encode the whole list again.
 fn encode_appended(mut bytes: Vec<u8>, element: u64) -> Vec<u8> {
     debug_assert!(bytes.starts_with(b"[") && bytes.ends_with(b"]"), "a list as `encode` writes it");
     bytes.reserve(1 + DIGITS_MAX);

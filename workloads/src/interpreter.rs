@@ -1,4 +1,5 @@
-//! The interpreter: client processes that invoke the operations of workloads and record every invocation and completion.
+//! The interpreter: client processes that invoke the operations of workloads and record every invocation and
+//! completion.
 //!
 //! ```text
 //!  Schedule (when) ─► worker ─► Workload::next (what) ─► node (where) ─► invoke ─► perform | time-out ─► completion
@@ -8,10 +9,10 @@
 //! [`Interpreter::await_convergence`] once the cluster is healed (each replica read by itself until all agree),
 //! [`Interpreter::probes`] (a write through each node), [`Interpreter::final_reads`] through the ordinary client path.
 //!
-//! Every worker is a future in one task: nothing is spawned, and time comes from the [`Clock`] alone. All random numbers
-//! come from the seed, in one stream for each use, so that the n-th operation of a workload is the same however the
-//! answers interleave (except for the cart, which removes items that it has seen). With a deterministic clock and store,
-//! the whole history is deterministic.
+//! Every worker is a future in one task: nothing is spawned, and time comes from the [`Clock`] alone. All random
+//! numbers come from the seed, in one stream for each use, so that the n-th operation of a workload is the same however
+//! the answers interleave (except for the cart, which removes items that it has seen). With a deterministic clock and
+//! store, the whole history is deterministic.
 
 mod after_heal;
 mod probe;
@@ -220,7 +221,8 @@ impl<'a> Interpreter<'a> {
     /// The main phase: invokes operations until the time limit, or until `stop` says so, and waits for those under way.
     pub async fn run(&self, stop: &dyn Fn() -> bool) {
         let begin = self.clock.now();
-        // At least one operation for each client: otherwise a slow schedule would leave out operations whenever a client is busy.
+        // At least one operation for each client: otherwise a slow schedule would leave out operations whenever a
+        // client is busy.
         let backlog = self.settings.concurrency.max((self.settings.rate * CATCH_UP.as_secs_f64()) as u64);
         let schedule = Schedule::new(self.settings.rate, begin, backlog, self.rng(SCHEDULE_STREAM));
         let run = Run { deadline: begin.saturating_add(self.settings.time_limit), schedule: schedule.into(), stop };
@@ -264,8 +266,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Performs one operation, and records its invocation and its completion. The value of the completion is moved into the
-    /// history; the returned completion has none.
+    /// Performs one operation, and records its invocation and its completion. The value of the completion is moved into
+    /// the history; the returned completion has none.
     async fn operate(
         &self,
         seeded: &SeededWorkload,
@@ -309,8 +311,8 @@ impl<'a> Interpreter<'a> {
         self.recorder.record(event);
     }
 
-    /// Asserts that a process has one operation at a time: it invokes none before its last one has completed, and completes
-    /// only what it has invoked. A history that breaks this could not be checked.
+    /// Asserts that a process has one operation at a time: it invokes none before its last one has completed, and
+    /// completes only what it has invoked. A history that breaks this could not be checked.
     fn follow(&self, process: u64, kind: EventType) {
         let mut busy = self.busy.borrow_mut();
         match kind {

@@ -1,5 +1,5 @@
-//! The keys of a workload whose values grow: a few keys are in use, and each is replaced by a new one after a fixed number
-//! of elements.
+//! The keys of a workload whose values grow: a few keys are in use, and each is replaced by a new one after a fixed
+//! number of elements.
 //!
 //! Every add reads and writes the whole value, so otherwise a long run would spend its time on ever larger values.
 

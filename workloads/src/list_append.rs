@@ -1,13 +1,14 @@
-//! `list-append`: transactions that append to a list, or read one (Kingsbury and Alvaro, "Elle", VLDB 2020), each of one
-//! key, since a key-value store has no other transactions.
+//! `list-append`: transactions that append to a list, or read one (Kingsbury and Alvaro, "Elle", VLDB 2020), each of
+//! one key, since a key-value store has no other transactions.
 //!
 //! A list is stored as one value. An append is a get, then a put of the longer list with the context, so without
-//! compare-and-set two concurrent writers would create two siblings. Hence each key has one writer (`single_writer.rs`). What
-//! can still go wrong is that a writer's get misses its own last append, and then there are two siblings as well.
+//! compare-and-set two concurrent writers would create two siblings. Hence each key has one writer
+//! (`single_writer.rs`). What can still go wrong is that a writer's get misses its own last append, and then there are
+//! two siblings as well.
 //!
 //! Siblings are merged, so that a client never loses an append: first their common prefix, then the rest in ascending
-//! order, which is the order in which the one writer appended them. A list that was read from a single sibling is then not a
-//! prefix of later lists, which is what the isolation check detects.
+//! order, which is the order in which the one writer appended them. A list that was read from a single sibling is then
+//! not a prefix of later lists, which is what the isolation check detects.
 
 use std::collections::BTreeSet;
 
@@ -85,7 +86,8 @@ async fn fetch(
     Ok((merge(&invocation.siblings(&versions.values, decode)?), versions.context))
 }
 
-/// The common prefix of all lists, then their other elements in ascending order, each once. No siblings are the empty list.
+/// The common prefix of all lists, then their other elements in ascending order, each once. No siblings are the empty
+/// list.
 pub fn merge(siblings: &[Vec<u64>]) -> Vec<u64> {
     let Some(first) = siblings.first() else { return Vec::new() };
     let common =

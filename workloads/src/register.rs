@@ -72,8 +72,8 @@ impl Register {
         self.live[self.index_to_change(rng)]
     }
 
-    /// A register to delete, which is then left alone for a while or for good. This does not depend on the outcome of the
-    /// delete: what clients invoke must not depend on the answers.
+    /// A register to delete, which is then left alone for a while or for good. This does not depend on the outcome of
+    /// the delete: what clients invoke must not depend on the answers.
     fn key_to_delete(&mut self, rng: &mut ChaCha8Rng) -> u64 {
         let index = self.index_to_change(rng);
         let key = self.live[index];

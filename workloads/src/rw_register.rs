@@ -1,8 +1,8 @@
 //! `rw-register`: transactions that write a register or read one, each of one key, in Jepsen's form.
 //!
-//! As in [`crate::list_append`] each key has one writer, and a write is a get, then a put with the context. The values that
-//! the get returned are recorded on the write's completion, as in [`crate::register`]. Siblings are returned as a list: a
-//! register never has two values at once, so no order of writes explains them.
+//! As in [`crate::list_append`] each key has one writer, and a write is a get, then a put with the context. The values
+//! that the get returned are recorded on the write's completion, as in [`crate::register`]. Siblings are returned as a
+//! list: a register never has two values at once, so no order of writes explains them.
 
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ pub struct RwRegister {
 }
 
 impl RwRegister {
-    /// Registers in use at a time, by default: half as many as clients, since a read returns one write only, and it takes
-    /// several reads of the same register to see that one of them went backwards.
+    /// Registers in use at a time, by default: half as many as clients, since a read returns one write only, and it
+    /// takes several reads of the same register to see that one of them went backwards.
     pub const KEYS: u64 = 5;
     /// Writes after which a register gives way to a new one, by default.
     pub const WRITES_PER_KEY: u64 = 200;

@@ -1,9 +1,10 @@
-//! Keys that have one writer each: a store without compare-and-set keeps the versions of a key in one order only if no two
-//! clients write it at the same time.
+//! Keys that have one writer each: a store without compare-and-set keeps the versions of a key in one order only if no
+//! two clients write it at the same time.
 //!
-//! A few client processes own one key each, and only the owner writes it; all others read. An owner gives its key up for
-//! good when it ends (after an `info` its last write may still arrive, so no other process may write the key) or when the
-//! key has had its share of writes; a new key takes its place. Keys that were given up are still read now and then.
+//! A few client processes own one key each, and only the owner writes it; all others read. An owner gives its key up
+//! for good when it ends (after an `info` its last write may still arrive, so no other process may write the key) or
+//! when the key has had its share of writes; a new key takes its place. Keys that were given up are still read now and
+//! then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,8 +82,8 @@ impl<T: SingleWriter + 'static> Workload for T {
     }
 }
 
-/// The keys `prefix-0`, `prefix-1`, ..., and the process that owns each. In six operations of ten, a process that owns a
-/// key or can get one writes it; all other operations read.
+/// The keys `prefix-0`, `prefix-1`, ..., and the process that owns each. In six operations of ten, a process that owns
+/// a key or can get one writes it; all other operations read.
 #[derive(Debug)]
 pub(crate) struct OwnedKeys {
     prefix: &'static str,
@@ -108,8 +109,8 @@ impl OwnedKeys {
     const CHANGE_PERCENT: u32 = 60;
     const OWN_READ_PERCENT: u32 = 40;
 
-    /// At most `width` keys with an owner at a time, each for `writes_per_key` writes by the function `change`; both are
-    /// at least 1.
+    /// At most `width` keys with an owner at a time, each for `writes_per_key` writes by the function `change`; both
+    /// are at least 1.
     pub(crate) fn new(
         prefix: &'static str,
         change: &'static str,
@@ -159,8 +160,8 @@ impl OwnedKeys {
         keys.len() == self.owners.len() && self.owners.len() <= self.width
     }
 
-    /// A key to read: an owner often reads its own key; otherwise a key that has an owner, or sometimes any key that ever
-    /// had one. None before the first write.
+    /// A key to read: an owner often reads its own key; otherwise a key that has an owner, or sometimes any key that
+    /// ever had one. None before the first write.
     fn key_to_read(&self, rng: &mut ChaCha8Rng, process: u64) -> Option<String> {
         if self.next == 0 {
             return None;

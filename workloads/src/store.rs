@@ -56,8 +56,8 @@ pub trait Store {
     ) -> StoreFuture<'a, ()>;
     /// Deletes what the context covers.
     fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()>;
-    /// Asks the store which nodes hold these keys now, for [`Store::replicas`] to return. A store that never moves its keys
-    /// has nothing to ask.
+    /// Asks the store which nodes hold these keys now, for [`Store::replicas`] to return. A store that never moves its
+    /// keys has nothing to ask.
     fn locate<'a>(&'a self, _keys: &'a [String]) -> StoreFuture<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }

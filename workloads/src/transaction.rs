@@ -32,7 +32,8 @@ pub(crate) enum Micro {
     Change(u64),
 }
 
-/// The micro-operation of an invocation: a read, or a change by the function `f`; a failed completion for anything else.
+/// The micro-operation of an invocation: a read, or a change by the function `f`; a failed completion for anything
+/// else.
 pub(crate) fn micro(invocation: &Invocation, f: &str) -> Result<Micro, Completion> {
     let none = || invocation.fail(format!("not a transaction of one read or one {f}: {}", invocation.value));
     let micro = match invocation.value.as_array().map(Vec::as_slice) {

@@ -1,10 +1,10 @@
 //! A workload: a generator of operations, what each of them does to a store, and how the stored bytes are read.
 //!
-//! An operation that changes a key is a read-modify-write: get, then put with the context that the get returned.
-//! Which of the two was under way when things went wrong decides the outcome. Before the put is sent nothing can have
-//! happened (`fail`); from then on only the store's answer decides, and without an answer the outcome is unknown (`info`).
-//! An [`Attempt`] keeps that stage outside the operation's future, so that it is still known when the future is dropped
-//! at the client's time-out.
+//! An operation that changes a key is a read-modify-write: get, then put with the context that the get returned. Which
+//! of the two was under way when things went wrong decides the outcome. Before the put is sent nothing can have
+//! happened (`fail`); from then on only the store's answer decides, and without an answer the outcome is unknown
+//! (`info`). An [`Attempt`] keeps that stage outside the operation's future, so that it is still known when the future
+//! is dropped at the client's time-out.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

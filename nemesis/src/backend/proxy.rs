@@ -1,4 +1,5 @@
-//! A TCP proxy for one directed link: what `from` sends to `to` passes through it, and is cut, held or slowed by a rule.
+//! A TCP proxy for one directed link: what `from` sends to `to` passes through it, and is cut, held or slowed by a
+//! rule.
 //!
 //! ```text
 //! from ──► client socket ──► queue (bounded, each chunk with its due time) ──► server socket ──► to

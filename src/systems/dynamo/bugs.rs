@@ -73,11 +73,12 @@ pub fn preferences(bug: Bug) -> Preferences {
         Bug::CounterRestarts | Bug::DotsReused => under("set", "wipe"),
         // The only copies must be hints, and their keepers restart while the owners are still cut off.
         Bug::HintsLostOnRestart => under("set", "partition,kill:majority").nrw(2, 1, 2),
-        // Simulation only: what a killed process has not synced survives in the operating system. With one copy the power
-        // failure of one node is enough; that all replicas fail while a write is unsynced on each of them is rare.
+        // Simulation only: what a killed process has not synced survives in the operating system. With one copy the
+        // power failure of one node is enough; that all replicas fail while a write is unsynced on each of them is
+        // rare.
         Bug::AckBeforeSync => under("set", "disk:power").nrw(1, 1, 1).strict(),
-        // If all nodes are down whenever any is, no operation may succeed during a fault, and the verdict on the cluster
-        // without the bug would be inconclusive.
+        // If all nodes are down whenever any is, no operation may succeed during a fault, and the verdict on the
+        // cluster without the bug would be inconclusive.
         Bug::AckBeforeDurable => under("set", "kill:all,kill:one"),
         // Replicas must be silent in the middle of a request.
         Bug::QuorumCheckedOnce | Bug::NotFoundCounts => under("set", "partition").strict(),
@@ -89,8 +90,8 @@ pub fn preferences(bug: Bug) -> Preferences {
         Bug::RepairPartial => under("set", "partition").nrw(3, 1, 2),
         // A coordinator that answers late.
         Bug::ForwardedTwice => under("register", "pause,slow"),
-        // Strict quorums keep no hints, and a set that has had its share of elements is neither written nor read any more:
-        // only anti-entropy brings what a dead node has missed of it.
+        // Strict quorums keep no hints, and a set that has had its share of elements is neither written nor read any
+        // more: only anti-entropy brings what a dead node has missed of it.
         Bug::MerkleDrift => under("set", "kill").strict(),
         // The more a node has missed, the more there is that only anti-entropy brings.
         Bug::RepairMarkedDone => under("set", "wipe").strict(),
@@ -112,8 +113,8 @@ pub fn preferences(bug: Bug) -> Preferences {
     }
 }
 
-/// Every node is a replica and has a client of its own, so that no coordinator has two writers: then a vector clock loses
-/// nothing unless the coordinator's own pair is dropped.
+/// Every node is a replica and has a client of its own, so that no coordinator has two writers: then a vector clock
+/// loses nothing unless the coordinator's own pair is dropped.
 fn one_writer_a_coordinator() -> Preferences {
     Preferences {
         nodes: Some(3),

@@ -1,7 +1,7 @@
 //! A client of the bundled Dynamo over HTTP.
 //!
-//! What matters here is that failures are reported correctly: `Refused` only where the request certainly had no effect (it
-//! was never sent, or the node said so), `Unknown` for everything else.
+//! What matters here is that failures are reported correctly: `Refused` only where the request certainly had no effect
+//! (it was never sent, or the node said so), `Unknown` for everything else.
 
 pub(super) mod http;
 

@@ -36,7 +36,8 @@ impl Placement {
         }
     }
 
-    /// The nodes that clients talk to, by name, in order: the founders. A founder that has left still forwards requests.
+    /// The nodes that clients talk to, by name, in order: the founders. A founder that has left still forwards
+    /// requests.
     pub fn nodes(&self) -> Vec<String> {
         self.names[..self.founders].to_vec()
     }
@@ -47,7 +48,8 @@ impl Placement {
         self.located.borrow_mut().insert(key.to_owned(), preference);
     }
 
-    /// The key's replicas by name, in order of preference: as a node has reported, or else as the founders' ring places them.
+    /// The key's replicas by name, in order of preference: as a node has reported, or else as the founders' ring places
+    /// them.
     pub fn replicas(&self, key: &str) -> Vec<String> {
         if let Some(located) = self.located.borrow().get(key) {
             return located.clone();

@@ -1,9 +1,9 @@
 //! After the heal: waiting until the replicas agree, and reading every key once more.
 //!
 //! Convergence is observed from outside: every replica of every key is read by itself, in rounds, until one round finds
-//! all replicas equal and the next round finds the same versions again. A single agreeing round is not enough, since its
-//! reads do not happen at one moment. A final read that differs may be a stale answer or a version that came back: one more
-//! round after the final reads shows which.
+//! all replicas equal and the next round finds the same versions again. A single agreeing round is not enough, since
+//! its reads do not happen at one moment. A final read that differs may be a stale answer or a version that came back:
+//! one more round after the final reads shows which.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -60,7 +60,8 @@ impl Interpreter<'_> {
     pub async fn await_convergence(&self) -> Convergence {
         let begin = self.clock.now();
         let deadline = begin.saturating_add(self.settings.rest_limit);
-        // If no node answers, the initial replicas of each key are read, and the reads show whether they are the right ones.
+        // If no node answers, the initial replicas of each key are read, and the reads show whether they are the right
+        // ones.
         let keys: Vec<String> = self.workloads.iter().flat_map(|seeded| seeded.workload.borrow().keys()).collect();
         let _ = within(self.clock, deadline, self.store.locate(&keys)).await;
         let keys_at_nodes = self.replicas();
@@ -84,8 +85,8 @@ impl Interpreter<'_> {
         result
     }
 
-    /// Reads every replica of every key once more, in a round after those of `before`, which shows whether anything came
-    /// back after the final reads had begun. Takes at most as long as [`Interpreter::await_convergence`].
+    /// Reads every replica of every key once more, in a round after those of `before`, which shows whether anything
+    /// came back after the final reads had begun. Takes at most as long as [`Interpreter::await_convergence`].
     pub async fn read_replicas_again(&self, before: Convergence) {
         let deadline = self.clock.now().saturating_add(self.settings.rest_limit);
         let first_process = self.take_processes(self.settings.concurrency);
@@ -123,7 +124,8 @@ impl Interpreter<'_> {
         false
     }
 
-    /// One round of replica reads. None if a read failed, a key's replicas differ, or time ran out before all were read.
+    /// One round of replica reads. None if a read failed, a key's replicas differ, or time ran out before all were
+    /// read.
     async fn round(
         &self,
         keys_at_nodes: &[KeyAtNode<'_>],

@@ -20,8 +20,8 @@ pub(super) struct Schedule {
     rng: ChaCha8Rng,
 }
 
-/// Without a rate, a client's operations begin at least this far apart: operations that are refused at once must not fill
-/// the history, nor keep a virtual clock from advancing.
+/// Without a rate, a client's operations begin at least this far apart: operations that are refused at once must not
+/// fill the history, nor keep a virtual clock from advancing.
 const UNPACED_GAP: Duration = Duration::from_micros(100);
 
 impl Schedule {

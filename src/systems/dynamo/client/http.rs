@@ -70,7 +70,8 @@ pub async fn refused_by(response: Response) -> (String, bool) {
     }
 }
 
-/// The error of a request without an answer: without a connection nothing was sent; after that, anything may have happened.
+/// The error of a request without an answer: without a connection nothing was sent; after that, anything may have
+/// happened.
 pub fn not_sent_or_unknown(error: reqwest::Error) -> StoreError {
     match error.is_connect() {
         true => StoreError::Refused(format!("no connection: {}", describe(&error))),
