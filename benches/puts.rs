@@ -1,5 +1,6 @@
-//! How many puts a second five nodes take, each synced on W = 2 of N = 3 replicas before it is acknowledged, beside
-//! what the machine itself can do in the same minute: synced appends on the same disk, round trips on the loopback.
+//! How many puts a second five nodes serve, each synced on W = 2 of N = 3 replicas before it is acknowledged, compared
+//! with what the machine itself can do in the same minute: synced appends on the same disk, round trips on the
+//! loopback.
 //!
 //! `cargo bench --bench puts`. The nodes are processes that dial each other directly; clients keep a connection each to
 //! a node in turn, as a load balancer would spread them, and put new keys one after the other. Figures depend on the
@@ -114,7 +115,7 @@ async fn one_client(node: SocketAddr, run: usize, client: usize, until: Instant)
     Ok(load)
 }
 
-/// Appends of a row's size, each synced before the next, by so many threads with a file each.
+/// Appends of a row's size, each synced before the next, by several threads with a file each.
 fn synced_appends(writers: usize) -> Result<f64, AnyError> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let append = |writer: usize| -> std::io::Result<u64> {
@@ -132,7 +133,7 @@ fn synced_appends(writers: usize) -> Result<f64, AnyError> {
     rate_of(writers, append)
 }
 
-/// Messages of a row's size there and back over the loopback, over so many connections at a time.
+/// Round trips of messages of a row's size over the loopback, over several connections at a time.
 fn round_trips(connections: usize) -> Result<f64, AnyError> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let (address, stop) = (listener.local_addr()?, AtomicBool::new(false));
@@ -144,7 +145,7 @@ fn round_trips(connections: usize) -> Result<f64, AnyError> {
         });
         let rate = rate_of(connections, |_| ping(address));
         stop.store(true, Ordering::Relaxed);
-        // The listener looks at the flag with the next connection.
+        // The listener checks the flag at the next connection.
         drop(TcpStream::connect(address));
         rate
     })

@@ -1,9 +1,9 @@
 //! What it costs a node to come back: the bytes of anti-entropy after a node with 100,000 keys was away while 0, 10 or
 //! 1,000 of them changed. Merkle trees are to make it proportional to what differs, not to what is held (4.7).
 //!
-//! `cargo bench --bench rejoin`, or with `-- KEYS`. Three nodes, N = 3, strict quorums: nobody keeps hints, so that
-//! anti-entropy is all that brings what was missed. Replicas compare their trees every half second whether they differ
-//! or not; what that costs is measured by itself, and taken off.
+//! `cargo bench --bench rejoin`, or with `-- KEYS`. Three nodes, N = 3, strict quorums: no node keeps hints, so only
+//! anti-entropy brings what was missed. Replicas compare their trees every half second whether they differ
+//! or not; that cost is measured separately, and subtracted.
 
 mod support;
 
@@ -46,7 +46,7 @@ async fn rejoin(keys: usize) -> Result<(), AnyError> {
     for (round, changed) in DIFFERENCES.into_iter().filter(|changed| *changed <= keys).enumerate() {
         cluster.kill(AWAY);
         put_all(&cluster, 0..changed, char::from(b'b' + round as u8)).await?;
-        // By then nobody tries to send it what it missed any more.
+        // By then no node tries to send it what it missed any more.
         tokio::time::sleep(ROUND).await;
         cluster.start_node(AWAY)?;
         let (bytes, idle, after) = come_back(&cluster, changed).await?;
@@ -148,7 +148,7 @@ async fn put_some(node: std::net::SocketAddr, keys: std::ops::Range<usize>, valu
             stream.write_all(request.as_bytes()).await?;
             match read_answer(&mut stream, &mut answer).await? {
                 (204, _) => break,
-                // A node has just gone, and nobody has noticed yet.
+                // A node has just been killed, and the others have not noticed yet.
                 (503, _) => tokio::time::sleep(Duration::from_millis(50)).await,
                 (status, body) => return Err(format!("{path}: {status} {body}").into()),
             }

@@ -1,9 +1,10 @@
-//! The command line: what is asked for, done, and how it ends.
+//! The command line: parses the arguments, runs the command, and maps its result to an exit code.
 
 mod arguments;
 mod bugs;
 mod check;
 mod cluster;
+mod main_thread;
 mod out;
 mod paper;
 mod report;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::exit::{Exit, Problem};
+use crate::exit::Exit;
 use arguments::{Cli, Command};
 
 /// The whole program.
@@ -47,13 +48,4 @@ pub fn main() -> ExitCode {
             problem.exit().into()
         }
     }
-}
-
-/// A runtime whose root future runs on this, the main, thread: nodes are started from it and live as long as it does.
-fn on_main_thread<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Problem::bench(format!("cannot start the runtime: {error}")))?;
-    let result = runtime.block_on(work);
-    runtime.shutdown_background();
-    result
 }

@@ -1,10 +1,10 @@
-//! Exit codes, those of Jepsen: a script can tell a broken store from a broken bench.
+//! Exit codes, those of Jepsen: a script can distinguish a broken store from a failure of the bench.
 
 use std::process::ExitCode;
 
 use checker::verdict::Outcome;
 
-/// How the bench ends.
+/// How the bench ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -12,7 +12,7 @@ pub enum Exit {
     Valid = 0,
     /// A claimed property was violated.
     Invalid = 1,
-    /// The run cannot vouch for its claims.
+    /// The run does not show whether its claims hold.
     Inconclusive = 2,
     /// The arguments, or an input file, cannot be used.
     BadArguments = 254,
@@ -36,13 +36,13 @@ impl From<Outcome> for Exit {
     }
 }
 
-/// Why the bench gave up, in a line for a person.
+/// Why the bench gave up, in one line for the user.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Problem {
-    /// What was asked for cannot be done: exit code 254.
+    /// The arguments or an input cannot be used: exit code 254.
     #[error("{0}")]
     BadArguments(String),
-    /// It could be done, but not here and now: exit code 255.
+    /// The bench itself failed: exit code 255.
     #[error("{0}")]
     BenchFailed(String),
 }

@@ -1,8 +1,8 @@
-//! The bench: starts a cluster, hurts it, records what clients saw, has it judged, and reports.
+//! The bench: starts a cluster, injects faults, records what clients saw, checks the history, and reports.
 //!
-//! Wiring only. What a fault is lives in `nemesis`, what clients do in `workloads`, what was broken in `checker`,
-//! what people see in `reports`; here they meet a system ([`systems`]) in an arena ([`arena`]) for one run ([`run`])
-//! that leaves a run directory ([`store`]).
+//! Wiring only. Faults are in `nemesis`, clients in `workloads`, checks in `checker`, and reports in `reports`; here
+//! they are put together with a system ([`systems`]) in an arena ([`arena`]) for one run ([`run`]), which leaves a run
+//! directory ([`store`]).
 
 pub mod arena;
 pub mod cli;

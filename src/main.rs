@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Simulation makes and drops small things without end; the C library's allocator would be an eighth of its time.
+/// Simulation allocates and frees many small values; with the C library's allocator that would take an eighth of its
+/// time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -144,7 +144,8 @@ fn the_linter_finds_and_ends_so() {
     assert_eq!(report["lint"]["totals"]["uncertain-fail"], 1);
 }
 
-/// Two writes of a register whose order only the store's promise of each register tells; what was read says the opposite.
+/// Two writes of a register whose order is known only if each register is linearizable; the reads show the opposite
+/// order.
 #[test]
 fn what_is_assumed_of_registers_tells_the_order_of_their_versions() {
     let scratch = Scratch::new();
@@ -155,9 +156,9 @@ fn what_is_assumed_of_registers_tells_the_order_of_their_versions() {
             (2, r#"[["r","x",null],["w","y",1]]"#, r#"[["r","x",2],["w","y",1]]"#),
             (3, r#"[["r","y",null],["r","x",null]]"#, r#"[["r","y",1],["r","x",1]]"#),
         ];
-        let line = |(process, asked, told): &(u64, &str, &str)| {
+        let line = |(process, invoked, completed): &(u64, &str, &str)| {
             let event = |kind, value| format!(r#"{{"type":"{kind}","f":"txn","process":{process},"value":{value}}}"#);
-            format!("{}\n{}\n", event("invoke", asked), event("ok", told))
+            format!("{}\n{}\n", event("invoke", invoked), event("ok", completed))
         };
         transactions.iter().map(line).collect::<String>()
     };
@@ -190,7 +191,7 @@ fn limits_are_told() {
     run(&scratch, "check sound.jsonl --model cas-register --memory 1MiB --timeout 60s --failed-cas enforce").expect(0);
 }
 
-/// So many operations on two keys, one after the other; the read of one operation is stale.
+/// `operations` operations on two keys, one after the other; the read of one of them is stale.
 fn long(operations: u64, stale: u64) -> String {
     let mut text = String::new();
     for at in 0..operations {
@@ -236,14 +237,14 @@ fn a_history_that_does_not_fit_is_checked_in_part() {
     }
 }
 
-/// One process that adds to so many sets, one after the other, and reads each: one read shows nothing.
+/// One process that adds to `count` sets, one after the other, and reads each; one of the reads shows nothing.
 fn sets(count: u64, stale: u64) -> String {
     let mut text = String::new();
     for set in 0..count {
         let shown = if set == stale { "[]".to_owned() } else { format!("[{set}]") };
-        let told = [("invoke", "add", set.to_string()), ("ok", "add", set.to_string())];
+        let add = [("invoke", "add", set.to_string()), ("ok", "add", set.to_string())];
         let read = [("invoke", "read", "null".to_owned()), ("ok", "read", shown)];
-        for (index, (kind, f, value)) in (4 * set..).zip(told.into_iter().chain(read)) {
+        for (index, (kind, f, value)) in (4 * set..).zip(add.into_iter().chain(read)) {
             let place = format!(r#""index":{index},"time":{index},"process":0,"workload":"set","key":"set-{set}""#);
             text.push_str(&format!(r#"{{{place},"type":"{kind}","f":"{f}","value":{value}}}"#));
             text.push('\n');
@@ -252,7 +253,7 @@ fn sets(count: u64, stale: u64) -> String {
     text
 }
 
-/// Judging the bench's own workloads once took whatever memory and time it took.
+/// Checking the bench's own workloads once had no bounds on memory and time.
 #[test]
 fn limits_hold_for_the_benchs_own_workloads_too() {
     let scratch = Scratch::new();

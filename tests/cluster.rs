@@ -1,4 +1,5 @@
-//! `dissensus cluster up | status | down`: a cluster that stays up on its own, keeps its data, and leaves nothing behind.
+//! `dissensus cluster up | status | down`: a cluster that stays up on its own, keeps its data, and leaves nothing
+//! behind.
 
 mod support;
 

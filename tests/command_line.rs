@@ -1,5 +1,5 @@
-//! What the command line refuses, how it says so, and with which exit code: 254 for what was asked, 255 for what went
-//! wrong.
+//! What the command line refuses, with which message and exit code: 254 for bad arguments, 255 for a failure of the
+//! bench.
 
 mod support;
 
@@ -222,11 +222,11 @@ fn bugs_are_listed_a_line_each() {
 fn help_and_version_are_no_errors() {
     let scratch = Scratch::new();
     for args in [&["--help"][..], &["run", "--help"], &["check", "--help"], &["cluster", "up", "--help"]] {
-        let told = bench(scratch.path(), args).expect(0);
-        assert!(told.stdout.contains("Usage:") && told.stderr.is_empty(), "{told:?}");
+        let output = bench(scratch.path(), args).expect(0);
+        assert!(output.stdout.contains("Usage:") && output.stderr.is_empty(), "{output:?}");
     }
-    let told = bench(scratch.path(), ["--version"]).expect(0);
-    assert_eq!(told.stdout, format!("dissensus {}\n", env!("CARGO_PKG_VERSION")));
+    let output = bench(scratch.path(), ["--version"]).expect(0);
+    assert_eq!(output.stdout, format!("dissensus {}\n", env!("CARGO_PKG_VERSION")));
     let help = bench(scratch.path(), ["--help"]).expect(0).stdout;
     assert!(!help.contains("__node") && !help.contains("__supervisor"), "{help}");
 }
@@ -234,8 +234,8 @@ fn help_and_version_are_no_errors() {
 #[test]
 fn without_a_subcommand_or_with_an_unknown_one_help_is_shown() {
     let scratch = Scratch::new();
-    let told = bench(scratch.path(), [""; 0]).expect(254);
-    assert!(told.stderr.contains("Usage:"), "{told:?}");
+    let output = bench(scratch.path(), [""; 0]).expect(254);
+    assert!(output.stderr.contains("Usage:"), "{output:?}");
     refused(&scratch, "nonsense", 254);
     refused(&scratch, "run --nonsense", 254);
     refused(&scratch, "check", 254);

@@ -52,7 +52,7 @@ macro_rules! conformance {
 conformance!(processes, process::on_processes);
 conformance!(simulated, simulation::in_simulation);
 
-/// Clients that coordinate ask whom they like, so the chapters whose point is which node is asked are not theirs.
+/// Coordinating clients choose which nodes to ask, so the chapters that depend on the node asked are not run for them.
 macro_rules! conformance_by_clients {
     ($arena:ident, $on:path) => {
         conformance!($arena, $on,

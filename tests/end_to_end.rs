@@ -1,5 +1,5 @@
-//! Whole runs of the real executable: what one leaves behind, what a planted bug comes to, and how a run that is
-//! stopped ends.
+//! Whole runs of the real executable: what a run leaves behind, the verdict on a planted bug, and how a run ends that
+//! is stopped.
 
 mod support;
 
@@ -91,11 +91,11 @@ fn valid_run(scratch: &Scratch) -> Verdict {
     fs::write(scratch.join("plan.toml"), PROVABLE).expect("the plan is written");
     let arguments = ["run", "--time-limit", "4s", "--seed", "7", "--plan", "plan.toml", "--json"];
     let ended = bench(scratch.path(), arguments);
-    let told = verdict_of(&ended);
+    let verdict = verdict_of(&ended);
     assert_eq!(ended.stderr, "", "--json leaves the terminal alone");
     assert_eq!(nodes_in(scratch.path()).len(), 0, "no node is left");
-    assert_eq!(told.outcome, Outcome::Valid, "the bundled Dynamo keeps its promises: {:?}", told.reasons);
-    told
+    assert_eq!(verdict.outcome, Outcome::Valid, "the bundled Dynamo keeps its claims: {:?}", verdict.reasons);
+    verdict
 }
 
 fn every_file_is_there(dir: &Path, verdict: &Verdict) {
@@ -130,7 +130,7 @@ fn every_file_is_there(dir: &Path, verdict: &Verdict) {
     assert!(!names.iter().any(|name| name.to_string_lossy().ends_with(".part")), "{names:?}");
 }
 
-/// `check` with the same claims comes to the very same verdict.
+/// `check` with the same claims gives exactly the same verdict.
 fn check_agrees(dir: &Path, verdict: &Verdict) {
     let ended = check(dir, claimed(verdict));
     assert_eq!(&verdict_of(&ended), verdict);
@@ -223,8 +223,8 @@ fn a_partial_history_can_be_judged(scratch: &Scratch) {
     let dir = latest(scratch);
     let ended = check(&dir, [Property::NoLostWrites].into());
     assert_eq!(verdict_of(&ended).outcome, Outcome::Inconclusive, "{ended:?}");
-    let told = bench(scratch.path(), ["report", "store/latest"]).expect(2);
-    assert!(told.stdout.contains("did not come to its end"), "{}", told.stdout);
+    let report = bench(scratch.path(), ["report", "store/latest"]).expect(2);
+    assert!(report.stdout.contains("did not come to its end"), "{}", report.stdout);
     let html = fs::read_to_string(dir.join("report.html")).expect("a report");
     assert!(html.contains("did not come to its end"));
 }
@@ -250,8 +250,8 @@ fn an_interrupted_run_heals_and_judges() {
         Some(ended.stdout.trim().to_owned())
     );
     let history = read_history(&dir.join("history.jsonl")).expect("a history");
-    let injected: Vec<&str> = history.nemesis().iter().map(|event| event.f.as_str()).collect();
-    assert_eq!(injected, ["plan", "start-partition", "stop-partition", "heal"]);
+    let faults: Vec<&str> = history.nemesis().iter().map(|event| event.f.as_str()).collect();
+    assert_eq!(faults, ["plan", "start-partition", "stop-partition", "heal"]);
     assert!(read_back(&history), "every node answers after the heal");
     let evidence = fs::read_to_string(dir.join("evidence.json")).expect("evidence.json");
     let evidence: Vec<EvidenceRecord> = serde_json::from_str(&evidence).expect("evidence.json");
@@ -272,7 +272,7 @@ fn a_second_interrupt_gives_up() {
     let scratch = Scratch::new();
     let mut running = start(&scratch, "run --time-limit 100s --rest-limit 100s --seed 1 --nemesis none");
     running.wait_until("a full swing", || history_lines(&scratch) > IN_FULL_SWING);
-    // A node that cannot be started again keeps the cluster from coming to rest.
+    // A node that cannot be started again keeps the replicas from converging.
     kill_node(&scratch, "n3");
     fs::write(latest(&scratch).join("nodes/n3/data/node.redb"), "no database").expect("its disk can be damaged");
     running.signal(Signal::SIGINT);
@@ -307,10 +307,10 @@ fn a_panic_in_a_log_makes_a_run_inconclusive() {
     let mut log = fs::File::options().append(true).open(log).expect("the node has a log");
     log.write_all(b"thread 'tokio-runtime-worker' panicked at src/peers.rs:7:9:\n").expect("it is planted");
     let verdict = verdict_of(&running.end().expect(2));
-    let told = verdict.reasons.iter().any(|reason| {
+    let is_reported = verdict.reasons.iter().any(|reason| {
         reason.starts_with("n2 panicked: nodes/n2/stderr.log, line ") && reason.contains("src/peers.rs:7:9")
     });
-    assert!(told, "{:?}", verdict.reasons);
+    assert!(is_reported, "{:?}", verdict.reasons);
 }
 
 fn kill_node(scratch: &Scratch, name: &str) {
@@ -340,7 +340,7 @@ fn claimed(verdict: &Verdict) -> BTreeSet<Property> {
     claimed.map(|result| result.property).collect()
 }
 
-/// The verdict that was printed, which the exit code must tell as well.
+/// The verdict that was printed, with which the exit code must agree.
 #[track_caller]
 fn verdict_of(ended: &Ended) -> Verdict {
     ended.expect_no_panic();

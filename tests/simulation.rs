@@ -1,4 +1,5 @@
-//! Simulated runs of the whole bench: a function of their seed, valid on the right cluster, and not on one with a planted bug.
+//! Simulated runs of the whole bench: a function of their seed, valid on the right cluster, and not on one with a
+//! planted bug.
 
 use checker::verdict::{Outcome, Property, PropertyResult};
 use cluster_core::bug::Bug;
@@ -105,7 +106,7 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
 }
 
 /// Ring agreement is claimed of every cluster: an explanation names who says what, and the right one keeps it under the
-/// same faults. Nor does the bug break anything where there is nothing to hear of, or nobody was cut off.
+/// same faults. Nor does the bug break anything without a change of the membership or without a partition.
 #[test]
 fn two_rings_are_told_by_who_says_what() {
     let scratch = tempfile::tempdir().expect("a directory for the test");
@@ -129,14 +130,14 @@ fn two_rings_are_told_by_who_says_what() {
     }
 }
 
-/// Whether a claim is broken, and it is told by what.
+/// Whether a claim is broken, with the anomalies that prove it.
 fn breaks(finished: &dissensus::run::Finished, property: Property) -> bool {
     finished.judged.verdict.properties.iter().any(|found| {
         found.property == property && found.claimed && found.outcome == Outcome::Invalid && !found.anomalies.is_empty()
     })
 }
 
-/// What disks forget on one node alone, the others give back, and the run says what it measured.
+/// What one node's disk loses, the other nodes restore, and the run reports its measurements.
 #[test]
 fn the_right_cluster_keeps_its_claims_when_disks_fail() {
     for (nemesis, wanted) in [

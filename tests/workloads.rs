@@ -1,5 +1,5 @@
-//! Counters, transactions and registers in simulation: each configuration keeps what it claims of them, and each property
-//! has a configuration or a planted bug that breaks it, found and explained.
+//! Counters, transactions and registers in simulation: each configuration keeps what it claims of them, and each
+//! property has a configuration or a planted bug that breaks it, found and explained.
 
 use checker::verdict::{Outcome, Property, PropertyResult};
 use cluster_core::bug::Bug;
@@ -70,7 +70,7 @@ fn required(property: Property, dynamo: DynamoSettings) -> impl Fn(RunSettings) 
     move |usual| RunSettings { require: vec![property], dynamo: dynamo.clone(), ..usual }
 }
 
-/// What no configuration claims, or not this one, is rightly not claimed.
+/// Properties that no configuration claims, or not this one, can indeed be broken.
 #[test]
 fn what_is_not_claimed_does_break() {
     use Property::{
@@ -104,7 +104,7 @@ fn what_is_not_claimed_does_break() {
     }
 }
 
-/// The kinds of anomalies that tell what went wrong, each in words.
+/// The kinds of anomalies that explain what went wrong, each with words of its explanation.
 #[test]
 fn broken_order_is_explained() {
     let parted =
@@ -183,12 +183,12 @@ fn a_recorded_history_is_read_by_the_models_of_its_name() {
     }
 }
 
-/// A property that no workload shows would hold for want of a look.
+/// A property that no workload can show would hold without having been checked.
 #[test]
 fn what_no_workload_shows_cannot_be_required() {
     let usual = settings("set,register", DynamoSettings::default(), 1);
     let refused =
         RunSettings { require: vec![Property::Serializable], ..usual }.check().err().expect("nothing shows it");
-    let told = "--require serializable needs one of the workloads list-append, rw-register";
-    assert!(refused.to_string().contains(told), "{refused}");
+    let reason = "--require serializable needs one of the workloads list-append, rw-register";
+    assert!(refused.to_string().contains(reason), "{refused}");
 }

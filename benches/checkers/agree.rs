@@ -1,15 +1,15 @@
-//! Verdicts beside `porcupine-rs`, on random small histories of which many are not linearizable.
+//! Compares our verdicts with those of `porcupine-rs`, on random small histories of which many are not linearizable.
 
 use checker::checks::linearizable::{FailedCas, Model, Options, check};
 use checker::formats::{Format, Selection, read};
 use checker::limits::Limits;
 use checker::verdict::Outcome;
 
-use super::AnyError;
+use super::error::AnyError;
 use super::objects::{Input, Object, generate};
 use super::peers::operations;
 
-/// Both on random small histories, some with a result changed.
+/// Compares the two verdicts on random small histories, some with a result changed.
 pub fn agree(histories: u64) -> Result<(), AnyError> {
     let (mut valid, mut invalid) = (0u64, 0u64);
     for seed in 0..histories {
@@ -33,7 +33,7 @@ pub fn agree(histories: u64) -> Result<(), AnyError> {
     Ok(())
 }
 
-/// The history with the result of one read put in the place of another's, every other time.
+/// The history with the result of one read replaced by another's, in most cases.
 fn spoiled(text: &str, seed: u64) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let reads: Vec<usize> =

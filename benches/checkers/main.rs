@@ -1,19 +1,22 @@
-//! How long `dissensus check` takes to decide large histories, and how much memory, beside `porcupine-rs` and `adya`.
+//! The time and memory that `dissensus check` needs for large histories, compared with `porcupine-rs` and `adya`.
 //!
-//! `cargo bench --bench checkers` takes small inputs, `-- --full` those of a million operations too, `-- --large` those of ten
-//! millions; with `--ours` without the peers. `-- only NAME` takes those whose name has that in it; `-- make NAME FILE` writes
-//! the first of these to a file; `-- agree 10000` compares the verdicts on so many random small histories instead.
+//! `cargo bench --bench checkers` runs the small inputs, `-- --full` also those of a million operations, `-- --large`
+//! those of ten million; `--ours` leaves the other checkers out. `-- only NAME` runs the rows whose name contains NAME;
+//! `-- make NAME FILE` writes the history of the first such row to a file; `-- agree 10000` compares the verdicts on
+//! that many random small histories instead.
 //!
-//! Ours is the whole program as a user runs it, on a file of JSON lines: *wall* from its start to its end, *processor* what
-//! all its threads took, in user code and in the kernel, as its parent is told, *memory* what was resident at most (VmHWM); of
-//! three runs the one with the least wall time. `adya` reads the same file, and its reading counts; `porcupine-rs` is given
-//! operations that were read before: its time is that of its check alone. Both have the allocator that ours has, and are
-//! stopped after two minutes or at 8 GiB of address space. What is printed is the table of docs/checkers.md.
+//! Ours is the whole program as a user runs it, on a file of JSON lines: *wall* is the time from its start to its end,
+//! *processor* the user and system time of all its threads (`getrusage` of children), *memory* the peak resident size
+//! (VmHWM). Of three runs the one with the least wall time counts. `adya` reads the same file, and the reading counts;
+//! `porcupine-rs` is given operations that were read before, so its time is that of the check alone. Both use the same
+//! allocator as ours, and are stopped after two minutes or at 8 GiB of address space. The output is the table of
+//! docs/checkers.md.
 //!
-//! *Target* and *measured before* are the figures that this project set out with, of two cores: what the checks should
-//! take, and what others took then.
+//! *Target* and *measured before* are figures from the start of this project, on two cores: what the checks should
+//! take, and what other checkers took then.
 
 mod agree;
+mod error;
 mod objects;
 mod peers;
 mod table;
@@ -25,20 +28,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use error::AnyError;
 use nix::sys::resource::{UsageWho, getrusage};
-use peers::Peer;
-use table::{History, ROWS, Row, Size};
+use peers::PEER_SECONDS_MAX;
+use table::{History, Peer, ROWS, Row, Size};
 
-/// What the program itself has.
+/// The same allocator as the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Runs of ours, and how long one may take to be repeated.
+/// How often ours is run, unless one run takes longer than `REPEATED_MAX`.
 const RUNS: usize = 3;
 const REPEATED_MAX: Duration = Duration::from_secs(10);
-const PEER_SECONDS_MAX: u64 = 120;
 const PEER_KIB_MAX: u64 = 8 << 20;
 
 fn main() -> Result<(), AnyError> {
@@ -126,24 +127,24 @@ fn best(row: &Row, file: &Path) -> Result<Ours, AnyError> {
     Ok(best)
 }
 
-/// The program itself, with the verdict as JSON.
+/// Runs the program itself, which prints its verdict as JSON.
 fn ours(row: &Row, file: &Path) -> Result<Ours, AnyError> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dissensus"));
     command.arg("check").arg(file).arg("--json").args(row.options.split(' '));
     let (began, before) = (Instant::now(), processor_of_children()?);
     let output = command.output()?;
     let (wall, processor) = (began.elapsed().as_secs_f64(), processor_of_children()? - before);
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout)
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout)
         .map_err(|_| format!("our own check failed: {}", String::from_utf8_lossy(&output.stderr)))?;
-    let peak = told["spent"]["memory_peak_bytes"].as_f64().ok_or("it does not tell what it spent")?;
-    let mut verdict = told["outcome"].as_str().unwrap_or_default().to_owned();
+    let peak = answer["spent"]["memory_peak_bytes"].as_f64().ok_or("the answer has no peak of memory")?;
+    let mut verdict = answer["outcome"].as_str().unwrap_or_default().to_owned();
     if verdict == "inconclusive" {
-        verdict = format!("inconclusive: {}; {}", told["decisions"][0]["headline"], told["notes"]);
+        verdict = format!("inconclusive: {}; {}", answer["decisions"][0]["headline"], answer["notes"]);
     }
     Ok(Ours { verdict, took: Took { wall, processor, mib: peak / 1048576.0 } })
 }
 
-/// User and system time of all processes that ended, in s.
+/// User and system time of all child processes that have ended, in s.
 fn processor_of_children() -> Result<f64, AnyError> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let seconds =

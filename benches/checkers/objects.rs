@@ -1,5 +1,5 @@
-//! Histories of registers, queues, stacks and sets: simulated clients, drawn by turns, whose operations take effect at a
-//! moment within their span. The same seed gives the same history.
+//! Histories of registers, queues, stacks and sets: simulated clients, drawn by turns, whose operations take effect at
+//! a moment within their span. The same seed gives the same history.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::io::Write;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::AnyError;
+use super::error::AnyError;
 
 /// What a history is of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,12 +34,13 @@ pub enum Object {
 /// A client of the simulated objects.
 struct Client {
     process: u64,
-    standing: Standing,
+    state: ClientState,
     /// What it read last.
     known: Option<u64>,
 }
 
-enum Standing {
+/// What a client is doing.
+enum ClientState {
     Idle,
     Invoked { key: u64, f: &'static str, argument: String, first: u64, second: u64 },
     Acted { key: u64, f: &'static str, kind: &'static str, result: String },
@@ -58,7 +59,7 @@ struct World {
 /// Writes a history of simulated clients: each in turn, drawn at random, invokes, acts or returns.
 pub fn generate(input: &Input, to: &mut impl Write, seed: u64) -> Result<(), AnyError> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let idle = |process| Client { process, standing: Standing::Idle, known: None };
+    let idle = |process| Client { process, state: ClientState::Idle, known: None };
     let mut clients: Vec<Client> = (0..input.clients).map(idle).collect();
     let mut world = World {
         object: input.object,
@@ -84,22 +85,22 @@ pub fn generate(input: &Input, to: &mut impl Write, seed: u64) -> Result<(), Any
                 event * 1000
             )
         };
-        client.standing = match std::mem::replace(&mut client.standing, Standing::Idle) {
-            Standing::Idle if invoked < total => {
+        client.state = match std::mem::replace(&mut client.state, ClientState::Idle) {
+            ClientState::Idle if invoked < total => {
                 // All clients work on one key, then on the next.
                 let key = invoked / input.operations;
                 let (f, argument, first, second) = world.invoke(&mut random, client.known);
                 line("invoke", key, f, &argument, client.process)?;
                 invoked += 1;
                 open += 1;
-                Standing::Invoked { key, f, argument, first, second }
+                ClientState::Invoked { key, f, argument, first, second }
             }
-            Standing::Idle => Standing::Idle,
-            Standing::Invoked { key, f, argument, first, second } => {
+            ClientState::Idle => ClientState::Idle,
+            ClientState::Invoked { key, f, argument, first, second } => {
                 let (kind, result) = world.act(key, f, &argument, first, second, &mut client.known);
-                Standing::Acted { key, f, kind, result }
+                ClientState::Acted { key, f, kind, result }
             }
-            Standing::Acted { key, f, kind, result } => {
+            ClientState::Acted { key, f, kind, result } => {
                 let loses = input.object == Object::Small && lost < 8 && f != "read" && random.random_range(0..40) == 0;
                 let kind = if loses { "info" } else { kind };
                 line(kind, key, f, &result, client.process)?;
@@ -109,7 +110,7 @@ pub fn generate(input: &Input, to: &mut impl Write, seed: u64) -> Result<(), Any
                     client.process = processes;
                     processes += 1;
                 }
-                Standing::Idle
+                ClientState::Idle
             }
         };
     }

@@ -1,4 +1,4 @@
-//! The crates that decide the same: their operations from ours, and a run of one.
+//! Other crates that check the same histories: our operations converted to theirs, and a run of one of them.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -9,28 +9,13 @@ use checker::formats::{Format, Selection, read};
 use checker::history::{Datum, Kind, Op};
 use porcupine_rs::CheckResult;
 
-use super::table::{History, Row};
-use super::{AnyError, PEER_SECONDS_MAX};
+use super::error::AnyError;
+use super::table::{History, Peer, Row};
 
-/// Who is measured beside ours.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Peer {
-    /// Linearizability.
-    Porcupine,
-    /// Transactions.
-    Adya,
-}
+/// The time limit of another checker, in s.
+pub const PEER_SECONDS_MAX: u64 = 120;
 
-impl Peer {
-    pub fn name(self) -> &'static str {
-        match self {
-            Peer::Porcupine => "porcupine-rs",
-            Peer::Adya => "adya",
-        }
-    }
-}
-
-/// Lets the peer of a row decide, and prints its verdict with seconds and MiB.
+/// Has the peer of a row check the history, and prints its verdict with seconds and MiB.
 pub fn run(row: &Row, file: &Path) -> Result<(), AnyError> {
     let (verdict, wall) = match row.peer.ok_or("no peer decides that")? {
         Peer::Porcupine => porcupine(row, file)?,
@@ -73,7 +58,7 @@ fn adya(row: &Row, file: &Path) -> Result<(&'static str, Duration), AnyError> {
     Ok((verdict, began.elapsed()))
 }
 
-/// The peer's register.
+/// A register as a model of Porcupine.
 #[derive(Clone)]
 pub struct PeerRegister;
 
@@ -82,7 +67,7 @@ pub enum PeerAction {
     Read(u32),
     Write(u32),
     Cas(u32, u32),
-    /// It never completed. The peer gives every operation a moment: at the end, this one may do nothing.
+    /// It never completed. The peer orders every operation somewhere: this one may be last and change nothing.
     OpenCas(u32, u32),
     FailedCas(u32),
 }
@@ -115,7 +100,7 @@ impl porcupine_rs::Model for PeerRegister {
     }
 }
 
-/// Operations on registers as the peer wants them, with failed compare-and-sets if they are `enforced`.
+/// Operations on registers in the form that Porcupine reads, with failed compare-and-sets if they are `enforced`.
 pub fn operations(records: &checker::history::History, enforced: bool) -> Vec<porcupine_rs::Operation<PeerRegister>> {
     let made = records.ops.iter().filter_map(|op| {
         let action = match (records.text(op.f), op.kind) {

@@ -1,35 +1,52 @@
 //! What is measured: each row of the table with its history, and how `dissensus check` is called.
 
 use super::objects::{Input, Object};
-use super::peers::Peer;
 
 /// A row of the table.
 pub struct Row {
     pub name: &'static str,
     pub history: History,
-    /// What `dissensus check` is told.
+    /// The options of `dissensus check`.
     pub options: &'static str,
-    /// Who is tried on it beside ours.
+    /// The other checker that is measured on the same history.
     pub peer: Option<Peer>,
     pub size: Size,
-    /// Wall time and memory that were aimed at.
+    /// The wall time and memory aimed at.
     pub target: &'static str,
-    /// What others took, on two cores too.
+    /// What other checkers took, on two cores as well.
     pub before: &'static str,
 }
 
-/// What a history is of.
+/// Another checker, measured beside ours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Peer {
+    /// Linearizability.
+    Porcupine,
+    /// Transactions.
+    Adya,
+}
+
+impl Peer {
+    pub fn name(self) -> &'static str {
+        match self {
+            Peer::Porcupine => "porcupine-rs",
+            Peer::Adya => "adya",
+        }
+    }
+}
+
+/// What a history consists of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum History {
     Objects(Input),
-    /// Of so many transactions on lists or registers.
+    /// `count` transactions on lists, or on registers.
     Transactions {
         lists: bool,
         count: usize,
     },
 }
 
-/// Which rows are taken together.
+/// Which rows are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub enum Size {
     Small,

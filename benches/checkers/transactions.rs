@@ -1,10 +1,10 @@
-//! Histories of transactions on lists or registers: a store that executes them one at a time, each at a moment within its
-//! span, for so many concurrent processes. The same numbers give the same history.
+//! Histories of transactions on lists or registers: a store that executes them one at a time, each at a moment within
+//! its span, for several concurrent processes. The same arguments give the same history.
 
 use std::collections::HashMap;
 use std::io::Write;
 
-use super::AnyError;
+use super::error::AnyError;
 
 /// Processes at a time.
 const PROCESSES: usize = 10;
@@ -14,7 +14,7 @@ const WRITES_PER_KEY: u32 = 32;
 const MICROS_MAX: u64 = 4;
 const SEED: u64 = 7;
 
-/// Writes a history of so many transactions.
+/// Writes a history of `count` transactions.
 pub fn generate(lists: bool, count: usize, out: &mut impl Write) -> Result<(), AnyError> {
     Store::new(lists, SEED).run(count, out)
 }
@@ -33,7 +33,7 @@ struct Store {
 /// A micro-operation: the key, and what it writes unless it reads.
 type Micro = (u32, Option<u32>);
 
-/// What a process is at.
+/// What a process is doing.
 #[derive(Clone)]
 enum At {
     Rest,
@@ -56,7 +56,7 @@ impl Store {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    /// Lets processes take their steps in a random order.
+    /// Runs the processes step by step, in a random order.
     fn run(&mut self, size: usize, out: &mut impl Write) -> Result<(), AnyError> {
         let mut processes = vec![At::Rest; PROCESSES];
         let (mut begun, mut done) = (0, 0);

@@ -100,7 +100,7 @@ impl Cluster {
     /// Kills a node; its directory stays.
     pub fn kill(&mut self, index: usize) {
         if let Some((mut child, _)) = self.nodes[index].take() {
-            // Ending by itself is as good.
+            // It may have ended by itself already.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -114,7 +114,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Ports that are free now, for the nodes to tell each other.
+/// Ports that are free now, for the nodes' peer addresses.
 fn free_addresses(count: usize) -> Result<Vec<SocketAddr>, AnyError> {
     let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     Ok(held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?)

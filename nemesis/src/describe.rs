@@ -1,6 +1,7 @@
 //! A fault in a few words, as reports show it: `{n1 n2} | {n3 n4 n5}`, `n3 +12.5 s`.
 //!
-//! Partitions are described by what the links do, not by the shape they were drawn as, so an edited plan reads right too.
+//! Partitions are described by the links that are cut, not by the shape that was drawn, so the description of an edited
+//! plan is right, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use crate::fault::{Fault, Link, Shape};
 use crate::shape::{links_touching, views};
 
 impl Fault {
-    /// What it does to whom, in a few words; `all` are all nodes of the cluster.
+    /// What it does, and to which nodes, in a few words; `all` are all nodes of the cluster.
     pub fn detail(&self, all: &[String]) -> String {
         match self {
             Fault::Partition { shape, links } => partition(*shape, links, all),
@@ -46,7 +47,7 @@ fn braced(nodes: &[String]) -> String {
     format!("{{{}}}", nodes.join(" "))
 }
 
-/// `{n1 n2} | {n3}`, when the nodes fall into groups that hear all of their own and nobody else.
+/// `{n1 n2} | {n3}`, when the nodes fall into groups that hear all nodes of their own group and no others.
 fn groups(links: &[Link], all: &[String]) -> Option<String> {
     let views: BTreeMap<String, Vec<String>> = views(all, links).into_iter().collect();
     let is_group = |group: &Vec<String>| group.iter().all(|node| views.get(node) == Some(group));
@@ -63,7 +64,7 @@ fn groups(links: &[Link], all: &[String]) -> Option<String> {
     Some(texts.join(" | "))
 }
 
-/// `{n1 n2} - n3 - {n4 n5}`, when taking one untouched node away leaves two groups.
+/// `{n1 n2} - n3 - {n4 n5}`, when one node is not cut off and the others fall into two groups.
 fn bridge(links: &[Link], all: &[String]) -> Option<String> {
     let touched = |node: &String| links.iter().any(|link| link.from == *node || link.to == *node);
     let (rest, bridges): (Vec<String>, Vec<String>) = all.iter().cloned().partition(touched);
@@ -73,7 +74,7 @@ fn bridge(links: &[Link], all: &[String]) -> Option<String> {
     (halves.len() == 2).then(|| halves.join(&format!(" - {bridge} - ")))
 }
 
-/// `n1 n2 heard by nobody else`, when all that is cut is what some nodes send to all others.
+/// `n1 n2 heard by nobody else`, when exactly the links from some nodes to all others are cut.
 fn one_way(links: &[Link], all: &[String]) -> Option<String> {
     let senders: BTreeSet<&String> = links.iter().map(|link| &link.from).collect();
     let (unheard, rest): (Vec<String>, Vec<String>) = all.iter().cloned().partition(|node| senders.contains(node));

@@ -1,7 +1,7 @@
-//! Faults of disks: what proves that one was emptied, lost what it had not synced, failed or rotted.
+//! Disk faults: how they are injected, and what proves that a disk was emptied, lost unsynced writes, failed or rotted.
 //!
-//! A node does not survive any of them, so each is a process fault as well, and needs its nodes seen dead and seen running
-//! again afterwards; on top of that comes what the disk tells of itself.
+//! A node does not survive any of them, so each is a process fault as well: its nodes must be seen dead while it lasts
+//! and running again afterwards. The disk's own counters are measured in addition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,30 +9,30 @@ use crate::evidence::{self, Finding};
 use crate::fault::Fault;
 use crate::surface::{DiskStatistics, Surface, SurfaceError};
 
-/// A disk before the fault, when it was done, and at its end.
+/// A disk's counters before a fault, once it was injected, and at its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskReading {
-    /// While the node was dead or about to die, and nothing had been done to its disk yet.
+    /// While the node was dead or about to die, before the fault was injected.
     pub before: DiskStatistics,
-    /// When it had been done.
+    /// Once the fault was injected.
     pub after: DiskStatistics,
-    /// When the node was to run again.
+    /// When the node was started again.
     pub end: DiskStatistics,
 }
 
 impl DiskReading {
-    /// How far a count has gone up.
+    /// By how much a counter has grown from before the fault to its end.
     fn rise(&self, count: fn(&DiskStatistics) -> u64) -> u64 {
         count(&self.end).saturating_sub(count(&self.before))
     }
 }
 
-/// Hurts the disks, and the processes that live on them. The disks are read before anything is done to them, by
-/// `before`.
+/// Injects the part of a disk fault that changes disks. Killing the nodes and reading the counters before and after is
+/// up to the caller.
 ///
 /// # Errors
 /// What the surface could not do.
-pub(crate) async fn hurt(fault: &Fault, surface: &dyn Surface) -> Result<(), SurfaceError> {
+pub(crate) async fn inject(fault: &Fault, surface: &dyn Surface) -> Result<(), SurfaceError> {
     match fault {
         Fault::Wipe { nodes } => {
             for node in nodes {
@@ -54,10 +54,10 @@ pub(crate) async fn hurt(fault: &Fault, surface: &dyn Surface) -> Result<(), Sur
     Ok(())
 }
 
-/// Starts a node whose rows have rotted: it must refuse, and is then started without them.
+/// Starts a node whose rows have rotted: it must refuse to start, and is then started without those rows.
 ///
 /// # Errors
-/// When it does not refuse although rows have rotted, or does not start without them.
+/// When the node starts although rows have rotted, or does not start without them.
 pub(crate) async fn restart_rotten(
     node: &str,
     reading: &DiskReading,
@@ -70,18 +70,18 @@ pub(crate) async fn restart_rotten(
     }
 }
 
-/// What a fault of disks comes to: the nodes seen dead and running again, and for each what its disk told.
+/// The finding of a disk fault: the nodes seen dead and running again, and what each node's disk counted.
 pub(crate) fn finding(
     fault: &Fault,
-    hurt: &BTreeSet<String>,
+    affected: &BTreeSet<String>,
     running: &BTreeSet<String>,
     readings: &BTreeMap<String, DiskReading>,
 ) -> Finding {
-    let mut finding = evidence::process("dead", fault.own_nodes(), hurt, running);
+    let mut finding = evidence::process("dead", fault.own_nodes(), affected, running);
     let reading = |node: &String| readings.get(node).copied().unwrap_or_default();
     let readings: Vec<DiskReading> = fault.own_nodes().iter().map(reading).collect();
     let sum = |count: &dyn Fn(&DiskReading) -> u64| readings.iter().map(count).fold(0, u64::saturating_add);
-    let told = match fault {
+    let (proved, measured) = match fault {
         Fault::Wipe { .. } => {
             let (bytes, left) = (sum(&|disk| disk.before.bytes), sum(&|disk| disk.after.bytes));
             finding.add("wiped_bytes", bytes.saturating_sub(left));
@@ -108,13 +108,12 @@ pub(crate) fn finding(
             let dropped = sum(&|disk| disk.rise(|disk| disk.dropped_rows));
             finding.add("rotten_rows", rotten);
             finding.add("dropped_rows", dropped);
-            let told = format!("{} rotten, started without {dropped}", evidence::count(rotten, "row"));
-            (rotten > 0 && dropped == rotten, told)
+            let measured = format!("{} rotten, started without {dropped}", evidence::count(rotten, "row"));
+            (rotten > 0 && dropped == rotten, measured)
         }
         _ => return finding,
     };
-    let (proved, told) = told;
     finding.proved &= proved;
-    finding.evidence = format!("{}; {told}", finding.evidence);
+    finding.evidence = format!("{}; {measured}", finding.evidence);
     finding
 }

@@ -1,6 +1,7 @@
 //! The only source of chance in a plan: draws from ChaCha8, whose stream is fixed by its specification.
 //!
-//! The sampling is written out here instead of taken from a library, so that a seed gives the same plan in every release.
+//! The sampling is written out here instead of taken from a library, so that a seed gives the same plan in every
+//! release.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -12,12 +13,12 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// The stream that belongs to `seed`.
+    /// The stream of this seed.
     pub fn new(seed: u64) -> Self {
         Self { rng: ChaCha8Rng::seed_from_u64(seed) }
     }
 
-    /// A uniform number below `bound`; 0 for a bound of 0. Rejection keeps it free of bias.
+    /// A uniform number below `bound`; 0 for a bound of 0. Rejection sampling avoids bias.
     pub fn below(&mut self, bound: u64) -> u64 {
         if bound <= 1 {
             return 0;
@@ -52,7 +53,7 @@ impl Draw {
         two_digits(value as u64).clamp(low, high)
     }
 
-    /// True once in two.
+    /// True in half of the draws.
     pub fn coin(&mut self) -> bool {
         self.below(2) == 1
     }
@@ -64,13 +65,13 @@ impl Draw {
         }
     }
 
-    /// `count` of the items (at most all), in the order in which they stand.
+    /// `count` random items (at most all), in their given order.
     pub fn pick<T: Clone>(&mut self, items: &[T], count: usize) -> Vec<T> {
-        let mut places: Vec<usize> = (0..items.len()).collect();
-        self.shuffle(&mut places);
-        places.truncate(count);
-        places.sort_unstable();
-        places.into_iter().map(|place| items[place].clone()).collect()
+        let mut indices: Vec<usize> = (0..items.len()).collect();
+        self.shuffle(&mut indices);
+        indices.truncate(count);
+        indices.sort_unstable();
+        indices.into_iter().map(|index| items[index].clone()).collect()
     }
 }
 
@@ -96,7 +97,7 @@ impl<T: Clone> Bag<T> {
         Self { all, left: Vec::new() }
     }
 
-    /// What is left of this round, in the order in which it will be drawn; a new round when none is.
+    /// The items left in this round, in the order in which they will be drawn; starts a new round if none is left.
     pub fn peek(&mut self, draw: &mut Draw) -> &[T] {
         if self.left.is_empty() {
             self.left = self.all.clone();
@@ -105,9 +106,9 @@ impl<T: Clone> Bag<T> {
         &self.left
     }
 
-    /// Takes the item at `place` of what [`Bag::peek`] shows; none beyond its end.
-    pub fn take(&mut self, place: usize) -> Option<T> {
-        (place < self.left.len()).then(|| self.left.remove(place))
+    /// Takes the item at this index of [`Bag::peek`]; none beyond its end.
+    pub fn take(&mut self, index: usize) -> Option<T> {
+        (index < self.left.len()).then(|| self.left.remove(index))
     }
 
     /// Draws the next item; none from an empty bag.
@@ -118,7 +119,7 @@ impl<T: Clone> Bag<T> {
 }
 
 impl<T: PartialEq> Bag<T> {
-    /// Takes an item out for good; tells whether there are others.
+    /// Removes an item for good; returns whether others remain.
     pub fn remove(&mut self, item: &T) -> bool {
         self.all.retain(|other| other != item);
         self.left.retain(|other| other != item);

@@ -1,8 +1,8 @@
 //! No fault without evidence: what was measured between a fault's start and stop, and whether it proves that the
 //! fault took effect.
 //!
-//! Pure functions from measurements to findings. A fault that cannot be proved is not an error, but it is said: the links
-//! were cut, but nothing was sent over them.
+//! Pure functions from measurements to findings. A fault that cannot be proved is not an error, but its finding says
+//! why, for example that the links were cut, but nothing was sent over them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +17,11 @@ pub struct EvidenceRecord {
     pub fault: u64,
     /// Its kind: `partition`, `kill`, ...
     pub kind: String,
-    /// What it did to whom: `{n1 n2} | {n3 n4 n5}`.
+    /// What it did, and to which nodes: `{n1 n2} | {n3 n4 n5}`.
     pub detail: String,
     /// Every node it touched.
     pub nodes: Vec<String>,
-    /// When it was in force, ms since the run began; for a fault that failed to start, when that was tried.
+    /// When it started, ms since the run began; for a fault that failed to start, the time of the attempt.
     pub start_ms: u64,
     /// When it was healed, ms since the run began.
     pub stop_ms: u64,
@@ -45,7 +45,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Nothing was proved, for this reason.
+    /// A finding without proof, for this reason.
     pub fn failed(reason: impl Into<String>) -> Self {
         Self { proved: false, evidence: reason.into(), figures: BTreeMap::new() }
     }
@@ -55,8 +55,8 @@ impl Finding {
         self.figures.insert(name.to_owned(), i64::try_from(value).unwrap_or(i64::MAX));
     }
 
-    /// Takes the proof away and puts the reason first.
-    pub(crate) fn spoil(&mut self, reason: &str) {
+    /// Withdraws the proof, and puts the reason first.
+    pub(crate) fn disprove(&mut self, reason: &str) {
         self.proved = false;
         self.evidence =
             if self.evidence.is_empty() { reason.to_owned() } else { format!("{reason}; {}", self.evidence) };
@@ -81,12 +81,13 @@ fn total(links: &[LinkStatistics], field: fn(&LinkStatistics) -> u64) -> u64 {
     links.iter().map(field).fold(0, u64::saturating_add)
 }
 
-/// A partition, from what each cut link did while it was cut: something must have been stopped, and nothing have passed.
+/// A partition, from what each link did while it was cut: something must have been blocked, and nothing may have
+/// passed.
 pub fn partition(links: &[LinkStatistics]) -> Finding {
     let bytes = total(links, |link| link.blocked_bytes);
     let connections = total(links, |link| link.blocked_connections);
     let passed = total(links, |link| link.forwarded_bytes);
-    let told = format!(
+    let measured = format!(
         "{} cut: {} and {} blocked, {} passed",
         count(links.len() as u64, "link"),
         count(bytes, "byte"),
@@ -94,9 +95,9 @@ pub fn partition(links: &[LinkStatistics]) -> Finding {
         count(passed, "byte")
     );
     let (proved, evidence) = match (bytes + connections, passed) {
-        (1.., 0) => (true, told),
-        (_, 1..) => (false, format!("the links were to be cut, but let traffic through: {told}")),
-        (0, 0) => (false, format!("the links were cut, but nothing was sent over them: {told}")),
+        (1.., 0) => (true, measured),
+        (_, 1..) => (false, format!("the links were to be cut, but let traffic through: {measured}")),
+        (0, 0) => (false, format!("the links were cut, but nothing was sent over them: {measured}")),
     };
     let used = links.iter().filter(|link| link.blocked_bytes + link.blocked_connections > 0).count() as u64;
     let figures = figures([
@@ -110,17 +111,17 @@ pub fn partition(links: &[LinkStatistics]) -> Finding {
 }
 
 /// A slow link, from what each link did while it was slow: something must have been delivered late, on average by at
-/// least half of the delay (chunks that came in just before count with theirs).
+/// least half of the delay (chunks that were sent just before the start count with their smaller delays).
 pub fn slow_link(links: &[LinkStatistics], delay_ms: u64) -> Finding {
     let bytes = total(links, |link| link.delayed_bytes);
     let chunks = total(links, |link| link.delayed_chunks);
     let mean_ms = total(links, |link| link.delay_total_ms).checked_div(chunks).unwrap_or(0);
     let slowed = format!("{} slowed", count(links.len() as u64, "link"));
-    let told = format!("{slowed}: {} delayed by {mean_ms} ms on average", count(bytes, "byte"));
+    let measured = format!("{slowed}: {} delayed by {mean_ms} ms on average", count(bytes, "byte"));
     let (proved, evidence) = match (bytes, mean_ms.saturating_mul(2) >= delay_ms) {
         (0, _) => (false, format!("{slowed}, but nothing was delivered over them meanwhile")),
-        (_, false) => (false, format!("{told}, less than half of the {delay_ms} ms that were set")),
-        (_, true) => (true, told),
+        (_, false) => (false, format!("{measured}, less than half of the {delay_ms} ms that were set")),
+        (_, true) => (true, measured),
     };
     let figures = figures([
         ("links", links.len() as u64),
@@ -144,12 +145,12 @@ pub fn lossy_link(links: &[LinkStatistics]) -> Finding {
 }
 
 /// A kill or a pause, from the nodes seen dead (or stopped) while it lasted and seen running after it.
-pub fn process(state: &str, nodes: &[String], hurt: &BTreeSet<String>, running: &BTreeSet<String>) -> Finding {
+pub fn process(state: &str, nodes: &[String], affected: &BTreeSet<String>, running: &BTreeSet<String>) -> Finding {
     let missing = |seen: &BTreeSet<String>| nodes.iter().filter(|n| !seen.contains(*n)).cloned().collect::<Vec<_>>();
-    let (not_hurt, not_running) = (missing(hurt), missing(running));
+    let (not_affected, not_running) = (missing(affected), missing(running));
     let mut reasons = Vec::new();
-    if !not_hurt.is_empty() {
-        reasons.push(format!("{} never seen {state}", not_hurt.join(" ")));
+    if !not_affected.is_empty() {
+        reasons.push(format!("{} never seen {state}", not_affected.join(" ")));
     }
     if !not_running.is_empty() {
         reasons.push(format!("{} not seen running afterwards", not_running.join(" ")));
@@ -160,66 +161,69 @@ pub fn process(state: &str, nodes: &[String], hurt: &BTreeSet<String>, running: 
     } else {
         reasons.join("; ")
     };
-    let seen =
-        [("nodes", nodes.len()), ("hurt", nodes.len() - not_hurt.len()), ("running", nodes.len() - not_running.len())];
+    let seen = [
+        ("nodes", nodes.len()),
+        ("hurt", nodes.len() - not_affected.len()),
+        ("running", nodes.len() - not_running.len()),
+    ];
     Finding { proved, evidence, figures: figures(seen.map(|(name, value)| (name, value as u64))) }
 }
 
-/// An upgrade, from the version that each node said it spoke before and after (none if it did not answer), and whether
-/// all were seen dead between: each must have been ended, and say a later version than before.
+/// An upgrade, from the protocol version that each node reported before and after (none if it did not answer), and
+/// whether all nodes were seen dead in between: each must have been killed, and report a later version than before.
 pub fn upgrade(versions: &BTreeMap<String, (Option<u64>, Option<u64>)>, all_dead: bool) -> Finding {
     let mut finding = Finding { proved: all_dead && !versions.is_empty(), ..Finding::default() };
-    let mut told = Vec::new();
+    let mut reports = Vec::new();
     for (node, versions) in versions {
         let (Some(before), Some(after)) = *versions else {
             finding.proved = false;
-            told.push(format!("{node} did not say which version it speaks before and after"));
+            reports.push(format!("{node} did not say which version it speaks before and after"));
             continue;
         };
         finding.proved &= after > before;
         finding.figures.insert(format!("{node}_before"), i64::try_from(before).unwrap_or(i64::MAX));
         finding.figures.insert(format!("{node}_after"), i64::try_from(after).unwrap_or(i64::MAX));
-        told.push(format!("{node} said version {before} before and {after} after"));
+        reports.push(format!("{node} said version {before} before and {after} after"));
     }
     let seen = if all_dead { "" } else { "; not all were seen dead between" };
-    finding.evidence = format!("{}{seen}", told.join(", "));
+    finding.evidence = format!("{}{seen}", reports.join(", "));
     finding
 }
 
-/// What a node said of its clock, beside what it had been set to.
+/// What a node reported about its clock, and what the clock had been set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReading {
-    /// Ahead of the machine by its own account, ms.
+    /// How far the node reports to be ahead of the machine, ms.
     pub believed_ms: i64,
-    /// Ahead of the machine by what the nemesis set, ms.
+    /// How far the nemesis set it ahead of the machine, ms.
     pub set_ms: i64,
 }
 
 impl ClockReading {
-    /// How far the two are apart, ms.
+    /// The difference of the two, ms.
     pub fn error_ms(&self) -> u64 {
         self.believed_ms.abs_diff(self.set_ms)
     }
 }
 
-/// How exactly a jump must be read back, ms: half of it (a clock that did not move is never near enough), at most
+/// The tolerance for reading back a jump, ms: half of the jump (so a clock that did not move never passes), at most
 /// [`CLOCK_TOLERANCE_MAX_MS`].
 pub fn bump_tolerance_ms(offset_ms: i64) -> u64 {
     (offset_ms.unsigned_abs() / 2).min(CLOCK_TOLERANCE_MAX_MS)
 }
 
-/// The widest tolerance for a clock that is read back, ms: a busy node needs that long to answer.
+/// The largest tolerance for reading back a clock, ms: a busy node needs that long to answer.
 pub const CLOCK_TOLERANCE_MAX_MS: u64 = 250;
 
 /// A clock jump, from the best reading of each node; none if it never answered.
 pub fn clock_bump(offset_ms: i64, readings: &BTreeMap<String, Option<ClockReading>>) -> Finding {
     let tolerance_ms = bump_tolerance_ms(offset_ms);
     let mut finding = Finding { proved: true, ..Finding::default() };
-    let mut told = Vec::new();
+    let mut reports = Vec::new();
     for (node, reading) in readings {
         let Some(reading) = reading else {
             finding.proved = false;
-            told.push(format!("{node} never answered for its clock"));
+            reports.push(format!("{node} never answered for its clock"));
             continue;
         };
         finding.figures.insert(format!("{node}_believed_ms"), reading.believed_ms);
@@ -227,24 +231,24 @@ pub fn clock_bump(offset_ms: i64, readings: &BTreeMap<String, Option<ClockReadin
         let near = reading.error_ms() <= tolerance_ms;
         finding.proved &= near;
         let verb = if near { "reads" } else { "should be near that, but reads" };
-        told.push(format!("{node} set {} ms, {verb} {} ms", signed(reading.set_ms), signed(reading.believed_ms)));
+        reports.push(format!("{node} set {} ms, {verb} {} ms", signed(reading.set_ms), signed(reading.believed_ms)));
     }
     finding.figures.insert("tolerance_ms".to_owned(), tolerance_ms as i64);
-    finding.evidence = format!("{} (tolerance {tolerance_ms} ms)", told.join(", "));
+    finding.evidence = format!("{} (tolerance {tolerance_ms} ms)", reports.join(", "));
     finding
 }
 
-/// How far a clock drifted by its node's own account, and by what was set, over the same time.
+/// How far a clock drifted as its node reports, and how far it should have, over the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DriftReading {
-    /// Moved against the machine by its own account, ms.
+    /// Measured movement relative to the machine's clock, ms.
     pub measured_ms: i64,
-    /// Should have moved, ms.
+    /// Expected movement, ms.
     pub expected_ms: i64,
 }
 
 impl DriftReading {
-    /// In the right direction, and at least half as far as it should be.
+    /// Whether it moved in the right direction, and at least half as far as expected.
     pub fn is_consistent(&self) -> bool {
         self.expected_ms != 0
             && self.measured_ms.signum() == self.expected_ms.signum()
@@ -255,11 +259,11 @@ impl DriftReading {
 /// A clock drift, from each node's reading; none if it did not answer at the end.
 pub fn clock_drift(readings: &BTreeMap<String, Option<DriftReading>>) -> Finding {
     let mut finding = Finding { proved: true, ..Finding::default() };
-    let mut told = Vec::new();
+    let mut reports = Vec::new();
     for (node, reading) in readings {
         let Some(DriftReading { measured_ms, expected_ms }) = *reading else {
             finding.proved = false;
-            told.push(format!("{node} did not answer for its clock at the end"));
+            reports.push(format!("{node} did not answer for its clock at the end"));
             continue;
         };
         finding.figures.insert(format!("{node}_measured_ms"), measured_ms);
@@ -267,9 +271,13 @@ pub fn clock_drift(readings: &BTreeMap<String, Option<DriftReading>>) -> Finding
         let reading = DriftReading { measured_ms, expected_ms };
         finding.proved &= reading.is_consistent();
         let but = if reading.is_consistent() { "" } else { "only " };
-        told.push(format!("{node} drifted {but}{} ms where {} ms were set", signed(measured_ms), signed(expected_ms)));
+        reports.push(format!(
+            "{node} drifted {but}{} ms where {} ms were set",
+            signed(measured_ms),
+            signed(expected_ms)
+        ));
     }
-    finding.evidence = told.join(", ");
+    finding.evidence = reports.join(", ");
     finding
 }
 
@@ -348,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_fault_needs_every_node_hurt_and_every_node_back() {
+    fn a_process_fault_needs_every_node_affected_and_every_node_back() {
         let finding = process("dead", &names("n1 n2"), &set("n1 n2"), &set("n1 n2"));
         assert_eq!(finding.evidence, "n1 n2 seen dead, and running again afterwards");
         assert!(finding.proved);

@@ -25,7 +25,7 @@ pub enum Shape {
     MajoritiesRing,
     /// Two halves joined by one node that sees both.
     Bridge,
-    /// One direction only: some nodes are heard by nobody else, but hear all.
+    /// One direction only: what some nodes send is cut, but not what they receive.
     OneWay,
 }
 
@@ -40,96 +40,96 @@ pub enum Fault {
         /// The directed links that are cut.
         links: Vec<Link>,
     },
-    /// SIGKILL at once; started again from disk at the end.
+    /// SIGKILL for all at once; started again from disk at the end.
     Kill {
-        /// Whom.
+        /// The nodes affected.
         nodes: Vec<String>,
     },
     /// SIGSTOP; SIGCONT at the end.
     Pause {
-        /// Whom.
+        /// The nodes affected.
         nodes: Vec<String>,
     },
-    /// Ended, and at the end started again with the next version of what it speaks to its peers. A rolling upgrade is one
-    /// such fault after the other; none is ever undone.
+    /// Killed, and at the end started again with the next version of the peer protocol. A rolling upgrade is a sequence
+    /// of such faults; none of them is undone.
     Upgrade {
-        /// Whom.
+        /// The nodes affected.
         nodes: Vec<String>,
     },
     /// The wall clock jumps, and jumps back at the end.
     ClockBump {
-        /// Whose.
+        /// The nodes affected.
         nodes: Vec<String>,
-        /// By how much, negative for backwards.
+        /// The jump, ms; negative for backwards.
         offset_ms: i64,
     },
     /// The wall clock runs fast or slow; set right at the end.
     ClockDrift {
-        /// Whose.
+        /// The nodes affected.
         nodes: Vec<String>,
         /// Parts per million: 1,000,000 runs at double speed, -500,000 at half.
         rate_ppm: i64,
     },
     /// The links lose a share of what is sent over them.
     LossyLink {
-        /// Which.
+        /// The links affected.
         links: Vec<Link>,
-        /// Of the chunks, 1 to 99.
+        /// The share of chunks that are lost, percent, 1 to 99.
         loss_percent: u32,
     },
-    /// SIGKILL, and everything taken off the disk; started again with nothing at the end.
+    /// SIGKILL, and the disk is emptied; started again with an empty disk at the end.
     Wipe {
-        /// Whom.
+        /// The nodes affected.
         nodes: Vec<String>,
     },
-    /// The power goes for all of them at once, and with it what their disks had not synced; started again at the end.
+    /// A power failure of all of them at once: what their disks had not synced may be lost; started again at the end.
     Power {
-        /// Whom.
+        /// The nodes affected.
         nodes: Vec<String>,
     },
-    /// Every sync of the disk fails, which ends the node at its first; started again on a disk that works at the end.
+    /// Every sync of the disk fails, and the node ends at its first; started again on a working disk at the end.
     SyncFail {
-        /// Whose.
+        /// The nodes affected.
         nodes: Vec<String>,
     },
-    /// Killed, and a bit turned over in each of some rows; started again at the end, without the rows that it refuses.
+    /// Killed, and a bit flipped in each of some rows; started again at the end, without the damaged rows.
     Rot {
-        /// Whom.
+        /// The nodes affected.
         nodes: Vec<String>,
-        /// How many rows of each.
+        /// The number of rows on each node.
         rows: u64,
     },
-    /// Commanded to become members. Not undone at the end.
+    /// Commanded to join the cluster. Not undone at the end.
     Join {
-        /// Whom.
+        /// The nodes affected.
         nodes: Vec<String>,
     },
-    /// Commanded to be members no more. Not undone at the end.
+    /// Commanded to leave the cluster. Not undone at the end.
     Leave {
-        /// Whom.
+        /// The nodes affected.
         nodes: Vec<String>,
     },
     /// The links deliver late.
     SlowLink {
-        /// Which.
+        /// The links affected.
         links: Vec<Link>,
-        /// Added to each chunk.
+        /// The delay of each chunk, ms.
         delay_ms: u64,
-        /// A uniform 0..=jitter on top; order is kept.
+        /// A further uniform delay of 0..=jitter, ms; the order of chunks is kept.
         jitter_ms: u64,
     },
 }
 
-/// What a fault works on. Two faults of different classes may be active on a node at once.
+/// What a fault affects. Two faults of different classes may be active on a node at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Links: partition, slow link, lossy link.
     Network,
-    /// Processes: kill, pause, and whatever else a node does not survive.
+    /// Processes: kill, pause, and everything else that a node does not survive.
     Process,
     /// Wall clocks: bump, drift.
     Clock,
-    /// Who is a member: join, leave.
+    /// The membership: join, leave.
     Membership,
 }
 
@@ -154,7 +154,7 @@ impl Fault {
         }
     }
 
-    /// What it works on.
+    /// What it affects.
     pub fn class(&self) -> Class {
         match self {
             Fault::Partition { .. } | Fault::SlowLink { .. } | Fault::LossyLink { .. } => Class::Network,
@@ -170,7 +170,7 @@ impl Fault {
         }
     }
 
-    /// The directed links it works on; none for other classes than [`Class::Network`].
+    /// The directed links it affects; none for classes other than [`Class::Network`].
     pub fn links(&self) -> &[Link] {
         match self {
             Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => links,
@@ -178,7 +178,7 @@ impl Fault {
         }
     }
 
-    /// The nodes it names itself; none for [`Class::Network`], whose faults name links.
+    /// The nodes it names; none for [`Class::Network`], whose faults name links.
     pub fn own_nodes(&self) -> &[String] {
         match self {
             Fault::Kill { nodes }
@@ -196,17 +196,17 @@ impl Fault {
         }
     }
 
-    /// Whether it is done to disks, and to processes only because they live on them.
+    /// Whether it is a disk fault, which affects processes only because they need their disks.
     pub fn is_of_disks(&self) -> bool {
         matches!(self, Fault::Wipe { .. } | Fault::Power { .. } | Fault::SyncFail { .. } | Fault::Rot { .. })
     }
 
-    /// Whether it is done to a disk in a way that only a simulated disk can be hurt.
+    /// Whether only a simulated disk can have this fault.
     pub fn needs_simulated_disk(&self) -> bool {
         matches!(self, Fault::Power { .. } | Fault::SyncFail { .. } | Fault::Rot { .. })
     }
 
-    /// Every node it touches, the ends of its links included, in the order of `all`.
+    /// Every node it affects, including the ends of its links, in the order of `all`.
     pub fn nodes(&self, all: &[String]) -> Vec<String> {
         let touches = |node: &&String| {
             self.own_nodes().contains(node) || self.links().iter().any(|l| l.from == **node || l.to == **node)
@@ -227,7 +227,7 @@ impl PlannedFault {
     }
 }
 
-/// A fault with its place in time, ms since the run began.
+/// A fault with its start and length, ms since the run began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFault {
     /// Unique in the plan, from 1.

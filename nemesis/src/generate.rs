@@ -1,14 +1,14 @@
-//! Plans from a seed: the same seed, nodes, spec and schedule give the same plan for ever.
+//! Plans from a seed: the same seed, nodes, spec and schedule always give the same plan.
 //!
-//! Faults follow each other with quiet gaps between them; about every second one starts while the one before is
-//! still in force, if it is of another class (network, process, clock). What would come out too uneven by pure chance is
-//! drawn from bags: kinds and their ways (all before any repeats), lengths and gaps (short, middle, long), overlaps.
+//! Faults follow each other with quiet gaps between them; about every second one starts while the one before is still
+//! in force, if it is of another class (network, process, clock). What would be too uneven by pure chance is drawn from
+//! bags: kinds and their refinements (all before any repeats), lengths and gaps (short, middle, long), overlaps.
 //!
-//! Where no target is given, disks are wiped and rot on one node alone, the same for the whole plan: with W of at least
+//! Where no target is given, disks are wiped and rot on one node only, the same for the whole plan: with W of at least
 //! two, what was acknowledged is always on another node as well.
 //!
-//! A fault that could not be proved is not planned: a clock is not set while its node is dead or frozen, since nobody
-//! could answer for it, and links are hurt only if someone is there to use them for at least half of the time.
+//! A fault that could not be proved is not planned: a clock is not set while its node is dead or paused, since the node
+//! could not report it, and links get a fault only if the nodes that use them run for at least half of the time.
 
 use std::collections::BTreeMap;
 
@@ -24,18 +24,17 @@ use crate::target::{Target, TargetError};
 pub struct Schedule {
     /// The first fault starts here, ms since the run began.
     pub start_ms: u64,
-    /// All faults are healed by then.
+    /// All faults are healed by then, ms since the run began.
     pub end_ms: u64,
-    /// Mean quiet gap between faults that do not overlap; each is 0.5 to 1.5 of it.
+    /// Mean quiet gap between faults that do not overlap, ms; each is 0.5 to 1.5 of it.
     pub interval_ms: u64,
-    /// Mean length of a fault; each is 0.5 to 1.5 of it.
+    /// Mean length of a fault, ms; each is 0.5 to 1.5 of it.
     pub duration_ms: u64,
 }
 
 impl Schedule {
     /// The usual schedule of a run: quiet for its first and last two seconds (a tenth each of a short run), and dense
-    /// enough that every kind of fault comes up once in a run of 30 seconds, or as near to it as a shorter one
-    /// allows.
+    /// enough that every kind of fault occurs in a run of 30 seconds, or as many kinds as a shorter run allows.
     pub fn for_run(time_limit_ms: u64) -> Self {
         let quiet_ms = (time_limit_ms / 10).min(2000);
         let window_ms = time_limit_ms - 2 * quiet_ms;
@@ -48,7 +47,7 @@ impl Schedule {
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GenerateError {
-    /// A refinement names someone who is not there.
+    /// A refinement names an unknown node.
     #[error("in the nemesis list, {kind}: {source}")]
     Target {
         /// The kind refined.
@@ -56,15 +55,15 @@ pub enum GenerateError {
         /// Why.
         source: TargetError,
     },
-    /// Every kind asked for needs more nodes.
+    /// Every requested kind needs more nodes.
     #[error("none of the faults '{spec}' is possible with {nodes} node(s): use more nodes, or other faults")]
     NothingPossible {
-        /// What was asked for.
+        /// The requested faults.
         spec: NemesisSpec,
-        /// How many nodes there are.
+        /// The number of nodes.
         nodes: usize,
     },
-    /// Not even one fault fits.
+    /// Not even one fault fits into the schedule.
     #[error("no fault fits between {} ms and {} ms at a mean length of {} ms: run longer",
         schedule.start_ms, schedule.end_ms, schedule.duration_ms)]
     NoTime {
@@ -81,24 +80,24 @@ pub fn generate(seed: u64, nodes: &[String], spec: &NemesisSpec, schedule: Sched
     generate_with_spares(seed, nodes, Spares::none(nodes), spec, schedule)
 }
 
-/// Who founds the cluster, and how small it may become.
+/// Which nodes are members at first, and how small the cluster may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spares {
-    /// So many of the last nodes are no members at first.
+    /// The number of spares: the last nodes, which are not members at first.
     pub count: usize,
-    /// A leave must leave so many members.
+    /// The fewest members that a leave may leave behind.
     pub members_min: usize,
 }
 
 impl Spares {
-    /// Every node is a member, and has to stay one.
+    /// Every node is a member and stays one.
     pub fn none(nodes: &[String]) -> Self {
         Self { count: 0, members_min: nodes.len() }
     }
 }
 
-/// The same for a cluster whose membership may change. A node changes at most once in a plan: the change may take longer
-/// than the plan knows of.
+/// Makes a plan for a cluster whose membership may change. A node joins or leaves at most once in a plan, since
+/// carrying a change out may take longer than its fault.
 ///
 /// # Errors
 /// As for [`generate`].
@@ -134,10 +133,25 @@ pub fn generate_with_spares(
         faults: Vec::new(),
     };
     let faults = generator.run();
+    check_faults(&faults, nodes, schedule);
     if faults.is_empty() { Err(GenerateError::NoTime { schedule }) } else { Ok(Plan { seed, faults }) }
 }
 
-/// For each kind asked for, the ways in which this cluster can have it; kinds without any are left out.
+/// Asserts what every generated plan promises: faults are numbered from 1 in the order of their start, lie within the
+/// schedule, and affect only nodes of the cluster.
+fn check_faults(faults: &[PlannedFault], nodes: &[String], schedule: Schedule) {
+    assert!(faults.is_sorted_by_key(|fault| fault.at_ms), "faults are not in the order of their start: {faults:?}");
+    for (fault, id) in faults.iter().zip(1..) {
+        assert_eq!(fault.id, id, "ids are the positions in the plan");
+        let in_time = schedule.start_ms <= fault.at_ms && fault.end_ms() <= schedule.end_ms;
+        assert!(in_time, "outside of the schedule {schedule:?}: {fault:?}");
+        let ends = fault.fault.links().iter().flat_map(|link| [&link.from, &link.to]);
+        let mut affected = ends.chain(fault.fault.own_nodes());
+        assert!(affected.all(|node| nodes.contains(node)), "a node outside of the cluster: {fault:?}");
+    }
+}
+
+/// For each requested kind, the refinements that are possible in this cluster; kinds without any are left out.
 fn possible(nodes: &[String], spec: &NemesisSpec) -> Result<BTreeMap<Kind, Vec<Refinement>>, GenerateError> {
     let mut possible = BTreeMap::new();
     for kind in spec.kinds() {
@@ -174,15 +188,15 @@ fn class_of(kind: Kind) -> Class {
     }
 }
 
-/// How often the links of a fault are drawn, until members speak over one of them. A fault of links that the user has
-/// named is taken as it is in the end.
+/// How many times the links of a fault are drawn until one of them is between members. If the user has named the links,
+/// the last draw is taken as it is.
 const DRAWS_MAX: usize = 16;
 
 struct Generator<'a> {
     draw: Draw,
     nodes: &'a [String],
     spares: Spares,
-    /// The ways in which the membership may change.
+    /// The membership changes that are allowed.
     changes: Vec<Refinement>,
     schedule: Schedule,
     kinds: Bag<Kind>,
@@ -190,7 +204,7 @@ struct Generator<'a> {
     lengths: Bag<u64>,
     gaps: Bag<u64>,
     overlaps: Bag<bool>,
-    /// Whose disk forgets.
+    /// The node whose disk is wiped or rots.
     victim: Option<String>,
     faults: Vec<PlannedFault>,
 }
@@ -211,7 +225,7 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// A fault that starts in the middle half of the last one, of the first kind in the bag that may.
+    /// A fault that starts in the middle half of the last one, of the first possible kind in the bag.
     fn overlapping(&mut self, length_ms: u64) -> Option<PlannedFault> {
         let last = self.faults.last()?;
         let at_ms = last.at_ms + self.draw.between(last.for_ms / 4, last.for_ms * 3 / 4);
@@ -219,20 +233,21 @@ impl<'a> Generator<'a> {
         let active = |fault: &&PlannedFault| fault.end_ms() > at_ms;
         let taken: Vec<Class> = self.faults.iter().filter(active).map(|fault| fault.fault.class()).collect();
         let kinds = self.kinds.peek(&mut self.draw).to_vec();
-        // A command has to reach those whom it concerns; what hurts them later may.
+        // A membership command has to reach the nodes that it concerns, so none of them may be cut off or dead at its
+        // start.
         let reaches_all = !taken.contains(&Class::Network) && !taken.contains(&Class::Process);
         let may = |kind: &Kind| !taken.contains(&class_of(*kind)) && (*kind != Kind::Membership || reaches_all);
-        for (place, kind) in kinds.into_iter().enumerate().filter(|(_, kind)| may(kind)) {
+        for (index, kind) in kinds.into_iter().enumerate().filter(|(_, kind)| may(kind)) {
             let Some(candidate) = self.candidate(kind, at_ms, for_ms) else { continue };
             if self.all_provable(&candidate) {
-                self.accept(place);
+                self.accept(index);
                 return Some(candidate);
             }
         }
         None
     }
 
-    /// A fault of the next kind, once all is healed and a quiet gap has passed.
+    /// A fault of the next kind, after a quiet gap once all faults are healed.
     fn after_a_gap(&mut self, length_ms: u64) -> Option<PlannedFault> {
         let at_ms = match self.faults.iter().map(PlannedFault::end_ms).max() {
             None => self.schedule.start_ms,
@@ -245,7 +260,7 @@ impl<'a> Generator<'a> {
                 self.accept(0);
                 Some(candidate)
             }
-            // Every node is upgraded, or has come or gone: the other kinds, if there are any, go on.
+            // Every node has been upgraded, has joined or has left: only the other kinds are left, if there are any.
             None if matches!(kind, Kind::Upgrade | Kind::Membership) && self.kinds.remove(&kind) => {
                 self.after_a_gap(length_ms)
             }
@@ -253,20 +268,20 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// The length, cut to what is left of the time; none if that is less than half of the mean.
+    /// The length in ms, cut to the time that is left; none if that is less than half of the mean.
     fn fit(&self, at_ms: u64, length_ms: u64) -> Option<u64> {
         let left_ms = self.schedule.end_ms.checked_sub(at_ms)?;
         let least_ms = (self.schedule.duration_ms / 2).max(1);
         (left_ms >= least_ms).then(|| length_ms.min(left_ms))
     }
 
-    /// A fault of this kind, in the next of its ways.
+    /// A fault of this kind, with the next of its refinements.
     fn candidate(&mut self, kind: Kind, at_ms: u64, for_ms: u64) -> Option<PlannedFault> {
         let way = self.ways.get_mut(&kind)?.peek(&mut self.draw).first()?.clone();
         let members = members_at(self.nodes, self.founders(), &self.faults, at_ms);
         let mut fault = self.fault(kind, &way, for_ms, &members)?;
         for _ in 1..DRAWS_MAX {
-            if is_spoken_over(&fault, &members) {
+            if has_traffic(&fault, &members) {
                 break;
             }
             fault = self.fault(kind, &way, for_ms, &members)?;
@@ -274,7 +289,7 @@ impl<'a> Generator<'a> {
         Some(PlannedFault { id: self.faults.len() as u64 + 1, at_ms, for_ms, fault })
     }
 
-    /// Whether the candidate, and what it overlaps, can still leave evidence.
+    /// Whether the candidate and all faults that it overlaps can still be proved.
     fn all_provable(&self, candidate: &PlannedFault) -> bool {
         let beside = self.faults.iter().filter(|fault| fault.overlaps(candidate));
         let processes: Vec<&PlannedFault> =
@@ -285,18 +300,19 @@ impl<'a> Generator<'a> {
         })
     }
 
-    /// Takes the kind at `place` of its bag, and the way that its candidate was made in.
-    fn accept(&mut self, place: usize) {
-        let ways = self.kinds.take(place).and_then(|kind| self.ways.get_mut(&kind));
+    /// Takes the kind at this index out of its bag, and the refinement that its candidate used.
+    fn accept(&mut self, index: usize) {
+        let ways = self.kinds.take(index).and_then(|kind| self.ways.get_mut(&kind));
         ways.and_then(|ways| ways.take(0));
     }
 
-    /// Those who hold rows from the first on.
+    /// The nodes that are members from the start.
     fn founders(&self) -> &'a [String] {
         &self.nodes[..self.nodes.len().saturating_sub(self.spares.count)]
     }
 
-    /// One for the whole plan, who does not leave: who has left holds nothing whose loss could be seen.
+    /// The one node of the whole plan whose disk is wiped or rots. It never leaves: a node that has left holds nothing
+    /// whose loss could be seen.
     fn victim(&mut self, members: &[String]) -> Vec<String> {
         let draw = &mut self.draw;
         let victim = self.victim.get_or_insert_with(|| draw.pick(members, 1).remove(0));
@@ -323,7 +339,7 @@ impl<'a> Generator<'a> {
             (Kind::Upgrade, _) => Fault::Upgrade { nodes: vec![next_to_upgrade(nodes, &self.faults)?] },
             (Kind::Slow, Refinement::Target(target)) => {
                 let links = links_touching(&target.resolve(nodes, draw).ok()?, nodes);
-                // Most slow links are a little slow; some are slower than the replicas' patience.
+                // Most slow links are a little slow; some are slower than the replicas' time-outs.
                 let delay_ms = draw.log_uniform(20, 400);
                 Fault::SlowLink { links, delay_ms, jitter_ms: 2 * draw.between(0, delay_ms / 4) }
             }
@@ -334,7 +350,8 @@ impl<'a> Generator<'a> {
             (Kind::Wipe, Refinement::Target(target)) => Fault::Wipe { nodes: target.resolve(nodes, draw).ok()? },
             (Kind::Wipe, Refinement::Victim) => Fault::Wipe { nodes: victim },
             (Kind::Disk, Refinement::Disk(DiskChange::Power)) => {
-                // Of the whole building, or of some racks of it; without anybody left no operation could succeed.
+                // The whole building, or some of its racks. Not always all: without a running node no operation can
+                // succeed.
                 let target = if draw.below(3) == 0 { Target::All } else { Target::Majority };
                 Fault::Power { nodes: target.resolve(nodes, draw).ok()? }
             }
@@ -348,8 +365,8 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// The first of these changes that can still be made: spares join in their order, founders leave from the last, but for the
-/// victim of other faults.
+/// The first of these membership changes that is still possible: spares join in their order, founders leave from the
+/// last, except the victim of disk faults.
 fn next_change(
     nodes: &[String],
     spares: Spares,
@@ -378,7 +395,7 @@ fn next_change(
     })
 }
 
-/// The first node that no fault has upgraded yet.
+/// The first node that no planned fault upgrades.
 fn next_to_upgrade(nodes: &[String], faults: &[PlannedFault]) -> Option<String> {
     let upgraded = |node: &&String| {
         let by = |fault: &PlannedFault| matches!(&fault.fault, Fault::Upgrade { nodes } if nodes.contains(node));
@@ -387,15 +404,15 @@ fn next_to_upgrade(nodes: &[String], faults: &[PlannedFault]) -> Option<String> 
     nodes.iter().find(|node| !upgraded(node)).cloned()
 }
 
-/// One node, or a minority where there can be one.
+/// One node, or a minority where the cluster has one.
 fn few(nodes: &[String], draw: &mut Draw) -> Vec<String> {
     let target = if draw.coin() { Target::Minority } else { Target::One };
     let target = if target.check(nodes).is_ok() { target } else { Target::One };
     target.resolve(nodes, draw).unwrap_or_default()
 }
 
-/// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 % that comes to at least 50 ms over the fault's
-/// length where it can: less would drown in the time that it takes to ask a node for its clock.
+/// A jump of 10 ms to 5 min, or a drift of 1 % to +100 % or -50 %. Where possible a drift adds up to at least 50 ms
+/// over the fault's length: less could not be distinguished from the time that it takes to read a node's clock.
 fn clock_fault(change: ClockChange, nodes: Vec<String>, for_ms: u64, draw: &mut Draw) -> Fault {
     let forwards = draw.coin();
     let signed = |size: u64| if forwards { size as i64 } else { -(size as i64) };
@@ -409,13 +426,14 @@ fn clock_fault(change: ClockChange, nodes: Vec<String>, for_ms: u64, draw: &mut 
     }
 }
 
-/// A draw of 0.5 to 1.5 times `mean`, from the third of that range that is next in the bag.
+/// A random number of 0.5 to 1.5 times `mean`, from the third of that range that is next in the bag.
 fn around(mean: u64, thirds: &mut Bag<u64>, draw: &mut Draw) -> u64 {
     let third = thirds.next(draw).unwrap_or(1);
     mean.div_ceil(2) + third * mean / 3 + draw.between(0, mean / 3)
 }
 
-/// Who is a member for certain: founders until they are told to leave, spares once their joining has had its time.
+/// The nodes that are certainly members: founders until they are commanded to leave, spares once the fault that made
+/// them join has ended.
 fn members_at(nodes: &[String], founders: &[String], faults: &[PlannedFault], at_ms: u64) -> Vec<String> {
     let is_member = |node: &&String| {
         let of_node = |fault: &&PlannedFault| fault.fault.own_nodes().contains(node);
@@ -433,9 +451,9 @@ fn is_between(link: &Link, members: &[String]) -> bool {
     members.contains(&link.from) && members.contains(&link.to)
 }
 
-/// Whether anything can be lost or late: a fault of links needs one of its links to be between members. Over the others
-/// hardly anything is sent, so that nothing would prove it.
-fn is_spoken_over(fault: &Fault, members: &[String]) -> bool {
+/// Whether a fault of links has a link between members. Over other links hardly anything is sent, so nothing would
+/// prove the fault.
+fn has_traffic(fault: &Fault, members: &[String]) -> bool {
     match fault {
         Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => {
             links.iter().any(|link| is_between(link, members))
@@ -444,7 +462,7 @@ fn is_spoken_over(fault: &Fault, members: &[String]) -> bool {
     }
 }
 
-/// Whether `fault` can leave evidence while these kills and pauses happen.
+/// Whether `fault` can be proved while these process faults happen.
 fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault], members: &[String]) -> bool {
     let hits = |process: &PlannedFault, node: &String| process.fault.own_nodes().contains(node);
     match &fault.fault {
@@ -474,7 +492,7 @@ fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault], members: &[Str
     }
 }
 
-/// How long both are in force.
+/// How long both are in force, ms.
 fn shared_ms(one: &PlannedFault, other: &PlannedFault) -> u64 {
     one.end_ms().min(other.end_ms()).saturating_sub(one.at_ms.max(other.at_ms))
 }
@@ -553,10 +571,10 @@ mod tests {
     fn the_plan_of_a_seed_never_changes() {
         let schedule = Schedule { start_ms: 1000, end_ms: 8000, interval_ms: 500, duration_ms: 1500 };
         let plan = generate(7, &nodes(3), &NemesisSpec::all(), schedule).expect("a plan");
-        let told: Vec<String> = (plan.faults.iter())
+        let listed: Vec<String> = (plan.faults.iter())
             .map(|f| format!("{} +{} {} {}", f.at_ms, f.for_ms, f.fault.kind(), f.fault.detail(&nodes(3))))
             .collect();
-        assert_eq!(told, PINNED, "a release that changes this changes what every seed means");
+        assert_eq!(listed, PINNED, "a release that changes this changes what every seed means");
     }
     const PINNED: [&str; 5] = [
         "1000 +1508 pause n2",
@@ -583,7 +601,7 @@ mod tests {
         }
     }
 
-    /// A spare that nobody knows says nothing, and whoever has left is not asked any more.
+    /// A spare that has not joined sends nothing, and a node that has left is not asked any more.
     #[test]
     fn faults_of_links_concern_members() {
         let spares = Spares { count: 2, members_min: 3 };
@@ -633,7 +651,8 @@ mod tests {
         assert!(matches!(none, Err(GenerateError::NothingPossible { .. })), "{none:?}");
     }
 
-    /// They were planned for nodes that had left, or not yet joined: nothing to rot there, and nothing that is synced.
+    /// Disk faults were once planned for nodes that had left or not yet joined, which have no rows to rot and no syncs
+    /// to fail.
     #[test]
     fn disks_of_members_alone_fail() {
         let spares = Spares { count: 2, members_min: 3 };
@@ -660,9 +679,9 @@ mod tests {
         assert!(checked > 200, "{checked}");
     }
 
-    /// With two copies of everything acknowledged, losing all of one node's again and again loses nothing.
+    /// With two copies of everything acknowledged, losing all data of the same node repeatedly loses nothing.
     #[test]
-    fn disks_forget_on_one_node_alone_unless_told_otherwise() {
+    fn disks_lose_data_on_one_node_alone_unless_another_target_is_given() {
         let spec: NemesisSpec = "wipe,disk:rot,kill".parse().expect("good");
         let mut victims = BTreeSet::new();
         for seed in 0..20 {
@@ -680,7 +699,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_left_out_or_an_error() {
+    fn impossible_faults_are_left_out_or_an_error() {
         let plan = generate(1, &nodes(1), &NemesisSpec::all(), Schedule::for_run(30_000)).expect("kill, pause, clock");
         let kinds: BTreeSet<Kind> = plan.faults.iter().map(|fault| kind_of(&fault.fault)).collect();
         assert_eq!(kinds, BTreeSet::from([Kind::Kill, Kind::Pause, Kind::Clock]));

@@ -1,8 +1,8 @@
-//! Faults as data: what may be done to a cluster, planned from a seed, carried out, and proved.
+//! Faults as data: planned from a seed, injected into a cluster, and proved by evidence.
 //!
-//! A [`fault::Fault`] says fully what is done to whom, so a plan written to a file can be run again to the letter. A
-//! [`surface::Surface`] is what a cluster offers to be hurt through, the same for real processes and for simulation; the
-//! evidence that a fault took effect is measured through it as well.
+//! A [`fault::Fault`] names every node and link that it affects, so a plan written to a file can be run again exactly.
+//! A [`surface::Surface`] is the interface through which faults are injected into a cluster and measured, the same for
+//! real processes and for simulation.
 //!
 //! ```text
 //! --nemesis LIST ─► spec ─► generate(seed) ─► plan ─► schedule ─► nemesis ─► surface (arena)
@@ -15,6 +15,7 @@ pub mod backend;
 mod describe;
 pub mod disk;
 pub mod draw;
+pub mod event;
 pub mod evidence;
 pub mod fault;
 pub mod generate;
@@ -27,11 +28,12 @@ pub mod surface;
 pub mod target;
 
 pub use draw::Draw;
+pub use event::NemesisEvent;
 pub use evidence::EvidenceRecord;
 pub use fault::{Class, Fault, Link, PlannedFault, Shape};
 pub use generate::{GenerateError, Schedule, Spares, generate, generate_with_spares};
-pub use nemesis::{HealReport, Nemesis, NemesisEvent, Performed};
-pub use plan::{Action, Plan, PlanError};
+pub use nemesis::{HealReport, Nemesis, Performed};
+pub use plan::{Plan, PlanError, PlanStep};
 pub use spec::{Kind, NemesisSpec, SpecError};
 pub use surface::{
     ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Standing, Surface, SurfaceError,

@@ -1,29 +1,29 @@
-//! Members that come and go: an administrator's commands, and what the nodes say of them afterwards.
+//! Membership faults: an administrator's commands, and what the nodes report about them afterwards.
 //!
-//! A change of the membership is not undone when its time is over: that is only when it is last looked at. It may
-//! take longer than that until it is carried out; how many nodes say that it is, the figures tell.
+//! A change of the membership is not undone at the end of the fault; it is only measured for the last time. Carrying it
+//! out may take longer; the figures show how many nodes report that it is done.
 
 use crate::evidence::{Finding, count};
 use crate::fault::Fault;
 use crate::surface::{ProcessState, Standing, Surface, SurfaceError};
 
-/// How many nodes were asked, answered, and said that the change is on record, and carried out.
+/// What the nodes reported about a change: how many were asked, answered, know of the change, and have carried it out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct MembershipReport {
     /// Nodes asked.
     pub asked: u64,
     /// Nodes that answered.
     pub answered: u64,
-    /// Nodes that know of the change of every node concerned.
+    /// Nodes that know of the change of every node concerned, be it carried out or not.
     pub known: u64,
-    /// Nodes that say that it has been carried out.
+    /// Nodes that report that it has been carried out.
     pub settled: u64,
 }
 
 /// Gives the commands.
 ///
 /// # Errors
-/// When one is refused, or nobody can be asked.
+/// When one is refused, or no node can be asked.
 pub(crate) async fn change(fault: &Fault, surface: &dyn Surface) -> Result<(), SurfaceError> {
     for node in fault.own_nodes() {
         match fault {
@@ -34,32 +34,33 @@ pub(crate) async fn change(fault: &Fault, surface: &dyn Surface) -> Result<(), S
     Ok(())
 }
 
-/// Asks every running node.
-pub(crate) async fn hear(fault: &Fault, surface: &dyn Surface) -> Heard {
+/// Asks every running node about the change.
+pub(crate) async fn ask_nodes(fault: &Fault, surface: &dyn Surface) -> MembershipReport {
     let (known, settled) = match fault {
         Fault::Join { .. } => ([Standing::Joining, Standing::Member], Standing::Member),
         _ => ([Standing::Leaving, Standing::NoMember], Standing::NoMember),
     };
-    let mut heard = Heard::default();
+    let mut report = MembershipReport::default();
     for node in surface.nodes() {
         if surface.process_state(&node).await != Ok(ProcessState::Running) {
             continue;
         }
-        heard.asked += 1;
+        report.asked += 1;
         let Ok(membership) = surface.members(&node).await else { continue };
-        heard.answered += 1;
-        let stands =
+        report.answered += 1;
+        let standing_of =
             |who: &String| membership.seats.iter().find(|(name, _)| name == who).map(|(_, standing)| *standing);
         let all =
-            |wanted: &[Standing]| fault.own_nodes().iter().all(|n| stands(n).is_some_and(|s| wanted.contains(&s)));
-        heard.known += u64::from(all(&known));
-        heard.settled += u64::from(all(&[settled]));
+            |wanted: &[Standing]| fault.own_nodes().iter().all(|n| standing_of(n).is_some_and(|s| wanted.contains(&s)));
+        report.known += u64::from(all(&known));
+        report.settled += u64::from(all(&[settled]));
     }
-    heard
+    report
 }
 
-/// What the nodes said right after the command, and at the end: a node must have said that the change is on record.
-pub(crate) fn finding(first: Heard, last: Heard) -> Finding {
+/// The finding from what the nodes reported right after the command and at the end: at least one node must have known
+/// of the change.
+pub(crate) fn finding(first: MembershipReport, last: MembershipReport) -> Finding {
     let mut finding = Finding { proved: first.known + last.known > 0, ..Finding::default() };
     finding.evidence = format!(
         "{} of {} that answered at the end know of it, {} say that it is done; right after the command {} of {}",
@@ -85,12 +86,12 @@ mod tests {
 
     #[test]
     fn a_change_is_proved_by_a_node_that_knows_of_it() {
-        let heard = |known, settled| Heard { asked: 6, answered: 5, known, settled };
-        let found = finding(heard(1, 0), heard(5, 3));
+        let report = |known, settled| MembershipReport { asked: 6, answered: 5, known, settled };
+        let found = finding(report(1, 0), report(5, 3));
         let wanted =
             "5 of 5 nodes that answered at the end know of it, 3 say that it is done; right after the command 1 of 5";
         assert_eq!((found.proved, found.evidence.as_str(), found.figures["nodes_where_done"]), (true, wanted, 3));
-        assert!(finding(heard(1, 0), heard(0, 0)).proved, "nobody may be there to ask at the end");
-        assert!(!finding(heard(0, 0), heard(0, 0)).proved);
+        assert!(finding(report(1, 0), report(0, 0)).proved, "there may be no node left to ask at the end");
+        assert!(!finding(report(0, 0), report(0, 0)).proved);
     }
 }

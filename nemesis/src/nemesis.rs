@@ -1,55 +1,27 @@
-//! Carries out a plan over a surface, and measures what came of it.
+//! Carries out a plan on a surface, and measures the effect of each fault.
 //!
 //! The caller owns time: it takes [`Plan::schedule`], waits for each step's moment, and calls [`Nemesis::perform`].
-//! Whatever happens, a fault is noted as active *before* the surface is touched and forgotten only after it is
-//! healed, so that [`Nemesis::heal_all`] undoes everything even after an error, or a step that was dropped half way.
+//! A fault is noted as active *before* the surface is touched and forgotten only after it is healed, so that
+//! [`Nemesis::heal_all`] undoes everything even after an error or a step whose future was dropped half way.
 //!
-//! Overlapping faults compose. A link's rule is the union of the faults on it: blocked if any blocks, delays added up.
-//! A link loses what any of its losses would. A clock's setting is their sum. When a fault ends,
-//! exactly its own share goes, a drift's accumulated one included.
+//! Overlapping faults compose. A link's rule is the union of the faults on it: blocked if any blocks, with the sum of
+//! the delays, and losing what any of the losses would lose. A clock's setting is the sum of the faults on it. When a
+//! fault ends, exactly its own share is removed, including what a drift has accumulated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
-
 use crate::disk::{self, DiskReading};
+use crate::event::NemesisEvent;
 use crate::evidence::{self, ClockReading, DriftReading, EvidenceRecord, Finding};
 use crate::fault::{Class, Fault, Link, PlannedFault};
-use crate::membership::{self, Heard};
-use crate::plan::{Action, Plan};
+use crate::membership::{self, MembershipReport};
+use crate::plan::{Plan, PlanStep};
 use crate::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError};
 
-/// How often a clock is asked at one moment, and a node restarted by [`Nemesis::heal_all`], before giving up.
+/// How many times a clock is read for one measurement, and a node started by [`Nemesis::heal_all`], before giving up.
 const ATTEMPTS: usize = 3;
 
-/// A nemesis event of the history: process `nemesis`, type `info`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NemesisEvent {
-    /// `plan`, `start-KIND`, `stop-KIND` or `heal`.
-    pub f: String,
-    /// What it says.
-    pub value: Value,
-}
-
-impl NemesisEvent {
-    /// Everything is healed and the clients have stopped: the replica phase begins.
-    pub fn heal() -> Self {
-        Self { f: "heal".to_owned(), value: Value::Null }
-    }
-
-    fn start(planned: &PlannedFault, nodes: &[String]) -> Self {
-        let fault = &planned.fault;
-        let value = json!({"fault": planned.id, "detail": fault.detail(nodes), "nodes": fault.nodes(nodes)});
-        Self { f: format!("start-{}", fault.kind()), value }
-    }
-
-    fn stop(record: &EvidenceRecord) -> Self {
-        let value = json!({"fault": record.fault, "proved": record.proved, "evidence": record.evidence});
-        Self { f: format!("stop-{}", record.kind), value }
-    }
-}
-
-/// What came of one step.
+/// The result of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Performed {
     /// The fault's id.
@@ -60,7 +32,7 @@ pub struct Performed {
     pub started: bool,
     /// When the step was done, ms since the run began: the time of `event`.
     pub at_ms: u64,
-    /// To be recorded in the history. None where there is nothing to tell: stopping a fault that never started.
+    /// To be recorded in the history. None if there is nothing to record: a fault was stopped that never started.
     pub event: Option<NemesisEvent>,
     /// The fault's evidence, once it has stopped or failed to start.
     pub record: Option<EvidenceRecord>,
@@ -68,37 +40,37 @@ pub struct Performed {
     pub error: Option<String>,
 }
 
-/// What came of healing everything.
+/// The result of healing everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HealReport {
     /// The faults that were still active and have been stopped now.
     pub performed: Vec<Performed>,
-    /// Nodes found dead that no fault had killed: they crashed by themselves. Started again.
+    /// Nodes found dead that no fault had killed: they crashed by themselves. They were started again.
     pub found_dead: Vec<String>,
-    /// What is still wrong, a sentence each. Empty: every link is open, every node runs, every clock is true.
+    /// What is still wrong, a sentence each. Empty: every link is open, every node runs, every clock is right.
     pub problems: Vec<String>,
 }
 
-/// A fault between its start and its healing, with what was seen of it.
+/// A fault between its start and its healing, with what was measured of it.
 #[derive(Debug)]
 struct Active {
     planned: PlannedFault,
     start_ms: u64,
-    /// Its counters, once its rules were in force.
+    /// The counters of its links, once its rules were in force.
     baseline: BTreeMap<Link, LinkStatistics>,
-    /// Nodes seen dead or stopped.
-    hurt: BTreeSet<String>,
+    /// Nodes seen dead or stopped, as the fault wants them.
+    affected: BTreeSet<String>,
     /// When each node's clock was set for this fault, ms since the run began.
     clock_since_ms: BTreeMap<String, u64>,
     /// The best reading of each node's clock at the start.
     readings: BTreeMap<String, Reading>,
-    /// The version that each node said it spoke before it was ended.
+    /// The protocol version that each node reported before it was killed.
     versions: BTreeMap<String, u64>,
-    /// What was said of the membership right after the command.
-    heard: Heard,
-    /// Each node's disk, before and after it was hurt.
+    /// What the nodes reported about the change of the membership right after the command.
+    membership: MembershipReport,
+    /// Each node's disk, before and after the fault was injected.
     disks: BTreeMap<String, DiskReading>,
-    /// What was found, once healing has begun; from then on the fault has no share in any rule.
+    /// The finding, once healing has begun; from then on the fault has no share in any rule.
     finding: Option<Finding>,
     errors: Vec<String>,
 }
@@ -116,11 +88,11 @@ impl Active {
             planned,
             start_ms,
             baseline: BTreeMap::new(),
-            hurt: BTreeSet::new(),
+            affected: BTreeSet::new(),
             clock_since_ms: BTreeMap::new(),
             readings: BTreeMap::new(),
             versions: BTreeMap::new(),
-            heard: Heard::default(),
+            membership: MembershipReport::default(),
             disks: BTreeMap::new(),
             finding: None,
             errors: Vec::new(),
@@ -147,7 +119,7 @@ impl Active {
     }
 }
 
-/// The one that hurts the cluster, to a plan.
+/// Injects the faults of a plan into a cluster, measures them and heals them.
 pub struct Nemesis<'a> {
     plan: Plan,
     now_ms: Box<dyn Fn() -> u64 + 'a>,
@@ -161,8 +133,8 @@ pub struct Nemesis<'a> {
 }
 
 impl<'a> Nemesis<'a> {
-    /// A nemesis for this plan. `now_ms` tells the time since the run began on the arena's clock, ms; it is read,
-    /// never waited for.
+    /// A nemesis for this plan. `now_ms` returns the time since the run began on the arena's clock, ms; the nemesis
+    /// never waits for a time.
     pub fn new(plan: Plan, now_ms: impl Fn() -> u64 + 'a) -> Self {
         Self {
             plan,
@@ -182,7 +154,7 @@ impl<'a> Nemesis<'a> {
         &self.plan
     }
 
-    /// The evidence of every fault that has stopped so far, in the order in which they did.
+    /// The evidence of every fault that has stopped so far, in the order of their ends.
     pub fn records(&self) -> &[EvidenceRecord] {
         &self.records
     }
@@ -192,21 +164,23 @@ impl<'a> Nemesis<'a> {
         self.active.keys().copied().collect()
     }
 
-    /// Takes one step of the plan. Never fails as such: what could not be done is in the answer and in the evidence.
-    pub async fn perform(&mut self, action: Action, surface: &dyn Surface) -> Performed {
-        match action {
-            Action::Start(id) => self.start(id, surface).await,
-            Action::Stop(id) => self.stop(id, surface).await,
+    /// Takes one step of the plan. Does not return an error: what could not be done is in the result and in the
+    /// evidence.
+    pub async fn perform(&mut self, step: PlanStep, surface: &dyn Surface) -> Performed {
+        match step {
+            PlanStep::Start(id) => self.start(id, surface).await,
+            PlanStep::Stop(id) => self.stop(id, surface).await,
         }
     }
 
-    /// Stops what is still active, then opens every link, starts or thaws every node and sets right every clock that this
-    /// nemesis has touched, and reads back processes and clocks.
+    /// Stops all active faults, then opens every link, starts or resumes every node and sets right every clock that
+    /// this nemesis has touched, and checks processes and clocks.
     pub async fn heal_all(&mut self, surface: &dyn Surface) -> HealReport {
         let mut report = HealReport::default();
         for id in self.active() {
             report.performed.push(self.stop(id, surface).await);
         }
+        assert!(self.active.is_empty(), "a fault is active after all were stopped: {:?}", self.active());
         self.open_links(surface, &mut report).await;
         self.mend_disks(surface, &mut report).await;
         self.revive_nodes(surface, &mut report).await;
@@ -252,7 +226,7 @@ impl<'a> Nemesis<'a> {
         self.conclude(&planned, running, surface)
     }
 
-    /// A start that failed: what it did is undone at once, and it counts as a fault without proof.
+    /// Handles a start that failed: what it did is undone at once, and it counts as a fault without proof.
     async fn abandon(&mut self, id: u64, error: &SurfaceError, surface: &dyn Surface) -> Performed {
         let reason = format!("it could not be started: {error}");
         self.note(id, |active| active.finding = Some(Finding::failed(reason.clone())));
@@ -263,8 +237,8 @@ impl<'a> Nemesis<'a> {
         Performed { error: Some(reason), ..self.conclude(&planned, None, surface) }
     }
 
-    /// Forgets a healed fault, and tells what is known of it. `running`: the nodes seen running afterwards, of a
-    /// process fault.
+    /// Removes a healed fault from the active ones, and returns its evidence. `running`: for a process fault, the nodes
+    /// seen running afterwards.
     fn conclude(
         &mut self,
         planned: &PlannedFault,
@@ -275,16 +249,17 @@ impl<'a> Nemesis<'a> {
             return self.nothing_done(planned.id, "is not active");
         };
         let mut finding = match (&planned.fault, running) {
-            (Fault::Kill { nodes }, Some(running)) => evidence::process("dead", nodes, &active.hurt, &running),
-            (Fault::Pause { nodes }, Some(running)) => evidence::process("stopped", nodes, &active.hurt, &running),
+            (Fault::Kill { nodes }, Some(running)) => evidence::process("dead", nodes, &active.affected, &running),
+            (Fault::Pause { nodes }, Some(running)) => evidence::process("stopped", nodes, &active.affected, &running),
             (fault, Some(running)) if fault.is_of_disks() => {
-                disk::finding(fault, &active.hurt, &running, &active.disks)
+                disk::finding(fault, &active.affected, &running, &active.disks)
             }
             _ => active.finding.unwrap_or_default(),
         };
         let error = (!active.errors.is_empty()).then(|| active.errors.join("; "));
-        error.iter().for_each(|error| finding.spoil(error));
+        error.iter().for_each(|error| finding.disprove(error));
         let (all, at_ms) = (surface.nodes(), (self.now_ms)());
+        assert!(active.start_ms <= at_ms, "fault {} stops before it starts: the clock went back", planned.id);
         let record = EvidenceRecord {
             fault: planned.id,
             kind: planned.fault.kind().to_owned(),
@@ -311,7 +286,7 @@ impl<'a> Nemesis<'a> {
 
     fn nothing_done(&self, id: u64, why: &str) -> Performed {
         let kind = self.plan.fault(id).map_or(String::new(), |planned| planned.fault.kind().to_owned());
-        // A fault that failed to start was concluded then; that its stop comes by later is no error.
+        // A fault that failed to start was concluded then; its stop, which comes later, is not an error.
         let was_concluded = self.records.iter().any(|record| record.fault == id);
         let error = (!was_concluded).then(|| format!("fault {id} {why}"));
         Performed { fault: id, kind, started: false, at_ms: (self.now_ms)(), event: None, record: None, error }
@@ -324,7 +299,7 @@ impl<'a> Nemesis<'a> {
     }
 }
 
-/// Hurting and undoing.
+/// Injecting and undoing.
 impl Nemesis<'_> {
     /// The union of the faults in force on a link.
     fn rule(&self, link: &Link) -> LinkRule {
@@ -339,9 +314,11 @@ impl Nemesis<'_> {
                     rule.jitter_ms = rule.jitter_ms.saturating_add(jitter_ms);
                 }
                 Fault::LossyLink { loss_percent, .. } => {
-                    // What passes has to pass both; in whole percent, and never all or nothing of two that are neither.
+                    // A chunk passes if both let it pass. Rounded to whole percent, so that two losses below 100 % stay
+                    // below it.
                     let passing = (100 - rule.loss_percent) * (100 - loss_percent.min(100));
                     rule.loss_percent = 100 - passing.div_ceil(100);
+                    debug_assert!(rule.loss_percent <= 100, "a share of chunks");
                 }
                 _ => {}
             }
@@ -372,11 +349,11 @@ impl Nemesis<'_> {
             }
             Fault::Join { .. } | Fault::Leave { .. } => {
                 membership::change(&planned.fault, surface).await?;
-                let heard = membership::hear(&planned.fault, surface).await;
-                self.note(planned.id, |active| active.heard = heard);
+                let report = membership::ask_nodes(&planned.fault, surface).await;
+                self.note(planned.id, |active| active.membership = report);
             }
             Fault::Wipe { nodes } | Fault::Power { nodes } | Fault::SyncFail { nodes } | Fault::Rot { nodes, .. } => {
-                self.hurt_disks(planned, nodes, surface).await?;
+                self.inject_disk_fault(planned, nodes, surface).await?;
             }
             Fault::Pause { nodes } => {
                 for node in nodes {
@@ -404,7 +381,8 @@ impl Nemesis<'_> {
         Ok(())
     }
 
-    /// Takes the fault's share out of everything it touched; for a process fault, tells which nodes run afterwards.
+    /// Removes the fault's share from everything it touched; for a process fault, returns the nodes seen running
+    /// afterwards.
     async fn undo(&mut self, planned: &PlannedFault, surface: &dyn Surface) -> Option<BTreeSet<String>> {
         let mut errors = Vec::new();
         let mut failed = |what: String, result: Result<(), SurfaceError>| {
@@ -413,7 +391,7 @@ impl Nemesis<'_> {
         for link in planned.fault.links() {
             failed(format!("healing {link} failed"), surface.set_link(link, self.rule(link)).await);
         }
-        // A change of the membership stays: there is nothing to undo.
+        // A change of the membership is not undone.
         let is_kept = planned.fault.class() == Class::Membership;
         for node in planned.fault.own_nodes().iter().filter(|_| !is_kept) {
             let is_running = surface.process_state(node).await == Ok(ProcessState::Running);
@@ -443,7 +421,7 @@ impl Nemesis<'_> {
 
 /// Disks.
 impl Nemesis<'_> {
-    async fn hurt_disks(
+    async fn inject_disk_fault(
         &mut self,
         planned: &PlannedFault,
         nodes: &[String],
@@ -455,7 +433,8 @@ impl Nemesis<'_> {
             Fault::Rot { .. } => self.disks_rotten.extend(nodes.iter().cloned()),
             _ => {}
         }
-        // A power failure is counted by the disks as it happens; all else is done to a disk at rest.
+        // The disks count a power failure when it happens, so they are read before it. The other faults are injected
+        // into the disks of dead nodes.
         let at_rest = matches!(planned.fault, Fault::Wipe { .. } | Fault::Rot { .. });
         if at_rest {
             surface.kill(nodes).await?;
@@ -468,7 +447,7 @@ impl Nemesis<'_> {
         if matches!(planned.fault, Fault::Power { .. }) {
             surface.kill(nodes).await?;
         }
-        disk::hurt(&planned.fault, surface).await?;
+        disk::inject(&planned.fault, surface).await?;
         for node in nodes {
             let after = surface.disk(node).await?;
             self.note(planned.id, |active| active.disks.entry(node.clone()).or_default().after = after);
@@ -476,7 +455,7 @@ impl Nemesis<'_> {
         Ok(())
     }
 
-    /// Makes a disk work again, starts the node from what is on it, and reads what the disk tells now.
+    /// Makes a disk work again, starts the node from what is on it, and reads the disk's counters.
     async fn mend_disk(
         &mut self,
         planned: &PlannedFault,
@@ -503,7 +482,7 @@ impl Nemesis<'_> {
 
 /// Measuring.
 impl Nemesis<'_> {
-    /// Notes what can be seen as soon as the fault is in force.
+    /// Notes what can be measured as soon as the fault is in force.
     async fn observe_start(&mut self, planned: &PlannedFault, start_ms: u64, surface: &dyn Surface) {
         let mut baseline = BTreeMap::new();
         for link in planned.fault.links() {
@@ -521,7 +500,7 @@ impl Nemesis<'_> {
         }
     }
 
-    /// Notes the nodes that are dead, or stopped, as they should be.
+    /// Notes the nodes that are dead or stopped, as the fault wants them.
     async fn observe_processes(&mut self, planned: &PlannedFault, surface: &dyn Surface) {
         let wanted = match planned.fault {
             ref fault if fault.is_of_disks() => ProcessState::Dead,
@@ -529,11 +508,11 @@ impl Nemesis<'_> {
             Fault::Pause { .. } => ProcessState::Stopped,
             _ => return,
         };
-        let hurt = in_state(planned.fault.own_nodes(), wanted, surface).await;
-        self.note(planned.id, |active| active.hurt.extend(hurt));
+        let affected = in_state(planned.fault.own_nodes(), wanted, surface).await;
+        self.note(planned.id, |active| active.affected.extend(affected));
     }
 
-    /// The last look before healing, and what it proves together with the first.
+    /// Takes the last measurements before healing, and evaluates them together with the first.
     async fn measure(&mut self, planned: &PlannedFault, surface: &dyn Surface) -> Finding {
         match &planned.fault {
             Fault::Partition { links, .. } => match self.links_since_start(planned.id, links, surface).await {
@@ -545,8 +524,8 @@ impl Nemesis<'_> {
                 Err(error) => Finding::failed(error.0),
             },
             Fault::Join { .. } | Fault::Leave { .. } => {
-                let first = self.active.get(&planned.id).map(|active| active.heard).unwrap_or_default();
-                membership::finding(first, membership::hear(&planned.fault, surface).await)
+                let first = self.active.get(&planned.id).map(|active| active.membership).unwrap_or_default();
+                membership::finding(first, membership::ask_nodes(&planned.fault, surface).await)
             }
             Fault::LossyLink { links, .. } => match self.links_since_start(planned.id, links, surface).await {
                 Ok(links) => evidence::lossy_link(&links),
@@ -606,7 +585,7 @@ impl Nemesis<'_> {
         evidence::clock_bump(offset_ms, &readings)
     }
 
-    /// What each node says after its restart, beside what it said before.
+    /// The version that each node reports after its restart, compared with the one before.
     async fn measure_upgrade(&self, id: u64, nodes: &[String], surface: &dyn Surface) -> Finding {
         let mut versions = BTreeMap::new();
         for node in nodes {
@@ -617,11 +596,11 @@ impl Nemesis<'_> {
             }
             versions.insert(node.clone(), (before, after));
         }
-        let was_dead = |node: &String| self.active.get(&id).is_some_and(|active| active.hurt.contains(node));
+        let was_dead = |node: &String| self.active.get(&id).is_some_and(|active| active.affected.contains(node));
         evidence::upgrade(&versions, nodes.iter().all(was_dead))
     }
 
-    /// A node that did not answer at the start is held to have had the clock that was set then.
+    /// For a node that did not answer at the start, the clock is assumed to have been as it was set.
     async fn measure_drift(&self, planned: &PlannedFault, nodes: &[String], surface: &dyn Surface) -> Finding {
         let own = |reading: &Reading| reading.clock.believed_ms - (reading.clock.set_ms - reading.share_ms);
         let mut readings = BTreeMap::new();
@@ -642,8 +621,8 @@ impl Nemesis<'_> {
         self.active.get(&id)?.readings.get(node).copied()
     }
 
-    /// Asks a node for its clock, a few times if it answers oddly; the reading nearest to what was set, none if it
-    /// does not answer.
+    /// Asks a node for its clock, several times if the reading is off. Returns the reading nearest to what was set;
+    /// none if the node does not answer.
     async fn read_clock(&self, planned: &PlannedFault, node: &str, surface: &dyn Surface) -> Option<Reading> {
         let mut best: Option<Reading> = None;
         for _ in 0..ATTEMPTS {
@@ -702,7 +681,8 @@ impl Nemesis<'_> {
     }
 }
 
-/// Restarts or thaws a node, and sees it running. One whose rows have rotted may have to be started without them.
+/// Restarts or resumes a node, and checks that it runs. A node whose rows have rotted may have to be started without
+/// them.
 async fn revive(node: &str, is_rotten: bool, surface: &dyn Surface) -> Result<(), SurfaceError> {
     let mut result = Ok(());
     for attempt in 0..ATTEMPTS {

@@ -1,4 +1,5 @@
-//! A fault plan: what will be done to whom and when, as data in a file that people read, edit and run again.
+//! A fault plan: which faults affect which nodes and links, and when, as data in a file that people read, edit and run
+//! again.
 //!
 //! ```toml
 //! version = 1
@@ -21,13 +22,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::event::NemesisEvent;
 use crate::fault::{Class, Fault, Link, PlannedFault, Shape};
-use crate::nemesis::NemesisEvent;
 
 /// The version of the plan format that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
 
-/// Longest time a plan may speak of, ms: ten days. Keeps every sum of times far from overflow.
+/// The longest time in a plan, ms: ten days. Keeps every sum of times far from overflow.
 pub const TIME_MAX_MS: u64 = 10 * 24 * 3_600_000;
 
 /// Largest clock jump, ms: ten years.
@@ -36,13 +37,13 @@ pub const OFFSET_MAX_MS: i64 = 10 * 365 * 24 * 3_600_000;
 /// Fastest drift, parts per million: a hundred times real speed. The slowest keeps the clock going forwards.
 pub const DRIFT_MAX_PPM: i64 = 99_000_000;
 
-/// Rows that may rot on a node at once.
+/// The most rows that may rot on a node in one fault.
 pub const ROTTEN_ROWS_MAX: u64 = 1_000_000;
 
-/// The faults of a run. Carried out by [`crate::Nemesis`].
+/// The faults of a run. A [`crate::Nemesis`] carries them out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The seed that it was made from; of no effect on a plan that is read back.
+    /// The seed that it was made from. It has no effect on a plan that is read from a file.
     pub seed: u64,
     /// The faults, by convention in the order of their start.
     pub faults: Vec<PlannedFault>,
@@ -50,19 +51,20 @@ pub struct Plan {
 
 /// One step of carrying out a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// Heals the fault with this id. Before `Start`: at the same moment, healing goes first.
+pub enum PlanStep {
+    /// Heals the fault with this id. Declared before `Start`, so that steps of the same moment heal first.
     Stop(u64),
-    /// Puts the fault with this id in force.
+    /// Injects the fault with this id.
     Start(u64),
 }
 
 impl Plan {
-    /// The steps with their times (ms since the run began), in the order in which to take them.
-    pub fn schedule(&self) -> Vec<(u64, Action)> {
-        let steps =
-            |fault: &PlannedFault| [(fault.at_ms, Action::Start(fault.id)), (fault.end_ms(), Action::Stop(fault.id))];
-        let mut schedule: Vec<(u64, Action)> = self.faults.iter().flat_map(steps).collect();
+    /// The steps with their times (ms since the run began), sorted: the order in which to take them.
+    pub fn schedule(&self) -> Vec<(u64, PlanStep)> {
+        let steps = |fault: &PlannedFault| {
+            [(fault.at_ms, PlanStep::Start(fault.id)), (fault.end_ms(), PlanStep::Stop(fault.id))]
+        };
+        let mut schedule: Vec<(u64, PlanStep)> = self.faults.iter().flat_map(steps).collect();
         schedule.sort_unstable();
         schedule
     }
@@ -95,10 +97,10 @@ impl Plan {
         text
     }
 
-    /// Reads a plan from a file's text. Does not know the cluster: see [`Plan::validate`].
+    /// Reads a plan from a file's text. Whether it fits a cluster is checked by [`Plan::validate`].
     ///
     /// # Errors
-    /// When the text is not TOML, is of another version, or a fault is incomplete or of no known kind.
+    /// When the text is not TOML, is of another version, or has a fault that is incomplete or of an unknown kind.
     pub fn from_toml(text: &str) -> Result<Self, PlanError> {
         let header: FileHeader = toml::from_str(text).map_err(|error| syntax(text, &error))?;
         if header.version != VERSION {
@@ -110,8 +112,8 @@ impl Plan {
             FileSeed::Text(text) => text.parse().map_err(|_| PlanError::Seed(text))?,
         };
         let read = |(index, fault): (usize, FileFault)| {
-            let place = Place { number: index + 1, id: fault.id };
-            fault.resolve().map_err(|problem| PlanError::Fault { place, problem })
+            let position = FaultPosition { number: index + 1, id: fault.id };
+            fault.resolve().map_err(|problem| PlanError::Fault { position, problem })
         };
         let faults = file.fault.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
         Ok(Self { seed, faults })
@@ -120,12 +122,12 @@ impl Plan {
     /// Checks that the plan can be carried out on a cluster of these nodes.
     ///
     /// # Errors
-    /// The first fault that cannot, and why.
+    /// The first fault that cannot be carried out, and why.
     pub fn validate(&self, nodes: &[String]) -> Result<(), PlanError> {
         let mut ids: BTreeSet<u64> = BTreeSet::new();
         for (index, planned) in self.faults.iter().enumerate() {
-            let place = Place { number: index + 1, id: planned.id };
-            let fails = |problem: Problem| PlanError::Fault { place, problem };
+            let position = FaultPosition { number: index + 1, id: planned.id };
+            let fails = |problem: Problem| PlanError::Fault { position, problem };
             if planned.id == 0 || !ids.insert(planned.id) {
                 return Err(fails(Problem::Id));
             }
@@ -149,7 +151,7 @@ fn check_times(planned: &PlannedFault) -> Result<(), Problem> {
 fn check_names(fault: &Fault, nodes: &[String]) -> Result<(), Problem> {
     let (named, links) = (fault.own_nodes(), fault.links());
     if named.is_empty() && links.is_empty() {
-        return Err(Problem::Nobody);
+        return Err(Problem::NoTarget);
     }
     let mut ends = links.iter().flat_map(|link| [&link.from, &link.to]).chain(named);
     if let Some(name) = ends.find(|name| !nodes.contains(name)) {
@@ -189,7 +191,7 @@ fn check_amounts(fault: &Fault) -> Result<(), Problem> {
     if within { Ok(()) } else { Err(Problem::Amount) }
 }
 
-/// A node can be killed, paused or robbed of its disk by one fault at a time only: what would it mean to pause the dead?
+/// Only one fault at a time may kill or pause a node or take its disk: a dead node cannot be paused.
 fn check_processes(planned: &PlannedFault, earlier: &[PlannedFault]) -> Result<(), Problem> {
     let rival = |other: &&PlannedFault| other.fault.class() == Class::Process && other.overlaps(planned);
     for other in earlier.iter().filter(rival).filter(|_| planned.fault.class() == Class::Process) {
@@ -200,7 +202,7 @@ fn check_processes(planned: &PlannedFault, earlier: &[PlannedFault]) -> Result<(
     Ok(())
 }
 
-/// In one line, with the place counted from 1.
+/// The error of a text that is not TOML, in one line, with line and column counted from 1.
 fn syntax(text: &str, error: &toml::de::Error) -> PlanError {
     let message = error.message().replace('\n', " ");
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
@@ -220,29 +222,29 @@ pub enum PlanError {
     /// Written by another release.
     #[error("the plan is of version {0}, and this release reads version {VERSION}")]
     Version(u32),
-    /// The seed's text is no number.
+    /// The seed's text is not a number.
     #[error("the plan's seed '{0}' is not a number of 64 bits")]
     Seed(String),
     /// One fault is wrong.
-    #[error("{place}: {problem}")]
+    #[error("{position}: {problem}")]
     Fault {
-        /// Which.
-        place: Place,
-        /// Why.
+        /// Which fault.
+        position: FaultPosition,
+        /// What is wrong with it.
         problem: Problem,
     },
 }
 
-/// Where in a plan.
+/// Which fault of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The fault's place in the file, from 1.
+pub struct FaultPosition {
+    /// Its position in the file, from 1.
     pub number: usize,
     /// Its id.
     pub id: u64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FaultPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[[fault]] number {} of the plan (id {})", self.number, self.id)
     }
@@ -251,16 +253,16 @@ impl fmt::Display for Place {
 /// What is wrong with one fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Not a kind.
+    /// Not a kind of fault.
     #[error(
         "unknown kind '{0}': known are partition, kill, pause, upgrade, clock-bump, clock-drift, slow-link, lossy-link, wipe, power, \
          sync-fail, rot, join and leave"
     )]
     UnknownKind(String),
-    /// A field that its kind needs.
+    /// A field that its kind requires is missing.
     #[error("the field '{0}' is missing")]
     Missing(&'static str),
-    /// A field that its kind has not.
+    /// A field that its kind does not have.
     #[error("the field '{0}' does not belong to this kind")]
     Foreign(&'static str),
     /// Not of the form `n1 -> n2`.
@@ -275,10 +277,10 @@ pub enum Problem {
     /// Beyond [`TIME_MAX_MS`].
     #[error("at_ms or for_ms is beyond ten days")]
     TooLong,
-    /// Neither nodes nor links.
+    /// It affects neither nodes nor links.
     #[error("it names no node and no link")]
-    Nobody,
-    /// A name that is no node's.
+    NoTarget,
+    /// A name of no node.
     #[error("unknown node '{name}': the cluster has {}", known.join(", "))]
     UnknownNode {
         /// The name.
@@ -290,7 +292,7 @@ pub enum Problem {
     #[error("{0} is named twice")]
     Twice(String),
     /// A link from a node to itself.
-    #[error("a link from {0} to itself cannot be hurt")]
+    #[error("a link from {0} to itself cannot have a fault")]
     LinkToItself(String),
     /// An offset, rate, delay, loss or number of rows that does nothing or too much.
     #[error(
@@ -298,7 +300,7 @@ pub enum Problem {
          99 %, {ROTTEN_ROWS_MAX})"
     )]
     Amount,
-    /// Two process faults on a node.
+    /// Two process faults on a node at the same time.
     #[error("{node} is killed, paused or robbed of its disk by fault {other} at that time already")]
     Overlap {
         /// The node.
@@ -330,7 +332,7 @@ enum FileSeed {
     Text(String),
 }
 
-/// A fault as the file has it: flat, with the fields of all kinds.
+/// A fault in the file: flat, with the fields of all kinds.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileFault {
@@ -437,7 +439,7 @@ impl FileFault {
         need(&mut self.links, "links")?.into_iter().map(read).collect()
     }
 
-    /// A field that nobody took would be silently without effect.
+    /// Checks that every field of the file was used: any other would silently have no effect.
     fn nothing_left(&self) -> Result<(), Problem> {
         let left = [
             (self.shape.is_some(), "shape"),
@@ -486,9 +488,9 @@ mod tests {
             Fault::Join { nodes: only("n3") },
             Fault::Leave { nodes: only("n2") },
         ];
-        let place =
+        let position =
             |(index, fault)| PlannedFault { id: index as u64 + 1, at_ms: 1000 * index as u64, for_ms: 1000, fault };
-        Plan { seed: 42, faults: faults.into_iter().enumerate().map(place).collect() }
+        Plan { seed: 42, faults: faults.into_iter().enumerate().map(position).collect() }
     }
 
     #[test]
@@ -578,8 +580,8 @@ mod tests {
     #[test]
     fn the_schedule_is_in_time_order_and_heals_before_it_hurts() {
         let schedule = one_of_each().schedule();
-        assert_eq!(&schedule[..3], [(0, Action::Start(1)), (1000, Action::Stop(1)), (1000, Action::Start(2))]);
-        assert_eq!((schedule.len(), schedule[25]), (26, (13_000, Action::Stop(13))));
+        assert_eq!(&schedule[..3], [(0, PlanStep::Start(1)), (1000, PlanStep::Stop(1)), (1000, PlanStep::Start(2))]);
+        assert_eq!((schedule.len(), schedule[25]), (26, (13_000, PlanStep::Stop(13))));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Sources: Jepsen's `nemesis.clj` for halves, single, bridge (the smaller half first, the bridge taken from the
 //! larger) and the majorities ring. One difference: from four nodes on, the ring here is the smallest *symmetric* one
-//! (a node sees the same number of neighbours on both sides), so that whoever hears a node can also answer it. Three
-//! nodes have no such ring; they get Jepsen's directed one, in which each node hears the one before it.
+//! (a node sees the same number of neighbours on both sides), so that a node that hears another can also answer it.
+//! Three nodes have no such ring; they get Jepsen's directed one, in which each node hears the one before it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,7 +30,7 @@ impl Shape {
         }
     }
 
-    /// The smallest cluster that can be cut so.
+    /// The smallest cluster that can be cut in this shape.
     pub fn nodes_min(self) -> usize {
         match self {
             Shape::Halves | Shape::Single | Shape::OneWay => 2,
@@ -78,7 +78,7 @@ fn between((left, right): (&[String], &[String])) -> BTreeSet<Link> {
     from_to(left, right).chain(from_to(right, left)).collect()
 }
 
-/// The node at each place hears those at most `before` places before it and `after` behind; all else is cut.
+/// Each node hears the nodes at most `before` positions before it and `after` positions behind it; all else is cut.
 fn majorities_ring(order: &[String]) -> BTreeSet<Link> {
     let count = order.len();
     let side = majority(count) / 2;
@@ -91,7 +91,7 @@ fn majorities_ring(order: &[String]) -> BTreeSet<Link> {
     pairs.filter(|(listener, speaker)| !hears(*listener, *speaker)).map(|(l, s)| link(&order[s], &order[l])).collect()
 }
 
-/// Whom each node hears, itself included, when `cut` is cut; both in the order of `nodes`.
+/// The nodes that each node hears, itself included, when the links `cut` are cut; both in the order of `nodes`.
 pub fn views(nodes: &[String], cut: &[Link]) -> Vec<(String, Vec<String>)> {
     let cut: BTreeSet<(&str, &str)> = cut.iter().map(|link| (link.from.as_str(), link.to.as_str())).collect();
     let heard = |listener: &String| {
@@ -112,7 +112,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// The name given is no shape's.
+/// A name of no shape.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown partition shape '{0}': known are halves, single, majority-minority, majorities-ring, bridge and one-way"

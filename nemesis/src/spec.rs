@@ -1,4 +1,4 @@
-//! What `--nemesis LIST` asks for: the kinds of fault, each left open or narrowed down.
+//! `--nemesis LIST`: the requested kinds of fault, each as a whole or narrowed down by refinements.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,21 +8,21 @@ use crate::fault::Shape;
 use crate::shape::UnknownShape;
 use crate::target::{NotATarget, Target};
 
-/// A kind of fault as the command line has it.
+/// A kind of fault at the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Links are cut.
     Partition,
     /// Nodes die and start again.
     Kill,
-    /// Nodes freeze and thaw.
+    /// Nodes are paused and resumed.
     Pause,
     /// Wall clocks jump or drift.
     Clock,
     /// Links deliver late.
     Slow,
-    /// Nodes are started again with the next version of their protocol, each in its turn. Not among [`Kind::USUAL`]: the
-    /// cluster has to be started with a version that has a next one.
+    /// Nodes are started again with the next version of their protocol, one after the other. Not among [`Kind::USUAL`]:
+    /// the cluster has to be started with a version that has a successor.
     Upgrade,
     /// Links lose a part of what is sent.
     Lossy,
@@ -30,7 +30,7 @@ pub enum Kind {
     Wipe,
     /// Disks lose what is not synced, fail or rot.
     Disk,
-    /// Nodes become members, or are members no more.
+    /// Nodes join and leave the cluster.
     Membership,
 }
 
@@ -49,8 +49,9 @@ impl Kind {
         Kind::Membership,
     ];
 
-    /// Those that `all` stands for: what a store should stand without losing a promise, and either arena can do. A disk
-    /// that forgets breaks promises that no store can keep, so it has to be asked for by name.
+    /// The kinds that `all` stands for: faults that a store should survive without breaking a claim, and that both
+    /// arenas can inject. A disk that loses data breaks claims that no store can keep, so it has to be requested by
+    /// name.
     pub const USUAL: [Kind; 6] = [Kind::Partition, Kind::Kill, Kind::Pause, Kind::Clock, Kind::Slow, Kind::Lossy];
 
     /// The name used at the command line.
@@ -88,7 +89,7 @@ pub enum ClockChange {
 /// What is wrong with a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DiskChange {
-    /// The power goes, for most nodes at once or for all.
+    /// A power failure, of most nodes at once or of all.
     Power,
     /// Its syncs fail.
     SyncFail,
@@ -110,7 +111,7 @@ impl DiskChange {
     }
 }
 
-/// What becomes of a member, or of a node that is none.
+/// A change of the membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MemberChange {
     /// A spare becomes a member.
@@ -119,7 +120,7 @@ pub enum MemberChange {
     Leave,
 }
 
-/// One way to do a kind of fault: what stands after the colon.
+/// What narrows down a kind of fault: the part after the colon.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refinement {
     /// Of a partition.
@@ -132,8 +133,8 @@ pub enum Refinement {
     Disk(DiskChange),
     /// Of membership.
     Member(MemberChange),
-    /// Of wipe, when nothing else is said: one node, the same for the whole run. What two replicas have acknowledged, the
-    /// other one still has.
+    /// Of wipe, by default: one node, the same for the whole run. What two replicas have acknowledged is then still on
+    /// the other one.
     Victim,
 }
 
@@ -152,14 +153,15 @@ impl fmt::Display for Refinement {
     }
 }
 
-/// The kinds asked for, each with the ways allowed; no ways means any. Its text form is canonical and parses back.
+/// The requested kinds, each with the refinements allowed; no refinement means any. Its text form is canonical and
+/// parses back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NemesisSpec {
     kinds: BTreeMap<Kind, BTreeSet<Refinement>>,
 }
 
 impl NemesisSpec {
-    /// The usual kinds in every way.
+    /// The usual kinds, with every refinement.
     pub fn all() -> Self {
         Self { kinds: Kind::USUAL.into_iter().map(|kind| (kind, BTreeSet::new())).collect() }
     }
@@ -169,18 +171,18 @@ impl NemesisSpec {
         Self::default()
     }
 
-    /// Whether no faults are asked for.
+    /// Whether no faults are requested.
     pub fn is_none(&self) -> bool {
         self.kinds.is_empty()
     }
 
-    /// The kinds asked for, in canonical order.
+    /// The requested kinds, in canonical order.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
         self.kinds.keys().copied()
     }
 
-    /// The ways in which `kind` may be done, written out where any is allowed: the more usual ones more often. Empty
-    /// if the kind was not asked for.
+    /// The refinements allowed for `kind`; where any is allowed, all of them, the more usual ones several times. Empty
+    /// if the kind was not requested.
     pub fn refinements(&self, kind: Kind) -> Vec<Refinement> {
         match self.kinds.get(&kind) {
             None => Vec::new(),
@@ -199,7 +201,7 @@ impl NemesisSpec {
         }
     }
 
-    /// Adds one item. A kind asked for without refinement allows every way, whatever else is said of it.
+    /// Adds one item. A kind that is requested once without a refinement allows every refinement.
     fn add(&mut self, kind: Kind, refinement: Option<Refinement>) {
         match (self.kinds.get_mut(&kind), refinement) {
             (Some(chosen), Some(refinement)) if !chosen.is_empty() => drop(chosen.insert(refinement)),

@@ -1,7 +1,7 @@
-//! What a cluster offers to be hurt through, and measured by.
+//! The interface of a cluster to the nemesis: injecting faults, and measuring them.
 //!
-//! An arena (real processes, simulation) implements [`Surface`]; the nemesis knows nothing else of it. Every method that
-//! hurts has one that measures, because a fault without evidence is not counted as one.
+//! An arena (real processes, simulation) implements [`Surface`]; the nemesis knows nothing else of it. Every method
+//! that injects a fault has one that measures it, because a fault without evidence does not count.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,26 +11,26 @@ use crate::fault::Link;
 /// A future that borrows its surface and need not be `Send`: one task runs the nemesis in either arena.
 pub type SurfaceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SurfaceError>> + 'a>>;
 
-/// Something could not be done to the cluster, or not be measured.
+/// What could not be done to the cluster, or not be measured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SurfaceError(pub String);
 
-/// What a directed link does with what it is given.
+/// What a directed link does with the bytes sent over it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkRule {
-    /// Nothing passes; what was sent is held back within bounds and delivered late, as TCP would, or dropped.
+    /// Nothing passes; what was sent is held back within bounds and delivered late, as TCP would do, or dropped.
     pub blocked: bool,
     /// Fixed delay, ms.
     pub delay_ms: u64,
     /// Uniform extra delay, ms.
     pub jitter_ms: u64,
-    /// Share of chunks that are lost, percent, at most 100: for good, or held up until they have been sent again, as TCP
-    /// would.
+    /// Share of chunks that are lost, percent, at most 100. A lost chunk is gone for good, or is delayed until it has
+    /// been sent again, as TCP would do.
     pub loss_percent: u32,
 }
 
-/// What a directed link has done since the cluster started; only ever grows.
+/// What a directed link has done since the cluster started. Counters never decrease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkStatistics {
     /// Bytes that reached the other side.
@@ -41,7 +41,7 @@ pub struct LinkStatistics {
     pub blocked_connections: u64,
     /// Bytes that were delivered late on purpose.
     pub delayed_bytes: u64,
-    /// The sum of the delays of delayed chunks, ms, and how many chunks those were.
+    /// The sum of the delays of delayed chunks, ms.
     pub delay_total_ms: u64,
     /// Chunks that were delayed.
     pub delayed_chunks: u64,
@@ -51,41 +51,41 @@ pub struct LinkStatistics {
     pub lost_chunks: u64,
 }
 
-/// What lies on a node's disk, and what has happened to it since the cluster started. An arena that cannot count
-/// something leaves it at zero, and the fault that it would prove cannot be done there.
+/// What is on a node's disk, and what has happened to it since the cluster started. An arena that cannot count
+/// something leaves it at zero, and the fault that it would prove cannot be injected there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskStatistics {
-    /// Bytes that lie on it.
+    /// Bytes on it.
     pub bytes: u64,
-    /// Batches that were not synced at a crash, and were found all the same.
+    /// Batches that were not synced at a crash and survived it.
     pub kept_batches: u64,
-    /// Batches that were not synced at a crash and are gone, torn ones included.
+    /// Batches that were not synced at a crash and were lost, torn ones included.
     pub lost_batches: u64,
-    /// Batches of which a crash left a part.
+    /// Batches of which only a part survived a crash.
     pub torn_batches: u64,
     /// Syncs that failed.
     pub failed_syncs: u64,
-    /// Rows in which a bit was turned over.
+    /// Rows in which a bit was flipped.
     pub rotten_rows: u64,
     /// Damaged rows that the node was started without.
     pub dropped_rows: u64,
 }
 
-/// Where a node stands in the cluster, by somebody's account.
+/// A node's standing in the cluster, as a node reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// It is a member.
     Member,
-    /// It has been told to join, and has not yet.
+    /// The command to join was given, and is not carried out yet.
     Joining,
-    /// It has been told to leave, and has not yet.
+    /// The command to leave was given, and is not carried out yet.
     Leaving,
-    /// It is no member.
+    /// It is not a member.
     NoMember,
 }
 
 impl Standing {
-    /// As histories have it.
+    /// The name used in histories.
     pub fn name(self) -> &'static str {
         match self {
             Standing::Member => "member",
@@ -96,10 +96,10 @@ impl Standing {
     }
 }
 
-/// The membership as one node tells it.
+/// The membership as one node reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Membership {
-    /// Equal for nodes that believe keys to live at the same places.
+    /// Equal for nodes that assign keys to the same replicas.
     pub view: String,
     /// Every node that may be a member, in a fixed order.
     pub seats: Vec<(String, Standing)>,
@@ -133,37 +133,37 @@ pub trait Surface {
     fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()>;
     /// Reads a link's counters.
     fn link_statistics<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, LinkStatistics>;
-    /// Ends all the nodes given at once, as a power failure would; returns when they are gone.
+    /// Kills all the given nodes at once, as a power failure would; returns when they are dead.
     fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()>;
     /// Starts a killed node from its disk; returns when it answers.
     fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// Has the node speak the next version of its protocol from its next start on.
+    /// From its next start on the node speaks the next version of its protocol.
     fn upgrade<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(async move { Err(SurfaceError(format!("{node} has no versions to be upgraded between"))) })
     }
     /// The version of its protocol that the node says it speaks (asked of the node).
     fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
-        Box::pin(async move { Err(SurfaceError(format!("{node} has no version to tell"))) })
+        Box::pin(async move { Err(SurfaceError(format!("{node} reports no version"))) })
     }
-    /// Commands that the node become a member; returns when the command is on record.
+    /// Commands that the node join the cluster; returns when the command is recorded.
     fn join<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(
             async move { Err(SurfaceError(format!("{node} cannot join: the cluster's membership does not change"))) },
         )
     }
-    /// Commands that the node be a member no more; returns when the command is on record.
+    /// Commands that the node leave the cluster; returns when the command is recorded.
     fn leave<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(
             async move { Err(SurfaceError(format!("{node} cannot leave: the cluster's membership does not change"))) },
         )
     }
-    /// Who is a member, as the node tells it.
+    /// The membership as the node reports it.
     fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
-        Box::pin(async move { Err(SurfaceError(format!("{node} does not tell who is a member"))) })
+        Box::pin(async move { Err(SurfaceError(format!("{node} does not report who is a member"))) })
     }
-    /// Freezes a node.
+    /// Pauses a node.
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// Thaws it.
+    /// Resumes it.
     fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
     /// The state of the node's process.
     fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState>;
@@ -171,15 +171,16 @@ pub trait Surface {
     fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()>;
     /// Empties the disk of a killed node.
     fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// From now on every sync of the node's disk fails, which ends the node at the first; or syncs work again.
+    /// With `fail`, every sync of the node's disk fails from now on, and the node ends at the first; without it, syncs
+    /// work again.
     fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()>;
-    /// Turns over a bit in each of so many rows on the disk of a killed node, or in as many as there are.
+    /// Flips a bit in each of `rows` rows on the disk of a killed node, or in all rows if there are fewer.
     fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()>;
-    /// Starts a killed node without the damaged rows of its disk, as an administrator would who has read why it does not
-    /// start; returns when it answers.
+    /// Starts a killed node without the damaged rows of its disk, as an administrator would do after reading why it
+    /// does not start; returns when it answers.
     fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// What lies on the node's disk and has happened to it.
+    /// What is on the node's disk and has happened to it.
     fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics>;
-    /// How far the node itself believes to be ahead of the machine's wall clock, ms (asked of the node).
+    /// How far the node believes its clock to be ahead of the machine's wall clock, ms (asked of the node).
     fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64>;
 }

@@ -1,26 +1,26 @@
-//! Whom a fault is for, before chance has named them.
+//! The target of a fault: which nodes it affects, before they are drawn at random.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::draw::Draw;
 
-/// Whom to hurt.
+/// Which nodes a fault affects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// One node at random.
     One,
-    /// At random, at least one and fewer than half of the nodes.
+    /// Random nodes, at least one and fewer than half.
     Minority,
-    /// At random, more than half of the nodes, but not all where that can be.
+    /// Random nodes, more than half, but not all where that is possible.
     Majority,
     /// Every node.
     All,
-    /// These; written `n1+n3`.
+    /// These nodes; written `n1+n3`.
     Named(Vec<String>),
 }
 
-/// Why a target names nobody.
+/// Why a target cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Too few nodes for it.
@@ -47,14 +47,14 @@ pub(crate) fn majority(nodes: usize) -> usize {
 }
 
 impl Target {
-    /// Those drawn at random, smallest first; `Named` is not among them.
+    /// The random targets, smallest first; without `Named`.
     pub const RANDOM: [Target; 4] = [Target::One, Target::Minority, Target::Majority, Target::All];
 
-    /// The same as they come in life: few nodes fail more often than most of them at once.
+    /// The random targets weighted as in practice: a few nodes fail more often than most of them at once.
     pub const USUAL: [Target; 6] =
         [Target::One, Target::One, Target::Minority, Target::Minority, Target::Majority, Target::All];
 
-    /// Names the nodes, in the order of `nodes`.
+    /// The nodes of this target, in the order of `nodes`.
     ///
     /// # Errors
     /// When there are too few nodes for the target, or a name is not among them.
@@ -71,7 +71,7 @@ impl Target {
         Ok(draw.pick(nodes, wanted))
     }
 
-    /// Whether it can be resolved among `nodes`.
+    /// Checks that it can be resolved among `nodes`.
     ///
     /// # Errors
     /// As for [`Target::resolve`].
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn names_resolve_in_node_order_or_tell_who_is_known() {
+    fn names_resolve_in_node_order_or_the_error_lists_the_nodes() {
         let target: Target = "n3+n1+n3".parse().expect("names");
         assert_eq!(target.to_string(), "n1+n3");
         assert_eq!(target.resolve(&nodes(3), &mut Draw::new(0)), Ok(vec!["n1".to_owned(), "n3".to_owned()]));

@@ -1,16 +1,16 @@
-//! The nemesis over a cluster that is a model: links, processes and clocks as data.
+//! The nemesis on a model of a cluster: links, processes and clocks as data.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use nemesis::shape::links_touching;
 use nemesis::{
-    Action, ClockSetting, DiskStatistics, Draw, Fault, Link, LinkRule, LinkStatistics, Nemesis, NemesisSpec, Performed,
-    Plan, PlannedFault, ProcessState, Schedule, Shape, Surface, SurfaceError, SurfaceFuture, generate,
+    ClockSetting, DiskStatistics, Draw, Fault, Link, LinkRule, LinkStatistics, Nemesis, NemesisSpec, Performed, Plan,
+    PlanStep, PlannedFault, ProcessState, Schedule, Shape, Surface, SurfaceError, SurfaceFuture, generate,
 };
 use serde_json::json;
 
-/// A cluster in memory, and the ways in which it may refuse to be hurt.
+/// A cluster in memory, and the ways in which injecting a fault into it may fail.
 #[derive(Default)]
 struct Model {
     nodes: Vec<String>,
@@ -20,11 +20,11 @@ struct Model {
     clocks: RefCell<BTreeMap<String, (ClockSetting, u64)>>,
     disks: RefCell<BTreeMap<String, DiskStatistics>>,
     failing: RefCell<BTreeSet<String>>,
-    /// Says that it obeys, and does nothing.
+    /// Reports success, and does nothing.
     ignores: bool,
-    /// Blocked links let everything through all the same.
+    /// Blocked links let everything through.
     leaks: bool,
-    /// Calls, by their name and the first node or link, that fail so many times.
+    /// Calls that fail, by their name and the first node or link, each with the number of failures left.
     failures: RefCell<BTreeMap<String, usize>>,
 }
 
@@ -50,7 +50,7 @@ impl Model {
         self.failures.borrow_mut().insert(call.to_owned(), times);
     }
 
-    /// Lets time pass, and every running node send 100 bytes to every other.
+    /// Lets time pass, in which every running node sends 100 bytes to every other.
     fn pass(&self, ms: u64) {
         self.now_ms.set(self.now_ms.get() + ms);
         for (link, (rule, statistics)) in self.links.borrow_mut().iter_mut() {
@@ -265,7 +265,7 @@ async fn run(nemesis: &mut Nemesis<'_>, model: &Model) -> Vec<Performed> {
     performed
 }
 
-fn told(performed: &Performed) -> (String, serde_json::Value) {
+fn recorded(performed: &Performed) -> (String, serde_json::Value) {
     let event = performed.event.clone().expect("an event");
     (event.f, event.value)
 }
@@ -301,9 +301,9 @@ async fn every_kind_is_carried_out_proved_and_undone() {
     );
     assert!(performed.iter().all(|step| step.error.is_none() && step.event.is_some()));
     assert!(model.is_whole() && nemesis.active().is_empty());
-    let (f, value) = told(&performed[1]);
+    let (f, value) = recorded(&performed[1]);
     assert_eq!((f.as_str(), value), ("start-kill", json!({"fault": 2, "detail": "n2 n4", "nodes": ["n2", "n4"]})));
-    let (f, value) = told(&performed[6]);
+    let (f, value) = recorded(&performed[6]);
     let wanted = "n2 n4 seen dead, and running again afterwards";
     assert_eq!((f.as_str(), value), ("stop-kill", json!({"fault": 2, "proved": true, "evidence": wanted})));
     let record = &nemesis.records()[5];
@@ -321,7 +321,7 @@ async fn a_cluster_that_ignores_faults_proves_none() {
     }
 }
 
-/// A node that takes a damaged row for a good one is as bad as one that does not come back.
+/// A node that accepts a damaged row is as bad as one that does not start again.
 #[tokio::test]
 async fn rot_that_nobody_notices_is_not_proved() {
     let model = Model { leaks: true, ..Model::new(3) };
@@ -331,14 +331,14 @@ async fn rot_that_nobody_notices_is_not_proved() {
     assert!(!record.proved && record.evidence.contains("it took 3 rotten rows for good"), "{record:?}");
 }
 
-/// A node that died of its disk is the nemesis's doing, whether the disk has been mended yet or not.
+/// A node that died of its disk was killed by the nemesis, whether the disk has been mended yet or not.
 #[tokio::test]
 async fn heal_all_mends_disks_and_starts_what_they_have_ended() {
     let model = Model::new(3);
     let faults = [Fault::SyncFail { nodes: only("n1") }, Fault::Rot { nodes: only("n2"), rows: 3 }];
     let mut nemesis = nemesis(plan(faults.map(|fault| (0, 10, fault))), &model);
-    nemesis.perform(Action::Start(1), &model).await;
-    nemesis.perform(Action::Start(2), &model).await;
+    nemesis.perform(PlanStep::Start(1), &model).await;
+    nemesis.perform(PlanStep::Start(2), &model).await;
     model.pass(5);
     assert_eq!((model.state("n1"), model.state("n2")), (ProcessState::Dead, ProcessState::Dead));
     model.fail("restart_without_damaged n2", 1);
@@ -352,7 +352,7 @@ async fn losses_on_one_link_add_up_to_less_than_their_sum() {
     let lossy = |loss_percent| (0, 9, Fault::LossyLink { links: vec![link("n1", "n2")], loss_percent });
     let mut nemesis = nemesis(plan([lossy(50), lossy(50), lossy(99)]), &model);
     for (id, wanted) in [(1, 50), (2, 75), (3, 99)] {
-        nemesis.perform(Action::Start(id), &model).await;
+        nemesis.perform(PlanStep::Start(id), &model).await;
         assert_eq!(model.rule("n1", "n2").loss_percent, wanted);
     }
 }
@@ -366,9 +366,9 @@ async fn a_leaking_or_silent_partition_is_not_proved() {
 
     let model = Model::new(3);
     let mut silent = nemesis(plan([(0, 10, partition(Shape::Single, 3))]), &model);
-    silent.perform(Action::Start(1), &model).await;
-    let stopped = silent.perform(Action::Stop(1), &model).await;
-    assert!(told(&stopped).1["evidence"].as_str().is_some_and(|text| text.contains("nothing was sent")));
+    silent.perform(PlanStep::Start(1), &model).await;
+    let stopped = silent.perform(PlanStep::Stop(1), &model).await;
+    assert!(recorded(&stopped).1["evidence"].as_str().is_some_and(|text| text.contains("nothing was sent")));
     assert!(!stopped.record.expect("a record").proved && model.is_whole());
 }
 
@@ -399,23 +399,23 @@ async fn overlapping_faults_compose_and_leave_one_by_one() {
         &model,
     );
     for id in [1, 2, 3, 5] {
-        nemesis.perform(Action::Start(id), &model).await;
+        nemesis.perform(PlanStep::Start(id), &model).await;
     }
     assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: true, delay_ms: 130, jitter_ms: 20, ..LinkRule::default() });
     assert_eq!(model.rule("n2", "n1"), LinkRule { blocked: true, ..LinkRule::default() });
-    nemesis.perform(Action::Stop(1), &model).await;
+    nemesis.perform(PlanStep::Stop(1), &model).await;
     assert_eq!(model.rule("n1", "n2"), LinkRule { blocked: true, delay_ms: 30, jitter_ms: 10, ..LinkRule::default() });
-    nemesis.perform(Action::Stop(3), &model).await;
+    nemesis.perform(PlanStep::Stop(3), &model).await;
     assert_eq!(model.rule("n1", "n2"), LinkRule { delay_ms: 30, jitter_ms: 10, ..LinkRule::default() });
 
     model.pass(400);
-    nemesis.perform(Action::Start(4), &model).await;
+    nemesis.perform(PlanStep::Start(4), &model).await;
     assert_eq!(model.believed("n1"), 5400, "a jump does not take away what has drifted");
     model.pass(600);
-    nemesis.perform(Action::Stop(5), &model).await;
+    nemesis.perform(PlanStep::Stop(5), &model).await;
     assert_eq!(model.believed("n1"), 5000, "the drift goes with all that it made");
     model.pass(1000);
-    nemesis.perform(Action::Stop(4), &model).await;
+    nemesis.perform(PlanStep::Stop(4), &model).await;
     assert_eq!(model.believed("n1"), 0);
     let proved: BTreeMap<u64, bool> = nemesis.records().iter().map(|record| (record.fault, record.proved)).collect();
     assert!(proved[&4] && proved[&5], "each by its own share: {:?}", nemesis.records());
@@ -444,27 +444,27 @@ async fn a_start_that_fails_is_a_stop_without_proof_and_leaves_nothing() {
         let model = Model::new(5);
         model.fail(call, 1);
         let mut nemesis = nemesis(one_of_each(), &model);
-        let started = nemesis.perform(Action::Start(id), &model).await;
-        let (f, value) = told(&started);
+        let started = nemesis.perform(PlanStep::Start(id), &model).await;
+        let (f, value) = recorded(&started);
         assert!(f.starts_with("stop-") && value["proved"] == json!(false), "{f} {value}");
         assert!(
             value["evidence"].as_str().is_some_and(|text| text.contains("could not be started") && text.contains(call))
         );
         assert!(!started.started && started.error.is_some() && model.is_whole(), "{call}");
-        let stopped = nemesis.perform(Action::Stop(id), &model).await;
-        assert!(stopped.event.is_none() && stopped.error.is_none(), "it has been told already");
+        let stopped = nemesis.perform(PlanStep::Stop(id), &model).await;
+        assert!(stopped.event.is_none() && stopped.error.is_none(), "it has been recorded already");
         assert_eq!(nemesis.records().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_restart_that_fails_is_told_and_tried_again() {
+async fn a_restart_that_fails_is_reported_and_tried_again() {
     let model = Model::new(3);
     model.fail("restart n2", 2);
     let mut nemesis = nemesis(plan([(0, 9, Fault::Kill { nodes: vec!["n1".into(), "n2".into()] })]), &model);
-    nemesis.perform(Action::Start(1), &model).await;
-    let stopped = nemesis.perform(Action::Stop(1), &model).await;
-    let (_, value) = told(&stopped);
+    nemesis.perform(PlanStep::Start(1), &model).await;
+    let stopped = nemesis.perform(PlanStep::Stop(1), &model).await;
+    let (_, value) = recorded(&stopped);
     let evidence = value["evidence"].as_str().expect("a text");
     assert!(
         value["proved"] == json!(false) && evidence.contains("restarting n2 failed: restart n2 refused"),
@@ -481,13 +481,13 @@ async fn an_unhealed_link_or_clock_spoils_the_proof_and_is_healed_in_the_end() {
     let model = Model::new(5);
     let mut nemesis = nemesis(one_of_each(), &model);
     for id in [4, 6] {
-        nemesis.perform(Action::Start(id), &model).await;
+        nemesis.perform(PlanStep::Start(id), &model).await;
     }
     model.pass(100);
     model.fail("set_link n1 -> n2", 1);
     model.fail("set_clock n1", 1);
     for id in [4, 6] {
-        let record = nemesis.perform(Action::Stop(id), &model).await.record.expect("a record");
+        let record = nemesis.perform(PlanStep::Stop(id), &model).await.record.expect("a record");
         assert!(!record.proved && record.evidence.contains("failed"), "{record:?}");
     }
     assert!(!model.is_whole());
@@ -499,11 +499,11 @@ async fn heal_all_stops_what_is_active_and_tells_it() {
     let model = Model::new(5);
     let mut nemesis = nemesis(one_of_each(), &model);
     for id in 1..=6 {
-        assert!(nemesis.perform(Action::Start(id), &model).await.started);
+        assert!(nemesis.perform(PlanStep::Start(id), &model).await.started);
     }
     model.pass(1000);
     let report = nemesis.heal_all(&model).await;
-    let stopped: BTreeSet<String> = report.performed.iter().map(|performed| told(performed).0).collect();
+    let stopped: BTreeSet<String> = report.performed.iter().map(|performed| recorded(performed).0).collect();
     assert_eq!(stopped.len(), 6);
     assert!(report.problems.is_empty() && report.found_dead.is_empty() && model.is_whole(), "{report:?}");
     assert!(nemesis.active().is_empty() && nemesis.records().len() == 6);
@@ -515,7 +515,7 @@ async fn heal_all_says_what_it_cannot_heal_and_who_had_crashed() {
     let model = Model::new(5);
     let mut nemesis = nemesis(one_of_each(), &model);
     for id in [1, 3, 4] {
-        nemesis.perform(Action::Start(id), &model).await;
+        nemesis.perform(PlanStep::Start(id), &model).await;
     }
     let cut = nemesis.plan().faults[0].fault.links()[0].clone();
     model.processes.borrow_mut().insert("n2".to_owned(), ProcessState::Dead);
@@ -589,7 +589,7 @@ async fn a_step_dropped_half_way_is_undone() {
     let mut nemesis = nemesis(one_of_each(), &surface.0);
     tokio::select! {
         biased;
-        _ = nemesis.perform(Action::Start(2), &surface) => panic!("it hangs"),
+        _ = nemesis.perform(PlanStep::Start(2), &surface) => panic!("it hangs"),
         () = tokio::task::yield_now() => {}
     }
     assert_eq!(surface.0.state("n4"), ProcessState::Dead);
@@ -601,12 +601,12 @@ async fn a_step_dropped_half_way_is_undone() {
 async fn steps_that_make_no_sense_are_errors_without_effect() {
     let model = Model::new(5);
     let mut nemesis = nemesis(one_of_each(), &model);
-    for action in [Action::Start(99), Action::Stop(99), Action::Stop(1)] {
+    for action in [PlanStep::Start(99), PlanStep::Stop(99), PlanStep::Stop(1)] {
         let performed = nemesis.perform(action, &model).await;
         assert!(performed.error.is_some() && performed.event.is_none() && !performed.started, "{performed:?}");
     }
-    nemesis.perform(Action::Start(1), &model).await;
-    assert!(nemesis.perform(Action::Start(1), &model).await.error.is_some());
+    nemesis.perform(PlanStep::Start(1), &model).await;
+    assert!(nemesis.perform(PlanStep::Start(1), &model).await.error.is_some());
     assert_eq!(nemesis.active(), [1]);
 }
 

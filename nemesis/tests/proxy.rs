@@ -138,7 +138,7 @@ async fn a_client_that_gives_up_while_blocked_was_never_there() {
         gone.write_all(b"gone").await.expect("sent");
         gone.shutdown().await.expect("closed");
         until("it is counted", || bench.proxy.statistics().blocked_bytes == 4 * number).await;
-        // The proxy lets go of it: a reset, or an end.
+        // The proxy closes it: a reset, or an end.
         while within(gone.read(&mut [0; 8])).await.unwrap_or(0) > 0 {}
     }
     let mut patient = bench.connect().await;
@@ -218,7 +218,7 @@ async fn a_slow_link_has_a_bounded_window() {
     within(sending).await.expect("no panic").expect("all sent");
 }
 
-/// TCP loses nothing for good: what is lost comes late, in its place, and holds up what is behind it.
+/// TCP loses nothing for good: what is lost arrives late, in order, and holds up what was sent after it.
 #[tokio::test]
 async fn a_lossy_link_holds_up_what_it_loses_and_keeps_the_order() {
     let bench = bench().await;

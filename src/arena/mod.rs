@@ -1,7 +1,7 @@
 //! Where a cluster lives while it is tested.
 //!
 //! [`process`]: real processes, real sockets, real time. [`sim`]: virtual time on one thread, everything from one
-//! seed. Both are hurt through the same surface, and driven by the same clients.
+//! seed. In both, faults are injected through the same surface, and the same clients run.
 
 pub mod process;
 pub mod sim;

@@ -5,9 +5,9 @@
 //!          ├─ n2 ──► proxy n2→n1 ──► n1
 //!          └─ a memory file for each clock, inherited by the node
 //! ```
-//! Ports are chosen by the kernel and told on the node's standard output, so there is no race for them. A child dies
-//! with the bench, however that ends: the kernel kills it when the thread that started it is gone (which is why
-//! children are started only from the main thread), and it ends by itself when its standard input does.
+//! Ports are chosen by the kernel and printed on the node's standard output, so there is no race for them. A child dies
+//! with the bench, however the bench ends: the kernel kills it when the thread that started it is gone (which is why
+//! children are started only from the main thread), and it ends by itself when its standard input is closed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -31,9 +31,9 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::systems::{Addresses, Place, System, address, set_address};
 
-/// A node must say where it listens within this time.
+/// A node must report its addresses within this time.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-/// Bytes of a node's last words that are quoted.
+/// How much of the last line of a node's log is quoted, bytes.
 const LAST_WORDS_BYTES_MAX: usize = 600;
 
 /// The cluster could not be started or stopped.
@@ -47,12 +47,12 @@ pub enum ArenaError {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// A node ended, or said nothing, instead of serving.
+    /// A node ended or did not answer instead of serving.
     #[error("node {node} did not start: {why}")]
     Node {
-        /// Which.
+        /// The node.
         node: String,
-        /// Its last words, or what went wrong.
+        /// The last line of its log, or what went wrong.
         why: String,
     },
 }
@@ -69,7 +69,7 @@ pub struct ProcessArena {
     addresses: Addresses,
 }
 
-/// A node's place; the process in it comes and goes.
+/// A node of the arena, with its current process, if it has one.
 struct Seat {
     running: Option<Running>,
     clock: ClockFile,
@@ -90,8 +90,8 @@ struct Ready {
     peer: SocketAddr,
 }
 
-/// The bench's own executable, which has every bundled node inside. As the kernel names it: that stays the same
-/// program when the file is replaced during a run.
+/// The bench's own executable, which contains every bundled node. This is the kernel's name for it, which stays the
+/// same program when the file is replaced during a run.
 pub fn own_executable() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }
@@ -101,7 +101,7 @@ impl ProcessArena {
     /// `dir/<node>/`. The thread that calls must outlive the nodes: in a program that is the main thread.
     ///
     /// # Errors
-    /// When a proxy, a clock or a node cannot be started; whatever was started is gone again then.
+    /// When a proxy, a clock or a node cannot be started; everything that was started is ended again.
     pub async fn start(system: Rc<dyn System>, executable: PathBuf, dir: PathBuf) -> Result<Self, ArenaError> {
         let names = system.nodes();
         let mut arena = Self {
@@ -119,7 +119,8 @@ impl ProcessArena {
             arena.seats.push(RefCell::new(Seat { running: None, clock, starts: 0, upgrades: 0 }));
         }
         arena.bind_links().await?;
-        // All of them to their end: one given up half way would still be there when the error is told.
+        // Waits for all of them: a start that is abandoned half way would leave a node running when the error is
+        // reported.
         let starts =
             futures::future::join_all((0..arena.names.len()).map(|index| arena.start_node(index, false))).await;
         if let Some(error) = starts.into_iter().find_map(Result::err) {
@@ -129,7 +130,7 @@ impl ProcessArena {
         Ok(arena)
     }
 
-    /// Where clients are served, kept up to date as nodes come and go.
+    /// The nodes' client addresses, kept up to date as nodes start and end.
     pub fn addresses(&self) -> Addresses {
         Addresses::clone(&self.addresses)
     }
@@ -171,7 +172,7 @@ impl ProcessArena {
             Ok(Err(why)) => why,
             Err(_) => "it did not say where it listens".to_owned(),
         };
-        // It may be gone already; whoever reads the error must find nothing left of it.
+        // It may have ended already; when the error is reported, nothing of it must be left.
         let _ = child.kill().await;
         Err(self.not_started(name, &why, &log_path))
     }
@@ -232,7 +233,7 @@ impl ProcessArena {
         ArenaError::Node { node: name.to_owned(), why }
     }
 
-    /// All at once, then one after the other until each is gone.
+    /// Signals all of them at once, then waits until each is dead.
     async fn kill_nodes(&self, indices: &[usize]) -> Vec<String> {
         let mut gone = Vec::new();
         let mut problems = Vec::new();
@@ -275,7 +276,7 @@ impl ProcessArena {
         address(&self.addresses, node).ok_or_else(|| SurfaceError(format!("{node} is not running")))
     }
 
-    /// Through the first running node that takes the command.
+    /// Gives the command through the first running node that accepts it.
     async fn change_membership(&self, node: &str, join: bool) -> Result<(), SurfaceError> {
         self.index(node)?;
         let mut refusal = SurfaceError("no node is running".into());
@@ -422,12 +423,12 @@ impl Surface for ProcessArena {
     }
 }
 
-/// Gives a child its options and waits until it says where it listens.
+/// Gives a child its options and waits until it reports its addresses.
 async fn greet(child: &mut Child, options: &str) -> Result<(Ready, ChildStdin), String> {
     let mut stdin = child.stdin.take().ok_or("it has no standard input")?;
     let stdout = child.stdout.take().ok_or("it has no standard output")?;
-    let told = stdin.write_all(format!("{options}\n").as_bytes()).await;
-    told.map_err(|error| format!("it could not be given its options: {error}"))?;
+    let written = stdin.write_all(format!("{options}\n").as_bytes()).await;
+    written.map_err(|error| format!("it could not be given its options: {error}"))?;
     let mut line = String::new();
     let read = BufReader::new(stdout).read_line(&mut line).await;
     match read.map_err(|error| error.to_string())? {
@@ -446,7 +447,7 @@ fn last_words(log: &Path) -> String {
     text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
 }
 
-/// The disk of a process is the machine's, which the bench neither can nor should break.
+/// The disk of a process is the machine's, into which the bench cannot inject faults.
 fn only_in_simulation(node: &str) -> SurfaceError {
     SurfaceError(format!("the disk of {node} is a real one: it can be made to fail or to rot only in simulation"))
 }

@@ -2,7 +2,7 @@
 //! one thread.
 //!
 //! Futures are polled until all of them wait; then the world takes one step: the earliest event of the simulated
-//! cluster, or the earliest sleeper's moment. Nothing else moves, so a run is a function of its seed.
+//! cluster, or the deadline of the earliest sleeper. Nothing else happens, so a run is a function of its seed.
 //!
 //! ```text
 //!   block_on ─► poll ─► all wait? ─► World::step ─► answers wake clients, time wakes sleepers ─► poll ...
@@ -70,7 +70,7 @@ impl SimArena {
     /// Runs a future to its end, letting virtual time pass whenever it waits.
     ///
     /// # Panics
-    /// When it waits for something that can never happen: a fault of the bench, not of the cluster.
+    /// When it waits for something that can never happen: a defect of the bench, not of the cluster.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&woken));
@@ -98,7 +98,7 @@ impl SimArena {
         self.shared.world.borrow().events()
     }
 
-    /// Who is preferred for a key, by the account of the first node that runs.
+    /// The preference list of a key, as the first running node reports it.
     pub fn preference(&self, key: &[u8]) -> Option<Vec<String>> {
         let world = self.shared.world.borrow();
         let node = world.nodes().find_map(|id| world.node(id))?;
@@ -139,7 +139,7 @@ impl SimArena {
 }
 
 impl SimArena {
-    /// Through the first running node that takes the command.
+    /// Gives the command through the first running node that accepts it.
     async fn command(&self, request: Request) -> Result<(), SurfaceError> {
         let mut refusal = SurfaceError("no node is running".into());
         for through in self.names() {
@@ -157,7 +157,7 @@ impl SimArena {
 }
 
 impl Shared {
-    /// Lets the next thing happen. Returns whether there was one.
+    /// Takes the next step of the world. Returns whether there was one.
     fn advance(&self) -> bool {
         let sleeper = self.sleepers.borrow().first_key_value().map(|((at, _), _)| *at);
         let event = self.world.borrow().next_ns();
@@ -223,7 +223,7 @@ impl Shared {
     }
 }
 
-/// A request on its way. Dropped, the client no longer waits; the request goes on all the same.
+/// A request under way. If it is dropped, the client no longer waits, but the request goes on.
 pub struct Call {
     shared: Rc<Shared>,
     request: RequestId,
@@ -252,7 +252,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         if !self.done {
             self.shared.waiting.borrow_mut().remove(&self.request);
-            // Its answer, should it come, is thrown away where it arrives.
+            // An answer that comes later is discarded when it arrives.
         }
     }
 }
@@ -301,7 +301,7 @@ impl Wake for Flag {
     }
 }
 
-/// A ready answer: in simulation nothing that the nemesis does takes time.
+/// An immediate result: in simulation the nemesis's actions take no time.
 fn at_once<'a, T: 'a>(result: Result<T, SurfaceError>) -> SurfaceFuture<'a, T> {
     Box::pin(std::future::ready(result))
 }
@@ -365,8 +365,8 @@ impl Surface for SimArena {
     fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
         at_once(self.shared.id(node).and_then(|id| {
             let world = self.shared.world.borrow();
-            let told = world.node(id).filter(|_| !world.is_paused(id)).map(|node| node.status().protocol_version);
-            told.map(u64::from).ok_or_else(|| SurfaceError(format!("{node} does not answer")))
+            let version = world.node(id).filter(|_| !world.is_paused(id)).map(|node| node.status().protocol_version);
+            version.map(u64::from).ok_or_else(|| SurfaceError(format!("{node} does not answer")))
         }))
     }
 
@@ -391,9 +391,9 @@ impl Surface for SimArena {
                 return Err(SurfaceError(format!("{node} does not answer")));
             }
             match self.call(node, Request::Members).map_err(SurfaceError)?.await {
-                Answer::Reply(Reply::Members(told)) => {
-                    let seats = told.seats.into_iter().map(|seat| (seat.name, standing(seat.standing)));
-                    Ok(Membership { view: format!("{:016x}", told.view), seats: seats.collect() })
+                Answer::Reply(Reply::Members(members)) => {
+                    let seats = members.seats.into_iter().map(|seat| (seat.name, standing(seat.standing)));
+                    Ok(Membership { view: format!("{:016x}", members.view), seats: seats.collect() })
                 }
                 other => Err(SurfaceError(format!("{node} said {other:?}"))),
             }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use futures::future::LocalBoxFuture;
 use workloads::clock::Clock;
 
-/// Time since a moment, on the machine's monotonic clock.
+/// The time since it was started, on the machine's monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct RealClock {
     start: Instant,
 }
 
 impl RealClock {
-    /// Begins now.
+    /// Starts now.
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }

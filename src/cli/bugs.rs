@@ -1,8 +1,8 @@
 //! `dissensus bugs`: how well the bench finds each planted bug, measured in simulation.
 //!
-//! Each bug runs under its own options, seed by seed, and so does the right cluster. A line tells what was broken, in
-//! how many of the seeds, and how many have to be tried in the median, taken over every seed to begin with. A bug that
-//! no seed finds, or options under which the right cluster breaks a claim, make the outcome invalid.
+//! Each bug runs under its own options, seed by seed, and so does the cluster without a bug. A line shows which claims
+//! were broken, in how many seeds, and how many seeds have to be tried (the median over all seeds to begin with). The
+//! outcome is invalid if no seed finds a bug, or if the cluster without a bug breaks a claim under the same options.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
@@ -50,7 +50,7 @@ pub fn bugs(args: &BugsArgs) -> Result<Exit, Problem> {
     Ok(exit)
 }
 
-/// What the bug prefers, or the same options without it.
+/// The options that the bug prefers, with or without the bug itself.
 fn settings(bug: Bug, planted: bool, args: &BugsArgs) -> RunSettings {
     let (prefers, usual) = (bugs::preferences(bug), RunSettings::default());
     let mut dynamo = bugs::settings(Some(bug));
@@ -68,12 +68,12 @@ fn settings(bug: Bug, planted: bool, args: &BugsArgs) -> RunSettings {
     }
 }
 
-/// What came of a range of seeds.
+/// The results of a range of seeds.
 struct Measured {
     seeds: Range<u64>,
-    /// Those in which a claimed property was broken.
+    /// The seeds in which a claimed property was broken.
     found: Vec<u64>,
-    /// In how many seeds each was.
+    /// The number of seeds in which each property was broken.
     properties: BTreeMap<Property, u64>,
     counts: BTreeMap<Outcome, u64>,
 }
@@ -113,7 +113,7 @@ impl Measured {
         format!("{} of {}", self.found.len(), self.seeds.end - self.seeds.start)
     }
 
-    /// From each seed on, how many are tried until one finds it, going round at the end; the median.
+    /// The number of seeds to try until one finds the bug, beginning at each seed and wrapping around; the median.
     fn needed(&self) -> String {
         let length = self.seeds.end - self.seeds.start;
         let from = |start: u64| self.found.iter().map(move |found| (found + length - start) % length + 1).min();

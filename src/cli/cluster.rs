@@ -1,7 +1,7 @@
 //! `dissensus cluster up | status | down`: a cluster to play with.
 //!
-//! `up` starts a supervisor in a session of its own, which holds the nodes as any arena does and ends them when it is
-//! told to. `cluster.json` in the cluster's directory says who the supervisor is and where the nodes are.
+//! `up` starts a supervisor in a session of its own, which runs the nodes as any arena does and ends them on command.
+//! `cluster.json` in the cluster's directory has the supervisor's pid and the nodes' addresses.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,7 +16,7 @@ use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{ClusterAction, ClusterArgs, SupervisorArgs, SystemArgs};
-use super::on_main_thread;
+use super::main_thread::on_main_thread;
 use super::out::say;
 use super::run::dynamo_settings;
 use crate::arena::process::{ProcessArena, own_executable};
@@ -25,7 +25,7 @@ use crate::store::write_whole;
 use crate::systems::System;
 use crate::systems::dynamo::{Dynamo, DynamoSettings};
 
-/// How long `down` waits for the nodes to be gone.
+/// How long `down` waits for the nodes to end.
 const DOWN_TIMEOUT: Duration = Duration::from_secs(10);
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -43,21 +43,21 @@ struct NodeAddress {
     client: SocketAddr,
 }
 
-/// What the supervisor is told on its standard input.
+/// The supervisor's options, on its standard input.
 #[derive(Serialize, Deserialize)]
 struct Order {
     settings: DynamoSettings,
     seed: u64,
 }
 
-/// What it answers on its standard output.
+/// The supervisor's answer, on its standard output.
 #[derive(Serialize, Deserialize)]
 enum Answer {
     Up(Vec<NodeAddress>),
     Failed(String),
 }
 
-/// Does what is asked.
+/// Runs `cluster up`, `status` or `down`.
 pub fn cluster(args: &ClusterArgs) -> Result<Exit, Problem> {
     match &args.action {
         ClusterAction::Up(system) => up(&args.dir, system),
@@ -75,7 +75,7 @@ fn up(dir: &Path, args: &SystemArgs) -> Result<Exit, Problem> {
             dir.display()
         )));
     }
-    // The ring is part of the data: a cluster that is started again on its data keeps it.
+    // The ring is part of the data: a cluster that is started again on its data must keep its ring.
     let order = Order { settings, seed: 0 };
     Dynamo::new(order.settings.clone(), order.seed).map_err(Problem::arguments)?;
     fs::create_dir_all(dir).map_err(|error| Problem::bench(format!("cannot create {}: {error}", dir.display())))?;
@@ -112,7 +112,7 @@ fn start_supervisor(dir: &Path, order: &Order) -> Result<Answer, Problem> {
     })
 }
 
-/// The supervisor: starts the nodes, says so, and holds them until it is told to end.
+/// The supervisor: starts the nodes, reports them, and keeps them running until it is commanded to end.
 pub fn supervise(args: &SupervisorArgs) -> Result<Exit, Problem> {
     setsid().map_err(Problem::bench)?;
     let mut line = String::new();
@@ -202,7 +202,7 @@ fn expect_running(dir: &Path) -> Result<Running, Problem> {
     read_running(dir)?.ok_or_else(none)
 }
 
-/// What is up in this directory; a state file whose supervisor was killed is removed.
+/// The cluster that runs in this directory. A state file whose supervisor was killed is removed.
 fn read_running(dir: &Path) -> Result<Option<Running>, Problem> {
     let path = state_file(dir);
     let text = match fs::read_to_string(&path) {
@@ -219,7 +219,7 @@ fn read_running(dir: &Path) -> Result<Option<Running>, Problem> {
     Ok(None)
 }
 
-/// Whether this process is a supervisor of ours: a pid alone may have been given to somebody else.
+/// Whether this process is one of our supervisors: its pid may belong to another process by now.
 fn is_supervisor(pid: i32) -> bool {
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     command.split(|byte| *byte == 0).any(|word| word == b"__supervisor")

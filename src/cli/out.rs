@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-/// Prints a line. When nobody reads any more there is nobody left to tell; the exit code still says how it ended.
+/// Prints a line. If the output is closed, the line is lost; the exit code still shows how the command ended.
 pub(super) fn line(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }

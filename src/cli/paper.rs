@@ -1,4 +1,4 @@
-//! `dissensus paper`: the paper's own experiments, beside its figures.
+//! `dissensus paper`: the paper's experiments, measured again and compared with its figures.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,8 @@ use crate::paper::pbs::Scale;
 use crate::paper::{ExperimentError, buffer, coordination, load, pbs, versions};
 use crate::store::write_whole;
 
-/// Measures, prints tables, and draws a page of plots. A figure that is not the published one is an invalid outcome.
+/// Measures, prints tables, and draws a page of plots. A figure that differs from the published one makes the outcome
+/// invalid.
 pub fn paper(args: &PaperArgs) -> Result<Exit, Problem> {
     let actions = match &args.action {
         Some(action) => vec![action.clone()],
@@ -50,7 +51,7 @@ fn perform(action: &PaperAction) -> Result<Experiment, ExperimentError> {
     }
 }
 
-/// Where the page goes: one page for all, and one of its own for each that is measured by itself.
+/// The path of the page: one page for all experiments, or one for an experiment that is measured alone.
 fn page(args: &PaperArgs, experiments: &[Experiment]) -> PathBuf {
     let name = match (&args.action, experiments) {
         (Some(_), [one]) => format!("paper-{}.html", one.name),

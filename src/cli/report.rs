@@ -1,4 +1,4 @@
-//! `dissensus report`: the reports of a run directory once more, from its verdict and history.
+//! `dissensus report`: makes the reports of a run directory again, from its verdict and history.
 
 use super::arguments::ReportArgs;
 use super::out::say;
@@ -8,8 +8,8 @@ use crate::store::RunDir;
 use crate::systems::System;
 use crate::systems::dynamo::Dynamo;
 
-/// Rebuilds `report.html` and `junit.xml`, and prints the tables. A run that was killed has no verdict; then its
-/// history is judged first.
+/// Rebuilds `report.html` and `junit.xml`, and prints the tables. A run that was killed has no verdict, so its
+/// history is checked first.
 pub fn report(args: &ReportArgs) -> Result<Exit, Problem> {
     let dir = RunDir::open(&args.run_dir).map_err(Problem::arguments)?;
     let record = dir.read_record().map_err(Problem::arguments)?;

@@ -3,9 +3,10 @@
 use cluster_core::bug::Bug;
 use cluster_core::protocol::Protocol;
 use nemesis::{Kind, NemesisSpec};
-use workloads::workload::NAMES;
+use workloads::registry::NAMES;
 
 use super::arguments::{RunArgs, SystemArgs};
+use super::main_thread::on_main_thread;
 use super::out::say;
 use crate::exit::{Exit, Problem};
 use crate::run::settings::{ArenaKind, RunSettings};
@@ -14,7 +15,7 @@ use crate::store::write_whole;
 use crate::systems::dynamo::DynamoSettings;
 use crate::systems::dynamo::bugs::{self, Preferences};
 
-/// Runs, and prints what came of it.
+/// Runs, and prints the result.
 pub fn run(args: RunArgs) -> Result<Exit, Problem> {
     if args.system.bug.as_deref() == Some("list") {
         list_bugs();
@@ -25,12 +26,12 @@ pub fn run(args: RunArgs) -> Result<Exit, Problem> {
     if !args.json {
         eprintln!("seed {}", settings.seed);
     }
-    let finished = super::on_main_thread(run_to_the_end(&settings, &args.store, args.json))?;
+    let finished = on_main_thread(run_to_the_end(&settings, &args.store, args.json))?;
     print_finished(&finished, &args)?;
     Ok(finished.judged.verdict.outcome.into())
 }
 
-/// The verdict as it was asked for, and the JUnit file.
+/// Prints the verdict in the requested form, and writes the JUnit file.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -50,7 +51,7 @@ pub fn print_finished(finished: &Finished, args: &RunArgs) -> Result<(), Problem
     Ok(())
 }
 
-/// Prints every planted bug with a line.
+/// Prints every planted bug with one line of explanation.
 pub fn list_bugs() {
     let width = Bug::ALL.iter().map(|bug| bug.name().len()).max().unwrap_or(0);
     for bug in Bug::ALL {
@@ -58,7 +59,8 @@ pub fn list_bugs() {
     }
 }
 
-/// What the user says goes first, then what the planted bug needs to show itself, then the defaults.
+/// The settings of a run. The user's options come first, then those that the planted bug needs to show, then the
+/// defaults.
 ///
 /// # Errors
 /// When a bug is unknown.
@@ -91,8 +93,8 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
     })
 }
 
-/// What nodes speak at first, where nobody says: the newest version, unless they are to be upgraded to it. A list that
-/// is wrong is refused later.
+/// The default protocol version of the nodes: the newest, unless they are to be upgraded to it. A wrong list of faults
+/// is refused later.
 fn first_protocol(nemesis: &str) -> Protocol {
     let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
     let is_upgraded = spec.kinds().any(|kind| kind == Kind::Upgrade);
@@ -169,7 +171,7 @@ mod tests {
         }
     }
 
-    /// In simulation, which can do everything that processes can.
+    /// The settings of a simulated run, in which everything that processes can do is possible.
     #[test]
     fn every_bug_has_options_that_work_together() {
         for bug in Bug::ALL {
@@ -179,7 +181,7 @@ mod tests {
         }
     }
 
-    /// Section 6: three ways to use the store; what is said outright goes first.
+    /// Section 6: three ways to use the store; options that are given explicitly come first.
     #[test]
     fn a_mode_sets_versions_and_quorums() {
         use cluster_core::config::Versioning::{Dvv, Lww};

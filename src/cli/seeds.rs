@@ -1,4 +1,4 @@
-//! Many seeds over several threads; every seed is a run by itself, so they share nothing but whose turn it is.
+//! Many seeds on several threads. Every seed is a run of its own, so threads share only the number of the next seed.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::exit::Problem;
 
-/// What came of each seed, in their order. After a `Break` or an error no new seed is begun.
+/// The result of each seed, in the order of the seeds. After a `Break` or an error no new seed is begun.
 ///
 /// # Errors
-/// The first that a seed met.
+/// The first error of a seed.
 pub(super) fn each<T: Send>(
     seeds: &Range<u64>,
     jobs: usize,
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_seed_is_run_once_and_told_in_order() {
+    fn every_seed_is_run_once_and_reported_in_order() {
         for jobs in [0, 1, 3] {
             let ran = each(&(5..25), jobs, |seed| Ok(ControlFlow::Continue(seed * 2))).expect("nothing fails");
             assert_eq!(ran, (5..25).map(|seed| (seed, seed * 2)).collect::<Vec<_>>(), "{jobs} jobs");

@@ -17,7 +17,7 @@ use crate::exit::{Exit, Problem};
 use crate::run::settings::{ArenaKind, RunSettings};
 use crate::run::simulate::{judge_seed, simulate};
 
-/// Simulates, and prints what came of it.
+/// Simulates, and prints the result.
 pub fn sim(args: &SimArgs) -> Result<Exit, Problem> {
     if args.run.system.bug.as_deref() == Some("list") {
         list_bugs();
@@ -56,7 +56,7 @@ fn speed(simulated: Duration, took: Duration) -> String {
     )
 }
 
-/// Many seeds, each judged by itself.
+/// A campaign: many seeds, each with a verdict of its own.
 struct Campaign {
     settings: RunSettings,
     seeds: Range<u64>,
@@ -78,7 +78,7 @@ impl Campaign {
         Self { settings, seeds, jobs, keep_going, simulated_ms: AtomicU64::new(0), bar }
     }
 
-    /// Runs until the first seed that is not valid, or to the end of the range if it shall keep going.
+    /// Runs until the first seed that is not valid, or through the whole range with `--keep-going`.
     fn run(&self, store: &Path) -> Result<Exit, Problem> {
         let begun = Instant::now();
         let outcomes = seeds::each(&self.seeds, self.jobs, |seed| self.judge(seed))?;
@@ -97,7 +97,7 @@ impl Campaign {
         })
     }
 
-    /// The failing seeds are simulated once more, now with a run directory each.
+    /// Simulates the failing seeds once more, now with a run directory each.
     fn report(&self, outcomes: &[(u64, Outcome)], took: Duration, store: &Path) -> Result<Exit, Problem> {
         let failing: Vec<&(u64, Outcome)> = outcomes.iter().filter(|(_, outcome)| *outcome != Outcome::Valid).collect();
         let mut worst = Outcome::Valid;

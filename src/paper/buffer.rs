@@ -1,8 +1,8 @@
 //! The write buffer's effect on the slowest requests (6.1): the same load on the same disks, with it and without.
 //!
-//! A disk's syncs mostly take a millisecond, but now and then very long, as those of a shared drive do. That is where the
-//! tail of a synced write comes from: it waits for two disks one after the other, and all that is behind a long sync
-//! waits with it. With the buffer a write waits for the faster of two disks, and a read for none.
+//! A disk's syncs mostly take a millisecond, but now and then very long, as those of a shared drive do. This causes the
+//! tail of a synced write: it waits for two disks one after the other, and everything behind a long sync waits with it.
+//! With the buffer a write waits for the faster of two disks, and a read for none.
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::Durability;
@@ -14,7 +14,7 @@ use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
 use super::ExperimentError;
 use super::figures::{Sample, short};
-use super::script::{self, Delays, Happening, Script, moments};
+use super::script::{self, Delays, Script, ScriptEvent, moments};
 use crate::systems::dynamo::DynamoSettings;
 
 /// By how much a buffer of 1,000 objects lowered the 99.9th percentile in the paper.
@@ -25,7 +25,7 @@ const KEYS: u32 = 2_000;
 /// Reads a second; each is followed by a write.
 const RATE: f64 = 100.0;
 const NS_PER_MS: f64 = 1e6;
-/// Before anything is measured, the nodes have told each other what they speak.
+/// The time before measuring starts, in which the nodes learn each other's protocol versions.
 const WARM_UP_S: f64 = 2.0;
 
 /// A hop within a data centre.
@@ -39,7 +39,7 @@ struct Measured {
     writes: Sample,
 }
 
-/// Measures both modes with so many reads, and as many writes.
+/// Measures both modes with `operations` reads, and as many writes.
 ///
 /// # Errors
 /// When the cluster cannot be made.
@@ -104,7 +104,7 @@ fn tails(synced: &Measured, buffered: &Measured) -> Chart {
 }
 
 enum Step {
-    /// Somebody wants to read a key, and then to write it.
+    /// A client is due to read a key, and then to write it.
     Begin,
     Read {
         key: u32,
@@ -121,21 +121,21 @@ fn measure(durability: Durability, operations: u32, seed: u64) -> Result<Measure
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     while let Some(happening) = script.next() {
         let (request, step) = match happening {
-            Happening::Due(_) => {
+            ScriptEvent::Due(_) => {
                 let key = rng.random_range(0..KEYS);
                 (Request::Get { key: key.to_be_bytes().to_vec(), r: None, n: None }, Step::Read { key })
             }
-            Happening::Answered { what: Step::Read { key }, took_ns, reply: Some(Reply::Got { context, .. }) } => {
+            ScriptEvent::Answered { what: Step::Read { key }, took_ns, reply: Some(Reply::Got { context, .. }) } => {
                 reads.push(took_ns as f64 / NS_PER_MS);
                 let (key, value) = (key.to_be_bytes().to_vec(), Some(vec![0; 100]));
                 (Request::Put { key, value, context, w: None, n: None }, Step::Write)
             }
-            // An answer that says that it is late has taken as long as it has.
-            Happening::Answered { what: Step::Write, took_ns, .. } => {
+            // An answer that reports a time-out took as long as that.
+            ScriptEvent::Answered { what: Step::Write, took_ns, .. } => {
                 writes.push(took_ns as f64 / NS_PER_MS);
                 continue;
             }
-            Happening::Answered { took_ns, .. } => {
+            ScriptEvent::Answered { took_ns, .. } => {
                 reads.push(took_ns as f64 / NS_PER_MS);
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Who coordinates: a node behind a load balancer, or the client's library (6.4, table 2 of the paper).
 //!
-//! The same load on the same simulated cluster, twice. Clients read a key and then write it, at moments that do not
-//! wait for each other. Only the way differs: through a load balancer to any node, or straight to the replicas.
+//! The same load on the same simulated cluster, twice. Clients read a key and then write it, at times that do not
+//! depend on each other. Only the path differs: through a load balancer to any node, or straight to the replicas.
 
 use cluster_core::api::{NodeId, Reply, Request, RequestId};
 use cluster_core::sim::latency::Latency;
@@ -12,7 +12,7 @@ use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
 use super::ExperimentError;
 use super::figures::{Sample, short};
-use super::script::{self, Delays, Happening, Script, moments};
+use super::script::{self, Delays, Script, ScriptEvent, moments};
 use crate::systems::dynamo::DynamoSettings;
 
 /// Nodes of the cluster; N, R and W are (3, 2, 2), the paper's usual.
@@ -29,7 +29,7 @@ const HOP: Latency = Latency::Mixture { pareto: 0.98, xm_ms: 0.25, alpha: 4.0, r
 /// showed; here, too, the tail is the network's.
 const DISK: Latency = Latency::Mixture { pareto: 0.99, xm_ms: 0.4, alpha: 3.0, rate_per_ms: 0.25 };
 
-/// What the paper has: average and 99.9th percentile, ms, of reads and of writes.
+/// The paper's figures: average and 99.9th percentile, ms, of reads and of writes.
 const PAPER: [Published; 2] = [
     Published { who: "server-driven", average: (3.9, 4.02), tail: (68.9, 68.5) },
     Published { who: "client-driven", average: (1.55, 1.9), tail: (30.4, 30.4) },
@@ -47,7 +47,7 @@ struct Measured {
     writes: Sample,
 }
 
-/// Measures both ways with so many reads, and as many writes.
+/// Measures both ways with `operations` reads, and as many writes.
 ///
 /// # Errors
 /// When the cluster cannot be made.
@@ -161,7 +161,7 @@ fn tails(measured: &[Measured; 2]) -> Chart {
 }
 
 enum Step {
-    /// Somebody wants to read a key, and then to write it.
+    /// A client is due to read a key, and then to write it.
     Begin,
     Read {
         key: u32,
@@ -198,23 +198,23 @@ fn measure(client_driven: bool, operations: u32, seed: u64) -> Result<Measured, 
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     while let Some(happening) = script.next() {
         let (request, step) = match happening {
-            Happening::Due(_) => {
+            ScriptEvent::Due(_) => {
                 let key = rng.random_range(0..KEYS);
                 (Request::Get { key: key.to_be_bytes().to_vec(), r: None, n: None }, Step::Read { key })
             }
-            Happening::Answered { what: Step::Read { key }, took_ns, reply: Some(Reply::Got { context, .. }) } => {
+            ScriptEvent::Answered { what: Step::Read { key }, took_ns, reply: Some(Reply::Got { context, .. }) } => {
                 reads.push(took_ns as f64 / NS_PER_MS);
                 let (key, value) = (key.to_be_bytes().to_vec(), Some(vec![0; 100]));
                 (Request::Put { key, value, context, w: None, n: None }, Step::Write)
             }
-            Happening::Answered { what: Step::Write, took_ns, reply } => {
+            ScriptEvent::Answered { what: Step::Write, took_ns, reply } => {
                 if matches!(reply, Some(Reply::Failed(_)) | None) {
                     return Err(ExperimentError::new(format!("a write without faults failed: {reply:?}")));
                 }
                 writes.push(took_ns as f64 / NS_PER_MS);
                 continue;
             }
-            Happening::Answered { reply, .. } => {
+            ScriptEvent::Answered { reply, .. } => {
                 return Err(ExperimentError::new(format!("a read without faults failed: {reply:?}")));
             }
         };
@@ -242,7 +242,7 @@ mod tests {
         assert!(experiment.tables[0].rows.iter().all(|row| row.len() == experiment.tables[0].headings.len()));
     }
 
-    /// The judge judges: the two exchanged are eight figures on the wrong side.
+    /// The comparison can fail: with the two ways exchanged, all eight figures are wrong.
     #[test]
     fn slower_clients_would_be_noticed() {
         let sample = |ms: f64| Measured { reads: Sample::new(vec![ms]), writes: Sample::new(vec![ms + 1.0]) };

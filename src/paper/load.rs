@@ -17,9 +17,9 @@ pub const REPLICAS: usize = 3;
 /// How far a figure may be from the paper's.
 pub const TOLERANCE: f64 = 0.03;
 
-/// Tokens a node (strategies 1 and 2), with what the paper has for strategy 1.
+/// Tokens a node (strategies 1 and 2), with the paper's figures for strategy 1.
 const TOKENS: [(u32, f64); 5] = [(1, 0.48), (8, 0.68), (32, 0.82), (100, 0.89), (1024, 0.96)];
-/// Ranges (strategy 3), with what the paper has.
+/// Ranges (strategy 3), with the paper's figures.
 const RANGES: [(u32, f64); 4] = [(60, 0.86), (240, 0.89), (960, 0.94), (3840, 0.97)];
 /// Ranges of strategy 2, the same for every T so that T alone changes: as many as strategy 3 has at most.
 const FIXED_RANGES: u32 = 3840;
@@ -38,12 +38,12 @@ pub struct Load {
 }
 
 impl Load {
-    /// Ours less the paper's.
+    /// Our figure minus the paper's.
     pub fn difference(&self) -> Option<f64> {
         self.paper.map(|paper| self.efficiency - paper)
     }
 
-    /// Whether there is a figure to agree with, and this one does not.
+    /// Whether the paper has a figure, and this one differs from it.
     pub fn disagrees(&self) -> bool {
         self.difference().is_some_and(|difference| difference.abs() > TOLERANCE)
     }
@@ -177,8 +177,8 @@ pub fn metadata_bytes(partitioning: Partitioning, nodes: u16) -> u64 {
 mod tests {
     use super::*;
 
-    /// A ring of one token a node is so uneven that a dozen draws tell its mean to 0.03 at best. So chance is allowed
-    /// for here, two standard errors of it; the tolerance alone is what the command is held to, over 40 draws.
+    /// A ring of one token a node is so uneven that a dozen draws give its mean to 0.03 at best. So this test allows
+    /// for two standard errors; the command, with 40 draws, is held to the tolerance alone.
     #[test]
     fn the_papers_figures_hold() {
         let loads = measure(12, 1).expect("the rings can be made");

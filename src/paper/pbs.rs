@@ -1,9 +1,10 @@
-//! Probabilistically bounded staleness (Bailis et al., VLDB 2012): how stale partial quorums are, in versions and in time.
+//! Probabilistically bounded staleness (Bailis et al., VLDB 2012): how stale partial quorums are, in versions and in
+//! time.
 //!
-//! Three ways that must agree: the formulas against random quorums of real key states; the WARS model by itself (`wars`)
-//! against the figures for its fits; and the protocol, running in simulation with the same leg latencies, against the
-//! model. The bounds are for a coordinator that is no replica, so the protocol's clients coordinate their reads and their
-//! timestamped writes themselves.
+//! Three ways that must agree: the formulas against random quorums of real key states; the WARS model by itself
+//! (`wars`) against the figures for its fits; and the protocol, running in simulation with the same leg latencies,
+//! against the model. The bounds are for a coordinator that is no replica, so the protocol's clients coordinate their
+//! reads and their timestamped writes themselves.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
 use super::ExperimentError;
 use super::figures::{Sample, is_near, ratio, short};
-use super::script::{Happening, Script};
+use super::script::{Script, ScriptEvent};
 use super::wars::{Fit, REPLICAS, Trials, exact_percentile, model};
 use crate::systems::dynamo::{Dynamo, DynamoSettings};
 
@@ -48,7 +49,7 @@ pub struct Scale {
     pub seed: u64,
 }
 
-/// A fit with quorums, and what the specification and the publication say of them.
+/// A fit with quorums, and the specified and published figures for it.
 struct Case {
     fit: Fit,
     r: usize,
@@ -154,7 +155,7 @@ fn within_versions(n: usize, r: usize, w: usize, most: usize, trials: u32, rng: 
         for &replica in &order[..r] {
             seen.join(&replicas[replica], Versioning::Lww);
         }
-        // How many versions it is behind; the oldest there is stands for all before it.
+        // How many versions it is behind; the oldest version kept stands for all before it.
         if let Some(version) = seen.versions().first() {
             let behind = most - version.timestamp_us as usize;
             within[behind..].iter_mut().for_each(|count| *count += 1);
@@ -168,7 +169,7 @@ fn version(number: u64) -> Version {
     Version { dot, past: VersionVector::default(), clock: Default::default(), timestamp_us: number as i64, value: None }
 }
 
-/// What is drawn has the percentiles of the fits.
+/// Checks that drawn latencies have the percentiles of the fits.
 fn by_fits(scale: Scale, experiment: &mut Experiment) {
     let headings = ["leg", "percentile", "of the fit, ms", "drawn, ms", "ratio"];
     let mut table = FigureTable::new("Latencies of the fits", &headings);
@@ -247,7 +248,7 @@ fn compare(
     }
 }
 
-/// What the protocol did.
+/// The measurements of the protocol.
 struct Measured {
     reads: Sample,
     writes: Sample,
@@ -292,8 +293,8 @@ enum Step {
     Read(u32),
 }
 
-/// Writes a key of its own in each trial, reads it `t_ms` after the acknowledgement, and returns the share of reads that
-/// did not see it.
+/// Writes a key of its own in each trial, reads it `t_ms` after the acknowledgement, and returns the share of reads
+/// that did not see it.
 fn run(
     case: &Case,
     t_ms: f64,
@@ -314,19 +315,19 @@ fn run(
         }
         while let Some(happening) = script.next() {
             match happening {
-                Happening::Due(step) => {
+                ScriptEvent::Due(step) => {
                     let id = script.world.client_request(client, request(step));
                     script.expect(id, step);
                 }
-                Happening::Answered { what: Step::Write(trial), took_ns, reply: Some(Reply::Stored) } => {
+                ScriptEvent::Answered { what: Step::Write(trial), took_ns, reply: Some(Reply::Stored) } => {
                     writes.push(took_ns as f64 / MS as f64);
                     script.after((t_ms * MS as f64) as u64, Step::Read(trial));
                 }
-                Happening::Answered { what: Step::Read(_), took_ns, reply: Some(Reply::Got { values, .. }) } => {
+                ScriptEvent::Answered { what: Step::Read(_), took_ns, reply: Some(Reply::Got { values, .. }) } => {
                     reads.push(took_ns as f64 / MS as f64);
                     stale += u32::from(values.is_empty());
                 }
-                Happening::Answered { reply, .. } => {
+                ScriptEvent::Answered { reply, .. } => {
                     return Err(ExperimentError::new(format!("a request without faults failed: {reply:?}")));
                 }
             }
@@ -345,7 +346,7 @@ fn request(step: Step) -> Request {
     }
 }
 
-/// Three nodes, disks that take no time, and nobody who repairs or gives up: what is left is the four legs.
+/// Three nodes, disks that take no time, and no repairs or time-outs: only the four legs take time.
 fn world(case: &Case, seed: u64) -> Result<World, ExperimentError> {
     let settings = DynamoSettings {
         nodes: REPLICAS,

@@ -1,4 +1,4 @@
-//! A simulated world with an agenda: what is due, and what was answered, in the order in which it happens.
+//! A simulated world with an agenda: what is due, and which requests were answered, in the order of the events.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,7 +31,7 @@ pub(super) fn world(settings: DynamoSettings, seed: u64, delays: Delays) -> Resu
     World::new(world).map_err(ExperimentError::new)
 }
 
-/// So many moments after a first one, ns, `rate` a second in the mean, that know nothing of each other.
+/// `count` independent times after a first one, ns, with a mean rate of `rate` a second.
 pub(super) fn moments(rng: &mut ChaCha8Rng, from_s: f64, rate: f64, count: u32) -> Vec<u64> {
     let mut at_s = from_s;
     let next = |_| {
@@ -41,7 +41,7 @@ pub(super) fn moments(rng: &mut ChaCha8Rng, from_s: f64, rate: f64, count: u32) 
     (0..count).map(next).collect()
 }
 
-/// A world, and what is yet to be done in it. `T` says what it is.
+/// A world with its agenda. `T` is the type of an entry.
 pub(super) struct Script<T> {
     pub world: World,
     agenda: BTreeMap<(u64, u64), T>,
@@ -51,14 +51,14 @@ pub(super) struct Script<T> {
 }
 
 /// The next thing of interest.
-pub(super) enum Happening<T> {
-    /// Its time has come.
+pub(super) enum ScriptEvent<T> {
+    /// An entry of the agenda is due.
     Due(T),
-    /// A request has its answer.
+    /// A request was answered.
     Answered {
         /// What it was for.
         what: T,
-        /// From sending it, nanoseconds.
+        /// The time since it was sent, ns.
         took_ns: u64,
         /// None: its node crashed.
         reply: Option<Reply>,
@@ -70,13 +70,13 @@ impl<T> Script<T> {
         Self { world, agenda: BTreeMap::new(), open: BTreeMap::new(), answered: VecDeque::new(), noted: 0 }
     }
 
-    /// Notes what is to be done at a time.
+    /// Adds an entry that is due at a time.
     pub fn at(&mut self, at_ns: u64, what: T) {
         self.noted += 1;
         self.agenda.insert((at_ns, self.noted), what);
     }
 
-    /// Notes what is to be done some time from now.
+    /// Adds an entry that is due some time from now.
     pub fn after(&mut self, ns: u64, what: T) {
         self.at(self.world.now_ns() + ns, what);
     }
@@ -86,8 +86,8 @@ impl<T> Script<T> {
         self.open.insert(id, (self.world.now_ns(), what));
     }
 
-    /// Lets time pass until something of interest happens; none when nothing is noted and nothing expected.
-    pub fn next(&mut self) -> Option<Happening<T>> {
+    /// Lets time pass until an entry is due or a request is answered; none when there is neither.
+    pub fn next(&mut self) -> Option<ScriptEvent<T>> {
         loop {
             while let Some(id) = self.answered.pop_front() {
                 let answer = self.world.take_answer(id);
@@ -96,7 +96,7 @@ impl<T> Script<T> {
                         Answer::Reply(reply) => Some(reply),
                         Answer::ConnectionLost => None,
                     };
-                    return Some(Happening::Answered { what, took_ns: self.world.now_ns() - sent_ns, reply });
+                    return Some(ScriptEvent::Answered { what, took_ns: self.world.now_ns() - sent_ns, reply });
                 }
             }
             let event_ns = self.world.next_ns();
@@ -104,7 +104,7 @@ impl<T> Script<T> {
                 Some(first) if event_ns.is_none_or(|event_ns| first.key().0 <= event_ns) => {
                     let ((at_ns, _), what) = first.remove_entry();
                     self.world.skip_to(at_ns);
-                    return Some(Happening::Due(what));
+                    return Some(ScriptEvent::Due(what));
                 }
                 None if self.open.is_empty() => return None,
                 _ => {

@@ -1,7 +1,7 @@
 //! How many versions a read sees as concurrent writers grow (6.3).
 //!
-//! Several writers share a key: each reads it, and writes back what it makes of all it saw, again and again. Two that do
-//! so at once leave siblings, until the next one has seen both. The paper found that divergence came from concurrent
+//! Several writers share a key: each reads it, and writes back what it makes of all it saw, again and again. Two that
+//! do so at once leave siblings, until the next one has seen both. The paper found that divergence came from concurrent
 //! writers and not from failures; so there is a row with a single writer whose nodes crash.
 
 use cluster_core::api::{NodeId, Reply, Request};
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
 use super::ExperimentError;
-use super::script::{Happening, Script};
+use super::script::{Script, ScriptEvent};
 use crate::systems::dynamo::{Dynamo, DynamoSettings};
 
 const NODES: usize = 5;
@@ -19,7 +19,7 @@ const KEYS: u32 = 50;
 const MS: u64 = 1_000_000;
 /// A writer's pause between two writes, at the mean.
 const PAUSE_MS: f64 = 200.0;
-/// With failures: a node crashes so often, and is away for half of it.
+/// With failures: a node crashes once in this time, and is down for half of it.
 const CRASH_INTERVAL_NS: u64 = 4_000 * MS;
 /// Of a key, at the same time.
 const WRITERS: [u32; 5] = [1, 2, 4, 8, 16];
@@ -56,7 +56,7 @@ impl Seen {
     }
 }
 
-/// Measures about so many reads for each number of writers.
+/// Measures about `reads` reads for each number of writers.
 ///
 /// # Errors
 /// When the cluster cannot be made.
@@ -186,33 +186,33 @@ impl Writers {
         self.script.after((pause_ms * MS as f64) as u64, Step::Begin { key });
     }
 
-    fn step(&mut self, happening: Happening<Step>) -> Result<(), ExperimentError> {
+    fn step(&mut self, happening: ScriptEvent<Step>) -> Result<(), ExperimentError> {
         match happening {
-            Happening::Due(Step::Begin { key }) => {
+            ScriptEvent::Due(Step::Begin { key }) => {
                 let request = Request::Get { key: key.to_be_bytes().to_vec(), r: None, n: None };
                 self.send(key, request, Step::Read { key });
             }
-            Happening::Due(Step::Crash) => {
+            ScriptEvent::Due(Step::Crash) => {
                 let node = NodeId(self.rng.random_range(0..NODES as u16));
                 self.script.world.crash(node);
                 self.script.after(CRASH_INTERVAL_NS / 2, Step::Restart(node));
                 self.script.after(CRASH_INTERVAL_NS, Step::Crash);
             }
-            Happening::Due(Step::Restart(node)) => {
+            ScriptEvent::Due(Step::Restart(node)) => {
                 self.script.world.start(node).map_err(ExperimentError::new)?;
             }
-            Happening::Answered { what: Step::Read { key }, reply: Some(Reply::Got { values, context }), .. } => {
+            ScriptEvent::Answered { what: Step::Read { key }, reply: Some(Reply::Got { values, context }), .. } => {
                 self.left = self.left.saturating_sub(1);
                 self.seen.note(values.len());
                 let (bytes, value) = (key.to_be_bytes().to_vec(), Some(vec![0; 8]));
                 let request = Request::Put { key: bytes, value, context, w: None, n: None };
                 self.send(key, request, Step::Write { key });
             }
-            Happening::Answered { what: Step::Read { key } | Step::Write { key }, reply, .. } => {
+            ScriptEvent::Answered { what: Step::Read { key } | Step::Write { key }, reply, .. } => {
                 self.seen.failed += u64::from(matches!(reply, None | Some(Reply::Failed(_))));
                 self.pause(key);
             }
-            Happening::Due(_) | Happening::Answered { .. } => {}
+            ScriptEvent::Due(_) | ScriptEvent::Answered { .. } => {}
         }
         Ok(())
     }

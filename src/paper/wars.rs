@@ -1,7 +1,7 @@
 //! The WARS model of Bailis et al. (VLDB 2012), by itself: four latencies a replica, and no store at all.
 //!
-//! A write goes to N replicas and is committed when W have acknowledged, at the W-th least W+A. A read t later goes to N
-//! and is answered by the first R, by R+S. It is stale iff the write reaches each of those R only after the read did:
+//! A write goes to N replicas and is committed when W have acknowledged, at the W-th least W+A. A read t later goes to
+//! N and is answered by the first R, by R+S. It is stale iff the write reaches each of those R only after the read did:
 //! `committed + t + r < w`. So each trial has a least t from which on it is consistent.
 
 use cluster_core::sim::latency::{Latency, Legs};

@@ -1,7 +1,7 @@
-//! The logs of the nodes at the end of a run, judged by [`checker::run::logs`].
+//! The logs of the nodes at the end of a run, checked by [`checker::run::logs`].
 //!
-//! Every `nodes/NAME/stderr.log` is read to its end, whoever wrote into it, a line at a time; a line longer than
-//! `LINE_BYTES_MAX` is judged by its beginning. What cannot be read is a doubt, too.
+//! Every `nodes/NAME/stderr.log` is read to its end, line by line; of a line longer than `LINE_BYTES_MAX` only the
+//! beginning is checked. A log that cannot be read is a doubt as well.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,11 +9,11 @@ use std::path::Path;
 
 use checker::run::logs::Logs;
 
-/// Bytes of a line that are looked at.
+/// How much of a line is checked, bytes.
 const LINE_BYTES_MAX: u64 = 16 << 10;
 
-/// What the logs of these nodes, in `NODES_DIR/NAME/stderr.log`, leave doubtful; lines with one of the phrases `expected` are
-/// normal.
+/// The doubts from the logs of these nodes, in `NODES_DIR/NAME/stderr.log`. Lines with one of the phrases `expected`
+/// are normal.
 pub fn doubts(nodes_dir: &Path, nodes: &[String], expected: &[&str]) -> Vec<String> {
     let mut logs = Logs::new(expected);
     let mut unread = Vec::new();
@@ -63,8 +63,8 @@ mod tests {
     #[test]
     fn a_panic_is_quoted_with_its_place() {
         let log = b"12:00 n1 started\n12:01 n1 connection to peer n2 ended: (os error 104)\nthread 'main' panicked at a.rs:1:2:\nboom\n";
-        let told = judged(log);
-        assert_eq!(told, ["n1 panicked: nodes/n1/stderr.log, line 3: \"thread 'main' panicked at a.rs:1:2:\""]);
+        let doubts = judged(log);
+        assert_eq!(doubts, ["n1 panicked: nodes/n1/stderr.log, line 3: \"thread 'main' panicked at a.rs:1:2:\""]);
     }
 
     #[test]

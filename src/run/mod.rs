@@ -1,10 +1,10 @@
 //! The lifecycle of a run, in real processes ([`run`]) or in simulation ([`simulate`]).
 //!
 //! ```text
-//!   settings ─► run directory ─► arena up ─► stage: load ∥ nemesis, heal, rest, final reads ─► arena down
+//!   settings ─► run directory ─► arena up ─► stage: load ∥ nemesis, heal, convergence, final reads ─► arena down
 //!                                                                     history ─► verdict ─► reports
 //! ```
-//! Whatever fails on the way, the nodes are ended and what was recorded stays.
+//! If anything fails, the nodes are ended, and what was recorded stays.
 
 pub mod judge;
 pub mod logs;
@@ -31,30 +31,30 @@ use progress::Display;
 use settings::{ArenaKind, RunSettings};
 use stage::Stage;
 
-/// What a run came to.
+/// A finished run.
 pub struct Finished {
-    /// Where everything is.
+    /// Its run directory.
     pub dir: RunDir,
-    /// `run.json` as it was left.
+    /// The final content of `run.json`.
     pub record: RunRecord,
-    /// The verdict, and what the reports say of the run.
+    /// The verdict, and what the reports say about the run.
     pub judged: Judged,
 }
 
 /// Runs in real processes to the end. Must be called on the process's main thread.
 ///
 /// # Errors
-/// When the arguments cannot work, or the bench fails; a run directory that was begun stays, with what was recorded.
+/// When the arguments cannot work, or the bench fails. A run directory that was begun stays, with what was recorded.
 pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Finished, Problem> {
     let begun = Instant::now();
     let checked = settings.check()?;
     let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
-    let books = Books::open(settings, &checked.system, &plan, store)?;
+    let open_run = OpenRun::open(settings, &checked.system, &plan, store)?;
     let system: Rc<dyn System> = Rc::new(checked.system);
     let display = Display::new(settings, quiet);
-    display.starting(books.record.nodes.len());
+    display.starting(open_run.record.nodes.len());
     let executable = own_executable();
-    let nodes_dir = books.dir.file("nodes");
+    let nodes_dir = open_run.dir.file("nodes");
     let arena = ProcessArena::start(Rc::clone(&system), executable, nodes_dir).await.map_err(Problem::bench)?;
     let client = system.client(arena.addresses());
     let clock = RealClock::start();
@@ -62,19 +62,19 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
     let (interrupted, cut_short) = (Cell::new(false), Cell::new(false));
     let stop = || {
         cut_short.set(cut_short.get() || interrupted.get());
-        interrupted.get() || books.history.has_failed()
+        interrupted.get() || open_run.history.has_failed()
     };
     let stage = Stage {
         settings: settings.interpreter(),
         clock: &clock,
-        recorder: &books.history,
+        recorder: &open_run.history,
         surface: &arena,
         store: &*client,
         display: Some(&display),
-        evidence: &|records| books.evidence(records),
+        evidence: &|records| open_run.evidence(records),
         stop: &stop,
     };
-    // An interrupt ends the load early and goes on to heal and judge; a second one gives up.
+    // An interrupt ends the load early; the run then heals and checks as usual. A second interrupt gives up.
     let staged = tokio::select! {
         staged = stage.run(checked.workloads, plan) => staged,
         () = interrupts(&interrupted) => Err(Problem::bench("interrupted twice; `dissensus check` can judge the partial history")),
@@ -85,13 +85,13 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
     if cut_short.get() {
         doubts.push("the run was interrupted before its time limit".into());
     }
-    doubts.extend(logs::doubts(&books.dir.file("nodes"), &books.record.nodes, system.expected_in_logs()));
-    books.close(&system.claims(), before_clock, begun, &doubts)
+    doubts.extend(logs::doubts(&open_run.dir.file("nodes"), &open_run.record.nodes, system.expected_in_logs()));
+    open_run.close(&system.claims(), before_clock, begun, &doubts)
 }
 
-/// The plan that was given, or one from the seed.
+/// The given plan, or one drawn from the seed.
 fn plan(settings: &RunSettings, spec: &NemesisSpec, nodes: &[String]) -> Result<Plan, Problem> {
-    // A member that leaves must leave enough for the replicas of a key.
+    // After a leave there must be enough members for the replicas of a key.
     let spares = nemesis::Spares { count: settings.dynamo.spares, members_min: usize::from(settings.dynamo.n) };
     let Some(path) = &settings.plan else {
         let schedule = Schedule::for_run(settings.time_limit_ms);
@@ -113,14 +113,14 @@ fn plan(settings: &RunSettings, spec: &NemesisSpec, nodes: &[String]) -> Result<
     }
 }
 
-/// A run directory while it is being written.
-struct Books {
+/// A run directory that is being written.
+struct OpenRun {
     dir: RunDir,
     record: RunRecord,
     history: HistoryFile,
 }
 
-impl Books {
+impl OpenRun {
     fn open(settings: &RunSettings, system: &dyn System, plan: &Plan, store: &Path) -> Result<Self, Problem> {
         let started = jiff::Timestamp::now();
         let dir = RunDir::create(store, system.name(), started, settings.seed).map_err(Problem::bench)?;
@@ -141,12 +141,14 @@ impl Books {
         Ok(Self { dir, record, history })
     }
 
-    /// A full disk shows itself in the history, too; the run goes on to heal.
+    /// Writes the evidence. An error is ignored here: a full disk also makes the history fail, and the run has to heal
+    /// first.
     fn evidence(&self, records: &[EvidenceRecord]) {
         let _ = self.dir.write_json("evidence.json", &records);
     }
 
-    /// `before_clock`: from the start of the bench to the zero of the run's clock.
+    /// Finishes the history, checks it, and writes the reports. `before_clock`: the time from the start of the bench to
+    /// the start of the run's clock.
     fn close(
         mut self,
         claims: &crate::systems::Claims,

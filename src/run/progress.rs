@@ -1,5 +1,4 @@
-//! What a person sees while a run lasts: a bar with the counts and what the nemesis is doing now; plain lines where
-//! there is no terminal.
+//! The display of a run in progress: a bar with the counts and the active faults; plain lines if there is no terminal.
 
 use std::cell::{Cell, RefCell};
 use std::io::IsTerminal;
@@ -38,20 +37,20 @@ impl Display {
         self.say(&format!("starting {nodes} nodes"));
     }
 
-    /// A step of the run.
+    /// Shows which step of the run begins.
     pub fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());
         self.bar.tick();
         self.line(what);
     }
 
-    /// Something the nemesis did, for where there is no bar.
+    /// Prints an event of the nemesis, if there is no bar.
     pub fn event(&self, event: &NemesisEvent) {
         let text = |field: &str| event.value.get(field).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
         self.line(&format!("{} {}{}", event.f, text("detail"), text("evidence")));
     }
 
-    /// What the nemesis is doing from now on.
+    /// Shows the faults that are active now.
     pub fn nemesis(&self, nemesis: &Nemesis<'_>) {
         let plan = nemesis.plan();
         let describe = |id: &u64| plan.fault(*id).map(|fault| fault.fault.kind());
@@ -59,7 +58,7 @@ impl Display {
         *self.doing.borrow_mut() = active.join(" + ");
     }
 
-    /// Moves the bar until the load is over.
+    /// Updates the bar until the load is over.
     pub async fn follow(&self, clock: &dyn Clock, progress: &Progress, over: &Cell<bool>) {
         while !over.get() {
             let (now, counts) = (clock.now(), progress.counts());

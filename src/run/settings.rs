@@ -1,4 +1,4 @@
-//! A run's whole configuration: what `run.json` keeps, and the command line that repeats it.
+//! A run's whole configuration: the content of `run.json`, and the command line that repeats the run.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use checker::objects::Model;
 use checker::verdict::Property;
 use nemesis::NemesisSpec;
 use serde::{Deserialize, Serialize};
-use workloads::workload::NAMES;
+use workloads::registry::NAMES;
 use workloads::{Placement, Workload};
 
 use crate::exit::Problem;
@@ -24,19 +24,19 @@ pub enum ArenaKind {
     Sim,
 }
 
-/// Everything that makes a run, but for chance that no seed rules (the machine's).
+/// Everything that determines a run, except the chance of a real machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSettings {
-    /// Where it happens.
+    /// The arena.
     #[serde(default)]
     pub arena: ArenaKind,
     /// The system under test.
     pub system: String,
     /// Its configuration.
     pub dynamo: DynamoSettings,
-    /// Comma list.
+    /// The workloads, separated by commas.
     pub workload: String,
-    /// Comma list, `all` or `none`.
+    /// The faults, separated by commas, or `all` or `none`.
     pub nemesis: String,
     /// Client processes at a time.
     pub concurrency: u64,
@@ -46,11 +46,11 @@ pub struct RunSettings {
     pub time_limit_ms: u64,
     /// How long a client waits for one operation, ms.
     pub operation_timeout_ms: u64,
-    /// How long the healed cluster may take to come to rest, ms.
+    /// How long the replicas of the healed cluster may take to converge, ms.
     pub rest_limit_ms: u64,
     /// Whether a client stays with one node.
     pub sticky: bool,
-    /// Of everything random.
+    /// The seed of everything random.
     pub seed: u64,
     /// Properties claimed beyond those of the configuration.
     pub require: Vec<Property>,
@@ -79,21 +79,21 @@ impl Default for RunSettings {
     }
 }
 
-/// Settings that have been found to work together.
+/// Settings that have been checked.
 pub struct Checked {
     /// The system, configured.
     pub system: Dynamo,
     /// The workloads, fresh.
     pub workloads: Vec<Box<dyn Workload>>,
-    /// The faults to choose from.
+    /// The requested faults.
     pub nemesis: NemesisSpec,
 }
 
 impl RunSettings {
-    /// Refuses what can never work, before anything is started or written.
+    /// Refuses settings that can never work, before anything is started or written.
     ///
     /// # Errors
-    /// Bad arguments, each with what would do.
+    /// Bad arguments, each with what to use instead.
     pub fn check(&self) -> Result<Checked, Problem> {
         if self.system != "dynamo" {
             let unknown = format!("unknown system '{}': dynamo is the one there is", self.system);
@@ -127,7 +127,8 @@ impl RunSettings {
         Ok(Checked { system, workloads, nemesis })
     }
 
-    /// What is required has to be something that a workload shows, or it would hold for want of a look.
+    /// Checks that each required property can be shown by a workload: otherwise it would hold without having been
+    /// checked.
     fn check_required(&self, workloads: &[Box<dyn Workload>]) -> Result<(), Problem> {
         let models = || workloads.iter().filter_map(|workload| workload.name().parse::<Model>().ok());
         match self.require.iter().find(|property| !models().any(|model| property.is_of(model))) {
@@ -141,7 +142,7 @@ impl RunSettings {
         }
     }
 
-    /// How the clients are driven.
+    /// The settings of the clients.
     pub fn interpreter(&self) -> workloads::Settings {
         workloads::Settings {
             concurrency: self.concurrency,
@@ -154,7 +155,7 @@ impl RunSettings {
         }
     }
 
-    /// The command that repeats the run: the seed, and whatever differs from the defaults.
+    /// The command that repeats the run: the seed, and every option that differs from the default.
     pub fn command(&self) -> String {
         let usual = Self::default();
         let verb = match self.arena {
@@ -178,7 +179,7 @@ impl RunSettings {
         words.join(" ")
     }
 
-    /// Option and value as at the command line, in the order in which people ask; empty = not given.
+    /// The options and their values as at the command line, in the order of the help; empty = not given.
     pub fn options(&self) -> Vec<(&'static str, String)> {
         let d = &self.dynamo;
         let ms = |ms: u64| {

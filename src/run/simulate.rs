@@ -1,4 +1,5 @@
-//! A run in simulation: one seed with its run directory, or many of which only the failing ones leave any.
+//! A run in simulation: one seed with its run directory, or many seeds of which only the failing ones leave a
+//! directory.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,15 +12,15 @@ use workloads::clock::Clock;
 use super::progress::Display;
 use super::settings::{Checked, RunSettings};
 use super::stage::Stage;
-use super::{Books, Finished, judge, plan};
+use super::{Finished, OpenRun, judge, plan};
 use crate::arena::sim::SimArena;
 use crate::exit::Problem;
 use crate::systems::System;
 
-/// What a simulated run was, beside its history.
+/// The trace of a simulated run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// Equal for two runs iff they were the same.
+    /// A hash that is equal for equal runs.
     pub hash: u64,
     /// Events of the simulated world.
     pub events: u64,
@@ -35,17 +36,18 @@ pub fn simulate(settings: &RunSettings, store: &Path, quiet: bool) -> Result<(Fi
     let begun = Instant::now();
     let checked = settings.check()?;
     let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
-    let books = Books::open(settings, &checked.system, &plan, store)?;
+    let open_run = OpenRun::open(settings, &checked.system, &plan, store)?;
     let claims = checked.system.claims();
     let display = Display::new(settings, quiet);
-    let staged = stage(settings, checked, plan, &books.history, &|records| books.evidence(records), Some(&display));
+    let staged =
+        stage(settings, checked, plan, &open_run.history, &|records| open_run.evidence(records), Some(&display));
     display.finish();
     let (doubts, trace) = staged?;
-    let finished = books.close(&claims, Duration::ZERO, begun, &doubts)?;
+    let finished = open_run.close(&claims, Duration::ZERO, begun, &doubts)?;
     Ok((finished, trace))
 }
 
-/// Simulates one seed in memory, and judges it. Only the outcome counts, so no anomaly is explained.
+/// Simulates one seed in memory, and checks its history. Only the outcome counts, so no anomaly is explained.
 ///
 /// # Errors
 /// When the arguments cannot work, or the bench fails.
@@ -54,7 +56,7 @@ pub fn judge_seed(settings: &RunSettings) -> Result<(Outcome, Trace), Problem> {
     Ok((recorded.verdict(0).outcome, trace))
 }
 
-/// The same, with all that was found.
+/// Simulates one seed in memory, and checks its history, with all anomalies explained.
 ///
 /// # Errors
 /// When the arguments cannot work, or the bench fails.
@@ -63,7 +65,7 @@ pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Probl
     Ok((recorded.verdict(checker::Options::default().anomalies_max), trace))
 }
 
-/// A simulated run in memory, not yet judged.
+/// A simulated run in memory, not yet checked.
 struct Recorded {
     history: History,
     options: checker::Options,
@@ -71,7 +73,7 @@ struct Recorded {
 }
 
 impl Recorded {
-    /// Explains so many anomalies of each property.
+    /// Checks the history, and explains at most this many anomalies of each property.
     fn verdict(self, anomalies_max: usize) -> Verdict {
         judge::verdict(&self.history, &checker::Options { anomalies_max, ..self.options }, &self.doubts)
     }
@@ -87,13 +89,13 @@ fn record_seed(settings: &RunSettings) -> Result<(Recorded, Trace), Problem> {
     Ok((Recorded { history, options, doubts }, trace))
 }
 
-/// About how long the history of a run is: two events for each operation, and the reads of replicas at its end.
+/// The approximate length of a run's history, events: two for each operation, and the reads of replicas at the end.
 fn expected_events(settings: &RunSettings) -> usize {
     let operations = settings.rate * settings.time_limit_ms as f64 / 1000.0;
     (2.0 * operations).min(EVENTS_EXPECTED_MAX) as usize + EVENTS_AT_THE_END
 }
 
-/// A longer history finds its room as it grows.
+/// A longer history makes the buffer grow.
 const EVENTS_EXPECTED_MAX: f64 = 100_000.0;
 const EVENTS_AT_THE_END: usize = 4_000;
 

@@ -1,7 +1,7 @@
-//! The part of a run during which the cluster is up, the same in either arena.
+//! The part of a run during which the cluster is up, the same in both arenas.
 //!
 //! ```text
-//!   clients ∥ nemesis ∥ display ─► heal ─► rest ─► probes ─► final reads ─► last look
+//!   clients ∥ nemesis ∥ display ─► heal ─► convergence ─► probes ─► final reads ─► replicas again
 //! ```
 
 use std::cell::Cell;
@@ -18,36 +18,36 @@ use workloads::{Interpreter, Workload};
 use super::progress::Display;
 use crate::exit::Problem;
 
-/// How often it is looked whether the load is over.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// How often the end of the load is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// An arena with a cluster in it, and whoever watches.
+/// An arena with a running cluster, and everything that a run needs besides.
 pub(super) struct Stage<'a> {
-    /// How the clients are driven.
+    /// The settings of the clients.
     pub settings: workloads::Settings,
     /// The arena's time.
     pub clock: &'a dyn Clock,
-    /// Where every event goes.
+    /// Records every event.
     pub recorder: &'a dyn Recorder,
-    /// What the nemesis hurts the cluster through.
+    /// Through which the nemesis injects faults.
     pub surface: &'a dyn Surface,
-    /// What the clients talk to.
+    /// The store that clients talk to.
     pub store: &'a dyn Store,
-    /// Shown to a person, if there is one.
+    /// The display, if there is one.
     pub display: Option<&'a Display>,
-    /// Called with the evidence so far whenever there is more.
+    /// Called with all evidence so far whenever a fault has ended.
     pub evidence: &'a dyn Fn(&[EvidenceRecord]),
-    /// Whether the load shall end before its time.
+    /// Whether the load is to end before its time.
     pub stop: &'a dyn Fn() -> bool,
 }
 
 impl Stage<'_> {
-    /// Runs the load and the plan, heals, waits for rest, and reads everything once more.
+    /// Runs the load and the plan, heals, waits for the replicas to converge, and reads everything once more.
+    ///
+    /// Returns the doubts that the history does not show: what could not be healed, and nodes that ended by themselves.
     ///
     /// # Errors
     /// When the settings of the load cannot work.
-    ///
-    /// Returns the doubts that the history does not tell of: what could not be healed, nodes that ended by themselves.
     pub async fn run(&self, workloads: Vec<Box<dyn Workload>>, plan: Plan) -> Result<Vec<String>, Problem> {
         let interpreter = Interpreter::new(self.store, self.clock, self.recorder, workloads, self.settings.clone())
             .map_err(Problem::arguments)?;
@@ -68,22 +68,22 @@ impl Stage<'_> {
         let mut doubts = self.heal(&mut nemesis).await;
         let moves = |planned: &PlannedFault| planned.fault.class() == Class::Membership;
         if nemesis.plan().faults.iter().any(moves) {
-            self.say("waiting for members to have come and gone");
+            self.say("waiting for joins and leaves to be carried out");
             doubts.extend(self.settle().await);
         }
         self.say("waiting for the replicas to agree");
-        let rest = interpreter.rest().await;
+        let convergence = interpreter.await_convergence().await;
         self.say("a write through each node");
         interpreter.probes().await;
         self.ask_for_members(interpreter.take_processes(1)).await;
         self.say("final reads");
         interpreter.final_reads().await;
-        interpreter.last_look(rest).await;
+        interpreter.read_replicas_again(convergence).await;
         Ok(doubts)
     }
 
-    /// Waits until every node says that no change of the membership is under way, and all the same of where keys live:
-    /// only then is it clear which replicas have to agree. A doubt if that takes longer than the rest may.
+    /// Waits until every node reports that no change of the membership is under way, and all report the same view: only
+    /// then is it known which replicas have to agree. Returns a doubt if that takes longer than `rest_limit`.
     async fn settle(&self) -> Option<String> {
         let deadline = self.clock.now() + self.settings.rest_limit;
         while !self.is_settled().await {
@@ -93,7 +93,7 @@ impl Stage<'_> {
                     self.settings.rest_limit
                 ));
             }
-            self.clock.sleep_until(self.clock.now() + LOOK_INTERVAL).await;
+            self.clock.sleep_until(self.clock.now() + POLL_INTERVAL).await;
         }
         None
     }
@@ -101,18 +101,18 @@ impl Stage<'_> {
     async fn is_settled(&self) -> bool {
         let mut views = BTreeSet::new();
         for node in self.surface.nodes() {
-            let Ok(told) = self.surface.members(&node).await else { return false };
+            let Ok(membership) = self.surface.members(&node).await else { return false };
             let is_done =
                 |(_, standing): &(String, Standing)| matches!(standing, Standing::Member | Standing::NoMember);
-            if !told.seats.iter().all(is_done) {
+            if !membership.seats.iter().all(is_done) {
                 return false;
             }
-            views.insert(told.view);
+            views.insert(membership.view);
         }
         views.len() <= 1
     }
 
-    /// Asks each node who is a member, so that it shows whether all say the same.
+    /// Asks each node for the membership and records the answers, so that the history shows whether all agree.
     async fn ask_for_members(&self, process: u64) {
         for node in self.surface.nodes() {
             let event = |kind, value| {
@@ -122,11 +122,11 @@ impl Stage<'_> {
             };
             self.recorder.record(event(EventType::Invoke, Value::Null));
             match self.surface.members(&node).await {
-                Ok(told) => {
+                Ok(membership) => {
                     let mut pairs: Vec<(&str, &str)> =
-                        told.seats.iter().map(|(name, standing)| (name.as_str(), standing.name())).collect();
+                        membership.seats.iter().map(|(name, standing)| (name.as_str(), standing.name())).collect();
                     pairs.sort_unstable();
-                    pairs.push(("view", &told.view));
+                    pairs.push(("view", &membership.view));
                     self.recorder.record(event(EventType::Ok, json!(pairs)));
                 }
                 Err(why) => {
@@ -139,11 +139,11 @@ impl Stage<'_> {
 
     /// Takes every step of the plan at its time, until the plan or the load is over.
     async fn carry_out(&self, nemesis: &mut Nemesis<'_>, over: &dyn Fn() -> bool) {
-        for (at_ms, action) in nemesis.plan().schedule() {
+        for (at_ms, step) in nemesis.plan().schedule() {
             if !self.wait_until(Duration::from_millis(at_ms), over).await {
                 return;
             }
-            let performed = nemesis.perform(action, self.surface).await;
+            let performed = nemesis.perform(step, self.surface).await;
             self.note(&performed);
             if performed.record.is_some() {
                 (self.evidence)(nemesis.records());
@@ -159,7 +159,7 @@ impl Stage<'_> {
             if over() {
                 return false;
             }
-            self.clock.sleep_until(deadline.min(self.clock.now() + LOOK_INTERVAL)).await;
+            self.clock.sleep_until(deadline.min(self.clock.now() + POLL_INTERVAL)).await;
         }
         !over()
     }
@@ -176,7 +176,7 @@ impl Stage<'_> {
         died.chain(report.problems.iter().map(|problem| format!("healing: {problem}"))).collect()
     }
 
-    /// Writes a step of the nemesis to the history.
+    /// Records a step of the nemesis in the history.
     fn note(&self, performed: &Performed) {
         if let Some(event) = &performed.event {
             self.record(event);

@@ -1,7 +1,7 @@
-//! A history file as it lies on disk: plain, `.gz` or `.zst`, told by its first bytes, whatever its name.
+//! A history file on disk: plain, gzip or zstd, recognized by its first bytes and not by its name.
 //!
 //! A compressed file may have several members or frames, one after the other; all are read. The checksum of each is
-//! compared, so a damaged one is an error and not a shorter history.
+//! verified, so a damaged file is an error and not a shorter history.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -19,16 +19,16 @@ use super::{StoreError, failed};
 const BUFFER_BYTES: usize = 1 << 20;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// The first bytes of a frame that is to be passed over, but for their lowest four bits.
+/// The magic number of a skippable frame, without its lowest four bits.
 const ZSTD_SKIPPED: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
 
 /// An opened file.
 pub struct Input {
-    /// What it says, decompressed.
+    /// Its content, decompressed.
     pub reader: Box<dyn BufRead>,
-    /// How many of its bytes on disk were read so far.
+    /// The number of bytes on disk that were read so far.
     pub read_bytes: Arc<AtomicU64>,
-    /// How many it has; zero if that is not known, as of a pipe.
+    /// The number of bytes on disk; zero if unknown, as for a pipe.
     pub bytes: u64,
 }
 
@@ -46,7 +46,7 @@ impl Input {
         Ok(Self { reader: reader.map_err(|source| failed("read", path, source))?, read_bytes, bytes })
     }
 
-    /// The format that the first bytes look like; none if like no history.
+    /// The format that the first bytes look like; none if they do not look like a history.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -127,7 +127,7 @@ fn next_frame<R: BufRead>(mut source: R) -> io::Result<Frames<R>> {
     }
 }
 
-/// Whether what was read of a frame is what was written.
+/// Verifies the checksum of a frame that was read.
 fn verify(frame: &FrameDecoder) -> io::Result<()> {
     match (frame.get_checksum_from_data(), frame.get_calculated_checksum()) {
         (Some(written), Some(read)) if written != read => Err(io::Error::new(

@@ -4,8 +4,8 @@
 //!   store/<name>/<UTC time>-<seed>/   run.json plan.toml history.jsonl evidence.json verdict.json report.html junit.xml nodes/
 //!   store/latest                      a link to the newest
 //! ```
-//! The history is written line by line, so a bench that is killed leaves one that can be checked. Every other file is
-//! written beside its place and moved there, so that a full disk cannot leave half of one.
+//! The history is written line by line, so a bench that is killed leaves a history that can be checked. Every other
+//! file is written under a temporary name and then renamed, so that a full disk cannot leave half of a file.
 
 pub mod input;
 mod recorder;
@@ -29,20 +29,20 @@ pub const FORMAT: u32 = 1;
 /// A file of the run directory could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The operating system said no.
+    /// The operating system refused.
     #[error("cannot {what} {path}: {source}")]
     Io {
         /// `create`, `write`, `read`.
         what: &'static str,
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// The file is not what a run writes.
+    /// The file is not one that a run writes.
     #[error("{path} is damaged: {why}")]
     Damaged {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Where and how.
         why: String,
@@ -52,7 +52,7 @@ pub enum StoreError {
         "{path} has format {found}, and this version reads up to {FORMAT}: use the version that made it, or a later one"
     )]
     Newer {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Its format.
         found: u32,
@@ -74,9 +74,10 @@ pub struct RunRecord {
     pub settings: RunSettings,
     /// The nodes' names.
     pub nodes: Vec<String>,
-    /// From the start of the bench to the first acknowledged write, ms; none before it, and if there was none.
+    /// The time from the start of the bench to the first acknowledged write, ms; none until then.
     pub first_ack_ms: Option<u64>,
-    /// From the start of the bench to the end of the run, ms; none while it lasts, and if the bench was killed.
+    /// The time from the start of the bench to the end of the run, ms; none during the run, and if the bench was
+    /// killed.
     pub took_ms: Option<u64>,
 }
 
@@ -87,7 +88,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes a new one under `store`, and points `store/latest` at it.
+    /// Makes a new run directory under `store`, and points `store/latest` at it.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -100,7 +101,7 @@ impl RunDir {
         Ok(dir)
     }
 
-    /// One that is there.
+    /// Opens an existing run directory.
     ///
     /// # Errors
     /// When it is not a directory.
@@ -113,7 +114,7 @@ impl RunDir {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -125,7 +126,7 @@ impl RunDir {
         parts.into_iter().rev().collect::<PathBuf>().display().to_string()
     }
 
-    /// Where a file of it is.
+    /// The path of a file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -133,7 +134,7 @@ impl RunDir {
     /// Writes a whole file.
     ///
     /// # Errors
-    /// When it cannot be written; an earlier version of it is untouched then.
+    /// When it cannot be written; an earlier version of the file is then untouched.
     pub fn write(&self, name: &str, content: &str) -> Result<(), StoreError> {
         write_whole(&self.file(name), content)
     }
@@ -150,7 +151,7 @@ impl RunDir {
     /// Reads `run.json`.
     ///
     /// # Errors
-    /// When it cannot be read, is damaged or newer.
+    /// When it cannot be read, is damaged, or was written by a later version.
     pub fn read_record(&self) -> Result<RunRecord, StoreError> {
         #[derive(Deserialize)]
         struct Format {
@@ -231,10 +232,10 @@ pub fn read_history(path: &Path) -> Result<History, StoreError> {
     }
 }
 
-/// Writes a whole file beside its place and moves it there.
+/// Writes a whole file under a temporary name and renames it.
 ///
 /// # Errors
-/// When it cannot be written; an earlier version of it is untouched then.
+/// When it cannot be written; an earlier version of the file is then untouched.
 pub fn write_whole(path: &Path, content: &str) -> Result<(), StoreError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use checker::history::{Event, Recorder, write_event};
 
-/// Writes each event as soon as it is recorded, so that whatever happens to the bench, the history is there up to
-/// that moment.
+/// Writes each event as soon as it is recorded, so that the history is complete up to the moment at which the bench
+/// ends, however it ends.
 #[derive(Debug)]
 pub struct HistoryFile {
     file: RefCell<File>,
@@ -25,7 +25,8 @@ impl HistoryFile {
         Ok(Self { file: RefCell::new(File::create_new(path)?), next: Cell::new(0), error: RefCell::default() })
     }
 
-    /// Whether an event could not be written. Nothing is recorded after that: a history with a gap would be a lie.
+    /// Whether an event could not be written. Nothing is recorded after that, since a history with a gap would be
+    /// wrong.
     pub fn has_failed(&self) -> bool {
         self.error.borrow().is_some()
     }

@@ -1,7 +1,7 @@
 //! The body of the suite: a chapter a test, knowing nothing of the arena but its surface, its store and its clock.
 //!
-//! Time is the arena's own, so that a simulated second costs nothing, and every wait is for a condition. A story
-//! whose requests were not answered in time (a slow machine's fault, not the arena's) is told again under a fresh
+//! Time is the arena's own, so that a simulated second costs nothing, and every wait is for a condition. A script
+//! whose requests were not answered in time (because of a slow machine, not of the arena) is repeated under a fresh
 //! key.
 
 use std::collections::BTreeSet;
@@ -51,7 +51,7 @@ pub async fn values_travel_between_nodes(arena: &dyn ArenaUnderTest) {
     let cluster = Cluster::of(arena);
     let [n1, n2, n3] = cluster.three();
     assert_eq!(cluster.store.nodes(), cluster.nodes, "store and surface name the same nodes");
-    let story = async |key: &str| {
+    let script = async |key: &str| {
         for node in [n1, n2, n3] {
             assert_eq!(cluster.values(node, key).await?, NOTHING, "nothing was written");
         }
@@ -73,13 +73,13 @@ pub async fn values_travel_between_nodes(arena: &dyn ArenaUnderTest) {
         assert_eq!(cluster.values(n1, key).await?, ["plum"], "a deleted key can be written again");
         Ok(())
     };
-    cluster.tell("travel", story).await;
+    cluster.run_script("travel", script).await;
 }
 
 pub async fn a_context_round_trips(arena: &dyn ArenaUnderTest) {
     let cluster = Cluster::of(arena);
     let [n1, n2, n3] = cluster.three();
-    let story = async |key: &str| {
+    let script = async |key: &str| {
         cluster.put(n1, key, None, "old").await?;
         let seen = cluster.get(n2, key).await?.context;
         assert!(seen.is_some(), "a read of something has a context");
@@ -98,14 +98,14 @@ pub async fn a_context_round_trips(arena: &dyn ArenaUnderTest) {
         assert_eq!(cluster.values(n2, key).await?, NOTHING);
         Ok(())
     };
-    cluster.tell("context", story).await;
+    cluster.run_script("context", script).await;
 }
 
 pub async fn keys_and_values_are_any_bytes(arena: &dyn ArenaUnderTest) {
     let cluster = Cluster::of(arena);
     let [n1, n2, _] = cluster.three();
     let every_byte: Vec<u8> = (0..=255).collect();
-    let story = async |key: &str| {
+    let script = async |key: &str| {
         let odd = [format!("{key}/a b?c=d&e#f%2F%"), format!("{key}/ключ"), format!("{key}/..")];
         for (key, value) in odd.iter().zip([&every_byte[..], b"", b"one"]) {
             cluster.put_bytes(n1, key, None, value.to_vec()).await?;
@@ -122,7 +122,7 @@ pub async fn keys_and_values_are_any_bytes(arena: &dyn ArenaUnderTest) {
         assert_eq!(siblings, [&every_byte[..], &every_byte[..]], "siblings carry any bytes, too");
         Ok(())
     };
-    cluster.tell("bytes", story).await;
+    cluster.run_script("bytes", script).await;
 }
 
 pub async fn a_cut_link_blocks_until_it_is_healed(arena: &dyn ArenaUnderTest) {
@@ -283,7 +283,7 @@ pub async fn a_slow_link_delays_and_counts(arena: &dyn ArenaUnderTest) {
     assert_eq!(sum(&at_first, |link| link.delayed_chunks), 0, "nothing was to be delayed yet");
     let slow = LinkRule { delay_ms: DELAY_MS, ..LinkRule::default() };
     cluster.rule(&all, slow).await;
-    let story = async |key: &str| {
+    let script = async |key: &str| {
         let began = cluster.clock.now();
         cluster.put(n1, key, None, "late").await?;
         let took = cluster.clock.now() - began;
@@ -291,7 +291,7 @@ pub async fn a_slow_link_delays_and_counts(arena: &dyn ArenaUnderTest) {
         assert!(took >= least, "a write and its acknowledgement crossed slow links in {took:?}");
         Ok(())
     };
-    cluster.tell("slow", story).await;
+    cluster.run_script("slow", script).await;
     let slowed = cluster.statistics(&all).await;
     let chunks = sum(&slowed, |link| link.delayed_chunks);
     assert!(chunks >= 2, "{slowed:?}");
@@ -321,7 +321,7 @@ pub async fn a_lossy_link_loses_and_counts(arena: &dyn ArenaUnderTest) {
     cluster.rule(&all, LinkRule { loss_percent: 40, ..LinkRule::default() }).await;
     cluster
         .until("a lossy link loses something", async || {
-            // Too much may be lost for it to be done: that is not the question.
+            // So much may be lost that it fails, which does not matter here.
             let _ = cluster.put(n1, "lossy", None, "perhaps").await;
             sum(&cluster.statistics(&all).await, |link| link.lost_chunks) > 0
         })
@@ -451,11 +451,11 @@ impl<'a> Cluster<'a> {
         pairs.filter(|(from, to)| from != to).map(|(from, to)| link(from, to)).collect()
     }
 
-    /// Tells a story, again under a fresh key if a request of it went unanswered.
-    async fn tell(&self, name: &str, story: impl AsyncFn(&str) -> Answer<()>) {
+    /// Runs a script, and again under a fresh key if one of its requests was not answered.
+    async fn run_script(&self, name: &str, script: impl AsyncFn(&str) -> Answer<()>) {
         let mut answer = Ok(());
         for attempt in 0..ATTEMPTS {
-            answer = story(&format!("{name}-{attempt}")).await;
+            answer = script(&format!("{name}-{attempt}")).await;
             if answer.is_ok() {
                 return;
             }

@@ -220,7 +220,7 @@ pub fn nodes_in(dir: &Path) -> BTreeMap<i32, String> {
 
 fn is_bench(pid: i32) -> bool {
     let executable = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-    // Followed by a remark if it has been built anew since.
+    // Followed by a remark if it has been rebuilt since.
     executable.to_string_lossy().starts_with(BENCH)
 }
 

@@ -1,9 +1,9 @@
-//! `cart`: the paper's shopping cart (DeCandia et al., SOSP 2007, sections 4.4 and 6.1). Clients add items, take them
-//! out, and look.
+//! `cart`: the paper's shopping cart (DeCandia et al., SOSP 2007, sections 4.4 and 6.1). Clients add, remove and
+//! read items.
 //!
-//! Siblings are merged by union, so an acknowledged add must never be lost, while an item taken out may come back:
-//! the get of some other operation can have seen it before. How often that happens is worth measuring; that it
-//! happens is no defect of the store.
+//! Siblings are merged by union, so an acknowledged add must never be lost, while a removed item may come back, since
+//! the get of another operation can have returned it before. How often that happens is worth measuring, but it is not a
+//! defect of the store.
 
 use std::collections::BTreeMap;
 
@@ -14,26 +14,25 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::elements::{self, Elements};
+use crate::key_window::KeyWindow;
 use crate::store::Store;
-use crate::window::Window;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload};
 
 /// `add` in 55 operations of 100, `remove` in 20 (an `add` instead while no item is known), `read` in 25.
 #[derive(Debug)]
 pub struct Cart {
-    window: Window,
+    window: KeyWindow,
     unique: Unique,
     items: BTreeMap<String, Items>,
 }
 
-/// What the generator knows of a cart in use.
+/// What the generator knows about a cart in use.
 #[derive(Debug, Default)]
 struct Items {
-    /// Added with `ok`, or read, and not yet asked to be removed; at most [`Items::REMOVABLE_MAX`], whatever a broken
-    /// store returns.
+    /// Items added with `ok` or read, without a remove yet; at most [`Items::REMOVABLE_MAX`], even if a broken store
+    /// returns more.
     removable: Elements,
-    /// A remove was invoked; unless it failed there is never another for the same item, so that each has one remover
-    /// at most.
+    /// Items for which a remove was invoked. Unless it failed, there is no second remove of the same item.
     removed: Elements,
 }
 
@@ -47,7 +46,7 @@ impl Cart {
 
     /// `keys` carts in use at a time, each for `items_per_key` adds; at least one of either.
     pub fn new(keys: u64, items_per_key: u64, unique: Unique) -> Self {
-        Self { window: Window::new("cart", keys, items_per_key), unique, items: BTreeMap::new() }
+        Self { window: KeyWindow::new("cart", keys, items_per_key), unique, items: BTreeMap::new() }
     }
 
     fn add(&mut self, rng: &mut ChaCha8Rng) -> Invocation {
@@ -56,7 +55,7 @@ impl Cart {
         invocation
     }
 
-    /// Takes out a known item of one cart; none if none is known there.
+    /// Removes a known item of one cart; none if no item of it is known.
     fn remove(&mut self, rng: &mut ChaCha8Rng) -> Option<Invocation> {
         let key = self.window.key(rng);
         let items = self.items.get_mut(&key)?;
@@ -137,7 +136,7 @@ impl Items {
         }
     }
 
-    /// It may be removed again, once a read has shown it.
+    /// After a failed remove the item may be removed again, once a read has returned it.
     fn not_removed(&mut self, item: &Value) {
         if let Some(item) = item.as_u64() {
             self.removed.remove(item);

@@ -1,10 +1,10 @@
-//! Time as the arena has it: real under processes, virtual in simulation.
+//! The arena's time: real with processes, virtual in simulation.
 
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 
-/// The run's clock. Times are since the run began and never go back.
+/// The run's clock. Times are since the run began and never decrease.
 pub trait Clock {
     /// Now.
     fn now(&self) -> Duration;

@@ -1,11 +1,11 @@
 //! `counter` and `grow-counter`: clients add to a few counters, the first also subtracts, and read their sums.
 //!
-//! The stored value is a mergeable counter (PN-counter, G-counter: Shapiro et al., "A comprehensive study of convergent and
-//! commutative replicated data types", 2011, 3.1): for each client process the sum of its increments and that of its
-//! decrements; siblings merge by the greater of each. A change is a get, then a put of the merged parts with the context,
-//! the process's own part one step further. A process keeps its own sums, and so knows them better than any get: a stale
-//! one must not make it forget. A read shows the sum of all that the store has, and beside it the parts, which name the
-//! changes that are in it.
+//! The stored value is a mergeable counter (PN-counter, G-counter: Shapiro et al., "A comprehensive study of convergent
+//! and commutative replicated data types", 2011, 3.1): for each client process the sum of its increments and that of
+//! its decrements; siblings merge by the greater of each. A change is a get, then a put of the merged parts with the
+//! context, with the process's own part changed. A process keeps its own sums itself instead of taking them from a get,
+//! since a stale get would make it take back acknowledged changes. A read returns the sum of all parts, and also
+//! records the parts, which show the changes that are in it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+use crate::key_window::KeyWindow;
 use crate::store::{Context, Store};
-use crate::window::Window;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Workload, get, put};
 
-/// What one process has added, and what it has subtracted.
+/// The sums of one process's changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     /// The sum of its increments.
@@ -38,11 +38,11 @@ pub type Parts = BTreeMap<u64, Part>;
 pub struct Counter {
     name: &'static str,
     dec_percent: u32,
-    window: Window,
+    window: KeyWindow,
     own: Own,
 }
 
-/// What each process has had acknowledged of each counter in use: shared with operations under way.
+/// The acknowledged changes of each process to each counter in use; shared with operations under way.
 type Own = Rc<RefCell<BTreeMap<(String, u64), Part>>>;
 
 impl Counter {
@@ -67,7 +67,7 @@ impl Counter {
     }
 
     fn new(name: &'static str, dec_percent: u32, keys: u64, changes_per_key: u64) -> Self {
-        Self { name, dec_percent, window: Window::new(name, keys, changes_per_key), own: Own::default() }
+        Self { name, dec_percent, window: KeyWindow::new(name, keys, changes_per_key), own: Own::default() }
     }
 }
 
@@ -104,7 +104,8 @@ impl Workload for Counter {
         }
     }
 
-    /// Of a counter that has had its share no change begins any more, and those under way have taken their sums.
+    /// Forgets the sums of a counter that is no longer in use: no change of it begins any more, and those under way
+    /// have copied their sums.
     fn observe(&mut self, invocation: &Invocation, _completion: &Completion) {
         if !self.window.is_in_use(&invocation.key) {
             self.own.borrow_mut().retain(|(key, _), _| *key != invocation.key);
@@ -119,7 +120,7 @@ impl Workload for Counter {
 async fn read(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
     match fetch(store, node, invocation).await {
         Ok((parts, _)) => {
-            attempt.consists_of(to_value(&parts));
+            attempt.set_parts(to_value(&parts));
             Completion::ok(sum(&parts).into())
         }
         Err(completion) => completion,
@@ -127,14 +128,14 @@ async fn read(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &
 }
 
 async fn change(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt, own: Own) -> Completion {
-    let place = (invocation.key.clone(), attempt.process());
+    let own_part = (invocation.key.clone(), attempt.process());
     let prepared = async {
         let by = invocation.argument()?;
-        let mut part = own.borrow().get(&place).copied().unwrap_or_default();
+        let mut part = own.borrow().get(&own_part).copied().unwrap_or_default();
         let sum = if invocation.f == "inc" { &mut part.up } else { &mut part.down };
         *sum = sum.checked_add(by).ok_or_else(|| invocation.fail("the sum is beyond 64 bits"))?;
         let (mut parts, context) = fetch(store, node, invocation).await?;
-        parts.insert(place.1, part);
+        parts.insert(own_part.1, part);
         Ok((parts, part, context))
     };
     let (parts, part, context) = match prepared.await {
@@ -143,7 +144,7 @@ async fn change(store: &dyn Store, node: &str, invocation: &Invocation, attempt:
     };
     let completion = put(store, node, invocation, attempt, context.as_ref(), encode(&parts)).await;
     if completion.outcome == Outcome::Ok {
-        own.borrow_mut().insert(place, part);
+        own.borrow_mut().insert(own_part, part);
     }
     completion
 }
@@ -154,7 +155,7 @@ async fn fetch(store: &dyn Store, node: &str, invocation: &Invocation) -> Result
     Ok((merge(invocation.siblings(&versions.values, decode)?), versions.context))
 }
 
-/// The greater of each sum; none is the counter that nobody has changed.
+/// The greater of each sum. No siblings are a counter without changes.
 pub fn merge(siblings: impl IntoIterator<Item = Parts>) -> Parts {
     let mut merged = Parts::new();
     for (process, part) in siblings.into_iter().flatten() {
@@ -164,7 +165,7 @@ pub fn merge(siblings: impl IntoIterator<Item = Parts>) -> Parts {
     merged
 }
 
-/// All that was added, less all that was subtracted.
+/// All increments minus all decrements, clamped to 64 bits.
 pub fn sum(parts: &Parts) -> i64 {
     let sum: i128 = parts.values().map(|part| i128::from(part.up) - i128::from(part.down)).sum();
     i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })

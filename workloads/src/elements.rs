@@ -1,7 +1,7 @@
 //! The values of sets and carts: an unordered collection of numbers, stored as a JSON list, siblings merged by union.
 //!
 //! Union is the paper's business-logic reconciliation (DeCandia et al., SOSP 2007, section 6): commutative,
-//! associative and idempotent, so it does not matter who merges which siblings in which order. An add is never lost;
+//! associative and idempotent, so the order in which clients merge siblings does not matter. An add is never lost;
 //! a removed item may come back.
 
 use serde_json::Value;
@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::store::{Context, Store, Versions};
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, get, put};
 
-/// A decoded value: numbers in ascending order, each once. A busy key's siblings come by the dozen, so this is the
-/// part that must be quick.
+/// A decoded value: numbers in ascending order, each once. A busy key has dozens of siblings, so merging them has to be
+/// fast.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elements(Vec<u64>);
 
@@ -20,14 +20,14 @@ impl Elements {
         &self.0
     }
 
-    /// Puts an element in, unless it is there.
+    /// Inserts an element, unless it is there.
     pub fn insert(&mut self, element: u64) {
         if let Err(at) = self.0.binary_search(&element) {
             self.0.insert(at, element);
         }
     }
 
-    /// Takes an element out, and says whether it was there.
+    /// Removes an element, and returns whether it was there.
     pub fn remove(&mut self, element: u64) -> bool {
         let found = self.0.binary_search(&element);
         found.map(|at| self.0.remove(at)).is_ok()
@@ -42,7 +42,7 @@ impl Elements {
 impl FromIterator<u64> for Elements {
     fn from_iter<I: IntoIterator<Item = u64>>(elements: I) -> Self {
         let mut elements: Vec<u64> = elements.into_iter().collect();
-        // The stable sort finds the ascending runs that siblings are, and merges them.
+        // Each sibling is an ascending run; the stable sort detects such runs and merges them.
         elements.sort();
         elements.dedup();
         Self(elements)
@@ -58,8 +58,8 @@ pub fn decode(bytes: &[u8]) -> Result<Elements, Corrupt> {
     list.map(Elements::from_iter).map_err(|error| Corrupt::new("a list of elements", bytes, error))
 }
 
-/// A list exactly as [`encode`] writes it, which is what a store returns unless it is broken: ascending, without
-/// spaces. None for anything else, be it JSON or not.
+/// Reads a list exactly as [`encode`] writes it, which is what a correct store returns: ascending, without spaces. None
+/// for anything else, even if it is valid JSON.
 fn decode_plain(bytes: &[u8]) -> Option<Elements> {
     let inner = bytes.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let mut elements: Vec<u64> = Vec::with_capacity(inner.len() / 4 + 1);
@@ -81,11 +81,11 @@ fn decode_plain(bytes: &[u8]) -> Option<Elements> {
     }
 }
 
-/// The number that begins here, and where it ends. None if there is none, or not as [`encode`] writes it.
+/// The number that begins at `begin`, and its end. None if there is none, or it is not as [`encode`] writes it.
 fn number(bytes: &[u8], begin: usize) -> Option<(u64, usize)> {
     let (mut number, mut end) = (0u64, begin);
     while let Some(digit) = bytes.get(end).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-        // Past the longest number the product may be anything: it is not used.
+        // A number that is too long wraps around, and is rejected below.
         number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
         end += 1;
     }
@@ -94,17 +94,18 @@ fn number(bytes: &[u8], begin: usize) -> Option<(u64, usize)> {
     is_plain.then_some((number, end))
 }
 
-/// With fewer digits than this no number is too large.
+/// A number with fewer digits than this fits into 64 bits.
 const DIGITS_MAX: usize = 20;
-/// The digits of most elements and a comma.
+/// The usual length of an element with its comma.
 const ELEMENT_BYTES: usize = 6;
 
 /// The bytes to store: a sorted JSON list.
 pub fn encode(elements: &Elements) -> Vec<u8> {
+    debug_assert!(elements.0.is_sorted_by(|a, b| a < b), "elements are in ascending order, each once");
     let mut bytes = Vec::with_capacity(2 + ELEMENT_BYTES * elements.0.len());
     bytes.push(b'[');
-    for (place, element) in elements.0.iter().enumerate() {
-        if place > 0 {
+    for (index, element) in elements.0.iter().enumerate() {
+        if index > 0 {
             bytes.push(b',');
         }
         write_number(&mut bytes, *element);
@@ -125,9 +126,10 @@ fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     }
 }
 
-/// What [`encode`] would write with one more element, greater than all in the list that it wrote here: most adds are
-/// of that kind, and need not write the whole list anew.
-fn encode_behind(mut bytes: Vec<u8>, element: u64) -> Vec<u8> {
+/// Appends an element to a list that [`encode`] wrote, where it is greater than all others. Most adds are of this kind,
+/// and need not encode the whole list again.
+fn encode_appended(mut bytes: Vec<u8>, element: u64) -> Vec<u8> {
+    debug_assert!(bytes.starts_with(b"[") && bytes.ends_with(b"]"), "a list as `encode` writes it");
     bytes.reserve(1 + DIGITS_MAX);
     bytes.pop();
     if bytes.len() > 1 {
@@ -138,12 +140,12 @@ fn encode_behind(mut bytes: Vec<u8>, element: u64) -> Vec<u8> {
     bytes
 }
 
-/// As histories show them: a sorted list.
+/// The form used in histories: a sorted list.
 pub fn to_value(elements: &Elements) -> Value {
     elements.0.iter().copied().collect()
 }
 
-/// Merges siblings; none is the empty collection.
+/// Merges siblings. No siblings are the empty collection.
 pub fn union(siblings: impl IntoIterator<Item = Elements>) -> Elements {
     let mut siblings = siblings.into_iter();
     let first = siblings.next().unwrap_or_default();
@@ -153,7 +155,7 @@ pub fn union(siblings: impl IntoIterator<Item = Elements>) -> Elements {
     }
 }
 
-/// The `read` operation: get, and merge what it returned.
+/// The `read` operation: get, and merge the siblings.
 pub(crate) async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
     match fetch(store, node, invocation).await {
         Ok(Fetched { elements, .. }) => Completion::ok(to_value(&elements)),
@@ -164,7 +166,7 @@ pub(crate) async fn read(store: &dyn Store, node: &str, invocation: &Invocation)
 /// The `add` operation: get, merge, insert, put with the context.
 pub(crate) async fn add(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
     let insert = |Fetched { mut elements, plain, .. }: Fetched, element| match plain {
-        Some(bytes) if elements.0.last().is_none_or(|last| *last < element) => Ok(encode_behind(bytes, element)),
+        Some(bytes) if elements.0.last().is_none_or(|last| *last < element) => Ok(encode_appended(bytes, element)),
         _ => {
             elements.insert(element);
             Ok(encode(&elements))
@@ -173,8 +175,8 @@ pub(crate) async fn add(store: &dyn Store, node: &str, invocation: &Invocation, 
     update(store, node, invocation, attempt, insert).await
 }
 
-/// The `remove` operation: get, merge, take the item out, put with the context. Without the item there is nothing to
-/// put: `fail`.
+/// The `remove` operation: get, merge, remove the item, put with the context. If the item is not there, nothing is put:
+/// `fail`.
 pub(crate) async fn remove(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
     let take_out = |Fetched { mut elements, .. }: Fetched, item| match elements.remove(item) {
         true => Ok(encode(&elements)),
@@ -204,9 +206,9 @@ async fn update(
 
 /// What a get returned.
 struct Fetched {
-    /// All siblings together.
+    /// All siblings merged.
     elements: Elements,
-    /// The bytes of the only sibling, if they are just what [`encode`] writes.
+    /// The bytes of the only sibling, if they are exactly as [`encode`] writes them.
     plain: Option<Vec<u8>>,
     context: Option<Context>,
 }
@@ -226,13 +228,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_element_written_behind_a_list_is_what_the_longer_list_would_be() {
+    fn an_appended_element_gives_the_encoding_of_the_longer_list() {
         let mut elements = Elements::default();
         for element in [0, 7, 10, 99, 100, u64::MAX] {
-            let behind = encode_behind(encode(&elements), element);
+            let appended = encode_appended(encode(&elements), element);
             elements.insert(element);
-            assert_eq!(behind, encode(&elements));
-            assert_eq!(behind, serde_json::to_vec(&elements.0).expect("a list of numbers"));
+            assert_eq!(appended, encode(&elements));
+            assert_eq!(appended, serde_json::to_vec(&elements.0).expect("a list of numbers"));
         }
     }
 }

@@ -1,24 +1,26 @@
-//! The interpreter: client processes that carry out workloads and record everything they see.
+//! The interpreter: client processes that invoke the operations of workloads and record every invocation and
+//! completion.
 //!
 //! ```text
 //!  Schedule (when) ─► worker ─► Workload::next (what) ─► node (where) ─► invoke ─► perform | time-out ─► completion
 //! ```
 //!
 //! A run has four parts, called one after the other: [`Interpreter::run`] while faults come and go,
-//! [`Interpreter::rest`] once the cluster is healed (each replica read by itself until all agree),
+//! [`Interpreter::await_convergence`] once the cluster is healed (each replica read by itself until all agree),
 //! [`Interpreter::probes`] (a write through each node), [`Interpreter::final_reads`] through the ordinary client path.
 //!
-//! Every worker is a future in one task: nothing is spawned, and time is known from the [`Clock`] alone. All chance
-//! comes from the seed, in one stream for each use, so that the n-th operation of a workload is the same however the
-//! answers interleave (but for the cart, which removes what it has seen). Under a clock and a store that are
-//! deterministic, so is the whole history.
+//! Every worker is a future in one task: nothing is spawned, and time comes from the [`Clock`] alone. All random
+//! numbers come from the seed, in one stream for each use, so that the n-th operation of a workload is the same however
+//! the answers interleave (except for the cart, which removes items that it has seen). With a deterministic clock and
+//! store, the whole history is deterministic.
 
+mod after_heal;
 mod probe;
 mod progress;
-mod rest;
 mod schedule;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -32,34 +34,34 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+pub use after_heal::{Convergence, FinalReads};
 pub use probe::Probes;
 pub use progress::{Counts, Progress};
-pub use rest::{FinalReads, Rest};
 
 use crate::clock::Clock;
 use crate::store::Store;
 use crate::workload::{Attempt, Completion, Invocation, Outcome, Workload};
 use schedule::Schedule;
 
-/// After an outage the clients catch up with this much of the schedule; what is older is left out.
+/// After an outage the clients catch up with at most this much of the schedule; older operations are left out.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
-/// How a run is driven.
+/// The settings of the clients in a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Client processes at a time, 1 to [`Settings::CONCURRENCY_MAX`].
     pub concurrency: u64,
-    /// Operations a second in all; 0 = as fast as they complete.
+    /// Operations a second of all clients together; 0 = as fast as they complete.
     pub rate: f64,
     /// How long [`Interpreter::run`] invokes operations.
     pub time_limit: Duration,
     /// How long a client waits for one operation.
     pub operation_timeout: Duration,
-    /// How long [`Interpreter::rest`] waits for the replicas to agree.
+    /// How long [`Interpreter::await_convergence`] waits for the replicas to agree.
     pub rest_limit: Duration,
     /// Which node a client talks to.
     pub placement: Placement,
-    /// Of all chance in the run.
+    /// The seed of all random numbers in the run.
     pub seed: u64,
 }
 
@@ -120,7 +122,7 @@ pub enum SettingsError {
     /// Nothing to do.
     #[error("no workload given")]
     NoWorkloads,
-    /// Nobody to ask.
+    /// No node to talk to.
     #[error("the store has no nodes")]
     NoNodes,
 }
@@ -132,17 +134,19 @@ pub struct Interpreter<'a> {
     recorder: &'a dyn Recorder,
     settings: Settings,
     nodes: Vec<String>,
-    actors: Vec<Actor>,
-    /// Whose turn it is among the actors.
+    workloads: Vec<SeededWorkload>,
+    /// The index of the workload whose turn it is.
     turn: Cell<usize>,
     placement_rng: RefCell<ChaCha8Rng>,
-    /// The first process number that was never used.
+    /// The lowest process number that no process has used.
     fresh_process: Cell<u64>,
+    /// The processes with an operation under way.
+    busy: RefCell<BTreeSet<u64>>,
     progress: Rc<Progress>,
 }
 
-/// A workload and its chance.
-struct Actor {
+/// A workload with its own stream of random numbers.
+struct SeededWorkload {
     name: &'static str,
     workload: RefCell<Box<dyn Workload>>,
     rng: RefCell<ChaCha8Rng>,
@@ -155,21 +159,21 @@ struct Run<'r> {
     stop: &'r dyn Fn() -> bool,
 }
 
-/// An operation's place in the history.
-struct Site<'s> {
+/// The fields that the invocation and the completion of an operation share in the history.
+struct EventFields<'s> {
     process: u64,
     phase: Phase,
     node: &'s str,
-    /// None for what is of no workload.
+    /// None for operations of no workload, such as probes.
     workload: Option<&'static str>,
     f: &'static str,
     key: &'s str,
     round: Option<u64>,
 }
 
-/// How long a sleeping worker can go without asking whether to stop.
+/// How long a worker may sleep before it checks again whether to stop.
 const STOP_POLL: Duration = Duration::from_millis(100);
-/// The longest error text that goes into a history.
+/// The longest error text in a history, bytes.
 const ERROR_BYTES_MAX: usize = 500;
 
 impl<'a> Interpreter<'a> {
@@ -189,11 +193,24 @@ impl<'a> Interpreter<'a> {
         if nodes.is_empty() {
             return Err(SettingsError::NoNodes);
         }
-        let actors = workloads.into_iter().zip(FIRST_WORKLOAD_STREAM..);
-        let actors = actors.map(|(workload, stream)| Actor::new(workload, rng(settings.seed, stream))).collect();
+        let workloads = workloads.into_iter().zip(FIRST_WORKLOAD_STREAM..);
+        let workloads =
+            workloads.map(|(workload, stream)| SeededWorkload::new(workload, rng(settings.seed, stream))).collect();
         let placement_rng = RefCell::new(rng(settings.seed, PLACEMENT_STREAM));
-        let (turn, fresh_process, progress) = Default::default();
-        Ok(Self { store, clock, recorder, settings, nodes, actors, turn, placement_rng, fresh_process, progress })
+        let (turn, fresh_process, busy, progress) = Default::default();
+        Ok(Self {
+            store,
+            clock,
+            recorder,
+            settings,
+            nodes,
+            workloads,
+            turn,
+            placement_rng,
+            fresh_process,
+            busy,
+            progress,
+        })
     }
 
     /// The live counts of [`Interpreter::run`].
@@ -204,7 +221,8 @@ impl<'a> Interpreter<'a> {
     /// The main phase: invokes operations until the time limit, or until `stop` says so, and waits for those under way.
     pub async fn run(&self, stop: &dyn Fn() -> bool) {
         let begin = self.clock.now();
-        // One slot for each client at least, or a slow schedule would leave out what a busy client was late for.
+        // At least one operation for each client: otherwise a slow schedule would leave out operations whenever a
+        // client is busy.
         let backlog = self.settings.concurrency.max((self.settings.rate * CATCH_UP.as_secs_f64()) as u64);
         let schedule = Schedule::new(self.settings.rate, begin, backlog, self.rng(SCHEDULE_STREAM));
         let run = Run { deadline: begin.saturating_add(self.settings.time_limit), schedule: schedule.into(), stop };
@@ -218,19 +236,19 @@ impl<'a> Interpreter<'a> {
         let mut last = None;
         while self.wait_for_turn(run, last).await {
             last = Some(self.clock.now());
-            let actor = &self.actors[self.turn.replace((self.turn.get() + 1) % self.actors.len())];
-            let invocation = actor.workload.borrow_mut().next(&mut actor.rng.borrow_mut(), process);
-            let completion = self.operate(actor, process, Phase::Main, self.node_for(worker), &invocation).await;
+            let seeded = &self.workloads[self.turn.replace((self.turn.get() + 1) % self.workloads.len())];
+            let invocation = seeded.workload.borrow_mut().next(&mut seeded.rng.borrow_mut(), process);
+            let completion = self.operate(seeded, process, Phase::Main, self.node_for(worker), &invocation).await;
             self.progress.count(&completion, self.clock.now());
             if completion.outcome == Outcome::Info {
-                self.actors.iter().for_each(|actor| actor.workload.borrow_mut().ended(process));
+                self.workloads.iter().for_each(|seeded| seeded.workload.borrow_mut().ended(process));
                 process += self.settings.concurrency;
                 self.fresh_process.set(self.fresh_process.get().max(process + 1));
             }
         }
     }
 
-    /// Waits until the worker's next operation is due. False: the run is over.
+    /// Waits until the worker's next operation is due. Returns false when the run is over.
     async fn wait_for_turn(&self, run: &Run<'_>, last: Option<Duration>) -> bool {
         yield_once().await;
         let due = run.schedule.borrow_mut().next(self.clock.now(), last);
@@ -248,31 +266,31 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// One operation from its invocation to its completion, recorded: the value of the completion is in the history,
-    /// no longer in what this returns.
+    /// Performs one operation, and records its invocation and its completion. The value of the completion is moved into
+    /// the history; the returned completion has none.
     async fn operate(
         &self,
-        actor: &Actor,
+        seeded: &SeededWorkload,
         process: u64,
         phase: Phase,
         node: &str,
         invocation: &Invocation,
     ) -> Completion {
         let (f, key) = (invocation.f, invocation.key.as_str());
-        let site = Site { process, phase, node, workload: Some(actor.name), f, key, round: None };
-        self.record(&site, EventType::Invoke, invocation.value.clone(), |_| {});
+        let fields = EventFields { process, phase, node, workload: Some(seeded.name), f, key, round: None };
+        self.record(&fields, EventType::Invoke, invocation.value.clone(), |_| {});
         let attempt = Attempt::by(process);
         let own = self.store.for_process(process);
         let store = own.as_deref().unwrap_or(self.store);
-        let performing = actor.workload.borrow().perform(store, node, invocation, &attempt);
+        let performing = seeded.workload.borrow().perform(store, node, invocation, &attempt);
         let deadline = self.clock.now().saturating_add(self.settings.operation_timeout);
         let mut completion = match within(self.clock, deadline, performing).await {
             Some(completion) => completion,
             None => attempt.timed_out(invocation, self.settings.operation_timeout),
         };
-        actor.workload.borrow_mut().observe(invocation, &completion);
+        seeded.workload.borrow_mut().observe(invocation, &completion);
         let value = std::mem::take(&mut completion.value);
-        self.record(&site, completion.outcome.into(), value, |event| {
+        self.record(&fields, completion.outcome.into(), value, |event| {
             event.error = completion.error.as_deref().map(bounded);
             event.past = attempt.take_past();
             event.extra.extend(attempt.take_parts().map(|parts| ("parts".to_owned(), parts)));
@@ -280,16 +298,27 @@ impl<'a> Interpreter<'a> {
         completion
     }
 
-    fn record(&self, site: &Site<'_>, kind: EventType, value: Value, finish: impl FnOnce(&mut Event)) {
+    fn record(&self, fields: &EventFields<'_>, kind: EventType, value: Value, finish: impl FnOnce(&mut Event)) {
+        self.follow(fields.process, kind);
         let time = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
-        let mut event = Event::new(time, Process::Client(site.process), kind, site.f, value);
-        event.key = Some(site.key.to_owned());
-        event.node = Some(site.node.to_owned());
-        event.workload = site.workload.map(str::to_owned);
-        event.phase = site.phase;
-        event.extra.extend(site.round.map(|round| ("round".to_owned(), round.into())));
+        let mut event = Event::new(time, Process::Client(fields.process), kind, fields.f, value);
+        event.key = Some(fields.key.to_owned());
+        event.node = Some(fields.node.to_owned());
+        event.workload = fields.workload.map(str::to_owned);
+        event.phase = fields.phase;
+        event.extra.extend(fields.round.map(|round| ("round".to_owned(), round.into())));
         finish(&mut event);
         self.recorder.record(event);
+    }
+
+    /// Asserts that a process has one operation at a time: it invokes none before its last one has completed, and
+    /// completes only what it has invoked. A history that breaks this could not be checked.
+    fn follow(&self, process: u64, kind: EventType) {
+        let mut busy = self.busy.borrow_mut();
+        match kind {
+            EventType::Invoke => assert!(busy.insert(process), "process {process} has two operations at a time"),
+            _ => assert!(busy.remove(&process), "process {process} completes what it never invoked"),
+        }
     }
 
     fn node_for(&self, worker: u64) -> &str {
@@ -301,8 +330,7 @@ impl<'a> Interpreter<'a> {
         &self.nodes[node]
     }
 
-    /// Reserves process numbers that nobody has used, and returns the first.
-    /// So many numbers of processes that nobody has used; returns the first.
+    /// Reserves `count` process numbers that no process has used, and returns the first.
     pub fn take_processes(&self, count: u64) -> u64 {
         let first = self.fresh_process.get();
         self.fresh_process.set(first + count);
@@ -314,7 +342,7 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-impl Actor {
+impl SeededWorkload {
     fn new(workload: Box<dyn Workload>, rng: ChaCha8Rng) -> Self {
         Self { name: workload.name(), workload: workload.into(), rng: rng.into() }
     }
@@ -330,7 +358,7 @@ fn rng(seed: u64, stream: u64) -> ChaCha8Rng {
     rng
 }
 
-/// The future's output, or none if the deadline comes first. When both are there at once, the output counts.
+/// The future's output, or none if the deadline comes first. If both are ready at once, the output counts.
 async fn within<T>(clock: &dyn Clock, deadline: Duration, future: LocalBoxFuture<'_, T>) -> Option<T> {
     match select(future, clock.sleep_until(deadline)).await {
         Either::Left((output, _)) => Some(output),
@@ -338,7 +366,8 @@ async fn within<T>(clock: &dyn Clock, deadline: Duration, future: LocalBoxFuture
     }
 }
 
-/// Lets every other future of the task go first. A store that answers at once would otherwise never let go.
+/// Lets every other future of the task run first. With a store that answers at once, one worker would otherwise never
+/// yield.
 async fn yield_once() {
     let mut yielded = false;
     let once = futures::future::poll_fn(|context| {
@@ -351,7 +380,7 @@ async fn yield_once() {
     pin!(once).await
 }
 
-/// An error text cut to a length that a history can bear.
+/// An error text, cut to [`ERROR_BYTES_MAX`].
 fn bounded(text: &str) -> String {
     if text.len() <= ERROR_BYTES_MAX {
         return text.to_owned();

@@ -1,8 +1,10 @@
-//! Workloads: what clients do to a store, what each operation means, which checks apply, and the interpreter that
-//! runs them.
+//! Workloads: the operations that clients invoke on a store, and the interpreter that runs them.
 //!
 //! Nothing here knows which store it runs on, or whether time is real: a [`store::Store`] answers requests, a
-//! [`clock::Clock`] tells and waits for the time, and every event goes to a [`checker::history::Recorder`].
+//! [`clock::Clock`] gives the time and waits for it, and every event goes to a [`checker::history::Recorder`].
+//!
+//! From the bottom up: [`store`], [`clock`] and [`workload`] (the traits and their vocabulary), one file for each
+//! workload, [`registry`] (the workloads by name) and [`interpreter`].
 //!
 //! ```text
 //!  Workload::next ─► Interpreter ─► Workload::perform ─► Store
@@ -17,15 +19,19 @@ pub mod clock;
 pub mod counter;
 pub mod elements;
 pub mod interpreter;
+mod key_window;
 pub mod list_append;
-mod owned;
 pub mod register;
+pub mod registry;
 pub mod rw_register;
 pub mod set;
+mod single_writer;
 pub mod store;
 mod transaction;
-mod window;
 pub mod workload;
 
-pub use interpreter::{Counts, FinalReads, Interpreter, Placement, Probes, Progress, Rest, Settings, SettingsError};
-pub use workload::{Completion, Invocation, Outcome, Workload, by_name};
+pub use interpreter::{
+    Convergence, Counts, FinalReads, Interpreter, Placement, Probes, Progress, Settings, SettingsError,
+};
+pub use registry::by_name;
+pub use workload::{Completion, Invocation, Outcome, Workload};

@@ -1,55 +1,56 @@
-//! `list-append`: transactions that append to a list, or read one (Kingsbury and Alvaro, "Elle", VLDB 2020), each of one
-//! key: a store of this kind has no others.
+//! `list-append`: transactions that append to a list, or read one (Kingsbury and Alvaro, "Elle", VLDB 2020), each of
+//! one key, since a key-value store has no other transactions.
 //!
-//! A list is stored whole. An append is a get, then a put of the longer list with the context, so without compare-and-set
-//! two writers at a time would keep two lists. Hence each key has one writer (`owned.rs`); what can still go wrong is
-//! that a writer's get misses its own last append, and then there are two lists all the same.
+//! A list is stored as one value. An append is a get, then a put of the longer list with the context, so without
+//! compare-and-set two concurrent writers would create two siblings. Hence each key has one writer
+//! (`single_writer.rs`). What can still go wrong is that a writer's get misses its own last append, and then there are
+//! two siblings as well.
 //!
-//! Siblings are merged, so that no append is ever lost by a client: first what all of them begin with, then the rest in
-//! ascending order, which is the order in which one writer appended them. A list that was read from one sibling alone is
-//! then no prefix of later ones, and that is what the check of isolation sees.
+//! Siblings are merged, so that a client never loses an append: first their common prefix, then the rest in ascending
+//! order, which is the order in which the one writer appended them. A list that was read from a single sibling is then
+//! not a prefix of later lists, which is what the isolation check detects.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::owned::{Owned, SingleWriter};
+use crate::single_writer::{OwnedKeys, SingleWriter};
 use crate::store::{Context, Store};
 use crate::transaction;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, get, put};
 
-/// Six operations of ten append, as far as a process owns a key or may own one (`owned.rs`); all others read.
+/// Six operations of ten append, if the process owns a key or can get one (`single_writer.rs`); all others read.
 #[derive(Debug)]
 pub struct ListAppend {
-    owned: Owned,
+    owned_keys: OwnedKeys,
 }
 
 impl ListAppend {
-    /// Lists in use at a time, by default: one for each client, since a read shows all that was appended.
+    /// Lists in use at a time, by default: one for each client, since a read returns everything that was appended.
     pub const KEYS: u64 = 10;
     /// Appends after which a list gives way to a new one, by default.
     pub const ELEMENTS_PER_KEY: u64 = 100;
 
     /// `keys` lists in use at a time, each for `elements_per_key` appends; at least one of either.
     pub fn new(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
-        Self { owned: Owned::new("list", "append", unique, keys, elements_per_key) }
+        Self { owned_keys: OwnedKeys::new("list", "append", unique, keys, elements_per_key) }
     }
 }
 
 impl SingleWriter for ListAppend {
     const NAME: &'static str = "list-append";
 
-    fn owned(&self) -> &Owned {
-        &self.owned
+    fn owned_keys(&self) -> &OwnedKeys {
+        &self.owned_keys
     }
 
-    fn owned_mut(&mut self) -> &mut Owned {
-        &mut self.owned
+    fn owned_keys_mut(&mut self) -> &mut OwnedKeys {
+        &mut self.owned_keys
     }
 
     async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
         match fetch(store, node, invocation).await {
-            Ok((list, _)) => transaction::shows(invocation, &list.into()),
+            Ok((list, _)) => transaction::read_completion(invocation, &list.into()),
             Err(completion) => completion,
         }
     }
@@ -85,7 +86,8 @@ async fn fetch(
     Ok((merge(&invocation.siblings(&versions.values, decode)?), versions.context))
 }
 
-/// What all lists begin with, then the rest of them in ascending order, each element once; none is the empty list.
+/// The common prefix of all lists, then their other elements in ascending order, each once. No siblings are the empty
+/// list.
 pub fn merge(siblings: &[Vec<u64>]) -> Vec<u64> {
     let Some(first) = siblings.first() else { return Vec::new() };
     let common =

@@ -1,11 +1,11 @@
 //! `register`: clients overwrite, delete and read a few multi-valued registers.
 //!
-//! Each written value is unique, and a write's completion carries its past: the values that its own get returned and
+//! Each written value is unique, and a write's completion records its past: the values that its own get returned and
 //! that its context therefore covers. From these alone the causal order of all writes is known without asking the
-//! store, and with it whether a value that is gone was superseded or lost. A delete tells its past likewise.
+//! store, and with it whether a value that is gone was superseded or lost. A delete records its past in the same way.
 //!
-//! A register that was deleted is often left alone for a while, so that a store which forgets deleted keys comes to
-//! forgetting it; then it is written again. Now and then one is left alone for good, and a new one takes its place.
+//! After a delete, a register is often left alone for a while, so that a store which drops deleted keys has the time to
+//! drop it; then it is written again. Now and then a register is left alone for good, and a new one takes its place.
 //! Reads go on in either case.
 
 use std::collections::BTreeMap;
@@ -27,22 +27,22 @@ pub struct Register {
     live: Vec<u64>,
     /// The number of the next new one.
     next: u64,
-    /// Deleted registers that are left alone, each for so many more operations of this workload.
+    /// Deleted registers that are left alone, each with the number of operations of this workload that remain.
     resting: BTreeMap<u64, u32>,
     rests: usize,
     deletes: u64,
 }
 
 impl Register {
-    /// Registers, by default.
+    /// The number of registers, by default.
     pub const KEYS: u64 = 5;
     const WRITE_PERCENT: u32 = 40;
     const DELETE_PERCENT: u32 = 10;
     /// How long a deleted register is left alone, in turn, in operations.
     const REST_OPERATIONS: [u32; 3] = [200, 600, 1200];
-    /// One delete of so many is the register's last ...
+    /// One delete in this number is the register's last change ...
     const DELETES_A_LAST: u64 = 10;
-    /// ... until there have been so many registers.
+    /// ... until this many registers have been used.
     const KEYS_MAX: u64 = 200;
 
     /// `keys` registers, at least one.
@@ -51,15 +51,16 @@ impl Register {
         Self { unique, live: (0..keys).collect(), next: keys, resting: BTreeMap::new(), rests: 0, deletes: 0 }
     }
 
-    /// The place of a register to change: one that is not left alone.
-    fn place_to_change(&self, rng: &mut ChaCha8Rng) -> usize {
-        let awake = |place: &usize| !self.resting.contains_key(&self.live[*place]);
+    /// The index in `live` of a register to change: one that is not left alone.
+    fn index_to_change(&self, rng: &mut ChaCha8Rng) -> usize {
+        let awake = |index: &usize| !self.resting.contains_key(&self.live[*index]);
         let awake: Vec<usize> = (0..self.live.len()).filter(awake).collect();
-        // Fewer than half of them rest.
+        assert!(!awake.is_empty(), "every register is left alone: {:?}", self.resting);
+        // Fewer than half of the registers are left alone at a time, so this is not empty.
         awake[rng.random_range(0..awake.len())]
     }
 
-    /// Any register that is written, or sometimes one that is no more.
+    /// Any register that is written, or sometimes one that is no longer written.
     fn key_to_read(&self, rng: &mut ChaCha8Rng) -> u64 {
         match self.live.get(rng.random_range(0..=self.live.len())) {
             Some(live) => *live,
@@ -68,17 +69,17 @@ impl Register {
     }
 
     fn key_to_write(&self, rng: &mut ChaCha8Rng) -> u64 {
-        self.live[self.place_to_change(rng)]
+        self.live[self.index_to_change(rng)]
     }
 
-    /// Leaves it alone afterwards, for a while or for good, whatever will come of the delete: what clients ask must not
-    /// hang on the answers.
+    /// A register to delete, which is then left alone for a while or for good. This does not depend on the outcome of
+    /// the delete: what clients invoke must not depend on the answers.
     fn key_to_delete(&mut self, rng: &mut ChaCha8Rng) -> u64 {
-        let place = self.place_to_change(rng);
-        let key = self.live[place];
+        let index = self.index_to_change(rng);
+        let key = self.live[index];
         self.deletes += 1;
         if self.deletes.is_multiple_of(Self::DELETES_A_LAST) && self.next < Self::KEYS_MAX {
-            self.live[place] = self.next;
+            self.live[index] = self.next;
             self.next += 1;
         } else if 2 * (self.resting.len() + 1) < self.live.len() {
             let operations = Self::REST_OPERATIONS[self.rests % Self::REST_OPERATIONS.len()];
@@ -147,7 +148,7 @@ async fn write(store: &dyn Store, node: &str, invocation: &Invocation, attempt: 
     }
 }
 
-/// Get, then put the value with the context, and tell what it covers.
+/// Gets the siblings, then puts the value with their context, and records them as the write's past.
 pub(crate) async fn overwrite(
     store: &dyn Store,
     node: &str,
@@ -159,7 +160,7 @@ pub(crate) async fn overwrite(
         Ok(fetched) => fetched,
         Err(completion) => return completion,
     };
-    attempt.covers(siblings.into_iter().map(Value::from).collect());
+    attempt.set_past(siblings.into_iter().map(Value::from).collect());
     put(store, node, invocation, attempt, context.as_ref(), encode(value)).await
 }
 
@@ -168,7 +169,7 @@ async fn remove(store: &dyn Store, node: &str, invocation: &Invocation, attempt:
         Ok(fetched) => fetched,
         Err(completion) => return completion,
     };
-    attempt.covers(siblings.into_iter().map(Value::from).collect());
+    attempt.set_past(siblings.into_iter().map(Value::from).collect());
     delete(store, node, invocation, attempt, context.as_ref()).await
 }
 
@@ -214,7 +215,7 @@ mod tests {
         next.map(|invocation| (invocation.key, invocation.f)).collect()
     }
 
-    /// After a delete nobody changes the register for at least so long; then it is written again.
+    /// After a delete no client changes the register for at least that long; then it is written again.
     #[test]
     fn some_deleted_registers_are_left_alone_for_a_while() {
         let changes = changes(10_000);

@@ -1,45 +1,45 @@
 //! `rw-register`: transactions that write a register or read one, each of one key, in Jepsen's form.
 //!
-//! As in [`crate::list_append`] each key has one writer, and a write is a get, then a put with the context. The values that
-//! the get returned are on the write's completion, as those of [`crate::register`] are. Siblings are shown as they are, as
-//! a list: two values at once are what no register has, and no order of writes explains them.
+//! As in [`crate::list_append`] each key has one writer, and a write is a get, then a put with the context. The values
+//! that the get returned are recorded on the write's completion, as in [`crate::register`]. Siblings are returned as a
+//! list: a register never has two values at once, so no order of writes explains them.
 
 use serde_json::Value;
 
-use crate::owned::{Owned, SingleWriter};
 use crate::register::{decode, fetch, overwrite};
+use crate::single_writer::{OwnedKeys, SingleWriter};
 use crate::store::Store;
 use crate::transaction;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique};
 
-/// Six operations of ten write, as far as a process owns a key or may own one (`owned.rs`); all others read.
+/// Six operations of ten write, if the process owns a key or can get one (`single_writer.rs`); all others read.
 #[derive(Debug)]
 pub struct RwRegister {
-    owned: Owned,
+    owned_keys: OwnedKeys,
 }
 
 impl RwRegister {
-    /// Registers in use at a time, by default: half as many as clients, since a read shows one write only, and it takes
-    /// several of the same register to see that one went back.
+    /// Registers in use at a time, by default: half as many as clients, since a read returns one write only, and it
+    /// takes several reads of the same register to see that one of them went backwards.
     pub const KEYS: u64 = 5;
     /// Writes after which a register gives way to a new one, by default.
     pub const WRITES_PER_KEY: u64 = 200;
 
     /// `keys` registers in use at a time, each for `writes_per_key` writes; at least one of either.
     pub fn new(keys: u64, writes_per_key: u64, unique: Unique) -> Self {
-        Self { owned: Owned::new("rw", "w", unique, keys, writes_per_key) }
+        Self { owned_keys: OwnedKeys::new("rw", "w", unique, keys, writes_per_key) }
     }
 }
 
 impl SingleWriter for RwRegister {
     const NAME: &'static str = "rw-register";
 
-    fn owned(&self) -> &Owned {
-        &self.owned
+    fn owned_keys(&self) -> &OwnedKeys {
+        &self.owned_keys
     }
 
-    fn owned_mut(&mut self) -> &mut Owned {
-        &mut self.owned
+    fn owned_keys_mut(&mut self) -> &mut OwnedKeys {
+        &mut self.owned_keys
     }
 
     async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
@@ -52,7 +52,7 @@ impl SingleWriter for RwRegister {
             [value] => value.into(),
             _ => siblings.into(),
         };
-        transaction::shows(invocation, &result)
+        transaction::read_completion(invocation, &result)
     }
 
     async fn change(

@@ -10,14 +10,14 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::elements;
+use crate::key_window::KeyWindow;
 use crate::store::Store;
-use crate::window::Window;
 use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload};
 
 /// `add` in four operations of five, `read` in the fifth.
 #[derive(Debug)]
 pub struct Set {
-    window: Window,
+    window: KeyWindow,
     unique: Unique,
 }
 
@@ -30,7 +30,7 @@ impl Set {
 
     /// `keys` sets in use at a time, each for `elements_per_key` adds; at least one of either.
     pub fn new(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
-        Self { window: Window::new("set", keys, elements_per_key), unique }
+        Self { window: KeyWindow::new("set", keys, elements_per_key), unique }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use futures::future::LocalBoxFuture;
 
-/// The opaque token that a read returns and a write hands back: the causal past of what was read.
+/// The opaque token that a read returns and a write passes back: the causal past of what was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context(pub String);
 
@@ -13,23 +13,23 @@ pub struct Context(pub String);
 pub struct Versions {
     /// The causally maximal values, in the store's order.
     pub values: Vec<Vec<u8>>,
-    /// To be handed back by a write that means to replace them.
+    /// To be passed to a write that is to replace these values.
     pub context: Option<Context>,
 }
 
 /// One version that a replica holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaVersion {
-    /// The store's identity of the version, equal on every replica that holds the same one.
+    /// The store's identifier of the version, equal on every replica that holds this version.
     pub id: String,
     /// Its value; none for a tombstone.
     pub value: Option<Vec<u8>>,
 }
 
-/// Why a request did not succeed. The difference decides whether history says `fail` or `info`.
+/// Why a request did not succeed. The variant decides whether the history records `fail` or `info`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It certainly did not and will not happen: refused, rejected, never sent.
+    /// It certainly did not happen and will not: it was refused, rejected or never sent.
     #[error("{0}")]
     Refused(String),
     /// It may have happened, or still may: a time-out, a broken connection.
@@ -56,17 +56,17 @@ pub trait Store {
     ) -> StoreFuture<'a, ()>;
     /// Deletes what the context covers.
     fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()>;
-    /// Learns where these keys belong by now, for [`Store::replicas`] to tell. A store that never moves its keys has nothing
-    /// to learn.
+    /// Asks the store which nodes hold these keys now, for [`Store::replicas`] to return. A store that never moves its
+    /// keys has nothing to ask.
     fn locate<'a>(&'a self, _keys: &'a [String]) -> StoreFuture<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
-    /// The nodes that should hold the key once all is quiet.
+    /// The nodes that should hold the key once the replicas have converged.
     fn replicas(&self, key: &str) -> Vec<String>;
-    /// The store as a client process sees it that keeps something of what it has seen, if the store offers that.
+    /// The store for one client process, if the store keeps a session for each process; none otherwise.
     fn for_process(&self, _process: u64) -> Option<Box<dyn Store + '_>> {
         None
     }
-    /// What one node holds of a key, asked of that node alone.
+    /// The versions of a key that one node holds, read from that node alone.
     fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>>;
 }

@@ -1,5 +1,5 @@
-//! Transactions of one micro-operation, in the form in which Jepsen records them (`[["append", key, 5]]`,
-//! `[["r", key, null]]`), so that any checker of such histories can read them.
+//! Transactions of one micro-operation, in Jepsen's form (`[["append", key, 5]]`, `[["r", key, null]]`), so that every
+//! checker of such histories can read them.
 
 use serde_json::{Value, json};
 
@@ -20,19 +20,20 @@ pub(crate) fn change(f: &'static str, key: String, argument: u64) -> Invocation 
     Invocation { f: TXN, key, value }
 }
 
-/// The completion of a read that shows this.
-pub(crate) fn shows(invocation: &Invocation, result: &Value) -> Completion {
+/// The completion of a read that returned `result`.
+pub(crate) fn read_completion(invocation: &Invocation, result: &Value) -> Completion {
     Completion::ok(json!([["r", invocation.key, result]]))
 }
 
 /// What a transaction does.
 pub(crate) enum Micro {
     Read,
-    /// It changes the key by this function and argument.
+    /// It changes the key, with this argument.
     Change(u64),
 }
 
-/// The micro-operation of an invocation; of changes only those of the function `f` are known.
+/// The micro-operation of an invocation: a read, or a change by the function `f`; a failed completion for anything
+/// else.
 pub(crate) fn micro(invocation: &Invocation, f: &str) -> Result<Micro, Completion> {
     let none = || invocation.fail(format!("not a transaction of one read or one {f}: {}", invocation.value));
     let micro = match invocation.value.as_array().map(Vec::as_slice) {

@@ -1,10 +1,10 @@
 //! A workload: a generator of operations, what each of them does to a store, and how the stored bytes are read.
 //!
-//! An operation that changes a key is a read-modify-write: get, then put with the context that the get returned.
-//! Which of the two was under way when things went wrong decides the outcome. Before the put is sent nothing can have
-//! happened (`fail`); from then on only the store's answer can tell, and without one nobody knows (`info`). An
-//! [`Attempt`] keeps that stage outside the operation's future, so that it is still known when the future is dropped
-//! at the client's time-out.
+//! An operation that changes a key is a read-modify-write: get, then put with the context that the get returned. Which
+//! of the two was under way when things went wrong decides the outcome. Before the put is sent nothing can have
+//! happened (`fail`); from then on only the store's answer decides, and without an answer the outcome is unknown
+//! (`info`). An [`Attempt`] keeps that stage outside the operation's future, so that it is still known when the future
+//! is dropped at the client's time-out.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,17 +15,11 @@ use futures::future::LocalBoxFuture;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::cart::Cart;
-use crate::counter::Counter;
-use crate::list_append::ListAppend;
-use crate::register::Register;
-use crate::rw_register::RwRegister;
-use crate::set::Set;
 use crate::store::{Context, Store, StoreError, Versions};
 
 /// What clients do, and what it means.
 pub trait Workload {
-    /// Its name on the command line and in every event, one of [`NAMES`].
+    /// Its name on the command line and in every event, unique among the workloads.
     fn name(&self) -> &'static str;
 
     /// Every key that an invocation has named or may name next, in the order in which they came into use.
@@ -34,8 +28,8 @@ pub trait Workload {
     /// The generator: the next operation, for a client process to invoke.
     fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation;
 
-    /// Does the operation through `node`. The future borrows nothing of the workload, whose generator goes on
-    /// meanwhile; dropping it abandons the operation, and then [`Attempt::timed_out`] tells the outcome.
+    /// Performs the operation through `node`. The future borrows nothing of the workload, whose generator goes on
+    /// meanwhile. Dropping it abandons the operation, and then [`Attempt::timed_out`] gives the outcome.
     fn perform<'a>(
         &self,
         store: &'a dyn Store,
@@ -44,16 +38,17 @@ pub trait Workload {
         attempt: &'a Attempt,
     ) -> LocalBoxFuture<'a, Completion>;
 
-    /// Tells the generator how an operation of its own came out.
+    /// Reports the outcome of one of its own operations to the generator.
     fn observe(&mut self, _invocation: &Invocation, _completion: &Completion) {}
 
-    /// Tells the generator that a client process has ended (an `info`, of whichever workload): it asks for nothing more.
+    /// Reports to the generator that a client process has ended (after an `info`, in any workload): it invokes nothing
+    /// more.
     fn ended(&mut self, _process: u64) {}
 
-    /// One stored value, as histories show it.
+    /// Decodes one stored value into the form that it has in a history.
     fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt>;
 
-    /// An ordinary read of the key, for after the run.
+    /// An ordinary read of the key, for the final reads after the run.
     fn final_read(&self, key: &str) -> Invocation {
         Invocation { f: "read", key: key.to_owned(), value: Value::Null }
     }
@@ -83,17 +78,17 @@ impl Invocation {
         Completion { outcome: Outcome::Fail, value: self.value.clone(), error: Some(error.into()), corrupt: false }
     }
 
-    /// The completion of an operation of which nobody knows whether it happened, or still will.
+    /// The completion of an operation of unknown outcome: it may have happened, or still may.
     pub(crate) fn info(&self, error: impl Into<String>) -> Completion {
         Completion { outcome: Outcome::Info, ..self.fail(error) }
     }
 
-    /// The completion of an operation that met bytes which are no value, before it wrote anything.
+    /// The completion of an operation that read bytes which are not a value, before it wrote anything.
     pub(crate) fn corrupt(&self, corrupt: &Corrupt) -> Completion {
         Completion { corrupt: true, ..self.fail(format!("{}: {corrupt}", self.key)) }
     }
 
-    /// The siblings that its get returned, each decoded; its completion if one is no value.
+    /// The siblings that its get returned, each decoded; the failed completion if one of them is not a value.
     pub(crate) fn siblings<T>(
         &self,
         values: &[Vec<u8>],
@@ -104,14 +99,14 @@ impl Invocation {
     }
 }
 
-/// How an operation came out.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It happened.
     Ok,
-    /// It certainly did not, and will not.
+    /// It certainly did not happen, and will not.
     Fail,
-    /// Unknown.
+    /// Unknown: it may have happened, or still may.
     Info,
 }
 
@@ -125,7 +120,7 @@ impl From<Outcome> for EventType {
     }
 }
 
-/// What an operation came to. The past of a write is kept in its [`Attempt`].
+/// How an operation completed. The past of a write is kept in its [`Attempt`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
     /// Whether it happened.
@@ -134,12 +129,12 @@ pub struct Completion {
     pub value: Value,
     /// Why it is not `ok`.
     pub error: Option<String>,
-    /// The store returned bytes that are no value of this workload.
+    /// The store returned bytes that are not a value of this workload.
     pub corrupt: bool,
 }
 
 impl Completion {
-    /// It happened.
+    /// The completion of an operation that happened.
     pub(crate) fn ok(value: Value) -> Self {
         Self { outcome: Outcome::Ok, value, error: None, corrupt: false }
     }
@@ -170,7 +165,7 @@ impl Attempt {
         Self { process, ..Self::default() }
     }
 
-    /// Who makes it.
+    /// The client process that makes it.
     pub fn process(&self) -> u64 {
         self.process
     }
@@ -190,7 +185,7 @@ impl Attempt {
         self.parts.borrow().clone()
     }
 
-    /// The completion when the client gave up waiting: a put that was sent may still happen.
+    /// The completion when the client stopped waiting: a put that was sent may still happen.
     pub fn timed_out(&self, invocation: &Invocation, after: Duration) -> Completion {
         let ms = after.as_millis();
         match self.stage.get() {
@@ -199,21 +194,23 @@ impl Attempt {
         }
     }
 
-    /// The same, taken out.
+    /// Takes the past out.
     pub(crate) fn take_past(&self) -> Option<Vec<Value>> {
         self.past.take()
     }
 
-    /// The parts, taken out.
+    /// Takes the parts out.
     pub(crate) fn take_parts(&self) -> Option<Value> {
         self.parts.take()
     }
 
-    pub(crate) fn consists_of(&self, parts: Value) {
+    /// Keeps the parts of the sum that was read.
+    pub(crate) fn set_parts(&self, parts: Value) {
         *self.parts.borrow_mut() = Some(parts);
     }
 
-    pub(crate) fn covers(&self, past: Vec<Value>) {
+    /// Keeps the values that the write's context covers.
+    pub(crate) fn set_past(&self, past: Vec<Value>) {
         *self.past.borrow_mut() = Some(past);
     }
 }
@@ -224,11 +221,11 @@ impl Attempt {
 pub struct Corrupt {
     /// What was expected: `a list of elements`.
     pub expected: &'static str,
-    /// What is wrong with them.
+    /// What is wrong with the bytes.
     pub reason: String,
-    /// How many there are.
+    /// The number of bytes.
     pub length: usize,
-    /// The first of them.
+    /// The first bytes.
     pub beginning: String,
 }
 
@@ -246,12 +243,12 @@ impl Corrupt {
     }
 }
 
-/// The get of an operation. Whatever goes wrong with it, the operation has changed nothing: `fail`.
+/// The get of an operation. If it goes wrong, the operation has changed nothing: `fail`.
 pub(crate) async fn get(store: &dyn Store, node: &str, invocation: &Invocation) -> Result<Versions, Completion> {
     store.get(node, &invocation.key).await.map_err(|error| invocation.fail(format!("get: {error}")))
 }
 
-/// The put of an operation, and with it the outcome.
+/// The put of an operation, which decides the outcome.
 pub(crate) async fn put(
     store: &dyn Store,
     node: &str,
@@ -264,7 +261,7 @@ pub(crate) async fn put(
     outcome(invocation, "put", store.put(node, &invocation.key, context, bytes).await)
 }
 
-/// The delete of an operation, and with it the outcome.
+/// The delete of an operation, which decides the outcome.
 pub(crate) async fn delete(
     store: &dyn Store,
     node: &str,
@@ -284,7 +281,7 @@ fn outcome(invocation: &Invocation, what: &str, result: Result<(), StoreError>) 
     }
 }
 
-/// Numbers from 1 that are handed out once. Clones share the count, so values stay unique across the workloads of a run.
+/// Hands out each number from 1 once. Clones share the count, so values are unique across the workloads of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Unique(Rc<Cell<u64>>);
 
@@ -293,60 +290,5 @@ impl Unique {
     pub fn next(&self) -> u64 {
         self.0.set(self.0.get() + 1);
         self.0.get()
-    }
-}
-
-/// The workloads that [`by_name`] knows.
-pub const NAMES: [&str; 7] = ["set", "register", "cart", "counter", "grow-counter", "list-append", "rw-register"];
-
-/// Why a list of workloads cannot be run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WorkloadError {
-    /// No workload has that name.
-    #[error("unknown workload '{0}': known are {known}, or all", known = NAMES.join(", "))]
-    Unknown(String),
-    /// Two of a kind would write the same keys.
-    #[error("workload '{0}' is listed twice: name each once")]
-    Duplicate(&'static str),
-    /// Nothing to do.
-    #[error("no workload given: name some of {known}, or all", known = NAMES.join(", "))]
-    Empty,
-}
-
-/// The workloads of a comma-separated list, with their default sizes, in the order given; `all` stands for every one.
-pub fn by_name(list: &str) -> Result<Vec<Box<dyn Workload>>, WorkloadError> {
-    let unique = Unique::default();
-    let mut names = Vec::new();
-    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        for known in expand(name)? {
-            if names.contains(&known) {
-                return Err(WorkloadError::Duplicate(known));
-            }
-            names.push(known);
-        }
-    }
-    if names.is_empty() {
-        return Err(WorkloadError::Empty);
-    }
-    Ok(names.into_iter().map(|name| create(name, &unique)).collect())
-}
-
-fn expand(name: &str) -> Result<Vec<&'static str>, WorkloadError> {
-    if name == "all" {
-        return Ok(NAMES.to_vec());
-    }
-    let known = NAMES.into_iter().find(|known| *known == name);
-    known.map(|known| vec![known]).ok_or_else(|| WorkloadError::Unknown(name.to_owned()))
-}
-
-fn create(name: &'static str, unique: &Unique) -> Box<dyn Workload> {
-    match name {
-        "set" => Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone())),
-        "register" => Box::new(Register::new(Register::KEYS, unique.clone())),
-        "cart" => Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone())),
-        "counter" => Box::new(Counter::up_and_down(Counter::KEYS, Counter::CHANGES_PER_KEY)),
-        "grow-counter" => Box::new(Counter::growing(Counter::KEYS, Counter::CHANGES_PER_KEY)),
-        "list-append" => Box::new(ListAppend::new(ListAppend::KEYS, ListAppend::ELEMENTS_PER_KEY, unique.clone())),
-        _ => Box::new(RwRegister::new(RwRegister::KEYS, RwRegister::WRITES_PER_KEY, unique.clone())),
     }
 }

@@ -1,4 +1,5 @@
-//! A node's wall clock, made wrong without root: the node adds what a small shared file says to the machine's clock.
+//! A node's wall clock, set wrong without root: the node adds the setting in a small shared file to the machine's
+//! clock.
 //!
 //! The bench makes the file in memory ([`ClockFile`]); a node that it starts inherits the descriptor and reads the
 //! file, as `/proc/self/fd/N` or by the number, whenever it wants to know the time.

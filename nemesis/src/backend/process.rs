@@ -1,7 +1,7 @@
-//! Real processes, hurt by signals and looked at in `/proc`.
+//! Real processes: killed, paused and resumed by signals, and observed in `/proc`.
 //!
-//! A process is known by its pid *and* its start time, so that a pid which the system has given to another process
-//! since is never signalled.
+//! A process is identified by its pid *and* its start time, so that another process which has got the same pid since is
+//! never signalled.
 
 use std::fs;
 use std::io;
@@ -17,10 +17,10 @@ use crate::surface::ProcessState;
 /// How long a signal may take to show in `/proc`.
 const SIGNAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often `/proc` is looked at meanwhile.
+/// How often `/proc` is read meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// One process, not whatever has its pid later.
+/// One process, and never another one that gets its pid later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProcessId {
     pid: i32,
@@ -28,7 +28,7 @@ pub struct ProcessId {
     start_time: u64,
 }
 
-/// Why a process could not be hurt or looked at.
+/// Why a process could not be signalled or observed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// It has ended.
@@ -44,7 +44,7 @@ pub enum ProcessError {
         /// Why.
         source: Errno,
     },
-    /// `/proc` has no answer.
+    /// `/proc` cannot be read.
     #[error("the state of process {pid} cannot be read: {source}")]
     Proc {
         /// Its pid.
@@ -52,7 +52,7 @@ pub enum ProcessError {
         /// Why.
         source: io::Error,
     },
-    /// The signal was sent, and nothing came of it.
+    /// The signal was sent, and had no effect.
     #[error("process {pid} was signalled, but is not {wanted:?} after {SIGNAL_TIMEOUT:?}")]
     NoEffect {
         /// Its pid.
@@ -78,7 +78,7 @@ impl ProcessId {
         self.pid
     }
 
-    /// SIGKILL; returns when it is dead. One that has ended already is dead enough.
+    /// SIGKILL; returns when it is dead. A process that has ended already counts as killed.
     ///
     /// # Errors
     /// When it cannot be signalled, or does not die.
@@ -108,7 +108,7 @@ impl ProcessId {
         self.reach(ProcessState::Running).await
     }
 
-    /// Sends a signal, without waiting for what comes of it. To hurt several processes at once: send to all, then
+    /// Sends a signal without waiting for its effect. To kill several processes at once: send to all, then
     /// [`ProcessId::kill`] each.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
-//! A TCP proxy for one directed link: what `from` sends to `to` passes here, and is cut, held or slowed by a rule.
+//! A TCP proxy for one directed link: what `from` sends to `to` passes through it, and is cut, held or slowed by a
+//! rule.
 //!
 //! ```text
 //! from ──► client socket ──► queue (bounded, each chunk with its due time) ──► server socket ──► to
 //!      ◄──               ◄── the same, for what comes back              ◄──
 //! ```
 //!
-//! A cut behaves as TCP over a cut wire does: whoever sends fills a bounded buffer, then waits; what was sent arrives
-//! late and in order when the link opens; ends and resets of connections pass no sooner than data does. Every byte is
+//! A cut link behaves as TCP over a cut wire does: the sender fills a bounded buffer, then waits; what was sent arrives
+//! late and in order when the link opens; ends and resets of connections do not overtake data. Every byte is
 //! counted under the lock that guards the rule, so after [`LinkProxy::set_rule`] has returned, not one byte is
 //! counted by the old rule.
 //!
@@ -47,16 +48,16 @@ const CHUNK_MAX: usize = 8 * 1024;
 /// Chunks in a queue, however small they are.
 const CHUNKS_MAX: usize = 4096;
 
-/// How long TCP waits at least before it sends again what was lost; twice as long the next time.
+/// The shortest time before TCP sends a lost chunk again; it doubles with each further loss.
 const RESEND_AFTER: Duration = Duration::from_millis(200);
 
-/// So often a chunk can be lost at most: the last wait is 1.6 s, and all together are 3 s.
+/// How many times a chunk can be lost at most: the last wait is 1.6 s, and all of them add up to 3 s.
 const LOSSES_MAX: u32 = 4;
 
 /// How long a connection to the target may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to rest when the system gives no more sockets.
+/// How long to wait when the system gives no more sockets.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// One directed link. Dropping it closes the listening socket and resets every connection.
@@ -92,7 +93,7 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl LinkProxy {
-    /// Listens on a free port of 127.0.0.1, open and with nobody behind it. Needs a tokio runtime.
+    /// Listens on a free port of 127.0.0.1, open and without a target yet. Needs a tokio runtime.
     ///
     /// # Errors
     /// When no port can be had.
@@ -175,7 +176,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A socket that is reset when dropped, unless it has come to an orderly end.
+/// A socket that is reset when dropped, unless it was closed in an orderly way.
 struct Socket {
     stream: TcpStream,
     ended: bool,
@@ -183,7 +184,7 @@ struct Socket {
 
 impl Socket {
     fn new(stream: TcpStream) -> Self {
-        // A link adds no delay but the one it is told to. Failing costs latency only.
+        // A link adds no delay but that of its rule. If this fails, it costs latency only.
         let _ = stream.set_nodelay(true);
         Self { stream, ended: false }
     }
@@ -424,7 +425,7 @@ impl Shared {
             0 => 0,
             most => self.next_chance() % most.saturating_add(1).max(1),
         };
-        // Within a day, lest a moment be added up that no clock can show.
+        // At most a day, so that adding it to a time cannot overflow.
         Duration::from_millis(rule.delay_ms.saturating_add(jitter_ms).min(24 * 3_600_000))
     }
 

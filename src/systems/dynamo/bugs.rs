@@ -1,4 +1,4 @@
-//! The options under which a planted bug shows itself. They are the bug's own defaults; what the user says goes first.
+//! The options under which a planted bug shows itself. They are the bug's own defaults; the user's options come first.
 
 use checker::verdict::Property;
 use cluster_core::bug::Bug;
@@ -6,30 +6,30 @@ use cluster_core::config::{Coordinator, Quorum, Versioning};
 
 use super::DynamoSettings;
 
-/// Options that a bug prefers; none leaves the general default.
+/// The options that a bug prefers; for none the general default applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Preferences {
     /// Replicas, read quorum, write quorum.
     pub nrw: Option<(u8, u8, u8)>,
-    /// Who counts.
+    /// Which nodes count towards a quorum.
     pub quorum: Option<Quorum>,
-    /// Causality.
+    /// How versions are compared.
     pub versions: Option<Versioning>,
     /// Workloads.
     pub workload: Option<&'static str>,
     /// Faults.
     pub nemesis: Option<&'static str>,
-    /// How many nodes.
+    /// The number of nodes.
     pub nodes: Option<usize>,
     /// Pairs of a vector clock.
     pub clock_pairs: Option<u16>,
-    /// Who coordinates a write.
+    /// Which replica coordinates a write.
     pub coordinator: Option<Coordinator>,
-    /// In sessions.
+    /// Whether clients use sessions.
     pub session: bool,
     /// Clients at a time, each with a node of its own.
     pub sticky_clients: Option<u64>,
-    /// A property that is claimed of this load beyond what the configuration claims of every load.
+    /// A property that is claimed for this load in addition to those that the configuration claims for every load.
     pub require: Option<Property>,
 }
 
@@ -48,7 +48,7 @@ impl Preferences {
     }
 }
 
-/// What brings this bug out.
+/// The options under which this bug shows itself.
 pub fn preferences(bug: Bug) -> Preferences {
     let under = Preferences::under;
     match bug {
@@ -59,52 +59,53 @@ pub fn preferences(bug: Bug) -> Preferences {
         Bug::FastClockWins => {
             Preferences { versions: Some(Versioning::Lww), ..under("register", "clock:bump").strict() }
         }
-        // Reads and writes of single replicas: what was written is mostly not where it is read next.
+        // Reads and writes of single replicas: a read mostly asks another replica than the write before it.
         Bug::SessionUnchecked => Preferences { session: true, ..under("set", "partition,kill").nrw(3, 1, 1) },
         Bug::QuorumsDisjoint => under("set", "partition,slow").strict(),
         Bug::OwnPairTruncated => one_writer_a_coordinator(),
         // A replica that a delete has not reached must be there when the others have forgotten it; a fallback would
         // bring it the tombstone.
         Bug::TombstonePurgedEarly => under("register", "partition").strict(),
-        // Who holds a hint must be dead while its key is deleted, and the hint's owner there again.
+        // The holder of a hint must be dead while its key is deleted, and the hint's owner must be back.
         Bug::HintReplayedAfterPurge => under("register", "partition,kill"),
         // A fallback must hold a tombstone while its key is written again.
         Bug::LateTombstoneKills => under("register", "partition"),
         Bug::CounterRestarts | Bug::DotsReused => under("set", "wipe"),
         // The only copies must be hints, and their keepers restart while the owners are still cut off.
         Bug::HintsLostOnRestart => under("set", "partition,kill:majority").nrw(2, 1, 2),
-        // Simulation alone: a killed process leaves to the system what it has not synced. Of one copy the power failure of
-        // one node is enough; that all replicas have a write unsynced when all of them fail is rare.
+        // Simulation only: what a killed process has not synced survives in the operating system. With one copy the
+        // power failure of one node is enough; that all replicas fail while a write is unsynced on each of them is
+        // rare.
         Bug::AckBeforeSync => under("set", "disk:power").nrw(1, 1, 1).strict(),
-        // Where all nodes are down whenever any is, nothing may succeed during a fault; then the right cluster would be
-        // inconclusive.
+        // If all nodes are down whenever any is, no operation may succeed during a fault, and the verdict on the
+        // cluster without the bug would be inconclusive.
         Bug::AckBeforeDurable => under("set", "kill:all,kill:one"),
         // Replicas must be silent in the middle of a request.
         Bug::QuorumCheckedOnce | Bug::NotFoundCounts => under("set", "partition").strict(),
         // Reads must fail where writes succeed.
         Bug::ReadQuorumZero => under("set", "partition").nrw(3, 3, 1).strict(),
-        // Siblings, and replicas that are behind; the network alone sees to that.
+        // Siblings, and replicas that are behind: network faults alone cause both.
         Bug::RepairOneSibling => under("set", "partition"),
         // A replica that only a repair has reached must be read by itself.
         Bug::RepairPartial => under("set", "partition").nrw(3, 1, 2),
         // A coordinator that answers late.
         Bug::ForwardedTwice => under("register", "pause,slow"),
         // Strict quorums keep no hints, and a set that has had its share of elements is neither written nor read any
-        // more: anti-entropy is all that brings what a dead node has missed of it.
+        // more: only anti-entropy brings what a dead node has missed of it.
         Bug::MerkleDrift => under("set", "kill").strict(),
         // The more a node has missed, the more there is that only anti-entropy brings.
         Bug::RepairMarkedDone => under("set", "wipe").strict(),
         Bug::HintWindow => under("set", "kill"),
-        // Of a single copy there is no other replica to make up for it.
+        // With a single copy, no other replica makes up for it.
         Bug::ServedBeforeData | Bug::MovedUnconfirmed | Bug::RingCached => {
             under("set", "membership").nrw(1, 1, 1).strict()
         }
-        // The sides of a partition must have struck each other before a change that one of them takes on.
+        // The sides of a partition must have given each other up before one of them records a change.
         Bug::SeedsIgnored => under("set", "partition,membership"),
-        // Of a single copy there is no other replica that would have the tombstone.
+        // With a single copy, no other replica has the tombstone.
         Bug::DeletesNotForwarded => under("register", "membership").nrw(1, 1, 1).strict(),
         Bug::MembershipByClock => under("set", "membership,clock:bump"),
-        // The fewer nodes there are, the more often three tokens in a row are of one; and many keys.
+        // The fewer nodes there are, the more often three consecutive tokens belong to one node; and many keys.
         Bug::VirtualNodesCounted => Preferences { nodes: Some(3), ..under("register", "wipe").strict() },
         Bug::HandoffOnce | Bug::PeerNeverRetried => {
             Preferences { nemesis: Some("partition"), ..Preferences::default() }
@@ -112,8 +113,8 @@ pub fn preferences(bug: Bug) -> Preferences {
     }
 }
 
-/// Every node a replica and a client of its own, so that no coordinator has two writers: there a vector clock loses
-/// nothing unless its own pair goes.
+/// Every node is a replica and has a client of its own, so that no coordinator has two writers: then a vector clock
+/// loses nothing unless the coordinator's own pair is dropped.
 fn one_writer_a_coordinator() -> Preferences {
     Preferences {
         nodes: Some(3),
@@ -126,7 +127,7 @@ fn one_writer_a_coordinator() -> Preferences {
     }
 }
 
-/// The settings of a cluster with this bug, where nobody says otherwise.
+/// The default settings of a cluster with this bug.
 pub fn settings(bug: Option<Bug>) -> DynamoSettings {
     let (prefers, usual) = (bug.map(preferences).unwrap_or_default(), DynamoSettings::default());
     let (n, r, w) = prefers.nrw.unwrap_or((usual.n, usual.r, usual.w));

@@ -1,6 +1,6 @@
 //! A coordinating client's calls to single nodes, over HTTP.
 //!
-//! Honest about failure: [`Response::NotSent`] only where there was no connection.
+//! A call is reported as [`Response::NotSent`] only where there was no connection.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use workloads::store::{Context, Versions};
 
-use super::client::{CONTEXT, describe, read, refused_by};
+use super::client::http::{CONTEXT, describe, read, refused_by};
 use crate::systems::Addresses;
 
-/// A node answers long before, or never: it is paused, or gone with its machine.
+/// A node answers long before this, or never: it is paused, or its machine is gone.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Caller {
@@ -29,7 +29,7 @@ impl Caller {
         Self { http, addresses, names }
     }
 
-    /// Makes a request of a node, to its end.
+    /// Sends a request to a node, and waits for its answer.
     pub async fn call(&self, node: NodeId, request: Request) -> Response {
         let name = self.names.get(usize::from(node.0)).map_or("?", String::as_str);
         let address = crate::systems::address(&self.addresses, name);
@@ -59,12 +59,12 @@ impl Caller {
                 self.write(request).await
             }
             Request::Get { key, r, n } => self.get(&url(&base, "kv", &key), r, n).await,
-            // What else it asks is who the members are.
+            // The only other request is the one for the membership.
             _ => self.fetch(self.http.get(format!("{base}/history")), |history| Reply::OtherView { history }).await,
         }
     }
 
-    /// Something binary, and the reply that it makes.
+    /// Fetches a binary answer, and makes a reply of it.
     async fn fetch<T: DeserializeOwned>(&self, request: RequestBuilder, reply: impl FnOnce(T) -> Reply) -> Response {
         match send(request).await {
             Ok(response) if response.status() == StatusCode::OK => decoded(response, reply).await,
@@ -122,7 +122,7 @@ async fn send(request: RequestBuilder) -> Result<reqwest::Response, Response> {
     })
 }
 
-/// A status other than success, in the core's words.
+/// The reply of the core that stands for a status other than success.
 async fn failed(response: reqwest::Response) -> Response {
     let status = response.status();
     if status == StatusCode::CONFLICT {

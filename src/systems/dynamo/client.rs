@@ -1,15 +1,14 @@
 //! A client of the bundled Dynamo over HTTP.
 //!
-//! The one thing that matters here is honesty about failure: `Refused` only where the request certainly had no effect
-//! (it never left, or the node said so), `Unknown` for everything else.
+//! What matters here is that failures are reported correctly: `Refused` only where the request certainly had no effect
+//! (it was never sent, or the node said so), `Unknown` for everything else.
+
+pub(super) mod http;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use cluster_core::api::Standing;
-use cluster_core::api::{Reply, Request};
+use cluster_core::api::{Reply, Request, Standing};
 use cluster_core::config::Config;
 use nemesis::surface::Membership;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -24,18 +23,18 @@ use super::placement::Placement;
 use super::replies;
 use super::sessions::{AskInSession, InSession, Sessions};
 use crate::systems::{Addresses, address};
+use http::{CONTEXT, decode_base64, describe, header, not_sent_or_unknown, read, refusal, unknown};
 
-pub(super) const CONTEXT: &str = "x-dynamo-context";
 const SESSION: &str = "x-dynamo-session";
 const SESSION_BEGINS: &str = "begin";
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
-/// A node closes a connection that said nothing for ten seconds: one that is about to be closed must not be used again, or
-/// the request is lost on it.
+/// A node closes a connection that was idle for ten seconds. A connection that is about to be closed must not be used
+/// again, or the request on it is lost.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
-/// One pool of connections for all nodes. No redirects, no proxies, no retries: what is sent is what was asked.
+/// One pool of connections for all nodes. No redirects, no proxies, no retries: every request is sent exactly once.
 pub(super) fn http_client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
@@ -58,12 +57,7 @@ pub(super) struct DynamoClient {
 }
 
 #[derive(Deserialize)]
-struct Siblings {
-    siblings: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Local {
+struct ReplicaAnswer {
     versions: Vec<LocalVersion>,
 }
 
@@ -74,12 +68,12 @@ struct LocalVersion {
 }
 
 #[derive(Deserialize)]
-struct Preference {
+struct PreferenceAnswer {
     preference: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct MembershipAnswer {
     view: String,
     seats: Vec<Seat>,
 }
@@ -91,18 +85,12 @@ struct Seat {
 }
 
 #[derive(Deserialize)]
-struct Spoken {
+struct VersionAnswer {
     protocol_version: u64,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
-    error: String,
-    happened: String,
-}
-
-#[derive(Deserialize)]
-struct WallClock {
+struct ClockAnswer {
     wall_ns: serde_json::Value,
 }
 
@@ -136,7 +124,7 @@ impl DynamoClient {
         Ok(format!("http://{address}/{path}/{}", utf8_percent_encode(key, NON_ALPHANUMERIC)))
     }
 
-    /// Through the coordinator, which may ask any node: `node` must only be one of the cluster.
+    /// Sends the request through the coordinator, which may ask any node; `node` only has to be one of the cluster.
     async fn coordinated(&self, coordinator: &Coordinator, node: &str, request: Request) -> Result<Reply, StoreError> {
         self.placement.check(node)?;
         let reply = coordinator.ask(request).await;
@@ -186,11 +174,11 @@ impl DynamoClient {
 }
 
 impl DynamoClient {
-    /// Whom a node prefers for a key.
+    /// The preference list of a key, as a node reports it.
     async fn preference(&self, node: &str, key: &str) -> Result<Vec<String>, StoreError> {
         let response = self.http.get(self.url(node, "ring", key)?).send().await.map_err(not_sent_or_unknown)?;
-        let told: Preference = response.json().await.map_err(unknown)?;
-        Ok(told.preference)
+        let answer: PreferenceAnswer = response.json().await.map_err(unknown)?;
+        Ok(answer.preference)
     }
 }
 
@@ -264,8 +252,8 @@ impl Store for DynamoClient {
             if response.status() != StatusCode::OK {
                 return Err(refusal(response).await);
             }
-            let local: Local = response.json().await.map_err(unknown)?;
-            local.versions.into_iter().map(decode_version).collect()
+            let answer: ReplicaAnswer = response.json().await.map_err(unknown)?;
+            answer.versions.into_iter().map(decode_version).collect()
         })
     }
 }
@@ -281,35 +269,19 @@ impl AskInSession for DynamoClient {
     }
 }
 
-fn header(response: &Response, name: &str) -> Option<String> {
-    response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// What the node itself takes for the time, ns since the Unix epoch.
+/// The time that the node itself believes it is, ns since the Unix epoch.
 pub(super) async fn believed_wall_ns(http: &reqwest::Client, address: SocketAddr) -> Result<i128, String> {
     let request = http.get(format!("http://{address}/status")).timeout(STATUS_TIMEOUT);
-    let status: WallClock = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
+    let status: ClockAnswer = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
     let text = status.wall_ns.as_str().map_or_else(|| status.wall_ns.to_string(), str::to_owned);
     text.parse().map_err(|_| format!("the node's wall_ns is no number: {text}"))
 }
 
-/// The version of the peer protocol that a node says it speaks.
+/// The version of the peer protocol that a node reports.
 pub(super) async fn protocol_version(http: &reqwest::Client, address: SocketAddr) -> Result<u64, String> {
     let request = http.get(format!("http://{address}/status")).timeout(STATUS_TIMEOUT);
-    let told: Spoken = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
-    Ok(told.protocol_version)
-}
-
-/// What a node has read.
-pub(super) async fn read(response: Response) -> Result<Versions, StoreError> {
-    let context = header(&response, CONTEXT).map(Context);
-    let values = match response.status() {
-        StatusCode::OK => vec![response.bytes().await.map_err(unknown)?.to_vec()],
-        StatusCode::MULTIPLE_CHOICES => decode_siblings(response).await?,
-        StatusCode::NOT_FOUND => Vec::new(),
-        _ => return Err(refusal(response).await),
-    };
-    Ok(Versions { values, context })
+    let answer: VersionAnswer = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
+    Ok(answer.protocol_version)
 }
 
 /// Commands, through the node at this address, that a node join or leave.
@@ -329,62 +301,16 @@ pub(super) async fn change_membership(
     }
 }
 
-/// Who is a member, as the node at this address tells it.
+/// The membership as the node at this address reports it.
 pub(super) async fn members(http: &reqwest::Client, address: SocketAddr) -> Result<Membership, String> {
     let request = http.get(format!("http://{address}/members")).timeout(STATUS_TIMEOUT);
-    let told: Told = async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
-    let seats = told.seats.into_iter().map(|seat| (seat.name, super::standing(seat.standing)));
-    Ok(Membership { view: told.view, seats: seats.collect() })
-}
-
-async fn decode_siblings(response: Response) -> Result<Vec<Vec<u8>>, StoreError> {
-    let body: Siblings = response.json().await.map_err(unknown)?;
-    body.siblings.iter().map(|text| decode_base64(text)).collect()
+    let answer: MembershipAnswer =
+        async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
+    let seats = answer.seats.into_iter().map(|seat| (seat.name, super::standing(seat.standing)));
+    Ok(Membership { view: answer.view, seats: seats.collect() })
 }
 
 fn decode_version(version: LocalVersion) -> Result<ReplicaVersion, StoreError> {
     let value = version.value.as_deref().map(decode_base64).transpose()?;
     Ok(ReplicaVersion { id: version.id, value })
-}
-
-fn decode_base64(text: &str) -> Result<Vec<u8>, StoreError> {
-    STANDARD.decode(text).map_err(|error| StoreError::Unknown(format!("the node's answer is not base64: {error}")))
-}
-
-/// A status other than success. The node says itself whether a write may have happened.
-async fn refusal(response: Response) -> StoreError {
-    match refused_by(response).await {
-        (why, false) => StoreError::Refused(why),
-        (why, true) => StoreError::Unknown(why),
-    }
-}
-
-/// Why, and whether it may have happened.
-pub(super) async fn refused_by(response: Response) -> (String, bool) {
-    let status = response.status();
-    match response.json::<Refusal>().await {
-        Ok(Refusal { error, happened }) => (format!("{status}: {error}"), happened != "no"),
-        Err(_) => (format!("{status} without an explanation"), true),
-    }
-}
-
-/// Without a connection nothing was sent; after that, anything may have happened.
-fn not_sent_or_unknown(error: reqwest::Error) -> StoreError {
-    match error.is_connect() {
-        true => StoreError::Refused(format!("no connection: {}", describe(&error))),
-        false => unknown(error),
-    }
-}
-
-fn unknown(error: reqwest::Error) -> StoreError {
-    StoreError::Unknown(describe(&error))
-}
-
-/// The innermost reason, which is the telling one.
-pub(super) fn describe(error: &reqwest::Error) -> String {
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
-    }
-    reason.to_string()
 }

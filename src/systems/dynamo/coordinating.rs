@@ -3,8 +3,8 @@
 //! ```text
 //!   ask ──► Client::handle ──► a task a call ──► the node ──► Client::handle ──► ... ──► the answer of ask
 //! ```
-//! The machine is behind a lock that is held for a step and never across a wait. Calls go on after their request has
-//! been answered, as the repairs of a read do.
+//! The state machine is behind a lock that is held for one step and never across an await. Calls may go on after their
+//! request has been answered, as read repairs do.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -32,9 +32,9 @@ struct Machine {
     client: Client,
     waiting: BTreeMap<RequestId, oneshot::Sender<Reply>>,
     requests: u64,
-    /// Counts settings of the timer: one that is not the last means nothing any more.
+    /// Counts how often the timer was set: only the last setting counts.
     timers: u64,
-    /// What the start of the client asked for, until there is a runtime to do it.
+    /// The effects of the client's start, until there is a runtime to carry them out.
     starting: Vec<Effect>,
 }
 
@@ -49,7 +49,7 @@ impl Coordinator {
         Self { shared: Arc::new(Shared { caller, began, machine: Mutex::new(machine) }) }
     }
 
-    /// A get or a put, to its answer. A caller that no longer waits leaves the request to go on by itself.
+    /// Performs a get or a put. If the caller stops waiting, the request still goes on.
     pub async fn ask(&self, request: Request) -> Option<Reply> {
         let (answer, answered) = oneshot::channel();
         let effects = {
@@ -98,7 +98,7 @@ impl Shared {
                 }
                 Effect::Reply { request, reply } => {
                     if let Some(answer) = self.lock().waiting.remove(&request) {
-                        // Whoever asked may have stopped waiting.
+                        // The caller may have stopped waiting.
                         let _ = answer.send(reply);
                     }
                 }
@@ -111,7 +111,7 @@ impl Shared {
         self.caller.call(node, request).await
     }
 
-    /// The task does not keep the client alive: it would for ever.
+    /// The task holds the client weakly: otherwise it would keep the client alive for ever.
     fn set_timer(self: &Arc<Self>, at_ns: u64) {
         let number = {
             let mut machine = self.lock();

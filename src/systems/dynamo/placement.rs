@@ -1,4 +1,4 @@
-//! Which nodes should hold a key: what either client must know of the ring to read replicas one by one.
+//! Which nodes should hold a key: what both clients need to know about the ring to read replicas one by one.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub(super) struct Placement {
     ring: Ring,
     n: usize,
     founders: usize,
-    /// What a node has said of where keys belong since members came or went.
+    /// The replicas of keys as a node has reported them after a change of the membership.
     located: RefCell<BTreeMap<String, Vec<String>>>,
 }
 
@@ -28,7 +28,7 @@ impl Placement {
         }
     }
 
-    /// Refuses a name that is no node's.
+    /// Refuses a name of no node.
     pub fn check(&self, node: &str) -> Result<(), StoreError> {
         match self.names.iter().any(|name| name == node) {
             true => Ok(()),
@@ -36,18 +36,20 @@ impl Placement {
         }
     }
 
-    /// The nodes that clients talk to, by name, in order: the founders. One that leaves still forwards.
+    /// The nodes that clients talk to, by name, in order: the founders. A founder that has left still forwards
+    /// requests.
     pub fn nodes(&self) -> Vec<String> {
         self.names[..self.founders].to_vec()
     }
 
-    /// Takes a node's word for who is preferred for a key.
+    /// Keeps the preference list of a key that a node has reported.
     pub fn locate(&self, key: &str, mut preference: Vec<String>) {
         preference.truncate(self.n);
         self.located.borrow_mut().insert(key.to_owned(), preference);
     }
 
-    /// The key's replicas by name, in order of preference: as a node has said, or as the founders place them.
+    /// The key's replicas by name, in order of preference: as a node has reported, or else as the founders' ring places
+    /// them.
     pub fn replicas(&self, key: &str) -> Vec<String> {
         if let Some(located) = self.located.borrow().get(key) {
             return located.clone();

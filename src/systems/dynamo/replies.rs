@@ -1,4 +1,4 @@
-//! Requests and replies of the core in the words of [`workloads::store`], for the clients that speak them.
+//! Converts between requests and replies of the core and the types of [`workloads::store`].
 
 use cluster_core::api::{Failure, Reply, Request};
 use workloads::store::{Context, StoreError, Versions};
@@ -7,7 +7,7 @@ pub(super) fn get(key: &str) -> Request {
     Request::Get { key: key.as_bytes().to_vec(), r: None, n: None }
 }
 
-/// Without a value it deletes.
+/// A put; without a value a delete.
 pub(super) fn put(key: &str, context: Option<&Context>, value: Option<Vec<u8>>) -> Request {
     let context = context.map(|Context(text)| text.clone());
     Request::Put { key: key.as_bytes().to_vec(), value, context, w: None, n: None }

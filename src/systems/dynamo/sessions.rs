@@ -1,4 +1,4 @@
-//! The sessions of the bench's client processes: what each has seen of each key, as the store told it.
+//! The sessions of the bench's client processes: the session token of each process and key, as the store returned it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, 
 
 use super::replies;
 
-/// So many are kept; the one used longest ago goes first, whose process has long ended.
+/// How many sessions are kept. Beyond that the least recently used one is dropped, whose process has ended long ago.
 const SESSIONS_MAX: usize = 1 << 16;
 
 /// One session for each process and key.
@@ -39,7 +39,7 @@ impl Sessions {
 
 /// A client that can ask in a session.
 pub(super) trait AskInSession: Store {
-    /// Carries out [`Request::InSession`] through the node; failures as [`StoreError`].
+    /// Carries out [`Request::InSession`] through the node.
     fn ask_in_session<'a>(&'a self, node: &'a str, session: Option<String>, request: Request)
     -> StoreFuture<'a, Reply>;
 }

@@ -11,7 +11,7 @@ use super::replies;
 use super::sessions::{AskInSession, InSession, Sessions};
 use crate::arena::sim::SimArena;
 
-/// Sets the seeds of coordinating clients apart from those of nodes.
+/// Makes the seeds of coordinating clients different from those of nodes.
 const CLIENT_SEED: u64 = 0x636c_6965_6e74;
 
 pub(super) struct SimulatedClient {
@@ -31,12 +31,12 @@ impl SimulatedClient {
         Self { arena, placement: Placement::new(config), coordinator, sessions: session.then(Sessions::default) }
     }
 
-    /// Of one node.
+    /// Sends a request to one node.
     async fn ask(&self, node: &str, request: Request) -> Result<Reply, StoreError> {
         heard(self.arena.call(node, request).map_err(StoreError::Refused)?.await)
     }
 
-    /// Through the node, as a load balancer would choose it, or through the coordinating client, which may ask any.
+    /// Sends a request through the node, or through the coordinating client, which may ask any node.
     async fn coordinated(&self, node: &str, request: Request) -> Result<Reply, StoreError> {
         match self.coordinator {
             None => self.ask(node, request).await,
@@ -89,8 +89,8 @@ impl Store for SimulatedClient {
     fn locate<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             for key in keys {
-                let told = self.arena.preference(key.as_bytes());
-                self.placement.locate(key, told.ok_or_else(|| StoreError::Refused("no node is running".into()))?);
+                let preference = self.arena.preference(key.as_bytes());
+                self.placement.locate(key, preference.ok_or_else(|| StoreError::Refused("no node is running".into()))?);
             }
             Ok(())
         })

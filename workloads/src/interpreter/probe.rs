@@ -1,7 +1,7 @@
-//! Probes: a write through each node once the cluster has come to rest, to see whether all serve again.
+//! Probes: a write through each node once the replicas have converged, to see whether all nodes serve writes again.
 //!
-//! Final reads show that a node reads; a quorum for writes can be lost by itself. Each node has a key of its own,
-//! `probe-NODE`, that no workload knows: nothing that final reads show is changed.
+//! Final reads show that a node serves reads; a write quorum can be lost on its own. Each node has a key of its own,
+//! `probe-NODE`, that no workload uses, so probes do not change what the final reads return.
 
 use std::cell::RefCell;
 
@@ -10,21 +10,21 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
 
-use super::rest::{FINAL_RETRIES, FIRST_PAUSE, PAUSE_MAX};
-use super::{Interpreter, Site, bounded, within};
+use super::after_heal::{FINAL_RETRIES, FIRST_PAUSE, PAUSE_MAX};
+use super::{EventFields, Interpreter, bounded, within};
 use crate::workload::{Attempt, Completion, Invocation, Outcome, get, put};
 
-/// What came of the probes.
+/// The result of the probes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Probes {
     /// Nodes that were probed.
     pub nodes: u64,
-    /// Of these, the nodes whose every attempt failed.
+    /// Of these, the nodes for which every attempt failed.
     pub failed: u64,
 }
 
 impl Interpreter<'_> {
-    /// Writes through each node, with a few retries where that fails; as many nodes at a time as there are clients.
+    /// Writes through each node, with a few retries if a write fails; as many nodes at a time as there are clients.
     pub async fn probes(&self) -> Probes {
         let first_process = self.take_processes(self.settings.concurrency);
         let left = RefCell::new((1_u64..).zip(&self.nodes));
@@ -43,7 +43,7 @@ impl Interpreter<'_> {
         Probes { nodes: self.nodes.len() as u64, failed: failed.into_inner() }
     }
 
-    /// One node's probe; an `info` ends the process, as always.
+    /// Probes one node, and returns whether a write succeeded. An `info` ends the client process, as always.
     async fn probe(&self, process: &mut u64, node: &str, value: u64) -> bool {
         let mut pause = FIRST_PAUSE;
         for attempt in 0..=FINAL_RETRIES {
@@ -63,8 +63,8 @@ impl Interpreter<'_> {
     async fn probe_once(&self, process: u64, node: &str, value: u64) -> Completion {
         let invocation = Invocation { f: "write", key: format!("probe-{node}"), value: value.into() };
         let (phase, f, key) = (Phase::Probe, invocation.f, invocation.key.as_str());
-        let site = Site { process, phase, node, workload: None, f, key, round: None };
-        self.record(&site, EventType::Invoke, invocation.value.clone(), |_| {});
+        let fields = EventFields { process, phase, node, workload: None, f, key, round: None };
+        self.record(&fields, EventType::Invoke, invocation.value.clone(), |_| {});
         let attempt = Attempt::by(process);
         let write = async {
             match get(self.store, node, &invocation).await {
@@ -80,7 +80,7 @@ impl Interpreter<'_> {
             Some(completion) => completion,
             None => attempt.timed_out(&invocation, self.settings.operation_timeout),
         };
-        self.record(&site, completion.outcome.into(), completion.value.clone(), |event| {
+        self.record(&fields, completion.outcome.into(), completion.value.clone(), |event| {
             event.error = completion.error.as_deref().map(bounded);
         });
         completion

@@ -1,4 +1,4 @@
-//! How far a run has come, for whoever shows it while it lasts.
+//! The progress of a run, to be displayed while it lasts.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -16,13 +16,13 @@ pub struct Progress {
 /// Completions so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Happened.
+    /// Operations that happened.
     pub ok: u64,
-    /// Certainly did not.
+    /// Operations that certainly did not happen.
     pub fail: u64,
-    /// Unknown.
+    /// Operations of unknown outcome.
     pub info: u64,
-    /// Of those that failed: the store returned bytes that are no value of the workload.
+    /// Of those that failed, the ones to which the store returned bytes that are not a value of the workload.
     pub corrupt: u64,
 }
 
@@ -32,7 +32,7 @@ impl Progress {
         self.counts.get()
     }
 
-    /// Operations that the rate asked for and that were left out, because every client was busy.
+    /// Operations of the requested rate that were left out because every client was busy.
     pub fn missed(&self) -> u64 {
         self.missed.get()
     }

@@ -1,15 +1,15 @@
-//! When operations are due: a sequence of moments that does not wait for the answers.
+//! When operations are due: a sequence of times that does not depend on the answers.
 //!
-//! The gaps between them are drawn evenly from 0 to twice the mean (Jepsen's `stagger`), so the mean rate is kept
-//! while operations meet at all distances. Clients that are late catch up, but by no more than a bounded backlog, so
-//! that a long fault ends in a short burst.
+//! The gaps between them are uniform between 0 and twice the mean (Jepsen's `stagger`), so the mean rate is kept while
+//! operations overlap in many ways. Clients that are late catch up with a bounded backlog only, so that a long fault is
+//! followed by a short burst.
 
 use std::time::Duration;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// The moments, handed out one at a time.
+/// The times, handed out one by one.
 #[derive(Debug)]
 pub(super) struct Schedule {
     /// None: as fast as operations complete.
@@ -20,12 +20,12 @@ pub(super) struct Schedule {
     rng: ChaCha8Rng,
 }
 
-/// Without a rate, a client's operations begin at least this far apart: one that is refused at once must not fill the
-/// history with it, nor hold up a virtual clock for ever.
+/// Without a rate, a client's operations begin at least this far apart: operations that are refused at once must not
+/// fill the history, nor keep a virtual clock from advancing.
 const UNPACED_GAP: Duration = Duration::from_micros(100);
 
 impl Schedule {
-    /// `rate` moments a second from `begin` on (0: no schedule), of which at most `backlog` are caught up with.
+    /// `rate` operations a second from `begin` on (0: no schedule); at most `backlog` late operations are made up for.
     pub(super) fn new(rate: f64, begin: Duration, backlog: u64, rng: ChaCha8Rng) -> Self {
         let mean_gap = (rate > 0.0).then(|| Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX));
         let mean_gap = mean_gap.map(|gap| gap.clamp(Duration::from_nanos(1), Self::GAP_MAX));
@@ -35,7 +35,7 @@ impl Schedule {
 
     const GAP_MAX: Duration = Duration::from_secs(1_000_000);
 
-    /// The next moment, for a client whose last operation began at `last`. May have passed.
+    /// When the next operation is due, for a client whose last operation began at `last`. May be in the past.
     pub(super) fn next(&mut self, now: Duration, last: Option<Duration>) -> Duration {
         let Some(mean) = self.mean_gap else {
             return last.map_or(now, |last| last + UNPACED_GAP);
@@ -46,7 +46,7 @@ impl Schedule {
         due
     }
 
-    /// Moments left out because they were too long ago.
+    /// Operations left out because they were due too long ago.
     pub(super) fn missed(&self) -> u64 {
         self.missed
     }

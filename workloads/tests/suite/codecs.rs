@@ -1,4 +1,4 @@
-//! Stored bytes: whatever they are, decoding is a value or an error; merging is a semilattice.
+//! Stored bytes: decoding any bytes gives a value or an error; merging is a semilattice.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ proptest! {
         }
     }
 
-    /// The quick way of reading what was written by `encode` is for that alone, and agrees with JSON.
+    /// The fast decoder accepts only what `encode` wrote, and agrees with JSON.
     #[test]
     fn lists_are_read_as_json_says(
         list in prop::collection::vec(prop_oneof!["[0-9]{1,2}", "[0-9]{18,21}", "[0-9. -]{0,3}"], 0..6),

@@ -31,7 +31,7 @@ impl Bench {
         self.perform(1, "txn", json!([micro])).0
     }
 
-    /// What a transaction reads.
+    /// The value that a transaction reads.
     fn reads(&self) -> Value {
         let completion = self.txn(json!(["r", "k", null]));
         assert_eq!(completion.outcome, Outcome::Ok);
@@ -57,7 +57,7 @@ fn a_counter_adds_up_what_processes_did_and_shows_the_parts() {
     );
 }
 
-/// A get that misses its process's last change must not take it back.
+/// A get that misses the last change of its process must not take that change back.
 #[test]
 fn a_stale_read_does_not_make_a_process_forget() {
     let bench = Bench::counter();
@@ -223,7 +223,7 @@ fn counters_are_mixed_as_described_and_give_way_to_new_ones() {
     }
 }
 
-/// At the end every acknowledged change is in the sum: nothing is forgotten when counters give way to new ones.
+/// At the end every acknowledged change is in the sum: nothing is lost when counters are replaced by new ones.
 #[test]
 fn a_right_store_loses_no_change() {
     let outcome = run_all("counter", Settings { rate: 2_000.0, concurrency: 30, ..settings() }, |_| {}, |_| {});
@@ -248,7 +248,7 @@ fn the_same_seed_gives_the_same_history() {
     }
 }
 
-/// Processes that ended in another workload kept their keys for ever, and before long nobody wrote any more.
+/// Processes that had ended in another workload kept their keys for ever, and soon no process could write any more.
 #[test]
 fn who_ended_in_another_workload_gives_up_its_key() {
     for workload in ["list-append", "rw-register"] {

@@ -1,7 +1,7 @@
 //! `--workload LIST`.
 
 use workloads::by_name;
-use workloads::workload::WorkloadError;
+use workloads::registry::WorkloadError;
 
 fn names(list: &str) -> Vec<&'static str> {
     by_name(list).expect("the list is known").iter().map(|workload| workload.name()).collect()

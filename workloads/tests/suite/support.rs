@@ -1,5 +1,4 @@
-//! What the tests run on: a clock without waiting, a store that misbehaves when told to, and a recorder that keeps
-//! everything.
+//! What the tests run on: a virtual clock, a store that misbehaves on request, and a recorder that keeps all events.
 
 mod clock;
 mod store;
@@ -11,7 +10,7 @@ use checker::history::{Event, EventType, Phase, Process, Recorder};
 use serde_json::Value;
 use workloads::store::Store;
 use workloads::workload::Attempt;
-use workloads::{Completion, Counts, FinalReads, Interpreter, Invocation, Rest, Settings, Workload, by_name};
+use workloads::{Completion, Convergence, Counts, FinalReads, Interpreter, Invocation, Settings, Workload, by_name};
 
 pub use clock::VirtualClock;
 pub use store::{Behaviour, MemoryStore};
@@ -45,7 +44,7 @@ impl Bench {
         Self { store: MemoryStore::new(&clock, 3), workload: Box::new(workload), clock }
     }
 
-    /// An operation of a process on key `k` through node `n1`, with what is known of it besides.
+    /// Performs an operation of a process on key `k` through node `n1`; returns its completion and the attempt.
     pub fn perform(&self, process: u64, f: &'static str, value: Value) -> (Completion, Attempt) {
         let invocation = Invocation { f, key: "k".to_owned(), value };
         let attempt = Attempt::by(process);
@@ -53,7 +52,7 @@ impl Bench {
         (self.clock.block_on(completion), attempt)
     }
 
-    /// What is stored at `n1` under `k`.
+    /// The values stored at `n1` under `k`.
     pub fn stored(&self) -> Vec<String> {
         let versions = self.clock.block_on(self.store.get("n1", "k")).expect("the store answers");
         versions.values.into_iter().map(|bytes| String::from_utf8(bytes).expect("it is text")).collect()
@@ -67,11 +66,11 @@ pub struct Outcome {
     pub missed: u64,
     pub first_ack: Option<Duration>,
     pub ended: Duration,
-    pub rest: Option<Rest>,
+    pub rest: Option<Convergence>,
     pub finals: Option<FinalReads>,
 }
 
-/// An operation put together again: its invocation and its completion.
+/// An operation: its invocation and its completion.
 pub struct Operation {
     pub invoke: Event,
     pub done: Event,
@@ -84,7 +83,7 @@ impl Operation {
 }
 
 impl Outcome {
-    /// Of parts that a test has called by itself.
+    /// The outcome of a test that has called the parts of a run by itself.
     pub fn of(history: History) -> Self {
         let (counts, missed, first_ack, ended) = Default::default();
         Self { events: history.0.into_inner(), counts, missed, first_ack, ended, rest: None, finals: None }
@@ -148,8 +147,8 @@ fn run_parts(
             return (ended, None, None);
         }
         heal(&store);
-        let (rest, finals) = (interpreter.rest().await, interpreter.final_reads().await);
-        interpreter.last_look(rest).await;
+        let (rest, finals) = (interpreter.await_convergence().await, interpreter.final_reads().await);
+        interpreter.read_replicas_again(rest).await;
         (ended, Some(rest), Some(finals))
     });
     let progress = interpreter.progress();

@@ -1,4 +1,4 @@
-//! A store that is one copy in memory: it keeps siblings and honours contexts, and breaks its word when told to.
+//! A store that is one copy in memory: it keeps siblings and honours contexts, and misbehaves on request.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,31 +13,31 @@ use super::{VirtualClock, ms};
 /// How requests of one kind are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Truly.
+    /// Correctly.
     #[default]
     Right,
-    /// A certain no.
+    /// Refused: it certainly did not happen.
     Refuse,
-    /// Done, and the answer lost.
+    /// Done, but the answer is lost.
     Unknown,
-    /// Never answered. A put is done all the same.
+    /// Never answered. A put is done nevertheless.
     Hang,
-    /// Puts: acknowledged and forgotten. Reads: not found.
+    /// Puts: acknowledged but not stored. Reads: not found.
     Lose,
-    /// Reads: bytes that nobody wrote.
+    /// Reads: bytes that no client wrote.
     Garbage,
 }
 
 /// Versions by their dot; none is a tombstone.
 type Siblings = BTreeMap<u64, Option<Vec<u8>>>;
 
-/// See the module.
+/// The store; see the module.
 pub struct MemoryStore {
     clock: VirtualClock,
     nodes: Vec<String>,
     pub gets: Cell<Behaviour>,
     pub puts: Cell<Behaviour>,
-    /// `puts` is of the keys that begin so.
+    /// `puts` applies to the keys with this prefix.
     pub puts_of: Cell<&'static str>,
     pub replica_reads: Cell<Behaviour>,
     /// Each request takes this long; one and a half times as long for a key whose last byte is odd, so that requests
@@ -70,7 +70,7 @@ impl MemoryStore {
         }
     }
 
-    /// Puts a value there without a request.
+    /// Stores a value without a request.
     pub fn plant(&self, key: &str, value: &[u8]) {
         self.write(key, None, Some(value.to_vec()));
     }

@@ -1,14 +1,14 @@
-//! The keys of a workload whose values grow: a few are in use, and each gives way to a new one when it has had its
-//! share of elements.
+//! The keys of a workload whose values grow: a few keys are in use, and each is replaced by a new one after a fixed
+//! number of elements.
 //!
-//! A value is read and written whole by every add, so without this a long run would spend its time on ever larger values.
+//! Every add reads and writes the whole value, so otherwise a long run would spend its time on ever larger values.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// The keys `prefix-0`, `prefix-1`, ... of which a fixed number is in use.
+/// The keys `prefix-0`, `prefix-1`, ..., of which a fixed number is in use at a time.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(crate) struct KeyWindow {
     prefix: &'static str,
     elements_per_key: u64,
     slots: Vec<Slot>,
@@ -17,13 +17,13 @@ pub(crate) struct Window {
 
 #[derive(Debug)]
 struct Slot {
-    /// The name of its key: it is asked for far more often than made.
+    /// The name of its key, kept because it is used far more often than it changes.
     key: String,
     elements: u64,
 }
 
-impl Window {
-    /// `width` keys in use, each for `elements_per_key` elements; at least one of either.
+impl KeyWindow {
+    /// `width` keys in use at a time, each for `elements_per_key` elements; both are at least 1.
     pub(crate) fn new(prefix: &'static str, width: u64, elements_per_key: u64) -> Self {
         let next = width.max(1);
         let slots = (0..next).map(|key| Slot { key: name(prefix, key), elements: 0 }).collect();
@@ -35,7 +35,7 @@ impl Window {
         self.slots[rng.random_range(0..self.slots.len())].key.clone()
     }
 
-    /// A key to add one more element to; its last one retires it.
+    /// A key to add one more element to. Its last element retires the key.
     pub(crate) fn key_to_fill(&mut self, rng: &mut ChaCha8Rng) -> String {
         let slot = rng.random_range(0..self.slots.len());
         self.slots[slot].elements += 1;
@@ -47,7 +47,7 @@ impl Window {
         std::mem::replace(&mut self.slots[slot], fresh).key
     }
 
-    /// Whether the key has not been retired.
+    /// Whether the key is still in use.
     pub(crate) fn is_in_use(&self, key: &str) -> bool {
         self.slots.iter().any(|slot| slot.key == key)
     }

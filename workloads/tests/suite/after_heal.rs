@@ -20,7 +20,7 @@ fn after(heal: impl FnOnce(&MemoryStore)) -> Outcome {
 }
 
 /// Keys of the default workloads, each on three nodes.
-const PLACES: usize = (4 + 5 + 4) * 3;
+const KEYS_AT_NODES: usize = (4 + 5 + 4) * 3;
 
 #[test]
 fn replicas_that_agree_are_confirmed_by_a_second_round() {
@@ -36,8 +36,11 @@ fn replicas_that_agree_are_confirmed_by_a_second_round() {
         let round = read.done.extra["round"].as_u64().unwrap();
         assert!(rounds.entry(round).or_default().insert((read.done.key.unwrap(), read.done.node.unwrap())));
     }
-    assert_eq!(rounds.keys().collect::<Vec<_>>(), [&1, &2, &3], "the third is the last look");
-    assert!(rounds.values().all(|places| places.len() == PLACES), "every key on every replica, once");
+    assert_eq!(rounds.keys().collect::<Vec<_>>(), [&1, &2, &3], "the third is the round after the final reads");
+    assert!(
+        rounds.values().all(|keys_at_nodes| keys_at_nodes.len() == KEYS_AT_NODES),
+        "every key on every replica, once"
+    );
 }
 
 #[test]
@@ -86,9 +89,9 @@ fn a_lagging_replica_is_waited_for_with_growing_pauses() {
     for read in outcome.operations(Phase::Replica) {
         starts.entry(read.invoke.extra["round"].as_u64().unwrap()).or_insert(read.invoke.time);
     }
-    let last_look = starts.pop_last().expect("there were rounds").1;
+    let last_round = starts.pop_last().expect("there were rounds").1;
     let finals = outcome.operations(Phase::Final);
-    assert!(finals.iter().all(|read| read.done.time <= last_look), "it comes after the final reads");
+    assert!(finals.iter().all(|read| read.done.time <= last_round), "it comes after the final reads");
     let starts: Vec<u64> = starts.into_values().collect();
     let pauses: Vec<u64> = starts.windows(2).map(|pair| (pair[1] - pair[0]) / 100_000_000).collect();
     assert_eq!(pauses[..5], [1, 2, 4, 8, 16]);
@@ -105,7 +108,7 @@ fn a_write_between_two_agreeing_rounds_is_no_rest() {
         clock.sleep_until(ms(50)).await;
         store.plant("set-0", b"[1]");
     };
-    let (rest, ()) = clock.block_on(async { futures::join!(interpreter.rest(), late_write) });
+    let (rest, ()) = clock.block_on(async { futures::join!(interpreter.await_convergence(), late_write) });
     assert!(rest.converged);
     assert_eq!(rest.rounds, 3, "the second round found something else than the first");
     assert!(rest.took > ms(100), "at rest from the second round on: {:?}", rest.took);
@@ -144,7 +147,7 @@ fn corrupt_replicas_do_not_agree_however_alike() {
     let outcome = run_all("set,register,cart", settings, |_| {}, |store| store.replica_reads.set(Behaviour::Garbage));
     let rest = outcome.rest.unwrap();
     assert!(!rest.converged);
-    assert_eq!(rest.corrupt, rest.rounds * PLACES as u64);
+    assert_eq!(rest.corrupt, rest.rounds * KEYS_AT_NODES as u64);
     let error = outcome.operations(Phase::Replica)[0].done.error.clone().unwrap();
     assert!(error.starts_with("set-0 on n1: stored bytes are not a list of elements: "), "{error}");
 }
@@ -152,10 +155,10 @@ fn corrupt_replicas_do_not_agree_however_alike() {
 #[test]
 fn final_reads_reach_every_key_through_every_node() {
     let outcome = after(|_| {});
-    assert_eq!(outcome.finals, Some(FinalReads { pairs: PLACES as u64, failed: 0 }));
+    assert_eq!(outcome.finals, Some(FinalReads { pairs: KEYS_AT_NODES as u64, failed: 0 }));
     let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let reads = outcome.operations(Phase::Final);
-    assert_eq!(reads.len(), PLACES);
+    assert_eq!(reads.len(), KEYS_AT_NODES);
     let replica_processes: BTreeSet<u64> =
         outcome.operations(Phase::Replica).iter().map(|read| client(&read.invoke)).collect();
     for read in reads {
@@ -169,9 +172,9 @@ fn final_reads_reach_every_key_through_every_node() {
 #[test]
 fn final_reads_are_retried_three_times_and_then_given_up() {
     let outcome = after(|store| store.gets.set(Behaviour::Refuse));
-    assert_eq!(outcome.finals, Some(FinalReads { pairs: PLACES as u64, failed: PLACES as u64 }));
+    assert_eq!(outcome.finals, Some(FinalReads { pairs: KEYS_AT_NODES as u64, failed: KEYS_AT_NODES as u64 }));
     let reads = outcome.operations(Phase::Final);
-    assert_eq!(reads.len(), PLACES * 4);
+    assert_eq!(reads.len(), KEYS_AT_NODES * 4);
     assert!(reads.iter().all(|read| read.done.kind == EventType::Fail));
 }
 

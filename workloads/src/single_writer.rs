@@ -1,11 +1,12 @@
-//! Keys that have one writer each: a store without compare-and-set keeps the versions of a key in one order only if nobody
-//! writes at the same time.
+//! Keys that have one writer each: a store without compare-and-set keeps the versions of a key in one order only if no
+//! two clients write it at the same time.
 //!
-//! A few client processes own a key each, and alone write it; all others read. A key is given up for good when its owner
-//! ends (an `info`: its last write may still arrive, so nobody may write after it) or when it has had its share of writes,
-//! and a new key takes its place. Keys that were given up are still read now and then.
+//! A few client processes own one key each, and only the owner writes it; all others read. An owner gives its key up
+//! for good when it ends (after an `info` its last write may still arrive, so no other process may write the key) or
+//! when the key has had its share of writes; a new key takes its place. Keys that were given up are still read now and
+//! then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -19,16 +20,16 @@ use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload
 
 /// A workload of transactions whose keys have one writer each: what it stores, and how it is read and changed.
 pub(crate) trait SingleWriter {
-    /// As at the command line.
+    /// The workload's name at the command line.
     const NAME: &'static str;
 
-    fn owned(&self) -> &Owned;
-    fn owned_mut(&mut self) -> &mut Owned;
+    fn owned_keys(&self) -> &OwnedKeys;
+    fn owned_keys_mut(&mut self) -> &mut OwnedKeys;
 
     /// Reads the transaction's key.
     async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion;
 
-    /// Appends to it, or writes it.
+    /// Changes the transaction's key: appends `argument` to it, or writes `argument`.
     async fn change(
         store: &dyn Store,
         node: &str,
@@ -47,11 +48,11 @@ impl<T: SingleWriter + 'static> Workload for T {
     }
 
     fn keys(&self) -> Vec<String> {
-        self.owned().keys()
+        self.owned_keys().keys()
     }
 
     fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
-        self.owned_mut().next(rng, process)
+        self.owned_keys_mut().next(rng, process)
     }
 
     fn perform<'a>(
@@ -61,7 +62,7 @@ impl<T: SingleWriter + 'static> Workload for T {
         invocation: &'a Invocation,
         attempt: &'a Attempt,
     ) -> LocalBoxFuture<'a, Completion> {
-        match self.owned().micro(invocation) {
+        match self.owned_keys().micro(invocation) {
             Ok(Micro::Read) => T::read(store, node, invocation).boxed_local(),
             Ok(Micro::Change(argument)) => T::change(store, node, invocation, attempt, argument).boxed_local(),
             Err(completion) => futures::future::ready(completion).boxed_local(),
@@ -69,7 +70,7 @@ impl<T: SingleWriter + 'static> Workload for T {
     }
 
     fn ended(&mut self, process: u64) {
-        self.owned_mut().ended(process);
+        self.owned_keys_mut().ended(process);
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
@@ -81,18 +82,20 @@ impl<T: SingleWriter + 'static> Workload for T {
     }
 }
 
-/// The keys `prefix-0`, `prefix-1`, ..., and who owns them. Of six operations of ten a process that owns a key, or may own
-/// one, changes it; all others read.
+/// The keys `prefix-0`, `prefix-1`, ..., and the process that owns each. In six operations of ten, a process that owns
+/// a key or can get one writes it; all other operations read.
 #[derive(Debug)]
-pub(crate) struct Owned {
+pub(crate) struct OwnedKeys {
     prefix: &'static str,
     /// The function by which keys are changed.
     change: &'static str,
     unique: Unique,
+    /// How many keys can have an owner at a time.
     width: usize,
     writes_per_key: u64,
-    /// By process.
+    /// By process: the key that it owns now.
     owners: BTreeMap<u64, Owner>,
+    /// The number of the next new key.
     next: u64,
 }
 
@@ -102,12 +105,12 @@ struct Owner {
     writes: u64,
 }
 
-impl Owned {
+impl OwnedKeys {
     const CHANGE_PERCENT: u32 = 60;
     const OWN_READ_PERCENT: u32 = 40;
 
-    /// `width` keys with an owner at a time, each for `writes_per_key` writes, by the function `change`; at least one of
-    /// either.
+    /// At most `width` keys with an owner at a time, each for `writes_per_key` writes by the function `change`; both
+    /// are at least 1.
     pub(crate) fn new(
         prefix: &'static str,
         change: &'static str,
@@ -120,20 +123,19 @@ impl Owned {
         Self { prefix, change, unique, width, writes_per_key, owners: BTreeMap::new(), next: 0 }
     }
 
-    /// The next transaction of a process: a change of the key that it owns or now gets; else, and where there is none to be
-    /// had, a read.
+    /// The next transaction of a process: a write of the key that it owns or now gets, or a read.
     pub(crate) fn next(&mut self, rng: &mut ChaCha8Rng, process: u64) -> Invocation {
         let changes = rng.random_ratio(Self::CHANGE_PERCENT, 100);
         let read = self.key_to_read(rng, process);
         let key = if changes || read.is_none() { self.key_to_write(process) } else { None };
         match (key, read) {
             (Some(key), _) => transaction::change(self.change, key, self.unique.next()),
-            // Without a key that was ever owned there is one to be had.
+            // Before the first write every process can get a key, so a read always has a key to name.
             (None, read) => transaction::read(read.unwrap_or_else(|| self.name(0))),
         }
     }
 
-    /// The key that this process is to write next; none if others own as many as there may be.
+    /// The key that this process writes next; none if other processes own as many keys as are allowed.
     fn key_to_write(&mut self, process: u64) -> Option<String> {
         let full = self.owners.get(&process).is_some_and(|owner| owner.writes >= self.writes_per_key);
         if full {
@@ -146,14 +148,20 @@ impl Owned {
             self.owners.insert(process, Owner { key: self.next, writes: 0 });
             self.next += 1;
         }
+        debug_assert!(self.each_key_has_one_owner(), "a key with two writers: {:?}", self.owners);
         let owner = self.owners.get_mut(&process)?;
         owner.writes += 1;
         let key = owner.key;
         Some(self.name(key))
     }
 
-    /// A key to read: for an owner often its own; one that is owned, or sometimes any that ever was. None before the first
-    /// write.
+    fn each_key_has_one_owner(&self) -> bool {
+        let keys: BTreeSet<u64> = self.owners.values().map(|owner| owner.key).collect();
+        keys.len() == self.owners.len() && self.owners.len() <= self.width
+    }
+
+    /// A key to read: an owner often reads its own key; otherwise a key that has an owner, or sometimes any key that
+    /// ever had one. None before the first write.
     fn key_to_read(&self, rng: &mut ChaCha8Rng, process: u64) -> Option<String> {
         if self.next == 0 {
             return None;
@@ -167,17 +175,17 @@ impl Owned {
         Some(self.name(key))
     }
 
-    /// What it does: read, or a change with its argument; a completion for anything else.
+    /// What the invocation does: a read, or a change with its argument; a failed completion for anything else.
     pub(crate) fn micro(&self, invocation: &Invocation) -> Result<Micro, Completion> {
         transaction::micro(invocation, self.change)
     }
 
-    /// An owner that has ended gives its key up.
+    /// A process that has ended gives its key up.
     pub(crate) fn ended(&mut self, process: u64) {
         self.owners.remove(&process);
     }
 
-    /// Every key that is or was owned, oldest first.
+    /// Every key that has or had an owner, oldest first.
     pub(crate) fn keys(&self) -> Vec<String> {
         (0..self.next).map(|key| self.name(key)).collect()
     }
@@ -193,16 +201,16 @@ mod tests {
 
     #[test]
     fn a_key_has_one_writer_and_none_after_it() {
-        let mut owned = Owned::new("k", "w", Unique::default(), 2, 3);
-        let next = |owned: &mut Owned, process| owned.key_to_write(process);
-        assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
-        assert_eq!(next(&mut owned, 9).as_deref(), Some("k-1"));
-        assert_eq!(next(&mut owned, 8), None, "two keys at a time");
-        assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
-        owned.ended(9);
-        assert_eq!(next(&mut owned, 8).as_deref(), Some("k-2"), "the owner of k-1 has ended, and so has its key");
-        assert_eq!(next(&mut owned, 7).as_deref(), Some("k-0"));
-        assert_eq!(next(&mut owned, 7).as_deref(), Some("k-3"), "k-0 has had its three writes");
-        assert_eq!(owned.keys(), ["k-0", "k-1", "k-2", "k-3"]);
+        let mut keys = OwnedKeys::new("k", "w", Unique::default(), 2, 3);
+        let next = |keys: &mut OwnedKeys, process| keys.key_to_write(process);
+        assert_eq!(next(&mut keys, 7).as_deref(), Some("k-0"));
+        assert_eq!(next(&mut keys, 9).as_deref(), Some("k-1"));
+        assert_eq!(next(&mut keys, 8), None, "two keys at a time");
+        assert_eq!(next(&mut keys, 7).as_deref(), Some("k-0"));
+        keys.ended(9);
+        assert_eq!(next(&mut keys, 8).as_deref(), Some("k-2"), "the owner of k-1 has ended, and so has its key");
+        assert_eq!(next(&mut keys, 7).as_deref(), Some("k-0"));
+        assert_eq!(next(&mut keys, 7).as_deref(), Some("k-3"), "k-0 has had its three writes");
+        assert_eq!(keys.keys(), ["k-0", "k-1", "k-2", "k-3"]);
     }
 }
