@@ -219,6 +219,10 @@ pub struct FaultFinding {
     pub proved: bool,
     /// What was measured, in words.
     pub evidence: String,
+    /// Whether it is of a history that this bench did not record: its nemesis says when faults began and ended, and nothing of
+    /// what they did. Such a fault was not planned here, so nothing is inconclusive for want of evidence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
 }
 
 /// Counts and latencies of one function of one workload.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::foreign_faults as foreign;
 use crate::history::{Event, History};
 use crate::verdict::{FaultFinding, OperationStatistics};
 
@@ -52,6 +53,9 @@ pub(crate) struct Crash<'h> {
 /// Every fault that was planned or seen, by id. An event of the nemesis that cannot be read is passed over here, and
 /// told as a reason by [`crate::check`].
 pub fn findings(history: &History) -> Vec<FaultFinding> {
+    if foreign::is_foreign(history) {
+        return foreign::findings(history.nemesis());
+    }
     let mut faults: BTreeMap<u64, FaultFinding> = BTreeMap::new();
     for event in nemesis(history) {
         match classify(event) {
@@ -123,7 +127,9 @@ pub(crate) fn doubts(history: &History, faults: &[FaultFinding], statistics: &[O
     if statistics.iter().all(|found| found.ok == 0) {
         doubts.push("No operation was acknowledged.".to_owned());
     }
-    doubts.extend(nemesis(history).filter_map(|event| classify(event).err()));
+    if !foreign::is_foreign(history) {
+        doubts.extend(nemesis(history).filter_map(|event| classify(event).err()));
+    }
     doubts.extend(faults.iter().filter_map(unproved));
     doubts.extend(statistics.iter().filter(|found| found.invoked_in_faults > 0 && found.ok_in_faults == 0).map(
         |found| {
@@ -136,6 +142,9 @@ pub(crate) fn doubts(history: &History, faults: &[FaultFinding], statistics: &[O
 
 fn unproved(fault: &FaultFinding) -> Option<String> {
     let because = if fault.evidence.is_empty() { String::new() } else { format!(": {}", fault.evidence) };
+    if fault.foreign {
+        return None;
+    }
     let problem = match (fault.start_ns, fault.stop_ns, fault.proved) {
         (None, ..) => "never started",
         (_, None, _) => "was not healed",
@@ -178,7 +187,17 @@ fn value<'h, T: Deserialize<'h>>(event: &'h Event) -> Result<T, String> {
 
 fn expected(entry: Planned) -> FaultFinding {
     let Planned { fault, kind, detail, nodes } = entry;
-    FaultFinding { fault, kind, detail, nodes, start_ns: None, stop_ns: None, proved: false, evidence: String::new() }
+    FaultFinding {
+        fault,
+        kind,
+        detail,
+        nodes,
+        start_ns: None,
+        stop_ns: None,
+        proved: false,
+        evidence: String::new(),
+        foreign: false,
+    }
 }
 
 fn unplanned(fault: u64, kind: &str) -> FaultFinding {

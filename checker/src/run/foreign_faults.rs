@@ -1,0 +1,169 @@
+//! Faults of a history that another bench recorded: when each began and ended, as its nemesis says.
+//!
+//! Jepsen's nemeses record each of their operations twice, when it is asked for and when it is done, both as `info`; there
+//! is no plan and no evidence. Which function begins a fault and which ends it is a matter of custom (Jepsen's
+//! `jepsen.nemesis`, `jepsen.nemesis.combined` and `jepsen.nemesis.time`):
+//!
+//! | begins | ends |
+//! |---|---|
+//! | `start` | `stop` |
+//! | `start-KIND`, `KIND-start` | `stop-KIND`, `KIND-stop`, `heal-KIND` |
+//! | `kill`, `pause` | `start`, `resume` |
+//! | `bump`, `strobe`, `bump-clock`, `strobe-clock` | `reset`, `reset-clock` |
+//! | `partition`, `isolate`, `break`, any other function | `heal`, `fix`, `recover`, or its next occurrence |
+//!
+//! A fault begins with the first record of its beginning and ends with the last of its end, so that it covers what may
+//! have been affected. Time: O(events of the nemesis x kinds).
+
+use serde_json::Value;
+
+use crate::history::{Event, History};
+use crate::verdict::FaultFinding;
+
+/// How many characters of what a fault was asked to do are kept.
+const DETAIL_CHARS_MAX: usize = 200;
+
+/// Functions that change nothing.
+const OBSERVES: [&str; 4] = ["check-offsets", "plan", "noop", "sleep"];
+
+/// Whether a history was recorded by another bench: this one plans its faults, numbers them, and names workloads.
+pub(super) fn is_foreign(history: &History) -> bool {
+    let of_this_bench = |event: &Event| event.f == "plan" || event.value.get("fault").is_some();
+    history.workloads().is_empty() && !history.nemesis().iter().any(of_this_bench)
+}
+
+/// What an event does.
+enum Step<'e> {
+    Begin(&'e str),
+    /// The kinds that may end here: those of which this holds.
+    End(Ends<'e>),
+    Nothing,
+}
+
+/// Which faults an event ends.
+enum Ends<'e> {
+    /// Of this kind.
+    Kind(&'e str),
+    /// Of one of these kinds.
+    OneOf(&'static [&'static str]),
+    /// All.
+    All,
+}
+
+impl Ends<'_> {
+    fn hold(&self, kind: &str) -> bool {
+        match self {
+            Ends::Kind(ended) => *ended == kind,
+            Ends::OneOf(kinds) => kinds.contains(&kind),
+            Ends::All => true,
+        }
+    }
+}
+
+/// The faults, numbered from 1 in the order in which they began.
+pub(super) fn findings(nemesis: &[Event]) -> Vec<FaultFinding> {
+    let mut faults: Vec<FaultFinding> = Vec::new();
+    for event in nemesis {
+        match step(event, &faults) {
+            Step::Begin(kind) => begin(&mut faults, kind, event),
+            Step::End(ends) => end(&mut faults, &ends, event),
+            Step::Nothing => {}
+        }
+    }
+    faults
+}
+
+fn step<'e>(event: &'e Event, faults: &[FaultFinding]) -> Step<'e> {
+    let f = event.f.as_str();
+    let ended_by = |prefix: &str| f.strip_prefix(prefix).filter(|kind| !kind.is_empty());
+    // What is only ended never began here: of `start` it depends on what is active whether nodes are started again.
+    let is_down = || faults.iter().any(|fault| ["kill", "pause"].contains(&fault.kind.as_str()) && !is_over(fault, event));
+    if OBSERVES.contains(&f) {
+        return Step::Nothing;
+    }
+    match f {
+        "start" if is_down() => Step::End(Ends::OneOf(&["kill", "pause"])),
+        "start" => Step::Begin("fault"),
+        "stop" => Step::End(Ends::OneOf(&["fault"])),
+        "resume" | "cont" => Step::End(Ends::OneOf(&["pause"])),
+        "restart" => Step::End(Ends::OneOf(&["kill"])),
+        "reset" | "reset-clock" => Step::End(Ends::OneOf(&["bump", "strobe", "bump-clock", "strobe-clock"])),
+        "heal" | "fix" | "recover" => Step::End(Ends::All),
+        _ => match (ended_by("stop-").or(ended_by("heal-")).or(f.strip_suffix("-stop")), ended_by("start-")) {
+            (Some(kind), _) => Step::End(Ends::Kind(kind)),
+            (None, Some(kind)) => Step::Begin(kind),
+            (None, None) => Step::Begin(f.strip_suffix("-start").unwrap_or(f)),
+        },
+    }
+}
+
+/// Whether a fault ended before an event.
+fn is_over(fault: &FaultFinding, event: &Event) -> bool {
+    fault.stop_ns.is_some_and(|stop| stop < event.time)
+}
+
+fn begin(faults: &mut Vec<FaultFinding>, kind: &str, event: &Event) {
+    let value = detail(&event.value);
+    if let Some(open) = faults.iter_mut().rev().find(|fault| fault.kind == kind && fault.stop_ns.is_none()) {
+        // The record of what was done, which often says more than that of what was asked for.
+        if open.detail.len() < value.len() {
+            open.detail = value;
+            open.nodes = nodes(&event.value);
+        }
+        return;
+    }
+    faults.push(FaultFinding {
+        fault: faults.len() as u64 + 1,
+        kind: kind.to_owned(),
+        detail: value,
+        nodes: nodes(&event.value),
+        start_ns: Some(event.time),
+        stop_ns: None,
+        proved: false,
+        evidence: "recorded by the nemesis of this history, which says nothing of the effect".to_owned(),
+        foreign: true,
+    });
+}
+
+/// Ends what is open; a second record of the same end moves it.
+fn end(faults: &mut [FaultFinding], ends: &Ends<'_>, event: &Event) {
+    let open = faults.iter_mut().rev().filter(|fault| ends.hold(&fault.kind));
+    let mut any = false;
+    let mut last: Option<&mut FaultFinding> = None;
+    for fault in open {
+        if fault.stop_ns.is_none() {
+            fault.stop_ns = Some(event.time);
+            any = true;
+        } else if last.is_none() {
+            last = Some(fault);
+        }
+    }
+    if let (false, Some(last)) = (any, last) {
+        last.stop_ns = Some(event.time);
+    }
+}
+
+/// What a fault was asked to do.
+fn detail(value: &Value) -> String {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(DETAIL_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The nodes that a value names: its strings, where it is a list or a set of them, or the keys of a map.
+fn nodes(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::Object(fields) => match fields.get("#set") {
+            Some(set) => nodes(set),
+            None => fields.keys().cloned().collect(),
+        },
+        _ => Vec::new(),
+    }
+}
