@@ -1,7 +1,8 @@
 //! Counters, transactions and registers in simulation: each configuration keeps what it claims of them, and each property
 //! has a configuration or a planted bug that breaks it, found and explained.
 
-use checker::verdict::{Outcome, Property, PropertyResult};
+use checker::CheckName;
+use checker::verdict::{Outcome, PropertyResult};
 use cluster_core::bug::Bug;
 use cluster_core::config::{Quorum, Versioning};
 use dissensus::run::settings::{ArenaKind, RunSettings};
@@ -49,7 +50,7 @@ fn every_configuration_keeps_what_it_claims_of_every_workload() {
 }
 
 /// The property as it was found where it broke, in the first of a few seeds in which it did.
-fn broken(workload: &str, property: Property, change: impl Fn(RunSettings) -> RunSettings) -> PropertyResult {
+fn broken(workload: &str, property: CheckName, change: impl Fn(RunSettings) -> RunSettings) -> PropertyResult {
     let found = (0..SEEDS).find_map(|seed| {
         let (verdict, _) =
             verdict_of_seed(&change(settings(workload, DynamoSettings::default(), seed))).expect("it runs");
@@ -66,23 +67,62 @@ fn broken(workload: &str, property: Property, change: impl Fn(RunSettings) -> Ru
     found
 }
 
-fn required(property: Property, dynamo: DynamoSettings) -> impl Fn(RunSettings) -> RunSettings {
+fn required(property: CheckName, dynamo: DynamoSettings) -> impl Fn(RunSettings) -> RunSettings {
     move |usual| RunSettings { require: vec![property], dynamo: dynamo.clone(), ..usual }
 }
 
 /// What no configuration claims, or not this one, is rightly not claimed.
 #[test]
 fn what_is_not_claimed_does_break() {
-    use Property::{
-        Causal, CounterBounds, MonotonicReads, MonotonicWrites, ReadYourWrites, Serializable, StrictSerializable,
-        StrongSessionSerializable, WritesFollowReads,
-    };
     for (workload, properties) in [
-        ("register", &[ReadYourWrites, MonotonicReads, MonotonicWrites, WritesFollowReads, Causal][..]),
-        ("counter", &[ReadYourWrites, MonotonicReads, WritesFollowReads, Causal, CounterBounds]),
-        ("grow-counter", &[ReadYourWrites, MonotonicReads, CounterBounds]),
-        ("list-append", &[ReadYourWrites, MonotonicWrites, WritesFollowReads, Serializable, StrongSessionSerializable]),
-        ("rw-register", &[ReadYourWrites, MonotonicReads, MonotonicWrites, Serializable, StrongSessionSerializable]),
+        (
+            "register",
+            &[
+                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
+                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
+                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S,
+                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
+                CheckName::CAUSAL,
+            ][..],
+        ),
+        (
+            "counter",
+            &[
+                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
+                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
+                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
+                CheckName::CAUSAL,
+                CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S,
+            ],
+        ),
+        (
+            "grow-counter",
+            &[
+                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
+                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
+                CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S,
+            ],
+        ),
+        (
+            "list-append",
+            &[
+                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
+                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S,
+                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
+                CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E,
+                CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
+            ],
+        ),
+        (
+            "rw-register",
+            &[
+                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
+                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
+                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S,
+                CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E,
+                CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
+            ],
+        ),
     ] {
         for property in properties {
             broken(workload, *property, required(*property, DynamoSettings::default()));
@@ -90,15 +130,19 @@ fn what_is_not_claimed_does_break() {
     }
     // Sessions are of one key and one process each: that is neither causality over keys nor real time.
     for (workload, property) in [
-        ("register", Causal),
-        ("counter", CounterBounds),
-        ("list-append", StrictSerializable),
-        ("rw-register", StrictSerializable),
+        ("register", CheckName::CAUSAL),
+        ("counter", CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S),
+        ("list-append", CheckName::STRICT_SERIALIZABLE),
+        ("rw-register", CheckName::STRICT_SERIALIZABLE),
     ] {
         broken(workload, property, required(property, in_session()));
     }
     // Overlapping quorums alone let a process read backwards while a write is under way.
-    for property in [MonotonicReads, StrongSessionSerializable, StrictSerializable] {
+    for property in [
+        CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
+        CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
+        CheckName::STRICT_SERIALIZABLE,
+    ] {
         let lossy = |usual| RunSettings { nemesis: "lossy".into(), ..required(property, strict())(usual) };
         broken("rw-register", property, lossy);
     }
@@ -107,19 +151,28 @@ fn what_is_not_claimed_does_break() {
 /// The kinds of anomalies that tell what went wrong, each in words.
 #[test]
 fn broken_order_is_explained() {
-    let parted =
-        broken("list-append", Property::Serializable, required(Property::Serializable, DynamoSettings::default()));
+    let parted = broken(
+        "list-append",
+        CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E,
+        required(CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E, DynamoSettings::default()),
+    );
     assert!(parted.anomalies.iter().all(|anomaly| anomaly.kind == "incompatible-order"), "{parted:?}");
-    let siblings =
-        broken("rw-register", Property::Serializable, required(Property::Serializable, DynamoSettings::default()));
+    let siblings = broken(
+        "rw-register",
+        CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E,
+        required(CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E, DynamoSettings::default()),
+    );
     assert!(siblings.anomalies.iter().any(|anomaly| anomaly.kind == "sibling-read"), "{siblings:?}");
     let stale =
-        broken("list-append", Property::StrictSerializable, required(Property::StrictSerializable, in_session()));
+        broken("list-append", CheckName::STRICT_SERIALIZABLE, required(CheckName::STRICT_SERIALIZABLE, in_session()));
     assert!(stale.anomalies.iter().any(|anomaly| anomaly.explanation.contains("had completed at index")), "{stale:?}");
-    let low =
-        broken("grow-counter", Property::CounterBounds, required(Property::CounterBounds, DynamoSettings::default()));
+    let low = broken(
+        "grow-counter",
+        CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S,
+        required(CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S, DynamoSettings::default()),
+    );
     assert!(low.anomalies.iter().all(|anomaly| anomaly.explanation.contains("it lacks the inc ")), "{low:?}");
-    let causal = broken("register", Property::Causal, required(Property::Causal, in_session()));
+    let causal = broken("register", CheckName::CAUSAL, required(CheckName::CAUSAL, in_session()));
     assert!(causal.anomalies.iter().all(|anomaly| anomaly.explanation.contains(", then process ")), "{causal:?}");
 }
 
@@ -136,28 +189,64 @@ fn with_bug(bug: Bug) -> impl Fn(RunSettings) -> RunSettings {
 /// What a configuration does claim breaks with a defect, for each workload that shows it.
 #[test]
 fn what_is_claimed_breaks_with_a_planted_bug() {
-    use Property::{
-        Convergence, CounterBounds, Durability, MonotonicReads, MonotonicWrites, NoLostWrites, ReadYourWrites,
-        Serializable, SiblingsBounded, StrongSessionSerializable, WritesFollowReads,
-    };
     for (bug, workload, properties) in [
-        (Bug::QuorumsDisjoint, "register", &[MonotonicWrites][..]),
-        (Bug::QuorumsDisjoint, "counter", &[CounterBounds, ReadYourWrites]),
-        (Bug::QuorumsDisjoint, "grow-counter", &[CounterBounds]),
-        (Bug::QuorumsDisjoint, "list-append", &[Serializable, MonotonicWrites]),
-        (Bug::QuorumsDisjoint, "rw-register", &[Serializable, MonotonicWrites]),
-        (Bug::SessionUnchecked, "register", &[WritesFollowReads]),
-        (Bug::SessionUnchecked, "counter", &[WritesFollowReads, MonotonicReads]),
-        (Bug::SessionUnchecked, "list-append", &[StrongSessionSerializable, WritesFollowReads]),
-        (Bug::SessionUnchecked, "rw-register", &[StrongSessionSerializable, WritesFollowReads]),
-        (Bug::NoDots, "counter", &[NoLostWrites]),
-        (Bug::FastClockWins, "list-append", &[NoLostWrites, ReadYourWrites]),
-        (Bug::FastClockWins, "rw-register", &[ReadYourWrites]),
-        (Bug::AckBeforeDurable, "list-append", &[Durability, NoLostWrites]),
-        (Bug::AckBeforeDurable, "rw-register", &[Durability]),
-        (Bug::PeerNeverRetried, "counter", &[Convergence]),
-        (Bug::PeerNeverRetried, "list-append", &[Convergence]),
-        (Bug::ForwardedTwice, "rw-register", &[SiblingsBounded]),
+        (Bug::QuorumsDisjoint, "register", &[CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S][..]),
+        (
+            Bug::QuorumsDisjoint,
+            "counter",
+            &[
+                CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S,
+                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
+            ],
+        ),
+        (Bug::QuorumsDisjoint, "grow-counter", &[CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S]),
+        (
+            Bug::QuorumsDisjoint,
+            "list-append",
+            &[CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E, CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S],
+        ),
+        (
+            Bug::QuorumsDisjoint,
+            "rw-register",
+            &[CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E, CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S],
+        ),
+        (Bug::SessionUnchecked, "register", &[CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S]),
+        (
+            Bug::SessionUnchecked,
+            "counter",
+            &[
+                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
+                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
+            ],
+        ),
+        (
+            Bug::SessionUnchecked,
+            "list-append",
+            &[
+                CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
+                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
+            ],
+        ),
+        (
+            Bug::SessionUnchecked,
+            "rw-register",
+            &[
+                CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
+                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
+            ],
+        ),
+        (Bug::NoDots, "counter", &[CheckName::NO_LOST_WRITES]),
+        (
+            Bug::FastClockWins,
+            "list-append",
+            &[CheckName::NO_LOST_WRITES, CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S],
+        ),
+        (Bug::FastClockWins, "rw-register", &[CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S]),
+        (Bug::AckBeforeDurable, "list-append", &[CheckName::DURABILITY, CheckName::NO_LOST_WRITES]),
+        (Bug::AckBeforeDurable, "rw-register", &[CheckName::DURABILITY]),
+        (Bug::PeerNeverRetried, "counter", &[CheckName::CONVERGENCE]),
+        (Bug::PeerNeverRetried, "list-append", &[CheckName::CONVERGENCE]),
+        (Bug::ForwardedTwice, "rw-register", &[CheckName::SIBLINGS_BOUNDED]),
     ] {
         for property in properties {
             broken(workload, *property, with_bug(bug));
@@ -187,8 +276,10 @@ fn a_recorded_history_is_read_by_the_models_of_its_name() {
 #[test]
 fn what_no_workload_shows_cannot_be_required() {
     let usual = settings("set,register", DynamoSettings::default(), 1);
-    let refused =
-        RunSettings { require: vec![Property::Serializable], ..usual }.check().err().expect("nothing shows it");
+    let refused = RunSettings { require: vec![CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E], ..usual }
+        .check()
+        .err()
+        .expect("nothing shows it");
     let told = "--require serializable needs one of the workloads list-append, rw-register";
     assert!(refused.to_string().contains(told), "{refused}");
 }

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use super::findings::active_between;
+use super::findings::{FaultFinding, OperationStatistics};
 use crate::history::{Event, Process, Recording};
-use crate::verdict::{FaultFinding, OperationStatistics};
 
 /// One entry of the plan.
 #[derive(Deserialize)]
@@ -62,14 +63,6 @@ pub fn findings(history: &Recording) -> Vec<FaultFinding> {
         }
     }
     faults.into_values().collect()
-}
-
-/// The ids of the faults that were active at any time from `from_ns` to `to_ns`, both included.
-pub fn active_between(faults: &[FaultFinding], from_ns: u64, to_ns: u64) -> Vec<u64> {
-    let active = |fault: &&FaultFinding| {
-        fault.start_ns.is_some_and(|start| start <= to_ns) && fault.stop_ns.is_none_or(|stop| stop >= from_ns)
-    };
-    faults.iter().filter(active).map(|fault| fault.fault).collect()
 }
 
 /// When the cluster was healed for good, ns since the run began.
