@@ -33,6 +33,8 @@ enum Object {
     Transactions,
     /// Transactions on lists.
     Lists,
+    /// The same, where some transactions fail and leave their traces, and some reads show what nobody wrote.
+    DirtyLists,
     Mutex,
     Set,
     /// A set that only grows, and reads of all of it.
@@ -70,7 +72,7 @@ fn objects(model: &str) -> Option<&'static [Object]> {
         "session" | "read-your-writes" | "monotonic-reads" | "monotonic-writes" | "writes-follow-reads" => {
             &[Register, Grown]
         }
-        level if levels::canonical(level) == Some(level) => &[Lists, Transactions],
+        level if levels::canonical(level) == Some(level) => &[DirtyLists, Lists, Transactions],
         "set-full" => &[Grown],
         "total-queue" => &[TotalQueue],
         "unique-ids" => &[Ids],
@@ -152,7 +154,7 @@ fn draw(object: Object, random: &mut Random, next: &mut u64) -> Call {
         (SmallRegister, 2) => call("write", json!(random.below(3))),
         (SmallRegister, _) => call("cas", json!([random.below(3), random.below(3)])),
         (Transactions, _) => call("txn", micros(random, "w", next)),
-        (Lists, _) => call("txn", micros(random, "append", next)),
+        (Lists | DirtyLists, _) => call("txn", micros(random, "append", next)),
         (Mutex, 0 | 1) => call("acquire", Value::Null),
         (Mutex, _) => call("release", Value::Null),
         (Set, 0) => call("contains", json!(any)),
@@ -335,7 +337,25 @@ fn history(object: Object, random: &mut Random) -> Vec<Event> {
             }
         }
     }
+    if object == DirtyLists {
+        soil(&mut events, random);
+    }
     events
+}
+
+/// Some transactions failed after all, and some reads show an element of nobody.
+fn soil(events: &mut [Event], random: &mut Random) {
+    for (_, kind, call, value) in events.iter_mut().filter(|(_, kind, ..)| *kind == Ok) {
+        if random.one_in(8) {
+            (*kind, *value) = (Fail, call.argument.clone());
+            continue;
+        }
+        for micro in value.as_array_mut().into_iter().flatten().filter(|micro| micro[0] == "r") {
+            if let Some(list) = micro[2].as_array_mut().filter(|_| random.one_in(40)) {
+                list.push(json!(9999));
+            }
+        }
+    }
 }
 
 /// History of some of the events; each has its place in the whole as its time.
@@ -490,7 +510,7 @@ fn relies(object: Object, parts: &[Part<'_>], at: usize, on: usize) -> bool {
     let (one, other) = (&parts[at], &parts[on]);
     let unknown_removal = |part: &Part<'_>| part.argument.is_null() && part.result.is_none();
     match object {
-        Transactions | Lists => {
+        Transactions | Lists | DirtyLists => {
             let micros = |part: &Part<'_>, reads: bool| {
                 let value = if reads { part.result } else { Some(part.argument) };
                 let micros = value.and_then(Value::as_array).cloned().unwrap_or_default();

@@ -34,8 +34,9 @@ pub struct Findings {
     pub anomalies: Vec<Anomaly>,
     /// How many there are of each kind.
     pub counts: BTreeMap<&'static str, u64>,
-    /// What no anomaly of its own tells but forbids models all the same.
-    pub implied: BTreeSet<&'static str>,
+    /// What is counted by no anomaly of its own but forbids models all the same: by the kind that implies it, and the first of
+    /// those.
+    pub implied: BTreeMap<&'static str, Anomaly>,
     /// Why something was left undecided, a sentence each.
     pub doubts: Vec<String>,
     /// Why the history cannot be judged at all.
@@ -72,7 +73,8 @@ impl Findings {
             let reads_only =
                 |step: &&Step| transactions.micros(step.from).iter().all(|micro| micro.written().is_none());
             if cycle.class.order == Order::Data && cycle.steps.iter().filter(reads_only).count() <= 1 {
-                self.implied.insert("G-update");
+                let shown = || explain_cycle(cycle, transactions, explainer, names);
+                self.implied.entry(cycle.class.name()).or_insert_with(|| Anomaly { kind: "G-update", ..shown() });
             }
             self.add(cycle.class.name(), || explain_cycle(cycle, transactions, explainer, names));
         }
@@ -85,7 +87,7 @@ impl Findings {
 
     /// Every kind found, with what is implied without an anomaly of its own.
     pub fn kinds(&self) -> BTreeSet<String> {
-        self.counts.keys().chain(&self.implied).map(|kind| (*kind).to_owned()).collect()
+        self.counts.keys().copied().chain(self.implied.values().map(|only| only.kind)).map(str::to_owned).collect()
     }
 }
 
@@ -173,14 +175,18 @@ pub fn decide(
         finding.figure(kind, *count as f64);
     }
     let bad: BTreeSet<&str> = findings.counts.keys().copied().filter(|kind| levels::forbids(required, kind)).collect();
-    for anomaly in findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)) {
+    // What is only implied is reported where that which implies it is not.
+    let reported = |by: &str, only: &Anomaly| !bad.contains(by) && levels::forbids(required, only.kind);
+    let implied = findings.implied.into_iter().filter(|(by, only)| reported(by, only)).map(|(_, only)| only);
+    let implied: Vec<Anomaly> = implied.collect();
+    let counted: u64 = bad.iter().filter_map(|kind| findings.counts.get(kind)).sum();
+    let violations = counted + implied.len() as u64;
+    let anomalies = findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)).chain(implied);
+    for anomaly in anomalies {
         let key = anomaly.key.map_or_else(String::new, |key| ops.key(key));
         finding.violated(limits, || ops.draft(anomaly, &key));
     }
-    finding.anomalies.total = bad.iter().filter_map(|kind| findings.counts.get(kind)).sum();
-    // What is implied has no anomaly of its own, and forbids the model all the same.
-    let broken = !levels::allows(required, &kinds);
-    finding.violations = finding.anomalies.total.max(u64::from(broken));
+    (finding.violations, finding.anomalies.total) = (violations, violations);
     conclude(finding, required, transactions.len(), &findings.counts, findings.doubts)
 }
 
