@@ -9,8 +9,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use checker::CheckName;
 use checker::history::{History, Operation, Phase};
-use checker::verdict::{Outcome, Property, Verdict};
+use checker::verdict::{Outcome, Verdict};
 use dissensus::store::{RunRecord, read_history};
 use nemesis::{EvidenceRecord, Plan};
 use nix::sys::signal::{Signal, kill};
@@ -167,7 +168,7 @@ fn a_planted_bug_is_found_and_shown() {
     let lost = verdict
         .properties
         .iter()
-        .find(|result| result.property == Property::NoLostWrites && result.claimed)
+        .find(|result| result.property == CheckName::NO_LOST_WRITES && result.claimed)
         .expect("it is claimed");
     assert_eq!(lost.outcome, Outcome::Invalid);
     let anomaly = lost.anomalies.first().expect("a violation is shown");
@@ -221,7 +222,7 @@ fn nothing_survives_a_killed_bench_though_every_node_is_stopped() {
 /// A history without its end proves nothing of what was lost, and says so.
 fn a_partial_history_can_be_judged(scratch: &Scratch) {
     let dir = latest(scratch);
-    let ended = check(&dir, [Property::NoLostWrites].into());
+    let ended = check(&dir, [CheckName::NO_LOST_WRITES].into());
     assert_eq!(verdict_of(&ended).outcome, Outcome::Inconclusive, "{ended:?}");
     let report = bench(scratch.path(), ["report", "store/latest"]).expect(2);
     assert!(report.stdout.contains("did not come to its end"), "{}", report.stdout);
@@ -326,7 +327,7 @@ fn start(scratch: &Scratch, args: &str) -> Bench {
 
 /// Judges the history of a run directory by these claims, and prints the verdict as JSON.
 #[track_caller]
-fn check(dir: &Path, claims: BTreeSet<Property>) -> Ended {
+fn check(dir: &Path, claims: BTreeSet<CheckName>) -> Ended {
     let aside = Scratch::new();
     let mut args = vec!["check".to_owned(), "--json".to_owned(), dir.join("history.jsonl").display().to_string()];
     args.extend(claims.iter().map(|property| format!("--require={property}")));
@@ -335,7 +336,7 @@ fn check(dir: &Path, claims: BTreeSet<Property>) -> Ended {
     ended
 }
 
-fn claimed(verdict: &Verdict) -> BTreeSet<Property> {
+fn claimed(verdict: &Verdict) -> BTreeSet<CheckName> {
     let claimed = verdict.properties.iter().filter(|result| result.claimed);
     claimed.map(|result| result.property).collect()
 }

@@ -1,7 +1,8 @@
 //! Simulated runs of the whole bench: a function of their seed, valid on the right cluster, and not on one with a
 //! planted bug.
 
-use checker::verdict::{Outcome, Property, PropertyResult};
+use checker::CheckName;
+use checker::verdict::{Outcome, PropertyResult};
 use cluster_core::bug::Bug;
 use cluster_core::protocol::Protocol;
 use dissensus::run::settings::{ArenaKind, RunSettings};
@@ -45,27 +46,27 @@ fn the_right_cluster_keeps_its_claims_under_every_fault() {
 #[test]
 fn every_planted_bug_is_found_and_named() {
     for (bug, property) in [
-        (Bug::NoDots, Property::NoLostWrites),
-        (Bug::HintDeletedEarly, Property::NoLostWrites),
-        (Bug::FastClockWins, Property::ReadYourWrites),
-        (Bug::AckBeforeDurable, Property::Durability),
-        (Bug::OwnPairTruncated, Property::NoLostWrites),
-        (Bug::SessionUnchecked, Property::MonotonicReads),
-        (Bug::QuorumsDisjoint, Property::ReadYourWrites),
-        (Bug::CounterRestarts, Property::NoLostWrites),
-        (Bug::DotsReused, Property::NoLostWrites),
-        (Bug::QuorumCheckedOnce, Property::ReadYourWrites),
-        (Bug::ReadQuorumZero, Property::NoLostWrites),
-        (Bug::NotFoundCounts, Property::ReadYourWrites),
-        (Bug::RepairOneSibling, Property::NoLostWrites),
-        (Bug::RepairPartial, Property::NoLostWrites),
-        (Bug::ForwardedTwice, Property::SiblingsBounded),
-        (Bug::TombstonePurgedEarly, Property::NoResurrection),
-        (Bug::LateTombstoneKills, Property::NoLostWrites),
-        (Bug::HandoffOnce, Property::Convergence),
-        (Bug::PeerNeverRetried, Property::Convergence),
-        (Bug::ServedBeforeData, Property::ReadYourWrites),
-        (Bug::RingCached, Property::ReadYourWrites),
+        (Bug::NoDots, CheckName::NO_LOST_WRITES),
+        (Bug::HintDeletedEarly, CheckName::NO_LOST_WRITES),
+        (Bug::FastClockWins, CheckName::READ_YOUR_WRITES),
+        (Bug::AckBeforeDurable, CheckName::DURABILITY),
+        (Bug::OwnPairTruncated, CheckName::NO_LOST_WRITES),
+        (Bug::SessionUnchecked, CheckName::MONOTONIC_READS),
+        (Bug::QuorumsDisjoint, CheckName::READ_YOUR_WRITES),
+        (Bug::CounterRestarts, CheckName::NO_LOST_WRITES),
+        (Bug::DotsReused, CheckName::NO_LOST_WRITES),
+        (Bug::QuorumCheckedOnce, CheckName::READ_YOUR_WRITES),
+        (Bug::ReadQuorumZero, CheckName::NO_LOST_WRITES),
+        (Bug::NotFoundCounts, CheckName::READ_YOUR_WRITES),
+        (Bug::RepairOneSibling, CheckName::NO_LOST_WRITES),
+        (Bug::RepairPartial, CheckName::NO_LOST_WRITES),
+        (Bug::ForwardedTwice, CheckName::SIBLINGS_BOUNDED),
+        (Bug::TombstonePurgedEarly, CheckName::NO_RESURRECTION),
+        (Bug::LateTombstoneKills, CheckName::NO_LOST_WRITES),
+        (Bug::HandoffOnce, CheckName::CONVERGENCE),
+        (Bug::PeerNeverRetried, CheckName::CONVERGENCE),
+        (Bug::ServedBeforeData, CheckName::READ_YOUR_WRITES),
+        (Bug::RingCached, CheckName::READ_YOUR_WRITES),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..40).any(|seed| {
@@ -80,17 +81,17 @@ fn every_planted_bug_is_found_and_named() {
 #[test]
 fn bugs_that_need_a_coincidence_are_found_and_named() {
     for (bug, property) in [
-        (Bug::HintsLostOnRestart, Property::NoLostWrites),
-        (Bug::AckBeforeSync, Property::NoLostWrites),
-        (Bug::HintReplayedAfterPurge, Property::NoResurrection),
-        (Bug::HintWindow, Property::Convergence),
-        (Bug::MerkleDrift, Property::Convergence),
-        (Bug::RepairMarkedDone, Property::Convergence),
-        (Bug::MovedUnconfirmed, Property::NoLostWrites),
-        (Bug::SeedsIgnored, Property::RingAgreement),
-        (Bug::DeletesNotForwarded, Property::NoResurrection),
-        (Bug::MembershipByClock, Property::RingAgreement),
-        (Bug::VirtualNodesCounted, Property::NoLostWrites),
+        (Bug::HintsLostOnRestart, CheckName::NO_LOST_WRITES),
+        (Bug::AckBeforeSync, CheckName::NO_LOST_WRITES),
+        (Bug::HintReplayedAfterPurge, CheckName::NO_RESURRECTION),
+        (Bug::HintWindow, CheckName::CONVERGENCE),
+        (Bug::MerkleDrift, CheckName::CONVERGENCE),
+        (Bug::RepairMarkedDone, CheckName::CONVERGENCE),
+        (Bug::MovedUnconfirmed, CheckName::NO_LOST_WRITES),
+        (Bug::SeedsIgnored, CheckName::RING_AGREEMENT),
+        (Bug::DeletesNotForwarded, CheckName::NO_RESURRECTION),
+        (Bug::MembershipByClock, CheckName::RING_AGREEMENT),
+        (Bug::VirtualNodesCounted, CheckName::NO_LOST_WRITES),
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..40).any(|seed| {
@@ -115,7 +116,7 @@ fn two_rings_are_told_by_who_says_what() {
         let (finished, _) = simulate(&usual(seed), scratch.path(), true).expect("it runs");
         let broken = |found: &&PropertyResult| found.claimed && found.outcome == Outcome::Invalid;
         let broken: Vec<&PropertyResult> = finished.judged.verdict.properties.iter().filter(broken).collect();
-        assert!(broken.iter().all(|found| found.property == Property::RingAgreement), "{broken:?}");
+        assert!(broken.iter().all(|found| found.property == CheckName::RING_AGREEMENT), "{broken:?}");
         broken.first().map(|found| found.anomalies[0].explanation.clone())
     });
     let explanation = explanation.expect("40 seeds");
@@ -131,7 +132,7 @@ fn two_rings_are_told_by_who_says_what() {
 }
 
 /// Whether a claim is broken, with the anomalies that prove it.
-fn breaks(finished: &dissensus::run::Finished, property: Property) -> bool {
+fn breaks(finished: &dissensus::run::Finished, property: CheckName) -> bool {
     finished.judged.verdict.properties.iter().any(|found| {
         found.property == property && found.claimed && found.outcome == Outcome::Invalid && !found.anomalies.is_empty()
     })

@@ -2,24 +2,57 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{Event, Operation, Phase};
-use crate::run::faults::active_between;
-use crate::verdict::{Anomaly, FaultFinding, Outcome};
+use serde::{Deserialize, Serialize};
+
+use crate::history::{Event, History, Op, Operation, Phase};
+use crate::limits::Limits;
+use crate::outcome::Outcome;
+use crate::run::findings::{FaultFinding, active_between};
 
 /// How many doubts a summary spells out.
 const DOUBTS_SHOWN: usize = 3;
 
-/// What one check found in one workload.
-#[derive(Debug, Default)]
-pub(crate) struct Finding {
-    /// How often the property was violated.
+/// One violation, explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// What it is called: `lost-write`, `stale-read`, `diverged-key`, ...
+    pub kind: String,
+    /// Where.
+    pub key: Option<String>,
+    /// The process that was wronged, where there is one.
+    pub process: Option<u64>,
+    /// What happened and why it is a violation, in a sentence or two that name values, nodes and times.
+    pub explanation: String,
+    /// Indices of the history events that prove it, in order: of the fewest operations that are a violation by themselves.
+    /// Judged as a history of their own they break the same property in the same way, and without any one of them they do not.
+    /// What others would have had to do, and did not, is said of the whole history, in the explanation.
+    pub events: Vec<u64>,
+    /// Indices of the events of further operations that help to understand it, in order: the last read that saw a lost write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<u64>,
+    /// Ids of the faults that were active between the first and the last of them.
+    pub faults: Vec<u64>,
+    /// The first moment concerned, ns since the run began.
+    pub from_ns: u64,
+    /// The last moment concerned, ns since the run began.
+    pub to_ns: u64,
+}
+
+/// What one check found: of a key, of a workload, of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Finding {
+    /// How often it was violated.
     pub violations: u64,
     /// What kept it from being decided, a clause each.
     pub doubts: Vec<String>,
-    /// The finding in a clause, whatever the outcome.
+    /// The finding in a clause, whatever the outcome; empty if there is nothing to say but the doubts.
     pub headline: String,
+    /// Figures by name; the unit is the name's end (`stale_ms_p99`).
     pub figures: BTreeMap<String, f64>,
+    /// The violations that are explained.
     pub anomalies: Anomalies,
+    /// The strongest consistency models still possible; only checks of transactions fill it.
+    pub strongest: Vec<String>,
 }
 
 impl Finding {
@@ -34,15 +67,42 @@ impl Finding {
 
     /// The headline, with the first doubts.
     pub fn summary(&self) -> String {
-        let mut summary = self.headline.clone();
-        for doubt in self.doubts.iter().take(DOUBTS_SHOWN) {
-            summary.push_str("; ");
-            summary.push_str(doubt);
-        }
+        let headline = Some(&self.headline).filter(|headline| !headline.is_empty());
+        let mut clauses: Vec<&str> = headline.into_iter().map(String::as_str).collect();
+        clauses.extend(self.doubts.iter().take(DOUBTS_SHOWN).map(String::as_str));
+        let mut summary = clauses.join("; ");
         if self.doubts.len() > DOUBTS_SHOWN {
             summary.push_str(&format!("; and {} more doubts", self.doubts.len() - DOUBTS_SHOWN));
         }
         summary
+    }
+
+    /// Nothing could be decided, and why.
+    pub fn undecided(why: impl Into<String>) -> Self {
+        Self { doubts: vec![why.into()], ..Self::default() }
+    }
+
+    /// Says what keeps it from being decided.
+    pub fn doubt(&mut self, why: impl Into<String>) {
+        self.doubts.push(why.into());
+    }
+
+    /// Sets a figure.
+    pub fn figure(&mut self, name: &str, value: impl Into<f64>) {
+        self.figures.insert(name.to_owned(), value.into());
+    }
+
+    /// The violations that are explained, the first ones.
+    pub fn explained(&self) -> impl ExactSizeIterator<Item = &Anomaly> {
+        self.anomalies.kept.iter().map(|kept| &kept.anomaly)
+    }
+
+    /// Counts a violation, and keeps it with its explanation if there is room; the explanation is only made then. The faults
+    /// of its time are added by [`crate::checks::registry::judge`].
+    pub(crate) fn violated<'d>(&mut self, limits: &Limits<'_>, draft: impl FnOnce() -> Draft<'d>) {
+        self.violations += 1;
+        let explainer = Explainer { faults: &[], heal_ns: None, anomalies_max: limits.anomalies_max };
+        explainer.add(&mut self.anomalies, draft);
     }
 }
 
@@ -86,35 +146,58 @@ impl ReadTally {
 }
 
 /// The anomalies kept, and how many there were.
-#[derive(Debug, Default)]
-pub(crate) struct Anomalies {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Anomalies {
+    /// The first ones, at most [`Limits::anomalies_max`].
     pub kept: Vec<Kept>,
+    /// How many there are in all.
     pub total: u64,
 }
 
+impl std::ops::Index<usize> for Anomalies {
+    type Output = Anomaly;
+    fn index(&self, at: usize) -> &Anomaly {
+        &self.kept[at].anomaly
+    }
+}
+
 /// An anomaly that is explained.
-#[derive(Debug)]
-pub(crate) struct Kept {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// As it is shown.
     pub anomaly: Anomaly,
     /// What proves it.
     pub proof: Vec<Place>,
     /// What helps to understand it.
     pub context: Vec<Place>,
-    /// See [`Proof::shrinks`].
+    /// Whether some of the operations may be needless, which are then taken away: see `checks/minimal.rs`.
     pub shrinks: Option<Shrinks>,
 }
 
 /// The events of an operation, or an event of the nemesis: index and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub struct Place {
+    /// Of the invocation, or of the event of the nemesis.
     pub begin: (u64, u64),
+    /// Of the completion, if there is one.
     pub end: Option<(u64, u64)>,
 }
 
 impl Place {
-    pub fn of(operation: &Operation<'_>) -> Self {
+    /// Of an operation.
+    pub(crate) fn of(operation: &Operation<'_>) -> Self {
         let end = operation.completed().zip(operation.completed_ns());
         Self { begin: (operation.invoked(), operation.invoked_ns()), end }
+    }
+
+    /// Of an operation of a history in columns.
+    pub(crate) fn at(records: &History, op: usize) -> Self {
+        let Op { called_ns, returned_ns, .. } = records.ops[op];
+        let mut events = records.events_of(op);
+        let begin = (events.next().unwrap_or_default(), called_ns);
+        // A history may give indices of its own, and leave out times.
+        let returned_ns = if returned_ns == u64::MAX { called_ns } else { returned_ns };
+        Self { begin, end: events.next().map(|index| (index, returned_ns)) }
     }
 
     fn of_event(event: &Event) -> Self {
@@ -146,6 +229,8 @@ pub(crate) struct Draft<'a> {
 pub(crate) struct Proof<'a> {
     /// Those that are a violation by themselves.
     pub operations: Vec<Operation<'a>>,
+    /// The same of a history in columns.
+    pub places: Vec<Place>,
     /// What the nemesis did to it.
     pub nemesis: Option<&'a Event>,
     /// Those that help to understand it; what of them proves it is left out here.
@@ -156,17 +241,24 @@ pub(crate) struct Proof<'a> {
 
 /// Whether the sentence that explains an anomaly is about its operations alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shrinks {
+pub enum Shrinks {
     /// It tells more of the whole history, and stays as it is when operations turn out to be needless.
     Told,
     /// Of fewer operations it has to be told anew.
     Retold,
+    /// Of fewer operations it may be another one, which is then explained in its place.
+    Anew,
 }
 
 impl<'a> Proof<'a> {
     /// Just these, of which none is needless.
     pub fn of(operations: impl IntoIterator<Item = Operation<'a>>) -> Self {
         Self { operations: operations.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Just these operations of a history in columns, of which none is needless.
+    pub fn at(records: &History, ops: impl IntoIterator<Item = usize>) -> Self {
+        Self { places: ops.into_iter().map(|op| Place::at(records, op)).collect(), ..Self::default() }
     }
 
     /// With operations that help to understand it.
@@ -200,7 +292,7 @@ impl Explainer<'_> {
     }
 
     fn keep(&self, draft: Draft<'_>) -> Kept {
-        let Proof { operations, nemesis, context, shrinks } = draft.proof;
+        let Proof { operations, places, nemesis, context, shrinks } = draft.proof;
         let anomaly = Anomaly {
             kind: draft.kind.to_owned(),
             key: (!draft.key.is_empty()).then(|| draft.key.to_owned()),
@@ -212,7 +304,7 @@ impl Explainer<'_> {
             from_ns: 0,
             to_ns: 0,
         };
-        let proof = operations.iter().map(Place::of).chain(nemesis.map(Place::of_event)).collect();
+        let proof = operations.iter().map(Place::of).chain(places).chain(nemesis.map(Place::of_event)).collect();
         let mut kept = Kept { anomaly, proof, context: context.iter().map(Place::of).collect(), shrinks };
         kept.settle(self.faults);
         kept
@@ -221,7 +313,7 @@ impl Explainer<'_> {
 
 impl Kept {
     /// Puts proof and context in order, and says when it was.
-    pub fn settle(&mut self, faults: &[FaultFinding]) {
+    pub(crate) fn settle(&mut self, faults: &[FaultFinding]) {
         self.proof.sort_unstable();
         self.proof.dedup();
         self.context.sort_unstable();
@@ -268,7 +360,7 @@ pub(crate) fn a_read(operation: &Operation<'_>) -> String {
 
 /// The smallest value that a share `q` of the values does not exceed (nearest rank); 0 of nothing. Sorts nothing:
 /// `sorted` is ascending.
-pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile<T: Copy + Default>(sorted: &[T], q: f64) -> T {
     let rank = (q * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.max(1) - 1).copied().unwrap_or(0.0)
+    sorted.get(rank.max(1) - 1).copied().unwrap_or_default()
 }

@@ -9,60 +9,65 @@
 //! ```
 
 pub mod checks;
+pub mod finding;
 pub mod formats;
 pub mod history;
 pub mod limits;
 pub mod lint;
 pub mod objects;
+pub mod outcome;
 pub mod run;
 pub mod verdict;
 
-mod finding;
-mod options;
+mod claims;
 mod visibility;
 
-pub use options::{ConcurrentWrites, Options};
+pub use checks::registry::CheckName;
+pub use claims::{Claim, Claims, On};
+pub use objects::{ConcurrentWrites, Object};
 
-use checks::isolation::per_key as serializability;
-use checks::minimal;
-use checks::replicas::{availability, convergence, ring_agreement, siblings};
-use checks::sessions::{causal, monotonic_reads, read_your_writes, session_order};
-use checks::simple::counter_bounds;
-use checks::survival::{durability, lost_writes, resurrection};
-use finding::{Explainer, Finding};
+use checks::registry;
+
+use checks::check::{Context, Scope, View};
+use checks::minimal::{self, Budget, OfOperations};
+use finding::{Finding, Kept};
 use history::{History, Operation};
-use objects::Model;
+use limits::Limits;
 use run::{faults, statistics};
-use verdict::{Outcome, Property, PropertyResult, Verdict};
+use verdict::{Outcome, PropertyResult, Verdict};
 use visibility::{Facts, WorkloadFacts};
 
+/// Operations and values handed to checks to find needless operations, for each property of each workload.
+const WORK_MAX: usize = 200_000;
+
 /// Judges a history: every property for every workload in it, merged with the doubts that its faults and its shape leave.
-pub fn check(history: &History, options: &Options) -> Verdict {
+pub fn check(history: &History, claims: &Claims) -> Verdict {
     let operations = history.operations();
     let faults = faults::findings(history);
-    let facts = Facts::new(&operations, options);
-    let explainer =
-        Explainer { faults: &faults, heal_ns: faults::heal_ns(history), anomalies_max: options.anomalies_max };
+    let facts = Facts::new(&operations, claims.default_object, claims.concurrent_writes);
     let crashes = faults::crashes(history);
+    let context = Context {
+        limits: Limits { anomalies_max: claims.anomalies_max, ..Limits::default() },
+        faults: &faults,
+        heal_ns: faults::heal_ns(history),
+        concurrent_writes: claims.concurrent_writes,
+        crashes: &crashes,
+        ..Context::default()
+    };
     let mut properties: Vec<PropertyResult> = Vec::new();
     for workload in &facts.workloads {
-        properties.extend(Property::ALL.into_iter().filter_map(|property| {
-            let mut finding = judge(property, workload, &explainer, &crashes)?;
-            let again = |part: &[Operation<'_>]| {
-                let part = WorkloadFacts::new(&workload.name, workload.model, part, options);
-                let all_told = Explainer { anomalies_max: usize::MAX, ..explainer };
-                judge(property, &part, &all_told, &crashes).map_or_else(Vec::new, |found| found.anomalies.kept)
-            };
-            minimal::shrink_proofs(&mut finding.anomalies, &operations, &faults, &again);
-            Some(result(property, Some(workload), finding, options))
-        }));
+        let asked = asked(claims).filter(|name| name.check().scope() != Scope::Run && name.is_of(workload.model));
+        properties.extend(
+            asked.map(|name| result(name, Some(workload), judge(name, workload, &operations, &context), claims)),
+        );
     }
+    let of_run = asked(claims).filter(|name| name.check().scope() == Scope::Run);
     properties.extend(
-        Property::ALL.into_iter().filter_map(|property| {
-            Some(result(property, None, judge_all(property, &operations, &explainer)?, options))
+        of_run.map(|name| {
+            result(name, None, registry::judge(name.check(), &View::of_run(&operations), &context), claims)
         }),
     );
-    let unnamed = options.default_model.map_or("", Model::name);
+    let unnamed = claims.default_object.map_or("", Object::name);
     let statistics = statistics::statistics(&operations, &facts.workloads, &faults, unnamed);
     let mut doubts = facts.doubts;
     doubts.extend(faults::doubts(history, &faults, &statistics));
@@ -70,54 +75,40 @@ pub fn check(history: &History, options: &Options) -> Verdict {
     Verdict { outcome, reasons, properties, faults, statistics }
 }
 
-/// A property of one workload; none if it spans all.
-fn judge(
-    property: Property,
-    workload: &WorkloadFacts<'_>,
-    explainer: &Explainer<'_>,
-    crashes: &[faults::Crash<'_>],
-) -> Option<Finding> {
-    if !property.is_of(workload.model) {
-        return None;
-    }
-    Some(match property {
-        Property::NoLostWrites => lost_writes::check(workload, explainer),
-        Property::ReadYourWrites => read_your_writes::check(workload, explainer),
-        Property::Convergence => convergence::check(workload, explainer),
-        Property::Durability => durability::check(workload, explainer, crashes),
-        Property::MonotonicReads => monotonic_reads::check(workload, explainer),
-        Property::NoResurrection => resurrection::check(workload, explainer),
-        Property::SiblingsBounded => siblings::check(workload, explainer),
-        Property::MonotonicWrites | Property::WritesFollowReads => session_order::check(workload, explainer, property),
-        Property::Causal => causal::check(workload, explainer),
-        Property::CounterBounds => counter_bounds::check(workload, explainer),
-        Property::Serializable | Property::StrongSessionSerializable | Property::StrictSerializable => {
-            serializability::check(workload, explainer, property)
-        }
-        Property::RingAgreement | Property::Availability => return None,
-    })
+/// The checks to judge by: those measured in every run, and those claimed.
+fn asked(claims: &Claims) -> impl Iterator<Item = CheckName> {
+    let claimed = |name: &CheckName| claims.claims.iter().any(|claim| claim.check == *name);
+    CheckName::ALL.iter().copied().filter(move |name| name.check().nature().measured || claimed(name))
 }
 
-/// A property of the whole history; none if each workload has it by itself.
-fn judge_all(property: Property, operations: &[Operation<'_>], explainer: &Explainer<'_>) -> Option<Finding> {
-    match property {
-        Property::RingAgreement => Some(ring_agreement::check(operations, explainer)),
-        Property::Availability => Some(availability::check(operations, explainer)),
-        _ => None,
-    }
+/// A check of one workload, with the fewest operations in each proof.
+fn judge(
+    name: CheckName,
+    workload: &WorkloadFacts<'_>,
+    operations: &[Operation<'_>],
+    context: &Context<'_>,
+) -> Finding {
+    let mut finding = registry::judge(name.check(), &View::of_facts(workload), context);
+    let all = Context { limits: Limits { anomalies_max: usize::MAX, ..context.limits }, ..*context };
+    let again = |part: &[Operation<'_>]| -> Vec<Kept> {
+        let part = WorkloadFacts::new(&workload.name, workload.model, part, workload.concurrent_writes);
+        name.check().judge(&View::of_facts(&part), &all).anomalies.kept
+    };
+    let budget = Budget { work: WORK_MAX, out_of_time: context.limits.out_of_time };
+    minimal::shrink(&mut finding.anomalies, &OfOperations { operations, judge: &again }, context.faults, budget);
+    finding
 }
 
 fn result(
-    property: Property,
+    property: CheckName,
     workload: Option<&WorkloadFacts<'_>>,
     finding: Finding,
-    options: &Options,
+    claims: &Claims,
 ) -> PropertyResult {
-    let of_model = workload.is_some_and(|found| options.claims_of_model.contains(&(property, found.model)));
     PropertyResult {
         property,
         workload: workload.map(|workload| workload.name.clone()),
-        claimed: options.claims.contains(&property) || of_model,
+        claimed: claims.include(property, workload.map(|workload| (workload.name.as_str(), workload.model))),
         outcome: finding.outcome(),
         summary: finding.summary(),
         figures: finding.figures,

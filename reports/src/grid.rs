@@ -1,6 +1,7 @@
 //! Properties against workloads: where a run had several workloads, what it found at a glance, before it is told one by one.
 
-use checker::verdict::{Property, PropertyResult};
+use checker::CheckName;
+use checker::verdict::PropertyResult;
 
 use crate::summary::workload_name;
 
@@ -13,7 +14,7 @@ pub(crate) struct Grid<'a> {
 
 /// What was found of a property.
 pub(crate) struct Row<'a> {
-    pub property: Property,
+    pub property: CheckName,
     /// For each workload the result, with its position; none where that workload cannot show it.
     pub results: Vec<Option<(usize, &'a PropertyResult)>>,
 }
@@ -34,8 +35,8 @@ impl<'a> Grid<'a> {
             return None;
         }
         workloads.extend(properties.iter().find(|result| result.workload.is_none()).map(workload_name));
-        let judged = |property: &Property| properties.iter().any(|result| result.property == *property);
-        let rows = Property::ALL.into_iter().filter(judged).map(|property| Row {
+        let judged = |property: &CheckName| properties.iter().any(|result| result.property == *property);
+        let rows = CheckName::measured().filter(judged).map(|property| Row {
             property,
             results: workloads.iter().map(|workload| find(properties, property, workload)).collect(),
         });
@@ -45,7 +46,7 @@ impl<'a> Grid<'a> {
 
 fn find<'a>(
     properties: &'a [PropertyResult],
-    property: Property,
+    property: CheckName,
     workload: &str,
 ) -> Option<(usize, &'a PropertyResult)> {
     let is = |result: &PropertyResult| result.property == property && workload_name(result) == workload;

@@ -5,8 +5,9 @@ mod sample;
 
 use std::collections::BTreeSet;
 
+use checker::CheckName;
 use checker::history::{Event, EventType, Phase, Process};
-use checker::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
+use checker::verdict::{Anomaly, Outcome, PropertyResult, Verdict};
 use proptest::prelude::*;
 use reports::{RunSummary, html, junit, terminal};
 use sample::Sample;
@@ -337,7 +338,7 @@ proptest! {
         let (summary, mut verdict, _) = sample::run(Sample { operations: 20, ..VALID });
         let (proof, context) = ((0..9).collect(), (5..30).collect());
         verdict.properties.push(PropertyResult {
-            property: Property::Convergence,
+            property: CheckName::CONVERGENCE,
             workload: None,
             claimed: true,
             outcome: Outcome::Invalid,

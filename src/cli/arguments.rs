@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use checker::CheckName;
 use checker::checks::isolation::levels;
 use checker::checks::linearizable::FailedCas;
-use checker::checks::registry;
+use checker::checks::registry::{self, Settings};
 use checker::formats::Format;
 use checker::objects::Model;
-use checker::verdict::Property;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cluster_core::bug::Bug;
 use cluster_core::config::{Coordinator, Durability, Quorum, Versioning};
@@ -92,7 +92,7 @@ pub struct RunArgs {
     pub plan: Option<PathBuf>,
     /// Claim a property that the configuration does not (may be repeated)
     #[arg(long, value_name = "PROPERTY")]
-    pub require: Vec<Property>,
+    pub require: Vec<CheckName>,
     /// Where run directories are kept
     #[arg(long, value_name = "DIR", default_value = "store")]
     pub store: PathBuf,
@@ -212,7 +212,7 @@ pub struct CheckArgs {
     /// A property to hold the history of the bench's own workloads to (may be repeated) [default: in a run directory what its
     /// configuration claims, elsewhere all]
     #[arg(long, value_name = "PROPERTY")]
-    pub require: Vec<Property>,
+    pub require: Vec<CheckName>,
     /// One of several concurrent writes wins (last-write-wins), instead of all being kept
     #[arg(long)]
     pub lww: bool,
@@ -302,8 +302,9 @@ pub struct ModelName(pub String);
 impl FromStr for ModelName {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known =
-            text == "list" || Model::ALL.iter().any(|model| model.name() == text) || registry::find(text).is_some();
+        let known = text == "list"
+            || Model::ALL.iter().any(|model| model.name() == text)
+            || !registry::find(text, &Settings::default()).is_empty();
         known.then(|| Self(text.to_owned())).ok_or_else(|| "`--model list` prints the models there are".to_owned())
     }
 }

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
-use checker::verdict::{Outcome, Property, Verdict};
+use checker::CheckName;
+use checker::verdict::{Outcome, Verdict};
 use cluster_core::bug::Bug;
 use tabled::builder::Builder;
 use tabled::settings::Style;
@@ -74,7 +75,7 @@ struct Measured {
     /// The seeds in which a claimed property was broken.
     found: Vec<u64>,
     /// The number of seeds in which each property was broken.
-    properties: BTreeMap<Property, u64>,
+    properties: BTreeMap<CheckName, u64>,
     counts: BTreeMap<Outcome, u64>,
 }
 
@@ -97,7 +98,7 @@ fn measure(settings: &RunSettings, args: &BugsArgs) -> Result<Measured, Problem>
     Ok(measured)
 }
 
-fn broken_claims(verdict: &Verdict) -> BTreeSet<Property> {
+fn broken_claims(verdict: &Verdict) -> BTreeSet<CheckName> {
     let broken = verdict.properties.iter().filter(|found| found.claimed && found.outcome == Outcome::Invalid);
     broken.map(|found| found.property).collect()
 }

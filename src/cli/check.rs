@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use checker::checks::registry::{self, Entry};
+use checker::checks::registry::{self, Asked, CheckName, Settings};
 use checker::formats::{Format, Reading, Selection};
 use checker::history::History;
 use checker::objects::Model;
@@ -85,10 +85,16 @@ enum Plan {
     Check(Vec<Chosen>, Box<Reading>, Progress),
 }
 
-/// A model, and whether it was asked for.
+/// A check, and whether it was asked for.
 struct Chosen {
-    entry: &'static Entry,
+    asked: Asked,
     guessed: bool,
+}
+
+impl Chosen {
+    fn all(asked: Vec<Asked>, guessed: bool) -> Vec<Self> {
+        asked.into_iter().map(|asked| Self { asked, guessed }).collect()
+    }
 }
 
 fn plan(file: &Source<'_>, budget: &Budget) -> Result<Plan, Problem> {
@@ -103,13 +109,14 @@ fn plan(file: &Source<'_>, budget: &Budget) -> Result<Plan, Problem> {
     }
     let progress = Progress::new(args.json);
     let reading = read(file, &progress, budget)?;
+    let settings = models::settings(args);
     if args.model.is_empty() {
-        return Ok(guess(reading, progress));
+        return Ok(guess(reading, progress, &settings));
     }
     let mut chosen = Vec::new();
     for name in &args.model {
-        match resolve(&name.0, &reading) {
-            Meant::Model(entry) => chosen.push(Chosen { entry, guessed: false }),
+        match resolve(&name.0, &reading, &settings) {
+            Meant::Checks(asked) => chosen.extend(Chosen::all(asked, false)),
             Meant::Judged(model) if args.model.len() == 1 => return Ok(Plan::Judge(Some(model))),
             Meant::Judged(model) => {
                 let why = format!("`{model}` judges the properties of the bench's own workloads: ask for it by itself");
@@ -135,17 +142,17 @@ fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Readi
 }
 
 /// What the operations look like; the bench's own workloads name themselves.
-fn guess(reading: Reading, progress: Progress) -> Plan {
+fn guess(reading: Reading, progress: Progress, settings: &Settings) -> Plan {
     let name = registry::guess(&reading.records).filter(|_| reading.workloads.is_empty());
-    match name.map(|name| resolve(name, &reading)) {
-        Some(Meant::Model(entry)) => Plan::Check(vec![Chosen { entry, guessed: true }], Box::new(reading), progress),
+    match name.map(|name| resolve(name, &reading, settings)) {
+        Some(Meant::Checks(asked)) => Plan::Check(Chosen::all(asked, true), Box::new(reading), progress),
         Some(Meant::Judged(model)) => Plan::Judge(Some(model)),
         Some(Meant::Nothing(_)) | None => Plan::Judge(None),
     }
 }
 
 enum Meant {
-    Model(&'static Entry),
+    Checks(Vec<Asked>),
     Judged(Model),
     Nothing(String),
 }
@@ -153,22 +160,26 @@ enum Meant {
 /// `set`, `register` and `cart` are names of the bench's own workloads, too: they are meant where operations name
 /// workloads, and `register` where reads return lists of siblings. The other workloads are recorded in the form that the
 /// models of their names read, and judged by the properties claimed where no model is named.
-fn resolve(name: &str, reading: &Reading) -> Meant {
+fn resolve(name: &str, reading: &Reading, settings: &Settings) -> Meant {
     let several_meanings = matches!(name.parse(), Ok(Model::Set | Model::Register | Model::Cart));
     let own = several_meanings && reading.workloads.contains(name);
     let reads_lists = |records: &History| records.ops.iter().any(|op| records.reads_list(op));
     let siblings = name == "register" && reads_lists(&reading.records);
-    match (name.parse::<Model>(), registry::find(name)) {
-        (Ok(model), None) => Meant::Judged(model),
-        (Ok(model), Some(_)) if own || siblings => Meant::Judged(model),
-        (_, Some(entry)) => Meant::Model(entry),
-        (Err(_), None) => Meant::Nothing(format!("there is no model `{name}`")),
+    match (name.parse::<Model>(), registry::find(name, settings)) {
+        (Ok(model), asked) if asked.is_empty() || own || siblings => Meant::Judged(model),
+        (Err(_), asked) if asked.is_empty() => Meant::Nothing(format!("there is no model `{name}`")),
+        (_, asked) => Meant::Checks(asked),
     }
 }
 
 fn list() {
-    for model in registry::MODELS {
-        say!("{:<16} {}", model.name, model.about);
+    for alias in registry::ALIASES {
+        say!("{:<16} {}", alias.name, alias.about);
+    }
+    say!("");
+    say!("single checks:");
+    for name in CheckName::ALL {
+        say!("{name:<34} {}", name.check().about());
     }
     say!("");
     say!("of the bench's own workloads, by the properties claimed of them:");

@@ -39,14 +39,14 @@ pub fn judge(
     claims: &Claims,
     doubts: &[String],
 ) -> Result<Judged, Problem> {
-    let verdict = verdict(history, &claims.options(&record.settings.require), doubts);
+    let verdict = verdict(history, &claims.judged_by(&record.settings.require), doubts);
     dir.write_json("verdict.json", &verdict).map_err(Problem::bench)?;
     report(dir, record, history, verdict, &claims.note)
 }
 
 /// Checks the history against what is claimed, with what only the bench knows.
-pub fn verdict(history: &History, options: &checker::Options, doubts: &[String]) -> Verdict {
-    with_doubts(checker::check(history, options), doubts)
+pub fn verdict(history: &History, claims: &checker::Claims, doubts: &[String]) -> Verdict {
+    with_doubts(checker::check(history, claims), doubts)
 }
 
 /// The outcome with what only the bench knows: a doubt makes a valid run inconclusive. It comes before what the history
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn reasons(outcome: Outcome) -> Vec<String> {
-        let mut verdict = checker::check(&History::default(), &checker::Options::default());
+        let mut verdict = checker::check(&History::default(), &checker::Claims::default());
         (verdict.outcome, verdict.reasons) = (outcome, vec!["first".to_owned(), "second".to_owned()]);
         with_doubts(verdict, &["it was killed".to_owned()]).reasons
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use checker::CheckName;
 use checker::objects::Model;
-use checker::verdict::Property;
 use nemesis::NemesisSpec;
 use serde::{Deserialize, Serialize};
 use workloads::registry::NAMES;
@@ -53,7 +53,7 @@ pub struct RunSettings {
     /// The seed of everything random.
     pub seed: u64,
     /// Properties claimed beyond those of the configuration.
-    pub require: Vec<Property>,
+    pub require: Vec<CheckName>,
     /// A plan to carry out instead of a generated one.
     pub plan: Option<PathBuf>,
 }

@@ -62,31 +62,31 @@ pub fn judge_seed(settings: &RunSettings) -> Result<(Outcome, Trace), Problem> {
 /// When the arguments cannot work, or the bench fails.
 pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Problem> {
     let (recorded, trace) = record_seed(settings)?;
-    Ok((recorded.verdict(checker::Options::default().anomalies_max), trace))
+    Ok((recorded.verdict(checker::Claims::default().anomalies_max), trace))
 }
 
 /// A simulated run in memory, not yet checked.
 struct Recorded {
     history: History,
-    options: checker::Options,
+    claims: checker::Claims,
     doubts: Vec<String>,
 }
 
 impl Recorded {
     /// Checks the history, and explains at most this many anomalies of each property.
     fn verdict(self, anomalies_max: usize) -> Verdict {
-        judge::verdict(&self.history, &checker::Options { anomalies_max, ..self.options }, &self.doubts)
+        judge::verdict(&self.history, &checker::Claims { anomalies_max, ..self.claims }, &self.doubts)
     }
 }
 
 fn record_seed(settings: &RunSettings) -> Result<(Recorded, Trace), Problem> {
     let checked = settings.check()?;
     let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
-    let options = checked.system.claims().options(&settings.require);
+    let claims = checked.system.claims().judged_by(&settings.require);
     let recorder = MemoryRecorder::with_room(expected_events(settings));
     let (doubts, trace) = stage(settings, checked, plan, &recorder, &|_| {}, None)?;
     let history = History::of_events(&recorder.into_events()).map_err(Problem::bench)?;
-    Ok((Recorded { history, options, doubts }, trace))
+    Ok((Recorded { history, claims, doubts }, trace))
 }
 
 /// The approximate length of a run's history, events: two for each operation, and the reads of replicas at the end.

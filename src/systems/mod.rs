@@ -7,9 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use checker::objects::Model;
-use checker::verdict::Property;
-use checker::{ConcurrentWrites, Options};
+use checker::{CheckName, Claim, ConcurrentWrites};
 use futures::future::LocalBoxFuture;
 use nemesis::surface::Membership;
 use workloads::store::Store;
@@ -61,10 +59,8 @@ pub struct Place {
 /// What a configuration of a system promises.
 #[derive(Clone, Debug)]
 pub struct Claims {
-    /// What is claimed.
-    pub properties: Vec<Property>,
-    /// What is claimed for the workloads of one model only.
-    pub of_model: Vec<(Property, Model)>,
+    /// What is claimed, each with its reason.
+    pub claims: Vec<Claim>,
     /// Why these and no others, in a sentence or two.
     pub note: String,
     /// What becomes of concurrent writes.
@@ -73,12 +69,12 @@ pub struct Claims {
 
 impl Claims {
     /// How a history is to be judged by these claims, and those required beyond.
-    pub fn options(&self, required: &[Property]) -> Options {
-        Options {
-            claims: self.properties.iter().chain(required).copied().collect(),
-            claims_of_model: self.of_model.iter().copied().collect(),
+    pub fn judged_by(&self, required: &[CheckName]) -> checker::Claims {
+        let required = checker::Claims::of_all(required.iter().copied(), "it was required of the run").claims;
+        checker::Claims {
+            claims: self.claims.iter().cloned().chain(required).collect(),
             concurrent_writes: self.concurrent_writes,
-            ..Options::default()
+            ..checker::Claims::default()
         }
     }
 }

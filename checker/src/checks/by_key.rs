@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use crate::finding::Finding;
 use crate::history::{Datum, History, Op, Sym, ValueId};
-use crate::limits::Decision;
 
 /// The operations of a key, as positions in [`History::ops`].
 pub type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
 
 /// Operations by key, in the order of invocation. Refused are functions that the law does not know, since what they do to
 /// the object is unknown.
-pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, Decision> {
+pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, Finding> {
     let known: Vec<Sym> = functions.iter().filter_map(|name| records.sym(name)).collect();
     if let Some(other) = records.ops.iter().find(|op| !known.contains(&op.f)) {
         let known = functions.join(", ");
         let f = records.text(other.f);
-        return Err(Decision::inconclusive(format!("the model knows no `{f}`: its functions are {known}")));
+        return Err(Finding::undecided(format!("the model knows no `{f}`: its functions are {known}")));
     }
     let mut keys: BTreeMap<Sym, Vec<usize>> = BTreeMap::new();
     for (at, op) in records.ops.iter().enumerate() {
@@ -43,18 +43,7 @@ pub fn of(key: &str) -> String {
     if key.is_empty() { String::new() } else { format!(" of {key}") }
 }
 
-/// The key as a violation has it.
-pub fn named(key: &str) -> Option<String> {
-    (!key.is_empty()).then(|| key.to_owned())
-}
-
 /// A time of the history in seconds, for people.
 pub fn seconds(ns: u64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
-}
-
-/// The value at a share of the sorted ones (nearest rank); none of nothing.
-pub fn quantile(sorted: &[u64], share: f64) -> Option<u64> {
-    let last = sorted.len().checked_sub(1)?;
-    sorted.get(((last as f64) * share).round() as usize).copied()
 }

@@ -1,11 +1,14 @@
 //! The checks: one file each.
 
 pub(crate) mod by_key;
+pub mod check;
+pub mod guess;
 pub mod isolation;
 pub mod linearizable;
 pub(crate) mod minimal;
 pub mod registry;
 pub mod replicas;
 pub mod sessions;
+pub mod settings;
 pub mod simple;
 pub mod survival;

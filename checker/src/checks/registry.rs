@@ -1,438 +1,410 @@
-//! The models that a history can be checked against, by name, and which one a history looks like.
+//! Every check by name, and what else a name may ask for.
 //!
-//! The models of the bench's own workloads, which judge properties and claims, are in [`crate::visibility`]; a history that
-//! names no workload is checked against those here.
+//! The names of checks are one namespace: those of the properties that a run is judged by, of consistency models, and of single
+//! laws. Names of objects ask for the check that is usual for them ([`ALIASES`]).
 
-use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::checks::check::{Check, Context, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
-use crate::checks::linearizable::{self, Model};
-use crate::checks::sessions::{self, Guarantee};
-use crate::checks::simple::staleness::Bounds;
-use crate::checks::simple::{bank, dirty_reads, long_fork, monotonic, staleness, unique_ids};
-use crate::checks::survival::{set_full, total_queue};
-use crate::checks::{isolation, minimal};
-use crate::history::{Datum, History, ValueId};
-use crate::limits::{Decision, Limits};
-use crate::verdict::Outcome;
+use crate::checks::isolation::{Causality, Level};
+use crate::checks::minimal::{self, Budget, OfColumns};
+use crate::checks::{linearizable, replicas, sessions, simple, survival};
+use crate::finding::{Finding, Kept, Shrinks};
+use crate::history::History;
+use crate::limits::Limits;
+use crate::objects::Object;
+use crate::outcome::Outcome;
+use crate::run::findings::active_between;
 
-/// What a check needs to know beside the history.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
-    /// How stale reads may be, for `staleness`.
-    pub staleness: Bounds,
-    /// How a compare-and-set that failed is read.
-    pub failed_cas: linearizable::FailedCas,
-    /// What transactions have to satisfy.
-    pub transactions: isolation::Options,
+pub use crate::checks::guess::guess;
+pub use crate::checks::settings::Settings;
+
+/// The name of a check: a row of the registry, ordered as there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckName(Row);
+
+macro_rules! registry {
+    ($($name:ident = $check:expr;)*) => {
+        /// Every check, in the order in which reports show them: first those by which every run is judged.
+        pub static CHECKS: &[&dyn Check] = &[$(&$check),*];
+
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named as the constants are")]
+        enum Row { $($name),* }
+
+        impl CheckName {
+            /// Every name, in the order of [`CHECKS`].
+            pub const ALL: &[CheckName] = &[$(CheckName(Row::$name)),*];
+            $(
+                #[doc = concat!("`", stringify!($name), "`, in lower case and with hyphens.")]
+                pub const $name: CheckName = CheckName(Row::$name);
+            )*
+        }
+    };
 }
 
-/// One model.
-pub struct Entry {
+registry! {
+    NO_LOST_WRITES = survival::lost_writes::NoLostWrites;
+    READ_YOUR_WRITES = sessions::read_your_writes::ReadYourWrites;
+    MONOTONIC_READS = sessions::monotonic_reads::MonotonicReads;
+    MONOTONIC_WRITES = sessions::session_order::MonotonicWrites;
+    WRITES_FOLLOW_READS = sessions::session_order::WritesFollowReads;
+    CAUSAL = sessions::causal::Causal;
+    COUNTER_BOUNDS = simple::counter_bounds::CounterBounds;
+    SERIALIZABLE = Level::measured(
+        "serializable",
+        "txn of lists or registers: some order explains every read; of workloads each key by itself"
+    );
+    STRONG_SESSION_SERIALIZABLE = Level::measured(
+        "strong-session-serializable",
+        "serializable, and the order is that of each process (Daudjee and Salem 2004)"
+    );
+    STRICT_SERIALIZABLE = Level::measured("strict-serializable", "serializable, and the order is that of real time");
+    CONVERGENCE = replicas::convergence::Convergence;
+    DURABILITY = survival::durability::Durability;
+    NO_RESURRECTION = survival::resurrection::NoResurrection;
+    SIBLINGS_BOUNDED = replicas::siblings::SiblingsBounded;
+    RING_AGREEMENT = replicas::ring_agreement::RingAgreement;
+    AVAILABILITY = replicas::availability::Availability;
+    LINEARIZABLE = linearizable::Linearizable;
+    SEQUENTIAL = linearizable::Sequential;
+    SNAPSHOT_ISOLATION = Level::new(
+        "snapshot-isolation",
+        "txn of lists or registers: each transaction sees one moment, and of concurrent writers of a key one goes on (Adya PL-SI)"
+    );
+    REPEATABLE_READ = Level::new(
+        "repeatable-read",
+        "txn of lists or registers: what a transaction read stays so until it ends (Adya PL-2.99)"
+    );
+    UPDATE_SERIALIZABLE = Level::new(
+        "update-serializable",
+        "txn of lists or registers: the transactions that write have an order (Adya PL-3U)"
+    );
+    STRONG_SNAPSHOT_ISOLATION = Level::new(
+        "strong-snapshot-isolation",
+        "txn of lists or registers: snapshot isolation, and the moment is not before the transaction began"
+    );
+    STRONG_SESSION_SNAPSHOT_ISOLATION = Level::new(
+        "strong-session-snapshot-isolation",
+        "txn of lists or registers: snapshot isolation, and the moment is not before what the process did last"
+    );
+    STRONG_READ_COMMITTED = Level::new(
+        "strong-read-committed",
+        "txn of lists or registers: read committed, in the order of real time"
+    );
+    STRONG_SESSION_READ_COMMITTED = Level::new(
+        "strong-session-read-committed",
+        "txn of lists or registers: read committed, in the order of each process"
+    );
+    STRONG_READ_UNCOMMITTED = Level::new(
+        "strong-read-uncommitted",
+        "txn of lists or registers: read uncommitted, in the order of real time"
+    );
+    STRONG_SESSION_READ_UNCOMMITTED = Level::new(
+        "strong-session-read-uncommitted",
+        "txn of lists or registers: read uncommitted, in the order of each process"
+    );
+    FORWARD_CONSISTENT_VIEW = Level::new(
+        "forward-consistent-view",
+        "txn of lists or registers: a transaction sees all of those that it depends on (Adya PL-FCV)"
+    );
+    CONSISTENT_VIEW = Level::new(
+        "consistent-view",
+        "txn of lists or registers: a transaction does not miss what it depends on (Adya PL-2+)"
+    );
+    MONOTONIC_SNAPSHOT_READ = Level::new(
+        "monotonic-snapshot-read",
+        "txn of lists or registers: each read sees one moment, later ones no earlier moment (Adya PL-MSR)"
+    );
+    MONOTONIC_VIEW = Level::new(
+        "monotonic-view",
+        "txn of lists or registers: a transaction does not go back (Adya PL-2L)"
+    );
+    CURSOR_STABILITY = Level::new(
+        "cursor-stability",
+        "txn of lists or registers: no update is lost (Adya PL-CS)"
+    );
+    PARALLEL_SNAPSHOT_ISOLATION = Level::new(
+        "parallel-snapshot-isolation",
+        "txn of lists or registers: snapshot isolation, but for the order of writes that are unrelated (Sovran et al. 2011)"
+    );
+    PREFIX = Level::new(
+        "prefix",
+        "txn of lists or registers: each transaction sees a prefix of one order (Burckhardt et al. 2015)"
+    );
+    UPDATE_ATOMIC = Level::new(
+        "update-atomic",
+        "txn of lists or registers: read atomic, and no update is lost (Cerone et al. 2015)"
+    );
+    MONOTONIC_ATOMIC_VIEW = Level::new(
+        "monotonic-atomic-view",
+        "txn of lists or registers: who sees one write of a transaction sees all of it later (Bailis et al. 2014)"
+    );
+    READ_ATOMIC = Level::new(
+        "read-atomic",
+        "txn of [w k v] and [r k v]: who sees one write of a transaction sees all of them (Biswas and Enea 2019)"
+    );
+    READ_COMMITTED = Level::new(
+        "read-committed",
+        "txn of [w k v] and [r k v]: a transaction sees the writes of a committed one all or, later, more (Biswas and Enea 2019)"
+    );
+    READ_UNCOMMITTED = Level::new(
+        "read-uncommitted",
+        "txn of lists or registers: writes have one order (Adya PL-1)"
+    );
+    CAUSAL_CONVERGENCE = Causality(Isolation::CausalConvergence);
+    CAUSAL_MEMORY = Causality(Isolation::CausalMemory);
+    PRAM = sessions::pram::Pram;
+    SET_FULL = survival::set_full::SetFull;
+    TOTAL_QUEUE = survival::total_queue::TotalQueue;
+    UNIQUE_IDS = simple::unique_ids::UniqueIds;
+    MONOTONIC = simple::monotonic::Monotonic;
+    BANK = simple::bank::Bank;
+    DIRTY_READS = simple::dirty_reads::DirtyReads;
+    LONG_FORK = simple::long_fork::LongFork;
+    STALENESS = simple::staleness::Staleness;
+}
+
+impl CheckName {
+    /// The check.
+    pub fn check(self) -> &'static dyn Check {
+        CHECKS[self.0 as usize]
+    }
+
+    /// The name used at the command line.
+    pub fn name(self) -> &'static str {
+        self.check().name()
+    }
+
+    /// Whether operations on this object can show it; others are not judged by it.
+    pub fn is_of(self, object: Object) -> bool {
+        let check = self.check();
+        check.scope() == Scope::Run || check.objects().contains(&object)
+    }
+
+    /// The checks by which every run is judged, claimed or not.
+    pub fn measured() -> impl Iterator<Item = CheckName> {
+        CheckName::ALL.iter().copied().filter(|name| name.check().nature().measured)
+    }
+}
+
+impl fmt::Display for CheckName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Debug for CheckName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The name given is no check's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown property '{0}': known are {known}", known = names())]
+pub struct UnknownCheck(pub String);
+
+fn names() -> String {
+    CheckName::ALL.iter().map(|name| name.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for CheckName {
+    type Err = UnknownCheck;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = CheckName::ALL.iter().copied().find(|name| name.name() == text);
+        known.ok_or_else(|| UnknownCheck(text.to_owned()))
+    }
+}
+
+impl Serialize for CheckName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for CheckName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A name that asks for a check of an object, or for several.
+#[derive(Clone, Copy, Debug)]
+pub struct Alias {
     /// The name used at the command line.
     pub name: &'static str,
     /// Functions, values and what is decided, in a line.
     pub about: &'static str,
-    /// Whether a violation among the first events of a history is one of the whole, whatever follows, if what was open then
-    /// counts as never completed. Where real time does not count it is not: what was read may be written later. Nor where
-    /// the end decides, as with what was lost.
-    pub lasting: bool,
-    /// What it needs beside the records for each operation, in bytes, where it does not limit itself.
-    bytes_per_operation: u64,
-    /// Whether its violations may have needless operations, which are taken away here. The others' have none.
-    shrinks: bool,
-    run: fn(&History, &Limits<'_>, &Settings) -> Decision,
+    /// What it asks for.
+    pub checks: Meant,
+    /// What a key is then, if that is said.
+    pub object: Option<Object>,
 }
 
-impl Entry {
-    /// Checks a history against it.
-    pub fn check(&self, records: &History, limits: &Limits<'_>, settings: &Settings) -> Decision {
-        let needed = self.bytes_per_operation.saturating_mul(records.ops.len() as u64);
-        if (limits.out_of_time)() {
-            return Decision::inconclusive(format!("{}: the time limit was reached before it began", self.name));
-        }
-        if needed > limits.memory_bytes {
-            let (name, operations) = (self.name, records.ops.len());
-            return Decision::inconclusive(format!(
-                "{name}: {operations} operations need about {} MiB beside the history, {} MiB are left of the limit: nothing \
-                 was checked",
-                needed.div_ceil(1 << 20),
-                limits.memory_bytes >> 20
-            ));
-        }
-        let mut decision = (self.run)(records, limits, settings);
-        if self.shrinks {
-            let again = |part: &History, limits: &Limits<'_>| (self.run)(part, limits, settings);
-            minimal::shrink(&mut decision, records, limits, &again);
-        }
-        decision
+/// The checks that an alias asks for.
+#[derive(Clone, Copy, Debug)]
+pub enum Meant {
+    /// These.
+    Checks(&'static [CheckName]),
+    /// The level of isolation that the settings require.
+    Required,
+}
+
+const fn object(name: &'static str, object: Object, about: &'static str) -> Alias {
+    Alias { name, about, checks: Meant::Checks(&[CheckName::LINEARIZABLE]), object: Some(object) }
+}
+
+/// The names of objects, and of groups of checks, in the order in which they are listed.
+pub const ALIASES: &[Alias] = &[
+    object(
+        "register",
+        Object::Register,
+        "read, write v: linearizable, each key by itself (reads of lists of siblings: the bench's own workload)",
+    ),
+    object("cas-register", Object::CasRegister, "read, write v, cas [expected new]: linearizable, each key by itself"),
+    object(
+        "multi-register",
+        Object::MultiRegister,
+        "txn of [r k v] and [w k v] on several registers at once: linearizable",
+    ),
+    object("mutex", Object::Mutex, "acquire, release: linearizable, each key by itself"),
+    object("set", Object::Set, "add v, remove v, read [v ...]: linearizable, each key by itself"),
+    object("counter", Object::Counter, "add n (inc, dec), read: linearizable, each key by itself"),
+    object(
+        "queue",
+        Object::Queue,
+        "enqueue v, dequeue: first in, first out, linearizable; what is lost or doubled alone: total-queue",
+    ),
+    object("fifo-queue", Object::Queue, "the same as queue"),
+    object("stack", Object::Stack, "push v, pop: last in, first out, linearizable"),
+    object("priority-queue", Object::PriorityQueue, "insert n, extract-min: linearizable"),
+    Alias {
+        name: "list-append",
+        about: "txn of [append k v] and [r k [v ...]]: isolation of transactions by their dependencies (Elle)",
+        checks: Meant::Required,
+        object: Some(Object::ListAppend),
+    },
+    Alias {
+        name: "rw-register",
+        about: "txn of [w k v] (v unique for k) and [r k v]: isolation of transactions by their dependencies (Elle)",
+        checks: Meant::Required,
+        object: Some(Object::RwRegister),
+    },
+    Alias {
+        name: "session",
+        about: "read, write v, add v (values, sets, lists, siblings): four guarantees, each key by itself (Terry et al. 1994)",
+        checks: Meant::Checks(&[
+            CheckName::READ_YOUR_WRITES,
+            CheckName::MONOTONIC_READS,
+            CheckName::MONOTONIC_WRITES,
+            CheckName::WRITES_FOLLOW_READS,
+        ]),
+        object: None,
+    },
+];
+
+/// A check, and the object that a name says it is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// The name that asked for it.
+    pub name: &'static str,
+    /// The check.
+    pub check: CheckName,
+    /// What a key is, if that is said.
+    pub object: Option<Object>,
+}
+
+/// What a name asks for: one check, or several; none if it is unknown.
+pub fn find(name: &str, settings: &Settings) -> Vec<Asked> {
+    if let Some(alias) = ALIASES.iter().find(|alias| alias.name == name) {
+        let Alias { name, object, .. } = *alias;
+        let required = settings.transactions.required.parse().ok();
+        let checks = match alias.checks {
+            Meant::Checks(checks) => checks.to_vec(),
+            Meant::Required => required.into_iter().collect(),
+        };
+        return checks.into_iter().map(|check| Asked { name, check, object }).collect();
+    }
+    let check = name.parse().ok();
+    check.into_iter().map(|check: CheckName| Asked { name: check.name(), check, object: None }).collect()
+}
+
+impl Asked {
+    /// What was chosen, if another name asked for it: `register: linearizable of a register`.
+    pub fn chosen(&self) -> Option<String> {
+        let of = self.object.map_or_else(String::new, |object| format!(" of a {object}"));
+        (self.name != self.check.name()).then(|| format!("{}: {}{of}", self.name, self.check))
+    }
+
+    /// Checks a history.
+    pub fn check(&self, records: &History, context: &Context<'_>) -> Finding {
+        judge(self.check.check(), &View::of_records(records, self.object), context)
     }
 
     /// Checks the first part of a history, of which there is more. It is never valid, and a violation counts only if
     /// nothing that follows can explain it.
-    pub fn check_part(&self, records: &History, limits: &Limits<'_>, settings: &Settings) -> Decision {
-        let mut decision = self.check(records, limits, settings);
-        if decision.outcome == Outcome::Invalid && !self.lasting {
-            decision.headline.push_str("; what was not read may explain what is violated in this part");
+    pub fn check_part(&self, records: &History, context: &Context<'_>) -> Finding {
+        let mut finding = self.check(records, context);
+        let lasting = self.check.check().nature().lasting;
+        match finding.outcome() {
+            Outcome::Invalid if !lasting => {
+                finding.violations = 0;
+                finding.doubt("what was not read may explain what is violated in this part");
+            }
+            Outcome::Valid => finding.doubt("what was not read is not judged"),
+            Outcome::Invalid | Outcome::Inconclusive => {}
         }
-        if decision.outcome == Outcome::Valid || !self.lasting {
-            decision.outcome = Outcome::Inconclusive;
-        }
-        decision
+        finding
     }
 }
 
-/// Every model, in the order in which they are listed.
-pub const MODELS: &[Entry] = &[
-    Entry {
-        name: "register",
-        about: "read, write v: linearizable, each key by itself (reads of lists of siblings: the bench's own workload)",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Register, records, limits, settings),
-    },
-    Entry {
-        name: "cas-register",
-        about: "read, write v, cas [expected new]: linearizable, each key by itself",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Register, records, limits, settings),
-    },
-    Entry {
-        name: "sequential",
-        about: "read, write v, cas [expected new]: sequentially consistent, all keys together (Lamport 1979)",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Sequential, records, limits, settings),
-    },
-    Entry {
-        name: "multi-register",
-        about: "txn of [r k v] and [w k v] on several registers at once: linearizable",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::MultiRegister, records, limits, settings),
-    },
-    Entry {
-        name: "mutex",
-        about: "acquire, release: linearizable, each key by itself",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Mutex, records, limits, settings),
-    },
-    Entry {
-        name: "set",
-        about: "add v, remove v, read [v ...]: linearizable, each key by itself",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Set, records, limits, settings),
-    },
-    Entry {
-        name: "counter",
-        about: "add n (inc, dec), read: linearizable, each key by itself",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Counter, records, limits, settings),
-    },
-    Entry {
-        name: "queue",
-        about: "enqueue v, dequeue: first in, first out, linearizable; what is lost or doubled alone: total-queue",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Queue, records, limits, settings),
-    },
-    Entry {
-        name: "fifo-queue",
-        about: "the same as queue",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Queue, records, limits, settings),
-    },
-    Entry {
-        name: "stack",
-        about: "push v, pop: last in, first out, linearizable",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::Stack, records, limits, settings),
-    },
-    Entry {
-        name: "priority-queue",
-        about: "insert n, extract-min: linearizable",
-        lasting: true,
-        bytes_per_operation: 0,
-        shrinks: false,
-        run: |records, limits, settings| linearizable(Model::PriorityQueue, records, limits, settings),
-    },
-    Entry {
-        name: "list-append",
-        about: "txn of [append k v] and [r k [v ...]]: isolation of transactions by their dependencies (Elle)",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, settings| isolation::check_list_append(records, limits, settings.transactions),
-    },
-    Entry {
-        name: "rw-register",
-        about: "txn of [w k v] (v unique for k) and [r k v]: isolation of transactions by their dependencies (Elle)",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, settings| isolation::check_rw_register(records, limits, settings.transactions),
-    },
-    Entry {
-        name: "read-committed",
-        about: "txn of [w k v] and [r k v]: a transaction sees the writes of a committed one all or, later, more (Biswas and Enea 2019)",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| isolation::check_isolation(records, limits, Isolation::ReadCommitted),
-    },
-    Entry {
-        name: "read-atomic",
-        about: "txn of [w k v] and [r k v]: who sees one write of a transaction sees all of them (Biswas and Enea 2019)",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| isolation::check_isolation(records, limits, Isolation::ReadAtomic),
-    },
-    Entry {
-        name: "causal",
-        about: "txn of [w k v] and [r k v]: causal consistency, CC (Bouajjani et al. 2017), also of single reads and writes",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| by_session(records, limits, Isolation::Causal, Guarantee::Causal),
-    },
-    Entry {
-        name: "causal-convergence",
-        about: "txn of [w k v] and [r k v]: causal convergence, CCv: all agree on one order of concurrent writes",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| isolation::check_isolation(records, limits, Isolation::CausalConvergence),
-    },
-    Entry {
-        name: "causal-memory",
-        about: "txn of [w k v] and [r k v]: causal memory, CM: each process has an order of all writes that explains its reads",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| isolation::check_isolation(records, limits, Isolation::CausalMemory),
-    },
-    Entry {
-        name: "pram",
-        about: "txn of [w k v] and [r k v]: each process sees the writes of every other in their order (pipelined RAM)",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| by_session(records, limits, Isolation::Pram, Guarantee::Pram),
-    },
-    Entry {
-        name: "session",
-        about: "read, write v, add v (values, sets, lists, siblings): the next four, each key by itself (Terry et al. 1994)",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| sessions::check(records, limits),
-    },
-    Entry {
-        name: "read-your-writes",
-        about: "a read sees what its process wrote before",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::ReadYourWrites]),
-    },
-    Entry {
-        name: "monotonic-reads",
-        about: "a read sees what its process saw before",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::MonotonicReads]),
-    },
-    Entry {
-        name: "monotonic-writes",
-        about: "who sees a write sees what its process wrote before it",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::MonotonicWrites]),
-    },
-    Entry {
-        name: "writes-follow-reads",
-        about: "who sees a write sees what its process had seen before it",
-        lasting: false,
-        bytes_per_operation: 0,
-        shrinks: true,
-        run: |records, limits, _| sessions::check_of(records, limits, &[Guarantee::WritesFollowReads]),
-    },
-    Entry {
-        name: "set-full",
-        about: "add v, read [v ...]: which elements stay, which are lost, how long they take to appear",
-        lasting: false,
-        bytes_per_operation: 200,
-        shrinks: false,
-        run: |records, limits, _| set_full::check(records, limits),
-    },
-    Entry {
-        name: "total-queue",
-        about: "enqueue v, dequeue, drain: what is acknowledged comes out, whatever the order",
-        lasting: false,
-        bytes_per_operation: 200,
-        shrinks: false,
-        run: |records, limits, _| total_queue::check(records, limits),
-    },
-    Entry {
-        name: "unique-ids",
-        about: "generate: no two results are equal",
-        lasting: true,
-        bytes_per_operation: 40,
-        shrinks: false,
-        run: |records, limits, _| unique_ids::check(records, limits),
-    },
-    Entry {
-        name: "monotonic",
-        about: "read, inc, next, each of an integer: what is returned later is not less",
-        lasting: true,
-        bytes_per_operation: 60,
-        shrinks: false,
-        run: |records, limits, _| monotonic::check(records, limits),
-    },
-    Entry {
-        name: "bank",
-        about: "transfer, read {account balance ...}: every read has the same total",
-        lasting: true,
-        bytes_per_operation: 80,
-        shrinks: false,
-        run: |records, limits, _| bank::check(records, limits),
-    },
-    Entry {
-        name: "dirty-reads",
-        about: "write v of all rows, read [v ...] of all rows: nobody sees what a failed write wrote, and rows are alike",
-        lasting: true,
-        bytes_per_operation: 100,
-        shrinks: false,
-        run: |records, limits, _| dirty_reads::check(records, limits),
-    },
-    Entry {
-        name: "long-fork",
-        about: "[w k v] once for each k, reads of several k: reads agree on the order of writes",
-        lasting: true,
-        bytes_per_operation: 200,
-        shrinks: false,
-        run: |records, limits, _| long_fork::check(records, limits),
-    },
-    Entry {
-        name: "staleness",
-        about: "read, write v (unique): how many versions and how long reads are behind",
-        lasting: true,
-        bytes_per_operation: 250,
-        shrinks: true,
-        run: |records, limits, settings| staleness::check(records, limits, settings.staleness),
-    },
-];
+/// Operations and values handed to checks to find needless operations, all in all.
+const WORK_MAX: usize = 2_000_000;
 
-fn linearizable(model: Model, records: &History, limits: &Limits<'_>, settings: &Settings) -> Decision {
-    let options = linearizable::Options { failed_cas: settings.failed_cas, ..Default::default() };
-    linearizable::check(model, records, limits, &options)
-}
-
-/// Reads that show lists are of sets, or of registers with siblings: those are judged by what they see of the writes.
-fn by_session(records: &History, limits: &Limits<'_>, level: Isolation, guarantee: Guarantee) -> Decision {
-    match records.ops.iter().any(|op| records.reads_list(op)) {
-        true => sessions::check_of(records, limits, &[guarantee]),
-        false => isolation::check_isolation(records, limits, level),
+/// Judges a view within the limits, and takes needless operations out of the proofs.
+pub fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -> Finding {
+    if let Some(undecided) = view.records.and_then(|records| too_much(check, records, &context.limits)) {
+        return undecided;
     }
-}
-
-/// The model of a name.
-pub fn find(name: &str) -> Option<&'static Entry> {
-    MODELS.iter().find(|model| model.name == name)
-}
-
-/// The name of the model that the operations look like; which may not be one of [`MODELS`], but of [`crate::visibility`]. None if
-/// they look like none, or like several.
-pub fn guess(records: &History) -> Option<&'static str> {
-    let functions: BTreeSet<&str> =
-        records.ops.iter().map(|op| op.f).collect::<BTreeSet<_>>().into_iter().map(|f| records.text(f)).collect();
-    let only = |known: &[&str]| functions.iter().all(|f| known.contains(f));
-    let has = |f: &str| functions.contains(f);
-    match () {
-        () if functions.is_empty() => None,
-        () if only(&["txn"]) => transaction_model(records),
-        () if only(&["read", "write", "cas"]) && has("cas") => Some("cas-register"),
-        () if only(&["read", "write"]) && has("write") => Some(long_fork_rows_or_register(records)),
-        () if only(&["read", "add", "remove"]) && has("add") => Some(set_or_counter(records)),
-        () if only(&["read", "inc", "dec"]) && (has("inc") || has("dec")) => Some("counter"),
-        () if only(&["transfer", "read"]) && has("transfer") => Some("bank"),
-        () if only(&["enqueue", "dequeue", "drain"]) && has("enqueue") => Some("total-queue"),
-        () if only(&["push", "pop"]) && has("push") => Some("stack"),
-        () if only(&["insert", "extract-min"]) && has("insert") => Some("priority-queue"),
-        () if only(&["acquire", "release"]) => Some("mutex"),
-        () if only(&["generate"]) => Some("unique-ids"),
-        () => None,
+    let mut finding = check.judge(view, context);
+    for kept in &mut finding.anomalies.kept {
+        let anomaly = &mut kept.anomaly;
+        anomaly.faults = active_between(context.faults, anomaly.from_ns, anomaly.to_ns);
     }
+    if let Some(records) = view.records.filter(|_| check.nature().shrinks) {
+        shrink(check, view.object, records, context, &mut finding);
+    }
+    finding
 }
 
-fn transaction_model(records: &History) -> Option<&'static str> {
-    let micro = |value: ValueId| match records.datum(value) {
-        Datum::List(operations) => operations
-            .iter()
-            .filter_map(|operation| match records.datum(*operation) {
-                Datum::List([f, ..]) => Some(records.datum(*f)),
-                _ => None,
-            })
-            .collect::<Vec<_>>(),
-        _ => Vec::new(),
-    };
-    let mut functions = records.ops.iter().flat_map(|op| micro(op.argument));
-    functions.find_map(|f| match f {
-        Datum::Text("append") => Some("list-append"),
-        Datum::Text("w" | "write") => Some("rw-register"),
-        _ => None,
+fn shrink(check: &dyn Check, object: Option<Object>, records: &History, context: &Context<'_>, finding: &mut Finding) {
+    let limits = Limits { anomalies_max: usize::MAX, threads: 1, ..context.limits };
+    let all = Context { limits, ..*context };
+    let again = |part: &History| check.judge(&View::of_records(part, object), &all);
+    let anew = |kept: &mut Kept| kept.shrinks = kept.shrinks.or(Some(Shrinks::Anew));
+    finding.anomalies.kept.iter_mut().for_each(anew);
+    let budget = Budget { work: WORK_MAX, out_of_time: context.limits.out_of_time };
+    minimal::shrink(&mut finding.anomalies, &OfColumns { records, judge: &again }, context.faults, budget);
+}
+
+/// A finding not to begin what would not fit, or when the time is over.
+fn too_much(check: &dyn Check, records: &History, limits: &Limits<'_>) -> Option<Finding> {
+    let (name, operations) = (check.name(), records.ops.len());
+    let needed = check.nature().bytes_per_operation.saturating_mul(operations as u64);
+    if (limits.out_of_time)() {
+        return Some(Finding::undecided(format!("{name}: the time limit was reached before it began")));
+    }
+    (needed > limits.memory_bytes).then(|| {
+        Finding::undecided(format!(
+            "{name}: {operations} operations need about {} MiB beside the history, {} MiB are left of the limit: nothing was \
+             checked",
+            needed.div_ceil(1 << 20),
+            limits.memory_bytes >> 20
+        ))
     })
-}
-
-fn long_fork_rows_or_register(records: &History) -> &'static str {
-    let is_micro = |value: ValueId| match records.datum(value) {
-        Datum::List([first, ..]) => matches!(records.datum(*first), Datum::List([_, _, _])),
-        _ => false,
-    };
-    match !records.ops.is_empty() && records.ops.iter().all(|op| is_micro(op.argument)) {
-        true => "long-fork",
-        false if reads_rows(records) => "dirty-reads",
-        false => "register",
-    }
-}
-
-/// Whether reads show the rows of a table, and not the siblings of a register: always as many, two at least, and some are alike,
-/// which siblings never are.
-fn reads_rows(records: &History) -> bool {
-    let reads = || records.ops.iter().filter(|op| op.is_ok() && records.text(op.f) == "read");
-    let rows = |op: &crate::history::Op| match records.datum(op.result) {
-        Datum::List(rows) => rows,
-        _ => &[],
-    };
-    let Some(count) = reads().map(|op| rows(op).len()).next().filter(|count| *count > 1) else { return false };
-    reads().all(|op| rows(op).len() == count) && reads().any(|op| rows(op).windows(2).any(|pair| pair[0] == pair[1]))
-}
-
-fn set_or_counter(records: &History) -> &'static str {
-    let reads_number = |op: &crate::history::Op| {
-        op.is_ok() && records.text(op.f) == "read" && matches!(records.datum(op.result), Datum::Int(_))
-    };
-    match records.ops.iter().any(reads_number) && !records.ops.iter().any(|op| records.reads_list(op)) {
-        true => "counter",
-        false => "set-full",
-    }
 }

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use super::findings::active_between;
+use super::findings::{FaultFinding, OperationStatistics};
 use super::foreign_faults as foreign;
 use crate::history::{Event, History};
-use crate::verdict::{FaultFinding, OperationStatistics};
 
 /// One entry of the plan.
 #[derive(Deserialize)]
@@ -66,14 +67,6 @@ pub fn findings(history: &History) -> Vec<FaultFinding> {
         }
     }
     faults.into_values().collect()
-}
-
-/// The ids of the faults that were active at any time from `from_ns` to `to_ns`, both included.
-pub fn active_between(faults: &[FaultFinding], from_ns: u64, to_ns: u64) -> Vec<u64> {
-    let active = |fault: &&FaultFinding| {
-        fault.start_ns.is_some_and(|start| start <= to_ns) && fault.stop_ns.is_none_or(|stop| stop >= from_ns)
-    };
-    faults.iter().filter(active).map(|fault| fault.fault).collect()
 }
 
 /// When the cluster was healed for good, ns since the run began.

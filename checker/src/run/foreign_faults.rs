@@ -17,8 +17,8 @@
 
 use serde_json::Value;
 
+use super::findings::FaultFinding;
 use crate::history::{Event, History};
-use crate::verdict::FaultFinding;
 
 /// How many characters of what a fault was asked to do are kept.
 const DETAIL_CHARS_MAX: usize = 200;
@@ -77,7 +77,8 @@ fn step<'e>(event: &'e Event, faults: &[FaultFinding]) -> Step<'e> {
     let f = event.f.as_str();
     let ended_by = |prefix: &str| f.strip_prefix(prefix).filter(|kind| !kind.is_empty());
     // What is only ended never began here: of `start` it depends on what is active whether nodes are started again.
-    let is_down = || faults.iter().any(|fault| ["kill", "pause"].contains(&fault.kind.as_str()) && !is_over(fault, event));
+    let is_down =
+        || faults.iter().any(|fault| ["kill", "pause"].contains(&fault.kind.as_str()) && !is_over(fault, event));
     if OBSERVES.contains(&f) {
         return Step::Nothing;
     }

@@ -1,6 +1,7 @@
 //! What the history says of the run as a whole: faults, statistics, and what nodes wrote into their logs.
 
 pub mod faults;
+pub mod findings;
 mod foreign_faults;
 pub(crate) mod harvest;
 pub mod logs;

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use super::findings::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics};
 use crate::finding::{ms, quantile};
 use crate::history::{EventType, Operation, Phase};
 use crate::run::faults::Windows;
 use crate::run::harvest::harvests;
-use crate::verdict::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics};
 use crate::visibility::WorkloadFacts;
 
 /// Statistics by workload and function. `unnamed` is the workload of operations that name none.

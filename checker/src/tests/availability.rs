@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::Story;
+use crate::CheckName;
 use crate::history::Phase;
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
-const AVAILABILITY: Property = Property::Availability;
+const AVAILABILITY: CheckName = CheckName::AVAILABILITY;
 
 fn served() -> Story {
     let mut story = Story::new("set");
@@ -61,7 +62,7 @@ fn what_fails_while_the_run_goes_on_is_not_judged() {
 fn probes_are_of_no_workload() {
     let mut story = served();
     story.after_rest(Phase::Ring, 1, "members", Ok(json!([])));
-    let verdict = crate::check(&story.history(), &crate::Options::default());
+    let verdict = crate::check(&story.history(), &crate::Claims::default());
     assert_eq!(verdict.reasons, [] as [&str; 0]);
     assert!(verdict.properties.iter().all(|found| found.workload.as_deref().is_none_or(|name| name == "set")));
 }

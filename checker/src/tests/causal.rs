@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::Story;
+use crate::CheckName;
 use crate::history::{Datum, EventType, Operation};
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
 /// Process 1 writes x, then y; process 2 has seen y, and looks for x.
 fn told(register: &[i64]) -> Story {
@@ -18,14 +19,14 @@ fn told(register: &[i64]) -> Story {
 
 #[test]
 fn what_happened_before_on_another_key_is_seen() {
-    told(&[10]).result(Property::Causal).is_valid();
-    let found = told(&[]).result(Property::Causal);
+    told(&[10]).result(CheckName::CAUSAL).is_valid();
+    let found = told(&[]).result(CheckName::CAUSAL);
     let anomaly = found.sole(Outcome::Invalid, "causality-broken");
     let chain = "lacks write 10 to x, which happened before it: process 1: write 10 to x, then process 1: write 20 to y, \
                  then process 2: read of y, then process 2: read of x";
     assert!(anomaly.explanation.ends_with(chain), "{}", anomaly.explanation);
     assert_eq!(anomaly.events, [0, 1, 2, 3, 4, 5, 6, 7]);
-    for property in [Property::ReadYourWrites, Property::MonotonicReads, Property::MonotonicWrites] {
+    for property in [CheckName::READ_YOUR_WRITES, CheckName::MONOTONIC_READS, CheckName::MONOTONIC_WRITES] {
         assert_eq!(told(&[]).result(property).figure("violations"), 0.0, "each key by itself is in order");
     }
 }
@@ -34,7 +35,7 @@ fn what_happened_before_on_another_key_is_seen() {
 fn what_others_did_meanwhile_is_not_owed() {
     let mut story = Story::new("register");
     story.write_ok(1, "x", 10, &[]).write_ok(3, "y", 20, &[]).read(2, "y", &[20]).read(2, "x", &[]);
-    assert_eq!(story.result(Property::Causal).figure("violations"), 0.0);
+    assert_eq!(story.result(CheckName::CAUSAL).figure("violations"), 0.0);
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn a_write_of_unknown_outcome_is_owed_once_somebody_has_seen_it() {
     let mut story = Story::new("set");
     story.add_info(1, "x", 10).read(2, "x", &[]).read(2, "x", &[10]).add(2, "y", 20).read(3, "y", &[20]);
     story.read(3, "x", &[]);
-    let found = story.result(Property::Causal);
+    let found = story.result(CheckName::CAUSAL);
     assert_eq!((found.outcome, found.anomalies[0].process), (Outcome::Invalid, Some(3)));
     assert_eq!(found.figure("violations"), 1.0);
 }
@@ -53,7 +54,7 @@ fn clocks_that_would_not_fit_are_a_doubt() {
     for process in 0..6_000 {
         story.add(process, "x", process as i64);
     }
-    story.result(Property::Causal).is_inconclusive("are too many");
+    story.result(CheckName::CAUSAL).is_inconclusive("are too many");
 }
 
 /// Everything that happened before each operation, by closing the relation.
@@ -121,6 +122,6 @@ proptest! {
             };
             expected += usize::from(before[at].iter().any(|other| lacks(&other)));
         }
-        prop_assert_eq!(story.result(Property::Causal).figure("violations"), expected as f64);
+        prop_assert_eq!(story.result(CheckName::CAUSAL).figure("violations"), expected as f64);
     }
 }

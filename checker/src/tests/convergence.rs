@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::Story;
-use crate::verdict::{Outcome, Property};
+use crate::CheckName;
+use crate::verdict::Outcome;
 
-const CONVERGENCE: Property = Property::Convergence;
+const CONVERGENCE: CheckName = CheckName::CONVERGENCE;
 
 #[test]
 fn equal_replicas_have_converged_since_the_round_that_began_it() {

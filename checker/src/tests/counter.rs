@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Story;
+use crate::CheckName;
 use crate::history::EventType::{Fail, Info, Ok};
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
 const KEY: &str = "counter-0";
 
@@ -29,23 +30,23 @@ fn a_counter_that_has_every_change_is_right_in_every_way() {
         story.sum(process, KEY, &[(1, 7, 0), (2, 5, 2)]);
     }
     story.final_sum(1, KEY, &[(1, 7, 0), (2, 5, 2)]);
-    for property in [Property::NoLostWrites, Property::ReadYourWrites, Property::MonotonicReads] {
+    for property in [CheckName::NO_LOST_WRITES, CheckName::READ_YOUR_WRITES, CheckName::MONOTONIC_READS] {
         story.result(property).is_valid();
     }
-    for property in [Property::CounterBounds, Property::MonotonicWrites, Property::Causal] {
+    for property in [CheckName::COUNTER_BOUNDS, CheckName::MONOTONIC_WRITES, CheckName::CAUSAL] {
         story.result(property).is_valid();
     }
-    assert_eq!(story.result(Property::NoLostWrites).figure("recovered"), 4.0);
+    assert_eq!(story.result(CheckName::NO_LOST_WRITES).figure("recovered"), 4.0);
 }
 
 #[test]
 fn a_change_that_the_parts_lack_at_the_end_is_lost() {
     let mut story = changed();
     story.final_sum(1, KEY, &[(1, 3, 0), (2, 5, 2)]);
-    let found = story.result(Property::NoLostWrites);
+    let found = story.result(CheckName::NO_LOST_WRITES);
     let lost = found.sole(Outcome::Invalid, "lost-write");
     assert!(lost.explanation.starts_with("inc 4 to counter-0 was acknowledged by n2"), "{}", lost.explanation);
-    let found = story.result(Property::CounterBounds);
+    let found = story.result(CheckName::COUNTER_BOUNDS);
     let low = found.sole(Outcome::Invalid, "sum-out-of-bounds");
     assert!(low.explanation.contains("shows 6, but what was acknowledged before it comes to at least 10"), "{low:?}");
     assert!(low.explanation.contains("it lacks the inc 4 by process 1"), "{low:?}");
@@ -58,8 +59,8 @@ fn a_sum_without_parts_is_judged_by_its_bounds_alone() {
     for (sum, outcome) in [(10, Outcome::Valid), (9, Outcome::Invalid), (11, Outcome::Invalid)] {
         let mut story = changed();
         story.invoke(3, "read", KEY, Value::Null).complete(3, Ok, "read", KEY, json!(sum));
-        assert_eq!(story.result(Property::CounterBounds).outcome, outcome, "{sum}");
-        story.result(Property::ReadYourWrites).is_inconclusive("does not tell the parts of its sum");
+        assert_eq!(story.result(CheckName::COUNTER_BOUNDS).outcome, outcome, "{sum}");
+        story.result(CheckName::READ_YOUR_WRITES).is_inconclusive("does not tell the parts of its sum");
     }
 }
 
@@ -72,7 +73,7 @@ fn what_is_under_way_may_be_in_a_sum_or_not_and_what_failed_may_not() {
         change(&mut story, 2, Info, "inc", 3);
         story.invoke(4, "read", KEY, Value::Null).invoke(5, "dec", KEY, json!(2));
         story.complete(4, Ok, "read", KEY, json!(sum));
-        assert_eq!(story.result(Property::CounterBounds).outcome, outcome, "{sum}");
+        assert_eq!(story.result(CheckName::COUNTER_BOUNDS).outcome, outcome, "{sum}");
     }
 }
 
@@ -80,7 +81,7 @@ fn what_is_under_way_may_be_in_a_sum_or_not_and_what_failed_may_not() {
 fn a_process_reads_its_own_changes() {
     let mut story = changed();
     story.sum(1, KEY, &[(1, 3, 0), (2, 5, 2)]).sum(2, KEY, &[(2, 5, 2)]);
-    let found = story.result(Property::ReadYourWrites);
+    let found = story.result(CheckName::READ_YOUR_WRITES);
     let stale = found.sole(Outcome::Invalid, "stale-read");
     assert!(stale.explanation.contains("did not see its own inc 4 to counter-0"), "{}", stale.explanation);
     assert_eq!(stale.process, Some(1));
@@ -92,20 +93,20 @@ fn a_failed_change_is_told_apart_from_a_later_one_of_the_same_size() {
     change(&mut story, 0, Ok, "inc", 5);
     change(&mut story, 0, Fail, "inc", 3);
     story.final_sum(1, KEY, &[(0, 8, 0)]);
-    story.result(Property::NoLostWrites).sole(Outcome::Invalid, "failed-write-visible");
+    story.result(CheckName::NO_LOST_WRITES).sole(Outcome::Invalid, "failed-write-visible");
     let mut story = Story::new("counter");
     change(&mut story, 0, Ok, "inc", 5);
     change(&mut story, 0, Fail, "inc", 3);
     change(&mut story, 0, Ok, "inc", 3);
     story.final_sum(1, KEY, &[(0, 8, 0)]);
-    story.result(Property::NoLostWrites).is_valid();
+    story.result(CheckName::NO_LOST_WRITES).is_valid();
 }
 
 #[test]
 fn parts_that_no_changes_come_to_were_never_written() {
     let mut story = changed();
     story.sum(3, KEY, &[(1, 4, 0), (7, 1, 0)]).final_sum(1, KEY, &[(1, 7, 0), (2, 5, 2)]);
-    let found = story.result(Property::NoLostWrites);
+    let found = story.result(CheckName::NO_LOST_WRITES);
     assert_eq!(found.kinds(), ["never-written", "never-written"]);
     assert!(found.anomalies[0].explanation.contains("+4 -0 by process 1"), "{:?}", found.anomalies);
 }
@@ -115,8 +116,8 @@ fn replicas_are_read_as_the_union_of_their_versions() {
     let mut story = changed();
     let held = [("a", json!({"1": [7, 0], "2": [5, 0]})), ("b", json!({"1": [3, 0], "2": [5, 2]}))];
     story.replica(1, 1, KEY, &held).replica(1, 2, KEY, &held).heal();
-    story.result(Property::NoLostWrites).is_valid();
-    story.result(Property::Convergence).is_valid();
+    story.result(CheckName::NO_LOST_WRITES).is_valid();
+    story.result(CheckName::CONVERGENCE).is_valid();
 }
 
 #[test]
@@ -124,8 +125,8 @@ fn a_counter_that_only_grows_is_judged_in_the_same_way() {
     let mut story = Story::new("grow-counter");
     change(&mut story, 0, Ok, "inc", 5);
     story.sum(0, KEY, &[]).final_sum(1, KEY, &[(0, 5, 0)]);
-    assert_eq!(story.result(Property::ReadYourWrites).outcome, Outcome::Invalid);
-    assert_eq!(story.result(Property::CounterBounds).outcome, Outcome::Invalid);
+    assert_eq!(story.result(CheckName::READ_YOUR_WRITES).outcome, Outcome::Invalid);
+    assert_eq!(story.result(CheckName::COUNTER_BOUNDS).outcome, Outcome::Invalid);
 }
 
 proptest! {
@@ -163,7 +164,7 @@ proptest! {
             let mut told = Story::new("counter");
             std::mem::swap(&mut told, &mut story);
             told.invoke(99, "read", KEY, Value::Null).complete(99, Ok, "read", KEY, json!(sum));
-            let found = told.result(Property::CounterBounds);
+            let found = told.result(CheckName::COUNTER_BOUNDS);
             let last = found.figure("violations") > 0.0;
             prop_assert_eq!(!last, right, "{} in {}..={}", sum, least, most);
             story = replay(&told);

@@ -1,9 +1,10 @@
 //! Durability: losses that only a crash accounts for.
 
 use super::Story;
-use crate::verdict::{Outcome, Property};
+use crate::CheckName;
+use crate::verdict::Outcome;
 
-const DURABILITY: Property = Property::Durability;
+const DURABILITY: CheckName = CheckName::DURABILITY;
 
 #[test]
 fn without_a_crash_nothing_is_at_stake() {
@@ -85,7 +86,7 @@ fn a_write_that_no_read_saw_before_the_crash_is_not_laid_to_it() {
     let mut story = Story::new("set");
     story.add(0, "set-0", 1).start(1, "kill", &["n1"]).final_read(1, "set-0", &[]);
     story.result(DURABILITY).is_valid();
-    assert_eq!(story.result(Property::NoLostWrites).outcome, Outcome::Invalid);
+    assert_eq!(story.result(CheckName::NO_LOST_WRITES).outcome, Outcome::Invalid);
 }
 
 #[test]

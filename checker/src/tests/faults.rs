@@ -7,7 +7,7 @@ use crate::finding::quantile;
 use crate::history::EventType;
 use crate::run::faults::{Windows, active_between, findings};
 use crate::verdict::{Outcome, Verdict};
-use crate::{Options, check};
+use crate::{Claims, check};
 
 /// A run that is fine but for its faults.
 fn fine() -> Story {
@@ -17,7 +17,7 @@ fn fine() -> Story {
 }
 
 fn judged(story: &Story) -> Verdict {
-    check(&story.history(), &Options::default())
+    check(&story.history(), &Claims::default())
 }
 
 fn sole_reason(story: &Story, reason: &str) {
@@ -108,7 +108,7 @@ fn a_run_without_success_shows_nothing() {
 fn a_torn_history_did_not_finish() {
     let mut history = fine().history();
     history.torn = Some(5);
-    let verdict = check(&history, &Options::default());
+    let verdict = check(&history, &Claims::default());
     assert_eq!(verdict.reasons, ["The history ends in the middle of line 5: the run did not finish."]);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
 }

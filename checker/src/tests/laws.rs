@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::checks::registry::{self, Settings};
+use crate::checks::check::Context;
+use crate::checks::registry::{self, Asked, Settings};
+use crate::finding::Finding;
 use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
 use crate::history::{History, HistoryBuilder};
-use crate::limits::{Decision, Limits};
 use crate::verdict::Outcome::{self, Inconclusive, Invalid, Valid};
 
 mod staleness;
@@ -19,22 +20,28 @@ fn records(events: &[(u32, EventType, &str, Value)]) -> History {
     builder.finish()
 }
 
-fn decide(model: &str, events: &[(u32, EventType, &str, Value)]) -> Decision {
-    let model = registry::find(model).expect("it is registered");
+/// The only check that a name asks for.
+pub(super) fn asked(name: &str) -> Asked {
+    let [asked] = registry::find(name, &Settings::default())[..] else { panic!("`{name}` is one check") };
+    asked
+}
+
+fn decide(model: &str, events: &[(u32, EventType, &str, Value)]) -> Finding {
+    let model = asked(model);
     let records = records(events);
-    let decision = model.check(&records, &Limits::default(), &Settings::default());
-    for violation in &decision.violations {
-        violation_by_itself(model, events, &violation.events, &violation.kind);
+    let decision = model.check(&records, &Context::default());
+    for violation in decision.explained() {
+        violation_by_itself(&model, events, &violation.events, &violation.kind);
     }
     decision
 }
 
 /// The events of a violation are one without all others.
-fn violation_by_itself(model: &registry::Entry, all: &[(u32, EventType, &str, Value)], events: &[u64], kind: &str) {
+fn violation_by_itself(model: &Asked, all: &[(u32, EventType, &str, Value)], events: &[u64], kind: &str) {
     let left: Vec<_> = events.iter().map(|index| all[*index as usize].clone()).collect();
-    let decision = model.check(&records(&left), &Limits::default(), &Settings::default());
-    assert_eq!(decision.outcome, Invalid, "{left:?}");
-    assert!(decision.violations.iter().any(|violation| violation.kind == kind), "{kind} in {left:?}");
+    let decision = model.check(&records(&left), &Context::default());
+    assert_eq!(decision.outcome(), Invalid, "{left:?}");
+    assert!(decision.explained().any(|violation| violation.kind == kind), "{kind} in {left:?}");
 }
 
 /// An operation without others meanwhile.
@@ -60,8 +67,8 @@ fn told(operations: &[[(u32, EventType, &'static str, Value); 2]]) -> Events {
 fn holds(model: &str, cases: &[(&str, Outcome, &str, Events)]) {
     for (what, outcome, kind, events) in cases {
         let decision = decide(model, events);
-        assert_eq!(decision.outcome, *outcome, "{what}: {decision:?}");
-        let kinds: Vec<&str> = decision.violations.iter().map(|violation| violation.kind.as_str()).collect();
+        assert_eq!(decision.outcome(), *outcome, "{what}: {decision:?}");
+        let kinds: Vec<&str> = decision.explained().map(|violation| violation.kind.as_str()).collect();
         assert_eq!(kinds.join(" "), *kind, "{what}: {decision:?}");
     }
 }
@@ -355,8 +362,11 @@ fn dirty_reads_are_as_the_page_says() {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let operations: Vec<Events> = cells[1].split("; ").map(|text| written_as(text).to_vec()).collect();
         let found = |operations: &[Events]| {
-            let kinds =
-                decide("dirty-reads", &operations.concat()).violations.into_iter().map(|violation| violation.kind);
+            let kinds = decide("dirty-reads", &operations.concat())
+                .explained()
+                .map(|violation| violation.kind.clone())
+                .collect::<Vec<_>>()
+                .into_iter();
             kinds.collect::<Vec<String>>()
         };
         assert_eq!(found(&operations), [cells[0]], "{row}");

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::Story;
+use crate::CheckName;
 use crate::history::EventType;
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
-const LOST: Property = Property::NoLostWrites;
+const LOST: CheckName = CheckName::NO_LOST_WRITES;
 
 #[test]
 fn everything_recovered() {
@@ -111,7 +112,7 @@ fn a_value_written_twice_cannot_be_judged() {
     story.add(0, "set-0", 1).add(1, "set-0", 1).add(1, "set-1", 2).final_read(1, "set-0", &[]);
     story.final_read(1, "set-1", &[2]);
     story.result(LOST).is_inconclusive("`add` of 1 was invoked twice on set-0");
-    story.result(Property::ReadYourWrites).is_inconclusive("invoked twice");
+    story.result(CheckName::READ_YOUR_WRITES).is_inconclusive("invoked twice");
 }
 
 #[test]

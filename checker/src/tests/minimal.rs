@@ -2,13 +2,15 @@
 
 use serde_json::json;
 
-use crate::checks::minimal::shrink;
-use crate::checks::registry::{self, Settings};
+use super::laws::asked;
+use crate::checks::check::Context;
+use crate::checks::minimal::{Budget, OfColumns, shrink};
+use crate::checks::registry::Settings;
 use crate::checks::simple::staleness::Bounds;
+use crate::finding::{Draft, Finding, Kept, Proof, Shrinks};
 use crate::history::EventType::{Invoke, Ok};
 use crate::history::{History, HistoryBuilder, RawEvent, ValueId};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
 
 /// One operation after the other, all by one process: function and what it wrote or found.
 fn records(operations: &[(&str, serde_json::Value)]) -> History {
@@ -21,14 +23,17 @@ fn records(operations: &[(&str, serde_json::Value)]) -> History {
     builder.finish()
 }
 
+fn within(staleness: Bounds) -> Context<'static> {
+    Context::new(Limits::default(), Settings { staleness, ..Settings::default() })
+}
+
 #[test]
 fn a_read_that_shows_nothing_new_is_left_out() {
     let records = records(&[("read", json!(null)), ("write", json!(2)), ("read", json!(null))]);
-    let staleness = registry::find("staleness").expect("it is registered");
+    let staleness = asked("staleness");
     let bounds = Bounds { versions_max: Some(1), time_ns_max: None };
-    let decision =
-        staleness.check(&records, &Limits::default(), &Settings { staleness: bounds, ..Settings::default() });
-    let told: Vec<&[u64]> = decision.violations.iter().map(|violation| &violation.events[..]).collect();
+    let decision = staleness.check(&records, &within(bounds));
+    let told: Vec<&[u64]> = decision.explained().map(|violation| &violation.events[..]).collect();
     assert_eq!(told, [[2, 3, 4, 5]]);
 }
 
@@ -37,11 +42,10 @@ fn a_read_that_shows_nothing_new_is_left_out() {
 fn a_read_far_behind_is_told_with_as_many_writes_as_are_too_many() {
     let writes = (1..=5).map(|value| ("write", json!(value)));
     let records = records(&writes.chain([("read", json!(1))]).collect::<Vec<_>>());
-    let staleness = registry::find("staleness").expect("it is registered");
+    let staleness = asked("staleness");
     let bounds = Bounds { versions_max: Some(2), time_ns_max: None };
-    let decision =
-        staleness.check(&records, &Limits::default(), &Settings { staleness: bounds, ..Settings::default() });
-    let [violation] = &decision.violations[..] else { panic!("one: {decision:?}") };
+    let decision = staleness.check(&records, &within(bounds));
+    let [Kept { anomaly: violation, .. }] = &decision.anomalies.kept[..] else { panic!("one: {decision:?}") };
     assert!(violation.explanation.contains("though 4 writes were made after it"), "{violation:?}");
     assert_eq!(violation.events, [0, 1, 2, 3, 4, 5, 10, 11]);
 }
@@ -51,29 +55,33 @@ fn what_is_too_large_stays_and_says_so() {
     let adds: Vec<(&str, serde_json::Value)> = (0..120).map(|element| ("add", json!(element))).collect();
     let shown = (0..119).collect::<Vec<_>>();
     let records = records(&[&adds[..], &[("read", json!(shown))]].concat());
-    let entry = registry::find("read-your-writes").expect("it is registered");
-    let decision = entry.check(&records, &Limits::default(), &Settings::default());
-    let [violation] = &decision.violations[..] else { panic!("one: {decision:?}") };
+    let entry = asked("read-your-writes");
+    let decision = entry.check(&records, &Context::default());
+    let [Kept { anomaly: violation, .. }] = &decision.anomalies.kept[..] else { panic!("one: {decision:?}") };
     assert_eq!(violation.events.len(), 242);
-    let end = "Whether fewer than these 121 operations would do was not tried.";
+    let end = "; whether fewer than these 121 operations would do was not tried to the end";
     assert!(violation.explanation.ends_with(end), "{violation:?}");
 }
 
-fn violated(events: &[u64]) -> Decision {
-    let violation =
-        Violation { kind: "some".into(), key: None, explanation: "Broken.".into(), events: events.to_vec() };
-    Decision { outcome: Outcome::Invalid, violations: vec![violation], violations_total: 1, ..Decision::default() }
+/// A violation by these operations of a history.
+fn violated(records: &History, ops: std::ops::Range<usize>) -> Finding {
+    let mut finding = Finding::default();
+    let proof = Proof { shrinks: Some(Shrinks::Anew), ..Proof::at(records, ops) };
+    let draft = Draft { kind: "some", key: "", process: None, explanation: "Broken.".into(), proof };
+    finding.violated(&Limits::default(), || draft);
+    finding
 }
 
 #[test]
 fn a_time_that_is_over_is_told() {
     let records = records(&[("write", json!(1)), ("read", json!(1))]);
-    let mut decision = violated(&[0, 1, 2, 3]);
-    let limits = Limits { out_of_time: &|| true, ..Limits::default() };
-    shrink(&mut decision, &records, &limits, &|part, _| violated(&(0..u64::from(part.events)).collect::<Vec<_>>()));
-    let [violation] = &decision.violations[..] else { panic!("one: {decision:?}") };
-    assert_eq!(violation.explanation, "Broken. Whether fewer operations would do was not tried to the end.");
-    assert_eq!(violation.events, [0, 1, 2, 3]);
+    let mut decision = violated(&records, 0..2);
+    let judge = |part: &History| violated(part, 0..part.ops.len());
+    let budget = Budget { work: usize::MAX, out_of_time: &|| true };
+    shrink(&mut decision.anomalies, &OfColumns { records: &records, judge: &judge }, &[], budget);
+    let [Kept { anomaly, .. }] = &decision.anomalies.kept[..] else { panic!("one: {decision:?}") };
+    assert_eq!(anomaly.explanation, "Broken; whether fewer than these 2 operations would do was not tried to the end");
+    assert_eq!(anomaly.events, [0, 1, 2, 3]);
 }
 
 /// What a delete replaced is not missed, so without it another reason would be told; and a write that is named in the past of
@@ -91,9 +99,11 @@ fn what_hides_others_stays() {
             builder.push_event(&event).expect("the events fit");
         }
     }
-    let mut decision = violated(&[0, 1, 2, 3, 4, 5]);
-    let still = |part: &History, _: &Limits<'_>| violated(&part.events_of_all(0..part.ops.len()));
-    shrink(&mut decision, &builder.finish(), &Limits::default(), &still);
+    let records = builder.finish();
+    let mut decision = violated(&records, 0..3);
+    let judge = |part: &History| violated(part, 0..part.ops.len());
+    let budget = Budget { work: usize::MAX, out_of_time: &|| false };
+    shrink(&mut decision.anomalies, &OfColumns { records: &records, judge: &judge }, &[], budget);
     // Only the last goes, and with it what held the first.
-    assert_eq!(decision.violations[0].events, [2, 3]);
+    assert_eq!(decision.anomalies[0].events, [2, 3]);
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::CheckName;
 use crate::history::{Event, EventType, History, MemoryRecorder, Phase, Process, Recorder};
-use crate::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
-use crate::{ConcurrentWrites, Options, check};
+use crate::verdict::{Anomaly, Outcome, PropertyResult, Verdict};
+use crate::{Claims, ConcurrentWrites, check};
 
 mod availability;
 mod cart;
@@ -261,12 +262,12 @@ impl Story {
     }
 
     /// One property of the only workload.
-    pub fn result(&self, property: Property) -> PropertyResult {
+    pub fn result(&self, property: CheckName) -> PropertyResult {
         result(self.verdict(), property)
     }
 
     /// One property of the only workload, where one of concurrent writes wins.
-    pub fn result_one_wins(&self, property: Property) -> PropertyResult {
+    pub fn result_one_wins(&self, property: CheckName) -> PropertyResult {
         result(self.judged(ConcurrentWrites::OneWins), property)
     }
 }
@@ -283,11 +284,11 @@ fn counted(mut event: Event, parts: &[(u64, u64, u64)]) -> Event {
     event
 }
 
-pub fn claiming_all(concurrent_writes: ConcurrentWrites) -> Options {
-    Options { claims: Property::ALL.into(), concurrent_writes, ..Options::default() }
+pub fn claiming_all(concurrent_writes: ConcurrentWrites) -> Claims {
+    Claims { concurrent_writes, ..Claims::of_all(CheckName::measured(), "all") }
 }
 
-fn result(verdict: Verdict, property: Property) -> PropertyResult {
+fn result(verdict: Verdict, property: CheckName) -> PropertyResult {
     verdict.properties.into_iter().find(|found| found.property == property).expect("every workload has every property")
 }
 

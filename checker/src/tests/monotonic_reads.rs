@@ -1,10 +1,11 @@
 //! Monotonic reads: what a process was shown stays in its sight.
 
 use super::Story;
+use crate::CheckName;
 use crate::history::EventType;
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
-const MR: Property = Property::MonotonicReads;
+const MR: CheckName = CheckName::MONOTONIC_READS;
 
 #[test]
 fn an_element_shown_once_has_to_be_shown_again() {

@@ -1,10 +1,11 @@
 //! Read your writes.
 
 use super::Story;
+use crate::CheckName;
 use crate::history::EventType;
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
-const RYW: Property = Property::ReadYourWrites;
+const RYW: CheckName = CheckName::READ_YOUR_WRITES;
 
 #[test]
 fn own_writes_are_seen() {

@@ -1,10 +1,11 @@
 //! Registers: a write is visible if it is returned, or in the causal past of what is.
 
 use super::Story;
+use crate::CheckName;
 use crate::history::EventType;
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
-const LOST: Property = Property::NoLostWrites;
+const LOST: CheckName = CheckName::NO_LOST_WRITES;
 
 #[test]
 fn a_write_that_was_seen_and_replaced_is_recovered() {
@@ -113,7 +114,7 @@ fn what_a_delete_covered_is_superseded() {
         found.is_valid();
         assert_eq!((found.figure("recovered"), found.figure("acknowledged"), found.figure("deletes")), (2.0, 2.0, 1.0));
     }
-    story.result(Property::ReadYourWrites).is_valid();
+    story.result(CheckName::READ_YOUR_WRITES).is_valid();
 }
 
 #[test]
@@ -152,20 +153,20 @@ fn a_delete_that_failed_or_came_later_excuses_nothing() {
     story.result(LOST).sole(Outcome::Invalid, "lost-write");
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).read(0, "register-0", &[]).delete_ok(1, "register-0", &[1]);
-    story.result(Property::ReadYourWrites).sole(Outcome::Invalid, "stale-read");
+    story.result(CheckName::READ_YOUR_WRITES).sole(Outcome::Invalid, "stale-read");
 }
 
 #[test]
 fn a_process_sees_its_own_delete() {
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).delete_ok(1, "register-0", &[1]).read(1, "register-0", &[1]);
-    let found = story.result(Property::ReadYourWrites);
+    let found = story.result(CheckName::READ_YOUR_WRITES);
     let anomaly = found.sole(Outcome::Invalid, "stale-read");
     assert!(anomaly.explanation.contains("did not see its own delete of register-0"), "{}", anomaly.explanation);
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).delete_ok(1, "register-0", &[1]).write_ok(0, "register-0", 2, &[]);
     story.read(1, "register-0", &[2]);
-    story.result(Property::ReadYourWrites).is_valid();
+    story.result(CheckName::READ_YOUR_WRITES).is_valid();
 }
 
 #[test]
@@ -173,6 +174,6 @@ fn something_older_shows_that_the_delete_was_not_seen_either() {
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).write_ok(1, "register-0", 2, &[1]).delete_ok(2, "register-0", &[2]);
     story.read(1, "register-0", &[1]);
-    let found = story.result(Property::ReadYourWrites);
+    let found = story.result(CheckName::READ_YOUR_WRITES);
     assert!(found.sole(Outcome::Invalid, "stale-read").explanation.contains("its own write 2"), "{found:#?}");
 }

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::Story;
+use crate::CheckName;
 use crate::history::EventType;
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
-const RES: Property = Property::NoResurrection;
+const RES: CheckName = CheckName::NO_RESURRECTION;
 
 /// A write, and an acknowledged delete of it.
 fn deleted() -> Story {

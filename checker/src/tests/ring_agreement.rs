@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Story;
+use crate::CheckName;
 use crate::history::Phase;
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
-const RING: Property = Property::RingAgreement;
+const RING: CheckName = CheckName::RING_AGREEMENT;
 
 /// What nodes n1, n2, ... say in their order; `Err` for one that does not answer.
 fn told(says: &[Result<Value, &str>]) -> Story {

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::Story;
+use crate::CheckName;
 use crate::history::EventType;
-use crate::verdict::{Outcome, Property};
+use crate::verdict::Outcome;
 
-const SIB: Property = Property::SiblingsBounded;
+const SIB: CheckName = CheckName::SIBLINGS_BOUNDED;
 
 #[test]
 fn concurrent_writes_are_siblings() {

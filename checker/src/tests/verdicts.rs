@@ -1,12 +1,11 @@
 //! Claims, models, merging, and what holds of every verdict.
 
-use std::collections::BTreeSet;
-
 use super::{Story, claiming_all, of};
+use crate::CheckName;
 use crate::history::History;
 use crate::objects::Model;
-use crate::verdict::{Outcome, Property, Verdict};
-use crate::{ConcurrentWrites, Options, check};
+use crate::verdict::{Outcome, Verdict};
+use crate::{Claim, Claims, ConcurrentWrites, check};
 
 /// Loses a write of the set, has nothing to say of convergence, and is otherwise fine.
 fn lossy() -> Story {
@@ -15,23 +14,23 @@ fn lossy() -> Story {
     story
 }
 
-fn claiming(claims: &[Property]) -> Options {
-    Options { claims: claims.iter().copied().collect(), ..Options::default() }
+fn claiming(claims: &[CheckName]) -> Claims {
+    Claims::of_all(claims.iter().copied(), "so it is said")
 }
 
 #[test]
 fn only_what_is_claimed_counts() {
     let history = lossy().history();
-    let verdict = check(&history, &claiming(&[Property::ReadYourWrites, Property::Durability]));
+    let verdict = check(&history, &claiming(&[CheckName::READ_YOUR_WRITES, CheckName::DURABILITY]));
     assert_eq!((verdict.outcome, verdict.reasons.as_slice()), (Outcome::Valid, &[][..]));
     let lost = &verdict.properties[0];
-    assert_eq!((lost.property, lost.claimed, lost.outcome), (Property::NoLostWrites, false, Outcome::Invalid));
+    assert_eq!((lost.property, lost.claimed, lost.outcome), (CheckName::NO_LOST_WRITES, false, Outcome::Invalid));
 }
 
 #[test]
 fn a_claim_that_is_broken_or_undecided_is_a_reason_the_worst_first() {
     let history = lossy().history();
-    let verdict = check(&history, &claiming(&[Property::Convergence, Property::NoLostWrites]));
+    let verdict = check(&history, &claiming(&[CheckName::CONVERGENCE, CheckName::NO_LOST_WRITES]));
     assert_eq!(verdict.outcome, Outcome::Invalid);
     assert_eq!(
         verdict.reasons,
@@ -40,7 +39,7 @@ fn a_claim_that_is_broken_or_undecided_is_a_reason_the_worst_first() {
             "convergence of set is inconclusive: 0 of 1 keys converged; no replica reads.",
         ]
     );
-    let verdict = check(&history, &claiming(&[Property::Convergence]));
+    let verdict = check(&history, &claiming(&[CheckName::CONVERGENCE]));
     assert_eq!((verdict.outcome, verdict.reasons.len()), (Outcome::Inconclusive, 1));
 }
 
@@ -48,11 +47,11 @@ fn a_claim_that_is_broken_or_undecided_is_a_reason_the_worst_first() {
 fn each_workload_is_judged_by_itself() {
     let mut story = lossy();
     story.workload("register").write_ok(0, "register-0", 1, &[]).final_read(1, "register-0", &[1]);
-    let verdict = check(&story.history(), &claiming(&[Property::NoLostWrites]));
+    let verdict = check(&story.history(), &claiming(&[CheckName::NO_LOST_WRITES]));
     let outcomes: Vec<_> = verdict
         .properties
         .iter()
-        .filter(|found| found.property == Property::NoLostWrites)
+        .filter(|found| found.property == CheckName::NO_LOST_WRITES)
         .map(|found| (found.workload.as_deref().unwrap_or(""), found.outcome))
         .collect();
     assert_eq!(outcomes, [("register", Outcome::Valid), ("set", Outcome::Invalid)]);
@@ -61,8 +60,10 @@ fn each_workload_is_judged_by_itself() {
 #[test]
 fn a_claim_of_one_model_binds_no_other() {
     let mut story = lossy();
-    let lost =
-        |model| Options { claims_of_model: BTreeSet::from([(Property::NoLostWrites, model)]), ..Options::default() };
+    let lost = |model| Claims {
+        claims: vec![Claim::of_object(CheckName::NO_LOST_WRITES, model, "so it is said")],
+        ..Claims::default()
+    };
     assert_eq!(check(&story.history(), &lost(Model::Set)).outcome, Outcome::Invalid);
     assert_eq!(check(&story.heal().history(), &lost(Model::Register)).outcome, Outcome::Valid);
 }
@@ -74,7 +75,7 @@ fn operations_without_a_workload_need_a_model() {
         event.workload = None;
     }
     let history = of(&events);
-    let verdict = check(&history, &Options::default());
+    let verdict = check(&history, &Claims::default());
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     assert!(verdict.properties.iter().all(|found| found.workload.is_none()), "{:?}", verdict.properties);
     assert_eq!(
@@ -82,7 +83,8 @@ fn operations_without_a_workload_need_a_model() {
         ["3 operations name no workload; say by which model they are to be judged: \
           set, register, cart, counter, list-append, rw-register."]
     );
-    let verdict = check(&history, &Options { default_model: Some(Model::Set), ..claiming(&[Property::NoLostWrites]) });
+    let verdict =
+        check(&history, &Claims { default_object: Some(Model::Set), ..claiming(&[CheckName::NO_LOST_WRITES]) });
     assert_eq!((verdict.outcome, verdict.properties[0].workload.as_deref()), (Outcome::Invalid, Some("set")));
     assert_eq!(verdict.statistics[0].workload, "set");
 }
@@ -91,10 +93,10 @@ fn operations_without_a_workload_need_a_model() {
 fn an_unknown_workload_is_not_judged_silently() {
     let mut story = Story::new("bank");
     story.add(0, "bank-0", 1).final_read(1, "bank-0", &[]);
-    let verdict = check(&story.history(), &Options::default());
+    let verdict = check(&story.history(), &Claims::default());
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     assert!(verdict.reasons[0].contains("`bank` are not judged"), "{:?}", verdict.reasons);
-    let verdict = check(&story.history(), &Options { default_model: Some(Model::Set), ..Options::default() });
+    let verdict = check(&story.history(), &Claims { default_object: Some(Model::Set), ..Claims::default() });
     assert_eq!(verdict.properties[0].workload.as_deref(), Some("bank"));
 }
 
@@ -104,7 +106,7 @@ fn keys_may_be_left_out() {
     for event in &mut events {
         event.key = None;
     }
-    let verdict = check(&of(&events), &claiming(&[Property::NoLostWrites]));
+    let verdict = check(&of(&events), &claiming(&[CheckName::NO_LOST_WRITES]));
     assert_eq!(verdict.properties[0].anomalies[0].key.as_deref(), Some("set"));
 }
 
@@ -125,8 +127,8 @@ fn names_are_read_back() {
         error.to_string(),
         "unknown model 'queue': known are set, register, cart, counter, list-append, rw-register"
     );
-    for property in Property::ALL {
-        assert_eq!(property.name().parse(), Ok(property));
+    for property in CheckName::ALL {
+        assert_eq!(property.name().parse(), Ok(*property));
     }
 }
 
@@ -171,7 +173,7 @@ fn a_hundred_thousand_operations_twice_with_one_verdict() {
     let lost: Vec<f64> = verdict
         .properties
         .iter()
-        .filter(|found| found.property == Property::NoLostWrites)
+        .filter(|found| found.property == CheckName::NO_LOST_WRITES)
         .map(|found| found.figures["lost"])
         .collect();
     assert!(lost[1] > 1000.0 && lost[2] > 10.0, "{lost:?}");
@@ -188,7 +190,7 @@ fn a_verdict_is_read_back() {
 
 #[test]
 fn nothing_is_claimed_by_default() {
-    let options = Options::default();
-    assert_eq!((options.claims, options.anomalies_max), (BTreeSet::new(), 20));
-    assert_eq!((options.concurrent_writes, options.default_model), (ConcurrentWrites::Kept, None));
+    let options = Claims::default();
+    assert_eq!((options.claims, options.anomalies_max), (Vec::new(), 20));
+    assert_eq!((options.concurrent_writes, options.default_object), (ConcurrentWrites::Kept, None));
 }

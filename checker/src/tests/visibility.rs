@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::Story;
+use crate::ConcurrentWrites;
 use crate::history::{EventType, Operation, Phase};
 use crate::objects::Model;
 use crate::visibility::{Facts, KeyFacts, Past};
 use crate::visibility::{Fate, FinalSight, OwnMiss, Regress};
-use crate::{ConcurrentWrites, Options};
 
 /// Slow and plain: how one read sees one write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -402,7 +402,7 @@ proptest! {
         let concurrent_writes = if one_wins { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept };
         let history = story.history();
         let operations: Vec<Operation<'_>> = history.operations();
-        let facts = Facts::new(&operations, &Options { concurrent_writes, ..Options::default() });
+        let facts = Facts::new(&operations, None, concurrent_writes);
         for key in facts.workloads.iter().flat_map(|workload| &workload.keys) {
             compare(key, model, concurrent_writes)?;
         }
@@ -420,8 +420,8 @@ proptest! {
         }
         story.final_read(1, "register-0", &[read]);
         for found in [
-            story.result(crate::verdict::Property::NoLostWrites),
-            story.result_one_wins(crate::verdict::Property::NoLostWrites),
+            story.result(crate::CheckName::NO_LOST_WRITES),
+            story.result_one_wins(crate::CheckName::NO_LOST_WRITES),
         ] {
             prop_assert_eq!(found.figure("lost"), (writes - 1 - read) as f64);
             prop_assert_eq!(found.figure("recovered"), (read + 1) as f64);

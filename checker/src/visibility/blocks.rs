@@ -32,8 +32,8 @@ use super::analysis::{Analysis, Fate, Owed, OwnMiss, Regress};
 use super::facts::{KeyFacts, Past, Read, Write};
 use crate::finding::ReadTally;
 use crate::history::{EventType, Phase};
+use crate::objects::ConcurrentWrites;
 use crate::objects::Model;
-use crate::options::ConcurrentWrites;
 
 /// The writes in a block: the bits of a word.
 const BLOCK: usize = 64;
@@ -421,8 +421,8 @@ impl<'a> Sight<'a> {
     fn new(key: &'a KeyFacts<'_>, model: Model, concurrent_writes: ConcurrentWrites) -> Self {
         let reads = key.reads.len();
         let means = match model {
-            Model::Set | Model::Cart | Model::Counter | Model::ListAppend => Means::Listed,
             Model::Register | Model::RwRegister => Means::Causal(Box::new(Causality::new(key)), concurrent_writes),
+            _ => Means::Listed,
         };
         let rest_is_undecided = model.is_register() && concurrent_writes == ConcurrentWrites::Kept;
         let words = || vec![0; reads];

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::facts::{KeyFacts, Past, Read};
 use super::workloads::WorkloadFacts;
 use crate::history::{EventType, Operation};
+use crate::objects::ConcurrentWrites;
 use crate::objects::Model;
-use crate::options::ConcurrentWrites;
 
 /// Of a key.
 #[derive(Clone, Copy)]

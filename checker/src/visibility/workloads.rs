@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use super::blocks::analyse;
 use super::facts::{FinalSource, KeyFacts};
 use crate::history::{Operation, Phase};
-use crate::objects::Model;
-use crate::options::{ConcurrentWrites, Options};
+use crate::objects::{ConcurrentWrites, Model};
 
 /// One workload of the history.
 #[derive(Debug)]
@@ -30,17 +29,21 @@ pub(crate) struct Facts<'h> {
 impl<'h> Facts<'h> {
     /// Sorts operations by workload and key, and settles what each read sees. Near linear in the size of the history; see
     /// [`crate::visibility`] for registers.
-    pub fn new(operations: &[Operation<'h>], options: &Options) -> Self {
+    pub fn new(
+        operations: &[Operation<'h>],
+        default_model: Option<Model>,
+        concurrent_writes: ConcurrentWrites,
+    ) -> Self {
         let mut groups: BTreeMap<&str, Vec<Operation<'h>>> = BTreeMap::new();
         let of_workloads = |operation: &&Operation<'h>| !matches!(operation.phase(), Phase::Ring | Phase::Probe);
         for operation in operations.iter().filter(of_workloads) {
-            let default = options.default_model.map_or("", Model::name);
+            let default = default_model.map_or("", Model::name);
             groups.entry(operation.workload().unwrap_or(default)).or_default().push(*operation);
         }
         let mut facts = Facts { workloads: Vec::new(), doubts: Vec::new() };
         for (name, group) in groups {
-            match name.parse().ok().or(options.default_model) {
-                Some(model) => facts.workloads.push(WorkloadFacts::new(name, model, &group, options)),
+            match name.parse().ok().or(default_model) {
+                Some(model) => facts.workloads.push(WorkloadFacts::new(name, model, &group, concurrent_writes)),
                 None => facts.doubts.push(no_model(name, group.len())),
             }
         }
@@ -65,14 +68,13 @@ impl<'h> WorkloadFacts<'h> {
     }
 
     /// Sorts a workload's operations by key, and settles what each read sees.
-    pub fn new(name: &str, model: Model, operations: &[Operation<'h>], options: &Options) -> Self {
+    pub fn new(name: &str, model: Model, operations: &[Operation<'h>], concurrent_writes: ConcurrentWrites) -> Self {
         let mut by_key: BTreeMap<Cow<'_, str>, Vec<Operation<'h>>> = BTreeMap::new();
         for operation in operations {
             let key = operation.key().map(Cow::Borrowed).or_else(|| model.key_within(operation));
             by_key.entry(key.unwrap_or(Cow::Borrowed(name))).or_default().push(*operation);
         }
         let final_source = final_source(operations);
-        let concurrent_writes = options.concurrent_writes;
         let keys = by_key
             .into_iter()
             .map(|(key, operations)| analysed(&key, model, &operations, final_source, concurrent_writes))

@@ -9,11 +9,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use checker::checks::check::Context;
 use checker::checks::linearizable::FailedCas;
-use checker::checks::registry::{Entry, MODELS, Settings};
+use checker::checks::registry::{self, ALIASES, Asked, CheckName, Settings};
+use checker::finding::Finding;
 use checker::history::{Event, EventType, Phase, Process};
 use checker::history::{History, HistoryBuilder};
-use checker::limits::{Decision, Limits};
+use checker::limits::Limits;
 use checker::verdict::Outcome;
 use serde_json::{Value, json};
 
@@ -256,10 +258,11 @@ fn anything(bytes: &mut Bytes<'_>, depth: u8) -> Value {
 pub fn every_model(bytes: &[u8]) {
     let case = case(bytes);
     let records = records(&case.events);
-    checker::check(&records, &checker::Options::default());
-    for model in MODELS {
-        let decision = check(model, &records, &case);
-        holds_together(model, &decision, &case);
+    checker::check(&records, &checker::Claims::default());
+    let names = ALIASES.iter().map(|alias| alias.name).chain(CheckName::ALL.iter().map(|name| name.name()));
+    for model in names.flat_map(|name| registry::find(name, &case.settings)) {
+        let decision = check(&model, &records, &case);
+        holds_together(&model, &decision, &case);
     }
 }
 
@@ -271,20 +274,20 @@ fn records(events: &[Event]) -> History {
     builder.finish()
 }
 
-fn check(model: &Entry, records: &History, case: &Case) -> Decision {
+fn check(model: &Asked, records: &History, case: &Case) -> Finding {
     let asked = AtomicU64::new(0);
     let out_of_time = || asked.fetch_add(1, Ordering::Relaxed) >= case.patience;
-    let limits = Limits { memory_bytes: case.memory_bytes, violations_max: 3, out_of_time: &out_of_time, threads: 1 };
-    model.check(records, &limits, &case.settings)
+    let limits = Limits { memory_bytes: case.memory_bytes, anomalies_max: 3, out_of_time: &out_of_time, threads: 1 };
+    model.check(records, &Context::new(limits, case.settings))
 }
 
 /// The parts of a decision agree, and each violation is one by itself.
-fn holds_together(model: &Entry, decision: &Decision, case: &Case) {
+fn holds_together(model: &Asked, decision: &Finding, case: &Case) {
     let told = format!("{}: {decision:?}", model.name);
-    assert!(decision.violations.len() <= 3 && decision.violations.len() as u64 <= decision.violations_total, "{told}");
-    assert_eq!(decision.outcome == Outcome::Invalid, decision.violations_total > 0, "{told}");
-    assert!(!decision.headline.is_empty() && decision.figures.values().all(|figure| !figure.is_nan()), "{told}");
-    for violation in &decision.violations {
+    assert!(decision.explained().len() <= 3 && decision.explained().len() as u64 <= decision.violations, "{told}");
+    assert_eq!(decision.outcome() == Outcome::Invalid, decision.violations > 0, "{told}");
+    assert!(!decision.summary().is_empty() && decision.figures.values().all(|figure| !figure.is_nan()), "{told}");
+    for violation in decision.explained() {
         assert!(violation.events.is_sorted() && !violation.explanation.is_empty(), "{told}");
         let alone: Vec<Event> = violation.events.iter().map(|index| case.events[*index as usize].clone()).collect();
         if reads_lists(&alone) != reads_lists(&case.events) {
@@ -293,7 +296,7 @@ fn holds_together(model: &Entry, decision: &Decision, case: &Case) {
         }
         let generous = Case { memory_bytes: 1 << 30, patience: u64::MAX, events: Vec::new(), settings: case.settings };
         let again = check(model, &records(&alone), &generous);
-        assert_eq!(again.outcome, Outcome::Invalid, "{} alone is no violation: {told}\n{alone:#?}", violation.kind);
+        assert_eq!(again.outcome(), Outcome::Invalid, "{} alone is no violation: {told}\n{alone:#?}", violation.kind);
     }
 }
 

@@ -1,9 +1,11 @@
 //! From records to a decision: what each model reads, what a violation tells, and what limits do.
 
-use checker::checks::linearizable::{FailedCas, Model, Options, check};
+use checker::checks::linearizable::{FailedCas, Options, check, check_sequential};
+use checker::finding::Finding;
 use checker::history::EventType::{self, Fail, Info, Invoke, Ok};
 use checker::history::{History, HistoryBuilder};
-use checker::limits::{Decision, Limits};
+use checker::limits::Limits;
+use checker::objects::Object;
 use checker::verdict::Outcome;
 use serde_json::{Value, json};
 
@@ -26,13 +28,21 @@ fn keyed(events: &[(Option<&str>, Event<'_>)]) -> History {
     builder.finish()
 }
 
-fn decide(model: Model, records: &History) -> Decision {
-    check(model, records, &Limits::default(), &Options::default())
+fn decide(object: Object, records: &History) -> Finding {
+    check(object, records, &Limits::default(), &Options::default())
+}
+
+/// Of a case without an object registers are asked to be sequentially consistent.
+fn decide_either(object: Option<Object>, records: &History) -> Finding {
+    match object {
+        Some(object) => decide(object, records),
+        None => check_sequential(records, &Limits::default(), &Options::default()),
+    }
 }
 
 /// The events of a violation's operations alone, as records.
-fn alone<'a>(events: &[Event<'a>], decision: &Decision) -> Vec<Event<'a>> {
-    decision.violations[0].events.iter().map(|at| events[*at as usize].clone()).collect()
+fn alone<'a>(events: &[Event<'a>], decision: &Finding) -> Vec<Event<'a>> {
+    decision.anomalies[0].events.iter().map(|at| events[*at as usize].clone()).collect()
 }
 
 fn one<'a>(process: u32, f: &'a str, argument: Value, result: Value) -> [Event<'a>; 2] {
@@ -51,13 +61,13 @@ fn a_stale_read_is_told_with_the_operations_that_prove_it() {
         one(2, "read", nil, json!(2)),
     ]
     .concat();
-    let decision = decide(Model::Register, &records(&events));
-    assert_eq!(decision.outcome, Outcome::Invalid);
-    assert_eq!(decision.violations[0].kind, "stale-read");
-    assert_eq!(decision.violations[0].events, [0, 1, 4, 5, 8, 9], "both writes and the read of the first");
-    assert!(decision.violations[0].explanation.contains("process 2 read -> 1"), "{decision:?}");
-    let again = decide(Model::Register, &records(&alone(&events, &decision)));
-    assert_eq!((again.outcome, &again.violations[0].kind), (Outcome::Invalid, &decision.violations[0].kind));
+    let decision = decide(Object::Register, &records(&events));
+    assert_eq!(decision.outcome(), Outcome::Invalid);
+    assert_eq!(decision.anomalies[0].kind, "stale-read");
+    assert_eq!(decision.anomalies[0].events, [0, 1, 4, 5, 8, 9], "both writes and the read of the first");
+    assert!(decision.anomalies[0].explanation.contains("process 2 read -> 1"), "{decision:?}");
+    let again = decide(Object::Register, &records(&alone(&events, &decision)));
+    assert_eq!((again.outcome(), &again.anomalies[0].kind), (Outcome::Invalid, &decision.anomalies[0].kind));
 }
 
 #[test]
@@ -66,7 +76,7 @@ fn a_failed_cas_counts_only_when_it_is_enforced() {
     events.extend([(1, Invoke, "cas", json!([1, 2])), (1, Fail, "cas", json!([1, 2]))]);
     let records = records(&events);
     let read = |failed_cas| {
-        check(Model::Register, &records, &Limits::default(), &Options { failed_cas, ..Options::default() }).outcome
+        check(Object::Register, &records, &Limits::default(), &Options { failed_cas, ..Options::default() }).outcome()
     };
     assert_eq!((read(FailedCas::Drop), read(FailedCas::Enforce)), (Outcome::Valid, Outcome::Invalid));
 }
@@ -84,10 +94,10 @@ fn keys_are_judged_by_themselves_whatever_the_number_of_threads() {
     }
     let records = keyed(&events);
     let with =
-        |threads| check(Model::Register, &records, &Limits { threads, ..Limits::default() }, &Options::default());
+        |threads| check(Object::Register, &records, &Limits { threads, ..Limits::default() }, &Options::default());
     let decision = with(1);
-    assert_eq!((decision.outcome, decision.violations_total), (Outcome::Invalid, 4));
-    let keys: Vec<_> = decision.violations.iter().filter_map(|violation| violation.key.as_deref()).collect();
+    assert_eq!((decision.outcome(), decision.violations), (Outcome::Invalid, 4));
+    let keys: Vec<_> = decision.explained().filter_map(|violation| violation.key.as_deref()).collect();
     assert_eq!(keys, ["k3", "k13", "k23", "k33"]);
     assert_eq!(with(3), decision);
 }
@@ -101,12 +111,12 @@ fn a_limit_leaves_it_open_and_tells_how_far_it_holds() {
     events.extend((1..=24).rev().map(|process| (process, Ok, "txn", write(process))));
     events.extend(one(99, "txn", json!([["r", "x", null]]), json!([["r", "x", 0]])));
     let limits = Limits { memory_bytes: 200_000, ..Limits::default() };
-    let decision = check(Model::MultiRegister, &records(&events), &limits, &Options::default());
-    assert_eq!(decision.outcome, Outcome::Inconclusive, "{decision:?}");
-    assert!(decision.headline.contains("memory limit") && decision.headline.contains("what completed before event"));
+    let decision = check(Object::MultiRegister, &records(&events), &limits, &Options::default());
+    assert_eq!(decision.outcome(), Outcome::Inconclusive, "{decision:?}");
+    assert!(decision.summary().contains("memory limit") && decision.summary().contains("what completed before event"));
     let late = Limits { out_of_time: &|| true, ..Limits::default() };
     assert_eq!(
-        check(Model::MultiRegister, &records(&events), &late, &Options::default()).outcome,
+        check(Object::MultiRegister, &records(&events), &late, &Options::default()).outcome(),
         Outcome::Inconclusive
     );
 }
@@ -127,18 +137,19 @@ fn as_much_of_a_key_is_judged_as_there_is_memory_for() {
         events
     };
     let limits = Limits { memory_bytes: 100_000, ..Limits::default() };
-    let within = |events: &[Event<'_>]| check(Model::Register, &records(events), &limits, &Options::default());
+    let within = |events: &[Event<'_>]| check(Object::Register, &records(events), &limits, &Options::default());
     let open = within(&sound);
-    assert_eq!(open.outcome, Outcome::Inconclusive, "{open:?}");
-    assert!(open.headline.contains("the memory limit was reached; what completed before event"), "{}", open.headline);
-    let holds_before: u64 = open.headline.split(' ').find_map(|word| word.parse().ok().filter(|at| *at > 100)).unwrap();
-    assert!((500..3_000).contains(&holds_before), "{}", open.headline);
+    assert_eq!(open.outcome(), Outcome::Inconclusive, "{open:?}");
+    assert!(open.summary().contains("the memory limit was reached; what completed before event"), "{}", open.summary());
+    let summary = open.summary();
+    let holds_before: u64 = summary.split(' ').find_map(|word| word.parse().ok().filter(|at| *at > 100)).unwrap();
+    assert!((500..3_000).contains(&holds_before), "{}", open.summary());
     let early = within(&stale_at(20));
-    assert_eq!((early.outcome, early.violations_total), (Outcome::Invalid, 1), "{early:?}");
-    assert_eq!(within(&stale_at(999)).outcome, Outcome::Inconclusive, "it is beyond what there is memory for");
-    assert_eq!(decide(Model::Register, &records(&stale_at(999))).outcome, Outcome::Invalid);
-    let sequential = check(Model::Sequential, &records(&stale_at(20)), &limits, &Options::default());
-    assert_eq!(sequential.outcome, Outcome::Inconclusive, "a part says nothing where real time does not count");
+    assert_eq!((early.outcome(), early.violations), (Outcome::Invalid, 1), "{early:?}");
+    assert_eq!(within(&stale_at(999)).outcome(), Outcome::Inconclusive, "it is beyond what there is memory for");
+    assert_eq!(decide(Object::Register, &records(&stale_at(999))).outcome(), Outcome::Invalid);
+    let sequential = check_sequential(&records(&stale_at(20)), &limits, &Options::default());
+    assert_eq!(sequential.outcome(), Outcome::Inconclusive, "a part says nothing where real time does not count");
 }
 
 #[test]
@@ -150,69 +161,69 @@ fn no_model_goes_on_when_the_time_is_over() {
         let asked = std::sync::atomic::AtomicU32::new(0);
         let out_of_time = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= allowed;
         let limits = Limits { out_of_time: &out_of_time, ..Limits::default() };
-        let decision = check(Model::Register, &records, &limits, &Options::default());
-        assert_eq!(decision.outcome, Outcome::Inconclusive, "{allowed}: {decision:?}");
-        assert!(decision.headline.contains("the time limit was reached"), "{}", decision.headline);
+        let decision = check(Object::Register, &records, &limits, &Options::default());
+        assert_eq!(decision.outcome(), Outcome::Inconclusive, "{allowed}: {decision:?}");
+        assert!(decision.summary().contains("the time limit was reached"), "{}", decision.summary());
     }
 }
 
 #[test]
 fn a_function_that_the_model_lacks_leaves_it_open() {
-    let decision = decide(Model::Register, &records(&one(0, "append", json!(1), json!(1))));
-    assert_eq!(decision.outcome, Outcome::Inconclusive);
-    assert!(decision.headline.contains("no function `append`"), "{}", decision.headline);
+    let decision = decide(Object::Register, &records(&one(0, "append", json!(1), json!(1))));
+    assert_eq!(decision.outcome(), Outcome::Inconclusive);
+    assert!(decision.summary().contains("no function `append`"), "{}", decision.summary());
 }
 
 /// A history that holds and one that does not, of each model.
 #[test]
 fn every_model_tells_right_from_wrong() {
     let nil = || Value::Null;
-    type Case = (Model, Vec<[Event<'static>; 2]>, [Event<'static>; 2], [Event<'static>; 2]);
+    type Case = (Option<Object>, Vec<[Event<'static>; 2]>, [Event<'static>; 2], [Event<'static>; 2]);
     let cases: Vec<Case> = vec![
         (
-            Model::MultiRegister,
+            Some(Object::MultiRegister),
             vec![one(0, "txn", json!([["w", "x", 1], ["w", "y", 2]]), json!([["w", "x", 1], ["w", "y", 2]]))],
             one(1, "txn", json!([["r", "x", null], ["r", "y", null]]), json!([["r", "x", 1], ["r", "y", 2]])),
             one(1, "txn", json!([["r", "x", null], ["r", "y", null]]), json!([["r", "x", 1], ["r", "y", null]])),
         ),
         (
-            Model::Mutex,
+            Some(Object::Mutex),
             vec![one(0, "acquire", nil(), nil())],
             one(0, "release", nil(), nil()),
             one(1, "acquire", nil(), nil()),
         ),
         (
-            Model::Set,
+            Some(Object::Set),
             vec![one(0, "add", json!(1), json!(1)), one(0, "add", json!(2), json!(2))],
             one(1, "read", nil(), json!([2, 1])),
             one(1, "read", nil(), json!([1])),
         ),
         (
-            Model::Counter,
+            Some(Object::Counter),
             vec![one(0, "add", json!(2), json!(2)), one(0, "add", json!(-1), json!(-1))],
             one(1, "read", nil(), json!(1)),
             one(1, "read", nil(), json!(2)),
         ),
         (
-            Model::Queue,
+            Some(Object::Queue),
             vec![one(0, "enqueue", json!("a"), nil()), one(0, "enqueue", json!("b"), nil())],
             one(1, "dequeue", nil(), json!("a")),
             one(1, "dequeue", nil(), json!("b")),
         ),
         (
-            Model::Stack,
+            Some(Object::Stack),
             vec![one(0, "push", json!("a"), nil()), one(0, "push", json!("b"), nil())],
             one(1, "pop", nil(), json!("b")),
             one(1, "pop", nil(), json!("a")),
         ),
         (
-            Model::PriorityQueue,
+            Some(Object::PriorityQueue),
             vec![one(0, "insert", json!(9), nil()), one(0, "insert", json!(-3), nil())],
             one(1, "extract-min", nil(), json!(-3)),
             one(1, "extract-min", nil(), nil()),
         ),
         (
-            Model::Sequential,
+            None,
             vec![one(0, "write", json!(1), json!(1)), one(1, "read", nil(), json!(1))],
             one(2, "read", nil(), nil()),
             one(1, "read", nil(), nil()),
@@ -221,12 +232,12 @@ fn every_model_tells_right_from_wrong() {
     for (model, before, right, wrong) in cases {
         let with = |last: [Event<'static>; 2]| [before.concat(), last.into()].concat();
         let events = with(right);
-        assert_eq!(decide(model, &records(&events)).outcome, Outcome::Valid, "{model:?}");
+        assert_eq!(decide_either(model, &records(&events)).outcome(), Outcome::Valid, "{model:?}");
         let events = with(wrong);
-        let decision = decide(model, &records(&events));
-        assert_eq!(decision.outcome, Outcome::Invalid, "{model:?}: {decision:?}");
-        let again = decide(model, &records(&alone(&events, &decision)));
-        assert_eq!(again.outcome, Outcome::Invalid, "{model:?}: {decision:?} explains nothing");
+        let decision = decide_either(model, &records(&events));
+        assert_eq!(decision.outcome(), Outcome::Invalid, "{model:?}: {decision:?}");
+        let again = decide_either(model, &records(&alone(&events, &decision)));
+        assert_eq!(again.outcome(), Outcome::Invalid, "{model:?}: {decision:?} explains nothing");
     }
 }
 
@@ -235,12 +246,12 @@ fn a_dequeue_that_never_completed_may_have_taken_an_element() {
     let mut events: Vec<Event<'_>> = [one(0, "enqueue", json!(1), nil()), one(0, "enqueue", json!(2), nil())].concat();
     let took_the_second = one(1, "dequeue", nil(), json!(2));
     assert_eq!(
-        decide(Model::Queue, &records(&[events.clone(), took_the_second.to_vec()].concat())).outcome,
+        decide(Object::Queue, &records(&[events.clone(), took_the_second.to_vec()].concat())).outcome(),
         Outcome::Invalid
     );
     events.extend([(2, Invoke, "dequeue", nil()), (2, Info, "dequeue", nil())]);
     events.extend(took_the_second);
-    assert_eq!(decide(Model::Queue, &records(&events)).outcome, Outcome::Valid);
+    assert_eq!(decide(Object::Queue, &records(&events)).outcome(), Outcome::Valid);
 }
 
 fn nil() -> Value {

@@ -12,8 +12,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use checker::CheckName;
 use checker::history::Phase;
-use checker::verdict::{FaultFinding, Property, PropertyResult};
+use checker::verdict::{FaultFinding, PropertyResult};
 
 use super::Run;
 use super::anomaly::{ANOMALIES_MAX, anomaly_id};
@@ -369,7 +370,7 @@ fn stride(operations: usize) -> usize {
 
 /// The moment at which the last key converged, if the checker says so for every workload.
 fn converged_ns(run: &Run<'_>, heal_ns: u64) -> Option<u64> {
-    let results = run.verdict.properties.iter().filter(|p| p.property == Property::Convergence);
+    let results = run.verdict.properties.iter().filter(|p| p.property == CheckName::CONVERGENCE);
     let all_ms: Option<Vec<f64>> = results.map(|p| p.figures.get(CONVERGE_FIGURE).copied()).collect();
     let last_ms = all_ms?.into_iter().reduce(f64::max).filter(|ms| ms.is_finite() && *ms >= 0.0)?;
     Some(heal_ns.saturating_add((last_ms * 1e6) as u64)).filter(|ns| *ns <= run.end_ns)

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use checker::CheckName;
 use checker::history::{Event, EventType, History, Phase, Process};
-use checker::verdict::{Anomaly, FaultFinding, OperationStatistics, Outcome, Property, PropertyResult, Verdict};
+use checker::verdict::{Anomaly, FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
 use reports::RunSummary;
 use serde_json::{Value, json};
 
@@ -256,10 +257,10 @@ fn verdict(sample: Sample, events: &[Event]) -> Verdict {
     for workload in ["set", "register", "cart"] {
         let broken = workload == "set" && !lost.is_empty();
         let anomalies = if broken { lost.iter().map(|v| lost_write(*v, events)).collect() } else { Vec::new() };
-        properties.push(property(Property::NoLostWrites, workload, true, anomalies, lost.len() as u64 * 2));
+        properties.push(property(CheckName::NO_LOST_WRITES, workload, true, anomalies, lost.len() as u64 * 2));
         let stale = if workload == "register" { stale_reads(events, sample.anomalies) } else { Vec::new() };
-        properties.push(property(Property::ReadYourWrites, workload, false, stale, 14));
-        properties.push(property(Property::Convergence, workload, true, Vec::new(), 0));
+        properties.push(property(CheckName::READ_YOUR_WRITES, workload, false, stale, 14));
+        properties.push(property(CheckName::CONVERGENCE, workload, true, Vec::new(), 0));
     }
     let mut faults: Vec<FaultFinding> = PLAN.iter().enumerate().map(|(id, p)| finding(id, p)).collect();
     let mut reasons = Vec::new();
@@ -273,15 +274,15 @@ fn verdict(sample: Sample, events: &[Event]) -> Verdict {
     Verdict { outcome, reasons, properties, faults, statistics: statistics(events) }
 }
 
-fn property(property: Property, workload: &str, claimed: bool, anomalies: Vec<Anomaly>, total: u64) -> PropertyResult {
+fn property(property: CheckName, workload: &str, claimed: bool, anomalies: Vec<Anomaly>, total: u64) -> PropertyResult {
     let outcome = if anomalies.is_empty() { Outcome::Valid } else { Outcome::Invalid };
     let total = if anomalies.is_empty() { 0 } else { total.max(anomalies.len() as u64) };
     let (summary, figures) = match property {
-        Property::NoLostWrites => (
+        CheckName::NO_LOST_WRITES => (
             format!("{total} of 1,190 acknowledged writes are lost; 61 of unknown outcome, 44 of them recovered"),
             vec![("acknowledged", 1_190.0), ("attempted", 1_251.0), ("lost", total as f64), ("recovered", 44.0)],
         ),
-        Property::Convergence => (
+        CheckName::CONVERGENCE => (
             "all replicas of 2 keys agree, the last 412 ms after the heal".to_owned(),
             vec![("keys", 2.0), ("converge_ms", 412.0), ("siblings_max", 1.0)],
         ),

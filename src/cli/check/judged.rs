@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use checker::CheckName;
 use checker::formats::{Problem as Damaged, Selection, read_within};
 use checker::history::History;
 use checker::objects::Model;
-use checker::verdict::{Outcome, Property, Verdict};
-use checker::{ConcurrentWrites, Options};
+use checker::verdict::{Outcome, Verdict};
+use checker::{Claims, ConcurrentWrites};
 use reports::RunSummary;
 
 use super::Source;
@@ -28,9 +29,9 @@ pub(super) fn judge(file: &Source<'_>, model: Option<Model>, budget: &Budget) ->
     if let Some(line) = history.torn {
         eprintln!("line {line} is cut off, as a killed bench leaves it: left out");
     }
-    let options = Options { default_model: model, ..options(file)? };
+    let options = Claims { default_object: model, ..options(file)? };
     let mut verdict = checker::check(&history, &options);
-    let unseen: Vec<&Property> = args.require.iter().filter(|property| !shows(&verdict, **property)).collect();
+    let unseen: Vec<&CheckName> = args.require.iter().filter(|property| !shows(&verdict, **property)).collect();
     for property in unseen {
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
         verdict.reasons.push(format!("{property} was asked for, and no workload of the history shows it."));
@@ -46,7 +47,7 @@ pub(super) fn judge(file: &Source<'_>, model: Option<Model>, budget: &Budget) ->
     Ok(verdict.outcome.into())
 }
 
-fn shows(verdict: &Verdict, property: Property) -> bool {
+fn shows(verdict: &Verdict, property: CheckName) -> bool {
     verdict.properties.iter().any(|found| found.property == property)
 }
 
@@ -98,19 +99,21 @@ pub(super) fn in_run_dir(file: &Source<'_>) -> bool {
 }
 
 /// What was asked for; else, in a run directory, what the run's configuration claims; else everything.
-fn options(file: &Source<'_>) -> Result<Options, Problem> {
+fn options(file: &Source<'_>) -> Result<Claims, Problem> {
     let args = file.args;
-    let asked_for = Options {
-        claims: if args.require.is_empty() { Property::ALL.into() } else { args.require.iter().copied().collect() },
+    let asked_for = Claims {
         concurrent_writes: if args.lww { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept },
-        ..Options::default()
+        ..match args.require.is_empty() {
+            true => Claims::of_all(CheckName::measured(), "nothing else is known of the system"),
+            false => Claims::of_all(args.require.iter().copied(), "it was asked for"),
+        }
     };
     let Some(dir) = run_dir(file).filter(|_| args.require.is_empty() && !args.lww) else {
         return Ok(asked_for);
     };
     let record = RunDir::open(dir).and_then(|dir| dir.read_record()).map_err(Problem::arguments)?;
     let system = Dynamo::new(record.settings.dynamo.clone(), record.settings.seed).map_err(Problem::arguments)?;
-    Ok(system.claims().options(&record.settings.require))
+    Ok(system.claims().judged_by(&record.settings.require))
 }
 
 fn print_tables(path: &Path, history: &History, verdict: &Verdict) {

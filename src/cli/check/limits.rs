@@ -11,7 +11,7 @@ use super::told::bytes;
 use crate::cli::arguments::CheckArgs;
 
 /// How many violations of a model are explained.
-const VIOLATIONS_MAX: usize = 20;
+const ANOMALIES_MAX: usize = 20;
 /// What the program itself takes, with the blocks of text that are under way.
 const PROGRAM_BYTES: u64 = 40 << 20;
 /// Without `--memory`: so much of what the machine has to spare.
@@ -102,7 +102,7 @@ impl Budget {
     }
 
     fn limits<'a>(&self, memory_bytes: u64, out_of_time: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {
-        Limits { memory_bytes, violations_max: VIOLATIONS_MAX, out_of_time, threads: self.threads }
+        Limits { memory_bytes, anomalies_max: ANOMALIES_MAX, out_of_time, threads: self.threads }
     }
 }
 

@@ -1,12 +1,14 @@
 //! A history checked against models: each gives a decision, and the worst of them is the outcome.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
+use checker::checks::check::Context;
 use checker::checks::isolation::Assume;
-use checker::checks::registry::{Entry, Settings};
+use checker::checks::registry::{Asked, Settings};
 use checker::checks::simple::staleness::Bounds;
+use checker::finding::{Anomaly, Finding};
 use checker::formats::Reading;
-use checker::limits::Decision;
 use checker::verdict::Outcome;
 use serde::Serialize;
 
@@ -37,9 +39,37 @@ pub(super) struct Report {
 pub(super) struct Checked {
     pub model: &'static str,
     pub guessed: bool,
+    /// Which check that was, where the name is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
     pub took_ms: u64,
     #[serde(flatten)]
     pub decision: Decision,
+}
+
+/// A finding as it is printed.
+#[derive(Serialize)]
+pub(super) struct Decision {
+    pub outcome: Outcome,
+    pub headline: String,
+    pub figures: BTreeMap<String, f64>,
+    pub violations: Vec<Anomaly>,
+    pub violations_total: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strongest: Vec<String>,
+}
+
+impl From<Finding> for Decision {
+    fn from(finding: Finding) -> Self {
+        Self {
+            outcome: finding.outcome(),
+            headline: finding.summary(),
+            violations: finding.explained().cloned().collect(),
+            violations_total: finding.anomalies.total,
+            figures: finding.figures,
+            strongest: finding.strongest,
+        }
+    }
 }
 
 /// Checks against every model, and prints what each decided.
@@ -53,14 +83,17 @@ pub(super) fn check(
     let args = file.args;
     let out_of_time = || budget.out_of_time();
     let limits = budget.beside(reading.records.memory_bytes(), &out_of_time);
-    let settings = settings(args);
+    let context = Context::new(limits, settings(args));
     let mut decisions = Vec::new();
-    for Chosen { entry, guessed } in models {
-        progress.checking(entry.name);
+    for Chosen { asked, guessed } in models {
+        let several = asked.object.is_none();
+        let model = if several { asked.check.name() } else { asked.name };
+        progress.checking(model);
         let began = Instant::now();
-        let judge = if reading.is_partial() { Entry::check_part } else { Entry::check };
-        let decision = judge(entry, &reading.records, &limits, &settings);
-        decisions.push(Checked { model: entry.name, guessed, took_ms: began.elapsed().as_millis() as u64, decision });
+        let judge = if reading.is_partial() { Asked::check_part } else { Asked::check };
+        let decision = judge(&asked, &reading.records, &context).into();
+        let took_ms = began.elapsed().as_millis() as u64;
+        decisions.push(Checked { model, guessed, chosen: asked.chosen(), took_ms, decision });
     }
     progress.done();
     let outcome = decisions.iter().fold(Outcome::Valid, |worst, checked| worst.merge(checked.decision.outcome));
@@ -81,7 +114,7 @@ pub(super) fn check(
     Ok(outcome.into())
 }
 
-fn settings(args: &CheckArgs) -> Settings {
+pub(super) fn settings(args: &CheckArgs) -> Settings {
     let time_ns_max = args.stale_time.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX));
     let mut transactions = checker::checks::isolation::Options::default();
     transactions.required = args.consistency.map_or(transactions.required, |model| model.0);

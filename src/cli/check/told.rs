@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
 use checker::history::{History, Kind};
-use checker::limits::Violation;
+use checker::verdict::Anomaly;
 use checker::verdict::Outcome;
 use console::style;
 use tabled::builder::Builder;
@@ -67,6 +67,9 @@ fn decision(checked: &Checked, records: &History, by_event: &ByEvent) {
     let decision = &checked.decision;
     let guessed = if checked.guessed { " (guessed from the operations)" } else { "" };
     say!("\n{}{guessed}: {}, in {} ms", checked.model, coloured(decision.outcome), count(checked.took_ms as usize));
+    if let Some(chosen) = &checked.chosen {
+        say!("  {chosen}");
+    }
     say!("  {}", plain(&decision.headline, SENTENCE_CHARS_MAX));
     if !decision.strongest.is_empty() {
         say!("  strongest models still possible: {}", decision.strongest.join(", "));
@@ -88,7 +91,7 @@ fn decision(checked: &Checked, records: &History, by_event: &ByEvent) {
 }
 
 /// The operations of a violation, one a line.
-fn operations(violation: &Violation, records: &History, by_event: &ByEvent) {
+fn operations(violation: &Anomaly, records: &History, by_event: &ByEvent) {
     let ops: BTreeSet<usize> = violation.events.iter().filter_map(|event| by_event.get(event).copied()).collect();
     let mut table = Builder::default();
     let times: &[&str] = if records.timed { &["from s", "to s"] } else { &[] };

@@ -1,6 +1,6 @@
 //! The options under which a planted bug shows itself. They are the bug's own defaults; the user's options come first.
 
-use checker::verdict::Property;
+use checker::CheckName;
 use cluster_core::bug::Bug;
 use cluster_core::config::{Coordinator, Quorum, Versioning};
 
@@ -30,7 +30,7 @@ pub struct Preferences {
     /// Clients at a time, each with a node of its own.
     pub sticky_clients: Option<u64>,
     /// A property that is claimed for this load in addition to those that the configuration claims for every load.
-    pub require: Option<Property>,
+    pub require: Option<CheckName>,
 }
 
 impl Preferences {
@@ -121,7 +121,7 @@ fn one_writer_a_coordinator() -> Preferences {
         sticky_clients: Some(3),
         clock_pairs: Some(2),
         coordinator: Some(Coordinator::First),
-        require: Some(Property::NoLostWrites),
+        require: Some(CheckName::NO_LOST_WRITES),
         versions: Some(Versioning::VectorClock),
         ..Preferences::under("set", "none").strict()
     }

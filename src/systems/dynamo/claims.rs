@@ -1,4 +1,6 @@
-//! What a configuration promises of the workloads whose keys have one writer each, and of counters.
+//! What a configuration promises, each with its reason: what the paper promises of it, and no more.
+//!
+//! What is said of each key with one writer, and of counters:
 //!
 //! A store without compare-and-set puts concurrent writes side by side, so it orders transactions only where nobody writes
 //! at the same time. The bench's transactions see to that: a key has one writer, which waits for each write, and none after
@@ -21,54 +23,155 @@
 //! A counter is mergeable, so its writers may be many: siblings are merged. With overlapping quorums a read has every change
 //! that was acknowledged before it; otherwise it may lack some, and is then too low, or, if it lacks decrements, too high.
 
-use checker::objects::Model;
-use checker::verdict::Property;
+use checker::{CheckName, Claim, ConcurrentWrites, Object};
 use cluster_core::config::Versioning;
+use cluster_node::Engine;
 
 use super::Dynamo;
+use crate::systems::Claims;
 
-/// The models whose keys have one writer each.
-const SINGLE_WRITERS: [Model; 2] = [Model::ListAppend, Model::RwRegister];
+/// The objects whose keys have one writer each.
+const SINGLE_WRITERS: [Object; 2] = [Object::ListAppend, Object::RwRegister];
+
+/// What is claimed whatever became of the data (4.6, 4.8).
+pub(super) const OF_ALL: [CheckName; 3] = [CheckName::CONVERGENCE, CheckName::RING_AGREEMENT, CheckName::AVAILABILITY];
+
+/// What the versions of a key promise of its writes.
+const OF_WRITES: [(CheckName, &str); 4] = [
+    (CheckName::NO_LOST_WRITES, "every concurrent write is kept as a sibling"),
+    (CheckName::DURABILITY, "a write is acknowledged when it is on the disks of its quorum"),
+    (CheckName::NO_RESURRECTION, "what a write has seen it replaces, tombstones included"),
+    (CheckName::SIBLINGS_BOUNDED, "dotted versions that one has seen are none beside it"),
+];
+
+/// What a session promises, whatever the quorums.
+const OF_SESSIONS: [(CheckName, &str); 4] = [
+    (CheckName::READ_YOUR_WRITES, "in a session a read covers what its process has written, or fails"),
+    (CheckName::MONOTONIC_READS, "in a session a read covers what its process has read, or fails"),
+    (
+        CheckName::MONOTONIC_WRITES,
+        "the get of a write covers what its process has written, and with it whoever sees the write",
+    ),
+    (
+        CheckName::WRITES_FOLLOW_READS,
+        "the get of a write covers what its process has read, and with it whoever sees the write",
+    ),
+];
+
+/// What quorums that overlap promise without a session.
+const OF_QUORUMS: [(CheckName, &str); 2] = [
+    (CheckName::READ_YOUR_WRITES, "R + W > N: a read meets a replica with the last write"),
+    (CheckName::MONOTONIC_WRITES, "R + W > N: the get of a write covers what its process has written"),
+];
+
+/// Why the transactions of a key with one writer have an order.
+const CHAIN: &str = "the writer's get has its own last write, so the versions of a key with one writer are a chain";
+/// Why last-write-wins keeps such a chain.
+const LWW_CHAIN: &str = "with one writer nothing is concurrent, and each write is later than what it has seen";
 
 impl Dynamo {
-    /// What is claimed of these workloads, and why, in a sentence.
-    pub(super) fn of_chains(&self) -> (Vec<(Property, Model)>, &'static str) {
-        use Property::{
-            Durability, MonotonicReads, MonotonicWrites, NoLostWrites, ReadYourWrites, Serializable,
-            StrongSessionSerializable, WritesFollowReads,
+    /// What the paper promises of this configuration, and no more.
+    pub(super) fn claimed(&self) -> Claims {
+        let agreed = "once healed, a cluster agrees, on its members as well, and every node serves";
+        let mut claims: Vec<Claim> = OF_ALL.into_iter().map(|check| Claim::of_all(check, agreed)).collect();
+        let mut note = String::new();
+        if self.settings.engine == Engine::Memory {
+            note.push_str("The memory engine forgets at a crash, so of what was written nothing is claimed. ");
+        } else {
+            self.of_versions(&mut claims, &mut note);
+            self.of_sessions(&mut claims, &mut note);
+            self.of_chains(&mut claims, &mut note);
+        }
+        let concurrent_writes = match self.settings.versions {
+            Versioning::Dvv | Versioning::VectorClock => ConcurrentWrites::Kept,
+            Versioning::Lww => ConcurrentWrites::OneWins,
         };
+        Claims { claims, note, concurrent_writes }
+    }
+
+    fn of_versions(&self, claims: &mut Vec<Claim>, note: &mut String) {
+        note.push_str(match self.settings.versions {
+            Versioning::Dvv => {
+                claims.extend(OF_WRITES.map(|(check, why)| Claim::of_all(check, why)));
+                "Dotted version vectors keep every concurrent write as a sibling and nothing else, so no acknowledged \
+                 write may be lost, and what one has replaced or deleted may not come back. "
+            }
+            Versioning::VectorClock => {
+                "A vector clock falsely dominates a concurrent write of the same coordinator, so lost writes are measured \
+                 and not claimed. "
+            }
+            Versioning::Lww => {
+                "Last-write-wins drops all but one of several concurrent writes, so lost writes are measured and not \
+                 claimed. "
+            }
+        });
+    }
+
+    fn of_sessions(&self, claims: &mut Vec<Claim>, note: &mut String) {
+        note.push_str(match (self.overlapping_quorums(), self.settings.versions) {
+            (_, Versioning::Dvv) if self.settings.session => {
+                claims.extend(OF_SESSIONS.map(|(check, why)| Claim::of_all(check, why)));
+                "In a session a read covers what its process has read and written, or fails, whatever the quorums. The get of a write \
+                 does so too, and with it whoever sees the write."
+            }
+            (_, Versioning::VectorClock) => "What is falsely dominated its own writer does not read.",
+            (false, _) => {
+                "Quorums that are sloppy, do not overlap, or acknowledge from a buffer in memory do not claim read-your-writes."
+            }
+            (true, Versioning::Dvv) => {
+                claims.extend(OF_QUORUMS.map(|(check, why)| Claim::of_all(check, why)));
+                "Strict quorums with R + W > N overlap, so a process reads its own writes, and covers them with its next."
+            }
+            (true, Versioning::Lww) => {
+                let why = "R + W > N: a read meets a replica with the last write of a register, or a later one";
+                claims.push(Claim::of_object(CheckName::READ_YOUR_WRITES, Object::Register, why));
+                "Strict quorums with R + W > N overlap, so a process reads its own write of a register or a later one; of a set or a \
+                 cart it may miss what a concurrent write has replaced."
+            }
+        });
+    }
+
+    /// What is claimed of workloads whose keys have one writer each, and of counters.
+    fn of_chains(&self, claims: &mut Vec<Claim>, note: &mut String) {
+        use CheckName as C;
         let is_lww = match self.settings.versions {
             Versioning::Dvv => false,
             Versioning::Lww => true,
-            Versioning::VectorClock => return (Vec::new(), ""),
+            Versioning::VectorClock => return,
         };
-        let chain = [Serializable].into_iter();
         // Of dotted version vectors these are claimed anyway.
-        let of_lww = [NoLostWrites, Durability, ReadYourWrites, MonotonicWrites].into_iter().filter(|_| is_lww);
-        let of_lww_in_session = [MonotonicReads, WritesFollowReads].into_iter().filter(|_| is_lww);
-        let (properties, note): (Vec<Property>, _) = match (self.settings.session, self.overlapping_quorums()) {
+        let of_lww =
+            [C::NO_LOST_WRITES, C::DURABILITY, C::READ_YOUR_WRITES, C::MONOTONIC_WRITES].map(|of| (of, LWW_CHAIN));
+        let of_lww_in_session = [C::MONOTONIC_READS, C::WRITES_FOLLOW_READS].map(|of| (of, LWW_CHAIN));
+        let (of_lww, of_lww_in_session) =
+            if is_lww { (&of_lww[..], &of_lww_in_session[..]) } else { (&[][..], &[][..]) };
+        let serializable = (C::SERIALIZABLE, CHAIN);
+        let in_session =
+            (C::STRONG_SESSION_SERIALIZABLE, "reads of the chain never go back for one process in a session");
+        let (chained, why): (Vec<(CheckName, &str)>, _) = match (self.settings.session, self.overlapping_quorums()) {
             (true, _) => (
-                chain.chain([StrongSessionSerializable]).chain(of_lww).chain(of_lww_in_session).collect(),
+                [&[serializable, in_session][..], of_lww, of_lww_in_session].concat(),
                 " So a key with one writer is strong session serializable.",
             ),
-            (false, true) => (chain.chain(of_lww).collect(), " So a key with one writer is serializable."),
+            (false, true) => ([&[serializable][..], of_lww].concat(), " So a key with one writer is serializable."),
             (false, false) => {
                 (Vec::new(), " So even one writer may miss its last write, and its transactions have no order.")
             }
         };
-        let mut claims: Vec<(Property, Model)> = SINGLE_WRITERS
-            .into_iter()
-            .flat_map(|model| properties.iter().map(move |property| (*property, model)))
-            .collect();
-        if self.overlapping_quorums() && !is_lww {
-            claims.push((Property::CounterBounds, Model::Counter));
+        for object in SINGLE_WRITERS {
+            claims.extend(chained.iter().map(|(check, why)| Claim::of_object(*check, object, *why)));
         }
-        (claims, note)
+        if self.overlapping_quorums() && !is_lww {
+            let why = "R + W > N: a read has every change that was acknowledged before it";
+            claims.push(Claim::of_object(C::COUNTER_BOUNDS, Object::Counter, why));
+        }
+        note.push_str(why);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use checker::On;
     use cluster_core::config::Quorum;
 
     use super::super::DynamoSettings;
@@ -76,32 +179,34 @@ mod tests {
     use crate::systems::System;
     use cluster_node::Engine;
 
-    fn claimed(model: Model, change: impl Fn(&mut DynamoSettings)) -> Vec<Property> {
+    fn claimed(model: Object, change: impl Fn(&mut DynamoSettings)) -> Vec<CheckName> {
         let mut settings = DynamoSettings::default();
         change(&mut settings);
         let claims = Dynamo::new(settings, 1).expect("the settings can work").claims();
-        let of_model = claims.of_model.into_iter().filter(|(_, of)| *of == model);
-        of_model.map(|(property, _)| property).collect()
+        let of_object = claims.claims.into_iter().filter(|claim| claim.on == On::Object(model));
+        of_object.map(|claim| claim.check).collect()
     }
 
     #[test]
     fn keys_with_one_writer_are_serializable_where_the_writer_sees_its_last_write() {
-        use Property::{CounterBounds, Serializable, StrongSessionSerializable};
         for model in SINGLE_WRITERS {
             assert_eq!(claimed(model, |_| {}), []);
-            assert_eq!(claimed(model, |s| s.quorum = Quorum::Strict), [Serializable]);
-            assert_eq!(claimed(model, |s| s.session = true), [Serializable, StrongSessionSerializable]);
+            assert_eq!(claimed(model, |s| s.quorum = Quorum::Strict), [CheckName::SERIALIZABLE]);
+            assert_eq!(
+                claimed(model, |s| s.session = true),
+                [CheckName::SERIALIZABLE, CheckName::STRONG_SESSION_SERIALIZABLE]
+            );
             let disjoint = claimed(model, |s| (s.quorum, s.r) = (Quorum::Strict, 1));
             assert_eq!(disjoint, [], "R + W = N does not overlap");
             let lww = claimed(model, |s| (s.quorum, s.versions) = (Quorum::Strict, Versioning::Lww));
-            assert!(lww.contains(&Serializable) && lww.contains(&Property::NoLostWrites), "{lww:?}");
-            assert!(!lww.contains(&Property::MonotonicReads), "{lww:?}");
+            assert!(lww.contains(&CheckName::SERIALIZABLE) && lww.contains(&CheckName::NO_LOST_WRITES), "{lww:?}");
+            assert!(!lww.contains(&CheckName::MONOTONIC_READS), "{lww:?}");
             assert_eq!(claimed(model, |s| s.versions = Versioning::Lww), []);
             assert_eq!(claimed(model, |s| (s.quorum, s.versions) = (Quorum::Strict, Versioning::VectorClock)), []);
             assert_eq!(claimed(model, |s| (s.quorum, s.engine) = (Quorum::Strict, Engine::Memory)), []);
         }
-        assert_eq!(claimed(Model::Counter, |s| s.quorum = Quorum::Strict), [CounterBounds]);
-        assert_eq!(claimed(Model::Counter, |s| s.session = true), [], "others' changes may be missing");
-        assert_eq!(claimed(Model::Counter, |s| (s.quorum, s.versions) = (Quorum::Strict, Versioning::Lww)), []);
+        assert_eq!(claimed(Object::Counter, |s| s.quorum = Quorum::Strict), [CheckName::COUNTER_BOUNDS]);
+        assert_eq!(claimed(Object::Counter, |s| s.session = true), [], "others' changes may be missing");
+        assert_eq!(claimed(Object::Counter, |s| (s.quorum, s.versions) = (Quorum::Strict, Versioning::Lww)), []);
     }
 }

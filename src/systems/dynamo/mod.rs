@@ -13,9 +13,6 @@ mod simulated;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use checker::ConcurrentWrites;
-use checker::objects::Model;
-use checker::verdict::Property;
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;
 use cluster_core::config::{
@@ -42,7 +39,7 @@ const TOKENS: u32 = 16;
 /// Equal ranges (strategies 2 and 3), as many as there may be nodes: whatever their number, each can have one.
 const RANGES: u32 = 256;
 /// What is claimed whatever the settings are.
-const OF_ALL: [Property; 3] = [Property::Convergence, Property::RingAgreement, Property::Availability];
+
 /// Nodes that run beside a cluster whose members may change.
 const SPARES: usize = 2;
 
@@ -391,103 +388,46 @@ impl System for Dynamo {
         self.settings.spares
     }
 
-    /// What the paper promises of each configuration, and no more.
     fn claims(&self) -> Claims {
-        // Whatever became of the data: once healed, a cluster agrees, on who its members are as well, and every node
-        // serves (4.6, 4.8).
-        let mut properties = OF_ALL.to_vec();
-        let mut note = String::new();
-        match self.settings.versions {
-            _ if self.settings.engine == Engine::Memory => {
-                note.push_str("The memory engine forgets at a crash, so of what was written nothing is claimed. ");
-            }
-            Versioning::Dvv => {
-                let of_writes = [Property::NoLostWrites, Property::Durability];
-                properties.extend(of_writes.into_iter().chain([Property::NoResurrection, Property::SiblingsBounded]));
-                note.push_str(
-                    "Dotted version vectors keep every concurrent write as a sibling and nothing else, so no acknowledged \
-                     write may be lost, and what one has replaced or deleted may not come back. ",
-                );
-            }
-            Versioning::VectorClock => {
-                note.push_str(
-                    "A vector clock falsely dominates a concurrent write of the same coordinator, so lost writes are measured \
-                     and not claimed. ",
-                );
-            }
-            Versioning::Lww => {
-                note.push_str(
-                    "Last-write-wins drops all but one of several concurrent writes, so lost writes are measured and not \
-                     claimed. ",
-                );
-            }
-        }
-        let mut of_model = Vec::new();
-        match (self.overlapping_quorums(), self.settings.versions) {
-            _ if self.settings.engine == Engine::Memory => {}
-            (_, Versioning::Dvv) if self.settings.session => {
-                properties.extend([Property::ReadYourWrites, Property::MonotonicReads]);
-                properties.extend([Property::MonotonicWrites, Property::WritesFollowReads]);
-                note.push_str(
-                    "In a session a read covers what its process has read and written, or fails, whatever the quorums. The get of a write \
-                     does so too, and with it whoever sees the write.",
-                );
-            }
-            (_, Versioning::VectorClock) => note.push_str("What is falsely dominated its own writer does not read."),
-            (false, _) => note.push_str(
-                "Quorums that are sloppy, do not overlap, or acknowledge from a buffer in memory do not claim read-your-writes.",
-            ),
-            (true, Versioning::Dvv) => {
-                properties.extend([Property::ReadYourWrites, Property::MonotonicWrites]);
-                note.push_str(
-                    "Strict quorums with R + W > N overlap, so a process reads its own writes, and covers them with its next.",
-                );
-            }
-            (true, Versioning::Lww) => {
-                of_model.push((Property::ReadYourWrites, Model::Register));
-                note.push_str(
-                    "Strict quorums with R + W > N overlap, so a process reads its own write of a register or a later one; of a set or a \
-                     cart it may miss what a concurrent write has replaced.",
-                );
-            }
-        }
-        if self.settings.engine != Engine::Memory {
-            let (claims, why) = self.of_chains();
-            of_model.extend(claims);
-            note.push_str(why);
-        }
-        let concurrent_writes = match self.settings.versions {
-            Versioning::Dvv | Versioning::VectorClock => ConcurrentWrites::Kept,
-            Versioning::Lww => ConcurrentWrites::OneWins,
-        };
-        Claims { properties, of_model, note, concurrent_writes }
+        self.claimed()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use checker::{CheckName, Claim, Object, On};
+
+    use super::claims::OF_ALL;
     use super::*;
 
-    fn claimed(change: impl Fn(&mut DynamoSettings)) -> Vec<Property> {
+    fn claimed(change: impl Fn(&mut DynamoSettings)) -> Vec<CheckName> {
         let mut settings = DynamoSettings::default();
         change(&mut settings);
-        let mut claimed = Dynamo::new(settings, 1).expect("the settings can work").claims().properties;
+        let claims = Dynamo::new(settings, 1).expect("the settings can work").claims().claims;
+        let of_all = claims.iter().filter(|claim| claim.on == On::All);
+        let mut claimed: Vec<CheckName> = of_all.map(|claim| claim.check).collect();
         claimed.sort();
         claimed
     }
 
     #[test]
     fn each_configuration_claims_what_the_paper_promises_of_it() {
-        use Property::{
-            Availability, Convergence, Durability, MonotonicReads, MonotonicWrites, NoLostWrites, NoResurrection,
-            ReadYourWrites, RingAgreement, SiblingsBounded, WritesFollowReads,
-        };
-        let usual =
-            [NoLostWrites, Convergence, Durability, NoResurrection, SiblingsBounded, RingAgreement, Availability];
+        let usual = [
+            CheckName::NO_LOST_WRITES,
+            CheckName::CONVERGENCE,
+            CheckName::DURABILITY,
+            CheckName::NO_RESURRECTION,
+            CheckName::SIBLINGS_BOUNDED,
+            CheckName::RING_AGREEMENT,
+            CheckName::AVAILABILITY,
+        ];
         assert_eq!(claimed(|_| {}), usual);
         let strict = claimed(|s| s.quorum = Quorum::Strict);
         let more = strict.iter().filter(|property| !usual.contains(property)).collect::<Vec<_>>();
-        assert_eq!((more, strict.len()), (vec![&ReadYourWrites, &MonotonicWrites], usual.len() + 2));
+        assert_eq!(
+            (more, strict.len()),
+            (vec![&CheckName::READ_YOUR_WRITES, &CheckName::MONOTONIC_WRITES], usual.len() + 2)
+        );
         let disjoint = claimed(|s| {
             s.quorum = Quorum::Strict;
             s.r = 1;
@@ -500,7 +440,12 @@ mod tests {
         assert_eq!(buffered, usual, "one replica has it on disk, a quorum may forget");
         assert_eq!(claimed(|s| s.versions = Versioning::Lww), OF_ALL);
         assert_eq!(claimed(|s| s.versions = Versioning::VectorClock), OF_ALL);
-        let of_sessions = [ReadYourWrites, MonotonicReads, MonotonicWrites, WritesFollowReads];
+        let of_sessions = [
+            CheckName::READ_YOUR_WRITES,
+            CheckName::MONOTONIC_READS,
+            CheckName::MONOTONIC_WRITES,
+            CheckName::WRITES_FOLLOW_READS,
+        ];
         let mut in_sessions = [&usual[..], &of_sessions].concat();
         in_sessions.sort();
         assert_eq!(claimed(|s| s.session = true), in_sessions);
@@ -517,9 +462,13 @@ mod tests {
     fn last_write_wins_with_many_writers_claims_read_your_writes_of_registers_alone() {
         let lww = DynamoSettings { versions: Versioning::Lww, quorum: Quorum::Strict, ..DynamoSettings::default() };
         let claims = Dynamo::new(lww, 1).expect("the settings can work").claims();
-        assert_eq!(claims.properties, OF_ALL);
-        let many_writers = claims.of_model.iter().filter(|(_, model)| !model.is_transactional());
-        assert_eq!(many_writers.collect::<Vec<_>>(), [&(Property::ReadYourWrites, Model::Register)]);
+        let (of_all, of_some): (Vec<&Claim>, Vec<&Claim>) = claims.claims.iter().partition(|claim| claim.on == On::All);
+        assert_eq!(of_all.iter().map(|claim| claim.check).collect::<Vec<_>>(), OF_ALL);
+        let many_writers = of_some.iter().filter_map(|claim| match claim.on {
+            On::Object(object) if !object.is_transactional() => Some((claim.check, object)),
+            _ => None,
+        });
+        assert_eq!(many_writers.collect::<Vec<_>>(), [(CheckName::READ_YOUR_WRITES, Object::Register)]);
     }
 
     /// A strategy is where keys lie, which no promise speaks of; any number of nodes that the bench starts has a ring.

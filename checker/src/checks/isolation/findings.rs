@@ -1,4 +1,4 @@
-//! What a check of transactions found, and the decision that follows for the model required.
+//! What a check of transactions found, and the finding that follows for the model required.
 //!
 //! An anomaly carries the transactions that show it: few enough to be read, enough that a check of those alone finds
 //! it again. Transactions are called by the history's index of their invocation: `T7` was invoked at index 7.
@@ -9,9 +9,10 @@ use super::cycles::{Cycle, Found, Order, Step};
 use super::graph::Kind;
 use super::input::{Micro, Names, Transactions};
 use super::levels;
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::History;
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::outcome::Outcome;
 
 /// One anomaly.
 #[derive(Clone, Debug)]
@@ -33,8 +34,9 @@ pub struct Findings {
     pub anomalies: Vec<Anomaly>,
     /// How many there are of each kind.
     pub counts: BTreeMap<&'static str, u64>,
-    /// What no anomaly of its own tells but forbids models all the same.
-    pub implied: BTreeSet<&'static str>,
+    /// What is counted by no anomaly of its own but forbids models all the same: by the kind that implies it, and the first of
+    /// those.
+    pub implied: BTreeMap<&'static str, Anomaly>,
     /// Why something was left undecided, a sentence each.
     pub doubts: Vec<String>,
     /// Why the history cannot be judged at all.
@@ -71,7 +73,8 @@ impl Findings {
             let reads_only =
                 |step: &&Step| transactions.micros(step.from).iter().all(|micro| micro.written().is_none());
             if cycle.class.order == Order::Data && cycle.steps.iter().filter(reads_only).count() <= 1 {
-                self.implied.insert("G-update");
+                let shown = || explain_cycle(cycle, transactions, explainer, names);
+                self.implied.entry(cycle.class.name()).or_insert_with(|| Anomaly { kind: "G-update", ..shown() });
             }
             self.add(cycle.class.name(), || explain_cycle(cycle, transactions, explainer, names));
         }
@@ -84,7 +87,7 @@ impl Findings {
 
     /// Every kind found, with what is implied without an anomaly of its own.
     pub fn kinds(&self) -> BTreeSet<String> {
-        self.counts.keys().chain(&self.implied).map(|kind| (*kind).to_owned()).collect()
+        self.counts.keys().copied().chain(self.implied.values().map(|only| only.kind)).map(str::to_owned).collect()
     }
 }
 
@@ -150,82 +153,84 @@ pub fn show_list(names: &dyn Names, list: &[u32]) -> String {
     }
 }
 
-/// Turns findings into a decision: invalid if an anomaly is one that `required` forbids.
+/// Turns findings into a finding: invalid if an anomaly is one that `required` forbids.
 pub fn decide(
     findings: Findings,
     transactions: &Transactions,
     ops: &Ops<'_>,
     required: &'static str,
     limits: &Limits<'_>,
-) -> Decision {
+) -> Finding {
     if let Some(why) = findings.malformed {
-        return Decision::inconclusive(why);
+        return Finding::undecided(why);
     }
     let kinds = findings.kinds();
-    let mut decision = Decision {
-        strongest: levels::strongest(&kinds).into_iter().map(str::to_owned).collect(),
-        ..Decision::default()
-    };
+    let mut finding =
+        Finding { strongest: levels::strongest(&kinds).into_iter().map(str::to_owned).collect(), ..Finding::default() };
     for (name, value) in &findings.figures {
-        decision.figure(name, *value);
+        finding.figure(name, *value);
     }
-    decision.figure("transactions", transactions.len() as f64);
+    finding.figure("transactions", transactions.len() as f64);
     for (kind, count) in &findings.counts {
-        decision.figure(kind, *count as f64);
+        finding.figure(kind, *count as f64);
     }
     let bad: BTreeSet<&str> = findings.counts.keys().copied().filter(|kind| levels::forbids(required, kind)).collect();
-    for anomaly in findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)) {
-        decision.violated(limits, || ops.violation(anomaly));
+    // What is only implied is reported where that which implies it is not.
+    let reported = |by: &str, only: &Anomaly| !bad.contains(by) && levels::forbids(required, only.kind);
+    let implied = findings.implied.into_iter().filter(|(by, only)| reported(by, only)).map(|(_, only)| only);
+    let implied: Vec<Anomaly> = implied.collect();
+    let counted: u64 = bad.iter().filter_map(|kind| findings.counts.get(kind)).sum();
+    let violations = counted + implied.len() as u64;
+    let anomalies = findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)).chain(implied);
+    for anomaly in anomalies {
+        let key = anomaly.key.map_or_else(String::new, |key| ops.key(key));
+        finding.violated(limits, || ops.draft(anomaly, &key));
     }
-    decision.violations_total = bad.iter().filter_map(|kind| findings.counts.get(kind)).sum();
-    if decision.outcome != Outcome::Invalid && !levels::allows(required, &kinds) {
-        decision.outcome = Outcome::Invalid;
-    }
-    decision.outcome = match (decision.outcome, findings.doubts.is_empty()) {
-        (Outcome::Valid, false) => Outcome::Inconclusive,
-        (outcome, _) => outcome,
-    };
-    let found: Vec<String> = findings.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    decision.headline = headline(required, transactions.len(), &found, &findings.doubts, decision.outcome);
-    decision
+    (finding.violations, finding.anomalies.total) = (violations, violations);
+    conclude(finding, required, transactions.len(), &findings.counts, findings.doubts)
 }
 
-/// Turns findings into a decision where everything found is a violation of the one model asked for.
+/// Turns findings into a finding where everything found is a violation of the one model asked for.
 pub fn decide_plainly(
     findings: Findings,
     transactions: &Transactions,
     ops: &Ops<'_>,
     model: &str,
     limits: &Limits<'_>,
-) -> Decision {
+) -> Finding {
     if let Some(why) = findings.malformed {
-        return Decision::inconclusive(why);
+        return Finding::undecided(why);
     }
-    let mut decision = Decision::default();
-    findings.figures.iter().for_each(|(name, value)| decision.figure(name, *value));
-    findings.counts.iter().for_each(|(kind, count)| decision.figure(kind, *count as f64));
-    decision.figure("transactions", transactions.len() as f64);
+    let mut finding = Finding::default();
+    findings.figures.iter().for_each(|(name, value)| finding.figure(name, *value));
+    findings.counts.iter().for_each(|(kind, count)| finding.figure(kind, *count as f64));
+    finding.figure("transactions", transactions.len() as f64);
     for anomaly in findings.anomalies {
-        decision.violated(limits, || ops.violation(anomaly));
+        let key = anomaly.key.map_or_else(String::new, |key| ops.key(key));
+        finding.violated(limits, || ops.draft(anomaly, &key));
     }
-    decision.violations_total = findings.counts.values().sum();
-    if decision.outcome == Outcome::Valid && !findings.doubts.is_empty() {
-        decision.outcome = Outcome::Inconclusive;
-    }
-    let found: Vec<String> = findings.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    decision.headline = headline(model, transactions.len(), &found, &findings.doubts, decision.outcome);
-    decision
+    finding.violations = findings.counts.values().sum();
+    finding.anomalies.total = finding.violations;
+    conclude(finding, model, transactions.len(), &findings.counts, findings.doubts)
 }
 
-fn headline(required: &str, transactions: usize, found: &[String], doubts: &[String], outcome: Outcome) -> String {
-    let verdict = match outcome {
+/// With what keeps it from being decided, and the headline.
+fn conclude(
+    finding: Finding,
+    required: &str,
+    transactions: usize,
+    counts: &BTreeMap<&'static str, u64>,
+    doubts: Vec<String>,
+) -> Finding {
+    let finding = Finding { doubts, ..finding };
+    let verdict = match finding.outcome() {
         Outcome::Valid => format!("{required}, as far as {transactions} transactions show"),
         Outcome::Invalid => format!("not {required}"),
         Outcome::Inconclusive => format!("{required} could not be decided"),
     };
+    let found: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     let seen = if found.is_empty() { "no anomaly".to_owned() } else { found.join(", ") };
-    let doubts: String = doubts.iter().map(|doubt| format!("; {doubt}")).collect();
-    format!("{verdict}: {seen}{doubts}")
+    Finding { headline: format!("{verdict}: {seen}"), ..finding }
 }
 
 /// Which operation of the records each transaction is.
@@ -269,14 +274,10 @@ fn plain(shown: String) -> String {
 }
 
 impl Ops<'_> {
-    fn violation(&self, anomaly: Anomaly) -> Violation {
+    fn draft<'k>(&self, anomaly: Anomaly, key: &'k str) -> Draft<'k> {
         let ops = anomaly.transactions.iter().map(|transaction| self.positions[*transaction as usize] as usize);
-        Violation {
-            kind: anomaly.kind.to_owned(),
-            key: anomaly.key.map(|key| self.key(key)),
-            explanation: anomaly.explanation,
-            events: self.records.events_of_all(ops),
-        }
+        let proof = Proof::at(self.records, ops);
+        Draft { kind: anomaly.kind, key, process: None, explanation: anomaly.explanation, proof }
     }
 }
 

@@ -25,19 +25,18 @@ use crate::finding::{Draft, Explainer, Finding, Proof, Shrinks};
 use crate::history::{EventType, Operation, Phase, ValueId};
 use crate::objects::meaning::Meaning;
 use crate::objects::{Element, Model};
-use crate::verdict::Property;
 use crate::visibility::{KeyFacts, WorkloadFacts};
 
 /// Judges a workload of transactions by one of the three.
-pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, property: Property) -> Finding {
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, level: &'static str) -> Finding {
     let mut finding = Finding::default();
     let mut tally = Tally::default();
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
         let history = KeyHistory::new(key, workload.model);
-        let found = history.findings(workload.model, property);
-        tally.key(&history, &found, property.name());
-        tally.kinds.extend(history.kinds(workload.model, &found, property));
-        let broken = |kind: &str| levels::forbids(property.name(), kind);
+        let found = history.findings(workload.model, level);
+        tally.key(&history, &found, level);
+        tally.kinds.extend(history.kinds(workload.model, &found, level));
+        let broken = |kind: &str| levels::forbids(level, kind);
         finding.violations += found.counts.iter().filter(|(kind, _)| broken(kind)).map(|(_, count)| count).sum::<u64>();
         for anomaly in found.anomalies.iter().filter(|anomaly| broken(anomaly.kind)) {
             explainer.add(&mut finding.anomalies, || Draft {
@@ -125,11 +124,9 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
         })
     }
 
-    fn findings(&self, model: Model, property: Property) -> Findings {
-        let assume = Assume {
-            sequential_keys: property != Property::Serializable,
-            linearizable_keys: property == Property::StrictSerializable,
-        };
+    fn findings(&self, model: Model, level: &'static str) -> Findings {
+        let assume =
+            Assume { sequential_keys: level != "serializable", linearizable_keys: level == "strict-serializable" };
         match model {
             Model::ListAppend => list_append::analyse(&self.transactions, self),
             _ => rw_register::analyse(&self.transactions, self, assume),
@@ -138,18 +135,18 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
 
     /// The kinds of anomalies that tell what is still possible. Versions in a circle say only that what was assumed of a
     /// register does not hold: that somebody met an older version after a newer one.
-    fn kinds(&self, model: Model, found: &Findings, property: Property) -> BTreeSet<String> {
+    fn kinds(&self, model: Model, found: &Findings, level: &'static str) -> BTreeSet<String> {
         let all = found.kinds();
         // Without assumptions nothing is to be told apart, and where nothing was found with them nothing is without.
-        if model == Model::ListAppend || property == Property::Serializable || all.is_empty() {
+        if model == Model::ListAppend || level == "serializable" || all.is_empty() {
             return all;
         }
-        let mut kinds = self.findings(model, Property::Serializable).kinds();
-        let met_older = match property {
-            Property::StrictSerializable => "G-single-realtime",
+        let mut kinds = self.findings(model, "serializable").kinds();
+        let met_older = match level {
+            "strict-serializable" => "G-single-realtime",
             _ => "G-single-process",
         };
-        if levels::allows(property.name(), &kinds) && !levels::allows(property.name(), &all) {
+        if levels::allows(level, &kinds) && !levels::allows(level, &all) {
             kinds.insert(met_older.to_owned());
         }
         kinds

@@ -10,15 +10,7 @@
 
 use super::graph::{self, Edges, Kind, Kinds};
 use super::input::{NEVER, Transactions};
-
-/// What may be assumed of each key by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Assume {
-    /// Each key is sequentially consistent.
-    pub sequential_keys: bool,
-    /// Each key is linearizable.
-    pub linearizable_keys: bool,
-}
+pub use crate::checks::settings::Assume;
 
 /// Why a version is known to come before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! From records to operations of an object, and from rulings to a decision.
+//! From records to operations of an object, and from rulings to a finding.
 
 use std::sync::Mutex as Lock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,45 +11,14 @@ use super::mutex::Mutex;
 use super::rule::{self, Ruling};
 use super::search::{Bounds, Limit};
 use super::{collection, counter, multi_register, mutex, register, sequential, set};
+pub use crate::checks::settings::FailedCas;
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History, Kind, Op, Sym, ValueId};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
 
 /// How many operations an explanation spells out.
 const OPERATIONS_TOLD: usize = 4;
-
-/// The object that a history is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Model {
-    /// `read`, `write`, and `cas` with the list of the expected and the new value; each key is an object.
-    Register,
-    /// `txn` with a list of `[read|r|write|w, key, value]`: one object.
-    MultiRegister,
-    /// `acquire` and `release`; each key is an object.
-    Mutex,
-    /// `add`, `remove`, and `read` of the list of all elements; each key is an object.
-    Set,
-    /// `add` (or `inc`, `dec`) of a number, and `read`; each key is an object.
-    Counter,
-    /// `enqueue` and `dequeue`, first in, first out; each key is an object. `ok` with nil found it empty.
-    Queue,
-    /// `push` and `pop`, last in, first out; each key is an object. `ok` with nil found it empty.
-    Stack,
-    /// `insert` of an integer, and `extract-min`; each key is an object. `ok` with nil found it empty.
-    PriorityQueue,
-    /// The operations of [`Model::Register`], all keys together, sequentially consistent instead of linearizable.
-    Sequential,
-}
-
-/// How a compare-and-set that failed is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FailedCas {
-    /// It says nothing: it may have failed for any reason.
-    #[default]
-    Drop,
-    /// It certainly found another value than the one that it expected.
-    Enforce,
-}
 
 /// What a check needs to know beside the history.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,51 +29,50 @@ pub struct Options {
     pub initial: ValueId,
 }
 
-/// Whether each object of the history is linearizable.
-pub fn check(model: Model, records: &History, limits: &Limits<'_>, options: &Options) -> Decision {
+/// Whether each object of the history is linearizable: its keys, or all of it for transactions.
+pub fn check(object: Object, records: &History, limits: &Limits<'_>, options: &Options) -> Finding {
     let task = Task { records, limits, options };
-    match model {
-        Model::Register => task.each_key(
-            model,
+    let asked = Asked::Linearizable(object);
+    match object {
+        Object::Register | Object::CasRegister => task.each_key(
+            asked,
             |ops| task.registers(ops),
             |ops, bounds| rule::register(options.initial.0, ops, bounds),
         ),
-        Model::MultiRegister => task.whole(
-            model,
+        Object::MultiRegister => task.whole(
+            asked,
             |ops| task.transactions(ops),
             |ops, bounds| rule::general(&multi_register::MultiRegister(options.initial.0), ops, bounds),
         ),
-        Model::Mutex => task.each_key(model, |ops| task.mutexes(ops), |ops, bounds| rule::general(&Mutex, ops, bounds)),
-        Model::Set => task.each_key(model, |ops| task.sets(ops), rule::set),
-        Model::Counter => {
-            task.each_key(model, |ops| task.counters(ops), |ops, bounds| rule::counter(task.initial_sum(), ops, bounds))
+        Object::Mutex => {
+            task.each_key(asked, |ops| task.mutexes(ops), |ops, bounds| rule::general(&Mutex, ops, bounds))
         }
-        Model::Queue => task.collections(model, Discipline::Fifo),
-        Model::Stack => task.collections(model, Discipline::Lifo),
-        Model::PriorityQueue => task.collections(model, Discipline::LeastFirst),
-        Model::Sequential => task.whole(
-            model,
-            |ops| task.keyed_registers(ops),
-            |ops, bounds| rule::sequential(options.initial.0, ops, bounds),
-        ),
+        Object::Set => task.each_key(asked, |ops| task.sets(ops), rule::set),
+        Object::Counter => {
+            task.each_key(asked, |ops| task.counters(ops), |ops, bounds| rule::counter(task.initial_sum(), ops, bounds))
+        }
+        Object::Queue => task.collections(asked, Discipline::Fifo),
+        Object::Stack => task.collections(asked, Discipline::Lifo),
+        Object::PriorityQueue => task.collections(asked, Discipline::LeastFirst),
+        other => Finding::undecided(format!("whether a {other} is linearizable is not known here")),
     }
 }
 
-impl Model {
-    /// The name at the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Model::Register => "register",
-            Model::MultiRegister => "multi-register",
-            Model::Mutex => "mutex",
-            Model::Set => "set",
-            Model::Counter => "counter",
-            Model::Queue => "fifo-queue",
-            Model::Stack => "stack",
-            Model::PriorityQueue => "priority-queue",
-            Model::Sequential => "sequential",
-        }
-    }
+/// Whether the registers of the history, all keys together, are sequentially consistent.
+pub fn check_sequential(records: &History, limits: &Limits<'_>, options: &Options) -> Finding {
+    let task = Task { records, limits, options };
+    task.whole(
+        Asked::Sequential,
+        |ops| task.keyed_registers(ops),
+        |ops, bounds| rule::sequential(options.initial.0, ops, bounds),
+    )
+}
+
+/// What is asked of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Linearizable(Object),
+    Sequential,
 }
 
 /// Why the records are not operations of the model.
@@ -156,10 +124,10 @@ impl Task<'_> {
     /// Judges the operations of each key by themselves, keys side by side.
     fn each_key<A>(
         &self,
-        model: Model,
+        asked: Asked,
         adapt: impl Fn(Part<'_>) -> Adapted<A> + Sync,
         judge: impl Fn(&[Timed<A>], &Bounds<'_>) -> Ruling<A> + Sync,
-    ) -> Decision {
+    ) -> Finding {
         let (keys, ops) = self.by_key();
         let threads = self.limits.threads.clamp(1, keys.len().max(1));
         let one = |at: usize| self.one(keys[at].0, &ops[keys[at].1.clone()], threads, &adapt, &judge);
@@ -183,25 +151,25 @@ impl Task<'_> {
         }
         let mut ruled = ruled.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         ruled.sort_by_key(|(at, _)| *at);
-        self.decision(model, ruled.into_iter().map(|(_, ruled)| ruled).collect())
+        self.finding(asked, ruled.into_iter().map(|(_, ruled)| ruled).collect())
     }
 
     /// Judges all operations together.
     fn whole<A>(
         &self,
-        model: Model,
+        asked: Asked,
         adapt: impl Fn(Part<'_>) -> Adapted<A> + Sync,
         judge: impl Fn(&[Timed<A>], &Bounds<'_>) -> Ruling<A> + Sync,
-    ) -> Decision {
+    ) -> Finding {
         let room = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX);
         // Other than for linearizability, a part of a history may lack an order that the whole has.
-        if model == Model::Sequential && self.records.ops.len() > room / (size_of::<Timed<A>>() + FAST_PATH_BYTES) {
+        if asked == Asked::Sequential && self.records.ops.len() > room / (size_of::<Timed<A>>() + FAST_PATH_BYTES) {
             let outcome = Told::Open { limit: Limit::Memory, holds_before: 0 };
-            return self.decision(model, vec![Ruled { key: Sym::NONE, operations: self.records.ops.len(), outcome }]);
+            return self.finding(asked, vec![Ruled { key: Sym::NONE, operations: self.records.ops.len(), outcome }]);
         }
         let all: Vec<u32> = (0..self.records.ops.len() as u32).collect();
         let ruled = self.one(Sym::NONE, &all, 1, &adapt, &judge);
-        self.decision(model, vec![ruled])
+        self.finding(asked, vec![ruled])
     }
 
     fn one<A>(
@@ -413,7 +381,7 @@ impl Task<'_> {
         })
     }
 
-    fn collections(&self, model: Model, discipline: Discipline) -> Decision {
+    fn collections(&self, asked: Asked, discipline: Discipline) -> Finding {
         let ranks = if discipline == Discipline::LeastFirst { self.priorities() } else { FxHashMap::default() };
         let name = |op: &Op, value: ValueId| match discipline {
             Discipline::LeastFirst => ranks.get(&value).copied().ok_or(Misfit::Value(op.f, value)),
@@ -436,7 +404,7 @@ impl Task<'_> {
                 })
             })
         };
-        self.each_key(model, adapt, |ops, bounds| rule::collection(discipline, ops, bounds))
+        self.each_key(asked, adapt, |ops, bounds| rule::collection(discipline, ops, bounds))
     }
 
     /// Integers of the history by rank: a priority queue compares names.
@@ -458,10 +426,10 @@ impl Task<'_> {
 /// 18 for its number, 2 times 24 for its block, and 16 to find what a violation relies on.
 const FAST_PATH_BYTES: usize = 144;
 
-/// The decision of all rulings.
+/// The finding of all rulings.
 impl Task<'_> {
-    fn decision(&self, model: Model, ruled: Vec<Ruled>) -> Decision {
-        let mut decision = Decision::default();
+    fn finding(&self, asked: Asked, ruled: Vec<Ruled>) -> Finding {
+        let mut finding = Finding::default();
         let (mut decided, mut searched, mut open) = (0usize, 0u32, Vec::new());
         for object in &ruled {
             match &object.outcome {
@@ -471,18 +439,21 @@ impl Task<'_> {
                 }
                 Told::Violation { kind, reason, calls } => {
                     decided += 1;
-                    decision.violated(self.limits, || self.violation(object.key, kind, reason, calls));
+                    finding.violated(self.limits, || self.violation(object.key, kind, reason, calls));
                 }
                 Told::Open { .. } | Told::Misfit(_) => open.push(object),
             }
         }
         let operations: usize = ruled.iter().map(|object| object.operations).sum();
-        let bad = decision.violations_total;
+        let bad = finding.violations;
         let objects = ruled.len();
-        let claim = if model == Model::Sequential { "sequentially consistent" } else { "linearizable" };
-        let (of, one) = (model.name(), objects == 1);
+        let (of, claim) = match asked {
+            Asked::Linearizable(object) => (object.name(), "linearizable"),
+            Asked::Sequential => ("sequential", "sequentially consistent"),
+        };
+        let one = objects == 1;
         let (is, plural) = if one { ("is", "") } else { ("are", "s") };
-        let mut headline = match (bad, open.is_empty()) {
+        let headline = match (bad, open.is_empty()) {
             (0, true) if one => format!("{operations} operations on one object ({of}): {claim}"),
             (0, true) => format!("{operations} operations on {objects} objects ({of}): each is {claim}"),
             (_, true) => format!("{bad} of {objects} object{plural} ({of}) {is} not {claim}; {operations} operations"),
@@ -491,41 +462,38 @@ impl Task<'_> {
             (_, false) => format!("{decided} of {objects} object{plural} ({of}) decided, {bad} not {claim}"),
         };
         if let Some(first) = open.first() {
-            headline.push_str(&self.why_open(first));
-            if decision.outcome == Outcome::Valid {
-                decision.outcome = Outcome::Inconclusive;
-            }
+            finding.doubt(self.why_open(first));
         }
-        decision.headline = headline;
-        decision.figure("operations", operations as f64);
-        decision.figure("objects", objects as f64);
-        decision.figure("objects_decided", decided as f64);
-        decision.figure("objects_searched", searched);
-        decision
+        finding.headline = headline;
+        finding.figure("operations", operations as f64);
+        finding.figure("objects", objects as f64);
+        finding.figure("objects_decided", decided as f64);
+        finding.figure("objects_searched", searched);
+        finding
     }
 
-    /// What kept the first object from being decided, after a semicolon.
+    /// What kept the first object from being decided.
     fn why_open(&self, object: &Ruled) -> String {
         let of_key =
             if object.key.is_some() { format!(" of key {}", self.records.text(object.key)) } else { String::new() };
         match &object.outcome {
-            Told::Open { limit, holds_before: 0 } => format!("; {limit} before anything{of_key} was decided"),
+            Told::Open { limit, holds_before: 0 } => format!("{limit} before anything{of_key} was decided"),
             Told::Open { limit, holds_before } => {
                 let holds_before = self.records.event_index(*holds_before);
-                format!("; {limit}; what completed before event {holds_before}{of_key} is linearizable")
+                format!("{limit}; what completed before event {holds_before}{of_key} is linearizable")
             }
             Told::Misfit(Misfit::Function(f)) => {
-                format!("; the model has no function `{}`{of_key}", self.records.text(*f))
+                format!("the model has no function `{}`{of_key}", self.records.text(*f))
             }
             Told::Misfit(Misfit::Value(f, value)) => {
                 let (f, value) = (self.records.text(*f), self.records.show(*value));
-                format!("; `{f}` of {value}{of_key} is not what the model knows")
+                format!("`{f}` of {value}{of_key} is not what the model knows")
             }
             Told::Holds { .. } | Told::Violation { .. } => String::new(),
         }
     }
 
-    fn violation(&self, key: Sym, kind: &str, reason: &str, calls: &[u32]) -> Violation {
+    fn violation(&self, key: Sym, kind: &'static str, reason: &str, calls: &[u32]) -> Draft<'_> {
         let at = |call: &u32| self.records.ops.partition_point(|op| op.call < *call);
         let ops: Vec<usize> = calls.iter().map(at).collect();
         let mut told: Vec<String> = ops.iter().take(OPERATIONS_TOLD).map(|op| self.tell(*op)).collect();
@@ -535,11 +503,12 @@ impl Task<'_> {
         }
         let mut reason = reason.to_owned();
         reason[..1].make_ascii_uppercase();
-        Violation {
-            kind: kind.to_owned(),
-            key: key.is_some().then(|| self.records.text(key).to_owned()),
+        Draft {
+            kind,
+            key: self.records.text(key),
+            process: None,
             explanation: format!("{reason}: {}.", told.join("; ")),
-            events: self.records.events_of_all(ops),
+            proof: Proof::at(self.records, ops),
         }
     }
 

@@ -10,6 +10,7 @@
 //! side. What a limit kept from being decided is told, with how many keys were decided and how far one holds.
 
 mod adapt;
+mod checks;
 pub mod collection;
 pub mod counter;
 pub mod explain;
@@ -26,4 +27,5 @@ pub mod sequential;
 pub mod set;
 mod stack;
 
-pub use adapt::{FailedCas, Model, Options, check};
+pub use adapt::{FailedCas, Options, check, check_sequential};
+pub use checks::{Linearizable, Sequential};

@@ -13,14 +13,45 @@
 
 use std::collections::BTreeMap;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Explainer, Finding, Proof, at};
 use crate::history::{Operation, Phase};
+use crate::objects::Object;
 
 /// Of what a node did not serve, how many requests stand beside the last.
 const CONTEXT_MAX: usize = 5;
 
 /// What one node was asked for, with the attempts: the first that succeeded, else the last.
 type Asked<'h> = BTreeMap<(&'h str, &'h str, &'h str), Operation<'h>>;
+
+/// Every node serves.
+pub struct Availability;
+
+impl Check for Availability {
+    fn name(&self) -> &'static str {
+        "availability"
+    }
+
+    fn about(&self) -> &'static str {
+        "after the heal every node serves reads and writes"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Run
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_operations(|operations| check(operations, &context.explainer()))
+    }
+}
 
 /// Judges a history.
 pub(crate) fn check(operations: &[Operation<'_>], explainer: &Explainer<'_>) -> Finding {

@@ -14,8 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Explainer, Finding, Proof, at, ms, quantile};
 use crate::history::Operation;
+use crate::objects::Object;
 use crate::visibility::{KeyFacts, WorkloadFacts};
 
 /// How many versions of a replica an explanation shows, and how much of each.
@@ -40,6 +42,35 @@ enum Standing {
     Diverged,
     /// These replicas could not be read in the last round.
     Unread(Vec<String>),
+}
+
+/// Replicas agree at the end.
+pub struct Convergence;
+
+impl Check for Convergence {
+    fn name(&self) -> &'static str {
+        "convergence"
+    }
+
+    fn about(&self) -> &'static str {
+        "after the heal every replica, read by itself, returns the same versions"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_facts(|workload| check(workload, &context.explainer()))
+    }
 }
 
 /// Judges a workload.

@@ -9,12 +9,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::replicas::convergence::shortened;
 use crate::finding::{Draft, Explainer, Finding, Proof};
 use crate::history::{Operation, Phase};
+use crate::objects::Object;
 
 /// Of how many seats an explanation tells.
 const SEATS_SHOWN: usize = 8;
+
+/// Nodes agree on who the members are.
+pub struct RingAgreement;
+
+impl Check for RingAgreement {
+    fn name(&self) -> &'static str {
+        "ring-agreement"
+    }
+
+    fn about(&self) -> &'static str {
+        "after the heal all nodes say the same of who the members are"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Run
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_operations(|operations| check(operations, &context.explainer()))
+    }
+}
 
 /// Judges a history.
 pub(crate) fn check(operations: &[Operation<'_>], explainer: &Explainer<'_>) -> Finding {

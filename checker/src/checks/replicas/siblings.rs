@@ -19,13 +19,44 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::replicas::convergence::{id_of, shortened};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Explainer, Finding, Proof, a_read};
 use crate::history::{Operation, Phase};
+use crate::objects::Object;
 use crate::objects::{Element, Model};
 use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, Read, WorkloadFacts};
+
+/// Siblings are concurrent.
+pub struct SiblingsBounded;
+
+impl Check for SiblingsBounded {
+    fn name(&self) -> &'static str {
+        "siblings-bounded"
+    }
+
+    fn about(&self) -> &'static str {
+        "one write is one version, and only concurrent versions are siblings"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_facts(|workload| check(workload, &context.explainer()))
+    }
+}
 
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {

@@ -17,9 +17,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::checks::isolation::saturation::Isolation;
+use crate::checks::isolation::{self, is_of_lists};
+use crate::checks::sessions::{Guarantee, by_session};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, Shrinks, a_read};
 use crate::history::{EventType, Operation, Phase};
+use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::{Block, OwnMiss, owed};
 use crate::visibility::{KeyFacts, Past, WorkloadFacts};
@@ -31,14 +36,48 @@ const ROUNDS_MAX: usize = 64;
 /// Steps of a chain that an explanation tells.
 const STEPS_SHOWN: usize = 8;
 
+/// Causal consistency.
+pub struct Causal;
+
+impl Check for Causal {
+    fn name(&self) -> &'static str {
+        "causal"
+    }
+
+    fn about(&self) -> &'static str {
+        "a read sees all that happened before it, over all keys; of transactions on registers CC (Bouajjani et al. 2017)"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        match view.facts {
+            Some(workload) => check(workload, &context.explainer()),
+            None => view.by_records(|records| match is_of_lists(view.object, records) {
+                true => isolation::check_level(view.object, records, context, "causal"),
+                false => by_session(records, &context.limits, Isolation::Causal, Guarantee::Causal),
+            }),
+        }
+    }
+}
+
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
     let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
     let before = match Before::new(workload) {
         Ok(before) => before,
         Err(why) => {
-            finding.doubts.push(why.clone());
-            finding.headline = why;
+            finding.doubts.push(why);
             return finding;
         }
     };

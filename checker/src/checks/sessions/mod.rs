@@ -8,76 +8,33 @@
 //! - [`registers`]: a read shows one value, and nobody tells which of two writes won.
 
 pub(crate) mod causal;
+mod guarantee;
 pub(crate) mod monotonic_reads;
 pub mod observed;
+pub(crate) mod pram;
 pub(crate) mod read_your_writes;
 pub mod registers;
 pub(crate) mod session_order;
 pub mod visible;
 
-use std::fmt;
+pub use guarantee::Guarantee;
 
+use crate::checks::isolation::check_isolation;
 use crate::checks::isolation::findings::{Anomaly, Findings, decide_plainly};
 use crate::checks::isolation::records as transactions;
+use crate::checks::isolation::saturation::Isolation;
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History, Op, ValueId};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
-
-/// A guarantee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Guarantee {
-    /// A read sees what its session wrote before.
-    ReadYourWrites,
-    /// A read sees what its session saw before.
-    MonotonicReads,
-    /// Who sees a write sees what its session wrote before it.
-    MonotonicWrites,
-    /// Who sees a write sees what its session had seen before it.
-    WritesFollowReads,
-    /// The first three, over all keys together.
-    Pram,
-    /// All four, over all keys together.
-    Causal,
-}
-
-impl Guarantee {
-    /// All of them.
-    pub const ALL: [Guarantee; 6] = [
-        Guarantee::ReadYourWrites,
-        Guarantee::MonotonicReads,
-        Guarantee::MonotonicWrites,
-        Guarantee::WritesFollowReads,
-        Guarantee::Pram,
-        Guarantee::Causal,
-    ];
-
-    /// Its name, also of its violations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Guarantee::ReadYourWrites => "read-your-writes",
-            Guarantee::MonotonicReads => "monotonic-reads",
-            Guarantee::MonotonicWrites => "monotonic-writes",
-            Guarantee::WritesFollowReads => "writes-follow-reads",
-            Guarantee::Pram => "pram",
-            Guarantee::Causal => "causal",
-        }
-    }
-}
-
-impl fmt::Display for Guarantee {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+use crate::limits::Limits;
 
 /// Judges the four session guarantees of a history: [`visible`] if its reads show lists, [`registers`] if they show
 /// single values.
-pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     check_of(records, limits, &Guarantee::ALL[..4])
 }
 
 /// Judges some guarantees of a history.
-pub fn check_of(records: &History, limits: &Limits<'_>, guarantees: &[Guarantee]) -> Decision {
+pub fn check_of(records: &History, limits: &Limits<'_>, guarantees: &[Guarantee]) -> Finding {
     let lists = records.ops.iter().any(|op| shows_lists(records, op));
     if lists { by_visibility(records, limits, guarantees) } else { by_values(records, limits, guarantees) }
 }
@@ -98,51 +55,59 @@ fn shows_lists(records: &History, op: &Op) -> bool {
     read_a_list || micros.iter().any(of_lists)
 }
 
-fn by_visibility(records: &History, limits: &Limits<'_>, guarantees: &[Guarantee]) -> Decision {
+/// Judges a guarantee of a history, or of its transactions. Reads that show lists are of sets, or of registers with siblings:
+/// those are judged by what they see of the writes.
+pub(crate) fn by_session(records: &History, limits: &Limits<'_>, level: Isolation, guarantee: Guarantee) -> Finding {
+    match records.ops.iter().any(|op| records.reads_list(op)) {
+        true => check_of(records, limits, &[guarantee]),
+        false => check_isolation(records, limits, level),
+    }
+}
+
+fn by_visibility(records: &History, limits: &Limits<'_>, guarantees: &[Guarantee]) -> Finding {
     let (observed, ops) = match observed::read(records) {
         Ok(read) => read,
-        Err(why) => return Decision::inconclusive(why),
+        Err(why) => return Finding::undecided(why),
     };
     let found = visible::analyse(&observed, limits);
-    let mut decision = Decision::default();
+    let mut finding = Finding::default();
     for miss in found.misses.iter().filter(|miss| guarantees.contains(&miss.guarantee)) {
-        decision.violated(limits, || Violation {
-            kind: miss.guarantee.name().to_owned(),
-            key: Some(ops.key(records, miss.key)),
+        let key = ops.key(records, miss.key);
+        finding.violated(limits, || Draft {
+            kind: miss.guarantee.name(),
+            key: &key,
+            process: None,
             explanation: ops.explain(records, &observed, miss),
-            events: records.events_of_all(ops.by_themselves(&observed, &miss.operations)),
+            proof: Proof::at(records, ops.by_themselves(&observed, &miss.operations)),
         });
     }
-    decision.violations_total = guarantees.iter().map(|guarantee| found.counts.get(guarantee).unwrap_or(&0)).sum();
+    finding.violations = guarantees.iter().map(|guarantee| found.counts.get(guarantee).unwrap_or(&0)).sum();
+    finding.anomalies.total = finding.violations;
     let mut parts = Vec::new();
     for guarantee in guarantees {
         let count = found.counts.get(guarantee).copied().unwrap_or(0);
-        decision.figure(guarantee.name(), count as f64);
+        finding.figure(guarantee.name(), count as f64);
         parts.push(format!(
             "{guarantee} {}",
             if count == 0 { "holds".to_owned() } else { format!("missed {count} times") }
         ));
     }
-    decision.figure("undecided", found.undecided as f64);
-    let mut doubts = found.doubts;
+    finding.figure("undecided", found.undecided as f64);
+    finding.doubts = found.doubts;
     if found.undecided > 0 {
-        doubts.push(format!(
+        finding.doubt(format!(
             "{} times a write whose past nobody told may have replaced what is missing",
             found.undecided
         ));
     }
-    if decision.outcome == Outcome::Valid && !doubts.is_empty() {
-        decision.outcome = Outcome::Inconclusive;
-    }
-    parts.extend(doubts);
-    decision.headline = parts.join("; ");
-    decision
+    finding.headline = parts.join("; ");
+    finding
 }
 
-fn by_values(records: &History, limits: &Limits<'_>, guarantees: &[Guarantee]) -> Decision {
+fn by_values(records: &History, limits: &Limits<'_>, guarantees: &[Guarantee]) -> Finding {
     let (history, ops) = match transactions::read(records, transactions::Form::Registers) {
         Ok(read) => read,
-        Err(error) => return Decision::inconclusive(error.to_string()),
+        Err(error) => return Finding::undecided(error.to_string()),
     };
     let mut all = Findings::default();
     for guarantee in guarantees {

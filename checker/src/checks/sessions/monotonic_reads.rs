@@ -9,12 +9,47 @@
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
 //! weakly consistent replicated data", PDIS 1994.
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::checks::sessions::{Guarantee, check_of};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, a_read};
 use crate::history::{Operation, Phase};
+use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::Regress;
 use crate::visibility::{KeyFacts, Read, WorkloadFacts};
+
+/// Monotonic reads.
+pub struct MonotonicReads;
+
+impl Check for MonotonicReads {
+    fn name(&self) -> &'static str {
+        "monotonic-reads"
+    }
+
+    fn about(&self) -> &'static str {
+        "a read sees what its process saw before, or something causally newer (Terry et al. 1994)"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        match view.facts {
+            Some(workload) => check(workload, &context.explainer()),
+            None => view.by_records(|records| check_of(records, &context.limits, &[Guarantee::MonotonicReads])),
+        }
+    }
+}
 
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {

@@ -16,28 +16,94 @@
 
 use std::collections::BTreeSet;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::checks::sessions::{Guarantee, check_of};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, a_read};
 use crate::history::Phase;
-use crate::verdict::Property;
+use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, Past, Read, WorkloadFacts, Write};
 use crate::visibility::{Owed, OwnMiss};
 
+/// Monotonic writes.
+pub struct MonotonicWrites;
+
+impl Check for MonotonicWrites {
+    fn name(&self) -> &'static str {
+        "monotonic-writes"
+    }
+
+    fn about(&self) -> &'static str {
+        "who sees a write sees what its process wrote before it (Terry et al. 1994)"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        match view.facts {
+            Some(workload) => check(workload, &context.explainer(), Guarantee::MonotonicWrites),
+            None => view.by_records(|records| check_of(records, &context.limits, &[Guarantee::MonotonicWrites])),
+        }
+    }
+}
+
+/// Writes follow reads.
+pub struct WritesFollowReads;
+
+impl Check for WritesFollowReads {
+    fn name(&self) -> &'static str {
+        "writes-follow-reads"
+    }
+
+    fn about(&self) -> &'static str {
+        "who sees a write sees what its process had seen before it (Terry et al. 1994)"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        match view.facts {
+            Some(workload) => check(workload, &context.explainer(), Guarantee::WritesFollowReads),
+            None => view.by_records(|records| check_of(records, &context.limits, &[Guarantee::WritesFollowReads])),
+        }
+    }
+}
+
 /// Judges a workload by one of the two.
-pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, property: Property) -> Finding {
+pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, guarantee: Guarantee) -> Finding {
     let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
     let mut tally = ReadTally::default();
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
-        let owed = of(key, property);
+        let owed = of(key, guarantee);
         tally.merge(owed.reads);
         for (read, miss) in &owed.missed {
             finding.violations += 1;
-            explainer.add(&mut finding.anomalies, || lacking(workload, key, *read, *miss, property));
+            explainer.add(&mut finding.anomalies, || lacking(workload, key, *read, *miss, guarantee));
         }
     }
-    let did = match property {
-        Property::MonotonicWrites => "lack an earlier write of a process whose later one they show",
+    let did = match guarantee {
+        Guarantee::MonotonicWrites => "lack an earlier write of a process whose later one they show",
         _ => "lack what a writer had seen before it wrote what they show",
     };
     let untested = "no read showed a write whose process had done something to the key before";
@@ -45,9 +111,9 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, pro
     finding
 }
 
-fn of<'k>(key: &'k KeyFacts<'_>, property: Property) -> &'k Owed {
-    match property {
-        Property::MonotonicWrites => &key.analysis.of_writers,
+fn of<'k>(key: &'k KeyFacts<'_>, guarantee: Guarantee) -> &'k Owed {
+    match guarantee {
+        Guarantee::MonotonicWrites => &key.analysis.of_writers,
         _ => &key.analysis.of_what_writers_saw,
     }
 }
@@ -71,12 +137,12 @@ fn because<'k, 'h>(
     key: &'k KeyFacts<'h>,
     read: &Read<'_>,
     missed: usize,
-    property: Property,
+    guarantee: Guarantee,
 ) -> Option<(usize, Option<&'k Read<'h>>)> {
     let lacking = &key.writes[missed].operation;
     let seen = seen_by(key, read);
     let mut writes = seen.iter().map(|write| (*write as usize, &key.writes[*write as usize]));
-    if property == Property::MonotonicWrites {
+    if guarantee == Guarantee::MonotonicWrites {
         let later = |(_, write): &(usize, &Write<'_>)| {
             write.operation.process() == lacking.process() && write.operation.invoked() > lacking.invoked()
         };
@@ -98,7 +164,7 @@ fn lacking<'k>(
     key: &'k KeyFacts<'_>,
     read: usize,
     miss: OwnMiss,
-    property: Property,
+    guarantee: Guarantee,
 ) -> Draft<'k> {
     let read = &key.reads[read];
     let (operation, write) = (&read.operation, &key.writes[miss.latest]);
@@ -106,7 +172,7 @@ fn lacking<'k>(
     let mut explanation = format!("{} of {} by process {}", a_read(operation), key.name, operation.process());
     let evidence = Evidence::new(workload, key);
     let mut proof = Proof::of([write.operation, *operation]).with(evidence.of_miss(read, miss.latest));
-    match because(key, read, miss.latest, property) {
+    match because(key, read, miss.latest, guarantee) {
         Some((at, knew)) => {
             let through = &key.writes[at];
             let shown = name(workload, key, through);
@@ -128,8 +194,8 @@ fn lacking<'k>(
     if miss.count > 1 {
         explanation.push_str(&format!("; the same goes for {} more writes", miss.count - 1));
     }
-    let kind = match property {
-        Property::MonotonicWrites => "non-monotonic-write",
+    let kind = match guarantee {
+        Guarantee::MonotonicWrites => "non-monotonic-write",
         _ => "write-before-read",
     };
     Draft { kind, key: &key.name, process: Some(operation.process()), explanation, proof }

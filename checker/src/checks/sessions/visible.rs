@@ -389,7 +389,7 @@ impl Seen {
 fn add(found: &mut Found, limits: &Limits<'_>, guarantee: Guarantee, explain: impl FnOnce() -> Miss) {
     let count = found.counts.entry(guarantee).or_default();
     *count += 1;
-    if *count <= limits.violations_max as u64 {
+    if *count <= limits.anomalies_max as u64 {
         found.misses.push(explain());
     }
 }
@@ -484,7 +484,7 @@ impl<'o> Across<'o> {
                 }
                 let missed = sessions.iter().filter_map(|session| self.missed(*reader, sees, session)).min();
                 // The way is long to find: only for those that are told.
-                let told = found.counts.get(&self.guarantee).is_none_or(|count| *count < limits.violations_max as u64);
+                let told = found.counts.get(&self.guarantee).is_none_or(|count| *count < limits.anomalies_max as u64);
                 let proof = missed.filter(|_| told).map(|missed| self.path(*reader, seen.writes[missed as usize]));
                 let mut report = Report { seen, observed: self.observed, key, reader: number, found, limits };
                 if report.unless(missed, self.guarantee, |_| None)

@@ -8,18 +8,49 @@
 
 use std::collections::BTreeMap;
 
-use crate::checks::by_key::{by_key, is, named, of};
+use crate::checks::by_key::{by_key, is, of};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
+
+/// Money is neither made nor lost.
+pub struct Bank;
+
+impl Check for Bank {
+    fn name(&self) -> &'static str {
+        "bank"
+    }
+
+    fn about(&self) -> &'static str {
+        "transfer, read {account balance ...}: every read has the same total"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Key
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Accounts]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::LASTING.needing(80)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
 
 /// Judges `read` of a map from account to balance; `transfer` is known and passed over.
-pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "transfer"]) {
         Ok(keys) => keys,
-        Err(decision) => return decision,
+        Err(finding) => return finding,
     };
-    let (mut decision, mut reads, mut negative) = (Decision::default(), 0u64, 0u64);
+    let (mut finding, mut reads, mut negative) = (Finding::default(), 0u64, 0u64);
     for (key, ops) in &keys {
         let mut totals: Vec<(usize, i128)> = Vec::new();
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
@@ -29,24 +60,25 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
                     totals.push((at, total));
                     negative += u64::from(below_zero);
                 }
-                Err(problem) => decision.violated(limits, || Violation {
-                    kind: "no-balance".into(),
-                    key: named(key),
+                Err(problem) => finding.violated(limits, || Draft {
+                    kind: "no-balance",
+                    key,
+                    process: None,
                     explanation: problem,
-                    events: records.events_of_all([at]),
+                    proof: Proof::at(records, [at]),
                 }),
             }
         }
-        differing(records, key, &totals, limits, &mut decision);
+        differing(records, key, &totals, limits, &mut finding);
     }
     if reads == 0 {
-        decision.outcome = Outcome::Inconclusive;
+        finding.doubt("no read succeeded");
     }
-    decision.headline = format!("bank: {reads} reads, {} with a wrong total or none", decision.violations_total);
-    decision.figure("reads", reads as f64);
-    decision.figure("reads_wrong", decision.violations_total as f64);
-    decision.figure("reads_below_zero", negative as f64);
-    decision
+    finding.headline = format!("bank: {reads} reads, {} with a wrong total or none", finding.violations);
+    finding.figure("reads", reads as f64);
+    finding.figure("reads_wrong", finding.violations as f64);
+    finding.figure("reads_below_zero", negative as f64);
+    finding
 }
 
 /// The sum of a read's balances, and whether one is below zero.
@@ -68,7 +100,7 @@ fn total(records: &History, at: usize) -> Result<(i128, bool), String> {
     Ok((sum, below_zero))
 }
 
-fn differing(records: &History, key: &str, totals: &[(usize, i128)], limits: &Limits<'_>, decision: &mut Decision) {
+fn differing(records: &History, key: &str, totals: &[(usize, i128)], limits: &Limits<'_>, finding: &mut Finding) {
     let mut counts: BTreeMap<i128, (u64, usize)> = BTreeMap::new();
     for (at, total) in totals {
         counts.entry(*total).or_insert((0, *at)).0 += 1;
@@ -76,12 +108,12 @@ fn differing(records: &History, key: &str, totals: &[(usize, i128)], limits: &Li
     let most = counts.iter().max_by_key(|(_, (count, first))| (*count, usize::MAX - first));
     let Some((usual, (_, example))) = most else { return };
     for (at, total) in totals.iter().filter(|(_, total)| total != usual) {
-        decision.violated(limits, || {
+        finding.violated(limits, || {
             let (one, other) = (records.ops[*at].process, records.ops[*example].process);
             let explanation =
                 format!("Process {one} read a total{} of {total}, while process {other} read one of {usual}.", of(key));
-            let events = records.events_of_all([*at, *example]);
-            Violation { kind: "wrong-total".into(), key: named(key), explanation, events }
+            let proof = Proof::at(records, [*at, *example]);
+            Draft { kind: "wrong-total", key, process: None, explanation, proof }
         });
     }
 }

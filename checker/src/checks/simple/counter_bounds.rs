@@ -17,9 +17,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node};
 use crate::history::{Datum, EventType, Operation};
 use crate::objects::Model;
+use crate::objects::Object;
 use crate::objects::meaning::Meaning;
 use crate::visibility::{KeyFacts, WorkloadFacts, Write};
 
@@ -28,6 +30,35 @@ use crate::visibility::{KeyFacts, WorkloadFacts, Write};
 struct Bounds {
     least: i128,
     most: i128,
+}
+
+/// Counters lie within their bounds.
+pub struct CounterBounds;
+
+impl Check for CounterBounds {
+    fn name(&self) -> &'static str {
+        "counter-bounds"
+    }
+
+    fn about(&self) -> &'static str {
+        "each read of a counter lies between what was acknowledged before it and what was attempted until its end"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Counter]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_facts(|workload| check(workload, &context.explainer()))
+    }
 }
 
 /// Judges a workload of counters.

@@ -15,29 +15,61 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{by_key, elements, is, named, of};
+use crate::checks::by_key::{by_key, elements, is, of};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::{History, Kind, ValueId};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
+
+/// Failed transactions are not seen.
+pub struct DirtyReads;
+
+impl Check for DirtyReads {
+    fn name(&self) -> &'static str {
+        "dirty-reads"
+    }
+
+    fn about(&self) -> &'static str {
+        "write v of all rows, read [v ...] of all rows: nobody sees what a failed write wrote, and rows are alike"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Key
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Rows]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::LASTING.needing(100)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
 
 /// Judges `write` of a value to all rows and `read` of the list of all rows; each key is a table.
-pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "write"]) {
         Ok(keys) => keys,
-        Err(decision) => return decision,
+        Err(finding) => return finding,
     };
-    let (mut decision, mut tally) = (Decision::default(), Tally::default());
+    let (mut finding, mut tally) = (Finding::default(), Tally::default());
     for (key, ops) in &keys {
         if let Err(problem) =
-            (Table { records, key, limits, writes: writes(records, ops) }).judge(ops, &mut tally, &mut decision)
+            (Table { records, key, limits, writes: writes(records, ops) }).judge(ops, &mut tally, &mut finding)
         {
-            return Decision { outcome: decision.outcome.merge(Outcome::Inconclusive), headline: problem, ..decision };
+            finding.doubt(problem);
+            return finding;
         }
     }
-    if tally.reads == 0 && decision.outcome == Outcome::Valid {
-        decision.outcome = Outcome::Inconclusive;
+    if tally.reads == 0 {
+        finding.doubt("no read succeeded");
     }
-    decision.headline = format!(
+    finding.headline = format!(
         "dirty-reads: {} reads, {} of a failed write, {} of rows that differ, {} of a value that nobody wrote",
         tally.reads, tally.dirty, tally.inconsistent, tally.unwritten
     );
@@ -48,9 +80,9 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
         ("unwritten-value", tally.unwritten),
     ];
     for (name, count) in counts {
-        decision.figure(name, count as f64);
+        finding.figure(name, count as f64);
     }
-    decision
+    finding
 }
 
 #[derive(Default)]
@@ -94,7 +126,7 @@ enum Origin {
 }
 
 impl Table<'_> {
-    fn judge(&self, ops: &[usize], tally: &mut Tally, decision: &mut Decision) -> Result<(), String> {
+    fn judge(&self, ops: &[usize], tally: &mut Tally, finding: &mut Finding) -> Result<(), String> {
         let mut initial: Option<(ValueId, usize)> = None;
         for &at in
             ops.iter().filter(|at| self.records.ops[**at].is_ok() && is(self.records, &self.records.ops[**at], "read"))
@@ -113,17 +145,17 @@ impl Table<'_> {
             match (failed, rows.first()) {
                 (Some((value, write)), _) => {
                     tally.dirty += 1;
-                    self.dirty(at, value, write, decision);
+                    self.dirty(at, value, write, finding);
                 }
                 (None, Some(first)) if values.len() > 1 => {
                     tally.inconsistent += 1;
-                    self.inconsistent(at, *first, rows, decision);
+                    self.inconsistent(at, *first, rows, finding);
                 }
                 (None, Some(value)) if matches!(self.origin(*value, op.ret), Origin::Nobody) => {
                     let (known, reader) = *initial.get_or_insert((*value, at));
                     if known != *value {
                         tally.unwritten += 1;
-                        self.unwritten((reader, known), (at, *value), decision);
+                        self.unwritten((reader, known), (at, *value), finding);
                     }
                 }
                 _ => {}
@@ -143,16 +175,16 @@ impl Table<'_> {
         }
     }
 
-    fn dirty(&self, read: usize, value: ValueId, write: usize, decision: &mut Decision) {
-        self.violated("dirty-read", &[write, read], decision, || {
+    fn dirty(&self, read: usize, value: ValueId, write: usize, finding: &mut Finding) {
+        self.violated("dirty-read", &[write, read], finding, || {
             let (reader, writer) = (self.records.ops[read].process, self.records.ops[write].process);
             let (value, of) = (self.records.show(value), of(self.key));
             format!("Process {reader} read {value}{of}, which process {writer} wrote in a transaction that failed.")
         });
     }
 
-    fn inconsistent(&self, read: usize, first: ValueId, rows: &[ValueId], decision: &mut Decision) {
-        self.violated("inconsistent-read", &[read], decision, || {
+    fn inconsistent(&self, read: usize, first: ValueId, rows: &[ValueId], finding: &mut Finding) {
+        self.violated("inconsistent-read", &[read], finding, || {
             let other = rows.iter().position(|row| *row != first).unwrap_or_default();
             let (one, another) = (self.records.show(first), self.records.show(rows[other]));
             let (process, of) = (self.records.ops[read].process, of(self.key));
@@ -163,8 +195,8 @@ impl Table<'_> {
         });
     }
 
-    fn unwritten(&self, (first, known): (usize, ValueId), (read, value): (usize, ValueId), decision: &mut Decision) {
-        self.violated("unwritten-value", &[first, read], decision, || {
+    fn unwritten(&self, (first, known): (usize, ValueId), (read, value): (usize, ValueId), finding: &mut Finding) {
+        self.violated("unwritten-value", &[first, read], finding, || {
             let (one, other) = (self.records.ops[first].process, self.records.ops[read].process);
             let (known, value, of) = (self.records.show(known), self.records.show(value), of(self.key));
             format!("Process {other} read {value}{of} and process {one} read {known}: nobody wrote either, and only one can be \
@@ -172,10 +204,10 @@ impl Table<'_> {
         });
     }
 
-    fn violated(&self, kind: &str, ops: &[usize], decision: &mut Decision, explain: impl FnOnce() -> String) {
-        decision.violated(self.limits, || {
-            let events = self.records.events_of_all(ops.iter().copied());
-            Violation { kind: kind.into(), key: named(self.key), explanation: explain(), events }
+    fn violated(&self, kind: &'static str, ops: &[usize], finding: &mut Finding, explain: impl FnOnce() -> String) {
+        finding.violated(self.limits, || {
+            let proof = Proof::at(self.records, ops.iter().copied());
+            Draft { kind: kind, key: self.key, process: None, explanation: explain(), proof }
         });
     }
 }

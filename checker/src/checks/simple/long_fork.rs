@@ -10,9 +10,40 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History, ValueId};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
+
+/// Reads agree on the order of writes.
+pub struct LongFork;
+
+impl Check for LongFork {
+    fn name(&self) -> &'static str {
+        "long-fork"
+    }
+
+    fn about(&self) -> &'static str {
+        "[w k v] once for each k, reads of several k: reads agree on the order of writes"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::MultiRegister]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::LASTING.needing(200)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
 
 /// What a read saw of a group of keys: for each, in the order of keys, whether it was written.
 struct Seen {
@@ -21,28 +52,27 @@ struct Seen {
 }
 
 /// Judges operations whose values are lists of micro-operations `[w k v]` and `[r k v]`.
-pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let groups = match groups(records) {
         Ok(groups) => groups,
-        Err(problem) => return Decision::inconclusive(problem),
+        Err(problem) => return Finding::undecided(problem),
     };
-    let mut decision = Decision::default();
+    let mut finding = Finding::default();
     let reads: usize = groups.values().map(Vec::len).sum();
     let count = groups.len();
     for (keys, mut seen) in groups {
         seen.sort_by_key(|seen| (seen.written.iter().filter(|written| **written).count(), seen.op));
         for pair in seen.windows(2) {
-            fork(records, &keys, pair, limits, &mut decision);
+            fork(records, &keys, pair, limits, &mut finding);
         }
     }
     if reads == 0 {
-        decision.outcome = Outcome::Inconclusive;
+        finding.doubt("no read of several keys succeeded");
     }
-    decision.headline =
-        format!("long-fork: {reads} reads of {count} groups of keys, {} forks", decision.violations_total);
-    decision.figure("reads", reads as f64);
-    decision.figure("groups", count as f64);
-    decision
+    finding.headline = format!("long-fork: {reads} reads of {count} groups of keys, {} forks", finding.violations);
+    finding.figure("reads", reads as f64);
+    finding.figure("groups", count as f64);
+    finding
 }
 
 /// Reads that succeeded by the keys that they read, two at least.
@@ -88,17 +118,18 @@ fn micro(records: &History, operation: ValueId) -> Option<(&str, ValueId, ValueI
 }
 
 /// Whether neither saw all that the other saw.
-fn fork(records: &History, keys: &[ValueId], pair: &[Seen], limits: &Limits<'_>, decision: &mut Decision) {
+fn fork(records: &History, keys: &[ValueId], pair: &[Seen], limits: &Limits<'_>, finding: &mut Finding) {
     let [one, other] = pair else { return };
     let only = |one: &Seen, other: &Seen| (0..keys.len()).find(|at| one.written[*at] && !other.written[*at]);
     let (Some(first), Some(second)) = (only(one, other), only(other, one)) else { return };
-    decision.violated(limits, || {
+    finding.violated(limits, || {
         let (a, b) = (records.ops[one.op].process, records.ops[other.op].process);
         let (x, y) = (records.show(keys[first]), records.show(keys[second]));
         let explanation = format!(
             "Process {a} saw the write of {x} and not that of {y}, process {b} that of {y} and not that of {x}: they do not \
              agree which was first."
         );
-        Violation { kind: "long-fork".into(), key: None, explanation, events: records.events_of_all([one.op, other.op]) }
+        let proof = Proof::at(records, [one.op, other.op]);
+        Draft { kind: "long-fork", key: "", process: None, explanation, proof }
     });
 }

@@ -5,37 +5,68 @@
 //! matter: real time does, so this includes each process's own order. One walk over the events with the largest number
 //! returned so far: O(n log n).
 
-use crate::checks::by_key::{by_key, is, named, of, seconds};
+use crate::checks::by_key::{by_key, is, of, seconds};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
+
+/// A number only grows.
+pub struct Monotonic;
+
+impl Check for Monotonic {
+    fn name(&self) -> &'static str {
+        "monotonic"
+    }
+
+    fn about(&self) -> &'static str {
+        "read, inc, next, each of an integer: what is returned later is not less"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Key
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Number]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::LASTING.needing(60)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
 
 /// The largest number returned by operations that have ended, and by which.
 type Largest = Option<(i64, usize)>;
 
 /// Judges `read`, `inc` and `next`, each of which returns an integer; what did not succeed says nothing.
-pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "inc", "next"]) {
         Ok(keys) => keys,
-        Err(decision) => return decision,
+        Err(finding) => return finding,
     };
-    let mut decision = Decision::default();
+    let mut finding = Finding::default();
     let mut seen: u64 = 0;
     for (key, ops) in &keys {
         let numbers = match numbers(records, ops) {
             Ok(numbers) => numbers,
-            Err(problem) => return Decision::inconclusive(problem),
+            Err(problem) => return Finding::undecided(problem),
         };
         seen += numbers.len() as u64;
-        walk(records, key, &numbers, limits, &mut decision);
+        walk(records, key, &numbers, limits, &mut finding);
     }
     if seen == 0 {
-        decision.outcome = Outcome::Inconclusive;
+        finding.doubt("no number was returned");
     }
-    decision.headline = format!("monotonic: {seen} numbers, {} less than one before", decision.violations_total);
-    decision.figure("numbers", seen as f64);
-    decision.figure("backwards", decision.violations_total as f64);
-    decision
+    finding.headline = format!("monotonic: {seen} numbers, {} less than one before", finding.violations);
+    finding.figure("numbers", seen as f64);
+    finding.figure("backwards", finding.violations as f64);
+    finding
 }
 
 fn numbers(records: &History, ops: &[usize]) -> Result<Vec<(usize, i64)>, String> {
@@ -51,7 +82,7 @@ fn numbers(records: &History, ops: &[usize]) -> Result<Vec<(usize, i64)>, String
     .collect()
 }
 
-fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<'_>, decision: &mut Decision) {
+fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<'_>, finding: &mut Finding) {
     let mut ends = numbers.to_vec();
     ends.sort_unstable_by_key(|(at, _)| records.ops[*at].ret);
     let mut ended = ends.into_iter().peekable();
@@ -67,7 +98,7 @@ fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<
         }
         let own = largest_own.filter(|(before, _)| *before >= number && !is(records, op, "read"));
         let Some((value, before)) = largest.filter(|(before, _)| *before > number).or(own) else { continue };
-        decision.violated(limits, || {
+        finding.violated(limits, || {
             let first = &records.ops[before];
             let explanation = format!(
                 "Process {} was given {value}{} at {}; process {} asked at {} and was given {number}.",
@@ -77,8 +108,8 @@ fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<
                 op.process,
                 seconds(op.called_ns),
             );
-            let events = records.events_of_all([before, at]);
-            Violation { kind: "backwards".into(), key: named(key), explanation, events }
+            let proof = Proof::at(records, [before, at]);
+            Draft { kind: "backwards", key, process: None, explanation, proof }
         });
     }
 }

@@ -5,37 +5,68 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History, ValueId};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
+
+/// Identifiers are unique.
+pub struct UniqueIds;
+
+impl Check for UniqueIds {
+    fn name(&self) -> &'static str {
+        "unique-ids"
+    }
+
+    fn about(&self) -> &'static str {
+        "generate: no two results are equal"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Ids]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::LASTING.needing(40)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
 
 /// Judges operations that each return an identifier, such as `generate`.
-pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let mut first: FxHashMap<ValueId, usize> = FxHashMap::default();
-    let mut decision = Decision::default();
+    let mut finding = Finding::default();
     let mut acknowledged: u64 = 0;
     for (at, op) in records.ops.iter().enumerate().filter(|(_, op)| op.is_ok()) {
         if matches!(records.datum(op.result), Datum::Nil | Datum::List(_) | Datum::Map(_)) {
             let (index, value) = (records.event_index(op.ret), records.show(op.result));
-            return Decision::inconclusive(format!("the result at index {index} is no identifier: {value}"));
+            return Finding::undecided(format!("the result at index {index} is no identifier: {value}"));
         }
         acknowledged += 1;
         let before = *first.entry(op.result).or_insert(at);
         if before != at {
-            decision.violated(limits, || {
+            finding.violated(limits, || {
                 let (id, one, other) = (records.show(op.result), records.ops[before].process, op.process);
                 let explanation = format!("{id} was given to process {one} and again to process {other}.");
-                let events = records.events_of_all([before, at]);
-                Violation { kind: "duplicate".into(), key: None, explanation, events }
+                let proof = Proof::at(records, [before, at]);
+                Draft { kind: "duplicate", key: "", process: None, explanation, proof }
             });
         }
     }
     if acknowledged == 0 {
-        decision.outcome = Outcome::Inconclusive;
+        finding.doubt("no identifier was handed out");
     }
-    let duplicates = decision.violations_total;
-    decision.headline = format!("unique-ids: {acknowledged} identifiers, {duplicates} given out before");
-    decision.figure("acknowledged", acknowledged as f64);
-    decision.figure("duplicates", duplicates as f64);
-    decision
+    let duplicates = finding.violations;
+    finding.headline = format!("unique-ids: {acknowledged} identifiers, {duplicates} given out before");
+    finding.figure("acknowledged", acknowledged as f64);
+    finding.figure("duplicates", duplicates as f64);
+    finding
 }

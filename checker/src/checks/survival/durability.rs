@@ -9,11 +9,42 @@
 
 use std::collections::BTreeMap;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::survival::lost_writes::{Standing, flaws, lost, standing, story};
 use crate::finding::{Draft, Explainer, Finding, at};
+use crate::objects::Object;
 use crate::run::faults::Crash;
 use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, WorkloadFacts};
+
+/// Crashes lose nothing.
+pub struct Durability;
+
+impl Check for Durability {
+    fn name(&self) -> &'static str {
+        "durability"
+    }
+
+    fn about(&self) -> &'static str {
+        "an acknowledged write survives the crash of every node that holds it"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_facts(|workload| check(workload, &context.explainer(), context.crashes))
+    }
+}
 
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, crashes: &[Crash<'_>]) -> Finding {

@@ -14,8 +14,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node, ms, quantile};
 use crate::history::{EventType, Operation};
+use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::{FinalSource, KeyFacts, Read, WorkloadFacts, Write};
 
@@ -58,6 +60,35 @@ pub(crate) fn standing(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, positio
         0 => Standing::Overwritten,
         _ if sight.missed == 0 && (rest == 0 || undecided) => Standing::Recovered,
         _ => Standing::Stale,
+    }
+}
+
+/// No acknowledged write is lost.
+pub struct NoLostWrites;
+
+impl Check for NoLostWrites {
+    fn name(&self) -> &'static str {
+        "no-lost-writes"
+    }
+
+    fn about(&self) -> &'static str {
+        "every acknowledged write is, at the end, read back or superseded by a write that had seen it"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_facts(|workload| check(workload, &context.explainer()))
     }
 }
 

@@ -19,11 +19,42 @@
 
 use std::collections::BTreeMap;
 
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node};
 use crate::history::{Operation, Phase};
+use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, Past, WorkloadFacts};
+
+/// What is gone stays away.
+pub struct NoResurrection;
+
+impl Check for NoResurrection {
+    fn name(&self) -> &'static str {
+        "no-resurrection"
+    }
+
+    fn about(&self) -> &'static str {
+        "what an acknowledged write or delete has replaced is not there again at the end"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &Object::OF_WORKLOADS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::MEASURED
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_facts(|workload| check(workload, &context.explainer()))
+    }
+}
 
 /// Judges a workload.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {

@@ -13,10 +13,12 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{by_key, elements, is, named, of, quantile, seconds};
+use crate::checks::by_key::{by_key, elements, is, of, seconds};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof, ms, quantile};
 use crate::history::{History, ValueId};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
 
 /// What is known of an element.
 #[derive(Clone, Copy, Default)]
@@ -32,27 +34,53 @@ struct Element {
     stamp: usize,
 }
 
-/// Judges `add` of an element and `read` of all of them, each key by itself. O(size of all lists read).
-pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
-    let keys = match by_key(records, &["add", "read"]) {
-        Ok(keys) => keys,
-        Err(decision) => return decision,
-    };
-    let mut tally = Tally::default();
-    let mut decision = Decision::default();
-    for (key, ops) in &keys {
-        if (limits.out_of_time)() {
-            return Decision { outcome: decision.outcome.merge(Outcome::Inconclusive), ..out_of_time(decision) };
-        }
-        if let Err(problem) = Set::of(records, key, ops, limits, &mut decision).judge(&mut tally) {
-            return Decision::inconclusive(problem);
-        }
+/// What becomes of each element of a set.
+pub struct SetFull;
+
+impl Check for SetFull {
+    fn name(&self) -> &'static str {
+        "set-full"
     }
-    tally.finish(records, decision)
+
+    fn about(&self) -> &'static str {
+        "add v, read [v ...]: which elements stay, which are lost, how long they take to appear"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Key
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Set]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::default().needing(200)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
 }
 
-fn out_of_time(decision: Decision) -> Decision {
-    Decision { headline: "out of time: not every key was looked at".into(), ..decision }
+/// Judges `add` of an element and `read` of all of them, each key by itself. O(size of all lists read).
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+    let keys = match by_key(records, &["add", "read"]) {
+        Ok(keys) => keys,
+        Err(finding) => return finding,
+    };
+    let mut tally = Tally::default();
+    let mut finding = Finding::default();
+    for (key, ops) in &keys {
+        if (limits.out_of_time)() {
+            finding.doubt("out of time: not every key was looked at");
+            return finding;
+        }
+        if let Err(problem) = Set::of(records, key, ops, limits, &mut finding).judge(&mut tally) {
+            return Finding::undecided(problem);
+        }
+    }
+    tally.finish(records, finding)
 }
 
 #[derive(Default)]
@@ -72,7 +100,7 @@ struct Set<'r, 'd> {
     key: &'r str,
     ops: &'r [usize],
     limits: &'d Limits<'d>,
-    decision: &'d mut Decision,
+    finding: &'d mut Finding,
     elements: FxHashMap<ValueId, Element>,
 }
 
@@ -82,9 +110,9 @@ impl<'r, 'd> Set<'r, 'd> {
         key: &'r str,
         ops: &'r [usize],
         limits: &'d Limits<'d>,
-        decision: &'d mut Decision,
+        finding: &'d mut Finding,
     ) -> Self {
-        Self { records, key, ops, limits, decision, elements: FxHashMap::default() }
+        Self { records, key, ops, limits, finding, elements: FxHashMap::default() }
     }
 
     fn judge(mut self, tally: &mut Tally) -> Result<(), String> {
@@ -233,10 +261,10 @@ impl<'r, 'd> Set<'r, 'd> {
         self.violated("lost", explanation, &[known_by, absent]);
     }
 
-    fn violated(&mut self, kind: &str, explanation: String, ops: &[usize]) {
-        let events = self.records.events_of_all(ops.iter().copied());
-        let key = named(self.key);
-        self.decision.violated(self.limits, || Violation { kind: kind.into(), key, explanation, events });
+    fn violated(&mut self, kind: &'static str, explanation: String, ops: &[usize]) {
+        let proof = Proof::at(self.records, ops.iter().copied());
+        let key = self.key;
+        self.finding.violated(self.limits, || Draft { kind, key, process: None, explanation, proof });
     }
 
     fn process(&self, op: usize) -> u32 {
@@ -250,9 +278,9 @@ fn earlier(records: &History, known: Option<usize>, other: usize) -> Option<usiz
 }
 
 impl Tally {
-    fn finish(mut self, records: &History, mut decision: Decision) -> Decision {
-        if decision.outcome == Outcome::Valid && self.stable == 0 {
-            decision.outcome = Outcome::Inconclusive;
+    fn finish(mut self, records: &History, mut finding: Finding) -> Finding {
+        if self.stable == 0 {
+            finding.doubt("no element stayed");
         }
         let counts = [
             ("stable", self.stable),
@@ -262,24 +290,24 @@ impl Tally {
             ("reads_with_duplicates", self.duplicated),
             ("unexpected", self.unexpected),
         ];
-        decision.headline = format!(
+        finding.headline = format!(
             "set-full: {} elements stable ({} of them stale for a while), {} lost, {} never read",
             self.stable, self.stale, self.lost, self.never_read
         );
         for (name, count) in counts {
-            decision.figure(name, count as f64);
+            finding.figure(name, count as f64);
         }
         if !records.timed {
-            return decision;
+            return finding;
         }
         for (name, latencies) in [("stable", &mut self.stable_ns), ("lost", &mut self.lost_ns)] {
             latencies.sort_unstable();
             for (label, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)] {
-                if let Some(ns) = quantile(latencies, share) {
-                    decision.figure(&format!("{name}_ms_{label}"), ns as f64 / 1e6);
+                if !latencies.is_empty() {
+                    finding.figure(&format!("{name}_ms_{label}"), ms(quantile(latencies, share)));
                 }
             }
         }
-        decision
+        finding
     }
 }

@@ -9,10 +9,12 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{by_key, elements, is, named, of, seconds};
+use crate::checks::by_key::{by_key, elements, is, of, seconds};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History, Kind, ValueId};
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
 
 #[derive(Default)]
 struct Element {
@@ -35,20 +37,52 @@ struct Tally {
     recovered: u64,
 }
 
+/// What goes into a queue comes out.
+pub struct TotalQueue;
+
+impl Check for TotalQueue {
+    fn name(&self) -> &'static str {
+        "total-queue"
+    }
+
+    fn about(&self) -> &'static str {
+        "enqueue v, dequeue, drain: what is acknowledged comes out, whatever the order"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Key
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Queue]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::default().needing(200)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
+
 /// Judges `enqueue` of an element, `dequeue` of one, and `drain` of the list of all that are left.
-pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["enqueue", "dequeue", "drain"]) {
         Ok(keys) => keys,
-        Err(decision) => return decision,
+        Err(finding) => return finding,
     };
-    let (mut tally, mut decision) = (Tally::default(), Decision::default());
+    let (mut tally, mut finding) = (Tally::default(), Finding::default());
     for (key, ops) in &keys {
-        Queue::new(records, ops).judge(key, limits, &mut tally, &mut decision);
+        Queue::new(records, ops).judge(key, limits, &mut tally, &mut finding);
     }
-    if tally.perhaps_lost > 0 || tally.dequeued == 0 {
-        decision.outcome = decision.outcome.merge(Outcome::Inconclusive);
+    if tally.perhaps_lost > 0 {
+        finding.doubt("what is missing may still be queued");
     }
-    decision.headline = format!(
+    if tally.dequeued == 0 {
+        finding.doubt("nothing was dequeued");
+    }
+    finding.headline = format!(
         "total-queue: {} acknowledged, {} dequeued, {} lost, {} perhaps lost or still queued, {} unexpected, {} duplicated, {} \
          recovered",
         tally.acknowledged,
@@ -69,9 +103,9 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Decision {
         ("recovered", tally.recovered),
     ];
     for (name, count) in counts {
-        decision.figure(name, count as f64);
+        finding.figure(name, count as f64);
     }
-    decision
+    finding
 }
 
 struct Queue<'r> {
@@ -143,7 +177,7 @@ impl<'r> Queue<'r> {
         }
     }
 
-    fn judge(self, key: &str, limits: &Limits<'_>, tally: &mut Tally, decision: &mut Decision) {
+    fn judge(self, key: &str, limits: &Limits<'_>, tally: &mut Tally, finding: &mut Finding) {
         let mut lost: Vec<(usize, ValueId)> = Vec::new();
         let mut elements: Vec<(&ValueId, &Element)> = self.elements.iter().collect();
         elements.sort_unstable_by_key(|(id, _)| **id);
@@ -155,7 +189,7 @@ impl<'r> Queue<'r> {
             tally.recovered += element.dequeued.min(element.attempts).saturating_sub(acknowledged);
             if let (0, Some(by)) = (element.attempts, element.by) {
                 tally.unexpected += 1;
-                self.unexpected(*id, by, key, limits, decision);
+                self.unexpected(*id, by, key, limits, finding);
             }
             let missing = acknowledged.saturating_sub(element.dequeued) as usize;
             lost.extend(element.acknowledged.iter().take(missing).map(|at| (*at, *id)));
@@ -169,7 +203,7 @@ impl<'r> Queue<'r> {
             match certain(&entry) {
                 Some(by) if spared == 0 => {
                     tally.lost += 1;
-                    self.lost(entry, by, key, limits, decision);
+                    self.lost(entry, by, key, limits, finding);
                 }
                 _ => {
                     tally.perhaps_lost += 1;
@@ -179,8 +213,8 @@ impl<'r> Queue<'r> {
         }
     }
 
-    fn lost(&self, (at, id): (usize, ValueId), by: usize, key: &str, limits: &Limits<'_>, decision: &mut Decision) {
-        decision.violated(limits, || {
+    fn lost(&self, (at, id): (usize, ValueId), by: usize, key: &str, limits: &Limits<'_>, finding: &mut Finding) {
+        finding.violated(limits, || {
             let (enqueue, end) = (&self.records.ops[at], &self.records.ops[by]);
             let explanation = format!(
                 "{}{} was acknowledged to process {} at {}; the {} that process {} began at {} left nothing, and nobody \
@@ -196,18 +230,18 @@ impl<'r> Queue<'r> {
             // If others of the same value came out, all of them have to be counted.
             let taken = self.elements.get(&id).is_some_and(|element| element.dequeued > 0);
             let counted = if taken { self.about(id) } else { Vec::new() };
-            let events = self.records.events_of_all([at, by].into_iter().chain(counted));
-            Violation { kind: "lost".into(), key: named(key), explanation, events }
+            let proof = Proof::at(self.records, [at, by].into_iter().chain(counted));
+            Draft { kind: "lost", key, process: None, explanation, proof }
         });
     }
 
-    fn unexpected(&self, id: ValueId, by: usize, key: &str, limits: &Limits<'_>, decision: &mut Decision) {
-        decision.violated(limits, || {
+    fn unexpected(&self, id: ValueId, by: usize, key: &str, limits: &Limits<'_>, finding: &mut Finding) {
+        finding.violated(limits, || {
             let process = self.records.ops[by].process;
             let explanation =
                 format!("Process {process} dequeued {}{}, which nobody enqueued.", self.records.show(id), of(key));
-            let events = self.records.events_of_all([by]);
-            Violation { kind: "unexpected".into(), key: named(key), explanation, events }
+            let proof = Proof::at(self.records, [by]);
+            Draft { kind: "unexpected", key, process: None, explanation, proof }
         });
     }
 }

@@ -2,9 +2,10 @@
 
 use super::Random;
 use crate::checks::simple::staleness::{Bounds, check};
+use crate::finding::Finding;
 use crate::history::EventType::{Invoke, Ok};
 use crate::history::{History, HistoryBuilder, RawEvent, ValueId};
-use crate::limits::{Decision, Limits};
+use crate::limits::Limits;
 use crate::verdict::Outcome::{Inconclusive, Invalid, Valid};
 
 /// An operation with its times; `write` of a value or `read` of one (0 = nil), `end` none if nobody knows.
@@ -48,7 +49,7 @@ fn records(told: &[Told]) -> History {
     builder.finish()
 }
 
-fn decide(told: &[Told], versions_max: Option<u64>, time_ns_max: Option<u64>) -> Decision {
+fn decide(told: &[Told], versions_max: Option<u64>, time_ns_max: Option<u64>) -> Finding {
     check(&records(told), &Limits::default(), Bounds { versions_max, time_ns_max })
 }
 
@@ -112,12 +113,12 @@ fn figures_are_those_of_every_order() {
             !read.write && told.iter().find(begins).is_some_and(|write| read.end < Some(write.start))
         });
         if from_the_future {
-            assert_eq!(decide(&told, None, None).violations[0].kind, "read-from-the-future", "{told:?}");
+            assert_eq!(decide(&told, None, None).anomalies[0].kind, "read-from-the-future", "{told:?}");
             refused += 1;
             continue;
         }
         for k in [1, 2] {
-            let atomic = decide(&told, Some(k), None).outcome != Invalid;
+            let atomic = decide(&told, Some(k), None).outcome() != Invalid;
             assert_eq!(atomic, some_order(&told, k as usize, 0), "k = {k}: {told:?}");
             counts[k as usize - 1][usize::from(atomic)] += 1;
         }
@@ -140,12 +141,12 @@ fn violations_are_violations_by_themselves() {
         let all = records(&told);
         for bounds in [(Some(1), None), (Some(2), None), (None, Some(3))] {
             let bounds = Bounds { versions_max: bounds.0, time_ns_max: bounds.1 };
-            for violation in check(&all, &Limits::default(), bounds).violations {
+            for violation in check(&all, &Limits::default(), bounds).explained() {
                 let is_in = |op: usize| all.events_of(op).all(|event| violation.events.contains(&event));
                 let left: Vec<Told> =
                     (0..all.ops.len()).filter(|op| is_in(*op)).map(|op| told[all.ops[op].process as usize]).collect();
                 let again = check(&records(&left), &Limits::default(), bounds);
-                assert_eq!(again.outcome, Invalid, "{violation:?} of {told:?} alone: {left:?}");
+                assert_eq!(again.outcome(), Invalid, "{violation:?} of {told:?} alone: {left:?}");
                 shown += 1;
             }
         }
@@ -157,19 +158,19 @@ fn violations_are_violations_by_themselves() {
 fn a_read_of_the_last_but_one_value_is_stale_by_a_version_and_a_time() {
     let told = [write(1, 0, 1_000_000), write(2, 2_000_000, 3_000_000), read(1, 8_000_000, 9_000_000)];
     let measured = decide(&told, None, None);
-    assert_eq!(measured.outcome, Valid, "without a bound it is measured only");
+    assert_eq!(measured.outcome(), Valid, "without a bound it is measured only");
     let figure = |name: &str| measured.figures[name];
     assert_eq!((figure("versions_at_least"), figure("delta_ms"), figure("fresh_share")), (2.0, 5.0, 0.0));
     assert_eq!(figure("fresh_share_from_0005_ms"), 0.0);
-    assert_eq!(decide(&told, Some(1), None).violations[0].kind, "stale-read");
-    assert_eq!(decide(&told, Some(2), None).outcome, Valid);
-    assert_eq!(decide(&told, None, Some(5_000_000)).outcome, Valid);
-    assert_eq!(decide(&told, None, Some(4_999_999)).violations[0].kind, "stale-by-time");
+    assert_eq!(decide(&told, Some(1), None).anomalies[0].kind, "stale-read");
+    assert_eq!(decide(&told, Some(2), None).outcome(), Valid);
+    assert_eq!(decide(&told, None, Some(5_000_000)).outcome(), Valid);
+    assert_eq!(decide(&told, None, Some(4_999_999)).anomalies[0].kind, "stale-by-time");
 }
 
 #[test]
 fn what_cannot_be_measured_is_told() {
-    assert_eq!(decide(&[read(5, 0, 1)], None, None).violations[0].kind, "unwritten");
-    assert_eq!(decide(&[write(1, 0, 1), write(1, 2, 3)], None, None).outcome, Inconclusive);
-    assert_eq!(decide(&[write(1, 0, 1)], None, None).outcome, Inconclusive, "there is no read");
+    assert_eq!(decide(&[read(5, 0, 1)], None, None).anomalies[0].kind, "unwritten");
+    assert_eq!(decide(&[write(1, 0, 1), write(1, 2, 3)], None, None).outcome(), Inconclusive);
+    assert_eq!(decide(&[write(1, 0, 1)], None, None).outcome(), Inconclusive, "there is no read");
 }

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Story, claiming_all, of};
+use crate::CheckName;
 use crate::history::{Event, Process};
-use crate::verdict::{Anomaly, Outcome, Property, PropertyResult, Verdict};
-use crate::{ConcurrentWrites, Options, check};
+use crate::verdict::{Anomaly, Outcome, PropertyResult, Verdict};
+use crate::{Claims, ConcurrentWrites, check};
 
 mod random;
 
@@ -42,15 +43,15 @@ fn reason(anomaly: &Anomaly) -> (&str, Option<&str>, Option<u64>, bool) {
 }
 
 /// Whether a history has an anomaly of the same kind, of the same property, on the same key and of the same process.
-fn has(history: &[Event], found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> bool {
-    let verdict = check(&of(history), &Options { anomalies_max: usize::MAX, ..options.clone() });
+fn has(history: &[Event], found: &PropertyResult, anomaly: &Anomaly, options: &Claims) -> bool {
+    let verdict = check(&of(history), &Claims { anomalies_max: usize::MAX, ..options.clone() });
     let same = |other: &&PropertyResult| (other.property, &other.workload) == (found.property, &found.workload);
     let mut anomalies = verdict.properties.iter().filter(same).flat_map(|other| &other.anomalies);
     anomalies.any(|other| reason(other) == reason(anomaly))
 }
 
 /// What is wrong with the proof of an anomaly.
-fn flaw(history: &[Event], found: &PropertyResult, anomaly: &Anomaly, options: &Options) -> Option<String> {
+fn flaw(history: &[Event], found: &PropertyResult, anomaly: &Anomaly, options: &Claims) -> Option<String> {
     let Anomaly { events, context, .. } = anomaly;
     let parts = parts(history, events);
     let closed: Vec<u64> = parts.iter().flatten().copied().collect::<BTreeSet<u64>>().into_iter().collect();
@@ -71,12 +72,12 @@ fn flaw(history: &[Event], found: &PropertyResult, anomaly: &Anomaly, options: &
 /// How many anomalies of each kind were looked at, and what is wrong with some.
 #[derive(Default)]
 struct Looked {
-    kinds: BTreeMap<(Property, String), u64>,
-    flaws: Vec<(Property, String, String)>,
+    kinds: BTreeMap<(CheckName, String), u64>,
+    flaws: Vec<(CheckName, String, String)>,
 }
 
 impl Looked {
-    fn at(&mut self, history: &[Event], verdict: &Verdict, options: &Options) {
+    fn at(&mut self, history: &[Event], verdict: &Verdict, options: &Claims) {
         for found in &verdict.properties {
             for anomaly in &found.anomalies {
                 *self.kinds.entry((found.property, anomaly.kind.clone())).or_default() += 1;
@@ -101,7 +102,7 @@ fn told(history: &[Event], found: &PropertyResult, anomaly: &Anomaly) -> String 
 }
 
 /// Every anomaly of a verdict is one by its proof alone, of which nothing is needless.
-pub fn assert_proved(history: &[Event], verdict: &Verdict, options: &Options) {
+pub fn assert_proved(history: &[Event], verdict: &Verdict, options: &Claims) {
     let mut looked = Looked::default();
     looked.at(history, verdict, options);
     if let Some((property, kind, flaw)) = looked.flaws.first() {
@@ -117,7 +118,7 @@ fn anomalies_of_random_histories_are_proved() {
     for seed in 0..count {
         let history = random::history(seed);
         for concurrent_writes in [ConcurrentWrites::Kept, ConcurrentWrites::OneWins] {
-            let options = Options { anomalies_max: 4, ..claiming_all(concurrent_writes) };
+            let options = Claims { anomalies_max: 4, ..claiming_all(concurrent_writes) };
             looked.at(&history, &check(&of(&history), &options), &options);
         }
     }
@@ -128,8 +129,8 @@ fn anomalies_of_random_histories_are_proved() {
     if let Some((property, kind, flaw)) = looked.flaws.first() {
         panic!("{property}, {kind}: {flaw}");
     }
-    let broken: BTreeSet<Property> = looked.kinds.keys().map(|(property, _)| *property).collect();
-    assert_eq!(broken, Property::ALL.into(), "every property breaks");
+    let broken: BTreeSet<CheckName> = looked.kinds.keys().map(|(property, _)| *property).collect();
+    assert_eq!(broken, CheckName::measured().collect(), "every property breaks");
     assert!(looked.kinds.len() >= KINDS_MIN, "{:?}", looked.kinds);
 }
 
@@ -146,7 +147,7 @@ fn a_proof_of_many_operations_is_not_shrunk() {
     }
     story.read(0, "x", &[0]);
     let verdict = check(&story.history(), &claiming_all(ConcurrentWrites::OneWins));
-    let found = super::result(verdict, Property::ReadYourWrites);
+    let found = super::result(verdict, CheckName::READ_YOUR_WRITES);
     let anomaly = found.sole(Outcome::Invalid, "stale-read");
     assert_eq!(anomaly.events.len(), 242, "every write is older than the next");
     assert!(
@@ -159,7 +160,7 @@ fn a_proof_of_many_operations_is_not_shrunk() {
 fn files_of_older_versions_have_no_context() {
     let mut story = Story::new("set");
     story.add(0, "set-0", 1).read(1, "set-0", &[1]).final_read(1, "set-0", &[]);
-    let found = story.result(Property::NoLostWrites);
+    let found = story.result(CheckName::NO_LOST_WRITES);
     let anomaly = found.sole(Outcome::Invalid, "lost-write");
     assert_eq!(anomaly.context, [2, 3]);
     let mut old = serde_json::to_value(anomaly).expect("it is JSON");

@@ -34,18 +34,18 @@ const WRITE_SKEW: &str = r#"{"index":0,"time":0,"process":0,"type":"invoke","f":
 fn a_write_skew_in_lines() {
     let records = records(WRITE_SKEW);
     let decision = check_list_append(&records, &Limits::default(), Options::default());
-    assert_eq!(decision.outcome, verdict::Outcome::Invalid, "{decision:?}");
+    assert_eq!(decision.outcome(), verdict::Outcome::Invalid, "{decision:?}");
     assert_eq!(
-        (decision.violations[0].kind.as_str(), &decision.violations[0].events[..]),
+        (decision.anomalies[0].kind.as_str(), &decision.anomalies[0].events[..]),
         ("G2-item", &[0, 1, 2, 3][..])
     );
     assert!(
-        decision.violations[0].explanation.contains("T0 read x as [], without the 1 that T1 appended"),
+        decision.anomalies[0].explanation.contains("T0 read x as [], without the 1 that T1 appended"),
         "{decision:?}"
     );
     assert_eq!(decision.strongest[0], "strong-snapshot-isolation");
     let options = Options { required: "snapshot-isolation", ..Options::default() };
-    assert_eq!(check_list_append(&records, &Limits::default(), options).outcome, verdict::Outcome::Valid);
+    assert_eq!(check_list_append(&records, &Limits::default(), options).outcome(), verdict::Outcome::Valid);
 }
 
 /// Too little memory is told, and nothing is called valid.
@@ -53,7 +53,7 @@ fn a_write_skew_in_lines() {
 fn a_limit_is_told() {
     let limits = Limits { memory_bytes: 10, ..Limits::default() };
     let decision = check_list_append(&records(WRITE_SKEW), &limits, Options::default());
-    assert_eq!(decision.outcome, verdict::Outcome::Inconclusive);
+    assert_eq!(decision.outcome(), verdict::Outcome::Inconclusive);
 }
 
 /// What is unknown takes part only where it was seen.
@@ -67,9 +67,9 @@ fn an_unknown_transaction_that_was_seen() {
         let tail = tail.replace("\"index\":1", "\"index\":3").replace("\"index\":0", "\"index\":2");
         check_list_append(&records(&format!("{unknown}{tail}")), &Limits::default(), Options::default())
     };
-    assert_eq!(seen("[1]").outcome, verdict::Outcome::Valid);
-    assert_eq!(seen("[]").outcome, verdict::Outcome::Valid);
-    assert_eq!(seen("[2]").outcome, verdict::Outcome::Invalid);
+    assert_eq!(seen("[1]").outcome(), verdict::Outcome::Valid);
+    assert_eq!(seen("[]").outcome(), verdict::Outcome::Valid);
+    assert_eq!(seen("[2]").outcome(), verdict::Outcome::Invalid);
 }
 
 #[test]
@@ -81,16 +81,16 @@ fn registers_in_lines() {
         (1, r#""f":"read","key":"x","value":1"#),
     ]);
     let records = records(&lines);
-    let outcome = |level| check_isolation(&records, &Limits::default(), level).outcome;
+    let outcome = |level| check_isolation(&records, &Limits::default(), level).outcome();
     assert_eq!(outcome(Isolation::Causal), verdict::Outcome::Invalid);
     assert_eq!(outcome(Isolation::ReadAtomic), verdict::Outcome::Valid);
     let sessions = sessions::check(&records, &Limits::default());
-    assert_eq!(sessions.outcome, verdict::Outcome::Invalid);
-    let kinds: Vec<&str> = sessions.violations.iter().map(|violation| violation.kind.as_str()).collect();
+    assert_eq!(sessions.outcome(), verdict::Outcome::Invalid);
+    let kinds: Vec<&str> = sessions.explained().map(|violation| violation.kind.as_str()).collect();
     assert_eq!(kinds, ["monotonic-writes"], "{sessions:?}");
-    assert_eq!(sessions.violations[0].key.as_deref(), Some("x"));
+    assert_eq!(sessions.anomalies[0].key.as_deref(), Some("x"));
     let transactions = check_rw_register(&records, &Limits::default(), Options::default());
-    assert_eq!(transactions.outcome, verdict::Outcome::Valid, "without assumptions nothing is known of the order");
+    assert_eq!(transactions.outcome(), verdict::Outcome::Valid, "without assumptions nothing is known of the order");
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn siblings_in_lines() {
         serial(&[(0, r#""f":"write","key":"x","value":1"#), (1, &second), (0, r#""f":"read","key":"x","value":[2]"#)])
     };
     let sessions = |past: &str| sessions::check(&records(&history(past)), &Limits::default());
-    assert_eq!(sessions("[1]").outcome, verdict::Outcome::Valid, "{:?}", sessions("[1]"));
+    assert_eq!(sessions("[1]").outcome(), verdict::Outcome::Valid, "{:?}", sessions("[1]"));
     let lost = sessions("[]");
-    assert_eq!((lost.outcome, lost.violations[0].kind.as_str()), (verdict::Outcome::Invalid, "read-your-writes"));
-    assert!(lost.violations[0].explanation.contains("does not show the write of 1 at index 0"), "{lost:?}");
+    assert_eq!((lost.outcome(), lost.anomalies[0].kind.as_str()), (verdict::Outcome::Invalid, "read-your-writes"));
+    assert!(lost.anomalies[0].explanation.contains("does not show the write of 1 at index 0"), "{lost:?}");
 }

@@ -16,20 +16,43 @@ pub mod versions;
 pub mod visibility;
 pub mod zones;
 
-use crate::checks::by_key::{by_key, named, of, seconds};
+use crate::checks::by_key::{by_key, of, seconds};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+pub use crate::checks::settings::Bounds;
+use crate::finding::{Draft, Finding, Proof};
 use crate::history::History;
-use crate::limits::{Decision, Limits, Violation};
-use crate::verdict::Outcome;
+use crate::limits::Limits;
+use crate::objects::Object;
 use input::{Flaw, Register};
 use visibility::Curve;
 
-/// How stale a read may be; none: it is measured only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bounds {
-    /// The versions k: 1 is the last one, 2 the last two.
-    pub versions_max: Option<u64>,
-    /// The time delta, in ns.
-    pub time_ns_max: Option<u64>,
+/// How stale reads are.
+pub struct Staleness;
+
+impl Check for Staleness {
+    fn name(&self) -> &'static str {
+        "staleness"
+    }
+
+    fn about(&self) -> &'static str {
+        "read, write v (unique): how many versions and how long reads are behind"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Key
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Register]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { shrinks: true, ..Nature::LASTING.needing(250) }
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits, context.settings.staleness))
+    }
 }
 
 #[derive(Default)]
@@ -47,38 +70,39 @@ struct Tally {
 }
 
 /// Measures `read` and `write` on registers that begin with nil.
-pub fn check(records: &History, limits: &Limits<'_>, bounds: Bounds) -> Decision {
+pub fn check(records: &History, limits: &Limits<'_>, bounds: Bounds) -> Finding {
     let keys = match by_key(records, &["read", "write"]) {
         Ok(keys) => keys,
-        Err(decision) => return decision,
+        Err(finding) => return finding,
     };
     if !records.timed {
-        return Decision::inconclusive("staleness: the history has no times");
+        return Finding::undecided("staleness: the history has no times");
     }
-    let (mut tally, mut decision) = (Tally::default(), Decision::default());
+    let (mut tally, mut finding) = (Tally::default(), Finding::default());
     for (key, ops) in &keys {
         if (limits.out_of_time)() {
-            let outcome = decision.outcome.merge(Outcome::Inconclusive);
-            return tally.finish(Decision { outcome, headline: "out of time; so far: ".into(), ..decision });
+            finding.doubt("the time limit was reached: this is what was seen until then");
+            return tally.finish(finding);
         }
         match Register::new(records, ops) {
-            Ok(register) => Judge { records, limits, bounds, key, register }.judge(&mut tally, &mut decision),
-            Err(flaw) => flawed(records, key, &flaw, limits, &mut decision),
+            Ok(register) => Judge { records, limits, bounds, key, register }.judge(&mut tally, &mut finding),
+            Err(flaw) => flawed(records, key, &flaw, limits, &mut finding),
         }
     }
-    tally.finish(decision)
+    tally.finish(finding)
 }
 
 /// What no bound excuses is a violation; a value written twice is a history that this cannot judge.
-fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, decision: &mut Decision) {
+fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, finding: &mut Finding) {
     let (kind, explanation, ops) = match flaw {
         Flaw::WrittenTwice(one, other) => {
-            decision.outcome = decision.outcome.merge(Outcome::Inconclusive);
             let value = records.show(records.ops[*one].argument);
             let writes = [*one, *other].map(|op| records.event_index(records.ops[op].call));
             let [first, second] = writes;
-            decision.headline =
-                format!("{value}{} is written twice, at index {first} and {second}: values must be unique; ", of(key));
+            finding.doubt(format!(
+                "{value}{} is written twice, at index {first} and {second}: values must be unique",
+                of(key)
+            ));
             return;
         }
         Flaw::Unwritten(read) => {
@@ -93,8 +117,12 @@ fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, decisi
             ("read-from-the-future", explanation, vec![*read, *write])
         }
     };
-    let events = records.events_of_all(ops);
-    decision.violated(limits, || Violation { kind: kind.into(), key: named(key), explanation, events });
+    let proof = Proof::at(records, ops);
+    finding.violated(limits, || Draft { kind: kind, key, process: None, explanation, proof });
+}
+
+fn undecided(key: &str, versions: u64) -> String {
+    format!("whether reads{} return one of the last {versions} values was not decided", of(key))
 }
 
 struct Judge<'a> {
@@ -106,7 +134,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn judge(&self, tally: &mut Tally, decision: &mut Decision) {
+    fn judge(&self, tally: &mut Tally, finding: &mut Finding) {
         tally.keys += 1;
         tally.reads += self.register.reads.len() as u64;
         tally.curve.add(&self.register);
@@ -120,34 +148,34 @@ impl Judge<'_> {
         tally.beyond_two += u64::from(two == Some(false));
         tally.undecided += u64::from(two.is_none());
         if self.bounds.time_ns_max.is_some_and(|most| delta > most) {
-            self.too_old(delta, decision);
+            self.too_old(delta, finding);
         }
         match self.bounds.versions_max {
-            Some(1) => self.conflicting(&conflict, decision),
-            Some(most) if least > most => self.too_many(least, &example, decision),
-            Some(2) if two == Some(false) => self.not_two_atomic(decision),
-            Some(2) if two.is_none() => decision.outcome = decision.outcome.merge(Outcome::Inconclusive),
+            Some(1) => self.conflicting(&conflict, finding),
+            Some(most) if least > most => self.too_many(least, &example, finding),
+            Some(2) if two == Some(false) => self.not_two_atomic(finding),
+            Some(2) if two.is_none() => finding.doubt(undecided(self.key, 2)),
             Some(most) if most > 2 && two != Some(true) => {
-                decision.outcome = decision.outcome.merge(Outcome::Inconclusive);
+                finding.doubt(undecided(self.key, most));
             }
             _ => {}
         }
     }
 
-    fn too_old(&self, delta: u64, decision: &mut Decision) {
+    fn too_old(&self, delta: u64, finding: &mut Finding) {
         // The conflict that is left just below the least delta.
         let conflict = zones::conflict(&self.register, delta - 1).unwrap_or_default();
         let ms = delta as f64 / 1e6;
         let explanation = format!("Reads{} must be taken to have begun {ms} ms earlier to be atomic.", of(self.key));
-        self.violated("stale-by-time", explanation, &conflict, decision);
+        self.violated("stale-by-time", explanation, &conflict, finding);
     }
 
-    fn conflicting(&self, conflict: &[usize], decision: &mut Decision) {
+    fn conflicting(&self, conflict: &[usize], finding: &mut Finding) {
         let explanation = format!("These operations{} see two writes in different orders.", of(self.key));
-        self.violated("stale-read", explanation, conflict, decision);
+        self.violated("stale-read", explanation, conflict, finding);
     }
 
-    fn too_many(&self, least: u64, example: &[usize], decision: &mut Decision) {
+    fn too_many(&self, least: u64, example: &[usize], finding: &mut Finding) {
         let read = example.last().copied().unwrap_or_default();
         let (value, process) = (self.records.show(self.records.ops[read].result), self.records.ops[read].process);
         let explanation = format!(
@@ -155,31 +183,31 @@ impl Judge<'_> {
             of(self.key),
             least - 1
         );
-        self.violated("stale-by-versions", explanation, example, decision);
+        self.violated("stale-by-versions", explanation, example, finding);
     }
 
-    fn not_two_atomic(&self, decision: &mut Decision) {
+    fn not_two_atomic(&self, finding: &mut Finding) {
         let events = versions::without_needless(&self.register, self.limits.out_of_time);
         let explanation =
             format!("No order of these operations{} has each read return one of the last two values.", of(self.key));
-        self.violated("not-2-atomic", explanation, &events, decision);
+        self.violated("not-2-atomic", explanation, &events, finding);
     }
 
-    fn violated(&self, kind: &str, explanation: String, ops: &[usize], decision: &mut Decision) {
-        decision.violated(self.limits, || {
-            let events = self.records.events_of_all(ops.iter().copied());
-            Violation { kind: kind.into(), key: named(self.key), explanation, events }
+    fn violated(&self, kind: &'static str, explanation: String, ops: &[usize], finding: &mut Finding) {
+        finding.violated(self.limits, || {
+            let proof = Proof::at(self.records, ops.iter().copied());
+            Draft { kind: kind, key: self.key, process: None, explanation, proof }
         });
     }
 }
 
 impl Tally {
-    fn finish(self, mut decision: Decision) -> Decision {
-        if self.reads == 0 && decision.outcome == Outcome::Valid {
-            decision.outcome = Outcome::Inconclusive;
+    fn finish(self, mut finding: Finding) -> Finding {
+        if self.reads == 0 {
+            finding.doubt("no read was of a known write");
         }
         let undecided = if self.undecided > 0 { format!(", {} undecided", self.undecided) } else { String::new() };
-        decision.headline += &format!(
+        finding.headline = format!(
             "staleness: of {} keys {} have stale reads, {} beyond the last two versions{undecided}; delta {:.3} ms; {:.3} % \
              of reads fresh",
             self.keys,
@@ -188,13 +216,13 @@ impl Tally {
             self.delta_ns_max as f64 / 1e6,
             100.0 * self.curve.fresh_share(),
         );
-        decision.figure("keys", self.keys as f64);
-        decision.figure("keys_stale", self.stale as f64);
-        decision.figure("keys_beyond_two_versions", self.beyond_two as f64);
-        decision.figure("keys_two_versions_undecided", self.undecided as f64);
-        decision.figure("versions_at_least", self.versions_min as f64);
-        decision.figure("delta_ms", self.delta_ns_max as f64 / 1e6);
-        self.curve.figures(&mut decision);
-        decision
+        finding.figure("keys", self.keys as f64);
+        finding.figure("keys_stale", self.stale as f64);
+        finding.figure("keys_beyond_two_versions", self.beyond_two as f64);
+        finding.figure("keys_two_versions_undecided", self.undecided as f64);
+        finding.figure("versions_at_least", self.versions_min as f64);
+        finding.figure("delta_ms", self.delta_ns_max as f64 / 1e6);
+        self.curve.figures(&mut finding);
+        finding
     }
 }

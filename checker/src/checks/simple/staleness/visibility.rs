@@ -4,7 +4,7 @@
 //! returns that write or one that may be later: if not, the write that it returns had ended before that one began.
 
 use super::input::Register;
-use crate::limits::Decision;
+use crate::finding::Finding;
 
 /// The upper ends of the classes of t, in ms; the last class has none.
 const CLASSES_MS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
@@ -40,14 +40,14 @@ impl Curve {
     }
 
     /// For each class with reads, `fresh_share_from_MS`: of the reads that began at least MS ms after the write.
-    pub(super) fn figures(&self, decision: &mut Decision) {
-        decision.figure("reads_after_a_write", self.reads.iter().sum::<u64>() as f64);
-        decision.figure("fresh_share", self.fresh_share());
+    pub(super) fn figures(&self, finding: &mut Finding) {
+        finding.figure("reads_after_a_write", self.reads.iter().sum::<u64>() as f64);
+        finding.figure("fresh_share", self.fresh_share());
         for (class, (fresh, reads)) in
             self.fresh.iter().zip(&self.reads).enumerate().filter(|(_, (_, reads))| **reads > 0)
         {
             let from = class.checked_sub(1).map_or(0, |below| CLASSES_MS[below]);
-            decision.figure(&format!("fresh_share_from_{from:04}_ms"), share(*fresh, *reads));
+            finding.figure(&format!("fresh_share_from_{from:04}_ms"), share(*fresh, *reads));
         }
     }
 }

@@ -1,0 +1,70 @@
+//! Which object or check a history looks like.
+
+use std::collections::BTreeSet;
+
+use crate::checks::isolation;
+use crate::history::{Datum, History, Op, ValueId};
+
+/// The name of the object or check that the operations look like. None if they look like none, or like several.
+pub fn guess(records: &History) -> Option<&'static str> {
+    let functions: BTreeSet<&str> =
+        records.ops.iter().map(|op| op.f).collect::<BTreeSet<_>>().into_iter().map(|f| records.text(f)).collect();
+    let only = |known: &[&str]| functions.iter().all(|f| known.contains(f));
+    let has = |f: &str| functions.contains(f);
+    match () {
+        () if functions.is_empty() => None,
+        () if only(&["txn"]) => transaction_object(records),
+        () if only(&["read", "write", "cas"]) && has("cas") => Some("cas-register"),
+        () if only(&["read", "write"]) && has("write") => Some(long_fork_rows_or_register(records)),
+        () if only(&["read", "add", "remove"]) && has("add") => Some(set_or_counter(records)),
+        () if only(&["read", "inc", "dec"]) && (has("inc") || has("dec")) => Some("counter"),
+        () if only(&["transfer", "read"]) && has("transfer") => Some("bank"),
+        () if only(&["enqueue", "dequeue", "drain"]) && has("enqueue") => Some("total-queue"),
+        () if only(&["push", "pop"]) && has("push") => Some("stack"),
+        () if only(&["insert", "extract-min"]) && has("insert") => Some("priority-queue"),
+        () if only(&["acquire", "release"]) => Some("mutex"),
+        () if only(&["generate"]) => Some("unique-ids"),
+        () => None,
+    }
+}
+
+fn transaction_object(records: &History) -> Option<&'static str> {
+    isolation::functions(records).find_map(|f| match f {
+        "append" => Some("list-append"),
+        "w" | "write" => Some("rw-register"),
+        _ => None,
+    })
+}
+
+fn long_fork_rows_or_register(records: &History) -> &'static str {
+    let is_micro = |value: ValueId| match records.datum(value) {
+        Datum::List([first, ..]) => matches!(records.datum(*first), Datum::List([_, _, _])),
+        _ => false,
+    };
+    match !records.ops.is_empty() && records.ops.iter().all(|op| is_micro(op.argument)) {
+        true => "long-fork",
+        false if reads_rows(records) => "dirty-reads",
+        false => "register",
+    }
+}
+
+/// Whether reads show the rows of a table, and not the siblings of a register: always as many, two at least, and some are alike,
+/// which siblings never are.
+fn reads_rows(records: &History) -> bool {
+    let reads = || records.ops.iter().filter(|op| op.is_ok() && records.text(op.f) == "read");
+    let rows = |op: &Op| match records.datum(op.result) {
+        Datum::List(rows) => rows,
+        _ => &[],
+    };
+    let Some(count) = reads().map(|op| rows(op).len()).next().filter(|count| *count > 1) else { return false };
+    reads().all(|op| rows(op).len() == count) && reads().any(|op| rows(op).windows(2).any(|pair| pair[0] == pair[1]))
+}
+
+fn set_or_counter(records: &History) -> &'static str {
+    let reads_number =
+        |op: &Op| op.is_ok() && records.text(op.f) == "read" && matches!(records.datum(op.result), Datum::Int(_));
+    match records.ops.iter().any(reads_number) && !records.ops.iter().any(|op| records.reads_list(op)) {
+        true => "counter",
+        false => "set-full",
+    }
+}

@@ -1,0 +1,50 @@
+//! What one client may expect, by name.
+
+use std::fmt;
+
+/// A guarantee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Guarantee {
+    /// A read sees what its session wrote before.
+    ReadYourWrites,
+    /// A read sees what its session saw before.
+    MonotonicReads,
+    /// Who sees a write sees what its session wrote before it.
+    MonotonicWrites,
+    /// Who sees a write sees what its session had seen before it.
+    WritesFollowReads,
+    /// The first three, over all keys together.
+    Pram,
+    /// All four, over all keys together.
+    Causal,
+}
+
+impl Guarantee {
+    /// All of them.
+    pub const ALL: [Guarantee; 6] = [
+        Guarantee::ReadYourWrites,
+        Guarantee::MonotonicReads,
+        Guarantee::MonotonicWrites,
+        Guarantee::WritesFollowReads,
+        Guarantee::Pram,
+        Guarantee::Causal,
+    ];
+
+    /// Its name, also of its violations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Guarantee::ReadYourWrites => "read-your-writes",
+            Guarantee::MonotonicReads => "monotonic-reads",
+            Guarantee::MonotonicWrites => "monotonic-writes",
+            Guarantee::WritesFollowReads => "writes-follow-reads",
+            Guarantee::Pram => "pram",
+            Guarantee::Causal => "causal",
+        }
+    }
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
