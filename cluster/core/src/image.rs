@@ -6,13 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use serde::{Deserialize, Serialize};
-
-use crate::api::{NodeId, Row, RowWrite, Table};
 use crate::config::Versioning;
+use crate::ids::NodeId;
 use crate::merkle::Merkle;
 use crate::ring::{RangeId, Ring, Span};
-use crate::row::{self, DamagedRow};
+use crate::row::{self, DamagedRow, KeyRow, Row, RowWrite, Table};
 use crate::versions::KeyState;
 
 /// Where a row of a key is kept on this node.
@@ -22,22 +20,6 @@ pub(crate) enum Place {
     Data,
     /// In the hint store, for that node.
     Hint(NodeId),
-}
-
-/// What is held of one key in one place.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeyRow {
-    pub state: KeyState,
-    /// The last dot that this node made in this row: the epoch ends with the row, and the counter is remembered here
-    /// because the versions that had the earlier ones may be superseded and gone.
-    pub made: Option<Made>,
-}
-
-/// Names the last version that a node made in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Made {
-    pub epoch: u64,
-    pub counter: u64,
 }
 
 #[derive(Debug, Default)]
@@ -258,7 +240,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Partitioning;
+    use crate::partitioning::Partitioning;
 
     fn ring(nodes: u16) -> Ring {
         Ring::new(nodes, Partitioning::Random { tokens: 8 }, &[], 1).expect("such a ring exists")

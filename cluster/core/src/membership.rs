@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 /// No more changes are taken on in the life of a cluster: every node keeps and exchanges them all.
 pub const CHANGES_MAX: usize = 1024;

@@ -4,8 +4,9 @@ mod common;
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::{Config, Quorum, Versioning};
+use cluster_core::envelope::Envelope;
 use cluster_core::message::{Message, Tag};
-use cluster_core::protocol::{Envelope, Protocol};
+use cluster_core::protocol::Protocol;
 use cluster_core::sim::World;
 use cluster_core::versions::KeyState;
 use common::lone::*;

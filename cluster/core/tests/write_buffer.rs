@@ -4,8 +4,9 @@ mod common;
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::{Config, Durability, Quorum, Versioning};
+use cluster_core::envelope::Envelope;
 use cluster_core::message::{Message, Tag};
-use cluster_core::protocol::{Envelope, Protocol};
+use cluster_core::protocol::Protocol;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_core::versions::{Actor, Dot, KeyState, Version};
 use common::lone::{A, B, C, Lone, at, sloppy};

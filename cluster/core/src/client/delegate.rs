@@ -4,19 +4,12 @@
 //! A request is handed to the next node only if it certainly did not reach the one before: a write that is coordinated twice
 //! would be two versions.
 
-use super::{Alarm, CallId, Client, OpId, Purpose, Response};
-use crate::api::{Failure, NodeId, Reply, Request, RequestId};
+use super::api::Response;
+use super::state::{Alarm, Client, DelegatedOp, OpId, Purpose};
+use crate::api::{Reply, Request};
 use crate::config::Quorum;
-
-#[derive(Debug)]
-pub(super) struct DelegatedOp {
-    request: RequestId,
-    put: Request,
-    /// The nodes that were tried, the last one under way.
-    tried: Vec<NodeId>,
-    calls: Vec<CallId>,
-    deadline_ns: u64,
-}
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
 
 impl Client {
     /// A put whose coordinator makes the version, or any request while the client cannot tell where keys live. The

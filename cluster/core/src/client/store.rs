@@ -4,39 +4,16 @@
 //! version's timestamp is the client's wall clock, but later than what the writer had seen and than every version this
 //! client made before.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::targets::Target;
-use super::{Alarm, CallId, Client, OpId, Purpose, Response};
-use crate::api::{Failure, NodeId, Reply, Request, RequestId};
+use super::api::Response;
+use super::state::{Alarm, Client, OpId, Purpose, StoreOp, Target};
+use crate::api::{Reply, Request};
 use crate::context::Context;
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
 use crate::versions::clock::VectorClock;
 use crate::versions::{Dot, KeyState, Version, VersionVector};
-
-#[derive(Debug)]
-pub(super) struct StoreOp {
-    request: RequestId,
-    key: Vec<u8>,
-    state: KeyState,
-    context: Option<String>,
-    n: usize,
-    w: usize,
-    targets: Vec<Target>,
-    calls: Vec<CallId>,
-    /// Calls that certainly did nothing.
-    undone: usize,
-    answered: bool,
-    deadline_ns: u64,
-}
-
-impl StoreOp {
-    /// How many of the N replicas have it, themselves or by somebody who keeps it for them.
-    fn acknowledged(&self) -> usize {
-        let done = self.targets.iter().filter(|target| target.done);
-        done.map(|target| target.owner).collect::<BTreeSet<NodeId>>().len()
-    }
-}
 
 impl Client {
     pub(super) fn begin_store(

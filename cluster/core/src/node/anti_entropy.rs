@@ -18,10 +18,9 @@ use std::collections::BTreeMap;
 
 use rand::RngExt;
 
-use super::admission::Work;
-use super::{Node, Timer};
-use crate::api::NodeId;
+use super::state::{Node, Timer, Work};
 use crate::bug::Bug;
+use crate::ids::NodeId;
 use crate::image::Place;
 use crate::merkle::{Branch, DEPTH_MAX, FAN_OUT, LISTED_MAX, Merkle, place_of};
 use crate::message::Message;

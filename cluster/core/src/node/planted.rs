@@ -1,9 +1,9 @@
 //! What some planted defects do where a line would not say it (see [`crate::bug`]).
 
-use super::Node;
-use super::questions::Purpose;
-use crate::api::{Effect, NodeId, Reply, RequestId};
+use super::state::{Node, Purpose};
+use crate::api::{Effect, Reply};
 use crate::bug::Bug;
+use crate::ids::{NodeId, RequestId};
 use crate::membership::History;
 use crate::message::Message;
 use crate::ring::{RangeId, Ring};

@@ -10,55 +10,20 @@
 
 use std::collections::BTreeSet;
 
-use super::persistence::Held;
-use super::questions::Purpose;
-use super::targets::{Groups, Target};
-use super::{Node, OpId, Origin, Timer};
-use crate::api::{Failure, NodeId, RequestId};
+use super::state::{Groups, Held, Node, OpId, Origin, Purpose, PutOp, Target, Timer};
 use crate::bug::Bug;
 use crate::config::{Coordinator, Versioning};
 use crate::context::Context;
-use crate::image::{KeyRow, Made, Place};
-use crate::message::{ForwardedPut, Message, Tag};
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
+use crate::image::Place;
+use crate::message::{ForwardedPut, Message};
+use crate::row::{KeyRow, Made};
 use crate::versions::clock::{Pair, VectorClock};
 use crate::versions::{Actor, Dot, KeyState, Version, VersionVector};
 
 /// A key's state may not outgrow what a message can carry.
 pub(super) const STATE_BYTES_MAX: usize = 4 << 20;
-
-/// A write that this node coordinates.
-#[derive(Debug)]
-pub(super) struct PutOp {
-    origin: Origin,
-    pub(super) key: Vec<u8>,
-    state: KeyState,
-    /// What one knows who knows the new version; whoever asked for the write is told it.
-    seen: Context,
-    n: usize,
-    w: usize,
-    groups: Groups,
-    pub(super) targets: Vec<Target>,
-    /// The coordinator's own write may be heard of by others.
-    is_local: bool,
-    tags: Vec<Tag>,
-    answered: bool,
-    deadline_ns: u64,
-    /// Whether the others are told from memory, and one replica writes it through.
-    pub(super) is_buffered: bool,
-    /// Whether a replica has it on disk.
-    pub(super) is_durable: bool,
-    /// Who has been asked to write it through.
-    pub(super) asked_durable: BTreeSet<NodeId>,
-}
-
-impl PutOp {
-    /// How many of the N replicas have it, themselves or by somebody who keeps it for them. A replica and its
-    /// stand-in are one: what the two hold will be one copy. While keys move: of that group which has fewer.
-    fn acknowledged(&self) -> usize {
-        let has = |owner: &&NodeId| self.targets.iter().any(|target| target.done && target.owner == **owner);
-        self.groups.fewest(|group| group.iter().filter(has).count())
-    }
-}
 
 impl Node {
     /// The replica that answered the preceding read first coordinates (6.4), if it seems to be up. Else a replica does

@@ -40,12 +40,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::fences::FENCES_KEY;
-use super::persistence::Held;
-use super::questions::Purpose;
-use super::{Node, Timer};
-use crate::api::{Effect, NodeId};
+use super::state::{FENCES_KEY, Guard, Held, Node, Purpose, Round, Step, Timer};
+use crate::api::Effect;
 use crate::bug::Bug;
+use crate::ids::NodeId;
 use crate::image::Place;
 use crate::message::{Message, Tag};
 use crate::versions::KeyState;
@@ -60,44 +58,6 @@ const LOOKED_AT_MAX: usize = 4096;
 const ATTEMPTS_MAX: u32 = 5;
 /// How much longer than the wait a guard lasts whose round does not go on.
 const GUARD_SLACK: Duration = Duration::from_secs(10);
-
-/// What a node does about reaping, for itself and for others.
-#[derive(Debug, Default)]
-pub(super) struct Reaping {
-    /// Its own round.
-    round: Option<Round>,
-    /// What it guards, for each reaper.
-    guards: BTreeMap<NodeId, Guard>,
-    /// The last key looked at: keys that cannot be reaped must not keep others from being tried.
-    last: Vec<u8>,
-}
-
-#[derive(Debug)]
-struct Round {
-    keys: BTreeMap<Vec<u8>, KeyState>,
-    /// The nodes of the round, each with the [`Message::Guard`] sent to it.
-    guards: BTreeMap<NodeId, Tag>,
-    /// The last message that each had sent when it guarded.
-    last: BTreeMap<NodeId, Tag>,
-    step: Step,
-    /// Who has still to answer in this step, and to which question.
-    waiting: BTreeMap<NodeId, Tag>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Guard,
-    Wait { until_ns: u64 },
-    Fence,
-    Reap { attempts: u32 },
-}
-
-#[derive(Debug)]
-struct Guard {
-    round: Tag,
-    keys: BTreeMap<Vec<u8>, KeyState>,
-    until_ns: u64,
-}
 
 /// The reaper.
 impl Node {

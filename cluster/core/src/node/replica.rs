@@ -1,11 +1,13 @@
 //! What peers ask of this node's own rows: keep this, and what do you have?
 
-use super::persistence::Held;
-use super::{Node, Origin};
-use crate::api::{Effect, Failure, LocalVersion, NodeId, Reply, RequestId};
-use crate::image::{KeyRow, Place};
+use super::state::{Held, Node, Origin};
+use crate::api::{Effect, LocalVersion, Reply};
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
+use crate::image::Place;
 use crate::membership::View;
 use crate::message::{Message, Tag};
+use crate::row::KeyRow;
 use crate::versions::{KeyState, Version};
 
 impl Node {

@@ -15,11 +15,13 @@
 //! What is not there to be covered any more cannot be: once a tombstone is reaped, a session that has seen it is over,
 //! and so may be one of a vector clock that was truncated. Its reads of the key stay unavailable; a client begins anew.
 
-use super::{Node, OpId, Origin};
-use crate::api::{Failure, NodeId, Reply, Request, RequestId};
+use super::state::{Node, OpId, Origin};
+use crate::api::{Reply, Request};
 use crate::bug::Bug;
 use crate::config::Versioning;
 use crate::context::Context;
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
 use crate::message::{ForwardedPut, Message};
 use crate::versions::KeyState;
 

@@ -10,70 +10,13 @@
 
 use std::collections::BTreeSet;
 
-use super::Node;
-use crate::api::NodeId;
+use super::state::{Groups, Node, Target, seats};
 use crate::bug::Bug;
 use crate::config::Quorum;
+use crate::ids::NodeId;
 
 /// A suspected peer that has let so many probes pass is lost.
 const PROBES_UNANSWERED: u64 = 2;
-
-/// One node that a request goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub node: NodeId,
-    /// The replica in whose place it is, or itself.
-    pub owner: NodeId,
-    /// The replica that it keeps a hint for.
-    pub hint_for: Option<NodeId>,
-    /// It has answered.
-    pub done: bool,
-    /// It is of another view, and will be asked again.
-    pub refused: bool,
-}
-
-/// The owners of a key that a request must reach, in one group or two.
-#[derive(Clone, Debug)]
-pub(super) struct Groups {
-    /// One group behind the other.
-    owners: Vec<NodeId>,
-    /// How many each has.
-    n: usize,
-}
-
-impl Groups {
-    /// The least that any group counts: what decides on a quorum.
-    pub fn fewest(&self, count: impl Fn(&[NodeId]) -> usize) -> usize {
-        self.owners.chunks(self.n.max(1)).map(count).min().unwrap_or(0)
-    }
-
-    /// With the bug `deletes-not-forwarded`: those of before a change alone.
-    pub fn keep_those_of_before(&mut self) {
-        self.owners.truncate(self.n);
-    }
-
-    /// Owners of all groups, those of before a change first.
-    pub fn owners(&self) -> Vec<NodeId> {
-        let mut owners: Vec<NodeId> = Vec::with_capacity(self.owners.len());
-        for &node in &self.owners {
-            if !owners.contains(&node) {
-                owners.push(node);
-            }
-        }
-        owners
-    }
-}
-
-/// How many of a group a node is: one or none, but for the bug `virtual-nodes-counted`.
-pub(super) fn seats(node: NodeId, group: &[NodeId]) -> usize {
-    group.iter().filter(|owner| **owner == node).count()
-}
-
-impl Target {
-    pub(super) fn replica(node: NodeId) -> Self {
-        Self { node, owner: node, hint_for: None, done: false, refused: false }
-    }
-}
 
 impl Node {
     pub(super) fn replicas(&self, key: &[u8]) -> &[NodeId] {

@@ -19,84 +19,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::admission::Work;
-use super::questions::Purpose;
-use super::{Node, Timer};
-use crate::api::{Effect, NodeId};
-use crate::image::{KeyRow, Place};
+use super::state::{Job, Node, Page, PageId, Progress, Purpose, Timer, Waiting, Work};
+use crate::api::Effect;
+use crate::ids::NodeId;
+use crate::image::Place;
 use crate::membership::{Phase, View};
 use crate::merkle::Branch;
 use crate::message::{Message, Tag};
 use crate::ring::RangeId;
+use crate::row::KeyRow;
 
 /// Keys offered in one message.
 const PAGE_KEYS: usize = 64;
-
-/// Why rows are offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Job {
-    /// This node loses ranges, and this one gains them.
-    Move(NodeId),
-    /// This node does not own them.
-    Clear,
-}
-
-/// A page of a job that is being offered; the number tells late answers from those that count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PageId {
-    job: Job,
-    number: u64,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    /// The range, and the key behind which to go on in it.
-    range: RangeId,
-    after: Option<Vec<u8>>,
-    page: Option<Page>,
-    done: bool,
-}
-
-#[derive(Debug)]
-struct Page {
-    number: u64,
-    keys: BTreeMap<Vec<u8>, u128>,
-    waiting: BTreeMap<NodeId, Waiting>,
-}
-
-/// What is awaited of one that was offered a page.
-#[derive(Debug, PartialEq, Eq)]
-enum Waiting {
-    Confirmation,
-    Acknowledgements(BTreeSet<Vec<u8>>),
-}
-
-/// Rows on their way to others.
-#[derive(Debug, Default)]
-pub(super) struct Transfers {
-    jobs: BTreeMap<Job, Progress>,
-    pages: u64,
-    /// Who has handed over in the view of this node.
-    handed_over: BTreeSet<NodeId>,
-    is_planned: bool,
-}
-
-impl Transfers {
-    /// The view has changed.
-    pub fn restart(&mut self) {
-        self.jobs.clear();
-        self.handed_over.clear();
-        self.is_planned = false;
-    }
-
-    pub fn handed_over(&self) -> &BTreeSet<NodeId> {
-        &self.handed_over
-    }
-
-    fn is_through(&self) -> bool {
-        self.is_planned && self.jobs.iter().all(|(job, progress)| *job == Job::Clear || progress.done)
-    }
-}
 
 /// The side that has the rows.
 impl Node {

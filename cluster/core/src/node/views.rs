@@ -12,8 +12,8 @@
 
 use std::time::Duration;
 
-use super::{Node, OpId, Timer};
-use crate::api::NodeId;
+use super::state::{Answer, Node, OpId, Timer};
+use crate::ids::NodeId;
 use crate::membership::{FOUNDING_VIEW, History};
 use crate::message::{Message, Tag};
 use crate::ring::Ring;
@@ -53,7 +53,7 @@ impl Node {
     /// Who was asked is of another view.
     pub(super) fn peer_other_view(&mut self, from: NodeId, tag: Tag, history: &History) {
         self.peer_history(from, history);
-        self.answered(from, tag, super::questions::Answer::OtherView);
+        self.answered(from, tag, Answer::OtherView);
     }
 
     pub(super) fn retry_later(&mut self, op: OpId) {

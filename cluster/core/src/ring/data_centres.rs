@@ -4,7 +4,7 @@
 //! fewest places so far. So any first N cover as many data centres as can be, evenly, and the first host of the walk
 //! stays the first. Where no data centres are named the walk stays as it is.
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 /// Reorders a walk that has every node once; `data_centres` has one for each node.
 pub(super) fn spread(walk: &mut [NodeId], data_centres: &[u16]) {

@@ -13,12 +13,13 @@ mod strategy;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
 use crate::bug::Bug;
-use crate::config::{Config, Partitioning};
+use crate::config::Config;
+use crate::ids::NodeId;
 use crate::membership::{Action, Change, History};
+use crate::partitioning::Partitioning;
+pub use crate::partitioning::{PartitionError, RANGES_MAX};
 use strategy::{Circle, Layout};
-pub use strategy::{PartitionError, RANGES_MAX};
 
 /// An index into the ring's ranges, clockwise.
 pub type RangeId = u32;
@@ -171,14 +172,6 @@ impl Ring {
         });
         let next = Next { owners: owners.collect(), preference: after, nodes: next.nodes };
         Self { ends, preference, next: Some(next), ..self.clone() }
-    }
-
-    /// Refuses what [`Ring::new`] would, without making the ring.
-    ///
-    /// # Errors
-    /// When nodes, tokens, ranges and capacities do not fit each other.
-    pub fn validate(nodes: u16, how: Partitioning, capacities: &[u32]) -> Result<(), PartitionError> {
-        strategy::tokens_of_each(nodes, how, capacities).map(|_| ())
     }
 
     /// Every node once, the key's replicas first.

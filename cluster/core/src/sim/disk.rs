@@ -17,8 +17,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::latency::Latency;
-use crate::api::{PersistId, Row, RowWrite, Table, Write};
-use crate::row::Body;
+use crate::ids::PersistId;
+use crate::row::{Body, Row, RowWrite, Table, Write};
 
 const RECORD_FORMAT: u8 = 1;
 /// Format, length and checksum of a record.

@@ -32,8 +32,11 @@ use serde::{Deserialize, Serialize};
 pub use vector::{Actor, Dot, VersionVector};
 
 use crate::config::Versioning;
-use crate::context::TIMESTAMP_US_MAX;
 use clock::VectorClock;
+
+/// No clock shows more, microseconds since the Unix epoch: above the 292 years that wall clocks here can count, and
+/// far below where adding one overflows.
+pub(crate) const TIMESTAMP_US_MAX: i64 = i64::MAX / 2;
 
 /// One version of a key's value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -246,7 +249,7 @@ impl KeyState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::NodeId;
+    use crate::ids::NodeId;
 
     fn dot(node: u16, counter: u64) -> Dot {
         Dot { actor: Actor { node: NodeId(node), epoch: 7 }, counter }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 /// Who makes versions: a node, for as long as it holds one row of one key without a break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

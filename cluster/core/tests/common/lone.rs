@@ -6,9 +6,9 @@ use cluster_core::api::{
     Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId, Row, RowWrite, Table, Write,
 };
 use cluster_core::config::{Config, Partitioning, Quorum, Versioning};
+use cluster_core::envelope::Envelope;
 use cluster_core::message::{Message, Tag};
 use cluster_core::node::{Node, StartError};
-use cluster_core::protocol::Envelope;
 use cluster_core::ring::Ring;
 use cluster_core::versions::KeyState;
 

@@ -2,40 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::OpId;
-use crate::message::Tag;
-
-/// What is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
-    /// A peer has not answered this message in time.
-    Answer(Tag),
-    /// A coordinated request must be answered now.
-    Deadline(OpId),
-    /// A read has waited long enough for late repliers.
-    Repair(OpId),
-    /// Try the suspected peers again.
-    Probe,
-    /// Deliver hints.
-    Hints,
-    /// Compare digests with a peer.
-    AntiEntropy,
-    /// A request met a node of another view, and asks again.
-    Retry(OpId),
-    /// Hand rows to those who own them.
-    Transfers,
-    /// Exchange the membership with a peer.
-    Gossip,
-    /// Look for tombstones that can be reaped.
-    Reaping,
-    /// Write what the buffer holds.
-    Flush,
-    /// A buffered write is on no disk yet.
-    Hedge(OpId),
-    /// Write what the bug `ack-before-durable` held back.
-    LateFlush,
-}
-
 #[derive(Debug)]
 pub(crate) struct Timers<T> {
     alarms: BTreeSet<(u64, T)>,
