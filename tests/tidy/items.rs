@@ -36,7 +36,7 @@ pub struct Use {
 impl Module {
     /// The paths of the modules below it that are only there for tests.
     pub fn test_modules(&self) -> impl Iterator<Item = Path> + '_ {
-        self.tests.iter().map(|test| [self.path.as_slice(), &[test.clone()]].concat())
+        self.tests.iter().map(|test| [self.path.as_slice(), std::slice::from_ref(test)].concat())
     }
 }
 
@@ -98,14 +98,14 @@ impl Reader<'_> {
     fn attribute(&mut self) -> bool {
         self.at += usize::from(self.token(1) == Some("!"));
         let begin = self.at;
-        self.to_closing("[", "]");
+        self.skip_to_closing("[", "]");
         let inner = &self.tokens[begin..self.at];
         let has = |word: &str| inner.iter().any(|token| token == word);
         has("cfg") && has("test") && !has("not")
     }
 
     /// Moves to the token that closes the next of these brackets.
-    fn to_closing(&mut self, open: &str, close: &str) {
+    fn skip_to_closing(&mut self, open: &str, close: &str) {
         let mut depth = 0;
         while let Some(token) = self.token(0) {
             depth += usize::from(token == open);
@@ -124,7 +124,7 @@ impl Reader<'_> {
         while let Some(token) = self.token(0) {
             match token {
                 ";" => return,
-                "{" => return self.to_closing("{", "}"),
+                "{" => return self.skip_to_closing("{", "}"),
                 _ => self.at += 1,
             }
         }

@@ -225,34 +225,34 @@ pub struct Members {
 pub struct Seat {
     /// Its name.
     pub name: String,
-    /// Where it stands.
-    pub standing: Standing,
+    /// Whether it is a member.
+    pub status: MemberStatus,
     /// Of the last change known of it; 0 for none.
     pub version: u64,
 }
 
-/// Where a node stands in the cluster.
+/// Whether a node is a member of the cluster, or on its way in or out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum MemberStatus {
     /// It owns keys.
     Member,
-    /// It has been told to join, and does not yet own keys by itself.
+    /// A command to join is recorded; it does not yet own keys by itself.
     Joining,
-    /// It has been told to leave, and still owns keys.
+    /// A command to leave is recorded; it still owns keys.
     Leaving,
     /// It owns none.
     NoMember,
 }
 
-impl Standing {
+impl MemberStatus {
     /// `member`, `joining`, `leaving` or `no-member`.
     pub fn name(self) -> &'static str {
         match self {
-            Standing::Member => "member",
-            Standing::Joining => "joining",
-            Standing::Leaving => "leaving",
-            Standing::NoMember => "no-member",
+            MemberStatus::Member => "member",
+            MemberStatus::Joining => "joining",
+            MemberStatus::Leaving => "leaving",
+            MemberStatus::NoMember => "no-member",
         }
     }
 }

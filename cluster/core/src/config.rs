@@ -22,7 +22,7 @@ pub enum Quorum {
     Strict,
 }
 
-/// How concurrent writes are told from later ones, and what becomes of them (4.4, 6).
+/// How concurrent writes are distinguished from later ones, and what becomes of them (4.4, 6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Versioning {
@@ -166,7 +166,7 @@ pub struct Config {
     pub id: NodeId,
     /// Names of all nodes that may ever be members; the place in the list is the [`NodeId`].
     pub names: Vec<String>,
-    /// How many of the first of them found the cluster; the others join when they are told to. None: all.
+    /// How many of the first of them found the cluster; the others join on command. None: all.
     #[serde(default)]
     pub members: Option<u16>,
     /// Nodes with whom everybody gossips, so that the cluster never falls into two that do not know each other (4.8.2).

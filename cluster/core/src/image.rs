@@ -13,9 +13,9 @@ use crate::ring::{RangeId, Ring, Span};
 use crate::row::{self, DamagedRow, KeyRow, Row, RowWrite, Table};
 use crate::versions::KeyState;
 
-/// Where a row of a key is kept on this node.
+/// The store of this node that keeps a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
+pub(crate) enum RowStore {
     /// In the main store: this node is a replica.
     Data,
     /// In the hint store, for that node.
@@ -44,8 +44,8 @@ impl Image {
         image
     }
 
-    /// The ring has changed. The tree of a range whose ends are the same stays; the keys of the others are told anew
-    /// what their range is. Returns how many keys were.
+    /// The ring has changed. The tree of a range whose ends are the same stays; the keys of the others are assigned to
+    /// their new ranges. Returns how many keys were reassigned.
     pub fn rering(&mut self, ring: &Ring) -> usize {
         let mut old: BTreeMap<Span, Merkle> = std::mem::take(&mut self.trees).into_iter().collect();
         let tree = |range| (ring.span(range), old.remove(&ring.span(range)).unwrap_or_default());
@@ -58,10 +58,10 @@ impl Image {
         moved
     }
 
-    pub fn get(&self, place: &Place, key: &[u8]) -> Option<&KeyRow> {
-        match place {
-            Place::Data => self.data.get(key),
-            Place::Hint(owner) => self.hints.get(owner)?.get(key),
+    pub fn get(&self, store: &RowStore, key: &[u8]) -> Option<&KeyRow> {
+        match store {
+            RowStore::Data => self.data.get(key),
+            RowStore::Hint(owner) => self.hints.get(owner)?.get(key),
         }
     }
 
@@ -72,7 +72,7 @@ impl Image {
             return view;
         }
         for &owner in owners() {
-            if let Some(held) = self.get(&Place::Hint(owner), key) {
+            if let Some(held) = self.get(&RowStore::Hint(owner), key) {
                 view.join(&held.state, versioning);
             }
         }
@@ -80,9 +80,9 @@ impl Image {
     }
 
     /// Replaces a row.
-    pub fn put(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) -> RowWrite {
-        let write = RowWrite::held(place.table(), place.row_key(key), held.clone());
-        self.insert(ring, place, key, held);
+    pub fn put(&mut self, ring: &Ring, store: &RowStore, key: &[u8], held: KeyRow) -> RowWrite {
+        let write = RowWrite::held(store.table(), store.row_key(key), held.clone());
+        self.insert(ring, store, key, held);
         write
     }
 
@@ -95,8 +95,8 @@ impl Image {
             self.hints.remove(&owner);
         }
         self.forget_bytes(key, Some(&old));
-        let place = Place::Hint(owner);
-        Some(RowWrite::delete(place.table(), place.row_key(key)))
+        let store = RowStore::Hint(owner);
+        Some(RowWrite::delete(store.table(), store.row_key(key)))
     }
 
     /// Removes a row of the main store, and with it the actor that is bound to it.
@@ -112,11 +112,11 @@ impl Image {
     pub fn load(&mut self, ring: &Ring, nodes: usize, row: &Row) -> Result<(), DamagedRow> {
         let damaged = |why| DamagedRow::new(row.table, &row.key, why);
         let held = row::decode(row)?;
-        let (place, key) = Place::of_row(row).ok_or_else(|| damaged("its key is not one of this table"))?;
-        if matches!(place, Place::Hint(owner) if usize::from(owner.0) >= nodes) {
+        let (store, key) = RowStore::of_row(row).ok_or_else(|| damaged("its key is not one of this table"))?;
+        if matches!(store, RowStore::Hint(owner) if usize::from(owner.0) >= nodes) {
             return Err(damaged("it is a hint for a node that the cluster does not have"));
         }
-        self.insert(ring, &place, key, held);
+        self.insert(ring, &store, key, held);
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Image {
 
     /// Whether a hint for any of these owners is held.
     pub fn has_hint(&self, owners: &[NodeId], key: &[u8]) -> bool {
-        !self.hints.is_empty() && owners.iter().any(|owner| self.get(&Place::Hint(*owner), key).is_some())
+        !self.hints.is_empty() && owners.iter().any(|owner| self.get(&RowStore::Hint(*owner), key).is_some())
     }
 
     pub fn bytes(&self) -> usize {
@@ -164,10 +164,10 @@ impl Image {
         self.trees.get(range as usize).map(|(_, tree)| tree)
     }
 
-    fn insert(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) {
+    fn insert(&mut self, ring: &Ring, store: &RowStore, key: &[u8], held: KeyRow) {
         self.bytes += held.state.bytes() + key.len();
-        let old = match place {
-            Place::Data => {
+        let old = match store {
+            RowStore::Data => {
                 self.index(ring, key, held.state.digest(key));
                 match held.state.is_tombstone() {
                     true => self.tombstones.insert(key.to_vec()),
@@ -175,7 +175,7 @@ impl Image {
                 };
                 replace(&mut self.data, key, held)
             }
-            Place::Hint(owner) => {
+            RowStore::Hint(owner) => {
                 let old = replace(self.hints.entry(*owner).or_default(), key, held);
                 self.hints_count += usize::from(old.is_none());
                 old
@@ -210,27 +210,27 @@ fn replace(rows: &mut BTreeMap<Vec<u8>, KeyRow>, key: &[u8], held: KeyRow) -> Op
     }
 }
 
-impl Place {
+impl RowStore {
     fn table(&self) -> Table {
         match self {
-            Place::Data => Table::Data,
-            Place::Hint(_) => Table::Hints,
+            RowStore::Data => Table::Data,
+            RowStore::Hint(_) => Table::Hints,
         }
     }
 
     fn row_key(&self, key: &[u8]) -> Vec<u8> {
         match self {
-            Place::Data => key.to_vec(),
-            Place::Hint(owner) => [&owner.0.to_be_bytes(), key].concat(),
+            RowStore::Data => key.to_vec(),
+            RowStore::Hint(owner) => [&owner.0.to_be_bytes(), key].concat(),
         }
     }
 
-    fn of_row(row: &Row) -> Option<(Place, &[u8])> {
+    fn of_row(row: &Row) -> Option<(RowStore, &[u8])> {
         match row.table {
-            Table::Data => Some((Place::Data, row.key.as_slice())),
+            Table::Data => Some((RowStore::Data, row.key.as_slice())),
             Table::Hints => {
                 let (owner, key) = row.key.split_first_chunk::<2>()?;
-                Some((Place::Hint(NodeId(u16::from_be_bytes(*owner))), key))
+                Some((RowStore::Hint(NodeId(u16::from_be_bytes(*owner))), key))
             }
             Table::Meta => None,
         }
@@ -249,7 +249,7 @@ mod tests {
     fn filled(ring: &Ring, keys: u32) -> Image {
         let mut image = Image::new(ring);
         for key in 0..keys {
-            image.put(ring, &Place::Data, &key.to_be_bytes(), KeyRow::default());
+            image.put(ring, &RowStore::Data, &key.to_be_bytes(), KeyRow::default());
         }
         image
     }

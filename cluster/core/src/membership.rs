@@ -42,12 +42,12 @@ pub struct Change {
     /// Who joins or leaves.
     pub node: NodeId,
     /// Which of the two.
-    pub action: Action,
+    pub kind: ChangeKind,
 }
 
 /// What a change does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Action {
+pub enum ChangeKind {
     /// The node becomes a member.
     Join {
         /// What it can carry beside the others.
@@ -160,9 +160,9 @@ impl History {
     pub fn members(&self, founders: u16) -> BTreeSet<NodeId> {
         let mut members: BTreeSet<NodeId> = (0..founders).map(NodeId).collect();
         for change in self.settled() {
-            match change.action {
-                Action::Join { .. } => members.insert(change.node),
-                Action::Leave => members.remove(&change.node),
+            match change.kind {
+                ChangeKind::Join { .. } => members.insert(change.node),
+                ChangeKind::Leave => members.remove(&change.node),
             };
         }
         members
@@ -196,7 +196,7 @@ impl History {
     /// Whether a peer may have made it: within bounds, and about nodes that there are.
     pub fn is_sound(&self, nodes: usize) -> bool {
         let sound = |change: &Change| {
-            let bounded = !matches!(&change.action, Action::Join { tokens, capacity }
+            let bounded = !matches!(&change.kind, ChangeKind::Join { tokens, capacity }
                 if tokens.len() > TOKENS_MAX || *capacity == 0);
             usize::from(change.node.0) < nodes && change.version < u64::MAX && bounded
         };
@@ -219,9 +219,9 @@ impl History {
 
     /// About how many bytes it takes on the wire.
     pub fn bytes(&self) -> usize {
-        let tokens = |change: &Change| match &change.action {
-            Action::Join { tokens, .. } => 16 * tokens.len(),
-            Action::Leave => 0,
+        let tokens = |change: &Change| match &change.kind {
+            ChangeKind::Join { tokens, .. } => 16 * tokens.len(),
+            ChangeKind::Leave => 0,
         };
         self.changes.keys().map(|change| 12 + tokens(change)).sum()
     }

@@ -23,7 +23,7 @@ pub const FAN_OUT: u64 = 16;
 const LEVEL_BITS: u32 = FAN_OUT.trailing_zeros();
 /// Below the deepest branch lie keys of one spot only.
 pub const DEPTH_MAX: u8 = (u64::BITS / LEVEL_BITS) as u8;
-/// A branch with more keys is unfolded; one with as many or fewer is told key by key.
+/// A branch with more keys is unfolded; one with as many or fewer is listed key by key.
 pub const LISTED_MAX: u32 = 16;
 
 /// Where a branch lies in a tree: the first digits of the spots below it.

@@ -33,8 +33,8 @@ impl<T: Copy + Ord> Timers<T> {
         Some(timer)
     }
 
-    /// The earliest alarm, if the driver would be late for it. Most alarms are cancelled soon: a driver that comes
-    /// for one of those finds nothing to do, and that costs less than to tell it of each.
+    /// The earliest alarm, if the driver would be late for it. Most alarms are cancelled soon. A driver that calls for a
+    /// cancelled one finds nothing to do, which costs less than a new announcement for each.
     pub fn announcement(&mut self) -> Option<u64> {
         let earliest = self.alarms.first().map(|(at, _)| *at)?;
         if self.announced.is_some_and(|announced| announced <= earliest) {

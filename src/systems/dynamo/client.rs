@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cluster_core::api::Standing;
+use cluster_core::api::MemberStatus;
 use cluster_core::api::{Reply, Request};
 use cluster_core::config::Config;
 use nemesis::surface::Membership;
@@ -87,7 +87,7 @@ struct Told {
 #[derive(Deserialize)]
 struct Seat {
     name: String,
-    standing: Standing,
+    standing: MemberStatus,
 }
 
 #[derive(Deserialize)]

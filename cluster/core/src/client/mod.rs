@@ -11,7 +11,7 @@
 //!   behind repaired.
 //! - **Writes** need a new dot, and the actor of a dot is bound to a row on a disk (see [`crate::versions`]). A client has
 //!   no disk, so a write goes straight to a replica, which coordinates it (`delegate`).
-//! - **Membership** it downloads (`view`); where it cannot tell where keys live, a node coordinates.
+//! - **Membership** it downloads (`view`); where it does not know where keys live, a node coordinates.
 //! - **Timestamped writes** (`store`) can be coordinated by anybody, since under last-write-wins a dot only breaks ties:
 //!   the client makes the version itself. Its actor is [`NodeId::CLIENT`], which no node ever is, with an epoch of 64
 //!   random bits drawn anew at each start: no two clients, and no two lives of one, make the same dot.

@@ -105,7 +105,7 @@ impl Client {
         }
     }
 
-    /// The client cannot tell any more where keys live. A node may coordinate instead, but only if nobody has the
+    /// The client no longer knows where keys live. A node may coordinate instead, but only if nobody has the
     /// version: a second one of the same write could bury what was written in between.
     fn hand_over_store(&mut self, op: OpId) {
         if self.stores.get(&op).is_none_or(|store| store.answered || store.undone < store.calls.len()) {

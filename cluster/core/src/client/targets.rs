@@ -13,7 +13,7 @@ impl Client {
         &preference[..usize::from(self.config.n).min(preference.len())]
     }
 
-    /// All members in order of preference; nobody while the client cannot tell.
+    /// All members in order of preference; none while the client does not know where keys live.
     pub(super) fn preference_list(&self, key: &[u8]) -> &[NodeId] {
         self.known.ring.as_ref().map_or(&[], |ring| ring.preference_list(key))
     }

@@ -3,7 +3,7 @@
 //!
 //! Every fetch and store names the view in which its replicas were chosen. A node of another view does nothing and
 //! answers with its history; the client takes over what is news, and the request begins anew. So no quorum is ever
-//! assembled from nodes of different views. While the client cannot tell where keys live, because a change moves them
+//! assembled from nodes of different views. While the client does not know where keys live, because a change moves them
 //! and they have owners of before and of after it, a node coordinates: the nodes alone see both.
 
 use std::time::Duration;

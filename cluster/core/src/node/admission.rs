@@ -7,24 +7,24 @@
 //! ```
 //! A *slice* is how many rows a kind of background work may move in one of its intervals. It never falls to nothing:
 //! a cluster that is always busy must converge all the same. Rows that a peer sends burden this node's disk and not
-//! the sender's, so a node whose slice has shrunk tells the peers that send it rows (`Message::Room`).
+//! the sender's, so a node whose slice has shrunk reports its room to the peers that send it rows (`Message::Room`).
 
 use super::state::{Node, ROOM_HOLDS_NS};
 use crate::ids::NodeId;
 use crate::message::Message;
 
 impl Node {
-    /// A peer has sent a row: it is told, now and then, if there is little room for more.
-    pub(super) fn tell_room(&mut self, peer: NodeId) {
+    /// A peer has sent a row: from time to time it gets a message if there is little room for more.
+    pub(super) fn report_room(&mut self, peer: NodeId) {
         let now_ns = self.now.monotonic_ns;
         self.admission.adjust(now_ns);
         let admission = &mut self.admission;
         if admission.slice >= admission.slice_max.min(self.config.limits.transfers_max) {
             return;
         }
-        let told = admission.told_ns.get(&peer);
-        if told.is_none_or(|told| *told + ROOM_HOLDS_NS / 2 <= now_ns) {
-            admission.told_ns.insert(peer, now_ns);
+        let reported = admission.reported_ns.get(&peer);
+        if reported.is_none_or(|reported| *reported + ROOM_HOLDS_NS / 2 <= now_ns) {
+            admission.reported_ns.insert(peer, now_ns);
             let rows = admission.slice as u32;
             self.send(peer, Message::Room { rows });
         }

@@ -8,7 +8,7 @@ use crate::bug::Bug;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::ids::{NodeId, RequestId};
-use crate::image::Place;
+use crate::image::RowStore;
 use crate::message::Message;
 use crate::versions::KeyState;
 
@@ -236,7 +236,7 @@ impl Node {
     /// Returns about how many bytes it sends.
     pub(super) fn send_repair(&mut self, node: NodeId, key: &[u8], state: &KeyState) -> u64 {
         if node == self.config.id {
-            self.join_row(&Place::Data, key, state);
+            self.join_row(&RowStore::Data, key, state);
             return 0;
         }
         let tag = self.new_tag();

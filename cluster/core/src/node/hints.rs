@@ -7,7 +7,7 @@
 use super::state::{Node, Purpose, Timer};
 use crate::bug::Bug;
 use crate::ids::NodeId;
-use crate::image::Place;
+use crate::image::RowStore;
 use crate::message::Message;
 use crate::row::KeyRow;
 
@@ -54,7 +54,7 @@ impl Node {
     }
 
     fn deliver_hint(&mut self, owner: NodeId, key: Vec<u8>) {
-        let Some(hint) = self.image.get(&Place::Hint(owner), &key) else {
+        let Some(hint) = self.image.get(&RowStore::Hint(owner), &key) else {
             return self.handovers.ended(owner, &key);
         };
         let (state, digest) = (hint.state.clone(), hint.state.digest(&key));
@@ -72,7 +72,7 @@ impl Node {
         self.handovers.ended(owner, &key);
         self.counters.hints_delivered += 1;
         let unchanged = |hint: &KeyRow| hint.state.digest(&key) == digest;
-        if self.image.get(&Place::Hint(owner), &key).is_some_and(unchanged) {
+        if self.image.get(&RowStore::Hint(owner), &key).is_some_and(unchanged) {
             self.delete_hint(owner, &key);
         }
     }

@@ -17,10 +17,10 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use super::state::{CommandOp, Held, Node, OpId, Origin, Purpose, Timer};
-use crate::api::{Members, Reply, Seat, Standing};
+use crate::api::{MemberStatus, Members, Reply, Seat};
 use crate::failure::Failure;
 use crate::ids::NodeId;
-use crate::membership::{Action, CHANGES_MAX, Change, History, Phase};
+use crate::membership::{CHANGES_MAX, Change, ChangeKind, History, Phase};
 use crate::message::{Command, Message, Tag};
 /// One exchange in so many goes to a seed.
 const SEED_EVERY: u32 = 4;
@@ -63,7 +63,7 @@ impl Node {
             return self.fail(origin, failure);
         }
         match command {
-            Command::Leave(node) => self.announce(origin, node, Action::Leave),
+            Command::Leave(node) => self.announce(origin, node, ChangeKind::Leave),
             Command::Join(node) if node == self.config.id => self.announce(origin, node, self.own_join()),
             Command::Join(node) => {
                 let op = self.new_command(origin, command);
@@ -73,9 +73,9 @@ impl Node {
         }
     }
 
-    fn own_join(&self) -> Action {
+    fn own_join(&self) -> ChangeKind {
         let capacity = self.config.capacity(self.config.id);
-        Action::Join { capacity, tokens: self.membership.tokens.clone() }
+        ChangeKind::Join { capacity, tokens: self.membership.tokens.clone() }
     }
 
     /// Refuses what makes no sense by what is known here.
@@ -101,8 +101,8 @@ impl Node {
     }
 
     /// Writes a change down. It may have become impossible meanwhile: when its turn comes, that is seen again.
-    fn announce(&mut self, origin: Origin, node: NodeId, action: Action) {
-        let change = Change { version: self.next_version(), node, action };
+    fn announce(&mut self, origin: Origin, node: NodeId, kind: ChangeKind) {
+        let change = Change { version: self.next_version(), node, kind };
         let mut history = self.membership.writing.clone();
         history.advance(change, Phase::Announced);
         self.counters.membership_changes += 1;
@@ -112,7 +112,7 @@ impl Node {
     }
 
     pub(super) fn peer_ask_tokens(&mut self, from: NodeId, tag: Tag) {
-        let Action::Join { capacity, tokens } = self.own_join() else { return };
+        let ChangeKind::Join { capacity, tokens } = self.own_join() else { return };
         self.send(from, Message::Tokens { tag, capacity, tokens });
     }
 
@@ -120,7 +120,7 @@ impl Node {
     pub(super) fn command_has_tokens(&mut self, op: OpId, capacity: u32, tokens: Vec<u128>) {
         let Some(CommandOp { origin, command, .. }) = self.end_command(op) else { return };
         match self.checked_command(command) {
-            Ok(()) => self.announce(origin, command.node(), Action::Join { capacity, tokens }),
+            Ok(()) => self.announce(origin, command.node(), ChangeKind::Join { capacity, tokens }),
             Err(failure) => self.fail(origin, failure),
         }
     }
@@ -244,7 +244,7 @@ impl Node {
         } else if self.membership.is_quiet() {
             self.membership.is_informed = true;
             if !self.counts_as_known(theirs) {
-                self.tell_history(from);
+                self.share_history(from);
             }
             self.drive();
         } else {
@@ -253,7 +253,7 @@ impl Node {
     }
 
     /// Says what this node knows to a peer whose knowledge is known.
-    fn tell_history(&mut self, to: NodeId) {
+    fn share_history(&mut self, to: NodeId) {
         match self.membership.known.get(&to) == Some(&self.membership.history.digest()) {
             true => self.send_gossip(to),
             false => self.send_history(to),
@@ -280,11 +280,11 @@ impl Node {
             self.membership.view = view;
             self.change_view();
         }
-        // Whoever waits for this node's knowledge is told at once: the node whose change is open.
+        // The node whose change is open waits for what this node knows: it gets that at once.
         let driver = self.membership.history.first_open().map(|change| change.node);
         self.membership.owed.extend(driver.filter(|driver| *driver != self.config.id));
         for peer in std::mem::take(&mut self.membership.owed) {
-            self.tell_history(peer);
+            self.share_history(peer);
         }
         self.drive();
     }
@@ -301,11 +301,11 @@ impl Node {
         let (history, members) = (&self.membership.history, self.members());
         let seat = |node: NodeId| Seat {
             name: self.name(node),
-            standing: match (members.contains(&node), history.open_of(node).map(|change| &change.action)) {
-                (true, Some(Action::Leave)) => Standing::Leaving,
-                (true, _) => Standing::Member,
-                (false, Some(Action::Join { .. })) => Standing::Joining,
-                (false, _) => Standing::NoMember,
+            status: match (members.contains(&node), history.open_of(node).map(|change| &change.kind)) {
+                (true, Some(ChangeKind::Leave)) => MemberStatus::Leaving,
+                (true, _) => MemberStatus::Member,
+                (false, Some(ChangeKind::Join { .. })) => MemberStatus::Joining,
+                (false, _) => MemberStatus::NoMember,
             },
             version: history.version_of(node),
         };

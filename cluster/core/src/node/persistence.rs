@@ -1,8 +1,8 @@
-//! Persist before promise: what reveals or vouches for a row waits for the batch that writes it.
+//! Persist before promise: every message that reveals a row waits until the batch that writes the row is on disk.
 //!
-//! All writes of one step of the node make one batch with a name. Whatever would let the world know of them (an ack,
-//! an answer to a read, a copy sent to a peer) is held under that name and released by the completed persist. So a
-//! crash can only forget what nobody was told: in particular a dot that leaves the node can never be made again.
+//! All writes of one step of the node make one named batch. Every effect that reveals them (an acknowledgement, an
+//! answer to a read, a copy sent to a peer) is held under that name, and released when the batch is on disk. So a crash
+//! can only lose what has not left the node; in particular, a dot that has left the node is never made again.
 
 use super::state::{Held, Node};
 use crate::api::Effect;

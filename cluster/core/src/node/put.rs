@@ -16,7 +16,7 @@ use crate::config::{Coordinator, Versioning};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::ids::{NodeId, RequestId};
-use crate::image::Place;
+use crate::image::RowStore;
 use crate::message::{ForwardedPut, Message};
 use crate::row::{KeyRow, Made};
 use crate::versions::clock::{Pair, VectorClock};
@@ -70,16 +70,16 @@ impl Node {
             return self.fail(origin, Failure::Unavailable(why));
         }
         let own = targets.iter().find(|target| target.node == self.config.id);
-        let place = own.and_then(|target| target.hint_for).map_or(Place::Data, Place::Hint);
-        match self.new_row(&place, &put) {
+        let store = own.and_then(|target| target.hint_for).map_or(RowStore::Data, RowStore::Hint);
+        match self.new_row(&store, &put) {
             Ok((row, seen)) => {
                 let state = row.state.clone();
                 let key = put.key.clone();
                 let op = self.begin_put(origin, put, (groups, targets), state, seen);
                 if self.is_buffered() {
-                    self.begin_buffered(op, &place, row);
+                    self.begin_buffered(op, &store, row);
                 } else {
-                    self.write_row(&place, &key, row);
+                    self.write_row(&store, &key, row);
                     self.when_durable(&key, Held::PutIsLocal(op));
                 }
             }
@@ -121,12 +121,12 @@ impl Node {
 
     /// The row after the write, and what one knows who knows the new version: its past is what its writer had seen, and it
     /// stands beside what that did not cover.
-    fn new_row(&mut self, place: &Place, put: &ForwardedPut) -> Result<(KeyRow, Context), &'static str> {
-        if !self.has_room(place, &put.key) {
+    fn new_row(&mut self, store: &RowStore, put: &ForwardedPut) -> Result<(KeyRow, Context), &'static str> {
+        if !self.has_room(store, &put.key) {
             return Err("too many hints are held for nodes that are down; nothing was written");
         }
         let mut state = self.view(&put.key);
-        let made = self.next_made(place, &put.key, &state, &put.context);
+        let made = self.next_made(store, &put.key, &state, &put.context);
         let dot = Dot { actor: self.actor(made.epoch), counter: made.counter };
         let version = Version {
             dot,
@@ -145,16 +145,16 @@ impl Node {
 
     /// The name of the next version of a row. The row remembers the last one; where the world knows of a later one,
     /// the disk is not what it was (it has been put back to an earlier state), and a new actor begins.
-    fn next_made(&mut self, place: &Place, key: &[u8], held: &KeyState, context: &Context) -> Made {
+    fn next_made(&mut self, store: &RowStore, key: &[u8], held: &KeyState, context: &Context) -> Made {
         let known = |actor: Actor| held.counter(actor).max(context.seen.counter(actor));
-        match self.image.get(place, key).and_then(|row| row.made) {
-            None if self.config.bug == Some(Bug::CounterRestarts) && *place == Place::Data => {
+        match self.image.get(store, key).and_then(|row| row.made) {
+            None if self.config.bug == Some(Bug::CounterRestarts) && *store == RowStore::Data => {
                 Made { epoch: 0, counter: 1 }
             }
             Some(made) if self.identity.may_go_on(made.epoch) && known(self.actor(made.epoch)) <= made.counter => {
                 Made { counter: made.counter + 1, ..made }
             }
-            _ if self.config.bug == Some(Bug::LateTombstoneKills) && *place == Place::Data => {
+            _ if self.config.bug == Some(Bug::LateTombstoneKills) && *store == RowStore::Data => {
                 Made { epoch: 0, counter: known(self.actor(0)) + 1 }
             }
             _ => {
@@ -212,9 +212,9 @@ impl Node {
     pub(super) fn put_is_local(&mut self, op: OpId) {
         self.put_durable(op);
         let Some(put) = self.puts.get_mut(&op) else { return };
-        let told_before = std::mem::replace(&mut put.is_local, true);
+        let sent_before = std::mem::replace(&mut put.is_local, true);
         let others: Vec<Target> =
-            put.targets.iter().filter(|t| t.node != self.config.id && !told_before).copied().collect();
+            put.targets.iter().filter(|t| t.node != self.config.id && !sent_before).copied().collect();
         for target in others {
             self.send_store(op, target);
         }

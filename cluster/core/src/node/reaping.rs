@@ -22,7 +22,7 @@
 //! number than its sender's last at *its* c, so it was sent after that. The sender then held something old, though at
 //! its c it did not, and it has taken nothing old since; a read that it began in between may have seen something
 //! old on a node that had not yet guarded, but at f those reads lose their repairs too. A contradiction. What is lost,
-//! late or there twice changes nothing in this: the numbers tell, not the order of arrival. A node that has restarted
+//! late or delivered twice changes nothing in this: numbers decide, not the order of arrival. A node that has restarted
 //! after c has lost its guard, says so when it is to be fenced, and nothing is reaped. One that restarts after f finds
 //! the fences on its disk. So once all are fenced, nobody needs T for good, and Reap may come late or twice.
 //! Time is in no part of this. The while between the two steps only spares messages that are not old.
@@ -44,7 +44,7 @@ use super::state::{FENCES_KEY, Guard, Held, Node, Purpose, Round, Step, Timer};
 use crate::api::Effect;
 use crate::bug::Bug;
 use crate::ids::NodeId;
-use crate::image::Place;
+use crate::image::RowStore;
 use crate::message::{Message, Tag};
 use crate::versions::KeyState;
 
@@ -54,7 +54,7 @@ const REAPING: u8 = 2;
 const KEYS_MAX: usize = 64;
 /// Tombstones looked at in one round.
 const LOOKED_AT_MAX: usize = 4096;
-/// How often a node is told to reap.
+/// How often a node is asked to reap.
 const ATTEMPTS_MAX: u32 = 5;
 /// How much longer than the wait a guard lasts whose round does not go on.
 const GUARD_SLACK: Duration = Duration::from_secs(10);
@@ -127,7 +127,7 @@ impl Node {
         let mut seen = None;
         for key in from_last.chain(before).take(LOOKED_AT_MAX) {
             seen = Some(key.clone());
-            if let Some(row) = self.image.get(&Place::Data, key).filter(|_| self.is_mine_to_reap(key)) {
+            if let Some(row) = self.image.get(&RowStore::Data, key).filter(|_| self.is_mine_to_reap(key)) {
                 next.insert(key.clone(), row.state.clone());
             }
             if next.len() == KEYS_MAX {
@@ -263,7 +263,8 @@ impl Node {
         }
     }
 
-    /// Before all are fenced the round is off; afterwards who has not answered is told again, a few times.
+    /// Before all nodes are fenced, the round is given up. After that, nodes that have not answered are asked again a few
+    /// times.
     pub(super) fn reaping_overdue(&mut self, peer: NodeId, tag: Tag) {
         let Some(round) = &mut self.reaping.round else { return };
         if round.waiting.get(&peer) != Some(&tag) {
@@ -332,7 +333,7 @@ impl Node {
         tombstone.is_tombstone()
             && self.owners_are_stable()
             && !self.persistence.is_unsynced(key)
-            && self.image.get(&Place::Data, key).is_none_or(|row| row.state == *tombstone)
+            && self.image.get(&RowStore::Data, key).is_none_or(|row| row.state == *tombstone)
             && (self.forgets_fallbacks() || !self.image.has_hint(&owners, key))
     }
 
@@ -383,7 +384,7 @@ impl Node {
     fn reap(&mut self, keys: &[(Vec<u8>, u128)]) {
         for (key, digest) in keys {
             let is_it = |state: &KeyState| state.is_tombstone() && state.digest(key) == *digest;
-            if self.image.get(&Place::Data, key).is_some_and(|row| is_it(&row.state)) {
+            if self.image.get(&RowStore::Data, key).is_some_and(|row| is_it(&row.state)) {
                 self.forget_row(key);
             }
         }

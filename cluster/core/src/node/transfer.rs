@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::state::{Job, Node, Page, PageId, Progress, Purpose, Timer, Waiting, Work};
 use crate::api::Effect;
 use crate::ids::NodeId;
-use crate::image::Place;
+use crate::image::RowStore;
 use crate::membership::{Phase, View};
 use crate::merkle::Branch;
 use crate::message::{Message, Tag};
@@ -79,10 +79,10 @@ impl Node {
         }
         self.admission.take(Work::Transfer, stale.len());
         for (owner, key) in stale {
-            let Some(state) = self.image.get(&Place::Hint(owner), &key).map(|hint| hint.state.clone()) else {
+            let Some(state) = self.image.get(&RowStore::Hint(owner), &key).map(|hint| hint.state.clone()) else {
                 continue;
             };
-            self.join_row(&Place::Data, &key, &state);
+            self.join_row(&RowStore::Data, &key, &state);
             self.delete_hint(owner, &key);
         }
     }
@@ -176,7 +176,7 @@ impl Node {
 
     /// Sends a row when it is on disk here: a copy elsewhere must never know more than this disk.
     fn transfer(&mut self, id: PageId, to: NodeId, key: Vec<u8>) {
-        let Some(state) = self.image.get(&Place::Data, &key).map(|row| row.state.clone()) else {
+        let Some(state) = self.image.get(&RowStore::Data, &key).map(|row| row.state.clone()) else {
             return self.row_transferred(id, to, &key);
         };
         if self.is_withheld(state.is_tombstone()) {
@@ -231,7 +231,7 @@ impl Node {
     /// Deletes a row that all its owners have, unless it has changed since it was offered.
     fn clear_row(&mut self, key: &[u8], digest: u128) {
         let unchanged = |row: &KeyRow| row.state.digest(key) == digest;
-        if self.image.get(&Place::Data, key).is_some_and(unchanged) && !self.is_replica(self.config.id, key) {
+        if self.image.get(&RowStore::Data, key).is_some_and(unchanged) && !self.is_replica(self.config.id, key) {
             self.counters.rows_cleared += 1;
             self.delete_row(key);
         }
@@ -273,7 +273,7 @@ impl Node {
     /// Says what it lacks. What it does not ask for is on its disk: the other may delete it.
     pub(super) fn peer_offer(&mut self, from: NodeId, tag: Tag, keys: &[(Vec<u8>, u128)]) {
         let lacks = |(key, digest): &&(Vec<u8>, u128)| {
-            let row = self.image.get(&Place::Data, key);
+            let row = self.image.get(&RowStore::Data, key);
             !self.is_replica(self.config.id, key) || row.is_none_or(|row| row.state.digest(key) != *digest)
         };
         let wanted: Vec<Vec<u8>> = keys.iter().filter(lacks).map(|(key, _)| key.clone()).collect();
@@ -316,7 +316,7 @@ impl Node {
         self.write_history(history);
     }
 
-    /// Members that keep this node's change waiting are told of it.
+    /// Gossips with the members whose acknowledgement this node's change waits for.
     pub(super) fn urge_members(&mut self) {
         let history = &self.membership.history;
         if history.first_open().is_none_or(|change| change.node != self.config.id) {

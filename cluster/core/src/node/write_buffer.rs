@@ -7,7 +7,7 @@
 //!                          └─ own memory ────────────────────────────────────────────────────────────┘   of them durable
 //!                             a flush every second, or as soon as half of the buffer is taken
 //! ```
-//! **What may be told from memory, and why.** The acknowledgements of the other replicas: the client is answered only
+//! **What may be revealed from memory, and why.** The acknowledgements of the other replicas: the client is answered only
 //! when one has it on disk, so a crash of every node at once loses nothing that was acknowledged; anti-entropy gives
 //! it back to those that forgot. Reads: they may show a write that nobody has acknowledged yet and that a crash then
 //! takes back, which any unacknowledged write may suffer. Copies sent to peers: what they reveal is the dot of a version
@@ -24,7 +24,7 @@ use super::state::{Held, Node, OpId, Target, Timer};
 use crate::api::Effect;
 use crate::config::Durability;
 use crate::ids::NodeId;
-use crate::image::Place;
+use crate::image::RowStore;
 use crate::message::{Message, Tag};
 use crate::row::KeyRow;
 use crate::versions::KeyState;
@@ -39,16 +39,16 @@ impl Node {
         self.config.durability == Durability::Buffered && self.persistence.has_completed() && self.identity.has_spare()
     }
 
-    /// The coordinator's row is made: keeps it, or writes it through if the draw falls on this node, and tells the
-    /// other targets at once.
-    pub(super) fn begin_buffered(&mut self, op: OpId, place: &Place, row: KeyRow) {
+    /// The coordinator has made its row: keeps it in memory, or writes it through if this node was drawn for that. Sends
+    /// it to the other targets at once.
+    pub(super) fn begin_buffered(&mut self, op: OpId, store: &RowStore, row: KeyRow) {
         let Some(put) = self.puts.get(&op) else { return };
         let (key, targets) = (put.key.clone(), put.targets.clone());
         let me = self.config.id;
         let durable = self.draw_durable(&targets);
-        let is_in_memory = durable != me && self.keep_row(place, &key, row.clone());
+        let is_in_memory = durable != me && self.keep_row(store, &key, row.clone());
         if !is_in_memory {
-            self.write_row(place, &key, row);
+            self.write_row(store, &key, row);
             self.write_through(op);
         }
         self.set_timer(self.config.timing.durable_patience, Timer::Hedge(op));
@@ -64,8 +64,8 @@ impl Node {
     fn draw_durable(&mut self, targets: &[Target]) -> NodeId {
         let likely: Vec<NodeId> =
             targets.iter().map(|target| target.node).filter(|node| self.is_healthy(*node)).collect();
-        let place = self.draw(likely.len());
-        likely.get(place).copied().unwrap_or(self.config.id)
+        let drawn = self.draw(likely.len());
+        likely.get(drawn).copied().unwrap_or(self.config.id)
     }
 
     /// Nobody has the write on disk yet: the next target is asked to write it through as well.
@@ -122,29 +122,29 @@ impl Node {
             return;
         }
         self.counters.stores += 1;
-        self.tell_room(from);
-        let Some(place) = self.place_for(key, hint_for) else {
+        self.report_room(from);
+        let Some(store) = self.store_for(key, hint_for) else {
             self.counters.hints_refused += 1;
             return self.send(from, Message::StoreRefused { tag });
         };
-        let Some(row) = self.joined_row(&place, key, state) else {
+        let Some(row) = self.joined_row(&store, key, state) else {
             return self.send(from, Message::Stored { tag });
         };
-        self.counters.hints_stored += u64::from(matches!(place, Place::Hint(_)));
-        if self.keep_row(&place, key, row.clone()) {
+        self.counters.hints_stored += u64::from(matches!(store, RowStore::Hint(_)));
+        if self.keep_row(&store, key, row.clone()) {
             return self.send(from, Message::Stored { tag });
         }
-        self.write_row(&place, key, row);
+        self.write_row(&store, key, row);
         self.emit_when_durable(key, Effect::Send { to: from, message: Message::Stored { tag } });
     }
 
     /// Puts a row into the buffer; false if that is full, and then it is to be written through.
-    fn keep_row(&mut self, place: &Place, key: &[u8], row: KeyRow) -> bool {
+    fn keep_row(&mut self, store: &RowStore, key: &[u8], row: KeyRow) -> bool {
         if self.persistence.buffer.depth() >= self.config.limits.buffer_objects_max {
             self.counters.buffer_full += 1;
             return false;
         }
-        let write = self.image.put(&self.ring, place, key, row);
+        let write = self.image.put(&self.ring, store, key, row);
         self.persistence.buffer.keep(key, write);
         self.counters.buffered_writes += 1;
         true

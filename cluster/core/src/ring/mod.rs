@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::bug::Bug;
 use crate::config::Config;
 use crate::ids::NodeId;
-use crate::membership::{Action, Change, History};
+use crate::membership::{Change, ChangeKind, History};
 use crate::partitioning::Partitioning;
 pub use crate::partitioning::{PartitionError, RANGES_MAX};
 use strategy::{Circle, Layout};
@@ -266,10 +266,10 @@ impl Ring {
 /// Returns whether it made sense.
 fn carry_out(circle: &mut Circle, change: &Change, config: &Config) -> bool {
     let seed = config.ring_seed ^ change.version.rotate_left(20) ^ u64::from(change.node.0).rotate_left(48);
-    match &change.action {
-        Action::Join { capacity, tokens } => circle.join(change.node, *capacity, tokens, seed),
-        Action::Leave if circle.members().count() <= usize::from(config.n) => false,
-        Action::Leave => circle.leave(change.node, seed),
+    match &change.kind {
+        ChangeKind::Join { capacity, tokens } => circle.join(change.node, *capacity, tokens, seed),
+        ChangeKind::Leave if circle.members().count() <= usize::from(config.n) => false,
+        ChangeKind::Leave => circle.leave(change.node, seed),
     }
 }
 

@@ -123,7 +123,7 @@ impl Disk {
         }
     }
 
-    /// Settles what becomes of the batches under way, by writing the log down, hurting it, and reading it back.
+    /// Settles what becomes of the batches under way, by writing the log, damaging it, and reading it back.
     pub fn crash(&mut self, settings: &DiskSettings, rng: &mut ChaCha8Rng) {
         let mut log = Vec::new();
         let batches = self.under_way.len() as u64;

@@ -16,7 +16,7 @@
 //!    writer's context show: the disk has been put back to an earlier state.
 //!
 //! **Vector clocks** ([`clock`]) are the paper's own: one version supersedes another iff its clock is greater. Dots then
-//! only tell versions apart.
+//! only distinguish versions.
 //!
 //! **Last write wins** keeps the one version with the greatest (timestamp, dot).
 

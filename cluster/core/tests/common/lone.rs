@@ -220,7 +220,7 @@ pub fn forward_to(coordinator: &mut Lone, from: NodeId, request: Request) -> Mes
             forwarder.message(me, message);
         }
     }
-    panic!("it is told the life and forwards");
+    panic!("it learns the life and forwards");
 }
 
 /// The first of the keys `prefix-0`, `prefix-1`, ... whose preference list is as wanted.

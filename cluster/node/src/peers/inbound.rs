@@ -264,7 +264,7 @@ struct PlacesByPeer {
 }
 
 impl Places {
-    /// A place, which the receiver is told the loss of.
+    /// Takes a place. The receiver notices when a newer connection takes it over.
     fn take(&self, peer: NodeId) -> (u64, oneshot::Receiver<()>) {
         let (hold, replaced) = oneshot::channel();
         let mut places = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);

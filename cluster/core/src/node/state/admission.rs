@@ -71,8 +71,8 @@ pub(crate) struct Admission {
     left: BTreeMap<Work, usize>,
     /// What peers have said of their room, and when.
     pub rooms: BTreeMap<NodeId, (usize, u64)>,
-    /// When peers were told of this node's room.
-    pub told_ns: BTreeMap<NodeId, u64>,
+    /// When this node last reported its room to each peer.
+    pub reported_ns: BTreeMap<NodeId, u64>,
 }
 
 impl Admission {
@@ -86,7 +86,7 @@ impl Admission {
             adjusted_ns: 0,
             left: BTreeMap::new(),
             rooms: BTreeMap::new(),
-            told_ns: BTreeMap::new(),
+            reported_ns: BTreeMap::new(),
         }
     }
 

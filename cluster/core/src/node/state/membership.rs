@@ -32,7 +32,7 @@ pub(crate) struct Membership {
     pub known: BTreeMap<NodeId, u64>,
     /// Peers that are to hear of the next history that is believed.
     pub owed: BTreeSet<NodeId>,
-    /// A node on an empty disk may have forgotten what it once knew. It takes no commands until a peer has told it.
+    /// A node on an empty disk may have forgotten what it once knew. It takes no commands until a peer has sent its history.
     pub is_informed: bool,
     /// With the bug `seeds-ignored`: who has not answered, and has not gossiped since.
     pub struck: BTreeSet<NodeId>,
@@ -104,9 +104,9 @@ fn own_tokens(config: &Config) -> Vec<u128> {
         Partitioning::Random { tokens } | Partitioning::FixedRanges { tokens, .. } => u64::from(tokens),
     };
     // Settings that make no ring have been refused before.
-    let standing = Ring::founding_tokens(config).unwrap_or_default();
-    if !standing.is_empty() {
-        return standing;
+    let founding = Ring::founding_tokens(config).unwrap_or_default();
+    if !founding.is_empty() {
+        return founding;
     }
     // As many as a founder of this capacity would have.
     let capacities = (0..config.founders()).map(|node| u64::from(config.capacity(NodeId(node)))).sum::<u64>().max(1);

@@ -15,7 +15,7 @@ pub(crate) struct PutOp {
     pub origin: Origin,
     pub(crate) key: Vec<u8>,
     pub state: KeyState,
-    /// What one knows who knows the new version; whoever asked for the write is told it.
+    /// The causal past of the new version and the version itself; the answer to the write carries it.
     pub seen: Context,
     pub n: usize,
     pub w: usize,
@@ -26,7 +26,7 @@ pub(crate) struct PutOp {
     pub tags: Vec<Tag>,
     pub answered: bool,
     pub deadline_ns: u64,
-    /// Whether the others are told from memory, and one replica writes it through.
+    /// Whether the state is sent from memory, and one replica writes it through.
     pub(crate) is_buffered: bool,
     /// Whether a replica has it on disk.
     pub(crate) is_durable: bool,

@@ -14,7 +14,7 @@ pub(crate) enum Job {
     Clear,
 }
 
-/// A page of a job that is being offered; the number tells late answers from those that count.
+/// A page of a job that is being offered; late answers bear the number of an earlier page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PageId {
     pub job: Job,
