@@ -55,6 +55,11 @@ impl Image {
             self.trees[ring.range_of(&key) as usize].1.set(&key, Some(digest));
             moved += 1;
         }
+        debug_assert_eq!(
+            self.trees.iter().map(|(_, tree)| tree.keys_count()).sum::<usize>(),
+            self.data.len(),
+            "every key of the main store is in one tree"
+        );
         moved
     }
 
@@ -90,6 +95,7 @@ impl Image {
     pub fn remove_hint(&mut self, owner: NodeId, key: &[u8]) -> Option<RowWrite> {
         let hints = self.hints.get_mut(&owner)?;
         let old = hints.remove(key)?;
+        assert!(self.hints_count > 0, "a hint is removed where none is counted");
         self.hints_count -= 1;
         if hints.is_empty() {
             self.hints.remove(&owner);
@@ -104,7 +110,9 @@ impl Image {
         let old = self.data.remove(key)?;
         self.forget_bytes(key, Some(&old));
         self.tombstones.remove(key);
-        self.trees[ring.range_of(key) as usize].1.set(key, None);
+        let tree = &mut self.trees[ring.range_of(key) as usize].1;
+        assert!(tree.get(key).is_some(), "a row of the main store is missing in the tree of its range");
+        tree.set(key, None);
         Some(RowWrite::delete(Table::Data, key.to_vec()))
     }
 
@@ -182,6 +190,12 @@ impl Image {
             }
         };
         self.forget_bytes(key, old.as_ref());
+        debug_assert_eq!(
+            self.hints_count,
+            self.hints.values().map(BTreeMap::len).sum::<usize>(),
+            "the hints are counted"
+        );
+        debug_assert!(self.tombstones.len() <= self.data.len(), "every tombstone is a row of the main store");
     }
 
     /// Plants the bug `merkle-drift`: from now on a tree shows a row as it was before its last write.
@@ -197,7 +211,9 @@ impl Image {
 
     fn forget_bytes(&mut self, key: &[u8], old: Option<&KeyRow>) {
         if let Some(old) = old {
-            self.bytes -= old.state.bytes() + key.len();
+            let bytes = old.state.bytes() + key.len();
+            assert!(bytes <= self.bytes, "a row of {bytes} bytes leaves an image of {}", self.bytes);
+            self.bytes -= bytes;
         }
     }
 }

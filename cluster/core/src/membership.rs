@@ -82,10 +82,15 @@ pub struct History {
 impl History {
     /// Takes over what the other knows and this does not. Returns whether there was anything.
     pub fn merge(&mut self, other: &History) -> bool {
-        let mut news = false;
+        let (mut news, before) = (false, self.len());
         for (change, phase) in &other.changes {
             news |= self.advance(change.clone(), *phase);
         }
+        debug_assert!(
+            other.changes().all(|(change, phase)| self.phase(change) >= Some(phase)),
+            "a merge loses nothing"
+        );
+        assert!(self.len() >= before, "a history only grows");
         news
     }
 

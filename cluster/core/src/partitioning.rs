@@ -142,6 +142,7 @@ fn apportion(total: u32, weights: &[u32]) -> Vec<u32> {
     for &at in by_remainder.iter().take(left as usize) {
         shares[at] += 1;
     }
+    assert_eq!(shares.iter().sum::<u32>(), total, "shares add up to the whole");
     shares
 }
 

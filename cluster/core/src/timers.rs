@@ -40,6 +40,10 @@ impl<T: Copy + Ord> Timers<T> {
         if self.announced.is_some_and(|announced| announced <= earliest) {
             return None;
         }
+        debug_assert!(
+            self.announced.is_none_or(|announced| announced > earliest),
+            "a later alarm replaces an earlier one"
+        );
         self.announced = Some(earliest);
         Some(earliest)
     }

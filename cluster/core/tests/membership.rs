@@ -260,8 +260,7 @@ fn changes_made_at_the_same_time_are_carried_out_one_by_one() {
     for (node, request) in commands {
         world.request(node, request).expect("it is up");
     }
-    for (node, status) in [(E, MemberStatus::Member), (NodeId(5), MemberStatus::Member), (D, MemberStatus::NoMember)]
-    {
+    for (node, status) in [(E, MemberStatus::Member), (NodeId(5), MemberStatus::Member), (D, MemberStatus::NoMember)] {
         settle(&mut world, node, status);
     }
     world.network().set(Default::default());
@@ -422,8 +421,7 @@ fn a_single_copy_is_read_and_written_while_it_moves() {
         write_all(&mut world, &keys);
         let mut last = vec![b"value".to_vec(); keys.len()];
         let mut requests = 0u32;
-        for (change, concerned, status) in [(join(E), E, MemberStatus::Member), (leave(A), A, MemberStatus::NoMember)]
-        {
+        for (change, concerned, status) in [(join(E), E, MemberStatus::Member), (leave(A), A, MemberStatus::NoMember)] {
             assert_eq!(call(&mut world, B, change), Reply::Done);
             let give_up = world.now_ns() + 60 * SECOND;
             let mut settled = 0;

@@ -440,3 +440,17 @@ fn regression_a_state_of_nothing_became_a_row() {
     node.sync();
     assert_eq!((node.node.status().keys, node.rows()), (0, rows));
 }
+
+/// A node that was commanded to leave, or to join, owed the news to itself as well: it sent itself a message, which
+/// every node drops.
+#[test]
+fn regression_a_node_sent_the_news_of_its_own_change_to_itself() {
+    let mut founder = Lone::start(at(A, &sloppy(4, (2, 1, 1))));
+    founder.sync();
+    let mut node = founder.restarted();
+    let id = node.request(Request::Leave { node: A });
+    node.sync();
+    assert_eq!(node.reply(id), Some(&Reply::Done));
+    let sent = node.take_sent();
+    assert!(sent.iter().all(|(to, _)| *to != A), "{sent:?}");
+}

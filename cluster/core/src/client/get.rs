@@ -22,6 +22,8 @@ impl Client {
             let why = format!("too few replicas for r = {r} can be reached");
             return self.reply(request, Reply::Failed(Failure::Unavailable(why)));
         }
+        assert!(1 <= r && r <= usize::from(n), "r = {r} of n = {n}: no quorum");
+        assert!(n <= self.config.n, "a request for {n} replicas of {}", self.config.n);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Alarm::Deadline(op));
         let nodes: Vec<NodeId> = targets.iter().map(|target| target.node).collect();

@@ -97,6 +97,7 @@ impl Client {
 
     /// Takes one input and appends what must be done because of it.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        assert!(now.monotonic_ns >= self.now.monotonic_ns, "the monotonic clock of the driver went back");
         self.now = now;
         match input {
             Input::Request { id, request } => self.handle_request(id, request),

@@ -165,7 +165,8 @@ impl Client {
     pub(super) fn call_patiently(&mut self, node: NodeId, purpose: Purpose, request: Request) -> CallId {
         self.call_next += 1;
         let call = CallId(self.call_next);
-        self.calls.insert(call, Call { node, purpose, overdue_ns: None });
+        let before = self.calls.insert(call, Call { node, purpose, overdue_ns: None });
+        assert!(before.is_none(), "{call:?} already names a call");
         self.out.push(Effect::Call { call, node, request });
         call
     }

@@ -40,6 +40,7 @@ impl Client {
             let why = format!("too few replicas for w = {w} can be reached; nothing was written");
             return self.reply(request, Reply::Failed(Failure::Unavailable(why)));
         }
+        assert!(1 <= w && w <= n && n <= self.config.n, "w = {w} of n = {n}: no quorum");
         let state = self.new_state(value, &seen);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Alarm::Deadline(op));
@@ -57,7 +58,9 @@ impl Client {
     fn new_state(&mut self, value: Option<Vec<u8>>, context: &Context) -> KeyState {
         let wall_us = self.now.wall_ns.div_euclid(1000);
         let later = |than: i64| than.saturating_add(1);
+        let before_us = self.timestamp_us;
         self.timestamp_us = wall_us.max(later(self.timestamp_us)).max(context.timestamp_max_us.map_or(i64::MIN, later));
+        assert!(self.timestamp_us > before_us, "a later write of a client looks no later");
         self.made += 1;
         let version = Version {
             dot: Dot { actor: self.actor, counter: self.made },
@@ -138,6 +141,7 @@ impl Client {
             target.done = true;
         }
         let (acknowledged, request) = (store.acknowledged(), store.request);
+        assert!(acknowledged <= store.n, "{acknowledged} of {} replicas acknowledged", store.n);
         let answers = acknowledged >= store.w && !store.answered;
         store.answered |= answers;
         // It goes on until every replica has it or the deadline has come, also after it has answered.

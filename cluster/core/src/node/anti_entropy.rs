@@ -179,6 +179,7 @@ impl Node {
         let granted = self.admission.take(Work::AntiEntropy, asked);
         give.truncate(granted - want.len().min(granted / 2));
         want.truncate(granted - give.len());
+        assert!(give.len() + want.len() <= granted, "more rows move than are granted");
         self.give_keys(peer, &give);
         if !want.is_empty() {
             self.send_counted(peer, Message::Want { keys: want });
@@ -223,6 +224,7 @@ impl Node {
             places.truncate(reached);
         }
         let share = credit.checked_div(reached as u32).unwrap_or(0);
+        assert!(u64::from(share) * reached as u64 <= u64::from(credit), "more credit is shared out than there is");
         places.into_iter().map(|place| (share, place)).collect()
     }
 

@@ -22,6 +22,7 @@ impl Node {
         if self.fences.tags_from.saturating_sub(self.tag_next) < TAGS_RESERVED / 2 {
             self.reserve_tags();
         }
+        assert!(self.tag_next <= self.fences.tags_from, "tag {} is used and not reserved on disk", self.tag_next);
         Tag(self.tag_next)
     }
 
@@ -32,7 +33,12 @@ impl Node {
 
     /// Ahead of need, so that the reservation is durable long before it is used up.
     pub(super) fn reserve_tags(&mut self) {
-        self.fences.tags_from = self.tag_next.saturating_add(TAGS_RESERVED);
+        let tags_from = self.tag_next.saturating_add(TAGS_RESERVED);
+        assert!(
+            tags_from >= self.fences.tags_from,
+            "a reservation of tags never shrinks: a later life would reuse some"
+        );
+        self.fences.tags_from = tags_from;
         self.persist_fences();
     }
 
@@ -60,8 +66,10 @@ impl Node {
         for &(node, tag) in last.iter().filter(|(node, _)| usize::from(node.0) < self.config.names.len()) {
             let own = self.fences.last_dropped.entry(node).or_insert(tag);
             *own = tag.max(*own);
+            assert!(*own >= tag, "a fence only moves forward");
         }
         self.fences.timestamp_max_us = self.fences.timestamp_max_us.max(timestamp_max_us);
+        assert!(self.fences.timestamp_max_us >= timestamp_max_us, "the fence of timestamps only moves forward");
         self.persist_fences();
     }
 

@@ -39,6 +39,8 @@ impl Node {
             let why = format!("too few replicas for r = {r} can be reached");
             return self.fail(Origin::Client(request), Failure::Unavailable(why));
         }
+        assert!(1 <= r && r <= usize::from(n), "r = {r} of n = {n}: no quorum");
+        assert!(n <= self.config.n, "a request for {n} replicas of {}", self.config.n);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
         let get = GetOp {
@@ -135,6 +137,7 @@ impl Node {
 
     fn answer_get(&mut self, op: OpId) {
         let Some(get) = self.gets.get(&op) else { return };
+        assert!(get.answers() >= get.r, "a read is answered by {} of r = {} replicas", get.answers(), get.r);
         let merged = self.merge(get.replies.values());
         let values: Vec<Vec<u8>> =
             merged.versions().iter().filter_map(|version| version.value.as_ref().map(|value| value.to_vec())).collect();

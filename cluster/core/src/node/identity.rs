@@ -22,6 +22,7 @@ impl Node {
         }
         let epoch = self.identity.epoch_next;
         self.identity.epoch_next += 1;
+        assert!(trusts_disk || known.counter(Actor { node, epoch }) == 0, "epoch {epoch:x} is taken a second time");
         self.persist_identity();
         epoch
     }

@@ -262,6 +262,10 @@ impl Node {
 
     pub(super) fn write_history(&mut self, history: History) {
         self.persistence.write(None, self.membership.row(&history));
+        debug_assert!(
+            self.membership.writing.changes().all(|(change, phase)| history.phase(change) >= Some(phase)),
+            "what is written of the membership only grows"
+        );
         self.membership.writing = history.clone();
         self.persistence.hold_for_batch(Held::History(history));
     }
@@ -273,6 +277,10 @@ impl Node {
 
     /// It is on disk: from now on the node goes by it.
     pub(super) fn believe(&mut self, history: History) {
+        debug_assert!(
+            self.membership.history.changes().all(|(change, phase)| history.phase(change) >= Some(phase)),
+            "what a node believes of the membership only grows"
+        );
         self.membership.history = history;
         self.membership.is_informed |= !self.membership.owed.is_empty();
         let view = self.membership.history.view();
@@ -283,7 +291,9 @@ impl Node {
         // The node whose change is open waits for what this node knows: it gets that at once.
         let driver = self.membership.history.first_open().map(|change| change.node);
         self.membership.owed.extend(driver.filter(|driver| *driver != self.config.id));
-        for peer in std::mem::take(&mut self.membership.owed) {
+        // A node that leaves or joins by its own command is among them, and needs no message.
+        let me = self.config.id;
+        for peer in std::mem::take(&mut self.membership.owed).into_iter().filter(|peer| *peer != me) {
             self.share_history(peer);
         }
         self.drive();

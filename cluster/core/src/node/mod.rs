@@ -83,6 +83,7 @@ impl Node {
 
     /// Takes one input and appends what must be done because of it.
     pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        assert!(now.monotonic_ns >= self.now.monotonic_ns, "the monotonic clock of the driver went back");
         self.now = now;
         match input {
             Input::Message { from, envelope } => self.handle_envelope(from, envelope),
@@ -232,6 +233,7 @@ impl Node {
             self.out.retain(|effect| !matches!(effect, Effect::Send { to, .. } if peers.is_suspected(*to)));
         }
         if let Some(at_ns) = self.timers.announcement() {
+            assert!(at_ns >= self.now.monotonic_ns, "an alarm for the past: due timers are handled before");
             self.out.push(Effect::SetTimer { at_ns });
         }
         effects.append(&mut self.out);

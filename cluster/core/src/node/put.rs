@@ -95,6 +95,8 @@ impl Node {
         state: KeyState,
         seen: Context,
     ) -> OpId {
+        assert!(1 <= put.w && put.w <= put.n, "w = {} of n = {}: no quorum", put.w, put.n);
+        assert!(put.n <= self.config.n, "a request for {} replicas of {}", put.n, self.config.n);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
         let put = PutOp {
@@ -128,6 +130,8 @@ impl Node {
         let mut state = self.view(&put.key);
         let made = self.next_made(store, &put.key, &state, &put.context);
         let dot = Dot { actor: self.actor(made.epoch), counter: made.counter };
+        assert!(dot.counter > 0, "counters begin at 1");
+        self.assert_new(dot, &state, &put.context);
         let version = Version {
             dot,
             past: self.past_of(dot, &put.context),
@@ -141,6 +145,15 @@ impl Node {
             return Err("the key has too many or too large siblings: read it, and write back a merged value");
         }
         Ok((KeyRow { state, made: Some(made) }, seen))
+    }
+
+    /// A dot is made once: neither this node nor the writer knows it, or a later one of its actor. Some planted defects
+    /// break exactly this.
+    fn assert_new(&self, dot: Dot, held: &KeyState, context: &Context) {
+        if self.config.bug.is_none() {
+            assert!(held.counter(dot.actor) < dot.counter, "the dot {dot} is known here and is made a second time");
+            assert!(!context.seen.contains(dot), "the dot {dot} is known to the writer and is made a second time");
+        }
     }
 
     /// The name of the next version of a row. The row remembers the last one; where the world knows of a later one,
@@ -194,6 +207,7 @@ impl Node {
             clock.remove(me);
         }
         clock.truncate(pairs_max, me);
+        assert!(clock.pairs().len() <= pairs_max, "a clock of more than {pairs_max} pairs");
         clock
     }
 
@@ -205,7 +219,12 @@ impl Node {
             return wall_us;
         }
         let seen = held.timestamp_max_us().max(context.timestamp_max_us).max(self.fences.timestamp_max_us());
-        seen.map_or(wall_us, |seen| wall_us.max(seen.saturating_add(1)))
+        let timestamp_us = seen.map_or(wall_us, |seen| wall_us.max(seen.saturating_add(1)));
+        assert!(
+            seen.is_none_or(|seen| seen < timestamp_us || seen == i64::MAX),
+            "a new version looks older than it is"
+        );
+        timestamp_us
     }
 
     /// The coordinator's own write is on disk: only now may others hear of it.
@@ -264,6 +283,7 @@ impl Node {
     fn put_progressed(&mut self, op: OpId) {
         let Some(put) = self.puts.get_mut(&op) else { return };
         let acknowledged = put.acknowledged();
+        assert!(acknowledged <= put.n, "{acknowledged} of {} replicas acknowledged", put.n);
         if acknowledged >= put.w && put.is_durable && !put.answered {
             put.answered = true;
             let (origin, key, seen) = (put.origin, put.key.clone(), std::mem::take(&mut put.seen));

@@ -15,6 +15,7 @@ impl Node {
         let tag = self.new_tag();
         let overdue_ns = Some(self.set_timer(self.config.timing.replica_timeout, Timer::Answer(tag)));
         let asked = Asked { peer, overdue_ns, purpose };
+        debug_assert!(!self.asked.contains_key(&tag), "{tag:?} already names a message that wants an answer");
         self.asked.insert(tag, asked);
         self.send(peer, message(tag));
         tag

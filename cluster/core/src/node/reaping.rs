@@ -184,6 +184,11 @@ impl Node {
 
     fn fence_all(&mut self) {
         let Some(round) = &mut self.reaping.round else { return };
+        assert!(round.waiting.is_empty(), "nodes are fenced before all have guarded");
+        assert!(
+            round.guards.keys().eq(round.last.keys()),
+            "a node has guarded and not said which message was its last"
+        );
         round.step = Step::Fence;
         let last: Vec<(NodeId, Tag)> = round.last.iter().map(|(node, tag)| (*node, *tag)).collect();
         let timestamp_max_us = round.keys.values().filter_map(KeyState::timestamp_max_us).max();
@@ -233,6 +238,8 @@ impl Node {
     /// Nobody needs them any more.
     fn reap_all(&mut self) {
         let Some(round) = &mut self.reaping.round else { return };
+        assert_eq!(round.step, Step::Fence, "tombstones are reaped before all nodes are fenced");
+        assert!(round.waiting.is_empty(), "tombstones are reaped before all nodes are fenced");
         round.step = Step::Reap { attempts: 1 };
         let keys: Vec<(Vec<u8>, u128)> =
             round.keys.iter().map(|(key, state)| (key.clone(), state.digest(key))).collect();

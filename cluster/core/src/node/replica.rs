@@ -124,6 +124,7 @@ impl Node {
     }
 
     pub(super) fn write_row(&mut self, store: &RowStore, key: &[u8], row: KeyRow) {
+        assert!(*store != RowStore::Hint(self.config.id), "a hint is for another node");
         let write = self.image.put(&self.ring, store, key, row);
         self.persistence.write(Some(key), write);
     }

@@ -12,6 +12,7 @@ use crate::message::Message;
 
 impl Node {
     pub(super) fn send(&mut self, to: NodeId, message: Message) {
+        assert!(to != self.config.id, "a node sends to its peers, not to itself");
         let message = self.in_view(message);
         self.out.push(Effect::Send { to, message });
     }
@@ -68,6 +69,7 @@ impl Node {
     pub(super) fn set_timer(&mut self, after: Duration, timer: Timer) -> u64 {
         let after_ns = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
         let at = self.now.monotonic_ns.saturating_add(after_ns);
+        assert!(at >= self.now.monotonic_ns, "an alarm in the past");
         self.timers.set(at, timer);
         at
     }

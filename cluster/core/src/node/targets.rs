@@ -30,6 +30,15 @@ impl Node {
     /// N nodes, in order of preference, the fallbacks last. When too few are healthy, unhealthy replicas are tried
     /// all the same, so that a wrong suspicion alone refuses nobody.
     pub(super) fn choose_targets(&self, key: &[u8], n: u8) -> Vec<Target> {
+        let targets = self.targets_by_preference(key, n);
+        debug_assert!(
+            self.config.bug == Some(Bug::VirtualNodesCounted) || are_distinct(targets.iter().map(|target| target.node)),
+            "a node is asked twice"
+        );
+        targets
+    }
+
+    fn targets_by_preference(&self, key: &[u8], n: u8) -> Vec<Target> {
         if let Some(replicas) = self.undisturbed(key, n) {
             return replicas.iter().map(|&node| Target::replica(node)).collect();
         }
@@ -92,6 +101,11 @@ impl Node {
                 owners.extend_from_slice(&list[..n]);
             }
         }
+        assert!(
+            owners.len().is_multiple_of(n),
+            "each group of owners has n = {n} members, and together {}",
+            owners.len()
+        );
         Groups { owners, n }
     }
 
@@ -139,12 +153,14 @@ impl Node {
 
     /// A fallback keeps a hint, unless it is itself a replica of the key (a request with an N of its own).
     fn stand_in(&self, key: &[u8], fallback: NodeId, owner: NodeId) -> Target {
-        Target {
-            node: fallback,
-            owner,
-            hint_for: (!self.is_replica(fallback, key)).then_some(owner),
-            done: false,
-            refused: false,
-        }
+        let hint_for = (!self.is_replica(fallback, key)).then_some(owner);
+        // With the bug `ring-cached` the targets are of one ring and the replicas of another.
+        assert!(hint_for != Some(fallback) || self.config.bug.is_some(), "{fallback:?} keeps a hint for itself");
+        Target { node: fallback, owner, hint_for, done: false, refused: false }
     }
+}
+
+fn are_distinct(nodes: impl Iterator<Item = NodeId>) -> bool {
+    let mut met = BTreeSet::new();
+    nodes.into_iter().all(|node| met.insert(node))
 }

@@ -144,6 +144,8 @@ impl Node {
 
     fn offer(&mut self, job: Job, keys: BTreeMap<Vec<u8>, u128>, to: Vec<NodeId>) {
         self.admission.take(Work::Transfer, keys.len());
+        assert!(!keys.is_empty() && !to.is_empty(), "an empty page is offered, or to no node");
+        assert!(!to.contains(&self.config.id), "a node hands rows over to itself");
         self.transfers.pages += 1;
         let number = self.transfers.pages;
         let listed: Vec<(Vec<u8>, u128)> = keys.iter().map(|(key, digest)| (key.clone(), *digest)).collect();

@@ -86,7 +86,8 @@ impl Node {
     /// This node's own copy, written through after all.
     fn write_through(&mut self, op: OpId) {
         let Some(put) = self.puts.get_mut(&op) else { return };
-        put.asked_durable.insert(self.config.id);
+        let is_new = put.asked_durable.insert(self.config.id);
+        assert!(is_new, "a write is written through here twice");
         let key = put.key.clone();
         self.when_durable(&key, Held::PutIsLocal(op));
     }
@@ -144,6 +145,7 @@ impl Node {
             self.counters.buffer_full += 1;
             return false;
         }
+        assert!(*store != RowStore::Hint(self.config.id), "a hint is for another node");
         let write = self.image.put(&self.ring, store, key, row);
         self.persistence.buffer.keep(key, write);
         self.counters.buffered_writes += 1;

@@ -8,6 +8,7 @@ use crate::ids::NodeId;
 
 /// Reorders a walk that has every node once; `data_centres` has one for each node.
 pub(super) fn spread(walk: &mut [NodeId], data_centres: &[u16]) {
+    debug_assert!(walk.iter().all(|node| usize::from(node.0) < data_centres.len()), "a node in no data centre");
     let data_centre = |node: NodeId| data_centres.get(usize::from(node.0)).copied().unwrap_or_default();
     for place in 1..walk.len() {
         let (before, rest) = walk.split_at(place);

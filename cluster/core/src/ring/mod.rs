@@ -117,6 +117,8 @@ impl Ring {
         let Layout { ends, circle: hosts, starts, tokens, fingerprint } = Layout::of(circle);
         let members: Vec<NodeId> = circle.members().collect();
         let nodes = members.len();
+        assert!(ends.is_sorted_by(|one, next| one < next), "the ends of ranges ascend, none twice");
+        assert_eq!(ends.len(), starts.len(), "every range has a place from where it is walked");
         let walks = walks(&hosts, members);
         let preference = starts.iter().flat_map(|start| &walks[start * nodes..][..nodes]).copied().collect();
         Self { ends, preference, nodes, tokens, fingerprint, next: None }
@@ -158,6 +160,12 @@ impl Ring {
     /// This ring on its way to the next one: ranges are cut where either cuts them, and each has the owners of both.
     fn joined(&self, next: &Ring, n: usize) -> Self {
         let mut ends: Vec<u128> = self.ends.iter().chain(&next.ends).copied().collect();
+        assert!(
+            n <= self.nodes && n <= next.nodes,
+            "n = {n} replicas of {} and then {} members",
+            self.nodes,
+            next.nodes
+        );
         ends.sort_unstable();
         ends.dedup();
         let lists = |ring: &Ring| -> Vec<NodeId> {
@@ -294,6 +302,8 @@ fn walks(circle: &[NodeId], members: Vec<NodeId>) -> Vec<NodeId> {
             walks[at * nodes..][..nodes].copy_from_slice(&order);
         }
     }
+    let is_once = |node: &NodeId| order.iter().filter(|other| *other == node).count() == 1;
+    debug_assert!(order.iter().all(is_once), "a walk meets every node once");
     walks
 }
 

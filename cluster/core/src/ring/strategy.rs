@@ -162,6 +162,9 @@ impl Circle {
 impl Layout {
     pub fn of(circle: &Circle) -> Self {
         let tokens = &circle.tokens;
+        assert!(!tokens.is_empty(), "a circle without tokens has no ranges");
+        assert!(tokens.is_sorted_by(|one, next| one.position < next.position), "tokens ascend, no position twice");
+        assert!(tokens.iter().all(|token| circle.capacities.contains_key(&token.node)), "a token of a node that left");
         let hosts: Vec<NodeId> = tokens.iter().map(|token| token.node).collect();
         let positions = || tokens.iter().map(|token| token.position);
         let mut fingerprint = hash(tokens.iter().map(|token| (token.position, token.node)));

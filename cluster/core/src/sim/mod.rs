@@ -166,6 +166,7 @@ impl World {
 
     fn seat_node(&mut self, id: NodeId, node: Node, mut effects: Vec<Effect>) {
         let seat = self.seat_mut(id);
+        assert!(seat.node.is_none(), "a node is started that runs already");
         seat.node = Some(node);
         seat.life += 1;
         seat.timer_ns = None;
@@ -343,7 +344,7 @@ impl World {
 
     /// Moves time forward to a moment before which nothing happens.
     pub fn skip_to(&mut self, at_ns: u64) {
-        debug_assert!(self.next_ns().is_none_or(|next| next >= at_ns), "something would have been skipped");
+        assert!(self.next_ns().is_none_or(|next| next >= at_ns), "something would have been skipped");
         self.now_ns = self.now_ns.max(at_ns);
     }
 
@@ -353,7 +354,8 @@ impl World {
             self.now_ns = self.now_ns.max(until_ns);
             return false;
         };
-        self.now_ns = self.now_ns.max(at);
+        assert!(at >= self.now_ns, "virtual time goes back");
+        self.now_ns = at;
         self.happen(event);
         true
     }

@@ -113,6 +113,7 @@ pub(super) struct ClientSeat {
 /// Small services to the other parts.
 impl World {
     pub(super) fn schedule(&mut self, at_ns: u64, event: Event) {
+        assert!(at_ns >= self.now_ns, "an event is scheduled for the past");
         let order = self.rng.next_u32();
         self.queue.push(at_ns, order, event);
     }

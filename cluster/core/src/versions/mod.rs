@@ -114,6 +114,7 @@ impl KeyState {
             && let [one] = other.versions()
             && one.is_behind_all(&self.versions)
         {
+            debug_assert!(!self.versions.iter().any(|own| own.past.contains(one.dot)), "it would be superseded here");
             self.versions = Arc::clone(&other.versions);
             return;
         }
@@ -144,6 +145,7 @@ impl KeyState {
             context.join(&version.past);
             context.add(version.dot);
         }
+        debug_assert!(self.versions.iter().all(|version| context.contains(version.dot)), "a reader has seen them all");
         context
     }
 
@@ -213,6 +215,9 @@ impl KeyState {
             Versioning::VectorClock => self.drop_ancestors(),
             Versioning::Lww => self.keep_newest(),
         }
+        debug_assert!(!self.versions.is_empty(), "the newest of some versions is never superseded by them");
+        debug_assert!(self.versions.is_sorted_by(|one, next| one.dot < next.dot), "each dot once, in order");
+        debug_assert!(versioning != Versioning::Lww || self.versions.len() == 1, "the last write wins, alone");
     }
 
     /// A version is superseded iff it is in the past of any other, that is, in the union of all pasts.

@@ -42,6 +42,7 @@ impl Window {
         let second = now_ns / SECOND_NS;
         self.forget_before(second.saturating_sub(WINDOW_SECONDS as u64 - 1));
         if self.seconds.back().is_none_or(|(last, _)| *last != second) {
+            assert!(self.seconds.back().is_none_or(|(last, _)| *last < second), "seconds of the window ascend");
             self.seconds.push_back((second, Histogram::default()));
         }
         if let Some((_, bucket)) = self.seconds.back_mut() {
@@ -127,6 +128,11 @@ impl Admission {
     /// Takes so many rows out of the slice, or as many as are left.
     pub fn take(&mut self, work: Work, rows: usize) -> usize {
         let granted = rows.min(self.left(work));
+        assert!(
+            granted <= self.slice_max,
+            "{granted} rows of an interval are granted, and {} is the most",
+            self.slice_max
+        );
         self.left.insert(work, self.left(work) - granted);
         granted
     }
@@ -143,6 +149,7 @@ impl Admission {
             true => (self.slice / 2).max(SLICE_MIN.min(self.slice_max)),
             false => (self.slice * 2).min(self.slice_max),
         };
+        assert!(self.slice > 0, "a slice never falls to nothing: the cluster would not converge");
     }
 }
 

@@ -38,12 +38,19 @@ impl Buffer {
     /// Takes out the rows of a key.
     pub fn take(&mut self, key: &[u8]) -> Vec<RowWrite> {
         let writes: Vec<RowWrite> = self.rows.remove(key).into_iter().flat_map(BTreeMap::into_values).collect();
+        assert!(writes.len() <= self.count, "more rows leave the buffer than it holds");
         self.count -= writes.len();
         writes
     }
 
     /// Takes out everything, for a batch.
     pub fn take_all(&mut self, batch: PersistId) -> Vec<(Vec<u8>, Vec<RowWrite>)> {
+        let rows_held = || self.rows.values().map(BTreeMap::len).sum::<usize>();
+        debug_assert_eq!(self.count, rows_held(), "the buffer counts its rows");
+        assert!(
+            self.flushing.last_key_value().is_none_or(|(last, _)| *last <= batch),
+            "rows are flushed into the batch under construction, which is the last"
+        );
         *self.flushing.entry(batch).or_default() += std::mem::take(&mut self.count);
         let rows = std::mem::take(&mut self.rows);
         rows.into_iter().map(|(key, rows)| (key, rows.into_values().collect())).collect()

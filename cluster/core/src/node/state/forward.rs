@@ -50,6 +50,7 @@ impl RecentForwards {
         {
             self.seen.remove(&oldest);
         }
+        assert_eq!(self.seen.len(), self.order.len(), "every forward that is remembered will be forgotten");
         true
     }
 }

@@ -97,6 +97,7 @@ impl Identity {
     /// Sets epochs aside for a life with a write buffer. They are its own once this identity is on disk.
     pub fn spare_epochs(&mut self) {
         let end = self.epoch_next + EPOCHS_SPARED;
+        assert!(end < AHEAD_OF_DISK, "the epochs are used up");
         self.life = Some(self.epoch_next | AHEAD_OF_DISK..end | AHEAD_OF_DISK);
         self.epoch_next = end;
     }
@@ -119,6 +120,7 @@ impl Identity {
         let life = self.life.as_ref().filter(|_| self.has_spare())?;
         let epoch = life.start + self.life_used;
         self.life_used += 1;
+        assert!(life.contains(&epoch) && epoch & AHEAD_OF_DISK != 0, "epoch {epoch:x} was not set aside for this life");
         Some(epoch)
     }
 

@@ -82,7 +82,10 @@ impl Persistence {
                 self.buffer.forget(key, &write);
                 self.batch.push(write);
                 match self.last_batch.get_mut(key) {
-                    Some(last) => *last = self.next,
+                    Some(last) => {
+                        assert!(*last <= self.next, "a row was counted to a batch that is not begun");
+                        *last = self.next;
+                    }
                     None => drop(self.last_batch.insert(key.to_vec(), self.next)),
                 }
             }
@@ -104,6 +107,8 @@ impl Persistence {
             None => Some(held),
             _ if self.unsynced_will_do => Some(held),
             Some(id) => {
+                assert!(Some(id) > self.completed, "held for batch {id:?}, which is on disk: nothing would release it");
+                assert!(id <= self.next, "held for batch {id:?}, which is not begun");
                 self.held.or_default(id).push(held);
                 self.held_count += 1;
                 None
@@ -135,7 +140,7 @@ impl Persistence {
 
     /// Holds something until the batch under construction is on disk; there must be one.
     pub fn hold_for_batch(&mut self, held: Held) {
-        debug_assert!(!self.batch.is_empty(), "nothing would release it");
+        assert!(!self.batch.is_empty(), "held for an empty batch: nothing would release it");
         self.held.or_default(self.next).push(held);
         self.held_count += 1;
     }
@@ -164,12 +169,14 @@ impl Persistence {
             return None;
         }
         let id = self.next;
+        assert!(Some(id) > self.completed, "batch {id:?} was reported as persisted before it was handed out");
         self.next = PersistId(id.0 + 1);
         Some((id, std::mem::take(&mut self.batch)))
     }
 
     /// This batch and all before it are on disk; returns what was held for them, in order.
     pub fn complete(&mut self, id: PersistId) -> Vec<Held> {
+        assert!(id < self.next, "batch {id:?} is reported as persisted and was never handed out");
         self.completed = self.completed.max(Some(id));
         self.buffer.complete(id);
         if self.last_batch.len() >= self.last_batch_max {
@@ -180,7 +187,12 @@ impl Persistence {
         while let Some(mut more) = self.held.pop_up_to(id) {
             released.append(&mut more);
         }
+        assert!(released.len() <= self.held_count, "more was released than is held");
         self.held_count -= released.len();
+        debug_assert!(
+            self.held.keys().next().is_none_or(|first| Some(first) > self.completed),
+            "a completed persist releases all that waits for it"
+        );
         released
     }
 
