@@ -126,28 +126,35 @@ impl Node {
         moment_ns.is_some_and(|moment_ns| self.peers.is_suspected_since(node, moment_ns))
     }
 
-    /// Who comes in for a target that does not answer (sloppy): the first healthy node of the preference list not
-    /// asked yet.
+    /// Who comes in for a target of a write that does not answer (sloppy): the first healthy node of the preference list
+    /// not asked yet. Never this node: its own copy is written when the write begins, and where a change of the
+    /// membership has taken it off the targets since, a message to itself would reach no one.
     pub(super) fn choose_substitute(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
-        let fallbacks_count = self.config.quorum == Quorum::Sloppy || self.config.bug == Some(Bug::QuorumCheckedOnce);
-        if !fallbacks_count {
-            return None;
-        }
-        self.next_in_preference(key, targets, failed)
+        let me = self.config.id;
+        self.fallbacks_count().then(|| self.next_in_preference(key, targets, failed, |node| node != me)).flatten()
     }
 
-    /// The same for a read.
+    /// The same for a read, which this node can answer itself.
     pub(super) fn choose_substitute_reader(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
-        if self.config.bug == Some(Bug::NotFoundCounts) {
-            return self.next_in_preference(key, targets, failed);
-        }
-        self.choose_substitute(key, targets, failed)
+        let counts = self.fallbacks_count() || self.config.bug == Some(Bug::NotFoundCounts);
+        counts.then(|| self.next_in_preference(key, targets, failed, |_| true)).flatten()
     }
 
-    fn next_in_preference(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
+    fn fallbacks_count(&self) -> bool {
+        self.config.quorum == Quorum::Sloppy || self.config.bug == Some(Bug::QuorumCheckedOnce)
+    }
+
+    fn next_in_preference(
+        &self,
+        key: &[u8],
+        targets: &[Target],
+        failed: NodeId,
+        may: impl Fn(NodeId) -> bool,
+    ) -> Option<Target> {
         let failed = targets.iter().find(|target| target.node == failed && !target.done)?;
         let asked = |node: NodeId| targets.iter().any(|target| target.node == node);
-        let node = self.preference(key).into_iter().find(|&node| !asked(node) && self.is_healthy(node))?;
+        let mut preference = self.preference(key).into_iter();
+        let node = preference.find(|&node| !asked(node) && self.is_healthy(node) && may(node))?;
         Some(self.stand_in(key, node, failed.owner))
     }
 
