@@ -5,6 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "tidy/imports.rs"]
+mod imports;
+#[path = "tidy/items.rs"]
+mod items;
+#[path = "tidy/tokens.rs"]
+mod tokens;
+
 const LINE_CHARACTERS_MAX: usize = 140;
 const FUNCTION_LINES_MAX: usize = 70;
 
@@ -20,6 +27,9 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("reports", &["checker"]),
     ("cluster/node", &["cluster/core"]),
 ];
+
+/// Folders of sources in which no two files import from each other, directly or by way of others.
+const LAYERED: [&str; 1] = ["cluster/core/src"];
 
 #[test]
 fn every_source_file_opens_with_what_it_is_about() {
@@ -107,6 +117,43 @@ fn tests_that_the_documents_name_are_there() {
     };
     let missing = named.iter().filter(|named| !is_there(named));
     none("tests named in docs/dynamo.md and not there", missing.map(|(path, test)| format!("{path}: {test}")));
+}
+
+/// What is above may know what is below it, and nothing the other way round.
+#[test]
+fn no_file_imports_from_one_above_it() {
+    for folder in LAYERED {
+        let imports = imports::imports(&files_below(folder));
+        assert!(imports.values().any(|targets| !targets.is_empty()), "no import is found in {folder}");
+        let circles = imports::circles(&imports);
+        let circles = circles.iter().map(|circle| imports::described(circle, &imports));
+        none(&format!("circles of imports in {folder}"), circles);
+    }
+}
+
+/// The measurement of imports measures: names are followed to where they are defined, through re-exports and nested
+/// lists, and what only a test imports does not count.
+#[test]
+fn circles_of_imports_are_found() {
+    let made_up = [
+        ("lib.rs", "pub mod low;\nmod high;\nmod inner;\npub use high::High;\n"),
+        ("low.rs", "use crate::{High as Other, inner::deep::{self, Deep}};\npub struct Low(Other, Deep);\n"),
+        (
+            "high.rs",
+            "/* use super::inner::deep::Deep; */ pub struct High;\nfn f<'a>() { crate::low::Low::new(\"'\") }\n",
+        ),
+        ("inner/mod.rs", "pub mod deep;\npub use deep::Deep;\n"),
+        ("inner/deep.rs", "pub struct Deep;\n#[cfg(test)]\nmod tests {\n    use crate::low::Low;\n}\n"),
+    ];
+    let files: Vec<(String, String)> = made_up.map(|(path, text)| (path.to_owned(), text.to_owned())).to_vec();
+    let imports = imports::imports(&files);
+    let of = |file: &str| imports[file].keys().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(of("low.rs"), ["high.rs", "inner/deep.rs"]);
+    assert_eq!(of("high.rs"), ["low.rs"]);
+    assert!(of("lib.rs").is_empty() && of("inner/mod.rs").is_empty() && of("inner/deep.rs").is_empty());
+    assert_eq!(imports::circles(&imports), [["high.rs", "low.rs"]]);
+    let described = imports::described(&imports::circles(&imports)[0], &imports);
+    assert!(described.contains("high.rs -> low.rs: Low"), "{described}");
 }
 
 /// The counting of functions counts.
@@ -232,6 +279,12 @@ fn sources() -> impl Iterator<Item = (String, String)> {
     let sources: Vec<_> = files().filter(|(path, _)| path.ends_with(".rs")).collect();
     assert!(sources.len() > 100, "the whole workspace is read");
     sources.into_iter()
+}
+
+/// The sources below a folder, by their paths in it.
+fn files_below(folder: &str) -> Vec<(String, String)> {
+    let below = |(path, text): (String, String)| Some((path.strip_prefix(&format!("{folder}/"))?.to_owned(), text));
+    sources().filter_map(below).collect()
 }
 
 /// Every text file of the repository: its path in it, and its content.

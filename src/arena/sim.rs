@@ -392,7 +392,7 @@ impl Surface for SimArena {
             }
             match self.call(node, Request::Members).map_err(SurfaceError)?.await {
                 Answer::Reply(Reply::Members(members)) => {
-                    let seats = members.seats.into_iter().map(|seat| (seat.name, standing(seat.standing)));
+                    let seats = members.seats.into_iter().map(|seat| (seat.name, standing(seat.status)));
                     Ok(Membership { view: format!("{:016x}", members.view), seats: seats.collect() })
                 }
                 other => Err(SurfaceError(format!("{node} said {other:?}"))),

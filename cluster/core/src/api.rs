@@ -2,21 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::Envelope;
 use crate::histogram::Histogram;
 use crate::membership::{History, View};
 use crate::message::Message;
-use crate::protocol::Envelope;
-pub use crate::row::RowWrite;
 use crate::versions::KeyState;
 
-/// A node of the cluster: its place in the configured membership, from 0. Shown as `n1`, `n2`, ... by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct NodeId(pub u16);
-
-impl NodeId {
-    /// No node: the name under which clients make versions (see [`crate::client`]). A cluster has at most 256 nodes.
-    pub const CLIENT: NodeId = NodeId(u16::MAX);
-}
+pub use crate::failure::Failure;
+pub use crate::ids::{NodeId, PersistId, RequestId};
+pub use crate::row::{Row, RowWrite, Table, Write};
 
 /// The time, twice. Monotonic time orders and times out; wall time is what the node believes, and may jump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,14 +20,6 @@ pub struct Now {
     /// Nanoseconds since the Unix epoch, as this node believes.
     pub wall_ns: i64,
 }
-
-/// The driver's name for a client request, unique within one life of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
-/// The node's name for a batch of writes. Grows by one with each batch of one life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PersistId(pub u64);
 
 /// Something that happened to the node.
 #[derive(Clone, Debug)]
@@ -239,88 +225,36 @@ pub struct Members {
 pub struct Seat {
     /// Its name.
     pub name: String,
-    /// Where it stands.
-    pub standing: Standing,
+    /// Whether it is a member.
+    pub status: MemberStatus,
     /// Of the last change known of it; 0 for none.
     pub version: u64,
 }
 
-/// Where a node stands in the cluster.
+/// Whether a node is a member of the cluster, or on its way in or out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum MemberStatus {
     /// It owns keys.
     Member,
-    /// It has been told to join, and does not yet own keys by itself.
+    /// A command to join is recorded; it does not yet own keys by itself.
     Joining,
-    /// It has been told to leave, and still owns keys.
+    /// A command to leave is recorded; it still owns keys.
     Leaving,
     /// It owns none.
     NoMember,
 }
 
-impl Standing {
+impl MemberStatus {
     /// `member`, `joining`, `leaving` or `no-member`.
     pub fn name(self) -> &'static str {
         match self {
-            Standing::Member => "member",
-            Standing::Joining => "joining",
-            Standing::Leaving => "leaving",
-            Standing::NoMember => "no-member",
+            MemberStatus::Member => "member",
+            MemberStatus::Joining => "joining",
+            MemberStatus::Leaving => "leaving",
+            MemberStatus::NoMember => "no-member",
         }
     }
-}
-
-/// Why a request was not done, and whether it may have happened all the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-pub enum Failure {
-    /// The request itself is wrong: a malformed or foreign context, quorum numbers outside N. Nothing happened. HTTP 400.
-    #[error("{0}")]
-    BadRequest(String),
-    /// Too few replicas could be reached, or too much is under way, and nothing was written anywhere. HTTP 503.
-    #[error("{0}")]
-    Unavailable(String),
-    /// Too few replicas answered in time; a write may have happened, or still may. HTTP 504.
-    #[error("{0}")]
-    Unknown(String),
-}
-
-/// A table of the node's storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Table {
-    /// Versions of keys this node is a replica of.
-    Data,
-    /// Versions kept for another node until it can be reached: the separate hint store (4.6).
-    Hints,
-    /// The node's own: identity, counters.
-    Meta,
-}
-
-impl Table {
-    /// Every table.
-    pub const ALL: [Table; 3] = [Table::Data, Table::Hints, Table::Meta];
-}
-
-/// One row to write, in bytes; see [`RowWrite::encoded`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Write {
-    /// Where.
-    pub table: Table,
-    /// The row's key.
-    pub key: Vec<u8>,
-    /// The row; none deletes it.
-    pub value: Option<Vec<u8>>,
-}
-
-/// One row as found on disk at start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Where.
-    pub table: Table,
-    /// The row's key.
-    pub key: Vec<u8>,
-    /// The row.
-    pub value: Vec<u8>,
 }
 
 /// What a node says of itself.

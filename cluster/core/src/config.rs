@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
 use crate::bug::Bug;
+use crate::ids::NodeId;
+use crate::partitioning::PartitionError;
+pub use crate::partitioning::Partitioning;
+use crate::partitioning::tokens_of_each;
 use crate::protocol::Protocol;
-use crate::ring::{PartitionError, Ring};
 
 /// Which nodes may count towards a quorum (4.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +22,7 @@ pub enum Quorum {
     Strict,
 }
 
-/// How concurrent writes are told from later ones, and what becomes of them (4.4, 6).
+/// How concurrent writes are distinguished from later ones, and what becomes of them (4.4, 6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Versioning {
@@ -43,35 +45,6 @@ pub enum Coordinator {
     Fastest,
     /// The node that was asked, if it is one; else the first that seems to be up.
     First,
-}
-
-/// How the circle of keys is divided among the nodes: the strategies of 6.2. With capacities, `tokens` is the mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Partitioning {
-    /// Strategy 1: random tokens, which define the ranges.
-    Random {
-        /// T, a node.
-        tokens: u32,
-    },
-    /// Strategy 2: random tokens, and equal ranges; a range lies on the first hosts met from its end on.
-    FixedRanges {
-        /// T, a node.
-        tokens: u32,
-        /// Q, of all nodes together.
-        ranges: u32,
-    },
-    /// Strategy 3: equal ranges, each a token; nodes have equally many of them, at random places.
-    EqualTokens {
-        /// Q, of all nodes together.
-        ranges: u32,
-    },
-}
-
-impl Default for Partitioning {
-    fn default() -> Self {
-        Self::Random { tokens: 16 }
-    }
 }
 
 /// When a write is on disk (6.1, 6.5).
@@ -193,7 +166,7 @@ pub struct Config {
     pub id: NodeId,
     /// Names of all nodes that may ever be members; the place in the list is the [`NodeId`].
     pub names: Vec<String>,
-    /// How many of the first of them found the cluster; the others join when they are told to. None: all.
+    /// How many of the first of them found the cluster; the others join on command. None: all.
     #[serde(default)]
     pub members: Option<u16>,
     /// Nodes with whom everybody gossips, so that the cluster never falls into two that do not know each other (4.8.2).
@@ -338,7 +311,7 @@ impl Config {
         if !self.capacities.is_empty() && self.capacities.len() != nodes {
             return Err(PartitionError::Capacities { given: self.capacities.len(), nodes: nodes as u16 }.into());
         }
-        Ring::validate(founders, self.partitioning, self.founders_capacities())?;
+        tokens_of_each(founders, self.partitioning, self.founders_capacities())?;
         let given = self.data_centres.len();
         if given != 0 && given != nodes {
             return Err(ConfigError::DataCentres { given, nodes });

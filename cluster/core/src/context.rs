@@ -9,11 +9,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
 use crate::config::Versioning;
+use crate::ids::NodeId;
 use crate::ring::key_position;
 use crate::versions::clock::VectorClock;
-use crate::versions::{KeyState, Version, VersionVector};
+use crate::versions::{KeyState, TIMESTAMP_US_MAX, Version, VersionVector};
 
 /// The first format had neither clock nor fastest replica; clients may still hold such contexts.
 const FORMAT_1: u8 = 1;
@@ -26,10 +26,6 @@ const PAIR_BYTES: usize = 24;
 
 /// The longest context that is looked at, as text.
 pub const CONTEXT_CHARS_MAX: usize = 48 * 1024;
-
-/// No clock shows more, microseconds since the Unix epoch: above the 292 years that wall clocks here can count, and
-/// far below where adding one overflows.
-pub(crate) const TIMESTAMP_US_MAX: i64 = i64::MAX / 2;
 
 /// What a client has seen of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -37,6 +37,7 @@ impl Histogram {
     /// Takes out what another one counted; it must have been counted here too.
     pub(crate) fn subtract(&mut self, other: &Histogram) {
         for (count, gone) in self.counts.iter_mut().zip(&other.counts) {
+            assert!(gone <= count, "more durations are taken out of a bucket than were counted");
             *count -= gone;
         }
         self.count -= other.count;

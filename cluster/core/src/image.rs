@@ -6,38 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use serde::{Deserialize, Serialize};
-
-use crate::api::{NodeId, Row, RowWrite, Table};
 use crate::config::Versioning;
+use crate::ids::NodeId;
 use crate::merkle::Merkle;
 use crate::ring::{RangeId, Ring, Span};
-use crate::row::{self, DamagedRow};
+use crate::row::{self, DamagedRow, KeyRow, Row, RowWrite, Table};
 use crate::versions::KeyState;
 
-/// Where a row of a key is kept on this node.
+/// The store of this node that keeps a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
+pub(crate) enum RowStore {
     /// In the main store: this node is a replica.
     Data,
     /// In the hint store, for that node.
     Hint(NodeId),
-}
-
-/// What is held of one key in one place.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeyRow {
-    pub state: KeyState,
-    /// The last dot that this node made in this row: the epoch ends with the row, and the counter is remembered here
-    /// because the versions that had the earlier ones may be superseded and gone.
-    pub made: Option<Made>,
-}
-
-/// Names the last version that a node made in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Made {
-    pub epoch: u64,
-    pub counter: u64,
 }
 
 #[derive(Debug, Default)]
@@ -62,8 +44,8 @@ impl Image {
         image
     }
 
-    /// The ring has changed. The tree of a range whose ends are the same stays; the keys of the others are told anew
-    /// what their range is. Returns how many keys were.
+    /// The ring has changed. The tree of a range whose ends are the same stays; the keys of the others are assigned to
+    /// their new ranges. Returns how many keys were reassigned.
     pub fn rering(&mut self, ring: &Ring) -> usize {
         let mut old: BTreeMap<Span, Merkle> = std::mem::take(&mut self.trees).into_iter().collect();
         let tree = |range| (ring.span(range), old.remove(&ring.span(range)).unwrap_or_default());
@@ -73,13 +55,18 @@ impl Image {
             self.trees[ring.range_of(&key) as usize].1.set(&key, Some(digest));
             moved += 1;
         }
+        debug_assert_eq!(
+            self.trees.iter().map(|(_, tree)| tree.keys_count()).sum::<usize>(),
+            self.data.len(),
+            "every key of the main store is in one tree"
+        );
         moved
     }
 
-    pub fn get(&self, place: &Place, key: &[u8]) -> Option<&KeyRow> {
-        match place {
-            Place::Data => self.data.get(key),
-            Place::Hint(owner) => self.hints.get(owner)?.get(key),
+    pub fn get(&self, store: &RowStore, key: &[u8]) -> Option<&KeyRow> {
+        match store {
+            RowStore::Data => self.data.get(key),
+            RowStore::Hint(owner) => self.hints.get(owner)?.get(key),
         }
     }
 
@@ -90,7 +77,7 @@ impl Image {
             return view;
         }
         for &owner in owners() {
-            if let Some(held) = self.get(&Place::Hint(owner), key) {
+            if let Some(held) = self.get(&RowStore::Hint(owner), key) {
                 view.join(&held.state, versioning);
             }
         }
@@ -98,9 +85,9 @@ impl Image {
     }
 
     /// Replaces a row.
-    pub fn put(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) -> RowWrite {
-        let write = RowWrite::held(place.table(), place.row_key(key), held.clone());
-        self.insert(ring, place, key, held);
+    pub fn put(&mut self, ring: &Ring, store: &RowStore, key: &[u8], held: KeyRow) -> RowWrite {
+        let write = RowWrite::held(store.table(), store.row_key(key), held.clone());
+        self.insert(ring, store, key, held);
         write
     }
 
@@ -108,13 +95,14 @@ impl Image {
     pub fn remove_hint(&mut self, owner: NodeId, key: &[u8]) -> Option<RowWrite> {
         let hints = self.hints.get_mut(&owner)?;
         let old = hints.remove(key)?;
+        assert!(self.hints_count > 0, "a hint is removed where none is counted");
         self.hints_count -= 1;
         if hints.is_empty() {
             self.hints.remove(&owner);
         }
         self.forget_bytes(key, Some(&old));
-        let place = Place::Hint(owner);
-        Some(RowWrite::delete(place.table(), place.row_key(key)))
+        let store = RowStore::Hint(owner);
+        Some(RowWrite::delete(store.table(), store.row_key(key)))
     }
 
     /// Removes a row of the main store, and with it the actor that is bound to it.
@@ -122,7 +110,9 @@ impl Image {
         let old = self.data.remove(key)?;
         self.forget_bytes(key, Some(&old));
         self.tombstones.remove(key);
-        self.trees[ring.range_of(key) as usize].1.set(key, None);
+        let tree = &mut self.trees[ring.range_of(key) as usize].1;
+        assert!(tree.get(key).is_some(), "a row of the main store is missing in the tree of its range");
+        tree.set(key, None);
         Some(RowWrite::delete(Table::Data, key.to_vec()))
     }
 
@@ -130,11 +120,11 @@ impl Image {
     pub fn load(&mut self, ring: &Ring, nodes: usize, row: &Row) -> Result<(), DamagedRow> {
         let damaged = |why| DamagedRow::new(row.table, &row.key, why);
         let held = row::decode(row)?;
-        let (place, key) = Place::of_row(row).ok_or_else(|| damaged("its key is not one of this table"))?;
-        if matches!(place, Place::Hint(owner) if usize::from(owner.0) >= nodes) {
+        let (store, key) = RowStore::of_row(row).ok_or_else(|| damaged("its key is not one of this table"))?;
+        if matches!(store, RowStore::Hint(owner) if usize::from(owner.0) >= nodes) {
             return Err(damaged("it is a hint for a node that the cluster does not have"));
         }
-        self.insert(ring, &place, key, held);
+        self.insert(ring, &store, key, held);
         Ok(())
     }
 
@@ -158,7 +148,7 @@ impl Image {
 
     /// Whether a hint for any of these owners is held.
     pub fn has_hint(&self, owners: &[NodeId], key: &[u8]) -> bool {
-        !self.hints.is_empty() && owners.iter().any(|owner| self.get(&Place::Hint(*owner), key).is_some())
+        !self.hints.is_empty() && owners.iter().any(|owner| self.get(&RowStore::Hint(*owner), key).is_some())
     }
 
     pub fn bytes(&self) -> usize {
@@ -182,10 +172,10 @@ impl Image {
         self.trees.get(range as usize).map(|(_, tree)| tree)
     }
 
-    fn insert(&mut self, ring: &Ring, place: &Place, key: &[u8], held: KeyRow) {
+    fn insert(&mut self, ring: &Ring, store: &RowStore, key: &[u8], held: KeyRow) {
         self.bytes += held.state.bytes() + key.len();
-        let old = match place {
-            Place::Data => {
+        let old = match store {
+            RowStore::Data => {
                 self.index(ring, key, held.state.digest(key));
                 match held.state.is_tombstone() {
                     true => self.tombstones.insert(key.to_vec()),
@@ -193,13 +183,19 @@ impl Image {
                 };
                 replace(&mut self.data, key, held)
             }
-            Place::Hint(owner) => {
+            RowStore::Hint(owner) => {
                 let old = replace(self.hints.entry(*owner).or_default(), key, held);
                 self.hints_count += usize::from(old.is_none());
                 old
             }
         };
         self.forget_bytes(key, old.as_ref());
+        debug_assert_eq!(
+            self.hints_count,
+            self.hints.values().map(BTreeMap::len).sum::<usize>(),
+            "the hints are counted"
+        );
+        debug_assert!(self.tombstones.len() <= self.data.len(), "every tombstone is a row of the main store");
     }
 
     /// Plants the bug `merkle-drift`: from now on a tree shows a row as it was before its last write.
@@ -215,7 +211,9 @@ impl Image {
 
     fn forget_bytes(&mut self, key: &[u8], old: Option<&KeyRow>) {
         if let Some(old) = old {
-            self.bytes -= old.state.bytes() + key.len();
+            let bytes = old.state.bytes() + key.len();
+            assert!(bytes <= self.bytes, "a row of {bytes} bytes leaves an image of {}", self.bytes);
+            self.bytes -= bytes;
         }
     }
 }
@@ -228,27 +226,27 @@ fn replace(rows: &mut BTreeMap<Vec<u8>, KeyRow>, key: &[u8], held: KeyRow) -> Op
     }
 }
 
-impl Place {
+impl RowStore {
     fn table(&self) -> Table {
         match self {
-            Place::Data => Table::Data,
-            Place::Hint(_) => Table::Hints,
+            RowStore::Data => Table::Data,
+            RowStore::Hint(_) => Table::Hints,
         }
     }
 
     fn row_key(&self, key: &[u8]) -> Vec<u8> {
         match self {
-            Place::Data => key.to_vec(),
-            Place::Hint(owner) => [&owner.0.to_be_bytes(), key].concat(),
+            RowStore::Data => key.to_vec(),
+            RowStore::Hint(owner) => [&owner.0.to_be_bytes(), key].concat(),
         }
     }
 
-    fn of_row(row: &Row) -> Option<(Place, &[u8])> {
+    fn of_row(row: &Row) -> Option<(RowStore, &[u8])> {
         match row.table {
-            Table::Data => Some((Place::Data, row.key.as_slice())),
+            Table::Data => Some((RowStore::Data, row.key.as_slice())),
             Table::Hints => {
                 let (owner, key) = row.key.split_first_chunk::<2>()?;
-                Some((Place::Hint(NodeId(u16::from_be_bytes(*owner))), key))
+                Some((RowStore::Hint(NodeId(u16::from_be_bytes(*owner))), key))
             }
             Table::Meta => None,
         }
@@ -258,7 +256,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Partitioning;
+    use crate::partitioning::Partitioning;
 
     fn ring(nodes: u16) -> Ring {
         Ring::new(nodes, Partitioning::Random { tokens: 8 }, &[], 1).expect("such a ring exists")
@@ -267,7 +265,7 @@ mod tests {
     fn filled(ring: &Ring, keys: u32) -> Image {
         let mut image = Image::new(ring);
         for key in 0..keys {
-            image.put(ring, &Place::Data, &key.to_be_bytes(), KeyRow::default());
+            image.put(ring, &RowStore::Data, &key.to_be_bytes(), KeyRow::default());
         }
         image
     }

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 /// No more changes are taken on in the life of a cluster: every node keeps and exchanges them all.
 pub const CHANGES_MAX: usize = 1024;
@@ -42,12 +42,12 @@ pub struct Change {
     /// Who joins or leaves.
     pub node: NodeId,
     /// Which of the two.
-    pub action: Action,
+    pub kind: ChangeKind,
 }
 
 /// What a change does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Action {
+pub enum ChangeKind {
     /// The node becomes a member.
     Join {
         /// What it can carry beside the others.
@@ -82,10 +82,15 @@ pub struct History {
 impl History {
     /// Takes over what the other knows and this does not. Returns whether there was anything.
     pub fn merge(&mut self, other: &History) -> bool {
-        let mut news = false;
+        let (mut news, before) = (false, self.len());
         for (change, phase) in &other.changes {
             news |= self.advance(change.clone(), *phase);
         }
+        debug_assert!(
+            other.changes().all(|(change, phase)| self.phase(change) >= Some(phase)),
+            "a merge loses nothing"
+        );
+        assert!(self.len() >= before, "a history only grows");
         news
     }
 
@@ -160,9 +165,9 @@ impl History {
     pub fn members(&self, founders: u16) -> BTreeSet<NodeId> {
         let mut members: BTreeSet<NodeId> = (0..founders).map(NodeId).collect();
         for change in self.settled() {
-            match change.action {
-                Action::Join { .. } => members.insert(change.node),
-                Action::Leave => members.remove(&change.node),
+            match change.kind {
+                ChangeKind::Join { .. } => members.insert(change.node),
+                ChangeKind::Leave => members.remove(&change.node),
             };
         }
         members
@@ -196,7 +201,7 @@ impl History {
     /// Whether a peer may have made it: within bounds, and about nodes that there are.
     pub fn is_sound(&self, nodes: usize) -> bool {
         let sound = |change: &Change| {
-            let bounded = !matches!(&change.action, Action::Join { tokens, capacity }
+            let bounded = !matches!(&change.kind, ChangeKind::Join { tokens, capacity }
                 if tokens.len() > TOKENS_MAX || *capacity == 0);
             usize::from(change.node.0) < nodes && change.version < u64::MAX && bounded
         };
@@ -219,9 +224,9 @@ impl History {
 
     /// About how many bytes it takes on the wire.
     pub fn bytes(&self) -> usize {
-        let tokens = |change: &Change| match &change.action {
-            Action::Join { tokens, .. } => 16 * tokens.len(),
-            Action::Leave => 0,
+        let tokens = |change: &Change| match &change.kind {
+            ChangeKind::Join { tokens, .. } => 16 * tokens.len(),
+            ChangeKind::Leave => 0,
         };
         self.changes.keys().map(|change| 12 + tokens(change)).sum()
     }

@@ -23,7 +23,7 @@ pub const FAN_OUT: u64 = 16;
 const LEVEL_BITS: u32 = FAN_OUT.trailing_zeros();
 /// Below the deepest branch lie keys of one spot only.
 pub const DEPTH_MAX: u8 = (u64::BITS / LEVEL_BITS) as u8;
-/// A branch with more keys is unfolded; one with as many or fewer is told key by key.
+/// A branch with more keys is unfolded; one with as many or fewer is listed key by key.
 pub const LISTED_MAX: u32 = 16;
 
 /// Where a branch lies in a tree: the first digits of the spots below it.
@@ -50,6 +50,7 @@ impl Branch {
 
     /// One step down; none at the bottom, or where there is no such digit.
     pub fn child(self, digit: u64) -> Option<Self> {
+        debug_assert!(self.is_possible(), "{self:?} is in no tree: what peers name is checked before");
         (self.depth < DEPTH_MAX && digit < FAN_OUT)
             .then(|| Self { depth: self.depth + 1, path: self.path << LEVEL_BITS | digit })
     }
@@ -124,6 +125,12 @@ impl Merkle {
             summary.keys = summary.keys + u32::from(digest.is_some()) - u32::from(old.is_some());
         };
         self.change_path(spot, change);
+        assert_eq!(self.root.summary.keys as usize, self.leaves.len(), "the root counts the leaves");
+    }
+
+    /// How many keys are held.
+    pub(crate) fn keys_count(&self) -> usize {
+        self.leaves.len()
     }
 
     /// The digest of a key, to be changed. Few keys have a spot in common.
@@ -155,7 +162,9 @@ impl Merkle {
     fn unfold(&mut self, spot: u64, mut depth: u8) {
         while depth < DEPTH_MAX && self.summary(Branch::of(spot, depth)).keys > LISTED_MAX {
             let branch = Branch::of(spot, depth);
-            for (child, summary) in self.scanned_children(branch) {
+            let children = self.scanned_children(branch);
+            debug_assert_eq!(sum_of(children.values()), self.summary(branch), "a branch is the sum of its children");
+            for (child, summary) in children {
                 self.inner.insert(child, Inner { summary, unfolded: false });
             }
             match branch {
@@ -225,4 +234,11 @@ impl Merkle {
         let (first, last) = branch.spots();
         self.leaves.range((first, Vec::new())..).take_while(move |((spot, _), _)| *spot <= last)
     }
+}
+
+fn sum_of<'a>(summaries: impl Iterator<Item = &'a Summary>) -> Summary {
+    summaries.fold(Summary::default(), |sum, part| Summary {
+        digest: sum.digest.wrapping_add(part.digest),
+        keys: sum.keys + part.keys,
+    })
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Failure, NodeId};
 use crate::context::Context;
+use crate::failure::Failure;
+use crate::ids::NodeId;
 use crate::membership::{History, View};
 use crate::merkle::Branch;
 use crate::ring::Span;

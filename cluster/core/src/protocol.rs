@@ -1,10 +1,10 @@
 //! Versions of the peer protocol, and how two nodes find one that both speak: so a cluster is upgraded node by node,
 //! and serves meanwhile.
 //!
-//! Every message travels in an [`Envelope`] that says in which version it is written, and which is the newest that
-//! its sender speaks. There is no handshake that could be lost: whoever has heard nothing of a peer speaks the oldest
-//! version it can, and with the first message it hears it knows better. A node that comes back with another version
-//! is known by its first message too.
+//! Every message travels in an [`Envelope`](crate::envelope::Envelope) that says in which version it is written, and
+//! which is the newest that its sender speaks. There is no handshake that could be lost: a node that has heard nothing
+//! of a peer speaks the oldest version it can, until it hears the peer's first message. A node that comes back with
+//! another version is known by its first message too.
 //!
 //! ```text
 //!   n1, upgraded ── written in 1, "I speak 2" ──► n2, not yet: reads 1
@@ -25,8 +25,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::Message;
-
 /// A version of the peer protocol that this program knows; a node that is given one speaks it and the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
@@ -35,8 +33,10 @@ pub struct Protocol(u8);
 impl Protocol {
     /// The first.
     pub const OLDEST: Protocol = Protocol(1);
+    /// The second.
+    pub(crate) const SECOND: Protocol = Protocol(2);
     /// The latest.
-    pub const NEWEST: Protocol = Protocol(2);
+    pub const NEWEST: Protocol = Self::SECOND;
 
     /// The version by its number.
     ///
@@ -131,61 +131,9 @@ pub enum VersionRefused {
     },
 }
 
-/// A message as it travels.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Envelope {
-    /// The version that the message is written in.
-    pub version: u8,
-    /// The newest version that its sender speaks.
-    pub newest: u8,
-    /// What it says.
-    pub message: Message,
-}
-
-impl Envelope {
-    /// A message from a node of the first version.
-    pub fn oldest(message: Message) -> Self {
-        let version = Protocol::OLDEST.0;
-        Self { version, newest: version, message }
-    }
-
-    /// The message, for a node of this version.
-    ///
-    /// # Errors
-    /// When the node does not speak the envelope's version, or that version has no such message.
-    pub fn open(self, own: Protocol) -> Result<Message, VersionRefused> {
-        own.check(self.version)?;
-        let since = self.message.since().0;
-        if since > self.version {
-            return Err(VersionRefused::TooNew { since, version: self.version });
-        }
-        Ok(self.message)
-    }
-}
-
-impl Message {
-    /// The first version that has such a message.
-    pub fn since(&self) -> Protocol {
-        match self {
-            Message::StoredAll { .. }
-            | Message::StoreBuffered { .. }
-            | Message::TagFenced { .. }
-            | Message::Guard { .. }
-            | Message::Guarded { .. }
-            | Message::Fence { .. }
-            | Message::Fenced { .. }
-            | Message::Reap { .. }
-            | Message::Reaped { .. } => Protocol(2),
-            Message::InView { message, .. } => message.since(),
-            _ => Protocol::OLDEST,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Tag;
 
     #[test]
     fn a_node_speaks_its_own_version_and_the_one_before() {
@@ -196,16 +144,6 @@ mod tests {
         assert_eq!([0, 1, 2, 3].map(|version| two.check(version).is_ok()), [false, true, true, false]);
         let why = two.check(9).expect_err("nobody speaks 9").to_string();
         assert_eq!(why, "protocol version 9 where this node speaks 1 to 2");
-    }
-
-    #[test]
-    fn a_message_that_its_version_has_no_word_for_is_refused() {
-        let late = Message::StoredAll { tags: vec![Tag(1)] };
-        let envelope = Envelope { version: 1, newest: 2, message: late.clone() };
-        assert_eq!(envelope.open(Protocol::NEWEST), Err(VersionRefused::TooNew { since: 2, version: 1 }));
-        let envelope = Envelope { version: 2, newest: 2, message: late.clone() };
-        assert_eq!(envelope.clone().open(Protocol::NEWEST), Ok(late));
-        assert!(matches!(envelope.open(Protocol::OLDEST), Err(VersionRefused::NotSpoken { .. })));
     }
 
     #[test]

@@ -8,11 +8,64 @@
 //! ```
 //! The checksum covers where the row lies, so that a row that has got under another key is noticed too.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::api::{Row, Table, Write};
-use crate::image::KeyRow;
+use crate::versions::KeyState;
+
+/// A table of the node's storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Table {
+    /// Versions of keys this node is a replica of.
+    Data,
+    /// Versions kept for another node until it can be reached: the separate hint store (4.6).
+    Hints,
+    /// The node's own: identity, counters.
+    Meta,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Table; 3] = [Table::Data, Table::Hints, Table::Meta];
+}
+
+/// One row to write, in bytes; see [`RowWrite::encoded`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Write {
+    /// Where.
+    pub table: Table,
+    /// The row's key.
+    pub key: Vec<u8>,
+    /// The row; none deletes it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// One row as found on disk at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Where.
+    pub table: Table,
+    /// The row's key.
+    pub key: Vec<u8>,
+    /// The row.
+    pub value: Vec<u8>,
+}
+
+/// What is held of one key in one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyRow {
+    pub state: KeyState,
+    /// The last dot that this node made in this row: the epoch ends with the row, and the counter is remembered here
+    /// because the versions that had the earlier ones may be superseded and gone.
+    pub made: Option<Made>,
+}
+
+/// Names the last version that a node made in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub epoch: u64,
+    pub counter: u64,
+}
 
 /// 1 had no vector clocks.
 const ROW_FORMAT: u8 = 2;

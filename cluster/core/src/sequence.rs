@@ -38,7 +38,16 @@ impl<K: Copy + Ord, V> Sequence<K, V> {
                 None
             }
         };
+        debug_assert!(self.is_in_order_at(key), "the keys of a sequence ascend, and each is there once");
         self.len += usize::from(before.is_none());
+        debug_assert!(self.len <= self.places.len(), "every entry has a place");
+    }
+
+    /// Whether a key stands between its neighbours.
+    fn is_in_order_at(&self, key: K) -> bool {
+        let Ok(at) = self.find(key) else { return false };
+        let before = at.checked_sub(1).and_then(|before| self.places.get(before));
+        before.is_none_or(|(before, _)| *before < key) && self.places.get(at + 1).is_none_or(|(next, _)| *next > key)
     }
 
     /// The entry of a key.
@@ -71,6 +80,7 @@ impl<K: Copy + Ord, V> Sequence<K, V> {
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let at = self.find(*key).ok()?;
         let value = self.places[at].1.take()?;
+        assert!(self.len > 0, "an entry left a sequence that counts none");
         self.len -= 1;
         self.tidy();
         Some(value)

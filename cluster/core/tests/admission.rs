@@ -145,7 +145,7 @@ fn store(key: &[u8], tag: u64) -> Message {
     Message::Store { tag: Tag(tag), key: key.to_vec(), state: KeyState::default(), hint_for: None }
 }
 
-/// A node whose slice has shrunk says so to who sends it rows, now and then; and who is told sends fewer hints.
+/// A node whose slice has shrunk says so to who sends it rows, now and then; and a peer that has got the message sends fewer hints.
 #[test]
 fn a_peer_is_told_how_little_room_there_is_and_heeds_it() {
     let config = without_anti_entropy(sloppy(4, (3, 1, 1)));
@@ -164,8 +164,8 @@ fn a_peer_is_told_how_little_room_there_is_and_heeds_it() {
     for tag in 0..10 {
         node.message(B, store(&key, tag));
     }
-    let told = rooms(&mut node);
-    assert!(matches!(&told[..], [(B, Message::Room { rows: 16 })]), "{told:?}");
+    let reported = rooms(&mut node);
+    assert!(matches!(&reported[..], [(B, Message::Room { rows: 16 })]), "{reported:?}");
     node.sleep_ms(1100);
     node.message(B, store(&key, 1));
     assert_eq!(rooms(&mut node).len(), 1, "again after a while");

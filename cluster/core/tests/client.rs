@@ -5,7 +5,7 @@ mod common;
 use cluster_core::api::{Failure, NodeId, Now, Reply, Request, RequestId};
 use cluster_core::client::{CallId, Client, Effect, Input, Response};
 use cluster_core::config::{Config, Quorum, Versioning};
-use cluster_core::membership::{Action, Change, FOUNDING_VIEW, History, Phase, View};
+use cluster_core::membership::{Change, ChangeKind, FOUNDING_VIEW, History, Phase, View};
 use cluster_core::sim::{Answer, ClientId, World};
 use cluster_core::versions::{Actor, Dot, KeyState, Version, VersionVector};
 use common::lone::*;
@@ -317,7 +317,7 @@ impl Alone {
 
 fn under_change() -> History {
     let mut history = History::default();
-    history.advance(Change { version: 1, node: C, action: Action::Leave }, Phase::Active(1));
+    history.advance(Change { version: 1, node: C, kind: ChangeKind::Leave }, Phase::Active(1));
     history
 }
 

@@ -89,7 +89,7 @@ fn a_forward_without_the_coordinators_life_is_coordinated_by_nobody() {
 }
 
 #[test]
-fn a_client_is_told_that_nobody_knows_when_the_coordinator_has_restarted() {
+fn a_write_is_unknown_to_its_client_when_the_coordinator_has_restarted() {
     let config = sloppy(3, (2, 1, 1));
     let key = key_where(&config, "k", |list| list == [A, B, C]);
     let mut world = world(config, Default::default(), 1);

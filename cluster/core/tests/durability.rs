@@ -137,7 +137,7 @@ fn versions_made_in_different_lives_have_different_names() {
     assert_eq!(made.len(), 5);
 }
 
-/// On an empty disk nothing tells a node what it has made before: it must be somebody else, or a new write passes for an old one.
+/// On an empty disk a node cannot know what it has made before: it must be a new actor, or a new write passes for an old one.
 #[test]
 fn a_node_that_has_lost_its_disk_makes_no_dot_again() {
     for seed in 0..20 {

@@ -1,10 +1,10 @@
-//! Membership (4.8): who is told what, what is refused, and what everybody knows in the end.
+//! Membership (4.8): how commands spread, what is refused, and what every node knows in the end.
 
 mod common;
 
 use std::time::Duration;
 
-use cluster_core::api::{Failure, Members, NodeId, Reply, Request, Standing};
+use cluster_core::api::{Failure, MemberStatus, Members, NodeId, Reply, Request};
 use cluster_core::bug::Bug;
 use cluster_core::config::{Config, Partitioning, Quorum};
 use cluster_core::membership::View;
@@ -33,31 +33,31 @@ fn members(world: &mut World, node: NodeId) -> Members {
     }
 }
 
-fn standings(world: &mut World, node: NodeId) -> Vec<Standing> {
-    members(world, node).seats.iter().map(|seat| seat.standing).collect()
+fn statuses(world: &mut World, node: NodeId) -> Vec<MemberStatus> {
+    members(world, node).seats.iter().map(|seat| seat.status).collect()
 }
 
 #[test]
 fn founders_are_members_and_spares_are_not() {
-    use Standing::{Member, NoMember};
+    use MemberStatus::{Member, NoMember};
     let mut world = world(with_spares(3, 5), Default::default(), 1);
     for node in world.nodes() {
-        assert_eq!(standings(&mut world, node), [Member, Member, Member, NoMember, NoMember]);
+        assert_eq!(statuses(&mut world, node), [Member, Member, Member, NoMember, NoMember]);
     }
 }
 
 #[test]
 fn a_command_reaches_every_node_whichever_it_was_given_to() {
-    for told in [A, D, E] {
+    for asked in [A, D, E] {
         let mut world = world(with_spares(3, 5), Default::default(), 2);
         world.run_until(5 * SECOND);
-        assert_eq!(call(&mut world, told, join(D)), Reply::Done, "told {told:?}");
+        assert_eq!(call(&mut world, asked, join(D)), Reply::Done, "asked {asked:?}");
         world.run_until(world.now_ns() + 15 * SECOND);
         let expected = members(&mut world, A);
         assert_eq!(expected.seats[3].version, 1);
-        assert_ne!(expected.seats[3].standing, Standing::NoMember);
+        assert_ne!(expected.seats[3].status, MemberStatus::NoMember);
         for node in world.nodes() {
-            assert_eq!(members(&mut world, node), expected, "told {told:?}, asked {node:?}");
+            assert_eq!(members(&mut world, node), expected, "commanded {asked:?}, asked {node:?}");
         }
     }
 }
@@ -100,27 +100,27 @@ fn lively(founders: u16, seats: usize) -> Config {
     config
 }
 
-fn settle(world: &mut World, node: NodeId, standing: Standing) {
+fn settle(world: &mut World, node: NodeId, status: MemberStatus) {
     let give_up = world.now_ns() + 60 * SECOND;
     while world.now_ns() < give_up {
         world.run_until(world.now_ns() + SECOND / 2);
-        let all: Vec<Vec<Standing>> = world
+        let all: Vec<Vec<MemberStatus>> = world
             .nodes()
             .collect::<Vec<_>>()
             .into_iter()
             .filter(|seat| world.is_up(*seat))
             .collect::<Vec<_>>()
             .into_iter()
-            .map(|seat| standings(world, seat))
+            .map(|seat| statuses(world, seat))
             .collect();
-        if all.iter().all(|standings| standings[usize::from(node.0)] == standing) {
+        if all.iter().all(|statuses| statuses[usize::from(node.0)] == status) {
             return;
         }
     }
-    panic!("{node:?} never becomes {standing:?}: {:?}", members(world, A));
+    panic!("{node:?} never becomes {status:?}: {:?}", members(world, A));
 }
 
-/// Whose change is open asks the others what they know, and used to be told by chance only, when one of them happened to
+/// A node whose change is open asks the others what they know, and used to learn it by chance only, when one of them happened to
 /// gossip with it: a node that had restarted while it joined took half a minute, now and then more.
 #[test]
 fn regression_who_joins_was_not_answered_by_those_who_knew() {
@@ -132,12 +132,12 @@ fn regression_who_joins_was_not_answered_by_those_who_knew() {
         let joining = NodeId(5);
         assert_eq!(call(&mut world, A, join(joining)), Reply::Done);
         world.crash(joining);
-        // Meanwhile all others learn of it, and tell it in vain.
+        // Meanwhile all others learn of it, and report it in vain.
         world.run_until(world.now_ns() + 30 * SECOND);
         world.start(joining).expect("it restarts");
         // Two phases, and for each a round of questions, which begins every second.
         world.run_until(world.now_ns() + 10 * SECOND);
-        assert_eq!(standings(&mut world, joining)[5], Standing::Member, "seed {seed}");
+        assert_eq!(statuses(&mut world, joining)[5], MemberStatus::Member, "seed {seed}");
     }
 }
 
@@ -157,9 +157,9 @@ fn without_seeds_a_partition_leaves_two_rings() {
         assert_eq!(values(&mut world, C, b"k"), [b"v".to_vec()], "it is the membership alone that is in two");
         assert_eq!(call(&mut world, A, leave(B)), Reply::Done);
         world.run_until(world.now_ns() + 30 * SECOND);
-        world.nodes().map(|node| members(&mut world, node).seats[1].standing).collect::<Vec<_>>()
+        world.nodes().map(|node| members(&mut world, node).seats[1].status).collect::<Vec<_>>()
     };
-    use Standing::{Leaving, Member, NoMember};
+    use MemberStatus::{Leaving, Member, NoMember};
     let two_rings = [Leaving, Leaving, Member, Member, Member];
     assert_eq!(standings_of_leaver(Some(Bug::SeedsIgnored), 3), two_rings);
     assert_eq!(standings_of_leaver(Some(Bug::SeedsIgnored), 0), [NoMember; 5]);
@@ -175,13 +175,13 @@ fn by_the_wall_clock_a_later_change_is_taken_for_known() {
         world.run_until(5 * SECOND);
         world.set_clock(A, ahead_s * SECOND as i64, 0);
         assert_eq!(call(&mut world, A, join(D)), Reply::Done);
-        settle(&mut world, D, Standing::Member);
+        settle(&mut world, D, MemberStatus::Member);
         world.set_clock(A, 0, 0);
         assert_eq!(call(&mut world, A, join(E)), Reply::Done);
         world.run_until(world.now_ns() + 20 * SECOND);
-        world.nodes().map(|node| members(&mut world, node).seats[4].standing).collect::<Vec<_>>()
+        world.nodes().map(|node| members(&mut world, node).seats[4].status).collect::<Vec<_>>()
     };
-    use Standing::{Joining, Member, NoMember};
+    use MemberStatus::{Joining, Member, NoMember};
     let author_alone = [Joining, NoMember, NoMember, NoMember, NoMember];
     assert_eq!(standings_of_second(Some(Bug::MembershipByClock), 100), author_alone);
     assert_eq!(standings_of_second(Some(Bug::MembershipByClock), 0), [Member; 5]);
@@ -227,7 +227,7 @@ fn a_node_joins_and_leaves_again_and_data_goes_where_it_belongs() {
         write_all(&mut world, &keys);
         world.run_until(world.now_ns() + SECOND);
         assert_eq!(call(&mut world, B, join(E)), Reply::Done);
-        settle(&mut world, E, Standing::Member);
+        settle(&mut world, E, MemberStatus::Member);
         world.run_until(world.now_ns() + 5 * SECOND);
         assert_on_owners(&mut world, &keys);
         let held = world.node(E).expect("it is up").status().keys;
@@ -236,32 +236,32 @@ fn a_node_joins_and_leaves_again_and_data_goes_where_it_belongs() {
             world.nodes().map(|node| metric(world.node(node).expect("up"), "transfer_keys_sent_total")).sum();
         assert_eq!(sent, held, "each row moved once, {partitioning:?}");
         assert_eq!(call(&mut world, C, leave(E)), Reply::Done);
-        settle(&mut world, E, Standing::NoMember);
+        settle(&mut world, E, MemberStatus::NoMember);
         world.run_until(world.now_ns() + 5 * SECOND);
         assert_on_owners(&mut world, &keys);
         assert_eq!(call(&mut world, E, leave(A)), Reply::Done, "a stranger hands it to a member");
-        settle(&mut world, A, Standing::NoMember);
+        settle(&mut world, A, MemberStatus::NoMember);
         world.run_until(world.now_ns() + 5 * SECOND);
         assert_eq!(values(&mut world, A, &keys[0]), [b"value".to_vec()], "a node that has left still serves clients");
         assert_eq!(call(&mut world, A, join(A)), Reply::Done, "and may come back");
-        settle(&mut world, A, Standing::Member);
+        settle(&mut world, A, MemberStatus::Member);
         world.run_until(world.now_ns() + 5 * SECOND);
         assert_on_owners(&mut world, &keys);
     }
 }
 
-/// One after the other, though two are told at the same time by different nodes.
+/// One after the other, though two are commanded at the same time at different nodes.
 #[test]
 fn changes_made_at_the_same_time_are_carried_out_one_by_one() {
     let (mut world, keys) = (world(lively(4, 6), Default::default(), 6), keys(50));
     write_all(&mut world, &keys);
     world.network().set(unreliable());
-    let told = [(A, join(E)), (B, join(NodeId(5))), (C, leave(D))];
-    for (node, request) in told {
+    let commands = [(A, join(E)), (B, join(NodeId(5))), (C, leave(D))];
+    for (node, request) in commands {
         world.request(node, request).expect("it is up");
     }
-    for (node, standing) in [(E, Standing::Member), (NodeId(5), Standing::Member), (D, Standing::NoMember)] {
-        settle(&mut world, node, standing);
+    for (node, status) in [(E, MemberStatus::Member), (NodeId(5), MemberStatus::Member), (D, MemberStatus::NoMember)] {
+        settle(&mut world, node, status);
     }
     world.network().set(Default::default());
     world.run_until(world.now_ns() + 10 * SECOND);
@@ -280,7 +280,7 @@ fn a_node_that_sleeps_through_a_change_learns_before_it_serves() {
     world.crash(B);
     assert_eq!(call(&mut world, A, join(E)), Reply::Done);
     world.run_until(world.now_ns() + 10 * SECOND);
-    assert_eq!(standings(&mut world, A)[4], Standing::Joining, "not while B may not know");
+    assert_eq!(statuses(&mut world, A)[4], MemberStatus::Joining, "not while B may not know");
     assert!(members(&mut world, A).history.active().is_none(), "nor does anything move");
     for key in &keys {
         // The first attempts may still be handed to B.
@@ -288,13 +288,13 @@ fn a_node_that_sleeps_through_a_change_learns_before_it_serves() {
         assert!(served, "two of three replicas are there");
     }
     world.start(B).expect("it restarts");
-    settle(&mut world, E, Standing::Member);
+    settle(&mut world, E, MemberStatus::Member);
     world.pause(C);
     assert_eq!(call(&mut world, A, leave(D)), Reply::Done);
     world.run_until(world.now_ns() + 10 * SECOND);
-    assert_eq!(standings(&mut world, A)[3], Standing::Leaving);
+    assert_eq!(statuses(&mut world, A)[3], MemberStatus::Leaving);
     world.resume(C);
-    settle(&mut world, D, Standing::NoMember);
+    settle(&mut world, D, MemberStatus::NoMember);
     world.run_until(world.now_ns() + 5 * SECOND);
     assert_on_owners(&mut world, &keys);
 }
@@ -325,21 +325,21 @@ fn nothing_is_lost_while_nodes_join_and_leave() {
 fn a_node_gossips_with_a_random_peer_each_interval_and_often_with_a_seed() {
     let mut node = Lone::start(at(A, &Config { seeds: vec![C], ..sloppy(8, (3, 2, 2)) }));
     node.sync();
-    let mut told = [0; 8];
+    let mut received = [0; 8];
     for _second in 0..400 {
         node.sleep_ms(1000);
         for (to, _) in sent_where(&node.take_sent(), |message| matches!(message, Message::Gossip { .. })) {
-            told[usize::from(to.0)] += 1;
+            received[usize::from(to.0)] += 1;
         }
     }
-    assert!((399..=401).contains(&told.iter().sum::<u32>()), "one a second: {told:?}");
-    let [itself, one, seed, rest @ ..] = told;
+    assert!((399..=401).contains(&received.iter().sum::<u32>()), "one a second: {received:?}");
+    let [itself, one, seed, rest @ ..] = received;
     assert_eq!(itself, 0);
-    assert!([one].iter().chain(&rest).all(|peer| (15..80).contains(peer)), "everybody in their turn: {told:?}");
-    assert!(seed > 100, "a seed besides: {told:?}");
+    assert!([one].iter().chain(&rest).all(|peer| (15..80).contains(peer)), "everybody in their turn: {received:?}");
+    assert!(seed > 100, "a seed besides: {received:?}");
 }
 
-/// Chosen at the first start and kept: a node that was told to join may die before it is one.
+/// Chosen at the first start and kept: a node with a recorded join may die before it is a member.
 #[test]
 fn a_node_brings_the_tokens_of_its_first_start_in_every_life() {
     let tokens = |node: &mut Lone| {
@@ -391,16 +391,16 @@ fn every_request_is_served_while_a_node_joins_and_another_leaves() {
     let config = Config { quorum: Quorum::Strict, ..lively(4, 5) };
     let (mut world, keys) = (world(config, Default::default(), 8), keys(20));
     write_all(&mut world, &keys);
-    for (change, concerned, standing) in [(join(E), E, Standing::Member), (leave(D), D, Standing::NoMember)] {
+    for (change, concerned, status) in [(join(E), E, MemberStatus::Member), (leave(D), D, MemberStatus::NoMember)] {
         assert_eq!(call(&mut world, B, change), Reply::Done);
         let give_up = world.now_ns() + 60 * SECOND;
         let mut requests = 0;
-        while standings(&mut world, A)[usize::from(concerned.0)] != standing || requests < 400 {
+        while statuses(&mut world, A)[usize::from(concerned.0)] != status || requests < 400 {
             let (node, key) = (NodeId(requests % 5), &keys[usize::from(requests % 20)]);
             let value = requests.to_be_bytes();
             let (_, context) = read(&mut world, node, key);
-            assert_eq!(call(&mut world, node, put(key, &value, context)), Reply::Stored, "{standing:?}: {requests}");
-            assert_eq!(values(&mut world, NodeId((requests + 1) % 5), key), [value], "{standing:?}: {requests}");
+            assert_eq!(call(&mut world, node, put(key, &value, context)), Reply::Stored, "{status:?}: {requests}");
+            assert_eq!(values(&mut world, NodeId((requests + 1) % 5), key), [value], "{status:?}: {requests}");
             world.run_until(world.now_ns() + 5 * MS);
             requests += 1;
             assert!(world.now_ns() < give_up, "it never settles");
@@ -421,7 +421,7 @@ fn a_single_copy_is_read_and_written_while_it_moves() {
         write_all(&mut world, &keys);
         let mut last = vec![b"value".to_vec(); keys.len()];
         let mut requests = 0u32;
-        for (change, concerned, standing) in [(join(E), E, Standing::Member), (leave(A), A, Standing::NoMember)] {
+        for (change, concerned, status) in [(join(E), E, MemberStatus::Member), (leave(A), A, MemberStatus::NoMember)] {
             assert_eq!(call(&mut world, B, change), Reply::Done);
             let give_up = world.now_ns() + 60 * SECOND;
             let mut settled = 0;
@@ -429,10 +429,10 @@ fn a_single_copy_is_read_and_written_while_it_moves() {
                 let at = requests as usize * 7 % keys.len();
                 let node = NodeId((requests % 5) as u16);
                 let (found, context) = read(&mut world, node, &keys[at]);
-                assert_eq!(found, [last[at].clone()], "seed {seed}, {standing:?}, request {requests}");
+                assert_eq!(found, [last[at].clone()], "seed {seed}, {status:?}, request {requests}");
                 last[at] = requests.to_be_bytes().to_vec();
                 assert_eq!(call(&mut world, node, put(&keys[at], &last[at], context)), Reply::Stored);
-                settled += u32::from(standings(&mut world, B)[usize::from(concerned.0)] == standing);
+                settled += u32::from(statuses(&mut world, B)[usize::from(concerned.0)] == status);
                 requests += 1;
                 assert!(world.now_ns() < give_up, "it never settles");
             }

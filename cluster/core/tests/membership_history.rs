@@ -4,7 +4,7 @@ mod common;
 
 use cluster_core::api::NodeId;
 use cluster_core::config::{Config, Partitioning};
-use cluster_core::membership::{Action, Change, FOUNDING_VIEW, History, Phase};
+use cluster_core::membership::{Change, ChangeKind, FOUNDING_VIEW, History, Phase};
 use cluster_core::ring::Ring;
 use common::lone::*;
 use proptest::prelude::*;
@@ -19,8 +19,8 @@ fn phase() -> impl Strategy<Value = Phase> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let action = prop_oneof![Just(Action::Leave), Just(Action::Join { capacity: 1, tokens: vec![7] })];
-    (1..4u64, (0..3u16).prop_map(NodeId), action).prop_map(|(version, node, action)| Change { version, node, action })
+    let kind = prop_oneof![Just(ChangeKind::Leave), Just(ChangeKind::Join { capacity: 1, tokens: vec![7] })];
+    (1..4u64, (0..3u16).prop_map(NodeId), kind).prop_map(|(version, node, kind)| Change { version, node, kind })
 }
 
 fn history() -> impl Strategy<Value = History> {
@@ -74,11 +74,11 @@ fn tokens() -> Vec<u128> {
 
 fn join_of(node: NodeId, how: Partitioning) -> Change {
     let tokens = if matches!(how, Partitioning::EqualTokens { .. }) { Vec::new() } else { tokens() };
-    Change { version: 1, node, action: Action::Join { capacity: 1, tokens } }
+    Change { version: 1, node, kind: ChangeKind::Join { capacity: 1, tokens } }
 }
 
 fn leave_of(node: NodeId) -> Change {
-    Change { version: 1, node, action: Action::Leave }
+    Change { version: 1, node, kind: ChangeKind::Leave }
 }
 
 fn after(config: &Config, change: &Change) -> Ring {

@@ -1,4 +1,4 @@
-//! What an operator has to see of a node (6.5 and after): each figure moves when that of which it tells happens.
+//! What an operator has to see of a node (6.5 and after): each figure moves when what it counts happens.
 
 mod common;
 

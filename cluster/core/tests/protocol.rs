@@ -5,8 +5,9 @@ mod common;
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::{Config, Quorum, Versioning};
+use cluster_core::envelope::Envelope;
 use cluster_core::message::{Message, Tag};
-use cluster_core::protocol::{Envelope, Protocol};
+use cluster_core::protocol::Protocol;
 use cluster_core::sim::network::NetworkSettings;
 use common::lone::{A, B, C, Lone, at, sloppy};
 use common::*;

@@ -4,8 +4,9 @@ mod common;
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::{Config, Quorum, Versioning};
+use cluster_core::envelope::Envelope;
 use cluster_core::message::{Message, Tag};
-use cluster_core::protocol::{Envelope, Protocol};
+use cluster_core::protocol::Protocol;
 use cluster_core::sim::World;
 use cluster_core::versions::KeyState;
 use common::lone::*;
@@ -430,9 +431,10 @@ fn tags_grow_over_the_lives_of_a_node() {
     }
 }
 
-/// A node that was wiped, and whose clock was set back, numbers too low: it is told, and goes on from there.
+/// A node that was wiped, and whose clock was set back, numbers its messages too low: a peer reports the fence, and the
+/// node goes on from there.
 #[test]
-fn a_node_that_numbers_too_low_is_told_and_goes_on_from_the_fence() {
+fn a_node_that_numbers_too_low_goes_on_from_the_fence() {
     let mut b = replica();
     assert!(b.guard(1001) && b.fence(1001));
     let old = b.old.clone();
@@ -470,7 +472,7 @@ fn strict() -> Config {
     Config { quorum: Quorum::Strict, ..config_of_four() }
 }
 
-/// The row is gone, and with it its actor: what is written next is a new dot, though no context tells of the old.
+/// The row is gone, and with it its actor: what is written next is a new dot, though no context knows the old one.
 #[test]
 fn a_recreated_key_makes_no_dot_again() {
     let (mut world, key) = four();

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cluster_core::api::{Failure, NodeId, Reply, Request, Table};
-use cluster_core::config::{Partitioning, Quorum, Versioning};
+use cluster_core::config::{Config, Partitioning, Quorum, Versioning};
 use cluster_core::context::Context;
+use cluster_core::membership::{Change, ChangeKind, History, Phase};
 use cluster_core::message::{Message, Tag};
 use cluster_core::node::StartError;
 use cluster_core::ring::{Ring, Span};
@@ -439,4 +440,44 @@ fn regression_a_state_of_nothing_became_a_row() {
     node.message(B, Message::Store { tag: Tag(1), key: b"k".to_vec(), state: Default::default(), hint_for: None });
     node.sync();
     assert_eq!((node.node.status().keys, node.rows()), (0, rows));
+}
+
+/// A node that was commanded to leave, or to join, owed the news to itself as well: it sent itself a message, which
+/// every node drops.
+#[test]
+fn regression_a_node_sent_the_news_of_its_own_change_to_itself() {
+    let mut founder = Lone::start(at(A, &sloppy(4, (2, 1, 1))));
+    founder.sync();
+    let mut node = founder.restarted();
+    let id = node.request(Request::Leave { node: A });
+    node.sync();
+    assert_eq!(node.reply(id), Some(&Reply::Done));
+    let sent = node.take_sent();
+    assert!(sent.iter().all(|(to, _)| *to != A), "{sent:?}");
+}
+
+/// A node coordinated a write, and a change of the membership took it off the targets. When a target did not answer, it
+/// chose itself as the substitute: the message to itself reached no one, and it came to suspect itself for good.
+#[test]
+fn regression_a_coordinator_that_is_no_target_any_more_substituted_itself() {
+    let config = Config { members: Some(4), ..sloppy(5, (2, 2, 2)) };
+    let tokens = (1..=64u128).map(|part| u128::MAX / 64 * part).collect();
+    let join = Change { version: 1, node: E, kind: ChangeKind::Join { capacity: 1, tokens } };
+    let mut history = History::default();
+    history.advance(join, Phase::Settled(1));
+    let after = Ring::with_history(&config, &history).expect("such a ring exists");
+    let mut keys = keys_where(&config, "k", |before| before[1] == A);
+    let key = keys.find(|key| !after.preference_list(key)[..2].contains(&A)).expect("some key moves to E");
+    let mut node = Lone::start(at(A, &config));
+    node.sync();
+    node.request(put(&key, b"v", None));
+    node.sync();
+    node.message(B, Message::History { history });
+    node.sync();
+    node.sleep_ms(450);
+    let sent = node.take_sent();
+    let is_hint = |message: &Message| matches!(message, Message::Store { hint_for: Some(_), .. });
+    let is_hinted = |message: &Message| matches!(message, Message::InView { message, .. } if is_hint(message));
+    assert!(sent_where(&sent, is_hinted).len() >= 2, "both targets have substitutes: {sent:?}");
+    assert!(sent.iter().all(|(to, _)| *to != A), "{sent:?}");
 }

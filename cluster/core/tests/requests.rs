@@ -1,4 +1,4 @@
-//! What a client may ask, and what it is told (4.1, 4.5).
+//! What a client may ask, and what it is answered (4.1, 4.5).
 
 mod common;
 

@@ -111,7 +111,7 @@ fn a_session_does_not_read_backwards() {
 
 /// The node that is asked is no replica: what the version knows comes back with the forward.
 #[test]
-fn a_forwarded_write_tells_its_session_too() {
+fn a_forwarded_write_updates_its_session_too() {
     let config = sloppy(4, (2, 1, 2));
     let key = key_where(&config, "k", |list| list == [B, C, D, A]);
     let mut world = world(config, Default::default(), 1);

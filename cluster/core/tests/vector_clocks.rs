@@ -28,7 +28,7 @@ fn context_from(world: &mut World, node: NodeId) -> Option<String> {
     read(world, node, b"k").1
 }
 
-/// The clocks that a node holds, without the dots that tell versions apart.
+/// The clocks that a node holds, without the dots that distinguish versions.
 fn clocks(world: &mut World, node: NodeId) -> Vec<String> {
     let clock = |id: String| id.split_once(' ').expect("a version has a clock").1.to_owned();
     let mut clocks: Vec<String> = local(world, node, b"k").into_iter().map(|version| clock(version.id)).collect();
@@ -80,7 +80,7 @@ fn a_long_clock_loses_its_oldest_pair_and_never_the_coordinators_own() {
         }
         clocks(&mut world, A)
     };
-    // The descendant cannot be told for one any more: the price that the paper names.
+    // The descendant is no longer recognised as one: the price that the paper names.
     assert_eq!(after(None), ["[(0,1),(1,1)]", "[(0,1),(2,1)]"]);
     assert_eq!(after(Some(Bug::OwnPairTruncated)), ["[(0,1),(1,1)]", "[(0,1),(1,1)]"]);
 }

@@ -1,11 +1,12 @@
-//! The write buffer: what is told from memory, what is not, and what a crash takes.
+//! The write buffer: what is revealed from memory, what is not, and what a crash takes.
 
 mod common;
 
 use cluster_core::api::{NodeId, Reply, Request};
 use cluster_core::config::{Config, Durability, Quorum, Versioning};
+use cluster_core::envelope::Envelope;
 use cluster_core::message::{Message, Tag};
-use cluster_core::protocol::{Envelope, Protocol};
+use cluster_core::protocol::Protocol;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_core::versions::{Actor, Dot, KeyState, Version};
 use common::lone::{A, B, C, Lone, at, sloppy};
@@ -144,7 +145,7 @@ fn when_the_durable_replica_is_slow_another_is_asked_too() {
     node.envelope(B, newest(Message::Pong { tag: Tag(0) }));
 }
 
-/// A version that was told and then forgotten in a crash, in a row that the disk knows an earlier version of: the next
+/// A version that was revealed and then lost in a crash, in a row that the disk knows an earlier version of: the next
 /// one must have another name.
 #[test]
 fn a_dot_that_left_from_memory_is_never_made_again() {
@@ -152,11 +153,11 @@ fn a_dot_that_left_from_memory_is_never_made_again() {
     let mut node = lone(sloppy(3, (3, 1, 1)));
     for round in 0..8 {
         node.request(put(b"k", &format!("flushed {round}")));
-        dots.insert(told(&mut node, &format!("flushed {round}")));
+        dots.insert(revealed(&mut node, &format!("flushed {round}")));
         node.sleep_ms(2_000);
         node.sync();
         node.request(put(b"k", &format!("forgotten {round}")));
-        dots.insert(told(&mut node, &format!("forgotten {round}")));
+        dots.insert(revealed(&mut node, &format!("forgotten {round}")));
         node = node.restarted();
         node.sync();
         for peer in [B, C] {
@@ -167,15 +168,15 @@ fn a_dot_that_left_from_memory_is_never_made_again() {
     assert_eq!(dots.len(), 16, "each of 16 values has a name of its own");
 }
 
-/// The name under which a value was told to a peer.
-fn told(node: &mut Lone, value: &str) -> Dot {
+/// The dot under which a value was sent to a peer.
+fn revealed(node: &mut Lone, value: &str) -> Dot {
     let of = |message: Message| match message {
         Message::Store { state, .. } | Message::StoreBuffered { state, .. } => {
             state.versions().iter().find(|v| v.value == Some(value.as_bytes().into())).map(|v| v.dot)
         }
         _ => None,
     };
-    node.take_sent().into_iter().find_map(|(_, message)| of(message)).expect("it was told")
+    node.take_sent().into_iter().find_map(|(_, message)| of(message)).expect("it was sent")
 }
 
 /// A node that is started without its buffer does not go on where the buffer may have been ahead of the disk.
@@ -186,13 +187,13 @@ fn a_life_without_a_buffer_does_not_go_on_counting_either() {
     node.sleep_ms(2_000);
     node.sync();
     node.request(put(b"k", "forgotten"));
-    let before = told(&mut node, "forgotten");
+    let before = revealed(&mut node, "forgotten");
     node.config.durability = Durability::Synced;
     let mut node = node.restarted();
     node.sync();
     node.request(put(b"k", "synced"));
     node.sync();
-    assert_ne!(told(&mut node, "synced"), before);
+    assert_ne!(revealed(&mut node, "synced"), before);
 }
 
 /// Every node crashes at once, again and again, right after writes were acknowledged.

@@ -24,7 +24,7 @@ const CHECKSUM_MASK: u64 = 0x9E37_79B9_7F4A_7C15;
 /// A write takes microseconds; so many torn reads in a row are no coincidence.
 const READ_ATTEMPTS_MAX: u32 = 1000;
 
-/// Why the time could not be told.
+/// Why the time could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ClockError {
     /// The operating system has no such clock.
@@ -49,7 +49,7 @@ pub enum ClockError {
     },
 }
 
-/// Tells the time.
+/// The clocks of a node.
 #[derive(Debug)]
 pub struct Clock {
     bend: Option<ClockFile>,

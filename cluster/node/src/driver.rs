@@ -16,8 +16,8 @@ use std::time::Duration;
 use cluster_core::api::{
     Distribution, Effect, Input, Metric, NodeId, Now, PersistId, Reply, Request, RequestId, RowWrite, Status,
 };
+use cluster_core::envelope::Envelope;
 use cluster_core::node::Node;
-use cluster_core::protocol::Envelope;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 

@@ -13,7 +13,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use cluster_core::api::NodeId;
-use cluster_core::protocol::{Envelope, Protocol, VersionRefused};
+use cluster_core::envelope::Envelope;
+use cluster_core::protocol::{Protocol, VersionRefused};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Everything a node is told when it starts: one line of JSON.
+//! The options that a node gets when it starts: one line of JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;

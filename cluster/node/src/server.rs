@@ -44,7 +44,7 @@ pub enum NodeError {
     /// The storage thread ended by a defect.
     #[error("the storage thread is gone; the node cannot promise anything any more")]
     StorageGone,
-    /// The time cannot be told.
+    /// The clock cannot be read.
     #[error(transparent)]
     Clock(#[from] ClockError),
     /// The core cannot work with the settings, or with what is on the disk.
@@ -61,7 +61,7 @@ pub enum NodeError {
     Stopped,
 }
 
-/// The sockets of a node, bound before it starts, so that others can be told where it will be.
+/// The sockets of a node, bound before it starts, so that their addresses are known beforehand.
 #[derive(Debug)]
 pub struct Listeners {
     client: TcpListener,

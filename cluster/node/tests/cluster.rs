@@ -157,8 +157,8 @@ async fn a_node_joins_and_leaves_by_an_administrators_command() {
     assert_eq!(command(&clients[0], "/admin/leave/n3").await, 400, "it is none");
     assert_eq!(command(&clients[0], "/admin/leave/nobody").await, 400);
     for (path, standing) in [("/admin/join/n3", "member"), ("/admin/leave/n3", "no-member")] {
-        let told = async { while command(&clients[2], path).await != 204 {} };
-        tokio::time::timeout(PATIENCE, told).await.expect("the command is taken");
+        let taken = async { while command(&clients[2], path).await != 204 {} };
+        tokio::time::timeout(PATIENCE, taken).await.expect("the command is taken");
         for client in &clients {
             client.until("/members", |page| standings(page) == ["member", "member", standing]).await;
         }

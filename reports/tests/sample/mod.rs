@@ -377,6 +377,7 @@ fn finding(id: usize, p: &Planned) -> FaultFinding {
         stop_ns: Some((p.3 + p.4) * MS),
         proved: true,
         evidence: p.5.to_owned(),
+        foreign: false,
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) mod http;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use cluster_core::api::{Reply, Request, Standing};
+use cluster_core::api::{MemberStatus, Reply, Request};
 use cluster_core::config::Config;
 use nemesis::surface::Membership;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -81,7 +81,7 @@ struct MembershipAnswer {
 #[derive(Deserialize)]
 struct Seat {
     name: String,
-    standing: Standing,
+    standing: MemberStatus,
 }
 
 #[derive(Deserialize)]

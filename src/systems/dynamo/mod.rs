@@ -304,8 +304,8 @@ impl Dynamo {
 }
 
 /// The nemesis's word for it.
-pub(crate) fn standing(standing: cluster_core::api::Standing) -> Standing {
-    use cluster_core::api::Standing as Core;
+pub(crate) fn standing(standing: cluster_core::api::MemberStatus) -> Standing {
+    use cluster_core::api::MemberStatus as Core;
     match standing {
         Core::Member => Standing::Member,
         Core::Joining => Standing::Joining,

@@ -1,25 +1,18 @@
 //! Writes that a replica coordinates: the client sends them straight to a node of the key's top N. And everything, to
-//! any node, while the client cannot tell who these are.
+//! any node, while the client does not know which these are.
 //!
 //! A request is handed to the next node only if it certainly did not reach the one before: a write that is coordinated twice
 //! would be two versions.
 
-use super::{Alarm, CallId, Client, OpId, Purpose, Response};
-use crate::api::{Failure, NodeId, Reply, Request, RequestId};
+use super::api::Response;
+use super::state::{Alarm, Client, DelegatedOp, OpId, Purpose};
+use crate::api::{Reply, Request};
 use crate::config::Quorum;
-
-#[derive(Debug)]
-pub(super) struct DelegatedOp {
-    request: RequestId,
-    put: Request,
-    /// The nodes that were tried, the last one under way.
-    tried: Vec<NodeId>,
-    calls: Vec<CallId>,
-    deadline_ns: u64,
-}
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
 
 impl Client {
-    /// A put whose coordinator makes the version, or any request while the client cannot tell where keys live. The
+    /// A put whose coordinator makes the version, or any request while the client does not know where keys live. The
     /// coordinator also checks it.
     pub(super) fn begin_delegated(&mut self, request: RequestId, put: Request) {
         let op = self.new_op();

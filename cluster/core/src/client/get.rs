@@ -2,24 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::targets::Target;
-use super::{Alarm, CallId, Client, OpId, Purpose, Response};
-use crate::api::{Failure, NodeId, Reply, Request, RequestId};
+use super::api::Response;
+use super::state::{Alarm, Client, GetOp, OpId, Purpose};
+use crate::api::{Reply, Request};
 use crate::context::Context;
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
 use crate::versions::KeyState;
-
-#[derive(Debug)]
-pub(super) struct GetOp {
-    request: RequestId,
-    key: Vec<u8>,
-    n: u8,
-    r: usize,
-    targets: Vec<Target>,
-    replies: BTreeMap<NodeId, KeyState>,
-    calls: Vec<CallId>,
-    answered: bool,
-    deadline_ns: u64,
-}
 
 impl Client {
     pub(super) fn begin_get(&mut self, request: RequestId, key: Vec<u8>, r: Option<u8>, n: Option<u8>) {
@@ -33,6 +22,8 @@ impl Client {
             let why = format!("too few replicas for r = {r} can be reached");
             return self.reply(request, Reply::Failed(Failure::Unavailable(why)));
         }
+        assert!(1 <= r && r <= usize::from(n), "r = {r} of n = {n}: no quorum");
+        assert!(n <= self.config.n, "a request for {n} replicas of {}", self.config.n);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Alarm::Deadline(op));
         let nodes: Vec<NodeId> = targets.iter().map(|target| target.node).collect();

@@ -4,39 +4,16 @@
 //! version's timestamp is the client's wall clock, but later than what the writer had seen and than every version this
 //! client made before.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::targets::Target;
-use super::{Alarm, CallId, Client, OpId, Purpose, Response};
-use crate::api::{Failure, NodeId, Reply, Request, RequestId};
+use super::api::Response;
+use super::state::{Alarm, Client, OpId, Purpose, StoreOp, Target};
+use crate::api::{Reply, Request};
 use crate::context::Context;
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
 use crate::versions::clock::VectorClock;
 use crate::versions::{Dot, KeyState, Version, VersionVector};
-
-#[derive(Debug)]
-pub(super) struct StoreOp {
-    request: RequestId,
-    key: Vec<u8>,
-    state: KeyState,
-    context: Option<String>,
-    n: usize,
-    w: usize,
-    targets: Vec<Target>,
-    calls: Vec<CallId>,
-    /// Calls that certainly did nothing.
-    undone: usize,
-    answered: bool,
-    deadline_ns: u64,
-}
-
-impl StoreOp {
-    /// How many of the N replicas have it, themselves or by somebody who keeps it for them.
-    fn acknowledged(&self) -> usize {
-        let done = self.targets.iter().filter(|target| target.done);
-        done.map(|target| target.owner).collect::<BTreeSet<NodeId>>().len()
-    }
-}
 
 impl Client {
     pub(super) fn begin_store(
@@ -63,6 +40,7 @@ impl Client {
             let why = format!("too few replicas for w = {w} can be reached; nothing was written");
             return self.reply(request, Reply::Failed(Failure::Unavailable(why)));
         }
+        assert!(1 <= w && w <= n && n <= self.config.n, "w = {w} of n = {n}: no quorum");
         let state = self.new_state(value, &seen);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Alarm::Deadline(op));
@@ -80,7 +58,9 @@ impl Client {
     fn new_state(&mut self, value: Option<Vec<u8>>, context: &Context) -> KeyState {
         let wall_us = self.now.wall_ns.div_euclid(1000);
         let later = |than: i64| than.saturating_add(1);
+        let before_us = self.timestamp_us;
         self.timestamp_us = wall_us.max(later(self.timestamp_us)).max(context.timestamp_max_us.map_or(i64::MIN, later));
+        assert!(self.timestamp_us > before_us, "a later write of a client looks no later");
         self.made += 1;
         let version = Version {
             dot: Dot { actor: self.actor, counter: self.made },
@@ -128,7 +108,7 @@ impl Client {
         }
     }
 
-    /// The client cannot tell any more where keys live. A node may coordinate instead, but only if nobody has the
+    /// The client no longer knows where keys live. A node may coordinate instead, but only if nobody has the
     /// version: a second one of the same write could bury what was written in between.
     fn hand_over_store(&mut self, op: OpId) {
         if self.stores.get(&op).is_none_or(|store| store.answered || store.undone < store.calls.len()) {
@@ -161,6 +141,7 @@ impl Client {
             target.done = true;
         }
         let (acknowledged, request) = (store.acknowledged(), store.request);
+        assert!(acknowledged <= store.n, "{acknowledged} of {} replicas acknowledged", store.n);
         let answers = acknowledged >= store.w && !store.answered;
         store.answered |= answers;
         // It goes on until every replica has it or the deadline has come, also after it has answered.

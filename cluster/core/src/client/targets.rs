@@ -1,23 +1,11 @@
 //! Whom a client asks: as a node would choose (4.6), by what the client itself knows of who is up.
 
-use super::Client;
-use crate::api::NodeId;
+use super::state::{Client, Target};
 use crate::config::Quorum;
+use crate::ids::NodeId;
 
 /// A suspected node that has been silent for so many probes is lost, and a request that needs it is refused at once.
 const PROBES_UNANSWERED: u64 = 2;
-
-/// One node that a request goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub node: NodeId,
-    /// The replica in whose place it is, or itself.
-    pub owner: NodeId,
-    /// The replica that it keeps a hint for.
-    pub hint_for: Option<NodeId>,
-    /// It has answered.
-    pub done: bool,
-}
 
 impl Client {
     pub(super) fn replicas(&self, key: &[u8]) -> &[NodeId] {
@@ -25,7 +13,7 @@ impl Client {
         &preference[..usize::from(self.config.n).min(preference.len())]
     }
 
-    /// All members in order of preference; nobody while the client cannot tell.
+    /// All members in order of preference; none while the client does not know where keys live.
     pub(super) fn preference_list(&self, key: &[u8]) -> &[NodeId] {
         self.known.ring.as_ref().map_or(&[], |ring| ring.preference_list(key))
     }

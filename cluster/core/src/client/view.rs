@@ -3,54 +3,20 @@
 //!
 //! Every fetch and store names the view in which its replicas were chosen. A node of another view does nothing and
 //! answers with its history; the client takes over what is news, and the request begins anew. So no quorum is ever
-//! assembled from nodes of different views. While the client cannot tell where keys live, because a change moves them
+//! assembled from nodes of different views. While the client does not know where keys live, because a change moves them
 //! and they have owners of before and of after it, a node coordinates: the nodes alone see both.
 
 use std::time::Duration;
 
 use rand::seq::IteratorRandom;
 
-use super::{Alarm, Client, Purpose};
-use crate::api::{NodeId, Request};
-use crate::config::Config;
-use crate::membership::{History, View};
-use crate::ring::Ring;
+use super::state::{Alarm, Client, Purpose};
+use crate::api::Request;
+use crate::ids::NodeId;
+use crate::membership::History;
 
 /// Between two downloads (6.4).
 const DOWNLOAD_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The membership as the client knows it.
-#[derive(Debug)]
-pub(super) struct Known {
-    history: History,
-    /// Where keys live; none while a change is under way.
-    pub ring: Option<Ring>,
-}
-
-impl Known {
-    pub fn founding(ring: Ring) -> Self {
-        Self { history: History::default(), ring: Some(ring) }
-    }
-
-    pub fn view(&self) -> View {
-        self.history.view()
-    }
-
-    /// Takes over what is news; returns whether keys live elsewhere now.
-    fn learn(&mut self, history: &History, config: &Config) -> bool {
-        let view = self.view();
-        if !history.is_sound(config.names.len()) || !self.history.merge(history) || self.view() == view {
-            return false;
-        }
-        self.ring = ring_of(&self.history, config);
-        true
-    }
-}
-
-/// The ring of a membership, if every key has owners of one kind.
-fn ring_of(history: &History, config: &Config) -> Option<Ring> {
-    Ring::with_history(config, history).ok().filter(|ring| !ring.is_changing())
-}
 
 impl Client {
     /// A node has said what it knows; returns whether keys live elsewhere than the client thought.

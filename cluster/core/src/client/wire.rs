@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 use crate::membership::View;
 use crate::versions::KeyState;
 

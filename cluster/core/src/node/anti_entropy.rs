@@ -18,11 +18,10 @@ use std::collections::BTreeMap;
 
 use rand::RngExt;
 
-use super::admission::Work;
-use super::{Node, Timer};
-use crate::api::NodeId;
+use super::state::{Node, Timer, Work};
 use crate::bug::Bug;
-use crate::image::Place;
+use crate::ids::NodeId;
+use crate::image::RowStore;
 use crate::merkle::{Branch, DEPTH_MAX, FAN_OUT, LISTED_MAX, Merkle, place_of};
 use crate::message::Message;
 use crate::ring::{RangeId, Span};
@@ -59,7 +58,7 @@ impl Node {
         let pages = self.page_digests(peer);
         if !pages.is_empty() {
             self.counters.anti_entropy_rounds += 1;
-            self.tell(peer, Message::Compare { pages });
+            self.send_counted(peer, Message::Compare { pages });
         }
     }
 
@@ -78,7 +77,7 @@ impl Node {
         let Some(page) = pages.find(|&page| theirs.get(page) != Some(&own[page])) else { return };
         let Some(credit) = self.credit(u32::MAX) else { return };
         let roots = self.shared_roots(from).skip(page * PAGE_RANGES).take(PAGE_RANGES).collect();
-        self.tell(from, Message::Roots { credit, roots });
+        self.send_counted(from, Message::Roots { credit, roots });
     }
 
     pub(super) fn peer_roots(&mut self, from: NodeId, credit: u32, roots: &[(Span, u128)]) {
@@ -128,7 +127,7 @@ impl Node {
             (summary.keys > 0).then_some((digit as u8, summary.digest as u64))
         };
         let children = (0..FAN_OUT).filter_map(child).collect();
-        self.tell(peer, Message::Branches { credit, span: Box::new(span), branch, children });
+        self.send_counted(peer, Message::Branches { credit, span: Box::new(span), branch, children });
     }
 
     fn send_leaves(&mut self, peer: NodeId, credit: u32, span: Span, branch: Branch, after: Option<Vec<u8>>) {
@@ -137,7 +136,7 @@ impl Node {
         let mut keys: Vec<(Vec<u8>, u128)> = listed.map(|(key, digest)| (key.to_vec(), digest)).collect();
         let more = keys.len() > KEYS_LISTED_MAX;
         keys.truncate(KEYS_LISTED_MAX);
-        self.tell(peer, Message::Leaves { credit, span: Box::new(span), branch, after, keys, more });
+        self.send_counted(peer, Message::Leaves { credit, span: Box::new(span), branch, after, keys, more });
     }
 
     /// Compares a list with this node's own keys, moves what differs as far as the credit reaches, and goes on behind
@@ -180,9 +179,10 @@ impl Node {
         let granted = self.admission.take(Work::AntiEntropy, asked);
         give.truncate(granted - want.len().min(granted / 2));
         want.truncate(granted - give.len());
+        assert!(give.len() + want.len() <= granted, "more rows move than are granted");
         self.give_keys(peer, &give);
         if !want.is_empty() {
-            self.tell(peer, Message::Want { keys: want });
+            self.send_counted(peer, Message::Want { keys: want });
         }
     }
 
@@ -194,7 +194,7 @@ impl Node {
 
     fn give_keys(&mut self, to: NodeId, keys: &[Vec<u8>]) {
         for key in keys {
-            let Some(state) = self.image.get(&Place::Data, key).map(|held| held.state.clone()) else {
+            let Some(state) = self.image.get(&RowStore::Data, key).map(|held| held.state.clone()) else {
                 continue;
             };
             self.counters.anti_entropy_keys_sent += 1;
@@ -203,7 +203,7 @@ impl Node {
     }
 
     /// Sends, and counts what it costs.
-    fn tell(&mut self, peer: NodeId, message: Message) {
+    fn send_counted(&mut self, peer: NodeId, message: Message) {
         self.counters.anti_entropy_bytes += message.bytes() as u64;
         self.send(peer, message);
     }
@@ -224,6 +224,7 @@ impl Node {
             places.truncate(reached);
         }
         let share = credit.checked_div(reached as u32).unwrap_or(0);
+        assert!(u64::from(share) * reached as u64 <= u64::from(credit), "more credit is shared out than there is");
         places.into_iter().map(|place| (share, place)).collect()
     }
 
@@ -254,7 +255,7 @@ impl Node {
     }
 }
 
-/// So few keys, or so deep, that they are told one by one.
+/// Whether the branch has so few keys, or is so deep, that its keys are listed one by one.
 fn is_listed(tree: &Merkle, branch: Branch) -> bool {
     branch.depth >= DEPTH_MAX || tree.summary(branch).keys <= LISTED_MAX
 }

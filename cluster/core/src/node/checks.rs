@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Node;
 use super::put::STATE_BYTES_MAX;
-use crate::api::Failure;
+use super::state::Node;
 use crate::bug::Bug;
 use crate::config::{Config, Versioning};
 use crate::context::Context;
+use crate::failure::Failure;
 use crate::message::ForwardedPut;
 use crate::versions::KeyState;
 

@@ -5,21 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::Node;
-use crate::api::{Effect, NodeId};
+use super::state::Node;
+use crate::api::Effect;
+use crate::envelope::Envelope;
+use crate::ids::NodeId;
 use crate::message::{Message, Tag};
-use crate::protocol::{Envelope, Protocol};
+use crate::protocol::Protocol;
 
 /// From this number on acknowledgements are gathered.
 const GATHERED_ACKS: u8 = 2;
-
-/// What peers speak, as far as they have said so.
-#[derive(Debug, Default)]
-pub(super) struct Speakers {
-    newest: BTreeMap<NodeId, u8>,
-    /// Why a message was last refused.
-    pub last_refusal: Option<String>,
-}
 
 impl Node {
     /// The envelope in which a message goes to a peer.

@@ -9,54 +9,12 @@
 //! as if the network had lost it, which it may do anyway. Fences only move forward, and are durable. They are what
 //! makes the reaping of tombstones safe (`reaping.rs`).
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
-use super::Node;
-use crate::api::{NodeId, Now, Row, RowWrite, Table};
+use super::state::{FENCES_KEY, Node};
+use crate::ids::NodeId;
 use crate::message::{Message, Tag};
-use crate::row::{self, DamagedRow};
-
-const META_KEY: &[u8] = b"fences";
-
-/// What waits for the fences to be durable waits for this key, which is no client's: theirs are not empty.
-pub(super) const FENCES_KEY: &[u8] = b"";
 
 /// Tags reserved at once: so many nanoseconds are a second, and no node starts once a second.
 const TAGS_RESERVED: u64 = 1_000_000_000;
-
-/// What a node keeps on disk of the order of messages.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Fences {
-    /// The next life numbers its messages from here.
-    tags_from: u64,
-    /// The last message of each node that is dropped.
-    last_dropped: BTreeMap<NodeId, Tag>,
-    /// No version made from now on is older than this, microseconds since the Unix epoch: under last-write-wins a
-    /// tombstone that still lies somewhere must not bury what is written where it has been reaped.
-    timestamp_max_us: Option<i64>,
-}
-
-impl Fences {
-    /// Reads them among the rows; none on a new disk.
-    pub fn recover(rows: &[Row]) -> Result<Self, DamagedRow> {
-        // One that has got under another key would else be taken for none.
-        rows.iter().filter(|row| row.table == Table::Meta).try_for_each(row::check)?;
-        let own = rows.iter().find(|row| row.table == Table::Meta && row.key == META_KEY);
-        own.map_or_else(|| Ok(Self::default()), row::decode)
-    }
-
-    /// Where this life's tags begin.
-    pub fn first_tag(&self, now: Now) -> u64 {
-        self.tags_from.max(u64::try_from(now.wall_ns).unwrap_or(0))
-    }
-
-    /// The greatest timestamp of a version that was reaped, microseconds since the Unix epoch.
-    pub fn timestamp_max_us(&self) -> Option<i64> {
-        self.timestamp_max_us
-    }
-}
 
 impl Node {
     pub(super) fn new_tag(&mut self) -> Tag {
@@ -64,6 +22,7 @@ impl Node {
         if self.fences.tags_from.saturating_sub(self.tag_next) < TAGS_RESERVED / 2 {
             self.reserve_tags();
         }
+        assert!(self.tag_next <= self.fences.tags_from, "tag {} is used and not reserved on disk", self.tag_next);
         Tag(self.tag_next)
     }
 
@@ -74,7 +33,12 @@ impl Node {
 
     /// Ahead of need, so that the reservation is durable long before it is used up.
     pub(super) fn reserve_tags(&mut self) {
-        self.fences.tags_from = self.tag_next.saturating_add(TAGS_RESERVED);
+        let tags_from = self.tag_next.saturating_add(TAGS_RESERVED);
+        assert!(
+            tags_from >= self.fences.tags_from,
+            "a reservation of tags never shrinks: a later life would reuse some"
+        );
+        self.fences.tags_from = tags_from;
         self.persist_fences();
     }
 
@@ -102,12 +66,14 @@ impl Node {
         for &(node, tag) in last.iter().filter(|(node, _)| usize::from(node.0) < self.config.names.len()) {
             let own = self.fences.last_dropped.entry(node).or_insert(tag);
             *own = tag.max(*own);
+            assert!(*own >= tag, "a fence only moves forward");
         }
         self.fences.timestamp_max_us = self.fences.timestamp_max_us.max(timestamp_max_us);
+        assert!(self.fences.timestamp_max_us >= timestamp_max_us, "the fence of timestamps only moves forward");
         self.persist_fences();
     }
 
     fn persist_fences(&mut self) {
-        self.persistence.write(Some(FENCES_KEY), RowWrite::meta(META_KEY, &self.fences));
+        self.persistence.write(Some(FENCES_KEY), self.fences.row());
     }
 }

@@ -11,63 +11,13 @@
 //!             ── Forward, life 7 ─────────►                   coordinated by life 7 or by nobody
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-use super::questions::Purpose;
-use super::{Node, OpId, Origin, Timer};
-use crate::api::{Failure, NodeId, Reply, RequestId};
+use super::state::{Forwarding, Node, OpId, Origin, Purpose, Timer};
+use crate::api::Reply;
 use crate::bug::Bug;
 use crate::context::Context;
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
 use crate::message::{ForwardedPut, Life, Message, Tag};
-
-/// A write that this node has handed to a coordinator.
-#[derive(Debug)]
-pub(super) struct Forwarding {
-    request: RequestId,
-    coordinator: NodeId,
-    /// The life it was sent to, once that is known.
-    life: Option<Life>,
-    put: ForwardedPut,
-    tags: Vec<Tag>,
-    deadline_ns: u64,
-}
-
-/// The lives that peers are in, as far as they have said so; forgotten when they stop answering.
-#[derive(Debug, Default)]
-pub(super) struct Lives {
-    known: BTreeMap<NodeId, Life>,
-}
-
-impl Lives {
-    pub fn forget(&mut self, peer: NodeId) {
-        self.known.remove(&peer);
-    }
-}
-
-/// The forwarded writes taken lately.
-#[derive(Debug, Default)]
-pub(super) struct RecentForwards {
-    seen: BTreeSet<(NodeId, Tag)>,
-    order: VecDeque<(NodeId, Tag)>,
-}
-
-impl RecentForwards {
-    const REMEMBERED_MAX: usize = 16 * 1024;
-
-    /// Whether it has not been seen before; it has now.
-    pub fn is_new(&mut self, from: NodeId, tag: Tag) -> bool {
-        if !self.seen.insert((from, tag)) {
-            return false;
-        }
-        self.order.push_back((from, tag));
-        if self.order.len() > Self::REMEMBERED_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.seen.remove(&oldest);
-        }
-        true
-    }
-}
 
 /// The forwarder.
 impl Node {

@@ -2,50 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::persistence::Held;
-use super::questions::Purpose;
-use super::targets::{Groups, Target, seats};
-use super::{Node, OpId, Origin, Timer};
-use crate::api::{Effect, Failure, NodeId, Reply, RequestId};
+use super::state::{GetOp, Held, Node, OpId, Origin, Purpose, Target, Timer};
+use crate::api::{Effect, Reply};
 use crate::bug::Bug;
 use crate::context::Context;
-use crate::image::Place;
-use crate::message::{Message, Tag};
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
+use crate::image::RowStore;
+use crate::message::Message;
 use crate::versions::KeyState;
-
-/// A read that this node coordinates.
-#[derive(Debug)]
-pub(super) struct GetOp {
-    request: RequestId,
-    key: Vec<u8>,
-    n: u8,
-    r: usize,
-    groups: Groups,
-    targets: Vec<Target>,
-    replies: BTreeMap<NodeId, KeyState>,
-    /// The replica that answered first: it shall coordinate the write that follows (6.4).
-    fastest: Option<NodeId>,
-    /// What its client has seen, and must find covered.
-    session: Option<Context>,
-    /// More than the quorum had to be asked because of that.
-    widened: bool,
-    tags: Vec<Tag>,
-    answered: bool,
-    /// What it has heard may be of before a reaping: nobody is repaired by it.
-    repairs: bool,
-    deadline_ns: u64,
-    /// Once it is answered: until when late repliers are waited for.
-    repair_ns: Option<u64>,
-}
-
-impl GetOp {
-    /// How many have answered; while keys move, of that group of owners which has fewer.
-    fn answers(&self) -> usize {
-        let owner = |node: NodeId| self.targets.iter().find(|target| target.node == node).map(|target| target.owner);
-        let owners = || self.replies.keys().filter_map(|node| owner(*node));
-        self.groups.fewest(|group| owners().map(|owner| seats(owner, group)).sum())
-    }
-}
 
 impl Node {
     pub(super) fn client_get(&mut self, id: RequestId, key: Vec<u8>, r: Option<u8>, n: Option<u8>) {
@@ -74,6 +39,8 @@ impl Node {
             let why = format!("too few replicas for r = {r} can be reached");
             return self.fail(Origin::Client(request), Failure::Unavailable(why));
         }
+        assert!(1 <= r && r <= usize::from(n), "r = {r} of n = {n}: no quorum");
+        assert!(n <= self.config.n, "a request for {n} replicas of {}", self.config.n);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
         let get = GetOp {
@@ -170,6 +137,7 @@ impl Node {
 
     fn answer_get(&mut self, op: OpId) {
         let Some(get) = self.gets.get(&op) else { return };
+        assert!(get.answers() >= get.r, "a read is answered by {} of r = {} replicas", get.answers(), get.r);
         let merged = self.merge(get.replies.values());
         let values: Vec<Vec<u8>> =
             merged.versions().iter().filter_map(|version| version.value.as_ref().map(|value| value.to_vec())).collect();
@@ -271,7 +239,7 @@ impl Node {
     /// Returns about how many bytes it sends.
     pub(super) fn send_repair(&mut self, node: NodeId, key: &[u8], state: &KeyState) -> u64 {
         if node == self.config.id {
-            self.join_row(&Place::Data, key, state);
+            self.join_row(&RowStore::Data, key, state);
             return 0;
         }
         let tag = self.new_tag();

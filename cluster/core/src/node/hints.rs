@@ -4,42 +4,17 @@
 //! what is on its disk. An attempt is also made, on a few hints, while the owner is taken for down: an attempt is
 //! itself a probe.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::questions::Purpose;
-use super::{Node, Timer};
-use crate::api::NodeId;
+use super::state::{Node, Purpose, Timer};
 use crate::bug::Bug;
-use crate::image::{KeyRow, Place};
+use crate::ids::NodeId;
+use crate::image::RowStore;
 use crate::message::Message;
+use crate::row::KeyRow;
 
 /// Hints tried at once on an owner that is taken for down.
 const ATTEMPTS_ON_SUSPECTED: usize = 8;
 /// With the bug `hint-window`: how long an owner may be down.
 const HINT_WINDOW_NS: u64 = 500_000_000;
-
-/// Hints on their way to their owners.
-#[derive(Debug, Default)]
-pub(super) struct Handovers {
-    owners: BTreeMap<NodeId, Handover>,
-}
-
-#[derive(Debug, Default)]
-struct Handover {
-    under_way: BTreeSet<Vec<u8>>,
-    /// The last key tried. The next attempt goes on behind it: hints that cannot be delivered must not keep the
-    /// others from being tried.
-    last: Vec<u8>,
-}
-
-impl Handovers {
-    /// Acknowledged, refused or given up: it may be tried again.
-    pub fn ended(&mut self, owner: NodeId, key: &[u8]) {
-        if let Some(handover) = self.owners.get_mut(&owner) {
-            handover.under_way.remove(key);
-        }
-    }
-}
 
 impl Node {
     pub(super) fn deliver_hints(&mut self) {
@@ -79,7 +54,7 @@ impl Node {
     }
 
     fn deliver_hint(&mut self, owner: NodeId, key: Vec<u8>) {
-        let Some(hint) = self.image.get(&Place::Hint(owner), &key) else {
+        let Some(hint) = self.image.get(&RowStore::Hint(owner), &key) else {
             return self.handovers.ended(owner, &key);
         };
         let (state, digest) = (hint.state.clone(), hint.state.digest(&key));
@@ -97,7 +72,7 @@ impl Node {
         self.handovers.ended(owner, &key);
         self.counters.hints_delivered += 1;
         let unchanged = |hint: &KeyRow| hint.state.digest(&key) == digest;
-        if self.image.get(&Place::Hint(owner), &key).is_some_and(unchanged) {
+        if self.image.get(&RowStore::Hint(owner), &key).is_some_and(unchanged) {
             self.delete_hint(owner, &key);
         }
     }

@@ -11,118 +11,19 @@
 //! A history that has been received is written to disk first and believed when it is there: so what a node has once
 //! said of its membership stays true, whatever happens to its process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use rand::RngExt;
 use rand::seq::IndexedRandom;
-use rand::{Rng, RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
-use super::persistence::Held;
-use super::questions::Purpose;
-use super::{Node, OpId, Origin, Timer};
-use crate::api::{Failure, Members, NodeId, Reply, Row, RowWrite, Seat, Standing, Table};
-use crate::config::{Config, Partitioning};
-use crate::membership::{Action, CHANGES_MAX, Change, History, Phase, View};
+use super::state::{CommandOp, Held, Node, OpId, Origin, Purpose, Timer};
+use crate::api::{MemberStatus, Members, Reply, Seat};
+use crate::failure::Failure;
+use crate::ids::NodeId;
+use crate::membership::{CHANGES_MAX, Change, ChangeKind, History, Phase};
 use crate::message::{Command, Message, Tag};
-use crate::ring::Ring;
-use crate::row::{self, DamagedRow};
-
-const META_KEY: &[u8] = b"membership";
 /// One exchange in so many goes to a seed.
 const SEED_EVERY: u32 = 4;
-
-/// What a node knows of the membership.
-#[derive(Debug)]
-pub(super) struct Membership {
-    /// What is on disk, and so what the node goes by.
-    pub history: History,
-    /// Where keys live by it.
-    pub view: View,
-    /// What will be on disk when the persists under way have completed.
-    pub writing: History,
-    /// What the node would bring as a new member: chosen at its first start.
-    tokens: Vec<u128>,
-    /// The digests that peers last said they have on their disks.
-    pub known: BTreeMap<NodeId, u64>,
-    /// Peers that are to hear of the next history that is believed.
-    owed: BTreeSet<NodeId>,
-    /// A node on an empty disk may have forgotten what it once knew. It takes no commands until a peer has told it.
-    is_informed: bool,
-    /// With the bug `seeds-ignored`: who has not answered, and has not gossiped since.
-    pub struck: BTreeSet<NodeId>,
-}
-
-/// As it lies on disk.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    tokens: Vec<u128>,
-    history: History,
-}
-
-/// A command that is being carried out, or has been handed to a member.
-#[derive(Debug)]
-pub(super) struct CommandOp {
-    origin: Origin,
-    command: Command,
-    tags: Vec<Tag>,
-    deadline_ns: u64,
-}
-
-impl Membership {
-    /// Reads it among the rows of a node.
-    pub fn recover(rows: &[Row], config: &Config) -> Result<Self, DamagedRow> {
-        // A row that has got under another key would else be taken for missing, and a membership for never changed.
-        for row in rows.iter().filter(|row| row.table == Table::Meta) {
-            row::body(row)?;
-        }
-        let own = rows.iter().find(|row| row.table == Table::Meta && row.key == META_KEY);
-        let record = match own {
-            Some(row) => row::decode(row)?,
-            None => Record { tokens: own_tokens(config), history: History::default() },
-        };
-        Ok(Self {
-            view: record.history.view(),
-            writing: record.history.clone(),
-            history: record.history,
-            tokens: record.tokens,
-            known: BTreeMap::new(),
-            owed: BTreeSet::new(),
-            is_informed: own.is_some() || config.names.len() == 1,
-            struck: BTreeSet::new(),
-        })
-    }
-
-    /// Nothing that is known is still on its way to disk.
-    pub fn is_quiet(&self) -> bool {
-        self.writing == self.history
-    }
-
-    /// Whether a node is known to have exactly this history on its disk.
-    pub fn knows(&self, node: NodeId, me: NodeId) -> bool {
-        node == me || self.known.get(&node) == Some(&self.history.digest())
-    }
-}
-
-/// Where a node stands on the circle as a member: a founder where it has always stood, others at random. Where tokens
-/// are taken over from the others (strategy 3) it brings none.
-fn own_tokens(config: &Config) -> Vec<u128> {
-    let founders = u64::from(config.founders());
-    let tokens = match config.partitioning {
-        Partitioning::EqualTokens { .. } => return Vec::new(),
-        Partitioning::Random { tokens } | Partitioning::FixedRanges { tokens, .. } => u64::from(tokens),
-    };
-    // Settings that make no ring have been refused before.
-    let standing = Ring::founding_tokens(config).unwrap_or_default();
-    if !standing.is_empty() {
-        return standing;
-    }
-    // As many as a founder of this capacity would have.
-    let capacities = (0..config.founders()).map(|node| u64::from(config.capacity(NodeId(node)))).sum::<u64>().max(1);
-    let count = (tokens * founders * u64::from(config.capacity(config.id))).div_ceil(capacities).max(1);
-    let mut rng = ChaCha8Rng::seed_from_u64(config.ring_seed ^ config.seed.rotate_left(17) ^ u64::from(config.id.0));
-    (0..count).map(|_| (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64())).collect()
-}
 
 /// Commands.
 impl Node {
@@ -162,7 +63,7 @@ impl Node {
             return self.fail(origin, failure);
         }
         match command {
-            Command::Leave(node) => self.announce(origin, node, Action::Leave),
+            Command::Leave(node) => self.announce(origin, node, ChangeKind::Leave),
             Command::Join(node) if node == self.config.id => self.announce(origin, node, self.own_join()),
             Command::Join(node) => {
                 let op = self.new_command(origin, command);
@@ -172,9 +73,9 @@ impl Node {
         }
     }
 
-    fn own_join(&self) -> Action {
+    fn own_join(&self) -> ChangeKind {
         let capacity = self.config.capacity(self.config.id);
-        Action::Join { capacity, tokens: self.membership.tokens.clone() }
+        ChangeKind::Join { capacity, tokens: self.membership.tokens.clone() }
     }
 
     /// Refuses what makes no sense by what is known here.
@@ -200,8 +101,8 @@ impl Node {
     }
 
     /// Writes a change down. It may have become impossible meanwhile: when its turn comes, that is seen again.
-    fn announce(&mut self, origin: Origin, node: NodeId, action: Action) {
-        let change = Change { version: self.next_version(), node, action };
+    fn announce(&mut self, origin: Origin, node: NodeId, kind: ChangeKind) {
+        let change = Change { version: self.next_version(), node, kind };
         let mut history = self.membership.writing.clone();
         history.advance(change, Phase::Announced);
         self.counters.membership_changes += 1;
@@ -211,7 +112,7 @@ impl Node {
     }
 
     pub(super) fn peer_ask_tokens(&mut self, from: NodeId, tag: Tag) {
-        let Action::Join { capacity, tokens } = self.own_join() else { return };
+        let ChangeKind::Join { capacity, tokens } = self.own_join() else { return };
         self.send(from, Message::Tokens { tag, capacity, tokens });
     }
 
@@ -219,7 +120,7 @@ impl Node {
     pub(super) fn command_has_tokens(&mut self, op: OpId, capacity: u32, tokens: Vec<u128>) {
         let Some(CommandOp { origin, command, .. }) = self.end_command(op) else { return };
         match self.checked_command(command) {
-            Ok(()) => self.announce(origin, command.node(), Action::Join { capacity, tokens }),
+            Ok(()) => self.announce(origin, command.node(), ChangeKind::Join { capacity, tokens }),
             Err(failure) => self.fail(origin, failure),
         }
     }
@@ -343,7 +244,7 @@ impl Node {
         } else if self.membership.is_quiet() {
             self.membership.is_informed = true;
             if !self.counts_as_known(theirs) {
-                self.tell_history(from);
+                self.share_history(from);
             }
             self.drive();
         } else {
@@ -352,7 +253,7 @@ impl Node {
     }
 
     /// Says what this node knows to a peer whose knowledge is known.
-    fn tell_history(&mut self, to: NodeId) {
+    fn share_history(&mut self, to: NodeId) {
         match self.membership.known.get(&to) == Some(&self.membership.history.digest()) {
             true => self.send_gossip(to),
             false => self.send_history(to),
@@ -360,8 +261,11 @@ impl Node {
     }
 
     pub(super) fn write_history(&mut self, history: History) {
-        let record = Record { tokens: self.membership.tokens.clone(), history: history.clone() };
-        self.persistence.write(None, RowWrite::meta(META_KEY, &record));
+        self.persistence.write(None, self.membership.row(&history));
+        debug_assert!(
+            self.membership.writing.changes().all(|(change, phase)| history.phase(change) >= Some(phase)),
+            "what is written of the membership only grows"
+        );
         self.membership.writing = history.clone();
         self.persistence.hold_for_batch(Held::History(history));
     }
@@ -373,6 +277,10 @@ impl Node {
 
     /// It is on disk: from now on the node goes by it.
     pub(super) fn believe(&mut self, history: History) {
+        debug_assert!(
+            self.membership.history.changes().all(|(change, phase)| history.phase(change) >= Some(phase)),
+            "what a node believes of the membership only grows"
+        );
         self.membership.history = history;
         self.membership.is_informed |= !self.membership.owed.is_empty();
         let view = self.membership.history.view();
@@ -380,11 +288,13 @@ impl Node {
             self.membership.view = view;
             self.change_view();
         }
-        // Whoever waits for this node's knowledge is told at once: the node whose change is open.
+        // The node whose change is open waits for what this node knows: it gets that at once.
         let driver = self.membership.history.first_open().map(|change| change.node);
         self.membership.owed.extend(driver.filter(|driver| *driver != self.config.id));
-        for peer in std::mem::take(&mut self.membership.owed) {
-            self.tell_history(peer);
+        // A node that leaves or joins by its own command is among them, and needs no message.
+        let me = self.config.id;
+        for peer in std::mem::take(&mut self.membership.owed).into_iter().filter(|peer| *peer != me) {
+            self.share_history(peer);
         }
         self.drive();
     }
@@ -401,11 +311,11 @@ impl Node {
         let (history, members) = (&self.membership.history, self.members());
         let seat = |node: NodeId| Seat {
             name: self.name(node),
-            standing: match (members.contains(&node), history.open_of(node).map(|change| &change.action)) {
-                (true, Some(Action::Leave)) => Standing::Leaving,
-                (true, _) => Standing::Member,
-                (false, Some(Action::Join { .. })) => Standing::Joining,
-                (false, _) => Standing::NoMember,
+            status: match (members.contains(&node), history.open_of(node).map(|change| &change.kind)) {
+                (true, Some(ChangeKind::Leave)) => MemberStatus::Leaving,
+                (true, _) => MemberStatus::Member,
+                (false, Some(ChangeKind::Join { .. })) => MemberStatus::Joining,
+                (false, _) => MemberStatus::NoMember,
             },
             version: history.version_of(node),
         };

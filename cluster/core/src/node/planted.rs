@@ -1,9 +1,9 @@
 //! What some planted defects do where a line would not say it (see [`crate::bug`]).
 
-use super::Node;
-use super::questions::Purpose;
-use crate::api::{Effect, NodeId, Reply, RequestId};
+use super::state::{Node, Purpose};
+use crate::api::{Effect, Reply};
 use crate::bug::Bug;
+use crate::ids::{NodeId, RequestId};
 use crate::membership::History;
 use crate::message::Message;
 use crate::ring::{RangeId, Ring};
@@ -63,13 +63,13 @@ impl Node {
         }
     }
 
-    /// ... and has nothing to tell whoever knows the newest: what is older must be known already.
+    /// ... and sends nothing to a peer that knows the newest change, as if it had to know all older ones.
     pub(super) fn counts_as_known(&self, theirs: &History) -> bool {
         let own = &self.membership.history;
         self.config.bug == Some(Bug::MembershipByClock) && theirs.newest() == own.newest() && theirs != own
     }
 
-    /// Whether it is told of the membership: everybody is, but for one defect.
+    /// Whether this node gossips with the peer: always, but for one defect.
     pub(super) fn gossips_with(&self, peer: NodeId) -> bool {
         !self.membership.struck.contains(&peer)
     }

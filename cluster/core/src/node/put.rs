@@ -10,55 +10,20 @@
 
 use std::collections::BTreeSet;
 
-use super::persistence::Held;
-use super::questions::Purpose;
-use super::targets::{Groups, Target};
-use super::{Node, OpId, Origin, Timer};
-use crate::api::{Failure, NodeId, RequestId};
+use super::state::{Groups, Held, Node, OpId, Origin, Purpose, PutOp, Target, Timer};
 use crate::bug::Bug;
 use crate::config::{Coordinator, Versioning};
 use crate::context::Context;
-use crate::image::{KeyRow, Made, Place};
-use crate::message::{ForwardedPut, Message, Tag};
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
+use crate::image::RowStore;
+use crate::message::{ForwardedPut, Message};
+use crate::row::{KeyRow, Made};
 use crate::versions::clock::{Pair, VectorClock};
 use crate::versions::{Actor, Dot, KeyState, Version, VersionVector};
 
 /// A key's state may not outgrow what a message can carry.
 pub(super) const STATE_BYTES_MAX: usize = 4 << 20;
-
-/// A write that this node coordinates.
-#[derive(Debug)]
-pub(super) struct PutOp {
-    origin: Origin,
-    pub(super) key: Vec<u8>,
-    state: KeyState,
-    /// What one knows who knows the new version; whoever asked for the write is told it.
-    seen: Context,
-    n: usize,
-    w: usize,
-    groups: Groups,
-    pub(super) targets: Vec<Target>,
-    /// The coordinator's own write may be heard of by others.
-    is_local: bool,
-    tags: Vec<Tag>,
-    answered: bool,
-    deadline_ns: u64,
-    /// Whether the others are told from memory, and one replica writes it through.
-    pub(super) is_buffered: bool,
-    /// Whether a replica has it on disk.
-    pub(super) is_durable: bool,
-    /// Who has been asked to write it through.
-    pub(super) asked_durable: BTreeSet<NodeId>,
-}
-
-impl PutOp {
-    /// How many of the N replicas have it, themselves or by somebody who keeps it for them. A replica and its
-    /// stand-in are one: what the two hold will be one copy. While keys move: of that group which has fewer.
-    fn acknowledged(&self) -> usize {
-        let has = |owner: &&NodeId| self.targets.iter().any(|target| target.done && target.owner == **owner);
-        self.groups.fewest(|group| group.iter().filter(has).count())
-    }
-}
 
 impl Node {
     /// The replica that answered the preceding read first coordinates (6.4), if it seems to be up. Else a replica does
@@ -105,16 +70,16 @@ impl Node {
             return self.fail(origin, Failure::Unavailable(why));
         }
         let own = targets.iter().find(|target| target.node == self.config.id);
-        let place = own.and_then(|target| target.hint_for).map_or(Place::Data, Place::Hint);
-        match self.new_row(&place, &put) {
+        let store = own.and_then(|target| target.hint_for).map_or(RowStore::Data, RowStore::Hint);
+        match self.new_row(&store, &put) {
             Ok((row, seen)) => {
                 let state = row.state.clone();
                 let key = put.key.clone();
                 let op = self.begin_put(origin, put, (groups, targets), state, seen);
                 if self.is_buffered() {
-                    self.begin_buffered(op, &place, row);
+                    self.begin_buffered(op, &store, row);
                 } else {
-                    self.write_row(&place, &key, row);
+                    self.write_row(&store, &key, row);
                     self.when_durable(&key, Held::PutIsLocal(op));
                 }
             }
@@ -130,6 +95,8 @@ impl Node {
         state: KeyState,
         seen: Context,
     ) -> OpId {
+        assert!(1 <= put.w && put.w <= put.n, "w = {} of n = {}: no quorum", put.w, put.n);
+        assert!(put.n <= self.config.n, "a request for {} replicas of {}", put.n, self.config.n);
         let op = self.new_op();
         let deadline_ns = self.set_timer(self.config.timing.request_timeout, Timer::Deadline(op));
         let put = PutOp {
@@ -156,13 +123,15 @@ impl Node {
 
     /// The row after the write, and what one knows who knows the new version: its past is what its writer had seen, and it
     /// stands beside what that did not cover.
-    fn new_row(&mut self, place: &Place, put: &ForwardedPut) -> Result<(KeyRow, Context), &'static str> {
-        if !self.has_room(place, &put.key) {
+    fn new_row(&mut self, store: &RowStore, put: &ForwardedPut) -> Result<(KeyRow, Context), &'static str> {
+        if !self.has_room(store, &put.key) {
             return Err("too many hints are held for nodes that are down; nothing was written");
         }
         let mut state = self.view(&put.key);
-        let made = self.next_made(place, &put.key, &state, &put.context);
+        let made = self.next_made(store, &put.key, &state, &put.context);
         let dot = Dot { actor: self.actor(made.epoch), counter: made.counter };
+        assert!(dot.counter > 0, "counters begin at 1");
+        self.assert_new(dot, &state, &put.context);
         let version = Version {
             dot,
             past: self.past_of(dot, &put.context),
@@ -178,18 +147,27 @@ impl Node {
         Ok((KeyRow { state, made: Some(made) }, seen))
     }
 
+    /// A dot is made once: neither this node nor the writer knows it, or a later one of its actor. Some planted defects
+    /// break exactly this.
+    fn assert_new(&self, dot: Dot, held: &KeyState, context: &Context) {
+        if self.config.bug.is_none() {
+            assert!(held.counter(dot.actor) < dot.counter, "the dot {dot} is known here and is made a second time");
+            assert!(!context.seen.contains(dot), "the dot {dot} is known to the writer and is made a second time");
+        }
+    }
+
     /// The name of the next version of a row. The row remembers the last one; where the world knows of a later one,
     /// the disk is not what it was (it has been put back to an earlier state), and a new actor begins.
-    fn next_made(&mut self, place: &Place, key: &[u8], held: &KeyState, context: &Context) -> Made {
+    fn next_made(&mut self, store: &RowStore, key: &[u8], held: &KeyState, context: &Context) -> Made {
         let known = |actor: Actor| held.counter(actor).max(context.seen.counter(actor));
-        match self.image.get(place, key).and_then(|row| row.made) {
-            None if self.config.bug == Some(Bug::CounterRestarts) && *place == Place::Data => {
+        match self.image.get(store, key).and_then(|row| row.made) {
+            None if self.config.bug == Some(Bug::CounterRestarts) && *store == RowStore::Data => {
                 Made { epoch: 0, counter: 1 }
             }
             Some(made) if self.identity.may_go_on(made.epoch) && known(self.actor(made.epoch)) <= made.counter => {
                 Made { counter: made.counter + 1, ..made }
             }
-            _ if self.config.bug == Some(Bug::LateTombstoneKills) && *place == Place::Data => {
+            _ if self.config.bug == Some(Bug::LateTombstoneKills) && *store == RowStore::Data => {
                 Made { epoch: 0, counter: known(self.actor(0)) + 1 }
             }
             _ => {
@@ -229,6 +207,7 @@ impl Node {
             clock.remove(me);
         }
         clock.truncate(pairs_max, me);
+        assert!(clock.pairs().len() <= pairs_max, "a clock of more than {pairs_max} pairs");
         clock
     }
 
@@ -240,16 +219,21 @@ impl Node {
             return wall_us;
         }
         let seen = held.timestamp_max_us().max(context.timestamp_max_us).max(self.fences.timestamp_max_us());
-        seen.map_or(wall_us, |seen| wall_us.max(seen.saturating_add(1)))
+        let timestamp_us = seen.map_or(wall_us, |seen| wall_us.max(seen.saturating_add(1)));
+        assert!(
+            seen.is_none_or(|seen| seen < timestamp_us || seen == i64::MAX),
+            "a new version looks older than it is"
+        );
+        timestamp_us
     }
 
     /// The coordinator's own write is on disk: only now may others hear of it.
     pub(super) fn put_is_local(&mut self, op: OpId) {
         self.put_durable(op);
         let Some(put) = self.puts.get_mut(&op) else { return };
-        let told_before = std::mem::replace(&mut put.is_local, true);
+        let sent_before = std::mem::replace(&mut put.is_local, true);
         let others: Vec<Target> =
-            put.targets.iter().filter(|t| t.node != self.config.id && !told_before).copied().collect();
+            put.targets.iter().filter(|t| t.node != self.config.id && !sent_before).copied().collect();
         for target in others {
             self.send_store(op, target);
         }
@@ -299,6 +283,7 @@ impl Node {
     fn put_progressed(&mut self, op: OpId) {
         let Some(put) = self.puts.get_mut(&op) else { return };
         let acknowledged = put.acknowledged();
+        assert!(acknowledged <= put.n, "{acknowledged} of {} replicas acknowledged", put.n);
         if acknowledged >= put.w && put.is_durable && !put.answered {
             put.answered = true;
             let (origin, key, seen) = (put.origin, put.key.clone(), std::mem::take(&mut put.seen));

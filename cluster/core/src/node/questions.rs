@@ -4,65 +4,10 @@
 //! the question whose tag it bears; what comes twice, or for a question of an earlier life, counts for nothing but a
 //! sign of life.
 
-use super::transfer::PageId;
-use super::{Node, OpId, Timer};
-use crate::api::{Failure, NodeId};
+use super::state::{Answer, Asked, Node, Purpose, Timer};
 use crate::bug::Bug;
-use crate::context::Context;
-use crate::message::{Life, Message, Tag};
-use crate::versions::KeyState;
-
-/// A message sent that wants an answer.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub peer: NodeId,
-    /// When the peer is taken for down; the alarm's time, so that it can be cancelled. None if the answer may take
-    /// its time.
-    pub overdue_ns: Option<u64>,
-    pub purpose: Purpose,
-}
-
-#[derive(Debug)]
-pub(super) enum Purpose {
-    Put(OpId),
-    /// A put for which memory is enough.
-    BufferedPut(OpId),
-    Get(OpId),
-    Forward(OpId),
-    Hint {
-        owner: NodeId,
-        key: Vec<u8>,
-        digest: u128,
-    },
-    /// What a node that is to join brings, or how a command came out.
-    Command(OpId),
-    /// A step of this node's round of reaping.
-    Reaping,
-    /// Rows offered to who is to own them.
-    Offer(PageId),
-    /// One of these rows.
-    Transfer(PageId, Vec<u8>),
-    /// Only to see whether the peer answers.
-    Ping,
-}
-
-/// What an answer says.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Stored,
-    StoreRefused,
-    Fetched(KeyState),
-    Forwarded(Option<Failure>, Option<Context>),
-    WrongLife(Life),
-    Pong,
-    Commanded(Option<Failure>),
-    Tokens(u32, Vec<u128>),
-    Guarded(Vec<Vec<u8>>, Tag),
-    Fenced(bool),
-    Reaped,
-    Wanted(Vec<Vec<u8>>),
-    OtherView,
-}
+use crate::ids::NodeId;
+use crate::message::{Message, Tag};
 
 impl Node {
     /// Sends a message that wants an answer, and sets the alarm that suspects the peer.
@@ -70,6 +15,7 @@ impl Node {
         let tag = self.new_tag();
         let overdue_ns = Some(self.set_timer(self.config.timing.replica_timeout, Timer::Answer(tag)));
         let asked = Asked { peer, overdue_ns, purpose };
+        debug_assert!(!self.asked.contains_key(&tag), "{tag:?} already names a message that wants an answer");
         self.asked.insert(tag, asked);
         self.send(peer, message(tag));
         tag

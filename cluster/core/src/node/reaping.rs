@@ -22,7 +22,7 @@
 //! number than its sender's last at *its* c, so it was sent after that. The sender then held something old, though at
 //! its c it did not, and it has taken nothing old since; a read that it began in between may have seen something
 //! old on a node that had not yet guarded, but at f those reads lose their repairs too. A contradiction. What is lost,
-//! late or there twice changes nothing in this: the numbers tell, not the order of arrival. A node that has restarted
+//! late or delivered twice changes nothing in this: numbers decide, not the order of arrival. A node that has restarted
 //! after c has lost its guard, says so when it is to be fenced, and nothing is reaped. One that restarts after f finds
 //! the fences on its disk. So once all are fenced, nobody needs T for good, and Reap may come late or twice.
 //! Time is in no part of this. The while between the two steps only spares messages that are not old.
@@ -40,13 +40,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::fences::FENCES_KEY;
-use super::persistence::Held;
-use super::questions::Purpose;
-use super::{Node, Timer};
-use crate::api::{Effect, NodeId};
+use super::state::{FENCES_KEY, Guard, Held, Node, Purpose, Round, Step, Timer};
+use crate::api::Effect;
 use crate::bug::Bug;
-use crate::image::Place;
+use crate::ids::NodeId;
+use crate::image::RowStore;
 use crate::message::{Message, Tag};
 use crate::versions::KeyState;
 
@@ -56,48 +54,10 @@ const REAPING: u8 = 2;
 const KEYS_MAX: usize = 64;
 /// Tombstones looked at in one round.
 const LOOKED_AT_MAX: usize = 4096;
-/// How often a node is told to reap.
+/// How often a node is asked to reap.
 const ATTEMPTS_MAX: u32 = 5;
 /// How much longer than the wait a guard lasts whose round does not go on.
 const GUARD_SLACK: Duration = Duration::from_secs(10);
-
-/// What a node does about reaping, for itself and for others.
-#[derive(Debug, Default)]
-pub(super) struct Reaping {
-    /// Its own round.
-    round: Option<Round>,
-    /// What it guards, for each reaper.
-    guards: BTreeMap<NodeId, Guard>,
-    /// The last key looked at: keys that cannot be reaped must not keep others from being tried.
-    last: Vec<u8>,
-}
-
-#[derive(Debug)]
-struct Round {
-    keys: BTreeMap<Vec<u8>, KeyState>,
-    /// The nodes of the round, each with the [`Message::Guard`] sent to it.
-    guards: BTreeMap<NodeId, Tag>,
-    /// The last message that each had sent when it guarded.
-    last: BTreeMap<NodeId, Tag>,
-    step: Step,
-    /// Who has still to answer in this step, and to which question.
-    waiting: BTreeMap<NodeId, Tag>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Guard,
-    Wait { until_ns: u64 },
-    Fence,
-    Reap { attempts: u32 },
-}
-
-#[derive(Debug)]
-struct Guard {
-    round: Tag,
-    keys: BTreeMap<Vec<u8>, KeyState>,
-    until_ns: u64,
-}
 
 /// The reaper.
 impl Node {
@@ -167,7 +127,7 @@ impl Node {
         let mut seen = None;
         for key in from_last.chain(before).take(LOOKED_AT_MAX) {
             seen = Some(key.clone());
-            if let Some(row) = self.image.get(&Place::Data, key).filter(|_| self.is_mine_to_reap(key)) {
+            if let Some(row) = self.image.get(&RowStore::Data, key).filter(|_| self.is_mine_to_reap(key)) {
                 next.insert(key.clone(), row.state.clone());
             }
             if next.len() == KEYS_MAX {
@@ -224,6 +184,11 @@ impl Node {
 
     fn fence_all(&mut self) {
         let Some(round) = &mut self.reaping.round else { return };
+        assert!(round.waiting.is_empty(), "nodes are fenced before all have guarded");
+        assert!(
+            round.guards.keys().eq(round.last.keys()),
+            "a node has guarded and not said which message was its last"
+        );
         round.step = Step::Fence;
         let last: Vec<(NodeId, Tag)> = round.last.iter().map(|(node, tag)| (*node, *tag)).collect();
         let timestamp_max_us = round.keys.values().filter_map(KeyState::timestamp_max_us).max();
@@ -273,6 +238,8 @@ impl Node {
     /// Nobody needs them any more.
     fn reap_all(&mut self) {
         let Some(round) = &mut self.reaping.round else { return };
+        assert_eq!(round.step, Step::Fence, "tombstones are reaped before all nodes are fenced");
+        assert!(round.waiting.is_empty(), "tombstones are reaped before all nodes are fenced");
         round.step = Step::Reap { attempts: 1 };
         let keys: Vec<(Vec<u8>, u128)> =
             round.keys.iter().map(|(key, state)| (key.clone(), state.digest(key))).collect();
@@ -303,7 +270,8 @@ impl Node {
         }
     }
 
-    /// Before all are fenced the round is off; afterwards who has not answered is told again, a few times.
+    /// Before all nodes are fenced, the round is given up. After that, nodes that have not answered are asked again a few
+    /// times.
     pub(super) fn reaping_overdue(&mut self, peer: NodeId, tag: Tag) {
         let Some(round) = &mut self.reaping.round else { return };
         if round.waiting.get(&peer) != Some(&tag) {
@@ -372,7 +340,7 @@ impl Node {
         tombstone.is_tombstone()
             && self.owners_are_stable()
             && !self.persistence.is_unsynced(key)
-            && self.image.get(&Place::Data, key).is_none_or(|row| row.state == *tombstone)
+            && self.image.get(&RowStore::Data, key).is_none_or(|row| row.state == *tombstone)
             && (self.forgets_fallbacks() || !self.image.has_hint(&owners, key))
     }
 
@@ -423,7 +391,7 @@ impl Node {
     fn reap(&mut self, keys: &[(Vec<u8>, u128)]) {
         for (key, digest) in keys {
             let is_it = |state: &KeyState| state.is_tombstone() && state.digest(key) == *digest;
-            if self.image.get(&Place::Data, key).is_some_and(|row| is_it(&row.state)) {
+            if self.image.get(&RowStore::Data, key).is_some_and(|row| is_it(&row.state)) {
                 self.forget_row(key);
             }
         }

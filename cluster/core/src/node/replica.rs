@@ -1,11 +1,13 @@
 //! What peers ask of this node's own rows: keep this, and what do you have?
 
-use super::persistence::Held;
-use super::{Node, Origin};
-use crate::api::{Effect, Failure, LocalVersion, NodeId, Reply, RequestId};
-use crate::image::{KeyRow, Place};
+use super::state::{Held, Node, Origin};
+use crate::api::{Effect, LocalVersion, Reply};
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
+use crate::image::RowStore;
 use crate::membership::View;
 use crate::message::{Message, Tag};
+use crate::row::KeyRow;
 use crate::versions::{KeyState, Version};
 
 impl Node {
@@ -22,31 +24,31 @@ impl Node {
             return;
         }
         self.counters.stores += 1;
-        self.tell_room(from);
-        let Some(place) = self.place_for(key, hint_for) else {
+        self.report_room(from);
+        let Some(store) = self.store_for(key, hint_for) else {
             self.counters.hints_refused += 1;
             return self.send(from, Message::StoreRefused { tag });
         };
-        if self.join_row(&place, key, state) && matches!(place, Place::Hint(_)) {
+        if self.join_row(&store, key, state) && matches!(store, RowStore::Hint(_)) {
             self.counters.hints_stored += 1;
         }
         self.emit_when_durable(key, Effect::Send { to: from, message: Message::Stored { tag } });
     }
 
     /// Replicas keep it themselves; others only as a hint for a replica, while there is room.
-    pub(super) fn place_for(&self, key: &[u8], hint_for: Option<NodeId>) -> Option<Place> {
+    pub(super) fn store_for(&self, key: &[u8], hint_for: Option<NodeId>) -> Option<RowStore> {
         if self.is_replica(self.config.id, key) {
-            return Some(Place::Data);
+            return Some(RowStore::Data);
         }
         let owner = hint_for.filter(|owner| self.is_replica(*owner, key))?;
-        let place = Place::Hint(owner);
-        self.has_room(&place, key).then_some(place)
+        let store = RowStore::Hint(owner);
+        self.has_room(&store, key).then_some(store)
     }
 
     /// A row that is there may always grow; the hints are limited.
-    pub(super) fn has_room(&self, place: &Place, key: &[u8]) -> bool {
-        let is_free = *place == Place::Data || self.image.hints() < self.config.limits.hints_max;
-        is_free || self.image.get(place, key).is_some()
+    pub(super) fn has_room(&self, store: &RowStore, key: &[u8]) -> bool {
+        let is_free = *store == RowStore::Data || self.image.hints() < self.config.limits.hints_max;
+        is_free || self.image.get(store, key).is_some()
     }
 
     /// Answers with all that is known of the key, hints included, once that is durable.
@@ -82,12 +84,12 @@ impl Node {
             return self.fail(Origin::Client(request), failure);
         }
         self.counters.stores += 1;
-        let Some(place) = self.place_for(key, hint_for) else {
+        let Some(store) = self.store_for(key, hint_for) else {
             self.counters.hints_refused += 1;
             let why = "not a replica of the key, and no room for a hint; nothing was written".to_owned();
             return self.fail(Origin::Client(request), Failure::Unavailable(why));
         };
-        if self.join_row(&place, key, state) && matches!(place, Place::Hint(_)) {
+        if self.join_row(&store, key, state) && matches!(store, RowStore::Hint(_)) {
             self.counters.hints_stored += 1;
         }
         self.emit_when_durable(key, Effect::Reply { request, reply: Reply::Stored });
@@ -95,24 +97,24 @@ impl Node {
 
     pub(super) fn client_get_local(&mut self, request: RequestId, key: &[u8]) {
         let version = |v: &Version| LocalVersion { id: v.id(), value: v.value.as_ref().map(|value| value.to_vec()) };
-        let row = self.image.get(&Place::Data, key);
+        let row = self.image.get(&RowStore::Data, key);
         let versions = row.map_or(Vec::new(), |row| row.state.versions().iter().map(version).collect());
         let reply = Reply::Local { versions };
         self.emit_when_durable(key, Effect::Reply { request, reply });
     }
 
     /// Joins a state into a row; returns whether the row changed.
-    pub(super) fn join_row(&mut self, place: &Place, key: &[u8], state: &KeyState) -> bool {
-        let Some(row) = self.joined_row(place, key, state) else {
+    pub(super) fn join_row(&mut self, store: &RowStore, key: &[u8], state: &KeyState) -> bool {
+        let Some(row) = self.joined_row(store, key, state) else {
             return false;
         };
-        self.write_row(place, key, row);
+        self.write_row(store, key, row);
         true
     }
 
     /// A row with a state joined into it; none if that changes nothing.
-    pub(super) fn joined_row(&self, place: &Place, key: &[u8], state: &KeyState) -> Option<KeyRow> {
-        let old = self.image.get(place, key);
+    pub(super) fn joined_row(&self, store: &RowStore, key: &[u8], state: &KeyState) -> Option<KeyRow> {
+        let old = self.image.get(store, key);
         let mut row = old.cloned().unwrap_or_default();
         row.state.join(state, self.config.versions);
         self.apply_guards(key, old.is_some(), &mut row.state);
@@ -121,8 +123,9 @@ impl Node {
         (!is_old).then_some(row)
     }
 
-    pub(super) fn write_row(&mut self, place: &Place, key: &[u8], row: KeyRow) {
-        let write = self.image.put(&self.ring, place, key, row);
+    pub(super) fn write_row(&mut self, store: &RowStore, key: &[u8], row: KeyRow) {
+        assert!(*store != RowStore::Hint(self.config.id), "a hint is for another node");
+        let write = self.image.put(&self.ring, store, key, row);
         self.persistence.write(Some(key), write);
     }
 

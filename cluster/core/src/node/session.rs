@@ -3,7 +3,7 @@
 //!
 //! A session is a context that grows: what its client has read, and what it has written. A read in a session is
 //! answered only with a state that covers all of it. When the first R replies do not, every node that may be reached is
-//! asked, fallbacks included; when these do not either, the client is told that the read is not available now. It never
+//! asked, fallbacks included; when these do not either, the read fails as unavailable. The client never
 //! gets something older.
 //!
 //! ```text
@@ -15,11 +15,13 @@
 //! What is not there to be covered any more cannot be: once a tombstone is reaped, a session that has seen it is over,
 //! and so may be one of a vector clock that was truncated. Its reads of the key stay unavailable; a client begins anew.
 
-use super::{Node, OpId, Origin};
-use crate::api::{Failure, NodeId, Reply, Request, RequestId};
+use super::state::{Node, OpId, Origin};
+use crate::api::{Reply, Request};
 use crate::bug::Bug;
 use crate::config::Versioning;
 use crate::context::Context;
+use crate::failure::Failure;
+use crate::ids::{NodeId, RequestId};
 use crate::message::{ForwardedPut, Message};
 use crate::versions::KeyState;
 
@@ -56,14 +58,14 @@ impl Node {
 
     fn put_in_session(&mut self, id: RequestId, session: Context, mut put: ForwardedPut) {
         if self.config.versions == Versioning::Lww {
-            // Time is all that tells old from new, so the write must be later than all that its session has seen.
+            // Only time orders versions here, so the write must be later than all that its session has seen.
             put.context.timestamp_max_us = put.context.timestamp_max_us.max(session.timestamp_max_us);
         }
         self.sessions.insert(id, session);
         self.route_put(id, put, None);
     }
 
-    /// A put is done: its client is told, and if it is in a session, what that has seen now.
+    /// A put is done: answers its client, in a session with what the session has seen now.
     pub(super) fn answer_stored(&mut self, origin: Origin, key: &[u8], seen: Context) {
         match origin {
             Origin::Peer(peer, tag) => {

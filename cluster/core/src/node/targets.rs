@@ -10,70 +10,13 @@
 
 use std::collections::BTreeSet;
 
-use super::Node;
-use crate::api::NodeId;
+use super::state::{Groups, Node, Target, seats};
 use crate::bug::Bug;
 use crate::config::Quorum;
+use crate::ids::NodeId;
 
 /// A suspected peer that has let so many probes pass is lost.
 const PROBES_UNANSWERED: u64 = 2;
-
-/// One node that a request goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub node: NodeId,
-    /// The replica in whose place it is, or itself.
-    pub owner: NodeId,
-    /// The replica that it keeps a hint for.
-    pub hint_for: Option<NodeId>,
-    /// It has answered.
-    pub done: bool,
-    /// It is of another view, and will be asked again.
-    pub refused: bool,
-}
-
-/// The owners of a key that a request must reach, in one group or two.
-#[derive(Clone, Debug)]
-pub(super) struct Groups {
-    /// One group behind the other.
-    owners: Vec<NodeId>,
-    /// How many each has.
-    n: usize,
-}
-
-impl Groups {
-    /// The least that any group counts: what decides on a quorum.
-    pub fn fewest(&self, count: impl Fn(&[NodeId]) -> usize) -> usize {
-        self.owners.chunks(self.n.max(1)).map(count).min().unwrap_or(0)
-    }
-
-    /// With the bug `deletes-not-forwarded`: those of before a change alone.
-    pub fn keep_those_of_before(&mut self) {
-        self.owners.truncate(self.n);
-    }
-
-    /// Owners of all groups, those of before a change first.
-    pub fn owners(&self) -> Vec<NodeId> {
-        let mut owners: Vec<NodeId> = Vec::with_capacity(self.owners.len());
-        for &node in &self.owners {
-            if !owners.contains(&node) {
-                owners.push(node);
-            }
-        }
-        owners
-    }
-}
-
-/// How many of a group a node is: one or none, but for the bug `virtual-nodes-counted`.
-pub(super) fn seats(node: NodeId, group: &[NodeId]) -> usize {
-    group.iter().filter(|owner| **owner == node).count()
-}
-
-impl Target {
-    pub(super) fn replica(node: NodeId) -> Self {
-        Self { node, owner: node, hint_for: None, done: false, refused: false }
-    }
-}
 
 impl Node {
     pub(super) fn replicas(&self, key: &[u8]) -> &[NodeId] {
@@ -87,6 +30,15 @@ impl Node {
     /// N nodes, in order of preference, the fallbacks last. When too few are healthy, unhealthy replicas are tried
     /// all the same, so that a wrong suspicion alone refuses nobody.
     pub(super) fn choose_targets(&self, key: &[u8], n: u8) -> Vec<Target> {
+        let targets = self.targets_by_preference(key, n);
+        debug_assert!(
+            self.config.bug == Some(Bug::VirtualNodesCounted) || are_distinct(targets.iter().map(|target| target.node)),
+            "a node is asked twice"
+        );
+        targets
+    }
+
+    fn targets_by_preference(&self, key: &[u8], n: u8) -> Vec<Target> {
         if let Some(replicas) = self.undisturbed(key, n) {
             return replicas.iter().map(|&node| Target::replica(node)).collect();
         }
@@ -149,6 +101,11 @@ impl Node {
                 owners.extend_from_slice(&list[..n]);
             }
         }
+        assert!(
+            owners.len().is_multiple_of(n),
+            "each group of owners has n = {n} members, and together {}",
+            owners.len()
+        );
         Groups { owners, n }
     }
 
@@ -169,39 +126,48 @@ impl Node {
         moment_ns.is_some_and(|moment_ns| self.peers.is_suspected_since(node, moment_ns))
     }
 
-    /// Who comes in for a target that does not answer (sloppy): the first healthy node of the preference list not
-    /// asked yet.
+    /// Who comes in for a target of a write that does not answer (sloppy): the first healthy node of the preference list
+    /// not asked yet. Never this node: its own copy is written when the write begins, and where a change of the
+    /// membership has taken it off the targets since, a message to itself would reach no one.
     pub(super) fn choose_substitute(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
-        let fallbacks_count = self.config.quorum == Quorum::Sloppy || self.config.bug == Some(Bug::QuorumCheckedOnce);
-        if !fallbacks_count {
-            return None;
-        }
-        self.next_in_preference(key, targets, failed)
+        let me = self.config.id;
+        self.fallbacks_count().then(|| self.next_in_preference(key, targets, failed, |node| node != me)).flatten()
     }
 
-    /// The same for a read.
+    /// The same for a read, which this node can answer itself.
     pub(super) fn choose_substitute_reader(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
-        if self.config.bug == Some(Bug::NotFoundCounts) {
-            return self.next_in_preference(key, targets, failed);
-        }
-        self.choose_substitute(key, targets, failed)
+        let counts = self.fallbacks_count() || self.config.bug == Some(Bug::NotFoundCounts);
+        counts.then(|| self.next_in_preference(key, targets, failed, |_| true)).flatten()
     }
 
-    fn next_in_preference(&self, key: &[u8], targets: &[Target], failed: NodeId) -> Option<Target> {
+    fn fallbacks_count(&self) -> bool {
+        self.config.quorum == Quorum::Sloppy || self.config.bug == Some(Bug::QuorumCheckedOnce)
+    }
+
+    fn next_in_preference(
+        &self,
+        key: &[u8],
+        targets: &[Target],
+        failed: NodeId,
+        may: impl Fn(NodeId) -> bool,
+    ) -> Option<Target> {
         let failed = targets.iter().find(|target| target.node == failed && !target.done)?;
         let asked = |node: NodeId| targets.iter().any(|target| target.node == node);
-        let node = self.preference(key).into_iter().find(|&node| !asked(node) && self.is_healthy(node))?;
+        let mut preference = self.preference(key).into_iter();
+        let node = preference.find(|&node| !asked(node) && self.is_healthy(node) && may(node))?;
         Some(self.stand_in(key, node, failed.owner))
     }
 
     /// A fallback keeps a hint, unless it is itself a replica of the key (a request with an N of its own).
     fn stand_in(&self, key: &[u8], fallback: NodeId, owner: NodeId) -> Target {
-        Target {
-            node: fallback,
-            owner,
-            hint_for: (!self.is_replica(fallback, key)).then_some(owner),
-            done: false,
-            refused: false,
-        }
+        let hint_for = (!self.is_replica(fallback, key)).then_some(owner);
+        // With the bug `ring-cached` the targets are of one ring and the replicas of another.
+        assert!(hint_for != Some(fallback) || self.config.bug.is_some(), "{fallback:?} keeps a hint for itself");
+        Target { node: fallback, owner, hint_for, done: false, refused: false }
     }
+}
+
+fn are_distinct(nodes: impl Iterator<Item = NodeId>) -> bool {
+    let mut met = BTreeSet::new();
+    nodes.into_iter().all(|node| met.insert(node))
 }

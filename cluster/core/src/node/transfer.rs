@@ -19,84 +19,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::admission::Work;
-use super::questions::Purpose;
-use super::{Node, Timer};
-use crate::api::{Effect, NodeId};
-use crate::image::{KeyRow, Place};
+use super::state::{Job, Node, Page, PageId, Progress, Purpose, Timer, Waiting, Work};
+use crate::api::Effect;
+use crate::ids::NodeId;
+use crate::image::RowStore;
 use crate::membership::{Phase, View};
 use crate::merkle::Branch;
 use crate::message::{Message, Tag};
 use crate::ring::RangeId;
+use crate::row::KeyRow;
 
 /// Keys offered in one message.
 const PAGE_KEYS: usize = 64;
-
-/// Why rows are offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Job {
-    /// This node loses ranges, and this one gains them.
-    Move(NodeId),
-    /// This node does not own them.
-    Clear,
-}
-
-/// A page of a job that is being offered; the number tells late answers from those that count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PageId {
-    job: Job,
-    number: u64,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    /// The range, and the key behind which to go on in it.
-    range: RangeId,
-    after: Option<Vec<u8>>,
-    page: Option<Page>,
-    done: bool,
-}
-
-#[derive(Debug)]
-struct Page {
-    number: u64,
-    keys: BTreeMap<Vec<u8>, u128>,
-    waiting: BTreeMap<NodeId, Waiting>,
-}
-
-/// What is awaited of one that was offered a page.
-#[derive(Debug, PartialEq, Eq)]
-enum Waiting {
-    Confirmation,
-    Acknowledgements(BTreeSet<Vec<u8>>),
-}
-
-/// Rows on their way to others.
-#[derive(Debug, Default)]
-pub(super) struct Transfers {
-    jobs: BTreeMap<Job, Progress>,
-    pages: u64,
-    /// Who has handed over in the view of this node.
-    handed_over: BTreeSet<NodeId>,
-    is_planned: bool,
-}
-
-impl Transfers {
-    /// The view has changed.
-    pub fn restart(&mut self) {
-        self.jobs.clear();
-        self.handed_over.clear();
-        self.is_planned = false;
-    }
-
-    pub fn handed_over(&self) -> &BTreeSet<NodeId> {
-        &self.handed_over
-    }
-
-    fn is_through(&self) -> bool {
-        self.is_planned && self.jobs.iter().all(|(job, progress)| *job == Job::Clear || progress.done)
-    }
-}
 
 /// The side that has the rows.
 impl Node {
@@ -145,10 +79,10 @@ impl Node {
         }
         self.admission.take(Work::Transfer, stale.len());
         for (owner, key) in stale {
-            let Some(state) = self.image.get(&Place::Hint(owner), &key).map(|hint| hint.state.clone()) else {
+            let Some(state) = self.image.get(&RowStore::Hint(owner), &key).map(|hint| hint.state.clone()) else {
                 continue;
             };
-            self.join_row(&Place::Data, &key, &state);
+            self.join_row(&RowStore::Data, &key, &state);
             self.delete_hint(owner, &key);
         }
     }
@@ -210,6 +144,8 @@ impl Node {
 
     fn offer(&mut self, job: Job, keys: BTreeMap<Vec<u8>, u128>, to: Vec<NodeId>) {
         self.admission.take(Work::Transfer, keys.len());
+        assert!(!keys.is_empty() && !to.is_empty(), "an empty page is offered, or to no node");
+        assert!(!to.contains(&self.config.id), "a node hands rows over to itself");
         self.transfers.pages += 1;
         let number = self.transfers.pages;
         let listed: Vec<(Vec<u8>, u128)> = keys.iter().map(|(key, digest)| (key.clone(), *digest)).collect();
@@ -242,7 +178,7 @@ impl Node {
 
     /// Sends a row when it is on disk here: a copy elsewhere must never know more than this disk.
     fn transfer(&mut self, id: PageId, to: NodeId, key: Vec<u8>) {
-        let Some(state) = self.image.get(&Place::Data, &key).map(|row| row.state.clone()) else {
+        let Some(state) = self.image.get(&RowStore::Data, &key).map(|row| row.state.clone()) else {
             return self.row_transferred(id, to, &key);
         };
         if self.is_withheld(state.is_tombstone()) {
@@ -297,7 +233,7 @@ impl Node {
     /// Deletes a row that all its owners have, unless it has changed since it was offered.
     fn clear_row(&mut self, key: &[u8], digest: u128) {
         let unchanged = |row: &KeyRow| row.state.digest(key) == digest;
-        if self.image.get(&Place::Data, key).is_some_and(unchanged) && !self.is_replica(self.config.id, key) {
+        if self.image.get(&RowStore::Data, key).is_some_and(unchanged) && !self.is_replica(self.config.id, key) {
             self.counters.rows_cleared += 1;
             self.delete_row(key);
         }
@@ -339,7 +275,7 @@ impl Node {
     /// Says what it lacks. What it does not ask for is on its disk: the other may delete it.
     pub(super) fn peer_offer(&mut self, from: NodeId, tag: Tag, keys: &[(Vec<u8>, u128)]) {
         let lacks = |(key, digest): &&(Vec<u8>, u128)| {
-            let row = self.image.get(&Place::Data, key);
+            let row = self.image.get(&RowStore::Data, key);
             !self.is_replica(self.config.id, key) || row.is_none_or(|row| row.state.digest(key) != *digest)
         };
         let wanted: Vec<Vec<u8>> = keys.iter().filter(lacks).map(|(key, _)| key.clone()).collect();
@@ -382,7 +318,7 @@ impl Node {
         self.write_history(history);
     }
 
-    /// Members that keep this node's change waiting are told of it.
+    /// Gossips with the members whose acknowledgement this node's change waits for.
     pub(super) fn urge_members(&mut self) {
         let history = &self.membership.history;
         if history.first_open().is_none_or(|change| change.node != self.config.id) {

@@ -5,15 +5,15 @@
 //!               ◄─ OtherView: my history ──
 //!   it learns, chooses the targets anew, and goes on within its deadline
 //! ```
-//! If the replica is behind instead, it is told the coordinator's history, and asked again soon. So no quorum is ever
-//! made of nodes of different views, and a node that has slept through a change harms nobody: nobody serves it.
+//! If the replica is behind instead, it gets the coordinator's history and is asked again soon. So no quorum ever mixes
+//! nodes of different views, and a node that has missed a change does no harm: no node serves it.
 //!
 //! A message that bears no view is of the founding one: clusters that never change pay nothing.
 
 use std::time::Duration;
 
-use super::{Node, OpId, Timer};
-use crate::api::NodeId;
+use super::state::{Answer, Node, OpId, Timer};
+use crate::ids::NodeId;
 use crate::membership::{FOUNDING_VIEW, History};
 use crate::message::{Message, Tag};
 use crate::ring::Ring;
@@ -31,7 +31,7 @@ impl Node {
         }
     }
 
-    /// The message, if this node may serve it. Else its sender is told why not.
+    /// The message, if this node may serve it. Otherwise its sender gets the reason.
     pub(super) fn serve_in_view(&mut self, from: NodeId, message: Message) -> Option<Message> {
         let (view, message) = match message {
             Message::InView { view, message } => (view, *message),
@@ -53,7 +53,7 @@ impl Node {
     /// Who was asked is of another view.
     pub(super) fn peer_other_view(&mut self, from: NodeId, tag: Tag, history: &History) {
         self.peer_history(from, history);
-        self.answered(from, tag, super::questions::Answer::OtherView);
+        self.answered(from, tag, Answer::OtherView);
     }
 
     pub(super) fn retry_later(&mut self, op: OpId) {

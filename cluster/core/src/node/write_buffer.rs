@@ -7,7 +7,7 @@
 //!                          └─ own memory ────────────────────────────────────────────────────────────┘   of them durable
 //!                             a flush every second, or as soon as half of the buffer is taken
 //! ```
-//! **What may be told from memory, and why.** The acknowledgements of the other replicas: the client is answered only
+//! **What may be revealed from memory, and why.** The acknowledgements of the other replicas: the client is answered only
 //! when one has it on disk, so a crash of every node at once loses nothing that was acknowledged; anti-entropy gives
 //! it back to those that forgot. Reads: they may show a write that nobody has acknowledged yet and that a crash then
 //! takes back, which any unacknowledged write may suffer. Copies sent to peers: what they reveal is the dot of a version
@@ -20,87 +20,17 @@
 //! The replica that writes through is drawn for each write. If it has not answered after a while, the next one is asked
 //! to write through as well: a write waits for the faster of two disks, and the tail of one slow sync is nobody's.
 
-use std::collections::BTreeMap;
-
-use super::persistence::Held;
-use super::put::PutOp;
-use super::targets::Target;
-use super::{Node, OpId, Timer};
-use crate::api::{Effect, NodeId, PersistId, RowWrite, Table};
+use super::state::{Held, Node, OpId, Target, Timer};
+use crate::api::Effect;
 use crate::config::Durability;
-use crate::image::{KeyRow, Place};
+use crate::ids::NodeId;
+use crate::image::RowStore;
 use crate::message::{Message, Tag};
+use crate::row::KeyRow;
 use crate::versions::KeyState;
 
 /// Peers know the message for a buffered write from this version of the protocol on.
 const BUFFERED_STORES: u8 = 2;
-
-/// The last write of each row that one of the client's keys has.
-type RowsOfKey = BTreeMap<(Table, Vec<u8>), RowWrite>;
-
-/// Rows that are in memory only, and those on their way from there to disk.
-#[derive(Debug, Default)]
-pub(super) struct Buffer {
-    /// By the client's key.
-    rows: BTreeMap<Vec<u8>, RowsOfKey>,
-    count: usize,
-    /// How many rows each batch that is under way has from the buffer.
-    flushing: BTreeMap<PersistId, usize>,
-}
-
-impl Buffer {
-    /// Keeps a write in place of an earlier one of its row.
-    pub fn keep(&mut self, key: &[u8], write: RowWrite) {
-        let rows = self.rows.entry(key.to_vec()).or_default();
-        let before = rows.insert((write.table, write.key.clone()), write);
-        self.count += usize::from(before.is_none());
-    }
-
-    /// The row is written otherwise: what is kept of it is out of date.
-    pub fn forget(&mut self, key: &[u8], write: &RowWrite) {
-        let Some(rows) = self.rows.get_mut(key) else { return };
-        self.count -= usize::from(rows.remove(&(write.table, write.key.clone())).is_some());
-        if rows.is_empty() {
-            self.rows.remove(key);
-        }
-    }
-
-    /// Takes out the rows of a key.
-    pub fn take(&mut self, key: &[u8]) -> Vec<RowWrite> {
-        let writes: Vec<RowWrite> = self.rows.remove(key).into_iter().flat_map(BTreeMap::into_values).collect();
-        self.count -= writes.len();
-        writes
-    }
-
-    /// Takes out everything, for a batch.
-    pub fn take_all(&mut self, batch: PersistId) -> Vec<(Vec<u8>, Vec<RowWrite>)> {
-        *self.flushing.entry(batch).or_default() += std::mem::take(&mut self.count);
-        let rows = std::mem::take(&mut self.rows);
-        rows.into_iter().map(|(key, rows)| (key, rows.into_values().collect())).collect()
-    }
-
-    /// This batch and all before it are on disk.
-    pub fn complete(&mut self, batch: PersistId) {
-        while self.flushing.first_key_value().is_some_and(|(first, _)| *first <= batch) {
-            self.flushing.pop_first();
-        }
-    }
-
-    /// Whether a row of the key is in memory only.
-    pub fn has(&self, key: &[u8]) -> bool {
-        self.rows.contains_key(key)
-    }
-
-    /// Rows in memory only.
-    pub fn waiting(&self) -> usize {
-        self.count
-    }
-
-    /// Rows that are not known to be on disk.
-    pub fn depth(&self) -> usize {
-        self.count + self.flushing.values().sum::<usize>()
-    }
-}
 
 /// As a coordinator.
 impl Node {
@@ -109,16 +39,16 @@ impl Node {
         self.config.durability == Durability::Buffered && self.persistence.has_completed() && self.identity.has_spare()
     }
 
-    /// The coordinator's row is made: keeps it, or writes it through if the draw falls on this node, and tells the
-    /// other targets at once.
-    pub(super) fn begin_buffered(&mut self, op: OpId, place: &Place, row: KeyRow) {
+    /// The coordinator has made its row: keeps it in memory, or writes it through if this node was drawn for that. Sends
+    /// it to the other targets at once.
+    pub(super) fn begin_buffered(&mut self, op: OpId, store: &RowStore, row: KeyRow) {
         let Some(put) = self.puts.get(&op) else { return };
         let (key, targets) = (put.key.clone(), put.targets.clone());
         let me = self.config.id;
         let durable = self.draw_durable(&targets);
-        let is_in_memory = durable != me && self.keep_row(place, &key, row.clone());
+        let is_in_memory = durable != me && self.keep_row(store, &key, row.clone());
         if !is_in_memory {
-            self.write_row(place, &key, row);
+            self.write_row(store, &key, row);
             self.write_through(op);
         }
         self.set_timer(self.config.timing.durable_patience, Timer::Hedge(op));
@@ -134,8 +64,8 @@ impl Node {
     fn draw_durable(&mut self, targets: &[Target]) -> NodeId {
         let likely: Vec<NodeId> =
             targets.iter().map(|target| target.node).filter(|node| self.is_healthy(*node)).collect();
-        let place = self.draw(likely.len());
-        likely.get(place).copied().unwrap_or(self.config.id)
+        let drawn = self.draw(likely.len());
+        likely.get(drawn).copied().unwrap_or(self.config.id)
     }
 
     /// Nobody has the write on disk yet: the next target is asked to write it through as well.
@@ -156,7 +86,8 @@ impl Node {
     /// This node's own copy, written through after all.
     fn write_through(&mut self, op: OpId) {
         let Some(put) = self.puts.get_mut(&op) else { return };
-        put.asked_durable.insert(self.config.id);
+        let is_new = put.asked_durable.insert(self.config.id);
+        assert!(is_new, "a write is written through here twice");
         let key = put.key.clone();
         self.when_durable(&key, Held::PutIsLocal(op));
     }
@@ -171,13 +102,6 @@ impl Node {
     /// Whether a target may take the write in memory: another one writes it through, and it knows how.
     pub(super) fn may_buffer(&self, peer: NodeId) -> bool {
         self.is_buffered() && self.agreed_version(peer) >= BUFFERED_STORES
-    }
-}
-
-impl PutOp {
-    /// The first target that has not been asked to write through.
-    fn next_to_write_through(&self) -> Option<Target> {
-        self.targets.iter().find(|target| !self.asked_durable.contains(&target.node)).copied()
     }
 }
 
@@ -199,29 +123,30 @@ impl Node {
             return;
         }
         self.counters.stores += 1;
-        self.tell_room(from);
-        let Some(place) = self.place_for(key, hint_for) else {
+        self.report_room(from);
+        let Some(store) = self.store_for(key, hint_for) else {
             self.counters.hints_refused += 1;
             return self.send(from, Message::StoreRefused { tag });
         };
-        let Some(row) = self.joined_row(&place, key, state) else {
+        let Some(row) = self.joined_row(&store, key, state) else {
             return self.send(from, Message::Stored { tag });
         };
-        self.counters.hints_stored += u64::from(matches!(place, Place::Hint(_)));
-        if self.keep_row(&place, key, row.clone()) {
+        self.counters.hints_stored += u64::from(matches!(store, RowStore::Hint(_)));
+        if self.keep_row(&store, key, row.clone()) {
             return self.send(from, Message::Stored { tag });
         }
-        self.write_row(&place, key, row);
+        self.write_row(&store, key, row);
         self.emit_when_durable(key, Effect::Send { to: from, message: Message::Stored { tag } });
     }
 
     /// Puts a row into the buffer; false if that is full, and then it is to be written through.
-    fn keep_row(&mut self, place: &Place, key: &[u8], row: KeyRow) -> bool {
+    fn keep_row(&mut self, store: &RowStore, key: &[u8], row: KeyRow) -> bool {
         if self.persistence.buffer.depth() >= self.config.limits.buffer_objects_max {
             self.counters.buffer_full += 1;
             return false;
         }
-        let write = self.image.put(&self.ring, place, key, row);
+        assert!(*store != RowStore::Hint(self.config.id), "a hint is for another node");
+        let write = self.image.put(&self.ring, store, key, row);
         self.persistence.buffer.keep(key, write);
         self.counters.buffered_writes += 1;
         true

@@ -4,10 +4,11 @@
 //! fewest places so far. So any first N cover as many data centres as can be, evenly, and the first host of the walk
 //! stays the first. Where no data centres are named the walk stays as it is.
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 /// Reorders a walk that has every node once; `data_centres` has one for each node.
 pub(super) fn spread(walk: &mut [NodeId], data_centres: &[u16]) {
+    debug_assert!(walk.iter().all(|node| usize::from(node.0) < data_centres.len()), "a node in no data centre");
     let data_centre = |node: NodeId| data_centres.get(usize::from(node.0)).copied().unwrap_or_default();
     for place in 1..walk.len() {
         let (before, rest) = walk.split_at(place);

@@ -13,12 +13,13 @@ mod strategy;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
 use crate::bug::Bug;
-use crate::config::{Config, Partitioning};
-use crate::membership::{Action, Change, History};
+use crate::config::Config;
+use crate::ids::NodeId;
+use crate::membership::{Change, ChangeKind, History};
+use crate::partitioning::Partitioning;
+pub use crate::partitioning::{PartitionError, RANGES_MAX};
 use strategy::{Circle, Layout};
-pub use strategy::{PartitionError, RANGES_MAX};
 
 /// An index into the ring's ranges, clockwise.
 pub type RangeId = u32;
@@ -116,6 +117,8 @@ impl Ring {
         let Layout { ends, circle: hosts, starts, tokens, fingerprint } = Layout::of(circle);
         let members: Vec<NodeId> = circle.members().collect();
         let nodes = members.len();
+        assert!(ends.is_sorted_by(|one, next| one < next), "the ends of ranges ascend, none twice");
+        assert_eq!(ends.len(), starts.len(), "every range has a place from where it is walked");
         let walks = walks(&hosts, members);
         let preference = starts.iter().flat_map(|start| &walks[start * nodes..][..nodes]).copied().collect();
         Self { ends, preference, nodes, tokens, fingerprint, next: None }
@@ -157,6 +160,12 @@ impl Ring {
     /// This ring on its way to the next one: ranges are cut where either cuts them, and each has the owners of both.
     fn joined(&self, next: &Ring, n: usize) -> Self {
         let mut ends: Vec<u128> = self.ends.iter().chain(&next.ends).copied().collect();
+        assert!(
+            n <= self.nodes && n <= next.nodes,
+            "n = {n} replicas of {} and then {} members",
+            self.nodes,
+            next.nodes
+        );
         ends.sort_unstable();
         ends.dedup();
         let lists = |ring: &Ring| -> Vec<NodeId> {
@@ -171,14 +180,6 @@ impl Ring {
         });
         let next = Next { owners: owners.collect(), preference: after, nodes: next.nodes };
         Self { ends, preference, next: Some(next), ..self.clone() }
-    }
-
-    /// Refuses what [`Ring::new`] would, without making the ring.
-    ///
-    /// # Errors
-    /// When nodes, tokens, ranges and capacities do not fit each other.
-    pub fn validate(nodes: u16, how: Partitioning, capacities: &[u32]) -> Result<(), PartitionError> {
-        strategy::tokens_of_each(nodes, how, capacities).map(|_| ())
     }
 
     /// Every node once, the key's replicas first.
@@ -273,10 +274,10 @@ impl Ring {
 /// Returns whether it made sense.
 fn carry_out(circle: &mut Circle, change: &Change, config: &Config) -> bool {
     let seed = config.ring_seed ^ change.version.rotate_left(20) ^ u64::from(change.node.0).rotate_left(48);
-    match &change.action {
-        Action::Join { capacity, tokens } => circle.join(change.node, *capacity, tokens, seed),
-        Action::Leave if circle.members().count() <= usize::from(config.n) => false,
-        Action::Leave => circle.leave(change.node, seed),
+    match &change.kind {
+        ChangeKind::Join { capacity, tokens } => circle.join(change.node, *capacity, tokens, seed),
+        ChangeKind::Leave if circle.members().count() <= usize::from(config.n) => false,
+        ChangeKind::Leave => circle.leave(change.node, seed),
     }
 }
 
@@ -301,6 +302,8 @@ fn walks(circle: &[NodeId], members: Vec<NodeId>) -> Vec<NodeId> {
             walks[at * nodes..][..nodes].copy_from_slice(&order);
         }
     }
+    let is_once = |node: &NodeId| order.iter().filter(|other| *other == node).count() == 1;
+    debug_assert!(order.iter().all(is_once), "a walk meets every node once");
     walks
 }
 

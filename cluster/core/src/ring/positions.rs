@@ -11,15 +11,15 @@ use std::hash::Hasher;
 use rustc_hash::FxHasher;
 
 /// How many places there are: a power of two.
-const PLACES: usize = 512;
+const SLOTS: usize = 512;
 /// A longer key is not remembered: the memory of it all stays small.
 const KEY_BYTES_MAX: usize = 64;
 
 /// A key and its position; an empty key is none.
-type Place = (Vec<u8>, u128);
+type Slot = (Vec<u8>, u128);
 
 thread_local! {
-    static REMEMBERED: RefCell<Vec<Place>> = RefCell::new(vec![Place::default(); PLACES]);
+    static REMEMBERED: RefCell<Vec<Slot>> = RefCell::new(vec![Slot::default(); SLOTS]);
 }
 
 /// The position of the key, computed if it is not remembered.
@@ -41,7 +41,7 @@ pub(super) fn remembered(key: &[u8], position: impl FnOnce(&[u8]) -> u128) -> u1
 fn place_of(key: &[u8]) -> usize {
     let mut hash = FxHasher::default();
     hash.write(key);
-    hash.finish() as usize % PLACES
+    hash.finish() as usize % SLOTS
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     fn what_is_remembered_is_what_would_be_computed() {
         let position = |key: &[u8]| key.iter().fold(7u128, |sum, byte| sum.wrapping_mul(31) ^ u128::from(*byte));
         for round in 0..3 {
-            for key in 0..5 * PLACES as u32 {
+            for key in 0..5 * SLOTS as u32 {
                 let key = key.to_string().repeat(1 + round * 12);
                 assert_eq!(remembered(key.as_bytes(), position), position(key.as_bytes()), "{key}");
             }

@@ -143,7 +143,7 @@ fn tokens_of_a_host_already_met_are_skipped() {
 }
 
 #[test]
-fn a_fingerprint_tells_rings_apart() {
+fn different_rings_have_different_fingerprints() {
     let capable = Ring::new(5, STRATEGIES[0], &[1, 1, 2, 1, 1], 1).expect("the ring can be made");
     let mut prints: Vec<u64> = STRATEGIES.iter().map(|how| ring(5, *how, 1).fingerprint()).collect();
     let fixed = |tokens, ranges| ring(5, Partitioning::FixedRanges { tokens, ranges }, 1);

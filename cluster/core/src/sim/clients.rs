@@ -1,19 +1,12 @@
 //! Coordinating clients in the simulated world: beside the nodes, with true clocks, over the same network.
 
-use super::{Answer, Event, World};
-use crate::api::{NodeId, Now, Reply, Request, RequestId};
+use super::clock::SimClock;
+use super::latency::Leg;
+use super::world::{Answer, ClientId, ClientSeat, Event, World};
+use crate::api::{Now, Reply, Request};
 use crate::client::{CallId, Client, Counters, Effect, Input, Response};
 use crate::config::ConfigError;
-
-/// A coordinating client's place in the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(u16);
-
-#[derive(Debug)]
-pub(super) struct ClientSeat {
-    client: Client,
-    timer_ns: Option<u64>,
-}
+use crate::ids::{NodeId, RequestId};
 
 impl World {
     /// A client that coordinates its requests itself (6.4). Every client and every world needs a seed of its own.
@@ -45,7 +38,7 @@ impl World {
 
     /// A client's clock is right: it is on no machine that the nemesis touches.
     fn client_now(&self) -> Now {
-        Now { monotonic_ns: self.now_ns, wall_ns: super::clock::SimClock::default().wall_ns(self.now_ns) }
+        Now { monotonic_ns: self.now_ns, wall_ns: SimClock::default().wall_ns(self.now_ns) }
     }
 
     /// The alarm of a client; one that was set anew meanwhile is not this one.
@@ -94,7 +87,7 @@ impl World {
     }
 
     fn call_node(&mut self, client: ClientId, call: CallId, node: NodeId, request: Request) {
-        let leg = super::latency::Leg::of_request(&request);
+        let leg = Leg::of_request(&request);
         match self.send_request(node, request) {
             Some(id) => {
                 self.calls.insert(id, (client, call));

@@ -16,6 +16,7 @@ impl SimClock {
     }
 
     pub fn offset_ns(&self, now_ns: u64) -> i64 {
+        assert!(now_ns >= self.since_ns, "a clock is read at a time before it was set");
         let elapsed = i128::from(now_ns - self.since_ns);
         self.jump_ns + (elapsed * i128::from(self.drift_ppm) / 1_000_000) as i64
     }

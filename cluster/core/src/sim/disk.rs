@@ -17,8 +17,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::latency::Latency;
-use crate::api::{PersistId, Row, RowWrite, Table, Write};
-use crate::row::Body;
+use crate::ids::PersistId;
+use crate::row::{Body, Row, RowWrite, Table, Write};
 
 const RECORD_FORMAT: u8 = 1;
 /// Format, length and checksum of a record.
@@ -106,6 +106,7 @@ impl Disk {
     /// Takes a batch; returns when it will be durable, never before an earlier batch.
     pub fn begin(&mut self, id: PersistId, writes: Vec<RowWrite>, at_ns: u64) -> u64 {
         self.busy_until_ns = self.busy_until_ns.max(at_ns);
+        assert!(self.under_way.back().is_none_or(|(last, _)| *last < id), "batch {id:?} comes after a later one");
         self.under_way.push_back((id, writes));
         self.busy_until_ns
     }
@@ -123,7 +124,7 @@ impl Disk {
         }
     }
 
-    /// Settles what becomes of the batches under way, by writing the log down, hurting it, and reading it back.
+    /// Settles what becomes of the batches under way, by writing the log, damaging it, and reading it back.
     pub fn crash(&mut self, settings: &DiskSettings, rng: &mut ChaCha8Rng) {
         let mut log = Vec::new();
         let batches = self.under_way.len() as u64;
@@ -145,6 +146,7 @@ impl Disk {
             self.apply(writes.into_iter().map(RowWrite::from).collect());
             (rest, kept) = (behind, kept + 1);
         }
+        assert!(kept <= batches, "{kept} batches are found in a log of {batches}");
         self.counters.kept += kept;
         self.counters.lost += batches - kept;
         self.busy_until_ns = 0;

@@ -15,109 +15,29 @@ pub mod latency;
 pub mod network;
 mod queue;
 mod trace;
+mod world;
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::api::{Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId, Row};
-use crate::client::{CallId, Response};
+use crate::api::{Effect, Input, Now, Reply, Request};
 use crate::config::Config;
+use crate::ids::{NodeId, PersistId, RequestId};
 use crate::message::Message;
 use crate::node::{DamagedRow, Node, StartError};
-use crate::protocol::{Envelope, Protocol};
+use crate::protocol::Protocol;
+use crate::row::Row;
 use crate::sequence::Sequence;
 
-pub use clients::ClientId;
-use clients::ClientSeat;
 use clock::SimClock;
 use disk::{Disk, DiskCounters, DiskSettings};
 use latency::Leg;
 use network::{Network, NetworkSettings};
 use queue::Queue;
 use trace::Trace;
+use world::{Event, Seat};
 
-/// What a world is made of.
-#[derive(Clone, Debug)]
-pub struct WorldSettings {
-    /// For every node, but for its `id` and `seed`.
-    pub config: Config,
-    /// The network's habits.
-    pub network: NetworkSettings,
-    /// The disks' habits.
-    pub disk: DiskSettings,
-    /// Of everything.
-    pub seed: u64,
-}
-
-/// A simulated cluster with its network, disks and clocks.
-#[derive(Debug)]
-pub struct World {
-    settings: WorldSettings,
-    now_ns: u64,
-    rng: ChaCha8Rng,
-    seats: Vec<Seat>,
-    network: Network,
-    /// By time, then by chance, then as they came.
-    queue: Queue<Event>,
-    events: u64,
-    requests: u64,
-    /// Requests that their node has not answered yet.
-    open: Sequence<RequestId, NodeId>,
-    answers: Sequence<RequestId, Answer>,
-    clients: Vec<ClientSeat>,
-    /// Requests that coordinating clients have made, and by which call.
-    calls: Sequence<RequestId, (ClientId, CallId)>,
-    /// Requests answered since they were last asked for.
-    fresh: Vec<RequestId>,
-    trace: Trace,
-    /// Empty between events.
-    effects: Vec<Effect>,
-}
-
-/// What a client hears of its request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The node's own words.
-    Reply(Reply),
-    /// The node crashed with the request under way: it may have happened.
-    ConnectionLost,
-}
-
-/// A node's place in the world; the node itself comes and goes.
-#[derive(Debug)]
-struct Seat {
-    node: Option<Node>,
-    /// Counts starts, so that what was meant for an earlier life reaches nobody.
-    life: u64,
-    disk: Disk,
-    clock: SimClock,
-    protocol: Protocol,
-    timer_ns: Option<u64>,
-    /// What happens to a paused node waits here until it is resumed.
-    paused: Option<Vec<Event>>,
-}
-
-#[derive(Debug)]
-enum Event {
-    Deliver { from: NodeId, to: NodeId, envelope: Envelope },
-    Persisted { node: NodeId, life: u64, id: PersistId },
-    Timer { node: NodeId, life: u64 },
-    Arrive { node: NodeId, life: u64, id: RequestId, request: Request },
-    Answer { id: RequestId, answer: Answer },
-    ClientTimer { client: ClientId },
-    ClientHears { client: ClientId, call: CallId, response: Response },
-}
-
-impl Event {
-    /// The node that must be awake for it.
-    fn node(&self) -> Option<NodeId> {
-        match self {
-            Event::Deliver { to, .. } => Some(*to),
-            Event::Persisted { node, .. } | Event::Timer { node, .. } | Event::Arrive { node, .. } => Some(*node),
-            Event::Answer { .. } | Event::ClientTimer { .. } | Event::ClientHears { .. } => None,
-        }
-    }
-}
+pub use world::{Answer, ClientId, World, WorldSettings};
 
 impl World {
     /// A world with every node started on an empty disk.
@@ -246,6 +166,7 @@ impl World {
 
     fn seat_node(&mut self, id: NodeId, node: Node, mut effects: Vec<Effect>) {
         let seat = self.seat_mut(id);
+        assert!(seat.node.is_none(), "a node is started that runs already");
         seat.node = Some(node);
         seat.life += 1;
         seat.timer_ns = None;
@@ -423,7 +344,7 @@ impl World {
 
     /// Moves time forward to a moment before which nothing happens.
     pub fn skip_to(&mut self, at_ns: u64) {
-        debug_assert!(self.next_ns().is_none_or(|next| next >= at_ns), "something would have been skipped");
+        assert!(self.next_ns().is_none_or(|next| next >= at_ns), "something would have been skipped");
         self.now_ns = self.now_ns.max(at_ns);
     }
 
@@ -433,7 +354,8 @@ impl World {
             self.now_ns = self.now_ns.max(until_ns);
             return false;
         };
-        self.now_ns = self.now_ns.max(at);
+        assert!(at >= self.now_ns, "virtual time goes back");
+        self.now_ns = at;
         self.happen(event);
         true
     }
@@ -558,30 +480,7 @@ impl World {
     }
 
     /// At the same moment as others, in an order that is left to chance.
-    fn schedule(&mut self, at_ns: u64, event: Event) {
-        let order = self.rng.next_u32();
-        self.queue.push(at_ns, order, event);
-    }
-
-    /// At the same moment as others, but after whatever was scheduled so before.
-    fn schedule_in_order(&mut self, at_ns: u64, event: Event) {
-        self.queue.push(at_ns, u32::MAX, event);
-    }
-
     fn is_life(&self, node: NodeId, life: u64) -> bool {
         self.is_up(node) && self.seat(node).life == life
-    }
-
-    fn now_of(&self, node: NodeId) -> Now {
-        let wall_ns = self.seat(node).clock.wall_ns(self.now_ns);
-        Now { monotonic_ns: self.now_ns, wall_ns }
-    }
-
-    fn seat(&self, node: NodeId) -> &Seat {
-        &self.seats[usize::from(node.0)]
-    }
-
-    fn seat_mut(&mut self, node: NodeId) -> &mut Seat {
-        &mut self.seats[usize::from(node.0)]
     }
 }

@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::latency::{Leg, Legs};
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 /// The network's habits.
 #[derive(Clone, Debug)]

@@ -29,6 +29,7 @@ impl<E> Queue<E> {
     pub fn push(&mut self, at_ns: u64, order: u32, event: E) {
         let place = match self.free.pop() {
             Some(place) => {
+                assert!(self.events[place].is_none(), "a free place of the queue holds an event");
                 self.events[place] = Some(event);
                 place
             }
@@ -54,6 +55,7 @@ impl<E> Queue<E> {
         let Reverse((at_ns, _, _, place)) = self.order.pop()?;
         self.free.push(place);
         let event = self.events[place].take().expect("every turn has its event");
+        assert!(self.next_ns().is_none_or(|next_ns| next_ns >= at_ns), "an event is earlier than the earliest");
         Some((at_ns, event))
     }
 }

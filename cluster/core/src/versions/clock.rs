@@ -16,7 +16,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 /// What a clock says of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +53,7 @@ impl VectorClock {
             Ok(at) => self.pairs[at] = pair,
             Err(at) => self.pairs.insert(at, pair),
         }
+        debug_assert!(self.pairs.is_sorted_by(|one, next| one.node < next.node), "each node once, in order");
     }
 
     /// The clock of a reader who has seen both: of each node the greater pair.
@@ -63,6 +64,7 @@ impl VectorClock {
                 self.set(pair);
             }
         }
+        debug_assert!(other.is_within(self), "a merged clock is no older than either side");
     }
 
     /// `self <= other`: every counter here is at most that of `other`.

@@ -16,7 +16,7 @@
 //!    writer's context show: the disk has been put back to an earlier state.
 //!
 //! **Vector clocks** ([`clock`]) are the paper's own: one version supersedes another iff its clock is greater. Dots then
-//! only tell versions apart.
+//! only distinguish versions.
 //!
 //! **Last write wins** keeps the one version with the greatest (timestamp, dot).
 
@@ -32,8 +32,11 @@ use serde::{Deserialize, Serialize};
 pub use vector::{Actor, Dot, VersionVector};
 
 use crate::config::Versioning;
-use crate::context::TIMESTAMP_US_MAX;
 use clock::VectorClock;
+
+/// No clock shows more, microseconds since the Unix epoch: above the 292 years that wall clocks here can count, and
+/// far below where adding one overflows.
+pub(crate) const TIMESTAMP_US_MAX: i64 = i64::MAX / 2;
 
 /// One version of a key's value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,6 +114,7 @@ impl KeyState {
             && let [one] = other.versions()
             && one.is_behind_all(&self.versions)
         {
+            debug_assert!(!self.versions.iter().any(|own| own.past.contains(one.dot)), "it would be superseded here");
             self.versions = Arc::clone(&other.versions);
             return;
         }
@@ -141,6 +145,7 @@ impl KeyState {
             context.join(&version.past);
             context.add(version.dot);
         }
+        debug_assert!(self.versions.iter().all(|version| context.contains(version.dot)), "a reader has seen them all");
         context
     }
 
@@ -210,6 +215,9 @@ impl KeyState {
             Versioning::VectorClock => self.drop_ancestors(),
             Versioning::Lww => self.keep_newest(),
         }
+        debug_assert!(!self.versions.is_empty(), "the newest of some versions is never superseded by them");
+        debug_assert!(self.versions.is_sorted_by(|one, next| one.dot < next.dot), "each dot once, in order");
+        debug_assert!(versioning != Versioning::Lww || self.versions.len() == 1, "the last write wins, alone");
     }
 
     /// A version is superseded iff it is in the past of any other, that is, in the union of all pasts.
@@ -246,7 +254,7 @@ impl KeyState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::NodeId;
+    use crate::ids::NodeId;
 
     fn dot(node: u16, counter: u64) -> Dot {
         Dot { actor: Actor { node: NodeId(node), epoch: 7 }, counter }

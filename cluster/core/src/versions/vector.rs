@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 /// Who makes versions: a node, for as long as it holds one row of one key without a break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,6 +71,8 @@ impl VersionVector {
             Ok(at) => self.counters[at].1 = self.counters[at].1.max(dot.counter),
             Err(at) => self.counters.insert(at, (dot.actor, dot.counter)),
         }
+        debug_assert!(self.counters.is_sorted_by(|(one, _), (next, _)| one < next), "each actor once, in order");
+        debug_assert!(self.contains(dot), "a dot that was added is there");
     }
 
     /// A copy with a dot more, and with it all earlier ones of its actor.
@@ -92,6 +94,7 @@ impl VersionVector {
         for &(actor, counter) in &other.counters {
             self.add(Dot { actor, counter });
         }
+        debug_assert!(other.is_within(self), "a union contains both sides");
     }
 
     /// Whether every dot of `self` is in `other`.

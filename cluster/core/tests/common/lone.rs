@@ -6,9 +6,9 @@ use cluster_core::api::{
     Effect, Input, NodeId, Now, PersistId, Reply, Request, RequestId, Row, RowWrite, Table, Write,
 };
 use cluster_core::config::{Config, Partitioning, Quorum, Versioning};
+use cluster_core::envelope::Envelope;
 use cluster_core::message::{Message, Tag};
 use cluster_core::node::{Node, StartError};
-use cluster_core::protocol::Envelope;
 use cluster_core::ring::Ring;
 use cluster_core::versions::KeyState;
 
@@ -220,7 +220,7 @@ pub fn forward_to(coordinator: &mut Lone, from: NodeId, request: Request) -> Mes
             forwarder.message(me, message);
         }
     }
-    panic!("it is told the life and forwards");
+    panic!("it learns the life and forwards");
 }
 
 /// The first of the keys `prefix-0`, `prefix-1`, ... whose preference list is as wanted.

@@ -246,7 +246,7 @@ impl Run {
         let mut next_fault = 0;
         while self.world.now_ns() < end {
             if self.world.now_ns() >= next_fault {
-                self.hurt(faults);
+                self.inject(faults);
                 next_fault = self.world.now_ns() + self.rng.random_range(100..1500) * MS;
             }
             for client in &mut clients {
@@ -306,14 +306,14 @@ impl Run {
         }
     }
 
-    fn hurt(&mut self, faults: Faults) {
+    fn inject(&mut self, faults: Faults) {
         let nodes: Vec<NodeId> = self.world.nodes().collect();
         if self.changes && self.rng.random_ratio(1, 3) {
-            let (told, node) =
+            let (asked, node) =
                 (nodes[self.rng.random_range(0..nodes.len())], nodes[self.rng.random_range(0..nodes.len())]);
             let request = if self.rng.random() { Request::Join { node } } else { Request::Leave { node } };
             // It may be refused, or nobody may hear of it.
-            self.world.request(told, request);
+            self.world.request(asked, request);
         }
         match self.rng.random_range(0..8) {
             0 | 1 if faults.partitions => {

@@ -207,8 +207,7 @@ pub(crate) fn members(reply: Reply) -> Result<Response, Problem> {
         Reply::Failed(failure) => return Err(failure.into()),
         _ => return Err(Problem::mismatched(false)),
     };
-    let seat =
-        |seat: &Seat| serde_json::json!({ "name": seat.name, "standing": seat.standing, "version": seat.version });
+    let seat = |seat: &Seat| serde_json::json!({ "name": seat.name, "standing": seat.status, "version": seat.version });
     let seats: Vec<serde_json::Value> = members.seats.iter().map(seat).collect();
     let (digest, view) = (format!("{:016x}", members.digest), format!("{:016x}", members.view));
     Ok(json(StatusCode::OK, &serde_json::json!({ "digest": digest, "view": view, "seats": seats })))

@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use cluster_core::api::NodeId;
 use cluster_core::config::Config;
-use cluster_core::protocol::{Envelope, Protocol};
+use cluster_core::envelope::Envelope;
+use cluster_core::protocol::Protocol;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -263,7 +264,7 @@ struct PlacesByPeer {
 }
 
 impl Places {
-    /// A place, which the receiver is told the loss of.
+    /// Takes a place. The receiver notices when a newer connection takes it over.
     fn take(&self, peer: NodeId) -> (u64, oneshot::Receiver<()>) {
         let (hold, replaced) = oneshot::channel();
         let mut places = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use cluster_core::protocol::Envelope;
+use cluster_core::envelope::Envelope;
 use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -43,7 +43,7 @@ pub trait StorageEngine: Send {
     /// When the store cannot be read, or a row is damaged.
     fn load(&self) -> Result<Vec<Row>, StorageError>;
 
-    /// The same, but damaged rows are told instead of being an error. An engine that keeps nothing on a disk has none.
+    /// The same, but damaged rows are reported beside the others and are no error. An engine without a disk has none.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -2,7 +2,7 @@
 //!
 //! Rows are framed as `row.rs` has it.
 //!
-//! Commits are one-phase: one sync each, with redb's own checksums to tell a torn commit after a crash. The price is
+//! Commits are one-phase: one sync each, with redb's own checksums to detect a torn commit after a crash. The price is
 //! a walk through the whole file when it is opened after a kill, which for a node's few megabytes is nothing.
 
 use std::fs::File;
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!((sound.rows, sound.damaged.len()), (vec![], 1));
     }
 
-    /// A file whose syncs fail when they are told to.
+    /// A file whose syncs fail on demand.
     #[derive(Debug)]
     struct Failing {
         file: redb::backends::InMemoryBackend,

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::NodeId;
+use crate::ids::NodeId;
 
 #[derive(Debug, Default)]
 pub(crate) struct Peers {

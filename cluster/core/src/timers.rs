@@ -2,40 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::OpId;
-use crate::message::Tag;
-
-/// What is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
-    /// A peer has not answered this message in time.
-    Answer(Tag),
-    /// A coordinated request must be answered now.
-    Deadline(OpId),
-    /// A read has waited long enough for late repliers.
-    Repair(OpId),
-    /// Try the suspected peers again.
-    Probe,
-    /// Deliver hints.
-    Hints,
-    /// Compare digests with a peer.
-    AntiEntropy,
-    /// A request met a node of another view, and asks again.
-    Retry(OpId),
-    /// Hand rows to those who own them.
-    Transfers,
-    /// Exchange the membership with a peer.
-    Gossip,
-    /// Look for tombstones that can be reaped.
-    Reaping,
-    /// Write what the buffer holds.
-    Flush,
-    /// A buffered write is on no disk yet.
-    Hedge(OpId),
-    /// Write what the bug `ack-before-durable` held back.
-    LateFlush,
-}
-
 #[derive(Debug)]
 pub(crate) struct Timers<T> {
     alarms: BTreeSet<(u64, T)>,
@@ -67,13 +33,17 @@ impl<T: Copy + Ord> Timers<T> {
         Some(timer)
     }
 
-    /// The earliest alarm, if the driver would be late for it. Most alarms are cancelled soon: a driver that comes
-    /// for one of those finds nothing to do, and that costs less than to tell it of each.
+    /// The earliest alarm, if the driver would be late for it. Most alarms are cancelled soon. A driver that calls for a
+    /// cancelled one finds nothing to do, which costs less than a new announcement for each.
     pub fn announcement(&mut self) -> Option<u64> {
         let earliest = self.alarms.first().map(|(at, _)| *at)?;
         if self.announced.is_some_and(|announced| announced <= earliest) {
             return None;
         }
+        debug_assert!(
+            self.announced.is_none_or(|announced| announced > earliest),
+            "a later alarm replaces an earlier one"
+        );
         self.announced = Some(earliest);
         Some(earliest)
     }
