@@ -78,49 +78,42 @@ fn what_is_not_claimed_does_break() {
         (
             "register",
             &[
-                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
-                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
-                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S,
-                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
+                CheckName::READ_YOUR_WRITES,
+                CheckName::MONOTONIC_READS,
+                CheckName::MONOTONIC_WRITES,
+                CheckName::WRITES_FOLLOW_READS,
                 CheckName::CAUSAL,
             ][..],
         ),
         (
             "counter",
             &[
-                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
-                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
-                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
+                CheckName::READ_YOUR_WRITES,
+                CheckName::MONOTONIC_READS,
+                CheckName::WRITES_FOLLOW_READS,
                 CheckName::CAUSAL,
-                CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S,
+                CheckName::COUNTER_BOUNDS,
             ],
         ),
-        (
-            "grow-counter",
-            &[
-                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
-                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
-                CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S,
-            ],
-        ),
+        ("grow-counter", &[CheckName::READ_YOUR_WRITES, CheckName::MONOTONIC_READS, CheckName::COUNTER_BOUNDS]),
         (
             "list-append",
             &[
-                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
-                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S,
-                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
-                CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E,
-                CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
+                CheckName::READ_YOUR_WRITES,
+                CheckName::MONOTONIC_WRITES,
+                CheckName::WRITES_FOLLOW_READS,
+                CheckName::SERIALIZABLE,
+                CheckName::STRONG_SESSION_SERIALIZABLE,
             ],
         ),
         (
             "rw-register",
             &[
-                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
-                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
-                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S,
-                CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E,
-                CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
+                CheckName::READ_YOUR_WRITES,
+                CheckName::MONOTONIC_READS,
+                CheckName::MONOTONIC_WRITES,
+                CheckName::SERIALIZABLE,
+                CheckName::STRONG_SESSION_SERIALIZABLE,
             ],
         ),
     ] {
@@ -131,18 +124,15 @@ fn what_is_not_claimed_does_break() {
     // Sessions are of one key and one process each: that is neither causality over keys nor real time.
     for (workload, property) in [
         ("register", CheckName::CAUSAL),
-        ("counter", CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S),
+        ("counter", CheckName::COUNTER_BOUNDS),
         ("list-append", CheckName::STRICT_SERIALIZABLE),
         ("rw-register", CheckName::STRICT_SERIALIZABLE),
     ] {
         broken(workload, property, required(property, in_session()));
     }
     // Overlapping quorums alone let a process read backwards while a write is under way.
-    for property in [
-        CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
-        CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
-        CheckName::STRICT_SERIALIZABLE,
-    ] {
+    for property in [CheckName::MONOTONIC_READS, CheckName::STRONG_SESSION_SERIALIZABLE, CheckName::STRICT_SERIALIZABLE]
+    {
         let lossy = |usual| RunSettings { nemesis: "lossy".into(), ..required(property, strict())(usual) };
         broken("rw-register", property, lossy);
     }
@@ -151,25 +141,19 @@ fn what_is_not_claimed_does_break() {
 /// The kinds of anomalies that tell what went wrong, each in words.
 #[test]
 fn broken_order_is_explained() {
-    let parted = broken(
-        "list-append",
-        CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E,
-        required(CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E, DynamoSettings::default()),
-    );
+    let parted =
+        broken("list-append", CheckName::SERIALIZABLE, required(CheckName::SERIALIZABLE, DynamoSettings::default()));
     assert!(parted.anomalies.iter().all(|anomaly| anomaly.kind == "incompatible-order"), "{parted:?}");
-    let siblings = broken(
-        "rw-register",
-        CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E,
-        required(CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E, DynamoSettings::default()),
-    );
+    let siblings =
+        broken("rw-register", CheckName::SERIALIZABLE, required(CheckName::SERIALIZABLE, DynamoSettings::default()));
     assert!(siblings.anomalies.iter().any(|anomaly| anomaly.kind == "sibling-read"), "{siblings:?}");
     let stale =
         broken("list-append", CheckName::STRICT_SERIALIZABLE, required(CheckName::STRICT_SERIALIZABLE, in_session()));
     assert!(stale.anomalies.iter().any(|anomaly| anomaly.explanation.contains("had completed at index")), "{stale:?}");
     let low = broken(
         "grow-counter",
-        CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S,
-        required(CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S, DynamoSettings::default()),
+        CheckName::COUNTER_BOUNDS,
+        required(CheckName::COUNTER_BOUNDS, DynamoSettings::default()),
     );
     assert!(low.anomalies.iter().all(|anomaly| anomaly.explanation.contains("it lacks the inc ")), "{low:?}");
     let causal = broken("register", CheckName::CAUSAL, required(CheckName::CAUSAL, in_session()));
@@ -190,58 +174,26 @@ fn with_bug(bug: Bug) -> impl Fn(RunSettings) -> RunSettings {
 #[test]
 fn what_is_claimed_breaks_with_a_planted_bug() {
     for (bug, workload, properties) in [
-        (Bug::QuorumsDisjoint, "register", &[CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S][..]),
-        (
-            Bug::QuorumsDisjoint,
-            "counter",
-            &[
-                CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S,
-                CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S,
-            ],
-        ),
-        (Bug::QuorumsDisjoint, "grow-counter", &[CheckName::CHECK_NAME::_C_O_U_N_T_E_R__B_O_U_N_D_S]),
-        (
-            Bug::QuorumsDisjoint,
-            "list-append",
-            &[CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E, CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S],
-        ),
-        (
-            Bug::QuorumsDisjoint,
-            "rw-register",
-            &[CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E, CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__W_R_I_T_E_S],
-        ),
-        (Bug::SessionUnchecked, "register", &[CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S]),
-        (
-            Bug::SessionUnchecked,
-            "counter",
-            &[
-                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
-                CheckName::CHECK_NAME::_M_O_N_O_T_O_N_I_C__R_E_A_D_S,
-            ],
-        ),
+        (Bug::QuorumsDisjoint, "register", &[CheckName::MONOTONIC_WRITES][..]),
+        (Bug::QuorumsDisjoint, "counter", &[CheckName::COUNTER_BOUNDS, CheckName::READ_YOUR_WRITES]),
+        (Bug::QuorumsDisjoint, "grow-counter", &[CheckName::COUNTER_BOUNDS]),
+        (Bug::QuorumsDisjoint, "list-append", &[CheckName::SERIALIZABLE, CheckName::MONOTONIC_WRITES]),
+        (Bug::QuorumsDisjoint, "rw-register", &[CheckName::SERIALIZABLE, CheckName::MONOTONIC_WRITES]),
+        (Bug::SessionUnchecked, "register", &[CheckName::WRITES_FOLLOW_READS]),
+        (Bug::SessionUnchecked, "counter", &[CheckName::WRITES_FOLLOW_READS, CheckName::MONOTONIC_READS]),
         (
             Bug::SessionUnchecked,
             "list-append",
-            &[
-                CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
-                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
-            ],
+            &[CheckName::STRONG_SESSION_SERIALIZABLE, CheckName::WRITES_FOLLOW_READS],
         ),
         (
             Bug::SessionUnchecked,
             "rw-register",
-            &[
-                CheckName::CHECK_NAME::_S_T_R_O_N_G__S_E_S_S_I_O_N__S_E_R_I_A_L_I_Z_A_B_L_E,
-                CheckName::CHECK_NAME::_W_R_I_T_E_S__F_O_L_L_O_W__R_E_A_D_S,
-            ],
+            &[CheckName::STRONG_SESSION_SERIALIZABLE, CheckName::WRITES_FOLLOW_READS],
         ),
         (Bug::NoDots, "counter", &[CheckName::NO_LOST_WRITES]),
-        (
-            Bug::FastClockWins,
-            "list-append",
-            &[CheckName::NO_LOST_WRITES, CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S],
-        ),
-        (Bug::FastClockWins, "rw-register", &[CheckName::CHECK_NAME::_R_E_A_D__Y_O_U_R__W_R_I_T_E_S]),
+        (Bug::FastClockWins, "list-append", &[CheckName::NO_LOST_WRITES, CheckName::READ_YOUR_WRITES]),
+        (Bug::FastClockWins, "rw-register", &[CheckName::READ_YOUR_WRITES]),
         (Bug::AckBeforeDurable, "list-append", &[CheckName::DURABILITY, CheckName::NO_LOST_WRITES]),
         (Bug::AckBeforeDurable, "rw-register", &[CheckName::DURABILITY]),
         (Bug::PeerNeverRetried, "counter", &[CheckName::CONVERGENCE]),
@@ -265,10 +217,11 @@ fn a_recorded_history_is_read_by_the_models_of_its_name() {
         let reading =
             checker::formats::read(&history[..], checker::formats::Format::Json, &selection).expect("it is whole");
         assert_eq!(checker::checks::registry::guess(&reading.records), Some(model));
-        let entry = checker::checks::registry::find(model).expect("it is a model");
-        let decision = entry.check(&reading.records, &Default::default(), &Default::default());
-        assert!(!decision.headline.contains("no transaction of"), "{}", decision.headline);
-        assert!(!decision.headline.contains("could not be decided"), "{}", decision.headline);
+        let asked = checker::checks::registry::find(model, &Default::default());
+        let [asked] = &asked[..] else { panic!("`{model}` asks for one check: {asked:?}") };
+        let summary = asked.check(&reading.records, &Default::default()).summary();
+        assert!(!summary.contains("no transaction of"), "{summary}");
+        assert!(!summary.contains("could not be decided"), "{summary}");
     }
 }
 
@@ -276,10 +229,8 @@ fn a_recorded_history_is_read_by_the_models_of_its_name() {
 #[test]
 fn what_no_workload_shows_cannot_be_required() {
     let usual = settings("set,register", DynamoSettings::default(), 1);
-    let refused = RunSettings { require: vec![CheckName::CHECK_NAME::_S_E_R_I_A_L_I_Z_A_B_L_E], ..usual }
-        .check()
-        .err()
-        .expect("nothing shows it");
+    let refused =
+        RunSettings { require: vec![CheckName::SERIALIZABLE], ..usual }.check().err().expect("nothing shows it");
     let told = "--require serializable needs one of the workloads list-append, rw-register";
     assert!(refused.to_string().contains(told), "{refused}");
 }

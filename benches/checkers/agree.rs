@@ -1,6 +1,6 @@
 //! Verdicts beside `porcupine-rs`, on random small histories of which many are not linearizable.
 
-use checker::checks::linearizable::{FailedCas, Model, Options, check};
+use checker::checks::linearizable::{FailedCas, Options, check};
 use checker::formats::{Format, Selection, read};
 use checker::limits::Limits;
 use checker::verdict::Outcome;
@@ -21,11 +21,11 @@ pub fn agree(histories: u64) -> Result<(), AnyError> {
         let text = spoiled(&String::from_utf8(lines)?, seed);
         let records = read(text.as_bytes(), Format::Json, &Selection::default())?.records;
         let options = Options { failed_cas, ..Options::default() };
-        let mine = check(Model::Register, &records, &Limits::default(), &options);
+        let mine = check(checker::Object::Register, &records, &Limits::default(), &options);
         let theirs = operations(&records, failed_cas == FailedCas::Enforce);
         let linearizable = porcupine_rs::check_operations(&theirs);
-        if (mine.outcome == Outcome::Valid) != linearizable || mine.outcome == Outcome::Inconclusive {
-            return Err(format!("seed {seed}: ours {}, theirs {linearizable}:\n{text}", mine.outcome).into());
+        if (mine.outcome() == Outcome::Valid) != linearizable || mine.outcome() == Outcome::Inconclusive {
+            return Err(format!("seed {seed}: ours {}, theirs {linearizable}:\n{text}", mine.outcome()).into());
         }
         *(if linearizable { &mut valid } else { &mut invalid }) += 1;
     }

@@ -112,7 +112,7 @@ fn keys_may_be_left_out() {
 fn a_malformed_history_in_memory_is_inconclusive() {
     let mut history = lossy().history();
     history.events.remove(0);
-    let verdict = check(&history, &claiming(&CheckName::ALL));
+    let verdict = check(&history, &claiming(CheckName::ALL));
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     assert!(verdict.reasons[0].starts_with("The history is malformed: line 1: index 1"), "{:?}", verdict.reasons);
 }
