@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::Finding;
 use crate::history::{Datum, History, Op, Sym, ValueId};
 
 /// The operations of a key, as positions in [`History::ops`].
@@ -10,12 +9,12 @@ pub type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
 
 /// Operations by key, in the order of invocation. Refused are functions that the law does not know, since what they do to
 /// the object is unknown.
-pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, Finding> {
+pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, String> {
     let known: Vec<Sym> = functions.iter().filter_map(|name| records.sym(name)).collect();
     if let Some(other) = records.ops.iter().find(|op| !known.contains(&op.f)) {
         let known = functions.join(", ");
         let f = records.text(other.f);
-        return Err(Finding::undecided(format!("the model knows no `{f}`: its functions are {known}")));
+        return Err(format!("the model knows no `{f}`: its functions are {known}"));
     }
     let mut keys: BTreeMap<Sym, Vec<usize>> = BTreeMap::new();
     for (at, op) in records.ops.iter().enumerate() {

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, VecDeque};
 use checker::checks::linearizable::collection::{Collection, Discipline};
 use checker::checks::linearizable::counter::{self, Counter};
 use checker::checks::linearizable::machine::{Machine, Timed};
-use checker::checks::linearizable::register::{Register, Zones, zones};
+use checker::checks::linearizable::register::{Register, Zones};
 use checker::checks::linearizable::rule::{self, Ruling};
 use checker::checks::linearizable::search::{Answer, Bounds, search};
 use checker::checks::linearizable::set::Set;
+use checker::checks::linearizable::zones::zones;
 
 use crate::brute::{linearizable, sequential};
 use crate::generate::{Random, Shape, history, squeeze};

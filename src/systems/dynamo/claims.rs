@@ -171,13 +171,108 @@ impl Dynamo {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use checker::On;
     use cluster_core::config::Quorum;
 
     use super::super::DynamoSettings;
     use super::*;
     use crate::systems::System;
-    use cluster_node::Engine;
+
+    /// A row of the table of claims: what has to be set, and what is claimed then.
+    struct Row {
+        configuration: &'static str,
+        claims: BTreeSet<(CheckName, Option<Object>)>,
+    }
+
+    /// The table of claims of the README.
+    fn table() -> Vec<Row> {
+        let text = include_str!("../../../README.md");
+        let (_, table) = text.split_once("| configuration | claims | because |").expect("the README has the table");
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        rows.map(|line| match line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>()[..] {
+            [configuration, claims, because] => {
+                assert!(!because.is_empty(), "{line}");
+                Row { configuration, claims: claims.split(';').flat_map(group).collect() }
+            }
+            _ => panic!("three columns: {line}"),
+        })
+        .collect()
+    }
+
+    /// `serializable, durability of list-append, rw-register`: each of these of each of those.
+    fn group(text: &str) -> Vec<(CheckName, Option<Object>)> {
+        let (checks, objects) = text.split_once(" of ").unwrap_or((text, ""));
+        let objects: Vec<Option<Object>> = match objects {
+            "" => vec![None],
+            some => some.split(',').map(|name| Some(name.trim().parse().expect("an object"))).collect(),
+        };
+        let checks = checks.split(',').map(|name| name.trim().parse().expect("a check"));
+        checks.flat_map(|check: CheckName| objects.iter().map(move |object| (check, *object))).collect()
+    }
+
+    impl Row {
+        /// Whether a configuration is one that the row speaks of.
+        fn speaks_of(&self, dynamo: &Dynamo) -> bool {
+            let settings = &dynamo.settings;
+            let has = |words: &str| self.configuration.contains(words);
+            self.configuration == "whatever is set"
+                || settings.engine != Engine::Memory
+                    && has("--versions dvv") == (settings.versions == Versioning::Dvv)
+                    && has("--versions lww") == (settings.versions == Versioning::Lww)
+                    && (settings.session || !has("--session"))
+                    && (dynamo.overlapping_quorums() || !has("R + W > N"))
+        }
+    }
+
+    /// Every combination of what claims depend on.
+    fn configurations() -> Vec<DynamoSettings> {
+        let mut all = Vec::new();
+        for versions in [Versioning::Dvv, Versioning::Lww, Versioning::VectorClock] {
+            for (bits, r) in (0..16).flat_map(|bits| [(bits, 1), (bits, 2)]) {
+                let mut settings = DynamoSettings { versions, r, session: bits & 1 == 1, ..DynamoSettings::default() };
+                settings.quorum = if bits & 2 == 2 { Quorum::Strict } else { Quorum::Sloppy };
+                settings.engine = if bits & 4 == 4 { Engine::Memory } else { settings.engine };
+                if bits & 8 == 8 {
+                    settings.durability = cluster_core::config::Durability::Buffered;
+                }
+                all.push(settings);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_table_of_claims_in_the_readme_is_what_is_claimed() {
+        let (rows, mut compared, mut used) = (table(), 0, BTreeSet::new());
+        for settings in configurations() {
+            let Ok(dynamo) = Dynamo::new(settings.clone(), 1) else { continue };
+            let speaking = rows.iter().enumerate().filter(|(_, row)| row.speaks_of(&dynamo));
+            let mut expected = BTreeSet::new();
+            for (at, row) in speaking {
+                used.insert(at);
+                expected.extend(row.claims.iter().copied());
+            }
+            // What holds of all workloads holds of some.
+            let of_all: Vec<CheckName> =
+                expected.iter().filter(|claim| claim.1.is_none()).map(|claim| claim.0).collect();
+            expected.retain(|(check, object)| object.is_none() || !of_all.contains(check));
+            let claims = dynamo.claims().claims;
+            assert!(claims.iter().all(|claim| !claim.reason.is_empty()));
+            let claimed: BTreeSet<(CheckName, Option<Object>)> = claims
+                .iter()
+                .map(|claim| match claim.on {
+                    On::All => (claim.check, None),
+                    On::Object(object) => (claim.check, Some(object)),
+                    On::Workload(_) => panic!("Dynamo claims nothing of one workload: {claim:?}"),
+                })
+                .collect();
+            assert_eq!(claimed, expected, "{settings:?}");
+            compared += 1;
+        }
+        assert!(compared >= 40 && used.len() == rows.len(), "{compared} configurations used the rows {used:?}");
+    }
 
     fn claimed(model: Object, change: impl Fn(&mut DynamoSettings)) -> Vec<CheckName> {
         let mut settings = DynamoSettings::default();

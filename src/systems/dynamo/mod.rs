@@ -38,8 +38,6 @@ use simulated::SimulatedClient;
 const TOKENS: u32 = 16;
 /// Equal ranges (strategies 2 and 3), as many as there may be nodes: whatever their number, each can have one.
 const RANGES: u32 = 256;
-/// What is claimed whatever the settings are.
-
 /// Nodes that run beside a cluster whose members may change.
 const SPARES: usize = 2;
 

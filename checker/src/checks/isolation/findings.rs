@@ -14,9 +14,9 @@ use crate::history::History;
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 
-/// One anomaly.
+/// One anomaly in numbers of transactions, before it is one of the history.
 #[derive(Clone, Debug)]
-pub struct Anomaly {
+pub struct RawAnomaly {
     /// Its name, as in `G-single`.
     pub kind: &'static str,
     /// The key it is about, if it is one.
@@ -27,16 +27,16 @@ pub struct Anomaly {
     pub explanation: String,
 }
 
-/// Everything that was found.
+/// Everything that was found, in numbers of transactions.
 #[derive(Clone, Debug, Default)]
-pub struct Findings {
+pub struct RawFindings {
     /// Anomalies with explanations, at most [`KEPT_MAX`] of a kind.
-    pub anomalies: Vec<Anomaly>,
+    pub anomalies: Vec<RawAnomaly>,
     /// How many there are of each kind.
     pub counts: BTreeMap<&'static str, u64>,
     /// What is counted by no anomaly of its own but forbids models all the same: by the kind that implies it, and the first of
     /// those.
-    pub implied: BTreeMap<&'static str, Anomaly>,
+    pub implied: BTreeMap<&'static str, RawAnomaly>,
     /// Why something was left undecided, a sentence each.
     pub doubts: Vec<String>,
     /// Why the history cannot be judged at all.
@@ -48,9 +48,9 @@ pub struct Findings {
 /// Anomalies of one kind that are explained.
 pub const KEPT_MAX: u64 = 20;
 
-impl Findings {
+impl RawFindings {
     /// Counts an anomaly; explains it if there is room.
-    pub fn add(&mut self, kind: &'static str, explain: impl FnOnce() -> Anomaly) {
+    pub fn add(&mut self, kind: &'static str, explain: impl FnOnce() -> RawAnomaly) {
         let count = self.counts.entry(kind).or_default();
         *count += 1;
         if *count <= KEPT_MAX {
@@ -74,7 +74,7 @@ impl Findings {
                 |step: &&Step| transactions.micros(step.from).iter().all(|micro| micro.written().is_none());
             if cycle.class.order == Order::Data && cycle.steps.iter().filter(reads_only).count() <= 1 {
                 let shown = || explain_cycle(cycle, transactions, explainer, names);
-                self.implied.entry(cycle.class.name()).or_insert_with(|| Anomaly { kind: "G-update", ..shown() });
+                self.implied.entry(cycle.class.name()).or_insert_with(|| RawAnomaly { kind: "G-update", ..shown() });
             }
             self.add(cycle.class.name(), || explain_cycle(cycle, transactions, explainer, names));
         }
@@ -113,7 +113,7 @@ pub fn name(transactions: &Transactions, names: &dyn Names, transaction: u32) ->
     format!("T{}", names.event(transactions.row(transaction).call))
 }
 
-fn explain_cycle(cycle: &Cycle, transactions: &Transactions, explainer: &dyn Explain, names: &dyn Names) -> Anomaly {
+fn explain_cycle(cycle: &Cycle, transactions: &Transactions, explainer: &dyn Explain, names: &dyn Names) -> RawAnomaly {
     let mut involved: Vec<u32> = cycle.steps.iter().map(|step| step.from).collect();
     let (mut clauses, mut keys) = (Vec::new(), BTreeSet::new());
     for step in &cycle.steps {
@@ -128,7 +128,7 @@ fn explain_cycle(cycle: &Cycle, transactions: &Transactions, explainer: &dyn Exp
     }
     let key = keys.first().copied().filter(|_| keys.len() == 1);
     let explanation = format!("{}: a cycle.", clauses.join("; "));
-    Anomaly { kind: cycle.class.name(), key, transactions: involved, explanation }
+    RawAnomaly { kind: cycle.class.name(), key, transactions: involved, explanation }
 }
 
 fn explain_order(step: Step, transactions: &Transactions, names: &dyn Names) -> String {
@@ -155,7 +155,7 @@ pub fn show_list(names: &dyn Names, list: &[u32]) -> String {
 
 /// Turns findings into a finding: invalid if an anomaly is one that `required` forbids.
 pub fn decide(
-    findings: Findings,
+    findings: RawFindings,
     transactions: &Transactions,
     ops: &Ops<'_>,
     required: &'static str,
@@ -176,9 +176,9 @@ pub fn decide(
     }
     let bad: BTreeSet<&str> = findings.counts.keys().copied().filter(|kind| levels::forbids(required, kind)).collect();
     // What is only implied is reported where that which implies it is not.
-    let reported = |by: &str, only: &Anomaly| !bad.contains(by) && levels::forbids(required, only.kind);
+    let reported = |by: &str, only: &RawAnomaly| !bad.contains(by) && levels::forbids(required, only.kind);
     let implied = findings.implied.into_iter().filter(|(by, only)| reported(by, only)).map(|(_, only)| only);
-    let implied: Vec<Anomaly> = implied.collect();
+    let implied: Vec<RawAnomaly> = implied.collect();
     let counted: u64 = bad.iter().filter_map(|kind| findings.counts.get(kind)).sum();
     let violations = counted + implied.len() as u64;
     let anomalies = findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)).chain(implied);
@@ -192,7 +192,7 @@ pub fn decide(
 
 /// Turns findings into a finding where everything found is a violation of the one model asked for.
 pub fn decide_plainly(
-    findings: Findings,
+    findings: RawFindings,
     transactions: &Transactions,
     ops: &Ops<'_>,
     model: &str,
@@ -274,7 +274,7 @@ fn plain(shown: String) -> String {
 }
 
 impl Ops<'_> {
-    fn draft<'k>(&self, anomaly: Anomaly, key: &'k str) -> Draft<'k> {
+    fn draft<'k>(&self, anomaly: RawAnomaly, key: &'k str) -> Draft<'k> {
         let ops = anomaly.transactions.iter().map(|transaction| self.positions[*transaction as usize] as usize);
         let proof = Proof::at(self.records, ops);
         Draft { kind: anomaly.kind, key, process: None, explanation: anomaly.explanation, proof }

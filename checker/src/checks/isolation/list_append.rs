@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 
 use super::by_key::ByKey;
 use super::cycles::{self, Step};
-use super::findings::{Anomaly, Explain, Findings, Reason, common_keys, name, show_list, writes_of};
+use super::findings::{Explain, RawAnomaly, RawFindings, Reason, common_keys, name, show_list, writes_of};
 use super::graph::{Edges, Kind};
 use super::input::{Micro, Names, Outcome, Transactions};
 
@@ -54,7 +54,7 @@ struct Order {
 }
 
 /// Finds all anomalies.
-pub fn analyse(transactions: &Transactions, names: &dyn Names) -> Findings {
+pub fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
     let mut analysis = Analysis::new(transactions, names);
     analysis.inside_transactions();
     let (appends, reads) = analysis.by_key();
@@ -85,7 +85,7 @@ struct Known {
 struct Analysis<'t> {
     transactions: &'t Transactions,
     names: &'t dyn Names,
-    findings: Findings,
+    findings: RawFindings,
     /// By transaction: whether somebody read an append of it.
     observed: Vec<bool>,
     orders: Vec<Order>,
@@ -98,7 +98,7 @@ impl<'t> Analysis<'t> {
         Self {
             transactions,
             names,
-            findings: Findings::default(),
+            findings: RawFindings::default(),
             observed: vec![false; transactions.len()],
             orders: Vec::with_capacity(transactions.keys()),
             positions: FxHashMap::default(),
@@ -300,7 +300,7 @@ impl<'t> Analysis<'t> {
     fn aborted_read(&mut self, key: u32, read: Read, append: Append) {
         let (reader, writer) = (self.name(read.transaction), self.name(append.transaction));
         let (value, list) = (self.names.value(append.value), self.names.key(key));
-        self.findings.add("G1a", || Anomaly {
+        self.findings.add("G1a", || RawAnomaly {
             kind: "G1a",
             key: Some(key),
             transactions: vec![append.transaction, read.transaction],
@@ -312,7 +312,7 @@ impl<'t> Analysis<'t> {
         let (failed_name, writer) = (self.name(failed), self.name(append.transaction));
         let (aborted, value) = (self.names.value(aborted), self.names.value(append.value));
         let (list, reader) = (self.names.key(key), self.name(read.transaction));
-        self.findings.add("dirty-update", || Anomaly {
+        self.findings.add("dirty-update", || RawAnomaly {
             kind: "dirty-update",
             key: Some(key),
             transactions: vec![failed, append.transaction, read.transaction],
@@ -328,7 +328,7 @@ impl<'t> Analysis<'t> {
         }
         let (reader, writer) = (self.name(read.transaction), self.name(last.transaction));
         let (value, list, shown) = (self.names.value(last.value), self.names.key(key), self.show(read.list));
-        self.findings.add("G1b", || Anomaly {
+        self.findings.add("G1b", || RawAnomaly {
             kind: "G1b",
             key: Some(key),
             transactions: vec![last.transaction, read.transaction],
@@ -363,7 +363,7 @@ impl<'t> Analysis<'t> {
         } else {
             let (one, other) = (self.name(read.transaction), self.name(longest.transaction));
             let (list, short, long) = (self.names.key(of_key.key), self.show(read.list), self.show(longest.list));
-            self.findings.add("incompatible-order", || Anomaly {
+            self.findings.add("incompatible-order", || RawAnomaly {
                 kind: "incompatible-order",
                 key: Some(of_key.key),
                 transactions: vec![read.transaction, longest.transaction],
@@ -393,7 +393,7 @@ impl<'t> Analysis<'t> {
                 self.names.key(key),
                 show_list(self.names, &whole[..group[0].0])
             );
-            self.findings.add("lost-update", || Anomaly {
+            self.findings.add("lost-update", || RawAnomaly {
                 kind: "lost-update",
                 key: Some(key),
                 transactions: vec![one, other],
@@ -538,8 +538,8 @@ impl OfKey<'_> {
     }
 }
 
-fn alone(kind: &'static str, key: u32, transaction: u32, explanation: String) -> Anomaly {
-    Anomaly { kind, key: Some(key), transactions: vec![transaction], explanation }
+fn alone(kind: &'static str, key: u32, transaction: u32, explanation: String) -> RawAnomaly {
+    RawAnomaly { kind, key: Some(key), transactions: vec![transaction], explanation }
 }
 
 fn common_prefix(a: &[u32], b: &[u32]) -> usize {

@@ -17,7 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::checks::isolation::findings::Findings;
+use crate::checks::isolation::findings::RawFindings;
 use crate::checks::isolation::input::{NEVER, NIL, Names, Outcome, Transactions};
 use crate::checks::isolation::{Assume, levels, list_append, rw_register};
 use crate::checks::survival::lost_writes::flaws;
@@ -124,7 +124,7 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
         })
     }
 
-    fn findings(&self, model: Model, level: &'static str) -> Findings {
+    fn findings(&self, model: Model, level: &'static str) -> RawFindings {
         let assume =
             Assume { sequential_keys: level != "serializable", linearizable_keys: level == "strict-serializable" };
         match model {
@@ -135,7 +135,7 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
 
     /// The kinds of anomalies that tell what is still possible. Versions in a circle say only that what was assumed of a
     /// register does not hold: that somebody met an older version after a newer one.
-    fn kinds(&self, model: Model, found: &Findings, level: &'static str) -> BTreeSet<String> {
+    fn kinds(&self, model: Model, found: &RawFindings, level: &'static str) -> BTreeSet<String> {
         let all = found.kinds();
         // Without assumptions nothing is to be told apart, and where nothing was found with them nothing is without.
         if model == Model::ListAppend || level == "serializable" || all.is_empty() {
@@ -186,7 +186,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn key(&mut self, history: &KeyHistory<'_, '_>, found: &Findings, asked: &'static str) {
+    fn key(&mut self, history: &KeyHistory<'_, '_>, found: &RawFindings, asked: &'static str) {
         self.keys += 1;
         self.committed += history.transactions.rows().iter().filter(|row| row.outcome == Outcome::Ok).count();
         self.keys_broken += usize::from(!levels::allows(asked, &found.kinds()));

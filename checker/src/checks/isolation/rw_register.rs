@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 use super::by_key::ByKey;
 use super::causality::INITIAL;
 use super::cycles::{self, Step};
-use super::findings::{Anomaly, Explain, Findings, Reason, common_keys, name};
+use super::findings::{Explain, RawAnomaly, RawFindings, Reason, common_keys, name};
 use super::graph::{Edges, Kind};
 use super::input::{Micro, NIL, Names, Outcome, Transactions};
 use super::versions::{self, Assume, Before, Touch, Why};
@@ -47,7 +47,7 @@ pub(super) const UNKNOWN: u32 = u32::MAX - 1;
 pub(super) struct Basics {
     pub uses: ByKey<Use>,
     pub committed: Vec<bool>,
-    pub findings: Findings,
+    pub findings: RawFindings,
 }
 
 /// Everything that can be said without an order of versions.
@@ -71,7 +71,7 @@ struct Versions {
 }
 
 /// Finds all anomalies.
-pub fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -> Findings {
+pub fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -> RawFindings {
     let mut analysis = Analysis::new(transactions, names, assume);
     let mut uses = analysis.uses();
     let mut maps = Maps::default();
@@ -149,7 +149,7 @@ struct Analysis<'t> {
     transactions: &'t Transactions,
     names: &'t dyn Names,
     assume: Assume,
-    findings: Findings,
+    findings: RawFindings,
     observed: Vec<bool>,
     keys: Vec<Versions>,
 }
@@ -160,7 +160,7 @@ impl<'t> Analysis<'t> {
             transactions,
             names,
             assume,
-            findings: Findings::default(),
+            findings: RawFindings::default(),
             observed: vec![false; transactions.len()],
             keys: Vec::with_capacity(transactions.keys()),
         }
@@ -479,6 +479,6 @@ fn involved_in(why: Why) -> Vec<u32> {
     }
 }
 
-fn alone(kind: &'static str, key: u32, transactions: Vec<u32>, explanation: String) -> Anomaly {
-    Anomaly { kind, key: Some(key), transactions, explanation }
+fn alone(kind: &'static str, key: u32, transactions: Vec<u32>, explanation: String) -> RawAnomaly {
+    RawAnomaly { kind, key: Some(key), transactions, explanation }
 }

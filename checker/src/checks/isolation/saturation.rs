@@ -21,7 +21,7 @@
 use rustc_hash::FxHashMap;
 
 use super::causality::{Causality, Clocks, INITIAL, ReadFrom};
-use super::findings::{Anomaly, Findings, name};
+use super::findings::{RawAnomaly, RawFindings, name};
 use super::graph::{self, Graph, Kind, Kinds};
 use super::input::{Micro, NIL, Names, Transactions};
 use super::rw_register::{self, Basics, UNKNOWN};
@@ -88,7 +88,7 @@ struct Forced {
 }
 
 /// Finds what a level forbids.
-pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation, limits: &Limits<'_>) -> Findings {
+pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation, limits: &Limits<'_>) -> RawFindings {
     let mut basics = rw_register::basics(transactions, names);
     let mut findings = std::mem::take(&mut basics.findings);
     if findings.malformed.is_some() {
@@ -109,7 +109,7 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation,
 }
 
 /// Sessions, reads and writes of a history, with what is wrong with its reads by themselves.
-pub fn causality(transactions: &Transactions, names: &dyn Names) -> (Findings, Causality) {
+pub fn causality(transactions: &Transactions, names: &dyn Names) -> (RawFindings, Causality) {
     let basics = rw_register::basics(transactions, names);
     let (reads, writes) = collect(transactions, &basics, Isolation::Causal);
     let causality = Causality::new(transactions, |at| basics.committed[at as usize], &reads, &writes);
@@ -179,7 +179,7 @@ struct Analysis<'t> {
     names: &'t dyn Names,
     level: Isolation,
     causality: &'t Causality,
-    findings: Findings,
+    findings: RawFindings,
 }
 
 impl Analysis<'_> {
@@ -391,7 +391,7 @@ impl Analysis<'_> {
         let explanation =
             format!("{reader} read {}: no one order of what it must have seen explains all.", clauses.join("; "));
         let kind = "cyclic-commit-order";
-        self.findings.add(kind, || Anomaly { kind, key: None, transactions, explanation });
+        self.findings.add(kind, || RawAnomaly { kind, key: None, transactions, explanation });
     }
 
     fn initial_read(&mut self, edge: Forced, session: Option<u32>, forced: &[Forced]) {
@@ -399,7 +399,7 @@ impl Analysis<'_> {
         let relation = Relation::new(self.causality, self.level, session, forced);
         let (key, reader) = (self.names.key(edge.key), name(self.transactions, self.names, edge.reader));
         let writer = name(self.transactions, self.names, edge.from);
-        self.findings.add(kind, || Anomaly {
+        self.findings.add(kind, || RawAnomaly {
             kind,
             key: Some(edge.key),
             transactions: relation.support(&[edge]),
@@ -418,7 +418,7 @@ impl Analysis<'_> {
         self.findings.add("WriteCORead", || {
             let mut transactions = relation.support(&[edge]);
             transactions.extend(relation.way(edge.to, edge.from, 0));
-            Anomaly {
+            RawAnomaly {
                 kind: "WriteCORead",
                 key: Some(edge.key),
                 transactions,
@@ -469,7 +469,7 @@ fn cycle(
     relation: &Relation<'_>,
     transactions: &Transactions,
     names: &dyn Names,
-) -> Anomaly {
+) -> RawAnomaly {
     let called = |who: u32| name(transactions, names, who);
     let mut involved: Vec<u32> = steps.iter().map(|step| step.0).collect();
     let (mut clauses, mut keys) = (Vec::new(), std::collections::BTreeSet::new());
@@ -488,7 +488,7 @@ fn cycle(
         });
     }
     let key = keys.first().copied().filter(|_| keys.len() == 1);
-    Anomaly { kind, key, transactions: involved, explanation: format!("{}: a cycle.", clauses.join("; ")) }
+    RawAnomaly { kind, key, transactions: involved, explanation: format!("{}: a cycle.", clauses.join("; ")) }
 }
 
 fn happened_before(causality: &Causality, clocks: &Clocks, earlier: u32, later: u32) -> bool {

@@ -12,6 +12,7 @@
 mod adapt;
 mod checks;
 pub mod collection;
+mod contents;
 pub mod counter;
 pub mod explain;
 mod failed_cas;
@@ -26,6 +27,7 @@ pub mod search;
 pub mod sequential;
 pub mod set;
 mod stack;
+pub mod zones;
 
 pub use adapt::{FailedCas, Options, check, check_sequential};
 pub use checks::{Linearizable, Sequential};

@@ -7,7 +7,7 @@
 //! Moments that are taken are united with the next free one, so it is O(n log n), and nearly linear but for sorting.
 //! Lee and Mathur (arXiv 2410.04581) have another algorithm of that cost.
 
-use super::collection::{Contents, Held, Trouble};
+use super::contents::{Contents, Held, Trouble};
 
 /// The elements of a part that has no order.
 pub(super) fn judge(contents: &Contents) -> Option<Trouble> {

@@ -6,7 +6,7 @@
 //! linearizability proofs", 2013; Bouajjani et al., ICALP 2015; quasilinear in Lee and Mathur, arXiv 2410.04581, and Abdulla
 //! et al., arXiv 2509.17795). O(n log n).
 
-use super::collection::{Contents, Trouble};
+use super::contents::{Contents, Trouble};
 
 /// Elements out of order, or an operation that cannot have found nothing.
 pub(super) fn judge(contents: &Contents) -> Option<Trouble> {

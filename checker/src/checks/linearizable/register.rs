@@ -15,7 +15,6 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::failed_cas;
 use super::machine::{Bonds, Machine, Timed};
 
 /// What was done with a register. Values are names: equal if and only if the values are.
@@ -165,24 +164,9 @@ pub(super) fn ret_of(operation: &Op) -> u64 {
     if operation.completed() { u64::from(operation.ret) + 1 } else { u64::MAX }
 }
 
-/// Judges the operations of one register, given in the order of invocation, that begins with `initial`.
-pub fn zones(operations: &[Op], initial: u32) -> Zones {
-    zones_within(operations, initial, &|| false)
-}
-
-/// The same, unless the time is over; that is asked between one walk over the operations and the next.
-pub fn zones_within(operations: &[Op], initial: u32, out_of_time: &dyn Fn() -> bool) -> Zones {
-    let Some(mut clusters) = Clusters::new(operations, initial) else { return Zones::NotUnique };
-    match clusters.judge(out_of_time) {
-        Err(Some(proof)) => Zones::Violation(proof),
-        Err(None) => Zones::OutOfTime,
-        Ok(blocks) => failed_cas::judge(&clusters, &blocks),
-    }
-}
-
 impl<'a> Clusters<'a> {
     /// None if a value is written twice.
-    fn new(operations: &'a [Op], initial: u32) -> Option<Self> {
+    pub(super) fn new(operations: &'a [Op], initial: u32) -> Option<Self> {
         let empty = Cluster {
             writer: NONE,
             from: NONE,
@@ -219,7 +203,7 @@ impl<'a> Clusters<'a> {
     }
 
     /// The blocks, if they have an order; else why not, or nothing if the time was over.
-    fn judge(&mut self, out_of_time: &dyn Fn() -> bool) -> Result<Vec<Block>, Option<Proof>> {
+    pub(super) fn judge(&mut self, out_of_time: &dyn Fn() -> bool) -> Result<Vec<Block>, Option<Proof>> {
         let in_time = || if out_of_time() { Err(None) } else { Ok(()) };
         in_time()?;
         self.observe()?;

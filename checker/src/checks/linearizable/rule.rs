@@ -13,6 +13,7 @@ use super::register::{self, Register, Zones};
 use super::search::{Answer, Bounds, Limit, search, search_counted};
 use super::sequential;
 use super::set::{self, Set};
+use super::zones;
 
 /// Operations handed to checks while one violation is made smaller, all in all.
 const SHRINK_WORK_MAX: u64 = 3_000_000;
@@ -169,12 +170,12 @@ fn named(places: &[(u64, u32)], name: u64) -> impl Iterator<Item = usize> {
 /// A register with compare-and-set.
 pub fn register(initial: u32, operations: &[register::Op], bounds: &Bounds<'_>) -> Ruling<register::Action> {
     let machine = Register(initial);
-    match register::zones_within(operations, initial, bounds.out_of_time) {
+    match zones::zones_within(operations, initial, bounds.out_of_time) {
         Zones::OutOfTime => Ruling::Open { limit: Limit::Time, holds_before: 0 },
         Zones::Linearizable => Ruling::Holds { searched: FAST },
         Zones::Violation(proof) => {
             let core = with_bonds(&machine, operations, &proof.operations);
-            let violates = |some: &[register::Op]| matches!(register::zones(some, initial), Zones::Violation(_));
+            let violates = |some: &[register::Op]| matches!(zones::zones(some, initial), Zones::Violation(_));
             let core = smaller(&machine, core, bounds, violates);
             let (kind, reason) = name_by_zones(&core, initial).unwrap_or((proof.kind, proof.reason));
             Ruling::Violation { kind, reason, core }
@@ -194,7 +195,7 @@ pub fn register(initial: u32, operations: &[register::Op], bounds: &Bounds<'_>) 
 
 /// The kind of a violation, and the reason, if zones tell.
 fn name_by_zones(core: &[register::Op], initial: u32) -> Option<(&'static str, &'static str)> {
-    match register::zones(core, initial) {
+    match zones::zones(core, initial) {
         Zones::Violation(proof) => Some((proof.kind, proof.reason)),
         _ => None,
     }

@@ -11,6 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::machine::{Machine, Timed};
 use super::register::{self, Register};
 use super::search::{Bounds, Limit};
+use super::zones;
 
 /// An operation on one of several registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,7 +54,7 @@ fn linearizable(operations: &[Op], initial: u32) -> bool {
         let Timed { process, call, ret, action } = *operation;
         keys.entry(action.key).or_default().push(Timed { process, call, ret, action: action.action });
     }
-    keys.values().all(|operations| register::zones(operations, initial) == register::Zones::Linearizable)
+    keys.values().all(|operations| zones::zones(operations, initial) == register::Zones::Linearizable)
 }
 
 /// A key's number, what was done with it, and whether that is known to have happened.

@@ -10,7 +10,7 @@
 //! Each element is taken away once and each moment uncovered once, found with trees over the moments: O(n log n), which is
 //! the bound of Lee and Mathur (arXiv 2410.04581; Abdulla et al., arXiv 2509.17795, need O(n²)).
 
-use super::collection::{Contents, OutOfTime, Trouble};
+use super::contents::{Contents, OutOfTime, Trouble};
 
 /// How often, in stretches, the time is looked at.
 const LOOK_EVERY: u32 = 4096;

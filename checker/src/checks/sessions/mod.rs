@@ -9,6 +9,7 @@
 
 pub(crate) mod causal;
 mod guarantee;
+mod miss;
 pub(crate) mod monotonic_reads;
 pub mod observed;
 pub(crate) mod pram;
@@ -20,7 +21,7 @@ pub mod visible;
 pub use guarantee::Guarantee;
 
 use crate::checks::isolation::check_isolation;
-use crate::checks::isolation::findings::{Anomaly, Findings, decide_plainly};
+use crate::checks::isolation::findings::{RawAnomaly, RawFindings, decide_plainly};
 use crate::checks::isolation::records as transactions;
 use crate::checks::isolation::saturation::Isolation;
 use crate::finding::{Draft, Finding, Proof};
@@ -109,13 +110,13 @@ fn by_values(records: &History, limits: &Limits<'_>, guarantees: &[Guarantee]) -
         Ok(read) => read,
         Err(error) => return Finding::undecided(error.to_string()),
     };
-    let mut all = Findings::default();
+    let mut all = RawFindings::default();
     for guarantee in guarantees {
         let findings = registers::analyse(&history, &ops, *guarantee, limits);
         all.malformed = all.malformed.or(findings.malformed);
         // What is wrong whatever the guarantee, as a value that nobody wrote, is found for each of them.
         for anomaly in findings.anomalies {
-            let known = |other: &Anomaly| (other.kind, &other.explanation) == (anomaly.kind, &anomaly.explanation);
+            let known = |other: &RawAnomaly| (other.kind, &other.explanation) == (anomaly.kind, &anomaly.explanation);
             if !all.anomalies.iter().any(known) {
                 all.anomalies.push(anomaly);
             }

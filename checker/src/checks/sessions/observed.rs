@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::visible::Miss;
+use super::miss::Miss;
 use crate::checks::isolation::findings::KeyName;
 use crate::history::{Datum, History, Kind, Op, ValueId};
 

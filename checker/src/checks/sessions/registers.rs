@@ -26,14 +26,14 @@ use rustc_hash::FxHashMap;
 
 use super::Guarantee;
 use crate::checks::isolation::causality::{Causality, INITIAL};
-use crate::checks::isolation::findings::{Anomaly, Findings, name};
+use crate::checks::isolation::findings::{RawAnomaly, RawFindings, name};
 use crate::checks::isolation::graph::{self, Edges, Kind, Kinds};
 use crate::checks::isolation::input::{Names, Transactions};
 use crate::checks::isolation::saturation::{self, Isolation};
 use crate::limits::Limits;
 
 /// Finds where a guarantee is broken.
-pub fn analyse(history: &Transactions, names: &dyn Names, guarantee: Guarantee, limits: &Limits<'_>) -> Findings {
+pub fn analyse(history: &Transactions, names: &dyn Names, guarantee: Guarantee, limits: &Limits<'_>) -> RawFindings {
     match guarantee {
         Guarantee::Pram => saturation::analyse(history, names, Isolation::Pram, limits),
         Guarantee::Causal => saturation::analyse(history, names, Isolation::CausalConvergence, limits),
@@ -57,7 +57,7 @@ struct Forcing<'t> {
     guarantee: Guarantee,
     causality: &'t Causality,
     edges: Edges,
-    findings: Findings,
+    findings: RawFindings,
 }
 
 /// A session's writes of a key in order, and for each a hidden node that all up to it lead to.
@@ -73,7 +73,7 @@ impl<'t> Forcing<'t> {
         names: &'t dyn Names,
         guarantee: Guarantee,
         causality: &'t Causality,
-        findings: Findings,
+        findings: RawFindings,
     ) -> Self {
         Self { history, names, guarantee, causality, edges: Edges::new(history.len()), findings }
     }
@@ -147,7 +147,7 @@ impl<'t> Forcing<'t> {
         let (kind, name) = (self.guarantee.name(), self.names.key(key));
         let explanation =
             format!("{reader} read {name} as unwritten, though its session had seen or made the write {write}.");
-        self.findings.add(kind, || Anomaly { kind, key: Some(key), transactions, explanation });
+        self.findings.add(kind, || RawAnomaly { kind, key: Some(key), transactions, explanation });
     }
 
     fn cycles(&mut self) {
@@ -161,7 +161,7 @@ impl<'t> Forcing<'t> {
         }
     }
 
-    fn cycle(&self, writes: &[u32]) -> Anomaly {
+    fn cycle(&self, writes: &[u32]) -> RawAnomaly {
         let called = |at: u32| name(self.history, self.names, at);
         let (mut transactions, mut clauses, mut key) = (writes.to_vec(), Vec::new(), None);
         for (at, from) in writes.iter().enumerate() {
@@ -180,7 +180,7 @@ impl<'t> Forcing<'t> {
                 ),
             });
         }
-        Anomaly {
+        RawAnomaly {
             kind: self.guarantee.name(),
             key,
             transactions,
@@ -209,9 +209,9 @@ fn keys_written(history: &Transactions, operation: u32) -> impl Iterator<Item = 
 }
 
 /// Violations of all four guarantees that need this one.
-fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, limits: &Limits<'_>) -> Findings {
+fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, limits: &Limits<'_>) -> RawFindings {
     let all = saturation::analyse(history, names, Isolation::CausalConvergence, limits);
-    let mut findings = Findings { malformed: all.malformed, doubts: all.doubts, ..Findings::default() };
+    let mut findings = RawFindings { malformed: all.malformed, doubts: all.doubts, ..RawFindings::default() };
     let short = history.len() <= SHORT && !all.anomalies.is_empty();
     for anomaly in all.anomalies {
         let mut needed = smallest(&history.only(&anomaly.transactions), names);
@@ -221,7 +221,7 @@ fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, lim
         let with = if others.is_empty() { String::new() } else { format!(" With {}:", others.join(" and ")) };
         let explanation = format!("{with} {}", anomaly.explanation).trim().to_owned();
         let kind = guarantee.name();
-        findings.add(kind, || Anomaly { kind, explanation, ..anomaly });
+        findings.add(kind, || RawAnomaly { kind, explanation, ..anomaly });
     }
     if short && findings.counts.is_empty() {
         whole(history, names, guarantee, &mut findings);
@@ -234,7 +234,7 @@ fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, lim
 const SHORT: usize = 40;
 
 /// Judges a short history by the definition, and leaves out of it what is needless.
-fn whole(history: &Transactions, names: &dyn Names, guarantee: Guarantee, findings: &mut Findings) {
+fn whole(history: &Transactions, names: &dyn Names, guarantee: Guarantee, findings: &mut RawFindings) {
     let needing = |chosen: &[u32]| {
         let sets = smallest(&history.only(chosen), names);
         sets.into_iter().find(|set| set.contains(&guarantee))
@@ -254,7 +254,7 @@ fn whole(history: &Transactions, names: &dyn Names, guarantee: Guarantee, findin
         listed(chosen.iter().map(|at| name(history, names, *at)).collect())
     );
     let kind = guarantee.name();
-    findings.add(kind, || Anomaly { kind, key: None, transactions: chosen, explanation });
+    findings.add(kind, || RawAnomaly { kind, key: None, transactions: chosen, explanation });
 }
 
 /// The smallest sets of guarantees that a short history breaks: none of them contains another.

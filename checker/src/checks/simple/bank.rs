@@ -48,7 +48,7 @@ impl Check for Bank {
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "transfer"]) {
         Ok(keys) => keys,
-        Err(finding) => return finding,
+        Err(why) => return Finding::undecided(why),
     };
     let (mut finding, mut reads, mut negative) = (Finding::default(), 0u64, 0u64);
     for (key, ops) in &keys {

@@ -55,7 +55,7 @@ impl Check for DirtyReads {
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "write"]) {
         Ok(keys) => keys,
-        Err(finding) => return finding,
+        Err(why) => return Finding::undecided(why),
     };
     let (mut finding, mut tally) = (Finding::default(), Tally::default());
     for (key, ops) in &keys {
@@ -207,7 +207,7 @@ impl Table<'_> {
     fn violated(&self, kind: &'static str, ops: &[usize], finding: &mut Finding, explain: impl FnOnce() -> String) {
         finding.violated(self.limits, || {
             let proof = Proof::at(self.records, ops.iter().copied());
-            Draft { kind: kind, key: self.key, process: None, explanation: explain(), proof }
+            Draft { kind, key: self.key, process: None, explanation: explain(), proof }
         });
     }
 }

@@ -48,7 +48,7 @@ type Largest = Option<(i64, usize)>;
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "inc", "next"]) {
         Ok(keys) => keys,
-        Err(finding) => return finding,
+        Err(why) => return Finding::undecided(why),
     };
     let mut finding = Finding::default();
     let mut seen: u64 = 0;

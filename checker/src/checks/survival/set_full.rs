@@ -67,7 +67,7 @@ impl Check for SetFull {
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["add", "read"]) {
         Ok(keys) => keys,
-        Err(finding) => return finding,
+        Err(why) => return Finding::undecided(why),
     };
     let mut tally = Tally::default();
     let mut finding = Finding::default();

@@ -70,7 +70,7 @@ impl Check for TotalQueue {
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["enqueue", "dequeue", "drain"]) {
         Ok(keys) => keys,
-        Err(finding) => return finding,
+        Err(why) => return Finding::undecided(why),
     };
     let (mut tally, mut finding) = (Tally::default(), Finding::default());
     for (key, ops) in &keys {

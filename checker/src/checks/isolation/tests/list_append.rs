@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::brute::{Respect, serializable};
 use super::draw::{Draw, Shape, cases, history};
-use crate::checks::isolation::findings::Findings;
+use crate::checks::isolation::findings::RawFindings;
 use crate::checks::isolation::input::{Numbers, Outcome, Transactions};
 use crate::checks::isolation::{levels, list_append};
 
@@ -51,7 +51,7 @@ fn explanations_stand_by_themselves() {
         let (transactions, unsure) = (2 + draw.below(30) as u32, draw.below(2) * 20);
         let shape = Shape { transactions, processes: 4, keys: 3, micros_max: 4, stale: 10, unsure, lists: true };
         let all = history(&mut draw, shape);
-        let findings: Findings = list_append::analyse(&all, &Numbers);
+        let findings: RawFindings = list_append::analyse(&all, &Numbers);
         for anomaly in &findings.anomalies {
             let again = kinds(&all.only(&anomaly.transactions));
             assert!(again.contains(anomaly.kind), "seed {seed}: {anomaly:#?}\nalone: {again:?}\n{all:#?}");

@@ -2,7 +2,7 @@
 //! found, with the transaction that was changed among those that show it.
 
 use super::draw::{Draw, Shape, cases, history};
-use crate::checks::isolation::findings::Findings;
+use crate::checks::isolation::findings::RawFindings;
 use crate::checks::isolation::input::{Micro, NEVER, Numbers, Outcome, Transaction, Transactions};
 use crate::checks::isolation::saturation::{self, Isolation};
 use crate::checks::isolation::versions::Assume;
@@ -107,7 +107,7 @@ fn change_list(rows: &mut Rows, (at, micro): Place, change: impl FnOnce(&mut Vec
 }
 
 /// The anomaly is there, and the transaction that was changed is among those of one of its kind.
-fn shows(findings: &Findings, kind: &str, changed: usize) -> bool {
+fn shows(findings: &RawFindings, kind: &str, changed: usize) -> bool {
     let is_it = |transactions: &[u32]| transactions.contains(&(changed as u32));
     findings.anomalies.iter().any(|anomaly| anomaly.kind == kind && is_it(&anomaly.transactions))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::checks::isolation::findings::Findings;
+use crate::checks::isolation::findings::RawFindings;
 use crate::checks::isolation::input::{Numbers, Outcome, Transactions};
 use crate::checks::isolation::saturation::{self, Isolation};
 use crate::checks::isolation::{Assume, levels, list_append, rw_register};
@@ -99,7 +99,7 @@ fn judge(section: &str, found: impl Fn(&Row, &Transactions) -> bool, cells: impl
     assert!(wrong.is_empty(), "these rows of {section} should be:\n{}", wrong.join("\n"));
 }
 
-fn transactions(all: &Transactions) -> Findings {
+fn transactions(all: &Transactions) -> RawFindings {
     let lists = all.all_micros().any(|(_, micro)| {
         use crate::checks::isolation::input::Micro;
         matches!(micro, Micro::Append { .. } | Micro::List { .. })
