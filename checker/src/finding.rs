@@ -36,6 +36,20 @@ pub struct Anomaly {
     pub from_ns: u64,
     /// The last moment concerned, ns since the run began.
     pub to_ns: u64,
+    /// The cycle of transactions, if it is one: each edge ends where the next begins, the last where the first does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<Edge>,
+}
+
+/// Why one transaction comes before another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// The index of the event that invoked the earlier.
+    pub from: u64,
+    /// The index of the event that invoked the later.
+    pub to: u64,
+    /// The kind of dependency, and the key if it is of one: `rw x`, `process`, `real time`.
+    pub label: String,
 }
 
 /// What one check found: of a key, of a workload, of a run.
@@ -235,8 +249,10 @@ pub(crate) struct Proof<'a> {
     pub nemesis: Option<&'a Event>,
     /// Those that help to understand it; what of them proves it is left out here.
     pub context: Vec<Operation<'a>>,
-    /// Whether some of the operations may be needless, which are then taken away: see [`crate::checks::minimal::shrink_proofs`].
+    /// Whether some of the operations may be needless, which are then taken away: see [`crate::checks::minimal`].
     pub shrinks: Option<Shrinks>,
+    /// The cycle that they are, if they are one.
+    pub edges: Vec<Edge>,
 }
 
 /// Whether the sentence that explains an anomaly is about its operations alone.
@@ -292,7 +308,7 @@ impl Explainer<'_> {
     }
 
     fn keep(&self, draft: Draft<'_>) -> Kept {
-        let Proof { operations, places, nemesis, context, shrinks } = draft.proof;
+        let Proof { operations, places, nemesis, context, shrinks, edges } = draft.proof;
         let anomaly = Anomaly {
             kind: draft.kind.to_owned(),
             key: (!draft.key.is_empty()).then(|| draft.key.to_owned()),
@@ -303,6 +319,7 @@ impl Explainer<'_> {
             faults: Vec::new(),
             from_ns: 0,
             to_ns: 0,
+            edges,
         };
         let proof = operations.iter().map(Place::of).chain(places).chain(nemesis.map(Place::of_event)).collect();
         let mut kept = Kept { anomaly, proof, context: context.iter().map(Place::of).collect(), shrinks };

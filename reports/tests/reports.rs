@@ -354,6 +354,7 @@ proptest! {
                 faults: vec![],
                 from_ns: figure.to_bits(),
                 to_ns: u64::MAX,
+                edges: vec![],
             }],
             anomalies_total: 0,
         });

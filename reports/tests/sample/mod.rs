@@ -326,6 +326,7 @@ fn lost_write(value: u64, events: &[Event]) -> Anomaly {
         faults: vec![1],
         from_ns,
         to_ns,
+        edges: vec![],
     }
 }
 
@@ -364,6 +365,7 @@ fn stale_read(write: &Event, events: &[Event]) -> Option<Anomaly> {
         faults: vec![6],
         from_ns: write.time,
         to_ns: read.time,
+        edges: vec![],
     })
 }
 

@@ -9,13 +9,13 @@ use super::cycles::{Cycle, Found, Order, Step};
 use super::graph::Kind;
 use super::input::{Micro, Names, Transactions};
 use super::levels;
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Edge, Finding, Proof};
 use crate::history::History;
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 
 /// One anomaly in numbers of transactions, before it is one of the history.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RawAnomaly {
     /// Its name, as in `G-single`.
     pub kind: &'static str,
@@ -25,6 +25,28 @@ pub struct RawAnomaly {
     pub transactions: Vec<u32>,
     /// What happened, in a sentence or two.
     pub explanation: String,
+    /// The cycle, if it is one: each edge ends where the next begins, the last where the first does.
+    pub edges: Vec<RawEdge>,
+}
+
+/// Why one transaction comes before another.
+#[derive(Clone, Debug)]
+pub struct RawEdge {
+    /// The earlier transaction.
+    pub from: u32,
+    /// The later transaction.
+    pub to: u32,
+    /// The kind of dependency, and the key if it is of one: `rw x`, `process`, `real time`.
+    pub label: String,
+}
+
+impl RawAnomaly {
+    /// The edges between events of the history.
+    pub fn edges_of(&self, transactions: &Transactions, names: &dyn Names) -> Vec<Edge> {
+        let event = |transaction: u32| names.event(transactions.row(transaction).call);
+        let edge = |edge: &RawEdge| Edge { from: event(edge.from), to: event(edge.to), label: edge.label.clone() };
+        self.edges.iter().map(edge).collect()
+    }
 }
 
 /// Everything that was found, in numbers of transactions.
@@ -115,20 +137,39 @@ pub fn name(transactions: &Transactions, names: &dyn Names, transaction: u32) ->
 
 fn explain_cycle(cycle: &Cycle, transactions: &Transactions, explainer: &dyn Explain, names: &dyn Names) -> RawAnomaly {
     let mut involved: Vec<u32> = cycle.steps.iter().map(|step| step.from).collect();
-    let (mut clauses, mut keys) = (Vec::new(), BTreeSet::new());
+    let (mut clauses, mut keys, mut edges) = (Vec::new(), BTreeSet::new(), Vec::new());
     for step in &cycle.steps {
+        let mut key = None;
         match explainer.explain(*step).filter(|_| !matches!(step.kind, Kind::Process | Kind::RealTime)) {
             Some(reason) => {
                 involved.extend(reason.witnesses);
                 keys.insert(reason.key);
+                key = Some(reason.key);
                 clauses.push(reason.clause);
             }
             None => clauses.push(explain_order(*step, transactions, names)),
         }
+        edges.push(RawEdge { from: step.from, to: step.to, label: label(step.kind, key, names) });
     }
     let key = keys.first().copied().filter(|_| keys.len() == 1);
     let explanation = format!("{}: a cycle.", clauses.join("; "));
-    RawAnomaly { kind: cycle.class.name(), key, transactions: involved, explanation }
+    RawAnomaly { kind: cycle.class.name(), key, transactions: involved, explanation, edges }
+}
+
+/// The name of a dependency, as reports draw it.
+pub fn label(kind: Kind, key: Option<u32>, names: &dyn Names) -> String {
+    let name = match kind {
+        Kind::Ww => "ww",
+        Kind::Wr => "wr",
+        Kind::Rw => "rw",
+        Kind::Process => "process",
+        Kind::RealTime => "real time",
+        Kind::Pass => "before",
+    };
+    match key.map(|key| names.key(key)) {
+        Some(key) if !key.is_empty() => format!("{name} {key}"),
+        _ => name.to_owned(),
+    }
 }
 
 fn explain_order(step: Step, transactions: &Transactions, names: &dyn Names) -> String {
@@ -184,7 +225,7 @@ pub fn decide(
     let anomalies = findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)).chain(implied);
     for anomaly in anomalies {
         let key = anomaly.key.map_or_else(String::new, |key| ops.key(key));
-        finding.violated(limits, || ops.draft(anomaly, &key));
+        finding.violated(limits, || ops.draft(anomaly, &key, transactions));
     }
     (finding.violations, finding.anomalies.total) = (violations, violations);
     conclude(finding, required, transactions.len(), &findings.counts, findings.doubts)
@@ -207,7 +248,7 @@ pub fn decide_plainly(
     finding.figure("transactions", transactions.len() as f64);
     for anomaly in findings.anomalies {
         let key = anomaly.key.map_or_else(String::new, |key| ops.key(key));
-        finding.violated(limits, || ops.draft(anomaly, &key));
+        finding.violated(limits, || ops.draft(anomaly, &key, transactions));
     }
     finding.violations = findings.counts.values().sum();
     finding.anomalies.total = finding.violations;
@@ -274,9 +315,9 @@ fn plain(shown: String) -> String {
 }
 
 impl Ops<'_> {
-    fn draft<'k>(&self, anomaly: RawAnomaly, key: &'k str) -> Draft<'k> {
+    fn draft<'k>(&self, anomaly: RawAnomaly, key: &'k str, transactions: &Transactions) -> Draft<'k> {
         let ops = anomaly.transactions.iter().map(|transaction| self.positions[*transaction as usize] as usize);
-        let proof = Proof::at(self.records, ops);
+        let proof = Proof { edges: anomaly.edges_of(transactions, self), ..Proof::at(self.records, ops) };
         Draft { kind: anomaly.kind, key, process: None, explanation: anomaly.explanation, proof }
     }
 }

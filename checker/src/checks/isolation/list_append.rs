@@ -305,6 +305,7 @@ impl<'t> Analysis<'t> {
             key: Some(key),
             transactions: vec![append.transaction, read.transaction],
             explanation: format!("{writer} appended {value} to {list} and failed, yet {reader} read it."),
+            ..RawAnomaly::default()
         });
     }
 
@@ -318,8 +319,7 @@ impl<'t> Analysis<'t> {
             transactions: vec![failed, append.transaction, read.transaction],
             explanation: format!(
                 "{failed_name} appended {aborted} to {list} and failed, yet {writer} built on it with {value}, as {reader} read."
-            ),
-        });
+            ), ..RawAnomaly::default() });
     }
 
     fn intermediate(&mut self, key: u32, read: Read, last: Append) {
@@ -335,6 +335,7 @@ impl<'t> Analysis<'t> {
             explanation: format!(
                 "{reader} read {list} as {shown}, between {value} and a later append of {writer} to it."
             ),
+            ..RawAnomaly::default()
         });
     }
 
@@ -370,6 +371,7 @@ impl<'t> Analysis<'t> {
                 explanation: format!(
                     "{one} read {list} as {short}, {other} as {long}: neither is a prefix of the other."
                 ),
+                ..RawAnomaly::default()
             });
         }
         self.elements(of_key, read, common);
@@ -398,6 +400,7 @@ impl<'t> Analysis<'t> {
                 key: Some(key),
                 transactions: vec![one, other],
                 explanation,
+                ..RawAnomaly::default()
             });
         }
     }
@@ -539,7 +542,7 @@ impl OfKey<'_> {
 }
 
 fn alone(kind: &'static str, key: u32, transaction: u32, explanation: String) -> RawAnomaly {
-    RawAnomaly { kind, key: Some(key), transactions: vec![transaction], explanation }
+    RawAnomaly { kind, key: Some(key), transactions: vec![transaction], explanation, ..RawAnomaly::default() }
 }
 
 fn common_prefix(a: &[u32], b: &[u32]) -> usize {

@@ -44,7 +44,10 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, lev
                 key: &key.name,
                 process: None,
                 explanation: anomaly.explanation.clone(),
-                proof: history.proof(&anomaly.transactions),
+                proof: Proof {
+                    edges: anomaly.edges_of(&history.transactions, &history),
+                    ..history.proof(&anomaly.transactions)
+                },
             });
         }
         let doubts = found.malformed.iter().chain(&found.doubts);

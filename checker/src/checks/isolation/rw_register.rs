@@ -480,5 +480,5 @@ fn involved_in(why: Why) -> Vec<u32> {
 }
 
 fn alone(kind: &'static str, key: u32, transactions: Vec<u32>, explanation: String) -> RawAnomaly {
-    RawAnomaly { kind, key: Some(key), transactions, explanation }
+    RawAnomaly { kind, key: Some(key), transactions, explanation, ..RawAnomaly::default() }
 }

@@ -21,7 +21,7 @@
 use rustc_hash::FxHashMap;
 
 use super::causality::{Causality, Clocks, INITIAL, ReadFrom};
-use super::findings::{RawAnomaly, RawFindings, name};
+use super::findings::{RawAnomaly, RawEdge, RawFindings, label, name};
 use super::graph::{self, Graph, Kind, Kinds};
 use super::input::{Micro, NIL, Names, Transactions};
 use super::rw_register::{self, Basics, UNKNOWN};
@@ -391,7 +391,7 @@ impl Analysis<'_> {
         let explanation =
             format!("{reader} read {}: no one order of what it must have seen explains all.", clauses.join("; "));
         let kind = "cyclic-commit-order";
-        self.findings.add(kind, || RawAnomaly { kind, key: None, transactions, explanation });
+        self.findings.add(kind, || RawAnomaly { kind, key: None, transactions, explanation, ..RawAnomaly::default() });
     }
 
     fn initial_read(&mut self, edge: Forced, session: Option<u32>, forced: &[Forced]) {
@@ -406,6 +406,7 @@ impl Analysis<'_> {
             explanation: format!(
                 "{reader} read {key} as nobody has written it, though {writer}, whose effects it must see, wrote it."
             ),
+            ..RawAnomaly::default()
         });
     }
 
@@ -425,6 +426,7 @@ impl Analysis<'_> {
                 explanation: format!(
                     "{reader} read {key} from {to}, though {from} wrote it after {to} and {reader} must have seen that."
                 ),
+                ..RawAnomaly::default()
             }
         });
     }
@@ -472,9 +474,11 @@ fn cycle(
 ) -> RawAnomaly {
     let called = |who: u32| name(transactions, names, who);
     let mut involved: Vec<u32> = steps.iter().map(|step| step.0).collect();
-    let (mut clauses, mut keys) = (Vec::new(), std::collections::BTreeSet::new());
+    let (mut clauses, mut keys, mut edges) = (Vec::new(), std::collections::BTreeSet::new(), Vec::new());
     for (from, to, kind) in steps {
         let (a, b) = (called(*from), called(*to));
+        let key = relation.reason(*from, *to).map(|edge| edge.key).filter(|_| *kind != Kind::Process);
+        edges.push(RawEdge { from: *from, to: *to, label: label(*kind, key, names) });
         clauses.push(match kind {
             Kind::Process => format!("{a} comes before {b} in its session"),
             Kind::Wr => format!("{b} read from {a}"),
@@ -488,7 +492,7 @@ fn cycle(
         });
     }
     let key = keys.first().copied().filter(|_| keys.len() == 1);
-    RawAnomaly { kind, key, transactions: involved, explanation: format!("{}: a cycle.", clauses.join("; ")) }
+    RawAnomaly { kind, key, transactions: involved, explanation: format!("{}: a cycle.", clauses.join("; ")), edges }
 }
 
 fn happened_before(causality: &Causality, clocks: &Clocks, earlier: u32, later: u32) -> bool {

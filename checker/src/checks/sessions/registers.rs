@@ -147,7 +147,13 @@ impl<'t> Forcing<'t> {
         let (kind, name) = (self.guarantee.name(), self.names.key(key));
         let explanation =
             format!("{reader} read {name} as unwritten, though its session had seen or made the write {write}.");
-        self.findings.add(kind, || RawAnomaly { kind, key: Some(key), transactions, explanation });
+        self.findings.add(kind, || RawAnomaly {
+            kind,
+            key: Some(key),
+            transactions,
+            explanation,
+            ..RawAnomaly::default()
+        });
     }
 
     fn cycles(&mut self) {
@@ -185,6 +191,7 @@ impl<'t> Forcing<'t> {
             key,
             transactions,
             explanation: format!("{}: a cycle.", clauses.join("; ")),
+            ..RawAnomaly::default()
         }
     }
 
@@ -254,7 +261,7 @@ fn whole(history: &Transactions, names: &dyn Names, guarantee: Guarantee, findin
         listed(chosen.iter().map(|at| name(history, names, *at)).collect())
     );
     let kind = guarantee.name();
-    findings.add(kind, || RawAnomaly { kind, key: None, transactions: chosen, explanation });
+    findings.add(kind, || RawAnomaly { kind, key: None, transactions: chosen, explanation, ..RawAnomaly::default() });
 }
 
 /// The smallest sets of guarantees that a short history breaks: none of them contains another.
