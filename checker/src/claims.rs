@@ -1,6 +1,6 @@
 //! What is claimed of a system, and what it takes to judge that.
 
-use crate::checks::registry::CheckName;
+use crate::checks::registry::{CheckName, Settings};
 use crate::objects::{ConcurrentWrites, Object};
 
 /// What is claimed, and what the checks need to know of the system.
@@ -12,8 +12,13 @@ pub struct Claims {
     pub concurrent_writes: ConcurrentWrites,
     /// What the keys are of operations that name no workload, or one that is not known.
     pub default_object: Option<Object>,
-    /// How many anomalies a check explains; further ones are only counted.
-    pub anomalies_max: usize,
+    /// Whether workloads are judged by the properties that are measured in every run, and by those claimed of them. Not so
+    /// where only the history as a whole is asked about.
+    pub by_workload: bool,
+    /// Whether operations are counted and their latencies measured: near the cost of a check in a long history.
+    pub statistics: bool,
+    /// What checks need to know, and what is asked of them.
+    pub settings: Settings,
 }
 
 /// One thing claimed.
@@ -37,6 +42,8 @@ pub enum On {
     /// Every workload of these objects: last-write-wins can promise that a register reads its own writes, but not a set, whose
     /// adds a concurrent write may rightly replace.
     Object(Object),
+    /// The whole history, every key of which is such an object (none: whatever its operations look like).
+    History(Option<Object>),
 }
 
 impl Claim {
@@ -57,7 +64,9 @@ impl Default for Claims {
             claims: Vec::new(),
             concurrent_writes: ConcurrentWrites::default(),
             default_object: None,
-            anomalies_max: 20,
+            by_workload: true,
+            statistics: true,
+            settings: Settings::default(),
         }
     }
 }
@@ -69,7 +78,15 @@ impl Claims {
             On::All => true,
             On::Workload(name) => workload.is_some_and(|(workload, _)| workload == name),
             On::Object(object) => workload.is_some_and(|(_, of)| of == *object),
+            On::History(_) => false,
         })
+    }
+
+    /// That one thing holds of a whole history, whose keys are such objects; nothing else is judged.
+    pub fn of_history(check: CheckName, object: Option<Object>) -> Self {
+        let reason = "it was asked for".to_owned();
+        let claims = vec![Claim { check, on: On::History(object), reason }];
+        Self { claims, by_workload: false, ..Self::default() }
     }
 
     /// That all of these hold of every workload, for one reason.

@@ -25,8 +25,9 @@ mod visibility;
 pub use checks::registry::CheckName;
 pub use claims::{Claim, Claims, On};
 pub use objects::{ConcurrentWrites, Object};
+pub use outcome::Outcome;
 
-use checks::registry;
+use checks::registry::{self, Asked};
 
 use checks::check::{Context, Scope, View};
 use checks::minimal::{self, Budget, OfOperations};
@@ -34,50 +35,122 @@ use finding::{Finding, Kept};
 use history::{History, Operation};
 use limits::Limits;
 use run::{faults, statistics};
-use verdict::{Outcome, PropertyResult, Verdict};
+use verdict::{PropertyResult, Verdict};
 use visibility::{Facts, WorkloadFacts};
 
 /// Operations and values handed to checks to find needless operations, for each property of each workload.
 const WORK_MAX: usize = 200_000;
 
-/// Judges a history: every property for every workload in it, merged with the doubts that its faults and its shape leave.
-pub fn check(history: &History, claims: &Claims) -> Verdict {
-    let operations = history.operations();
+/// Judges a history: each workload by every property that is measured or claimed, the run as a whole, and the whole history
+/// as one object where a claim says so; merged with the doubts that its faults and its shape leave.
+///
+/// ```
+/// use checker::history::{Event, EventType, History, Process};
+/// use checker::limits::Limits;
+/// use checker::{CheckName, Claims, Object, Outcome};
+///
+/// // Process 1 reads 1 after process 0 has written 2 over it.
+/// let event = |process, kind, f: &str, value: u64| Event::new(0, Process::Client(process), kind, f, value.into());
+/// let events = [
+///     event(0, EventType::Invoke, "write", 1),
+///     event(0, EventType::Ok, "write", 1),
+///     event(0, EventType::Invoke, "write", 2),
+///     event(0, EventType::Ok, "write", 2),
+///     event(1, EventType::Invoke, "read", 0),
+///     event(1, EventType::Ok, "read", 1),
+/// ];
+/// let history = History::of_events(&events)?;
+/// let claims = Claims::of_history(CheckName::LINEARIZABLE, Some(Object::Register));
+/// let verdict = checker::check(&history, &claims, &Limits::default());
+/// assert_eq!(verdict.outcome, Outcome::Invalid);
+/// assert_eq!(verdict.properties[0].anomalies[0].kind, "stale-read");
+/// # Ok::<(), checker::formats::MisfitAt>(())
+/// ```
+pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict {
+    let operations = if claims.by_workload || claims.statistics { history.operations() } else { Vec::new() };
     let faults = faults::findings(history);
-    let facts = Facts::new(&operations, claims.default_object, claims.concurrent_writes);
     let crashes = faults::crashes(history);
     let context = Context {
-        limits: Limits { anomalies_max: claims.anomalies_max, ..Limits::default() },
+        limits: *limits,
+        settings: claims.settings,
         faults: &faults,
         heal_ns: faults::heal_ns(history),
         concurrent_writes: claims.concurrent_writes,
         crashes: &crashes,
-        ..Context::default()
+    };
+    let facts = match claims.by_workload {
+        true => Facts::new(&operations, claims.default_object, claims.concurrent_writes),
+        false => Facts::default(),
     };
     let mut properties: Vec<PropertyResult> = Vec::new();
     for workload in &facts.workloads {
-        let asked = asked(claims).filter(|name| name.check().scope() != Scope::Run && name.is_of(workload.model));
-        properties.extend(
-            asked.map(|name| result(name, Some(workload), judge(name, workload, &operations, &context), claims)),
-        );
+        properties.extend(of_workload(history, workload, &operations, claims, &context));
     }
-    let of_run = asked(claims).filter(|name| name.check().scope() == Scope::Run);
-    properties.extend(
-        of_run.map(|name| {
-            result(name, None, registry::judge(name.check(), &View::of_run(&operations), &context), claims)
-        }),
-    );
+    if claims.by_workload {
+        let of_run = asked(claims).filter(|name| name.check().scope() == Scope::Run);
+        let judge = |name: CheckName| registry::judge(name.check(), &View::of_run(&operations), &context);
+        properties.extend(of_run.map(|name| result(name, None, judge(name), claims.include(name, None))));
+    }
+    properties.extend(of_history(history, claims, &context));
     let unnamed = claims.default_object.map_or("", Object::name);
-    let statistics = statistics::statistics(&operations, &facts.workloads, &faults, unnamed);
+    let statistics = match claims.statistics {
+        true => statistics::statistics(&operations, &facts.workloads, &faults, unnamed),
+        false => Vec::new(),
+    };
     let mut doubts = facts.doubts;
     doubts.extend(faults::doubts(history, &faults, &statistics));
     let (outcome, reasons) = merge(&properties, doubts);
     Verdict { outcome, reasons, properties, faults, statistics }
 }
 
+/// Everything that is judged of one workload.
+fn of_workload(
+    history: &History,
+    workload: &WorkloadFacts<'_>,
+    operations: &[Operation<'_>],
+    claims: &Claims,
+    context: &Context<'_>,
+) -> Vec<PropertyResult> {
+    let of_it = |name: &CheckName| name.check().scope() != Scope::Run && name.is_of(workload.model);
+    let asked: Vec<CheckName> = asked(claims).filter(of_it).collect();
+    // The models of consistency read columns: those of the workload alone, made only if one is asked for.
+    let reads_columns = asked.iter().any(|name| !name.check().nature().measured);
+    let columns = reads_columns.then(|| history.of_workload(&workload.name)).transpose();
+    let columns = columns.unwrap_or_default();
+    let results = asked.into_iter().map(|name| {
+        let claimed = claims.include(name, Some((&workload.name, workload.model)));
+        let finding = match (name.check().nature().measured, &columns) {
+            (false, Some(columns)) => {
+                registry::judge(name.check(), &View::of_records(columns, Some(workload.model)), context)
+            }
+            _ => judge(name, workload, operations, context),
+        };
+        result(name, Some(&workload.name), finding, claimed)
+    });
+    results.collect()
+}
+
+/// What is asked of the history as a whole. Of the first part of one nothing is valid, and a violation counts only if
+/// nothing that follows can explain it.
+fn of_history(history: &History, claims: &Claims, context: &Context<'_>) -> Vec<PropertyResult> {
+    let asked = claims.claims.iter().filter_map(|claim| match claim.on {
+        On::History(object) => Some(Asked { name: claim.check.name(), check: claim.check, object }),
+        On::All | On::Workload(_) | On::Object(_) => None,
+    });
+    let judge = |asked: Asked| {
+        let finding = match history.is_part {
+            true => asked.check_part(history, context),
+            false => asked.check(history, context),
+        };
+        result(asked.check, asked.object.map(Object::name), finding, true)
+    };
+    asked.map(judge).collect()
+}
+
 /// The checks to judge by: those measured in every run, and those claimed.
 fn asked(claims: &Claims) -> impl Iterator<Item = CheckName> {
-    let claimed = |name: &CheckName| claims.claims.iter().any(|claim| claim.check == *name);
+    let of_workloads = |claim: &&Claim| !matches!(claim.on, On::History(_));
+    let claimed = move |name: &CheckName| claims.claims.iter().filter(of_workloads).any(|claim| claim.check == *name);
     CheckName::ALL.iter().copied().filter(move |name| name.check().nature().measured || claimed(name))
 }
 
@@ -99,21 +172,17 @@ fn judge(
     finding
 }
 
-fn result(
-    property: CheckName,
-    workload: Option<&WorkloadFacts<'_>>,
-    finding: Finding,
-    claims: &Claims,
-) -> PropertyResult {
+fn result(property: CheckName, of: Option<&str>, finding: Finding, claimed: bool) -> PropertyResult {
     PropertyResult {
         property,
-        workload: workload.map(|workload| workload.name.clone()),
-        claimed: claims.include(property, workload.map(|workload| (workload.name.as_str(), workload.model))),
+        workload: of.map(str::to_owned),
+        claimed,
         outcome: finding.outcome(),
         summary: finding.summary(),
         figures: finding.figures,
         anomalies_total: finding.anomalies.total,
         anomalies: finding.anomalies.kept.into_iter().map(|kept| kept.anomaly).collect(),
+        strongest: finding.strongest,
     }
 }
 

@@ -28,10 +28,13 @@ pub struct PropertyResult {
     /// The figures by name: `attempted`, `acknowledged`, `recovered`, `lost`, `stale`, `never-read`, `duplicated`,
     /// ...; times end in `_ms`.
     pub figures: BTreeMap<String, f64>,
-    /// The violations, at most [`Claims::anomalies_max`](crate::Claims::anomalies_max) of them.
+    /// The violations, at most [`Limits::anomalies_max`](crate::limits::Limits::anomalies_max) of them.
     pub anomalies: Vec<Anomaly>,
     /// How many there were in all.
     pub anomalies_total: u64,
+    /// The strongest consistency models still possible; only checks of transactions fill it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strongest: Vec<String>,
 }
 
 /// The whole judgement of a history.

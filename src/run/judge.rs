@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use checker::history::{History, Phase};
+use checker::limits::Limits;
 use checker::verdict::{Outcome, Verdict};
 use reports::RunSummary;
 
@@ -39,14 +40,14 @@ pub fn judge(
     claims: &Claims,
     doubts: &[String],
 ) -> Result<Judged, Problem> {
-    let verdict = verdict(history, &claims.judged_by(&record.settings.require), doubts);
+    let verdict = verdict(history, &claims.judged_by(&record.settings.require), &Limits::default(), doubts);
     dir.write_json("verdict.json", &verdict).map_err(Problem::bench)?;
     report(dir, record, history, verdict, &claims.note)
 }
 
 /// Checks the history against what is claimed, with what only the bench knows.
-pub fn verdict(history: &History, claims: &checker::Claims, doubts: &[String]) -> Verdict {
-    with_doubts(checker::check(history, claims), doubts)
+pub fn verdict(history: &History, claims: &checker::Claims, limits: &Limits<'_>, doubts: &[String]) -> Verdict {
+    with_doubts(checker::check(history, claims, limits), doubts)
 }
 
 /// The outcome with what only the bench knows: a doubt makes a valid run inconclusive. It comes before what the history
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     fn reasons(outcome: Outcome) -> Vec<String> {
-        let mut verdict = checker::check(&History::default(), &checker::Claims::default());
+        let mut verdict = checker::check(&History::default(), &checker::Claims::default(), &Limits::default());
         (verdict.outcome, verdict.reasons) = (outcome, vec!["first".to_owned(), "second".to_owned()]);
         with_doubts(verdict, &["it was killed".to_owned()]).reasons
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use checker::history::{History, MemoryRecorder, Recorder};
+use checker::limits::Limits;
 use checker::verdict::{Outcome, Verdict};
 use nemesis::{EvidenceRecord, Plan};
 use workloads::clock::Clock;
@@ -62,7 +63,7 @@ pub fn judge_seed(settings: &RunSettings) -> Result<(Outcome, Trace), Problem> {
 /// When the arguments cannot work, or the bench fails.
 pub fn verdict_of_seed(settings: &RunSettings) -> Result<(Verdict, Trace), Problem> {
     let (recorded, trace) = record_seed(settings)?;
-    Ok((recorded.verdict(checker::Claims::default().anomalies_max), trace))
+    Ok((recorded.verdict(Limits::default().anomalies_max), trace))
 }
 
 /// A simulated run in memory, not yet checked.
@@ -75,7 +76,7 @@ struct Recorded {
 impl Recorded {
     /// Checks the history, and explains at most this many anomalies of each property.
     fn verdict(self, anomalies_max: usize) -> Verdict {
-        judge::verdict(&self.history, &checker::Claims { anomalies_max, ..self.claims }, &self.doubts)
+        judge::verdict(&self.history, &self.claims, &Limits { anomalies_max, ..Limits::default() }, &self.doubts)
     }
 }
 

@@ -98,6 +98,7 @@ pub fn read_within(
     let mut reading = whole.reading;
     reading.records = whole.builder.finish();
     reading.records.torn = reading.torn;
+    reading.records.is_part = reading.is_partial();
     Ok(reading)
 }
 

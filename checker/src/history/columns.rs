@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::event::{Event, Phase};
 use super::op::{Op, Origin, OriginId, Origins};
 use super::operation::{OpId, Operation};
-use super::values::{Datum, Sym, ValueId, Values};
+use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 /// A history: what every client saw, and what the nemesis did.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +35,8 @@ pub struct History {
     pub keys_were_in_values: bool,
     /// Whether every event had a time; an event without one has that of the one before it.
     pub timed: bool,
+    /// Whether it is the first part of a history: a text that was cut off or damaged, or of which a limit ended the reading.
+    pub is_part: bool,
     /// The line of a last event that was cut off while it was written, and is left out.
     pub torn: Option<u64>,
     pub(super) end_ns: u64,
@@ -133,6 +135,16 @@ impl History {
     /// The time of the last event, ns; 0 if there is none.
     pub fn end_ns(&self) -> u64 {
         self.end_ns
+    }
+
+    /// The operations of one workload as a history of their own; all of it where no operation belongs to another.
+    ///
+    /// # Errors
+    /// When there are too many values; not if the whole could be held.
+    pub fn of_workload(&self, workload: &str) -> Result<History, TooManyValues> {
+        let is_of_it = |op: &Op| self.text(self.origin(op.origin).workload) == workload;
+        let ops: Vec<usize> = (0..self.ops.len()).filter(|at| is_of_it(&self.ops[*at])).collect();
+        if ops.len() == self.ops.len() { Ok(self.clone()) } else { self.only(&ops) }
     }
 
     /// Only what clients did while the workload ran, without what comes after the heal.

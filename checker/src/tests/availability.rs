@@ -62,7 +62,7 @@ fn what_fails_while_the_run_goes_on_is_not_judged() {
 fn probes_are_of_no_workload() {
     let mut story = served();
     story.after_rest(Phase::Ring, 1, "members", Ok(json!([])));
-    let verdict = crate::check(&story.history(), &crate::Claims::default());
+    let verdict = super::check(&story.history(), &crate::Claims::default());
     assert_eq!(verdict.reasons, [] as [&str; 0]);
     assert!(verdict.properties.iter().all(|found| found.workload.as_deref().is_none_or(|name| name == "set")));
 }

@@ -125,6 +125,6 @@ fn a_broken_answer_is_no_answer() {
     let mut events = story.events();
     let completion = events.iter_mut().find(|event| event.value.is_array()).expect("the replica read");
     completion.value = json!([{"value": 1}]);
-    let verdict = crate::check(&super::of(&events), &super::claiming_all(crate::ConcurrentWrites::Kept));
+    let verdict = super::check(&super::of(&events), &super::claiming_all(crate::ConcurrentWrites::Kept));
     super::result(verdict, CONVERGENCE).is_inconclusive("could not be read from n1 in round 0");
 }

@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::Story;
+use super::check;
+use crate::Claims;
 use crate::finding::quantile;
 use crate::history::EventType;
 use crate::run::faults::{Windows, active_between, findings};
 use crate::verdict::{Outcome, Verdict};
-use crate::{Claims, check};
 
 /// A run that is fine but for its faults.
 fn fine() -> Story {

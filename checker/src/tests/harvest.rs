@@ -7,7 +7,7 @@ use crate::history::EventType;
 use crate::verdict::OperationStatistics;
 
 fn reads(story: &Story) -> OperationStatistics {
-    let verdict = crate::check(&story.history(), &crate::Claims::default());
+    let verdict = super::check(&story.history(), &crate::Claims::default());
     let reads = verdict.statistics.iter().find(|found| matches!(found.f.as_str(), "read" | "r"));
     reads.cloned().expect("reads were counted")
 }
@@ -36,7 +36,7 @@ fn faults_have_a_harvest_of_their_own() {
     let found = reads(&story);
     assert_eq!((found.harvest_in_faults, found.harvest_outside_faults), (Some(0.25), Some(1.0)));
     assert_eq!(found.harvest, Some(0.5));
-    let verdict = crate::check(&story.history(), &crate::Claims::default());
+    let verdict = super::check(&story.history(), &crate::Claims::default());
     let adds = verdict.statistics.iter().find(|found| found.f == "add").expect("adds were counted");
     assert_eq!((adds.harvest, adds.harvest_outside_faults), (None, None));
 }

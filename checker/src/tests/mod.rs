@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::CheckName;
 use crate::history::{Event, EventType, History, MemoryRecorder, Phase, Process, Recorder};
+use crate::limits::Limits;
 use crate::verdict::{Anomaly, Outcome, PropertyResult, Verdict};
-use crate::{Claims, ConcurrentWrites, check};
+use crate::{Claims, ConcurrentWrites};
 
 mod availability;
 mod cart;
@@ -270,6 +271,11 @@ impl Story {
     pub fn result_one_wins(&self, property: CheckName) -> PropertyResult {
         result(self.judged(ConcurrentWrites::OneWins), property)
     }
+}
+
+/// Judges within the usual limits.
+pub fn check(history: &History, claims: &Claims) -> Verdict {
+    crate::check(history, claims, &Limits::default())
 }
 
 /// The history of events.

@@ -171,7 +171,7 @@ fn keys_within_micro_operations_are_found() {
     }
     let mut events = story.events();
     events.iter_mut().for_each(|event| event.key = None);
-    let verdict = crate::check(&super::of(&events), &super::claiming_all(crate::ConcurrentWrites::Kept));
+    let verdict = super::check(&super::of(&events), &super::claiming_all(crate::ConcurrentWrites::Kept));
     let found = verdict.properties.iter().find(|found| found.property == CheckName::SERIALIZABLE);
     let found = found.expect("it is judged");
     assert_eq!((found.outcome, found.figure("keys")), (VALID, 2.0));

@@ -1,11 +1,12 @@
 //! Claims, models, merging, and what holds of every verdict.
 
+use super::check;
 use super::{Story, claiming_all, of};
 use crate::CheckName;
 use crate::history::History;
 use crate::objects::Model;
 use crate::verdict::{Outcome, Verdict};
-use crate::{Claim, Claims, ConcurrentWrites, check};
+use crate::{Claim, Claims, ConcurrentWrites};
 
 /// Loses a write of the set, has nothing to say of convergence, and is otherwise fine.
 fn lossy() -> Story {

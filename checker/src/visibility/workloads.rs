@@ -19,7 +19,7 @@ pub(crate) struct WorkloadFacts<'h> {
 }
 
 /// Every workload of the history, by name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Facts<'h> {
     pub workloads: Vec<WorkloadFacts<'h>>,
     /// Operations that could not be placed, a sentence each.

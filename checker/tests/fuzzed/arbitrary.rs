@@ -258,7 +258,7 @@ fn anything(bytes: &mut Bytes<'_>, depth: u8) -> Value {
 pub fn every_model(bytes: &[u8]) {
     let case = case(bytes);
     let records = records(&case.events);
-    checker::check(&records, &checker::Claims::default());
+    checker::check(&records, &checker::Claims::default(), &Limits::default());
     let names = ALIASES.iter().map(|alias| alias.name).chain(CheckName::ALL.iter().map(|name| name.name()));
     for model in names.flat_map(|name| registry::find(name, &case.settings)) {
         let decision = check(&model, &records, &case);

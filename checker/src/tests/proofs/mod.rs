@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::check;
 use super::{Story, claiming_all, of};
 use crate::CheckName;
 use crate::history::{Event, Process};
+use crate::limits::Limits;
 use crate::verdict::{Anomaly, Outcome, PropertyResult, Verdict};
-use crate::{Claims, ConcurrentWrites, check};
+use crate::{Claims, ConcurrentWrites};
 
 mod random;
 
@@ -44,7 +46,7 @@ fn reason(anomaly: &Anomaly) -> (&str, Option<&str>, Option<u64>, bool) {
 
 /// Whether a history has an anomaly of the same kind, of the same property, on the same key and of the same process.
 fn has(history: &[Event], found: &PropertyResult, anomaly: &Anomaly, options: &Claims) -> bool {
-    let verdict = check(&of(history), &Claims { anomalies_max: usize::MAX, ..options.clone() });
+    let verdict = crate::check(&of(history), options, &Limits { anomalies_max: usize::MAX, ..Limits::default() });
     let same = |other: &&PropertyResult| (other.property, &other.workload) == (found.property, &found.workload);
     let mut anomalies = verdict.properties.iter().filter(same).flat_map(|other| &other.anomalies);
     anomalies.any(|other| reason(other) == reason(anomaly))
@@ -118,8 +120,9 @@ fn anomalies_of_random_histories_are_proved() {
     for seed in 0..count {
         let history = random::history(seed);
         for concurrent_writes in [ConcurrentWrites::Kept, ConcurrentWrites::OneWins] {
-            let options = Claims { anomalies_max: 4, ..claiming_all(concurrent_writes) };
-            looked.at(&history, &check(&of(&history), &options), &options);
+            let options = claiming_all(concurrent_writes);
+            let limits = Limits { anomalies_max: 4, ..Limits::default() };
+            looked.at(&history, &crate::check(&of(&history), &options, &limits), &options);
         }
     }
     for ((property, kind), count) in &looked.kinds {
