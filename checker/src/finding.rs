@@ -235,7 +235,7 @@ pub(crate) struct Proof<'a> {
     pub nemesis: Option<&'a Event>,
     /// Those that help to understand it; what of them proves it is left out here.
     pub context: Vec<Operation<'a>>,
-    /// Whether some of the operations may be needless, which are then taken away: see [`crate::checks::minimal::shrink_proofs`].
+    /// Whether some of the operations may be needless, which are then taken away: see [`crate::checks::minimal::shrink`].
     pub shrinks: Option<Shrinks>,
 }
 

@@ -70,7 +70,7 @@ impl History {
         op.result.is_list() && op.is_ok() && self.text(op.f) == "read"
     }
 
-    /// The history's indices of an operation's events, for [`crate::limits::Violation::events`].
+    /// The history's indices of an operation's events, for [`crate::finding::Anomaly::events`].
     pub fn events_of(&self, op: usize) -> impl Iterator<Item = u64> {
         let Op { call, ret, .. } = self.ops[op];
         let info = self.infos.binary_search_by_key(&(op as u32), |entry| entry.0).ok().map(|at| self.infos[at].1);
