@@ -1,24 +1,27 @@
 //! `dissensus check`: judges a history, wherever it comes from.
 //!
-//! A history of the bench's own workloads is judged by the properties claimed of them ([`judged`]); any other, and whatever
-//! `--model` asks for, is checked against models ([`models`]).
+//! ```text
+//! read (any format, within the limits) ─► choose (what is claimed, asked for, or guessed) ─► check ─► report
+//! ```
+//! A history whose operations name workloads is judged workload by workload, by the properties claimed of them; any other,
+//! and whatever `--model` asks for, as one object. Either gives a verdict, and the same reports.
 
+mod anomalies;
+mod choose;
 mod convert;
-mod judged;
 mod limits;
 mod lint;
-mod models;
 mod progress;
-mod told;
+mod report;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use checker::checks::registry::{self, Asked, CheckName, Settings};
-use checker::formats::{Format, Reading, Selection};
-use checker::history::History;
-use checker::objects::Model;
+use checker::checks::registry;
+use checker::formats::{Format, Problem as Damaged, Reading, Selection};
+use checker::objects::Object;
+use checker::{CheckName, Outcome};
 
 use super::arguments::CheckArgs;
 use super::out::say;
@@ -26,38 +29,63 @@ use crate::exit::{Exit, Problem};
 use crate::store::input::Input;
 use limits::Budget;
 use progress::Progress;
+use report::Report;
 
-/// Does what was asked for, and prints what came of it.
+/// Does what was asked for, and prints the result.
 pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
     if args.model.iter().any(|model| model.0 == "list") {
         list();
         return Ok(Exit::Valid);
     }
     let path = args.file.as_deref().ok_or_else(|| Problem::arguments("name the history to check"))?;
-    let file = Source { path, format: format(args, path)?, args };
+    let path = if path.is_dir() { path.join("history.jsonl") } else { path.to_owned() };
+    let file = Source { format: format(args, &path)?, path, args };
     if let Some(to) = &args.convert {
         return convert::convert(&file, to);
     }
     if args.lint {
         return lint::lint(&file);
     }
-    let budget = Budget::begin(args);
-    match plan(&file, &budget)? {
-        Plan::Judge(model) => judged::judge(&file, model, &budget),
-        Plan::Check(entries, reading, progress) => models::check(&file, entries, reading, &progress, &budget),
+    judge(&file)
+}
+
+/// Reads, chooses, checks and reports.
+fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
+    let (args, budget) = (file.args, Budget::begin(file.args));
+    let progress = Progress::new(args.json);
+    let mut reading = read(file, &progress, &budget)?;
+    let choice = choose::choose(file, &reading)?;
+    let notes = report::notes(&reading, &choice, &budget);
+    let mut history = std::mem::take(&mut reading.records);
+    if choice.claims.by_workload && reading.cut.is_some() {
+        // A part of the final reads shows too little, and would be taken for all of them.
+        history = history.of_main_phase();
     }
+    progress.checking(&choice.names());
+    let out_of_time = || budget.out_of_time();
+    let limits = budget.beside(history.memory_bytes(), &out_of_time);
+    let mut verdict = checker::check(&history, &choice.claims, &limits);
+    progress.done();
+    let undecided = choice.unseen(&verdict).chain(report::left_out(&reading, &choice, &history, &budget));
+    for doubt in undecided.collect::<Vec<String>>() {
+        verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
+        verdict.reasons.push(doubt);
+    }
+    let outcome = verdict.outcome;
+    Report { file, choice: &choice, history: &history, verdict, notes, spent: budget.spent() }.give()?;
+    Ok(outcome.into())
 }
 
 /// The history's file and what was said of it.
 struct Source<'a> {
-    path: &'a Path,
+    path: PathBuf,
     format: Format,
     args: &'a CheckArgs,
 }
 
 impl Source<'_> {
     fn open(&self) -> Result<Input, Problem> {
-        Input::open(self.path).map_err(Problem::arguments)
+        Input::open(&self.path).map_err(Problem::arguments)
     }
 
     /// An error with the file's name.
@@ -78,56 +106,6 @@ fn format(args: &CheckArgs, path: &Path) -> Result<Format, Problem> {
     })
 }
 
-enum Plan {
-    /// By the properties of the bench's own workloads.
-    Judge(Option<Model>),
-    /// Against these models, the first of which may have been guessed.
-    Check(Vec<Chosen>, Box<Reading>, Progress),
-}
-
-/// A check, and whether it was asked for.
-struct Chosen {
-    asked: Asked,
-    guessed: bool,
-}
-
-impl Chosen {
-    fn all(asked: Vec<Asked>, guessed: bool) -> Vec<Self> {
-        asked.into_iter().map(|asked| Self { asked, guessed }).collect()
-    }
-}
-
-fn plan(file: &Source<'_>, budget: &Budget) -> Result<Plan, Problem> {
-    let args = file.args;
-    if args.model.is_empty() && (judged::in_run_dir(file) || !args.require.is_empty() || args.lww) {
-        return Ok(Plan::Judge(None));
-    }
-    if let [only] = &args.model[..]
-        && (only.0 == "cart" || !args.require.is_empty() || args.lww)
-    {
-        return Ok(Plan::Judge(only.0.parse().ok()));
-    }
-    let progress = Progress::new(args.json);
-    let reading = read(file, &progress, budget)?;
-    let settings = models::settings(args);
-    if args.model.is_empty() {
-        return Ok(guess(reading, progress, &settings));
-    }
-    let mut chosen = Vec::new();
-    for name in &args.model {
-        match resolve(&name.0, &reading, &settings) {
-            Meant::Checks(asked) => chosen.extend(Chosen::all(asked, false)),
-            Meant::Judged(model) if args.model.len() == 1 => return Ok(Plan::Judge(Some(model))),
-            Meant::Judged(model) => {
-                let why = format!("`{model}` judges the properties of the bench's own workloads: ask for it by itself");
-                return Err(Problem::arguments(why));
-            }
-            Meant::Nothing(why) => return Err(Problem::arguments(why)),
-        }
-    }
-    Ok(Plan::Check(chosen, Box::new(reading), progress))
-}
-
 /// As much of the history as the limits allow.
 fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Reading, Problem> {
     let input = file.open()?;
@@ -138,41 +116,14 @@ fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Readi
     let limits = budget.of_reading(&out_of_time);
     let mut reader = progress.reading(input);
     let read = checker::formats::read_within(&mut reader, file.format, &selection, &limits, &share_read);
-    read.map_err(|damage| file.damaged(damage))
-}
-
-/// What the operations look like; the bench's own workloads name themselves.
-fn guess(reading: Reading, progress: Progress, settings: &Settings) -> Plan {
-    let name = registry::guess(&reading.records).filter(|_| reading.workloads.is_empty());
-    match name.map(|name| resolve(name, &reading, settings)) {
-        Some(Meant::Checks(asked)) => Plan::Check(Chosen::all(asked, true), Box::new(reading), progress),
-        Some(Meant::Judged(model)) => Plan::Judge(Some(model)),
-        Some(Meant::Nothing(_)) | None => Plan::Judge(None),
-    }
-}
-
-enum Meant {
-    Checks(Vec<Asked>),
-    Judged(Model),
-    Nothing(String),
-}
-
-/// `set`, `register` and `cart` are names of the bench's own workloads, too: they are meant where operations name
-/// workloads, and `register` where reads return lists of siblings. The other workloads are recorded in the form that the
-/// models of their names read, and judged by the properties claimed where no model is named.
-fn resolve(name: &str, reading: &Reading, settings: &Settings) -> Meant {
-    let several_meanings = matches!(name.parse(), Ok(Model::Set | Model::Register | Model::Cart));
-    let own = several_meanings && reading.workloads.contains(name);
-    let reads_lists = |records: &History| records.ops.iter().any(|op| records.reads_list(op));
-    let siblings = name == "register" && reads_lists(&reading.records);
-    match (name.parse::<Model>(), registry::find(name, settings)) {
-        (Ok(model), asked) if asked.is_empty() || own || siblings => Meant::Judged(model),
-        (Err(_), asked) if asked.is_empty() => Meant::Nothing(format!("there is no model `{name}`")),
-        (_, asked) => Meant::Checks(asked),
-    }
+    read.map_err(|damage| match &damage.problem {
+        Damaged::Read(error) => Problem::arguments(format!("cannot read {}: {error}", file.path.display())),
+        _ => file.damaged(damage),
+    })
 }
 
 fn list() {
+    say!("names of objects, and what is usually checked of them:");
     for alias in registry::ALIASES {
         say!("{:<16} {}", alias.name, alias.about);
     }
@@ -182,8 +133,8 @@ fn list() {
         say!("{name:<34} {}", name.check().about());
     }
     say!("");
-    say!("of the bench's own workloads, by the properties claimed of them:");
-    for model in Model::ALL {
-        say!("{:<16} {}", model.name(), model.about());
+    say!("workloads of the bench, by the properties claimed of them:");
+    for object in Object::ALL {
+        say!("{:<16} {}", object.name(), object.about());
     }
 }

@@ -36,6 +36,9 @@ macro_rules! registry {
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named as the constants are")]
         enum Row { $($name),* }
 
+        #[cfg(test)]
+        const CONSTANTS: &[&str] = &[$(stringify!($name)),*];
+
         impl CheckName {
             /// Every name, in the order of [`CHECKS`].
             pub const ALL: &[CheckName] = &[$(CheckName(Row::$name)),*];
@@ -407,4 +410,41 @@ fn too_much(check: &dyn Check, records: &History, limits: &Limits<'_>) -> Option
             limits.memory_bytes >> 20
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::checks::isolation::levels;
+    use crate::checks::sessions::Guarantee;
+
+    #[test]
+    fn a_name_means_one_thing_and_a_constant_is_called_as_its_check() {
+        let names: Vec<&str> = CheckName::ALL.iter().map(|name| name.name()).collect();
+        let spelt: Vec<String> = CONSTANTS.iter().map(|name| name.to_lowercase().replace('_', "-")).collect();
+        assert_eq!(names, spelt);
+        let all: BTreeSet<&str> = names.iter().copied().chain(ALIASES.iter().map(|alias| alias.name)).collect();
+        assert_eq!(all.len(), names.len() + ALIASES.len());
+        assert!(CHECKS.iter().all(|check| !check.about().is_empty()));
+    }
+
+    #[test]
+    fn every_level_and_every_guarantee_is_a_check() {
+        let guarantees = Guarantee::ALL.into_iter().map(Guarantee::name);
+        let isolations = Isolation::ALL.into_iter().map(Isolation::name);
+        for name in levels::names().chain(guarantees).chain(isolations) {
+            let asked = find(name, &Settings::default());
+            assert_eq!(asked.iter().map(|asked| asked.check.name()).collect::<Vec<_>>(), [name]);
+        }
+    }
+
+    #[test]
+    fn an_alias_says_what_was_chosen() {
+        let chosen = |name: &str| find(name, &Settings::default()).iter().map(Asked::chosen).collect::<Vec<_>>();
+        assert_eq!(chosen("register"), [Some("register: linearizable of a register".to_owned())]);
+        assert_eq!(chosen("rw-register"), [Some("rw-register: strict-serializable of a rw-register".to_owned())]);
+        assert_eq!((chosen("bank"), chosen("session").len(), chosen("nothing").len()), (vec![None], 4, 0));
+    }
 }

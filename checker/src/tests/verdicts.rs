@@ -4,6 +4,7 @@ use super::check;
 use super::{Story, claiming_all, of};
 use crate::CheckName;
 use crate::history::History;
+use crate::limits::Limits;
 use crate::objects::Model;
 use crate::verdict::{Outcome, Verdict};
 use crate::{Claim, Claims, ConcurrentWrites};
@@ -192,6 +193,6 @@ fn a_verdict_is_read_back() {
 #[test]
 fn nothing_is_claimed_by_default() {
     let options = Claims::default();
-    assert_eq!((options.claims, options.anomalies_max), (Vec::new(), 20));
+    assert_eq!((options.claims, Limits::default().anomalies_max), (Vec::new(), 20));
     assert_eq!((options.concurrent_writes, options.default_object), (ConcurrentWrites::Kept, None));
 }

@@ -1,4 +1,4 @@
-//! The levels of isolation as checks: of the table of [`levels`], and those of [`saturation`].
+//! The levels of isolation as checks: of the table of [`levels`], and those of [`super::saturation`].
 
 use super::saturation::Isolation;
 use super::{check_isolation, check_level, is_of_lists, levels, per_key};

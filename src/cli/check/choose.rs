@@ -1,0 +1,186 @@
+//! What a history is judged by: what the configuration of its run claims, what was asked for, or what it looks like.
+
+use std::path::Path;
+
+use checker::checks::isolation::Assume;
+use checker::checks::registry::{self, Asked, CheckName, Settings};
+use checker::checks::simple::staleness::Bounds;
+use checker::formats::Reading;
+use checker::history::History;
+use checker::objects::Object;
+use checker::verdict::Verdict;
+use checker::{Claim, Claims, ConcurrentWrites, On};
+
+use super::Source;
+use crate::cli::arguments::{AssumeArg, CheckArgs};
+use crate::exit::Problem;
+use crate::store::RunDir;
+use crate::systems::System;
+use crate::systems::dynamo::Dynamo;
+
+/// In a longer history operations are counted only for reports that show the counts: counting them costs as much as a check.
+const STATISTICS_OPERATIONS_MAX: usize = 200_000;
+
+/// The claims, and how they were chosen.
+pub(super) struct Choice {
+    pub claims: Claims,
+    /// The checks that were asked for of the whole history, in order.
+    pub asked: Vec<Asked>,
+    /// Whether they were guessed from the operations.
+    pub guessed: bool,
+    /// The properties that some workload has to show.
+    required: Vec<CheckName>,
+}
+
+impl Choice {
+    fn of_workloads(claims: Claims, required: &[CheckName]) -> Self {
+        Self { claims, asked: Vec::new(), guessed: false, required: required.to_vec() }
+    }
+
+    fn of_history(asked: Vec<Asked>, guessed: bool, settings: Settings, statistics: bool) -> Self {
+        let reason = if guessed { "guessed from the operations" } else { "it was asked for" };
+        let claim = |asked: &Asked| Claim { check: asked.check, on: On::History(asked.object), reason: reason.to_owned() };
+        let claims = asked.iter().map(claim).collect();
+        let claims = Claims { claims, by_workload: false, statistics, settings, ..Claims::default() };
+        Self { claims, asked, guessed, required: Vec::new() }
+    }
+
+    /// What is checked, for people.
+    pub fn names(&self) -> String {
+        let names: Vec<&str> = self.asked.iter().map(|asked| asked.check.name()).collect();
+        if names.is_empty() { "what is claimed".to_owned() } else { names.join(", ") }
+    }
+
+    /// The required properties that no workload of the history shows, a sentence each.
+    pub fn unseen<'v>(&'v self, verdict: &'v Verdict) -> impl Iterator<Item = String> + 'v {
+        let is_shown = |name: CheckName| verdict.properties.iter().any(|found| found.property == name);
+        let unseen = self.required.iter().filter(move |name| !is_shown(**name));
+        unseen.map(|name| format!("{name} was asked for, and no workload of the history shows it."))
+    }
+}
+
+/// Chooses.
+///
+/// # Errors
+/// When a name is unknown, or when nothing was asked for and nothing fits the operations.
+pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Problem> {
+    let args = file.args;
+    let by_properties = !args.require.is_empty() || args.lww;
+    if args.model.is_empty() && (run_dir(&file.path).is_some() || by_properties || !reading.workloads.is_empty()) {
+        return Ok(Choice::of_workloads(claims(file, None)?, &args.require));
+    }
+    if let [only] = &args.model[..]
+        && (only.0 == "cart" || by_properties)
+    {
+        return Ok(Choice::of_workloads(claims(file, only.0.parse().ok())?, &args.require));
+    }
+    let settings = settings(args);
+    let reports = args.html.is_some() || args.junit.is_some();
+    let statistics = reports || reading.records.ops.len() <= STATISTICS_OPERATIONS_MAX;
+    if args.model.is_empty() {
+        return guess(file, reading, settings, statistics);
+    }
+    let mut asked = Vec::new();
+    for name in &args.model {
+        match resolve(&name.0, reading, &settings)? {
+            Meaning::Checks(checks) => asked.extend(checks),
+            Meaning::Workload(object) if args.model.len() == 1 => {
+                return Ok(Choice::of_workloads(claims(file, Some(object))?, &args.require));
+            }
+            Meaning::Workload(object) => {
+                let why = format!("`{object}` judges the properties of the bench's own workloads: ask for it by itself");
+                return Err(Problem::arguments(why));
+            }
+        }
+    }
+    Ok(Choice::of_history(asked, false, settings, statistics))
+}
+
+/// What the operations look like. A history without operations is judged all the same, and is never valid.
+fn guess(file: &Source<'_>, reading: &Reading, settings: Settings, statistics: bool) -> Result<Choice, Problem> {
+    let Some(name) = registry::guess(&reading.records) else {
+        if reading.records.ops.is_empty() {
+            return Ok(Choice::of_workloads(claims(file, None)?, &[]));
+        }
+        let functions = functions(&reading.records);
+        return Err(Problem::arguments(format!(
+            "{}: no model fits these functions: {functions}; name one with --model (--model list prints them)",
+            file.path.display()
+        )));
+    };
+    match resolve(name, reading, &settings)? {
+        Meaning::Checks(asked) => Ok(Choice::of_history(asked, true, settings, statistics)),
+        Meaning::Workload(object) => Ok(Choice::of_workloads(claims(file, Some(object))?, &[])),
+    }
+}
+
+/// The functions of the operations, the first few.
+fn functions(history: &History) -> String {
+    const SHOWN_MAX: usize = 8;
+    let names: std::collections::BTreeSet<&str> = history.ops.iter().map(|op| history.text(op.f)).collect();
+    let shown: Vec<String> = names.iter().take(SHOWN_MAX).map(|name| format!("`{}`", name.escape_debug())).collect();
+    let more = if names.len() > SHOWN_MAX { format!(" and {} more", names.len() - SHOWN_MAX) } else { String::new() };
+    shown.join(", ") + &more
+}
+
+/// What a name asks for.
+enum Meaning {
+    /// Checks of the history as a whole.
+    Checks(Vec<Asked>),
+    /// The properties of a workload of the bench.
+    Workload(Object),
+}
+
+/// `set`, `register` and `cart` are names of the bench's own workloads, too: they are meant where operations name
+/// workloads, and `register` where reads return lists of siblings. The other workloads are recorded in the form that the
+/// models of their names read, and judged by the properties claimed where no model is named.
+fn resolve(name: &str, reading: &Reading, settings: &Settings) -> Result<Meaning, Problem> {
+    let several_meanings = matches!(name.parse(), Ok(Object::Set | Object::Register | Object::Cart));
+    let own = several_meanings && reading.workloads.contains(name);
+    let reads_lists = |history: &History| history.ops.iter().any(|op| history.reads_list(op));
+    let siblings = name == "register" && reads_lists(&reading.records);
+    match (name.parse::<Object>(), registry::find(name, settings)) {
+        (Ok(object), asked) if asked.is_empty() || own || siblings => Ok(Meaning::Workload(object)),
+        (Err(_), asked) if asked.is_empty() => Err(Problem::arguments(format!("there is no model `{name}`"))),
+        (_, asked) => Ok(Meaning::Checks(asked)),
+    }
+}
+
+/// The run directory that a file lies in, if it does.
+fn run_dir(path: &Path) -> Option<&Path> {
+    // A file named without a directory is in this one.
+    let parent = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    parent.filter(|dir| dir.join("run.json").exists())
+}
+
+/// What was asked for; else, in a run directory, what the run's configuration claims; else everything that is measured.
+fn claims(file: &Source<'_>, default_object: Option<Object>) -> Result<Claims, Problem> {
+    let args = file.args;
+    let asked_for = Claims {
+        concurrent_writes: if args.lww { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept },
+        settings: settings(args),
+        default_object,
+        ..match args.require.is_empty() {
+            true => Claims::of_all(CheckName::measured(), "nothing else is known of the system"),
+            false => Claims::of_all(args.require.iter().copied(), "it was asked for"),
+        }
+    };
+    let Some(dir) = run_dir(&file.path).filter(|_| args.require.is_empty() && !args.lww) else {
+        return Ok(asked_for);
+    };
+    let record = RunDir::open(dir).and_then(|dir| dir.read_record()).map_err(Problem::arguments)?;
+    let system = Dynamo::new(record.settings.dynamo.clone(), record.settings.seed).map_err(Problem::arguments)?;
+    Ok(Claims { default_object, ..system.claims().judged_by(&record.settings.require) })
+}
+
+fn settings(args: &CheckArgs) -> Settings {
+    let time_ns_max = args.stale_time.map(|span| u64::try_from(span.0.as_nanos()).unwrap_or(u64::MAX));
+    let mut transactions = checker::checks::isolation::Options::default();
+    transactions.required = args.consistency.map_or(transactions.required, |model| model.0);
+    transactions.versions = Assume {
+        sequential_keys: args.assume.contains(&AssumeArg::SequentialKeys),
+        linearizable_keys: args.assume.contains(&AssumeArg::LinearizableKeys),
+    };
+    let staleness = Bounds { versions_max: args.stale_versions, time_ns_max };
+    Settings { staleness, failed_cas: args.failed_cas.into(), transactions }
+}
