@@ -16,4 +16,4 @@ mod terminal;
 pub use html::{experiments_html, html};
 pub use junit::junit;
 pub use summary::RunSummary;
-pub use terminal::terminal;
+pub use terminal::{run_tables, terminal};

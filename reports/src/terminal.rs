@@ -50,6 +50,15 @@ pub fn terminal(summary: &RunSummary, verdict: &Verdict, width: Option<usize>, c
     shown.join("\n")
 }
 
+/// What the nemesis did and how operations fared, for a verdict on a history whose findings are printed elsewhere; empty if
+/// neither is known.
+pub fn run_tables(verdict: &Verdict, width: Option<usize>, colour: bool) -> String {
+    let page = Page { width: width.unwrap_or(WIDTH_DEFAULT).clamp(WIDTH_MIN, WIDTH_MAX), colour };
+    let faults = if verdict.faults.is_empty() { String::new() } else { page.faults(&verdict.faults) };
+    let operations = if verdict.statistics.is_empty() { String::new() } else { page.operations(&verdict.statistics) };
+    [faults, operations].into_iter().filter(|section| !section.is_empty()).collect::<Vec<String>>().join("\n")
+}
+
 struct Page {
     width: usize,
     colour: bool,

@@ -357,6 +357,7 @@ proptest! {
                 edges: vec![],
             }],
             anomalies_total: 0,
+            strongest: vec![],
         });
         for (position, (fault, start, stop)) in bounds.iter().enumerate() {
             let bad = &mut verdict.faults[position];

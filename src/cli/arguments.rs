@@ -202,7 +202,7 @@ pub struct SystemArgs {
 
 #[derive(Args)]
 pub struct CheckArgs {
-    /// A history: lines of JSON, Jepsen's EDN or a log of Jepsen; plain, .gz or .zst
+    /// A history: lines of JSON, Jepsen's EDN or a log of Jepsen; plain, .gz or .zst; or a run directory
     #[arg(required_unless_present = "model")]
     pub file: Option<PathBuf>,
     /// Models to check against; `--model list` prints them [default: for the bench's own workloads what is claimed of
@@ -216,7 +216,7 @@ pub struct CheckArgs {
     /// One of several concurrent writes wins (last-write-wins), instead of all being kept
     #[arg(long)]
     pub lww: bool,
-    /// Only operations of this workload, for a model
+    /// Only operations of this workload
     #[arg(long, value_name = "NAME")]
     pub workload: Option<String>,
     /// json, edn or log [default: by content]
@@ -253,6 +253,12 @@ pub struct CheckArgs {
     /// staleness: reads may return one of so many last values; 1 is no staleness
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub stale_versions: Option<u64>,
+    /// Write the report as one HTML page to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the verdict as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Print the verdict as JSON instead of tables
     #[arg(long)]
     pub json: bool,

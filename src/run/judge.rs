@@ -23,10 +23,18 @@ pub struct Judged {
 impl Judged {
     /// The tables for standard output.
     pub fn tables(&self) -> String {
-        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let width = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-        reports::terminal(&self.summary, &self.verdict, width, colour)
+        reports::terminal(&self.summary, &self.verdict, terminal_width(), wants_colour())
     }
+}
+
+/// The columns of the terminal, if standard output is one.
+pub fn terminal_width() -> Option<usize> {
+    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+/// Whether standard output is to be coloured.
+pub fn wants_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Checks the history against the claims, and writes `verdict.json`, `report.html` and `junit.xml`.

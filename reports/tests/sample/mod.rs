@@ -301,6 +301,7 @@ fn property(property: CheckName, workload: &str, claimed: bool, anomalies: Vec<A
         figures,
         anomalies,
         anomalies_total: total,
+        strongest: vec![],
     }
 }
 

@@ -19,7 +19,7 @@ use crate::systems::System;
 use crate::systems::dynamo::Dynamo;
 
 /// In a longer history operations are counted only for reports that show the counts: counting them costs as much as a check.
-const STATISTICS_OPERATIONS_MAX: usize = 200_000;
+const STATISTICS_OPERATIONS_MAX: usize = 20_000;
 
 /// The claims, and how they were chosen.
 pub(super) struct Choice {
@@ -39,7 +39,8 @@ impl Choice {
 
     fn of_history(asked: Vec<Asked>, guessed: bool, settings: Settings, statistics: bool) -> Self {
         let reason = if guessed { "guessed from the operations" } else { "it was asked for" };
-        let claim = |asked: &Asked| Claim { check: asked.check, on: On::History(asked.object), reason: reason.to_owned() };
+        let claim =
+            |asked: &Asked| Claim { check: asked.check, on: On::History(asked.object), reason: reason.to_owned() };
         let claims = asked.iter().map(claim).collect();
         let claims = Claims { claims, by_workload: false, statistics, settings, ..Claims::default() };
         Self { claims, asked, guessed, required: Vec::new() }
@@ -88,7 +89,8 @@ pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Pro
                 return Ok(Choice::of_workloads(claims(file, Some(object))?, &args.require));
             }
             Meaning::Workload(object) => {
-                let why = format!("`{object}` judges the properties of the bench's own workloads: ask for it by itself");
+                let why =
+                    format!("`{object}` judges the properties of the bench's own workloads: ask for it by itself");
                 return Err(Problem::arguments(why));
             }
         }

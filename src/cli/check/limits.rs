@@ -7,7 +7,6 @@ use checker::limits::Limits;
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-use super::told::bytes;
 use crate::cli::arguments::CheckArgs;
 
 /// How many violations of a model are explained.
@@ -120,6 +119,15 @@ fn default_bytes() -> u64 {
 fn kib_of(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// A size as the command line takes it.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What a person is told of a check: how the history was read, what each model decided, and the operations of each
-//! violation in a table.
+//! The findings on a whole history for the terminal: how it was read, what each check found, and the operations of each
+//! anomaly in a table.
 //!
 //! Names and values come from a history that anybody may have written: nothing of them moves the cursor or makes the
 //! report long.
@@ -8,95 +8,115 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
 use checker::history::{History, Kind};
-use checker::verdict::Anomaly;
-use checker::verdict::Outcome;
+use checker::verdict::{Anomaly, Outcome, PropertyResult};
 use console::style;
 use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Style};
 
-use super::limits::Spent;
-use super::models::{Checked, Report};
+use super::limits::{Spent, bytes};
+use super::report::Report;
 use crate::cli::out::say;
+use crate::run::judge::{terminal_width, wants_colour};
 
-/// How many operations of a violation are shown.
-const OPERATIONS_TOLD_MAX: usize = 12;
+/// How many operations of an anomaly are shown.
+const OPERATIONS_SHOWN_MAX: usize = 12;
 /// How many characters of an operation are.
 const OPERATION_CHARS_MAX: usize = 80;
 /// How many characters of a sentence are.
 const SENTENCE_CHARS_MAX: usize = 2_000;
 
 /// Prints it all.
-pub(super) fn print(report: &Report, records: &History) {
-    let keys: BTreeSet<_> = records.ops.iter().map(|op| op.key).filter(|key| key.is_some()).collect();
-    let processes: BTreeSet<u32> = records.ops.iter().map(|op| op.process).collect();
-    let on = if keys.is_empty() { String::new() } else { format!(" on {}", plural(keys.len(), "key")) };
-    let aside = match report.passed_over {
-        0 => String::new(),
-        events => format!(", {} passed over", plural(events as usize, "event")),
-    };
-    let (operations, processes) = (plural(report.operations, "operation"), plural(processes.len(), "process"));
-    say!("{}: {}, {operations}{on} by {processes}{aside}", report.file, report.format);
-    for note in &report.notes {
-        say!("note: {}", plain(note, SENTENCE_CHARS_MAX));
+pub(super) fn print(report: &Report<'_>) {
+    let (history, verdict) = (report.history, &report.verdict);
+    header(report);
+    let by_event = operations_of(&verdict.properties, history);
+    for (number, found) in verdict.properties.iter().enumerate() {
+        finding(report, number, found, &by_event);
     }
-    let by_event = operations_of(report, records);
-    for checked in &report.decisions {
-        decision(checked, records, &by_event);
+    for reason in verdict.reasons.iter().filter(|reason| !is_of_finding(reason, &verdict.properties)) {
+        say!("\n{}", plain(reason, SENTENCE_CHARS_MAX));
+    }
+    let of_run = reports::run_tables(verdict, terminal_width(), wants_colour());
+    if !of_run.is_empty() {
+        say!("\n{}", of_run.trim_end());
     }
     say!("\n{}", spent(&report.spent));
 }
 
-/// The operations that events of violations belong to.
+fn header(report: &Report<'_>) {
+    let history = report.history;
+    let keys: BTreeSet<_> = history.ops.iter().map(|op| op.key).filter(|key| key.is_some()).collect();
+    let processes: BTreeSet<u32> = history.ops.iter().map(|op| op.process).collect();
+    let on = if keys.is_empty() { String::new() } else { format!(" on {}", plural(keys.len(), "key")) };
+    let aside = match history.passed_over {
+        0 => String::new(),
+        events => format!(", {} passed over", plural(events as usize, "event")),
+    };
+    let (operations, processes) = (plural(history.ops.len(), "operation"), plural(processes.len(), "process"));
+    let (file, format) = (report.file.path.display(), report.file.format);
+    say!("{file}: {format}, {operations}{on} by {processes}{aside}");
+    for note in &report.notes {
+        say!("note: {}", plain(note, SENTENCE_CHARS_MAX));
+    }
+}
+
+/// Whether a reason only repeats what is printed of a check.
+fn is_of_finding(reason: &str, properties: &[PropertyResult]) -> bool {
+    properties.iter().any(|found| reason.ends_with(&format!(": {}.", found.summary)))
+}
+
+/// The operations that events of anomalies belong to.
 type ByEvent = BTreeMap<u64, usize>;
 
-fn operations_of(report: &Report, records: &History) -> ByEvent {
-    let violations = report.decisions.iter().flat_map(|checked| &checked.decision.violations);
-    let wanted: BTreeSet<u64> = violations.flat_map(|violation| violation.events.iter().copied()).collect();
+fn operations_of(properties: &[PropertyResult], history: &History) -> ByEvent {
+    let anomalies = properties.iter().flat_map(|found| &found.anomalies);
+    let wanted: BTreeSet<u64> = anomalies.flat_map(|anomaly| anomaly.events.iter().copied()).collect();
     let mut by_event = ByEvent::new();
     if wanted.is_empty() {
         return by_event;
     }
-    for at in 0..records.ops.len() {
-        by_event.extend(records.events_of(at).filter(|event| wanted.contains(event)).map(|event| (event, at)));
+    for at in 0..history.ops.len() {
+        by_event.extend(history.events_of(at).filter(|event| wanted.contains(event)).map(|event| (event, at)));
     }
     by_event
 }
 
-fn decision(checked: &Checked, records: &History, by_event: &ByEvent) {
-    let decision = &checked.decision;
-    let guessed = if checked.guessed { " (guessed from the operations)" } else { "" };
-    say!("\n{}{guessed}: {}, in {} ms", checked.model, coloured(decision.outcome), count(checked.took_ms as usize));
-    if let Some(chosen) = &checked.chosen {
+fn finding(report: &Report<'_>, number: usize, found: &PropertyResult, by_event: &ByEvent) {
+    let guessed = if report.choice.guessed { " (guessed from the operations)" } else { "" };
+    let asked = report.choice.asked.get(number);
+    let name = asked.filter(|asked| asked.object.is_some()).map_or(found.property.name(), |asked| asked.name);
+    say!("\n{name}{guessed}: {}", coloured(found.outcome));
+    if let Some(chosen) = asked.and_then(|asked| asked.chosen()) {
         say!("  {chosen}");
     }
-    say!("  {}", plain(&decision.headline, SENTENCE_CHARS_MAX));
-    if !decision.strongest.is_empty() {
-        say!("  strongest models still possible: {}", decision.strongest.join(", "));
+    say!("  {}", plain(&found.summary, SENTENCE_CHARS_MAX));
+    if !found.strongest.is_empty() {
+        say!("  strongest models still possible: {}", found.strongest.join(", "));
     }
-    for violation in &decision.violations {
-        let key = violation.key.as_ref().map(|key| format!(" on {}", plain(key, OPERATION_CHARS_MAX)));
-        let explanation: Vec<String> =
-            violation.explanation.lines().map(|line| plain(line, SENTENCE_CHARS_MAX)).collect();
-        say!("\n  {}{}: {}", violation.kind, key.unwrap_or_default(), explanation.join("\n    "));
-        operations(violation, records, by_event);
+    for anomaly in &found.anomalies {
+        let key = anomaly.key.as_ref().map(|key| format!(" on {}", plain(key, OPERATION_CHARS_MAX)));
+        let lines = anomaly.explanation.lines().map(|line| plain(line, SENTENCE_CHARS_MAX));
+        let explanation: Vec<String> = lines.collect();
+        say!("\n  {}{}: {}", anomaly.kind, key.unwrap_or_default(), explanation.join("\n    "));
+        operations(anomaly, report.history, by_event);
     }
-    let untold = decision.violations_total.saturating_sub(decision.violations.len() as u64);
-    if untold > 0 {
-        say!("\n  and {} more", plural(untold as usize, "violation"));
+    let further = found.anomalies_total.saturating_sub(found.anomalies.len() as u64);
+    if further > 0 {
+        say!("\n  and {} more", plural(further as usize, "violation"));
     }
-    if !decision.figures.is_empty() {
-        figures(&decision.figures);
+    if !found.figures.is_empty() {
+        figures(&found.figures);
     }
 }
 
-/// The operations of a violation, one a line.
-fn operations(violation: &Anomaly, records: &History, by_event: &ByEvent) {
-    let ops: BTreeSet<usize> = violation.events.iter().filter_map(|event| by_event.get(event).copied()).collect();
+/// The operations of an anomaly, one a line.
+fn operations(anomaly: &Anomaly, records: &History, by_event: &ByEvent) {
+    let ops: BTreeSet<usize> = anomaly.events.iter().filter_map(|event| by_event.get(event).copied()).collect();
     let mut table = Builder::default();
     let times: &[&str] = if records.timed { &["from s", "to s"] } else { &[] };
     table.push_record([&["events", "process", "operation"], times].concat());
-    for at in ops.iter().take(OPERATIONS_TOLD_MAX) {
+    for at in ops.iter().take(OPERATIONS_SHOWN_MAX) {
         table.push_record(row(*at, records));
     }
     let mut table = table.build();
@@ -104,8 +124,8 @@ fn operations(violation: &Anomaly, records: &History, by_event: &ByEvent) {
     for line in table.to_string().lines() {
         say!("    {}", line.trim_end());
     }
-    if ops.len() > OPERATIONS_TOLD_MAX {
-        say!("     and {} more", plural(ops.len() - OPERATIONS_TOLD_MAX, "operation"));
+    if ops.len() > OPERATIONS_SHOWN_MAX {
+        say!("     and {} more", plural(ops.len() - OPERATIONS_SHOWN_MAX, "operation"));
     }
 }
 
@@ -120,8 +140,8 @@ fn row(at: usize, records: &History) -> Vec<String> {
         Kind::Fail => ", failed".into(),
         Kind::Info => ", outcome unknown".into(),
     };
-    let told = format!("{}{key}{argument}{result}", records.text(op.f));
-    let mut row = vec![events.join(", "), op.process.to_string(), plain(&told, OPERATION_CHARS_MAX)];
+    let shown = format!("{}{key}{argument}{result}", records.text(op.f));
+    let mut row = vec![events.join(", "), op.process.to_string(), plain(&shown, OPERATION_CHARS_MAX)];
     if records.timed {
         let seconds = |ns: u64| format!("{:.6}", ns as f64 / 1e9);
         let ended = if op.kind == Kind::Info { String::new() } else { seconds(op.returned_ns) };
@@ -193,15 +213,6 @@ fn plural(number: usize, noun: &str) -> String {
         _ => "s",
     };
     format!("{} {noun}{ending}", count(number))
-}
-
-/// A size as the command line takes it.
-pub(super) fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_048_576 => format!("{} KiB", bytes >> 10),
-        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
-        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,181 @@
+//! The verdict on a history before people and machines: tables or JSON on standard output, and the same files as of a run
+//! (`--html`, `--junit`).
+
+use std::path::Path;
+
+use checker::formats::Reading;
+use checker::history::History;
+use checker::verdict::Verdict;
+use reports::RunSummary;
+use serde::Serialize;
+
+use super::choose::Choice;
+use super::limits::{Budget, Spent};
+use super::{Source, anomalies};
+use crate::cli::out::say;
+use crate::exit::Problem;
+use crate::run::judge::{Judged, first_acknowledged_write};
+use crate::store::write_whole;
+
+/// Everything that a report says.
+pub(super) struct Report<'a> {
+    pub file: &'a Source<'a>,
+    pub choice: &'a Choice,
+    pub history: &'a History,
+    pub verdict: Verdict,
+    /// What has to be known of how the history was read, a sentence each.
+    pub notes: Vec<String>,
+    pub spent: Spent,
+}
+
+/// What is printed with `--json`: the verdict, as in `verdict.json`, and how it was reached.
+#[derive(Serialize)]
+struct Json<'a> {
+    file: String,
+    format: &'static str,
+    operations: usize,
+    passed_over: u64,
+    notes: &'a [String],
+    /// The checks asked for of the whole history; empty where workloads were judged by what is claimed of them.
+    checks: Vec<Check>,
+    spent: Spent,
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+}
+
+/// A check that was asked for.
+#[derive(Serialize)]
+struct Check {
+    /// The name that asked for it.
+    asked: &'static str,
+    check: &'static str,
+    /// Whether nobody asked, and the operations look like it.
+    guessed: bool,
+    /// Which check that was, where the name is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chosen: Option<String>,
+}
+
+impl Report<'_> {
+    /// Writes the files that were asked for, and prints the rest.
+    pub fn give(self) -> Result<(), Problem> {
+        let args = self.file.args;
+        let written = |path: &Path, text: String| write_whole(path, &text).map_err(Problem::bench);
+        if let Some(path) = &args.html {
+            written(path, reports::html(&self.summary(), &self.verdict, self.history))?;
+        }
+        if let Some(path) = &args.junit {
+            written(path, reports::junit(&self.summary(), &self.verdict))?;
+        }
+        match (args.json, self.choice.claims.by_workload) {
+            (true, _) => say!("{}", self.json()),
+            (false, true) => self.tables_of_workloads(),
+            (false, false) => anomalies::print(&self),
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> String {
+        let choice = self.choice;
+        let check = |asked: &checker::checks::registry::Asked| Check {
+            asked: asked.name,
+            check: asked.check.name(),
+            guessed: choice.guessed,
+            chosen: asked.chosen(),
+        };
+        let json = Json {
+            file: self.file.path.display().to_string(),
+            format: self.file.format.name(),
+            operations: self.history.ops.len(),
+            passed_over: self.history.passed_over,
+            notes: &self.notes,
+            checks: choice.asked.iter().map(check).collect(),
+            spent: self.spent,
+            verdict: &self.verdict,
+        };
+        serde_json::to_string_pretty(&json).expect("a verdict is plain data")
+    }
+
+    fn tables_of_workloads(&self) {
+        for note in &self.notes {
+            eprintln!("{note}");
+        }
+        say!("{}", Judged { verdict: self.verdict.clone(), summary: self.summary() }.tables());
+    }
+
+    /// What reports say beside the verdict.
+    pub fn summary(&self) -> RunSummary {
+        let path = self.file.path.display().to_string();
+        let models: Vec<String> = self.file.args.model.iter().map(|model| model.0.clone()).collect();
+        let asked = if models.is_empty() { String::new() } else { format!(" --model {}", models.join(",")) };
+        RunSummary {
+            title: path.clone(),
+            duration_ms: self.history.end_ns() / 1_000_000,
+            first_ack_ms: first_acknowledged_write(self.history).map(|at| at.as_millis() as u64),
+            command: format!("dissensus check {path}{asked}"),
+            claims_note: self.chosen().join(" "),
+            version: env!("CARGO_PKG_VERSION").into(),
+            ..RunSummary::default()
+        }
+    }
+
+    /// Which checks were chosen, and why, a sentence each.
+    fn chosen(&self) -> Vec<String> {
+        let why = if self.choice.guessed { "guessed from the operations" } else { "asked for" };
+        let asked = self.choice.asked.iter();
+        asked.map(|asked| format!("{}: {why}.", asked.chosen().unwrap_or_else(|| asked.name.to_owned()))).collect()
+    }
+}
+
+/// What has to be known of how a history was read, a sentence each.
+pub(super) fn notes(reading: &Reading, choice: &Choice, budget: &Budget) -> Vec<String> {
+    let events = reading.records.events;
+    let mut notes = Vec::new();
+    if let Some(line) = reading.torn {
+        notes.push(match choice.claims.by_workload {
+            true => format!("line {line} is cut off, as a killed bench leaves it: left out"),
+            false => format!(
+                "line {line} is cut off, as a killed bench leaves it: only the {events} events before it were checked"
+            ),
+        });
+    }
+    if let (Some(damage), false) = (&reading.damage, choice.claims.by_workload) {
+        notes.push(format!("only the {events} events before a damage were checked: {damage}"));
+    }
+    if let (Some(cut), false) = (reading.cut, choice.claims.by_workload) {
+        notes.push(format!(
+            "{} ended the reading: only the first {events} events were checked, and what was open then as what never completed",
+            budget.named(cut)
+        ));
+    }
+    if reading.indices_missing > 0 {
+        notes.push(format!("{} indices are missing: what happened there is unknown", reading.indices_missing));
+    }
+    if reading.other_lines > 0 {
+        notes.push(format!("{} lines of the log are about something else", reading.other_lines));
+    }
+    if reading.records.keys_were_in_values {
+        notes.push("values are [key value], as Jepsen's `independent` records them".into());
+    }
+    notes
+}
+
+/// Why workloads were not judged as a whole, a sentence each. What is asked of a whole history knows that by itself.
+pub(super) fn left_out(reading: &Reading, choice: &Choice, history: &History, budget: &Budget) -> Vec<String> {
+    if !choice.claims.by_workload {
+        return Vec::new();
+    }
+    let (events, operations) = (history.events, history.ops.len());
+    let damage = reading.damage.as_ref();
+    let damage = damage.map(|damage| format!("Only the {events} events before a damage were judged: {damage}."));
+    let cut = reading.cut.map(|cut| {
+        format!(
+            "{} ended the reading: only the first {operations} operations were judged, and none after the heal. \
+             More memory or time (--memory, --timeout) judges all.",
+            budget.named(cut)
+        )
+    });
+    let missing = (reading.indices_missing > 0)
+        .then(|| format!("{} events are missing between those recorded.", reading.indices_missing));
+    [damage, cut, missing].into_iter().flatten().collect()
+}
