@@ -55,6 +55,9 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     let progress = Progress::new(args.json);
     let mut reading = read(file, &progress, &budget)?;
     let choice = choose::choose(file, &reading)?;
+    if let Some(gap) = reading.gap.filter(|_| choice.claims.by_workload && !args.allow_partial) {
+        return Err(file.damaged(gap));
+    }
     let notes = report::notes(&reading, &choice, &budget);
     let mut history = std::mem::take(&mut reading.records);
     if choice.claims.by_workload && reading.cut.is_some() {

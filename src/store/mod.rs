@@ -223,12 +223,9 @@ pub fn read_history(path: &Path) -> Result<History, StoreError> {
         Problem::Read(source) => failed("read", path, source),
         _ => StoreError::Damaged { path: path.to_owned(), why: damage.to_string() },
     })?;
-    match reading.indices_missing {
-        0 => Ok(reading.records),
-        missing => {
-            let why = format!("{missing} events are missing: lines were taken out");
-            Err(StoreError::Damaged { path: path.to_owned(), why })
-        }
+    match reading.gap {
+        None => Ok(reading.records),
+        Some(gap) => Err(StoreError::Damaged { path: path.to_owned(), why: gap.to_string() }),
     }
 }
 

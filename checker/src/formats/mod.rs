@@ -30,7 +30,7 @@ pub mod write;
 
 pub use damage::{Damage, LINE_BYTES_MAX, NESTING_MAX, Problem, Stop};
 pub use format::Format;
-pub use read::{Cut, Reading, read, read_within};
+pub use read::{Cut, Gap, Reading, read, read_within};
 pub use read_options::Selection;
 pub use recording::MisfitAt;
 pub use sink::{Nothing, Sequence, Sink};

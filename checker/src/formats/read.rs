@@ -37,10 +37,24 @@ pub struct Reading {
     pub cut: Option<Cut>,
     /// How many indices are missing between those of events.
     pub indices_missing: u64,
+    /// Where the first of them are missing.
+    pub gap: Option<Gap>,
     /// Lines of a log that are no operations.
     pub other_lines: u64,
     /// The names of the workloads that operations name.
     pub workloads: BTreeSet<String>,
+}
+
+/// A place at which events are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: index {found}, but {expected} comes next: lines are missing")]
+pub struct Gap {
+    /// The line of the event after the gap, from 1.
+    pub line: u64,
+    /// The index that should have come.
+    pub expected: u64,
+    /// The index that came.
+    pub found: u64,
 }
 
 impl Reading {
@@ -194,7 +208,7 @@ impl<'a> Whole<'a> {
         };
         let mut extras = std::mem::take(&mut chunk.extras).into_iter().peekable();
         for (at, parsed) in chunk.parsed.iter().enumerate() {
-            self.index(parsed.index).map_err(|problem| damaged(self.lines, Some(parsed), problem))?;
+            self.index(parsed).map_err(|problem| damaged(self.lines, Some(parsed), problem))?;
             let extra = extras.next_if(|(of, _)| *of == at).map(|(_, extra)| names.extra_in_whole(extra));
             let taken = self.builder.take(&names.in_whole(parsed), extra);
             taken.map_err(|misfit| damaged(self.lines, Some(parsed), misfit.into()))?;
@@ -202,13 +216,18 @@ impl<'a> Whole<'a> {
         Ok(())
     }
 
-    /// Indices ascend; those that are missing are counted.
-    fn index(&mut self, index: Option<u64>) -> Result<(), Problem> {
-        let Some(index) = index else { return Ok(()) };
+    /// Indices ascend; those that are missing are counted. The first may be any, but a recording begins with 0.
+    fn index(&mut self, parsed: &ParsedEvent) -> Result<(), Problem> {
+        let Some(index) = parsed.index else { return Ok(()) };
         let next = self.last_index.map_or(index, |last| last + 1);
         if index < next {
             let problem = format!("index {index} after {}: events are doubled or out of order", next - 1);
             return Err(Problem::NotAnEvent(problem));
+        }
+        let expected = self.last_index.map_or(0, |last| last + 1);
+        if index > expected {
+            let line = self.lines + u64::from(parsed.line);
+            self.reading.gap.get_or_insert(Gap { line, expected, found: index });
         }
         self.reading.indices_missing += index - next;
         self.last_index = Some(index);

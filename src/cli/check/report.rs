@@ -67,9 +67,13 @@ impl Report<'_> {
         if let Some(path) = &args.junit {
             written(path, reports::junit(&self.summary(), &self.verdict))?;
         }
-        match (args.json, self.choice.claims.by_workload) {
+        let by_workload = self.choice.claims.by_workload;
+        for note in self.notes.iter().filter(|_| by_workload) {
+            eprintln!("{note}");
+        }
+        match (args.json, by_workload) {
             (true, _) => say!("{}", self.json()),
-            (false, true) => self.tables_of_workloads(),
+            (false, true) => say!("{}", Judged { verdict: self.verdict.clone(), summary: self.summary() }.tables()),
             (false, false) => anomalies::print(&self),
         }
         Ok(())
@@ -94,13 +98,6 @@ impl Report<'_> {
             verdict: &self.verdict,
         };
         serde_json::to_string_pretty(&json).expect("a verdict is plain data")
-    }
-
-    fn tables_of_workloads(&self) {
-        for note in &self.notes {
-            eprintln!("{note}");
-        }
-        say!("{}", Judged { verdict: self.verdict.clone(), summary: self.summary() }.tables());
     }
 
     /// What reports say beside the verdict.
@@ -148,7 +145,7 @@ pub(super) fn notes(reading: &Reading, choice: &Choice, budget: &Budget) -> Vec<
             budget.named(cut)
         ));
     }
-    if reading.indices_missing > 0 {
+    if reading.indices_missing > 0 && !choice.claims.by_workload {
         notes.push(format!("{} indices are missing: what happened there is unknown", reading.indices_missing));
     }
     if reading.other_lines > 0 {
