@@ -160,6 +160,46 @@ fn check_ends_as_its_verdict() {
     assert!(!empty.reasons.is_empty(), "it says why it is inconclusive");
 }
 
+/// Two transactions, each of which missed what the other appended, while nodes were down.
+const CYCLE: &str = r#"{:time 1, :type :info, :process :nemesis, :f :kill, :value ["n1"]}
+{:time 2, :type :invoke, :process 0, :f :txn, :value [[:append :x 1] [:r :y nil]]}
+{:time 3, :type :invoke, :process 1, :f :txn, :value [[:append :y 1] [:r :x nil]]}
+{:time 4, :type :ok, :process 0, :f :txn, :value [[:append :x 1] [:r :y []]]}
+{:time 5, :type :ok, :process 1, :f :txn, :value [[:append :y 1] [:r :x []]]}
+{:time 6, :type :info, :process :nemesis, :f :start, :value ["n1"]}
+{:time 7, :type :invoke, :process 2, :f :txn, :value [[:r :x nil] [:r :y nil]]}
+{:time 8, :type :ok, :process 2, :f :txn, :value [[:r :x [1]] [:r :y [1]]]}
+"#;
+
+/// A history from elsewhere gets everything that a run gets: tables, the page with its drawings, JUnit, JSON.
+#[test]
+fn a_foreign_history_gets_every_report() {
+    let scratch = Scratch::new();
+    scratch.file("cycle.edn", CYCLE);
+    let shown = bench(scratch.path(), ["check", "cycle.edn", "--html", "a.html", "--junit", "a.xml"]).expect(1);
+    for part in ["list-append (guessed from the operations): invalid", "G2-item", "kill", "txn"] {
+        assert!(shown.stdout.contains(part), "{part}: {}", shown.stdout);
+    }
+    let page = std::fs::read_to_string(scratch.join("a.html")).expect("the page");
+    for part in ["A cycle of 2 transactions", ">rw x<", ">rw y<", "kill 1", "append x 1, r y []"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let junit = std::fs::read_to_string(scratch.join("a.xml")).expect("the XML");
+    assert!(junit.contains("<failure") && junit.contains("skipped=\"1\""), "{junit}");
+    let verdict = judged(&scratch, "check cycle.edn", 1);
+    let found = &verdict.properties[0];
+    assert_eq!((found.property.name(), found.workload.as_deref()), ("strict-serializable", Some("list-append")));
+    assert_eq!((found.anomalies[0].edges.len(), verdict.faults.len(), verdict.faults[0].foreign), (2, 1, true));
+}
+
+#[test]
+fn functions_that_no_model_knows_are_refused_by_name() {
+    let scratch = Scratch::new();
+    scratch.file("odd.edn", "{:type :invoke, :process 0, :f :frobnicate}{:type :ok, :process 0, :f :frobnicate}");
+    let line = refused(&scratch, "check odd.edn", 254);
+    assert!(line.contains("`frobnicate`") && line.contains("--model"), "{line}");
+}
+
 #[test]
 fn a_torn_last_line_is_left_out_and_told() {
     let scratch = Scratch::new();

@@ -147,6 +147,7 @@ fn fault_case(fault: &FaultFinding) -> Case {
     };
     let (ending, message) = match fault.proved {
         true => (Ending::Passed, String::new()),
+        false if fault.foreign => (Ending::Skipped, fault.evidence.clone()),
         false => (Ending::Error, format!("not proved to have taken effect: {}", fault.evidence)),
     };
     let ns = fault.stop_ns.zip(fault.start_ns).map_or(0, |(stop, start)| stop.saturating_sub(start));

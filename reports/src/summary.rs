@@ -86,6 +86,9 @@ fn reason_or(verdict: &Verdict, otherwise: &str) -> String {
 
 /// `no faults were planned`, `8 faults, all proved`, `8 faults, 7 of them proved`.
 pub(crate) fn faults_sentence(faults: &[FaultFinding]) -> String {
+    if faults.iter().any(|fault| fault.foreign) {
+        return format!("{} recorded by its nemesis", plural(faults.len() as u64, "fault"));
+    }
     let (planned, proved) = (faults.len() as u64, faults.iter().filter(|f| f.proved).count() as u64);
     match (planned, proved) {
         (0, _) => "no faults were planned".to_owned(),

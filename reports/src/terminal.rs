@@ -308,7 +308,7 @@ fn fault_row(kind: &str, members: &[&FaultFinding]) -> [String; 5] {
 /// Which faults have no evidence, and what was measured instead.
 fn unproved(faults: &[FaultFinding], width: usize) -> String {
     let mut out = String::new();
-    let mut without = faults.iter().filter(|f| !f.proved);
+    let mut without = faults.iter().filter(|fault| !fault.proved && !fault.foreign);
     for fault in without.by_ref().take(UNPROVED_MAX) {
         let text = format!("{} {} is not proved: {}", fault.kind, fault.fault, fault.evidence);
         out += &wrap(&abbreviate(&visible(&text), SENTENCE_CHARS_MAX), width, "  - ", "    ");

@@ -144,17 +144,36 @@ fn end(faults: &mut [FaultFinding], ends: &Ends<'_>, event: &Event) {
     }
 }
 
-/// What a fault was asked to do.
+/// What a fault was asked to do, as people write it.
 fn detail(value: &Value) -> String {
-    let text = match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let text = shown(value);
     match text.char_indices().nth(DETAIL_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
+}
+
+/// A value without quotation marks: `{n1: {n2 n3}}`. The nesting is bounded by the reader of the text.
+fn shown(value: &Value) -> String {
+    let all = |values: &[Value]| values.iter().map(shown).collect::<Vec<String>>().join(" ");
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.trim_start_matches(':').to_owned(),
+        Value::Array(values) => format!("[{}]", all(values)),
+        Value::Object(fields) => match fields.get("#set").and_then(Value::as_array) {
+            Some(set) => format!("{{{}}}", all(set)),
+            None => {
+                let entry = |(name, value): (&String, &Value)| format!("{}: {}", plain(name), shown(value));
+                format!("{{{}}}", fields.iter().map(entry).collect::<Vec<String>>().join(", "))
+            }
+        },
+        other => other.to_string(),
+    }
+}
+
+/// The name of a field, which may be a string of EDN.
+fn plain(name: &str) -> &str {
+    name.trim_matches('"')
 }
 
 /// The nodes that a value names: its strings, where it is a list or a set of them, or the keys of a map.
@@ -163,7 +182,7 @@ fn nodes(value: &Value) -> Vec<String> {
         Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Value::Object(fields) => match fields.get("#set") {
             Some(set) => nodes(set),
-            None => fields.keys().cloned().collect(),
+            None => fields.keys().map(|name| plain(name).to_owned()).collect(),
         },
         _ => Vec::new(),
     }

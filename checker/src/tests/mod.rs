@@ -15,6 +15,7 @@ mod convergence;
 mod counter;
 mod durability;
 mod faults;
+mod foreign_faults;
 mod formats;
 mod harvest;
 mod history;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use checker::verdict::{Anomaly, PropertyResult};
 
 use super::Run;
+use super::cycle;
 use super::finder::Finder;
 use super::section::pill;
 use super::table::{Set, table};
@@ -117,7 +118,8 @@ fn story(finder: &Finder<'_>, result: &PropertyResult, anomaly: &Anomaly) -> Str
         ("Role", Set::Text),
     ];
     format!(
-        "{}<p class=\"quiet\">{}</p>\n<details><summary>These operations as a table</summary>\n{}</details>\n",
+        "{}{}<p class=\"quiet\">{}</p>\n<details><summary>These operations as a table</summary>\n{}</details>\n",
+        cycle::draw(finder, anomaly),
         scene.draw(anomaly),
         esc(&scene.note),
         table("Operations around the anomaly; lines are indices of history.jsonl", &columns, &rows)

@@ -9,6 +9,7 @@ use super::Run;
 use super::lane::force;
 use super::scene::{Drawn, FAULTS_MAX, Role, Scene};
 use crate::format::{count, plural};
+use crate::operation::Operation;
 
 /// The most operations in a drawing: those that prove the anomaly, of which the last are kept too, those that help to
 /// understand it, and their neighbours.
@@ -36,6 +37,11 @@ impl<'a> Finder<'a> {
             by_key.entry(operation.key().unwrap_or_default()).or_default().push(position);
         }
         Self { run, by_event, by_key }
+    }
+
+    /// The operation that an event belongs to.
+    pub(super) fn operation(&self, event: u64) -> Option<&'a Operation<'a>> {
+        self.by_event.get(&event).map(|position| &self.run.operations[*position])
     }
 
     /// What is drawn for an anomaly, in order of invocation.

@@ -8,6 +8,7 @@
 mod anomaly;
 mod bucket;
 mod chart;
+mod cycle;
 mod experiments;
 mod finder;
 mod lane;

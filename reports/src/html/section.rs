@@ -75,8 +75,10 @@ fn facts(run: &Run<'_>) -> String {
     let (summary, verdict) = (run.summary, run.verdict);
     let (ok, all) = operations_total(verdict);
     let proved = verdict.faults.iter().filter(|f| f.proved).count() as u64;
+    let foreign = verdict.faults.iter().any(|fault| fault.foreign);
     let faults = match verdict.faults.len() as u64 {
         0 => "none planned".to_owned(),
+        recorded if foreign => count(recorded),
         planned => format!("{} of {}", count(proved), count(planned)),
     };
     let facts = [
@@ -85,11 +87,18 @@ fn facts(run: &Run<'_>) -> String {
         ("Duration", span(summary.duration_ms.saturating_mul(NS_PER_MS))),
         ("Operations acknowledged", format!("{} of {}", count(ok), count(all))),
         ("First acknowledged", summary.first_ack_ms.map_or("never".to_owned(), |ms| format!("after {} ms", count(ms)))),
-        ("Faults proved", faults),
+        (if foreign { "Faults recorded" } else { "Faults proved" }, faults),
         ("Nodes", nodes(&summary.nodes)),
     ];
+    // A history from elsewhere has neither seed nor start, and names its nodes nowhere.
+    let unknown = |name: &str| match name {
+        "Seed" | "Started" => summary.started_utc.is_empty(),
+        "Nodes" => summary.nodes.is_empty(),
+        _ => false,
+    };
+    let facts = facts.iter().filter(|(name, _)| !unknown(name));
     let items: String =
-        facts.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", esc(value))).collect();
+        facts.map(|(name, value)| format!("<div><dt>{name}</dt><dd>{}</dd></div>\n", esc(value))).collect();
     format!("<dl class=\"facts\">\n{items}</dl>\n")
 }
 
@@ -233,7 +242,12 @@ fn fault_row(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns: u64) ->
         esc(abbreviate(&fault.detail, DETAIL_CHARS_MAX)).to_string(),
         esc(abbreviate(&fault.nodes.join(" "), DETAIL_CHARS_MAX)).to_string(),
         esc(window(fault, planned, end_ns)).to_string(),
-        if fault.proved { "<span class=\"yes\">✓ yes</span>" } else { "<strong class=\"no\">✗ no</strong>" }.to_owned(),
+        match (fault.proved, fault.foreign) {
+            (true, _) => "<span class=\"yes\">✓ yes</span>",
+            (false, true) => "unknown",
+            (false, false) => "<strong class=\"no\">✗ no</strong>",
+        }
+        .to_owned(),
         esc(abbreviate(&fault.evidence, DETAIL_CHARS_MAX)).to_string(),
     ]
 }
@@ -347,9 +361,13 @@ pub(super) fn configuration(run: &Run<'_>) -> String {
 
 /// Where the rest is.
 pub(super) fn footer(summary: &RunSummary) -> String {
-    format!(
-        "<footer><p>dissensus {} · run directory <code>{}</code>, with history.jsonl, verdict.json and evidence.json</p></footer>\n",
-        esc(abbreviate(&summary.version, 80)),
-        esc(abbreviate(&summary.run_dir, DETAIL_CHARS_MAX))
-    )
+    // The report on a history from elsewhere belongs to no run directory.
+    let directory = match summary.run_dir.as_str() {
+        "" => String::new(),
+        dir => format!(
+            " · run directory <code>{}</code>, with history.jsonl, verdict.json and evidence.json",
+            esc(abbreviate(dir, DETAIL_CHARS_MAX))
+        ),
+    };
+    format!("<footer><p>dissensus {}{directory}</p></footer>\n", esc(abbreviate(&summary.version, 80)))
 }

@@ -89,6 +89,9 @@ stroke-dasharray:4 3}.op.fail{fill:var(--bad);fill-opacity:.1;stroke:var(--bad);
 .op.context{fill-opacity:.16}
 svg .op-label{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;pointer-events:none}svg .op-label.near{
 fill:var(--quiet)}svg .op-label.proof{font-weight:600}
+.edge{fill:none;stroke:var(--ink);stroke-width:1.5}.edge-head{fill:var(--ink)}.edge-ground{fill:var(--panel)}
+svg .edge-label{font:600 11px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+.transaction{fill:var(--panel);stroke:var(--ok);stroke-width:2}svg .transaction-name{font-weight:600}
 svg .band-label{font-size:11px;fill:var(--quiet)}
 footer{color:var(--quiet);font-size:13px;padding-bottom:28px}footer p{overflow-wrap:anywhere;max-width:none}
 @media (max-width:700px){main,footer{padding:0 10px}header,section{padding:16px 14px;margin:12px 0}h1{font-size:18px}.facts{gap:10px 22px}

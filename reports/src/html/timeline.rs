@@ -155,10 +155,10 @@ impl<'a> Timeline<'a> {
         let Some((from, to)) = self.extent(fault) else {
             return String::new();
         };
-        let proof = if fault.proved { "" } else { " unproved" };
+        let proof = if fault.proved || fault.foreign { "" } else { " unproved" };
         let class = format!("fault {}{proof}", kind_class(&fault.kind));
         let bar = rect(from, y + 2.0, to - from, LANE_HEIGHT - 4.0, &class, &fault_title(fault, self.run.end_ns));
-        let label = if fault.proved { fault.fault.to_string() } else { format!("{} ?", fault.fault) };
+        let label = if fault.proved || fault.foreign { fault.fault.to_string() } else { format!("{} ?", fault.fault) };
         let room = to - from > 8.0 + 7.0 * label.chars().count() as f64;
         bar + &if room { text(from + 5.0, y + 14.0, "fault-id", "start", &label) } else { String::new() }
     }
