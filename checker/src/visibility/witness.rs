@@ -32,9 +32,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
     /// Whether a read shows a write, or rightly lacks it because of a delete that it may have seen.
     pub fn is_seen(&self, read: &Read<'_>, write: usize) -> bool {
         let covered = || self.model.is_register() && !self.deletes_of(read, write).is_empty();
-        // Who lists what a write has replaced has seen neither the write nor what covers it.
-        let contradicted = || self.first_replaced(write, &read.listed).is_some();
-        self.shows(read, write) || (covered() && !contradicted())
+        self.shows(read, write) || covered()
     }
 
     /// Whether it lists a write, or what has replaced it.
@@ -74,7 +72,9 @@ impl<'k, 'h> Evidence<'k, 'h> {
         let may_be_seen = |at: &usize| {
             let delete = &self.key.writes[*at];
             let (outcome, invoked) = (delete.operation.outcome(), delete.operation.invoked());
-            delete.is_delete() && outcome != EventType::Fail && invoked < read.completed()
+            let possible = delete.is_delete() && outcome != EventType::Fail && invoked < read.completed();
+            // Who lists what a delete has replaced has not seen it.
+            possible && self.first_replaced(*at, &read.listed).is_none()
         };
         let deletes: Vec<usize> = (0..self.key.writes.len()).filter(may_be_seen).collect();
         if deletes.is_empty() {
@@ -92,20 +92,41 @@ impl<'k, 'h> Evidence<'k, 'h> {
             return Vec::new();
         }
         let one_wins = self.concurrent_writes == ConcurrentWrites::OneWins;
-        // Neither a delete nor what it covers was seen where anything that they had replaced is listed.
-        let hidden = self.key.writes[write].is_delete() || !self.deletes_of(read, write).is_empty();
-        if !one_wins && !hidden {
+        // A delete was not seen where anything that it had replaced is listed.
+        let is_delete = self.key.writes[write].is_delete();
+        if !one_wins && !is_delete {
             return Vec::new();
         }
         let ways = self.ways(&[write]);
         let mut older: Vec<Vec<usize>> = read.listed.iter().map(|value| way(&ways, *value as usize)).collect();
         // Where one write wins, a read misses what everything that it lists is older than; otherwise one such is enough.
-        if !one_wins || self.key.writes[write].is_delete() {
+        if is_delete {
             older.retain(|way| !way.is_empty());
             older.sort_by_key(Vec::len);
             older.truncate(1);
         }
         self.operations(older.concat(), write)
+    }
+
+    /// Of the deletes among some operations that cover a write, what shows that a read has not seen them: the ways to something
+    /// that it lists.
+    pub fn of_unseen_deletes(&self, read: &Read<'_>, write: usize, among: &[Operation<'h>]) -> Vec<Operation<'h>> {
+        if !self.model.is_register() {
+            return Vec::new();
+        }
+        let named = |at: &usize| {
+            let delete = &self.key.writes[*at];
+            delete.is_delete()
+                && *at != write
+                && among.iter().any(|other| other.invoked() == delete.operation.invoked())
+        };
+        let deletes = (0..self.key.writes.len()).filter(named);
+        let ways = deletes.map(|delete| self.ways(&[delete])).filter(|ways| ways.contains_key(&write));
+        let unseen = ways.filter_map(|ways| {
+            let to_listed = read.listed.iter().map(|value| way(&ways, *value as usize));
+            to_listed.filter(|way| !way.is_empty()).min_by_key(Vec::len)
+        });
+        self.operations(unseen.flatten().collect(), write)
     }
 
     /// The writes by which one write has replaced another, which is told with them.

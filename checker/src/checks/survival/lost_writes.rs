@@ -422,7 +422,9 @@ fn doubts(workload: &WorkloadFacts<'_>, tally: &Tally) -> Vec<String> {
     doubts
 }
 
-/// What keeps keys from being judged at all.
+/// What keeps keys from being judged at all, or to the end.
 pub(crate) fn flaws(workload: &WorkloadFacts<'_>) -> Vec<String> {
-    workload.keys.iter().flat_map(|key| key.flaws.iter().cloned()).collect()
+    let cut = workload.keys.iter().filter(|key| key.analysis.is_cut);
+    let cut = cut.map(|key| format!("the time was over before all of {} was looked at", key.name));
+    workload.keys.iter().flat_map(|key| key.flaws.iter().cloned()).chain(cut).collect()
 }

@@ -1,0 +1,146 @@
+//! The engine of session guarantees against the plain definitions, on random histories.
+//!
+//! As a workload of the bench, where concurrent writes are kept and where one wins, and as a history from anywhere: all
+//! figures must be those of [`definitions`].
+
+mod definitions;
+mod draw;
+
+use std::collections::BTreeMap;
+
+use definitions::{Store, Tally, judge};
+
+use super::of;
+use crate::checks::check::{Context, View};
+use crate::checks::isolation::tests_draw::cases;
+use crate::checks::registry::CheckName;
+use crate::checks::sessions::Guarantee;
+use crate::finding::Finding;
+use crate::history::{Datum, Event, History, write_line};
+use crate::limits::Limits;
+use crate::objects::ConcurrentWrites;
+use crate::verdict::Outcome;
+use crate::visibility::Facts;
+
+/// Seeds of histories that show what is rare: a delete that excuses what a read lacks although it cannot have been seen; an
+/// unrecorded past that cannot hold what came after it; a failed write in a past; what comes back after a delete; a past
+/// that its writer knows.
+const RARE: [u64; 5] = [4979, 15240, 1202, 11868, 11561];
+
+fn seeds() -> impl Iterator<Item = u64> {
+    (0..cases(1000)).chain(RARE)
+}
+
+const CHECKS: [(Guarantee, CheckName); 6] = [
+    (Guarantee::ReadYourWrites, CheckName::READ_YOUR_WRITES),
+    (Guarantee::MonotonicReads, CheckName::MONOTONIC_READS),
+    (Guarantee::MonotonicWrites, CheckName::MONOTONIC_WRITES),
+    (Guarantee::WritesFollowReads, CheckName::WRITES_FOLLOW_READS),
+    (Guarantee::Pram, CheckName::PRAM),
+    (Guarantee::Causal, CheckName::CAUSAL),
+];
+
+fn context() -> Context<'static> {
+    Context { limits: Limits { anomalies_max: 0, ..Limits::default() }, ..Context::default() }
+}
+
+fn tally(found: &Finding) -> Tally {
+    let figure = |name: &str| found.figures.get(name).copied().unwrap_or_else(|| panic!("{name}: {found:#?}")) as u64;
+    let tally =
+        Tally { judged: figure("reads-judged"), undecided: figure("undecided"), violations: figure("violations") };
+    assert_eq!(tally.violations, found.violations, "{found:#?}");
+    tally
+}
+
+/// As a workload; with nothing to judge it is inconclusive.
+fn as_workload(history: &History, store: Store) -> BTreeMap<Guarantee, Tally> {
+    let concurrent_writes = if store == Store::OneWins { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept };
+    let facts = Facts::new(&history.operations(), None, concurrent_writes);
+    let judge = |(guarantee, name): (Guarantee, CheckName)| {
+        let found = name.check().judge(&View::of_facts(&facts.workloads[0]), &context());
+        let tally = tally(&found);
+        let untested = tally.outcome() == Outcome::Valid && tally.judged == 0;
+        let expected = if untested { Outcome::Inconclusive } else { tally.outcome() };
+        assert_eq!(found.outcome(), expected, "{found:#?}");
+        (guarantee, tally)
+    };
+    CHECKS.map(judge).into()
+}
+
+fn lines(events: &[Event]) -> String {
+    events.iter().map(write_line).collect()
+}
+
+#[test]
+fn of_workloads_the_figures_are_those_of_the_definitions() {
+    let mut outcomes: BTreeMap<(Store, Guarantee, Outcome), u64> = BTreeMap::new();
+    for seed in seeds() {
+        for store in [Store::Set, Store::List, Store::Siblings, Store::OneWins] {
+            let events = draw::events(seed, store);
+            let history = of(&events);
+            let expected = judge(&history, store);
+            for (guarantee, found) in as_workload(&history, store) {
+                assert_eq!(found, expected[&guarantee], "seed {seed}, {store:?}, {guarantee}\n{}", lines(&events));
+                *outcomes.entry((store, guarantee, found.outcome())).or_default() += 1;
+            }
+        }
+    }
+    print_outcomes(&outcomes);
+}
+
+/// As a history from anywhere; with nothing to judge it is valid.
+fn as_history(history: &History) -> BTreeMap<Guarantee, Tally> {
+    let judge = |(guarantee, name): (Guarantee, CheckName)| {
+        let found = name.check().judge(&View::of_records(history, None), &context());
+        let tally = tally(&found);
+        assert_eq!(found.outcome(), tally.outcome(), "{found:#?}");
+        (guarantee, tally)
+    };
+    // Transactions on lists have levels of isolation by these names.
+    let of_lists = |history: &History| history.ops.iter().any(|op| history.text(op.f) == "txn");
+    let known = CHECKS
+        .iter()
+        .filter(|(guarantee, _)| !of_lists(history) || !matches!(guarantee, Guarantee::Pram | Guarantee::Causal));
+    known.copied().map(judge).collect()
+}
+
+/// Without a list a history is taken for one of single values, which is another algorithm.
+fn shows_lists(history: &History) -> bool {
+    let is_list = |op: &crate::history::Op| {
+        history.reads_list(op) || matches!(history.datum(op.argument), Datum::List(_)) && history.text(op.f) == "txn"
+    };
+    history.ops.iter().any(is_list)
+}
+
+#[test]
+fn of_histories_from_anywhere_too() {
+    let mut outcomes: BTreeMap<(Store, Guarantee, Outcome), u64> = BTreeMap::new();
+    for seed in seeds() {
+        for store in [Store::Set, Store::List, Store::Siblings] {
+            let events = draw::events(seed, store);
+            let history = of(&events);
+            if !shows_lists(&history) {
+                continue;
+            }
+            let expected = judge(&history, store);
+            for (guarantee, found) in as_history(&history) {
+                assert_eq!(found, expected[&guarantee], "seed {seed}, {store:?}, {guarantee}\n{}", lines(&events));
+                *outcomes.entry((store, guarantee, found.outcome())).or_default() += 1;
+            }
+        }
+    }
+    print_outcomes(&outcomes);
+}
+
+/// `--nocapture` shows them. Of every store that loses no write rightly each guarantee holds in some histories and is broken
+/// in others.
+fn print_outcomes(outcomes: &BTreeMap<(Store, Guarantee, Outcome), u64>) {
+    for ((store, guarantee, outcome), count) in outcomes {
+        println!("{store:?} | {guarantee} | {outcome} | {count}");
+    }
+    for (store, guarantee, _) in outcomes.keys().filter(|(store, ..)| *store != Store::OneWins) {
+        for outcome in [Outcome::Valid, Outcome::Invalid] {
+            assert!(outcomes.contains_key(&(*store, *guarantee, outcome)), "{store:?}, {guarantee}: never {outcome}");
+        }
+    }
+}
