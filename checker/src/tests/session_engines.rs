@@ -15,7 +15,7 @@ use crate::checks::check::{Context, View};
 use crate::checks::isolation::tests_draw::cases;
 use crate::checks::registry::CheckName;
 use crate::checks::sessions::Guarantee;
-use crate::finding::Finding;
+use crate::finding::{Anomaly, Finding};
 use crate::history::{Datum, Event, History, write_line};
 use crate::limits::Limits;
 use crate::objects::ConcurrentWrites;
@@ -96,12 +96,12 @@ fn as_history(history: &History) -> BTreeMap<Guarantee, Tally> {
         assert_eq!(found.outcome(), tally.outcome(), "{found:#?}");
         (guarantee, tally)
     };
-    // Transactions on lists have levels of isolation by these names.
-    let of_lists = |history: &History| history.ops.iter().any(|op| history.text(op.f) == "txn");
-    let known = CHECKS
-        .iter()
-        .filter(|(guarantee, _)| !of_lists(history) || !matches!(guarantee, Guarantee::Pram | Guarantee::Causal));
-    known.copied().map(judge).collect()
+    CHECKS.into_iter().filter(|(guarantee, _)| !is_level(history, *guarantee)).map(judge).collect()
+}
+
+/// Transactions on lists have a level of isolation of this name.
+fn is_level(history: &History, guarantee: Guarantee) -> bool {
+    guarantee == Guarantee::Causal && history.ops.iter().any(|op| history.text(op.f) == "txn")
 }
 
 /// Without a list a history is taken for one of single values, which is another algorithm.
@@ -143,4 +143,49 @@ fn print_outcomes(outcomes: &BTreeMap<(Store, Guarantee, Outcome), u64>) {
             assert!(outcomes.contains_key(&(*store, *guarantee, outcome)), "{store:?}, {guarantee}: never {outcome}");
         }
     }
+}
+
+/// What an explanation names is a violation of the same kind by itself, before anything is taken out of it as needless.
+#[test]
+fn explanations_stand_by_themselves() {
+    let mut judged = 0;
+    for seed in (0..cases(300)).chain(RARE) {
+        for store in [Store::Set, Store::List, Store::Siblings, Store::OneWins] {
+            let events = draw::events(seed, store);
+            let history = of(&events);
+            for ((guarantee, name), as_workload) in CHECKS.iter().flat_map(|check| [(*check, true), (*check, false)]) {
+                let is_foreign = store != Store::OneWins && shows_lists(&history) && !is_level(&history, guarantee);
+                if !as_workload && !is_foreign {
+                    continue;
+                }
+                for kept in &explained(&events, store, name, as_workload) {
+                    let part: Vec<Event> = (0..)
+                        .zip(events.iter().filter(|event| kept.events.contains(&event.index)))
+                        .map(|(index, event)| Event { index, ..event.clone() })
+                        .collect();
+                    let again = explained(&part, store, name, as_workload);
+                    let same = again
+                        .iter()
+                        .any(|other| (&other.kind, &other.key, other.process) == (&kept.kind, &kept.key, kept.process));
+                    assert!(same, "seed {seed}, {store:?}, {name}, {as_workload}: {kept:#?}\n{}", lines(&events));
+                    judged += 1;
+                }
+            }
+        }
+    }
+    println!("{judged} explanations");
+    assert!(judged > 1000, "{judged}");
+}
+
+fn explained(events: &[Event], store: Store, name: CheckName, as_workload: bool) -> Vec<Anomaly> {
+    let history = of(events);
+    let context = Context::default();
+    let concurrent_writes = if store == Store::OneWins { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept };
+    let operations = history.operations();
+    let facts = Facts::new(&operations, None, concurrent_writes);
+    let found = match as_workload {
+        true => name.check().judge(&View::of_facts(&facts.workloads[0]), &context),
+        false => name.check().judge(&View::of_records(&history, None), &context),
+    };
+    found.explained().cloned().collect()
 }

@@ -86,13 +86,13 @@ pub(crate) struct Analysis {
     pub own_judged: Vec<bool>,
     /// The reads that missed own writes.
     pub own_missed: BTreeMap<usize, OwnMiss>,
-    /// For each read, whether own writes are hidden behind a past that nobody told.
+    /// For each read, whether own writes are hidden behind an unrecorded past.
     pub own_undecided: Vec<bool>,
     /// For each read of the main phase, whether earlier reads of its process had shown something.
     pub again_judged: Vec<bool>,
     /// The reads that went back behind earlier ones of their process.
     pub regressed: BTreeMap<usize, Regress>,
-    /// For each read, whether what earlier ones showed is hidden behind a past that nobody told.
+    /// For each read, whether what earlier ones showed is hidden behind an unrecorded past.
     pub again_undecided: Vec<bool>,
     /// Earlier writes of the processes whose later ones a read shows.
     pub of_writers: Owed,

@@ -46,7 +46,7 @@ impl<'h> WorkloadFacts<'h> {
             return Err(format!("what {} operations show needs more memory than there is", history.ops.len()));
         }
         let model = model(history);
-        let mut keys = Keys { history, numbers: FxHashMap::default(), keys: Vec::new() };
+        let mut keys = Keys { history, model, numbers: FxHashMap::default(), keys: Vec::new() };
         for op in 0..history.ops.len() {
             let operation = history.operation(op);
             let placed = keys.take(operation, op);
@@ -78,6 +78,7 @@ fn model(history: &History) -> Model {
 
 struct Keys<'h> {
     history: &'h History,
+    model: Model,
     numbers: FxHashMap<KeyName, usize>,
     keys: Vec<OfKey<'h>>,
 }
@@ -121,6 +122,7 @@ impl<'h> Keys<'h> {
     fn push(&mut self, key: KeyName, operation: Operation<'h>, micro: u32, deed: Deed) {
         let number = *self.numbers.entry(key).or_insert_with(|| {
             let name = match key {
+                KeyName::Symbol(name) if !name.is_some() => self.model.name().to_owned(),
                 KeyName::Symbol(name) => self.history.text(name).to_owned(),
                 KeyName::Value(value) => self.history.show(value).trim_matches('"').to_owned(),
             };

@@ -1,7 +1,8 @@
 //! Which write is visible in which read: facts of each key, and what follows from them.
 //!
 //! ```text
-//! operations ─► facts (writes, reads, pasts of each key) ─► blocks (who sees what, 64 writes at a time) ─► analysis
+//! operations of a workload ─► facts (writes, reads, pasts of each key) ─► blocks (who sees what, 64 writes at a time) ─► analysis
+//! a history from anywhere ─► foreign ─┘
 //! ```
 
 mod analysis;

@@ -18,10 +18,10 @@ use super::clocks::{Act, Clocks, Node, Reach};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
 use crate::checks::isolation::{self, is_of_lists};
-use crate::checks::sessions::{by_visibility, shows_plain_list};
+use crate::checks::sessions::by_visibility;
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Finding, Proof, ReadTally, Shrinks, a_read};
-use crate::history::Operation;
+use crate::history::{History, Operation};
 use crate::objects::Object;
 use crate::visibility::{Block, Evidence, Late, OwnMiss, WorkloadFacts, owed};
 
@@ -56,7 +56,7 @@ impl Check for Causal {
         by_visibility(
             view,
             context,
-            shows_plain_list,
+            reads_lists,
             |workload| check(workload, context, Reach::Causal),
             |records| match is_of_lists(view.object, records) {
                 true => isolation::check_level(view.object, records, context, "causal"),
@@ -64,6 +64,11 @@ impl Check for Causal {
             },
         )
     }
+}
+
+/// Whether some operation reads a list; transactions on lists have levels of isolation instead.
+fn reads_lists(records: &History) -> bool {
+    records.ops.iter().any(|op| records.reads_list(op))
 }
 
 /// Judges a workload.

@@ -4,9 +4,23 @@
 //! reads, monotonic writes, writes follow reads. The first three together, over all keys, are PRAM; all four are causal
 //! consistency (Brzezinski, Sobaniec, Wawrzyniak, PDP 2004).
 //!
-//! Where reads tell which writes they have seen (sets, lists, registers with siblings, of the bench's own workloads and of
-//! histories from anywhere) all are judged by what [`crate::visibility`] settles. [`registers`] has those of which a read shows
-//! one value, and nobody tells which of two writes won.
+//! Where reads show which writes they have seen (sets, lists, registers with siblings, of the bench's own workloads and of
+//! histories from anywhere) all are judged by what [`crate::visibility`] settles. A read *sees* the writes that it shows and,
+//! of a register, what those have in their pasts, transitively: in the terms of Burckhardt, Gotsman, Yang and Zawirski (POPL
+//! 2014) the part of its visibility that clients can vouch for. With V(r) for that set:
+//!
+//! - read your writes: the acknowledged writes of the key that the session made before r are in V(r);
+//! - monotonic reads: V(r') is in V(r) for each earlier read r' of the key by the session;
+//! - monotonic writes: for each w in V(r), the acknowledged writes of the key by w's session before w are in V(r);
+//! - writes follow reads: for each w in V(r), V(r') is in V(r) for each read r' of the key by w's session before w;
+//! - PRAM: the acknowledged writes that the session made, each w that it has seen so far, on any key, and the acknowledged
+//!   writes that w's session made before w are in V(r), as far as they are of the key;
+//! - causal: all writes of the key that happened before r are in V(r).
+//!
+//! In a list, what is owed because of a write also stands before it. What an unrecorded past may hold is undecided, and what a
+//! delete covers that the read may have seen is not owed. `tests/session_engines` has all this in full, as plain sets.
+//!
+//! [`registers`] has those of which a read shows one value, and no history says which of two writes won.
 
 pub(crate) mod causal;
 pub(crate) mod clocks;
@@ -42,7 +56,7 @@ pub(crate) fn judge(
 pub(crate) fn by_visibility(
     view: &View<'_>,
     context: &Context<'_>,
-    shows_lists: impl Fn(&History, &Op) -> bool,
+    shows_lists: impl Fn(&History) -> bool,
     check: impl FnOnce(&WorkloadFacts<'_>) -> Finding,
     by_values: impl FnOnce(&History) -> Finding,
 ) -> Finding {
@@ -50,7 +64,7 @@ pub(crate) fn by_visibility(
         return check(workload);
     }
     view.by_records(|records| {
-        if !records.ops.iter().any(|op| shows_lists(records, op)) {
+        if !shows_lists(records) {
             return by_values(records);
         }
         match WorkloadFacts::of_history(records, &context.limits) {
@@ -60,13 +74,13 @@ pub(crate) fn by_visibility(
     })
 }
 
-/// Whether an operation is a read of a list, outside of transactions: those have levels of isolation, too.
-pub(crate) fn shows_plain_list(records: &History, op: &Op) -> bool {
-    records.reads_list(op)
+/// Whether some operation reads a list, or appends to one.
+fn shows_lists(records: &History) -> bool {
+    records.ops.iter().any(|op| shows_list(records, op))
 }
 
 /// Whether an operation reads a list, or appends to one.
-fn shows_lists(records: &History, op: &Op) -> bool {
+fn shows_list(records: &History, op: &Op) -> bool {
     let value = if op.is_ok() { op.result } else { op.argument };
     let read_a_list = records.reads_list(op);
     let Datum::List(micros) = records.datum(value) else { return read_a_list };

@@ -8,9 +8,9 @@
 use super::causal;
 use super::clocks::Reach;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::checks::isolation::check_isolation;
 use crate::checks::isolation::saturation::Isolation;
-use crate::checks::sessions::{by_visibility, shows_plain_list};
+use crate::checks::isolation::{check_isolation, functions};
+use crate::checks::sessions::{by_visibility, shows_lists};
 use crate::finding::Finding;
 use crate::objects::Object;
 
@@ -42,7 +42,7 @@ impl Check for Pram {
         by_visibility(
             view,
             context,
-            shows_plain_list,
+            |records| shows_lists(records) && !functions(records).any(|f| matches!(f, "w" | "write")),
             |workload| causal::check(workload, context, Reach::Pram),
             |records| check_isolation(records, &context.limits, Isolation::Pram),
         )

@@ -244,7 +244,8 @@ fn stale<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, position: usize) 
         proof = proof.and(read.operation, evidence.of_sight(read, position));
     }
     if let Some(read) = lacking.map(|read| &key.reads[*read]) {
-        proof = proof.and(read.operation, evidence.of_miss(read, position));
+        let unseen = evidence.of_unseen_deletes(read, position, &proof.operations);
+        proof = proof.and(read.operation, [evidence.of_miss(read, position), unseen].concat());
     }
     proof.beside(turn(key, position))
 }
