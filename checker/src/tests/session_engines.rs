@@ -9,14 +9,15 @@ mod draw;
 use std::collections::BTreeMap;
 
 use definitions::{Store, Tally, judge};
+use serde_json::Value;
 
-use super::of;
+use super::{Story, of};
 use crate::checks::check::{Context, View};
-use crate::checks::isolation::tests_draw::cases;
+use crate::checks::isolation::tests_draw::{Draw, cases};
 use crate::checks::registry::CheckName;
 use crate::checks::sessions::Guarantee;
 use crate::finding::{Anomaly, Finding};
-use crate::history::{Datum, Event, History, write_line};
+use crate::history::{Datum, Event, EventType, History, write_line};
 use crate::limits::Limits;
 use crate::objects::ConcurrentWrites;
 use crate::verdict::Outcome;
@@ -130,6 +131,85 @@ fn of_histories_from_anywhere_too() {
         }
     }
     print_outcomes(&outcomes);
+}
+
+/// Joins some operations that a process made one after the other, if both succeeded, into one transaction.
+fn joined(seed: u64, events: &[Event]) -> Vec<Event> {
+    let mut draw = Draw(seed);
+    let mut joined: Vec<Event> = Vec::new();
+    for event in events {
+        let mut event = event.clone();
+        let own = |other: &&mut Event| other.process == event.process;
+        let last = joined.iter().rposition(|other| other.process == event.process);
+        let goes_on = event.kind == EventType::Invoke && draw.chance(50) && will_succeed(events, &event);
+        if let Some(last) = last.filter(|last| goes_on && joined[*last].kind == EventType::Ok) {
+            let before = joined.remove(last);
+            let begun = joined.iter_mut().rev().find(own).expect("what completed was invoked");
+            begun.value = both(&begun.value, &event.value);
+            begun.extra.insert("shown".to_owned(), before.value);
+            continue;
+        }
+        let begun = joined.iter_mut().rev().find(own);
+        if let Some(shown) = begun.filter(|_| event.kind != EventType::Invoke).and_then(|one| one.extra.remove("shown"))
+        {
+            event.value = both(&shown, &event.value);
+        }
+        joined.push(event);
+    }
+    for (event, index) in joined.iter_mut().zip(0..) {
+        (event.index, event.key) = (index, None);
+    }
+    joined
+}
+
+fn will_succeed(events: &[Event], invoke: &Event) -> bool {
+    let mut later = events.iter().filter(|event| event.index > invoke.index);
+    later.find(|event| event.process == invoke.process).is_some_and(|event| event.kind == EventType::Ok)
+}
+
+fn both(one: &Value, other: &Value) -> Value {
+    [one, other].into_iter().flat_map(|value| value.as_array().into_iter().flatten().cloned()).collect()
+}
+
+/// The micro-operations of a transaction are steps of its session, as if each were an operation.
+#[test]
+fn transactions_are_their_micro_operations() {
+    let (mut several, mut violations) = (0, 0);
+    for seed in 0..cases(1000) {
+        let events = draw::events(seed, Store::List);
+        let (apart, together) = (of(&events), joined(seed, &events));
+        several += u64::from(together.len() < events.len());
+        let expected = judge(&apart, Store::List);
+        for (guarantee, found) in as_history(&of(&together)) {
+            assert_eq!(found, expected[&guarantee], "seed {seed}, {guarantee}\n{}", lines(&together));
+            violations += found.violations;
+        }
+    }
+    assert!(several > cases(1000) / 2 && violations > cases(1000) / 2, "{several}, {violations}");
+}
+
+/// A value that is written twice spoils its key alone.
+#[test]
+fn a_value_written_twice_is_a_flaw_of_its_key() {
+    let mut story = Story::new("set");
+    story.add(0, "x", 1).add(0, "x", 1).add(0, "y", 2).read(0, "y", &[]).read(0, "x", &[]);
+    let found = CheckName::READ_YOUR_WRITES.check().judge(&View::of_records(&story.history(), None), &context());
+    assert_eq!((found.outcome(), found.violations), (Outcome::Invalid, 1), "{found:#?}");
+    assert!(found.doubts.iter().any(|doubt| doubt.contains("twice on x")), "{found:#?}");
+}
+
+/// A limit that is reached is a doubt.
+#[test]
+fn limits_are_doubts() {
+    let mut story = Story::new("set");
+    story.add(0, "x", 1).read(0, "x", &[1]);
+    let history = story.history();
+    let over = Limits { out_of_time: &|| true, ..Limits::default() };
+    let small = Limits { memory_bytes: 10, ..Limits::default() };
+    for (limits, (_, name)) in [over, small].into_iter().flat_map(|limits| CHECKS.map(|check| (limits, check))) {
+        let found = name.check().judge(&View::of_records(&history, None), &Context { limits, ..Context::default() });
+        assert_eq!(found.outcome(), Outcome::Inconclusive, "{name}, {limits:?}: {found:#?}");
+    }
 }
 
 /// `--nocapture` shows them. Of every store that loses no write rightly each guarantee holds in some histories and is broken

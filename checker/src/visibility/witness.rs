@@ -41,6 +41,24 @@ impl<'k, 'h> Evidence<'k, 'h> {
         listed.contains(&write) || (self.model.is_register() && self.ways(&listed).contains_key(&write))
     }
 
+    /// For each write, whether it has some of these in its past.
+    fn replacing(&self, listed: &[u32]) -> Vec<bool> {
+        let mut newer: Vec<Vec<u32>> = vec![Vec::new(); self.key.writes.len()];
+        for (write, at) in self.key.writes.iter().zip(0..) {
+            write.past.known().iter().for_each(|older| newer[*older as usize].push(at));
+        }
+        let mut replacing = vec![false; newer.len()];
+        let mut open = listed.to_vec();
+        while let Some(write) = open.pop() {
+            for by in &newer[write as usize] {
+                if !std::mem::replace(&mut replacing[*by as usize], true) {
+                    open.push(*by);
+                }
+            }
+        }
+        replacing
+    }
+
     /// Of what a read lists, the first that a write has replaced.
     pub fn first_replaced(&self, by: usize, listed: &[u32]) -> Option<usize> {
         let ways = self.ways(&[by]);
@@ -69,12 +87,12 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 
     fn deletes_of(&self, read: &Read<'_>, write: usize) -> Vec<usize> {
+        // Who lists what a delete has replaced has not seen it.
+        let unseen = self.replacing(&read.listed);
         let may_be_seen = |at: &usize| {
             let delete = &self.key.writes[*at];
             let (outcome, invoked) = (delete.operation.outcome(), delete.operation.invoked());
-            let possible = delete.is_delete() && outcome != EventType::Fail && invoked < read.completed();
-            // Who lists what a delete has replaced has not seen it.
-            possible && self.first_replaced(*at, &read.listed).is_none()
+            delete.is_delete() && outcome != EventType::Fail && invoked < read.completed() && !unseen[*at]
         };
         let deletes: Vec<usize> = (0..self.key.writes.len()).filter(may_be_seen).collect();
         if deletes.is_empty() {
