@@ -141,12 +141,11 @@ impl ReadTally {
         self.undecided += other.undecided;
     }
 
-    /// Completes a finding whose violations are reads, which `did` something; `untested` says why no read was judged.
-    pub fn conclude(self, finding: &mut Finding, did: &str, untested: &str) {
+    /// Completes a finding whose violations are reads, which `did` something; `untested` says why no read was judged,
+    /// where that is a doubt.
+    pub fn conclude(self, finding: &mut Finding, did: &str, untested: Option<&str>) {
         let Self { judged, undecided } = self;
-        if judged == 0 {
-            finding.doubts.push(untested.to_owned());
-        }
+        finding.doubts.extend(untested.filter(|_| judged == 0).map(str::to_owned));
         if undecided > 0 {
             finding.doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
         }

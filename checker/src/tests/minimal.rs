@@ -52,11 +52,11 @@ fn a_read_far_behind_is_told_with_as_many_writes_as_are_too_many() {
 
 #[test]
 fn what_is_too_large_stays_and_says_so() {
-    let adds: Vec<(&str, serde_json::Value)> = (0..120).map(|element| ("add", json!(element))).collect();
-    let shown = (0..119).collect::<Vec<_>>();
-    let records = records(&[&adds[..], &[("read", json!(shown))]].concat());
-    let entry = asked("read-your-writes");
-    let decision = entry.check(&records, &Context::default());
+    let records = records(&(0..121).map(|element| ("add", json!(element))).collect::<Vec<_>>());
+    let mut decision = violated(&records, 0..121);
+    let judge = |part: &History| violated(part, 0..part.ops.len());
+    let budget = Budget { work: usize::MAX, out_of_time: &|| false };
+    shrink(&mut decision.anomalies, &OfColumns { records: &records, judge: &judge }, &[], budget);
     let [Kept { anomaly: violation, .. }] = &decision.anomalies.kept[..] else { panic!("one: {decision:?}") };
     assert_eq!(violation.events.len(), 242);
     let end = "; whether fewer than these 121 operations would do was not tried to the end";

@@ -33,6 +33,7 @@ mod register;
 mod resurrection;
 mod ring_agreement;
 mod serializability;
+mod session_engines;
 mod session_order;
 mod siblings;
 mod verdicts;

@@ -52,22 +52,32 @@ fn sees(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites, write: u
     if key.writes[write as usize].is_delete() {
         return if contradicted { Seen::Missed } else { Seen::Yes };
     }
-    let deletes: Vec<u32> = (0..key.writes.len() as u32).filter(|delete| may_be_seen(key, *delete, read)).collect();
+    let invoked_before = |delete: &u32| may_be_seen(key, *delete, read);
+    let invoked_before: Vec<u32> = (0..key.writes.len() as u32).filter(invoked_before).collect();
+    let shows_older = |delete: &u32| {
+        let before = strictly_before(key, *delete);
+        read.listed.iter().any(|listed| before.contains(listed))
+    };
+    let deletes: Vec<u32> = invoked_before.iter().copied().filter(|delete| !shows_older(delete)).collect();
     let covered = deletes.iter().any(|delete| strictly_before(key, *delete).contains(&write));
     let found_nothing = read.unwritten.is_empty() && read.listed.is_empty();
     let older = match read.listed.is_empty() {
-        true => found_nothing && (concurrent == ConcurrentWrites::Kept || deletes.is_empty()),
+        true => found_nothing && (concurrent == ConcurrentWrites::Kept || invoked_before.is_empty()),
         false => read.unwritten.is_empty() && read.listed.iter().all(|listed| before.contains(listed)),
     };
     let invoked = key.writes[write as usize].operation.invoked();
-    let untold = shown.union(&reachable(key, &deletes)).map(|shown| &key.writes[*shown as usize]).any(|shown| {
-        let end = shown.operation.completed().unwrap_or(u64::MAX);
-        shown.past == Past::Unknown && invoked < end
-    });
+    // An unrecorded past cannot hold what has its own write in its past.
+    let may_hold = |later: &u32| {
+        let operation = key.writes[*later as usize].operation;
+        let unrecorded = key.writes[*later as usize].past == Past::Unknown;
+        unrecorded && invoked < operation.completed().unwrap_or(u64::MAX) && !before.contains(later)
+    };
+    let by_deletes = reachable(key, &deletes);
+    let unrecorded = shown.iter().any(may_hold) || (!contradicted && by_deletes.iter().any(may_hold));
     match concurrent {
-        _ if shown.contains(&write) || (covered && !contradicted) => Seen::Yes,
-        _ if older && !(read.listed.is_empty() && untold) => Seen::Missed,
-        ConcurrentWrites::Kept if !untold => Seen::Missed,
+        _ if shown.contains(&write) || covered => Seen::Yes,
+        _ if older && !(read.listed.is_empty() && unrecorded) => Seen::Missed,
+        ConcurrentWrites::Kept if !unrecorded => Seen::Missed,
         _ => Seen::Neither,
     }
 }

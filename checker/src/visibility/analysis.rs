@@ -1,6 +1,6 @@
 //! Which write is visible in which read of a key: what is known of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::ReadTally;
 
@@ -46,13 +46,35 @@ pub(crate) struct Regress {
     pub came_back: bool,
 }
 
+/// A write that a list shows after one that it has to stand before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Late {
+    /// Where in the list it is.
+    pub at: usize,
+    /// It.
+    pub write: usize,
+    /// The one that it has to stand before.
+    pub before: usize,
+}
+
 /// What reads owe to the order in which others did things, and lack.
 #[derive(Debug, Default)]
 pub(crate) struct Owed {
-    /// Reads that owe anything, and those of which it is hidden behind a past that nobody told.
+    /// Reads that owe anything, and those of which it is hidden behind an unrecorded past.
     pub reads: ReadTally,
     /// The reads that lack something.
     pub missed: BTreeMap<usize, OwnMiss>,
+    /// The reads that show something too late in a list: the first of it.
+    pub disordered: BTreeMap<usize, Late>,
+    /// The time was over before all was looked at.
+    pub is_cut: bool,
+}
+
+impl Owed {
+    /// The reads that lack something or show it too late, each once.
+    pub fn broken(&self) -> BTreeSet<usize> {
+        self.missed.keys().chain(self.disordered.keys()).copied().collect()
+    }
 }
 
 /// All that the checks need to know of visibility in a key.
@@ -64,13 +86,13 @@ pub(crate) struct Analysis {
     pub own_judged: Vec<bool>,
     /// The reads that missed own writes.
     pub own_missed: BTreeMap<usize, OwnMiss>,
-    /// For each read, whether own writes are hidden behind a past that nobody told.
+    /// For each read, whether own writes are hidden behind an unrecorded past.
     pub own_undecided: Vec<bool>,
     /// For each read of the main phase, whether earlier reads of its process had shown something.
     pub again_judged: Vec<bool>,
     /// The reads that went back behind earlier ones of their process.
     pub regressed: BTreeMap<usize, Regress>,
-    /// For each read, whether what earlier ones showed is hidden behind a past that nobody told.
+    /// For each read, whether what earlier ones showed is hidden behind an unrecorded past.
     pub again_undecided: Vec<bool>,
     /// Earlier writes of the processes whose later ones a read shows.
     pub of_writers: Owed,
@@ -79,6 +101,8 @@ pub(crate) struct Analysis {
     /// Writes that final reads list although an acknowledged write or delete had replaced them, with that one: a
     /// delete if there is one.
     pub covered: BTreeMap<usize, usize>,
+    /// The time was over before all was looked at.
+    pub is_cut: bool,
     /// Reads that list a write beside one that had replaced it: the latter, and how many there are of them.
     pub beside: BTreeMap<usize, (usize, u32)>,
 }

@@ -8,38 +8,43 @@
 //!
 //! - `sees`, up: the writes of the block that are this write or in its past;
 //! - `before`, down: the writes of the block in whose past this write is;
-//! - `perhaps`, up: the writes of the block that may be in the part of the past that nobody told.
+//! - `perhaps`, up: the writes of the block that may be in a part of the past that is not recorded: that is, all that were
+//!   invoked before the write ended, but for those in whose past it is itself.
 //!
 //! A read sees what any of the values listed sees. What it does not see it has missed if everything listed is
 //! provably older (a read that found nothing is older than everything); and, where concurrent writes are kept, also
 //! if nothing listed has a past that is not told. The rest is undecided where concurrent writes are kept, and
 //! overwritten where one wins.
 //!
-//! A *delete* is a write that is never listed. A read may have seen any that was invoked before the read completed and
-//! did not certainly fail, and then it rightly lacks what the delete covers: such a write counts as seen. Not so if
-//! the read lists something that the write, or the delete, has replaced: then it has seen neither. Where one write
-//! wins, a read that found nothing is no longer older than everything once there was a delete: that may be the winner.
+//! A *delete* is a write that is never listed. What a delete covers that a read may have seen ([`super::deletes`]) the read
+//! rightly lacks: such a write counts as seen. Where one write wins, a read that found nothing is no longer older than
+//! everything once there was a delete: that may be the winner.
 //!
 //! Time: writes / 64 * (edges of the past + reads), plus the elements listed. Memory: a few words for each write and
 //! read.
 
 use std::collections::BTreeMap;
 
-use petgraph::algo::kosaraju_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
-
-use super::analysis::{Analysis, Fate, Owed, OwnMiss, Regress};
-use super::facts::{KeyFacts, Past, Read, Write};
+use super::analysis::{Analysis, Fate, Late, Owed, OwnMiss, Regress};
+use super::deletes::Deletes;
+use super::facts::{KeyFacts, Past, Read, Step, Write};
+use super::lists::{Lists, join};
+use super::words::{BLOCK, bits, components, down, gather, low_bits};
 use crate::finding::ReadTally;
-use crate::history::{EventType, Phase};
+use crate::history::Phase;
 use crate::objects::ConcurrentWrites;
 use crate::objects::Model;
 
-/// The writes in a block: the bits of a word.
-const BLOCK: usize = 64;
+/// Whether the time is over; asked once for each block.
+type OutOfTime<'t> = &'t (dyn Fn() -> bool + Sync);
 
-/// Settles visibility for a key.
-pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: ConcurrentWrites) -> Analysis {
+/// Settles visibility for a key, until the time is over.
+pub(crate) fn analyse(
+    key: &KeyFacts<'_>,
+    model: Model,
+    concurrent_writes: ConcurrentWrites,
+    out_of_time: OutOfTime<'_>,
+) -> Analysis {
     let mut sight = Sight::new(key, model, concurrent_writes);
     let orders = Orders::new(key);
     let mut analysis = Analysis {
@@ -51,8 +56,13 @@ pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: Concu
         again_undecided: vec![false; key.reads.len()],
         ..Analysis::default()
     };
+    let (lists, mut late) = (Lists::new(key), BTreeMap::new());
     let (mut of_writers, mut of_what_writers_saw) = (Debts::new(key), Debts::new(key));
     for block in blocks(key) {
+        if out_of_time() {
+            analysis.is_cut = true;
+            break;
+        }
         sight.look(&block);
         block.last_seen(&sight, &mut analysis.fates);
         block.first_missed(&sight, &orders, &mut analysis.fates);
@@ -63,22 +73,29 @@ pub(crate) fn analyse(key: &KeyFacts<'_>, model: Model, concurrent_writes: Concu
         block.beside(&sight, &mut analysis);
         let [wrote, saw] = block.before_each_write(&sight, &orders);
         of_writers.take(&block, &sight, &sight.carried(key, wrote));
+        join(&mut late, block.late_shown(&lists, &saw));
         of_what_writers_saw.take(&block, &sight, &sight.carried(key, saw));
     }
-    (analysis.of_writers, analysis.of_what_writers_saw) = (of_writers.finish(), of_what_writers_saw.finish());
+    analysis.of_writers = Owed { disordered: lists.late_writes(), ..of_writers.finish() };
+    analysis.of_what_writers_saw = Owed { disordered: late, ..of_what_writers_saw.finish() };
     analysis
 }
 
-/// What clients' reads of a key lack of what they owe; `owes` tells it for a block, as a word for each read.
+/// What clients' reads of a key lack of what they owe, until the time is over; `owes` says for a block what that is, as a word
+/// for each read.
 pub(crate) fn owed(
     key: &KeyFacts<'_>,
     model: Model,
     concurrent_writes: ConcurrentWrites,
+    out_of_time: OutOfTime<'_>,
     owes: impl Fn(&Block<'_, '_>) -> Vec<u64>,
 ) -> Owed {
     let mut sight = Sight::new(key, model, concurrent_writes);
     let mut debts = Debts::new(key);
     for block in blocks(key) {
+        if out_of_time() {
+            return Owed { is_cut: true, ..debts.finish() };
+        }
         sight.look(&block);
         debts.take(&block, &sight, &owes(&block));
     }
@@ -126,24 +143,8 @@ impl Debts {
     fn finish(self) -> Owed {
         let mut reads = ReadTally::default();
         reads.add(&self.owes, &self.undecided);
-        Owed { reads, missed: self.missed }
+        Owed { reads, missed: self.missed, ..Owed::default() }
     }
-}
-
-/// The positions of the bits that are set.
-fn bits(mut word: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        (word != 0).then(|| {
-            let bit = word.trailing_zeros() as usize;
-            word &= word - 1;
-            bit
-        })
-    })
-}
-
-/// The lowest `count` bits.
-fn low_bits(count: usize) -> u64 {
-    if count >= BLOCK { u64::MAX } else { (1 << count) - 1 }
 }
 
 /// Reads in the orders in which they are walked.
@@ -173,29 +174,28 @@ impl Orders {
     }
 }
 
-/// Acknowledgements in their order, each with the word of all up to it.
-#[derive(Default)]
-struct Acknowledged {
-    indices: Vec<u64>,
+/// Acknowledged writes in an order, each with the word of all up to it.
+struct Acknowledged<At> {
+    places: Vec<At>,
     words: Vec<u64>,
 }
 
-impl Acknowledged {
-    fn new(mut acknowledged: Vec<(u64, usize)>) -> Self {
+impl<At: Ord + Copy> Acknowledged<At> {
+    fn new(mut acknowledged: Vec<(At, usize)>) -> Self {
         acknowledged.sort_unstable();
-        let mut all = Self::default();
+        let mut all = Self { places: Vec::new(), words: Vec::new() };
         let mut word = 0;
-        for (index, bit) in acknowledged {
+        for (place, bit) in acknowledged {
             word |= 1 << bit;
-            all.indices.push(index);
+            all.places.push(place);
             all.words.push(word);
         }
         all
     }
 
-    /// The writes acknowledged before an event.
-    fn before(&self, index: u64) -> u64 {
-        let count = self.indices.partition_point(|acknowledged| *acknowledged < index);
+    /// The writes before a place.
+    fn before(&self, place: At) -> u64 {
+        let count = self.places.partition_point(|acknowledged| *acknowledged < place);
         count.checked_sub(1).map_or(0, |last| self.words[last])
     }
 }
@@ -256,7 +256,7 @@ impl Block<'_, '_> {
         for (process, acknowledged) in self.acknowledged_by_process() {
             let acknowledged = Acknowledged::new(acknowledged);
             for read in orders.by_process.get(&process).into_iter().flatten() {
-                let own = acknowledged.before(self.key.reads[*read].invoked());
+                let own = acknowledged.before(self.key.reads[*read].step());
                 let missed = own & sight.missed[*read];
                 analysis.own_judged[*read] |= own != 0;
                 analysis.own_undecided[*read] |= sight.rest_is_undecided && own & !sight.seen[*read] & !missed != 0;
@@ -330,15 +330,37 @@ impl Block<'_, '_> {
             let mut reads = orders.by_process.get(process).into_iter().flatten().peekable();
             let mut shown = 0;
             for &write in writes {
-                let invoked = self.key.writes[write].operation.invoked();
-                while let Some(read) = reads.next_if(|read| self.key.reads[**read].completed() < invoked) {
+                let step = self.key.writes[write].step();
+                while let Some(read) = reads.next_if(|read| self.key.reads[**read].step() < step) {
                     shown |= sight.shown[*read];
                 }
                 saw[write] = shown;
-                wrote[write] = acknowledged.as_ref().map_or(0, |acknowledged| acknowledged.before(invoked));
+                wrote[write] = acknowledged.as_ref().map_or(0, |acknowledged| acknowledged.before(step));
             }
         }
         [wrote, saw]
+    }
+
+    /// By read, the first write of the block that a list shows after one whose process had seen it before; `saw` says for each
+    /// write what of the block that had.
+    fn late_shown(&self, lists: &Lists<'_, '_>, saw: &[u64]) -> BTreeMap<usize, Late> {
+        lists.late(|order| {
+            let mut due = 0;
+            let at = order.iter().position(|write| {
+                let is_late = self.bit(*write) & due != 0;
+                due |= saw[*write as usize];
+                is_late
+            })?;
+            let knew = |before: &&u32| saw[**before as usize] & self.bit(order[at]) != 0;
+            let before = order[..at].iter().find(knew)?;
+            Some(Late { at, write: order[at] as usize, before: *before as usize })
+        })
+    }
+
+    /// The bit of a write; none if it is of another block.
+    fn bit(&self, write: u32) -> u64 {
+        let bit = (write as usize).checked_sub(self.first).filter(|bit| *bit < self.len);
+        bit.map_or(0, |bit| 1 << bit)
     }
 
     /// The writes of the block of which this holds.
@@ -347,11 +369,11 @@ impl Block<'_, '_> {
         writes.filter(|(_, write)| holds(write)).fold(0, |word, (bit, _)| word | 1 << bit)
     }
 
-    fn acknowledged_by_process(&self) -> BTreeMap<u64, Vec<(u64, usize)>> {
-        let mut by_process: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
+    fn acknowledged_by_process(&self) -> BTreeMap<u64, Vec<(Step, usize)>> {
+        let mut by_process: BTreeMap<u64, Vec<(Step, usize)>> = BTreeMap::new();
         for (bit, write) in self.key.writes[self.first..self.first + self.len].iter().enumerate() {
-            if let Some(index) = write.must_stay() {
-                by_process.entry(write.operation.process()).or_default().push((index, bit));
+            if write.must_stay().is_some() {
+                by_process.entry(write.operation.process()).or_default().push((write.step(), bit));
             }
         }
         by_process
@@ -420,9 +442,11 @@ enum Means<'a> {
 impl<'a> Sight<'a> {
     fn new(key: &'a KeyFacts<'_>, model: Model, concurrent_writes: ConcurrentWrites) -> Self {
         let reads = key.reads.len();
-        let means = match model {
-            Model::Register | Model::RwRegister => Means::Causal(Box::new(Causality::new(key)), concurrent_writes),
-            _ => Means::Listed,
+        // What has replaced nothing, and is itself never replaced, is visible where it is listed.
+        let is_listed = !model.is_register() || (concurrent_writes == ConcurrentWrites::Kept && key.is_plain());
+        let means = match is_listed {
+            true => Means::Listed,
+            false => Means::Causal(Box::new(Causality::new(key)), concurrent_writes),
         };
         let rest_is_undecided = model.is_register() && concurrent_writes == ConcurrentWrites::Kept;
         let words = || vec![0; reads];
@@ -487,8 +511,8 @@ fn take_listed(listed: &[u32], passed: &mut usize, end: usize) -> u64 {
 struct Causality<'a> {
     /// For each write, the writes that it replaced.
     past: Vec<&'a [u32]>,
-    /// Writes whose past nobody told, with the index of their end.
-    untold: Vec<(usize, u64)>,
+    /// Writes whose past is not recorded, with the index of their end.
+    unrecorded: Vec<(usize, u64)>,
     /// Strongly connected components, the past first. True histories have no cycles; a false one must not break the
     /// check.
     components: Vec<Vec<usize>>,
@@ -496,63 +520,29 @@ struct Causality<'a> {
     before: Vec<u64>,
     perhaps: Vec<u64>,
     deletes: Deletes,
-}
-
-/// The deletes of a key that may have happened, in the order of invocation.
-#[derive(Default)]
-struct Deletes {
-    positions: Vec<usize>,
-    /// For each read, how many of them it may have seen.
-    possible: Vec<usize>,
-    /// For each number of deletes, the first so many: the writes of the block that they cover, and perhaps cover.
-    covers: Vec<(u64, u64)>,
     /// The deletes of the block, failed ones too.
-    word: u64,
-}
-
-impl Deletes {
-    fn new(key: &KeyFacts<'_>) -> Self {
-        let possible = |position: &usize| {
-            let write = &key.writes[*position];
-            write.is_delete() && write.operation.outcome() != EventType::Fail
-        };
-        let positions: Vec<usize> = (0..key.writes.len()).filter(possible).collect();
-        let invoked = |position: usize| key.writes[position].operation.invoked();
-        let before = |read: &Read<'_>| positions.partition_point(|position| invoked(*position) < read.completed());
-        let possible = key.reads.iter().map(before).collect();
-        Self { positions, possible, covers: Vec::new(), word: 0 }
-    }
-
-    fn carry(&mut self, block: &Block<'_, '_>, sees: &[u64], perhaps: &[u64]) {
-        self.word = block.word(|write| write.is_delete());
-        self.covers.clear();
-        self.covers.push((0, 0));
-        let mut covers = (0, 0);
-        for position in &self.positions {
-            covers = (covers.0 | sees[*position], covers.1 | perhaps[*position]);
-            self.covers.push(covers);
-        }
-    }
+    is_delete: u64,
 }
 
 impl<'a> Causality<'a> {
     fn new(key: &'a KeyFacts<'_>) -> Self {
         let writes = key.writes.len();
         let mut past: Vec<&[u32]> = Vec::with_capacity(writes);
-        let mut untold = Vec::new();
+        let mut unrecorded = Vec::new();
         for (position, write) in key.writes.iter().enumerate() {
             match &write.past {
                 Past::Known(replaced) => past.push(replaced),
                 Past::Unknown => {
                     past.push(&[]);
-                    untold.push((position, write.operation.completed().unwrap_or(u64::MAX)));
+                    unrecorded.push((position, write.operation.completed().unwrap_or(u64::MAX)));
                 }
             }
         }
         let components = components(&past);
         let words = || vec![0; writes];
         let (sees, before, perhaps) = (words(), words(), words());
-        Self { past, untold, components, sees, before, perhaps, deletes: Deletes::new(key) }
+        let deletes = Deletes::new(key, &components, &past);
+        Self { past, unrecorded, components, sees, before, perhaps, deletes, is_delete: 0 }
     }
 
     /// Carries the words of a block through the whole past.
@@ -564,31 +554,21 @@ impl<'a> Causality<'a> {
             self.sees[block.first + bit] = 1 << bit;
         }
         let writes = &block.key.writes[block.first..block.first + block.len];
-        for (position, end) in &self.untold {
+        for (position, end) in &self.unrecorded {
             let earlier = writes.partition_point(|write| write.operation.invoked() < *end);
             self.perhaps[*position] = low_bits(earlier);
         }
-        self.down();
+        // `sees` still holds the writes' own bits only.
+        down(&self.components, &self.past, &self.sees, &mut self.before);
+        for (position, _) in &self.unrecorded {
+            self.perhaps[*position] &= !self.before[*position];
+        }
         gather(&self.components, &self.past, &mut self.sees);
-        if !self.untold.is_empty() {
+        if !self.unrecorded.is_empty() {
             gather(&self.components, &self.past, &mut self.perhaps);
         }
-        self.deletes.carry(block, &self.sees, &self.perhaps);
-    }
-
-    /// Carries `before` from each write to its past, the latest first. `sees` still holds the writes' own bits only.
-    fn down(&mut self) {
-        for component in self.components.iter().rev() {
-            let word = component.iter().fold(0, |word, write| word | self.before[*write]);
-            let own_bits = component.iter().fold(0, |word, write| word | self.sees[*write]);
-            // Inside a cycle all see one another, and what is seen is not asked for being older.
-            for write in component {
-                self.before[*write] = word;
-            }
-            for older in component.iter().flat_map(|write| self.past[*write]) {
-                self.before[*older as usize] |= word | own_bits;
-            }
-        }
+        self.is_delete = block.word(|write| write.is_delete());
+        self.deletes.carry(&self.sees, &self.perhaps);
     }
 
     /// The writes of the block that have replaced this one. In a circle nothing has replaced anything.
@@ -607,17 +587,16 @@ impl<'a> Causality<'a> {
             true => 0,
             false => values().fold(u64::MAX, |word, value| word & self.before[value]),
         };
-        let deletes = self.deletes.possible[position];
-        let (covered, perhaps_covered) = self.deletes.covers[deletes];
-        let perhaps = values().fold(perhaps_covered, |word, value| word | self.perhaps[value]);
+        let (covered, perhaps_covered) = self.deletes.cover(position, &self.sees, &self.perhaps);
+        let perhaps = values().fold(perhaps_covered & !contradicted, |word, value| word | self.perhaps[value]);
         let not_shown = match concurrent_writes {
             ConcurrentWrites::Kept => !perhaps,
-            ConcurrentWrites::OneWins if found_nothing && deletes == 0 => u64::MAX,
+            ConcurrentWrites::OneWins if found_nothing && self.deletes.possible(position) == 0 => u64::MAX,
             ConcurrentWrites::OneWins => 0,
         };
-        let seen = shown | (covered & !contradicted);
+        let seen = shown | covered;
         let missed = (all_older | not_shown) & !seen;
-        let is_delete = self.deletes.word;
+        let is_delete = self.is_delete;
         Look {
             shown: shown & !is_delete,
             seen: (seen & !is_delete) | (is_delete & !contradicted),
@@ -625,32 +604,4 @@ impl<'a> Causality<'a> {
             beside: values().fold(0, |word, value| word | self.replaced_by(value)) & listed,
         }
     }
-}
-
-/// Adds to each write's word the words of its past.
-fn gather(components: &[Vec<usize>], past: &[&[u32]], words: &mut [u64]) {
-    for component in components {
-        let mut word = 0;
-        for write in component {
-            word |= past[*write].iter().fold(words[*write], |word, older| word | words[*older as usize]);
-        }
-        for write in component {
-            words[*write] = word;
-        }
-    }
-}
-
-/// The strongly connected components, each after those that it leads to.
-fn components(past: &[&[u32]]) -> Vec<Vec<usize>> {
-    let edges = past.iter().map(|older| older.len()).sum();
-    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(past.len(), edges);
-    for _ in past {
-        graph.add_node(());
-    }
-    for (write, older) in past.iter().enumerate() {
-        for older in *older {
-            graph.add_edge(NodeIndex::new(write), NodeIndex::new(*older as usize), ());
-        }
-    }
-    kosaraju_scc(&graph).into_iter().map(|component| component.into_iter().map(NodeIndex::index).collect()).collect()
 }

@@ -14,12 +14,15 @@
 //! - **cart**: the item is listed. An item that somebody tried to remove is not judged: it may be gone or be back
 //!   (DeCandia et al., SOSP 2007, 4.4: an add is never lost, a deleted item can resurface).
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::analysis::Analysis;
 use crate::history::{Datum, EventType, History, Operation, Phase, ValueId};
 use crate::objects::meaning::{self, Meaning, Sums};
 use crate::objects::{Element, Model};
+
+/// A place in a session: the index of an operation's invocation, and the number of a micro-operation within it.
+pub(crate) type Step = (u64, u32);
 
 /// The causal past that a write is known to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +33,22 @@ pub(crate) enum Past {
     Unknown,
 }
 
+impl Past {
+    /// The writes that it is known to have replaced.
+    pub fn known(&self) -> &[u32] {
+        match self {
+            Past::Known(past) => past,
+            Past::Unknown => &[],
+        }
+    }
+}
+
 /// One write. Writes of a key are referred to by position.
 #[derive(Clone, Debug)]
 pub(crate) struct Write<'h> {
     pub operation: Operation<'h>,
+    /// Which micro-operation of it, from 0.
+    pub micro: u32,
     /// What it brought; none for a delete.
     pub element: Option<Element>,
     pub past: Past,
@@ -44,6 +59,11 @@ pub(crate) struct Write<'h> {
 }
 
 impl Write<'_> {
+    /// Its place in its session.
+    pub fn step(&self) -> Step {
+        (self.operation.invoked(), self.micro)
+    }
+
     /// Whether it leaves no value.
     pub fn is_delete(&self) -> bool {
         self.element.is_none()
@@ -64,10 +84,14 @@ impl Write<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct Read<'h> {
     pub operation: Operation<'h>,
+    /// Which micro-operation of it, from 0.
+    pub micro: u32,
     /// The writes whose elements it lists: positions, ascending, each once.
     pub listed: Vec<u32>,
-    /// Of these the last of each process, in the order of processes.
+    /// Of these the last acknowledged of each process, in the order of processes, and all that were not acknowledged.
     pub heads: Vec<u32>,
+    /// The writes as they are shown, each where it is first; only of a list, whose order counts.
+    pub order: Option<Vec<u32>>,
     /// Listed elements that nobody wrote.
     pub unwritten: Vec<Element>,
     /// How many elements it lists more than once.
@@ -76,8 +100,14 @@ pub(crate) struct Read<'h> {
 
 impl<'h> Read<'h> {
     /// Of which nothing is known yet.
-    fn of(operation: Operation<'h>) -> Self {
-        Self { operation, listed: Vec::new(), heads: Vec::new(), unwritten: Vec::new(), duplicated: 0 }
+    fn of(operation: Operation<'h>, micro: u32) -> Self {
+        let (listed, heads, unwritten) = (Vec::new(), Vec::new(), Vec::new());
+        Self { operation, micro, listed, heads, order: None, unwritten, duplicated: 0 }
+    }
+
+    /// Its place in its session.
+    pub fn step(&self) -> Step {
+        (self.operation.invoked(), self.micro)
     }
 
     pub fn invoked(&self) -> u64 {
@@ -111,6 +141,19 @@ pub(crate) struct KeyFacts<'h> {
     pub analysis: Analysis,
 }
 
+/// What an operation, or a micro-operation, does to its key.
+pub(crate) enum Deed {
+    /// It brings an element; a delete none.
+    Write(Option<ValueId>),
+    /// It shows a set, a list or siblings.
+    Read {
+        /// All that it shows.
+        shown: ValueId,
+        /// Whether the order counts.
+        ordered: bool,
+    },
+}
+
 /// Which reads show the final state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FinalSource {
@@ -134,6 +177,31 @@ impl<'h> KeyFacts<'h> {
         let mut key = builder.key;
         key.finals = key.final_reads(source);
         key
+    }
+
+    /// Of operations from anywhere, each with the number of the micro-operation and what that does. Without the analysis.
+    pub fn of_deeds(name: &str, model: Model, deeds: &[(Operation<'h>, u32, Deed)]) -> Self {
+        let (positions, sums, writers) = (FxHashMap::default(), Sums::default(), Writers::default());
+        let mut builder = KeyBuilder { model, positions, sums, writers, is_final: false, key: KeyFacts::empty(name) };
+        for (operation, micro, deed) in deeds {
+            if let Deed::Write(value) = deed {
+                builder.bring(operation, *micro, *value);
+            }
+        }
+        builder.writers = Writers::new(&builder.key.writes);
+        builder.pasts();
+        for (operation, micro, deed) in deeds {
+            if let Deed::Read { shown, ordered } = deed {
+                builder.show(operation, *micro, *shown, *ordered);
+            }
+        }
+        builder.key
+    }
+
+    /// Whether every write is known to have replaced nothing: then what is listed is all that is seen.
+    pub fn is_plain(&self) -> bool {
+        let none = Past::Known(Vec::new());
+        self.writes.iter().all(|write| !write.is_delete() && write.past == none)
     }
 
     fn empty(name: &str) -> Self {
@@ -173,12 +241,13 @@ struct KeyBuilder<'h> {
     key: KeyFacts<'h>,
 }
 
-/// The processes that wrote a key, numbered in their order.
+/// The processes that wrote a key, numbered in their order. A write that was not acknowledged counts as one of its own: it is
+/// not known to have been made, and hides none of the others.
 #[derive(Default)]
 struct Writers {
-    /// For each write, its process.
+    /// For each write, its writer.
     of: Vec<u32>,
-    /// For each process, the last write that a read lists; [`Writers::NONE`] between reads.
+    /// For each writer, the last write that a read lists; [`Writers::NONE`] between reads.
     last: Vec<u32>,
 }
 
@@ -190,11 +259,19 @@ impl Writers {
         let mut processes: Vec<u64> = writes.iter().map(process).collect();
         processes.sort_unstable();
         processes.dedup();
-        let number = |write| processes.partition_point(|known| *known < process(write)) as u32;
-        Self { of: writes.iter().map(number).collect(), last: vec![Self::NONE; processes.len()] }
+        let mut count = processes.len() as u32;
+        let number = |write: &Write<'_>| match write.acknowledged() {
+            Some(_) => processes.partition_point(|known| *known < process(write)) as u32,
+            None => {
+                count += 1;
+                count - 1
+            }
+        };
+        let of = writes.iter().map(number).collect();
+        Self { of, last: vec![Self::NONE; count as usize] }
     }
 
-    /// Of writes in ascending order the last of each process, in the order of processes.
+    /// Of writes in ascending order the last of each writer, in the order of writers.
     fn heads(&mut self, listed: &[u32]) -> Vec<u32> {
         let mut processes: Vec<u32> = Vec::new();
         for write in listed {
@@ -211,22 +288,34 @@ impl Writers {
 impl<'h> KeyBuilder<'h> {
     /// Takes the operation if it is a write.
     fn write(&mut self, operation: &Operation<'h>) {
-        let position = self.key.writes.len() as u32;
-        let element = match self.model.meaning(operation) {
-            Meaning::Write(value) => {
-                let element = Element::new(operation.history(), value);
-                self.name(operation, &element, position);
-                Some(element)
-            }
+        match self.model.meaning(operation) {
+            Meaning::Write(value) => self.bring(operation, 0, Some(value)),
             Meaning::Change(change) => {
-                self.sums.push(operation, position, change);
-                Some(Element::new(operation.history(), operation.argument()))
+                self.sums.push(operation, self.key.writes.len() as u32, change);
+                self.push(operation, 0, Some(Element::new(operation.history(), operation.argument())));
             }
-            Meaning::Delete => None,
-            Meaning::Remove(_) | Meaning::Read | Meaning::Nothing => return,
-        };
+            Meaning::Delete => self.bring(operation, 0, None),
+            Meaning::Remove(_) | Meaning::Read | Meaning::Nothing => {}
+        }
+    }
+
+    /// Takes a write of a value, or a delete.
+    fn bring(&mut self, operation: &Operation<'h>, micro: u32, value: Option<ValueId>) {
+        let element = value.map(|value| Element::new(operation.history(), value));
+        if let Some(element) = &element {
+            self.name(operation, element, self.key.writes.len() as u32);
+        }
+        self.push(operation, micro, element);
+    }
+
+    fn push(&mut self, operation: &Operation<'h>, micro: u32, element: Option<Element>) {
         let (past, removal_tried, removed) = (Past::Unknown, false, false);
-        self.key.writes.push(Write { operation: *operation, element, past, removal_tried, removed });
+        self.key.writes.push(Write { operation: *operation, micro, element, past, removal_tried, removed });
+    }
+
+    /// Whether a write replaces others; what is added beside them does not.
+    fn replaces(&self, operation: &Operation<'_>) -> bool {
+        self.model == Model::RwRegister || matches!(operation.f(), "write" | "delete")
     }
 
     /// From now on the element stands for this write.
@@ -246,6 +335,7 @@ impl<'h> KeyBuilder<'h> {
             self.key.writes[position].past = match (operation.past(), operation.outcome()) {
                 (Some(values), _) => Past::Known(self.known(operation.history(), values, position as u32)),
                 (None, EventType::Ok) => Past::Known(Vec::new()),
+                (None, _) if !self.replaces(&operation) => Past::Known(Vec::new()),
                 (None, _) => Past::Unknown,
             };
         }
@@ -305,9 +395,26 @@ impl<'h> KeyBuilder<'h> {
         }
         let read = match (self.model, replica) {
             (Model::Counter, _) => self.counted(operation),
-            (_, true) => replica_elements(operation).map(|elements| self.listed(operation, &elements)),
-            (_, false) => self.model.shown(operation).map(|elements| self.listed(operation, &elements)),
+            (_, true) => replica_elements(operation).map(|elements| self.listed(operation, 0, &elements, false)),
+            (model, false) => {
+                let ordered = model == Model::ListAppend;
+                model.shown(operation).map(|elements| self.listed(operation, 0, &elements, ordered))
+            }
         };
+        self.take(operation, read);
+    }
+
+    /// Takes a read of a set, of a list, or of siblings.
+    fn show(&mut self, operation: &Operation<'h>, micro: u32, shown: ValueId, ordered: bool) {
+        let read = match operation.history().datum(shown) {
+            Datum::Nil => Some(self.listed(operation, micro, &[], ordered)),
+            Datum::List(elements) => Some(self.listed(operation, micro, elements, ordered)),
+            _ => None,
+        };
+        self.take(operation, read);
+    }
+
+    fn take(&mut self, operation: &Operation<'h>, read: Option<Read<'h>>) {
         match read {
             Some(read) => {
                 let heads = self.writers.heads(&read.listed);
@@ -324,8 +431,8 @@ impl<'h> KeyBuilder<'h> {
         }
     }
 
-    fn listed(&self, operation: &Operation<'h>, elements: &[ValueId]) -> Read<'h> {
-        let mut read = Read::of(*operation);
+    fn listed(&self, operation: &Operation<'h>, micro: u32, elements: &[ValueId], ordered: bool) -> Read<'h> {
+        let mut read = Read::of(*operation, micro);
         read.listed.reserve_exact(elements.len());
         for element in elements.iter().map(|value| Element::new(operation.history(), *value)) {
             match self.positions.get(&element) {
@@ -333,6 +440,7 @@ impl<'h> KeyBuilder<'h> {
                 None => read.unwritten.push(element),
             }
         }
+        read.order = ordered.then(|| each_once(&read.listed));
         read.listed.sort_unstable();
         // One replica may hold an element in several siblings; only a client's read claims to be a union.
         if operation.phase() != Phase::Replica {
@@ -352,7 +460,7 @@ impl<'h> KeyBuilder<'h> {
             Phase::Replica => of_versions()?,
             _ => vec![meaning::parts_of(operation)?],
         };
-        let mut read = Read::of(*operation);
+        let mut read = Read::of(*operation, 0);
         for (process, (up, down)) in all.into_iter().flatten() {
             match self.sums.changes(process, (up, down)) {
                 Some(changes) => read.listed.extend(changes),
@@ -363,6 +471,12 @@ impl<'h> KeyBuilder<'h> {
         read.listed.dedup();
         Some(read)
     }
+}
+
+/// Each where it is first.
+fn each_once(listed: &[u32]) -> Vec<u32> {
+    let mut known = FxHashSet::default();
+    listed.iter().copied().filter(|write| known.insert(*write)).collect()
 }
 
 /// The elements of all versions that a replica holds: each version has a value, a list of values, or nil for a tombstone.

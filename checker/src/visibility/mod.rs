@@ -1,19 +1,26 @@
 //! Which write is visible in which read: facts of each key, and what follows from them.
 //!
 //! ```text
-//! operations ─► facts (writes, reads, pasts of each key) ─► blocks (who sees what, 64 writes at a time) ─► analysis
+//! operations of a workload ─► facts (writes, reads, pasts of each key) ─► blocks (who sees what, 64 writes at a time) ─► analysis
+//! a history from anywhere ─► foreign ─┘
 //! ```
 
 mod analysis;
 mod blocks;
+mod deletes;
 mod facts;
+mod foreign;
+mod lists;
 mod witness;
+mod words;
 mod workloads;
 
 #[cfg(test)]
 pub(crate) use analysis::{Fate, FinalSight};
-pub(crate) use analysis::{Owed, OwnMiss, Regress};
+pub(crate) use analysis::{Late, Owed, OwnMiss, Regress};
 pub(crate) use blocks::{Block, owed};
-pub(crate) use facts::{FinalSource, KeyFacts, Past, Read, Write};
+pub(crate) use facts::{FinalSource, KeyFacts, Past, Read, Step, Write};
+pub(crate) use lists::Lists;
 pub(crate) use witness::Evidence;
+pub(crate) use words::components;
 pub(crate) use workloads::{Facts, WorkloadFacts};

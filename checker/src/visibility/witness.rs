@@ -32,15 +32,31 @@ impl<'k, 'h> Evidence<'k, 'h> {
     /// Whether a read shows a write, or rightly lacks it because of a delete that it may have seen.
     pub fn is_seen(&self, read: &Read<'_>, write: usize) -> bool {
         let covered = || self.model.is_register() && !self.deletes_of(read, write).is_empty();
-        // Who lists what a write has replaced has seen neither the write nor what covers it.
-        let contradicted = || self.first_replaced(write, &read.listed).is_some();
-        self.shows(read, write) || (covered() && !contradicted())
+        self.shows(read, write) || covered()
     }
 
     /// Whether it lists a write, or what has replaced it.
     pub fn shows(&self, read: &Read<'_>, write: usize) -> bool {
         let listed: Vec<usize> = read.listed.iter().map(|value| *value as usize).collect();
         listed.contains(&write) || (self.model.is_register() && self.ways(&listed).contains_key(&write))
+    }
+
+    /// For each write, whether it has some of these in its past.
+    fn replacing(&self, listed: &[u32]) -> Vec<bool> {
+        let mut newer: Vec<Vec<u32>> = vec![Vec::new(); self.key.writes.len()];
+        for (write, at) in self.key.writes.iter().zip(0..) {
+            write.past.known().iter().for_each(|older| newer[*older as usize].push(at));
+        }
+        let mut replacing = vec![false; newer.len()];
+        let mut open = listed.to_vec();
+        while let Some(write) = open.pop() {
+            for by in &newer[write as usize] {
+                if !std::mem::replace(&mut replacing[*by as usize], true) {
+                    open.push(*by);
+                }
+            }
+        }
+        replacing
     }
 
     /// Of what a read lists, the first that a write has replaced.
@@ -71,10 +87,12 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 
     fn deletes_of(&self, read: &Read<'_>, write: usize) -> Vec<usize> {
+        // Who lists what a delete has replaced has not seen it.
+        let unseen = self.replacing(&read.listed);
         let may_be_seen = |at: &usize| {
             let delete = &self.key.writes[*at];
             let (outcome, invoked) = (delete.operation.outcome(), delete.operation.invoked());
-            delete.is_delete() && outcome != EventType::Fail && invoked < read.completed()
+            delete.is_delete() && outcome != EventType::Fail && invoked < read.completed() && !unseen[*at]
         };
         let deletes: Vec<usize> = (0..self.key.writes.len()).filter(may_be_seen).collect();
         if deletes.is_empty() {
@@ -92,20 +110,41 @@ impl<'k, 'h> Evidence<'k, 'h> {
             return Vec::new();
         }
         let one_wins = self.concurrent_writes == ConcurrentWrites::OneWins;
-        // Neither a delete nor what it covers was seen where anything that they had replaced is listed.
-        let hidden = self.key.writes[write].is_delete() || !self.deletes_of(read, write).is_empty();
-        if !one_wins && !hidden {
+        // A delete was not seen where anything that it had replaced is listed.
+        let is_delete = self.key.writes[write].is_delete();
+        if !one_wins && !is_delete {
             return Vec::new();
         }
         let ways = self.ways(&[write]);
         let mut older: Vec<Vec<usize>> = read.listed.iter().map(|value| way(&ways, *value as usize)).collect();
         // Where one write wins, a read misses what everything that it lists is older than; otherwise one such is enough.
-        if !one_wins || self.key.writes[write].is_delete() {
+        if is_delete {
             older.retain(|way| !way.is_empty());
             older.sort_by_key(Vec::len);
             older.truncate(1);
         }
         self.operations(older.concat(), write)
+    }
+
+    /// Of the deletes among some operations that cover a write, what shows that a read has not seen them: the ways to something
+    /// that it lists.
+    pub fn of_unseen_deletes(&self, read: &Read<'_>, write: usize, among: &[Operation<'h>]) -> Vec<Operation<'h>> {
+        if !self.model.is_register() {
+            return Vec::new();
+        }
+        let named = |at: &usize| {
+            let delete = &self.key.writes[*at];
+            delete.is_delete()
+                && *at != write
+                && among.iter().any(|other| other.invoked() == delete.operation.invoked())
+        };
+        let deletes = (0..self.key.writes.len()).filter(named);
+        let ways = deletes.map(|delete| self.ways(&[delete])).filter(|ways| ways.contains_key(&write));
+        let unseen = ways.filter_map(|ways| {
+            let to_listed = read.listed.iter().map(|value| way(&ways, *value as usize));
+            to_listed.filter(|way| !way.is_empty()).min_by_key(Vec::len)
+        });
+        self.operations(unseen.flatten().collect(), write)
     }
 
     /// The writes by which one write has replaced another, which is told with them.

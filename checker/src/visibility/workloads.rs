@@ -16,6 +16,8 @@ pub(crate) struct WorkloadFacts<'h> {
     pub concurrent_writes: ConcurrentWrites,
     pub final_source: FinalSource,
     pub keys: Vec<KeyFacts<'h>>,
+    /// It is of the bench, and has to put to the test what is claimed of it; a history from anywhere is what it is.
+    pub is_test: bool,
 }
 
 /// Every workload of the history, by name.
@@ -67,6 +69,11 @@ impl<'h> WorkloadFacts<'h> {
         self.model.is_register() && self.concurrent_writes == ConcurrentWrites::Kept
     }
 
+    /// Why it is a doubt that nothing was put to the test.
+    pub fn untested<'w>(&self, why: &'w str) -> Option<&'w str> {
+        Some(why).filter(|_| self.is_test)
+    }
+
     /// Sorts a workload's operations by key, and settles what each read sees.
     pub fn new(name: &str, model: Model, operations: &[Operation<'h>], concurrent_writes: ConcurrentWrites) -> Self {
         let mut by_key: BTreeMap<Cow<'_, str>, Vec<Operation<'h>>> = BTreeMap::new();
@@ -79,7 +86,7 @@ impl<'h> WorkloadFacts<'h> {
             .into_iter()
             .map(|(key, operations)| analysed(&key, model, &operations, final_source, concurrent_writes))
             .collect();
-        Self { name: name.to_owned(), model, concurrent_writes, final_source, keys }
+        Self { name: name.to_owned(), model, concurrent_writes, final_source, keys, is_test: true }
     }
 }
 
@@ -100,6 +107,6 @@ fn analysed<'h>(
     concurrent_writes: ConcurrentWrites,
 ) -> KeyFacts<'h> {
     let mut key = KeyFacts::new(name, model, operations, source);
-    key.analysis = analyse(&key, model, concurrent_writes);
+    key.analysis = analyse(&key, model, concurrent_writes, &|| false);
     key
 }

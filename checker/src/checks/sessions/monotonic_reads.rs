@@ -10,9 +10,9 @@
 //! weakly consistent replicated data", PDIS 1994.
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::checks::sessions::{Guarantee, check_of};
+use crate::checks::sessions::{Guarantee, judge};
 use crate::checks::survival::lost_writes::{flaws, name};
-use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, a_read};
+use crate::finding::{Draft, Finding, Proof, ReadTally, a_read};
 use crate::history::{Operation, Phase};
 use crate::objects::Object;
 use crate::visibility::Evidence;
@@ -44,17 +44,14 @@ impl Check for MonotonicReads {
     }
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
-        match view.facts {
-            Some(workload) => check(workload, &context.explainer()),
-            None => view.by_records(|records| check_of(records, &context.limits, &[Guarantee::MonotonicReads])),
-        }
+        judge(view, context, Guarantee::MonotonicReads, |workload| check(workload, context))
     }
 }
 
 /// Judges a workload.
-pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
+fn check(workload: &WorkloadFacts<'_>, context: &Context<'_>) -> Finding {
     let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
-    let mut tally = ReadTally::default();
+    let (explainer, mut tally) = (context.explainer(), ReadTally::default());
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
         tally.add(&key.analysis.again_judged, &key.analysis.again_undecided);
         for (read, regress) in &key.analysis.regressed {
@@ -62,7 +59,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
             explainer.add(&mut finding.anomalies, || went_back(workload, key, *read, *regress));
         }
     }
-    tally.conclude(&mut finding, "went back behind an earlier one", "no process read a key again");
+    tally.conclude(&mut finding, "went back behind an earlier one", workload.untested("no process read a key again"));
     finding
 }
 
@@ -103,7 +100,7 @@ fn gone<'h>(
 ) -> Vec<Operation<'h>> {
     let between = |read: &&Read<'_>| {
         let own = read.operation.process() == to.operation.process() && read.operation.phase() == Phase::Main;
-        own && (from.invoked() + 1..to.invoked()).contains(&read.invoked())
+        own && from.step() < read.step() && read.step() < to.step()
     };
     let mut lacking = key.reads.iter().filter(between).filter(|read| !evidence.shows(read, write));
     let read = lacking.find(|read| evidence.is_seen(read, write));

@@ -1,11 +1,16 @@
 //! Pipelined RAM: each process sees the writes of every other in their order (Lipton and Sandberg 1988).
 //!
-//! Reads that show lists are judged by what they see of the writes, see [`crate::checks::sessions::visible`]; single values as
-//! transactions, see [`crate::checks::isolation::saturation`].
+//! Where reads tell which writes they have seen: a read owes the acknowledged writes that its process made, all that its
+//! process has seen so far, on any key and in the past of a write too, and what the writers of that had written before it. In a
+//! list the writes of a process stand in its order. Single values are judged as transactions, see
+//! [`crate::checks::isolation::saturation`].
 
+use super::causal;
+use super::clocks::Reach;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
-use crate::checks::sessions::{Guarantee, by_session};
+use crate::checks::isolation::{check_isolation, functions};
+use crate::checks::sessions::{by_visibility, shows_lists};
 use crate::finding::Finding;
 use crate::objects::Object;
 
@@ -34,6 +39,12 @@ impl Check for Pram {
     }
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
-        view.by_records(|records| by_session(records, &context.limits, Isolation::Pram, Guarantee::Pram))
+        by_visibility(
+            view,
+            context,
+            |records| shows_lists(records) && !functions(records).any(|f| matches!(f, "w" | "write")),
+            |workload| causal::check(workload, context, Reach::Pram),
+            |records| check_isolation(records, &context.limits, Isolation::Pram),
+        )
     }
 }

@@ -11,20 +11,22 @@
 //! A write here is a get and a put with its context, so a store that lets a process read its own writes gets the first of
 //! the two with it, and one with monotonic reads the second: the context of the later write covers what came before.
 //!
+//! In a list, what is owed because of a write also stands before it.
+//!
 //! Time: linear in what the analysis in [`crate::visibility`] costs; an explanation searches the causal past. Source:
 //! Terry et al., "Session guarantees for weakly consistent replicated data", PDIS 1994.
 
 use std::collections::BTreeSet;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::checks::sessions::{Guarantee, check_of};
+use crate::checks::sessions::{Guarantee, judge};
 use crate::checks::survival::lost_writes::{flaws, name};
-use crate::finding::{Draft, Explainer, Finding, Proof, ReadTally, a_read};
+use crate::finding::{Draft, Finding, Proof, ReadTally, a_read};
 use crate::history::Phase;
 use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, Past, Read, WorkloadFacts, Write};
-use crate::visibility::{Owed, OwnMiss};
+use crate::visibility::{Late, Owed, OwnMiss};
 
 /// Monotonic writes.
 pub struct MonotonicWrites;
@@ -51,10 +53,8 @@ impl Check for MonotonicWrites {
     }
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
-        match view.facts {
-            Some(workload) => check(workload, &context.explainer(), Guarantee::MonotonicWrites),
-            None => view.by_records(|records| check_of(records, &context.limits, &[Guarantee::MonotonicWrites])),
-        }
+        let guarantee = Guarantee::MonotonicWrites;
+        judge(view, context, guarantee, |workload| check(workload, context, guarantee))
     }
 }
 
@@ -83,23 +83,24 @@ impl Check for WritesFollowReads {
     }
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
-        match view.facts {
-            Some(workload) => check(workload, &context.explainer(), Guarantee::WritesFollowReads),
-            None => view.by_records(|records| check_of(records, &context.limits, &[Guarantee::WritesFollowReads])),
-        }
+        let guarantee = Guarantee::WritesFollowReads;
+        judge(view, context, guarantee, |workload| check(workload, context, guarantee))
     }
 }
 
 /// Judges a workload by one of the two.
-pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, guarantee: Guarantee) -> Finding {
+fn check(workload: &WorkloadFacts<'_>, context: &Context<'_>, guarantee: Guarantee) -> Finding {
     let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
-    let mut tally = ReadTally::default();
+    let (explainer, mut tally) = (context.explainer(), ReadTally::default());
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
         let owed = of(key, guarantee);
         tally.merge(owed.reads);
-        for (read, miss) in &owed.missed {
+        for read in owed.broken() {
             finding.violations += 1;
-            explainer.add(&mut finding.anomalies, || lacking(workload, key, *read, *miss, guarantee));
+            explainer.add(&mut finding.anomalies, || match owed.missed.get(&read) {
+                Some(miss) => lacking(workload, key, read, *miss, guarantee),
+                None => too_late(workload, key, read, owed.disordered[&read], guarantee),
+            });
         }
     }
     let did = match guarantee {
@@ -107,7 +108,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, gua
         _ => "lack what a writer had seen before it wrote what they show",
     };
     let untested = "no read showed a write whose process had done something to the key before";
-    tally.conclude(&mut finding, did, untested);
+    tally.conclude(&mut finding, did, workload.untested(untested));
     finding
 }
 
@@ -139,24 +140,26 @@ fn because<'k, 'h>(
     missed: usize,
     guarantee: Guarantee,
 ) -> Option<(usize, Option<&'k Read<'h>>)> {
-    let lacking = &key.writes[missed].operation;
+    let lacking = &key.writes[missed];
     let seen = seen_by(key, read);
     let mut writes = seen.iter().map(|write| (*write as usize, &key.writes[*write as usize]));
     if guarantee == Guarantee::MonotonicWrites {
         let later = |(_, write): &(usize, &Write<'_>)| {
-            write.operation.process() == lacking.process() && write.operation.invoked() > lacking.invoked()
+            write.operation.process() == lacking.operation.process() && write.step() > lacking.step()
         };
         return Some((writes.find(later)?.0, None));
     }
-    writes.find_map(|(at, write)| {
-        let earlier = |read: &&Read<'_>| {
-            let operation = &read.operation;
-            let own = operation.process() == write.operation.process() && operation.phase() == Phase::Main;
-            own && read.completed() < write.operation.invoked()
-        };
-        let knew = key.reads.iter().filter(earlier).find(|read| seen_by(key, read).contains(&(missed as u32)))?;
-        Some((at, Some(knew)))
-    })
+    writes.find_map(|(at, write)| Some((at, Some(knew(key, write, missed)?))))
+}
+
+/// The first read by the process of a write, before it, that has seen another.
+fn knew<'k, 'h>(key: &'k KeyFacts<'h>, write: &Write<'_>, other: usize) -> Option<&'k Read<'h>> {
+    let earlier = |read: &&Read<'_>| {
+        let operation = &read.operation;
+        let own = operation.process() == write.operation.process() && operation.phase() == Phase::Main;
+        own && read.step() < write.step()
+    };
+    key.reads.iter().filter(earlier).find(|read| seen_by(key, read).contains(&(other as u32)))
 }
 
 fn lacking<'k>(
@@ -194,9 +197,46 @@ fn lacking<'k>(
     if miss.count > 1 {
         explanation.push_str(&format!("; the same goes for {} more writes", miss.count - 1));
     }
-    let kind = match guarantee {
+    Draft { kind: kind(guarantee), key: &key.name, process: Some(operation.process()), explanation, proof }
+}
+
+fn kind(guarantee: Guarantee) -> &'static str {
+    match guarantee {
         Guarantee::MonotonicWrites => "non-monotonic-write",
         _ => "write-before-read",
-    };
-    Draft { kind, key: &key.name, process: Some(operation.process()), explanation, proof }
+    }
+}
+
+/// A read that shows something in a list after what it has to stand before.
+fn too_late<'k>(
+    workload: &WorkloadFacts<'_>,
+    key: &'k KeyFacts<'_>,
+    read: usize,
+    late: Late,
+    guarantee: Guarantee,
+) -> Draft<'k> {
+    let operation = &key.reads[read].operation;
+    let (write, before) = (&key.writes[late.write], &key.writes[late.before]);
+    let mut explanation = format!(
+        "{} of {} by process {} shows {} after {}",
+        a_read(operation),
+        key.name,
+        operation.process(),
+        name(workload, key, write),
+        name(workload, key, before),
+    );
+    let mut proof = Proof::of([write.operation, before.operation, *operation]);
+    let process = before.operation.process();
+    match knew(key, before, late.write).filter(|_| guarantee == Guarantee::WritesFollowReads) {
+        Some(knew) => {
+            let shown_by = a_read(&knew.operation);
+            explanation
+                .push_str(&format!(", though {shown_by} had shown it to process {process} before it wrote that"));
+            proof.operations.push(knew.operation);
+        }
+        None => {
+            explanation.push_str(&format!(", though process {process} had been acknowledged it before it wrote that"))
+        }
+    }
+    Draft { kind: kind(guarantee), key: &key.name, process: Some(operation.process()), explanation, proof }
 }

@@ -244,7 +244,8 @@ fn stale<'h>(workload: &WorkloadFacts<'_>, key: &KeyFacts<'h>, position: usize) 
         proof = proof.and(read.operation, evidence.of_sight(read, position));
     }
     if let Some(read) = lacking.map(|read| &key.reads[*read]) {
-        proof = proof.and(read.operation, evidence.of_miss(read, position));
+        let unseen = evidence.of_unseen_deletes(read, position, &proof.operations);
+        proof = proof.and(read.operation, [evidence.of_miss(read, position), unseen].concat());
     }
     proof.beside(turn(key, position))
 }
@@ -422,7 +423,9 @@ fn doubts(workload: &WorkloadFacts<'_>, tally: &Tally) -> Vec<String> {
     doubts
 }
 
-/// What keeps keys from being judged at all.
+/// What keeps keys from being judged at all, or to the end.
 pub(crate) fn flaws(workload: &WorkloadFacts<'_>) -> Vec<String> {
-    workload.keys.iter().flat_map(|key| key.flaws.iter().cloned()).collect()
+    let cut = workload.keys.iter().filter(|key| key.analysis.is_cut);
+    let cut = cut.map(|key| format!("the time was over before all of {} was looked at", key.name));
+    workload.keys.iter().flat_map(|key| key.flaws.iter().cloned()).chain(cut).collect()
 }

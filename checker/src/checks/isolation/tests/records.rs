@@ -1,8 +1,10 @@
 //! From lines of a history to the decision; and beside a peer.
 
+use crate::checks::check::Context;
 use crate::checks::isolation::saturation::Isolation;
 use crate::checks::isolation::{Options, check_isolation, check_list_append, check_rw_register};
-use crate::checks::sessions;
+use crate::checks::registry::{self, Settings};
+use crate::finding::Finding;
 use crate::formats::{Format, Selection, read};
 use crate::history::History;
 use crate::limits::Limits;
@@ -84,11 +86,12 @@ fn registers_in_lines() {
     let outcome = |level| check_isolation(&records, &Limits::default(), level).outcome();
     assert_eq!(outcome(Isolation::Causal), verdict::Outcome::Invalid);
     assert_eq!(outcome(Isolation::ReadAtomic), verdict::Outcome::Valid);
-    let sessions = sessions::check(&records, &Limits::default());
-    assert_eq!(sessions.outcome(), verdict::Outcome::Invalid);
-    let kinds: Vec<&str> = sessions.explained().map(|violation| violation.kind.as_str()).collect();
+    let sessions = sessions(&records);
+    let broken: Vec<&Finding> = sessions.iter().filter(|found| found.outcome() == verdict::Outcome::Invalid).collect();
+    let [broken] = broken[..] else { panic!("{sessions:?}") };
+    let kinds: Vec<&str> = broken.explained().map(|violation| violation.kind.as_str()).collect();
     assert_eq!(kinds, ["monotonic-writes"], "{sessions:?}");
-    assert_eq!(sessions.anomalies[0].key.as_deref(), Some("x"));
+    assert_eq!(broken.anomalies[0].key.as_deref(), Some("x"));
     let transactions = check_rw_register(&records, &Limits::default(), Options::default());
     assert_eq!(transactions.outcome(), verdict::Outcome::Valid, "without assumptions nothing is known of the order");
 }
@@ -99,9 +102,15 @@ fn siblings_in_lines() {
         let second = format!(r#""f":"write","key":"x","value":2,"past":{past}"#);
         serial(&[(0, r#""f":"write","key":"x","value":1"#), (1, &second), (0, r#""f":"read","key":"x","value":[2]"#)])
     };
-    let sessions = |past: &str| sessions::check(&records(&history(past)), &Limits::default());
-    assert_eq!(sessions("[1]").outcome(), verdict::Outcome::Valid, "{:?}", sessions("[1]"));
-    let lost = sessions("[]");
-    assert_eq!((lost.outcome(), lost.anomalies[0].kind.as_str()), (verdict::Outcome::Invalid, "read-your-writes"));
-    assert!(lost.anomalies[0].explanation.contains("does not show the write of 1 at index 0"), "{lost:?}");
+    let sessions = |past: &str| sessions(&records(&history(past)));
+    assert!(sessions("[1]").iter().all(|found| found.outcome() == verdict::Outcome::Valid), "{:?}", sessions("[1]"));
+    let lost = &sessions("[]")[0];
+    assert_eq!((lost.outcome(), lost.anomalies[0].kind.as_str()), (verdict::Outcome::Invalid, "stale-read"));
+    assert!(lost.anomalies[0].explanation.contains("did not see its own write 1 to x"), "{lost:?}");
+}
+
+/// The four guarantees.
+fn sessions(records: &History) -> Vec<Finding> {
+    let asked = registry::find("session", &Settings::default());
+    asked.iter().map(|asked| asked.check(records, &Context::default())).collect()
 }

@@ -1,4 +1,3 @@
 //! Tests of session guarantees.
 
 mod registers;
-mod visible;
