@@ -8,6 +8,10 @@
 //!        └─► nemesis events ─► what each fault did, and when ─────────────────────────────────────────────────────────────┘
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod checks;
 pub mod finding;
 pub mod formats;
@@ -45,9 +49,9 @@ const WORK_MAX: usize = 200_000;
 /// as one object where a claim says so; merged with the doubts that its faults and its shape leave.
 ///
 /// ```
-/// use checker::history::{Event, EventType, History, Process};
-/// use checker::limits::Limits;
-/// use checker::{CheckName, Claims, Object, Outcome};
+/// use dissensus_checker::history::{Event, EventType, History, Process};
+/// use dissensus_checker::limits::Limits;
+/// use dissensus_checker::{CheckName, Claims, Object, Outcome, check};
 ///
 /// // Process 1 reads 1 after process 0 has written 2 over it.
 /// let event = |process, kind, f: &str, value: u64| Event::new(0, Process::Client(process), kind, f, value.into());
@@ -61,10 +65,10 @@ const WORK_MAX: usize = 200_000;
 /// ];
 /// let history = History::of_events(&events)?;
 /// let claims = Claims::of_history(CheckName::LINEARIZABLE, Some(Object::Register));
-/// let verdict = checker::check(&history, &claims, &Limits::default());
+/// let verdict = check(&history, &claims, &Limits::default());
 /// assert_eq!(verdict.outcome, Outcome::Invalid);
 /// assert_eq!(verdict.properties[0].anomalies[0].kind, "stale-read");
-/// # Ok::<(), checker::formats::MisfitAt>(())
+/// # Ok::<(), dissensus_checker::formats::MisfitAt>(())
 /// ```
 pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict {
     let operations = if claims.by_workload || claims.statistics { history.operations() } else { Vec::new() };

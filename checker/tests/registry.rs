@@ -9,15 +9,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checker::checks::check::Context;
-use checker::checks::isolation::levels;
-use checker::checks::registry::{self, ALIASES, CheckName, Settings};
-use checker::checks::simple::staleness::Bounds;
-use checker::finding::{Anomaly, Finding};
-use checker::history::EventType::{self, Fail, Info, Invoke, Ok};
-use checker::history::{History, HistoryBuilder, RawEvent, ValueId};
-use checker::limits::Limits;
-use checker::verdict::Outcome;
+use dissensus_checker::checks::check::Context;
+use dissensus_checker::checks::isolation::levels;
+use dissensus_checker::checks::registry::{self, ALIASES, CheckName, Settings};
+use dissensus_checker::checks::simple::staleness::Bounds;
+use dissensus_checker::finding::{Anomaly, Finding};
+use dissensus_checker::history::EventType::{self, Fail, Info, Invoke, Ok};
+use dissensus_checker::history::{History, HistoryBuilder, RawEvent, ValueId};
+use dissensus_checker::limits::Limits;
+use dissensus_checker::verdict::Outcome;
 use serde_json::{Value, json};
 
 /// What operations are about.
@@ -92,8 +92,10 @@ fn settings(model: &str) -> Vec<Settings> {
     match model {
         "staleness" => vec![with(None, None), with(Some(1), None), with(Some(2), None), with(None, Some(3))],
         "register" | "cas-register" | "sequential" => {
-            let enforce =
-                Settings { failed_cas: checker::checks::linearizable::FailedCas::Enforce, ..Settings::default() };
+            let enforce = Settings {
+                failed_cas: dissensus_checker::checks::linearizable::FailedCas::Enforce,
+                ..Settings::default()
+            };
             vec![Settings::default(), enforce]
         }
         _ => vec![Settings::default()],

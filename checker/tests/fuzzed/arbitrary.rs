@@ -9,14 +9,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use checker::checks::check::Context;
-use checker::checks::linearizable::FailedCas;
-use checker::checks::registry::{self, ALIASES, Asked, CheckName, Settings};
-use checker::finding::Finding;
-use checker::history::{Event, EventType, Phase, Process};
-use checker::history::{History, HistoryBuilder};
-use checker::limits::Limits;
-use checker::verdict::Outcome;
+use dissensus_checker::checks::check::Context;
+use dissensus_checker::checks::linearizable::FailedCas;
+use dissensus_checker::checks::registry::{self, ALIASES, Asked, CheckName, Settings};
+use dissensus_checker::finding::Finding;
+use dissensus_checker::history::{Event, EventType, Phase, Process};
+use dissensus_checker::history::{History, HistoryBuilder};
+use dissensus_checker::limits::Limits;
+use dissensus_checker::verdict::Outcome;
 use serde_json::{Value, json};
 
 /// Events of a history at most: the searches are exponential at worst, and end with their limits, not before.
@@ -258,7 +258,7 @@ fn anything(bytes: &mut Bytes<'_>, depth: u8) -> Value {
 pub fn every_model(bytes: &[u8]) {
     let case = case(bytes);
     let records = records(&case.events);
-    checker::check(&records, &checker::Claims::default(), &Limits::default());
+    dissensus_checker::check(&records, &dissensus_checker::Claims::default(), &Limits::default());
     let names = ALIASES.iter().map(|alias| alias.name).chain(CheckName::ALL.iter().map(|name| name.name()));
     for model in names.flat_map(|name| registry::find(name, &case.settings)) {
         let decision = check(&model, &records, &case);

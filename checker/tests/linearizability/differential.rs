@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use checker::checks::linearizable::collection::{Collection, Discipline};
-use checker::checks::linearizable::counter::{self, Counter};
-use checker::checks::linearizable::machine::{Machine, Timed};
-use checker::checks::linearizable::register::{Register, Zones};
-use checker::checks::linearizable::rule::{self, Ruling};
-use checker::checks::linearizable::search::{Answer, Bounds, search};
-use checker::checks::linearizable::set::Set;
-use checker::checks::linearizable::zones::zones;
+use dissensus_checker::checks::linearizable::collection::{Collection, Discipline};
+use dissensus_checker::checks::linearizable::counter::{self, Counter};
+use dissensus_checker::checks::linearizable::machine::{Machine, Timed};
+use dissensus_checker::checks::linearizable::register::{Register, Zones};
+use dissensus_checker::checks::linearizable::rule::{self, Ruling};
+use dissensus_checker::checks::linearizable::search::{Answer, Bounds, search};
+use dissensus_checker::checks::linearizable::set::Set;
+use dissensus_checker::checks::linearizable::zones::zones;
 
 use crate::brute::{linearizable, sequential};
 use crate::generate::{Random, Shape, history, squeeze};
@@ -70,7 +70,7 @@ where
 
 mod registers {
     use super::*;
-    use checker::checks::linearizable::register::{Action, Op};
+    use dissensus_checker::checks::linearizable::register::{Action, Op};
 
     const NIL: u32 = 0;
 
@@ -244,7 +244,7 @@ mod registers {
 
 mod collections {
     use super::*;
-    use checker::checks::linearizable::collection::{Action, Found, Op, judge};
+    use dissensus_checker::checks::linearizable::collection::{Action, Found, Op, judge};
 
     fn take(discipline: Discipline, inside: &mut VecDeque<u32>) -> Option<u32> {
         match discipline {
@@ -350,7 +350,7 @@ mod collections {
 
 mod sets {
     use super::*;
-    use checker::checks::linearizable::set::{Action, Found, Op, judge};
+    use dissensus_checker::checks::linearizable::set::{Action, Found, Op, judge};
 
     fn legal(sequence: &[Action]) -> bool {
         let mut inside = BTreeSet::new();
@@ -472,7 +472,7 @@ mod sets {
 
 mod counters {
     use super::*;
-    use checker::checks::linearizable::counter::{Action, Op};
+    use dissensus_checker::checks::linearizable::counter::{Action, Op};
 
     fn legal(sequence: &[Action]) -> bool {
         let mut sum = 0;
@@ -527,8 +527,8 @@ mod counters {
 
 mod sequences {
     use super::*;
-    use checker::checks::linearizable::register::Action as Register;
-    use checker::checks::linearizable::sequential::{Action, Op};
+    use dissensus_checker::checks::linearizable::register::Action as Register;
+    use dissensus_checker::checks::linearizable::sequential::{Action, Op};
 
     fn legal(sequence: &[Action]) -> bool {
         let mut held = [0; 2];

@@ -5,8 +5,8 @@
 //! operation that never completed may get a moment at any time after its invocation, or none.
 //!
 //! ```
-//! use checker::checks::linearizable::machine::{Machine, NEVER, Timed};
-//! use checker::checks::linearizable::search::{Answer, Bounds, search};
+//! use dissensus_checker::checks::linearizable::machine::{Machine, NEVER, Timed};
+//! use dissensus_checker::checks::linearizable::search::{Answer, Bounds, search};
 //!
 //! /// A light that each press turns on or off.
 //! struct Light;
