@@ -207,7 +207,7 @@ impl Table<'_> {
     fn violated(&self, kind: &'static str, ops: &[usize], finding: &mut Finding, explain: impl FnOnce() -> String) {
         finding.violated(self.limits, || {
             let proof = Proof::at(self.records, ops.iter().copied());
-            Draft { kind: kind, key: self.key, process: None, explanation: explain(), proof }
+            Draft { kind, key: self.key, process: None, explanation: explain(), proof }
         });
     }
 }

@@ -118,7 +118,7 @@ fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, findin
         }
     };
     let proof = Proof::at(records, ops);
-    finding.violated(limits, || Draft { kind: kind, key, process: None, explanation, proof });
+    finding.violated(limits, || Draft { kind, key, process: None, explanation, proof });
 }
 
 fn undecided(key: &str, versions: u64) -> String {
@@ -196,7 +196,7 @@ impl Judge<'_> {
     fn violated(&self, kind: &'static str, explanation: String, ops: &[usize], finding: &mut Finding) {
         finding.violated(self.limits, || {
             let proof = Proof::at(self.records, ops.iter().copied());
-            Draft { kind: kind, key: self.key, process: None, explanation, proof }
+            Draft { kind, key: self.key, process: None, explanation, proof }
         });
     }
 }
