@@ -1,8 +1,8 @@
-//! What is suspicious about a history before anything is decided from it.
+//! Finds what is suspicious about a history, before any check.
 //!
-//! A checker believes what a history says: that `fail` is certain, that a process does one thing at a time, that a value
-//! names its write. A client that gets one of these wrong makes every verdict worthless, and no verdict shows it. Each
-//! finding here is a line and a sentence; one event may have several. O(n) with the values written kept.
+//! A checker relies on what a history says: that `fail` is certain, that a process does one thing at a time, that a
+//! value identifies its write. If a client gets one of these wrong, every verdict is worthless, and no verdict shows
+//! it. Each finding here is a line and a sentence; one event may have several. O(n); the written values are kept.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +10,7 @@ use crate::formats::Tree;
 use crate::formats::whole_events::Located;
 use crate::formats::write::edn_text;
 
-/// How many findings of a rule are told; further ones are counted.
+/// How many findings of a rule are reported; further ones are only counted.
 pub const FINDINGS_OF_A_RULE_MAX: u64 = 20;
 
 /// Something suspicious.
@@ -31,39 +31,41 @@ pub struct Findings {
     pub findings: Vec<Finding>,
     /// How many there are in all, by rule.
     pub totals: BTreeMap<&'static str, u64>,
-    /// How many events were looked at.
+    /// How many events were examined.
     pub events: u64,
 }
 
-/// Looks at one event after another.
+/// Examines one event after another.
 #[derive(Default)]
 pub struct Linter {
     findings: Findings,
-    processes: HashMap<i64, Standing>,
+    processes: HashMap<i64, ProcessState>,
     /// The line of the first write of a value to a key.
     writes: HashMap<(String, String), u64>,
     last_index: Option<i64>,
     last_time: Option<i64>,
-    /// The lines of events without an index or a time while others have one.
+    /// Whether an event so far had an index.
     indexed: bool,
+    /// Whether an event so far had a time.
     timed: bool,
 }
 
-enum Standing {
+/// The state of a process: its open operation, or the line of the `info` that ended it.
+enum ProcessState {
     Open { line: u64, f: String, value: Tree, key: Option<Tree> },
     Ended { line: u64 },
 }
 
-/// Functions whose argument names the write, so that it has to be unique for its key.
+/// Functions whose argument identifies the write, so that it has to be unique for its key.
 const WRITES: [&str; 4] = ["write", "add", "enqueue", "push"];
 
-/// Functions that change nothing: that one failed is certain whatever went wrong.
+/// Functions that change nothing: their failure is certain, whatever went wrong.
 const READS: [&str; 4] = ["read", "members", "get", "scan"];
 
-/// Words in an error that tell that the request may have arrived.
+/// Words in an error which mean that the request may have arrived.
 const UNKNOWN: [&str; 8] =
     ["timeout", "timed out", "timed-out", "time-out", "connection", "reset", "broken pipe", "unavailable"];
-/// Words that tell that it certainly did not.
+/// Words which mean that it certainly did not.
 const CERTAIN: [&str; 3] = ["refused", "not sent", "never sent"];
 
 impl Linter {
@@ -72,7 +74,7 @@ impl Linter {
         Self::default()
     }
 
-    /// Looks at the next event.
+    /// Examines the next event.
     pub fn event(&mut self, located: &Located) {
         let (line, event) = (located.line, &located.event);
         self.findings.events += 1;
@@ -94,11 +96,11 @@ impl Linter {
         }
     }
 
-    /// What was found.
+    /// All findings.
     pub fn finish(mut self) -> Findings {
         let mut open: Vec<(u64, i64, String)> = Vec::new();
-        for (process, standing) in &self.processes {
-            if let Standing::Open { line, f, .. } = standing {
+        for (process, state) in &self.processes {
+            if let ProcessState::Open { line, f, .. } = state {
                 open.push((*line, *process, f.clone()));
             }
         }
@@ -121,7 +123,7 @@ impl Linter {
         }
     }
 
-    /// Indices without gaps, and a clock that does not run backwards.
+    /// Checks that indices have no gaps, and that the clock does not run backwards.
     fn order(&mut self, line: u64, event: &Tree) {
         let index = event.get("index").and_then(Tree::int);
         match (index, self.last_index) {
@@ -142,8 +144,7 @@ impl Linter {
         match (time, self.last_time) {
             (Some(time), Some(last)) if time < last => {
                 let ms = (last - time) as f64 / 1e6;
-                let sentence =
-                    format!("the clock runs backwards by {ms} ms: times and latencies are not to be trusted");
+                let sentence = format!("the clock runs backwards by {ms} ms: times and latencies are unreliable");
                 self.found(line, "clock", sentence);
             }
             (None, _) if self.timed => self.found(line, "clock", "it has no time, as others have".into()),
@@ -156,13 +157,13 @@ impl Linter {
     fn invoke(&mut self, line: u64, process: i64, event: &Tree) {
         let f = function(event);
         match self.processes.get(&process) {
-            Some(Standing::Open { line: invoked, f: open, .. }) => {
+            Some(ProcessState::Open { line: invoked, f: open, .. }) => {
                 let sentence = format!(
                     "process {process} invokes `{f}` while its `{open}` of line {invoked} is open: it does one thing at a time"
                 );
                 self.found(line, "concurrent-process", sentence);
             }
-            Some(Standing::Ended { line: ended }) => {
+            Some(ProcessState::Ended { line: ended }) => {
                 let sentence = format!(
                     "process {process} goes on after the `info` of line {ended}: that operation may still take effect, so its client \
                      needs a new process"
@@ -175,14 +176,14 @@ impl Linter {
         if WRITES.contains(&f.as_str()) && value != Tree::Nil {
             self.written(line, &f, &value, key.as_ref());
         }
-        self.processes.insert(process, Standing::Open { line, f, value, key });
+        self.processes.insert(process, ProcessState::Open { line, f, value, key });
     }
 
     fn written(&mut self, line: u64, f: &str, value: &Tree, key: Option<&Tree>) {
         let place = (key.map(edn_text).unwrap_or_default(), edn_text(value));
         if let Some(first) = self.writes.get(&place) {
             let sentence = format!(
-                "`{f}` of {} was invoked before, at line {first}: where values are not unique, a read does not tell whose it saw, \
+                "`{f}` of {} was invoked before, at line {first}: where values are not unique, a read does not show which write it saw, \
                  and checks are slower or cannot decide",
                 place.1
             );
@@ -195,7 +196,7 @@ impl Linter {
     fn complete(&mut self, line: u64, process: i64, kind: &str, event: &Tree) {
         let f = function(event);
         let open = match self.processes.remove(&process) {
-            Some(open @ Standing::Open { .. }) => open,
+            Some(open @ ProcessState::Open { .. }) => open,
             ended => {
                 self.processes.extend(ended.map(|ended| (process, ended)));
                 self.found(line, "not-invoked", format!("process {process} completes `{f}` that it never invoked"));
@@ -203,9 +204,9 @@ impl Linter {
             }
         };
         if kind == "info" {
-            self.processes.insert(process, Standing::Ended { line });
+            self.processes.insert(process, ProcessState::Ended { line });
         }
-        let Standing::Open { line: invoked, f: open_f, value, key } = open else { return };
+        let ProcessState::Open { line: invoked, f: open_f, value, key } = open else { return };
         if open_f != f {
             let sentence =
                 format!("process {process} completes `{f}`, but what it invoked at line {invoked} is `{open_f}`");
@@ -223,7 +224,7 @@ impl Linter {
         }
     }
 
-    /// A write's `ok` has the value of its invocation.
+    /// Checks that the `ok` of a write has the value of its invocation.
     fn echoed(&mut self, line: u64, invoked: u64, f: &str, value: &Tree, event: &Tree) {
         let writes = WRITES.contains(&f) || f == "cas";
         let result = event.get("value").unwrap_or(&Tree::Nil);
@@ -242,7 +243,7 @@ impl Linter {
         }
     }
 
-    /// A write that failed for a reason that leaves it open whether it happened.
+    /// Reports a write that failed for a reason which leaves it unknown whether it happened.
     fn certain(&mut self, line: u64, f: &str, event: &Tree) {
         let said = ["error", "value", "exception"].map(|field| event.get(field).map(edn_text).unwrap_or_default());
         let said = said.join(" ").to_lowercase();

@@ -71,7 +71,7 @@ mod tests {
     fn lines_without_end_and_bytes_that_are_no_text_are_read() {
         let mut log = vec![0xff; 100_000];
         log.extend_from_slice(b"\nfatal: full");
-        assert_eq!(judged(&log), ["n1 told of a fatal error: nodes/n1/stderr.log, line 2: \"fatal: full\""]);
+        assert_eq!(judged(&log), ["n1 reported a fatal error: nodes/n1/stderr.log, line 2: \"fatal: full\""]);
         assert_eq!(judged(b""), [""; 0]);
     }
 }

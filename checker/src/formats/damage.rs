@@ -1,4 +1,4 @@
-//! Where and why a text is no history.
+//! Where and why a text is not a valid history.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use crate::history::{Misfit, TooManyValues};
 /// The longest line that is read, in bytes: a read of some five million elements.
 pub const LINE_BYTES_MAX: u64 = 64 << 20;
 
-/// How deep values may be nested; deeper ones are refused, since a parser follows them by recursion.
+/// How deep values may be nested; deeper ones are refused, since the parsers are recursive.
 pub const NESTING_MAX: usize = 100;
 
-/// Where a text stops being a history, and how.
+/// The place and the problem at which a text stops being a history.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}, column {column}: {problem}")]
 pub struct Damage {
@@ -28,13 +28,13 @@ pub enum Problem {
     /// The reader itself failed.
     #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
-    /// It is not in the language.
+    /// It is not valid JSON or EDN.
     #[error("{0}")]
     Syntax(String),
-    /// It is in the language, but no event.
+    /// It is valid JSON or EDN, but not an event.
     #[error("not an event: {0}")]
     NotAnEvent(String),
-    /// It is an event that does not fit to those before it.
+    /// It is an event that does not fit those before it.
     #[error(transparent)]
     Misfit(#[from] Misfit),
     /// There is too much of it.
@@ -42,10 +42,10 @@ pub enum Problem {
     TooMany(#[from] TooManyValues),
 }
 
-/// Where in a form a parser stopped: the offset in bytes, and why.
+/// Where and why a parser stopped within a form.
 #[derive(Debug)]
 pub struct Stop {
-    /// From the form's first byte.
+    /// The offset in bytes from the form's first.
     pub at: usize,
     /// What is wrong there.
     pub problem: Problem,
@@ -57,7 +57,7 @@ impl Stop {
         Self { at, problem: Problem::Syntax(problem.into()) }
     }
 
-    /// Valid text that is no event.
+    /// Valid text that is not an event.
     pub fn no_event(at: usize, problem: impl Into<String>) -> Self {
         Self { at, problem: Problem::NotAnEvent(problem.into()) }
     }
@@ -67,7 +67,7 @@ impl Stop {
         move |problem| Self { at, problem: problem.into() }
     }
 
-    /// What stands there is not what has to.
+    /// Something else than expected is found there.
     pub fn unexpected(bytes: &[u8], at: usize, expected: &str) -> Self {
         let found = match bytes.get(at) {
             None => "the end".to_owned(),

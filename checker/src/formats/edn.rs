@@ -1,8 +1,8 @@
-//! A parser of EDN that builds into a [`Sink`].
+//! A parser of EDN that calls a [`Sink`].
 //!
-//! The language is that of the format's own description (github.com/edn-format/edn) with what Clojure prints beyond it:
-//! keywords that begin with a digit, ratios, `##Inf`, maps of one namespace (`#:ns{...}`, taken as a tag). Commas are white
-//! space; `;` begins a comment, `#_` discards the form that follows.
+//! It accepts EDN as specified (github.com/edn-format/edn), and what Clojure prints beyond that: keywords that begin
+//! with a digit, ratios, `##Inf`, maps of one namespace (`#:ns{...}`, read as a tag). Commas are white space, `;`
+//! begins a comment, and `#_` discards the form that follows.
 
 use super::damage::{NESTING_MAX, Stop};
 use super::sink::{Sequence, Sink};
@@ -11,14 +11,14 @@ use super::sink::{Sequence, Sink};
 pub struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Discarded forms may have discarded forms in them; how many it is within.
+    /// How many discarded forms the current position is nested in.
     discards: usize,
 }
 
-/// How deep discarded forms may be within discarded forms.
+/// How deep discarded forms may be nested in one another.
 const DISCARDS_MAX: usize = 4;
 
-/// Ends a token.
+/// Whether a byte ends a token.
 pub(super) fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'"' | b';' | 0x0c)
 }
@@ -33,17 +33,18 @@ impl<'a> Parser<'a> {
         Self { bytes, at: 0, discards: 0 }
     }
 
-    /// Where it is: the offset of the next byte.
+    /// The offset of the next byte.
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// Whether there is nothing left: what was being read then was cut off.
+    /// Whether nothing is left: then the value that was being read is cut off.
     pub fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
-    /// The next byte that begins a form or ends a bracket; what is between is passed over, discarded forms too.
+    /// The next byte that begins a form or closes a bracket, without taking it. White space, comments and discarded
+    /// forms before it are skipped.
     ///
     /// # Errors
     /// When a discarded form is damaged.
@@ -119,7 +120,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A keyword, symbol or number that is next, as it is written; none if it is something else.
+    /// The next keyword, symbol or number as it is written; none if something else comes next.
     ///
     /// # Errors
     /// When a discarded form is damaged.
@@ -130,12 +131,15 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A value; its parts are kept in `stack` while it is built, which is as long afterwards as before.
+    /// A value. Its parts are kept in `stack` while it is built; afterwards the stack is as long as before.
     ///
     /// # Errors
     /// When there is none, it is damaged, too deep, or there is no room for it.
     pub fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
-        self.nested(sink, stack, 0)
+        let before = stack.len();
+        let value = self.nested(sink, stack, 0)?;
+        debug_assert!(stack.len() == before, "a finished value has left the stack");
+        Ok(value)
     }
 
     fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
@@ -231,7 +235,8 @@ impl<'a> Parser<'a> {
         std::str::from_utf8(bytes).map_err(|error| Stop::syntax(from + error.valid_up_to(), "not UTF-8"))
     }
 
-    /// A character's notation, with its backslash: `\a`, `\newline`, `\u0041`, and `\(`, which would end any other token.
+    /// A character's notation, with its backslash: `\a`, `\newline`, `\u0041`, and `\(`, which would end any other
+    /// token.
     fn character(&mut self) -> Result<&'a str, Stop> {
         let from = self.at;
         let first =
@@ -308,13 +313,13 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// What stands here is not what has to.
+    /// Something else than expected is found here.
     pub fn unexpected(&self, expected: &str) -> Stop {
         Stop::unexpected(self.bytes, self.at, expected)
     }
 }
 
-/// A token that is no string, character or bracket.
+/// Builds the value of a token that is not a string, character or bracket.
 fn scalar<S: Sink>(token: &str, sink: &mut S, at: usize) -> Result<S::Value, Stop> {
     match token {
         "nil" => return Ok(sink.nil()),
@@ -370,7 +375,7 @@ pub fn is_keyword(name: &str) -> bool {
     !name.starts_with(':') && !name.is_empty() && name.chars().all(is_symbol_character)
 }
 
-/// Whether this is a symbol: as a keyword's name, but nothing that would be read as a number.
+/// Whether this is a symbol: like a keyword's name, but not something that would be read as a number.
 pub fn is_symbol(name: &str) -> bool {
     let unsigned = name.strip_prefix(['+', '-']).unwrap_or(name);
     let first = |character: char| character.is_ascii_digit() || "#:'".contains(character);

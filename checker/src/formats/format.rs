@@ -1,9 +1,9 @@
-//! The formats by name, and which one a text looks like.
+//! The formats by name, and the detection of the format of a text.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What every line of an operation in a log of Jepsen has before it.
+/// What precedes the operation in every such line of a log of Jepsen.
 pub(super) const LOG_MARK: &str = "jepsen.util";
 
 /// How a history is written.
@@ -30,7 +30,8 @@ impl Format {
         }
     }
 
-    /// What the first bytes of a text look like; none if like no history. An empty text is a JSON history without events.
+    /// The format that the first bytes of a text look like; none if they look like no history. An empty text is a JSON
+    /// history without events.
     pub fn detect(start: &[u8]) -> Option<Format> {
         let rest = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
         let next = |from: usize| rest[from..].trim_ascii_start().first();

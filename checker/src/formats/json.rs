@@ -1,29 +1,35 @@
-//! A parser of JSON that builds into a [`Sink`] and locates what is wrong by its byte.
+//! A parser of JSON that calls a [`Sink`] and locates errors by their byte.
 //!
-//! Strict JSON (RFC 8259). Strings without escapes are borrowed; integers are read digit by digit. Every byte is looked
-//! at once, so it is as fast as memory allows for the short lines that histories are made of.
+//! It accepts strict JSON (RFC 8259). Strings without escapes are borrowed, integers are read digit by digit, and every
+//! byte is looked at once: histories consist of many short lines, and reading them is bound by memory.
 
 use std::borrow::Cow;
 
 use super::damage::{NESTING_MAX, Stop};
 use super::sink::{Sequence, Sink};
 
-/// Integers of so many digits fit into 64 bits with sign.
+/// Every integer with this many digits fits into 64 bits with a sign.
 const DIGITS_SAFE: usize = 18;
 
-/// Bytes looked at together.
+/// How many bytes are examined at once, as one word.
 const TOGETHER: usize = size_of::<u64>();
-/// One in each byte, and the highest bit of each.
+/// A word with 1 in each byte, and one with only the highest bit of each byte set.
 const ONES: u64 = u64::from_ne_bytes([1; TOGETHER]);
 const HIGHEST: u64 = u64::from_ne_bytes([0x80; TOGETHER]);
 
-/// The highest bit of each byte that is below a bound of at most 128: exact up to the first of them (Mycroft 1987).
+/// Marks each byte below a bound of at most 128 by its highest bit (Mycroft 1987).
+///
+/// Subtracting the bound sets the highest bit of every smaller byte; `!bytes` excludes bytes that had it before. A
+/// borrow from a smaller byte may also mark the byte above it wrongly, so only the lowest mark is exact: the callers
+/// use no other.
 #[inline]
 fn below(bytes: u64, bound: u8) -> u64 {
+    debug_assert!(bound <= 128, "the trick works for bounds up to 128");
     bytes.wrapping_sub(ONES * u64::from(bound)) & !bytes & HIGHEST
 }
 
-/// The offset of the first byte that may end what is looked for, eight bytes at a time; the length if there is none.
+/// The offset of the first byte that `ends` marks, found eight bytes at a time; the length if there is none. `ends_one`
+/// is the same condition for a single byte.
 #[inline]
 fn first(bytes: &[u8], ends: impl Fn(u64) -> u64, ends_one: impl Fn(u8) -> bool) -> usize {
     let (words, rest) = bytes.as_chunks::<TOGETHER>();
@@ -37,13 +43,14 @@ fn first(bytes: &[u8], ends: impl Fn(u64) -> u64, ends_one: impl Fn(u8) -> bool)
     known + rest.iter().position(|byte| ends_one(*byte)).unwrap_or(rest.len())
 }
 
-/// How many bytes come before the end of a line, or of all.
+/// How many bytes come before the first newline; all of them if there is none.
 #[inline]
 pub fn line_end(bytes: &[u8]) -> usize {
     first(bytes, |word| below(word ^ (ONES * u64::from(b'\n')), 1), |byte| byte == b'\n')
 }
 
-/// How many bytes of a string come before its closing quote, an escape, a control character, or the end of all.
+/// How many bytes of a string come before its closing quote, an escape or a control character; all of them if there is
+/// none.
 #[inline]
 fn string_end(bytes: &[u8]) -> usize {
     let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
@@ -57,7 +64,7 @@ pub struct Parser<'a> {
     at: usize,
 }
 
-/// A number as it is read: an integer, or anything else with its notation.
+/// A number as it is read.
 pub enum Number<'a> {
     /// It fits into 64 bits with sign.
     Int(i64),
@@ -73,12 +80,12 @@ impl<'a> Parser<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// Where it is: the offset of the next byte.
+    /// The offset of the next byte.
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// The next byte that is no white space, which is not taken.
+    /// The next byte after white space, without taking it.
     #[inline]
     pub fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.bytes.get(self.at) {
@@ -120,7 +127,7 @@ impl<'a> Parser<'a> {
         found
     }
 
-    /// The bytes of a string that has no escapes; none, and nothing is taken, if what comes next is anything else.
+    /// The bytes of a string without escapes. None, and nothing is taken, if anything else comes next.
     #[inline]
     pub fn plain_string(&mut self) -> Option<&'a [u8]> {
         let bytes: &'a [u8] = self.bytes;
@@ -139,12 +146,12 @@ impl<'a> Parser<'a> {
         if self.peek().is_none() { Ok(()) } else { Err(self.unexpected("the end of the line")) }
     }
 
-    /// Whether there is nothing left: what was being read then was cut off.
+    /// Whether nothing is left: then the value that was being read is cut off.
     pub fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
-    /// The name of the next field of an object whose `{` was taken, and its colon; none at its `}`.
+    /// Takes the name of the next field, and its colon, of an object whose `{` was taken; none at its `}`.
     ///
     /// # Errors
     /// When there is neither.
@@ -183,7 +190,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A string with escapes, from its beginning; `at` is at the first escape.
+    /// A string with escapes that begins at `from`; `self.at` is at the first escape.
     fn escaped(&mut self, from: usize) -> Result<String, Stop> {
         let mut text = self.utf8(from, self.at)?.to_owned();
         loop {
@@ -222,7 +229,8 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// After `\u`: four digits, and again if they are the first half of a pair.
+    /// The character after `\u`: four hexadecimal digits, and four more if these are the first half of a surrogate
+    /// pair.
     fn unicode(&mut self, at: usize) -> Result<char, Stop> {
         let first = self.hex(at)?;
         let lone = || Stop::syntax(at, "half of a surrogate pair in a string");
@@ -264,7 +272,7 @@ impl<'a> Parser<'a> {
         let digits = self.at;
         let mut sum: i64 = 0;
         let mut overflow = false;
-        // So many digits always fit.
+        // So many digits always fit, so no overflow check is needed.
         for _ in 0..DIGITS_SAFE {
             let Some(digit) = self.digit() else { break };
             sum = sum * 10 + if negative { -digit } else { digit };
@@ -295,7 +303,7 @@ impl<'a> Parser<'a> {
         Some(digit)
     }
 
-    /// A number whose digits before the point or the exponent were read.
+    /// A number whose digits before the point or exponent were already read.
     fn float(&mut self, from: usize) -> Result<Number<'a>, Stop> {
         let wrong = |at| Stop::syntax(at, "a number without digits after its point or exponent");
         if self.bytes[self.at] == b'.' {
@@ -332,12 +340,15 @@ impl<'a> Parser<'a> {
         Err(Stop::syntax(self.at, format!("not `{word}`, and nothing else that JSON has")))
     }
 
-    /// A value; its parts are kept in `stack` while it is built, which is as long afterwards as before.
+    /// A value. Its parts are kept in `stack` while it is built; afterwards the stack is as long as before.
     ///
     /// # Errors
     /// When there is none, it is damaged, too deep, or there is no room for it.
     pub fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
-        self.nested(sink, stack, 0)
+        let before = stack.len();
+        let value = self.nested(sink, stack, 0)?;
+        debug_assert!(stack.len() == before, "a finished value has left the stack");
+        Ok(value)
     }
 
     fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
@@ -395,7 +406,7 @@ impl<'a> Parser<'a> {
         std::str::from_utf8(bytes).map_err(|error| Stop::syntax(from + error.valid_up_to(), "not UTF-8"))
     }
 
-    /// What stands here is not what has to.
+    /// Something else than expected is found here.
     pub fn unexpected(&self, expected: &str) -> Stop {
         Stop::unexpected(self.bytes, self.at, expected)
     }

@@ -1,7 +1,7 @@
-//! How EDN is written as JSON so that nothing is lost.
+//! How EDN is written as JSON without loss.
 //!
-//! Converting a history loses nothing in either direction: what EDN has and JSON has not is told by strings and objects
-//! that come back as what they were, and strings that only look like those are marked. The rule for each:
+//! Converting a history loses nothing in either direction: what only EDN has is written as strings and objects in a
+//! form that is read back as what it was, and strings that happen to look like that form are marked. The rule for each:
 //!
 //! | EDN | JSON |
 //! |---|---|
@@ -12,14 +12,15 @@
 //! | a ratio, a character, a decimal, a symbol, `##Inf` | `{"#edn":"1/3"}` |
 //! | an integer beyond 64 bits, `123N` | its digits |
 //!
-//! History know fewer differences: there a keyword is the string of its name, a set a list, a tag is not seen.
+//! A [`crate::history::History`] distinguishes less: there, a keyword is the string of its name, a set is a list, and a
+//! tag is ignored.
 
 use super::edn::{is_keyword, is_symbol};
 use super::tree::{Tree, parse_edn};
 use super::write::{edn_text, json_text};
 
 impl Tree {
-    /// As JSON tells it; the result has only what JSON has.
+    /// The value in JSON's form; the result has only what JSON has.
     pub fn to_json(&self) -> Tree {
         let many = |elements: &[Tree]| Tree::Vector(elements.iter().map(Tree::to_json).collect());
         match self {
@@ -37,7 +38,7 @@ impl Tree {
         }
     }
 
-    /// What JSON tells: the inverse of [`Tree::to_json`].
+    /// The value that the JSON form stands for: the inverse of [`Tree::to_json`].
     pub fn from_json(json: Tree) -> Tree {
         match json {
             Tree::Text(text) => text_from_json(&text),
@@ -62,7 +63,7 @@ impl Tree {
     }
 }
 
-/// Tags that mean something in JSON, and cannot be tags of EDN there.
+/// Tags with a meaning in the JSON form, which cannot be tags of EDN there.
 const RESERVED: [&str; 3] = ["set", "list", "edn"];
 
 fn tag(name: &str, value: Tree) -> Tree {
@@ -78,12 +79,12 @@ fn is_large_integer(notation: &str) -> bool {
     digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
-/// Colons before a keyword's name: as a string of JSON it would come back as something else.
+/// Whether a string is colons before a keyword's name: as a string of JSON it would be read back as something else.
 fn looks_marked(text: &str) -> bool {
     text.starts_with(':') && is_keyword(text.trim_start_matches(':'))
 }
 
-/// A string of JSON as a value: a keyword, or a string whose mark is taken off.
+/// A string of JSON as a value: a keyword, or a string without its mark.
 pub(crate) fn text_from_json(text: &str) -> Tree {
     match text.strip_prefix(':') {
         Some(name) if is_keyword(name) => Tree::Keyword(name.to_owned()),
@@ -102,7 +103,7 @@ fn map_to_json(entries: &[(Tree, Tree)]) -> Tree {
     Tree::Map(json)
 }
 
-/// What a map of one field `#tag` stands for; none if it is only a map.
+/// The value that a map with the single field `#tag` stands for; none if it is just a map.
 pub(crate) fn tagged_from_json(tag: &str, json: &Tree) -> Option<Tree> {
     let elements = || match json {
         Tree::Vector(elements) => Some(elements.iter().cloned().map(Tree::from_json).collect()),
@@ -120,7 +121,7 @@ pub(crate) fn tagged_from_json(tag: &str, json: &Tree) -> Option<Tree> {
     }
 }
 
-/// The string `#tag` that was put in quotes, since without them it would be a mark before this value.
+/// The string `#tag` that was quoted because it would otherwise be a mark before this value.
 pub(crate) fn unquoted_mark(key: &str, json: &Tree) -> Option<String> {
     let Some(Tree::Text(name)) = key.starts_with("\"#").then(|| parse_edn(key)).flatten() else { return None };
     let is_mark = name.strip_prefix('#').is_some_and(|tag| tagged_from_json(tag, json).is_some());
@@ -159,7 +160,7 @@ pub(crate) fn key_text_from_json(text: &str) -> Tree {
     parse_edn(text).filter(|key| key_to_json(key) == text).unwrap_or_else(|| Tree::Text(text.to_owned()))
 }
 
-/// A name that needs no marks.
+/// Whether a name needs no marks.
 fn is_name(name: &str) -> bool {
     is_symbol(name) && !["nil", "true", "false"].contains(&name)
 }
@@ -167,7 +168,7 @@ fn is_name(name: &str) -> bool {
 /// The fields of an event whose keywords are plain strings in JSON.
 const NAMED: [&str; 3] = ["type", "f", "process"];
 
-/// An event as JSON tells it.
+/// An event in JSON's form.
 pub fn event_to_json(event: &Tree) -> Tree {
     let key = |key: &Tree| Tree::Text(key_to_json(key));
     each_field(event, key, |field, value, is_transaction| match field {
@@ -177,7 +178,7 @@ pub fn event_to_json(event: &Tree) -> Tree {
     })
 }
 
-/// An event that JSON tells; the inverse of [`event_to_json`].
+/// The event that the JSON form stands for; the inverse of [`event_to_json`].
 pub fn event_from_json(event: &Tree) -> Tree {
     let from_json = |value: &Tree| Tree::from_json(value.clone());
     let key = |key: &Tree| key.name().map_or_else(|| key.clone(), key_text_from_json);
@@ -188,7 +189,8 @@ pub fn event_from_json(event: &Tree) -> Tree {
     })
 }
 
-/// Changes each value of an event; keys become those of the other language. The tag of an event tells nothing more.
+/// Changes each value of an event, and its keys to those of the other format. The tag of an event (the name of a record
+/// type) carries no information.
 fn each_field(event: &Tree, change_key: impl Fn(&Tree) -> Tree, change: impl Fn(&str, &Tree, bool) -> Tree) -> Tree {
     let entries = match event {
         Tree::Map(entries) => entries,

@@ -1,15 +1,15 @@
 //! The operations in a log of Jepsen: `INFO  jepsen.util - 0  :invoke  :read  nil`.
 //!
-//! Before Jepsen kept histories as EDN, and still, it logs each event as process, type, function and value, with
-//! whatever the logger puts before them. Lines that are no operations are passed over; one that begins like an operation
-//! has to be one. Such a history has neither times nor keys.
+//! Jepsen logs each event as process, type, function and value, after whatever prefix the logger is configured to
+//! write. It did so before it stored histories as EDN, and still does. Lines that are not operations are skipped; a
+//! line that begins like an operation must be one. Such a history has neither times nor keys.
 
 use super::damage::Stop;
 use super::edn::Parser;
 use super::format::LOG_MARK;
 use super::tree::{Plain, Tree};
 
-/// An event of a log: process, type and function as written, and the text of the value with what follows it.
+/// An event of a log: process, type and function as written, and where the value begins.
 pub struct Line<'a> {
     /// `0`, or `:nemesis`.
     pub process: &'a str,
@@ -21,10 +21,10 @@ pub struct Line<'a> {
     pub value_at: usize,
 }
 
-/// The operation on a line; none if the line is about something else.
+/// The operation on a line; none if the line is something else.
 ///
 /// # Errors
-/// When the line begins like an operation and is none.
+/// When the line begins like an operation, but is not one.
 pub fn line(bytes: &[u8]) -> Result<Option<Line<'_>>, Stop> {
     let Some(from) = after_mark(bytes) else { return Ok(None) };
     let mut parser = Parser::new(&bytes[from..]);
@@ -50,7 +50,7 @@ fn after_mark(bytes: &[u8]) -> Option<usize> {
     Some(mark + LOG_MARK.len() + separator + 1)
 }
 
-/// The event as a map, to be written in another format; the fields that a log has.
+/// The event as a map with the fields that a log has, to be written in another format.
 ///
 /// # Errors
 /// As [`line()`].

@@ -3,12 +3,12 @@
 //! ```text
 //! bytes ─► forms (a line, or a map that may span lines) ─► parser ─► a Sink: History | Tree (kept whole) | nothing
 //! ```
-//! Nothing is read twice or held whole: a form at a time, or for records some blocks of lines, parsed side by side. A parser
-//! calls a [`Sink`] for every value, so a million operations go straight into the columns of [`crate::history`], while a
-//! conversion keeps each event as a [`Tree`].
+//! No text is read twice or held as a whole: one form at a time, or, for a [`crate::history::History`], some blocks of
+//! lines that are parsed in parallel. A parser calls a [`Sink`] for every value, so a million operations go straight
+//! into the columns of the history, while a conversion keeps each event as a [`Tree`].
 //!
-//! JSON has no keywords, sets, characters, ratios. How they are written as JSON so that they come back as they were is
-//! in [`tree`].
+//! JSON has no keywords, sets, characters and ratios. How they are written as JSON, and read back without loss, is in
+//! [`json_form`].
 
 mod damage;
 pub mod edn;

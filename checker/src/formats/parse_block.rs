@@ -1,7 +1,8 @@
-//! A piece of a text, parsed by itself: the events that it tells, with names and values of its own.
+//! Parses a block of a text on its own: the result is a chunk of events, with names and values numbered within the
+//! chunk.
 //!
-//! Pieces are parsed side by side, whatever came before them; [`super::read`] puts them together in their order. What a
-//! line says alone is checked here; how events fit to one another, there.
+//! Blocks are parsed in parallel, independently of what comes before them; [`super::read`] merges the chunks in their
+//! order. What can be checked on a single line is checked here; whether events fit one another is checked there.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -20,25 +21,25 @@ use crate::history::{
     Event, EventType, Extra, Misfit, Origin, OriginId, Origins, ParsedEvent, Phase, Sym, TooManyValues, ValueId, Values,
 };
 
-/// How many names of workloads are kept, to be parsed.
+/// How many names of workloads are kept, to be reported.
 pub(super) const WORKLOADS_MAX: usize = 64;
 
-/// What a piece of text says.
+/// The events of one block of text.
 pub(super) struct Chunk<'s> {
     selection: &'s Selection,
-    /// Names and values, by numbers of this chunk.
+    /// Names and values, numbered within this chunk.
     pub values: Values,
-    /// Its events.
+    /// The events.
     pub parsed: Vec<ParsedEvent>,
-    /// What few of them have: the position of the event, ascending, and that.
+    /// What only few of them have, with the position of the event, ascending.
     pub extras: Vec<(usize, Extra)>,
-    /// Nodes, workloads and phases, by numbers of this chunk.
+    /// Nodes, workloads and phases, numbered within this chunk.
     pub origins: Origins,
-    /// Lines of a log that are no operations.
+    /// How many lines of a log are not operations.
     pub other_lines: u64,
-    /// The names of the workloads that operations name.
+    /// The names of the workloads that occur.
     pub workloads: BTreeSet<String>,
-    /// How many lines it had.
+    /// How many lines the block had.
     pub lines: u64,
     /// The line of a last form that was cut off.
     pub torn: Option<u64>,
@@ -46,9 +47,9 @@ pub(super) struct Chunk<'s> {
     pub damage: Option<Damage>,
     stack: Vec<ValueId>,
     keys: FxHashMap<ValueId, Sym>,
-    /// Consecutive events often have one function: then nothing is looked up.
+    /// The function of the last event: consecutive events often share it, and then nothing is looked up.
     last_f: (String, Sym),
-    /// The fields of the last event in JSON.
+    /// The fields of the last event in JSON, in their order.
     order: Vec<Field>,
     line: u32,
     column: u32,
@@ -77,7 +78,7 @@ impl<'s> Chunk<'s> {
         }
     }
 
-    /// This one emptied, to be filled again: the memory that it has is kept.
+    /// Empties the chunk to be filled again; its memory is kept.
     pub fn emptied(mut self) -> Self {
         self.values.clear();
         self.parsed.clear();
@@ -90,9 +91,9 @@ impl<'s> Chunk<'s> {
         self
     }
 
-    /// Takes every line of a block, each an event, up to a damage. Its lines are counted from 1.
+    /// Takes every line of a block, each an event, up to the first damage. Lines are counted from 1.
     pub fn take_lines(&mut self, block: &[u8], event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) {
-        // Shorter lines than of 100 bytes are rare, and doubling is cheap then.
+        // Lines shorter than 100 bytes are rare; if there are many, the vector doubles, which is cheap.
         self.parsed.reserve(block.len() / 100);
         let mut rest = block;
         while !rest.is_empty() {
@@ -111,7 +112,7 @@ impl<'s> Chunk<'s> {
         }
     }
 
-    /// Takes one event; false at a damage, and at a form that was cut off.
+    /// Takes one event; false at a damage and at a form that was cut off.
     pub fn take(&mut self, form: &Form<'_>, event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) -> bool {
         self.line = u32::try_from(form.line).unwrap_or(u32::MAX);
         self.column = u32::try_from(form.column).unwrap_or(u32::MAX);
@@ -142,7 +143,7 @@ impl<'s> Chunk<'s> {
         self.keep(fields, parser.at(), || event_of(&parse_json(bytes).ok()?))
     }
 
-    /// The next field. Events have their fields in the same order mostly, so that of the last event is tried first.
+    /// The next field. Most events have their fields in the same order, so the order of the last event is tried first.
     fn next_field(&mut self, parser: &mut json::Parser<'_>, number: usize) -> Result<Option<Field>, Stop> {
         if let Some(guess) = self.order.get(number)
             && parser.take_all(guess.text(number == 0))
@@ -267,7 +268,7 @@ impl<'s> Chunk<'s> {
         self.keep(fields, 0, || event_of(&log::event(bytes, 0).ok()??))
     }
 
-    /// Keeps an event; `bytes` are all of it.
+    /// Keeps an event, if it has what every event must have; `at` is the offset reported if it has not.
     fn keep(&mut self, fields: Fields<'_>, at: usize, nemesis: impl FnOnce() -> Option<Event>) -> Result<(), Stop> {
         let missing = |field: &str| Stop::no_event(at, format!("it has no `{field}`"));
         let full = Stop::full(0);
@@ -288,6 +289,10 @@ impl<'s> Chunk<'s> {
             extra.nemesis = nemesis().map(Box::new);
         }
         if extra.is_some() {
+            debug_assert!(
+                self.extras.last().is_none_or(|(last, _)| *last < self.parsed.len()),
+                "an event has its extras once, and they are in the order of the events"
+            );
             self.extras.push((self.parsed.len(), extra));
         }
         let Fields { index, time_ns, value, past, .. } = fields;
@@ -337,7 +342,7 @@ impl<'s> Chunk<'s> {
     }
 
     fn is_selected(&mut self, fields: &Fields<'_>) -> bool {
-        // What belongs to no workload is not left out: what nodes say of the members, and whether they serve.
+        // The members that nodes report and the probes belong to no workload, so no selection leaves them out.
         if matches!(fields.phase, Phase::Ring | Phase::Probe) {
             return true;
         }
@@ -349,10 +354,10 @@ impl<'s> Chunk<'s> {
     }
 }
 
-/// Fields of an event in JSON whose order is remembered.
+/// How many fields of an event in JSON are remembered in their order.
 const FIELDS_REMEMBERED: usize = 16;
 
-/// A field that means something, and any other.
+/// A field with a meaning, or any other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Field {
     Index,
@@ -372,7 +377,7 @@ enum Field {
     Other,
 }
 
-/// Each with how it is written without white space after another field.
+/// Each field with its text after another field, without white space.
 const FIELDS: [(Field, &str); 14] = [
     (Field::Index, ",\"index\":"),
     (Field::Time, ",\"time\":"),
@@ -396,9 +401,14 @@ impl Field {
         known.map_or(Field::Other, |(field, _)| *field)
     }
 
-    /// How it is written; what has many names is none of them.
+    /// Its text, without the comma if it is the first. For [`Field::Other`], which has no single name, a text that
+    /// matches nothing.
     #[inline]
     fn text(self, first: bool) -> &'static [u8] {
+        debug_assert!(
+            FIELDS.get(self as usize).is_none_or(|(field, _)| *field == self),
+            "FIELDS is in the enum's order"
+        );
         match FIELDS.get(self as usize) {
             Some((_, text)) => &text.as_bytes()[usize::from(first)..],
             None => b"\n",
@@ -406,7 +416,7 @@ impl Field {
     }
 }
 
-/// The parts of an event, as they are found.
+/// The fields of an event, as far as they were found.
 #[derive(Default)]
 struct Fields<'a> {
     index: Option<u64>,
@@ -432,13 +442,13 @@ enum Who {
     Other,
 }
 
-/// Who an event is of, if it is not a number.
+/// The process of an event, if it is not a number.
 fn who(name: Option<&str>) -> Who {
     if name == Some("nemesis") { Who::Nemesis } else { Who::Other }
 }
 
-/// A syntax error in the last form of the text is where it was cut off; so is whatever else is wrong with a map that does
-/// not end.
+/// Whether a problem means that the text was cut off: a syntax error in the last form, or any problem of a last map
+/// that is not closed.
 fn was_cut_off(form: &Form<'_>, problem: &Problem) -> bool {
     let without_end = form.bytes.starts_with(b"{:") || form.bytes.starts_with(b"#");
     let cut = match problem {
@@ -458,7 +468,7 @@ fn json_count(parser: &mut json::Parser<'_>, field: &str) -> Result<u64, Stop> {
     }
 }
 
-/// A number that may be nil, since some histories were recorded without.
+/// A number that may be nil, since some histories were recorded without it.
 fn edn_count(parser: &mut edn::Parser<'_>, field: &str) -> Result<Option<u64>, Stop> {
     let at = parser.at();
     let wrong = || Stop::no_event(at, format!("`{field}` is no count"));
@@ -472,7 +482,7 @@ fn edn_count(parser: &mut edn::Parser<'_>, field: &str) -> Result<Option<u64>, S
     }
 }
 
-/// The type of an event; a plain name mostly.
+/// The type of an event; mostly a plain name.
 fn json_kind(parser: &mut json::Parser<'_>) -> Result<EventType, Stop> {
     parser.peek();
     let at = parser.at();
@@ -489,7 +499,7 @@ fn json_kind(parser: &mut json::Parser<'_>) -> Result<EventType, Stop> {
     }
 }
 
-/// The text in a field that may hold anything: its notation where it is no string; none where it is null.
+/// The text of a field that may hold anything: its notation if it is not a string; none if it is null.
 fn json_text<'a>(parser: &mut json::Parser<'a>) -> Result<Option<Cow<'a, str>>, Stop> {
     if parser.peek() == Some(b'"') {
         return parser.string().map(Some);
@@ -514,7 +524,7 @@ fn shown<'a>(value: &Tree) -> Option<Cow<'a, str>> {
     }
 }
 
-/// The round of a replica read; what is no count is none.
+/// The round of a replica read; none if it is not a count.
 fn json_round(parser: &mut json::Parser<'_>) -> Result<Option<u64>, Stop> {
     let value = parser.value(&mut tree::Plain, &mut Vec::new())?;
     Ok(value.int().and_then(|round| u64::try_from(round).ok()))
@@ -561,7 +571,7 @@ fn kind(name: &str, at: usize) -> Result<EventType, Stop> {
     }
 }
 
-/// The phase of a name; what is unknown is taken for the main one.
+/// The phase of this name; an unknown name is taken for the main phase.
 fn phase(name: &str) -> Phase {
     match name {
         "replica" => Phase::Replica,

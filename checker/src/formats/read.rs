@@ -1,8 +1,8 @@
-//! Reading a history into records, whatever it is written in.
+//! Reads a history from a text in any format.
 //!
-//! A text that is cut off in its last form, as a killed bench leaves it, is a history without that form. Any other damage
-//! is an error, or, where a partial reading is allowed, the end of what is read. A limit of memory or time ends a reading,
-//! too. Each of these is parsed, because a verdict on half a history is a verdict on half a history.
+//! A text that is cut off within its last form, as a killed bench leaves it, is a history without that form. Any other
+//! damage is an error or, if a partial reading is allowed, the end of what is read. A limit of memory or time ends a
+//! reading, too. Each of these is reported in [`Reading`], because a verdict on half a history is only about that half.
 
 use std::collections::BTreeSet;
 use std::io::BufRead;
@@ -16,32 +16,32 @@ use super::threads::{BLOCK_BYTES, Parse, each_chunk};
 use crate::history::{History, HistoryBuilder, ParsedEvent};
 use crate::limits::Limits;
 
-/// Threads that parse, at most: more than that, and the one that puts the pieces together does not keep up.
+/// The most threads that parse: with more, the thread that merges the chunks does not keep up.
 const THREADS_MAX: usize = 8;
-/// Blocks that are held at a time take this share of the memory at most, where there is little.
+/// One block takes at most the memory limit divided by this.
 const BLOCK_SHARE: u64 = 256;
 const BLOCK_BYTES_MIN: usize = 4 << 10;
-/// Events of EDN that are parsed before they are put to the others.
+/// How many events of EDN are parsed before they are merged with those before them.
 const EVENTS_TOGETHER: usize = 4096;
 
 /// A history that was read.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// What it says.
+    /// The history itself.
     pub records: History,
-    /// The line of a last form that was cut off, and is left out.
+    /// The line of a last form that was cut off and is left out.
     pub torn: Option<u64>,
-    /// Where it is damaged; the rest was not read.
+    /// Where the text is damaged; the rest was not read.
     pub damage: Option<Damage>,
     /// The limit that ended the reading; the rest was not read.
     pub cut: Option<Cut>,
-    /// How many indices are missing between those of events.
+    /// How many indices are missing between those of the events.
     pub indices_missing: u64,
     /// Where the first of them are missing.
     pub gap: Option<Gap>,
-    /// Lines of a log that are no operations.
+    /// How many lines of a log are not operations.
     pub other_lines: u64,
-    /// The names of the workloads that operations name.
+    /// The names of the workloads that occur.
     pub workloads: BTreeSet<String>,
 }
 
@@ -58,34 +58,34 @@ pub struct Gap {
 }
 
 impl Reading {
-    /// Whether there is more of the history than was read.
+    /// Whether the history goes on after what was read.
     pub fn is_partial(&self) -> bool {
         self.torn.is_some() || self.damage.is_some() || self.cut.is_some()
     }
 }
 
-/// A limit that ended a reading. What was open then counts as never completed.
+/// A limit that ended a reading. Operations that were open then count as never completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// The records took as much memory as they may.
+    /// The memory limit.
     Memory,
-    /// The time was over.
+    /// The time limit.
     Time,
 }
 
 /// Reads a history, on one thread and without limits. Near linear in its size.
 ///
 /// # Errors
-/// When it is damaged other than in a last form that was cut off, and no partial reading is allowed; when the reader
-/// fails, always.
+/// When it is damaged, unless a partial reading is allowed; a cut-off last form is no damage. When the reader fails,
+/// always.
 pub fn read(mut reader: impl BufRead, format: Format, selection: &Selection) -> Result<Reading, Damage> {
     let limits = Limits { memory_bytes: u64::MAX, ..Limits::default() };
     read_within(&mut reader, format, selection, &limits, &|| None)
 }
 
-/// Reads as much of a history as the limits allow: the records take at most so much memory, and lines are parsed on so
-/// many threads. What is read depends on the text and the memory alone, unless the time ends. `share_read` tells how much
-/// of the whole was read so far, 1 being all, if that is known: it helps to take memory once.
+/// Reads as much of a history as the limits of memory and time allow; lines are parsed on as many threads as they say.
+/// How much is read depends on the text and the memory alone, unless the time runs out. `share_read` returns the share
+/// of the text that was read so far, from 0 to 1, if that is known: then memory can be reserved once.
 ///
 /// # Errors
 /// As [`read`].
@@ -116,7 +116,7 @@ pub fn read_within(
     Ok(reading)
 }
 
-/// Puts chunks together.
+/// Merges the chunks into one history, in their order.
 struct Whole<'a> {
     limits: &'a Limits<'a>,
     share_read: &'a dyn Fn() -> Option<f64>,
@@ -159,7 +159,7 @@ impl<'a> Whole<'a> {
         self.take(&mut chunk).map(drop)
     }
 
-    /// Puts a chunk to the others. False if a limit was reached or the text was cut off, before which all is taken.
+    /// Merges the next chunk. False if a limit was reached or the text was cut off; all before that is taken.
     fn take(&mut self, chunk: &mut Chunk<'_>) -> Result<bool, Damage> {
         let before = self.lines;
         let here = |damage: Damage| Damage { line: damage.line + before, ..damage };
@@ -185,7 +185,7 @@ impl<'a> Whole<'a> {
         Ok(self.reading.torn.is_none() && self.reading.cut.is_none())
     }
 
-    /// Whether the records still fit when they have this chunk, too.
+    /// Whether the history still fits into the memory limit together with this chunk.
     fn has_room(&mut self, chunk: &Chunk<'_>) -> bool {
         let (more, share, bytes_max) = (chunk.parsed.len(), (self.share_read)(), self.limits.memory_bytes);
         let total = share.map(|share| (self.builder.operations() + more) as f64 / share.max(1e-6));
@@ -206,6 +206,7 @@ impl<'a> Whole<'a> {
             Ok(names) => names,
             Err(problem) => return Err(damaged(self.lines, None, problem.into())),
         };
+        debug_assert!(chunk.extras.is_sorted_by(|a, b| a.0 < b.0), "extras are in the order of their events");
         let mut extras = std::mem::take(&mut chunk.extras).into_iter().peekable();
         for (at, parsed) in chunk.parsed.iter().enumerate() {
             self.index(parsed).map_err(|problem| damaged(self.lines, Some(parsed), problem))?;
@@ -213,6 +214,7 @@ impl<'a> Whole<'a> {
             let taken = self.builder.take(&names.in_whole(parsed), extra);
             taken.map_err(|misfit| damaged(self.lines, Some(parsed), misfit.into()))?;
         }
+        debug_assert!(extras.peek().is_none(), "every extra belongs to an event of its chunk");
         Ok(())
     }
 

@@ -1,10 +1,10 @@
-//! What of a text is wanted.
+//! Which part of a text is wanted.
 
-/// What of a history is read.
+/// Which part of a history is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Only operations of this workload; the others are passed over.
     pub workload: Option<String>,
-    /// What is readable before a damage, instead of nothing.
+    /// Whether a damaged text is read up to the damage, instead of not at all.
     pub allow_partial: bool,
 }

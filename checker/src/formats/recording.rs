@@ -1,4 +1,4 @@
-//! Events in memory, as the bench records them, become a history.
+//! Builds a history from events in memory, as the bench records them.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::history::{
 };
 
 impl HistoryBuilder {
-    /// Takes an event given by its parts, at a time equal to its position; for tests.
+    /// Takes an event given by its parts; its time is its position. For tests.
     ///
     /// # Errors
     /// As [`HistoryBuilder::push_event`].
@@ -35,7 +35,12 @@ impl HistoryBuilder {
     /// # Errors
     /// As [`HistoryBuilder::push_event`].
     pub fn push(&mut self, event: &Event) -> Result<(), Misfit> {
-        let (index, time_ns, kind) = (Some(event.index), Some(event.time), event.kind);
+        self.push_as(Some(event.index), event)
+    }
+
+    /// The same with another index; without one it is the event's position.
+    fn push_as(&mut self, index: Option<u64>, event: &Event) -> Result<(), Misfit> {
+        let (time_ns, kind) = (Some(event.time), event.kind);
         let mut parsed = ParsedEvent { index, time_ns, kind, ..ParsedEvent::default() };
         let mut extra = Extra::default();
         match event.process {
@@ -73,7 +78,7 @@ impl HistoryBuilder {
         Ok(())
     }
 
-    /// A value of JSON, which may tell of what only EDN has: see [`crate::formats::tree`].
+    /// A value of JSON, which may stand for something that only EDN has: see [`crate::formats::json_form`].
     ///
     /// # Errors
     /// When there are too many values.
@@ -83,20 +88,20 @@ impl HistoryBuilder {
 }
 
 impl History {
-    /// The history of events as the bench records them.
+    /// The history of events as the bench records them. Their indices are their positions, whatever `index` they have.
     ///
     /// # Errors
-    /// When an event does not fit to those before it, with its position, from 0.
+    /// When an event does not fit those before it, with its position, from 0.
     pub fn of_events<'e>(events: impl IntoIterator<Item = &'e Event>) -> Result<Self, MisfitAt> {
         let mut builder = HistoryBuilder::new();
         for (position, event) in events.into_iter().enumerate() {
-            builder.push(event).map_err(|misfit| MisfitAt { position, misfit })?;
+            builder.push_as(None, event).map_err(|misfit| MisfitAt { position, misfit })?;
         }
         Ok(builder.finish())
     }
 }
 
-/// An event that does not fit to those before it.
+/// An event that does not fit those before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("event {position}: {misfit}")]
 pub struct MisfitAt {
@@ -107,7 +112,7 @@ pub struct MisfitAt {
 }
 
 impl Values {
-    /// A value of JSON that is in memory; its depth is that which its parser allows.
+    /// A value of JSON that is in memory; its parser has bounded its depth, and so the recursion.
     pub fn json_value(&mut self, value: &Value) -> Result<ValueId, TooManyValues> {
         let mut sink = FromJson(self);
         match value {

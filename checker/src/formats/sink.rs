@@ -1,8 +1,8 @@
-//! What a parser builds of the values that it meets.
+//! What a parser builds from the values that it reads: the parser calls a sink, and the sink decides.
 
 use crate::history::TooManyValues;
 
-/// Which brackets.
+/// The kind of brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sequence {
     /// `[1 2]`, and a JSON list.
@@ -11,11 +11,11 @@ pub enum Sequence {
     List,
     /// `#{1 2}`.
     Set,
-    /// `{:a 1}`, and a JSON object: keys and values in turn.
+    /// `{:a 1}`, and a JSON object: keys and values, alternately.
     Map,
 }
 
-/// What a parser builds.
+/// Builds values for a parser.
 pub trait Sink {
     /// A value built.
     type Value;
@@ -27,9 +27,9 @@ pub trait Sink {
     /// An integer.
     ///
     /// # Errors
-    /// When there is no room, as with the others.
+    /// When there is no room; the same holds for the other methods.
     fn int(&mut self, value: i64) -> Result<Self::Value, TooManyValues>;
-    /// A number with a point or an exponent, or one that is none.
+    /// A number with a point or an exponent, an infinity or NaN.
     ///
     /// # Errors
     /// When there is no room.
@@ -49,12 +49,12 @@ pub trait Sink {
     /// # Errors
     /// When there is no room.
     fn keyword(&mut self, name: &str) -> Result<Self::Value, TooManyValues>;
-    /// A scalar of another notation: a symbol, a character, a ratio, a large integer, a decimal.
+    /// Any other scalar, by its notation: a symbol, a character, a ratio, a large integer, a decimal.
     ///
     /// # Errors
     /// When there is no room.
     fn other(&mut self, notation: &str) -> Result<Self::Value, TooManyValues>;
-    /// What is between two brackets.
+    /// The elements between two brackets.
     ///
     /// # Errors
     /// When there is no room.
@@ -67,7 +67,7 @@ pub trait Sink {
     fn tagged(&mut self, tag: &str, value: Self::Value) -> Self::Value;
 }
 
-/// Builds nothing: what is read is only passed over.
+/// Builds nothing: the values are only skipped.
 pub struct Nothing;
 
 impl Sink for Nothing {

@@ -1,7 +1,7 @@
-//! From bytes to forms: lines of a text, or the maps of an EDN text wherever they begin and end.
+//! From bytes to forms: the lines of a text, or the maps of an EDN text, which may begin and end anywhere in a line.
 //!
-//! A form is handed out as bytes with the place of its first one, so that what a parser finds wrong at an offset becomes
-//! a line and a column. Only one form is held, and a bound says how long it may be.
+//! A form is its bytes and the place of the first one, so that a parser's offset can be converted to a line and a
+//! column. Only one form is held at a time, and its length is bounded.
 
 use std::io::{BufRead, Read};
 
@@ -16,12 +16,12 @@ pub struct Form<'a> {
     pub line: u64,
     /// The column of its first byte, from 1.
     pub column: u64,
-    /// Whether it ends with the text, without a line's end or a closing bracket: it may have been cut off.
+    /// Whether it ends where the text ends, without a newline or a closing bracket: then it may have been cut off.
     pub last: bool,
 }
 
 impl Form<'_> {
-    /// Where in the text a parser stopped.
+    /// The place in the text where a parser stopped.
     pub fn damage(&self, stop: Stop) -> Damage {
         let before = &self.bytes[..stop.at.min(self.bytes.len())];
         let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -29,11 +29,12 @@ impl Form<'_> {
             Some(end) => (before.len() - end) as u64,
             None => self.column + before.len() as u64,
         };
+        debug_assert!(self.line > 0 && column > 0, "lines and columns are counted from 1");
         Damage { line: self.line + lines, column, problem: stop.problem }
     }
 }
 
-/// What is wrong with a line as a whole.
+/// A problem of a line as a whole.
 pub(super) fn failed(line: u64, problem: impl Into<Problem>) -> Damage {
     Damage { line, column: 1, problem: problem.into() }
 }
@@ -84,7 +85,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// The forms of an EDN text; one vector or list around all of them is taken off.
+/// The forms of an EDN text; one vector or list around all of them is removed.
 pub struct Maps<R> {
     reader: R,
     buffer: Vec<u8>,
@@ -96,11 +97,11 @@ pub struct Maps<R> {
     ended: bool,
 }
 
-/// What a look at the buffer found.
+/// The result of a scan of the buffer.
 enum Found {
     /// A form of so many bytes.
     Form(usize),
-    /// More bytes are needed to tell.
+    /// The form does not end within the bytes at hand.
     Incomplete,
 }
 
@@ -170,7 +171,7 @@ impl<R: Read> Maps<R> {
         }
     }
 
-    /// White space and comments.
+    /// Skips white space and comments.
     fn skip_blanks(&mut self) -> Result<(), Damage> {
         loop {
             let rest = &self.buffer[self.from..];
@@ -200,7 +201,8 @@ impl<R: Read> Maps<R> {
         self.from += bytes;
     }
 
-    /// Reads more, twice as much as there is but no less than a mebibyte, so that a long form is not scanned too often.
+    /// Reads more: twice as much as there is, but no less than a mebibyte. Since a form is scanned from its beginning
+    /// each time, doubling keeps the total work linear.
     fn fill(&mut self) -> Result<(), Damage> {
         self.buffer.drain(..self.from);
         self.from = 0;
@@ -211,9 +213,10 @@ impl<R: Read> Maps<R> {
     }
 }
 
-/// Finds the end of the first form. Brackets are only counted; a parser says later whether they match. Tags are part of
-/// the form that follows, discarded forms of the one after them.
+/// Finds the end of the first form. Brackets are only counted; a parser checks later whether they match. A tag is part
+/// of the form that follows it, and a discarded form (`#_ x`) is part of the form after it.
 fn scan(bytes: &[u8]) -> Found {
+    // `missing`: how many complete forms at depth 0 are still needed; each `#_` there needs one more.
     let (mut at, mut depth, mut missing) = (0, 0u32, 1u32);
     while at < bytes.len() {
         let byte = bytes[at];
@@ -245,12 +248,13 @@ fn scan(bytes: &[u8]) -> Found {
             _ => {
                 whole = byte != b'#' || bytes.get(at + 1) == Some(&b'#');
                 at += bytes[at..].iter().take_while(|byte| !is_delimiter(**byte)).count().max(1);
-                // Without what ends it, a token may go on.
+                // A token that no delimiter ends may go on in the bytes not read yet.
                 if at == bytes.len() {
                     return Found::Incomplete;
                 }
             }
         }
+        debug_assert!(missing > 0, "the scan goes on while forms are missing");
         missing -= u32::from(whole && depth == 0);
         if missing == 0 {
             return Found::Form(at.min(bytes.len()));

@@ -1,11 +1,12 @@
-//! A text of lines, parsed by several threads: cut into blocks of whole lines, each parsed by itself, handed back in order.
+//! Parses a text of lines on several threads: it is cut into blocks of whole lines, each block is parsed on its own,
+//! and the results come back in order.
 //!
 //! ```text
-//! reader ─► block 0, block 1, ... ─► threads ─► chunk 0, chunk 1, ... ─► whoever puts them together
+//! reader ─► block 0, block 1, ... ─► threads ─► chunk 0, chunk 1, ... ─► the caller, which merges them
 //! ```
-//! The calling thread reads and takes the chunks; a few blocks more than there are threads are under way at a time, so
-//! what is held does not depend on the text. Where blocks end depends on the text alone, so what is read does not depend
-//! on how many threads there are.
+//! The calling thread reads the blocks and takes the chunks. At any time only a few blocks more than there are threads
+//! are in progress, so the memory does not depend on the length of the text. Where blocks end depends on the text
+//! alone, so the result does not depend on the number of threads.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, Read};
@@ -17,22 +18,22 @@ use super::parse_block::Chunk;
 use super::read_options::Selection;
 use super::split::failed;
 
-/// The size of a block where memory is no concern.
+/// The size of a block if memory is not scarce.
 pub(super) const BLOCK_BYTES: usize = 1 << 20;
-/// Blocks under way beside one for each thread.
+/// How many blocks are in progress besides one for each thread.
 const BLOCKS_AHEAD: usize = 2;
 
 /// Parses a block into an empty chunk.
 pub(super) type Parse = fn(&mut Chunk<'_>, &[u8]);
 
-/// A block to be parsed, an emptied chunk if there is one, and where the filled one goes, with the block.
+/// A block to be parsed, an emptied chunk to reuse if there is one, and the channel for the filled chunk and the block.
 struct Work<'s> {
     block: Vec<u8>,
     chunk: Option<Chunk<'s>>,
     back: SyncSender<(Chunk<'s>, Vec<u8>)>,
 }
 
-/// What is used again: memory that was never used costs more than what is read into it.
+/// Blocks and chunks to be reused: touching fresh memory costs more than reading text into it.
 #[derive(Default)]
 struct Spare<'s> {
     blocks: Vec<Vec<u8>>,
@@ -46,10 +47,10 @@ impl<'s> Spare<'s> {
     }
 }
 
-/// Shows every chunk of the text to `take`, in order, until that wants no more.
+/// Passes every chunk of the text to `take`, in order, until that returns false.
 ///
 /// # Errors
-/// When the text cannot be read, on line 0 then, or `take` refuses.
+/// When the text cannot be read (then the line is 0), or when `take` fails.
 pub(super) fn each_chunk<'s>(
     reader: &mut dyn BufRead,
     selection: &'s Selection,
@@ -80,12 +81,12 @@ pub(super) fn each_chunk<'s>(
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(Work { block, chunk, back }) = next(&work) {
-                    // Nobody waits for it if the text was found damaged before.
+                    // The receiver is gone if the text was found to be damaged before this block.
                     let _ = back.send((parsed(&block, chunk), block));
                 }
             });
         }
-        // Dropped at the end of this closure, which ends the threads.
+        // Moved in, so that it is dropped at the end of this closure: the threads end when the channel is closed.
         let hand_out = hand_out;
         let mut under_way: VecDeque<Receiver<(Chunk<'s>, Vec<u8>)>> = VecDeque::new();
         let mut failed = Ok(());
@@ -102,7 +103,7 @@ pub(super) fn each_chunk<'s>(
                     Err(damage) => failed = Err(damage),
                 }
             }
-            // A thread that panicked makes the scope panic.
+            // The receiver fails only if a thread panicked; then the scope panics, too.
             let Some(Ok((mut chunk, block))) = under_way.pop_front().map(|filled| filled.recv()) else { return failed };
             if !take(&mut chunk)? {
                 return Ok(());
@@ -119,7 +120,7 @@ fn next<T>(work: &Mutex<Receiver<T>>) -> Option<T> {
 /// Cuts a text into blocks.
 struct Blocks<'r> {
     reader: &'r mut dyn BufRead,
-    /// What was read beyond the last block.
+    /// The bytes read beyond the last block.
     rest: Vec<u8>,
     block_bytes: usize,
     begun: bool,
@@ -127,8 +128,8 @@ struct Blocks<'r> {
 }
 
 impl Blocks<'_> {
-    /// The next block, in the memory of one that is not needed any more: whole lines, but for a last one without an end, and
-    /// one that is longer than any line may be.
+    /// The next block, in the memory of one that is no longer needed. It consists of whole lines, except for a last
+    /// line without a newline, and for a line that is longer than allowed.
     fn next_block(&mut self, spare: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, Damage> {
         let mut block = spare.unwrap_or_default();
         block.clear();
@@ -150,6 +151,7 @@ impl Blocks<'_> {
         if !std::mem::replace(&mut self.begun, true) && block.starts_with("\u{feff}".as_bytes()) {
             block.drain(..3);
         }
+        debug_assert!(!self.rest.contains(&b'\n'), "a block takes all whole lines that were read");
         Ok(Some(block).filter(|block| !block.is_empty()))
     }
 

@@ -1,10 +1,10 @@
-//! A value kept whole, with all that EDN says of it. [`super::json_form`] writes it as JSON.
+//! A value with every distinction that EDN makes. [`super::json_form`] converts it to JSON and back.
 
 use super::edn;
 use super::sink::{Sequence, Sink};
 use crate::history::TooManyValues;
 
-/// A value of a history with all that EDN tells of it; maps keep the order of their entries.
+/// A value of a history with every distinction that EDN makes; maps keep the order of their entries.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tree {
     /// Nothing.
@@ -13,13 +13,13 @@ pub enum Tree {
     Bool(bool),
     /// An integer.
     Int(i64),
-    /// A number with a point, an infinity, or none.
+    /// A number with a point or an exponent, an infinity, or NaN.
     Float(f64),
     /// A string.
     Text(String),
     /// A keyword, without its colon.
     Keyword(String),
-    /// A scalar of another notation: a symbol, a character, a ratio, a large integer, a decimal.
+    /// Any other scalar, by its notation: a symbol, a character, a ratio, a large integer, a decimal.
     Other(String),
     /// `[1 2]`.
     Vector(Vec<Tree>),
@@ -33,7 +33,7 @@ pub enum Tree {
     Tagged(String, Box<Tree>),
 }
 
-/// Builds trees, as they stand in the text.
+/// Builds trees, exactly as the text has them.
 pub struct Plain;
 
 impl Sink for Plain {
@@ -84,7 +84,7 @@ fn pairs(mut elements: std::vec::Drain<'_, Tree>) -> Vec<(Tree, Tree)> {
     entries
 }
 
-/// The one value that a text of EDN has; none if it is damaged or more than one.
+/// The single value in a text of EDN; none if the text is damaged or has more than one.
 pub fn parse_edn(text: &str) -> Option<Tree> {
     let mut parser = edn::Parser::new(text.as_bytes());
     let value = parser.value(&mut Plain, &mut Vec::new()).ok()?;

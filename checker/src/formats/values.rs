@@ -1,7 +1,7 @@
-//! Where parsers build values of records.
+//! The sinks that build the values of a history.
 //!
-//! A value is the same whether it was read as EDN or as the JSON that EDN was converted to: a keyword is the string of its
-//! name, a set and a list are a vector, a tag is not seen.
+//! A value is the same whether it was read as EDN or as the JSON that the EDN was converted to: a keyword is the string
+//! of its name, sets and lists are vectors, and a tag is ignored.
 
 use super::json_form::{key_text_from_json, tagged_from_json, text_from_json, unquoted_mark};
 use super::sink::{Sequence, Sink};
@@ -79,7 +79,7 @@ impl Sink for FromJson<'_> {
                 "nil" | "true" | "false" => key_text_from_json(name).feed(&mut FromEdn(self.0)),
                 _ => self.0.text(name),
             },
-            // It may be a mark: told from a keyword that has the same letters when the object is whole.
+            // It may be a mark or just a name: that is decided in `sequence`, when the whole object is known.
             Some(b'#' | b'"') => self.0.other(&format!("{PERHAPS_A_MARK}{name}")),
             _ => key_text_from_json(name).feed(&mut FromEdn(self.0)),
         }
@@ -114,11 +114,11 @@ impl Sink for FromJson<'_> {
     }
 }
 
-/// Begins the notation of a name that may be a mark; no value of a history has it.
+/// Begins the notation of a name that may be a mark; no value of a history begins with it.
 const PERHAPS_A_MARK: char = '\0';
 
 impl FromJson<'_> {
-    /// The name of a field as it is written, if it begins like a mark.
+    /// The name of a field as written, if it begins like a mark.
     fn perhaps_a_mark(&self, key: ValueId) -> Option<&str> {
         match self.0.datum(key) {
             Datum::Other(notation) => notation.strip_prefix(PERHAPS_A_MARK),
@@ -126,7 +126,7 @@ impl FromJson<'_> {
         }
     }
 
-    /// A name that turned out to be no mark.
+    /// A name that turned out not to be a mark.
     fn plain_name(&mut self, key: ValueId) -> Result<ValueId, TooManyValues> {
         match self.perhaps_a_mark(key) {
             Some(name) => key_text_from_json(name).feed(&mut FromEdn(self.0)),

@@ -1,4 +1,5 @@
-//! The events of a text one by one, kept whole: for conversions, for the linter, and for events of the nemesis.
+//! The events of a text one by one, with all their fields: for conversions, for the linter, and for events of the
+//! nemesis.
 
 use std::io::BufRead;
 
@@ -46,10 +47,10 @@ impl<'r> Events<'r> {
         Self { forms, count: 0, torn: None }
     }
 
-    /// The next event; none at the end, and at a last one that was cut off.
+    /// The next event; none at the end, and at a last event that was cut off.
     ///
     /// # Errors
-    /// When the text is damaged; nothing can be read after that.
+    /// When the text is damaged; nothing more can be read after that.
     pub fn next_event(&mut self) -> Result<Option<Located>, Damage> {
         loop {
             let format = self.forms.format();
@@ -114,8 +115,8 @@ pub(super) fn parse_edn(bytes: &[u8]) -> Result<Option<Tree>, Stop> {
     }
 }
 
-/// An event as the bench records them. What it may lack is filled in: index and time are 0 then, a key is its text where
-/// it is no string. None if it is no event.
+/// The event in the bench's own form. A missing index or time becomes 0, and a key or error that is not a string
+/// becomes its text. None if it is not an event.
 pub(super) fn event_of(event: &Tree) -> Option<Event> {
     let mut fields: Value = serde_json::from_str(&json_line(event)).ok()?;
     for field in ["index", "time"] {

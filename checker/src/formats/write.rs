@@ -71,7 +71,7 @@ fn between(open: &str, elements: &[Tree], close: &str, to: &mut String) {
     to.push_str(close);
 }
 
-/// A string in quotes, with the escapes that both languages have.
+/// A string in quotes, with the escapes that both formats have.
 fn quoted(text: &str, to: &mut String) {
     to.push('"');
     for character in text.chars() {
@@ -90,7 +90,7 @@ fn quoted(text: &str, to: &mut String) {
     to.push('"');
 }
 
-/// A tree that has only what JSON has, see [`Tree::to_json`].
+/// Writes a tree that has only what JSON has, see [`Tree::to_json`].
 fn json(value: &Tree, to: &mut String) {
     match value {
         Tree::Nil => to.push_str("null"),

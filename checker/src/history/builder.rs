@@ -1,7 +1,7 @@
-//! History are built event by event: every reader of a format ends here, and so do tests.
+//! Histories are built event by event, by the readers of all formats and by tests.
 //!
-//! The shape is checked as in every reader: a process does one thing at a time, what it completes
-//! it has invoked, and after an `info` it is gone.
+//! This is the only place where completions are paired with invocations. It refuses what no client can do: a process
+//! does one thing at a time, completes only what it has invoked, and never invokes again after an `info`.
 
 use rustc_hash::FxHashMap;
 
@@ -12,14 +12,14 @@ use super::op::{Kind, Op, Origin, OriginId, Origins, TooManyOrigins};
 use super::operation::OpId;
 use super::values::{Datum, Sym, TooManyValues, Translation, ValueId, Values};
 
-/// One event as a reader hands it over; values are made by the builder first.
+/// One event as a reader passes it on; its values are made by the builder first.
 #[derive(Clone, Copy, Debug)]
 pub struct RawEvent<'a> {
-    /// Its index in the history; none if it has none: then it is the position.
+    /// Its index in the history; if it has none, its position is taken.
     pub index: Option<u64>,
     /// When, in ns.
     pub time_ns: u64,
-    /// The client process; none for the nemesis, and for whatever else is to be passed over.
+    /// The client process; none for the nemesis, and for anything else that is to be passed over.
     pub process: Option<u64>,
     /// Invocation or outcome.
     pub kind: EventType,
@@ -29,11 +29,11 @@ pub struct RawEvent<'a> {
     pub key: ValueId,
     /// Argument or result.
     pub value: ValueId,
-    /// The list of the values that a write's context covered; nil if nothing is event.
+    /// The list of the values that a write's context covered; nil if none is recorded.
     pub past: ValueId,
 }
 
-/// Why an event does not fit to those before it.
+/// Why an event does not fit those before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
     /// A completion of nothing.
@@ -61,7 +61,7 @@ pub enum Misfit {
         process: u64,
         /// What it invokes.
         f: String,
-        /// What is open.
+        /// The open operation.
         open: String,
     },
     /// A process that goes on after an `info`.
@@ -81,7 +81,7 @@ pub enum Misfit {
     /// A key that is a list or a map.
     #[error("the key {key} is no scalar")]
     NoKey {
-        /// What stands there.
+        /// The key as it is written.
         key: String,
     },
     /// Too many events or values.
@@ -92,7 +92,7 @@ pub enum Misfit {
     TooManyOrigins(#[from] TooManyOrigins),
 }
 
-/// An event as it was found in a part of a text, with the names and values of that part or of the whole.
+/// An event as it was parsed from a part of a text; its names and values are numbers of that part, or of the whole.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParsedEvent {
     pub index: Option<u64>,
@@ -106,7 +106,7 @@ pub(crate) struct ParsedEvent {
     pub past: ValueId,
     /// Node, workload and phase.
     pub origin: OriginId,
-    /// Where it stands in the text.
+    /// Its place in the text.
     pub line: u32,
     pub column: u32,
 }
@@ -129,14 +129,14 @@ impl Default for ParsedEvent {
     }
 }
 
-/// What few events have.
+/// What only few events have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Extra {
     /// Why it was not `ok`.
     pub error: Sym,
     /// The round of a replica read.
     pub round: Option<u64>,
-    /// The parts of the sum that a read of a counter shows; nil if there are none.
+    /// The parts of the sum that a read of a counter returned; nil if there are none.
     pub parts: ValueId,
     /// The whole event, if it is one of the nemesis.
     pub nemesis: Option<Box<Event>>,
@@ -149,7 +149,7 @@ impl Extra {
     }
 }
 
-/// What the names, values and origins of a part are in the whole.
+/// Translates the names, values and origins of a part of the text into those of the whole.
 pub(crate) struct Names {
     values: Translation,
     origins: Vec<OriginId>,
@@ -164,27 +164,27 @@ impl Names {
         ParsedEvent { f: names.name(event.f), key: names.name(event.key), value, past, origin, ..*event }
     }
 
-    /// The same of what few events have.
+    /// The same for what only few events have.
     pub fn extra_in_whole(&self, extra: Extra) -> Extra {
         Extra { error: self.values.name(extra.error), parts: self.values.value(extra.parts), ..extra }
     }
 }
 
-/// What a process does.
+/// The state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProcessState {
-    /// It does nothing.
+    /// It has no open operation.
     Idle,
-    /// Its open operation.
+    /// It has invoked this operation, which is not completed yet.
     Open(OpId),
-    /// It is gone after an `info`.
+    /// It got an `info`, and must not invoke again.
     Ended,
 }
 
-/// Processes below this number are found by it; few histories have others.
+/// Processes below this number are in a list, indexed by it; few histories have others.
 const PROCESSES_LISTED: usize = 1 << 16;
 
-/// What every process does.
+/// The state of every process.
 #[derive(Debug, Default)]
 struct Processes {
     listed: Vec<ProcessState>,
@@ -207,7 +207,7 @@ impl Processes {
 /// Takes the events of a history in their order.
 #[derive(Debug)]
 pub struct HistoryBuilder {
-    records: History,
+    history: History,
     processes: Processes,
     has_keys: bool,
     last_time_ns: u64,
@@ -216,7 +216,7 @@ pub struct HistoryBuilder {
 impl Default for HistoryBuilder {
     fn default() -> Self {
         Self {
-            records: History { timed: true, ..History::default() },
+            history: History { timed: true, ..History::default() },
             processes: Processes::default(),
             has_keys: false,
             last_time_ns: 0,
@@ -232,13 +232,13 @@ impl HistoryBuilder {
 
     /// How many events it has taken; the next one has this position.
     pub fn events(&self) -> u32 {
-        self.records.events
+        self.history.events
     }
 
     /// Takes the next event.
     ///
     /// # Errors
-    /// When it does not fit to those before it; it is not taken then.
+    /// When it does not fit those before it; then it is not taken.
     pub fn push_event(&mut self, event: &RawEvent<'_>) -> Result<(), Misfit> {
         let RawEvent { index, time_ns, process, kind, value, past, .. } = *event;
         let (mut f, mut key) = (Sym::NONE, Sym::NONE);
@@ -251,12 +251,12 @@ impl HistoryBuilder {
         self.take(&ParsedEvent { index, time_ns, process, kind, f, key, value, past, origin, line, column }, None)
     }
 
-    /// Takes the next event; one without a time has that of the one before.
+    /// Takes the next event; an event without a time gets that of the one before.
     pub(crate) fn take(&mut self, event: &ParsedEvent, extra: Option<Extra>) -> Result<(), Misfit> {
-        if self.records.events == Op::NEVER {
+        if self.history.events == Op::NEVER {
             return Err(TooManyValues.into());
         }
-        self.records.timed &= event.time_ns.is_some();
+        self.history.timed &= event.time_ns.is_some();
         let time_ns = event.time_ns.unwrap_or(self.last_time_ns);
         self.has_keys |= event.key.is_some();
         let extra = extra.unwrap_or_default();
@@ -264,7 +264,7 @@ impl HistoryBuilder {
             None => self.of_no_client(event, extra, time_ns),
             Some(process) if event.kind == EventType::Invoke => {
                 let op = self.invoke(narrow(process)?, event, time_ns)?;
-                self.records.rounds.extend(extra.round.map(|round| (op, round)));
+                self.history.rounds.extend(extra.round.map(|round| (op, round)));
             }
             Some(process) => {
                 let op = self.complete(narrow(process)?, event, time_ns)?;
@@ -272,32 +272,32 @@ impl HistoryBuilder {
             }
         }
         self.last_time_ns = time_ns;
-        self.records.end_ns = self.records.end_ns.max(time_ns);
+        self.history.end_ns = self.history.end_ns.max(time_ns);
         self.index(event.index);
-        self.records.events += 1;
+        self.history.events += 1;
         Ok(())
     }
 
     fn of_no_client(&mut self, event: &ParsedEvent, extra: Extra, time_ns: u64) {
         match extra.nemesis {
             Some(nemesis) => {
-                let index = event.index.unwrap_or(u64::from(self.records.events));
-                self.records.nemesis.push(Event { index, time: time_ns, ..*nemesis });
+                let index = event.index.unwrap_or(u64::from(self.history.events));
+                self.history.nemesis.push(Event { index, time: time_ns, ..*nemesis });
             }
-            None => self.records.passed_over += 1,
+            None => self.history.passed_over += 1,
         }
     }
 
     fn keep_extra(&mut self, op: OpId, extra: &Extra) {
         if extra.error.is_some() {
-            self.records.errors.push((op, extra.error));
+            self.history.errors.push((op, extra.error));
         }
         if !extra.parts.is_nil() {
-            self.records.parts.push((op, extra.parts));
+            self.history.parts.push((op, extra.parts));
         }
     }
 
-    /// Makes room for the values of a part, which with those before is so much of the whole.
+    /// Reserves room for the values of a part; the given share is what this part and those before it are of the whole.
     pub(crate) fn expect(&mut self, part: &Values, share: f64, bytes_max: u64) {
         self.values().expect(part, share, bytes_max);
     }
@@ -307,7 +307,7 @@ impl HistoryBuilder {
         let values = self.values().absorb(part)?;
         let of_whole = |origin: Origin| {
             let (node, workload) = (values.name(origin.node), values.name(origin.workload));
-            self.records.origins.number(Origin { node, workload, ..origin })
+            self.history.origins.number(Origin { node, workload, ..origin })
         };
         let origins = origins.iter().map(of_whole).collect::<Result<Vec<OriginId>, TooManyOrigins>>()?;
         Ok(Names { values, origins })
@@ -315,25 +315,25 @@ impl HistoryBuilder {
 
     /// Node, workload and phase as a number.
     pub(crate) fn origin(&mut self, origin: Origin) -> Result<OriginId, TooManyOrigins> {
-        self.records.origins.number(origin)
+        self.history.origins.number(origin)
     }
 
     /// How many operations there are.
     pub(crate) fn operations(&self) -> usize {
-        self.records.ops.len()
+        self.history.ops.len()
     }
 
-    /// Makes room for more operations: if it is known, for as many as there will be in all. False if they were more than so
-    /// many bytes, or those that are there would be while they are there twice, to be moved. Room that was never used takes
-    /// no memory.
+    /// Reserves room for more operations; for all that are expected, if that is known. False if they do not fit into so
+    /// many bytes, counting that the present ones exist twice while they are moved. Reserved room that is never touched
+    /// takes no physical memory.
     pub(crate) fn reserve(&mut self, more: usize, total: Option<f64>, bytes_max: u64) -> bool {
-        let ops = &mut self.records.ops;
+        let ops = &mut self.history.ops;
         let needed = ops.len() + more;
         if needed <= ops.capacity() {
             return true;
         }
         let most = usize::try_from(bytes_max).unwrap_or(usize::MAX) / size_of::<Op>();
-        // Beyond what is expected by a little, so that it is done once; else half as much again.
+        // A little more than expected, so that it happens once; if nothing is expected, half as much again.
         let wanted = total.map_or(needed + needed / 2, |total| (total * 1.05) as usize + more).max(needed);
         if needed > most || ops.len() > most / 2 {
             return false;
@@ -341,34 +341,45 @@ impl HistoryBuilder {
         ops.try_reserve_exact(wanted.min(most) - ops.len()).is_ok()
     }
 
-    /// The memory that it takes, in bytes: the room for operations that are not there yet was not touched.
+    /// The memory that it takes, in bytes. Reserved room for operations does not count, since it was not touched yet.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let records = &self.records;
-        let ops = (records.ops.len() * size_of::<Op>()) as u64;
+        let history = &self.history;
+        let ops = (history.ops.len() * size_of::<Op>()) as u64;
         let processes =
             self.processes.listed.capacity() * size_of::<ProcessState>() + self.processes.others.capacity() * 16;
-        // What grows by doubling is there twice while it does.
-        let aside = (records.infos.len() + records.pasts.len() + records.indices.len()) * 16;
-        ops + aside as u64 + processes as u64 + records.values.memory_bytes()
+        // These grow by doubling, and exist twice while they do.
+        let aside = (history.infos.len() + history.pasts.len() + history.indices.len()) * 16;
+        ops + aside as u64 + processes as u64 + history.values.memory_bytes()
     }
 
-    /// What was taken. Operations without a completion are `info`.
+    /// The history of all events taken. Operations without a completion are `info`.
     pub fn finish(mut self) -> History {
-        self.records.infos.sort_unstable();
-        self.records.pasts.sort_unstable();
-        self.records.errors.sort_unstable();
-        self.records.rounds.sort_unstable();
-        self.records.parts.sort_unstable();
-        if !self.has_keys {
-            independent::take_keys_from_values(&mut self.records);
+        let history = &self.history;
+        for ops in [&history.ops, &history.aside] {
+            debug_assert!(ops.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
+            debug_assert!(ops.iter().all(|op| op.call < op.ret), "every completion comes after its invocation");
         }
-        self.records
+        debug_assert!(
+            history.indices.is_empty() || history.indices.len() == history.events as usize,
+            "either every event has its own index, or none"
+        );
+        self.history.infos.sort_unstable();
+        self.history.pasts.sort_unstable();
+        self.history.errors.sort_unstable();
+        self.history.rounds.sort_unstable();
+        self.history.parts.sort_unstable();
+        if !self.has_keys {
+            independent::take_keys_from_values(&mut self.history);
+        }
+        self.history
     }
 
+    /// Indices are stored only from the first event on that differs from its position; then for all events before it,
+    /// too.
     fn index(&mut self, index: Option<u64>) {
-        let position = self.records.events;
+        let position = self.history.events;
         let index = index.unwrap_or(u64::from(position));
-        let indices = &mut self.records.indices;
+        let indices = &mut self.history.indices;
         if indices.is_empty() && index != u64::from(position) {
             indices.extend(0..u64::from(position));
         }
@@ -378,12 +389,12 @@ impl HistoryBuilder {
     }
 
     fn invoke(&mut self, process: u32, event: &ParsedEvent, time_ns: u64) -> Result<OpId, Misfit> {
-        let is_aside = !self.records.origin(event.origin).phase.is_of_workload();
-        let ops = if is_aside { &mut self.records.aside } else { &mut self.records.ops };
+        let is_aside = !self.history.origin(event.origin).phase.is_of_workload();
+        let ops = if is_aside { &mut self.history.aside } else { &mut self.history.ops };
         let op = if is_aside { OpId::aside(ops.len()) } else { OpId::workload(ops.len()) };
         let state = self.processes.of(process);
         if *state != ProcessState::Idle {
-            let (state, f) = (*state, self.records.text(event.f).to_owned());
+            let (state, f) = (*state, self.history.text(event.f).to_owned());
             let process = u64::from(process);
             return Err(match state {
                 ProcessState::Open(op) => Misfit::StillOpen { process, f, open: self.function_of(op) },
@@ -397,7 +408,7 @@ impl HistoryBuilder {
             key: event.key,
             kind: Kind::Info,
             origin: event.origin,
-            call: self.records.events,
+            call: self.history.events,
             ret: Op::NEVER,
             argument: event.value,
             result: ValueId::NIL,
@@ -408,25 +419,29 @@ impl HistoryBuilder {
     }
 
     fn function_of(&self, op: OpId) -> String {
-        self.records.text(self.records.op(op).f).to_owned()
+        self.history.text(self.history.op(op).f).to_owned()
     }
 
     fn complete(&mut self, process: u32, event: &ParsedEvent, time_ns: u64) -> Result<OpId, Misfit> {
         let state = self.processes.of(process);
         let ProcessState::Open(op) = *state else {
-            let f = self.records.text(event.f).to_owned();
+            let f = self.history.text(event.f).to_owned();
             return Err(Misfit::NotInvoked { process: process.into(), f });
         };
-        if self.records.op(op).f != event.f {
-            let (f, open) = (self.records.text(event.f).to_owned(), self.function_of(op));
+        if self.history.op(op).f != event.f {
+            let (f, open) = (self.history.text(event.f).to_owned(), self.function_of(op));
             return Err(Misfit::OtherFunction { process: process.into(), f, open });
         }
         let is_info = event.kind == EventType::Info;
         *state = if is_info { ProcessState::Ended } else { ProcessState::Idle };
-        let position = self.records.events;
-        let ops = if op.is_aside() { &mut self.records.aside } else { &mut self.records.ops };
+        let position = self.history.events;
+        let ops = if op.is_aside() { &mut self.history.aside } else { &mut self.history.ops };
         let completed = &mut ops[op.position()];
-        assert!(completed.call < position, "an operation completes after it was invoked");
+        assert!(completed.call < position, "an operation completes after its invocation");
+        debug_assert!(
+            completed.ret == Op::NEVER && completed.process == process,
+            "a process completes its open operation"
+        );
         completed.result = event.value;
         completed.returned_ns = time_ns;
         (completed.kind, completed.ret) = match event.kind {
@@ -438,10 +453,10 @@ impl HistoryBuilder {
             completed.key = event.key;
         }
         if !event.past.is_nil() {
-            self.records.pasts.push((op, event.past));
+            self.history.pasts.push((op, event.past));
         }
         if is_info {
-            self.records.infos.push((op, position));
+            self.history.infos.push((op, position));
         }
         Ok(op)
     }
@@ -450,14 +465,14 @@ impl HistoryBuilder {
         if key.is_nil() {
             return Ok(Sym::NONE);
         }
-        self.values().key(key)?.ok_or_else(|| Misfit::NoKey { key: self.records.show(key) })
+        self.values().key(key)?.ok_or_else(|| Misfit::NoKey { key: self.history.show(key) })
     }
 }
 
-/// Values are made before the event that has them.
+/// The values of an event are made before the event itself is taken.
 impl HistoryBuilder {
     pub(crate) fn values(&mut self) -> &mut Values {
-        &mut self.records.values
+        &mut self.history.values
     }
 
     /// An integer.
@@ -468,7 +483,7 @@ impl HistoryBuilder {
         self.values().int(value)
     }
 
-    /// A number that is no integer of 64 bits.
+    /// A number that is not an integer of 64 bits.
     ///
     /// # Errors
     /// When there are too many values.
@@ -489,7 +504,7 @@ impl HistoryBuilder {
         self.values().text(text)
     }
 
-    /// A scalar of another notation, see [`Datum::Other`].
+    /// A scalar that JSON does not have, see [`Datum::Other`].
     ///
     /// # Errors
     /// When there are too many values.
@@ -505,7 +520,7 @@ impl HistoryBuilder {
         self.values().list(elements)
     }
 
-    /// A map: keys and values in turn.
+    /// A map of keys and values, alternately.
     ///
     /// # Errors
     /// When there are too many values.
@@ -515,7 +530,7 @@ impl HistoryBuilder {
 
     /// What a value is.
     pub fn datum(&self, value: ValueId) -> Datum<'_> {
-        self.records.datum(value)
+        self.history.datum(value)
     }
 }
 

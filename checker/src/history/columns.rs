@@ -1,13 +1,12 @@
-//! A history as columns of numbers: what every fast checker reads.
+//! A history as columns of numbers: what every check reads.
 //!
-//! An operation is 48 bytes: who, what, on which key, between which two events, with which argument and result. Names
-//! are [`Sym`]s and values are [`ValueId`]s. A scalar has one id, so equal scalars are equal ids and nothing is
-//! compared twice; a small integer is its own id and takes no room at all. A million operations on a register are
-//! about 50 MB.
+//! An operation takes 48 bytes: process, function, key, the two events between which it ran, argument and result. Names
+//! are [`Sym`]s and values are [`ValueId`]s. Equal scalars have equal ids, so comparing two is comparing two numbers; a
+//! small integer is its own id and takes no memory at all. A million operations on a register take about 50 MB.
 //!
 //! Operations of workloads are in [`History::ops`]. Reads of single replicas and of the ring, and probes (see
-//! [`Phase`]), are beside them, and so are the events of the nemesis. What few operations have (an error,
-//! a causal past, a round, the parts of a counter) is in lists of its own.
+//! [`Phase`]), are kept apart from them, and so are the events of the nemesis. What few operations have (an error, a
+//! causal past, a round, the parts of a counter) is in sparse lists, one for each.
 //!
 //! Keys. The key is the event's `key`. A Jepsen history that was made by `independent` has none and values `[k v]`
 //! instead: if no event has a key, there is a `read`, the value of every invocation is a list of two whose first is a
@@ -29,9 +28,9 @@ pub struct History {
     pub ops: Vec<Op>,
     /// How many events there are, of whatever process.
     pub events: u32,
-    /// How many events belong to nothing that is kept here: to a workload that was not selected, or to no client.
+    /// How many events are not kept here: those of a workload that was not selected, or of no client.
     pub passed_over: u64,
-    /// Whether keys were found as the first halves of values; see the module.
+    /// Whether the keys were found as the first halves of values; see the module.
     pub keys_were_in_values: bool,
     /// Whether every event had a time; an event without one has that of the one before it.
     pub timed: bool,
@@ -46,11 +45,11 @@ pub struct History {
     pub(super) nemesis: Vec<Event>,
     pub(super) values: Values,
     pub(super) origins: Origins,
-    /// Original indices by position; empty while each is its position.
+    /// The index that the history gives each event, by position; empty while each is equal to its position.
     pub(super) indices: Vec<u64>,
-    /// Where an `info` was recorded, by operation, ascending; [`Op::ret`] does not say.
+    /// Where an `info` was recorded, by operation, ascending; [`Op::ret`] does not contain it.
     pub(super) infos: Vec<(OpId, u32)>,
-    /// What the completion of an operation says of its causal past: operation and list, ascending.
+    /// The causal past that the completion of an operation records: operation and list, ascending.
     pub(super) pasts: Vec<(OpId, ValueId)>,
     /// Why an operation did not succeed, ascending.
     pub(super) errors: Vec<(OpId, Sym)>,
@@ -60,7 +59,7 @@ pub struct History {
     pub(super) parts: Vec<(OpId, ValueId)>,
 }
 
-/// What a list that ascends by operation has of one.
+/// The entry of an operation in a list that ascends by operation. O(log n).
 pub(super) fn find<T: Copy>(list: &[(OpId, T)], op: OpId) -> Option<T> {
     list.binary_search_by_key(&op, |entry| entry.0).ok().map(|at| list[at].1)
 }
@@ -91,7 +90,7 @@ impl History {
         self.indices.get(position as usize).copied().unwrap_or(u64::from(position))
     }
 
-    /// Whether an operation is a read that showed a list.
+    /// Whether an operation is an `ok` read whose result is a list.
     pub fn reads_list(&self, op: &Op) -> bool {
         op.result.is_list() && op.is_ok() && self.text(op.f) == "read"
     }
@@ -102,7 +101,7 @@ impl History {
         [Some(self.ops[op].call), completion].into_iter().flatten().map(|position| self.event_index(position))
     }
 
-    /// The event at which an operation completed, an `info` too.
+    /// The event at which an operation completed, which may be an `info`.
     pub(super) fn completion_of(&self, op: OpId) -> Option<u32> {
         match self.op(op).ret {
             Op::NEVER => find(&self.infos, op),
@@ -114,7 +113,7 @@ impl History {
         if op.is_aside() { &self.aside[op.position()] } else { &self.ops[op.position()] }
     }
 
-    /// Every operation of every client, also those beside the workloads, in the order of invocation.
+    /// Every operation of every client, including those aside from workloads, in the order of invocation.
     pub fn operations(&self) -> Vec<Operation<'_>> {
         let mut ids: Vec<OpId> = (0..self.ops.len()).map(OpId::workload).collect();
         ids.extend((0..self.aside.len()).map(OpId::aside));
@@ -147,11 +146,13 @@ impl History {
         if ops.len() == self.ops.len() { Ok(self.clone()) } else { self.only(&ops) }
     }
 
-    /// Only what clients did while the workload ran, without what comes after the heal.
+    /// Only what clients did while the workload ran, without the phases after the heal.
     pub fn of_main_phase(mut self) -> Self {
         let (origins, ops) = (&self.origins, &mut self.ops);
-        // Positions stay as they are: all that is left out follows.
+        // The main phase is a prefix, since operations are in the order of invocation. So positions stay as they are,
+        // and the sparse lists may keep entries of operations that are gone.
         let main = ops.iter().take_while(|op| origins.get(op.origin).phase == Phase::Main).count();
+
         ops.truncate(main);
         self.aside.clear();
         self.torn = None;
@@ -163,14 +164,14 @@ impl History {
         self.origins.get(origin)
     }
 
-    /// The names of the workloads that operations name, in their order.
+    /// The names of the workloads that occur, in alphabetical order.
     pub fn workloads(&self) -> Vec<&str> {
         let named = self.origins.iter().map(|origin| self.text(origin.workload)).filter(|name| !name.is_empty());
         let names: std::collections::BTreeSet<&str> = named.collect();
         names.into_iter().collect()
     }
 
-    /// Whether an operation is one of some phase.
+    /// Whether an operation belongs to a phase.
     pub fn is_of(&self, op: &Op, phase: Phase) -> bool {
         self.origin(op.origin).phase == phase
     }
@@ -183,8 +184,7 @@ impl History {
         events
     }
 
-    /// The values that the context of a write covered, where its completion has them (`past`, see
-    /// [`Event::past`]).
+    /// The values that the context of a write covered, if its completion records them (see [`Event::past`]).
     pub fn past(&self, op: usize) -> Option<&[ValueId]> {
         self.past_of(OpId::workload(op))
     }
@@ -213,17 +213,17 @@ impl History {
         self.values.json(value)
     }
 
-    /// A value as people write it: JSON, with a keyword as its name.
+    /// A value as people write it: JSON, but a keyword is its name.
     pub fn show(&self, value: ValueId) -> String {
         self.values.show(value)
     }
 
-    /// The integer's id, if it can occur: a value that no operation has may have none.
+    /// The integer's id, if it can occur: an integer that no operation has may have none.
     pub fn find_int(&self, value: i64) -> Option<ValueId> {
         self.values.find_int(value)
     }
 
-    /// The memory that it takes, in bytes, near enough.
+    /// The memory that it takes, in bytes, approximately.
     pub fn memory_bytes(&self) -> u64 {
         let ops = self.ops.capacity() * size_of::<Op>();
         let beside = self.infos.capacity() + self.pasts.capacity() + self.errors.capacity() + self.parts.capacity();

@@ -1,13 +1,12 @@
-//! The history: every invocation and completion that a client saw, in the order in which the bench saw them.
+//! One event of a history as it is recorded: one line of JSON, in Jepsen's vocabulary.
 //!
-//! One event is one line of JSON, in Jepsen's vocabulary. An operation is an `invoke` and the completion that follows
-//! it from the same process: `ok` (it happened), `fail` (it certainly did not), `info` (nobody knows: it may take
-//! effect at any later time, or never). A process that got an `info` never invokes again; its worker goes on as a new
-//! process.
+//! An operation is an `invoke` and the completion that follows it from the same process: `ok` (it happened), `fail` (it
+//! certainly did not), `info` (unknown: it may take effect at any later time, or never). A process that got an `info`
+//! never invokes again; its worker continues as a new process.
 //!
-//! Phases are told apart by [`Event::phase`]: the run itself, `replica` reads of one node by itself while the healed
-//! cluster comes to rest, and after that `ring` (each node is asked who the members are), `probe` (a write through each
-//! node, to keys of their own) and `final` reads through the ordinary client path.
+//! [`Event::phase`] distinguishes the parts of a run: the run itself, `replica` reads of a single node while the healed
+//! cluster quiesces, and after that `ring` (each node is asked for the members), `probe` (a write through each node, to
+//! a key of its own) and `final` reads through the ordinary client path.
 
 use std::io::{self, Write};
 
@@ -19,7 +18,7 @@ use serde_json::{Map, Value};
 pub enum Process {
     /// A client process; an `info` ends it.
     Client(u64),
-    /// The one that hurts the cluster. Written as the string `"nemesis"`.
+    /// The nemesis, which injects the faults. Written as the string `"nemesis"`.
     Nemesis,
 }
 
@@ -54,7 +53,7 @@ impl<'de> Deserialize<'de> for Process {
     }
 }
 
-/// What an event says of its operation.
+/// What an event says about its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventType {
@@ -75,18 +74,18 @@ pub enum Phase {
     /// The workload proper, with faults.
     #[default]
     Main,
-    /// One node read by itself after the heal; `value` lists the versions it holds.
+    /// A read of a single node after the heal; `value` lists the versions that the node holds.
     Replica,
-    /// An ordinary read after the cluster came to rest (or ran out of time to).
+    /// An ordinary read after the cluster has quiesced (or the time allowed for that is over).
     Final,
-    /// After the rest, one node asked for the members as it knows them; `f` is `members`, without a workload or a key.
+    /// After that, one node is asked which members it knows; `f` is `members`, without a workload or a key.
     Ring,
-    /// After the rest, a write to a key of its own, to see whether the node serves; without a workload.
+    /// After that, a write to a key of its own shows whether the node serves; without a workload.
     Probe,
 }
 
 impl Phase {
-    /// Whether operations of this phase are those of a workload: its main part, and the final reads.
+    /// Whether this phase belongs to a workload: its main part, and the final reads.
     pub fn is_of_workload(&self) -> bool {
         matches!(self, Phase::Main | Phase::Final)
     }
@@ -103,7 +102,7 @@ pub struct Event {
     pub index: u64,
     /// Nanoseconds since the run began, on the bench's monotonic clock.
     pub time: u64,
-    /// Who.
+    /// The client process, or the nemesis.
     pub process: Process,
     /// Invocation or outcome.
     #[serde(rename = "type")]
@@ -114,9 +113,9 @@ pub struct Event {
     /// The key operated on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Argument or result. A read's `ok` carries a list: the elements of a set or cart, the sibling values of a register
-    /// (empty = not found), the versions of a `replica` read; of a counter the sum. That of a `txn` is a list of
-    /// micro-operations.
+    /// Argument or result. A read's `ok` carries a list: the elements of a set or cart, the sibling values of a
+    /// register (empty = not found), the versions of a `replica` read; of a counter the sum. That of a `txn` is a list
+    /// of micro-operations.
     #[serde(default)]
     pub value: Value,
     /// The node that was asked.
@@ -128,8 +127,8 @@ pub struct Event {
     /// Absent for the run proper.
     #[serde(default, skip_serializing_if = "Phase::is_main")]
     pub phase: Phase,
-    /// For a write, on its completion: the values that its context covered, that is the values which its writer had read
-    /// and meant to replace. Followed transitively, this is the write's causal past, known without asking the store.
+    /// On the completion of a write: the values that its context covered, that is, the values which its writer had read
+    /// and meant to replace. Followed transitively, they are the write's causal past, known without asking the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub past: Option<Vec<Value>>,
     /// Why it was not `ok`.
@@ -175,7 +174,7 @@ pub fn write_line(event: &Event) -> String {
     line
 }
 
-/// Writes one event as a line, in a single write, so that a kill between two events leaves whole lines.
+/// Writes one event as a line, in a single write, so that a kill between two events leaves only whole lines.
 ///
 /// # Errors
 /// When the writer fails.

@@ -1,8 +1,8 @@
 //! A few operations of a history as a history by themselves.
 //!
-//! Their events follow one another without gaps, and keep the index, the time, the process, the names and the values that
-//! they have in the whole. So a check of them names the same events. Only what they need is copied: O(k log k) for k
-//! operations and what their values have.
+//! Their events follow one another without gaps, and keep the index, time, process, names and values that they have in
+//! the whole. So a check of the excerpt names the same events. Only what the operations need is copied: O(k log k) for
+//! k operations and their values.
 
 use super::columns::{History, find};
 use super::op::{Op, Origin};
@@ -10,11 +10,13 @@ use super::operation::OpId;
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 impl History {
-    /// The operations at these positions, which ascend.
+    /// The operations at these positions, which must ascend.
     ///
     /// # Errors
-    /// When there are too many values; not if the whole could be held.
+    /// When there are too many values, which cannot happen if the whole could be held.
     pub fn only(&self, ops: &[usize]) -> Result<History, TooManyValues> {
+        assert!(ops.is_sorted_by(|a, b| a < b), "the positions of an excerpt ascend");
+        assert!(ops.last().is_none_or(|last| *last < self.ops.len()), "an excerpt has operations of its history");
         let mut part = History {
             passed_over: 0,
             keys_were_in_values: self.keys_were_in_values,
@@ -26,12 +28,12 @@ impl History {
             part.ops.push(copied);
             part.copy_extras(self, OpId::workload(*old), OpId::workload(new))?;
         }
-        part.place(self, ops);
+        part.number_events(self, ops);
         Ok(part)
     }
 
-    /// The position of the operation that was invoked by the event with this index, if there is one. Logarithmic, but linear
-    /// where the history gives indices of its own that do not ascend.
+    /// The position of the operation that was invoked by the event with this index, if there is one. Logarithmic, but
+    /// linear where the history gives indices of its own that do not ascend.
     pub fn invoked_at(&self, index: u64) -> Option<usize> {
         let position = match self.indices.binary_search(&index) {
             _ if self.indices.is_empty() => u32::try_from(index).ok()?,
@@ -41,13 +43,13 @@ impl History {
         self.ops.binary_search_by_key(&position, |op| op.call).ok()
     }
 
-    /// How many values an operation has, those in lists and maps counted.
+    /// How many values an operation has, counting those inside lists and maps.
     pub fn values_of(&self, op: usize) -> usize {
         let past = self.past(op).map_or(0, <[ValueId]>::len);
         self.values_in(self.ops[op].argument) + self.values_in(self.ops[op].result) + past
     }
 
-    /// The nesting of a value is bounded by its reader; so it is below.
+    /// The recursion is bounded, since the reader bounds the nesting of a value; the same holds below.
     fn values_in(&self, value: ValueId) -> usize {
         match self.datum(value) {
             Datum::List(elements) => 1 + elements.iter().map(|element| self.values_in(*element)).sum::<usize>(),
@@ -65,12 +67,12 @@ impl History {
         let (argument, result) = (self.copy_value(from, op.argument)?, self.copy_value(from, op.result)?);
         let Origin { node, workload, phase } = from.origin(op.origin);
         let (node, workload) = (name(&mut self.values, node)?, name(&mut self.values, workload)?);
-        // There are no more of them than in the whole.
+        // An excerpt has no more origins than the whole.
         let origin = self.origins.number(Origin { node, workload, phase }).map_err(|_| TooManyValues)?;
         Ok(Op { f, key, argument, result, origin, ..*op })
     }
 
-    /// What few operations have.
+    /// Copies what only few operations have.
     fn copy_extras(&mut self, from: &History, old: OpId, new: OpId) -> Result<(), TooManyValues> {
         if let Some(past) = find(&from.pasts, old) {
             let past = self.copy_value(from, past)?;
@@ -107,8 +109,8 @@ impl History {
         }
     }
 
-    /// Gives the events of the operations positions without gaps.
-    fn place(&mut self, from: &History, ops: &[usize]) {
+    /// Gives the events of the excerpt positions without gaps.
+    fn number_events(&mut self, from: &History, ops: &[usize]) {
         let mut events: Vec<(u32, usize, Event)> = Vec::with_capacity(2 * ops.len());
         for (op, at) in self.ops.iter().enumerate() {
             events.push((at.call, op, Event::Call));
@@ -120,6 +122,7 @@ impl History {
             }
         }
         events.sort_unstable_by_key(|(position, ..)| *position);
+        debug_assert!(events.is_sorted_by(|a, b| a.0 < b.0), "every event belongs to one operation");
         self.events = events.len() as u32;
         for ((before, op, event), position) in events.into_iter().zip(0u32..) {
             self.indices.push(from.event_index(before));

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::event::{Event, Recorder};
 
-/// Keeps what it records.
+/// Keeps the recorded events in memory.
 #[derive(Debug, Default)]
 pub struct MemoryRecorder {
     events: Mutex<Vec<Event>>,
@@ -16,17 +16,17 @@ impl MemoryRecorder {
         Self::default()
     }
 
-    /// An empty one with room for so many events: a long history is not copied each time that it has doubled.
+    /// An empty one with room for so many events, so that a long history is not copied each time it doubles.
     pub fn with_room(events: usize) -> Self {
         Self { events: Mutex::new(Vec::with_capacity(events)) }
     }
 
-    /// What was recorded so far.
+    /// The events recorded so far.
     pub fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What was recorded, without a copy.
+    /// The recorded events, without a copy.
     pub fn into_events(self) -> Vec<Event> {
         self.events.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

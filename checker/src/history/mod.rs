@@ -1,8 +1,8 @@
-//! The history: every invocation and completion that a client saw, in the order in which the bench saw them.
+//! The history: every invocation and completion that a client saw, in the order in which the bench recorded them.
 //!
 //! ```text
-//! event (as it is written) ─► builder (the one pairing automaton) ─► columns: operations of 48 bytes, names and values as numbers
-//!                                                                    └─► an operation with all that is recorded of it
+//! event (as written) ─► builder (pairs each completion with its invocation) ─► columns (48 bytes for an operation)
+//!                                                                              └─► Operation: a view of one of them
 //! ```
 
 mod builder;

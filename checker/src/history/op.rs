@@ -3,7 +3,7 @@
 use super::event::Phase;
 use super::values::{Sym, ValueId};
 
-/// What came of an operation.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// It happened.
@@ -47,11 +47,11 @@ pub struct Op {
     pub f: Sym,
     /// The key; [`Sym::NONE`] if there is none.
     pub key: Sym,
-    /// What came of it.
+    /// Its outcome.
     pub kind: Kind,
     /// Node, workload and phase.
     pub origin: OriginId,
-    /// The event of its invocation: the position among all events, those of no client included.
+    /// The event of its invocation: the position among all events, including those of no client.
     pub call: u32,
     /// The event of its completion if it is `Ok` or `Fail`, else [`Op::NEVER`].
     pub ret: u32,
@@ -80,11 +80,11 @@ impl Op {
     }
 }
 
-/// Every combination of node, workload and phase that occurs; the first has none of them.
+/// Every combination of node, workload and phase that occurs; the first is the one with neither node nor workload.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins {
     all: Vec<Origin>,
-    /// The one found last: consecutive events often have the same.
+    /// The one found last: consecutive events often share it.
     last: OriginId,
 }
 
@@ -109,8 +109,9 @@ impl Origins {
         self.all.iter().copied()
     }
 
-    /// The number of an origin; a search through those known if it is not that of the last call.
+    /// The number of an origin. Only if it differs from that of the last call are the known ones searched.
     pub fn number(&mut self, origin: Origin) -> Result<OriginId, TooManyOrigins> {
+        debug_assert!(self.last.position() < self.all.len(), "the origin found last is a known one");
         if self.get(self.last) != origin {
             let known = self.all.iter().position(|other| *other == origin);
             let at = known.unwrap_or(self.all.len());
@@ -122,7 +123,7 @@ impl Origins {
         Ok(self.last)
     }
 
-    /// Forgets all.
+    /// Forgets all but the first.
     pub fn clear(&mut self) {
         self.all.truncate(1);
         self.last = OriginId::default();

@@ -1,4 +1,4 @@
-//! One operation with all that its history has of it.
+//! One operation, with everything that its history records about it.
 //!
 //! A process does one thing at a time, so the completion of an invocation is the next event of the same process. An
 //! invocation without one is an operation that may still take effect: the same as `info`.
@@ -11,12 +11,12 @@ use super::values::{Datum, ValueId};
 /// The function of a transaction.
 const TRANSACTION: &str = "txn";
 
-/// An operation of a history: of a workload, or beside those.
+/// An operation of a history: one of a workload, or one "aside" (a replica read, a ring read, a probe).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OpId(u32);
 
 impl OpId {
-    /// Marks the operations that are beside those of workloads.
+    /// Marks the operations that belong to no workload's own part of the run.
     const ASIDE: u32 = 1 << 31;
 
     pub fn workload(op: usize) -> Self {
@@ -39,7 +39,7 @@ impl OpId {
     }
 }
 
-/// What a client did and what came of it. Cheap to copy.
+/// What a client did, and the outcome. Cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Operation<'h> {
     history: &'h History,
@@ -57,7 +57,7 @@ impl<'h> Operation<'h> {
         Self { history, id }
     }
 
-    /// The history that it is of.
+    /// The history that it belongs to.
     pub fn history(&self) -> &'h History {
         self.history
     }
@@ -85,7 +85,7 @@ impl<'h> Operation<'h> {
         self.op().called_ns
     }
 
-    /// The index of the event of its completion, an `info` too; none if it never completed.
+    /// The index of the event of its completion, which may be an `info`; none if it never completed.
     pub fn completed(&self) -> Option<u64> {
         self.history.completion_of(self.id).map(|position| self.history.event_index(position))
     }
@@ -124,7 +124,7 @@ impl<'h> Operation<'h> {
         self.history.text(self.op().f)
     }
 
-    /// The function as people tell operations apart: that of the micro-operation, if it is a transaction of one.
+    /// The function as people name the operation: that of the micro-operation, if it is a transaction of one.
     pub fn label(&self) -> &'h str {
         match self.history.only_micro(self.argument()) {
             Some((f, _, _)) if self.f() == TRANSACTION => f,
@@ -169,7 +169,7 @@ impl<'h> Operation<'h> {
         self.history.error_of(self.id)
     }
 
-    /// The values that a write's context covered, where the completion has them.
+    /// The values that a write's context covered, if its completion records them.
     pub fn past(&self) -> Option<&'h [ValueId]> {
         self.history.past_of(self.id)
     }
@@ -179,7 +179,7 @@ impl<'h> Operation<'h> {
         self.history.round_of(self.id).unwrap_or(0)
     }
 
-    /// The parts of the sum that a read of a counter shows: a map.
+    /// The parts of the sum that a read of a counter returned: a map.
     pub fn parts(&self) -> Option<ValueId> {
         self.history.parts_of(self.id)
     }
@@ -202,7 +202,7 @@ impl<'h> Operation<'h> {
 pub type Micro<'h> = (&'h str, ValueId, ValueId);
 
 impl History {
-    /// The micro-operations of a transaction; none if the value is no list of such.
+    /// The micro-operations of a transaction; none if the value is not a list of them.
     pub fn micros(&self, value: ValueId) -> Option<impl Iterator<Item = Micro<'_>>> {
         let Datum::List(micros) = self.datum(value) else { return None };
         let all: Option<Vec<Micro<'_>>> = micros.iter().map(|micro| self.micro(*micro)).collect();
@@ -219,7 +219,7 @@ impl History {
         }
     }
 
-    /// The micro-operation of a transaction that has just one.
+    /// The micro-operation of a transaction that has exactly one.
     pub fn only_micro(&self, value: ValueId) -> Option<Micro<'_>> {
         match self.datum(value) {
             Datum::List(&[one]) => self.micro(one),

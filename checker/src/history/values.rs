@@ -1,9 +1,9 @@
-//! Values as numbers: scalars interned, lists one after the other in one vector.
+//! Values as numbers of 32 bits: scalars are interned, lists stand one after the other in one vector.
 //!
 //! ```text
 //! 1iiiiiii iiiiiiii iiiiiiii iiiiiiii   the integer i itself, 0 <= i < 2^31
 //! 01oooooo oooooooo oooooooo oooooooo   a list: its length is at offset o of `elements`, its elements follow
-//! 00nnnnnn nnnnnnnn nnnnnnnn nnnnnnnn   entry n of `slots`: nil, false, true, then whatever came
+//! 00nnnnnn nnnnnnnn nnnnnnnn nnnnnnnn   entry n of `slots`: nil, false, true, then all other values as they came
 //! ```
 
 use rustc_hash::FxHashMap;
@@ -34,7 +34,7 @@ impl Sym {
     }
 }
 
-/// A value of a history. Equal scalars have equal ids; of lists and maps each has its own.
+/// A value of a history. Equal scalars have equal ids; each list and each map has an id of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ValueId(pub u32);
 
@@ -52,7 +52,7 @@ impl ValueId {
         self == ValueId::NIL
     }
 
-    /// Whether it is a list. Of anything but lists and maps, equal values are equal ids.
+    /// Whether it is a list.
     pub fn is_list(self) -> bool {
         self.0 & (INTEGER | LIST) == LIST
     }
@@ -69,9 +69,9 @@ pub enum Datum<'a> {
     Int(i64),
     /// A string, or a keyword without its colon.
     Text(&'a str),
-    /// Any other number that JSON has; there is one NaN and one zero.
+    /// Any other number that JSON has; all NaNs are one value, and so are both zeros.
     Float(f64),
-    /// A scalar with another notation, as EDN writes it: `1/3`, `12345678901234567890N`, `\a`.
+    /// A scalar that JSON does not have, as EDN writes it: `1/3`, `12345678901234567890N`, `\a`.
     Other(&'a str),
     /// A list, a vector or a set.
     List(&'a [ValueId]),
@@ -87,11 +87,11 @@ enum Slot {
     Text(Sym),
     Float(f64),
     Other(Sym),
-    /// Where its number of entries is in `elements`; keys and values follow in turn.
+    /// The offset in `elements` of its length; keys and values follow alternately.
     Map(u32),
 }
 
-/// The history has more values than ids can tell apart.
+/// The history has more values than there are ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the history has more than 2^30 values: too many to be held in memory")]
 pub struct TooManyValues;
@@ -105,7 +105,7 @@ pub(crate) struct Values {
     names: Vec<u32>,
     text: String,
     by_name: FxHashMap<Box<str>, Sym>,
-    /// The string that a name is as a value, by symbol; nil if it is none yet.
+    /// The id of each name as a string value, by symbol; nil if the name does not occur as a value yet.
     texts: Vec<ValueId>,
     others: FxHashMap<Sym, ValueId>,
     integers: FxHashMap<i64, ValueId>,
@@ -148,6 +148,7 @@ impl Values {
     }
 
     fn elements_at(&self, at: u32) -> &[ValueId] {
+        debug_assert!((at as usize) < self.elements.len(), "a list begins within the elements");
         let from = at as usize + 1;
         &self.elements[from..from + self.elements[at as usize].0 as usize]
     }
@@ -200,7 +201,7 @@ impl Values {
         }
     }
 
-    /// One that is there: a small integer always is.
+    /// The id of an integer if it has one: a small integer always has.
     pub fn find_int(&self, value: i64) -> Option<ValueId> {
         let small = u32::try_from(value).ok().filter(|small| *small < INTEGER);
         small.map(|small| ValueId(small | INTEGER)).or_else(|| self.integers.get(&value).copied())
@@ -265,9 +266,9 @@ impl Values {
         Ok(ValueId(self.append(elements)? | LIST))
     }
 
-    /// Keys and values in turn.
+    /// A map of keys and values, alternately.
     pub fn map(&mut self, entries: &[ValueId]) -> Result<ValueId, TooManyValues> {
-        debug_assert!(entries.len().is_multiple_of(2), "every key has a value");
+        debug_assert!(entries.len().is_multiple_of(2), "every key of a map has a value");
         let at = self.append(entries)?;
         self.slot(Slot::Map(at))
     }
@@ -277,6 +278,11 @@ impl Values {
         if at + elements.len() >= LIST as usize {
             return Err(TooManyValues);
         }
+        // No cycles: a list contains only lists that were finished before it.
+        debug_assert!(
+            elements.iter().all(|element| !element.is_list() || ((element.0 & !LIST) as usize) < at),
+            "a list comes after the lists in it"
+        );
         self.elements.push(ValueId(elements.len() as u32));
         self.elements.extend_from_slice(elements);
         Ok(at as u32)
@@ -291,7 +297,7 @@ impl Values {
         Ok(ValueId(id))
     }
 
-    /// Forgets all, and keeps the memory that it has.
+    /// Forgets everything, but keeps the allocated memory.
     pub fn clear(&mut self) {
         self.slots.truncate(3);
         self.elements.clear();
@@ -304,20 +310,20 @@ impl Values {
         self.floats.clear();
     }
 
-    /// Makes room for the elements of another one at once, and for as many more as will come if these and those that are
-    /// here are that share of all: growing by doubling would touch three times the memory. Room that was never used takes
-    /// none.
+    /// Reserves room for the elements of another one, and for those still to come if the elements here and these
+    /// together are the given share of all. Growing by doubling would touch three times the memory; reserved room that
+    /// is never touched takes no physical memory.
     pub fn expect(&mut self, other: &Values, share: f64, bytes_max: u64) {
         let needed = self.elements.len() + other.elements.len();
         if needed > self.elements.capacity() {
             let most = usize::try_from(bytes_max).unwrap_or(usize::MAX) / size_of::<ValueId>();
             let wanted = (needed as f64 / share.max(1e-6) * 1.05) as usize;
-            // Where there is no such room, it grows as it does without.
+            // If the reservation fails, the vector grows as it would without one.
             let _ = self.elements.try_reserve_exact(wanted.min(most).max(needed) - self.elements.len());
         }
     }
 
-    /// Takes all that another one has. What a value or a name of it is here is in what is returned.
+    /// Takes over everything from another one. The result translates the ids of the other one into those of this one.
     pub fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
         let names = (0..other.names.len() as u32).map(|name| self.intern(other.name(Sym(name))));
         let names = names.collect::<Result<Vec<Sym>, TooManyValues>>()?;
@@ -338,7 +344,7 @@ impl Values {
             };
             translation.slots.push(id);
         }
-        // One list after the other: its length, which stays, and its elements.
+        // One list after the other: its length, which stays as it is, then its elements, which are translated.
         let mut at = 0;
         while at < other.elements.len() {
             let length = other.elements[at];
@@ -350,7 +356,7 @@ impl Values {
         Ok(translation)
     }
 
-    /// JSON, but for what JSON does not have; the nesting of a value is bounded by its reader.
+    /// The value as JSON, as far as JSON has a notation for it. The reader bounds the nesting, and so the recursion.
     pub fn show(&self, value: ValueId) -> String {
         match self.datum(value) {
             Datum::Nil => "nil".into(),
@@ -370,7 +376,8 @@ impl Values {
         }
     }
 
-    /// A value as JSON: what JSON does not have is a string of its notation, and so are keys of maps that are no strings.
+    /// A value as JSON. What JSON does not have becomes a string of its notation, and so does a map's key that is not a
+    /// string.
     pub fn json(&self, value: ValueId) -> Value {
         match self.datum(value) {
             Datum::Nil => Value::Null,
@@ -393,18 +400,19 @@ impl Values {
         }
     }
 
-    /// Nearly the most that it takes while something of it grows: a column doubles, and a table is beside a new one.
+    /// About the most memory that it takes while it grows: when a column doubles or a table is rebuilt, the old one and
+    /// the new one are there together.
     pub fn memory_bytes(&self) -> u64 {
         let tables = self.by_name.len() * 25 + self.others.len() * 9 + (self.integers.len() + self.floats.len()) * 17;
         let columns =
             self.slots.len() * size_of::<Slot>() + (self.elements.len() + self.names.len() + self.texts.len()) * 4;
-        // Names are there twice: in a row, and each by itself as the table has it.
+        // Names are stored twice: in `text`, and as the keys of the table.
         let names = self.by_name.len() * 16 + self.text.len();
         (4 * tables + 2 * (columns + self.text.len()) + names) as u64
     }
 }
 
-/// What the values and names of one are in another that took them.
+/// The ids that the values and names of one [`Values`] have in another that absorbed them.
 pub(crate) struct Translation {
     names: Vec<Sym>,
     slots: Vec<ValueId>,
@@ -418,6 +426,7 @@ impl Translation {
             return ValueId(id);
         }
         if id & LIST != 0 {
+            debug_assert!((id & !LIST) as usize + self.list < LIST as usize, "a translated list still has an id");
             return ValueId(((id & !LIST) + self.list as u32) | LIST);
         }
         self.slots[id as usize]

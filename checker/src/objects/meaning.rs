@@ -1,14 +1,15 @@
-//! What one operation means in a model: which element a write brings, and which elements a read shows.
+//! The meaning of one operation in a model: which element a write adds, and which elements a read contains.
 //!
-//! - **set, register, cart**: the function says it, the value is the element or the list of elements.
+//! - **set, register, cart**: the function determines it; the value is the element or the list of elements.
 //! - **list-append, rw-register**: a transaction of one micro-operation, `[["append", k, v]]`, `[["w", k, v]]` or
-//!   `[["r", k, result]]`, as Jepsen records them (Kingsbury and Alvaro, "Elle", VLDB 2020). A register's result is null, a
-//!   value, or a list of siblings.
-//! - **counter**: `inc n` and `dec n`. Numbers are no names, so a sum says little of which changes it has. But a counter
-//!   of this bench is mergeable (the PN-counter of Shapiro et al., "A comprehensive study of convergent and commutative
-//!   replicated data types", 2011): for each process the sum of its increments and that of its decrements, merged by the
-//!   greater. A process makes its changes one after the other, so these two sums name how many of them are there: a read that
-//!   tells its parts lists changes just as a read of a set lists elements.
+//!   `[["r", k, result]]`, as Jepsen records them (Kingsbury and Alvaro, "Elle", VLDB 2020). A register's result is
+//!   null, a value, or a list of siblings.
+//! - **counter**: `inc n` and `dec n`. Amounts need not be unique, so a sum alone does not show which changes it
+//!   contains. But a counter of this bench is mergeable (the PN-counter of Shapiro et al., "A comprehensive study of
+//!   convergent and commutative replicated data types", 2011): it has, for each process, the sum of its increments and
+//!   that of its decrements, and takes the greater of each when it merges. A process makes its changes one after the
+//!   other, so its two sums determine how many of its changes are contained. So a read that reports these parts lists
+//!   changes, just as a read of a set lists elements.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,17 +19,17 @@ use crate::history::{Datum, EventType, History, Operation, Phase, ValueId};
 
 /// What an operation does to its key.
 pub(crate) enum Meaning {
-    /// It brings an element.
+    /// It adds an element.
     Write(ValueId),
-    /// It replaces what is there and leaves nothing.
+    /// It replaces what is there by nothing.
     Delete,
-    /// It takes an element out.
+    /// It removes an element.
     Remove(ValueId),
-    /// It adds so much to a counter; less than nothing for a decrement.
+    /// It adds this number to a counter; negative for a decrement.
     Change(i64),
-    /// It shows what is there.
+    /// It returns what is there.
     Read,
-    /// It is not of the model.
+    /// It is not an operation of the model.
     Nothing,
 }
 
@@ -64,7 +65,7 @@ impl Model {
         }
     }
 
-    /// The key of an operation that does not name it: a transaction's micro-operation does.
+    /// The key of a transaction, which only its micro-operation names.
     pub(crate) fn key_within<'h>(self, operation: &Operation<'h>) -> Option<Cow<'h, str>> {
         if !self.is_transactional() {
             return None;
@@ -86,7 +87,7 @@ impl Model {
         }
     }
 
-    /// The elements that a client's read shows; none if the value is not what it should be. Of nothing read none.
+    /// The elements that a client's read contains, empty for a nil result; none if the value does not fit the model.
     pub(crate) fn shown<'h>(self, read: &Operation<'h>) -> Option<Cow<'h, [ValueId]>> {
         let history = read.history();
         let result = match self {
@@ -122,15 +123,15 @@ fn field(history: &History, map: ValueId, name: &str) -> Option<ValueId> {
     entries.iter().find(|[key, _]| is(*key)).map(|[_, value]| *value)
 }
 
-/// The parts of a counter that a read shows.
+/// The parts of a counter that a read reports.
 pub(crate) fn parts_of(read: &Operation<'_>) -> Option<Parts> {
     parts(read.history(), read.parts()?)
 }
 
-/// By process: the sum of its increments, and that of its decrements.
+/// For each process: the sum of its increments, and that of its decrements.
 pub(crate) type Parts = BTreeMap<u64, (u64, u64)>;
 
-/// Parts as they stand in a history: `{"3": [12, 4]}`.
+/// Parts as a history records them: `{"3": [12, 4]}`.
 pub(crate) fn parts(history: &History, value: ValueId) -> Option<Parts> {
     let number = |value: ValueId| match history.datum(value) {
         Datum::Int(number) => u64::try_from(number).ok(),
@@ -147,11 +148,11 @@ pub(crate) fn parts(history: &History, value: ValueId) -> Option<Parts> {
     }
 }
 
-/// Which changes of a counter two sums of a process stand for.
+/// Finds the changes of a counter that the two sums of a process stand for.
 #[derive(Debug, Default)]
 pub(crate) struct Sums(BTreeMap<u64, Vec<Step>>);
 
-/// A change of a process, with its sums when it is done.
+/// A change of a process, with the process's sums after it.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     write: u32,
@@ -160,22 +161,24 @@ struct Step {
 }
 
 impl Sums {
-    /// Takes the next change of a process: what certainly failed is in no later sum.
+    /// Adds the next change of a process. A change that certainly failed is in no later sum.
     pub fn push(&mut self, operation: &Operation<'_>, write: u32, change: i64) {
         let steps = self.0.entry(operation.process()).or_default();
         let before = steps.iter().rev().find(|step| !step.failed).map_or((0, 0), |step| step.sums);
         let (up, down) = (change.max(0).unsigned_abs(), change.min(0).unsigned_abs());
         let sums = (before.0.saturating_add(up), before.1.saturating_add(down));
+        debug_assert!(before.0 <= sums.0 && before.1 <= sums.1, "the sums of a process only grow");
+        debug_assert!(steps.last().is_none_or(|step| step.write < write), "changes are added in the order of writes");
         steps.push(Step { write, sums, failed: operation.outcome() == EventType::Fail });
     }
 
-    /// The changes that these sums of a process have, ascending; none if no number of them comes to that.
+    /// The changes that these sums of a process contain, ascending; none if no number of changes has these sums.
     pub fn changes(&self, process: u64, sums: (u64, u64)) -> Option<Vec<u32>> {
         if sums == (0, 0) {
             return Some(Vec::new());
         }
         let steps = self.0.get(&process)?;
-        // Where a change failed and a later one came to the same, it was the later one.
+        // A failed change may have the same sums as a later one that did not fail; then it is the later one.
         let last = steps.iter().rposition(|step| step.sums == sums && !step.failed);
         let last = last.or_else(|| steps.iter().rposition(|step| step.sums == sums))?;
         let shown = steps[..=last].iter().enumerate().filter(|(at, step)| !step.failed || *at == last);

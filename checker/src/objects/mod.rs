@@ -1,4 +1,4 @@
-//! What functions and values mean: of a set, a register, a cart, a counter, a list.
+//! The objects that histories are about, and what their functions and values mean.
 
 mod concurrent_writes;
 pub(crate) mod meaning;

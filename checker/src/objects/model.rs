@@ -1,4 +1,4 @@
-//! What a value is.
+//! A written value in a form that is cheap to compare.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub(crate) enum Element {
 }
 
 impl Element {
-    /// A value of a history.
+    /// The element of a value of a history.
     pub fn new(history: &History, value: ValueId) -> Self {
         match history.datum(value) {
             Datum::Int(value) => Element::Integer(value),

@@ -1,18 +1,19 @@
-//! What a key is, by name.
+//! The objects by name: what is under a key.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a key is: which operations it has, and what they mean. The names are those of the workloads and of `check --model`.
+/// What is under a key: which operations it has, and what they mean. The names are those of the workloads and of
+/// `check --model`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Object {
-    /// Elements are added; of the bench's own workload never removed.
+    /// Elements are added; in the bench's own workload they are never removed.
     Set,
     /// Values are written, each replacing those that its writer had read.
     Register,
     /// Items are added and removed.
     Cart,
-    /// Numbers are added and subtracted; what processes did is merged.
+    /// Numbers are added and subtracted; the sums of the processes are merged.
     Counter,
     /// Transactions append to lists and read them.
     ListAppend,
@@ -24,15 +25,15 @@ pub enum Object {
     MultiRegister,
     /// `acquire` and `release`.
     Mutex,
-    /// `enqueue` and `dequeue`, first in, first out. `ok` with nil found it empty.
+    /// `enqueue` and `dequeue`, first in, first out. A `dequeue` that is `ok` with nil found it empty.
     Queue,
-    /// `push` and `pop`, last in, first out. `ok` with nil found it empty.
+    /// `push` and `pop`, last in, first out. A `pop` that is `ok` with nil found it empty.
     Stack,
-    /// `insert` of an integer, and `extract-min`. `ok` with nil found it empty.
+    /// `insert` of an integer, and `extract-min`, which found it empty if it is `ok` with nil.
     PriorityQueue,
     /// `transfer` between accounts, and `read` of all balances.
     Accounts,
-    /// Identifiers are handed out.
+    /// Identifiers are generated.
     Ids,
     /// A number that only grows.
     Number,
@@ -41,17 +42,17 @@ pub enum Object {
 }
 
 impl Object {
-    /// Those of the bench's own workloads.
+    /// The objects of the bench's own workloads.
     pub const ALL: [Object; 6] = Object::OF_WORKLOADS;
 
-    /// Those of the bench's own workloads, whose properties are measured in every run.
+    /// The objects of the bench's own workloads, whose properties are measured in every run.
     pub const OF_WORKLOADS: [Object; 6] =
         [Object::Set, Object::Register, Object::Cart, Object::Counter, Object::ListAppend, Object::RwRegister];
 
-    /// Those whose operations are transactions, as a workload has them and as others write them.
+    /// The objects whose operations are transactions.
     pub const TRANSACTIONAL: [Object; 2] = [Object::ListAppend, Object::RwRegister];
 
-    /// The name used at the command line, and by the workload.
+    /// The name used at the command line and by the workload.
     pub fn name(self) -> &'static str {
         match self {
             Object::Set => "set",
@@ -99,18 +100,18 @@ impl Object {
         }
     }
 
-    /// Whether a read shows values that stand for those which they have replaced.
+    /// Whether a value in a read stands for those which it has replaced, too.
     pub(crate) fn is_register(self) -> bool {
         matches!(self, Object::Register | Object::RwRegister)
     }
 
-    /// Whether its operations are transactions, whose isolation is judged.
+    /// Whether its operations are transactions, whose isolation is checked.
     pub fn is_transactional(self) -> bool {
         Object::TRANSACTIONAL.contains(&self)
     }
 }
 
-/// A workload whose object has another name.
+/// A workload whose name differs from that of its object.
 const GROW_COUNTER: &str = "grow-counter";
 
 impl fmt::Display for Object {
@@ -119,7 +120,7 @@ impl fmt::Display for Object {
     }
 }
 
-/// The name given is that of no object of the bench's own workloads.
+/// The given name is not that of an object of the bench's own workloads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown model '{0}': known are set, register, cart, counter, list-append, rw-register")]
 pub struct UnknownObject(pub String);

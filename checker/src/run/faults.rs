@@ -1,9 +1,9 @@
-//! What each fault did and when, and what of it keeps a run from being conclusive.
+//! What each fault did and when, and which of that makes a run inconclusive.
 //!
-//! The nemesis tells in the history what it plans (`plan`), when a fault is in force (`start-KIND`), and when it is
-//! healed and what was measured (`stop-KIND`). A fault that was planned and did not measurably take effect leaves the
-//! claims untested, and so does a kind of operation that never succeeded while faults were active: such a run is
-//! inconclusive, not valid.
+//! The nemesis records in the history what it plans (`plan`), when a fault begins (`start-KIND`), and when it is healed
+//! and what was measured (`stop-KIND`). A planned fault without evidence that it took effect leaves the claims
+//! untested, and so does a function that never succeeded while faults were active: such a run is inconclusive, not
+//! valid.
 
 use std::collections::BTreeMap;
 
@@ -51,8 +51,8 @@ pub(crate) struct Crash<'h> {
     pub nodes: Vec<String>,
 }
 
-/// Every fault that was planned or seen, by id. An event of the nemesis that cannot be read is passed over here, and
-/// told as a reason by [`crate::check`].
+/// Every fault that was planned or started, by id. An event of the nemesis that cannot be read is skipped here, and
+/// [`crate::check`] reports it as a reason.
 pub fn findings(history: &History) -> Vec<FaultFinding> {
     if foreign::is_foreign(history) {
         return foreign::findings(history.nemesis());
@@ -60,10 +60,12 @@ pub fn findings(history: &History) -> Vec<FaultFinding> {
     let mut faults: BTreeMap<u64, FaultFinding> = BTreeMap::new();
     for event in nemesis(history) {
         match classify(event) {
-            Ok(Told::Plan(planned)) => faults.extend(planned.into_iter().map(|entry| (entry.fault, expected(entry)))),
-            Ok(Told::Start(kind, started)) => start(&mut faults, kind, started, event.time),
-            Ok(Told::Stop(kind, stopped)) => stop(&mut faults, kind, stopped, event.time),
-            Ok(Told::Other) | Err(_) => {}
+            Ok(NemesisRecord::Plan(planned)) => {
+                faults.extend(planned.into_iter().map(|entry| (entry.fault, expected(entry))))
+            }
+            Ok(NemesisRecord::Start(kind, started)) => start(&mut faults, kind, started, event.time),
+            Ok(NemesisRecord::Stop(kind, stopped)) => stop(&mut faults, kind, stopped, event.time),
+            Ok(NemesisRecord::Other) | Err(_) => {}
         }
     }
     faults.into_values().collect()
@@ -81,7 +83,9 @@ const CRASHES: [&str; 6] = ["kill", "upgrade", "wipe", "power", "sync-fail", "ro
 pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
     nemesis(history)
         .filter_map(|event| match classify(event) {
-            Ok(Told::Start(kind, started)) if CRASHES.contains(&kind) => Some(Crash { event, nodes: started.nodes }),
+            Ok(NemesisRecord::Start(kind, started)) if CRASHES.contains(&kind) => {
+                Some(Crash { event, nodes: started.nodes })
+            }
             _ => None,
         })
         .collect()
@@ -102,6 +106,7 @@ impl Windows {
                 _ => merged.push((start, stop)),
             }
         }
+        debug_assert!(merged.is_sorted_by(|a, b| a.1 < b.0), "merged windows ascend and do not touch");
         Self(merged)
     }
 
@@ -111,7 +116,7 @@ impl Windows {
     }
 }
 
-/// Why the run as a whole cannot vouch for anything, a sentence each.
+/// Why the run as a whole is inconclusive, a sentence for each reason.
 pub(crate) fn doubts(history: &History, faults: &[FaultFinding], statistics: &[OperationStatistics]) -> Vec<String> {
     let mut doubts = Vec::new();
     if let Some(line) = history.torn {
@@ -153,8 +158,8 @@ fn nemesis(history: &History) -> impl Iterator<Item = &Event> {
     history.nemesis().iter()
 }
 
-/// What an event of the nemesis tells.
-enum Told<'h> {
+/// An event of the nemesis, by what it records.
+enum NemesisRecord<'h> {
     Plan(Vec<Planned>),
     Start(&'h str, Started),
     Stop(&'h str, Stopped),
@@ -162,14 +167,14 @@ enum Told<'h> {
 }
 
 /// Reads an event of the nemesis; the error is a sentence.
-fn classify(event: &Event) -> Result<Told<'_>, String> {
+fn classify(event: &Event) -> Result<NemesisRecord<'_>, String> {
     if event.f == "plan" {
-        return value(event).map(Told::Plan);
+        return value(event).map(NemesisRecord::Plan);
     }
     match event.f.split_once('-') {
-        Some(("start", kind)) => Ok(Told::Start(kind, value(event)?)),
-        Some(("stop", kind)) => Ok(Told::Stop(kind, value(event)?)),
-        _ => Ok(Told::Other),
+        Some(("start", kind)) => Ok(NemesisRecord::Start(kind, value(event)?)),
+        Some(("stop", kind)) => Ok(NemesisRecord::Stop(kind, value(event)?)),
+        _ => Ok(NemesisRecord::Other),
     }
 }
 

@@ -1,28 +1,28 @@
-//! What is said of a run beside its checks: each fault, and counts and latencies.
+//! What is reported about a run besides its checks: each fault, and counts and latencies.
 
 use serde::{Deserialize, Serialize};
 
-/// One fault of the plan, as the history tells it.
+/// One fault of the plan, as the history records it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultFinding {
     /// Its id in the plan.
     pub fault: u64,
     /// Its kind: `partition`, `kill`, ...
     pub kind: String,
-    /// What it was to do: `{n1 n2} | {n3 n4 n5}`.
+    /// What it was planned to do: `{n1 n2} | {n3 n4 n5}`.
     pub detail: String,
-    /// The nodes it touches.
+    /// The nodes that it affects.
     pub nodes: Vec<String>,
-    /// When it took effect, ns since the run began; none if it never started.
+    /// When it began, ns since the run began; none if it never started.
     pub start_ns: Option<u64>,
     /// When it was healed; none if it never was.
     pub stop_ns: Option<u64>,
-    /// Whether it measurably took effect.
+    /// Whether there is evidence that it took effect.
     pub proved: bool,
-    /// What was measured, in words.
+    /// The evidence, in words.
     pub evidence: String,
-    /// Whether it is of a history that this bench did not record: its nemesis says when faults began and ended, and nothing of
-    /// what they did. Such a fault was not planned here, so nothing is inconclusive for want of evidence.
+    /// Whether another bench recorded the history: its nemesis records when faults began and ended, but not their
+    /// effect. Such a fault was not planned here, so its lack of evidence makes nothing inconclusive.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
 }
@@ -58,23 +58,23 @@ pub struct OperationStatistics {
     /// 99th percentile of the same, ms.
     #[serde(default)]
     pub latency_in_faults_p99_ms: f64,
-    /// Apdex, 0 to 1: the share of operations that were `ok` within [`APDEX_SATISFIED_MS`], and half of those within four times
-    /// that. What failed or is unknown satisfied nobody.
+    /// Apdex, 0 to 1: the share of operations that were `ok` within [`APDEX_SATISFIED_MS`], plus half the share of
+    /// those that were `ok` within four times that. Operations that failed or are unknown do not count.
     #[serde(default)]
     pub apdex: f64,
-    /// The harvest of reads, 0 to 1, in the mean: the share of what was acknowledged before a read that it shows (Fox and Brewer,
-    /// HotOS 1999). None for other functions, and where no read owed anything.
+    /// The mean harvest of reads, 0 to 1: of what was acknowledged before a read, the share that it shows (Fox and
+    /// Brewer, HotOS 1999). None for other functions, and if nothing was acknowledged before any read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub harvest: Option<f64>,
-    /// The same of reads invoked while a fault was active.
+    /// The same for reads invoked while a fault was active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub harvest_in_faults: Option<f64>,
-    /// The same of the other reads.
+    /// The same for the other reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub harvest_outside_faults: Option<f64>,
 }
 
-/// Within this time an operation satisfies (Apdex technical specification 1.1, 2007, where it is called T).
+/// The latency up to which an operation is satisfactory (T in the Apdex technical specification 1.1, 2007).
 pub const APDEX_SATISFIED_MS: f64 = 100.0;
 
 /// The ids of the faults that were active at any time from `from_ns` to `to_ns`, both included.

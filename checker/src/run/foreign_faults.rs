@@ -1,7 +1,7 @@
-//! Faults of a history that another bench recorded: when each began and ended, as its nemesis says.
+//! Faults of a history that another bench recorded: when each began and ended, according to its nemesis.
 //!
-//! Jepsen's nemeses record each of their operations twice, when it is asked for and when it is done, both as `info`; there
-//! is no plan and no evidence. Which function begins a fault and which ends it is a matter of custom (Jepsen's
+//! Jepsen's nemeses record each of their operations twice, when it is requested and when it is done, both as `info`.
+//! There is no plan and no evidence. Which function begins a fault and which ends it is a convention (that of Jepsen's
 //! `jepsen.nemesis`, `jepsen.nemesis.combined` and `jepsen.nemesis.time`):
 //!
 //! | begins | ends |
@@ -12,21 +12,21 @@
 //! | `bump`, `strobe`, `bump-clock`, `strobe-clock` | `reset`, `reset-clock` |
 //! | `partition`, `isolate`, `break`, any other function | `heal`, `fix`, `recover`, or its next occurrence |
 //!
-//! A fault begins with the first record of its beginning and ends with the last of its end, so that it covers what may
-//! have been affected. Time: O(events of the nemesis x kinds).
+//! A fault begins with the first record of its beginning and ends with the last record of its end, so that it covers
+//! all operations that it may have affected. Time: O(events of the nemesis x kinds).
 
 use serde_json::Value;
 
 use super::findings::FaultFinding;
 use crate::history::{Event, History};
 
-/// How many characters of what a fault was asked to do are kept.
+/// How many characters of a fault's detail are kept.
 const DETAIL_CHARS_MAX: usize = 200;
 
 /// Functions that change nothing.
 const OBSERVES: [&str; 4] = ["check-offsets", "plan", "noop", "sleep"];
 
-/// Whether a history was recorded by another bench: this one plans its faults, numbers them, and names workloads.
+/// Whether another bench recorded a history: this one records a plan, numbers its faults, and names workloads.
 pub(super) fn is_foreign(history: &History) -> bool {
     let of_this_bench = |event: &Event| event.f == "plan" || event.value.get("fault").is_some();
     history.workloads().is_empty() && !history.nemesis().iter().any(of_this_bench)
@@ -35,18 +35,18 @@ pub(super) fn is_foreign(history: &History) -> bool {
 /// What an event does.
 enum Step<'e> {
     Begin(&'e str),
-    /// The kinds that may end here: those of which this holds.
+    /// It ends faults of these kinds.
     End(Ends<'e>),
     Nothing,
 }
 
 /// Which faults an event ends.
 enum Ends<'e> {
-    /// Of this kind.
+    /// Those of this kind.
     Kind(&'e str),
-    /// Of one of these kinds.
+    /// Those of one of these kinds.
     OneOf(&'static [&'static str]),
-    /// All.
+    /// All faults.
     All,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn findings(nemesis: &[Event]) -> Vec<FaultFinding> {
 fn step<'e>(event: &'e Event, faults: &[FaultFinding]) -> Step<'e> {
     let f = event.f.as_str();
     let ended_by = |prefix: &str| f.strip_prefix(prefix).filter(|kind| !kind.is_empty());
-    // What is only ended never began here: of `start` it depends on what is active whether nodes are started again.
+    // `start` is ambiguous: if nodes are killed or paused it starts them again, otherwise it begins a fault.
     let is_down =
         || faults.iter().any(|fault| ["kill", "pause"].contains(&fault.kind.as_str()) && !is_over(fault, event));
     if OBSERVES.contains(&f) {
@@ -106,7 +106,7 @@ fn is_over(fault: &FaultFinding, event: &Event) -> bool {
 fn begin(faults: &mut Vec<FaultFinding>, kind: &str, event: &Event) {
     let value = detail(&event.value);
     if let Some(open) = faults.iter_mut().rev().find(|fault| fault.kind == kind && fault.stop_ns.is_none()) {
-        // The record of what was done, which often says more than that of what was asked for.
+        // The second record, of what was done, is often more detailed than the first, of what was requested.
         if open.detail.len() < value.len() {
             open.detail = value;
             open.nodes = nodes(&event.value);
@@ -126,7 +126,7 @@ fn begin(faults: &mut Vec<FaultFinding>, kind: &str, event: &Event) {
     });
 }
 
-/// Ends what is open; a second record of the same end moves it.
+/// Ends the open faults of these kinds. If there are none, this is a second record of an end, which moves that end.
 fn end(faults: &mut [FaultFinding], ends: &Ends<'_>, event: &Event) {
     let open = faults.iter_mut().rev().filter(|fault| ends.hold(&fault.kind));
     let mut any = false;
@@ -144,7 +144,7 @@ fn end(faults: &mut [FaultFinding], ends: &Ends<'_>, event: &Event) {
     }
 }
 
-/// What a fault was asked to do, as people write it.
+/// What a fault was requested to do, without quotation marks.
 fn detail(value: &Value) -> String {
     let text = shown(value);
     match text.char_indices().nth(DETAIL_CHARS_MAX) {
@@ -176,7 +176,7 @@ fn plain(name: &str) -> &str {
     name.trim_matches('"')
 }
 
-/// The nodes that a value names: its strings, where it is a list or a set of them, or the keys of a map.
+/// The nodes that a value names: the strings of a list or set, or the keys of a map.
 fn nodes(value: &Value) -> Vec<String> {
     match value {
         Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

@@ -1,22 +1,23 @@
-//! Harvest: how much of what there was a read showed.
+//! Harvest: the share of the existing data that a read shows.
 //!
-//! Fox and Brewer, "Harvest, yield, and scalable tolerant systems" (HotOS 1999): yield is the share of requests that are
-//! answered, harvest the share of the data that an answer reflects. A store that answers from what it can reach trades the
-//! one for the other. What a read owes is what was acknowledged before it was invoked:
+//! Fox and Brewer, "Harvest, yield, and scalable tolerant systems" (HotOS 1999): yield is the share of requests that
+//! are answered, harvest the share of the data that an answer reflects. A store that answers from the replicas that it
+//! can reach trades harvest for yield. A read *owes* what was acknowledged before it was invoked:
 //!
-//! - of a set, list, cart or counter the elements (or changes) added by then, but for those that somebody tried to remove;
-//!   its harvest is the share of them that it shows;
-//! - of a register the write or delete acknowledged last; its harvest is 1 if it shows that, or what may be newer, else 0.
-//!   Newer may be what had not been completed when that was invoked. A read that finds nothing may show a delete.
+//! - for a set, list, cart or counter, the elements (or changes) added by then, except those that some operation tried
+//!   to remove; its harvest is the share of them that it shows;
+//! - for a register, the write or delete acknowledged last; its harvest is 1 if it shows that one or one that may be
+//!   newer, else 0. A write may be newer if it had not completed when that one was invoked. An empty read may show a
+//!   delete.
 //!
-//! A read that owes nothing has none. Harvest is measured and judged by nobody: which reads may lack what, properties say.
+//! A read that owes nothing has no harvest. Harvest is only measured: the properties define which reads may lack what.
 //! Time: O(n log n) in the writes, reads and elements shown.
 
 use crate::history::{EventType, Operation, Phase};
 use crate::visibility::{KeyFacts, Read, WorkloadFacts, Write};
 
-/// The reads of the main phase that owe something, each with its harvest, 0 to 1. Keys of which nothing can be decided are
-/// passed over.
+/// The reads of the main phase that owe something, each with its harvest, 0 to 1. Keys about which nothing can be
+/// decided are skipped.
 pub(crate) fn harvests<'a, 'h>(workload: &'a WorkloadFacts<'h>) -> impl Iterator<Item = (&'a Operation<'h>, f64)> {
     let is_register = workload.model.is_register();
     let keys = workload.keys.iter().filter(|key| key.flaws.is_empty());
@@ -32,17 +33,18 @@ pub(crate) fn harvests<'a, 'h>(workload: &'a WorkloadFacts<'h>) -> impl Iterator
                 true => f64::from(u8::from(is_fresh(key, read, last, &deletes))),
                 false => shown(key, read) as f64 / before as f64,
             };
+            debug_assert!((0.0..=1.0).contains(&harvest), "a read shows a share of what it owes");
             Some((&read.operation, harvest))
         })
     })
 }
 
-/// When a write was acknowledged, if reads owe it, and its position.
+/// When a write that reads owe was acknowledged, and its position.
 fn owed(write: &Write<'_>, at: usize) -> Option<(u64, usize)> {
     write.must_stay().map(|acknowledged| (acknowledged, at))
 }
 
-/// How many of the writes that a read owes it shows.
+/// How many of the writes that a read owes are in it.
 fn shown(key: &KeyFacts<'_>, read: &Read<'_>) -> usize {
     let is_owed = |write: &&u32| {
         key.writes[**write as usize].must_stay().is_some_and(|acknowledged| acknowledged < read.invoked())
@@ -50,7 +52,7 @@ fn shown(key: &KeyFacts<'_>, read: &Read<'_>) -> usize {
     read.listed.iter().filter(is_owed).count()
 }
 
-/// Whether a read of a register shows the write acknowledged last before it, or what may be newer.
+/// Whether a read of a register shows the write acknowledged last before it, or one that may be newer.
 fn is_fresh(key: &KeyFacts<'_>, read: &Read<'_>, last: usize, deletes: &Deletes) -> bool {
     let invoked = key.writes[last].operation.invoked();
     let may_be_newer = |at: usize| at == last || ended(&key.writes[at]) > invoked;
@@ -59,7 +61,7 @@ fn is_fresh(key: &KeyFacts<'_>, read: &Read<'_>, last: usize, deletes: &Deletes)
     read.listed.iter().any(|at| may_be_newer(*at as usize)) || (read.listed.is_empty() && nothing_is_newest())
 }
 
-/// When it was certainly over: an unknown outcome never is.
+/// When a write was certainly over; one of unknown outcome never is.
 fn ended(write: &Write<'_>) -> u64 {
     write.acknowledged().unwrap_or(u64::MAX)
 }
@@ -67,7 +69,7 @@ fn ended(write: &Write<'_>) -> u64 {
 /// The deletes of a key that may have happened.
 #[derive(Default)]
 struct Deletes {
-    /// In the order of invocation: the invocation, and the last completion of it and all before it.
+    /// In the order of invocation: the invocation of each, and the last completion among it and those before it.
     ended_last: Vec<(u64, u64)>,
 }
 
@@ -79,6 +81,10 @@ impl Deletes {
             last = ended(delete).max(last);
             ended_last.push((delete.operation.invoked(), last));
         }
+        debug_assert!(
+            ended_last.is_sorted(),
+            "deletes are in the order of invocation, and the last completion only grows"
+        );
         Self { ended_last }
     }
 

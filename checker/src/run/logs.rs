@@ -1,35 +1,35 @@
-//! What nodes wrote into their logs that no client ever sees: panics, and errors that nobody handled.
+//! What nodes wrote into their logs that no client sees: panics and unhandled errors.
 //!
-//! A line is judged by its words alone, whatever logger wrote it: `panicked`, `panic`, `sigsegv` and the like are a *panic*,
-//! `fatal` a *fatal* error, `error` and `exception` an *error*. What a system is known to write when all is well but the network
-//! (a connection that was reset names an error, too) is given as phrases and passed over, unless it is a panic. Whoever has the
-//! files hands over the lines: this module reads none. O(length of the lines); at most [`SHOWN_MAX`] lines of a node and kind are
-//! kept, each cut at [`TEXT_MAX`] characters.
+//! A line is classified by its words alone, whichever logger wrote it: `panicked`, `panic`, `sigsegv` and the like are
+//! a *panic*, `fatal` is a *fatal* error, `error` and `exception` are an *error*. A system may also write errors when
+//! only the network fails (such as a connection that was reset); these are given as phrases, and lines that contain one
+//! are ignored unless they are a panic. The caller passes the lines: this module reads no files. O(length of the
+//! lines); at most [`SHOWN_MAX`] lines of a node and kind are kept, each cut at [`TEXT_MAX`] characters.
 //!
 //! Jepsen's `log-file-pattern` does the same with one pattern for each test.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Lines of a node and kind that are shown; further ones are counted.
+/// How many lines of a node and kind are shown; further ones are only counted.
 pub const SHOWN_MAX: usize = 3;
 
-/// Characters of a line that are shown.
+/// How many characters of a line are shown.
 pub const TEXT_MAX: usize = 200;
 
 /// How bad a line is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// The program, or a thread of it, broke its own rules.
+    /// The program or one of its threads crashed.
     Panic,
-    /// The program says that it cannot go on.
+    /// The program reports that it cannot continue.
     Fatal,
     /// Something failed.
     Error,
 }
 
 impl Kind {
-    /// The words of its lines, in small letters.
+    /// The words in its lines, in lower case.
     fn words(self) -> &'static [&'static str] {
         match self {
             Kind::Panic => &["panicked", "panic", "panics", "sigsegv", "sigabrt", "segfault", "overflowed"],
@@ -51,8 +51,8 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Kind::Panic => "panicked",
-            Kind::Fatal => "told of a fatal error",
-            Kind::Error => "told of an error",
+            Kind::Fatal => "reported a fatal error",
+            Kind::Error => "reported an error",
         })
     }
 }
@@ -62,20 +62,20 @@ impl fmt::Display for Kind {
 pub struct Entry {
     /// Its number in the log, from 1.
     pub line: u64,
-    /// What it says, cut.
+    /// Its text, cut.
     pub text: String,
 }
 
 /// The lines of one node of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// The first.
+    /// The first lines.
     pub shown: Vec<Entry>,
     /// How many there are.
     pub total: u64,
 }
 
-/// Looks at the lines of one log after another.
+/// Examines the lines of logs, one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Logs<'p> {
     expected: &'p [&'p str],
@@ -83,12 +83,12 @@ pub struct Logs<'p> {
 }
 
 impl<'p> Logs<'p> {
-    /// Passes over lines in which one of these phrases occurs, unless they tell of a panic.
+    /// Ignores lines that contain one of these phrases, unless they report a panic.
     pub fn new(expected: &'p [&'p str]) -> Self {
         Self { expected, found: BTreeMap::new() }
     }
 
-    /// Looks at a line of a node's log; `line` is its number, from 1.
+    /// Examines a line of a node's log; `line` is its number, from 1.
     pub fn line(&mut self, node: &str, line: u64, text: &str) {
         let Some(kind) = Kind::of(text) else { return };
         if kind != Kind::Panic && self.expected.iter().any(|phrase| text.contains(phrase)) {
@@ -102,15 +102,16 @@ impl<'p> Logs<'p> {
         }
     }
 
-    /// What was found, by node and kind.
+    /// The lines found, by node and kind.
     pub fn found(&self) -> &BTreeMap<(String, Kind), Entries> {
         &self.found
     }
 
-    /// A sentence for each node and kind, which names the log by `path` and quotes its lines: a run in which a node wrote such a
-    /// thing is not simply valid, whatever its clients saw.
+    /// A sentence for each node and kind, which names the log by `path` and quotes its lines: a run in which a node
+    /// wrote such lines is not simply valid, whatever its clients saw.
     pub fn doubts(&self, path: impl Fn(&str) -> String) -> Vec<String> {
         let doubt = |((node, kind), entries): (&(String, Kind), &Entries)| {
+            debug_assert!(!entries.shown.is_empty(), "a node and kind is listed for its lines");
             let quoted: Vec<String> =
                 entries.shown.iter().map(|entry| format!("line {}: \"{}\"", entry.line, entry.text)).collect();
             let more = match entries.total - entries.shown.len() as u64 {

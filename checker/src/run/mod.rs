@@ -1,4 +1,4 @@
-//! What the history says of the run as a whole: faults, statistics, and what nodes wrote into their logs.
+//! What is known about a run as a whole: faults, statistics, and what nodes wrote into their logs.
 
 pub mod faults;
 pub mod findings;

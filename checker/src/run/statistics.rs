@@ -1,8 +1,8 @@
 //! Counts, latencies and availability of each function of each workload, in the main phase.
 //!
-//! Availability is the yield (Fox and Brewer, HotOS 1999): the share of operations that were answered, while faults were active and
-//! otherwise; the harvest of what was answered is told beside it ([`crate::run::harvest`]). Latencies are exact quantiles of the `ok`
-//! operations (nearest rank). Time: O(n log n).
+//! Availability is the yield (Fox and Brewer, HotOS 1999): the share of operations that were answered, both while
+//! faults were active and otherwise. The harvest of the answers is reported beside it ([`crate::run::harvest`]).
+//! Latencies are exact quantiles of the `ok` operations (nearest rank). Time: O(n log n).
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::run::faults::Windows;
 use crate::run::harvest::harvests;
 use crate::visibility::WorkloadFacts;
 
-/// Statistics by workload and function. `unnamed` is the workload of operations that name none.
+/// The statistics by workload and function. `unnamed` is the workload of operations that name none.
 pub(crate) fn statistics(
     operations: &[Operation<'_>],
     workloads: &[WorkloadFacts<'_>],
@@ -52,17 +52,21 @@ fn count(found: &mut OperationStatistics, operation: &Operation<'_>, in_faults: 
         found.invoked_in_faults += 1;
         found.ok_in_faults += u64::from(operation.is_ok());
     }
+    debug_assert!(
+        found.ok_in_faults <= found.ok && found.ok_in_faults <= found.invoked_in_faults,
+        "operations that were ok in faults are some of those that were ok, and of those invoked in faults"
+    );
 }
 
-/// What the operations of a group came to.
+/// The measurements of the operations of one workload and function.
 #[derive(Default)]
 struct Measured {
     latencies: Latencies,
-    /// The sum and the number of the harvests of reads invoked while no fault was active, and of the others.
+    /// The sum and the number of the harvests: first of reads invoked while no fault was active, then of the others.
     harvests: [(f64, u64); 2],
 }
 
-/// Of operations that were `ok`, in ms.
+/// The latencies of operations that were `ok`, in ms.
 #[derive(Default)]
 struct Latencies {
     all: Vec<f64>,

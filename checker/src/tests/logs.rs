@@ -40,7 +40,7 @@ fn a_flood_is_counted_and_cut() {
     }
     let doubts = logs.doubts(|node| format!("nodes/{node}/stderr.log"));
     assert_eq!(doubts.len(), 1);
-    assert!(doubts[0].starts_with("n1 told of an error: nodes/n1/stderr.log, line 1: \"error xxx"), "{}", doubts[0]);
+    assert!(doubts[0].starts_with("n1 reported an error: nodes/n1/stderr.log, line 1: \"error xxx"), "{}", doubts[0]);
     assert!(doubts[0].ends_with("; and 997 more"), "{}", doubts[0]);
     assert!(doubts[0].len() < SHOWN_MAX * (TEXT_MAX + 30) + 100);
 }

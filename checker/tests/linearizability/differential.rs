@@ -70,20 +70,20 @@ where
 
 mod registers {
     use super::*;
-    use dissensus_checker::checks::linearizable::register::{Action, Op};
+    use dissensus_checker::checks::linearizable::register::{RegisterAction, RegisterOp};
 
     const NIL: u32 = 0;
 
-    fn legal(sequence: &[Action]) -> bool {
+    fn legal(sequence: &[RegisterAction]) -> bool {
         let mut held = NIL;
         sequence.iter().all(|action| match *action {
-            Action::Write(value) => {
+            RegisterAction::Write(value) => {
                 held = value;
                 true
             }
-            Action::Read(value) => value == held,
-            Action::FailedCas(expected) => expected != held,
-            Action::Cas(from, to) => {
+            RegisterAction::Read(value) => value == held,
+            RegisterAction::FailedCas(expected) => expected != held,
+            RegisterAction::Cas(from, to) => {
                 let fits = held == from;
                 held = to;
                 fits
@@ -98,16 +98,16 @@ mod registers {
         Cas(u32, u32),
     }
 
-    fn unknown(intent: &Intent) -> Option<Action> {
+    fn unknown(intent: &Intent) -> Option<RegisterAction> {
         match *intent {
-            Intent::Write(value) => Some(Action::Write(value)),
-            Intent::Cas(from, to) => Some(Action::Cas(from, to)),
+            Intent::Write(value) => Some(RegisterAction::Write(value)),
+            Intent::Cas(from, to) => Some(RegisterAction::Cas(from, to)),
             Intent::Read => None,
         }
     }
 
     /// Written values are 1, 2, ...; with `domain` they are drawn below it instead.
-    fn run(random: &mut Random, shape: &Shape, domain: Option<u64>) -> Vec<Op> {
+    fn run(random: &mut Random, shape: &Shape, domain: Option<u64>) -> Vec<RegisterOp> {
         let (mut next, mut held, mut recent) = (0, NIL, vec![NIL]);
         let mut invoke = |random: &mut Random| {
             next = domain.map_or(next + 1, |domain| random.below(domain) as u32);
@@ -123,21 +123,21 @@ mod registers {
             }
         };
         let act = |intent: &Intent| match *intent {
-            Intent::Read => Action::Read(held),
+            Intent::Read => RegisterAction::Read(held),
             Intent::Write(value) => {
                 held = value;
-                Action::Write(value)
+                RegisterAction::Write(value)
             }
-            Intent::Cas(from, _) if from != held => Action::FailedCas(from),
+            Intent::Cas(from, _) if from != held => RegisterAction::FailedCas(from),
             Intent::Cas(from, to) => {
                 held = to;
-                Action::Cas(from, to)
+                RegisterAction::Cas(from, to)
             }
         };
         history(random, shape, &mut invoke, act, unknown)
     }
 
-    fn spoil(random: &mut Random, operations: &mut [Op]) {
+    fn spoil(random: &mut Random, operations: &mut [RegisterOp]) {
         for _ in 0..random.below(16) {
             squeeze(random, operations);
         }
@@ -146,9 +146,9 @@ mod registers {
             let Some(operation) = operations.get_mut(at) else { continue };
             let value = random.below(6) as u32;
             operation.action = match operation.action {
-                Action::Read(_) => Action::Read(value),
-                Action::FailedCas(_) => Action::FailedCas(value),
-                Action::Cas(from, to) if from != to => Action::Cas(value, to),
+                RegisterAction::Read(_) => RegisterAction::Read(value),
+                RegisterAction::FailedCas(_) => RegisterAction::FailedCas(value),
+                RegisterAction::Cas(from, to) if from != to => RegisterAction::Cas(value, to),
                 other => other,
             };
         }
@@ -162,7 +162,7 @@ mod registers {
             let mut operations = run(&mut random, &shape, None);
             spoil(&mut random, &mut operations);
             let enforced = random.one_in(2);
-            operations.retain(|operation| enforced || !matches!(operation.action, Action::FailedCas(_)));
+            operations.retain(|operation| enforced || !matches!(operation.action, RegisterAction::FailedCas(_)));
             let valid = linearizable(&operations, &legal);
             tally.count(valid);
             match zones(&operations, NIL) {
@@ -217,7 +217,7 @@ mod registers {
         };
         let left = (0..10).filter(|_| {
             let operations = run(&mut random, &shape, None);
-            assert!(operations.iter().any(|operation| matches!(operation.action, Action::FailedCas(_))));
+            assert!(operations.iter().any(|operation| matches!(operation.action, RegisterAction::FailedCas(_))));
             zones(&operations, NIL) != Zones::Linearizable
         });
         assert_eq!(left.count(), 0);
@@ -244,7 +244,7 @@ mod registers {
 
 mod collections {
     use super::*;
-    use dissensus_checker::checks::linearizable::collection::{Action, Found, Op, judge};
+    use dissensus_checker::checks::linearizable::collection::{CollectionAction, CollectionOp, Found, judge};
 
     fn take(discipline: Discipline, inside: &mut VecDeque<u32>) -> Option<u32> {
         match discipline {
@@ -258,17 +258,17 @@ mod collections {
         }
     }
 
-    fn legal(discipline: Discipline) -> impl Fn(&[Action]) -> bool {
+    fn legal(discipline: Discipline) -> impl Fn(&[CollectionAction]) -> bool {
         move |sequence| {
             let mut inside = VecDeque::new();
             sequence.iter().all(|action| match action {
-                Action::Insert(element) => {
+                CollectionAction::Insert(element) => {
                     inside.push_back(*element);
                     true
                 }
-                Action::Remove(element) => take(discipline, &mut inside) == Some(*element),
-                Action::Empty => inside.is_empty(),
-                Action::RemoveUnknown => {
+                CollectionAction::Remove(element) => take(discipline, &mut inside) == Some(*element),
+                CollectionAction::Empty => inside.is_empty(),
+                CollectionAction::RemoveUnknown => {
                     take(discipline, &mut inside);
                     true
                 }
@@ -276,7 +276,7 @@ mod collections {
         }
     }
 
-    fn run(random: &mut Random, shape: &Shape, discipline: Discipline) -> Vec<Op> {
+    fn run(random: &mut Random, shape: &Shape, discipline: Discipline) -> Vec<CollectionOp> {
         let (mut inside, mut unused) = (VecDeque::new(), (1..=20u32).collect::<Vec<_>>());
         let inserts = 1 + random.below(2);
         let invoke = |random: &mut Random| {
@@ -286,20 +286,21 @@ mod collections {
         let act = |intent: &Option<u32>| match intent {
             Some(element) => {
                 inside.push_back(*element);
-                Action::Insert(*element)
+                CollectionAction::Insert(*element)
             }
-            None => take(discipline, &mut inside).map_or(Action::Empty, Action::Remove),
+            None => take(discipline, &mut inside).map_or(CollectionAction::Empty, CollectionAction::Remove),
         };
-        let unknown = |intent: &Option<u32>| Some(intent.map_or(Action::RemoveUnknown, Action::Insert));
+        let unknown =
+            |intent: &Option<u32>| Some(intent.map_or(CollectionAction::RemoveUnknown, CollectionAction::Insert));
         history(random, shape, invoke, act, unknown)
     }
 
-    fn spoil(random: &mut Random, operations: &mut [Op]) {
+    fn spoil(random: &mut Random, operations: &mut [CollectionOp]) {
         for _ in 0..random.below(16) {
             squeeze(random, operations);
         }
         let removals: Vec<usize> =
-            (0..operations.len()).filter(|at| matches!(operations[*at].action, Action::Remove(_))).collect();
+            (0..operations.len()).filter(|at| matches!(operations[*at].action, CollectionAction::Remove(_))).collect();
         if removals.len() > 1 && random.one_in(2) {
             let (one, other) = (random.below(removals.len() as u64), random.below(removals.len() as u64));
             let action = operations[removals[one as usize]].action;
@@ -350,21 +351,21 @@ mod collections {
 
 mod sets {
     use super::*;
-    use dissensus_checker::checks::linearizable::set::{Action, Found, Op, judge};
+    use dissensus_checker::checks::linearizable::set::{Found, SetAction, SetOp, judge};
 
-    fn legal(sequence: &[Action]) -> bool {
+    fn legal(sequence: &[SetAction]) -> bool {
         let mut inside = BTreeSet::new();
         sequence.iter().all(|action| match action {
-            Action::Add(element) => {
+            SetAction::Add(element) => {
                 inside.insert(*element);
                 true
             }
-            Action::Remove(element) => {
+            SetAction::Remove(element) => {
                 inside.remove(element);
                 true
             }
-            Action::Contains(element, found) => inside.contains(element) == *found,
-            Action::Read(elements) => inside.iter().eq(elements.iter()),
+            SetAction::Contains(element, found) => inside.contains(element) == *found,
+            SetAction::Read(elements) => inside.iter().eq(elements.iter()),
         })
     }
 
@@ -376,7 +377,7 @@ mod sets {
         Read,
     }
 
-    fn run(random: &mut Random, shape: &Shape, whole: bool) -> Vec<Op> {
+    fn run(random: &mut Random, shape: &Shape, whole: bool) -> Vec<SetOp> {
         let (mut inside, mut added) = (BTreeSet::new(), 0);
         let mut removable: BTreeSet<u32> = (1..=3).collect();
         let invoke = |random: &mut Random| match (random.below(3), whole) {
@@ -393,24 +394,24 @@ mod sets {
         let act = |intent: &Intent| match *intent {
             Intent::Add(element) => {
                 inside.insert(element);
-                Action::Add(element)
+                SetAction::Add(element)
             }
             Intent::Remove(element) => {
                 inside.remove(&element);
-                Action::Remove(element)
+                SetAction::Remove(element)
             }
-            Intent::Contains(element) => Action::Contains(element, inside.contains(&element)),
-            Intent::Read => Action::Read(inside.iter().copied().collect()),
+            Intent::Contains(element) => SetAction::Contains(element, inside.contains(&element)),
+            Intent::Read => SetAction::Read(inside.iter().copied().collect()),
         };
         let unknown = |intent: &Intent| match *intent {
-            Intent::Add(element) => Some(Action::Add(element)),
-            Intent::Remove(element) => Some(Action::Remove(element)),
+            Intent::Add(element) => Some(SetAction::Add(element)),
+            Intent::Remove(element) => Some(SetAction::Remove(element)),
             Intent::Contains(_) | Intent::Read => None,
         };
         history(random, shape, invoke, act, unknown)
     }
 
-    fn spoil(random: &mut Random, operations: &mut [Op]) {
+    fn spoil(random: &mut Random, operations: &mut [SetOp]) {
         for _ in 0..random.below(16) {
             squeeze(random, operations);
         }
@@ -419,14 +420,14 @@ mod sets {
             && let Some(operation) = operations.get_mut(at)
         {
             operation.action = match operation.action.clone() {
-                Action::Contains(element, found) => Action::Contains(element, !found),
-                Action::Read(elements) => {
+                SetAction::Contains(element, found) => SetAction::Contains(element, !found),
+                SetAction::Read(elements) => {
                     let element = random.below(4) as u32;
                     let rest = elements.iter().copied().filter(|other| *other != element);
                     let more = [element].into_iter().filter(|element| !elements.contains(element) && *element > 0);
                     let mut changed: Vec<u32> = rest.chain(more).collect();
                     changed.sort_unstable();
-                    Action::Read(changed.into())
+                    SetAction::Read(changed.into())
                 }
                 other => other,
             };
@@ -472,30 +473,30 @@ mod sets {
 
 mod counters {
     use super::*;
-    use dissensus_checker::checks::linearizable::counter::{Action, Op};
+    use dissensus_checker::checks::linearizable::counter::{CounterAction, CounterOp};
 
-    fn legal(sequence: &[Action]) -> bool {
+    fn legal(sequence: &[CounterAction]) -> bool {
         let mut sum = 0;
         sequence.iter().all(|action| match action {
-            Action::Add(number) => {
+            CounterAction::Add(number) => {
                 sum += number;
                 true
             }
-            Action::Read(seen) => *seen == sum,
+            CounterAction::Read(seen) => *seen == sum,
         })
     }
 
-    fn run(random: &mut Random, shape: &Shape) -> Vec<Op> {
+    fn run(random: &mut Random, shape: &Shape) -> Vec<CounterOp> {
         let mut sum = 0;
         let invoke = |random: &mut Random| random.one_in(2).then(|| random.below(5) as i64 - 1);
         let act = |intent: &Option<i64>| match intent {
             Some(number) => {
                 sum += number;
-                Action::Add(*number)
+                CounterAction::Add(*number)
             }
-            None => Action::Read(sum),
+            None => CounterAction::Read(sum),
         };
-        history(random, shape, invoke, act, |intent| intent.map(Action::Add))
+        history(random, shape, invoke, act, |intent| intent.map(CounterAction::Add))
     }
 
     #[test]
@@ -507,7 +508,7 @@ mod counters {
             for _ in 0..random.below(16) {
                 squeeze(&mut random, &mut operations);
             }
-            if let Some(Timed { action: Action::Read(sum), .. }) = operations.last_mut()
+            if let Some(Timed { action: CounterAction::Read(sum), .. }) = operations.last_mut()
                 && random.one_in(2)
             {
                 *sum += 1;
@@ -527,12 +528,12 @@ mod counters {
 
 mod sequences {
     use super::*;
-    use dissensus_checker::checks::linearizable::register::Action as Register;
-    use dissensus_checker::checks::linearizable::sequential::{Action, Op};
+    use dissensus_checker::checks::linearizable::register::RegisterAction as Register;
+    use dissensus_checker::checks::linearizable::sequential::{KeyedAction, KeyedOp};
 
-    fn legal(sequence: &[Action]) -> bool {
+    fn legal(sequence: &[KeyedAction]) -> bool {
         let mut held = [0; 2];
-        sequence.iter().all(|Action { key, action }| {
+        sequence.iter().all(|KeyedAction { key, action }| {
             let held = &mut held[*key as usize];
             match *action {
                 Register::Write(value) => {
@@ -551,7 +552,7 @@ mod sequences {
     }
 
     /// Two registers; a process reads what it could read some time ago, every now and then.
-    fn run(random: &mut Random, shape: &Shape, domain: Option<u64>) -> Vec<Op> {
+    fn run(random: &mut Random, shape: &Shape, domain: Option<u64>) -> Vec<KeyedOp> {
         let (mut next, mut held) = (0, [vec![0], vec![0]]);
         let invoke = |random: &mut Random| {
             next += 1;
@@ -572,10 +573,10 @@ mod sequences {
                 }
                 None => Register::Read(held[held.len() - 1 - (*back as usize / 4).min(held.len() - 1)]),
             };
-            Action { key: *key, action }
+            KeyedAction { key: *key, action }
         };
         let unknown = |(key, write, _): &(u32, Option<u32>, u64)| {
-            write.map(|value| Action { key: *key, action: Register::Write(value) })
+            write.map(|value| KeyedAction { key: *key, action: Register::Write(value) })
         };
         history(random, shape, invoke, act, unknown)
     }

@@ -5,7 +5,7 @@ use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::Finding;
 use crate::objects::Object;
 
-/// The objects whose linearizability can be judged.
+/// The objects whose linearizability can be checked.
 const LINEARIZABLE: [Object; 9] = [
     Object::Register,
     Object::CasRegister,

@@ -1,26 +1,26 @@
-//! Objects that elements are put into and taken out of: queue, stack, priority queue. They differ in which element is
-//! next ([`Discipline`]).
+//! Objects into which elements are inserted and from which they are removed: queue, stack, priority queue. They differ
+//! in which element is removed next ([`Discipline`]).
 //!
-//! Where each element is put in once, polynomial algorithms decide them (`queue`, `stack`, `priority_queue`). All three
+//! If each element is inserted once, polynomial algorithms decide them (`queue`, `stack`, `priority_queue`). All three
 //! reason about when an element is certainly inside: from the completion of its insertion to the invocation of its
-//! removal. An element whose removal was invoked before its insertion completed is inside for no certain time; it can be
-//! put in and taken out at one moment, which hinders nothing.
+//! removal. An element whose removal was invoked before its insertion completed is never certainly inside; it can be
+//! inserted and removed at one moment, and then constrains nothing.
 //!
-//! An insertion that never completed happened if its element was taken out, and is taken not to have happened otherwise.
-//! A removal that never completed may have taken any element, or none; how that is dealt with stands at [`judge`].
+//! An insertion that never completed happened if its element was removed, and else counts as one that never happened. A
+//! removal that never completed may have removed any element, or none; [`judge`] describes how that is handled.
 
 use rustc_hash::FxHashMap;
 
-use super::contents::{Contents, Held, OutOfTime, Trouble};
+use super::contents::{Conflict, Contents, Held, OutOfTime};
 use super::machine::{Bonds, Machine, Timed};
 use super::{priority_queue, queue, stack};
 
 /// Which element is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discipline {
-    /// The one that was put in first: a queue.
+    /// The one that was inserted first: a queue.
     Fifo,
-    /// The one that was put in last: a stack.
+    /// The one that was inserted last: a stack.
     Lifo,
     /// The least one: a priority queue.
     LeastFirst,
@@ -28,19 +28,19 @@ pub enum Discipline {
 
 /// What was done. Elements are numbers; in a priority queue their order is the priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// The element was put in.
+pub enum CollectionAction {
+    /// The element was inserted.
     Insert(u32),
-    /// The element was taken out.
+    /// The element was removed.
     Remove(u32),
-    /// Nothing was there to be taken out.
+    /// A removal found the collection empty.
     Empty,
-    /// A removal that never completed: it may have taken out whatever was next.
+    /// A removal that never completed: it may have removed whichever element was next.
     RemoveUnknown,
 }
 
 /// An operation on a collection.
-pub type Op = Timed<Action>;
+pub type CollectionOp = Timed<CollectionAction>;
 
 /// A collection as a state machine, empty at first.
 #[derive(Clone, Copy, Debug)]
@@ -52,15 +52,15 @@ pub struct Collection(
 impl Machine for Collection {
     /// The elements; the next one is the last.
     type State = Box<[u32]>;
-    type Action = Action;
+    type Action = CollectionAction;
 
     fn initial(&self) -> Box<[u32]> {
         Box::default()
     }
 
-    fn step(&self, inside: &Box<[u32]>, action: &Action) -> impl IntoIterator<Item = Box<[u32]>> {
+    fn step(&self, inside: &Box<[u32]>, action: &CollectionAction) -> impl IntoIterator<Item = Box<[u32]>> {
         match *action {
-            Action::Insert(element) => {
+            CollectionAction::Insert(element) => {
                 let at = match self.0 {
                     Discipline::Fifo => 0,
                     Discipline::Lifo => inside.len(),
@@ -70,25 +70,25 @@ impl Machine for Collection {
                 inside.insert(at, element);
                 Some(inside.into())
             }
-            Action::Remove(element) => {
+            CollectionAction::Remove(element) => {
                 inside.split_last().filter(|(next, _)| **next == element).map(|(_, rest)| rest.into())
             }
-            Action::Empty => inside.is_empty().then(Box::default),
-            Action::RemoveUnknown => inside.split_last().map(|(_, rest)| rest.into()),
+            CollectionAction::Empty => inside.is_empty().then(Box::default),
+            CollectionAction::RemoveUnknown => inside.split_last().map(|(_, rest)| rest.into()),
         }
     }
 
-    fn only_reads(&self, action: &Action) -> bool {
-        *action == Action::Empty
+    fn only_reads(&self, action: &CollectionAction) -> bool {
+        *action == CollectionAction::Empty
     }
 
-    fn bonds(&self, action: &Action) -> Option<Bonds> {
+    fn bonds(&self, action: &CollectionAction) -> Option<Bonds> {
         match *action {
-            Action::Insert(element) => Some(bonds(u64::from(element) * 2, u64::from(element) * 2 + 1)),
-            Action::Remove(element) => Some(bonds(u64::from(element) * 2 + 1, u64::from(element) * 2)),
-            // Without it, the element that it took would be in the way of others.
-            Action::RemoveUnknown => None,
-            Action::Empty => Some(Bonds::default()),
+            CollectionAction::Insert(element) => Some(bonds(u64::from(element) * 2, u64::from(element) * 2 + 1)),
+            CollectionAction::Remove(element) => Some(bonds(u64::from(element) * 2 + 1, u64::from(element) * 2)),
+            // Never removed from a proof: without it, the element that it may have removed would block others.
+            CollectionAction::RemoveUnknown => None,
+            CollectionAction::Empty => Some(Bonds::default()),
         }
     }
 
@@ -101,32 +101,33 @@ fn bonds(gives: u64, takes: u64) -> Bonds {
     Bonds { gives: vec![gives], takes: vec![takes] }
 }
 
-/// What a fast path found.
+/// The result of a fast path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// There is an order.
     Linearizable,
-    /// There is none, as these operations by position in the list show; they need not be the fewest.
+    /// There is none, as the operations at these positions of the list prove; fewer of them may be enough.
     Violation(Vec<usize>),
-    /// An element is put in twice.
+    /// An element is inserted twice.
     NotUnique,
-    /// Removals that never completed leave it open.
+    /// It depends on removals that never completed.
     Undecided,
-    /// The time was over.
+    /// The time ran out.
     OutOfTime,
 }
 
-/// Judges a collection whose elements are each put in once, given in the order of invocation.
+/// Decides a collection of which each element is inserted once. The operations are given in the order of invocation.
 ///
-/// With removals that never completed it asks twice. Once with as many elements of those that were never taken out given
-/// to them as seem to need it: an order then is an order. Once with each such element free to leave at any time after the
-/// first of these removals: no order even then is a violation. Between the two it is undecided.
-pub fn judge(discipline: Discipline, operations: &[Op]) -> Found {
+/// Removals that never completed make it decide twice, from both sides. First, elements that were never removed but
+/// need to be are assigned to them: an order that exists then is an order of the history. Second, each element that was
+/// never removed may leave at any time after the first of these removals, which allows more than the history does: if
+/// there is no order even then, it is a violation. If neither decides it, it is undecided.
+pub fn judge(discipline: Discipline, operations: &[CollectionOp]) -> Found {
     judge_within(discipline, operations, &|| false)
 }
 
-/// The same, unless the time is over; that is asked between one walk over the elements and the next.
-pub fn judge_within(discipline: Discipline, operations: &[Op], out_of_time: &dyn Fn() -> bool) -> Found {
+/// The same, unless the time runs out, which is checked between one pass over the elements and the next.
+pub fn judge_within(discipline: Discipline, operations: &[CollectionOp], out_of_time: &dyn Fn() -> bool) -> Found {
     let contents = match Contents::new(operations) {
         Ok(contents) => contents,
         Err(found) => return found,
@@ -143,35 +144,37 @@ pub fn judge_within(discipline: Discipline, operations: &[Op], out_of_time: &dyn
 }
 
 fn decided(
-    operations: &[Op],
+    operations: &[CollectionOp],
     contents: &Contents,
     discipline: Discipline,
-    decide: impl Fn(&Contents) -> Result<Option<Trouble>, OutOfTime>,
+    decide: impl Fn(&Contents) -> Result<Option<Conflict>, OutOfTime>,
 ) -> Result<Found, OutOfTime> {
-    let told = |contents: &Contents, trouble: &Trouble| Found::Violation(contents.operations(operations, trouble));
+    let violation =
+        |contents: &Contents, conflict: &Conflict| Found::Violation(contents.operations(operations, conflict));
     if contents.unknown.is_empty() {
-        return Ok(decide(contents)?.map_or(Found::Linearizable, |trouble| told(contents, &trouble)));
+        return Ok(decide(contents)?.map_or(Found::Linearizable, |conflict| violation(contents, &conflict)));
     }
+    debug_assert!(contents.unknown.is_sorted(), "removals of unknown outcome are in the order of invocation");
     let given = if discipline == Discipline::Fifo { queue::give(contents) } else { contents.clone() };
     if decide(&given)?.is_none() || decide(contents)?.is_none() {
         return Ok(Found::Linearizable);
     }
     let free = contents.freed();
-    Ok(decide(&free)?.map_or(Found::Undecided, |trouble| told(&free, &trouble)))
+    Ok(decide(&free)?.map_or(Found::Undecided, |conflict| violation(&free, &conflict)))
 }
 
 impl Contents {
-    fn new(operations: &[Op]) -> Result<Self, Found> {
+    fn new(operations: &[CollectionOp]) -> Result<Self, Found> {
         let (spans, end) = ranks(operations);
         let mut contents = Self { end, ..Self::default() };
-        let is_insertion = |operation: &&Op| matches!(operation.action, Action::Insert(_));
+        let is_insertion = |operation: &&CollectionOp| matches!(operation.action, CollectionAction::Insert(_));
         let insertions = operations.iter().filter(is_insertion).count();
-        // As large as they will be: while a vector or a table grows it is there twice.
+        // Allocated in full size: while a vector or a table grows, the old one and the new one exist together.
         let mut places: FxHashMap<u32, u32> = FxHashMap::default();
         places.reserve(insertions);
         contents.held.reserve_exact(insertions);
         for (operation, (insert_call, insert_ret)) in operations.iter().zip(spans.iter().copied()) {
-            let Action::Insert(element) = operation.action else { continue };
+            let CollectionAction::Insert(element) = operation.action else { continue };
             if places.insert(element, contents.held.len() as u32).is_some() {
                 return Err(Found::NotUnique);
             }
@@ -180,7 +183,7 @@ impl Contents {
         for (at, operation) in operations.iter().enumerate() {
             let (call, ret) = spans[at];
             match operation.action {
-                Action::Remove(element) => {
+                CollectionAction::Remove(element) => {
                     let held = places.get(&element).map(|place| &mut contents.held[*place as usize]);
                     let fits = |held: &&mut Held| held.remove_ret == end + 1 && held.remove_call == end;
                     let Some(held) = held.filter(fits).filter(|held| held.insert_call < ret) else {
@@ -188,16 +191,25 @@ impl Contents {
                     };
                     (held.remove_call, held.remove_ret) = (call, ret);
                 }
-                Action::Empty if operation.completed() => contents.empties.push((call, ret)),
-                Action::RemoveUnknown => contents.unknown.push(call),
-                Action::Empty | Action::Insert(_) => {}
+                CollectionAction::Empty if operation.completed() => contents.empties.push((call, ret)),
+                CollectionAction::RemoveUnknown => contents.unknown.push(call),
+                CollectionAction::Empty | CollectionAction::Insert(_) => {}
             }
         }
+        // An insertion that never completed, of an element that was never removed, counts as never happened.
         contents.held.retain(|held| held.insert_ret < end || held.remove_call < end);
+        debug_assert!(
+            contents.held.iter().all(|held| held.insert_call < held.insert_ret && held.remove_call < held.remove_ret),
+            "every completion comes after its call"
+        );
+        debug_assert!(
+            contents.held.is_sorted_by(|a, b| a.insert_call < b.insert_call),
+            "elements are in the order in which their insertions were invoked"
+        );
         Ok(contents)
     }
 
-    /// With the elements that were never taken out free to leave after the first removal that never completed.
+    /// The same contents, but elements that were never removed may leave after the first removal that never completed.
     fn freed(&self) -> Self {
         let mut free = self.clone();
         let first = self.unknown.first().copied().unwrap_or(self.end);
@@ -207,26 +219,32 @@ impl Contents {
         free
     }
 
-    /// Positions of the operations of these elements, and of all removals that never completed.
-    fn operations(&self, operations: &[Op], trouble: &Trouble) -> Vec<usize> {
-        let elements: rustc_hash::FxHashSet<u32> = trouble.held.iter().map(|place| self.held[*place].element).collect();
+    /// Positions of the operations on these elements, and of all removals that never completed.
+    fn operations(&self, operations: &[CollectionOp], conflict: &Conflict) -> Vec<usize> {
+        let elements: rustc_hash::FxHashSet<u32> =
+            conflict.held.iter().map(|place| self.held[*place].element).collect();
         let mut empties = 0;
-        let is_about = |operation: &Op| match operation.action {
-            Action::Insert(element) | Action::Remove(element) => elements.contains(&element),
-            Action::RemoveUnknown => true,
-            Action::Empty if operation.completed() => {
+        let is_about = |operation: &CollectionOp| match operation.action {
+            CollectionAction::Insert(element) | CollectionAction::Remove(element) => elements.contains(&element),
+            CollectionAction::RemoveUnknown => true,
+            CollectionAction::Empty if operation.completed() => {
                 empties += 1;
-                trouble.empty == Some(empties - 1)
+                conflict.empty == Some(empties - 1)
             }
-            Action::Empty => false,
+            CollectionAction::Empty => false,
         };
         let about = operations.iter().map(is_about).enumerate().filter(|(_, about)| *about);
         about.map(|(at, _)| at).collect()
     }
 
-    /// Elements that leave no moment without one of them from gap `from` to gap `to`, each next one reaching farthest;
-    /// none if there is such a moment. `certain` is the places of elements that are certainly inside, by `insert_ret`.
+    /// Elements of which at least one is certainly inside at each moment from gap `from` to gap `to`; none if there are
+    /// no such elements. Greedy: the next one is always the one that reaches farthest, so these are the fewest.
+    /// `certain` has the positions of elements that are certainly inside at some time, ordered by `insert_ret`.
     pub fn cover(&self, certain: &[usize], from: u32, to: u32) -> Option<Vec<usize>> {
+        debug_assert!(
+            certain.is_sorted_by_key(|place| self.held[*place].insert_ret),
+            "elements are in the order in which their insertions completed"
+        );
         let (mut covering, mut reached) = (Vec::new(), from);
         let mut begun = certain.iter().copied().peekable();
         let mut farthest: Option<usize> = None;
@@ -243,8 +261,8 @@ impl Contents {
         Some(covering)
     }
 
-    /// An operation that found nothing although there was no moment without an element certainly inside.
-    pub fn never_empty(&self) -> Option<Trouble> {
+    /// An operation that found the collection empty although at each moment of it some element was certainly inside.
+    pub fn never_empty(&self) -> Option<Conflict> {
         if self.empties.is_empty() {
             return None;
         }
@@ -261,45 +279,48 @@ impl Contents {
             let begun = runs.partition_point(|run| run.0 <= *call);
             begun > 0 && runs[begun - 1].1 >= *ret
         })?;
-        Some(Trouble { held: self.cover(&certain, *call, ret - 1)?, empty: Some(empty) })
+        Some(Conflict { held: self.cover(&certain, *call, ret - 1)?, empty: Some(empty) })
     }
 }
 
-/// Of an element that some operations took out more often than all put it in, if there is one: the insertions, and one
-/// removal more.
-pub fn doubled(operations: &[Op], some: &[Op]) -> Option<Vec<Op>> {
+/// If some operations removed an element more often than it was ever inserted: its insertions, and one removal more
+/// than these.
+pub fn doubled(operations: &[CollectionOp], some: &[CollectionOp]) -> Option<Vec<CollectionOp>> {
     let mut removed: FxHashMap<u32, usize> = FxHashMap::default();
     for operation in some {
-        if let Action::Remove(element) = operation.action {
+        if let CollectionAction::Remove(element) = operation.action {
             *removed.entry(element).or_default() += 1;
         }
     }
     let mut excess = removed.clone();
     for operation in operations {
-        if let Action::Insert(element) = operation.action
+        if let CollectionAction::Insert(element) = operation.action
             && let Some(excess) = excess.get_mut(&element)
         {
             *excess = excess.saturating_sub(1);
         }
     }
     let element = excess.iter().filter(|(_, excess)| **excess > 0).map(|(element, _)| *element).min()?;
-    let removals = some.iter().filter(|operation| operation.action == Action::Remove(element));
+    let removals = some.iter().filter(|operation| operation.action == CollectionAction::Remove(element));
     let needed = removed[&element] - excess[&element] + 1;
-    let insertions = operations.iter().filter(|operation| operation.action == Action::Insert(element));
-    let mut told: Vec<Op> = insertions.chain(removals.take(needed)).copied().collect();
-    told.sort_unstable_by_key(|operation| operation.call);
-    Some(told)
+    let insertions = operations.iter().filter(|operation| operation.action == CollectionAction::Insert(element));
+    let mut proof: Vec<CollectionOp> = insertions.chain(removals.take(needed)).copied().collect();
+    proof.sort_unstable_by_key(|operation| operation.call);
+    Some(proof)
 }
 
-/// The operations of one element up to and with the one at `last`.
-fn about(operations: &[Op], element: u32, last: usize) -> Vec<usize> {
-    let is_about = |operation: &Op| matches!(operation.action, Action::Insert(e) | Action::Remove(e) if e == element);
+/// Positions of the operations on one element, including the one at `last`.
+fn about(operations: &[CollectionOp], element: u32, last: usize) -> Vec<usize> {
+    let is_about = |operation: &CollectionOp| match operation.action {
+        CollectionAction::Insert(other) | CollectionAction::Remove(other) => other == element,
+        CollectionAction::Empty | CollectionAction::RemoveUnknown => false,
+    };
     (0..=last).chain(last + 1..operations.len()).filter(|at| is_about(&operations[*at])).collect()
 }
 
-/// The spans of operations as ranks among their events, and how many events there are. An operation that never completed
-/// ends with the history.
-fn ranks(operations: &[Op]) -> (Vec<(u32, u32)>, u32) {
+/// Invocation and completion of each operation as ranks among all events of these operations, and the number of events.
+/// An operation that never completed ends with the history.
+fn ranks(operations: &[CollectionOp]) -> (Vec<(u32, u32)>, u32) {
     let completed = operations.iter().enumerate().filter(|(_, operation)| operation.completed());
     let mut rets: Vec<(u32, u32)> = completed.map(|(at, operation)| (operation.ret, at as u32)).collect();
     rets.sort_unstable();
@@ -316,5 +337,6 @@ fn ranks(operations: &[Op]) -> (Vec<(u32, u32)>, u32) {
     for (before, (_, at)) in coming {
         spans[*at as usize].1 = (before + operations.len()) as u32;
     }
+    debug_assert!(spans.iter().all(|(call, ret)| call < ret && *ret <= end), "ranks keep the order of events");
     (spans, end)
 }

@@ -34,7 +34,7 @@ pub(super) struct Contents {
 
 /// Elements, by place in [`Contents::held`], that have no order; with the place of an operation that found nothing.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct Conflict {
     pub held: Vec<usize>,
     pub empty: Option<usize>,
 }

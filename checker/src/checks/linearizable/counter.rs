@@ -1,14 +1,15 @@
 //! A counter: additions of any sign, and reads of the sum.
 //!
-//! Every read must lie between what the additions that were acknowledged before it can have left and what those that were
-//! attempted until its end can have made of it. That is necessary, O(n log n), and all that is decided of a large history with
-//! many additions open at a time; the general search decides exactly where it can within its limits.
+//! Every read must lie within bounds: at least what the additions acknowledged before it must have made, and at most
+//! what the additions invoked before its completion can have made. That is necessary, takes O(n log n), and is all that
+//! can be decided for a large history with many additions open at a time. The general search decides exactly, within
+//! its limits.
 
 use super::machine::{Machine, Timed};
 
 /// What was done with a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum CounterAction {
     /// The number was added.
     Add(i64),
     /// The sum was read.
@@ -16,9 +17,9 @@ pub enum Action {
 }
 
 /// An operation on a counter.
-pub type Op = Timed<Action>;
+pub type CounterOp = Timed<CounterAction>;
 
-/// A counter that begins with the number.
+/// A counter that begins with this number.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter(
     /// The initial sum.
@@ -27,26 +28,26 @@ pub struct Counter(
 
 impl Machine for Counter {
     type State = i128;
-    type Action = Action;
+    type Action = CounterAction;
 
     fn initial(&self) -> i128 {
         i128::from(self.0)
     }
 
-    fn step(&self, sum: &i128, action: &Action) -> impl IntoIterator<Item = i128> {
+    fn step(&self, sum: &i128, action: &CounterAction) -> impl IntoIterator<Item = i128> {
         match action {
-            Action::Add(number) => Some(sum + i128::from(*number)),
-            Action::Read(seen) => (i128::from(*seen) == *sum).then_some(*sum),
+            CounterAction::Add(number) => Some(sum + i128::from(*number)),
+            CounterAction::Read(seen) => (i128::from(*seen) == *sum).then_some(*sum),
         }
     }
 
-    fn only_reads(&self, action: &Action) -> bool {
-        matches!(action, Action::Read(_) | Action::Add(0))
+    fn only_reads(&self, action: &CounterAction) -> bool {
+        matches!(action, CounterAction::Read(_) | CounterAction::Add(0))
     }
 }
 
-/// The first completed read, by position in the list, that lies outside the bounds, with them.
-pub fn out_of_bounds(operations: &[Op], initial: i64) -> Option<(usize, i128, i128)> {
+/// The first completed read outside its bounds, by position in the list, with the bounds.
+pub fn out_of_bounds(operations: &[CounterOp], initial: i64) -> Option<(usize, i128, i128)> {
     let mut events: Vec<(u32, bool, usize)> = Vec::with_capacity(operations.len() * 2);
     for (at, operation) in operations.iter().enumerate() {
         events.push((operation.call, true, at));
@@ -57,24 +58,27 @@ pub fn out_of_bounds(operations: &[Op], initial: i64) -> Option<(usize, i128, i1
     events.sort_unstable();
     let start = i128::from(initial);
     let (mut low, mut high) = (start, start);
-    // What a read's bounds were when it began: later additions widen them, later acknowledgements do not narrow them.
+    // The bounds of each read when it was invoked: additions invoked later widen them, later acknowledgements do not
+    // narrow them. So they are stored without `up` and `down`, which have grown by the later additions when the read
+    // completes.
     let mut began: Vec<(i128, i128)> = vec![(0, 0); operations.len()];
     let (mut up, mut down) = (0, 0);
     for (_, invoked, at) in events {
         match (operations[at].action, invoked) {
-            (Action::Add(number), true) if number > 0 => {
+            (CounterAction::Add(number), true) if number > 0 => {
                 high += i128::from(number);
                 up += i128::from(number);
             }
-            (Action::Add(number), true) => {
+            (CounterAction::Add(number), true) => {
                 low += i128::from(number);
                 down += i128::from(number);
             }
-            (Action::Add(number), false) if number > 0 => low += i128::from(number),
-            (Action::Add(number), false) => high += i128::from(number),
-            (Action::Read(_), true) => began[at] = (low - down, high - up),
-            (Action::Read(seen), false) => {
+            (CounterAction::Add(number), false) if number > 0 => low += i128::from(number),
+            (CounterAction::Add(number), false) => high += i128::from(number),
+            (CounterAction::Read(_), true) => began[at] = (low - down, high - up),
+            (CounterAction::Read(seen), false) => {
                 let (least, most) = (began[at].0 + down, began[at].1 + up);
+                debug_assert!(least <= most, "the bounds of a read are in order");
                 if i128::from(seen) < least || i128::from(seen) > most {
                     return Some((at, least, most));
                 }
@@ -84,18 +88,18 @@ pub fn out_of_bounds(operations: &[Op], initial: i64) -> Option<(usize, i128, i1
     None
 }
 
-/// A read that is out of bounds with the additions that prove it, in the order of invocation. If it is too low those are
-/// all that may have lowered it, and as few acknowledged ones as are too much for it, the largest first; if it is too high
-/// the other way around.
-pub fn fewest_out_of_bounds(operations: &[Op], read: usize, initial: i64, too_low: bool) -> Vec<Op> {
-    let Timed { call, ret, action: Action::Read(seen), .. } = operations[read] else { return Vec::new() };
-    // What is said of a read that is too low holds of one that is too high with all signs turned.
+/// A read out of its bounds and the additions that prove it, in the order of invocation. If the read is too low, these
+/// are all additions that may have lowered the sum, and as few acknowledged ones that raised it as are enough, the
+/// largest first. If it is too high, the other way around.
+pub fn fewest_out_of_bounds(operations: &[CounterOp], read: usize, initial: i64, too_low: bool) -> Vec<CounterOp> {
+    let Timed { call, ret, action: CounterAction::Read(seen), .. } = operations[read] else { return Vec::new() };
+    // A read that is too high is one that is too low with all signs changed.
     let sign = if too_low { 1 } else { -1 };
-    let number = |operation: &Op| match operation.action {
-        Action::Add(number) => sign * i128::from(number),
-        Action::Read(_) => 0,
+    let number = |operation: &CounterOp| match operation.action {
+        CounterAction::Add(number) => sign * i128::from(number),
+        CounterAction::Read(_) => 0,
     };
-    let (mut core, mut certain): (Vec<Op>, Vec<Op>) = (vec![operations[read]], Vec::new());
+    let (mut core, mut certain): (Vec<CounterOp>, Vec<CounterOp>) = (vec![operations[read]], Vec::new());
     for operation in operations.iter().filter(|operation| operation.call < ret) {
         match number(operation) {
             lowers if lowers < 0 => core.push(*operation),

@@ -1,23 +1,26 @@
-//! The few operations that are a violation by themselves.
+//! Shrinks a violation to a few operations that already are one.
 //!
-//! Operations are taken away as long as what is left has no order (delta debugging: Zeller and Hildebrandt, 2002). Not
-//! every set without an order proves something: a read alone has none if its write was taken away. So an operation goes
-//! only together with all that rely on it ([`Bonds`]); then a set without an order proves that the whole has none.
+//! Operations are removed as long as the rest still has no order (delta debugging: Zeller and Hildebrandt, 2002). Not
+//! every such rest proves something: a read alone has no order if the write of its value was removed. So an operation
+//! is removed only together with all operations that rely on it ([`Bonds`]); then a rest without an order proves that
+//! the whole has none.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::machine::{Bonds, Machine, NEVER, Timed};
 
-/// Looks for a smaller violation in the operations, which are one.
+/// Shrinks a violation.
 ///
-/// `violates` is asked about subsets in the order of invocation; `work_max` bounds the operations handed to it, all in
-/// all. The result cannot be made smaller by one operation and those that rely on it, unless that bound was reached.
+/// `violates` is called with subsets in the order of invocation; `work_max` bounds the total number of operations
+/// passed to it. No operation, with those that rely on it, can be removed from the result, unless that bound was
+/// reached.
 pub fn shrink<A: Clone>(
     operations: Vec<Timed<A>>,
     bonds: impl Fn(&A) -> Option<Bonds>,
     mut violates: impl FnMut(&[Timed<A>]) -> bool,
     work_max: u64,
 ) -> Vec<Timed<A>> {
+    debug_assert!(operations.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
     let mut kept = operations;
     let mut work = 0;
     let mut chunk = kept.len().next_power_of_two() / 2;
@@ -32,7 +35,7 @@ pub fn shrink<A: Clone>(
                 at += chunk;
             }
         }
-        // Each size once; single operations until nothing more goes.
+        // Each chunk size is tried once, but single operations again and again until none can be removed.
         if chunk > 1 || kept.len() == before || work >= work_max {
             chunk /= 2;
         }
@@ -40,7 +43,8 @@ pub fn shrink<A: Clone>(
     kept
 }
 
-/// The operations without those at `gone` and all that rely on them. Those that must stay do.
+/// The operations without those at `gone`, and without all that rely on them. Operations without bonds are never
+/// removed.
 fn without<A: Clone>(
     operations: &[Timed<A>],
     gone: std::ops::Range<usize>,
@@ -68,19 +72,19 @@ fn without<A: Clone>(
     kept.map(|(_, operation)| operation.clone()).collect()
 }
 
-/// What had been invoked before a moment, as it looked then: what was still open may yet happen or not, and what only
-/// reads and was still open says nothing.
+/// The operations invoked before an event, as they were then: one that was still open may take effect or not, and an
+/// open one that only reads is left out, since its result is not known yet.
 pub fn prefix<M: Machine>(machine: &M, operations: &[Timed<M::Action>], before: u32) -> Vec<Timed<M::Action>> {
     let invoked = operations.iter().filter(|operation| operation.call < before);
-    let told = invoked.filter(|operation| operation.ret <= before || !machine.only_reads(&operation.action));
+    let relevant = invoked.filter(|operation| operation.ret <= before || !machine.only_reads(&operation.action));
     let seen = |operation: &Timed<M::Action>| {
         let ret = if operation.ret <= before { operation.ret } else { NEVER };
         Timed { ret, ..operation.clone() }
     };
-    told.map(seen).collect()
+    relevant.map(seen).collect()
 }
 
-/// The bonds of an action: what only reads goes whenever one likes.
+/// The bonds of an action. One that only reads can be removed at any time, even if its machine gives it no bonds.
 pub fn bonds<M: Machine>(machine: &M, action: &M::Action) -> Option<Bonds> {
     machine.bonds(action).or_else(|| machine.only_reads(action).then(Bonds::default))
 }

@@ -1,8 +1,8 @@
-//! What an object means: a state machine, and the operations that were done on it.
+//! The meaning of an object: a state machine, and the operations that clients did on it.
 //!
-//! A history is linearizable (Herlihy and Wing, 1990) if each operation can be given one moment between its invocation
-//! and its completion such that, one after the other in the order of these moments, they are what the machine does. An
-//! operation that never completed may get a moment at any time after its invocation, or none.
+//! A history is linearizable (Herlihy and Wing, 1990) if for each operation one moment between its invocation and its
+//! completion can be chosen such that the machine allows the operations in the order of these moments. An operation
+//! that never completed may take effect at any moment after its invocation, or never.
 //!
 //! ```
 //! use dissensus_checker::checks::linearizable::machine::{Machine, NEVER, Timed};
@@ -41,22 +41,22 @@
 
 use std::hash::Hash;
 
-/// The completion of an operation that nobody saw complete.
+/// The completion of an operation that never completed.
 pub const NEVER: u32 = u32::MAX;
 
-/// An operation: what was done with what result, and when.
+/// An operation: what was done, with which result, and when.
 ///
-/// Times are positions of events in the history: no two are equal, and an operation comes before another for certain
-/// if its `ret` is below the other's `call`.
+/// Times are positions of events in the history. No two are equal, and an operation certainly precedes another if its
+/// `ret` is below the other's `call`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timed<A> {
     /// The client process.
     pub process: u32,
-    /// Position of the invocation. It names the operation.
+    /// Position of the invocation. It identifies the operation.
     pub call: u32,
     /// Position of the completion, or [`NEVER`].
     pub ret: u32,
-    /// What was done, with what came of it.
+    /// What was done, with its result.
     pub action: A,
 }
 
@@ -67,40 +67,42 @@ impl<A> Timed<A> {
     }
 }
 
-/// What a set of operations must keep together to remain a proof when others are taken away from it.
+/// On which other operations an operation relies. A violation stays a proof when operations are removed from it only if
+/// whatever relies on a removed one is removed, too: a read without the write of its value would always be a violation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bonds {
-    /// Names of what others may rely on.
+    /// What others may rely on, such as a value that it wrote.
     pub gives: Vec<u64>,
-    /// Names of what it relies on: it goes when one who gives any of these goes.
+    /// What it relies on: it must be removed when an operation that gives any of these is.
     pub takes: Vec<u64>,
 }
 
-/// A sequential object, whose operations are compared with what clients saw.
+/// The specification of a sequential object, which the operations of clients are compared with.
 pub trait Machine: Sync {
-    /// What the object remembers.
+    /// The state of the object.
     type State: Clone + Eq + Hash + Send + Sync;
     /// An operation together with its result. Equal actions are interchangeable.
     type Action: Clone + Eq + Hash + Send + Sync;
 
-    /// Before the first operation.
+    /// The state before the first operation.
     fn initial(&self) -> Self::State;
 
-    /// The states that the action may lead to, with the result that it bears: none if that result is impossible here.
+    /// The states that the action may lead to; none if its result is impossible in this state.
     fn step(&self, state: &Self::State, action: &Self::Action) -> impl IntoIterator<Item = Self::State>;
 
-    /// Whether the action leaves every state as it is. Such an operation is given its moment as soon as there is one.
+    /// Whether the action leaves every state unchanged. The search lets such an operation take effect as soon as
+    /// possible.
     fn only_reads(&self, _action: &Self::Action) -> bool {
         false
     }
 
-    /// What a violation must keep together: taking away an operation, and all that rely on it, must never make a
-    /// linearizable history one that is not. `None` keeps the operation in every explanation, unless it only reads.
+    /// On what the action relies: removing an operation, and all that rely on it, must never turn a linearizable
+    /// history into one that is not. `None` keeps the operation in every explanation, unless it only reads.
     fn bonds(&self, _action: &Self::Action) -> Option<Bonds> {
         None
     }
 
-    /// About how many bytes a state takes.
+    /// The approximate size of a state in bytes.
     fn state_bytes(&self, _state: &Self::State) -> usize {
         size_of::<Self::State>()
     }

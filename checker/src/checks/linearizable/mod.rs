@@ -2,12 +2,13 @@
 //! operation takes effect at one moment between its invocation and its completion.
 //!
 //! ```text
-//! records ─► operations of each key ─► fast path (zones, sets, queues, stacks: near linear) ─► decision
+//! history ─► operations of each key ─► fast path (zones, sets, queues, stacks: near linear) ─► decision
 //!                                  └─► general search, where values are not unique ─────────┘
 //! ```
 //!
-//! It is local: a history is linearizable if and only if each object's part is, so keys are judged one by one, side by
-//! side. What a limit kept from being decided is told, with how many keys were decided and how far one holds.
+//! Linearizability is local: a history is linearizable if and only if the part of each object is. So keys are checked
+//! independently, and in parallel. If a limit of time or memory leaves keys undecided, the finding reports how many
+//! keys were decided, and up to which event the first undecided one is known to be linearizable.
 
 mod adapt;
 mod checks;

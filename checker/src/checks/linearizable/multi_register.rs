@@ -1,5 +1,5 @@
-//! Several registers that are read and written together, in transactions. Never partitioned: a transaction ties its
-//! registers to one another. Decided by the general search.
+//! Several registers that are read and written together in transactions. They are not checked key by key, since a
+//! transaction is about several registers at one moment. The general search decides them.
 
 use super::machine::{Bonds, Machine};
 
@@ -22,10 +22,10 @@ pub enum Part {
     },
 }
 
-/// What was done: all parts at one moment, in this order.
-pub type Action = Vec<Part>;
+/// What was done: all parts take effect at one moment, in this order.
+pub type Transaction = Vec<Part>;
 
-/// Registers, all with one initial value.
+/// Registers, all with the same initial value.
 #[derive(Clone, Copy, Debug)]
 pub struct MultiRegister(
     /// The initial value of each.
@@ -35,13 +35,13 @@ pub struct MultiRegister(
 impl Machine for MultiRegister {
     /// The registers that were written, with their values, by name.
     type State = Box<[(u32, u32)]>;
-    type Action = Action;
+    type Action = Transaction;
 
     fn initial(&self) -> Self::State {
         Box::default()
     }
 
-    fn step(&self, held: &Self::State, action: &Action) -> impl IntoIterator<Item = Self::State> {
+    fn step(&self, held: &Self::State, action: &Transaction) -> impl IntoIterator<Item = Self::State> {
         let mut held = held.to_vec();
         for part in action {
             match *part {
@@ -60,11 +60,11 @@ impl Machine for MultiRegister {
         Some(held.into())
     }
 
-    fn only_reads(&self, action: &Action) -> bool {
+    fn only_reads(&self, action: &Transaction) -> bool {
         action.iter().all(|part| matches!(part, Part::Read { .. }))
     }
 
-    fn bonds(&self, action: &Action) -> Option<Bonds> {
+    fn bonds(&self, action: &Transaction) -> Option<Bonds> {
         let mut bonds = Bonds::default();
         for part in action {
             match *part {

@@ -1,37 +1,40 @@
-//! Is a priority queue linearizable, where each element is put in once? The least element is next.
+//! The fast path of a priority queue, if each element is inserted once. The least element is next.
 //!
-//! Elements are looked at from the least. An element leaves at a moment at which no lesser one is inside, and later ones do
-//! not matter to it. So it is inside at least from the completion of its insertion until the first moment, after its
-//! removal was invoked, at which no lesser one must be inside. If that moment comes after the removal completed, there is
-//! no order. If all have one, these moments are an order: every element is inside for no longer than in any other.
-//! Moments that are taken are united with the next free one, so it is O(n log n), and nearly linear but for sorting.
-//! Lee and Mathur (arXiv 2410.04581) have another algorithm of that cost.
+//! Elements are considered in their order, the least first. An element leaves at a moment at which no lesser one is
+//! inside; greater ones do not matter to it. So it is inside at least from the completion of its insertion until the
+//! first moment, after its removal was invoked, at which no lesser one must be inside. If that moment comes after the
+//! removal completed, there is no order. If every element has such a moment, these moments are an order: every element
+//! is inside for no longer than in any other order.
+//!
+//! Moments that are taken are united with the next free one, so it takes O(n log n), and nearly linear time after
+//! sorting. Lee and Mathur (arXiv 2410.04581) have another algorithm of that cost.
 
-use super::contents::{Contents, Held, Trouble};
+use super::contents::{Conflict, Contents, Held};
 
-/// The elements of a part that has no order.
-pub(super) fn judge(contents: &Contents) -> Option<Trouble> {
+/// Elements that have no order, perhaps with an operation that cannot have found the queue empty.
+pub(super) fn judge(contents: &Contents) -> Option<Conflict> {
     let mut order: Vec<usize> = (0..contents.held.len()).collect();
     order.sort_unstable_by_key(|place| contents.held[*place].element);
-    let mut moments = Moments::new(contents.end);
+    let mut moments = FreeGaps::new(contents.end);
     for (looked_at, place) in order.iter().enumerate() {
         let held = &contents.held[*place];
         let leaves = moments.free_from(held.remove_call.max(held.insert_call));
+        debug_assert!(leaves >= held.remove_call, "an element leaves after its removal was invoked");
         if leaves >= held.remove_ret {
-            return Some(Trouble { held: order[..=looked_at].to_vec(), empty: None });
+            return Some(Conflict { held: order[..=looked_at].to_vec(), empty: None });
         }
         moments.take(held, leaves);
     }
     let empty = contents.empties.iter().position(|(call, ret)| moments.free_from(*call) >= *ret)?;
-    Some(Trouble { held: order, empty: Some(empty) })
+    Some(Conflict { held: order, empty: Some(empty) })
 }
 
-/// Gaps between events; a gap that is taken leads to a later one.
-struct Moments {
+/// The gaps between events, as disjoint sets: a gap that is taken points to a later one, a free one to itself.
+struct FreeGaps {
     next: Vec<u32>,
 }
 
-impl Moments {
+impl FreeGaps {
     fn new(end: u32) -> Self {
         Self { next: (0..=end + 1).collect() }
     }
@@ -40,7 +43,7 @@ impl Moments {
     fn free_from(&mut self, gap: u32) -> u32 {
         let mut at = gap;
         while self.next[at as usize] != at {
-            // Halves the way for those who come later.
+            // Path halving: later look-ups take half as many steps.
             let further = self.next[self.next[at as usize] as usize];
             self.next[at as usize] = further;
             at = further;

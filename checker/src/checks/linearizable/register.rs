@@ -1,25 +1,28 @@
-//! Is a register linearizable, with reads, writes and compare-and-set, where every value is written once?
+//! The fast path of a register with reads, writes and compare-and-set, if every value is written once.
 //!
-//! Each value then has a zone (Gibbons and Korach, "Testing shared memories", 1997): between the first completion and the
-//! last invocation of its write and its reads, the register must hold it (forward), or if the invocation comes first, all
-//! can happen at any one moment between (backward). A compare-and-set from a to b puts b directly after a, so values
-//! linked by them are one block with one zone. The history is linearizable if and only if no read or compare-and-set
-//! completes before what it has seen was written, no two forward zones overlap, and no backward zone lies inside a forward
-//! one. O(n log n). Abdulla et al. and Lee and Mathur (arXiv 2410.04581) prove the case without compare-and-set anew;
-//! that with it is held against the general search by tests.
+//! The idea: each value is held during one span of time, so it is enough to find spans that do not overlap. The write
+//! and the reads of a value give it a *zone* (Gibbons and Korach, "Testing shared memories", 1997). If its first
+//! completion comes before its last invocation, the register must hold the value from the one to the other: a forward
+//! zone. Otherwise all its operations overlap, and can take effect together at any moment between the two: a backward
+//! zone. A compare-and-set from a to b puts b directly after a, so values linked by compare-and-sets are one *block*
+//! with one zone.
 //!
-//! The initial value is a write before everything. An operation that never completed: a write that nobody saw is taken
-//! not to have happened, one that was seen completes at infinity. A compare-and-set that failed can be held to mean that
-//! the register had another value at some moment (`enforce`); then an order of the blocks is looked for that grants
-//! each such moment, and where none is found at once the answer is left to the general search.
+//! The history is linearizable if and only if no read or compare-and-set completes before the value that it saw was
+//! written, no two forward zones overlap, and no backward zone lies inside a forward one. O(n log n). Abdulla et al.
+//! and Lee and Mathur (arXiv 2410.04581) prove the case without compare-and-set anew; for the case with it, tests
+//! compare the answers with those of the general search.
+//!
+//! The initial value counts as a write before everything. A write that never completed counts as one that never
+//! happened if no operation saw it, and else as one that completes at infinity. A failed compare-and-set can be taken
+//! to mean that the register held another value at some moment (`enforce`); see `failed_cas`.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::machine::{Bonds, Machine, Timed};
 
-/// What was done with a register. Values are names: equal if and only if the values are.
+/// What was done with a register. Values are numbers, which are equal if and only if the values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum RegisterAction {
     /// The value was written.
     Write(u32),
     /// The value was read.
@@ -31,7 +34,7 @@ pub enum Action {
 }
 
 /// An operation on a register.
-pub type Op = Timed<Action>;
+pub type RegisterOp = Timed<RegisterAction>;
 
 /// A register as a state machine; it begins with the value that it holds.
 #[derive(Clone, Copy, Debug)]
@@ -42,53 +45,53 @@ pub struct Register(
 
 impl Machine for Register {
     type State = u32;
-    type Action = Action;
+    type Action = RegisterAction;
 
     fn initial(&self) -> u32 {
         self.0
     }
 
-    fn step(&self, held: &u32, action: &Action) -> impl IntoIterator<Item = u32> {
+    fn step(&self, held: &u32, action: &RegisterAction) -> impl IntoIterator<Item = u32> {
         match *action {
-            Action::Write(value) => Some(value),
-            Action::Read(value) => (value == *held).then_some(value),
-            Action::Cas(from, to) => (from == *held).then_some(to),
-            Action::FailedCas(expected) => (expected != *held).then_some(*held),
+            RegisterAction::Write(value) => Some(value),
+            RegisterAction::Read(value) => (value == *held).then_some(value),
+            RegisterAction::Cas(from, to) => (from == *held).then_some(to),
+            RegisterAction::FailedCas(expected) => (expected != *held).then_some(*held),
         }
     }
 
-    fn only_reads(&self, action: &Action) -> bool {
+    fn only_reads(&self, action: &RegisterAction) -> bool {
         match *action {
-            Action::Read(_) | Action::FailedCas(_) => true,
-            Action::Cas(from, to) => from == to,
-            Action::Write(_) => false,
+            RegisterAction::Read(_) | RegisterAction::FailedCas(_) => true,
+            RegisterAction::Cas(from, to) => from == to,
+            RegisterAction::Write(_) => false,
         }
     }
 
-    fn bonds(&self, action: &Action) -> Option<Bonds> {
+    fn bonds(&self, action: &RegisterAction) -> Option<Bonds> {
         let some = |value: &u32| vec![u64::from(*value)];
         Some(match action {
-            Action::Write(value) => Bonds { gives: some(value), takes: Vec::new() },
-            Action::Read(value) => Bonds { gives: Vec::new(), takes: some(value) },
-            Action::Cas(from, to) if from == to => Bonds { gives: Vec::new(), takes: some(from) },
-            Action::Cas(from, to) => Bonds { gives: some(to), takes: some(from) },
-            Action::FailedCas(_) => return None,
+            RegisterAction::Write(value) => Bonds { gives: some(value), takes: Vec::new() },
+            RegisterAction::Read(value) => Bonds { gives: Vec::new(), takes: some(value) },
+            RegisterAction::Cas(from, to) if from == to => Bonds { gives: Vec::new(), takes: some(from) },
+            RegisterAction::Cas(from, to) => Bonds { gives: some(to), takes: some(from) },
+            RegisterAction::FailedCas(_) => return None,
         })
     }
 }
 
-/// What the zones say.
+/// What follows from the zones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Zones {
     /// There is an order.
     Linearizable,
-    /// There is none, and why.
+    /// There is none, for this reason.
     Violation(Proof),
     /// A value is written twice: zones do not apply.
     NotUnique,
-    /// All but the failed compare-and-sets have an order; whether they have is not known.
+    /// There is an order of all but the failed compare-and-sets; whether there is one with them is unknown.
     Undecided,
-    /// The time was over.
+    /// The time ran out.
     OutOfTime,
 }
 
@@ -97,31 +100,33 @@ pub enum Zones {
 pub struct Proof {
     /// The anomaly's name.
     pub kind: &'static str,
-    /// The reason, in words that go on with the operations.
+    /// The reason, in words that the operations can follow.
     pub reason: &'static str,
-    /// Positions of the operations in the list that was given; with all that they rely on they are a violation.
+    /// Positions of the operations in the given list; with all that they rely on, they are a violation.
     pub operations: Vec<usize>,
 }
 
-/// What a value's cluster has no operation for.
+/// No operation, or no cluster.
 const NONE: u32 = u32::MAX;
 /// The initial value's cluster.
 const INITIAL: u32 = 0;
 
-/// A value with its write and its reads. Times are positions in the history, one later, so that 0 is before everything.
+/// A value with its write and its reads. Times are positions in the history plus one, so that 0 is before everything.
 #[derive(Clone, Copy)]
 pub(super) struct Cluster {
-    /// The write or compare-and-set; [`NONE`] of the initial value.
+    /// The write or compare-and-set that wrote it; [`NONE`] for the initial value.
     writer: u32,
-    /// The cluster that a compare-and-set found, of the writer.
+    /// If a compare-and-set wrote it: the cluster of the value that this found, else [`NONE`].
     from: u32,
-    /// The cluster that a compare-and-set put after this one.
+    /// The cluster of the value that a compare-and-set replaced it by, else [`NONE`].
     next: u32,
-    /// How many operations that happened have seen it.
+    /// How many operations that happened saw it.
     seen: u32,
+    /// Completion and invocation of its writer.
     pub(super) written: (u64, u64),
     /// First completion and last invocation of its reads.
     read: (u64, u64),
+    /// Whether its writer is taken not to have happened.
     pub(super) dropped: bool,
 }
 
@@ -135,7 +140,7 @@ impl Cluster {
     }
 }
 
-/// Values that follow one another by compare-and-set, or one alone, with their common zone.
+/// Values that follow one another by compare-and-set, or a single one, with their common zone.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
     pub(super) root: u32,
@@ -151,22 +156,22 @@ impl Block {
 
 /// The clusters of a register.
 pub(super) struct Clusters<'a> {
-    pub(super) operations: &'a [Op],
+    pub(super) operations: &'a [RegisterOp],
     pub(super) numbers: FxHashMap<u32, u32>,
     pub(super) all: Vec<Cluster>,
 }
 
-pub(super) fn call_of(operation: &Op) -> u64 {
+pub(super) fn call_of(operation: &RegisterOp) -> u64 {
     u64::from(operation.call) + 1
 }
 
-pub(super) fn ret_of(operation: &Op) -> u64 {
+pub(super) fn ret_of(operation: &RegisterOp) -> u64 {
     if operation.completed() { u64::from(operation.ret) + 1 } else { u64::MAX }
 }
 
 impl<'a> Clusters<'a> {
     /// None if a value is written twice.
-    pub(super) fn new(operations: &'a [Op], initial: u32) -> Option<Self> {
+    pub(super) fn new(operations: &'a [RegisterOp], initial: u32) -> Option<Self> {
         let empty = Cluster {
             writer: NONE,
             from: NONE,
@@ -176,12 +181,12 @@ impl<'a> Clusters<'a> {
             read: (u64::MAX, 0),
             dropped: false,
         };
-        let writes = |operation: &&Op| match operation.action {
-            Action::Write(_) => true,
-            Action::Cas(from, to) => from != to,
-            Action::Read(_) | Action::FailedCas(_) => false,
+        let writes = |operation: &&RegisterOp| match operation.action {
+            RegisterAction::Write(_) => true,
+            RegisterAction::Cas(from, to) => from != to,
+            RegisterAction::Read(_) | RegisterAction::FailedCas(_) => false,
         };
-        // As large as they will be: while a vector or a table grows it is there twice.
+        // Allocated in full size: while a vector or a table grows, the old one and the new one exist together.
         let values = operations.iter().filter(writes).count() + 1;
         let mut clusters = Self { operations, numbers: FxHashMap::default(), all: Vec::with_capacity(values) };
         clusters.all.push(empty);
@@ -189,8 +194,8 @@ impl<'a> Clusters<'a> {
         clusters.numbers.insert(initial, INITIAL);
         for (at, operation) in operations.iter().enumerate() {
             let value = match operation.action {
-                Action::Write(value) => value,
-                Action::Cas(from, to) if from != to => to,
+                RegisterAction::Write(value) => value,
+                RegisterAction::Cas(from, to) if from != to => to,
                 _ => continue,
             };
             if clusters.numbers.insert(value, clusters.all.len() as u32).is_some() {
@@ -202,7 +207,7 @@ impl<'a> Clusters<'a> {
         Some(clusters)
     }
 
-    /// The blocks, if they have an order; else why not, or nothing if the time was over.
+    /// The blocks, if they have an order; else the reason, or none if the time ran out.
     pub(super) fn judge(&mut self, out_of_time: &dyn Fn() -> bool) -> Result<Vec<Block>, Option<Proof>> {
         let in_time = || if out_of_time() { Err(None) } else { Ok(()) };
         in_time()?;
@@ -218,13 +223,13 @@ impl<'a> Clusters<'a> {
         Ok(blocks)
     }
 
-    /// Gives each value its reads, and each compare-and-set what it found.
+    /// Finds the reads of each value, and the value that each compare-and-set found.
     fn observe(&mut self) -> Result<(), Proof> {
         for (at, operation) in self.operations.iter().enumerate() {
             match operation.action {
-                Action::Read(value) if operation.completed() => self.read(at, value)?,
-                Action::Cas(from, to) if from == to && operation.completed() => self.read(at, from)?,
-                Action::Cas(from, to) if from != to => self.found(at, from, to)?,
+                RegisterAction::Read(value) if operation.completed() => self.read(at, value)?,
+                RegisterAction::Cas(from, to) if from == to && operation.completed() => self.read(at, from)?,
+                RegisterAction::Cas(from, to) if from != to => self.found(at, from, to)?,
                 _ => {}
             }
         }
@@ -253,13 +258,14 @@ impl<'a> Clusters<'a> {
             None if completed => {
                 return Err(proof("unwritten-value", "a value was found by a cas that nobody wrote", vec![at]));
             }
-            // It cannot have happened.
+            // It never completed, and its expected value was never there: it cannot have happened.
             None => self.all[target].dropped = true,
         }
         Ok(())
     }
 
-    /// What never completed and nobody saw is taken not to have happened; so are those that only such ones saw.
+    /// Drops writes that never completed and whose value no operation saw: they need not have happened. Then those
+    /// whose values only dropped ones saw, and so on.
     fn drop_unseen(&mut self) {
         let open = |cluster: &Cluster| cluster.writer != NONE && cluster.written.0 == u64::MAX;
         let unseen = |cluster: &Cluster| open(cluster) && cluster.seen == 0 && !cluster.dropped;
@@ -270,6 +276,7 @@ impl<'a> Clusters<'a> {
             if from == NONE {
                 continue;
             }
+            assert!(self.all[from as usize].seen > 0, "a compare-and-set that is dropped saw the value that it found");
             self.all[from as usize].seen -= 1;
             if unseen(&self.all[from as usize]) {
                 work.push(from);
@@ -277,8 +284,9 @@ impl<'a> Clusters<'a> {
         }
     }
 
-    /// Compare-and-sets that never completed and found nothing but what one another wrote, seen by nobody else, are taken
-    /// not to have happened, too. Those that somebody saw stay, and are a violation.
+    /// Drops circles of compare-and-sets that never completed, each of which found what the next one wrote, if no other
+    /// operation saw their values: they need not have happened, either. A circle whose values were seen stays, and is a
+    /// violation.
     fn drop_circles(&mut self) {
         let open = |cluster: &Cluster| cluster.written.0 == u64::MAX && !cluster.dropped && cluster.from != NONE;
         let alone = |cluster: &Cluster| open(cluster) && cluster.seen == 1 && cluster.read.1 == 0;
@@ -290,7 +298,8 @@ impl<'a> Clusters<'a> {
                 walked[at as usize] = start + 1;
                 at = self.all[at as usize].from;
             }
-            // Back at a value of the same walk: a circle from there, each of it seen by the next alone.
+            // The walk came back to a value of its own: a circle begins there, in which only the next one saw each
+            // value.
             if walked[at as usize] == start + 1 {
                 while !self.all[at as usize].dropped {
                     self.all[at as usize].dropped = true;
@@ -301,7 +310,8 @@ impl<'a> Clusters<'a> {
         }
     }
 
-    /// Puts each value that a compare-and-set wrote after the one that it found.
+    /// Links each value that a compare-and-set wrote to the one that it found. A value is held only once, so at most
+    /// one compare-and-set can have replaced it.
     fn link(&mut self) -> Result<(), Proof> {
         for at in 0..self.all.len() as u32 {
             let Cluster { writer, from, dropped, seen, .. } = self.all[at as usize];
@@ -323,18 +333,19 @@ impl<'a> Clusters<'a> {
         Ok(())
     }
 
-    /// The operations that saw the value of one of these clusters, and their writers. One walk, however many there are.
+    /// The operations that saw or wrote the value of one of these clusters. One pass, however many clusters there are.
     pub(super) fn observers(&self, numbers: impl IntoIterator<Item = u32>) -> Vec<usize> {
         let wanted: FxHashSet<u32> = numbers.into_iter().collect();
         let is = |value: u32| self.numbers.get(&value).is_some_and(|number| wanted.contains(number));
         let about = self.operations.iter().enumerate().filter(|(_, operation)| match operation.action {
-            Action::Read(value) | Action::Write(value) => is(value),
-            Action::Cas(from, to) => is(from) || is(to),
-            Action::FailedCas(_) => false,
+            RegisterAction::Read(value) | RegisterAction::Write(value) => is(value),
+            RegisterAction::Cas(from, to) => is(from) || is(to),
+            RegisterAction::FailedCas(_) => false,
         });
         about.map(|(at, _)| at).collect()
     }
 
+    /// The blocks: each begins with a value that no compare-and-set wrote. Clusters that are in none form a cycle.
     fn blocks(&self) -> Result<Vec<Block>, Proof> {
         let is_root = |cluster: &&Cluster| cluster.from == NONE && !cluster.dropped;
         let mut blocks = Vec::with_capacity(self.all.iter().filter(is_root).count());
@@ -345,23 +356,26 @@ impl<'a> Clusters<'a> {
                 walked += 1;
                 self.extend(&mut block, number)?;
             }
-            // An initial value that nobody saw says nothing.
+            // An initial value that no operation saw constrains nothing.
             if block.root != INITIAL || block.last_call > 0 {
                 blocks.push(block);
             }
         }
-        match self.all.iter().filter(|cluster| !cluster.dropped).count() == walked {
+        let live = self.all.iter().filter(|cluster| !cluster.dropped).count();
+        assert!(walked <= live, "chains partition the clusters: none is in two blocks");
+        match live == walked {
             true => Ok(blocks),
             false => Err(self.cycle()),
         }
     }
 
+    /// The clusters of a block in their order.
     pub(super) fn chain(&self, root: u32) -> impl Iterator<Item = u32> {
         let link = |number: u32| Some(number).filter(|number| *number != NONE);
         std::iter::successors(link(root), move |number| link(self.all[*number as usize].next))
     }
 
-    /// Puts a cluster at the end of a block, if each of its operations can come after all that the block has.
+    /// Appends a cluster to a block, if each of its operations can come after all operations of the block.
     fn extend(&self, block: &mut Block, number: u32) -> Result<(), Proof> {
         let cluster = &self.all[number as usize];
         let follows = cluster.written.0 >= block.last_call;
@@ -376,7 +390,7 @@ impl<'a> Clusters<'a> {
         Ok(())
     }
 
-    /// Clusters that no root leads to: each cas found what a later one wrote.
+    /// A cycle of clusters that no root leads to: each compare-and-set found what another one of them wrote.
     fn cycle(&self) -> Proof {
         let mut walked: Vec<bool> = self.all.iter().map(|cluster| cluster.dropped).collect();
         for (root, _) in self.all.iter().enumerate().filter(|(_, cluster)| cluster.from == NONE && !cluster.dropped) {
@@ -390,7 +404,7 @@ impl<'a> Clusters<'a> {
         proof("cas-cycle", "each of these cas needs a value that only another of them writes", operations)
     }
 
-    /// No two blocks may need the register at the same time.
+    /// Checks that no two blocks need the register at the same time.
     fn compare(&self, blocks: &[Block]) -> Result<(), Proof> {
         let mut forward: Vec<Block> = blocks.iter().filter(|block| block.is_forward()).copied().collect();
         forward.sort_unstable_by_key(|block| block.first_ret);
@@ -398,6 +412,8 @@ impl<'a> Clusters<'a> {
             let reason = "two values must both be there at one moment, as each is seen before and after it";
             return Err(proof("overlap", reason, self.edges(pair)));
         }
+        // Forward zones are disjoint now, so only the last one that begins before the end of a backward zone can
+        // contain it.
         for block in blocks.iter().filter(|block| !block.is_forward()) {
             let after = forward.partition_point(|other| other.first_ret < block.last_call);
             let Some(around) = after.checked_sub(1).map(|at| forward[at]) else { continue };
@@ -409,19 +425,19 @@ impl<'a> Clusters<'a> {
         Ok(())
     }
 
-    /// The operations that set the bounds of the blocks' zones, with all writers that the blocks are made of.
+    /// The operations that determine the zones of these blocks, and all writers in them.
     fn edges(&self, blocks: &[Block]) -> Vec<usize> {
         let mut block_of: FxHashMap<u32, &Block> = FxHashMap::default();
         for block in blocks {
             block_of.extend(self.chain(block.root).map(|number| (number, block)));
         }
         let cluster = |value: u32| self.numbers.get(&value).and_then(|number| block_of.get(number));
-        let needed = |operation: &Op| {
+        let needed = |operation: &RegisterOp| {
             let (value, writes) = match operation.action {
-                Action::Write(value) => (value, true),
-                Action::Read(value) => (value, false),
-                Action::Cas(from, to) => (to, from != to),
-                Action::FailedCas(_) => return false,
+                RegisterAction::Write(value) => (value, true),
+                RegisterAction::Read(value) => (value, false),
+                RegisterAction::Cas(from, to) => (to, from != to),
+                RegisterAction::FailedCas(_) => return false,
             };
             let counts = writes || operation.completed();
             cluster(value).is_some_and(|block| {
@@ -432,33 +448,34 @@ impl<'a> Clusters<'a> {
     }
 }
 
-/// The operations as the general search wants them: written values that nobody looks for are one and the same value, and
-/// what never completed and wrote such a value, where no failed compare-and-set needs it, is left out.
-pub fn simplified(operations: &[Op], initial: u32) -> Vec<Op> {
+/// Simplifies the operations for the general search. Values that no operation ever expects become one value, so that
+/// writes of them are equal actions; and such a write that never completed is left out if no failed compare-and-set may
+/// need it.
+pub fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
     let mut wanted: FxHashSet<u32> = FxHashSet::default();
     wanted.insert(initial);
     let mut failed = false;
     for operation in operations {
         match operation.action {
-            Action::Read(value) if operation.completed() => wanted.insert(value),
-            Action::Cas(from, _) => wanted.insert(from),
-            Action::FailedCas(expected) => {
+            RegisterAction::Read(value) if operation.completed() => wanted.insert(value),
+            RegisterAction::Cas(from, _) => wanted.insert(from),
+            RegisterAction::FailedCas(expected) => {
                 failed = true;
                 wanted.insert(expected)
             }
             _ => false,
         };
     }
-    // A value that nobody looks for, if there is one.
+    // A value that no operation expects, if there is one.
     let any = operations.iter().find_map(|operation| match operation.action {
-        Action::Write(value) | Action::Cas(_, value) if !wanted.contains(&value) => Some(value),
+        RegisterAction::Write(value) | RegisterAction::Cas(_, value) if !wanted.contains(&value) => Some(value),
         _ => None,
     });
     let name = |value: u32| if wanted.contains(&value) { value } else { any.unwrap_or(value) };
     let simple = operations.iter().filter_map(|operation| {
         let (action, target) = match operation.action {
-            Action::Write(value) => (Action::Write(name(value)), Some(name(value))),
-            Action::Cas(from, to) => (Action::Cas(from, name(to)), Some(name(to))),
+            RegisterAction::Write(value) => (RegisterAction::Write(name(value)), Some(name(value))),
+            RegisterAction::Cas(from, to) => (RegisterAction::Cas(from, name(to)), Some(name(to))),
             other => (other, None),
         };
         let useless = !operation.completed() && target.is_none_or(|target| !failed && Some(target) == any);

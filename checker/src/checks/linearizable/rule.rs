@@ -1,5 +1,5 @@
-//! One object judged: by a fast path where one applies, else by the general search; with the few operations that prove a
-//! violation.
+//! Decides one object: by a fast path if one applies, else by the general search. A violation is shrunk to a few
+//! operations that prove it.
 
 use std::collections::BTreeSet;
 
@@ -15,20 +15,20 @@ use super::sequential;
 use super::set::{self, Set};
 use super::zones;
 
-/// Operations handed to checks while one violation is made smaller, all in all.
+/// The most operations that are checked in total while one violation is shrunk.
 const SHRINK_WORK_MAX: u64 = 3_000_000;
-/// Configurations of all searches while one violation is made smaller, and the memory of each.
+/// The most configurations of all searches while one violation is shrunk, and the memory limit of each search.
 const SHRINK_CONFIGURATIONS_MAX: u64 = 200_000;
 const SHRINK_BYTES: usize = 64 << 20;
 
-/// Elements that the reads of a set's violation show, all in all, up to which their additions are part of it: without
-/// them a read shows what nobody added.
+/// If the reads in a set's violation contain at most so many elements in total, the additions of these are part of it.
+/// Without them a read would contain elements that were never added.
 const SET_SHOWN_MAX: usize = 200;
-/// The reason that is told beyond.
-const SHOWN_LEFT_OUT: &str = "no order of these operations exists, and of the additions of what the reads show, which are \
-                              too many to be told with them";
+/// The reason that is given if there are more.
+const SHOWN_LEFT_OUT: &str = "no order exists of these operations and of the additions of the elements that the reads \
+                              contain, which are too many to be listed";
 
-/// What is ruled of one object.
+/// The decision on one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling<A> {
     /// There is an order.
@@ -40,7 +40,7 @@ pub enum Ruling<A> {
     Violation {
         /// The anomaly's name.
         kind: &'static str,
-        /// The reason, in words that go on with the operations.
+        /// The reason, in words that the operations can follow.
         reason: &'static str,
         /// Operations that are a violation by themselves.
         core: Vec<Timed<A>>,
@@ -49,17 +49,18 @@ pub enum Ruling<A> {
     Open {
         /// Which one.
         limit: Limit,
-        /// What completed before this position has an order.
+        /// The operations that completed before this position have an order.
         holds_before: u32,
     },
 }
 
-/// Where operations that give or take a name are, by name: a row and not a table, since it is as long as the history.
+/// Pairs of a name and the position of an operation that gives or takes it, sorted. Not a hash table, since it can be
+/// as long as the history.
 type Places = Vec<(u64, u32)>;
 
 const FAST: bool = false;
 
-/// Any machine, by the general search.
+/// Decides an object of any machine by the general search.
 pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> Ruling<M::Action> {
     match search(machine, operations, bounds) {
         Answer::Linearizable => Ruling::Holds { searched: true },
@@ -74,13 +75,13 @@ pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds:
     }
 }
 
-/// Some of the operations, as they are among all.
+/// Some of the operations, in the form that they have in the whole list.
 fn same<A: Clone>(operations: &[Timed<A>], some: &[Timed<A>]) -> Vec<Timed<A>> {
     let calls: FxHashSet<u32> = some.iter().map(|operation| operation.call).collect();
     operations.iter().filter(|operation| calls.contains(&operation.call)).cloned().collect()
 }
 
-/// Whether a search that is one of many finds that there is no order; what it explores is taken from `left`.
+/// Whether a search finds that there is no order. It is one of many searches, whose total work is bounded by `left`.
 fn is_violation<M: Machine>(machine: &M, some: &[Timed<M::Action>], bounds: &Bounds<'_>, left: &mut u64) -> bool {
     if *left == 0 {
         return false;
@@ -88,13 +89,13 @@ fn is_violation<M: Machine>(machine: &M, some: &[Timed<M::Action>], bounds: &Bou
     let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
     let small = Bounds { memory_bytes, configurations_max: *left, ..*bounds };
     let (answer, explored) = search_counted(machine, some, &small);
-    // Preparing a search costs something, too.
+    // Preparing a search costs time, too.
     *left = left.saturating_sub(explored + some.len() as u64);
     matches!(answer, Answer::Violation(_))
 }
 
-/// The operations of a violation as they were in the end, and of those no more than it takes: what was open when the
-/// violation showed itself, and was kept as the witness of another that was open, may say nothing new then.
+/// The operations of a violation with their final outcomes, shrunk again. The search stops at the first completion that
+/// has no order, when some operations were still open; with their completions, fewer operations may be enough.
 fn completed<M: Machine>(
     machine: &M,
     operations: &[Timed<M::Action>],
@@ -105,7 +106,7 @@ fn completed<M: Machine>(
     let whole = same(operations, &core);
     match whole == core {
         true => core,
-        // They stay a violation: to have completed only forbids more.
+        // It is still a violation: a completion only adds constraints.
         false => smaller(machine, whole, bounds, |some| is_violation(machine, some, bounds, left)),
     }
 }
@@ -120,8 +121,8 @@ fn smaller<M: Machine>(
     shrink(core, |action| bonds(machine, action), violates, SHRINK_WORK_MAX)
 }
 
-/// The operations at these places, with all that they rely on, in the order of invocation; and for what never completed,
-/// with those that saw that it happened.
+/// The operations at these positions with all that they rely on, in the order of invocation. For one that never
+/// completed, the operations that saw its effect are added, too: they prove that it happened.
 fn with_bonds<M: Machine>(machine: &M, operations: &[Timed<M::Action>], places: &[usize]) -> Vec<Timed<M::Action>> {
     let (givers, takers) = places_of_names(machine, operations);
     let mut kept: BTreeSet<usize> = places.iter().copied().collect();
@@ -143,7 +144,7 @@ fn with_bonds<M: Machine>(machine: &M, operations: &[Timed<M::Action>], places: 
     kept.into_iter().map(|at| operations[at].clone()).collect()
 }
 
-/// Who gives each name; and who takes those that something gives which never completed.
+/// Which operations give each name; and which take it, if an operation that never completed gives it.
 fn places_of_names<M: Machine>(machine: &M, operations: &[Timed<M::Action>]) -> (Places, Places) {
     let (mut givers, mut takers) = (Places::new(), Places::new());
     let mut uncertain: FxHashSet<u64> = FxHashSet::default();
@@ -163,26 +164,32 @@ fn places_of_names<M: Machine>(machine: &M, operations: &[Timed<M::Action>]) -> 
 }
 
 fn named(places: &[(u64, u32)], name: u64) -> impl Iterator<Item = usize> {
+    debug_assert!(places.is_sorted(), "positions are sorted by name, so those of a name are a range");
     let from = places.partition_point(|(other, _)| *other < name);
     places[from..].iter().take_while(move |(other, _)| *other == name).map(|(_, at)| *at as usize)
 }
 
 /// A register with compare-and-set.
-pub fn register(initial: u32, operations: &[register::Op], bounds: &Bounds<'_>) -> Ruling<register::Action> {
+pub fn register(
+    initial: u32,
+    operations: &[register::RegisterOp],
+    bounds: &Bounds<'_>,
+) -> Ruling<register::RegisterAction> {
     let machine = Register(initial);
     match zones::zones_within(operations, initial, bounds.out_of_time) {
         Zones::OutOfTime => Ruling::Open { limit: Limit::Time, holds_before: 0 },
         Zones::Linearizable => Ruling::Holds { searched: FAST },
         Zones::Violation(proof) => {
             let core = with_bonds(&machine, operations, &proof.operations);
-            let violates = |some: &[register::Op]| matches!(zones::zones(some, initial), Zones::Violation(_));
+            let violates = |some: &[register::RegisterOp]| matches!(zones::zones(some, initial), Zones::Violation(_));
             let core = smaller(&machine, core, bounds, violates);
             let (kind, reason) = name_by_zones(&core, initial).unwrap_or((proof.kind, proof.reason));
             Ruling::Violation { kind, reason, core }
         }
         Zones::NotUnique | Zones::Undecided => {
             match general(&machine, &register::simplified(operations, initial), bounds) {
-                // Few operations may have unique values, though all have not.
+                // The few operations of the core may have unique values, even if the whole has not: then zones can name
+                // the violation.
                 Ruling::Violation { kind, reason, core } => {
                     let (kind, reason) = name_by_zones(&same(operations, &core), initial).unwrap_or((kind, reason));
                     Ruling::Violation { kind, reason, core }
@@ -193,8 +200,8 @@ pub fn register(initial: u32, operations: &[register::Op], bounds: &Bounds<'_>) 
     }
 }
 
-/// The kind of a violation, and the reason, if zones tell.
-fn name_by_zones(core: &[register::Op], initial: u32) -> Option<(&'static str, &'static str)> {
+/// The kind of a violation and its reason, if they follow from the zones.
+fn name_by_zones(core: &[register::RegisterOp], initial: u32) -> Option<(&'static str, &'static str)> {
     match zones::zones(core, initial) {
         Zones::Violation(proof) => Some((proof.kind, proof.reason)),
         _ => None,
@@ -204,18 +211,19 @@ fn name_by_zones(core: &[register::Op], initial: u32) -> Option<(&'static str, &
 /// A queue, stack or priority queue.
 pub fn collection(
     discipline: Discipline,
-    operations: &[collection::Op],
+    operations: &[collection::CollectionOp],
     bounds: &Bounds<'_>,
-) -> Ruling<collection::Action> {
+) -> Ruling<collection::CollectionAction> {
     let machine = Collection(discipline);
-    let violates =
-        |some: &[collection::Op]| matches!(collection::judge(discipline, some), collection::Found::Violation(_));
+    let violates = |some: &[collection::CollectionOp]| {
+        matches!(collection::judge(discipline, some), collection::Found::Violation(_))
+    };
     match collection::judge_within(discipline, operations, bounds.out_of_time) {
         collection::Found::OutOfTime => Ruling::Open { limit: Limit::Time, holds_before: 0 },
         collection::Found::Linearizable => Ruling::Holds { searched: FAST },
         collection::Found::NotUnique | collection::Found::Undecided => {
             let mut left = SHRINK_CONFIGURATIONS_MAX;
-            let violates = |some: &[collection::Op]| is_violation(&machine, some, bounds, &mut left);
+            let violates = |some: &[collection::CollectionOp]| is_violation(&machine, some, bounds, &mut left);
             match general(&machine, operations, bounds) {
                 Ruling::Violation { core, .. } => {
                     out_of_order(fewest_removals(&machine, operations, core, bounds, violates))
@@ -232,19 +240,19 @@ pub fn collection(
     }
 }
 
-fn out_of_order(core: Vec<collection::Op>) -> Ruling<collection::Action> {
+fn out_of_order(core: Vec<collection::CollectionOp>) -> Ruling<collection::CollectionAction> {
     Ruling::Violation { kind: "out-of-order", reason: "no order of these insertions and removals exists", core }
 }
 
-/// A violation without removals that say nothing: of an element that came out too often those beyond the first that is too
-/// many, and those of unknown outcome that began when all else was over.
+/// A violation without removals that prove nothing. If an element was removed too often, one removal too many is
+/// enough. And a removal of unknown outcome is dropped if it was invoked after everything else had completed.
 fn fewest_removals(
     machine: &Collection,
-    operations: &[collection::Op],
-    mut core: Vec<collection::Op>,
+    operations: &[collection::CollectionOp],
+    mut core: Vec<collection::CollectionOp>,
     bounds: &Bounds<'_>,
-    mut violates: impl FnMut(&[collection::Op]) -> bool,
-) -> Vec<collection::Op> {
+    mut violates: impl FnMut(&[collection::CollectionOp]) -> bool,
+) -> Vec<collection::CollectionOp> {
     if let Some(doubled) = collection::doubled(operations, &core) {
         return doubled;
     }
@@ -252,25 +260,26 @@ fn fewest_removals(
         let over = core.iter().filter(|operation| operation.completed()).map(|operation| operation.ret).max();
         let before = core.len();
         core.retain(|operation| {
-            operation.action != collection::Action::RemoveUnknown || over.is_none_or(|over| operation.call < over)
+            operation.action != collection::CollectionAction::RemoveUnknown
+                || over.is_none_or(|over| operation.call < over)
         });
         if core.len() == before {
             return core;
         }
-        // What they may have taken out may be needless now, and then others of them.
+        // Without these removals, insertions that they may have removed can be needless, and then more removals.
         core = smaller(machine, core, bounds, &mut violates);
     }
 }
 
 /// A set.
-pub fn set(operations: &[set::Op], bounds: &Bounds<'_>) -> Ruling<set::Action> {
+pub fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
     match set::judge(operations) {
         set::Found::Linearizable => Ruling::Holds { searched: FAST },
         set::Found::NotFast => general(&Set, operations, bounds),
         set::Found::Violation(places) => {
             let kind = "not-linearizable";
             let shown = |at: &usize| match &operations[*at].action {
-                set::Action::Read(elements) => elements.len(),
+                set::SetAction::Read(elements) => elements.len(),
                 _ => 0,
             };
             if places.iter().map(shown).sum::<usize>() > SET_SHOWN_MAX {
@@ -278,19 +287,19 @@ pub fn set(operations: &[set::Op], bounds: &Bounds<'_>) -> Ruling<set::Action> {
                 return Ruling::Violation { kind, reason: SHOWN_LEFT_OUT, core };
             }
             let core = with_bonds(&Set, operations, &places);
-            let violates = |some: &[set::Op]| matches!(set::judge(some), set::Found::Violation(_));
+            let violates = |some: &[set::SetOp]| matches!(set::judge(some), set::Found::Violation(_));
             let core = smaller(&Set, core, bounds, violates);
             Ruling::Violation { kind, reason: "no order of these additions, removals and reads exists", core }
         }
     }
 }
 
-/// A counter: by its bounds first.
-pub fn counter(initial: i64, operations: &[counter::Op], bounds: &Bounds<'_>) -> Ruling<counter::Action> {
+/// A counter: first by the bounds of its sum.
+pub fn counter(initial: i64, operations: &[counter::CounterOp], bounds: &Bounds<'_>) -> Ruling<counter::CounterAction> {
     let Some((read, least, _)) = counter::out_of_bounds(operations, initial) else {
         return general(&Counter(initial), operations, bounds);
     };
-    let too_low = matches!(operations[read].action, counter::Action::Read(seen) if i128::from(seen) < least);
+    let too_low = matches!(operations[read].action, counter::CounterAction::Read(seen) if i128::from(seen) < least);
     let core = counter::fewest_out_of_bounds(operations, read, initial, too_low);
     let (kind, reason) = match too_low {
         true => ("sum-too-low", "the sum that was read is less than what the additions before the read must have made"),
@@ -299,14 +308,18 @@ pub fn counter(initial: i64, operations: &[counter::Op], bounds: &Bounds<'_>) ->
     Ruling::Violation { kind, reason, core }
 }
 
-/// Registers, sequentially consistent together.
-pub fn sequential(initial: u32, operations: &[sequential::Op], bounds: &Bounds<'_>) -> Ruling<sequential::Action> {
+/// Whether registers, all together, are sequentially consistent.
+pub fn sequential(
+    initial: u32,
+    operations: &[sequential::KeyedOp],
+    bounds: &Bounds<'_>,
+) -> Ruling<sequential::KeyedAction> {
     match sequential::judge(operations, initial, bounds) {
         (sequential::Found::Consistent, explored) => Ruling::Holds { searched: explored > 0 },
         (sequential::Found::Unknown(limit), _) => Ruling::Open { limit, holds_before: 0 },
         (sequential::Found::Violation, _) => {
             let mut left = SHRINK_CONFIGURATIONS_MAX;
-            let violates = |some: &[sequential::Op]| {
+            let violates = |some: &[sequential::KeyedOp]| {
                 let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
                 let small = Bounds { memory_bytes, configurations_max: left, ..*bounds };
                 let (found, explored) = sequential::judge(some, initial, &small);
@@ -320,8 +333,8 @@ pub fn sequential(initial: u32, operations: &[sequential::Op], bounds: &Bounds<'
     }
 }
 
-/// The bonds of a register's action, with names that tell keys apart.
-fn of_key(initial: u32, action: &sequential::Action) -> Bonds {
+/// The bonds of a register's action, with names that differ from those of other keys.
+fn of_key(initial: u32, action: &sequential::KeyedAction) -> Bonds {
     let named = |names: Vec<u64>| names.into_iter().map(|name| u64::from(action.key) << 32 | name).collect();
     let Bonds { gives, takes } = bonds(&Register(initial), &action.action).unwrap_or_default();
     Bonds { gives: named(gives), takes: named(takes) }

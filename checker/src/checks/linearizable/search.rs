@@ -1,21 +1,27 @@
-//! The general search: is there an order of these operations that the machine allows? For any state machine.
+//! The general search, for any state machine: is there an order of these operations that the machine allows?
 //!
-//! Operations are forced in the order of their completions (just-in-time linearization: Lowe, "Testing for
-//! linearizability", 2017; the search is that of Wing and Gong, 1993). A configuration stands before a completion: the
-//! state reached, and which of the open operations have had their moment already (a mask over the open window, never a
-//! bit for each operation of the history). To pass the completion its operation gets its moment, perhaps after other open
-//! ones. Configurations are remembered, so none is explored twice.
+//! The idea: walk through the completions in their order. Before an operation completes it must have taken effect, so
+//! the only choice is which of the operations that are open at that time take effect before it, and in which order.
+//! That is just-in-time linearization (Lowe, "Testing for linearizability", 2017), a form of the search of Wing and
+//! Gong (1993).
 //!
-//! What keeps the number of configurations small:
-//! - an operation that only reads gets its moment as soon as the state allows it: that can only help;
-//! - of equal open operations the one that completes first goes first;
-//! - operations that never completed are counted by action, not told apart, and a configuration that has used more of
-//!   them than another, all else equal, is dropped;
-//! - the window is empty at quiescent points, so nothing before them is told apart but the state.
+//! A configuration is what the search knows before a completion: the state reached, and which of the open operations
+//! have already taken effect. The latter is a mask over the open operations only (the window), not a bit for each
+//! operation of the history. Configurations are remembered, so that none is explored twice.
 //!
-//! It goes deep first, which finds an order quickly where there is one. If that takes more than a quarter of the memory
-//! allowed, it begins again a completion at a time and keeps only the configurations before one completion. Exponential in
-//! the number of operations open at the same time at worst (Gibbons and Korach, 1997), hence [`Bounds`].
+//! Four rules keep the number of configurations small:
+//! - an operation that only reads takes effect as soon as the state allows it: it changes nothing, so that is never
+//!   wrong;
+//! - of equal open operations, the one that completes first takes effect first: exchanging the two changes nothing
+//!   else;
+//! - operations that never completed are only counted, for each action, and a configuration is dropped if another one,
+//!   equal in all else, has used no more of any of them: whatever the first can still reach, the second can, too;
+//! - where no operation is open, the mask is empty, so configurations there differ only in their states.
+//!
+//! The search is depth first, which finds an order quickly if there is one. If that takes more than a quarter of the
+//! memory limit, it starts again breadth first, completion by completion, and keeps only the configurations before one
+//! completion. In the worst case it is exponential in the number of operations open at the same time (the problem is
+//! NP-complete: Gibbons and Korach, 1997), hence [`Bounds`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,19 +31,19 @@ use rustc_hash::FxHashMap;
 
 use super::machine::{Machine, NEVER, Timed};
 
-/// How often, in configurations, the limits are looked at.
+/// The limits are checked once in so many configurations.
 const LOOK_EVERY: u64 = 512;
-/// The share of the memory that the first, deep search may take.
+/// The depth-first search may take the memory limit divided by this.
 const DEEP_SHARE: usize = 4;
 
-/// What a search may spend.
+/// The limits of a search.
 #[derive(Clone, Copy)]
 pub struct Bounds<'a> {
     /// Bytes for configurations and states.
     pub memory_bytes: usize,
-    /// Configurations explored, all in all.
+    /// The most configurations that are explored.
     pub configurations_max: u64,
-    /// Whether the time is over.
+    /// Whether the time has run out.
     pub out_of_time: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -56,11 +62,11 @@ impl fmt::Debug for Bounds<'_> {
 /// The limit at which a search gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Limit {
-    /// The memory allowed is used up.
+    /// The memory limit.
     Memory,
-    /// The time, or the number of configurations allowed.
+    /// The time limit, or that of the number of configurations.
     Time,
-    /// More operations are open at the same time than can be told apart.
+    /// More operations are open at the same time than a mask has bits.
     Concurrency,
 }
 
@@ -74,14 +80,15 @@ impl fmt::Display for Limit {
     }
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// There is an order.
     Linearizable,
-    /// There is none. The operations invoked before this position, each open or completed as it was then, have none.
+    /// There is no order, not even of the operations invoked before this position, as they were then (open or
+    /// completed).
     Violation(u32),
-    /// A limit was reached. What completed before the position has an order.
+    /// A limit was reached. The operations that completed before the position have an order.
     Unknown {
         /// Which limit.
         limit: Limit,
@@ -90,13 +97,18 @@ pub enum Answer {
     },
 }
 
-/// Looks for an order of the operations, which are given in the order of their invocations.
+/// Searches for an order of the operations, which are given in the order of their invocations.
 pub fn search<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> Answer {
     search_counted(machine, operations, bounds).0
 }
 
-/// The same, with how many configurations were explored.
+/// The same; also returns how many configurations were explored.
 pub fn search_counted<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> (Answer, u64) {
+    debug_assert!(operations.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
+    debug_assert!(
+        operations.iter().all(|operation| operation.call < operation.ret),
+        "every completion comes after its call"
+    );
     let problem = Problem::new(machine, operations);
     match problem.slots {
         0..=64 => decide::<M, 1>(&problem, bounds),
@@ -130,24 +142,28 @@ fn decide<M: Machine, const W: usize>(problem: &Problem<'_, M>, bounds: &Bounds<
 #[derive(Clone, Copy)]
 struct Open {
     ret: u32,
+    /// Its bit in the masks. A slot is used again when its operation has completed.
     slot: u32,
+    /// The number of its action: equal actions are one class.
     class: u32,
 }
 
-/// The operations, prepared: completions in order, and what is open before each.
+/// The operations, prepared for the search: the completions in order, and the operations open before each.
 struct Problem<'a, M: Machine> {
     machine: &'a M,
-    /// Completions, ascending; one is a level of the search.
+    /// The completions, ascending; each is a level of the search.
     rets: Vec<u32>,
-    /// Bounds of each level's part of `open`.
+    /// Where each level's part of `open` begins; one entry more than levels.
     open_from: Vec<usize>,
-    /// Open and completing operations of each level, by completion: the level's own is the first.
+    /// The windows of all levels, each ordered by completion: so the operation that completes at the level is the
+    /// first.
     open: Vec<Open>,
     /// How many bits the mask needs.
     slots: usize,
+    /// The action of each class.
     actions: Vec<M::Action>,
     only_reads: Vec<bool>,
-    /// Classes with operations that never complete, by their first invocation, with all invocations.
+    /// Classes with operations that never completed, with all their invocations, ascending.
     pending: Vec<(u32, Vec<u32>)>,
 }
 
@@ -178,6 +194,12 @@ impl<'a, M: Machine> Problem<'a, M> {
         problem.rets.sort_unstable();
         problem.fill_windows(operations, &class_of);
         problem.fill_pending(operations, &class_of);
+        assert_eq!(problem.open_from.len(), problem.rets.len() + 1, "every level has a window");
+        debug_assert!(problem.rets.is_sorted_by(|a, b| a < b), "no two operations complete at one event");
+        debug_assert!(
+            problem.pending.iter().all(|(_, calls)| calls.is_sorted()),
+            "the pending operations of a class are in the order of invocation"
+        );
         problem
     }
 
@@ -194,6 +216,7 @@ impl<'a, M: Machine> Problem<'a, M> {
                 let at = window.partition_point(|open| open.ret < operation.ret);
                 window.insert(at, Open { ret: operation.ret, slot, class: *class });
             }
+            debug_assert_eq!(window[0].ret, *ret, "the operation that completes first leads its window");
             self.open.extend_from_slice(&window);
             self.open_from.push(self.open.len());
             free.push(window.remove(0).slot);
@@ -224,7 +247,7 @@ impl<'a, M: Machine> Problem<'a, M> {
     }
 }
 
-/// Before a completion: the state, the open operations that have had their moment, the pending ones that were used.
+/// Before a completion: the state, the open operations that have taken effect, and the pending ones that were used.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Configuration<const W: usize> {
     level: u32,
@@ -243,7 +266,7 @@ impl<const W: usize> Configuration<W> {
     }
 }
 
-/// Values kept once and named by a number.
+/// Values, each stored once and numbered.
 struct Interner<T> {
     numbers: FxHashMap<T, u32>,
     values: Vec<T>,
@@ -267,17 +290,19 @@ impl<T: Clone + Eq + Hash> Interner<T> {
     }
 }
 
-/// How many pending operations of which class were used, by class.
+/// Class and how many of its pending operations were used, ascending by class.
 type Used = Box<[(u32, u32)]>;
 
-/// Configurations seen: for each level, state and mask those whose use of pending operations no other one undercuts.
+/// The configurations seen, without those that another one dominates: one with the same level, state and mask that has
+/// used no more pending operations of any class.
 struct Seen<const W: usize> {
+    /// For each level, state and mask: the head of a linked list in `chain`.
     heads: FxHashMap<(u32, u32, [u64; W]), u32>,
     /// `(used, next)`; only where pending operations were used.
     chain: Vec<(u32, u32)>,
 }
 
-/// A head without a chain: nothing was used, which nothing undercuts.
+/// A head without a list: no pending operation was used, which dominates everything.
 const NONE_USED: u32 = u32::MAX;
 const END: u32 = u32::MAX - 1;
 
@@ -286,7 +311,7 @@ impl<const W: usize> Seen<W> {
         Self { heads: FxHashMap::default(), chain: Vec::new() }
     }
 
-    /// Whether it is new, that is not at least as spendthrift as one that was seen.
+    /// Adds a configuration; false if one that was seen dominates it.
     fn insert(&mut self, configuration: &Configuration<W>, uses: &[Used]) -> bool {
         let key = (configuration.level, configuration.state, configuration.mask);
         let head = self.heads.entry(key).or_insert(END);
@@ -300,6 +325,7 @@ impl<const W: usize> Seen<W> {
         let mine = &uses[configuration.used as usize];
         let mut at = *head;
         while at != END {
+            debug_assert!((at as usize) < self.chain.len(), "a list of uses stays within the chain");
             let (used, next) = self.chain[at as usize];
             if within(&uses[used as usize], mine) {
                 return false;
@@ -331,14 +357,16 @@ impl<const W: usize> Seen<W> {
 
     fn bytes(&self) -> usize {
         let entry = size_of::<(u32, u32, [u64; W])>() + size_of::<u32>() + 1;
-        // A table that is full makes one of twice its size before it lets go of itself.
+        // A table that is nearly full will soon allocate one of twice its size before it frees itself.
         let growth = if self.heads.len() + LOOK_EVERY as usize * 64 >= self.heads.capacity() { 3 } else { 1 };
         self.heads.capacity() * entry * growth + self.chain.capacity() * size_of::<(u32, u32)>()
     }
 }
 
-/// Whether `few` uses nothing more often than `many` does. Both are ordered by class.
+/// Whether `few` uses no class more often than `many` does. Both are ordered by class, so one walk over `many` is
+/// enough.
 fn within(few: &[(u32, u32)], many: &[(u32, u32)]) -> bool {
+    debug_assert!(few.is_sorted_by(|a, b| a.0 < b.0) && many.is_sorted_by(|a, b| a.0 < b.0), "uses ascend by class");
     let mut many = many.iter();
     few.iter().all(|(class, count)| many.any(|(other, more)| other == class && count <= more))
 }
@@ -356,7 +384,9 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
     fn new(problem: &'a Problem<'a, M>, bounds: &'a Bounds<'a>) -> Self {
         let mut search =
             Self { problem, bounds, states: Interner::new(), uses: Interner::new(), explored: 0, deepest: 0 };
-        search.uses.intern(Box::new([]), |_| 0);
+        // Number 0 is "nothing used": `Seen::insert` relies on it.
+        let none = search.uses.intern(Box::new([]), |_| 0);
+        assert_eq!(none, 0, "number 0 means that no pending operation was used");
         search
     }
 
@@ -366,7 +396,7 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         Configuration { level: 0, state, mask: [0; W], used: 0 }
     }
 
-    /// Depth first: one configuration after the other as far as it leads.
+    /// Depth first: follows one configuration as far as it leads, then the next.
     fn deep(&mut self) -> Answer {
         let mut seen = Seen::<W>::new();
         let mut first = self.first();
@@ -439,7 +469,7 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         self.violation()
     }
 
-    /// Keeps only the states and uses that configurations still name.
+    /// Keeps only the states and uses that remembered configurations still refer to.
     fn forget(&mut self, levels: &mut BTreeMap<u32, Seen<W>>) {
         let (mut states, mut uses) = (Interner::new(), Interner::new());
         let machine = self.problem.machine;
@@ -456,7 +486,10 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         (self.states, self.uses) = (states, uses);
     }
 
-    /// Gives moments to what only reads, and passes the completions of what has had its moment. True at the end.
+    /// Lets open reads take effect, and passes the completions of operations that have taken effect. True if no
+    /// completion is left: then an order is found.
+    ///
+    /// A read never needs to wait: it changes no state, so whatever follows without it follows with it.
     fn settle(&mut self, configuration: &mut Configuration<W>) -> bool {
         let problem = self.problem;
         while (configuration.level as usize) < problem.rets.len() {
@@ -467,11 +500,13 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
                     configuration.flip(open.slot);
                 }
             }
+            // Its operation completes here, so this is the last chance for it to take effect.
             let due = window[0];
             if !configuration.has(due.slot) {
                 self.deepest = self.deepest.max(configuration.level);
                 return false;
             }
+            // The bit is cleared, since another operation may get the slot.
             configuration.flip(due.slot);
             configuration.level += 1;
         }
@@ -482,7 +517,8 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         self.problem.machine.step(state, &self.problem.actions[class as usize]).into_iter().next().is_some()
     }
 
-    /// The configurations that the next choice after `from` choices leads to, and where to go on; none after the last.
+    /// The configurations that one more operation taking effect leads to. The first `from` choices of it were tried
+    /// before; returns how many are tried now, or none after the last.
     fn expand(
         &mut self,
         configuration: &Configuration<W>,
@@ -492,6 +528,7 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         let window = self.problem.window(configuration.level);
         for choice in from as usize..window.len() {
             let open = window[choice];
+            // Equal operations are interchangeable, so only the one that must complete first is tried.
             let equal_goes_first = || {
                 window[..choice].iter().any(|earlier| earlier.class == open.class && !configuration.has(earlier.slot))
             };
@@ -513,6 +550,8 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         None
     }
 
+    /// Lets one more of a class of operations that never completed take effect, if one was invoked by then and is
+    /// unused.
     fn use_pending(
         &mut self,
         configuration: &Configuration<W>,
@@ -525,6 +564,7 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         let used = &self.uses.values[configuration.used as usize];
         let at = used.partition_point(|(other, _)| other < class);
         let count = used.get(at).filter(|(other, _)| other == class).map_or(0, |(_, count)| *count);
+        debug_assert!(count <= available, "no more pending operations are used than were invoked");
         if count >= available {
             return false;
         }
@@ -537,7 +577,7 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         self.step(&Configuration { used, ..*configuration }, *class, children)
     }
 
-    /// Whether the action can be, and is more than nothing if it need not be.
+    /// Adds the configurations that the action leads to; whether there are any.
     fn step(&mut self, from: &Configuration<W>, class: u32, children: &mut Vec<Configuration<W>>) -> bool {
         let problem = self.problem;
         let before = children.len();
@@ -549,6 +589,7 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         children.len() > before
     }
 
+    /// The limit that is exceeded, if any. The memory is only summed up once in [`LOOK_EVERY`] configurations.
     fn over(&mut self, bytes: impl FnOnce() -> usize) -> Option<Limit> {
         self.explored += 1;
         if !self.explored.is_multiple_of(LOOK_EVERY) {

@@ -1,10 +1,11 @@
-//! Are registers sequentially consistent: is there one order of all operations that each register allows and that keeps
-//! the order of each process (Lamport, 1979)? Real time does not count, so it is not local: all keys are judged together.
+//! Sequential consistency of registers: one order of all operations that each register allows and that keeps the order
+//! of each process (Lamport, 1979). Real time does not count, so it is not local: all keys are checked together.
 //!
-//! Linearizable registers are sequentially consistent, and that is decided quickly; so it is asked first. Otherwise the
-//! processes are advanced one operation at a time, with what was reached remembered. What a process reads goes as soon as
-//! it can. Where every value of a key is written once, a value is not replaced while somebody has still to read it.
-//! NP-complete in general (Gibbons and Korach, 1997): exponential in the number of processes at worst, hence the bounds.
+//! Linearizable registers are sequentially consistent, and linearizability is decided quickly, so that is checked
+//! first. Otherwise a search advances the processes one operation at a time, and remembers the configurations that it
+//! reached. A read is done as soon as it is possible. If every value of a key is written once, a value is not replaced
+//! while some process has still to read it. The problem is NP-complete (Gibbons and Korach, 1997): in the worst case
+//! the search is exponential in the number of processes, hence the bounds.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -15,17 +16,17 @@ use super::zones;
 
 /// An operation on one of several registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Action {
+pub struct KeyedAction {
     /// The register's name.
     pub key: u32,
     /// What was done with it.
-    pub action: register::Action,
+    pub action: register::RegisterAction,
 }
 
 /// An operation on one of several registers.
-pub type Op = Timed<Action>;
+pub type KeyedOp = Timed<KeyedAction>;
 
-/// What was found.
+/// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// There is an order.
@@ -36,20 +37,20 @@ pub enum Found {
     Unknown(Limit),
 }
 
-/// How often, in configurations, the limits are looked at.
+/// The limits are checked once in so many configurations.
 const LOOK_EVERY: u64 = 64;
 
-/// Judges operations on registers that begin with `initial`, given in the order of invocation; with the number of
+/// Decides operations on registers with the given initial value, in the order of invocation; also returns the number of
 /// configurations explored.
-pub fn judge(operations: &[Op], initial: u32, bounds: &Bounds<'_>) -> (Found, u64) {
+pub fn judge(operations: &[KeyedOp], initial: u32, bounds: &Bounds<'_>) -> (Found, u64) {
     if linearizable(operations, initial) {
         return (Found::Consistent, 0);
     }
     Processes::new(operations, initial).search(bounds)
 }
 
-fn linearizable(operations: &[Op], initial: u32) -> bool {
-    let mut keys: FxHashMap<u32, Vec<register::Op>> = FxHashMap::default();
+fn linearizable(operations: &[KeyedOp], initial: u32) -> bool {
+    let mut keys: FxHashMap<u32, Vec<register::RegisterOp>> = FxHashMap::default();
     for operation in operations {
         let Timed { process, call, ret, action } = *operation;
         keys.entry(action.key).or_default().push(Timed { process, call, ret, action: action.action });
@@ -57,9 +58,9 @@ fn linearizable(operations: &[Op], initial: u32) -> bool {
     keys.values().all(|operations| zones::zones(operations, initial) == register::Zones::Linearizable)
 }
 
-/// A key's number, what was done with it, and whether that is known to have happened.
-type Step = (usize, register::Action, bool);
-/// For a key and a value the processes that see it, and where each does last.
+/// The number of a key, what was done with it, and whether that is known to have happened.
+type Step = (usize, register::RegisterAction, bool);
+/// For a key and a value: the processes that see it, each with the position at which it does so last.
 type LastSeen = FxHashMap<(usize, u32), Vec<(usize, u32)>>;
 
 /// The operations of each process, in its order; keys numbered.
@@ -67,15 +68,15 @@ struct Processes {
     register: Register,
     operations: Vec<Vec<Step>>,
     keys: usize,
-    /// Where each process sees each value of each key last; none where a value is written twice.
+    /// Where each process sees each value of each key last; none if some value is written twice.
     wanted: Option<LastSeen>,
 }
 
-/// Where each process stands, followed by what each register holds.
+/// The next operation of each process, followed by the value of each register.
 type Configuration = Box<[u32]>;
 
 impl Processes {
-    fn new(operations: &[Op], initial: u32) -> Self {
+    fn new(operations: &[KeyedOp], initial: u32) -> Self {
         let (mut numbers, mut keys) = (FxHashMap::default(), FxHashMap::default());
         let mut processes: Vec<Vec<Step>> = Vec::new();
         let (mut wanted, mut written) = (LastSeen::default(), FxHashSet::default());
@@ -124,7 +125,7 @@ impl Processes {
                     return (Found::Unknown(Limit::Time), explored);
                 }
             }
-            // The first process is tried first.
+            // In reverse, since a stack returns the last one first: so the first process is tried first.
             for process in (0..self.operations.len()).rev() {
                 let Some(mut next) = self.advance(&configuration, process) else { continue };
                 self.settle(&mut next);
@@ -140,13 +141,13 @@ impl Processes {
         self.operations[process].get(configuration[process] as usize)
     }
 
-    /// Only what need not have happened is left.
+    /// Whether only operations are left that need not have happened.
     fn is_done(&self, configuration: &[u32]) -> bool {
         (0..self.operations.len())
             .all(|process| self.operations[process][configuration[process] as usize..].iter().all(|left| !left.2))
     }
 
-    /// The process does what changes a register, if that is allowed.
+    /// The configuration after the next operation of a process, if the register allows it.
     fn advance(&self, configuration: &[u32], process: usize) -> Option<Vec<u32>> {
         let (key, action, _) = *self.next(configuration, process)?;
         let place = self.operations.len() + key;
@@ -157,13 +158,14 @@ impl Processes {
         (!replaces || !self.is_still_wanted(&next, key, configuration[place])).then_some(next)
     }
 
-    /// Whether somebody has yet to see a value that will not come again.
+    /// Whether some process has yet to see a value, which is not written a second time.
     fn is_still_wanted(&self, configuration: &[u32], key: usize, value: u32) -> bool {
         let last = self.wanted.as_ref().and_then(|wanted| wanted.get(&(key, value)));
         last.is_some_and(|last| last.iter().any(|(process, at)| configuration[*process] <= *at))
     }
 
-    /// Lets every process go on as far as it only reads.
+    /// Advances every process as far as it only reads. A read that never completed need not have happened, so it is
+    /// passed.
     fn settle(&self, configuration: &mut [u32]) {
         let mut moved = true;
         while moved {
@@ -184,12 +186,12 @@ impl Processes {
 }
 
 /// The value that an action needs, and the one that it leaves.
-fn seen_and_written(action: register::Action) -> (Option<u32>, Option<u32>) {
+fn seen_and_written(action: register::RegisterAction) -> (Option<u32>, Option<u32>) {
     match action {
-        register::Action::Read(value) => (Some(value), None),
-        register::Action::Write(value) => (None, Some(value)),
-        register::Action::Cas(from, to) if from == to => (Some(from), None),
-        register::Action::Cas(from, to) => (Some(from), Some(to)),
-        register::Action::FailedCas(_) => (None, None),
+        register::RegisterAction::Read(value) => (Some(value), None),
+        register::RegisterAction::Write(value) => (None, Some(value)),
+        register::RegisterAction::Cas(from, to) if from == to => (Some(from), None),
+        register::RegisterAction::Cas(from, to) => (Some(from), Some(to)),
+        register::RegisterAction::FailedCas(_) => (None, None),
     }
 }

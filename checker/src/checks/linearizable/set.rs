@@ -1,13 +1,14 @@
-//! Is a set linearizable, where each element is added once and removed at most once?
+//! The fast paths of a set, if each element is added once and removed at most once.
 //!
-//! Without reads of the whole set every element is an object by itself. Between its addition and its removal it is there,
-//! so the addition wants to be late and the removal early: if the latest addition comes before the earliest removal, an
-//! operation that did not find the element must begin before the one or end after the other, and nothing else is asked.
-//! O(n); Lee and Mathur (arXiv 2410.04581) and Abdulla et al. (arXiv 2509.17795) have the same bound.
+//! Without reads of the whole set, every element is an object of its own. It is there from its addition to its removal,
+//! so for operations that did not find it, the best is an addition as late and a removal as early as possible. If the
+//! latest possible addition comes before the earliest possible removal, an operation that did not find the element must
+//! begin before the addition or end after the removal; there is no other condition. O(n); Lee and Mathur (arXiv
+//! 2410.04581) and Abdulla et al. (arXiv 2509.17795) have the same bound.
 //!
-//! With reads of the whole set and no removals, the sets that were read must include one another, which puts the reads and
-//! the additions in a sequence of groups; each operation must be able to come after all in the groups before it. Linear
-//! in the sizes of the sets that were read, but for sorting.
+//! With reads of the whole set and without removals, the sets that were read must include one another. That puts the
+//! reads and additions into a sequence of groups, and each operation must be able to come after all operations of the
+//! groups before it. Linear in the sizes of the sets that were read, except for sorting.
 //!
 //! Everything else is left to the general search.
 
@@ -15,23 +16,23 @@ use rustc_hash::FxHashMap;
 
 use super::machine::{Bonds, Machine, Timed};
 
-/// What was done with a set. Elements are names.
+/// What was done with a set. Elements are numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum SetAction {
     /// The element is there from now on.
     Add(u32),
-    /// The element is not there from now on, whether it was or not.
+    /// The element is not there from now on, whether it was there before or not.
     Remove(u32),
     /// Whether the element was there.
     Contains(u32, bool),
-    /// All that was there, ascending.
+    /// All elements that were there, ascending.
     Read(Box<[u32]>),
 }
 
 /// An operation on a set.
-pub type Op = Timed<Action>;
+pub type SetOp = Timed<SetAction>;
 
-/// The name of what every removal gives.
+/// The name that every removal gives, for [`Bonds`].
 const ANY_REMOVAL: u64 = u64::MAX;
 
 /// A set as a state machine, empty at first.
@@ -41,43 +42,44 @@ pub struct Set;
 impl Machine for Set {
     /// The elements, ascending.
     type State = Box<[u32]>;
-    type Action = Action;
+    type Action = SetAction;
 
     fn initial(&self) -> Box<[u32]> {
         Box::default()
     }
 
-    fn step(&self, inside: &Box<[u32]>, action: &Action) -> impl IntoIterator<Item = Box<[u32]>> {
+    fn step(&self, inside: &Box<[u32]>, action: &SetAction) -> impl IntoIterator<Item = Box<[u32]>> {
         let place = |element: &u32| inside.binary_search(element);
         match action {
-            Action::Add(element) => {
+            SetAction::Add(element) => {
                 let mut more = inside.to_vec();
                 if let Err(at) = place(element) {
                     more.insert(at, *element);
                 }
                 Some(more.into())
             }
-            Action::Remove(element) => Some(inside.iter().filter(|other| *other != element).copied().collect()),
-            Action::Contains(element, found) => (place(element).is_ok() == *found).then(|| inside.clone()),
-            Action::Read(elements) => (elements == inside).then(|| inside.clone()),
+            SetAction::Remove(element) => Some(inside.iter().filter(|other| *other != element).copied().collect()),
+            SetAction::Contains(element, found) => (place(element).is_ok() == *found).then(|| inside.clone()),
+            SetAction::Read(elements) => (elements == inside).then(|| inside.clone()),
         }
     }
 
-    fn only_reads(&self, action: &Action) -> bool {
-        matches!(action, Action::Contains(..) | Action::Read(_))
+    fn only_reads(&self, action: &SetAction) -> bool {
+        matches!(action, SetAction::Contains(..) | SetAction::Read(_))
     }
 
-    fn bonds(&self, action: &Action) -> Option<Bonds> {
+    fn bonds(&self, action: &SetAction) -> Option<Bonds> {
         Some(match action {
-            Action::Add(element) => Bonds { gives: vec![u64::from(*element) * 2], takes: Vec::new() },
-            Action::Remove(element) => {
+            SetAction::Add(element) => Bonds { gives: vec![u64::from(*element) * 2], takes: Vec::new() },
+            SetAction::Remove(element) => {
                 Bonds { gives: vec![u64::from(*element) * 2 + 1, ANY_REMOVAL], takes: Vec::new() }
             }
-            Action::Contains(element, true) => Bonds { gives: Vec::new(), takes: vec![u64::from(*element) * 2] },
-            Action::Contains(element, false) => Bonds { gives: Vec::new(), takes: vec![u64::from(*element) * 2 + 1] },
-            // What it lacks may have been removed: it goes with any removal (name 1 of no element stands for all).
-            // What it lacks may have been removed.
-            Action::Read(elements) => Bonds {
+            SetAction::Contains(element, true) => Bonds { gives: Vec::new(), takes: vec![u64::from(*element) * 2] },
+            SetAction::Contains(element, false) => {
+                Bonds { gives: Vec::new(), takes: vec![u64::from(*element) * 2 + 1] }
+            }
+            // It relies on every removal, since an element that it lacks may have been removed.
+            SetAction::Read(elements) => Bonds {
                 gives: Vec::new(),
                 takes: elements.iter().map(|element| u64::from(*element) * 2).chain([ANY_REMOVAL]).collect(),
             },
@@ -89,21 +91,22 @@ impl Machine for Set {
     }
 }
 
-/// What a fast path found.
+/// The result of a fast path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// There is an order.
     Linearizable,
     /// These operations, by position in the list, have none.
     Violation(Vec<usize>),
-    /// The history is not one that the fast paths decide.
+    /// The fast paths cannot decide this history.
     NotFast,
 }
 
-/// Judges operations that are given in the order of invocation.
-pub fn judge(operations: &[Op]) -> Found {
-    let reads_all = operations.iter().any(|operation| matches!(operation.action, Action::Read(_)));
-    let only_grows = operations.iter().all(|operation| matches!(operation.action, Action::Read(_) | Action::Add(_)));
+/// Decides operations that are given in the order of invocation.
+pub fn judge(operations: &[SetOp]) -> Found {
+    let reads_all = operations.iter().any(|operation| matches!(operation.action, SetAction::Read(_)));
+    let only_grows =
+        operations.iter().all(|operation| matches!(operation.action, SetAction::Read(_) | SetAction::Add(_)));
     match (reads_all, only_grows) {
         (false, _) => by_element(operations),
         (true, true) => Growing::new(operations).map_or(Found::NotFast, |growing| growing.judge()),
@@ -111,18 +114,20 @@ pub fn judge(operations: &[Op]) -> Found {
     }
 }
 
-/// An element: the spans of its operations that changed it, and those that matter of the others.
+/// An element: when it was added and removed (invocation and completion), and the bounds of the operations that found
+/// it.
 #[derive(Clone, Copy)]
 struct Element {
     add: Option<(u32, u32)>,
     remove: Option<(u32, u32)>,
-    /// First completion and last invocation of those who found it.
+    /// First completion and last invocation of the operations that found it.
     found: (u32, u32),
     name: u32,
 }
 
 impl Element {
-    /// The latest addition and the earliest removal that everything but those who missed it allows; none if there are none.
+    /// The latest addition and the earliest removal that all operations allow, except those that did not find the
+    /// element; none if they allow none. `removed`: whether the removal comes after the addition.
     fn bounds(&self, removed: bool) -> Option<(u32, u32)> {
         let Some((add_call, add_ret)) = self.add else { return (self.found.0 == u32::MAX).then_some((u32::MAX, 0)) };
         let remove = self.remove.filter(|_| removed);
@@ -133,11 +138,12 @@ impl Element {
         fits.then_some((latest, earliest))
     }
 
-    /// The ways in which it can have been there: from the one to the other, none of whom missed it lies between. Without
-    /// an addition it was never there; a removal may also have come before the addition.
+    /// The possible times during which it was there, from addition to removal; an operation that did not find it must
+    /// not lie within. Two possibilities, since the removal may also come before the addition. Without an addition it
+    /// was never there: an empty time.
     fn ways(&self) -> [Option<(u32, u32)>; 2] {
         let Some((_, add_ret)) = self.add else { return [self.bounds(false), None] };
-        // Never completed and never found: it need not have happened.
+        // The addition never completed and the element was never found: it need not have happened.
         if add_ret == u32::MAX && self.found.0 == u32::MAX {
             return [Some((u32::MAX, 0)), None];
         }
@@ -148,11 +154,11 @@ impl Element {
     }
 }
 
-fn by_element(operations: &[Op]) -> Found {
+fn by_element(operations: &[SetOp]) -> Found {
     let Some((elements, numbers)) = elements(operations) else { return Found::NotFast };
     let mut ways: Vec<[Option<(u32, u32)>; 2]> = elements.iter().map(Element::ways).collect();
     for operation in operations.iter().filter(|operation| operation.completed()) {
-        let Action::Contains(element, false) = operation.action else { continue };
+        let SetAction::Contains(element, false) = operation.action else { continue };
         for way in &mut ways[numbers[&element] as usize] {
             *way = way.filter(|(latest, earliest)| {
                 latest > earliest || operation.call < *latest || operation.ret > *earliest
@@ -166,14 +172,14 @@ fn by_element(operations: &[Op]) -> Found {
 }
 
 /// The elements, numbered; none if one is added or removed twice.
-fn elements(operations: &[Op]) -> Option<(Vec<Element>, FxHashMap<u32, u32>)> {
-    // As large as they will mostly be: while a vector or a table grows it is there twice.
-    let additions = operations.iter().filter(|operation| matches!(operation.action, Action::Add(_))).count();
+fn elements(operations: &[SetOp]) -> Option<(Vec<Element>, FxHashMap<u32, u32>)> {
+    // Mostly this is the final size: while a vector or a table grows, the old one and the new one exist together.
+    let additions = operations.iter().filter(|operation| matches!(operation.action, SetAction::Add(_))).count();
     let mut elements: Vec<Element> = Vec::with_capacity(additions);
     let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
     numbers.reserve(additions);
     for operation in operations {
-        let (Action::Add(name) | Action::Remove(name) | Action::Contains(name, _)) = operation.action else {
+        let (SetAction::Add(name) | SetAction::Remove(name) | SetAction::Contains(name, _)) = operation.action else {
             return None;
         };
         let number = *numbers.entry(name).or_insert(elements.len() as u32) as usize;
@@ -182,9 +188,9 @@ fn elements(operations: &[Op]) -> Option<(Vec<Element>, FxHashMap<u32, u32>)> {
         }
         let (element, span) = (&mut elements[number], (operation.call, operation.ret));
         let before = match operation.action {
-            Action::Add(_) => element.add.replace(span),
-            Action::Remove(_) => element.remove.replace(span),
-            Action::Contains(_, true) if operation.completed() => {
+            SetAction::Add(_) => element.add.replace(span),
+            SetAction::Remove(_) => element.remove.replace(span),
+            SetAction::Contains(_, true) if operation.completed() => {
                 element.found = (element.found.0.min(span.1), element.found.1.max(span.0));
                 None
             }
@@ -197,30 +203,30 @@ fn elements(operations: &[Op]) -> Option<(Vec<Element>, FxHashMap<u32, u32>)> {
     Some((elements, numbers))
 }
 
-fn about(operations: &[Op], name: u32) -> Vec<usize> {
-    let is_about = |operation: &Op| match operation.action {
-        Action::Add(other) | Action::Remove(other) | Action::Contains(other, _) => other == name,
-        Action::Read(_) => false,
+fn about(operations: &[SetOp], name: u32) -> Vec<usize> {
+    let is_about = |operation: &SetOp| match operation.action {
+        SetAction::Add(other) | SetAction::Remove(other) | SetAction::Contains(other, _) => other == name,
+        SetAction::Read(_) => false,
     };
     (0..operations.len()).filter(|at| is_about(&operations[*at])).collect()
 }
 
 /// A set that only grows and is read as a whole.
 struct Growing<'a> {
-    operations: &'a [Op],
+    operations: &'a [SetOp],
     adds: FxHashMap<u32, usize>,
-    /// Completed reads, the smallest first.
+    /// Completed reads, those of the fewest elements first.
     reads: Vec<usize>,
 }
 
 impl<'a> Growing<'a> {
     /// None if an element is added twice.
-    fn new(operations: &'a [Op]) -> Option<Self> {
+    fn new(operations: &'a [SetOp]) -> Option<Self> {
         let (mut adds, mut reads) = (FxHashMap::default(), Vec::new());
         for (at, operation) in operations.iter().enumerate() {
             match &operation.action {
-                Action::Add(element) if adds.insert(*element, at).is_some() => return None,
-                Action::Read(_) if operation.completed() => reads.push(at),
+                SetAction::Add(element) if adds.insert(*element, at).is_some() => return None,
+                SetAction::Read(_) if operation.completed() => reads.push(at),
                 _ => {}
             }
         }
@@ -230,8 +236,8 @@ impl<'a> Growing<'a> {
         Some(growing)
     }
 
-    /// Goes through reads and additions in the one order of groups there can be, and compares each with the latest
-    /// invocation before its group.
+    /// Goes through reads and additions in the only possible order of groups, and compares the completion of each with
+    /// the latest invocation in the groups before.
     fn judge(&self) -> Found {
         let (mut latest, mut group): (Option<usize>, Option<usize>) = (None, None);
         let mut before: &[u32] = &[];
@@ -267,12 +273,13 @@ impl<'a> Growing<'a> {
         unseen.into_iter().find_map(|add| self.conflict(latest, add, last_read)).unwrap_or(Found::Linearizable)
     }
 
-    /// The one that was invoked later.
+    /// The operation that was invoked later.
     fn later(&self, one: Option<usize>, other: Option<usize>) -> Option<usize> {
         one.into_iter().chain(other).max_by_key(|at| self.operations[*at].call)
     }
 
-    /// Whether an operation completed before one was invoked that must come before it; `between` is a read that tells.
+    /// A violation if an operation completed before `latest` was invoked, which must come before it; `between` is the
+    /// read that proves this order.
     fn conflict(&self, latest: Option<usize>, operation: usize, between: Option<usize>) -> Option<Found> {
         let before = latest.filter(|before| self.operations[operation].ret < self.operations[*before].call)?;
         let mut operations: Vec<usize> = [before, operation].into_iter().chain(between).collect();
@@ -281,7 +288,7 @@ impl<'a> Growing<'a> {
         Some(Found::Violation(operations))
     }
 
-    /// Two reads, each of which has what the other has not.
+    /// A violation of two reads, each of which contains an element that the other does not.
     fn incomparable(&self, one: Option<usize>, other: usize, missing: u32) -> Found {
         let mut operations: Vec<usize> =
             one.into_iter().chain([other]).chain(self.adds.get(&missing).copied()).collect();
@@ -291,15 +298,16 @@ impl<'a> Growing<'a> {
     }
 }
 
-fn seen(operation: &Op) -> &[u32] {
+fn seen(operation: &SetOp) -> &[u32] {
     match &operation.action {
-        Action::Read(elements) => elements,
+        SetAction::Read(elements) => elements,
         _ => &[],
     }
 }
 
-/// Elements of the larger set that the smaller one has not. Both ascend.
+/// Elements of the larger set that are not in the smaller one. Both ascend.
 fn new_elements(smaller: &[u32], larger: &[u32]) -> Vec<u32> {
+    debug_assert!(smaller.is_sorted() && larger.is_sorted(), "the elements of a read ascend");
     let mut old = smaller.iter().peekable();
     let is_new = |element: &&u32| {
         while old.next_if(|other| other < element).is_some() {}
@@ -308,7 +316,7 @@ fn new_elements(smaller: &[u32], larger: &[u32]) -> Vec<u32> {
     larger.iter().filter(is_new).copied().collect()
 }
 
-/// An element that the smaller set has and the larger one lacks.
+/// An element of the smaller set that is missing in the larger one.
 fn before_lacks(smaller: &[u32], larger: &[u32]) -> Option<u32> {
     new_elements(larger, smaller).first().copied()
 }

@@ -1,23 +1,25 @@
-//! Is a stack linearizable, where each element is pushed once?
+//! The fast path of a stack, if each element is pushed once.
 //!
-//! At a moment at which no element is certainly inside the stack can be empty, and what lies on either side can be judged
-//! by itself. In a stretch without such a moment the stack is never empty, so one element lies at the bottom all the time:
-//! pushed before everything else in the stretch, popped after everything else. Any element that can have been is as good as
-//! another: take it away and what is left is linearizable if and only if the whole is, for any order of the rest can be put
-//! between its push and its pop. Taken away, it may uncover moments that divide the stretch further. If no element can be
-//! at the bottom, there is no order. An operation that found nothing needs an uncovered moment of the whole.
+//! The idea: find the element at the bottom, remove it, and continue with the rest. At a moment at which no element is
+//! certainly inside, the stack can be empty, so the two sides of that moment are independent. In a *stretch* without
+//! such a moment the stack is never empty, so one element is at the bottom all the time: it is pushed before everything
+//! else in the stretch and popped after everything else. Any element that can be at the bottom will do: if it is
+//! removed, the rest is linearizable if and only if the whole is, since any order of the rest fits between its push and
+//! its pop. Without it, there may be new moments at which no element is certainly inside, which divide the stretch
+//! further. If no element can be at the bottom, there is no order. An operation that found the stack empty needs such a
+//! moment of the whole.
 //!
-//! Each element is taken away once and each moment uncovered once, found with trees over the moments: O(n log n), which is
-//! the bound of Lee and Mathur (arXiv 2410.04581; Abdulla et al., arXiv 2509.17795, need O(n²)).
+//! Each element is removed once and each moment is uncovered once, and trees over the moments find them: O(n log n).
+//! Lee and Mathur (arXiv 2410.04581) have the same bound; Abdulla et al. (arXiv 2509.17795) need O(n²).
 
-use super::contents::{Contents, OutOfTime, Trouble};
+use super::contents::{Conflict, Contents, OutOfTime};
 
-/// How often, in stretches, the time is looked at.
+/// The time is checked once in so many stretches.
 const LOOK_EVERY: u32 = 4096;
 
-/// The elements of a stretch in which none can be at the bottom, or an operation that cannot have found nothing.
-/// `Err` if the time is over before that is known.
-pub(super) fn judge(contents: &Contents, out_of_time: &dyn Fn() -> bool) -> Result<Option<Trouble>, OutOfTime> {
+/// The elements of a stretch in which none can be at the bottom, or an operation that cannot have found the stack
+/// empty. `Err` if the time runs out before that is known.
+pub(super) fn judge(contents: &Contents, out_of_time: &dyn Fn() -> bool) -> Result<Option<Conflict>, OutOfTime> {
     let mut stack = Stack::new(contents);
     let mut stretches = stack.uncovered(0, stack.moments.len() as u32);
     let mut looked_at = 0u32;
@@ -26,8 +28,9 @@ pub(super) fn judge(contents: &Contents, out_of_time: &dyn Fn() -> bool) -> Resu
         if looked_at.is_multiple_of(LOOK_EVERY) && out_of_time() {
             return Err(OutOfTime);
         }
+        debug_assert!(from < to, "a stretch is not empty");
         let Some(bottom) = stack.bottom(from, to) else {
-            return Ok(Some(Trouble { held: stack.certain_within(from, to), empty: None }));
+            return Ok(Some(Conflict { held: stack.certain_within(from, to), empty: None }));
         };
         stack.coverage.add(stack.pushed[bottom], stack.popped[bottom], -1);
         stretches.extend(stack.uncovered(from, to));
@@ -40,18 +43,20 @@ const NONE: u32 = u32::MAX;
 
 struct Stack<'a> {
     contents: &'a Contents,
-    /// The bounds of certain times, ascending, in ranks of the history. A gap is between two successive ones.
+    /// When elements begin and cease to be certainly inside, ascending, in ranks of the history. A gap is the time
+    /// between two successive ones.
     moments: Vec<u32>,
     /// For each moment the element whose push completes then, or [`NONE`].
     element: Vec<u32>,
-    /// Moment of the completed push of each element, and of the invoked pop.
+    /// For each element the moment at which its push completes, and that at which its pop is invoked.
     pushed: Vec<u32>,
     popped: Vec<u32>,
-    /// For each gap how many elements are certainly inside; emptied gaps are marked.
+    /// For each gap, how many elements are certainly inside.
     coverage: Coverage,
-    /// Invocations of pushes, by the moment of their completion, of elements that could not be at the bottom so far.
+    /// Elements whose push was not found to be early enough yet: the invocation of the push, by the moment of
+    /// completion.
     not_yet: Tree,
-    /// Completions of pops of those that could be, negated.
+    /// Elements whose push is early enough: the completion of the pop, negated, so that the latest one is the least.
     ready: Tree,
 }
 
@@ -64,6 +69,7 @@ impl<'a> Stack<'a> {
             bounds.push((held.remove_call, place as u32 * 2 + 1));
         }
         bounds.sort_unstable();
+
         let mut element = vec![NONE; bounds.len()];
         let (mut pushed, mut popped) = (vec![0; held.len()], vec![0; held.len()]);
         let mut not_yet = vec![NONE; bounds.len()];
@@ -81,17 +87,22 @@ impl<'a> Stack<'a> {
             }
             coverage.push(inside);
         }
+        debug_assert!(inside == 0, "every element that is certainly inside begins and ceases to be");
         let ready = Tree::new(vec![NONE; bounds.len()]);
         let moments = bounds.into_iter().map(|(moment, _)| moment).collect();
         let (coverage, not_yet) = (Coverage::new(&coverage), Tree::new(not_yet));
         Self { contents, moments, element, pushed, popped, coverage, not_yet, ready }
     }
 
-    /// An element that can be at the bottom from the first to the last moment of a stretch, taken from those that can.
+    /// An element that can be at the bottom from the first to the last moment of a stretch: its push was invoked before
+    /// the first, and its pop completed after the last. It is removed from the trees.
+    ///
+    /// A push that is early enough for a stretch is so for all stretches within it, which begin no earlier; so an
+    /// element moves from `not_yet` to `ready` once, and never back.
     fn bottom(&mut self, from: u32, to: u32) -> Option<usize> {
         let (begins, ends) = (self.moments[from as usize], self.moments[to as usize]);
         while let Some((call, moment)) = self.not_yet.least(from, to).filter(|(call, _)| *call < begins) {
-            debug_assert!(call < begins);
+            debug_assert!(call < begins, "the push is invoked before the stretch begins");
             self.not_yet.set(moment, NONE);
             let place = self.element[moment as usize] as usize;
             self.ready.set(moment, NONE - 1 - self.contents.held[place].remove_ret);
@@ -104,7 +115,7 @@ impl<'a> Stack<'a> {
         Some(self.element[moment as usize] as usize)
     }
 
-    /// Marks the gaps between these moments in which no element is left, and gives the stretches between them.
+    /// Marks the gaps between these moments in which no element is left, and returns the stretches between them.
     fn uncovered(&mut self, from: u32, to: u32) -> Vec<(u32, u32)> {
         let (mut stretches, mut begin) = (Vec::new(), from);
         while let Some(gap) = self.coverage.take_zero(begin, to) {
@@ -119,14 +130,14 @@ impl<'a> Stack<'a> {
         stretches
     }
 
-    /// Elements that are certainly inside at some time of a stretch and were not taken away.
+    /// The elements that are certainly inside at some time of a stretch and were not removed.
     fn certain_within(&self, from: u32, to: u32) -> Vec<usize> {
         let left = |moment: &u32| self.not_yet.get(*moment) != NONE || self.ready.get(*moment) != NONE;
         (from..to).filter(left).map(|moment| self.element[moment as usize] as usize).collect()
     }
 }
 
-/// The least of a range of numbers, any of which can change.
+/// A segment tree: the least of any range of numbers, any of which can change.
 struct Tree {
     leaves: usize,
     least: Vec<u32>,
@@ -161,8 +172,9 @@ impl Tree {
         }
     }
 
-    /// The least number from `from` to before `to`, with its place.
+    /// The least number from `from` to before `to`, with its position.
     fn least(&self, from: u32, to: u32) -> Option<(u32, u32)> {
+        debug_assert!(from <= to && to as usize <= self.leaves, "a range lies within the tree");
         let (mut low, mut high) = (self.leaves + from as usize, self.leaves + to as usize);
         let (mut best, mut value) = (0, NONE);
         while low < high {
@@ -186,16 +198,17 @@ impl Tree {
     }
 }
 
-/// How many elements cover each gap: counts over a range change together, and zeros are found, once each.
+/// How many elements cover each gap: a segment tree in which the counts of a range change together, and each zero is
+/// found once.
 struct Coverage {
     leaves: usize,
-    /// The least count of a node's gaps, without what its ancestors add.
+    /// The least count of a node's gaps, without the amounts that its ancestors add.
     least: Vec<i32>,
-    /// What is added to all gaps of a node.
+    /// The amount that is added to all gaps of a node.
     added: Vec<i32>,
 }
 
-/// The count of a gap whose zero was found. No element covers it, so it never changes again.
+/// The count of a gap whose zero was found. No element covers that gap, so its count never changes again.
 const FOUND: i32 = i32::MAX / 2;
 
 impl Coverage {
@@ -245,12 +258,14 @@ impl Coverage {
         if from >= to {
             return None;
         }
-        // Nodes still to look into, the leftmost last, with what their ancestors add and their first gap and width.
+        // Nodes still to visit, the leftmost last, with the amount that their ancestors add, their first gap and their
+        // width.
         let mut nodes = vec![(1, 0, 0, self.leaves)];
         while let Some((node, above, begin, width)) = nodes.pop() {
             if begin >= to || begin + width <= from || self.least[node] + above > 0 {
                 continue;
             }
+            debug_assert!(self.least[node] + above == 0, "no gap is covered by fewer than no elements");
             if node >= self.leaves {
                 return Some(begin);
             }

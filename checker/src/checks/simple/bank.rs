@@ -1,10 +1,10 @@
-//! Money moved between accounts is neither made nor lost: every read of all accounts has the same total.
+//! Transfers between accounts neither create nor lose money: every read of all accounts has the same total.
 //!
-//! Decides over the `read`s that succeeded, each a map from account to balance, as Jepsen's `bank` does under snapshot
-//! isolation. What the total should be is not in the history, so it is the one that most reads have (the first of those,
-//! if there are several); a read with another total is told together with one that has it. An account without a balance
-//! is a violation by itself. Balances below zero are counted: whether they are allowed is the bank's affair. O(size of all
-//! reads).
+//! It considers the `read`s that succeeded, each a map from account to balance, as Jepsen's `bank` does under snapshot
+//! isolation. The correct total is not in the history, so it is taken to be the one that most reads have (of several,
+//! the one that was read first). A read with another total is reported together with one that has it. An account
+//! without a balance is a violation by itself. Balances below zero are only counted, since the bank may allow them.
+//! O(size of all reads).
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::history::{Datum, History};
 use crate::limits::Limits;
 use crate::objects::Object;
 
-/// Money is neither made nor lost.
+/// Checks that money is neither created nor lost.
 pub struct Bank;
 
 impl Check for Bank {
@@ -44,7 +44,7 @@ impl Check for Bank {
     }
 }
 
-/// Judges `read` of a map from account to balance; `transfer` is known and passed over.
+/// Checks `read` of a map from account to balance; `transfer` is known and ignored.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "transfer"]) {
         Ok(keys) => keys,

@@ -1,19 +1,21 @@
-//! Counter bounds: each read of a counter lies between the least and the most that the changes around it can have come to.
+//! Counter bounds: each read of a counter lies between the least and the greatest sum that the changes allow.
 //!
-//! An increment that was acknowledged before the read was invoked has to be in the sum, one that was invoked before the
-//! read completed and did not certainly fail may be; with decrements it is the other way round. So the sum is at least the
-//! increments acknowledged before less the decrements attempted until the end, and at most the reverse. Every read of a
-//! client is judged, the final ones too, and only sums are looked at: a history without `parts` will do.
+//! An increment that was acknowledged before the read was invoked must be in the sum. One that was invoked before the
+//! read completed, and did not certainly fail, may be in it; the same holds for decrements. So the sum is at least the
+//! increments acknowledged before the read less the decrements attempted until its completion, and at most the
+//! increments attempted less the decrements acknowledged. Every read of a client is checked, including the final ones,
+//! and only sums are used, so a history without `parts` is enough.
 //!
-//! What follows from a sum alone is necessary, not sufficient: a missing increment hides behind a missing decrement. Where
-//! reads tell their parts, read-your-writes and no-lost-writes see each change by itself.
+//! The condition is necessary, not sufficient: a missing decrement can conceal a missing increment. If reads report
+//! their parts, read-your-writes and no-lost-writes check each change by itself.
 //!
-//! The bounds are those of the whole history. What proves an anomaly is the read and the fewest acknowledged changes that alone
-//! pass what it shows: increments if that is too low, decrements if it is too high, none if it is below or above nothing. What
-//! was attempted the other way is in the bounds that the explanation tells, and not in the proof.
+//! The bounds are those of the whole history. An anomaly is proved by the read and the fewest acknowledged changes that
+//! alone pass the sum that it shows: increments if it is too low, decrements if it is too high, none if it is below or
+//! above nothing. The changes attempted in the other direction are in the bounds that the explanation states, not in
+//! the proof.
 //!
-//! Time: O(n log n) in the operations of a key. Source: Jepsen's counter checker; the increment-only counter of Burckhardt
-//! et al., POPL 2014.
+//! Time: O(n log n) in the operations of a key. Source: Jepsen's counter checker; the increment-only counter of
+//! Burckhardt et al., POPL 2014.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +27,14 @@ use crate::objects::Object;
 use crate::objects::meaning::Meaning;
 use crate::visibility::{KeyFacts, WorkloadFacts, Write};
 
-/// What a read may show, both included.
+/// The least and the greatest sum that a read may show, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bounds {
     least: i128,
     most: i128,
 }
 
-/// Counters lie within their bounds.
+/// Checks that counters lie within their bounds.
 pub struct CounterBounds;
 
 impl Check for CounterBounds {
@@ -61,7 +63,7 @@ impl Check for CounterBounds {
     }
 }
 
-/// Judges a workload of counters.
+/// Checks a workload of counters.
 pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> Finding {
     let mut finding = Finding::default();
     let (mut judged, mut width_max, mut flawed) = (0, 0, 0);
@@ -72,6 +74,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
         };
         for (read, seen, bounds) in bounds(key, &changes) {
             judged += 1;
+            debug_assert!(bounds.least <= bounds.most, "the bounds of a read are in order");
             width_max = width_max.max(bounds.most - bounds.least);
             if seen < bounds.least || seen > bounds.most {
                 finding.violations += 1;
@@ -83,9 +86,9 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
         finding.doubts.push("no counter was read".to_owned());
     }
     if flawed > 0 {
-        finding.doubts.push(format!("{flawed} counters were changed by what is no number"));
+        finding.doubts.push(format!("{flawed} counters have a change that is not a number"));
     }
-    finding.headline = format!("{} of {judged} reads lie outside what they can be", finding.violations);
+    finding.headline = format!("{} of {judged} reads lie outside their bounds", finding.violations);
     finding.figures = BTreeMap::from([
         ("reads-judged".to_owned(), judged as f64),
         ("violations".to_owned(), finding.violations as f64),
@@ -104,7 +107,7 @@ fn change(write: &Write<'_>) -> Option<i128> {
 /// The changes that are certain, or possible, at each moment: sums by event index.
 struct Running {
     indices: Vec<u64>,
-    /// After each event: of the changes so far, all that is above nothing, and all that is below.
+    /// After each event: the sum of all increments so far, and that of all decrements.
     sums: Vec<(i128, i128)>,
 }
 
@@ -117,6 +120,7 @@ impl Running {
             sum
         });
         let sums = sums.collect();
+        debug_assert!(events.is_sorted_by_key(|(index, _)| *index), "changes are in the order of events");
         Self { indices: events.iter().map(|(index, _)| *index).collect(), sums }
     }
 
@@ -126,7 +130,7 @@ impl Running {
     }
 }
 
-/// Each client's read of a sum with its bounds.
+/// Each read of a sum by a client, with its bounds.
 fn bounds<'k, 'h>(key: &'k KeyFacts<'h>, changes: &[i128]) -> Vec<(&'k Operation<'h>, i128, Bounds)> {
     let writes = || key.writes.iter().zip(changes);
     let acknowledged = writes().filter_map(|(write, change)| Some((write.acknowledged()?, *change)));
@@ -166,8 +170,9 @@ fn out_of_bounds<'k>(key: &'k KeyFacts<'_>, read: &'k Operation<'k>, seen: i128,
     Draft { kind: "sum-out-of-bounds", key: &key.name, process: Some(read.process()), explanation, proof }
 }
 
-/// The fewest changes acknowledged before a read that alone come to more than it shows if that is too low, else to less. Changes
-/// the other way may be in a sum or not, so they are no part of this: what they come to together is in the bounds.
+/// The fewest changes acknowledged before a read that alone exceed the sum that it shows if that is too low, or else
+/// fall below it. Changes in the other direction may be in a sum or not; their total is in the bounds, so they are left
+/// out.
 fn passing<'h>(key: &KeyFacts<'h>, read: &Operation<'_>, seen: i128, is_low: bool) -> Vec<Operation<'h>> {
     let sign = if is_low { 1 } else { -1 };
     let before = key.writes.iter().filter(|write| write.acknowledged().is_some_and(|index| index < read.invoked()));
@@ -183,7 +188,8 @@ fn passing<'h>(key: &KeyFacts<'h>, read: &Operation<'_>, seen: i128, is_low: boo
     changes.into_iter().take_while(needed).map(|(_, operation)| operation).collect()
 }
 
-/// The last change acknowledged before a read that its parts lack: an increment if the sum is too low, else a decrement.
+/// The last change acknowledged before a read that is missing in its parts: an increment if the sum is too low, else a
+/// decrement.
 fn missing<'k, 'h>(key: &'k KeyFacts<'h>, read: &Operation<'_>, is_low: bool) -> Option<&'k Write<'h>> {
     let shown = key.reads.iter().find(|shown| shown.invoked() == read.invoked())?;
     let explains = |write: &Write<'_>| change(write).is_some_and(|by| (by > 0) == is_low);

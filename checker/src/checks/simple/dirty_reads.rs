@@ -1,15 +1,15 @@
-//! Nobody sees a value that a failed transaction wrote, and who reads many rows sees one moment of them.
+//! No read sees a value that a failed transaction wrote, and a read of many rows sees all of them at one moment.
 //!
-//! Writers set every row of a table to a value of their own, each in one transaction, and readers read all rows, as in Jepsen's
-//! `dirty-reads` for Galera and Percona. No predicate is needed to see what went wrong (Berenson et al., "A critique of ANSI SQL
-//! isolation levels", 1995, A1; Adya 1999, G1a and G-single of such transactions):
+//! Each writer sets every row of a table to a value of its own in one transaction, and readers read all rows, as in
+//! Jepsen's `dirty-reads` for Galera and Percona. The reads alone show what went wrong (Berenson et al., "A critique of
+//! ANSI SQL isolation levels", 1995, A1; Adya 1999, G1a and G-single of such transactions):
 //!
-//! - *dirty-read*: a value of which every write that was invoked before the read completed had failed or was to fail;
-//! - *inconsistent-read*: the rows of one read are not all alike. Jepsen lists these and does not count them;
-//! - *unwritten-value*: two reads show two values that nobody had begun to write by then. The table may begin with one value that
-//!   is in no write, but not with two.
+//! - *dirty-read*: every write of the value that was invoked before the read completed is one that failed;
+//! - *inconsistent-read*: the rows of one read are not all equal. Jepsen lists these and does not count them;
+//! - *unwritten-value*: two reads show two values of which no write was invoked by then. The table may begin with one
+//!   value that no write has, but not with two.
 //!
-//! A read is told once, for the first that applies. O(n log n) in operations and rows.
+//! A read is reported once, for the first of these that applies. O(n log n) in operations and rows.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use crate::history::{History, Kind, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
-/// Failed transactions are not seen.
+/// Checks that no read sees a failed transaction.
 pub struct DirtyReads;
 
 impl Check for DirtyReads {
@@ -51,49 +51,50 @@ impl Check for DirtyReads {
     }
 }
 
-/// Judges `write` of a value to all rows and `read` of the list of all rows; each key is a table.
+/// Checks `write` of a value to all rows and `read` of the list of all rows; each key is a table.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "write"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
-    let (mut finding, mut tally) = (Finding::default(), Tally::default());
+    let (mut finding, mut counts) = (Finding::default(), ReadCounts::default());
     for (key, ops) in &keys {
         if let Err(problem) =
-            (Table { records, key, limits, writes: writes(records, ops) }).judge(ops, &mut tally, &mut finding)
+            (Table { records, key, limits, writes: writes(records, ops) }).judge(ops, &mut counts, &mut finding)
         {
             finding.doubt(problem);
             return finding;
         }
     }
-    if tally.reads == 0 {
+    if counts.reads == 0 {
         finding.doubt("no read succeeded");
     }
     finding.headline = format!(
         "dirty-reads: {} reads, {} of a failed write, {} of rows that differ, {} of a value that nobody wrote",
-        tally.reads, tally.dirty, tally.inconsistent, tally.unwritten
+        counts.reads, counts.dirty, counts.inconsistent, counts.unwritten
     );
-    let counts = [
-        ("reads", tally.reads),
-        ("dirty-read", tally.dirty),
-        ("inconsistent-read", tally.inconsistent),
-        ("unwritten-value", tally.unwritten),
+    let figures = [
+        ("reads", counts.reads),
+        ("dirty-read", counts.dirty),
+        ("inconsistent-read", counts.inconsistent),
+        ("unwritten-value", counts.unwritten),
     ];
-    for (name, count) in counts {
+    assert!(counts.dirty + counts.inconsistent + counts.unwritten <= counts.reads, "a read is reported at most once");
+    for (name, count) in figures {
         finding.figure(name, count as f64);
     }
     finding
 }
 
 #[derive(Default)]
-struct Tally {
+struct ReadCounts {
     reads: u64,
     dirty: u64,
     inconsistent: u64,
     unwritten: u64,
 }
 
-/// What was tried to be written: by value the first invocation of a write that may have happened, and the first that failed.
+/// The writes of one value: the first that may have happened, and the first that failed.
 #[derive(Clone, Copy, Default)]
 struct Writes {
     happened: Option<usize>,
@@ -118,7 +119,7 @@ struct Table<'a> {
     writes: FxHashMap<ValueId, Writes>,
 }
 
-/// What a value that a read shows is.
+/// Where a value in a read comes from.
 enum Origin {
     Written,
     Failed(usize),
@@ -126,7 +127,7 @@ enum Origin {
 }
 
 impl Table<'_> {
-    fn judge(&self, ops: &[usize], tally: &mut Tally, finding: &mut Finding) -> Result<(), String> {
+    fn judge(&self, ops: &[usize], counts: &mut ReadCounts, finding: &mut Finding) -> Result<(), String> {
         let mut initial: Option<(ValueId, usize)> = None;
         for &at in
             ops.iter().filter(|at| self.records.ops[**at].is_ok() && is(self.records, &self.records.ops[**at], "read"))
@@ -136,7 +137,7 @@ impl Table<'_> {
                 let (index, value) = (self.records.event_index(op.ret), self.records.show(op.result));
                 return Err(format!("the read at index {index} shows {value}, which is no list of rows"));
             };
-            tally.reads += 1;
+            counts.reads += 1;
             let values: BTreeSet<ValueId> = rows.iter().copied().collect();
             let failed = values.iter().find_map(|value| match self.origin(*value, op.ret) {
                 Origin::Failed(write) => Some((*value, write)),
@@ -144,17 +145,17 @@ impl Table<'_> {
             });
             match (failed, rows.first()) {
                 (Some((value, write)), _) => {
-                    tally.dirty += 1;
+                    counts.dirty += 1;
                     self.dirty(at, value, write, finding);
                 }
                 (None, Some(first)) if values.len() > 1 => {
-                    tally.inconsistent += 1;
+                    counts.inconsistent += 1;
                     self.inconsistent(at, *first, rows, finding);
                 }
                 (None, Some(value)) if matches!(self.origin(*value, op.ret), Origin::Nobody) => {
                     let (known, reader) = *initial.get_or_insert((*value, at));
                     if known != *value {
-                        tally.unwritten += 1;
+                        counts.unwritten += 1;
                         self.unwritten((reader, known), (at, *value), finding);
                     }
                 }
@@ -164,7 +165,7 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Where a value came from that was seen until an event.
+    /// Where a value that was seen before an event came from.
     fn origin(&self, value: ValueId, seen: u32) -> Origin {
         let writes = self.writes.get(&value).copied().unwrap_or_default();
         let begun = |write: &usize| self.records.ops[*write].call < seen;

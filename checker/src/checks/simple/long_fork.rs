@@ -1,10 +1,10 @@
-//! Two reads do not see two writes in different orders.
+//! No two reads see two writes in different orders.
 //!
-//! The anomaly that parallel snapshot isolation allows and snapshot isolation does not (Sovran et al., SOSP 2011): one read
-//! sees a write of x and not yet one of y, another the write of y and not yet that of x. Every key is written at most once,
-//! so what a read saw of a group of keys is a set, and the sets of all reads of a group must form a chain. Sorted by size,
-//! each has to be part of the next; one that is not proves a fork with it. The same workload and law as Jepsen's
-//! `long-fork`. O(r log r) for r micro-operations read.
+//! Parallel snapshot isolation allows this anomaly, snapshot isolation does not (Sovran et al., SOSP 2011): one read
+//! sees a write of x and not yet one of y, and another read sees the write of y and not yet that of x. Every key is
+//! written at most once, so what a read saw of a group of keys is a set, and the sets of all reads of a group must form
+//! a chain: sorted by size, each is a subset of the next. Two neighbours of which that is not true prove a fork.
+//! Workload and condition are those of Jepsen's `long-fork`. O(r log r) for r micro-operations read.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
-/// Reads agree on the order of writes.
+/// Checks that reads agree on the order of writes.
 pub struct LongFork;
 
 impl Check for LongFork {
@@ -51,7 +51,7 @@ struct Seen {
     written: Vec<bool>,
 }
 
-/// Judges operations whose values are lists of micro-operations `[w k v]` and `[r k v]`.
+/// Checks operations whose values are lists of micro-operations `[w k v]` and `[r k v]`.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let groups = match groups(records) {
         Ok(groups) => groups,
@@ -75,7 +75,7 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     finding
 }
 
-/// Reads that succeeded by the keys that they read, two at least.
+/// The reads that succeeded and read at least two keys, grouped by these keys.
 fn groups(records: &History) -> Result<BTreeMap<Vec<ValueId>, Vec<Seen>>, String> {
     let mut writes: FxHashMap<ValueId, usize> = FxHashMap::default();
     let mut groups: BTreeMap<Vec<ValueId>, Vec<Seen>> = BTreeMap::new();
@@ -117,9 +117,13 @@ fn micro(records: &History, operation: ValueId) -> Option<(&str, ValueId, ValueI
     }
 }
 
-/// Whether neither saw all that the other saw.
+/// Adds a violation if neither of two reads saw everything that the other saw.
 fn fork(records: &History, keys: &[ValueId], pair: &[Seen], limits: &Limits<'_>, finding: &mut Finding) {
     let [one, other] = pair else { return };
+    debug_assert!(
+        one.written.len() == keys.len() && other.written.len() == keys.len(),
+        "the reads of a group read the same keys"
+    );
     let only = |one: &Seen, other: &Seen| (0..keys.len()).find(|at| one.written[*at] && !other.written[*at]);
     let (Some(first), Some(second)) = (only(one, other), only(other, one)) else { return };
     finding.violated(limits, || {

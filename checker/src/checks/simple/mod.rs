@@ -1,7 +1,7 @@
-//! Laws of single workloads that are decided by a walk over the history, without a search for an order.
+//! Checks of single workloads that one pass over the history decides, without a search for an order.
 //!
-//! Each is necessary for its object to be correct, and each violation is told by the two or three operations that break
-//! it. The definitions are those of Jepsen's checkers where there is one, and said in each file.
+//! Each is a necessary condition for its object to be correct, and two or three operations prove each violation. Each
+//! file states its definition, which is that of Jepsen's checker if there is one.
 
 pub mod bank;
 pub(crate) mod counter_bounds;

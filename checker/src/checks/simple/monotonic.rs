@@ -1,9 +1,9 @@
 //! A number that only grows is never seen to shrink.
 //!
-//! Decides, for each key, over the operations that return an integer: one that was invoked after another had ended returns
-//! no less, and, if both are `inc` or `next`, which return a number of their own, returns more. The processes do not
-//! matter: real time does, so this includes each process's own order. One walk over the events with the largest number
-//! returned so far: O(n log n).
+//! It considers, for each key, the operations that return an integer. One that was invoked after another had completed
+//! must not return less; if both are `inc` or `next`, each of which returns a number of its own, it must return more.
+//! Real time counts, across processes; that includes each process's own order. One pass over the events, which keeps
+//! the largest number returned so far: O(n log n).
 
 use crate::checks::by_key::{by_key, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
@@ -12,7 +12,7 @@ use crate::history::{Datum, History};
 use crate::limits::Limits;
 use crate::objects::Object;
 
-/// A number only grows.
+/// Checks that a number only grows.
 pub struct Monotonic;
 
 impl Check for Monotonic {
@@ -44,7 +44,7 @@ impl Check for Monotonic {
 /// The largest number returned by operations that have ended, and by which.
 type Largest = Option<(i64, usize)>;
 
-/// Judges `read`, `inc` and `next`, each of which returns an integer; what did not succeed says nothing.
+/// Checks `read`, `inc` and `next`, each of which returns an integer. Operations that did not succeed are ignored.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "inc", "next"]) {
         Ok(keys) => keys,
@@ -83,6 +83,7 @@ fn numbers(records: &History, ops: &[usize]) -> Result<Vec<(usize, i64)>, String
 }
 
 fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<'_>, finding: &mut Finding) {
+    debug_assert!(numbers.is_sorted_by(|a, b| a.0 < b.0), "operations are in the order of invocation");
     let mut ends = numbers.to_vec();
     ends.sort_unstable_by_key(|(at, _)| records.ops[*at].ret);
     let mut ended = ends.into_iter().peekable();

@@ -1,7 +1,7 @@
-//! Every identifier that was handed out is another one.
+//! No identifier is generated twice.
 //!
-//! Decides by the results of all operations that succeeded, whatever their function, as Jepsen's `unique-ids` does: two
-//! equal ones are a violation. Keys do not matter: identifiers are unique in the whole history. O(n).
+//! It considers the results of all operations that succeeded, whatever their function, as Jepsen's `unique-ids` does:
+//! two equal results are a violation. Keys do not matter: identifiers are unique in the whole history. O(n).
 
 use rustc_hash::FxHashMap;
 
@@ -11,7 +11,7 @@ use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
-/// Identifiers are unique.
+/// Checks that identifiers are unique.
 pub struct UniqueIds;
 
 impl Check for UniqueIds {
@@ -40,7 +40,7 @@ impl Check for UniqueIds {
     }
 }
 
-/// Judges operations that each return an identifier, such as `generate`.
+/// Checks operations that each return an identifier, such as `generate`.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let mut first: FxHashMap<ValueId, usize> = FxHashMap::default();
     let mut finding = Finding::default();

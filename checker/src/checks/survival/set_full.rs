@@ -1,15 +1,16 @@
 //! Whether elements added to a set stay: which are there for good, which were lost, and how long each took to appear.
 //!
-//! Decides, for each element, by the definitions of Jepsen's `set-full`. It is *known* since its first acknowledged add
-//! ended, or the first read that saw it. Let *last present* and *last absent* be the latest invocations of reads that saw
-//! and that missed it. It is *stable* if it was missed by no read invoked after last present; *lost* if it was missed after
-//! that and after it was known; else *never read*. How long after it was known a stable element was last missed is its
-//! latency: above zero means that it was *stale*.
+//! The definitions are those of Jepsen's `set-full`. An element is *known* from the completion of its first
+//! acknowledged add or of the first read that saw it. Let *last present* and *last absent* be the latest invocations of
+//! reads that contain it and that lack it. It is *stable* if no read invoked after last present lacks it; *lost* if one
+//! does that was also invoked after it was known; else *never read*. The latency of a stable element is how long after
+//! it was known a read lacked it last; if it is above zero, the element was *stale*.
 //!
-//! Invalid: an element lost, read twice in one list, or read without having been added. Inconclusive: none is stable.
+//! Violations: an element that is lost, occurs twice in one list, or is read without having been added. Inconclusive:
+//! no element is stable.
 //!
-//! Reads are walked from the last to the first. An element that every read so far has is followed until one misses it;
-//! so the cost is linear in the size of the lists, not elements times reads.
+//! Reads are visited from the last to the first. An element is followed as long as every read so far contains it. So
+//! the cost is linear in the size of the lists, not elements times reads.
 
 use rustc_hash::FxHashMap;
 
@@ -25,16 +26,17 @@ use crate::objects::Object;
 struct Element {
     /// An add was invoked that did not certainly fail.
     added: bool,
-    /// The operation since whose end it is known.
+    /// The operation from whose completion on it is known.
     known_by: Option<usize>,
-    /// The latest invoked reads that saw, and missed, it.
+    /// The latest invoked read that contains it.
     last_present: Option<usize>,
+    /// The latest invoked read that lacks it.
     last_absent: Option<usize>,
-    /// The last read whose list was looked at had it.
+    /// The number of the last visited read that contains it.
     stamp: usize,
 }
 
-/// What becomes of each element of a set.
+/// Checks what becomes of each element of a set.
 pub struct SetFull;
 
 impl Check for SetFull {
@@ -63,28 +65,28 @@ impl Check for SetFull {
     }
 }
 
-/// Judges `add` of an element and `read` of all of them, each key by itself. O(size of all lists read).
+/// Checks `add` of an element and `read` of all of them, each key independently. O(size of all lists read).
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["add", "read"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
-    let mut tally = Tally::default();
+    let mut counts = ElementCounts::default();
     let mut finding = Finding::default();
     for (key, ops) in &keys {
         if (limits.out_of_time)() {
-            finding.doubt("out of time: not every key was looked at");
+            finding.doubt("the time limit was reached: not every key was checked");
             return finding;
         }
-        if let Err(problem) = Set::of(records, key, ops, limits, &mut finding).judge(&mut tally) {
+        if let Err(problem) = Set::of(records, key, ops, limits, &mut finding).judge(&mut counts) {
             return Finding::undecided(problem);
         }
     }
-    tally.finish(records, finding)
+    counts.finish(records, finding)
 }
 
 #[derive(Default)]
-struct Tally {
+struct ElementCounts {
     stable: u64,
     lost: u64,
     never_read: u64,
@@ -115,13 +117,13 @@ impl<'r, 'd> Set<'r, 'd> {
         Self { records, key, ops, limits, finding, elements: FxHashMap::default() }
     }
 
-    fn judge(mut self, tally: &mut Tally) -> Result<(), String> {
+    fn judge(mut self, counts: &mut ElementCounts) -> Result<(), String> {
         self.adds()?;
         let reads = self.reads()?;
-        self.duplicates(&reads, tally);
-        self.unexpected(&reads, tally);
+        self.duplicates(&reads, counts);
+        self.unexpected(&reads, counts);
         self.presence(&reads);
-        self.outcomes(tally);
+        self.outcomes(counts);
         Ok(())
     }
 
@@ -162,12 +164,12 @@ impl<'r, 'd> Set<'r, 'd> {
             .collect()
     }
 
-    fn duplicates(&mut self, reads: &[(usize, &[ValueId])], tally: &mut Tally) {
+    fn duplicates(&mut self, reads: &[(usize, &[ValueId])], counts: &mut ElementCounts) {
         for (at, list) in reads {
             let mut sorted = list.to_vec();
             sorted.sort_unstable();
             let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) else { continue };
-            tally.duplicated += 1;
+            counts.duplicated += 1;
             let element = self.records.show(twice[0]);
             let explanation =
                 format!("Process {} read {element}{} more than once in one list.", self.process(*at), of(self.key));
@@ -175,13 +177,13 @@ impl<'r, 'd> Set<'r, 'd> {
         }
     }
 
-    fn unexpected(&mut self, reads: &[(usize, &[ValueId])], tally: &mut Tally) {
+    fn unexpected(&mut self, reads: &[(usize, &[ValueId])], counts: &mut ElementCounts) {
         for (at, list) in reads {
             for element in *list {
                 let entry = self.elements.entry(*element).or_default();
                 if !entry.added {
                     entry.added = true;
-                    tally.unexpected += 1;
+                    counts.unexpected += 1;
                     self.unexpected_element(*at, *element);
                 }
             }
@@ -200,9 +202,11 @@ impl<'r, 'd> Set<'r, 'd> {
         self.violated("unexpected", explanation, &events);
     }
 
-    /// Walks reads from the last to the first: see the module.
+    /// Visits the reads from the last to the first: see the module.
     fn presence(&mut self, reads: &[(usize, &[ValueId])]) {
-        // Elements that every read so far has; before the first read, all.
+        debug_assert!(reads.is_sorted_by(|a, b| a.0 < b.0), "reads are in the order of invocation");
+        // Elements that every visited read contains. An element leaves it at the first read (from the end) that lacks
+        // it, which is its last absent one.
         let mut everywhere: Vec<ValueId> = self.elements.keys().copied().collect();
         for (stamp, (at, list)) in (1..).zip(reads.iter().rev()) {
             for id in *list {
@@ -222,7 +226,7 @@ impl<'r, 'd> Set<'r, 'd> {
         }
     }
 
-    fn outcomes(&mut self, tally: &mut Tally) {
+    fn outcomes(&mut self, counts: &mut ElementCounts) {
         let mut elements: Vec<(ValueId, Element)> = self.elements.iter().map(|(id, element)| (*id, *element)).collect();
         elements.sort_unstable_by_key(|(id, element)| (element.known_by, *id));
         for (id, element) in elements {
@@ -231,17 +235,17 @@ impl<'r, 'd> Set<'r, 'd> {
             match (element.last_present, element.last_absent) {
                 (Some(present), absent) if absent.is_none_or(|absent| absent < present) => {
                     let latency = absent.map_or(0, |at| self.records.ops[at].called_ns.saturating_sub(since));
-                    tally.stable += 1;
-                    tally.stale += u64::from(absent.is_some_and(|at| self.records.ops[at].call > known));
-                    tally.stable_ns.push(latency);
+                    counts.stable += 1;
+                    counts.stale += u64::from(absent.is_some_and(|at| self.records.ops[at].call > known));
+                    counts.stable_ns.push(latency);
                 }
                 (present, Some(absent)) if self.records.ops[absent].call > known => {
-                    tally.lost += 1;
+                    counts.lost += 1;
                     let seen_ns = present.map_or(since, |at| self.records.ops[at].called_ns);
-                    tally.lost_ns.push(seen_ns.saturating_sub(since));
+                    counts.lost_ns.push(seen_ns.saturating_sub(since));
                     self.lost(id, known_by, absent);
                 }
-                _ => tally.never_read += 1,
+                _ => counts.never_read += 1,
             }
         }
     }
@@ -272,12 +276,12 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 }
 
-/// The one that ended first.
+/// The operation that completed first.
 fn earlier(records: &History, known: Option<usize>, other: usize) -> Option<usize> {
     known.filter(|known| records.ops[*known].ret < records.ops[other].ret).or(Some(other))
 }
 
-impl Tally {
+impl ElementCounts {
     fn finish(mut self, records: &History, mut finding: Finding) -> Finding {
         if self.stable == 0 {
             finding.doubt("no element stayed");

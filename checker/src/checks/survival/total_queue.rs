@@ -1,11 +1,12 @@
-//! What goes into a queue comes out: every acknowledged enqueue is dequeued, and nothing that was not enqueued.
+//! What goes into a queue comes out: every acknowledged element is dequeued, and nothing that was not enqueued.
 //!
-//! Decides by multisets, whatever the order, as Jepsen's `total-queue` does. An element is *lost* if its enqueue was
-//! acknowledged before the beginning of a later `drain`, or of a `dequeue` that found the queue empty (`ok` with nil, or
-//! `fail` with the value `empty`), and nobody dequeued it. A dequeue whose outcome is unknown may have taken one: as many
-//! lost elements are not certainly lost. Without such an end what is missing may still be queued: inconclusive. An element
-//! is *unexpected* if it was dequeued but never enqueued. One that was dequeued more often than enqueued is *duplicated*: a
-//! queue that delivers at least once may do that, so it is counted only. O(n log n).
+//! It compares multisets, whatever the order, as Jepsen's `total-queue` does. An element is *lost* if it was never
+//! dequeued although its enqueue was acknowledged before the invocation of a `drain`, or of a `dequeue` that found the
+//! queue empty (`ok` with nil, or `fail` with the value `empty`). A dequeue of unknown outcome may have taken one
+//! element, so for each of these one lost element is not certainly lost. Without a drain or an empty dequeue, a missing
+//! element may still be queued: inconclusive. An element is *unexpected* if it was dequeued but never enqueued. An
+//! element that was dequeued more often than enqueued is *duplicated*; a queue that delivers at least once may do that,
+//! so it is only counted. O(n log n).
 
 use rustc_hash::FxHashMap;
 
@@ -22,12 +23,12 @@ struct Element {
     attempts: u64,
     acknowledged: Vec<usize>,
     dequeued: u64,
-    /// One that dequeued it.
+    /// An operation that dequeued it.
     by: Option<usize>,
 }
 
 #[derive(Default)]
-struct Tally {
+struct QueueCounts {
     acknowledged: u64,
     dequeued: u64,
     lost: u64,
@@ -37,7 +38,7 @@ struct Tally {
     recovered: u64,
 }
 
-/// What goes into a queue comes out.
+/// Checks that what goes into a queue comes out.
 pub struct TotalQueue;
 
 impl Check for TotalQueue {
@@ -66,43 +67,43 @@ impl Check for TotalQueue {
     }
 }
 
-/// Judges `enqueue` of an element, `dequeue` of one, and `drain` of the list of all that are left.
+/// Checks `enqueue` of an element, `dequeue` of one, and `drain` of the list of all that are left.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["enqueue", "dequeue", "drain"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
-    let (mut tally, mut finding) = (Tally::default(), Finding::default());
+    let (mut counts, mut finding) = (QueueCounts::default(), Finding::default());
     for (key, ops) in &keys {
-        Queue::new(records, ops).judge(key, limits, &mut tally, &mut finding);
+        Queue::new(records, ops).judge(key, limits, &mut counts, &mut finding);
     }
-    if tally.perhaps_lost > 0 {
+    if counts.perhaps_lost > 0 {
         finding.doubt("what is missing may still be queued");
     }
-    if tally.dequeued == 0 {
+    if counts.dequeued == 0 {
         finding.doubt("nothing was dequeued");
     }
     finding.headline = format!(
         "total-queue: {} acknowledged, {} dequeued, {} lost, {} perhaps lost or still queued, {} unexpected, {} duplicated, {} \
          recovered",
-        tally.acknowledged,
-        tally.dequeued,
-        tally.lost,
-        tally.perhaps_lost,
-        tally.unexpected,
-        tally.duplicated,
-        tally.recovered
+        counts.acknowledged,
+        counts.dequeued,
+        counts.lost,
+        counts.perhaps_lost,
+        counts.unexpected,
+        counts.duplicated,
+        counts.recovered
     );
-    let counts = [
-        ("acknowledged", tally.acknowledged),
-        ("dequeued", tally.dequeued),
-        ("lost", tally.lost),
-        ("perhaps_lost", tally.perhaps_lost),
-        ("unexpected", tally.unexpected),
-        ("duplicated", tally.duplicated),
-        ("recovered", tally.recovered),
+    let figures = [
+        ("acknowledged", counts.acknowledged),
+        ("dequeued", counts.dequeued),
+        ("lost", counts.lost),
+        ("perhaps_lost", counts.perhaps_lost),
+        ("unexpected", counts.unexpected),
+        ("duplicated", counts.duplicated),
+        ("recovered", counts.recovered),
     ];
-    for (name, count) in counts {
+    for (name, count) in figures {
         finding.figure(name, count as f64);
     }
     finding
@@ -112,9 +113,9 @@ struct Queue<'r> {
     records: &'r History,
     ops: &'r [usize],
     elements: FxHashMap<ValueId, Element>,
-    /// Dequeues and drains that may have taken something.
+    /// How many elements dequeues and drains of unknown outcome may have taken.
     unknown: u64,
-    /// The latest invoked one that left nothing.
+    /// The latest invoked dequeue or drain that left the queue empty.
     emptied_by: Option<usize>,
 }
 
@@ -134,7 +135,7 @@ impl<'r> Queue<'r> {
         queue
     }
 
-    /// What an operation that succeeded took out.
+    /// The elements that an operation took out, if it succeeded.
     fn found(&self, at: usize) -> &'r [ValueId] {
         let op = &self.records.ops[at];
         match op.kind {
@@ -145,7 +146,7 @@ impl<'r> Queue<'r> {
         }
     }
 
-    /// Every enqueue of an element that was acknowledged, and whatever took it out.
+    /// Every acknowledged enqueue of an element, and every operation that took it out.
     fn about(&self, id: ValueId) -> Vec<usize> {
         let acknowledged = self.elements.get(&id).map_or(&[][..], |element| &element.acknowledged);
         let took = self.ops.iter().copied().filter(|at| self.found(*at).contains(&id));
@@ -157,7 +158,7 @@ impl<'r> Queue<'r> {
         let drain = is(self.records, op, "drain");
         let found: &[ValueId] = match op.kind {
             Kind::Info => {
-                // A drain may have taken any number.
+                // A drain may have taken any number of elements.
                 self.unknown = self.unknown.saturating_add(if drain { u64::MAX } else { 1 });
                 return;
             }
@@ -169,7 +170,7 @@ impl<'r> Queue<'r> {
             element.dequeued += 1;
             element.by = Some(at);
         }
-        // Any other failure says nothing of what was in the queue.
+        // Any other failure does not show whether the queue was empty.
         let found_empty = op.is_ok() || self.records.datum(op.result) == Datum::Text("empty");
         let emptied = if drain { op.is_ok() } else { found.is_empty() && found_empty };
         if emptied {
@@ -177,18 +178,18 @@ impl<'r> Queue<'r> {
         }
     }
 
-    fn judge(self, key: &str, limits: &Limits<'_>, tally: &mut Tally, finding: &mut Finding) {
+    fn judge(self, key: &str, limits: &Limits<'_>, counts: &mut QueueCounts, finding: &mut Finding) {
         let mut lost: Vec<(usize, ValueId)> = Vec::new();
         let mut elements: Vec<(&ValueId, &Element)> = self.elements.iter().collect();
         elements.sort_unstable_by_key(|(id, _)| **id);
         for (id, element) in elements {
             let acknowledged = element.acknowledged.len() as u64;
-            tally.acknowledged += acknowledged;
-            tally.dequeued += element.dequeued;
-            tally.duplicated += element.dequeued.saturating_sub(element.attempts.max(1));
-            tally.recovered += element.dequeued.min(element.attempts).saturating_sub(acknowledged);
+            counts.acknowledged += acknowledged;
+            counts.dequeued += element.dequeued;
+            counts.duplicated += element.dequeued.saturating_sub(element.attempts.max(1));
+            counts.recovered += element.dequeued.min(element.attempts).saturating_sub(acknowledged);
             if let (0, Some(by)) = (element.attempts, element.by) {
-                tally.unexpected += 1;
+                counts.unexpected += 1;
                 self.unexpected(*id, by, key, limits, finding);
             }
             let missing = acknowledged.saturating_sub(element.dequeued) as usize;
@@ -202,11 +203,11 @@ impl<'r> Queue<'r> {
         for entry in lost {
             match certain(&entry) {
                 Some(by) if spared == 0 => {
-                    tally.lost += 1;
+                    counts.lost += 1;
                     self.lost(entry, by, key, limits, finding);
                 }
                 _ => {
-                    tally.perhaps_lost += 1;
+                    counts.perhaps_lost += 1;
                     spared = spared.saturating_sub(1);
                 }
             }
@@ -227,7 +228,7 @@ impl<'r> Queue<'r> {
                 end.process,
                 seconds(end.called_ns),
             );
-            // If others of the same value came out, all of them have to be counted.
+            // If equal elements came out, the proof needs all of them: it is their number that is too small.
             let taken = self.elements.get(&id).is_some_and(|element| element.dequeued > 0);
             let counted = if taken { self.about(id) } else { Vec::new() };
             let proof = Proof::at(self.records, [at, by].into_iter().chain(counted));

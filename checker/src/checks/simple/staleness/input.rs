@@ -1,7 +1,8 @@
-//! A register's operations on one key, each read tied to the write that it returns.
+//! The operations of a register on one key, each read linked to the write whose value it returns.
 //!
-//! The value at the beginning is a write before everything. A write nobody read and nobody acknowledged may never have
-//! happened and is left out; one that was read ends, for all that can be known, before the first of its reads does.
+//! The initial value counts as a write before everything. A write that was neither read nor acknowledged may never have
+//! happened, and is left out. A write that was read took effect before the first of its reads completed, so that is its
+//! end if it was not acknowledged earlier.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use crate::history::{History, ValueId};
 /// A write, with times in ns; `i64::MIN` is before everything, `i64::MAX` after.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// Its position in the records; none for the value at the beginning.
+    /// Its position in the history; none for the initial value.
     pub op: Option<usize>,
     /// When it was invoked.
     pub start: i64,
@@ -26,7 +27,7 @@ pub struct Write {
 /// A read, with times in ns.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// Its position in the records.
+    /// Its position in the history.
     pub op: usize,
     /// When it was invoked.
     pub start: i64,
@@ -39,9 +40,9 @@ pub struct Read {
 /// One key.
 #[derive(Clone, Debug)]
 pub struct Register {
-    /// The first is the value at the beginning.
+    /// The writes; the first is the initial value.
     pub writes: Vec<Write>,
-    /// In the order of invocation.
+    /// The reads, in the order of invocation.
     pub reads: Vec<Read>,
 }
 
@@ -50,7 +51,7 @@ pub struct Register {
 pub enum Flaw {
     /// Two writes of one value, or one of nil.
     WrittenTwice(usize, usize),
-    /// A read of what nobody wrote.
+    /// A read of a value that was never written.
     Unwritten(usize),
     /// A read that ended before its write began.
     Future(usize, usize),
@@ -94,7 +95,7 @@ impl Register {
         Ok(register.without(|write| write.op.is_some() && write.acknowledged.is_none() && write.reads.is_empty()))
     }
 
-    /// The same without some writes, and without their reads.
+    /// The same register without some writes and without the reads of these.
     pub(super) fn without(&self, dropped: impl Fn(&Write) -> bool) -> Self {
         let mut place = vec![None; self.writes.len()];
         let mut register = Register { writes: Vec::new(), reads: Vec::new() };
@@ -103,6 +104,7 @@ impl Register {
             register.writes.push(Write { reads: Vec::new(), ..write.clone() });
         }
         for read in &self.reads {
+            debug_assert!(read.of < self.writes.len(), "every read is of a write of its register");
             if let Some(of) = place[read.of] {
                 register.writes[of].reads.push(register.reads.len());
                 register.reads.push(Read { of, ..read.clone() });
@@ -111,7 +113,7 @@ impl Register {
         register
     }
 
-    /// The positions in the records of a write and of its reads.
+    /// The positions in the history of a write and of its reads.
     pub(super) fn ops(&self, write: usize) -> impl Iterator<Item = usize> {
         let write = &self.writes[write];
         write.op.into_iter().chain(write.reads.iter().map(|read| self.reads[*read].op))

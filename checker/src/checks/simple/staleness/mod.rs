@@ -1,15 +1,18 @@
-//! How stale reads of a register are: by versions, by time, and by how soon writes are seen.
+//! How stale the reads of a register are: in versions, in time, and by how soon writes become visible.
 //!
-//! Decides, for each key whose written values are unique (Golab, Li, Shah, PODC 2011; Golab, Hurwitz, Li, ICDCS 2013):
+//! It measures, for each key whose written values are unique (Golab, Li, Shah, PODC 2011; Golab, Hurwitz, Li, ICDCS
+//! 2013):
 //!
-//! - *k-atomicity*: is there an order of all operations, one that real time allows, in which each read returns one of the
-//!   last k written values? Exactly for k = 1 ([`zones`]) and k = 2 ([`versions`]); for more a bound from below.
-//! - *delta-atomicity*: the least time by which all reads must be taken to have begun earlier, so that k = 1 ([`zones`]).
-//! - *t-visibility* (Bailis et al., VLDB 2012): of the reads that began within t of the end of the last acknowledged write
-//!   before them, how many returned that write or one that may be later ([`visibility`]).
+//! - *k-atomicity*: is there an order of all operations, consistent with real time, in which each read returns one of
+//!   the last k written values? Exact for k = 1 ([`zones`]) and k = 2 ([`versions`]); for greater k a lower bound.
+//! - *delta-atomicity*: the least time by which the beginnings of all reads must be moved back, so that k = 1
+//!   ([`zones`]).
+//! - *t-visibility* (Bailis et al., VLDB 2012): of the reads that began within t of the end of the last acknowledged
+//!   write before them, the share that returned that write or one that may be later ([`visibility`]).
 //!
-//! These are measured. Invalid is what no bound excuses, a value that nobody wrote or that was read before its write
-//! began, and what exceeds the bounds that were asked for ([`Bounds`]). O(n log n), but for k = 2 (see there).
+//! All of these are only measured. Violations are a value that was never written or was read before its write began,
+//! which no bound allows, and whatever exceeds the requested bounds ([`Bounds`]). O(n log n), except for k = 2 (see
+//! there).
 
 pub mod input;
 pub mod versions;
@@ -26,7 +29,7 @@ use crate::objects::Object;
 use input::{Flaw, Register};
 use visibility::Curve;
 
-/// How stale reads are.
+/// Measures how stale reads are.
 pub struct Staleness;
 
 impl Check for Staleness {
@@ -56,13 +59,15 @@ impl Check for Staleness {
 }
 
 #[derive(Default)]
-struct Tally {
+struct Measurements {
     keys: u64,
-    /// Keys that are not k-atomic for 1 and for 2, and those for which 2 was not decided.
+    /// Keys that are not 1-atomic.
     stale: u64,
+    /// Keys that are not 2-atomic.
     beyond_two: u64,
+    /// Keys of which it is not known whether they are 2-atomic.
     undecided: u64,
-    /// The largest bound from below of any key.
+    /// The largest lower bound of k of any key.
     versions_min: u64,
     delta_ns_max: u64,
     reads: u64,
@@ -78,21 +83,21 @@ pub fn check(records: &History, limits: &Limits<'_>, bounds: Bounds) -> Finding 
     if !records.timed {
         return Finding::undecided("staleness: the history has no times");
     }
-    let (mut tally, mut finding) = (Tally::default(), Finding::default());
+    let (mut measured, mut finding) = (Measurements::default(), Finding::default());
     for (key, ops) in &keys {
         if (limits.out_of_time)() {
             finding.doubt("the time limit was reached: this is what was seen until then");
-            return tally.finish(finding);
+            return measured.finish(finding);
         }
         match Register::new(records, ops) {
-            Ok(register) => Judge { records, limits, bounds, key, register }.judge(&mut tally, &mut finding),
+            Ok(register) => Judge { records, limits, bounds, key, register }.judge(&mut measured, &mut finding),
             Err(flaw) => flawed(records, key, &flaw, limits, &mut finding),
         }
     }
-    tally.finish(finding)
+    measured.finish(finding)
 }
 
-/// What no bound excuses is a violation; a value written twice is a history that this cannot judge.
+/// Reports a flaw: a violation that no bound allows, or, for a value written twice, that the history cannot be checked.
 fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, finding: &mut Finding) {
     let (kind, explanation, ops) = match flaw {
         Flaw::WrittenTwice(one, other) => {
@@ -134,19 +139,19 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn judge(&self, tally: &mut Tally, finding: &mut Finding) {
-        tally.keys += 1;
-        tally.reads += self.register.reads.len() as u64;
-        tally.curve.add(&self.register);
+    fn judge(&self, measured: &mut Measurements, finding: &mut Finding) {
+        measured.keys += 1;
+        measured.reads += self.register.reads.len() as u64;
+        measured.curve.add(&self.register);
         let (least, example) = versions::at_least(&self.register, self.bounds.versions_max.unwrap_or(u64::MAX));
-        tally.versions_min = tally.versions_min.max(least);
+        measured.versions_min = measured.versions_min.max(least);
         let Some(conflict) = zones::conflict(&self.register, 0) else { return };
-        tally.stale += 1;
+        measured.stale += 1;
         let delta = zones::delta(&self.register);
-        tally.delta_ns_max = tally.delta_ns_max.max(delta);
+        measured.delta_ns_max = measured.delta_ns_max.max(delta);
         let two = if least > 2 { Some(false) } else { versions::two_atomic(&self.register, self.limits.out_of_time) };
-        tally.beyond_two += u64::from(two == Some(false));
-        tally.undecided += u64::from(two.is_none());
+        measured.beyond_two += u64::from(two == Some(false));
+        measured.undecided += u64::from(two.is_none());
         if self.bounds.time_ns_max.is_some_and(|most| delta > most) {
             self.too_old(delta, finding);
         }
@@ -163,7 +168,8 @@ impl Judge<'_> {
     }
 
     fn too_old(&self, delta: u64, finding: &mut Finding) {
-        // The conflict that is left just below the least delta.
+        assert!(delta > 0, "a register with a conflict is not atomic as it is");
+        // The conflict that remains just below the least delta.
         let conflict = zones::conflict(&self.register, delta - 1).unwrap_or_default();
         let ms = delta as f64 / 1e6;
         let explanation = format!("Reads{} must be taken to have begun {ms} ms earlier to be atomic.", of(self.key));
@@ -201,7 +207,7 @@ impl Judge<'_> {
     }
 }
 
-impl Tally {
+impl Measurements {
     fn finish(self, mut finding: Finding) -> Finding {
         if self.reads == 0 {
             finding.doubt("no read was of a known write");

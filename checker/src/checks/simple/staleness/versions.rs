@@ -1,25 +1,26 @@
-//! How many versions behind reads are.
+//! How many versions reads are behind.
 //!
-//! For k = 2 exactly, by the algorithm with limited backtracking of Golab, Hurwitz and Li (On the k-Atomicity-Verification
-//! Problem, ICDCS 2013, LBT). The order is built from its end. A write may be last among those left if it precedes none of
-//! them. If it is, every read that begins after it returns it or the write just before it; if any returns another, that
-//! one must be the write just before, and so on, until no such read is left. Then what was placed never needs to be taken
-//! back: what is left is a smaller case of the same question, since leaving out a write with all its reads cannot make
-//! other reads staler. If no write can begin such a run, the register is not 2-atomic. O(n log n) when the first tries
-//! succeed, and the number of concurrent writes times as much at worst for each run; the tries are bounded.
+//! For k = 2 this is exact, by the algorithm with limited backtracking of Golab, Hurwitz and Li (On the
+//! k-Atomicity-Verification Problem, ICDCS 2013, LBT). It builds the order from its end. A write may be the last of
+//! those left if it precedes none of them in real time. If it is the last, every read that begins after its end returns
+//! it or the write just before it. So if a read returns another write, that one must be the write just before, and so
+//! on, until no such read is left: this is a run. A finished run never needs to be undone: the rest is a smaller case
+//! of the same problem, since removing a write with all its reads cannot make other reads staler. If no write can begin
+//! a run, the register is not 2-atomic. O(n log n) if the first tries succeed; in the worst case that times the number
+//! of concurrent writes for each run. The number of steps is bounded.
 //!
-//! For any k a bound from below: a read is behind each write that began after its own had ended, and ended before the read
-//! began. O(n log n).
+//! For any k there is a lower bound: a read is behind each write that began after the read's own write had ended, and
+//! that ended before the read began. O(n log n).
 
 use super::input::Register;
 
-/// Operations placed and taken back, for each one of the register, before the search for k = 2 gives up.
+/// The search for k = 2 gives up after so many steps for each operation of the register.
 const STEPS_PER_OPERATION: u64 = 500;
-/// The largest number of writes of which needless ones are taken away, one by one.
+/// The most writes in a violation of which needless ones are removed, one by one.
 const WRITES_REDUCED_MAX: usize = 300;
 
-/// The least k that every order needs at least, with operations that show it: the read's write, so many of those in between
-/// (there are k - 1, which follow one another or not), and last the read.
+/// A lower bound of k, with operations that prove it: the read's write, up to `between_max` of the k - 1 writes in
+/// between, and last the read.
 pub fn at_least(register: &Register, between_max: u64) -> (u64, Vec<usize>) {
     let mut starts: Vec<i64> = register.writes.iter().map(|write| write.start).collect();
     starts.sort_unstable();
@@ -47,21 +48,21 @@ pub fn at_least(register: &Register, between_max: u64) -> (u64, Vec<usize>) {
 fn shown(register: &Register, read: &super::input::Read, between_max: usize) -> Vec<usize> {
     let own = &register.writes[read.of];
     let between = register.writes.iter().filter(|write| write.start > own.finish && write.finish < read.start);
-    let told = std::iter::once(own).chain(between.take(between_max));
-    let mut ops: Vec<usize> = told.flat_map(|write| ended_by(register, write)).collect();
+    let listed = std::iter::once(own).chain(between.take(between_max));
+    let mut ops: Vec<usize> = listed.flat_map(|write| ended_by(register, write)).collect();
     ops.retain(|op| *op != read.op);
     ops.push(read.op);
     ops
 }
 
-/// A write, and the read that shows when it had ended, if its acknowledgement does not.
+/// A write, and the read that proves that it had ended, if its acknowledgement does not.
 fn ended_by(register: &Register, write: &super::input::Write) -> impl Iterator<Item = usize> {
     let by_read = write.acknowledged != Some(write.finish);
     let first = write.reads.iter().min_by_key(|read| register.reads[**read].finish).filter(|_| by_read);
     write.op.into_iter().chain(first.map(|read| register.reads[*read].op))
 }
 
-/// How many positions were added from one on (a Fenwick tree, from the end).
+/// Counts the added positions from a given one on (a Fenwick tree, from the end).
 struct Counts(Vec<u64>);
 
 impl Counts {
@@ -84,7 +85,7 @@ impl Counts {
     }
 }
 
-/// Whether each read can return one of the last two values; none if the search was given up.
+/// Whether the register is 2-atomic; none if the search gave up.
 pub fn two_atomic(register: &Register, out_of_time: &dyn Fn() -> bool) -> Option<bool> {
     let mut search = Search::new(register);
     while let Some(newest) = search.writes_by_start.last() {
@@ -109,8 +110,8 @@ pub fn two_atomic(register: &Register, out_of_time: &dyn Fn() -> bool) -> Option
     Some(true)
 }
 
-/// The operations of a register that is not 2-atomic, without those that it is not for; in small registers none is
-/// needless then.
+/// The operations of a register that is not 2-atomic, without needless ones: for small registers, no write can be
+/// removed from the result.
 pub fn without_needless(register: &Register, out_of_time: &dyn Fn() -> bool) -> Vec<usize> {
     let mut left = register.clone();
     let mut at = 0;
@@ -126,7 +127,7 @@ pub fn without_needless(register: &Register, out_of_time: &dyn Fn() -> bool) -> 
     (0..left.writes.len()).flat_map(|write| left.ops(write).collect::<Vec<_>>()).collect()
 }
 
-/// Positions in some order, from which some are taken and put back in the reverse order.
+/// A doubly linked list of positions. Positions are taken out, and put back in the reverse order, each in O(1).
 struct Chain {
     before: Vec<usize>,
     after: Vec<usize>,
@@ -156,11 +157,17 @@ impl Chain {
 
     fn take(&mut self, at: usize) {
         let (before, after) = (self.before[at], self.after[at]);
+        debug_assert!(self.after[before] == at && self.before[after] == at, "only what is in the list is taken out");
         (self.after[before], self.before[after]) = (after, before);
     }
 
     fn put_back(&mut self, at: usize) {
         let (before, after) = (self.before[at], self.after[at]);
+        // The neighbours at the time when it was taken out are neighbours again, if the order is reversed.
+        debug_assert!(
+            self.after[before] == after && self.before[after] == before,
+            "what was taken last is put back first"
+        );
         (self.after[before], self.before[after]) = (at, at);
     }
 }
@@ -199,7 +206,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Places a write last, and those before it that this forces; false if there is a read that cannot be placed.
+    /// Places a write last, and before it those that this forces; false if some read cannot be placed.
     fn run(&mut self, first: usize) -> bool {
         let mut write = first;
         loop {

@@ -1,7 +1,8 @@
-//! How soon an acknowledged write is seen: the curve of t-visibility (Bailis et al., VLDB 2012).
+//! How soon an acknowledged write becomes visible: the curve of t-visibility (Bailis et al., VLDB 2012).
 //!
-//! For each read, t is the time from the end of the last acknowledged write before it to its beginning. It is fresh if it
-//! returns that write or one that may be later: if not, the write that it returns had ended before that one began.
+//! For each read, t is the time from the end of the last acknowledged write before it to its own beginning. The read is
+//! fresh if it returns that write or one that may be later. It is stale if the write that it returns had ended before
+//! that one began.
 
 use super::input::Register;
 use crate::finding::Finding;
@@ -31,10 +32,11 @@ impl Curve {
             self.reads[class] += 1;
             let stale = register.writes[read.of].finish < register.writes[last].start;
             self.fresh[class] += u64::from(!stale);
+            debug_assert!(self.fresh[class] <= self.reads[class], "fresh reads are some of the reads");
         }
     }
 
-    /// Of all reads that came after an acknowledged write, those that were fresh; 1 if there was none.
+    /// The share of fresh reads among those that came after an acknowledged write; 1 if there are none.
     pub fn fresh_share(&self) -> f64 {
         share(self.fresh.iter().sum(), self.reads.iter().sum())
     }

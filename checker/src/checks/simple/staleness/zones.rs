@@ -1,10 +1,11 @@
-//! Zones (Gibbons and Korach, 1997), and how far reads must be shifted until none are in conflict (Golab, Li, Shah, 2011).
+//! Zones (Gibbons and Korach, 1997), and how far reads must be moved back until no conflict is left (Golab, Li, Shah,
+//! 2011).
 //!
-//! A value's cluster is its write and its reads; its zone has two ends, f, the earliest finish, and s, the latest start.
-//! One cluster has to go before another if its f is before the other's s. Two that each have to go before the other are in
-//! conflict, and a register is atomic iff no two are. If all reads are taken to have begun a time d earlier, then
-//! s = max(start of the write, latest start of a read - d), so conflicts only vanish as d grows: bisection finds the least
-//! d without one, to the nanosecond. A test is O(n log n).
+//! The cluster of a value is its write and its reads. Its zone has two ends: f, the earliest finish, and s, the latest
+//! start. A cluster must precede another one if its f is before the other's s. Two clusters each of which must precede
+//! the other are in conflict, and a register is atomic if and only if no two are. If all reads are taken to begin a
+//! time d earlier, then s = max(start of the write, latest start of a read - d). So conflicts only vanish as d grows,
+//! and bisection finds the least d without one, to the nanosecond. Each test takes O(n log n).
 
 use super::input::Register;
 
@@ -15,8 +16,8 @@ struct Zone {
     cluster: usize,
 }
 
-/// The operations that are in conflict when reads begin `delta` ns earlier: of two clusters the writes, and the reads
-/// that make their zones; none if there is no conflict.
+/// Operations in conflict if reads begin `delta` ns earlier: the writes of two clusters, and the reads that determine
+/// their zones. None if there is no conflict.
 pub fn conflict(register: &Register, delta: u64) -> Option<Vec<usize>> {
     let (one, other) = conflicting(&zones(register), delta, register)?;
     let mut ops: Vec<usize> = [one, other].into_iter().flat_map(|cluster| makers(register, cluster)).collect();
@@ -25,7 +26,7 @@ pub fn conflict(register: &Register, delta: u64) -> Option<Vec<usize>> {
     Some(ops)
 }
 
-/// The least time in ns by which reads must be taken to have begun earlier, so that the register is atomic.
+/// The least time in ns by which the beginnings of reads must be moved back, so that the register is atomic.
 pub fn delta(register: &Register) -> u64 {
     let zones = zones(register);
     let is_atomic = |delta: u64| conflicting(&zones, delta, register).is_none();
@@ -35,10 +36,12 @@ pub fn delta(register: &Register) -> u64 {
         let middle = low + (high - low) / 2;
         if is_atomic(middle) { high = middle } else { low = middle + 1 }
     }
+    debug_assert!(is_atomic(low), "no conflict is left when all reads begin before everything");
     low
 }
 
-/// By their finish; the start is that of reads alone here.
+/// The zones ordered by their finish. The start is that of the reads alone here; [`conflicting`] adds that of the
+/// write.
 fn zones(register: &Register) -> Vec<Zone> {
     let zone = |(cluster, write): (usize, &super::input::Write)| {
         let start = write.reads.iter().map(|read| register.reads[*read].start).max().unwrap_or(i64::MIN);
@@ -49,8 +52,8 @@ fn zones(register: &Register) -> Vec<Zone> {
     zones
 }
 
-/// Two clusters in conflict. Forward zones (f < s) must not overlap, and then a backward one must not lie within the last
-/// forward one that begins before it.
+/// Two clusters in conflict, if there are any. Forward zones (f < s) must not overlap. If they do not, a backward zone
+/// must not lie within the last forward one that begins before it.
 fn conflicting(zones: &[Zone], delta: u64, register: &Register) -> Option<(usize, usize)> {
     let shift = i64::try_from(delta).unwrap_or(i64::MAX);
     let shifted = |zone: &Zone| {
