@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Story, of};
 use crate::checks::check::{Context, View};
+use crate::checks::isolation::is_of_lists;
 use crate::checks::isolation::tests_draw::{Draw, cases};
 use crate::checks::registry::CheckName;
 use crate::checks::sessions::Guarantee;
@@ -100,9 +101,10 @@ fn as_history(history: &History) -> BTreeMap<Guarantee, Tally> {
     CHECKS.into_iter().filter(|(guarantee, _)| !is_level(history, *guarantee)).map(judge).collect()
 }
 
-/// Transactions on lists have a level of isolation of this name.
+/// Transactions have a level of isolation of this name; for PRAM if none appends.
 fn is_level(history: &History, guarantee: Guarantee) -> bool {
-    guarantee == Guarantee::Causal && history.ops.iter().any(|op| history.text(op.f) == "txn")
+    let is_txn = history.ops.iter().any(|op| history.text(op.f) == "txn");
+    is_txn && (guarantee == Guarantee::Causal || guarantee == Guarantee::Pram && !is_of_lists(None, history))
 }
 
 /// Without a list a history is taken for one of single values, which is another algorithm.

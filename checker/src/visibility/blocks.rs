@@ -13,7 +13,7 @@
 //!
 //! A read sees what any of the values listed sees. What it does not see it has missed if everything listed is
 //! provably older (a read that found nothing is older than everything); and, where concurrent writes are kept, also
-//! if nothing listed has a past that is not told. The rest is undecided where concurrent writes are kept, and
+//! if nothing listed has an unrecorded past. The rest is undecided where concurrent writes are kept, and
 //! overwritten where one wins.
 //!
 //! A *delete* is a write that is never listed. What a delete covers that a read may have seen ([`super::deletes`]) the read

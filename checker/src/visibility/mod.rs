@@ -1,8 +1,8 @@
 //! Which write is visible in which read: facts of each key, and what follows from them.
 //!
 //! ```text
-//! operations of a workload ─► facts (writes, reads, pasts of each key) ─► blocks (who sees what, 64 writes at a time) ─► analysis
-//! a history from anywhere ─► foreign ─┘
+//! operations of a workload ─► facts: writes, reads, pasts ─┬─► blocks: who sees what ─► analysis
+//! a history from anywhere ──► foreign: the same facts ─────┘   (64 writes at a time)
 //! ```
 
 mod analysis;

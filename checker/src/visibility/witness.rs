@@ -147,7 +147,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
         self.operations(unseen.flatten().collect(), write)
     }
 
-    /// The writes by which one write has replaced another, which is told with them.
+    /// The writes by which one write has replaced another, which is shown with them.
     pub fn of_replacement(&self, by: usize, value: usize) -> Vec<Operation<'h>> {
         self.operations(way(&self.ways(&[by]), value), by)
     }

@@ -7,7 +7,7 @@
 //! On one key this is the four session guarantees together. Over several it is more, and a store that keeps sessions for
 //! each key by itself does not promise it: who has read x can miss, on y, what the writer of x had written first.
 //!
-//! What happened before a read is in [`super::clocks`]; what then is lacking is told by [`crate::visibility`], deletes and
+//! What happened before a read is in [`super::clocks`]; what then is lacking [`crate::visibility`] settles, deletes and
 //! concurrent writes included. In a list, what happened before a write also stands before it. PRAM ([`super::pram`]) is judged
 //! in the same way, by what less counts as having happened before.
 //!
@@ -18,10 +18,10 @@ use super::clocks::{Act, Clocks, Node, Reach};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
 use crate::checks::isolation::{self, is_of_lists};
-use crate::checks::sessions::by_visibility;
+use crate::checks::sessions::{by_visibility, reads_lists};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Finding, Proof, ReadTally, Shrinks, a_read};
-use crate::history::{History, Operation};
+use crate::history::Operation;
 use crate::objects::Object;
 use crate::visibility::{Block, Evidence, Late, OwnMiss, WorkloadFacts, owed};
 
@@ -64,11 +64,6 @@ impl Check for Causal {
             },
         )
     }
-}
-
-/// Whether some operation reads a list; transactions on lists have levels of isolation instead.
-fn reads_lists(records: &History) -> bool {
-    records.ops.iter().any(|op| records.reads_list(op))
 }
 
 /// Judges a workload.

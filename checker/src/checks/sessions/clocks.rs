@@ -387,15 +387,17 @@ impl<'w, 'h> Clocks<'w, 'h> {
         }
     }
 
-    /// Of what one process did in a row only the first and the last.
+    /// Of what one process did in a row only the first and the last; who has seen its own later write has not just gone on.
     fn without_stations(&self, mut chain: Vec<usize>) -> Vec<usize> {
         chain.dedup();
-        let session = |at: usize| self.nodes[at].session;
-        let kept = (0..chain.len()).filter(|at| {
-            let same = |other: Option<&usize>| other.is_some_and(|other| session(*other) == session(chain[*at]));
-            !(*at > 0 && same(chain.get(at - 1)) && same(chain.get(at + 1)))
-        });
-        kept.map(|at| chain[at]).collect()
+        let goes_on = |from: usize, to: usize| {
+            let (from, to) = (self.nodes[from], self.nodes[to]);
+            from.session == to.session && from.position <= to.position
+        };
+        let is_station = |at: usize| {
+            at > 0 && at + 1 < chain.len() && goes_on(chain[at - 1], chain[at]) && goes_on(chain[at], chain[at + 1])
+        };
+        (0..chain.len()).filter(|at| !is_station(*at)).map(|at| chain[at]).collect()
     }
 
     pub fn node(&self, node: usize) -> Node {

@@ -74,6 +74,11 @@ pub(crate) fn by_visibility(
     })
 }
 
+/// Whether some operation reads a list, outside of transactions: those on lists have levels of isolation, too.
+pub(crate) fn reads_lists(records: &History) -> bool {
+    records.ops.iter().any(|op| records.reads_list(op))
+}
+
 /// Whether some operation reads a list, or appends to one.
 fn shows_lists(records: &History) -> bool {
     records.ops.iter().any(|op| shows_list(records, op))

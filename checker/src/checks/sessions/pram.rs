@@ -9,8 +9,8 @@ use super::causal;
 use super::clocks::Reach;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
-use crate::checks::isolation::{check_isolation, functions};
-use crate::checks::sessions::{by_visibility, shows_lists};
+use crate::checks::isolation::{check_isolation, is_of_lists};
+use crate::checks::sessions::{by_visibility, reads_lists};
 use crate::finding::Finding;
 use crate::objects::Object;
 
@@ -42,7 +42,7 @@ impl Check for Pram {
         by_visibility(
             view,
             context,
-            |records| shows_lists(records) && !functions(records).any(|f| matches!(f, "w" | "write")),
+            |records| is_of_lists(view.object, records) || reads_lists(records),
             |workload| causal::check(workload, context, Reach::Pram),
             |records| check_isolation(records, &context.limits, Isolation::Pram),
         )
