@@ -1,6 +1,6 @@
-//! An experiment as it is put before people: tables, charts, and what was found. Plain data, made by whoever measured.
+//! An experiment as it is reported: tables, charts and results. Plain data, made by the code that measured.
 
-/// One experiment and what came of it.
+/// One experiment and its results.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Experiment {
     /// What it is called at the command line.
@@ -13,7 +13,7 @@ pub struct Experiment {
     pub tables: Vec<FigureTable>,
     /// The same, drawn.
     pub charts: Vec<Chart>,
-    /// What was held against the published figures, in a sentence.
+    /// How the figures are compared with the published ones, in a sentence.
     pub criterion: String,
     /// Where the criterion is not met; empty = it is.
     pub disagreements: Vec<String>,

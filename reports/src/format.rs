@@ -42,7 +42,8 @@ pub(crate) fn figure(number: f64) -> String {
     format!("{sign}{size:.decimals$}")
 }
 
-/// A name and a value of [`figures`](checker::verdict::PropertyResult::figures): the unit leaves the name for the value.
+/// A name and a value of [`figures`](checker::verdict::PropertyResult::figures): the unit leaves the name for the
+/// value.
 pub(crate) fn named_figure(name: &str, value: f64) -> (String, String) {
     match name.strip_suffix("_ms") {
         Some(name) => (name.replace(['_', '-'], " "), format!("{} ms", figure(value))),

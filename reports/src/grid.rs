@@ -1,4 +1,4 @@
-//! Properties against workloads: where a run had several workloads, what it found at a glance, before it is told one by one.
+//! Properties by workload: an overview of a run with several workloads, before the findings one by one.
 
 use checker::CheckName;
 use checker::verdict::PropertyResult;
@@ -7,15 +7,15 @@ use crate::summary::workload_name;
 
 /// A column for each workload, a row for each property.
 pub(crate) struct Grid<'a> {
-    /// The workloads in the order in which they were judged; `all` for what is of the whole run comes last.
+    /// The workloads in the order in which they were checked; `all`, for properties of the whole run, comes last.
     pub workloads: Vec<&'a str>,
     pub rows: Vec<Row<'a>>,
 }
 
-/// What was found of a property.
+/// The results of a property.
 pub(crate) struct Row<'a> {
     pub property: CheckName,
-    /// For each workload the result, with its position; none where that workload cannot show it.
+    /// For each workload the result, with its position; none if the property does not apply to the workload.
     pub results: Vec<Option<(usize, &'a PropertyResult)>>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Row<'a> {
 const WORKLOADS_MAX: usize = 12;
 
 impl<'a> Grid<'a> {
-    /// None where there are not several workloads, or too many.
+    /// None if there is only one workload, or if there are too many.
     pub fn of(properties: &'a [PropertyResult]) -> Option<Self> {
         let mut workloads: Vec<&str> = Vec::new();
         for workload in properties.iter().filter_map(|result| result.workload.as_deref()) {

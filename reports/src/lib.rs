@@ -1,8 +1,9 @@
-//! What a run found, put before people and machines: tables for the terminal, one HTML file, JUnit for a CI.
+//! The reports of a run: tables for the terminal, one HTML file, JUnit for a CI.
 //!
-//! A verdict and a history go in, text comes out. Nothing here decides anything: every outcome, count and sentence is the
-//! checker's, and this crate only arranges, abbreviates and draws. The same input always gives the same bytes, whatever a
-//! store returned is escaped, and every output is bounded: what was left out is said where it was left out.
+//! A verdict and a history go in, text comes out. Nothing here decides anything: every outcome, count and sentence is
+//! the checker's, and this crate only arranges, abbreviates and draws. The same input always gives the same bytes,
+//! everything that a store returned is escaped, and every output is bounded: where something is left out, the report
+//! says so.
 
 pub mod experiment;
 mod format;

@@ -1,10 +1,10 @@
-//! What a report says of a run besides its verdict and history, and the sentences that every kind of report shares.
+//! The facts about a run besides its verdict and history, and the sentences that every kind of report shares.
 
 use checker::verdict::{FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
 
 use crate::format::{abbreviate, count, percent, plural};
 
-/// What a report says of the run besides verdict and history; the bench takes it from `run.json`.
+/// The facts about a run besides verdict and history; the bench takes them from `run.json`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunSummary {
     /// The system and its workloads: `dynamo: set, register, cart`.
@@ -147,7 +147,7 @@ pub(crate) fn availability(s: &OperationStatistics) -> [String; 2] {
 pub(crate) fn harvest(s: &OperationStatistics) -> [String; 2] {
     const PARTS: u64 = 1_000_000;
     let shown = |share: Option<f64>| {
-        // What lacks anything at all is not all.
+        // Rounded down: a read that lacks anything does not show 100 %.
         let parts = |share: f64| (share * PARTS as f64).floor() as u64;
         share.map_or_else(String::new, |share| percent(parts(share).max(u64::from(share > 0.0)), PARTS))
     };

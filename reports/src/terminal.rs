@@ -1,6 +1,6 @@
 //! The verdict as tables for a terminal: what happened first, then properties, anomalies, faults and operations.
 //!
-//! Sentences wrap, numbers do not: where a table is too wide, its widest columns give way first. Colour only repeats
+//! Sentences wrap, numbers do not: if a table is too wide, its widest columns are narrowed first. Colour only repeats
 //! what a word or a sign beside it says.
 
 use std::collections::BTreeMap;
@@ -81,10 +81,10 @@ impl Page {
         match Grid::of(properties) {
             None => self.findings("Properties", &properties.iter().collect::<Vec<_>>()),
             Some(grid) => {
-                let told: Vec<&PropertyResult> = properties.iter().filter(|p| p.outcome != Outcome::Valid).collect();
-                let told =
-                    if told.is_empty() { String::new() } else { "\n".to_owned() + &self.findings("Not valid", &told) };
-                self.grid(&grid) + &told
+                let open: Vec<&PropertyResult> = properties.iter().filter(|p| p.outcome != Outcome::Valid).collect();
+                let findings =
+                    if open.is_empty() { String::new() } else { "\n".to_owned() + &self.findings("Not valid", &open) };
+                self.grid(&grid) + &findings
             }
         }
     }
@@ -265,7 +265,7 @@ fn found_colour(outcome: Outcome) -> Color {
 
 fn facts(summary: &RunSummary, verdict: &Verdict) -> String {
     let (ok, all) = operations_total(verdict);
-    // A bare history tells neither its seed nor its nodes.
+    // A history without a run directory has neither seed nor nodes.
     let is_run = !summary.nodes.is_empty();
     let mut facts = Vec::new();
     facts.extend(is_run.then(|| format!("seed {}", summary.seed)));
@@ -295,13 +295,13 @@ fn fault_row(kind: &str, members: &[&FaultFinding]) -> [String; 5] {
     let spans = members.iter().filter_map(|f| f.start_ns.zip(f.stop_ns));
     let total_ns = spans.fold(0, |sum: u64, (start, stop)| sum.saturating_add(stop.saturating_sub(start)));
     let example = members.iter().find(|f| f.proved).or(members.first());
-    let told = example.map(|f| format!("{}: {}", abbreviate(&visible(&f.detail), 80), visible(&f.evidence)));
+    let example = example.map(|f| format!("{}: {}", abbreviate(&visible(&f.detail), 80), visible(&f.evidence)));
     [
         abbreviate(&visible(kind), 24),
         count(members.len() as u64),
         count(members.iter().filter(|f| f.proved).count() as u64),
         span(total_ns),
-        abbreviate(&told.unwrap_or_default(), SENTENCE_CHARS_MAX),
+        abbreviate(&example.unwrap_or_default(), SENTENCE_CHARS_MAX),
     ]
 }
 
@@ -333,8 +333,8 @@ fn mark(result: &PropertyResult) -> String {
     }
 }
 
-/// Yield stands beside harvest: what was answered, and how much of the data the answers showed. Broken so that no workload's
-/// name has to be.
+/// Yield stands beside harvest: the share of requests that were answered, and the share of the data that the answers
+/// showed. The headings have line breaks so that the names of workloads need none.
 const OPERATION_COLUMNS: [&str; 12] = [
     "workload",
     "f",

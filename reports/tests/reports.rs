@@ -75,7 +75,7 @@ fn the_page_is_well_formed_and_stands_alone() {
 }
 
 #[test]
-fn the_page_tells_every_property_fault_and_anomaly() {
+fn the_page_has_every_property_fault_and_anomaly() {
     let (summary, verdict, events) = sample::run(BROKEN);
     let page = html(&summary, &verdict, &sample::history(&events));
     for fault in &verdict.faults {
@@ -110,7 +110,7 @@ fn a_drawing_shows_what_proves_the_anomaly() {
     assert!(article.matches("<rect class=\"op").count() <= 40 && article.matches("class=\"op ").count() <= 40);
 }
 
-/// What helps to understand an anomaly is drawn and told apart from what proves it.
+/// What helps to understand an anomaly is drawn, and marked differently from what proves it.
 #[test]
 fn a_drawing_shows_what_helps_to_understand_the_anomaly() {
     let (summary, mut verdict, events) = sample::run(BROKEN);
@@ -179,7 +179,7 @@ fn many_long_anomalies_give_a_page_under_two_megabytes() {
 
 /// What was answered stands beside how much of the data the answers showed.
 #[test]
-fn harvest_is_told_beside_yield() {
+fn harvest_is_shown_beside_yield() {
     let (summary, verdict, events) = sample::run(VALID);
     let page = html(&summary, &verdict, &sample::history(&events));
     let text = terminal(&summary, &verdict, Some(140), false);
@@ -189,10 +189,10 @@ fn harvest_is_told_beside_yield() {
     assert_eq!(page.matches("93.6%").count(), 3, "reads alone have a harvest");
 }
 
-/// With several workloads a grid comes first; each of its signs leads to the finding, and the terminal tells only of what is
-/// not valid.
+/// With several workloads a grid comes first; each of its signs leads to the finding, and the terminal lists only what
+/// is not valid.
 #[test]
-fn several_workloads_are_told_at_a_glance() {
+fn several_workloads_have_an_overview() {
     let (summary, mut verdict, events) = sample::run(BROKEN);
     let workloads: BTreeSet<_> = verdict.properties.iter().filter_map(|p| p.workload.clone()).collect();
     assert!(workloads.len() > 1, "{workloads:?}");
@@ -205,10 +205,10 @@ fn several_workloads_are_told_at_a_glance() {
     assert!(text.contains("✓ holds, ✗ broken, ? undecided"), "{text}");
     for result in &verdict.properties {
         let words = [result.property.name(), result.workload.as_deref().unwrap_or("all"), " valid", " invalid"];
-        let told = |line: &str| {
+        let is_found = |line: &str| {
             line.contains(words[0]) && line.contains(words[1]) && words[2..].iter().any(|w| line.contains(w))
         };
-        let in_table = text.lines().any(|line| line.starts_with("│") && told(line));
+        let in_table = text.lines().any(|line| line.starts_with("│") && is_found(line));
         assert_eq!(in_table, result.outcome != Outcome::Valid, "{words:?}: {text}");
     }
     verdict.properties.retain(|p| p.workload.as_deref() == Some("set"));
@@ -240,7 +240,7 @@ fn without_colour(text: &str) -> String {
 }
 
 #[test]
-fn the_terminal_tells_the_verdict_and_the_first_anomalies() {
+fn the_terminal_shows_the_verdict_and_the_first_anomalies() {
     let (summary, verdict, _) = sample::run(BROKEN);
     let text = terminal(&summary, &verdict, Some(120), false);
     assert!(text.starts_with("✗ INVALID  dynamo: set, register, cart\n"));
@@ -326,11 +326,10 @@ fn any_event() -> impl Strategy<Value = Event> {
     )
 }
 
-/// The history of the events that fit to those before them.
-fn fitting(events: &[Event]) -> History {
+/// The history of those of the events that fit the ones before them: a reader refuses the others.
+fn history_of_fitting(events: &[Event]) -> History {
     let mut builder = HistoryBuilder::new();
     for event in events {
-        // An event that does not fit is not taken.
         let _ = builder.push(event);
     }
     builder.finish()
@@ -376,7 +375,7 @@ proptest! {
         for s in &mut verdict.statistics {
             (s.ok, s.fail, s.latency_p99_ms) = (u64::MAX, u64::MAX, figure);
         }
-        markup::check_html(&html(&summary, &verdict, &fitting(&events)));
+        markup::check_html(&html(&summary, &verdict, &history_of_fitting(&events)));
         markup::check_xml(&junit(&summary, &verdict));
         prop_assert!(!terminal(&summary, &verdict, None, true).is_empty());
     }

@@ -35,7 +35,7 @@ pub enum Command {
     /// Measure in simulation how well each planted bug is found
     Bugs(BugsArgs),
     /// Judge a recorded history
-    Check(CheckArgs),
+    Check(Box<CheckArgs>),
     /// Rebuild the reports of a run directory
     Report(ReportArgs),
     /// A cluster to play with

@@ -1,4 +1,4 @@
-//! Standard output that may be closed at any time, as `head` does.
+//! Standard output, which its reader may close at any time, as `head` does.
 
 use std::fmt;
 use std::io::{self, Write};

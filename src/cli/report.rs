@@ -1,4 +1,4 @@
-//! `dissensus report`: makes the reports of a run directory again, from its verdict and history.
+//! `dissensus report`: rebuilds the reports of a run directory from its verdict and history.
 
 use super::arguments::ReportArgs;
 use super::out::say;
@@ -8,7 +8,7 @@ use crate::store::RunDir;
 use crate::systems::System;
 use crate::systems::dynamo::Dynamo;
 
-/// Rebuilds `report.html` and `junit.xml`, and prints the tables. A run that was killed has no verdict, so its
+/// Rebuilds `report.html` and `junit.xml`, and prints the tables. A run that was killed has no verdict; then its
 /// history is checked first.
 pub fn report(args: &ReportArgs) -> Result<Exit, Problem> {
     let dir = RunDir::open(&args.run_dir).map_err(Problem::arguments)?;

@@ -15,9 +15,9 @@ use crate::summary::{SENTENCE_CHARS_MAX, is_broken_claim, property_label};
 /// The most anomalies shown of one property and workload, and how many of a broken claim are open from the start.
 pub(super) const ANOMALIES_MAX: usize = 20;
 const OPEN_MAX: usize = 3;
-/// Past this size of the section, in bytes, anomalies are told without drawing; past the second, only counted.
+/// Past this size of the section, in bytes, anomalies are explained without a drawing; past the second, they are only counted.
 const DRAWN_BYTES_MAX: usize = 900_000;
-const TOLD_BYTES_MAX: usize = 1_100_000;
+const EXPLAINED_BYTES_MAX: usize = 1_100_000;
 
 /// Where the page links to for an anomaly.
 pub(super) fn anomaly_id(result: usize, position: usize) -> String {
@@ -63,7 +63,7 @@ fn group(finder: &Finder<'_>, number: usize, result: &PropertyResult, out: &mut 
         if total == 1 { "1 anomaly".to_owned() } else { format!("{} anomalies", count(total)) },
     );
     for (position, anomaly) in result.anomalies.iter().take(shown).enumerate() {
-        if out.len() > TOLD_BYTES_MAX {
+        if out.len() > EXPLAINED_BYTES_MAX {
             *out += &left_out_for_size(number, position..shown);
             return;
         }

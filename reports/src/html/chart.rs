@@ -1,4 +1,4 @@
-//! What the drawings share: coordinates, ticks, text, and the patterns that tell outcomes apart without colour.
+//! What the drawings share: coordinates, ticks, text, and the patterns that distinguish outcomes without colour.
 
 use std::fmt;
 
@@ -93,14 +93,14 @@ pub(super) fn line(x1: f64, y1: f64, x2: f64, y2: f64, class: &str) -> String {
     format!("<path class=\"{class}\" d=\"M{} {}L{} {}\"/>\n", At(x1), At(y1), At(x2), At(y2))
 }
 
-/// A rectangle with what it tells when pointed at.
+/// A rectangle, with a text that is shown when it is pointed at.
 pub(super) fn rect(x: f64, y: f64, width: f64, height: f64, class: &str, title: &str) -> String {
     let (x, y, width, height) = (At(x), At(y), At(width), At(height));
     let shape = format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" class=\"{class}\"");
     if title.is_empty() { format!("{shape}/>\n") } else { format!("{shape}><title>{}</title></rect>\n", esc(title)) }
 }
 
-/// A whole drawing. `label` says what it shows, to those who do not see it and to whoever points at it.
+/// A whole drawing. `label` describes it, for screen readers and as a tooltip.
 pub(super) fn svg(height: f64, label: &str, body: &str) -> String {
     let (label, height) = (esc(label), At(height));
     format!(

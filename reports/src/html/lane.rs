@@ -51,7 +51,7 @@ pub(super) fn force(fault: &FaultFinding, end_ns: u64) -> Option<(u64, u64)> {
     Some((start, fault.stop_ns.unwrap_or(end_ns).max(start)))
 }
 
-/// What a fault tells when pointed at.
+/// The text shown when a fault is pointed at.
 pub(super) fn fault_title(fault: &FaultFinding, end_ns: u64) -> String {
     let proof = if fault.proved { "proved" } else { "not proved" };
     let (detail, evidence) = (abbreviate(&fault.detail, 120), abbreviate(&fault.evidence, 200));

@@ -1,9 +1,8 @@
 //! The report as one HTML file that needs nothing else: no network, no script, no font.
 //!
-//! It is read in the order in which an engineer asks: what happened; which property; when; show me; what was done to
-//! the cluster; how did it serve; how was it set up. The page forbids itself scripts and every resource but its own
-//! style, and whatever came from the store is escaped. In code, a `String` named or returned as HTML is already
-//! escaped.
+//! Its order is that of an engineer's questions: what happened, which property, when, the operations, the faults, the
+//! service, the configuration. The page forbids itself scripts and every resource except its own style, and everything
+//! that came from the store is escaped. In code, a `String` named or returned as HTML is already escaped.
 
 mod anomaly;
 mod bucket;
@@ -28,8 +27,8 @@ use crate::format::{abbreviate, esc};
 use crate::operation::operations;
 use crate::summary::RunSummary;
 
-/// The report as one HTML page. It stays under 2 MB for any history: it samples and leaves out, and says so where it
-/// does.
+/// The report as one HTML page. It stays under 2 MB for any history: where it samples or leaves something out, it says
+/// so.
 pub fn html(summary: &RunSummary, verdict: &Verdict, history: &History) -> String {
     let operations = operations(history);
     let end_ns = end_of_run(summary, verdict, history);
@@ -47,7 +46,7 @@ pub fn html(summary: &RunSummary, verdict: &Verdict, history: &History) -> Strin
     page(&title, &[style::CSS], chart::DEFS, &sections.concat(), &section::footer(summary))
 }
 
-/// A whole page, which forbids itself everything but its own style.
+/// A whole page, which forbids itself every resource except its own style.
 fn page(title: &str, style: &[&str], defs: &str, body: &str, footer: &str) -> String {
     format!(
         r##"<!DOCTYPE html>
@@ -72,13 +71,13 @@ fn page(title: &str, style: &[&str], defs: &str, body: &str, footer: &str) -> St
     )
 }
 
-/// What every section draws from.
+/// The input of every section.
 struct Run<'a> {
     summary: &'a RunSummary,
     verdict: &'a Verdict,
     history: &'a History,
     operations: &'a [crate::operation::Operation<'a>],
-    /// The last moment that anything tells of, ns.
+    /// The last moment of the run that is recorded, ns.
     end_ns: u64,
 }
 

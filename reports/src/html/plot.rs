@@ -1,6 +1,7 @@
 //! Charts of figures: lines, or bars side by side, on axes with round ticks.
 //!
-//! A series has a colour, a shape of its marks and a dash, so that it is told from the others without colour, too.
+//! A series has a colour, a shape of its marks and a dash, so that it can be distinguished from the others without
+//! colour, too.
 
 use super::chart::{At, WIDTH, line, svg, text};
 use crate::experiment::{Axis, Chart, Series};

@@ -24,14 +24,14 @@ pub(super) struct Drawn<'a> {
     pub(super) role: Role,
 }
 
-/// What an operation is in a drawing for.
+/// Why an operation is in a drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It is among the fewest that are the anomaly by themselves.
+    /// It is one of the fewest operations that prove the anomaly.
     Proof,
     /// It helps to understand them.
     Context,
-    /// It was near.
+    /// It is on the same key, at about the same time.
     Near,
 }
 
@@ -54,8 +54,8 @@ impl Role {
         }
     }
 
-    /// What the table says.
-    fn told(self) -> &'static str {
+    /// Its text in the table.
+    fn cell(self) -> &'static str {
         match self {
             Role::Proof => "<strong>● proof</strong>",
             Role::Context => "○ context",
@@ -188,8 +188,8 @@ impl Scene<'_> {
         )
     }
 
-    /// What was read, in a few characters: the list if it is short, else how much and whether the value in question
-    /// was there.
+    /// The value read, in a few characters: the list if it is short, else its length and whether it contains the value
+    /// in question.
     fn result(&self, value: &Value) -> String {
         const SHORT_CHARS: usize = 22;
         if value.is_null() {
@@ -201,11 +201,11 @@ impl Scene<'_> {
             return whole;
         }
         let noun = if items.iter().all(|i| i.as_object().is_some_and(is_version)) { "version" } else { "value" };
-        let told = self.focus.first().map(|focus| {
+        let contains = self.focus.first().map(|focus| {
             let there = if items.iter().any(|item| holds(item, focus)) { "with" } else { "without" };
             format!(", {there} {}", format::value(focus, 12))
         });
-        format!("{}{}", plural(items.len() as u64, noun), told.unwrap_or_default())
+        format!("{}{}", plural(items.len() as u64, noun), contains.unwrap_or_default())
     }
 
     fn title(&self, operation: &Operation<'_>) -> String {
@@ -215,7 +215,7 @@ impl Scene<'_> {
         format!("{} {value}\ninvoked {}, {took}{error}", function(operation), seconds_ms(operation.start_ns()))
     }
 
-    /// The argument or the result, with what it says of the values in question.
+    /// The argument or the result, with whether it contains the values in question.
     fn value(&self, operation: &Operation<'_>, chars_max: usize) -> String {
         let result = operation.result();
         let Some(items) = result.as_ref().and_then(Value::as_array) else {
@@ -223,12 +223,12 @@ impl Scene<'_> {
             return format::value(&shown, chars_max) + &past(operation, chars_max);
         };
         let list = format::values(items, chars_max);
-        let told = self.focus.iter().filter(|_| !items.is_empty()).map(|focus| {
+        let contains = self.focus.iter().filter(|_| !items.is_empty()).map(|focus| {
             let there = if items.iter().any(|item| holds(item, focus)) { "with" } else { "without" };
             format!("; {there} {}", format::value(focus, 24))
         });
-        let told: String = told.collect();
-        format!("{list}{told}")
+        let contains: String = contains.collect();
+        format!("{list}{contains}")
     }
 
     /// The cells of an operation's row in the table, as HTML.
@@ -248,7 +248,7 @@ impl Scene<'_> {
             esc(self.value(operation, 120)).to_string(),
             esc(format!("{}{}", operation.end().name(), error(operation))).to_string(),
             esc(abbreviate(node, 40)).to_string(),
-            drawn.role.told().to_owned(),
+            drawn.role.cell().to_owned(),
         ]
     }
 }

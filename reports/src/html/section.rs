@@ -22,7 +22,7 @@ const REASONS_MAX: usize = 40;
 /// The longest evidence, setting or detail shown, in characters.
 const DETAIL_CHARS_MAX: usize = 400;
 
-/// A sign and a word for an outcome; `quiet` where it has no consequence.
+/// A sign and a word for an outcome; `quiet` if it has no consequence.
 pub(super) fn pill(outcome: Outcome, quiet: bool) -> String {
     pill_of(outcome, quiet, &format!("<span aria-hidden=\"true\">{}</span> {outcome}", sign(outcome)))
 }
@@ -145,20 +145,20 @@ pub(super) fn properties(run: &Run<'_>) -> String {
     )
 }
 
-/// What was found of each property in each workload, with a link to where it is told.
+/// The result of each property in each workload, with a link to its finding.
 fn properties_grid(grid: &Grid<'_>) -> String {
     let workloads: Vec<String> = grid.workloads.iter().map(|workload| abbreviate(workload, 24)).collect();
     let columns: Vec<(&str, Set)> =
         ["Property"].into_iter().chain(workloads.iter().map(String::as_str)).map(|name| (name, Set::Text)).collect();
     let cell = |(number, result): (usize, &PropertyResult)| {
-        let told = format!(
+        let description = format!(
             "{} is {}{}",
             property_label(result),
             result.outcome,
             if result.claimed { "" } else { ", not claimed" }
         );
         let mark = pill_of(result.outcome, !result.claimed, sign(result.outcome));
-        format!("<a href=\"#property-{number}\" title=\"{}\">{mark}</a>", esc(told))
+        format!("<a href=\"#property-{number}\" title=\"{}\">{mark}</a>", esc(description))
     };
     let rows: Vec<Vec<String>> = grid
         .rows
@@ -205,7 +205,7 @@ fn figures(figures: &BTreeMap<String, f64>) -> String {
     format!("<details><summary>Figures</summary><dl class=\"figures\">{items}</dl>{more}</details>")
 }
 
-/// Each planned fault and what was measured of it.
+/// Each planned fault and its evidence.
 pub(super) fn faults(run: &Run<'_>) -> String {
     let planned = planned_windows(run);
     let columns = [
@@ -310,10 +310,10 @@ pub(super) fn statistics(run: &Run<'_>) -> String {
     };
     format!(
         "<section id=\"operations\" aria-labelledby=\"h-operations\">\n<h2 id=\"h-operations\">Operations</h2>\n\
-         <p class=\"quiet\"><b>ok</b> happened, <b>fail</b> certainly did not, <b>info</b> nobody knows. \
+         <p class=\"quiet\"><b>ok</b> happened, <b>fail</b> certainly did not, <b>info</b> is unknown. \
          “In faults” is the share acknowledged of those invoked while a fault was in force; latencies are of ok operations. \
-         Harvest is the share of what had been acknowledged before a read that it shows (of a register: whether it shows \
-         the latest value or a newer one), in the mean over reads. \
+         Harvest is the mean over reads of the share that a read shows of what had been acknowledged before it (for a \
+         register: whether it shows the latest value or a newer one). \
          Apdex counts an operation that was ok within {APDEX_SATISFIED_MS} ms fully, within four \
          times that by half, any other not at all.</p>\n\
          {body}</section>\n"
@@ -359,7 +359,7 @@ pub(super) fn configuration(run: &Run<'_>) -> String {
     )
 }
 
-/// Where the rest is.
+/// Where the other files of the run are.
 pub(super) fn footer(summary: &RunSummary) -> String {
     // The report on a history from elsewhere belongs to no run directory.
     let directory = match summary.run_dir.as_str() {

@@ -264,7 +264,7 @@ impl<'a> Timeline<'a> {
         kept.into_iter().map(|position| all[position]).collect()
     }
 
-    /// Unseen stretches over both charts that tell their figures when pointed at.
+    /// Invisible areas over both charts that show their figures when pointed at.
     fn hovers(&self, top: f64, bottom: f64) -> String {
         let mut out = String::new();
         for (number, bucket) in self.buckets.iter().enumerate() {
@@ -320,9 +320,10 @@ impl<'a> Timeline<'a> {
 
     /// The heal, and the moment after which all replicas agreed.
     fn milestones(&self, top: f64, bottom: f64) -> String {
-        let told = [(self.converged_ns, "converged"), (self.heal_ns, "healed")]; // the later one's label above the other's line
+        // The label of the later one is above the line of the other.
+        let milestones = [(self.converged_ns, "converged"), (self.heal_ns, "healed")];
         let mut out = String::new();
-        for (row, (ns, word)) in told.into_iter().enumerate() {
+        for (row, (ns, word)) in milestones.into_iter().enumerate() {
             let Some(ns) = ns else { continue };
             let x = self.axis.x(ns);
             let y = top - 22.0 + 14.0 * row as f64;
@@ -336,8 +337,8 @@ impl<'a> Timeline<'a> {
     /// What the drawing shows and what it samples.
     fn note(&self) -> String {
         let mut out = format!(
-            "Operations of the main phase, in buckets of {}. Shaded: faults in force; pointing at them, or at a \
-             stretch of the charts, tells more. ",
+            "Operations of the main phase, in buckets of {}. Shaded: faults in force; point at them, or at a \
+             part of the charts, for details. ",
             span(self.bucket_ns)
         );
         let sampled: Vec<String> = End::ALL.into_iter().filter_map(|end| self.sampled(end)).collect();

@@ -1,16 +1,17 @@
 //! Cycles of dependencies: which anomalies a graph shows, with a shortest cycle for each.
 //!
-//! A history is free of a cyclic anomaly exactly if some part of its graph has no cycle (Adya, "Weak consistency", MIT
-//! 1999, chapter 3; Adya, Liskov, O'Neil, ICDE 2000). One run of Tarjan's algorithm over everything, real time included,
-//! settles the common case: no component, no anomaly. Otherwise each component is searched by itself, from the gravest
-//! anomaly to the least, first with dependencies alone, then with session order, then with real time. What is implied by
-//! an anomaly found in the same component is passed over, as Elle does (Kingsbury, Alvaro, VLDB 2020, section 6).
+//! Each cyclic anomaly is a cycle in the graph whose edges are of certain kinds (Adya, "Weak consistency", MIT 1999,
+//! chapter 3; Adya, Liskov, O'Neil, ICDE 2000). Every cycle lies within a strongly connected component. So one run of
+//! Tarjan's algorithm over the whole graph, real time included, decides the common case: no component, no anomaly.
+//! Otherwise each component is searched on its own, from the gravest anomaly to the least, first with dependencies
+//! alone, then with session order, then with real time. An anomaly that is implied by one found in the same component
+//! is skipped, as in Elle (Kingsbury, Alvaro, VLDB 2020, section 6).
 //!
-//! A search is breadth-first from every transaction that has an edge of the anomaly's own kind, over pairs of a
-//! transaction and what the path has met so far; it is cut at the length of the best cycle known. Session order and real
-//! time are not edges here: the successors of a transaction are a suffix of the component sorted by invocation, and each
-//! is visited once. A search costs O(transactions x (edges + transactions)) at worst and has a budget; the first cycle
-//! of a component is found within linear time.
+//! A search is breadth-first from every transaction that has an edge of the anomaly's own kind. Its states are pairs of
+//! a transaction and the kinds of edges on the path so far, and it stops at the length of the best cycle known. Session
+//! order and real time are not stored as edges, of which there would be O(n^2): the successors of a transaction are a
+//! suffix of the component sorted by invocation, and each is visited once. A search costs O(transactions x (edges +
+//! transactions)) in the worst case and has a budget; the first cycle of a component is found within linear time.
 
 use super::graph::{Edges, Graph, Kind, Kinds};
 use super::input::Transactions;
@@ -140,11 +141,11 @@ pub struct Found {
     pub cut: u64,
 }
 
-/// States that one search may visit before it contents itself with what it has.
+/// The most states that one search visits; then the best cycle found so far is taken.
 const BUDGET: u64 = 20_000_000;
 
 /// Finds the cycles of dependencies between transactions. `edges` has a node for each transaction and hubs after them;
-/// `takes_part` tells which transactions are in the graph at all.
+/// `takes_part` says which transactions are in the graph at all.
 pub fn find(mut edges: Edges, transactions: &Transactions, takes_part: impl Fn(u32) -> bool) -> Found {
     let spans: Vec<Span> = (0..transactions.len() as u32)
         .filter(|node| takes_part(*node))

@@ -9,7 +9,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// Out of a hidden node: the reason was told on the way in.
+    /// An edge out of a hidden node: the edge into that node has the reason.
     Pass = 0,
     /// It wrote a version, the other a later one.
     Ww = 1,
@@ -284,8 +284,8 @@ impl<'g> Tarjan<'g> {
     }
 }
 
-/// A shortest cycle within a component, its steps in order: source, target, kind. Several steps of the kind `chained` in
-/// a row count as one and are given as one: that relation is transitive, but only its neighbours are edges. Tries so
+/// A shortest cycle within a component, its steps in order: source, target, kind. Several steps of the kind `chained`
+/// in a row count as one and are given as one: that relation is transitive, but only its neighbours are edges. Tries so
 /// many starts that small components are searched completely; each costs time linear in the component.
 pub fn shortest_cycle(graph: &Graph, component: &[u32], chained: Kind) -> Vec<(u32, u32, Kind)> {
     const STARTS_MAX: usize = 200;

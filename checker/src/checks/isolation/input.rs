@@ -4,8 +4,8 @@
 //! read in another. Keys are numbered from 0, values are interned numbers: equal numbers, equal values. A million
 //! transactions of 2.5 micro-operations take about 60 MB, and 4 bytes for each element of a list read.
 //!
-//! Of a transaction that failed only the writes are kept (to know them when somebody reads them), of one whose outcome
-//! is unknown also only the writes: what it read, nobody told.
+//! Of a transaction that failed only the writes are kept, to recognise them if they are read. Of one whose outcome is
+//! unknown also only the writes are kept: what it read is not known.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ pub struct Transaction {
     pub outcome: Outcome,
     /// Event index of the invocation.
     pub call: u32,
-    /// Event index of the completion; [`NEVER`] if it did not come or told nothing.
+    /// Event index of the completion; [`NEVER`] if there is none, or if the outcome is unknown.
     pub ret: u32,
     first: u32,
 }

@@ -1,9 +1,9 @@
 //! From records to transactions.
 //!
 //! A transaction is an operation whose value is a list of micro-operations `[f key value]`: `append`, `w` (a write of a
-//! register) and `r` (a read, of a list or of a register). Its function has no meaning. What an operation that failed or
-//! whose outcome is unknown wrote stands in its invocation. For the checks of registers an operation `write` or `read`
-//! with a key, or without one and with a single value, is a transaction of one micro-operation.
+//! register) and `r` (a read, of a list or of a register). Its function has no meaning. What an operation that failed
+//! or whose outcome is unknown wrote stands in its invocation. For the checks of registers an operation `write` or
+//! `read` with a key, or without one and with a single value, is a transaction of one micro-operation.
 
 use rustc_hash::FxHashMap;
 
@@ -62,11 +62,11 @@ pub fn read(records: &History, form: Form) -> Result<(Transactions, Ops<'_>), No
     Ok((reader.transactions, Ops { records, positions, keys: reader.keys }))
 }
 
-/// Operations that are looked at to tell how much room all of them need.
+/// How many operations are examined to estimate the memory that all of them need.
 const OPERATIONS_SOUGHT: usize = 1000;
 
-/// Room for all transactions, from what some of them have: growing by doubling touches three times the memory. Room that
-/// is not used takes none, and where it is too little it grows.
+/// Room for all transactions, from what some of them have: growing by doubling touches three times the memory. Room
+/// that is not used takes none, and where it is too little it grows.
 fn with_room(records: &History, form: Form) -> Transactions {
     let rows = records.ops.len();
     let step = rows / OPERATIONS_SOUGHT + 1;
@@ -155,7 +155,7 @@ impl<'r> Reader<'r> {
         matches!(self.records.text(op.f), "read" | "write") && ![op.argument, value].iter().any(|value| value.is_list())
     }
 
-    /// Whether it has micro-operations, be its key told besides or not.
+    /// Whether it has micro-operations, whether or not its event has a key, too.
     fn is_transaction(&self, op: &Op) -> bool {
         list(self.records, op.argument).first().is_some_and(|micro| list(self.records, *micro).len() == 3)
     }

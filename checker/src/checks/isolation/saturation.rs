@@ -1,7 +1,9 @@
 //! Weak isolation and causal consistency of transactions on registers with unique values.
 //!
-//! A level is given by which writers a reader must have seen. If a transaction read key x from t1, and t2, which it must
-//! have seen, wrote x too, then t2 came before t1. Session order, reads-from and what is forced so must have no cycle:
+//! The idea of saturation: the reads force an order of the writers, and the history satisfies a level if that order has
+//! no cycle. If a transaction read key x from t1, and must have seen t2, which also wrote x, then t2 came before t1:
+//! otherwise it would have read t2's value. A level is defined by which writers a reader must have seen. Session order,
+//! reads-from and the forced edges together must have no cycle:
 //!
 //! - **read committed**: seen is what the transaction itself read from before;
 //! - **read atomic**: who comes before it in its session, and all it reads from;
@@ -13,10 +15,11 @@
 //! - **PRAM**: as causal memory, but of other sessions only their own order counts, not what they read.
 //!
 //! Sources: Biswas and Enea, OOPSLA 2019 (axioms); Bouajjani, Enea, Guerraoui, Hamza, POPL 2017 (CC, CCv, CM and their
-//! bad patterns, whose names the anomalies have); AWDIT, PLDI 2025 (only the latest visible writer of each session counts).
-//! Time: read committed and read atomic O(n x reads of a transaction), without clocks if nothing is wrong; causal
-//! O(n x sessions x log), and for the reads of one transaction together O(n x reads^2 x sessions x log); CM and PRAM as
-//! causal for each session and each of the few rounds until nothing new is forced. The log is of a key's writes by a session.
+//! bad patterns, whose names the anomalies have); AWDIT, PLDI 2025 (only the latest visible writer of each session
+//! counts). Time: read committed and read atomic O(n x reads of a transaction), without clocks if nothing is wrong;
+//! causal O(n x sessions x log), and for the reads of one transaction together O(n x reads^2 x sessions x log); CM and
+//! PRAM as causal for each session and each of the few rounds until nothing new is forced. The log is of a key's writes
+//! by a session.
 
 use rustc_hash::FxHashMap;
 
@@ -116,8 +119,8 @@ pub fn causality(transactions: &Transactions, names: &dyn Names) -> (RawFindings
     (basics.findings, causality)
 }
 
-/// Who read what from whom, by key, or in program order of all reads for read committed; and who wrote which keys, by key, and
-/// for each key by transaction.
+/// Who read what from whom, by key, or in program order of all reads for read committed; and who wrote which keys, by
+/// key, and for each key by transaction.
 type Facts = (Vec<(u32, ReadFrom)>, Vec<(u32, u32)>);
 
 fn collect(transactions: &Transactions, basics: &Basics, level: Isolation) -> Facts {
@@ -148,7 +151,7 @@ fn collect(transactions: &Transactions, basics: &Basics, level: Isolation) -> Fa
     (reads, writes)
 }
 
-/// Tells from whom each micro-operation read that reads a key, also where a transaction reads it again.
+/// Finds the writer that each micro-operation on a key read from, also if a transaction reads the key again.
 fn every_read(transactions: &Transactions, basics: &Basics, key: u32, sources: &mut [u32]) {
     let uses = basics.uses.of(key);
     let mut writers: FxHashMap<u32, u32> = FxHashMap::default();
@@ -212,7 +215,8 @@ impl Analysis<'_> {
         }
     }
 
-    /// Whether nothing at all is wrong where no clocks are needed to know what was seen: the common case, and half the work.
+    /// Whether nothing at all is wrong where no clocks are needed to know what was seen: the common case, and half the
+    /// work.
     fn is_fine(&self) -> bool {
         let mut edges = self.causality.edges();
         let mut is_initial = false;
@@ -232,8 +236,8 @@ impl Analysis<'_> {
         forced
     }
 
-    /// Calls back for each read and each other writer of its key that the reader must have seen, as far as its own reads and
-    /// its session tell.
+    /// Calls back for each read and each other writer of its key that the reader must have seen, as far as its own
+    /// reads and its session show it.
     fn seen(&self, each: &mut dyn FnMut(u32, u32, ReadFrom)) {
         match self.level {
             Isolation::ReadCommitted => self.seen_before(each),
@@ -355,8 +359,8 @@ impl Analysis<'_> {
         }
     }
 
-    /// Whether what a transaction read from has to come before whom it read something else from: there, or after it, somebody
-    /// wrote that too, and the reader must have seen it.
+    /// Whether what a transaction read from has to come before whom it read something else from: there, or after it,
+    /// somebody wrote that too, and the reader must have seen it.
     fn goes_before(&self, clocks: &Clocks, reader: u32, earlier: u32, read: ReadFrom) -> Option<Forced> {
         let clock = clocks.of(reader);
         let mut writers = self.causality.latest(read.key, |session| clock[session as usize]);
@@ -538,11 +542,11 @@ impl<'a> Relation<'a> {
         self.forced.iter().copied().find(|edge| (edge.from, edge.to) == (from, to))
     }
 
-    /// Everyone who has to be seen to know these edges: readers, and the ways on which they knew of the writers, which may
-    /// need other forced edges, found before.
+    /// Everyone who has to be seen to know these edges: readers, and the ways on which they knew of the writers, which
+    /// may need other forced edges, found before.
     fn support(&self, edges: &[Forced]) -> Vec<u32> {
         let (mut all, mut open) = (Vec::new(), edges.to_vec());
-        let mut told: rustc_hash::FxHashSet<(u32, u32)> = rustc_hash::FxHashSet::default();
+        let mut explained: rustc_hash::FxHashSet<(u32, u32)> = rustc_hash::FxHashSet::default();
         while let Some(edge) = open.pop() {
             all.extend([edge.from, edge.reader]);
             all.extend(Some(edge.to).filter(|to| *to != INITIAL));
@@ -551,7 +555,7 @@ impl<'a> Relation<'a> {
             let way = self.way(edge.from, edge.reader, before);
             for pair in way.windows(2) {
                 let reason = self.forced[..before].iter().find(|other| (other.from, other.to) == (pair[0], pair[1]));
-                open.extend(reason.copied().filter(|reason| told.insert((reason.from, reason.to))));
+                open.extend(reason.copied().filter(|reason| explained.insert((reason.from, reason.to))));
             }
             all.extend(way);
         }

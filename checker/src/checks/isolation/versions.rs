@@ -1,12 +1,15 @@
-//! In which order the versions of a register came, as far as a history tells.
+//! The order of a register's versions, as far as a history shows it.
 //!
-//! A register shows one value, so no read tells what was before it. Known is: the initial version comes first, and a
-//! transaction that reads a version and then writes one puts its own after the one it read (writes follow reads). More
-//! follows if a key may be assumed to be sequentially consistent (what a process meets later is not older) or
-//! linearizable (what is met after an operation completed is not older than what that operation met). Both are chains:
-//! a process's successive versions; and for linearizable keys each version from its first completion on against each
-//! version up to its last invocation, reduced by a frontier of versions that are not yet overtaken, as many as there
-//! are concurrent operations. So there are O(n) and O(n x concurrency) edges, not products.
+//! A register shows one value, so no read shows which version was before it. It is known that the initial version comes
+//! first, and that a transaction which reads a version and then writes one puts its own after the one it read (writes
+//! follow reads). More is known if a key may be assumed to be sequentially consistent (a version that a process meets
+//! later is not older) or linearizable (a version met after an operation completed is not older than the one that this
+//! operation met).
+//!
+//! The edges are kept few. For sequential keys they are the chain of each process's successive versions: O(n). For
+//! linearizable keys a version precedes all versions whose last invocation comes after its first completion; it is
+//! enough to add edges from the frontier, that is, from the versions that no other known one has overtaken. There are
+//! never more of these than concurrent operations: O(n x concurrency).
 
 use super::graph::{self, Edges, Kind, Kinds};
 use super::input::{NEVER, Transactions};
