@@ -8,8 +8,7 @@ use rustc_hash::FxHashMap;
 use super::columns::History;
 use super::event::{Event, EventType};
 use super::independent;
-use super::op::{Kind, Op, Origin, OriginId, Origins, TooManyOrigins};
-use super::operation::OpId;
+use super::op::{Kind, Op, OpId, Origin, OriginId, Origins, TooManyOrigins};
 use super::values::{Datum, Sym, TooManyValues, Translation, ValueId, Values};
 
 /// One event as a reader passes it on; its values are made by the builder first.

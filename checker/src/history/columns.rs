@@ -17,8 +17,7 @@
 use serde_json::Value;
 
 use super::event::{Event, Phase};
-use super::op::{Op, Origin, OriginId, Origins};
-use super::operation::{OpId, Operation};
+use super::op::{Op, OpId, Origin, OriginId, Origins};
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 /// A history: what every client saw, and what the nemesis did.
@@ -111,19 +110,6 @@ impl History {
 
     pub(super) fn op(&self, op: OpId) -> &Op {
         if op.is_aside() { &self.aside[op.position()] } else { &self.ops[op.position()] }
-    }
-
-    /// Every operation of every client, including those aside from workloads, in the order of invocation.
-    pub fn operations(&self) -> Vec<Operation<'_>> {
-        let mut ids: Vec<OpId> = (0..self.ops.len()).map(OpId::workload).collect();
-        ids.extend((0..self.aside.len()).map(OpId::aside));
-        ids.sort_by_key(|id| self.op(*id).call);
-        ids.into_iter().map(|id| Operation::new(self, id)).collect()
-    }
-
-    /// The operation of a workload at a position in [`History::ops`].
-    pub fn operation(&self, op: usize) -> Operation<'_> {
-        Operation::new(self, OpId::workload(op))
     }
 
     /// The events of the nemesis, in their order.

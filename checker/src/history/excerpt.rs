@@ -5,8 +5,7 @@
 //! k operations and their values.
 
 use super::columns::{History, find};
-use super::op::{Op, Origin};
-use super::operation::OpId;
+use super::op::{Op, OpId, Origin};
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 impl History {

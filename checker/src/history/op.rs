@@ -14,7 +14,7 @@ pub enum Kind {
     Info,
 }
 
-/// Which combination of node, workload and phase an operation belongs to: a position in [`Origins`].
+/// Which combination of node, workload and phase an operation belongs to: a position in the origins of its history.
 ///
 /// There are few such combinations, so an operation spends two bytes on all three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,5 +127,33 @@ impl Origins {
     pub fn clear(&mut self) {
         self.all.truncate(1);
         self.last = OriginId::default();
+    }
+}
+
+/// An operation of a history: one of a workload, or one "aside" (a replica read, a ring read, a probe).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OpId(u32);
+
+impl OpId {
+    /// Marks the operations that belong to no workload's own part of the run.
+    const ASIDE: u32 = 1 << 31;
+
+    pub fn workload(op: usize) -> Self {
+        debug_assert!(op < Self::ASIDE as usize, "a history has fewer than 2^31 operations");
+        Self(op as u32)
+    }
+
+    pub fn aside(op: usize) -> Self {
+        debug_assert!(op < Self::ASIDE as usize, "a history has fewer than 2^31 operations");
+        Self(op as u32 | Self::ASIDE)
+    }
+
+    pub fn is_aside(self) -> bool {
+        self.0 & Self::ASIDE != 0
+    }
+
+    /// Its position among those of its kind.
+    pub fn position(self) -> usize {
+        (self.0 & !Self::ASIDE) as usize
     }
 }

@@ -5,39 +5,11 @@
 
 use super::columns::History;
 use super::event::{EventType, Phase};
-use super::op::{Kind, Op, Origin};
+use super::op::{Kind, Op, OpId, Origin};
 use super::values::{Datum, ValueId};
 
 /// The function of a transaction.
 const TRANSACTION: &str = "txn";
-
-/// An operation of a history: one of a workload, or one "aside" (a replica read, a ring read, a probe).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct OpId(u32);
-
-impl OpId {
-    /// Marks the operations that belong to no workload's own part of the run.
-    const ASIDE: u32 = 1 << 31;
-
-    pub fn workload(op: usize) -> Self {
-        debug_assert!(op < Self::ASIDE as usize, "a history has fewer than 2^31 operations");
-        Self(op as u32)
-    }
-
-    pub fn aside(op: usize) -> Self {
-        debug_assert!(op < Self::ASIDE as usize, "a history has fewer than 2^31 operations");
-        Self(op as u32 | Self::ASIDE)
-    }
-
-    pub fn is_aside(self) -> bool {
-        self.0 & Self::ASIDE != 0
-    }
-
-    /// Its position among those of its kind.
-    pub fn position(self) -> usize {
-        (self.0 & !Self::ASIDE) as usize
-    }
-}
 
 /// What a client did, and the outcome. Cheap to copy.
 #[derive(Clone, Copy)]
@@ -202,6 +174,19 @@ impl<'h> Operation<'h> {
 pub type Micro<'h> = (&'h str, ValueId, ValueId);
 
 impl History {
+    /// Every operation of every client, including those aside from workloads, in the order of invocation.
+    pub fn operations(&self) -> Vec<Operation<'_>> {
+        let mut ids: Vec<OpId> = (0..self.ops.len()).map(OpId::workload).collect();
+        ids.extend((0..self.aside.len()).map(OpId::aside));
+        ids.sort_by_key(|id| self.op(*id).call);
+        ids.into_iter().map(|id| Operation::new(self, id)).collect()
+    }
+
+    /// The operation of a workload at a position in [`History::ops`].
+    pub fn operation(&self, op: usize) -> Operation<'_> {
+        Operation::new(self, OpId::workload(op))
+    }
+
     /// The micro-operations of a transaction; none if the value is not a list of them.
     pub fn micros(&self, value: ValueId) -> Option<impl Iterator<Item = Micro<'_>>> {
         let Datum::List(micros) = self.datum(value) else { return None };

@@ -5,7 +5,7 @@
 //! consistency (Brzezinski, Sobaniec, Wawrzyniak, PDP 2004).
 //!
 //! Where reads show which writes they have seen (sets, lists, registers with siblings, of the bench's own workloads and of
-//! histories from anywhere) all are judged by what [`crate::visibility`] settles. A read *sees* the writes that it shows and,
+//! histories from anywhere) all are judged by what `visibility` settles. A read *sees* the writes that it shows and,
 //! of a register, what those have in their pasts, transitively: in the terms of Burckhardt, Gotsman, Yang and Zawirski (POPL
 //! 2014) the part of its visibility that clients can vouch for. With V(r) for that set:
 //!
