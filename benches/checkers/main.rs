@@ -139,7 +139,7 @@ fn ours(row: &Row, file: &Path) -> Result<Ours, AnyError> {
     let peak = answer["spent"]["memory_peak_bytes"].as_f64().ok_or("the answer has no peak of memory")?;
     let mut verdict = answer["outcome"].as_str().unwrap_or_default().to_owned();
     if verdict == "inconclusive" {
-        verdict = format!("inconclusive: {}; {}", answer["decisions"][0]["headline"], answer["notes"]);
+        verdict = format!("inconclusive: {}; {}", answer["properties"][0]["summary"], answer["notes"]);
     }
     Ok(Ours { verdict, took: Took { wall, processor, mib: peak / 1048576.0 } })
 }

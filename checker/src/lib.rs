@@ -119,7 +119,8 @@ fn of_workload(
     let asked: Vec<CheckName> = asked(claims).filter(of_it).collect();
     // The models of consistency read columns: those of the workload alone, made only if one is asked for.
     let reads_columns = asked.iter().any(|name| !name.check().nature().measured);
-    let columns = reads_columns.then(|| history.of_workload(&workload.name)).transpose();
+    let unnamed = claims.default_object.map_or("", Object::name);
+    let columns = reads_columns.then(|| history.of_workload(&workload.name, unnamed)).transpose();
     let columns = columns.unwrap_or_default();
     let results = asked.into_iter().map(|name| {
         let claimed = claims.include(name, Some((&workload.name, workload.model)));

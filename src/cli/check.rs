@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use checker::checks::registry;
-use checker::formats::{Format, Problem as Damaged, Reading, Selection};
+use checker::formats::{Cut, Format, Problem as Damaged, Reading, Selection};
 use checker::objects::Object;
 use checker::{CheckName, Outcome};
 
@@ -54,9 +54,17 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     let (args, budget) = (file.args, Budget::begin(file.args));
     let progress = Progress::new(args.json);
     let mut reading = read(file, &progress, &budget)?;
+    some_operation_is_of(args.workload.as_deref(), &reading)?;
     let choice = choose::choose(file, &reading)?;
     if let Some(gap) = reading.gap.filter(|_| choice.claims.by_workload && !args.allow_partial) {
         return Err(file.damaged(gap));
+    }
+    if choice.claims.by_workload
+        && let Some(operations) = budget.workload_operations_max(&reading.records)
+    {
+        // What the checks know of each operation would not fit beside so many of them.
+        reading.records = std::mem::take(&mut reading.records).first(operations);
+        reading.cut = Some(Cut::Memory);
     }
     let notes = report::notes(&reading, &choice, &budget);
     let mut history = std::mem::take(&mut reading.records);
@@ -77,6 +85,18 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     let outcome = verdict.outcome;
     Report { file, choice: &choice, history: &history, verdict, notes, spent: budget.spent() }.give()?;
     Ok(outcome.into())
+}
+
+/// Refuses a name of a workload that no operation has. Where reading ended early, one may follow.
+fn some_operation_is_of(workload: Option<&str>, reading: &Reading) -> Result<(), Problem> {
+    let Some(name) = workload
+        .filter(|name| reading.cut.is_none() && reading.records.ops.is_empty() && !reading.workloads.contains(*name))
+    else {
+        return Ok(());
+    };
+    let names: Vec<&str> = reading.workloads.iter().map(String::as_str).collect();
+    let known = if names.is_empty() { "none is named".to_owned() } else { format!("there are {}", names.join(", ")) };
+    Err(Problem::arguments(format!("no operation of this history is of a workload `{name}`: {known}")))
 }
 
 /// The history's file and what was said of it.

@@ -374,6 +374,9 @@ pub fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -> Findi
     if let Some(undecided) = view.records.and_then(|records| too_much(check, records, &context.limits)) {
         return undecided;
     }
+    if view.records.is_some_and(|records| records.ops.is_empty()) {
+        return Finding::undecided("there is no operation to judge");
+    }
     let mut finding = check.judge(view, context);
     for kept in &mut finding.anomalies.kept {
         let anomaly = &mut kept.anomaly;

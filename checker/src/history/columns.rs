@@ -17,7 +17,7 @@
 use serde_json::Value;
 
 use super::event::{Event, Phase};
-use super::op::{Op, OpId, Origin, OriginId, Origins};
+use super::op::{Kind, Op, OpId, Origin, OriginId, Origins};
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 /// A history: what every client saw, and what the nemesis did.
@@ -122,14 +122,34 @@ impl History {
         self.end_ns
     }
 
-    /// The operations of one workload as a history of their own; all of it where no operation belongs to another.
+    /// The operations of one workload as a history of their own; all of it where no operation belongs to another. Those
+    /// that name no workload are of `unnamed`.
     ///
     /// # Errors
     /// When there are too many values; not if the whole could be held.
-    pub fn of_workload(&self, workload: &str) -> Result<History, TooManyValues> {
-        let is_of_it = |op: &Op| self.text(self.origin(op.origin).workload) == workload;
+    pub fn of_workload(&self, workload: &str, unnamed: &str) -> Result<History, TooManyValues> {
+        let is_of_it = |op: &Op| match self.text(self.origin(op.origin).workload) {
+            "" => unnamed == workload,
+            name => name == workload,
+        };
         let ops: Vec<usize> = (0..self.ops.len()).filter(|at| is_of_it(&self.ops[*at])).collect();
         if ops.len() == self.ops.len() { Ok(self.clone()) } else { self.only(&ops) }
+    }
+
+    /// The history as it was before the invocation of the operation at a position: what was open then counts as what never
+    /// completed, whatever came of it later.
+    pub fn first(mut self, ops: usize) -> Self {
+        let Some(before) = self.ops.get(ops).map(|op| op.call) else { return self };
+        let (index, end_ns) = (self.event_index(before), self.ops[ops].called_ns);
+        self.ops.truncate(ops);
+        self.aside.retain(|op| op.call < before);
+        self.nemesis.retain(|event| event.index < index);
+        for op in self.ops.iter_mut().chain(&mut self.aside).filter(|op| op.ret != Op::NEVER && op.ret >= before) {
+            *op = Op { kind: Kind::Info, ret: Op::NEVER, result: ValueId::NIL, returned_ns: u64::MAX, ..*op };
+        }
+        // The sparse lists may keep entries of operations that are gone, but no `info` is recorded that came later.
+        self.infos.retain(|(_, position)| *position < before);
+        Self { events: before, is_part: true, torn: None, end_ns, ..self }
     }
 
     /// Only what clients did while the workload ran, without the phases after the heal.

@@ -176,14 +176,30 @@ fn plain(name: &str) -> &str {
     name.trim_matches('"')
 }
 
-/// The nodes that a value names: the strings of a list or set, or the keys of a map.
+/// The nodes that a value names: the strings of lists and sets, and the keys of maps. A keyword, as in
+/// `[:isolated {"n1" #{"n2"}}]`, says how, not where.
 fn nodes(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(names) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+    let mut names: Vec<String> = match value {
+        Value::Array(values) => values.iter().flat_map(in_list).collect(),
         Value::Object(fields) => match fields.get("#set") {
             Some(set) => nodes(set),
-            None => fields.keys().map(|name| plain(name).to_owned()).collect(),
+            None => fields.keys().map(|name| plain(name)).filter(|name| !is_keyword(name)).map(str::to_owned).collect(),
         },
         _ => Vec::new(),
+    };
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn in_list(value: &Value) -> Vec<String> {
+    match value.as_str() {
+        Some(name) if is_keyword(name) => Vec::new(),
+        Some(name) => vec![name.to_owned()],
+        None => nodes(value),
     }
+}
+
+fn is_keyword(name: &str) -> bool {
+    name.starts_with(':')
 }

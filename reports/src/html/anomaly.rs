@@ -107,7 +107,7 @@ fn story(finder: &Finder<'_>, result: &PropertyResult, anomaly: &Anomaly) -> Str
     }
     let rows: Vec<Vec<String>> = scene.drawn.iter().map(|drawn| scene.row(drawn)).collect();
     let columns = [
-        ("Lines", Set::Text),
+        ("Events", Set::Text),
         ("Invoked", Set::Number),
         ("Took", Set::Number),
         ("Process", Set::Number),
@@ -122,6 +122,6 @@ fn story(finder: &Finder<'_>, result: &PropertyResult, anomaly: &Anomaly) -> Str
         cycle::draw(finder, anomaly),
         scene.draw(anomaly),
         esc(&scene.note),
-        table("Operations around the anomaly; lines are indices of history.jsonl", &columns, &rows)
+        table("Operations around the anomaly; events are indices of the history", &columns, &rows)
     )
 }

@@ -70,14 +70,17 @@ pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Pro
     if args.model.is_empty() && (run_dir(&file.path).is_some() || by_properties || !reading.workloads.is_empty()) {
         return Ok(Choice::of_workloads(claims(file, None)?, &args.require));
     }
+    let settings = settings(args);
+    let reports = args.html.is_some() || args.junit.is_some();
+    let statistics = reports || reading.records.ops.len() <= STATISTICS_OPERATIONS_MAX;
+    if let Some(asked) = required_of_object(args, reading, &settings) {
+        return Ok(Choice::of_history(asked, false, settings, statistics));
+    }
     if let [only] = &args.model[..]
         && (only.0 == "cart" || by_properties)
     {
         return Ok(Choice::of_workloads(claims(file, only.0.parse().ok())?, &args.require));
     }
-    let settings = settings(args);
-    let reports = args.html.is_some() || args.junit.is_some();
-    let statistics = reports || reading.records.ops.len() <= STATISTICS_OPERATIONS_MAX;
     if args.model.is_empty() {
         return guess(file, reading, settings, statistics);
     }
@@ -96,6 +99,17 @@ pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Pro
         }
     }
     Ok(Choice::of_history(asked, false, settings, statistics))
+}
+
+/// The required checks, of a whole history of one kind of object: where no operation names a workload, and none of the checks
+/// is of the bench's own workloads.
+fn required_of_object(args: &CheckArgs, reading: &Reading, settings: &Settings) -> Option<Vec<Asked>> {
+    let [model] = &args.model[..] else { return None };
+    let object = registry::find(&model.0, settings).first()?.object?;
+    let is_of_any_history = |check: &CheckName| !check.check().nature().measured;
+    let of_history = !args.require.is_empty() && !args.lww && reading.workloads.is_empty();
+    let asked = |check: &CheckName| Asked { name: check.name(), check: *check, object: Some(object) };
+    (of_history && args.require.iter().all(is_of_any_history)).then(|| args.require.iter().map(asked).collect())
 }
 
 /// What the operations look like. A history without operations is judged all the same, and is never valid.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use checker::formats::Cut;
+use checker::history::History;
 use checker::limits::Limits;
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -13,6 +14,9 @@ use crate::cli::arguments::CheckArgs;
 const ANOMALIES_MAX: usize = 20;
 /// What the program itself takes, with the blocks of text that are under way.
 const PROGRAM_BYTES: u64 = 40 << 20;
+/// What the checks of a workload hold of an operation beside its record: what it sees and has written, and the proofs.
+/// Measured of runs of all workloads: 1,300 bytes with the record.
+const FACTS_BYTES: u64 = 1_200;
 /// Without `--memory`: so much of what the machine has to spare.
 const DEFAULT_PERCENT: u64 = 75;
 /// Where the machine does not tell.
@@ -89,6 +93,14 @@ impl Budget {
     /// For reading: most of the memory, since a check takes less for an operation than its record does.
     pub fn of_reading<'a>(&self, out_of_time: &'a (dyn Fn() -> bool + Sync)) -> Limits<'a> {
         self.limits(self.for_history() / 8 * 5, out_of_time)
+    }
+
+    /// How many operations of a history can be judged workload by workload, if that is not all of them: what is known of
+    /// each has to fit beside the records.
+    pub fn workload_operations_max(&self, history: &History) -> Option<usize> {
+        let room = self.for_history().saturating_sub(history.memory_bytes());
+        let operations = usize::try_from(room / FACTS_BYTES).unwrap_or(usize::MAX);
+        (operations < history.ops.len()).then_some(operations)
     }
 
     /// For a check beside records of so many bytes.

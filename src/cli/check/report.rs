@@ -1,6 +1,7 @@
 //! The verdict on a history before people and machines: tables or JSON on standard output, and the same files as of a run
 //! (`--html`, `--junit`).
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use checker::formats::Reading;
@@ -60,7 +61,7 @@ impl Report<'_> {
     /// Writes the files that were asked for, and prints the rest.
     pub fn give(self) -> Result<(), Problem> {
         let args = self.file.args;
-        let written = |path: &Path, text: String| write_whole(path, &text).map_err(Problem::bench);
+        let written = |path: &Path, text: String| write_whole(path, &text).map_err(Problem::arguments);
         if let Some(path) = &args.html {
             written(path, reports::html(&self.summary(), &self.verdict, self.history))?;
         }
@@ -103,13 +104,11 @@ impl Report<'_> {
     /// What reports say beside the verdict.
     pub fn summary(&self) -> RunSummary {
         let path = self.file.path.display().to_string();
-        let models: Vec<String> = self.file.args.model.iter().map(|model| model.0.clone()).collect();
-        let asked = if models.is_empty() { String::new() } else { format!(" --model {}", models.join(",")) };
         RunSummary {
             title: path.clone(),
             duration_ms: self.history.end_ns() / 1_000_000,
             first_ack_ms: first_acknowledged_write(self.history).map(|at| at.as_millis() as u64),
-            command: format!("dissensus check {path}{asked}"),
+            command: repeats(std::env::args_os().skip(1)),
             claims_note: self.chosen().join(" "),
             version: env!("CARGO_PKG_VERSION").into(),
             ..RunSummary::default()
@@ -122,6 +121,23 @@ impl Report<'_> {
         let asked = self.choice.asked.iter();
         asked.map(|asked| format!("{}: {why}.", asked.chosen().unwrap_or_else(|| asked.name.to_owned()))).collect()
     }
+}
+
+/// The command that decides the same again: the words that were given, without those that say where results go. The words
+/// themselves, so that no option is forgotten.
+fn repeats(given: impl Iterator<Item = OsString>) -> String {
+    let mut given = given.map(|word| word.to_string_lossy().into_owned());
+    let mut words = vec!["dissensus".to_owned()];
+    while let Some(word) = given.next() {
+        match word.as_str() {
+            "--html" | "--junit" => drop(given.next()),
+            "--json" => {}
+            other if other.starts_with("--html=") || other.starts_with("--junit=") => {}
+            _ => words.push(word),
+        }
+    }
+    // Words of a command line have no zero bytes, which is all that cannot be quoted.
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 
 /// What has to be known of how a history was read, a sentence each.
@@ -175,4 +191,27 @@ pub(super) fn left_out(reading: &Reading, choice: &Choice, history: &History, bu
     let missing = (reading.indices_missing > 0)
         .then(|| format!("{} events are missing between those recorded.", reading.indices_missing));
     [damage, cut, missing].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_repeats_has_every_option_but_where_results_go() {
+        let given = [
+            "check",
+            "a dir/h.edn",
+            "--html",
+            "page.html",
+            "--consistency",
+            "snapshot-isolation",
+            "--junit=x",
+            "--json",
+        ];
+        assert_eq!(
+            repeats(given.into_iter().map(OsString::from)),
+            "dissensus check 'a dir/h.edn' --consistency snapshot-isolation"
+        );
+    }
 }

@@ -418,7 +418,7 @@ impl<'a> Clusters<'a> {
             let after = forward.partition_point(|other| other.first_ret < block.last_call);
             let Some(around) = after.checked_sub(1).map(|at| forward[at]) else { continue };
             if block.first_ret < around.last_call {
-                let reason = "a value was written and gone again while another was there all the time";
+                let reason = "a value is there again after another had replaced it, though it was written only once";
                 return Err(proof("stale-read", reason, self.edges(&[around, *block])));
             }
         }
