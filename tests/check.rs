@@ -292,6 +292,69 @@ fn a_property_asked_of_a_history_without_workloads_is_judged() {
     run(&scratch, "check set.jsonl --workload register").expect(254);
 }
 
+/// A level by name was once decided without what `--assume` says, and weaker levels failed where stronger ones passed.
+#[test]
+fn weaker_levels_of_registers_hold_where_stronger_do_and_know_what_is_assumed() {
+    let scratch = Scratch::new();
+    let transaction = |process: u64, value: &str| {
+        ["invoke", "ok"]
+            .map(|kind| format!(r#"{{"process":{process},"type":"{kind}","f":"txn","value":{value}}}"#) + "\n")
+            .concat()
+    };
+    scratch.file("stale.jsonl", transaction(0, r#"[["w","x",1]]"#) + &transaction(1, r#"[["r","x",null]]"#));
+    scratch.file("internal.jsonl", transaction(0, r#"[["w","x",1],["r","x",null]]"#));
+    for level in ["read-committed", "read-atomic", "causal", "strong-read-committed", "serializable"] {
+        let assumed = format!("check stale.jsonl --model rw-register --assume linearizable-keys --consistency {level}");
+        run(&scratch, &assumed).expect(1);
+    }
+    for level in ["read-committed", "strong-read-committed"] {
+        run(&scratch, &format!("check internal.jsonl --model rw-register --consistency {level}")).expect(0);
+    }
+}
+
+/// Another bench's nemesis may use our words: its events were taken for damaged ones of ours, and nothing was valid any more.
+#[test]
+fn the_events_of_another_nemesis_change_no_verdict() {
+    let scratch = Scratch::new();
+    for nemesis in [
+        r#"{"process":"nemesis","type":"info","f":"start-kill","value":{"fault":"disk","nodes":["n1"]}}"#,
+        r#"{"process":"nemesis","type":"info","f":"plan","value":"majority"}"#,
+        r#"{"process":"nemesis","type":"info","f":"start-kill","value":"n1"}"#,
+    ] {
+        for workload in ["", r#""workload":"mine","#] {
+            let write = ["invoke", "ok"]
+                .map(|kind| format!(r#"{{{workload}"process":0,"type":"{kind}","f":"write","value":1}}"#) + "\n");
+            scratch.file("foreign.jsonl", format!("{}{nemesis}\n{}", write[0], write[1]));
+            let code =
+                if workload.is_empty() || !nemesis.contains("fault") && !nemesis.contains("plan") { 0 } else { 2 };
+            run(&scratch, "check foreign.jsonl --model register").expect(code);
+        }
+    }
+}
+
+/// The history itself was once overwritten by its report.
+#[test]
+fn a_report_replaces_nothing_but_a_report() {
+    let scratch = Scratch::new();
+    scratch.file("sound.jsonl", text(&SOUND));
+    for refused in ["--html sound.jsonl", "--html page --junit page", "--junit /dev/null", "--html nowhere/page"] {
+        run(&scratch, &format!("check sound.jsonl {refused}")).expect(254);
+    }
+    assert_eq!(std::fs::read_to_string(scratch.join("sound.jsonl")).expect("it is there"), text(&SOUND));
+    run(&scratch, "check sound.jsonl --html page --junit page.xml").expect(0);
+    run(&scratch, "check sound.jsonl --html page --junit page.xml").expect(0);
+}
+
+/// Of a list, what nobody wrote was once passed over.
+#[test]
+fn sessions_that_read_what_nobody_wrote_are_not_valid() {
+    let scratch = Scratch::new();
+    let lines = [("invoke", "write", "1"), ("ok", "write", "1"), ("invoke", "read", "null"), ("ok", "read", "[1,7]")]
+        .map(|(kind, f, value)| format!(r#"{{"process":0,"type":"{kind}","f":"{f}","value":{value}}}"#) + "\n");
+    scratch.file("unwritten.jsonl", lines.concat());
+    run(&scratch, "check unwritten.jsonl --model session").expect(2);
+}
+
 #[test]
 fn a_check_ends_with_its_time() {
     let scratch = Scratch::new();

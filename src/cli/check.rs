@@ -52,6 +52,7 @@ pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
 /// Reads, chooses, checks and reports.
 fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     let (args, budget) = (file.args, Budget::begin(file.args));
+    report::can_be_written(file)?;
     let progress = Progress::new(args.json);
     let mut reading = read(file, &progress, &budget)?;
     some_operation_is_of(args.workload.as_deref(), &reading)?;

@@ -54,7 +54,7 @@ pub(crate) struct Crash<'h> {
 /// Every fault that was planned or started, by id. An event of the nemesis that cannot be read is skipped here, and
 /// [`crate::check`] reports it as a reason.
 pub fn findings(history: &History) -> Vec<FaultFinding> {
-    if foreign::is_foreign(history) {
+    if is_foreign(history) {
         return foreign::findings(history.nemesis());
     }
     let mut faults: BTreeMap<u64, FaultFinding> = BTreeMap::new();
@@ -126,7 +126,7 @@ pub(crate) fn doubts(history: &History, faults: &[FaultFinding], statistics: &[O
     if !acknowledged && (!statistics.is_empty() || !history.ops.iter().any(Op::is_ok)) {
         doubts.push("No operation was acknowledged.".to_owned());
     }
-    if !foreign::is_foreign(history) {
+    if !is_foreign(history) {
         doubts.extend(nemesis(history).filter_map(|event| classify(event).err()));
     }
     doubts.extend(faults.iter().filter_map(unproved));
@@ -152,6 +152,19 @@ fn unproved(fault: &FaultFinding) -> Option<String> {
     };
     let name = format!("{} {}", fault.kind, fault.detail);
     Some(format!("Fault {} ({}) {problem}{because}.", fault.fault, name.trim_end()))
+}
+
+/// Whether another bench recorded the faults of a history: none of its events is one of ours. In a history that names workloads
+/// one that cannot be read is ours, too, if it looks like it.
+fn is_foreign(history: &History) -> bool {
+    let names_workloads = !history.workloads().is_empty();
+    let looks_like_ours = |event: &Event| event.f == "plan" || event.value.get("fault").is_some();
+    let is_ours = |event: &Event| match classify(event) {
+        Ok(NemesisRecord::Plan(_) | NemesisRecord::Start(..) | NemesisRecord::Stop(..)) => true,
+        Ok(NemesisRecord::Other) => false,
+        Err(_) => names_workloads && looks_like_ours(event),
+    };
+    !nemesis(history).any(is_ours)
 }
 
 fn nemesis(history: &History) -> impl Iterator<Item = &Event> {

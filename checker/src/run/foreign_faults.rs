@@ -15,22 +15,21 @@
 //! A fault begins with the first record of its beginning and ends with the last record of its end, so that it covers
 //! all operations that it may have affected. Time: O(events of the nemesis x kinds).
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::findings::FaultFinding;
-use crate::history::{Event, History};
+use crate::history::Event;
 
 /// How many characters of a fault's detail are kept.
 const DETAIL_CHARS_MAX: usize = 200;
 
+/// Faults after which nodes have to be started again.
+const DOWN: [&str; 2] = ["kill", "pause"];
+
 /// Functions that change nothing.
 const OBSERVES: [&str; 4] = ["check-offsets", "plan", "noop", "sleep"];
-
-/// Whether another bench recorded a history: this one records a plan, numbers its faults, and names workloads.
-pub(super) fn is_foreign(history: &History) -> bool {
-    let of_this_bench = |event: &Event| event.f == "plan" || event.value.get("fault").is_some();
-    history.workloads().is_empty() && !history.nemesis().iter().any(of_this_bench)
-}
 
 /// What an event does.
 enum Step<'e> {
@@ -50,6 +49,99 @@ enum Ends<'e> {
     All,
 }
 
+/// The faults, numbered from 1 in the order in which they began.
+pub(super) fn findings(nemesis: &[Event]) -> Vec<FaultFinding> {
+    let mut pairing = Pairing::default();
+    for event in nemesis {
+        match pairing.step(event) {
+            Step::Begin(kind) => pairing.begin(kind, event),
+            Step::End(ends) => pairing.end(&ends, event.time),
+            Step::Nothing => {}
+        }
+    }
+    pairing.faults
+}
+
+/// The faults so far, and of each kind the one that is open and the last one that ended. Of a kind one is open at a time.
+#[derive(Default)]
+struct Pairing<'e> {
+    faults: Vec<FaultFinding>,
+    open: BTreeMap<&'e str, usize>,
+    ended: BTreeMap<&'e str, usize>,
+}
+
+impl<'e> Pairing<'e> {
+    /// Whether nodes are killed or paused, or were until this very moment.
+    fn is_down(&self, event: &Event) -> bool {
+        let just_ended = |kind: &&str| {
+            self.ended.get(kind).is_some_and(|at| self.faults[*at].stop_ns.is_some_and(|stop| stop >= event.time))
+        };
+        DOWN.iter().any(|kind| self.open.contains_key(kind) || just_ended(kind))
+    }
+
+    fn step(&self, event: &'e Event) -> Step<'e> {
+        let f = event.f.as_str();
+        let ended_by = |prefix: &str| f.strip_prefix(prefix).filter(|kind| !kind.is_empty());
+        if OBSERVES.contains(&f) {
+            return Step::Nothing;
+        }
+        match f {
+            // `start` is ambiguous: if nodes are killed or paused it starts them again, otherwise it begins a fault.
+            "start" if self.is_down(event) => Step::End(Ends::OneOf(&DOWN)),
+            "start" => Step::Begin("fault"),
+            "stop" => Step::End(Ends::OneOf(&["fault"])),
+            "resume" | "cont" => Step::End(Ends::OneOf(&["pause"])),
+            "restart" => Step::End(Ends::OneOf(&["kill"])),
+            "reset" | "reset-clock" => Step::End(Ends::OneOf(&["bump", "strobe", "bump-clock", "strobe-clock"])),
+            "heal" | "fix" | "recover" => Step::End(Ends::All),
+            _ => match (ended_by("stop-").or(ended_by("heal-")).or(f.strip_suffix("-stop")), ended_by("start-")) {
+                (Some(kind), _) => Step::End(Ends::Kind(kind)),
+                (None, Some(kind)) => Step::Begin(kind),
+                (None, None) => Step::Begin(f.strip_suffix("-start").unwrap_or(f)),
+            },
+        }
+    }
+
+    fn begin(&mut self, kind: &'e str, event: &Event) {
+        let value = detail(&event.value);
+        if let Some(open) = self.open.get(kind).map(|at| &mut self.faults[*at]) {
+            // The second record, of what was done, is often more detailed than the first, of what was requested.
+            if open.detail.len() < value.len() {
+                open.detail = value;
+                open.nodes = nodes(&event.value);
+            }
+            return;
+        }
+        self.open.insert(kind, self.faults.len());
+        self.faults.push(FaultFinding {
+            fault: self.faults.len() as u64 + 1,
+            kind: kind.to_owned(),
+            detail: value,
+            nodes: nodes(&event.value),
+            start_ns: Some(event.time),
+            stop_ns: None,
+            proved: false,
+            evidence: "recorded by the nemesis of this history, which says nothing of the effect".to_owned(),
+            foreign: true,
+        });
+    }
+
+    /// Ends the open faults of these kinds. If there are none, this is a second record of an end, which moves that end.
+    fn end(&mut self, ends: &Ends<'_>, time: u64) {
+        let open: Vec<&str> = self.open.keys().copied().filter(|kind| ends.hold(kind)).collect();
+        for kind in &open {
+            if let Some(at) = self.open.remove(kind) {
+                self.faults[at].stop_ns = Some(time);
+                self.ended.insert(kind, at);
+            }
+        }
+        let ended = self.ended.iter().filter(|(kind, _)| ends.hold(kind)).map(|(_, at)| *at);
+        if let (true, Some(last)) = (open.is_empty(), ended.max()) {
+            self.faults[last].stop_ns = Some(time);
+        }
+    }
+}
+
 impl Ends<'_> {
     fn hold(&self, kind: &str) -> bool {
         match self {
@@ -57,90 +149,6 @@ impl Ends<'_> {
             Ends::OneOf(kinds) => kinds.contains(&kind),
             Ends::All => true,
         }
-    }
-}
-
-/// The faults, numbered from 1 in the order in which they began.
-pub(super) fn findings(nemesis: &[Event]) -> Vec<FaultFinding> {
-    let mut faults: Vec<FaultFinding> = Vec::new();
-    for event in nemesis {
-        match step(event, &faults) {
-            Step::Begin(kind) => begin(&mut faults, kind, event),
-            Step::End(ends) => end(&mut faults, &ends, event),
-            Step::Nothing => {}
-        }
-    }
-    faults
-}
-
-fn step<'e>(event: &'e Event, faults: &[FaultFinding]) -> Step<'e> {
-    let f = event.f.as_str();
-    let ended_by = |prefix: &str| f.strip_prefix(prefix).filter(|kind| !kind.is_empty());
-    // `start` is ambiguous: if nodes are killed or paused it starts them again, otherwise it begins a fault.
-    let is_down =
-        || faults.iter().any(|fault| ["kill", "pause"].contains(&fault.kind.as_str()) && !is_over(fault, event));
-    if OBSERVES.contains(&f) {
-        return Step::Nothing;
-    }
-    match f {
-        "start" if is_down() => Step::End(Ends::OneOf(&["kill", "pause"])),
-        "start" => Step::Begin("fault"),
-        "stop" => Step::End(Ends::OneOf(&["fault"])),
-        "resume" | "cont" => Step::End(Ends::OneOf(&["pause"])),
-        "restart" => Step::End(Ends::OneOf(&["kill"])),
-        "reset" | "reset-clock" => Step::End(Ends::OneOf(&["bump", "strobe", "bump-clock", "strobe-clock"])),
-        "heal" | "fix" | "recover" => Step::End(Ends::All),
-        _ => match (ended_by("stop-").or(ended_by("heal-")).or(f.strip_suffix("-stop")), ended_by("start-")) {
-            (Some(kind), _) => Step::End(Ends::Kind(kind)),
-            (None, Some(kind)) => Step::Begin(kind),
-            (None, None) => Step::Begin(f.strip_suffix("-start").unwrap_or(f)),
-        },
-    }
-}
-
-/// Whether a fault ended before an event.
-fn is_over(fault: &FaultFinding, event: &Event) -> bool {
-    fault.stop_ns.is_some_and(|stop| stop < event.time)
-}
-
-fn begin(faults: &mut Vec<FaultFinding>, kind: &str, event: &Event) {
-    let value = detail(&event.value);
-    if let Some(open) = faults.iter_mut().rev().find(|fault| fault.kind == kind && fault.stop_ns.is_none()) {
-        // The second record, of what was done, is often more detailed than the first, of what was requested.
-        if open.detail.len() < value.len() {
-            open.detail = value;
-            open.nodes = nodes(&event.value);
-        }
-        return;
-    }
-    faults.push(FaultFinding {
-        fault: faults.len() as u64 + 1,
-        kind: kind.to_owned(),
-        detail: value,
-        nodes: nodes(&event.value),
-        start_ns: Some(event.time),
-        stop_ns: None,
-        proved: false,
-        evidence: "recorded by the nemesis of this history, which says nothing of the effect".to_owned(),
-        foreign: true,
-    });
-}
-
-/// Ends the open faults of these kinds. If there are none, this is a second record of an end, which moves that end.
-fn end(faults: &mut [FaultFinding], ends: &Ends<'_>, event: &Event) {
-    let open = faults.iter_mut().rev().filter(|fault| ends.hold(&fault.kind));
-    let mut any = false;
-    let mut last: Option<&mut FaultFinding> = None;
-    for fault in open {
-        if fault.stop_ns.is_none() {
-            fault.stop_ns = Some(event.time);
-            any = true;
-        } else if last.is_none() {
-            last = Some(fault);
-        }
-    }
-    if let (false, Some(last)) = (any, last) {
-        last.stop_ns = Some(event.time);
     }
 }
 

@@ -77,3 +77,11 @@ fn foreign_faults_leave_no_doubt() {
     let verdict = crate::check(&history, &claims, &Limits::default());
     assert_eq!((verdict.outcome, verdict.faults.len()), (Outcome::Valid, 1), "{verdict:?}");
 }
+
+/// A keyword says how, not where; what is nested names nodes, too.
+#[test]
+fn nodes_are_found_behind_a_keyword() {
+    let isolated = "[:isolated {\"n2\" #{\"n1\"}, \"n1\" #{\"n2\"}}]";
+    let found = faults(&[(1, "start-partition", isolated), (9, "stop-partition", "nil")]);
+    assert_eq!(found[0].2, "n1 n2");
+}

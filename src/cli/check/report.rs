@@ -2,7 +2,7 @@
 //! (`--html`, `--junit`).
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use checker::formats::Reading;
 use checker::history::History;
@@ -58,16 +58,9 @@ struct Check {
 }
 
 impl Report<'_> {
-    /// Writes the files that were asked for, and prints the rest.
+    /// Prints it, and writes the files that were asked for.
     pub fn give(self) -> Result<(), Problem> {
         let args = self.file.args;
-        let written = |path: &Path, text: String| write_whole(path, &text).map_err(Problem::arguments);
-        if let Some(path) = &args.html {
-            written(path, reports::html(&self.summary(), &self.verdict, self.history))?;
-        }
-        if let Some(path) = &args.junit {
-            written(path, reports::junit(&self.summary(), &self.verdict))?;
-        }
         let by_workload = self.choice.claims.by_workload;
         for note in self.notes.iter().filter(|_| by_workload) {
             eprintln!("{note}");
@@ -76,6 +69,13 @@ impl Report<'_> {
             (true, _) => say!("{}", self.json()),
             (false, true) => say!("{}", Judged { verdict: self.verdict.clone(), summary: self.summary() }.tables()),
             (false, false) => anomalies::print(&self),
+        }
+        let written = |path: &Path, text: String| write_whole(path, &text).map_err(Problem::arguments);
+        if let Some(path) = &args.html {
+            written(path, reports::html(&self.summary(), &self.verdict, self.history))?;
+        }
+        if let Some(path) = &args.junit {
+            written(path, reports::junit(&self.summary(), &self.verdict))?;
         }
         Ok(())
     }
@@ -121,6 +121,33 @@ impl Report<'_> {
         let asked = self.choice.asked.iter();
         asked.map(|asked| format!("{}: {why}.", asked.chosen().unwrap_or_else(|| asked.name.to_owned()))).collect()
     }
+}
+
+/// Refuses a place for a report that would destroy something else: the history, the other report, a device or a pipe.
+pub(super) fn can_be_written(file: &Source<'_>) -> Result<(), Problem> {
+    let args = file.args;
+    let targets: Vec<&PathBuf> = args.html.iter().chain(&args.junit).collect();
+    let refused = |path: &Path, why: &str| Err(Problem::arguments(format!("{} is {why}", path.display())));
+    for (at, path) in targets.iter().enumerate() {
+        let same = |other: &Path| {
+            path.as_path() == other
+                || path.canonicalize().is_ok_and(|real| other.canonicalize().is_ok_and(|other| real == other))
+        };
+        if same(&file.path) {
+            return refused(path, "the history itself: name another file for the report");
+        }
+        if targets[..at].iter().any(|other| same(other)) {
+            return refused(path, "named for two reports: name another file for one of them");
+        }
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            return refused(path, "no plain file: a report would replace it");
+        }
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !parent.is_dir() {
+            return refused(path, "in a directory that does not exist");
+        }
+    }
+    Ok(())
 }
 
 /// The command that decides the same again: the words that were given, without those that say where results go. The words

@@ -9,7 +9,7 @@
 
 pub mod by_key;
 pub mod causality;
-mod checks;
+pub(crate) mod checks;
 pub mod cycles;
 pub mod findings;
 pub mod graph;

@@ -68,10 +68,20 @@ pub(crate) fn by_visibility(
             return by_values(records);
         }
         match WorkloadFacts::of_history(records, &context.limits) {
-            Ok(workload) => check(&workload),
+            Ok(workload) => with_unwritten(check(&workload), &workload),
             Err(why) => Finding::undecided(why),
         }
     })
+}
+
+/// What nobody wrote is no matter of sessions, but who read it has seen something that the history does not explain.
+fn with_unwritten(mut finding: Finding, workload: &WorkloadFacts<'_>) -> Finding {
+    let mut reads = workload.keys.iter().flat_map(|key| &key.reads);
+    if let Some(read) = reads.find(|read| !read.unwritten.is_empty()) {
+        let index = read.operation.invoked();
+        finding.doubt(format!("the read at index {index} shows a value that nobody wrote"));
+    }
+    finding
 }
 
 /// Whether some operation reads a list, outside of transactions: those on lists have levels of isolation, too.

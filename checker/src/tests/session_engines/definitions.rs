@@ -79,6 +79,11 @@ pub fn judge(history: &History, store: Store) -> BTreeMap<Guarantee, Tally> {
     Guarantee::ALL.map(|guarantee| (guarantee, facts.tally(guarantee))).into()
 }
 
+/// Whether some read shows what nobody wrote.
+pub fn is_invented(history: &History, store: Store) -> bool {
+    Facts::new(history, store).reads.iter().any(|read| read.invented)
+}
+
 /// A write, or a delete. Writes are numbered over all keys, in the order of invocation.
 struct Write {
     process: u64,
