@@ -98,7 +98,22 @@ pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Pro
             }
         }
     }
+    assumptions_count(args, &asked)?;
     Ok(Choice::of_history(asked, false, settings, statistics))
+}
+
+/// Refuses `--assume` for levels that are decided exactly, from the order of sessions and reads alone: passed over, what is
+/// assumed would seem to have been checked.
+fn assumptions_count(args: &CheckArgs, asked: &[Asked]) -> Result<(), Problem> {
+    const EXACT: [CheckName; 3] = [CheckName::READ_COMMITTED, CheckName::READ_ATOMIC, CheckName::CAUSAL];
+    match asked.iter().find(|asked| !args.assume.is_empty() && EXACT.contains(&asked.check)) {
+        Some(exact) => Err(Problem::arguments(format!(
+            "{} is decided without the order of versions that --assume tells more of: leave it out, or ask for another \
+             level (--consistency serializable)",
+            exact.check
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The required checks, of a whole history of one kind of object: where no operation names a workload, and none of the checks

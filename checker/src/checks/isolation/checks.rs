@@ -4,7 +4,6 @@ use super::saturation::Isolation;
 use super::{check_isolation, check_level, is_of_lists, levels, per_key};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::Finding;
-use crate::history::History;
 use crate::objects::Object;
 
 /// A level of the table of levels, by its name there.
@@ -34,12 +33,6 @@ impl Level {
     }
 }
 
-/// Whether transactions are judged by their dependencies: those of lists, and where registers are named as the object. By
-/// that name all levels are those of one table, so that who passes a level passes all that are weaker.
-pub(crate) fn by_dependencies(view: &View<'_>, records: &History) -> bool {
-    view.object == Some(Object::RwRegister) || is_of_lists(view.object, records)
-}
-
 impl Check for Level {
     fn name(&self) -> &'static str {
         self.name
@@ -65,7 +58,7 @@ impl Check for Level {
         debug_assert!(levels::names().any(|name| name == self.name), "{} is a level of the table", self.name);
         match view.facts.filter(|_| self.measured) {
             Some(workload) => per_key::check(workload, &context.explainer(), self.name),
-            None => view.by_records(|records| match self.exact().filter(|_| !by_dependencies(view, records)) {
+            None => view.by_records(|records| match self.exact().filter(|_| !is_of_lists(view.object, records)) {
                 Some(level) => check_isolation(records, &context.limits, level),
                 None => check_level(view.object, records, context, self.name),
             }),

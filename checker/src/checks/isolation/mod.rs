@@ -9,7 +9,7 @@
 
 pub mod by_key;
 pub mod causality;
-pub(crate) mod checks;
+mod checks;
 pub mod cycles;
 pub mod findings;
 pub mod graph;
