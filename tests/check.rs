@@ -292,7 +292,7 @@ fn a_property_asked_of_a_history_without_workloads_is_judged() {
     run(&scratch, "check set.jsonl --workload register").expect(254);
 }
 
-/// Three levels are decided without what `--assume` says: it was once passed over there, in silence.
+/// Some levels are decided without what `--assume` says: it was once passed over there, in silence.
 #[test]
 fn assumptions_count_or_are_refused() {
     let scratch = Scratch::new();
@@ -307,8 +307,11 @@ fn assumptions_count_or_are_refused() {
     {
         let assumed = format!("check stale.jsonl --model rw-register --assume linearizable-keys --consistency {level}");
         run(&scratch, &assumed).expect(code);
+        run(&scratch, &assumed.replace(" --model rw-register", "")).expect(code);
         run(&scratch, &format!("check stale.jsonl --model rw-register --consistency {level}")).expect(0);
     }
+    run(&scratch, "check stale.jsonl --model causal-memory --assume sequential-keys").expect(254);
+    run(&scratch, "check stale.jsonl --model rw-register --require read-atomic --assume sequential-keys").expect(254);
 }
 
 /// Another bench's nemesis may use our words: its events were taken for damaged ones of ours, and nothing was valid any more.

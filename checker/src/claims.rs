@@ -82,6 +82,11 @@ impl Claims {
         })
     }
 
+    /// The name under which operations are judged that name no workload; empty if nothing is known of them.
+    pub(crate) fn unnamed(&self) -> &'static str {
+        self.default_object.map_or("", Object::name)
+    }
+
     /// That one thing holds of a whole history, whose keys are such objects; nothing else is judged.
     pub fn of_history(check: CheckName, object: Option<Object>) -> Self {
         let reason = "it was asked for".to_owned();

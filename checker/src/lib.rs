@@ -96,9 +96,8 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
         properties.extend(of_run.map(|name| result(name, None, judge(name), claims.include(name, None))));
     }
     properties.extend(of_history(history, claims, &context));
-    let unnamed = claims.default_object.map_or("", Object::name);
     let statistics = match claims.statistics {
-        true => statistics::statistics(&operations, &facts.workloads, &faults, unnamed),
+        true => statistics::statistics(&operations, &facts.workloads, &faults, claims.unnamed()),
         false => Vec::new(),
     };
     let mut doubts = facts.doubts;
@@ -119,8 +118,7 @@ fn of_workload(
     let asked: Vec<CheckName> = asked(claims).filter(of_it).collect();
     // The models of consistency read columns: those of the workload alone, made only if one is asked for.
     let reads_columns = asked.iter().any(|name| !name.check().nature().measured);
-    let unnamed = claims.default_object.map_or("", Object::name);
-    let columns = reads_columns.then(|| history.of_workload(&workload.name, unnamed)).transpose();
+    let columns = reads_columns.then(|| history.of_workload(&workload.name, claims.unnamed())).transpose();
     let columns = columns.unwrap_or_default();
     let results = asked.into_iter().map(|name| {
         let claimed = claims.include(name, Some((&workload.name, workload.model)));

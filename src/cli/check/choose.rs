@@ -63,8 +63,15 @@ impl Choice {
 /// Chooses.
 ///
 /// # Errors
-/// When a name is unknown, or when nothing was asked for and nothing fits the operations.
+/// When a name is unknown, when nothing was asked for and nothing fits the operations, or when a chosen check would pass
+/// over what is assumed.
 pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Problem> {
+    let choice = by_names(file, reading)?;
+    assumptions_count(file.args, &choice.asked)?;
+    Ok(choice)
+}
+
+fn by_names(file: &Source<'_>, reading: &Reading) -> Result<Choice, Problem> {
     let args = file.args;
     let by_properties = !args.require.is_empty() || args.lww;
     if args.model.is_empty() && (run_dir(&file.path).is_some() || by_properties || !reading.workloads.is_empty()) {
@@ -77,7 +84,7 @@ pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Pro
         return Ok(Choice::of_history(asked, false, settings, statistics));
     }
     if let [only] = &args.model[..]
-        && (only.0 == "cart" || by_properties)
+        && by_properties
     {
         return Ok(Choice::of_workloads(claims(file, only.0.parse().ok())?, &args.require));
     }
@@ -98,14 +105,20 @@ pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Pro
             }
         }
     }
-    assumptions_count(args, &asked)?;
     Ok(Choice::of_history(asked, false, settings, statistics))
 }
 
 /// Refuses `--assume` for levels that are decided exactly, from the order of sessions and reads alone: passed over, what is
 /// assumed would seem to have been checked.
 fn assumptions_count(args: &CheckArgs, asked: &[Asked]) -> Result<(), Problem> {
-    const EXACT: [CheckName; 3] = [CheckName::READ_COMMITTED, CheckName::READ_ATOMIC, CheckName::CAUSAL];
+    const EXACT: [CheckName; 6] = [
+        CheckName::READ_COMMITTED,
+        CheckName::READ_ATOMIC,
+        CheckName::CAUSAL,
+        CheckName::CAUSAL_CONVERGENCE,
+        CheckName::CAUSAL_MEMORY,
+        CheckName::PRAM,
+    ];
     match asked.iter().find(|asked| !args.assume.is_empty() && EXACT.contains(&asked.check)) {
         Some(exact) => Err(Problem::arguments(format!(
             "{} is decided without the order of versions that --assume tells more of: leave it out, or ask for another \

@@ -1,6 +1,7 @@
 //! The verdict on a history before people and machines: tables or JSON on standard output, and the same files as of a run
 //! (`--html`, `--junit`).
 
+use std::cell::LazyCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -65,17 +66,21 @@ impl Report<'_> {
         for note in self.notes.iter().filter(|_| by_workload) {
             eprintln!("{note}");
         }
+        // It looks at every operation: at most once, and not where nothing shows it.
+        let summary = LazyCell::new(|| self.summary());
         match (args.json, by_workload) {
             (true, _) => say!("{}", self.json()),
-            (false, true) => say!("{}", Judged { verdict: self.verdict.clone(), summary: self.summary() }.tables()),
+            (false, true) => {
+                say!("{}", Judged { verdict: self.verdict.clone(), summary: summary.clone() }.tables());
+            }
             (false, false) => anomalies::print(&self),
         }
         let written = |path: &Path, text: String| write_whole(path, &text).map_err(Problem::arguments);
         if let Some(path) = &args.html {
-            written(path, reports::html(&self.summary(), &self.verdict, self.history))?;
+            written(path, reports::html(&summary, &self.verdict, self.history))?;
         }
         if let Some(path) = &args.junit {
-            written(path, reports::junit(&self.summary(), &self.verdict))?;
+            written(path, reports::junit(&summary, &self.verdict))?;
         }
         Ok(())
     }
