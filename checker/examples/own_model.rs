@@ -11,7 +11,7 @@ struct Lease;
 /// What clients do with it, with the answer that they got.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Action {
-    /// A client asked for the lease, and was told whether it got it.
+    /// A client asked for the lease; the answer says whether it got it.
     Acquire { client: u32, granted: bool },
     /// A client gave it back.
     Release { client: u32 },

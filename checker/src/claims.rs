@@ -40,7 +40,7 @@ pub enum On {
     /// The workload of this name.
     Workload(String),
     /// Every workload of these objects: last-write-wins can promise that a register reads its own writes, but not a set, whose
-    /// adds a concurrent write may rightly replace.
+    /// adds a concurrent write may replace.
     Object(Object),
     /// The whole history, every key of which is such an object (none: whatever its operations look like).
     History(Option<Object>),

@@ -1,4 +1,4 @@
-//! What a check hands back, and how it explains an anomaly.
+//! What a check returns, and how it explains an anomaly.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ const DOUBTS_SHOWN: usize = 3;
 pub struct Anomaly {
     /// What it is called: `lost-write`, `stale-read`, `diverged-key`, ...
     pub kind: String,
-    /// Where.
+    /// The key concerned, if there is one.
     pub key: Option<String>,
-    /// The process that was wronged, where there is one.
+    /// The process whose guarantee was violated, if there is one.
     pub process: Option<u64>,
     /// What happened and why it is a violation, in a sentence or two that name values, nodes and times.
     pub explanation: String,
-    /// Indices of the history events that prove it, in order: of the fewest operations that are a violation by themselves.
-    /// Judged as a history of their own they break the same property in the same way, and without any one of them they do not.
-    /// What others would have had to do, and did not, is said of the whole history, in the explanation.
+    /// Indices of the history events that prove it, in order: those of the fewest operations that are a violation by themselves.
+    /// Judged as a history of their own they violate the same property in the same way; without any one of them they do not.
+    /// What other operations should have done and did not is only in the explanation, which is about the whole history.
     pub events: Vec<u64>,
     /// Indices of the events of further operations that help to understand it, in order: the last read that saw a lost write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,7 +57,7 @@ pub struct Edge {
 pub struct Finding {
     /// How often it was violated.
     pub violations: u64,
-    /// What kept it from being decided, a clause each.
+    /// Why it could not be decided, a clause each.
     pub doubts: Vec<String>,
     /// The finding in a clause, whatever the outcome; empty if there is nothing to say but the doubts.
     pub headline: String,
@@ -70,7 +70,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Violated, else in doubt, else fine.
+    /// Invalid if violated, else inconclusive if in doubt, else valid.
     pub fn outcome(&self) -> Outcome {
         match (self.violations, self.doubts.is_empty()) {
             (0, true) => Outcome::Valid,
@@ -96,7 +96,7 @@ impl Finding {
         Self { doubts: vec![why.into()], ..Self::default() }
     }
 
-    /// Says what keeps it from being decided.
+    /// Adds a reason why it cannot be decided.
     pub fn doubt(&mut self, why: impl Into<String>) {
         self.doubts.push(why.into());
     }
@@ -120,7 +120,7 @@ impl Finding {
     }
 }
 
-/// How many reads a property was decided of, and of how many it could not be.
+/// For how many reads a property was decided, and for how many it could not be.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReadTally {
     pub judged: u64,
@@ -147,7 +147,7 @@ impl ReadTally {
         let Self { judged, undecided } = self;
         finding.doubts.extend(untested.filter(|_| judged == 0).map(str::to_owned));
         if undecided > 0 {
-            finding.doubts.push(format!("{undecided} reads returned a write whose outcome and past nobody told"));
+            finding.doubts.push(format!("{undecided} reads returned a write of unknown outcome and causal past"));
         }
         finding.headline = format!("{} of {judged} reads {did}", finding.violations);
         finding.figures = BTreeMap::from([
@@ -180,23 +180,23 @@ pub struct Kept {
     /// As it is shown.
     pub anomaly: Anomaly,
     /// What proves it.
-    pub proof: Vec<Place>,
+    pub proof: Vec<EventSpan>,
     /// What helps to understand it.
-    pub context: Vec<Place>,
-    /// Whether some of the operations may be needless, which are then taken away: see `checks/minimal.rs`.
+    pub context: Vec<EventSpan>,
+    /// Whether some of the operations may be needless, which are then removed: see `checks/minimal.rs`.
     pub shrinks: Option<Shrinks>,
 }
 
 /// The events of an operation, or an event of the nemesis: index and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct EventSpan {
     /// Of the invocation, or of the event of the nemesis.
     pub begin: (u64, u64),
     /// Of the completion, if there is one.
     pub end: Option<(u64, u64)>,
 }
 
-impl Place {
+impl EventSpan {
     /// Of an operation.
     pub(crate) fn of(operation: &Operation<'_>) -> Self {
         let end = operation.completed().zip(operation.completed_ns());
@@ -218,7 +218,7 @@ impl Place {
     }
 }
 
-/// What an explanation draws on.
+/// What an explanation uses.
 #[derive(Clone, Copy)]
 pub(crate) struct Explainer<'a> {
     pub faults: &'a [FaultFinding],
@@ -243,37 +243,37 @@ pub(crate) struct Proof<'a> {
     /// Those that are a violation by themselves.
     pub operations: Vec<Operation<'a>>,
     /// The same of a history in columns.
-    pub places: Vec<Place>,
+    pub spans: Vec<EventSpan>,
     /// What the nemesis did to it.
     pub nemesis: Option<&'a Event>,
-    /// Those that help to understand it; what of them proves it is left out here.
+    /// Those that help to understand it, without those that prove it.
     pub context: Vec<Operation<'a>>,
-    /// Whether some of the operations may be needless, which are then taken away: see [`crate::checks::minimal`].
+    /// Whether some of the operations may be needless, which are then removed: see [`crate::checks::minimal`].
     pub shrinks: Option<Shrinks>,
     /// The cycle that they are, if they are one.
     pub edges: Vec<Edge>,
 }
 
-/// Whether the sentence that explains an anomaly is about its operations alone.
+/// What happens to an anomaly when some of its operations turn out to be needless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shrinks {
-    /// It tells more of the whole history, and stays as it is when operations turn out to be needless.
-    Told,
-    /// Of fewer operations it has to be told anew.
-    Retold,
-    /// Of fewer operations it may be another one, which is then explained in its place.
-    Anew,
+    /// Its explanation is about the whole history, and stays.
+    SameExplanation,
+    /// Its explanation is about its operations alone, and is made again from those that are left.
+    NewExplanation,
+    /// Those that are left may be another anomaly, which is then reported instead.
+    NewAnomaly,
 }
 
 impl<'a> Proof<'a> {
-    /// Just these, of which none is needless.
+    /// Just these; none is needless.
     pub fn of(operations: impl IntoIterator<Item = Operation<'a>>) -> Self {
         Self { operations: operations.into_iter().collect(), ..Self::default() }
     }
 
-    /// Just these operations of a history in columns, of which none is needless.
+    /// Just these operations of a history in columns; none is needless.
     pub fn at(records: &History, ops: impl IntoIterator<Item = usize>) -> Self {
-        Self { places: ops.into_iter().map(|op| Place::at(records, op)).collect(), ..Self::default() }
+        Self { spans: ops.into_iter().map(|op| EventSpan::at(records, op)).collect(), ..Self::default() }
     }
 
     /// With operations that help to understand it.
@@ -281,16 +281,16 @@ impl<'a> Proof<'a> {
         Self { context: context.into_iter().collect(), ..self }
     }
 
-    /// With another operation, and those that have to be known for what it says.
+    /// With another operation, and those needed to interpret it.
     pub fn and(mut self, operation: Operation<'a>, known: Vec<Operation<'a>>) -> Self {
         self.operations.push(operation);
         self.with(known)
     }
 
-    /// With operations that may prove what others do, too.
+    /// With operations that may be needless beside the others.
     pub fn with(mut self, operations: Vec<Operation<'a>>) -> Self {
         if !operations.is_empty() {
-            self.shrinks = self.shrinks.or(Some(Shrinks::Told));
+            self.shrinks = self.shrinks.or(Some(Shrinks::SameExplanation));
         }
         self.operations.extend(operations);
         self
@@ -307,7 +307,7 @@ impl Explainer<'_> {
     }
 
     fn keep(&self, draft: Draft<'_>) -> Kept {
-        let Proof { operations, places, nemesis, context, shrinks, edges } = draft.proof;
+        let Proof { operations, spans, nemesis, context, shrinks, edges } = draft.proof;
         let anomaly = Anomaly {
             kind: draft.kind.to_owned(),
             key: (!draft.key.is_empty()).then(|| draft.key.to_owned()),
@@ -320,8 +320,8 @@ impl Explainer<'_> {
             to_ns: 0,
             edges,
         };
-        let proof = operations.iter().map(Place::of).chain(places).chain(nemesis.map(Place::of_event)).collect();
-        let mut kept = Kept { anomaly, proof, context: context.iter().map(Place::of).collect(), shrinks };
+        let proof = operations.iter().map(EventSpan::of).chain(spans).chain(nemesis.map(EventSpan::of_event)).collect();
+        let mut kept = Kept { anomaly, proof, context: context.iter().map(EventSpan::of).collect(), shrinks };
         kept.settle(self.faults);
         kept
     }
@@ -334,9 +334,9 @@ impl Kept {
         self.proof.dedup();
         self.context.sort_unstable();
         self.context.dedup();
-        self.context.retain(|place| self.proof.binary_search(place).is_err());
-        let times = |places: &[Place]| -> BTreeMap<u64, u64> {
-            places.iter().flat_map(|place| [Some(place.begin), place.end]).flatten().collect()
+        self.context.retain(|span| self.proof.binary_search(span).is_err());
+        let times = |spans: &[EventSpan]| -> BTreeMap<u64, u64> {
+            spans.iter().flat_map(|span| [Some(span.begin), span.end]).flatten().collect()
         };
         let (proof, context) = (times(&self.proof), times(&self.context));
         let all = || proof.values().chain(context.values()).copied();
@@ -359,7 +359,7 @@ pub(crate) fn ms(span_ns: u64) -> f64 {
     span_ns as f64 / 1e6
 }
 
-/// Who was asked, after a verb: ` by n3`; nothing if the history does not tell.
+/// Who was asked, after a verb: ` by n3`; nothing if the history does not record it.
 pub(crate) fn by_node(operation: &Operation<'_>) -> String {
     operation.node().map_or_else(String::new, |node| format!(" by {node}"))
 }

@@ -8,7 +8,7 @@ use std::fmt;
 /// What a check may spend.
 #[derive(Clone, Copy)]
 pub struct Limits<'a> {
-    /// Memory that a check may take beside the records, in bytes; what it takes is estimated by the check itself.
+    /// Memory that a check may take besides the records, in bytes; what it takes is estimated by the check itself.
     pub memory_bytes: u64,
     /// How many violations are explained; further ones are only counted.
     pub anomalies_max: usize,

@@ -11,7 +11,7 @@ pub enum Outcome {
     /// Every claim held, and the run was fit to show it.
     #[default]
     Valid,
-    /// Nothing claimed was broken, but the run cannot vouch for it: a fault without evidence, no successful operation.
+    /// Nothing claimed was broken, but the run does not prove it: a fault without evidence, no successful operation.
     Inconclusive,
     /// A claimed property was violated.
     Invalid,

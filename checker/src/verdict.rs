@@ -37,7 +37,7 @@ pub struct PropertyResult {
     pub strongest: Vec<String>,
 }
 
-/// The whole judgement of a history.
+/// The judgement of a whole history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The merged outcome.

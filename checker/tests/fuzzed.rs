@@ -20,14 +20,14 @@ fn no_history_makes_a_check_panic() {
         let mut state = seed;
         let length = draw(&mut state) % 200;
         let bytes: Vec<u8> = (0..length).map(|_| draw(&mut state) as u8).collect();
-        let told = std::panic::catch_unwind(|| arbitrary::every_model(&bytes));
-        assert!(told.is_ok(), "seed {seed}: {bytes:?}");
+        let checked = std::panic::catch_unwind(|| arbitrary::every_model(&bytes));
+        assert!(checked.is_ok(), "seed {seed}: {bytes:?}");
     }
 }
 
-/// A value that nobody wrote is wrong for each of the four guarantees, and was told, but not counted, once for each.
+/// A value that nobody wrote is wrong for each of the four guarantees, and was reported, but not counted, once for each.
 #[test]
-fn regression_session_guarantees_told_one_thing_twice() {
+fn regression_session_guarantees_reported_one_thing_twice() {
     arbitrary::every_model(&[9, 144, 85, 72, 23, 189, 112, 193, 112, 79, 80, 222, 137]);
 }
 
@@ -37,15 +37,15 @@ fn regression_a_register_without_a_key_was_no_register() {
     arbitrary::every_model(&[65, 0, 10, 0, 4, 0, 0, 0, 1, 128, 0, 0, 0, 0, 255, 127, 247]);
 }
 
-/// One of several equal elements was lost, and the events told of none of the others.
+/// One of several equal elements was lost, and the events included none of the others.
 #[test]
 fn regression_a_lost_element_among_equal_ones_was_none_by_itself() {
     arbitrary::every_model(&[211, 26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 36, 128, 0, 39]);
 }
 
-/// A transaction missed its own write, and what else it had read nobody had written among the events told.
+/// A transaction missed its own write, and the events reported did not include who wrote what else it had read.
 #[test]
-fn regression_what_a_transaction_read_besides_was_not_told() {
+fn regression_what_a_transaction_read_besides_was_not_reported() {
     arbitrary::every_model(&[
         0x21, 0x18, 0x00, 0x12, 0x11, 0x2f, 0x02, 0x2f, 0x02, 0x1a, 0x21, 0x1a, 0x21, 0xed, 0xdf, 0xdf, 0xdf, 0x20,
         0x03, 0x00, 0x00, 0x40,

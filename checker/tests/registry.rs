@@ -414,8 +414,8 @@ fn decide(entry: &Entry, records: &History, settings: &Settings) -> Finding {
     entry.check(records, &Limits { anomalies_max: 3, ..Limits::default() }, settings)
 }
 
-/// Of a few operations every violation is told, so that one of a kind is not hidden by many of another.
-fn all_told() -> Limits<'static> {
+/// Of a few operations every violation is reported, so that one of a kind is not hidden by many of another.
+fn report_all() -> Limits<'static> {
     Limits { anomalies_max: 1000, ..Limits::default() }
 }
 
@@ -428,23 +428,23 @@ fn assert_by_itself(entry: &Entry, events: &[Event], violation: &Anomaly, settin
     assert!(!violation.events.is_empty(), "{}: {violation:?} has no events", entry.name);
     assert!(violation.events.is_sorted(), "{}: {violation:?}", entry.name);
     let alone = violation.events.iter().map(|index| (*index, &events[*index as usize]));
-    let again = entry.check(&records(alone), &all_told(), settings);
+    let again = entry.check(&records(alone), &report_all(), settings);
     let same_kind = again.explained().any(|other| other.kind == violation.kind);
     assert!(
         again.outcome() == Outcome::Invalid && same_kind,
         "{}: {violation:?}\n{}\n{again:?}",
         entry.name,
-        told_by(events, &violation.events)
+        listing(events, &violation.events)
     );
 }
 
 /// Some of the events, a line each.
-fn told_by(events: &[Event], indices: &[u64]) -> String {
-    let told = |index: &u64| {
+fn listing(events: &[Event], indices: &[u64]) -> String {
+    let line = |index: &u64| {
         let (process, kind, call, value) = &events[*index as usize];
         format!("{index}: {process} {kind:?} {} {:?} {value}\n", call.f, call.key)
     };
-    indices.iter().map(told).collect()
+    indices.iter().map(line).collect()
 }
 
 /// An operation of a violation.
@@ -507,7 +507,7 @@ impl Part<'_> {
 
 /// Whether an operation of an explanation relies on another: without that one it has no order for a reason of its own, as a
 /// read of a value has that nobody wrote. The models of single objects have one name for all reasons, so this is said here;
-/// those of transactions, sessions and laws name a value that nobody wrote as such.
+/// those of transactions, of sessions and of single workloads name a value that nobody wrote as such.
 fn relies(object: Object, parts: &[Part<'_>], at: usize, on: usize) -> bool {
     let (one, other) = (&parts[at], &parts[on]);
     let unknown_removal = |part: &Part<'_>| part.argument.is_null() && part.result.is_none();
@@ -554,7 +554,7 @@ fn still(entry: &Entry, events: &[Event], parts: &[&Part<'_>], kind: &str, setti
     let mut left: Vec<u64> = parts.iter().flat_map(|part| part.indices.iter().copied()).collect();
     left.sort_unstable();
     let rest = records(left.iter().map(|index| (*index, &events[*index as usize])));
-    let decision = entry.check(&rest, &all_told(), settings);
+    let decision = entry.check(&rest, &report_all(), settings);
     decision.outcome() == Outcome::Invalid && decision.explained().any(|violation| violation.kind == kind)
 }
 
@@ -600,7 +600,7 @@ const SINGLE: [&str; 11] = [
 fn every_violation_is_one_by_itself_and_has_nothing_needless() {
     for entry in &entries().collect::<Vec<_>>() {
         let objects = objects(entry.name).unwrap_or_else(|| panic!("say what `{}` is about", entry.name));
-        let (mut valid, mut invalid, mut longest, mut told) = (0u64, 0u64, 0, 0u64);
+        let (mut valid, mut invalid, mut longest, mut reported) = (0u64, 0u64, 0, 0u64);
         for seed in 0..histories() {
             let mut random = Random(seed);
             let object = objects[seed as usize % objects.len()];
@@ -619,18 +619,18 @@ fn every_violation_is_one_by_itself_and_has_nothing_needless() {
             for violation in decision.explained().filter(|_| decision.outcome() == Outcome::Invalid) {
                 assert_by_itself(entry, &events, violation, settings);
                 if let Some(out) = needless(entry, object, &events, violation, settings) {
-                    let (name, shown) = (entry.name, told_by(&events, &violation.events));
+                    let (name, shown) = (entry.name, listing(&events, &violation.events));
                     panic!(
                         "{name}: {violation:?} is one without the operation of {out:?}, too:
 {shown}"
                     );
                 }
                 longest = longest.max(violation.events.len());
-                told += 1;
+                reported += 1;
             }
         }
         println!(
-            "{}: {valid} valid, {invalid} invalid, {told} violations by themselves, of {longest} events at most",
+            "{}: {valid} valid, {invalid} invalid, {reported} violations by themselves, of {longest} events at most",
             entry.name
         );
         assert!(invalid * 200 > histories(), "{}: {invalid} of {} are invalid", entry.name, histories());

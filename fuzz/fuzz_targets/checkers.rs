@@ -1,4 +1,4 @@
-//! No history makes a check panic, spend more than its limits, or tell of a violation that is none by itself.
+//! No history makes a check panic, spend more than its limits, or report a violation that is none by itself.
 #![no_main]
 
 #[path = "../../checker/tests/fuzzed/arbitrary.rs"]

@@ -7,8 +7,8 @@ use crate::history::{Datum, History, Op, Sym, ValueId};
 /// The operations of a key, as positions in [`History::ops`].
 pub type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
 
-/// Operations by key, in the order of invocation. Refused are functions that the law does not know, since what they do to
-/// the object is unknown.
+/// Operations by key, in the order of invocation. Functions that the check does not know are refused, since their effect
+/// on the object is unknown.
 pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, String> {
     let known: Vec<Sym> = functions.iter().filter_map(|name| records.sym(name)).collect();
     if let Some(other) = records.ops.iter().find(|op| !known.contains(&op.f)) {

@@ -22,7 +22,7 @@ pub trait Check: Sync {
     fn scope(&self) -> Scope;
     /// What a key may be; of others nothing is judged. Empty where it does not matter.
     fn objects(&self) -> &'static [Object];
-    /// How its findings are to be taken.
+    /// How its findings are to be interpreted.
     fn nature(&self) -> Nature;
     /// Judges.
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding;
@@ -39,16 +39,16 @@ pub enum Scope {
     Run,
 }
 
-/// How the findings of a check are to be taken, and what they cost.
+/// How the findings of a check are to be interpreted, and what they cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Nature {
     /// Whether a violation among the first events of a history is one of the whole, whatever follows, if what was open then
     /// counts as never completed. Where real time does not count it is not: what was read may be written later. Nor where
     /// the end decides, as with what was lost.
     pub lasting: bool,
-    /// Whether its proofs may have needless operations, which are then taken away. The others' have none.
+    /// Whether its proofs may have needless operations, which are then removed. The others' have none.
     pub shrinks: bool,
-    /// What it needs beside the history for each operation, in bytes, where it does not limit itself.
+    /// What it needs besides the history for each operation, in bytes, if it does not limit itself.
     pub bytes_per_operation: u64,
     /// Whether every run is judged by it, claimed or not; the others only where they are claimed or asked for.
     pub measured: bool,
@@ -118,7 +118,7 @@ impl<'v> View<'v> {
     }
 }
 
-/// What a check draws on beside what it judges.
+/// What a check uses besides what it judges.
 #[derive(Clone, Copy, Default)]
 pub struct Context<'a> {
     /// What it may spend, and how many anomalies are explained.
@@ -136,7 +136,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// For a history of which no more is known.
+    /// For a history about which nothing more is known.
     pub fn new(limits: Limits<'a>, settings: Settings) -> Self {
         Self { limits, settings, ..Self::default() }
     }

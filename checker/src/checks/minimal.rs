@@ -1,43 +1,44 @@
-//! Explanations without needless operations: of a violation that was found, the operations are tried again, each time
-//! without one, and it stays away if what is left is a violation of the same kind.
+//! Removes needless operations from explanations: each operation of a violation is left out in turn, and is removed if the
+//! rest is still a violation of the same kind.
 //!
-//! A check reports operations that are a violation by themselves, but to report the fewest is not its business: a cycle names
-//! the transactions that an order was first learned from, and another of the cycle may show the same. So this is done once, for
-//! every check whose proofs may be too large, by running it on ever fewer of the operations (the last step of delta debugging:
-//! Zeller and Hildebrandt, 2002, 1-minimality). What is taken away stays beside the proof, as context.
+//! A check reports operations that prove a violation, but not the fewest: a cycle names the transactions that an order was
+//! first learned from, and another transaction of the cycle may prove the same. So this is done once, for every check whose
+//! proofs may be too large, by running the check on fewer and fewer of the operations (the last step of delta debugging:
+//! Zeller and Hildebrandt, 2002, 1-minimality). What is removed is kept beside the proof, as context.
 //!
-//! An anomaly of fewer operations is the same if it is of the same kind, and on the same key and of the same process unless it is
-//! explained anew: then what is said of key and process is that of the fewest operations, too ([`Shrinks`]).
+//! An anomaly of fewer operations is the same if it has the same kind, key and process. With [`Shrinks::NewAnomaly`] the same
+//! kind is enough: key and process are then those of the fewest operations.
 //!
-//! Why what is left proves that the whole is broken, too: these checks learn from what operations say, and learn more from
-//! more of them. Only what *nobody* wrote is learned from absence, and that is a kind by itself. Two things hide what others
-//! wrote, and stay: what the past of another names, and whatever is neither a read nor a write, as a delete.
+//! Why the rest proves that the whole history is a violation, too: these checks learn from what operations record, and learn
+//! more from more of them. Only that *nobody* wrote a value is learned from absence, and that is a kind of its own. Two kinds
+//! of operations can be the reason why a write need not be seen, and are never removed: a write that the past of another one
+//! names, and whatever is neither a read nor a write, such as a delete.
 //!
-//! Most checks draft their proofs so that nothing is needless, which tests prove; those that follow a way through other
-//! operations (cycles of transactions, causal chains, the pasts of registers, the sums of counters) may have more than they need.
+//! Most checks draft proofs in which nothing is needless, as tests prove. Those that follow a path through other operations
+//! (cycles of transactions, causal chains, the pasts of registers, the sums of counters) may have more than they need.
 //!
-//! Time: only where there is a violation; k checks of k operations, mostly, and bounded ([`OPERATIONS_MAX`], and the work that the
-//! caller allows).
+//! Time: only for a violation; usually k checks of k operations, and bounded ([`OPERATIONS_MAX`], and the work that the caller
+//! allows).
 
 use std::collections::BTreeSet;
 
-use crate::finding::{Anomalies, Anomaly, Finding, Kept, Place, Shrinks};
+use crate::finding::{Anomalies, Anomaly, EventSpan, Finding, Kept, Shrinks};
 use crate::history::{Datum, History, Op, Operation, ValueId};
 use crate::run::findings::FaultFinding;
 
 /// A violation with more operations stays as it is.
 const OPERATIONS_MAX: usize = 100;
 
-/// The kinds that are learned from what nobody did: of a part of a history they prove nothing.
+/// The kinds that are learned from what nobody did: a part of a history does not prove them.
 const BY_ABSENCE: [&str; 2] = ["garbage-read", "unwritten"];
 
 /// A history, parts of which can be judged again. Operations are called by their positions.
 pub(crate) trait Whole {
     /// The operation with these events, if it is one.
-    fn position(&self, place: &Place) -> Option<usize>;
-    /// How much it is to judge an operation: the values that it reads or writes, and something for itself.
+    fn position(&self, span: &EventSpan) -> Option<usize>;
+    /// The cost of judging an operation: the values that it reads or writes, and a constant.
     fn cost(&self, operation: usize) -> usize;
-    /// Whether an operation says of the others left that they need not be seen.
+    /// Whether an operation can be the reason why others that are left need not be seen.
     fn hides(&self, left: &[usize], operation: usize) -> bool;
     /// The anomalies that some operations, in order, have by themselves.
     fn judge(&self, operations: &[usize]) -> Vec<Kept>;
@@ -46,14 +47,13 @@ pub(crate) trait Whole {
 /// What shrinking may spend.
 #[derive(Clone, Copy)]
 pub(crate) struct Budget<'b> {
-    /// Operations and values handed to checks, all in all.
+    /// Operations and values handed to checks in total.
     pub work: usize,
     /// Whether the time for it is over.
     pub out_of_time: &'b dyn Fn() -> bool,
 }
 
-/// Takes needless operations out of the proofs that may have such; anomalies explained anew that then are the same are
-/// reported once.
+/// Removes needless operations from the proofs that may have some; new anomalies that are then equal are reported once.
 pub(crate) fn shrink(anomalies: &mut Anomalies, whole: &dyn Whole, faults: &[FaultFinding], mut budget: Budget<'_>) {
     let mut known: BTreeSet<(String, Vec<u64>)> = BTreeSet::new();
     for mut kept in std::mem::take(&mut anomalies.kept) {
@@ -61,7 +61,7 @@ pub(crate) fn shrink(anomalies: &mut Anomalies, whole: &dyn Whole, faults: &[Fau
             shrink_one(shrinks, &mut kept, whole, &mut budget);
             kept.settle(faults);
         }
-        let anew = kept.shrinks == Some(Shrinks::Anew);
+        let anew = kept.shrinks == Some(Shrinks::NewAnomaly);
         if !anew || known.insert((kept.anomaly.kind.clone(), kept.anomaly.events.clone())) {
             anomalies.kept.push(kept);
         }
@@ -69,21 +69,21 @@ pub(crate) fn shrink(anomalies: &mut Anomalies, whole: &dyn Whole, faults: &[Fau
 }
 
 fn shrink_one(shrinks: Shrinks, kept: &mut Kept, whole: &dyn Whole, budget: &mut Budget<'_>) {
-    let mut left: Vec<usize> = kept.proof.iter().filter_map(|place| whole.position(place)).collect();
+    let mut left: Vec<usize> = kept.proof.iter().filter_map(|span| whole.position(span)).collect();
     left.sort_unstable();
     let few = left.len() <= OPERATIONS_MAX;
-    if few && shrinks == Shrinks::Anew {
+    if few && shrinks == Shrinks::NewAnomaly {
         let other = budget.spend(whole, &left).and_then(|()| graver(whole.judge(&left), &kept.anomaly));
         kept.anomaly = other.unwrap_or_else(|| kept.anomaly.clone());
     }
     let mut found = None;
     let tried =
         few && fewest(&mut left, |left, out| can_go(left, out, (shrinks, &kept.anomaly), whole, budget, &mut found));
-    let gone = |place: &Place| whole.position(place).is_some_and(|at| left.binary_search(&at).is_err());
+    let gone = |span: &EventSpan| whole.position(span).is_some_and(|at| left.binary_search(&at).is_err());
     let (needless, proof) = std::mem::take(&mut kept.proof).into_iter().partition(gone);
     kept.proof = proof;
-    kept.context.extend::<Vec<Place>>(needless);
-    if let (Shrinks::Retold | Shrinks::Anew, Some(found)) = (shrinks, found) {
+    kept.context.extend::<Vec<EventSpan>>(needless);
+    if let (Shrinks::NewExplanation | Shrinks::NewAnomaly, Some(found)) = (shrinks, found) {
         kept.anomaly = found;
     }
     if !tried {
@@ -127,19 +127,19 @@ impl Budget<'_> {
 /// What makes an anomaly of fewer operations the same: see the module.
 fn is_same(shrinks: Shrinks, first: &Anomaly, other: &Anomaly) -> bool {
     let of_the_same = || (&first.key, first.process) == (&other.key, other.process);
-    first.kind == other.kind && (shrinks == Shrinks::Anew || of_the_same())
+    first.kind == other.kind && (shrinks == Shrinks::NewAnomaly || of_the_same())
 }
 
-/// The anomaly that operations are by themselves, if they are another one only: a check may look for a kind only where it has
-/// found no graver one, and find that where there is less.
+/// The anomaly that operations are by themselves, if it is only another one: a check may look for a kind only where it has
+/// found no graver one, and so find it only among fewer operations.
 fn graver(found: Vec<Kept>, anomaly: &Anomaly) -> Option<Anomaly> {
-    if found.iter().any(|other| is_same(Shrinks::Anew, anomaly, &other.anomaly)) {
+    if found.iter().any(|other| is_same(Shrinks::NewAnomaly, anomaly, &other.anomaly)) {
         return None;
     }
     found.into_iter().map(|kept| kept.anomaly).find(|other| !BY_ABSENCE.contains(&other.kind.as_str()))
 }
 
-/// Takes away what can go, the last first, until nothing can; false if `can_go` did not answer any more.
+/// Removes what can go, the last first, until nothing can; false if `can_go` stopped answering.
 fn fewest<T>(kept: &mut Vec<T>, mut can_go: impl FnMut(&[T], usize) -> Option<bool>) -> bool {
     let mut at = kept.len();
     let mut smaller = false;
@@ -170,8 +170,8 @@ pub(crate) struct OfOperations<'a, 'h> {
 }
 
 impl Whole for OfOperations<'_, '_> {
-    fn position(&self, place: &Place) -> Option<usize> {
-        self.operations.binary_search_by_key(&place.begin.0, |operation| operation.invoked()).ok()
+    fn position(&self, span: &EventSpan) -> Option<usize> {
+        self.operations.binary_search_by_key(&span.begin.0, |operation| operation.invoked()).ok()
     }
 
     fn cost(&self, operation: usize) -> usize {
@@ -212,8 +212,8 @@ impl OfColumns<'_> {
 }
 
 impl Whole for OfColumns<'_> {
-    fn position(&self, place: &Place) -> Option<usize> {
-        self.records.invoked_at(place.begin.0)
+    fn position(&self, span: &EventSpan) -> Option<usize> {
+        self.records.invoked_at(span.begin.0)
     }
 
     fn cost(&self, operation: usize) -> usize {

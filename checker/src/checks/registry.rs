@@ -1,7 +1,7 @@
 //! Every check by name, and what else a name may ask for.
 //!
-//! The names of checks are one namespace: those of the properties that a run is judged by, of consistency models, and of single
-//! laws. Names of objects ask for the check that is usual for them ([`ALIASES`]).
+//! The names of checks are one namespace: those of the properties that a run is judged by, of consistency models, and of
+//! properties of a single workload. Names of objects ask for the check that is usual for them ([`ALIASES`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -392,7 +392,7 @@ fn shrink(check: &dyn Check, object: Option<Object>, records: &History, context:
     let limits = Limits { anomalies_max: usize::MAX, threads: 1, ..context.limits };
     let all = Context { limits, ..*context };
     let again = |part: &History| check.judge(&View::of_records(part, object), &all);
-    let anew = |kept: &mut Kept| kept.shrinks = kept.shrinks.or(Some(Shrinks::Anew));
+    let anew = |kept: &mut Kept| kept.shrinks = kept.shrinks.or(Some(Shrinks::NewAnomaly));
     finding.anomalies.kept.iter_mut().for_each(anew);
     let budget = Budget { work: WORK_MAX, out_of_time: context.limits.out_of_time };
     minimal::shrink(&mut finding.anomalies, &OfColumns { records, judge: &again }, context.faults, budget);
@@ -407,7 +407,7 @@ fn too_much(check: &dyn Check, records: &History, limits: &Limits<'_>) -> Option
     }
     (needed > limits.memory_bytes).then(|| {
         Finding::undecided(format!(
-            "{name}: {operations} operations need about {} MiB beside the history, {} MiB are left of the limit: nothing was \
+            "{name}: {operations} operations need about {} MiB besides the history, {} MiB are left of the limit: nothing was \
              checked",
             needed.div_ceil(1 << 20),
             limits.memory_bytes >> 20

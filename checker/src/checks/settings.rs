@@ -1,6 +1,6 @@
-//! What checks need to know beside the history, and what they are to ask for.
+//! What checks need to know besides the history, and what they are to check.
 
-/// What a check needs to know beside the history.
+/// What a check needs to know besides the history.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
     /// How stale reads may be, for `staleness`.

@@ -130,7 +130,7 @@ pub(crate) fn doubts(history: &History, faults: &[FaultFinding], statistics: &[O
         doubts.extend(nemesis(history).filter_map(|event| classify(event).err()));
     }
     doubts.extend(faults.iter().filter_map(unproved));
-    // Of a foreign history nobody planned that each function is tried while faults are active.
+    // A foreign history was not planned to try each function while faults are active.
     let planned = statistics.iter().filter(|_| !faults.iter().any(|fault| fault.foreign));
     doubts.extend(planned.filter(|found| found.invoked_in_faults > 0 && found.ok_in_faults == 0).map(|found| {
         let OperationStatistics { workload, f, .. } = found;

@@ -2,7 +2,7 @@
 //!
 //! Fox and Brewer, "Harvest, yield, and scalable tolerant systems" (HotOS 1999): yield is the share of requests that
 //! are answered, harvest the share of the data that an answer reflects. A store that answers from the replicas that it
-//! can reach trades harvest for yield. A read *owes* what was acknowledged before it was invoked:
+//! can reach trades harvest for yield. A read is *expected* to show what was acknowledged before it was invoked:
 //!
 //! - for a set, list, cart or counter, the elements (or changes) added by then, except those that some operation tried
 //!   to remove; its harvest is the share of them that it shows;
@@ -10,20 +10,21 @@
 //!   newer, else 0. A write may be newer if it had not completed when that one was invoked. An empty read may show a
 //!   delete.
 //!
-//! A read that owes nothing has no harvest. Harvest is only measured: the properties define which reads may lack what.
+//! A read that is expected to show nothing has no harvest. Harvest is only measured: the properties define which reads
+//! may lack what.
 //! Time: O(n log n) in the writes, reads and elements shown.
 
 use crate::history::{EventType, Operation, Phase};
 use crate::visibility::{KeyFacts, Read, WorkloadFacts, Write};
 
-/// The reads of the main phase that owe something, each with its harvest, 0 to 1. Keys about which nothing can be
+/// The reads of the main phase that are expected to show something, each with its harvest, 0 to 1. Keys about which nothing can be
 /// decided are skipped.
 pub(crate) fn harvests<'a, 'h>(workload: &'a WorkloadFacts<'h>) -> impl Iterator<Item = (&'a Operation<'h>, f64)> {
     let is_register = workload.model.is_register();
     let keys = workload.keys.iter().filter(|key| key.flaws.is_empty());
     keys.flat_map(move |key| {
         let mut acknowledged: Vec<(u64, usize)> =
-            (0..).zip(&key.writes).filter_map(|(at, write)| owed(write, at)).collect();
+            (0..).zip(&key.writes).filter_map(|(at, write)| expected(write, at)).collect();
         acknowledged.sort_unstable();
         let deletes = if is_register { Deletes::new(key) } else { Deletes::default() };
         key.reads.iter().filter(|read| read.operation.phase() == Phase::Main).filter_map(move |read| {
@@ -33,23 +34,23 @@ pub(crate) fn harvests<'a, 'h>(workload: &'a WorkloadFacts<'h>) -> impl Iterator
                 true => f64::from(u8::from(is_fresh(key, read, last, &deletes))),
                 false => shown(key, read) as f64 / before as f64,
             };
-            debug_assert!((0.0..=1.0).contains(&harvest), "a read shows a share of what it owes");
+            debug_assert!((0.0..=1.0).contains(&harvest), "a read shows a share of what is expected");
             Some((&read.operation, harvest))
         })
     })
 }
 
-/// When a write that reads owe was acknowledged, and its position.
-fn owed(write: &Write<'_>, at: usize) -> Option<(u64, usize)> {
+/// When a write that reads are expected to show was acknowledged, and its position.
+fn expected(write: &Write<'_>, at: usize) -> Option<(u64, usize)> {
     write.must_stay().map(|acknowledged| (acknowledged, at))
 }
 
-/// How many of the writes that a read owes are in it.
+/// How many of the writes that a read is expected to show it shows.
 fn shown(key: &KeyFacts<'_>, read: &Read<'_>) -> usize {
-    let is_owed = |write: &&u32| {
+    let is_expected = |write: &&u32| {
         key.writes[**write as usize].must_stay().is_some_and(|acknowledged| acknowledged < read.invoked())
     };
-    read.listed.iter().filter(is_owed).count()
+    read.listed.iter().filter(is_expected).count()
 }
 
 /// Whether a read of a register shows the write acknowledged last before it, or one that may be newer.

@@ -10,7 +10,7 @@ use crate::history::{Datum, EventType, Operation};
 use crate::verdict::Outcome;
 
 /// Process 1 writes x, then y; process 2 has seen y, and looks for x.
-fn told(register: &[i64]) -> Story {
+fn two_keys(register: &[i64]) -> Story {
     let mut story = Story::new("register");
     story.write_ok(1, "x", 10, &[]).write_ok(1, "y", 20, &[]);
     story.read(2, "y", &[20]).read(2, "x", register);
@@ -19,27 +19,27 @@ fn told(register: &[i64]) -> Story {
 
 #[test]
 fn what_happened_before_on_another_key_is_seen() {
-    told(&[10]).result(CheckName::CAUSAL).is_valid();
-    let found = told(&[]).result(CheckName::CAUSAL);
+    two_keys(&[10]).result(CheckName::CAUSAL).is_valid();
+    let found = two_keys(&[]).result(CheckName::CAUSAL);
     let anomaly = found.sole(Outcome::Invalid, "causality-broken");
     let chain = "lacks write 10 to x, which happened before it: process 1: write 10 to x, then process 1: write 20 to y, \
                  then process 2: read of y, then process 2: read of x";
     assert!(anomaly.explanation.ends_with(chain), "{}", anomaly.explanation);
     assert_eq!(anomaly.events, [0, 1, 2, 3, 4, 5, 6, 7]);
     for property in [CheckName::READ_YOUR_WRITES, CheckName::MONOTONIC_READS, CheckName::MONOTONIC_WRITES] {
-        assert_eq!(told(&[]).result(property).figure("violations"), 0.0, "each key by itself is in order");
+        assert_eq!(two_keys(&[]).result(property).figure("violations"), 0.0, "each key by itself is in order");
     }
 }
 
 #[test]
-fn what_others_did_meanwhile_is_not_owed() {
+fn what_others_did_meanwhile_is_not_required() {
     let mut story = Story::new("register");
     story.write_ok(1, "x", 10, &[]).write_ok(3, "y", 20, &[]).read(2, "y", &[20]).read(2, "x", &[]);
     assert_eq!(story.result(CheckName::CAUSAL).figure("violations"), 0.0);
 }
 
 #[test]
-fn a_write_of_unknown_outcome_is_owed_once_somebody_has_seen_it() {
+fn a_write_of_unknown_outcome_must_be_seen_once_somebody_has_seen_it() {
     let mut story = Story::new("set");
     story.add_info(1, "x", 10).read(2, "x", &[]).read(2, "x", &[10]).add(2, "y", 20).read(3, "y", &[20]);
     story.read(3, "x", &[]);
@@ -117,8 +117,8 @@ proptest! {
             };
             let lacks = |other: &&usize| {
                 let other = &operations[**other];
-                let owed = other.f() == "add" && other.key() == read.key() && other.outcome() == EventType::Ok;
-                owed && !shown.contains(&other.argument())
+                let required = other.f() == "add" && other.key() == read.key() && other.outcome() == EventType::Ok;
+                required && !shown.contains(&other.argument())
             };
             expected += usize::from(before[at].iter().any(|other| lacks(&other)));
         }

@@ -22,7 +22,7 @@ fn equal_replicas_have_converged_since_the_round_that_began_it() {
 }
 
 #[test]
-fn the_slowest_key_tells_the_time() {
+fn the_slowest_key_determines_the_time() {
     let mut story = Story::new("register");
     story.heal().at(100);
     for key in ["register-0", "register-1"] {

@@ -53,14 +53,14 @@ fn a_change_that_the_parts_lack_at_the_end_is_lost() {
     assert_eq!(low.events, [2, 3, 4, 5, 8, 9], "5 and 4 alone are more than 6");
 }
 
-/// Nothing says which change is missing where a sum alone is told, but that one is.
+/// A sum alone shows that a change is missing, but not which.
 #[test]
 fn a_sum_without_parts_is_judged_by_its_bounds_alone() {
     for (sum, outcome) in [(10, Outcome::Valid), (9, Outcome::Invalid), (11, Outcome::Invalid)] {
         let mut story = changed();
         story.invoke(3, "read", KEY, Value::Null).complete(3, Ok, "read", KEY, json!(sum));
         assert_eq!(story.result(CheckName::COUNTER_BOUNDS).outcome, outcome, "{sum}");
-        story.result(CheckName::READ_YOUR_WRITES).is_inconclusive("does not tell the parts of its sum");
+        story.result(CheckName::READ_YOUR_WRITES).is_inconclusive("does not list the parts of its sum");
     }
 }
 
@@ -88,7 +88,7 @@ fn a_process_reads_its_own_changes() {
 }
 
 #[test]
-fn a_failed_change_is_told_apart_from_a_later_one_of_the_same_size() {
+fn a_failed_change_is_distinguished_from_a_later_one_of_the_same_size() {
     let mut story = Story::new("counter");
     change(&mut story, 0, Ok, "inc", 5);
     change(&mut story, 0, Fail, "inc", 3);
@@ -161,13 +161,13 @@ proptest! {
         let possible = |sign: i64| changes.iter().filter(move |c| c.0 * sign > 0 && c.3 != Fail).map(|c| c.0).sum::<i64>();
         let (least, most) = (certain(1) + possible(-1), possible(1) + certain(-1));
         for (sum, right) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
-            let mut told = Story::new("counter");
-            std::mem::swap(&mut told, &mut story);
-            told.invoke(99, "read", KEY, Value::Null).complete(99, Ok, "read", KEY, json!(sum));
-            let found = told.result(CheckName::COUNTER_BOUNDS);
+            let mut again = Story::new("counter");
+            std::mem::swap(&mut again, &mut story);
+            again.invoke(99, "read", KEY, Value::Null).complete(99, Ok, "read", KEY, json!(sum));
+            let found = again.result(CheckName::COUNTER_BOUNDS);
             let last = found.figure("violations") > 0.0;
             prop_assert_eq!(!last, right, "{} in {}..={}", sum, least, most);
-            story = replay(&told);
+            story = replay(&again);
         }
     }
 }

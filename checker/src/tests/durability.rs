@@ -99,10 +99,10 @@ fn a_write_after_the_crash_is_not_at_risk() {
 }
 
 #[test]
-fn without_final_reads_survival_cannot_be_told() {
+fn without_final_reads_survival_is_undecided() {
     let mut story = Story::new("set");
     story.add(0, "set-0", 1).start(1, "kill", &["n1"]);
-    story.result(DURABILITY).is_inconclusive("whether 1 of them survived cannot be told");
+    story.result(DURABILITY).is_inconclusive("the final reads do not show whether 1 of them survived");
 }
 
 #[test]

@@ -19,9 +19,9 @@ fn damage(format: Format, text: &str) -> String {
     }
 }
 
-/// All of the operations, as people read them.
-fn told(records: &History) -> Vec<String> {
-    let told = records.ops.iter().enumerate().map(|(at, op)| {
+/// All operations as readable text.
+fn described(records: &History) -> Vec<String> {
+    let texts = records.ops.iter().enumerate().map(|(at, op)| {
         let (f, key) = (records.text(op.f), records.text(op.key));
         let (argument, result) = (records.show(op.argument), records.show(op.result));
         format!(
@@ -31,7 +31,7 @@ fn told(records: &History) -> Vec<String> {
             records.events_of(at).collect::<Vec<_>>()
         )
     });
-    told.collect()
+    texts.collect()
 }
 
 fn parse_json(text: &str) -> Tree {
@@ -53,7 +53,7 @@ fn jepsens_histories_are_read() {
     let reading = reading(Format::Edn, JEPSEN);
     let value = r#"[["append", 1, 2], ["r", "x", nil]]"#;
     let result = r#"[["append", 1, 2], ["r", "x", [1/3, \a, 12345678901234567890N]]]"#;
-    assert_eq!(told(&reading.records), [format!("0 txn  {value} {result} Ok [0, 2]")]);
+    assert_eq!(described(&reading.records), [format!("0 txn  {value} {result} Ok [0, 2]")]);
     assert_eq!((reading.records.passed_over, reading.records.timed, reading.torn), (0, true, None));
     let nemesis = reading.records.nemesis();
     assert_eq!((nemesis.len(), nemesis[0].index, nemesis[0].time, &*nemesis[0].f), (1, 1, 11, "start"));
@@ -69,7 +69,7 @@ fn a_log_is_read() {
         INFO  jepsen.util - 1\t:ok\t:read\t3\n";
     assert_eq!(Format::detect(text.as_bytes()), Some(Format::Log));
     let reading = reading(Format::Log, text);
-    assert_eq!(told(&reading.records), [r#"0 cas  [1, 2] "timed-out" Info [0, 3]"#, "1 read  nil 3 Ok [1, 4]"]);
+    assert_eq!(described(&reading.records), [r#"0 cas  [1, 2] "timed-out" Info [0, 3]"#, "1 read  nil 3 Ok [1, 4]"]);
     assert_eq!((reading.other_lines, reading.records.timed, reading.records.nemesis().len()), (1, false, 1));
     assert_eq!(
         damage(Format::Log, "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2\n"),
@@ -78,7 +78,7 @@ fn a_log_is_read() {
 }
 
 #[test]
-fn formats_are_told_apart() {
+fn formats_are_distinguished() {
     let cases: [(&str, Option<Format>); 9] = [
         ("", Some(Format::Json)),
         (" {\"a\":1}", Some(Format::Json)),
@@ -144,7 +144,7 @@ fn a_text_that_was_cut_off_loses_its_last_form_alone() {
 }
 
 #[test]
-fn a_partial_reading_ends_at_the_damage_and_tells_it() {
+fn a_partial_reading_ends_at_the_damage_and_reports_it() {
     let text = format!("{LINE}\nnonsense\n{LINE}\n");
     let selection = Selection { allow_partial: true, ..Selection::default() };
     let reading = read(text.as_bytes(), Format::Json, &selection).expect("it is allowed");
@@ -164,9 +164,9 @@ fn one_workload_is_selected() {
     assert_eq!(reading.workloads.into_iter().collect::<Vec<_>>(), ["cart", "set"]);
 }
 
-/// Each with the JSON that tells of it.
+/// Each with its form in JSON.
 #[test]
-fn what_json_does_not_have_is_told_in_json() {
+fn what_json_does_not_have_is_expressed_in_json() {
     let cases = [
         (":x", r#"":x""#),
         ("\":x\"", r#""::x""#),
@@ -243,9 +243,9 @@ fn regression_a_keyword_with_the_letters_of_a_mark_was_taken_for_one() {
     let event = |value: &str| format!("{{:process 0, :type :invoke, :f :w, :value {value}, :key nil}}");
     for value in ["{:#a nil}", "{:#set [1]}", "{:#a 1, :b 2}", "{\"#set\" [1]}", "#{1}", "#tag 1"] {
         let edn = parse_edn(&event(value)).expect("it is EDN");
-        let in_edn = told(&reading(Format::Edn, &event(value)).records);
+        let in_edn = described(&reading(Format::Edn, &event(value)).records);
         let json = json_line(&edn);
-        assert_eq!(told(&reading(Format::Json, &json).records), in_edn, "{json}");
+        assert_eq!(described(&reading(Format::Json, &json).records), in_edn, "{json}");
     }
 }
 
@@ -290,7 +290,7 @@ proptest! {
         let values = [("value", value), ("key", key)];
         fields.extend(values.map(|(name, value)| (Tree::Keyword(name.into()), value)));
         let Some(event) = readable(&Tree::Map(fields)) else { return Ok(()) };
-        let from = |format, text: String| read(text.as_bytes(), format, &Selection::default()).map(|read| told(&read.records));
+        let from = |format, text: String| read(text.as_bytes(), format, &Selection::default()).map(|read| described(&read.records));
         let edn = from(Format::Edn, edn_text(&event) + "\n").map_err(|damage| damage.problem.to_string());
         let json = from(Format::Json, json_line(&event) + "\n").map_err(|damage| damage.problem.to_string());
         prop_assert_eq!(edn, json, "{}\n{}", edn_text(&event), json_line(&event));
@@ -376,7 +376,7 @@ fn the_kind_of_an_operation_is_that_of_its_completion() {
 }
 
 #[test]
-fn an_event_is_told_in_json_as_the_bench_writes_it() {
+fn an_event_has_the_json_form_that_the_bench_writes() {
     assert_eq!(json_line(&event_from_json(&parse_json(LINE))), LINE);
     assert_eq!(event_to_json(&event_from_json(&parse_json(LINE))), parse_json(LINE));
 }

@@ -20,10 +20,10 @@ fn harvest(story: &Story) -> Option<f64> {
 fn a_read_of_a_set_shows_a_share_of_what_was_acknowledged() {
     let mut story = Story::new("set");
     story.read(1, "set-0", &[]);
-    assert_eq!(harvest(&story), None, "it owes nothing");
+    assert_eq!(harvest(&story), None, "nothing is expected of it");
     story.add(0, "set-0", 1).add(0, "set-0", 2).add_info(2, "set-0", 3).add_fail(0, "set-0", 4);
     story.invoke(3, "add", "set-0", json!(5)).read(1, "set-0", &[2, 3, 5]);
-    assert_eq!(harvest(&story), Some(0.5), "1 of 1 and 2: nobody owes what was not acknowledged");
+    assert_eq!(harvest(&story), Some(0.5), "1 of 1 and 2: what was not acknowledged is not expected");
     story.complete(3, EventType::Ok, "add", "set-0", json!(5)).read(1, "set-0", &[1, 2, 5]).read(1, "set-1", &[]);
     assert_eq!(harvest(&story), Some(0.75), "the mean of one half and all");
 }
@@ -41,9 +41,9 @@ fn faults_have_a_harvest_of_their_own() {
     assert_eq!((adds.harvest, adds.harvest_outside_faults), (None, None));
 }
 
-/// What somebody tried to remove from a cart is owed by nobody.
+/// What somebody tried to remove from a cart is not expected in any read.
 #[test]
-fn what_may_have_been_removed_is_not_owed() {
+fn what_may_have_been_removed_is_not_expected() {
     let mut story = Story::new("cart");
     story.add(0, "cart-0", 1).add(0, "cart-0", 2);
     story.invoke(0, "remove", "cart-0", json!(1)).complete(0, EventType::Info, "remove", "cart-0", Value::Null);

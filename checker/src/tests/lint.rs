@@ -65,7 +65,7 @@ fn each_rule_finds_its_line() {
 }
 
 #[test]
-fn what_is_fine_is_not_told() {
+fn what_is_fine_is_not_reported() {
     let text = "{:type :invoke :f :read :process 0 :index 0 :time 5}
         {:type :fail :f :read :process 0 :error :timeout :index 1 :time 5}
         {:type :invoke :f :write :value 1 :process 0 :index 2 :time 6}

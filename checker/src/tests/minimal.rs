@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::laws::asked;
+use super::properties::asked;
 use crate::checks::check::Context;
 use crate::checks::minimal::{Budget, OfColumns, shrink};
 use crate::checks::registry::Settings;
@@ -33,13 +33,14 @@ fn a_read_that_shows_nothing_new_is_left_out() {
     let staleness = asked("staleness");
     let bounds = Bounds { versions_max: Some(1), time_ns_max: None };
     let decision = staleness.check(&records, &within(bounds));
-    let told: Vec<&[u64]> = decision.explained().map(|violation| &violation.events[..]).collect();
-    assert_eq!(told, [[2, 3, 4, 5]]);
+    let reported: Vec<&[u64]> = decision.explained().map(|violation| &violation.events[..]).collect();
+    assert_eq!(reported, [[2, 3, 4, 5]]);
 }
 
-/// The number of versions is that of the whole; the writes told are as many as are too many.
+/// The number of versions is counted in the whole history; of the newer writes only as many are reported as exceed the
+/// bound.
 #[test]
-fn a_read_far_behind_is_told_with_as_many_writes_as_are_too_many() {
+fn a_read_far_behind_is_reported_with_just_enough_writes_to_exceed_the_bound() {
     let writes = (1..=5).map(|value| ("write", json!(value)));
     let records = records(&writes.chain([("read", json!(1))]).collect::<Vec<_>>());
     let staleness = asked("staleness");
@@ -66,14 +67,14 @@ fn what_is_too_large_stays_and_says_so() {
 /// A violation by these operations of a history.
 fn violated(records: &History, ops: std::ops::Range<usize>) -> Finding {
     let mut finding = Finding::default();
-    let proof = Proof { shrinks: Some(Shrinks::Anew), ..Proof::at(records, ops) };
+    let proof = Proof { shrinks: Some(Shrinks::NewAnomaly), ..Proof::at(records, ops) };
     let draft = Draft { kind: "some", key: "", process: None, explanation: "Broken.".into(), proof };
     finding.violated(&Limits::default(), || draft);
     finding
 }
 
 #[test]
-fn a_time_that_is_over_is_told() {
+fn running_out_of_time_is_reported() {
     let records = records(&[("write", json!(1)), ("read", json!(1))]);
     let mut decision = violated(&records, 0..2);
     let judge = |part: &History| violated(part, 0..part.ops.len());
@@ -84,8 +85,8 @@ fn a_time_that_is_over_is_told() {
     assert_eq!(anomaly.events, [0, 1, 2, 3]);
 }
 
-/// What a delete replaced is not missed, so without it another reason would be told; and a write that is named in the past of
-/// another is seen with that one.
+/// A value that a delete replaced is not missed, so without the delete another reason would be reported; and a write in the
+/// past of another is seen together with it.
 #[test]
 fn what_hides_others_stays() {
     let mut builder = HistoryBuilder::new();

@@ -1,4 +1,4 @@
-//! Tests by handcrafted histories, told with a small builder: each event a millisecond after the last.
+//! Tests on handcrafted histories, made with a small builder: each event is a millisecond after the one before.
 
 use serde_json::{Value, json};
 
@@ -19,13 +19,13 @@ mod foreign_faults;
 mod formats;
 mod harvest;
 mod history;
-mod laws;
 mod lint;
 mod logs;
 mod lost_writes;
 mod minimal;
 mod monotonic_reads;
 mod proofs;
+mod properties;
 mod read_your_writes;
 mod reading;
 mod records;
@@ -117,7 +117,7 @@ impl Story {
         self.operation(process, kind, "remove", key, value)
     }
 
-    /// A write of a register that replaced `past`; `None` tells nothing.
+    /// A write of a register that replaced `past`; `None` leaves that unknown.
     pub fn write(&mut self, process: u64, kind: EventType, key: &str, value: i64, past: Option<&[i64]>) -> &mut Self {
         self.invoke(process, "write", key, json!(value));
         let mut event = self.client(process, kind, "write", key, json!(value));
@@ -130,7 +130,7 @@ impl Story {
         self.write(process, EventType::Ok, key, value, Some(past))
     }
 
-    /// A delete of a register that replaced `past`; `None` tells nothing.
+    /// A delete of a register that replaced `past`; `None` leaves that unknown.
     pub fn delete(&mut self, process: u64, kind: EventType, key: &str, past: Option<&[i64]>) -> &mut Self {
         self.invoke(process, "delete", key, Value::Null);
         let mut event = self.client(process, kind, "delete", key, Value::Null);

@@ -23,7 +23,7 @@ fn an_element_shown_once_has_to_be_shown_again() {
 }
 
 #[test]
-fn nothing_is_owed_to_others_nor_for_other_keys_nor_for_items_removed() {
+fn others_other_keys_and_removed_items_do_not_count() {
     let mut story = Story::new("set");
     story.add(0, "set-0", 1).read(0, "set-0", &[1]).read(1, "set-0", &[]).read(0, "set-1", &[]);
     story.read(0, "set-0", &[1]).final_read(1, "set-0", &[]);
@@ -79,10 +79,10 @@ fn a_delete_takes_a_value_away_and_it_must_not_come_back() {
 }
 
 #[test]
-fn a_past_that_nobody_told_leaves_the_read_undecided() {
+fn an_unknown_past_leaves_the_read_undecided() {
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).read(3, "register-0", &[1]);
     story.write(1, EventType::Info, "register-0", 2, None).read(3, "register-0", &[2]);
     let found = story.result(MR);
-    found.is_inconclusive("1 reads returned a write whose outcome and past nobody told");
+    found.is_inconclusive("1 reads returned a write of unknown outcome and causal past");
 }

@@ -31,7 +31,7 @@ fn a_stale_read_is_explained() {
 }
 
 #[test]
-fn nothing_is_owed_to_others_nor_for_other_keys_nor_by_other_phases() {
+fn others_other_keys_and_other_phases_do_not_count() {
     let mut story = Story::new("set");
     story.add(0, "set-0", 1).read(1, "set-0", &[]).read(0, "set-1", &[]).read(0, "set-0", &[1]).final_read(
         1,
@@ -44,7 +44,7 @@ fn nothing_is_owed_to_others_nor_for_other_keys_nor_by_other_phases() {
 }
 
 #[test]
-fn only_acknowledged_writes_are_owed() {
+fn only_acknowledged_writes_must_be_seen() {
     let mut story = Story::new("set");
     story.add(0, "set-0", 1).add_fail(0, "set-0", 2).read(0, "set-0", &[1]).add_info(0, "set-0", 3);
     story.result(RYW).is_valid();
@@ -85,12 +85,12 @@ fn something_older_never_will() {
 }
 
 #[test]
-fn a_past_that_nobody_told_leaves_the_read_undecided() {
+fn an_unknown_past_leaves_the_read_undecided() {
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).write(1, EventType::Info, "register-0", 2, None);
     story.read(0, "register-0", &[2]);
     let found = story.result(RYW);
-    found.is_inconclusive("1 reads returned a write whose outcome and past nobody told");
+    found.is_inconclusive("1 reads returned a write of unknown outcome and causal past");
     assert_eq!(found.figure("undecided"), 1.0);
 }
 

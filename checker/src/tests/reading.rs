@@ -42,7 +42,7 @@ fn within(text: &str, threads: usize, memory_bytes: u64) -> Reading {
     read.expect("the lines are a history")
 }
 
-fn told(reading: &Reading) -> Vec<String> {
+fn described(reading: &Reading) -> Vec<String> {
     let records = &reading.records;
     let op = |(at, op): (usize, &crate::history::Op)| {
         let (argument, result) = (records.show(op.argument), records.show(op.result));
@@ -64,7 +64,7 @@ fn threads_and_blocks_make_no_difference() {
         for threads in [1, 2, 5] {
             let other = within(&text, threads, memory_bytes);
             assert_eq!(other.cut, None, "{memory_bytes}");
-            assert_eq!(told(&other), told(&one), "{threads} threads, {memory_bytes} bytes");
+            assert_eq!(described(&other), described(&one), "{threads} threads, {memory_bytes} bytes");
             assert_eq!(other.records.passed_over, one.records.passed_over);
             assert_eq!(other.records.timed, one.records.timed);
         }
@@ -92,7 +92,7 @@ fn damage_far_into_a_text_is_located_whatever_the_blocks() {
 }
 
 #[test]
-fn what_does_not_fit_is_left_out_and_told() {
+fn what_does_not_fit_is_left_out_and_reported() {
     let text = lines(20_000);
     let whole = within(&text, 1, u64::MAX);
     for threads in [1, 2] {
@@ -104,7 +104,7 @@ fn what_does_not_fit_is_left_out_and_told() {
         assert!((1_000..19_000).contains(&operations), "{operations}");
         assert!((operations * size_of::<crate::history::Op>()) as u64 <= memory_bytes);
         // All but what was open at the end is as in the whole.
-        let (mut part, whole) = (told(&part), told(&whole));
+        let (mut part, whole) = (described(&part), described(&whole));
         let same = part.iter().zip(&whole).take_while(|(a, b)| a == b).count();
         assert!(same + 1 >= part.len(), "{}", part[same]);
         part.truncate(same);

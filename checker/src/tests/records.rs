@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
 use crate::history::{Datum, History, HistoryBuilder, Kind, Misfit, Op, RawEvent, ValueId};
 
-type Told<'a> = (u32, EventType, &'a str, Value);
+type TestEvent<'a> = (u32, EventType, &'a str, Value);
 
-fn records(events: &[Told<'_>]) -> History {
+fn records(events: &[TestEvent<'_>]) -> History {
     let mut builder = HistoryBuilder::new();
     for (process, kind, f, value) in events {
         builder.event(*process, *kind, f, None, value).expect("the events fit");
@@ -58,7 +58,7 @@ fn lists_and_maps_keep_their_parts() {
 
 #[test]
 fn operations_are_paired() {
-    let told = [
+    let events = [
         (0, Invoke, "write", json!(1)),
         (1, Invoke, "read", json!(null)),
         (0, Ok, "write", json!(1)),
@@ -67,7 +67,7 @@ fn operations_are_paired() {
         (1, Info, "write", json!(2)),
         (2, Invoke, "write", json!(3)),
     ];
-    let records = records(&told);
+    let records = records(&events);
     let ends: Vec<_> = records.ops.iter().map(|op| (op.kind, op.call, op.ret)).collect();
     let never = Op::NEVER;
     assert_eq!(ends, [(Kind::Ok, 0, 2), (Kind::Fail, 1, 3), (Kind::Info, 4, never), (Kind::Info, 6, never)]);
@@ -105,7 +105,7 @@ fn indices_of_the_history_are_kept() {
 
 #[test]
 fn keys_are_taken_from_values_where_all_operations_agree() {
-    let told = [
+    let events = [
         (0, Invoke, "write", json!([7, 1])),
         (0, Ok, "write", json!([7, 1])),
         (0, Invoke, "read", json!([7, null])),
@@ -113,7 +113,7 @@ fn keys_are_taken_from_values_where_all_operations_agree() {
         (1, Invoke, "cas", json!([8, [1, 2]])),
         (1, Info, "cas", json!("timeout")),
     ];
-    let found = records(&told);
+    let found = records(&events);
     assert!(found.keys_were_in_values);
     let keys: Vec<&str> = found.ops.iter().map(|op| found.text(op.key)).collect();
     assert_eq!(keys, ["7", "7", "8"]);
@@ -129,8 +129,8 @@ fn values_that_are_pairs_by_chance_stay() {
     let plain_read = [(1, Invoke, "read", json!(null))];
     let plain_cas = [(1, Invoke, "cas", json!([1, 2])), (2, Invoke, "read", json!([7, null]))];
     for rest in [&other_key[..], &not_nil, &plain_read, &plain_cas, &[]] {
-        let told: Vec<Told<'_>> = [written.clone()].into_iter().chain(rest.iter().cloned()).collect();
-        let records = records(&told);
+        let events: Vec<TestEvent<'_>> = [written.clone()].into_iter().chain(rest.iter().cloned()).collect();
+        let records = records(&events);
         assert!(!records.keys_were_in_values, "{rest:?}");
         assert_eq!(records.show(records.ops[0].argument), "[7, 1]");
     }

@@ -58,17 +58,17 @@ fn a_set_keeps_its_elements_even_where_one_wins() {
 }
 
 #[test]
-fn a_past_that_nobody_told_leaves_a_write_undecided() {
+fn an_unknown_past_leaves_a_write_undecided() {
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).write(1, EventType::Info, "register-0", 2, None);
     story.final_read(1, "register-0", &[2]);
     let found = story.result(LOST);
-    found.is_inconclusive("1 may have been replaced by a write whose outcome and past nobody told");
+    found.is_inconclusive("1 may have been replaced by a write of unknown outcome and causal past");
     assert_eq!((found.figure("undecided"), found.figure("recovered-unacknowledged")), (1.0, 1.0));
 }
 
 #[test]
-fn an_unacknowledged_write_that_tells_its_past_is_as_good_as_any() {
+fn an_unacknowledged_write_with_a_known_past_is_judged_like_any() {
     let mut story = Story::new("register");
     story.write_ok(0, "register-0", 1, &[]).write(1, EventType::Info, "register-0", 2, Some(&[1]));
     story.final_read(1, "register-0", &[2]);
@@ -76,7 +76,7 @@ fn an_unacknowledged_write_that_tells_its_past_is_as_good_as_any() {
 }
 
 #[test]
-fn a_past_that_nobody_told_cannot_hold_what_came_later() {
+fn an_unknown_past_cannot_hold_what_came_later() {
     let mut story = Story::new("register");
     story.write(1, EventType::Info, "register-0", 1, None).write_ok(0, "register-0", 2, &[]);
     story.final_read(1, "register-0", &[1]);

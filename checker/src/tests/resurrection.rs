@@ -120,7 +120,7 @@ fn a_stale_answer_that_no_replica_stands_for_is_no_resurrection() {
 }
 
 #[test]
-fn without_a_final_read_nobody_can_tell() {
+fn without_a_final_read_it_is_undecided() {
     let mut story = deleted();
     story.final_read_fails(1, "register-0");
     story.result(RES).is_inconclusive("no final read of register-0 succeeded");

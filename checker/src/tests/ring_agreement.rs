@@ -10,7 +10,7 @@ use crate::verdict::Outcome;
 const RING: CheckName = CheckName::RING_AGREEMENT;
 
 /// What nodes n1, n2, ... say in their order; `Err` for one that does not answer.
-fn told(says: &[Result<Value, &str>]) -> Story {
+fn answered(says: &[Result<Value, &str>]) -> Story {
     let mut story = Story::new("set");
     story.add(0, "set-0", 1);
     for (node, said) in (1..).zip(says) {
@@ -22,7 +22,7 @@ fn told(says: &[Result<Value, &str>]) -> Story {
 #[test]
 fn nodes_that_say_the_same_agree() {
     let members = json!([["n1", "member"], ["n2", "member"]]);
-    let found = told(&[Ok(members.clone()), Ok(members)]).result(RING);
+    let found = answered(&[Ok(members.clone()), Ok(members)]).result(RING);
     found.is_valid();
     assert_eq!((found.summary.as_str(), found.workload), ("2 of 2 nodes say the same of the members", None));
 }
@@ -30,7 +30,7 @@ fn nodes_that_say_the_same_agree() {
 #[test]
 fn two_rings_are_a_violation_whoever_is_silent() {
     let (whole, half) = (json!([["n1", "member"], ["n2", "member"]]), json!([["n3", "member"]]));
-    let found = told(&[Ok(whole.clone()), Ok(whole), Ok(half), Err("time-out")]).result(RING);
+    let found = answered(&[Ok(whole.clone()), Ok(whole), Ok(half), Err("time-out")]).result(RING);
     let anomaly = found.sole(Outcome::Invalid, "split-ring");
     assert_eq!(
         anomaly.explanation,
@@ -41,17 +41,17 @@ fn two_rings_are_a_violation_whoever_is_silent() {
     assert_eq!(anomaly.context, [4, 5], "who sides with whom");
 }
 
-/// What all say alike is left out: of a hundred seats the reader wants the one that is in dispute.
+/// What all nodes agree on is left out: of a hundred seats the reader wants the one in dispute.
 #[test]
-fn an_explanation_tells_what_is_in_dispute_and_how_much_more() {
+fn an_explanation_lists_what_is_in_dispute_and_how_much_more() {
     let explained = |says: &[Value]| {
         let says: Vec<Result<Value, &str>> = says.iter().cloned().map(Ok).collect();
-        told(&says).result(RING).sole(Outcome::Invalid, "split-ring").explanation.clone()
+        answered(&says).result(RING).sole(Outcome::Invalid, "split-ring").explanation.clone()
     };
     let seats = |standings: &[&str], view: &str| {
         let names = (1..).map(|number| format!("n{number}"));
-        let told = names.zip(standings).map(|(name, standing)| json!([name, standing]));
-        Value::from(told.chain([json!(["view", view])]).collect::<Vec<_>>())
+        let ring = names.zip(standings).map(|(name, standing)| json!([name, standing]));
+        Value::from(ring.chain([json!(["view", view])]).collect::<Vec<_>>())
     };
     let (joining, unheard) =
         (seats(&["member", "member", "joining"], "0"), seats(&["member", "member", "no-member"], "0"));
@@ -70,14 +70,14 @@ fn an_explanation_tells_what_is_in_dispute_and_how_much_more() {
 
 #[test]
 fn a_node_that_does_not_answer_leaves_it_undecided() {
-    let found = told(&[Ok(json!(["n1"])), Err("time-out")]).result(RING);
+    let found = answered(&[Ok(json!(["n1"])), Err("time-out")]).result(RING);
     found.is_inconclusive("1 of 2 nodes say the same of the members; n2 did not answer");
-    told(&[]).result(RING).is_inconclusive("no node was asked");
+    answered(&[]).result(RING).is_inconclusive("no node was asked");
 }
 
 #[test]
 fn the_last_answer_counts() {
-    let mut story = told(&[Ok(json!(["n1"])), Err("time-out")]);
+    let mut story = answered(&[Ok(json!(["n1"])), Err("time-out")]);
     story.after_rest(Phase::Ring, 2, "members", Ok(json!(["n1"])));
     story.result(RING).is_valid();
     story.after_rest(Phase::Ring, 2, "members", Ok(json!(["n2"])));

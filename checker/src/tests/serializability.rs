@@ -150,7 +150,7 @@ fn a_transaction_of_several_micro_operations_is_not_of_the_workload() {
 
 /// Elements of a list are its writes, whatever their order.
 #[test]
-fn what_a_list_lost_is_told_as_of_a_set() {
+fn what_a_list_lost_is_reported_as_of_a_set() {
     let mut story = Story::new("list-append");
     append(&mut story, 1, Ok, "list-0", 10);
     append(&mut story, 1, Ok, "list-0", 11);

@@ -23,7 +23,7 @@ fn concurrent_writes_are_siblings() {
 
 /// As many as are shown, not as were written.
 #[test]
-fn how_many_versions_reads_saw_is_told() {
+fn how_many_versions_reads_saw_is_reported() {
     let mut story = Story::new("register");
     for value in 1..=6 {
         story.write_ok(value as u64, "register-0", value, &[]);
@@ -45,9 +45,9 @@ fn how_many_versions_reads_saw_is_told() {
     );
 }
 
-/// Reads of a set merge siblings: only replicas tell how many there are.
+/// Reads of a set merge siblings: only replicas show how many there are.
 #[test]
-fn of_a_set_replicas_tell_how_many_versions_there_are() {
+fn replicas_of_a_set_show_how_many_versions_there_are() {
     let mut story = Story::new("set");
     story.add(0, "set-0", 1).add(1, "set-0", 2).read(2, "set-0", &[1, 2]);
     story.replica(1, 1, "set-0", &[("a:1", json!([1])), ("b:1", json!([2]))]).replica(1, 2, "set-0", &[]);

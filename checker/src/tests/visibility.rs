@@ -103,7 +103,7 @@ fn fate(key: &KeyFacts<'_>, seen: &[Seen], write: usize) -> Fate {
     }
 }
 
-/// Compares everything that the analysis of a key tells.
+/// Compares everything that the analysis of a key reports.
 fn compare(key: &KeyFacts<'_>, model: Model, concurrent: ConcurrentWrites) -> Result<(), TestCaseError> {
     let table: Vec<Vec<Seen>> = (0..key.writes.len())
         .map(|write| (0..key.reads.len()).map(|read| sees(key, model, concurrent, write as u32, read)).collect())
@@ -144,7 +144,7 @@ fn shows(key: &KeyFacts<'_>, model: Model, read: usize) -> BTreeSet<usize> {
     shown.into_iter().map(|write| write as usize).collect()
 }
 
-/// Compares what a read owes to the earlier reads of its process.
+/// Compares what a read must see because of the earlier reads of its process.
 fn again(
     key: &KeyFacts<'_>,
     model: Model,
@@ -161,7 +161,7 @@ fn again(
     let earlier: Vec<usize> =
         earlier.iter().filter(same).copied().filter(|_| read.operation.phase() == Phase::Main).collect();
     let first_shown = |write: usize| earlier.iter().copied().find(|other| shows(key, model, *other).contains(&write));
-    let owed: Vec<usize> = (0..key.writes.len()).filter(|write| first_shown(*write).is_some()).collect();
+    let required: Vec<usize> = (0..key.writes.len()).filter(|write| first_shown(*write).is_some()).collect();
     let gone = |write: usize| {
         let since = first_shown(write).unwrap_or(usize::MAX);
         let lacks = |other: &&usize| !shows(key, model, **other).contains(&write) && table[write][**other] == Seen::Yes;
@@ -169,24 +169,24 @@ fn again(
     };
     let missed = |write: usize| table[write][position] == Seen::Missed && !key.writes[write].removal_tried;
     let back = |write: usize| read.listed.contains(&(write as u32)) && gone(write);
-    let broken: Vec<usize> = owed.iter().copied().filter(|write| missed(*write) || back(*write)).collect();
+    let broken: Vec<usize> = required.iter().copied().filter(|write| missed(*write) || back(*write)).collect();
     let expected = broken.last().map(|latest| Regress {
         latest: *latest,
         count: broken.len() as u32,
-        shown_by: first_shown(*latest).expect("only what was shown is owed"),
+        shown_by: first_shown(*latest).expect("only what was shown is required"),
         came_back: !missed(*latest),
     });
     prop_assert_eq!(key.analysis.regressed.get(&position).copied(), expected);
-    let judged = owed.iter().any(|write| !key.writes[*write].removal_tried);
+    let judged = required.iter().any(|write| !key.writes[*write].removal_tried);
     prop_assert_eq!(key.analysis.again_judged[position], judged);
     let undecided = model == Model::Register
         && concurrent == ConcurrentWrites::Kept
-        && owed.iter().any(|write| table[*write][position] == Seen::Neither);
+        && required.iter().any(|write| table[*write][position] == Seen::Neither);
     prop_assert_eq!(key.analysis.again_undecided[position], undecided);
     Ok(())
 }
 
-/// Compares what a client's read owes to the order in which the writers of what it shows did things.
+/// Compares what a client's read must see because of the order in which the writers of what it shows did things.
 fn order_of_others(
     key: &KeyFacts<'_>,
     model: Model,
@@ -210,17 +210,17 @@ fn order_of_others(
         };
         saw.extend((0..key.reads.len()).filter(knew).flat_map(|read| shows(key, model, read)));
     }
-    for (owed, found) in [(wrote, &key.analysis.of_writers), (saw, &key.analysis.of_what_writers_saw)] {
+    for (required, found) in [(wrote, &key.analysis.of_writers), (saw, &key.analysis.of_what_writers_saw)] {
         let stays = |write: &&usize| !key.writes[**write].removal_tried;
         let missed: Vec<usize> =
-            owed.iter().filter(stays).copied().filter(|write| table[*write][position] == Seen::Missed).collect();
+            required.iter().filter(stays).copied().filter(|write| table[*write][position] == Seen::Missed).collect();
         let expected = missed.last().map(|latest| OwnMiss { latest: *latest, count: missed.len() as u32 });
         prop_assert_eq!(found.missed.get(&position).copied(), expected);
         let undecided = model == Model::Register
             && concurrent == ConcurrentWrites::Kept
-            && owed.iter().filter(stays).any(|write| table[*write][position] == Seen::Neither);
+            && required.iter().filter(stays).any(|write| table[*write][position] == Seen::Neither);
         prop_assert!(found.reads.undecided > 0 || !undecided);
-        prop_assert!(found.reads.judged > 0 || !owed.iter().any(|write| stays(&write)));
+        prop_assert!(found.reads.judged > 0 || !required.iter().any(|write| stays(&write)));
     }
     Ok(())
 }
@@ -282,9 +282,9 @@ enum Step {
     Complete {
         process: u64,
         kind: EventType,
-        tells: bool,
+        has_past: bool,
     },
-    /// Names a value out of nowhere.
+    /// Reads a value that nobody wrote.
     ReadNonsense {
         process: u64,
     },
@@ -303,7 +303,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (process(), back()).prop_map(|(process, back)| Step::Delete { process, back }),
         6 => (process(), back()).prop_map(|(process, back)| Step::Read { process, back }),
         14 => (process(), kind, prop::bool::weighted(0.7))
-            .prop_map(|(process, kind, tells)| Step::Complete { process, kind, tells }),
+            .prop_map(|(process, kind, has_past)| Step::Complete { process, kind, has_past }),
         1 => process().prop_map(|process| Step::ReadNonsense { process }),
         1 => (process(), 1_i64..12).prop_map(|(process, back)| Step::Remove { process, back }),
     ]
@@ -317,8 +317,8 @@ struct Open {
     shows: Vec<i64>,
 }
 
-/// Tells a random history of one key; true ones and false ones, cycles included.
-struct Teller {
+/// Generates a random history of one key: correct ones and violations, cycles included.
+struct Generator {
     story: Story,
     model: Model,
     next: i64,
@@ -326,18 +326,18 @@ struct Teller {
     generation: [u64; 4],
 }
 
-impl Teller {
-    fn tell(model: Model, steps: &[Step], finals: &[Vec<i64>]) -> Story {
+impl Generator {
+    fn generate(model: Model, steps: &[Step], finals: &[Vec<i64>]) -> Story {
         let story = Story::new(model.name());
-        let mut teller = Self { story, model, next: 0, open: [None, None, None, None], generation: [0; 4] };
+        let mut generator = Self { story, model, next: 0, open: [None, None, None, None], generation: [0; 4] };
         for step in steps {
-            teller.step(step);
+            generator.step(step);
         }
         for (node, back) in (1..).zip(finals) {
-            let shows = teller.values(back);
-            teller.story.final_read(node, "k", &shows);
+            let shows = generator.values(back);
+            generator.story.final_read(node, "k", &shows);
         }
-        teller.story
+        generator.story
     }
 
     /// Values counted back from the next; the next ones count too, which makes cycles.
@@ -377,15 +377,15 @@ impl Teller {
                 self.begin(*process, "remove", json!(self.next - back), Vec::new());
             }
             Step::Remove { .. } => {}
-            Step::Complete { process, kind, tells } => self.complete(*process as usize, *kind, *tells),
+            Step::Complete { process, kind, has_past } => self.complete(*process as usize, *kind, *has_past),
         }
     }
 
-    fn complete(&mut self, worker: usize, kind: EventType, tells: bool) {
+    fn complete(&mut self, worker: usize, kind: EventType, has_past: bool) {
         let Some(Open { process, f, argument, shows }) = self.open[worker].take() else {
             return;
         };
-        match (f, tells) {
+        match (f, has_past) {
             ("read", _) if kind == EventType::Ok => drop(self.story.complete(process, kind, f, "k", json!(shows))),
             ("write" | "delete", true) => {
                 let mut event = self.story.client(process, kind, f, "k", argument);
@@ -408,7 +408,7 @@ proptest! {
         model in prop::sample::select(vec![Model::Set, Model::Register, Model::Cart]),
         one_wins in any::<bool>(),
     ) {
-        let story = Teller::tell(model, &steps, &finals);
+        let story = Generator::generate(model, &steps, &finals);
         let concurrent_writes = if one_wins { ConcurrentWrites::OneWins } else { ConcurrentWrites::Kept };
         let history = story.history();
         let operations: Vec<Operation<'_>> = history.operations();

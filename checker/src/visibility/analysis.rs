@@ -24,7 +24,7 @@ pub(crate) struct Fate {
     pub finals: FinalSight,
 }
 
-/// A read that did not see writes which its own process had been acknowledged before.
+/// A read that did not see writes that were acknowledged to its own process before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OwnMiss {
     /// The last of them.
@@ -33,7 +33,7 @@ pub(crate) struct OwnMiss {
     pub count: u32,
 }
 
-/// A read that went back behind an earlier read of its own process.
+/// A read that shows an older state than an earlier read of its own process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Regress {
     /// The last write concerned.
@@ -42,35 +42,35 @@ pub(crate) struct Regress {
     pub count: u32,
     /// The earlier read that showed the last of them first.
     pub shown_by: usize,
-    /// It is listed again, after a read that could lack it only because of a delete; else it is missed.
+    /// It is listed again, after a read that could lack it only because of a delete; if false, it is missed.
     pub came_back: bool,
 }
 
-/// A write that a list shows after one that it has to stand before.
+/// A write that a list shows after one that it must precede.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Late {
-    /// Where in the list it is.
+    /// Its position in the list.
     pub at: usize,
-    /// It.
+    /// The write.
     pub write: usize,
-    /// The one that it has to stand before.
+    /// The one that it must precede.
     pub before: usize,
 }
 
-/// What reads owe to the order in which others did things, and lack.
+/// What reads must see because of the order in which others did things, and what of it they lack.
 #[derive(Debug, Default)]
-pub(crate) struct Owed {
-    /// Reads that owe anything, and those of which it is hidden behind an unrecorded past.
+pub(crate) struct Required {
+    /// The reads that must see something, and those for which an unrecorded past hides whether they do.
     pub reads: ReadTally,
     /// The reads that lack something.
     pub missed: BTreeMap<usize, OwnMiss>,
-    /// The reads that show something too late in a list: the first of it.
+    /// The reads that show writes too late in a list, each with the first such write.
     pub disordered: BTreeMap<usize, Late>,
     /// The time was over before all was looked at.
     pub is_cut: bool,
 }
 
-impl Owed {
+impl Required {
     /// The reads that lack something or show it too late, each once.
     pub fn broken(&self) -> BTreeSet<usize> {
         self.missed.keys().chain(self.disordered.keys()).copied().collect()
@@ -90,19 +90,19 @@ pub(crate) struct Analysis {
     pub own_undecided: Vec<bool>,
     /// For each read of the main phase, whether earlier reads of its process had shown something.
     pub again_judged: Vec<bool>,
-    /// The reads that went back behind earlier ones of their process.
+    /// The reads that show an older state than earlier ones of their process.
     pub regressed: BTreeMap<usize, Regress>,
     /// For each read, whether what earlier ones showed is hidden behind an unrecorded past.
     pub again_undecided: Vec<bool>,
     /// Earlier writes of the processes whose later ones a read shows.
-    pub of_writers: Owed,
-    /// What the processes whose writes a read shows had been shown before.
-    pub of_what_writers_saw: Owed,
+    pub of_writers: Required,
+    /// What reads had shown before to the processes whose writes a read shows.
+    pub of_what_writers_saw: Required,
     /// Writes that final reads list although an acknowledged write or delete had replaced them, with that one: a
     /// delete if there is one.
     pub covered: BTreeMap<usize, usize>,
     /// The time was over before all was looked at.
     pub is_cut: bool,
-    /// Reads that list a write beside one that had replaced it: the latter, and how many there are of them.
+    /// Reads that list a write together with one that had replaced it, each with the latter and how many there are.
     pub beside: BTreeMap<usize, (usize, u32)>,
 }

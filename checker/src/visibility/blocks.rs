@@ -1,6 +1,6 @@
 //! Which write is visible in which read of a key, for all of them at once.
 //!
-//! Asked pair by pair this is quadratic, and for a register each pair is a search through causal pasts. So writes are
+//! Decided pair by pair this is quadratic, and for a register each pair is a search through causal pasts. So writes are
 //! taken in *blocks* of 64, and a set of writes of the block is one machine word. For each block every read gets two
 //! words: the writes it has *seen*, and those it has *missed*, that is provably not seen. For a set or a cart they
 //! come from the elements listed. For a register three words are carried along the edges of the causal past, which is
@@ -16,8 +16,8 @@
 //! if nothing listed has an unrecorded past. The rest is undecided where concurrent writes are kept, and
 //! overwritten where one wins.
 //!
-//! A *delete* is a write that is never listed. What a delete covers that a read may have seen ([`super::deletes`]) the read
-//! rightly lacks: such a write counts as seen. Where one write wins, a read that found nothing is no longer older than
+//! A *delete* is a write that is never listed. A read may lack what is covered by a delete that it may have seen
+//! ([`super::deletes`]): such a write counts as seen. Where one write wins, a read that found nothing is no longer older than
 //! everything once there was a delete: that may be the winner.
 //!
 //! Time: writes / 64 * (edges of the past + reads), plus the elements listed. Memory: a few words for each write and
@@ -25,7 +25,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis::{Analysis, Fate, Late, Owed, OwnMiss, Regress};
+use super::analysis::{Analysis, Fate, Late, OwnMiss, Regress, Required};
 use super::deletes::Deletes;
 use super::facts::{KeyFacts, Past, Read, Step, Write};
 use super::lists::{Lists, join};
@@ -38,7 +38,7 @@ use crate::objects::Model;
 /// Whether the time is over; asked once for each block.
 type OutOfTime<'t> = &'t (dyn Fn() -> bool + Sync);
 
-/// Settles visibility for a key, until the time is over.
+/// Computes visibility for a key, until the time is over.
 pub(crate) fn analyse(
     key: &KeyFacts<'_>,
     model: Model,
@@ -57,7 +57,7 @@ pub(crate) fn analyse(
         ..Analysis::default()
     };
     let (lists, mut late) = (Lists::new(key), BTreeMap::new());
-    let (mut of_writers, mut of_what_writers_saw) = (Debts::new(key), Debts::new(key));
+    let (mut of_writers, mut of_what_writers_saw) = (RequiredSoFar::new(key), RequiredSoFar::new(key));
     for block in blocks(key) {
         if out_of_time() {
             analysis.is_cut = true;
@@ -76,30 +76,30 @@ pub(crate) fn analyse(
         join(&mut late, block.late_shown(&lists, &saw));
         of_what_writers_saw.take(&block, &sight, &sight.carried(key, saw));
     }
-    analysis.of_writers = Owed { disordered: lists.late_writes(), ..of_writers.finish() };
-    analysis.of_what_writers_saw = Owed { disordered: late, ..of_what_writers_saw.finish() };
+    analysis.of_writers = Required { disordered: lists.late_writes(), ..of_writers.finish() };
+    analysis.of_what_writers_saw = Required { disordered: late, ..of_what_writers_saw.finish() };
     analysis
 }
 
-/// What clients' reads of a key lack of what they owe, until the time is over; `owes` says for a block what that is, as a word
-/// for each read.
-pub(crate) fn owed(
+/// What clients' reads of a key lack of what they must see, until the time is over; `must_see` returns a word for each read:
+/// the writes of a block that it must see.
+pub(crate) fn required(
     key: &KeyFacts<'_>,
     model: Model,
     concurrent_writes: ConcurrentWrites,
     out_of_time: OutOfTime<'_>,
-    owes: impl Fn(&Block<'_, '_>) -> Vec<u64>,
-) -> Owed {
+    must_see: impl Fn(&Block<'_, '_>) -> Vec<u64>,
+) -> Required {
     let mut sight = Sight::new(key, model, concurrent_writes);
-    let mut debts = Debts::new(key);
+    let mut so_far = RequiredSoFar::new(key);
     for block in blocks(key) {
         if out_of_time() {
-            return Owed { is_cut: true, ..debts.finish() };
+            return Required { is_cut: true, ..so_far.finish() };
         }
         sight.look(&block);
-        debts.take(&block, &sight, &owes(&block));
+        so_far.take(&block, &sight, &must_see(&block));
     }
-    debts.finish()
+    so_far.finish()
 }
 
 fn blocks<'k, 'h>(key: &'k KeyFacts<'h>) -> impl Iterator<Item = Block<'k, 'h>> {
@@ -107,30 +107,30 @@ fn blocks<'k, 'h>(key: &'k KeyFacts<'h>) -> impl Iterator<Item = Block<'k, 'h>> 
     (0..key.writes.len()).step_by(BLOCK).map(block)
 }
 
-/// [`Owed`] in the making, block by block.
-struct Debts {
+/// [`Required`] in the making, block by block.
+struct RequiredSoFar {
     /// For each read, whether it is a client's.
     is_judged: Vec<bool>,
-    owes: Vec<bool>,
+    must_see: Vec<bool>,
     undecided: Vec<bool>,
     missed: BTreeMap<usize, OwnMiss>,
 }
 
-impl Debts {
+impl RequiredSoFar {
     fn new(key: &KeyFacts<'_>) -> Self {
         let is_judged: Vec<bool> = key.reads.iter().map(|read| read.operation.phase() != Phase::Replica).collect();
         let none = vec![false; is_judged.len()];
-        Self { is_judged, owes: none.clone(), undecided: none, missed: BTreeMap::new() }
+        Self { is_judged, must_see: none.clone(), undecided: none, missed: BTreeMap::new() }
     }
 
-    /// Takes a block; `words` are what each read owes of it.
+    /// Takes a block; `words` are what each read must see of it.
     fn take(&mut self, block: &Block<'_, '_>, sight: &Sight<'_>, words: &[u64]) {
         let stays = block.word(|write| !write.removal_tried);
         for (read, word) in words.iter().enumerate().filter(|(read, word)| self.is_judged[*read] && **word != 0) {
-            let owed = word & stays;
-            let missed = owed & sight.missed[read];
-            self.owes[read] |= owed != 0;
-            self.undecided[read] |= sight.rest_is_undecided && owed & !sight.seen[read] & !missed != 0;
+            let required = word & stays;
+            let missed = required & sight.missed[read];
+            self.must_see[read] |= required != 0;
+            self.undecided[read] |= sight.rest_is_undecided && required & !sight.seen[read] & !missed != 0;
             if missed != 0 {
                 let latest = block.first + missed.ilog2() as usize;
                 let miss = self.missed.entry(read).or_insert(OwnMiss { latest, count: 0 });
@@ -140,14 +140,14 @@ impl Debts {
         }
     }
 
-    fn finish(self) -> Owed {
+    fn finish(self) -> Required {
         let mut reads = ReadTally::default();
-        reads.add(&self.owes, &self.undecided);
-        Owed { reads, missed: self.missed, ..Owed::default() }
+        reads.add(&self.must_see, &self.undecided);
+        Required { reads, missed: self.missed, ..Required::default() }
     }
 }
 
-/// Reads in the orders in which they are walked.
+/// Reads and writes in the orders in which they are visited.
 struct Orders {
     by_completion: Vec<usize>,
     /// Reads of the main phase, in the order of invocation.
@@ -174,7 +174,7 @@ impl Orders {
     }
 }
 
-/// Acknowledged writes in an order, each with the word of all up to it.
+/// Acknowledged writes in order, each with the word of all up to it.
 struct Acknowledged<At> {
     places: Vec<At>,
     words: Vec<u64>,
@@ -270,7 +270,7 @@ impl Block<'_, '_> {
         }
     }
 
-    /// What a process was shown has to stay in its sight.
+    /// What reads have shown to a process must stay visible to it.
     fn own_reads(&self, sight: &Sight<'_>, orders: &Orders, analysis: &mut Analysis) {
         let stays = self.word(|write| !write.removal_tried);
         for reads in orders.by_process.values() {
@@ -293,7 +293,7 @@ impl Block<'_, '_> {
         }
     }
 
-    /// Of what final reads list, what acknowledged writes of the block had replaced.
+    /// Writes that final reads list and that acknowledged writes of the block had replaced.
     fn covered(&self, sight: &Sight<'_>, analysis: &mut Analysis) {
         let Means::Causal(causality, _) = &sight.means else { return };
         let acknowledged = self.word(|write| write.acknowledged().is_some());
@@ -319,8 +319,8 @@ impl Block<'_, '_> {
         }
     }
 
-    /// For each write of the key, the writes of the block that its process had been acknowledged before, and those that its
-    /// process had been shown before.
+    /// For each write of the key, the writes of the block that had been acknowledged to its process before, and those that reads
+    /// had shown to its process before.
     fn before_each_write(&self, sight: &Sight<'_>, orders: &Orders) -> [Vec<u64>; 2] {
         let count = self.key.writes.len();
         let (mut wrote, mut saw) = (vec![0; count], vec![0; count]);
@@ -341,8 +341,8 @@ impl Block<'_, '_> {
         [wrote, saw]
     }
 
-    /// By read, the first write of the block that a list shows after one whose process had seen it before; `saw` says for each
-    /// write what of the block that had.
+    /// By read, the first write of the block that a list shows after one whose process had seen it before; `saw` has for each
+    /// write the writes of the block that its process had seen.
     fn late_shown(&self, lists: &Lists<'_, '_>, saw: &[u64]) -> BTreeMap<usize, Late> {
         lists.late(|order| {
             let mut due = 0;
@@ -363,7 +363,7 @@ impl Block<'_, '_> {
         bit.map_or(0, |bit| 1 << bit)
     }
 
-    /// The writes of the block of which this holds.
+    /// The writes of the block that satisfy a condition.
     fn word(&self, holds: impl Fn(&Write<'_>) -> bool) -> u64 {
         let writes = self.key.writes[self.first..self.first + self.len].iter().enumerate();
         writes.filter(|(_, write)| holds(write)).fold(0, |word, (bit, _)| word | 1 << bit)
@@ -383,7 +383,7 @@ impl Block<'_, '_> {
 /// Of a block, what the reads of one process have shown so far.
 struct Shown {
     all: u64,
-    /// Shown once, and rightly lacking in a later read.
+    /// Shown once, and absent from a later read that may lack it.
     gone: u64,
     /// For each bit of `all`, the read that showed it first.
     by: [usize; BLOCK],
@@ -405,7 +405,7 @@ impl Shown {
     }
 }
 
-/// How one read stands to the writes of a block.
+/// Which writes of a block one read shows, sees and misses.
 #[derive(Clone, Copy, Default)]
 struct Look {
     /// Listed, or in the past of what is.
@@ -418,7 +418,7 @@ struct Look {
     beside: u64,
 }
 
-/// For the block looked at, what each read lists, and how it stands to the writes; see [`Look`].
+/// For the current block, what each read lists, sees and misses; see [`Look`].
 struct Sight<'a> {
     listed: Vec<u64>,
     shown: Vec<u64>,
@@ -427,7 +427,7 @@ struct Sight<'a> {
     beside: Vec<u64>,
     /// For each read, how many of the elements it lists have been passed.
     passed: Vec<usize>,
-    /// Neither seen nor missed means that nobody can tell; otherwise it is legitimately overwritten.
+    /// Whether a write that is neither seen nor missed is undecided; otherwise it is legitimately overwritten.
     rest_is_undecided: bool,
     means: Means<'a>,
 }
@@ -513,7 +513,7 @@ struct Causality<'a> {
     past: Vec<&'a [u32]>,
     /// Writes whose past is not recorded, with the index of their end.
     unrecorded: Vec<(usize, u64)>,
-    /// Strongly connected components, the past first. True histories have no cycles; a false one must not break the
+    /// Strongly connected components, the past first. Correct histories have no cycles; an incorrect one must not break the
     /// check.
     components: Vec<Vec<usize>>,
     sees: Vec<u64>,
@@ -571,12 +571,12 @@ impl<'a> Causality<'a> {
         self.deletes.carry(&self.sees, &self.perhaps);
     }
 
-    /// The writes of the block that have replaced this one. In a circle nothing has replaced anything.
+    /// The writes of the block that have replaced this one. In a cycle nothing has replaced anything.
     fn replaced_by(&self, value: usize) -> u64 {
         self.before[value] & !self.sees[value]
     }
 
-    /// How a read stands to the writes of the block; `listed` are those that it lists.
+    /// Which writes of the block a read shows, sees and misses; `listed` are those that it lists.
     fn look(&self, read: &Read<'_>, position: usize, listed: u64, concurrent_writes: ConcurrentWrites) -> Look {
         let values = || read.listed.iter().map(|value| *value as usize);
         let found_nothing = read.listed.is_empty() && read.unwritten.is_empty();

@@ -5,7 +5,7 @@
 //! may have seen all deletes up to a number, so what those cover is known from one pass through them. For the others the
 //! deletes that they cannot have seen are looked up, 64 at a time.
 //!
-//! Time, beside a pass through the deletes for each block: deletes / 64 * (edges of the past + elements listed), once.
+//! Time, besides a pass through the deletes for each block: deletes / 64 * (edges of the past + elements listed), once.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::facts::{KeyFacts, Read};
 use super::words::{BLOCK, bits, down};
 use crate::history::EventType;
 
-/// What deletes cover for certain, and what perhaps, of a block.
+/// What deletes certainly cover of a block, and what they may cover.
 type Cover = (u64, u64);
 
 /// The deletes of a key that may have happened, in the order of invocation.
@@ -22,7 +22,7 @@ pub(super) struct Deletes {
     positions: Vec<usize>,
     /// For each read, how many of them were invoked before it completed.
     possible: Vec<usize>,
-    /// For the reads that cannot have seen some of these: those, as chunks of 64 and their words.
+    /// For the reads that cannot have seen some of the deletes: these deletes, as chunks of 64 and their words.
     unseen: BTreeMap<usize, Vec<(usize, u64)>>,
     /// For each number of deletes, what the first so many cover.
     up_to: Vec<Cover>,

@@ -1,14 +1,14 @@
 //! What operations mean: the writes and reads of each key, in terms that every check shares.
 //!
-//! A *write* brings an element into the world (an `add` to a set or a cart, a `write` of a register); every element
-//! is written once in a run, so it names its write. A *read* shows elements; `meaning.rs` has how operations tell
-//! them. When a write counts as visible depends on the model:
+//! A *write* creates an element (an `add` to a set or a cart, a `write` of a register); every element
+//! is written once in a run, so it names its write. A *read* shows elements; `meaning.rs` says how operations
+//! record them. When a write counts as visible depends on the model:
 //!
 //! - **set**, **list-append**, **counter**: the element is listed; of a counter an element is a change, and a read that
-//!   tells its parts lists changes.
+//!   shows its parts lists changes.
 //! - **register**, **rw-register**: the value is listed, or is in the causal past of one that is: some later write had seen it and
-//!   replaced it. The past of a write is on its completion, so this is known without asking the store (Burckhardt et
-//!   al., POPL 2014, call the relation visibility; here it is the part of it that clients can vouch for). A `delete`
+//!   replaced it. The past of a write is on its completion, so this is known without querying the store (Burckhardt et
+//!   al., POPL 2014, call the relation visibility; here it is the part of it that clients know). A `delete`
 //!   replaces values like a write and leaves none of its own: what it covered may be gone wherever the delete may have
 //!   arrived.
 //! - **cart**: the item is listed. An item that somebody tried to remove is not judged: it may be gone or be back
@@ -27,9 +27,9 @@ pub(crate) type Step = (u64, u32);
 /// The causal past that a write is known to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Past {
-    /// The positions of the writes that it replaced. An `ok` write that tells nothing replaced nothing.
+    /// The positions of the writes that it replaced. An `ok` write that records no past replaced nothing.
     Known(Vec<u32>),
-    /// It may have replaced anything that was invoked before it ended: it was not acknowledged and does not tell.
+    /// It may have replaced anything that was invoked before it ended: it was not acknowledged and records no past.
     Unknown,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Write<'h> {
     pub operation: Operation<'h>,
     /// Which micro-operation of it, from 0.
     pub micro: u32,
-    /// What it brought; none for a delete.
+    /// The element that it wrote; none for a delete.
     pub element: Option<Element>,
     pub past: Past,
     /// A `remove` of it was invoked and did not certainly fail.
@@ -74,7 +74,7 @@ impl Write<'_> {
         self.operation.acknowledged()
     }
 
-    /// Acknowledged and not exempt: it has to be visible ever after.
+    /// Acknowledged and not exempt: it must stay visible from then on.
     pub fn must_stay(&self) -> Option<u64> {
         self.acknowledged().filter(|_| !self.removal_tried)
     }
@@ -88,9 +88,9 @@ pub(crate) struct Read<'h> {
     pub micro: u32,
     /// The writes whose elements it lists: positions, ascending, each once.
     pub listed: Vec<u32>,
-    /// Of these the last acknowledged of each process, in the order of processes, and all that were not acknowledged.
+    /// Of these, the last acknowledged one of each process, in the order of processes, and all that were not acknowledged.
     pub heads: Vec<u32>,
-    /// The writes as they are shown, each where it is first; only of a list, whose order counts.
+    /// The writes in the order shown, each at its first position; only for a list, whose order counts.
     pub order: Option<Vec<u32>>,
     /// Listed elements that nobody wrote.
     pub unwritten: Vec<Element>,
@@ -99,7 +99,7 @@ pub(crate) struct Read<'h> {
 }
 
 impl<'h> Read<'h> {
-    /// Of which nothing is known yet.
+    /// A read of which nothing is known yet.
     fn of(operation: Operation<'h>, micro: u32) -> Self {
         let (listed, heads, unwritten) = (Vec::new(), Vec::new(), Vec::new());
         Self { operation, micro, listed, heads, order: None, unwritten, duplicated: 0 }
@@ -127,11 +127,11 @@ pub(crate) struct KeyFacts<'h> {
     pub writes: Vec<Write<'h>>,
     /// In the order of invocation.
     pub reads: Vec<Read<'h>>,
-    /// Reads by clients that succeeded, also those whose value says too little for [`KeyFacts::reads`].
+    /// Reads by clients that succeeded, including those whose value does not suffice for [`KeyFacts::reads`].
     pub client_reads: Vec<Operation<'h>>,
     /// Positions of the reads that show the final state.
     pub finals: Vec<usize>,
-    /// Reads of single replicas, whatever came of them, in the order of invocation.
+    /// Reads of single replicas, whatever their outcome, in the order of invocation.
     pub replica_reads: Vec<Operation<'h>>,
     /// The last round of replica reads before the final reads; a later one shows what came back after that.
     pub rest_round: Option<u64>,
@@ -143,7 +143,7 @@ pub(crate) struct KeyFacts<'h> {
 
 /// What an operation, or a micro-operation, does to its key.
 pub(crate) enum Deed {
-    /// It brings an element; a delete none.
+    /// It writes an element; a delete none.
     Write(Option<ValueId>),
     /// It shows a set, a list or siblings.
     Read {
@@ -159,7 +159,7 @@ pub(crate) enum Deed {
 pub(crate) enum FinalSource {
     /// The `final` phase.
     Final,
-    /// The last round of replica reads, for want of a final phase.
+    /// The last round of replica reads, if there is no final phase.
     Replica,
     /// There is neither.
     Nothing,
@@ -231,9 +231,9 @@ impl<'h> KeyFacts<'h> {
 /// Collects the facts of a key: first all writes, then what refers to them.
 struct KeyBuilder<'h> {
     model: Model,
-    /// Looked up once for each element of each read, never walked through.
+    /// Looked up once for each element of each read, never iterated.
     positions: FxHashMap<Element, u32>,
-    /// Of a counter, whose elements are no names.
+    /// For a counter, whose elements do not name their writes.
     sums: Sums,
     writers: Writers,
     /// A final read has begun.
@@ -241,8 +241,8 @@ struct KeyBuilder<'h> {
     key: KeyFacts<'h>,
 }
 
-/// The processes that wrote a key, numbered in their order. A write that was not acknowledged counts as one of its own: it is
-/// not known to have been made, and hides none of the others.
+/// The processes that wrote a key, numbered in their order. A write that was not acknowledged counts as a process of its own: it
+/// may not have been made, and hides none of the others.
 #[derive(Default)]
 struct Writers {
     /// For each write, its writer.
@@ -271,7 +271,7 @@ impl Writers {
         Self { of, last: vec![Self::NONE; count as usize] }
     }
 
-    /// Of writes in ascending order the last of each writer, in the order of writers.
+    /// The last of each writer among writes in ascending order, in the order of writers.
     fn heads(&mut self, listed: &[u32]) -> Vec<u32> {
         let mut processes: Vec<u32> = Vec::new();
         for write in listed {
@@ -313,7 +313,7 @@ impl<'h> KeyBuilder<'h> {
         self.key.writes.push(Write { operation: *operation, micro, element, past, removal_tried, removed });
     }
 
-    /// Whether a write replaces others; what is added beside them does not.
+    /// Whether a write replaces others; an element that is added to others does not.
     fn replaces(&self, operation: &Operation<'_>) -> bool {
         self.model == Model::RwRegister || matches!(operation.f(), "write" | "delete")
     }
@@ -328,7 +328,7 @@ impl<'h> KeyBuilder<'h> {
         }
     }
 
-    /// Resolves what each write says of its past.
+    /// Resolves the past that each write records.
     fn pasts(&mut self) {
         for position in 0..self.key.writes.len() {
             let operation = self.key.writes[position].operation;
@@ -423,7 +423,7 @@ impl<'h> KeyBuilder<'h> {
             None => {
                 let (key, index) = (&self.key.name, operation.completed().unwrap_or(operation.invoked()));
                 let what = match self.model {
-                    Model::Counter => "does not tell the parts of its sum",
+                    Model::Counter => "does not list the parts of its sum",
                     _ => "has a value that is not the list it should be",
                 };
                 self.key.flaws.push(format!("the read of {key} at index {index} {what}"));
@@ -473,7 +473,7 @@ impl<'h> KeyBuilder<'h> {
     }
 }
 
-/// Each where it is first.
+/// Each at its first position.
 fn each_once(listed: &[u32]) -> Vec<u32> {
     let mut known = FxHashSet::default();
     listed.iter().copied().filter(|write| known.insert(*write)).collect()

@@ -1,7 +1,7 @@
-//! The facts of a history from anywhere whose reads tell which writes they have seen.
+//! The facts of a history from anywhere whose reads show which writes they have seen.
 //!
 //! `add` and `read` of a set; `write`, `delete` and `read` of a register whose reads show all siblings, where the completion
-//! of a write tells its past; transactions of `append` and `r`, each micro-operation an operation of its key.
+//! of a write records its past; transactions of `append` and `r`, each micro-operation an operation of its key.
 
 use std::mem::size_of;
 
@@ -14,7 +14,7 @@ use crate::history::{Datum, History, Operation, Sym, ValueId};
 use crate::limits::Limits;
 use crate::objects::{ConcurrentWrites, Model};
 
-/// Bytes that an operation takes, near enough, and a value that it shows, beside the history.
+/// Approximate bytes of an operation, and of a value that it shows, besides the history.
 const BYTES_PER_OPERATION: u64 = (size_of::<Write<'_>>() + size_of::<Read<'_>>() + 64) as u64;
 const BYTES_PER_VALUE: u64 = 16;
 
@@ -34,7 +34,7 @@ struct OfKey<'h> {
 }
 
 impl<'h> WorkloadFacts<'h> {
-    /// Sorts the operations of a history by key, and settles what each read sees, until the time is over. Concurrent writes are
+    /// Sorts the operations of a history by key, and computes what each read sees, until the time is over. Concurrent writes are
     /// kept.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! The order in which reads show lists: whether something stands after what it has to stand before.
 //!
-//! Most reads of a list show a prefix of what a later one shows. So the orders are sorted: each that is a prefix of another
-//! is a prefix of the next one, and only those that are none are walked, from the front. What is the first to stand too late
-//! in an order is so in each of its prefixes that has it.
+//! Most reads of a list show a prefix of what a later one shows. So the orders are sorted: one that is a prefix of another is
+//! then a prefix of the next one, and only orders that are not a prefix are walked, from the front. The first element that
+//! stands too late in an order is also the first in each of its prefixes that contains it.
 //!
 //! Time: to sort them, and the orders that are walked.
 

@@ -17,8 +17,8 @@ mod workloads;
 
 #[cfg(test)]
 pub(crate) use analysis::{Fate, FinalSight};
-pub(crate) use analysis::{Late, Owed, OwnMiss, Regress};
-pub(crate) use blocks::{Block, owed};
+pub(crate) use analysis::{Late, OwnMiss, Regress, Required};
+pub(crate) use blocks::{Block, required};
 pub(crate) use facts::{FinalSource, KeyFacts, Past, Read, Step, Write};
 pub(crate) use lists::Lists;
 pub(crate) use witness::Evidence;

@@ -1,11 +1,11 @@
-//! Why a read sees a write, or misses it: the other writes that have to be known to tell.
+//! Why a read sees a write, or misses it: the other writes needed to prove it.
 //!
-//! Where what is listed is visible, none. A register's read shows what its values have replaced, so the writes on the way
-//! from a value listed to the one in question belong to the evidence, and so do those on the way down from a write that was
-//! missed to what the read lists instead, where one write wins. A counter's read tells sums, which name the last of a
-//! process's changes: the earlier ones belong to them.
+//! Where what is listed is visible, none. A register's read shows what its values have replaced, so the writes on the
+//! path from a value listed to the one in question belong to the evidence. Where one write wins, so do those on the path from
+//! a write that was missed to what the read lists instead. A counter's read shows sums, which name the last change of each
+//! process: its earlier changes belong to the evidence too.
 //!
-//! Ways are shortest ones, found breadth first. Time: linear in the causal past of a key. What is visible where is
+//! Paths are shortest ones, found breadth first. Time: linear in the causal past of a key. What is visible where is
 //! decided in [`crate::visibility`]; this is for explanations alone.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,7 +16,7 @@ use crate::history::{EventType, Operation};
 use crate::objects::ConcurrentWrites;
 use crate::objects::Model;
 
-/// Of a key.
+/// The evidence for what is visible in a key.
 #[derive(Clone, Copy)]
 pub(crate) struct Evidence<'k, 'h> {
     key: &'k KeyFacts<'h>,
@@ -29,7 +29,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
         Self { key, model: workload.model, concurrent_writes: workload.concurrent_writes }
     }
 
-    /// Whether a read shows a write, or rightly lacks it because of a delete that it may have seen.
+    /// Whether a read shows a write, or may lack it because of a delete that it may have seen.
     pub fn is_seen(&self, read: &Read<'_>, write: usize) -> bool {
         let covered = || self.model.is_register() && !self.deletes_of(read, write).is_empty();
         self.shows(read, write) || covered()
@@ -38,7 +38,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
     /// Whether it lists a write, or what has replaced it.
     pub fn shows(&self, read: &Read<'_>, write: usize) -> bool {
         let listed: Vec<usize> = read.listed.iter().map(|value| *value as usize).collect();
-        listed.contains(&write) || (self.model.is_register() && self.ways(&listed).contains_key(&write))
+        listed.contains(&write) || (self.model.is_register() && self.paths(&listed).contains_key(&write))
     }
 
     /// For each write, whether it has some of these in its past.
@@ -61,8 +61,8 @@ impl<'k, 'h> Evidence<'k, 'h> {
 
     /// Of what a read lists, the first that a write has replaced.
     pub fn first_replaced(&self, by: usize, listed: &[u32]) -> Option<usize> {
-        let ways = self.ways(&[by]);
-        listed.iter().map(|value| *value as usize).find(|value| *value != by && ways.contains_key(value))
+        let paths = self.paths(&[by]);
+        listed.iter().map(|value| *value as usize).find(|value| *value != by && paths.contains_key(value))
     }
 
     /// The writes other than this one by which a read sees it.
@@ -74,9 +74,9 @@ impl<'k, 'h> Evidence<'k, 'h> {
         if listed.contains(&write) {
             return Vec::new();
         }
-        let ways = self.ways(&listed);
-        match ways.contains_key(&write) {
-            true => self.operations(way(&ways, write), write),
+        let paths = self.paths(&listed);
+        match paths.contains_key(&write) {
+            true => self.operations(path(&paths, write), write),
             false => self.of_delete(read, write),
         }
     }
@@ -87,7 +87,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 
     fn deletes_of(&self, read: &Read<'_>, write: usize) -> Vec<usize> {
-        // Who lists what a delete has replaced has not seen it.
+        // A read that lists what a delete has replaced has not seen the delete.
         let unseen = self.replacing(&read.listed);
         let may_be_seen = |at: &usize| {
             let delete = &self.key.writes[*at];
@@ -98,7 +98,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
         if deletes.is_empty() {
             return Vec::new();
         }
-        way(&self.ways(&deletes), write)
+        path(&self.paths(&deletes), write)
     }
 
     /// The writes other than this one by which a read has provably missed it.
@@ -115,18 +115,18 @@ impl<'k, 'h> Evidence<'k, 'h> {
         if !one_wins && !is_delete {
             return Vec::new();
         }
-        let ways = self.ways(&[write]);
-        let mut older: Vec<Vec<usize>> = read.listed.iter().map(|value| way(&ways, *value as usize)).collect();
-        // Where one write wins, a read misses what everything that it lists is older than; otherwise one such is enough.
+        let paths = self.paths(&[write]);
+        let mut older: Vec<Vec<usize>> = read.listed.iter().map(|value| path(&paths, *value as usize)).collect();
+        // Where one write wins, a write is missed only if all values listed are older; otherwise one older value is enough.
         if is_delete {
-            older.retain(|way| !way.is_empty());
+            older.retain(|path| !path.is_empty());
             older.sort_by_key(Vec::len);
             older.truncate(1);
         }
         self.operations(older.concat(), write)
     }
 
-    /// Of the deletes among some operations that cover a write, what shows that a read has not seen them: the ways to something
+    /// Of the deletes among some operations that cover a write, what shows that a read has not seen them: the paths to something
     /// that it lists.
     pub fn of_unseen_deletes(&self, read: &Read<'_>, write: usize, among: &[Operation<'h>]) -> Vec<Operation<'h>> {
         if !self.model.is_register() {
@@ -139,20 +139,20 @@ impl<'k, 'h> Evidence<'k, 'h> {
                 && among.iter().any(|other| other.invoked() == delete.operation.invoked())
         };
         let deletes = (0..self.key.writes.len()).filter(named);
-        let ways = deletes.map(|delete| self.ways(&[delete])).filter(|ways| ways.contains_key(&write));
-        let unseen = ways.filter_map(|ways| {
-            let to_listed = read.listed.iter().map(|value| way(&ways, *value as usize));
-            to_listed.filter(|way| !way.is_empty()).min_by_key(Vec::len)
+        let paths = deletes.map(|delete| self.paths(&[delete])).filter(|paths| paths.contains_key(&write));
+        let unseen = paths.filter_map(|paths| {
+            let to_listed = read.listed.iter().map(|value| path(&paths, *value as usize));
+            to_listed.filter(|path| !path.is_empty()).min_by_key(Vec::len)
         });
         self.operations(unseen.flatten().collect(), write)
     }
 
     /// The writes by which one write has replaced another, which is shown with them.
     pub fn of_replacement(&self, by: usize, value: usize) -> Vec<Operation<'h>> {
-        self.operations(way(&self.ways(&[by]), value), by)
+        self.operations(path(&self.paths(&[by]), value), by)
     }
 
-    /// Of a counter, the earlier changes of the process: those of them that name what the read shows of it.
+    /// For a counter, the earlier changes of the process, as far as they identify what the read shows of it.
     fn of_sums(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
         let process = self.key.writes[write].operation.process();
         let last = read.listed.iter().map(|at| *at as usize).filter(|at| self.writer(*at) == process).max();
@@ -174,8 +174,8 @@ impl<'k, 'h> Evidence<'k, 'h> {
         writes.into_iter().filter(|at| *at != other_than).map(|at| self.key.writes[at].operation).collect()
     }
 
-    /// For each write in the past of some, these included, the one above it; each of these is its own.
-    fn ways(&self, from: &[usize]) -> BTreeMap<usize, usize> {
+    /// For each write in the past of some writes, the next one on the path from those; each of those has itself.
+    fn paths(&self, from: &[usize]) -> BTreeMap<usize, usize> {
         let mut above: BTreeMap<usize, usize> = from.iter().map(|write| (*write, *write)).collect();
         let mut open: VecDeque<usize> = from.iter().copied().collect();
         while let Some(write) = open.pop_front() {
@@ -191,13 +191,13 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 }
 
-/// The way down to a write, both ends included; empty if there is none.
-fn way(above: &BTreeMap<usize, usize>, to: usize) -> Vec<usize> {
-    let mut way = Vec::new();
+/// The path down to a write, both ends included; empty if there is none.
+fn path(above: &BTreeMap<usize, usize>, to: usize) -> Vec<usize> {
+    let mut path = Vec::new();
     let mut next = above.contains_key(&to).then_some(to);
     while let Some(write) = next {
-        way.push(write);
+        path.push(write);
         next = above.get(&write).copied().filter(|up| *up != write);
     }
-    way
+    path
 }

@@ -40,7 +40,7 @@ pub(super) fn down(components: &[Vec<usize>], past: &[&[u32]], own: &[u64], befo
     for component in components.iter().rev() {
         let word = component.iter().fold(0, |word, write| word | before[*write]);
         let own_bits = component.iter().fold(0, |word, write| word | own[*write]);
-        // Inside a cycle all see one another, and what is seen is not asked for being older.
+        // Inside a cycle all see one another; whether one that is seen is older does not matter.
         for write in component {
             before[*write] = word;
         }

@@ -16,7 +16,7 @@ pub(crate) struct WorkloadFacts<'h> {
     pub concurrent_writes: ConcurrentWrites,
     pub final_source: FinalSource,
     pub keys: Vec<KeyFacts<'h>>,
-    /// It is of the bench, and has to put to the test what is claimed of it; a history from anywhere is what it is.
+    /// It is a workload of the bench and must test what is claimed; a history from elsewhere need not.
     pub is_test: bool,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Facts<'h> {
 }
 
 impl<'h> Facts<'h> {
-    /// Sorts operations by workload and key, and settles what each read sees. Near linear in the size of the history; see
+    /// Sorts operations by workload and key, and computes what each read sees. Near linear in the size of the history; see
     /// [`crate::visibility`] for registers.
     pub fn new(
         operations: &[Operation<'h>],
@@ -69,12 +69,12 @@ impl<'h> WorkloadFacts<'h> {
         self.model.is_register() && self.concurrent_writes == ConcurrentWrites::Kept
     }
 
-    /// Why it is a doubt that nothing was put to the test.
+    /// Why it is a doubt that nothing was tested.
     pub fn untested<'w>(&self, why: &'w str) -> Option<&'w str> {
         Some(why).filter(|_| self.is_test)
     }
 
-    /// Sorts a workload's operations by key, and settles what each read sees.
+    /// Sorts a workload's operations by key, and computes what each read sees.
     pub fn new(name: &str, model: Model, operations: &[Operation<'h>], concurrent_writes: ConcurrentWrites) -> Self {
         let mut by_key: BTreeMap<Cow<'_, str>, Vec<Operation<'h>>> = BTreeMap::new();
         for operation in operations {

@@ -283,12 +283,12 @@ fn check(model: &Asked, records: &History, case: &Case) -> Finding {
 
 /// The parts of a decision agree, and each violation is one by itself.
 fn holds_together(model: &Asked, decision: &Finding, case: &Case) {
-    let told = format!("{}: {decision:?}", model.name);
-    assert!(decision.explained().len() <= 3 && decision.explained().len() as u64 <= decision.violations, "{told}");
-    assert_eq!(decision.outcome() == Outcome::Invalid, decision.violations > 0, "{told}");
-    assert!(!decision.summary().is_empty() && decision.figures.values().all(|figure| !figure.is_nan()), "{told}");
+    let shown = format!("{}: {decision:?}", model.name);
+    assert!(decision.explained().len() <= 3 && decision.explained().len() as u64 <= decision.violations, "{shown}");
+    assert_eq!(decision.outcome() == Outcome::Invalid, decision.violations > 0, "{shown}");
+    assert!(!decision.summary().is_empty() && decision.figures.values().all(|figure| !figure.is_nan()), "{shown}");
     for violation in decision.explained() {
-        assert!(violation.events.is_sorted() && !violation.explanation.is_empty(), "{told}");
+        assert!(violation.events.is_sorted() && !violation.explanation.is_empty(), "{shown}");
         let alone: Vec<Event> = violation.events.iter().map(|index| case.events[*index as usize].clone()).collect();
         if reads_lists(&alone) != reads_lists(&case.events) {
             // The models of sessions read a history without lists in another way.
@@ -296,7 +296,7 @@ fn holds_together(model: &Asked, decision: &Finding, case: &Case) {
         }
         let generous = Case { memory_bytes: 1 << 30, patience: u64::MAX, events: Vec::new(), settings: case.settings };
         let again = check(model, &records(&alone), &generous);
-        assert_eq!(again.outcome(), Outcome::Invalid, "{} alone is no violation: {told}\n{alone:#?}", violation.kind);
+        assert_eq!(again.outcome(), Outcome::Invalid, "{} alone is no violation: {shown}\n{alone:#?}", violation.kind);
     }
 }
 

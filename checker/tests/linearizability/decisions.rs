@@ -1,4 +1,4 @@
-//! From records to a decision: what each model reads, what a violation tells, and what limits do.
+//! From records to a decision: what each model reads, what a violation reports, and what limits do.
 
 use dissensus_checker::checks::linearizable::{FailedCas, Options, check, check_sequential};
 use dissensus_checker::finding::Finding;
@@ -50,7 +50,7 @@ fn one<'a>(process: u32, f: &'a str, argument: Value, result: Value) -> [Event<'
 }
 
 #[test]
-fn a_stale_read_is_told_with_the_operations_that_prove_it() {
+fn a_stale_read_is_reported_with_the_operations_that_prove_it() {
     let nil = Value::Null;
     let events: Vec<Event<'_>> = [
         one(0, "write", json!(1), json!(1)),
@@ -103,7 +103,7 @@ fn keys_are_judged_by_themselves_whatever_the_number_of_threads() {
 }
 
 #[test]
-fn a_limit_leaves_it_open_and_tells_how_far_it_holds() {
+fn a_limit_leaves_it_open_and_reports_how_far_it_holds() {
     // Many writes at a time that leave different states, and a read of what none left: too much for so little memory.
     let write = |value: u32| json!([["w", "x", value]]);
     let mut events: Vec<Event<'_>> = one(99, "txn", write(0), write(0)).into();
@@ -176,7 +176,7 @@ fn a_function_that_the_model_lacks_leaves_it_open() {
 
 /// A history that holds and one that does not, of each model.
 #[test]
-fn every_model_tells_right_from_wrong() {
+fn every_model_distinguishes_right_from_wrong() {
     let nil = || Value::Null;
     type Case = (Option<Object>, Vec<[Event<'static>; 2]>, [Event<'static>; 2], [Event<'static>; 2]);
     let cases: Vec<Case> = vec![

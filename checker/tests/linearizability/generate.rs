@@ -41,8 +41,8 @@ enum Standing<I> {
     Gone,
 }
 
-/// Runs the object. `invoke` draws an intent, `act` performs it and tells what came of it, `unknown` is the action of an
-/// operation that never completed, as far as the client knows; none if it tells nothing.
+/// Runs the object. `invoke` draws an intent, `act` performs it and returns what came of it, `unknown` is the action of an
+/// operation that never completed, as far as the client knows; none if nothing is known.
 pub fn history<I: Clone, A: Clone>(
     random: &mut Random,
     shape: &Shape,
@@ -80,11 +80,11 @@ pub fn history<I: Clone, A: Clone>(
             other => other,
         };
     }
-    let told = made.into_iter().filter_map(|(process, call, ret, intent, acted)| {
+    let history = made.into_iter().filter_map(|(process, call, ret, intent, acted)| {
         let action = if ret == NEVER { unknown(&intent)? } else { acted? };
         Some(Timed { process, call, ret, action })
     });
-    told.collect()
+    history.collect()
 }
 
 /// Positions stay below this, so that room can be made again and again.

@@ -63,7 +63,7 @@ impl Clocks {
         &mut self.counts[at..at + self.sessions]
     }
 
-    /// Makes `later` know of `earlier` and all before it; whether that is news.
+    /// Makes `later` know of `earlier` and all before it; whether that is new.
     pub fn learn(&mut self, later: u32, earlier: u32, place: (u32, u32)) -> bool {
         let (a, b) = (later as usize * self.sessions, earlier as usize * self.sessions);
         let mut news = false;
@@ -89,7 +89,7 @@ impl Clocks {
     }
 }
 
-/// A place that is in no session.
+/// The position of a transaction without a session.
 const NOWHERE: (u32, u32) = (u32::MAX, 0);
 
 impl Causality {
@@ -145,12 +145,12 @@ impl Causality {
         self.sessions.get(session as usize)?.get(position as usize).copied()
     }
 
-    /// What a transaction read from whom.
+    /// What a transaction read, and from which transactions.
     pub fn reads(&self, transaction: u32) -> &[ReadFrom] {
         self.reads.of(transaction)
     }
 
-    /// Who read from a transaction; once for each key.
+    /// The transactions that read from this one; once for each key.
     pub fn readers(&self, transaction: u32) -> &[u32] {
         self.readers.of(transaction)
     }
@@ -197,7 +197,7 @@ impl Causality {
     pub fn clocks(&self) -> Option<Clocks> {
         let mut clocks = self.session_clocks();
         let mut waiting: Vec<u32> = vec![0; self.places.len()];
-        // First come, first served: sessions stay abreast, and what is touched together lies together.
+        // First in, first out: sessions advance together, so what is used together lies together in memory.
         let mut ready: Vec<u32> = Vec::new();
         let (mut done, mut total) = (0, 0);
         for transaction in self.sessions.iter().flatten() {

@@ -8,8 +8,8 @@ use crate::objects::Object;
 
 /// A level of the table of levels, by its name there.
 ///
-/// Of the bench's own workloads each key is judged by itself, which those of three levels are; any other history all keys
-/// together, by the dependencies of its transactions. Two levels have an exact check of their own where registers are written
+/// For the bench's own workloads three levels judge each key by itself; in any other history all keys are judged together, by
+/// the dependencies of its transactions. Two levels have an exact check of their own where registers are written
 /// once for each value: [`Isolation::ReadCommitted`] and [`Isolation::ReadAtomic`].
 pub struct Level {
     name: &'static str,

@@ -65,7 +65,7 @@ impl Shape {
         }
     }
 
-    /// The kind that makes it what it is, with which a search begins.
+    /// Its characteristic kind of edge, with which a search begins.
     fn own(self) -> Kind {
         match self {
             Shape::G0 => Kind::Ww,
@@ -137,7 +137,7 @@ pub struct Found {
     pub cycles: Vec<Cycle>,
     /// Components of more than one transaction.
     pub components: usize,
-    /// Searches that ended with their budget: their cycles may be longer than need be, or missing.
+    /// Searches that used up their budget: their cycles may be longer than necessary, or missing.
     pub cut: u64,
 }
 
@@ -172,7 +172,7 @@ fn span(transactions: &Transactions, transaction: u32, node: u32) -> Span {
     Span { node, process: row.process, call: row.call, ret: row.ret }
 }
 
-/// A component by itself, its nodes numbered anew: transactions by invocation, then hubs.
+/// A component by itself, its nodes renumbered: transactions by invocation, then hubs.
 struct Part {
     members: Vec<u32>,
     edges: Edges,
@@ -230,7 +230,7 @@ impl Part {
     }
 }
 
-/// What a path has met; a bit each.
+/// The properties of a path so far; a bit each.
 type Flags = u32;
 const LAST_RW: Flags = 1;
 const MORE_RW: Flags = 2;
@@ -300,7 +300,7 @@ impl Successors {
         }
     }
 
-    /// The successors of a transaction that were not asked for with these flags before.
+    /// The successors of a transaction that were not visited with these flags before.
     fn take(&mut self, node: u32, more: bool) -> std::ops::Range<usize> {
         let (from, end, group) = self.runs[node as usize];
         let Some(reached) = self.reached.get_mut(group as usize).map(|pair| &mut pair[usize::from(more)]) else {
@@ -411,7 +411,7 @@ impl<'p> Search<'p> {
         None
     }
 
-    /// What a path has met after an edge of this kind; none if its class does not allow the edge here.
+    /// The properties of a path after an edge of this kind; none if its class does not allow the edge here.
     fn follow(&self, kind: Kind, flags: Flags, depth: usize) -> Option<Flags> {
         let shape = self.class.shape;
         let allowed = match (depth, shape) {
@@ -452,7 +452,7 @@ impl<'p> Search<'p> {
         (ordered && apart && self.is_simple(start, state)).then_some(state)
     }
 
-    /// Whether no transaction is met twice: a walk that meets one twice is made of smaller cycles, found by themselves.
+    /// Whether no transaction occurs twice: a walk in which one does is made of smaller cycles, which are found by themselves.
     fn is_simple(&self, start: u32, end: u32) -> bool {
         let mut met = rustc_hash::FxHashSet::default();
         let mut state = self.came[end as usize].0;

@@ -56,7 +56,7 @@ pub struct RawFindings {
     pub anomalies: Vec<RawAnomaly>,
     /// How many there are of each kind.
     pub counts: BTreeMap<&'static str, u64>,
-    /// What is counted by no anomaly of its own but forbids models all the same: by the kind that implies it, and the first of
+    /// What has no anomaly of its own but forbids models nevertheless: by the kind that implies it, with the first of
     /// those.
     pub implied: BTreeMap<&'static str, RawAnomaly>,
     /// Why something was left undecided, a sentence each.
@@ -113,7 +113,7 @@ impl RawFindings {
     }
 }
 
-/// How the dependencies of a workload are told in words.
+/// Explains the dependencies of a workload in words.
 pub trait Explain {
     /// Why `step.from` goes before `step.to`: a sentence, the key, and transactions that prove it besides these two.
     fn explain(&self, step: Step) -> Option<Reason>;
@@ -126,11 +126,11 @@ pub struct Reason {
     pub key: u32,
     /// A clause.
     pub clause: String,
-    /// Who else has to be seen to know it.
+    /// The further transactions needed to prove it.
     pub witnesses: Vec<u32>,
 }
 
-/// What a transaction is called.
+/// The name of a transaction.
 pub fn name(transactions: &Transactions, names: &dyn Names, transaction: u32) -> String {
     format!("T{}", names.event(transactions.row(transaction).call))
 }
@@ -255,7 +255,7 @@ pub fn decide_plainly(
     conclude(finding, model, transactions.len(), &findings.counts, findings.doubts)
 }
 
-/// With what keeps it from being decided, and the headline.
+/// With what prevents a decision, and the headline.
 fn conclude(
     finding: Finding,
     required: &str,

@@ -63,7 +63,7 @@ const TARGET_MASK: u32 = (1 << KIND_SHIFT) - 1;
 /// Nodes that a graph can have.
 pub const NODES_MAX: usize = TARGET_MASK as usize;
 
-/// Edges on their way into a [`Graph`].
+/// Edges before they are a [`Graph`].
 #[derive(Clone, Debug, Default)]
 pub struct Edges {
     from: Vec<u32>,
@@ -190,7 +190,7 @@ impl Graph {
     }
 }
 
-/// A node under way, and which of its edges comes next.
+/// A node that is being visited, and which of its edges comes next.
 type Frame = (u32, u32);
 
 struct Tarjan<'g> {
@@ -308,7 +308,7 @@ pub fn shortest_cycle(graph: &Graph, component: &[u32], chained: Kind) -> Vec<(u
 /// A node, and whether the last step to it was of the chained kind.
 type At = (u32, bool);
 
-/// A shortest way from a node back to itself: breadth-first, where going on along a chain costs nothing.
+/// A shortest path from a node back to itself: breadth-first, where continuing along a chain costs nothing.
 fn round_trip(graph: &Graph, start: u32, inside: &rustc_hash::FxHashSet<u32>, chained: Kind) -> Vec<(u32, u32, Kind)> {
     let mut came: rustc_hash::FxHashMap<At, (At, Kind)> = rustc_hash::FxHashMap::default();
     let mut queue = std::collections::VecDeque::from([(start, false)]);

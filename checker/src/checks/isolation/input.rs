@@ -15,12 +15,12 @@ pub const NIL: u32 = 0;
 /// Event index of a completion that never came.
 pub const NEVER: u32 = u32::MAX;
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It committed.
     Ok,
-    /// Nobody knows.
+    /// It is unknown.
     Info,
     /// It certainly did not happen.
     Fail,
@@ -97,7 +97,7 @@ impl Micro {
 pub struct Transaction {
     /// The client process.
     pub process: u32,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Event index of the invocation.
     pub call: u32,
@@ -117,7 +117,7 @@ pub struct Transactions {
     siblings: BTreeMap<u32, Vec<(u32, Vec<u32>)>>,
 }
 
-/// How keys and values are called in explanations.
+/// How keys and values are named in explanations.
 pub trait Names {
     /// The name of a key.
     fn key(&self, key: u32) -> String;
@@ -129,7 +129,7 @@ pub trait Names {
     }
 }
 
-/// Keys and values are called by their numbers.
+/// Keys and values are named by their numbers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers;
 
@@ -264,7 +264,7 @@ impl Transactions {
         (self.micros.len(), self.elements.len())
     }
 
-    /// The transactions at these positions alone, in ascending order: the history that an explanation stands on.
+    /// The transactions at these positions alone, in ascending order: the history that proves an explanation.
     pub fn only(&self, chosen: &[u32]) -> Transactions {
         let mut part = Transactions { keys: self.keys, ..Transactions::default() };
         for at in chosen {

@@ -1,8 +1,8 @@
 //! Transactions that append unique elements to lists and read whole lists (Kingsbury, Alvaro, "Elle", VLDB 2020).
 //!
 //! A read of a list shows every append before it and their order, so the longest read of a key is its version order and
-//! every other read is a prefix of it, or somebody's past was rewritten. From the order follow the dependencies, only
-//! those between neighbours: `ww` from each append to the next, `wr` from the last append that a read shows to its
+//! every other read is a prefix of it, or the reads contradict each other. The order gives the dependencies, only those
+//! between neighbours: `ww` from each append to the next, `wr` from the last append that a read shows to its
 //! reader, `rw` from a reader to the next append that it does not show. An append of a committed transaction that no
 //! read shows comes after the longest read.
 //!
@@ -89,7 +89,7 @@ struct Analysis<'t> {
     /// By transaction: whether somebody read an append of it.
     observed: Vec<bool>,
     orders: Vec<Order>,
-    /// Appends of the key at hand by value, kept for its memory.
+    /// Appends of the current key by value, kept to reuse its memory.
     positions: FxHashMap<u32, u32>,
 }
 
@@ -202,7 +202,7 @@ impl<'t> Analysis<'t> {
         (ByKey::new(keys, &appends), ByKey::new(keys, &reads))
     }
 
-    /// Settles the version order of a key, and finds what is wrong with its reads.
+    /// Determines the version order of a key, and finds what is wrong with its reads.
     fn order(&mut self, key: u32, appends: &[Append], reads: &[Read]) {
         let mut positions = std::mem::take(&mut self.positions);
         positions.clear();
@@ -217,7 +217,7 @@ impl<'t> Analysis<'t> {
         let longest = self.longest(&of_key, reads);
         let mut order = Order { longest: longest.map(|read| (read.transaction, read.list)), ..Order::default() };
         if longest.is_none() {
-            // Each read repeats an element, which is told; what else it shows is asked all the same.
+            // Each read repeats an element, which is reported; the rest of what it shows is checked nevertheless.
             reads.iter().for_each(|read| self.elements(&of_key, *read, 0));
         }
         if let Some(longest) = longest {
@@ -435,7 +435,7 @@ impl<'t> Analysis<'t> {
             last.push((before[whole.len()], Kind::Ww));
         }
         last.sort_unstable();
-        // Who has both read and written it last counts as a writer: the graver reason.
+        // A transaction that has both read and written it last counts as a writer: the graver reason.
         last.dedup_by_key(|(transaction, _)| *transaction);
         edges.all_to_all(&last, &order.unseen);
         self.orders[key as usize] = order;

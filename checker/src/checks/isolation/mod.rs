@@ -85,7 +85,7 @@ pub(crate) fn check_level(
     }
 }
 
-/// Whether transactions are of lists: that was said, or one of them appends.
+/// Whether transactions are of lists: the caller said so, or one of them appends.
 pub(crate) fn is_of_lists(object: Option<Object>, records: &History) -> bool {
     match object {
         Some(Object::ListAppend) => true,
@@ -109,13 +109,13 @@ pub(crate) fn functions(records: &History) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Bytes that a check needs for each transaction and each micro-operation, near enough: nodes and edges of the graph,
+/// Approximate bytes that a check needs for each transaction and each micro-operation: nodes and edges of the graph,
 /// its sorted form, the stacks of the search for components.
 const BYTES_PER_TRANSACTION: u64 = 100;
 const BYTES_PER_MICRO: u64 = 90;
 const BYTES_PER_ELEMENT: u64 = 4;
 
-/// A finding not to begin what would not fit, or when the time is over.
+/// The finding of a check that does not start, because it would not fit in memory or the time is over.
 fn too_large(transactions: &Transactions, limits: &Limits<'_>) -> Option<Finding> {
     if (limits.out_of_time)() {
         let read = format!("the time limit was reached when {} transactions had been read", transactions.len());

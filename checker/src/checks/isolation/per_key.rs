@@ -3,13 +3,13 @@
 //!
 //! Each key is judged by itself, by the analyses of [`crate::checks::isolation`]. For the first and the third that is the same
 //! as judging all keys together: transactions of one key order each other only within the key, and linearizability is
-//! local (Herlihy and Wing 1990). It is not for the second: two keys, each with the order of every session, may have none
-//! together. A store whose sessions are of one key each promises no more, so no more is asked here; `check --model
-//! list-append --consistency strong-session-serializable` asks for all keys together.
+//! local (Herlihy and Wing 1990). For the second it is not: two keys may each have an order that respects every session,
+//! and together have none. A store whose sessions are of one key each promises no more, so no more is required here; `check --model
+//! list-append --consistency strong-session-serializable` checks all keys together.
 //!
-//! The order of a list's versions is told by its reads. That of a register's is not, and is assumed: for the second, that a
-//! process meets versions in their order, for the third that real time does (`transactions/versions.rs`); for the first
-//! nothing. A read that shows siblings shows two values at once, which no order explains.
+//! The order of a list's versions is known from its reads. That of a register's is not, and is assumed: for the second, that a
+//! process sees versions in their order; for the third, that versions follow real time (`isolation/versions.rs`); for the
+//! first, nothing. A read that shows siblings shows two values at once, which no order explains.
 //!
 //! Time: linear in the operations of a key and the elements read, but for what a search for cycles spends. Sources:
 //! Kingsbury and Alvaro, "Elle", VLDB 2020; Daudjee and Salem, "Lazy database replication with ordering guarantees", ICDE
@@ -136,21 +136,21 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
         }
     }
 
-    /// The kinds of anomalies that tell what is still possible. Versions in a circle say only that what was assumed of a
-    /// register does not hold: that somebody met an older version after a newer one.
+    /// The kinds of anomalies that decide what is still possible. A cycle of versions shows only that an assumption about a
+    /// register does not hold: some transaction saw an older version after a newer one.
     fn kinds(&self, model: Model, found: &RawFindings, level: &'static str) -> BTreeSet<String> {
         let all = found.kinds();
-        // Without assumptions nothing is to be told apart, and where nothing was found with them nothing is without.
+        // Without assumptions there is nothing to distinguish; and what is not found with them is not found without.
         if model == Model::ListAppend || level == "serializable" || all.is_empty() {
             return all;
         }
         let mut kinds = self.findings(model, "serializable").kinds();
-        let met_older = match level {
+        let saw_older = match level {
             "strict-serializable" => "G-single-realtime",
             _ => "G-single-process",
         };
         if levels::allows(level, &kinds) && !levels::allows(level, &all) {
-            kinds.insert(met_older.to_owned());
+            kinds.insert(saw_older.to_owned());
         }
         kinds
     }
@@ -158,7 +158,7 @@ impl<'k, 'h> KeyHistory<'k, 'h> {
     /// These transactions.
     fn proof(&self, transactions: &[u32]) -> Proof<'h> {
         let proof = Proof::of(transactions.iter().map(|at| self.operations[*at as usize]));
-        Proof { shrinks: Some(Shrinks::Retold), ..proof }
+        Proof { shrinks: Some(Shrinks::NewExplanation), ..proof }
     }
 }
 
@@ -182,7 +182,7 @@ struct Tally {
     committed: usize,
     keys: usize,
     keys_broken: usize,
-    /// Anomalies that break what is asked.
+    /// Anomalies that violate the level asked for.
     counts: BTreeMap<&'static str, u64>,
     /// See [`KeyHistory::kinds`].
     kinds: BTreeSet<String>,

@@ -114,7 +114,7 @@ impl Names {
     }
 }
 
-/// Operations in which the names of functions are sought beforehand; those that occur only later are learnt then.
+/// How many operations are searched for names of functions beforehand; those that occur only later are added then.
 const NAMES_SOUGHT: usize = 100;
 
 struct Reader<'r> {

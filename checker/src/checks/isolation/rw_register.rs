@@ -50,7 +50,7 @@ pub(super) struct Basics {
     pub findings: RawFindings,
 }
 
-/// Everything that can be said without an order of versions.
+/// Everything that is known without an order of versions.
 pub(super) fn basics(transactions: &Transactions, names: &dyn Names) -> Basics {
     let mut analysis = Analysis::new(transactions, names, Assume::default());
     let mut uses = analysis.uses();
@@ -94,18 +94,18 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -
     findings
 }
 
-/// The values of one key, kept for their memory: versions by value, and writers of values that they wrote over.
+/// The values of one key, kept to reuse their memory: versions by value, and writers of values that they overwrote.
 #[derive(Default)]
 struct Maps {
     numbers: FxHashMap<u32, u32>,
     early: FxHashMap<u32, u32>,
 }
 
-/// What the transaction at hand knows of its keys: the value that a read must show, and the place of its use.
+/// What the current transaction knows of its keys: the value that a read must show, and the position of its use.
 #[derive(Default)]
 struct Now {
     known: Vec<Known>,
-    /// Positions by key, once there are too many to look through.
+    /// Positions by key, once there are too many for a linear search.
     by_key: FxHashMap<u32, usize>,
 }
 
@@ -117,7 +117,7 @@ struct Known {
 }
 
 impl Now {
-    /// Keys of a transaction that are looked through one by one.
+    /// The most keys of a transaction for which a linear search is used.
     const FEW: usize = 16;
 
     fn begin(&mut self) {
@@ -406,11 +406,11 @@ impl<'t> Analysis<'t> {
             Why::Initial => "it is the initial version".to_owned(),
             Why::Follows(one) => format!("{} read the one and wrote the other", self.name(one)),
             Why::Session(one, other) => {
-                format!("a process met the one in {} and the other later in {}", self.name(one), self.name(other))
+                format!("a process saw the one in {} and the other later in {}", self.name(one), self.name(other))
             }
             Why::RealTime(one, other) => {
                 let (one, other) = (self.name(one), self.name(other));
-                format!("{one} met the one and had completed when {other}, which met the other, was invoked")
+                format!("{one} saw the one and had completed when {other}, which saw the other, was invoked")
             }
         }
     }

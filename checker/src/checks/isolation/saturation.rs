@@ -70,7 +70,7 @@ impl Isolation {
         }
     }
 
-    /// What a cycle of its order is called.
+    /// The name of a cycle of its order.
     fn cycle(self) -> &'static str {
         match self {
             Isolation::ReadCommitted | Isolation::ReadAtomic => "cyclic-commit-order",
@@ -127,7 +127,7 @@ fn collect(transactions: &Transactions, basics: &Basics, level: Isolation) -> Fa
     let committed = |source: u32| source == INITIAL || (source != UNKNOWN && basics.committed[source as usize]);
     let (micros, _) = transactions.sizes();
     let (mut reads, mut writes) = (Vec::with_capacity(micros), Vec::with_capacity(micros));
-    // From whom every micro-operation read, in program order: only read committed looks at more than a first read.
+    // The transaction that every micro-operation read from, in program order: only read committed uses more than the first read.
     let mut sources = if level == Isolation::ReadCommitted { vec![UNKNOWN; micros] } else { Vec::new() };
     for key in 0..transactions.keys() as u32 {
         for used in basics.uses.of(key) {
@@ -385,7 +385,7 @@ impl Analysis<'_> {
         for (from, _, edge) in edges.iter().filter(on_cycle) {
             transactions.extend(relation.support(&[*edge]));
             if reads[*from].source != edge.from {
-                transactions.extend(relation.way(reads[*from].source, edge.from, 0));
+                transactions.extend(relation.path(reads[*from].source, edge.from, 0));
             }
             let [to, writer] = [edge.to, edge.from].map(|who| name(self.transactions, self.names, who));
             let key = self.names.key(edge.key);
@@ -422,7 +422,7 @@ impl Analysis<'_> {
         );
         self.findings.add("WriteCORead", || {
             let mut transactions = relation.support(&[edge]);
-            transactions.extend(relation.way(edge.to, edge.from, 0));
+            transactions.extend(relation.path(edge.to, edge.from, 0));
             RawAnomaly {
                 kind: "WriteCORead",
                 key: Some(edge.key),
@@ -542,7 +542,7 @@ impl<'a> Relation<'a> {
         self.forced.iter().copied().find(|edge| (edge.from, edge.to) == (from, to))
     }
 
-    /// Everyone who has to be seen to know these edges: readers, and the ways on which they knew of the writers, which
+    /// All transactions needed to prove these edges: readers, and the paths by which they knew of the writers, which
     /// may need other forced edges, found before.
     fn support(&self, edges: &[Forced]) -> Vec<u32> {
         let (mut all, mut open) = (Vec::new(), edges.to_vec());
@@ -552,21 +552,21 @@ impl<'a> Relation<'a> {
             all.extend(Some(edge.to).filter(|to| *to != INITIAL));
             let before = self.forced.iter().position(|other| *other == edge).unwrap_or(self.forced.len());
             let before = if self.saturated { before } else { 0 };
-            let way = self.way(edge.from, edge.reader, before);
-            for pair in way.windows(2) {
+            let path = self.path(edge.from, edge.reader, before);
+            for pair in path.windows(2) {
                 let reason = self.forced[..before].iter().find(|other| (other.from, other.to) == (pair[0], pair[1]));
                 open.extend(reason.copied().filter(|reason| explained.insert((reason.from, reason.to))));
             }
-            all.extend(way);
+            all.extend(path);
         }
         all.sort_unstable();
         all.dedup();
         all
     }
 
-    /// A shortest way from one transaction to another along the relation with the first so many forced edges, without
+    /// A shortest path from one transaction to another along the relation with the first so many forced edges, without
     /// those in the middle of a session that only pass on.
-    fn way(&self, from: u32, to: u32, forced: usize) -> Vec<u32> {
+    fn path(&self, from: u32, to: u32, forced: usize) -> Vec<u32> {
         let mut after: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         self.forced[..forced].iter().for_each(|edge| after.entry(edge.from).or_default().push(edge.to));
         let mut came: FxHashMap<(u32, bool), (u32, bool)> = FxHashMap::default();
@@ -590,18 +590,18 @@ impl<'a> Relation<'a> {
     }
 }
 
-/// The places of a way where it does not just go on along a session.
+/// The positions of a path where it does not just continue in a session.
 fn bends(from: u32, end: (u32, bool), came: &FxHashMap<(u32, bool), (u32, bool)>) -> Vec<u32> {
-    let (mut way, mut at) = (vec![end.0], end);
+    let (mut path, mut at) = (vec![end.0], end);
     while let Some(before) = came.get(&at) {
         if !(at.1 && before.1) || before.0 == from {
-            way.push(before.0);
+            path.push(before.0);
         }
         at = *before;
     }
-    way.reverse();
-    way.dedup();
-    way
+    path.reverse();
+    path.dedup();
+    path
 }
 
 enum Saturated {
@@ -610,7 +610,7 @@ enum Saturated {
     Initial(Forced),
 }
 
-/// What one session must believe: clocks that grow with what its reads force.
+/// What one session must know: clocks that grow with what its reads force.
 struct View<'v, 't> {
     causality: &'t Causality,
     pram: bool,

@@ -2,9 +2,9 @@
 //!
 //! A register shows one value, so no read shows which version was before it. It is known that the initial version comes
 //! first, and that a transaction which reads a version and then writes one puts its own after the one it read (writes
-//! follow reads). More is known if a key may be assumed to be sequentially consistent (a version that a process meets
-//! later is not older) or linearizable (a version met after an operation completed is not older than the one that this
-//! operation met).
+//! follow reads). More is known if a key may be assumed to be sequentially consistent (a version that a process sees
+//! later is not older) or linearizable (a version seen after an operation completed is not older than the one that this
+//! operation saw).
 //!
 //! The edges are kept few. For sequential keys they are the chain of each process's successive versions: O(n). For
 //! linearizable keys a version precedes all versions whose last invocation comes after its first completion; it is
@@ -22,9 +22,9 @@ pub enum Why {
     Initial,
     /// A transaction read the one and wrote the other.
     Follows(u32),
-    /// A process met the one in its first transaction, the other in its second.
+    /// A process saw the one in its first transaction, the other in its second.
     Session(u32, u32),
-    /// The first transaction met the one, and completed before the second, which met the other, was invoked.
+    /// The first transaction saw the one, and completed before the second, which saw the other, was invoked.
     RealTime(u32, u32),
 }
 
@@ -39,7 +39,7 @@ pub struct Before {
     pub why: Why,
 }
 
-/// What a transaction does with a key: the version that it met first, and the one that it left.
+/// What a transaction does with a key: the version that it saw first, and the one that it left.
 #[derive(Clone, Copy, Debug)]
 pub struct Touch {
     /// The transaction.

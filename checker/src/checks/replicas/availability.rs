@@ -2,14 +2,14 @@
 //!
 //! Judged by the final reads, of each key through each node, and by the probes, a write through each node. Each may be
 //! tried several times, and one success is enough. A key that a node never reads, or a probe that it never writes,
-//! violates the property; all that one node does not serve is one anomaly. What clients got while faults were active
-//! is told by the statistics and judged by nobody: a quorum that cannot be had is no defect.
+//! violates the property; everything that one node does not serve is one anomaly. What clients got while faults were active
+//! is in the statistics and is not judged: a quorum that cannot be reached is no defect.
 //!
-//! This can be judged only as a whole: that no other attempt succeeded, at what, and how many requests were served. What proves
-//! an anomaly is the last request that the node did not serve, which is one by itself; the explanation has the numbers.
+//! This needs the whole history: no other attempt succeeded, and so many requests were served. An anomaly is proved by the last
+//! request that the node did not serve, which is a violation by itself; the explanation has the numbers.
 //!
 //! Time: O(n log n) in the final reads and probes. Source: DeCandia et al., SOSP 2007, 2.3 and 4.6 (always writeable)
-//! and 4.8.3 (peers that were taken for down are tried again).
+//! and 4.8.3 (peers that were considered down are tried again).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::finding::{Draft, Explainer, Finding, Proof, at};
 use crate::history::{Operation, Phase};
 use crate::objects::Object;
 
-/// Of what a node did not serve, how many requests stand beside the last.
+/// How many further requests that a node did not serve are shown beside the last.
 const CONTEXT_MAX: usize = 5;
 
 /// What one node was asked for, with the attempts: the first that succeeded, else the last.

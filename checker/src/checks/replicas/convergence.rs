@@ -27,7 +27,7 @@ const VERSION_CHARACTERS_SHOWN: usize = 60;
 /// The versions of one replica: identity and value.
 type Versions = BTreeSet<(String, String)>;
 
-/// What the replicas answered in one round; nothing from one that was asked in vain.
+/// What the replicas answered in one round; none from one that did not answer.
 #[derive(Default)]
 struct Round<'h> {
     answers: BTreeMap<&'h str, Option<Versions>>,
@@ -35,7 +35,7 @@ struct Round<'h> {
     reads: Vec<Operation<'h>>,
 }
 
-/// How a key came out.
+/// The result for a key.
 enum Standing {
     /// At this time, ns since the run began.
     Converged(u64),
@@ -121,7 +121,7 @@ fn conclude(finding: &mut Finding, keys: usize, rounds: usize, mut times_ms: Vec
     finding.figures = figures;
 }
 
-/// The answers by round. A replica asked in one round and not in another counts there as asked in vain.
+/// The answers by round. A replica that is asked in one round and not in another counts in the other as not answering.
 fn rounds<'k, 'h: 'k>(reads: impl Iterator<Item = &'k Operation<'h>> + Clone) -> BTreeMap<u64, Round<'h>> {
     let nodes: BTreeSet<&str> = reads.clone().map(|read| read.node().unwrap_or("?")).collect();
     let mut rounds: BTreeMap<u64, Round<'h>> = BTreeMap::new();
@@ -237,7 +237,7 @@ fn shown(versions: &Versions, common: usize) -> String {
     }
 }
 
-/// A text cut to a length that an explanation can bear.
+/// A text cut to a length that fits in an explanation.
 pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(VERSION_CHARACTERS_SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -2,7 +2,7 @@
 //!
 //! Judged by the reads of phase `ring`: each node is asked for the membership as it knows it, and the last answer of
 //! each counts. Two answers that differ violate the property. A node that was asked and did not answer leaves it
-//! undecided, since it may be of another opinion.
+//! undecided, since its answer might differ.
 //!
 //! Time: O(n log n) in the answers. Source: DeCandia et al., SOSP 2007, 4.8.1 (gossip leads to an eventually consistent
 //! view of membership) and 4.8.2 (seeds prevent logically partitioned rings).
@@ -15,7 +15,7 @@ use crate::finding::{Draft, Explainer, Finding, Proof};
 use crate::history::{Operation, Phase};
 use crate::objects::Object;
 
-/// Of how many seats an explanation tells.
+/// How many seats an explanation lists.
 const SEATS_SHOWN: usize = 8;
 
 /// Nodes agree on who the members are.
@@ -88,11 +88,11 @@ fn doubts(last: &BTreeMap<&str, Operation<'_>>) -> Vec<String> {
     silent.map(|(node, _)| format!("{node} did not answer")).collect()
 }
 
-/// What each group of nodes says, as far as others say something else.
+/// What each group of nodes says where others say something else.
 fn split<'k>(groups: &BTreeMap<String, Vec<Operation<'k>>>) -> Draft<'k> {
     let sayings: Vec<String> = groups
         .keys()
-        .zip(told_apart(groups))
+        .zip(differences(groups))
         .zip(groups.values())
         .map(|((answer, apart), nodes)| {
             let names: Vec<&str> = nodes.iter().filter_map(Operation::node).collect();
@@ -101,36 +101,36 @@ fn split<'k>(groups: &BTreeMap<String, Vec<Operation<'k>>>) -> Draft<'k> {
         })
         .collect();
     let explanation = format!("after the rest the nodes do not agree on the members: {}", sayings.join("; "));
-    // Two that differ; the others tell who sides with whom.
+    // Two that differ; the others show who agrees with whom.
     let two = groups.values().take(2).filter_map(|nodes| nodes.first());
     let proof = Proof::of(two.copied()).beside(groups.values().flatten().copied());
     Draft { kind: "split-ring", key: "", process: None, explanation, proof }
 }
 
-/// Of each answer, in the order of the groups, the seats of which another answer says something else. None for all if that
-/// does not tell them apart, or one of them is no list of pairs.
-fn told_apart(groups: &BTreeMap<String, Vec<Operation<'_>>>) -> Vec<Option<String>> {
+/// For each answer, in the order of the groups, the seats on which another answer differs. None for all answers if no seat
+/// distinguishes them, or if one of them is not a list of pairs.
+fn differences(groups: &BTreeMap<String, Vec<Operation<'_>>>) -> Vec<Option<String>> {
     let answers: Option<Vec<BTreeMap<String, String>>> = groups.keys().map(|answer| seats(answer)).collect();
     let Some(answers) = answers else { return vec![None; groups.len()] };
     let asked: BTreeSet<&String> = answers.iter().flat_map(BTreeMap::keys).collect();
-    let differ = |seat: &&String| answers.iter().any(|told| told.get(*seat) != answers[0].get(*seat));
+    let differ = |seat: &&String| answers.iter().any(|answer| answer.get(*seat) != answers[0].get(*seat));
     let disputed: Vec<&String> = asked.into_iter().filter(differ).collect();
     if disputed.is_empty() {
         return vec![None; groups.len()];
     }
-    let said = |told: &BTreeMap<String, String>, seat: &str| match told.get(seat) {
+    let said = |answer: &BTreeMap<String, String>, seat: &str| match answer.get(seat) {
         Some(standing) => format!("{seat} {standing}"),
         None => format!("nothing of {seat}"),
     };
     let rest = disputed.len().saturating_sub(SEATS_SHOWN);
-    let apart = |told: &BTreeMap<String, String>| {
-        let shown: Vec<String> = disputed.iter().take(SEATS_SHOWN).map(|seat| said(told, seat)).collect();
+    let apart = |answer: &BTreeMap<String, String>| {
+        let shown: Vec<String> = disputed.iter().take(SEATS_SHOWN).map(|seat| said(answer, seat)).collect();
         match rest {
             0 => shown.join(", "),
             more => format!("{} and differ on {more} more", shown.join(", ")),
         }
     };
-    answers.iter().map(|told| Some(apart(told))).collect()
+    answers.iter().map(|answer| Some(apart(answer))).collect()
 }
 
 /// An answer as the bench records it: pairs of a node, or of what they all have in common, and what is said of it.

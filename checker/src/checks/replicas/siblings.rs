@@ -1,6 +1,6 @@
 //! Siblings bounded: one write is one version, and only concurrent versions stand side by side.
 //!
-//! What would make siblings pile up without end:
+//! What would make siblings grow without bound:
 //! - a read of a register that lists a value beside one that had replaced it;
 //! - a client's read of a register that lists a value twice;
 //! - two versions, among all that replicas showed, with the value of one write. Values of registers and sets name the
@@ -91,16 +91,16 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>) -> 
 #[derive(Default)]
 struct Distribution {
     /// Reads that saw none, one, two, and so on; the last is those that saw so many or more.
-    reads: [u64; VERSIONS_TOLD + 1],
+    reads: [u64; VERSIONS_SHOWN + 1],
     max: u64,
 }
 
 /// Reads of so many versions or more are one class.
-const VERSIONS_TOLD: usize = 5;
+const VERSIONS_SHOWN: usize = 5;
 
 impl Distribution {
     fn add(&mut self, versions: usize) {
-        self.reads[versions.min(VERSIONS_TOLD)] += 1;
+        self.reads[versions.min(VERSIONS_SHOWN)] += 1;
         self.max = self.max.max(versions as u64);
     }
 
@@ -108,7 +108,7 @@ impl Distribution {
     fn shares(&self) -> impl Iterator<Item = (String, f64)> {
         let all = self.reads.iter().sum::<u64>().max(1) as f64;
         self.reads.iter().enumerate().filter(|(_, reads)| **reads > 0).map(move |(versions, reads)| {
-            let or_more = if versions == VERSIONS_TOLD { "-or-more" } else { "" };
+            let or_more = if versions == VERSIONS_SHOWN { "-or-more" } else { "" };
             (format!("{versions}{or_more}"), *reads as f64 / all)
         })
     }
@@ -124,7 +124,7 @@ impl Distribution {
     }
 
     /// `; SAW 1 version in 98.00 % of reads, 2 in 2.00 %`; nothing without reads.
-    fn told(&self, saw: &str) -> String {
+    fn summary(&self, saw: &str) -> String {
         let unit = |at: usize| if at == 0 { " of reads" } else { "" };
         let class = |(at, (class, share)): (usize, (String, f64))| {
             format!("{} in {:.2} %{}", class.replace('-', " "), 100.0 * share, unit(at))
@@ -169,7 +169,7 @@ impl Tally {
             (true, _) => format!("each of {} versions is one write", self.versions),
         };
         let (seen, held) =
-            (self.seen_by_clients.told("seen by clients"), self.held_by_replicas.told("held by replicas"));
+            (self.seen_by_clients.summary("seen by clients"), self.held_by_replicas.summary("held by replicas"));
         judged + &seen + &held
     }
 }
@@ -256,14 +256,14 @@ struct Versions<'k, 'h> {
     by_id: BTreeMap<String, Shown<'k, 'h>>,
     /// The text of a value, and the version that it was first seen as.
     by_value: BTreeMap<String, (String, &'k Operation<'h>)>,
-    /// Those told already.
-    told: BTreeSet<String>,
+    /// Those reported already.
+    reported: BTreeSet<String>,
 }
 
 impl<'k, 'h> Versions<'k, 'h> {
     fn new(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'h>) -> Self {
         let one_value_one_write = workload.model != Model::Cart;
-        Self { key, one_value_one_write, by_id: BTreeMap::new(), by_value: BTreeMap::new(), told: BTreeSet::new() }
+        Self { key, one_value_one_write, by_id: BTreeMap::new(), by_value: BTreeMap::new(), reported: BTreeSet::new() }
     }
 
     fn check(mut self, explainer: &Explainer<'_>, finding: &mut Finding, tally: &mut Tally) {
@@ -289,7 +289,7 @@ impl<'k, 'h> Versions<'k, 'h> {
     ) {
         let key = self.key;
         if let Some((first, known)) = self.by_id.get(&id) {
-            if known != value && self.told.insert(id.clone()) {
+            if known != value && self.reported.insert(id.clone()) {
                 tally.reused += 1;
                 explainer.add(&mut finding.anomalies, || reused_version(key, &id, (first, known), (read, value)));
             }
@@ -302,7 +302,7 @@ impl<'k, 'h> Versions<'k, 'h> {
         let text = value.to_string();
         match self.by_value.get(&text) {
             Some((other, first)) => {
-                if self.told.insert(text.clone()) {
+                if self.reported.insert(text.clone()) {
                     tally.doubled_writes += 1;
                     explainer.add(&mut finding.anomalies, || doubled_write(key, &text, (other, first), (&id, read)));
                 }
@@ -354,7 +354,7 @@ fn reused_version<'k>(
     Draft { kind: "reused-version", key: &key.name, process: None, explanation, proof }
 }
 
-/// The reads that show two versions: the second alone, if it shows the other, too.
+/// The reads that show two versions: only the second, if it shows both.
 fn two_versions<'h>(first: Operation<'h>, second: Operation<'h>, other: impl Fn(&Value) -> bool) -> Proof<'h> {
     let versions = held(&second);
     match versions.is_some_and(|versions| versions.iter().any(other)) {

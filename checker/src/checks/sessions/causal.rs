@@ -1,15 +1,15 @@
 //! Causal consistency over all keys of a workload: a read sees all that happened before it.
 //!
-//! Before an operation happened what its process did before, what a read has seen or a write has replaced, and whatever
-//! happened before those (Lamport 1978, with reads in the place of messages). A read that lacks a write which happened before
-//! it, and which nothing that it sees has replaced, is a violation: the process that reads knows better already.
+//! An operation comes after the earlier operations of its process, after the writes that it has seen (a read) or replaced (a
+//! write), and after everything that happened before those (Lamport 1978, with reads in place of messages). A read violates
+//! this if it lacks a write that happened before it and that nothing it sees has replaced.
 //!
-//! On one key this is the four session guarantees together. Over several it is more, and a store that keeps sessions for
-//! each key by itself does not promise it: who has read x can miss, on y, what the writer of x had written first.
+//! On one key this is the four session guarantees together. Over several keys it is more: a store that keeps the sessions of
+//! each key separately does not promise it. A process that has read x may miss, on y, what the writer of x had written first.
 //!
-//! What happened before a read is in [`super::clocks`]; what then is lacking [`crate::visibility`] settles, deletes and
+//! [`super::clocks`] decides what happened before a read, and [`crate::visibility`] which of it the read lacks, deletes and
 //! concurrent writes included. In a list, what happened before a write also stands before it. PRAM ([`super::pram`]) is judged
-//! in the same way, by what less counts as having happened before.
+//! in the same way, but less counts as having happened before.
 //!
 //! Sources: Ahamad, Neiger, Burns, Kohli, Hutto, "Causal memory", 1995; Bouajjani et al., POPL 2017 (the bad pattern
 //! `WriteCORead`).
@@ -23,9 +23,9 @@ use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Finding, Proof, ReadTally, Shrinks, a_read};
 use crate::history::Operation;
 use crate::objects::Object;
-use crate::visibility::{Block, Evidence, Late, OwnMiss, WorkloadFacts, owed};
+use crate::visibility::{Block, Evidence, Late, OwnMiss, WorkloadFacts, required};
 
-/// Steps of a chain that an explanation tells.
+/// How many steps of a chain an explanation shows.
 const STEPS_SHOWN: usize = 8;
 
 /// Causal consistency.
@@ -79,8 +79,9 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, context: &Context<'_>, reach: 
     finding.doubts.extend(clocks.doubt.clone());
     let (explainer, mut tally) = (context.explainer(), ReadTally::default());
     for (number, key) in workload.keys.iter().enumerate().filter(|(_, key)| key.flaws.is_empty()) {
-        let owes = |block: &Block<'_, '_>| clocks.owes(number, block);
-        let mut of_key = owed(key, workload.model, workload.concurrent_writes, context.limits.out_of_time, owes);
+        let must_see = |block: &Block<'_, '_>| clocks.must_see(number, block);
+        let mut of_key =
+            required(key, workload.model, workload.concurrent_writes, context.limits.out_of_time, must_see);
         of_key.disordered = clocks.late(number);
         finding
             .doubts
@@ -141,8 +142,8 @@ fn lacking<'k>(
     let mut proof = proof_of(workload, clocks, &chain).with(evidence.of_miss(&key.reads[read], miss.latest));
     let unseen = evidence.of_unseen_deletes(&key.reads[read], miss.latest, &proof.operations);
     proof = proof.with(unseen);
-    // Only of a chain that may turn out to be shorter the words are not those of the whole.
-    proof.shrinks = Some(if chain.len() > 2 { Shrinks::Retold } else { Shrinks::Told });
+    // Only a chain that may turn out to be shorter needs a new explanation.
+    proof.shrinks = Some(if chain.len() > 2 { Shrinks::NewExplanation } else { Shrinks::SameExplanation });
     Draft { kind: kind(reach), key: &key.name, process: Some(operation.process()), explanation, proof }
 }
 
@@ -169,7 +170,7 @@ fn too_late<'k>(
     let mut proof = proof_of(workload, clocks, &chain);
     proof.operations.extend(writes.map(|write| write.operation));
     proof.operations.push(*operation);
-    proof.shrinks = Some(Shrinks::Retold);
+    proof.shrinks = Some(Shrinks::NewExplanation);
     Draft { kind: kind(reach), key: &key.name, process: Some(operation.process()), explanation, proof }
 }
 
@@ -182,7 +183,7 @@ fn proof_of<'h>(workload: &WorkloadFacts<'h>, clocks: &Clocks<'_, 'h>, chain: &[
     proof
 }
 
-/// Who else has to be known to tell that an operation of a chain knew of the write before it.
+/// The further operations needed to prove that an operation of a chain knew of the write before it.
 fn sight<'h>(workload: &WorkloadFacts<'h>, earlier: Node, later: Node) -> Vec<Operation<'h>> {
     let key = &workload.keys[later.key];
     let evidence = Evidence::new(workload, key);

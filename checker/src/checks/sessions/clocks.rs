@@ -1,13 +1,14 @@
 //! What happened before each read, over all keys of a workload, as vector clocks.
 //!
-//! A clock says of each session how many of its operations happened before an operation. For causality all that happened
-//! before what an operation knew of happened before it, too: clocks are filled in the order of invocation, again until
-//! nothing is news, as a read may see a write that was invoked after it. For PRAM an operation hands on what it knew only
-//! within its session; of the writes that it has itself seen their places count, and nothing that their writers had seen. So
-//! one pass is enough.
+//! The clock of an operation counts, for each session, how many of its operations happened before. For causality, everything
+//! that happened before what an operation knew of also happened before the operation. Clocks are filled in the order of
+//! invocation, and again until nothing changes, since a read may see a write that was invoked after it. For PRAM, an operation
+//! passes on what it knew only within its session: of the writes that it has seen itself only their positions count, not what
+//! their writers had seen. So one pass is enough.
 //!
-//! A write that failed has happened if it is seen, or is in the past of another. What its session did before it happened
-//! before it; but the session goes on as if it had not been. So it is a session of its own, that follows the other.
+//! A write that failed has happened if a read sees it or if it is in the past of another write. What its session did before
+//! it happened before it, but the session goes on as if that write did not exist. So it is a session of its own, which
+//! follows the other one.
 //!
 //! Time: O(operations x sessions), for causality a few times over; memory the same, up to [`CLOCKS_MAX`].
 
@@ -20,17 +21,17 @@ use crate::visibility::{Block, KeyFacts, Late, Lists, Step, WorkloadFacts, compo
 
 /// Entries of clocks, 4 bytes each; a history that needs more is not judged.
 pub(crate) const CLOCKS_MAX: usize = 1 << 25;
-/// How often clocks are filled before that ends with a doubt.
+/// How many times clocks are filled before giving up with a doubt.
 const ROUNDS_MAX: usize = 64;
-/// How often, in operations, the time is looked at.
+/// How many operations between two looks at the time.
 const LOOK_EVERY: usize = 1024;
 
-/// What an operation hands on.
+/// What an operation passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// To the rest of its session all that it knows, to others its place.
+    /// To the rest of its session all that it knows, to other sessions its position.
     Pram,
-    /// To whoever knows of it all that it knows.
+    /// To every operation that knows of it, all that it knows.
     Causal,
 }
 
@@ -47,13 +48,13 @@ pub(super) struct Node {
     pub key: usize,
     pub act: Act,
     session: usize,
-    /// Its place in its session, from 1.
+    /// Its position in its session, from 1.
     position: u32,
-    /// The one before it; of a write that failed in the session that it follows.
+    /// The operation before it; for a write that failed, one in the session that it follows.
     previous: Option<usize>,
 }
 
-/// Where the operations of a key are among all; those that are not judged are nowhere.
+/// The positions of the operations of a key among all; those that are not judged have none.
 struct Numbers {
     writes: Vec<Option<usize>>,
     reads: Vec<Option<usize>>,
@@ -79,7 +80,7 @@ pub(super) struct Clocks<'w, 'h> {
     sessions: usize,
     /// By operation and session: how many of the session's operations happened before.
     clocks: Vec<u32>,
-    /// What was not followed to its end, if anything.
+    /// What could not be followed to its end, if anything.
     pub doubt: Option<String>,
 }
 
@@ -143,7 +144,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
         }
     }
 
-    /// The writes that an operation has itself seen; of a session the last is enough, and of the past what is right before.
+    /// The writes that an operation has seen itself: the last one of each session, and the direct predecessors in the past.
     fn seen(&self, node: usize) -> Vec<usize> {
         let Node { key, act, .. } = self.nodes[node];
         let facts = &self.keys[key];
@@ -159,7 +160,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
     fn fill(&mut self, limits: &Limits<'_>) -> bool {
         let count = self.nodes.len();
         let seen: Vec<Vec<usize>> = (0..count).map(|node| self.seen(node)).collect();
-        // The turn in which each clock was changed last. What was not changed since one's own last turn is no news.
+        // The turn in which each clock was changed last. A clock that has not changed since one's own last turn need not be read.
         let mut changed = vec![0; count];
         for round in 0..ROUNDS_MAX {
             let mut news = false;
@@ -199,7 +200,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
         true
     }
 
-    /// Of a key, each operation learns the places of the writes that it has itself seen.
+    /// Each operation of a key learns the positions of the writes that it has seen itself.
     fn see(&mut self, number: usize) {
         let key = &self.keys[number];
         if key.is_plain() {
@@ -226,7 +227,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
         }
     }
 
-    /// By write of a key and session: the last place in what the write has in its past, itself included.
+    /// By write of a key and session: the last position in the past of the write, itself included.
     fn places_of_pasts(&self, number: usize) -> Vec<Vec<u32>> {
         let key = &self.keys[number];
         let pasts: Vec<&[u32]> = key.writes.iter().map(|write| write.past.known()).collect();
@@ -245,8 +246,8 @@ impl<'w, 'h> Clocks<'w, 'h> {
         rows
     }
 
-    /// What is known of who knows of an operation: its session and its place there, and for a write that failed also those of
-    /// the one before it.
+    /// What an operation that knows of another learns: the session and position of that one, and for a write that failed also
+    /// those of the operation before it.
     fn places(&self, node: usize) -> impl Iterator<Item = (usize, u32)> + use<> {
         let Node { session, position, previous, .. } = self.nodes[node];
         let place = |node: usize| (self.nodes[node].session, self.nodes[node].position);
@@ -254,7 +255,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
         [Some((session, position)), followed].into_iter().flatten()
     }
 
-    /// A clock learns the place of an operation.
+    /// A clock learns the position of an operation.
     fn note(&mut self, node: usize, clock: usize) {
         for (session, position) in self.places(node) {
             let known = &mut self.clocks[clock + session];
@@ -283,7 +284,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
     }
 
     /// For each read of a key, the writes of a block that happened before it.
-    pub fn owes(&self, number: usize, block: &Block<'_, '_>) -> Vec<u64> {
+    pub fn must_see(&self, number: usize, block: &Block<'_, '_>) -> Vec<u64> {
         // By session, the places of its writes, each with the word of all up to it.
         let mut writes: BTreeMap<usize, Vec<(u32, u64)>> = BTreeMap::new();
         for bit in 0..block.len {
@@ -304,7 +305,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
         self.numbers[number].reads.iter().map(of).collect()
     }
 
-    /// By read of a key, the first write that a list shows after one before which it had happened.
+    /// By read of a key, the first write that a list shows after one that it happened before.
     pub fn late(&self, number: usize) -> BTreeMap<usize, Late> {
         let lists = Lists::new(&self.keys[number]);
         if self.reach == Reach::Pram {
@@ -353,7 +354,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
                 while let Some(next) = came.get(chain.last().unwrap_or(&to)) {
                     chain.push(*next);
                 }
-                return self.without_stations(chain);
+                return self.without_intermediates(chain);
             }
             for earlier in previous.into_iter().chain(self.hands_on(node, to)) {
                 if earlier != to && !came.contains_key(&earlier) {
@@ -365,7 +366,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
         vec![write, to]
     }
 
-    /// Of what an operation has itself seen, what it hands on to another.
+    /// What an operation passes on to another of what it has seen itself.
     fn hands_on(&self, node: usize, to: usize) -> Vec<usize> {
         let place = |node: usize| (self.nodes[node].session, self.nodes[node].position);
         let within = place(node).0 == place(to).0 && place(node).1 <= place(to).1;
@@ -387,17 +388,17 @@ impl<'w, 'h> Clocks<'w, 'h> {
         }
     }
 
-    /// Of what one process did in a row only the first and the last; who has seen its own later write has not just gone on.
-    fn without_stations(&self, mut chain: Vec<usize>) -> Vec<usize> {
+    /// The chain with only the first and the last of each run of one process; a step back in a session ends a run.
+    fn without_intermediates(&self, mut chain: Vec<usize>) -> Vec<usize> {
         chain.dedup();
         let goes_on = |from: usize, to: usize| {
             let (from, to) = (self.nodes[from], self.nodes[to]);
             from.session == to.session && from.position <= to.position
         };
-        let is_station = |at: usize| {
+        let is_intermediate = |at: usize| {
             at > 0 && at + 1 < chain.len() && goes_on(chain[at - 1], chain[at]) && goes_on(chain[at], chain[at + 1])
         };
-        (0..chain.len()).filter(|at| !is_station(*at)).map(|at| chain[at]).collect()
+        (0..chain.len()).filter(|at| !is_intermediate(*at)).map(|at| chain[at]).collect()
     }
 
     pub fn node(&self, node: usize) -> Node {
@@ -413,7 +414,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
     }
 }
 
-/// By write of a key, whether it has happened: it did not fail, or a read shows it, or another has it in its past.
+/// By write of a key, whether it has happened: it did not fail, or a read shows it, or it is in the past of another write.
 fn made(key: &KeyFacts<'_>) -> Vec<bool> {
     let mut made: Vec<bool> = key.writes.iter().map(|write| write.operation.outcome() != EventType::Fail).collect();
     let listed = key.reads.iter().flat_map(|read| &read.listed);

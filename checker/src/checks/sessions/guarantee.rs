@@ -9,9 +9,9 @@ pub enum Guarantee {
     ReadYourWrites,
     /// A read sees what its session saw before.
     MonotonicReads,
-    /// Who sees a write sees what its session wrote before it.
+    /// A read that sees a write sees what the session of that write wrote before.
     MonotonicWrites,
-    /// Who sees a write sees what its session had seen before it.
+    /// A read that sees a write sees what the session of that write had seen before.
     WritesFollowReads,
     /// The first three, over all keys together.
     Pram,

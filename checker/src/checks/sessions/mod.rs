@@ -5,9 +5,9 @@
 //! consistency (Brzezinski, Sobaniec, Wawrzyniak, PDP 2004).
 //!
 //! Where reads show which writes they have seen (sets, lists, registers with siblings, of the bench's own workloads and of
-//! histories from anywhere) all are judged by what `visibility` settles. A read *sees* the writes that it shows and,
+//! histories from anywhere) all are judged by the results of `visibility`. A read *sees* the writes that it shows and,
 //! of a register, what those have in their pasts, transitively: in the terms of Burckhardt, Gotsman, Yang and Zawirski (POPL
-//! 2014) the part of its visibility that clients can vouch for. With V(r) for that set:
+//! 2014) the part of its visibility that clients know. With V(r) for that set:
 //!
 //! - read your writes: the acknowledged writes of the key that the session made before r are in V(r);
 //! - monotonic reads: V(r') is in V(r) for each earlier read r' of the key by the session;
@@ -17,10 +17,10 @@
 //!   writes that w's session made before w are in V(r), as far as they are of the key;
 //! - causal: all writes of the key that happened before r are in V(r).
 //!
-//! In a list, what is owed because of a write also stands before it. What an unrecorded past may hold is undecided, and what a
-//! delete covers that the read may have seen is not owed. `tests/session_engines` has all this in full, as plain sets.
+//! In a list, what must be seen because of a write also stands before it. What an unrecorded past may contain is undecided, and
+//! a read need not see what is covered by a delete that it may have seen. `tests/session_engines` defines all this with sets.
 //!
-//! [`registers`] has those of which a read shows one value, and no history says which of two writes won.
+//! [`registers`] is for registers whose reads show one value, where the history does not record which of two writes won.
 
 pub(crate) mod causal;
 pub(crate) mod clocks;
@@ -74,7 +74,7 @@ pub(crate) fn by_visibility(
     })
 }
 
-/// What nobody wrote is no matter of sessions, but who read it has seen something that the history does not explain.
+/// A value that nobody wrote is no session violation, but a read of it has seen something that the history does not explain.
 fn with_unwritten(mut finding: Finding, workload: &WorkloadFacts<'_>) -> Finding {
     let mut reads = workload.keys.iter().flat_map(|key| &key.reads);
     if let Some(read) = reads.find(|read| !read.unwritten.is_empty()) {

@@ -4,7 +4,7 @@
 //! Judged for each read of the main phase whose process had read the key before. A read goes back if it has provably
 //! missed what an earlier one showed, or lists a value again that an earlier one could lack only because of a delete.
 //! One violation is one read, however many writes it went back behind. Items of a cart that somebody tried to remove
-//! are not owed. A process that got an `info` has ended, and its worker goes on as another one that is owed nothing.
+//! need not be seen. A process that got an `info` has ended; its worker goes on as another process, with no earlier reads.
 //!
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
 //! weakly consistent replicated data", PDIS 1994.
@@ -91,7 +91,7 @@ fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usiz
     Draft { kind: "non-monotonic-read", key: &key.name, process: Some(read.process()), explanation, proof }
 }
 
-/// The read between two others of its process that lacks a write because of a delete, with that.
+/// The read between two others of its process that lacks a write because of a delete, with that delete.
 fn gone<'h>(
     evidence: &Evidence<'_, 'h>,
     key: &KeyFacts<'h>,

@@ -1,8 +1,8 @@
 //! Pipelined RAM: each process sees the writes of every other in their order (Lipton and Sandberg 1988).
 //!
-//! Where reads tell which writes they have seen: a read owes the acknowledged writes that its process made, all that its
-//! process has seen so far, on any key and in the past of a write too, and what the writers of that had written before it. In a
-//! list the writes of a process stand in its order. Single values are judged as transactions, see
+//! Where reads show which writes they have seen, a read must see the acknowledged writes that its process made; all that its
+//! process has seen so far, on any key and also in the causal past of a write; and what the writers of those had written before.
+//! In a list the writes of a process stand in its order. Single values are judged as transactions, see
 //! [`crate::checks::isolation::saturation`].
 
 use super::causal;

@@ -2,8 +2,8 @@
 //! read of the key.
 //!
 //! Judged for each read of the main phase whose process had earlier acknowledged writes of the key. One violation is
-//! one read, however many of the writes it missed. A process that got an `info` has ended, and its worker goes on as
-//! another one that is owed nothing.
+//! one read, however many of the writes it missed. A process that got an `info` has ended; its worker goes on as
+//! another process, with no earlier writes.
 //!
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
 //! weakly consistent replicated data", PDIS 1994.

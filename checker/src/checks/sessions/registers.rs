@@ -1,21 +1,21 @@
-//! Session guarantees of registers with unique values, where a read shows one value and nobody tells which writes it has
-//! overwritten.
+//! Session guarantees of registers with unique values, where a read shows one value and the history does not record which
+//! writes that value has overwritten.
 //!
 //! Terry et al. assume one order of all writes, on which servers agree in the end. A read shows, of the writes of its key
 //! that it has seen, the last in that order. So each guarantee forces pairs: if a read of w has seen w', then w' comes
 //! before w. A guarantee holds exactly if the forced pairs have no cycle (and nothing is read as unwritten that was seen):
 //!
-//! - read your writes: seen is what the session wrote to the key before;
-//! - monotonic reads: seen is what the session read of the key before;
-//! - monotonic writes and writes follow reads speak of what others see. A reader that owes itself nothing may always be
+//! - read your writes: a read has seen what its session wrote to the key before;
+//! - monotonic reads: a read has seen what its session read of the key before;
+//! - monotonic writes and writes follow reads are about what others see. A reader without guarantees of its own can always be
 //!   taken to have seen no more than what it shows, so by themselves they are never broken by reads of single values
-//!   (but that a write cannot follow a read of itself). They are judged *together with the others*: of each violation of all
-//!   four the smallest sets of guarantees are sought that it breaks, and it counts for each member of such a set;
-//! - all four are causal convergence, three of them, each session with its own order, PRAM:
+//!   (but that a write cannot follow a read of itself). They are judged *together with the others*: for each violation of all
+//!   four, the smallest sets of guarantees that it breaks are computed, and it counts for each member of such a set;
+//! - all four together are causal convergence; three of them, with an order for each session, are PRAM:
 //!   [`crate::checks::isolation::saturation`].
 //!
-//! The guarantees are of single operations. Of a history of transactions with several, whatever is told is broken, but not
-//! everything that is broken is told: what a transaction reads before it writes does not count as read before. Causality and
+//! The guarantees are about single operations. For transactions of several operations every violation reported is one, but
+//! not every violation is reported: what a transaction reads before it writes does not count as read before. Causality and
 //! PRAM are complete for those, too.
 //!
 //! Time: read your writes and monotonic reads are linear, but for reads of own writes that were overwritten long ago.
@@ -195,7 +195,7 @@ impl<'t> Forcing<'t> {
         }
     }
 
-    /// Why a write comes before another: who had seen the one, who read the other, and of which key.
+    /// Why a write comes before another: the transaction that had seen the one, the one that read the other, and the key.
     fn reason(&self, from: u32, to: u32) -> Option<(u32, u32, u32)> {
         let causality = self.causality;
         let knew: Vec<u32> = match self.guarantee {
@@ -236,11 +236,11 @@ fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, lim
     findings
 }
 
-/// Operations of a history that is looked at as a whole, too: a cycle that needs the guarantee may hide behind a shorter one
-/// that does not.
+/// The most operations of a history that is also judged as a whole: a cycle that needs the guarantee may hide behind a shorter
+/// one that does not.
 const SHORT: usize = 40;
 
-/// Judges a short history by the definition, and leaves out of it what is needless.
+/// Judges a short history by the definition, and removes needless operations.
 fn whole(history: &Transactions, names: &dyn Names, guarantee: Guarantee, findings: &mut RawFindings) {
     let needing = |chosen: &[u32]| {
         let sets = smallest(&history.only(chosen), names);
@@ -281,7 +281,7 @@ pub fn smallest(history: &Transactions, names: &dyn Names) -> Vec<BTreeSet<Guara
     smallest
 }
 
-/// Whether a history keeps these guarantees together: visibility is the least that they demand, and the order of writes
+/// Whether a history satisfies these guarantees together: with the least visibility that they require, the order of writes
 /// that follows has no cycle. Cubic: for explanations, whose histories are short.
 fn holds(history: &Transactions, causality: &Causality, set: &BTreeSet<Guarantee>) -> bool {
     let count = history.len();

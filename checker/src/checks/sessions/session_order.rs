@@ -1,17 +1,17 @@
-//! Monotonic writes and writes follow reads: who sees a write sees what its process had done to the key before it.
+//! Monotonic writes and writes follow reads: a read that sees a write sees what the writer had done to the key before.
 //!
 //! - *monotonic writes*: the acknowledged writes that the writer's process had made before;
 //! - *writes follow reads*: what the reads of the writer's process had shown before.
 //!
-//! Judged for each read by a client, the final ones too, each key by itself. The reader owes this to others: it need not
-//! be the process that wrote. One violation is one read, however many writes it lacks. With read-your-writes and
-//! monotonic-reads these two are all that causal consistency asks of a key (Brzezinski, Sobaniec, Wawrzyniak, PDP 2004);
-//! [`crate::checks::sessions::causal`] asks for it over all keys.
+//! Judged for each read by a client, the final ones too, each key by itself. The reader need not be the process that
+//! wrote. One violation is one read, however many writes it lacks. With read-your-writes and monotonic-reads these two
+//! are all that causal consistency requires of a key (Brzezinski, Sobaniec, Wawrzyniak, PDP 2004);
+//! [`crate::checks::sessions::causal`] requires it over all keys.
 //!
-//! A write here is a get and a put with its context, so a store that lets a process read its own writes gets the first of
-//! the two with it, and one with monotonic reads the second: the context of the later write covers what came before.
+//! A write here is a get and a put with its context. So a store with read-your-writes also has the first of the two, and one
+//! with monotonic reads the second: the context of the later write covers what came before.
 //!
-//! In a list, what is owed because of a write also stands before it.
+//! In a list, what must be seen because of a write also stands before it.
 //!
 //! Time: linear in what the analysis in [`crate::visibility`] costs; an explanation searches the causal past. Source:
 //! Terry et al., "Session guarantees for weakly consistent replicated data", PDIS 1994.
@@ -26,7 +26,7 @@ use crate::history::Phase;
 use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, Past, Read, WorkloadFacts, Write};
-use crate::visibility::{Late, Owed, OwnMiss};
+use crate::visibility::{Late, OwnMiss, Required};
 
 /// Monotonic writes.
 pub struct MonotonicWrites;
@@ -93,13 +93,13 @@ fn check(workload: &WorkloadFacts<'_>, context: &Context<'_>, guarantee: Guarant
     let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
     let (explainer, mut tally) = (context.explainer(), ReadTally::default());
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
-        let owed = of(key, guarantee);
-        tally.merge(owed.reads);
-        for read in owed.broken() {
+        let required = of(key, guarantee);
+        tally.merge(required.reads);
+        for read in required.broken() {
             finding.violations += 1;
-            explainer.add(&mut finding.anomalies, || match owed.missed.get(&read) {
+            explainer.add(&mut finding.anomalies, || match required.missed.get(&read) {
                 Some(miss) => lacking(workload, key, read, *miss, guarantee),
-                None => too_late(workload, key, read, owed.disordered[&read], guarantee),
+                None => too_late(workload, key, read, required.disordered[&read], guarantee),
             });
         }
     }
@@ -112,7 +112,7 @@ fn check(workload: &WorkloadFacts<'_>, context: &Context<'_>, guarantee: Guarant
     finding
 }
 
-fn of<'k>(key: &'k KeyFacts<'_>, guarantee: Guarantee) -> &'k Owed {
+fn of<'k>(key: &'k KeyFacts<'_>, guarantee: Guarantee) -> &'k Required {
     match guarantee {
         Guarantee::MonotonicWrites => &key.analysis.of_writers,
         _ => &key.analysis.of_what_writers_saw,
@@ -133,7 +133,7 @@ pub(crate) fn seen_by(key: &KeyFacts<'_>, read: &Read<'_>) -> BTreeSet<u32> {
     seen
 }
 
-/// Why a read should have seen a write: the write that it does see, and the read by which its process knew.
+/// Why a read must see a write: the write that it does see, and the read by which the writer of that one knew.
 fn because<'k, 'h>(
     key: &'k KeyFacts<'h>,
     read: &Read<'_>,
@@ -207,7 +207,7 @@ fn kind(guarantee: Guarantee) -> &'static str {
     }
 }
 
-/// A read that shows something in a list after what it has to stand before.
+/// A read that shows an element of a list after one that it must precede.
 fn too_late<'k>(
     workload: &WorkloadFacts<'_>,
     key: &'k KeyFacts<'_>,

@@ -193,8 +193,9 @@ fn passing<'h>(key: &KeyFacts<'h>, read: &Operation<'_>, seen: i128, is_low: boo
 fn missing<'k, 'h>(key: &'k KeyFacts<'h>, read: &Operation<'_>, is_low: bool) -> Option<&'k Write<'h>> {
     let shown = key.reads.iter().find(|shown| shown.invoked() == read.invoked())?;
     let explains = |write: &Write<'_>| change(write).is_some_and(|by| (by > 0) == is_low);
-    let owed = |write: &Write<'_>| explains(write) && write.acknowledged().is_some_and(|index| index < read.invoked());
+    let required =
+        |write: &Write<'_>| explains(write) && write.acknowledged().is_some_and(|index| index < read.invoked());
     let lacks = |at: usize| shown.listed.binary_search(&(at as u32)).is_err();
-    let missed = (0..key.writes.len()).filter(|at| owed(&key.writes[*at]) && lacks(*at));
+    let missed = (0..key.writes.len()).filter(|at| required(&key.writes[*at]) && lacks(*at));
     missed.map(|at| &key.writes[at]).max_by_key(|write| write.acknowledged())
 }

@@ -1,9 +1,9 @@
 //! Durability: an acknowledged write survives the crash of every node that holds it.
 //!
-//! The history does not show disks, so a loss is laid to a crash only where no other account fits: a write that is
+//! The history does not show disks, so a loss is attributed to a crash only where nothing else explains it: a write that is
 //! lost at the end (see [`crate::checks::survival::lost_writes`]), such that a read saw it, a crash came after that, no read before the
-//! crash missed it, and no read after the crash saw it. Without a witness before the crash it may have been gone
-//! already; such a loss, like every other, is one of replication.
+//! crash missed it, and no read after the crash saw it. Without a read before the crash that saw it, it may have been gone
+//! already; such a loss, like every other, is attributed to replication.
 //!
 //! Time: O(log crashes) for each lost write.
 
@@ -79,7 +79,7 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, cra
     finding
 }
 
-/// The crash that took a lost write, if it was one: the first after the acknowledgement and after the last read that
+/// The crash that lost a write, if a crash did: the first after the acknowledgement and after the last read that
 /// saw it, unless none did, or a read had missed the write before.
 fn blamed<'c, 'h>(key: &KeyFacts<'_>, position: usize, crashes: &'c [Crash<'h>]) -> Option<&'c Crash<'h>> {
     let fate = key.analysis.fates[position];
@@ -132,7 +132,7 @@ fn doubts(workload: &WorkloadFacts<'_>, crashes: &[Crash<'_>], unjudged: u64) ->
     }
     let mut doubts = flaws(workload);
     if unjudged > 0 {
-        doubts.push(format!("whether {unjudged} of them survived cannot be told from the final reads"));
+        doubts.push(format!("the final reads do not show whether {unjudged} of them survived"));
     }
     doubts
 }

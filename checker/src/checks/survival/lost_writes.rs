@@ -3,11 +3,11 @@
 //! The end is what the `final` reads show, or the last round of replica reads where there is no final phase. Each
 //! acknowledged write is judged by all of them together: *recovered* (every one sees it), *stale* (only some do: the
 //! nodes still disagree, which convergence judges), *lost* (every one has provably missed it), *overwritten* (a
-//! concurrent write won, where one may), or *undecided* (it may be in a past that nobody told). Reading what
-//! certainly failed, or what nobody wrote, is a violation too.
+//! concurrent write won, where one may), or *undecided* (it may be in a causal past that is unknown). Reading
+//! a value whose write certainly failed, or that nobody wrote, is a violation too.
 //!
-//! A write and one final read that lacks it are a loss by themselves; that all final reads do, or that nobody wrote what was
-//! read, is said of the whole history, in the explanation.
+//! A write and one final read that lacks it prove a loss. That all final reads lack it, or that nobody wrote what was read,
+//! needs the whole history: the explanation says so.
 //!
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Jepsen's set-full checker; for siblings,
 //! the context of DeCandia et al., SOSP 2007, 4.4, as visibility of Burckhardt et al., POPL 2014.
@@ -24,15 +24,15 @@ use crate::visibility::{FinalSource, KeyFacts, Read, WorkloadFacts, Write};
 /// How a write stands at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Visible in every final read, as far as can be told.
+    /// Visible in every final read, as far as is known.
     Recovered,
     /// Visible in some final reads only.
     Stale,
     /// Missed by every final read.
     Lost,
-    /// Gone for a concurrent write that won.
+    /// Gone because a concurrent write won.
     Overwritten,
-    /// Nobody can tell.
+    /// The history does not decide it.
     Undecided,
     /// Its key has no final read.
     Unjudged,
@@ -192,7 +192,7 @@ pub(crate) fn story(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, position: 
     format!("{} was acknowledged{} at {acknowledged}, {seen}", name(workload, key, write), by_node(&write.operation))
 }
 
-/// A lost or a stale write, with what proves it.
+/// A lost or stale write, with its proof.
 fn missing<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, position: usize, standing: Standing) -> Draft<'k> {
     let story = story(workload, key, position);
     let sight = key.analysis.fates[position].finals;
@@ -406,7 +406,7 @@ fn seen_for_ms(key: &KeyFacts<'_>, position: usize) -> Option<f64> {
     Some(ms(read.operation.completed_ns()?.saturating_sub(acknowledged)))
 }
 
-/// Why no answer, or no full one, can be given; `tally` is over the keys without flaws.
+/// Why there is no answer, or no complete one; `tally` is over the keys without flaws.
 fn doubts(workload: &WorkloadFacts<'_>, tally: &Tally) -> Vec<String> {
     let mut doubts = flaws(workload);
     if tally.acknowledged == 0 {
@@ -418,12 +418,12 @@ fn doubts(workload: &WorkloadFacts<'_>, tally: &Tally) -> Vec<String> {
     }
     if tally.undecided > 0 {
         doubts
-            .push(format!("{} may have been replaced by a write whose outcome and past nobody told", tally.undecided));
+            .push(format!("{} may have been replaced by a write of unknown outcome and causal past", tally.undecided));
     }
     doubts
 }
 
-/// What keeps keys from being judged at all, or to the end.
+/// Why keys could not be judged at all, or only in part.
 pub(crate) fn flaws(workload: &WorkloadFacts<'_>) -> Vec<String> {
     let cut = workload.keys.iter().filter(|key| key.analysis.is_cut);
     let cut = cut.map(|key| format!("the time was over before all of {} was looked at", key.name));

@@ -1,15 +1,15 @@
 //! No resurrection: what an acknowledged write or delete has replaced is not there again at the end.
 //!
 //! Judged for registers, by the final reads. A value has been *replaced* if it is in the causal past of an
-//! acknowledged write or delete. It is *resurrected* if every final read of the key lists it all the same, or if one
-//! does and a replica has it after that, although every replica had lacked it in the last round before. If only some
-//! final reads list it otherwise, the nodes still disagree, which convergence judges, or a node that takes replicas for
-//! lost answered from what it keeps for them: a stale read, as in the middle of a run, where replaced values are shown
-//! rightly. Those are for read-your-writes and monotonic-reads.
+//! acknowledged write or delete. It is *resurrected* if every final read of the key lists it nevertheless, or if
+//! one does and a replica has it after that, although every replica had lacked it in the last round before. If only some
+//! final reads list it otherwise, either the nodes still disagree, which convergence judges; or a node that considers
+//! replicas lost answered from what it keeps for them. That is a stale read as in the middle of a run, where replaced
+//! values may be shown; read-your-writes and monotonic-reads judge it.
 //!
 //! The value, what replaced it (with what is between them in the causal past) and one read that lists it again prove it: a final
-//! read, or that of the replica that came back. That all final reads list it, or that no replica had it before, is said of
-//! the whole history.
+//! read, or that of the replica that came back. That all final reads list it, or that no replica had it before, needs the
+//! whole history: the explanation says so.
 //!
 //! Elements of a set are never replaced, and a removed item of a cart may come back through an add whose writer had
 //! not seen the removal (DeCandia et al., SOSP 2007, 4.4): such items are counted.
@@ -27,7 +27,7 @@ use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, Past, WorkloadFacts};
 
-/// What is gone stays away.
+/// A replaced value does not come back.
 pub struct NoResurrection;
 
 impl Check for NoResurrection {
@@ -165,7 +165,7 @@ fn resurrected<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, value: u
         explanation
             .push_str(&format!(", and after that {}, although in round {round} no replica had it", a_read(read)));
     }
-    // Where the replicas tell, one of them is where it came back; the final read may be no more than stale.
+    // Where replica reads show it, it came back on one of them; the final read may be merely stale.
     let listed_by = final_read.map(|read| key.reads[*read].operation);
     let shown = again.copied().or(listed_by);
     let between = Evidence::new(workload, key).of_replacement(by, value);

@@ -1,8 +1,8 @@
 //! What proves an anomaly is a violation by itself, and nothing of it is needless.
 //!
 //! The operations of an anomaly are judged as a history of their own, with what the nemesis did as far as the anomaly names
-//! it: the same property has an anomaly of the same kind on the same key, and the same process is wronged. Without any one of them
-//! it has none. Every history that a test of this crate tells by a [`Story`] is asked this, and random ones of every model.
+//! it: the same property has an anomaly of the same kind, on the same key and of the same process. Without any one of them
+//! it has none. Every history that a test of this crate builds as a [`Story`] is tested for this, and random ones of every model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,8 @@ fn alone<'p>(history: &[Event], parts: impl IntoIterator<Item = &'p Part>) -> Ve
     events.collect()
 }
 
-/// What an anomaly is told apart by. Without the additions before it a sum that is too low is too high: that is another reason.
+/// What distinguishes an anomaly from others. Without the additions before it, a sum that was too low is too high: that is
+/// another reason.
 fn reason(anomaly: &Anomaly) -> (&str, Option<&str>, Option<u64>, bool) {
     let is_low = anomaly.explanation.contains("comes to at least");
     (&anomaly.kind, anomaly.key.as_deref(), anomaly.process, is_low)
@@ -84,8 +85,8 @@ impl Looked {
             for anomaly in &found.anomalies {
                 *self.kinds.entry((found.property, anomaly.kind.clone())).or_default() += 1;
                 if let Some(flaw) = flaw(history, found, anomaly, options) {
-                    let told = format!("{flaw}: {anomaly:?}\n{}", told(history, found, anomaly));
-                    self.flaws.push((found.property, anomaly.kind.clone(), told));
+                    let described = format!("{flaw}: {anomaly:?}\n{}", listing(history, found, anomaly));
+                    self.flaws.push((found.property, anomaly.kind.clone(), described));
                 }
             }
         }
@@ -93,7 +94,7 @@ impl Looked {
 }
 
 /// The events of the anomaly's key, a line each, those that prove it marked.
-fn told(history: &[Event], found: &PropertyResult, anomaly: &Anomaly) -> String {
+fn listing(history: &[Event], found: &PropertyResult, anomaly: &Anomaly) -> String {
     let of_key = |event: &&Event| event.workload == found.workload && event.key == anomaly.key;
     let line = |event: &Event| {
         let mark = if anomaly.events.contains(&event.index) { "*" } else { " " };
@@ -140,7 +141,7 @@ fn anomalies_of_random_histories_are_proved() {
 /// How many kinds of anomalies the random histories have at least, of each property counted by itself.
 const KINDS_MIN: usize = 35;
 
-/// What is too much to be tried again is told as it was found, and says so.
+/// An anomaly with too many operations to be judged again is reported as it was found, and says so.
 #[test]
 fn a_proof_of_many_operations_is_not_shrunk() {
     let mut story = Story::new("register");
@@ -167,7 +168,7 @@ fn files_of_older_versions_have_no_context() {
     let anomaly = found.sole(Outcome::Invalid, "lost-write");
     assert_eq!(anomaly.context, [2, 3]);
     let mut old = serde_json::to_value(anomaly).expect("it is JSON");
-    old.as_object_mut().expect("it is a map").remove("context").expect("it is told");
+    old.as_object_mut().expect("it is a map").remove("context").expect("it is there");
     let old: Anomaly = serde_json::from_value(old).expect("it is read");
     assert_eq!(old, Anomaly { context: Vec::new(), ..anomaly.clone() });
 }

@@ -33,7 +33,7 @@ struct Written {
     value: i64,
     process: u64,
     failed: bool,
-    /// Values of a register that it replaced; a write of unknown outcome may not tell.
+    /// Values of a register that it replaced; a write of unknown outcome may not report them.
     past: Vec<i64>,
 }
 
@@ -141,13 +141,13 @@ impl Teller {
         }
         let kind = self.outcome(worker);
         let mut event = self.client(process, kind, f, key, argument);
-        let tells = kind == EventType::Ok || self.random.percent(50);
-        if self.is_register() && tells {
+        let has_past = kind == EventType::Ok || self.random.percent(50);
+        if self.is_register() && has_past {
             event.past = Some(past.iter().map(|value| json!(value)).collect());
         }
         self.record(event);
         let value = if self.workload == "counter" { by * if f == "inc" { 1 } else { -1 } } else { value };
-        let past = if tells { past } else { Vec::new() };
+        let past = if has_past { past } else { Vec::new() };
         self.keys[key].writes.push(Written { value, process, failed: kind == EventType::Fail, past });
     }
 
@@ -188,7 +188,7 @@ impl Teller {
         state
     }
 
-    /// What a read shows: the state, with something made up or told twice now and then.
+    /// What a read shows: the state, now and then with a value made up or listed twice.
     fn shown(&mut self, key: usize) -> Vec<i64> {
         let mut shown = self.state(key);
         if self.random.percent(3) {

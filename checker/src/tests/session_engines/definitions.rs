@@ -3,18 +3,18 @@
 //! A read *sees* the writes that it shows and, of a register, what those have in their pasts, transitively: V(r). A write
 //! is *known* to a session once it is acknowledged to the session, or once a read has seen it. For a read r of a key:
 //!
-//! - read your writes: r owes the acknowledged writes of the key that its session made before;
-//! - monotonic reads: r owes V(r') for each earlier read r' of the key by its session;
-//! - monotonic writes: for each v in V(r), r owes the acknowledged writes of the key that v's session made before v;
-//! - writes follow reads: for each v in V(r), r owes V(r') for each read r' of the key by v's session before v;
-//! - PRAM: r owes the acknowledged writes that its session made before; and for each v that its session has seen so far (by
+//! - read your writes: r must see the acknowledged writes of the key that its session made before;
+//! - monotonic reads: r must see V(r') for each earlier read r' of the key by its session;
+//! - monotonic writes: for each v in V(r), r must see the acknowledged writes of the key that v's session made before v;
+//! - writes follow reads: for each v in V(r), r must see V(r') for each read r' of the key by v's session before v;
+//! - PRAM: r must see the acknowledged writes that its session made before; and for each v that its session has seen so far (by
 //!   r too, on any key, also in the past of a write) v itself and the acknowledged writes that v's session made before v;
-//! - causal: r owes all writes that happened before it: *happened before* is the transitive closure of the order of each
+//! - causal: r must see all writes that happened before it: *happened before* is the transitive closure of the order of each
 //!   session, of v before r for v in V(r), and of v before w for v in the past of w.
 //!
-//! In a list, what is owed because of v (or happened before v) also stands before v.
+//! In a list, what must be seen because of v (or happened before v) also stands before v.
 //!
-//! What is owed and not in V(r) is *missed*, unless
+//! What r must see and is not in V(r) is *missed*, unless
 //!
 //! - a delete that r may have seen covers it (then it counts as seen), or may cover it, its past being unrecorded (then it
 //!   is undecided). A read has not seen a delete that covers what it shows, nor one that was invoked after it completed;
@@ -22,9 +22,9 @@
 //!   before its write ended and did not itself come after that write;
 //! - one of concurrent writes wins: then what is shown has replaced everything that is not provably newer.
 //!
-//! A delete is missed if r shows what it covers. A write that failed and is seen has happened nevertheless: it is owed
-//! where it was seen, and whoever sees it knows what its writer knew. Each missing write is looked at by itself: that two
-//! of them could not both be excused is not noticed, neither here nor by the engine.
+//! A delete is missed if r shows what it covers. A write that failed and is seen has happened nevertheless: it
+//! must be seen where it was seen before, and whoever sees it knows what its writer knew. Each missing write is judged by
+//! itself: neither this nor the engine notices that two of them could not both be excused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,16 +54,16 @@ impl Store {
 /// How the reads stand to a guarantee.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Reads that owe something.
+    /// Reads that must see something.
     pub judged: u64,
-    /// Reads of which it cannot be said, for some of what they owe.
+    /// Reads that may or may not have seen some of what they must see.
     pub undecided: u64,
     /// Reads that miss something.
     pub violations: u64,
 }
 
 impl Tally {
-    /// Nothing owed is valid.
+    /// Valid if no read has to see anything.
     pub fn outcome(&self) -> Outcome {
         match (self.violations, self.undecided) {
             (0, 0) => Outcome::Valid,
@@ -286,7 +286,7 @@ impl Facts {
         of_key.flat_map(|read| self.seen[read].iter().copied()).collect()
     }
 
-    /// What a session owes for a write, by one of the guarantees that ask for it.
+    /// What must be seen because of a write, by one of the guarantees that depend on it.
     fn before_write(&self, guarantee: Guarantee, write: usize) -> BTreeSet<usize> {
         let Write { process, invoked, key, .. } = &self.writes[write];
         match guarantee {
@@ -297,8 +297,8 @@ impl Facts {
         }
     }
 
-    /// What a read owes, of its key; in groups, by session where something that is seen is the reason.
-    fn owed(&self, guarantee: Guarantee, number: usize) -> Vec<BTreeSet<usize>> {
+    /// What a read must see of its key; in groups, by session where something that is seen is the reason.
+    fn required(&self, guarantee: Guarantee, number: usize) -> Vec<BTreeSet<usize>> {
         let Read { process, key, invoked, .. } = &self.reads[number];
         let mut groups: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
         match guarantee {
@@ -365,9 +365,9 @@ impl Facts {
     fn tally(&self, guarantee: Guarantee) -> Tally {
         let mut tally = Tally::default();
         for read in 0..self.reads.len() {
-            let owed = self.owed(guarantee, read);
-            tally.judged += u64::from(owed.iter().any(|group| !group.is_empty()));
-            let all: BTreeSet<usize> = owed.iter().flatten().copied().collect();
+            let required = self.required(guarantee, read);
+            tally.judged += u64::from(required.iter().any(|group| !group.is_empty()));
+            let all: BTreeSet<usize> = required.iter().flatten().copied().collect();
             let is = |wanted: Sight| all.iter().any(|write| self.sight(read, *write) == wanted);
             let came_back = guarantee == Guarantee::MonotonicReads && self.came_back(read);
             let broken = is(Sight::Missed) || came_back || self.out_of_order(guarantee, read);

@@ -103,7 +103,7 @@ impl Plain {
     fn place(&self, base: &Masks, readers: u32, seen: &dyn Fn(usize, u32) -> u32, order: &mut Vec<usize>) -> bool {
         let placed = order.iter().fold(0u32, |mask, at| mask | 1 << at);
         if order.len() == self.count {
-            // Where what is seen may come later than the reader, only the whole order tells.
+            // Where a reader may see writes placed after it, only the whole order decides.
             return (0..self.count).all(|at| self.reads_fit(at, readers, seen(at, placed), order));
         }
         for at in 0..self.count {

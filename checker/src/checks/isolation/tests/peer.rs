@@ -74,13 +74,13 @@ fn lists() {
         let all = drawn(seed, true);
         let kinds = list_append::analyse(&all, &Numbers).kinds();
         for (at, (model, respect)) in MODELS.into_iter().enumerate() {
-            let (theirs, told) = peer_allows(&all, adya::Workload::ListAppend, model, Assume::default());
+            let (theirs, types) = peer_allows(&all, adya::Workload::ListAppend, model, Assume::default());
             let ours = levels::allows(model, &kinds);
             invalid[at] += u64::from(!ours);
             if theirs != ours {
                 disagreements[at] += 1;
                 let right = serializable(&all, respect);
-                assert_eq!(ours, right, "seed {seed}, {model}: {kinds:?}, {told}\n{}", lines(&all));
+                assert_eq!(ours, right, "seed {seed}, {model}: {kinds:?}, {types}\n{}", lines(&all));
             }
         }
     }
@@ -99,10 +99,10 @@ fn registers() {
             let (sequential_keys, linearizable_keys) = (respect != Respect::Nothing, respect == Respect::RealTime);
             let assume = Assume { sequential_keys, linearizable_keys };
             let kinds = rw_register::analyse(&all, &Numbers, assume).kinds();
-            let (theirs, told) = peer_allows(&all, adya::Workload::RwRegister, model, assume);
+            let (theirs, types) = peer_allows(&all, adya::Workload::RwRegister, model, assume);
             let (ours, right) = (levels::allows(model, &kinds), serializable(&all, respect));
             assert!(ours || !right, "seed {seed}, {model}: {kinds:?}\n{}", lines(&all));
-            assert!(theirs || !ours || right, "seed {seed}, {model}: only the peer finds {told}\n{}", lines(&all));
+            assert!(theirs || !ours || right, "seed {seed}, {model}: only the peer finds {types}\n{}", lines(&all));
             for (count, holds) in counts.iter_mut().zip([!right, !ours, !theirs && !right, !theirs && right]) {
                 *count += u64::from(holds);
             }

@@ -50,9 +50,9 @@ fn a_write_skew_in_lines() {
     assert_eq!(check_list_append(&records, &Limits::default(), options).outcome(), verdict::Outcome::Valid);
 }
 
-/// Too little memory is told, and nothing is called valid.
+/// Too little memory is reported, and nothing is called valid.
 #[test]
-fn a_limit_is_told() {
+fn a_limit_is_reported() {
     let limits = Limits { memory_bytes: 10, ..Limits::default() };
     let decision = check_list_append(&records(WRITE_SKEW), &limits, Options::default());
     assert_eq!(decision.outcome(), verdict::Outcome::Inconclusive);

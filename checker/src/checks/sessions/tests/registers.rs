@@ -179,8 +179,8 @@ fn regression_a_guarantee_hid_behind_a_shorter_cycle() {
     }
     for guarantee in [Guarantee::WritesFollowReads, Guarantee::MonotonicWrites] {
         let set_has_it = smallest(&all, &Numbers).iter().any(|set| set.contains(&guarantee));
-        let told = !analyse(&all, &Numbers, guarantee, &Limits::default()).counts.is_empty();
-        assert!(told || !set_has_it, "{guarantee}: {:?}", smallest(&all, &Numbers));
+        let reported = !analyse(&all, &Numbers, guarantee, &Limits::default()).counts.is_empty();
+        assert!(reported || !set_has_it, "{guarantee}: {:?}", smallest(&all, &Numbers));
     }
     let follows = analyse(&all, &Numbers, Guarantee::WritesFollowReads, &Limits::default());
     assert!(!follows.counts.is_empty(), "{follows:?}");

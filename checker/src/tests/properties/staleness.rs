@@ -10,32 +10,32 @@ use crate::verdict::Outcome::{Inconclusive, Invalid, Valid};
 
 /// An operation with its times; `write` of a value or `read` of one (0 = nil), `end` none if nobody knows.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct Timed {
     write: bool,
     value: i64,
     start: u64,
     end: Option<u64>,
 }
 
-fn write(value: i64, start: u64, end: u64) -> Told {
-    Told { write: true, value, start, end: Some(end) }
+fn write(value: i64, start: u64, end: u64) -> Timed {
+    Timed { write: true, value, start, end: Some(end) }
 }
 
-fn read(value: i64, start: u64, end: u64) -> Told {
-    Told { write: false, value, start, end: Some(end) }
+fn read(value: i64, start: u64, end: u64) -> Timed {
+    Timed { write: false, value, start, end: Some(end) }
 }
 
 /// At equal times invocations come first: those operations are concurrent.
-fn records(told: &[Told]) -> History {
+fn records(ops: &[Timed]) -> History {
     let mut events: Vec<(u64, bool, usize)> = Vec::new();
-    for (process, operation) in told.iter().enumerate() {
+    for (process, operation) in ops.iter().enumerate() {
         events.push((operation.start, false, process));
         events.extend(operation.end.map(|end| (end, true, process)));
     }
     events.sort_unstable();
     let mut builder = HistoryBuilder::new();
     for (time_ns, ends, process) in events {
-        let operation = told[process];
+        let operation = ops[process];
         let number = match operation.value {
             0 => ValueId::NIL,
             value => builder.int(value).expect("there is room"),
@@ -49,33 +49,33 @@ fn records(told: &[Told]) -> History {
     builder.finish()
 }
 
-fn decide(told: &[Told], versions_max: Option<u64>, time_ns_max: Option<u64>) -> Finding {
-    check(&records(told), &Limits::default(), Bounds { versions_max, time_ns_max })
+fn decide(ops: &[Timed], versions_max: Option<u64>, time_ns_max: Option<u64>) -> Finding {
+    check(&records(ops), &Limits::default(), Bounds { versions_max, time_ns_max })
 }
 
 /// Whether some order that real time allows has every read return one of the last k values, when reads begin earlier.
-fn some_order(told: &[Told], k: usize, shift: u64) -> bool {
-    let span = |operation: &Told| {
+fn some_order(ops: &[Timed], k: usize, shift: u64) -> bool {
+    let span = |operation: &Timed| {
         let start = operation.start as i64 - if operation.write { 0 } else { shift as i64 };
         (start, operation.end.map_or(i64::MAX, |end| end as i64))
     };
-    let spans: Vec<(i64, i64)> = told.iter().map(span).collect();
-    let needed: u32 = (0..told.len()).filter(|at| told[*at].end.is_some()).map(|at| 1 << at).sum();
+    let spans: Vec<(i64, i64)> = ops.iter().map(span).collect();
+    let needed: u32 = (0..ops.len()).filter(|at| ops[*at].end.is_some()).map(|at| 1 << at).sum();
     let mut states: Vec<(u32, Vec<i64>)> = vec![(0, vec![0])];
     while let Some((placed, values)) = states.pop() {
         if placed & needed == needed {
             return true;
         }
-        for at in (0..told.len()).filter(|at| placed & (1 << at) == 0) {
-            let waits = (0..told.len()).any(|other| placed & (1 << other) == 0 && spans[other].1 < spans[at].0);
+        for at in (0..ops.len()).filter(|at| placed & (1 << at) == 0) {
+            let waits = (0..ops.len()).any(|other| placed & (1 << other) == 0 && spans[other].1 < spans[at].0);
             if waits {
                 continue;
             }
             let mut after = values.clone();
-            match told[at] {
-                Told { write: true, value, .. } => after.push(value),
-                Told { value, .. } if !values[values.len().saturating_sub(k)..].contains(&value) => continue,
-                Told { .. } => {}
+            match ops[at] {
+                Timed { write: true, value, .. } => after.push(value),
+                Timed { value, .. } if !values[values.len().saturating_sub(k)..].contains(&value) => continue,
+                Timed { .. } => {}
             }
             states.push((placed | (1 << at), after));
         }
@@ -83,22 +83,22 @@ fn some_order(told: &[Told], k: usize, shift: u64) -> bool {
     false
 }
 
-fn random(random: &mut Random) -> Vec<Told> {
-    let mut told: Vec<Told> = Vec::new();
+fn random(random: &mut Random) -> Vec<Timed> {
+    let mut ops: Vec<Timed> = Vec::new();
     let operations = 3 + random.below(4);
     for value in 1..=operations as i64 {
         let start = random.below(20);
         let end = Some(start + random.below(8)).filter(|_| random.below(8) > 0);
-        let written: Vec<i64> = told.iter().filter(|other| other.write).map(|other| other.value).collect();
+        let written: Vec<i64> = ops.iter().filter(|other| other.write).map(|other| other.value).collect();
         match random.below(2) == 0 || written.is_empty() {
-            true => told.push(Told { write: true, value, start, end }),
+            true => ops.push(Timed { write: true, value, start, end }),
             false => {
                 let value = [0, written[random.below(written.len() as u64) as usize]][usize::from(random.below(4) > 0)];
-                told.push(read(value, start, start + random.below(8)));
+                ops.push(read(value, start, start + random.below(8)));
             }
         }
     }
-    told
+    ops
 }
 
 #[test]
@@ -107,27 +107,27 @@ fn figures_are_those_of_every_order() {
     let (mut counts, mut refused) = ([[0u64; 2]; 2], 0);
     let rounds = std::env::var("STALENESS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3000);
     for _ in 0..rounds {
-        let told = random(&mut draw);
-        let from_the_future = told.iter().any(|read| {
-            let begins = |write: &&Told| write.write && write.value == read.value;
-            !read.write && told.iter().find(begins).is_some_and(|write| read.end < Some(write.start))
+        let ops = random(&mut draw);
+        let from_the_future = ops.iter().any(|read| {
+            let begins = |write: &&Timed| write.write && write.value == read.value;
+            !read.write && ops.iter().find(begins).is_some_and(|write| read.end < Some(write.start))
         });
         if from_the_future {
-            assert_eq!(decide(&told, None, None).anomalies[0].kind, "read-from-the-future", "{told:?}");
+            assert_eq!(decide(&ops, None, None).anomalies[0].kind, "read-from-the-future", "{ops:?}");
             refused += 1;
             continue;
         }
         for k in [1, 2] {
-            let atomic = decide(&told, Some(k), None).outcome() != Invalid;
-            assert_eq!(atomic, some_order(&told, k as usize, 0), "k = {k}: {told:?}");
+            let atomic = decide(&ops, Some(k), None).outcome() != Invalid;
+            assert_eq!(atomic, some_order(&ops, k as usize, 0), "k = {k}: {ops:?}");
             counts[k as usize - 1][usize::from(atomic)] += 1;
         }
-        let figures = decide(&told, None, None).figures;
+        let figures = decide(&ops, None, None).figures;
         let delta_ns = (figures["delta_ms"] * 1e6).round() as u64;
-        assert!(some_order(&told, 1, delta_ns), "delta {delta_ns}: {told:?}");
-        assert!(delta_ns == 0 || !some_order(&told, 1, delta_ns - 1), "delta {delta_ns}: {told:?}");
+        assert!(some_order(&ops, 1, delta_ns), "delta {delta_ns}: {ops:?}");
+        assert!(delta_ns == 0 || !some_order(&ops, 1, delta_ns - 1), "delta {delta_ns}: {ops:?}");
         let least = figures["versions_at_least"] as usize;
-        assert!(least < 2 || !some_order(&told, least - 1, 0), "at least {least}: {told:?}");
+        assert!(least < 2 || !some_order(&ops, least - 1, 0), "at least {least}: {ops:?}");
     }
     assert!(counts.iter().flatten().all(|count| *count > rounds / 60), "{counts:?}, and {refused} from the future");
 }
@@ -137,16 +137,16 @@ fn violations_are_violations_by_themselves() {
     let mut draw = Random(23);
     let mut shown = 0;
     for _ in 0..1000 {
-        let told = random(&mut draw);
-        let all = records(&told);
+        let ops = random(&mut draw);
+        let all = records(&ops);
         for bounds in [(Some(1), None), (Some(2), None), (None, Some(3))] {
             let bounds = Bounds { versions_max: bounds.0, time_ns_max: bounds.1 };
             for violation in check(&all, &Limits::default(), bounds).explained() {
                 let is_in = |op: usize| all.events_of(op).all(|event| violation.events.contains(&event));
-                let left: Vec<Told> =
-                    (0..all.ops.len()).filter(|op| is_in(*op)).map(|op| told[all.ops[op].process as usize]).collect();
+                let left: Vec<Timed> =
+                    (0..all.ops.len()).filter(|op| is_in(*op)).map(|op| ops[all.ops[op].process as usize]).collect();
                 let again = check(&records(&left), &Limits::default(), bounds);
-                assert_eq!(again.outcome(), Invalid, "{violation:?} of {told:?} alone: {left:?}");
+                assert_eq!(again.outcome(), Invalid, "{violation:?} of {ops:?} alone: {left:?}");
                 shown += 1;
             }
         }
@@ -156,20 +156,20 @@ fn violations_are_violations_by_themselves() {
 
 #[test]
 fn a_read_of_the_last_but_one_value_is_stale_by_a_version_and_a_time() {
-    let told = [write(1, 0, 1_000_000), write(2, 2_000_000, 3_000_000), read(1, 8_000_000, 9_000_000)];
-    let measured = decide(&told, None, None);
+    let ops = [write(1, 0, 1_000_000), write(2, 2_000_000, 3_000_000), read(1, 8_000_000, 9_000_000)];
+    let measured = decide(&ops, None, None);
     assert_eq!(measured.outcome(), Valid, "without a bound it is measured only");
     let figure = |name: &str| measured.figures[name];
     assert_eq!((figure("versions_at_least"), figure("delta_ms"), figure("fresh_share")), (2.0, 5.0, 0.0));
     assert_eq!(figure("fresh_share_from_0005_ms"), 0.0);
-    assert_eq!(decide(&told, Some(1), None).anomalies[0].kind, "stale-read");
-    assert_eq!(decide(&told, Some(2), None).outcome(), Valid);
-    assert_eq!(decide(&told, None, Some(5_000_000)).outcome(), Valid);
-    assert_eq!(decide(&told, None, Some(4_999_999)).anomalies[0].kind, "stale-by-time");
+    assert_eq!(decide(&ops, Some(1), None).anomalies[0].kind, "stale-read");
+    assert_eq!(decide(&ops, Some(2), None).outcome(), Valid);
+    assert_eq!(decide(&ops, None, Some(5_000_000)).outcome(), Valid);
+    assert_eq!(decide(&ops, None, Some(4_999_999)).anomalies[0].kind, "stale-by-time");
 }
 
 #[test]
-fn what_cannot_be_measured_is_told() {
+fn what_cannot_be_measured_is_reported() {
     assert_eq!(decide(&[read(5, 0, 1)], None, None).anomalies[0].kind, "unwritten");
     assert_eq!(decide(&[write(1, 0, 1), write(1, 2, 3)], None, None).outcome(), Inconclusive);
     assert_eq!(decide(&[write(1, 0, 1)], None, None).outcome(), Inconclusive, "there is no read");

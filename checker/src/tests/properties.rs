@@ -1,4 +1,4 @@
-//! The laws of single workloads: the shortest history that breaks each in each way, and one that keeps it.
+//! Properties of single workloads: the shortest history that violates each in each way, and one that satisfies it.
 
 use serde_json::{Value, json};
 
@@ -59,7 +59,8 @@ fn unknown(process: u32, f: &'static str, argument: Value) -> [(u32, EventType, 
 
 type Events = Vec<(u32, EventType, &'static str, Value)>;
 
-fn told(operations: &[[(u32, EventType, &'static str, Value); 2]]) -> Events {
+/// Operations one after the other.
+fn join(operations: &[[(u32, EventType, &'static str, Value); 2]]) -> Events {
     operations.concat()
 }
 
@@ -86,27 +87,27 @@ fn set_full() {
     holds(
         "set-full",
         &[
-            ("an element stays", Valid, "", told(&[add(1), read(json!([1])), add(2), read(json!([2, 1]))])),
-            ("an acknowledged one is missed", Invalid, "lost", told(&[add(1), read(json!([]))])),
-            ("it was there, and went", Invalid, "lost", told(&[add(1), read(json!([1])), read(json!(null))])),
+            ("an element stays", Valid, "", join(&[add(1), read(json!([1])), add(2), read(json!([2, 1]))])),
+            ("an acknowledged one is missed", Invalid, "lost", join(&[add(1), read(json!([]))])),
+            ("it was there, and went", Invalid, "lost", join(&[add(1), read(json!([1])), read(json!(null))])),
             (
                 "one that was only read went",
                 Invalid,
                 "lost",
-                told(&[unknown(0, "add", json!(1)), read(json!([1])), read(json!([]))]),
+                join(&[unknown(0, "add", json!(1)), read(json!([1])), read(json!([]))]),
             ),
-            ("it was late", Valid, "", told(&[add(1), read(json!([])), read(json!([1]))])),
-            ("nobody added it", Invalid, "unexpected", told(&[add(1), read(json!([1, 2]))])),
-            ("its add failed", Invalid, "unexpected", told(&[failed(0, "add", json!(2)), add(1), read(json!([1, 2]))])),
-            ("twice in one list", Invalid, "duplicate", told(&[add(1), read(json!([1, 1]))])),
+            ("it was late", Valid, "", join(&[add(1), read(json!([])), read(json!([1]))])),
+            ("nobody added it", Invalid, "unexpected", join(&[add(1), read(json!([1, 2]))])),
+            ("its add failed", Invalid, "unexpected", join(&[failed(0, "add", json!(2)), add(1), read(json!([1, 2]))])),
+            ("twice in one list", Invalid, "duplicate", join(&[add(1), read(json!([1, 1]))])),
             ("a read that began before the add ended", Inconclusive, "", early),
-            ("an add that nobody knows of", Inconclusive, "", told(&[unknown(0, "add", json!(1)), read(json!([]))])),
-            ("no read", Inconclusive, "", told(&[add(1)])),
-            ("another function", Inconclusive, "", told(&[done(0, "pop", json!(1), json!(1))])),
-            ("a read without a list", Inconclusive, "", told(&[add(1), read(json!(1))])),
+            ("an add that nobody knows of", Inconclusive, "", join(&[unknown(0, "add", json!(1)), read(json!([]))])),
+            ("no read", Inconclusive, "", join(&[add(1)])),
+            ("another function", Inconclusive, "", join(&[done(0, "pop", json!(1), json!(1))])),
+            ("a read without a list", Inconclusive, "", join(&[add(1), read(json!(1))])),
         ],
     );
-    let late = decide("set-full", &told(&[add(1), read(json!([])), read(json!([1]))]));
+    let late = decide("set-full", &join(&[add(1), read(json!([])), read(json!([1]))]));
     assert_eq!((late.figures["stale"], late.figures["stable"]), (1.0, 1.0));
     assert!(late.figures["stable_ms_max"] > 0.0);
 }
@@ -204,34 +205,34 @@ fn total_queue() {
     holds(
         "total-queue",
         &[
-            ("in and out", Valid, "", told(&[enqueue(1), dequeue(json!(1)), dequeue(json!(null))])),
-            ("in and drained", Valid, "", told(&[enqueue(1), enqueue(2), drain(json!([2, 1]))])),
-            ("lost", Invalid, "lost", told(&[enqueue(1), dequeue(json!(null))])),
-            ("lost before a drain", Invalid, "lost", told(&[enqueue(1), enqueue(2), drain(json!([1]))])),
-            ("empty by failing", Invalid, "lost", told(&[enqueue(1), failed(1, "dequeue", json!("empty"))])),
-            ("one that failed otherwise", Inconclusive, "", told(&[enqueue(1), failed(1, "dequeue", json!(null))])),
-            ("still queued", Inconclusive, "", told(&[enqueue(1), enqueue(2), dequeue(json!(1))])),
+            ("in and out", Valid, "", join(&[enqueue(1), dequeue(json!(1)), dequeue(json!(null))])),
+            ("in and drained", Valid, "", join(&[enqueue(1), enqueue(2), drain(json!([2, 1]))])),
+            ("lost", Invalid, "lost", join(&[enqueue(1), dequeue(json!(null))])),
+            ("lost before a drain", Invalid, "lost", join(&[enqueue(1), enqueue(2), drain(json!([1]))])),
+            ("empty by failing", Invalid, "lost", join(&[enqueue(1), failed(1, "dequeue", json!("empty"))])),
+            ("one that failed otherwise", Inconclusive, "", join(&[enqueue(1), failed(1, "dequeue", json!(null))])),
+            ("still queued", Inconclusive, "", join(&[enqueue(1), enqueue(2), dequeue(json!(1))])),
             (
                 "perhaps taken by one that timed out",
                 Inconclusive,
                 "",
-                told(&[enqueue(1), unknown(2, "dequeue", json!(null)), dequeue(json!(null))]),
+                join(&[enqueue(1), unknown(2, "dequeue", json!(null)), dequeue(json!(null))]),
             ),
             (
                 "but one alone",
                 Invalid,
                 "lost",
-                told(&[enqueue(1), enqueue(2), unknown(2, "dequeue", json!(null)), drain(json!([]))]),
+                join(&[enqueue(1), enqueue(2), unknown(2, "dequeue", json!(null)), drain(json!([]))]),
             ),
-            ("nobody enqueued it", Invalid, "unexpected", told(&[dequeue(json!(5))])),
-            ("its enqueue failed", Invalid, "unexpected", told(&[failed(0, "enqueue", json!(5)), dequeue(json!(5))])),
-            ("recovered", Valid, "", told(&[unknown(0, "enqueue", json!(5)), dequeue(json!(5))])),
-            ("delivered twice", Valid, "", told(&[enqueue(1), dequeue(json!(1)), dequeue(json!(1)), drain(json!([]))])),
+            ("nobody enqueued it", Invalid, "unexpected", join(&[dequeue(json!(5))])),
+            ("its enqueue failed", Invalid, "unexpected", join(&[failed(0, "enqueue", json!(5)), dequeue(json!(5))])),
+            ("recovered", Valid, "", join(&[unknown(0, "enqueue", json!(5)), dequeue(json!(5))])),
+            ("delivered twice", Valid, "", join(&[enqueue(1), dequeue(json!(1)), dequeue(json!(1)), drain(json!([]))])),
         ],
     );
-    let twice = decide("total-queue", &told(&[enqueue(1), dequeue(json!(1)), dequeue(json!(1))]));
+    let twice = decide("total-queue", &join(&[enqueue(1), dequeue(json!(1)), dequeue(json!(1))]));
     assert_eq!(twice.figures["duplicated"], 1.0);
-    let recovered = decide("total-queue", &told(&[unknown(0, "enqueue", json!(5)), dequeue(json!(5))]));
+    let recovered = decide("total-queue", &join(&[unknown(0, "enqueue", json!(5)), dequeue(json!(5))]));
     assert_eq!(recovered.figures["recovered"], 1.0);
 }
 
@@ -241,15 +242,15 @@ fn unique_ids() {
     holds(
         "unique-ids",
         &[
-            ("different ones", Valid, "", told(&[given(0, json!(1)), given(1, json!("1"))])),
-            ("one twice", Invalid, "duplicate", told(&[given(0, json!(1)), given(1, json!(2)), given(0, json!(1))])),
+            ("different ones", Valid, "", join(&[given(0, json!(1)), given(1, json!("1"))])),
+            ("one twice", Invalid, "duplicate", join(&[given(0, json!(1)), given(1, json!(2)), given(0, json!(1))])),
             (
                 "failures say nothing",
                 Inconclusive,
                 "",
-                told(&[failed(0, "generate", json!(1)), unknown(1, "generate", json!(1))]),
+                join(&[failed(0, "generate", json!(1)), unknown(1, "generate", json!(1))]),
             ),
-            ("nothing was given", Inconclusive, "", told(&[given(0, json!(null))])),
+            ("nothing was given", Inconclusive, "", join(&[given(0, json!(null))])),
         ],
     );
 }
@@ -267,13 +268,13 @@ fn monotonic() {
     holds(
         "monotonic",
         &[
-            ("it grows", Valid, "", told(&[read(0, 1), inc(1, 2), read(0, 2), inc(0, 3)])),
-            ("it shrinks", Invalid, "backwards", told(&[read(0, 2), read(1, 1)])),
-            ("it shrinks later", Invalid, "backwards", told(&[read(0, 2), read(0, 3), read(1, 2)])),
-            ("one number twice", Invalid, "backwards", told(&[inc(0, 2), read(1, 2), inc(1, 2)])),
+            ("it grows", Valid, "", join(&[read(0, 1), inc(1, 2), read(0, 2), inc(0, 3)])),
+            ("it shrinks", Invalid, "backwards", join(&[read(0, 2), read(1, 1)])),
+            ("it shrinks later", Invalid, "backwards", join(&[read(0, 2), read(0, 3), read(1, 2)])),
+            ("one number twice", Invalid, "backwards", join(&[inc(0, 2), read(1, 2), inc(1, 2)])),
             ("at the same time", Valid, "", concurrent),
-            ("no number", Inconclusive, "", told(&[done(0, "read", json!(null), json!("x"))])),
-            ("none at all", Inconclusive, "", told(&[unknown(0, "read", json!(null))])),
+            ("no number", Inconclusive, "", join(&[done(0, "read", json!(null), json!("x"))])),
+            ("none at all", Inconclusive, "", join(&[unknown(0, "read", json!(null))])),
         ],
     );
 }
@@ -289,19 +290,19 @@ fn bank() {
                 "all stays",
                 Valid,
                 "",
-                told(&[read(0, json!({"0": 5, "1": 5})), moved.clone(), read(1, json!({"0": -5, "1": 15}))]),
+                join(&[read(0, json!({"0": 5, "1": 5})), moved.clone(), read(1, json!({"0": -5, "1": 15}))]),
             ),
             (
                 "some goes",
                 Invalid,
                 "wrong-total",
-                told(&[read(0, json!({"0": 5, "1": 5})), moved, read(1, json!({"0": 0, "1": 5}))]),
+                join(&[read(0, json!({"0": 5, "1": 5})), moved, read(1, json!({"0": 0, "1": 5}))]),
             ),
-            ("an account without a balance", Invalid, "no-balance", told(&[read(0, json!({"0": null, "1": 5}))])),
-            ("no read", Inconclusive, "", told(&[failed(0, "read", json!(null))])),
+            ("an account without a balance", Invalid, "no-balance", join(&[read(0, json!({"0": null, "1": 5}))])),
+            ("no read", Inconclusive, "", join(&[failed(0, "read", json!(null))])),
         ],
     );
-    let below = decide("bank", &told(&[read(0, json!({"0": 5, "1": 5})), read(1, json!({"0": -5, "1": 15}))]));
+    let below = decide("bank", &join(&[read(0, json!({"0": 5, "1": 5})), read(1, json!({"0": -5, "1": 15}))]));
     assert_eq!(below.figures["reads_below_zero"], 1.0);
 }
 
@@ -318,35 +319,35 @@ fn dirty_reads() {
     holds(
         "dirty-reads",
         &[
-            ("what was written", Valid, "", told(&[read(json!([-1, -1])), write(1), read(json!([1, 1]))])),
-            ("what may have been", Valid, "", told(&[unknown(0, "write", json!(1)), read(json!([1, 1]))])),
-            ("what failed", Invalid, "dirty-read", told(&[failed(0, "write", json!(1)), read(json!([1, 1]))])),
-            ("in one row", Invalid, "dirty-read", told(&[write(2), failed(0, "write", json!(1)), read(json!([2, 1]))])),
+            ("what was written", Valid, "", join(&[read(json!([-1, -1])), write(1), read(json!([1, 1]))])),
+            ("what may have been", Valid, "", join(&[unknown(0, "write", json!(1)), read(json!([1, 1]))])),
+            ("what failed", Invalid, "dirty-read", join(&[failed(0, "write", json!(1)), read(json!([1, 1]))])),
+            ("in one row", Invalid, "dirty-read", join(&[write(2), failed(0, "write", json!(1)), read(json!([2, 1]))])),
             ("what was to fail", Invalid, "dirty-read", early),
             (
                 "what failed and was tried again",
                 Valid,
                 "",
-                told(&[failed(0, "write", json!(1)), write(1), read(json!([1, 1]))]),
+                join(&[failed(0, "write", json!(1)), write(1), read(json!([1, 1]))]),
             ),
             (
                 "what failed and was only later tried again",
                 Invalid,
                 "dirty-read",
-                told(&[failed(0, "write", json!(1)), read(json!([1, 1])), write(1)]),
+                join(&[failed(0, "write", json!(1)), read(json!([1, 1])), write(1)]),
             ),
-            ("rows differ", Invalid, "inconsistent-read", told(&[write(1), write(2), read(json!([1, 1, 2]))])),
-            ("before it was written", Valid, "", told(&[read(json!([1, 1])), write(1)])),
+            ("rows differ", Invalid, "inconsistent-read", join(&[write(1), write(2), read(json!([1, 1, 2]))])),
+            ("before it was written", Valid, "", join(&[read(json!([1, 1])), write(1)])),
             (
                 "two that nobody wrote",
                 Invalid,
                 "unwritten-value",
-                told(&[read(json!([-1, -1])), write(1), read(json!([0, 0]))]),
+                join(&[read(json!([-1, -1])), write(1), read(json!([0, 0]))]),
             ),
-            ("no rows", Valid, "", told(&[read(json!([]))])),
-            ("no list", Inconclusive, "", told(&[write(1), read(json!(1))])),
-            ("no read", Inconclusive, "", told(&[write(1)])),
-            ("another function", Inconclusive, "", told(&[done(0, "cas", json!([1, 2]), json!([1, 2]))])),
+            ("no rows", Valid, "", join(&[read(json!([]))])),
+            ("no list", Inconclusive, "", join(&[write(1), read(json!(1))])),
+            ("no read", Inconclusive, "", join(&[write(1)])),
+            ("another function", Inconclusive, "", join(&[done(0, "cas", json!([1, 2]), json!([1, 2]))])),
         ],
     );
 }
@@ -403,37 +404,37 @@ fn long_fork() {
     let writes = [write(0, 0), write(1, 1)];
     let with = |reads: &[Value]| {
         let reads: Vec<_> = (2..).zip(reads).map(|(process, seen)| read(process, seen.clone())).collect();
-        told(&[&writes[..], &reads].concat())
+        join(&[&writes[..], &reads].concat())
     };
     holds(
         "long-fork",
         &[
             ("a fork", Invalid, "long-fork", with(&[only_x.clone(), only_y])),
             ("a chain", Valid, "", with(&[both.clone(), none, only_x, both])),
-            ("a key written twice", Inconclusive, "", told(&[write(0, 0), write(1, 0)])),
-            ("no read", Inconclusive, "", told(&writes)),
-            ("no list", Inconclusive, "", told(&[done(0, "txn", json!(1), json!(1))])),
+            ("a key written twice", Inconclusive, "", join(&[write(0, 0), write(1, 0)])),
+            ("no read", Inconclusive, "", join(&writes)),
+            ("no list", Inconclusive, "", join(&[done(0, "txn", json!(1), json!(1))])),
         ],
     );
 }
 
 #[test]
-fn histories_are_told_apart() {
+fn the_model_of_a_history_is_guessed() {
     let guess = |events: &Events| registry::guess(&records(events));
-    let cas = told(&[done(0, "cas", json!([1, 2]), json!([1, 2]))]);
-    let append = told(&[done(0, "txn", json!([["append", 1, 2]]), json!([["append", 1, 2]]))]);
-    let counter = told(&[done(0, "add", json!(1), json!(1)), done(0, "read", json!(null), json!(1))]);
-    let set = told(&[done(0, "add", json!(1), json!(1)), done(0, "read", json!(null), json!([1]))]);
+    let cas = join(&[done(0, "cas", json!([1, 2]), json!([1, 2]))]);
+    let append = join(&[done(0, "txn", json!([["append", 1, 2]]), json!([["append", 1, 2]]))]);
+    let counter = join(&[done(0, "add", json!(1), json!(1)), done(0, "read", json!(null), json!(1))]);
+    let set = join(&[done(0, "add", json!(1), json!(1)), done(0, "read", json!(null), json!([1]))]);
     let found = [&cas, &append, &counter, &set].map(guess);
     assert_eq!(found, [Some("cas-register"), Some("list-append"), Some("counter"), Some("set-full")]);
-    let siblings = told(&[done(0, "write", json!(1), json!(1)), done(1, "read", json!(null), json!([1, 2]))]);
-    let rows = told(&[done(0, "write", json!(1), json!(1)), done(1, "read", json!(null), json!([1, 1]))]);
-    let more = told(&[
+    let siblings = join(&[done(0, "write", json!(1), json!(1)), done(1, "read", json!(null), json!([1, 2]))]);
+    let rows = join(&[done(0, "write", json!(1), json!(1)), done(1, "read", json!(null), json!([1, 1]))]);
+    let more = join(&[
         done(0, "write", json!(1), json!(1)),
         done(1, "read", json!(null), json!([1, 1])),
         done(1, "read", json!(null), json!([1])),
     ]);
     assert_eq!([&siblings, &rows, &more].map(guess), [Some("register"), Some("dirty-reads"), Some("register")]);
-    assert_eq!(guess(&told(&[done(0, "dance", json!(1), json!(1))])), None);
+    assert_eq!(guess(&join(&[done(0, "dance", json!(1), json!(1))])), None);
     assert_eq!(guess(&Vec::new()), None);
 }
