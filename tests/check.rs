@@ -147,7 +147,7 @@ fn the_linter_finds_and_ends_so() {
 /// Two writes of a register whose order is known only if each register is linearizable; the reads show the opposite
 /// order.
 #[test]
-fn what_is_assumed_of_registers_tells_the_order_of_their_versions() {
+fn what_is_assumed_of_registers_determines_the_order_of_their_versions() {
     let scratch = Scratch::new();
     let history = |second_writer: u64| {
         let transactions = [
@@ -182,7 +182,7 @@ fn what_is_assumed_of_registers_tells_the_order_of_their_versions() {
 }
 
 #[test]
-fn limits_are_told() {
+fn limits_are_reported() {
     let scratch = Scratch::new();
     scratch.file("sound.jsonl", text(&SOUND));
     for option in ["--memory 1TB", "--memory 0", "--timeout x", "--consistency nonsense", "--stale-versions 0"] {

@@ -201,7 +201,7 @@ fn functions_that_no_model_knows_are_refused_by_name() {
 }
 
 #[test]
-fn a_torn_last_line_is_left_out_and_told() {
+fn a_torn_last_line_is_left_out_and_reported() {
     let scratch = Scratch::new();
     let whole = text(&history(&[1]));
     let last = whole.trim_end().rfind('\n').expect("many lines") + 1;

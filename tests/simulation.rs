@@ -109,7 +109,7 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
 /// Ring agreement is claimed of every cluster: an explanation names who says what, and the right one keeps it under the
 /// same faults. Nor does the bug break anything without a change of the membership or without a partition.
 #[test]
-fn two_rings_are_told_by_who_says_what() {
+fn two_rings_are_reported_with_who_says_what() {
     let scratch = tempfile::tempdir().expect("a directory for the test");
     let usual = |seed| RunSettings { time_limit_ms: 30_000, ..with_bug(Bug::SeedsIgnored, seed) };
     let explanation = (0..40).find_map(|seed| {

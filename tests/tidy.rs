@@ -1,5 +1,5 @@
 //! The habits of this repository, kept by a test that only reads: what every file looks like, how long functions get,
-//! which crate may know which other, and that the commands which people are told of are the right ones.
+//! which crate may know which other, and that the commands which the documents name are the right ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -101,7 +101,7 @@ fn every_crate_keeps_the_workspaces_lints() {
 fn the_readme_names_the_commands() {
     let readme = fs::read_to_string(repository().join("README.md")).expect("there is a README.md");
     for command in ["cargo run --release -- run", "cargo test --workspace"] {
-        assert!(readme.contains(command), "the README does not tell of `{command}`");
+        assert!(readme.contains(command), "the README does not mention `{command}`");
     }
 }
 

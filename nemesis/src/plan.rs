@@ -578,14 +578,14 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_is_in_time_order_and_heals_before_it_hurts() {
+    fn the_schedule_is_in_time_order_and_heals_before_it_injects() {
         let schedule = one_of_each().schedule();
         assert_eq!(&schedule[..3], [(0, PlanStep::Start(1)), (1000, PlanStep::Stop(1)), (1000, PlanStep::Start(2))]);
         assert_eq!((schedule.len(), schedule[25]), (26, (13_000, PlanStep::Stop(13))));
     }
 
     #[test]
-    fn the_plan_event_tells_every_fault() {
+    fn the_plan_event_records_every_fault() {
         let event = one_of_each().event(&nodes());
         assert_eq!(event.f, "plan");
         let wanted = json!({"fault": 4, "kind": "clock-bump", "detail": "n1 -1.5 s", "nodes": ["n1"], "at_ms": 3000, "for_ms": 1000});

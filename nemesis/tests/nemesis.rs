@@ -495,7 +495,7 @@ async fn an_unhealed_link_or_clock_spoils_the_proof_and_is_healed_in_the_end() {
 }
 
 #[tokio::test]
-async fn heal_all_stops_what_is_active_and_tells_it() {
+async fn heal_all_stops_what_is_active_and_reports_it() {
     let model = Model::new(5);
     let mut nemesis = nemesis(one_of_each(), &model);
     for id in 1..=6 {

@@ -38,7 +38,7 @@ pub(crate) const SENTENCE_CHARS_MAX: usize = 2_000;
 pub(crate) fn headline(verdict: &Verdict) -> String {
     let sentence = match verdict.outcome {
         Outcome::Valid => valid_headline(verdict),
-        Outcome::Inconclusive => reason_or(verdict, "nothing claimed was broken, but the run cannot vouch for it"),
+        Outcome::Inconclusive => reason_or(verdict, "nothing claimed was broken, but the run does not prove it"),
         Outcome::Invalid => invalid_headline(verdict),
     };
     abbreviate(&sentence, SENTENCE_CHARS_MAX)

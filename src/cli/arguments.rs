@@ -28,7 +28,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Start a cluster, hurt it, record what clients see, and judge it
+    /// Start a cluster, inject faults, record what clients see, and judge it
     Run(Box<RunArgs>),
     /// The same in deterministic simulation: one seed, or a campaign over many
     Sim(Box<SimArgs>),
@@ -159,7 +159,7 @@ pub struct SystemArgs {
     /// Who counts towards a quorum [default: sloppy]
     #[arg(long)]
     pub quorum: Option<QuorumArg>,
-    /// How concurrent writes are told apart [default: dvv]
+    /// How concurrent writes are distinguished [default: dvv]
     #[arg(long)]
     pub versions: Option<VersionsArg>,
     /// Nodes that a vector clock names at most; one more drops the pair set longest ago [default: 10]
@@ -168,7 +168,7 @@ pub struct SystemArgs {
     /// Which replica coordinates a write [default: fastest]
     #[arg(long)]
     pub coordinator: Option<CoordinatorArg>,
-    /// Clients read and write in sessions: they read their writes, and never backwards, or are told it cannot be
+    /// Clients read and write in sessions: they read their writes, and never backwards, or get an error
     #[arg(long)]
     pub session: bool,
     /// Deal the nodes to so many data centres, over which replicas are spread [default: none are named]
@@ -237,14 +237,14 @@ pub struct CheckArgs {
     /// The model that transactions have to satisfy [default: strict-serializable]
     #[arg(long, value_name = "NAME")]
     pub consistency: Option<Consistency>,
-    /// rw-register: what the store promises of each register by itself, which tells more of the order of its versions
+    /// rw-register: what the store promises of each register by itself, which determines more of the order of its versions
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub assume: Vec<AssumeArg>,
-    /// Memory for the history and its checks together, as in 500MiB; what does not fit is left out, and that is told
+    /// Memory for the history and its checks together, as in 500MiB; what does not fit is left out, and reported so
     /// [default: three quarters of what is free]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<Size>,
-    /// Time for reading and all checks together, as in 60s; what was decided by then is told [default: no end]
+    /// Time for reading and all checks together, as in 60s; what was decided by then is reported [default: no end]
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<Span>,
     /// staleness: reads that have to be taken to have begun so much earlier are violations

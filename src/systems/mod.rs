@@ -35,7 +35,7 @@ pub fn set_address(addresses: &Addresses, node: &str, at: Option<SocketAddr>) {
     };
 }
 
-/// What a node is told of its place in the arena when it starts.
+/// What a node learns about its place in the arena when it starts.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// Its position among the nodes, from 0.
@@ -104,11 +104,11 @@ pub trait System {
         node: &'a str,
         join: bool,
     ) -> LocalBoxFuture<'a, Result<(), String>>;
-    /// Who is a member, as the node at this address tells it.
+    /// Who is a member, as the node at this address reports it.
     fn members(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<Membership, String>>;
     /// So many of the last nodes are no members at first.
     fn spares(&self) -> usize;
-    /// Phrases of lines in a node's log that tell of an error and are normal under faults; see [`checker::run::logs`].
+    /// Phrases of lines in a node's log that report an error and are normal under faults; see [`checker::run::logs`].
     fn expected_in_logs(&self) -> &'static [&'static str];
     /// What this configuration promises.
     fn claims(&self) -> Claims;

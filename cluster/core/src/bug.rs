@@ -43,7 +43,7 @@ pub enum Bug {
     AckBeforeSync,
     /// A strict quorum is checked when a request begins; later a fallback counts like a replica.
     QuorumCheckedOnce,
-    /// A read that cannot have its quorum is answered all the same: not found.
+    /// A read that cannot have its quorum is answered nevertheless: not found.
     ReadQuorumZero,
     /// Under a strict quorum too, the not-found of a node that is no replica counts towards R.
     NotFoundCounts,
@@ -57,7 +57,7 @@ pub enum Bug {
     RepairMarkedDone,
     /// Hints for a node that has been down for longer than a window are dropped, and nothing else repairs.
     HintWindow,
-    /// A hint that was tried in vain is not tried again in this life of its keeper, and nothing else repairs.
+    /// A hint that could not be delivered is not tried again until its keeper restarts, and nothing else repairs.
     HandoffOnce,
     /// The Merkle tree shows a row as it was before its last write, until the node starts anew.
     MerkleDrift,

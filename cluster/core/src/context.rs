@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_context_is_told_from_a_malformed_one() {
+    fn a_foreign_context_is_distinguished_from_a_malformed_one() {
         let text = context().encode(b"k", 9, Versioning::Dvv);
         let foreign = |key: &[u8], cluster, versioning| Context::decode(&text, key, cluster, versioning);
         assert_eq!(foreign(b"other", 9, Versioning::Dvv), Err(ContextError::Foreign("key")));

@@ -147,7 +147,7 @@ fn store(key: &[u8], tag: u64) -> Message {
 
 /// A node whose slice has shrunk says so to who sends it rows, now and then; and a peer that has got the message sends fewer hints.
 #[test]
-fn a_peer_is_told_how_little_room_there_is_and_heeds_it() {
+fn a_peer_learns_how_little_room_there_is_and_heeds_it() {
     let config = without_anti_entropy(sloppy(4, (3, 1, 1)));
     let mut node = Lone::start(at(A, &config));
     let key = key_where(&config, "k", |list| list[0] == A && list[1] == B);

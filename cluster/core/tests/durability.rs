@@ -12,7 +12,7 @@ use cluster_core::sim::{World, WorldSettings};
 use common::lone::*;
 use common::*;
 
-/// Messages that say something of a row, or vouch for one.
+/// Messages that report something about a row, or confirm one.
 fn reveals(message: &Message) -> bool {
     matches!(
         message,

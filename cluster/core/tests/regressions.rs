@@ -442,7 +442,7 @@ fn regression_a_state_of_nothing_became_a_row() {
     assert_eq!((node.node.status().keys, node.rows()), (0, rows));
 }
 
-/// A node that was commanded to leave, or to join, owed the news to itself as well: it sent itself a message, which
+/// A node that was commanded to leave, or to join, counted itself among the peers to inform: it sent itself a message, which
 /// every node drops.
 #[test]
 fn regression_a_node_sent_the_news_of_its_own_change_to_itself() {

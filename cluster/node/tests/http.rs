@@ -162,7 +162,7 @@ async fn requests_may_follow_each_other_on_one_connection() {
 }
 
 #[tokio::test]
-async fn a_node_tells_of_itself() {
+async fn a_node_reports_its_state() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (_node, http) = one_node(dir.path()).await;
     assert_eq!(http.put("/kv/tea", None, b"green").await, 204);

@@ -121,7 +121,7 @@ fn assumptions_count(args: &CheckArgs, asked: &[Asked]) -> Result<(), Problem> {
     ];
     match asked.iter().find(|asked| !args.assume.is_empty() && EXACT.contains(&asked.check)) {
         Some(exact) => Err(Problem::arguments(format!(
-            "{} is decided without the order of versions that --assume tells more of: leave it out, or ask for another \
+            "{} is decided without the order of versions, which is all that --assume is about: leave it out, or ask for another \
              level (--consistency serializable)",
             exact.check
         ))),
@@ -140,7 +140,7 @@ fn required_of_object(args: &CheckArgs, reading: &Reading, settings: &Settings) 
     (of_history && args.require.iter().all(is_of_any_history)).then(|| args.require.iter().map(asked).collect())
 }
 
-/// What the operations look like. A history without operations is judged all the same, and is never valid.
+/// What the operations look like. A history without operations is judged, too, and is never valid.
 fn guess(file: &Source<'_>, reading: &Reading, settings: Settings, statistics: bool) -> Result<Choice, Problem> {
     let Some(name) = registry::guess(&reading.records) else {
         if reading.records.ops.is_empty() {

@@ -19,7 +19,7 @@ const PROGRAM_BYTES: u64 = 40 << 20;
 const FACTS_BYTES: u64 = 1_200;
 /// Without `--memory`: so much of what the machine has to spare.
 const DEFAULT_PERCENT: u64 = 75;
-/// Where the machine does not tell.
+/// Where the free memory is unknown.
 const DEFAULT_BYTES: u64 = 1 << 30;
 
 /// Limits of one call.
@@ -38,11 +38,11 @@ pub(super) struct Budget {
 pub(super) struct Spent {
     /// Since it began, reading included.
     pub wall_ms: u64,
-    /// Of all threads, in user code and in the kernel; zero if that cannot be told.
+    /// Of all threads, in user code and in the kernel; zero if that is unknown.
     pub processor_ms: u64,
     /// How many threads it may use.
     pub threads: usize,
-    /// Resident at most, of the whole process (VmHWM); zero if that cannot be told.
+    /// Resident at most, of the whole process (VmHWM); zero if that is unknown.
     pub memory_peak_bytes: u64,
 }
 

@@ -40,10 +40,10 @@ fn print(file: &Source<'_>, findings: &Findings, broken: &[String]) {
     for damage in broken {
         say!("{damage}");
     }
-    let told = findings.findings.len() as u64;
+    let shown = findings.findings.len() as u64;
     let total: u64 = findings.totals.values().sum();
-    if total > told {
-        say!("and {} more of the same rules", total - told);
+    if total > shown {
+        say!("and {} more of the same rules", total - shown);
     }
     say!("{}: {} events, {} findings", file.path.display(), findings.events, total + broken.len() as u64);
 }

@@ -23,7 +23,7 @@ impl Progress {
         Self { bar: ProgressBar::hidden(), shown: io::stderr().is_terminal() && !quiet }
     }
 
-    /// A reader that tells how much it has read.
+    /// A reader that shows how much it has read.
     pub fn reading(&self, input: Input) -> impl BufRead {
         let style = ProgressStyle::with_template("reading [{bar:24}] {bytes} of {total_bytes}, {eta} left");
         self.bar.set_style(style.expect("the template is constant").progress_chars("━╸ "));
@@ -59,7 +59,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn tell(&mut self) {
+    fn show(&mut self) {
         if !self.shown || self.began.elapsed() < SILENT_FOR {
             return;
         }
@@ -72,7 +72,7 @@ impl Watched {
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.tell();
+        self.show();
         self.input.reader.read(buffer)
     }
 }
@@ -87,7 +87,7 @@ impl BufRead for Watched {
         self.calls += 1;
         // The clock costs more than a line does.
         if self.calls.is_multiple_of(4096) {
-            self.tell();
+            self.show();
         }
     }
 }

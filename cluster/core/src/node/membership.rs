@@ -106,7 +106,7 @@ impl Node {
         let mut history = self.membership.writing.clone();
         history.advance(change, Phase::Announced);
         self.counters.membership_changes += 1;
-        self.membership.owed.insert(node);
+        self.membership.to_inform.insert(node);
         self.write_history(history);
         self.persistence.hold_for_batch(Held::Reply(origin, Reply::Done));
     }
@@ -239,7 +239,7 @@ impl Node {
         self.membership.known.insert(from, theirs.digest());
         let mut history = self.membership.writing.clone();
         if self.merge_history(&mut history, theirs) {
-            self.membership.owed.insert(from);
+            self.membership.to_inform.insert(from);
             self.write_history(history);
         } else if self.membership.is_quiet() {
             self.membership.is_informed = true;
@@ -248,7 +248,7 @@ impl Node {
             }
             self.drive();
         } else {
-            self.membership.owed.insert(from);
+            self.membership.to_inform.insert(from);
         }
     }
 
@@ -282,7 +282,7 @@ impl Node {
             "what a node believes of the membership only grows"
         );
         self.membership.history = history;
-        self.membership.is_informed |= !self.membership.owed.is_empty();
+        self.membership.is_informed |= !self.membership.to_inform.is_empty();
         let view = self.membership.history.view();
         if view != self.membership.view {
             self.membership.view = view;
@@ -290,10 +290,10 @@ impl Node {
         }
         // The node whose change is open waits for what this node knows: it gets that at once.
         let driver = self.membership.history.first_open().map(|change| change.node);
-        self.membership.owed.extend(driver.filter(|driver| *driver != self.config.id));
+        self.membership.to_inform.extend(driver.filter(|driver| *driver != self.config.id));
         // A node that leaves or joins by its own command is among them, and needs no message.
         let me = self.config.id;
-        for peer in std::mem::take(&mut self.membership.owed).into_iter().filter(|peer| *peer != me) {
+        for peer in std::mem::take(&mut self.membership.to_inform).into_iter().filter(|peer| *peer != me) {
             self.share_history(peer);
         }
         self.drive();

@@ -249,7 +249,7 @@ impl Node {
         self.transfers.is_through() || self.drops_unconfirmed()
     }
 
-    /// Tells the node that joins or leaves, again and again, until it has settled.
+    /// Reports the handover to the node that joins or leaves, again and again, until that node has settled.
     fn report_handover(&mut self) {
         let Some((change, _)) = self.membership.history.active().filter(|_| self.is_handed_over()) else {
             return;

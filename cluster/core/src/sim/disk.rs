@@ -3,7 +3,7 @@
 //! ```text
 //!   begin ─► log │ batch │ batch │ batch │        sync reported ─► its rows are safe
 //!                   kept    torn    kept          crash: each is kept, torn or lost, as chance has it
-//!                 ├─ read ─┤                      recovery: up to the first that its checksum does not vouch for
+//!                 ├─ read ─┤                      recovery: up to the first whose checksum does not match
 //! ```
 //! A drive writes what is not synced in any order, so a batch may be whole although one before it is not. It is given
 //! up all the same: what a node finds is always the rows after some whole number of its batches, in order, as with the

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_that_fails_is_told_once_and_never_tried_again() {
+    fn a_sync_that_fails_is_reported_once_and_never_tried_again() {
         let (fails, syncs) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let file = redb::backends::InMemoryBackend::new();
         let backend = Failing { file, fails: Arc::clone(&fails), syncs: Arc::clone(&syncs) };

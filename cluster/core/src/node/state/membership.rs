@@ -30,8 +30,8 @@ pub(crate) struct Membership {
     pub tokens: Vec<u128>,
     /// The digests that peers last said they have on their disks.
     pub known: BTreeMap<NodeId, u64>,
-    /// Peers that are to hear of the next history that is believed.
-    pub owed: BTreeSet<NodeId>,
+    /// Peers to inform of the next history that is believed.
+    pub to_inform: BTreeSet<NodeId>,
     /// A node on an empty disk may have forgotten what it once knew. It takes no commands until a peer has sent its history.
     pub is_informed: bool,
     /// With the bug `seeds-ignored`: who has not answered, and has not gossiped since.
@@ -72,7 +72,7 @@ impl Membership {
             history: record.history,
             tokens: record.tokens,
             known: BTreeMap::new(),
-            owed: BTreeSet::new(),
+            to_inform: BTreeSet::new(),
             is_informed: own.is_some() || config.names.len() == 1,
             struck: BTreeSet::new(),
         })

@@ -56,7 +56,7 @@ counters! {
     rows_cleared: "Rows deleted because others own them and have them",
     gossips: "Digests of the membership sent to peers",
     histories_sent: "Histories of the membership sent to peers",
-    resends: "Messages sent again for want of an answer",
+    resends: "Messages sent again because no answer came",
     damaged_rows_dropped: "Damaged rows that the node was started without",
     buffered_writes: "Rows kept in the write buffer",
     buffer_full: "Rows written through because the write buffer was full",
