@@ -5,6 +5,12 @@ use std::collections::BTreeSet;
 use crate::checks::isolation;
 use crate::history::{Datum, History, Op, ValueId};
 
+/// The functions of clients of a log. Transactions alone are taken for those of registers and lists.
+const LOG: &[&str] = &["send", "poll", "txn", "assign", "subscribe", "crash", "debug-topic-partitions"];
+
+/// The functions of a deque.
+const DEQUE: &[&str] = &["push-front", "push-back", "pop-front", "pop-back", "peek-front", "peek-back"];
+
 /// The name of the object or check that the operations look like. None if they look like none, or like several.
 pub fn guess(records: &History) -> Option<&'static str> {
     let functions: BTreeSet<&str> =
@@ -20,10 +26,19 @@ pub fn guess(records: &History) -> Option<&'static str> {
         () if only(&["read", "inc", "dec"]) && (has("inc") || has("dec")) => Some("counter"),
         () if only(&["transfer", "read"]) && has("transfer") => Some("bank"),
         () if only(&["enqueue", "dequeue", "drain"]) && has("enqueue") => Some("total-queue"),
-        () if only(&["push", "pop"]) && has("push") => Some("stack"),
+        () if only(&["enqueue", "dequeue", "peek"]) && has("enqueue") => Some("queue"),
+        () if only(&["push", "pop", "peek", "top"]) && has("push") => Some("stack"),
+        () if only(DEQUE) => Some("deque"),
+        () if only(&["get", "put", "append"]) && has("append") => Some("text"),
+        () if only(&["put", "delete", "watch"]) && has("watch") => Some("watch"),
+        () if only(&["read-init", "write", "read"]) && has("read-init") => Some("causal-register"),
+        () if only(&["broadcast", "read"]) && has("broadcast") => Some("broadcast"),
+        () if only(&["echo"]) => Some("echo"),
+        () if only(&["insert"]) => Some("adya-g2"),
         () if only(&["insert", "extract-min"]) && has("insert") => Some("priority-queue"),
         () if only(&["acquire", "release"]) => Some("mutex"),
         () if only(&["generate"]) => Some("unique-ids"),
+        () if only(LOG) && (has("send") || has("poll")) => Some("kafka"),
         () => None,
     }
 }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod guess;
 pub mod isolation;
 pub mod linearizable;
+pub mod log;
 pub(crate) mod minimal;
 pub mod registry;
 pub mod replicas;

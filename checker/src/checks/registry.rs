@@ -12,7 +12,7 @@ use crate::checks::check::{Check, Context, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
 use crate::checks::isolation::{Causality, Level};
 use crate::checks::minimal::{self, Budget, OfColumns};
-use crate::checks::{linearizable, replicas, sessions, simple, survival};
+use crate::checks::{linearizable, log, replicas, sessions, simple, survival};
 use crate::finding::{Finding, Kept, Shrinks};
 use crate::history::History;
 use crate::limits::Limits;
@@ -170,6 +170,14 @@ registry! {
     DIRTY_READS = simple::dirty_reads::DirtyReads;
     LONG_FORK = simple::long_fork::LongFork;
     STALENESS = simple::staleness::Staleness;
+    KAFKA = log::Kafka;
+    WATCH = simple::watch::Watch;
+    CAUSAL_REVERSE = simple::write_order::CausalReverse;
+    CAUSAL_REGISTER = simple::causal_register::CausalRegister;
+    ADYA_G2 = simple::adya_g2::AdyaG2;
+    PN_COUNTER = simple::eventual_counter::EventualCounter { grows: false };
+    G_COUNTER = simple::eventual_counter::EventualCounter { grows: true };
+    ECHO = simple::echo::Echo;
 }
 
 impl CheckName {
@@ -281,11 +289,34 @@ pub const ALIASES: &[Alias] = &[
     object(
         "queue",
         Object::Queue,
-        "enqueue v, dequeue: first in, first out, linearizable; what is lost or doubled alone: total-queue",
+        "enqueue v, dequeue (peek): first in, first out, linearizable; what is lost or doubled alone: total-queue",
     ),
     object("fifo-queue", Object::Queue, "the same as queue"),
-    object("stack", Object::Stack, "push v, pop: last in, first out, linearizable"),
+    object("stack", Object::Stack, "push v, pop (peek): last in, first out, linearizable"),
     object("priority-queue", Object::PriorityQueue, "insert n, extract-min: linearizable"),
+    object(
+        "deque",
+        Object::Deque,
+        "push-front v, push-back v, pop-front, pop-back, peek-front, peek-back: linearizable",
+    ),
+    object("text", Object::Text, "get, put v, append v, of strings: linearizable, each key by itself (Porcupine's kv)"),
+    object(
+        "accounts",
+        Object::Accounts,
+        "transfer {from a, to b, amount n}, read {account balance ...}: linearizable; totals alone: bank",
+    ),
+    Alias {
+        name: "comments",
+        about: "the same as causal-reverse, as CockroachDB's test is called",
+        checks: Meant::Checks(&[CheckName::CAUSAL_REVERSE]),
+        object: None,
+    },
+    Alias {
+        name: "broadcast",
+        about: "broadcast v, read [v ...]: every element that was acknowledged appears, and stays (Maelstrom): set-full",
+        checks: Meant::Checks(&[CheckName::SET_FULL]),
+        object: None,
+    },
     Alias {
         name: "list-append",
         about: "txn of [append k v] and [r k [v ...]]: isolation of transactions by their dependencies (Elle)",

@@ -184,6 +184,7 @@ impl<'s> Chunk<'s> {
             Field::Error => fields.error = json_text(parser)?,
             Field::Round => fields.round = json_round(parser)?,
             Field::Parts => fields.parts = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
+            Field::Final => fields.ends(&parser.value(&mut tree::Plain, &mut Vec::new())?),
             Field::Key => fields.key = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
             Field::Value => fields.value = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
             Field::Past => fields.past = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
@@ -236,6 +237,7 @@ impl<'s> Chunk<'s> {
             "error" => fields.error = edn_text(parser)?,
             "round" => fields.round = edn_round(parser)?,
             "parts" => fields.parts = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
+            "final?" => fields.ends(&parser.value(&mut tree::Plain, &mut Vec::new())?),
             "key" => fields.key = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
             "value" => fields.value = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
             "past" => fields.past = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
@@ -374,11 +376,12 @@ enum Field {
     Error,
     Round,
     Parts,
+    Final,
     Other,
 }
 
 /// Each field with its text after another field, without white space.
-const FIELDS: [(Field, &str); 14] = [
+const FIELDS: [(Field, &str); 15] = [
     (Field::Index, ",\"index\":"),
     (Field::Time, ",\"time\":"),
     (Field::Process, ",\"process\":"),
@@ -393,6 +396,7 @@ const FIELDS: [(Field, &str); 14] = [
     (Field::Error, ",\"error\":"),
     (Field::Round, ",\"round\":"),
     (Field::Parts, ",\"parts\":"),
+    (Field::Final, ",\"final?\":"),
 ];
 
 impl Field {
@@ -433,6 +437,15 @@ struct Fields<'a> {
     error: Option<Cow<'a, str>>,
     round: Option<u64>,
     parts: ValueId,
+}
+
+impl Fields<'_> {
+    /// What Maelstrom writes of reads after the network was healed.
+    fn ends(&mut self, is_final: &Tree) {
+        if matches!(is_final, Tree::Bool(true)) {
+            self.phase = Phase::Final;
+        }
+    }
 }
 
 #[derive(Clone, Copy)]

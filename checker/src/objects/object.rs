@@ -39,6 +39,12 @@ pub enum Object {
     Number,
     /// `write` of all rows together, and `read` of all.
     Rows,
+    /// Records are appended to logs, and read by their offsets.
+    Log,
+    /// A queue with two ends.
+    Deque,
+    /// A string: `get`, `put v`, and `append v` at its end.
+    Text,
 }
 
 impl Object {
@@ -71,6 +77,9 @@ impl Object {
             Object::Ids => "ids",
             Object::Number => "number",
             Object::Rows => "rows",
+            Object::Log => "log",
+            Object::Deque => "deque",
+            Object::Text => "text",
         }
     }
 
@@ -97,6 +106,9 @@ impl Object {
             Object::Ids => "generate: each result is another one",
             Object::Number => "read, inc, next, each of an integer",
             Object::Rows => "write v of all rows, read [v ...] of all rows",
+            Object::Deque => "push, pop and peek at the front and at the back",
+            Object::Text => "get, put v, append v, each of a string",
+            Object::Log => "send records to logs, poll them by their offsets",
         }
     }
 

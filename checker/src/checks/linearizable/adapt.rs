@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustc_hash::FxHashMap;
 
 use super::collection::Discipline;
+use super::machine::Machine;
 use super::machine::Timed;
 use super::mutex::Mutex;
 use super::rule::{self, Ruling};
 use super::search::{Bounds, Limit};
-use super::{collection, counter, multi_register, mutex, register, sequential, set};
+use super::{accounts, collection, counter, deque, multi_register, mutex, register, sequential, set, text};
 pub use crate::checks::settings::FailedCas;
 use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History, Kind, Op, Sym, ValueId};
@@ -53,8 +54,20 @@ pub fn check(object: Object, history: &History, limits: &Limits<'_>, options: &O
             |ops| task.counters(ops),
             |ops, bounds| rule::counter(task.initial_sum(), ops, bounds),
         ),
+        Object::Queue if task.peeks() => {
+            task.machine(property, deque::Deque, |op, f| deque::action(op, deque::of_queue(f)))
+        }
+        Object::Stack if task.peeks() => {
+            task.machine(property, deque::Deque, |op, f| deque::action(op, deque::of_stack(f)))
+        }
         Object::Queue => task.collections(property, Discipline::Fifo),
         Object::Stack => task.collections(property, Discipline::Lifo),
+        Object::Deque => task.machine(property, deque::Deque, deque::action),
+        Object::Text => {
+            let initial = text::text(history, options.initial).unwrap_or_default();
+            task.machine(property, text::Text(initial.into()), |op, f| text::action(history, op, f))
+        }
+        Object::Accounts => task.machine(property, accounts::Accounts, |op, f| accounts::action(history, op, f)),
         Object::PriorityQueue => task.collections(property, Discipline::LeastFirst),
         other => Finding::undecided(format!("whether a {other} is linearizable is not known here")),
     }
@@ -78,7 +91,7 @@ enum Property {
 }
 
 /// Why an operation of the history is not one of the model.
-enum NotOfModel {
+pub(super) enum NotOfModel {
     Function(Sym),
     Value(Sym, ValueId),
 }
@@ -156,6 +169,22 @@ impl Task<'_> {
         ruled.sort_by_key(|(at, _)| *at);
         assert_eq!(ruled.len(), keys.len(), "every key is decided once");
         self.finding(property, ruled.into_iter().map(|(_, ruled)| ruled).collect())
+    }
+
+    /// Decides each key by the general search.
+    fn machine<M: Machine>(
+        &self,
+        property: Property,
+        machine: M,
+        action: impl Fn(&Op, &str) -> Result<Option<M::Action>, NotOfModel> + Sync,
+    ) -> Finding {
+        let adapt = |ops: Excerpt<'_>| self.adapt(ops, &action);
+        self.each_key(property, adapt, |ops, bounds| rule::general(&machine, ops, bounds))
+    }
+
+    /// Whether some operation only looks at what is next.
+    fn peeks(&self) -> bool {
+        ["peek", "top"].iter().filter_map(|f| self.history.sym(f)).any(|f| self.history.ops.iter().any(|op| op.f == f))
     }
 
     /// Decides all operations together.

@@ -6,7 +6,7 @@ use crate::finding::Finding;
 use crate::objects::Object;
 
 /// The objects whose linearizability can be checked.
-const LINEARIZABLE: [Object; 9] = [
+const LINEARIZABLE: [Object; 12] = [
     Object::Register,
     Object::CasRegister,
     Object::MultiRegister,
@@ -16,6 +16,9 @@ const LINEARIZABLE: [Object; 9] = [
     Object::Queue,
     Object::Stack,
     Object::PriorityQueue,
+    Object::Deque,
+    Object::Text,
+    Object::Accounts,
 ];
 
 /// Linearizability of each object (Herlihy and Wing 1990).

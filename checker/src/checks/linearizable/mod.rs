@@ -10,11 +10,13 @@
 //! independently, and in parallel. If a limit of time or memory leaves keys undecided, the finding reports how many
 //! keys were decided, and up to which event the first undecided one is known to be linearizable.
 
+pub mod accounts;
 mod adapt;
 mod checks;
 pub mod collection;
 mod contents;
 pub mod counter;
+pub mod deque;
 pub mod explain;
 mod failed_cas;
 pub mod machine;
@@ -28,6 +30,7 @@ pub mod search;
 pub mod sequential;
 pub mod set;
 mod stack;
+pub mod text;
 pub mod zones;
 
 pub use adapt::{FailedCas, Options, check, check_sequential};

@@ -17,9 +17,16 @@ use rustc_hash::FxHashMap;
 use crate::checks::by_key::{by_key, elements, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof, ms, quantile};
-use crate::history::{History, ValueId};
+use crate::history::{History, Op, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
+
+/// The functions that add an element: that of a set, and that of Maelstrom's `broadcast`.
+const ADDS: [&str; 2] = ["add", "broadcast"];
+
+fn adds(records: &History, op: &Op) -> bool {
+    ADDS.contains(&records.text(op.f))
+}
 
 /// What is known of an element.
 #[derive(Clone, Copy, Default)]
@@ -67,7 +74,7 @@ impl Check for SetFull {
 
 /// Checks `add` of an element and `read` of all of them, each key independently. O(size of all lists read).
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
-    let keys = match by_key(records, &["add", "read"]) {
+    let keys = match by_key(records, &[&ADDS[..], &["read"]].concat()) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
@@ -130,7 +137,7 @@ impl<'r, 'd> Set<'r, 'd> {
     fn adds(&mut self) -> Result<(), String> {
         for &at in self.ops {
             let op = &self.records.ops[at];
-            if !is(self.records, op, "add") {
+            if !adds(self.records, op) {
                 continue;
             }
             if op.argument.is_list() {
@@ -194,7 +201,7 @@ impl<'r, 'd> Set<'r, 'd> {
         let shown = self.records.show(element);
         let add = self.ops.iter().copied().find(|at| {
             let op = &self.records.ops[*at];
-            is(self.records, op, "add") && op.argument == element
+            adds(self.records, op) && op.argument == element
         });
         let why = if add.is_some() { "whose add had failed" } else { "which nobody had added" };
         let explanation = format!("Process {} read {shown}{}, {why}.", self.process(read), of(self.key));
@@ -252,7 +259,7 @@ impl<'r, 'd> Set<'r, 'd> {
 
     fn lost(&mut self, element: ValueId, known_by: usize, absent: usize) {
         let (known, read) = (&self.records.ops[known_by], &self.records.ops[absent]);
-        let how = if is(self.records, known, "add") { "acknowledged to" } else { "read by" };
+        let how = if adds(self.records, known) { "acknowledged to" } else { "read by" };
         let explanation = format!(
             "{}{} was {how} process {} at {}, but the read that process {} began at {} does not have it, and none after it does.",
             self.records.show(element),

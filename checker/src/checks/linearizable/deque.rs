@@ -1,0 +1,192 @@
+//! A queue with two ends, and the peeks of queues and stacks: what is at an end is taken or looked at.
+//!
+//! The general search decides it. A queue or a stack without peeks has faster ways ([`super::collection`]).
+
+use std::collections::VecDeque;
+
+use super::adapt::NotOfModel;
+use super::machine::Machine;
+use crate::history::{Kind, Op};
+
+/// An end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// Where a queue is taken from.
+    Front,
+    /// Where a queue and a stack are added to.
+    Back,
+}
+
+/// What was done at an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DequeAction {
+    /// A value was added.
+    Push(End, u32),
+    /// What was taken; none: it was empty.
+    Pop(End, Option<u32>),
+    /// Something was taken, perhaps, and nobody knows what.
+    PopUnknown(End),
+    /// What was there; none: it was empty.
+    Peek(End, Option<u32>),
+}
+
+/// A deque, empty at first.
+#[derive(Clone, Copy, Debug)]
+pub struct Deque;
+
+fn at_end(held: &VecDeque<u32>, end: End) -> Option<u32> {
+    match end {
+        End::Front => held.front().copied(),
+        End::Back => held.back().copied(),
+    }
+}
+
+fn without(held: &VecDeque<u32>, end: End) -> VecDeque<u32> {
+    let mut rest = held.clone();
+    match end {
+        End::Front => rest.pop_front(),
+        End::Back => rest.pop_back(),
+    };
+    rest
+}
+
+impl Machine for Deque {
+    /// From front to back.
+    type State = VecDeque<u32>;
+    type Action = DequeAction;
+
+    fn initial(&self) -> Self::State {
+        VecDeque::new()
+    }
+
+    fn step(&self, held: &Self::State, action: &DequeAction) -> impl IntoIterator<Item = Self::State> {
+        match *action {
+            DequeAction::Push(end, value) => {
+                let mut more = held.clone();
+                match end {
+                    End::Front => more.push_front(value),
+                    End::Back => more.push_back(value),
+                }
+                Some(more)
+            }
+            DequeAction::Pop(end, taken) => (at_end(held, end) == taken).then(|| without(held, end)),
+            DequeAction::PopUnknown(end) => Some(without(held, end)),
+            DequeAction::Peek(end, seen) => (at_end(held, end) == seen).then(|| held.clone()),
+        }
+    }
+
+    fn only_reads(&self, action: &DequeAction) -> bool {
+        matches!(action, DequeAction::Peek(..) | DequeAction::Pop(_, None))
+    }
+
+    fn state_bytes(&self, held: &Self::State) -> usize {
+        size_of::<Self::State>() + held.capacity() * size_of::<u32>()
+    }
+}
+
+/// What a function does: `p` stands for push, pop or peek.
+fn function(f: &str) -> Option<(&'static str, End)> {
+    Some(match f {
+        "push-front" | "add-first" | "offer-first" | "lpush" => ("push", End::Front),
+        "push-back" | "add-last" | "offer-last" | "rpush" => ("push", End::Back),
+        "pop-front" | "remove-first" | "poll-first" | "lpop" => ("pop", End::Front),
+        "pop-back" | "remove-last" | "poll-last" | "rpop" => ("pop", End::Back),
+        "peek-front" | "peek-first" => ("peek", End::Front),
+        "peek-back" | "peek-last" => ("peek", End::Back),
+        _ => return None,
+    })
+}
+
+/// The names that a queue has for the functions of a deque.
+pub(super) fn of_queue(f: &str) -> &str {
+    match f {
+        "enqueue" | "offer" | "put" | "add" => "push-back",
+        "dequeue" | "poll" | "take" => "pop-front",
+        "peek" => "peek-front",
+        other => other,
+    }
+}
+
+/// The names that a stack has for the functions of a deque.
+pub(super) fn of_stack(f: &str) -> &str {
+    match f {
+        "push" => "push-back",
+        "pop" => "pop-back",
+        "peek" | "top" => "peek-back",
+        other => other,
+    }
+}
+
+/// An operation as an action; none if it did nothing.
+///
+/// # Errors
+/// When a deque has no such function.
+pub(super) fn action(op: &Op, f: &str) -> Result<Option<DequeAction>, NotOfModel> {
+    let (what, end) = function(f).ok_or(NotOfModel::Function(op.f))?;
+    let seen = Some(op.result.0).filter(|_| !op.result.is_nil());
+    Ok(match (what, op.kind) {
+        (_, Kind::Fail) | ("peek", Kind::Info) => None,
+        ("push", _) => Some(DequeAction::Push(end, op.argument.0)),
+        ("pop", Kind::Info) => Some(DequeAction::PopUnknown(end)),
+        ("pop", Kind::Ok) => Some(DequeAction::Pop(end, seen)),
+        (_, _) => Some(DequeAction::Peek(end, seen)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::machine::{NEVER, Timed};
+    use super::super::search::{Answer, Bounds, search};
+    use super::DequeAction::{Peek, Pop, PopUnknown, Push};
+    use super::End::{Back, Front};
+    use super::{Deque, DequeAction};
+
+    /// Whether operations one after another are linearizable.
+    fn holds(actions: &[DequeAction]) -> bool {
+        let timed = |(at, action): (usize, &DequeAction)| Timed {
+            process: 0,
+            call: 2 * at as u32,
+            ret: 2 * at as u32 + 1,
+            action: *action,
+        };
+        let history: Vec<Timed<DequeAction>> = actions.iter().enumerate().map(timed).collect();
+        matches!(search(&Deque, &history, &Bounds::default()), Answer::Linearizable)
+    }
+
+    #[test]
+    fn both_ends_hold_what_was_put_there_last() {
+        assert!(holds(&[
+            Push(Front, 1),
+            Push(Back, 2),
+            Push(Front, 3),
+            Peek(Front, Some(3)),
+            Peek(Back, Some(2)),
+            Pop(Back, Some(2))
+        ]));
+        assert!(holds(&[
+            Push(Back, 1),
+            Push(Back, 2),
+            Pop(Front, Some(1)),
+            Pop(Front, Some(2)),
+            Pop(Front, None),
+            Peek(Back, None)
+        ]));
+        assert!(!holds(&[Push(Back, 1), Push(Back, 2), Pop(Front, Some(2))]));
+        assert!(!holds(&[Push(Back, 1), Peek(Front, None)]));
+        assert!(!holds(&[Push(Back, 1), Pop(Back, Some(1)), Peek(Front, Some(1))]));
+        assert!(!holds(&[Push(Front, 1), Push(Front, 2), Peek(Back, Some(2))]));
+    }
+
+    #[test]
+    fn a_removal_of_unknown_outcome_may_have_taken_what_is_missing() {
+        let unknown = Timed { process: 1, call: 0, ret: NEVER, action: PopUnknown(Front) };
+        let then = |seen| {
+            let pushed = Timed { process: 0, call: 1, ret: 2, action: Push(Back, 7) };
+            [unknown, pushed, Timed { process: 0, call: 3, ret: 4, action: Peek(Front, seen) }]
+        };
+        for seen in [None, Some(7)] {
+            assert!(matches!(search(&Deque, &then(seen), &Bounds::default()), Answer::Linearizable), "{seen:?}");
+        }
+        assert!(matches!(search(&Deque, &then(Some(8)), &Bounds::default()), Answer::Violation(_)));
+    }
+}

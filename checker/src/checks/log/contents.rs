@@ -1,0 +1,229 @@
+//! What is at each offset of each log, from all acknowledgements and polls together.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use super::steps::{Polled, Sent, Step};
+use crate::finding::{Draft, Finding, Proof};
+use crate::history::{History, Kind, ValueId};
+use crate::limits::Limits;
+
+/// A record at its place.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    value: ValueId,
+    /// The operation that showed it first: an acknowledged send, or a poll.
+    shown_by: usize,
+    /// The first poll that returned it.
+    polled_by: Option<usize>,
+    /// The first acknowledged send of it.
+    acknowledged_by: Option<usize>,
+}
+
+/// The log of one key.
+#[derive(Debug, Default)]
+struct Log {
+    /// By offset. Where operations contradict one another, the first counts.
+    entries: BTreeMap<i64, Entry>,
+    /// Operations that show another value at an offset than the first did: offset, value, operation.
+    contradictions: Vec<(i64, ValueId, usize)>,
+    /// The sends of each value.
+    sends: FxHashMap<ValueId, Vec<Sent>>,
+}
+
+/// The logs of all keys.
+pub struct Contents<'r> {
+    records: &'r History,
+    logs: BTreeMap<ValueId, Log>,
+    /// Acknowledged sends, and those of them that no poll could have missed nor did return.
+    acknowledged: u64,
+    polled: u64,
+}
+
+impl<'r> Contents<'r> {
+    /// Of a history.
+    pub fn new(records: &'r History, steps: &[Step]) -> Self {
+        let mut contents = Self { records, logs: BTreeMap::new(), acknowledged: 0, polled: 0 };
+        for step in steps {
+            match step {
+                Step::Sent(sent) => contents.sent(sent),
+                Step::Polled(polled) => contents.polled(polled),
+                Step::Begins { .. } => {}
+            }
+        }
+        contents
+    }
+
+    fn sent(&mut self, sent: &Sent) {
+        let log = self.logs.entry(sent.key).or_default();
+        log.sends.entry(sent.value).or_default().push(*sent);
+        if self.records.ops[sent.op].is_ok() {
+            self.acknowledged += 1;
+            if let Some(offset) = sent.offset {
+                log.show(offset, sent.value, sent.op, false);
+            }
+        }
+    }
+
+    fn polled(&mut self, polled: &Polled) {
+        let log = self.logs.entry(polled.key).or_default();
+        self.polled += polled.records.len() as u64;
+        for (offset, value) in &polled.records {
+            log.show(*offset, *value, polled.op, true);
+        }
+    }
+
+    /// A record that the log has strictly between two offsets, and an operation that shows it. Records whose every
+    /// send failed do not count: to skip them is right.
+    pub fn between(&self, key: ValueId, from: i64, to: i64) -> Option<(i64, ValueId, usize)> {
+        let log = self.logs.get(&key)?;
+        let mut inside = log.entries.range(from.saturating_add(1)..to);
+        let (offset, entry) = inside.find(|(_, entry)| !log.is_aborted(self.records, entry.value))?;
+        Some((*offset, entry.value, entry.shown_by))
+    }
+
+    /// Judges what does not depend on the order of operations.
+    pub fn judge(&self, limits: &Limits<'_>, finding: &mut Finding) {
+        for (key, log) in &self.logs {
+            self.contradictions(*key, log, limits, finding);
+            self.writers(*key, log, limits, finding);
+            self.lost(*key, log, limits, finding);
+        }
+    }
+
+    fn contradictions(&self, key: ValueId, log: &Log, limits: &Limits<'_>, finding: &mut Finding) {
+        let records = self.records;
+        for (offset, value, op) in &log.contradictions {
+            let first = log.entries[offset];
+            violated(records, key, "inconsistent-offsets", [first.shown_by, *op], limits, finding, || {
+                let (one, other) = (records.show(first.value), records.show(*value));
+                format!("The log {} has two records at offset {offset}: {one} and {other}.", records.show(key))
+            });
+        }
+    }
+
+    /// Each record that is in the log was sent, and is there no more often than it may have been sent.
+    fn writers(&self, key: ValueId, log: &Log, limits: &Limits<'_>, finding: &mut Finding) {
+        let records = self.records;
+        let mut places: BTreeMap<ValueId, Vec<(i64, usize)>> = BTreeMap::new();
+        for (offset, entry) in &log.entries {
+            places.entry(entry.value).or_default().push((*offset, entry.shown_by));
+        }
+        for (value, places) in places {
+            let sends = log.sends.get(&value).map(Vec::as_slice).unwrap_or_default();
+            let possible: Vec<usize> =
+                sends.iter().map(|sent| sent.op).filter(|op| records.ops[*op].may_have_happened()).collect();
+            let (first, shown_by) = places[0];
+            let (log_name, shown) = (records.show(key), records.show(value));
+            match (possible.len(), sends.first()) {
+                (0, None) => violated(records, key, "never-sent", [shown_by], limits, finding, || {
+                    format!("The log {log_name} has {shown} at offset {first}, which nobody sent.")
+                }),
+                (0, Some(failed)) => {
+                    violated(records, key, "aborted-read", [failed.op, shown_by], limits, finding, || {
+                        let event = records.event_index(records.ops[failed.op].ret);
+                        format!(
+                            "The log {log_name} has {shown} at offset {first}, but its send failed (index {event}): if the client \
+                         cannot know that it failed, it has to record `info`."
+                        )
+                    })
+                }
+                (possible_count, _) if places.len() > possible_count => {
+                    let shows = places.iter().take(possible_count + 1).map(|(_, op)| *op);
+                    let proof: Vec<usize> = possible.iter().copied().chain(shows).collect();
+                    violated(records, key, "duplicate", proof, limits, finding, || {
+                        let offsets: Vec<String> = places.iter().map(|(offset, _)| offset.to_string()).collect();
+                        format!(
+                            "The log {log_name} has {shown} at the offsets {}, though it was sent {}.",
+                            offsets.join(", "),
+                            if possible_count == 1 { "once".to_owned() } else { format!("{possible_count} times") },
+                        )
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What was acknowledged below an offset that was polled, and was never polled itself. A first poll may begin
+    /// anywhere, so what lies below it was at least in the log; but nobody ever returned it.
+    fn lost(&self, key: ValueId, log: &Log, limits: &Limits<'_>, finding: &mut Finding) {
+        let records = self.records;
+        let polled = log.entries.iter().rev().find_map(|(offset, entry)| entry.polled_by.map(|by| (*offset, by)));
+        let Some((highest, by)) = polled else { return };
+        for (offset, entry) in log.entries.range(..highest) {
+            let Some(send) = entry.acknowledged_by.filter(|_| entry.polled_by.is_none()) else { continue };
+            violated(records, key, "lost-write", [send, by], limits, finding, || {
+                let (log, value) = (records.show(key), records.show(entry.value));
+                format!(
+                    "{value} was acknowledged at offset {offset} of the log {log}, and no poll ever returned it, though \
+                     offset {highest} was polled."
+                )
+            });
+        }
+    }
+
+    /// Completes a finding with figures and doubts.
+    pub fn conclude(&self, finding: &mut Finding) {
+        let unseen: u64 = self.logs.values().map(Log::unseen).sum();
+        if self.polled == 0 {
+            finding.doubt("no poll returned a record");
+        } else if unseen > 0 {
+            finding.doubt(format!(
+                "{unseen} acknowledged records lie behind everything that was polled: nobody looked whether they are there"
+            ));
+        }
+        finding.headline = format!(
+            "kafka: {} sends acknowledged, {} records polled from {} logs, {} violations",
+            self.acknowledged,
+            self.polled,
+            self.logs.len(),
+            finding.violations
+        );
+        finding.figure("sends_acknowledged", self.acknowledged as f64);
+        finding.figure("records_polled", self.polled as f64);
+        finding.figure("unseen", unseen as f64);
+    }
+}
+
+impl Log {
+    fn show(&mut self, offset: i64, value: ValueId, op: usize, by_poll: bool) {
+        let entry =
+            self.entries.entry(offset).or_insert(Entry { value, shown_by: op, polled_by: None, acknowledged_by: None });
+        if entry.value != value {
+            self.contradictions.push((offset, value, op));
+            return;
+        }
+        let by = if by_poll { &mut entry.polled_by } else { &mut entry.acknowledged_by };
+        by.get_or_insert(op);
+    }
+
+    fn is_aborted(&self, records: &History, value: ValueId) -> bool {
+        let sends = self.sends.get(&value);
+        sends.is_some_and(|sends| sends.iter().all(|sent| records.ops[sent.op].kind == Kind::Fail))
+    }
+
+    /// Acknowledged records behind all that were polled.
+    fn unseen(&self) -> u64 {
+        let behind = self.entries.values().rev().take_while(|entry| entry.polled_by.is_none());
+        behind.filter(|entry| entry.acknowledged_by.is_some()).count() as u64
+    }
+}
+
+/// Counts a violation of a log, and keeps it if there is room.
+pub fn violated(
+    records: &History,
+    key: ValueId,
+    kind: &'static str,
+    proof: impl IntoIterator<Item = usize>,
+    limits: &Limits<'_>,
+    finding: &mut Finding,
+    explain: impl FnOnce() -> String,
+) {
+    let key = records.show(key);
+    finding.violated(limits, || {
+        let proof = Proof::at(records, proof);
+        Draft { kind, key: &key, process: None, explanation: explain(), proof }
+    });
+}

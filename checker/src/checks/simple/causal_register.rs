@@ -1,0 +1,153 @@
+//! A register whose operations are a chain of causes, as Jepsen's `causal` test has it: each follows the one before.
+//!
+//! Each key is used by one session: `read-init` finds nothing (nil or 0), each `write` writes the next number (1, 2,
+//! ...), and each `read` returns what the last write wrote. A causally consistent store cannot return anything else,
+//! whichever node is asked. A write of unknown outcome may or may not have happened: later reads decide. O(n).
+
+use crate::checks::by_key::{by_key, of};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
+use crate::history::{Datum, History, Op, ValueId};
+use crate::limits::Limits;
+use crate::objects::Object;
+
+/// Checks chains of causes.
+pub struct CausalRegister;
+
+impl Check for CausalRegister {
+    fn name(&self) -> &'static str {
+        "causal-register"
+    }
+
+    fn about(&self) -> &'static str {
+        "read-init, write n (1, 2, ...), read, one session for each key: each operation sees the one before it"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Key
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Register]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::LASTING.needing(60)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
+
+/// A write on the chain. One of unknown outcome counts from the read that saw it first.
+#[derive(Clone, Copy)]
+struct Written {
+    value: ValueId,
+    by: usize,
+    seen_by: Option<usize>,
+}
+
+/// Where a chain is.
+#[derive(Default)]
+struct Chain {
+    /// What took effect, in order.
+    writes: Vec<Written>,
+    /// Writes of unknown outcome that nobody saw yet: they may take effect at any later time.
+    pending: Vec<usize>,
+}
+
+/// Checks `read-init`, `write` and `read`.
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+    let keys = match by_key(records, &["read-init", "write", "read"]) {
+        Ok(keys) => keys,
+        Err(why) => return Finding::undecided(why),
+    };
+    let (mut finding, mut reads) = (Finding::default(), 0u64);
+    for (key, ops) in &keys {
+        if let Some(why) = overlap(records, key, ops) {
+            return Finding::undecided(why);
+        }
+        reads += walk(records, key, ops, limits, &mut finding);
+    }
+    if reads == 0 {
+        finding.doubt("no read succeeded");
+    }
+    let broken = finding.violations;
+    finding.headline =
+        format!("causal-register: {reads} reads of {} keys, {broken} do not see what they follow", keys.len());
+    finding.figure("reads", reads as f64);
+    finding.figure("reads_wrong", broken as f64);
+    finding
+}
+
+/// Two operations of a key at the same time are no chain.
+fn overlap(records: &History, key: &str, ops: &[usize]) -> Option<String> {
+    let certain = ops.iter().map(|at| (*at, &records.ops[*at])).filter(|(_, op)| op.is_ok());
+    let certain: Vec<(usize, &Op)> = certain.collect();
+    let pair = certain.windows(2).find(|pair| pair[1].1.call < pair[0].1.ret)?;
+    let [one, other] = [0, 1].map(|at| records.event_index(pair[at].1.call));
+    Some(format!("the operations at the indices {one} and {other}{} overlap: they are no chain", of(key)))
+}
+
+/// Walks along the chain of a key; how many reads it has.
+fn walk(records: &History, key: &str, ops: &[usize], limits: &Limits<'_>, finding: &mut Finding) -> u64 {
+    let (mut chain, mut reads) = (Chain::default(), 0);
+    for &at in ops {
+        let op = &records.ops[at];
+        match records.text(op.f) {
+            "write" if op.is_ok() => chain.writes.push(Written { value: op.argument, by: at, seen_by: None }),
+            "write" if op.may_have_happened() => chain.pending.push(at),
+            "read" | "read-init" if op.is_ok() => {
+                reads += 1;
+                if !chain.explains(records, at) {
+                    chain.broken(records, key, at, limits, finding);
+                }
+            }
+            _ => {}
+        }
+    }
+    reads
+}
+
+fn is_initial(records: &History, value: ValueId) -> bool {
+    value.is_nil() || matches!(records.datum(value), Datum::Int(0))
+}
+
+impl Chain {
+    /// Whether a read returned what it follows. A write of unknown outcome that it is the first to see takes effect.
+    fn explains(&mut self, records: &History, read: usize) -> bool {
+        let result = records.ops[read].result;
+        let last_fits = match self.writes.last() {
+            Some(last) => last.value == result,
+            None => is_initial(records, result),
+        };
+        if last_fits {
+            return true;
+        }
+        let Some(found) = self.pending.iter().position(|at| records.ops[*at].argument == result) else { return false };
+        let by = self.pending.swap_remove(found);
+        self.writes.push(Written { value: result, by, seen_by: Some(read) });
+        true
+    }
+
+    fn broken(&self, records: &History, key: &str, read: usize, limits: &Limits<'_>, finding: &mut Finding) {
+        let op = &records.ops[read];
+        let older = self.writes.iter().rev().find(|written| written.value == op.result);
+        let stale = older.is_some() || is_initial(records, op.result);
+        finding.violated(limits, || {
+            let (process, shown) = (op.process, records.show(op.result));
+            let Some(last) = self.writes.last().filter(|_| stale) else {
+                let explanation = format!("Process {process} read {shown}{}, which nobody had written.", of(key));
+                let proof = Proof::at(records, [read]);
+                return Draft { kind: "never-written", key, process: None, explanation, proof };
+            };
+            let newest = records.show(last.value);
+            let explanation =
+                format!("Process {process} read {shown}{}, though it follows the write of {newest}.", of(key));
+            let operations = older.into_iter().chain([last]).flat_map(|written| [Some(written.by), written.seen_by]);
+            let proof = Proof::at(records, operations.flatten().chain([read]));
+            Draft { kind: "stale-read", key, process: None, explanation, proof }
+        });
+    }
+}

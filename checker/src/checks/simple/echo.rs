@@ -1,0 +1,77 @@
+//! An answer repeats what was asked: Maelstrom's first exercise, and a test of clients and networks.
+//!
+//! The result of each `echo` that succeeded is its argument, or a map in which `echo` is the argument. O(n).
+
+use serde_json::Value;
+
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
+use crate::history::{History, Op};
+use crate::limits::Limits;
+use crate::objects::Object;
+
+/// Checks that answers repeat what was asked.
+pub struct Echo;
+
+impl Check for Echo {
+    fn name(&self) -> &'static str {
+        "echo"
+    }
+
+    fn about(&self) -> &'static str {
+        "echo v -> v, or {echo v}: each answer repeats what was asked"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workload
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Ids]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::LASTING
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
+
+/// Checks `echo`.
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+    let (mut finding, mut answers) = (Finding::default(), 0u64);
+    for (at, op) in records.ops.iter().enumerate() {
+        if records.text(op.f) != "echo" {
+            let f = records.text(op.f);
+            return Finding::undecided(format!("the model knows no `{f}`: its function is echo"));
+        }
+        if !op.is_ok() {
+            continue;
+        }
+        answers += 1;
+        if !repeats(records, op) {
+            finding.violated(limits, || {
+                let (asked, answered) = (records.show(op.argument), records.show(op.result));
+                let explanation = format!("Process {} asked {asked} and was answered {answered}.", op.process);
+                Draft { kind: "no-echo", key: "", process: None, explanation, proof: Proof::at(records, [at]) }
+            });
+        }
+    }
+    if answers == 0 {
+        finding.doubt("nothing was answered");
+    }
+    finding.headline = format!("echo: {answers} answers, {} of something else", finding.violations);
+    finding.figure("answers", answers as f64);
+    finding
+}
+
+fn repeats(records: &History, op: &Op) -> bool {
+    if op.argument == op.result {
+        return true;
+    }
+    let (asked, answered) = (records.json(op.argument), records.json(op.result));
+    let inside = answered.get("echo").or_else(|| answered.get(":echo"));
+    asked == answered || inside.is_some_and(|inside: &Value| *inside == asked)
+}

@@ -1,0 +1,202 @@
+//! Who sees a write sees every write that had completed before it began: no read shows an effect without its cause.
+//!
+//! Strict serializability forbids that T2 is visible without T1 if T1 had completed before T2 was invoked. It considers,
+//! for each key, `write`s of values and `read`s of lists of all values. The condition is that of Jepsen's
+//! `causal-reverse`, and of the `comments` test of CockroachDB, where the anomaly was found (Kingsbury 2017). That a
+//! value which nobody wrote, or whose every write failed, is no part of a read is checked besides.
+//!
+//! For each read the latest beginning of a write that it shows is compared with the completions of all others, which
+//! are sorted: O(n log n + size of all reads).
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::checks::by_key::{by_key, elements, is, of};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::finding::{Draft, Finding, Proof};
+use crate::history::{History, Op, ValueId};
+use crate::limits::Limits;
+use crate::objects::Object;
+
+/// Checks that a visible write is visible with all that completed before it.
+pub struct CausalReverse;
+
+impl Check for CausalReverse {
+    fn name(&self) -> &'static str {
+        "causal-reverse"
+    }
+
+    fn about(&self) -> &'static str {
+        "write v, read [v ...] of all: who sees a write sees every write that had completed before it began"
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Key
+    }
+
+    fn objects(&self) -> &'static [Object] {
+        &[Object::Set]
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::LASTING.needing(100)
+    }
+
+    fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
+        view.by_records(|records| check(records, &context.limits))
+    }
+}
+
+/// The writes of one value of a key.
+#[derive(Clone, Copy)]
+struct Writes {
+    /// The one invoked first.
+    first: usize,
+    /// The one acknowledged first.
+    acknowledged: Option<usize>,
+    /// Whether one may have happened.
+    possible: bool,
+}
+
+/// Checks `write` (`insert`, `add`) of values, and `read` of lists of all of them.
+pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+    const WRITES: [&str; 3] = ["write", "insert", "add"];
+    let keys = match by_key(records, &[&WRITES[..], &["read"]].concat()) {
+        Ok(keys) => keys,
+        Err(why) => return Finding::undecided(why),
+    };
+    let (mut finding, mut reads, mut written) = (Finding::default(), 0u64, 0usize);
+    for (key, ops) in &keys {
+        let written_ops = ops.iter().copied().filter(|at| !is(records, &records.ops[*at], "read"));
+        let values = Values::new(records, written_ops);
+        written += values.writes.len();
+        for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
+            let Some(seen) = elements(records, records.ops[at].result) else {
+                let value = records.show(records.ops[at].result);
+                return Finding::undecided(format!("a read returned no list of values: {value}"));
+            };
+            reads += 1;
+            values.judge(key, at, seen, limits, &mut finding);
+        }
+    }
+    if reads == 0 {
+        finding.doubt("no read succeeded");
+    }
+    if written == 0 {
+        finding.doubt("nothing was written");
+    }
+    finding.headline = format!("causal-reverse: {reads} reads of {written} values, {} violations", finding.violations);
+    finding.figure("reads", reads as f64);
+    finding.figure("values", written as f64);
+    finding
+}
+
+/// The values of a key.
+struct Values<'r> {
+    records: &'r History,
+    writes: FxHashMap<ValueId, Writes>,
+    /// Acknowledged values by the event of their first acknowledgement, ascending.
+    by_completion: Vec<(u32, ValueId)>,
+}
+
+impl<'r> Values<'r> {
+    fn new(records: &'r History, ops: impl Iterator<Item = usize>) -> Self {
+        let mut writes: FxHashMap<ValueId, Writes> = FxHashMap::default();
+        for at in ops {
+            let op = &records.ops[at];
+            let known = writes.entry(op.argument).or_insert(Writes { first: at, acknowledged: None, possible: false });
+            known.possible |= op.may_have_happened();
+            let earlier = |known: usize| op.ret < records.ops[known].ret;
+            if op.is_ok() && known.acknowledged.is_none_or(earlier) {
+                known.acknowledged = Some(at);
+            }
+        }
+        let completion =
+            |(value, writes): (&ValueId, &Writes)| writes.acknowledged.map(|at| (records.ops[at].ret, *value));
+        let mut by_completion: Vec<(u32, ValueId)> = writes.iter().filter_map(completion).collect();
+        by_completion.sort_unstable();
+        Self { records, writes, by_completion }
+    }
+
+    fn judge(&self, key: &str, read: usize, seen: &[ValueId], limits: &Limits<'_>, finding: &mut Finding) {
+        let mut latest: Option<(u32, ValueId)> = None;
+        for value in seen {
+            match self.writes.get(value) {
+                Some(writes) if writes.possible => {
+                    latest = latest.max(Some((self.records.ops[writes.first].call, *value)));
+                }
+                writes => self.impossible(key, read, *value, writes, limits, finding),
+            }
+        }
+        let Some((began, shown)) = latest else { return };
+        let before = self.by_completion.partition_point(|(completed, _)| *completed < began);
+        let seen: FxHashSet<ValueId> = seen.iter().copied().collect();
+        let due = &self.by_completion[..before];
+        // Counting first keeps the common case from walking over everything that was ever written.
+        let shown_due = seen.iter().filter(|value| self.acknowledged_before(**value, began)).count();
+        debug_assert!(shown_due <= due.len(), "what was seen of them is no more than there are");
+        if shown_due == due.len() {
+            return;
+        }
+        let Some((_, missing)) = due.iter().find(|(_, value)| !seen.contains(value)) else { return };
+        self.reversed(key, read, *missing, shown, limits, finding);
+    }
+
+    fn acknowledged_before(&self, value: ValueId, began: u32) -> bool {
+        let acknowledged = self.writes.get(&value).and_then(|writes| writes.acknowledged);
+        acknowledged.is_some_and(|at| self.records.ops[at].ret < began)
+    }
+
+    fn reversed(
+        &self,
+        key: &str,
+        read: usize,
+        missing: ValueId,
+        shown: ValueId,
+        limits: &Limits<'_>,
+        finding: &mut Finding,
+    ) {
+        let records = self.records;
+        let (Some(cause), effect) = (self.writes[&missing].acknowledged, self.writes[&shown].first) else { return };
+        finding.violated(limits, || {
+            let (missing, shown) = (records.show(missing), records.show(shown));
+            let explanation = format!(
+                "Process {} read {shown}{} without {missing}, though the write of {missing} had completed before that of \
+                 {shown} was invoked.",
+                records.ops[read].process,
+                of(key),
+            );
+            let proof = Proof::at(records, [cause, effect, read]);
+            Draft { kind: "causal-reverse", key, process: None, explanation, proof }
+        });
+    }
+
+    /// A value in a read that cannot be there.
+    fn impossible(
+        &self,
+        key: &str,
+        read: usize,
+        value: ValueId,
+        writes: Option<&Writes>,
+        limits: &Limits<'_>,
+        finding: &mut Finding,
+    ) {
+        let records = self.records;
+        finding.violated(limits, || {
+            let (process, shown) = (records.ops[read].process, records.show(value));
+            let Some(Writes { first, .. }) = writes else {
+                let explanation = format!("Process {process} read {shown}{}, which nobody wrote.", of(key));
+                let proof = Proof::at(records, [read]);
+                return Draft { kind: "never-written", key, process: None, explanation, proof };
+            };
+            let Op { ret, .. } = records.ops[*first];
+            let explanation = format!(
+                "Process {process} read {shown}{}, but its write failed (index {}): if the client cannot know that it \
+                 failed, it has to record `info`.",
+                of(key),
+                records.event_index(ret)
+            );
+            let proof = Proof::at(records, [*first, read]);
+            Draft { kind: "aborted-read", key, process: None, explanation, proof }
+        });
+    }
+}
