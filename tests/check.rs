@@ -394,3 +394,77 @@ fn labelled_histories_are_judged_as_their_labels_say() {
         }
     }
 }
+
+/// Operations one after the other, each with function, argument and result, as lines of JSON without index and time.
+fn lines(operations: &[[&str; 3]]) -> String {
+    let line = |process: usize, kind: &str, f: &str, value: &str| {
+        format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"{f}\",\"value\":{value}}}\n")
+    };
+    let operation = |(process, [f, argument, result]): (usize, &[&str; 3])| {
+        line(process, "invoke", f, argument) + &line(process, "ok", f, result)
+    };
+    operations.iter().enumerate().map(operation).collect()
+}
+
+/// Without a read nothing showed keys: two keys with one element each were one set with two elements that differ.
+#[test]
+fn whether_values_have_keys_is_said_and_can_be_given() {
+    let scratch = Scratch::new();
+    let read = [["write", "[[1,\"a\"],1]", "[[1,\"a\"],1]"], ["read", "[[1,\"a\"],null]", "[[1,\"a\"],1]"]];
+    scratch.file("keyed.jsonl", lines(&read));
+    let found = run(&scratch, "check keyed.jsonl --model register").expect(0);
+    assert!(found.stdout.contains("keys were taken from them (--not-keyed"), "{}", found.stdout);
+    let found = json(run(&scratch, "check keyed.jsonl --model register --json").expect(0));
+    assert_eq!(found["keys"], "values");
+    let found = json(run(&scratch, "check keyed.jsonl --model register --json --not-keyed").expect(1));
+    assert_eq!(found["keys"], "events");
+    let no_pair = lines(&[["write", "[1,5]", "[1,5]"], ["write", "7", "7"], ["read", "null", "[1,5]"]]);
+    scratch.file("no-pair.jsonl", no_pair);
+    let refused = run(&scratch, "check no-pair.jsonl --model register --keyed").expect(254);
+    assert!(refused.stderr.contains("the value 7 at index 2 is no list of a key and a value"), "{}", refused.stderr);
+    scratch.file("nil.jsonl", lines(&[["write", "[1,null]", "[1,null]"], ["read", "null", "[1,null]"]]));
+    run(&scratch, "check nil.jsonl --model register --keyed").expect(0);
+    run(&scratch, "check nil.jsonl --model register --keyed --not-keyed").expect(254);
+}
+
+/// It was read as values, whatever they were.
+#[test]
+fn where_nothing_shows_whether_values_have_keys_both_are_judged() {
+    let scratch = Scratch::new();
+    // As values the second compare-and-set finds another value; as keys each finds its own.
+    let differ = [["write", "[1,[1,2]]", "[1,[1,2]]"], ["write", "[2,[3,4]]", "[2,[3,4]]"]];
+    let cas = ["cas", "[1,[[1,2],[5,6]]]", "[1,[[1,2],[5,6]]]"];
+    scratch.file("differ.jsonl", lines(&[differ[0], differ[1], cas]));
+    let found = run(&scratch, "check differ.jsonl --model cas-register").expect(2);
+    assert!(found.stdout.contains("As values they are invalid, as [key value] valid"), "{}", found.stdout);
+    let found = json(run(&scratch, "check differ.jsonl --model cas-register --json").expect(2));
+    assert_eq!(found["keys"], "unclear");
+    run(&scratch, "check differ.jsonl --model cas-register --keyed").expect(0);
+    run(&scratch, "check differ.jsonl --model cas-register --not-keyed").expect(1);
+    // Either way it is valid, and that is what it is.
+    scratch.file("same.jsonl", lines(&differ));
+    run(&scratch, "check same.jsonl --model cas-register").expect(0);
+}
+
+/// They were passed over, and the history was valid without them.
+#[test]
+fn a_process_that_is_no_number_counts() {
+    let scratch = Scratch::new();
+    let bad = text(&[
+        r#"{"process":"a","type":"invoke","f":"write","value":1}"#,
+        r#"{"process":"a","type":"ok","f":"write","value":1}"#,
+        r#"{"process":"b","type":"invoke","f":"read"}"#,
+        r#"{"process":"b","type":"ok","f":"read","value":99}"#,
+    ]);
+    for names in [["\"a\"", "\"b\""], ["-1", "-2"], ["1.5", "2.5"], ["5000000000", "\":x\""], ["[1]", "{\"n\":1}"]] {
+        let named = bad.replace("\"a\"", names[0]).replace("\"b\"", names[1]);
+        scratch.file("named.jsonl", named);
+        run(&scratch, "check named.jsonl --model register").expect(1);
+    }
+    scratch.file("bad.jsonl", bad);
+    let found = run(&scratch, "check bad.jsonl --model register").expect(1);
+    assert!(found.stdout.contains("process b read"), "{}", found.stdout);
+    let page = run(&scratch, "check bad.jsonl --model register --html page.html").expect(1);
+    drop(page);
+    assert!(std::fs::read_to_string(scratch.path().join("page.html")).expect("it is written").contains("process b"));
+}

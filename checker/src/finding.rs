@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{Event, History, Op, Operation, Phase};
+use crate::history::{Event, History, Op, Operation, Phase, ProcessName};
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 use crate::run::findings::{FaultFinding, active_between};
@@ -20,7 +20,7 @@ pub struct Anomaly {
     /// The key concerned, if there is one.
     pub key: Option<String>,
     /// The process whose guarantee was violated, if there is one.
-    pub process: Option<u64>,
+    pub process: Option<ProcessName>,
     /// What happened and why it is a violation, in a sentence or two that name values, nodes and times.
     pub explanation: String,
     /// Indices of the history events that prove it, in order: those of the fewest operations that are a violation by themselves.
@@ -232,7 +232,7 @@ pub(crate) struct Draft<'a> {
     pub kind: &'static str,
     /// Empty where no key is concerned.
     pub key: &'a str,
-    pub process: Option<u64>,
+    pub process: Option<ProcessName>,
     pub explanation: String,
     pub proof: Proof<'a>,
 }

@@ -39,7 +39,7 @@ pub struct Findings {
 #[derive(Default)]
 pub struct Linter {
     findings: Findings,
-    processes: HashMap<i64, ProcessState>,
+    processes: HashMap<String, ProcessState>,
     /// The line of the first write of a value to a key.
     writes: HashMap<(String, String), u64>,
     last_index: Option<i64>,
@@ -84,11 +84,10 @@ impl Linter {
             self.found(line, "type", "its type is none of invoke, ok, fail, info".into());
             return;
         }
-        let Some(process) = event.get("process").and_then(Tree::int) else {
-            if event.get("process").is_none() {
-                self.found(line, "process", "it has no process".into());
-            }
-            return;
+        let process = match event.get("process") {
+            None | Some(Tree::Nil) => return self.found(line, "process", "it has no process".into()),
+            Some(process) if process.name().is_some_and(|name| name.trim_start_matches(':') == "nemesis") => return,
+            Some(process) => process.notation(),
         };
         match kind.as_str() {
             "invoke" => self.invoke(line, process, event),
@@ -98,10 +97,10 @@ impl Linter {
 
     /// All findings.
     pub fn finish(mut self) -> Findings {
-        let mut open: Vec<(u64, i64, String)> = Vec::new();
+        let mut open: Vec<(u64, String, String)> = Vec::new();
         for (process, state) in &self.processes {
             if let ProcessState::Open { line, f, .. } = state {
-                open.push((*line, *process, f.clone()));
+                open.push((*line, process.clone(), f.clone()));
             }
         }
         open.sort_unstable();
@@ -154,7 +153,7 @@ impl Linter {
         self.last_time = time.or(self.last_time);
     }
 
-    fn invoke(&mut self, line: u64, process: i64, event: &Tree) {
+    fn invoke(&mut self, line: u64, process: String, event: &Tree) {
         let f = function(event);
         match self.processes.get(&process) {
             Some(ProcessState::Open { line: invoked, f: open, .. }) => {
@@ -180,7 +179,7 @@ impl Linter {
     }
 
     fn written(&mut self, line: u64, f: &str, value: &Tree, key: Option<&Tree>) {
-        let place = (key.map(edn_text).unwrap_or_default(), edn_text(value));
+        let place = (key.map(Tree::notation).unwrap_or_default(), value.notation());
         if let Some(first) = self.writes.get(&place) {
             let sentence = format!(
                 "`{f}` of {} was invoked before, at line {first}: where values are not unique, a read does not show which write it saw, \
@@ -193,18 +192,18 @@ impl Linter {
         }
     }
 
-    fn complete(&mut self, line: u64, process: i64, kind: &str, event: &Tree) {
+    fn complete(&mut self, line: u64, process: String, kind: &str, event: &Tree) {
         let f = function(event);
         let open = match self.processes.remove(&process) {
             Some(open @ ProcessState::Open { .. }) => open,
             ended => {
-                self.processes.extend(ended.map(|ended| (process, ended)));
+                self.processes.extend(ended.map(|ended| (process.clone(), ended)));
                 self.found(line, "not-invoked", format!("process {process} completes `{f}` that it never invoked"));
                 return;
             }
         };
         if kind == "info" {
-            self.processes.insert(process, ProcessState::Ended { line });
+            self.processes.insert(process.clone(), ProcessState::Ended { line });
         }
         let ProcessState::Open { line: invoked, f: open_f, value, key } = open else { return };
         if open_f != f {
@@ -216,7 +215,7 @@ impl Linter {
         if kind == "ok" {
             self.echoed(line, invoked, &f, &value, event);
         }
-        if event.get("key").is_some_and(|found| key.as_ref().is_some_and(|key| key != found)) {
+        if event.get("key").is_some_and(|found| key.as_ref().is_some_and(|key| key.notation() != found.notation())) {
             self.found(line, "other-key", format!("`{f}` has another key than at its invocation, line {invoked}"));
         }
         if kind == "fail" && !READS.contains(&f.as_str()) {
@@ -228,7 +227,7 @@ impl Linter {
     fn echoed(&mut self, line: u64, invoked: u64, f: &str, value: &Tree, event: &Tree) {
         let writes = WRITES.contains(&f) || f == "cas";
         let result = event.get("value").unwrap_or(&Tree::Nil);
-        if writes && *result != Tree::Nil && result != value {
+        if writes && *result != Tree::Nil && result.notation() != value.notation() {
             let (asked, done) = (edn_text(value), edn_text(result));
             let sentence =
                 format!("`{f}` was invoked with {asked} at line {invoked} and is `ok` with {done}: which was done?");

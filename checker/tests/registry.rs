@@ -20,6 +20,9 @@ use dissensus_checker::limits::Limits;
 use dissensus_checker::verdict::Outcome;
 use serde_json::{Value, json};
 
+#[path = "registry/renaming.rs"]
+mod renaming;
+
 /// What operations are about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Object {

@@ -9,7 +9,7 @@ use checker::formats::{Format, Selection, read};
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for format in [Format::Edn, Format::Log] {
         for allow_partial in [false, true] {
-            let _ = read(bytes, format, &Selection { allow_partial, workload: None });
+            let _ = read(bytes, format, &Selection { allow_partial, ..Selection::default() });
         }
     }
     let mut reader = bytes;

@@ -8,7 +8,7 @@ use checker::formats::{Format, Selection, read};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for allow_partial in [false, true] {
-        let _ = read(bytes, Format::Json, &Selection { allow_partial, workload: None });
+        let _ = read(bytes, Format::Json, &Selection { allow_partial, ..Selection::default() });
     }
     let mut reader = bytes;
     let mut events = Events::new(&mut reader, Format::Json);

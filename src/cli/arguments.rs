@@ -219,6 +219,13 @@ pub struct CheckArgs {
     /// Only operations of this workload
     #[arg(long, value_name = "NAME")]
     pub workload: Option<String>,
+    /// Every value is [key value], as Jepsen's `independent` records them: take the keys from them [default: if the values
+    /// show it]
+    #[arg(long, conflicts_with_all = ["not_keyed", "convert", "lint"])]
+    pub keyed: bool,
+    /// No value is [key value], also where all look like it
+    #[arg(long, conflicts_with_all = ["convert", "lint"])]
+    pub not_keyed: bool,
     /// json, edn or log [default: by content]
     #[arg(long)]
     pub format: Option<Format>,

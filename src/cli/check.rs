@@ -20,6 +20,8 @@ use std::sync::atomic::Ordering;
 
 use checker::checks::registry;
 use checker::formats::{Cut, Format, Problem as Damaged, Reading, Selection};
+use checker::history::{History, KeySource};
+use checker::limits::Limits;
 use checker::objects::Object;
 use checker::{CheckName, Outcome};
 
@@ -27,6 +29,7 @@ use super::arguments::CheckArgs;
 use super::out::say;
 use crate::exit::{Exit, Problem};
 use crate::store::input::Input;
+use choose::Choice;
 use limits::Budget;
 use progress::Progress;
 use report::Report;
@@ -55,6 +58,10 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     report::can_be_written(file)?;
     let progress = Progress::new(args.json);
     let mut reading = read(file, &progress, &budget)?;
+    if args.keyed {
+        let taken = reading.records.take_keys_from_values();
+        taken.map_err(|why| Problem::arguments(format!("--keyed does not fit {}: {why}", file.path.display())))?;
+    }
     some_operation_is_of(args.workload.as_deref(), &reading)?;
     let choice = choose::choose(file, &reading)?;
     if let Some(gap) = reading.gap.filter(|_| choice.claims.by_workload && !args.allow_partial) {
@@ -67,7 +74,7 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
         reading.records = std::mem::take(&mut reading.records).first(operations);
         reading.cut = Some(Cut::Memory);
     }
-    let notes = report::notes(&reading, &choice, &budget);
+    let notes = report::notes(args, &reading, &choice, &budget);
     let mut history = std::mem::take(&mut reading.records);
     if choice.claims.by_workload && reading.cut.is_some() {
         // A part of the final reads shows too little, and would be taken for all of them.
@@ -83,9 +90,27 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
         verdict.reasons.push(doubt);
     }
+    verdict.reasons.extend(keyed_or_not(&history, &choice, &limits, &mut verdict.outcome));
     let outcome = verdict.outcome;
     Report { file, choice: &choice, history: &history, verdict, notes, spent: budget.spent() }.give()?;
     Ok(outcome.into())
+}
+
+/// Where nothing shows whether values are `[key value]`, they are judged as such, too. Where that makes another outcome,
+/// neither is known; the sentence says so.
+fn keyed_or_not(history: &History, choice: &Choice, limits: &Limits<'_>, outcome: &mut Outcome) -> Option<String> {
+    let mut keyed = (history.key_source == KeySource::Unclear).then(|| history.clone())?;
+    keyed.take_keys_from_values().ok()?;
+    let other = checker::check(&keyed, &choice.claims, limits).outcome;
+    if other == *outcome {
+        return None;
+    }
+    let sentence = format!(
+        "Every value is a list of two. As values they are {outcome}, as [key value] {other}: say with --not-keyed or --keyed \
+         which they are."
+    );
+    *outcome = Outcome::Inconclusive;
+    Some(sentence)
 }
 
 /// Refuses a name of a workload that no operation has. Where reading ended early, one may follow.
@@ -133,7 +158,9 @@ fn format(args: &CheckArgs, path: &Path) -> Result<Format, Problem> {
 /// As much of the history as the limits allow.
 fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Reading, Problem> {
     let input = file.open()?;
-    let selection = Selection { workload: file.args.workload.clone(), allow_partial: file.args.allow_partial };
+    let values_as_recorded = file.args.keyed || file.args.not_keyed;
+    let selection =
+        Selection { workload: file.args.workload.clone(), allow_partial: file.args.allow_partial, values_as_recorded };
     let (read_bytes, bytes) = (Arc::clone(&input.read_bytes), input.bytes);
     let share_read = || (bytes > 0).then(|| read_bytes.load(Ordering::Relaxed) as f64 / bytes as f64);
     let out_of_time = || budget.out_of_time_to_read();

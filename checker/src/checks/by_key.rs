@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{Datum, History, Op, Sym, ValueId};
+use crate::history::{History, Op, Sym, ValueId};
 
 /// The operations of a key, as positions in [`History::ops`].
 pub type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
@@ -28,13 +28,9 @@ pub fn is(records: &History, op: &Op, name: &str) -> bool {
     records.text(op.f) == name
 }
 
-/// The elements of a list; nothing read is no elements.
+/// The elements of a list or a set; nothing read is no elements.
 pub fn elements(records: &History, value: ValueId) -> Option<&[ValueId]> {
-    match records.datum(value) {
-        Datum::Nil => Some(&[]),
-        Datum::List(elements) => Some(elements),
-        _ => None,
-    }
+    if value.is_nil() { Some(&[]) } else { records.datum(value).elements() }
 }
 
 /// ` of KEY`, or nothing for an operation without a key.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::checks::isolation;
-use crate::history::{Datum, History, Op, ValueId};
+use crate::history::{Datum, History, Op};
+use crate::objects::siblings::{has_micros, lists_are_values};
 
 /// The functions of clients of a log. Transactions alone are taken for those of registers and lists.
 const LOG: &[&str] = &["send", "poll", "txn", "assign", "subscribe", "crash", "debug-topic-partitions"];
@@ -52,13 +53,10 @@ fn transaction_object(records: &History) -> Option<&'static str> {
 }
 
 fn long_fork_rows_or_register(records: &History) -> &'static str {
-    let is_micro = |value: ValueId| match records.datum(value) {
-        Datum::List([first, ..]) => matches!(records.datum(*first), Datum::List([_, _, _])),
-        _ => false,
-    };
-    match !records.ops.is_empty() && records.ops.iter().all(|op| is_micro(op.argument)) {
+    let is_transaction = |op: &Op| has_micros(records, records.datum(op.argument));
+    match !records.ops.is_empty() && records.ops.iter().all(is_transaction) {
         true => "long-fork",
-        false if reads_rows(records) => "dirty-reads",
+        false if reads_rows(records) && !lists_are_values(records) => "dirty-reads",
         false => "register",
     }
 }
@@ -68,11 +66,12 @@ fn long_fork_rows_or_register(records: &History) -> &'static str {
 fn reads_rows(records: &History) -> bool {
     let reads = || records.ops.iter().filter(|op| op.is_ok() && records.text(op.f) == "read");
     let rows = |op: &Op| match records.datum(op.result) {
-        Datum::List(rows) => rows,
+        Datum::List(rows) | Datum::Set(rows) => rows,
         _ => &[],
     };
     let Some(count) = reads().map(|op| rows(op).len()).next().filter(|count| *count > 1) else { return false };
-    reads().all(|op| rows(op).len() == count) && reads().any(|op| rows(op).windows(2).any(|pair| pair[0] == pair[1]))
+    reads().all(|op| rows(op).len() == count)
+        && reads().any(|op| rows(op).windows(2).any(|pair| records.is_equal(pair[0], pair[1])))
 }
 
 fn set_or_counter(records: &History) -> &'static str {

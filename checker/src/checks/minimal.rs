@@ -126,7 +126,7 @@ impl Budget<'_> {
 
 /// What makes an anomaly of fewer operations the same: see the module.
 fn is_same(shrinks: Shrinks, first: &Anomaly, other: &Anomaly) -> bool {
-    let of_the_same = || (&first.key, first.process) == (&other.key, other.process);
+    let of_the_same = || (&first.key, &first.process) == (&other.key, &other.process);
     first.kind == other.kind && (shrinks == Shrinks::NewAnomaly || of_the_same())
 }
 
@@ -177,7 +177,7 @@ impl Whole for OfOperations<'_, '_> {
     fn cost(&self, operation: usize) -> usize {
         let operation = &self.operations[operation];
         let elements = |value: &ValueId| match operation.history().datum(*value) {
-            Datum::List(elements) => elements,
+            Datum::List(elements) | Datum::Set(elements) => elements,
             _ => &[],
         };
         let micro = |value: &ValueId| elements(value).iter().map(|part| elements(part).len()).sum::<usize>();
@@ -222,7 +222,11 @@ impl Whole for OfColumns<'_> {
 
     fn hides(&self, left: &[usize], operation: usize) -> bool {
         let op = &self.records.ops[operation];
-        let named = |other: &usize| self.records.past(*other).is_some_and(|past| past.contains(&op.argument));
+        let named = |other: &usize| {
+            self.records
+                .past(*other)
+                .is_some_and(|past| past.iter().any(|value| self.records.is_equal(*value, op.argument)))
+        };
         !self.is_known(op) || left.iter().any(named)
     }
 

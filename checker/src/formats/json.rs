@@ -146,6 +146,20 @@ impl<'a> Parser<'a> {
         if self.peek().is_none() { Ok(()) } else { Err(self.unexpected("the end of the line")) }
     }
 
+    /// A count of few digits, with what ends a value behind it. None, and nothing is taken, if anything else comes next.
+    #[inline]
+    pub fn small_count(&mut self) -> Option<u32> {
+        self.peek();
+        let rest = &self.bytes[self.at..];
+        let digits = rest.iter().take(9).take_while(|byte| byte.is_ascii_digit()).count();
+        let leads = rest.first() == Some(&b'0') && digits > 1;
+        if digits == 0 || leads || !matches!(rest.get(digits), Some(b',' | b'}' | b' ')) {
+            return None;
+        }
+        self.at += digits;
+        Some(rest[..digits].iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')))
+    }
+
     /// Whether nothing is left: then the value that was being read is cut off.
     pub fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()

@@ -12,7 +12,7 @@
 //! | a ratio, a character, a decimal, a symbol, `##Inf` | `{"#edn":"1/3"}` |
 //! | an integer beyond 64 bits, `123N` | its digits |
 //!
-//! A [`crate::history::History`] distinguishes less: there, a keyword is the string of its name, a set is a list, and a
+//! A [`crate::history::History`] distinguishes less: there, a keyword is the string of its name, a list is a vector, and a
 //! tag is ignored.
 
 use super::edn::{is_keyword, is_symbol};

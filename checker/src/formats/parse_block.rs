@@ -18,7 +18,8 @@ use super::values::{FromEdn, FromJson};
 use super::whole_events::{event_of, parse_edn, parse_json};
 use super::{edn, json, json_form, log, tree, write};
 use crate::history::{
-    Event, EventType, Extra, Misfit, Origin, OriginId, Origins, ParsedEvent, Phase, Sym, TooManyValues, ValueId, Values,
+    Event, EventType, Extra, Misfit, Origin, OriginId, Origins, ParsedEvent, Phase, ProcessRef, Sym, TooManyValues,
+    ValueId, Values,
 };
 
 /// How many names of workloads are kept, to be reported.
@@ -169,12 +170,14 @@ impl<'s> Chunk<'s> {
         match field {
             Field::Index => fields.index = Some(json_count(parser, "index")?),
             Field::Time => fields.time_ns = Some(json_count(parser, "time")?),
-            Field::Process if parser.peek().is_some_and(|byte| byte.is_ascii_digit()) => {
-                fields.process = Some(Who::Client(json_count(parser, "process")?));
-            }
             Field::Process => {
-                let name = parser.value(&mut tree::Plain, &mut Vec::new())?;
-                fields.process = Some(who(name.name().map(|name| name.trim_start_matches(':'))));
+                fields.process = match parser.small_count() {
+                    Some(small) => Some(Who::Client(ProcessRef::Number(small))),
+                    None => {
+                        let name = parser.value(&mut tree::Plain, &mut Vec::new())?;
+                        self.who(&json_form::name_from_json(&name)).map_err(Stop::full(parser.at()))?
+                    }
+                };
             }
             Field::Type => fields.kind = Some(json_kind(parser)?),
             Field::F => fields.f = Some(json_name(parser)?),
@@ -219,12 +222,9 @@ impl<'s> Chunk<'s> {
         match name {
             "index" => fields.index = edn_count(parser, "index")?,
             "time" => fields.time_ns = edn_count(parser, "time")?,
-            "process" if parser.peek()?.is_some_and(|byte| byte.is_ascii_digit()) => {
-                fields.process = edn_count(parser, "process")?.map(Who::Client);
-            }
             "process" => {
                 let name = parser.value(&mut tree::Plain, &mut Vec::new())?;
-                fields.process = Some(who(name.name()));
+                fields.process = self.who(&name).map_err(Stop::full(parser.at()))?;
             }
             "type" => {
                 let at = parser.at();
@@ -258,10 +258,9 @@ impl<'s> Chunk<'s> {
             Some(_) => parser.value(&mut FromEdn(&mut self.values), &mut self.stack).map_err(shifted)?,
             None => ValueId::NIL,
         };
-        let process =
-            line.process.parse().map_or_else(|_| who(Some(line.process.trim_start_matches(':'))), Who::Client);
+        let name = tree::parse_edn(line.process).unwrap_or_else(|| tree::Tree::Text(line.process.to_owned()));
         let fields = Fields {
-            process: Some(process),
+            process: self.who(&name).map_err(Stop::full(0))?,
             kind: Some(kind(line.kind, 0)?),
             f: Some(Cow::Borrowed(line.f)),
             value,
@@ -278,7 +277,7 @@ impl<'s> Chunk<'s> {
         let who = fields.process.ok_or_else(|| missing("process"))?;
         let process = match who {
             Who::Client(process) => Some(process).filter(|_| self.is_selected(&fields)),
-            Who::Nemesis | Who::Other => None,
+            Who::Nemesis => None,
         };
         let (mut f, mut key, mut origin) = (Sym::NONE, Sym::NONE, OriginId::default());
         let mut extra = Extra::default();
@@ -301,6 +300,18 @@ impl<'s> Chunk<'s> {
         let (line, column) = (self.line, self.column);
         self.parsed.push(ParsedEvent { index, time_ns, process, kind, f, key, value, past, origin, line, column });
         Ok(())
+    }
+
+    /// Whose event it is: any value names a client, but for the nemesis; nil names none.
+    fn who(&mut self, name: &Tree) -> Result<Option<Who>, TooManyValues> {
+        if name.name().is_some_and(|name| name.trim_start_matches(':') == "nemesis") {
+            return Ok(Some(Who::Nemesis));
+        }
+        let name = name.feed(&mut FromEdn(&mut self.values))?;
+        match name.is_nil() {
+            true => Ok(None),
+            false => self.values.process(name).map(Who::Client).map(Some),
+        }
     }
 
     fn origin(&mut self, fields: &Fields<'_>) -> Result<OriginId, Stop> {
@@ -336,10 +347,10 @@ impl<'s> Chunk<'s> {
         if let Some(name) = self.keys.get(&key) {
             return Ok(*name);
         }
-        let name = self.values.key(key).map_err(Stop::full(0))?;
-        let no_key = || Stop { at: 0, problem: Misfit::NoKey { key: self.values.show(key) }.into() };
-        let name = name.ok_or_else(no_key)?;
-        self.keys.insert(key, name);
+        let name = self.values.name_as_key(key).map_err(Stop::full(0))?;
+        if !self.values.has_parts(key) {
+            self.keys.insert(key, name);
+        }
         Ok(name)
     }
 
@@ -450,14 +461,8 @@ impl Fields<'_> {
 
 #[derive(Clone, Copy)]
 enum Who {
-    Client(u64),
+    Client(ProcessRef),
     Nemesis,
-    Other,
-}
-
-/// The process of an event, if it is not a number.
-fn who(name: Option<&str>) -> Who {
-    if name == Some("nemesis") { Who::Nemesis } else { Who::Other }
 }
 
 /// Whether a problem means that the text was cut off: a syntax error in the last form, or any problem of a last map

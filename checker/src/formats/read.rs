@@ -110,7 +110,8 @@ pub fn read_within(
         Err(damage) => return Err(damage),
     }
     let mut reading = whole.reading;
-    reading.records = whole.builder.finish();
+    reading.records =
+        if selection.values_as_recorded { whole.builder.finish_as_recorded() } else { whole.builder.finish() };
     reading.records.torn = reading.torn;
     reading.records.is_part = reading.is_partial();
     Ok(reading)

@@ -7,4 +7,6 @@ pub struct Selection {
     pub workload: Option<String>,
     /// Whether a damaged text is read up to the damage, instead of not at all.
     pub allow_partial: bool,
+    /// Whether values stay as they were recorded, also where they show that they are `[key value]`.
+    pub values_as_recorded: bool,
 }

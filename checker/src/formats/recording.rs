@@ -46,7 +46,7 @@ impl HistoryBuilder {
         match event.process {
             Process::Nemesis => extra.nemesis = Some(Box::new(event.clone())),
             Process::Client(process) => {
-                parsed.process = Some(process);
+                parsed.process = Some(self.values().process_number(process)?);
                 self.client(event, &mut parsed, &mut extra)?;
             }
         }

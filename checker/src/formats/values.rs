@@ -1,7 +1,7 @@
 //! The sinks that build the values of a history.
 //!
 //! A value is the same whether it was read as EDN or as the JSON that the EDN was converted to: a keyword is the string
-//! of its name, sets and lists are vectors, and a tag is ignored.
+//! of its name, lists are vectors, and a tag is ignored.
 
 use super::json_form::{key_text_from_json, tagged_from_json, text_from_json, unquoted_mark};
 use super::sink::{Sequence, Sink};
@@ -44,7 +44,8 @@ impl Sink for FromEdn<'_> {
     fn sequence(&mut self, kind: Sequence, elements: std::vec::Drain<'_, ValueId>) -> Result<ValueId, TooManyValues> {
         match kind {
             Sequence::Map => self.0.map(elements.as_slice()),
-            Sequence::Vector | Sequence::List | Sequence::Set => self.0.list(elements.as_slice()),
+            Sequence::Set => self.0.set(elements.as_slice()),
+            Sequence::Vector | Sequence::List => self.0.list(elements.as_slice()),
         }
     }
     fn tagged(&mut self, _: &str, value: ValueId) -> ValueId {
@@ -114,6 +115,15 @@ impl Sink for FromJson<'_> {
     }
 }
 
+impl Tree {
+    /// A notation that equal values share, and no others: equal as values of a history are.
+    pub(crate) fn notation(&self) -> String {
+        let mut values = Values::default();
+        // A tree that is in memory has not too many values.
+        self.feed(&mut FromEdn(&mut values)).map_or_else(|_| String::new(), |value| values.notation(value))
+    }
+}
+
 /// Begins the notation of a name that may be a mark; no value of a history begins with it.
 const PERHAPS_A_MARK: char = '\0';
 
@@ -151,6 +161,7 @@ impl FromJson<'_> {
         match tagged_from_json(tag, &shape) {
             None => Ok(None),
             Some(notation) if tag == "edn" => notation.feed(&mut FromEdn(self.0)).map(Some),
+            Some(_) if tag == "set" => Ok(Some(self.0.list_to_set(value))),
             Some(_) => Ok(Some(value)),
         }
     }

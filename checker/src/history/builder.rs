@@ -9,6 +9,7 @@ use super::columns::History;
 use super::event::{Event, EventType};
 use super::independent;
 use super::op::{Kind, Op, OpId, Origin, OriginId, Origins, TooManyOrigins};
+use super::process::{NAMED, ProcessName, ProcessRef};
 use super::values::{Datum, Sym, TooManyValues, Translation, ValueId, Values};
 
 /// One event as a reader passes it on; its values are made by the builder first.
@@ -18,7 +19,7 @@ pub struct RawEvent<'a> {
     pub index: Option<u64>,
     /// When, in ns.
     pub time_ns: u64,
-    /// The client process; none for the nemesis, and for anything else that is to be passed over.
+    /// The client process, by its number; none for the nemesis, and for what is to be passed over.
     pub process: Option<u64>,
     /// Invocation or outcome.
     pub kind: EventType,
@@ -39,7 +40,7 @@ pub enum Misfit {
     #[error("process {process} completes `{f}` that it never invoked")]
     NotInvoked {
         /// The process.
-        process: u64,
+        process: ProcessName,
         /// What it completes.
         f: String,
     },
@@ -47,7 +48,7 @@ pub enum Misfit {
     #[error("process {process} completes `{f}`, but what it invoked is `{open}`")]
     OtherFunction {
         /// The process.
-        process: u64,
+        process: ProcessName,
         /// What it completes.
         f: String,
         /// What it invoked.
@@ -57,7 +58,7 @@ pub enum Misfit {
     #[error("process {process} invokes `{f}` while its `{open}` is open")]
     StillOpen {
         /// The process.
-        process: u64,
+        process: ProcessName,
         /// What it invokes.
         f: String,
         /// The open operation.
@@ -67,21 +68,9 @@ pub enum Misfit {
     #[error("process {process} invokes `{f}`, but it ended with an `info`")]
     Ended {
         /// The process.
-        process: u64,
+        process: ProcessName,
         /// What it invokes.
         f: String,
-    },
-    /// A process number beyond 32 bits.
-    #[error("process {process} is beyond the largest number, {}", u32::MAX)]
-    ProcessTooLarge {
-        /// The process.
-        process: u64,
-    },
-    /// A key that is a list or a map.
-    #[error("the key {key} is no scalar")]
-    NoKey {
-        /// The key as it is written.
-        key: String,
     },
     /// Too many events or values.
     #[error(transparent)]
@@ -96,7 +85,7 @@ pub enum Misfit {
 pub(crate) struct ParsedEvent {
     pub index: Option<u64>,
     pub time_ns: Option<u64>,
-    pub process: Option<u64>,
+    pub process: Option<ProcessRef>,
     pub kind: EventType,
     /// None where there is no process.
     pub f: Sym,
@@ -160,7 +149,11 @@ impl Names {
         let Self { values: names, origins } = self;
         let (value, past) = (names.value(event.value), names.value(event.past));
         let origin = origins[event.origin.position()];
-        ParsedEvent { f: names.name(event.f), key: names.name(event.key), value, past, origin, ..*event }
+        let process = event.process.map(|process| match process {
+            ProcessRef::Named(name) => ProcessRef::Named(names.name(name)),
+            ProcessRef::Number(_) => process,
+        });
+        ParsedEvent { process, f: names.name(event.f), key: names.name(event.key), value, past, origin, ..*event }
     }
 
     /// The same for what only few events have.
@@ -188,6 +181,8 @@ const PROCESSES_LISTED: usize = 1 << 16;
 struct Processes {
     listed: Vec<ProcessState>,
     others: FxHashMap<u32, ProcessState>,
+    /// The numbers of those that have names.
+    numbers: FxHashMap<Sym, u32>,
 }
 
 impl Processes {
@@ -241,6 +236,7 @@ impl HistoryBuilder {
     pub fn push_event(&mut self, event: &RawEvent<'_>) -> Result<(), Misfit> {
         let RawEvent { index, time_ns, process, kind, value, past, .. } = *event;
         let (mut f, mut key) = (Sym::NONE, Sym::NONE);
+        let process = process.map(|number| self.values().process_number(number)).transpose()?;
         if process.is_some() {
             f = self.values().intern(event.f)?;
             key = self.key(event.key)?;
@@ -262,11 +258,13 @@ impl HistoryBuilder {
         match event.process {
             None => self.of_no_client(event, extra, time_ns),
             Some(process) if event.kind == EventType::Invoke => {
-                let op = self.invoke(narrow(process)?, event, time_ns)?;
+                let process = self.number(process)?;
+                let op = self.invoke(process, event, time_ns)?;
                 self.history.rounds.extend(extra.round.map(|round| (op, round)));
             }
             Some(process) => {
-                let op = self.complete(narrow(process)?, event, time_ns)?;
+                let process = self.number(process)?;
+                let op = self.complete(process, event, time_ns)?;
                 self.keep_extra(op, &extra);
             }
         }
@@ -275,6 +273,22 @@ impl HistoryBuilder {
         self.index(event.index);
         self.history.events += 1;
         Ok(())
+    }
+
+    /// The number of a process: its own, or the next for a new name.
+    fn number(&mut self, process: ProcessRef) -> Result<u32, TooManyValues> {
+        let name = match process {
+            ProcessRef::Number(number) => return Ok(number),
+            ProcessRef::Named(name) => name,
+        };
+        let (names, numbers) = (&mut self.history.process_names, &mut self.processes.numbers);
+        if let Some(number) = numbers.get(&name) {
+            return Ok(*number);
+        }
+        let number = u32::try_from(names.len()).ok().and_then(|place| NAMED.checked_add(place)).ok_or(TooManyValues)?;
+        names.push(name);
+        numbers.insert(name, number);
+        Ok(number)
     }
 
     fn of_no_client(&mut self, event: &ParsedEvent, extra: Extra, time_ns: u64) {
@@ -344,15 +358,26 @@ impl HistoryBuilder {
     pub(crate) fn memory_bytes(&self) -> u64 {
         let history = &self.history;
         let ops = (history.ops.len() * size_of::<Op>()) as u64;
-        let processes =
-            self.processes.listed.capacity() * size_of::<ProcessState>() + self.processes.others.capacity() * 16;
+        let processes = self.processes.listed.capacity() * size_of::<ProcessState>()
+            + (self.processes.others.capacity() + self.processes.numbers.capacity()) * 16;
         // These grow by doubling, and exist twice while they do.
         let aside = (history.infos.len() + history.pasts.len() + history.indices.len()) * 16;
         ops + aside as u64 + processes as u64 + history.values.memory_bytes()
     }
 
-    /// The history of all events taken. Operations without a completion are `info`.
-    pub fn finish(mut self) -> History {
+    /// The history of all events taken. Operations without a completion are `info`. Keys are taken from the values if
+    /// these show that they are there.
+    pub fn finish(self) -> History {
+        let has_keys = self.has_keys;
+        let mut history = self.finish_as_recorded();
+        if !has_keys {
+            independent::guess(&mut history);
+        }
+        history
+    }
+
+    /// The same, with all values as they were recorded.
+    pub fn finish_as_recorded(mut self) -> History {
         let history = &self.history;
         for ops in [&history.ops, &history.aside] {
             debug_assert!(ops.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
@@ -367,9 +392,6 @@ impl HistoryBuilder {
         self.history.errors.sort_unstable();
         self.history.rounds.sort_unstable();
         self.history.parts.sort_unstable();
-        if !self.has_keys {
-            independent::take_keys_from_values(&mut self.history);
-        }
         self.history
     }
 
@@ -394,7 +416,7 @@ impl HistoryBuilder {
         let state = self.processes.of(process);
         if *state != ProcessState::Idle {
             let (state, f) = (*state, self.history.text(event.f).to_owned());
-            let process = u64::from(process);
+            let process = self.history.process_name(process);
             return Err(match state {
                 ProcessState::Open(op) => Misfit::StillOpen { process, f, open: self.function_of(op) },
                 ProcessState::Idle | ProcessState::Ended => Misfit::Ended { process, f },
@@ -425,11 +447,11 @@ impl HistoryBuilder {
         let state = self.processes.of(process);
         let ProcessState::Open(op) = *state else {
             let f = self.history.text(event.f).to_owned();
-            return Err(Misfit::NotInvoked { process: process.into(), f });
+            return Err(Misfit::NotInvoked { process: self.history.process_name(process), f });
         };
         if self.history.op(op).f != event.f {
             let (f, open) = (self.history.text(event.f).to_owned(), self.function_of(op));
-            return Err(Misfit::OtherFunction { process: process.into(), f, open });
+            return Err(Misfit::OtherFunction { process: self.history.process_name(process), f, open });
         }
         let is_info = event.kind == EventType::Info;
         *state = if is_info { ProcessState::Ended } else { ProcessState::Idle };
@@ -460,11 +482,9 @@ impl HistoryBuilder {
         Ok(op)
     }
 
-    pub(crate) fn key(&mut self, key: ValueId) -> Result<Sym, Misfit> {
-        if key.is_nil() {
-            return Ok(Sym::NONE);
-        }
-        self.values().key(key)?.ok_or_else(|| Misfit::NoKey { key: self.history.show(key) })
+    /// The name of a key, which may be any data; nil is none.
+    pub(crate) fn key(&mut self, key: ValueId) -> Result<Sym, TooManyValues> {
+        if key.is_nil() { Ok(Sym::NONE) } else { self.values().name_as_key(key) }
     }
 }
 
@@ -519,6 +539,14 @@ impl HistoryBuilder {
         self.values().list(elements)
     }
 
+    /// A set of values made before.
+    ///
+    /// # Errors
+    /// When there are too many values.
+    pub fn set(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
+        self.values().set(elements)
+    }
+
     /// A map of keys and values, alternately.
     ///
     /// # Errors
@@ -531,8 +559,4 @@ impl HistoryBuilder {
     pub fn datum(&self, value: ValueId) -> Datum<'_> {
         self.history.datum(value)
     }
-}
-
-fn narrow(process: u64) -> Result<u32, Misfit> {
-    u32::try_from(process).map_err(|_| Misfit::ProcessTooLarge { process })
 }

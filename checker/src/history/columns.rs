@@ -8,16 +8,17 @@
 //! [`Phase`]), are kept apart from them, and so are the events of the nemesis. What few operations have (an error, a
 //! causal past, a round, the parts of a counter) is in sparse lists, one for each.
 //!
-//! Keys. The key is the event's `key`. A Jepsen history that was made by `independent` has none and values `[k v]`
-//! instead: if no event has a key, there is a `read`, the value of every invocation is a list of two whose first is a
-//! scalar other than nil, the second is nil for every `read`, a list of two for every `cas`, and every `ok` has the
-//! list of two with the same first, then the first becomes the key and the second the value
-//! ([`History::keys_were_in_values`]).
+//! Keys. The key is the event's `key`, which may be any data; keys are names, and equal keys have equal names. A Jepsen
+//! history that was made by `independent` has values `[k v]` instead: see [`super::KeySource`].
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
 use super::event::{Event, Phase};
+use super::key_source::KeySource;
 use super::op::{Kind, Op, OpId, Origin, OriginId, Origins};
+use super::process::{NAMED, ProcessName};
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 /// A history: what every client saw, and what the nemesis did.
@@ -29,8 +30,8 @@ pub struct History {
     pub events: u32,
     /// How many events are not kept here: those of a workload that was not selected, or of no client.
     pub passed_over: u64,
-    /// Whether the keys were found as the first halves of values; see the module.
-    pub keys_were_in_values: bool,
+    /// Where the keys come from.
+    pub key_source: KeySource,
     /// Whether every event had a time; an event without one has that of the one before it.
     pub timed: bool,
     /// Whether it is the first part of a history: a text that was cut off or damaged, or of which a limit ended the reading.
@@ -56,6 +57,8 @@ pub struct History {
     pub(super) rounds: Vec<(OpId, u64)>,
     /// The parts of the sum that a read of a counter shows: operation and map, ascending.
     pub(super) parts: Vec<(OpId, ValueId)>,
+    /// The names of the processes from [`NAMED`] on.
+    pub(super) process_names: Vec<Sym>,
 }
 
 /// The entry of an operation in a list that ascends by operation. O(log n).
@@ -67,6 +70,12 @@ impl History {
     /// What a value is.
     pub fn datum(&self, value: ValueId) -> Datum<'_> {
         self.values.datum(value)
+    }
+
+    /// Whether a value is a list, a set or a map, which [`super::Identities`] compares.
+    #[inline]
+    pub fn has_parts(&self, value: ValueId) -> bool {
+        self.values.has_parts(value)
     }
 
     /// A name's text; that of [`Sym::NONE`] is empty.
@@ -89,7 +98,7 @@ impl History {
         self.indices.get(position as usize).copied().unwrap_or(u64::from(position))
     }
 
-    /// Whether an operation is an `ok` read whose result is a list.
+    /// Whether an operation is an `ok` read whose result is a list or a set.
     pub fn reads_list(&self, op: &Op) -> bool {
         op.result.is_list() && op.is_ok() && self.text(op.f) == "read"
     }
@@ -196,10 +205,7 @@ impl History {
     }
 
     pub(super) fn past_of(&self, op: OpId) -> Option<&[ValueId]> {
-        match self.datum(find(&self.pasts, op)?) {
-            Datum::List(values) => Some(values),
-            _ => None,
-        }
+        self.datum(find(&self.pasts, op)?).elements()
     }
 
     pub(super) fn error_of(&self, op: OpId) -> Option<&str> {
@@ -214,6 +220,20 @@ impl History {
         find(&self.parts, op)
     }
 
+    /// What a process is called.
+    pub fn process_name(&self, process: u32) -> ProcessName {
+        let named = process.checked_sub(NAMED).and_then(|at| self.process_names.get(at as usize));
+        match named {
+            Some(name) => ProcessName::Name(self.text(*name).to_owned()),
+            None => ProcessName::Number(process.into()),
+        }
+    }
+
+    /// What the process of the operation at a position is called.
+    pub fn process_of(&self, op: usize) -> ProcessName {
+        self.process_name(self.ops[op].process)
+    }
+
     /// A value as JSON.
     pub fn json(&self, value: ValueId) -> Value {
         self.values.json(value)
@@ -222,6 +242,16 @@ impl History {
     /// A value as people write it: JSON, but a keyword is its name.
     pub fn show(&self, value: ValueId) -> String {
         self.values.show(value)
+    }
+
+    /// A value in a notation that equal values share, and no others.
+    pub fn notation(&self, value: ValueId) -> String {
+        self.values.notation(value)
+    }
+
+    /// What a value is called as a key: its notation, a string without quotes where nothing else is written like that.
+    pub fn key_name(&self, value: ValueId) -> Cow<'_, str> {
+        self.values.plain_notation(value)
     }
 
     /// The integer's id, if it can occur: an integer that no operation has may have none.

@@ -6,6 +6,7 @@
 
 use super::columns::{History, find};
 use super::op::{Op, OpId, Origin};
+use super::process::NAMED;
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 impl History {
@@ -16,17 +17,13 @@ impl History {
     pub fn only(&self, ops: &[usize]) -> Result<History, TooManyValues> {
         assert!(ops.is_sorted_by(|a, b| a < b), "the positions of an excerpt ascend");
         assert!(ops.last().is_none_or(|last| *last < self.ops.len()), "an excerpt has operations of its history");
-        let mut part = History {
-            passed_over: 0,
-            keys_were_in_values: self.keys_were_in_values,
-            timed: self.timed,
-            ..History::default()
-        };
+        let mut part = History { passed_over: 0, key_source: self.key_source, timed: self.timed, ..History::default() };
         for (new, old) in ops.iter().enumerate() {
             let copied = part.copy(self, &self.ops[*old])?;
             part.ops.push(copied);
             part.copy_extras(self, OpId::workload(*old), OpId::workload(new))?;
         }
+        part.name_processes(self)?;
         part.number_events(self, ops);
         Ok(part)
     }
@@ -51,7 +48,9 @@ impl History {
     /// The recursion is bounded, since the reader bounds the nesting of a value; the same holds below.
     fn values_in(&self, value: ValueId) -> usize {
         match self.datum(value) {
-            Datum::List(elements) => 1 + elements.iter().map(|element| self.values_in(*element)).sum::<usize>(),
+            Datum::List(elements) | Datum::Set(elements) => {
+                1 + elements.iter().map(|element| self.values_in(*element)).sum::<usize>()
+            }
             Datum::Map(entries) => 1 + entries.iter().flatten().map(|part| self.values_in(*part)).sum::<usize>(),
             _ => 1,
         }
@@ -100,12 +99,33 @@ impl History {
                     elements.iter().map(|element| self.copy_value(from, *element)).collect();
                 self.values.list(&elements?)
             }
+            Datum::Set(elements) => {
+                let elements: Result<Vec<ValueId>, _> =
+                    elements.iter().map(|element| self.copy_value(from, *element)).collect();
+                self.values.set(&elements?)
+            }
             Datum::Map(entries) => {
                 let entries: Result<Vec<ValueId>, _> =
                     entries.iter().flatten().map(|part| self.copy_value(from, *part)).collect();
                 self.values.map(&entries?)
             }
         }
+    }
+
+    /// Takes over the names of the processes that occur, and their order.
+    fn name_processes(&mut self, from: &History) -> Result<(), TooManyValues> {
+        let mut named: Vec<u32> = self.ops.iter().map(|op| op.process).filter(|process| *process >= NAMED).collect();
+        named.sort_unstable();
+        named.dedup();
+        for process in &named {
+            let name = self.values.intern(from.text(from.process_names[(process - NAMED) as usize]))?;
+            self.process_names.push(name);
+        }
+        for op in self.ops.iter_mut().filter(|op| op.process >= NAMED) {
+            // At its place among those that occur.
+            op.process = NAMED + named.partition_point(|process| *process < op.process) as u32;
+        }
+        Ok(())
     }
 
     /// Gives the events of the excerpt positions without gaps.

@@ -1,60 +1,172 @@
 //! Keys inside values: the histories of Jepsen's `independent`.
 //!
-//! `independent` runs one workload on many keys and history `[k v]` where the workload alone would record `v`. Whether
-//! a history is one of those follows from the values of all its operations together; the rule is in [`super::columns`].
+//! `independent` runs one workload on many keys and records `[k v]` where the workload alone would record `v`. No event
+//! says so, so it is read off the values of all operations together, unless it is given ([`History::take_keys_from_values`]).
+//!
+//! A history may be one of those if no event has a key and the value of every invocation is a list of two, neither of them
+//! a micro-operation; the second is a list of two for every `cas`, one of micro-operations for every `txn`, and nil for
+//! every function that takes no argument (`read`, `dequeue`, `acquire`, ...). It certainly is one if there is such a
+//! function or a `txn`, since without a key those would carry nothing, or no list before their micro-operations, and if
+//! every `ok` has the key of its invocation. Otherwise nothing shows whether a list of two is a value or a key with one:
+//! [`KeySource::Unclear`].
 
 use rustc_hash::FxHashMap;
 
 use super::columns::History;
+use super::key_source::KeySource;
 use super::op::Op;
 use super::values::{Datum, Sym, ValueId};
 
-/// Moves the keys out of the values if the whole history has that form; otherwise changes nothing. O(n).
-pub(super) fn take_keys_from_values(history: &mut History) {
-    if !consistent(history) {
-        return;
+/// Keys cannot be taken from the values of a history.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotKeyed {
+    /// They are in the events.
+    #[error("its events have keys of their own, as the one at index {index}")]
+    HasKeys {
+        /// The index of such an event.
+        index: u64,
+    },
+    /// A value is no `[key value]`.
+    #[error("the value {value} at index {index} is no list of a key and a value")]
+    NoPair {
+        /// The index of its event.
+        index: u64,
+        /// The value.
+        value: String,
+    },
+}
+
+/// Functions that take no argument.
+const WITHOUT_ARGUMENT: [&str; 14] = [
+    "read",
+    "r",
+    "get",
+    "dequeue",
+    "drain",
+    "poll",
+    "take",
+    "pop",
+    "extract-min",
+    "delete-min",
+    "acquire",
+    "release",
+    "generate",
+    "next",
+];
+
+impl History {
+    /// Takes the keys out of the values, each of which is `[key value]`. An invocation with nil has the key of its completion.
+    ///
+    /// # Errors
+    /// When events have keys of their own, or an invocation has another value; then nothing is changed.
+    pub fn take_keys_from_values(&mut self) -> Result<(), NotKeyed> {
+        let wrong = self.ops.iter().find_map(|op| {
+            let index = self.event_index(op.call);
+            let has_key = op.key.is_some().then_some(NotKeyed::HasKeys { index });
+            let is_pair = op.argument.is_nil() || pair(self, op.argument).is_some();
+            has_key.or_else(|| (!is_pair).then(|| NotKeyed::NoPair { index, value: self.show(op.argument) }))
+        });
+        match wrong {
+            Some(wrong) => Err(wrong),
+            None => {
+                take(self);
+                Ok(())
+            }
+        }
     }
+}
+
+/// Moves the keys out of the values if the whole history has that form. O(n).
+pub(super) fn guess(history: &mut History) {
+    history.key_source = match likely(history) {
+        KeySource::Values => return take(history),
+        other => other,
+    };
+}
+
+fn take(history: &mut History) {
     let mut names: FxHashMap<ValueId, Sym> = FxHashMap::default();
     for position in 0..history.ops.len() {
         let op = history.ops[position];
-        let Some((key, argument)) = pair(history, op.argument) else { continue };
+        let asked = pair(history, op.argument);
+        let Some((key, _)) = asked.or_else(|| pair(history, op.result)) else { continue };
         let name = match names.get(&key) {
             Some(name) => *name,
             // There cannot be too many names, since there are fewer keys than values. Without a key nothing is lost.
-            None => history.values.key(key).ok().flatten().unwrap_or(Sym::NONE),
+            None => history.values.name_as_key(key).unwrap_or(Sym::NONE),
         };
-        names.insert(key, name);
-        let result = pair(history, op.result).filter(|(of, _)| *of == key).map_or(op.result, |(_, value)| value);
+        if !history.has_parts(key) {
+            names.insert(key, name);
+        }
+        let argument = asked.map_or(op.argument, |(_, value)| value);
+        let result = pair(history, op.result).filter(|(of, _)| history.is_equal(*of, key));
+        let result = result.map_or(op.result, |(_, value)| value);
         let op = &mut history.ops[position];
         (op.key, op.argument, op.result) = (name, argument, result);
     }
-    history.keys_were_in_values = true;
+    history.key_source = KeySource::Values;
 }
 
-/// Whether every operation has the form that `independent` gives it.
-fn consistent(history: &History) -> bool {
-    let (Some(read), cas) = (history.sym("read"), history.sym("cas")) else {
-        return false;
-    };
-    let fits = |op: &Op| {
-        let Some((key, argument)) = pair(history, op.argument) else { return false };
-        let argument_fits = match op.f {
-            f if f == read => argument.is_nil(),
-            f if Some(f) == cas => pair_of_any(history, argument).is_some(),
-            _ => true,
-        };
-        argument_fits && (!op.is_ok() || pair(history, op.result).is_some_and(|(of, _)| of == key))
-    };
-    history.ops.iter().any(|op| op.f == read) && history.ops.iter().all(fits)
+/// What an invocation shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    NoKey,
+    PerhapsAKey,
+    AKey,
 }
 
-/// A list of two whose first element can be a key.
+fn likely(history: &History) -> KeySource {
+    let mut functions: FxHashMap<Sym, bool> = FxHashMap::default();
+    let (mut shown, mut all_answer) = (false, true);
+    for op in &history.ops {
+        let takes_none = *functions.entry(op.f).or_insert_with(|| WITHOUT_ARGUMENT.contains(&history.text(op.f)));
+        match shows(history, op, takes_none) {
+            Shows::NoKey => return KeySource::Events,
+            Shows::PerhapsAKey => {}
+            Shows::AKey => shown = true,
+        }
+        all_answer &= !op.is_ok() || answers(history, op);
+    }
+    match (history.ops.is_empty(), shown, all_answer) {
+        (true, ..) | (_, false, false) => KeySource::Events,
+        (_, true, true) => KeySource::Values,
+        _ => KeySource::Unclear,
+    }
+}
+
+fn shows(history: &History, op: &Op, takes_none: bool) -> Shows {
+    let Some((key, argument)) = pair(history, op.argument) else { return Shows::NoKey };
+    if is_micro(history, key) {
+        return Shows::NoKey;
+    }
+    match history.text(op.f) {
+        _ if takes_none => {
+            if argument.is_nil() {
+                Shows::AKey
+            } else {
+                Shows::NoKey
+            }
+        }
+        "cas" if pair(history, argument).is_none() => Shows::NoKey,
+        "txn" => match history.datum(argument) {
+            Datum::List(micros) if micros.iter().all(|micro| is_micro(history, *micro)) => Shows::AKey,
+            _ => Shows::NoKey,
+        },
+        _ => Shows::PerhapsAKey,
+    }
+}
+
+/// Whether a completion has the key of its invocation.
+fn answers(history: &History, op: &Op) -> bool {
+    let key = pair(history, op.argument).map(|(key, _)| key);
+    pair(history, op.result).is_some_and(|(of, _)| key.is_some_and(|key| history.is_equal(of, key)))
+}
+
+fn is_micro(history: &History, value: ValueId) -> bool {
+    matches!(history.datum(value), Datum::List(&[f, _, _]) if matches!(history.datum(f), Datum::Text(_)))
+}
+
 fn pair(history: &History, value: ValueId) -> Option<(ValueId, ValueId)> {
-    pair_of_any(history, value)
-        .filter(|(key, _)| !matches!(history.datum(*key), Datum::Nil | Datum::List(_) | Datum::Map(_)))
-}
-
-fn pair_of_any(history: &History, value: ValueId) -> Option<(ValueId, ValueId)> {
     match history.datum(value) {
         Datum::List(&[first, second]) => Some((first, second)),
         _ => None,

@@ -41,7 +41,7 @@ pub struct Origin {
 /// One operation of a client.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Op {
-    /// The process; it does one thing at a time.
+    /// The process; it does one thing at a time. [`crate::history::History::process_name`] has what it is called.
     pub process: u32,
     /// The function.
     pub f: Sym,

@@ -6,6 +6,7 @@
 use super::columns::History;
 use super::event::{EventType, Phase};
 use super::op::{Kind, Op, OpId, Origin};
+use super::process::ProcessName;
 use super::values::{Datum, ValueId};
 
 /// The function of a transaction.
@@ -42,9 +43,14 @@ impl<'h> Operation<'h> {
         self.history.origin(self.op().origin)
     }
 
-    /// The process.
+    /// The process, as a number that identifies it.
     pub fn process(&self) -> u64 {
         self.op().process.into()
+    }
+
+    /// What the process is called.
+    pub fn process_name(&self) -> ProcessName {
+        self.history.process_name(self.op().process)
     }
 
     /// The index of the event of its invocation.

@@ -5,9 +5,16 @@
 //! 01oooooo oooooooo oooooooo oooooooo   a list: its length is at offset o of `elements`, its elements follow
 //! 00nnnnnn nnnnnnnn nnnnnnnn nnnnnnnn   entry n of `slots`: nil, false, true, then all other values as they came
 //! ```
+//!
+//! A set is a list whose length is marked ([`SET`]). What is equal to what is written down in `docs/history.md`; among
+//! scalars it is decided here ([`super::numbers`] for numbers), among lists, sets and maps by [`super::identities`].
+
+use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 use serde_json::Value;
+
+use super::numbers::{self, Number};
 
 /// A name (a function, a key), interned: equal names are equal symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,12 +41,15 @@ impl Sym {
     }
 }
 
-/// A value of a history. Equal scalars have equal ids; each list and each map has an id of its own.
+/// A value of a history. Equal scalars have equal ids; each list, set and map has an id of its own. To compare values of any
+/// shape, compare what [`super::Identities`] gives for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ValueId(pub u32);
 
 const INTEGER: u32 = 1 << 31;
 const LIST: u32 = 1 << 30;
+/// Marks the length of a set among `elements`.
+const SET: u32 = 1 << 31;
 
 impl ValueId {
     /// Nil.
@@ -52,7 +62,7 @@ impl ValueId {
         self == ValueId::NIL
     }
 
-    /// Whether it is a list.
+    /// Whether it is a list or a set.
     pub fn is_list(self) -> bool {
         self.0 & (INTEGER | LIST) == LIST
     }
@@ -73,10 +83,22 @@ pub enum Datum<'a> {
     Float(f64),
     /// A scalar that JSON does not have, as EDN writes it: `1/3`, `12345678901234567890N`, `\a`.
     Other(&'a str),
-    /// A list, a vector or a set.
+    /// A list or a vector: the same.
     List(&'a [ValueId]),
+    /// A set: its elements, in the order in which they were written.
+    Set(&'a [ValueId]),
     /// Pairs of key and value, in the order in which they were written.
     Map(&'a [[ValueId; 2]]),
+}
+
+impl<'a> Datum<'a> {
+    /// The elements of a list or a set.
+    pub fn elements(self) -> Option<&'a [ValueId]> {
+        match self {
+            Datum::List(elements) | Datum::Set(elements) => Some(elements),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +156,8 @@ impl Values {
             return Datum::Int(i64::from(id & !INTEGER));
         }
         if id & LIST != 0 {
-            return Datum::List(self.elements_at(id & !LIST));
+            let (at, elements) = (id & !LIST, self.elements_at(id & !LIST));
+            return if self.elements[at as usize].0 & SET == 0 { Datum::List(elements) } else { Datum::Set(elements) };
         }
         match self.slots[id as usize] {
             Slot::Nil => Datum::Nil,
@@ -150,7 +173,13 @@ impl Values {
     fn elements_at(&self, at: u32) -> &[ValueId] {
         debug_assert!((at as usize) < self.elements.len(), "a list begins within the elements");
         let from = at as usize + 1;
-        &self.elements[from..from + self.elements[at as usize].0 as usize]
+        &self.elements[from..from + (self.elements[at as usize].0 & !SET) as usize]
+    }
+
+    /// Whether a value is a list, a set or a map: what has parts, and no identity of its own.
+    #[inline]
+    pub fn has_parts(&self, ValueId(id): ValueId) -> bool {
+        id & INTEGER == 0 && (id & LIST != 0 || matches!(self.slots[id as usize], Slot::Map(_)))
     }
 
     pub fn name(&self, name: Sym) -> &str {
@@ -208,8 +237,18 @@ impl Values {
     }
 
     pub fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
-        let value = if value == 0.0 { 0.0 } else { value };
-        let value = if value.is_nan() { f64::NAN } else { value };
+        self.number(numbers::double(value))
+    }
+
+    fn number(&mut self, number: Number) -> Result<ValueId, TooManyValues> {
+        match number {
+            Number::Int(value) => self.int(value),
+            Number::Float(value) => self.float_of(value),
+            Number::Other(notation) => self.intern(&notation).and_then(|name| self.other_of(name)),
+        }
+    }
+
+    fn float_of(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
         match self.floats.get(&value.to_bits()) {
             Some(known) => Ok(*known),
             None => {
@@ -235,20 +274,23 @@ impl Values {
         Ok(self.texts[name.index()])
     }
 
-    /// The name that a scalar has as a key; none for nil, lists and maps.
-    pub fn key(&mut self, key: ValueId) -> Result<Option<Sym>, TooManyValues> {
-        if let Some(Slot::Text(name)) = self.slots.get(key.0 as usize) {
-            return Ok(Some(*name));
+    /// The name that a value has as a key, or as a process: equal values have equal names, others have others.
+    pub fn name_as_key(&mut self, key: ValueId) -> Result<Sym, TooManyValues> {
+        match self.slots.get(key.0 as usize) {
+            Some(Slot::Text(name)) if is_plain(self.name(*name)) => Ok(*name),
+            _ => {
+                let name = self.plain_notation(key).into_owned();
+                self.intern(&name)
+            }
         }
-        if matches!(self.datum(key), Datum::Nil | Datum::List(_) | Datum::Map(_)) {
-            return Ok(None);
-        }
-        self.intern(&self.show(key)).map(Some)
     }
 
+    /// A scalar that is neither nil, a truth value, a string nor an integer of 64 bits, by its notation in EDN.
     pub fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
-        let name = self.intern(notation)?;
-        self.other_of(name)
+        match numbers::number(notation) {
+            Some(number) => self.number(number),
+            None => self.intern(&character(notation)).and_then(|name| self.other_of(name)),
+        }
     }
 
     fn other_of(&mut self, name: Sym) -> Result<ValueId, TooManyValues> {
@@ -264,6 +306,18 @@ impl Values {
 
     pub fn list(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
         Ok(ValueId(self.append(elements)? | LIST))
+    }
+
+    pub fn set(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
+        let list = self.list(elements)?;
+        Ok(self.list_to_set(list))
+    }
+
+    /// The list that was made last, as the set that it stands for.
+    pub fn list_to_set(&mut self, list: ValueId) -> ValueId {
+        debug_assert!(list.is_list(), "only a list can stand for a set");
+        self.elements[(list.0 & !LIST) as usize].0 |= SET;
+        list
     }
 
     /// A map of keys and values, alternately.
@@ -283,6 +337,7 @@ impl Values {
             elements.iter().all(|element| !element.is_list() || ((element.0 & !LIST) as usize) < at),
             "a list comes after the lists in it"
         );
+        debug_assert!(elements.len() < SET as usize, "a length leaves room for the mark of a set");
         self.elements.push(ValueId(elements.len() as u32));
         self.elements.extend_from_slice(elements);
         Ok(at as u32)
@@ -348,7 +403,7 @@ impl Values {
         let mut at = 0;
         while at < other.elements.len() {
             let length = other.elements[at];
-            let elements = &other.elements[at + 1..at + 1 + length.0 as usize];
+            let elements = &other.elements[at + 1..at + 1 + (length.0 & !SET) as usize];
             self.elements.push(length);
             self.elements.extend(elements.iter().map(|element| translation.value(*element)));
             at += 1 + elements.len();
@@ -356,22 +411,61 @@ impl Values {
         Ok(translation)
     }
 
-    /// The value as JSON, as far as JSON has a notation for it. The reader bounds the nesting, and so the recursion.
+    /// The value as people write it, in the order in which it was written. The reader bounds the nesting, and so the
+    /// recursion.
     pub fn show(&self, value: ValueId) -> String {
+        self.written(value, false)
+    }
+
+    /// The same, with sets and maps in an order of their own: equal values have equal notations, others have others.
+    pub fn notation(&self, value: ValueId) -> String {
+        self.written(value, true)
+    }
+
+    /// The notation without the quotes of a string, where it is not taken for something else without them.
+    pub fn plain_notation(&self, value: ValueId) -> Cow<'_, str> {
+        match self.datum(value) {
+            Datum::Text(text) if is_plain(text) => text.into(),
+            _ => self.notation(value).into(),
+        }
+    }
+
+    fn written(&self, value: ValueId, in_order: bool) -> String {
+        let all = |elements: &[ValueId]| elements.iter().map(|element| self.written(*element, in_order)).collect();
+        let sorted = |mut parts: Vec<String>| {
+            if in_order {
+                parts.sort_unstable();
+                parts.dedup();
+            }
+            parts.join(", ")
+        };
         match self.datum(value) {
             Datum::Nil => "nil".into(),
             Datum::Bool(truth) => truth.to_string(),
             Datum::Int(value) => value.to_string(),
             Datum::Text(text) => format!("{text:?}"),
-            Datum::Float(value) => format!("{value:?}"),
+            Datum::Float(value) if value.is_finite() => format!("{value:?}"),
+            Datum::Float(value) => format!(
+                "##{}",
+                if value.is_nan() {
+                    "NaN"
+                } else if value > 0.0 {
+                    "Inf"
+                } else {
+                    "-Inf"
+                }
+            ),
             Datum::Other(notation) => notation.to_owned(),
             Datum::List(elements) => {
-                let elements: Vec<String> = elements.iter().map(|element| self.show(*element)).collect();
+                let elements: Vec<String> = all(elements);
                 format!("[{}]", elements.join(", "))
             }
+            Datum::Set(elements) => format!("#{{{}}}", sorted(all(elements))),
             Datum::Map(entries) => {
-                let entries = entries.iter().map(|[key, value]| format!("{}: {}", self.show(*key), self.show(*value)));
-                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+                let entry = |[key, value]: &[ValueId; 2]| {
+                    format!("{}: {}", self.written(*key, in_order), self.written(*value, in_order))
+                };
+                format!("{{{}}}", sorted(entries.iter().map(entry).collect()))
             }
         }
     }
@@ -389,7 +483,9 @@ impl Values {
                 Ok(large) => large.into(),
                 Err(_) => Value::String(notation.to_owned()),
             },
-            Datum::List(elements) => elements.iter().map(|element| self.json(*element)).collect(),
+            Datum::List(elements) | Datum::Set(elements) => {
+                elements.iter().map(|element| self.json(*element)).collect()
+            }
             Datum::Map(entries) => {
                 let name = |key: ValueId| match self.datum(key) {
                     Datum::Text(text) => text.to_owned(),
@@ -409,6 +505,28 @@ impl Values {
         // Names are stored twice: in `text`, and as the keys of the table.
         let names = self.by_name.len() * 16 + self.text.len();
         (4 * tables + 2 * (columns + self.text.len()) + names) as u64
+    }
+}
+
+/// Whether a string is its own notation as a key: nothing else is written like it.
+fn is_plain(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_alphabetic() || first == '_') && !matches!(text, "nil" | "true" | "false")
+}
+
+/// A character in the one notation that it has: `\\u0041` is `\\A`. Any other notation is left as it is.
+fn character(notation: &str) -> Cow<'_, str> {
+    let code = notation.strip_prefix("\\u").filter(|code| code.len() == 4);
+    let Some(character) = code.and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32) else {
+        return notation.into();
+    };
+    match character {
+        '\n' => "\\newline".into(),
+        '\r' => "\\return".into(),
+        '\t' => "\\tab".into(),
+        ' ' => "\\space".into(),
+        '\u{8}' => "\\backspace".into(),
+        '\u{c}' => "\\formfeed".into(),
+        other => format!("\\{other}").into(),
     }
 }
 

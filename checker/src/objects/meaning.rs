@@ -72,10 +72,7 @@ impl Model {
         }
         let history = operation.history();
         let (_, key, _) = history.only_micro(operation.argument())?;
-        Some(match history.datum(key) {
-            Datum::Text(key) => Cow::Borrowed(key),
-            _ => Cow::Owned(history.json(key).to_string()),
-        })
+        Some(history.key_name(key))
     }
 
     /// What a write does, in a word: `add`, `write`, `append`, `inc`.
@@ -99,7 +96,7 @@ impl Model {
         };
         match history.datum(result) {
             Datum::Nil => Some(Cow::Borrowed(&[])),
-            Datum::List(elements) => Some(Cow::Borrowed(elements)),
+            Datum::List(elements) | Datum::Set(elements) => Some(Cow::Borrowed(elements)),
             _ if self == Model::RwRegister => Some(Cow::Owned(vec![result])),
             _ => None,
         }

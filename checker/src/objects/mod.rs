@@ -4,8 +4,10 @@ mod concurrent_writes;
 pub(crate) mod meaning;
 mod model;
 mod object;
+pub(crate) mod siblings;
 
 pub use concurrent_writes::ConcurrentWrites;
 pub(crate) use model::Element;
 pub use model::{Model, UnknownModel};
 pub use object::{Object, UnknownObject};
+pub use siblings::reads_siblings;

@@ -10,7 +10,7 @@ pub use super::object::{Object as Model, UnknownObject as UnknownModel};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Element {
     Integer(i64),
-    /// The JSON text of anything else.
+    /// The notation of anything else, which equal values share.
     Other(String),
 }
 
@@ -19,7 +19,7 @@ impl Element {
     pub fn new(history: &History, value: ValueId) -> Self {
         match history.datum(value) {
             Datum::Int(value) => Element::Integer(value),
-            _ => Element::Other(history.json(value).to_string()),
+            _ => Element::Other(history.notation(value)),
         }
     }
 }

@@ -44,7 +44,7 @@ fn a_write_of_unknown_outcome_must_be_seen_once_somebody_has_seen_it() {
     story.add_info(1, "x", 10).read(2, "x", &[]).read(2, "x", &[10]).add(2, "y", 20).read(3, "y", &[20]);
     story.read(3, "x", &[]);
     let found = story.result(CheckName::CAUSAL);
-    assert_eq!((found.outcome, found.anomalies[0].process), (Outcome::Invalid, Some(3)));
+    assert_eq!((found.outcome, found.anomalies[0].process.clone()), (Outcome::Invalid, Some(3.into())));
     assert_eq!(found.figure("violations"), 1.0);
 }
 

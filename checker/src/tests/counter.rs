@@ -84,7 +84,7 @@ fn a_process_reads_its_own_changes() {
     let found = story.result(CheckName::READ_YOUR_WRITES);
     let stale = found.sole(Outcome::Invalid, "stale-read");
     assert!(stale.explanation.contains("did not see its own inc 4 to counter-0"), "{}", stale.explanation);
-    assert_eq!(stale.process, Some(1));
+    assert_eq!(stale.process, Some(1.into()));
 }
 
 #[test]

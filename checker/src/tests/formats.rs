@@ -304,9 +304,9 @@ proptest! {
         bytes[at] = byte;
         bytes.drain(at..(at + cut % 3).min(bytes.len()));
         let allow_partial = cut % 2 == 0;
-        let _ = read(&bytes[..], Format::ALL[format], &Selection { allow_partial, workload: None });
+        let _ = read(&bytes[..], Format::ALL[format], &Selection { allow_partial, ..Selection::default() });
         bytes.truncate(cut);
-        let _ = read(&bytes[..], Format::ALL[format], &Selection { allow_partial, workload: None });
+        let _ = read(&bytes[..], Format::ALL[format], &Selection { allow_partial, ..Selection::default() });
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn a_failed_write_must_not_be_read() {
     story.add(0, "set-0", 1).add_fail(1, "set-0", 2).read(0, "set-0", &[1, 2]).final_read(1, "set-0", &[1]);
     let found = story.result(LOST);
     let anomaly = found.sole(Outcome::Invalid, "failed-write-visible");
-    assert_eq!((anomaly.events.as_slice(), anomaly.process), (&[2, 3, 4, 5][..], Some(1)));
+    assert_eq!((anomaly.events.as_slice(), anomaly.process.clone()), (&[2, 3, 4, 5][..], Some(1.into())));
     assert_eq!(found.figure("failed-write-visible"), 1.0);
 }
 

@@ -36,6 +36,7 @@ mod serializability;
 mod session_engines;
 mod session_order;
 mod siblings;
+mod values;
 mod verdicts;
 mod visibility;
 

@@ -18,7 +18,7 @@ fn an_element_shown_once_has_to_be_shown_again() {
         "a read through n4 at 0.008 s of set-0 by process 3 does not show add 2 to set-0, which a read through n4 at \
          0.006 s had shown to the same process"
     );
-    assert_eq!((anomaly.events.as_slice(), anomaly.process), (&[2, 3, 4, 5, 6, 7][..], Some(3)));
+    assert_eq!((anomaly.events.as_slice(), anomaly.process.clone()), (&[2, 3, 4, 5, 6, 7][..], Some(3.into())));
     assert_eq!((found.figure("reads-judged"), found.figure("violations")), (1.0, 1.0));
 }
 

@@ -27,7 +27,7 @@ fn a_stale_read_is_explained() {
         "process 3 read set-0 through n4 at 0.008 s and did not see its own add 2 to set-0, acknowledged by n4 at 0.004 s, \
          nor 1 of its earlier writes"
     );
-    assert_eq!((anomaly.events.as_slice(), anomaly.process), (&[2, 3, 6, 7][..], Some(3)));
+    assert_eq!((anomaly.events.as_slice(), anomaly.process.clone()), (&[2, 3, 6, 7][..], Some(3.into())));
 }
 
 #[test]

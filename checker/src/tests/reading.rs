@@ -81,7 +81,7 @@ fn damage_far_into_a_text_is_located_whatever_the_blocks() {
         for memory_bytes in [(8 << 10) * 256, u64::MAX] {
             let limits = Limits { threads, memory_bytes, ..Limits::default() };
             let read = |allow_partial| {
-                let selection = Selection { allow_partial, workload: None };
+                let selection = Selection { allow_partial, ..Selection::default() };
                 read_within(&mut text.as_bytes(), Format::Json, &selection, &limits, &|| None)
             };
             let damage = read(false).expect_err("it is damaged");

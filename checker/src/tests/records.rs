@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
-use crate::history::{Datum, History, HistoryBuilder, Kind, Misfit, Op, RawEvent, ValueId};
+use crate::history::{Datum, History, HistoryBuilder, KeySource, Kind, Misfit, Op, RawEvent, ValueId};
 
 type TestEvent<'a> = (u32, EventType, &'a str, Value);
 
@@ -79,13 +79,16 @@ fn operations_are_paired() {
 fn what_does_not_fit_is_refused_and_not_taken() {
     let mut builder = HistoryBuilder::new();
     let mut refused = |process, kind, f: &str| builder.event(process, kind, f, None, &json!(1)).err();
-    assert_eq!(refused(0, Ok, "read"), Some(Misfit::NotInvoked { process: 0, f: "read".into() }));
+    assert_eq!(refused(0, Ok, "read"), Some(Misfit::NotInvoked { process: 0.into(), f: "read".into() }));
     assert_eq!(refused(0, Invoke, "read"), None);
     let (f, open) = ("write".to_owned(), "read".to_owned());
-    assert_eq!(refused(0, Ok, "write"), Some(Misfit::OtherFunction { process: 0, f: f.clone(), open: open.clone() }));
-    assert_eq!(refused(0, Invoke, "write"), Some(Misfit::StillOpen { process: 0, f: f.clone(), open }));
+    assert_eq!(
+        refused(0, Ok, "write"),
+        Some(Misfit::OtherFunction { process: 0.into(), f: f.clone(), open: open.clone() })
+    );
+    assert_eq!(refused(0, Invoke, "write"), Some(Misfit::StillOpen { process: 0.into(), f: f.clone(), open }));
     assert_eq!(refused(0, Info, "read"), None);
-    assert_eq!(refused(0, Invoke, "write"), Some(Misfit::Ended { process: 0, f }));
+    assert_eq!(refused(0, Invoke, "write"), Some(Misfit::Ended { process: 0.into(), f }));
     assert_eq!(builder.events(), 2);
 }
 
@@ -114,7 +117,7 @@ fn keys_are_taken_from_values_where_all_operations_agree() {
         (1, Info, "cas", json!("timeout")),
     ];
     let found = records(&events);
-    assert!(found.keys_were_in_values);
+    assert_eq!(found.key_source, KeySource::Values);
     let keys: Vec<&str> = found.ops.iter().map(|op| found.text(op.key)).collect();
     assert_eq!(keys, ["7", "7", "8"]);
     assert_eq!(found.datum(found.ops[1].result), Datum::Int(1));
@@ -131,7 +134,7 @@ fn values_that_are_pairs_by_chance_stay() {
     for rest in [&other_key[..], &not_nil, &plain_read, &plain_cas, &[]] {
         let events: Vec<TestEvent<'_>> = [written.clone()].into_iter().chain(rest.iter().cloned()).collect();
         let records = records(&events);
-        assert!(!records.keys_were_in_values, "{rest:?}");
+        assert_ne!(records.key_source, KeySource::Values, "{rest:?}");
         assert_eq!(records.show(records.ops[0].argument), "[7, 1]");
     }
 }

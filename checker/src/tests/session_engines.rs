@@ -247,9 +247,9 @@ fn explanations_stand_by_themselves() {
                         .map(|(index, event)| Event { index, ..event.clone() })
                         .collect();
                     let again = explained(&part, store, name, as_workload);
-                    let same = again
-                        .iter()
-                        .any(|other| (&other.kind, &other.key, other.process) == (&kept.kind, &kept.key, kept.process));
+                    let same = again.iter().any(|other| {
+                        (&other.kind, &other.key, &other.process) == (&kept.kind, &kept.key, &kept.process)
+                    });
                     assert!(same, "seed {seed}, {store:?}, {name}, {as_workload}: {kept:#?}\n{}", lines(&events));
                     judged += 1;
                 }

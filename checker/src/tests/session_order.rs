@@ -13,7 +13,7 @@ fn who_sees_the_later_write_of_a_process_sees_the_earlier() {
     let anomaly = found.sole(Outcome::Invalid, "non-monotonic-write");
     let reason = "has seen add 11 to set-0 and lacks add 10 to set-0, which process 1 had been acknowledged before";
     assert!(anomaly.explanation.contains(reason), "{}", anomaly.explanation);
-    assert_eq!((anomaly.events.as_slice(), anomaly.process), ([0, 1, 2, 3, 4, 5].as_slice(), Some(2)));
+    assert_eq!((anomaly.events.as_slice(), anomaly.process.clone()), ([0, 1, 2, 3, 4, 5].as_slice(), Some(2.into())));
     story.result(CheckName::WRITES_FOLLOW_READS).is_inconclusive("no read showed");
 }
 

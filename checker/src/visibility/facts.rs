@@ -409,6 +409,8 @@ impl<'h> KeyBuilder<'h> {
         let read = match operation.history().datum(shown) {
             Datum::Nil => Some(self.listed(operation, micro, &[], ordered)),
             Datum::List(elements) => Some(self.listed(operation, micro, elements, ordered)),
+            // A set has no order that could count.
+            Datum::Set(elements) if !ordered => Some(self.listed(operation, micro, elements, ordered)),
             _ => None,
         };
         self.take(operation, read);
@@ -485,7 +487,7 @@ fn replica_elements(read: &Operation<'_>) -> Option<Vec<ValueId>> {
     for version in meaning::versions(read)? {
         match read.history().datum(version) {
             Datum::Nil => {}
-            Datum::List(values) => elements.extend(values),
+            Datum::List(values) | Datum::Set(values) => elements.extend(values),
             _ => elements.push(version),
         }
     }

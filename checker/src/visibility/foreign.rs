@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::blocks::analyse;
 use super::facts::{Deed, FinalSource, KeyFacts, Read, Write};
 use super::workloads::WorkloadFacts;
-use crate::history::{Datum, History, Operation, Sym, ValueId};
+use crate::history::{Datum, History, Identities, Operation, Sym, ValueId};
 use crate::limits::Limits;
 use crate::objects::{ConcurrentWrites, Model};
 
@@ -46,7 +46,8 @@ impl<'h> WorkloadFacts<'h> {
             return Err(format!("what {} operations show needs more memory than there is", history.ops.len()));
         }
         let model = model(history);
-        let mut keys = Keys { history, model, numbers: FxHashMap::default(), keys: Vec::new() };
+        let same = Identities::new(history);
+        let mut keys = Keys { history, model, same, numbers: FxHashMap::default(), keys: Vec::new() };
         for op in 0..history.ops.len() {
             let operation = history.operation(op);
             let placed = keys.take(operation, op);
@@ -79,6 +80,7 @@ fn model(history: &History) -> Model {
 struct Keys<'h> {
     history: &'h History,
     model: Model,
+    same: Identities<'h>,
     numbers: FxHashMap<KeyName, usize>,
     keys: Vec<OfKey<'h>>,
 }
@@ -114,7 +116,8 @@ impl<'h> Keys<'h> {
                 Datum::Text("r") => continue,
                 _ => return Err(format!("{} is neither append nor read of a list", history.show(*micro))),
             };
-            self.push(KeyName::Value(key), operation, number, deed);
+            let key = KeyName::Value(self.same.of(key));
+            self.push(key, operation, number, deed);
         }
         Ok(())
     }
@@ -124,7 +127,7 @@ impl<'h> Keys<'h> {
             let name = match key {
                 KeyName::Symbol(name) if !name.is_some() => self.model.name().to_owned(),
                 KeyName::Symbol(name) => self.history.text(name).to_owned(),
-                KeyName::Value(value) => self.history.show(value).trim_matches('"').to_owned(),
+                KeyName::Value(value) => self.history.key_name(value).into_owned(),
             };
             self.keys.push(OfKey { name, deeds: Vec::new() });
             self.keys.len() - 1

@@ -86,7 +86,7 @@ fn left_out_for_size(number: usize, positions: Range<usize>) -> String {
 fn article(id: &str, position: usize, anomaly: &Anomaly, open: bool, story: &str) -> String {
     let key =
         anomaly.key.as_ref().map(|key| format!(" on <code>{}</code>", esc(abbreviate(key, 60)))).unwrap_or_default();
-    let process = anomaly.process.map(|p| format!(", process {p}")).unwrap_or_default();
+    let process = anomaly.process.as_ref().map(|p| format!(", process {}", esc(p.to_string()))).unwrap_or_default();
     format!(
         "<details class=\"anomaly\" id=\"{id}\"{open}><summary><b>{number}. {kind}</b>{key}{process} \
          <span class=\"quiet\">{from} – {to}</span></summary>\n<p class=\"explanation\">{explanation}</p>\n{story}</details>\n",

@@ -128,7 +128,7 @@ fn head(before: Point, tip: Point) -> String {
 fn transaction(middle: Point, event: u64, operation: Option<&Operation<'_>>) -> String {
     let (x, y) = (middle.x - BOX_WIDTH / 2.0, middle.y - BOX_HEIGHT / 2.0);
     let (name, detail) = match operation {
-        Some(operation) => (format!("T{event}, process {}", operation.process()), micros(operation)),
+        Some(operation) => (format!("T{event}, process {}", operation.process_name()), micros(operation)),
         None => (format!("T{event}"), String::new()),
     };
     format!(

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use checker::history::Phase;
+use checker::history::{Phase, ProcessName};
 use checker::verdict::{Anomaly, FaultFinding};
 use serde_json::Value;
 
@@ -95,7 +95,13 @@ impl Scene<'_> {
         let mut y = top;
         for lane in &lanes {
             body += &line(0.0, y, RIGHT, y, "grid");
-            body += &text(LEFT - 10.0, y + 16.0, "lane", "end", &format!("process {}", lane.process));
+            body += &text(
+                LEFT - 10.0,
+                y + 16.0,
+                "lane",
+                "end",
+                &format!("process {}", abbreviate(&lane.name.to_string(), 14)),
+            );
             for (row, placed) in lane.rows.iter().flatten() {
                 body += &self.bar(placed, y + 3.0 + ROW_HEIGHT * *row as f64);
             }
@@ -143,7 +149,8 @@ impl Scene<'_> {
             match lanes.iter_mut().find(|lane| lane.process == process) {
                 Some(lane) => lane.add(placed),
                 None => {
-                    let mut lane = Lane { process, rows: Vec::new() };
+                    let name = drawn.operation.process_name();
+                    let mut lane = Lane { process, name, rows: Vec::new() };
                     lane.add(placed);
                     lanes.push(lane);
                 }
@@ -243,7 +250,7 @@ impl Scene<'_> {
             lines,
             seconds_ms(operation.start_ns()),
             operation.latency_ns().map_or("–".to_owned(), span),
-            operation.process().to_string(),
+            esc(abbreviate(&operation.process_name().to_string(), 40)).to_string(),
             format!("<code>{}</code>", esc(function(operation))),
             esc(self.value(operation, 120)).to_string(),
             esc(format!("{}{}", operation.end().name(), error(operation))).to_string(),
@@ -308,6 +315,7 @@ struct Placed<'a> {
 
 struct Lane<'a> {
     process: u64,
+    name: ProcessName,
     rows: Vec<Vec<(usize, Placed<'a>)>>,
 }
 

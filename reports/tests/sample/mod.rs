@@ -354,7 +354,7 @@ fn stale_read(write: &Event, events: &[Event]) -> Option<Anomaly> {
     Some(Anomaly {
         kind: "stale-read".to_owned(),
         key: write.key.clone(),
-        process: Some(process),
+        process: Some(process.into()),
         explanation: format!(
             "Process {process} wrote {} and then read {} from {}: its own write is missing.",
             write.value,

@@ -135,13 +135,17 @@ fn row(at: usize, records: &History) -> Vec<String> {
     let key = if op.key.is_some() { format!(" {}", records.text(op.key)) } else { String::new() };
     let argument = if op.argument.is_nil() { String::new() } else { format!(" {}", records.show(op.argument)) };
     let result = match op.kind {
-        Kind::Ok if op.argument == op.result => String::new(),
+        Kind::Ok if records.is_equal(op.argument, op.result) => String::new(),
         Kind::Ok => format!(" -> {}", records.show(op.result)),
         Kind::Fail => ", failed".into(),
         Kind::Info => ", outcome unknown".into(),
     };
     let shown = format!("{}{key}{argument}{result}", records.text(op.f));
-    let mut row = vec![events.join(", "), op.process.to_string(), plain(&shown, OPERATION_CHARS_MAX)];
+    let mut row = vec![
+        events.join(", "),
+        plain(&records.process_of(at).to_string(), OPERATION_CHARS_MAX),
+        plain(&shown, OPERATION_CHARS_MAX),
+    ];
     if records.timed {
         let seconds = |ns: u64| format!("{:.6}", ns as f64 / 1e9);
         let ended = if op.kind == Kind::Info { String::new() } else { seconds(op.returned_ns) };

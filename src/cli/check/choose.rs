@@ -7,7 +7,7 @@ use checker::checks::registry::{self, Asked, CheckName, Settings};
 use checker::checks::simple::staleness::Bounds;
 use checker::formats::Reading;
 use checker::history::History;
-use checker::objects::Object;
+use checker::objects::{Object, reads_siblings};
 use checker::verdict::Verdict;
 use checker::{Claim, Claims, ConcurrentWrites, On};
 
@@ -181,8 +181,7 @@ enum Meaning {
 fn resolve(name: &str, reading: &Reading, settings: &Settings) -> Result<Meaning, Problem> {
     let several_meanings = matches!(name.parse(), Ok(Object::Set | Object::Register | Object::Cart));
     let own = several_meanings && reading.workloads.contains(name);
-    let reads_lists = |history: &History| history.ops.iter().any(|op| history.reads_list(op));
-    let siblings = name == "register" && reads_lists(&reading.records);
+    let siblings = name == "register" && reads_siblings(&reading.records);
     match (name.parse::<Object>(), registry::find(name, settings)) {
         (Ok(object), asked) if asked.is_empty() || own || siblings => Ok(Meaning::Workload(object)),
         (Err(_), asked) if asked.is_empty() => Err(Problem::arguments(format!("there is no model `{name}`"))),

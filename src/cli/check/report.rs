@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use checker::formats::Reading;
-use checker::history::History;
+use checker::history::{History, KeySource};
 use checker::verdict::Verdict;
 use reports::RunSummary;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::choose::Choice;
 use super::limits::{Budget, Spent};
 use super::{Source, anomalies};
+use crate::cli::arguments::CheckArgs;
 use crate::cli::out::say;
 use crate::exit::Problem;
 use crate::run::judge::{Judged, first_acknowledged_write};
@@ -37,6 +38,8 @@ struct Json<'a> {
     format: &'static str,
     operations: usize,
     passed_over: u64,
+    /// Where keys come from: `events`, `values`, or `unclear`.
+    keys: &'static str,
     notes: &'a [String],
     /// The checks asked for of the whole history; empty where workloads were judged by what is claimed of them.
     checks: Vec<Check>,
@@ -98,6 +101,7 @@ impl Report<'_> {
             format: self.file.format.name(),
             operations: self.history.ops.len(),
             passed_over: self.history.passed_over,
+            keys: self.history.key_source.name(),
             notes: &self.notes,
             checks: choice.asked.iter().map(check).collect(),
             spent: self.spent,
@@ -173,7 +177,7 @@ fn repeats(given: impl Iterator<Item = OsString>) -> String {
 }
 
 /// What has to be known of how a history was read, a sentence each.
-pub(super) fn notes(reading: &Reading, choice: &Choice, budget: &Budget) -> Vec<String> {
+pub(super) fn notes(args: &CheckArgs, reading: &Reading, choice: &Choice, budget: &Budget) -> Vec<String> {
     let events = reading.records.events;
     let mut notes = Vec::new();
     if let Some(line) = reading.torn {
@@ -199,10 +203,26 @@ pub(super) fn notes(reading: &Reading, choice: &Choice, budget: &Budget) -> Vec<
     if reading.other_lines > 0 {
         notes.push(format!("{} lines of the log are about something else", reading.other_lines));
     }
-    if reading.records.keys_were_in_values {
-        notes.push("values are [key value], as Jepsen's `independent` records them".into());
-    }
+    notes.extend(keys(reading.records.key_source, args));
     notes
+}
+
+/// Where keys were looked for, if values may have them.
+fn keys(source: KeySource, args: &CheckArgs) -> Option<String> {
+    let note = match source {
+        KeySource::Values if args.keyed => "values are [key value], as --keyed says: keys were taken from them",
+        KeySource::Values => {
+            "values are [key value], as Jepsen's `independent` records them: keys were taken from them (--not-keyed leaves \
+             them as they are)"
+        }
+        KeySource::Unclear => {
+            "every value is a list of two, and nothing shows whether that is [key value]: values were left as they are \
+             (--keyed takes keys from them, --not-keyed says that they are values)"
+        }
+        KeySource::Events if args.not_keyed => "values were left as they are, as --not-keyed says",
+        KeySource::Events => return None,
+    };
+    Some(note.to_owned())
 }
 
 /// Why workloads were not judged as a whole, a sentence each. What is asked of a whole history knows that by itself.

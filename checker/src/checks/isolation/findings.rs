@@ -180,7 +180,7 @@ fn explain_order(step: Step, transactions: &Transactions, names: &dyn Names) -> 
             let (done, begun) = (names.event(first.ret), names.event(second.call));
             format!("{from} had completed at index {done} when {to} was invoked at index {begun}")
         }
-        _ => format!("process {} ran {from} before {to}", first.process),
+        _ => format!("process {} ran {from} before {to}", names.process(first.process)),
     }
 }
 
@@ -296,7 +296,7 @@ pub enum KeyName {
 impl Names for Ops<'_> {
     fn key(&self, key: u32) -> String {
         match self.keys.get(key as usize) {
-            Some(KeyName::Value(value)) => plain(self.records.show(*value)),
+            Some(KeyName::Value(value)) => self.records.key_name(*value).into_owned(),
             Some(KeyName::Sym(name)) => self.records.text(*name).to_owned(),
             None => String::new(),
         }
@@ -304,14 +304,12 @@ impl Names for Ops<'_> {
     fn value(&self, value: u32) -> String {
         self.records.show(crate::history::ValueId(value))
     }
+    fn process(&self, process: u32) -> String {
+        self.records.process_name(process).to_string()
+    }
     fn event(&self, position: u32) -> u64 {
         self.records.event_index(position)
     }
-}
-
-/// A name without its quotation marks.
-fn plain(shown: String) -> String {
-    shown.trim_matches('"').to_owned()
 }
 
 impl Ops<'_> {

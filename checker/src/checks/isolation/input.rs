@@ -123,6 +123,10 @@ pub trait Names {
     fn key(&self, key: u32) -> String;
     /// A value as the history has it.
     fn value(&self, value: u32) -> String;
+    /// What a process is called.
+    fn process(&self, process: u32) -> String {
+        process.to_string()
+    }
     /// The history's own index of an event.
     fn event(&self, position: u32) -> u64 {
         u64::from(position)

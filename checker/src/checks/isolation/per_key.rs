@@ -168,6 +168,10 @@ fn position(index: u64) -> u32 {
 }
 
 impl Names for KeyHistory<'_, '_> {
+    fn process(&self, process: u32) -> String {
+        let history = self.operations.first().map(Operation::history);
+        history.map_or_else(|| process.to_string(), |history| history.process_name(process).to_string())
+    }
     fn key(&self, _key: u32) -> String {
         self.key.name.clone()
     }

@@ -9,7 +9,8 @@ use rustc_hash::FxHashMap;
 
 use super::findings::{KeyName, Ops};
 use super::input::{Outcome, Transactions};
-use crate::history::{Datum, History, Kind, Op, ValueId};
+use crate::history::{Datum, History, Identities, Kind, Op, ValueId};
+use crate::objects::siblings::{has_micros, lists_are_values};
 
 /// What micro-operations are expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub fn read(records: &History, form: Form) -> Result<(Transactions, Ops<'_>), No
         numbers: FxHashMap::default(),
         keys: Vec::new(),
         names: Names::new(records),
+        same: Identities::new(records),
+        lists_are_values: None,
     };
     let mut positions = Vec::with_capacity(records.ops.len());
     for (op, position) in records.ops.iter().zip(0..) {
@@ -124,6 +127,10 @@ struct Reader<'r> {
     numbers: FxHashMap<KeyName, u32>,
     keys: Vec<KeyName>,
     names: Names,
+    /// Of keys and values, which may be any data.
+    same: Identities<'r>,
+    /// Whether a register that shows a list shows a value, or siblings; found out when one does.
+    lists_are_values: Option<bool>,
 }
 
 impl<'r> Reader<'r> {
@@ -136,7 +143,7 @@ impl<'r> Reader<'r> {
         };
         let value = if op.kind == Kind::Ok { op.result } else { op.argument };
         let with_key = op.key.is_some() && !self.is_transaction(op);
-        if self.form == Form::Registers && (with_key || self.is_plain(op, value)) {
+        if self.form == Form::Registers && (with_key || self.is_plain(op)) {
             return self.single(op, outcome, value);
         }
         match self.records.datum(value) {
@@ -150,14 +157,14 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Whether it writes or reads the one register that there is: it names no key, and its value is no list.
-    fn is_plain(&self, op: &Op, value: ValueId) -> bool {
-        matches!(self.records.text(op.f), "read" | "write") && ![op.argument, value].iter().any(|value| value.is_list())
+    /// Whether it writes or reads the one register that there is: it has neither a key nor micro-operations.
+    fn is_plain(&self, op: &Op) -> bool {
+        matches!(self.records.text(op.f), "read" | "write") && !self.is_transaction(op)
     }
 
     /// Whether it has micro-operations, whether or not its event has a key, too.
     fn is_transaction(&self, op: &Op) -> bool {
-        list(self.records, op.argument).first().is_some_and(|micro| list(self.records, *micro).len() == 3)
+        has_micros(self.records, self.records.datum(op.argument))
     }
 
     /// A write or a read by itself.
@@ -169,24 +176,39 @@ impl<'r> Reader<'r> {
         let key = self.number(KeyName::Sym(op.key));
         self.transactions.begin(op.process, outcome, op.call, op.ret);
         if f.starts_with('w') {
-            self.transactions.write(key, op.argument.0);
+            let value = self.same.of(op.argument);
+            self.transactions.write(key, value.0);
         } else if op.kind == Kind::Ok {
             self.read(key, value);
         }
         Ok(true)
     }
 
-    /// A read shows a scalar, or a list of siblings.
+    /// A read shows a value, or a list of siblings; an empty list is no value, unless it was written.
     fn read(&mut self, key: u32, value: ValueId) {
-        match self.records.datum(value) {
-            Datum::List([]) => self.transactions.read(key, super::input::NIL),
-            Datum::List([one]) => self.transactions.read(key, one.0),
-            Datum::List(several) => {
-                let several = several.iter().map(|value| value.0).collect();
+        let Some(shown) = self.records.datum(value).elements().filter(|_| !self.is_value(value)) else {
+            let value = self.same.of(value);
+            return self.transactions.read(key, value.0);
+        };
+        match *shown {
+            [] => self.transactions.read(key, super::input::NIL),
+            [one] => {
+                let one = self.same.of(one);
+                self.transactions.read(key, one.0);
+            }
+            ref several => {
+                let several = self.same.of_all(several).into_iter().map(|value| value.0).collect();
                 self.transactions.read_siblings(key, several);
             }
-            _ => self.transactions.read(key, value.0),
         }
+    }
+
+    /// Whether a list that was read is one value.
+    fn is_value(&mut self, list: ValueId) -> bool {
+        let records = self.records;
+        let is_empty = records.datum(list).elements().is_some_and(<[ValueId]>::is_empty);
+        *self.lists_are_values.get_or_insert_with(|| lists_are_values(records))
+            && (!is_empty || self.same.known(list).is_some())
     }
 
     fn micro(&mut self, micro: ValueId) -> Result<(), String> {
@@ -194,15 +216,19 @@ impl<'r> Reader<'r> {
             return Err(format!("the micro-operation {} is not [f key value]", self.records.show(micro)));
         };
         self.names.learn(self.records, f);
-        let key = self.number(KeyName::Value(key));
+        let key = KeyName::Value(self.same.of(key));
+        let key = self.number(key);
         match (Some(f), self.form) {
-            (f, Form::Lists) if f == self.names.append => self.transactions.append(key, value.0),
+            (f, Form::Lists) if f == self.names.append => self.transactions.append(key, self.same.of(value).0),
             (f, Form::Lists) if f == self.names.read => match self.records.datum(value) {
                 Datum::Nil => self.transactions.read_list(key, []),
-                Datum::List(elements) => self.transactions.read_list(key, elements.iter().map(|element| element.0)),
+                Datum::List(elements) => {
+                    let same = &mut self.same;
+                    self.transactions.read_list(key, elements.iter().map(|element| same.of(*element).0));
+                }
                 _ => return Err(format!("the read of a list shows {}", self.records.show(value))),
             },
-            (f, Form::Registers) if f == self.names.write => self.transactions.write(key, value.0),
+            (f, Form::Registers) if f == self.names.write => self.transactions.write(key, self.same.of(value).0),
             (f, Form::Registers) if f == self.names.read => {
                 self.read(key, value);
             }

@@ -14,7 +14,7 @@ use super::search::{Bounds, Limit};
 use super::{accounts, collection, counter, deque, multi_register, mutex, register, sequential, set, text};
 pub use crate::checks::settings::FailedCas;
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{Datum, History, Kind, Op, Sym, ValueId};
+use crate::history::{Datum, History, Identities, Kind, Op, Sym, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -291,18 +291,27 @@ impl Task<'_> {
         Ok(adapted)
     }
 
+    /// Which values are equal; the initial one stands for all that equal it.
+    fn identities(&self) -> Identities<'_> {
+        let mut same = Identities::new(self.history);
+        same.of(self.options.initial);
+        same
+    }
+
     fn registers(&self, ops: Excerpt<'_>) -> Adapted<register::RegisterAction> {
         let enforce = self.options.failed_cas == FailedCas::Enforce;
+        let mut same = self.identities();
         self.adapt(ops, |op, f| {
             Ok(match (f, op.kind) {
-                ("read" | "r", Kind::Ok) => Some(register::RegisterAction::Read(op.result.0)),
+                ("read" | "r", Kind::Ok) => Some(register::RegisterAction::Read(same.of(op.result).0)),
                 ("read" | "r", _) => None,
                 ("write" | "w", Kind::Fail) => None,
-                ("write" | "w", _) => Some(register::RegisterAction::Write(op.argument.0)),
+                ("write" | "w", _) => Some(register::RegisterAction::Write(same.of(op.argument).0)),
                 ("cas", kind) => {
                     let Datum::List(&[from, to]) = self.history.datum(op.argument) else {
                         return Err(NotOfModel::Value(op.f, op.argument));
                     };
+                    let (from, to) = (same.of(from), same.of(to));
                     match kind {
                         Kind::Fail => enforce.then_some(register::RegisterAction::FailedCas(from.0)),
                         _ => Some(register::RegisterAction::Cas(from.0, to.0)),
@@ -323,20 +332,29 @@ impl Task<'_> {
     }
 
     fn transactions(&self, ops: Excerpt<'_>) -> Adapted<multi_register::Transaction> {
+        let mut same = self.identities();
         self.adapt(ops, |op, f| match (f, op.kind) {
             ("txn", Kind::Fail) => Ok(None),
-            ("txn", kind) => self.parts(op, if kind == Kind::Ok { op.result } else { op.argument }).map(Some),
+            ("txn", kind) => {
+                self.parts(op, if kind == Kind::Ok { op.result } else { op.argument }, &mut same).map(Some)
+            }
             _ => Err(NotOfModel::Function(op.f)),
         })
     }
 
     /// The parts of a transaction. The reads of one that never completed are left out, since their results are unknown.
-    fn parts(&self, op: &Op, value: ValueId) -> Result<multi_register::Transaction, NotOfModel> {
+    fn parts(
+        &self,
+        op: &Op,
+        value: ValueId,
+        same: &mut Identities<'_>,
+    ) -> Result<multi_register::Transaction, NotOfModel> {
         let not_of_model = || NotOfModel::Value(op.f, value);
         let Datum::List(parts) = self.history.datum(value) else { return Err(not_of_model()) };
         let mut action = Vec::with_capacity(parts.len());
         for part in parts {
             let Datum::List(&[f, key, value]) = self.history.datum(*part) else { return Err(not_of_model()) };
+            let (key, value) = (same.of(key), same.of(value));
             match self.history.datum(f) {
                 Datum::Text("r" | "read") if op.kind == Kind::Ok => {
                     action.push(multi_register::Part::Read { key: key.0, value: value.0 });
@@ -371,19 +389,20 @@ impl Task<'_> {
     }
 
     fn sets(&self, ops: Excerpt<'_>) -> Adapted<set::SetAction> {
+        let mut same = self.identities();
         self.adapt(ops, |op, f| {
             Ok(match (f, op.kind) {
                 ("add" | "remove", Kind::Fail) => None,
-                ("add", _) => Some(set::SetAction::Add(op.argument.0)),
-                ("remove", _) => Some(set::SetAction::Remove(op.argument.0)),
+                ("add", _) => Some(set::SetAction::Add(same.of(op.argument).0)),
+                ("remove", _) => Some(set::SetAction::Remove(same.of(op.argument).0)),
                 ("read" | "contains", Kind::Fail | Kind::Info) => None,
                 ("contains", Kind::Ok) => match self.history.datum(op.result) {
-                    Datum::Bool(found) => Some(set::SetAction::Contains(op.argument.0, found)),
+                    Datum::Bool(found) => Some(set::SetAction::Contains(same.of(op.argument).0, found)),
                     _ => return Err(NotOfModel::Value(op.f, op.result)),
                 },
                 ("read", Kind::Ok) => match self.history.datum(op.result) {
-                    Datum::List(elements) => {
-                        let mut elements: Vec<u32> = elements.iter().map(|element| element.0).collect();
+                    Datum::List(elements) | Datum::Set(elements) => {
+                        let mut elements: Vec<u32> = elements.iter().map(|element| same.of(*element).0).collect();
                         elements.sort_unstable();
                         elements.dedup();
                         Some(set::SetAction::Read(elements.into()))
@@ -425,11 +444,12 @@ impl Task<'_> {
 
     fn collections(&self, property: Property, discipline: Discipline) -> Finding {
         let ranks = if discipline == Discipline::LeastFirst { self.priorities() } else { FxHashMap::default() };
-        let name = |op: &Op, value: ValueId| match discipline {
-            Discipline::LeastFirst => ranks.get(&value).copied().ok_or(NotOfModel::Value(op.f, value)),
-            _ => Ok(value.0),
-        };
         let adapt = |ops: Excerpt<'_>| {
+            let mut same = self.identities();
+            let mut name = |op: &Op, value: ValueId| match discipline {
+                Discipline::LeastFirst => ranks.get(&value).copied().ok_or(NotOfModel::Value(op.f, value)),
+                _ => Ok(same.of(value).0),
+            };
             self.adapt(ops, |op, f| {
                 Ok(match (f, op.kind) {
                     ("enqueue" | "push" | "insert" | "offer" | "put" | "add", Kind::Fail) => None,
@@ -562,7 +582,7 @@ impl Task<'_> {
         let argument =
             if op.argument.is_nil() { String::new() } else { format!(" {}", self.history.show(op.argument)) };
         let result = match op.kind {
-            Kind::Ok if op.argument == op.result => String::new(),
+            Kind::Ok if self.history.is_equal(op.argument, op.result) => String::new(),
             Kind::Ok => format!(" -> {}", self.history.show(op.result)),
             Kind::Fail => " (failed)".into(),
             Kind::Info => " (never completed)".into(),
@@ -572,6 +592,6 @@ impl Task<'_> {
             Kind::Info => format!(" from {from:.6} s"),
             _ => format!(" from {from:.6} s to {:.6} s", op.returned_ns as f64 / 1e9),
         };
-        format!("process {} {f}{argument}{result}{when}", op.process)
+        format!("process {} {f}{argument}{result}{when}", self.history.process_of(at))
     }
 }

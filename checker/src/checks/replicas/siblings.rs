@@ -217,7 +217,7 @@ fn replaced_sibling<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, rea
     if let Some(value) = evidence.first_replaced(by, &shown.listed) {
         proof = proof.and(key.writes[value].operation, evidence.of_replacement(by, value));
     }
-    Draft { kind: "replaced-sibling", key: &key.name, process: Some(read.process()), explanation, proof }
+    Draft { kind: "replaced-sibling", key: &key.name, process: Some(read.process_name()), explanation, proof }
 }
 
 fn doubled_value<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, shown: &'k Read<'_>) -> Draft<'k> {
@@ -230,7 +230,7 @@ fn doubled_value<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, shown:
         shortened(&value.to_string()),
     );
     let proof = Proof::of([*read].into_iter().chain(doubled(workload, key, shown)));
-    Draft { kind: "doubled-value", key: &key.name, process: Some(read.process()), explanation, proof }
+    Draft { kind: "doubled-value", key: &key.name, process: Some(read.process_name()), explanation, proof }
 }
 
 /// The write of the first value that a read lists twice.

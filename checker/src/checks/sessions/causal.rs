@@ -18,11 +18,11 @@ use super::clocks::{Act, Clocks, Node, Reach};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
 use crate::checks::isolation::{self, is_of_lists};
-use crate::checks::sessions::{by_visibility, reads_lists};
+use crate::checks::sessions::by_visibility;
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Finding, Proof, ReadTally, Shrinks, a_read};
 use crate::history::Operation;
-use crate::objects::Object;
+use crate::objects::{Object, reads_siblings};
 use crate::visibility::{Block, Evidence, Late, OwnMiss, WorkloadFacts, required};
 
 /// How many steps of a chain an explanation shows.
@@ -56,7 +56,7 @@ impl Check for Causal {
         by_visibility(
             view,
             context,
-            reads_lists,
+            reads_siblings,
             |workload| check(workload, context, Reach::Causal),
             |records| match is_of_lists(view.object, records) {
                 true => isolation::check_level(view.object, records, context, "causal"),
@@ -131,7 +131,7 @@ fn lacking<'k>(
         "{} of {} by process {} lacks {}, {why}: {}",
         a_read(operation),
         key.name,
-        operation.process(),
+        operation.process_name(),
         name(workload, key, write),
         steps(workload, clocks, &chain),
     );
@@ -144,7 +144,7 @@ fn lacking<'k>(
     proof = proof.with(unseen);
     // Only a chain that may turn out to be shorter needs a new explanation.
     proof.shrinks = Some(if chain.len() > 2 { Shrinks::NewExplanation } else { Shrinks::SameExplanation });
-    Draft { kind: kind(reach), key: &key.name, process: Some(operation.process()), explanation, proof }
+    Draft { kind: kind(reach), key: &key.name, process: Some(operation.process_name()), explanation, proof }
 }
 
 /// A read that shows something after what it happened before.
@@ -162,7 +162,7 @@ fn too_late<'k>(
         "{} of {} by process {} shows {} after {}, which it happened before: {}",
         a_read(operation),
         key.name,
-        operation.process(),
+        operation.process_name(),
         name(workload, key, writes[0]),
         name(workload, key, writes[1]),
         steps(workload, clocks, &chain),
@@ -171,7 +171,7 @@ fn too_late<'k>(
     proof.operations.extend(writes.map(|write| write.operation));
     proof.operations.push(*operation);
     proof.shrinks = Some(Shrinks::NewExplanation);
-    Draft { kind: kind(reach), key: &key.name, process: Some(operation.process()), explanation, proof }
+    Draft { kind: kind(reach), key: &key.name, process: Some(operation.process_name()), explanation, proof }
 }
 
 /// The operations of a chain, with what shows that each knew of the one before.
@@ -213,5 +213,5 @@ fn step(workload: &WorkloadFacts<'_>, clocks: &Clocks<'_, '_>, node: usize) -> S
         Act::Write(write) => name(workload, facts, &facts.writes[write]),
         Act::Read(_) => format!("read of {}", facts.name),
     };
-    format!("process {}: {what}", clocks.operation(node).process())
+    format!("process {}: {what}", clocks.operation(node).process_name())
 }

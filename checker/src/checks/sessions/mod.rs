@@ -39,6 +39,7 @@ use crate::checks::isolation::records as transactions;
 use crate::finding::Finding;
 use crate::history::{Datum, History, Op, ValueId};
 use crate::limits::Limits;
+use crate::objects::siblings::lists_are_values;
 use crate::visibility::WorkloadFacts;
 
 /// Judges a guarantee by what reads see of the writes, or as one of [`registers`] if they show single values.
@@ -84,14 +85,9 @@ fn with_unwritten(mut finding: Finding, workload: &WorkloadFacts<'_>) -> Finding
     finding
 }
 
-/// Whether some operation reads a list, outside of transactions: those on lists have levels of isolation, too.
-pub(crate) fn reads_lists(records: &History) -> bool {
-    records.ops.iter().any(|op| records.reads_list(op))
-}
-
-/// Whether some operation reads a list, or appends to one.
+/// Whether some operation reads a list or a set that is no value of a register, or appends to a list.
 fn shows_lists(records: &History) -> bool {
-    records.ops.iter().any(|op| shows_list(records, op))
+    records.ops.iter().any(|op| shows_list(records, op)) && !lists_are_values(records)
 }
 
 /// Whether an operation reads a list, or appends to one.

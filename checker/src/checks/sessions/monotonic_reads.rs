@@ -75,7 +75,7 @@ fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usiz
         "{} of {} by process {} {what} {}, which {} had shown to the same process",
         a_read(read),
         key.name,
-        read.process(),
+        read.process_name(),
         name(workload, key, write),
         a_read(earlier),
     );
@@ -88,7 +88,7 @@ fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usiz
         true => proof.with(gone(&evidence, key, (shown_by, shown), regress.latest)),
         false => proof.with(evidence.of_miss(shown, regress.latest)),
     };
-    Draft { kind: "non-monotonic-read", key: &key.name, process: Some(read.process()), explanation, proof }
+    Draft { kind: "non-monotonic-read", key: &key.name, process: Some(read.process_name()), explanation, proof }
 }
 
 /// The read between two others of its process that lacks a write because of a delete, with that delete.

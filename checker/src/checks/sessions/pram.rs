@@ -10,9 +10,9 @@ use super::clocks::Reach;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
 use crate::checks::isolation::{check_isolation, is_of_lists};
-use crate::checks::sessions::{by_visibility, reads_lists};
+use crate::checks::sessions::by_visibility;
 use crate::finding::Finding;
-use crate::objects::Object;
+use crate::objects::{Object, reads_siblings};
 
 /// Pipelined RAM.
 pub struct Pram;
@@ -42,7 +42,7 @@ impl Check for Pram {
         by_visibility(
             view,
             context,
-            |records| is_of_lists(view.object, records) || reads_lists(records),
+            |records| is_of_lists(view.object, records) || reads_siblings(records),
             |workload| causal::check(workload, context, Reach::Pram),
             |records| check_isolation(records, &context.limits, Isolation::Pram),
         )

@@ -72,7 +72,7 @@ fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usi
     let acknowledged = at(write.operation.last_ns());
     let mut explanation = format!(
         "process {} read {}{through} at {} and did not see its own {}, acknowledged{} at {acknowledged}",
-        read.process(),
+        read.process_name(),
         key.name,
         at(read.last_ns()),
         name(workload, key, write),
@@ -83,5 +83,5 @@ fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usi
     }
     let missed = Evidence::new(workload, key).of_miss(shown, miss.latest);
     let proof = Proof::of([write.operation, *read]).with(missed);
-    Draft { kind: "stale-read", key: &key.name, process: Some(read.process()), explanation, proof }
+    Draft { kind: "stale-read", key: &key.name, process: Some(read.process_name()), explanation, proof }
 }

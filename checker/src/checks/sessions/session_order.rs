@@ -172,7 +172,7 @@ fn lacking<'k>(
     let read = &key.reads[read];
     let (operation, write) = (&read.operation, &key.writes[miss.latest]);
     let missed = name(workload, key, write);
-    let mut explanation = format!("{} of {} by process {}", a_read(operation), key.name, operation.process());
+    let mut explanation = format!("{} of {} by process {}", a_read(operation), key.name, operation.process_name());
     let evidence = Evidence::new(workload, key);
     let mut proof = Proof::of([write.operation, *operation]).with(evidence.of_miss(read, miss.latest));
     match because(key, read, miss.latest, guarantee) {
@@ -181,7 +181,7 @@ fn lacking<'k>(
             let shown = name(workload, key, through);
             explanation.push_str(&format!(
                 " has seen {shown} and lacks {missed}, which process {}",
-                through.operation.process()
+                through.operation.process_name()
             ));
             explanation.push_str(&match knew {
                 Some(knew) => format!(" had been shown by {} before it wrote that", a_read(&knew.operation)),
@@ -197,7 +197,7 @@ fn lacking<'k>(
     if miss.count > 1 {
         explanation.push_str(&format!("; the same goes for {} more writes", miss.count - 1));
     }
-    Draft { kind: kind(guarantee), key: &key.name, process: Some(operation.process()), explanation, proof }
+    Draft { kind: kind(guarantee), key: &key.name, process: Some(operation.process_name()), explanation, proof }
 }
 
 fn kind(guarantee: Guarantee) -> &'static str {
@@ -221,12 +221,12 @@ fn too_late<'k>(
         "{} of {} by process {} shows {} after {}",
         a_read(operation),
         key.name,
-        operation.process(),
+        operation.process_name(),
         name(workload, key, write),
         name(workload, key, before),
     );
     let mut proof = Proof::of([write.operation, before.operation, *operation]);
-    let process = before.operation.process();
+    let process = before.operation.process_name();
     match knew(key, before, late.write).filter(|_| guarantee == Guarantee::WritesFollowReads) {
         Some(knew) => {
             let shown_by = a_read(&knew.operation);
@@ -238,5 +238,5 @@ fn too_late<'k>(
             explanation.push_str(&format!(", though process {process} had been acknowledged it before it wrote that"))
         }
     }
-    Draft { kind: kind(guarantee), key: &key.name, process: Some(operation.process()), explanation, proof }
+    Draft { kind: kind(guarantee), key: &key.name, process: Some(operation.process_name()), explanation, proof }
 }

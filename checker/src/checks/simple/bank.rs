@@ -86,13 +86,19 @@ fn total(records: &History, at: usize) -> Result<(i128, bool), String> {
     let op = &records.ops[at];
     let Datum::Map(entries) = records.datum(op.result) else {
         let value = records.show(op.result);
-        return Err(format!("Process {} read {value}, which is no map from account to balance.", op.process));
+        return Err(format!(
+            "Process {} read {value}, which is no map from account to balance.",
+            records.process_of(at)
+        ));
     };
     let (mut sum, mut below_zero) = (0i128, false);
     for [account, balance] in entries {
         let Datum::Int(amount) = records.datum(*balance) else {
             let (account, balance) = (records.show(*account), records.show(*balance));
-            return Err(format!("Process {} read the account {account} with the balance {balance}.", op.process));
+            return Err(format!(
+                "Process {} read the account {account} with the balance {balance}.",
+                records.process_of(at)
+            ));
         };
         sum += i128::from(amount);
         below_zero |= amount < 0;
@@ -109,7 +115,7 @@ fn differing(records: &History, key: &str, totals: &[(usize, i128)], limits: &Li
     let Some((usual, (_, example))) = most else { return };
     for (at, total) in totals.iter().filter(|(_, total)| total != usual) {
         finding.violated(limits, || {
-            let (one, other) = (records.ops[*at].process, records.ops[*example].process);
+            let (one, other) = (records.process_of(*at), records.process_of(*example));
             let explanation =
                 format!("Process {one} read a total{} of {total}, while process {other} read one of {usual}.", of(key));
             let proof = Proof::at(records, [*at, *example]);

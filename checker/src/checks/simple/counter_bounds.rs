@@ -155,19 +155,19 @@ fn out_of_bounds<'k>(key: &'k KeyFacts<'_>, read: &'k Operation<'k>, seen: i128,
     };
     let last = missing(key, read, seen < least);
     let mut explanation =
-        format!("{} of {} by process {} shows {seen}, but {wrong}", a_read(read), key.name, read.process());
+        format!("{} of {} by process {} shows {seen}, but {wrong}", a_read(read), key.name, read.process_name());
     if let Some(write) = last {
         let change = format!("{} {}", write.operation.f(), write.operation.history().show(write.operation.argument()));
         let acknowledged = at(write.operation.last_ns());
         explanation.push_str(&format!(
             "; it lacks the {change} by process {}, acknowledged{} at {acknowledged}",
-            write.operation.process(),
+            write.operation.process_name(),
             by_node(&write.operation)
         ));
     }
     let proof = Proof::of([*read].into_iter().chain(passing(key, read, seen, seen < least)));
     let proof = proof.beside(last.map(|write| write.operation));
-    Draft { kind: "sum-out-of-bounds", key: &key.name, process: Some(read.process()), explanation, proof }
+    Draft { kind: "sum-out-of-bounds", key: &key.name, process: Some(read.process_name()), explanation, proof }
 }
 
 /// The fewest changes acknowledged before a read that alone exceed the sum that it shows if that is too low, or else

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 use crate::checks::by_key::{by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{History, Kind, ValueId};
+use crate::history::{History, Identities, Kind, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -59,9 +59,10 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     };
     let (mut finding, mut counts) = (Finding::default(), ReadCounts::default());
     for (key, ops) in &keys {
-        if let Err(problem) =
-            (Table { records, key, limits, writes: writes(records, ops) }).judge(ops, &mut counts, &mut finding)
-        {
+        let mut same = Identities::new(records);
+        let writes = writes(records, ops, &mut same);
+        let table = Table { records, key, limits, writes };
+        if let Err(problem) = table.judge(ops, &mut same, &mut counts, &mut finding) {
             finding.doubt(problem);
             return finding;
         }
@@ -101,11 +102,11 @@ struct Writes {
     failed: Option<usize>,
 }
 
-fn writes(records: &History, ops: &[usize]) -> FxHashMap<ValueId, Writes> {
+fn writes(records: &History, ops: &[usize], same: &mut Identities<'_>) -> FxHashMap<ValueId, Writes> {
     let mut writes: FxHashMap<ValueId, Writes> = FxHashMap::default();
     for &at in ops.iter().filter(|at| is(records, &records.ops[**at], "write")) {
         let op = &records.ops[at];
-        let of_value = writes.entry(op.argument).or_default();
+        let of_value = writes.entry(same.of(op.argument)).or_default();
         let first = if op.kind == Kind::Fail { &mut of_value.failed } else { &mut of_value.happened };
         first.get_or_insert(at);
     }
@@ -127,7 +128,13 @@ enum Origin {
 }
 
 impl Table<'_> {
-    fn judge(&self, ops: &[usize], counts: &mut ReadCounts, finding: &mut Finding) -> Result<(), String> {
+    fn judge(
+        &self,
+        ops: &[usize],
+        same: &mut Identities<'_>,
+        counts: &mut ReadCounts,
+        finding: &mut Finding,
+    ) -> Result<(), String> {
         let mut initial: Option<(ValueId, usize)> = None;
         for &at in
             ops.iter().filter(|at| self.records.ops[**at].is_ok() && is(self.records, &self.records.ops[**at], "read"))
@@ -137,6 +144,7 @@ impl Table<'_> {
                 let (index, value) = (self.records.event_index(op.ret), self.records.show(op.result));
                 return Err(format!("the read at index {index} shows {value}, which is no list of rows"));
             };
+            let rows = same.of_elements(rows);
             counts.reads += 1;
             let values: BTreeSet<ValueId> = rows.iter().copied().collect();
             let failed = values.iter().find_map(|value| match self.origin(*value, op.ret) {
@@ -150,7 +158,7 @@ impl Table<'_> {
                 }
                 (None, Some(first)) if values.len() > 1 => {
                     counts.inconsistent += 1;
-                    self.inconsistent(at, *first, rows, finding);
+                    self.inconsistent(at, *first, &rows, finding);
                 }
                 (None, Some(value)) if matches!(self.origin(*value, op.ret), Origin::Nobody) => {
                     let (known, reader) = *initial.get_or_insert((*value, at));
@@ -178,7 +186,7 @@ impl Table<'_> {
 
     fn dirty(&self, read: usize, value: ValueId, write: usize, finding: &mut Finding) {
         self.violated("dirty-read", &[write, read], finding, || {
-            let (reader, writer) = (self.records.ops[read].process, self.records.ops[write].process);
+            let (reader, writer) = (self.records.process_of(read), self.records.process_of(write));
             let (value, of) = (self.records.show(value), of(self.key));
             format!("Process {reader} read {value}{of}, which process {writer} wrote in a transaction that failed.")
         });
@@ -188,7 +196,7 @@ impl Table<'_> {
         self.violated("inconsistent-read", &[read], finding, || {
             let other = rows.iter().position(|row| *row != first).unwrap_or_default();
             let (one, another) = (self.records.show(first), self.records.show(rows[other]));
-            let (process, of) = (self.records.ops[read].process, of(self.key));
+            let (process, of) = (self.records.process_of(read), of(self.key));
             format!(
                 "Process {process} read {one} in the first row{of} and {another} in row {}: all are written together.",
                 other + 1
@@ -198,7 +206,7 @@ impl Table<'_> {
 
     fn unwritten(&self, (first, known): (usize, ValueId), (read, value): (usize, ValueId), finding: &mut Finding) {
         self.violated("unwritten-value", &[first, read], finding, || {
-            let (one, other) = (self.records.ops[first].process, self.records.ops[read].process);
+            let (one, other) = (self.records.process_of(first), self.records.process_of(read));
             let (known, value, of) = (self.records.show(known), self.records.show(value), of(self.key));
             format!("Process {other} read {value}{of} and process {one} read {known}: nobody wrote either, and only one can be \
                  the initial value.")

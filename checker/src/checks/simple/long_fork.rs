@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{Datum, History, ValueId};
+use crate::history::{Datum, History, Identities, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -79,6 +79,7 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
 fn groups(records: &History) -> Result<BTreeMap<Vec<ValueId>, Vec<Seen>>, String> {
     let mut writes: FxHashMap<ValueId, usize> = FxHashMap::default();
     let mut groups: BTreeMap<Vec<ValueId>, Vec<Seen>> = BTreeMap::new();
+    let mut same = Identities::new(records);
     for (at, op) in records.ops.iter().enumerate() {
         let value = if op.is_ok() { op.result } else { op.argument };
         let Datum::List(operations) = records.datum(value) else {
@@ -87,8 +88,8 @@ fn groups(records: &History) -> Result<BTreeMap<Vec<ValueId>, Vec<Seen>>, String
         let mut read: Vec<(ValueId, bool)> = Vec::new();
         for operation in operations {
             match micro(records, *operation) {
-                Some(("r" | "read", key, value)) => read.push((key, !value.is_nil())),
-                Some(("w" | "write", key, _)) if writes.insert(key, at).is_none() => {}
+                Some(("r" | "read", key, value)) => read.push((same.of(key), !value.is_nil())),
+                Some(("w" | "write", key, _)) if writes.insert(same.of(key), at).is_none() => {}
                 Some(("w" | "write", key, _)) => {
                     return Err(format!(
                         "the key {} is written twice: long-fork needs keys written once",
@@ -127,7 +128,7 @@ fn fork(records: &History, keys: &[ValueId], pair: &[Seen], limits: &Limits<'_>,
     let only = |one: &Seen, other: &Seen| (0..keys.len()).find(|at| one.written[*at] && !other.written[*at]);
     let (Some(first), Some(second)) = (only(one, other), only(other, one)) else { return };
     finding.violated(limits, || {
-        let (a, b) = (records.ops[one.op].process, records.ops[other.op].process);
+        let (a, b) = (records.process_of(one.op), records.process_of(other.op));
         let (x, y) = (records.show(keys[first]), records.show(keys[second]));
         let explanation = format!(
             "Process {a} saw the write of {x} and not that of {y}, process {b} that of {y} and not that of {x}: they do not \

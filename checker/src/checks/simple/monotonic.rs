@@ -103,10 +103,10 @@ fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<
             let first = &records.ops[before];
             let explanation = format!(
                 "Process {} was given {value}{} at {}; process {} asked at {} and was given {number}.",
-                first.process,
+                records.process_of(before),
                 of(key),
                 seconds(first.returned_ns),
-                op.process,
+                records.process_of(at),
                 seconds(op.called_ns),
             );
             let proof = Proof::at(records, [before, at]);

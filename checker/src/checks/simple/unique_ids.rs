@@ -1,13 +1,14 @@
 //! No identifier is generated twice.
 //!
 //! It considers the results of all operations that succeeded, whatever their function, as Jepsen's `unique-ids` does:
-//! two equal results are a violation. Keys do not matter: identifiers are unique in the whole history. O(n).
+//! two equal results are a violation. An identifier may be any data but nil. Keys do not matter: identifiers are unique in
+//! the whole history. O(n).
 
 use rustc_hash::FxHashMap;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{Datum, History, ValueId};
+use crate::history::{History, Identities, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -42,19 +43,19 @@ impl Check for UniqueIds {
 
 /// Checks operations that each return an identifier, such as `generate`.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
-    let mut first: FxHashMap<ValueId, usize> = FxHashMap::default();
+    let (mut first, mut same): (FxHashMap<ValueId, usize>, _) = (FxHashMap::default(), Identities::new(records));
     let mut finding = Finding::default();
     let mut acknowledged: u64 = 0;
     for (at, op) in records.ops.iter().enumerate().filter(|(_, op)| op.is_ok()) {
-        if matches!(records.datum(op.result), Datum::Nil | Datum::List(_) | Datum::Map(_)) {
-            let (index, value) = (records.event_index(op.ret), records.show(op.result));
-            return Finding::undecided(format!("the result at index {index} is no identifier: {value}"));
+        if op.result.is_nil() {
+            let index = records.event_index(op.ret);
+            return Finding::undecided(format!("the result at index {index} is no identifier: nil"));
         }
         acknowledged += 1;
-        let before = *first.entry(op.result).or_insert(at);
+        let before = *first.entry(same.of(op.result)).or_insert(at);
         if before != at {
             finding.violated(limits, || {
-                let (id, one, other) = (records.show(op.result), records.ops[before].process, op.process);
+                let (id, one, other) = (records.show(op.result), records.process_of(before), records.process_of(at));
                 let explanation = format!("{id} was given to process {one} and again to process {other}.");
                 let proof = Proof::at(records, [before, at]);
                 Draft { kind: "duplicate", key: "", process: None, explanation, proof }

@@ -262,13 +262,19 @@ fn failed_write_visible<'k>(
     let explanation = format!("{name} certainly failed at {failed}, and yet {} lists it", a_read(&read.operation));
     let named = Evidence::new(workload, key).of_sight(read, position);
     let proof = Proof::of([write.operation, read.operation]).with(named);
-    Draft { kind: "failed-write-visible", key: &key.name, process: Some(write.operation.process()), explanation, proof }
+    Draft {
+        kind: "failed-write-visible",
+        key: &key.name,
+        process: Some(write.operation.process_name()),
+        explanation,
+        proof,
+    }
 }
 
 fn never_written<'k>(key: &'k KeyFacts<'_>, element: &str, read: &'k Read<'_>) -> Draft<'k> {
     let explanation = format!("{} lists {element} in {}, which nobody wrote there", a_read(&read.operation), key.name);
     let proof = Proof::of([read.operation]);
-    Draft { kind: "never-written", key: &key.name, process: Some(read.operation.process()), explanation, proof }
+    Draft { kind: "never-written", key: &key.name, process: Some(read.operation.process_name()), explanation, proof }
 }
 
 /// What is counted over all keys.

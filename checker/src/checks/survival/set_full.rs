@@ -12,12 +12,14 @@
 //! Reads are visited from the last to the first. An element is followed as long as every read so far contains it. So
 //! the cost is linear in the size of the lists, not elements times reads.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 
 use crate::checks::by_key::{by_key, elements, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof, ms, quantile};
-use crate::history::{History, Op, ValueId};
+use crate::history::{History, Identities, Op, ProcessName, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -111,6 +113,7 @@ struct Set<'r, 'd> {
     limits: &'d Limits<'d>,
     finding: &'d mut Finding,
     elements: FxHashMap<ValueId, Element>,
+    same: Identities<'r>,
 }
 
 impl<'r, 'd> Set<'r, 'd> {
@@ -121,11 +124,11 @@ impl<'r, 'd> Set<'r, 'd> {
         limits: &'d Limits<'d>,
         finding: &'d mut Finding,
     ) -> Self {
-        Self { records, key, ops, limits, finding, elements: FxHashMap::default() }
+        Self { records, key, ops, limits, finding, elements: FxHashMap::default(), same: Identities::new(records) }
     }
 
     fn judge(mut self, counts: &mut ElementCounts) -> Result<(), String> {
-        self.adds()?;
+        self.adds();
         let reads = self.reads()?;
         self.duplicates(&reads, counts);
         self.unexpected(&reads, counts);
@@ -134,36 +137,29 @@ impl<'r, 'd> Set<'r, 'd> {
         Ok(())
     }
 
-    fn adds(&mut self) -> Result<(), String> {
+    fn adds(&mut self) {
         for &at in self.ops {
             let op = &self.records.ops[at];
             if !adds(self.records, op) {
                 continue;
             }
-            if op.argument.is_list() {
-                return Err(format!(
-                    "the element {} is a list: elements must be scalars",
-                    self.records.show(op.argument)
-                ));
-            }
-            let element = self.elements.entry(op.argument).or_default();
+            let element = self.elements.entry(self.same.of(op.argument)).or_default();
             element.added |= op.may_have_happened();
             if op.is_ok() {
                 element.known_by = earlier(self.records, element.known_by, at);
             }
         }
-        Ok(())
     }
 
     /// The reads that succeeded, in the order of invocation, with their lists.
-    fn reads(&self) -> Result<Vec<(usize, &'r [ValueId])>, String> {
-        let records = self.records;
+    fn reads(&mut self) -> Result<Vec<(usize, Cow<'r, [ValueId]>)>, String> {
+        let (records, same) = (self.records, &mut self.same);
         let reads = self.ops.iter().map(|at| (*at, &records.ops[*at]));
         let reads = reads.filter(|(_, op)| op.is_ok() && is(records, op, "read"));
         reads
             .map(|(at, op)| {
                 let list = elements(records, op.result);
-                list.map(|list| (at, list)).ok_or_else(|| {
+                list.map(|list| (at, same.of_elements(list))).ok_or_else(|| {
                     let index = records.event_index(op.ret);
                     format!("the read that ended at index {index} has no list: {}", records.show(op.result))
                 })
@@ -171,7 +167,7 @@ impl<'r, 'd> Set<'r, 'd> {
             .collect()
     }
 
-    fn duplicates(&mut self, reads: &[(usize, &[ValueId])], counts: &mut ElementCounts) {
+    fn duplicates(&mut self, reads: &[(usize, Cow<'_, [ValueId]>)], counts: &mut ElementCounts) {
         for (at, list) in reads {
             let mut sorted = list.to_vec();
             sorted.sort_unstable();
@@ -184,9 +180,9 @@ impl<'r, 'd> Set<'r, 'd> {
         }
     }
 
-    fn unexpected(&mut self, reads: &[(usize, &[ValueId])], counts: &mut ElementCounts) {
+    fn unexpected(&mut self, reads: &[(usize, Cow<'_, [ValueId]>)], counts: &mut ElementCounts) {
         for (at, list) in reads {
-            for element in *list {
+            for element in list.iter() {
                 let entry = self.elements.entry(*element).or_default();
                 if !entry.added {
                     entry.added = true;
@@ -201,7 +197,7 @@ impl<'r, 'd> Set<'r, 'd> {
         let shown = self.records.show(element);
         let add = self.ops.iter().copied().find(|at| {
             let op = &self.records.ops[*at];
-            adds(self.records, op) && op.argument == element
+            adds(self.records, op) && self.records.is_equal(op.argument, element)
         });
         let why = if add.is_some() { "whose add had failed" } else { "which nobody had added" };
         let explanation = format!("Process {} read {shown}{}, {why}.", self.process(read), of(self.key));
@@ -210,13 +206,13 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 
     /// Visits the reads from the last to the first: see the module.
-    fn presence(&mut self, reads: &[(usize, &[ValueId])]) {
+    fn presence(&mut self, reads: &[(usize, Cow<'_, [ValueId]>)]) {
         debug_assert!(reads.is_sorted_by(|a, b| a.0 < b.0), "reads are in the order of invocation");
         // Elements that every visited read contains. An element leaves it at the first read (from the end) that lacks
         // it, which is its last absent one.
         let mut everywhere: Vec<ValueId> = self.elements.keys().copied().collect();
         for (stamp, (at, list)) in (1..).zip(reads.iter().rev()) {
-            for id in *list {
+            for id in list.iter() {
                 if let Some(element) = self.elements.get_mut(id) {
                     element.stamp = stamp;
                     element.last_present = element.last_present.or(Some(*at));
@@ -264,9 +260,9 @@ impl<'r, 'd> Set<'r, 'd> {
             "{}{} was {how} process {} at {}, but the read that process {} began at {} does not have it, and none after it does.",
             self.records.show(element),
             of(self.key),
-            known.process,
+            self.process(known_by),
             seconds(known.returned_ns),
-            read.process,
+            self.process(absent),
             seconds(read.called_ns),
         );
         self.violated("lost", explanation, &[known_by, absent]);
@@ -278,8 +274,8 @@ impl<'r, 'd> Set<'r, 'd> {
         self.finding.violated(self.limits, || Draft { kind, key, process: None, explanation, proof });
     }
 
-    fn process(&self, op: usize) -> u32 {
-        self.records.ops[op].process
+    fn process(&self, op: usize) -> ProcessName {
+        self.records.process_of(op)
     }
 }
 

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::checks::by_key::{by_key, elements, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{Datum, History, Kind, ValueId};
+use crate::history::{Datum, History, Identities, Kind, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -113,6 +113,7 @@ struct Queue<'r> {
     records: &'r History,
     ops: &'r [usize],
     elements: FxHashMap<ValueId, Element>,
+    same: Identities<'r>,
     /// How many elements dequeues and drains of unknown outcome may have taken.
     unknown: u64,
     /// The latest invoked dequeue or drain that left the queue empty.
@@ -121,11 +122,12 @@ struct Queue<'r> {
 
 impl<'r> Queue<'r> {
     fn new(records: &'r History, ops: &'r [usize]) -> Self {
-        let mut queue = Self { records, ops, elements: FxHashMap::default(), unknown: 0, emptied_by: None };
+        let (elements, same) = (FxHashMap::default(), Identities::new(records));
+        let mut queue = Self { records, ops, elements, same, unknown: 0, emptied_by: None };
         for &at in ops {
             let op = &records.ops[at];
             if is(records, op, "enqueue") {
-                let element = queue.elements.entry(op.argument).or_default();
+                let element = queue.elements.entry(queue.same.of(op.argument)).or_default();
                 element.attempts += u64::from(op.may_have_happened());
                 element.acknowledged.extend(op.is_ok().then_some(at));
             } else {
@@ -149,7 +151,8 @@ impl<'r> Queue<'r> {
     /// Every acknowledged enqueue of an element, and every operation that took it out.
     fn about(&self, id: ValueId) -> Vec<usize> {
         let acknowledged = self.elements.get(&id).map_or(&[][..], |element| &element.acknowledged);
-        let took = self.ops.iter().copied().filter(|at| self.found(*at).contains(&id));
+        let took =
+            self.ops.iter().copied().filter(|at| self.found(*at).iter().any(|found| self.records.is_equal(*found, id)));
         took.chain(acknowledged.iter().copied()).collect()
     }
 
@@ -166,7 +169,7 @@ impl<'r> Queue<'r> {
             Kind::Ok => self.found(at),
         };
         for element in found {
-            let element = self.elements.entry(*element).or_default();
+            let element = self.elements.entry(self.same.of(*element)).or_default();
             element.dequeued += 1;
             element.by = Some(at);
         }
@@ -222,10 +225,10 @@ impl<'r> Queue<'r> {
                  dequeued it.",
                 self.records.show(id),
                 of(key),
-                enqueue.process,
+                self.records.process_of(at),
                 seconds(enqueue.returned_ns),
                 self.records.text(end.f),
-                end.process,
+                self.records.process_of(by),
                 seconds(end.called_ns),
             );
             // If equal elements came out, the proof needs all of them: it is their number that is too small.
@@ -238,7 +241,7 @@ impl<'r> Queue<'r> {
 
     fn unexpected(&self, id: ValueId, by: usize, key: &str, limits: &Limits<'_>, finding: &mut Finding) {
         finding.violated(limits, || {
-            let process = self.records.ops[by].process;
+            let process = self.records.process_of(by);
             let explanation =
                 format!("Process {process} dequeued {}{}, which nobody enqueued.", self.records.show(id), of(key));
             let proof = Proof::at(self.records, [by]);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check;
 use super::{Story, claiming_all, of};
 use crate::CheckName;
-use crate::history::{Event, Process};
+use crate::history::{Event, Process, ProcessName};
 use crate::limits::Limits;
 use crate::verdict::{Anomaly, Outcome, PropertyResult, Verdict};
 use crate::{Claims, ConcurrentWrites};
@@ -40,9 +40,9 @@ fn alone<'p>(history: &[Event], parts: impl IntoIterator<Item = &'p Part>) -> Ve
 
 /// What distinguishes an anomaly from others. Without the additions before it, a sum that was too low is too high: that is
 /// another reason.
-fn reason(anomaly: &Anomaly) -> (&str, Option<&str>, Option<u64>, bool) {
+fn reason(anomaly: &Anomaly) -> (&str, Option<&str>, Option<&ProcessName>, bool) {
     let is_low = anomaly.explanation.contains("comes to at least");
-    (&anomaly.kind, anomaly.key.as_deref(), anomaly.process, is_low)
+    (&anomaly.kind, anomaly.key.as_deref(), anomaly.process.as_ref(), is_low)
 }
 
 /// Whether a history has an anomaly of the same kind, of the same property, on the same key and of the same process.

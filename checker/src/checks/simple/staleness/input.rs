@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::checks::by_key::is;
-use crate::history::{History, ValueId};
+use crate::history::{History, Identities, ValueId};
 
 /// A write, with times in ns; `i64::MIN` is before everything, `i64::MAX` after.
 #[derive(Clone, Debug)]
@@ -66,6 +66,7 @@ impl Register {
     pub(super) fn new(records: &History, ops: &[usize]) -> Result<Self, Flaw> {
         let mut by_value: HashMap<ValueId, usize> = HashMap::from([(ValueId::NIL, 0)]);
         let before = i64::MIN;
+        let mut same = Identities::new(records);
         let first = Write { op: None, start: before, finish: before, acknowledged: None, reads: Vec::new() };
         let mut register = Register { writes: vec![first], reads: Vec::new() };
         for &at in ops {
@@ -74,7 +75,7 @@ impl Register {
                 continue;
             }
             let acknowledged = op.is_ok().then(|| time(op.returned_ns));
-            if let Some(other) = by_value.insert(op.argument, register.writes.len()) {
+            if let Some(other) = by_value.insert(same.of(op.argument), register.writes.len()) {
                 return Err(Flaw::WrittenTwice(register.writes[other].op.unwrap_or(at), at));
             }
             let (start, finish) = (time(op.called_ns), acknowledged.unwrap_or(i64::MAX));
@@ -82,7 +83,7 @@ impl Register {
         }
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
             let op = &records.ops[at];
-            let of = *by_value.get(&op.result).ok_or(Flaw::Unwritten(at))?;
+            let of = *by_value.get(&same.of(op.result)).ok_or(Flaw::Unwritten(at))?;
             let (start, finish) = (time(op.called_ns), time(op.returned_ns));
             let write = &mut register.writes[of];
             if finish < write.start {

@@ -111,7 +111,7 @@ fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, findin
             return;
         }
         Flaw::Unwritten(read) => {
-            let (value, process) = (records.show(records.ops[*read].result), records.ops[*read].process);
+            let (value, process) = (records.show(records.ops[*read].result), records.process_of(*read));
             ("unwritten", format!("Process {process} read {value}{}, which nobody wrote.", of(key)), vec![*read])
         }
         Flaw::Future(read, write) => {
@@ -183,7 +183,7 @@ impl Judge<'_> {
 
     fn too_many(&self, least: u64, example: &[usize], finding: &mut Finding) {
         let read = example.last().copied().unwrap_or_default();
-        let (value, process) = (self.records.show(self.records.ops[read].result), self.records.ops[read].process);
+        let (value, process) = (self.records.show(self.records.ops[read].result), self.records.process_of(read));
         let explanation = format!(
             "Process {process} read {value}{}, though {} writes were made after it and acknowledged before the read began.",
             of(self.key),
