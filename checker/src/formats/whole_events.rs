@@ -124,6 +124,9 @@ pub(super) fn event_of(event: &Tree) -> Option<Event> {
             fields[field] = 0.into();
         }
     }
+    if event.get("process").and_then(Tree::name).is_some_and(|name| name.trim_start_matches(':') == "nemesis") {
+        fields["process"] = "nemesis".into();
+    }
     for field in ["key", "error"] {
         let text = fields.get(field).filter(|value| !value.is_string() && !value.is_null()).map(Value::to_string);
         if let Some(text) = text {

@@ -426,6 +426,8 @@ impl Values {
     pub fn plain_notation(&self, value: ValueId) -> Cow<'_, str> {
         match self.datum(value) {
             Datum::Text(text) if is_plain(text) => text.into(),
+            // A symbol, which is no string.
+            Datum::Other(notation) if is_plain(notation) => format!("'{notation}").into(),
             _ => self.notation(value).into(),
         }
     }

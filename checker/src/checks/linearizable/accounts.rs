@@ -5,7 +5,7 @@
 
 use super::adapt::NotOfModel;
 use super::machine::Machine;
-use crate::history::{Datum, History, Kind, Op, ValueId};
+use crate::history::{Datum, History, Identities, Kind, Op, ValueId};
 
 /// Balances, or changes of them, by account, ascending; changes of nothing are left out.
 pub type Amounts = Box<[(u32, i128)]>;
@@ -87,37 +87,46 @@ impl Machine for Accounts {
 ///
 /// # Errors
 /// When the function or the value is none of a bank.
-pub(super) fn action(history: &History, op: &Op, f: &str) -> Result<Option<AccountsAction>, NotOfModel> {
+pub(super) fn action(
+    history: &History,
+    same: &mut Identities<'_>,
+    op: &Op,
+    f: &str,
+) -> Result<Option<AccountsAction>, NotOfModel> {
     let wrong = |value: ValueId| NotOfModel::Value(op.f, value);
     Ok(match (f, op.kind) {
         ("transfer" | "read", Kind::Fail) | ("read", Kind::Info) => None,
-        ("transfer", _) => Some(transfer(history, op.argument).ok_or_else(|| wrong(op.argument))?),
-        ("read", Kind::Ok) => Some(AccountsAction::Read(balances(history, op.result).ok_or_else(|| wrong(op.result))?)),
+        ("transfer", _) => Some(transfer(history, same, op.argument).ok_or_else(|| wrong(op.argument))?),
+        ("read", Kind::Ok) => {
+            Some(AccountsAction::Read(balances(history, same, op.result).ok_or_else(|| wrong(op.result))?))
+        }
         _ => return Err(NotOfModel::Function(op.f)),
     })
 }
 
 /// `{:from a :to b :amount n}`.
-fn transfer(history: &History, value: ValueId) -> Option<AccountsAction> {
+fn transfer(history: &History, same: &mut Identities<'_>, value: ValueId) -> Option<AccountsAction> {
     let Datum::Map(fields) = history.datum(value) else { return None };
     let field = |name: &str| {
         let is_it = |entry: &&[ValueId; 2]| matches!(history.datum(entry[0]), Datum::Text(text) if text == name);
         fields.iter().find(is_it).map(|[_, value]| *value)
     };
     match history.datum(field("amount")?) {
-        Datum::Int(amount) => Some(AccountsAction::Transfer { from: field("from")?.0, to: field("to")?.0, amount }),
+        Datum::Int(amount) => {
+            Some(AccountsAction::Transfer { from: same.of(field("from")?).0, to: same.of(field("to")?).0, amount })
+        }
         _ => None,
     }
 }
 
 /// `{account balance ...}`.
-fn balances(history: &History, value: ValueId) -> Option<Amounts> {
+fn balances(history: &History, same: &mut Identities<'_>, value: ValueId) -> Option<Amounts> {
     let Datum::Map(entries) = history.datum(value) else { return None };
-    let balance = |[account, balance]: &[ValueId; 2]| match history.datum(*balance) {
-        Datum::Int(balance) => Some((account.0, i128::from(balance))),
+    let mut balance = |[account, balance]: &[ValueId; 2]| match history.datum(*balance) {
+        Datum::Int(balance) => Some((same.of(*account).0, i128::from(balance))),
         _ => None,
     };
-    let mut balances = entries.iter().map(balance).collect::<Option<Vec<_>>>()?;
+    let mut balances = entries.iter().map(&mut balance).collect::<Option<Vec<_>>>()?;
     balances.sort_unstable();
     Some(balances.into())
 }

@@ -55,19 +55,21 @@ pub fn check(object: Object, history: &History, limits: &Limits<'_>, options: &O
             |ops, bounds| rule::counter(task.initial_sum(), ops, bounds),
         ),
         Object::Queue if task.peeks() => {
-            task.machine(property, deque::Deque, |op, f| deque::action(op, deque::of_queue(f)))
+            task.machine(property, deque::Deque, |_, op, f| deque::action(op, deque::of_queue(f)))
         }
         Object::Stack if task.peeks() => {
-            task.machine(property, deque::Deque, |op, f| deque::action(op, deque::of_stack(f)))
+            task.machine(property, deque::Deque, |_, op, f| deque::action(op, deque::of_stack(f)))
         }
         Object::Queue => task.collections(property, Discipline::Fifo),
         Object::Stack => task.collections(property, Discipline::Lifo),
-        Object::Deque => task.machine(property, deque::Deque, deque::action),
+        Object::Deque => task.machine(property, deque::Deque, |_, op, f| deque::action(op, f)),
         Object::Text => {
             let initial = text::text(history, options.initial).unwrap_or_default();
-            task.machine(property, text::Text(initial.into()), |op, f| text::action(history, op, f))
+            task.machine(property, text::Text(initial.into()), |_, op, f| text::action(history, op, f))
         }
-        Object::Accounts => task.machine(property, accounts::Accounts, |op, f| accounts::action(history, op, f)),
+        Object::Accounts => {
+            task.machine(property, accounts::Accounts, |same, op, f| accounts::action(history, same, op, f))
+        }
         Object::PriorityQueue => task.collections(property, Discipline::LeastFirst),
         other => Finding::undecided(format!("whether a {other} is linearizable is not known here")),
     }
@@ -171,14 +173,21 @@ impl Task<'_> {
         self.finding(property, ruled.into_iter().map(|(_, ruled)| ruled).collect())
     }
 
-    /// Decides each key by the general search.
+    /// Decides each key by the general search. Argument and result of an operation stand for all values that equal them; what
+    /// is inside them has its identity from the first argument.
     fn machine<M: Machine>(
         &self,
         property: Property,
         machine: M,
-        action: impl Fn(&Op, &str) -> Result<Option<M::Action>, NotOfModel> + Sync,
+        action: impl Fn(&mut Identities<'_>, &Op, &str) -> Result<Option<M::Action>, NotOfModel> + Sync,
     ) -> Finding {
-        let adapt = |ops: Excerpt<'_>| self.adapt(ops, &action);
+        let adapt = |ops: Excerpt<'_>| {
+            let mut same = self.identities();
+            self.adapt(ops, |op, f| {
+                let op = Op { argument: same.of(op.argument), result: same.of(op.result), ..*op };
+                action(&mut same, &op, f)
+            })
+        };
         self.each_key(property, adapt, |ops, bounds| rule::general(&machine, ops, bounds))
     }
 

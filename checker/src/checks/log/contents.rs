@@ -221,7 +221,7 @@ pub fn violated(
     finding: &mut Finding,
     explain: impl FnOnce() -> String,
 ) {
-    let key = records.show(key);
+    let key = records.key_name(key);
     finding.violated(limits, || {
         let proof = Proof::at(records, proof);
         Draft { kind, key: &key, process: None, explanation: explain(), proof }

@@ -49,7 +49,7 @@ impl Positions {
         violated(records, sent.key, kind, [by, sent.op], limits, finding, || {
             format!(
                 "Process {} sent to the log {} and was given offset {offset}, after it had been given {last} before.",
-                op.process,
+                records.process_of(sent.op),
                 records.show(sent.key)
             )
         });
@@ -72,15 +72,16 @@ impl Positions {
             if *offset <= last {
                 let kind = if within { "int-nonmonotonic-poll" } else { "nonmonotonic-poll" };
                 violated(records, polled.key, kind, [by, polled.op], limits, finding, || {
-                    let log = records.show(polled.key);
-                    format!("Process {process} polled offset {offset} of the log {log} after it had polled {last}.")
+                    let (log, name) = (records.show(polled.key), records.process_name(process));
+                    format!("Process {name} polled offset {offset} of the log {log} after it had polled {last}.")
                 });
             } else if let Some((skipped, value, shown_by)) = contents.between(polled.key, last, *offset) {
                 let kind = if within { "int-poll-skip" } else { "poll-skip" };
                 violated(records, polled.key, kind, [by, polled.op, shown_by], limits, finding, || {
                     let (log, value) = (records.show(polled.key), records.show(value));
+                    let name = records.process_name(process);
                     format!(
-                        "Process {process} polled the offsets {last} and then {offset} of the log {log}, and skipped {value} at \
+                        "Process {name} polled the offsets {last} and then {offset} of the log {log}, and skipped {value} at \
                          offset {skipped}."
                     )
                 });

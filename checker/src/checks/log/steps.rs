@@ -1,6 +1,6 @@
 //! What each operation did to the logs: the records that it sent and polled.
 
-use crate::history::{Datum, History, ValueId};
+use crate::history::{Datum, History, Identities, ValueId};
 
 /// A record that was sent, acknowledged or not.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub enum Step {
     },
 }
 
-/// The steps of all operations, in the order of invocation.
+/// The steps of all operations, in the order of invocation. Keys and values stand for all that equal them.
 ///
 /// # Errors
 /// When an operation is none of a log.
@@ -59,6 +59,17 @@ pub fn steps(records: &History) -> Result<Vec<Step>, String> {
                 let known = "send, poll, txn, assign, subscribe, crash";
                 return Err(format!("the model knows no `{other}`: its functions are {known}"));
             }
+        }
+    }
+    let mut same = Identities::new(records);
+    for step in &mut steps {
+        match step {
+            Step::Sent(sent) => (sent.key, sent.value) = (same.of(sent.key), same.of(sent.value)),
+            Step::Polled(polled) => {
+                polled.key = same.of(polled.key);
+                polled.records.iter_mut().for_each(|(_, value)| *value = same.of(*value));
+            }
+            Step::Begins { .. } => {}
         }
     }
     Ok(steps)

@@ -62,7 +62,7 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
         let before = *first.entry(key.clone()).or_insert(at);
         if before != at {
             finding.violated(limits, || {
-                let (one, other) = (records.ops[before].process, op.process);
+                let (one, other) = (records.process_of(before), records.process_of(at));
                 let explanation = format!(
                     "Processes {one} and {other} both inserted a row of {key}, each because it found none: neither saw the \
                      other's."
@@ -88,7 +88,7 @@ fn key(records: &History, op: &Op) -> Option<String> {
         return is_pair(op.argument).then(|| records.text(op.key).to_owned());
     }
     match records.datum(op.argument) {
-        Datum::List(&[key, rows]) if is_pair(rows) => Some(records.show(key)),
+        Datum::List(&[key, rows]) if is_pair(rows) => Some(records.key_name(key).into_owned()),
         _ => None,
     }
 }

@@ -119,13 +119,15 @@ impl Chain {
     fn explains(&mut self, records: &History, read: usize) -> bool {
         let result = records.ops[read].result;
         let last_fits = match self.writes.last() {
-            Some(last) => last.value == result,
+            Some(last) => records.is_equal(last.value, result),
             None => is_initial(records, result),
         };
         if last_fits {
             return true;
         }
-        let Some(found) = self.pending.iter().position(|at| records.ops[*at].argument == result) else { return false };
+        let Some(found) = self.pending.iter().position(|at| records.is_equal(records.ops[*at].argument, result)) else {
+            return false;
+        };
         let by = self.pending.swap_remove(found);
         self.writes.push(Written { value: result, by, seen_by: Some(read) });
         true
@@ -133,10 +135,10 @@ impl Chain {
 
     fn broken(&self, records: &History, key: &str, read: usize, limits: &Limits<'_>, finding: &mut Finding) {
         let op = &records.ops[read];
-        let older = self.writes.iter().rev().find(|written| written.value == op.result);
+        let older = self.writes.iter().rev().find(|written| records.is_equal(written.value, op.result));
         let stale = older.is_some() || is_initial(records, op.result);
         finding.violated(limits, || {
-            let (process, shown) = (op.process, records.show(op.result));
+            let (process, shown) = (records.process_of(read), records.show(op.result));
             let Some(last) = self.writes.last().filter(|_| stale) else {
                 let explanation = format!("Process {process} read {shown}{}, which nobody had written.", of(key));
                 let proof = Proof::at(records, [read]);

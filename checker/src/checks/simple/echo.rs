@@ -2,11 +2,9 @@
 //!
 //! The result of each `echo` that succeeded is its argument, or a map in which `echo` is the argument. O(n).
 
-use serde_json::Value;
-
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{History, Op};
+use crate::history::{Datum, History, Op, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -54,7 +52,8 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
         if !repeats(records, op) {
             finding.violated(limits, || {
                 let (asked, answered) = (records.show(op.argument), records.show(op.result));
-                let explanation = format!("Process {} asked {asked} and was answered {answered}.", op.process);
+                let process = records.process_of(at);
+                let explanation = format!("Process {process} asked {asked} and was answered {answered}.");
                 Draft { kind: "no-echo", key: "", process: None, explanation, proof: Proof::at(records, [at]) }
             });
         }
@@ -68,10 +67,9 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
 }
 
 fn repeats(records: &History, op: &Op) -> bool {
-    if op.argument == op.result {
-        return true;
-    }
-    let (asked, answered) = (records.json(op.argument), records.json(op.result));
-    let inside = answered.get("echo").or_else(|| answered.get(":echo"));
-    asked == answered || inside.is_some_and(|inside: &Value| *inside == asked)
+    let is_asked = |value: ValueId| records.is_equal(op.argument, value);
+    let is_inside = |[field, value]: &[ValueId; 2]| {
+        matches!(records.datum(*field), Datum::Text("echo" | ":echo")) && is_asked(*value)
+    };
+    is_asked(op.result) || matches!(records.datum(op.result), Datum::Map(fields) if fields.iter().any(is_inside))
 }

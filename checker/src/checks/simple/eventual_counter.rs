@@ -157,7 +157,7 @@ impl<'r> Sums<'r> {
         };
         let explanation = format!(
             "Process {} read {}{} at last, but the sum of what was added is {expected}.",
-            op.process,
+            self.records.process_of(read),
             self.records.show(op.result),
             of(key)
         );

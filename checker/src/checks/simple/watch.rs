@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{Datum, History, Op, ValueId};
+use crate::history::{Datum, History, Identities, Op, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -60,6 +60,13 @@ struct Change {
     value: ValueId,
 }
 
+impl Change {
+    /// With a key and a value that stand for all that equal them.
+    fn with(self, same: &mut Identities<'_>) -> Self {
+        Self { key: same.of(self.key), value: same.of(self.value), ..self }
+    }
+}
+
 /// What a watch returned, in its order.
 struct Watched {
     op: usize,
@@ -75,13 +82,18 @@ type Known = BTreeMap<(i64, ValueId), (ValueId, usize)>;
 /// Checks `put`, `delete` and `watch`.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let (mut watches, mut known, mut finding) = (Vec::new(), Known::new(), Finding::default());
+    let mut same = Identities::new(records);
     for (at, op) in records.ops.iter().enumerate() {
         let read = match (records.text(op.f), op.is_ok()) {
             ("put" | "delete" | "watch", false) => Ok(()),
             ("put" | "delete", true) => {
-                written(records, op).map(|change| learn(records, at, change, &mut known, limits, &mut finding))
+                let change = written(records, op).map(|change| change.map(|change| change.with(&mut same)));
+                change.map(|change| learn(records, at, change, &mut known, limits, &mut finding))
             }
-            ("watch", true) => watched(records, at).map(|watched| watches.push(watched)),
+            ("watch", true) => watched(records, at).map(|mut watched| {
+                watched.changes.iter_mut().for_each(|(_, change)| *change = change.with(&mut same));
+                watches.push(watched);
+            }),
             (other, _) => Err(format!("the model knows no `{other}`: its functions are put, delete, watch")),
         };
         if let Err(problem) = read {
@@ -181,7 +193,7 @@ impl Watched {
         let mut seen = BTreeSet::new();
         let mut violated =
             |kind, explain: &dyn Fn() -> String| violated(records, kind, [self.op], limits, finding, explain);
-        let process = records.ops[self.op].process;
+        let process = records.process_of(self.op);
         if let Some((from, first)) =
             self.from.and_then(|from| Some((from, self.changes.iter().map(|(_, change)| change.revision).min()?)))
             && first < from
@@ -229,7 +241,7 @@ impl Watched {
                 violated(records, "watch-gap", [*by, self.op], limits, finding, || {
                     format!(
                         "Process {} got changes up to revision {last}, but not that of {} at revision {revision}.",
-                        records.ops[self.op].process,
+                        records.process_of(self.op),
                         records.show(*key)
                     )
                 });

@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::checks::by_key::{by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{History, Op, ValueId};
+use crate::history::{History, Identities, Op, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -67,7 +67,8 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let (mut finding, mut reads, mut written) = (Finding::default(), 0u64, 0usize);
     for (key, ops) in &keys {
         let written_ops = ops.iter().copied().filter(|at| !is(records, &records.ops[*at], "read"));
-        let values = Values::new(records, written_ops);
+        let mut same = Identities::new(records);
+        let values = Values::new(records, written_ops, &mut same);
         written += values.writes.len();
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
             let Some(seen) = elements(records, records.ops[at].result) else {
@@ -75,7 +76,7 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
                 return Finding::undecided(format!("a read returned no list of values: {value}"));
             };
             reads += 1;
-            values.judge(key, at, seen, limits, &mut finding);
+            values.judge(key, at, &same.of_elements(seen), limits, &mut finding);
         }
     }
     if reads == 0 {
@@ -99,11 +100,12 @@ struct Values<'r> {
 }
 
 impl<'r> Values<'r> {
-    fn new(records: &'r History, ops: impl Iterator<Item = usize>) -> Self {
+    fn new(records: &'r History, ops: impl Iterator<Item = usize>, same: &mut Identities<'_>) -> Self {
         let mut writes: FxHashMap<ValueId, Writes> = FxHashMap::default();
         for at in ops {
             let op = &records.ops[at];
-            let known = writes.entry(op.argument).or_insert(Writes { first: at, acknowledged: None, possible: false });
+            let value = same.of(op.argument);
+            let known = writes.entry(value).or_insert(Writes { first: at, acknowledged: None, possible: false });
             known.possible |= op.may_have_happened();
             let earlier = |known: usize| op.ret < records.ops[known].ret;
             if op.is_ok() && known.acknowledged.is_none_or(earlier) {
@@ -162,7 +164,7 @@ impl<'r> Values<'r> {
             let explanation = format!(
                 "Process {} read {shown}{} without {missing}, though the write of {missing} had completed before that of \
                  {shown} was invoked.",
-                records.ops[read].process,
+                records.process_of(read),
                 of(key),
             );
             let proof = Proof::at(records, [cause, effect, read]);
@@ -182,7 +184,7 @@ impl<'r> Values<'r> {
     ) {
         let records = self.records;
         finding.violated(limits, || {
-            let (process, shown) = (records.ops[read].process, records.show(value));
+            let (process, shown) = (records.process_of(read), records.show(value));
             let Some(Writes { first, .. }) = writes else {
                 let explanation = format!("Process {process} read {shown}{}, which nobody wrote.", of(key));
                 let proof = Proof::at(records, [read]);
