@@ -107,12 +107,12 @@ fn take(history: &mut History) {
     history.key_source = KeySource::Values;
 }
 
-/// What an invocation shows.
+/// Whether the value of an invocation has a key, as far as it shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shows {
-    NoKey,
-    PerhapsAKey,
-    AKey,
+enum HasKey {
+    No,
+    Perhaps,
+    Yes,
 }
 
 fn likely(history: &History) -> KeySource {
@@ -121,9 +121,9 @@ fn likely(history: &History) -> KeySource {
     for op in &history.ops {
         let takes_none = *functions.entry(op.f).or_insert_with(|| WITHOUT_ARGUMENT.contains(&history.text(op.f)));
         match shows(history, op, takes_none) {
-            Shows::NoKey => return KeySource::Events,
-            Shows::PerhapsAKey => {}
-            Shows::AKey => shown = true,
+            HasKey::No => return KeySource::Events,
+            HasKey::Perhaps => {}
+            HasKey::Yes => shown = true,
         }
         all_answer &= !op.is_ok() || answers(history, op);
     }
@@ -134,25 +134,25 @@ fn likely(history: &History) -> KeySource {
     }
 }
 
-fn shows(history: &History, op: &Op, takes_none: bool) -> Shows {
-    let Some((key, argument)) = pair(history, op.argument) else { return Shows::NoKey };
+fn shows(history: &History, op: &Op, takes_none: bool) -> HasKey {
+    let Some((key, argument)) = pair(history, op.argument) else { return HasKey::No };
     if is_micro(history, key) {
-        return Shows::NoKey;
+        return HasKey::No;
     }
     match history.text(op.f) {
         _ if takes_none => {
             if argument.is_nil() {
-                Shows::AKey
+                HasKey::Yes
             } else {
-                Shows::NoKey
+                HasKey::No
             }
         }
-        "cas" if pair(history, argument).is_none() => Shows::NoKey,
+        "cas" if pair(history, argument).is_none() => HasKey::No,
         "txn" => match history.datum(argument) {
-            Datum::List(micros) if micros.iter().all(|micro| is_micro(history, *micro)) => Shows::AKey,
-            _ => Shows::NoKey,
+            Datum::List(micros) if micros.iter().all(|micro| is_micro(history, *micro)) => HasKey::Yes,
+            _ => HasKey::No,
         },
-        _ => Shows::PerhapsAKey,
+        _ => HasKey::Perhaps,
     }
 }
 

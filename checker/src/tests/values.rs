@@ -55,13 +55,15 @@ const SHAPES: [[&str; 3]; 12] = [
     ["{#{1} {}}", "{#{1.0} {}}", "{[1] {}}"],
 ];
 
+/// Model, operations, and a function with a result that is right, and one that is wrong.
+type Case<'a> = (&'a str, Vec<[&'a str; 3]>, &'a str, String, String);
+
 #[test]
 fn a_value_of_any_shape_is_found_again_and_another_is_not() {
     for [one, same, other] in SHAPES {
         let pair = |new: &str| format!("[{one} {new}]");
         let both = format!("[{one} 7]");
-        // Model, operations up to the last, function, and what the last may show or not.
-        let cases: Vec<(&str, Vec<[&str; 3]>, &str, String, String)> = vec![
+        let cases: Vec<Case<'_>> = vec![
             ("cas-register", vec![["write", one, one]], "read", same.into(), other.into()),
             ("register", vec![["write", "7", "7"], ["write", one, one]], "read", same.into(), "7".into()),
             ("queue", vec![["enqueue", one, one]], "dequeue", same.into(), other.into()),

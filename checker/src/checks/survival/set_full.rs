@@ -106,6 +106,9 @@ struct ElementCounts {
     lost_ns: Vec<u64>,
 }
 
+/// A read that succeeded: its place in the history, and what it shows.
+type SetRead<'r> = (usize, Cow<'r, [ValueId]>);
+
 struct Set<'r, 'd> {
     records: &'r History,
     key: &'r str,
@@ -152,7 +155,7 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 
     /// The reads that succeeded, in the order of invocation, with their lists.
-    fn reads(&mut self) -> Result<Vec<(usize, Cow<'r, [ValueId]>)>, String> {
+    fn reads(&mut self) -> Result<Vec<SetRead<'r>>, String> {
         let (records, same) = (self.records, &mut self.same);
         let reads = self.ops.iter().map(|at| (*at, &records.ops[*at]));
         let reads = reads.filter(|(_, op)| op.is_ok() && is(records, op, "read"));
@@ -167,7 +170,7 @@ impl<'r, 'd> Set<'r, 'd> {
             .collect()
     }
 
-    fn duplicates(&mut self, reads: &[(usize, Cow<'_, [ValueId]>)], counts: &mut ElementCounts) {
+    fn duplicates(&mut self, reads: &[SetRead<'_>], counts: &mut ElementCounts) {
         for (at, list) in reads {
             let mut sorted = list.to_vec();
             sorted.sort_unstable();
@@ -180,7 +183,7 @@ impl<'r, 'd> Set<'r, 'd> {
         }
     }
 
-    fn unexpected(&mut self, reads: &[(usize, Cow<'_, [ValueId]>)], counts: &mut ElementCounts) {
+    fn unexpected(&mut self, reads: &[SetRead<'_>], counts: &mut ElementCounts) {
         for (at, list) in reads {
             for element in list.iter() {
                 let entry = self.elements.entry(*element).or_default();
@@ -206,7 +209,7 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 
     /// Visits the reads from the last to the first: see the module.
-    fn presence(&mut self, reads: &[(usize, Cow<'_, [ValueId]>)]) {
+    fn presence(&mut self, reads: &[SetRead<'_>]) {
         debug_assert!(reads.is_sorted_by(|a, b| a.0 < b.0), "reads are in the order of invocation");
         // Elements that every visited read contains. An element leaves it at the first read (from the end) that lacks
         // it, which is its last absent one.
