@@ -53,6 +53,20 @@ enum Object {
     /// Rows that are written together, some by transactions that fail.
     Rows,
     Fork,
+    /// Records that are sent and polled.
+    Log,
+    /// Keys that are put and watched.
+    Watched,
+    /// A register of one session.
+    Chain,
+    /// Rows of which only one of two may be inserted.
+    Inserts,
+    Echoes,
+    Deque,
+    /// Strings that are appended to.
+    Text,
+    /// Accounts whose transfers name both.
+    Transfers,
 }
 
 use Object::*;
@@ -84,6 +98,15 @@ fn objects(model: &str) -> Option<&'static [Object]> {
         "dirty-reads" => &[Rows],
         "long-fork" => &[Fork],
         "staleness" => &[Register],
+        "kafka" => &[Log],
+        "watch" => &[Watched],
+        "causal-reverse" | "comments" | "broadcast" => &[Grown],
+        "causal-register" => &[Chain],
+        "adya-g2" => &[Inserts],
+        "echo" => &[Echoes],
+        "deque" => &[Deque],
+        "text" => &[Text],
+        "accounts" => &[Transfers],
         _ => return None,
     })
 }
@@ -132,6 +155,9 @@ struct World {
     accounts: [i64; 3],
     sum: i64,
     held: bool,
+    /// What was put, in its order: a revision each.
+    changes: Vec<Value>,
+    text: String,
 }
 
 #[derive(Clone, Debug)]
@@ -182,6 +208,28 @@ fn draw(object: Object, random: &mut Random, next: &mut u64) -> Call {
         (Rows, 0 | 1) => call("read", Value::Null),
         (Rows, _) => call("write", json!(number)),
         (Fork, 0 | 1) if number <= 8 => call("write", json!([["w", number, 1]])),
+        (Log, 0) => call("assign", json!([key])),
+        (Log, 1 | 2) => call("send", json!([["send", key, number]])),
+        (Log, _) => call("poll", json!([["poll"]])),
+        (Watched, 0 | 1) => call("put", json!([key, number])),
+        (Watched, _) => call("watch", json!(1)),
+        (Chain, 0) => call("read-init", Value::Null),
+        (Chain, 1) => call("write", json!(number)),
+        (Chain, _) => call("read", Value::Null),
+        (Inserts, 0 | 1) => call("insert", json!([any % 4, [number, null]])),
+        (Inserts, _) => call("insert", json!([any % 4, [null, number]])),
+        (Echoes, _) => call("echo", json!(number)),
+        (Deque, 0 | 1) => call(["push-front", "push-back"][choice as usize], json!(number)),
+        (Deque, 2) => call(["pop-front", "pop-back"][random.below(2) as usize], Value::Null),
+        (Deque, _) => call(["peek-front", "peek-back"][random.below(2) as usize], Value::Null),
+        (Text, 0) => call("put", json!(format!("{number}."))),
+        (Text, 1) => call("append", json!(format!("{number}."))),
+        (Text, _) => call("get", Value::Null),
+        (Transfers, 0 | 1) => call("read", Value::Null),
+        (Transfers, _) => {
+            let [from, to] = [random.below(3), random.below(3)];
+            call("transfer", json!({"from": from, "to": to, "amount": random.below(5)}))
+        }
         (Fork, _) => call("read", (1..=8).map(|key| json!(["r", key, null])).collect()),
     }
 }
@@ -228,9 +276,42 @@ fn act(world: &mut World, call: &Call) -> (EventType, Value) {
         "release" => world.held = false,
         "remove" => drop(world.members.remove(&number(argument))),
         "contains" => return (Ok, json!(world.members.contains(&number(argument)))),
+        "insert" if argument.is_array() && !world.members.insert(number(&argument[0])) => return (Fail, done.1),
+        "insert" if argument.is_array() => {}
         "enqueue" | "push" | "insert" => world.inside.push(number(argument)),
         "drain" => return (Ok, std::mem::take(&mut world.inside).into()),
         "dequeue" | "pop" | "extract-min" => return (Ok, or_nil(taken(world, call.f))),
+        "send" => {
+            let list = world.lists.entry(u64::from(argument[0][1] == "y")).or_default();
+            list.push(number(&argument[0][2]));
+            return (Ok, json!([["send", argument[0][1], [list.len() - 1, argument[0][2]]]]));
+        }
+        "poll" => {
+            let records = |log: &Vec<u64>| json!(log.iter().enumerate().collect::<Vec<_>>());
+            let logs = world.lists.iter().map(|(log, list)| (["x", "y"][*log as usize].to_owned(), records(list)));
+            return (Ok, json!([["poll", Value::Object(logs.collect())]]));
+        }
+        "put" if argument.is_array() => {
+            world.changes.push(argument.clone());
+            return (Ok, json!(world.changes.len()));
+        }
+        "watch" => {
+            let change = |(at, put): (usize, &Value)| json!([[at + 1, "put", put[0], put[1]]]);
+            return (Ok, world.changes.iter().enumerate().map(change).collect());
+        }
+        // Some answers repeat something else.
+        "echo" => return (Ok, json!(number(argument) / 9 * 9 + number(argument) % 8)),
+        "push-front" => world.inside.insert(0, number(argument)),
+        "push-back" => world.inside.push(number(argument)),
+        "pop-front" | "pop-back" | "peek-front" | "peek-back" => return (Ok, or_nil(at_end(world, call.f))),
+        "put" => world.text = argument.as_str().unwrap_or_default().to_owned(),
+        "append" => world.text += argument.as_str().unwrap_or_default(),
+        "get" => return (Ok, json!(world.text)),
+        "transfer" if argument.is_object() => {
+            let [from, to] = ["from", "to"].map(|field| number(&argument[field]) as usize);
+            world.accounts[from] -= number(&argument["amount"]) as i64;
+            world.accounts[to] += number(&argument["amount"]) as i64;
+        }
         "transfer" => {
             let [from, to] = [0, 1].map(|at| number(&argument[at]) as usize);
             world.accounts[from] -= number(&argument[2]) as i64;
@@ -254,6 +335,13 @@ fn taken(world: &mut World, f: &str) -> Option<u64> {
     (at < world.inside.len()).then(|| world.inside.remove(at))
 }
 
+/// What is at an end of a deque, taken out if it is popped.
+fn at_end(world: &mut World, f: &str) -> Option<u64> {
+    let last = world.inside.len().checked_sub(1)?;
+    let at = if f.ends_with("front") { 0 } else { last };
+    if f.starts_with("pop") { Some(world.inside.remove(at)) } else { Some(world.inside[at]) }
+}
+
 fn act_micro(world: &mut World, micro: &Value) -> Value {
     let key = number(&micro[1]);
     match micro[0].as_str() {
@@ -271,10 +359,11 @@ fn act_micro(world: &mut World, micro: &Value) -> Value {
 fn shown(object: Object, world: &World, call: &Call) -> Value {
     let place = u64::from(call.key == Some("y"));
     match object {
-        Register | CasRegister | SmallRegister => or_nil(world.registers.get(&place).copied()),
+        Register | CasRegister | SmallRegister | Chain => or_nil(world.registers.get(&place).copied()),
         Grown => json!(world.members),
         Counter | Numbers => json!(world.sum),
         Rows => vec![or_nil(world.registers.get(&0).copied()); 3].into(),
+        Transfers => json!({"0": world.accounts[0], "1": world.accounts[1], "2": world.accounts[2]}),
         Bank => json!({"a": world.accounts[0], "b": world.accounts[1], "c": world.accounts[2]}),
         _ => Value::Null,
     }
@@ -286,7 +375,7 @@ type Event = (u32, EventType, Call, Value);
 fn history(object: Object, random: &mut Random) -> Vec<Event> {
     let stale_one_in = [1000, 12, 6, 4][random.below(4) as usize];
     let operations = 4 + random.below(18);
-    let processes = 2 + random.below(3);
+    let processes = if object == Chain { 1 } else { 2 + random.below(3) };
     let (mut worlds, mut events, mut next) = (vec![World::default()], Vec::new(), 0u64);
     let mut open: BTreeMap<u32, (Call, Option<(EventType, Value)>)> = BTreeMap::new();
     let mut names: Vec<u32> = (0..processes as u32).collect();
@@ -325,7 +414,7 @@ fn history(object: Object, random: &mut Random) -> Vec<Event> {
                     let any = |_| or_nil(worlds[random.below(worlds.len() as u64) as usize].registers.get(&0).copied());
                     result = (0..3).map(any).collect();
                 }
-                if call.f == "read" && result.is_null() {
+                if matches!(call.f, "read" | "read-init") && result.is_null() {
                     result = shown(object, &world, &call);
                 }
                 // A write that failed may leave its traces all the same.
@@ -393,8 +482,9 @@ impl Entry {
     }
 }
 
-/// These need what only a run of the bench's own workloads has, and `linearizable` is tried by the names of objects.
-const ELSEWHERE: [CheckName; 9] = [
+/// These need what only a run of the bench's own workloads has, or final reads; `linearizable` is tried by the names of
+/// objects.
+const ELSEWHERE: [CheckName; 11] = [
     CheckName::NO_LOST_WRITES,
     CheckName::COUNTER_BOUNDS,
     CheckName::CONVERGENCE,
@@ -404,6 +494,8 @@ const ELSEWHERE: [CheckName; 9] = [
     CheckName::RING_AGREEMENT,
     CheckName::AVAILABILITY,
     CheckName::LINEARIZABLE,
+    CheckName::PN_COUNTER,
+    CheckName::G_COUNTER,
 ];
 
 /// Whatever a name of the registry asks for.
@@ -540,8 +632,17 @@ fn relies(object: Object, parts: &[Part<'_>], at: usize, on: usize) -> bool {
             let certain: u64 = certain.map(|part| number(part.argument)).sum();
             one.f == "read" && one.result.is_some_and(|sum| number(sum) >= certain) && begun(&other)
         }
+        // Of a string and of balances every operation is a part of what is read later.
+        Text | Transfers => one.argument.is_null() && !other.argument.is_null(),
+        // An element is there from its beginning to its end; none of it without the rest.
+        Deque if !unknown_removal(other) => {
+            let element = |part: &Part<'_>| part.result.filter(|_| part.argument.is_null()).or(part.gives()).cloned();
+            element(one).is_some() && element(one) == element(other)
+        }
         // What is missing may have been taken by a removal of unknown outcome that began in time.
-        Queue | Stack | Priorities if unknown_removal(other) => one.result.is_some() && other.indices[0] < one.ended(),
+        Queue | Stack | Priorities | Deque if unknown_removal(other) => {
+            one.result.is_some() && other.indices[0] < one.ended()
+        }
         // An element is out of the way once it was taken out; more often than it was put in, it is out without some of that.
         Queue | Stack | Priorities if one.gives().is_some_and(|value| other.found(value)) => {
             let is_same = |part: &&Part<'_>| one.gives().is_some_and(|value| part.found(value));
@@ -585,7 +686,7 @@ fn needless(
 }
 
 /// The models of single objects, whose violations have one name each whatever the reason.
-const SINGLE: [&str; 11] = [
+const SINGLE: [&str; 14] = [
     "register",
     "cas-register",
     "sequential",
@@ -597,6 +698,9 @@ const SINGLE: [&str; 11] = [
     "fifo-queue",
     "stack",
     "priority-queue",
+    "deque",
+    "text",
+    "accounts",
 ];
 
 #[test]

@@ -53,7 +53,10 @@ enum Ends<'e> {
 pub(super) fn findings(nemesis: &[Event]) -> Vec<FaultFinding> {
     let mut pairing = Pairing::default();
     for event in nemesis {
-        match pairing.step(event) {
+        let step = pairing.step(event);
+        // The next record of `start` is that of its being done.
+        pairing.starts_again = !pairing.starts_again && event.f == "start" && matches!(step, Step::End(_));
+        match step {
             Step::Begin(kind) => pairing.begin(kind, event),
             Step::End(ends) => pairing.end(&ends, event.time),
             Step::Nothing => {}
@@ -68,15 +71,14 @@ struct Pairing<'e> {
     faults: Vec<FaultFinding>,
     open: BTreeMap<&'e str, usize>,
     ended: BTreeMap<&'e str, usize>,
+    /// Whether the last event requested that nodes be started again.
+    starts_again: bool,
 }
 
 impl<'e> Pairing<'e> {
-    /// Whether nodes are killed or paused, or were until this very moment.
-    fn is_down(&self, event: &Event) -> bool {
-        let just_ended = |kind: &&str| {
-            self.ended.get(kind).is_some_and(|at| self.faults[*at].stop_ns.is_some_and(|stop| stop >= event.time))
-        };
-        DOWN.iter().any(|kind| self.open.contains_key(kind) || just_ended(kind))
+    /// Whether nodes are killed or paused, or are just being started again.
+    fn is_down(&self) -> bool {
+        self.starts_again || DOWN.iter().any(|kind| self.open.contains_key(kind))
     }
 
     fn step(&self, event: &'e Event) -> Step<'e> {
@@ -87,7 +89,7 @@ impl<'e> Pairing<'e> {
         }
         match f {
             // `start` is ambiguous: if nodes are killed or paused it starts them again, otherwise it begins a fault.
-            "start" if self.is_down(event) => Step::End(Ends::OneOf(&DOWN)),
+            "start" if self.is_down() => Step::End(Ends::OneOf(&DOWN)),
             "start" => Step::Begin("fault"),
             "stop" => Step::End(Ends::OneOf(&["fault"])),
             "resume" | "cont" => Step::End(Ends::OneOf(&["pause"])),

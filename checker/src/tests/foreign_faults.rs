@@ -59,6 +59,11 @@ fn start_means_a_fault_or_that_nodes_are_started_again() {
     let killed = [(1, "kill", nodes), (4, "start", nodes), (7, "pause", nodes), (9, "resume", nodes)];
     let expected = [fault("kill", "[n1 n2]", "n1 n2", 1, Some(4)), fault("pause", "[n1 n2]", "n1 n2", 7, Some(9))];
     assert_eq!(faults(&killed), expected);
+    // Each is recorded twice, a while apart; and again.
+    let twice = [(1, "kill", "nil"), (2, "kill", nodes), (4, "start", "nil"), (5, "start", nodes)];
+    let again = [(11, "start", "nil"), (12, "start", "nil"), (14, "stop", "nil"), (15, "stop", "nil")];
+    let expected = [fault("kill", "[n1 n2]", "n1 n2", 1, Some(5)), fault("fault", "", "", 11, Some(15))];
+    assert_eq!(faults(&[&twice[..], &again[..]].concat()), expected);
 }
 
 #[test]

@@ -82,6 +82,8 @@ const ROW_HEIGHT: f64 = 24.0;
 const BAR_HEIGHT: f64 = 18.0;
 const FAULT_ROW_HEIGHT: f64 = 16.0;
 const LABEL_CHARS_MAX: usize = 46;
+/// What a bar leaves free beside a label inside it.
+const LABEL_MARGIN: f64 = 6.0;
 
 impl Scene<'_> {
     /// The drawing as HTML.
@@ -159,13 +161,13 @@ impl Scene<'_> {
         lanes
     }
 
-    /// The label goes into a wide bar, else to its right, else to its left.
+    /// The label goes into the bar if it fits, else to its right, else to its left.
     fn place<'s>(&self, drawn: &'s Drawn<'s>, axis: &StoryAxis) -> Placed<'s> {
         let from = axis.x(drawn.operation.start_ns());
         let to = axis.x(drawn.operation.end_ns(self.end_ns)).max(from + 2.0);
         let label = abbreviate(&self.label(drawn), LABEL_CHARS_MAX);
         let width = MONO_CHAR * label.chars().count() as f64;
-        let right = if to - from < 40.0 { to + 5.0 } else { from + 6.0 };
+        let right = if width + 2.0 * LABEL_MARGIN <= to - from { from + LABEL_MARGIN } else { to + 5.0 };
         let fits = right + width <= RIGHT;
         let label_x = if fits { right } else { (from - 5.0 - width).max(LEFT) };
         Placed { drawn, from, to, label, label_x, label_end: label_x + width }
@@ -187,12 +189,8 @@ impl Scene<'_> {
         let argument = format::value(&operation.argument(), 14);
         let space = if argument.is_empty() { "" } else { " " };
         let result = operation.result().map_or_else(String::new, |result| format!(": {}", self.result(&result)));
-        format!(
-            "{mark}{}{space}{argument} → {} {}{result}",
-            function(operation),
-            operation.end().name(),
-            abbreviate(node, 12)
-        )
+        let by = if node.is_empty() { String::new() } else { format!(" {}", abbreviate(node, 12)) };
+        format!("{mark}{}{space}{argument} → {}{by}{result}", function(operation), operation.end().name())
     }
 
     /// The value read, in a few characters: the list if it is short, else its length and whether it contains the value

@@ -4,7 +4,7 @@
 //! the first read fixes it, together with the transfers before it. The general search decides it.
 
 use super::adapt::NotOfModel;
-use super::machine::Machine;
+use super::machine::{Bonds, Machine};
 use crate::history::{Datum, History, Identities, Kind, Op, ValueId};
 
 /// Balances, or changes of them, by account, ascending; changes of nothing are left out.
@@ -75,6 +75,15 @@ impl Machine for Accounts {
             }
             (Held::Balances(balances), AccountsAction::Read(seen)) => (balances == seen).then(|| held.clone()),
         }
+    }
+
+    /// What is read depends on every change.
+    fn bonds(&self, action: &AccountsAction) -> Option<Bonds> {
+        const CHANGES: u64 = 0;
+        Some(match action {
+            AccountsAction::Read(_) => Bonds { gives: Vec::new(), takes: vec![CHANGES] },
+            _ => Bonds { gives: vec![CHANGES], takes: Vec::new() },
+        })
     }
 
     fn state_bytes(&self, held: &Held) -> usize {

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::adapt::NotOfModel;
-use super::machine::Machine;
+use super::machine::{Bonds, Machine};
 use crate::history::{Kind, Op};
 
 /// An end.
@@ -77,6 +77,18 @@ impl Machine for Deque {
 
     fn only_reads(&self, action: &DequeAction) -> bool {
         matches!(action, DequeAction::Peek(..) | DequeAction::Pop(_, None))
+    }
+
+    /// All operations on an element belong together: without it the others are as they were.
+    fn bonds(&self, action: &DequeAction) -> Option<Bonds> {
+        let [put_in, taken] = [0, 1].map(|end| move |value: u32| vec![u64::from(value) * 2 + end]);
+        Some(match *action {
+            DequeAction::Push(_, value) => Bonds { gives: put_in(value), takes: taken(value) },
+            DequeAction::Pop(_, Some(value)) => Bonds { gives: taken(value), takes: put_in(value) },
+            DequeAction::Peek(_, Some(value)) => Bonds { gives: Vec::new(), takes: put_in(value) },
+            DequeAction::Pop(_, None) | DequeAction::Peek(_, None) => Bonds::default(),
+            DequeAction::PopUnknown(_) => return None,
+        })
     }
 
     fn state_bytes(&self, held: &Self::State) -> usize {

@@ -4,7 +4,7 @@
 //! The general search decides it; its states are whole strings.
 
 use super::adapt::NotOfModel;
-use super::machine::Machine;
+use super::machine::{Bonds, Machine};
 use crate::history::{Datum, History, Kind, Op, ValueId};
 
 /// What was done with the string.
@@ -43,6 +43,15 @@ impl Machine for Text {
 
     fn only_reads(&self, action: &TextAction) -> bool {
         matches!(action, TextAction::Get(_))
+    }
+
+    /// What is read depends on every change.
+    fn bonds(&self, action: &TextAction) -> Option<Bonds> {
+        const CHANGES: u64 = 0;
+        Some(match action {
+            TextAction::Get(_) => Bonds { gives: Vec::new(), takes: vec![CHANGES] },
+            _ => Bonds { gives: vec![CHANGES], takes: Vec::new() },
+        })
     }
 
     fn state_bytes(&self, held: &Box<str>) -> usize {
