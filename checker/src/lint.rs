@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::formats::Tree;
 use crate::formats::whole_events::Located;
 use crate::formats::write::edn_text;
+use crate::history::unit_since_1970;
 
 /// How many findings of a rule are reported; further ones are only counted.
 pub const FINDINGS_OF_A_RULE_MAX: u64 = 20;
@@ -44,6 +45,8 @@ pub struct Linter {
     writes: HashMap<(String, String), u64>,
     last_index: Option<i64>,
     last_time: Option<i64>,
+    /// The first time, and the line of its event.
+    first_time: Option<(u64, i64)>,
     /// Whether an event so far had an index.
     indexed: bool,
     /// Whether an event so far had a time.
@@ -104,6 +107,7 @@ impl Linter {
             }
         }
         open.sort_unstable();
+        self.unit();
         for (line, process, f) in open {
             let sentence = format!(
                 "process {process} never completes its `{f}`: it counts as `info`; was the recording cut short?"
@@ -112,6 +116,19 @@ impl Linter {
         }
         self.findings.findings.sort_by_key(|finding| finding.line);
         self.findings
+    }
+
+    /// Checks that times are counted from the beginning of the run.
+    fn unit(&mut self) {
+        let (Some((line, first)), Some(last)) = (self.first_time, self.last_time) else { return };
+        let count = |time: i64| u64::try_from(time).unwrap_or(0);
+        let events = u32::try_from(self.findings.events).unwrap_or(u32::MAX);
+        if let Some((unit, _)) = unit_since_1970(count(first), count(last), events) {
+            let sentence = format!(
+                "times are {unit} since 1970, and not nanoseconds since the run began: they are counted from the first event"
+            );
+            self.found(line, "time-unit", sentence);
+        }
     }
 
     fn found(&mut self, line: u64, rule: &'static str, sentence: String) {
@@ -150,6 +167,7 @@ impl Linter {
             _ => {}
         }
         self.timed |= time.is_some();
+        self.first_time = self.first_time.or(time.map(|time| (line, time)));
         self.last_time = time.or(self.last_time);
     }
 

@@ -1,6 +1,9 @@
 //! No history makes a check panic, spend more than its limits, or report a violation that is none by itself.
 #![no_main]
 
+// The name under which the module below, which is also a test of the crate, knows it.
+extern crate checker as dissensus_checker;
+
 #[path = "../../checker/tests/fuzzed/arbitrary.rs"]
 mod arbitrary;
 

@@ -202,7 +202,8 @@ pub struct SystemArgs {
 
 #[derive(Args)]
 pub struct CheckArgs {
-    /// A history: lines of JSON, Jepsen's EDN or a log of Jepsen; plain, .gz or .zst; or a run directory
+    /// A history: JSON, Jepsen's EDN or a log of Jepsen, or transactions as Plume, AWDIT or DBCop write them; plain, .gz or .zst;
+    /// - is standard input; or the directory of a run, of this bench, of Jepsen or of Maelstrom
     #[arg(required_unless_present = "model")]
     pub file: Option<PathBuf>,
     /// Models to check against; `--model list` prints them [default: for the bench's own workloads what is claimed of
@@ -226,7 +227,7 @@ pub struct CheckArgs {
     /// No value is [key value], also where all look like it
     #[arg(long, conflicts_with_all = ["convert", "lint"])]
     pub not_keyed: bool,
-    /// json, edn or log [default: by content]
+    /// json, edn, log, plume, awdit or dbcop [default: by content]
     #[arg(long)]
     pub format: Option<Format>,
     /// Check what is readable before a damage; it is never valid then

@@ -11,16 +11,18 @@ mod choose;
 mod convert;
 mod limits;
 mod lint;
+mod place;
 mod progress;
 mod report;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use checker::checks::registry;
 use checker::formats::{Cut, Format, Problem as Damaged, Reading, Selection};
-use checker::history::{History, KeySource};
+use checker::history::{History, KeySource, Unsaid};
 use checker::limits::Limits;
 use checker::objects::Object;
 use checker::{CheckName, Outcome};
@@ -28,7 +30,7 @@ use checker::{CheckName, Outcome};
 use super::arguments::CheckArgs;
 use super::out::say;
 use crate::exit::{Exit, Problem};
-use crate::store::input::Input;
+use crate::store::input::{Input, shown};
 use choose::Choice;
 use limits::Budget;
 use progress::Progress;
@@ -41,8 +43,7 @@ pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
         return Ok(Exit::Valid);
     }
     let path = args.file.as_deref().ok_or_else(|| Problem::arguments("name the history to check"))?;
-    let path = if path.is_dir() { path.join("history.jsonl") } else { path.to_owned() };
-    let file = Source { format: format(args, &path)?, path, args };
+    let file = Source::open(place::of_history(path)?, args)?;
     if let Some(to) = &args.convert {
         return convert::convert(&file, to);
     }
@@ -58,12 +59,21 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     report::can_be_written(file)?;
     let progress = Progress::new(args.json);
     let mut reading = read(file, &progress, &budget)?;
+    if reading.other_lines > 0 && !reading.is_partial() {
+        file.has_events(reading.records.events.into())?;
+    }
     if args.keyed {
         let taken = reading.records.take_keys_from_values();
-        taken.map_err(|why| Problem::arguments(format!("--keyed does not fit {}: {why}", file.path.display())))?;
+        taken.map_err(|why| Problem::arguments(format!("--keyed does not fit {}: {why}", shown(&file.path))))?;
     }
     some_operation_is_of(args.workload.as_deref(), &reading)?;
     let choice = choose::choose(file, &reading)?;
+    if choice.claims.by_workload && reading.records.unsaid != Unsaid::default() {
+        return Err(file.damaged(
+            "its operations have no invocations, or no processes, by which the properties of the bench's own workloads are \
+             judged; --model names what is judged without",
+        ));
+    }
     if let Some(gap) = reading.gap.filter(|_| choice.claims.by_workload && !args.allow_partial) {
         return Err(file.damaged(gap));
     }
@@ -130,34 +140,54 @@ struct Source<'a> {
     path: PathBuf,
     format: Format,
     args: &'a CheckArgs,
+    /// Opened once, since a pipe has nothing to be read twice.
+    input: RefCell<Option<Input>>,
 }
 
-impl Source<'_> {
-    fn open(&self) -> Result<Input, Problem> {
-        Input::open(&self.path).map_err(Problem::arguments)
+impl<'a> Source<'a> {
+    /// Opens it and recognises its format.
+    fn open(path: PathBuf, args: &'a CheckArgs) -> Result<Self, Problem> {
+        let mut input = Input::open(&path).map_err(Problem::arguments)?;
+        let head = input.head().map_err(|error| cannot_read(&path, &error))?;
+        place::refuse_fressian(&path, &head)?;
+        let format = args.format.or(Format::detect(&head)).ok_or_else(|| {
+            Problem::arguments(format!(
+                "{} is damaged: line 1, column 1: neither JSON, nor EDN, nor a log of Jepsen, nor transactions of Plume, AWDIT or \
+                 DBCop; --format forces one",
+                shown(&path)
+            ))
+        })?;
+        Ok(Self { path, format, args, input: RefCell::new(Some(input)) })
+    }
+
+    /// The text, which is read once.
+    fn input(&self) -> Input {
+        self.input.take().expect("a history is read once")
+    }
+
+    /// Refuses a log in which no line is an operation: nothing of it was read, and nothing of it would be judged.
+    fn has_events(&self, events: u64) -> Result<(), Problem> {
+        match (self.format, events) {
+            (Format::Log, 0) => {
+                Err(self.damaged("no line is an operation, as in `0 :invoke :read nil`, with white space between"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// An error with the file's name.
     fn damaged(&self, error: impl std::fmt::Display) -> Problem {
-        Problem::arguments(format!("{} is damaged: {error}", self.path.display()))
+        Problem::arguments(format!("{} is damaged: {error}", shown(&self.path)))
     }
 }
 
-fn format(args: &CheckArgs, path: &Path) -> Result<Format, Problem> {
-    let mut input = Input::open(path).map_err(Problem::arguments)?;
-    let detected =
-        input.detect().map_err(|error| Problem::arguments(format!("cannot read {}: {error}", path.display())))?;
-    let path = path.display();
-    args.format.or(detected).ok_or_else(|| {
-        Problem::arguments(format!(
-            "{path} is damaged: line 1, column 1: neither lines of JSON, nor EDN, nor a log of Jepsen; --format forces one"
-        ))
-    })
+fn cannot_read(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::arguments(format!("cannot read {}: {error}", shown(path)))
 }
 
 /// As much of the history as the limits allow.
 fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Reading, Problem> {
-    let input = file.open()?;
+    let input = file.input();
     let values_as_recorded = file.args.keyed || file.args.not_keyed;
     let selection =
         Selection { workload: file.args.workload.clone(), allow_partial: file.args.allow_partial, values_as_recorded };
@@ -168,7 +198,10 @@ fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Readi
     let mut reader = progress.reading(input);
     let read = checker::formats::read_within(&mut reader, file.format, &selection, &limits, &share_read);
     read.map_err(|damage| match &damage.problem {
-        Damaged::Read(error) => Problem::arguments(format!("cannot read {}: {error}", file.path.display())),
+        Damaged::Read(error) => {
+            let place = format!("{}, line {}", shown(&file.path), damage.line);
+            Problem::arguments(format!("cannot read {place}: {error}"))
+        }
         _ => file.damaged(damage),
     })
 }

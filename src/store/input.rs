@@ -1,15 +1,18 @@
-//! A history file on disk: plain, gzip or zstd, recognized by its first bytes and not by its name.
+//! A history as it lies on disk or comes through a pipe: plain, gzip or zstd, recognized by its first bytes and not by its
+//! name.
+//!
+//! It is opened once and read once, from its first byte to its last, since a pipe cannot be read again: what has to be looked
+//! at beforehand is kept and read first. A pipe may pass on a byte at a time, so as much is awaited as is looked at.
 //!
 //! A compressed file may have several members or frames, one after the other; all are read. The checksum of each is
 //! verified, so a damaged file is an error and not a shorter history.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use checker::formats::Format;
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
@@ -17,6 +20,12 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use super::{StoreError, failed};
 
 const BUFFER_BYTES: usize = 1 << 20;
+/// How much of a text is looked at to recognise its format: the beginning of a log may be long.
+const HEAD_BYTES: u64 = 64 << 10;
+/// How much is looked at to recognise a compression.
+const MAGIC_BYTES: u64 = 8;
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// The magic number of a skippable frame, without its lowest four bits.
@@ -33,30 +42,55 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens a file.
+    /// Opens a file, or standard input (`-`), which is then read once.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = File::open(path).map_err(|source| failed("read", path, source))?;
-        let bytes = file.metadata().map(|data| if data.is_file() { data.len() } else { 0 }).unwrap_or(0);
+        let (file, bytes): (Box<dyn Read>, u64) = if is_standard_input(path) {
+            (Box::new(io::stdin()), 0)
+        } else {
+            let file = File::open(path).map_err(|source| failed("read", path, source))?;
+            let bytes = file.metadata().map(|data| if data.is_file() { data.len() } else { 0 }).unwrap_or(0);
+            (Box::new(file), bytes)
+        };
         let read_bytes = Arc::new(AtomicU64::new(0));
         let counted = Counted { file, read: Arc::clone(&read_bytes) };
         let reader = decompressed(BufReader::with_capacity(BUFFER_BYTES, counted));
         Ok(Self { reader: reader.map_err(|source| failed("read", path, source))?, read_bytes, bytes })
     }
 
-    /// The format that the first bytes look like; none if they do not look like a history.
+    /// The beginning of the text, as much as is needed to recognise its format; it is still read.
     ///
     /// # Errors
-    /// When they cannot be read.
-    pub fn detect(&mut self) -> io::Result<Option<Format>> {
-        Ok(Format::detect(self.reader.fill_buf()?))
+    /// When it cannot be read.
+    pub fn head(&mut self) -> io::Result<Vec<u8>> {
+        let reader = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        let (head, reader) = peeked(reader, HEAD_BYTES)?;
+        self.reader = Box::new(reader);
+        Ok(head)
     }
 }
 
-fn decompressed(mut file: BufReader<Counted>) -> io::Result<Box<dyn BufRead>> {
-    let start = file.fill_buf()?;
+/// Whether the name stands for standard input.
+pub fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == STANDARD_INPUT
+}
+
+/// How an input is called before people.
+pub fn shown(path: &Path) -> String {
+    if is_standard_input(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// The first bytes, and a reader that still has them.
+fn peeked<R: BufRead>(mut reader: R, bytes: u64) -> io::Result<(Vec<u8>, io::Chain<Cursor<Vec<u8>>, R>)> {
+    let mut head = Vec::new();
+    reader.by_ref().take(bytes).read_to_end(&mut head)?;
+    Ok((head.clone(), Cursor::new(head).chain(reader)))
+}
+
+fn decompressed(file: BufReader<Counted>) -> io::Result<Box<dyn BufRead>> {
+    let (start, file) = peeked(file, MAGIC_BYTES)?;
     let is_skipped = start.len() > 4 && start[0] & 0xf0 == ZSTD_SKIPPED[0] && start[1..4] == ZSTD_SKIPPED[1..];
     if start.starts_with(&GZIP) {
         return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file))));
@@ -68,7 +102,7 @@ fn decompressed(mut file: BufReader<Counted>) -> io::Result<Box<dyn BufRead>> {
 }
 
 struct Counted {
-    file: File,
+    file: Box<dyn Read>,
     read: Arc<AtomicU64>,
 }
 

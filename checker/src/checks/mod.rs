@@ -13,3 +13,4 @@ pub mod sessions;
 pub mod settings;
 pub mod simple;
 pub mod survival;
+pub(crate) mod unsaid;

@@ -12,7 +12,7 @@ use crate::checks::check::{Check, Context, Scope, View};
 use crate::checks::isolation::saturation::Isolation;
 use crate::checks::isolation::{Causality, Level};
 use crate::checks::minimal::{self, Budget, OfColumns};
-use crate::checks::{linearizable, log, replicas, sessions, simple, survival};
+use crate::checks::{linearizable, log, replicas, sessions, simple, survival, unsaid};
 use crate::finding::{Finding, Kept, Shrinks};
 use crate::history::History;
 use crate::limits::Limits;
@@ -408,7 +408,12 @@ pub fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -> Findi
     if view.records.is_some_and(|records| records.ops.is_empty()) {
         return Finding::undecided("there is no operation to judge");
     }
+    let unsaid = view.records.map_or_else(Vec::new, |records| unsaid::doubts(check.name(), records));
+    if !unsaid.is_empty() && !unsaid::shows_violations(check.name()) {
+        return Finding { doubts: unsaid, ..Finding::default() };
+    }
     let mut finding = check.judge(view, context);
+    finding.doubts.extend(unsaid);
     for kept in &mut finding.anomalies.kept {
         let anomaly = &mut kept.anomaly;
         anomaly.faults = active_between(context.faults, anomaly.from_ns, anomaly.to_ns);

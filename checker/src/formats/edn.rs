@@ -1,8 +1,15 @@
 //! A parser of EDN that calls a [`Sink`].
 //!
-//! It accepts EDN as specified (github.com/edn-format/edn), and what Clojure prints beyond that: keywords that begin
-//! with a digit, ratios, `##Inf`, maps of one namespace (`#:ns{...}`, read as a tag). Commas are white space, `;`
-//! begins a comment, and `#_` discards the form that follows.
+//! It accepts EDN as specified (github.com/edn-format/edn), and what Clojure prints or reads beyond that:
+//!
+//! ```text
+//! 0x1F 017 2r101 16rFF 1/3 10N 1.5M ##Inf     numbers: hexadecimal, octal, of a radix, ratios, large, decimal, not finite
+//! :1 \o101 "\101"  #"a.b" #'ns/name 'x       keywords, characters, octal escapes, patterns, variables, quoted forms
+//! ^{:line 1} x   ^:key x                      metadata, which is passed over
+//! #:ns{:a 1}                                  a map whose keys are of one namespace: {:ns/a 1}
+//! #object[Foo 0x1f "..."]   #<Foo ...>        what cannot be printed; the second as old versions did
+//! ```
+//! Commas are white space, `;` begins a comment, and `#_` discards the form that follows.
 
 use super::damage::{NESTING_MAX, Stop};
 use super::sink::{Sequence, Sink};
@@ -86,9 +93,16 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When something else comes.
     pub fn open_map(&mut self) -> Result<(), Stop> {
-        while self.peek()? == Some(b'#') && self.bytes.get(self.at + 1) != Some(&b'{') {
-            self.at += 1;
-            self.token();
+        loop {
+            match (self.peek()?, self.bytes.get(self.at + 1)) {
+                (Some(b'^'), _) | (Some(b'#'), Some(b'^')) => self.pass_metadata(0)?,
+                (Some(b'#'), Some(b':')) => return Err(Stop::no_event(self.at, "its fields are of a namespace")),
+                (Some(b'#'), next) if next != Some(&b'{') => {
+                    self.at += 1;
+                    self.token();
+                }
+                _ => break,
+            }
         }
         match self.peek()? {
             Some(b'{') => {
@@ -126,7 +140,7 @@ impl<'a> Parser<'a> {
     /// When a discarded form is damaged.
     pub fn plain(&mut self) -> Result<Option<&'a str>, Stop> {
         match self.peek()? {
-            None | Some(b'"' | b'\\' | b'#' | b'(' | b')' | b'[' | b']' | b'{' | b'}') => Ok(None),
+            None | Some(b'"' | b'\\' | b'#' | b'^' | b'\'' | b'(' | b')' | b'[' | b']' | b'{' | b'}') => Ok(None),
             Some(_) => self.checked_token().map(Some),
         }
     }
@@ -158,12 +172,35 @@ impl<'a> Parser<'a> {
             Some(b'(') => self.sequence(sink, stack, depth, Sequence::List, b')'),
             Some(b'{') => self.sequence(sink, stack, depth, Sequence::Map, b'}'),
             Some(b'#') => self.dispatch(sink, stack, depth),
+            Some(b'^') => {
+                self.pass_metadata(depth)?;
+                self.nested(sink, stack, depth + 1)
+            }
+            Some(b'\'') => self.quoted(sink, stack, depth),
             None | Some(b')' | b']' | b'}') => Err(self.unexpected("a value")),
             Some(_) => {
                 let token = self.checked_token()?;
                 scalar(token, sink, from)
             }
         }
+    }
+
+    /// `^{:line 1}`, `^:key`, `^Tag`, and `#^` as it was written once: they say something of the form that follows, which is
+    /// the same without them.
+    fn pass_metadata(&mut self, depth: usize) -> Result<(), Stop> {
+        self.at += if self.bytes[self.at] == b'#' { 2 } else { 1 };
+        self.nested(&mut super::sink::Nothing, &mut Vec::new(), depth + 1)
+    }
+
+    /// `'x`, which is short for `(quote x)`.
+    fn quoted<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+        let (open, from) = (self.at, stack.len());
+        self.at += 1;
+        let quote = sink.other("quote").map_err(Stop::full(open))?;
+        stack.push(quote);
+        let form = self.nested(sink, stack, depth + 1)?;
+        stack.push(form);
+        sink.sequence(Sequence::List, stack.drain(from..)).map_err(Stop::full(open))
     }
 
     fn sequence<S: Sink>(
@@ -194,7 +231,7 @@ impl<'a> Parser<'a> {
         sink.sequence(kind, stack.drain(from..)).map_err(Stop::full(open))
     }
 
-    /// What begins with `#`, but is not discarded: a set, a special number, a tagged value.
+    /// What begins with `#`, but is not discarded: a set, a special number, a tagged value, and what only Clojure has.
     fn dispatch<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
         let from = self.at;
         self.at += 1;
@@ -210,13 +247,81 @@ impl<'a> Parser<'a> {
                 };
                 sink.float(value).map_err(Stop::full(from))
             }
-            Some(byte) if byte.is_ascii_alphabetic() || *byte == b':' => {
+            Some(b'"' | b'<' | b'\'') => {
+                let notation = self.notation(from)?;
+                sink.other(notation).map_err(Stop::full(from))
+            }
+            Some(b'^') => {
+                self.at = from;
+                self.pass_metadata(depth)?;
+                self.nested(sink, stack, depth + 1)
+            }
+            Some(b':') => self.of_namespace(sink, stack, depth),
+            Some(byte) if byte.is_ascii_alphabetic() => {
                 let tag = self.checked_token()?;
                 let value = self.nested(sink, stack, depth + 1)?;
                 Ok(sink.tagged(tag, value))
             }
             _ => Err(self.unexpected("a tag, or `{`, after `#`")),
         }
+    }
+
+    /// What has a meaning to Clojure alone, as it is written: a pattern, a variable, an object that cannot be printed.
+    fn notation(&mut self, from: usize) -> Result<&'a str, Stop> {
+        let rest = &self.bytes[self.at..];
+        let length = match rest[0] {
+            b'"' => string_length(rest).ok_or_else(|| Stop::syntax(self.bytes.len(), "the text ends within a pattern")),
+            b'<' => object_length(rest).ok_or_else(|| Stop::syntax(self.bytes.len(), "the text ends within an object")),
+            _ => Ok(1 + rest[1..].iter().take_while(|byte| !is_delimiter(**byte)).count()),
+        }?;
+        self.at += length;
+        self.utf8(from, self.at)
+    }
+
+    /// `#:ns{:a 1}`: the keys that are keywords without a namespace get this one, and `:_/a` has none.
+    fn of_namespace<S: Sink>(
+        &mut self,
+        sink: &mut S,
+        stack: &mut Vec<S::Value>,
+        depth: usize,
+    ) -> Result<S::Value, Stop> {
+        let tag = self.checked_token()?;
+        let namespace = tag.trim_start_matches(':');
+        if self.peek()? != Some(b'{') {
+            return Err(self.unexpected("the map of a namespace"));
+        }
+        let (open, from) = (self.at, stack.len());
+        self.at += 1;
+        loop {
+            let is_key = (stack.len() - from).is_multiple_of(2);
+            let element = match self.peek()? {
+                Some(b'}') => break,
+                None => return Err(self.unexpected("`}`")),
+                Some(b':') if is_key && !namespace.is_empty() => self.key_of(namespace, sink)?,
+                Some(_) => self.nested(sink, stack, depth + 1)?,
+            };
+            stack.push(element);
+        }
+        self.at += 1;
+        if !(stack.len() - from).is_multiple_of(2) {
+            return Err(Stop::syntax(open, "a map with a key without a value"));
+        }
+        sink.sequence(Sequence::Map, stack.drain(from..)).map_err(Stop::full(open))
+    }
+
+    /// A keyword as a key of a map of a namespace.
+    fn key_of<S: Sink>(&mut self, namespace: &str, sink: &mut S) -> Result<S::Value, Stop> {
+        let at = self.at;
+        let token = self.checked_token()?;
+        let name = match token[1..].split_once('/') {
+            Some(("_", name)) => name.to_owned(),
+            Some(_) => token[1..].to_owned(),
+            None => format!("{namespace}/{}", &token[1..]),
+        };
+        if !is_keyword(&name) {
+            return Err(Stop::syntax(at, format!("`{token}` is no keyword")));
+        }
+        sink.keyword(&name).map_err(Stop::full(at))
     }
 
     /// A token, which may be empty.
@@ -255,7 +360,10 @@ impl<'a> Parser<'a> {
         let name = &text[1..];
         let named = ["newline", "return", "space", "tab", "formfeed", "backspace"].contains(&name);
         let code = |digits: &str| digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        if named || name.chars().count() == 1 || name.strip_prefix('u').is_some_and(code) {
+        let octal =
+            |digits: &str| (1..=3).contains(&digits.len()) && digits.bytes().all(|digit| (b'0'..b'8').contains(&digit));
+        let coded = name.strip_prefix('u').is_some_and(code) || name.strip_prefix('o').is_some_and(octal);
+        if named || name.chars().count() == 1 || coded {
             return Ok(text);
         }
         Err(Stop::syntax(from, format!("`{text}` is no character")))
@@ -303,20 +411,79 @@ impl<'a> Parser<'a> {
             b't' => '\t',
             b'b' => '\u{8}',
             b'f' => '\u{c}',
-            b'u' => {
-                let digits = self.bytes.get(self.at..self.at + 4).and_then(|digits| std::str::from_utf8(digits).ok());
-                let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
-                self.at += 4;
-                code.ok_or_else(|| Stop::syntax(at, "an escape \\u without four hexadecimal digits"))?
-            }
+            b'u' => return self.unicode(at),
+            b'0'..b'8' => self.octal(letter),
             _ => return Err(Stop::syntax(at, "an unknown escape in a string")),
         })
+    }
+
+    /// The character after `\u`; a character beyond 16 bits may be written as two.
+    fn unicode(&mut self, at: usize) -> Result<char, Stop> {
+        let wrong = || Stop::syntax(at, "an escape \\u without four hexadecimal digits of a character");
+        let first = self.code().ok_or_else(wrong)?;
+        if !(0xD800..0xDC00).contains(&first) {
+            return char::from_u32(first).ok_or_else(wrong);
+        }
+        if !self.bytes[self.at..].starts_with(b"\\u") {
+            return Err(wrong());
+        }
+        self.at += 2;
+        let second = self.code().filter(|second| (0xDC00..0xE000).contains(second)).ok_or_else(wrong)?;
+        char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)).ok_or_else(wrong)
+    }
+
+    /// Four hexadecimal digits.
+    fn code(&mut self) -> Option<u32> {
+        let digits = self.bytes.get(self.at..self.at + 4)?;
+        self.at += 4;
+        digits.iter().try_fold(0, |sum, digit| char::from(*digit).to_digit(16).map(|value| sum * 16 + value))
+    }
+
+    /// `\101`, whose first digit was taken: at most three octal digits.
+    fn octal(&mut self, first: u8) -> char {
+        let mut code = u32::from(first - b'0');
+        for _ in 0..2 {
+            let Some(digit) = self.bytes.get(self.at).filter(|digit| (b'0'..b'8').contains(digit)) else { break };
+            code = code * 8 + u32::from(digit - b'0');
+            self.at += 1;
+        }
+        // Three octal digits are at most 511, which is a character.
+        char::from_u32(code).unwrap_or_default()
     }
 
     /// Something else than expected is found here.
     pub fn unexpected(&self, expected: &str) -> Stop {
         Stop::unexpected(self.bytes, self.at, expected)
     }
+}
+
+/// The length of the string that begins here, with its quotes; none if it does not end.
+pub(super) fn string_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// The length of `<Foo ...>`, which old versions of Clojure print for what cannot be printed; none if it does not end. What is
+/// in it may be anything: brackets `<>` in pairs on a line belong to it, else it ends with the first `>`.
+pub(super) fn object_length(bytes: &[u8]) -> Option<usize> {
+    let mut depth = 0u32;
+    for (at, byte) in bytes.iter().enumerate().take_while(|(_, byte)| **byte != b'\n') {
+        match byte {
+            b'<' => depth += 1,
+            b'>' if at > 0 && matches!(bytes[at - 1], b'-' | b'=') => {}
+            b'>' if depth == 1 => return Some(at + 1),
+            b'>' => depth -= 1,
+            _ => {}
+        }
+    }
+    bytes.iter().position(|byte| *byte == b'>').map(|end| end + 1)
 }
 
 /// Builds the value of a token that is not a string, character or bracket.
@@ -347,6 +514,14 @@ fn number<S: Sink>(token: &str, unsigned: &str, sink: &mut S, at: usize) -> Resu
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     let whole = unsigned.strip_suffix('N').unwrap_or(unsigned);
     let wrong = || Stop::syntax(at, format!("`{token}` is no number"));
+    if let Some((radix, digits)) = of_radix(whole) {
+        let sign = if token.starts_with('-') { -1 } else { 1 };
+        let value = i128::from_str_radix(digits, radix).map_err(|_| wrong())? * sign;
+        return match i64::try_from(value) {
+            Ok(value) => sink.int(value).map_err(Stop::full(at)),
+            Err(_) => sink.other(&format!("{value}N")).map_err(Stop::full(at)),
+        };
+    }
     if digits(whole) {
         let signed = token.strip_suffix('N').unwrap_or(token);
         return match signed.parse() {
@@ -364,6 +539,19 @@ fn number<S: Sink>(token: &str, unsigned: &str, sink: &mut S, at: usize) -> Resu
         Some(Ok(value)) => sink.float(if token.starts_with('-') { -value } else { value }).map_err(Stop::full(at)),
         _ => Err(wrong()),
     }
+}
+
+/// The radix and the digits of an integer that is not written with ten: `0x1F`, `017`, `2r101`.
+fn of_radix(whole: &str) -> Option<(u32, &str)> {
+    if let Some(digits) = whole.strip_prefix("0x").or_else(|| whole.strip_prefix("0X")) {
+        return Some((16, digits));
+    }
+    if let Some((radix, digits)) = whole.split_once(['r', 'R']) {
+        let radix = radix.parse().ok().filter(|radix| (2..=36).contains(radix))?;
+        return Some((radix, digits));
+    }
+    let is_octal = whole.len() > 1 && whole.starts_with('0') && whole.bytes().all(|digit| digit.is_ascii_digit());
+    is_octal.then(|| (8, &whole[1..]))
 }
 
 fn is_symbol_character(character: char) -> bool {

@@ -1,9 +1,9 @@
-//! Histories as text: lines of JSON, Jepsen's EDN, and the operations in a Jepsen log.
+//! Histories as text: JSON, Jepsen's EDN, the operations in a Jepsen log, and the formats of checkers of isolation.
 //!
 //! ```text
 //! bytes ─► forms (a line, or a map that may span lines) ─► parser ─► a Sink: History | Tree (kept whole) | nothing
 //! ```
-//! No text is read twice or held as a whole: one form at a time, or, for a [`crate::history::History`], some blocks of
+//! No text is read twice, and but for [`transactions`] none is held as a whole: one form at a time, or, for a [`crate::history::History`], some blocks of
 //! lines that are parsed in parallel. A parser calls a [`Sink`] for every value, so a million operations go straight
 //! into the columns of the history, while a conversion keeps each event as a [`Tree`].
 //!
@@ -11,6 +11,7 @@
 //! [`json_form`].
 
 mod damage;
+mod documents;
 pub mod edn;
 mod format;
 pub mod json;
@@ -23,13 +24,14 @@ mod recording;
 mod sink;
 mod split;
 mod threads;
+mod transactions;
 pub mod tree;
 mod values;
 pub mod whole_events;
 pub mod write;
 
 pub use damage::{Damage, LINE_BYTES_MAX, NESTING_MAX, Problem, Stop};
-pub use format::Format;
+pub use format::{Format, Notation};
 pub use read::{Cut, Gap, Reading, read, read_within};
 pub use read_options::Selection;
 pub use recording::MisfitAt;

@@ -18,8 +18,8 @@ use super::values::{FromEdn, FromJson};
 use super::whole_events::{event_of, parse_edn, parse_json};
 use super::{edn, json, json_form, log, tree, write};
 use crate::history::{
-    Event, EventType, Extra, Misfit, Origin, OriginId, Origins, ParsedEvent, Phase, ProcessRef, Sym, TooManyValues,
-    ValueId, Values,
+    Datum, Event, EventType, Extra, Misfit, Origin, OriginId, Origins, ParsedEvent, Phase, ProcessRef, Sym,
+    TooManyValues, Torn, UnsaidOfEvent as Unsaid, ValueId, Values,
 };
 
 /// How many names of workloads are kept, to be reported.
@@ -42,8 +42,8 @@ pub(super) struct Chunk<'s> {
     pub workloads: BTreeSet<String>,
     /// How many lines the block had.
     pub lines: u64,
-    /// The line of a last form that was cut off.
-    pub torn: Option<u64>,
+    /// Where a last form was cut off.
+    pub torn: Option<Torn>,
     /// Where it is damaged; what follows is not parsed.
     pub damage: Option<Damage>,
     stack: Vec<ValueId>,
@@ -54,6 +54,8 @@ pub(super) struct Chunk<'s> {
     order: Vec<Field>,
     line: u32,
     column: u32,
+    /// Whether the form that is taken is the last of the text and may have been cut off.
+    unfinished: bool,
 }
 
 impl<'s> Chunk<'s> {
@@ -76,6 +78,7 @@ impl<'s> Chunk<'s> {
             order: Vec::new(),
             line: 0,
             column: 1,
+            unfinished: false,
         }
     }
 
@@ -117,12 +120,13 @@ impl<'s> Chunk<'s> {
     pub fn take(&mut self, form: &Form<'_>, event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) -> bool {
         self.line = u32::try_from(form.line).unwrap_or(u32::MAX);
         self.column = u32::try_from(form.column).unwrap_or(u32::MAX);
+        self.unfinished = form.last;
         match event(self, form.bytes) {
             Ok(()) => true,
             Err(stop) => {
                 self.stack.clear();
                 match was_cut_off(form, &stop.problem) {
-                    true => self.torn = Some(form.line),
+                    true => self.torn = Some(form.torn(stop)),
                     false => self.damage = Some(form.damage(stop)),
                 }
                 false
@@ -170,6 +174,7 @@ impl<'s> Chunk<'s> {
         match field {
             Field::Index => fields.index = Some(json_count(parser, "index")?),
             Field::Time => fields.time_ns = Some(json_count(parser, "time")?),
+            Field::Type | Field::F if parser.peek() == Some(b'n') => parser.word("null")?,
             Field::Process => {
                 fields.process = match parser.small_count() {
                     Some(small) => Some(Who::Client(ProcessRef::Number(small))),
@@ -228,9 +233,10 @@ impl<'s> Chunk<'s> {
             }
             "type" => {
                 let at = parser.at();
-                fields.kind = Some(kind(&edn_name(parser)?, at)?);
+                fields.kind =
+                    Some(edn_name(parser)?).filter(|name| name != "nil").map(|name| kind(&name, at)).transpose()?;
             }
-            "f" => fields.f = Some(edn_name(parser)?),
+            "f" => fields.f = Some(edn_name(parser)?).filter(|name| name != "nil"),
             "workload" => fields.workload = Some(edn_name(parser)?),
             "phase" => fields.phase = phase(&edn_name(parser)?),
             "node" => fields.node = edn_text(parser)?,
@@ -248,7 +254,7 @@ impl<'s> Chunk<'s> {
 
     /// Takes a line of a log.
     pub fn log(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let Some(line) = log::line(bytes)? else {
+        let Some(line) = log::line(bytes, self.unfinished)? else {
             self.other_lines += 1;
             return Ok(());
         };
@@ -266,15 +272,17 @@ impl<'s> Chunk<'s> {
             value,
             ..Fields::default()
         };
-        self.keep(fields, 0, || event_of(&log::event(bytes, 0).ok()??))
+        self.keep(fields, 0, || event_of(&log::event(bytes, 0, false).ok()??))
     }
 
     /// Keeps an event, if it has what every event must have; `at` is the offset reported if it has not.
     fn keep(&mut self, fields: Fields<'_>, at: usize, nemesis: impl FnOnce() -> Option<Event>) -> Result<(), Stop> {
         let missing = |field: &str| Stop::no_event(at, format!("it has no `{field}`"));
         let full = Stop::full(0);
-        let kind = fields.kind.ok_or_else(|| missing("type"))?;
-        let who = fields.process.ok_or_else(|| missing("process"))?;
+        let unsaid = Unsaid { kind: fields.kind.is_none(), process: fields.process.is_none() };
+        let is_operation = fields.f.is_some() || !fields.value.is_nil();
+        let kind = fields.kind.or(is_operation.then_some(EventType::Ok)).ok_or_else(|| missing("type"))?;
+        let who = fields.process.unwrap_or(Who::Client(ProcessRef::Number(0)));
         let process = match who {
             Who::Client(process) => Some(process).filter(|_| self.is_selected(&fields)),
             Who::Nemesis => None,
@@ -282,7 +290,13 @@ impl<'s> Chunk<'s> {
         let (mut f, mut key, mut origin) = (Sym::NONE, Sym::NONE, OriginId::default());
         let mut extra = Extra::default();
         if process.is_some() {
-            f = self.function(fields.f.as_ref().ok_or_else(|| missing("f"))?).map_err(full)?;
+            f = match &fields.f {
+                Some(f) => self.function(f).map_err(full)?,
+                None if self.is_transaction(fields.value) => self.function("txn").map_err(full)?,
+                // It is that of the invocation.
+                None if matches!(kind, EventType::Fail | EventType::Info) => Sym::NONE,
+                None => return Err(missing("f")),
+            };
             key = self.key(fields.key)?;
             origin = self.origin(&fields)?;
             extra = self.extra(&fields).map_err(Stop::full(0))?;
@@ -298,7 +312,8 @@ impl<'s> Chunk<'s> {
         }
         let Fields { index, time_ns, value, past, .. } = fields;
         let (line, column) = (self.line, self.column);
-        self.parsed.push(ParsedEvent { index, time_ns, process, kind, f, key, value, past, origin, line, column });
+        let parsed = ParsedEvent { index, time_ns, process, kind, f, key, value, past, origin, line, column, unsaid };
+        self.parsed.push(parsed);
         Ok(())
     }
 
@@ -312,6 +327,15 @@ impl<'s> Chunk<'s> {
             true => Ok(None),
             false => self.values.process(name).map(Who::Client).map(Some),
         }
+    }
+
+    /// Whether a value is a list of micro-operations: then the function can only be `txn`, as Elle takes it to be.
+    fn is_transaction(&self, value: ValueId) -> bool {
+        let is_micro = |micro: &ValueId| match self.values.datum(*micro) {
+            Datum::List([f, _, ..]) => matches!(self.values.datum(*f), Datum::Text(_)),
+            _ => false,
+        };
+        matches!(self.values.datum(value), Datum::List(micros) if !micros.is_empty() && micros.iter().all(is_micro))
     }
 
     fn origin(&mut self, fields: &Fields<'_>) -> Result<OriginId, Stop> {

@@ -5,15 +5,18 @@
 //! reading, too. Each of these is reported in [`Reading`], because a verdict on half a history is only about that half.
 
 use std::collections::BTreeSet;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use super::damage::{Damage, Problem};
-use super::format::Format;
+use super::documents::Documents;
+use super::format::{Format, Notation};
 use super::parse_block::{Chunk, WORKLOADS_MAX};
 use super::read_options::Selection;
 use super::split::Maps;
 use super::threads::{BLOCK_BYTES, Parse, each_chunk};
-use crate::history::{History, HistoryBuilder, ParsedEvent};
+use super::transactions;
+use super::whole_events::peeked;
+use crate::history::{History, HistoryBuilder, ParsedEvent, Torn};
 use crate::limits::Limits;
 
 /// The most threads that parse: with more, the thread that merges the chunks does not keep up.
@@ -29,8 +32,8 @@ const EVENTS_TOGETHER: usize = 4096;
 pub struct Reading {
     /// The history itself.
     pub records: History,
-    /// The line of a last form that was cut off and is left out.
-    pub torn: Option<u64>,
+    /// Where the text was cut off; a last event that is not whole is left out.
+    pub torn: Option<Torn>,
     /// Where the text is damaged; the rest was not read.
     pub damage: Option<Damage>,
     /// The limit that ended the reading; the rest was not read.
@@ -98,9 +101,10 @@ pub fn read_within(
 ) -> Result<Reading, Damage> {
     let mut whole = Whole::new(limits, share_read);
     let read = match format {
-        Format::Json => whole.lines(reader, selection, |chunk, block| chunk.take_lines(block, Chunk::json)),
-        Format::Edn => whole.maps(reader, selection),
+        Format::Json => whole.json(reader, selection),
+        Format::Edn => whole.forms(Maps::new(reader), selection),
         Format::Log => whole.lines(reader, selection, |chunk, block| chunk.take_lines(block, Chunk::log)),
+        Format::Transactions(notation) => whole.transactions(reader, notation, selection),
     };
     match read {
         Ok(()) => {}
@@ -117,6 +121,32 @@ pub fn read_within(
     Ok(reading)
 }
 
+/// Forms that may span lines, each an event.
+trait EachForm {
+    /// Takes the next one into a chunk: false at a damage and where it was cut off. None at the end.
+    fn each(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<bool>, Damage>;
+    /// Where the text ends, if brackets around the events are not closed there.
+    fn unclosed(&self) -> Option<Torn>;
+}
+
+impl<R: Read> EachForm for Maps<R> {
+    fn each(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<bool>, Damage> {
+        Ok(self.next_form()?.map(|form| chunk.take(&form, Chunk::edn)))
+    }
+    fn unclosed(&self) -> Option<Torn> {
+        Maps::unclosed(self)
+    }
+}
+
+impl<R: Read> EachForm for Documents<R> {
+    fn each(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<bool>, Damage> {
+        Ok(self.next_form()?.map(|form| chunk.take(&form, Chunk::json)))
+    }
+    fn unclosed(&self) -> Option<Torn> {
+        Documents::unclosed(self)
+    }
+}
+
 /// Merges the chunks into one history, in their order.
 struct Whole<'a> {
     limits: &'a Limits<'a>,
@@ -129,7 +159,7 @@ struct Whole<'a> {
 
 impl<'a> Whole<'a> {
     fn new(limits: &'a Limits<'a>, share_read: &'a dyn Fn() -> Option<f64>) -> Self {
-        let (builder, reading) = (HistoryBuilder::new(), Reading::default());
+        let (builder, reading) = (HistoryBuilder::from_elsewhere(), Reading::default());
         Self { limits, share_read, builder, reading, lines: 0, last_index: None }
     }
 
@@ -144,11 +174,30 @@ impl<'a> Whole<'a> {
         })
     }
 
-    fn maps(&mut self, reader: &mut dyn BufRead, selection: &Selection) -> Result<(), Damage> {
-        let mut maps = Maps::new(reader);
+    fn json(&mut self, reader: &mut dyn BufRead, selection: &Selection) -> Result<(), Damage> {
+        match peeked(reader)? {
+            (true, mut reader) => {
+                self.lines(&mut *reader, selection, |chunk, block| chunk.take_lines(block, Chunk::json))
+            }
+            (false, reader) => self.forms(Documents::new(reader), selection),
+        }
+    }
+
+    fn transactions(
+        &mut self,
+        reader: &mut dyn BufRead,
+        notation: Notation,
+        selection: &Selection,
+    ) -> Result<(), Damage> {
+        let translated = transactions::translate(reader, notation)?;
+        self.lines(&mut &translated.lines[..], selection, |chunk, block| chunk.take_lines(block, Chunk::json))?;
+        self.reading.torn = self.reading.torn.or(translated.torn);
+        Ok(())
+    }
+
+    fn forms(&mut self, mut forms: impl EachForm, selection: &Selection) -> Result<(), Damage> {
         let mut chunk = Chunk::new(selection);
-        while let Some(form) = maps.next_form()? {
-            let goes_on = chunk.take(&form, Chunk::edn);
+        while let Some(goes_on) = forms.each(&mut chunk)? {
             if goes_on && chunk.parsed.len() < EVENTS_TOGETHER {
                 continue;
             }
@@ -157,7 +206,9 @@ impl<'a> Whole<'a> {
             }
             chunk = chunk.emptied();
         }
-        self.take(&mut chunk).map(drop)
+        self.take(&mut chunk)?;
+        self.reading.torn = self.reading.torn.or(forms.unclosed());
+        Ok(())
     }
 
     /// Merges the next chunk. False if a limit was reached or the text was cut off; all before that is taken.
@@ -179,7 +230,7 @@ impl<'a> Whole<'a> {
         if let Some(damage) = chunk.damage.take() {
             return Err(here(damage));
         }
-        self.reading.torn = chunk.torn.map(|line| line + before);
+        self.reading.torn = chunk.torn.map(|torn| Torn { line: torn.line + before, ..torn });
         if (self.limits.out_of_time)() {
             self.reading.cut = Some(Cut::Time);
         }

@@ -6,7 +6,8 @@
 use std::io::{BufRead, Read};
 
 use super::damage::{Damage, LINE_BYTES_MAX, Problem, Stop};
-use super::edn::{is_blank, is_delimiter};
+use super::edn::{is_blank, is_delimiter, object_length, string_length};
+use crate::history::Torn;
 
 /// One form of a text.
 pub struct Form<'a> {
@@ -21,6 +22,12 @@ pub struct Form<'a> {
 }
 
 impl Form<'_> {
+    /// Where the text ends within this form.
+    pub fn torn(&self, stop: Stop) -> Torn {
+        let Damage { line, column, .. } = self.damage(stop);
+        Torn { line, column }
+    }
+
     /// The place in the text where a parser stopped.
     pub fn damage(&self, stop: Stop) -> Damage {
         let before = &self.bytes[..stop.at.min(self.bytes.len())];
@@ -110,6 +117,12 @@ impl<R: Read> Maps<R> {
     pub fn new(reader: R) -> Self {
         let buffer = Vec::new();
         Self { reader, buffer, from: 0, line: 1, column: 1, wrapped: None, begun: false, ended: false }
+    }
+
+    /// Where the text ends, if the vector or list around all forms is not closed there.
+    pub fn unclosed(&self) -> Option<Torn> {
+        let at_end = self.ended && self.from == self.buffer.len();
+        self.wrapped.filter(|_| at_end).map(|_| Torn { line: self.line, column: self.column })
     }
 
     /// The next form.
@@ -222,8 +235,8 @@ fn scan(bytes: &[u8]) -> Found {
         let byte = bytes[at];
         let mut whole = true;
         match byte {
-            b'"' => match string_end(bytes, at) {
-                Some(end) => at = end,
+            b'"' => match string_length(&bytes[at..]) {
+                Some(length) => at += length,
                 None => return Found::Incomplete,
             },
             b';' => {
@@ -239,11 +252,20 @@ fn scan(bytes: &[u8]) -> Found {
                 at += 2;
                 at += bytes.get(at..).unwrap_or(&[]).iter().take_while(|byte| !is_delimiter(**byte)).count();
             }
-            b'#' if bytes.get(at + 1) == Some(&b'_') => {
+            b'#' if matches!(bytes.get(at + 1), Some(b'_' | b'^')) => {
                 missing += u32::from(depth == 0);
                 (at, whole) = (at + 2, false);
             }
             b'#' if bytes.get(at + 1) == Some(&b'{') => (at, whole) = (at + 1, false),
+            b'#' if bytes.get(at + 1) == Some(&b'<') => match object_length(&bytes[at + 1..]) {
+                Some(length) => at += 1 + length,
+                None => return Found::Incomplete,
+            },
+            // Metadata is a form of its own, and another one follows.
+            b'^' => {
+                missing += u32::from(depth == 0);
+                (at, whole) = (at + 1, false);
+            }
             _ if is_blank(byte) => (at, whole) = (at + 1, false),
             _ => {
                 whole = byte != b'#' || bytes.get(at + 1) == Some(&b'#');
@@ -261,17 +283,4 @@ fn scan(bytes: &[u8]) -> Found {
         }
     }
     Found::Incomplete
-}
-
-/// The offset after the closing quote of the string that begins here.
-fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from + 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    None
 }

@@ -72,6 +72,34 @@ pub enum Misfit {
         /// What it invokes.
         f: String,
     },
+    /// An operation that is invoked after others that completed without ever being invoked.
+    #[error(
+        "process {process} invokes `{f}`, but what completed before was never invoked: either every operation has its \
+         invocation, or none has"
+    )]
+    InvokedLate {
+        /// The process.
+        process: ProcessName,
+        /// What it invokes.
+        f: String,
+    },
+    /// Two operations at a time, and neither has a process.
+    #[error("`{f}` is invoked while `{open}` is open, and neither has a process: which of them completes is not known")]
+    WhoseCompletion {
+        /// What is invoked.
+        f: String,
+        /// What is open.
+        open: String,
+    },
+    /// An event that lacks what others have.
+    #[error("it has no `{field}`, as others have")]
+    Lacks {
+        /// The field.
+        field: &'static str,
+    },
+    /// A completion of nothing that does not name a function.
+    #[error("it has no `f`, and completes nothing")]
+    NoFunction,
     /// Too many events or values.
     #[error(transparent)]
     TooMany(#[from] TooManyValues),
@@ -97,6 +125,16 @@ pub(crate) struct ParsedEvent {
     /// Its place in the text.
     pub line: u32,
     pub column: u32,
+    pub unsaid: UnsaidOfEvent,
+}
+
+/// Which of the fields that an event should have it does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UnsaidOfEvent {
+    /// The type: it is taken for the completion of what succeeded.
+    pub kind: bool,
+    /// The process.
+    pub process: bool,
 }
 
 impl Default for ParsedEvent {
@@ -113,6 +151,7 @@ impl Default for ParsedEvent {
             origin: OriginId::default(),
             line: 0,
             column: 0,
+            unsaid: UnsaidOfEvent::default(),
         }
     }
 }
@@ -205,6 +244,27 @@ pub struct HistoryBuilder {
     processes: Processes,
     has_keys: bool,
     last_time_ns: u64,
+    /// Whether others may have recorded it, without what every event of the bench has.
+    from_elsewhere: bool,
+    /// What the events of clients so far have, and have not.
+    said: Said,
+    /// How many events were taken; without invocations, each completion counts for two in the history.
+    taken: u32,
+}
+
+/// What the events of clients so far say.
+#[derive(Debug, Default)]
+struct Said {
+    /// Some were invocations, and some completions of what was never invoked.
+    invocations: bool,
+    completions_alone: bool,
+    /// Some had a process, and some had none.
+    processes: bool,
+    no_processes: bool,
+    /// Operations without a process, each taken for a process of its own.
+    own_processes: u32,
+    /// The open one of them.
+    open: Option<OpId>,
 }
 
 impl Default for HistoryBuilder {
@@ -214,6 +274,9 @@ impl Default for HistoryBuilder {
             processes: Processes::default(),
             has_keys: false,
             last_time_ns: 0,
+            from_elsewhere: false,
+            said: Said::default(),
+            taken: 0,
         }
     }
 }
@@ -222,6 +285,11 @@ impl HistoryBuilder {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty one, of a history that others may have recorded: without invocations, processes or types.
+    pub(crate) fn from_elsewhere() -> Self {
+        Self { from_elsewhere: true, ..Self::default() }
     }
 
     /// How many events it has taken; the next one has this position.
@@ -241,14 +309,14 @@ impl HistoryBuilder {
             f = self.values().intern(event.f)?;
             key = self.key(event.key)?;
         }
-        let (line, column) = (0, 0);
-        let (time_ns, origin) = (Some(time_ns), OriginId::default());
-        self.take(&ParsedEvent { index, time_ns, process, kind, f, key, value, past, origin, line, column }, None)
+        let time_ns = Some(time_ns);
+        self.take(&ParsedEvent { index, time_ns, process, kind, f, key, value, past, ..ParsedEvent::default() }, None)
     }
 
     /// Takes the next event; an event without a time gets that of the one before.
     pub(crate) fn take(&mut self, event: &ParsedEvent, extra: Option<Extra>) -> Result<(), Misfit> {
-        if self.history.events == Op::NEVER {
+        // Where there are completions alone, each counts for two.
+        if self.history.events >= Op::NEVER - 2 {
             return Err(TooManyValues.into());
         }
         self.history.timed &= event.time_ns.is_some();
@@ -257,21 +325,18 @@ impl HistoryBuilder {
         let extra = extra.unwrap_or_default();
         match event.process {
             None => self.of_no_client(event, extra, time_ns),
-            Some(process) if event.kind == EventType::Invoke => {
-                let process = self.number(process)?;
-                let op = self.invoke(process, event, time_ns)?;
-                self.history.rounds.extend(extra.round.map(|round| (op, round)));
+            Some(_) if self.from_elsewhere && self.may_lack_fields(event) => {
+                self.take_what_lacks_fields(event, &extra, time_ns)?;
             }
             Some(process) => {
                 let process = self.number(process)?;
-                let op = self.complete(process, event, time_ns)?;
-                self.keep_extra(op, &extra);
+                self.of_client(process, event, &extra, time_ns)?;
             }
         }
         self.last_time_ns = time_ns;
         self.history.end_ns = self.history.end_ns.max(time_ns);
-        self.index(event.index);
-        self.history.events += 1;
+        self.end_event(event.index);
+        self.taken += 1;
         Ok(())
     }
 
@@ -289,6 +354,110 @@ impl HistoryBuilder {
         names.push(name);
         numbers.insert(name, number);
         Ok(number)
+    }
+
+    /// The number of the process of an event of a client.
+    fn number_of(&mut self, event: &ParsedEvent) -> Result<u32, TooManyValues> {
+        self.number(event.process.unwrap_or(ProcessRef::Number(0)))
+    }
+
+    fn of_client(&mut self, process: u32, event: &ParsedEvent, extra: &Extra, time_ns: u64) -> Result<OpId, Misfit> {
+        if event.kind == EventType::Invoke {
+            let op = self.invoke(process, event, time_ns)?;
+            self.history.rounds.extend(extra.round.map(|round| (op, round)));
+            return Ok(op);
+        }
+        let op = self.complete(process, event, time_ns)?;
+        self.keep_extra(op, extra);
+        Ok(op)
+    }
+
+    /// Gives the event its index, and counts it.
+    fn end_event(&mut self, index: Option<u64>) {
+        let doubled = self.said.completions_alone;
+        self.index(index.or(doubled.then_some(u64::from(self.taken))));
+        self.history.events += 1;
+    }
+
+    fn may_lack_fields(&self, event: &ParsedEvent) -> bool {
+        event.unsaid != UnsaidOfEvent::default() || !self.said.invocations || self.said.no_processes
+    }
+
+    /// Takes an event of a client while it is not known yet whether operations have invocations and processes, and where they
+    /// have none. Either all have, or none.
+    fn take_what_lacks_fields(&mut self, event: &ParsedEvent, extra: &Extra, time_ns: u64) -> Result<(), Misfit> {
+        let is_invocation = event.kind == EventType::Invoke;
+        let said = &mut self.said;
+        said.processes |= !event.unsaid.process;
+        said.no_processes |= event.unsaid.process;
+        if said.processes && said.no_processes {
+            return Err(Misfit::Lacks { field: "process" });
+        }
+        if is_invocation && said.completions_alone {
+            let number = self.number_of(event)?;
+            let (process, f) = (self.history.process_name(number), self.history.text(event.f).to_owned());
+            return Err(Misfit::InvokedLate { process, f });
+        }
+        said.invocations |= is_invocation;
+        if said.invocations && event.unsaid.kind {
+            return Err(Misfit::Lacks { field: "type" });
+        }
+        let process = match event.unsaid.process {
+            true => self.own_process(event)?,
+            false => self.number_of(event)?,
+        };
+        let op = match self.said.invocations {
+            true => self.of_client(process, event, extra, time_ns)?,
+            false => self.completed_alone(process, event, extra, time_ns)?,
+        };
+        if event.unsaid.process && self.said.invocations {
+            self.said.open = Some(op).filter(|_| is_invocation);
+        }
+        Ok(())
+    }
+
+    /// The process of an event that names none: of the open operation, if it completes that, else a new one.
+    fn own_process(&mut self, event: &ParsedEvent) -> Result<u32, Misfit> {
+        self.history.unsaid.processes = true;
+        let is_invocation = event.kind == EventType::Invoke;
+        match self.said.open {
+            Some(open) if is_invocation => {
+                let (f, open) = (self.history.text(event.f).to_owned(), self.function_of(open));
+                Err(Misfit::WhoseCompletion { f, open })
+            }
+            Some(open) => Ok(self.history.op(open).process),
+            None => {
+                let process = self.said.own_processes;
+                self.said.own_processes += u32::from(is_invocation || !self.said.invocations);
+                Ok(process)
+            }
+        }
+    }
+
+    /// Takes the completion of an operation whose invocation is not recorded, as a history of Elle may be. It counts as two
+    /// events, one after the other, both with its index.
+    fn completed_alone(
+        &mut self,
+        process: u32,
+        event: &ParsedEvent,
+        extra: &Extra,
+        time_ns: u64,
+    ) -> Result<OpId, Misfit> {
+        if event.f == Sym::NONE {
+            return Err(Misfit::NoFunction);
+        }
+        if !std::mem::replace(&mut self.said.completions_alone, true) {
+            self.history.unsaid.invocations = true;
+        }
+        let reads = matches!(self.history.text(event.f), "read" | "get");
+        let value = if reads { ValueId::NIL } else { event.value };
+        self.invoke(process, &ParsedEvent { value, ..*event }, time_ns)?;
+        self.end_event(event.index);
+        let op = self.complete(process, event, time_ns)?;
+        // No invocation follows that one of unknown outcome would forbid.
+        *self.processes.of(process) = ProcessState::Idle;
+        self.keep_extra(op, extra);
+        Ok(op)
     }
 
     fn of_no_client(&mut self, event: &ParsedEvent, extra: Extra, time_ns: u64) {
@@ -392,6 +561,7 @@ impl HistoryBuilder {
         self.history.errors.sort_unstable();
         self.history.rounds.sort_unstable();
         self.history.parts.sort_unstable();
+        super::epoch::count_from_first_event(&mut self.history);
         self.history
     }
 
@@ -446,10 +616,13 @@ impl HistoryBuilder {
     fn complete(&mut self, process: u32, event: &ParsedEvent, time_ns: u64) -> Result<OpId, Misfit> {
         let state = self.processes.of(process);
         let ProcessState::Open(op) = *state else {
+            if event.f == Sym::NONE {
+                return Err(Misfit::NoFunction);
+            }
             let f = self.history.text(event.f).to_owned();
             return Err(Misfit::NotInvoked { process: self.history.process_name(process), f });
         };
-        if self.history.op(op).f != event.f {
+        if event.f != Sym::NONE && self.history.op(op).f != event.f {
             let (f, open) = (self.history.text(event.f).to_owned(), self.function_of(op));
             return Err(Misfit::OtherFunction { process: self.history.process_name(process), f, open });
         }

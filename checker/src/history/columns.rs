@@ -21,6 +21,24 @@ use super::op::{Kind, Op, OpId, Origin, OriginId, Origins};
 use super::process::{NAMED, ProcessName};
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
+/// Where a text ends in the middle of an event, or before it is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The line, from 1.
+    pub line: u64,
+    /// The column in bytes, from 1.
+    pub column: u64,
+}
+
+/// What a history does not say. What depends on it cannot be judged, and is never valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unsaid {
+    /// When operations were invoked: there are only completions, and no order is known but that of each process.
+    pub invocations: bool,
+    /// Who invoked them: each operation is taken for a process of its own.
+    pub processes: bool,
+}
+
 /// A history: what every client saw, and what the nemesis did.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -36,8 +54,12 @@ pub struct History {
     pub timed: bool,
     /// Whether it is the first part of a history: a text that was cut off or damaged, or of which a limit ended the reading.
     pub is_part: bool,
-    /// The line of a last event that was cut off while it was written, and is left out.
-    pub torn: Option<u64>,
+    /// Where a last event was cut off while it was written; it is left out.
+    pub torn: Option<Torn>,
+    /// What it does not say of its operations.
+    pub unsaid: Unsaid,
+    /// The unit of its times, if they were counted since 1970: they are then counted from the first event instead.
+    pub since_1970: Option<&'static str>,
     pub(super) end_ns: u64,
     /// Reads of single replicas and of the ring, and probes, in the order of invocation.
     pub(super) aside: Vec<Op>,

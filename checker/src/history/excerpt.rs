@@ -17,7 +17,14 @@ impl History {
     pub fn only(&self, ops: &[usize]) -> Result<History, TooManyValues> {
         assert!(ops.is_sorted_by(|a, b| a < b), "the positions of an excerpt ascend");
         assert!(ops.last().is_none_or(|last| *last < self.ops.len()), "an excerpt has operations of its history");
-        let mut part = History { passed_over: 0, key_source: self.key_source, timed: self.timed, ..History::default() };
+        let mut part = History {
+            passed_over: 0,
+            key_source: self.key_source,
+            timed: self.timed,
+            unsaid: self.unsaid,
+            since_1970: self.since_1970,
+            ..History::default()
+        };
         for (new, old) in ops.iter().enumerate() {
             let copied = part.copy(self, &self.ops[*old])?;
             part.ops.push(copied);
@@ -33,6 +40,8 @@ impl History {
     pub fn invoked_at(&self, index: u64) -> Option<usize> {
         let position = match self.indices.binary_search(&index) {
             _ if self.indices.is_empty() => u32::try_from(index).ok()?,
+            // Of an operation without an invocation both events have the index of its completion.
+            Ok(position) if position > 0 && self.indices[position - 1] == index => position as u32 - 1,
             Ok(position) => position as u32,
             Err(_) => self.indices.iter().position(|other| *other == index)? as u32,
         };

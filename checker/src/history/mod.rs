@@ -7,6 +7,7 @@
 
 mod builder;
 mod columns;
+mod epoch;
 mod event;
 mod excerpt;
 mod identities;
@@ -19,9 +20,10 @@ mod operation;
 mod process;
 mod values;
 
-pub(crate) use builder::{Extra, ParsedEvent};
+pub(crate) use builder::{Extra, ParsedEvent, UnsaidOfEvent};
 pub use builder::{HistoryBuilder, Misfit, RawEvent};
-pub use columns::History;
+pub use columns::{History, Torn, Unsaid};
+pub(crate) use epoch::unit_since_1970;
 pub use event::{Event, EventType, Phase, Process, Recorder, write_event, write_line};
 pub use identities::Identities;
 pub use independent::NotKeyed;

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub use super::findings::active_between;
 use super::findings::{FaultFinding, OperationStatistics};
 use super::foreign_faults as foreign;
-use crate::history::{Event, History, Op};
+use crate::history::{Event, History, Op, Torn};
 
 /// One entry of the plan.
 #[derive(Deserialize)]
@@ -119,8 +119,10 @@ impl Windows {
 /// Why the run as a whole is inconclusive, a sentence for each reason.
 pub(crate) fn doubts(history: &History, faults: &[FaultFinding], statistics: &[OperationStatistics]) -> Vec<String> {
     let mut doubts = Vec::new();
-    if let Some(line) = history.torn {
-        doubts.push(format!("The history ends in the middle of line {line}: the run did not finish."));
+    if let Some(Torn { line, column }) = history.torn {
+        doubts.push(format!(
+            "The history ends in the middle of line {line}, at column {column}: the run did not finish."
+        ));
     }
     let acknowledged = statistics.iter().any(|found| found.ok > 0);
     if !acknowledged && (!statistics.is_empty() || !history.ops.iter().any(Op::is_ok)) {

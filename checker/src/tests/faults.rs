@@ -108,9 +108,9 @@ fn a_run_without_success_shows_nothing() {
 #[test]
 fn a_torn_history_did_not_finish() {
     let mut history = fine().history();
-    history.torn = Some(5);
+    history.torn = Some(crate::history::Torn { line: 5, column: 7 });
     let verdict = check(&history, &Claims::default());
-    assert_eq!(verdict.reasons, ["The history ends in the middle of line 5: the run did not finish."]);
+    assert_eq!(verdict.reasons, ["The history ends in the middle of line 5, at column 7: the run did not finish."]);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
 }
 

@@ -132,12 +132,12 @@ fn damage_is_located() {
 fn a_text_that_was_cut_off_loses_its_last_form_alone() {
     for cut in 1..LINE.len() {
         let torn = reading(Format::Json, &format!("{LINE}\n{}", &LINE[..cut]));
-        assert_eq!((torn.records.ops.len(), torn.torn), (1, Some(2)), "{}", &LINE[..cut]);
+        assert_eq!((torn.records.ops.len(), torn.torn.map(|torn| torn.line)), (1, Some(2)), "{}", &LINE[..cut]);
     }
     let event = "{:process 0 :type :invoke :f :read}";
     for cut in 1..event.len() {
         let torn = reading(Format::Edn, &format!("{}\n{}", "{:process 9 :type :invoke :f :read}", &event[..cut]));
-        assert_eq!((torn.records.ops.len(), torn.torn), (1, Some(2)), "{}", &event[..cut]);
+        assert_eq!((torn.records.ops.len(), torn.torn.map(|torn| torn.line)), (1, Some(2)), "{}", &event[..cut]);
     }
     let within = format!("{}\n{LINE}\n", &LINE[..40]);
     assert!(damage(Format::Json, &within).starts_with("line 1, column 41"), "only the last line may be cut off");

@@ -19,6 +19,7 @@ mod foreign_faults;
 mod formats;
 mod harvest;
 mod history;
+mod inputs;
 mod lint;
 mod logs;
 mod lost_writes;

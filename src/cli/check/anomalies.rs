@@ -18,6 +18,7 @@ use super::limits::{Spent, bytes};
 use super::report::Report;
 use crate::cli::out::say;
 use crate::run::judge::{terminal_width, wants_colour};
+use crate::store::input::shown;
 
 /// How many operations of an anomaly are shown.
 const OPERATIONS_SHOWN_MAX: usize = 12;
@@ -54,7 +55,7 @@ fn header(report: &Report<'_>) {
         events => format!(", {} passed over", plural(events as usize, "event")),
     };
     let (operations, processes) = (plural(history.ops.len(), "operation"), plural(processes.len(), "process"));
-    let (file, format) = (report.file.path.display(), report.file.format);
+    let (file, format) = (shown(&report.file.path), report.file.format);
     say!("{file}: {format}, {operations}{on} by {processes}{aside}");
     for note in &report.notes {
         say!("note: {}", plain(note, SENTENCE_CHARS_MAX));

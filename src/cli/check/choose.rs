@@ -15,6 +15,7 @@ use super::Source;
 use crate::cli::arguments::{AssumeArg, CheckArgs};
 use crate::exit::Problem;
 use crate::store::RunDir;
+use crate::store::input::{is_standard_input, shown};
 use crate::systems::System;
 use crate::systems::dynamo::Dynamo;
 
@@ -149,7 +150,7 @@ fn guess(file: &Source<'_>, reading: &Reading, settings: Settings, statistics: b
         let functions = functions(&reading.records);
         return Err(Problem::arguments(format!(
             "{}: no model fits these functions: {functions}; name one with --model (--model list prints them)",
-            file.path.display()
+            shown(&file.path)
         )));
     };
     match resolve(name, reading, &settings)? {
@@ -191,6 +192,9 @@ fn resolve(name: &str, reading: &Reading, settings: &Settings) -> Result<Meaning
 
 /// The run directory that a file lies in, if it does.
 fn run_dir(path: &Path) -> Option<&Path> {
+    if is_standard_input(path) {
+        return None;
+    }
     // A file named without a directory is in this one.
     let parent = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
     parent.filter(|dir| dir.join("run.json").exists())

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use checker::formats::Format;
 use checker::formats::whole_events::Events;
 use checker::formats::{json_form::json_line, write::edn_text};
+use checker::history::Torn;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -26,8 +27,8 @@ pub(super) fn convert(file: &Source<'_>, to: &Path) -> Result<Exit, Problem> {
     let (events, torn) = done.inspect_err(|_| {
         let _ = fs::remove_file(&beside);
     })?;
-    if let Some(line) = torn {
-        eprintln!("line {line} is cut off, as a killed bench leaves it: left out");
+    if let Some(Torn { line, column }) = torn {
+        eprintln!("line {line} is cut off at column {column}, as a killed bench leaves it: left out");
     }
     say!("{}: {events} events as {format}", to.display());
     Ok(Exit::Valid)
@@ -51,7 +52,7 @@ fn cannot_write(to: &Path, error: &io::Error) -> Problem {
     Problem::bench(format!("cannot write {}: {error}", to.display()))
 }
 
-fn write(file: &Source<'_>, to: &Path, format: Format, gzip: bool) -> Result<(u64, Option<u64>), Problem> {
+fn write(file: &Source<'_>, to: &Path, format: Format, gzip: bool) -> Result<(u64, Option<Torn>), Problem> {
     let failed = |error: io::Error| cannot_write(to, &error);
     let plain = BufWriter::new(File::create(to).map_err(failed)?);
     if !gzip {
@@ -64,23 +65,24 @@ fn write(file: &Source<'_>, to: &Path, format: Format, gzip: bool) -> Result<(u6
     Ok(counts)
 }
 
-/// Every event on a line; how many there were, and the line of one that was cut off.
+/// Every event on a line; how many there were, and where the text was cut off.
 fn events<W: Write>(
     file: &Source<'_>,
     mut out: W,
     to: &Path,
     format: Format,
-) -> Result<(W, (u64, Option<u64>)), Problem> {
-    let mut input = file.open()?;
+) -> Result<(W, (u64, Option<Torn>)), Problem> {
+    let mut input = file.input();
     let mut events = Events::new(&mut input.reader, file.format);
     let mut count = 0;
     while let Some(located) = events.next_event().map_err(|damage| file.damaged(damage))? {
         let line = match format {
             Format::Json => json_line(&located.event),
-            Format::Edn | Format::Log => edn_text(&located.event),
+            Format::Edn | Format::Log | Format::Transactions(_) => edn_text(&located.event),
         };
         writeln!(out, "{line}").map_err(|error| cannot_write(to, &error))?;
         count += 1;
     }
+    file.has_events(count)?;
     Ok((out, (count, events.torn)))
 }

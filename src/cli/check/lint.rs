@@ -1,15 +1,17 @@
 //! `check --lint`: what makes the history itself suspicious.
 
 use checker::formats::whole_events::Events;
+use checker::history::Torn;
 use checker::lint::{Findings, Linter};
 
 use super::Source;
 use crate::cli::out::say;
 use crate::exit::{Exit, Problem};
+use crate::store::input;
 
 /// Looks at every event, and prints what was found.
 pub(super) fn lint(file: &Source<'_>) -> Result<Exit, Problem> {
-    let mut input = file.open()?;
+    let mut input = file.input();
     let mut events = Events::new(&mut input.reader, file.format);
     let mut linter = Linter::new();
     let damage = loop {
@@ -20,7 +22,12 @@ pub(super) fn lint(file: &Source<'_>) -> Result<Exit, Problem> {
         }
     };
     let findings = linter.finish();
-    let torn = events.torn.map(|line| format!("line {line} is cut off, as a killed bench leaves it"));
+    if damage.is_none() && events.torn.is_none() {
+        file.has_events(findings.events)?;
+    }
+    let torn = events.torn;
+    let torn = torn
+        .map(|Torn { line, column }| format!("line {line} is cut off at column {column}, as a killed bench leaves it"));
     let broken: Vec<String> = damage.map(|damage| damage.to_string()).into_iter().chain(torn).collect();
     match file.args.json {
         true => {
@@ -45,5 +52,5 @@ fn print(file: &Source<'_>, findings: &Findings, broken: &[String]) {
     if total > shown {
         say!("and {} more of the same rules", total - shown);
     }
-    say!("{}: {} events, {} findings", file.path.display(), findings.events, total + broken.len() as u64);
+    say!("{}: {} events, {} findings", input::shown(&file.path), findings.events, total + broken.len() as u64);
 }

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use checker::formats::Reading;
-use checker::history::{History, KeySource};
+use checker::history::{History, KeySource, Torn};
 use checker::verdict::Verdict;
 use reports::RunSummary;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::cli::arguments::CheckArgs;
 use crate::cli::out::say;
 use crate::exit::Problem;
 use crate::run::judge::{Judged, first_acknowledged_write};
+use crate::store::input::shown;
 use crate::store::write_whole;
 
 /// Everything that a report says.
@@ -97,7 +98,7 @@ impl Report<'_> {
             chosen: asked.chosen(),
         };
         let json = Json {
-            file: self.file.path.display().to_string(),
+            file: shown(&self.file.path),
             format: self.file.format.name(),
             operations: self.history.ops.len(),
             passed_over: self.history.passed_over,
@@ -107,12 +108,20 @@ impl Report<'_> {
             spent: self.spent,
             verdict: &self.verdict,
         };
+        let mut json = serde_json::to_value(&json).expect("a verdict is plain data");
+        let timed = self.history.timed || self.history.events == 0;
+        if !timed {
+            leave_out_times(&mut json["properties"]);
+        }
+        if !timed || self.history.unsaid.invocations {
+            leave_out_times(&mut json["statistics"]);
+        }
         serde_json::to_string_pretty(&json).expect("a verdict is plain data")
     }
 
     /// What reports say beside the verdict.
     pub fn summary(&self) -> RunSummary {
-        let path = self.file.path.display().to_string();
+        let path = shown(&self.file.path);
         RunSummary {
             title: path.clone(),
             duration_ms: self.history.end_ns() / 1_000_000,
@@ -129,6 +138,18 @@ impl Report<'_> {
         let why = if self.choice.guessed { "guessed from the operations" } else { "asked for" };
         let asked = self.choice.asked.iter();
         asked.map(|asked| format!("{}: {why}.", asked.chosen().unwrap_or_else(|| asked.name.to_owned()))).collect()
+    }
+}
+
+/// Leaves out times and latencies that a history does not have: zeros that nobody recorded.
+fn leave_out_times(found: &mut serde_json::Value) {
+    match found {
+        serde_json::Value::Object(fields) => {
+            fields.retain(|name, _| !name.ends_with("_ns") && !name.ends_with("_ms") && name != "apdex");
+            fields.values_mut().for_each(leave_out_times);
+        }
+        serde_json::Value::Array(elements) => elements.iter_mut().for_each(leave_out_times),
+        _ => {}
     }
 }
 
@@ -180,14 +201,14 @@ fn repeats(given: impl Iterator<Item = OsString>) -> String {
 pub(super) fn notes(args: &CheckArgs, reading: &Reading, choice: &Choice, budget: &Budget) -> Vec<String> {
     let events = reading.records.events;
     let mut notes = Vec::new();
-    if let Some(line) = reading.torn {
+    if let Some(Torn { line, column }) = reading.torn {
+        let cut_off = format!("line {line} is cut off at column {column}, as a killed bench leaves it");
         notes.push(match choice.claims.by_workload {
-            true => format!("line {line} is cut off, as a killed bench leaves it: left out"),
-            false => format!(
-                "line {line} is cut off, as a killed bench leaves it: only the {events} events before it were checked"
-            ),
+            true => format!("{cut_off}: left out"),
+            false => format!("{cut_off}: only the {events} events before it were checked"),
         });
     }
+    notes.extend(unsaid(&reading.records));
     if let (Some(damage), false) = (&reading.damage, choice.claims.by_workload) {
         notes.push(format!("only the {events} events before a damage were checked: {damage}"));
     }
@@ -223,6 +244,23 @@ fn keys(source: KeySource, args: &CheckArgs) -> Option<String> {
         KeySource::Events => return None,
     };
     Some(note.to_owned())
+}
+
+/// What the history does not say of its operations, or says in another way, a sentence each.
+fn unsaid(records: &History) -> impl Iterator<Item = String> {
+    let no_invocations = records.unsaid.invocations.then(|| {
+        "no invocation is recorded: each completion is an operation that may have been invoked at any time, and only the order \
+         of each process is known"
+            .to_owned()
+    });
+    let no_processes = records
+        .unsaid
+        .processes
+        .then(|| "no process is recorded: each operation is taken for a process of its own".to_owned());
+    let since_1970 = records
+        .since_1970
+        .map(|unit| format!("times are {unit} since 1970: they are read as such, and counted from the first event"));
+    [no_invocations, no_processes, since_1970].into_iter().flatten()
 }
 
 /// Why workloads were not judged as a whole, a sentence each. What is asked of a whole history knows that by itself.

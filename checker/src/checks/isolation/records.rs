@@ -134,6 +134,11 @@ struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
+    /// The completion of an operation; where no invocation is recorded, none comes before any other.
+    fn ret(&self, op: &Op) -> u32 {
+        if self.records.unsaid.invocations { super::input::NEVER } else { op.ret }
+    }
+
     /// Whether the operation is one: an operation that certainly did nothing and has no list is passed over.
     fn transaction(&mut self, op: &Op) -> Result<bool, String> {
         let outcome = match op.kind {
@@ -148,7 +153,7 @@ impl<'r> Reader<'r> {
         }
         match self.records.datum(value) {
             Datum::List(micros) => {
-                self.transactions.begin(op.process, outcome, op.call, op.ret);
+                self.transactions.begin(op.process, outcome, op.call, self.ret(op));
                 micros.iter().try_for_each(|micro| self.micro(*micro))?;
                 Ok(true)
             }
@@ -174,7 +179,7 @@ impl<'r> Reader<'r> {
             return Err(format!("the function `{f}` is neither read nor write"));
         }
         let key = self.number(KeyName::Sym(op.key));
-        self.transactions.begin(op.process, outcome, op.call, op.ret);
+        self.transactions.begin(op.process, outcome, op.call, self.ret(op));
         if f.starts_with('w') {
             let value = self.same.of(op.argument);
             self.transactions.write(key, value.0);
