@@ -221,7 +221,8 @@ fn the_directory_of_a_test_stands_for_its_history() {
     );
     directory("old", &[("history.txt", text), ("results.edn", b"{:valid? true}")]);
     directory("zipped", &[("history.edn.gz", &gzip(std::str::from_utf8(edn).expect("it is text")))]);
-    directory("running", &[("jepsen.log", b"INFO  jepsen.core - hello\nINFO  jepsen.util - 0\t:invoke\t:write\t1\nINFO  jepsen.util - 0\t:ok\t:write\t1\n")]);
+    let log = b"INFO  jepsen.core - hello\nINFO  jepsen.util - 0\t:invoke\t:write\t1\nINFO  jepsen.util - 0\t:ok\t:write\t1\n";
+    directory("running", &[("jepsen.log", log)]);
     directory("test", &[("test.jepsen", b"JEPSEN\0\0\0\x01")]);
     directory("empty", &[]);
     for (name, code, said) in [

@@ -3,9 +3,10 @@
 //! ```text
 //! bytes ─► forms (a line, or a map that may span lines) ─► parser ─► a Sink: History | Tree (kept whole) | nothing
 //! ```
-//! No text is read twice, and but for [`transactions`] none is held as a whole: one form at a time, or, for a [`crate::history::History`], some blocks of
-//! lines that are parsed in parallel. A parser calls a [`Sink`] for every value, so a million operations go straight
-//! into the columns of the history, while a conversion keeps each event as a [`Tree`].
+//! No text is read twice, and but for those of `transactions.rs` none is held as a whole: one form at a time, or, for a
+//! [`crate::history::History`], some blocks of lines that are parsed in parallel. A parser calls a [`Sink`] for every
+//! value, so a million operations go straight into the columns of the history, while a conversion keeps each event as a
+//! [`Tree`].
 //!
 //! JSON has no keywords, sets, characters and ratios. How they are written as JSON, and read back without loss, is in
 //! [`json_form`].
