@@ -314,6 +314,56 @@ fn assumptions_count_or_are_refused() {
     run(&scratch, "check stale.jsonl --model rw-register --require read-atomic --assume sequential-keys").expect(254);
 }
 
+/// What a weaker level refuted, stronger ones did not, and one name meant two things.
+#[test]
+fn a_stronger_level_refutes_what_a_weaker_one_refutes() {
+    let scratch = Scratch::new();
+    // Invoked in this order, and completed in the order of the numbers.
+    let history = |transactions: &[(u64, u64, &str)]| {
+        let event = |process: &u64, kind: &str, value: &str| {
+            format!(r#"{{"process":{process},"type":"{kind}","f":"txn","value":{value}}}"#) + "\n"
+        };
+        let mut events: Vec<(u64, String)> = Vec::new();
+        for ((process, completed, value), at) in transactions.iter().zip(0..) {
+            events.push((at * 2, event(process, "invoke", value)));
+            events.push((completed * 2 + 1, event(process, "ok", value)));
+        }
+        events.sort();
+        events.into_iter().map(|(_, line)| line).collect::<String>()
+    };
+    scratch
+        .file("blind", history(&[(0, 0, r#"[["w","a",1]]"#), (0, 1, r#"[["w","a",2]]"#), (0, 2, r#"[["r","a",1]]"#)]));
+    let causes = [(1, 0, r#"[["r","x",1],["w","y",1]]"#), (2, 1, r#"[["r","y",1]]"#), (2, 2, r#"[["w","x",1]]"#)];
+    scratch.file("causes", history(&causes));
+    let lists = [(0, 0, r#"[["append","x",1],["append","y",1]]"#), (1, 1, r#"[["r","x",[1]],["r","y",[]]]"#)];
+    scratch.file("lists", history(&lists));
+    let registers = [
+        (0, 2, r#"[["w","x",1],["w","y",1]]"#),
+        (1, 3, r#"[["w","x",2],["w","y",2]]"#),
+        (2, 4, r#"[["r","x",1],["r","y",2]]"#),
+    ];
+    scratch.file("registers", history(&registers));
+    for (file, options, code) in [
+        ("blind", "--model rw-register", 1),
+        ("blind", "--model rw-register --consistency strong-session-serializable", 1),
+        ("blind", "--model rw-register --consistency serializable", 0),
+        ("causes", "--model causal", 1),
+        ("causes", "--model rw-register --consistency causal", 1),
+        ("causes", "--model rw-register --consistency strong-session-serializable", 1),
+        ("causes", "--model rw-register --consistency serializable", 0),
+        ("lists", "--model list-append --consistency read-atomic", 1),
+        ("lists", "--model list-append --consistency update-atomic", 1),
+        ("lists", "--model read-atomic", 1),
+        ("lists", "--model list-append --consistency read-committed", 0),
+        ("registers", "--model rw-register", 1),
+        ("registers", "--model rw-register --consistency serializable", 1),
+        ("registers", "--model read-atomic", 1),
+        ("registers", "--model rw-register --consistency read-committed", 0),
+    ] {
+        run(&scratch, &format!("check {file} {options}")).expect(code);
+    }
+}
+
 /// Another bench's nemesis may use our words: its events were taken for damaged ones of ours, and nothing was valid any more.
 #[test]
 fn the_events_of_another_nemesis_change_no_verdict() {

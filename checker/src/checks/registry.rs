@@ -9,8 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::checks::check::{Check, Context, Scope, View};
-use crate::checks::isolation::saturation::Isolation;
-use crate::checks::isolation::{Causality, Level};
+use crate::checks::isolation::Level;
 use crate::checks::minimal::{self, Budget, OfColumns};
 use crate::checks::{linearizable, log, replicas, sessions, simple, survival, unsaid};
 use crate::finding::{Finding, Kept, Shrinks};
@@ -143,24 +142,42 @@ registry! {
         "update-atomic",
         "txn of lists or registers: read atomic, and no update is lost (Cerone et al. 2015)"
     );
+    CAUSAL_CERONE = Level::new(
+        "causal-cerone",
+        "txn of lists or registers: causal convergence without the order of processes (Cerone et al. 2015)"
+    );
+    STRONG_SESSION_READ_ATOMIC = Level::new(
+        "strong-session-read-atomic",
+        "txn of lists or registers: read atomic, in the order of each process (the read atomic of Biswas and Enea 2019)"
+    );
+    STRONG_SESSION_MONOTONIC_ATOMIC_VIEW = Level::new(
+        "strong-session-monotonic-atomic-view",
+        "txn of lists or registers: monotonic atomic view, in the order of each process (Biswas and Enea's read committed)"
+    );
     MONOTONIC_ATOMIC_VIEW = Level::new(
         "monotonic-atomic-view",
-        "txn of lists or registers: who sees one write of a transaction sees all of it later (Bailis et al. 2014)"
+        "txn of lists or registers: who saw one write of a transaction sees the others in later reads (Bailis et al. 2014)"
     );
     READ_ATOMIC = Level::new(
         "read-atomic",
-        "txn of [w k v] and [r k v]: who sees one write of a transaction sees all of them (Biswas and Enea 2019)"
+        "txn of lists or registers: who sees one write of a transaction sees all of them (Bailis et al. 2014)"
     );
     READ_COMMITTED = Level::new(
         "read-committed",
-        "txn of [w k v] and [r k v]: a transaction sees the writes of a committed one all or, later, more (Biswas and Enea 2019)"
+        "txn of lists or registers: nothing is seen of transactions that failed or go on, nor in circles (Adya PL-2)"
     );
     READ_UNCOMMITTED = Level::new(
         "read-uncommitted",
         "txn of lists or registers: writes have one order (Adya PL-1)"
     );
-    CAUSAL_CONVERGENCE = Causality(Isolation::CausalConvergence);
-    CAUSAL_MEMORY = Causality(Isolation::CausalMemory);
+    CAUSAL_CONVERGENCE = Level::new(
+        "causal-convergence",
+        "txn of lists or registers: causal, and all agree on one order of concurrent writes (CCv, Bouajjani et al. 2017)"
+    );
+    CAUSAL_MEMORY = Level::new(
+        "causal-memory",
+        "txn of registers: causal, and each process has an order of all writes that explains its reads (CM, Bouajjani et al. 2017)"
+    );
     PRAM = sessions::pram::Pram;
     SET_FULL = survival::set_full::SetFull;
     TOTAL_QUEUE = survival::total_queue::TotalQueue;
@@ -457,6 +474,7 @@ mod tests {
 
     use super::*;
     use crate::checks::isolation::levels;
+    use crate::checks::isolation::saturation::Isolation;
     use crate::checks::sessions::Guarantee;
 
     #[test]

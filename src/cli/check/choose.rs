@@ -112,9 +112,12 @@ fn by_names(file: &Source<'_>, reading: &Reading) -> Result<Choice, Problem> {
 /// Refuses `--assume` for levels that are decided exactly, from the order of sessions and reads alone: passed over, what is
 /// assumed would seem to have been checked.
 fn assumptions_count(args: &CheckArgs, asked: &[Asked]) -> Result<(), Problem> {
-    const EXACT: [CheckName; 6] = [
+    const EXACT: [CheckName; 9] = [
         CheckName::READ_COMMITTED,
+        CheckName::MONOTONIC_ATOMIC_VIEW,
         CheckName::READ_ATOMIC,
+        CheckName::STRONG_SESSION_MONOTONIC_ATOMIC_VIEW,
+        CheckName::STRONG_SESSION_READ_ATOMIC,
         CheckName::CAUSAL,
         CheckName::CAUSAL_CONVERGENCE,
         CheckName::CAUSAL_MEMORY,

@@ -36,8 +36,10 @@ struct Writers {
 pub struct Causality {
     /// By transaction: its session, and its position there from 1.
     places: Vec<(u32, u32)>,
-    /// By session: its transactions in order.
-    sessions: Vec<Vec<u32>>,
+    /// The transactions of all sessions, one session after the other, each in order.
+    members: Vec<u32>,
+    /// By session: where its transactions begin; and where the last one's end.
+    starts: Vec<u32>,
     reads: ByKey<ReadFrom>,
     writers: ByKey<Writers>,
     writer_lists: Vec<u32>,
@@ -92,27 +94,48 @@ impl Clocks {
 /// The position of a transaction without a session.
 const NOWHERE: (u32, u32) = (u32::MAX, 0);
 
+/// What a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sessions {
+    /// A client process.
+    Processes,
+    /// Each transaction by itself: their order in a process does not count.
+    Single,
+}
+
 impl Causality {
     /// Collects sessions, reads and writes of the transactions that committed. `reads` gives what each of them read from
     /// whom, `writes` which keys each of them wrote, ascending by key and transaction.
     pub fn new(
         transactions: &Transactions,
+        sessions: Sessions,
         committed: impl Fn(u32) -> bool,
         reads: &[(u32, ReadFrom)],
         writes: &[(u32, u32)],
     ) -> Self {
         let count = transactions.len();
+        let mut places: Vec<(u32, u32)> = vec![NOWHERE; count];
+        let mut starts = vec![0u32];
         let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
-        let (mut places, mut sessions): (Vec<(u32, u32)>, Vec<Vec<u32>>) = (vec![NOWHERE; count], Vec::new());
         for transaction in (0..count as u32).filter(|transaction| committed(*transaction)) {
-            let next = numbers.len() as u32;
-            let session = *numbers.entry(transactions.row(transaction).process).or_insert(next);
-            if session as usize == sessions.len() {
-                sessions.push(Vec::new());
+            let next = starts.len() as u32 - 1;
+            let session = match sessions {
+                Sessions::Processes => *numbers.entry(transactions.row(transaction).process).or_insert(next),
+                Sessions::Single => next,
+            };
+            if session == next {
+                starts.push(0);
             }
-            let members = &mut sessions[session as usize];
-            members.push(transaction);
-            places[transaction as usize] = (session, members.len() as u32);
+            let length = &mut starts[session as usize + 1];
+            *length += 1;
+            places[transaction as usize] = (session, *length);
+        }
+        for session in 1..starts.len() {
+            starts[session] += starts[session - 1];
+        }
+        let mut members = vec![0; starts[starts.len() - 1] as usize];
+        for (place, transaction) in places.iter().zip(0..).filter(|(place, _)| **place != NOWHERE) {
+            members[(starts[place.0 as usize] + place.1 - 1) as usize] = transaction;
         }
         let (writers, writer_lists) = by_session(transactions.keys(), &places, writes);
         let readers: Vec<(u32, u32)> = reads
@@ -121,17 +144,23 @@ impl Causality {
             .map(|(reader, read)| (read.source, *reader))
             .collect();
         let (reads, readers) = (ByKey::new(count, reads), ByKey::new(count, &readers));
-        Self { places, sessions, reads, writers, writer_lists, readers }
+        Self { places, members, starts, reads, writers, writer_lists, readers }
     }
 
     /// How many sessions there are.
     pub fn sessions(&self) -> usize {
-        self.sessions.len()
+        self.starts.len() - 1
+    }
+
+    /// The transactions of all sessions, one session after the other.
+    pub fn members(&self) -> &[u32] {
+        &self.members
     }
 
     /// The transactions of a session in order.
     pub fn session(&self, session: u32) -> &[u32] {
-        &self.sessions[session as usize]
+        let at = session as usize;
+        &self.members[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
 
     /// Session and position from 1.
@@ -142,7 +171,7 @@ impl Causality {
     /// The transaction after this one in its session.
     pub fn next(&self, transaction: u32) -> Option<u32> {
         let (session, position) = self.place(transaction);
-        self.sessions.get(session as usize)?.get(position as usize).copied()
+        (session != NOWHERE.0).then(|| self.session(session).get(position as usize).copied()).flatten()
     }
 
     /// What a transaction read, and from which transactions.
@@ -172,8 +201,8 @@ impl Causality {
     /// Session order and reads-from.
     pub fn edges(&self) -> Edges {
         let mut edges = Edges::new(self.places.len());
-        for session in &self.sessions {
-            session.windows(2).for_each(|pair| edges.add(pair[0], pair[1], Kind::Process));
+        for session in 0..self.sessions() as u32 {
+            self.session(session).windows(2).for_each(|pair| edges.add(pair[0], pair[1], Kind::Process));
         }
         for transaction in 0..self.places.len() as u32 {
             let sources = self.reads(transaction).iter().map(|read| read.source).filter(|source| *source != INITIAL);
@@ -186,7 +215,7 @@ impl Causality {
     pub fn session_clocks(&self) -> Clocks {
         let sessions = self.sessions();
         let mut clocks = Clocks { sessions, counts: vec![0; sessions * self.places.len()] };
-        for transaction in self.sessions.iter().flatten() {
+        for transaction in &self.members {
             let (session, position) = self.place(*transaction);
             clocks.of_mut(*transaction)[session as usize] = position - 1;
         }
@@ -200,7 +229,7 @@ impl Causality {
         // First in, first out: sessions advance together, so what is used together lies together in memory.
         let mut ready: Vec<u32> = Vec::new();
         let (mut done, mut total) = (0, 0);
-        for transaction in self.sessions.iter().flatten() {
+        for transaction in &self.members {
             let sources = self.reads(*transaction).iter().filter(|read| read.source != INITIAL).count() as u32;
             let count = sources + u32::from(self.place(*transaction).1 > 1);
             waiting[*transaction as usize] = count;

@@ -7,6 +7,10 @@
 //! alone, then with session order, then with real time. An anomaly that is implied by one found in the same component
 //! is skipped, as in Elle (Kingsbury, Alvaro, VLDB 2020, section 6).
 //!
+//! A cycle with one missed read goes back along that read: of an order of the transactions that agrees with all other
+//! edges only the reads that go against it are looked at. Cycles with several missed reads are first sought as cycles of
+//! states (a transaction, and by which kind of edge it was reached), in linear time: only transactions on such are looked at.
+//!
 //! A search is breadth-first from every transaction that has an edge of the anomaly's own kind. Its states are pairs of
 //! a transaction and the kinds of edges on the path so far, and it stops at the length of the best cycle known. Session
 //! order and real time are not stored as edges, of which there would be O(n^2): the successors of a transaction are a
@@ -30,6 +34,8 @@ pub enum Shape {
     GNonadjacent,
     /// Several such reads, two of them in succession: write skew.
     G2Item,
+    /// Such reads, each by a transaction that had read from the one before it: no prefix of one order is what both saw.
+    LongFork,
 }
 
 /// Which order besides dependencies a cycle needs.
@@ -53,7 +59,8 @@ pub struct Class {
 }
 
 impl Shape {
-    const ALL: [Shape; 5] = [Shape::G0, Shape::G1c, Shape::GSingle, Shape::GNonadjacent, Shape::G2Item];
+    const ALL: [Shape; 6] =
+        [Shape::G0, Shape::G1c, Shape::GSingle, Shape::GNonadjacent, Shape::G2Item, Shape::LongFork];
 
     /// The kinds of edges in its cycles.
     fn kinds(self) -> Kinds {
@@ -95,12 +102,14 @@ impl Order {
 impl Class {
     /// The name that Adya and Elle give it.
     pub fn name(self) -> &'static str {
-        const NAMES: [[&str; 3]; 5] = [
+        const NAMES: [[&str; 3]; 6] = [
             ["G0", "G0-process", "G0-realtime"],
             ["G1c", "G1c-process", "G1c-realtime"],
             ["G-single", "G-single-process", "G-single-realtime"],
             ["G-nonadjacent", "G-nonadjacent-process", "G-nonadjacent-realtime"],
             ["G2-item", "G2-item-process", "G2-item-realtime"],
+            // Only with dependencies alone: no level asks for more.
+            ["long-fork"; 3],
         ];
         NAMES[self.shape as usize][self.order as usize]
     }
@@ -141,8 +150,14 @@ pub struct Found {
     pub cut: u64,
 }
 
-/// The most states that one search visits; then the best cycle found so far is taken.
+/// The most states that one search visits until it finds a cycle.
 const BUDGET: u64 = 20_000_000;
+
+/// The most states that one search visits to find a shorter cycle than the first: enough to try every start of a small
+/// component, and never much more than linear.
+fn budget_for_shorter(transactions: usize) -> u64 {
+    (64 * transactions as u64).clamp(20_000, 500_000)
+}
 
 /// Finds the cycles of dependencies between transactions. `edges` has a node for each transaction and hubs after them;
 /// `takes_part` says which transactions are in the graph at all.
@@ -202,21 +217,34 @@ impl Part {
         let mut here: Vec<Class> = Vec::new();
         for order in Order::ALL {
             let ordered = self.with_order(order);
-            for shape in Shape::ALL {
+            for shape in Shape::ALL.into_iter().filter(|shape| *shape != Shape::LongFork || order == Order::Data) {
                 let class = Class { shape, order };
                 if here.iter().any(|earlier| earlier.implies(class)) {
                     continue;
                 }
                 let parts = ordered.components(shape.kinds().and(order.kind()));
-                for part in parts {
-                    let steps = Search::new(self, class, &part).best(&mut found.cut);
-                    if let Some(steps) = steps {
+                if parts.is_empty() {
+                    continue;
+                }
+                let mut search = Search::new(self, class, &parts, &ordered);
+                for (number, part) in parts.iter().enumerate() {
+                    if let Some(steps) = search.best(number as u32, part, &mut found.cut) {
                         here.push(class);
                         found.cycles.push(Cycle { class, steps });
                     }
                 }
             }
         }
+    }
+
+    /// Whether a transaction missed what somebody wrote who may lead back to it without another missed read.
+    fn goes_back(&self, start: u32, ranks: &[u32]) -> bool {
+        let is_back = |target: u32| ranks[target as usize] >= ranks[start as usize];
+        let transactions = self.spans.len() as u32;
+        self.graph.out(start).filter(|(_, kind)| *kind == Kind::Rw).any(|(target, _)| match target < transactions {
+            true => is_back(target),
+            false => self.graph.out(target).any(|(beyond, _)| is_back(beyond)),
+        })
     }
 
     fn with_order(&self, order: Order) -> Graph {
@@ -230,19 +258,67 @@ impl Part {
     }
 }
 
-/// The properties of a path so far; a bit each.
+/// For a class by transaction whether a cycle may begin there, and for one missed read the ranks without it.
+fn worth_beginning(part: &Part, class: Class, ordered: &Graph) -> (Vec<u32>, Vec<bool>) {
+    let transactions = 0..part.spans.len() as u32;
+    match class.shape {
+        Shape::GSingle => {
+            let others = Kinds(0).and(Kind::Ww).and(Kind::Wr).and(class.order.kind());
+            let ranks = ordered.ranks(others);
+            let is_start = transactions.map(|start| part.goes_back(start, &ranks)).collect();
+            (ranks, is_start)
+        }
+        Shape::GNonadjacent | Shape::LongFork => (Vec::new(), on_cycles_of_states(ordered, class.shape)),
+        Shape::G0 | Shape::G1c | Shape::G2Item => (Vec::new(), vec![true; part.spans.len()]),
+    }
+}
+
+/// By node, whether it is on a closed walk of the states of a shape: without two missed reads in succession, or with each
+/// after a read of what was written.
+fn on_cycles_of_states(graph: &Graph, shape: Shape) -> Vec<bool> {
+    let mut states = Edges::new(2 * graph.nodes());
+    for node in 0..graph.nodes() as u32 {
+        for (target, kind) in graph.out(node) {
+            for marked in [0, 1] {
+                // A step out of a hub is of the kind of the step into it.
+                let (may, then) = match (kind, shape) {
+                    (Kind::Pass, _) => (true, marked),
+                    (Kind::Rw, Shape::LongFork) => (marked == 1, 0),
+                    (Kind::Rw, _) => (marked == 0, 1),
+                    (Kind::Wr, Shape::LongFork) => (true, 1),
+                    _ => (true, 0),
+                };
+                if may {
+                    states.add(2 * node + marked, 2 * target + then, Kind::Ww);
+                }
+            }
+        }
+    }
+    let mut on_cycles = vec![false; graph.nodes()];
+    for state in states.finish().components(Kinds(u8::MAX)).into_iter().flatten() {
+        on_cycles[state as usize / 2] = true;
+    }
+    on_cycles
+}
+
+/// What a path has met; a bit each.
 type Flags = u32;
 const LAST_RW: Flags = 1;
+/// In place of it where the last read of what was written matters.
+const LAST_WR: Flags = 1;
 const MORE_RW: Flags = 2;
 const SEEN_ORDER: Flags = 4;
 const FLAG_BITS: u32 = 3;
 
-/// Breadth-first searches for one class in one component.
+/// Breadth-first searches for one class in the components of a part.
 struct Search<'p> {
     part: &'p Part,
     class: Class,
-    nodes: Vec<u32>,
-    inside: Vec<bool>,
+    /// By transaction and hub the component that it is in, and the one at hand.
+    component_of: Vec<u32>,
+    component: u32,
+    /// By transaction whether it is worth beginning there.
+    is_start: Vec<bool>,
     /// By state: the search that visited it last, and how it came there.
     visited: Vec<u32>,
     came: Vec<(u32, Kind)>,
@@ -250,6 +326,10 @@ struct Search<'p> {
     queue: Vec<u32>,
     successors: Successors,
     steps_left: u64,
+    /// For one missed read: by transaction and hub its rank ([`Graph::ranks`]) without missed reads. Empty for others.
+    ranks: Vec<u32>,
+    /// The rank of the start: whatever is below it does not lead back.
+    floor: u32,
 }
 
 /// The transactions of a component sorted by process and invocation, or by invocation alone: those after a transaction
@@ -265,33 +345,40 @@ struct Successors {
 }
 
 impl Successors {
-    fn new(spans: &[Span], order: Order, inside: &[bool]) -> Self {
-        let mut sorted: Vec<Span> = spans.iter().copied().filter(|span| inside[span.node as usize]).collect();
-        let mut runs = vec![(0, 0, 0); spans.len()];
-        let mut ends = Vec::new();
+    fn new(transactions: usize) -> Self {
+        let (sorted, reached, ends) = Default::default();
+        Self { sorted, runs: vec![(0, 0, 0); transactions], reached, ends }
+    }
+
+    /// Those within a component, whose transactions ascend.
+    fn within(&mut self, spans: &[Span], order: Order, component: &[u32]) {
+        self.ends.clear();
+        let mut sorted: Vec<Span> = component.iter().map(|node| spans[*node as usize]).collect();
         match order {
-            Order::Data => {}
+            Order::Data => return,
             Order::Process => {
                 sorted.sort_by_key(|span| (span.process, span.call));
                 for group in sorted.chunk_by(|a, b| a.process == b.process) {
-                    let begin = ends.last().copied().unwrap_or(0);
+                    let begin = self.ends.last().copied().unwrap_or(0);
                     let end = begin + group.len() as u32;
                     for (span, after) in group.iter().zip(begin + 1..) {
-                        runs[span.node as usize] = (after, end, ends.len() as u32);
+                        self.runs[span.node as usize] = (after, end, self.ends.len() as u32);
                     }
-                    ends.push(end);
+                    self.ends.push(end);
                 }
             }
             Order::RealTime => {
-                ends.push(sorted.len() as u32);
+                self.ends.push(sorted.len() as u32);
                 for span in &sorted {
                     let after = sorted.partition_point(|later| later.call <= span.ret) as u32;
-                    runs[span.node as usize] = (after, sorted.len() as u32, 0);
+                    self.runs[span.node as usize] = (after, sorted.len() as u32, 0);
                 }
             }
         }
-        let sorted = sorted.iter().map(|span| span.node).collect();
-        Self { sorted, runs, reached: vec![[0; 2]; ends.len()], ends }
+        self.sorted.clear();
+        self.sorted.extend(sorted.iter().map(|span| span.node));
+        self.reached.clear();
+        self.reached.resize(self.ends.len(), [0; 2]);
     }
 
     fn reset(&mut self) {
@@ -313,36 +400,61 @@ impl Successors {
 }
 
 impl<'p> Search<'p> {
-    fn new(part: &'p Part, class: Class, nodes: &[u32]) -> Self {
-        let mut inside = vec![false; part.members.len()];
-        for node in nodes {
+    fn new(part: &'p Part, class: Class, components: &[Vec<u32>], ordered: &Graph) -> Self {
+        let (count, transactions) = (part.members.len(), part.spans.len());
+        let mut component_of = vec![u32::MAX; count];
+        for (component, number) in components.iter().zip(0..) {
             // Moments of real time have numbers beyond those of the part.
-            if let Some(inside) = inside.get_mut(*node as usize) {
-                *inside = true;
+            for node in component.iter().filter(|node| (**node as usize) < count) {
+                component_of[*node as usize] = number;
             }
         }
-        let states = part.members.len() << FLAG_BITS;
-        let transactions = part.spans.len() as u32;
-        let mut nodes: Vec<u32> = nodes.iter().copied().filter(|node| *node < transactions).collect();
-        nodes.sort_unstable();
-        let successors = Successors::new(&part.spans, class.order, &inside);
-        let (visited, came) = (vec![0; states], vec![(0, Kind::Pass); states]);
-        Self { part, class, nodes, inside, visited, came, round: 0, queue: Vec::new(), successors, steps_left: BUDGET }
+        let (ranks, is_start) = worth_beginning(part, class, ordered);
+        let states = count << FLAG_BITS;
+        Self {
+            part,
+            class,
+            component_of,
+            component: 0,
+            is_start,
+            visited: vec![0; states],
+            came: vec![(0, Kind::Pass); states],
+            round: 0,
+            queue: Vec::new(),
+            successors: Successors::new(transactions),
+            steps_left: 0,
+            ranks,
+            floor: 0,
+        }
     }
 
-    /// A shortest cycle; the first found once the budget is spent.
-    fn best(mut self, cut: &mut u64) -> Option<Vec<Step>> {
+    fn is_inside(&self, node: u32) -> bool {
+        self.component_of[node as usize] == self.component
+    }
+
+    /// A shortest cycle of a component; the first found once the budget is spent.
+    fn best(&mut self, number: u32, component: &[u32], cut: &mut u64) -> Option<Vec<Step>> {
+        let transactions = self.part.spans.len() as u32;
+        let mut nodes: Vec<u32> = component.iter().copied().filter(|node| *node < transactions).collect();
+        nodes.sort_unstable();
+        self.component = number;
+        self.successors.within(&self.part.spans, self.class.order, &nodes);
+        self.steps_left = BUDGET;
         let mut best: Option<Vec<Step>> = None;
-        for start in std::mem::take(&mut self.nodes) {
+        for start in nodes.iter().copied() {
+            if !self.is_start[start as usize] {
+                continue;
+            }
             let limit = best.as_ref().map_or(usize::MAX, Vec::len);
             if limit == 2 {
                 break;
             }
             if let Some(shorter) = self.from(start, limit) {
                 best = Some(shorter);
+                self.steps_left = self.steps_left.min(budget_for_shorter(nodes.len()));
             }
             if self.steps_left == 0 {
-                *cut += 1;
+                *cut += u64::from(best.is_none());
                 break;
             }
         }
@@ -352,6 +464,7 @@ impl<'p> Search<'p> {
     /// A shortest cycle through `start` that begins with an edge of the class's own kind and is shorter than `limit`.
     fn from(&mut self, start: u32, limit: usize) -> Option<Vec<Step>> {
         self.round += 1;
+        self.floor = self.ranks.get(start as usize).copied().unwrap_or(0);
         self.queue.clear();
         self.successors.reset();
         let mut layer = vec![start << FLAG_BITS];
@@ -376,14 +489,14 @@ impl<'p> Search<'p> {
         let graph = &self.part.graph;
         let transactions = self.part.spans.len() as u32;
         for (target, kind) in graph.out(node) {
-            let Some(next) = self.follow(kind, flags, depth).filter(|_| self.inside[target as usize]) else { continue };
+            let Some(next) = self.follow(kind, flags, depth).filter(|_| self.is_inside(target)) else { continue };
             if target < transactions {
                 if let Some(end) = self.visit(start, target, next, (state, kind)) {
                     return Some(end);
                 }
             } else if self.fresh(target << FLAG_BITS | next) {
                 for (beyond, _) in graph.out(target) {
-                    if self.inside[beyond as usize]
+                    if self.is_inside(beyond)
                         && let Some(end) = self.visit(start, beyond, next, (state, kind))
                     {
                         return Some(end);
@@ -421,15 +534,20 @@ impl<'p> Search<'p> {
             (_, Shape::G1c | Shape::GSingle) => matches!(kind, Kind::Ww | Kind::Wr),
             (_, Shape::GNonadjacent) => kind != Kind::Rw || flags & LAST_RW == 0,
             (_, Shape::G2Item) => true,
+            (_, Shape::LongFork) => kind != Kind::Rw || flags & LAST_WR != 0,
         };
         let seen = flags & (MORE_RW | SEEN_ORDER);
         // Only the shape that forbids neighbours has to remember them: fewer states.
         let remembers = shape == Shape::GNonadjacent && kind == Kind::Rw;
         let more = if remembers && depth > 0 { MORE_RW } else { 0 };
-        allowed.then_some(seen | more | if remembers { LAST_RW } else { 0 })
+        let read = if shape == Shape::LongFork && kind == Kind::Wr { LAST_WR } else { 0 };
+        allowed.then_some(seen | more | read | if remembers { LAST_RW } else { 0 })
     }
 
     fn fresh(&mut self, state: u32) -> bool {
+        if self.ranks.get((state >> FLAG_BITS) as usize).is_some_and(|rank| *rank < self.floor) {
+            return false;
+        }
         self.steps_left = self.steps_left.saturating_sub(1);
         let visited = &mut self.visited[state as usize];
         let fresh = *visited != self.round && self.steps_left > 0;
@@ -449,6 +567,7 @@ impl<'p> Search<'p> {
         }
         let ordered = self.class.order == Order::Data || flags & SEEN_ORDER != 0;
         let apart = self.class.shape != Shape::GNonadjacent || flags & (MORE_RW | LAST_RW) == MORE_RW;
+        let apart = apart && (self.class.shape != Shape::LongFork || flags & LAST_WR != 0);
         (ordered && apart && self.is_simple(start, state)).then_some(state)
     }
 

@@ -9,6 +9,7 @@ use super::cycles::{Cycle, Found, Order, Step};
 use super::graph::Kind;
 use super::input::{Micro, Names, Transactions};
 use super::levels;
+use super::meanings;
 use crate::finding::{Draft, Edge, Finding, Proof};
 use crate::history::History;
 use crate::limits::Limits;
@@ -61,6 +62,8 @@ pub struct RawFindings {
     pub implied: BTreeMap<&'static str, RawAnomaly>,
     /// Why something was left undecided, a sentence each.
     pub doubts: Vec<String>,
+    /// Why a level, and all that imply it, was left undecided.
+    pub doubts_of: Vec<(&'static str, String)>,
     /// Why the history cannot be judged at all.
     pub malformed: Option<String>,
     /// Figures by name.
@@ -71,6 +74,16 @@ pub struct RawFindings {
 pub const KEPT_MAX: u64 = 20;
 
 impl RawFindings {
+    /// Whether so many of a kind are explained that this one is only counted, which is done then: asked before an explanation
+    /// is made that costs something.
+    pub fn is_only_counted(&mut self, kind: &'static str) -> bool {
+        let is_full = self.counts.get(kind).is_some_and(|count| *count >= KEPT_MAX);
+        if is_full {
+            *self.counts.entry(kind).or_default() += 1;
+        }
+        is_full
+    }
+
     /// Counts an anomaly; explains it if there is room.
     pub fn add(&mut self, kind: &'static str, explain: impl FnOnce() -> RawAnomaly) {
         let count = self.counts.entry(kind).or_default();
@@ -81,6 +94,15 @@ impl RawFindings {
             anomaly.transactions.dedup();
             self.anomalies.push(anomaly);
         }
+    }
+
+    /// Only what a level forbids.
+    pub fn forbidden_by(mut self, level: &'static str) -> Self {
+        let forbidden: BTreeSet<&str> =
+            self.counts.keys().copied().filter(|kind| levels::forbids(level, kind)).collect();
+        self.counts.retain(|kind, _| forbidden.contains(kind));
+        self.anomalies.retain(|anomaly| forbidden.contains(anomaly.kind));
+        self
     }
 
     /// Adds what a search for cycles found.
@@ -152,7 +174,8 @@ fn explain_cycle(cycle: &Cycle, transactions: &Transactions, explainer: &dyn Exp
         edges.push(RawEdge { from: step.from, to: step.to, label: label(step.kind, key, names) });
     }
     let key = keys.first().copied().filter(|_| keys.len() == 1);
-    let explanation = format!("{}: a cycle.", clauses.join("; "));
+    let means = meanings::of(cycle.class.name()).map_or_else(String::new, |means| format!(" That is {means}."));
+    let explanation = format!("{}: a cycle.{means}", clauses.join("; "));
     RawAnomaly { kind: cycle.class.name(), key, transactions: involved, explanation, edges }
 }
 
@@ -194,9 +217,48 @@ pub fn show_list(names: &dyn Names, list: &[u32]) -> String {
     }
 }
 
-/// Turns findings into a finding: invalid if an anomaly is one that `required` forbids.
-pub fn decide(
+/// What is known beside the findings of an analysis by dependencies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beside {
+    /// The kinds that are there whatever the level implies of the order of versions, if they may be others.
+    pub plain: Option<BTreeSet<String>>,
+    /// Levels that are refuted without an order of versions.
+    pub refuted: Vec<&'static str>,
+    /// By what, if nothing else refutes the level that is asked for.
+    pub by_saturation: RawFindings,
+    /// Whether more was assumed of the versions than the level implies: then they must not contradict that.
+    pub assumed: bool,
+}
+
+/// Anomalies that say the same as graver ones, if those are forbidden, too.
+const SAID_BY: [(&str, &[&str]); 5] = [
+    ("long-fork", &["G-single", "G-nonadjacent"]),
+    ("observed-transaction-vanishes", &["G-single"]),
+    ("fractured-read", &["G-single"]),
+    ("missed-own-write", &["G-single", "G-single-process"]),
+    ("missed-cause", &["G-single", "G-single-process"]),
+];
+
+/// The kinds found that break a level; `assumed` if more was assumed of versions than the level implies.
+pub(super) fn bad(
+    counts: &BTreeMap<&'static str, u64>,
+    required: &'static str,
+    assumed: bool,
+) -> BTreeSet<&'static str> {
+    let is_bad = |kind: &&str| levels::forbids(required, kind) || (assumed && *kind == "cyclic-versions");
+    let all: BTreeSet<&'static str> = counts.keys().copied().filter(is_bad).collect();
+    let said = |kind: &&str| {
+        let by = SAID_BY.iter().find(|(less, _)| less == kind).map_or(&[][..], |(_, by)| by);
+        by.iter().any(|graver| all.contains(graver))
+    };
+    all.iter().copied().filter(|kind| !said(kind)).collect()
+}
+
+/// Turns findings into a finding: invalid if an anomaly is one that `required` forbids, or if a level that it implies was
+/// refuted otherwise.
+pub(super) fn decide(
     findings: RawFindings,
+    beside: Beside,
     transactions: &Transactions,
     ops: &Ops<'_>,
     required: &'static str,
@@ -206,29 +268,37 @@ pub fn decide(
         return Finding::undecided(why);
     }
     let kinds = findings.kinds();
-    let mut finding =
-        Finding { strongest: levels::strongest(&kinds).into_iter().map(str::to_owned).collect(), ..Finding::default() };
+    let mut finding = Finding::default();
+    let by_saturation = beside.by_saturation;
     for (name, value) in &findings.figures {
         finding.figure(name, *value);
     }
     finding.figure("transactions", transactions.len() as f64);
-    for (kind, count) in &findings.counts {
-        finding.figure(kind, *count as f64);
-    }
-    let bad: BTreeSet<&str> = findings.counts.keys().copied().filter(|kind| levels::forbids(required, kind)).collect();
+    let mut counts = findings.counts;
+    let bad = bad(&counts, required, beside.assumed);
     // What is only implied is reported where that which implies it is not.
     let reported = |by: &str, only: &RawAnomaly| !bad.contains(by) && levels::forbids(required, only.kind);
     let implied = findings.implied.into_iter().filter(|(by, only)| reported(by, only)).map(|(_, only)| only);
     let implied: Vec<RawAnomaly> = implied.collect();
-    let counted: u64 = bad.iter().filter_map(|kind| findings.counts.get(kind)).sum();
+    let counted: u64 = bad.iter().filter_map(|kind| counts.get(kind)).chain(by_saturation.counts.values()).sum();
     let violations = counted + implied.len() as u64;
+    let possible = |name: &'static str| {
+        let plainly = levels::allows(name, beside.plain.as_ref().unwrap_or(&kinds));
+        let as_asked = !levels::includes(name, required) || (violations == 0 && levels::allows(name, &kinds));
+        plainly && as_asked && !beside.refuted.iter().any(|refuted| levels::includes(name, refuted))
+    };
+    finding.strongest = levels::strongest_of(possible).into_iter().map(str::to_owned).collect();
+    by_saturation.counts.iter().for_each(|(kind, count)| *counts.entry(kind).or_default() += count);
+    counts.iter().for_each(|(kind, count)| finding.figure(kind, *count as f64));
     let anomalies = findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)).chain(implied);
-    for anomaly in anomalies {
+    for anomaly in anomalies.chain(by_saturation.anomalies) {
         let key = anomaly.key.map_or_else(String::new, |key| ops.key(key));
         finding.violated(limits, || ops.draft(anomaly, &key, transactions));
     }
     (finding.violations, finding.anomalies.total) = (violations, violations);
-    conclude(finding, required, transactions.len(), &findings.counts, findings.doubts)
+    let of_level = findings.doubts_of.into_iter().filter(|(level, _)| levels::includes(required, level));
+    let doubts = findings.doubts.into_iter().chain(by_saturation.doubts).chain(of_level.map(|(_, why)| why)).collect();
+    conclude(finding, required, transactions.len(), &counts, doubts)
 }
 
 /// Turns findings into a finding where everything found is a violation of the one model asked for.
@@ -269,7 +339,7 @@ fn conclude(
         Outcome::Invalid => format!("not {required}"),
         Outcome::Inconclusive => format!("{required} could not be decided"),
     };
-    let found: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let found: Vec<String> = counts.iter().map(|(kind, count)| meanings::counted(*count, kind)).collect();
     let seen = if found.is_empty() { "no anomaly".to_owned() } else { found.join(", ") };
     Finding { headline: format!("{verdict}: {seen}"), ..finding }
 }

@@ -182,6 +182,15 @@ impl Graph {
         self.targets[span].iter().map(|packed| (packed & TARGET_MASK, Kind::from_bits(packed >> KIND_SHIFT)))
     }
 
+    /// By node a number that no node which it reaches exceeds, following edges of these kinds only; nodes that reach each
+    /// other have the same.
+    pub fn ranks(&self, kinds: Kinds) -> Vec<u32> {
+        let mut tarjan = Tarjan::new(self, kinds);
+        tarjan.ranks = Some(vec![0; self.nodes()]);
+        (0..self.nodes() as u32).for_each(|root| tarjan.visit(root));
+        tarjan.ranks.unwrap_or_default()
+    }
+
     /// The strongly connected components of more than one node, following edges of these kinds only.
     pub fn components(&self, kinds: Kinds) -> Vec<Vec<u32>> {
         let mut tarjan = Tarjan::new(self, kinds);
@@ -204,6 +213,9 @@ struct Tarjan<'g> {
     /// The number of each frame's node.
     numbers: Vec<u32>,
     found: Vec<Vec<u32>>,
+    /// By node, how many components were complete before its own, if that is asked for.
+    ranks: Option<Vec<u32>>,
+    complete: u32,
 }
 
 const DONE: u32 = u32::MAX;
@@ -220,6 +232,8 @@ impl<'g> Tarjan<'g> {
             frames: Vec::new(),
             numbers: Vec::new(),
             found: Vec::new(),
+            ranks: None,
+            complete: 0,
         }
     }
 
@@ -277,6 +291,10 @@ impl<'g> Tarjan<'g> {
         for member in &self.stack[from..] {
             self.low[*member as usize] = DONE;
         }
+        if let Some(ranks) = &mut self.ranks {
+            self.stack[from..].iter().for_each(|member| ranks[*member as usize] = self.complete);
+        }
+        self.complete += 1;
         if self.stack.len() - from > 1 {
             self.found.push(self.stack[from..].to_vec());
         }
@@ -286,14 +304,17 @@ impl<'g> Tarjan<'g> {
 
 /// A shortest cycle within a component, its steps in order: source, target, kind. Several steps of the kind `chained`
 /// in a row count as one and are given as one: that relation is transitive, but only its neighbours are edges. Tries so
-/// many starts that small components are searched completely; each costs time linear in the component.
+/// many starts that small components are searched completely; each costs time linear in the component, and all of them
+/// together no more than a bound.
 pub fn shortest_cycle(graph: &Graph, component: &[u32], chained: Kind) -> Vec<(u32, u32, Kind)> {
     const STARTS_MAX: usize = 200;
+    const NODES_ALL: usize = 1 << 20;
+    let starts_max = (NODES_ALL / component.len().max(1)).clamp(1, STARTS_MAX);
     let inside: rustc_hash::FxHashSet<u32> = component.iter().copied().collect();
     let mut starts = component.to_vec();
     starts.sort_unstable();
     let mut best: Vec<(u32, u32, Kind)> = Vec::new();
-    for start in starts.into_iter().take(STARTS_MAX) {
+    for start in starts.into_iter().take(starts_max) {
         let found = joined(round_trip(graph, start, &inside, chained), chained);
         if !found.is_empty() && (best.is_empty() || found.len() < best.len()) {
             best = found;

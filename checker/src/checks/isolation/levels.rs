@@ -1,17 +1,19 @@
 //! Consistency models, which anomalies each forbids, and which are still possible after some were seen.
 //!
 //! Two small graphs: what a stronger model promises of weaker ones, and which anomaly is a case of another. A model is
-//! impossible if it, or a model that it includes, forbids something that was seen. Sources: Adya (MIT 1999) for PL-1 to
+//! impossible if it, or a model that it includes, forbids something that was seen, or was refuted by saturation
+//! ([`super::saturation`]), which gives its own names to what it finds. Sources: Adya (MIT 1999) for PL-1 to
 //! PL-3 and their kin; Bailis et al. (VLDB 2014) for monotonic atomic view; Cerone, Bernardi, Gotsman (CONCUR 2015) for
 //! read atomic to parallel snapshot isolation, which forbids one missed write in a cycle (Cerone, Gotsman, PODC 2016);
-//! Daudjee and Salem (VLDB 2006) for sessions; the arrangement is that of Kingsbury and Alvaro (VLDB 2020).
+//! Bouajjani et al. (POPL 2017) for causality; Daudjee and Salem (VLDB 2006) for sessions; the arrangement is that of
+//! Kingsbury and Alvaro (VLDB 2020).
 
 use std::collections::BTreeSet;
 
 /// A model: its name, Adya's name if it has one, the models it includes, and what it forbids beyond those.
 struct Model(&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
 
-const MODELS: [Model; 26] = [
+const MODELS: [Model; 32] = [
     Model(
         "strict-serializable",
         "PL-SS",
@@ -33,7 +35,7 @@ const MODELS: [Model; 26] = [
     Model(
         "strong-session-snapshot-isolation",
         "",
-        &["snapshot-isolation", "strong-session-read-committed"],
+        &["snapshot-isolation", "causal-convergence", "causal-memory"],
         &["G-nonadjacent-process"],
     ),
     Model(
@@ -42,6 +44,16 @@ const MODELS: [Model; 26] = [
         &["strong-session-read-committed", "strong-read-uncommitted"],
         &["G1c-realtime"],
     ),
+    Model("causal-convergence", "", &["causal", "causal-cerone", "strong-session-read-atomic"], &[]),
+    Model("causal-memory", "", &["causal", "pram"], &[]),
+    Model("causal", "", &["strong-session-read-committed"], &["internal", "future-read", "missed-cause"]),
+    Model(
+        "strong-session-read-atomic",
+        "",
+        &["read-atomic", "strong-session-monotonic-atomic-view"],
+        &["missed-own-write"],
+    ),
+    Model("strong-session-monotonic-atomic-view", "", &["monotonic-atomic-view", "strong-session-read-committed"], &[]),
     Model(
         "strong-session-read-committed",
         "",
@@ -50,6 +62,7 @@ const MODELS: [Model; 26] = [
     ),
     Model("strong-read-uncommitted", "", &["strong-session-read-uncommitted"], &["G0-realtime"]),
     Model("strong-session-read-uncommitted", "", &["read-uncommitted"], &["G0-process"]),
+    Model("pram", "", &["read-uncommitted"], &["internal", "future-read", "G1a", "G1b", "missed-own-write"]),
     Model(
         "serializable",
         "PL-3",
@@ -66,27 +79,22 @@ const MODELS: [Model; 26] = [
     Model("update-serializable", "PL-3U", &["forward-consistent-view"], &["G-update"]),
     Model("forward-consistent-view", "PL-FCV", &["consistent-view"], &[]),
     Model("consistent-view", "PL-2+", &["cursor-stability", "monotonic-view"], &["G-single"]),
-    Model("monotonic-snapshot-read", "PL-MSR", &["read-committed"], &[]),
-    Model("monotonic-view", "PL-2L", &["read-committed"], &[]),
+    Model("monotonic-snapshot-read", "PL-MSR", &["monotonic-view"], &[]),
+    Model("monotonic-view", "PL-2L", &["monotonic-atomic-view"], &[]),
     Model("cursor-stability", "PL-CS", &["read-committed"], &["lost-update"]),
-    Model("parallel-snapshot-isolation", "", &["causal", "update-atomic"], &["G-single"]),
-    Model("prefix", "", &["causal"], &[]),
-    Model("causal", "", &["read-atomic"], &[]),
+    Model("parallel-snapshot-isolation", "", &["causal-cerone", "update-atomic"], &["G-single"]),
+    Model("prefix", "", &["causal-cerone"], &["long-fork"]),
+    Model("causal-cerone", "", &["read-atomic"], &[]),
     Model("update-atomic", "", &["read-atomic"], &["lost-update"]),
-    Model("read-atomic", "", &["monotonic-atomic-view"], &["internal", "future-read"]),
-    Model("monotonic-atomic-view", "", &["read-committed"], &[]),
-    Model("read-committed", "PL-2", &["read-uncommitted"], &["G1a", "G1b", "G1c"]),
-    Model(
-        "read-uncommitted",
-        "PL-1",
-        &["none"],
-        &["G0", "cyclic-versions", "duplicate-elements", "garbage-read", "sibling-read"],
-    ),
+    Model("read-atomic", "", &["monotonic-atomic-view"], &["internal", "future-read", "fractured-read"]),
+    Model("monotonic-atomic-view", "", &["read-committed"], &["observed-transaction-vanishes"]),
+    Model("read-committed", "PL-2", &["read-uncommitted"], &["G1a", "G1b", "G1c", "cyclic-versions"]),
+    Model("read-uncommitted", "PL-1", &["none"], &["G0", "duplicate-elements", "garbage-read", "sibling-read"]),
     Model("none", "", &[], &[]),
 ];
 
 /// An anomaly, and what it is a case of. The variants of cycles are not here: see [`implied`].
-const CASES: [(&str, &[&str]); 8] = [
+const CASES: [(&str, &[&str]); 13] = [
     ("non-repeatable-read", &["internal"]),
     ("G0", &["G1c"]),
     ("G-single", &["G-nonadjacent"]),
@@ -95,6 +103,11 @@ const CASES: [(&str, &[&str]); 8] = [
     ("dirty-update", &["G1a"]),
     ("incompatible-order", &["G1a"]),
     ("future-read", &["G1c"]),
+    ("observed-transaction-vanishes", &["fractured-read"]),
+    ("fractured-read", &["G-single", "missed-cause"]),
+    ("long-fork", &["G-nonadjacent"]),
+    ("missed-own-write", &["missed-cause"]),
+    ("missed-cause", &["G-single-process"]),
 ];
 
 /// The name of a model in this table, from its name or Adya's.
@@ -102,10 +115,16 @@ pub fn canonical(name: &str) -> Option<&'static str> {
     let alias = match name {
         "strong-serializable" => "strict-serializable",
         "conflict-serializable" => "serializable",
-        "causal-cerone" => "causal",
         other => other,
     };
     MODELS.iter().find(|model| model.0 == alias || (!model.1.is_empty() && model.1 == alias)).map(|model| model.0)
+}
+
+/// Of every model its name, Adya's name or an empty one, what it includes, and what it forbids beyond that.
+#[cfg(test)]
+pub(crate) fn rows()
+-> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str], &'static [&'static str])> {
+    MODELS.iter().filter(|model| model.0 != "none").map(|model| (model.0, model.1, model.2, model.3))
 }
 
 /// Every model, the strongest first.
@@ -179,7 +198,12 @@ pub fn forbids(name: &'static str, anomaly: &str) -> bool {
 /// The strongest models that the anomalies leave possible: none of them is included in another one left. Empty if not
 /// even read uncommitted is.
 pub fn strongest(anomalies: &BTreeSet<String>) -> Vec<&'static str> {
-    let possible: Vec<&'static str> = names().filter(|name| allows(name, anomalies)).collect();
+    strongest_of(|name| allows(name, anomalies))
+}
+
+/// The strongest of the models that are possible.
+pub fn strongest_of(is_possible: impl Fn(&'static str) -> bool) -> Vec<&'static str> {
+    let possible: Vec<&'static str> = names().filter(|name| is_possible(name)).collect();
     let below = |name: &str| possible.iter().any(|other| *other != name && included(other).contains(name));
     possible.iter().copied().filter(|name| !below(name)).collect()
 }

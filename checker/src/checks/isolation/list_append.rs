@@ -17,12 +17,12 @@
 use rustc_hash::FxHashMap;
 
 use super::by_key::ByKey;
-use super::cycles::{self, Step};
+use super::cycles::{self, Found, Order as Needs, Shape, Step};
 use super::findings::{Explain, RawAnomaly, RawFindings, Reason, common_keys, name, show_list, writes_of};
 use super::graph::{Edges, Kind};
 use super::input::{Micro, Names, Outcome, Transactions};
-
-const NOBODY: u32 = u32::MAX;
+use super::missed::{self, NOBODY};
+use crate::limits::Limits;
 
 /// An append, with those of its key.
 #[derive(Clone, Copy)]
@@ -55,6 +55,11 @@ struct Order {
 
 /// Finds all anomalies.
 pub fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
+    analyse_within(transactions, names, &Limits::default())
+}
+
+/// Finds all anomalies for which the memory suffices: only causality needs much.
+pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, limits: &Limits<'_>) -> RawFindings {
     let mut analysis = Analysis::new(transactions, names);
     analysis.inside_transactions();
     let (appends, reads) = analysis.by_key();
@@ -73,6 +78,7 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
     let found = cycles::find(edges, transactions, |transaction| analysis.committed(transaction));
     let mut findings = std::mem::take(&mut analysis.findings);
     findings.add_cycles(&found, transactions, &analysis, names);
+    analysis.missed(&found, limits, &mut findings);
     findings
 }
 
@@ -141,6 +147,7 @@ impl<'t> Analysis<'t> {
         let known = known.entry(key).or_insert(Known { base: None, appended: Vec::new() });
         if let Some(base) = known.base
             && self.transactions.list(base).contains(&value)
+            && !self.findings.is_only_counted("future-read")
         {
             let clause = format!(
                 "{} read {} as {}, with {} that it appended only afterwards.",
@@ -164,7 +171,7 @@ impl<'t> Analysis<'t> {
             Some(base) => elements.strip_prefix(base) == Some(&known.appended[..]),
             None => elements.ends_with(&known.appended),
         };
-        if !fits {
+        if !fits && !self.findings.is_only_counted("internal") {
             let before = known.base.map_or_else(String::new, |base| format!(" read {} and", self.show(base)));
             let clause = format!(
                 "{} had{before} appended {} to {}, and then read it as {}.",
@@ -233,18 +240,18 @@ impl<'t> Analysis<'t> {
 
     /// The longest read in which no element occurs twice; those that have such are reported.
     fn longest(&mut self, of_key: &OfKey<'_>, reads: &[Read]) -> Option<Read> {
-        let mut passed_over = rustc_hash::FxHashSet::default();
-        loop {
-            let candidates = reads.iter().enumerate().rev().filter(|(at, _)| !passed_over.contains(at));
-            let (at, read) = candidates.max_by_key(|(_, read)| self.transactions.list(read.list).len())?;
-            match self.repeated(read.list) {
-                None => return Some(*read),
-                Some(element) => {
-                    passed_over.insert(at);
-                    self.duplicate(of_key, *read, element);
-                }
-            }
+        let length = |read: &Read| self.transactions.list(read.list).len();
+        let first = reads.iter().rev().max_by_key(|read| length(read))?;
+        if self.repeated(first.list).is_none() {
+            return Some(*first);
         }
+        let mut candidates: Vec<&Read> = reads.iter().collect();
+        candidates.sort_by_key(|read| std::cmp::Reverse(length(read)));
+        for read in candidates {
+            let Some(element) = self.repeated(read.list) else { return Some(*read) };
+            self.duplicate(of_key, *read, element);
+        }
+        None
     }
 
     fn repeated(&self, list: Micro) -> Option<u32> {
@@ -253,6 +260,9 @@ impl<'t> Analysis<'t> {
     }
 
     fn duplicate(&mut self, of_key: &OfKey<'_>, read: Read, element: u32) {
+        if self.findings.is_only_counted("duplicate-elements") {
+            return;
+        }
         let key = of_key.key;
         let clause = format!(
             "{} read {} as {}, where {} occurs twice.",
@@ -292,12 +302,18 @@ impl<'t> Analysis<'t> {
     }
 
     fn garbage(&mut self, key: u32, read: Read, element: u32) {
+        if self.findings.is_only_counted("garbage-read") {
+            return;
+        }
         let (who, element) = (self.name(read.transaction), self.names.value(element));
         let clause = format!("{who} read {element} in {}, which nobody appended.", self.names.key(key));
         self.findings.add("garbage-read", || alone("garbage-read", key, read.transaction, clause));
     }
 
     fn aborted_read(&mut self, key: u32, read: Read, append: Append) {
+        if self.findings.is_only_counted("G1a") {
+            return;
+        }
         let (reader, writer) = (self.name(read.transaction), self.name(append.transaction));
         let (value, list) = (self.names.value(append.value), self.names.key(key));
         self.findings.add("G1a", || RawAnomaly {
@@ -310,6 +326,9 @@ impl<'t> Analysis<'t> {
     }
 
     fn dirty_update(&mut self, key: u32, read: Read, (failed, aborted): (u32, u32), append: Append) {
+        if self.findings.is_only_counted("dirty-update") {
+            return;
+        }
         let (failed_name, writer) = (self.name(failed), self.name(append.transaction));
         let (aborted, value) = (self.names.value(aborted), self.names.value(append.value));
         let (list, reader) = (self.names.key(key), self.name(read.transaction));
@@ -323,7 +342,7 @@ impl<'t> Analysis<'t> {
     }
 
     fn intermediate(&mut self, key: u32, read: Read, last: Append) {
-        if last.is_last || last.transaction == read.transaction {
+        if last.is_last || last.transaction == read.transaction || self.findings.is_only_counted("G1b") {
             return;
         }
         let (reader, writer) = (self.name(read.transaction), self.name(last.transaction));
@@ -361,7 +380,7 @@ impl<'t> Analysis<'t> {
             if self.transactions.list(read.list).len() <= self.transactions.list(longest.list).len() {
                 self.duplicate(of_key, read, element);
             }
-        } else {
+        } else if !self.findings.is_only_counted("incompatible-order") {
             let (one, other) = (self.name(read.transaction), self.name(longest.transaction));
             let (list, short, long) = (self.names.key(of_key.key), self.show(read.list), self.show(longest.list));
             self.findings.add("incompatible-order", || RawAnomaly {
@@ -387,6 +406,9 @@ impl<'t> Analysis<'t> {
             .collect();
         updates.sort_unstable();
         for group in updates.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            if self.findings.is_only_counted("lost-update") {
+                continue;
+            }
             let (one, other) = (group[0].1, group[1].1);
             let explanation = format!(
                 "{} and {} both read {} as {} and appended to it.",
@@ -458,6 +480,22 @@ impl<'t> Analysis<'t> {
             order.unseen = unseen.map(|append| append.transaction).collect();
             order.unseen.dedup();
         }
+    }
+
+    /// What reads lack that they must have seen: only where a cycle with one missed read was found.
+    fn missed(&self, found: &Found, limits: &Limits<'_>, findings: &mut RawFindings) {
+        let classes = || found.cycles.iter().map(|cycle| cycle.class).filter(|class| class.shape == Shape::GSingle);
+        if found.cut == 0 && !classes().any(|class| class.order <= Needs::Process) {
+            return;
+        }
+        let whole = |order: &Order| order.longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
+        let orders = self.orders.iter().map(|order| (whole(order), &order.writers[..])).collect();
+        let orders = missed::Orders::new(orders);
+        if found.cut > 0 || classes().any(|class| class.order == Needs::Data) {
+            missed::within_transactions(self.transactions, self.names, &orders, findings);
+        }
+        let committed = |transaction| self.committed(transaction);
+        missed::of_causes(self.transactions, self.names, &orders, &committed, limits, findings);
     }
 
     fn explain_ww(&self, step: Step, key: u32) -> Option<Reason> {

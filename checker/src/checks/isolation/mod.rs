@@ -2,8 +2,13 @@
 //!
 //! ```text
 //! records ─► transactions ─► version order of each key ─► dependencies ─► cycles ─► anomalies ─► models still possible
-//!               (input)      (list_append, rw_register)      (graph)      (cycles)                     (models)
+//!               (input)      (list_append, rw_register)      (graph)      (cycles)                     (levels)
+//!                    └──────► who must have been seen ──► forced order of writers ─► cycles ─► levels of weak isolation
+//!                             (causality)                 (saturation)                        and causality refuted
 //! ```
+//!
+//! [`levels`] has them all in one table: what each implies, and what it forbids. Whatever refutes a level refutes all that
+//! imply it.
 //!
 //! Sources: Adya, "Weak consistency", MIT 1999; Kingsbury and Alvaro, "Elle", VLDB 2020.
 
@@ -16,6 +21,8 @@ pub mod graph;
 pub mod input;
 pub mod levels;
 pub mod list_append;
+mod meanings;
+mod missed;
 pub mod order;
 pub(crate) mod per_key;
 pub mod records;
@@ -29,8 +36,13 @@ use crate::finding::Finding;
 use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
-pub use checks::{Causality, Level};
-use input::Transactions;
+use crate::outcome::Outcome as Verdict;
+pub use checks::Level;
+use findings::{Beside, RawFindings};
+use input::{Names, Transactions};
+use rw_register::Basics;
+use saturation::{Implied, Isolation};
+use versions::KeyOrder;
 
 /// Judges a history of transactions that append to lists; see [`list_append`].
 pub fn check_list_append(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
@@ -41,11 +53,17 @@ pub fn check_list_append(records: &History, limits: &Limits<'_>, options: Option
     if let Some(finding) = too_large(&transactions, limits) {
         return finding;
     }
-    let findings = list_append::analyse(&transactions, &ops);
-    findings::decide(findings, &transactions, &ops, options.required, limits)
+    let findings = list_append::analyse_within(&transactions, &ops, limits);
+    let mut finding = findings::decide(findings, Beside::default(), &transactions, &ops, options.required, limits);
+    if options.required == Isolation::CausalMemory.name() && finding.outcome() == Verdict::Valid {
+        finding.headline.clear();
+        finding.doubt("of lists only what causality itself asks for was decided, in which nothing is wrong");
+    }
+    finding
 }
 
-/// Judges a history of transactions that write and read registers; see [`rw_register`].
+/// Judges a history of transactions that write and read registers: by their dependencies, see [`rw_register`], and by what
+/// the level implies of who has seen whom, see [`saturation`]; or by that alone, if it is a level of these.
 pub fn check_rw_register(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
     let (transactions, ops) = match records::read(records, records::Form::Registers) {
         Ok(read) => read,
@@ -54,24 +72,56 @@ pub fn check_rw_register(records: &History, limits: &Limits<'_>, options: Option
     if let Some(finding) = too_large(&transactions, limits) {
         return finding;
     }
-    let findings = rw_register::analyse(&transactions, &ops, options.versions);
-    findings::decide(findings, &transactions, &ops, options.required, limits)
-}
-
-/// Judges a level of weak isolation or causal consistency of transactions on registers; see [`saturation`].
-pub fn check_isolation(records: &History, limits: &Limits<'_>, level: saturation::Isolation) -> Finding {
-    let (transactions, ops) = match records::read(records, records::Form::Registers) {
-        Ok(read) => read,
-        Err(error) => return Finding::undecided(error.to_string()),
-    };
-    if let Some(finding) = too_large(&transactions, limits) {
-        return finding;
+    if let Some(level) = Isolation::named(options.required) {
+        let findings = saturation::analyse(&transactions, &ops, level, limits);
+        return findings::decide_plainly(findings, &transactions, &ops, level.name(), limits);
     }
-    let findings = saturation::analyse(&transactions, &ops, level, limits);
-    findings::decide_plainly(findings, &transactions, &ops, level.name(), limits)
+    let (findings, beside) = registers(&transactions, &ops, options, limits);
+    findings::decide(findings, beside, &transactions, &ops, options.required, limits)
 }
 
-/// Judges a level of the table of [`levels`] by dependencies: of lists or of registers, whichever the history is of.
+/// What dependencies show of registers, and what saturation does where they do not refute the level.
+fn registers(
+    transactions: &Transactions,
+    names: &dyn Names,
+    options: Options,
+    limits: &Limits<'_>,
+) -> (RawFindings, Beside) {
+    let Options { required, versions } = options;
+    let mut beside = Beside { assumed: versions != Assume::default(), ..Beside::default() };
+    let basics = rw_register::basics(transactions, names);
+    if basics.findings.malformed.is_some() {
+        return (basics.findings, beside);
+    }
+    let is_fine = Implied::by(required).is_none_or(|implied| saturation::is_fine(&basics, implied, limits));
+    let (order, plain) = (KeyOrder::of(required, versions), KeyOrder::from(versions));
+    let findings = rw_register::by_dependencies(basics, order);
+    if order != plain && !findings.kinds().is_empty() {
+        beside.plain = Some(rw_register::analyse(transactions, names, plain).kinds());
+    }
+    if !is_fine {
+        let basics = rw_register::basics(transactions, names);
+        beside.refuted.extend(Some(saturation::ONE_ORDER).filter(|level| levels::includes(required, level)));
+        if levels::allows(required, &findings.kinds()) {
+            let (level, why) = weakest(&basics, required, limits);
+            beside.refuted.push(level);
+            beside.by_saturation = why;
+        } else {
+            beside.refuted.extend(saturation::refuted_nearby(&basics));
+        }
+    }
+    (findings, beside)
+}
+
+/// The weakest level implied that saturation refutes, and why.
+fn weakest(basics: &Basics<'_>, required: &'static str, limits: &Limits<'_>) -> (&'static str, RawFindings) {
+    let implied = Isolation::ALL.into_iter().filter(|level| levels::includes(required, level.name()));
+    let found = implied.map(|level| (level.name(), saturation::beside(basics, Some(level), limits)));
+    let first = found.into_iter().find(|(_, findings)| !findings.counts.is_empty());
+    first.unwrap_or_else(|| (saturation::ONE_ORDER, saturation::beside(basics, None, limits)))
+}
+
+/// Judges a level of the table of [`levels`]: of lists or of registers, whichever the history is of.
 pub(crate) fn check_level(
     object: Option<Object>,
     records: &History,

@@ -17,7 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::checks::isolation::findings::RawFindings;
+use crate::checks::isolation::findings::{RawFindings, bad};
 use crate::checks::isolation::input::{NEVER, NIL, Names, Outcome, Transactions};
 use crate::checks::isolation::{Assume, levels, list_append, rw_register};
 use crate::checks::survival::lost_writes::flaws;
@@ -36,9 +36,9 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, explainer: &Explainer<'_>, lev
         let found = history.findings(workload.model, level);
         tally.key(&history, &found, level);
         tally.kinds.extend(history.kinds(workload.model, &found, level));
-        let broken = |kind: &str| levels::forbids(level, kind);
-        finding.violations += found.counts.iter().filter(|(kind, _)| broken(kind)).map(|(_, count)| count).sum::<u64>();
-        for anomaly in found.anomalies.iter().filter(|anomaly| broken(anomaly.kind)) {
+        let broken = bad(&found.counts, level, false);
+        finding.violations += broken.iter().filter_map(|kind| found.counts.get(kind)).sum::<u64>();
+        for anomaly in found.anomalies.iter().filter(|anomaly| broken.contains(anomaly.kind)) {
             explainer.add(&mut finding.anomalies, || Draft {
                 kind: anomaly.kind,
                 key: &key.name,
@@ -197,7 +197,8 @@ impl Tally {
         self.keys += 1;
         self.committed += history.transactions.rows().iter().filter(|row| row.outcome == Outcome::Ok).count();
         self.keys_broken += usize::from(!levels::allows(asked, &found.kinds()));
-        for (kind, count) in found.counts.iter().filter(|(kind, _)| levels::forbids(asked, kind)) {
+        let broken = bad(&found.counts, asked, false);
+        for (kind, count) in found.counts.iter().filter(|(kind, _)| broken.contains(**kind)) {
             *self.counts.entry(kind).or_default() += count;
         }
     }

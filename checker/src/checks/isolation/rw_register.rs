@@ -6,11 +6,11 @@
 //! ([`super::graph::Edges::all_to_all`]), so the graph stays linear.
 //!
 //! Whatever is found is a violation. The reverse does not hold: with an order of versions that is only partly known a
-//! history may have an anomaly that does not show. More shows with `sequential_keys` or `linearizable_keys`, if the store
-//! promises that of each key by itself. If the order of a key's versions has a cycle, that is reported and the order of
+//! history may have an anomaly that does not show. More shows the more the level that is asked for implies of each key, and
+//! the more is assumed of it ([`KeyOrder`]). If the order of a key's versions has a cycle, that is reported and the order of
 //! that key is not used.
 //!
-//! Time and memory: linear in the micro-operations (times the concurrency with `linearizable_keys`), but for what
+//! Time and memory: linear in the micro-operations (times the concurrency if real time orders keys), but for what
 //! [`super::cycles`] spends on a history that has cycles.
 
 use rustc_hash::FxHashMap;
@@ -21,7 +21,7 @@ use super::cycles::{self, Step};
 use super::findings::{Explain, RawAnomaly, RawFindings, Reason, common_keys, name};
 use super::graph::{Edges, Kind};
 use super::input::{Micro, NIL, Names, Outcome, Transactions};
-use super::versions::{self, Assume, Before, Touch, Why};
+use super::versions::{self, Before, KeyOrder, Touch, Why};
 
 /// What one transaction does with one key.
 #[derive(Clone, Copy)]
@@ -44,22 +44,28 @@ pub(super) const UNKNOWN: u32 = u32::MAX - 1;
 
 /// What each transaction does with each key, which transactions committed, and what is wrong with what they read
 /// whatever the order of versions is.
-pub(super) struct Basics {
+pub(super) struct Basics<'t> {
     pub uses: ByKey<Use>,
     pub committed: Vec<bool>,
+    /// What is wrong; the reason for which the history cannot be judged is among it.
     pub findings: RawFindings,
+    pub transactions: &'t Transactions,
+    pub names: &'t dyn Names,
+    keys: Vec<Versions>,
 }
 
-/// Everything that is known without an order of versions.
-pub(super) fn basics(transactions: &Transactions, names: &dyn Names) -> Basics {
-    let mut analysis = Analysis::new(transactions, names, Assume::default());
+/// Everything that can be said without an order of versions.
+pub(super) fn basics<'t>(transactions: &'t Transactions, names: &'t dyn Names) -> Basics<'t> {
+    let mut analysis = Analysis::new(transactions, names);
+    analysis.committed = transactions.rows().iter().map(|row| row.outcome.committed(false)).collect();
+    analysis.keys.reserve_exact(transactions.keys());
     let mut uses = analysis.uses();
     let mut maps = Maps::default();
     for key in 0..transactions.keys() as u32 {
         analysis.reads(key, uses.of_mut(key), &mut maps);
     }
-    let committed = (0..transactions.len() as u32).map(|transaction| analysis.committed(transaction)).collect();
-    Basics { uses, committed, findings: analysis.findings }
+    let Analysis { committed, findings, keys, .. } = analysis;
+    Basics { uses, committed, findings, transactions, names, keys }
 }
 
 /// The versions of a key.
@@ -71,20 +77,22 @@ struct Versions {
 }
 
 /// Finds all anomalies.
-pub fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -> RawFindings {
-    let mut analysis = Analysis::new(transactions, names, assume);
-    let mut uses = analysis.uses();
-    let mut maps = Maps::default();
-    for key in 0..transactions.keys() as u32 {
-        analysis.reads(key, uses.of_mut(key), &mut maps);
+pub fn analyse(transactions: &Transactions, names: &dyn Names, order: impl Into<KeyOrder>) -> RawFindings {
+    let basics = basics(transactions, names);
+    match basics.findings.malformed {
+        Some(_) => basics.findings,
+        None => by_dependencies(basics, order.into()),
     }
-    if analysis.findings.malformed.is_some() {
-        return analysis.findings;
-    }
+}
+
+/// What was found without an order of versions, and what this order shows besides.
+pub(super) fn by_dependencies(basics: Basics<'_>, order: KeyOrder) -> RawFindings {
+    let Basics { uses, committed, findings, transactions, names, keys } = basics;
+    let mut analysis = Analysis { transactions, names, findings, committed, keys };
     let mut edges = Edges::new(transactions.len());
     for key in 0..transactions.keys() as u32 {
         analysis.lost_updates(key, uses.of(key));
-        analysis.dependencies(key, uses.of(key), &mut edges);
+        analysis.dependencies(key, uses.of(key), order, &mut edges);
     }
     drop(uses);
     analysis.findings.figures.insert("dependencies", edges.len() as f64);
@@ -148,26 +156,20 @@ impl Now {
 struct Analysis<'t> {
     transactions: &'t Transactions,
     names: &'t dyn Names,
-    assume: Assume,
     findings: RawFindings,
-    observed: Vec<bool>,
+    /// By transaction: whether it committed. Those of unknown outcome have once somebody read what they wrote.
+    committed: Vec<bool>,
     keys: Vec<Versions>,
 }
 
 impl<'t> Analysis<'t> {
-    fn new(transactions: &'t Transactions, names: &'t dyn Names, assume: Assume) -> Self {
-        Self {
-            transactions,
-            names,
-            assume,
-            findings: RawFindings::default(),
-            observed: vec![false; transactions.len()],
-            keys: Vec::with_capacity(transactions.keys()),
-        }
+    fn new(transactions: &'t Transactions, names: &'t dyn Names) -> Self {
+        let (findings, committed, keys) = Default::default();
+        Self { transactions, names, findings, committed, keys }
     }
 
     fn committed(&self, transaction: u32) -> bool {
-        self.transactions.row(transaction).outcome.committed(self.observed[transaction as usize])
+        self.committed[transaction as usize]
     }
 
     fn name(&self, transaction: u32) -> String {
@@ -217,7 +219,7 @@ impl<'t> Analysis<'t> {
     }
 
     fn future(&mut self, key: u32, used: Use, value: u32) {
-        if used.read == Some(value) {
+        if used.read == Some(value) && !self.findings.is_only_counted("future-read") {
             let explanation =
                 format!("{} read {} before it wrote that itself.", self.name(used.transaction), self.show(key, value));
             self.findings.add("future-read", || alone("future-read", key, vec![used.transaction], explanation));
@@ -225,6 +227,9 @@ impl<'t> Analysis<'t> {
     }
 
     fn internal(&mut self, kind: &'static str, key: u32, transaction: u32, [expected, value]: [u32; 2]) {
+        if self.findings.is_only_counted(kind) {
+            return;
+        }
         let (expected, shown) = (self.show(key, expected), self.show(key, value));
         let explanation = format!("{} knew {expected} and then read {shown}.", self.name(transaction));
         self.findings.add(kind, || alone(kind, key, vec![transaction], explanation));
@@ -288,13 +293,17 @@ impl<'t> Analysis<'t> {
         let early = maps.early.get(&value).copied();
         let writer = maps.numbers.get(&value).and_then(|version| versions.writers[*version as usize]).or(early);
         let Some(writer) = writer else {
+            if self.findings.is_only_counted("garbage-read") {
+                return None;
+            }
             let (shown, who) = (self.show(key, value), self.name(reader));
             let explanation = format!("{who} read {shown}, which nobody wrote.");
             self.findings.add("garbage-read", || alone("garbage-read", key, vec![reader], explanation));
             return None;
         };
-        self.observed[writer as usize] = true;
-        let failed = self.transactions.row(writer).outcome == Outcome::Fail;
+        let outcome = self.transactions.row(writer).outcome;
+        self.committed[writer as usize] = outcome.committed(true);
+        let failed = outcome == Outcome::Fail;
         let overwritten = early.is_some() && writer != reader;
         if failed || overwritten {
             self.dirty(key, value, [writer, reader], [failed, overwritten]);
@@ -304,11 +313,11 @@ impl<'t> Analysis<'t> {
 
     fn dirty(&mut self, key: u32, value: u32, [writer, reader]: [u32; 2], [failed, overwritten]: [bool; 2]) {
         let (shown, who, by) = (self.show(key, value), self.name(reader), self.name(writer));
-        if failed {
+        if failed && !self.findings.is_only_counted("G1a") {
             let explanation = format!("{who} read {shown}, though {by} that wrote it failed.");
             self.findings.add("G1a", || alone("G1a", key, vec![writer, reader], explanation));
         }
-        if overwritten {
+        if overwritten && !self.findings.is_only_counted("G1b") {
             let explanation = format!("{who} read {shown}, which {by} wrote and then wrote over itself.");
             self.findings.add("G1b", || alone("G1b", key, vec![writer, reader], explanation));
         }
@@ -316,6 +325,9 @@ impl<'t> Analysis<'t> {
 
     /// A register has one value at a time.
     fn siblings(&mut self, key: u32, reader: u32, values: &[u32], involved: Vec<u32>) {
+        if self.findings.is_only_counted("sibling-read") {
+            return;
+        }
         let (who, of) = (self.name(reader), self.names.key(key));
         let shown: Vec<String> = values.iter().map(|value| self.names.value(*value)).collect();
         let explanation = format!("{who} read {} values of {of} at once: {}.", values.len(), shown.join(", "));
@@ -328,6 +340,9 @@ impl<'t> Analysis<'t> {
         let mut updates: Vec<(u32, u32)> = updates.filter_map(|used| Some((used.read?, used.transaction))).collect();
         updates.sort_unstable();
         for group in updates.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            if self.findings.is_only_counted("lost-update") {
+                continue;
+            }
             let (value, one, other) = (group[0].0, group[0].1, group[1].1);
             let (a, b, shown) = (self.name(one), self.name(other), self.show(key, value));
             let explanation = format!("{a} and {b} both read {shown} and then wrote it.");
@@ -336,7 +351,7 @@ impl<'t> Analysis<'t> {
     }
 
     /// The edges that a key gives.
-    fn dependencies(&mut self, key: u32, uses: &[Use], edges: &mut Edges) {
+    fn dependencies(&mut self, key: u32, uses: &[Use], order: KeyOrder, edges: &mut Edges) {
         let versions = &self.keys[key as usize];
         let numbers: FxHashMap<u32, u32> = versions.values.iter().copied().zip(0..).collect();
         let version = |value: u32| numbers.get(&value).copied();
@@ -354,7 +369,7 @@ impl<'t> Analysis<'t> {
                 edges.add(writer, touch.transaction, Kind::Wr);
             }
         }
-        let mut known = versions::known(self.transactions, versions.values.len(), &touches, self.assume);
+        let mut known = versions::known(self.transactions, versions.values.len(), &touches, order);
         // Versions of transactions that did not commit are no versions.
         known.retain(|before| before.to == 0 || self.is_committed(versions, before.to));
         if let Some(cycle) = versions::cycle(versions.values.len(), &known) {
@@ -388,6 +403,9 @@ impl<'t> Analysis<'t> {
     }
 
     fn cyclic(&mut self, key: u32, cycle: &[Before]) {
+        if self.findings.is_only_counted("cyclic-versions") {
+            return;
+        }
         let (mut clauses, mut involved) = (Vec::new(), Vec::new());
         let versions = &self.keys[key as usize];
         for before in cycle {

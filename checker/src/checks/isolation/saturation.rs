@@ -5,79 +5,127 @@
 //! otherwise it would have read t2's value. A level is defined by which writers a reader must have seen. Session order,
 //! reads-from and the forced edges together must have no cycle:
 //!
-//! - **read committed**: seen is what the transaction itself read from before;
-//! - **read atomic**: who comes before it in its session, and all it reads from;
+//! - **monotonic atomic view** (the read committed of Biswas and Enea, of AWDIT and others): seen is what the transaction
+//!   itself read from before;
+//! - **read atomic**: all it reads from;
+//! - the two with the order of sessions (**strong session**, which Biswas and Enea always have): for read atomic seen is also
+//!   who comes before it in its session;
 //! - **causal convergence** (CCv; the causal consistency of Biswas and Enea): whoever happened before it;
 //! - **causal** (CC): the same, but each reader may order concurrent writes in its own way, so only t1 before t2 before
 //!   the reader is wrong, and several reads of one transaction that no one order explains;
 //! - **causal memory** (CM): the same, but each session must be able to put all in one order that explains all of its
 //!   own reads: what is forced for one read is seen by the next;
-//! - **PRAM**: as causal memory, but of other sessions only their own order counts, not what they read.
+//! - **PRAM**: as causal memory, but of other sessions only their own order counts, not what they read;
+//! - **one order**: as causal memory, but all sessions have the same order. Strong session snapshot isolation implies it:
+//!   what is forced are writes of one key, of which the later transaction has seen the earlier. So do the levels above it.
+//!   It refutes what any other level here refutes.
 //!
 //! Sources: Biswas and Enea, OOPSLA 2019 (axioms); Bouajjani, Enea, Guerraoui, Hamza, POPL 2017 (CC, CCv, CM and their
-//! bad patterns, whose names the anomalies have); AWDIT, PLDI 2025 (only the latest visible writer of each session
-//! counts). Time: read committed and read atomic O(n x reads of a transaction), without clocks if nothing is wrong;
-//! causal O(n x sessions x log), and for the reads of one transaction together O(n x reads^2 x sessions x log); CM and
-//! PRAM as causal for each session and each of the few rounds until nothing new is forced. The log is of a key's writes
-//! by a session.
+//! bad patterns, whose names the anomalies have); Bailis et al., VLDB 2014 (monotonic atomic view) and SIGMOD 2014 (read
+//! atomic); AWDIT, PLDI 2025 (only the latest visible writer of each session counts). Time: the first four O(n x reads of a
+//! transaction), without clocks if nothing is wrong; causal O(n x sessions x log), and for the reads of one transaction
+//! together O(n x reads^2 x sessions x log); CM and PRAM as causal for each session, one order as causal, and each of the few
+//! rounds until nothing new is forced. The log is of a key's writes by a session.
+
+use std::cell::{Cell, OnceCell};
 
 use rustc_hash::FxHashMap;
 
-use super::causality::{Causality, Clocks, INITIAL, ReadFrom};
+use super::causality::{Causality, Clocks, INITIAL, ReadFrom, Sessions};
 use super::findings::{RawAnomaly, RawEdge, RawFindings, label, name};
 use super::graph::{self, Graph, Kind, Kinds};
 use super::input::{Micro, NIL, Names, Transactions};
+use super::levels;
 use super::rw_register::{self, Basics, UNKNOWN};
 use crate::limits::Limits;
 
-/// A level of weak isolation.
+/// A level of weak isolation or causality that is decided by saturation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isolation {
-    /// Biswas and Enea's read committed.
-    ReadCommitted,
-    /// Biswas and Enea's read atomic.
+    /// Who saw one write of a transaction sees the others in what it reads later.
+    MonotonicAtomicView,
+    /// Who sees one write of a transaction sees all of them.
     ReadAtomic,
+    /// The first with the order of sessions: Biswas and Enea's read committed.
+    SessionMonotonicAtomicView,
+    /// The second with the order of sessions: Biswas and Enea's read atomic.
+    SessionReadAtomic,
     /// Causal consistency, CC.
     Causal,
+    /// Pipelined RAM.
+    Pram,
     /// Causal convergence, CCv.
     CausalConvergence,
     /// Causal memory, CM.
     CausalMemory,
-    /// Pipelined RAM.
-    Pram,
 }
 
 impl Isolation {
-    /// Every level.
-    pub const ALL: [Isolation; 6] = [
-        Isolation::ReadCommitted,
+    /// Every level, the weaker before the stronger.
+    pub const ALL: [Isolation; 8] = [
+        Isolation::MonotonicAtomicView,
         Isolation::ReadAtomic,
+        Isolation::SessionMonotonicAtomicView,
+        Isolation::SessionReadAtomic,
         Isolation::Causal,
+        Isolation::Pram,
         Isolation::CausalConvergence,
         Isolation::CausalMemory,
-        Isolation::Pram,
     ];
 
-    /// The name at the command line.
-    pub fn name(self) -> &'static str {
+    /// The name at the command line, which is one of [`levels`].
+    pub const fn name(self) -> &'static str {
         match self {
-            Isolation::ReadCommitted => "read-committed",
+            Isolation::MonotonicAtomicView => "monotonic-atomic-view",
             Isolation::ReadAtomic => "read-atomic",
+            Isolation::SessionMonotonicAtomicView => "strong-session-monotonic-atomic-view",
+            Isolation::SessionReadAtomic => "strong-session-read-atomic",
             Isolation::Causal => "causal",
+            Isolation::Pram => "pram",
             Isolation::CausalConvergence => "causal-convergence",
             Isolation::CausalMemory => "causal-memory",
-            Isolation::Pram => "pram",
         }
     }
 
-    /// The name of a cycle of its order.
+    /// The level of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+}
+
+/// What is saturated: the axiom of a level, or that of one order for all sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Axiom {
+    Level(Isolation),
+    OneOrder,
+}
+
+impl Axiom {
+    /// What a cycle of its order is called.
     fn cycle(self) -> &'static str {
         match self {
-            Isolation::ReadCommitted | Isolation::ReadAtomic => "cyclic-commit-order",
-            Isolation::Causal => "WriteCORead",
-            Isolation::CausalConvergence => "CyclicCF",
-            Isolation::CausalMemory | Isolation::Pram => "CyclicHB",
+            Axiom::Level(Isolation::Causal) => "WriteCORead",
+            Axiom::Level(Isolation::CausalConvergence) => "CyclicCF",
+            Axiom::Level(Isolation::CausalMemory | Isolation::Pram) => "CyclicHB",
+            Axiom::Level(_) | Axiom::OneOrder => "cyclic-commit-order",
         }
+    }
+
+    fn sessions(self) -> Sessions {
+        match self {
+            Axiom::Level(Isolation::MonotonicAtomicView | Isolation::ReadAtomic) => Sessions::Single,
+            Axiom::Level(_) | Axiom::OneOrder => Sessions::Processes,
+        }
+    }
+
+    /// Whether what a transaction has seen depends on the order of its reads.
+    fn reads_in_order(self) -> bool {
+        matches!(self, Axiom::Level(Isolation::MonotonicAtomicView | Isolation::SessionMonotonicAtomicView))
+    }
+
+    /// Whether a read has seen no more than what its transaction and its session show: no clocks are needed then.
+    fn is_near(self) -> bool {
+        self.reads_in_order() || matches!(self, Axiom::Level(Isolation::ReadAtomic | Isolation::SessionReadAtomic))
     }
 }
 
@@ -93,49 +141,118 @@ struct Forced {
 /// Finds what a level forbids.
 pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation, limits: &Limits<'_>) -> RawFindings {
     let mut basics = rw_register::basics(transactions, names);
-    let mut findings = std::mem::take(&mut basics.findings);
+    let findings = std::mem::take(&mut basics.findings);
     if findings.malformed.is_some() {
         return findings;
     }
-    if level == Isolation::ReadCommitted {
-        findings.counts.remove("non-repeatable-read");
-        findings.anomalies.retain(|anomaly| anomaly.kind != "non-repeatable-read");
-    }
-    let (reads, writes) = collect(transactions, &basics, level);
-    drop(basics.uses);
-    let causality = Causality::new(transactions, |at| basics.committed[at as usize], &reads, &writes);
-    drop((reads, writes));
+    let axiom = Axiom::Level(level);
+    let causality = causality_of(transactions, basics, axiom);
+    let mut findings = findings.forbidden_by(level.name());
     findings.figures.insert("sessions", causality.sessions() as f64);
-    let mut analysis = Analysis { transactions, names, level, causality: &causality, findings };
-    analysis.run(limits);
-    analysis.findings
+    Analysis::new(transactions, names, axiom, &causality, findings).run(limits)
+}
+
+/// Finds what a level forbids, or one order for all sessions if none is named, beside what is wrong with reads by themselves.
+pub(super) fn beside(basics: &Basics<'_>, level: Option<Isolation>, limits: &Limits<'_>) -> RawFindings {
+    let axiom = level.map_or(Axiom::OneOrder, Axiom::Level);
+    let causality = causality_for(basics, axiom);
+    Analysis::new(basics.transactions, basics.names, axiom, &causality, RawFindings::default()).run(limits)
+}
+
+/// The levels that are refuted, of those that need no clocks.
+pub(super) fn refuted_nearby(basics: &Basics<'_>) -> Vec<&'static str> {
+    let is_refuted = |level: &Isolation| {
+        let axiom = Axiom::Level(*level);
+        let causality = || causality_for(basics, axiom);
+        let fine = |causality: &Causality| {
+            Analysis::new(basics.transactions, basics.names, axiom, causality, RawFindings::default()).is_near_fine()
+        };
+        axiom.is_near() && !fine(&causality())
+    };
+    Isolation::ALL.into_iter().filter(is_refuted).map(Isolation::name).collect()
+}
+
+/// What a level of dependencies implies that saturation decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Implied {
+    MonotonicAtomicView,
+    ReadAtomic,
+    OneOrder,
+}
+
+impl Implied {
+    /// The strongest that a level implies.
+    pub fn by(level: &'static str) -> Option<Self> {
+        let all = [
+            (Implied::OneOrder, ONE_ORDER),
+            (Implied::ReadAtomic, Isolation::ReadAtomic.name()),
+            (Implied::MonotonicAtomicView, Isolation::MonotonicAtomicView.name()),
+        ];
+        all.into_iter().find(|(_, name)| levels::includes(level, name)).map(|(implied, _)| implied)
+    }
+}
+
+/// The weakest level that implies one order for all sessions.
+pub(super) const ONE_ORDER: &str = "strong-session-snapshot-isolation";
+
+/// Whether nothing is wrong with what a level implies, beside what is wrong with reads by themselves. Nothing is explained,
+/// which [`beside`] does. What does not fit the limits counts as fine: the level that is asked for has other
+/// ways to be refuted.
+pub(super) fn is_fine(basics: &Basics<'_>, implied: Implied, limits: &Limits<'_>) -> bool {
+    let axiom = match implied {
+        Implied::MonotonicAtomicView => Axiom::Level(Isolation::MonotonicAtomicView),
+        Implied::ReadAtomic => Axiom::Level(Isolation::ReadAtomic),
+        Implied::OneOrder => Axiom::OneOrder,
+    };
+    let causality = causality_for(basics, axiom);
+    let analysis = Analysis::new(basics.transactions, basics.names, axiom, &causality, RawFindings::default());
+    match axiom.is_near() {
+        true => analysis.is_near_fine(),
+        false if causality.clock_bytes() > limits.memory_bytes => true,
+        false => {
+            let Some(mut clocks) = causality.clocks() else { return false };
+            matches!(View::new(&analysis, None, &mut clocks).saturate(limits), Saturated::Fine | Saturated::OutOfTime)
+        }
+    }
 }
 
 /// Sessions, reads and writes of a history, with what is wrong with its reads by themselves.
 pub fn causality(transactions: &Transactions, names: &dyn Names) -> (RawFindings, Causality) {
-    let basics = rw_register::basics(transactions, names);
-    let (reads, writes) = collect(transactions, &basics, Isolation::Causal);
-    let causality = Causality::new(transactions, |at| basics.committed[at as usize], &reads, &writes);
-    (basics.findings, causality)
+    let mut basics = rw_register::basics(transactions, names);
+    let findings = std::mem::take(&mut basics.findings);
+    (findings, causality_of(transactions, basics, Axiom::Level(Isolation::Causal)))
 }
 
-/// Who read what from whom, by key, or in program order of all reads for read committed; and who wrote which keys, by
+fn causality_for(basics: &Basics<'_>, axiom: Axiom) -> Causality {
+    let (reads, writes) = collect(basics, axiom);
+    Causality::new(basics.transactions, axiom.sessions(), |at| basics.committed[at as usize], &reads, &writes)
+}
+
+fn causality_of(transactions: &Transactions, basics: Basics<'_>, axiom: Axiom) -> Causality {
+    let (reads, writes) = collect(&basics, axiom);
+    let committed = basics.committed;
+    drop(basics.uses);
+    Causality::new(transactions, axiom.sessions(), |at| committed[at as usize], &reads, &writes)
+}
+
+/// Who read what from whom, by key, or in program order of all reads where their order counts; and who wrote which keys, by
 /// key, and for each key by transaction.
 type Facts = (Vec<(u32, ReadFrom)>, Vec<(u32, u32)>);
 
-fn collect(transactions: &Transactions, basics: &Basics, level: Isolation) -> Facts {
+fn collect(basics: &Basics<'_>, axiom: Axiom) -> Facts {
+    let transactions = basics.transactions;
     let committed = |source: u32| source == INITIAL || (source != UNKNOWN && basics.committed[source as usize]);
     let (micros, _) = transactions.sizes();
     let (mut reads, mut writes) = (Vec::with_capacity(micros), Vec::with_capacity(micros));
-    // The transaction that every micro-operation read from, in program order: only read committed uses more than the first read.
-    let mut sources = if level == Isolation::ReadCommitted { vec![UNKNOWN; micros] } else { Vec::new() };
+    // From whom every micro-operation read, in program order: only where that counts more than a first read is looked at.
+    let mut sources = if axiom.reads_in_order() { vec![UNKNOWN; micros] } else { Vec::new() };
     for key in 0..transactions.keys() as u32 {
         for used in basics.uses.of(key) {
             if used.wrote.is_some() && basics.committed[used.transaction as usize] {
                 writes.push((used.transaction, key));
             }
         }
-        if level == Isolation::ReadCommitted {
+        if axiom.reads_in_order() {
             every_read(transactions, basics, key, &mut sources);
             continue;
         }
@@ -152,7 +269,7 @@ fn collect(transactions: &Transactions, basics: &Basics, level: Isolation) -> Fa
 }
 
 /// Finds the writer that each micro-operation on a key read from, also if a transaction reads the key again.
-fn every_read(transactions: &Transactions, basics: &Basics, key: u32, sources: &mut [u32]) {
+fn every_read(transactions: &Transactions, basics: &Basics<'_>, key: u32, sources: &mut [u32]) {
     let uses = basics.uses.of(key);
     let mut writers: FxHashMap<u32, u32> = FxHashMap::default();
     if uses.iter().any(|used| used.reread) {
@@ -180,14 +297,50 @@ fn every_read(transactions: &Transactions, basics: &Basics, key: u32, sources: &
 struct Analysis<'t> {
     transactions: &'t Transactions,
     names: &'t dyn Names,
-    level: Isolation,
+    axiom: Axiom,
     causality: &'t Causality,
     findings: RawFindings,
+    /// What may still be visited for explanations: once it is spent, anomalies are only counted.
+    explaining: Cell<usize>,
 }
 
-impl Analysis<'_> {
-    fn run(&mut self, limits: &Limits<'_>) {
-        if matches!(self.level, Isolation::ReadCommitted | Isolation::ReadAtomic) && self.is_fine() {
+/// Transactions and edges that all explanations together visit, near enough.
+const EXPLAINING: usize = 1 << 21;
+
+impl<'t> Analysis<'t> {
+    fn new(
+        transactions: &'t Transactions,
+        names: &'t dyn Names,
+        axiom: Axiom,
+        causality: &'t Causality,
+        findings: RawFindings,
+    ) -> Self {
+        Self { transactions, names, axiom, causality, findings, explaining: Cell::new(EXPLAINING) }
+    }
+
+    fn run(mut self, limits: &Limits<'_>) -> RawFindings {
+        self.find(limits);
+        self.findings
+    }
+
+    /// Whether an anomaly is only counted, which is done then: others of its kind were explained, and there is no room for
+    /// more, or too much work.
+    fn is_only_counted(&mut self, kind: &'static str) -> bool {
+        if self.findings.is_only_counted(kind) {
+            return true;
+        }
+        let is_spent = self.explaining.get() == 0 && self.findings.counts.contains_key(kind);
+        if is_spent {
+            *self.findings.counts.entry(kind).or_default() += 1;
+        }
+        is_spent
+    }
+
+    fn find(&mut self, limits: &Limits<'_>) {
+        if self.axiom.is_near() {
+            if !self.is_near_fine() {
+                self.near();
+            }
             return;
         }
         if self.causality.clock_bytes() > limits.memory_bytes {
@@ -198,26 +351,28 @@ impl Analysis<'_> {
             ));
             return;
         }
-        if self.level == Isolation::Pram {
+        if self.axiom == Axiom::Level(Isolation::Pram) {
             return self.sessions_one_by_one(&self.causality.session_clocks(), limits);
         }
-        let Some(clocks) = self.causality.clocks() else {
+        let Some(mut clocks) = self.causality.clocks() else {
             return self.cycles("CyclicCO", &[], None);
         };
-        let forced = match self.level {
-            Isolation::ReadCommitted | Isolation::ReadAtomic => self.forced_alone(&clocks),
-            Isolation::Causal => return self.causal(&clocks),
-            Isolation::CausalConvergence => self.convergence(&clocks),
-            _ => return self.sessions_one_by_one(&clocks, limits),
-        };
-        if !forced.is_empty() {
-            self.cycles(self.level.cycle(), &forced, None);
+        match self.axiom {
+            Axiom::OneOrder => drop(self.by_view(None, &mut clocks, limits)),
+            Axiom::Level(Isolation::Causal) => self.causal(&clocks),
+            Axiom::Level(Isolation::CausalConvergence) => {
+                let forced = self.convergence(&clocks);
+                if !forced.is_empty() {
+                    self.cycles(self.axiom.cycle(), &forced, None);
+                }
+            }
+            Axiom::Level(_) => self.sessions_one_by_one(&clocks, limits),
         }
     }
 
     /// Whether nothing at all is wrong where no clocks are needed to know what was seen: the common case, and half the
     /// work.
-    fn is_fine(&self) -> bool {
+    fn is_near_fine(&self) -> bool {
         let mut edges = self.causality.edges();
         let mut is_initial = false;
         self.seen(&mut |from, _, read| match read.source {
@@ -227,27 +382,31 @@ impl Analysis<'_> {
         !is_initial && edges.finish().components(Kinds(u8::MAX)).is_empty()
     }
 
-    fn forced_alone(&mut self, clocks: &Clocks) -> Vec<Forced> {
-        let (mut seen, mut forced) = (Vec::new(), Vec::new());
-        self.seen(&mut |from, reader, read| seen.push((from, reader, read)));
-        for (from, reader, read) in seen {
-            self.force(from, reader, read, clocks, &mut forced);
+    /// What is wrong where no clocks are needed.
+    fn near(&mut self) {
+        if !self.causality.edges().finish().components(Kinds(u8::MAX)).is_empty() {
+            return self.cycles("CyclicCO", &[], None);
         }
-        forced
+        let (mut forced, mut initial) = (Vec::new(), Vec::new());
+        self.seen(&mut |from, reader, read| {
+            let edge = Forced { from, to: read.source, reader, key: read.key };
+            if read.source == INITIAL { initial.push(edge) } else { forced.push(edge) }
+        });
+        initial.into_iter().for_each(|edge| self.initial_read(edge, None, &[]));
+        self.cycles(self.axiom.cycle(), &forced, None);
     }
 
     /// Calls back for each read and each other writer of its key that the reader must have seen, as far as its own
     /// reads and its session show it.
     fn seen(&self, each: &mut dyn FnMut(u32, u32, ReadFrom)) {
-        match self.level {
-            Isolation::ReadCommitted => self.seen_before(each),
-            _ => self.seen_together(each),
+        match self.axiom.reads_in_order() {
+            true => self.seen_before(each),
+            false => self.seen_together(each),
         }
     }
 
     fn everyone(&self) -> impl Iterator<Item = u32> {
-        let causality = self.causality;
-        (0..causality.sessions() as u32).flat_map(move |session| causality.session(session).iter().copied())
+        self.causality.members().iter().copied()
     }
 
     fn wrote(&self, transaction: u32, key: u32) -> bool {
@@ -265,7 +424,7 @@ impl Analysis<'_> {
         }
     }
 
-    /// Read committed: what the transaction read from before.
+    /// Monotonic atomic view: what the transaction read from before.
     fn seen_before(&self, each: &mut dyn FnMut(u32, u32, ReadFrom)) {
         for reader in self.everyone() {
             let reads = self.causality.reads(reader);
@@ -279,7 +438,7 @@ impl Analysis<'_> {
         }
     }
 
-    /// Read atomic: the last writer before it in its session, and all it reads from.
+    /// Read atomic: all it reads from, and the last writer before it in its session.
     fn seen_together(&self, each: &mut dyn FnMut(u32, u32, ReadFrom)) {
         // By key: the session that wrote it last among those looked at, and its last writer there.
         let mut last = vec![(u32::MAX, 0); self.transactions.keys()];
@@ -376,11 +535,14 @@ impl Analysis<'_> {
         edges.iter().for_each(|(from, to, _)| order.add(*from as u32, *to as u32, Kind::Ww));
         let graph = order.finish();
         let Some(component) = graph.components(Kinds(u8::MAX)).into_iter().min_by_key(Vec::len) else { return };
+        if self.is_only_counted("cyclic-commit-order") {
+            return;
+        }
         let steps = graph::shortest_cycle(&graph, &component, Kind::Pass);
         let on_cycle = |(from, to, _): &&(usize, usize, Forced)| {
             steps.iter().any(|step| (step.0 as usize, step.1 as usize) == (*from, *to))
         };
-        let relation = Relation::new(self.causality, self.level, None, &[]);
+        let relation = Relation::new(self.causality, self.axiom, None, &[], &self.explaining);
         let (mut transactions, mut clauses) = (Vec::new(), Vec::new());
         for (from, _, edge) in edges.iter().filter(on_cycle) {
             transactions.extend(relation.support(&[*edge]));
@@ -398,9 +560,13 @@ impl Analysis<'_> {
         self.findings.add(kind, || RawAnomaly { kind, key: None, transactions, explanation, ..RawAnomaly::default() });
     }
 
-    fn initial_read(&mut self, edge: Forced, session: Option<u32>, forced: &[Forced]) {
-        let kind = if session.is_some() { "WriteHBInitRead" } else { "WriteCOInitRead" };
-        let relation = Relation::new(self.causality, self.level, session, forced);
+    fn initial_read(&mut self, edge: Forced, views: Option<Views>, forced: &[Forced]) {
+        let kind =
+            if views.is_some_and(|views| views.session.is_some()) { "WriteHBInitRead" } else { "WriteCOInitRead" };
+        if self.is_only_counted(kind) {
+            return;
+        }
+        let relation = Relation::new(self.causality, self.axiom, views, forced, &self.explaining);
         let (key, reader) = (self.names.key(edge.key), name(self.transactions, self.names, edge.reader));
         let writer = name(self.transactions, self.names, edge.from);
         self.findings.add(kind, || RawAnomaly {
@@ -415,7 +581,10 @@ impl Analysis<'_> {
     }
 
     fn overwritten_read(&mut self, edge: Forced) {
-        let relation = Relation::new(self.causality, self.level, None, &[]);
+        if self.is_only_counted("WriteCORead") {
+            return;
+        }
+        let relation = Relation::new(self.causality, self.axiom, None, &[], &self.explaining);
         let (key, [reader, from, to]) = (
             self.names.key(edge.key),
             [edge.reader, edge.from, edge.to].map(|who| name(self.transactions, self.names, who)),
@@ -444,27 +613,40 @@ impl Analysis<'_> {
                 self.findings.doubts.push(format!("the time was over after {done} of {all} sessions"));
                 return;
             }
-            let mut view = View::new(self, session, &mut clocks);
-            let outcome = view.saturate();
-            let (forced, changed) = (std::mem::take(&mut view.forced), std::mem::take(&mut view.changed));
-            match outcome {
-                Saturated::Fine => {}
-                Saturated::Cyclic => self.cycles(self.level.cycle(), &forced, Some(session)),
-                Saturated::Initial(edge) => self.initial_read(edge, Some(session), &forced),
-            }
-            for transaction in changed {
+            for transaction in self.by_view(Some(session), &mut clocks, limits) {
                 clocks.restore(transaction, base.of(transaction));
             }
         }
     }
 
+    /// What one session must believe, or all of them together. Returns the transactions whose clocks were changed.
+    fn by_view(&mut self, session: Option<u32>, clocks: &mut Clocks, limits: &Limits<'_>) -> Vec<u32> {
+        let mut view = View::new(self, session, clocks);
+        let outcome = view.saturate(limits);
+        let (forced, changed) = (std::mem::take(&mut view.forced), std::mem::take(&mut view.changed));
+        let views = Views::of(session);
+        match outcome {
+            Saturated::Fine => {}
+            Saturated::OutOfTime => self.findings.doubts.push("the time was over before all was looked at".to_owned()),
+            Saturated::Cyclic => self.cycles(self.axiom.cycle(), &forced, views),
+            Saturated::Initial(edge) => self.initial_read(edge, views, &forced),
+        }
+        changed
+    }
+
     /// Reports one cycle of each component.
-    fn cycles(&mut self, kind: &'static str, forced: &[Forced], session: Option<u32>) {
-        let relation = Relation::new(self.causality, self.level, session, forced);
+    fn cycles(&mut self, kind: &'static str, forced: &[Forced], views: Option<Views>) {
+        let causality = self.causality;
+        let explaining = Cell::new(self.explaining.get());
+        let relation = Relation::new(causality, self.axiom, views, forced, &explaining);
         let graph = relation.graph(self.transactions.len());
         for component in graph.components(Kinds(u8::MAX)) {
-            let steps = graph::shortest_cycle(&graph, &component, Kind::Process);
-            self.findings.add(kind, || self::cycle(kind, &steps, &relation, self.transactions, self.names));
+            if !self.is_only_counted(kind) {
+                let steps = graph::shortest_cycle(&graph, &component, Kind::Process);
+                self.findings.add(kind, || self::cycle(kind, &steps, &relation, self.transactions, self.names));
+                relation.spend(component.len());
+                self.explaining.set(explaining.get());
+            }
         }
     }
 }
@@ -504,6 +686,18 @@ fn happened_before(causality: &Causality, clocks: &Clocks, earlier: u32, later: 
     clocks.of(later)[session as usize] >= position
 }
 
+/// By whose views edges were forced, each seen by the next: one session's, or those of all.
+#[derive(Clone, Copy)]
+struct Views {
+    session: Option<u32>,
+}
+
+impl Views {
+    fn of(session: Option<u32>) -> Option<Self> {
+        Some(Self { session })
+    }
+}
+
 /// Session order, reads-from (of one session only for PRAM), and what was forced.
 struct Relation<'a> {
     causality: &'a Causality,
@@ -511,13 +705,49 @@ struct Relation<'a> {
     forced: &'a [Forced],
     /// Whether readers see along what was forced before, too.
     saturated: bool,
+    /// By both ends the place among what was forced, and by the first the others: made when they are first asked for.
+    places: OnceCell<FxHashMap<(u32, u32), usize>>,
+    after: OnceCell<FxHashMap<u32, Vec<(u32, usize)>>>,
+    explaining: &'a Cell<usize>,
 }
 
 impl<'a> Relation<'a> {
-    /// `session`: whose view it is, if it is one session's.
-    fn new(causality: &'a Causality, level: Isolation, session: Option<u32>, forced: &'a [Forced]) -> Self {
-        let reads_of = session.filter(|_| level == Isolation::Pram);
-        Self { causality, reads_of, forced, saturated: session.is_some() }
+    fn new(
+        causality: &'a Causality,
+        axiom: Axiom,
+        views: Option<Views>,
+        forced: &'a [Forced],
+        explaining: &'a Cell<usize>,
+    ) -> Self {
+        let session = views.and_then(|views| views.session);
+        let reads_of = session.filter(|_| axiom == Axiom::Level(Isolation::Pram));
+        let (places, after) = Default::default();
+        Self { causality, reads_of, forced, saturated: views.is_some(), places, after, explaining }
+    }
+
+    fn spend(&self, work: usize) {
+        self.explaining.set(self.explaining.get().saturating_sub(work));
+    }
+
+    /// The place of the first edge forced between two transactions.
+    fn place_of(&self, from: u32, to: u32) -> Option<usize> {
+        let places = self.places.get_or_init(|| {
+            let all = self.forced.iter().enumerate().rev();
+            all.map(|(place, edge)| ((edge.from, edge.to), place)).collect()
+        });
+        places.get(&(from, to)).copied()
+    }
+
+    /// Who was forced to come after a transaction, and at which place.
+    fn after(&self, from: u32) -> &[(u32, usize)] {
+        let after = self.after.get_or_init(|| {
+            let mut after: FxHashMap<u32, Vec<(u32, usize)>> = FxHashMap::default();
+            for (place, edge) in self.forced.iter().enumerate() {
+                after.entry(edge.from).or_default().push((edge.to, place));
+            }
+            after
+        });
+        after.get(&from).map_or(&[], Vec::as_slice)
     }
 
     fn counts(&self, reader: u32) -> bool {
@@ -539,7 +769,7 @@ impl<'a> Relation<'a> {
     }
 
     fn reason(&self, from: u32, to: u32) -> Option<Forced> {
-        self.forced.iter().copied().find(|edge| (edge.from, edge.to) == (from, to))
+        self.place_of(from, to).map(|place| self.forced[place])
     }
 
     /// All transactions needed to prove these edges: readers, and the paths by which they knew of the writers, which
@@ -550,12 +780,13 @@ impl<'a> Relation<'a> {
         while let Some(edge) = open.pop() {
             all.extend([edge.from, edge.reader]);
             all.extend(Some(edge.to).filter(|to| *to != INITIAL));
-            let before = self.forced.iter().position(|other| *other == edge).unwrap_or(self.forced.len());
+            let before = self.place_of(edge.from, edge.to).unwrap_or(self.forced.len());
             let before = if self.saturated { before } else { 0 };
             let path = self.path(edge.from, edge.reader, before);
             for pair in path.windows(2) {
-                let reason = self.forced[..before].iter().find(|other| (other.from, other.to) == (pair[0], pair[1]));
-                open.extend(reason.copied().filter(|reason| explained.insert((reason.from, reason.to))));
+                let reason =
+                    self.place_of(pair[0], pair[1]).filter(|place| *place < before).map(|place| self.forced[place]);
+                open.extend(reason.filter(|reason| explained.insert((reason.from, reason.to))));
             }
             all.extend(path);
         }
@@ -567,18 +798,19 @@ impl<'a> Relation<'a> {
     /// A shortest path from one transaction to another along the relation with the first so many forced edges, without
     /// those in the middle of a session that only pass on.
     fn path(&self, from: u32, to: u32, forced: usize) -> Vec<u32> {
-        let mut after: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
-        self.forced[..forced].iter().for_each(|edge| after.entry(edge.from).or_default().push(edge.to));
         let mut came: FxHashMap<(u32, bool), (u32, bool)> = FxHashMap::default();
         let mut queue = std::collections::VecDeque::from([(from, false)]);
         while let Some(at) = queue.pop_front() {
             if at.0 == to {
+                self.spend(came.len());
                 return bends(from, at, &came);
             }
             let next = self.causality.next(at.0).map(|next| (next, true));
-            let readers = self.causality.readers(at.0).iter().filter(|reader| self.counts(**reader));
-            let others = readers.chain(after.get(&at.0).into_iter().flatten()).map(|other| (*other, false));
-            for step in next.into_iter().chain(others) {
+            let readers = self.causality.readers(at.0).iter().filter(|reader| self.counts(**reader)).copied();
+            let after = self.after(at.0).iter().filter(|(_, place)| *place < forced).map(|(later, _)| *later);
+            // Whoever read it first: a session is long.
+            let others = readers.chain(after).map(|other| (other, false));
+            for step in others.chain(next) {
                 if step.0 == from || came.contains_key(&step) {
                     continue;
                 }
@@ -586,8 +818,15 @@ impl<'a> Relation<'a> {
                 if at.1 && step.1 { queue.push_front(step) } else { queue.push_back(step) }
             }
         }
+        self.spend(came.len());
         vec![from, to]
     }
+}
+
+/// A shortest path on which one transaction happened before another, without those in the middle of a session that only pass
+/// on.
+pub(super) fn path(causality: &Causality, from: u32, to: u32) -> Vec<u32> {
+    Relation::new(causality, Axiom::Level(Isolation::Causal), None, &[], &Cell::new(EXPLAINING)).path(from, to, 0)
 }
 
 /// The positions of a path where it does not just continue in a session.
@@ -604,17 +843,21 @@ fn bends(from: u32, end: (u32, bool), came: &FxHashMap<(u32, bool), (u32, bool)>
     path
 }
 
+/// Readers between two looks at the time.
+const READERS_BETWEEN: usize = 1024;
+
 enum Saturated {
     Fine,
     Cyclic,
     Initial(Forced),
+    OutOfTime,
 }
 
-/// What one session must know: clocks that grow with what its reads force.
+/// What one session must believe, or all together: clocks that grow with what their reads force.
 struct View<'v, 't> {
     causality: &'t Causality,
     pram: bool,
-    session: u32,
+    session: Option<u32>,
     clocks: &'v mut Clocks,
     forced: Vec<Forced>,
     after: FxHashMap<u32, Vec<u32>>,
@@ -622,16 +865,20 @@ struct View<'v, 't> {
 }
 
 impl<'v, 't> View<'v, 't> {
-    fn new(analysis: &Analysis<'t>, session: u32, clocks: &'v mut Clocks) -> Self {
-        let (causality, pram) = (analysis.causality, analysis.level == Isolation::Pram);
+    fn new(analysis: &Analysis<'t>, session: Option<u32>, clocks: &'v mut Clocks) -> Self {
+        let (causality, pram) = (analysis.causality, analysis.axiom == Axiom::Level(Isolation::Pram));
         let (forced, after, changed) = (Vec::new(), FxHashMap::default(), Vec::new());
         Self { causality, pram, session, clocks, forced, after, changed }
     }
 
-    fn saturate(&mut self) -> Saturated {
+    fn readers(&self) -> &'t [u32] {
+        self.session.map_or_else(|| self.causality.members(), |session| self.causality.session(session))
+    }
+
+    fn saturate(&mut self, limits: &Limits<'_>) -> Saturated {
         let causality = self.causality;
         if self.pram {
-            for reader in causality.session(self.session).iter().copied() {
+            for reader in self.readers().iter().copied() {
                 for read in causality.reads(reader).iter().filter(|read| read.source != INITIAL) {
                     if !self.learn(read.source, reader) {
                         return Saturated::Cyclic;
@@ -641,7 +888,10 @@ impl<'v, 't> View<'v, 't> {
         }
         loop {
             let before = self.forced.len();
-            for reader in causality.session(self.session).iter().copied() {
+            for (at, reader) in self.readers().iter().copied().enumerate() {
+                if at % READERS_BETWEEN == 0 && (limits.out_of_time)() {
+                    return Saturated::OutOfTime;
+                }
                 for read in causality.reads(reader) {
                     if let Some(ended) = self.read(reader, *read) {
                         return ended;
@@ -686,7 +936,7 @@ impl<'v, 't> View<'v, 't> {
             if happened_before(causality, self.clocks, later, later) {
                 return false;
             }
-            let own = |reader: &u32| !self.pram || causality.place(*reader).0 == self.session;
+            let own = |reader: &u32| !self.pram || Some(causality.place(*reader).0) == self.session;
             let readers = causality.readers(later).iter().copied().filter(own);
             let forced = self.after.get(&later).into_iter().flatten().copied();
             open.extend(causality.next(later).into_iter().chain(readers).chain(forced).map(|next| (later, next)));

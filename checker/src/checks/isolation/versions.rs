@@ -2,9 +2,11 @@
 //!
 //! A register shows one value, so no read shows which version was before it. It is known that the initial version comes
 //! first, and that a transaction which reads a version and then writes one puts its own after the one it read (writes
-//! follow reads). More is known if a key may be assumed to be sequentially consistent (a version that a process sees
-//! later is not older) or linearizable (a version seen after an operation completed is not older than the one that this
-//! operation saw).
+//! follow reads). More follows from the level that is asked for: what it promises of the order of sessions or of real time
+//! it promises of each key, too ([`KeyOrder::of`]). Where it puts a reader no later than what it missed, a version that a
+//! process meets later is not older (sequentially consistent keys), or one that is met after an operation completed is not
+//! older than what this operation met (linearizable keys); where only writes and reads of what was written have that order,
+//! only the versions *written* later are known to be newer. Keys may be assumed to have these orders, too (`--assume`).
 //!
 //! The edges are kept few. For sequential keys they are the chain of each process's successive versions: O(n). For
 //! linearizable keys a version precedes all versions whose last invocation comes after its first completion; it is
@@ -13,7 +15,61 @@
 
 use super::graph::{self, Edges, Kind, Kinds};
 use super::input::{NEVER, Transactions};
+use super::levels;
 pub use crate::checks::settings::Assume;
+
+/// Which meetings with versions an order is known of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Met {
+    /// None.
+    #[default]
+    Nothing,
+    /// Who wrote one comes before who wrote another.
+    Writes,
+    /// Who met one comes before who wrote another.
+    Builds,
+    /// Who met one comes before who met another.
+    All,
+}
+
+/// What is known of the order of each key's versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyOrder {
+    /// Whether a transaction writes a later version than the one that it read.
+    pub follows: bool,
+    /// What the order of a process's transactions says.
+    pub sessions: Met,
+    /// What real time says.
+    pub real_time: Met,
+}
+
+impl From<Assume> for KeyOrder {
+    fn from(assume: Assume) -> Self {
+        let all = |is: bool| if is { Met::All } else { Met::Nothing };
+        Self { follows: true, sessions: all(assume.sequential_keys), real_time: all(assume.linearizable_keys) }
+    }
+}
+
+impl KeyOrder {
+    /// What a level of [`levels`] implies of each key, and what is assumed of it besides.
+    pub fn of(level: &'static str, assume: Assume) -> Self {
+        let assumed = Self::from(assume);
+        let met = |[all, builds, writes]: [&str; 3]| match () {
+            () if levels::includes(level, all) => Met::All,
+            () if levels::includes(level, builds) => Met::Builds,
+            () if levels::includes(level, writes) => Met::Writes,
+            () => Met::Nothing,
+        };
+        let sessions =
+            ["strong-session-snapshot-isolation", "strong-session-read-committed", "strong-session-read-uncommitted"];
+        let real_time = ["strong-snapshot-isolation", "strong-read-committed", "strong-read-uncommitted"];
+        Self {
+            follows: levels::includes(level, "read-committed") || assume != Assume::default(),
+            sessions: met(sessions).max(assumed.sessions),
+            real_time: met(real_time).max(assumed.real_time),
+        }
+    }
+}
 
 /// Why a version is known to come before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +107,20 @@ pub struct Touch {
 }
 
 /// Everything known of the order of a key's versions, from the transactions that touch it, by invocation.
-pub fn known(transactions: &Transactions, versions: usize, touches: &[Touch], assume: Assume) -> Vec<Before> {
+pub fn known(transactions: &Transactions, versions: usize, touches: &[Touch], order: KeyOrder) -> Vec<Before> {
     let mut known: Vec<Before> = Vec::new();
-    for touch in touches {
+    for touch in touches.iter().filter(|_| order.follows) {
         if let (Some(from), Some(to)) = (touch.read, touch.wrote) {
             known.push(Before { from, to, why: Why::Follows(touch.transaction) });
         }
     }
-    if assume.sequential_keys {
-        sessions(transactions, touches, &mut known);
+    match order.sessions {
+        Met::Nothing => {}
+        Met::All => sessions(transactions, touches, &mut known),
+        met => sessions_of_writers(transactions, touches, met, &mut known),
     }
-    if assume.linearizable_keys {
-        real_time(transactions, versions, touches, &mut known);
+    if order.real_time != Met::Nothing {
+        real_time(transactions, versions, touches, order.real_time, &mut known);
     }
     known.retain(|before| before.from != before.to);
     let mut has_earlier = vec![false; versions];
@@ -84,6 +142,22 @@ fn sessions(transactions: &Transactions, touches: &[Touch], known: &mut Vec<Befo
     }
 }
 
+/// What a process wrote comes after what it had written before, or had met before.
+fn sessions_of_writers(transactions: &Transactions, touches: &[Touch], met: Met, known: &mut Vec<Before>) {
+    let mut open: rustc_hash::FxHashMap<u32, Vec<(u32, u32)>> = rustc_hash::FxHashMap::default();
+    for touch in touches {
+        let open = open.entry(transactions.row(touch.transaction).process).or_default();
+        if let Some(to) = touch.wrote {
+            let why = |earlier| Why::Session(earlier, touch.transaction);
+            known.extend(open.drain(..).map(|(earlier, from)| Before { from, to, why: why(earlier) }));
+        }
+        let counts =
+            |read: &u32| met == Met::Builds && touch.wrote.is_none() && open.last().map(|last| last.1) != Some(*read);
+        let left = touch.wrote.or(touch.read.filter(counts));
+        open.extend(left.map(|version| (touch.transaction, version)));
+    }
+}
+
 /// When a version was first known to be there, and when it was last asked for.
 #[derive(Clone, Copy)]
 struct Zone {
@@ -91,14 +165,18 @@ struct Zone {
     last_call: Option<(u32, u32)>,
 }
 
-fn real_time(transactions: &Transactions, versions: usize, touches: &[Touch], known: &mut Vec<Before>) {
+fn real_time(transactions: &Transactions, versions: usize, touches: &[Touch], met: Met, known: &mut Vec<Before>) {
     let mut zones = vec![Zone { first_completion: (NEVER, 0), last_call: None }; versions];
     for touch in touches {
         let row = transactions.row(touch.transaction);
-        for version in [touch.read, touch.wrote].into_iter().flatten() {
-            let zone = &mut zones[version as usize];
-            zone.first_completion = zone.first_completion.min((row.ret, touch.transaction));
-            zone.last_call = zone.last_call.max(Some((row.call, touch.transaction)));
+        for (version, is_written) in [(touch.read, false), (touch.wrote, true)] {
+            let Some(zone) = version.map(|version| &mut zones[version as usize]) else { continue };
+            if is_written || met >= Met::Builds {
+                zone.first_completion = zone.first_completion.min((row.ret, touch.transaction));
+            }
+            if is_written || met == Met::All {
+                zone.last_call = zone.last_call.max(Some((row.call, touch.transaction)));
+            }
         }
     }
     // At each moment, completions and calls of versions.

@@ -16,8 +16,7 @@
 
 use super::clocks::{Act, Clocks, Node, Reach};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::checks::isolation::saturation::Isolation;
-use crate::checks::isolation::{self, is_of_lists};
+use crate::checks::isolation;
 use crate::checks::sessions::by_visibility;
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Finding, Proof, ReadTally, Shrinks, a_read};
@@ -58,10 +57,7 @@ impl Check for Causal {
             context,
             reads_siblings,
             |workload| check(workload, context, Reach::Causal),
-            |records| match is_of_lists(view.object, records) {
-                true => isolation::check_level(view.object, records, context, "causal"),
-                false => isolation::check_isolation(records, &context.limits, Isolation::Causal),
-            },
+            |records| isolation::check_level(view.object, records, context, "causal"),
         )
     }
 }

@@ -8,8 +8,7 @@
 use super::causal;
 use super::clocks::Reach;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::checks::isolation::saturation::Isolation;
-use crate::checks::isolation::{check_isolation, is_of_lists};
+use crate::checks::isolation::{check_level, is_of_lists};
 use crate::checks::sessions::by_visibility;
 use crate::finding::Finding;
 use crate::objects::{Object, reads_siblings};
@@ -44,7 +43,7 @@ impl Check for Pram {
             context,
             |records| is_of_lists(view.object, records) || reads_siblings(records),
             |workload| causal::check(workload, context, Reach::Pram),
-            |records| check_isolation(records, &context.limits, Isolation::Pram),
+            |records| check_level(view.object, records, context, "pram"),
         )
     }
 }

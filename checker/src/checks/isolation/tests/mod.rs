@@ -1,8 +1,11 @@
 //! Tests of the checks of transactions.
 
 mod brute;
+mod definitions;
 pub(crate) mod draw;
 mod isolation;
+mod kinds;
+mod lattice;
 mod list_append;
 mod mutations;
 mod peer;

@@ -7,7 +7,7 @@ use crate::checks::isolation::versions::Assume;
 use crate::checks::isolation::{levels, list_append, rw_register};
 
 /// The history as lines of JSON. What failed or is unknown completes just before its process goes on.
-fn lines(all: &Transactions) -> String {
+pub fn lines(all: &Transactions) -> String {
     let mut events: Vec<(u32, u32, String)> = Vec::new();
     for at in 0..all.len() as u32 {
         let row = all.row(at);

@@ -1,8 +1,7 @@
 //! From lines of a history to the decision; and beside a peer.
 
 use crate::checks::check::Context;
-use crate::checks::isolation::saturation::Isolation;
-use crate::checks::isolation::{Options, check_isolation, check_list_append, check_rw_register};
+use crate::checks::isolation::{Options, check_list_append, check_rw_register};
 use crate::checks::registry::{self, Settings};
 use crate::finding::Finding;
 use crate::formats::{Format, Selection, read};
@@ -83,17 +82,19 @@ fn registers_in_lines() {
         (1, r#""f":"read","key":"x","value":1"#),
     ]);
     let records = records(&lines);
-    let outcome = |level| check_isolation(&records, &Limits::default(), level).outcome();
-    assert_eq!(outcome(Isolation::Causal), verdict::Outcome::Invalid);
-    assert_eq!(outcome(Isolation::ReadAtomic), verdict::Outcome::Valid);
+    let outcome = |level| {
+        check_rw_register(&records, &Limits::default(), Options { required: level, ..Options::default() }).outcome()
+    };
+    assert_eq!(outcome("causal"), verdict::Outcome::Invalid);
+    assert_eq!(outcome("read-atomic"), verdict::Outcome::Valid);
     let sessions = sessions(&records);
     let broken: Vec<&Finding> = sessions.iter().filter(|found| found.outcome() == verdict::Outcome::Invalid).collect();
     let [broken] = broken[..] else { panic!("{sessions:?}") };
     let kinds: Vec<&str> = broken.explained().map(|violation| violation.kind.as_str()).collect();
     assert_eq!(kinds, ["monotonic-writes"], "{sessions:?}");
     assert_eq!(broken.anomalies[0].key.as_deref(), Some("x"));
-    let transactions = check_rw_register(&records, &Limits::default(), Options::default());
-    assert_eq!(transactions.outcome(), verdict::Outcome::Valid, "without assumptions nothing is known of the order");
+    assert_eq!(outcome("serializable"), verdict::Outcome::Valid, "nothing is known of the order");
+    assert_eq!(outcome("strict-serializable"), verdict::Outcome::Invalid, "the order of each key is that of real time");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn rows(section: &str) -> Vec<Row> {
 }
 
 /// Keys are the letters, values the numbers.
-fn parse(text: &str) -> Transactions {
+pub fn parse(text: &str) -> Transactions {
     let mut all = Transactions::default();
     let mut parts: Vec<(u32, u32, u32, Outcome, &str)> = text.split(';').map(|part| header(part.trim())).collect();
     parts.sort_by_key(|part| part.1);
@@ -119,9 +119,18 @@ fn join<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// The weakest models that anomalies rule out: those whose every weaker model is allowed.
-fn weakest_broken(kinds: &BTreeSet<String>) -> Vec<&'static str> {
-    let broken: Vec<&'static str> = levels::names().filter(|name| !levels::allows(name, kinds)).collect();
+/// Whether a model is left by the anomalies, and by what saturation refutes of registers.
+fn is_possible(all: &Transactions, name: &'static str) -> bool {
+    use crate::checks::isolation::input::Micro;
+    let lists = all.all_micros().any(|(_, micro)| matches!(micro, Micro::Append { .. } | Micro::List { .. }));
+    let implied = Isolation::ALL.into_iter().filter(|level| !lists && levels::includes(name, level.name()));
+    let is_kept = |level| saturation::analyse(all, &Numbers, level, &Limits::default()).counts.is_empty();
+    levels::allows(name, &transactions(all).kinds()) && implied.into_iter().all(is_kept)
+}
+
+/// The weakest models that are ruled out: those whose every weaker model is possible.
+fn weakest_broken(all: &Transactions) -> Vec<&'static str> {
+    let broken: Vec<&'static str> = levels::names().filter(|name| !is_possible(all, name)).collect();
     let weaker = |name: &'static str| broken.iter().any(|other| *other != name && levels::includes(name, other));
     broken.iter().copied().filter(|name| !weaker(name)).collect()
 }
@@ -131,10 +140,7 @@ fn transactions_show_what_the_page_says() {
     judge(
         "Transactions",
         |row, all| transactions(all).counts.contains_key(row.anomaly.as_str()),
-        |all| {
-            let kinds = transactions(all).kinds();
-            [join(weakest_broken(&kinds)), join(levels::strongest(&kinds))]
-        },
+        |all| [join(weakest_broken(all)), join(levels::strongest_of(|name| is_possible(all, name)))],
     );
 }
 
@@ -176,4 +182,20 @@ fn the_page_has_every_anomaly() {
     known.retain(|name| *name != "G-update");
     let missing: Vec<&String> = known.iter().filter(|name| !there.contains(*name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The table of levels in docs/checkers.md is that of the code.
+#[test]
+fn the_page_has_every_level() {
+    const CHECKERS: &str = include_str!("../../../../../docs/checkers.md");
+    let cell = |names: &[&str]| {
+        let names: Vec<String> = names.iter().filter(|name| **name != "none").map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    let rows = levels::rows().map(|(name, adya, includes, forbids)| {
+        let called = if adya.is_empty() { format!("`{name}`") } else { format!("`{name}` ({adya})") };
+        format!("| {called} | {} | {} |\n", cell(includes), cell(forbids))
+    });
+    let table = format!("| level | implies | forbids |\n|---|---|---|\n{}", rows.collect::<String>());
+    assert!(CHECKERS.contains(&table), "the table of levels should be:\n{table}");
 }
