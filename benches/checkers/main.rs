@@ -3,7 +3,8 @@
 //! `cargo bench --bench checkers` runs the small inputs, `-- --full` also those of a million operations, `-- --large`
 //! those of ten million; `--ours` leaves the other checkers out. `-- only NAME` runs the rows whose name contains NAME;
 //! `-- make NAME FILE` writes the history of the first such row to a file; `-- agree 10000` compares the verdicts on
-//! that many random small histories instead.
+//! that many random small histories instead; `-- --violating-transactions` measures histories of transactions with faults,
+//! and how the time grows.
 //!
 //! Ours is the whole program as a user runs it, on a file of JSON lines: *wall* is the time from its start to its end,
 //! *processor* the user and system time of all its threads (`getrusage` of children), *memory* the peak resident size
@@ -21,6 +22,7 @@ mod objects;
 mod peers;
 mod table;
 mod transactions;
+mod violating;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -50,13 +52,14 @@ fn main() -> Result<(), AnyError> {
     match arguments[..] {
         ["peer", number, file] => peers::run(&ROWS[number.parse::<usize>()?], Path::new(file)),
         ["agree", histories] => agree::agree(histories.parse()?),
+        ["--violating-transactions"] => violating::table(),
         ["--full"] => rows(beside, |row| row.size <= Size::Full),
         ["--large"] => rows(beside, |row| row.size == Size::Large),
         ["only", name] => rows(beside, |row| row.name.contains(name)),
         ["make", name, file] => make(name, Path::new(file)),
         [] => rows(beside, |row| row.size == Size::Small),
         _ => {
-            Err("expected nothing, --full, --large, only NAME, each with --ours; make NAME FILE, or agree NUMBER"
+            Err("expected nothing, --full, --large, --violating-transactions, only NAME, each with --ours; make NAME FILE, or agree NUMBER"
                 .into())
         }
     }
@@ -71,7 +74,7 @@ fn write(history: &History, file: &Path) -> Result<(), AnyError> {
     let mut out = BufWriter::new(File::create(file)?);
     match history {
         History::Objects(input) => objects::generate(input, &mut out, 1)?,
-        History::Transactions { lists, count } => transactions::generate(*lists, *count, &mut out)?,
+        History::Transactions { lists, count, fault } => transactions::generate(*lists, *count, *fault, &mut out)?,
     }
     Ok(out.flush()?)
 }

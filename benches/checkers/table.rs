@@ -1,6 +1,7 @@
 //! What is measured: each row of the table with its history, and how `dissensus check` is called.
 
 use super::objects::{Input, Object};
+use super::transactions::Fault;
 
 /// A row of the table.
 pub struct Row {
@@ -43,6 +44,7 @@ pub enum History {
     Transactions {
         lists: bool,
         count: usize,
+        fault: Fault,
     },
 }
 
@@ -67,13 +69,13 @@ const fn objects(name: &'static str, object: Object, keys: u64, operations: u64,
 }
 
 const fn lists(name: &'static str, count: usize) -> Row {
-    let history = History::Transactions { lists: true, count };
+    let history = History::Transactions { lists: true, count, fault: Fault::Nothing };
     let options = "--model list-append";
     Row { name, history, options, peer: Some(Peer::Adya), size: Size::Small, target: "", before: "" }
 }
 
 const fn registers(name: &'static str, options: &'static str, count: usize) -> Row {
-    let history = History::Transactions { lists: false, count };
+    let history = History::Transactions { lists: false, count, fault: Fault::Nothing };
     Row { name, history, options, peer: None, size: Size::Full, target: "", before: "" }
 }
 
@@ -184,12 +186,16 @@ pub const ROWS: [Row; 33] = [
     Row {
         target: "1 s",
         before: "AWDIT 1.9 s",
-        ..registers("`read-committed`, 1,000,000", "--model read-committed", LARGE)
+        ..registers(
+            "`strong-session-monotonic-atomic-view`, 1,000,000",
+            "--model strong-session-monotonic-atomic-view",
+            LARGE,
+        )
     },
     Row {
         target: "1.2 s",
         before: "AWDIT 2.3 s",
-        ..registers("`read-atomic`, 1,000,000", "--model read-atomic", LARGE)
+        ..registers("`strong-session-read-atomic`, 1,000,000", "--model strong-session-read-atomic", LARGE)
     },
     Row {
         target: "1.8 s",

@@ -14,14 +14,32 @@ const WRITES_PER_KEY: u32 = 32;
 const MICROS_MAX: u64 = 4;
 const SEED: u64 = 7;
 
+/// What is wrong with the store.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    Nothing,
+    /// One read, in the middle of the history, shows a state that its key had before.
+    OneOldRead,
+    /// One transaction in so many reads such states.
+    OldReads(u64),
+    /// One transaction in so many fails, and what it wrote stays.
+    FailedWrites(u64),
+    /// One read of a list in so many shows its first element again at the end, or of a register what nobody wrote.
+    WrongReads(u64),
+}
+
 /// Writes a history of `count` transactions.
-pub fn generate(lists: bool, count: usize, out: &mut impl Write) -> Result<(), AnyError> {
-    Store::new(lists, SEED).run(count, out)
+pub fn generate(lists: bool, count: usize, fault: Fault, out: &mut impl Write) -> Result<(), AnyError> {
+    Store::new(lists, fault, SEED).run(count, out)
 }
 
 /// A store that executes one transaction after the other.
 struct Store {
     lists: bool,
+    fault: Fault,
+    /// Whether the transaction at hand is one that goes wrong, and the one old read is still to come.
+    is_wrong: bool,
+    is_due: bool,
     draw: u64,
     /// Keys in use, and how often each was written.
     keys: Vec<(u32, u32)>,
@@ -38,13 +56,16 @@ type Micro = (u32, Option<u32>);
 enum At {
     Rest,
     Invoked(Vec<Micro>),
-    Executed(String),
+    /// What it answers, and how it ends.
+    Executed(String, &'static str),
 }
 
 impl Store {
-    fn new(lists: bool, seed: u64) -> Self {
+    fn new(lists: bool, fault: Fault, seed: u64) -> Self {
+        let (is_wrong, is_due) = (false, false);
         let keys = (0..KEYS as u32).map(|key| (key, 0)).collect();
-        Self { lists, draw: seed, keys, next_key: KEYS as u32, values: HashMap::new(), index: 0 }
+        let (next_key, values, index) = (KEYS as u32, HashMap::new(), 0);
+        Self { lists, fault, is_wrong, is_due, draw: seed, keys, next_key, values, index }
     }
 
     /// splitmix64.
@@ -72,11 +93,19 @@ impl Store {
                 }
                 At::Rest => At::Rest,
                 At::Invoked(plan) => {
+                    self.is_due |= self.fault == Fault::OneOldRead && done == size / 2;
+                    self.is_wrong = match self.fault {
+                        Fault::Nothing | Fault::OneOldRead => false,
+                        Fault::OldReads(one_in) | Fault::FailedWrites(one_in) | Fault::WrongReads(one_in) => {
+                            self.below(one_in) == 0
+                        }
+                    };
+                    let fails = self.is_wrong && matches!(self.fault, Fault::FailedWrites(_));
                     let answers: Vec<String> = plan.into_iter().map(|micro| self.execute(micro)).collect();
-                    At::Executed(answers.join(","))
+                    At::Executed(answers.join(","), if fails { "fail" } else { "ok" })
                 }
-                At::Executed(answer) => {
-                    self.line(out, process, "ok", &answer)?;
+                At::Executed(answer, kind) => {
+                    self.line(out, process, kind, &answer)?;
                     done += 1;
                     At::Rest
                 }
@@ -126,14 +155,36 @@ impl Store {
 
     fn execute(&mut self, micro: Micro) -> String {
         let (lists, asked) = (self.lists, self.asked(micro));
-        let values = self.values.entry(micro.0).or_default();
-        match (micro.1, lists) {
-            (Some(value), _) => {
+        let mut values = self.values.remove(&micro.0).unwrap_or_default();
+        let answer = match micro.1 {
+            Some(value) => {
                 values.push(value);
                 asked
             }
-            (None, true) => format!(r#"["r",{},{values:?}]"#, micro.0),
-            (None, false) => values.last().map_or(asked, |value| format!(r#"["r",{},{value}]"#, micro.0)),
+            None => {
+                let shown = self.shown(&values);
+                match (lists, shown.last()) {
+                    (true, _) => format!(r#"["r",{},{shown:?}]"#, micro.0),
+                    (false, Some(value)) => format!(r#"["r",{},{value}]"#, micro.0),
+                    (false, None) => asked,
+                }
+            }
+        };
+        self.values.insert(micro.0, values);
+        answer
+    }
+
+    /// What a read shows of these values.
+    fn shown(&mut self, values: &[u32]) -> Vec<u32> {
+        let (is_due, is_wrong) = (self.is_due && values.len() > 1, self.is_wrong && values.len() > 1);
+        let mut shown = values.to_vec();
+        match self.fault {
+            Fault::OneOldRead if is_due => shown.truncate(1),
+            Fault::OldReads(_) if is_wrong => shown.truncate(self.below(values.len() as u64) as usize),
+            Fault::WrongReads(_) if is_wrong => shown.push(if self.lists { values[0] } else { WRITES_PER_KEY + 1 }),
+            _ => {}
         }
+        self.is_due &= !is_due;
+        shown
     }
 }
