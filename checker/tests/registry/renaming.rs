@@ -28,14 +28,14 @@ pub enum Data {
     Map(Vec<(Data, Data)>),
 }
 
-use Data::{Bool, EdnNumber, Keyword, List, Map, Nil, Number, Text};
+use Data::{Bool, EdnNumber, Keyword, List, Map, Nil, Number};
 
 fn int(number: i64) -> Data {
     Number(number.to_string())
 }
 
 fn text(name: impl Into<String>) -> Data {
-    Text(name.into())
+    Data::Text(name.into())
 }
 
 impl Data {
@@ -45,7 +45,7 @@ impl Data {
             Nil => "nil".into(),
             Bool(truth) => truth.to_string(),
             Number(digits) | EdnNumber(digits) => digits.clone(),
-            Text(text) => format!("{text:?}"),
+            Data::Text(text) => format!("{text:?}"),
             Keyword(name) => format!(":{name}"),
             List(parts) => format!("[{}]", all(parts)),
             Data::Set(parts) => format!("#{{{}}}", all(parts)),
@@ -63,13 +63,13 @@ impl Data {
             Nil => "null".into(),
             Bool(_) | Number(_) => self.edn(),
             EdnNumber(notation) => format!("{{\"#edn\":\"{notation}\"}}"),
-            Text(text) => format!("{text:?}"),
+            Data::Text(text) => format!("{text:?}"),
             Keyword(name) => format!("\":{name}\""),
             List(parts) => format!("[{}]", all(parts)),
             Data::Set(parts) => format!("{{\"#set\":[{}]}}", all(parts)),
             Map(entries) => {
                 let key = |key: &Data| match key {
-                    Text(name) | Keyword(name) => format!("{name:?}"),
+                    Data::Text(name) | Keyword(name) => format!("{name:?}"),
                     other => format!("{:?}", other.edn()),
                 };
                 let entries = entries.iter().map(|(name, value)| format!("{}:{}", key(name), value.json()));
@@ -153,23 +153,73 @@ impl Names<'_> {
             Value::Null => Nil,
             Value::Bool(truth) => Bool(*truth),
             Value::Array(parts) => List(parts.iter().map(|part| self.any(part)).collect()),
+            Value::String(_) => self.key(value),
             number => self.value(number.as_i64().unwrap_or(0)),
         }
+    }
+
+    /// A number that counts as such.
+    fn counted(&mut self, value: &Value) -> Data {
+        self.number(value.as_i64().unwrap_or(0))
+    }
+
+    /// `[send k v]`, `[send k [offset v]]`, `[poll]` or `[poll {k [[offset v] ...]}]`.
+    fn of_log(&mut self, micro: &Value) -> Data {
+        let f = text(micro[0].as_str().unwrap_or_default());
+        match (&micro[1], &micro[2]) {
+            (Value::Null, _) => List(vec![f]),
+            (Value::Object(logs), _) => {
+                let logs: Vec<(Data, Data)> = logs
+                    .iter()
+                    .map(|(key, records)| {
+                        let records = records.as_array().into_iter().flatten();
+                        let records = records.map(|record| List(vec![self.counted(&record[0]), self.any(&record[1])]));
+                        let records = List(records.collect());
+                        (self.key(&json!(key)), records)
+                    })
+                    .collect();
+                List(vec![f, Map(self.shuffled(logs))])
+            }
+            (key, Value::Array(answer)) => {
+                let answer = List(vec![self.counted(&answer[0]), self.any(&answer[1])]);
+                List(vec![f, self.key(key), answer])
+            }
+            (key, value) => List(vec![f, self.key(key), self.any(value)]),
+        }
+    }
+
+    /// Balances, or `{from a, to b, amount n}`.
+    fn of_accounts(&mut self, fields: &serde_json::Map<String, Value>) -> Data {
+        let mut entries = Vec::new();
+        for (name, value) in fields {
+            entries.push(match (name.as_str(), name.parse::<i64>()) {
+                ("from" | "to", _) => (Keyword(name.clone()), self.any(value)),
+                ("amount", _) => (Keyword(name.clone()), self.counted(value)),
+                (_, Ok(account)) => (self.value(account), self.counted(value)),
+                _ => (self.key(&json!(name)), self.counted(value)),
+            });
+        }
+        Map(self.shuffled(entries))
     }
 
     /// What an event has as its value, where numbers count and where they do not.
     fn of_event(&mut self, object: Object, f: &str, value: &Value) -> Data {
         match (object, value) {
-            (Counter | Numbers | Priorities, Value::Number(number)) => self.number(number.as_i64().unwrap_or(0)),
-            (Bank, Value::Object(balances)) => {
-                let entries = balances.iter().map(|(name, balance)| (name.clone(), balance.as_i64().unwrap_or(0)));
-                let entries: Vec<(String, i64)> = entries.collect();
-                let entries = entries.iter().map(|(name, balance)| {
-                    let account = self.key(&json!(name));
-                    (account, self.number(*balance))
-                });
-                let entries = entries.collect();
-                Map(self.shuffled(entries))
+            (Counter | Numbers | Priorities, Value::Number(_)) => self.counted(value),
+            (Watched, Value::Number(_)) => self.counted(value),
+            (Text, Value::String(written)) => text(written.clone()),
+            (Bank | Transfers, Value::Object(fields)) => self.of_accounts(fields),
+            (Log, Value::Array(micros)) if f != "assign" => {
+                List(micros.iter().map(|micro| self.of_log(micro)).collect())
+            }
+            (Watched, Value::Array(responses)) if f == "watch" => {
+                let mut change = |change: &Value| {
+                    let put = text(change[1].as_str().unwrap_or_default());
+                    List(vec![self.counted(&change[0]), put, self.key(&change[2]), self.any(&change[3])])
+                };
+                let mut response =
+                    |response: &Value| List(response.as_array().into_iter().flatten().map(&mut change).collect());
+                List(responses.iter().map(&mut response).collect())
             }
             (Transactions | Lists | DirtyLists | Fork, Value::Array(micros)) => {
                 List(micros.iter().map(|micro| self.micro(micro)).collect())
