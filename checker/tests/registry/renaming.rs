@@ -269,12 +269,18 @@ fn of_text(format: Format, text: &str) -> History {
     read.unwrap_or_else(|damage| panic!("{damage}\n{text}")).records
 }
 
+/// What is not yet tried under other names.
+const NOT_TRIED: [Object; 8] = [Log, Watched, Chain, Inserts, Echoes, Deque, Text, Transfers];
+
 #[test]
 fn what_values_keys_and_processes_are_changes_no_verdict() {
     let (mut judged, mut invalid) = (0, 0);
     for entry in &entries().collect::<Vec<_>>() {
         // The test of violations asks for those that are not known.
         let Some(objects) = objects(entry.name) else { continue };
+        if objects.iter().any(|object| NOT_TRIED.contains(object)) {
+            continue;
+        }
         let mut outcomes = BTreeMap::<String, u64>::new();
         for seed in 0..histories() / 8 {
             let mut random = Random(seed + 5_000_000);
