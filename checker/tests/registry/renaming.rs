@@ -192,10 +192,10 @@ impl Names<'_> {
     fn of_accounts(&mut self, fields: &serde_json::Map<String, Value>) -> Data {
         let mut entries = Vec::new();
         for (name, value) in fields {
-            entries.push(match (name.as_str(), name.parse::<i64>()) {
+            entries.push(match (name.as_str(), name.parse::<i64>().ok()) {
                 ("from" | "to", _) => (Keyword(name.clone()), self.any(value)),
                 ("amount", _) => (Keyword(name.clone()), self.counted(value)),
-                (_, Ok(account)) => (self.value(account), self.counted(value)),
+                (_, Some(account)) => (self.value(account), self.counted(value)),
                 _ => (self.key(&json!(name)), self.counted(value)),
             });
         }
