@@ -105,7 +105,7 @@ fn keys_are_judged_by_themselves_whatever_the_number_of_threads() {
 #[test]
 fn a_limit_leaves_it_open_and_reports_how_far_it_holds() {
     // Many writes at a time that leave different states, and a read of what none left: too much for so little memory.
-    let write = |value: u32| json!([["w", "x", value]]);
+    let write = |value: u32| json!([["w", "x", value], ["w", value, 1]]);
     let mut events: Vec<Event<'_>> = one(99, "txn", write(0), write(0)).into();
     events.extend((1..=24).map(|process| (process, Invoke, "txn", write(process))));
     events.extend((1..=24).rev().map(|process| (process, Ok, "txn", write(process))));

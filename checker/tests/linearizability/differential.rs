@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use dissensus_checker::checks::linearizable::collection::{Collection, Discipline};
 use dissensus_checker::checks::linearizable::counter::{self, Counter};
-use dissensus_checker::checks::linearizable::machine::{Machine, Timed};
+use dissensus_checker::checks::linearizable::machine::{Machine, Relation, Timed};
 use dissensus_checker::checks::linearizable::register::{Register, Zones};
 use dissensus_checker::checks::linearizable::rule::{self, Ruling};
-use dissensus_checker::checks::linearizable::search::{Answer, Bounds, search};
+use dissensus_checker::checks::linearizable::search::{Answer, Bounds, Order, search, search_in_order};
 use dissensus_checker::checks::linearizable::set::Set;
 use dissensus_checker::checks::linearizable::zones::zones;
 
@@ -53,24 +53,59 @@ fn assert_core<A: Clone + std::fmt::Debug>(operations: &[Timed<A>], core: &[Time
     assert!(!linearizable(core, legal), "the explanation of {operations:?} explains nothing: {core:?}");
 }
 
-/// The general search, deep and by level, agrees.
+/// The general search agrees, in both orders and with little memory.
 fn assert_search<M: Machine>(machine: &M, operations: &[Timed<M::Action>], valid: bool)
 where
     M::Action: std::fmt::Debug,
 {
-    for memory_bytes in [1 << 24, 1 << 16] {
-        let answer = search(machine, operations, &Bounds { memory_bytes, ..Bounds::default() });
+    let within = |memory_bytes| search(machine, operations, &Bounds { memory_bytes, ..Bounds::default() });
+    let ordered = |order| search_in_order(machine, operations, order, &Bounds::default());
+    for (answer, may_end) in [
+        (within(1 << 24), false),
+        (within(1 << 16), true),
+        (ordered(Order::Deep), false),
+        (ordered(Order::ByLevel), false),
+    ] {
         match answer {
             Answer::Linearizable => assert!(valid, "the search finds an order of {operations:?}"),
             Answer::Violation(_) => assert!(!valid, "the search finds no order of {operations:?}"),
-            Answer::Unknown { .. } => assert!(memory_bytes < 1 << 24, "the search gives up at {operations:?}"),
+            Answer::Unknown { .. } => assert!(may_end, "the search gives up at {operations:?}"),
         }
     }
 }
 
+/// What a machine says of two actions holds in each of these states.
+fn assert_relations<M: Machine>(machine: &M, states: &[M::State], actions: &[M::Action])
+where
+    M::Action: std::fmt::Debug,
+    M::State: std::fmt::Debug,
+{
+    let next = |state: &M::State, action| machine.step(state, action).into_iter().next();
+    let mut known = 0;
+    for (first, second) in actions.iter().flat_map(|first| actions.iter().map(move |second| (first, second))) {
+        let relation = machine.relation(first, second);
+        known += u32::from(relation != Relation::Depends);
+        for state in states {
+            let both = next(state, first).and_then(|state| next(&state, second));
+            let what = || format!("{first:?}, {second:?} in {state:?}: {relation:?}");
+            match relation {
+                Relation::Depends => {}
+                _ if both.is_none() => {
+                    assert!(relation != Relation::Hides || next(state, first).is_some(), "{}", what())
+                }
+                Relation::Commutes => {
+                    assert_eq!(next(state, second).and_then(|state| next(&state, first)), both, "{}", what());
+                }
+                Relation::Hides => assert_eq!(next(state, second), both, "{}", what()),
+            }
+        }
+    }
+    assert!(M::RELATES && known > 0, "nothing is known");
+}
+
 mod registers {
     use super::*;
-    use dissensus_checker::checks::linearizable::register::{RegisterAction, RegisterOp};
+    use dissensus_checker::checks::linearizable::register::{RegisterAction, RegisterOp, simplified};
 
     const NIL: u32 = 0;
 
@@ -239,6 +274,129 @@ mod registers {
             }
         }
         tally.report("register, values below 3");
+    }
+
+    /// Where most operations never complete, values are few, and failed compare-and-sets count half of the time.
+    #[test]
+    fn what_never_completed_agrees_with_every_order() {
+        let (mut random, mut tally) = (Random(10), Tally::default());
+        for number in 0..histories() {
+            let shape = Shape { processes: 4 + random.below(3), operations: 9, lost_one_in: 2 + number % 2 };
+            let mut operations = run(&mut random, &shape, Some(2 + number % 4));
+            for _ in 0..1 + random.below(3) {
+                spoil(&mut random, &mut operations);
+            }
+            let enforced = random.one_in(2);
+            operations.retain(|operation| enforced || !matches!(operation.action, RegisterAction::FailedCas(_)));
+            let valid = linearizable(&operations, &legal);
+            tally.count(valid);
+            assert_search(&Register(NIL), &operations, valid);
+            assert_search(&Register(NIL), &simplified(&operations, NIL), valid);
+            match rule::register(NIL, &operations, &Bounds::default()) {
+                Ruling::Violation { core, .. } => assert_core(&operations, &core, &legal),
+                other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+            }
+        }
+        tally.report("register, mostly unknown");
+    }
+
+    #[test]
+    fn what_is_known_of_two_actions_holds_in_every_state() {
+        let mut actions = Vec::new();
+        for a in 0..3 {
+            actions.extend([RegisterAction::Write(a), RegisterAction::Read(a), RegisterAction::FailedCas(a)]);
+            actions.extend((0..3).map(|b| RegisterAction::Cas(a, b)));
+        }
+        assert_relations(&Register(NIL), &[0, 1, 2, 3], &actions);
+    }
+}
+
+mod transactions {
+    use super::*;
+    use dissensus_checker::checks::linearizable::multi_register::{MultiRegister, Part, Transaction, simplified};
+
+    fn legal(sequence: &[Transaction]) -> bool {
+        let mut held = [0; 4];
+        sequence.iter().flatten().all(|part| match *part {
+            Part::Read { key, value } => held[key as usize] == value,
+            Part::Write { key, value } => {
+                held[key as usize] = value;
+                true
+            }
+        })
+    }
+
+    /// Transactions of up to three parts on three registers; what they read is filled in as they are carried out.
+    fn run(random: &mut Random, shape: &Shape, domain: Option<u64>) -> Vec<Timed<Transaction>> {
+        let (mut next, mut held) = (0, [0; 4]);
+        let invoke = |random: &mut Random| -> Transaction {
+            let writes = random.one_in(2);
+            (0..1 + random.below(3))
+                .map(|_| {
+                    next = domain.map_or(next + 1, |domain| random.below(domain) as u32);
+                    let key = random.below(3) as u32;
+                    match writes ^ random.one_in(6) {
+                        true => Part::Write { key, value: next },
+                        false => Part::Read { key, value: 0 },
+                    }
+                })
+                .collect()
+        };
+        let act = |asked: &Transaction| -> Transaction {
+            let one = |part: &Part| match *part {
+                Part::Read { key, .. } => Part::Read { key, value: held[key as usize] },
+                Part::Write { key, value } => {
+                    held[key as usize] = value;
+                    *part
+                }
+            };
+            asked.iter().map(one).collect()
+        };
+        // Nobody knows what one that never completed read.
+        let unknown = |asked: &Transaction| -> Option<Transaction> {
+            Some(asked.iter().filter(|part| matches!(part, Part::Write { .. })).copied().collect())
+        };
+        history(random, shape, invoke, act, unknown)
+    }
+
+    #[test]
+    fn transactions_agree_with_every_order() {
+        let (mut random, mut tally) = (Random(11), Tally::default());
+        for number in 0..histories() {
+            let mut shape = shape(&mut random, 8);
+            shape.lost_one_in = [0, 3, 2][number as usize % 3];
+            let domain = [None, Some(2), Some(3)][random.below(3) as usize];
+            let mut operations = run(&mut random, &shape, domain);
+            for _ in 0..random.below(16) {
+                squeeze(&mut random, &mut operations);
+            }
+            let at = random.below(operations.len().max(1) as u64) as usize;
+            for part in operations.get_mut(at).map(|operation| &mut operation.action).into_iter().flatten() {
+                if let Part::Read { value, .. } = part {
+                    *value = random.below(4) as u32;
+                }
+            }
+            let valid = linearizable(&operations, &legal);
+            tally.count(valid);
+            assert_search(&MultiRegister(0), &operations, valid);
+            assert_search(&MultiRegister(0), &simplified(&operations), valid);
+            match rule::multi_register(0, &operations, &Bounds::default()) {
+                Ruling::Violation { core, .. } => assert_core(&operations, &core, &legal),
+                other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+            }
+        }
+        tally.report("several registers");
+    }
+
+    #[test]
+    fn what_is_known_of_two_transactions_holds_in_every_state() {
+        let mut random = Random(12);
+        let shape = Shape { processes: 1, operations: 40, lost_one_in: 0 };
+        let actions: Vec<Transaction> =
+            run(&mut random, &shape, Some(3)).into_iter().map(|operation| operation.action).collect();
+        let held = |number: u32| (0..3).map(|key| (key, number / 3u32.pow(key) % 3)).collect();
+        let states: Vec<Box<[(u32, u32)]>> = (0..27).map(held).chain([Box::default()]).collect();
+        assert_relations(&MultiRegister(0), &states, &actions);
     }
 }
 

@@ -43,7 +43,7 @@ pub fn check(object: Object, history: &History, limits: &Limits<'_>, options: &O
         Object::MultiRegister => task.whole(
             property,
             |ops| task.transactions(ops),
-            |ops, bounds| rule::general(&multi_register::MultiRegister(options.initial.0), ops, bounds),
+            |ops, bounds| rule::multi_register(options.initial.0, ops, bounds),
         ),
         Object::Mutex => {
             task.each_key(property, |ops| task.mutexes(ops), |ops, bounds| rule::general(&Mutex, ops, bounds))

@@ -77,6 +77,18 @@ pub struct Bonds {
     pub takes: Vec<u64>,
 }
 
+/// What is known of two actions, one directly after the other, in every state that allows both in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Nothing.
+    Depends,
+    /// The other order is allowed, too, and leads to the same.
+    Commutes,
+    /// The first leaves no trace: the second alone is allowed, too, and leads to the same. And every state allows the
+    /// first.
+    Hides,
+}
+
 /// The specification of a sequential object, which the operations of clients are compared with.
 pub trait Machine: Sync {
     /// The state of the object.
@@ -94,6 +106,14 @@ pub trait Machine: Sync {
     /// possible.
     fn only_reads(&self, _action: &Self::Action) -> bool {
         false
+    }
+
+    /// Whether [`Machine::relation`] knows of anything; else the search does not ask.
+    const RELATES: bool = false;
+
+    /// What is known of two actions, `second` directly after `first`. The search tries fewer orders where it knows.
+    fn relation(&self, _first: &Self::Action, _second: &Self::Action) -> Relation {
+        Relation::Depends
     }
 
     /// On what the action relies: removing an operation, and all that rely on it, must never turn a linearizable

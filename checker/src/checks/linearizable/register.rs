@@ -18,7 +18,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::machine::{Bonds, Machine, Timed};
+use super::machine::{Bonds, Machine, Relation, Timed};
 
 /// What was done with a register. Values are numbers, which are equal if and only if the values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +65,15 @@ impl Machine for Register {
             RegisterAction::Read(_) | RegisterAction::FailedCas(_) => true,
             RegisterAction::Cas(from, to) => from == to,
             RegisterAction::Write(_) => false,
+        }
+    }
+
+    const RELATES: bool = true;
+
+    fn relation(&self, first: &RegisterAction, second: &RegisterAction) -> Relation {
+        match (*first, *second) {
+            (RegisterAction::Write(_), RegisterAction::Write(_)) => Relation::Hides,
+            _ => Relation::Depends,
         }
     }
 
@@ -448,24 +457,16 @@ impl<'a> Clusters<'a> {
     }
 }
 
-/// Simplifies the operations for the general search. Values that no operation ever expects become one value, so that
+/// Simplifies the operations for the general search. Values that no operation can have needed become one value, so that
 /// writes of them are equal actions; and such a write that never completed is left out if no failed compare-and-set may
 /// need it.
+///
+/// Why leaving it out is sound: take an order with such a write. Nothing that completed found its value, so between it and
+/// the next write there are at most compare-and-sets that never completed either, which lead to nothing that was needed:
+/// without all of these the order is as good. Only a failed compare-and-set could be glad of any other value.
 pub fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
-    let mut wanted: FxHashSet<u32> = FxHashSet::default();
-    wanted.insert(initial);
-    let mut failed = false;
-    for operation in operations {
-        match operation.action {
-            RegisterAction::Read(value) if operation.completed() => wanted.insert(value),
-            RegisterAction::Cas(from, _) => wanted.insert(from),
-            RegisterAction::FailedCas(expected) => {
-                failed = true;
-                wanted.insert(expected)
-            }
-            _ => false,
-        };
-    }
+    let failed = operations.iter().any(|operation| matches!(operation.action, RegisterAction::FailedCas(_)));
+    let wanted = wanted(operations, initial, failed);
     // A value that no operation expects, if there is one.
     let any = operations.iter().find_map(|operation| match operation.action {
         RegisterAction::Write(value) | RegisterAction::Cas(_, value) if !wanted.contains(&value) => Some(value),
@@ -482,6 +483,29 @@ pub fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
         (!useless).then_some(Timed { action, ..*operation })
     });
     simple.collect()
+}
+
+/// The values that operations which completed have found, and those from which compare-and-sets that never completed lead
+/// to them.
+fn wanted(operations: &[RegisterOp], initial: u32, all: bool) -> FxHashSet<u32> {
+    let mut wanted: FxHashSet<u32> = FxHashSet::default();
+    wanted.insert(initial);
+    // By what they lead to: from where compare-and-sets that never completed lead there.
+    let mut open: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+    for operation in operations {
+        match operation.action {
+            RegisterAction::Read(value) if operation.completed() => drop(wanted.insert(value)),
+            RegisterAction::Cas(from, _) if operation.completed() || all => drop(wanted.insert(from)),
+            RegisterAction::Cas(from, to) => open.entry(to).or_default().push(from),
+            RegisterAction::FailedCas(expected) => drop(wanted.insert(expected)),
+            RegisterAction::Read(_) | RegisterAction::Write(_) => {}
+        }
+    }
+    let mut work: Vec<u32> = wanted.iter().copied().collect();
+    while let Some(value) = work.pop() {
+        work.extend(open.remove(&value).into_iter().flatten().filter(|from| wanted.insert(*from)));
+    }
+    wanted
 }
 
 pub(super) fn proof(kind: &'static str, reason: &'static str, operations: Vec<usize>) -> Proof {

@@ -9,6 +9,7 @@ use super::collection::{self, Collection, Discipline};
 use super::counter::{self, Counter};
 use super::explain::{bonds, prefix, shrink};
 use super::machine::{Bonds, Machine, Timed};
+use super::multi_register::{self, MultiRegister, Transaction};
 use super::register::{self, Register, Zones};
 use super::search::{Answer, Bounds, Limit, search, search_counted};
 use super::sequential;
@@ -205,6 +206,15 @@ fn name_by_zones(core: &[register::RegisterOp], initial: u32) -> Option<(&'stati
     match zones::zones(core, initial) {
         Zones::Violation(proof) => Some((proof.kind, proof.reason)),
         _ => None,
+    }
+}
+
+/// Several registers, read and written together.
+pub fn multi_register(initial: u32, operations: &[Timed<Transaction>], bounds: &Bounds<'_>) -> Ruling<Transaction> {
+    match general(&MultiRegister(initial), &multi_register::simplified(operations), bounds) {
+        // In the words of the history, not with the values that stand for others.
+        Ruling::Violation { kind, reason, core } => Ruling::Violation { kind, reason, core: same(operations, &core) },
+        other => other,
     }
 }
 

@@ -9,32 +9,49 @@
 //! have already taken effect. The latter is a mask over the open operations only (the window), not a bit for each
 //! operation of the history. Configurations are remembered, so that none is explored twice.
 //!
-//! Four rules keep the number of configurations small:
+//! Six rules keep the number of configurations small:
 //! - an operation that only reads takes effect as soon as the state allows it: it changes nothing, so that is never
 //!   wrong;
 //! - of equal open operations, the one that completes first takes effect first: exchanging the two changes nothing
 //!   else;
+//! - an operation takes effect as late as possible: right after another, and before the completion that is due, only
+//!   what depends on that other is tried ([`Machine::relation`]);
+//! - a write that is hidden by the next leaves no trace. So when one takes effect, all open ones that it would hide are
+//!   *free* from then on: they may pass their completion, or still take effect before it. Nobody has to choose which of
+//!   them were hidden at that moment;
 //! - operations that never completed are only counted, for each action, and a configuration is dropped if another one,
-//!   equal in all else, has used no more of any of them: whatever the first can still reach, the second can, too;
+//!   equal in state and writes, has used no more of any of them, and all is done or free there that is here: whatever the
+//!   first can still reach, the second can, too;
 //! - where no operation is open, the mask is empty, so configurations there differ only in their states.
 //!
-//! The search is depth first, which finds an order quickly if there is one. If that takes more than a quarter of the
-//! memory limit, it starts again breadth first, completion by completion, and keeps only the configurations before one
-//! completion. In the worst case it is exponential in the number of operations open at the same time (the problem is
-//! NP-complete: Gibbons and Korach, 1997), hence [`Bounds`].
+//! Depth first finds an order quickly if there is one; that there is none is known sooner breadth first, completion by
+//! completion, where what dominates comes before what it dominates, and only the configurations before one completion are
+//! kept. So a short attempt depth first is followed by one breadth first, then by both with all the limits allow. In the
+//! worst case it is exponential in the number of operations open at the same time, and of those that never completed and
+//! may have been seen (the problem is NP-complete: Gibbons and Korach, 1997), hence [`Bounds`].
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hash;
+use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
-use super::machine::{Machine, NEVER, Timed};
+use super::machine::{Machine, NEVER, Relation, Timed};
 
 /// The limits are checked once in so many configurations.
 const LOOK_EVERY: u64 = 512;
-/// The depth-first search may take the memory limit divided by this.
-const DEEP_SHARE: usize = 4;
+/// All but the last attempt may take the memory limit divided by this.
+const MEMORY_SHARE: usize = 4;
+/// So many configurations, and so many for each completion, are looked at depth first to begin with: more than enough
+/// for almost every history that has an order.
+const DEEP_FEW: u64 = 10_000;
+const DEEP_FEW_EACH: u64 = 32;
+/// And so many then by level, before depth first is tried to its end.
+const LEVELS_FEW: u64 = 1_000_000;
+const LEVELS_FEW_EACH: u64 = 512;
+/// What an interned value takes besides itself: its counts, two pointers to it, its number, and room in the table.
+const INTERNED_BYTES: usize = 64;
 
 /// The limits of a search.
 #[derive(Clone, Copy)]
@@ -104,38 +121,47 @@ pub fn search<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: 
 
 /// The same; also returns how many configurations were explored.
 pub fn search_counted<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> (Answer, u64) {
-    debug_assert!(operations.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
-    debug_assert!(
-        operations.iter().all(|operation| operation.call < operation.ret),
-        "every completion comes after its call"
-    );
     let problem = Problem::new(machine, operations);
-    match problem.slots {
-        0..=64 => decide::<M, 1>(&problem, bounds),
-        65..=256 => decide::<M, 4>(&problem, bounds),
-        257..=1024 => decide::<M, 16>(&problem, bounds),
-        _ => {
-            let holds_before = problem.rets.first().copied().unwrap_or(0);
-            (Answer::Unknown { limit: Limit::Concurrency, holds_before }, 0)
+    let levels = problem.rets.len() as u64;
+    let part = bounds.memory_bytes / MEMORY_SHARE;
+    let attempts = [
+        (Order::Deep, part, DEEP_FEW + DEEP_FEW_EACH * levels),
+        (Order::ByLevel, part, LEVELS_FEW + LEVELS_FEW_EACH * levels),
+        (Order::Deep, part, u64::MAX),
+        (Order::ByLevel, bounds.memory_bytes, u64::MAX),
+    ];
+    let (mut spent, mut farthest, mut reached) = (0, 0, Limit::Time);
+    for (order, memory_bytes, most) in attempts {
+        let left = bounds.configurations_max.saturating_sub(spent);
+        let (answer, explored) =
+            problem.attempt(order, &Bounds { memory_bytes, configurations_max: most.min(left), ..*bounds });
+        spent += explored;
+        let Answer::Unknown { limit, holds_before } = answer else { return (answer, spent) };
+        (farthest, reached) = (holds_before.max(farthest), limit);
+        if limit == Limit::Concurrency || spent >= bounds.configurations_max || (bounds.out_of_time)() {
+            break;
         }
     }
+    (Answer::Unknown { limit: reached, holds_before: farthest }, spent)
 }
 
-fn decide<M: Machine, const W: usize>(problem: &Problem<'_, M>, bounds: &Bounds<'_>) -> (Answer, u64) {
-    let deep = Bounds { memory_bytes: bounds.memory_bytes / DEEP_SHARE, ..*bounds };
-    let mut search = Search::<M, W>::new(problem, &deep);
-    let (first, spent) = (search.deep(), search.explored);
-    drop(search);
-    let Answer::Unknown { limit: Limit::Memory, holds_before } = first else { return (first, spent) };
-    let rest = Bounds { configurations_max: bounds.configurations_max.saturating_sub(spent), ..*bounds };
-    let mut search = Search::<M, W>::new(problem, &rest);
-    let answer = match search.by_level() {
-        Answer::Unknown { limit, holds_before: second } => {
-            Answer::Unknown { limit, holds_before: second.max(holds_before) }
-        }
-        decided => decided,
-    };
-    (answer, spent + search.explored)
+/// Searches in one order only.
+pub fn search_in_order<M: Machine>(
+    machine: &M,
+    operations: &[Timed<M::Action>],
+    order: Order,
+    bounds: &Bounds<'_>,
+) -> Answer {
+    Problem::new(machine, operations).attempt(order, bounds).0
+}
+
+/// In which order configurations are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Depth first.
+    Deep,
+    /// Breadth first: all before one completion, then all before the next.
+    ByLevel,
 }
 
 /// An operation that is open before a completion.
@@ -169,6 +195,11 @@ struct Problem<'a, M: Machine> {
 
 impl<'a, M: Machine> Problem<'a, M> {
     fn new(machine: &'a M, operations: &[Timed<M::Action>]) -> Self {
+        debug_assert!(operations.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
+        debug_assert!(
+            operations.iter().all(|operation| operation.call < operation.ret),
+            "every completion comes after its call"
+        );
         let mut classes: FxHashMap<&M::Action, u32> = FxHashMap::default();
         let mut actions: Vec<M::Action> = Vec::new();
         let class_of: Vec<u32> = operations
@@ -201,6 +232,19 @@ impl<'a, M: Machine> Problem<'a, M> {
             "the pending operations of a class are in the order of invocation"
         );
         problem
+    }
+
+    /// A search with a mask of as many bits as are needed.
+    fn attempt(&self, order: Order, bounds: &Bounds<'_>) -> (Answer, u64) {
+        match self.slots {
+            0..=64 => Search::<M, 1>::new(self, bounds).run(order),
+            65..=256 => Search::<M, 4>::new(self, bounds).run(order),
+            257..=1024 => Search::<M, 16>::new(self, bounds).run(order),
+            _ => {
+                let holds_before = self.rets.first().copied().unwrap_or(0);
+                (Answer::Unknown { limit: Limit::Concurrency, holds_before }, 0)
+            }
+        }
     }
 
     fn fill_windows(&mut self, operations: &[Timed<M::Action>], class_of: &[u32]) {
@@ -252,28 +296,40 @@ impl<'a, M: Machine> Problem<'a, M> {
 struct Configuration<const W: usize> {
     level: u32,
     state: u32,
-    mask: [u64; W],
+    /// The open operations that have taken effect, except those that only read.
+    done: [u64; W],
+    /// The open operations that cost nothing any more: reads that have taken effect, and operations that need not, since
+    /// they may have been hidden.
+    free: [u64; W],
     used: u32,
+    /// Which class took effect last, plus one, if nothing depended on it yet; else 0.
+    last: u32,
 }
 
-impl<const W: usize> Configuration<W> {
-    fn has(&self, slot: u32) -> bool {
-        self.mask[slot as usize / 64] >> (slot % 64) & 1 == 1
-    }
+fn has<const W: usize>(mask: &[u64; W], slot: u32) -> bool {
+    mask[slot as usize / 64] >> (slot % 64) & 1 == 1
+}
 
-    fn flip(&mut self, slot: u32) {
-        self.mask[slot as usize / 64] ^= 1 << (slot % 64);
-    }
+fn set<const W: usize>(mask: &mut [u64; W], slot: u32) {
+    mask[slot as usize / 64] |= 1 << (slot % 64);
+}
+
+fn clear<const W: usize>(mask: &mut [u64; W], slot: u32) {
+    mask[slot as usize / 64] &= !(1 << (slot % 64));
+}
+
+fn contains<const W: usize>(mask: &[u64; W], other: &[u64; W]) -> bool {
+    mask.iter().zip(other).all(|(mask, other)| other & !mask == 0)
 }
 
 /// Values, each stored once and numbered.
 struct Interner<T> {
-    numbers: FxHashMap<T, u32>,
-    values: Vec<T>,
+    numbers: FxHashMap<Rc<T>, u32>,
+    values: Vec<Rc<T>>,
     bytes: usize,
 }
 
-impl<T: Clone + Eq + Hash> Interner<T> {
+impl<T: Eq + Hash> Interner<T> {
     fn new() -> Self {
         Self { numbers: FxHashMap::default(), values: Vec::new(), bytes: 0 }
     }
@@ -282,9 +338,22 @@ impl<T: Clone + Eq + Hash> Interner<T> {
         if let Some(number) = self.numbers.get(&value) {
             return *number;
         }
+        self.bytes += bytes(&value) + INTERNED_BYTES;
+        self.share(Rc::new(value))
+    }
+
+    /// The number of a value of another interner.
+    fn keep(&mut self, value: &Rc<T>, bytes: impl FnOnce(&T) -> usize) -> u32 {
+        if let Some(number) = self.numbers.get(value) {
+            return *number;
+        }
+        self.bytes += bytes(value) + INTERNED_BYTES;
+        self.share(Rc::clone(value))
+    }
+
+    fn share(&mut self, value: Rc<T>) -> u32 {
         let number = self.values.len() as u32;
-        self.bytes += 2 * bytes(&value) + 16;
-        self.values.push(value.clone());
+        self.values.push(Rc::clone(&value));
         self.numbers.insert(value, number);
         number
     }
@@ -293,18 +362,25 @@ impl<T: Clone + Eq + Hash> Interner<T> {
 /// Class and how many of its pending operations were used, ascending by class.
 type Used = Box<[(u32, u32)]>;
 
-/// The configurations seen, without those that another one dominates: one with the same level, state and mask that has
-/// used no more pending operations of any class.
+/// The configurations seen, without those that another one dominates: one with the same level, state and operations that
+/// took effect, to which as much or more is free, and which has used no more pending operations of any class.
 struct Seen<const W: usize> {
-    /// For each level, state and mask: the head of a linked list in `chain`.
-    heads: FxHashMap<(u32, u32, [u64; W]), u32>,
-    /// `(used, next)`; only where pending operations were used.
-    chain: Vec<(u32, u32)>,
+    /// The head of a linked list in `chain`.
+    heads: FxHashMap<Key<W>, u32>,
+    chain: Vec<Entry<W>>,
 }
 
-/// A head without a list: no pending operation was used, which dominates everything.
-const NONE_USED: u32 = u32::MAX;
-const END: u32 = u32::MAX - 1;
+/// Level, state, what took effect last, and the operations that took effect.
+type Key<const W: usize> = (u32, u32, u32, [u64; W]);
+
+#[derive(Clone, Copy)]
+struct Entry<const W: usize> {
+    used: u32,
+    next: u32,
+    free: [u64; W],
+}
+
+const END: u32 = u32::MAX;
 
 impl<const W: usize> Seen<W> {
     fn new() -> Self {
@@ -312,43 +388,55 @@ impl<const W: usize> Seen<W> {
     }
 
     /// Adds a configuration; false if one that was seen dominates it.
-    fn insert(&mut self, configuration: &Configuration<W>, uses: &[Used]) -> bool {
-        let key = (configuration.level, configuration.state, configuration.mask);
-        let head = self.heads.entry(key).or_insert(END);
-        if *head == NONE_USED {
+    fn insert(&mut self, configuration: &Configuration<W>, uses: &[Rc<Used>]) -> bool {
+        let Configuration { level, state, done, free, used, last } = *configuration;
+        if last != 0 && self.dominates(&(level, state, 0, done), &free, used, uses) {
             return false;
         }
-        if configuration.used == 0 {
-            *head = NONE_USED;
-            return true;
+        let key = (level, state, last, done);
+        if self.dominates(&key, &free, used, uses) {
+            return false;
         }
-        let mine = &uses[configuration.used as usize];
-        let mut at = *head;
+        let new = self.chain.len() as u32;
+        let head = self.heads.entry(key).or_insert(END);
+        // What is dominated now leaves the list, though not the memory.
+        let (first, mut before, mut at) = (*head, END, *head);
+        let mut left = first;
         while at != END {
-            debug_assert!((at as usize) < self.chain.len(), "a list of uses stays within the chain");
-            let (used, next) = self.chain[at as usize];
-            if within(&uses[used as usize], mine) {
-                return false;
+            let Entry { used: other, next, free: others } = self.chain[at as usize];
+            match contains(&free, &others) && (used == 0 || within(&uses[used as usize], &uses[other as usize])) {
+                true if before == END => left = next,
+                true => self.chain[before as usize].next = next,
+                false => before = at,
             }
             at = next;
         }
-        self.chain.push((configuration.used, *head));
-        *head = self.chain.len() as u32 - 1;
+        *head = new;
+        self.chain.push(Entry { used, next: left, free });
         true
+    }
+
+    fn dominates(&self, key: &Key<W>, free: &[u64; W], used: u32, uses: &[Rc<Used>]) -> bool {
+        let mut at = self.heads.get(key).copied().unwrap_or(END);
+        while at != END {
+            debug_assert!((at as usize) < self.chain.len(), "a list stays within the chain");
+            let entry = &self.chain[at as usize];
+            let fewer = || entry.used == 0 || within(&uses[entry.used as usize], &uses[used as usize]);
+            if contains(&entry.free, free) && fewer() {
+                return true;
+            }
+            at = entry.next;
+        }
+        false
     }
 
     fn configurations(&self) -> Vec<Configuration<W>> {
         let mut all = Vec::with_capacity(self.heads.len());
-        for ((level, state, mask), head) in &self.heads {
-            let mut add = |used| all.push(Configuration { level: *level, state: *state, mask: *mask, used });
+        for ((level, state, last, done), head) in &self.heads {
             let mut at = *head;
-            if at == NONE_USED {
-                add(0);
-                continue;
-            }
             while at != END {
-                let (used, next) = self.chain[at as usize];
-                add(used);
+                let Entry { used, next, free } = self.chain[at as usize];
+                all.push(Configuration { level: *level, state: *state, done: *done, free, used, last: *last });
                 at = next;
             }
         }
@@ -356,10 +444,10 @@ impl<const W: usize> Seen<W> {
     }
 
     fn bytes(&self) -> usize {
-        let entry = size_of::<(u32, u32, [u64; W])>() + size_of::<u32>() + 1;
+        let entry = size_of::<Key<W>>() + size_of::<u32>() + 1;
         // A table that is nearly full will soon allocate one of twice its size before it frees itself.
         let growth = if self.heads.len() + LOOK_EVERY as usize * 64 >= self.heads.capacity() { 3 } else { 1 };
-        self.heads.capacity() * entry * growth + self.chain.capacity() * size_of::<(u32, u32)>()
+        self.heads.capacity() * entry * growth + self.chain.capacity() * size_of::<Entry<W>>()
     }
 }
 
@@ -390,69 +478,84 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         search
     }
 
+    fn run(mut self, order: Order) -> (Answer, u64) {
+        let answer = match order {
+            Order::Deep => self.deep(),
+            Order::ByLevel => self.by_level(),
+        };
+        (answer, self.explored)
+    }
+
     fn first(&mut self) -> Configuration<W> {
         let machine = self.problem.machine;
         let state = self.states.intern(machine.initial(), |state| machine.state_bytes(state));
-        Configuration { level: 0, state, mask: [0; W], used: 0 }
+        Configuration { level: 0, state, done: [0; W], free: [0; W], used: 0, last: 0 }
     }
 
     /// Depth first: follows one configuration as far as it leads, then the next.
     fn deep(&mut self) -> Answer {
         let mut seen = Seen::<W>::new();
-        let mut first = self.first();
-        if self.settle(&mut first) {
-            return Answer::Linearizable;
-        }
-        seen.insert(&first, &self.uses.values);
-        let mut stack = vec![(first, 0u32)];
-        let mut children = Vec::new();
-        while let Some((configuration, tried)) = stack.last_mut() {
-            let (configuration, from) = (*configuration, *tried);
-            let Some(next) = self.expand(&configuration, from, &mut children) else {
-                stack.pop();
-                continue;
-            };
-            *tried = next;
-            for mut child in children.drain(..) {
-                if self.settle(&mut child) {
+        let (mut stack, mut children, mut settled) = (Vec::new(), vec![self.first()], Vec::new());
+        loop {
+            for child in children.drain(..) {
+                if self.settle(child, &mut settled) {
                     return Answer::Linearizable;
                 }
-                if seen.insert(&child, &self.uses.values) {
-                    stack.push((child, 0));
+                for child in settled.drain(..) {
+                    if seen.insert(&child, &self.uses.values) {
+                        stack.push((child, 0u32));
+                    }
                 }
             }
             let frames = stack.capacity() * size_of::<(Configuration<W>, u32)>();
             if let Some(limit) = self.over(|| seen.bytes() + frames) {
                 return self.unknown(limit);
             }
+            loop {
+                let Some((configuration, tried)) = stack.last_mut() else { return self.violation() };
+                let (configuration, from) = (*configuration, *tried);
+                match self.expand(&configuration, from, &mut children) {
+                    Some(next) => {
+                        if let Some((_, tried)) = stack.last_mut() {
+                            *tried = next;
+                        }
+                        break;
+                    }
+                    None => stack.pop(),
+                };
+            }
         }
-        self.violation()
     }
 
     /// Breadth first: all configurations before a completion, then those before the next.
     fn by_level(&mut self) -> Answer {
         let mut levels: BTreeMap<u32, Seen<W>> = BTreeMap::new();
-        let mut first = self.first();
-        if self.settle(&mut first) {
+        let mut settled = Vec::new();
+        let first = self.first();
+        if self.settle(first, &mut settled) {
             return Answer::Linearizable;
         }
-        levels.entry(first.level).or_insert_with(Seen::new).insert(&first, &self.uses.values);
+        for first in settled.drain(..) {
+            levels.entry(first.level).or_insert_with(Seen::new).insert(&first, &self.uses.values);
+        }
+        let mut children = Vec::new();
         while let Some((level, mut seen)) = levels.pop_first() {
             let mut work = seen.configurations();
-            let mut children = Vec::new();
             while let Some(configuration) = work.pop() {
                 let mut from = 0;
                 while let Some(next) = self.expand(&configuration, from, &mut children) {
                     from = next;
                 }
-                for mut child in children.drain(..) {
-                    if self.settle(&mut child) {
+                for child in children.drain(..) {
+                    if self.settle(child, &mut settled) {
                         return Answer::Linearizable;
                     }
-                    let here = child.level == level;
-                    let place = if here { &mut seen } else { levels.entry(child.level).or_insert_with(Seen::new) };
-                    if place.insert(&child, &self.uses.values) && here {
-                        work.push(child);
+                    for child in settled.drain(..) {
+                        let here = child.level == level;
+                        let place = if here { &mut seen } else { levels.entry(child.level).or_insert_with(Seen::new) };
+                        if place.insert(&child, &self.uses.values) && here {
+                            work.push(child);
+                        }
                     }
                 }
                 let frames = work.capacity() * size_of::<Configuration<W>>();
@@ -477,37 +580,49 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         for seen in levels.values_mut() {
             let old = std::mem::replace(seen, Seen::new());
             for mut configuration in old.configurations() {
-                let state = self.states.values[configuration.state as usize].clone();
-                configuration.state = states.intern(state, |state| machine.state_bytes(state));
-                configuration.used = uses.intern(self.uses.values[configuration.used as usize].clone(), used_bytes);
+                configuration.state =
+                    states.keep(&self.states.values[configuration.state as usize], |state| machine.state_bytes(state));
+                configuration.used = uses.keep(&self.uses.values[configuration.used as usize], used_bytes);
                 seen.insert(&configuration, &uses.values);
             }
         }
         (self.states, self.uses) = (states, uses);
     }
 
-    /// Lets open reads take effect, and passes the completions of operations that have taken effect. True if no
-    /// completion is left: then an order is found.
+    /// Lets open reads take effect, and passes the completions of operations that have taken effect or are free. True if
+    /// no completion is left: then an order is found. Else adds the configurations that this leads to.
     ///
-    /// A read never needs to wait: it changes no state, so whatever follows without it follows with it.
-    fn settle(&mut self, configuration: &mut Configuration<W>) -> bool {
+    /// A read never needs to wait: it changes no state, so whatever follows without it follows with it. An operation that
+    /// is free may take effect before it completes, or pass: both are followed.
+    fn settle(&mut self, mut configuration: Configuration<W>, settled: &mut Vec<Configuration<W>>) -> bool {
         let problem = self.problem;
         while (configuration.level as usize) < problem.rets.len() {
             let window = problem.window(configuration.level);
             for open in window.iter().filter(|open| problem.only_reads[open.class as usize]) {
                 let state = &self.states.values[configuration.state as usize];
-                if !configuration.has(open.slot) && self.allows(state, open.class) {
-                    configuration.flip(open.slot);
+                if !has(&configuration.free, open.slot) && self.allows(state, open.class) {
+                    set(&mut configuration.free, open.slot);
+                    // It was not allowed before what took effect last.
+                    configuration.last = 0;
                 }
             }
             // Its operation completes here, so this is the last chance for it to take effect.
             let due = window[0];
-            if !configuration.has(due.slot) {
+            let (is_done, is_free) = (has(&configuration.done, due.slot), has(&configuration.free, due.slot));
+            // Bits are cleared, since another operation may get the slot.
+            clear(&mut configuration.free, due.slot);
+            if !is_done && !problem.only_reads[due.class as usize] {
+                settled.push(configuration);
+            }
+            if !is_done && !is_free {
+                if problem.only_reads[due.class as usize] {
+                    settled.push(configuration);
+                }
                 self.deepest = self.deepest.max(configuration.level);
                 return false;
             }
-            // The bit is cleared, since another operation may get the slot.
-            configuration.flip(due.slot);
+            clear(&mut configuration.done, due.slot);
+            configuration.last = 0;
             configuration.level += 1;
         }
         true
@@ -528,15 +643,25 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         let window = self.problem.window(configuration.level);
         for choice in from as usize..window.len() {
             let open = window[choice];
-            // Equal operations are interchangeable, so only the one that must complete first is tried.
+            let Configuration { done, free, .. } = configuration;
+            // Equal operations are interchangeable, so only the one that must complete first is tried: unless that may
+            // have been hidden already, and this one not.
             let equal_goes_first = || {
-                window[..choice].iter().any(|earlier| earlier.class == open.class && !configuration.has(earlier.slot))
+                window[..choice].iter().any(|earlier| {
+                    let is_equal = earlier.class == open.class && !has(done, earlier.slot);
+                    is_equal && (!has(free, earlier.slot) || has(free, open.slot))
+                })
             };
-            if self.problem.only_reads[open.class as usize] || configuration.has(open.slot) || equal_goes_first() {
+            if self.problem.only_reads[open.class as usize]
+                || has(done, open.slot)
+                || !self.follows(configuration.last, open.class, choice == 0)
+                || equal_goes_first()
+            {
                 continue;
             }
             let mut next = *configuration;
-            next.flip(open.slot);
+            set(&mut next.done, open.slot);
+            clear(&mut next.free, open.slot);
             if self.step(&next, open.class, children) {
                 return Some(choice as u32 + 1);
             }
@@ -550,6 +675,17 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         None
     }
 
+    /// Whether a class is tried right after the one that took effect last. Not if that could as well have waited.
+    fn follows(&self, last: u32, class: u32, is_due: bool) -> bool {
+        let Some(last) = last.checked_sub(1) else { return true };
+        let problem = self.problem;
+        match problem.machine.relation(&problem.actions[last as usize], &problem.actions[class as usize]) {
+            Relation::Depends => true,
+            Relation::Commutes => !is_due && last <= class,
+            Relation::Hides => false,
+        }
+    }
+
     /// Lets one more of a class of operations that never completed take effect, if one was invoked by then and is
     /// unused.
     fn use_pending(
@@ -559,6 +695,9 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         children: &mut Vec<Configuration<W>>,
     ) -> bool {
         let (class, calls) = &self.problem.pending[choice];
+        if !self.follows(configuration.last, *class, false) {
+            return false;
+        }
         let now = self.problem.rets[configuration.level as usize];
         let available = calls.partition_point(|call| *call < now) as u32;
         let used = &self.uses.values[configuration.used as usize];
@@ -581,12 +720,31 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
     fn step(&mut self, from: &Configuration<W>, class: u32, children: &mut Vec<Configuration<W>>) -> bool {
         let problem = self.problem;
         let before = children.len();
-        let state = self.states.values[from.state as usize].clone();
+        let mut from = *from;
+        if M::RELATES {
+            from.last = class + 1;
+            self.hide(&mut from, class);
+        }
+        let state = Rc::clone(&self.states.values[from.state as usize]);
         for next in problem.machine.step(&state, &problem.actions[class as usize]) {
             let state = self.states.intern(next, |state| problem.machine.state_bytes(state));
-            children.push(Configuration { state, ..*from });
+            children.push(Configuration { state, ..from });
         }
         children.len() > before
+    }
+
+    /// Whatever is open and could have taken effect right before this, without a trace, is free from now on.
+    fn hide(&self, configuration: &mut Configuration<W>, class: u32) {
+        let problem = self.problem;
+        for open in problem.window(configuration.level) {
+            let hidden = || {
+                let action = &problem.actions[open.class as usize];
+                problem.machine.relation(action, &problem.actions[class as usize]) == Relation::Hides
+            };
+            if !problem.only_reads[open.class as usize] && !has(&configuration.done, open.slot) && hidden() {
+                set(&mut configuration.free, open.slot);
+            }
+        }
     }
 
     /// The limit that is exceeded, if any. The memory is only summed up once in [`LOOK_EVERY`] configurations.
