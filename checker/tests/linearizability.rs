@@ -12,3 +12,5 @@ mod decisions;
 mod differential;
 #[path = "linearizability/generate.rs"]
 mod generate;
+#[path = "linearizability/unknown.rs"]
+mod unknown;
