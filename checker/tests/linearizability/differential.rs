@@ -627,6 +627,69 @@ mod sets {
     fn whole_reads_agree_with_every_order() {
         agree(true, 7, "set, read as a whole");
     }
+
+    /// Three elements that are added and removed again and again, half of the histories with reads of the whole, a third of
+    /// the operations unknown.
+    #[test]
+    fn elements_that_come_again_agree_with_every_order() {
+        let (mut random, mut tally) = (Random(13), Tally::default());
+        for number in 0..histories() {
+            let mut shape = shape(&mut random, 9);
+            shape.lost_one_in = [0, 8, 3][number as usize % 3];
+            let mut operations = again(&mut random, &shape, number % 2 == 0);
+            spoil(&mut random, &mut operations);
+            let valid = linearizable(&operations, &legal);
+            tally.count(valid);
+            assert_search(&Set, &operations, valid);
+            match rule::set(&operations, &Bounds::default()) {
+                Ruling::Violation { core, .. } => assert_core(&operations, &core, &legal),
+                other => assert!(valid && matches!(other, Ruling::Holds { .. }), "{other:?} of {operations:?}"),
+            }
+        }
+        tally.report("set, elements again and again");
+    }
+
+    fn again(random: &mut Random, shape: &Shape, whole: bool) -> Vec<SetOp> {
+        let mut inside = BTreeSet::new();
+        let invoke = |random: &mut Random| {
+            let element = 1 + random.below(3) as u32;
+            match random.below(4) {
+                0 => Intent::Add(element),
+                1 => Intent::Remove(element),
+                2 if whole => Intent::Read,
+                _ => Intent::Contains(element),
+            }
+        };
+        let act = |intent: &Intent| match *intent {
+            Intent::Add(element) => {
+                inside.insert(element);
+                SetAction::Add(element)
+            }
+            Intent::Remove(element) => {
+                inside.remove(&element);
+                SetAction::Remove(element)
+            }
+            Intent::Contains(element) => SetAction::Contains(element, inside.contains(&element)),
+            Intent::Read => SetAction::Read(inside.iter().copied().collect()),
+        };
+        history(random, shape, invoke, act, |intent| match *intent {
+            Intent::Add(element) => Some(SetAction::Add(element)),
+            Intent::Remove(element) => Some(SetAction::Remove(element)),
+            Intent::Contains(_) | Intent::Read => None,
+        })
+    }
+
+    #[test]
+    fn what_is_known_of_two_actions_holds_in_every_state() {
+        let mut actions = vec![SetAction::Read(Box::default()), SetAction::Read([1].into())];
+        for element in 1..4 {
+            actions.extend([SetAction::Add(element), SetAction::Remove(element)]);
+            actions.extend([true, false].map(|found| SetAction::Contains(element, found)));
+        }
+        let states: Vec<Box<[u32]>> =
+            (0..8u32).map(|mask| (1..4).filter(|element| mask >> element & 1 == 1).collect()).collect();
+        assert_relations(&Set, &states, &actions);
+    }
 }
 
 mod counters {
@@ -681,6 +744,13 @@ mod counters {
             }
         }
         tally.report("counter");
+    }
+
+    #[test]
+    fn what_is_known_of_two_actions_holds_in_every_state() {
+        let actions: Vec<CounterAction> =
+            (-2..3).flat_map(|number| [CounterAction::Add(number), CounterAction::Read(number)]).collect();
+        assert_relations(&Counter(0), &[-3, -2, -1, 0, 1, 2], &actions);
     }
 }
 

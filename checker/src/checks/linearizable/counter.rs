@@ -5,7 +5,7 @@
 //! can be decided for a large history with many additions open at a time. The general search decides exactly, within
 //! its limits.
 
-use super::machine::{Machine, Timed};
+use super::machine::{Machine, Relation, Timed};
 
 /// What was done with a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,15 @@ impl Machine for Counter {
         match action {
             CounterAction::Add(number) => Some(sum + i128::from(*number)),
             CounterAction::Read(seen) => (i128::from(*seen) == *sum).then_some(*sum),
+        }
+    }
+
+    const RELATES: bool = true;
+
+    fn relation(&self, first: &CounterAction, second: &CounterAction) -> Relation {
+        match (first, second) {
+            (CounterAction::Add(_), CounterAction::Add(_)) => Relation::Commutes,
+            _ => Relation::Depends,
         }
     }
 

@@ -11,13 +11,13 @@ use super::machine::{Bonds, Machine, NEVER, Timed};
 
 /// Shrinks a violation.
 ///
-/// `violates` is called with subsets in the order of invocation; `work_max` bounds the total number of operations
-/// passed to it. No operation, with those that rely on it, can be removed from the result, unless that bound was
-/// reached.
+/// `violates` is called with subsets in the order of invocation, and answers nothing where a limit was reached;
+/// `work_max` bounds the total number of operations passed to it. No operation, with those that rely on it, can be removed
+/// from the result, unless one of the limits was reached.
 pub fn shrink<A: Clone>(
     operations: Vec<Timed<A>>,
     bonds: impl Fn(&A) -> Option<Bonds>,
-    mut violates: impl FnMut(&[Timed<A>]) -> bool,
+    mut violates: impl FnMut(&[Timed<A>]) -> Option<bool>,
     work_max: u64,
 ) -> Vec<Timed<A>> {
     debug_assert!(operations.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
@@ -29,10 +29,10 @@ pub fn shrink<A: Clone>(
         while at < kept.len() && work < work_max {
             let rest = without(&kept, at..(at + chunk).min(kept.len()), &bonds);
             work += rest.len() as u64 + 1;
-            if rest.len() < kept.len() && violates(&rest) {
-                kept = rest;
-            } else {
-                at += chunk;
+            match if rest.len() < kept.len() { violates(&rest) } else { Some(false) } {
+                Some(true) => kept = rest,
+                Some(false) => at += chunk,
+                None => return kept,
             }
         }
         // Each chunk size is tried once, but single operations again and again until none can be removed.

@@ -466,7 +466,7 @@ impl<'a> Clusters<'a> {
 /// without all of these the order is as good. Only a failed compare-and-set could be glad of any other value.
 pub fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
     let failed = operations.iter().any(|operation| matches!(operation.action, RegisterAction::FailedCas(_)));
-    let wanted = wanted(operations, initial, failed);
+    let wanted = found(operations, initial, failed);
     // A value that no operation expects, if there is one.
     let any = operations.iter().find_map(|operation| match operation.action {
         RegisterAction::Write(value) | RegisterAction::Cas(_, value) if !wanted.contains(&value) => Some(value),
@@ -485,9 +485,16 @@ pub fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
     simple.collect()
 }
 
+/// The values that somebody may have needed: writes of others that never completed are as good as none. Nothing if a failed
+/// compare-and-set may have needed any of them.
+pub(super) fn wanted(operations: &[RegisterOp], initial: u32) -> Option<FxHashSet<u32>> {
+    let failed = operations.iter().any(|operation| matches!(operation.action, RegisterAction::FailedCas(_)));
+    (!failed).then(|| found(operations, initial, failed))
+}
+
 /// The values that operations which completed have found, and those from which compare-and-sets that never completed lead
 /// to them.
-fn wanted(operations: &[RegisterOp], initial: u32, all: bool) -> FxHashSet<u32> {
+fn found(operations: &[RegisterOp], initial: u32, all: bool) -> FxHashSet<u32> {
     let mut wanted: FxHashSet<u32> = FxHashSet::default();
     wanted.insert(initial);
     // By what they lead to: from where compare-and-sets that never completed lead there.

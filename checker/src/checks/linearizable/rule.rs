@@ -11,7 +11,7 @@ use super::explain::{bonds, prefix, shrink};
 use super::machine::{Bonds, Machine, Timed};
 use super::multi_register::{self, MultiRegister, Transaction};
 use super::register::{self, Register, Zones};
-use super::search::{Answer, Bounds, Limit, search, search_counted};
+use super::search::{Answer, Bounds, Limit, search_counted};
 use super::sequential;
 use super::set::{self, Set};
 use super::zones;
@@ -21,6 +21,8 @@ const SHRINK_WORK_MAX: u64 = 3_000_000;
 /// The most configurations of all searches while one violation is shrunk, and the memory limit of each search.
 const SHRINK_CONFIGURATIONS_MAX: u64 = 200_000;
 const SHRINK_BYTES: usize = 64 << 20;
+/// Shrinking may take so many configurations, and a quarter of what the violation took: it shall not cost more than that.
+const SHRINK_CONFIGURATIONS_FEW: u64 = 50_000;
 
 /// If the reads in a set's violation contain at most so many elements in total, the additions of these are part of it.
 /// Without them a read would contain elements that were never added.
@@ -63,12 +65,14 @@ const FAST: bool = false;
 
 /// Decides an object of any machine by the general search.
 pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> Ruling<M::Action> {
-    match search(machine, operations, bounds) {
+    let (answer, explored) = search_counted(machine, operations, bounds);
+    match answer {
         Answer::Linearizable => Ruling::Holds { searched: true },
         Answer::Unknown { limit, holds_before } => Ruling::Open { limit, holds_before },
         Answer::Violation(before) => {
             let core = prefix(machine, operations, before.saturating_add(1));
-            let mut left = SHRINK_CONFIGURATIONS_MAX;
+            let mut left = SHRINK_CONFIGURATIONS_MAX.min(SHRINK_CONFIGURATIONS_FEW + explored / 4);
+            let core = recent(machine, core, |some| is_violation(machine, some, bounds, &mut left) == Some(true));
             let core = smaller(machine, core, bounds, |some| is_violation(machine, some, bounds, &mut left));
             let core = completed(machine, operations, core, bounds, &mut left);
             Ruling::Violation { kind: "not-linearizable", reason: "no order explains what was seen", core }
@@ -82,17 +86,48 @@ fn same<A: Clone>(operations: &[Timed<A>], some: &[Timed<A>]) -> Vec<Timed<A>> {
     operations.iter().filter(|operation| calls.contains(&operation.call)).cloned().collect()
 }
 
-/// Whether a search finds that there is no order. It is one of many searches, whose total work is bounded by `left`.
-fn is_violation<M: Machine>(machine: &M, some: &[Timed<M::Action>], bounds: &Bounds<'_>, left: &mut u64) -> bool {
+/// How many of the last operations are tried first as an explanation.
+const RECENT: usize = 64;
+
+/// The last operations, with all that they rely on, if they are a violation and not most of them anyway: the fewest of a
+/// growing number. To leave out one half after the other would take as much work as a few searches of the whole.
+fn recent<M: Machine>(
+    machine: &M,
+    core: Vec<Timed<M::Action>>,
+    mut violates: impl FnMut(&[Timed<M::Action>]) -> bool,
+) -> Vec<Timed<M::Action>> {
+    let mut count = RECENT;
+    while count < core.len() / 2 {
+        let places: Vec<usize> = (core.len() - count..core.len()).collect();
+        let part = with_bonds(machine, &core, &places);
+        if part.len() > core.len() / 2 {
+            break;
+        }
+        if violates(&part) {
+            return part;
+        }
+        count *= 8;
+    }
+    core
+}
+
+/// Whether a search finds that there is no order; nothing if the limit of work was reached. It is one of many searches,
+/// whose total work is bounded by `left`.
+fn is_violation<M: Machine>(
+    machine: &M,
+    some: &[Timed<M::Action>],
+    bounds: &Bounds<'_>,
+    left: &mut u64,
+) -> Option<bool> {
     if *left == 0 {
-        return false;
+        return None;
     }
     let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
     let small = Bounds { memory_bytes, configurations_max: *left, ..*bounds };
     let (answer, explored) = search_counted(machine, some, &small);
     // Preparing a search costs time, too.
     *left = left.saturating_sub(explored + some.len() as u64);
-    matches!(answer, Answer::Violation(_))
+    Some(matches!(answer, Answer::Violation(_)))
 }
 
 /// The operations of a violation with their final outcomes, shrunk again. The search stops at the first completion that
@@ -116,9 +151,9 @@ fn smaller<M: Machine>(
     machine: &M,
     core: Vec<Timed<M::Action>>,
     bounds: &Bounds<'_>,
-    mut violates: impl FnMut(&[Timed<M::Action>]) -> bool,
+    mut violates: impl FnMut(&[Timed<M::Action>]) -> Option<bool>,
 ) -> Vec<Timed<M::Action>> {
-    let violates = |some: &[Timed<M::Action>]| !(bounds.out_of_time)() && violates(some);
+    let violates = |some: &[Timed<M::Action>]| if (bounds.out_of_time)() { None } else { violates(some) };
     shrink(core, |action| bonds(machine, action), violates, SHRINK_WORK_MAX)
 }
 
@@ -182,7 +217,8 @@ pub fn register(
         Zones::Linearizable => Ruling::Holds { searched: FAST },
         Zones::Violation(proof) => {
             let core = with_bonds(&machine, operations, &proof.operations);
-            let violates = |some: &[register::RegisterOp]| matches!(zones::zones(some, initial), Zones::Violation(_));
+            let violates =
+                |some: &[register::RegisterOp]| Some(matches!(zones::zones(some, initial), Zones::Violation(_)));
             let core = smaller(&machine, core, bounds, violates);
             let (kind, reason) = name_by_zones(&core, initial).unwrap_or((proof.kind, proof.reason));
             Ruling::Violation { kind, reason, core }
@@ -226,7 +262,7 @@ pub fn collection(
 ) -> Ruling<collection::CollectionAction> {
     let machine = Collection(discipline);
     let violates = |some: &[collection::CollectionOp]| {
-        matches!(collection::judge(discipline, some), collection::Found::Violation(_))
+        Some(matches!(collection::judge(discipline, some), collection::Found::Violation(_)))
     };
     match collection::judge_within(discipline, operations, bounds.out_of_time) {
         collection::Found::OutOfTime => Ruling::Open { limit: Limit::Time, holds_before: 0 },
@@ -261,7 +297,7 @@ fn fewest_removals(
     operations: &[collection::CollectionOp],
     mut core: Vec<collection::CollectionOp>,
     bounds: &Bounds<'_>,
-    mut violates: impl FnMut(&[collection::CollectionOp]) -> bool,
+    mut violates: impl FnMut(&[collection::CollectionOp]) -> Option<bool>,
 ) -> Vec<collection::CollectionOp> {
     if let Some(doubled) = collection::doubled(operations, &core) {
         return doubled;
@@ -285,7 +321,7 @@ fn fewest_removals(
 pub fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
     match set::judge(operations) {
         set::Found::Linearizable => Ruling::Holds { searched: FAST },
-        set::Found::NotFast => general(&Set, operations, bounds),
+        set::Found::NotFast => set_by_element(operations, bounds),
         set::Found::Violation(places) => {
             let kind = "not-linearizable";
             let shown = |at: &usize| match &operations[*at].action {
@@ -297,11 +333,58 @@ pub fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAct
                 return Ruling::Violation { kind, reason: SHOWN_LEFT_OUT, core };
             }
             let core = with_bonds(&Set, operations, &places);
-            let violates = |some: &[set::SetOp]| matches!(set::judge(some), set::Found::Violation(_));
+            let violates = |some: &[set::SetOp]| Some(matches!(set::judge(some), set::Found::Violation(_)));
             let core = smaller(&Set, core, bounds, violates);
             Ruling::Violation { kind, reason: "no order of these additions, removals and reads exists", core }
         }
     }
+}
+
+/// A set with elements that are added or removed again: element by element, where each read of the whole says of each
+/// element whether it was there. Without such reads that is all there is to decide, since elements are objects of their own;
+/// with them it is necessary, and found much sooner than by a search through sets.
+fn set_by_element(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
+    let Some(elements) = set::Elements::new(operations) else { return general(&Set, operations, bounds) };
+    let mut open = None;
+    for part in elements.parts() {
+        if (bounds.out_of_time)() {
+            return Ruling::Open { limit: Limit::Time, holds_before: 0 };
+        }
+        if set::judge(&part) == set::Found::Linearizable {
+            continue;
+        }
+        match general(&Set, &part, bounds) {
+            Ruling::Holds { .. } => {}
+            Ruling::Open { limit, holds_before } => open = open.or(Some(Ruling::Open { limit, holds_before })),
+            Ruling::Violation { kind, reason, core } if !elements.reads_all() => {
+                return Ruling::Violation { kind, reason, core };
+            }
+            Ruling::Violation { kind, core, .. } => return of_the_whole(kind, operations, &core, bounds),
+        }
+    }
+    match elements.reads_all() {
+        true => general(&Set, operations, bounds),
+        false => open.unwrap_or(Ruling::Holds { searched: true }),
+    }
+}
+
+/// A violation of what reads of the whole say of one element, in terms of these reads.
+fn of_the_whole(
+    kind: &'static str,
+    operations: &[set::SetOp],
+    core: &[set::SetOp],
+    bounds: &Bounds<'_>,
+) -> Ruling<set::SetAction> {
+    let core = same(operations, core);
+    if core.iter().map(|operation| set::seen(operation).len()).sum::<usize>() > SET_SHOWN_MAX {
+        return Ruling::Violation { kind, reason: SHOWN_LEFT_OUT, core };
+    }
+    let calls: FxHashSet<u32> = core.iter().map(|operation| operation.call).collect();
+    let places: Vec<usize> = (0..operations.len()).filter(|at| calls.contains(&operations[*at].call)).collect();
+    let core = with_bonds(&Set, operations, &places);
+    let mut left = SHRINK_CONFIGURATIONS_MAX;
+    let core = smaller(&Set, core, bounds, |some| is_violation(&Set, some, bounds, &mut left));
+    Ruling::Violation { kind, reason: "no order of these additions, removals and reads exists", core }
 }
 
 /// A counter: first by the bounds of its sum.
@@ -324,19 +407,22 @@ pub fn sequential(
     operations: &[sequential::KeyedOp],
     bounds: &Bounds<'_>,
 ) -> Ruling<sequential::KeyedAction> {
-    match sequential::judge(operations, initial, bounds) {
-        (sequential::Found::Consistent, explored) => Ruling::Holds { searched: explored > 0 },
-        (sequential::Found::Unknown(limit), _) => Ruling::Open { limit, holds_before: 0 },
-        (sequential::Found::Violation, _) => {
+    let judged = sequential::judge(operations, initial, bounds);
+    match judged.found {
+        sequential::Found::Consistent => Ruling::Holds { searched: judged.explored > 0 },
+        sequential::Found::Unknown(limit) => Ruling::Open { limit, holds_before: 0 },
+        sequential::Found::Violation => {
+            let core = judged.near.map(|near| sequential::around(operations, near, initial, bounds));
             let mut left = SHRINK_CONFIGURATIONS_MAX;
             let violates = |some: &[sequential::KeyedOp]| {
                 let memory_bytes = bounds.memory_bytes.min(SHRINK_BYTES);
                 let small = Bounds { memory_bytes, configurations_max: left, ..*bounds };
-                let (found, explored) = sequential::judge(some, initial, &small);
+                let sequential::Judged { found, explored, .. } = sequential::judge(some, initial, &small);
                 left = left.saturating_sub(explored + some.len() as u64);
-                left > 0 && !(bounds.out_of_time)() && found == sequential::Found::Violation
+                (left > 0 && !(bounds.out_of_time)()).then_some(found == sequential::Found::Violation)
             };
-            let core = shrink(operations.to_vec(), |action| Some(of_key(initial, action)), violates, SHRINK_WORK_MAX);
+            let core = core.unwrap_or_else(|| operations.to_vec());
+            let core = shrink(core, |action| Some(of_key(initial, action)), violates, SHRINK_WORK_MAX);
             let reason = "no order of the processes' operations explains what was seen";
             Ruling::Violation { kind: "not-sequential", reason, core }
         }

@@ -10,11 +10,13 @@
 //! reads and additions into a sequence of groups, and each operation must be able to come after all operations of the
 //! groups before it. Linear in the sizes of the sets that were read, except for sorting.
 //!
-//! Everything else is left to the general search.
+//! Of everything else `rule` has the parts decided that belong to one element, and then leaves it to the general search.
+
+use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::machine::{Bonds, Machine, Timed};
+use super::machine::{Bonds, Machine, Relation, Timed};
 
 /// What was done with a set. Elements are numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +68,17 @@ impl Machine for Set {
 
     fn only_reads(&self, action: &SetAction) -> bool {
         matches!(action, SetAction::Contains(..) | SetAction::Read(_))
+    }
+
+    const RELATES: bool = true;
+
+    fn relation(&self, first: &SetAction, second: &SetAction) -> Relation {
+        match (first, second) {
+            (SetAction::Add(one) | SetAction::Remove(one), SetAction::Add(other) | SetAction::Remove(other)) => {
+                if one == other { Relation::Hides } else { Relation::Commutes }
+            }
+            _ => Relation::Depends,
+        }
     }
 
     fn bonds(&self, action: &SetAction) -> Option<Bonds> {
@@ -211,6 +224,63 @@ fn about(operations: &[SetOp], name: u32) -> Vec<usize> {
     (0..operations.len()).filter(|at| is_about(&operations[*at])).collect()
 }
 
+/// The operations of a set by element, with what reads of the whole say of each.
+pub(super) struct Elements<'a> {
+    operations: &'a [SetOp],
+    /// By element: its own operations, and the reads of the whole that show it.
+    own: BTreeMap<u32, Vec<u32>>,
+    shown: FxHashMap<u32, Vec<u32>>,
+    /// Reads of the whole that completed.
+    reads: Vec<u32>,
+}
+
+/// The most operations in all parts together.
+const PARTS_MAX: usize = 200_000_000;
+
+impl<'a> Elements<'a> {
+    /// Nothing if the parts would be too large together.
+    pub fn new(operations: &'a [SetOp]) -> Option<Self> {
+        let mut elements = Self { operations, own: BTreeMap::new(), shown: FxHashMap::default(), reads: Vec::new() };
+        for (operation, at) in operations.iter().zip(0..) {
+            match &operation.action {
+                SetAction::Add(element) | SetAction::Remove(element) | SetAction::Contains(element, _) => {
+                    elements.own.entry(*element).or_default().push(at);
+                }
+                SetAction::Read(all) if operation.completed() => {
+                    elements.reads.push(at);
+                    for element in all {
+                        elements.own.entry(*element).or_default();
+                        elements.shown.entry(*element).or_default().push(at);
+                    }
+                }
+                SetAction::Read(_) => {}
+            }
+        }
+        let all = elements.own.len().saturating_mul(elements.reads.len());
+        (all <= PARTS_MAX).then_some(elements)
+    }
+
+    /// Whether the whole was read.
+    pub fn reads_all(&self) -> bool {
+        !self.reads.is_empty()
+    }
+
+    /// For each element its operations in the order of invocation; a read of the whole is a look-up of the element.
+    pub fn parts(&self) -> impl Iterator<Item = Vec<SetOp>> {
+        self.own.iter().map(|(element, own)| {
+            let shown = self.shown.get(element).map_or(&[][..], Vec::as_slice);
+            let mut part: Vec<SetOp> = own.iter().map(|at| self.operations[*at as usize].clone()).collect();
+            part.extend(self.reads.iter().map(|at| {
+                let action = SetAction::Contains(*element, shown.binary_search(at).is_ok());
+                let Timed { process, call, ret, .. } = self.operations[*at as usize];
+                Timed { process, call, ret, action }
+            }));
+            part.sort_unstable_by_key(|operation| operation.call);
+            part
+        })
+    }
+}
+
 /// A set that only grows and is read as a whole.
 struct Growing<'a> {
     operations: &'a [SetOp],
@@ -298,7 +368,8 @@ impl<'a> Growing<'a> {
     }
 }
 
-fn seen(operation: &SetOp) -> &[u32] {
+/// The elements that a read of the whole shows; none of other operations.
+pub(super) fn seen(operation: &SetOp) -> &[u32] {
     match &operation.action {
         SetAction::Read(elements) => elements,
         _ => &[],
