@@ -4,7 +4,8 @@
 //! those of ten million; `--ours` leaves the other checkers out. `-- only NAME` runs the rows whose name contains NAME;
 //! `-- make NAME FILE` writes the history of the first such row to a file; `-- agree 10000` compares the verdicts on
 //! that many random small histories instead; `-- --violating-transactions` measures histories of transactions with faults,
-//! and how the time grows.
+//! and how the time grows. `-- violating` measures
+//! histories of every other model in which one thing is wrong.
 //!
 //! Ours is the whole program as a user runs it, on a file of JSON lines: *wall* is the time from its start to its end,
 //! *processor* the user and system time of all its threads (`getrusage` of children), *memory* the peak resident size
@@ -23,6 +24,7 @@ mod peers;
 mod table;
 mod transactions;
 mod violating;
+mod violating_objects;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -34,6 +36,7 @@ use error::AnyError;
 use nix::sys::resource::{UsageWho, getrusage};
 use peers::PEER_SECONDS_MAX;
 use table::{History, Peer, ROWS, Row, Size};
+use violating_objects::Violating;
 
 /// The same allocator as the program's.
 #[global_allocator]
@@ -51,6 +54,8 @@ fn main() -> Result<(), AnyError> {
     let arguments: Vec<&str> = arguments.into_iter().filter(|argument| *argument != "--ours").collect();
     match arguments[..] {
         ["peer", number, file] => peers::run(&ROWS[number.parse::<usize>()?], Path::new(file)),
+        ["violating"] => violations(|_| true),
+        ["violating", name] => violations(|row| row.name.contains(name)),
         ["agree", histories] => agree::agree(histories.parse()?),
         ["--violating-transactions"] => violating::table(),
         ["--full"] => rows(beside, |row| row.size <= Size::Full),
@@ -59,7 +64,7 @@ fn main() -> Result<(), AnyError> {
         ["make", name, file] => make(name, Path::new(file)),
         [] => rows(beside, |row| row.size == Size::Small),
         _ => {
-            Err("expected nothing, --full, --large, --violating-transactions, only NAME, each with --ours; make NAME FILE, or agree NUMBER"
+            Err("expected nothing, --full, --large, --violating-transactions, only NAME, each with --ours; violating, violating NAME, make NAME FILE, or agree NUMBER"
                 .into())
         }
     }
@@ -74,6 +79,7 @@ fn write(history: &History, file: &Path) -> Result<(), AnyError> {
     let mut out = BufWriter::new(File::create(file)?);
     match history {
         History::Objects(input) => objects::generate(input, &mut out, 1)?,
+        History::Violating(input) => violating_objects::generate(input, &mut out)?,
         History::Transactions { lists, count, fault } => transactions::generate(*lists, *count, *fault, &mut out)?,
     }
     Ok(out.flush()?)
@@ -100,6 +106,41 @@ fn rows(beside: bool, wanted: impl Fn(&Row) -> bool) -> Result<(), AnyError> {
             "| {} | {verdict} | {wall} | {} | {processor} | {memory} | {peer} | {ratio} | {} |",
             row.name, row.target, row.before
         );
+    }
+    Ok(())
+}
+
+/// Measures histories in which one thing is wrong, of ever more operations: the wall time and the memory, and by how many
+/// times the time grew at most where the operations became ten times as many.
+fn violations(wanted: impl Fn(&violating_objects::Row) -> bool) -> Result<(), AnyError> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("history.jsonl");
+    println!("| history | 1,000 | 10,000 | 100,000 | 1,000,000 | grows at most |\n|---|---|---|---|---|---|");
+    for row in violating_objects::ROWS.iter().filter(|row| wanted(row)) {
+        let options = row.options;
+        let (mut cells, mut walls): (Vec<String>, Vec<f64>) = Default::default();
+        for operations in [1_000, 10_000, 100_000, 1_000_000] {
+            let decided = walls.len() == cells.len();
+            if operations > row.most || !decided {
+                cells.push(String::new());
+                continue;
+            }
+            let history = History::Violating(Violating { object: row.object, operations, unknown: row.unknown });
+            write(&history, &file)?;
+            let name = row.name;
+            let size = Size::Full;
+            let made = Row { name, history, options, peer: None, size, target: "", before: "" };
+            let Ours { verdict, took } = best(&made, &file)?;
+            match verdict.as_str() {
+                "invalid" => {
+                    walls.push(took.wall);
+                    cells.push(format!("{}, {}", seconds(took.wall), mebibytes(took.mib)));
+                }
+                other => cells.push(format!("{}, {}: {other}", seconds(took.wall), mebibytes(took.mib))),
+            }
+        }
+        let grows = walls.windows(2).map(|pair| pair[1] / pair[0]).fold(0.0, f64::max);
+        println!("| {} | {} | {} |", row.name, cells.join(" | "), times(grows));
     }
     Ok(())
 }

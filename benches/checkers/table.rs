@@ -2,6 +2,7 @@
 
 use super::objects::{Input, Object};
 use super::transactions::Fault;
+use super::violating_objects::Violating;
 
 /// A row of the table.
 pub struct Row {
@@ -46,6 +47,8 @@ pub enum History {
         count: usize,
         fault: Fault,
     },
+    /// One thing is wrong.
+    Violating(Violating),
 }
 
 /// Which rows are measured together.

@@ -65,6 +65,11 @@ impl Clocks {
         &mut self.counts[at..at + self.sessions]
     }
 
+    /// How many transactions have a clock.
+    pub fn len(&self) -> usize {
+        self.counts.len().checked_div(self.sessions).unwrap_or(0)
+    }
+
     /// Makes `later` know of `earlier` and all before it; whether that is new.
     pub fn learn(&mut self, later: u32, earlier: u32, place: (u32, u32)) -> bool {
         let (a, b) = (later as usize * self.sessions, earlier as usize * self.sessions);

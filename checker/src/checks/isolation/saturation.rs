@@ -25,11 +25,11 @@
 //! atomic); AWDIT, PLDI 2025 (only the latest visible writer of each session counts). Time: the first four O(n x reads of a
 //! transaction), without clocks if nothing is wrong; causal O(n x sessions x log), and for the reads of one transaction
 //! together O(n x reads^2 x sessions x log); CM and PRAM as causal for each session, one order as causal, and each of the few
-//! rounds until nothing new is forced. The log is of a key's writes by a session.
+//! rounds until nothing new is forced (of PRAM each passes on at once what the one before has forced). The log is of a key's writes by a session.
 
 use std::cell::{Cell, OnceCell};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::causality::{Causality, Clocks, INITIAL, ReadFrom, Sessions};
 use super::findings::{RawAnomaly, RawEdge, RawFindings, label, name};
@@ -622,7 +622,10 @@ impl<'t> Analysis<'t> {
     /// What one session must believe, or all of them together. Returns the transactions whose clocks were changed.
     fn by_view(&mut self, session: Option<u32>, clocks: &mut Clocks, limits: &Limits<'_>) -> Vec<u32> {
         let mut view = View::new(self, session, clocks);
-        let outcome = view.saturate(limits);
+        let outcome = match session.filter(|_| view.pram) {
+            Some(session) => view.saturate_in_rounds(session, limits),
+            None => view.saturate(limits),
+        };
         let (forced, changed) = (std::mem::take(&mut view.forced), std::mem::take(&mut view.changed));
         let views = Views::of(session);
         match outcome {
@@ -877,15 +880,6 @@ impl<'v, 't> View<'v, 't> {
 
     fn saturate(&mut self, limits: &Limits<'_>) -> Saturated {
         let causality = self.causality;
-        if self.pram {
-            for reader in self.readers().iter().copied() {
-                for read in causality.reads(reader).iter().filter(|read| read.source != INITIAL) {
-                    if !self.learn(read.source, reader) {
-                        return Saturated::Cyclic;
-                    }
-                }
-            }
-        }
         loop {
             let before = self.forced.len();
             for (at, reader) in self.readers().iter().copied().enumerate() {
@@ -924,6 +918,81 @@ impl<'v, 't> View<'v, 't> {
         None
     }
 
+    /// PRAM: nobody knows anything of other sessions at first, so whatever is forced is news for all that follows in its
+    /// session. All that is forced by the reads is passed on at once, in one walk over everything, until nothing is new.
+    fn saturate_in_rounds(&mut self, session: u32, limits: &Limits<'_>) -> Saturated {
+        let causality = self.causality;
+        self.changed =
+            (0..causality.sessions() as u32).flat_map(|session| causality.session(session)).copied().collect();
+        let mut known: FxHashSet<(u32, u32)> = FxHashSet::default();
+        loop {
+            if (limits.out_of_time)() {
+                return Saturated::OutOfTime;
+            }
+            if !self.pass_on(session) {
+                return Saturated::Cyclic;
+            }
+            let before = self.forced.len();
+            for reader in causality.session(session).iter().copied() {
+                for read in causality.reads(reader) {
+                    let clock = self.clocks.of(reader);
+                    for from in causality.latest(read.key, |session| clock[session as usize]) {
+                        let edge = Forced { from, to: read.source, reader, key: read.key };
+                        if from == read.source {
+                            continue;
+                        }
+                        if read.source == INITIAL {
+                            return Saturated::Initial(edge);
+                        }
+                        if !happened_before(causality, self.clocks, from, read.source)
+                            && known.insert((from, read.source))
+                        {
+                            self.forced.push(edge);
+                        }
+                    }
+                }
+            }
+            if self.forced.len() == before {
+                return Saturated::Fine;
+            }
+            for edge in &self.forced[before..] {
+                self.after.entry(edge.from).or_default().push(edge.to);
+            }
+        }
+    }
+
+    /// Passes on all that is known in one order of everything (Kahn's); false if there is none.
+    fn pass_on(&mut self, session: u32) -> bool {
+        let causality = self.causality;
+        let own = |transaction: u32| causality.place(transaction).0 == session;
+        let mut waiting: Vec<u32> = vec![0; self.clocks.len()];
+        let (mut ready, mut done) = (Vec::new(), 0);
+        for to in self.after.values().flatten() {
+            waiting[*to as usize] += 1;
+        }
+        for transaction in self.changed.iter().copied() {
+            let sources = causality.reads(transaction).iter().filter(|read| own(transaction) && read.source != INITIAL);
+            let count = &mut waiting[transaction as usize];
+            *count += sources.count() as u32 + u32::from(causality.place(transaction).1 > 1);
+            if *count == 0 {
+                ready.push(transaction);
+            }
+        }
+        while let Some(transaction) = ready.get(done).copied() {
+            done += 1;
+            let readers = causality.readers(transaction).iter().copied().filter(|reader| own(*reader));
+            let forced = self.after.get(&transaction).into_iter().flatten().copied();
+            for later in causality.next(transaction).into_iter().chain(readers).chain(forced) {
+                self.clocks.learn(later, transaction, causality.place(transaction));
+                waiting[later as usize] -= 1;
+                if waiting[later as usize] == 0 {
+                    ready.push(later);
+                }
+            }
+        }
+        done == self.changed.len()
+    }
+
     /// Passes on that one transaction comes before another; false if that makes somebody come before itself.
     fn learn(&mut self, earlier: u32, later: u32) -> bool {
         let causality = self.causality;
@@ -936,8 +1005,7 @@ impl<'v, 't> View<'v, 't> {
             if happened_before(causality, self.clocks, later, later) {
                 return false;
             }
-            let own = |reader: &u32| !self.pram || Some(causality.place(*reader).0) == self.session;
-            let readers = causality.readers(later).iter().copied().filter(own);
+            let readers = causality.readers(later).iter().copied();
             let forced = self.after.get(&later).into_iter().flatten().copied();
             open.extend(causality.next(later).into_iter().chain(readers).chain(forced).map(|next| (later, next)));
         }

@@ -9,7 +9,7 @@
 //! An insertion that never completed happened if its element was removed, and else counts as one that never happened. A
 //! removal that never completed may have removed any element, or none; [`judge`] describes how that is handled.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::contents::{Conflict, Contents, Held, OutOfTime};
 use super::machine::{Bonds, Machine, Timed};
@@ -316,6 +316,25 @@ fn about(operations: &[CollectionOp], element: u32, last: usize) -> Vec<usize> {
         CollectionAction::Empty | CollectionAction::RemoveUnknown => false,
     };
     (0..=last).chain(last + 1..operations.len()).filter(|at| is_about(&operations[*at])).collect()
+}
+
+/// The operations without insertions that never completed of elements that nobody removed.
+///
+/// Why that is sound: take an order with such an insertion. Either its element stays inside, where it can only be in the
+/// way of others, or a removal that never completed takes it: then both need not have happened.
+pub fn needed(operations: &[CollectionOp]) -> Vec<CollectionOp> {
+    let removed: FxHashSet<u32> = operations
+        .iter()
+        .filter_map(|operation| match operation.action {
+            CollectionAction::Remove(element) => Some(element),
+            _ => None,
+        })
+        .collect();
+    let is_needed = |operation: &&CollectionOp| match operation.action {
+        CollectionAction::Insert(element) => operation.completed() || removed.contains(&element),
+        _ => true,
+    };
+    operations.iter().filter(is_needed).copied().collect()
 }
 
 /// Invocation and completion of each operation as ranks among all events of these operations, and the number of events.

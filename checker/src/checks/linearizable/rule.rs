@@ -270,7 +270,7 @@ pub fn collection(
         collection::Found::NotUnique | collection::Found::Undecided => {
             let mut left = SHRINK_CONFIGURATIONS_MAX;
             let violates = |some: &[collection::CollectionOp]| is_violation(&machine, some, bounds, &mut left);
-            match general(&machine, operations, bounds) {
+            match general(&machine, &collection::needed(operations), bounds) {
                 Ruling::Violation { core, .. } => {
                     out_of_order(fewest_removals(&machine, operations, core, bounds, violates))
                 }
