@@ -110,7 +110,7 @@ fn rows(beside: bool, wanted: impl Fn(&Row) -> bool) -> Result<(), AnyError> {
     Ok(())
 }
 
-/// Measures histories in which one thing is wrong, of ever more operations: the wall time and the memory, and by how many
+/// Measures histories in which one thing is wrong, of ever more operations: the processor time and the memory, and by how many
 /// times the time grew at most where the operations became ten times as many.
 fn violations(wanted: impl Fn(&violating_objects::Row) -> bool) -> Result<(), AnyError> {
     let dir = tempfile::tempdir()?;
@@ -118,9 +118,9 @@ fn violations(wanted: impl Fn(&violating_objects::Row) -> bool) -> Result<(), An
     println!("| history | 1,000 | 10,000 | 100,000 | 1,000,000 | grows at most |\n|---|---|---|---|---|---|");
     for row in violating_objects::ROWS.iter().filter(|row| wanted(row)) {
         let options = row.options;
-        let (mut cells, mut walls): (Vec<String>, Vec<f64>) = Default::default();
+        let (mut cells, mut times): (Vec<String>, Vec<f64>) = Default::default();
         for operations in [1_000, 10_000, 100_000, 1_000_000] {
-            let decided = walls.len() == cells.len();
+            let decided = times.len() == cells.len();
             if operations > row.most || !decided {
                 cells.push(String::new());
                 continue;
@@ -133,14 +133,14 @@ fn violations(wanted: impl Fn(&violating_objects::Row) -> bool) -> Result<(), An
             let Ours { verdict, took } = best(&made, &file)?;
             match verdict.as_str() {
                 "invalid" => {
-                    walls.push(took.wall);
-                    cells.push(format!("{}, {}", seconds(took.wall), mebibytes(took.mib)));
+                    times.push(took.processor);
+                    cells.push(format!("{}, {}", seconds(took.processor), mebibytes(took.mib)));
                 }
-                other => cells.push(format!("{}, {}: {other}", seconds(took.wall), mebibytes(took.mib))),
+                other => cells.push(format!("{}, {}: {other}", seconds(took.processor), mebibytes(took.mib))),
             }
         }
-        let grows = walls.windows(2).map(|pair| pair[1] / pair[0]).fold(0.0, f64::max);
-        println!("| {} | {} | {} |", row.name, cells.join(" | "), times(grows));
+        let grows = times.windows(2).map(|pair| pair[1] / pair[0]).fold(0.0, f64::max);
+        println!("| {} | {} | {} |", row.name, cells.join(" | "), self::times(grows));
     }
     Ok(())
 }

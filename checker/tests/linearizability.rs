@@ -12,5 +12,7 @@ mod decisions;
 mod differential;
 #[path = "linearizability/generate.rs"]
 mod generate;
+#[path = "linearizability/sequential.rs"]
+mod sequential;
 #[path = "linearizability/unknown.rs"]
 mod unknown;
