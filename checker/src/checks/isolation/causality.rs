@@ -66,7 +66,7 @@ impl Clocks {
     }
 
     /// How many transactions have a clock.
-    pub fn len(&self) -> usize {
+    pub fn transactions(&self) -> usize {
         self.counts.len().checked_div(self.sessions).unwrap_or(0)
     }
 

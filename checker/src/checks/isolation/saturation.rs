@@ -965,7 +965,7 @@ impl<'v, 't> View<'v, 't> {
     fn pass_on(&mut self, session: u32) -> bool {
         let causality = self.causality;
         let own = |transaction: u32| causality.place(transaction).0 == session;
-        let mut waiting: Vec<u32> = vec![0; self.clocks.len()];
+        let mut waiting: Vec<u32> = vec![0; self.clocks.transactions()];
         let (mut ready, mut done) = (Vec::new(), 0);
         for to in self.after.values().flatten() {
             waiting[*to as usize] += 1;

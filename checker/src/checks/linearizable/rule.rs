@@ -21,6 +21,9 @@ const SHRINK_WORK_MAX: u64 = 3_000_000;
 /// The most configurations of all searches while one violation is shrunk, and the memory limit of each search.
 const SHRINK_CONFIGURATIONS_MAX: u64 = 200_000;
 const SHRINK_BYTES: usize = 64 << 20;
+/// A violation of more operations, the last of which are none by themselves, stays as it is: where values come again and
+/// again, almost nothing can be left out.
+const SHRINK_OPERATIONS_MAX: usize = 20_000;
 /// Shrinking may take so many configurations, and a quarter of what the violation took: it shall not cost more than that.
 const SHRINK_CONFIGURATIONS_FEW: u64 = 50_000;
 
@@ -73,6 +76,9 @@ pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds:
             let core = prefix(machine, operations, before.saturating_add(1));
             let mut left = SHRINK_CONFIGURATIONS_MAX.min(SHRINK_CONFIGURATIONS_FEW + explored / 4);
             let core = recent(machine, core, |some| is_violation(machine, some, bounds, &mut left) == Some(true));
+            if core.len() > SHRINK_OPERATIONS_MAX {
+                return Ruling::Violation { kind: "not-linearizable", reason: "no order explains what was seen", core };
+            }
             let core = smaller(machine, core, bounds, |some| is_violation(machine, some, bounds, &mut left));
             let core = completed(machine, operations, core, bounds, &mut left);
             Ruling::Violation { kind: "not-linearizable", reason: "no order explains what was seen", core }

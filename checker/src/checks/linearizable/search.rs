@@ -46,7 +46,7 @@ const MEMORY_SHARE: usize = 4;
 /// So many configurations, and so many for each completion, are looked at depth first to begin with: more than enough
 /// for almost every history that has an order.
 const DEEP_FEW: u64 = 2_000;
-const DEEP_FEW_EACH: u64 = 16;
+const DEEP_FEW_EACH: u64 = 4;
 /// And so many then by level, before depth first is tried to its end.
 const LEVELS_FEW: u64 = 1_000_000;
 const LEVELS_FEW_EACH: u64 = 512;
