@@ -76,12 +76,10 @@ pub struct Row {
     pub options: &'static str,
     pub object: Object,
     pub unknown: u64,
-    /// The most operations that are tried.
-    pub most: u64,
 }
 
 const fn row(name: &'static str, options: &'static str, object: Object) -> Row {
-    Row { name, options, object, unknown: 0, most: 1_000_000 }
+    Row { name, options, object, unknown: 0 }
 }
 
 const fn unknown(name: &'static str, row: Row) -> Row {
@@ -95,8 +93,8 @@ pub const ROWS: [Row; 27] = [
     row("`cas-register`, unique values", CAS, Object::Register),
     row("values 1 to 5", CAS, Object::Small),
     unknown("values 1 to 5, eight unknown", row("", CAS, Object::Small)),
-    Row { most: 100_000, ..row("`multi-register`", MULTI, Object::MultiRegister) },
-    Row { most: 100_000, ..unknown("`multi-register`, eight unknown", row("", MULTI, Object::MultiRegister)) },
+    row("`multi-register`", MULTI, Object::MultiRegister),
+    unknown("`multi-register`, eight unknown", row("", MULTI, Object::MultiRegister)),
     row("`mutex`", "--model mutex --timeout 60s", Object::Mutex),
     row("`set`, elements again and again", "--model set --timeout 60s", Object::Set),
     row("`set`, 40 reads of the whole", "--model set --timeout 60s", Object::WholeSet),
