@@ -19,6 +19,7 @@ pub mod counter;
 pub mod deque;
 pub mod explain;
 mod failed_cas;
+mod locks;
 pub mod machine;
 pub mod multi_register;
 pub mod mutex;

@@ -1,7 +1,7 @@
 //! Decides one object: by a fast path if one applies, else by the general search. A violation is shrunk to a few
 //! operations that prove it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashSet;
 
@@ -275,7 +275,7 @@ fn fewest_removals(
 pub fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
     match set::judge(operations) {
         set::Found::Linearizable => Ruling::Holds { searched: FAST },
-        set::Found::NotFast => general(&Set, operations, bounds),
+        set::Found::NotFast => set_by_search(operations, bounds),
         set::Found::Violation(places) => {
             let kind = "not-linearizable";
             let shown = |at: &usize| match &operations[*at].action {
@@ -291,6 +291,36 @@ pub fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAct
             let core = smaller(&Set, core, bounds, violates);
             Ruling::Violation { kind, reason: "no order of these additions, removals and reads exists", core }
         }
+    }
+}
+
+/// A set by the general search. If it is never read as a whole, each element is an object by itself.
+fn set_by_search(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
+    let mut of_elements: BTreeMap<u32, Vec<set::SetOp>> = BTreeMap::new();
+    for operation in operations {
+        let Some(element) = set::about(&operation.action) else { return general(&Set, operations, bounds) };
+        of_elements.entry(element).or_default().push(operation.clone());
+    }
+    let mut ruling = Ruling::Holds { searched: true };
+    for operations in of_elements.values() {
+        match general(&Set, operations, bounds) {
+            Ruling::Holds { .. } => {}
+            violation @ Ruling::Violation { .. } => return violation,
+            open @ Ruling::Open { .. } => ruling = first_open(ruling, open),
+        }
+    }
+    ruling
+}
+
+/// Of what was left open, that with the fewest operations that are known to have an order.
+fn first_open<A>(known: Ruling<A>, other: Ruling<A>) -> Ruling<A> {
+    match (&known, &other) {
+        (Ruling::Open { holds_before: known_before, .. }, Ruling::Open { holds_before, .. })
+            if known_before <= holds_before =>
+        {
+            known
+        }
+        _ => other,
     }
 }
 
