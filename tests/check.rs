@@ -519,3 +519,123 @@ fn a_process_that_is_no_number_counts() {
     drop(page);
     assert!(std::fs::read_to_string(scratch.path().join("page.html")).expect("it is written").contains("process b"));
 }
+
+/// A history, the options, the exit code, and words that are printed.
+type Told = (&'static str, &'static str, i32, &'static str);
+
+const UNKNOWN_FUNCTIONS: &str = r#"{:process 36, :type :invoke, :f :try_acquire, :value "0x7f8f"}
+{:process 36, :type :ok, :f :try_acquire, :value true}
+{:process 40, :type :invoke, :f :pop, :value "0x7f80"}
+{:process 40, :type :ok, :f :pop, :value "0x55be"}"#;
+const RELEASED_BY_ANOTHER: &str = "{:process 0 :type :invoke :f :acquire :value nil}
+{:process 0 :type :ok :f :acquire :value nil}
+{:process 1 :type :invoke :f :release :value nil}
+{:process 1 :type :ok :f :release :value nil}
+{:process 1 :type :invoke :f :acquire :value nil}
+{:process 1 :type :ok :f :acquire :value nil}";
+const BOOLEAN_RESULTS: &str = r#"{"process":0,"type":"invoke","f":"remove","value":1}
+{"process":0,"type":"ok","f":"remove","value":true}
+{"process":0,"type":"invoke","f":"add","value":1}
+{"process":0,"type":"ok","f":"add","value":false}"#;
+const BELOW_ZERO: &str = "{:process 0 :type :invoke :f :read :value nil}
+{:process 0 :type :ok :f :read :value {0 10 1 10}}
+{:process 0 :type :invoke :f :transfer :value {:from 0 :to 1 :amount 15}}
+{:process 0 :type :ok :f :transfer :value {:from 0 :to 1 :amount 15}}
+{:process 0 :type :invoke :f :read :value nil}
+{:process 0 :type :ok :f :read :value {0 -5 1 25}}";
+const FOREIGN_ACCOUNT: &str = r#"{"process":0,"type":"invoke","f":"read"}
+{"process":0,"type":"ok","f":"read","value":{"a":-10,"b":110}}
+{"process":0,"type":"invoke","f":"read"}
+{"process":0,"type":"ok","f":"read","value":{"a":50,"zzz":50}}"#;
+const BEGINS_WITH_0: &str = "{:process 1 :type :invoke :f :read :value nil}
+{:process 1 :type :ok :f :read :value 0}
+{:process 1 :type :invoke :f :cas :value [0 3]}
+{:process 1 :type :ok :f :cas :value [0 3]}
+{:process 1 :type :invoke :f :read :value nil}
+{:process 1 :type :ok :f :read :value 3}";
+const FAILED_ENQUEUE: &str = "{:process 0 :type :invoke :f :enqueue :value 1 :time 1}
+{:process 0 :type :fail :f :enqueue :value 1 :time 2 :error :conflict}
+{:process 1 :type :invoke :f :dequeue :value nil :time 3}
+{:process 1 :type :ok :f :dequeue :value 1 :time 4}";
+const PUT_AND_GET: &str = "{:process 0 :type :invoke :f :put :value 1}
+{:process 0 :type :ok :f :put :value \"OK\"}
+{:process 0 :type :invoke :f :get :value nil}
+{:process 0 :type :ok :f :get :value 1}";
+const STALE_FOR_A_WHILE: &str = "{:process 0 :type :invoke :f :add :value 1}
+{:process 0 :type :ok :f :add :value 1}
+{:process 1 :type :invoke :f :read :value nil}
+{:process 1 :type :ok :f :read :value #{}}
+{:process 1 :type :invoke :f :read :value nil}
+{:process 1 :type :ok :f :read :value #{1}}";
+const UNACKNOWLEDGED: &str = "{:process 0 :type :invoke :f :write :value 1}
+{:process 0 :type :info :f :write :value 1}";
+
+const MEANINGS: [Told; 44] = [
+    (UNKNOWN_FUNCTIONS, "", 254, "no model fits these functions: `pop`, `try_acquire`; name one with --model"),
+    (UNKNOWN_FUNCTIONS, "--model mutex", 2, "the model knows no `pop`, `try_acquire`"),
+    (UNKNOWN_FUNCTIONS, "--model list-append", 2, "`try_acquire`"),
+    (UNKNOWN_FUNCTIONS, "--model unique-ids", 2, "`pop`, `try_acquire`"),
+    (RELEASED_BY_ANOTHER, "--model mutex", 0, "linearizable"),
+    (RELEASED_BY_ANOTHER, "", 0, "mutex (guessed from the operations): valid"),
+    (RELEASED_BY_ANOTHER, "--model owner-mutex", 1, "process 1 release"),
+    (RELEASED_BY_ANOTHER, "--model reentrant-mutex", 1, ""),
+    (RELEASED_BY_ANOTHER, "--model semaphore --permits 1", 0, ""),
+    (RELEASED_BY_ANOTHER, "--model semaphore --permits 1 --initial 1", 1, ""),
+    (RELEASED_BY_ANOTHER, "--model semaphore", 254, "--permits"),
+    (RELEASED_BY_ANOTHER, "--model mutex --permits 2", 254, "--permits is an option of --model semaphore"),
+    (RELEASED_BY_ANOTHER, "--model fenced-mutex", 2, "`acquire` of nil is not what the model knows"),
+    (RELEASED_BY_ANOTHER, "--model mutex --initial true", 1, ""),
+    (BOOLEAN_RESULTS, "--model set", 1, "remove 1 -> true"),
+    (BOOLEAN_RESULTS, "--model set --initial [1]", 1, ""),
+    (BELOW_ZERO, "--model bank", 1, "below zero"),
+    (BELOW_ZERO, "", 1, "bank (guessed from the operations): invalid"),
+    (BELOW_ZERO, "--model bank --negative-balances", 0, ""),
+    (BELOW_ZERO, "--model bank --negative-balances --total 20 --accounts 0,1", 0, ""),
+    (BELOW_ZERO, "--model bank --negative-balances --total 21", 1, "all balances come to 21"),
+    (BELOW_ZERO, "--model bank --negative-balances --accounts 0", 1, "which the bank does not have"),
+    (FOREIGN_ACCOUNT, "--model bank", 1, "below zero"),
+    (FOREIGN_ACCOUNT, "--model bank --negative-balances", 0, ""),
+    (FOREIGN_ACCOUNT, "--model bank --negative-balances --accounts a,b", 1, "the account \"zzz\""),
+    (FOREIGN_ACCOUNT, "--model monotonic --accounts a,b", 254, "--accounts is an option of --model bank"),
+    (BEGINS_WITH_0, "--model cas-register --initial 0", 0, ""),
+    (BEGINS_WITH_0, "--model cas-register", 1, ""),
+    (BEGINS_WITH_0, "--initial 0", 0, "cas-register (guessed"),
+    (BEGINS_WITH_0, "--model cas-register --initial -1", 1, ""),
+    (BEGINS_WITH_0, "--model cas-register --initial 0=7 --initial 0", 0, ""),
+    (BEGINS_WITH_0, "--model cas-register --initial [", 254, "a value of EDN or JSON"),
+    (BEGINS_WITH_0, "--model unique-ids --initial 0", 254, "--initial is an option of models"),
+    (FAILED_ENQUEUE, "--model total-queue", 1, "`enqueue` (process 0, event 1) failed with `conflict`"),
+    (FAILED_ENQUEUE, "--model queue", 1, "if the client cannot know, record `info`"),
+    (PUT_AND_GET, "--rename put=write,get=read", 0, "register (guessed"),
+    (PUT_AND_GET, "--rename put=write,get=read --model register --initial 1", 0, ""),
+    (PUT_AND_GET, "--rename put=write,got=read", 254, "no function of this history is called `got`"),
+    (PUT_AND_GET, "--rename put", 254, "write it like put=write"),
+    (PUT_AND_GET, "", 254, "no model fits these functions: `get`, `put`"),
+    (STALE_FOR_A_WHILE, "--model set-full", 0, "1 of them stale"),
+    (STALE_FOR_A_WHILE, "--model set-full --linearizable", 1, "though a later one does"),
+    (UNACKNOWLEDGED, "--model register", 2, "none of 1 operations was acknowledged"),
+    (UNACKNOWLEDGED, "--require no-lost-writes --model register", 2, "was acknowledged"),
+];
+
+#[test]
+fn what_operations_mean_decides_and_is_told() {
+    let scratch = Scratch::new();
+    for (history, options, code, words) in MEANINGS {
+        scratch.file("history", history);
+        let ended = run(&scratch, format!("check history {options}").trim_end()).expect(code);
+        let printed = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(printed.contains(words), "{options}: no `{words}` in {printed}");
+        assert!(code != 254 || !printed.contains("workload"), "{options}: {printed}");
+    }
+}
+
+#[test]
+fn a_history_without_operations_is_never_valid() {
+    let scratch = Scratch::new();
+    scratch.file("nemesis.jsonl", r#"{"process":"nemesis","type":"info","f":"kill","value":null}"#);
+    for options in
+        ["", " --model register", " --model set-full", " --model bank", " --require no-lost-writes", " --lww"]
+    {
+        run(&scratch, &format!("check nemesis.jsonl{options}")).expect(2);
+    }
+}

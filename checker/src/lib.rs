@@ -76,7 +76,7 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
     let crashes = faults::crashes(history);
     let context = Context {
         limits: *limits,
-        settings: claims.settings,
+        settings: &claims.settings,
         faults: &faults,
         heal_ns: faults::heal_ns(history),
         concurrent_writes: claims.concurrent_writes,
@@ -100,8 +100,12 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
         true => statistics::statistics(&operations, &facts.workloads, &faults, claims.unnamed()),
         false => Vec::new(),
     };
+    let facts_are_none = facts.workloads.is_empty();
     let mut doubts = facts.doubts;
     doubts.extend(faults::doubts(history, &faults, &statistics));
+    if claims.by_workload && facts_are_none && doubts.is_empty() {
+        doubts.push("there is no operation to judge.".to_owned());
+    }
     let (outcome, reasons) = merge(&properties, doubts);
     Verdict { outcome, reasons, properties, faults, statistics }
 }

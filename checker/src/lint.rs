@@ -10,6 +10,7 @@ use crate::formats::Tree;
 use crate::formats::whole_events::Located;
 use crate::formats::write::edn_text;
 use crate::history::unit_since_1970;
+use crate::objects::completion::{Completion, Sort, completion};
 
 /// How many findings of a rule are reported; further ones are only counted.
 pub const FINDINGS_OF_A_RULE_MAX: u64 = 20;
@@ -60,7 +61,7 @@ enum ProcessState {
 }
 
 /// Functions whose argument identifies the write, so that it has to be unique for its key.
-const WRITES: [&str; 4] = ["write", "add", "enqueue", "push"];
+const WRITES: [&str; 6] = ["write", "add", "enqueue", "push", "insert", "offer"];
 
 /// Functions that change nothing: their failure is certain, whatever went wrong.
 const READS: [&str; 4] = ["read", "members", "get", "scan"];
@@ -245,10 +246,18 @@ impl Linter {
     fn echoed(&mut self, line: u64, invoked: u64, f: &str, value: &Tree, event: &Tree) {
         let writes = WRITES.contains(&f) || f == "cas";
         let result = event.get("value").unwrap_or(&Tree::Nil);
-        if writes && *result != Tree::Nil && result.notation() != value.notation() {
+        // Whether a set changed is a result of its own.
+        let is_result =
+            f == "add" && matches!((value, result), (other, Tree::Bool(_)) if !matches!(other, Tree::Bool(_)));
+        if writes && *result != Tree::Nil && result.notation() != value.notation() && !is_result {
+            let counts = match completion(sort(value), sort(result)) {
+                Completion::Counts => "that counts as what was done",
+                Completion::Acknowledges => "that counts as an acknowledgement, and says no more",
+                Completion::Denies => "if nothing was done it must be `fail`, and is not understood otherwise",
+            };
             let (asked, done) = (edn_text(value), edn_text(result));
             let sentence =
-                format!("`{f}` was invoked with {asked} at line {invoked} and is `ok` with {done}: which was done?");
+                format!("`{f}` was invoked with {asked} at line {invoked} and is `ok` with {done}: {counts}");
             self.found(line, "other-argument", sentence);
         }
         if f == "read" && event.get("value").is_none() {
@@ -273,6 +282,20 @@ impl Linter {
              arrived, it must be `info`"
         );
         self.found(line, "uncertain-fail", sentence);
+    }
+}
+
+/// The sort of a value, as the checks take it.
+fn sort(value: &Tree) -> Sort<'_> {
+    match value {
+        Tree::Nil => Sort::Nil,
+        Tree::Bool(truth) => Sort::Bool(*truth),
+        Tree::Int(_) | Tree::Float(_) => Sort::Number,
+        Tree::Text(text) | Tree::Keyword(text) => Sort::Text(text),
+        Tree::Other(notation) => Sort::of_notation(notation),
+        Tree::Vector(_) | Tree::List(_) | Tree::Set(_) => Sort::List,
+        Tree::Map(_) => Sort::Map,
+        Tree::Tagged(_, value) => sort(value),
     }
 }
 

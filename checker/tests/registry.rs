@@ -38,8 +38,15 @@ enum Object {
     Lists,
     /// The same, where some transactions fail and leave their traces, and some reads show what nobody wrote.
     DirtyLists,
+    /// Acquired and released by whatever process.
     Mutex,
+    /// The same, where who holds it matters.
+    OwnMutex,
+    /// The same with fencing tokens.
+    Fenced,
     Set,
+    /// A set whose additions and removals say whether it changed.
+    Answering,
     /// A set that only grows, and reads of all of it.
     Grown,
     Counter,
@@ -77,8 +84,10 @@ fn objects(model: &str) -> Option<&'static [Object]> {
         "register" | "cas-register" => &[Register, CasRegister, SmallRegister],
         "sequential" => &[Register, CasRegister],
         "multi-register" => &[Transactions],
-        "mutex" => &[Mutex],
-        "set" => &[Set, Grown],
+        "mutex" | "semaphore" => &[Mutex],
+        "owner-mutex" | "reentrant-mutex" => &[OwnMutex],
+        "fenced-mutex" => &[Fenced],
+        "set" => &[Set, Answering, Grown],
         "counter" => &[Counter],
         "queue" | "fifo-queue" => &[Queue],
         "stack" => &[Stack],
@@ -123,6 +132,10 @@ fn settings(model: &str) -> Vec<Settings> {
                 ..Settings::default()
             };
             vec![Settings::default(), enforce]
+        }
+        "semaphore" => vec![Settings { permits: Some(1), ..Settings::default() }],
+        "set-full" => {
+            [false, true].map(|linearizable_sets| Settings { linearizable_sets, ..Settings::default() }).into()
         }
         _ => vec![Settings::default()],
     }
@@ -186,8 +199,9 @@ fn draw(object: Object, random: &mut Random, next: &mut u64) -> Call {
         (SmallRegister, _) => call("cas", json!([random.below(3), random.below(3)])),
         (Transactions, _) => call("txn", micros(random, "w", next)),
         (Lists | DirtyLists, _) => call("txn", micros(random, "append", next)),
-        (Mutex, 0 | 1) => call("acquire", Value::Null),
-        (Mutex, _) => call("release", Value::Null),
+        (Mutex | OwnMutex | Fenced, 0 | 1) => call("acquire", Value::Null),
+        (Mutex | OwnMutex | Fenced, _) => call("release", Value::Null),
+        (Answering, _) => call(["add", "add", "remove", "contains"][choice as usize], json!(random.below(4))),
         (Set, 0) => call("contains", json!(any)),
         (Set, 1) => call("remove", json!(any)),
         (Grown, 0 | 1) => call("read", Value::Null),
@@ -395,7 +409,15 @@ fn history(object: Object, random: &mut Random) -> Vec<Event> {
                 let stale = random.one_in(stale_one_in);
                 let from = if stale { random.below(worlds.len() as u64) as usize } else { worlds.len() - 1 };
                 let mut world = worlds[from].clone();
+                let was_inside = world.members.contains(&number(&call.argument));
                 let (mut kind, mut result) = act(&mut world, &call);
+                if object == Answering && call.f != "contains" {
+                    result = json!(was_inside == (call.f == "remove"));
+                }
+                if object == Fenced && call.f == "acquire" && kind == Ok {
+                    world.sum += 1;
+                    result = json!(world.sum);
+                }
                 let failed = object == Rows && call.f == "write" && random.one_in(4);
                 if failed {
                     kind = Fail;
@@ -474,7 +496,7 @@ struct Entry {
 
 impl Entry {
     fn check(&self, records: &History, limits: &Limits<'_>, settings: &Settings) -> Finding {
-        registry::find(self.name, settings)[self.at].check(records, &Context::new(*limits, *settings))
+        registry::find(self.name, settings)[self.at].check(records, &Context::new(*limits, settings))
     }
 
     fn is_lasting(&self) -> bool {
@@ -618,13 +640,15 @@ fn relies(object: Object, parts: &[Part<'_>], at: usize, on: usize) -> bool {
                 .iter()
                 .any(|read| written.iter().any(|write| (&read[1], &read[2]) == (&write[1], &write[2])))
         }
-        // What was held and let go belongs together, and a process lets go what it holds, however often.
+        // What was held and let go belongs together, until a process holds nothing.
+        OwnMutex | Fenced => hold(parts, at) == hold(parts, on),
+        // If some process lets go what another holds, nobody knows what belongs together.
         Mutex => {
-            let hold = |at: usize| {
-                parts[..=at].iter().filter(|part| part.process == parts[at].process && part.f == "acquire").count()
-            };
-            one.process == other.process && hold(at) == hold(on)
+            let lets_go_own = |at: usize| parts[at].f == "acquire" || held(parts, at) > 0;
+            hold(parts, at) == hold(parts, on) || !(0..parts.len()).all(lets_go_own)
         }
+        // What the others say of an element is in what each of them says of it.
+        Answering => one.argument == other.argument,
         // A sum relies on every addition that may be in it; one that is too low by far, on none.
         Counter => {
             let begun = |part: &&Part<'_>| part.f == "add" && part.indices[0] < one.ended();
@@ -651,6 +675,19 @@ fn relies(object: Object, parts: &[Part<'_>], at: usize, on: usize) -> bool {
         }
         _ => one.key == other.key && other.gives().is_some_and(|value| one.found(value)),
     }
+}
+
+/// How often the process of an operation holds the lock before it.
+fn held(parts: &[Part<'_>], at: usize) -> u64 {
+    let own = parts[..at].iter().filter(|part| part.process == parts[at].process);
+    own.fold(0, |held, part| if part.f == "acquire" { held + 1 } else { held.saturating_sub(1) })
+}
+
+/// The process of an operation, and how many holds it has begun.
+fn hold(parts: &[Part<'_>], at: usize) -> (u32, usize) {
+    let process = parts[at].process;
+    let begins = |other: &usize| parts[*other].process == process && held(parts, *other) == 0;
+    (process, (0..=at).filter(begins).count())
 }
 
 /// Whether some of an explanation's operations are a violation of the same kind.
@@ -686,12 +723,16 @@ fn needless(
 }
 
 /// The models of single objects, whose violations have one name each whatever the reason.
-const SINGLE: [&str; 14] = [
+const SINGLE: [&str; 18] = [
     "register",
     "cas-register",
     "sequential",
     "multi-register",
     "mutex",
+    "owner-mutex",
+    "reentrant-mutex",
+    "fenced-mutex",
+    "semaphore",
     "set",
     "counter",
     "queue",

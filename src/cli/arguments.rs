@@ -9,7 +9,7 @@ use checker::CheckName;
 use checker::checks::isolation::levels;
 use checker::checks::linearizable::FailedCas;
 use checker::checks::registry::{self, Settings};
-use checker::formats::Format;
+use checker::formats::{Format, Tree, parse_assignment, parse_data};
 use checker::objects::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cluster_core::bug::Bug;
@@ -227,6 +227,13 @@ pub struct CheckArgs {
     /// No value is [key value], also where all look like it
     #[arg(long, conflicts_with_all = ["convert", "lint"])]
     pub not_keyed: bool,
+    /// Other names for functions, also of micro-operations: put=write calls `write` what the history calls `put`
+    #[arg(long, value_name = "NAME=NAME", value_delimiter = ',', conflicts_with_all = ["convert", "lint"])]
+    pub rename: Vec<Rename>,
+    /// What every object begins with, or that of a key, as in 0, '[1 2]', x=0; in EDN or JSON (may be repeated) [default:
+    /// nothing: nil, 0, empty, free]
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true, conflicts_with_all = ["convert", "lint"])]
+    pub initial: Vec<Initial>,
     /// json, edn, log, plume, awdit or dbcop [default: by content]
     #[arg(long)]
     pub format: Option<Format>,
@@ -261,6 +268,21 @@ pub struct CheckArgs {
     /// staleness: reads may return one of so many last values; 1 is no staleness
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub stale_versions: Option<u64>,
+    /// bank: its accounts; another one in a read is a violation [default: whatever reads show]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub accounts: Vec<Account>,
+    /// bank: what all balances come to [default: what most reads show]
+    #[arg(long, value_name = "SUM", allow_negative_numbers = true)]
+    pub total: Option<i128>,
+    /// bank: balances may be below zero
+    #[arg(long)]
+    pub negative_balances: bool,
+    /// semaphore: how many permits there are
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub permits: Option<u32>,
+    /// set-full: an element is in every read that begins after it is known; one that is stale for a while is a violation
+    #[arg(long)]
+    pub linearizable: bool,
     /// Write the report as one HTML page to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -270,6 +292,50 @@ pub struct CheckArgs {
     /// Print the verdict as JSON instead of tables
     #[arg(long)]
     pub json: bool,
+}
+
+/// Another name for a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    pub from: String,
+    pub to: String,
+}
+
+impl FromStr for Rename {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = |name: &str| name.strip_prefix(':').unwrap_or(name).to_owned();
+        match text.split_once('=') {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok(Self { from: name(from), to: name(to) }),
+            _ => Err("write it like put=write".into()),
+        }
+    }
+}
+
+/// What an object begins with; all of them if no key is named.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Initial {
+    pub key: Option<Tree>,
+    pub value: Tree,
+}
+
+impl FromStr for Initial {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, value) = parse_assignment(text).ok_or("write a value of EDN or JSON, as in 0, '[1 2]' or x=0")?;
+        Ok(Self { key, value })
+    }
+}
+
+/// The name of an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account(pub Tree);
+
+impl FromStr for Account {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_data(text).map(Self).ok_or_else(|| "write names, as in a,b or 0,1,2".to_owned())
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

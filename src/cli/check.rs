@@ -67,6 +67,11 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
         taken.map_err(|why| Problem::arguments(format!("--keyed does not fit {}: {why}", shown(&file.path))))?;
     }
     some_operation_is_of(args.workload.as_deref(), &reading)?;
+    some_function_is_called(&reading)?;
+    for initial in &args.initial {
+        let begun = reading.records.begin_with(initial.key.as_ref(), &initial.value);
+        begun.map_err(|full| Problem::arguments(format!("{}: {full}", file.path.display())))?;
+    }
     let choice = choose::choose(file, &reading)?;
     if choice.claims.by_workload && reading.records.unsaid != Unsaid::default() {
         return Err(file.damaged(
@@ -135,6 +140,16 @@ fn some_operation_is_of(workload: Option<&str>, reading: &Reading) -> Result<(),
     Err(Problem::arguments(format!("no operation of this history is of a workload `{name}`: {known}")))
 }
 
+/// Refuses to rename what no function is called. Where reading ended early, one may follow.
+fn some_function_is_called(reading: &Reading) -> Result<(), Problem> {
+    match reading.unknown_names.first().filter(|_| reading.cut.is_none()) {
+        Some(name) => Err(Problem::arguments(format!(
+            "no function of this history is called `{name}`: there is nothing to rename"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The history's file and what was said of it.
 struct Source<'a> {
     path: PathBuf,
@@ -188,9 +203,12 @@ fn cannot_read(path: &Path, error: &std::io::Error) -> Problem {
 /// As much of the history as the limits allow.
 fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Reading, Problem> {
     let input = file.input();
-    let values_as_recorded = file.args.keyed || file.args.not_keyed;
-    let selection =
-        Selection { workload: file.args.workload.clone(), allow_partial: file.args.allow_partial, values_as_recorded };
+    let selection = Selection {
+        workload: file.args.workload.clone(),
+        allow_partial: file.args.allow_partial,
+        values_as_recorded: file.args.keyed || file.args.not_keyed,
+        renames: file.args.rename.iter().map(|rename| (rename.from.clone(), rename.to.clone())).collect(),
+    };
     let (read_bytes, bytes) = (Arc::clone(&input.read_bytes), input.bytes);
     let share_read = || (bytes > 0).then(|| read_bytes.load(Ordering::Relaxed) as f64 / bytes as f64);
     let out_of_time = || budget.out_of_time_to_read();

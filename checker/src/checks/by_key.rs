@@ -1,8 +1,10 @@
 //! What checks that walk over a history have in common: the operations of each key, and how they are named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::finding::Finding;
 use crate::history::{History, Op, Sym, ValueId};
+use crate::objects::completion::written;
 
 /// The operations of a key, as positions in [`History::ops`].
 pub type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
@@ -11,10 +13,8 @@ pub type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
 /// on the object is unknown.
 pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, String> {
     let known: Vec<Sym> = functions.iter().filter_map(|name| records.sym(name)).collect();
-    if let Some(other) = records.ops.iter().find(|op| !known.contains(&op.f)) {
-        let known = functions.join(", ");
-        let f = records.text(other.f);
-        return Err(format!("the model knows no `{f}`: its functions are {known}"));
+    if records.ops.iter().any(|op| !known.contains(&op.f)) {
+        return Err(unknown_functions(records, functions));
     }
     let mut keys: BTreeMap<Sym, Vec<usize>> = BTreeMap::new();
     for (at, op) in records.ops.iter().enumerate() {
@@ -23,9 +23,45 @@ pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>,
     Ok(keys.into_iter().map(|(key, ops)| (records.text(key), ops)).collect())
 }
 
+/// What is said where operations have other functions than a model knows: all of those are named.
+pub(crate) fn unknown_functions(records: &History, known: &[&str]) -> String {
+    const SHOWN_MAX: usize = 8;
+    let names: BTreeSet<&str> = records.ops.iter().map(|op| records.text(op.f)).collect();
+    let others: Vec<String> =
+        names.iter().filter(|name| !known.contains(name)).map(|name| format!("`{}`", name.escape_debug())).collect();
+    let more = others.len().saturating_sub(SHOWN_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (others, known) = (others[..others.len().min(SHOWN_MAX)].join(", "), known.join(", "));
+    format!("the model knows no {others}{more}: its functions are {known}; --rename maps names")
+}
+
 /// Whether an operation has this function.
 pub fn is(records: &History, op: &Op, name: &str) -> bool {
     records.text(op.f) == name
+}
+
+/// What operations that are `ok` with `false` leave open, counted.
+#[derive(Default)]
+pub(crate) struct Denials(u64);
+
+impl Denials {
+    /// The value that a change brought, and whether it is known to have happened.
+    pub fn change(&mut self, records: &History, op: &Op) -> (ValueId, bool) {
+        match written(records, op) {
+            Ok(value) => (value, op.is_ok()),
+            Err(_) => {
+                self.0 += 1;
+                (op.argument, false)
+            }
+        }
+    }
+
+    /// Says how many there are, if there are any.
+    pub fn doubt(&self, finding: &mut Finding) {
+        if self.0 > 0 {
+            finding.doubt(format!("{} changes are `ok` with false: one that did nothing must be `fail`", self.0));
+        }
+    }
 }
 
 /// The elements of a list or a set; nothing read is no elements.

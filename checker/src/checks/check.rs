@@ -119,12 +119,12 @@ impl<'v> View<'v> {
 }
 
 /// What a check uses besides what it judges.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// What it may spend, and how many anomalies are explained.
     pub limits: Limits<'a>,
     /// What it needs to know, and what is asked for.
-    pub settings: Settings,
+    pub settings: &'a Settings,
     /// The faults of the run.
     pub faults: &'a [FaultFinding],
     /// When the cluster was healed, ns since the run began.
@@ -135,9 +135,25 @@ pub struct Context<'a> {
     pub(crate) crashes: &'a [Crash<'a>],
 }
 
+/// What is known where nothing was said.
+static DEFAULT_SETTINGS: Settings = Settings::DEFAULT;
+
+impl Default for Context<'_> {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            settings: &DEFAULT_SETTINGS,
+            faults: &[],
+            heal_ns: None,
+            concurrent_writes: ConcurrentWrites::default(),
+            crashes: &[],
+        }
+    }
+}
+
 impl<'a> Context<'a> {
     /// For a history about which nothing more is known.
-    pub fn new(limits: Limits<'a>, settings: Settings) -> Self {
+    pub fn new(limits: Limits<'a>, settings: &'a Settings) -> Self {
         Self { limits, settings, ..Self::default() }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod by_key;
 pub mod check;
+mod failed_writers;
 pub mod guess;
 pub mod isolation;
 pub mod linearizable;

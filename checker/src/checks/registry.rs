@@ -11,9 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::checks::check::{Check, Context, Scope, View};
 use crate::checks::isolation::Level;
 use crate::checks::minimal::{self, Budget, OfColumns};
-use crate::checks::{linearizable, log, replicas, sessions, simple, survival, unsaid};
+use crate::checks::{failed_writers, linearizable, log, replicas, sessions, simple, survival, unsaid};
 use crate::finding::{Finding, Kept, Shrinks};
-use crate::history::History;
+use crate::history::{History, Op};
 use crate::limits::Limits;
 use crate::objects::Object;
 use crate::outcome::Outcome;
@@ -300,7 +300,19 @@ pub const ALIASES: &[Alias] = &[
         Object::MultiRegister,
         "txn of [r k v] and [w k v] on several registers at once: linearizable",
     ),
-    object("mutex", Object::Mutex, "acquire, release: linearizable, each key by itself"),
+    object("mutex", Object::Mutex, "acquire, release (by any process): linearizable, each key by itself"),
+    object("owner-mutex", Object::OwnerMutex, "acquire, release by the process that holds it: linearizable"),
+    object(
+        "reentrant-mutex",
+        Object::ReentrantMutex,
+        "acquire, also by the process that holds it, released by it as often: linearizable",
+    ),
+    object(
+        "fenced-mutex",
+        Object::FencedMutex,
+        "acquire with a fencing token above all before it, release by the process that holds it: linearizable",
+    ),
+    object("semaphore", Object::Semaphore, "acquire [n], release [n], at most --permits N at a time: linearizable"),
     object("set", Object::Set, "add v, remove v, read [v ...]: linearizable, each key by itself"),
     object("counter", Object::Counter, "add n (inc, dec), read: linearizable, each key by itself"),
     object(
@@ -431,6 +443,11 @@ pub fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -> Findi
     }
     let mut finding = check.judge(view, context);
     finding.doubts.extend(unsaid);
+    if let Some(why) = unacknowledged(view).filter(|_| finding.violations == 0) {
+        // What the headline says of no operation is nothing.
+        finding.headline.clear();
+        finding.doubts.insert(0, why);
+    }
     for kept in &mut finding.anomalies.kept {
         let anomaly = &mut kept.anomaly;
         anomaly.faults = active_between(context.faults, anomaly.from_ns, anomaly.to_ns);
@@ -438,7 +455,20 @@ pub fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -> Findi
     if let Some(records) = view.records.filter(|_| check.nature().shrinks) {
         shrink(check, view.object, records, context, &mut finding);
     }
+    if let Some(records) = view.records {
+        failed_writers::name_them(records, context.faults, &mut finding);
+    }
     finding
+}
+
+/// Why nothing was put to the test: of what is judged, nothing is known to have happened.
+fn unacknowledged(view: &View<'_>) -> Option<String> {
+    let (operations, any) = match (view.records, view.facts) {
+        (Some(records), _) => (records.ops.len(), records.ops.iter().any(Op::is_ok)),
+        (None, Some(workload)) => (workload.operations(), workload.is_acknowledged()),
+        (None, None) => (0, true),
+    };
+    (!any).then(|| format!("none of {operations} operations was acknowledged: nothing is known to have happened"))
 }
 
 fn shrink(check: &dyn Check, object: Option<Object>, records: &History, context: &Context<'_>, finding: &mut Finding) {

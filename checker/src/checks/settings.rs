@@ -1,7 +1,9 @@
 //! What checks need to know besides the history, and what they are to check.
 
+use crate::formats::Tree;
+
 /// What a check needs to know besides the history.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// How stale reads may be, for `staleness`.
     pub staleness: Bounds,
@@ -9,6 +11,41 @@ pub struct Settings {
     pub failed_cas: FailedCas,
     /// What transactions have to satisfy.
     pub transactions: Transactions,
+    /// How many permits a semaphore has; it is not judged where that is not said.
+    pub permits: Option<u32>,
+    /// What is known of a bank.
+    pub bank: Bank,
+    /// Whether `set-full` requires that an element is in every read that begins after it is known.
+    pub linearizable_sets: bool,
+}
+
+/// What is known of a bank.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bank {
+    /// Its accounts, all of which each read shows; none: whatever reads show.
+    pub accounts: Option<Vec<Tree>>,
+    /// What all balances come to; none: what most reads show.
+    pub total: Option<i128>,
+    /// Whether balances may be below zero.
+    pub negative_balances: bool,
+}
+
+impl Settings {
+    /// Nothing is known, and the usual is asked for.
+    pub(crate) const DEFAULT: Settings = Settings {
+        staleness: Bounds { versions_max: None, time_ns_max: None },
+        failed_cas: FailedCas::Drop,
+        transactions: Transactions::DEFAULT,
+        permits: None,
+        bank: Bank { accounts: None, total: None, negative_balances: false },
+        linearizable_sets: false,
+    };
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 /// How stale a read may be; none: it is measured only.
@@ -39,9 +76,16 @@ pub struct Transactions {
     pub versions: Assume,
 }
 
+impl Transactions {
+    const DEFAULT: Transactions = Transactions {
+        required: "strict-serializable",
+        versions: Assume { sequential_keys: false, linearizable_keys: false },
+    };
+}
+
 impl Default for Transactions {
     fn default() -> Self {
-        Self { required: "strict-serializable", versions: Assume::default() }
+        Self::DEFAULT
     }
 }
 

@@ -12,6 +12,7 @@
 //! [`json_form`].
 
 mod damage;
+mod data;
 mod documents;
 pub mod edn;
 mod format;
@@ -32,9 +33,11 @@ pub mod whole_events;
 pub mod write;
 
 pub use damage::{Damage, LINE_BYTES_MAX, NESTING_MAX, Problem, Stop};
+pub use data::{parse_assignment, parse_data};
 pub use format::{Format, Notation};
 pub use read::{Cut, Gap, Reading, read, read_within};
 pub use read_options::Selection;
 pub use recording::MisfitAt;
+pub(crate) use recording::shown;
 pub use sink::{Nothing, Sequence, Sink};
 pub use tree::Tree;

@@ -16,7 +16,7 @@ use super::split::Maps;
 use super::threads::{BLOCK_BYTES, Parse, each_chunk};
 use super::transactions;
 use super::whole_events::peeked;
-use crate::history::{History, HistoryBuilder, ParsedEvent, Torn};
+use crate::history::{History, HistoryBuilder, Misfit, ParsedEvent, Torn};
 use crate::limits::Limits;
 
 /// The most threads that parse: with more, the thread that merges the chunks does not keep up.
@@ -44,6 +44,8 @@ pub struct Reading {
     pub gap: Option<Gap>,
     /// How many lines of a log are not operations.
     pub other_lines: u64,
+    /// Names to be replaced that no function has.
+    pub unknown_names: Vec<String>,
     /// The names of the workloads that occur.
     pub workloads: BTreeSet<String>,
 }
@@ -113,7 +115,11 @@ pub fn read_within(
         }
         Err(damage) => return Err(damage),
     }
+    let renamed = whole.builder.rename(&selection.renames);
+    let unknown_names =
+        renamed.map_err(|full| Damage { line: whole.lines, column: 1, problem: Misfit::from(full).into() })?;
     let mut reading = whole.reading;
+    reading.unknown_names = unknown_names;
     reading.records =
         if selection.values_as_recorded { whole.builder.finish_as_recorded() } else { whole.builder.finish() };
     reading.records.torn = reading.torn;

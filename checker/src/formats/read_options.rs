@@ -9,4 +9,6 @@ pub struct Selection {
     pub allow_partial: bool,
     /// Whether values stay as they were recorded, also where they show that they are `[key value]`.
     pub values_as_recorded: bool,
+    /// Other names for functions: what the history calls it, and what it is called instead.
+    pub renames: Vec<(String, String)>,
 }

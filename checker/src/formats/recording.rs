@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::sink::{Sequence, Sink};
-use super::values::FromJson;
+use super::tree::Tree;
+use super::values::{FromEdn, FromJson};
 use crate::history::{
-    Event, EventType, Extra, History, HistoryBuilder, Misfit, Origin, ParsedEvent, Process, RawEvent, Sym,
+    Event, EventType, Extra, History, HistoryBuilder, Misfit, OfKey, Origin, ParsedEvent, Process, RawEvent, Sym,
     TooManyValues, ValueId, Values,
 };
 
@@ -98,6 +99,32 @@ impl History {
             builder.push_as(None, event).map_err(|misfit| MisfitAt { position, misfit })?;
         }
         Ok(builder.finish())
+    }
+}
+
+/// A value as [`History::notation`] writes it.
+pub(crate) fn shown(value: &Tree) -> String {
+    let mut values = Values::default();
+    // One value is not too many.
+    value.feed(&mut FromEdn(&mut values)).map_or_else(|full| full.to_string(), |value| values.notation(value))
+}
+
+impl History {
+    /// Says what an object begins with: that of a key, or all whose keys are not named.
+    ///
+    /// # Errors
+    /// When there are too many values.
+    pub fn begin_with(&mut self, key: Option<&Tree>, value: &Tree) -> Result<(), TooManyValues> {
+        let value = value.feed(&mut FromEdn(&mut self.values))?;
+        self.initial.unwritten_nil = self.values.other("nil")?;
+        let Some(key) = key else {
+            self.initial.of_all = value;
+            return Ok(());
+        };
+        let key = key.feed(&mut FromEdn(&mut self.values))?;
+        let name = if key.is_nil() { Sym::NONE } else { self.values.name_as_key(key)? };
+        self.initial.of_keys.push(OfKey { name, key, value });
+        Ok(())
     }
 }
 

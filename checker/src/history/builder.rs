@@ -534,6 +534,14 @@ impl HistoryBuilder {
         ops + aside as u64 + processes as u64 + history.values.memory_bytes()
     }
 
+    /// Replaces names of functions, of all events taken; returns those that no function has.
+    ///
+    /// # Errors
+    /// When there are too many values.
+    pub fn rename(&mut self, names: &[(String, String)]) -> Result<Vec<String>, TooManyValues> {
+        self.history.rename(names)
+    }
+
     /// The history of all events taken. Operations without a completion are `info`. Keys are taken from the values if
     /// these show that they are there.
     pub fn finish(self) -> History {

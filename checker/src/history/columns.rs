@@ -60,12 +60,13 @@ pub struct History {
     pub unsaid: Unsaid,
     /// The unit of its times, if they were counted since 1970: they are then counted from the first event instead.
     pub since_1970: Option<&'static str>,
+    pub(crate) initial: Initial,
     pub(super) end_ns: u64,
     /// Reads of single replicas and of the ring, and probes, in the order of invocation.
     pub(super) aside: Vec<Op>,
     /// The events of the nemesis, in their order.
     pub(super) nemesis: Vec<Event>,
-    pub(super) values: Values,
+    pub(crate) values: Values,
     pub(super) origins: Origins,
     /// The index that the history gives each event, by position; empty while each is equal to its position.
     pub(super) indices: Vec<u64>,
@@ -81,6 +82,28 @@ pub struct History {
     pub(super) parts: Vec<(OpId, ValueId)>,
     /// The names of the processes from [`NAMED`] on.
     pub(super) process_names: Vec<Sym>,
+}
+
+/// What objects begin with, as far as that was said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Initial {
+    /// All but those below.
+    pub of_all: ValueId,
+    /// Single ones.
+    pub of_keys: Vec<OfKey>,
+    /// A value called nil that is not nil: what is read as nil of an object that begins with something else.
+    pub unwritten_nil: ValueId,
+}
+
+/// What one object begins with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OfKey {
+    /// The key's name.
+    pub name: Sym,
+    /// The key as a value, as transactions have it.
+    pub key: ValueId,
+    /// What it begins with.
+    pub value: ValueId,
 }
 
 /// The entry of an operation in a list that ascends by operation. O(log n).
@@ -103,6 +126,28 @@ impl History {
     /// A name's text; that of [`Sym::NONE`] is empty.
     pub fn text(&self, name: Sym) -> &str {
         self.values.name(name)
+    }
+
+    /// What the object of this key begins with; nil if nothing was said of it. [`History::begin_with`] says it.
+    pub fn initial(&self, key: Sym) -> ValueId {
+        let Initial { of_all, of_keys, .. } = &self.initial;
+        of_keys.iter().find(|of_key| of_key.name == key).map_or(*of_all, |of_key| of_key.value)
+    }
+
+    /// The same of a key in a transaction.
+    pub fn initial_of_value(&self, key: ValueId) -> ValueId {
+        let Initial { of_all, of_keys, .. } = &self.initial;
+        of_keys.iter().find(|of_key| self.is_equal(of_key.key, key)).map_or(*of_all, |of_key| of_key.value)
+    }
+
+    /// A value called nil that nobody wrote; see [`Initial::unwritten_nil`].
+    pub(crate) fn unwritten_nil(&self) -> ValueId {
+        self.initial.unwritten_nil
+    }
+
+    /// Everything that an object begins with.
+    pub(crate) fn initials(&self) -> impl Iterator<Item = ValueId> {
+        [self.initial.of_all].into_iter().chain(self.initial.of_keys.iter().map(|of_key| of_key.value))
     }
 
     /// The symbol of a name, if it occurs.

@@ -4,7 +4,7 @@
 //! the whole. So a check of the excerpt names the same events. Only what the operations need is copied: O(k log k) for
 //! k operations and their values.
 
-use super::columns::{History, find};
+use super::columns::{History, OfKey, find};
 use super::op::{Op, OpId, Origin};
 use super::process::NAMED;
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
@@ -25,6 +25,7 @@ impl History {
             since_1970: self.since_1970,
             ..History::default()
         };
+        part.copy_initial(self)?;
         for (new, old) in ops.iter().enumerate() {
             let copied = part.copy(self, &self.ops[*old])?;
             part.ops.push(copied);
@@ -92,6 +93,17 @@ impl History {
         if let Some(error) = from.error_of(old) {
             let error = self.values.intern(error)?;
             self.errors.push((new, error));
+        }
+        Ok(())
+    }
+
+    fn copy_initial(&mut self, from: &History) -> Result<(), TooManyValues> {
+        self.initial.unwritten_nil = self.copy_value(from, from.initial.unwritten_nil)?;
+        self.initial.of_all = self.copy_value(from, from.initial.of_all)?;
+        for of_key in &from.initial.of_keys {
+            let name = if of_key.name.is_some() { self.values.intern(from.text(of_key.name))? } else { Sym::NONE };
+            let (key, value) = (self.copy_value(from, of_key.key)?, self.copy_value(from, of_key.value)?);
+            self.initial.of_keys.push(OfKey { name, key, value });
         }
         Ok(())
     }

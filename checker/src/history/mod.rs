@@ -18,10 +18,12 @@ mod numbers;
 mod op;
 mod operation;
 mod process;
+mod rename;
 mod values;
 
 pub(crate) use builder::{Extra, ParsedEvent, UnsaidOfEvent};
 pub use builder::{HistoryBuilder, Misfit, RawEvent};
+pub(crate) use columns::OfKey;
 pub use columns::{History, Torn, Unsaid};
 pub(crate) use epoch::unit_since_1970;
 pub use event::{Event, EventType, Phase, Process, Recorder, write_event, write_line};

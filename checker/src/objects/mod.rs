@@ -1,5 +1,6 @@
 //! The objects that histories are about, and what their functions and values mean.
 
+pub(crate) mod completion;
 mod concurrent_writes;
 pub(crate) mod meaning;
 mod model;

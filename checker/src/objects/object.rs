@@ -23,8 +23,16 @@ pub enum Object {
     CasRegister,
     /// `txn` with a list of `[read|r|write|w, key, value]`: all keys are one object.
     MultiRegister,
-    /// `acquire` and `release`.
+    /// `acquire` and `release`, by whatever process.
     Mutex,
+    /// `acquire`, and `release` by the process that holds it.
+    OwnerMutex,
+    /// `acquire`, again by the process that holds it, and as many `release`s by it.
+    ReentrantMutex,
+    /// `acquire`, whose result is a fencing token that grows, and `release` by the process that holds it.
+    FencedMutex,
+    /// `acquire` and `release` of some permits, one if it does not say how many.
+    Semaphore,
     /// `enqueue` and `dequeue`, first in, first out. A `dequeue` that is `ok` with nil found it empty.
     Queue,
     /// `push` and `pop`, last in, first out. A `pop` that is `ok` with nil found it empty.
@@ -70,6 +78,10 @@ impl Object {
             Object::CasRegister => "cas-register",
             Object::MultiRegister => "multi-register",
             Object::Mutex => "mutex",
+            Object::OwnerMutex => "owner-mutex",
+            Object::ReentrantMutex => "reentrant-mutex",
+            Object::FencedMutex => "fenced-mutex",
+            Object::Semaphore => "semaphore",
             Object::Queue => "queue",
             Object::Stack => "stack",
             Object::PriorityQueue => "priority-queue",
@@ -98,7 +110,11 @@ impl Object {
             Object::RwRegister => "txn of one write or one read of a register: as register, in Jepsen's form",
             Object::CasRegister => "read, write v, cas [expected new]",
             Object::MultiRegister => "txn of [r k v] and [w k v] on several registers at once",
-            Object::Mutex => "acquire, release",
+            Object::Mutex => "acquire, release by any process",
+            Object::OwnerMutex => "acquire, release by the process that holds it",
+            Object::ReentrantMutex => "acquire, again by the process that holds it, and as many releases by it",
+            Object::FencedMutex => "acquire with a fencing token that grows, release by the process that holds it",
+            Object::Semaphore => "acquire [n], release [n] by any process",
             Object::Queue => "enqueue v, dequeue: first in, first out",
             Object::Stack => "push v, pop: last in, first out",
             Object::PriorityQueue => "insert n, extract-min",

@@ -23,8 +23,8 @@ fn records(operations: &[(&str, serde_json::Value)]) -> History {
     builder.finish()
 }
 
-fn within(staleness: Bounds) -> Context<'static> {
-    Context::new(Limits::default(), Settings { staleness, ..Settings::default() })
+fn within(staleness: Bounds) -> Settings {
+    Settings { staleness, ..Settings::default() }
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn a_read_that_shows_nothing_new_is_left_out() {
     let records = records(&[("read", json!(null)), ("write", json!(2)), ("read", json!(null))]);
     let staleness = asked("staleness");
     let bounds = Bounds { versions_max: Some(1), time_ns_max: None };
-    let decision = staleness.check(&records, &within(bounds));
+    let decision = staleness.check(&records, &Context::new(Limits::default(), &within(bounds)));
     let reported: Vec<&[u64]> = decision.explained().map(|violation| &violation.events[..]).collect();
     assert_eq!(reported, [[2, 3, 4, 5]]);
 }
@@ -45,7 +45,7 @@ fn a_read_far_behind_is_reported_with_just_enough_writes_to_exceed_the_bound() {
     let records = records(&writes.chain([("read", json!(1))]).collect::<Vec<_>>());
     let staleness = asked("staleness");
     let bounds = Bounds { versions_max: Some(2), time_ns_max: None };
-    let decision = staleness.check(&records, &within(bounds));
+    let decision = staleness.check(&records, &Context::new(Limits::default(), &within(bounds)));
     let [Kept { anomaly: violation, .. }] = &decision.anomalies.kept[..] else { panic!("one: {decision:?}") };
     assert!(violation.explanation.contains("though 4 writes were made after it"), "{violation:?}");
     assert_eq!(violation.events, [0, 1, 2, 3, 4, 5, 10, 11]);

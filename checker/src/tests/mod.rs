@@ -33,6 +33,7 @@ mod records;
 mod register;
 mod resurrection;
 mod ring_agreement;
+mod semantics;
 mod serializability;
 mod session_engines;
 mod session_order;

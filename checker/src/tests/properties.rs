@@ -290,6 +290,12 @@ fn bank() {
                 "all stays",
                 Valid,
                 "",
+                join(&[read(0, json!({"0": 5, "1": 5})), moved.clone(), read(1, json!({"0": 0, "1": 10}))]),
+            ),
+            (
+                "a balance below zero",
+                Invalid,
+                "negative-balance",
                 join(&[read(0, json!({"0": 5, "1": 5})), moved.clone(), read(1, json!({"0": -5, "1": 15}))]),
             ),
             (

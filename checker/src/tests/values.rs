@@ -26,7 +26,7 @@ fn judge(model: &str, history: &History) -> Finding {
     let settings = Settings::default();
     let asked = registry::find(model, &settings);
     let [asked] = &asked[..] else { panic!("{model} is one check") };
-    asked.check(history, &Context::new(Limits::default(), settings))
+    asked.check(history, &Context::new(Limits::default(), &settings))
 }
 
 /// Operations one after the other, each with function, argument and result, by processes 0, 1, ...

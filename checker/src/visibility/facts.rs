@@ -198,6 +198,18 @@ impl<'h> KeyFacts<'h> {
         builder.key
     }
 
+    /// What the key begins with, nobody wrote: that is no matter of what is seen.
+    pub fn forget_initial(&mut self, history: &History, initial: ValueId) {
+        let at_first: FxHashSet<Element> = match history.datum(initial) {
+            Datum::Nil => return,
+            Datum::List(elements) => elements.iter().map(|element| Element::new(history, *element)).collect(),
+            _ => [Element::new(history, initial)].into_iter().collect(),
+        };
+        for read in &mut self.reads {
+            read.unwritten.retain(|element| !at_first.contains(element));
+        }
+    }
+
     /// Whether every write is known to have replaced nothing: then what is listed is all that is seen.
     pub fn is_plain(&self) -> bool {
         let none = Past::Known(Vec::new());

@@ -30,6 +30,7 @@ enum KeyName {
 /// What was done to a key, in order.
 struct OfKey<'h> {
     name: String,
+    initial: ValueId,
     deeds: Vec<(Operation<'h>, u32, Deed)>,
 }
 
@@ -56,6 +57,7 @@ impl<'h> WorkloadFacts<'h> {
         let concurrent_writes = ConcurrentWrites::Kept;
         let analysed = |of: &OfKey<'h>| {
             let mut key = KeyFacts::of_deeds(&of.name, model, &of.deeds);
+            key.forget_initial(history, of.initial);
             key.analysis = analyse(&key, model, concurrent_writes, limits.out_of_time);
             key
         };
@@ -106,6 +108,9 @@ impl<'h> Keys<'h> {
         let Datum::List(micros) = history.datum(value) else {
             return Err(format!("`{}` is no operation of sessions", operation.f()));
         };
+        if micros.is_empty() && operation.f() != "txn" {
+            return Err(format!("`{}` is no operation of sessions", operation.f()));
+        }
         for (micro, number) in micros.iter().zip(0..) {
             let Datum::List(&[f, key, value]) = history.datum(*micro) else {
                 return Err(format!("{} is not [f key value]", history.show(*micro)));
@@ -129,7 +134,11 @@ impl<'h> Keys<'h> {
                 KeyName::Symbol(name) => self.history.text(name).to_owned(),
                 KeyName::Value(value) => self.history.key_name(value).into_owned(),
             };
-            self.keys.push(OfKey { name, deeds: Vec::new() });
+            let initial = match key {
+                KeyName::Symbol(name) => self.history.initial(name),
+                KeyName::Value(key) => self.history.initial_of_value(key),
+            };
+            self.keys.push(OfKey { name, initial, deeds: Vec::new() });
             self.keys.len() - 1
         });
         self.keys[number].deeds.push((operation, micro, deed));

@@ -74,6 +74,21 @@ impl<'h> WorkloadFacts<'h> {
         Some(why).filter(|_| self.is_test)
     }
 
+    /// How many writes and reads by clients there are.
+    pub fn operations(&self) -> usize {
+        self.keys.iter().map(|key| key.writes.len() + key.client_reads.len()).sum()
+    }
+
+    /// Whether some operation of it is known to have happened.
+    pub fn is_acknowledged(&self) -> bool {
+        let any = |key: &KeyFacts<'_>| {
+            !key.reads.is_empty()
+                || !key.client_reads.is_empty()
+                || key.writes.iter().any(|write| write.operation.is_ok())
+        };
+        self.keys.iter().any(any)
+    }
+
     /// Sorts a workload's operations by key, and computes what each read sees.
     pub fn new(name: &str, model: Model, operations: &[Operation<'h>], concurrent_writes: ConcurrentWrites) -> Self {
         let mut by_key: BTreeMap<Cow<'_, str>, Vec<Operation<'h>>> = BTreeMap::new();

@@ -278,7 +278,7 @@ fn check(model: &Asked, records: &History, case: &Case) -> Finding {
     let asked = AtomicU64::new(0);
     let out_of_time = || asked.fetch_add(1, Ordering::Relaxed) >= case.patience;
     let limits = Limits { memory_bytes: case.memory_bytes, anomalies_max: 3, out_of_time: &out_of_time, threads: 1 };
-    model.check(records, &Context::new(limits, case.settings))
+    model.check(records, &Context::new(limits, &case.settings))
 }
 
 /// The parts of a decision agree, and each violation is one by itself.
@@ -294,7 +294,8 @@ fn holds_together(model: &Asked, decision: &Finding, case: &Case) {
             // The models of sessions read a history without lists in another way.
             continue;
         }
-        let generous = Case { memory_bytes: 1 << 30, patience: u64::MAX, events: Vec::new(), settings: case.settings };
+        let generous =
+            Case { memory_bytes: 1 << 30, patience: u64::MAX, events: Vec::new(), settings: case.settings.clone() };
         let again = check(model, &records(&alone), &generous);
         assert_eq!(again.outcome(), Outcome::Invalid, "{} alone is no violation: {shown}\n{alone:#?}", violation.kind);
     }

@@ -550,6 +550,8 @@ mod sets {
                 inside.remove(element);
                 true
             }
+            SetAction::AddNew(element) => inside.insert(*element),
+            SetAction::TakeOut(element) => inside.remove(element),
             SetAction::Contains(element, found) => inside.contains(element) == *found,
             SetAction::Read(elements) => inside.iter().eq(elements.iter()),
         })

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use checker::checks::isolation::Assume;
 use checker::checks::registry::{self, Asked, CheckName, Settings};
+use checker::checks::settings::Bank;
 use checker::checks::simple::staleness::Bounds;
 use checker::formats::Reading;
 use checker::history::History;
@@ -69,6 +70,7 @@ impl Choice {
 pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Problem> {
     let choice = by_names(file, reading)?;
     assumptions_count(file.args, &choice.asked)?;
+    options_count(file.args, &choice)?;
     Ok(choice)
 }
 
@@ -130,6 +132,29 @@ fn assumptions_count(args: &CheckArgs, asked: &[Asked]) -> Result<(), Problem> {
             exact.check
         ))),
         None => Ok(()),
+    }
+}
+
+/// Refuses what was said of objects that nothing asked for is about, and a semaphore of which nothing was said: passed over, it
+/// would seem to have been looked at.
+fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
+    let asks = |check: CheckName| choice.asked.iter().any(|asked| asked.check == check);
+    let of_semaphores = choice.asked.iter().any(|asked| asked.object == Some(Object::Semaphore));
+    let of_states = !choice.asked.is_empty() && choice.asked.iter().all(|asked| asked.check != CheckName::UNIQUE_IDS);
+    let said = [
+        (!args.accounts.is_empty(), asks(CheckName::BANK), "--accounts", "--model bank"),
+        (args.total.is_some(), asks(CheckName::BANK), "--total", "--model bank"),
+        (args.negative_balances, asks(CheckName::BANK), "--negative-balances", "--model bank"),
+        (args.linearizable, asks(CheckName::SET_FULL), "--linearizable", "--model set-full"),
+        (args.permits.is_some(), of_semaphores, "--permits", "--model semaphore"),
+        (!args.initial.is_empty(), of_states, "--initial", "models of objects that have a state"),
+    ];
+    if let Some((_, _, option, of)) = said.iter().find(|(is_said, counts, ..)| *is_said && !counts) {
+        return Err(Problem::arguments(format!("{option} is an option of {of}: nothing else looks at it")));
+    }
+    match of_semaphores && args.permits.is_none() {
+        true => Err(Problem::arguments("say with --permits how many permits the semaphore has")),
+        false => Ok(()),
     }
 }
 
@@ -232,5 +257,15 @@ fn settings(args: &CheckArgs) -> Settings {
         linearizable_keys: args.assume.contains(&AssumeArg::LinearizableKeys),
     };
     let staleness = Bounds { versions_max: args.stale_versions, time_ns_max };
-    Settings { staleness, failed_cas: args.failed_cas.into(), transactions }
+    let accounts = args.accounts.iter().map(|account| account.0.clone()).collect::<Vec<_>>();
+    let accounts = Some(accounts).filter(|accounts| !accounts.is_empty());
+    let bank = Bank { accounts, total: args.total, negative_balances: args.negative_balances };
+    Settings {
+        staleness,
+        failed_cas: args.failed_cas.into(),
+        transactions,
+        permits: args.permits,
+        bank,
+        linearizable_sets: args.linearizable,
+    }
 }

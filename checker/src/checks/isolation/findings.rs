@@ -11,7 +11,7 @@ use super::input::{Micro, Names, Transactions};
 use super::levels;
 use super::meanings;
 use crate::finding::{Draft, Edge, Finding, Proof};
-use crate::history::History;
+use crate::history::{History, ValueId};
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 
@@ -352,13 +352,30 @@ pub struct Ops<'r> {
     pub positions: Vec<u32>,
     /// By key: its interned value, or its name.
     pub keys: Vec<KeyName>,
+    /// By key: what it begins with.
+    pub initials: Vec<ValueId>,
+    /// Reads that show another beginning of a list.
+    pub misreads: Vec<Misread>,
+}
+
+/// A read of a list that does not show first what the list begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Misread {
+    /// The transaction.
+    pub transaction: u32,
+    /// The list.
+    pub key: u32,
+    /// What it shows.
+    pub shown: ValueId,
+    /// What the list begins with.
+    pub initial: ValueId,
 }
 
 /// What a key was in the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyName {
     /// A value in a micro-operation.
-    Value(crate::history::ValueId),
+    Value(ValueId),
     /// The key of an operation.
     Sym(crate::history::Sym),
 }
@@ -372,7 +389,7 @@ impl Names for Ops<'_> {
         }
     }
     fn value(&self, value: u32) -> String {
-        self.records.show(crate::history::ValueId(value))
+        self.records.show(ValueId(value))
     }
     fn process(&self, process: u32) -> String {
         self.records.process_name(process).to_string()
@@ -380,9 +397,30 @@ impl Names for Ops<'_> {
     fn event(&self, position: u32) -> u64 {
         self.records.event_index(position)
     }
+    fn initial(&self, key: u32) -> String {
+        self.records.show(self.initials.get(key as usize).copied().unwrap_or_default())
+    }
 }
 
 impl Ops<'_> {
+    /// Adds the reads that show another beginning of a list than it has.
+    pub fn add_misreads(&self, findings: &mut RawFindings, transactions: &Transactions) {
+        for Misread { transaction, key, shown, initial } in self.misreads.iter().copied() {
+            findings.add("garbage-read", || {
+                let (who, list) = (name(transactions, self, transaction), Names::key(self, key));
+                let (shown, initial) = (self.records.show(shown), self.records.show(initial));
+                let explanation = format!("{who} read {list} as {shown}, though it begins with {initial}.");
+                RawAnomaly {
+                    kind: "garbage-read",
+                    key: Some(key),
+                    transactions: vec![transaction],
+                    explanation,
+                    ..RawAnomaly::default()
+                }
+            });
+        }
+    }
+
     fn draft<'k>(&self, anomaly: RawAnomaly, key: &'k str, transactions: &Transactions) -> Draft<'k> {
         let ops = anomaly.transactions.iter().map(|transaction| self.positions[*transaction as usize] as usize);
         let proof = Proof { edges: anomaly.edges_of(transactions, self), ..Proof::at(self.records, ops) };

@@ -115,6 +115,8 @@ pub struct Transactions {
     keys: usize,
     /// Reads of registers that showed several values at once, by key: transaction and values.
     siblings: BTreeMap<u32, Vec<(u32, Vec<u32>)>>,
+    /// The elements that lists begin with, by key.
+    at_first: BTreeMap<u32, Vec<u32>>,
 }
 
 /// How keys and values are named in explanations.
@@ -126,6 +128,10 @@ pub trait Names {
     /// What a process is called.
     fn process(&self, process: u32) -> String {
         process.to_string()
+    }
+    /// What [`NIL`] stands for: what a register begins with.
+    fn initial(&self, _key: u32) -> String {
+        "nil".to_owned()
     }
     /// The history's own index of an event.
     fn event(&self, position: u32) -> u64 {
@@ -192,6 +198,16 @@ impl Transactions {
     pub fn siblings(&self, key: u32) -> impl Iterator<Item = (u32, &[u32])> {
         let of_key = self.siblings.get(&key).into_iter().flatten();
         of_key.map(|(transaction, values)| (*transaction, values.as_slice()))
+    }
+
+    /// Says what a list begins with.
+    pub fn begin_list(&mut self, key: u32, elements: Vec<u32>) {
+        self.at_first.insert(key, elements);
+    }
+
+    /// The elements that a list begins with, which every read of it has to show first.
+    pub fn at_first(&self, key: u32) -> &[u32] {
+        self.at_first.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// Adds a read of a list to the last transaction; passed over unless it committed.
@@ -270,7 +286,7 @@ impl Transactions {
 
     /// The transactions at these positions alone, in ascending order: the history that proves an explanation.
     pub fn only(&self, chosen: &[u32]) -> Transactions {
-        let mut part = Transactions { keys: self.keys, ..Transactions::default() };
+        let mut part = Transactions { keys: self.keys, at_first: self.at_first.clone(), ..Transactions::default() };
         for at in chosen {
             let row = self.row(*at);
             part.begin(row.process, row.outcome, row.call, row.ret);

@@ -283,6 +283,8 @@ impl<'t> Analysis<'t> {
     fn elements(&mut self, of_key: &OfKey<'_>, read: Read, from: usize) {
         let elements = self.transactions.list(read.list);
         let mut aborted: Option<(u32, u32)> = None;
+        // Nobody appended what the list begins with.
+        let from = from.max(self.transactions.at_first(of_key.key).len());
         for element in &elements[from.min(elements.len())..] {
             let Some(append) = of_key.append(*element) else {
                 self.garbage(of_key.key, read, *element);

@@ -53,7 +53,8 @@ pub fn check_list_append(records: &History, limits: &Limits<'_>, options: Option
     if let Some(finding) = too_large(&transactions, limits) {
         return finding;
     }
-    let findings = list_append::analyse_within(&transactions, &ops, limits);
+    let mut findings = list_append::analyse_within(&transactions, &ops, limits);
+    ops.add_misreads(&mut findings, &transactions);
     let mut finding = findings::decide(findings, Beside::default(), &transactions, &ops, options.required, limits);
     if options.required == Isolation::CausalMemory.name() && finding.outcome() == Verdict::Valid {
         finding.headline.clear();

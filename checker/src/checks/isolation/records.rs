@@ -4,12 +4,16 @@
 //! register) and `r` (a read, of a list or of a register). Its function has no meaning. What an operation that failed
 //! or whose outcome is unknown wrote stands in its invocation. For the checks of registers an operation `write` or
 //! `read` with a key, or without one and with a single value, is a transaction of one micro-operation.
+//!
+//! A transaction that is `ok` with an acknowledgement instead of a list wrote what was asked for; what it read is unknown. If a
+//! register begins with a value, that value is [`NIL`], and nil is one that nobody wrote.
 
 use rustc_hash::FxHashMap;
 
-use super::findings::{KeyName, Ops};
-use super::input::{Outcome, Transactions};
+use super::findings::{KeyName, Misread, Ops};
+use super::input::{NIL, Outcome, Transactions};
 use crate::history::{Datum, History, Identities, Kind, Op, ValueId};
+use crate::objects::completion::written;
 use crate::objects::siblings::{has_micros, lists_are_values};
 
 /// What micro-operations are expected.
@@ -44,6 +48,8 @@ pub fn read(records: &History, form: Form) -> Result<(Transactions, Ops<'_>), No
         transactions: with_room(records, form),
         numbers: FxHashMap::default(),
         keys: Vec::new(),
+        initials: Vec::new(),
+        misreads: Vec::new(),
         names: Names::new(records),
         same: Identities::new(records),
         lists_are_values: None,
@@ -62,7 +68,8 @@ pub fn read(records: &History, form: Form) -> Result<(Transactions, Ops<'_>), No
             positions.push(position);
         }
     }
-    Ok((reader.transactions, Ops { records, positions, keys: reader.keys }))
+    let Reader { transactions, keys, initials, misreads, .. } = reader;
+    Ok((transactions, Ops { records, positions, keys, initials, misreads }))
 }
 
 /// How many operations are examined to estimate the memory that all of them need.
@@ -126,6 +133,9 @@ struct Reader<'r> {
     transactions: Transactions,
     numbers: FxHashMap<KeyName, u32>,
     keys: Vec<KeyName>,
+    /// What each key begins with.
+    initials: Vec<ValueId>,
+    misreads: Vec<Misread>,
     names: Names,
     /// Of keys and values, which may be any data.
     same: Identities<'r>,
@@ -146,19 +156,31 @@ impl<'r> Reader<'r> {
             Kind::Info => Outcome::Info,
             Kind::Fail => Outcome::Fail,
         };
-        let value = if op.kind == Kind::Ok { op.result } else { op.argument };
+        let is_acknowledged = op.is_ok() && op.argument.is_list() && !op.result.is_list();
+        let value = match op.kind {
+            Kind::Ok if is_acknowledged && self.form_has_lists(op) => self.written(op)?,
+            Kind::Ok => op.result,
+            Kind::Info | Kind::Fail => op.argument,
+        };
         let with_key = op.key.is_some() && !self.is_transaction(op);
         if self.form == Form::Registers && (with_key || self.is_plain(op)) {
             return self.single(op, outcome, value);
         }
         match self.records.datum(value) {
+            // A list without micro-operations does not show that it is a transaction.
+            Datum::List([]) if !matches!(self.records.text(op.f), "txn" | "") => {
+                Err(format!("its function is `{}`, and its value [] has no micro-operation", self.records.text(op.f)))
+            }
             Datum::List(micros) => {
                 self.transactions.begin(op.process, outcome, op.call, self.ret(op));
-                micros.iter().try_for_each(|micro| self.micro(*micro))?;
+                micros.iter().try_for_each(|micro| self.micro(*micro, !is_acknowledged))?;
                 Ok(true)
             }
             _ if op.kind == Kind::Fail => Ok(false),
-            _ => Err(format!("its value {} is not a list of micro-operations", self.records.show(value))),
+            _ => {
+                let (f, value) = (self.records.text(op.f), self.records.show(value));
+                Err(format!("its function is `{f}`, and its value {value} is not a list of micro-operations"))
+            }
         }
     }
 
@@ -181,28 +203,76 @@ impl<'r> Reader<'r> {
         let key = self.number(KeyName::Sym(op.key));
         self.transactions.begin(op.process, outcome, op.call, self.ret(op));
         if f.starts_with('w') {
-            let value = self.same.of(op.argument);
-            self.transactions.write(key, value.0);
+            let value = self.written(op)?;
+            self.write(key, value);
         } else if op.kind == Kind::Ok {
             self.read(key, value);
         }
         Ok(true)
     }
 
+    /// Whether it is a transaction, and no write of a list to a register of its own.
+    fn form_has_lists(&self, op: &Op) -> bool {
+        self.form == Form::Lists || self.is_transaction(op)
+    }
+
+    /// The value with which an operation wrote.
+    fn written(&self, op: &Op) -> Result<ValueId, String> {
+        written(self.records, op).map_err(|denial| {
+            let (f, denial) = (self.records.text(op.f), self.records.show(denial));
+            format!("`{f}` is `ok` with {denial}: one that did nothing must be `fail`")
+        })
+    }
+
+    /// A value of a register as transactions have it.
+    fn of_register(&mut self, key: u32, value: ValueId) -> u32 {
+        let (initial, value) = (self.initials[key as usize], self.same.of(value));
+        match value {
+            _ if initial.is_nil() => value.0,
+            _ if value == initial => NIL,
+            ValueId::NIL => self.records.unwritten_nil().0,
+            _ => value.0,
+        }
+    }
+
+    fn write(&mut self, key: u32, value: ValueId) {
+        let value = self.of_register(key, value);
+        self.transactions.write(key, value);
+    }
+
+    /// A read of a list shows first what the list begins with.
+    fn read_list(&mut self, key: u32, shown: ValueId, elements: &[ValueId]) {
+        let initial = self.initials[key as usize];
+        let same = &mut self.same;
+        let first = list(self.records, initial);
+        let begins = |elements: &[ValueId]| {
+            elements.len() >= first.len() && first.iter().zip(elements).all(|(a, b)| self.records.is_equal(*a, *b))
+        };
+        if begins(elements) {
+            self.transactions.read_list(key, elements.iter().map(|element| same.of(*element).0));
+        } else if self.transactions.rows().last().is_some_and(|row| row.outcome == Outcome::Ok) {
+            let transaction = self.transactions.len() as u32 - 1;
+            self.misreads.push(Misread { transaction, key, shown, initial });
+        }
+    }
+
     /// A read shows a value, or a list of siblings; an empty list is no value, unless it was written.
     fn read(&mut self, key: u32, value: ValueId) {
         let Some(shown) = self.records.datum(value).elements().filter(|_| !self.is_value(value)) else {
-            let value = self.same.of(value);
-            return self.transactions.read(key, value.0);
+            let value = self.of_register(key, value);
+            return self.transactions.read(key, value);
         };
         match *shown {
-            [] => self.transactions.read(key, super::input::NIL),
+            [] => {
+                let nil = self.of_register(key, ValueId::NIL);
+                self.transactions.read(key, nil);
+            }
             [one] => {
-                let one = self.same.of(one);
-                self.transactions.read(key, one.0);
+                let one = self.of_register(key, one);
+                self.transactions.read(key, one);
             }
             ref several => {
-                let several = self.same.of_all(several).into_iter().map(|value| value.0).collect();
+                let several = several.iter().map(|value| self.of_register(key, *value)).collect();
                 self.transactions.read_siblings(key, several);
             }
         }
@@ -216,24 +286,28 @@ impl<'r> Reader<'r> {
             && (!is_empty || self.same.known(list).is_some())
     }
 
-    fn micro(&mut self, micro: ValueId) -> Result<(), String> {
+    /// `is_shown`: whether it says what was read.
+    fn micro(&mut self, micro: ValueId, is_shown: bool) -> Result<(), String> {
         let [f, key, value] = *list(self.records, micro) else {
             return Err(format!("the micro-operation {} is not [f key value]", self.records.show(micro)));
         };
         self.names.learn(self.records, f);
         let key = KeyName::Value(self.same.of(key));
         let key = self.number(key);
+        if self.form == Form::Lists
+            && !matches!(self.records.datum(self.initials[key as usize]), Datum::Nil | Datum::List(_))
+        {
+            return Err(format!("a list cannot begin with {}", self.records.show(self.initials[key as usize])));
+        }
         match (Some(f), self.form) {
             (f, Form::Lists) if f == self.names.append => self.transactions.append(key, self.same.of(value).0),
+            (f, _) if f == self.names.read && !is_shown => {}
             (f, Form::Lists) if f == self.names.read => match self.records.datum(value) {
-                Datum::Nil => self.transactions.read_list(key, []),
-                Datum::List(elements) => {
-                    let same = &mut self.same;
-                    self.transactions.read_list(key, elements.iter().map(|element| same.of(*element).0));
-                }
+                Datum::Nil => self.read_list(key, value, &[]),
+                Datum::List(elements) => self.read_list(key, value, elements),
                 _ => return Err(format!("the read of a list shows {}", self.records.show(value))),
             },
-            (f, Form::Registers) if f == self.names.write => self.transactions.write(key, self.same.of(value).0),
+            (f, Form::Registers) if f == self.names.write => self.write(key, value),
             (f, Form::Registers) if f == self.names.read => {
                 self.read(key, value);
             }
@@ -244,6 +318,17 @@ impl<'r> Reader<'r> {
 
     fn number(&mut self, key: KeyName) -> u32 {
         *self.numbers.entry(key).or_insert_with(|| {
+            let initial = match key {
+                KeyName::Value(key) => self.records.initial_of_value(key),
+                KeyName::Sym(key) => self.records.initial(key),
+            };
+            let initial = self.same.of(initial);
+            if self.form == Form::Lists && initial.is_list() {
+                let same = &mut self.same;
+                let elements = list(self.records, initial).iter().map(|element| same.of(*element).0);
+                self.transactions.begin_list(self.keys.len() as u32, elements.collect());
+            }
+            self.initials.push(initial);
             self.keys.push(key);
             self.keys.len() as u32 - 1
         })

@@ -177,7 +177,11 @@ impl<'t> Analysis<'t> {
     }
 
     fn show(&self, key: u32, value: u32) -> String {
-        format!("{} = {}", self.names.key(key), if value == NIL { "nil".into() } else { self.names.value(value) })
+        format!(
+            "{} = {}",
+            self.names.key(key),
+            if value == NIL { self.names.initial(key) } else { self.names.value(value) }
+        )
     }
 
     /// What each transaction does with each of its keys; and whether it sees its own writes.

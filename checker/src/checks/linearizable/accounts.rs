@@ -129,7 +129,7 @@ fn transfer(history: &History, same: &mut Identities<'_>, value: ValueId) -> Opt
 }
 
 /// `{account balance ...}`.
-fn balances(history: &History, same: &mut Identities<'_>, value: ValueId) -> Option<Amounts> {
+pub(super) fn balances(history: &History, same: &mut Identities<'_>, value: ValueId) -> Option<Amounts> {
     let Datum::Map(entries) = history.datum(value) else { return None };
     let mut balance = |[account, balance]: &[ValueId; 2]| match history.datum(*balance) {
         Datum::Int(balance) => Some((same.of(*account).0, i128::from(balance))),

@@ -1,22 +1,24 @@
 //! Turns a history into operations of an object, and the rulings on the objects into a finding.
 
-use std::sync::Mutex as Lock;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustc_hash::FxHashMap;
 
 use super::collection::Discipline;
-use super::machine::Machine;
-use super::machine::Timed;
-use super::mutex::Mutex;
+use super::locks;
+use super::machine::{Machine, NEVER, Timed};
+use super::mutex::{Lock, LockAction, Rules};
 use super::rule::{self, Ruling};
 use super::search::{Bounds, Limit};
-use super::{accounts, collection, counter, deque, multi_register, mutex, register, sequential, set, text};
+use super::{accounts, collection, counter, deque, multi_register, register, sequential, set, text};
+use crate::checks::by_key::unknown_functions;
 pub use crate::checks::settings::FailedCas;
 use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History, Identities, Kind, Op, Sym, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
+use crate::objects::completion::written;
 
 /// How many operations an explanation lists.
 const OPERATIONS_LISTED: usize = 4;
@@ -26,8 +28,8 @@ const OPERATIONS_LISTED: usize = 4;
 pub struct Options {
     /// What a failed compare-and-set means.
     pub failed_cas: FailedCas,
-    /// The initial value of registers, nil by default. Also that of a counter, if it is a number.
-    pub initial: ValueId,
+    /// How many permits of a semaphore there are.
+    pub permits: Option<u32>,
 }
 
 /// Checks whether each object of the history is linearizable: each key, or the whole history for transactions.
@@ -35,42 +37,42 @@ pub fn check(object: Object, history: &History, limits: &Limits<'_>, options: &O
     let task = Task { history, limits, options };
     let property = Property::Linearizable(object);
     match object {
-        Object::Register | Object::CasRegister => task.each_key(
-            property,
-            |ops| task.registers(ops),
-            |ops, bounds| rule::register(options.initial.0, ops, bounds),
-        ),
-        Object::MultiRegister => task.whole(
-            property,
-            |ops| task.transactions(ops),
-            |ops, bounds| rule::multi_register(options.initial.0, ops, bounds),
-        ),
-        Object::Mutex => {
-            task.each_key(property, |ops| task.mutexes(ops), |ops, bounds| rule::general(&Mutex, ops, bounds))
+        Object::Register | Object::CasRegister => {
+            task.each_key(property, |ops| task.registers(ops), |ops, bounds| rule::register(NIL, ops, bounds))
         }
+        Object::MultiRegister => {
+            task.whole(property, |ops| task.transactions(ops), |ops, bounds| rule::multi_register(NIL, ops, bounds))
+        }
+        Object::Mutex => task.lock(property, Rules::Mutex),
+        Object::OwnerMutex => task.lock(property, Rules::OwnerMutex),
+        Object::ReentrantMutex => task.lock(property, Rules::ReentrantMutex),
+        Object::FencedMutex => task.lock(property, Rules::FencedMutex),
+        Object::Semaphore => match options.permits {
+            Some(permits) => task.lock(property, Rules::Semaphore(permits)),
+            None => Finding::undecided("how many permits the semaphore has was not said: --permits says it"),
+        },
         Object::Set => task.each_key(property, |ops| task.sets(ops), rule::set),
-        Object::Counter => task.each_key(
-            property,
-            |ops| task.counters(ops),
-            |ops, bounds| rule::counter(task.initial_sum(), ops, bounds),
-        ),
-        Object::Queue if task.peeks() => {
-            task.machine(property, deque::Deque, |_, op, f| deque::action(op, deque::of_queue(f)))
+        Object::Counter => {
+            task.each_key(property, |ops| task.counters(ops), |ops, bounds| rule::counter(0, ops, bounds))
         }
-        Object::Stack if task.peeks() => {
-            task.machine(property, deque::Deque, |_, op, f| deque::action(op, deque::of_stack(f)))
-        }
+        Object::Queue if task.peeks() => task.deque(property, deque::of_queue),
+        Object::Stack if task.peeks() => task.deque(property, deque::of_stack),
         Object::Queue => task.collections(property, Discipline::Fifo),
         Object::Stack => task.collections(property, Discipline::Lifo),
-        Object::Deque => task.machine(property, deque::Deque, |_, op, f| deque::action(op, f)),
+        Object::PriorityQueue => task.collections(property, Discipline::LeastFirst),
+        Object::Deque => task.deque(property, |f| f),
         Object::Text => {
-            let initial = text::text(history, options.initial).unwrap_or_default();
-            task.machine(property, text::Text(initial.into()), |_, op, f| text::action(history, op, f))
+            let put = |text: &str| text::TextAction::Put(text.into());
+            let first = |key, _: &mut Identities<'_>| task.first(key, |value| text::text(history, value).map(put));
+            task.machine(property, text::Text::default(), first, |_, op, f| text::action(history, op, f))
         }
         Object::Accounts => {
-            task.machine(property, accounts::Accounts, |same, op, f| accounts::action(history, same, op, f))
+            let first = |key, same: &mut Identities<'_>| {
+                task.first(key, |value| accounts::balances(history, same, value).map(accounts::AccountsAction::Read))
+            };
+            let action = |same: &mut Identities<'_>, op: &Op, f: &str| accounts::action(history, same, op, f);
+            task.machine(property, accounts::Accounts, first, action)
         }
-        Object::PriorityQueue => task.collections(property, Discipline::LeastFirst),
         other => Finding::undecided(format!("whether a {other} is linearizable is not known here")),
     }
 }
@@ -78,12 +80,11 @@ pub fn check(object: Object, history: &History, limits: &Limits<'_>, options: &O
 /// Checks whether the registers of the history, all keys together, are sequentially consistent.
 pub fn check_sequential(history: &History, limits: &Limits<'_>, options: &Options) -> Finding {
     let task = Task { history, limits, options };
-    task.whole(
-        Property::Sequential,
-        |ops| task.keyed_registers(ops),
-        |ops, bounds| rule::sequential(options.initial.0, ops, bounds),
-    )
+    task.whole(Property::Sequential, |ops| task.keyed_registers(ops), |ops, bounds| rule::sequential(NIL, ops, bounds))
 }
+
+/// What registers are adapted to begin with, whatever it is that they begin with: see [`Task::as_nil`].
+const NIL: u32 = ValueId::NIL.0;
 
 /// The property that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,17 +93,85 @@ enum Property {
     Sequential,
 }
 
+/// The functions that operations of the object have.
+fn functions(property: Property) -> &'static [&'static str] {
+    match property {
+        Property::Sequential => &["read", "write", "cas", "r", "w"],
+        Property::Linearizable(object) => match object {
+            Object::Register | Object::CasRegister => &["read", "write", "cas", "r", "w"],
+            Object::MultiRegister => &["txn"],
+            Object::Mutex | Object::OwnerMutex | Object::ReentrantMutex | Object::FencedMutex | Object::Semaphore => {
+                &["acquire", "release"]
+            }
+            Object::Set => &["add", "remove", "contains", "read"],
+            Object::Counter => &["add", "inc", "increment", "dec", "decrement", "read"],
+            Object::Deque => &[
+                "push-front",
+                "push-back",
+                "pop-front",
+                "pop-back",
+                "peek-front",
+                "peek-back",
+                "add-first",
+                "add-last",
+                "offer-first",
+                "offer-last",
+                "lpush",
+                "rpush",
+                "remove-first",
+                "remove-last",
+                "poll-first",
+                "poll-last",
+                "lpop",
+                "rpop",
+                "peek-first",
+                "peek-last",
+            ],
+            Object::Text => &["get", "read", "put", "write", "append"],
+            Object::Accounts => &["transfer", "read"],
+            Object::Queue | Object::Stack | Object::PriorityQueue => &[
+                "peek",
+                "top",
+                "enqueue",
+                "push",
+                "insert",
+                "offer",
+                "put",
+                "add",
+                "dequeue",
+                "pop",
+                "extract-min",
+                "delete-min",
+                "poll",
+                "take",
+            ],
+            _ => &[],
+        },
+    }
+}
+
 /// Why an operation of the history is not one of the model.
 pub(super) enum NotOfModel {
     Function(Sym),
     Value(Sym, ValueId),
+    /// What it is said to begin with.
+    Initial(ValueId),
 }
 
-type Adapted<A> = Result<Vec<Timed<A>>, NotOfModel>;
+/// Operations of the model; before them those that make it be as it is said to begin.
+struct Operations<A> {
+    all: Vec<Timed<A>>,
+    /// By so much the events of the history come later here.
+    shift: u32,
+}
+
+type Adapted<A> = Result<Operations<A>, NotOfModel>;
 
 /// Operations of an object, as they were before an event.
 #[derive(Clone, Copy)]
 struct Excerpt<'a> {
+    /// The object's key.
+    key: Sym,
     /// Positions in the history, ascending.
     ops: &'a [u32],
     /// The event's position; [`Op::NEVER`] if it comes after all of them.
@@ -150,7 +219,7 @@ impl Task<'_> {
         let threads = self.limits.threads.clamp(1, keys.len().max(1));
         let one = |at: usize| self.one(keys[at].0, &ops[keys[at].1.clone()], threads, &adapt, &judge);
         let next = AtomicUsize::new(0);
-        let ruled = Lock::new(Vec::with_capacity(keys.len()));
+        let ruled = Mutex::new(Vec::with_capacity(keys.len()));
         let work = || {
             let mut mine = Vec::new();
             loop {
@@ -179,16 +248,36 @@ impl Task<'_> {
         &self,
         property: Property,
         machine: M,
+        first: impl Fn(Sym, &mut Identities<'_>) -> Result<Vec<(u32, M::Action)>, NotOfModel> + Sync,
         action: impl Fn(&mut Identities<'_>, &Op, &str) -> Result<Option<M::Action>, NotOfModel> + Sync,
     ) -> Finding {
         let adapt = |ops: Excerpt<'_>| {
             let mut same = self.identities();
-            self.adapt(ops, |op, f| {
-                let op = Op { argument: same.of(op.argument), result: same.of(op.result), ..*op };
+            let before = first(ops.key, &mut same)?;
+            self.adapt_after(before, ops, |op, f| {
+                let op = Op { argument: same.of(self.written(op)?), result: same.of(op.result), ..*op };
                 action(&mut same, &op, f)
             })
         };
         self.each_key(property, adapt, |ops, bounds| rule::general(&machine, ops, bounds))
+    }
+
+    /// The action that makes an object what it is at first; none if nothing was said.
+    fn first<A>(&self, key: Sym, action: impl FnOnce(ValueId) -> Option<A>) -> Result<Vec<(u32, A)>, NotOfModel> {
+        let initial = self.history.initial(key);
+        match initial.is_nil() {
+            true => Ok(Vec::new()),
+            false => action(initial).map(|action| vec![(0, action)]).ok_or(NotOfModel::Initial(initial)),
+        }
+    }
+
+    /// A queue with two ends, which has other names for the functions.
+    fn deque(&self, property: Property, named: impl Fn(&str) -> &str + Sync) -> Finding {
+        let first = |key, same: &mut Identities<'_>| {
+            let inside = self.inside_at_first(key)?.iter();
+            Ok(inside.map(|value| (0, deque::DequeAction::Push(deque::End::Back, same.of(*value).0))).collect())
+        };
+        self.machine(property, deque::Deque, first, |_, op, f| deque::action(op, named(f)))
     }
 
     /// Whether some operation only looks at what is next.
@@ -229,7 +318,7 @@ impl Task<'_> {
             return ruled(Outcome::Open { limit: Limit::Time, holds_before: 0 });
         }
         let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX) / side_by_side;
-        let part = self.part(ops, memory_bytes / (size_of::<Timed<A>>() + FAST_PATH_BYTES));
+        let part = self.part(key, ops, memory_bytes / (size_of::<Timed<A>>() + FAST_PATH_BYTES));
         if part.ops.is_empty() {
             return ruled(Outcome::Open { limit: Limit::Memory, holds_before: 0 });
         }
@@ -237,27 +326,31 @@ impl Task<'_> {
             Ok(adapted) => adapted,
             Err(not_of_model) => return ruled(Outcome::NotOfModel(not_of_model)),
         };
-        debug_assert!(adapted.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
-        let memory_bytes = memory_bytes.saturating_sub(adapted.len() * size_of::<Timed<A>>());
+        let Operations { all, shift } = adapted;
+        debug_assert!(all.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
+        let memory_bytes = memory_bytes.saturating_sub(all.len() * size_of::<Timed<A>>());
         let bounds = Bounds { memory_bytes, out_of_time: self.limits.out_of_time, ..Bounds::default() };
-        ruled(match judge(&adapted, &bounds) {
+        ruled(match judge(&all, &bounds) {
             Ruling::Holds { .. } if part.before != Op::NEVER => {
                 Outcome::Open { limit: Limit::Memory, holds_before: part.before }
             }
             Ruling::Holds { searched } => Outcome::Holds { searched },
-            Ruling::Open { limit, holds_before } => Outcome::Open { limit, holds_before },
+            Ruling::Open { limit, holds_before } => {
+                Outcome::Open { limit, holds_before: holds_before.saturating_sub(shift) }
+            }
             Ruling::Violation { kind, reason, core } => {
-                Outcome::Violation { kind, reason, calls: core.iter().map(|operation| operation.call).collect() }
+                let calls = core.iter().filter_map(|operation| operation.call.checked_sub(shift)).collect();
+                Outcome::Violation { kind, reason, calls }
             }
         })
     }
 
     /// As many of the operations as there is room for, as they were before the first that does not fit. Linearizability
     /// is closed under prefixes, so a violation of this part is one of the whole.
-    fn part<'o>(&self, ops: &'o [u32], room: usize) -> Excerpt<'o> {
+    fn part<'o>(&self, key: Sym, ops: &'o [u32], room: usize) -> Excerpt<'o> {
         match ops.get(room) {
-            None => Excerpt { ops, before: Op::NEVER },
-            Some(beyond) => Excerpt { ops: &ops[..room], before: self.history.ops[*beyond as usize].call },
+            None => Excerpt { key, ops, before: Op::NEVER },
+            Some(beyond) => Excerpt { key, ops: &ops[..room], before: self.history.ops[*beyond as usize].call },
         }
     }
 
@@ -286,49 +379,88 @@ impl Task<'_> {
     }
 
     /// The operations that may have happened (or failed compare-and-sets); `action` turns each into one of the model.
-    fn adapt<A>(
+    fn adapt<A>(&self, ops: Excerpt<'_>, action: impl FnMut(&Op, &str) -> Result<Option<A>, NotOfModel>) -> Adapted<A> {
+        self.adapt_after(Vec::new(), ops, action)
+    }
+
+    /// The same after others, each with its process, that were done one by one before the history began.
+    fn adapt_after<A>(
         &self,
+        before: Vec<(u32, A)>,
         ops: Excerpt<'_>,
         mut action: impl FnMut(&Op, &str) -> Result<Option<A>, NotOfModel>,
     ) -> Adapted<A> {
-        let mut adapted = Vec::with_capacity(ops.ops.len());
+        let mut all = Vec::with_capacity(before.len() + ops.ops.len());
+        let shift = 2 * before.len() as u32;
+        let done = |(at, (process, action)): (u32, (u32, A))| Timed { process, call: at, ret: at + 1, action };
+        all.extend((0..).step_by(2).zip(before).map(done));
+        let later = |event: u32| if event == NEVER { NEVER } else { event.saturating_add(shift).min(NEVER - 1) };
         for op in ops.ops.iter().map(|at| seen_before(&self.history.ops[*at as usize], ops.before)) {
             if let Some(action) = action(&op, self.history.text(op.f))? {
-                adapted.push(Timed { process: op.process, call: op.call, ret: op.ret, action });
+                all.push(Timed { process: op.process, call: later(op.call), ret: later(op.ret), action });
             }
         }
-        Ok(adapted)
+        Ok(Operations { all, shift })
+    }
+
+    /// The value with which an operation wrote.
+    fn written(&self, op: &Op) -> Result<ValueId, NotOfModel> {
+        written(self.history, op).map_err(|denial| NotOfModel::Value(op.f, denial))
+    }
+
+    /// A register that begins with V is one that begins with nil whose other values are called otherwise: V is called nil, and
+    /// nil V.
+    fn as_nil(initial: ValueId, value: ValueId) -> u32 {
+        match value {
+            _ if value == initial => NIL,
+            ValueId::NIL => initial.0,
+            other => other.0,
+        }
     }
 
     /// Which values are equal; the initial one stands for all that equal it.
     fn identities(&self) -> Identities<'_> {
         let mut same = Identities::new(self.history);
-        same.of(self.options.initial);
+        for initial in self.history.initials() {
+            same.of(initial);
+        }
         same
     }
 
     fn registers(&self, ops: Excerpt<'_>) -> Adapted<register::RegisterAction> {
         let enforce = self.options.failed_cas == FailedCas::Enforce;
         let mut same = self.identities();
+        let of_all = same.of(self.history.initial(ops.key));
         self.adapt(ops, |op, f| {
+            // In the order of all keys together each has its own.
+            let initial = if op.key == ops.key { of_all } else { same.of(self.history.initial(op.key)) };
+            let mut value = |value: ValueId| Self::as_nil(initial, same.of(value));
             Ok(match (f, op.kind) {
-                ("read" | "r", Kind::Ok) => Some(register::RegisterAction::Read(same.of(op.result).0)),
+                ("read" | "r", Kind::Ok) => Some(register::RegisterAction::Read(value(op.result))),
                 ("read" | "r", _) => None,
                 ("write" | "w", Kind::Fail) => None,
-                ("write" | "w", _) => Some(register::RegisterAction::Write(same.of(op.argument).0)),
+                ("write" | "w", _) => Some(register::RegisterAction::Write(value(self.written(op)?))),
                 ("cas", kind) => {
-                    let Datum::List(&[from, to]) = self.history.datum(op.argument) else {
-                        return Err(NotOfModel::Value(op.f, op.argument));
-                    };
-                    let (from, to) = (same.of(from), same.of(to));
+                    let (from, to) = self.compared(op)?;
                     match kind {
-                        Kind::Fail => enforce.then_some(register::RegisterAction::FailedCas(from.0)),
-                        _ => Some(register::RegisterAction::Cas(from.0, to.0)),
+                        Kind::Fail => enforce.then_some(register::RegisterAction::FailedCas(value(from))),
+                        _ => Some(register::RegisterAction::Cas(value(from), value(to))),
                     }
                 }
                 _ => return Err(NotOfModel::Function(op.f)),
             })
         })
+    }
+
+    /// What a compare-and-set expected, and what it wrote.
+    fn compared(&self, op: &Op) -> Result<(ValueId, ValueId), NotOfModel> {
+        let pair = |value: ValueId| match self.history.datum(value) {
+            Datum::List(&[from, to]) => Some((from, to)),
+            _ => None,
+        };
+        // Any other list than a pair is no value of it.
+        let written = pair(self.written(op)?).or_else(|| pair(op.argument));
+        written.ok_or(NotOfModel::Value(op.f, op.argument))
     }
 
     fn keyed_registers(&self, ops: Excerpt<'_>) -> Adapted<sequential::KeyedAction> {
@@ -337,25 +469,29 @@ impl Task<'_> {
             let action = sequential::KeyedAction { key: self.history.ops[at].key.0, action: operation.action };
             Timed { process: operation.process, call: operation.call, ret: operation.ret, action }
         };
-        Ok(self.registers(ops)?.into_iter().map(keyed).collect())
+        let Operations { all, shift } = self.registers(ops)?;
+        debug_assert!(shift == 0, "registers begin with a value, not by operations");
+        Ok(Operations { all: all.into_iter().map(keyed).collect(), shift })
     }
 
     fn transactions(&self, ops: Excerpt<'_>) -> Adapted<multi_register::Transaction> {
         let mut same = self.identities();
         self.adapt(ops, |op, f| match (f, op.kind) {
             ("txn", Kind::Fail) => Ok(None),
-            ("txn", kind) => {
-                self.parts(op, if kind == Kind::Ok { op.result } else { op.argument }, &mut same).map(Some)
-            }
+            ("txn", Kind::Ok) if op.result.is_list() => self.parts(op, op.result, true, &mut same).map(Some),
+            // An acknowledgement shows nothing of what was read.
+            ("txn", Kind::Ok) => self.written(op).and_then(|value| self.parts(op, value, false, &mut same)).map(Some),
+            ("txn", Kind::Info) => self.parts(op, op.argument, false, &mut same).map(Some),
             _ => Err(NotOfModel::Function(op.f)),
         })
     }
 
-    /// The parts of a transaction. The reads of one that never completed are left out, since their results are unknown.
+    /// The parts of a transaction. The reads of one whose results are unknown are left out.
     fn parts(
         &self,
         op: &Op,
         value: ValueId,
+        is_shown: bool,
         same: &mut Identities<'_>,
     ) -> Result<multi_register::Transaction, NotOfModel> {
         let not_of_model = || NotOfModel::Value(op.f, value);
@@ -363,47 +499,70 @@ impl Task<'_> {
         let mut action = Vec::with_capacity(parts.len());
         for part in parts {
             let Datum::List(&[f, key, value]) = self.history.datum(*part) else { return Err(not_of_model()) };
-            let (key, value) = (same.of(key), same.of(value));
+            let initial = same.of(self.history.initial_of_value(key));
+            let (key, value) = (same.of(key).0, Self::as_nil(initial, same.of(value)));
             match self.history.datum(f) {
-                Datum::Text("r" | "read") if op.kind == Kind::Ok => {
-                    action.push(multi_register::Part::Read { key: key.0, value: value.0 });
-                }
+                Datum::Text("r" | "read") if is_shown => action.push(multi_register::Part::Read { key, value }),
                 Datum::Text("r" | "read") => {}
-                Datum::Text("w" | "write") => action.push(multi_register::Part::Write { key: key.0, value: value.0 }),
+                Datum::Text("w" | "write") => action.push(multi_register::Part::Write { key, value }),
                 _ => return Err(not_of_model()),
             }
         }
         Ok(action)
     }
 
-    fn mutexes(&self, ops: Excerpt<'_>) -> Adapted<mutex::MutexAction> {
-        let mut holds: FxHashMap<u32, u32> = FxHashMap::default();
-        let mut next = 0;
-        self.adapt(ops, |op, f| {
-            let process = op.process;
-            Ok(match (f, op.kind) {
-                ("acquire" | "release", Kind::Fail) => None,
-                ("acquire", _) => {
-                    next += 1;
-                    holds.insert(process, next);
-                    Some(mutex::MutexAction::Acquire { process, hold: next })
-                }
-                ("release", _) => {
-                    let hold = holds.get(&process).copied().unwrap_or(0);
-                    Some(mutex::MutexAction::Release { process, hold })
-                }
+    fn lock(&self, property: Property, rules: Rules) -> Finding {
+        let machine = Lock(rules);
+        self.each_key(property, |ops| self.locks(ops, rules), |ops, bounds| rule::general(&machine, ops, bounds))
+    }
+
+    fn locks(&self, ops: Excerpt<'_>, rules: Rules) -> Adapted<LockAction> {
+        let initial = self.history.initial(ops.key);
+        let before = locks::initial(self.history, rules, initial).ok_or(NotOfModel::Initial(initial))?;
+        let Operations { all, shift } = self.adapt_after(before, ops, |op, f| {
+            let acquires = match (f, op.kind) {
+                ("acquire" | "release", Kind::Fail) => return Ok(None),
+                ("acquire", _) => true,
+                ("release", _) => false,
                 _ => return Err(NotOfModel::Function(op.f)),
-            })
-        })
+            };
+            let value = if op.is_ok() && op.result != op.argument { op.result } else { op.argument };
+            locks::action(self.history, op, rules, acquires).map(Some).ok_or(NotOfModel::Value(op.f, value))
+        })?;
+        Ok(Operations { all: locks::with_holds(all, rules), shift })
+    }
+
+    /// What is inside at first: a list, in order; nil is nothing.
+    fn inside_at_first(&self, key: Sym) -> Result<&[ValueId], NotOfModel> {
+        let initial = self.history.initial(key);
+        match self.history.datum(initial) {
+            Datum::Nil => Ok(&[]),
+            Datum::List(elements) | Datum::Set(elements) => Ok(elements),
+            _ => Err(NotOfModel::Initial(initial)),
+        }
     }
 
     fn sets(&self, ops: Excerpt<'_>) -> Adapted<set::SetAction> {
         let mut same = self.identities();
-        self.adapt(ops, |op, f| {
+        let before = self
+            .inside_at_first(ops.key)?
+            .iter()
+            .map(|element| (0, set::SetAction::Add(same.of(*element).0)))
+            .collect();
+        self.adapt_after(before, ops, |op, f| {
             Ok(match (f, op.kind) {
                 ("add" | "remove", Kind::Fail) => None,
-                ("add", _) => Some(set::SetAction::Add(same.of(op.argument).0)),
-                ("remove", _) => Some(set::SetAction::Remove(same.of(op.argument).0)),
+                ("add" | "remove", Kind::Ok) if self.says_whether(op).is_some() => {
+                    let element = same.of(op.argument).0;
+                    Some(match (f, self.says_whether(op)) {
+                        ("add", Some(true)) => set::SetAction::AddNew(element),
+                        ("add", _) => set::SetAction::Contains(element, true),
+                        (_, Some(true)) => set::SetAction::TakeOut(element),
+                        (_, _) => set::SetAction::Contains(element, false),
+                    })
+                }
+                ("add", _) => Some(set::SetAction::Add(same.of(self.written(op)?).0)),
+                ("remove", _) => Some(set::SetAction::Remove(same.of(self.written(op)?).0)),
                 ("read" | "contains", Kind::Fail | Kind::Info) => None,
                 ("contains", Kind::Ok) => match self.history.datum(op.result) {
                     Datum::Bool(found) => Some(set::SetAction::Contains(same.of(op.argument).0, found)),
@@ -424,14 +583,23 @@ impl Task<'_> {
         })
     }
 
-    fn initial_sum(&self) -> i64 {
-        match self.history.datum(self.options.initial) {
-            Datum::Int(sum) => sum,
-            _ => 0,
+    /// Whether an addition or a removal says that it changed the set; none where it does not, as where elements are truth
+    /// values themselves.
+    fn says_whether(&self, op: &Op) -> Option<bool> {
+        match (self.history.datum(op.argument), self.history.datum(op.result)) {
+            (Datum::Bool(_), _) => None,
+            (_, Datum::Bool(changed)) => Some(changed),
+            _ => None,
         }
     }
 
     fn counters(&self, ops: Excerpt<'_>) -> Adapted<counter::CounterAction> {
+        let initial = self.history.initial(ops.key);
+        let at_first = match self.history.datum(initial) {
+            Datum::Nil => 0,
+            Datum::Int(sum) => sum,
+            _ => return Err(NotOfModel::Initial(initial)),
+        };
         let number = |op: &Op, value: ValueId, of_nil: i64| match self.history.datum(value) {
             Datum::Int(number) => Ok(number),
             Datum::Nil => Ok(of_nil),
@@ -440,36 +608,52 @@ impl Task<'_> {
         self.adapt(ops, |op, f| {
             Ok(match (f, op.kind) {
                 ("add" | "inc" | "increment" | "dec" | "decrement", Kind::Fail) => None,
-                ("add" | "inc" | "increment", _) => Some(counter::CounterAction::Add(number(op, op.argument, 1)?)),
+                ("add" | "inc" | "increment", _) => Some(counter::CounterAction::Add(number(op, self.amount(op)?, 1)?)),
                 ("dec" | "decrement", _) => Some(counter::CounterAction::Add(
-                    number(op, op.argument, 1)?.checked_neg().ok_or(NotOfModel::Value(op.f, op.argument))?,
+                    number(op, self.amount(op)?, 1)?.checked_neg().ok_or(NotOfModel::Value(op.f, op.argument))?,
                 )),
-                ("read", Kind::Ok) => Some(counter::CounterAction::Read(number(op, op.result, 0)?)),
+                ("read", Kind::Ok) => {
+                    let more = number(op, op.result, at_first)?.checked_sub(at_first);
+                    Some(counter::CounterAction::Read(more.ok_or(NotOfModel::Value(op.f, op.result))?))
+                }
                 ("read", _) => None,
                 _ => return Err(NotOfModel::Function(op.f)),
             })
         })
     }
 
+    /// By how much a counter was changed. Another number as the result may be the amount or the sum: that is not understood.
+    fn amount(&self, op: &Op) -> Result<ValueId, NotOfModel> {
+        match self.written(op)? {
+            value if value == op.argument => Ok(value),
+            other => Err(NotOfModel::Value(op.f, other)),
+        }
+    }
+
     fn collections(&self, property: Property, discipline: Discipline) -> Finding {
         let ranks = if discipline == Discipline::LeastFirst { self.priorities() } else { FxHashMap::default() };
         let adapt = |ops: Excerpt<'_>| {
             let mut same = self.identities();
-            let mut name = |op: &Op, value: ValueId| match discipline {
-                Discipline::LeastFirst => ranks.get(&value).copied().ok_or(NotOfModel::Value(op.f, value)),
+            let mut name = |op: Sym, value: ValueId| match discipline {
+                Discipline::LeastFirst => ranks.get(&value).copied().ok_or(NotOfModel::Value(op, value)),
                 _ => Ok(same.of(value).0),
             };
-            self.adapt(ops, |op, f| {
+            let inside = self.inside_at_first(ops.key)?.iter();
+            let before =
+                inside.map(|element| Ok((0, collection::CollectionAction::Insert(name(Sym::NONE, *element)?))));
+            let before = before.collect::<Result<Vec<_>, NotOfModel>>();
+            let before = before.map_err(|_| NotOfModel::Initial(self.history.initial(ops.key)))?;
+            self.adapt_after(before, ops, |op, f| {
                 Ok(match (f, op.kind) {
                     ("enqueue" | "push" | "insert" | "offer" | "put" | "add", Kind::Fail) => None,
                     ("enqueue" | "push" | "insert" | "offer" | "put" | "add", _) => {
-                        Some(collection::CollectionAction::Insert(name(op, op.argument)?))
+                        Some(collection::CollectionAction::Insert(name(op.f, self.written(op)?)?))
                     }
                     ("dequeue" | "pop" | "extract-min" | "delete-min" | "poll" | "take", kind) => match kind {
                         Kind::Fail => None,
                         Kind::Info => Some(collection::CollectionAction::RemoveUnknown),
                         Kind::Ok if op.result.is_nil() => Some(collection::CollectionAction::Empty),
-                        Kind::Ok => Some(collection::CollectionAction::Remove(name(op, op.result)?)),
+                        Kind::Ok => Some(collection::CollectionAction::Remove(name(op.f, op.result)?)),
                     },
                     _ => return Err(NotOfModel::Function(op.f)),
                 })
@@ -481,7 +665,12 @@ impl Task<'_> {
     /// The integers of the history by rank: a priority queue compares the numbers of its elements.
     fn priorities(&self) -> FxHashMap<ValueId, u32> {
         let values = self.history.ops.iter().flat_map(|op| [op.argument, op.result]);
+        let at_first = self.history.initials().flat_map(|value| match self.history.datum(value) {
+            Datum::List(elements) => elements,
+            _ => &[],
+        });
         let mut integers: Vec<(i64, ValueId)> = values
+            .chain(at_first.copied())
             .filter_map(|value| match self.history.datum(value) {
                 Datum::Int(number) => Some((number, value)),
                 _ => None,
@@ -534,7 +723,7 @@ impl Task<'_> {
             (_, false) => format!("{decided} of {objects} object{plural} ({of}) decided, {bad} not {claim}"),
         };
         if let Some(first) = open.first() {
-            finding.doubt(self.why_open(first));
+            finding.doubt(self.why_open(property, first));
         }
         finding.headline = headline;
         finding.figure("operations", operations as f64);
@@ -545,7 +734,7 @@ impl Task<'_> {
     }
 
     /// Why an object was not decided.
-    fn why_open(&self, object: &Ruled) -> String {
+    fn why_open(&self, property: Property, object: &Ruled) -> String {
         let of_key =
             if object.key.is_some() { format!(" of key {}", self.history.text(object.key)) } else { String::new() };
         match &object.outcome {
@@ -555,11 +744,18 @@ impl Task<'_> {
                 format!("{limit}; what completed before event {holds_before}{of_key} is linearizable")
             }
             Outcome::NotOfModel(NotOfModel::Function(f)) => {
-                format!("the model has no function `{}`{of_key}", self.history.text(*f))
+                let (f, known) = (self.history.text(*f), functions(property));
+                match known.contains(&f) {
+                    true => format!("the model has no function `{f}`{of_key}"),
+                    false => format!("{}{of_key}", unknown_functions(self.history, known)),
+                }
             }
             Outcome::NotOfModel(NotOfModel::Value(f, value)) => {
                 let (f, value) = (self.history.text(*f), self.history.show(*value));
                 format!("`{f}` of {value}{of_key} is not what the model knows")
+            }
+            Outcome::NotOfModel(NotOfModel::Initial(value)) => {
+                format!("it cannot begin with {}{of_key}", self.history.show(*value))
             }
             Outcome::Holds { .. } | Outcome::Violation { .. } => String::new(),
         }

@@ -1,16 +1,20 @@
 //! The two checks of single objects: linearizable, and sequentially consistent.
 
 use super::adapt::{Options, check, check_sequential};
-use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::checks::check::{Check, Context, Nature, Scope, Settings, View};
 use crate::finding::Finding;
 use crate::objects::Object;
 
 /// The objects whose linearizability can be checked.
-const LINEARIZABLE: [Object; 12] = [
+const LINEARIZABLE: [Object; 16] = [
     Object::Register,
     Object::CasRegister,
     Object::MultiRegister,
     Object::Mutex,
+    Object::OwnerMutex,
+    Object::ReentrantMutex,
+    Object::FencedMutex,
+    Object::Semaphore,
     Object::Set,
     Object::Counter,
     Object::Queue,
@@ -47,7 +51,8 @@ impl Check for Linearizable {
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
         view.by_records(|records| {
-            let options = Options { failed_cas: context.settings.failed_cas, ..Options::default() };
+            let Settings { failed_cas, permits, .. } = *context.settings;
+            let options = Options { failed_cas, permits };
             check(view.object.unwrap_or(Object::Register), records, &context.limits, &options)
         })
     }
@@ -79,7 +84,8 @@ impl Check for Sequential {
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
         view.by_records(|records| {
-            let options = Options { failed_cas: context.settings.failed_cas, ..Options::default() };
+            let Settings { failed_cas, permits, .. } = *context.settings;
+            let options = Options { failed_cas, permits };
             check_sequential(records, &context.limits, &options)
         })
     }

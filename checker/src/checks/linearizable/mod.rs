@@ -20,6 +20,7 @@ pub mod deque;
 pub mod explain;
 mod failed_cas;
 mod forced_order;
+mod locks;
 pub mod machine;
 pub mod multi_register;
 pub mod mutex;

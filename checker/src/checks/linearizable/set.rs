@@ -10,6 +10,9 @@
 //! reads and additions into a sequence of groups, and each operation must be able to come after all operations of the
 //! groups before it. Linear in the sizes of the sets that were read, except for sorting.
 //!
+//! An addition or a removal that says whether it changed anything is one that found the element, or did not, at once. If it
+//! changed nothing it only looked; one that is the only addition of its element found it missing in any case.
+//!
 //! Of everything else `rule` has the parts decided that belong to one element, and then leaves it to the general search.
 
 use std::collections::BTreeMap;
@@ -25,6 +28,10 @@ pub enum SetAction {
     Add(u32),
     /// The element is not there from now on, whether it was there before or not.
     Remove(u32),
+    /// The element was not there, and is from now on.
+    AddNew(u32),
+    /// The element was there, and is not from now on.
+    TakeOut(u32),
     /// Whether the element was there.
     Contains(u32, bool),
     /// All elements that were there, ascending.
@@ -53,14 +60,18 @@ impl Machine for Set {
     fn step(&self, inside: &Box<[u32]>, action: &SetAction) -> impl IntoIterator<Item = Box<[u32]>> {
         let place = |element: &u32| inside.binary_search(element);
         match action {
-            SetAction::Add(element) => {
+            SetAction::AddNew(element) if place(element).is_ok() => None,
+            SetAction::TakeOut(element) if place(element).is_err() => None,
+            SetAction::Add(element) | SetAction::AddNew(element) => {
                 let mut more = inside.to_vec();
                 if let Err(at) = place(element) {
                     more.insert(at, *element);
                 }
                 Some(more.into())
             }
-            SetAction::Remove(element) => Some(inside.iter().filter(|other| *other != element).copied().collect()),
+            SetAction::Remove(element) | SetAction::TakeOut(element) => {
+                Some(inside.iter().filter(|other| *other != element).copied().collect())
+            }
             SetAction::Contains(element, found) => (place(element).is_ok() == *found).then(|| inside.clone()),
             SetAction::Read(elements) => (elements == inside).then(|| inside.clone()),
         }
@@ -86,6 +97,13 @@ impl Machine for Set {
             SetAction::Add(element) => Bonds { gives: vec![u64::from(*element) * 2], takes: Vec::new() },
             SetAction::Remove(element) => {
                 Bonds { gives: vec![u64::from(*element) * 2 + 1, ANY_REMOVAL], takes: Vec::new() }
+            }
+            // It is new because of what removed it, if anything did.
+            SetAction::AddNew(element) => {
+                Bonds { gives: vec![u64::from(*element) * 2], takes: vec![u64::from(*element) * 2 + 1] }
+            }
+            SetAction::TakeOut(element) => {
+                Bonds { gives: vec![u64::from(*element) * 2 + 1, ANY_REMOVAL], takes: vec![u64::from(*element) * 2] }
             }
             SetAction::Contains(element, true) => Bonds { gives: Vec::new(), takes: vec![u64::from(*element) * 2] },
             SetAction::Contains(element, false) => {
@@ -118,8 +136,9 @@ pub enum Found {
 /// Decides operations that are given in the order of invocation.
 pub fn judge(operations: &[SetOp]) -> Found {
     let reads_all = operations.iter().any(|operation| matches!(operation.action, SetAction::Read(_)));
-    let only_grows =
-        operations.iter().all(|operation| matches!(operation.action, SetAction::Read(_) | SetAction::Add(_)));
+    // Nothing removes an element that is added once: then it was not there.
+    let adds = |action: &SetAction| matches!(action, SetAction::Read(_) | SetAction::Add(_) | SetAction::AddNew(_));
+    let only_grows = operations.iter().all(|operation| adds(&operation.action));
     match (reads_all, only_grows) {
         (false, _) => by_element(operations),
         (true, true) => Growing::new(operations).map_or(Found::NotFast, |growing| growing.judge()),
@@ -133,6 +152,8 @@ pub fn judge(operations: &[SetOp]) -> Found {
 struct Element {
     add: Option<(u32, u32)>,
     remove: Option<(u32, u32)>,
+    /// The removal found it.
+    taken_out: bool,
     /// First completion and last invocation of the operations that found it.
     found: (u32, u32),
     name: u32,
@@ -155,14 +176,15 @@ impl Element {
     /// not lie within. Two possibilities, since the removal may also come before the addition. Without an addition it
     /// was never there: an empty time.
     fn ways(&self) -> [Option<(u32, u32)>; 2] {
-        let Some((_, add_ret)) = self.add else { return [self.bounds(false), None] };
+        let Some((_, add_ret)) = self.add else { return [self.bounds(false).filter(|_| !self.taken_out), None] };
         // The addition never completed and the element was never found: it need not have happened.
-        if add_ret == u32::MAX && self.found.0 == u32::MAX {
+        if add_ret == u32::MAX && self.found.0 == u32::MAX && !self.taken_out {
             return [Some((u32::MAX, 0)), None];
         }
         let stays = self
             .bounds(false)
-            .filter(|(latest, _)| self.remove.is_none_or(|(call, ret)| ret == u32::MAX || call < *latest));
+            .filter(|(latest, _)| self.remove.is_none_or(|(call, ret)| ret == u32::MAX || call < *latest))
+            .filter(|_| !self.taken_out);
         [self.remove.and_then(|_| self.bounds(true)), stays]
     }
 }
@@ -180,29 +202,32 @@ fn by_element(operations: &[SetOp]) -> Found {
     }
     match ways.iter().position(|ways| ways.iter().all(Option::is_none)) {
         None => Found::Linearizable,
-        Some(at) => Found::Violation(about(operations, elements[at].name)),
+        Some(at) => Found::Violation(all_about(operations, elements[at].name)),
     }
 }
 
 /// The elements, numbered; none if one is added or removed twice.
 fn elements(operations: &[SetOp]) -> Option<(Vec<Element>, FxHashMap<u32, u32>)> {
     // Mostly this is the final size: while a vector or a table grows, the old one and the new one exist together.
-    let additions = operations.iter().filter(|operation| matches!(operation.action, SetAction::Add(_))).count();
+    let is_addition = |action: &SetAction| matches!(action, SetAction::Add(_) | SetAction::AddNew(_));
+    let additions = operations.iter().filter(|operation| is_addition(&operation.action)).count();
     let mut elements: Vec<Element> = Vec::with_capacity(additions);
     let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
     numbers.reserve(additions);
     for operation in operations {
-        let (SetAction::Add(name) | SetAction::Remove(name) | SetAction::Contains(name, _)) = operation.action else {
-            return None;
-        };
+        let name = about(&operation.action)?;
         let number = *numbers.entry(name).or_insert(elements.len() as u32) as usize;
         if number == elements.len() {
-            elements.push(Element { add: None, remove: None, found: (u32::MAX, 0), name });
+            elements.push(Element { add: None, remove: None, taken_out: false, found: (u32::MAX, 0), name });
         }
         let (element, span) = (&mut elements[number], (operation.call, operation.ret));
         let before = match operation.action {
-            SetAction::Add(_) => element.add.replace(span),
+            SetAction::Add(_) | SetAction::AddNew(_) => element.add.replace(span),
             SetAction::Remove(_) => element.remove.replace(span),
+            SetAction::TakeOut(_) => {
+                element.taken_out = true;
+                element.remove.replace(span)
+            }
             SetAction::Contains(_, true) if operation.completed() => {
                 element.found = (element.found.0.min(span.1), element.found.1.max(span.0));
                 None
@@ -216,12 +241,20 @@ fn elements(operations: &[SetOp]) -> Option<(Vec<Element>, FxHashMap<u32, u32>)>
     Some((elements, numbers))
 }
 
-fn about(operations: &[SetOp], name: u32) -> Vec<usize> {
-    let is_about = |operation: &SetOp| match operation.action {
-        SetAction::Add(other) | SetAction::Remove(other) | SetAction::Contains(other, _) => other == name,
-        SetAction::Read(_) => false,
-    };
-    (0..operations.len()).filter(|at| is_about(&operations[*at])).collect()
+/// The element that an action is about; none if it is about all.
+pub(super) fn about(action: &SetAction) -> Option<u32> {
+    match *action {
+        SetAction::Add(element)
+        | SetAction::AddNew(element)
+        | SetAction::Remove(element)
+        | SetAction::TakeOut(element)
+        | SetAction::Contains(element, _) => Some(element),
+        SetAction::Read(_) => None,
+    }
+}
+
+fn all_about(operations: &[SetOp], name: u32) -> Vec<usize> {
+    (0..operations.len()).filter(|at| about(&operations[*at].action) == Some(name)).collect()
 }
 
 /// The operations of a set by element, with what reads of the whole say of each.
@@ -243,9 +276,6 @@ impl<'a> Elements<'a> {
         let mut elements = Self { operations, own: BTreeMap::new(), shown: FxHashMap::default(), reads: Vec::new() };
         for (operation, at) in operations.iter().zip(0..) {
             match &operation.action {
-                SetAction::Add(element) | SetAction::Remove(element) | SetAction::Contains(element, _) => {
-                    elements.own.entry(*element).or_default().push(at);
-                }
                 SetAction::Read(all) if operation.completed() => {
                     elements.reads.push(at);
                     for element in all {
@@ -254,6 +284,7 @@ impl<'a> Elements<'a> {
                     }
                 }
                 SetAction::Read(_) => {}
+                of_one => elements.own.entry(about(of_one)?).or_default().push(at),
             }
         }
         let all = elements.own.len().saturating_mul(elements.reads.len());
@@ -295,7 +326,9 @@ impl<'a> Growing<'a> {
         let (mut adds, mut reads) = (FxHashMap::default(), Vec::new());
         for (at, operation) in operations.iter().enumerate() {
             match &operation.action {
-                SetAction::Add(element) if adds.insert(*element, at).is_some() => return None,
+                SetAction::Add(element) | SetAction::AddNew(element) if adds.insert(*element, at).is_some() => {
+                    return None;
+                }
                 SetAction::Read(_) if operation.completed() => reads.push(at),
                 _ => {}
             }

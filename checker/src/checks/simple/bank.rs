@@ -1,17 +1,22 @@
 //! Transfers between accounts neither create nor lose money: every read of all accounts has the same total.
 //!
 //! It considers the `read`s that succeeded, each a map from account to balance, as Jepsen's `bank` does under snapshot
-//! isolation. The correct total is not in the history, so it is taken to be the one that most reads have (of several,
-//! the one that was read first). A read with another total is reported together with one that has it. An account
-//! without a balance is a violation by itself. Balances below zero are only counted, since the bank may allow them.
-//! O(size of all reads).
+//! isolation. The total and the accounts are known if they were said, or what the bank begins with. Otherwise the total is
+//! taken to be the one that most reads have (of several, the one that was read first), and a read with another total is
+//! reported together with one that has it; and accounts are whatever reads show. An account without a balance, one that the
+//! bank does not have, and a balance below zero are violations by themselves, the last unless it is allowed. A read is
+//! reported once. O(size of all reads).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use crate::checks::by_key::{by_key, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
+use crate::checks::settings::Bank as Known;
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{Datum, History};
+use crate::formats::shown;
+use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -24,7 +29,7 @@ impl Check for Bank {
     }
 
     fn about(&self) -> &'static str {
-        "transfer, read {account balance ...}: every read has the same total"
+        "transfer, read {account balance ...}: every read has the same total, and no balance is below zero"
     }
 
     fn scope(&self) -> Scope {
@@ -40,86 +45,192 @@ impl Check for Bank {
     }
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
-        view.by_records(|records| check(records, &context.limits))
+        view.by_records(|records| check(records, &context.limits, &context.settings.bank))
     }
 }
 
 /// Checks `read` of a map from account to balance; `transfer` is known and ignored.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub fn check(records: &History, limits: &Limits<'_>, known: &Known) -> Finding {
     let keys = match by_key(records, &["read", "transfer"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
-    let (mut finding, mut reads, mut negative) = (Finding::default(), 0u64, 0u64);
+    let (mut finding, mut counts) = (Finding::default(), ReadCounts::default());
     for (key, ops) in &keys {
-        let mut totals: Vec<(usize, i128)> = Vec::new();
-        for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
-            reads += 1;
-            match total(records, at) {
-                Ok((total, below_zero)) => {
-                    totals.push((at, total));
-                    negative += u64::from(below_zero);
-                }
-                Err(problem) => finding.violated(limits, || Draft {
-                    kind: "no-balance",
-                    key,
-                    process: None,
-                    explanation: problem,
-                    proof: Proof::at(records, [at]),
-                }),
-            }
+        let of_key = records.ops[ops[0]].key;
+        match Ledger::new(records, key, records.initial(of_key), known) {
+            Ok(mut ledger) => ledger.judge(ops, limits, &mut counts, &mut finding),
+            Err(why) => finding.doubt(why),
         }
-        differing(records, key, &totals, limits, &mut finding);
     }
-    if reads == 0 {
+    if counts.reads == 0 {
         finding.doubt("no read succeeded");
     }
-    finding.headline = format!("bank: {reads} reads, {} with a wrong total or none", finding.violations);
-    finding.figure("reads", reads as f64);
+    finding.headline = format!("bank: {} reads, {} of which are wrong", counts.reads, finding.violations);
+    finding.figure("reads", counts.reads as f64);
     finding.figure("reads_wrong", finding.violations as f64);
-    finding.figure("reads_below_zero", negative as f64);
+    finding.figure("reads_below_zero", counts.below_zero as f64);
     finding
 }
 
-/// The sum of a read's balances, and whether one is below zero.
-fn total(records: &History, at: usize) -> Result<(i128, bool), String> {
-    let op = &records.ops[at];
-    let Datum::Map(entries) = records.datum(op.result) else {
-        let value = records.show(op.result);
-        return Err(format!(
-            "Process {} read {value}, which is no map from account to balance.",
-            records.process_of(at)
-        ));
-    };
-    let (mut sum, mut below_zero) = (0i128, false);
-    for [account, balance] in entries {
-        let Datum::Int(amount) = records.datum(*balance) else {
-            let (account, balance) = (records.show(*account), records.show(*balance));
-            return Err(format!(
-                "Process {} read the account {account} with the balance {balance}.",
-                records.process_of(at)
-            ));
+#[derive(Default)]
+struct ReadCounts {
+    reads: u64,
+    below_zero: u64,
+}
+
+/// What is known of one bank.
+struct Ledger<'a> {
+    records: &'a History,
+    key: &'a str,
+    /// The names of its accounts, if they are known.
+    accounts: Option<BTreeSet<String>>,
+    total: Option<i128>,
+    negative_balances: bool,
+    /// Accounts that were looked up.
+    has: FxHashMap<ValueId, bool>,
+}
+
+/// What a read shows.
+struct Shown {
+    at: usize,
+    total: i128,
+    below_zero: Option<[ValueId; 2]>,
+}
+
+impl<'a> Ledger<'a> {
+    fn new(records: &'a History, key: &'a str, initial: ValueId, known: &Known) -> Result<Self, String> {
+        let (mut accounts, mut total) = (None, None);
+        match records.datum(initial) {
+            Datum::Nil => {}
+            Datum::Map(entries) => {
+                accounts = Some(entries.iter().map(|[account, _]| records.notation(*account)).collect());
+                total = Some(sum(records, entries).map_err(|_| no_start(records, initial))?.0);
+            }
+            _ => return Err(no_start(records, initial)),
+        }
+        let said = known.accounts.as_ref().map(|accounts| accounts.iter().map(shown).collect());
+        let (accounts, total) = (said.or(accounts), known.total.or(total));
+        let negative_balances = known.negative_balances;
+        Ok(Self { records, key, accounts, total, negative_balances, has: FxHashMap::default() })
+    }
+
+    fn judge(&mut self, ops: &[usize], limits: &Limits<'_>, counts: &mut ReadCounts, finding: &mut Finding) {
+        let records = self.records;
+        let mut all: Vec<Shown> = Vec::new();
+        for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
+            counts.reads += 1;
+            match self.shown(at) {
+                Ok(read) => {
+                    counts.below_zero += u64::from(read.below_zero.is_some());
+                    all.push(read);
+                }
+                Err((kind, explanation)) => self.violated(kind, explanation, &[at], limits, finding),
+            }
+        }
+        let usual = match self.total {
+            Some(total) => Some((total, None)),
+            None => usual(&all).map(|(total, example)| (total, Some(example))),
         };
+        for read in &all {
+            match (usual, read.below_zero.filter(|_| !self.negative_balances)) {
+                (Some((total, example)), _) if total != read.total => {
+                    self.differs(read, (total, example), limits, finding);
+                }
+                (_, Some([account, balance])) => {
+                    let (process, account) = (records.process_of(read.at), records.show(account));
+                    let (balance, of) = (records.show(balance), of(self.key));
+                    let explanation = format!(
+                        "Process {process} read the account {account}{of} with a balance of {balance}, below zero."
+                    );
+                    self.violated("negative-balance", explanation, &[read.at], limits, finding);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The balances of a read.
+    fn shown(&mut self, at: usize) -> Result<Shown, (&'static str, String)> {
+        let (records, process) = (self.records, self.records.process_of(at));
+        let Datum::Map(entries) = records.datum(records.ops[at].result) else {
+            let value = records.show(records.ops[at].result);
+            let explanation = format!("Process {process} read {value}, which is no map from account to balance.");
+            return Err(("no-balance", explanation));
+        };
+        if let Some([account, _]) = entries.iter().find(|[account, _]| !self.has(*account)) {
+            let (account, of) = (records.show(*account), of(self.key));
+            let explanation =
+                format!("Process {process} read the account {account}{of}, which the bank does not have.");
+            return Err(("unexpected-account", explanation));
+        }
+        let (total, below_zero) = sum(records, entries).map_err(|[account, balance]| {
+            let (account, balance) = (records.show(account), records.show(balance));
+            let explanation = format!("Process {process} read the account {account} with the balance {balance}.");
+            ("no-balance", explanation)
+        })?;
+        Ok(Shown { at, total, below_zero })
+    }
+
+    /// Whether the bank has an account, as far as its accounts are known.
+    fn has(&mut self, account: ValueId) -> bool {
+        let Some(accounts) = &self.accounts else { return true };
+        *self.has.entry(account).or_insert_with(|| accounts.contains(&self.records.notation(account)))
+    }
+
+    fn differs(
+        &self,
+        read: &Shown,
+        (usual, example): (i128, Option<usize>),
+        limits: &Limits<'_>,
+        finding: &mut Finding,
+    ) {
+        let (one, total, of) = (self.records.process_of(read.at), read.total, of(self.key));
+        let other = match example.map(|example| self.records.process_of(example)) {
+            Some(other) => format!("while process {other} read one of {usual}"),
+            None => format!("though all balances come to {usual}"),
+        };
+        let explanation = format!("Process {one} read a total{of} of {total}, {other}.");
+        let ops: Vec<usize> = [read.at].into_iter().chain(example).collect();
+        self.violated("wrong-total", explanation, &ops, limits, finding);
+    }
+
+    fn violated(
+        &self,
+        kind: &'static str,
+        explanation: String,
+        ops: &[usize],
+        limits: &Limits<'_>,
+        finding: &mut Finding,
+    ) {
+        finding.violated(limits, || {
+            let proof = Proof::at(self.records, ops.iter().copied());
+            Draft { kind, key: self.key, process: None, explanation, proof }
+        });
+    }
+}
+
+fn no_start(records: &History, initial: ValueId) -> String {
+    format!("a bank cannot begin with {}: a map from account to balance belongs there", records.show(initial))
+}
+
+/// The sum of balances, and an account whose balance is below zero; the account that has no balance, if there is one.
+fn sum(records: &History, entries: &[[ValueId; 2]]) -> Result<(i128, Option<[ValueId; 2]>), [ValueId; 2]> {
+    let (mut sum, mut below_zero) = (0i128, None);
+    for entry in entries {
+        let Datum::Int(amount) = records.datum(entry[1]) else { return Err(*entry) };
         sum += i128::from(amount);
-        below_zero |= amount < 0;
+        below_zero = below_zero.or(Some(*entry).filter(|_| amount < 0));
     }
     Ok((sum, below_zero))
 }
 
-fn differing(records: &History, key: &str, totals: &[(usize, i128)], limits: &Limits<'_>, finding: &mut Finding) {
+/// The total that most reads have, and the first of those.
+fn usual(all: &[Shown]) -> Option<(i128, usize)> {
     let mut counts: BTreeMap<i128, (u64, usize)> = BTreeMap::new();
-    for (at, total) in totals {
-        counts.entry(*total).or_insert((0, *at)).0 += 1;
+    for read in all {
+        counts.entry(read.total).or_insert((0, read.at)).0 += 1;
     }
     let most = counts.iter().max_by_key(|(_, (count, first))| (*count, usize::MAX - first));
-    let Some((usual, (_, example))) = most else { return };
-    for (at, total) in totals.iter().filter(|(_, total)| total != usual) {
-        finding.violated(limits, || {
-            let (one, other) = (records.process_of(*at), records.process_of(*example));
-            let explanation =
-                format!("Process {one} read a total{} of {total}, while process {other} read one of {usual}.", of(key));
-            let proof = Proof::at(records, [*at, *example]);
-            Draft { kind: "wrong-total", key, process: None, explanation, proof }
-        });
-    }
+    most.map(|(total, (_, example))| (*total, *example))
 }

@@ -7,7 +7,7 @@
 //! - *dirty-read*: every write of the value that was invoked before the read completed is one that failed;
 //! - *inconsistent-read*: the rows of one read are not all equal. Jepsen lists these and does not count them;
 //! - *unwritten-value*: two reads show two values of which no write was invoked by then. The table may begin with one
-//!   value that no write has, but not with two.
+//!   value that no write has, but not with two; if it was said what it begins with, with no other.
 //!
 //! A read is reported once, for the first of these that applies. O(n log n) in operations and rows.
 
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{by_key, elements, is, of};
+use crate::checks::by_key::{Denials, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
 use crate::history::{History, Identities, Kind, ValueId};
@@ -57,16 +57,17 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
-    let (mut finding, mut counts) = (Finding::default(), ReadCounts::default());
+    let (mut finding, mut counts, mut denials) = (Finding::default(), ReadCounts::default(), Denials::default());
     for (key, ops) in &keys {
         let mut same = Identities::new(records);
-        let writes = writes(records, ops, &mut same);
+        let writes = writes(records, ops, &mut same, &mut denials);
         let table = Table { records, key, limits, writes };
         if let Err(problem) = table.judge(ops, &mut same, &mut counts, &mut finding) {
             finding.doubt(problem);
             return finding;
         }
     }
+    denials.doubt(&mut finding);
     if counts.reads == 0 {
         finding.doubt("no read succeeded");
     }
@@ -102,11 +103,16 @@ struct Writes {
     failed: Option<usize>,
 }
 
-fn writes(records: &History, ops: &[usize], same: &mut Identities<'_>) -> FxHashMap<ValueId, Writes> {
+fn writes(
+    records: &History,
+    ops: &[usize],
+    same: &mut Identities<'_>,
+    denials: &mut Denials,
+) -> FxHashMap<ValueId, Writes> {
     let mut writes: FxHashMap<ValueId, Writes> = FxHashMap::default();
     for &at in ops.iter().filter(|at| is(records, &records.ops[**at], "write")) {
         let op = &records.ops[at];
-        let of_value = writes.entry(same.of(op.argument)).or_default();
+        let of_value = writes.entry(same.of(denials.change(records, op).0)).or_default();
         let first = if op.kind == Kind::Fail { &mut of_value.failed } else { &mut of_value.happened };
         first.get_or_insert(at);
     }
@@ -135,7 +141,9 @@ impl Table<'_> {
         counts: &mut ReadCounts,
         finding: &mut Finding,
     ) -> Result<(), String> {
-        let mut initial: Option<(ValueId, usize)> = None;
+        let said = same.of(ops.first().map_or(ValueId::NIL, |at| self.records.initial(self.records.ops[*at].key)));
+        // The initial value, and the read that shows it where nothing else says it.
+        let mut initial: Option<(ValueId, Option<usize>)> = Some((said, None)).filter(|_| !said.is_nil());
         for &at in
             ops.iter().filter(|at| self.records.ops[**at].is_ok() && is(self.records, &self.records.ops[**at], "read"))
         {
@@ -161,7 +169,7 @@ impl Table<'_> {
                     self.inconsistent(at, *first, &rows, finding);
                 }
                 (None, Some(value)) if matches!(self.origin(*value, op.ret), Origin::Nobody) => {
-                    let (known, reader) = *initial.get_or_insert((*value, at));
+                    let (known, reader) = *initial.get_or_insert((*value, Some(at)));
                     if known != *value {
                         counts.unwritten += 1;
                         self.unwritten((reader, known), (at, *value), finding);
@@ -204,12 +212,23 @@ impl Table<'_> {
         });
     }
 
-    fn unwritten(&self, (first, known): (usize, ValueId), (read, value): (usize, ValueId), finding: &mut Finding) {
-        self.violated("unwritten-value", &[first, read], finding, || {
-            let (one, other) = (self.records.process_of(first), self.records.process_of(read));
+    fn unwritten(
+        &self,
+        (first, known): (Option<usize>, ValueId),
+        (read, value): (usize, ValueId),
+        finding: &mut Finding,
+    ) {
+        let ops: Vec<usize> = first.into_iter().chain([read]).collect();
+        self.violated("unwritten-value", &ops, finding, || {
+            let other = self.records.process_of(read);
             let (known, value, of) = (self.records.show(known), self.records.show(value), of(self.key));
-            format!("Process {other} read {value}{of} and process {one} read {known}: nobody wrote either, and only one can be \
-                 the initial value.")
+            match first.map(|first| self.records.process_of(first)) {
+                Some(one) => format!(
+                    "Process {other} read {value}{of} and process {one} read {known}: nobody wrote either, and only one can \
+                     be the initial value."
+                ),
+                None => format!("Process {other} read {value}{of}, which nobody wrote: at first it was {known}."),
+            }
         });
     }
 

@@ -88,7 +88,10 @@ fn groups(records: &History) -> Result<BTreeMap<Vec<ValueId>, Vec<Seen>>, String
         let mut read: Vec<(ValueId, bool)> = Vec::new();
         for operation in operations {
             match micro(records, *operation) {
-                Some(("r" | "read", key, value)) => read.push((same.of(key), !value.is_nil())),
+                Some(("r" | "read", key, value)) => {
+                    let is_written = !records.is_equal(value, records.initial_of_value(key));
+                    read.push((same.of(key), is_written));
+                }
                 Some(("w" | "write", key, _)) if writes.insert(same.of(key), at).is_none() => {}
                 Some(("w" | "write", key, _)) => {
                     return Err(format!(

@@ -8,7 +8,7 @@
 use crate::checks::by_key::{by_key, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
-use crate::history::{Datum, History};
+use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -58,7 +58,10 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
             Err(problem) => return Finding::undecided(problem),
         };
         seen += numbers.len() as u64;
-        walk(records, key, &numbers, limits, &mut finding);
+        match at_first(records, ops) {
+            Ok(least) => walk(records, key, &numbers, least, limits, &mut finding),
+            Err(why) => return Finding::undecided(why),
+        }
     }
     if seen == 0 {
         finding.doubt("no number was returned");
@@ -82,7 +85,24 @@ fn numbers(records: &History, ops: &[usize]) -> Result<Vec<(usize, i64)>, String
     .collect()
 }
 
-fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<'_>, finding: &mut Finding) {
+/// The number that it begins with, if that was said.
+fn at_first(records: &History, ops: &[usize]) -> Result<Option<i64>, String> {
+    let initial = ops.first().map_or(ValueId::NIL, |at| records.initial(records.ops[*at].key));
+    match records.datum(initial) {
+        Datum::Nil => Ok(None),
+        Datum::Int(number) => Ok(Some(number)),
+        _ => Err(format!("a number cannot begin with {}", records.show(initial))),
+    }
+}
+
+fn walk(
+    records: &History,
+    key: &str,
+    numbers: &[(usize, i64)],
+    least: Option<i64>,
+    limits: &Limits<'_>,
+    finding: &mut Finding,
+) {
     debug_assert!(numbers.is_sorted_by(|a, b| a.0 < b.0), "operations are in the order of invocation");
     let mut ends = numbers.to_vec();
     ends.sort_unstable_by_key(|(at, _)| records.ops[*at].ret);
@@ -97,7 +117,16 @@ fn walk(records: &History, key: &str, numbers: &[(usize, i64)], limits: &Limits<
                 largest_own = larger(largest_own);
             }
         }
-        let own = largest_own.filter(|(before, _)| *before >= number && !is(records, op, "read"));
+        let is_own = !is(records, op, "read");
+        if let Some(least) = least.filter(|least| number < *least || (is_own && number == *least)) {
+            finding.violated(limits, || {
+                let explanation =
+                    format!("Process {} was given {number}{}, which began with {least}.", op.process, of(key));
+                Draft { kind: "backwards", key, process: None, explanation, proof: Proof::at(records, [at]) }
+            });
+            continue;
+        }
+        let own = largest_own.filter(|(before, _)| *before >= number && is_own);
         let Some((value, before)) = largest.filter(|(before, _)| *before > number).or(own) else { continue };
         finding.violated(limits, || {
             let first = &records.ops[before];

@@ -54,7 +54,7 @@ fn of(lines: &str) -> History {
 fn judged(name: &str, lines: &str) -> Finding {
     let settings = Settings::default();
     let asked = registry::find(name, &settings);
-    asked[0].check(&of(lines), &Context::new(Limits::default(), settings))
+    asked[0].check(&of(lines), &Context::new(Limits::default(), &settings))
 }
 
 /// Outcome and kinds of anomalies of each history are as given.

@@ -1,11 +1,12 @@
 //! No identifier is generated twice.
 //!
-//! It considers the results of all operations that succeeded, whatever their function, as Jepsen's `unique-ids` does:
-//! two equal results are a violation. An identifier may be any data but nil. Keys do not matter: identifiers are unique in
-//! the whole history. O(n).
+//! It considers the results of every `generate` that succeeded, as Jepsen's `unique-ids` does, or of the one function that
+//! there is, whatever its name: two equal results are a violation. An identifier may be any data but nil. Keys do not
+//! matter: identifiers are unique in the whole history. O(n).
 
 use rustc_hash::FxHashMap;
 
+use crate::checks::by_key::unknown_functions;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
 use crate::history::{History, Identities, ValueId};
@@ -21,7 +22,7 @@ impl Check for UniqueIds {
     }
 
     fn about(&self) -> &'static str {
-        "generate: no two results are equal"
+        "generate, or the one function that there is: no two results are equal"
     }
 
     fn scope(&self) -> Scope {
@@ -43,6 +44,9 @@ impl Check for UniqueIds {
 
 /// Checks operations that each return an identifier, such as `generate`.
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+    if records.ops.iter().any(|op| op.f != records.ops[0].f) {
+        return Finding::undecided(unknown_functions(records, &["generate"]));
+    }
     let (mut first, mut same): (FxHashMap<ValueId, usize>, _) = (FxHashMap::default(), Identities::new(records));
     let mut finding = Finding::default();
     let mut acknowledged: u64 = 0;

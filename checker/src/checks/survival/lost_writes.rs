@@ -259,7 +259,14 @@ fn failed_write_visible<'k>(
     let write = &key.writes[position];
     let name = name(workload, key, write);
     let failed = at(write.operation.last_ns());
-    let explanation = format!("{name} certainly failed at {failed}, and yet {} lists it", a_read(&read.operation));
+    let error = write.operation.error().map_or_else(String::new, |error| format!(" with `{error}`"));
+    let event = write.operation.completed().unwrap_or(write.operation.invoked());
+    let explanation = format!(
+        "{name} certainly failed at {failed}{error} (process {}, event {event}), and yet {} lists it: if the client cannot \
+         know, record `info`",
+        write.operation.process(),
+        a_read(&read.operation)
+    );
     let named = Evidence::new(workload, key).of_sight(read, position);
     let proof = Proof::of([write.operation, read.operation]).with(named);
     Draft {

@@ -6,8 +6,10 @@
 //! does that was also invoked after it was known; else *never read*. The latency of a stable element is how long after
 //! it was known a read lacked it last; if it is above zero, the element was *stale*.
 //!
-//! Violations: an element that is lost, occurs twice in one list, or is read without having been added. Inconclusive:
-//! no element is stable.
+//! Violations: an element that is lost, occurs twice in one list, or is read without having been added (or although its add
+//! failed: Jepsen's checker passes that over). If the set is to be linearizable, also an element that was stale. What nobody
+//! added is neither stable nor lost. Elements that the set begins with are known before everything. Inconclusive: no element
+//! is stable.
 //!
 //! Reads are visited from the last to the first. An element is followed as long as every read so far contains it. So
 //! the cost is linear in the size of the lists, not elements times reads.
@@ -16,7 +18,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{by_key, elements, is, of, seconds};
+use crate::checks::by_key::{Denials, by_key, elements, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof, ms, quantile};
 use crate::history::{History, Identities, Op, ProcessName, ValueId};
@@ -35,6 +37,12 @@ fn adds(records: &History, op: &Op) -> bool {
 struct Element {
     /// An add was invoked that did not certainly fail.
     added: bool,
+    /// The set begins with it.
+    at_first: bool,
+    /// It was reported as read and not added.
+    unexpected: bool,
+    /// The first add that may have happened.
+    added_by: Option<usize>,
     /// The operation from whose completion on it is known.
     known_by: Option<usize>,
     /// The latest invoked read that contains it.
@@ -70,17 +78,17 @@ impl Check for SetFull {
     }
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
-        view.by_records(|records| check(records, &context.limits))
+        view.by_records(|records| check(records, &context.limits, context.settings.linearizable_sets))
     }
 }
 
 /// Checks `add` of an element and `read` of all of them, each key independently. O(size of all lists read).
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub fn check(records: &History, limits: &Limits<'_>, linearizable: bool) -> Finding {
     let keys = match by_key(records, &[&ADDS[..], &["read"]].concat()) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
-    let mut counts = ElementCounts::default();
+    let mut counts = ElementCounts { linearizable, ..ElementCounts::default() };
     let mut finding = Finding::default();
     for (key, ops) in &keys {
         if (limits.out_of_time)() {
@@ -96,6 +104,9 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
 
 #[derive(Default)]
 struct ElementCounts {
+    /// An element that was stale is a violation.
+    linearizable: bool,
+    denials: Denials,
     stable: u64,
     lost: u64,
     never_read: u64,
@@ -131,7 +142,8 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 
     fn judge(mut self, counts: &mut ElementCounts) -> Result<(), String> {
-        self.adds();
+        self.at_first()?;
+        self.adds(&mut counts.denials);
         let reads = self.reads()?;
         self.duplicates(&reads, counts);
         self.unexpected(&reads, counts);
@@ -140,15 +152,29 @@ impl<'r, 'd> Set<'r, 'd> {
         Ok(())
     }
 
-    fn adds(&mut self) {
+    fn at_first(&mut self) -> Result<(), String> {
+        let Some(op) = self.ops.first().map(|at| &self.records.ops[*at]) else { return Ok(()) };
+        let initial = self.records.initial(op.key);
+        let all = elements(self.records, initial);
+        let all = all.ok_or_else(|| format!("a set cannot begin with {}", self.records.show(initial)))?;
+        for element in all {
+            let element = self.elements.entry(self.same.of(*element)).or_default();
+            (element.added, element.at_first) = (true, true);
+        }
+        Ok(())
+    }
+
+    fn adds(&mut self, denials: &mut Denials) {
         for &at in self.ops {
             let op = &self.records.ops[at];
             if !adds(self.records, op) {
                 continue;
             }
-            let element = self.elements.entry(self.same.of(op.argument)).or_default();
+            let (element, acknowledged) = denials.change(self.records, op);
+            let element = self.elements.entry(self.same.of(element)).or_default();
             element.added |= op.may_have_happened();
-            if op.is_ok() {
+            element.added_by = element.added_by.or(Some(at).filter(|_| op.may_have_happened()));
+            if acknowledged {
                 element.known_by = earlier(self.records, element.known_by, at);
             }
         }
@@ -187,8 +213,8 @@ impl<'r, 'd> Set<'r, 'd> {
         for (at, list) in reads {
             for element in list.iter() {
                 let entry = self.elements.entry(*element).or_default();
-                if !entry.added {
-                    entry.added = true;
+                if !entry.added && !entry.unexpected {
+                    entry.unexpected = true;
                     counts.unexpected += 1;
                     self.unexpected_element(*at, *element);
                 }
@@ -236,39 +262,66 @@ impl<'r, 'd> Set<'r, 'd> {
         let mut elements: Vec<(ValueId, Element)> = self.elements.iter().map(|(id, element)| (*id, *element)).collect();
         elements.sort_unstable_by_key(|(id, element)| (element.known_by, *id));
         for (id, element) in elements {
-            let Some(known_by) = element.known_by else { continue };
-            let (known, since) = (self.records.ops[known_by].ret, self.records.ops[known_by].returned_ns);
+            if !element.added {
+                continue;
+            }
+            let known_by = element.known_by.filter(|_| !element.at_first);
+            let (known, since) = match known_by.map(|at| &self.records.ops[at]) {
+                Some(op) => (Some(op.ret), op.returned_ns),
+                None if element.at_first => (None, 0),
+                None => continue,
+            };
+            let later = |at: usize| known.is_none_or(|known| self.records.ops[at].call > known);
             match (element.last_present, element.last_absent) {
                 (Some(present), absent) if absent.is_none_or(|absent| absent < present) => {
                     let latency = absent.map_or(0, |at| self.records.ops[at].called_ns.saturating_sub(since));
                     counts.stable += 1;
-                    counts.stale += u64::from(absent.is_some_and(|at| self.records.ops[at].call > known));
                     counts.stable_ns.push(latency);
+                    if let Some(absent) = absent.filter(|at| later(*at)) {
+                        counts.stale += 1;
+                        if counts.linearizable {
+                            self.missing("stale", id, (known_by, absent));
+                        }
+                    }
                 }
-                (present, Some(absent)) if self.records.ops[absent].call > known => {
+                (present, Some(absent)) if later(absent) => {
                     counts.lost += 1;
                     let seen_ns = present.map_or(since, |at| self.records.ops[at].called_ns);
                     counts.lost_ns.push(seen_ns.saturating_sub(since));
-                    self.lost(id, known_by, absent);
+                    self.missing("lost", id, (known_by, absent));
                 }
                 _ => counts.never_read += 1,
             }
         }
     }
 
-    fn lost(&mut self, element: ValueId, known_by: usize, absent: usize) {
-        let (known, read) = (&self.records.ops[known_by], &self.records.ops[absent]);
-        let how = if adds(self.records, known) { "acknowledged to" } else { "read by" };
+    /// An element that a read lacks after it was known: for good, or for a while.
+    fn missing(&mut self, kind: &'static str, element: ValueId, (known_by, absent): (Option<usize>, usize)) {
+        let known = match known_by.map(|at| &self.records.ops[at]) {
+            None => "there at first".to_owned(),
+            Some(known) => {
+                let how = if adds(self.records, known) { "acknowledged to" } else { "read by" };
+                format!("{how} process {} at {}", self.records.process_name(known.process), seconds(known.returned_ns))
+            }
+        };
+        let read = &self.records.ops[absent];
         let explanation = format!(
-            "{}{} was {how} process {} at {}, but the read that process {} began at {} does not have it, and none after it does.",
+            "{}{} was {known}, but the read that process {} began at {} does not have it, {}.",
             self.records.show(element),
             of(self.key),
-            self.process(known_by),
-            seconds(known.returned_ns),
             self.process(absent),
             seconds(read.called_ns),
+            if kind == "lost" { "and none after it does" } else { "though a later one does" },
         );
-        self.violated("lost", explanation, &[known_by, absent]);
+        // Without an add it would be one that nobody added.
+        let is_add = |at: usize| adds(self.records, &self.records.ops[at]);
+        let added_by = self.elements.get(&element).and_then(|element| element.added_by);
+        let added_by = added_by.filter(|_| known_by.is_some_and(|known_by| !is_add(known_by)));
+        let mut ops: Vec<usize> = added_by.into_iter().chain(known_by).chain([absent]).collect();
+        if kind == "stale" {
+            ops.extend(self.elements.get(&element).and_then(|element| element.last_present));
+        }
+        self.violated(kind, explanation, &ops);
     }
 
     fn violated(&mut self, kind: &'static str, explanation: String, ops: &[usize]) {
@@ -289,6 +342,7 @@ fn earlier(records: &History, known: Option<usize>, other: usize) -> Option<usiz
 
 impl ElementCounts {
     fn finish(mut self, records: &History, mut finding: Finding) -> Finding {
+        self.denials.doubt(&mut finding);
         if self.stable == 0 {
             finding.doubt("no element stayed");
         }

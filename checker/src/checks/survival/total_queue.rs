@@ -6,11 +6,12 @@
 //! element, so for each of these one lost element is not certainly lost. Without a drain or an empty dequeue, a missing
 //! element may still be queued: inconclusive. An element is *unexpected* if it was dequeued but never enqueued. An
 //! element that was dequeued more often than enqueued is *duplicated*; a queue that delivers at least once may do that,
-//! so it is only counted. O(n log n).
+//! so it is only counted. What a failed enqueue brought is unexpected, too, which Jepsen's checker passes over. What the queue
+//! begins with counts as enqueued and acknowledged before everything. O(n log n).
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{by_key, elements, is, of, seconds};
+use crate::checks::by_key::{Denials, by_key, elements, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, Proof};
 use crate::history::{Datum, History, Identities, Kind, ValueId};
@@ -21,6 +22,8 @@ use crate::objects::Object;
 struct Element {
     /// The enqueues that may have happened.
     attempts: u64,
+    /// How often the queue begins with it.
+    at_first: u64,
     acknowledged: Vec<usize>,
     dequeued: u64,
     /// An operation that dequeued it.
@@ -73,10 +76,14 @@ pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
-    let (mut counts, mut finding) = (QueueCounts::default(), Finding::default());
+    let (mut counts, mut finding, mut denials) = (QueueCounts::default(), Finding::default(), Denials::default());
     for (key, ops) in &keys {
-        Queue::new(records, ops).judge(key, limits, &mut counts, &mut finding);
+        match Queue::new(records, ops, &mut denials) {
+            Ok(queue) => queue.judge(key, limits, &mut counts, &mut finding),
+            Err(why) => finding.doubt(why),
+        }
     }
+    denials.doubt(&mut finding);
     if counts.perhaps_lost > 0 {
         finding.doubt("what is missing may still be queued");
     }
@@ -121,20 +128,26 @@ struct Queue<'r> {
 }
 
 impl<'r> Queue<'r> {
-    fn new(records: &'r History, ops: &'r [usize]) -> Self {
-        let (elements, same) = (FxHashMap::default(), Identities::new(records));
-        let mut queue = Self { records, ops, elements, same, unknown: 0, emptied_by: None };
+    fn new(records: &'r History, ops: &'r [usize], denials: &mut Denials) -> Result<Self, String> {
+        let (all, same) = (FxHashMap::default(), Identities::new(records));
+        let mut queue = Self { records, ops, elements: all, same, unknown: 0, emptied_by: None };
+        let initial = ops.first().map_or(ValueId::NIL, |at| records.initial(records.ops[*at].key));
+        let inside = elements(records, initial);
+        for element in inside.ok_or_else(|| format!("a queue cannot begin with {}", records.show(initial)))? {
+            queue.elements.entry(queue.same.of(*element)).or_default().at_first += 1;
+        }
         for &at in ops {
             let op = &records.ops[at];
             if is(records, op, "enqueue") {
-                let element = queue.elements.entry(queue.same.of(op.argument)).or_default();
+                let (element, acknowledged) = denials.change(records, op);
+                let element = queue.elements.entry(queue.same.of(element)).or_default();
                 element.attempts += u64::from(op.may_have_happened());
-                element.acknowledged.extend(op.is_ok().then_some(at));
+                element.acknowledged.extend(acknowledged.then_some(at));
             } else {
                 queue.taken(at);
             }
         }
-        queue
+        Ok(queue)
     }
 
     /// The elements that an operation took out, if it succeeded.
@@ -182,25 +195,29 @@ impl<'r> Queue<'r> {
     }
 
     fn judge(self, key: &str, limits: &Limits<'_>, counts: &mut QueueCounts, finding: &mut Finding) {
-        let mut lost: Vec<(usize, ValueId)> = Vec::new();
+        // Where they were put in, the earliest first; those that were there at first before all.
+        let mut lost: Vec<(Option<usize>, ValueId)> = Vec::new();
         let mut elements: Vec<(&ValueId, &Element)> = self.elements.iter().collect();
         elements.sort_unstable_by_key(|(id, _)| **id);
         for (id, element) in elements {
             let acknowledged = element.acknowledged.len() as u64;
+            let put_in = element.attempts + element.at_first;
             counts.acknowledged += acknowledged;
             counts.dequeued += element.dequeued;
-            counts.duplicated += element.dequeued.saturating_sub(element.attempts.max(1));
-            counts.recovered += element.dequeued.min(element.attempts).saturating_sub(acknowledged);
-            if let (0, Some(by)) = (element.attempts, element.by) {
+            counts.duplicated += element.dequeued.saturating_sub(put_in.max(1));
+            counts.recovered += element.dequeued.min(put_in).saturating_sub(acknowledged + element.at_first);
+            if let (0, Some(by)) = (put_in, element.by) {
                 counts.unexpected += 1;
                 self.unexpected(*id, by, key, limits, finding);
             }
-            let missing = acknowledged.saturating_sub(element.dequeued) as usize;
-            lost.extend(element.acknowledged.iter().take(missing).map(|at| (*at, *id)));
+            let missing = (acknowledged + element.at_first).saturating_sub(element.dequeued) as usize;
+            let at_first = std::iter::repeat_n(None, element.at_first as usize);
+            let puts = at_first.chain(element.acknowledged.iter().copied().map(Some));
+            lost.extend(puts.take(missing).map(|put| (put, *id)));
         }
         lost.sort_unstable();
-        let certain = |(at, _): &(usize, ValueId)| {
-            self.emptied_by.filter(|by| self.records.ops[*by].call > self.records.ops[*at].ret)
+        let certain = |(put, _): &(Option<usize>, ValueId)| {
+            self.emptied_by.filter(|by| put.is_none_or(|at| self.records.ops[*by].call > self.records.ops[at].ret))
         };
         let mut spared = self.unknown;
         for entry in lost {
@@ -217,16 +234,30 @@ impl<'r> Queue<'r> {
         }
     }
 
-    fn lost(&self, (at, id): (usize, ValueId), by: usize, key: &str, limits: &Limits<'_>, finding: &mut Finding) {
+    fn lost(
+        &self,
+        (put, id): (Option<usize>, ValueId),
+        by: usize,
+        key: &str,
+        limits: &Limits<'_>,
+        finding: &mut Finding,
+    ) {
         finding.violated(limits, || {
-            let (enqueue, end) = (&self.records.ops[at], &self.records.ops[by]);
+            let end = &self.records.ops[by];
+            let came = match put.map(|at| &self.records.ops[at]) {
+                None => "inside at first".to_owned(),
+                Some(enqueue) => {
+                    format!(
+                        "acknowledged to process {} at {}",
+                        self.records.process_name(enqueue.process),
+                        seconds(enqueue.returned_ns)
+                    )
+                }
+            };
             let explanation = format!(
-                "{}{} was acknowledged to process {} at {}; the {} that process {} began at {} left nothing, and nobody \
-                 dequeued it.",
+                "{}{} was {came}; the {} that process {} began at {} left nothing, and nobody dequeued it.",
                 self.records.show(id),
                 of(key),
-                self.records.process_of(at),
-                seconds(enqueue.returned_ns),
                 self.records.text(end.f),
                 self.records.process_of(by),
                 seconds(end.called_ns),
@@ -234,7 +265,7 @@ impl<'r> Queue<'r> {
             // If equal elements came out, the proof needs all of them: it is their number that is too small.
             let taken = self.elements.get(&id).is_some_and(|element| element.dequeued > 0);
             let counted = if taken { self.about(id) } else { Vec::new() };
-            let proof = Proof::at(self.records, [at, by].into_iter().chain(counted));
+            let proof = Proof::at(self.records, put.into_iter().chain([by]).chain(counted));
             Draft { kind: "lost", key, process: None, explanation, proof }
         });
     }

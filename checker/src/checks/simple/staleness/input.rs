@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use crate::checks::by_key::is;
 use crate::history::{History, Identities, ValueId};
+use crate::objects::completion::written;
 
 /// A write, with times in ns; `i64::MIN` is before everything, `i64::MAX` after.
 #[derive(Clone, Debug)]
@@ -49,10 +50,12 @@ pub struct Register {
 /// Why nothing can be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Two writes of one value, or one of nil.
+    /// Two writes of one value, or one of the initial value.
     WrittenTwice(usize, usize),
     /// A read of a value that was never written.
     Unwritten(usize),
+    /// A write that is `ok` with `false`.
+    Denied(usize),
     /// A read that ended before its write began.
     Future(usize, usize),
 }
@@ -64,9 +67,10 @@ fn time(ns: u64) -> i64 {
 impl Register {
     /// The operations of one key, `read` and `write`.
     pub(super) fn new(records: &History, ops: &[usize]) -> Result<Self, Flaw> {
-        let mut by_value: HashMap<ValueId, usize> = HashMap::from([(ValueId::NIL, 0)]);
-        let before = i64::MIN;
         let mut same = Identities::new(records);
+        let initial = ops.first().map_or(ValueId::NIL, |at| records.initial(records.ops[*at].key));
+        let mut by_value: HashMap<ValueId, usize> = HashMap::from([(same.of(initial), 0)]);
+        let before = i64::MIN;
         let first = Write { op: None, start: before, finish: before, acknowledged: None, reads: Vec::new() };
         let mut register = Register { writes: vec![first], reads: Vec::new() };
         for &at in ops {
@@ -74,8 +78,9 @@ impl Register {
             if !is(records, op, "write") || !op.may_have_happened() {
                 continue;
             }
+            let value = written(records, op).map_err(|_| Flaw::Denied(at))?;
             let acknowledged = op.is_ok().then(|| time(op.returned_ns));
-            if let Some(other) = by_value.insert(same.of(op.argument), register.writes.len()) {
+            if let Some(other) = by_value.insert(same.of(value), register.writes.len()) {
                 return Err(Flaw::WrittenTwice(register.writes[other].op.unwrap_or(at), at));
             }
             let (start, finish) = (time(op.called_ns), acknowledged.unwrap_or(i64::MAX));

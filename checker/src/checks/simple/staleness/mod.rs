@@ -74,7 +74,7 @@ struct Measurements {
     curve: Curve,
 }
 
-/// Measures `read` and `write` on registers that begin with nil.
+/// Measures `read` and `write` on registers.
 pub fn check(records: &History, limits: &Limits<'_>, bounds: Bounds) -> Finding {
     let keys = match by_key(records, &["read", "write"]) {
         Ok(keys) => keys,
@@ -108,6 +108,12 @@ fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, findin
                 "{value}{} is written twice, at index {first} and {second}: values must be unique",
                 of(key)
             ));
+            return;
+        }
+        Flaw::Denied(write) => {
+            let index = records.event_index(records.ops[*write].ret);
+            finding
+                .doubt(format!("the write at index {index} is `ok` with false: one that did nothing must be `fail`"));
             return;
         }
         Flaw::Unwritten(read) => {
