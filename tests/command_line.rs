@@ -123,7 +123,7 @@ fn what_is_no_history_is_refused_with_its_place() {
     let line = refused(&scratch, "check nowhere.jsonl", 254);
     assert!(line.contains("nowhere.jsonl"), "{line}");
     let line = refused(&scratch, "check .", 254);
-    assert!(line.contains("cannot read ."), "{line}");
+    assert!(line.contains(". has no history: looked for history.jsonl"), "{line}");
 
     let mut broken = sound.clone();
     broken[2] = r#"{"index":2,"time":oops}"#.to_owned();

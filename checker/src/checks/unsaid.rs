@@ -55,7 +55,7 @@ pub(crate) fn doubts(check: &str, history: &History) -> Vec<String> {
         doubts.push(format!("no invocation is recorded, and {check} depends on what had completed when"));
     }
     // Real time is known of operations without a process, if their invocations are.
-    if needs.sessions && unsaid.processes && !(needs.real_time && !unsaid.invocations) {
+    if needs.sessions && unsaid.processes && (!needs.real_time || unsaid.invocations) {
         doubts.push(format!("no process is recorded, and {check} depends on the order of each"));
     }
     doubts

@@ -1,10 +1,10 @@
 //! The operations in a log of Jepsen, and in its `history.txt`: process, type, function and value on a line.
 //!
 //! ```text
-//! INFO  jepsen.util - 0	:invoke	:read	nil
-//! INFO [2018-04-27 23:45:06,754] jepsen worker 0 - jepsen.util 0	:invoke	:read	nil
-//! 2023-05-02 10:15:01,120{GMT}	INFO	[jepsen worker 3] jepsen.util: 3	:invoke	:read	nil
-//! 0	:invoke	:read	nil
+//! INFO  jepsen.util - 0  :invoke  :read  nil
+//! INFO [2018-04-27 23:45:06,754] jepsen worker 0 - jepsen.util 0  :invoke  :read  nil
+//! 2023-05-02 10:15:01,120{GMT}  INFO  [jepsen worker 3] jepsen.util: 3  :invoke  :read  nil
+//! 0  :invoke  :read  nil
 //! ```
 //! Jepsen logs each event after whatever prefix the logger is configured to write. So the prefix means nothing: an operation
 //! is a process, one of the four types and a function, with white space between them, wherever they are on the line; after

@@ -159,7 +159,7 @@ fn json_is_read_however_it_is_laid_out() {
         (format!("[{invoke} {ok}]"), "line 1, column 58: expected `,` or `]`, found `{`"),
         (format!("[{invoke},\n]"), "line 2, column 1: expected an event in `{}`, found `]`"),
         (format!("[{invoke},\n 5]"), "line 2, column 2: expected an event in `{}`, found `5`"),
-        (format!("[\n{{\"process\":0,\n\"type\":\"nope\"}}]"), "line 3, column 8: not an event: the type `nope`"),
+        ("[\n{\"process\":0,\n\"type\":\"nope\"}]".to_owned(), "line 3, column 8: not an event: the type `nope`"),
         (format!("{wide_invoke}\n]"), "line 7, column 1: expected an event in `{}`, or a list of them, found `]`"),
         (format!("[{invoke},\n{invoke}]"), "line 2, column 1: process 0 invokes `write` while its `write` is open"),
     ] {
@@ -389,7 +389,7 @@ fn operations_without_a_process_are_told_apart_where_they_follow_one_another() {
 fn times_since_1970_are_noticed_in_whatever_unit() {
     let history = |first: u64, step: u64, events: u64| {
         let line = |at: u64| {
-            let kind = if at % 2 == 0 { "invoke" } else { "ok" };
+            let kind = if at.is_multiple_of(2) { "invoke" } else { "ok" };
             format!(
                 "{{\"process\":0,\"type\":\"{kind}\",\"f\":\"write\",\"value\":{at},\"time\":{}}}\n",
                 first + at * step
