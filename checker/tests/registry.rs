@@ -295,6 +295,24 @@ fn act(world: &mut World, call: &Call) -> (EventType, Value) {
         "enqueue" | "push" | "insert" => world.inside.push(number(argument)),
         "drain" => return (Ok, std::mem::take(&mut world.inside).into()),
         "dequeue" | "pop" | "extract-min" => return (Ok, or_nil(taken(world, call.f))),
+        "transfer" => {
+            let [from, to] = [0, 1].map(|at| number(&argument[at]) as usize);
+            world.accounts[from] -= number(&argument[2]) as i64;
+            world.accounts[to] += number(&argument[2]) as i64;
+        }
+        "generate" | "inc" => {
+            world.sum += 1;
+            return (Ok, json!(world.sum));
+        }
+        _ => return act_beyond(world, call),
+    }
+    done
+}
+
+/// The same of logs, watched keys, deques, strings and accounts by name.
+fn act_beyond(world: &mut World, call: &Call) -> (EventType, Value) {
+    let argument = &call.argument;
+    match call.f {
         "send" => {
             let list = world.lists.entry(u64::from(argument[0][1] == "y")).or_default();
             list.push(number(&argument[0][2]));
@@ -326,18 +344,9 @@ fn act(world: &mut World, call: &Call) -> (EventType, Value) {
             world.accounts[from] -= number(&argument["amount"]) as i64;
             world.accounts[to] += number(&argument["amount"]) as i64;
         }
-        "transfer" => {
-            let [from, to] = [0, 1].map(|at| number(&argument[at]) as usize);
-            world.accounts[from] -= number(&argument[2]) as i64;
-            world.accounts[to] += number(&argument[2]) as i64;
-        }
-        "generate" | "inc" => {
-            world.sum += 1;
-            return (Ok, json!(world.sum));
-        }
         _ => return (Ok, Value::Null),
     }
-    done
+    (Ok, argument.clone())
 }
 
 fn taken(world: &mut World, f: &str) -> Option<u64> {

@@ -82,8 +82,11 @@ pub fn shown(path: &Path) -> String {
     if is_standard_input(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
+/// The first bytes of a text, and all of it.
+type Peeked<R> = (Vec<u8>, io::Chain<Cursor<Vec<u8>>, R>);
+
 /// The first bytes, and a reader that still has them.
-fn peeked<R: BufRead>(mut reader: R, bytes: u64) -> io::Result<(Vec<u8>, io::Chain<Cursor<Vec<u8>>, R>)> {
+fn peeked<R: BufRead>(mut reader: R, bytes: u64) -> io::Result<Peeked<R>> {
     let mut head = Vec::new();
     reader.by_ref().take(bytes).read_to_end(&mut head)?;
     Ok((head.clone(), Cursor::new(head).chain(reader)))

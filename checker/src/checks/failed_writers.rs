@@ -99,10 +99,11 @@ fn each_shown(records: &History, op: &Op, mut take: impl FnMut(Shown)) {
     };
     let of_key = |value: ValueId| Shown::Of(op.key, value);
     match records.text(op.f) {
-        "cas" => match records.datum(op.argument) {
-            Datum::List(&[expected, _]) => all(&of_key, expected),
-            _ => {}
-        },
+        "cas" => {
+            if let Datum::List(&[expected, _]) = records.datum(op.argument) {
+                all(&of_key, expected);
+            }
+        }
         "contains" | "remove" if records.datum(op.result) == Datum::Bool(true) => all(&of_key, op.argument),
         f if WRITES.contains(&f) => {}
         _ => {

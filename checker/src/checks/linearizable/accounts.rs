@@ -3,8 +3,8 @@
 //! Stricter than the check `bank`, which only compares totals. What the accounts hold at first is not in the history:
 //! the first read fixes it, together with the transfers before it. The general search decides it.
 
-use super::adapt::NotOfModel;
 use super::machine::{Bonds, Machine};
+use super::not_of_model::NotOfModel;
 use crate::history::{Datum, History, Identities, Kind, Op, ValueId};
 
 /// Balances, or changes of them, by account, ascending; changes of nothing are left out.

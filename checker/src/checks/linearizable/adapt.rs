@@ -9,6 +9,7 @@ use super::collection::Discipline;
 use super::locks;
 use super::machine::{Machine, NEVER, Timed};
 use super::mutex::{Lock, LockAction, Rules};
+use super::not_of_model::NotOfModel;
 use super::rule::{self, Ruling};
 use super::search::{Bounds, Limit};
 use super::{accounts, collection, counter, deque, multi_register, register, sequential, set, text};
@@ -148,14 +149,6 @@ fn functions(property: Property) -> &'static [&'static str] {
             _ => &[],
         },
     }
-}
-
-/// Why an operation of the history is not one of the model.
-pub(super) enum NotOfModel {
-    Function(Sym),
-    Value(Sym, ValueId),
-    /// What it is said to begin with.
-    Initial(ValueId),
 }
 
 /// Operations of the model; before them those that make it be as it is said to begin.

@@ -4,8 +4,8 @@
 
 use std::collections::VecDeque;
 
-use super::adapt::NotOfModel;
 use super::machine::{Bonds, Machine};
+use super::not_of_model::NotOfModel;
 use crate::history::{Kind, Op};
 
 /// An end.

@@ -24,6 +24,7 @@ mod locks;
 pub mod machine;
 pub mod multi_register;
 pub mod mutex;
+mod not_of_model;
 mod priority_queue;
 mod queue;
 pub mod register;

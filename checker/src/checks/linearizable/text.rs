@@ -3,8 +3,8 @@
 //!
 //! The general search decides it; its states are whole strings.
 
-use super::adapt::NotOfModel;
 use super::machine::{Bonds, Machine};
+use super::not_of_model::NotOfModel;
 use crate::history::{Datum, History, Kind, Op, ValueId};
 
 /// What was done with the string.

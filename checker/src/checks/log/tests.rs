@@ -9,8 +9,11 @@ use crate::history::{History, HistoryBuilder};
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 
-/// An operation of a process: invocation and completion at once.
-fn of(operations: &[(u32, &str, Value, EventType, Value)]) -> History {
+/// Process, function, argument, outcome and result.
+type Operation = (u32, &'static str, Value, EventType, Value);
+
+/// The history of operations one after another.
+fn of(operations: &[Operation]) -> History {
     let mut builder = HistoryBuilder::new();
     for (process, f, argument, kind, result) in operations {
         builder.event(*process, Invoke, f, None, argument).expect("an invocation");
@@ -19,19 +22,19 @@ fn of(operations: &[(u32, &str, Value, EventType, Value)]) -> History {
     builder.finish()
 }
 
-fn sent(process: u32, key: &str, value: i64, offset: Value) -> (u32, &'static str, Value, EventType, Value) {
+fn sent(process: u32, key: &str, value: i64, offset: Value) -> Operation {
     (process, "send", json!([["send", key, value]]), Ok, json!([["send", key, [offset, value]]]))
 }
 
-fn ended(process: u32, key: &str, value: i64, kind: EventType) -> (u32, &'static str, Value, EventType, Value) {
+fn ended(process: u32, key: &str, value: i64, kind: EventType) -> Operation {
     (process, "send", json!([["send", key, value]]), kind, json!([["send", key, value]]))
 }
 
-fn polled(process: u32, key: &str, records: Value) -> (u32, &'static str, Value, EventType, Value) {
+fn polled(process: u32, key: &str, records: Value) -> Operation {
     (process, "poll", json!([["poll"]]), Ok, json!([["poll", { key: records }]]))
 }
 
-fn judged(operations: &[(u32, &str, Value, EventType, Value)]) -> Finding {
+fn judged(operations: &[Operation]) -> Finding {
     check(&of(operations), &Limits::default())
 }
 
@@ -56,7 +59,7 @@ fn what_was_sent_and_polled_in_order_is_valid() {
 
 #[test]
 fn each_anomaly_has_its_name_and_its_operations() {
-    let cases: [(&str, Vec<(u32, &str, Value, EventType, Value)>, usize); 10] = [
+    let cases: [(&str, Vec<Operation>, usize); 10] = [
         ("lost-write", vec![sent(0, "x", 1, json!(0)), sent(0, "x", 2, json!(1)), polled(1, "x", json!([[1, 2]]))], 4),
         (
             "inconsistent-offsets",

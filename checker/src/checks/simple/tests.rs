@@ -238,26 +238,15 @@ fn deques_texts_and_accounts_are_linearizable_or_not() {
             ("0 put 5 ok null\n0 get null ok \"5\"", OPEN, &[]),
         ],
     );
-    let transfer = r#"{"from":"a","to":"b","amount":4}"#;
+    let transfers = |last: &str| {
+        let first = r#"0 read null ok {"a":10,"b":0}"#;
+        format!("{first}\n1 transfer {{\"from\":\"a\",\"to\":\"b\",\"amount\":4}} ok null\n0 read null ok {last}")
+    };
     all(
         "accounts",
         &[
-            (
-                &format!(
-                    r#"0 read null ok {{"a":10,"b":0}}{}0 read null ok {{"b":4,"a":6}}"#,
-                    format!("\n1 transfer {transfer} ok null\n")
-                ),
-                VALID,
-                &[],
-            ),
-            (
-                &format!(
-                    r#"0 read null ok {{"a":10,"b":0}}{}0 read null ok {{"a":10,"b":0}}"#,
-                    format!("\n1 transfer {transfer} ok null\n")
-                ),
-                INVALID,
-                &["not-linearizable"],
-            ),
+            (&transfers(r#"{"b":4,"a":6}"#), VALID, &[]),
+            (&transfers(r#"{"a":10,"b":0}"#), INVALID, &["not-linearizable"]),
             ("0 transfer 5 ok 5", OPEN, &[]),
         ],
     );

@@ -230,11 +230,11 @@ fn version(all: &Transactions, order: &[usize], read: &Read) -> Option<usize> {
             return Some(at);
         }
         let writer = *order.get(at)?;
-        let written =
+        let mut written =
             all.micros(writer as u32).iter().filter(|micro| micro.key() == read.key).filter_map(|m| m.written());
         match is_list {
             true => state.extend(written),
-            false => state = written.last().into_iter().collect(),
+            false => state = written.next_back().into_iter().collect(),
         }
     }
     None

@@ -1,0 +1,13 @@
+//! Why an operation of a history is none of a model.
+
+use crate::history::{Sym, ValueId};
+
+/// Why an operation of the history is not one of the model.
+pub(super) enum NotOfModel {
+    /// It has no such function.
+    Function(Sym),
+    /// The function does not take, or does not return, this value.
+    Value(Sym, ValueId),
+    /// It cannot begin with this value.
+    Initial(ValueId),
+}
