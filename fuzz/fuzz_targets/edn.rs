@@ -1,10 +1,10 @@
 //! No bytes make the readers of EDN and of logs panic, and what they read is written and read back as it was.
 #![no_main]
 
-use checker::formats::whole_events::Events;
-use checker::formats::tree::parse_edn;
-use checker::formats::write::edn_text;
-use checker::formats::{Format, Selection, read};
+use dissensus_checker::formats::whole_events::Events;
+use dissensus_checker::formats::tree::parse_edn;
+use dissensus_checker::formats::write::edn_text;
+use dissensus_checker::formats::{Format, Selection, read};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for format in [Format::Edn, Format::Log] {

@@ -1,10 +1,10 @@
 //! No bytes make the reader of JSON lines panic, and an event that it reads comes back from EDN as it was.
 #![no_main]
 
-use checker::formats::whole_events::Events;
-use checker::formats::tree::parse_edn;
-use checker::formats::{json_form::json_line, write::edn_text};
-use checker::formats::{Format, Selection, read};
+use dissensus_checker::formats::whole_events::Events;
+use dissensus_checker::formats::tree::parse_edn;
+use dissensus_checker::formats::{json_form::json_line, write::edn_text};
+use dissensus_checker::formats::{Format, Selection, read};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for allow_partial in [false, true] {
