@@ -11,7 +11,7 @@ use crate::formats::whole_events::Located;
 use crate::formats::write::edn_text;
 
 /// How many findings of a rule are reported; further ones are only counted.
-pub const FINDINGS_OF_A_RULE_MAX: u64 = 20;
+pub(crate) const FINDINGS_OF_A_RULE_MAX: u64 = 20;
 
 /// Something suspicious.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -27,7 +27,7 @@ pub struct Finding {
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Findings {
-    /// In the order of lines, at most [`FINDINGS_OF_A_RULE_MAX`] of a rule.
+    /// In the order of lines, at most `FINDINGS_OF_A_RULE_MAX` of a rule.
     pub findings: Vec<Finding>,
     /// How many there are in all, by rule.
     pub totals: BTreeMap<&'static str, u64>,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::history::{Datum, History, Op, Sym, ValueId};
 
 /// The operations of a key, as positions in [`History::ops`].
-pub type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
+pub(crate) type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
 
 /// Operations by key, in the order of invocation. Refused are functions that the law does not know, since what they do to
 /// the object is unknown.
-pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, String> {
+pub(crate) fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, String> {
     let known: Vec<Sym> = functions.iter().filter_map(|name| records.sym(name)).collect();
     if let Some(other) = records.ops.iter().find(|op| !known.contains(&op.f)) {
         let known = functions.join(", ");
@@ -24,12 +24,12 @@ pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>,
 }
 
 /// Whether an operation has this function.
-pub fn is(records: &History, op: &Op, name: &str) -> bool {
+pub(crate) fn is(records: &History, op: &Op, name: &str) -> bool {
     records.text(op.f) == name
 }
 
 /// The elements of a list; nothing read is no elements.
-pub fn elements(records: &History, value: ValueId) -> Option<&[ValueId]> {
+pub(crate) fn elements(records: &History, value: ValueId) -> Option<&[ValueId]> {
     match records.datum(value) {
         Datum::Nil => Some(&[]),
         Datum::List(elements) => Some(elements),
@@ -38,11 +38,11 @@ pub fn elements(records: &History, value: ValueId) -> Option<&[ValueId]> {
 }
 
 /// ` of KEY`, or nothing for an operation without a key.
-pub fn of(key: &str) -> String {
+pub(crate) fn of(key: &str) -> String {
     if key.is_empty() { String::new() } else { format!(" of {key}") }
 }
 
 /// A time of the history in seconds, for people.
-pub fn seconds(ns: u64) -> String {
+pub(crate) fn seconds(ns: u64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
 }

@@ -2,13 +2,13 @@
 
 pub(crate) mod by_key;
 pub mod check;
-pub mod guess;
+pub(crate) mod guess;
 pub mod isolation;
 pub mod linearizable;
 pub(crate) mod minimal;
 pub mod registry;
-pub mod replicas;
-pub mod sessions;
+pub(crate) mod replicas;
+pub(crate) mod sessions;
 pub mod settings;
-pub mod simple;
-pub mod survival;
+pub(crate) mod simple;
+pub(crate) mod survival;

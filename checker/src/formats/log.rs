@@ -10,7 +10,7 @@ use super::format::LOG_MARK;
 use super::tree::{Plain, Tree};
 
 /// An event of a log: process, type and function as written, and where the value begins.
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// `0`, or `:nemesis`.
     pub process: &'a str,
     /// `invoke`, `ok`, `fail` or `info`.
@@ -25,7 +25,7 @@ pub struct Line<'a> {
 ///
 /// # Errors
 /// When the line begins like an operation, but is not one.
-pub fn line(bytes: &[u8]) -> Result<Option<Line<'_>>, Stop> {
+pub(crate) fn line(bytes: &[u8]) -> Result<Option<Line<'_>>, Stop> {
     let Some(from) = after_mark(bytes) else { return Ok(None) };
     let mut parser = Parser::new(&bytes[from..]);
     let shifted = |stop: Stop| Stop { at: stop.at + from, ..stop };
@@ -54,7 +54,7 @@ fn after_mark(bytes: &[u8]) -> Option<usize> {
 ///
 /// # Errors
 /// As [`line()`].
-pub fn event(bytes: &[u8], index: i64) -> Result<Option<Tree>, Stop> {
+pub(crate) fn event(bytes: &[u8], index: i64) -> Result<Option<Tree>, Stop> {
     let Some(line) = line(bytes)? else { return Ok(None) };
     let mut parser = Parser::new(&bytes[line.value_at..]);
     let shifted = |stop: Stop| Stop { at: stop.at + line.value_at, ..stop };

@@ -9,7 +9,7 @@ use super::damage::{Damage, LINE_BYTES_MAX, Problem, Stop};
 use super::edn::{is_blank, is_delimiter};
 
 /// One form of a text.
-pub struct Form<'a> {
+pub(super) struct Form<'a> {
     /// Its bytes.
     pub bytes: &'a [u8],
     /// The line of its first byte, from 1.
@@ -22,7 +22,7 @@ pub struct Form<'a> {
 
 impl Form<'_> {
     /// The place in the text where a parser stopped.
-    pub fn damage(&self, stop: Stop) -> Damage {
+    pub(super) fn damage(&self, stop: Stop) -> Damage {
         let before = &self.bytes[..stop.at.min(self.bytes.len())];
         let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
         let column = match before.iter().rposition(|byte| *byte == b'\n') {
@@ -45,7 +45,7 @@ pub(super) fn too_long(line: u64) -> Damage {
 }
 
 /// The lines of a text.
-pub struct Lines<R> {
+pub(super) struct Lines<R> {
     reader: R,
     bytes: Vec<u8>,
     line: u64,
@@ -53,7 +53,7 @@ pub struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     /// From the beginning.
-    pub fn new(reader: R) -> Self {
+    pub(super) fn new(reader: R) -> Self {
         Self { reader, bytes: Vec::new(), line: 0 }
     }
 
@@ -61,7 +61,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// When it cannot be read or is too long.
-    pub fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
+    pub(super) fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
         loop {
             self.bytes.clear();
             self.line += 1;
@@ -86,7 +86,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 /// The forms of an EDN text; one vector or list around all of them is removed.
-pub struct Maps<R> {
+pub(super) struct Maps<R> {
     reader: R,
     buffer: Vec<u8>,
     from: usize,
@@ -107,7 +107,7 @@ enum Found {
 
 impl<R: Read> Maps<R> {
     /// From the beginning.
-    pub fn new(reader: R) -> Self {
+    pub(super) fn new(reader: R) -> Self {
         let buffer = Vec::new();
         Self { reader, buffer, from: 0, line: 1, column: 1, wrapped: None, begun: false, ended: false }
     }
@@ -116,7 +116,7 @@ impl<R: Read> Maps<R> {
     ///
     /// # Errors
     /// When it cannot be read or is too long, or brackets do not match.
-    pub fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
+    pub(super) fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
         if !self.begun {
             self.begin()?;
         }

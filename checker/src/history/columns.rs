@@ -80,7 +80,7 @@ impl History {
     }
 
     /// How many names there are; every symbol's index is below it.
-    pub fn names(&self) -> usize {
+    pub(crate) fn names(&self) -> usize {
         self.values.names()
     }
 
@@ -177,19 +177,6 @@ impl History {
         names.into_iter().collect()
     }
 
-    /// Whether an operation belongs to a phase.
-    pub fn is_of(&self, op: &Op, phase: Phase) -> bool {
-        self.origin(op.origin).phase == phase
-    }
-
-    /// The history's indices of several operations' events, ascending, each once.
-    pub fn events_of_all(&self, ops: impl IntoIterator<Item = usize>) -> Vec<u64> {
-        let mut events: Vec<u64> = ops.into_iter().flat_map(|op| self.events_of(op)).collect();
-        events.sort_unstable();
-        events.dedup();
-        events
-    }
-
     /// The values that the context of a write covered, if its completion records them (see [`Event::past`]).
     pub fn past(&self, op: usize) -> Option<&[ValueId]> {
         self.past_of(OpId::workload(op))
@@ -222,11 +209,6 @@ impl History {
     /// A value as people write it: JSON, but a keyword is its name.
     pub fn show(&self, value: ValueId) -> String {
         self.values.show(value)
-    }
-
-    /// The integer's id, if it can occur: an integer that no operation has may have none.
-    pub fn find_int(&self, value: i64) -> Option<ValueId> {
-        self.values.find_int(value)
     }
 
     /// The memory that it takes, in bytes, approximately.

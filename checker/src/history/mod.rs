@@ -18,7 +18,9 @@ mod values;
 pub(crate) use builder::{Extra, ParsedEvent};
 pub use builder::{HistoryBuilder, Misfit, RawEvent};
 pub use columns::History;
-pub use event::{Event, EventType, Phase, Process, Recorder, write_event, write_line};
+#[cfg(test)]
+pub(crate) use event::write_line;
+pub use event::{Event, EventType, Phase, Process, Recorder, write_event};
 pub use memory::MemoryRecorder;
 pub(crate) use op::Origins;
 pub use op::{Kind, Op, Origin, OriginId, TooManyOrigins};

@@ -129,7 +129,7 @@ impl Default for Values {
 }
 
 impl Values {
-    pub fn datum(&self, ValueId(id): ValueId) -> Datum<'_> {
+    pub(crate) fn datum(&self, ValueId(id): ValueId) -> Datum<'_> {
         if id & INTEGER != 0 {
             return Datum::Int(i64::from(id & !INTEGER));
         }
@@ -153,7 +153,7 @@ impl Values {
         &self.elements[from..from + self.elements[at as usize].0 as usize]
     }
 
-    pub fn name(&self, name: Sym) -> &str {
+    pub(crate) fn name(&self, name: Sym) -> &str {
         if name == Sym::NONE {
             return "";
         }
@@ -161,15 +161,15 @@ impl Values {
         &self.text[from as usize..self.names[name.index()] as usize]
     }
 
-    pub fn names(&self) -> usize {
+    pub(crate) fn names(&self) -> usize {
         self.names.len()
     }
 
-    pub fn find(&self, name: &str) -> Option<Sym> {
+    pub(crate) fn find(&self, name: &str) -> Option<Sym> {
         self.by_name.get(name).copied()
     }
 
-    pub fn intern(&mut self, name: &str) -> Result<Sym, TooManyValues> {
+    pub(crate) fn intern(&mut self, name: &str) -> Result<Sym, TooManyValues> {
         if let Some(known) = self.by_name.get(name) {
             return Ok(*known);
         }
@@ -181,11 +181,11 @@ impl Values {
         Ok(sym)
     }
 
-    pub fn bool(truth: bool) -> ValueId {
+    pub(crate) fn bool(truth: bool) -> ValueId {
         if truth { ValueId::TRUE } else { ValueId::FALSE }
     }
 
-    pub fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
         if let Ok(small) = u32::try_from(value)
             && small < INTEGER
         {
@@ -201,13 +201,7 @@ impl Values {
         }
     }
 
-    /// The id of an integer if it has one: a small integer always has.
-    pub fn find_int(&self, value: i64) -> Option<ValueId> {
-        let small = u32::try_from(value).ok().filter(|small| *small < INTEGER);
-        small.map(|small| ValueId(small | INTEGER)).or_else(|| self.integers.get(&value).copied())
-    }
-
-    pub fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
         let value = if value == 0.0 { 0.0 } else { value };
         let value = if value.is_nan() { f64::NAN } else { value };
         match self.floats.get(&value.to_bits()) {
@@ -220,7 +214,7 @@ impl Values {
         }
     }
 
-    pub fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
         let name = self.intern(text)?;
         self.text_of(name)
     }
@@ -236,7 +230,7 @@ impl Values {
     }
 
     /// The name that a scalar has as a key; none for nil, lists and maps.
-    pub fn key(&mut self, key: ValueId) -> Result<Option<Sym>, TooManyValues> {
+    pub(crate) fn key(&mut self, key: ValueId) -> Result<Option<Sym>, TooManyValues> {
         if let Some(Slot::Text(name)) = self.slots.get(key.0 as usize) {
             return Ok(Some(*name));
         }
@@ -246,7 +240,7 @@ impl Values {
         self.intern(&self.show(key)).map(Some)
     }
 
-    pub fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
         let name = self.intern(notation)?;
         self.other_of(name)
     }
@@ -262,12 +256,12 @@ impl Values {
         }
     }
 
-    pub fn list(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn list(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
         Ok(ValueId(self.append(elements)? | LIST))
     }
 
     /// A map of keys and values, alternately.
-    pub fn map(&mut self, entries: &[ValueId]) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn map(&mut self, entries: &[ValueId]) -> Result<ValueId, TooManyValues> {
         debug_assert!(entries.len().is_multiple_of(2), "every key of a map has a value");
         let at = self.append(entries)?;
         self.slot(Slot::Map(at))
@@ -298,7 +292,7 @@ impl Values {
     }
 
     /// Forgets everything, but keeps the allocated memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.slots.truncate(3);
         self.elements.clear();
         self.names.clear();
@@ -313,7 +307,7 @@ impl Values {
     /// Reserves room for the elements of another one, and for those still to come if the elements here and these
     /// together are the given share of all. Growing by doubling would touch three times the memory; reserved room that
     /// is never touched takes no physical memory.
-    pub fn expect(&mut self, other: &Values, share: f64, bytes_max: u64) {
+    pub(crate) fn expect(&mut self, other: &Values, share: f64, bytes_max: u64) {
         let needed = self.elements.len() + other.elements.len();
         if needed > self.elements.capacity() {
             let most = usize::try_from(bytes_max).unwrap_or(usize::MAX) / size_of::<ValueId>();
@@ -324,7 +318,7 @@ impl Values {
     }
 
     /// Takes over everything from another one. The result translates the ids of the other one into those of this one.
-    pub fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
+    pub(crate) fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
         let names = (0..other.names.len() as u32).map(|name| self.intern(other.name(Sym(name))));
         let names = names.collect::<Result<Vec<Sym>, TooManyValues>>()?;
         let mut translation =
@@ -357,7 +351,7 @@ impl Values {
     }
 
     /// The value as JSON, as far as JSON has a notation for it. The reader bounds the nesting, and so the recursion.
-    pub fn show(&self, value: ValueId) -> String {
+    pub(crate) fn show(&self, value: ValueId) -> String {
         match self.datum(value) {
             Datum::Nil => "nil".into(),
             Datum::Bool(truth) => truth.to_string(),
@@ -378,7 +372,7 @@ impl Values {
 
     /// A value as JSON. What JSON does not have becomes a string of its notation, and so does a map's key that is not a
     /// string.
-    pub fn json(&self, value: ValueId) -> Value {
+    pub(crate) fn json(&self, value: ValueId) -> Value {
         match self.datum(value) {
             Datum::Nil => Value::Null,
             Datum::Bool(truth) => Value::Bool(truth),
@@ -402,7 +396,7 @@ impl Values {
 
     /// About the most memory that it takes while it grows: when a column doubles or a table is rebuilt, the old one and
     /// the new one are there together.
-    pub fn memory_bytes(&self) -> u64 {
+    pub(crate) fn memory_bytes(&self) -> u64 {
         let tables = self.by_name.len() * 25 + self.others.len() * 9 + (self.integers.len() + self.floats.len()) * 17;
         let columns =
             self.slots.len() * size_of::<Slot>() + (self.elements.len() + self.names.len() + self.texts.len()) * 4;
@@ -421,7 +415,7 @@ pub(crate) struct Translation {
 }
 
 impl Translation {
-    pub fn value(&self, ValueId(id): ValueId) -> ValueId {
+    pub(crate) fn value(&self, ValueId(id): ValueId) -> ValueId {
         if id & INTEGER != 0 {
             return ValueId(id);
         }
@@ -432,7 +426,7 @@ impl Translation {
         self.slots[id as usize]
     }
 
-    pub fn name(&self, name: Sym) -> Sym {
+    pub(crate) fn name(&self, name: Sym) -> Sym {
         if name.is_some() { self.names[name.index()] } else { name }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Facts<'h> {
 impl<'h> Facts<'h> {
     /// Sorts operations by workload and key, and settles what each read sees. Near linear in the size of the history; see
     /// [`crate::visibility`] for registers.
-    pub fn new(
+    pub(crate) fn new(
         operations: &[Operation<'h>],
         default_model: Option<Model>,
         concurrent_writes: ConcurrentWrites,
@@ -65,17 +65,22 @@ fn no_model(workload: &str, operations: usize) -> String {
 impl<'h> WorkloadFacts<'h> {
     /// Whether a write that a read neither sees nor has provably missed is undecided; otherwise a concurrent write
     /// has won.
-    pub fn rest_is_undecided(&self) -> bool {
+    pub(crate) fn rest_is_undecided(&self) -> bool {
         self.model.is_register() && self.concurrent_writes == ConcurrentWrites::Kept
     }
 
     /// Why it is a doubt that nothing was put to the test.
-    pub fn untested<'w>(&self, why: &'w str) -> Option<&'w str> {
+    pub(crate) fn untested<'w>(&self, why: &'w str) -> Option<&'w str> {
         Some(why).filter(|_| self.is_test)
     }
 
     /// Sorts a workload's operations by key, and settles what each read sees.
-    pub fn new(name: &str, model: Model, operations: &[Operation<'h>], concurrent_writes: ConcurrentWrites) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        model: Model,
+        operations: &[Operation<'h>],
+        concurrent_writes: ConcurrentWrites,
+    ) -> Self {
         let mut by_key: BTreeMap<Cow<'_, str>, Vec<Operation<'h>>> = BTreeMap::new();
         for operation in operations {
             let key = operation.key().map(Cow::Borrowed).or_else(|| model.key_within(operation));

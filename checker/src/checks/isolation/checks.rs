@@ -11,7 +11,7 @@ use crate::objects::Object;
 /// Of the bench's own workloads each key is judged by itself, which those of three levels are; any other history all keys
 /// together, by the dependencies of its transactions. Two levels have an exact check of their own where registers are written
 /// once for each value: [`Isolation::ReadCommitted`] and [`Isolation::ReadAtomic`].
-pub struct Level {
+pub(crate) struct Level {
     name: &'static str,
     about: &'static str,
     measured: bool,
@@ -19,12 +19,12 @@ pub struct Level {
 
 impl Level {
     /// The level of this name, which is in the table; it has `about` as its line.
-    pub const fn new(name: &'static str, about: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, about: &'static str) -> Self {
         Self { name, about, measured: false }
     }
 
     /// One by which every run is judged.
-    pub const fn measured(name: &'static str, about: &'static str) -> Self {
+    pub(crate) const fn measured(name: &'static str, about: &'static str) -> Self {
         Self { name, about, measured: true }
     }
 
@@ -67,7 +67,7 @@ impl Check for Level {
 }
 
 /// A level of causal consistency that the table of levels does not have.
-pub struct Causality(pub Isolation);
+pub(crate) struct Causality(pub Isolation);
 
 impl Check for Causality {
     fn name(&self) -> &'static str {

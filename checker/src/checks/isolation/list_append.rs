@@ -54,7 +54,7 @@ struct Order {
 }
 
 /// Finds all anomalies.
-pub fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
+pub(crate) fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
     let mut analysis = Analysis::new(transactions, names);
     analysis.inside_transactions();
     let (appends, reads) = analysis.by_key();

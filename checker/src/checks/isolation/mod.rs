@@ -7,20 +7,20 @@
 //!
 //! Sources: Adya, "Weak consistency", MIT 1999; Kingsbury and Alvaro, "Elle", VLDB 2020.
 
-pub mod by_key;
-pub mod causality;
+pub(crate) mod by_key;
+pub(crate) mod causality;
 mod checks;
-pub mod cycles;
-pub mod findings;
-pub mod graph;
-pub mod input;
+pub(crate) mod cycles;
+pub(crate) mod findings;
+pub(crate) mod graph;
+pub(crate) mod input;
 pub mod levels;
-pub mod list_append;
-pub mod order;
+pub(crate) mod list_append;
+pub(crate) mod order;
 pub(crate) mod per_key;
-pub mod records;
-pub mod rw_register;
-pub mod saturation;
+pub(crate) mod records;
+pub(crate) mod rw_register;
+pub(crate) mod saturation;
 mod versions;
 
 use crate::checks::check::Context;
@@ -29,11 +29,11 @@ use crate::finding::Finding;
 use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
-pub use checks::{Causality, Level};
+pub(crate) use checks::{Causality, Level};
 use input::Transactions;
 
 /// Judges a history of transactions that append to lists; see [`list_append`].
-pub fn check_list_append(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
+pub(crate) fn check_list_append(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
     let (transactions, ops) = match records::read(records, records::Form::Lists) {
         Ok(read) => read,
         Err(error) => return Finding::undecided(error.to_string()),
@@ -46,7 +46,7 @@ pub fn check_list_append(records: &History, limits: &Limits<'_>, options: Option
 }
 
 /// Judges a history of transactions that write and read registers; see [`rw_register`].
-pub fn check_rw_register(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
+pub(crate) fn check_rw_register(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
     let (transactions, ops) = match records::read(records, records::Form::Registers) {
         Ok(read) => read,
         Err(error) => return Finding::undecided(error.to_string()),
@@ -59,7 +59,7 @@ pub fn check_rw_register(records: &History, limits: &Limits<'_>, options: Option
 }
 
 /// Judges a level of weak isolation or causal consistency of transactions on registers; see [`saturation`].
-pub fn check_isolation(records: &History, limits: &Limits<'_>, level: saturation::Isolation) -> Finding {
+pub(crate) fn check_isolation(records: &History, limits: &Limits<'_>, level: saturation::Isolation) -> Finding {
     let (transactions, ops) = match records::read(records, records::Form::Registers) {
         Ok(read) => read,
         Err(error) => return Finding::undecided(error.to_string()),

@@ -71,7 +71,7 @@ struct Versions {
 }
 
 /// Finds all anomalies.
-pub fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -> RawFindings {
+pub(crate) fn analyse(transactions: &Transactions, names: &dyn Names, assume: Assume) -> RawFindings {
     let mut analysis = Analysis::new(transactions, names, assume);
     let mut uses = analysis.uses();
     let mut maps = Maps::default();

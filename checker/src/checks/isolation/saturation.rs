@@ -32,7 +32,7 @@ use crate::limits::Limits;
 
 /// A level of weak isolation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Isolation {
+pub(crate) enum Isolation {
     /// Biswas and Enea's read committed.
     ReadCommitted,
     /// Biswas and Enea's read atomic.
@@ -49,7 +49,8 @@ pub enum Isolation {
 
 impl Isolation {
     /// Every level.
-    pub const ALL: [Isolation; 6] = [
+    #[cfg(test)]
+    pub(crate) const ALL: [Isolation; 6] = [
         Isolation::ReadCommitted,
         Isolation::ReadAtomic,
         Isolation::Causal,
@@ -59,7 +60,7 @@ impl Isolation {
     ];
 
     /// The name at the command line.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Isolation::ReadCommitted => "read-committed",
             Isolation::ReadAtomic => "read-atomic",
@@ -91,7 +92,12 @@ struct Forced {
 }
 
 /// Finds what a level forbids.
-pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation, limits: &Limits<'_>) -> RawFindings {
+pub(crate) fn analyse(
+    transactions: &Transactions,
+    names: &dyn Names,
+    level: Isolation,
+    limits: &Limits<'_>,
+) -> RawFindings {
     let mut basics = rw_register::basics(transactions, names);
     let mut findings = std::mem::take(&mut basics.findings);
     if findings.malformed.is_some() {
@@ -112,7 +118,7 @@ pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation,
 }
 
 /// Sessions, reads and writes of a history, with what is wrong with its reads by themselves.
-pub fn causality(transactions: &Transactions, names: &dyn Names) -> (RawFindings, Causality) {
+pub(crate) fn causality(transactions: &Transactions, names: &dyn Names) -> (RawFindings, Causality) {
     let basics = rw_register::basics(transactions, names);
     let (reads, writes) = collect(transactions, &basics, Isolation::Causal);
     let causality = Causality::new(transactions, |at| basics.committed[at as usize], &reads, &writes);

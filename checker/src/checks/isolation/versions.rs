@@ -13,11 +13,11 @@
 
 use super::graph::{self, Edges, Kind, Kinds};
 use super::input::{NEVER, Transactions};
-pub use crate::checks::settings::Assume;
+pub(super) use crate::checks::settings::Assume;
 
 /// Why a version is known to come before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub(super) enum Why {
     /// The initial version comes first.
     Initial,
     /// A transaction read the one and wrote the other.
@@ -30,7 +30,7 @@ pub enum Why {
 
 /// One version before another; versions are numbered for their key, 0 is the initial one.
 #[derive(Clone, Copy, Debug)]
-pub struct Before {
+pub(super) struct Before {
     /// The earlier.
     pub from: u32,
     /// The later.
@@ -41,7 +41,7 @@ pub struct Before {
 
 /// What a transaction does with a key: the version that it met first, and the one that it left.
 #[derive(Clone, Copy, Debug)]
-pub struct Touch {
+pub(super) struct Touch {
     /// The transaction.
     pub transaction: u32,
     /// The version it read before it wrote, if it did.
@@ -51,7 +51,7 @@ pub struct Touch {
 }
 
 /// Everything known of the order of a key's versions, from the transactions that touch it, by invocation.
-pub fn known(transactions: &Transactions, versions: usize, touches: &[Touch], assume: Assume) -> Vec<Before> {
+pub(super) fn known(transactions: &Transactions, versions: usize, touches: &[Touch], assume: Assume) -> Vec<Before> {
     let mut known: Vec<Before> = Vec::new();
     for touch in touches {
         if let (Some(from), Some(to)) = (touch.read, touch.wrote) {
@@ -138,7 +138,7 @@ fn real_time(transactions: &Transactions, versions: usize, touches: &[Touch], kn
 }
 
 /// A shortest cycle of the order, if it has one.
-pub fn cycle(versions: usize, known: &[Before]) -> Option<Vec<Before>> {
+pub(super) fn cycle(versions: usize, known: &[Before]) -> Option<Vec<Before>> {
     let mut edges = Edges::new(versions);
     known.iter().for_each(|before| edges.add(before.from, before.to, Kind::Ww));
     let graph = edges.finish();

@@ -12,23 +12,25 @@
 
 mod adapt;
 mod checks;
-pub mod collection;
+pub(crate) mod collection;
 mod contents;
-pub mod counter;
-pub mod explain;
+pub(crate) mod counter;
+pub(crate) mod explain;
 mod failed_cas;
 pub mod machine;
-pub mod multi_register;
-pub mod mutex;
+pub(crate) mod multi_register;
+pub(crate) mod mutex;
 mod priority_queue;
 mod queue;
-pub mod register;
-pub mod rule;
+pub(crate) mod register;
+pub(crate) mod rule;
 pub mod search;
-pub mod sequential;
-pub mod set;
+pub(crate) mod sequential;
+pub(crate) mod set;
 mod stack;
-pub mod zones;
+pub(crate) mod zones;
 
-pub use adapt::{FailedCas, Options, check, check_sequential};
-pub use checks::{Linearizable, Sequential};
+#[cfg(test)]
+pub(crate) use adapt::check_sequential;
+pub use adapt::{FailedCas, Options, check};
+pub(crate) use checks::{Linearizable, Sequential};

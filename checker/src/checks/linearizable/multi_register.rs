@@ -5,7 +5,7 @@ use super::machine::{Bonds, Machine};
 
 /// One part of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
+pub(crate) enum Part {
     /// The register held the value.
     Read {
         /// The register's name.
@@ -23,11 +23,11 @@ pub enum Part {
 }
 
 /// What was done: all parts take effect at one moment, in this order.
-pub type Transaction = Vec<Part>;
+pub(crate) type Transaction = Vec<Part>;
 
 /// Registers, all with the same initial value.
 #[derive(Clone, Copy, Debug)]
-pub struct MultiRegister(
+pub(crate) struct MultiRegister(
     /// The initial value of each.
     pub u32,
 );

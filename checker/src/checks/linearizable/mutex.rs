@@ -6,7 +6,7 @@ use super::machine::{Bonds, Machine};
 
 /// What was done with a mutex. `hold` names the acquisition that an operation belongs to, for explanations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MutexAction {
+pub(crate) enum MutexAction {
     /// The process acquired it.
     Acquire {
         /// The process.
@@ -25,7 +25,7 @@ pub enum MutexAction {
 
 /// A mutex, free at first.
 #[derive(Clone, Copy, Debug)]
-pub struct Mutex;
+pub(crate) struct Mutex;
 
 impl Machine for Mutex {
     /// The process that holds it.

@@ -22,7 +22,7 @@ use super::machine::{Bonds, Machine, Timed};
 
 /// What was done with a register. Values are numbers, which are equal if and only if the values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RegisterAction {
+pub(crate) enum RegisterAction {
     /// The value was written.
     Write(u32),
     /// The value was read.
@@ -34,11 +34,11 @@ pub enum RegisterAction {
 }
 
 /// An operation on a register.
-pub type RegisterOp = Timed<RegisterAction>;
+pub(crate) type RegisterOp = Timed<RegisterAction>;
 
 /// A register as a state machine; it begins with the value that it holds.
 #[derive(Clone, Copy, Debug)]
-pub struct Register(
+pub(crate) struct Register(
     /// The initial value.
     pub u32,
 );
@@ -82,7 +82,7 @@ impl Machine for Register {
 
 /// What follows from the zones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Zones {
+pub(crate) enum Zones {
     /// There is an order.
     Linearizable,
     /// There is none, for this reason.
@@ -97,7 +97,7 @@ pub enum Zones {
 
 /// Why there is no order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// The anomaly's name.
     pub kind: &'static str,
     /// The reason, in words that the operations can follow.
@@ -451,7 +451,7 @@ impl<'a> Clusters<'a> {
 /// Simplifies the operations for the general search. Values that no operation ever expects become one value, so that
 /// writes of them are equal actions; and such a write that never completed is left out if no failed compare-and-set may
 /// need it.
-pub fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
+pub(crate) fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
     let mut wanted: FxHashSet<u32> = FxHashSet::default();
     wanted.insert(initial);
     let mut failed = false;

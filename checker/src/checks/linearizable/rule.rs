@@ -30,7 +30,7 @@ const SHOWN_LEFT_OUT: &str = "no order exists of these operations and of the add
 
 /// The decision on one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ruling<A> {
+pub(crate) enum Ruling<A> {
     /// There is an order.
     Holds {
         /// Whether the general search was needed.
@@ -61,7 +61,11 @@ type Places = Vec<(u64, u32)>;
 const FAST: bool = false;
 
 /// Decides an object of any machine by the general search.
-pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> Ruling<M::Action> {
+pub(crate) fn general<M: Machine>(
+    machine: &M,
+    operations: &[Timed<M::Action>],
+    bounds: &Bounds<'_>,
+) -> Ruling<M::Action> {
     match search(machine, operations, bounds) {
         Answer::Linearizable => Ruling::Holds { searched: true },
         Answer::Unknown { limit, holds_before } => Ruling::Open { limit, holds_before },
@@ -170,7 +174,7 @@ fn named(places: &[(u64, u32)], name: u64) -> impl Iterator<Item = usize> {
 }
 
 /// A register with compare-and-set.
-pub fn register(
+pub(crate) fn register(
     initial: u32,
     operations: &[register::RegisterOp],
     bounds: &Bounds<'_>,
@@ -209,7 +213,7 @@ fn name_by_zones(core: &[register::RegisterOp], initial: u32) -> Option<(&'stati
 }
 
 /// A queue, stack or priority queue.
-pub fn collection(
+pub(crate) fn collection(
     discipline: Discipline,
     operations: &[collection::CollectionOp],
     bounds: &Bounds<'_>,
@@ -272,7 +276,7 @@ fn fewest_removals(
 }
 
 /// A set.
-pub fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
+pub(crate) fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
     match set::judge(operations) {
         set::Found::Linearizable => Ruling::Holds { searched: FAST },
         set::Found::NotFast => general(&Set, operations, bounds),
@@ -295,7 +299,11 @@ pub fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAct
 }
 
 /// A counter: first by the bounds of its sum.
-pub fn counter(initial: i64, operations: &[counter::CounterOp], bounds: &Bounds<'_>) -> Ruling<counter::CounterAction> {
+pub(crate) fn counter(
+    initial: i64,
+    operations: &[counter::CounterOp],
+    bounds: &Bounds<'_>,
+) -> Ruling<counter::CounterAction> {
     let Some((read, least, _)) = counter::out_of_bounds(operations, initial) else {
         return general(&Counter(initial), operations, bounds);
     };
@@ -309,7 +317,7 @@ pub fn counter(initial: i64, operations: &[counter::CounterOp], bounds: &Bounds<
 }
 
 /// Whether registers, all together, are sequentially consistent.
-pub fn sequential(
+pub(crate) fn sequential(
     initial: u32,
     operations: &[sequential::KeyedOp],
     bounds: &Bounds<'_>,

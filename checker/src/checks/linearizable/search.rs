@@ -103,7 +103,11 @@ pub fn search<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: 
 }
 
 /// The same; also returns how many configurations were explored.
-pub fn search_counted<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> (Answer, u64) {
+pub(crate) fn search_counted<M: Machine>(
+    machine: &M,
+    operations: &[Timed<M::Action>],
+    bounds: &Bounds<'_>,
+) -> (Answer, u64) {
     debug_assert!(operations.is_sorted_by(|a, b| a.call < b.call), "operations are in the order of invocation");
     debug_assert!(
         operations.iter().all(|operation| operation.call < operation.ret),

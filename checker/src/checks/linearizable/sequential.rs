@@ -16,7 +16,7 @@ use super::zones;
 
 /// An operation on one of several registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyedAction {
+pub(crate) struct KeyedAction {
     /// The register's name.
     pub key: u32,
     /// What was done with it.
@@ -24,11 +24,11 @@ pub struct KeyedAction {
 }
 
 /// An operation on one of several registers.
-pub type KeyedOp = Timed<KeyedAction>;
+pub(crate) type KeyedOp = Timed<KeyedAction>;
 
 /// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// There is an order.
     Consistent,
     /// There is none.
@@ -42,7 +42,7 @@ const LOOK_EVERY: u64 = 64;
 
 /// Decides operations on registers with the given initial value, in the order of invocation; also returns the number of
 /// configurations explored.
-pub fn judge(operations: &[KeyedOp], initial: u32, bounds: &Bounds<'_>) -> (Found, u64) {
+pub(crate) fn judge(operations: &[KeyedOp], initial: u32, bounds: &Bounds<'_>) -> (Found, u64) {
     if linearizable(operations, initial) {
         return (Found::Consistent, 0);
     }

@@ -18,7 +18,7 @@ use super::machine::{Bonds, Machine, Timed};
 
 /// What was done with a set. Elements are numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SetAction {
+pub(crate) enum SetAction {
     /// The element is there from now on.
     Add(u32),
     /// The element is not there from now on, whether it was there before or not.
@@ -30,14 +30,14 @@ pub enum SetAction {
 }
 
 /// An operation on a set.
-pub type SetOp = Timed<SetAction>;
+pub(crate) type SetOp = Timed<SetAction>;
 
 /// The name that every removal gives, for [`Bonds`].
 const ANY_REMOVAL: u64 = u64::MAX;
 
 /// A set as a state machine, empty at first.
 #[derive(Clone, Copy, Debug)]
-pub struct Set;
+pub(crate) struct Set;
 
 impl Machine for Set {
     /// The elements, ascending.
@@ -93,7 +93,7 @@ impl Machine for Set {
 
 /// The result of a fast path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// There is an order.
     Linearizable,
     /// These operations, by position in the list, have none.
@@ -103,7 +103,7 @@ pub enum Found {
 }
 
 /// Decides operations that are given in the order of invocation.
-pub fn judge(operations: &[SetOp]) -> Found {
+pub(crate) fn judge(operations: &[SetOp]) -> Found {
     let reads_all = operations.iter().any(|operation| matches!(operation.action, SetAction::Read(_)));
     let only_grows =
         operations.iter().all(|operation| matches!(operation.action, SetAction::Read(_) | SetAction::Add(_)));

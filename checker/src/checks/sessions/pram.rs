@@ -15,7 +15,7 @@ use crate::finding::Finding;
 use crate::objects::Object;
 
 /// Pipelined RAM.
-pub struct Pram;
+pub(crate) struct Pram;
 
 impl Check for Pram {
     fn name(&self) -> &'static str {

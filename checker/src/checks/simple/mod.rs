@@ -3,10 +3,10 @@
 //! Each is a necessary condition for its object to be correct, and two or three operations prove each violation. Each
 //! file states its definition, which is that of Jepsen's checker if there is one.
 
-pub mod bank;
+pub(crate) mod bank;
 pub(crate) mod counter_bounds;
-pub mod dirty_reads;
-pub mod long_fork;
-pub mod monotonic;
-pub mod staleness;
-pub mod unique_ids;
+pub(crate) mod dirty_reads;
+pub(crate) mod long_fork;
+pub(crate) mod monotonic;
+pub(crate) mod staleness;
+pub(crate) mod unique_ids;

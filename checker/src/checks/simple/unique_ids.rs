@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that identifiers are unique.
-pub struct UniqueIds;
+pub(crate) struct UniqueIds;
 
 impl Check for UniqueIds {
     fn name(&self) -> &'static str {
@@ -41,7 +41,7 @@ impl Check for UniqueIds {
 }
 
 /// Checks operations that each return an identifier, such as `generate`.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let mut first: FxHashMap<ValueId, usize> = FxHashMap::default();
     let mut finding = Finding::default();
     let mut acknowledged: u64 = 0;

@@ -37,7 +37,7 @@ struct Element {
 }
 
 /// Checks what becomes of each element of a set.
-pub struct SetFull;
+pub(crate) struct SetFull;
 
 impl Check for SetFull {
     fn name(&self) -> &'static str {
@@ -66,7 +66,7 @@ impl Check for SetFull {
 }
 
 /// Checks `add` of an element and `read` of all of them, each key independently. O(size of all lists read).
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["add", "read"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
