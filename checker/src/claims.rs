@@ -73,7 +73,7 @@ impl Default for Claims {
 
 impl Claims {
     /// Whether a check is claimed of a workload, or, if none is given, of the run.
-    pub fn include(&self, check: CheckName, workload: Option<(&str, Object)>) -> bool {
+    pub(crate) fn include(&self, check: CheckName, workload: Option<(&str, Object)>) -> bool {
         self.claims.iter().filter(|claim| claim.check == check).any(|claim| match &claim.on {
             On::All => true,
             On::Workload(name) => workload.is_some_and(|(workload, _)| workload == name),

@@ -64,7 +64,7 @@ pub struct Finding {
     /// Figures by name; the unit is the name's end (`stale_ms_p99`).
     pub figures: BTreeMap<String, f64>,
     /// The violations that are explained.
-    pub anomalies: Anomalies,
+    pub(crate) anomalies: Anomalies,
     /// The strongest consistency models still possible; only checks of transactions fill it.
     pub strongest: Vec<String>,
 }
@@ -92,17 +92,17 @@ impl Finding {
     }
 
     /// Nothing could be decided, and why.
-    pub fn undecided(why: impl Into<String>) -> Self {
+    pub(crate) fn undecided(why: impl Into<String>) -> Self {
         Self { doubts: vec![why.into()], ..Self::default() }
     }
 
     /// Adds a reason why it cannot be decided.
-    pub fn doubt(&mut self, why: impl Into<String>) {
+    pub(crate) fn doubt(&mut self, why: impl Into<String>) {
         self.doubts.push(why.into());
     }
 
     /// Sets a figure.
-    pub fn figure(&mut self, name: &str, value: impl Into<f64>) {
+    pub(crate) fn figure(&mut self, name: &str, value: impl Into<f64>) {
         self.figures.insert(name.to_owned(), value.into());
     }
 
@@ -129,21 +129,21 @@ pub(crate) struct ReadTally {
 
 impl ReadTally {
     /// Counts the reads flagged.
-    pub fn add(&mut self, judged: &[bool], undecided: &[bool]) {
+    pub(crate) fn add(&mut self, judged: &[bool], undecided: &[bool]) {
         let count = |flags: &[bool]| flags.iter().filter(|flag| **flag).count() as u64;
         self.judged += count(judged);
         self.undecided += count(undecided);
     }
 
     /// Adds those of another key.
-    pub fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.judged += other.judged;
         self.undecided += other.undecided;
     }
 
     /// Completes a finding whose violations are reads, which `did` something; `untested` says why no read was judged,
     /// where that is a doubt.
-    pub fn conclude(self, finding: &mut Finding, did: &str, untested: Option<&str>) {
+    pub(crate) fn conclude(self, finding: &mut Finding, did: &str, untested: Option<&str>) {
         let Self { judged, undecided } = self;
         finding.doubts.extend(untested.filter(|_| judged == 0).map(str::to_owned));
         if undecided > 0 {
@@ -160,7 +160,7 @@ impl ReadTally {
 
 /// The anomalies kept, and how many there were.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Anomalies {
+pub(crate) struct Anomalies {
     /// The first ones, at most [`Limits::anomalies_max`].
     pub kept: Vec<Kept>,
     /// How many there are in all.
@@ -176,7 +176,7 @@ impl std::ops::Index<usize> for Anomalies {
 
 /// An anomaly that is explained.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// As it is shown.
     pub anomaly: Anomaly,
     /// What proves it.
@@ -256,7 +256,7 @@ pub(crate) struct Proof<'a> {
 
 /// What happens to an anomaly when some of its operations turn out to be needless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shrinks {
+pub(crate) enum Shrinks {
     /// Its explanation is about the whole history, and stays.
     SameExplanation,
     /// Its explanation is about its operations alone, and is made again from those that are left.
@@ -267,28 +267,28 @@ pub enum Shrinks {
 
 impl<'a> Proof<'a> {
     /// Just these; none is needless.
-    pub fn of(operations: impl IntoIterator<Item = Operation<'a>>) -> Self {
+    pub(crate) fn of(operations: impl IntoIterator<Item = Operation<'a>>) -> Self {
         Self { operations: operations.into_iter().collect(), ..Self::default() }
     }
 
     /// Just these operations of a history in columns; none is needless.
-    pub fn at(records: &History, ops: impl IntoIterator<Item = usize>) -> Self {
+    pub(crate) fn at(records: &History, ops: impl IntoIterator<Item = usize>) -> Self {
         Self { spans: ops.into_iter().map(|op| EventSpan::at(records, op)).collect(), ..Self::default() }
     }
 
     /// With operations that help to understand it.
-    pub fn beside(self, context: impl IntoIterator<Item = Operation<'a>>) -> Self {
+    pub(crate) fn beside(self, context: impl IntoIterator<Item = Operation<'a>>) -> Self {
         Self { context: context.into_iter().collect(), ..self }
     }
 
     /// With another operation, and those needed to interpret it.
-    pub fn and(mut self, operation: Operation<'a>, known: Vec<Operation<'a>>) -> Self {
+    pub(crate) fn and(mut self, operation: Operation<'a>, known: Vec<Operation<'a>>) -> Self {
         self.operations.push(operation);
         self.with(known)
     }
 
     /// With operations that may be needless beside the others.
-    pub fn with(mut self, operations: Vec<Operation<'a>>) -> Self {
+    pub(crate) fn with(mut self, operations: Vec<Operation<'a>>) -> Self {
         if !operations.is_empty() {
             self.shrinks = self.shrinks.or(Some(Shrinks::SameExplanation));
         }
@@ -299,7 +299,7 @@ impl<'a> Proof<'a> {
 
 impl Explainer<'_> {
     /// Counts an anomaly, and drafts and keeps it while there is room.
-    pub fn add<'d>(&self, anomalies: &mut Anomalies, draft: impl FnOnce() -> Draft<'d>) {
+    pub(crate) fn add<'d>(&self, anomalies: &mut Anomalies, draft: impl FnOnce() -> Draft<'d>) {
         anomalies.total += 1;
         if anomalies.kept.len() < self.anomalies_max {
             anomalies.kept.push(self.keep(draft()));

@@ -8,6 +8,9 @@
 //!        └─► nemesis events ─► what each fault did, and when ─────────────────────────────────────────────────────────────┘
 //! ```
 
+// What is `pub` is there for who uses the library.
+#![cfg_attr(not(test), warn(unreachable_pub))]
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -19,7 +22,7 @@ pub mod history;
 pub mod limits;
 pub mod lint;
 pub mod objects;
-pub mod outcome;
+mod outcome;
 pub mod run;
 pub mod verdict;
 
@@ -79,7 +82,6 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
         settings: &claims.settings,
         faults: &faults,
         heal_ns: faults::heal_ns(history),
-        concurrent_writes: claims.concurrent_writes,
         crashes: &crashes,
     };
     let facts = match claims.by_workload {

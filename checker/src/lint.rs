@@ -13,7 +13,7 @@ use crate::history::unit_since_1970;
 use crate::objects::completion::{Completion, Sort, completion};
 
 /// How many findings of a rule are reported; further ones are only counted.
-pub const FINDINGS_OF_A_RULE_MAX: u64 = 20;
+pub(crate) const FINDINGS_OF_A_RULE_MAX: u64 = 20;
 
 /// Something suspicious.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -29,7 +29,7 @@ pub struct Finding {
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Findings {
-    /// In the order of lines, at most [`FINDINGS_OF_A_RULE_MAX`] of a rule.
+    /// In the order of lines, at most `FINDINGS_OF_A_RULE_MAX` of a rule.
     pub findings: Vec<Finding>,
     /// How many there are in all, by rule.
     pub totals: BTreeMap<&'static str, u64>,

@@ -232,7 +232,7 @@ fn list() {
     say!("");
     say!("single checks:");
     for name in CheckName::ALL {
-        say!("{name:<34} {}", name.check().about());
+        say!("{name:<34} {}", name.about());
     }
     say!("");
     say!("workloads of the bench, by the properties claimed of them:");

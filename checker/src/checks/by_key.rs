@@ -7,11 +7,11 @@ use crate::history::{History, Op, Sym, ValueId};
 use crate::objects::completion::written;
 
 /// The operations of a key, as positions in [`History::ops`].
-pub type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
+pub(crate) type ByKey<'r> = BTreeMap<&'r str, Vec<usize>>;
 
 /// Operations by key, in the order of invocation. Functions that the check does not know are refused, since their effect
 /// on the object is unknown.
-pub fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, String> {
+pub(crate) fn by_key<'r>(records: &'r History, functions: &[&str]) -> Result<ByKey<'r>, String> {
     let known: Vec<Sym> = functions.iter().filter_map(|name| records.sym(name)).collect();
     if records.ops.iter().any(|op| !known.contains(&op.f)) {
         return Err(unknown_functions(records, functions));
@@ -36,7 +36,7 @@ pub(crate) fn unknown_functions(records: &History, known: &[&str]) -> String {
 }
 
 /// Whether an operation has this function.
-pub fn is(records: &History, op: &Op, name: &str) -> bool {
+pub(crate) fn is(records: &History, op: &Op, name: &str) -> bool {
     records.text(op.f) == name
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Denials(u64);
 
 impl Denials {
     /// The value that a change brought, and whether it is known to have happened.
-    pub fn change(&mut self, records: &History, op: &Op) -> (ValueId, bool) {
+    pub(crate) fn change(&mut self, records: &History, op: &Op) -> (ValueId, bool) {
         match written(records, op) {
             Ok(value) => (value, op.is_ok()),
             Err(_) => {
@@ -57,7 +57,7 @@ impl Denials {
     }
 
     /// Says how many there are, if there are any.
-    pub fn doubt(&self, finding: &mut Finding) {
+    pub(crate) fn doubt(&self, finding: &mut Finding) {
         if self.0 > 0 {
             finding.doubt(format!("{} changes are `ok` with false: one that did nothing must be `fail`", self.0));
         }
@@ -65,16 +65,16 @@ impl Denials {
 }
 
 /// The elements of a list or a set; nothing read is no elements.
-pub fn elements(records: &History, value: ValueId) -> Option<&[ValueId]> {
+pub(crate) fn elements(records: &History, value: ValueId) -> Option<&[ValueId]> {
     if value.is_nil() { Some(&[]) } else { records.datum(value).elements() }
 }
 
 /// ` of KEY`, or nothing for an operation without a key.
-pub fn of(key: &str) -> String {
+pub(crate) fn of(key: &str) -> String {
     if key.is_empty() { String::new() } else { format!(" of {key}") }
 }
 
 /// A time of the history in seconds, for people.
-pub fn seconds(ns: u64) -> String {
+pub(crate) fn seconds(ns: u64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
 }

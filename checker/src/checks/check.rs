@@ -5,7 +5,7 @@
 use crate::finding::{Explainer, Finding};
 use crate::history::{History, Operation};
 use crate::limits::Limits;
-use crate::objects::{ConcurrentWrites, Object};
+use crate::objects::Object;
 use crate::run::faults::Crash;
 use crate::run::findings::FaultFinding;
 use crate::visibility::WorkloadFacts;
@@ -13,7 +13,7 @@ use crate::visibility::WorkloadFacts;
 pub use crate::checks::settings::Settings;
 
 /// A check: of one property, or of one consistency model.
-pub trait Check: Sync {
+pub(crate) trait Check: Sync {
     /// The name: that of the command line, of claims, and of `verdict.json`.
     fn name(&self) -> &'static str;
     /// What is decided, and of which functions and values, in a line.
@@ -30,7 +30,7 @@ pub trait Check: Sync {
 
 /// What is judged by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Each key: it is an object by itself.
     Key,
     /// Each workload, all its keys together.
@@ -41,7 +41,7 @@ pub enum Scope {
 
 /// How the findings of a check are to be interpreted, and what they cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Nature {
+pub(crate) struct Nature {
     /// Whether a violation among the first events of a history is one of the whole, whatever follows, if what was open then
     /// counts as never completed. Where real time does not count it is not: what was read may be written later. Nor where
     /// the end decides, as with what was lost.
@@ -73,9 +73,7 @@ impl Nature {
 
 /// What is judged.
 #[derive(Clone, Copy, Default)]
-pub struct View<'v> {
-    /// The name of the workload, if the operations are of one.
-    pub workload: Option<&'v str>,
+pub(crate) struct View<'v> {
     /// What a key is, if that is known.
     pub object: Option<Object>,
     /// The operations as columns.
@@ -88,13 +86,13 @@ pub struct View<'v> {
 
 impl<'v> View<'v> {
     /// Of a history that may come from anywhere.
-    pub fn of_records(records: &'v History, object: Option<Object>) -> Self {
+    pub(crate) fn of_records(records: &'v History, object: Option<Object>) -> Self {
         Self { object, records: Some(records), ..Self::default() }
     }
 
     /// Of one of the bench's own workloads.
     pub(crate) fn of_facts(facts: &'v WorkloadFacts<'v>) -> Self {
-        Self { workload: Some(&facts.name), object: Some(facts.model), facts: Some(facts), ..Self::default() }
+        Self { object: Some(facts.model), facts: Some(facts), ..Self::default() }
     }
 
     /// Of all operations of a run.
@@ -122,15 +120,13 @@ impl<'v> View<'v> {
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// What it may spend, and how many anomalies are explained.
-    pub limits: Limits<'a>,
+    pub(crate) limits: Limits<'a>,
     /// What it needs to know, and what is asked for.
-    pub settings: &'a Settings,
+    pub(crate) settings: &'a Settings,
     /// The faults of the run.
-    pub faults: &'a [FaultFinding],
+    pub(crate) faults: &'a [FaultFinding],
     /// When the cluster was healed, ns since the run began.
-    pub heal_ns: Option<u64>,
-    /// What becomes of concurrent writes of a register.
-    pub concurrent_writes: ConcurrentWrites,
+    pub(crate) heal_ns: Option<u64>,
     /// The faults that nodes do not survive.
     pub(crate) crashes: &'a [Crash<'a>],
 }
@@ -140,14 +136,7 @@ static DEFAULT_SETTINGS: Settings = Settings::DEFAULT;
 
 impl Default for Context<'_> {
     fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            settings: &DEFAULT_SETTINGS,
-            faults: &[],
-            heal_ns: None,
-            concurrent_writes: ConcurrentWrites::default(),
-            crashes: &[],
-        }
+        Self { limits: Limits::default(), settings: &DEFAULT_SETTINGS, faults: &[], heal_ns: None, crashes: &[] }
     }
 }
 

@@ -29,7 +29,7 @@ pub struct CheckName(Row);
 macro_rules! registry {
     ($($name:ident = $check:expr;)*) => {
         /// Every check, in the order in which reports show them: first those by which every run is judged.
-        pub static CHECKS: &[&dyn Check] = &[$(&$check),*];
+        pub(crate) static CHECKS: &[&dyn Check] = &[$(&$check),*];
 
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named as the constants are")]
@@ -39,7 +39,7 @@ macro_rules! registry {
         const CONSTANTS: &[&str] = &[$(stringify!($name)),*];
 
         impl CheckName {
-            /// Every name, in the order of [`CHECKS`].
+            /// Every name, in the order in which reports show them.
             pub const ALL: &[CheckName] = &[$(CheckName(Row::$name)),*];
             $(
                 #[doc = concat!("`", stringify!($name), "`, in lower case and with hyphens.")]
@@ -199,13 +199,18 @@ registry! {
 
 impl CheckName {
     /// The check.
-    pub fn check(self) -> &'static dyn Check {
+    pub(crate) fn check(self) -> &'static dyn Check {
         CHECKS[self.0 as usize]
     }
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
         self.check().name()
+    }
+
+    /// What is decided, and of which functions and values, in a line.
+    pub fn about(self) -> &'static str {
+        self.check().about()
     }
 
     /// Whether operations on this object can show it; others are not judged by it.
@@ -411,7 +416,7 @@ impl Asked {
 
     /// Checks the first part of a history, of which there is more. It is never valid, and a violation counts only if
     /// nothing that follows can explain it.
-    pub fn check_part(&self, records: &History, context: &Context<'_>) -> Finding {
+    pub(crate) fn check_part(&self, records: &History, context: &Context<'_>) -> Finding {
         let mut finding = self.check(records, context);
         let lasting = self.check.check().nature().lasting;
         match finding.outcome() {
@@ -430,7 +435,7 @@ impl Asked {
 const WORK_MAX: usize = 2_000_000;
 
 /// Judges a view within the limits, and takes needless operations out of the proofs.
-pub fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -> Finding {
+pub(crate) fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -> Finding {
     if let Some(undecided) = view.records.and_then(|records| too_much(check, records, &context.limits)) {
         return undecided;
     }

@@ -5,10 +5,10 @@ use std::io;
 use crate::history::{Misfit, TooManyValues};
 
 /// The longest line that is read, in bytes: a read of some five million elements.
-pub const LINE_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const LINE_BYTES_MAX: u64 = 64 << 20;
 
 /// How deep values may be nested; deeper ones are refused, since the parsers are recursive.
-pub const NESTING_MAX: usize = 100;
+pub(super) const NESTING_MAX: usize = 100;
 
 /// The place and the problem at which a text stops being a history.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum Problem {
 
 /// Where and why a parser stopped within a form.
 #[derive(Debug)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// The offset in bytes from the form's first.
     pub at: usize,
     /// What is wrong there.
@@ -53,22 +53,22 @@ pub struct Stop {
 
 impl Stop {
     /// A syntax error.
-    pub fn syntax(at: usize, problem: impl Into<String>) -> Self {
+    pub(crate) fn syntax(at: usize, problem: impl Into<String>) -> Self {
         Self { at, problem: Problem::Syntax(problem.into()) }
     }
 
     /// Valid text that is not an event.
-    pub fn no_event(at: usize, problem: impl Into<String>) -> Self {
+    pub(crate) fn no_event(at: usize, problem: impl Into<String>) -> Self {
         Self { at, problem: Problem::NotAnEvent(problem.into()) }
     }
 
     /// There is no room for what begins there.
-    pub fn full(at: usize) -> impl Fn(TooManyValues) -> Self {
+    pub(crate) fn full(at: usize) -> impl Fn(TooManyValues) -> Self {
         move |problem| Self { at, problem: problem.into() }
     }
 
     /// Something else than expected is found there.
-    pub fn unexpected(bytes: &[u8], at: usize, expected: &str) -> Self {
+    pub(crate) fn unexpected(bytes: &[u8], at: usize, expected: &str) -> Self {
         let found = match bytes.get(at) {
             None => "the end".to_owned(),
             Some(byte) if byte.is_ascii_graphic() => format!("`{}`", char::from(*byte)),

@@ -41,7 +41,7 @@ pub(super) fn is_of_lines(start: &[u8]) -> bool {
 }
 
 /// The objects of a text, one after the other.
-pub struct Documents<R> {
+pub(super) struct Documents<R> {
     reader: R,
     buffer: Vec<u8>,
     from: usize,
@@ -75,7 +75,7 @@ enum After {
 
 impl<R: Read> Documents<R> {
     /// From the beginning.
-    pub fn new(reader: R) -> Self {
+    pub(super) fn new(reader: R) -> Self {
         let buffer = Vec::new();
         Self {
             reader,
@@ -91,7 +91,7 @@ impl<R: Read> Documents<R> {
     }
 
     /// Where the text ends, if brackets around the events are not closed there.
-    pub fn unclosed(&self) -> Option<Torn> {
+    pub(super) fn unclosed(&self) -> Option<Torn> {
         let cut = self.place != Place::Outside && self.ended && self.from == self.buffer.len();
         cut.then_some(Torn { line: self.line, column: self.column })
     }
@@ -100,7 +100,7 @@ impl<R: Read> Documents<R> {
     ///
     /// # Errors
     /// When it cannot be read or is too long, or something else comes next.
-    pub fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
+    pub(super) fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
         loop {
             self.skip_blanks()?;
             let Some(next) = self.buffer.get(self.from).copied() else { return Ok(None) };

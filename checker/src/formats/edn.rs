@@ -15,7 +15,7 @@ use super::damage::{NESTING_MAX, Stop};
 use super::sink::{Sequence, Sink};
 
 /// Reads the values of one text.
-pub struct Parser<'a> {
+pub(crate) struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
     /// How many discarded forms the current position is nested in.
@@ -36,17 +36,17 @@ pub(super) fn is_blank(byte: u8) -> bool {
 
 impl<'a> Parser<'a> {
     /// At the beginning of a text.
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, discards: 0 }
     }
 
     /// The offset of the next byte.
-    pub fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// Whether nothing is left: then the value that was being read is cut off.
-    pub fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
@@ -55,7 +55,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When a discarded form is damaged.
-    pub fn peek(&mut self) -> Result<Option<u8>, Stop> {
+    pub(crate) fn peek(&mut self) -> Result<Option<u8>, Stop> {
         loop {
             match self.bytes.get(self.at) {
                 Some(byte) if is_blank(*byte) => self.at += 1,
@@ -92,7 +92,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When something else comes.
-    pub fn open_map(&mut self) -> Result<(), Stop> {
+    pub(crate) fn open_map(&mut self) -> Result<(), Stop> {
         loop {
             match (self.peek()?, self.bytes.get(self.at + 1)) {
                 (Some(b'^'), _) | (Some(b'#'), Some(b'^')) => self.pass_metadata(0)?,
@@ -117,7 +117,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When a discarded form is damaged.
-    pub fn close_map(&mut self) -> Result<bool, Stop> {
+    pub(crate) fn close_map(&mut self) -> Result<bool, Stop> {
         let found = self.peek()? == Some(b'}');
         self.at += usize::from(found);
         Ok(found)
@@ -127,7 +127,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When there is more.
-    pub fn end(&mut self) -> Result<(), Stop> {
+    pub(crate) fn end(&mut self) -> Result<(), Stop> {
         match self.peek()? {
             None => Ok(()),
             Some(_) => Err(self.unexpected("the end of the form")),
@@ -138,7 +138,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When a discarded form is damaged.
-    pub fn plain(&mut self) -> Result<Option<&'a str>, Stop> {
+    pub(crate) fn plain(&mut self) -> Result<Option<&'a str>, Stop> {
         match self.peek()? {
             None | Some(b'"' | b'\\' | b'#' | b'^' | b'\'' | b'(' | b')' | b'[' | b']' | b'{' | b'}') => Ok(None),
             Some(_) => self.checked_token().map(Some),
@@ -149,7 +149,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When there is none, it is damaged, too deep, or there is no room for it.
-    pub fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
+    pub(crate) fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
         let before = stack.len();
         let value = self.nested(sink, stack, 0)?;
         debug_assert!(stack.len() == before, "a finished value has left the stack");
@@ -373,7 +373,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When it is damaged or cut off.
-    pub fn string(&mut self) -> Result<std::borrow::Cow<'a, str>, Stop> {
+    pub(crate) fn string(&mut self) -> Result<std::borrow::Cow<'a, str>, Stop> {
         self.at += 1;
         let from = self.at;
         self.at += self.bytes[from..].iter().take_while(|byte| **byte != b'"' && **byte != b'\\').count();
@@ -452,7 +452,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Something else than expected is found here.
-    pub fn unexpected(&self, expected: &str) -> Stop {
+    pub(crate) fn unexpected(&self, expected: &str) -> Stop {
         Stop::unexpected(self.bytes, self.at, expected)
     }
 }
@@ -559,12 +559,12 @@ fn is_symbol_character(character: char) -> bool {
 }
 
 /// Whether this can stand behind the colon of a keyword.
-pub fn is_keyword(name: &str) -> bool {
+pub(crate) fn is_keyword(name: &str) -> bool {
     !name.starts_with(':') && !name.is_empty() && name.chars().all(is_symbol_character)
 }
 
 /// Whether this is a symbol: like a keyword's name, but not something that would be read as a number.
-pub fn is_symbol(name: &str) -> bool {
+pub(crate) fn is_symbol(name: &str) -> bool {
     let unsigned = name.strip_prefix(['+', '-']).unwrap_or(name);
     let first = |character: char| character.is_ascii_digit() || "#:'".contains(character);
     is_keyword(name) && !name.starts_with(first) && !unsigned.starts_with(|first: char| first.is_ascii_digit())

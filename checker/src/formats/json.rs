@@ -45,7 +45,7 @@ fn first(bytes: &[u8], ends: impl Fn(u64) -> u64, ends_one: impl Fn(u8) -> bool)
 
 /// How many bytes come before the first newline; all of them if there is none.
 #[inline]
-pub fn line_end(bytes: &[u8]) -> usize {
+pub(crate) fn line_end(bytes: &[u8]) -> usize {
     first(bytes, |word| below(word ^ (ONES * u64::from(b'\n')), 1), |byte| byte == b'\n')
 }
 
@@ -59,13 +59,13 @@ fn string_end(bytes: &[u8]) -> usize {
 }
 
 /// Reads the values of one text.
-pub struct Parser<'a> {
+pub(crate) struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 /// A number as it is read.
-pub enum Number<'a> {
+pub(crate) enum Number<'a> {
     /// It fits into 64 bits with sign.
     Int(i64),
     /// An integer that does not.
@@ -76,18 +76,18 @@ pub enum Number<'a> {
 
 impl<'a> Parser<'a> {
     /// At the beginning of a text.
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// The offset of the next byte.
-    pub fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// The next byte after white space, without taking it.
     #[inline]
-    pub fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                 return Some(*byte);
@@ -99,7 +99,7 @@ impl<'a> Parser<'a> {
 
     /// Takes this byte if it is next.
     #[inline]
-    pub fn take(&mut self, byte: u8) -> bool {
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
@@ -110,7 +110,7 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When another one is next.
     #[inline]
-    pub fn expect(&mut self, byte: u8) -> Result<(), Stop> {
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), Stop> {
         if self.take(byte) { Ok(()) } else { Err(self.missing(byte)) }
     }
 
@@ -121,7 +121,7 @@ impl<'a> Parser<'a> {
 
     /// Takes exactly these bytes, if they come next.
     #[inline]
-    pub fn take_all(&mut self, expected: &[u8]) -> bool {
+    pub(crate) fn take_all(&mut self, expected: &[u8]) -> bool {
         let found = self.bytes[self.at..].starts_with(expected);
         self.at += if found { expected.len() } else { 0 };
         found
@@ -129,7 +129,7 @@ impl<'a> Parser<'a> {
 
     /// The bytes of a string without escapes. None, and nothing is taken, if anything else comes next.
     #[inline]
-    pub fn plain_string(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn plain_string(&mut self) -> Option<&'a [u8]> {
         let bytes: &'a [u8] = self.bytes;
         let rest = bytes.get(self.at..)?.strip_prefix(b"\"")?;
         let end = string_end(rest);
@@ -142,13 +142,13 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When there is more.
-    pub fn end(&mut self) -> Result<(), Stop> {
+    pub(crate) fn end(&mut self) -> Result<(), Stop> {
         if self.peek().is_none() { Ok(()) } else { Err(self.unexpected("the end of the line")) }
     }
 
     /// A count of few digits, with what ends a value behind it. None, and nothing is taken, if anything else comes next.
     #[inline]
-    pub fn small_count(&mut self) -> Option<u32> {
+    pub(crate) fn small_count(&mut self) -> Option<u32> {
         self.peek();
         let rest = &self.bytes[self.at..];
         let digits = rest.iter().take(9).take_while(|byte| byte.is_ascii_digit()).count();
@@ -160,16 +160,11 @@ impl<'a> Parser<'a> {
         Some(rest[..digits].iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')))
     }
 
-    /// Whether nothing is left: then the value that was being read is cut off.
-    pub fn is_at_end(&self) -> bool {
-        self.at >= self.bytes.len()
-    }
-
     /// Takes the name of the next field, and its colon, of an object whose `{` was taken; none at its `}`.
     ///
     /// # Errors
     /// When there is neither.
-    pub fn field(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, Stop> {
+    pub(crate) fn field(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, Stop> {
         if self.take(b'}') {
             return Ok(None);
         }
@@ -188,7 +183,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When there is none, or it is damaged.
-    pub fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
         self.expect(b'"')?;
         let from = self.at;
         let end = from + string_end(&self.bytes[from..]);
@@ -278,7 +273,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When there is none.
-    pub fn number(&mut self) -> Result<Number<'a>, Stop> {
+    pub(crate) fn number(&mut self) -> Result<Number<'a>, Stop> {
         self.peek();
         let from = self.at;
         let negative = self.bytes.get(from) == Some(&b'-');
@@ -342,7 +337,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When it is something else.
-    pub fn word(&mut self, word: &str) -> Result<(), Stop> {
+    pub(crate) fn word(&mut self, word: &str) -> Result<(), Stop> {
         let rest = &self.bytes[self.at..];
         if rest.starts_with(word.as_bytes()) {
             self.at += word.len();
@@ -358,7 +353,7 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// When there is none, it is damaged, too deep, or there is no room for it.
-    pub fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
+    pub(crate) fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
         let before = stack.len();
         let value = self.nested(sink, stack, 0)?;
         debug_assert!(stack.len() == before, "a finished value has left the stack");
@@ -421,7 +416,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Something else than expected is found here.
-    pub fn unexpected(&self, expected: &str) -> Stop {
+    pub(crate) fn unexpected(&self, expected: &str) -> Stop {
         Stop::unexpected(self.bytes, self.at, expected)
     }
 }

@@ -21,7 +21,7 @@ use super::write::{edn_text, json_text};
 
 impl Tree {
     /// The value in JSON's form; the result has only what JSON has.
-    pub fn to_json(&self) -> Tree {
+    pub(crate) fn to_json(&self) -> Tree {
         let many = |elements: &[Tree]| Tree::Vector(elements.iter().map(Tree::to_json).collect());
         match self {
             Tree::Text(text) if looks_marked(text) => Tree::Text(format!(":{text}")),
@@ -39,7 +39,7 @@ impl Tree {
     }
 
     /// The value that the JSON form stands for: the inverse of [`Tree::to_json`].
-    pub fn from_json(json: Tree) -> Tree {
+    pub(crate) fn from_json(json: Tree) -> Tree {
         match json {
             Tree::Text(text) => text_from_json(&text),
             Tree::Vector(elements) => Tree::Vector(elements.into_iter().map(Tree::from_json).collect()),
@@ -169,7 +169,7 @@ fn is_name(name: &str) -> bool {
 const NAMED: [&str; 3] = ["type", "f", "process"];
 
 /// An event in JSON's form.
-pub fn event_to_json(event: &Tree) -> Tree {
+pub(crate) fn event_to_json(event: &Tree) -> Tree {
     let key = |key: &Tree| Tree::Text(key_to_json(key));
     each_field(event, key, |field, value, is_transaction| match field {
         field if NAMED.contains(&field) => name_to_json(value),
@@ -179,7 +179,7 @@ pub fn event_to_json(event: &Tree) -> Tree {
 }
 
 /// The event that the JSON form stands for; the inverse of [`event_to_json`].
-pub fn event_from_json(event: &Tree) -> Tree {
+pub(crate) fn event_from_json(event: &Tree) -> Tree {
     let from_json = |value: &Tree| Tree::from_json(value.clone());
     let key = |key: &Tree| key.name().map_or_else(|| key.clone(), key_text_from_json);
     each_field(event, key, |field, value, is_transaction| match field {

@@ -15,7 +15,7 @@ use super::edn::Parser;
 use super::tree::{Plain, Tree};
 
 /// An event of a log: process, type and function as written, and where the value begins.
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// `0`, or `:nemesis`.
     pub process: &'a str,
     /// `invoke`, `ok`, `fail` or `info`.
@@ -37,7 +37,7 @@ const KINDS: [&str; 4] = [":invoke", ":ok", ":fail", ":info"];
 ///
 /// # Errors
 /// When the line begins like an operation, but is not one, and when it may have been cut off.
-pub fn line(bytes: &[u8], unfinished: bool) -> Result<Option<Line<'_>>, Stop> {
+pub(crate) fn line(bytes: &[u8], unfinished: bool) -> Result<Option<Line<'_>>, Stop> {
     let cut_off = || Stop::syntax(bytes.len(), "the text ends within a line of a log");
     let Some((process, kind, after)) = operation(bytes) else {
         return if unfinished { Err(cut_off()) } else { Ok(None) };
@@ -107,7 +107,7 @@ fn shows_its_end(rest: &[u8]) -> bool {
 ///
 /// # Errors
 /// As [`line()`].
-pub fn event(bytes: &[u8], index: i64, unfinished: bool) -> Result<Option<Tree>, Stop> {
+pub(crate) fn event(bytes: &[u8], index: i64, unfinished: bool) -> Result<Option<Tree>, Stop> {
     let Some(line) = line(bytes, unfinished)? else { return Ok(None) };
     let mut parser = Parser::new(&bytes[line.value_at..]);
     let shifted = |stop: Stop| Stop { at: stop.at + line.value_at, ..stop };

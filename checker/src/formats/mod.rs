@@ -4,7 +4,7 @@
 //! bytes ─► forms (a line, or a map that may span lines) ─► parser ─► a Sink: History | Tree (kept whole) | nothing
 //! ```
 //! No text is read twice, and but for those of `transactions.rs` none is held as a whole: one form at a time, or, for a
-//! [`crate::history::History`], some blocks of lines that are parsed in parallel. A parser calls a [`Sink`] for every
+//! [`crate::history::History`], some blocks of lines that are parsed in parallel. A parser calls a `Sink` for every
 //! value, so a million operations go straight into the columns of the history, while a conversion keeps each event as a
 //! [`Tree`].
 //!
@@ -14,11 +14,11 @@
 mod damage;
 mod data;
 mod documents;
-pub mod edn;
+pub(crate) mod edn;
 mod format;
-pub mod json;
+pub(crate) mod json;
 pub mod json_form;
-pub mod log;
+pub(crate) mod log;
 mod parse_block;
 mod read;
 mod read_options;
@@ -32,12 +32,13 @@ mod values;
 pub mod whole_events;
 pub mod write;
 
-pub use damage::{Damage, LINE_BYTES_MAX, NESTING_MAX, Problem, Stop};
+#[cfg(test)]
+pub(crate) use damage::LINE_BYTES_MAX;
+pub use damage::{Damage, Problem};
 pub use data::{parse_assignment, parse_data};
 pub use format::{Format, Notation};
 pub use read::{Cut, Gap, Reading, read, read_within};
 pub use read_options::Selection;
 pub use recording::MisfitAt;
 pub(crate) use recording::shown;
-pub use sink::{Nothing, Sequence, Sink};
 pub use tree::Tree;

@@ -60,7 +60,7 @@ pub(super) struct Chunk<'s> {
 
 impl<'s> Chunk<'s> {
     /// An empty one.
-    pub fn new(selection: &'s Selection) -> Self {
+    pub(super) fn new(selection: &'s Selection) -> Self {
         Self {
             selection,
             values: Values::default(),
@@ -83,7 +83,7 @@ impl<'s> Chunk<'s> {
     }
 
     /// Empties the chunk to be filled again; its memory is kept.
-    pub fn emptied(mut self) -> Self {
+    pub(super) fn emptied(mut self) -> Self {
         self.values.clear();
         self.parsed.clear();
         self.extras.clear();
@@ -96,7 +96,7 @@ impl<'s> Chunk<'s> {
     }
 
     /// Takes every line of a block, each an event, up to the first damage. Lines are counted from 1.
-    pub fn take_lines(&mut self, block: &[u8], event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) {
+    pub(super) fn take_lines(&mut self, block: &[u8], event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) {
         // Lines shorter than 100 bytes are rare; if there are many, the vector doubles, which is cheap.
         self.parsed.reserve(block.len() / 100);
         let mut rest = block;
@@ -117,7 +117,7 @@ impl<'s> Chunk<'s> {
     }
 
     /// Takes one event; false at a damage and at a form that was cut off.
-    pub fn take(&mut self, form: &Form<'_>, event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) -> bool {
+    pub(super) fn take(&mut self, form: &Form<'_>, event: impl Fn(&mut Self, &[u8]) -> Result<(), Stop>) -> bool {
         self.line = u32::try_from(form.line).unwrap_or(u32::MAX);
         self.column = u32::try_from(form.column).unwrap_or(u32::MAX);
         self.unfinished = form.last;
@@ -135,7 +135,7 @@ impl<'s> Chunk<'s> {
     }
 
     /// Takes an event in JSON.
-    pub fn json(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    pub(super) fn json(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let mut parser = json::Parser::new(bytes);
         let mut fields = Fields::default();
         parser.expect(b'{')?;
@@ -202,7 +202,7 @@ impl<'s> Chunk<'s> {
     }
 
     /// Takes an event in EDN.
-    pub fn edn(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    pub(super) fn edn(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let mut parser = edn::Parser::new(bytes);
         if parser.peek()?.is_none() {
             return Ok(());
@@ -253,7 +253,7 @@ impl<'s> Chunk<'s> {
     }
 
     /// Takes a line of a log.
-    pub fn log(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    pub(super) fn log(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let Some(line) = log::line(bytes, self.unfinished)? else {
             self.other_lines += 1;
             return Ok(());

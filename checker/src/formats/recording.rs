@@ -140,7 +140,7 @@ pub struct MisfitAt {
 
 impl Values {
     /// A value of JSON that is in memory; its parser has bounded its depth, and so the recursion.
-    pub fn json_value(&mut self, value: &Value) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn json_value(&mut self, value: &Value) -> Result<ValueId, TooManyValues> {
         let mut sink = FromJson(self);
         match value {
             Value::Null => Ok(ValueId::NIL),

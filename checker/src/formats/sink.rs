@@ -4,7 +4,7 @@ use crate::history::TooManyValues;
 
 /// The kind of brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sequence {
+pub(crate) enum Sequence {
     /// `[1 2]`, and a JSON list.
     Vector,
     /// `(1 2)`.
@@ -16,7 +16,7 @@ pub enum Sequence {
 }
 
 /// Builds values for a parser.
-pub trait Sink {
+pub(crate) trait Sink {
     /// A value built.
     type Value;
 
@@ -68,7 +68,7 @@ pub trait Sink {
 }
 
 /// Builds nothing: the values are only skipped.
-pub struct Nothing;
+pub(super) struct Nothing;
 
 impl Sink for Nothing {
     type Value = ();

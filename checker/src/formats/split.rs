@@ -10,7 +10,7 @@ use super::edn::{is_blank, is_delimiter, object_length, string_length};
 use crate::history::Torn;
 
 /// One form of a text.
-pub struct Form<'a> {
+pub(super) struct Form<'a> {
     /// Its bytes.
     pub bytes: &'a [u8],
     /// The line of its first byte, from 1.
@@ -23,13 +23,13 @@ pub struct Form<'a> {
 
 impl Form<'_> {
     /// Where the text ends within this form.
-    pub fn torn(&self, stop: Stop) -> Torn {
+    pub(super) fn torn(&self, stop: Stop) -> Torn {
         let Damage { line, column, .. } = self.damage(stop);
         Torn { line, column }
     }
 
     /// The place in the text where a parser stopped.
-    pub fn damage(&self, stop: Stop) -> Damage {
+    pub(super) fn damage(&self, stop: Stop) -> Damage {
         let before = &self.bytes[..stop.at.min(self.bytes.len())];
         let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
         let column = match before.iter().rposition(|byte| *byte == b'\n') {
@@ -52,7 +52,7 @@ pub(super) fn too_long(line: u64) -> Damage {
 }
 
 /// The lines of a text.
-pub struct Lines<R> {
+pub(super) struct Lines<R> {
     reader: R,
     bytes: Vec<u8>,
     line: u64,
@@ -60,7 +60,7 @@ pub struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     /// From the beginning.
-    pub fn new(reader: R) -> Self {
+    pub(super) fn new(reader: R) -> Self {
         Self { reader, bytes: Vec::new(), line: 0 }
     }
 
@@ -68,7 +68,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// When it cannot be read or is too long.
-    pub fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
+    pub(super) fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
         loop {
             self.bytes.clear();
             self.line += 1;
@@ -93,7 +93,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 /// The forms of an EDN text; one vector or list around all of them is removed.
-pub struct Maps<R> {
+pub(super) struct Maps<R> {
     reader: R,
     buffer: Vec<u8>,
     from: usize,
@@ -114,13 +114,13 @@ enum Found {
 
 impl<R: Read> Maps<R> {
     /// From the beginning.
-    pub fn new(reader: R) -> Self {
+    pub(super) fn new(reader: R) -> Self {
         let buffer = Vec::new();
         Self { reader, buffer, from: 0, line: 1, column: 1, wrapped: None, begun: false, ended: false }
     }
 
     /// Where the text ends, if the vector or list around all forms is not closed there.
-    pub fn unclosed(&self) -> Option<Torn> {
+    pub(super) fn unclosed(&self) -> Option<Torn> {
         let at_end = self.ended && self.from == self.buffer.len();
         self.wrapped.filter(|_| at_end).map(|_| Torn { line: self.line, column: self.column })
     }
@@ -129,7 +129,7 @@ impl<R: Read> Maps<R> {
     ///
     /// # Errors
     /// When it cannot be read or is too long, or brackets do not match.
-    pub fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
+    pub(super) fn next_form(&mut self) -> Result<Option<Form<'_>>, Damage> {
         if !self.begun {
             self.begin()?;
         }

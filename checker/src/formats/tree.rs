@@ -34,7 +34,7 @@ pub enum Tree {
 }
 
 /// Builds trees, exactly as the text has them.
-pub struct Plain;
+pub(crate) struct Plain;
 
 impl Sink for Plain {
     type Value = Tree;
@@ -121,7 +121,7 @@ impl Tree {
     ///
     /// # Errors
     /// When there is no room.
-    pub fn feed<S: Sink>(&self, sink: &mut S) -> Result<S::Value, TooManyValues> {
+    pub(crate) fn feed<S: Sink>(&self, sink: &mut S) -> Result<S::Value, TooManyValues> {
         let (kind, elements): (_, Vec<&Tree>) = match self {
             Tree::Nil => return Ok(sink.nil()),
             Tree::Bool(truth) => return Ok(sink.bool(*truth)),

@@ -171,7 +171,7 @@ pub(crate) struct Extra {
 
 impl Extra {
     /// Whether there is anything in it.
-    pub fn is_some(&self) -> bool {
+    pub(crate) fn is_some(&self) -> bool {
         *self != Self::default()
     }
 }
@@ -184,7 +184,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// An event of the part as one of the whole.
-    pub fn in_whole(&self, event: &ParsedEvent) -> ParsedEvent {
+    pub(crate) fn in_whole(&self, event: &ParsedEvent) -> ParsedEvent {
         let Self { values: names, origins } = self;
         let (value, past) = (names.value(event.value), names.value(event.past));
         let origin = origins[event.origin.position()];
@@ -196,7 +196,7 @@ impl Names {
     }
 
     /// The same for what only few events have.
-    pub fn extra_in_whole(&self, extra: Extra) -> Extra {
+    pub(crate) fn extra_in_whole(&self, extra: Extra) -> Extra {
         Extra { error: self.values.name(extra.error), parts: self.values.value(extra.parts), ..extra }
     }
 }

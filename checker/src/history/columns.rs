@@ -156,7 +156,7 @@ impl History {
     }
 
     /// How many names there are; every symbol's index is below it.
-    pub fn names(&self) -> usize {
+    pub(crate) fn names(&self) -> usize {
         self.values.names()
     }
 
@@ -254,16 +254,8 @@ impl History {
     }
 
     /// Whether an operation belongs to a phase.
-    pub fn is_of(&self, op: &Op, phase: Phase) -> bool {
+    pub(crate) fn is_of(&self, op: &Op, phase: Phase) -> bool {
         self.origin(op.origin).phase == phase
-    }
-
-    /// The history's indices of several operations' events, ascending, each once.
-    pub fn events_of_all(&self, ops: impl IntoIterator<Item = usize>) -> Vec<u64> {
-        let mut events: Vec<u64> = ops.into_iter().flat_map(|op| self.events_of(op)).collect();
-        events.sort_unstable();
-        events.dedup();
-        events
     }
 
     /// The values that the context of a write covered, if its completion records them (see [`Event::past`]).
@@ -319,11 +311,6 @@ impl History {
     /// What a value is called as a key: its notation, a string without quotes where nothing else is written like that.
     pub fn key_name(&self, value: ValueId) -> Cow<'_, str> {
         self.values.plain_notation(value)
-    }
-
-    /// The integer's id, if it can occur: an integer that no operation has may have none.
-    pub fn find_int(&self, value: i64) -> Option<ValueId> {
-        self.values.find_int(value)
     }
 
     /// The memory that it takes, in bytes, approximately.

@@ -86,7 +86,7 @@ pub enum Phase {
 
 impl Phase {
     /// Whether this phase belongs to a workload: its main part, and the final reads.
-    pub fn is_of_workload(&self) -> bool {
+    pub(crate) fn is_of_workload(&self) -> bool {
         matches!(self, Phase::Main | Phase::Final)
     }
 
@@ -167,7 +167,7 @@ pub trait Recorder {
 }
 
 /// One event as a line of JSON, with its newline.
-pub fn write_line(event: &Event) -> String {
+pub(crate) fn write_line(event: &Event) -> String {
     let mut line =
         serde_json::to_string(event).expect("an event is strings, numbers and JSON values, which always serialise");
     line.push('\n');

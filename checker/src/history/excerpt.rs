@@ -14,7 +14,7 @@ impl History {
     ///
     /// # Errors
     /// When there are too many values, which cannot happen if the whole could be held.
-    pub fn only(&self, ops: &[usize]) -> Result<History, TooManyValues> {
+    pub(crate) fn only(&self, ops: &[usize]) -> Result<History, TooManyValues> {
         assert!(ops.is_sorted_by(|a, b| a < b), "the positions of an excerpt ascend");
         assert!(ops.last().is_none_or(|last| *last < self.ops.len()), "an excerpt has operations of its history");
         let mut part = History {
@@ -38,7 +38,7 @@ impl History {
 
     /// The position of the operation that was invoked by the event with this index, if there is one. Logarithmic, but
     /// linear where the history gives indices of its own that do not ascend.
-    pub fn invoked_at(&self, index: u64) -> Option<usize> {
+    pub(crate) fn invoked_at(&self, index: u64) -> Option<usize> {
         let position = match self.indices.binary_search(&index) {
             _ if self.indices.is_empty() => u32::try_from(index).ok()?,
             // Of an operation without an invocation both events have the index of its completion.
@@ -50,7 +50,7 @@ impl History {
     }
 
     /// How many values an operation has, counting those inside lists and maps.
-    pub fn values_of(&self, op: usize) -> usize {
+    pub(crate) fn values_of(&self, op: usize) -> usize {
         let past = self.past(op).map_or(0, <[ValueId]>::len);
         self.values_in(self.ops[op].argument) + self.values_in(self.ops[op].result) + past
     }

@@ -26,7 +26,9 @@ pub use builder::{HistoryBuilder, Misfit, RawEvent};
 pub(crate) use columns::OfKey;
 pub use columns::{History, Torn, Unsaid};
 pub(crate) use epoch::unit_since_1970;
-pub use event::{Event, EventType, Phase, Process, Recorder, write_event, write_line};
+#[cfg(test)]
+pub(crate) use event::write_line;
+pub use event::{Event, EventType, Phase, Process, Recorder, write_event};
 pub use identities::Identities;
 pub use independent::NotKeyed;
 pub use key_source::KeySource;

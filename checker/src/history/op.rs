@@ -100,17 +100,17 @@ impl Default for Origins {
 }
 
 impl Origins {
-    pub fn get(&self, OriginId(at): OriginId) -> Origin {
+    pub(crate) fn get(&self, OriginId(at): OriginId) -> Origin {
         self.all[usize::from(at)]
     }
 
     /// In the order of their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = Origin> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Origin> {
         self.all.iter().copied()
     }
 
     /// The number of an origin. Only if it differs from that of the last call are the known ones searched.
-    pub fn number(&mut self, origin: Origin) -> Result<OriginId, TooManyOrigins> {
+    pub(crate) fn number(&mut self, origin: Origin) -> Result<OriginId, TooManyOrigins> {
         debug_assert!(self.last.position() < self.all.len(), "the origin found last is a known one");
         if self.get(self.last) != origin {
             let known = self.all.iter().position(|other| *other == origin);
@@ -124,7 +124,7 @@ impl Origins {
     }
 
     /// Forgets all but the first.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.all.truncate(1);
         self.last = OriginId::default();
     }
@@ -138,22 +138,22 @@ impl OpId {
     /// Marks the operations that belong to no workload's own part of the run.
     const ASIDE: u32 = 1 << 31;
 
-    pub fn workload(op: usize) -> Self {
+    pub(super) fn workload(op: usize) -> Self {
         debug_assert!(op < Self::ASIDE as usize, "a history has fewer than 2^31 operations");
         Self(op as u32)
     }
 
-    pub fn aside(op: usize) -> Self {
+    pub(super) fn aside(op: usize) -> Self {
         debug_assert!(op < Self::ASIDE as usize, "a history has fewer than 2^31 operations");
         Self(op as u32 | Self::ASIDE)
     }
 
-    pub fn is_aside(self) -> bool {
+    pub(super) fn is_aside(self) -> bool {
         self.0 & Self::ASIDE != 0
     }
 
     /// Its position among those of its kind.
-    pub fn position(self) -> usize {
+    pub(super) fn position(self) -> usize {
         (self.0 & !Self::ASIDE) as usize
     }
 }

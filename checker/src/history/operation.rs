@@ -74,7 +74,7 @@ impl<'h> Operation<'h> {
     }
 
     /// When it completed, or when it was invoked if it never did, ns.
-    pub fn last_ns(&self) -> u64 {
+    pub(crate) fn last_ns(&self) -> u64 {
         self.completed_ns().unwrap_or(self.invoked_ns())
     }
 

@@ -49,7 +49,7 @@ impl From<u64> for ProcessName {
 
 impl Values {
     /// A process by its number.
-    pub fn process_number(&mut self, number: u64) -> Result<ProcessRef, TooManyValues> {
+    pub(crate) fn process_number(&mut self, number: u64) -> Result<ProcessRef, TooManyValues> {
         match u32::try_from(number) {
             Ok(small) if small < NAMED => Ok(ProcessRef::Number(small)),
             _ => self.intern(&number.to_string()).map(ProcessRef::Named),
@@ -57,7 +57,7 @@ impl Values {
     }
 
     /// A process that any value names.
-    pub fn process(&mut self, name: ValueId) -> Result<ProcessRef, TooManyValues> {
+    pub(crate) fn process(&mut self, name: ValueId) -> Result<ProcessRef, TooManyValues> {
         match self.datum(name) {
             Datum::Int(number) if number >= 0 => self.process_number(number.unsigned_abs()),
             _ => self.name_as_key(name).map(ProcessRef::Named),

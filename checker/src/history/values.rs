@@ -151,7 +151,7 @@ impl Default for Values {
 }
 
 impl Values {
-    pub fn datum(&self, ValueId(id): ValueId) -> Datum<'_> {
+    pub(crate) fn datum(&self, ValueId(id): ValueId) -> Datum<'_> {
         if id & INTEGER != 0 {
             return Datum::Int(i64::from(id & !INTEGER));
         }
@@ -178,11 +178,11 @@ impl Values {
 
     /// Whether a value is a list, a set or a map: what has parts, and no identity of its own.
     #[inline]
-    pub fn has_parts(&self, ValueId(id): ValueId) -> bool {
+    pub(crate) fn has_parts(&self, ValueId(id): ValueId) -> bool {
         id & INTEGER == 0 && (id & LIST != 0 || matches!(self.slots[id as usize], Slot::Map(_)))
     }
 
-    pub fn name(&self, name: Sym) -> &str {
+    pub(crate) fn name(&self, name: Sym) -> &str {
         if name == Sym::NONE {
             return "";
         }
@@ -190,15 +190,15 @@ impl Values {
         &self.text[from as usize..self.names[name.index()] as usize]
     }
 
-    pub fn names(&self) -> usize {
+    pub(crate) fn names(&self) -> usize {
         self.names.len()
     }
 
-    pub fn find(&self, name: &str) -> Option<Sym> {
+    pub(crate) fn find(&self, name: &str) -> Option<Sym> {
         self.by_name.get(name).copied()
     }
 
-    pub fn intern(&mut self, name: &str) -> Result<Sym, TooManyValues> {
+    pub(crate) fn intern(&mut self, name: &str) -> Result<Sym, TooManyValues> {
         if let Some(known) = self.by_name.get(name) {
             return Ok(*known);
         }
@@ -210,11 +210,11 @@ impl Values {
         Ok(sym)
     }
 
-    pub fn bool(truth: bool) -> ValueId {
+    pub(crate) fn bool(truth: bool) -> ValueId {
         if truth { ValueId::TRUE } else { ValueId::FALSE }
     }
 
-    pub fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn int(&mut self, value: i64) -> Result<ValueId, TooManyValues> {
         if let Ok(small) = u32::try_from(value)
             && small < INTEGER
         {
@@ -230,13 +230,7 @@ impl Values {
         }
     }
 
-    /// The id of an integer if it has one: a small integer always has.
-    pub fn find_int(&self, value: i64) -> Option<ValueId> {
-        let small = u32::try_from(value).ok().filter(|small| *small < INTEGER);
-        small.map(|small| ValueId(small | INTEGER)).or_else(|| self.integers.get(&value).copied())
-    }
-
-    pub fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn float(&mut self, value: f64) -> Result<ValueId, TooManyValues> {
         self.number(numbers::double(value))
     }
 
@@ -259,7 +253,7 @@ impl Values {
         }
     }
 
-    pub fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn text(&mut self, text: &str) -> Result<ValueId, TooManyValues> {
         let name = self.intern(text)?;
         self.text_of(name)
     }
@@ -275,7 +269,7 @@ impl Values {
     }
 
     /// The name that a value has as a key, or as a process: equal values have equal names, others have others.
-    pub fn name_as_key(&mut self, key: ValueId) -> Result<Sym, TooManyValues> {
+    pub(crate) fn name_as_key(&mut self, key: ValueId) -> Result<Sym, TooManyValues> {
         match self.slots.get(key.0 as usize) {
             Some(Slot::Text(name)) if is_plain(self.name(*name)) => Ok(*name),
             _ => {
@@ -286,7 +280,7 @@ impl Values {
     }
 
     /// A scalar that is neither nil, a truth value, a string nor an integer of 64 bits, by its notation in EDN.
-    pub fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn other(&mut self, notation: &str) -> Result<ValueId, TooManyValues> {
         match numbers::number(notation) {
             Some(number) => self.number(number),
             None => self.intern(&character(notation)).and_then(|name| self.other_of(name)),
@@ -304,24 +298,24 @@ impl Values {
         }
     }
 
-    pub fn list(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn list(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
         Ok(ValueId(self.append(elements)? | LIST))
     }
 
-    pub fn set(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn set(&mut self, elements: &[ValueId]) -> Result<ValueId, TooManyValues> {
         let list = self.list(elements)?;
         Ok(self.list_to_set(list))
     }
 
     /// The list that was made last, as the set that it stands for.
-    pub fn list_to_set(&mut self, list: ValueId) -> ValueId {
+    pub(crate) fn list_to_set(&mut self, list: ValueId) -> ValueId {
         debug_assert!(list.is_list(), "only a list can stand for a set");
         self.elements[(list.0 & !LIST) as usize].0 |= SET;
         list
     }
 
     /// A map of keys and values, alternately.
-    pub fn map(&mut self, entries: &[ValueId]) -> Result<ValueId, TooManyValues> {
+    pub(crate) fn map(&mut self, entries: &[ValueId]) -> Result<ValueId, TooManyValues> {
         debug_assert!(entries.len().is_multiple_of(2), "every key of a map has a value");
         let at = self.append(entries)?;
         self.slot(Slot::Map(at))
@@ -353,7 +347,7 @@ impl Values {
     }
 
     /// Forgets everything, but keeps the allocated memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.slots.truncate(3);
         self.elements.clear();
         self.names.clear();
@@ -368,7 +362,7 @@ impl Values {
     /// Reserves room for the elements of another one, and for those still to come if the elements here and these
     /// together are the given share of all. Growing by doubling would touch three times the memory; reserved room that
     /// is never touched takes no physical memory.
-    pub fn expect(&mut self, other: &Values, share: f64, bytes_max: u64) {
+    pub(crate) fn expect(&mut self, other: &Values, share: f64, bytes_max: u64) {
         let needed = self.elements.len() + other.elements.len();
         if needed > self.elements.capacity() {
             let most = usize::try_from(bytes_max).unwrap_or(usize::MAX) / size_of::<ValueId>();
@@ -379,7 +373,7 @@ impl Values {
     }
 
     /// Takes over everything from another one. The result translates the ids of the other one into those of this one.
-    pub fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
+    pub(crate) fn absorb(&mut self, other: &Values) -> Result<Translation, TooManyValues> {
         let names = (0..other.names.len() as u32).map(|name| self.intern(other.name(Sym(name))));
         let names = names.collect::<Result<Vec<Sym>, TooManyValues>>()?;
         let mut translation =
@@ -413,17 +407,17 @@ impl Values {
 
     /// The value as people write it, in the order in which it was written. The reader bounds the nesting, and so the
     /// recursion.
-    pub fn show(&self, value: ValueId) -> String {
+    pub(crate) fn show(&self, value: ValueId) -> String {
         self.written(value, false)
     }
 
     /// The same, with sets and maps in an order of their own: equal values have equal notations, others have others.
-    pub fn notation(&self, value: ValueId) -> String {
+    pub(crate) fn notation(&self, value: ValueId) -> String {
         self.written(value, true)
     }
 
     /// The notation without the quotes of a string, where it is not taken for something else without them.
-    pub fn plain_notation(&self, value: ValueId) -> Cow<'_, str> {
+    pub(crate) fn plain_notation(&self, value: ValueId) -> Cow<'_, str> {
         match self.datum(value) {
             Datum::Text(text) if is_plain(text) => text.into(),
             // A symbol, which is no string.
@@ -474,7 +468,7 @@ impl Values {
 
     /// A value as JSON. What JSON does not have becomes a string of its notation, and so does a map's key that is not a
     /// string.
-    pub fn json(&self, value: ValueId) -> Value {
+    pub(crate) fn json(&self, value: ValueId) -> Value {
         match self.datum(value) {
             Datum::Nil => Value::Null,
             Datum::Bool(truth) => Value::Bool(truth),
@@ -500,7 +494,7 @@ impl Values {
 
     /// About the most memory that it takes while it grows: when a column doubles or a table is rebuilt, the old one and
     /// the new one are there together.
-    pub fn memory_bytes(&self) -> u64 {
+    pub(crate) fn memory_bytes(&self) -> u64 {
         let tables = self.by_name.len() * 25 + self.others.len() * 9 + (self.integers.len() + self.floats.len()) * 17;
         let columns =
             self.slots.len() * size_of::<Slot>() + (self.elements.len() + self.names.len() + self.texts.len()) * 4;
@@ -541,7 +535,7 @@ pub(crate) struct Translation {
 }
 
 impl Translation {
-    pub fn value(&self, ValueId(id): ValueId) -> ValueId {
+    pub(crate) fn value(&self, ValueId(id): ValueId) -> ValueId {
         if id & INTEGER != 0 {
             return ValueId(id);
         }
@@ -552,7 +546,7 @@ impl Translation {
         self.slots[id as usize]
     }
 
-    pub fn name(&self, name: Sym) -> Sym {
+    pub(crate) fn name(&self, name: Sym) -> Sym {
         if name.is_some() { self.names[name.index()] } else { name }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) enum Sort<'a> {
 }
 
 impl<'a> Sort<'a> {
-    pub fn of(datum: Datum<'a>) -> Self {
+    pub(crate) fn of(datum: Datum<'a>) -> Self {
         match datum {
             Datum::Nil => Sort::Nil,
             Datum::Bool(truth) => Sort::Bool(truth),
@@ -36,7 +36,7 @@ impl<'a> Sort<'a> {
     }
 
     /// The sort of a scalar that JSON does not have.
-    pub fn of_notation(notation: &str) -> Self {
+    pub(crate) fn of_notation(notation: &str) -> Self {
         match notation.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
             true => Sort::Number,
             false => Sort::Other,

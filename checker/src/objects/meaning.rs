@@ -159,7 +159,7 @@ struct Step {
 
 impl Sums {
     /// Adds the next change of a process. A change that certainly failed is in no later sum.
-    pub fn push(&mut self, operation: &Operation<'_>, write: u32, change: i64) {
+    pub(crate) fn push(&mut self, operation: &Operation<'_>, write: u32, change: i64) {
         let steps = self.0.entry(operation.process()).or_default();
         let before = steps.iter().rev().find(|step| !step.failed).map_or((0, 0), |step| step.sums);
         let (up, down) = (change.max(0).unsigned_abs(), change.min(0).unsigned_abs());
@@ -170,7 +170,7 @@ impl Sums {
     }
 
     /// The changes that these sums of a process contain, ascending; none if no number of changes has these sums.
-    pub fn changes(&self, process: u64, sums: (u64, u64)) -> Option<Vec<u32>> {
+    pub(crate) fn changes(&self, process: u64, sums: (u64, u64)) -> Option<Vec<u32>> {
         if sums == (0, 0) {
             return Some(Vec::new());
         }

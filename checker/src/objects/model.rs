@@ -16,7 +16,7 @@ pub(crate) enum Element {
 
 impl Element {
     /// The element of a value of a history.
-    pub fn new(history: &History, value: ValueId) -> Self {
+    pub(crate) fn new(history: &History, value: ValueId) -> Self {
         match history.datum(value) {
             Datum::Int(value) => Element::Integer(value),
             _ => Element::Other(history.notation(value)),

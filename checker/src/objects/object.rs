@@ -60,11 +60,11 @@ impl Object {
     pub const ALL: [Object; 6] = Object::OF_WORKLOADS;
 
     /// The objects of the bench's own workloads, whose properties are measured in every run.
-    pub const OF_WORKLOADS: [Object; 6] =
+    pub(crate) const OF_WORKLOADS: [Object; 6] =
         [Object::Set, Object::Register, Object::Cart, Object::Counter, Object::ListAppend, Object::RwRegister];
 
     /// The objects whose operations are transactions.
-    pub const TRANSACTIONAL: [Object; 2] = [Object::ListAppend, Object::RwRegister];
+    pub(crate) const TRANSACTIONAL: [Object; 2] = [Object::ListAppend, Object::RwRegister];
 
     /// The name used at the command line and by the workload.
     pub fn name(self) -> &'static str {

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use super::findings::active_between;
 use super::findings::{FaultFinding, OperationStatistics};
 use super::foreign_faults as foreign;
 use crate::history::{Event, History, Op, Torn};
@@ -53,7 +52,7 @@ pub(crate) struct Crash<'h> {
 
 /// Every fault that was planned or started, by id. An event of the nemesis that cannot be read is skipped here, and
 /// [`crate::check`] reports it as a reason.
-pub fn findings(history: &History) -> Vec<FaultFinding> {
+pub(crate) fn findings(history: &History) -> Vec<FaultFinding> {
     if is_foreign(history) {
         return foreign::findings(history.nemesis());
     }
@@ -95,7 +94,7 @@ pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
 pub(crate) struct Windows(Vec<(u64, u64)>);
 
 impl Windows {
-    pub fn new(faults: &[FaultFinding]) -> Self {
+    pub(crate) fn new(faults: &[FaultFinding]) -> Self {
         let mut spans: Vec<(u64, u64)> =
             faults.iter().filter_map(|fault| Some((fault.start_ns?, fault.stop_ns.unwrap_or(u64::MAX)))).collect();
         spans.sort_unstable();
@@ -110,7 +109,7 @@ impl Windows {
         Self(merged)
     }
 
-    pub fn contain(&self, time_ns: u64) -> bool {
+    pub(crate) fn contain(&self, time_ns: u64) -> bool {
         let begun = self.0.partition_point(|(start, _)| *start <= time_ns);
         begun.checked_sub(1).is_some_and(|last| self.0[last].1 >= time_ns)
     }

@@ -78,7 +78,7 @@ pub struct OperationStatistics {
 pub const APDEX_SATISFIED_MS: f64 = 100.0;
 
 /// The ids of the faults that were active at any time from `from_ns` to `to_ns`, both included.
-pub fn active_between(faults: &[FaultFinding], from_ns: u64, to_ns: u64) -> Vec<u64> {
+pub(crate) fn active_between(faults: &[FaultFinding], from_ns: u64, to_ns: u64) -> Vec<u64> {
     let active = |fault: &&FaultFinding| {
         fault.start_ns.is_some_and(|start| start <= to_ns) && fault.stop_ns.is_none_or(|stop| stop >= from_ns)
     };

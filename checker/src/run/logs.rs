@@ -4,7 +4,7 @@
 //! a *panic*, `fatal` is a *fatal* error, `error` and `exception` are an *error*. A system may also write errors when
 //! only the network fails (such as a connection that was reset); these are given as phrases, and lines that contain one
 //! are ignored unless they are a panic. The caller passes the lines: this module reads no files. O(length of the
-//! lines); at most [`SHOWN_MAX`] lines of a node and kind are kept, each cut at [`TEXT_MAX`] characters.
+//! lines); at most `SHOWN_MAX` lines of a node and kind are kept, each cut at `TEXT_MAX` characters.
 //!
 //! Jepsen's `log-file-pattern` does the same with one pattern for each test.
 
@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// How many lines of a node and kind are shown; further ones are only counted.
-pub const SHOWN_MAX: usize = 3;
+pub(crate) const SHOWN_MAX: usize = 3;
 
 /// How many characters of a line are shown.
-pub const TEXT_MAX: usize = 200;
+pub(crate) const TEXT_MAX: usize = 200;
 
 /// How bad a line is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,7 @@
 //! What is known about a run as a whole: faults, statistics, and what nodes wrote into their logs.
 
-pub mod faults;
-pub mod findings;
+pub(crate) mod faults;
+pub(crate) mod findings;
 mod foreign_faults;
 pub(crate) mod harvest;
 pub mod logs;

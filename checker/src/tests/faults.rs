@@ -7,7 +7,8 @@ use super::check;
 use crate::Claims;
 use crate::finding::quantile;
 use crate::history::EventType;
-use crate::run::faults::{Windows, active_between, findings};
+use crate::run::faults::{Windows, findings};
+use crate::run::findings::active_between;
 use crate::verdict::{Outcome, Verdict};
 
 /// A run that is fine but for its faults.

@@ -361,7 +361,7 @@ fn dirty_reads() {
 /// The rows of docs/anomalies.md: each anomaly alone is found, and is gone without any one operation.
 #[test]
 fn dirty_reads_are_as_the_page_says() {
-    const PAGE: &str = include_str!("../../../docs/anomalies.md");
+    const PAGE: &str = include_str!("anomalies.md");
     let section = PAGE.split("\n## ").find(|part| part.starts_with("Dirty reads")).expect("the page has this section");
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let mut kinds = Vec::new();

@@ -43,7 +43,6 @@ fn equal_scalars_are_equal_ids_and_come_back() {
     assert_eq!(records.datum(first[4]), Datum::Int(-1));
     assert_eq!(records.datum(first[7]), Datum::Int(1 << 31));
     assert_eq!(records.datum(first[9]), Datum::Text("1"));
-    assert_eq!(records.find_int(i64::MIN), Some(first[6]));
 }
 
 #[test]
@@ -71,7 +70,8 @@ fn operations_are_paired() {
     let ends: Vec<_> = records.ops.iter().map(|op| (op.kind, op.call, op.ret)).collect();
     let never = Op::NEVER;
     assert_eq!(ends, [(Kind::Ok, 0, 2), (Kind::Fail, 1, 3), (Kind::Info, 4, never), (Kind::Info, 6, never)]);
-    assert_eq!(records.events_of_all([2, 3, 0]), [0, 2, 4, 5, 6], "the event of an info is known, too");
+    let events: Vec<u64> = [0, 2, 3].into_iter().flat_map(|op| records.events_of(op)).collect();
+    assert_eq!(events, [0, 2, 4, 5, 6], "the event of an info is known, too");
     assert_eq!((records.ops[2].returned_ns, records.ops[3].returned_ns), (5, u64::MAX));
 }
 

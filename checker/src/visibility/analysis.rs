@@ -72,7 +72,7 @@ pub(crate) struct Required {
 
 impl Required {
     /// The reads that lack something or show it too late, each once.
-    pub fn broken(&self) -> BTreeSet<usize> {
+    pub(crate) fn broken(&self) -> BTreeSet<usize> {
         self.missed.keys().chain(self.disordered.keys()).copied().collect()
     }
 }

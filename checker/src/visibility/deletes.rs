@@ -31,7 +31,7 @@ pub(super) struct Deletes {
 }
 
 impl Deletes {
-    pub fn new(key: &KeyFacts<'_>, components: &[Vec<usize>], past: &[&[u32]]) -> Self {
+    pub(super) fn new(key: &KeyFacts<'_>, components: &[Vec<usize>], past: &[&[u32]]) -> Self {
         let possible = |position: &usize| {
             let write = &key.writes[*position];
             write.is_delete() && write.operation.outcome() != EventType::Fail
@@ -46,7 +46,7 @@ impl Deletes {
     }
 
     /// How many deletes were invoked before a read completed.
-    pub fn possible(&self, read: usize) -> usize {
+    pub(super) fn possible(&self, read: usize) -> usize {
         self.possible[read]
     }
 
@@ -67,7 +67,7 @@ impl Deletes {
     }
 
     /// Takes the words of a block, by write: what it sees, and what perhaps.
-    pub fn carry(&mut self, sees: &[u64], perhaps: &[u64]) {
+    pub(super) fn carry(&mut self, sees: &[u64], perhaps: &[u64]) {
         let join = |covers: Cover, position: &usize| (covers.0 | sees[*position], covers.1 | perhaps[*position]);
         self.up_to.clear();
         self.up_to.push((0, 0));
@@ -83,7 +83,7 @@ impl Deletes {
     }
 
     /// What the deletes cover that a read may have seen.
-    pub fn cover(&self, read: usize, sees: &[u64], perhaps: &[u64]) -> Cover {
+    pub(super) fn cover(&self, read: usize, sees: &[u64], perhaps: &[u64]) -> Cover {
         let possible = self.possible[read];
         let Some(unseen) = self.unseen.get(&read) else { return self.up_to[possible] };
         let mut unseen = unseen.iter().copied().peekable();

@@ -35,7 +35,7 @@ pub(crate) enum Past {
 
 impl Past {
     /// The writes that it is known to have replaced.
-    pub fn known(&self) -> &[u32] {
+    pub(crate) fn known(&self) -> &[u32] {
         match self {
             Past::Known(past) => past,
             Past::Unknown => &[],
@@ -60,22 +60,22 @@ pub(crate) struct Write<'h> {
 
 impl Write<'_> {
     /// Its place in its session.
-    pub fn step(&self) -> Step {
+    pub(crate) fn step(&self) -> Step {
         (self.operation.invoked(), self.micro)
     }
 
     /// Whether it leaves no value.
-    pub fn is_delete(&self) -> bool {
+    pub(crate) fn is_delete(&self) -> bool {
         self.element.is_none()
     }
 
     /// The index of its acknowledgement.
-    pub fn acknowledged(&self) -> Option<u64> {
+    pub(crate) fn acknowledged(&self) -> Option<u64> {
         self.operation.acknowledged()
     }
 
     /// Acknowledged and not exempt: it must stay visible from then on.
-    pub fn must_stay(&self) -> Option<u64> {
+    pub(crate) fn must_stay(&self) -> Option<u64> {
         self.acknowledged().filter(|_| !self.removal_tried)
     }
 }
@@ -106,15 +106,15 @@ impl<'h> Read<'h> {
     }
 
     /// Its place in its session.
-    pub fn step(&self) -> Step {
+    pub(crate) fn step(&self) -> Step {
         (self.operation.invoked(), self.micro)
     }
 
-    pub fn invoked(&self) -> u64 {
+    pub(crate) fn invoked(&self) -> u64 {
         self.operation.invoked()
     }
 
-    pub fn completed(&self) -> u64 {
+    pub(crate) fn completed(&self) -> u64 {
         self.operation.completed().unwrap_or(u64::MAX)
     }
 }
@@ -167,7 +167,7 @@ pub(crate) enum FinalSource {
 
 impl<'h> KeyFacts<'h> {
     /// Without the analysis.
-    pub fn new(name: &str, model: Model, operations: &[Operation<'h>], source: FinalSource) -> Self {
+    pub(crate) fn new(name: &str, model: Model, operations: &[Operation<'h>], source: FinalSource) -> Self {
         let (positions, sums, writers) = (FxHashMap::default(), Sums::default(), Writers::default());
         let mut builder = KeyBuilder { model, positions, sums, writers, is_final: false, key: KeyFacts::empty(name) };
         operations.iter().for_each(|operation| builder.write(operation));
@@ -180,7 +180,7 @@ impl<'h> KeyFacts<'h> {
     }
 
     /// Of operations from anywhere, each with the number of the micro-operation and what that does. Without the analysis.
-    pub fn of_deeds(name: &str, model: Model, deeds: &[(Operation<'h>, u32, Deed)]) -> Self {
+    pub(crate) fn of_deeds(name: &str, model: Model, deeds: &[(Operation<'h>, u32, Deed)]) -> Self {
         let (positions, sums, writers) = (FxHashMap::default(), Sums::default(), Writers::default());
         let mut builder = KeyBuilder { model, positions, sums, writers, is_final: false, key: KeyFacts::empty(name) };
         for (operation, micro, deed) in deeds {
@@ -199,7 +199,7 @@ impl<'h> KeyFacts<'h> {
     }
 
     /// What the key begins with, nobody wrote: that is no matter of what is seen.
-    pub fn forget_initial(&mut self, history: &History, initial: ValueId) {
+    pub(crate) fn forget_initial(&mut self, history: &History, initial: ValueId) {
         let at_first: FxHashSet<Element> = match history.datum(initial) {
             Datum::Nil => return,
             Datum::List(elements) => elements.iter().map(|element| Element::new(history, *element)).collect(),
@@ -211,7 +211,7 @@ impl<'h> KeyFacts<'h> {
     }
 
     /// Whether every write is known to have replaced nothing: then what is listed is all that is seen.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         let none = Past::Known(Vec::new());
         self.writes.iter().all(|write| !write.is_delete() && write.past == none)
     }

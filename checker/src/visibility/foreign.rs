@@ -40,7 +40,7 @@ impl<'h> WorkloadFacts<'h> {
     ///
     /// # Errors
     /// A sentence, when an operation is none of those above, or the memory is too little.
-    pub fn of_history(history: &'h History, limits: &Limits<'_>) -> Result<Self, String> {
+    pub(crate) fn of_history(history: &'h History, limits: &Limits<'_>) -> Result<Self, String> {
         let values: usize = (0..history.ops.len()).map(|op| history.values_of(op)).sum();
         let bytes = history.ops.len() as u64 * BYTES_PER_OPERATION + values as u64 * BYTES_PER_VALUE;
         if bytes > limits.memory_bytes {

@@ -22,7 +22,7 @@ pub(crate) struct Lists<'k, 'h> {
 }
 
 impl<'k, 'h> Lists<'k, 'h> {
-    pub fn new(key: &'k KeyFacts<'h>) -> Self {
+    pub(crate) fn new(key: &'k KeyFacts<'h>) -> Self {
         let is_list = |read: &usize| {
             let read = &key.reads[*read];
             read.order.is_some() && read.operation.phase() != Phase::Replica
@@ -39,7 +39,7 @@ impl<'k, 'h> Lists<'k, 'h> {
     }
 
     /// By read, what `walk` finds first in the order that it shows.
-    pub fn late(&self, mut walk: impl FnMut(&[u32]) -> Option<Late>) -> BTreeMap<usize, Late> {
+    pub(crate) fn late(&self, mut walk: impl FnMut(&[u32]) -> Option<Late>) -> BTreeMap<usize, Late> {
         let mut found = BTreeMap::new();
         let mut next: Option<(&[u32], Option<Late>)> = None;
         for read in self.reads.iter().rev() {
@@ -55,7 +55,7 @@ impl<'k, 'h> Lists<'k, 'h> {
     }
 
     /// By read, the first acknowledged write that stands after a later one of its process.
-    pub fn late_writes(&self) -> BTreeMap<usize, Late> {
+    pub(crate) fn late_writes(&self) -> BTreeMap<usize, Late> {
         if self.reads.is_empty() {
             return BTreeMap::new();
         }

@@ -25,18 +25,18 @@ pub(crate) struct Evidence<'k, 'h> {
 }
 
 impl<'k, 'h> Evidence<'k, 'h> {
-    pub fn new(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'h>) -> Self {
+    pub(crate) fn new(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'h>) -> Self {
         Self { key, model: workload.model, concurrent_writes: workload.concurrent_writes }
     }
 
     /// Whether a read shows a write, or may lack it because of a delete that it may have seen.
-    pub fn is_seen(&self, read: &Read<'_>, write: usize) -> bool {
+    pub(crate) fn is_seen(&self, read: &Read<'_>, write: usize) -> bool {
         let covered = || self.model.is_register() && !self.deletes_of(read, write).is_empty();
         self.shows(read, write) || covered()
     }
 
     /// Whether it lists a write, or what has replaced it.
-    pub fn shows(&self, read: &Read<'_>, write: usize) -> bool {
+    pub(crate) fn shows(&self, read: &Read<'_>, write: usize) -> bool {
         let listed: Vec<usize> = read.listed.iter().map(|value| *value as usize).collect();
         listed.contains(&write) || (self.model.is_register() && self.paths(&listed).contains_key(&write))
     }
@@ -60,13 +60,13 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 
     /// Of what a read lists, the first that a write has replaced.
-    pub fn first_replaced(&self, by: usize, listed: &[u32]) -> Option<usize> {
+    pub(crate) fn first_replaced(&self, by: usize, listed: &[u32]) -> Option<usize> {
         let paths = self.paths(&[by]);
         listed.iter().map(|value| *value as usize).find(|value| *value != by && paths.contains_key(value))
     }
 
     /// The writes other than this one by which a read sees it.
-    pub fn of_sight(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
+    pub(crate) fn of_sight(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
         let listed: Vec<usize> = read.listed.iter().map(|value| *value as usize).collect();
         if self.model == Model::Counter {
             return self.of_sums(read, write);
@@ -82,7 +82,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 
     /// The delete that a read may have seen and that covers the write, and what is between them.
-    pub fn of_delete(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
+    pub(crate) fn of_delete(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
         self.operations(self.deletes_of(read, write), write)
     }
 
@@ -102,7 +102,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 
     /// The writes other than this one by which a read has provably missed it.
-    pub fn of_miss(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
+    pub(crate) fn of_miss(&self, read: &Read<'_>, write: usize) -> Vec<Operation<'h>> {
         if self.model == Model::Counter {
             return self.of_sums(read, write);
         }
@@ -128,7 +128,12 @@ impl<'k, 'h> Evidence<'k, 'h> {
 
     /// Of the deletes among some operations that cover a write, what shows that a read has not seen them: the paths to something
     /// that it lists.
-    pub fn of_unseen_deletes(&self, read: &Read<'_>, write: usize, among: &[Operation<'h>]) -> Vec<Operation<'h>> {
+    pub(crate) fn of_unseen_deletes(
+        &self,
+        read: &Read<'_>,
+        write: usize,
+        among: &[Operation<'h>],
+    ) -> Vec<Operation<'h>> {
         if !self.model.is_register() {
             return Vec::new();
         }
@@ -148,7 +153,7 @@ impl<'k, 'h> Evidence<'k, 'h> {
     }
 
     /// The writes by which one write has replaced another, which is shown with them.
-    pub fn of_replacement(&self, by: usize, value: usize) -> Vec<Operation<'h>> {
+    pub(crate) fn of_replacement(&self, by: usize, value: usize) -> Vec<Operation<'h>> {
         self.operations(path(&self.paths(&[by]), value), by)
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct Facts<'h> {
 impl<'h> Facts<'h> {
     /// Sorts operations by workload and key, and computes what each read sees. Near linear in the size of the history; see
     /// [`crate::visibility`] for registers.
-    pub fn new(
+    pub(crate) fn new(
         operations: &[Operation<'h>],
         default_model: Option<Model>,
         concurrent_writes: ConcurrentWrites,
@@ -65,22 +65,22 @@ fn no_model(workload: &str, operations: usize) -> String {
 impl<'h> WorkloadFacts<'h> {
     /// Whether a write that a read neither sees nor has provably missed is undecided; otherwise a concurrent write
     /// has won.
-    pub fn rest_is_undecided(&self) -> bool {
+    pub(crate) fn rest_is_undecided(&self) -> bool {
         self.model.is_register() && self.concurrent_writes == ConcurrentWrites::Kept
     }
 
     /// Why it is a doubt that nothing was tested.
-    pub fn untested<'w>(&self, why: &'w str) -> Option<&'w str> {
+    pub(crate) fn untested<'w>(&self, why: &'w str) -> Option<&'w str> {
         Some(why).filter(|_| self.is_test)
     }
 
     /// How many writes and reads by clients there are.
-    pub fn operations(&self) -> usize {
+    pub(crate) fn operations(&self) -> usize {
         self.keys.iter().map(|key| key.writes.len() + key.client_reads.len()).sum()
     }
 
     /// Whether some operation of it is known to have happened.
-    pub fn is_acknowledged(&self) -> bool {
+    pub(crate) fn is_acknowledged(&self) -> bool {
         let any = |key: &KeyFacts<'_>| {
             !key.reads.is_empty()
                 || !key.client_reads.is_empty()
@@ -90,7 +90,12 @@ impl<'h> WorkloadFacts<'h> {
     }
 
     /// Sorts a workload's operations by key, and computes what each read sees.
-    pub fn new(name: &str, model: Model, operations: &[Operation<'h>], concurrent_writes: ConcurrentWrites) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        model: Model,
+        operations: &[Operation<'h>],
+        concurrent_writes: ConcurrentWrites,
+    ) -> Self {
         let mut by_key: BTreeMap<Cow<'_, str>, Vec<Operation<'h>>> = BTreeMap::new();
         for operation in operations {
             let key = operation.key().map(Cow::Borrowed).or_else(|| model.key_within(operation));

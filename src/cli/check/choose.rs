@@ -5,7 +5,7 @@ use std::path::Path;
 use checker::checks::isolation::Assume;
 use checker::checks::registry::{self, Asked, CheckName, Settings};
 use checker::checks::settings::Bank;
-use checker::checks::simple::staleness::Bounds;
+use checker::checks::settings::Bounds;
 use checker::formats::Reading;
 use checker::history::History;
 use checker::objects::{Object, reads_siblings};
@@ -163,7 +163,7 @@ fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
 fn required_of_object(args: &CheckArgs, reading: &Reading, settings: &Settings) -> Option<Vec<Asked>> {
     let [model] = &args.model[..] else { return None };
     let object = registry::find(&model.0, settings).first()?.object?;
-    let is_of_any_history = |check: &CheckName| !check.check().nature().measured;
+    let is_of_any_history = |check: &CheckName| CheckName::measured().all(|measured| measured != *check);
     let of_history = !args.require.is_empty() && !args.lww && reading.workloads.is_empty();
     let asked = |check: &CheckName| Asked { name: check.name(), check: *check, object: Some(object) };
     (of_history && args.require.iter().all(is_of_any_history)).then(|| args.require.iter().map(asked).collect())

@@ -1,7 +1,7 @@
 //! What belongs to a key, side by side: a counting sort in two arrays.
 
 /// Rows sorted by key.
-pub struct ByKey<T> {
+pub(crate) struct ByKey<T> {
     rows: Vec<T>,
     /// By key: where its rows begin, and where those end that are there.
     spans: Vec<(u32, u32)>,
@@ -9,7 +9,7 @@ pub struct ByKey<T> {
 
 impl<T: Copy> ByKey<T> {
     /// Sorts rows by key, each key's in the order given.
-    pub fn new(keys: usize, rows: &[(u32, T)]) -> Self {
+    pub(crate) fn new(keys: usize, rows: &[(u32, T)]) -> Self {
         let Some((_, any)) = rows.first() else { return Self { rows: Vec::new(), spans: vec![(0, 0); keys] } };
         let mut sorted = Self::with_room(keys, rows.iter().map(|(key, _)| *key), *any);
         for (key, row) in rows {
@@ -19,7 +19,7 @@ impl<T: Copy> ByKey<T> {
     }
 
     /// No rows yet, with room for as many of each key as it occurs in `expected`; `any` row fills it.
-    pub fn with_room(keys: usize, expected: impl Iterator<Item = u32>, any: T) -> Self {
+    pub(crate) fn with_room(keys: usize, expected: impl Iterator<Item = u32>, any: T) -> Self {
         let mut spans = vec![(0u32, 0u32); keys];
         expected.for_each(|key| spans[key as usize].1 += 1);
         let mut at = 0;
@@ -32,7 +32,7 @@ impl<T: Copy> ByKey<T> {
     }
 
     /// Adds a row of a key for which there is room; returns its place among all rows.
-    pub fn push(&mut self, key: u32, row: T) -> u32 {
+    pub(crate) fn push(&mut self, key: u32, row: T) -> u32 {
         let end = &mut self.spans[key as usize].1;
         self.rows[*end as usize] = row;
         *end += 1;
@@ -40,18 +40,18 @@ impl<T: Copy> ByKey<T> {
     }
 
     /// A row by its place.
-    pub fn at_mut(&mut self, place: u32) -> &mut T {
+    pub(crate) fn at_mut(&mut self, place: u32) -> &mut T {
         &mut self.rows[place as usize]
     }
 
     /// The rows of a key, to be changed in place.
-    pub fn of_mut(&mut self, key: u32) -> &mut [T] {
+    pub(crate) fn of_mut(&mut self, key: u32) -> &mut [T] {
         let (begin, end) = self.spans[key as usize];
         &mut self.rows[begin as usize..end as usize]
     }
 
     /// The rows of a key.
-    pub fn of(&self, key: u32) -> &[T] {
+    pub(crate) fn of(&self, key: u32) -> &[T] {
         let (begin, end) = self.spans[key as usize];
         &self.rows[begin as usize..end as usize]
     }

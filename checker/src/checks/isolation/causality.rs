@@ -13,11 +13,11 @@ use super::graph::{Edges, Kind};
 use super::input::Transactions;
 
 /// The initial version's writer.
-pub const INITIAL: u32 = u32::MAX;
+pub(crate) const INITIAL: u32 = u32::MAX;
 
 /// A read of a key from the transaction that wrote what it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadFrom {
+pub(crate) struct ReadFrom {
     /// The key.
     pub key: u32,
     /// The writer, or [`INITIAL`].
@@ -33,7 +33,7 @@ struct Writers {
 }
 
 /// Committed transactions on registers, as far as causality goes. Transactions that did not commit have no session.
-pub struct Causality {
+pub(crate) struct Causality {
     /// By transaction: its session, and its position there from 1.
     places: Vec<(u32, u32)>,
     /// The transactions of all sessions, one session after the other, each in order.
@@ -48,14 +48,14 @@ pub struct Causality {
 
 /// For each transaction and session, how many transactions of that session happened before.
 #[derive(Clone)]
-pub struct Clocks {
+pub(crate) struct Clocks {
     sessions: usize,
     counts: Vec<u32>,
 }
 
 impl Clocks {
     /// The clock of a transaction.
-    pub fn of(&self, transaction: u32) -> &[u32] {
+    pub(crate) fn of(&self, transaction: u32) -> &[u32] {
         let at = transaction as usize * self.sessions;
         &self.counts[at..at + self.sessions]
     }
@@ -66,12 +66,12 @@ impl Clocks {
     }
 
     /// How many transactions have a clock.
-    pub fn transactions(&self) -> usize {
+    pub(crate) fn transactions(&self) -> usize {
         self.counts.len().checked_div(self.sessions).unwrap_or(0)
     }
 
     /// Makes `later` know of `earlier` and all before it; whether that is new.
-    pub fn learn(&mut self, later: u32, earlier: u32, place: (u32, u32)) -> bool {
+    pub(crate) fn learn(&mut self, later: u32, earlier: u32, place: (u32, u32)) -> bool {
         let (a, b) = (later as usize * self.sessions, earlier as usize * self.sessions);
         let mut news = false;
         for session in 0..self.sessions {
@@ -91,7 +91,7 @@ impl Clocks {
     }
 
     /// Puts a transaction's clock back.
-    pub fn restore(&mut self, transaction: u32, counts: &[u32]) {
+    pub(crate) fn restore(&mut self, transaction: u32, counts: &[u32]) {
         self.of_mut(transaction).copy_from_slice(counts);
     }
 }
@@ -101,7 +101,7 @@ const NOWHERE: (u32, u32) = (u32::MAX, 0);
 
 /// What a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sessions {
+pub(crate) enum Sessions {
     /// A client process.
     Processes,
     /// Each transaction by itself: their order in a process does not count.
@@ -111,7 +111,7 @@ pub enum Sessions {
 impl Causality {
     /// Collects sessions, reads and writes of the transactions that committed. `reads` gives what each of them read from
     /// whom, `writes` which keys each of them wrote, ascending by key and transaction.
-    pub fn new(
+    pub(crate) fn new(
         transactions: &Transactions,
         sessions: Sessions,
         committed: impl Fn(u32) -> bool,
@@ -153,44 +153,44 @@ impl Causality {
     }
 
     /// How many sessions there are.
-    pub fn sessions(&self) -> usize {
+    pub(crate) fn sessions(&self) -> usize {
         self.starts.len() - 1
     }
 
     /// The transactions of all sessions, one session after the other.
-    pub fn members(&self) -> &[u32] {
+    pub(crate) fn members(&self) -> &[u32] {
         &self.members
     }
 
     /// The transactions of a session in order.
-    pub fn session(&self, session: u32) -> &[u32] {
+    pub(crate) fn session(&self, session: u32) -> &[u32] {
         let at = session as usize;
         &self.members[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
 
     /// Session and position from 1.
-    pub fn place(&self, transaction: u32) -> (u32, u32) {
+    pub(crate) fn place(&self, transaction: u32) -> (u32, u32) {
         self.places[transaction as usize]
     }
 
     /// The transaction after this one in its session.
-    pub fn next(&self, transaction: u32) -> Option<u32> {
+    pub(crate) fn next(&self, transaction: u32) -> Option<u32> {
         let (session, position) = self.place(transaction);
         (session != NOWHERE.0).then(|| self.session(session).get(position as usize).copied()).flatten()
     }
 
     /// What a transaction read, and from which transactions.
-    pub fn reads(&self, transaction: u32) -> &[ReadFrom] {
+    pub(crate) fn reads(&self, transaction: u32) -> &[ReadFrom] {
         self.reads.of(transaction)
     }
 
     /// The transactions that read from this one; once for each key.
-    pub fn readers(&self, transaction: u32) -> &[u32] {
+    pub(crate) fn readers(&self, transaction: u32) -> &[u32] {
         self.readers.of(transaction)
     }
 
     /// For each session that wrote the key: its latest writer among its first `known(session)` transactions.
-    pub fn latest(&self, key: u32, known: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
+    pub(crate) fn latest(&self, key: u32, known: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
         self.writers.of(key).iter().filter_map(move |writers| {
             let list = &self.writer_lists[writers.from as usize..writers.to as usize];
             let limit = known(writers.session);
@@ -204,7 +204,7 @@ impl Causality {
     }
 
     /// Session order and reads-from.
-    pub fn edges(&self) -> Edges {
+    pub(crate) fn edges(&self) -> Edges {
         let mut edges = Edges::new(self.places.len());
         for session in 0..self.sessions() as u32 {
             self.session(session).windows(2).for_each(|pair| edges.add(pair[0], pair[1], Kind::Process));
@@ -217,7 +217,7 @@ impl Causality {
     }
 
     /// Clocks that know of sessions alone.
-    pub fn session_clocks(&self) -> Clocks {
+    pub(crate) fn session_clocks(&self) -> Clocks {
         let sessions = self.sessions();
         let mut clocks = Clocks { sessions, counts: vec![0; sessions * self.places.len()] };
         for transaction in &self.members {
@@ -228,7 +228,7 @@ impl Causality {
     }
 
     /// The clocks of happened-before; none if it has a cycle.
-    pub fn clocks(&self) -> Option<Clocks> {
+    pub(crate) fn clocks(&self) -> Option<Clocks> {
         let mut clocks = self.session_clocks();
         let mut waiting: Vec<u32> = vec![0; self.places.len()];
         // First in, first out: sessions advance together, so what is used together lies together in memory.
@@ -257,7 +257,7 @@ impl Causality {
     }
 
     /// Bytes that the clocks take.
-    pub fn clock_bytes(&self) -> u64 {
+    pub(crate) fn clock_bytes(&self) -> u64 {
         self.sessions() as u64 * self.places.len() as u64 * 4
     }
 }

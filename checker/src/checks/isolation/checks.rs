@@ -9,7 +9,7 @@ use crate::objects::Object;
 ///
 /// Of the bench's own workloads each key is judged by itself, which those of three levels are; any other history all keys
 /// together.
-pub struct Level {
+pub(crate) struct Level {
     name: &'static str,
     about: &'static str,
     measured: bool,
@@ -17,12 +17,12 @@ pub struct Level {
 
 impl Level {
     /// The level of this name, which is in the table; it has `about` as its line.
-    pub const fn new(name: &'static str, about: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str, about: &'static str) -> Self {
         Self { name, about, measured: false }
     }
 
     /// One by which every run is judged.
-    pub const fn measured(name: &'static str, about: &'static str) -> Self {
+    pub(crate) const fn measured(name: &'static str, about: &'static str) -> Self {
         Self { name, about, measured: true }
     }
 }

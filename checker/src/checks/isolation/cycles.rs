@@ -23,7 +23,7 @@ use super::order::{self, Span};
 
 /// What shapes a cycle has, the gravest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// Writes alone: dirty write.
     G0,
     /// Writes and reads of what was written: circular information flow.
@@ -40,7 +40,7 @@ pub enum Shape {
 
 /// Which order besides dependencies a cycle needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Order {
+pub(crate) enum Order {
     /// None.
     Data,
     /// The order of a process's transactions.
@@ -51,7 +51,7 @@ pub enum Order {
 
 /// A cyclic anomaly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Class {
+pub(crate) struct Class {
     /// Its dependencies.
     pub shape: Shape,
     /// What else it needs.
@@ -101,7 +101,7 @@ impl Order {
 
 impl Class {
     /// The name that Adya and Elle give it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         const NAMES: [[&str; 3]; 6] = [
             ["G0", "G0-process", "G0-realtime"],
             ["G1c", "G1c-process", "G1c-realtime"],
@@ -121,7 +121,7 @@ impl Class {
 
 /// An edge of a cycle, between transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub(crate) struct Step {
     /// The earlier.
     pub from: u32,
     /// The later.
@@ -132,7 +132,7 @@ pub struct Step {
 
 /// A cycle: each step ends where the next begins, the last where the first does.
 #[derive(Clone, Debug)]
-pub struct Cycle {
+pub(crate) struct Cycle {
     /// Which anomaly it is.
     pub class: Class,
     /// Its edges.
@@ -141,7 +141,7 @@ pub struct Cycle {
 
 /// What the search found.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// One shortest cycle for each class and component.
     pub cycles: Vec<Cycle>,
     /// Components of more than one transaction.
@@ -161,7 +161,7 @@ fn budget_for_shorter(transactions: usize) -> u64 {
 
 /// Finds the cycles of dependencies between transactions. `edges` has a node for each transaction and hubs after them;
 /// `takes_part` says which transactions are in the graph at all.
-pub fn find(mut edges: Edges, transactions: &Transactions, takes_part: impl Fn(u32) -> bool) -> Found {
+pub(crate) fn find(mut edges: Edges, transactions: &Transactions, takes_part: impl Fn(u32) -> bool) -> Found {
     let spans: Vec<Span> = (0..transactions.len() as u32)
         .filter(|node| takes_part(*node))
         .map(|node| span(transactions, node, node))

@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 
 /// One anomaly in numbers of transactions, before it is one of the history.
 #[derive(Clone, Debug, Default)]
-pub struct RawAnomaly {
+pub(crate) struct RawAnomaly {
     /// Its name, as in `G-single`.
     pub kind: &'static str,
     /// The key it is about, if it is one.
@@ -32,7 +32,7 @@ pub struct RawAnomaly {
 
 /// Why one transaction comes before another.
 #[derive(Clone, Debug)]
-pub struct RawEdge {
+pub(crate) struct RawEdge {
     /// The earlier transaction.
     pub from: u32,
     /// The later transaction.
@@ -43,7 +43,7 @@ pub struct RawEdge {
 
 impl RawAnomaly {
     /// The edges between events of the history.
-    pub fn edges_of(&self, transactions: &Transactions, names: &dyn Names) -> Vec<Edge> {
+    pub(crate) fn edges_of(&self, transactions: &Transactions, names: &dyn Names) -> Vec<Edge> {
         let event = |transaction: u32| names.event(transactions.row(transaction).call);
         let edge = |edge: &RawEdge| Edge { from: event(edge.from), to: event(edge.to), label: edge.label.clone() };
         self.edges.iter().map(edge).collect()
@@ -52,7 +52,7 @@ impl RawAnomaly {
 
 /// Everything that was found, in numbers of transactions.
 #[derive(Clone, Debug, Default)]
-pub struct RawFindings {
+pub(crate) struct RawFindings {
     /// Anomalies with explanations, at most [`KEPT_MAX`] of a kind.
     pub anomalies: Vec<RawAnomaly>,
     /// How many there are of each kind.
@@ -71,12 +71,12 @@ pub struct RawFindings {
 }
 
 /// Anomalies of one kind that are explained.
-pub const KEPT_MAX: u64 = 20;
+pub(crate) const KEPT_MAX: u64 = 20;
 
 impl RawFindings {
     /// Whether so many of a kind are explained that this one is only counted, which is done then: asked before an explanation
     /// is made that costs something.
-    pub fn is_only_counted(&mut self, kind: &'static str) -> bool {
+    pub(crate) fn is_only_counted(&mut self, kind: &'static str) -> bool {
         let is_full = self.counts.get(kind).is_some_and(|count| *count >= KEPT_MAX);
         if is_full {
             *self.counts.entry(kind).or_default() += 1;
@@ -85,7 +85,7 @@ impl RawFindings {
     }
 
     /// Counts an anomaly; explains it if there is room.
-    pub fn add(&mut self, kind: &'static str, explain: impl FnOnce() -> RawAnomaly) {
+    pub(crate) fn add(&mut self, kind: &'static str, explain: impl FnOnce() -> RawAnomaly) {
         let count = self.counts.entry(kind).or_default();
         *count += 1;
         if *count <= KEPT_MAX {
@@ -97,7 +97,7 @@ impl RawFindings {
     }
 
     /// Only what a level forbids.
-    pub fn forbidden_by(mut self, level: &'static str) -> Self {
+    pub(crate) fn forbidden_by(mut self, level: &'static str) -> Self {
         let forbidden: BTreeSet<&str> =
             self.counts.keys().copied().filter(|kind| levels::forbids(level, kind)).collect();
         self.counts.retain(|kind, _| forbidden.contains(kind));
@@ -106,7 +106,7 @@ impl RawFindings {
     }
 
     /// Adds what a search for cycles found.
-    pub fn add_cycles(
+    pub(crate) fn add_cycles(
         &mut self,
         found: &Found,
         transactions: &Transactions,
@@ -130,20 +130,20 @@ impl RawFindings {
     }
 
     /// Every kind found, with what is implied without an anomaly of its own.
-    pub fn kinds(&self) -> BTreeSet<String> {
+    pub(crate) fn kinds(&self) -> BTreeSet<String> {
         self.counts.keys().copied().chain(self.implied.values().map(|only| only.kind)).map(str::to_owned).collect()
     }
 }
 
 /// Explains the dependencies of a workload in words.
-pub trait Explain {
+pub(crate) trait Explain {
     /// Why `step.from` goes before `step.to`: a sentence, the key, and transactions that prove it besides these two.
     fn explain(&self, step: Step) -> Option<Reason>;
 }
 
 /// Why one transaction depends on another.
 #[derive(Clone, Debug)]
-pub struct Reason {
+pub(crate) struct Reason {
     /// The key.
     pub key: u32,
     /// A clause.
@@ -153,7 +153,7 @@ pub struct Reason {
 }
 
 /// The name of a transaction.
-pub fn name(transactions: &Transactions, names: &dyn Names, transaction: u32) -> String {
+pub(crate) fn name(transactions: &Transactions, names: &dyn Names, transaction: u32) -> String {
     format!("T{}", names.event(transactions.row(transaction).call))
 }
 
@@ -180,7 +180,7 @@ fn explain_cycle(cycle: &Cycle, transactions: &Transactions, explainer: &dyn Exp
 }
 
 /// The name of a dependency, as reports draw it.
-pub fn label(kind: Kind, key: Option<u32>, names: &dyn Names) -> String {
+pub(crate) fn label(kind: Kind, key: Option<u32>, names: &dyn Names) -> String {
     let name = match kind {
         Kind::Ww => "ww",
         Kind::Wr => "wr",
@@ -208,7 +208,7 @@ fn explain_order(step: Step, transactions: &Transactions, names: &dyn Names) -> 
 }
 
 /// A list as people write it, cut in the middle if it is long.
-pub fn show_list(names: &dyn Names, list: &[u32]) -> String {
+pub(crate) fn show_list(names: &dyn Names, list: &[u32]) -> String {
     const SHOWN: usize = 12;
     let show = |part: &[u32]| part.iter().map(|value| names.value(*value)).collect::<Vec<_>>().join(" ");
     match list.len() {
@@ -302,7 +302,7 @@ pub(super) fn decide(
 }
 
 /// Turns findings into a finding where everything found is a violation of the one model asked for.
-pub fn decide_plainly(
+pub(crate) fn decide_plainly(
     findings: RawFindings,
     transactions: &Transactions,
     ops: &Ops<'_>,
@@ -345,7 +345,7 @@ fn conclude(
 }
 
 /// Which operation of the records each transaction is.
-pub struct Ops<'r> {
+pub(crate) struct Ops<'r> {
     /// The records.
     pub records: &'r History,
     /// By transaction.
@@ -360,7 +360,7 @@ pub struct Ops<'r> {
 
 /// A read of a list that does not show first what the list begins with.
 #[derive(Clone, Copy, Debug)]
-pub struct Misread {
+pub(crate) struct Misread {
     /// The transaction.
     pub transaction: u32,
     /// The list.
@@ -373,7 +373,7 @@ pub struct Misread {
 
 /// What a key was in the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeyName {
+pub(crate) enum KeyName {
     /// A value in a micro-operation.
     Value(ValueId),
     /// The key of an operation.
@@ -404,7 +404,7 @@ impl Names for Ops<'_> {
 
 impl Ops<'_> {
     /// Adds the reads that show another beginning of a list than it has.
-    pub fn add_misreads(&self, findings: &mut RawFindings, transactions: &Transactions) {
+    pub(crate) fn add_misreads(&self, findings: &mut RawFindings, transactions: &Transactions) {
         for Misread { transaction, key, shown, initial } in self.misreads.iter().copied() {
             findings.add("garbage-read", || {
                 let (who, list) = (name(transactions, self, transaction), Names::key(self, key));
@@ -429,12 +429,12 @@ impl Ops<'_> {
 }
 
 /// What a transaction writes to a key, in order.
-pub fn writes_of(transactions: &Transactions, transaction: u32, key: u32) -> impl Iterator<Item = u32> {
+pub(crate) fn writes_of(transactions: &Transactions, transaction: u32, key: u32) -> impl Iterator<Item = u32> {
     transactions.micros(transaction).iter().filter(move |micro| micro.key() == key).filter_map(|micro| micro.written())
 }
 
 /// The keys that both transactions touch, each once.
-pub fn common_keys(transactions: &Transactions, a: u32, b: u32) -> BTreeSet<u32> {
+pub(crate) fn common_keys(transactions: &Transactions, a: u32, b: u32) -> BTreeSet<u32> {
     let of_a: BTreeSet<u32> = transactions.micros(a).iter().map(|micro| micro.key()).collect();
     let of_b = transactions.micros(b).iter().map(|micro: &Micro| micro.key());
     of_b.filter(|key| of_a.contains(key)).collect()

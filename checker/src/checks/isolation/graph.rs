@@ -8,7 +8,7 @@
 /// Why one transaction goes before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// An edge out of a hidden node: the edge into that node has the reason.
     Pass = 0,
     /// It wrote a version, the other a later one.
@@ -25,7 +25,7 @@ pub enum Kind {
 
 impl Kind {
     /// Its bit in a [`Kinds`].
-    pub const fn bit(self) -> Kinds {
+    pub(crate) const fn bit(self) -> Kinds {
         Kinds(1 << self as u8)
     }
 
@@ -43,16 +43,16 @@ impl Kind {
 
 /// A set of kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kinds(pub u8);
+pub(crate) struct Kinds(pub u8);
 
 impl Kinds {
     /// Whether the kind is one of them; [`Kind::Pass`] always is.
-    pub const fn has(self, kind: Kind) -> bool {
+    pub(crate) const fn has(self, kind: Kind) -> bool {
         kind as u8 == 0 || self.0 & kind.bit().0 != 0
     }
 
     /// Both together.
-    pub const fn and(self, kind: Kind) -> Kinds {
+    pub(crate) const fn and(self, kind: Kind) -> Kinds {
         Kinds(self.0 | kind.bit().0)
     }
 }
@@ -61,11 +61,11 @@ const KIND_SHIFT: u32 = 29;
 const TARGET_MASK: u32 = (1 << KIND_SHIFT) - 1;
 
 /// Nodes that a graph can have.
-pub const NODES_MAX: usize = TARGET_MASK as usize;
+pub(crate) const NODES_MAX: usize = TARGET_MASK as usize;
 
 /// Edges before they are a [`Graph`].
 #[derive(Clone, Debug, Default)]
-pub struct Edges {
+pub(crate) struct Edges {
     from: Vec<u32>,
     to: Vec<u32>,
     nodes: u32,
@@ -73,12 +73,12 @@ pub struct Edges {
 
 impl Edges {
     /// No edges between so many nodes.
-    pub fn new(nodes: usize) -> Self {
+    pub(crate) fn new(nodes: usize) -> Self {
         Self { from: Vec::new(), to: Vec::new(), nodes: nodes as u32 }
     }
 
     /// Adds an edge; one from a node to itself is passed over.
-    pub fn add(&mut self, from: u32, to: u32, kind: Kind) {
+    pub(crate) fn add(&mut self, from: u32, to: u32, kind: Kind) {
         if from != to {
             self.from.push(from);
             self.to.push(to | (kind as u32) << KIND_SHIFT);
@@ -86,24 +86,19 @@ impl Edges {
     }
 
     /// A new hidden node.
-    pub fn hidden(&mut self) -> u32 {
+    pub(crate) fn hidden(&mut self) -> u32 {
         self.nodes += 1;
         self.nodes - 1
     }
 
     /// How many nodes there are by now.
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.nodes as usize
     }
 
     /// How many edges there are by now.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.to.len()
-    }
-
-    /// Whether there is no edge.
-    pub fn is_empty(&self) -> bool {
-        self.to.is_empty()
     }
 
     /// Every source goes before every target but itself, in linear space.
@@ -111,7 +106,7 @@ impl Edges {
     /// Sources that are targets too (`both`) must not reach themselves through a hub: the others go through one hub to
     /// all targets, `both` through a second one to the targets that are not among them, and among themselves along a
     /// path there and back. Sources and targets must each be without repetition.
-    pub fn all_to_all(&mut self, sources: &[(u32, Kind)], targets: &[u32]) {
+    pub(crate) fn all_to_all(&mut self, sources: &[(u32, Kind)], targets: &[u32]) {
         if sources.len() <= 1 || targets.len() <= 1 || sources.len() * targets.len() <= 8 {
             for (source, kind) in sources {
                 targets.iter().for_each(|target| self.add(*source, *target, *kind));
@@ -144,7 +139,7 @@ impl Edges {
     }
 
     /// Sorts the edges by their source.
-    pub fn finish(self) -> Graph {
+    pub(crate) fn finish(self) -> Graph {
         let mut offsets = vec![0u32; self.nodes as usize + 1];
         for from in &self.from {
             offsets[*from as usize + 1] += 1;
@@ -165,26 +160,26 @@ impl Edges {
 
 /// A directed graph whose edges have kinds.
 #[derive(Clone, Debug)]
-pub struct Graph {
+pub(crate) struct Graph {
     offsets: Vec<u32>,
     targets: Vec<u32>,
 }
 
 impl Graph {
     /// How many nodes there are, hidden ones included.
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.offsets.len() - 1
     }
 
     /// The edges out of a node.
-    pub fn out(&self, node: u32) -> impl Iterator<Item = (u32, Kind)> {
+    pub(crate) fn out(&self, node: u32) -> impl Iterator<Item = (u32, Kind)> {
         let span = self.offsets[node as usize] as usize..self.offsets[node as usize + 1] as usize;
         self.targets[span].iter().map(|packed| (packed & TARGET_MASK, Kind::from_bits(packed >> KIND_SHIFT)))
     }
 
     /// By node a number that no node which it reaches exceeds, following edges of these kinds only; nodes that reach each
     /// other have the same.
-    pub fn ranks(&self, kinds: Kinds) -> Vec<u32> {
+    pub(crate) fn ranks(&self, kinds: Kinds) -> Vec<u32> {
         let mut tarjan = Tarjan::new(self, kinds);
         tarjan.ranks = Some(vec![0; self.nodes()]);
         (0..self.nodes() as u32).for_each(|root| tarjan.visit(root));
@@ -192,7 +187,7 @@ impl Graph {
     }
 
     /// The strongly connected components of more than one node, following edges of these kinds only.
-    pub fn components(&self, kinds: Kinds) -> Vec<Vec<u32>> {
+    pub(crate) fn components(&self, kinds: Kinds) -> Vec<Vec<u32>> {
         let mut tarjan = Tarjan::new(self, kinds);
         (0..self.nodes() as u32).for_each(|root| tarjan.visit(root));
         tarjan.found
@@ -306,7 +301,7 @@ impl<'g> Tarjan<'g> {
 /// in a row count as one and are given as one: that relation is transitive, but only its neighbours are edges. Tries so
 /// many starts that small components are searched completely; each costs time linear in the component, and all of them
 /// together no more than a bound.
-pub fn shortest_cycle(graph: &Graph, component: &[u32], chained: Kind) -> Vec<(u32, u32, Kind)> {
+pub(crate) fn shortest_cycle(graph: &Graph, component: &[u32], chained: Kind) -> Vec<(u32, u32, Kind)> {
     const STARTS_MAX: usize = 200;
     const NODES_ALL: usize = 1 << 20;
     let starts_max = (NODES_ALL / component.len().max(1)).clamp(1, STARTS_MAX);

@@ -10,14 +10,14 @@
 use std::collections::BTreeMap;
 
 /// The value of a register that nobody wrote.
-pub const NIL: u32 = 0;
+pub(crate) const NIL: u32 = 0;
 
 /// Event index of a completion that never came.
-pub const NEVER: u32 = u32::MAX;
+pub(crate) const NEVER: u32 = u32::MAX;
 
 /// The outcome of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It committed.
     Ok,
     /// It is unknown.
@@ -28,7 +28,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Whether it committed, given whether somebody observed what it did.
-    pub fn committed(self, observed: bool) -> bool {
+    pub(crate) fn committed(self, observed: bool) -> bool {
         match self {
             Self::Ok => true,
             Self::Info => observed,
@@ -39,7 +39,7 @@ impl Outcome {
 
 /// A micro-operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Micro {
+pub(crate) enum Micro {
     /// Adds an element at the end of a list.
     Append {
         /// The list.
@@ -74,7 +74,7 @@ pub enum Micro {
 
 impl Micro {
     /// The key it is about.
-    pub fn key(self) -> u32 {
+    pub(crate) fn key(self) -> u32 {
         match self {
             Micro::Append { key, .. }
             | Micro::Write { key, .. }
@@ -84,7 +84,7 @@ impl Micro {
     }
 
     /// What it writes or appends.
-    pub fn written(self) -> Option<u32> {
+    pub(crate) fn written(self) -> Option<u32> {
         match self {
             Micro::Append { value, .. } | Micro::Write { value, .. } => Some(value),
             Micro::Read { .. } | Micro::List { .. } => None,
@@ -94,7 +94,7 @@ impl Micro {
 
 /// One transaction, without its micro-operations.
 #[derive(Clone, Copy, Debug)]
-pub struct Transaction {
+pub(crate) struct Transaction {
     /// The client process.
     pub process: u32,
     /// Its outcome.
@@ -108,7 +108,7 @@ pub struct Transaction {
 
 /// The transactions of a history, in the order of their invocations.
 #[derive(Clone, Debug, Default)]
-pub struct Transactions {
+pub(crate) struct Transactions {
     rows: Vec<Transaction>,
     micros: Vec<Micro>,
     elements: Vec<u32>,
@@ -120,7 +120,7 @@ pub struct Transactions {
 }
 
 /// How keys and values are named in explanations.
-pub trait Names {
+pub(crate) trait Names {
     /// The name of a key.
     fn key(&self, key: u32) -> String;
     /// A value as the history has it.
@@ -140,9 +140,11 @@ pub trait Names {
 }
 
 /// Keys and values are named by their numbers.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Numbers;
+pub(crate) struct Numbers;
 
+#[cfg(test)]
 impl Names for Numbers {
     fn key(&self, key: u32) -> String {
         key.to_string()
@@ -154,7 +156,7 @@ impl Names for Numbers {
 
 impl Transactions {
     /// None yet, with room for so many transactions, micro-operations and elements of lists.
-    pub fn with_capacity(rows: usize, micros: usize, elements: usize) -> Self {
+    pub(crate) fn with_capacity(rows: usize, micros: usize, elements: usize) -> Self {
         Self {
             rows: Vec::with_capacity(rows),
             micros: Vec::with_capacity(micros),
@@ -164,30 +166,30 @@ impl Transactions {
     }
 
     /// Begins a transaction; what is pushed next belongs to it. Invocations must come in ascending order.
-    pub fn begin(&mut self, process: u32, outcome: Outcome, call: u32, ret: u32) {
+    pub(crate) fn begin(&mut self, process: u32, outcome: Outcome, call: u32, ret: u32) {
         let ret = if outcome == Outcome::Ok { ret } else { NEVER };
         self.rows.push(Transaction { process, outcome, call, ret, first: self.micros.len() as u32 });
     }
 
     /// Adds an append to the last transaction.
-    pub fn append(&mut self, key: u32, value: u32) {
+    pub(crate) fn append(&mut self, key: u32, value: u32) {
         self.push(Micro::Append { key, value });
     }
 
     /// Adds a write of a register to the last transaction.
-    pub fn write(&mut self, key: u32, value: u32) {
+    pub(crate) fn write(&mut self, key: u32, value: u32) {
         self.push(Micro::Write { key, value });
     }
 
     /// Adds a read of a register to the last transaction; passed over unless it committed.
-    pub fn read(&mut self, key: u32, value: u32) {
+    pub(crate) fn read(&mut self, key: u32, value: u32) {
         if self.committed_last() {
             self.push(Micro::Read { key, value });
         }
     }
 
     /// Adds a read of a register that showed several values at once; passed over unless it committed.
-    pub fn read_siblings(&mut self, key: u32, values: Vec<u32>) {
+    pub(crate) fn read_siblings(&mut self, key: u32, values: Vec<u32>) {
         if self.committed_last() {
             self.keys = self.keys.max(key as usize + 1);
             self.siblings.entry(key).or_default().push((self.rows.len() as u32 - 1, values));
@@ -195,23 +197,23 @@ impl Transactions {
     }
 
     /// The reads of a register that showed several values at once: transaction and values, in order.
-    pub fn siblings(&self, key: u32) -> impl Iterator<Item = (u32, &[u32])> {
+    pub(crate) fn siblings(&self, key: u32) -> impl Iterator<Item = (u32, &[u32])> {
         let of_key = self.siblings.get(&key).into_iter().flatten();
         of_key.map(|(transaction, values)| (*transaction, values.as_slice()))
     }
 
     /// Says what a list begins with.
-    pub fn begin_list(&mut self, key: u32, elements: Vec<u32>) {
+    pub(crate) fn begin_list(&mut self, key: u32, elements: Vec<u32>) {
         self.at_first.insert(key, elements);
     }
 
     /// The elements that a list begins with, which every read of it has to show first.
-    pub fn at_first(&self, key: u32) -> &[u32] {
+    pub(crate) fn at_first(&self, key: u32) -> &[u32] {
         self.at_first.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// Adds a read of a list to the last transaction; passed over unless it committed.
-    pub fn read_list(&mut self, key: u32, elements: impl IntoIterator<Item = u32>) {
+    pub(crate) fn read_list(&mut self, key: u32, elements: impl IntoIterator<Item = u32>) {
         if self.committed_last() {
             let at = self.elements.len() as u32;
             self.elements.extend(elements);
@@ -230,49 +232,44 @@ impl Transactions {
     }
 
     /// How many transactions there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// How many keys there are: they are numbered from 0.
-    pub fn keys(&self) -> usize {
+    pub(crate) fn keys(&self) -> usize {
         self.keys
     }
 
     /// A transaction by its position.
-    pub fn row(&self, transaction: u32) -> &Transaction {
+    pub(crate) fn row(&self, transaction: u32) -> &Transaction {
         &self.rows[transaction as usize]
     }
 
     /// All transactions.
-    pub fn rows(&self) -> &[Transaction] {
+    pub(crate) fn rows(&self) -> &[Transaction] {
         &self.rows
     }
 
     /// The micro-operations of a transaction.
-    pub fn micros(&self, transaction: u32) -> &[Micro] {
+    pub(crate) fn micros(&self, transaction: u32) -> &[Micro] {
         let at = transaction as usize;
         let end = self.rows.get(at + 1).map_or(self.micros.len(), |next| next.first as usize);
         &self.micros[self.rows[at].first as usize..end]
     }
 
     /// How many micro-operations the transactions before this one have.
-    pub fn micros_before(&self, transaction: u32) -> usize {
+    pub(crate) fn micros_before(&self, transaction: u32) -> usize {
         self.rows[transaction as usize].first as usize
     }
 
     /// Every micro-operation with its transaction, in order.
-    pub fn all_micros(&self) -> impl Iterator<Item = (u32, Micro)> {
+    pub(crate) fn all_micros(&self) -> impl Iterator<Item = (u32, Micro)> {
         (0..self.rows.len() as u32).flat_map(|row| self.micros(row).iter().map(move |micro| (row, *micro)))
     }
 
     /// The elements of a list that was read; empty for anything else.
-    pub fn list(&self, micro: Micro) -> &[u32] {
+    pub(crate) fn list(&self, micro: Micro) -> &[u32] {
         match micro {
             Micro::List { at, length, .. } => &self.elements[at as usize..(at + length) as usize],
             _ => &[],
@@ -280,12 +277,12 @@ impl Transactions {
     }
 
     /// Micro-operations and elements, for an estimate of what a check needs.
-    pub fn sizes(&self) -> (usize, usize) {
+    pub(crate) fn sizes(&self) -> (usize, usize) {
         (self.micros.len(), self.elements.len())
     }
 
     /// The transactions at these positions alone, in ascending order: the history that proves an explanation.
-    pub fn only(&self, chosen: &[u32]) -> Transactions {
+    pub(crate) fn only(&self, chosen: &[u32]) -> Transactions {
         let mut part = Transactions { keys: self.keys, at_first: self.at_first.clone(), ..Transactions::default() };
         for at in chosen {
             let row = self.row(*at);

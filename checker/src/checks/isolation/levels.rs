@@ -134,7 +134,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The anomalies, and all that they are cases of. A cycle without session order is also one that may use it, and one
 /// that uses it is one of real time: a process does one thing at a time.
-pub fn implied(anomalies: &BTreeSet<String>) -> BTreeSet<String> {
+pub(crate) fn implied(anomalies: &BTreeSet<String>) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut open: Vec<String> = anomalies.iter().cloned().collect();
     while let Some(anomaly) = open.pop() {
@@ -174,30 +174,31 @@ fn included(name: &'static str) -> BTreeSet<&'static str> {
 
 /// Whether a model allows a history with these anomalies. Every anomaly forbids itself: one that no model names, none
 /// forbids.
-pub fn allows(name: &'static str, anomalies: &BTreeSet<String>) -> bool {
+pub(crate) fn allows(name: &'static str, anomalies: &BTreeSet<String>) -> bool {
     let seen = implied(anomalies);
     !included(name).iter().filter_map(|name| model(name)).any(|model| model.3.iter().any(|bad| seen.contains(*bad)))
 }
 
 /// Whether a model includes another one, or is it.
-pub fn includes(name: &'static str, other: &str) -> bool {
+pub(crate) fn includes(name: &'static str, other: &str) -> bool {
     included(name).contains(other)
 }
 
 /// Every anomaly that a model forbids, or that is a case of another one.
-pub fn anomalies() -> impl Iterator<Item = &'static str> {
+#[cfg(test)]
+pub(crate) fn anomalies() -> impl Iterator<Item = &'static str> {
     let forbidden = MODELS.iter().flat_map(|model| model.3.iter().copied());
     forbidden.chain(CASES.iter().flat_map(|(name, cases)| std::iter::once(*name).chain(cases.iter().copied())))
 }
 
 /// Whether a model forbids an anomaly.
-pub fn forbids(name: &'static str, anomaly: &str) -> bool {
+pub(crate) fn forbids(name: &'static str, anomaly: &str) -> bool {
     !allows(name, &BTreeSet::from([anomaly.to_owned()]))
 }
 
 /// The strongest models that the anomalies leave possible: none of them is included in another one left. Empty if not
 /// even read uncommitted is.
-pub fn strongest(anomalies: &BTreeSet<String>) -> Vec<&'static str> {
+pub(crate) fn strongest(anomalies: &BTreeSet<String>) -> Vec<&'static str> {
     strongest_of(|name| allows(name, anomalies))
 }
 

@@ -54,7 +54,7 @@ struct Order {
 }
 
 /// Finds all anomalies.
-pub fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
+pub(crate) fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
     analyse_within(transactions, names, &Limits::default())
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Orders<'o> {
 pub(super) const NOBODY: u32 = u32::MAX;
 
 impl<'o> Orders<'o> {
-    pub fn new(of_key: Vec<(&'o [u32], &'o [u32])>) -> Self {
+    pub(super) fn new(of_key: Vec<(&'o [u32], &'o [u32])>) -> Self {
         let mut positions = FxHashMap::default();
         for ((_, writers), key) in of_key.iter().zip(0..) {
             for (writer, at) in writers.iter().zip(0..).filter(|(writer, _)| **writer != NOBODY) {

@@ -12,22 +12,22 @@
 //!
 //! Sources: Adya, "Weak consistency", MIT 1999; Kingsbury and Alvaro, "Elle", VLDB 2020.
 
-pub mod by_key;
-pub mod causality;
+pub(crate) mod by_key;
+pub(crate) mod causality;
 mod checks;
-pub mod cycles;
-pub mod findings;
-pub mod graph;
-pub mod input;
+pub(crate) mod cycles;
+pub(crate) mod findings;
+pub(crate) mod graph;
+pub(crate) mod input;
 pub mod levels;
-pub mod list_append;
+pub(crate) mod list_append;
 mod meanings;
 mod missed;
-pub mod order;
+pub(crate) mod order;
 pub(crate) mod per_key;
-pub mod records;
-pub mod rw_register;
-pub mod saturation;
+pub(crate) mod records;
+pub(crate) mod rw_register;
+pub(crate) mod saturation;
 mod versions;
 
 use crate::checks::check::Context;
@@ -37,7 +37,7 @@ use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 use crate::outcome::Outcome as Verdict;
-pub use checks::Level;
+pub(crate) use checks::Level;
 use findings::{Beside, RawFindings};
 use input::{Names, Transactions};
 use rw_register::Basics;
@@ -45,7 +45,7 @@ use saturation::{Implied, Isolation};
 use versions::KeyOrder;
 
 /// Judges a history of transactions that append to lists; see [`list_append`].
-pub fn check_list_append(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
+pub(crate) fn check_list_append(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
     let (transactions, ops) = match records::read(records, records::Form::Lists) {
         Ok(read) => read,
         Err(error) => return Finding::undecided(error.to_string()),
@@ -65,7 +65,7 @@ pub fn check_list_append(records: &History, limits: &Limits<'_>, options: Option
 
 /// Judges a history of transactions that write and read registers: by their dependencies, see [`rw_register`], and by what
 /// the level implies of who has seen whom, see [`saturation`]; or by that alone, if it is a level of these.
-pub fn check_rw_register(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
+pub(crate) fn check_rw_register(records: &History, limits: &Limits<'_>, options: Options) -> Finding {
     let (transactions, ops) = match records::read(records, records::Form::Registers) {
         Ok(read) => read,
         Err(error) => return Finding::undecided(error.to_string()),

@@ -9,7 +9,7 @@ use super::input::NEVER;
 
 /// A transaction as the orders see it.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub(crate) struct Span {
     /// Its node.
     pub node: u32,
     /// Its client process.
@@ -21,7 +21,7 @@ pub struct Span {
 }
 
 /// Adds real-time order; `spans` ascend by `call`.
-pub fn real_time(edges: &mut Edges, spans: &[Span]) {
+pub(crate) fn real_time(edges: &mut Edges, spans: &[Span]) {
     let mut completions: Vec<(u32, u32)> =
         spans.iter().filter(|span| span.ret != NEVER).map(|span| (span.ret, span.node)).collect();
     completions.sort_unstable();
@@ -51,7 +51,7 @@ pub fn real_time(edges: &mut Edges, spans: &[Span]) {
 }
 
 /// Adds an edge between successive transactions of each process; `spans` ascend by `call`.
-pub fn sessions(edges: &mut Edges, spans: &[Span]) {
+pub(crate) fn sessions(edges: &mut Edges, spans: &[Span]) {
     let mut last: rustc_hash::FxHashMap<u32, u32> = rustc_hash::FxHashMap::default();
     for span in spans {
         if let Some(before) = last.insert(span.process, span.node) {

@@ -18,7 +18,7 @@ use crate::objects::siblings::{has_micros, lists_are_values};
 
 /// What micro-operations are expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// Appends, and reads of lists.
     Lists,
     /// Writes and reads of registers.
@@ -28,7 +28,7 @@ pub enum Form {
 /// An operation is not a transaction of the form expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the operation invoked at index {index} is no transaction of {form}: {what}")]
-pub struct NoTransaction {
+pub(crate) struct NoTransaction {
     /// The history's index of its invocation.
     pub index: u64,
     /// What was expected.
@@ -41,7 +41,7 @@ pub struct NoTransaction {
 ///
 /// # Errors
 /// When an operation that may have happened has another form.
-pub fn read(records: &History, form: Form) -> Result<(Transactions, Ops<'_>), NoTransaction> {
+pub(crate) fn read(records: &History, form: Form) -> Result<(Transactions, Ops<'_>), NoTransaction> {
     let mut reader = Reader {
         records,
         form,

@@ -77,7 +77,7 @@ struct Versions {
 }
 
 /// Finds all anomalies.
-pub fn analyse(transactions: &Transactions, names: &dyn Names, order: impl Into<KeyOrder>) -> RawFindings {
+pub(crate) fn analyse(transactions: &Transactions, names: &dyn Names, order: impl Into<KeyOrder>) -> RawFindings {
     let basics = basics(transactions, names);
     match basics.findings.malformed {
         Some(_) => basics.findings,

@@ -41,7 +41,7 @@ use crate::limits::Limits;
 
 /// A level of weak isolation or causality that is decided by saturation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Isolation {
+pub(crate) enum Isolation {
     /// Who saw one write of a transaction sees the others in what it reads later.
     MonotonicAtomicView,
     /// Who sees one write of a transaction sees all of them.
@@ -62,7 +62,7 @@ pub enum Isolation {
 
 impl Isolation {
     /// Every level, the weaker before the stronger.
-    pub const ALL: [Isolation; 8] = [
+    pub(crate) const ALL: [Isolation; 8] = [
         Isolation::MonotonicAtomicView,
         Isolation::ReadAtomic,
         Isolation::SessionMonotonicAtomicView,
@@ -74,7 +74,7 @@ impl Isolation {
     ];
 
     /// The name at the command line, which is one of [`levels`].
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Isolation::MonotonicAtomicView => "monotonic-atomic-view",
             Isolation::ReadAtomic => "read-atomic",
@@ -88,7 +88,7 @@ impl Isolation {
     }
 
     /// The level of this name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.name() == name)
     }
 }
@@ -139,7 +139,12 @@ struct Forced {
 }
 
 /// Finds what a level forbids.
-pub fn analyse(transactions: &Transactions, names: &dyn Names, level: Isolation, limits: &Limits<'_>) -> RawFindings {
+pub(crate) fn analyse(
+    transactions: &Transactions,
+    names: &dyn Names,
+    level: Isolation,
+    limits: &Limits<'_>,
+) -> RawFindings {
     let mut basics = rw_register::basics(transactions, names);
     let findings = std::mem::take(&mut basics.findings);
     if findings.malformed.is_some() {
@@ -182,7 +187,7 @@ pub(super) enum Implied {
 
 impl Implied {
     /// The strongest that a level implies.
-    pub fn by(level: &'static str) -> Option<Self> {
+    pub(super) fn by(level: &'static str) -> Option<Self> {
         let all = [
             (Implied::OneOrder, ONE_ORDER),
             (Implied::ReadAtomic, Isolation::ReadAtomic.name()),
@@ -217,7 +222,7 @@ pub(super) fn is_fine(basics: &Basics<'_>, implied: Implied, limits: &Limits<'_>
 }
 
 /// Sessions, reads and writes of a history, with what is wrong with its reads by themselves.
-pub fn causality(transactions: &Transactions, names: &dyn Names) -> (RawFindings, Causality) {
+pub(crate) fn causality(transactions: &Transactions, names: &dyn Names) -> (RawFindings, Causality) {
     let mut basics = rw_register::basics(transactions, names);
     let findings = std::mem::take(&mut basics.findings);
     (findings, causality_of(transactions, basics, Axiom::Level(Isolation::Causal)))

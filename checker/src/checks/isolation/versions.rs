@@ -16,11 +16,11 @@
 use super::graph::{self, Edges, Kind, Kinds};
 use super::input::{NEVER, Transactions};
 use super::levels;
-pub use crate::checks::settings::Assume;
+pub(super) use crate::checks::settings::Assume;
 
 /// Which meetings with versions an order is known of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Met {
+pub(crate) enum Met {
     /// None.
     #[default]
     Nothing,
@@ -34,7 +34,7 @@ pub enum Met {
 
 /// What is known of the order of each key's versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyOrder {
+pub(crate) struct KeyOrder {
     /// Whether a transaction writes a later version than the one that it read.
     pub follows: bool,
     /// What the order of a process's transactions says.
@@ -52,7 +52,7 @@ impl From<Assume> for KeyOrder {
 
 impl KeyOrder {
     /// What a level of [`levels`] implies of each key, and what is assumed of it besides.
-    pub fn of(level: &'static str, assume: Assume) -> Self {
+    pub(crate) fn of(level: &'static str, assume: Assume) -> Self {
         let assumed = Self::from(assume);
         let met = |[all, builds, writes]: [&str; 3]| match () {
             () if levels::includes(level, all) => Met::All,
@@ -73,7 +73,7 @@ impl KeyOrder {
 
 /// Why a version is known to come before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub(super) enum Why {
     /// The initial version comes first.
     Initial,
     /// A transaction read the one and wrote the other.
@@ -86,7 +86,7 @@ pub enum Why {
 
 /// One version before another; versions are numbered for their key, 0 is the initial one.
 #[derive(Clone, Copy, Debug)]
-pub struct Before {
+pub(super) struct Before {
     /// The earlier.
     pub from: u32,
     /// The later.
@@ -97,7 +97,7 @@ pub struct Before {
 
 /// What a transaction does with a key: the version that it saw first, and the one that it left.
 #[derive(Clone, Copy, Debug)]
-pub struct Touch {
+pub(super) struct Touch {
     /// The transaction.
     pub transaction: u32,
     /// The version it read before it wrote, if it did.
@@ -107,7 +107,7 @@ pub struct Touch {
 }
 
 /// Everything known of the order of a key's versions, from the transactions that touch it, by invocation.
-pub fn known(transactions: &Transactions, versions: usize, touches: &[Touch], order: KeyOrder) -> Vec<Before> {
+pub(super) fn known(transactions: &Transactions, versions: usize, touches: &[Touch], order: KeyOrder) -> Vec<Before> {
     let mut known: Vec<Before> = Vec::new();
     for touch in touches.iter().filter(|_| order.follows) {
         if let (Some(from), Some(to)) = (touch.read, touch.wrote) {
@@ -216,7 +216,7 @@ fn real_time(transactions: &Transactions, versions: usize, touches: &[Touch], me
 }
 
 /// A shortest cycle of the order, if it has one.
-pub fn cycle(versions: usize, known: &[Before]) -> Option<Vec<Before>> {
+pub(super) fn cycle(versions: usize, known: &[Before]) -> Option<Vec<Before>> {
     let mut edges = Edges::new(versions);
     known.iter().for_each(|before| edges.add(before.from, before.to, Kind::Ww));
     let graph = edges.finish();

@@ -8,11 +8,11 @@ use super::not_of_model::NotOfModel;
 use crate::history::{Datum, History, Identities, Kind, Op, ValueId};
 
 /// Balances, or changes of them, by account, ascending; changes of nothing are left out.
-pub type Amounts = Box<[(u32, i128)]>;
+pub(crate) type Amounts = Box<[(u32, i128)]>;
 
 /// What was done with the accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum AccountsAction {
+pub(crate) enum AccountsAction {
     /// Money went from one to another.
     Transfer {
         /// From this account.
@@ -28,11 +28,11 @@ pub enum AccountsAction {
 
 /// The accounts of a bank.
 #[derive(Clone, Copy, Debug)]
-pub struct Accounts;
+pub(crate) struct Accounts;
 
 /// What is known of the accounts at some moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Held {
+pub(crate) enum Held {
     /// How they changed since the beginning.
     Changed(Amounts),
     /// What they hold.

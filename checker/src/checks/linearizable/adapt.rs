@@ -79,7 +79,7 @@ pub fn check(object: Object, history: &History, limits: &Limits<'_>, options: &O
 }
 
 /// Checks whether the registers of the history, all keys together, are sequentially consistent.
-pub fn check_sequential(history: &History, limits: &Limits<'_>, options: &Options) -> Finding {
+pub(crate) fn check_sequential(history: &History, limits: &Limits<'_>, options: &Options) -> Finding {
     let task = Task { history, limits, options };
     task.whole(Property::Sequential, |ops| task.keyed_registers(ops), |ops, bounds| rule::sequential(NIL, ops, bounds))
 }

@@ -26,7 +26,7 @@ const LINEARIZABLE: [Object; 16] = [
 ];
 
 /// Linearizability of each object (Herlihy and Wing 1990).
-pub struct Linearizable;
+pub(crate) struct Linearizable;
 
 impl Check for Linearizable {
     fn name(&self) -> &'static str {
@@ -59,7 +59,7 @@ impl Check for Linearizable {
 }
 
 /// Sequential consistency of registers (Lamport 1979).
-pub struct Sequential;
+pub(crate) struct Sequential;
 
 impl Check for Sequential {
     fn name(&self) -> &'static str {

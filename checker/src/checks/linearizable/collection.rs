@@ -17,7 +17,7 @@ use super::{priority_queue, queue, stack};
 
 /// Which element is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Discipline {
+pub(crate) enum Discipline {
     /// The one that was inserted first: a queue.
     Fifo,
     /// The one that was inserted last: a stack.
@@ -28,7 +28,7 @@ pub enum Discipline {
 
 /// What was done. Elements are numbers; in a priority queue their order is the priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CollectionAction {
+pub(crate) enum CollectionAction {
     /// The element was inserted.
     Insert(u32),
     /// The element was removed.
@@ -40,11 +40,11 @@ pub enum CollectionAction {
 }
 
 /// An operation on a collection.
-pub type CollectionOp = Timed<CollectionAction>;
+pub(crate) type CollectionOp = Timed<CollectionAction>;
 
 /// A collection as a state machine, empty at first.
 #[derive(Clone, Copy, Debug)]
-pub struct Collection(
+pub(crate) struct Collection(
     /// Which element is next.
     pub Discipline,
 );
@@ -103,7 +103,7 @@ fn bonds(gives: u64, takes: u64) -> Bonds {
 
 /// The result of a fast path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// There is an order.
     Linearizable,
     /// There is none, as the operations at these positions of the list prove; fewer of them may be enough.
@@ -122,12 +122,16 @@ pub enum Found {
 /// need to be are assigned to them: an order that exists then is an order of the history. Second, each element that was
 /// never removed may leave at any time after the first of these removals, which allows more than the history does: if
 /// there is no order even then, it is a violation. If neither decides it, it is undecided.
-pub fn judge(discipline: Discipline, operations: &[CollectionOp]) -> Found {
+pub(crate) fn judge(discipline: Discipline, operations: &[CollectionOp]) -> Found {
     judge_within(discipline, operations, &|| false)
 }
 
 /// The same, unless the time runs out, which is checked between one pass over the elements and the next.
-pub fn judge_within(discipline: Discipline, operations: &[CollectionOp], out_of_time: &dyn Fn() -> bool) -> Found {
+pub(crate) fn judge_within(
+    discipline: Discipline,
+    operations: &[CollectionOp],
+    out_of_time: &dyn Fn() -> bool,
+) -> Found {
     let contents = match Contents::new(operations) {
         Ok(contents) => contents,
         Err(found) => return found,
@@ -240,7 +244,7 @@ impl Contents {
     /// Elements of which at least one is certainly inside at each moment from gap `from` to gap `to`; none if there are
     /// no such elements. Greedy: the next one is always the one that reaches farthest, so these are the fewest.
     /// `certain` has the positions of elements that are certainly inside at some time, ordered by `insert_ret`.
-    pub fn cover(&self, certain: &[usize], from: u32, to: u32) -> Option<Vec<usize>> {
+    pub(super) fn cover(&self, certain: &[usize], from: u32, to: u32) -> Option<Vec<usize>> {
         debug_assert!(
             certain.is_sorted_by_key(|place| self.held[*place].insert_ret),
             "elements are in the order in which their insertions completed"
@@ -262,7 +266,7 @@ impl Contents {
     }
 
     /// An operation that found the collection empty although at each moment of it some element was certainly inside.
-    pub fn never_empty(&self) -> Option<Conflict> {
+    pub(super) fn never_empty(&self) -> Option<Conflict> {
         if self.empties.is_empty() {
             return None;
         }
@@ -285,7 +289,7 @@ impl Contents {
 
 /// If some operations removed an element more often than it was ever inserted: its insertions, and one removal more
 /// than these.
-pub fn doubled(operations: &[CollectionOp], some: &[CollectionOp]) -> Option<Vec<CollectionOp>> {
+pub(crate) fn doubled(operations: &[CollectionOp], some: &[CollectionOp]) -> Option<Vec<CollectionOp>> {
     let mut removed: FxHashMap<u32, usize> = FxHashMap::default();
     for operation in some {
         if let CollectionAction::Remove(element) = operation.action {
@@ -322,7 +326,7 @@ fn about(operations: &[CollectionOp], element: u32, last: usize) -> Vec<usize> {
 ///
 /// Why that is sound: take an order with such an insertion. Either its element stays inside, where it can only be in the
 /// way of others, or a removal that never completed takes it: then both need not have happened.
-pub fn needed(operations: &[CollectionOp]) -> Vec<CollectionOp> {
+pub(crate) fn needed(operations: &[CollectionOp]) -> Vec<CollectionOp> {
     let removed: FxHashSet<u32> = operations
         .iter()
         .filter_map(|operation| match operation.action {

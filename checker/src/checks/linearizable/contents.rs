@@ -14,7 +14,7 @@ pub(super) struct Held {
 
 impl Held {
     /// Whether it is certainly inside for some time, from `insert_ret` to `remove_call`.
-    pub fn is_certain(&self) -> bool {
+    pub(super) fn is_certain(&self) -> bool {
         self.insert_ret < self.remove_call
     }
 }

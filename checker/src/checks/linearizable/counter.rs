@@ -9,7 +9,7 @@ use super::machine::{Machine, Relation, Timed};
 
 /// What was done with a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CounterAction {
+pub(crate) enum CounterAction {
     /// The number was added.
     Add(i64),
     /// The sum was read.
@@ -17,11 +17,11 @@ pub enum CounterAction {
 }
 
 /// An operation on a counter.
-pub type CounterOp = Timed<CounterAction>;
+pub(crate) type CounterOp = Timed<CounterAction>;
 
 /// A counter that begins with this number.
 #[derive(Clone, Copy, Debug)]
-pub struct Counter(
+pub(crate) struct Counter(
     /// The initial sum.
     pub i64,
 );
@@ -56,7 +56,7 @@ impl Machine for Counter {
 }
 
 /// The first completed read outside its bounds, by position in the list, with the bounds.
-pub fn out_of_bounds(operations: &[CounterOp], initial: i64) -> Option<(usize, i128, i128)> {
+pub(crate) fn out_of_bounds(operations: &[CounterOp], initial: i64) -> Option<(usize, i128, i128)> {
     let mut events: Vec<(u32, bool, usize)> = Vec::with_capacity(operations.len() * 2);
     for (at, operation) in operations.iter().enumerate() {
         events.push((operation.call, true, at));
@@ -100,7 +100,12 @@ pub fn out_of_bounds(operations: &[CounterOp], initial: i64) -> Option<(usize, i
 /// A read out of its bounds and the additions that prove it, in the order of invocation. If the read is too low, these
 /// are all additions that may have lowered the sum, and as few acknowledged ones that raised it as are enough, the
 /// largest first. If it is too high, the other way around.
-pub fn fewest_out_of_bounds(operations: &[CounterOp], read: usize, initial: i64, too_low: bool) -> Vec<CounterOp> {
+pub(crate) fn fewest_out_of_bounds(
+    operations: &[CounterOp],
+    read: usize,
+    initial: i64,
+    too_low: bool,
+) -> Vec<CounterOp> {
     let Timed { call, ret, action: CounterAction::Read(seen), .. } = operations[read] else { return Vec::new() };
     // A read that is too high is one that is too low with all signs changed.
     let sign = if too_low { 1 } else { -1 };

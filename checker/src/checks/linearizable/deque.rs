@@ -10,7 +10,7 @@ use crate::history::{Kind, Op};
 
 /// An end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
+pub(crate) enum End {
     /// Where a queue is taken from.
     Front,
     /// Where a queue and a stack are added to.
@@ -19,7 +19,7 @@ pub enum End {
 
 /// What was done at an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DequeAction {
+pub(crate) enum DequeAction {
     /// A value was added.
     Push(End, u32),
     /// What was taken; none: it was empty.
@@ -32,7 +32,7 @@ pub enum DequeAction {
 
 /// A deque, empty at first.
 #[derive(Clone, Copy, Debug)]
-pub struct Deque;
+pub(crate) struct Deque;
 
 fn at_end(held: &VecDeque<u32>, end: End) -> Option<u32> {
     match end {

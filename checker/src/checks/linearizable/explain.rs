@@ -14,7 +14,7 @@ use super::machine::{Bonds, Machine, NEVER, Timed};
 /// `violates` is called with subsets in the order of invocation, and answers nothing where a limit was reached;
 /// `work_max` bounds the total number of operations passed to it. No operation, with those that rely on it, can be removed
 /// from the result, unless one of the limits was reached.
-pub fn shrink<A: Clone>(
+pub(crate) fn shrink<A: Clone>(
     operations: Vec<Timed<A>>,
     bonds: impl Fn(&A) -> Option<Bonds>,
     mut violates: impl FnMut(&[Timed<A>]) -> Option<bool>,
@@ -74,7 +74,7 @@ fn without<A: Clone>(
 
 /// The operations invoked before an event, as they were then: one that was still open may take effect or not, and an
 /// open one that only reads is left out, since its result is not known yet.
-pub fn prefix<M: Machine>(machine: &M, operations: &[Timed<M::Action>], before: u32) -> Vec<Timed<M::Action>> {
+pub(crate) fn prefix<M: Machine>(machine: &M, operations: &[Timed<M::Action>], before: u32) -> Vec<Timed<M::Action>> {
     let invoked = operations.iter().filter(|operation| operation.call < before);
     let relevant = invoked.filter(|operation| operation.ret <= before || !machine.only_reads(&operation.action));
     let seen = |operation: &Timed<M::Action>| {
@@ -85,6 +85,6 @@ pub fn prefix<M: Machine>(machine: &M, operations: &[Timed<M::Action>], before: 
 }
 
 /// The bonds of an action. One that only reads can be removed at any time, even if its machine gives it no bonds.
-pub fn bonds<M: Machine>(machine: &M, action: &M::Action) -> Option<Bonds> {
+pub(crate) fn bonds<M: Machine>(machine: &M, action: &M::Action) -> Option<Bonds> {
     machine.bonds(action).or_else(|| machine.only_reads(action).then(Bonds::default))
 }

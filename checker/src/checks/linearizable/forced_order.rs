@@ -66,7 +66,7 @@ pub(super) struct ForcedOrder<'n> {
 const NOBODY: u32 = u32::MAX;
 
 impl<'n> ForcedOrder<'n> {
-    pub fn new(nodes: &'n [Node], processes: usize) -> Self {
+    pub(super) fn new(nodes: &'n [Node], processes: usize) -> Self {
         let mut order = Self {
             nodes,
             processes,
@@ -107,17 +107,17 @@ impl<'n> ForcedOrder<'n> {
     }
 
     /// Bytes that it takes.
-    pub fn bytes(operations: usize, processes: usize) -> usize {
+    pub(super) fn bytes(operations: usize, processes: usize) -> usize {
         operations * (processes * size_of::<u32>() + 2 * size_of::<Vec<u32>>() + 64)
     }
 
     /// How many operations of each process come before this one.
-    pub fn before(&self, node: u32) -> &[u32] {
+    pub(super) fn before(&self, node: u32) -> &[u32] {
         &self.clocks[node as usize * self.processes..][..self.processes]
     }
 
     /// Applies the rules until nothing is new.
-    pub fn saturate(&mut self, out_of_time: &dyn Fn() -> bool) -> Forced {
+    pub(super) fn saturate(&mut self, out_of_time: &dyn Fn() -> bool) -> Forced {
         let mut looked = 0;
         for number in 0..self.nodes.len() as u32 {
             let Node { source, .. } = self.nodes[number as usize];

@@ -10,31 +10,33 @@
 //! independently, and in parallel. If a limit of time or memory leaves keys undecided, the finding reports how many
 //! keys were decided, and up to which event the first undecided one is known to be linearizable.
 
-pub mod accounts;
+pub(crate) mod accounts;
 mod adapt;
 mod checks;
-pub mod collection;
+pub(crate) mod collection;
 mod contents;
-pub mod counter;
-pub mod deque;
-pub mod explain;
+pub(crate) mod counter;
+pub(crate) mod deque;
+pub(crate) mod explain;
 mod failed_cas;
 mod forced_order;
 mod locks;
 pub mod machine;
-pub mod multi_register;
-pub mod mutex;
+pub(crate) mod multi_register;
+pub(crate) mod mutex;
 mod not_of_model;
 mod priority_queue;
 mod queue;
-pub mod register;
-pub mod rule;
+pub(crate) mod register;
+pub(crate) mod rule;
 pub mod search;
-pub mod sequential;
-pub mod set;
+pub(crate) mod sequential;
+pub(crate) mod set;
 mod stack;
-pub mod text;
-pub mod zones;
+pub(crate) mod text;
+pub(crate) mod zones;
 
-pub use adapt::{FailedCas, Options, check, check_sequential};
-pub use checks::{Linearizable, Sequential};
+#[cfg(test)]
+pub(crate) use adapt::check_sequential;
+pub use adapt::{FailedCas, Options, check};
+pub(crate) use checks::{Linearizable, Sequential};

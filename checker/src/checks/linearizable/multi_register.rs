@@ -7,7 +7,7 @@ use super::machine::{Bonds, Machine, Relation, Timed};
 
 /// One part of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
+pub(crate) enum Part {
     /// The register held the value.
     Read {
         /// The register's name.
@@ -34,11 +34,11 @@ impl Part {
 }
 
 /// What was done: all parts take effect at one moment, in this order.
-pub type Transaction = Vec<Part>;
+pub(crate) type Transaction = Vec<Part>;
 
 /// Registers, all with the same initial value.
 #[derive(Clone, Copy, Debug)]
-pub struct MultiRegister(
+pub(crate) struct MultiRegister(
     /// The initial value of each.
     pub u32,
 );
@@ -123,7 +123,7 @@ impl Machine for MultiRegister {
 /// write of that register, would read its value; nobody does, so nobody looks at these registers in between, and the
 /// order is as good without it. Of one that never completed only the writes are known, so it relies on nothing itself. What
 /// a transaction reads of its own writes it did not read from another.
-pub fn simplified(operations: &[Timed<Transaction>]) -> Vec<Timed<Transaction>> {
+pub(crate) fn simplified(operations: &[Timed<Transaction>]) -> Vec<Timed<Transaction>> {
     let mut read: FxHashSet<(u32, u32)> = FxHashSet::default();
     for operation in operations {
         read.extend(operation.action.iter().filter_map(|part| match *part {

@@ -14,7 +14,7 @@ use super::machine::{Bonds, Machine};
 
 /// The rules of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rules {
+pub(crate) enum Rules {
     /// One holds it, and anybody lets go.
     Mutex,
     /// One holds it, and lets go.
@@ -29,7 +29,7 @@ pub enum Rules {
 
 impl Rules {
     /// Whether only the process that holds it may let go.
-    pub fn has_owner(self) -> bool {
+    pub(crate) fn has_owner(self) -> bool {
         matches!(self, Rules::OwnerMutex | Rules::ReentrantMutex | Rules::FencedMutex)
     }
 
@@ -44,7 +44,7 @@ impl Rules {
 
 /// What was done with a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LockAction {
+pub(crate) struct LockAction {
     /// What.
     pub deed: Deed,
     /// How many permits; one where there are no more.
@@ -57,7 +57,7 @@ pub struct LockAction {
 
 /// Taken or let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Deed {
+pub(crate) enum Deed {
     /// Taken, with this token if there are tokens and it is known.
     Acquire(Option<i64>),
     /// Let go.
@@ -66,7 +66,7 @@ pub enum Deed {
 
 /// What is known of a lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Held {
+pub(crate) struct Held {
     /// How many permits are held.
     pub permits: u32,
     /// By whom, where that matters.
@@ -77,7 +77,7 @@ pub struct Held {
 
 /// A lock, free at first.
 #[derive(Clone, Copy, Debug)]
-pub struct Lock(
+pub(crate) struct Lock(
     /// Its rules.
     pub Rules,
 );

@@ -22,7 +22,7 @@ use super::machine::{Bonds, Machine, Relation, Timed};
 
 /// What was done with a register. Values are numbers, which are equal if and only if the values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RegisterAction {
+pub(crate) enum RegisterAction {
     /// The value was written.
     Write(u32),
     /// The value was read.
@@ -34,11 +34,11 @@ pub enum RegisterAction {
 }
 
 /// An operation on a register.
-pub type RegisterOp = Timed<RegisterAction>;
+pub(crate) type RegisterOp = Timed<RegisterAction>;
 
 /// A register as a state machine; it begins with the value that it holds.
 #[derive(Clone, Copy, Debug)]
-pub struct Register(
+pub(crate) struct Register(
     /// The initial value.
     pub u32,
 );
@@ -91,7 +91,7 @@ impl Machine for Register {
 
 /// What follows from the zones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Zones {
+pub(crate) enum Zones {
     /// There is an order.
     Linearizable,
     /// There is none, for this reason.
@@ -106,7 +106,7 @@ pub enum Zones {
 
 /// Why there is no order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// The anomaly's name.
     pub kind: &'static str,
     /// The reason, in words that the operations can follow.
@@ -464,7 +464,7 @@ impl<'a> Clusters<'a> {
 /// Why leaving it out is sound: take an order with such a write. Nothing that completed found its value, so between it and
 /// the next write there are at most compare-and-sets that never completed either, which lead to nothing that was needed:
 /// without all of these the order is as good. Only a failed compare-and-set could be glad of any other value.
-pub fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
+pub(crate) fn simplified(operations: &[RegisterOp], initial: u32) -> Vec<RegisterOp> {
     let failed = operations.iter().any(|operation| matches!(operation.action, RegisterAction::FailedCas(_)));
     let wanted = found(operations, initial, failed);
     // A value that no operation expects, if there is one.

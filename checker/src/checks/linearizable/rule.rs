@@ -36,7 +36,7 @@ const SHOWN_LEFT_OUT: &str = "no order exists of these operations and of the add
 
 /// The decision on one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ruling<A> {
+pub(crate) enum Ruling<A> {
     /// There is an order.
     Holds {
         /// Whether the general search was needed.
@@ -67,7 +67,11 @@ type Places = Vec<(u64, u32)>;
 const FAST: bool = false;
 
 /// Decides an object of any machine by the general search.
-pub fn general<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> Ruling<M::Action> {
+pub(crate) fn general<M: Machine>(
+    machine: &M,
+    operations: &[Timed<M::Action>],
+    bounds: &Bounds<'_>,
+) -> Ruling<M::Action> {
     let (answer, explored) = search_counted(machine, operations, bounds);
     match answer {
         Answer::Linearizable => Ruling::Holds { searched: true },
@@ -212,7 +216,7 @@ fn named(places: &[(u64, u32)], name: u64) -> impl Iterator<Item = usize> {
 }
 
 /// A register with compare-and-set.
-pub fn register(
+pub(crate) fn register(
     initial: u32,
     operations: &[register::RegisterOp],
     bounds: &Bounds<'_>,
@@ -252,7 +256,11 @@ fn name_by_zones(core: &[register::RegisterOp], initial: u32) -> Option<(&'stati
 }
 
 /// Several registers, read and written together.
-pub fn multi_register(initial: u32, operations: &[Timed<Transaction>], bounds: &Bounds<'_>) -> Ruling<Transaction> {
+pub(crate) fn multi_register(
+    initial: u32,
+    operations: &[Timed<Transaction>],
+    bounds: &Bounds<'_>,
+) -> Ruling<Transaction> {
     match general(&MultiRegister(initial), &multi_register::simplified(operations), bounds) {
         // In the words of the history, not with the values that stand for others.
         Ruling::Violation { kind, reason, core } => Ruling::Violation { kind, reason, core: same(operations, &core) },
@@ -261,7 +269,7 @@ pub fn multi_register(initial: u32, operations: &[Timed<Transaction>], bounds: &
 }
 
 /// A queue, stack or priority queue.
-pub fn collection(
+pub(crate) fn collection(
     discipline: Discipline,
     operations: &[collection::CollectionOp],
     bounds: &Bounds<'_>,
@@ -324,7 +332,7 @@ fn fewest_removals(
 }
 
 /// A set.
-pub fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
+pub(crate) fn set(operations: &[set::SetOp], bounds: &Bounds<'_>) -> Ruling<set::SetAction> {
     match set::judge(operations) {
         set::Found::Linearizable => Ruling::Holds { searched: FAST },
         set::Found::NotFast => set_by_element(operations, bounds),
@@ -394,7 +402,11 @@ fn of_the_whole(
 }
 
 /// A counter: first by the bounds of its sum.
-pub fn counter(initial: i64, operations: &[counter::CounterOp], bounds: &Bounds<'_>) -> Ruling<counter::CounterAction> {
+pub(crate) fn counter(
+    initial: i64,
+    operations: &[counter::CounterOp],
+    bounds: &Bounds<'_>,
+) -> Ruling<counter::CounterAction> {
     let Some((read, least, _)) = counter::out_of_bounds(operations, initial) else {
         return general(&Counter(initial), operations, bounds);
     };
@@ -408,7 +420,7 @@ pub fn counter(initial: i64, operations: &[counter::CounterOp], bounds: &Bounds<
 }
 
 /// Whether registers, all together, are sequentially consistent.
-pub fn sequential(
+pub(crate) fn sequential(
     initial: u32,
     operations: &[sequential::KeyedOp],
     bounds: &Bounds<'_>,

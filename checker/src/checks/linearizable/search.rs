@@ -120,7 +120,11 @@ pub fn search<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: 
 }
 
 /// The same; also returns how many configurations were explored.
-pub fn search_counted<M: Machine>(machine: &M, operations: &[Timed<M::Action>], bounds: &Bounds<'_>) -> (Answer, u64) {
+pub(crate) fn search_counted<M: Machine>(
+    machine: &M,
+    operations: &[Timed<M::Action>],
+    bounds: &Bounds<'_>,
+) -> (Answer, u64) {
     let problem = Problem::new(machine, operations);
     let levels = problem.rets.len() as u64;
     let part = bounds.memory_bytes / MEMORY_SHARE;

@@ -21,7 +21,7 @@ use super::zones;
 
 /// An operation on one of several registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyedAction {
+pub(crate) struct KeyedAction {
     /// The register's name.
     pub key: u32,
     /// What was done with it.
@@ -29,11 +29,11 @@ pub struct KeyedAction {
 }
 
 /// An operation on one of several registers.
-pub type KeyedOp = Timed<KeyedAction>;
+pub(crate) type KeyedOp = Timed<KeyedAction>;
 
 /// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// There is an order.
     Consistent,
     /// There is none.
@@ -49,7 +49,7 @@ const FIRST_REACH: usize = 32;
 
 /// What was found, and at what cost.
 #[derive(Clone, Copy, Debug)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// The result.
     pub found: Found,
     /// Configurations explored.
@@ -65,7 +65,7 @@ impl Judged {
 }
 
 /// Decides operations on registers with the given initial value, in the order of invocation.
-pub fn judge(operations: &[KeyedOp], initial: u32, bounds: &Bounds<'_>) -> Judged {
+pub(crate) fn judge(operations: &[KeyedOp], initial: u32, bounds: &Bounds<'_>) -> Judged {
     if linearizable(operations, initial) {
         return Judged::at_once(Found::Consistent);
     }
@@ -116,7 +116,7 @@ fn plain(operation: &KeyedOp) -> register::RegisterOp {
 }
 
 /// Operations around a place, with all that wrote what they saw: the fewest, of ever more, that have no order.
-pub fn around(operations: &[KeyedOp], near: usize, initial: u32, bounds: &Bounds<'_>) -> Vec<KeyedOp> {
+pub(crate) fn around(operations: &[KeyedOp], near: usize, initial: u32, bounds: &Bounds<'_>) -> Vec<KeyedOp> {
     let mut writers: FxHashMap<(u32, u32), Vec<usize>> = FxHashMap::default();
     for (at, operation) in operations.iter().enumerate() {
         if let (_, Some(value)) = seen_and_written(operation.action.action) {

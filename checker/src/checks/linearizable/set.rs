@@ -23,7 +23,7 @@ use super::machine::{Bonds, Machine, Relation, Timed};
 
 /// What was done with a set. Elements are numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SetAction {
+pub(crate) enum SetAction {
     /// The element is there from now on.
     Add(u32),
     /// The element is not there from now on, whether it was there before or not.
@@ -39,14 +39,14 @@ pub enum SetAction {
 }
 
 /// An operation on a set.
-pub type SetOp = Timed<SetAction>;
+pub(crate) type SetOp = Timed<SetAction>;
 
 /// The name that every removal gives, for [`Bonds`].
 const ANY_REMOVAL: u64 = u64::MAX;
 
 /// A set as a state machine, empty at first.
 #[derive(Clone, Copy, Debug)]
-pub struct Set;
+pub(crate) struct Set;
 
 impl Machine for Set {
     /// The elements, ascending.
@@ -124,7 +124,7 @@ impl Machine for Set {
 
 /// The result of a fast path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// There is an order.
     Linearizable,
     /// These operations, by position in the list, have none.
@@ -134,7 +134,7 @@ pub enum Found {
 }
 
 /// Decides operations that are given in the order of invocation.
-pub fn judge(operations: &[SetOp]) -> Found {
+pub(crate) fn judge(operations: &[SetOp]) -> Found {
     let reads_all = operations.iter().any(|operation| matches!(operation.action, SetAction::Read(_)));
     // Nothing removes an element that is added once: then it was not there.
     let adds = |action: &SetAction| matches!(action, SetAction::Read(_) | SetAction::Add(_) | SetAction::AddNew(_));
@@ -272,7 +272,7 @@ const PARTS_MAX: usize = 200_000_000;
 
 impl<'a> Elements<'a> {
     /// Nothing if the parts would be too large together.
-    pub fn new(operations: &'a [SetOp]) -> Option<Self> {
+    pub(super) fn new(operations: &'a [SetOp]) -> Option<Self> {
         let mut elements = Self { operations, own: BTreeMap::new(), shown: FxHashMap::default(), reads: Vec::new() };
         for (operation, at) in operations.iter().zip(0..) {
             match &operation.action {
@@ -292,12 +292,12 @@ impl<'a> Elements<'a> {
     }
 
     /// Whether the whole was read.
-    pub fn reads_all(&self) -> bool {
+    pub(super) fn reads_all(&self) -> bool {
         !self.reads.is_empty()
     }
 
     /// For each element its operations in the order of invocation; a read of the whole is a look-up of the element.
-    pub fn parts(&self) -> impl Iterator<Item = Vec<SetOp>> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = Vec<SetOp>> {
         self.own.iter().map(|(element, own)| {
             let shown = self.shown.get(element).map_or(&[][..], Vec::as_slice);
             let mut part: Vec<SetOp> = own.iter().map(|at| self.operations[*at as usize].clone()).collect();

@@ -9,7 +9,7 @@ use crate::history::{Datum, History, Kind, Op, ValueId};
 
 /// What was done with the string.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum TextAction {
+pub(crate) enum TextAction {
     /// It was this.
     Get(Box<str>),
     /// It is this from here on.
@@ -20,7 +20,7 @@ pub enum TextAction {
 
 /// A string, with what it is at first.
 #[derive(Clone, Debug, Default)]
-pub struct Text(
+pub(crate) struct Text(
     /// The initial string.
     pub Box<str>,
 );

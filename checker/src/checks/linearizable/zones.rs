@@ -4,12 +4,12 @@ use super::failed_cas;
 use super::register::{Clusters, RegisterOp, Zones};
 
 /// Judges the operations of one register, given in the order of invocation, that begins with `initial`.
-pub fn zones(operations: &[RegisterOp], initial: u32) -> Zones {
+pub(crate) fn zones(operations: &[RegisterOp], initial: u32) -> Zones {
     zones_within(operations, initial, &|| false)
 }
 
 /// The same, unless the time is over; that is asked between one walk over the operations and the next.
-pub fn zones_within(operations: &[RegisterOp], initial: u32, out_of_time: &dyn Fn() -> bool) -> Zones {
+pub(crate) fn zones_within(operations: &[RegisterOp], initial: u32, out_of_time: &dyn Fn() -> bool) -> Zones {
     let Some(mut clusters) = Clusters::new(operations, initial) else { return Zones::NotUnique };
     match clusters.judge(out_of_time) {
         Err(Some(proof)) => Zones::Violation(proof),

@@ -33,7 +33,7 @@ struct Log {
 }
 
 /// The logs of all keys.
-pub struct Contents<'r> {
+pub(super) struct Contents<'r> {
     records: &'r History,
     logs: BTreeMap<ValueId, Log>,
     /// Acknowledged sends, and those of them that no poll could have missed nor did return.
@@ -43,7 +43,7 @@ pub struct Contents<'r> {
 
 impl<'r> Contents<'r> {
     /// Of a history.
-    pub fn new(records: &'r History, steps: &[Step]) -> Self {
+    pub(super) fn new(records: &'r History, steps: &[Step]) -> Self {
         let mut contents = Self { records, logs: BTreeMap::new(), acknowledged: 0, polled: 0 };
         for step in steps {
             match step {
@@ -76,7 +76,7 @@ impl<'r> Contents<'r> {
 
     /// A record that the log has strictly between two offsets, and an operation that shows it. Records whose every
     /// send failed do not count: to skip them is right.
-    pub fn between(&self, key: ValueId, from: i64, to: i64) -> Option<(i64, ValueId, usize)> {
+    pub(super) fn between(&self, key: ValueId, from: i64, to: i64) -> Option<(i64, ValueId, usize)> {
         let log = self.logs.get(&key)?;
         let mut inside = log.entries.range(from.saturating_add(1)..to);
         let (offset, entry) = inside.find(|(_, entry)| !log.is_aborted(self.records, entry.value))?;
@@ -84,7 +84,7 @@ impl<'r> Contents<'r> {
     }
 
     /// Judges what does not depend on the order of operations.
-    pub fn judge(&self, limits: &Limits<'_>, finding: &mut Finding) {
+    pub(super) fn judge(&self, limits: &Limits<'_>, finding: &mut Finding) {
         for (key, log) in &self.logs {
             self.contradictions(*key, log, limits, finding);
             self.writers(*key, log, limits, finding);
@@ -165,7 +165,7 @@ impl<'r> Contents<'r> {
     }
 
     /// Completes a finding with figures and doubts.
-    pub fn conclude(&self, finding: &mut Finding) {
+    pub(super) fn conclude(&self, finding: &mut Finding) {
         let unseen: u64 = self.logs.values().map(Log::unseen).sum();
         if self.polled == 0 {
             finding.doubt("no poll returned a record");
@@ -212,7 +212,7 @@ impl Log {
 }
 
 /// Counts a violation of a log, and keeps it if there is room.
-pub fn violated(
+pub(super) fn violated(
     records: &History,
     key: ValueId,
     kind: &'static str,

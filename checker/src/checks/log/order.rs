@@ -24,7 +24,13 @@ struct Positions {
 }
 
 /// Judges the order of each process.
-pub fn judge(records: &History, steps: &[Step], contents: &Contents<'_>, limits: &Limits<'_>, finding: &mut Finding) {
+pub(super) fn judge(
+    records: &History,
+    steps: &[Step],
+    contents: &Contents<'_>,
+    limits: &Limits<'_>,
+    finding: &mut Finding,
+) {
     let mut positions = Positions::default();
     for step in steps {
         match step {

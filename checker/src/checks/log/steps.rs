@@ -4,7 +4,7 @@ use crate::history::{Datum, History, Identities, ValueId};
 
 /// A record that was sent, acknowledged or not.
 #[derive(Clone, Copy, Debug)]
-pub struct Sent {
+pub(super) struct Sent {
     /// Its place in the history.
     pub op: usize,
     /// The log.
@@ -17,7 +17,7 @@ pub struct Sent {
 
 /// Records of one log that one poll returned, in its order.
 #[derive(Clone, Debug)]
-pub struct Polled {
+pub(super) struct Polled {
     /// Its place in the history.
     pub op: usize,
     /// The log.
@@ -28,7 +28,7 @@ pub struct Polled {
 
 /// One step of a process.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(super) enum Step {
     /// It sent a record.
     Sent(Sent),
     /// A poll returned records.
@@ -46,7 +46,7 @@ pub enum Step {
 ///
 /// # Errors
 /// When an operation is none of a log.
-pub fn steps(records: &History) -> Result<Vec<Step>, String> {
+pub(super) fn steps(records: &History) -> Result<Vec<Step>, String> {
     let mut steps = Vec::with_capacity(records.ops.len());
     for (at, op) in records.ops.iter().enumerate() {
         match records.text(op.f) {

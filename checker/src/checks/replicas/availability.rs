@@ -25,7 +25,7 @@ const CONTEXT_MAX: usize = 5;
 type Asked<'h> = BTreeMap<(&'h str, &'h str, &'h str), Operation<'h>>;
 
 /// Every node serves.
-pub struct Availability;
+pub(crate) struct Availability;
 
 impl Check for Availability {
     fn name(&self) -> &'static str {

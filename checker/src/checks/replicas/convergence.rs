@@ -45,7 +45,7 @@ enum Standing {
 }
 
 /// Replicas agree at the end.
-pub struct Convergence;
+pub(crate) struct Convergence;
 
 impl Check for Convergence {
     fn name(&self) -> &'static str {

@@ -19,7 +19,7 @@ use crate::objects::Object;
 const SEATS_SHOWN: usize = 8;
 
 /// Nodes agree on who the members are.
-pub struct RingAgreement;
+pub(crate) struct RingAgreement;
 
 impl Check for RingAgreement {
     fn name(&self) -> &'static str {

@@ -30,7 +30,7 @@ use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, Read, WorkloadFacts};
 
 /// Siblings are concurrent.
-pub struct SiblingsBounded;
+pub(crate) struct SiblingsBounded;
 
 impl Check for SiblingsBounded {
     fn name(&self) -> &'static str {

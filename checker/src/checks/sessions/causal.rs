@@ -28,7 +28,7 @@ use crate::visibility::{Block, Evidence, Late, OwnMiss, WorkloadFacts, required}
 const STEPS_SHOWN: usize = 8;
 
 /// Causal consistency.
-pub struct Causal;
+pub(crate) struct Causal;
 
 impl Check for Causal {
     fn name(&self) -> &'static str {

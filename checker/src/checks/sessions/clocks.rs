@@ -86,7 +86,7 @@ pub(super) struct Clocks<'w, 'h> {
 
 impl<'w, 'h> Clocks<'w, 'h> {
     /// The clocks of all operations, or why there are none.
-    pub fn new(workload: &'w WorkloadFacts<'h>, reach: Reach, limits: &Limits<'_>) -> Result<Self, String> {
+    pub(super) fn new(workload: &'w WorkloadFacts<'h>, reach: Reach, limits: &Limits<'_>) -> Result<Self, String> {
         let keys = &workload.keys[..];
         let mut acts: Vec<Placed> = Vec::new();
         for (number, key) in keys.iter().enumerate().filter(|(_, key)| key.flaws.is_empty()) {
@@ -284,7 +284,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
     }
 
     /// For each read of a key, the writes of a block that happened before it.
-    pub fn must_see(&self, number: usize, block: &Block<'_, '_>) -> Vec<u64> {
+    pub(super) fn must_see(&self, number: usize, block: &Block<'_, '_>) -> Vec<u64> {
         // By session, the places of its writes, each with the word of all up to it.
         let mut writes: BTreeMap<usize, Vec<(u32, u64)>> = BTreeMap::new();
         for bit in 0..block.len {
@@ -306,7 +306,7 @@ impl<'w, 'h> Clocks<'w, 'h> {
     }
 
     /// By read of a key, the first write that a list shows after one that it happened before.
-    pub fn late(&self, number: usize) -> BTreeMap<usize, Late> {
+    pub(super) fn late(&self, number: usize) -> BTreeMap<usize, Late> {
         let lists = Lists::new(&self.keys[number]);
         if self.reach == Reach::Pram {
             return lists.late_writes();
@@ -330,12 +330,12 @@ impl<'w, 'h> Clocks<'w, 'h> {
     }
 
     /// The operations by which a read of a key knew of a write, from the write to the read.
-    pub fn chain_to_read(&self, number: usize, read: usize, write: usize) -> Vec<usize> {
+    pub(super) fn chain_to_read(&self, number: usize, read: usize, write: usize) -> Vec<usize> {
         self.chain_between(self.numbers[number].reads[read], self.numbers[number].writes[write])
     }
 
     /// The same for a write that knew of another.
-    pub fn chain_to_write(&self, number: usize, later: usize, write: usize) -> Vec<usize> {
+    pub(super) fn chain_to_write(&self, number: usize, later: usize, write: usize) -> Vec<usize> {
         self.chain_between(self.numbers[number].writes[later], self.numbers[number].writes[write])
     }
 
@@ -401,11 +401,11 @@ impl<'w, 'h> Clocks<'w, 'h> {
         (0..chain.len()).filter(|at| !is_intermediate(*at)).map(|at| chain[at]).collect()
     }
 
-    pub fn node(&self, node: usize) -> Node {
+    pub(super) fn node(&self, node: usize) -> Node {
         self.nodes[node]
     }
 
-    pub fn operation(&self, node: usize) -> &'w Operation<'h> {
+    pub(super) fn operation(&self, node: usize) -> &'w Operation<'h> {
         let Node { key, act, .. } = self.nodes[node];
         match act {
             Act::Write(write) => &self.keys[key].writes[write].operation,

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Guarantee {
+pub(crate) enum Guarantee {
     /// A read sees what its session wrote before.
     ReadYourWrites,
     /// A read sees what its session saw before.
@@ -21,7 +21,7 @@ pub enum Guarantee {
 
 impl Guarantee {
     /// All of them.
-    pub const ALL: [Guarantee; 6] = [
+    pub(crate) const ALL: [Guarantee; 6] = [
         Guarantee::ReadYourWrites,
         Guarantee::MonotonicReads,
         Guarantee::MonotonicWrites,
@@ -31,7 +31,7 @@ impl Guarantee {
     ];
 
     /// Its name, also of its violations.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Guarantee::ReadYourWrites => "read-your-writes",
             Guarantee::MonotonicReads => "monotonic-reads",

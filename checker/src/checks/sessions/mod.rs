@@ -28,10 +28,10 @@ mod guarantee;
 pub(crate) mod monotonic_reads;
 pub(crate) mod pram;
 pub(crate) mod read_your_writes;
-pub mod registers;
+pub(crate) mod registers;
 pub(crate) mod session_order;
 
-pub use guarantee::Guarantee;
+pub(crate) use guarantee::Guarantee;
 
 use crate::checks::check::{Context, View};
 use crate::checks::isolation::findings::decide_plainly;

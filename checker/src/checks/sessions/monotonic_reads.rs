@@ -20,7 +20,7 @@ use crate::visibility::Regress;
 use crate::visibility::{KeyFacts, Read, WorkloadFacts};
 
 /// Monotonic reads.
-pub struct MonotonicReads;
+pub(crate) struct MonotonicReads;
 
 impl Check for MonotonicReads {
     fn name(&self) -> &'static str {

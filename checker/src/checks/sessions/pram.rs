@@ -14,7 +14,7 @@ use crate::finding::Finding;
 use crate::objects::{Object, reads_siblings};
 
 /// Pipelined RAM.
-pub struct Pram;
+pub(crate) struct Pram;
 
 impl Check for Pram {
     fn name(&self) -> &'static str {

@@ -18,7 +18,7 @@ use crate::visibility::OwnMiss;
 use crate::visibility::{KeyFacts, WorkloadFacts};
 
 /// Read your writes.
-pub struct ReadYourWrites;
+pub(crate) struct ReadYourWrites;
 
 impl Check for ReadYourWrites {
     fn name(&self) -> &'static str {

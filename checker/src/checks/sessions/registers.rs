@@ -33,7 +33,12 @@ use crate::checks::isolation::saturation::{self, Isolation};
 use crate::limits::Limits;
 
 /// Finds where a guarantee is broken.
-pub fn analyse(history: &Transactions, names: &dyn Names, guarantee: Guarantee, limits: &Limits<'_>) -> RawFindings {
+pub(crate) fn analyse(
+    history: &Transactions,
+    names: &dyn Names,
+    guarantee: Guarantee,
+    limits: &Limits<'_>,
+) -> RawFindings {
     match guarantee {
         Guarantee::Pram => saturation::analyse(history, names, Isolation::Pram, limits),
         Guarantee::Causal => saturation::analyse(history, names, Isolation::CausalConvergence, limits),
@@ -265,7 +270,7 @@ fn whole(history: &Transactions, names: &dyn Names, guarantee: Guarantee, findin
 }
 
 /// The smallest sets of guarantees that a short history breaks: none of them contains another.
-pub fn smallest(history: &Transactions, names: &dyn Names) -> Vec<BTreeSet<Guarantee>> {
+pub(crate) fn smallest(history: &Transactions, names: &dyn Names) -> Vec<BTreeSet<Guarantee>> {
     let (_, causality) = saturation::causality(history, names);
     let four = &Guarantee::ALL[..4];
     let mut sets: Vec<BTreeSet<Guarantee>> = (1u32..16)

@@ -29,7 +29,7 @@ use crate::visibility::{KeyFacts, Past, Read, WorkloadFacts, Write};
 use crate::visibility::{Late, OwnMiss, Required};
 
 /// Monotonic writes.
-pub struct MonotonicWrites;
+pub(crate) struct MonotonicWrites;
 
 impl Check for MonotonicWrites {
     fn name(&self) -> &'static str {
@@ -59,7 +59,7 @@ impl Check for MonotonicWrites {
 }
 
 /// Writes follow reads.
-pub struct WritesFollowReads;
+pub(crate) struct WritesFollowReads;
 
 impl Check for WritesFollowReads {
     fn name(&self) -> &'static str {

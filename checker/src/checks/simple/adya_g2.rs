@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that at most one insert of a key commits.
-pub struct AdyaG2;
+pub(crate) struct AdyaG2;
 
 impl Check for AdyaG2 {
     fn name(&self) -> &'static str {
@@ -42,7 +42,7 @@ impl Check for AdyaG2 {
 }
 
 /// Checks `insert`, of keys beside the value or inside it.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let mut finding = Finding::default();
     let mut first: FxHashMap<String, usize> = FxHashMap::default();
     let mut inserted = 0u64;

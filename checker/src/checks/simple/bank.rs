@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that money is neither created nor lost.
-pub struct Bank;
+pub(crate) struct Bank;
 
 impl Check for Bank {
     fn name(&self) -> &'static str {
@@ -50,7 +50,7 @@ impl Check for Bank {
 }
 
 /// Checks `read` of a map from account to balance; `transfer` is known and ignored.
-pub fn check(records: &History, limits: &Limits<'_>, known: &Known) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>, known: &Known) -> Finding {
     let keys = match by_key(records, &["read", "transfer"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),

@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks chains of causes.
-pub struct CausalRegister;
+pub(crate) struct CausalRegister;
 
 impl Check for CausalRegister {
     fn name(&self) -> &'static str {
@@ -58,7 +58,7 @@ struct Chain {
 }
 
 /// Checks `read-init`, `write` and `read`.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read-init", "write", "read"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),

@@ -35,7 +35,7 @@ struct Bounds {
 }
 
 /// Checks that counters lie within their bounds.
-pub struct CounterBounds;
+pub(crate) struct CounterBounds;
 
 impl Check for CounterBounds {
     fn name(&self) -> &'static str {

@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that no read sees a failed transaction.
-pub struct DirtyReads;
+pub(crate) struct DirtyReads;
 
 impl Check for DirtyReads {
     fn name(&self) -> &'static str {
@@ -52,7 +52,7 @@ impl Check for DirtyReads {
 }
 
 /// Checks `write` of a value to all rows and `read` of the list of all rows; each key is a table.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "write"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),

@@ -9,7 +9,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that answers repeat what was asked.
-pub struct Echo;
+pub(crate) struct Echo;
 
 impl Check for Echo {
     fn name(&self) -> &'static str {
@@ -38,7 +38,7 @@ impl Check for Echo {
 }
 
 /// Checks `echo`.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let (mut finding, mut answers) = (Finding::default(), 0u64);
     for (at, op) in records.ops.iter().enumerate() {
         if records.text(op.f) != "echo" {

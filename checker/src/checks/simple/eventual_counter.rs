@@ -18,7 +18,7 @@ use crate::objects::Object;
 const SUMS_MAX: usize = 100_000;
 
 /// Checks final reads of a counter.
-pub struct EventualCounter {
+pub(crate) struct EventualCounter {
     /// Whether it only grows.
     pub grows: bool,
 }
@@ -54,7 +54,7 @@ impl Check for EventualCounter {
 }
 
 /// Checks `add` and final `read`s.
-pub fn check(records: &History, grows: bool, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, grows: bool, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["add", "read"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),

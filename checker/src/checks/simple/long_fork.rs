@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that reads agree on the order of writes.
-pub struct LongFork;
+pub(crate) struct LongFork;
 
 impl Check for LongFork {
     fn name(&self) -> &'static str {
@@ -52,7 +52,7 @@ struct Seen {
 }
 
 /// Checks operations whose values are lists of micro-operations `[w k v]` and `[r k v]`.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let groups = match groups(records) {
         Ok(groups) => groups,
         Err(problem) => return Finding::undecided(problem),

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that a number only grows.
-pub struct Monotonic;
+pub(crate) struct Monotonic;
 
 impl Check for Monotonic {
     fn name(&self) -> &'static str {
@@ -45,7 +45,7 @@ impl Check for Monotonic {
 type Largest = Option<(i64, usize)>;
 
 /// Checks `read`, `inc` and `next`, each of which returns an integer. Operations that did not succeed are ignored.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["read", "inc", "next"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),

@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that identifiers are unique.
-pub struct UniqueIds;
+pub(crate) struct UniqueIds;
 
 impl Check for UniqueIds {
     fn name(&self) -> &'static str {
@@ -43,7 +43,7 @@ impl Check for UniqueIds {
 }
 
 /// Checks operations that each return an identifier, such as `generate`.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     if records.ops.iter().any(|op| op.f != records.ops[0].f) {
         return Finding::undecided(unknown_functions(records, &["generate"]));
     }

@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks watches.
-pub struct Watch;
+pub(crate) struct Watch;
 
 impl Check for Watch {
     fn name(&self) -> &'static str {
@@ -80,7 +80,7 @@ struct Watched {
 type Known = BTreeMap<(i64, ValueId), (ValueId, usize)>;
 
 /// Checks `put`, `delete` and `watch`.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let (mut watches, mut known, mut finding) = (Vec::new(), Known::new(), Finding::default());
     let mut same = Identities::new(records);
     for (at, op) in records.ops.iter().enumerate() {

@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::objects::Object;
 
 /// Checks that a visible write is visible with all that completed before it.
-pub struct CausalReverse;
+pub(crate) struct CausalReverse;
 
 impl Check for CausalReverse {
     fn name(&self) -> &'static str {
@@ -58,7 +58,7 @@ struct Writes {
 }
 
 /// Checks `write` (`insert`, `add`) of values, and `read` of lists of all of them.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     const WRITES: [&str; 3] = ["write", "insert", "add"];
     let keys = match by_key(records, &[&WRITES[..], &["read"]].concat()) {
         Ok(keys) => keys,

@@ -18,7 +18,7 @@ use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, WorkloadFacts};
 
 /// Crashes lose nothing.
-pub struct Durability;
+pub(crate) struct Durability;
 
 impl Check for Durability {
     fn name(&self) -> &'static str {

@@ -64,7 +64,7 @@ pub(crate) fn standing(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, positio
 }
 
 /// No acknowledged write is lost.
-pub struct NoLostWrites;
+pub(crate) struct NoLostWrites;
 
 impl Check for NoLostWrites {
     fn name(&self) -> &'static str {

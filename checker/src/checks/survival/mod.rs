@@ -3,5 +3,5 @@
 pub(crate) mod durability;
 pub(crate) mod lost_writes;
 pub(crate) mod resurrection;
-pub mod set_full;
-pub mod total_queue;
+pub(crate) mod set_full;
+pub(crate) mod total_queue;

@@ -28,7 +28,7 @@ use crate::visibility::Evidence;
 use crate::visibility::{KeyFacts, Past, WorkloadFacts};
 
 /// A replaced value does not come back.
-pub struct NoResurrection;
+pub(crate) struct NoResurrection;
 
 impl Check for NoResurrection {
     fn name(&self) -> &'static str {

@@ -54,7 +54,7 @@ struct Element {
 }
 
 /// Checks what becomes of each element of a set.
-pub struct SetFull;
+pub(crate) struct SetFull;
 
 impl Check for SetFull {
     fn name(&self) -> &'static str {
@@ -83,7 +83,7 @@ impl Check for SetFull {
 }
 
 /// Checks `add` of an element and `read` of all of them, each key independently. O(size of all lists read).
-pub fn check(records: &History, limits: &Limits<'_>, linearizable: bool) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>, linearizable: bool) -> Finding {
     let keys = match by_key(records, &[&ADDS[..], &["read"]].concat()) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),

@@ -42,7 +42,7 @@ struct QueueCounts {
 }
 
 /// Checks that what goes into a queue comes out.
-pub struct TotalQueue;
+pub(crate) struct TotalQueue;
 
 impl Check for TotalQueue {
     fn name(&self) -> &'static str {
@@ -71,7 +71,7 @@ impl Check for TotalQueue {
 }
 
 /// Checks `enqueue` of an element, `dequeue` of one, and `drain` of the list of all that are left.
-pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let keys = match by_key(records, &["enqueue", "dequeue", "drain"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),

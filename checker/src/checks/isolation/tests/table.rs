@@ -9,7 +9,7 @@ use crate::checks::isolation::{Assume, levels, list_append, rw_register};
 use crate::checks::sessions::{Guarantee, registers};
 use crate::limits::Limits;
 
-const PAGE: &str = include_str!("../../../../../docs/anomalies.md");
+const PAGE: &str = include_str!("../../../tests/anomalies.md");
 
 /// A row: the anomaly, the history as it is written, and the two cells that follow from it.
 struct Row {

@@ -12,7 +12,7 @@ use crate::objects::completion::written;
 
 /// A write, with times in ns; `i64::MIN` is before everything, `i64::MAX` after.
 #[derive(Clone, Debug)]
-pub struct Write {
+pub(crate) struct Write {
     /// Its position in the history; none for the initial value.
     pub op: Option<usize>,
     /// When it was invoked.
@@ -27,7 +27,7 @@ pub struct Write {
 
 /// A read, with times in ns.
 #[derive(Clone, Debug)]
-pub struct Read {
+pub(crate) struct Read {
     /// Its position in the history.
     pub op: usize,
     /// When it was invoked.
@@ -40,7 +40,7 @@ pub struct Read {
 
 /// One key.
 #[derive(Clone, Debug)]
-pub struct Register {
+pub(crate) struct Register {
     /// The writes; the first is the initial value.
     pub writes: Vec<Write>,
     /// The reads, in the order of invocation.
@@ -49,7 +49,7 @@ pub struct Register {
 
 /// Why nothing can be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     /// Two writes of one value, or one of the initial value.
     WrittenTwice(usize, usize),
     /// A read of a value that was never written.

@@ -14,14 +14,14 @@
 //! which no bound allows, and whatever exceeds the requested bounds ([`Bounds`]). O(n log n), except for k = 2 (see
 //! there).
 
-pub mod input;
-pub mod versions;
-pub mod visibility;
-pub mod zones;
+pub(crate) mod input;
+pub(crate) mod versions;
+pub(crate) mod visibility;
+pub(crate) mod zones;
 
 use crate::checks::by_key::{by_key, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-pub use crate::checks::settings::Bounds;
+pub(crate) use crate::checks::settings::Bounds;
 use crate::finding::{Draft, Finding, Proof};
 use crate::history::History;
 use crate::limits::Limits;
@@ -30,7 +30,7 @@ use input::{Flaw, Register};
 use visibility::Curve;
 
 /// Measures how stale reads are.
-pub struct Staleness;
+pub(crate) struct Staleness;
 
 impl Check for Staleness {
     fn name(&self) -> &'static str {
@@ -75,7 +75,7 @@ struct Measurements {
 }
 
 /// Measures `read` and `write` on registers.
-pub fn check(records: &History, limits: &Limits<'_>, bounds: Bounds) -> Finding {
+pub(crate) fn check(records: &History, limits: &Limits<'_>, bounds: Bounds) -> Finding {
     let keys = match by_key(records, &["read", "write"]) {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),

@@ -21,7 +21,7 @@ const WRITES_REDUCED_MAX: usize = 300;
 
 /// A lower bound of k, with operations that prove it: the read's write, up to `between_max` of the k - 1 writes in
 /// between, and last the read.
-pub fn at_least(register: &Register, between_max: u64) -> (u64, Vec<usize>) {
+pub(crate) fn at_least(register: &Register, between_max: u64) -> (u64, Vec<usize>) {
     let mut starts: Vec<i64> = register.writes.iter().map(|write| write.start).collect();
     starts.sort_unstable();
     let mut ended: Vec<&super::input::Write> = register.writes.iter().collect();
@@ -86,7 +86,7 @@ impl Counts {
 }
 
 /// Whether the register is 2-atomic; none if the search gave up.
-pub fn two_atomic(register: &Register, out_of_time: &dyn Fn() -> bool) -> Option<bool> {
+pub(crate) fn two_atomic(register: &Register, out_of_time: &dyn Fn() -> bool) -> Option<bool> {
     let mut search = Search::new(register);
     while let Some(newest) = search.writes_by_start.last() {
         let latest_start = register.writes[newest].start;
@@ -112,7 +112,7 @@ pub fn two_atomic(register: &Register, out_of_time: &dyn Fn() -> bool) -> Option
 
 /// The operations of a register that is not 2-atomic, without needless ones: for small registers, no write can be
 /// removed from the result.
-pub fn without_needless(register: &Register, out_of_time: &dyn Fn() -> bool) -> Vec<usize> {
+pub(crate) fn without_needless(register: &Register, out_of_time: &dyn Fn() -> bool) -> Vec<usize> {
     let mut left = register.clone();
     let mut at = 0;
     while left.writes.len() <= WRITES_REDUCED_MAX && at < left.writes.len() && !out_of_time() {

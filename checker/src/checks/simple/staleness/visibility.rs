@@ -12,14 +12,14 @@ const CLASSES_MS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /// Reads by t.
 #[derive(Clone, Debug, Default)]
-pub struct Curve {
+pub(crate) struct Curve {
     reads: [u64; CLASSES_MS.len() + 1],
     fresh: [u64; CLASSES_MS.len() + 1],
 }
 
 impl Curve {
     /// Counts the reads of a key. O(n log n).
-    pub fn add(&mut self, register: &Register) {
+    pub(crate) fn add(&mut self, register: &Register) {
         let mut acknowledged: Vec<(i64, usize)> = Vec::new();
         let ends = register.writes.iter().enumerate().filter_map(|(at, write)| Some((write.acknowledged?, at)));
         acknowledged.extend(ends);
@@ -37,7 +37,7 @@ impl Curve {
     }
 
     /// The share of fresh reads among those that came after an acknowledged write; 1 if there are none.
-    pub fn fresh_share(&self) -> f64 {
+    pub(crate) fn fresh_share(&self) -> f64 {
         share(self.fresh.iter().sum(), self.reads.iter().sum())
     }
 

@@ -18,7 +18,7 @@ struct Zone {
 
 /// Operations in conflict if reads begin `delta` ns earlier: the writes of two clusters, and the reads that determine
 /// their zones. None if there is no conflict.
-pub fn conflict(register: &Register, delta: u64) -> Option<Vec<usize>> {
+pub(crate) fn conflict(register: &Register, delta: u64) -> Option<Vec<usize>> {
     let (one, other) = conflicting(&zones(register), delta, register)?;
     let mut ops: Vec<usize> = [one, other].into_iter().flat_map(|cluster| makers(register, cluster)).collect();
     ops.sort_unstable();
@@ -27,7 +27,7 @@ pub fn conflict(register: &Register, delta: u64) -> Option<Vec<usize>> {
 }
 
 /// The least time in ns by which the beginnings of reads must be moved back, so that the register is atomic.
-pub fn delta(register: &Register) -> u64 {
+pub(crate) fn delta(register: &Register) -> u64 {
     let zones = zones(register);
     let is_atomic = |delta: u64| conflicting(&zones, delta, register).is_none();
     let latest = register.reads.iter().map(|read| read.start).max().unwrap_or(0);

@@ -1,10 +1,10 @@
 //! Violations of sequential consistency among thousands of operations are found without a search, by what reads force.
 
-use dissensus_checker::checks::linearizable::machine::{NEVER, Timed};
-use dissensus_checker::checks::linearizable::register::RegisterAction::{self, Cas, Read, Write};
-use dissensus_checker::checks::linearizable::rule::{self, Ruling};
-use dissensus_checker::checks::linearizable::search::Bounds;
-use dissensus_checker::checks::linearizable::sequential::{Found, KeyedAction, KeyedOp, judge};
+use crate::checks::linearizable::machine::{NEVER, Timed};
+use crate::checks::linearizable::register::RegisterAction::{self, Cas, Read, Write};
+use crate::checks::linearizable::rule::{self, Ruling};
+use crate::checks::linearizable::search::Bounds;
+use crate::checks::linearizable::sequential::{Found, KeyedAction, KeyedOp, judge};
 
 /// Two registers that only the operations in question use.
 const X: u32 = 100;

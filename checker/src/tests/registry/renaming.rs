@@ -7,8 +7,8 @@
 
 use std::fmt::Write;
 
-use dissensus_checker::formats::{Format, Selection, read};
-use dissensus_checker::history::EventType;
+use crate::formats::{Format, Selection, read};
+use crate::history::EventType;
 
 use super::*;
 

@@ -1,13 +1,13 @@
 //! Operations that never completed and that nobody saw cost nothing: a violation among them is found within as much work as
 //! without them. What is counted are the configurations of the search, not the time.
 
-use dissensus_checker::checks::linearizable::machine::{NEVER, Timed};
-use dissensus_checker::checks::linearizable::multi_register::{Part, Transaction};
-use dissensus_checker::checks::linearizable::register::{RegisterAction, RegisterOp};
-use dissensus_checker::checks::linearizable::rule::{self, Ruling};
-use dissensus_checker::checks::linearizable::search::Bounds;
+use crate::checks::linearizable::machine::{NEVER, Timed};
+use crate::checks::linearizable::multi_register::{Part, Transaction};
+use crate::checks::linearizable::register::{RegisterAction, RegisterOp};
+use crate::checks::linearizable::rule::{self, Ruling};
+use crate::checks::linearizable::search::Bounds;
 
-use crate::generate::Random;
+use super::generate::Random;
 
 /// Far less than one configuration for each set of thirty unknown operations.
 const CONFIGURATIONS_MAX: u64 = 40_000;

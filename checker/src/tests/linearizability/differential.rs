@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use dissensus_checker::checks::linearizable::collection::{Collection, Discipline};
-use dissensus_checker::checks::linearizable::counter::{self, Counter};
-use dissensus_checker::checks::linearizable::machine::{Machine, Relation, Timed};
-use dissensus_checker::checks::linearizable::register::{Register, Zones};
-use dissensus_checker::checks::linearizable::rule::{self, Ruling};
-use dissensus_checker::checks::linearizable::search::{Answer, Bounds, Order, search, search_in_order};
-use dissensus_checker::checks::linearizable::set::Set;
-use dissensus_checker::checks::linearizable::zones::zones;
+use crate::checks::linearizable::collection::{Collection, Discipline};
+use crate::checks::linearizable::counter::{self, Counter};
+use crate::checks::linearizable::machine::{Machine, Relation, Timed};
+use crate::checks::linearizable::register::{Register, Zones};
+use crate::checks::linearizable::rule::{self, Ruling};
+use crate::checks::linearizable::search::{Answer, Bounds, Order, search, search_in_order};
+use crate::checks::linearizable::set::Set;
+use crate::checks::linearizable::zones::zones;
 
-use crate::brute::{linearizable, sequential};
-use crate::generate::{Random, Shape, history, squeeze};
+use super::brute::{linearizable, sequential};
+use super::generate::{Random, Shape, history, squeeze};
 
 /// Histories of each kind, and how many were linearizable.
 #[derive(Default)]
@@ -105,7 +105,7 @@ where
 
 mod registers {
     use super::*;
-    use dissensus_checker::checks::linearizable::register::{RegisterAction, RegisterOp, simplified};
+    use crate::checks::linearizable::register::{RegisterAction, RegisterOp, simplified};
 
     const NIL: u32 = 0;
 
@@ -313,7 +313,7 @@ mod registers {
 
 mod transactions {
     use super::*;
-    use dissensus_checker::checks::linearizable::multi_register::{MultiRegister, Part, Transaction, simplified};
+    use crate::checks::linearizable::multi_register::{MultiRegister, Part, Transaction, simplified};
 
     fn legal(sequence: &[Transaction]) -> bool {
         let mut held = [0; 4];
@@ -402,7 +402,7 @@ mod transactions {
 
 mod collections {
     use super::*;
-    use dissensus_checker::checks::linearizable::collection::{CollectionAction, CollectionOp, Found, judge};
+    use crate::checks::linearizable::collection::{CollectionAction, CollectionOp, Found, judge};
 
     fn take(discipline: Discipline, inside: &mut VecDeque<u32>) -> Option<u32> {
         match discipline {
@@ -537,7 +537,7 @@ mod collections {
 
 mod sets {
     use super::*;
-    use dissensus_checker::checks::linearizable::set::{Found, SetAction, SetOp, judge};
+    use crate::checks::linearizable::set::{Found, SetAction, SetOp, judge};
 
     fn legal(sequence: &[SetAction]) -> bool {
         let mut inside = BTreeSet::new();
@@ -724,7 +724,7 @@ mod sets {
 
 mod counters {
     use super::*;
-    use dissensus_checker::checks::linearizable::counter::{CounterAction, CounterOp};
+    use crate::checks::linearizable::counter::{CounterAction, CounterOp};
 
     fn legal(sequence: &[CounterAction]) -> bool {
         let mut sum = 0;
@@ -786,8 +786,8 @@ mod counters {
 
 mod sequences {
     use super::*;
-    use dissensus_checker::checks::linearizable::register::RegisterAction as Register;
-    use dissensus_checker::checks::linearizable::sequential::{KeyedAction, KeyedOp};
+    use crate::checks::linearizable::register::RegisterAction as Register;
+    use crate::checks::linearizable::sequential::{KeyedAction, KeyedOp};
 
     fn legal(sequence: &[KeyedAction]) -> bool {
         let mut held = [0; 2];

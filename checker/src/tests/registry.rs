@@ -5,22 +5,21 @@
 //! kind, and without any one of its operations they are none. A model that is registered and not listed here fails, and so
 //! does one that never is found invalid.
 //!
-//! `REGISTRY_HISTORIES=10000 cargo test -p dissensus-checker --test registry` draws more.
+//! `REGISTRY_HISTORIES=10000 cargo test -p dissensus-checker --lib tests::registry::` draws more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dissensus_checker::checks::check::Context;
-use dissensus_checker::checks::isolation::levels;
-use dissensus_checker::checks::registry::{self, ALIASES, CheckName, Settings};
-use dissensus_checker::checks::simple::staleness::Bounds;
-use dissensus_checker::finding::{Anomaly, Finding};
-use dissensus_checker::history::EventType::{self, Fail, Info, Invoke, Ok};
-use dissensus_checker::history::{History, HistoryBuilder, RawEvent, ValueId};
-use dissensus_checker::limits::Limits;
-use dissensus_checker::verdict::Outcome;
+use crate::checks::check::Context;
+use crate::checks::isolation::levels;
+use crate::checks::registry::{self, ALIASES, CheckName, Settings};
+use crate::checks::simple::staleness::Bounds;
+use crate::finding::{Anomaly, Finding};
+use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
+use crate::history::{History, HistoryBuilder, RawEvent, ValueId};
+use crate::limits::Limits;
+use crate::verdict::Outcome;
 use serde_json::{Value, json};
 
-#[path = "registry/renaming.rs"]
 mod renaming;
 
 /// What operations are about.
@@ -127,10 +126,8 @@ fn settings(model: &str) -> Vec<Settings> {
     match model {
         "staleness" => vec![with(None, None), with(Some(1), None), with(Some(2), None), with(None, Some(3))],
         "register" | "cas-register" | "sequential" => {
-            let enforce = Settings {
-                failed_cas: dissensus_checker::checks::linearizable::FailedCas::Enforce,
-                ..Settings::default()
-            };
+            let enforce =
+                Settings { failed_cas: crate::checks::linearizable::FailedCas::Enforce, ..Settings::default() };
             vec![Settings::default(), enforce]
         }
         "semaphore" => vec![Settings { permits: Some(1), ..Settings::default() }],

@@ -1,12 +1,12 @@
 //! From records to a decision: what each model reads, what a violation reports, and what limits do.
 
-use dissensus_checker::checks::linearizable::{FailedCas, Options, check, check_sequential};
-use dissensus_checker::finding::Finding;
-use dissensus_checker::history::EventType::{self, Fail, Info, Invoke, Ok};
-use dissensus_checker::history::{History, HistoryBuilder};
-use dissensus_checker::limits::Limits;
-use dissensus_checker::objects::Object;
-use dissensus_checker::verdict::Outcome;
+use crate::checks::linearizable::{FailedCas, Options, check, check_sequential};
+use crate::finding::Finding;
+use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
+use crate::history::{History, HistoryBuilder};
+use crate::limits::Limits;
+use crate::objects::Object;
+use crate::verdict::Outcome;
 use serde_json::{Value, json};
 
 type Event<'a> = (u32, EventType, &'a str, Value);

@@ -1,6 +1,6 @@
 //! Tries every order. Nothing is remembered, nothing is clever.
 
-use dissensus_checker::checks::linearizable::machine::Timed;
+use crate::checks::linearizable::machine::Timed;
 
 /// Whether some order of all completed operations and any of the others is legal, and keeps what came before what.
 ///

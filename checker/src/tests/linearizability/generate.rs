@@ -1,7 +1,7 @@
 //! Histories of a simulated object: processes invoke, the object acts at some later step, the process returns at some
 //! later one, or never. Then some are spoiled.
 
-use dissensus_checker::checks::linearizable::machine::{NEVER, Timed};
+use crate::checks::linearizable::machine::{NEVER, Timed};
 
 /// A small generator of pseudo-random numbers (SplitMix64: Steele, Lea and Flood, 2014).
 pub struct Random(pub u64);
