@@ -2,7 +2,7 @@
 //!
 //! Two small graphs: what a stronger model promises of weaker ones, and which anomaly is a case of another. A model is
 //! impossible if it, or a model that it includes, forbids something that was seen, or was refuted by saturation
-//! ([`super::saturation`]), which gives its own names to what it finds. Sources: Adya (MIT 1999) for PL-1 to
+//! (`saturation.rs`), which gives its own names to what it finds. Sources: Adya (MIT 1999) for PL-1 to
 //! PL-3 and their kin; Bailis et al. (VLDB 2014) for monotonic atomic view; Cerone, Bernardi, Gotsman (CONCUR 2015) for
 //! read atomic to parallel snapshot isolation, which forbids one missed write in a cycle (Cerone, Gotsman, PODC 2016);
 //! Bouajjani et al. (POPL 2017) for causality; Daudjee and Salem (VLDB 2006) for sessions; the arrangement is that of
