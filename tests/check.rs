@@ -521,7 +521,7 @@ fn a_process_that_is_no_number_counts() {
 }
 
 /// A history, the options, the exit code, and words that are printed.
-type Told = (&'static str, &'static str, i32, &'static str);
+type Meaning = (&'static str, &'static str, i32, &'static str);
 
 const UNKNOWN_FUNCTIONS: &str = r#"{:process 36, :type :invoke, :f :try_acquire, :value "0x7f8f"}
 {:process 36, :type :ok, :f :try_acquire, :value true}
@@ -570,7 +570,7 @@ const STALE_FOR_A_WHILE: &str = "{:process 0 :type :invoke :f :add :value 1}
 const UNACKNOWLEDGED: &str = "{:process 0 :type :invoke :f :write :value 1}
 {:process 0 :type :info :f :write :value 1}";
 
-const MEANINGS: [Told; 44] = [
+const MEANINGS: [Meaning; 44] = [
     (UNKNOWN_FUNCTIONS, "", 254, "no model fits these functions: `pop`, `try_acquire`; name one with --model"),
     (UNKNOWN_FUNCTIONS, "--model mutex", 2, "the model knows no `pop`, `try_acquire`"),
     (UNKNOWN_FUNCTIONS, "--model list-append", 2, "`try_acquire`"),
@@ -585,7 +585,7 @@ const MEANINGS: [Told; 44] = [
     (RELEASED_BY_ANOTHER, "--model mutex --permits 2", 254, "--permits is an option of --model semaphore"),
     (RELEASED_BY_ANOTHER, "--model fenced-mutex", 2, "`acquire` of nil is not what the model knows"),
     (RELEASED_BY_ANOTHER, "--model mutex --initial true", 1, ""),
-    (BOOLEAN_RESULTS, "--model set", 1, "remove 1 -> true"),
+    (BOOLEAN_RESULTS, "--model set", 1, "add 1 -> false"),
     (BOOLEAN_RESULTS, "--model set --initial [1]", 1, ""),
     (BELOW_ZERO, "--model bank", 1, "below zero"),
     (BELOW_ZERO, "", 1, "bank (guessed from the operations): invalid"),
@@ -618,7 +618,7 @@ const MEANINGS: [Told; 44] = [
 ];
 
 #[test]
-fn what_operations_mean_decides_and_is_told() {
+fn what_operations_mean_decides_and_is_said() {
     let scratch = Scratch::new();
     for (history, options, code, words) in MEANINGS {
         scratch.file("history", history);

@@ -64,7 +64,8 @@ fn main() -> Result<(), AnyError> {
         ["make", name, file] => make(name, Path::new(file)),
         [] => rows(beside, |row| row.size == Size::Small),
         _ => {
-            Err("expected nothing, --full, --large, --violating-transactions, only NAME, each with --ours; violating, violating NAME, make NAME FILE, or agree NUMBER"
+            Err("expected nothing, --full, --large, --violating-transactions, only NAME, each with --ours; violating, violating NAME, \
+             make NAME FILE, or agree NUMBER"
                 .into())
         }
     }

@@ -234,6 +234,17 @@ struct World {
     rows: u64,
 }
 
+/// Two reads that disagree on which of two keys was written first.
+fn forked(x: u64) -> Vec<Last> {
+    let (y, null) = (x + 1, || "null".to_owned());
+    let write = |key: u64| one(0, "txn", format!("[[\"w\",{key},1]]"), format!("[[\"w\",{key},1]]"));
+    let read = |process, of_x: &str, of_y: &str| {
+        let asked = reads(&[(x, null()), (y, null())]);
+        one(process, "txn", asked, reads(&[(x, of_x.into()), (y, of_y.into())]))
+    };
+    [write(x), write(y), read(0, "1", "null"), read(1, "null", "1")].concat()
+}
+
 impl World {
     fn new(input: &Violating) -> Self {
         Self {
@@ -431,15 +442,7 @@ impl World {
                 self.sum += u64::from(f == "inc");
                 ok(self.sum.to_string())
             }
-            (Object::Bank, "transfer") => {
-                let [from, to, amount] = asked.numbers[..] else { return done };
-                if self.accounts[from as usize] < amount as i64 {
-                    return Some(("fail", asked.argument.clone()));
-                }
-                self.accounts[from as usize] -= amount as i64;
-                self.accounts[to as usize] += amount as i64;
-                done
-            }
+            (Object::Bank, "transfer") => Some((self.transfer(&asked.numbers), asked.argument.clone())),
             (Object::Bank, _) => ok(self.balances()),
             (Object::DirtyReads, "write") => {
                 self.rows = asked.numbers[0];
@@ -452,6 +455,17 @@ impl World {
             }
             _ => ok(value(self.registers[asked.numbers[0] as usize])),
         }
+    }
+
+    /// Moves money if there is enough.
+    fn transfer(&mut self, numbers: &[u64]) -> &'static str {
+        let [from, to, amount] = numbers[..] else { return "ok" };
+        if self.accounts[from as usize] < amount as i64 {
+            return "fail";
+        }
+        self.accounts[from as usize] -= amount as i64;
+        self.accounts[to as usize] += amount as i64;
+        "ok"
     }
 
     fn act_on_register(&mut self, asked: &Asked) -> Option<(&'static str, String)> {
@@ -550,15 +564,7 @@ impl World {
                 self.accounts[0] += 1;
                 after("read", null(), self.balances())
             }
-            Object::LongFork => {
-                let (x, y) = (self.next + self.next % 2, self.next + self.next % 2 + 1);
-                let write = |key: u64| one(0, "txn", format!("[[\"w\",{key},1]]"), format!("[[\"w\",{key},1]]"));
-                let read = |process, of_x: &str, of_y: &str| {
-                    let asked = reads(&[(x, null()), (y, null())]);
-                    one(process, "txn", asked, reads(&[(x, of_x.into()), (y, of_y.into())]))
-                };
-                [write(x), write(y), read(0, "1", "null"), read(1, "null", "1")].concat()
-            }
+            Object::LongFork => forked(self.next + self.next % 2),
             Object::DirtyReads => {
                 let failed = vec![(0, "invoke", "write", a.to_string()), (0, "fail", "write", a.to_string())];
                 [failed, after("read", null(), list([a; 4].iter()))].concat()

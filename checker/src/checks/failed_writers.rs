@@ -7,7 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::finding::{EventSpan, Finding, Kept};
-use crate::history::{Datum, History, Kind, Op, Sym, ValueId};
+use crate::history::{Datum, History, Identities, Kind, Op, Sym, ValueId};
 use crate::run::findings::FaultFinding;
 
 /// Functions that change something, and whose argument is the value.
@@ -24,6 +24,16 @@ enum Shown {
     InTransaction(ValueId, ValueId),
 }
 
+impl Shown {
+    /// The same for all that are equal.
+    fn of_equals(self, same: &mut Identities<'_>) -> Self {
+        match self {
+            Shown::Of(key, value) => Shown::Of(key, same.of(value)),
+            Shown::InTransaction(key, value) => Shown::InTransaction(same.of(key), same.of(value)),
+        }
+    }
+}
+
 /// Who wrote a value.
 #[derive(Clone, Copy, Default)]
 struct Writers {
@@ -36,12 +46,16 @@ pub(crate) fn name_them(records: &History, faults: &[FaultFinding], finding: &mu
     if finding.anomalies.kept.is_empty() || records.ops.iter().all(|op| op.kind != Kind::Fail) {
         return;
     }
-    let shown: Vec<Vec<Shown>> = finding.anomalies.kept.iter().map(|kept| shown_by(records, kept)).collect();
+    let mut same = Identities::new(records);
+    let kept = finding.anomalies.kept.iter();
+    let shown: Vec<Vec<Shown>> = kept
+        .map(|kept| shown_by(records, kept).into_iter().map(|place| place.of_equals(&mut same)).collect())
+        .collect();
     let mut writers: FxHashMap<Shown, Writers> = FxHashMap::default();
     writers.extend(shown.iter().flatten().map(|place| (*place, Writers::default())));
     for (at, op) in records.ops.iter().enumerate() {
         each_written(records, op, |place| {
-            let Some(of_value) = writers.get_mut(&place) else { return };
+            let Some(of_value) = writers.get_mut(&place.of_equals(&mut same)) else { return };
             match op.kind {
                 Kind::Fail => drop(of_value.failed.get_or_insert(at)),
                 Kind::Ok | Kind::Info => of_value.others = true,
@@ -64,7 +78,7 @@ fn name(records: &History, kept: &mut Kept, failed: usize, place: Option<Shown>)
     let error = records.operation(failed).error().map_or_else(String::new, |error| format!(" with `{error}`"));
     let (f, process) = (records.text(op.f), records.process_name(op.process));
     let who = format!("`{f}` (process {process}, event {event}) failed{error}");
-    let told = match place {
+    let said = match place {
         Some(Shown::Of(_, value) | Shown::InTransaction(_, value)) => {
             format!("{} was seen, though its {who}", records.show(value))
         }
@@ -72,7 +86,7 @@ fn name(records: &History, kept: &mut Kept, failed: usize, place: Option<Shown>)
     };
     let explanation = &mut kept.anomaly.explanation;
     let end = if explanation.ends_with('.') { "" } else { "." };
-    explanation.push_str(&format!("{end} {told}: if the client cannot know, record `info`."));
+    explanation.push_str(&format!("{end} {said}: if the client cannot know, record `info`."));
     kept.context.push(EventSpan::at(records, failed));
 }
 

@@ -55,9 +55,9 @@ pub(crate) enum Completion {
     Denies,
 }
 
-/// What an `ok` with the value `told` says of an operation that was asked for with `asked`, which is another value.
-pub(crate) fn completion(asked: Sort<'_>, told: Sort<'_>) -> Completion {
-    match (asked, told) {
+/// What an `ok` with the value `answered` says of an operation that was asked for with `asked`, which is another value.
+pub(crate) fn completion(asked: Sort<'_>, answered: Sort<'_>) -> Completion {
+    match (asked, answered) {
         (Sort::Bool(_), Sort::Bool(_)) => Completion::Counts,
         (_, Sort::Bool(false)) => Completion::Denies,
         (_, Sort::Nil | Sort::Bool(true)) => Completion::Acknowledges,

@@ -1,7 +1,7 @@
 //! Whether a list that a read of a register shows is a value, or several values at once.
 //!
 //! Some stores keep concurrent writes, and a read shows all of them: a list of siblings. Others hold lists as values. It is
-//! the writes that tell: where none writes a list, lists are siblings. Where some do, a list that is read is a value if it
+//! the writes that show it: where none writes a list, lists are siblings. Where some do, a list that is read is a value if it
 //! was written, or if an element of it was not; if everything that is read is made of written values, lists are siblings.
 
 use rustc_hash::FxHashSet;

@@ -391,6 +391,20 @@ fn shown(object: Object, world: &World, call: &Call) -> Value {
 
 type Event = (u32, EventType, Call, Value);
 
+/// The same, with the answers that only this object gives.
+fn act_as(object: Object, world: &mut World, call: &Call) -> (EventType, Value) {
+    let was_inside = world.members.contains(&number(&call.argument));
+    let (kind, mut result) = act(world, call);
+    if object == Answering && call.f != "contains" {
+        result = json!(was_inside == (call.f == "remove"));
+    }
+    if object == Fenced && call.f == "acquire" && kind == Ok {
+        world.sum += 1;
+        result = json!(world.sum);
+    }
+    (kind, result)
+}
+
 /// A history of three or four processes; one operation in so many acts on a state that was, and leaves no trace.
 fn history(object: Object, random: &mut Random) -> Vec<Event> {
     let stale_one_in = [1000, 12, 6, 4][random.below(4) as usize];
@@ -415,15 +429,7 @@ fn history(object: Object, random: &mut Random) -> Vec<Event> {
                 let stale = random.one_in(stale_one_in);
                 let from = if stale { random.below(worlds.len() as u64) as usize } else { worlds.len() - 1 };
                 let mut world = worlds[from].clone();
-                let was_inside = world.members.contains(&number(&call.argument));
-                let (mut kind, mut result) = act(&mut world, &call);
-                if object == Answering && call.f != "contains" {
-                    result = json!(was_inside == (call.f == "remove"));
-                }
-                if object == Fenced && call.f == "acquire" && kind == Ok {
-                    world.sum += 1;
-                    result = json!(world.sum);
-                }
+                let (mut kind, mut result) = act_as(object, &mut world, &call);
                 let failed = object == Rows && call.f == "write" && random.one_in(4);
                 if failed {
                     kind = Fail;

@@ -64,8 +64,8 @@ fn ends(model: &str, text: &str, settings: &Settings, outcome: Outcome, words: &
 fn finding_ends(finding: &Finding, what: (&str, &str), outcome: Outcome, words: &str) {
     assert_eq!(finding.outcome(), outcome, "{what:?}: {finding:?}");
     let explained = finding.explained().map(|anomaly| anomaly.explanation.clone()).collect::<Vec<_>>().join("\n");
-    let told = format!("{}\n{explained}", finding.summary());
-    assert!(told.contains(words), "{what:?}: no `{words}` in {told}");
+    let said = format!("{}\n{explained}", finding.summary());
+    assert!(said.contains(words), "{what:?}: no `{words}` in {said}");
 }
 
 #[test]
@@ -356,9 +356,9 @@ fn what_objects_begin_with_can_be_said_of_every_model() {
         ("long-fork", &plain, "0", r#"0 read [["r",1,null],["r",2,null]] => [["r",1,0],["r",2,0]]"#, Valid, Valid),
         ("staleness", &plain, "0", "0 read null => 0; 0 write 1; 0 read null => 1", Valid, Invalid),
     ] {
-        let told = (model, text);
-        finding_ends(&judged(model, &beginning(text, &[initial]), settings), told, with, "");
-        finding_ends(&judged(model, &history(text), settings), told, without, "");
+        let said = (model, text);
+        finding_ends(&judged(model, &beginning(text, &[initial]), settings), said, with, "");
+        finding_ends(&judged(model, &history(text), settings), said, without, "");
     }
 }
 
@@ -506,6 +506,18 @@ fn a_violation_names_the_failed_operation_that_wrote_the_value() {
             r#"3 txn [["w","x",7]] ! a; 1 txn [["r","x",7]]"#,
             "7",
             "`txn` (process 3, event 1) failed with `a`",
+        ),
+        (
+            "cas-register",
+            "3 write {\"a\":1} ! e; 1 read null => {\"a\":1}",
+            "1}",
+            "`write` (process 3, event 1) failed with `e`",
+        ),
+        (
+            "total-queue",
+            "3 enqueue [1,[2]] ! e; 1 dequeue null => [1,[2]]",
+            "[1, [2]]",
+            "`enqueue` (process 3, event 1)",
         ),
         ("set", "3 add 7 ! timeout; 1 read null => [7]", "7", "`add` (process 3, event 1) failed with `timeout`"),
         ("set", "3 add 7 ! b; 1 contains 7 => true", "7", "`add` (process 3, event 1) failed with `b`"),

@@ -181,7 +181,7 @@ pub(super) fn of_causes(
         findings.doubts_of.push(("causal", why));
         return;
     }
-    // If somebody comes before himself, that is told of the dependencies.
+    // If somebody comes before himself, the dependencies report that.
     let Some(clocks) = causality.clocks() else { return };
     let mut reads: Vec<Shown<'_>> = Vec::new();
     for reader in readers(transactions) {

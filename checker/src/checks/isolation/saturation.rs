@@ -25,7 +25,8 @@
 //! atomic); AWDIT, PLDI 2025 (only the latest visible writer of each session counts). Time: the first four O(n x reads of a
 //! transaction), without clocks if nothing is wrong; causal O(n x sessions x log), and for the reads of one transaction
 //! together O(n x reads^2 x sessions x log); CM and PRAM as causal for each session, one order as causal, and each of the few
-//! rounds until nothing new is forced (of PRAM each passes on at once what the one before has forced). The log is of a key's writes by a session.
+//! rounds until nothing new is forced (of PRAM each passes on at once what the one before has forced). The log is of a key's
+//! writes by a session.
 
 use std::cell::{Cell, OnceCell};
 

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::collection::Discipline;
 use super::locks;
 use super::machine::{Machine, NEVER, Timed};
-use super::mutex::{Lock, LockAction, Rules};
+use super::mutex::{LockAction, Rules};
 use super::not_of_model::NotOfModel;
 use super::rule::{self, Ruling};
 use super::search::{Bounds, Limit};
@@ -505,8 +505,7 @@ impl Task<'_> {
     }
 
     fn lock(&self, property: Property, rules: Rules) -> Finding {
-        let machine = Lock(rules);
-        self.each_key(property, |ops| self.locks(ops, rules), |ops, bounds| rule::general(&machine, ops, bounds))
+        self.each_key(property, |ops| self.locks(ops, rules), |ops, bounds| locks::decide(ops, rules, bounds))
     }
 
     fn locks(&self, ops: Excerpt<'_>, rules: Rules) -> Adapted<LockAction> {

@@ -1,6 +1,6 @@
 //! What must come before what in any order of the processes' operations, if every value of a register is written once.
 //!
-//! Then each read names the write that it saw, and two rules tell more, again and again until nothing is new. Of a read r
+//! Then each read names the write that it saw, and two rules add more, again and again until nothing is new. Of a read r
 //! of w and another write w' of the same register:
 //!
 //! - if w' comes before r, it comes before w, or r would have seen it;

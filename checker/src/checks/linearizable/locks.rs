@@ -9,7 +9,9 @@
 use rustc_hash::FxHashMap;
 
 use super::machine::Timed;
-use super::mutex::{Deed, LockAction, Rules};
+use super::mutex::{Deed, Lock, LockAction, Rules};
+use super::rule::{self, Ruling};
+use super::search::Bounds;
 use crate::history::{Datum, History, Op, ValueId};
 use crate::objects::completion::written;
 
@@ -96,6 +98,20 @@ pub(super) fn with_holds(mut operations: Vec<LockOp>, rules: Rules) -> Vec<LockO
         by_time(&mut operations);
     }
     operations
+}
+
+/// Decides a lock by the general search.
+pub(super) fn decide(operations: &[LockOp], rules: Rules, bounds: &Bounds<'_>) -> Ruling<LockAction> {
+    let mut ruling = rule::general(&Lock(rules), operations, bounds);
+    // Of the few operations of a violation it may be plain which belong together, where it was not of all.
+    while let Ruling::Violation { core, .. } = &ruling {
+        let again = rule::general(&Lock(rules), &with_holds(core.clone(), rules), bounds);
+        match &again {
+            Ruling::Violation { core: fewer, .. } if fewer.len() < core.len() => ruling = again,
+            _ => break,
+        }
+    }
+    ruling
 }
 
 /// What a process holds.

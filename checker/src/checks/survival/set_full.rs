@@ -43,6 +43,8 @@ struct Element {
     unexpected: bool,
     /// The first add that may have happened.
     added_by: Option<usize>,
+    /// The add that was acknowledged first.
+    acknowledged_by: Option<usize>,
     /// The operation from whose completion on it is known.
     known_by: Option<usize>,
     /// The latest invoked read that contains it.
@@ -176,6 +178,7 @@ impl<'r, 'd> Set<'r, 'd> {
             element.added_by = element.added_by.or(Some(at).filter(|_| op.may_have_happened()));
             if acknowledged {
                 element.known_by = earlier(self.records, element.known_by, at);
+                element.acknowledged_by = earlier(self.records, element.acknowledged_by, at);
             }
         }
     }
@@ -297,6 +300,10 @@ impl<'r, 'd> Set<'r, 'd> {
 
     /// An element that a read lacks after it was known: for good, or for a while.
     fn missing(&mut self, kind: &'static str, element: ValueId, (known_by, absent): (Option<usize>, usize)) {
+        // An add that was acknowledged in time says enough, whoever had read it even sooner.
+        let acknowledged_by = self.elements.get(&element).and_then(|element| element.acknowledged_by);
+        let in_time = |at: &usize| self.records.ops[*at].ret < self.records.ops[absent].call;
+        let known_by = known_by.map(|known_by| acknowledged_by.filter(in_time).unwrap_or(known_by));
         let known = match known_by.map(|at| &self.records.ops[at]) {
             None => "there at first".to_owned(),
             Some(known) => {

@@ -171,7 +171,7 @@ fn no_model_goes_on_when_the_time_is_over() {
 fn a_function_that_the_model_lacks_leaves_it_open() {
     let decision = decide(Object::Register, &records(&one(0, "append", json!(1), json!(1))));
     assert_eq!(decision.outcome(), Outcome::Inconclusive);
-    assert!(decision.summary().contains("no function `append`"), "{}", decision.summary());
+    assert!(decision.summary().contains("knows no `append`"), "{}", decision.summary());
 }
 
 /// A history that holds and one that does not, of each model.
