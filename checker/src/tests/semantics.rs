@@ -489,71 +489,64 @@ fn a_completion_of_another_value_counts_where_it_can_be_one() {
     }
 }
 
+/// Model, history, the value that is named, and whose operation failed.
+const FAILED_WRITERS: [(&str, &str, &str, &str); 21] = [
+    ("register", "3 write 7 ! timeout; 1 read null => 7", "7", "`write` (process 3, event 1) failed with `timeout`"),
+    ("cas-register", "0 write 1; 3 cas [1,7] ! reset; 1 read null => 7", "7", "`cas` (process 3, event 3)"),
+    ("cas-register", "3 write@x 7 ! lost; 1 cas@x [7,8]", "7", "`write` (process 3, event 1) failed with `lost`"),
+    ("sequential", "3 write 7 ! timeout; 1 read null => 7", "7", "`write` (process 3, event 1)"),
+    (
+        "multi-register",
+        r#"3 txn [["w","x",7]] ! a; 1 txn [["r","x",7]]"#,
+        "7",
+        "`txn` (process 3, event 1) failed with `a`",
+    ),
+    (
+        "cas-register",
+        "3 write {\"a\":1} ! e; 1 read null => {\"a\":1}",
+        "1}",
+        "`write` (process 3, event 1) failed with `e`",
+    ),
+    ("total-queue", "3 enqueue [1,[2]] ! e; 1 dequeue null => [1,[2]]", "[1, [2]]", "`enqueue` (process 3, event 1)"),
+    ("set", "3 add 7 ! timeout; 1 read null => [7]", "7", "`add` (process 3, event 1) failed with `timeout`"),
+    ("set", "3 add 7 ! b; 1 contains 7 => true", "7", "`add` (process 3, event 1) failed with `b`"),
+    ("queue", "3 enqueue 7 ! c; 1 dequeue null => 7", "7", "`enqueue` (process 3, event 1) failed with `c`"),
+    ("stack", "3 push 7 ! c; 1 pop null => 7", "7", "`push` (process 3, event 1) failed with `c`"),
+    (
+        "total-queue",
+        "0 enqueue 1 ! conflict; 1 dequeue null => 1",
+        "1",
+        "`enqueue` (process 0, event 1) failed with `conflict`",
+    ),
+    ("total-queue", "0 enqueue 1 ! e; 1 drain null => [1]", "1", "`enqueue` (process 0, event 1) failed with `e`"),
+    ("set-full", "0 add 1; 3 add 7 ! d; 1 read null => [1,7]", "7", "`add` (process 3, event 3) failed with `d`"),
+    ("counter", "3 add 5 ! timeout; 1 read null => 5", "The", "`add` (process 3, event 1) failed with `timeout`"),
+    (
+        "list-append",
+        r#"3 txn [["append","x",7]] ! f; 1 txn [["r","x",[7]]]"#,
+        "7",
+        "`txn` (process 3, event 1) failed with `f`",
+    ),
+    (
+        "rw-register",
+        r#"3 txn [["w","x",7]] ! g; 1 txn [["r","x",7]]"#,
+        "7",
+        "`txn` (process 3, event 1) failed with `g`",
+    ),
+    (
+        "read-committed",
+        r#"3 txn [["w","x",7]] ! h; 1 txn [["r","x",7]]"#,
+        "7",
+        "`txn` (process 3, event 1) failed with `h`",
+    ),
+    ("session", "3 write 7 ! i; 1 read null => 7", "7", "`write` (process 3, event 1) failed with `i`"),
+    ("dirty-reads", "3 write 7 ! j; 1 read null => [7,7]", "7", "`write` (process 3, event 1) failed with `j`"),
+    ("staleness", "3 write 7 ! k; 1 read null => 7", "7", "`write` (process 3, event 1) failed with `k`"),
+];
+
 #[test]
 fn a_violation_names_the_failed_operation_that_wrote_the_value() {
-    for (model, text, value, failed) in [
-        (
-            "register",
-            "3 write 7 ! timeout; 1 read null => 7",
-            "7",
-            "`write` (process 3, event 1) failed with `timeout`",
-        ),
-        ("cas-register", "0 write 1; 3 cas [1,7] ! reset; 1 read null => 7", "7", "`cas` (process 3, event 3)"),
-        ("cas-register", "3 write@x 7 ! lost; 1 cas@x [7,8]", "7", "`write` (process 3, event 1) failed with `lost`"),
-        ("sequential", "3 write 7 ! timeout; 1 read null => 7", "7", "`write` (process 3, event 1)"),
-        (
-            "multi-register",
-            r#"3 txn [["w","x",7]] ! a; 1 txn [["r","x",7]]"#,
-            "7",
-            "`txn` (process 3, event 1) failed with `a`",
-        ),
-        (
-            "cas-register",
-            "3 write {\"a\":1} ! e; 1 read null => {\"a\":1}",
-            "1}",
-            "`write` (process 3, event 1) failed with `e`",
-        ),
-        (
-            "total-queue",
-            "3 enqueue [1,[2]] ! e; 1 dequeue null => [1,[2]]",
-            "[1, [2]]",
-            "`enqueue` (process 3, event 1)",
-        ),
-        ("set", "3 add 7 ! timeout; 1 read null => [7]", "7", "`add` (process 3, event 1) failed with `timeout`"),
-        ("set", "3 add 7 ! b; 1 contains 7 => true", "7", "`add` (process 3, event 1) failed with `b`"),
-        ("queue", "3 enqueue 7 ! c; 1 dequeue null => 7", "7", "`enqueue` (process 3, event 1) failed with `c`"),
-        ("stack", "3 push 7 ! c; 1 pop null => 7", "7", "`push` (process 3, event 1) failed with `c`"),
-        (
-            "total-queue",
-            "0 enqueue 1 ! conflict; 1 dequeue null => 1",
-            "1",
-            "`enqueue` (process 0, event 1) failed with `conflict`",
-        ),
-        ("total-queue", "0 enqueue 1 ! e; 1 drain null => [1]", "1", "`enqueue` (process 0, event 1) failed with `e`"),
-        ("set-full", "0 add 1; 3 add 7 ! d; 1 read null => [1,7]", "7", "`add` (process 3, event 3) failed with `d`"),
-        ("counter", "3 add 5 ! timeout; 1 read null => 5", "The", "`add` (process 3, event 1) failed with `timeout`"),
-        (
-            "list-append",
-            r#"3 txn [["append","x",7]] ! f; 1 txn [["r","x",[7]]]"#,
-            "7",
-            "`txn` (process 3, event 1) failed with `f`",
-        ),
-        (
-            "rw-register",
-            r#"3 txn [["w","x",7]] ! g; 1 txn [["r","x",7]]"#,
-            "7",
-            "`txn` (process 3, event 1) failed with `g`",
-        ),
-        (
-            "read-committed",
-            r#"3 txn [["w","x",7]] ! h; 1 txn [["r","x",7]]"#,
-            "7",
-            "`txn` (process 3, event 1) failed with `h`",
-        ),
-        ("session", "3 write 7 ! i; 1 read null => 7", "7", "`write` (process 3, event 1) failed with `i`"),
-        ("dirty-reads", "3 write 7 ! j; 1 read null => [7,7]", "7", "`write` (process 3, event 1) failed with `j`"),
-        ("staleness", "3 write 7 ! k; 1 read null => 7", "7", "`write` (process 3, event 1) failed with `k`"),
-    ] {
+    for (model, text, value, failed) in FAILED_WRITERS {
         let finding = judged(model, &history(text), &Settings::default());
         finding_ends(&finding, (model, text), Invalid, failed);
         finding_ends(&finding, (model, text), Invalid, "if the client cannot know, record `info`.");
