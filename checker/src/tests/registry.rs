@@ -92,7 +92,7 @@ fn objects(model: &str) -> Option<&'static [Object]> {
         "stack" => &[Stack],
         "priority-queue" => &[Priorities],
         "list-append" => &[Lists],
-        "rw-register" | "read-committed" | "read-atomic" | "causal-convergence" | "causal-memory" => &[Transactions],
+        "rw-register" | "read-atomic" | "causal-convergence" | "causal-memory" => &[Transactions],
         "causal" | "pram" => &[Transactions, Register, Grown],
         "session" | "read-your-writes" | "monotonic-reads" | "monotonic-writes" | "writes-follow-reads" => {
             &[Register, Grown]
