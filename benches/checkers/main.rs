@@ -21,6 +21,7 @@ mod agree;
 mod error;
 mod objects;
 mod peers;
+mod random;
 mod table;
 mod transactions;
 mod violating;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use super::error::AnyError;
+use super::random::Random;
 
 /// Processes at a time.
 const PROCESSES: usize = 10;
@@ -40,7 +41,7 @@ struct Store {
     /// Whether the transaction at hand is one that goes wrong, and the one old read is still to come.
     is_wrong: bool,
     is_due: bool,
-    draw: u64,
+    random: Random,
     /// Keys in use, and how often each was written.
     keys: Vec<(u32, u32)>,
     next_key: u32,
@@ -65,16 +66,11 @@ impl Store {
         let (is_wrong, is_due) = (false, false);
         let keys = (0..KEYS as u32).map(|key| (key, 0)).collect();
         let (next_key, values, index) = (KEYS as u32, HashMap::new(), 0);
-        Self { lists, fault, is_wrong, is_due, draw: seed, keys, next_key, values, index }
+        Self { lists, fault, is_wrong, is_due, random: Random(seed), keys, next_key, values, index }
     }
 
-    /// splitmix64.
     fn below(&mut self, limit: u64) -> u64 {
-        self.draw = self.draw.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.draw;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
+        self.random.below(limit)
     }
 
     /// Runs the processes step by step, in a random order.

@@ -6,6 +6,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{Result, Write};
 
+use super::random::Random;
+
 /// Clients at a time.
 const CLIENTS: u64 = 10;
 /// Reads of a whole set in a history: more would make the input grow with the square of the operations.
@@ -220,7 +222,7 @@ impl<W: Write> Events<'_, W> {
 struct World {
     object: Object,
     unknown: u64,
-    draw: u64,
+    random: Random,
     next: u64,
     /// An operation in so many reads a whole set.
     read_every: u64,
@@ -250,7 +252,7 @@ impl World {
         Self {
             object: input.object,
             unknown: input.unknown,
-            draw: 1,
+            random: Random(1),
             next: 0,
             read_every: (input.operations / WHOLE_READS).max(1),
             registers: vec![0; KEYS as usize],
@@ -264,13 +266,8 @@ impl World {
         }
     }
 
-    /// splitmix64.
     fn below(&mut self, limit: u64) -> u64 {
-        self.draw = self.draw.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.draw;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
+        self.random.below(limit)
     }
 
     fn fresh(&mut self) -> u64 {

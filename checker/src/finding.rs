@@ -237,6 +237,19 @@ pub(crate) struct Draft<'a> {
     pub proof: Proof<'a>,
 }
 
+impl<'a> Draft<'a> {
+    /// An anomaly that these operations of a history in columns prove; none is needless.
+    pub(crate) fn at(
+        records: &History,
+        kind: &'static str,
+        key: &'a str,
+        ops: impl IntoIterator<Item = usize>,
+        explanation: String,
+    ) -> Self {
+        Self { kind, key, process: None, explanation, proof: Proof::at(records, ops) }
+    }
+}
+
 /// The operations of an anomaly.
 #[derive(Default)]
 pub(crate) struct Proof<'a> {

@@ -32,7 +32,8 @@ pub(crate) fn unknown_functions(records: &History, known: &[&str]) -> String {
     let more = others.len().saturating_sub(SHOWN_MAX);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let (others, known) = (others[..others.len().min(SHOWN_MAX)].join(", "), known.join(", "));
-    format!("the model knows no {others}{more}: its functions are {known}; --rename maps names")
+    let are = if known.contains(", ") { "functions are" } else { "function is" };
+    format!("the model knows no {others}{more}: its {are} {known}; --rename maps names")
 }
 
 /// Whether an operation has this function.

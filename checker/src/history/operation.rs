@@ -200,7 +200,8 @@ impl History {
         all.map(Vec::into_iter)
     }
 
-    fn micro(&self, micro: ValueId) -> Option<Micro<'_>> {
+    /// A value as a micro-operation, if it is one.
+    pub(crate) fn micro(&self, micro: ValueId) -> Option<Micro<'_>> {
         match self.datum(micro) {
             Datum::List(&[f, key, value]) => match self.datum(f) {
                 Datum::Text(f) => Some((f, key, value)),

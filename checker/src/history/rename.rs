@@ -6,7 +6,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::columns::History;
-use super::values::{Datum, Sym, TooManyValues, ValueId};
+use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 impl History {
     /// Replaces the names of functions, each by the one beside it. Returns those that no function has.
@@ -22,18 +22,10 @@ impl History {
             renaming.functions.insert(self.values.intern(from)?, self.values.intern(to)?);
             renaming.micros.insert(self.values.text(from)?, self.values.text(to)?);
         }
-        for at in 0..self.ops.len() + self.aside.len() {
-            let is_main = at < self.ops.len();
-            let op = if is_main { self.ops[at] } else { self.aside[at - self.ops.len()] };
-            let f = renaming.function(op.f);
-            let (argument, result) = (renaming.value(self, op.argument)?, renaming.value(self, op.result)?);
-            let renamed = if is_main {
-                &mut self.ops[at]
-            } else {
-                let main = self.ops.len();
-                &mut self.aside[at - main]
-            };
-            (renamed.f, renamed.argument, renamed.result) = (f, argument, result);
+        for op in self.ops.iter_mut().chain(&mut self.aside) {
+            op.f = renaming.function(op.f);
+            op.argument = renaming.value(&mut self.values, op.argument)?;
+            op.result = renaming.value(&mut self.values, op.result)?;
         }
         let is_unknown = |(from, _): &&(String, String)| {
             let name = self.values.find(from);
@@ -61,12 +53,12 @@ impl Renaming {
     }
 
     /// A list of micro-operations with other names; any other value as it is.
-    fn value(&mut self, history: &mut History, value: ValueId) -> Result<ValueId, TooManyValues> {
+    fn value(&mut self, values: &mut Values, value: ValueId) -> Result<ValueId, TooManyValues> {
         if let Some(known) = self.known.get(&value) {
             return Ok(*known);
         }
-        let Datum::List(micros) = history.datum(value) else { return Ok(value) };
-        let names = |micro: &ValueId| match history.datum(*micro) {
+        let Datum::List(micros) = values.datum(value) else { return Ok(value) };
+        let names = |micro: &ValueId| match values.datum(*micro) {
             Datum::List(&[f, _, _]) => self.micros.contains_key(&f),
             _ => false,
         };
@@ -74,18 +66,18 @@ impl Renaming {
             return Ok(value);
         }
         let micros = micros.to_vec();
-        let renamed = micros.into_iter().map(|micro| self.micro(history, micro)).collect::<Result<Vec<_>, _>>()?;
-        let renamed = history.values.list(&renamed)?;
+        let renamed = micros.into_iter().map(|micro| self.micro(values, micro)).collect::<Result<Vec<_>, _>>()?;
+        let renamed = values.list(&renamed)?;
         self.known.insert(value, renamed);
         Ok(renamed)
     }
 
-    fn micro(&mut self, history: &mut History, micro: ValueId) -> Result<ValueId, TooManyValues> {
-        let Datum::List(&[f, key, value]) = history.datum(micro) else { return Ok(micro) };
+    fn micro(&mut self, values: &mut Values, micro: ValueId) -> Result<ValueId, TooManyValues> {
+        let Datum::List(&[f, key, value]) = values.datum(micro) else { return Ok(micro) };
         let Some(to) = self.micros.get(&f).copied() else { return Ok(micro) };
-        if let Datum::Text(name) = history.datum(f) {
-            self.found.extend(history.sym(name));
+        if let Datum::Text(name) = values.datum(f) {
+            self.found.extend(values.find(name));
         }
-        history.values.list(&[to, key, value])
+        values.list(&[to, key, value])
     }
 }

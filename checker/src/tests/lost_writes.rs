@@ -86,6 +86,16 @@ fn a_failed_write_must_not_be_read() {
     assert_eq!(found.figure("failed-write-visible"), 1.0);
 }
 
+/// It was called by the number that it has inside, here 2^31.
+#[test]
+fn regression_a_process_was_not_called_by_its_name_where_its_write_had_failed() {
+    let mut story = Story::new("set");
+    story.add(0, "set-0", 1).add_fail(4_000_000_000, "set-0", 2).read(0, "set-0", &[1, 2]).final_read(1, "set-0", &[1]);
+    let found = story.result(LOST);
+    let anomaly = found.sole(Outcome::Invalid, "failed-write-visible");
+    assert!(anomaly.explanation.contains("(process 4000000000, event 3)"), "{}", anomaly.explanation);
+}
+
 #[test]
 fn what_nobody_wrote_must_not_be_read() {
     let mut story = Story::new("set");

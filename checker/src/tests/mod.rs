@@ -28,6 +28,7 @@ mod minimal;
 mod monotonic_reads;
 mod proofs;
 mod properties;
+pub(crate) mod random;
 mod read_your_writes;
 mod reading;
 mod records;

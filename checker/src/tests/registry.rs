@@ -17,6 +17,7 @@ use crate::finding::{Anomaly, Finding};
 use crate::history::EventType::{self, Fail, Info, Invoke, Ok};
 use crate::history::{History, HistoryBuilder, RawEvent, ValueId};
 use crate::limits::Limits;
+use crate::tests::random::Random;
 use crate::verdict::Outcome;
 use serde_json::{Value, json};
 
@@ -135,23 +136,6 @@ fn settings(model: &str) -> Vec<Settings> {
             [false, true].map(|linearizable_sets| Settings { linearizable_sets, ..Settings::default() }).into()
         }
         _ => vec![Settings::default()],
-    }
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        // SplitMix64 (Steele, Lea, Flood, 2014).
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    fn one_in(&mut self, number: u64) -> bool {
-        self.below(number) == 0
     }
 }
 

@@ -362,6 +362,15 @@ fn what_objects_begin_with_can_be_said_of_every_model() {
     }
 }
 
+/// It was called by the number that it has inside, here 2^31.
+#[test]
+fn regression_a_process_was_not_called_by_its_name_where_a_number_is_below_the_first() {
+    let history = beginning("4000000000 read null => 4", &["5"]);
+    let finding = judged("monotonic", &history, &Settings::default());
+    let words = "Process 4000000000 was given 4, which began with 5.";
+    finding_ends(&finding, ("monotonic", "below the first"), Invalid, words);
+}
+
 #[test]
 fn several_keys_each_begin_with_their_own() {
     let text = "0 read@x null => 1; 0 read@y null => [2]; 0 read@z null => 9; 0 read@7 null => \"seven\"";

@@ -14,13 +14,13 @@ use serde_json::Value;
 use super::{Story, of};
 use crate::checks::check::{Context, View};
 use crate::checks::isolation::is_of_lists;
-use crate::checks::isolation::tests_draw::{Draw, cases};
 use crate::checks::registry::CheckName;
 use crate::checks::sessions::Guarantee;
 use crate::finding::{Anomaly, Finding};
 use crate::history::{Datum, Event, EventType, History, write_line};
 use crate::limits::Limits;
 use crate::objects::ConcurrentWrites;
+use crate::tests::random::{Random, cases};
 use crate::verdict::Outcome;
 use crate::visibility::Facts;
 
@@ -138,7 +138,7 @@ fn of_histories_from_anywhere_too() {
 
 /// Joins some operations that a process made one after the other, if both succeeded, into one transaction.
 fn joined(seed: u64, events: &[Event]) -> Vec<Event> {
-    let mut draw = Draw(seed);
+    let mut draw = Random(seed);
     let mut joined: Vec<Event> = Vec::new();
     for event in events {
         let mut event = event.clone();

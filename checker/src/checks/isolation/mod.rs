@@ -189,5 +189,3 @@ fn too_large(transactions: &Transactions, limits: &Limits<'_>) -> Option<Finding
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-pub(crate) use tests::draw as tests_draw;

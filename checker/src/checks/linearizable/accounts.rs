@@ -79,11 +79,7 @@ impl Machine for Accounts {
 
     /// What is read depends on every change.
     fn bonds(&self, action: &AccountsAction) -> Option<Bonds> {
-        const CHANGES: u64 = 0;
-        Some(match action {
-            AccountsAction::Read(_) => Bonds { gives: Vec::new(), takes: vec![CHANGES] },
-            _ => Bonds { gives: vec![CHANGES], takes: Vec::new() },
-        })
+        Some(Bonds::of_whole(matches!(action, AccountsAction::Read(_))))
     }
 
     fn state_bytes(&self, held: &Held) -> usize {

@@ -15,7 +15,8 @@ use super::search::{Bounds, Limit};
 use super::{accounts, collection, counter, deque, multi_register, register, sequential, set, text};
 use crate::checks::by_key::unknown_functions;
 pub use crate::checks::settings::FailedCas;
-use crate::finding::{Draft, Finding, Proof};
+use crate::checks::settings::Settings;
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Identities, Kind, Op, Sym, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -31,6 +32,13 @@ pub struct Options {
     pub failed_cas: FailedCas,
     /// How many permits of a semaphore there are.
     pub permits: Option<u32>,
+}
+
+impl Options {
+    /// What was said of them.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self { failed_cas: settings.failed_cas, permits: settings.permits }
+    }
 }
 
 /// Checks whether each object of the history is linearizable: each key, or the whole history for transactions.
@@ -106,28 +114,7 @@ fn functions(property: Property) -> &'static [&'static str] {
             }
             Object::Set => &["add", "remove", "contains", "read"],
             Object::Counter => &["add", "inc", "increment", "dec", "decrement", "read"],
-            Object::Deque => &[
-                "push-front",
-                "push-back",
-                "pop-front",
-                "pop-back",
-                "peek-front",
-                "peek-back",
-                "add-first",
-                "add-last",
-                "offer-first",
-                "offer-last",
-                "lpush",
-                "rpush",
-                "remove-first",
-                "remove-last",
-                "poll-first",
-                "poll-last",
-                "lpop",
-                "rpop",
-                "peek-first",
-                "peek-last",
-            ],
+            Object::Deque => &deque::NAMES,
             Object::Text => &["get", "read", "put", "write", "append"],
             Object::Accounts => &["transfer", "read"],
             Object::Queue | Object::Stack | Object::PriorityQueue => &[
@@ -763,13 +750,8 @@ impl Task<'_> {
         }
         let mut reason = reason.to_owned();
         reason[..1].make_ascii_uppercase();
-        Draft {
-            kind,
-            key: self.history.text(key),
-            process: None,
-            explanation: format!("{reason}: {}.", listed.join("; ")),
-            proof: Proof::at(self.history, ops),
-        }
+        let explanation = format!("{reason}: {}.", listed.join("; "));
+        Draft::at(self.history, kind, self.history.text(key), ops, explanation)
     }
 
     /// An operation in words.

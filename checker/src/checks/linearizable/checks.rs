@@ -1,7 +1,7 @@
 //! The two checks of single objects: linearizable, and sequentially consistent.
 
 use super::adapt::{Options, check, check_sequential};
-use crate::checks::check::{Check, Context, Nature, Scope, Settings, View};
+use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::Finding;
 use crate::objects::Object;
 
@@ -50,11 +50,8 @@ impl Check for Linearizable {
     }
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
-        view.by_records(|records| {
-            let Settings { failed_cas, permits, .. } = *context.settings;
-            let options = Options { failed_cas, permits };
-            check(view.object.unwrap_or(Object::Register), records, &context.limits, &options)
-        })
+        let (object, options) = (view.object.unwrap_or(Object::Register), Options::of(context.settings));
+        view.by_records(|records| check(object, records, &context.limits, &options))
     }
 }
 
@@ -83,10 +80,6 @@ impl Check for Sequential {
     }
 
     fn judge(&self, view: &View<'_>, context: &Context<'_>) -> Finding {
-        view.by_records(|records| {
-            let Settings { failed_cas, permits, .. } = *context.settings;
-            let options = Options { failed_cas, permits };
-            check_sequential(records, &context.limits, &options)
-        })
+        view.by_records(|records| check_sequential(records, &context.limits, &Options::of(context.settings)))
     }
 }

@@ -96,18 +96,47 @@ impl Machine for Deque {
     }
 }
 
-/// What a function does: `p` stands for push, pop or peek.
-fn function(f: &str) -> Option<(&'static str, End)> {
-    Some(match f {
-        "push-front" | "add-first" | "offer-first" | "lpush" => ("push", End::Front),
-        "push-back" | "add-last" | "offer-last" | "rpush" => ("push", End::Back),
-        "pop-front" | "remove-first" | "poll-first" | "lpop" => ("pop", End::Front),
-        "pop-back" | "remove-last" | "poll-last" | "rpop" => ("pop", End::Back),
-        "peek-front" | "peek-first" => ("peek", End::Front),
-        "peek-back" | "peek-last" => ("peek", End::Back),
-        _ => return None,
-    })
+/// What a function does.
+#[derive(Clone, Copy)]
+enum Deed {
+    Push,
+    Pop,
+    Peek,
 }
+
+/// What each function does, and at which end.
+const FUNCTIONS: [(&str, Deed, End); 20] = [
+    ("push-front", Deed::Push, End::Front),
+    ("push-back", Deed::Push, End::Back),
+    ("pop-front", Deed::Pop, End::Front),
+    ("pop-back", Deed::Pop, End::Back),
+    ("peek-front", Deed::Peek, End::Front),
+    ("peek-back", Deed::Peek, End::Back),
+    ("add-first", Deed::Push, End::Front),
+    ("add-last", Deed::Push, End::Back),
+    ("offer-first", Deed::Push, End::Front),
+    ("offer-last", Deed::Push, End::Back),
+    ("lpush", Deed::Push, End::Front),
+    ("rpush", Deed::Push, End::Back),
+    ("remove-first", Deed::Pop, End::Front),
+    ("remove-last", Deed::Pop, End::Back),
+    ("poll-first", Deed::Pop, End::Front),
+    ("poll-last", Deed::Pop, End::Back),
+    ("lpop", Deed::Pop, End::Front),
+    ("rpop", Deed::Pop, End::Back),
+    ("peek-first", Deed::Peek, End::Front),
+    ("peek-last", Deed::Peek, End::Back),
+];
+
+/// The names of the functions.
+pub(super) const NAMES: [&str; FUNCTIONS.len()] = {
+    let (mut names, mut at) = ([""; FUNCTIONS.len()], 0);
+    while at < names.len() {
+        names[at] = FUNCTIONS[at].0;
+        at += 1;
+    }
+    names
+};
 
 /// The names that a queue has for the functions of a deque.
 pub(super) fn of_queue(f: &str) -> &str {
@@ -134,14 +163,14 @@ pub(super) fn of_stack(f: &str) -> &str {
 /// # Errors
 /// When a deque has no such function.
 pub(super) fn action(op: &Op, f: &str) -> Result<Option<DequeAction>, NotOfModel> {
-    let (what, end) = function(f).ok_or(NotOfModel::Function(op.f))?;
+    let (_, deed, end) = *FUNCTIONS.iter().find(|(name, ..)| *name == f).ok_or(NotOfModel::Function(op.f))?;
     let seen = Some(op.result.0).filter(|_| !op.result.is_nil());
-    Ok(match (what, op.kind) {
-        (_, Kind::Fail) | ("peek", Kind::Info) => None,
-        ("push", _) => Some(DequeAction::Push(end, op.argument.0)),
-        ("pop", Kind::Info) => Some(DequeAction::PopUnknown(end)),
-        ("pop", Kind::Ok) => Some(DequeAction::Pop(end, seen)),
-        (_, _) => Some(DequeAction::Peek(end, seen)),
+    Ok(match (deed, op.kind) {
+        (_, Kind::Fail) | (Deed::Peek, Kind::Info) => None,
+        (Deed::Push, _) => Some(DequeAction::Push(end, op.argument.0)),
+        (Deed::Pop, Kind::Info) => Some(DequeAction::PopUnknown(end)),
+        (Deed::Pop, Kind::Ok) => Some(DequeAction::Pop(end, seen)),
+        (Deed::Peek, Kind::Ok) => Some(DequeAction::Peek(end, seen)),
     })
 }
 

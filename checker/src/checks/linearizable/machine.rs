@@ -77,6 +77,17 @@ pub struct Bonds {
     pub takes: Vec<u64>,
 }
 
+impl Bonds {
+    /// Of an object whose reads rely on every change, whatever it was.
+    pub(crate) fn of_whole(only_reads: bool) -> Self {
+        const CHANGES: u64 = 0;
+        match only_reads {
+            true => Self { gives: Vec::new(), takes: vec![CHANGES] },
+            false => Self { gives: vec![CHANGES], takes: Vec::new() },
+        }
+    }
+}
+
 /// What is known of two actions, one directly after the other, in every state that allows both in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {

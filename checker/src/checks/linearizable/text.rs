@@ -47,11 +47,7 @@ impl Machine for Text {
 
     /// What is read depends on every change.
     fn bonds(&self, action: &TextAction) -> Option<Bonds> {
-        const CHANGES: u64 = 0;
-        Some(match action {
-            TextAction::Get(_) => Bonds { gives: Vec::new(), takes: vec![CHANGES] },
-            _ => Bonds { gives: vec![CHANGES], takes: Vec::new() },
-        })
+        Some(Bonds::of_whole(matches!(action, TextAction::Get(_))))
     }
 
     fn state_bytes(&self, held: &Box<str>) -> usize {

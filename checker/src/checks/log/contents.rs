@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::steps::{Polled, Sent, Step};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{History, Kind, ValueId};
 use crate::limits::Limits;
 
@@ -36,8 +36,9 @@ struct Log {
 pub(super) struct Contents<'r> {
     records: &'r History,
     logs: BTreeMap<ValueId, Log>,
-    /// Acknowledged sends, and those of them that no poll could have missed nor did return.
+    /// How many sends were acknowledged.
     acknowledged: u64,
+    /// How many records were polled, each as often as it was.
     polled: u64,
 }
 
@@ -115,16 +116,17 @@ impl<'r> Contents<'r> {
             let possible: Vec<usize> =
                 sends.iter().map(|sent| sent.op).filter(|op| records.ops[*op].may_have_happened()).collect();
             let (first, shown_by) = places[0];
-            let (log_name, shown) = (records.show(key), records.show(value));
+            let names = || (records.show(key), records.show(value));
             match (possible.len(), sends.first()) {
                 (0, None) => violated(records, key, "never-sent", [shown_by], limits, finding, || {
-                    format!("The log {log_name} has {shown} at offset {first}, which nobody sent.")
+                    let (log, shown) = names();
+                    format!("The log {log} has {shown} at offset {first}, which nobody sent.")
                 }),
                 (0, Some(failed)) => {
                     violated(records, key, "aborted-read", [failed.op, shown_by], limits, finding, || {
-                        let event = records.event_index(records.ops[failed.op].ret);
+                        let (event, (log, shown)) = (records.event_index(records.ops[failed.op].ret), names());
                         format!(
-                            "The log {log_name} has {shown} at offset {first}, but its send failed (index {event}): if the client \
+                            "The log {log} has {shown} at offset {first}, but its send failed (index {event}): if the client \
                          cannot know that it failed, it has to record `info`."
                         )
                     })
@@ -133,9 +135,10 @@ impl<'r> Contents<'r> {
                     let shows = places.iter().take(possible_count + 1).map(|(_, op)| *op);
                     let proof: Vec<usize> = possible.iter().copied().chain(shows).collect();
                     violated(records, key, "duplicate", proof, limits, finding, || {
+                        let (log, shown) = names();
                         let offsets: Vec<String> = places.iter().map(|(offset, _)| offset.to_string()).collect();
                         format!(
-                            "The log {log_name} has {shown} at the offsets {}, though it was sent {}.",
+                            "The log {log} has {shown} at the offsets {}, though it was sent {}.",
                             offsets.join(", "),
                             if possible_count == 1 { "once".to_owned() } else { format!("{possible_count} times") },
                         )
@@ -222,8 +225,5 @@ pub(super) fn violated(
     explain: impl FnOnce() -> String,
 ) {
     let key = records.key_name(key);
-    finding.violated(limits, || {
-        let proof = Proof::at(records, proof);
-        Draft { kind, key: &key, process: None, explanation: explain(), proof }
-    });
+    finding.violated(limits, || Draft::at(records, kind, &key, proof, explain()));
 }

@@ -1,5 +1,6 @@
 //! What each operation did to the logs: the records that it sent and polled.
 
+use crate::checks::by_key::unknown_functions;
 use crate::history::{Datum, History, Identities, ValueId};
 
 /// A record that was sent, acknowledged or not.
@@ -42,6 +43,12 @@ pub(super) enum Step {
     },
 }
 
+/// What an operator asked of the brokers, or what only says something of them.
+const BESIDE: [&str; 4] = ["debug-topic-partitions", "commit", "commit-offsets", "list-committed-offsets"];
+/// The functions that are known.
+const FUNCTIONS: [&str; 10] =
+    ["send", "poll", "txn", "assign", "subscribe", "crash", BESIDE[0], BESIDE[1], BESIDE[2], BESIDE[3]];
+
 /// The steps of all operations, in the order of invocation. Keys and values stand for all that equal them.
 ///
 /// # Errors
@@ -53,12 +60,8 @@ pub(super) fn steps(records: &History) -> Result<Vec<Step>, String> {
             f @ ("send" | "poll" | "txn") => each_part(records, at, f, &mut steps)?,
             "assign" | "crash" => steps.push(Step::Begins { op: at, subscribed: false }),
             "subscribe" => steps.push(Step::Begins { op: at, subscribed: true }),
-            // What an operator asked of the brokers, or what only says something of them.
-            "debug-topic-partitions" | "commit" | "commit-offsets" | "list-committed-offsets" => {}
-            other => {
-                let known = "send, poll, txn, assign, subscribe, crash";
-                return Err(format!("the model knows no `{other}`: its functions are {known}"));
-            }
+            other if BESIDE.contains(&other) => {}
+            _ => return Err(unknown_functions(records, &FUNCTIONS)),
         }
     }
     let mut same = Identities::new(records);

@@ -6,8 +6,9 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::checks::by_key::unknown_functions;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Op, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -48,8 +49,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let mut inserted = 0u64;
     for (at, op) in records.ops.iter().enumerate() {
         if records.text(op.f) != "insert" {
-            let f = records.text(op.f);
-            return Finding::undecided(format!("the model knows no `{f}`: its function is insert"));
+            return Finding::undecided(unknown_functions(records, &["insert"]));
         }
         let Some(key) = key(records, op) else {
             let (index, value) = (records.event_index(op.call), records.show(op.argument));
@@ -67,8 +67,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
                     "Processes {one} and {other} both inserted a row of {key}, each because it found none: neither saw the \
                      other's."
                 );
-                let proof = Proof::at(records, [before, at]);
-                Draft { kind: "G2", key: &key, process: None, explanation, proof }
+                Draft::at(records, "G2", &key, [before, at], explanation)
             });
         }
     }

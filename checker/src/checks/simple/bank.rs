@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use crate::checks::by_key::{by_key, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::settings::Bank as Known;
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::formats::shown;
 use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
@@ -203,10 +203,7 @@ impl<'a> Ledger<'a> {
         limits: &Limits<'_>,
         finding: &mut Finding,
     ) {
-        finding.violated(limits, || {
-            let proof = Proof::at(self.records, ops.iter().copied());
-            Draft { kind, key: self.key, process: None, explanation, proof }
-        });
+        finding.violated(limits, || Draft::at(self.records, kind, self.key, ops.iter().copied(), explanation));
     }
 }
 

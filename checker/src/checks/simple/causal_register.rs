@@ -6,7 +6,7 @@
 
 use crate::checks::by_key::{by_key, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Op, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -141,15 +141,13 @@ impl Chain {
             let (process, shown) = (records.process_of(read), records.show(op.result));
             let Some(last) = self.writes.last().filter(|_| stale) else {
                 let explanation = format!("Process {process} read {shown}{}, which nobody had written.", of(key));
-                let proof = Proof::at(records, [read]);
-                return Draft { kind: "never-written", key, process: None, explanation, proof };
+                return Draft::at(records, "never-written", key, [read], explanation);
             };
             let newest = records.show(last.value);
             let explanation =
                 format!("Process {process} read {shown}{}, though it follows the write of {newest}.", of(key));
             let operations = older.into_iter().chain([last]).flat_map(|written| [Some(written.by), written.seen_by]);
-            let proof = Proof::at(records, operations.flatten().chain([read]));
-            Draft { kind: "stale-read", key, process: None, explanation, proof }
+            Draft::at(records, "stale-read", key, operations.flatten().chain([read]), explanation)
         });
     }
 }

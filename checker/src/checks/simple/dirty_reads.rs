@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::checks::by_key::{Denials, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{History, Identities, Kind, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -233,9 +233,7 @@ impl Table<'_> {
     }
 
     fn violated(&self, kind: &'static str, ops: &[usize], finding: &mut Finding, explain: impl FnOnce() -> String) {
-        finding.violated(self.limits, || {
-            let proof = Proof::at(self.records, ops.iter().copied());
-            Draft { kind, key: self.key, process: None, explanation: explain(), proof }
-        });
+        let ops = ops.iter().copied();
+        finding.violated(self.limits, || Draft::at(self.records, kind, self.key, ops, explain()));
     }
 }

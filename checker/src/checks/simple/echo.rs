@@ -2,8 +2,9 @@
 //!
 //! The result of each `echo` that succeeded is its argument, or a map in which `echo` is the argument. O(n).
 
+use crate::checks::by_key::unknown_functions;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Op, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -42,8 +43,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let (mut finding, mut answers) = (Finding::default(), 0u64);
     for (at, op) in records.ops.iter().enumerate() {
         if records.text(op.f) != "echo" {
-            let f = records.text(op.f);
-            return Finding::undecided(format!("the model knows no `{f}`: its function is echo"));
+            return Finding::undecided(unknown_functions(records, &["echo"]));
         }
         if !op.is_ok() {
             continue;
@@ -54,7 +54,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
                 let (asked, answered) = (records.show(op.argument), records.show(op.result));
                 let process = records.process_of(at);
                 let explanation = format!("Process {process} asked {asked} and was answered {answered}.");
-                Draft { kind: "no-echo", key: "", process: None, explanation, proof: Proof::at(records, [at]) }
+                Draft::at(records, "no-echo", "", [at], explanation)
             });
         }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::checks::by_key::{by_key, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Op, Phase};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -162,8 +162,8 @@ impl<'r> Sums<'r> {
             of(key)
         );
         let shows_nothing = op.result.is_nil() || matches!(self.records.datum(op.result), Datum::Int(0));
-        let proof = Proof::at(self.records, self.added.filter(|_| shows_nothing).into_iter().chain([read]));
-        Draft { kind: "wrong-sum", key, process: None, explanation, proof }
+        let ops = self.added.filter(|_| shows_nothing).into_iter().chain([read]);
+        Draft::at(self.records, "wrong-sum", key, ops, explanation)
     }
 }
 

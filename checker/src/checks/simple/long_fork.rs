@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Identities, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -87,7 +87,7 @@ fn groups(records: &History) -> Result<BTreeMap<Vec<ValueId>, Vec<Seen>>, String
         };
         let mut read: Vec<(ValueId, bool)> = Vec::new();
         for operation in operations {
-            match micro(records, *operation) {
+            match records.micro(*operation) {
                 Some(("r" | "read", key, value)) => {
                     let is_written = !records.is_equal(value, records.initial_of_value(key));
                     read.push((same.of(key), is_written));
@@ -111,16 +111,6 @@ fn groups(records: &History) -> Result<BTreeMap<Vec<ValueId>, Vec<Seen>>, String
     Ok(groups)
 }
 
-fn micro(records: &History, operation: ValueId) -> Option<(&str, ValueId, ValueId)> {
-    match records.datum(operation) {
-        Datum::List(&[f, key, value]) => match records.datum(f) {
-            Datum::Text(f) => Some((f, key, value)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// Adds a violation if neither of two reads saw everything that the other saw.
 fn fork(records: &History, keys: &[ValueId], pair: &[Seen], limits: &Limits<'_>, finding: &mut Finding) {
     let [one, other] = pair else { return };
@@ -137,7 +127,6 @@ fn fork(records: &History, keys: &[ValueId], pair: &[Seen], limits: &Limits<'_>,
             "Process {a} saw the write of {x} and not that of {y}, process {b} that of {y} and not that of {x}: they do not \
              agree which was first."
         );
-        let proof = Proof::at(records, [one.op, other.op]);
-        Draft { kind: "long-fork", key: "", process: None, explanation, proof }
+        Draft::at(records, "long-fork", "", [one.op, other.op], explanation)
     });
 }

@@ -7,7 +7,7 @@
 
 use crate::checks::by_key::{by_key, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -120,9 +120,9 @@ fn walk(
         let is_own = !is(records, op, "read");
         if let Some(least) = least.filter(|least| number < *least || (is_own && number == *least)) {
             finding.violated(limits, || {
-                let explanation =
-                    format!("Process {} was given {number}{}, which began with {least}.", op.process, of(key));
-                Draft { kind: "backwards", key, process: None, explanation, proof: Proof::at(records, [at]) }
+                let (process, of) = (records.process_of(at), of(key));
+                let explanation = format!("Process {process} was given {number}{of}, which began with {least}.");
+                Draft::at(records, "backwards", key, [at], explanation)
             });
             continue;
         }
@@ -138,8 +138,7 @@ fn walk(
                 records.process_of(at),
                 seconds(op.called_ns),
             );
-            let proof = Proof::at(records, [before, at]);
-            Draft { kind: "backwards", key, process: None, explanation, proof }
+            Draft::at(records, "backwards", key, [before, at], explanation)
         });
     }
 }

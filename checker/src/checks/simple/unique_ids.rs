@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::checks::by_key::unknown_functions;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{History, Identities, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -61,8 +61,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
             finding.violated(limits, || {
                 let (id, one, other) = (records.show(op.result), records.process_of(before), records.process_of(at));
                 let explanation = format!("{id} was given to process {one} and again to process {other}.");
-                let proof = Proof::at(records, [before, at]);
-                Draft { kind: "duplicate", key: "", process: None, explanation, proof }
+                Draft::at(records, "duplicate", "", [before, at], explanation)
             });
         }
     }

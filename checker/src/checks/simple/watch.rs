@@ -16,8 +16,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checks::by_key::unknown_functions;
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Identities, Op, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -94,7 +95,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
                 watched.changes.iter_mut().for_each(|(_, change)| *change = change.with(&mut same));
                 watches.push(watched);
             }),
-            (other, _) => Err(format!("the model knows no `{other}`: its functions are put, delete, watch")),
+            _ => Err(unknown_functions(records, &["put", "delete", "watch"])),
         };
         if let Err(problem) = read {
             return Finding::undecided(problem);
@@ -258,8 +259,5 @@ fn violated(
     finding: &mut Finding,
     explain: impl Fn() -> String,
 ) {
-    finding.violated(limits, || {
-        let proof = Proof::at(records, proof);
-        Draft { kind, key: "", process: None, explanation: explain(), proof }
-    });
+    finding.violated(limits, || Draft::at(records, kind, "", proof, explain()));
 }

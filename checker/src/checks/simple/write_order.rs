@@ -12,8 +12,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::checks::by_key::{by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
-use crate::history::{History, Identities, Op, ValueId};
+use crate::finding::{Draft, Finding};
+use crate::history::{History, Identities, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -167,8 +167,7 @@ impl<'r> Values<'r> {
                 records.process_of(read),
                 of(key),
             );
-            let proof = Proof::at(records, [cause, effect, read]);
-            Draft { kind: "causal-reverse", key, process: None, explanation, proof }
+            Draft::at(records, "causal-reverse", key, [cause, effect, read], explanation)
         });
     }
 
@@ -187,18 +186,11 @@ impl<'r> Values<'r> {
             let (process, shown) = (records.process_of(read), records.show(value));
             let Some(Writes { first, .. }) = writes else {
                 let explanation = format!("Process {process} read {shown}{}, which nobody wrote.", of(key));
-                let proof = Proof::at(records, [read]);
-                return Draft { kind: "never-written", key, process: None, explanation, proof };
+                return Draft::at(records, "never-written", key, [read], explanation);
             };
-            let Op { ret, .. } = records.ops[*first];
-            let explanation = format!(
-                "Process {process} read {shown}{}, but its write failed (index {}): if the client cannot know that it \
-                 failed, it has to record `info`.",
-                of(key),
-                records.event_index(ret)
-            );
-            let proof = Proof::at(records, [*first, read]);
-            Draft { kind: "aborted-read", key, process: None, explanation, proof }
+            // Whose it is, and what a client has to record, is added to every finding: see checks/failed_writers.rs.
+            let explanation = format!("Process {process} read {shown}{}, but its write failed.", of(key));
+            Draft::at(records, "aborted-read", key, [*first, read], explanation)
         });
     }
 }

@@ -264,7 +264,7 @@ fn failed_write_visible<'k>(
     let explanation = format!(
         "{name} certainly failed at {failed}{error} (process {}, event {event}), and yet {} lists it: if the client cannot \
          know, record `info`",
-        write.operation.process(),
+        write.operation.process_name(),
         a_read(&read.operation)
     );
     let named = Evidence::new(workload, key).of_sight(read, position);

@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 
 use crate::checks::by_key::{Denials, by_key, elements, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof, ms, quantile};
+use crate::finding::{Draft, Finding, ms, quantile};
 use crate::history::{History, Identities, Op, ProcessName, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -43,6 +43,8 @@ struct Element {
     unexpected: bool,
     /// The first add that may have happened.
     added_by: Option<usize>,
+    /// The first add that certainly failed.
+    failed_by: Option<usize>,
     /// The add that was acknowledged first.
     acknowledged_by: Option<usize>,
     /// The operation from whose completion on it is known.
@@ -175,7 +177,8 @@ impl<'r, 'd> Set<'r, 'd> {
             let (element, acknowledged) = denials.change(self.records, op);
             let element = self.elements.entry(self.same.of(element)).or_default();
             element.added |= op.may_have_happened();
-            element.added_by = element.added_by.or(Some(at).filter(|_| op.may_have_happened()));
+            let first = if op.may_have_happened() { &mut element.added_by } else { &mut element.failed_by };
+            first.get_or_insert(at);
             if acknowledged {
                 element.known_by = earlier(self.records, element.known_by, at);
                 element.acknowledged_by = earlier(self.records, element.acknowledged_by, at);
@@ -219,21 +222,18 @@ impl<'r, 'd> Set<'r, 'd> {
                 if !entry.added && !entry.unexpected {
                     entry.unexpected = true;
                     counts.unexpected += 1;
-                    self.unexpected_element(*at, *element);
+                    let failed = entry.failed_by;
+                    self.unexpected_element(*at, *element, failed);
                 }
             }
         }
     }
 
-    fn unexpected_element(&mut self, read: usize, element: ValueId) {
+    fn unexpected_element(&mut self, read: usize, element: ValueId, failed_add: Option<usize>) {
         let shown = self.records.show(element);
-        let add = self.ops.iter().copied().find(|at| {
-            let op = &self.records.ops[*at];
-            adds(self.records, op) && self.records.is_equal(op.argument, element)
-        });
-        let why = if add.is_some() { "whose add had failed" } else { "which nobody had added" };
+        let why = if failed_add.is_some() { "whose add had failed" } else { "which nobody had added" };
         let explanation = format!("Process {} read {shown}{}, {why}.", self.process(read), of(self.key));
-        let events: Vec<usize> = add.into_iter().chain([read]).collect();
+        let events: Vec<usize> = failed_add.into_iter().chain([read]).collect();
         self.violated("unexpected", explanation, &events);
     }
 
@@ -332,9 +332,8 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 
     fn violated(&mut self, kind: &'static str, explanation: String, ops: &[usize]) {
-        let proof = Proof::at(self.records, ops.iter().copied());
-        let key = self.key;
-        self.finding.violated(self.limits, || Draft { kind, key, process: None, explanation, proof });
+        let (records, key) = (self.records, self.key);
+        self.finding.violated(self.limits, || Draft::at(records, kind, key, ops.iter().copied(), explanation));
     }
 
     fn process(&self, op: usize) -> ProcessName {

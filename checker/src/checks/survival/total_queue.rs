@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use crate::checks::by_key::{Denials, by_key, elements, is, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Identities, Kind, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -265,8 +265,7 @@ impl<'r> Queue<'r> {
             // If equal elements came out, the proof needs all of them: it is their number that is too small.
             let taken = self.elements.get(&id).is_some_and(|element| element.dequeued > 0);
             let counted = if taken { self.about(id) } else { Vec::new() };
-            let proof = Proof::at(self.records, put.into_iter().chain([by]).chain(counted));
-            Draft { kind: "lost", key, process: None, explanation, proof }
+            Draft::at(self.records, "lost", key, put.into_iter().chain([by]).chain(counted), explanation)
         });
     }
 
@@ -275,8 +274,7 @@ impl<'r> Queue<'r> {
             let process = self.records.process_of(by);
             let explanation =
                 format!("Process {process} dequeued {}{}, which nobody enqueued.", self.records.show(id), of(key));
-            let proof = Proof::at(self.records, [by]);
-            Draft { kind: "unexpected", key, process: None, explanation, proof }
+            Draft::at(self.records, "unexpected", key, [by], explanation)
         });
     }
 }

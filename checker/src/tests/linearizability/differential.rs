@@ -12,7 +12,8 @@ use crate::checks::linearizable::set::Set;
 use crate::checks::linearizable::zones::zones;
 
 use super::brute::{linearizable, sequential};
-use super::generate::{Random, Shape, history, squeeze};
+use super::generate::{Shape, history, squeeze};
+use crate::tests::random::Random;
 
 /// Histories of each kind, and how many were linearizable.
 #[derive(Default)]

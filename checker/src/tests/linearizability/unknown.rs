@@ -6,8 +6,7 @@ use crate::checks::linearizable::multi_register::{Part, Transaction};
 use crate::checks::linearizable::register::{RegisterAction, RegisterOp};
 use crate::checks::linearizable::rule::{self, Ruling};
 use crate::checks::linearizable::search::Bounds;
-
-use super::generate::Random;
+use crate::tests::random::Random;
 
 /// Far less than one configuration for each set of thirty unknown operations.
 const CONFIGURATIONS_MAX: u64 = 40_000;

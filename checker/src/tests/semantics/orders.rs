@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::judged;
 use crate::checks::settings::Settings;
 use crate::history::{Event, EventType, History, Process};
+use crate::tests::random::Random;
 use crate::verdict::Outcome;
 
 /// An operation that may have happened: its result is unknown if it never completed.
@@ -95,19 +96,6 @@ fn has_order(all: &[Done], gone: u32, state: &State, step: Step) -> bool {
     left()
         .filter(|at| all[*at].call < first_ret)
         .any(|at| step(state, &all[at]).is_some_and(|next| has_order(all, gone | 1 << at, &next, step)))
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        // SplitMix64 (Steele, Lea, Flood, 2014).
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 }
 
 /// Events of two or three processes, and what may have happened.

@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use super::definitions::Store;
-use crate::checks::isolation::tests_draw::Draw;
 use crate::history::{Event, EventType, MemoryRecorder, Phase, Process, Recorder};
+use crate::tests::random::Random;
 
 /// A write that was invoked.
 struct Written {
@@ -30,7 +30,7 @@ struct Worker {
 }
 
 struct Generator {
-    draw: Draw,
+    draw: Random,
     recorder: MemoryRecorder,
     store: Store,
     time: u64,
@@ -49,7 +49,7 @@ const KEYS: [&str; 2] = ["x", "y"];
 
 /// The events of a seed's history.
 pub fn events(seed: u64, store: Store) -> Vec<Event> {
-    let mut draw = Draw(seed);
+    let mut draw = Random(seed);
     let keys = 1 + draw.below(2);
     let workers = 1 + draw.below(3);
     let mut generator = Generator {

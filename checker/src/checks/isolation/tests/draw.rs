@@ -1,32 +1,7 @@
 //! Small random histories of transactions: of a serial store with concurrent clients, with faults that break it.
 
 use crate::checks::isolation::input::{Outcome, Transactions};
-
-/// A stream of numbers from a seed (splitmix64).
-pub struct Draw(pub u64);
-
-impl Draw {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
-
-/// How many random histories a differential test looks at; `DISSENSUS_CASES` asks for more.
-pub fn cases(usual: u64) -> u64 {
-    std::env::var("DISSENSUS_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
+use crate::tests::random::Random;
 
 /// What a history looks like.
 #[derive(Clone, Copy)]
@@ -43,7 +18,7 @@ pub struct Shape {
 }
 
 /// One history: transactions take effect one after the other, each at a moment within its span, but for stale reads.
-pub fn history(draw: &mut Draw, shape: Shape) -> Transactions {
+pub fn history(draw: &mut Random, shape: Shape) -> Transactions {
     let mut spans = spans(draw, shape);
     // The order of effects: any that agrees with real time.
     let mut effects: Vec<(u32, usize)> = spans.iter().enumerate().map(|(at, span)| (span.effect, at)).collect();
@@ -102,7 +77,7 @@ struct Span {
 }
 
 /// Spans of transactions by call; processes do one thing at a time, a process whose transaction is unknown ends.
-fn spans(draw: &mut Draw, shape: Shape) -> Vec<Span> {
+fn spans(draw: &mut Random, shape: Shape) -> Vec<Span> {
     let mut free: Vec<u32> = (0..shape.processes).collect();
     let mut running: Vec<usize> = Vec::new();
     let (mut spans, mut now, mut fresh): (Vec<Span>, u32, u32) = (Vec::new(), 0, shape.processes);

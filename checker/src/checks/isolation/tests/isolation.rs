@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::draw::{Draw, Shape, cases, history};
+use super::draw::{Shape, history};
 use crate::checks::isolation::input::{Micro, Numbers, Outcome, Transactions};
 use crate::checks::isolation::saturation::{Isolation, analyse};
 use crate::limits::Limits;
+use crate::tests::random::{Random, cases};
 
 /// A relation between few transactions: by transaction, a mask of those before it.
 type Masks = Vec<u32>;
@@ -196,7 +197,7 @@ impl Plain {
 
 /// Two thirds are histories of a store with stale reads; in the others, single reads show anything that is ever written.
 fn draw(seed: u64, size: u64, micros_max: u64) -> Transactions {
-    let mut draw = Draw(seed);
+    let mut draw = Random(seed);
     if seed.is_multiple_of(3) {
         return wild(&mut draw, size);
     }
@@ -204,7 +205,7 @@ fn draw(seed: u64, size: u64, micros_max: u64) -> Transactions {
     history(&mut draw, Shape { transactions, processes: 3, keys: 2, micros_max, stale, unsure: 0, lists: false })
 }
 
-fn wild(draw: &mut Draw, size: u64) -> Transactions {
+fn wild(draw: &mut Random, size: u64) -> Transactions {
     let count = 3 + draw.below(size + 1) as u32;
     let plan: Vec<(bool, u32)> = (0..count).map(|_| (draw.chance(45), draw.below(2) as u32)).collect();
     let mut all = Transactions::default();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::definitions::holding;
-use super::draw::{Draw, Shape, cases, history};
+use super::draw::{Shape, history};
 use super::peer::lines;
 use crate::checks::check::{Context, View};
 use crate::checks::isolation::input::{Micro, Outcome, Transactions};
@@ -11,6 +11,7 @@ use crate::checks::isolation::levels;
 use crate::checks::registry::CheckName;
 use crate::formats::{Format, Selection, read};
 use crate::objects::Object;
+use crate::tests::random::{Random, cases};
 use crate::verdict::Outcome as Verdict;
 
 /// The guarantees that causal convergence includes, for registers, beside the table of levels.
@@ -23,7 +24,7 @@ fn implies(stronger: &'static str, weaker: &'static str) -> bool {
 
 /// A history of a store with stale reads; in every other one some reads show any state that the key ever had.
 fn draw(seed: u64, lists: bool) -> Transactions {
-    let mut draw = Draw(seed);
+    let mut draw = Random(seed);
     let stale = [0, 15, 40][draw.below(3) as usize];
     let (transactions, unsure) = (2 + draw.below(5) as u32, draw.below(2) * 30);
     let shape = Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists };
@@ -31,7 +32,7 @@ fn draw(seed: u64, lists: bool) -> Transactions {
     if seed.is_multiple_of(2) { all } else { shaken(&mut draw, &all) }
 }
 
-fn shaken(draw: &mut Draw, all: &Transactions) -> Transactions {
+fn shaken(draw: &mut Random, all: &Transactions) -> Transactions {
     let mut shaken = Transactions::default();
     let longest = |key: u32| {
         let lists = all.all_micros().filter(|(_, micro)| micro.key() == key).map(|(_, micro)| all.list(micro));

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::brute::{Respect, serializable};
-use super::draw::{Draw, Shape, cases, history};
+use super::draw::{Shape, history};
 use crate::checks::isolation::findings::RawFindings;
 use crate::checks::isolation::input::{Numbers, Outcome, Transactions};
 use crate::checks::isolation::{levels, list_append};
+use crate::tests::random::{Random, cases};
 
 fn kinds(transactions: &Transactions) -> BTreeSet<String> {
     list_append::analyse(transactions, &Numbers).kinds()
@@ -23,7 +24,7 @@ fn agrees_with_permutations() {
     let mut invalid = [0; 3];
     let total = cases(4000);
     for seed in 0..total {
-        let mut draw = Draw(seed);
+        let mut draw = Random(seed);
         let stale = [0, 15, 40][draw.below(3) as usize];
         let (transactions, unsure) = (2 + draw.below(5) as u32, draw.below(2) * 30);
         let shape = Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists: true };
@@ -47,7 +48,7 @@ fn agrees_with_permutations() {
 fn explanations_stand_by_themselves() {
     let mut judged = 0;
     for seed in 0..cases(3000) {
-        let mut draw = Draw(seed);
+        let mut draw = Random(seed);
         let (transactions, unsure) = (2 + draw.below(30) as u32, draw.below(2) * 20);
         let shape = Shape { transactions, processes: 4, keys: 3, micros_max: 4, stale: 10, unsure, lists: true };
         let all = history(&mut draw, shape);

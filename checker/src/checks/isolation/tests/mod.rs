@@ -2,7 +2,7 @@
 
 mod brute;
 mod definitions;
-pub(crate) mod draw;
+mod draw;
 mod isolation;
 mod kinds;
 mod lattice;

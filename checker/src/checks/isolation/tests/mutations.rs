@@ -1,7 +1,7 @@
 //! Valid histories of a few hundred transactions in which one thing is changed: what that breaks is known beforehand, and it is
 //! found, with the transaction that was changed among those that show it.
 
-use super::draw::{Draw, Shape, cases, history};
+use super::draw::{Shape, history};
 use crate::checks::isolation::findings::RawFindings;
 use crate::checks::isolation::input::{Micro, NEVER, Numbers, Outcome, Transaction, Transactions};
 use crate::checks::isolation::saturation::{self, Isolation};
@@ -9,6 +9,7 @@ use crate::checks::isolation::versions::Assume;
 use crate::checks::isolation::{levels, list_append, rw_register};
 use crate::checks::sessions::{Guarantee, registers};
 use crate::limits::Limits;
+use crate::tests::random::{Random, cases};
 
 const TRANSACTIONS: u32 = 300;
 /// A value that nobody wrote.
@@ -59,14 +60,14 @@ fn pack(rows: &Rows) -> Transactions {
 
 fn valid(seed: u64, lists: bool) -> Rows {
     let shape = Shape { transactions: TRANSACTIONS, processes: 5, keys: 12, micros_max: 4, stale: 0, unsure: 0, lists };
-    unpack(&history(&mut Draw(seed), shape))
+    unpack(&history(&mut Random(seed), shape))
 }
 
 /// Where a mutation may be made: a transaction, and a micro-operation of it.
 type Place = (usize, usize);
 
 /// One of the places that fit.
-fn choose(rows: &Rows, draw: &mut Draw, fits: impl Fn(&Rows, Place) -> bool) -> Option<Place> {
+fn choose(rows: &Rows, draw: &mut Random, fits: impl Fn(&Rows, Place) -> bool) -> Option<Place> {
     let places: Vec<Place> = (0..rows.len())
         .flat_map(|at| (0..rows[at].1.len()).map(move |micro| (at, micro)))
         .filter(|place| fits(rows, *place))
@@ -180,7 +181,7 @@ fn of_lists() {
         assert!(list_append::analyse(&pack(&rows), &Numbers).kinds().is_empty(), "seed {seed}");
         for ((what, fits, mutate, kind), made) in OF_LISTS.iter().zip(&mut made) {
             let mut rows = rows.clone();
-            let Some(place) = choose(&rows, &mut Draw(seed), fits) else { continue };
+            let Some(place) = choose(&rows, &mut Random(seed), fits) else { continue };
             mutate(&mut rows, place);
             *made += 1;
             let findings = list_append::analyse(&pack(&rows), &Numbers);
@@ -236,7 +237,7 @@ fn of_registers() {
             let findings = registers::analyse(&whole, &Numbers, guarantee, &Limits::default());
             assert!(findings.counts.is_empty(), "{guarantee}, seed {seed}: {:?}", findings.anomalies);
         }
-        let draw = &mut Draw(seed);
+        let draw = &mut Random(seed);
         if let Some(place) = choose(&rows, draw, |rows, place| is_read(rows, place).is_some() && is_first(rows, place))
         {
             let mut rows = rows.clone();

@@ -1,10 +1,11 @@
 //! Beside `adya`, a checker of the same kind: where it disagrees, permutations decide, and they decide for us.
 
 use super::brute::{Respect, serializable};
-use super::draw::{Draw, Shape, cases, history};
+use super::draw::{Shape, history};
 use crate::checks::isolation::input::{Micro, NIL, Numbers, Outcome, Transactions};
 use crate::checks::isolation::versions::Assume;
 use crate::checks::isolation::{levels, list_append, rw_register};
+use crate::tests::random::{Random, cases};
 
 /// The history as lines of JSON. What failed or is unknown completes just before its process goes on.
 pub fn lines(all: &Transactions) -> String {
@@ -41,7 +42,7 @@ fn show(all: &Transactions, micro: Micro, shown: bool) -> String {
 }
 
 fn drawn(seed: u64, lists: bool) -> Transactions {
-    let mut draw = Draw(seed);
+    let mut draw = Random(seed);
     let stale = [0, 15, 40][draw.below(3) as usize];
     let (transactions, unsure) = (2 + draw.below(5) as u32, draw.below(2) * 30);
     history(&mut draw, Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists })

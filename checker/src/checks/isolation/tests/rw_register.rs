@@ -1,10 +1,11 @@
 //! Registers: whatever is found, permutations find too.
 
 use super::brute::{Respect, serializable};
-use super::draw::{Draw, Shape, cases, history};
+use super::draw::{Shape, history};
 use crate::checks::isolation::input::{NIL, Numbers, Outcome, Transactions};
 use crate::checks::isolation::versions::Assume;
 use crate::checks::isolation::{levels, rw_register};
+use crate::tests::random::{Random, cases};
 
 const MODELS: [(&str, Respect); 3] = [
     ("serializable", Respect::Nothing),
@@ -13,7 +14,7 @@ const MODELS: [(&str, Respect); 3] = [
 ];
 
 fn draw(seed: u64, transactions_max: u64) -> Transactions {
-    let mut draw = Draw(seed);
+    let mut draw = Random(seed);
     let stale = [0, 15, 40][draw.below(3) as usize];
     let (transactions, unsure) = (2 + draw.below(transactions_max) as u32, draw.below(2) * 30);
     history(&mut draw, Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists: false })

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::checks::isolation::input::{Micro, Numbers, Outcome, Transactions};
-use crate::checks::isolation::tests_draw::{Draw, cases};
 use crate::checks::sessions::Guarantee;
 use crate::checks::sessions::registers::{analyse, smallest};
 use crate::limits::Limits;
+use crate::tests::random::{Random, cases};
 
 /// Single operations, whose reads show anything that is ever written.
 fn wild(seed: u64, size: u64) -> Transactions {
-    let mut draw = Draw(seed);
+    let mut draw = Random(seed);
     let count = 2 + draw.below(size) as u32;
     let plan: Vec<(bool, u32)> = (0..count).map(|_| (draw.chance(40), draw.below(2) as u32)).collect();
     let mut all = Transactions::default();

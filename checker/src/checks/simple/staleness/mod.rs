@@ -22,7 +22,7 @@ pub(crate) mod zones;
 use crate::checks::by_key::{by_key, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 pub(crate) use crate::checks::settings::Bounds;
-use crate::finding::{Draft, Finding, Proof};
+use crate::finding::{Draft, Finding};
 use crate::history::History;
 use crate::limits::Limits;
 use crate::objects::Object;
@@ -128,8 +128,7 @@ fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, findin
             ("read-from-the-future", explanation, vec![*read, *write])
         }
     };
-    let proof = Proof::at(records, ops);
-    finding.violated(limits, || Draft { kind, key, process: None, explanation, proof });
+    finding.violated(limits, || Draft::at(records, kind, key, ops, explanation));
 }
 
 fn undecided(key: &str, versions: u64) -> String {
@@ -206,10 +205,7 @@ impl Judge<'_> {
     }
 
     fn violated(&self, kind: &'static str, explanation: String, ops: &[usize], finding: &mut Finding) {
-        finding.violated(self.limits, || {
-            let proof = Proof::at(self.records, ops.iter().copied());
-            Draft { kind, key: self.key, process: None, explanation, proof }
-        });
+        finding.violated(self.limits, || Draft::at(self.records, kind, self.key, ops.iter().copied(), explanation));
     }
 }
 
