@@ -604,6 +604,8 @@ const MEANINGS: [Meaning; 44] = [
     (BEGINS_WITH_0, "--model cas-register --initial 0=7 --initial 0", 0, ""),
     (BEGINS_WITH_0, "--model cas-register --initial [", 254, "a value of EDN or JSON"),
     (BEGINS_WITH_0, "--model unique-ids --initial 0", 254, "--initial is an option of models"),
+    (BEGINS_WITH_0, "--model watch --initial 0", 254, "--initial is an option of models"),
+    (BEGINS_WITH_0, "--model adya-g2,echo --initial 0", 254, "--initial is an option of models"),
     (FAILED_ENQUEUE, "--model total-queue", 1, "`enqueue` (process 0, event 1) failed with `conflict`"),
     (FAILED_ENQUEUE, "--model queue", 1, "if the client cannot know, record `info`"),
     (PUT_AND_GET, "--rename put=write,get=read", 0, "register (guessed"),

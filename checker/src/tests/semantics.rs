@@ -3,7 +3,7 @@
 
 mod orders;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::checks::check::Context;
 use crate::checks::registry;
@@ -291,11 +291,15 @@ fn set_full_counts_what_was_added_and_may_forbid_staleness() {
 /// With what objects begin: `V`, or `K=V`.
 fn beginning(text: &str, initial: &[&str]) -> History {
     let mut history = history(text);
+    begin(&mut history, initial);
+    history
+}
+
+fn begin(history: &mut History, initial: &[&str]) {
     for initial in initial {
         let (key, value) = parse_assignment(initial).expect("a value, or that of a key");
         history.begin_with(key.as_ref(), &value).expect("there is room");
     }
-    history
 }
 
 #[test]
@@ -355,6 +359,18 @@ fn what_objects_begin_with_can_be_said_of_every_model() {
         ("dirty-reads", &plain, "0", "0 read null => [1,1]", Invalid, Valid),
         ("long-fork", &plain, "0", r#"0 read [["r",1,null],["r",2,null]] => [["r",1,0],["r",2,0]]"#, Valid, Valid),
         ("staleness", &plain, "0", "0 read null => 0; 0 write 1; 0 read null => 1", Valid, Invalid),
+        ("broadcast", &plain, "[7]", "0 broadcast 1; 1 read null => [1,7]", Valid, Invalid),
+        ("causal-register", &plain, "7", "0 read-init null => 7; 0 write 1; 0 read null => 1", Valid, Invalid),
+        ("causal-register", &plain, "7", "0 read-init null => 0; 0 write 1; 0 read null => 1", Invalid, Valid),
+        ("causal-register", &plain, "7", "0 write 1; 0 read null => 7", Invalid, Invalid),
+        ("causal-reverse", &plain, "[7]", "0 write 1; 1 read null => [7,1]", Valid, Invalid),
+        ("causal-reverse", &plain, "[7]", "0 write 1; 1 read null => [1]", Invalid, Valid),
+        ("causal-reverse", &plain, "[7]", "0 write 7; 0 write 1; 1 read null => [7,1]", Valid, Valid),
+        ("causal-reverse", &plain, "7", "0 write 1; 1 read null => [1]", Inconclusive, Valid),
+        ("kafka", &plain, "[7]", r#"0 poll null => {"x":[[0,7]]}"#, Valid, Invalid),
+        ("kafka", &plain, "x=[7,7]", r#"0 poll null => {"x":[[0,7],[1,7]]}"#, Valid, Invalid),
+        ("kafka", &plain, "[7]", r#"0 poll null => {"x":[[0,7],[1,7]]}"#, Invalid, Invalid),
+        ("kafka", &plain, "7", r#"0 poll null => {"x":[]}"#, Inconclusive, Inconclusive),
     ] {
         let said = (model, text);
         finding_ends(&judged(model, &beginning(text, &[initial]), settings), said, with, "");
@@ -369,6 +385,34 @@ fn regression_a_process_was_not_called_by_its_name_where_a_number_is_below_the_f
     let finding = judged("monotonic", &history, &Settings::default());
     let words = "Process 4000000000 was given 4, which began with 5.";
     finding_ends(&finding, ("monotonic", "below the first"), Invalid, words);
+}
+
+#[test]
+fn final_reads_of_a_counter_have_what_it_began_with() {
+    let lines = |seen: i64| {
+        let line = |process, kind, f, value: Value| json!({"process": process, "type": kind, "f": f, "value": value});
+        let mut read = [line(1, "invoke", "read", json!(null)), line(1, "ok", "read", json!(seen))];
+        read.iter_mut().for_each(|event| event["final?"] = json!(true));
+        let added = [line(0, "invoke", "add", json!(1)), line(0, "ok", "add", json!(1))];
+        let unknown = [line(0, "invoke", "add", json!(2)), line(0, "info", "add", json!(2))];
+        let events = added.into_iter().chain(unknown).chain(read);
+        events.map(|event| event.to_string() + "\n").collect::<String>()
+    };
+    for (model, initial, seen, outcome, words) in [
+        ("pn-counter", "5", 6, Valid, ""),
+        ("pn-counter", "5", 8, Valid, ""),
+        ("g-counter", "5", 8, Valid, ""),
+        ("g-counter", "5", 1, Invalid, "with 5 at first the sum of what was added is one of the sums from 6 to 8"),
+        ("pn-counter", "5", 5, Invalid, "Process 1 read 5 at last"),
+        ("pn-counter", "-1", 0, Valid, ""),
+        ("pn-counter", "\"five\"", 6, Inconclusive, "a counter cannot begin with \"five\""),
+    ] {
+        let reading = read(lines(seen).as_bytes(), Format::Json, &Selection::default());
+        let mut history = reading.expect("it is a history").records;
+        begin(&mut history, &[initial]);
+        let finding = judged(model, &history, &Settings::default());
+        finding_ends(&finding, (model, initial), outcome, words);
+    }
 }
 
 #[test]

@@ -135,12 +135,15 @@ fn assumptions_count(args: &CheckArgs, asked: &[Asked]) -> Result<(), Problem> {
     }
 }
 
+/// Checks of what is the same whatever was there before the history.
+const STATELESS: [CheckName; 4] = [CheckName::UNIQUE_IDS, CheckName::ECHO, CheckName::WATCH, CheckName::ADYA_G2];
+
 /// Refuses what was said of objects that nothing asked for is about, and a semaphore of which nothing was said: passed over, it
 /// would seem to have been looked at.
 fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
     let asks = |check: CheckName| choice.asked.iter().any(|asked| asked.check == check);
     let of_semaphores = choice.asked.iter().any(|asked| asked.object == Some(Object::Semaphore));
-    let of_states = !choice.asked.is_empty() && choice.asked.iter().all(|asked| asked.check != CheckName::UNIQUE_IDS);
+    let of_states = !choice.asked.is_empty() && choice.asked.iter().all(|asked| !STATELESS.contains(&asked.check));
     let said = [
         (!args.accounts.is_empty(), asks(CheckName::BANK), "--accounts", "--model bank"),
         (args.total.is_some(), asks(CheckName::BANK), "--total", "--model bank"),

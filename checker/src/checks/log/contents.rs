@@ -1,17 +1,19 @@
 //! What is at each offset of each log, from all acknowledgements and polls together.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use rustc_hash::FxHashMap;
 
 use super::steps::{Polled, Sent, Step};
+use crate::checks::by_key::elements;
 use crate::finding::{Draft, Finding};
-use crate::history::{History, Kind, ValueId};
+use crate::history::{History, Identities, Kind, ValueId};
 use crate::limits::Limits;
 
 /// A record at its place.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Placed {
     value: ValueId,
     /// The operation that showed it first: an acknowledged send, or a poll.
     shown_by: usize,
@@ -25,11 +27,13 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Log {
     /// By offset. Where operations contradict one another, the first counts.
-    entries: BTreeMap<i64, Entry>,
+    entries: BTreeMap<i64, Placed>,
     /// Operations that show another value at an offset than the first did: offset, value, operation.
     contradictions: Vec<(i64, ValueId, usize)>,
     /// The sends of each value.
     sends: FxHashMap<ValueId, Vec<Sent>>,
+    /// How often the log began with a value, at whatever offset.
+    initial: FxHashMap<ValueId, usize>,
 }
 
 /// The logs of all keys.
@@ -43,36 +47,47 @@ pub(super) struct Contents<'r> {
 }
 
 impl<'r> Contents<'r> {
-    /// Of a history.
-    pub(super) fn new(records: &'r History, steps: &[Step]) -> Self {
+    /// Of a history, whose values stand for all that equal them.
+    ///
+    /// # Errors
+    /// When a log begins with something that is no list of records.
+    pub(super) fn new(records: &'r History, steps: &[Step], same: &mut Identities<'_>) -> Result<Self, String> {
         let mut contents = Self { records, logs: BTreeMap::new(), acknowledged: 0, polled: 0 };
         for step in steps {
             match step {
-                Step::Sent(sent) => contents.sent(sent),
-                Step::Polled(polled) => contents.polled(polled),
+                Step::Sent(sent) => contents.sent(sent, same)?,
+                Step::Polled(polled) => contents.polled(polled, same)?,
                 Step::Begins { .. } => {}
             }
         }
-        contents
+        Ok(contents)
     }
 
-    fn sent(&mut self, sent: &Sent) {
-        let log = self.logs.entry(sent.key).or_default();
-        log.sends.entry(sent.value).or_default().push(*sent);
-        if self.records.ops[sent.op].is_ok() {
-            self.acknowledged += 1;
-            if let Some(offset) = sent.offset {
-                log.show(offset, sent.value, sent.op, false);
-            }
+    fn log(&mut self, key: ValueId, same: &mut Identities<'_>) -> Result<&mut Log, String> {
+        match self.logs.entry(key) {
+            Entry::Occupied(log) => Ok(log.into_mut()),
+            Entry::Vacant(new) => Ok(new.insert(Log::new(self.records, key, same)?)),
         }
     }
 
-    fn polled(&mut self, polled: &Polled) {
-        let log = self.logs.entry(polled.key).or_default();
+    fn sent(&mut self, sent: &Sent, same: &mut Identities<'_>) -> Result<(), String> {
+        let is_ok = self.records.ops[sent.op].is_ok();
+        self.acknowledged += u64::from(is_ok);
+        let log = self.log(sent.key, same)?;
+        log.sends.entry(sent.value).or_default().push(*sent);
+        if let Some(offset) = sent.offset.filter(|_| is_ok) {
+            log.show(offset, sent.value, sent.op, false);
+        }
+        Ok(())
+    }
+
+    fn polled(&mut self, polled: &Polled, same: &mut Identities<'_>) -> Result<(), String> {
         self.polled += polled.records.len() as u64;
+        let log = self.log(polled.key, same)?;
         for (offset, value) in &polled.records {
             log.show(*offset, *value, polled.op, true);
         }
+        Ok(())
     }
 
     /// A record that the log has strictly between two offsets, and an operation that shows it. Records whose every
@@ -116,8 +131,9 @@ impl<'r> Contents<'r> {
             let possible: Vec<usize> =
                 sends.iter().map(|sent| sent.op).filter(|op| records.ops[*op].may_have_happened()).collect();
             let (first, shown_by) = places[0];
+            let at_first = log.initial.get(&value).copied().unwrap_or_default();
             let names = || (records.show(key), records.show(value));
-            match (possible.len(), sends.first()) {
+            match (at_first + possible.len(), sends.first()) {
                 (0, None) => violated(records, key, "never-sent", [shown_by], limits, finding, || {
                     let (log, shown) = names();
                     format!("The log {log} has {shown} at offset {first}, which nobody sent.")
@@ -137,11 +153,13 @@ impl<'r> Contents<'r> {
                     violated(records, key, "duplicate", proof, limits, finding, || {
                         let (log, shown) = names();
                         let offsets: Vec<String> = places.iter().map(|(offset, _)| offset.to_string()).collect();
-                        format!(
-                            "The log {log} has {shown} at the offsets {}, though it was sent {}.",
-                            offsets.join(", "),
-                            if possible_count == 1 { "once".to_owned() } else { format!("{possible_count} times") },
-                        )
+                        let begun = if at_first == 0 { String::new() } else { format!(", and began with {at_first}") };
+                        let sent = match possible.len() {
+                            1 => "once".to_owned(),
+                            many => format!("{many} times"),
+                        };
+                        let offsets = offsets.join(", ");
+                        format!("The log {log} has {shown} at the offsets {offsets}, though it was sent {sent}{begun}.")
                     });
                 }
                 _ => {}
@@ -191,9 +209,24 @@ impl<'r> Contents<'r> {
 }
 
 impl Log {
+    fn new(records: &History, key: ValueId, same: &mut Identities<'_>) -> Result<Self, String> {
+        let initial = records.initial_of_value(key);
+        let inside = elements(records, initial);
+        let inside = inside.ok_or_else(|| format!("a log cannot begin with {}", records.show(initial)))?;
+        let mut log = Self::default();
+        for value in same.of_elements(inside).iter().copied() {
+            *log.initial.entry(value).or_default() += 1;
+        }
+        Ok(log)
+    }
+
     fn show(&mut self, offset: i64, value: ValueId, op: usize, by_poll: bool) {
-        let entry =
-            self.entries.entry(offset).or_insert(Entry { value, shown_by: op, polled_by: None, acknowledged_by: None });
+        let entry = self.entries.entry(offset).or_insert(Placed {
+            value,
+            shown_by: op,
+            polled_by: None,
+            acknowledged_by: None,
+        });
         if entry.value != value {
             self.contradictions.push((offset, value, op));
             return;
@@ -203,7 +236,7 @@ impl Log {
     }
 
     fn is_aborted(&self, records: &History, value: ValueId) -> bool {
-        let sends = self.sends.get(&value);
+        let sends = self.sends.get(&value).filter(|_| !self.initial.contains_key(&value));
         sends.is_some_and(|sends| sends.iter().all(|sent| records.ops[sent.op].kind == Kind::Fail))
     }
 

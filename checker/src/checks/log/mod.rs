@@ -16,7 +16,7 @@ mod steps;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::Finding;
-use crate::history::History;
+use crate::history::{History, Identities};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -56,12 +56,14 @@ impl Check for Kafka {
 /// Checks `send`, `poll` and `txn` of both; `assign`, `subscribe` and `crash` say where a process begins anew.
 /// O(n log n).
 pub fn check(records: &History, limits: &Limits<'_>) -> Finding {
-    let steps = match steps::steps(records) {
-        Ok(steps) => steps,
+    let mut same = Identities::new(records);
+    let known =
+        steps::steps(records, &mut same).and_then(|steps| Ok((Contents::new(records, &steps, &mut same)?, steps)));
+    let (contents, steps) = match known {
+        Ok(known) => known,
         Err(problem) => return Finding::undecided(problem),
     };
     let mut finding = Finding::default();
-    let contents = Contents::new(records, &steps);
     contents.judge(limits, &mut finding);
     order::judge(records, &steps, &contents, limits, &mut finding);
     contents.conclude(&mut finding);

@@ -53,7 +53,7 @@ const FUNCTIONS: [&str; 10] =
 ///
 /// # Errors
 /// When an operation is none of a log.
-pub(super) fn steps(records: &History) -> Result<Vec<Step>, String> {
+pub(super) fn steps(records: &History, same: &mut Identities<'_>) -> Result<Vec<Step>, String> {
     let mut steps = Vec::with_capacity(records.ops.len());
     for (at, op) in records.ops.iter().enumerate() {
         match records.text(op.f) {
@@ -64,7 +64,6 @@ pub(super) fn steps(records: &History) -> Result<Vec<Step>, String> {
             _ => return Err(unknown_functions(records, &FUNCTIONS)),
         }
     }
-    let mut same = Identities::new(records);
     for step in &mut steps {
         match step {
             Step::Sent(sent) => (sent.key, sent.value) = (same.of(sent.key), same.of(sent.value)),

@@ -1,6 +1,6 @@
 //! A register whose operations are a chain of causes, as Jepsen's `causal` test has it: each follows the one before.
 //!
-//! Each key is used by one session: `read-init` finds nothing (nil or 0), each `write` writes the next number (1, 2,
+//! Each key is used by one session: `read-init` finds what the register begins with (nil or 0 if nothing else is known), each `write` writes the next number (1, 2,
 //! ...), and each `read` returns what the last write wrote. A causally consistent store cannot return anything else,
 //! whichever node is asked. A write of unknown outcome may or may not have happened: later reads decide. O(n).
 
@@ -110,8 +110,13 @@ fn walk(records: &History, key: &str, ops: &[usize], limits: &Limits<'_>, findin
     reads
 }
 
-fn is_initial(records: &History, value: ValueId) -> bool {
-    value.is_nil() || matches!(records.datum(value), Datum::Int(0))
+/// Whether a read returned what its register begins with.
+fn is_initial(records: &History, read: &Op) -> bool {
+    let initial = records.initial(read.key);
+    match initial.is_nil() {
+        true => read.result.is_nil() || matches!(records.datum(read.result), Datum::Int(0)),
+        false => records.is_equal(initial, read.result),
+    }
 }
 
 impl Chain {
@@ -120,7 +125,7 @@ impl Chain {
         let result = records.ops[read].result;
         let last_fits = match self.writes.last() {
             Some(last) => records.is_equal(last.value, result),
-            None => is_initial(records, result),
+            None => is_initial(records, &records.ops[read]),
         };
         if last_fits {
             return true;
@@ -136,7 +141,7 @@ impl Chain {
     fn broken(&self, records: &History, key: &str, read: usize, limits: &Limits<'_>, finding: &mut Finding) {
         let op = &records.ops[read];
         let older = self.writes.iter().rev().find(|written| records.is_equal(written.value, op.result));
-        let stale = older.is_some() || is_initial(records, op.result);
+        let stale = older.is_some() || is_initial(records, op);
         finding.violated(limits, || {
             let (process, shown) = (records.process_of(read), records.show(op.result));
             let Some(last) = self.writes.last().filter(|_| stale) else {

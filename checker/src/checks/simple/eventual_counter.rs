@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use crate::checks::by_key::{by_key, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding};
-use crate::history::{Datum, History, Op, Phase};
+use crate::history::{Datum, History, Op, Phase, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -94,6 +94,8 @@ pub(crate) fn check(records: &History, grows: bool, limits: &Limits<'_>) -> Find
 /// What a final read of a key may return.
 struct Sums<'r> {
     records: &'r History,
+    /// What the counter began with.
+    initial: i128,
     /// An acknowledged addition of something.
     added: Option<usize>,
     least: i128,
@@ -104,7 +106,8 @@ struct Sums<'r> {
 
 impl<'r> Sums<'r> {
     fn new(records: &'r History, ops: &[usize], grows: bool) -> Result<Self, String> {
-        let (mut certain, mut unknown, mut added) = (0i128, Vec::new(), None);
+        let initial = initial(records, ops)?;
+        let (mut certain, mut unknown, mut added) = (initial, Vec::new(), None);
         for &at in ops.iter().filter(|at| is(records, &records.ops[**at], "add")) {
             let op = &records.ops[at];
             let Datum::Int(number) = records.datum(op.argument) else {
@@ -128,42 +131,60 @@ impl<'r> Sums<'r> {
         }
         let below: i128 = unknown.iter().filter(|number| **number < 0).sum();
         let above: i128 = unknown.iter().filter(|number| **number > 0).sum();
-        Ok(Self { records, added, least: certain + below, largest: certain + above, few: few(certain, &unknown) })
+        Ok(Self {
+            records,
+            initial,
+            added,
+            least: certain + below,
+            largest: certain + above,
+            few: few(certain, &unknown),
+        })
     }
 
     fn judge(&self, key: &str, read: usize, limits: &Limits<'_>, finding: &mut Finding) {
         let op = &self.records.ops[read];
-        let seen = match self.records.datum(op.result) {
-            Datum::Int(seen) => Some(i128::from(seen)),
-            Datum::Nil => Some(0),
-            _ => None,
-        };
         let fits = |seen: i128| match &self.few {
             Some(few) => few.contains(&seen),
             None => (self.least..=self.largest).contains(&seen),
         };
-        if !seen.is_some_and(fits) {
+        if !number(self.records, op.result).is_some_and(fits) {
             finding.violated(limits, || self.wrong(key, read, op));
         }
     }
 
-    /// Whatever was added, a sum other than zero that nobody made is wrong by itself; zero is wrong where one addition
-    /// certainly happened.
+    /// Whatever was added, a sum other than the first one that nobody made is wrong by itself; the first is wrong where one
+    /// addition certainly happened.
     fn wrong<'k>(&self, key: &'k str, read: usize, op: &Op) -> Draft<'k> {
         let expected = match (&self.few, self.least == self.largest) {
             (_, true) => self.least.to_string(),
             (Some(_), false) => format!("one of the sums from {} to {}", self.least, self.largest),
             (None, false) => format!("between {} and {}", self.least, self.largest),
         };
+        let from = if self.initial == 0 { String::new() } else { format!("with {} at first ", self.initial) };
         let explanation = format!(
-            "Process {} read {}{} at last, but the sum of what was added is {expected}.",
+            "Process {} read {}{} at last, but {from}the sum of what was added is {expected}.",
             self.records.process_of(read),
             self.records.show(op.result),
             of(key)
         );
-        let shows_nothing = op.result.is_nil() || matches!(self.records.datum(op.result), Datum::Int(0));
-        let ops = self.added.filter(|_| shows_nothing).into_iter().chain([read]);
+        let shows_none = number(self.records, op.result) == Some(self.initial);
+        let ops = self.added.filter(|_| shows_none).into_iter().chain([read]);
         Draft::at(self.records, "wrong-sum", key, ops, explanation)
+    }
+}
+
+/// What a counter begins with.
+fn initial(records: &History, ops: &[usize]) -> Result<i128, String> {
+    let initial = ops.first().map_or(ValueId::NIL, |at| records.initial(records.ops[*at].key));
+    number(records, initial).ok_or_else(|| format!("a counter cannot begin with {}", records.show(initial)))
+}
+
+/// A sum; nothing is 0.
+fn number(records: &History, value: ValueId) -> Option<i128> {
+    match records.datum(value) {
+        Datum::Int(number) => Some(i128::from(number)),
+        Datum::Nil => Some(0),
+        _ => None,
     }
 }
 

@@ -3,7 +3,8 @@
 //! Strict serializability forbids that T2 is visible without T1 if T1 had completed before T2 was invoked. It considers,
 //! for each key, `write`s of values and `read`s of lists of all values. The condition is that of Jepsen's
 //! `causal-reverse`, and of the `comments` test of CockroachDB, where the anomaly was found (Kingsbury 2017). That a
-//! value which nobody wrote, or whose every write failed, is no part of a read is checked besides.
+//! value which nobody wrote, or whose every write failed, is no part of a read is checked besides. What was there at
+//! first counts as written before everything.
 //!
 //! For each read the latest beginning of a write that it shows is compared with the completions of all others, which
 //! are sorted: O(n log n + size of all reads).
@@ -68,7 +69,12 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     for (key, ops) in &keys {
         let written_ops = ops.iter().copied().filter(|at| !is(records, &records.ops[*at], "read"));
         let mut same = Identities::new(records);
-        let values = Values::new(records, written_ops, &mut same);
+        let initial = ops.first().map_or(ValueId::NIL, |at| records.initial(records.ops[*at].key));
+        let Some(initial) = elements(records, initial) else {
+            return Finding::undecided(format!("a list of values cannot begin with {}", records.show(initial)));
+        };
+        let initial = same.of_elements(initial).into_owned();
+        let values = Values { initial, ..Values::new(records, written_ops, &mut same) };
         written += values.writes.len();
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
             let Some(seen) = elements(records, records.ops[at].result) else {
@@ -97,6 +103,8 @@ struct Values<'r> {
     writes: FxHashMap<ValueId, Writes>,
     /// Acknowledged values by the event of their first acknowledgement, ascending.
     by_completion: Vec<(u32, ValueId)>,
+    /// What was there at first.
+    initial: Vec<ValueId>,
 }
 
 impl<'r> Values<'r> {
@@ -116,7 +124,7 @@ impl<'r> Values<'r> {
             |(value, writes): (&ValueId, &Writes)| writes.acknowledged.map(|at| (records.ops[at].ret, *value));
         let mut by_completion: Vec<(u32, ValueId)> = writes.iter().filter_map(completion).collect();
         by_completion.sort_unstable();
-        Self { records, writes, by_completion }
+        Self { records, writes, by_completion, initial: Vec::new() }
     }
 
     fn judge(&self, key: &str, read: usize, seen: &[ValueId], limits: &Limits<'_>, finding: &mut Finding) {
@@ -126,12 +134,17 @@ impl<'r> Values<'r> {
                 Some(writes) if writes.possible => {
                     latest = latest.max(Some((self.records.ops[writes.first].call, *value)));
                 }
+                _ if self.initial.contains(value) => {}
                 writes => self.impossible(key, read, *value, writes, limits, finding),
             }
         }
         let Some((began, shown)) = latest else { return };
         let before = self.by_completion.partition_point(|(completed, _)| *completed < began);
         let seen: FxHashSet<ValueId> = seen.iter().copied().collect();
+        if let Some(missing) = self.initial.iter().find(|value| !seen.contains(value)) {
+            self.reversed(key, read, (*missing, None), shown, limits, finding);
+            return;
+        }
         let due = &self.by_completion[..before];
         // Counting first keeps the common case from walking over everything that was ever written.
         let shown_due = seen.iter().filter(|value| self.acknowledged_before(**value, began)).count();
@@ -140,7 +153,8 @@ impl<'r> Values<'r> {
             return;
         }
         let Some((_, missing)) = due.iter().find(|(_, value)| !seen.contains(value)) else { return };
-        self.reversed(key, read, *missing, shown, limits, finding);
+        let cause = self.writes[missing].acknowledged;
+        self.reversed(key, read, (*missing, cause), shown, limits, finding);
     }
 
     fn acknowledged_before(&self, value: ValueId, began: u32) -> bool {
@@ -148,26 +162,27 @@ impl<'r> Values<'r> {
         acknowledged.is_some_and(|at| self.records.ops[at].ret < began)
     }
 
+    /// A read that shows a write without what was there before it: a write, or what was there at first.
     fn reversed(
         &self,
         key: &str,
         read: usize,
-        missing: ValueId,
+        (missing, cause): (ValueId, Option<usize>),
         shown: ValueId,
         limits: &Limits<'_>,
         finding: &mut Finding,
     ) {
         let records = self.records;
-        let (Some(cause), effect) = (self.writes[&missing].acknowledged, self.writes[&shown].first) else { return };
+        let effect = self.writes[&shown].first;
         finding.violated(limits, || {
             let (missing, shown) = (records.show(missing), records.show(shown));
-            let explanation = format!(
-                "Process {} read {shown}{} without {missing}, though the write of {missing} had completed before that of \
-                 {shown} was invoked.",
-                records.process_of(read),
-                of(key),
-            );
-            Draft::at(records, "causal-reverse", key, [cause, effect, read], explanation)
+            let why = match cause {
+                Some(_) => format!("the write of {missing} had completed before that of {shown} was invoked"),
+                None => "it was there at first".to_owned(),
+            };
+            let process = records.process_of(read);
+            let explanation = format!("Process {process} read {shown}{} without {missing}, though {why}.", of(key));
+            Draft::at(records, "causal-reverse", key, cause.into_iter().chain([effect, read]), explanation)
         });
     }
 
