@@ -128,9 +128,9 @@ pub(crate) fn unquoted_mark(key: &str, json: &Tree) -> Option<String> {
     (is_mark && edn_text(&Tree::Text(name.clone())) == key).then_some(name)
 }
 
+/// A tag of EDN. `#:ns{...}` has none: it is a map whose keys are of a namespace.
 fn is_tag(tag: &str) -> bool {
-    let name = tag.strip_prefix(':').unwrap_or(tag);
-    name.starts_with(|first: char| first.is_ascii_alphabetic()) && is_keyword(name)
+    tag.starts_with(|first: char| first.is_ascii_alphabetic()) && is_keyword(tag)
 }
 
 fn key_to_json(key: &Tree) -> String {

@@ -11,7 +11,7 @@
 //! them come the value and, if there is one, the error. Lines without are skipped. Such a history has neither times nor keys.
 
 use super::damage::Stop;
-use super::edn::Parser;
+use super::edn::{Parser, is_keyword};
 use super::tree::{Plain, Tree};
 
 /// An event of a log: process, type and function as written, and where the value begins.
@@ -46,7 +46,7 @@ pub(crate) fn line(bytes: &[u8], unfinished: bool) -> Result<Option<Line<'_>>, S
     let shifted = |stop: Stop| Stop { at: stop.at + after, ..stop };
     let f = parser.plain().map_err(shifted)?;
     let no_function = || Stop::no_event(after + parser.at(), "a function follows the type, as in `:read`");
-    let Some(f) = f.and_then(|f| f.strip_prefix(':')) else {
+    let Some(f) = f.and_then(|f| f.strip_prefix(':')).filter(|f| is_keyword(f)) else {
         return match () {
             () if unfinished => Err(cut_off()),
             () if is_marked(bytes) => Err(no_function()),
@@ -87,7 +87,8 @@ fn operation(bytes: &[u8]) -> Option<(&str, &'static str, usize)> {
         let Ok(process) = std::str::from_utf8(&before[start..]) else { continue };
         let is_number = !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit());
         // `:type :invoke` is in a map that was logged, and no operation of a process `:type`.
-        if is_number || process == ":nemesis" || (process.starts_with(':') && process != ":type" && is_marked(bytes)) {
+        let is_name = || process != ":type" && process.strip_prefix(':').is_some_and(is_keyword);
+        if is_number || process == ":nemesis" || (is_name() && is_marked(bytes)) {
             return Some((process, kind, after));
         }
     }

@@ -600,7 +600,12 @@ fn edn_name<'a>(parser: &mut edn::Parser<'a>) -> Result<Cow<'a, str>, Stop> {
     }
     let at = parser.at();
     let token = parser.plain()?.ok_or_else(|| Stop::no_event(at, "a keyword belongs here"))?;
-    Ok(Cow::Borrowed(token.strip_prefix(':').unwrap_or(token)))
+    // What no value of EDN could be is no name either: it could not be written in another format.
+    match token.strip_prefix(':') {
+        Some(name) if edn::is_keyword(name) => Ok(Cow::Borrowed(name)),
+        None if edn::is_symbol(token) && !["true", "false"].contains(&token) => Ok(Cow::Borrowed(token)),
+        _ => Err(Stop::no_event(at, format!("a keyword belongs here, and `{token}` is none"))),
+    }
 }
 
 fn kind(name: &str, at: usize) -> Result<EventType, Stop> {

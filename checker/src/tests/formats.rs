@@ -128,6 +128,36 @@ fn damage_is_located() {
     }
 }
 
+/// Such a name was taken from EDN and from a log, and refused after a conversion to JSON.
+#[test]
+fn regression_names_that_are_none_were_read_from_some_formats_alone() {
+    for name in [":`r", "`r", "12", "true", ":", "::a", ":a@b"] {
+        let edn = format!("{{:process 0, :type :invoke, :f {name}, :value nil}}");
+        let found = damage(Format::Edn, &edn);
+        assert!(found.ends_with(&format!("a keyword belongs here, and `{name}` is none")), "{found}");
+        let none = reading(Format::Log, &format!("3\t:invoke\t{name}\tnil\n"));
+        assert_eq!(none.records.ops.len(), 0, "{name}");
+        let marked = damage(Format::Log, &format!("INFO jepsen.util - 3\t:invoke\t{name}\tnil\n"));
+        assert!(marked.contains("a function follows the type"), "{name}: {marked}");
+    }
+}
+
+/// `#:set` became a tag before a list, which EDN does not have.
+#[test]
+fn regression_the_name_of_a_namespace_was_taken_for_a_tag() {
+    let event = event_from_json(&parse_json(r##"{"value":{"#:set":["n1",null]}}"##));
+    let edn = edn_text(&event);
+    assert_eq!(parse_edn(&edn).as_ref(), Some(&event), "{edn}");
+    assert_eq!(json_line(&event), r##"{"value":{"#:set":["n1",null]}}"##);
+}
+
+/// Such a process was taken from a log, and was another one after a conversion.
+#[test]
+fn regression_a_process_with_a_name_that_is_none_was_read_from_a_log() {
+    let line = "INFO jepsen.util - :a\0\t:invoke\t:read\tnil\n";
+    assert_eq!(reading(Format::Log, line).records.ops.len(), 0);
+}
+
 #[test]
 fn a_text_that_was_cut_off_loses_its_last_form_alone() {
     for cut in 1..LINE.len() {
