@@ -38,9 +38,11 @@ pub fn generate(lists: bool, count: usize, fault: Fault, out: &mut impl Write) -
 struct Store {
     lists: bool,
     fault: Fault,
-    /// Whether the transaction at hand is one that goes wrong, and the one old read is still to come.
+    /// Whether the transaction at hand is one that goes wrong.
     is_wrong: bool,
+    /// Whether the half of the history is over, and the one old read is still to come.
     is_due: bool,
+    has_read_old: bool,
     random: Random,
     /// Keys in use, and how often each was written.
     keys: Vec<(u32, u32)>,
@@ -63,10 +65,10 @@ enum At {
 
 impl Store {
     fn new(lists: bool, fault: Fault, seed: u64) -> Self {
-        let (is_wrong, is_due) = (false, false);
+        let (is_wrong, is_due, has_read_old) = (false, false, false);
         let keys = (0..KEYS as u32).map(|key| (key, 0)).collect();
         let (next_key, values, index) = (KEYS as u32, HashMap::new(), 0);
-        Self { lists, fault, is_wrong, is_due, random: Random(seed), keys, next_key, values, index }
+        Self { lists, fault, is_wrong, is_due, has_read_old, random: Random(seed), keys, next_key, values, index }
     }
 
     fn below(&mut self, limit: u64) -> u64 {
@@ -89,7 +91,7 @@ impl Store {
                 }
                 At::Rest => At::Rest,
                 At::Invoked(plan) => {
-                    self.is_due |= self.fault == Fault::OneOldRead && done == size / 2;
+                    self.is_due = self.fault == Fault::OneOldRead && done >= size / 2 && !self.has_read_old;
                     self.is_wrong = match self.fault {
                         Fault::Nothing | Fault::OneOldRead => false,
                         Fault::OldReads(one_in) | Fault::FailedWrites(one_in) | Fault::WrongReads(one_in) => {
@@ -172,7 +174,9 @@ impl Store {
 
     /// What a read shows of these values.
     fn shown(&mut self, values: &[u32]) -> Vec<u32> {
-        let (is_due, is_wrong) = (self.is_due && values.len() > 1, self.is_wrong && values.len() > 1);
+        // The states before the last few are older than every transaction that is open.
+        let is_due = self.is_due && !self.has_read_old && values.len() > 2 * PROCESSES;
+        let is_wrong = self.is_wrong && values.len() > 1;
         let mut shown = values.to_vec();
         match self.fault {
             Fault::OneOldRead if is_due => shown.truncate(1),
@@ -180,7 +184,7 @@ impl Store {
             Fault::WrongReads(_) if is_wrong => shown.push(if self.lists { values[0] } else { WRITES_PER_KEY + 1 }),
             _ => {}
         }
-        self.is_due &= !is_due;
+        self.has_read_old |= is_due;
         shown
     }
 }

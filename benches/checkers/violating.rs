@@ -1,4 +1,4 @@
-//! Transactions with faults: how the time of a check grows with the history, beside that of a history without a fault.
+//! Transactions with faults: how the processor time of a check grows with the history, beside that of a history without a fault.
 
 use super::error::AnyError;
 use super::table::{History, Row, Size};
@@ -36,17 +36,17 @@ pub fn table() -> Result<(), AnyError> {
     println!("|---|---|---|---|---|---|---|---|---|");
     for (options, lists) in ASKED {
         for (name, fault) in FAULTS {
-            let (mut walls, mut verdict, mut mib) = (Vec::new(), String::new(), 0.0);
+            let (mut processors, mut verdict, mut mib) = (Vec::new(), String::new(), 0.0);
             for count in SIZES {
                 let history = History::Transactions { lists, count, fault };
                 write(&history, &file)?;
                 let row = Row { name, history, options, peer: None, size: Size::Full, target: "", before: "" };
                 let ours = best(&row, &file)?;
-                walls.push(ours.took.wall);
+                processors.push(ours.took.processor);
                 (verdict, mib) = (ours.verdict, ours.took.mib);
             }
-            let growth = walls.windows(2).map(|pair| pair[1] / pair[0]).fold(0.0, f64::max);
-            let took: Vec<String> = walls.into_iter().map(seconds).collect();
+            let growth = processors.windows(2).map(|pair| pair[1] / pair[0]).fold(0.0, f64::max);
+            let took: Vec<String> = processors.into_iter().map(seconds).collect();
             println!("| `{options}` | {name} | {} | {verdict} | {mib:.0} MiB | {} |", took.join(" | "), times(growth));
         }
     }

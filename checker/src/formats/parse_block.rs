@@ -174,7 +174,9 @@ impl<'s> Chunk<'s> {
         match field {
             Field::Index => fields.index = Some(json_count(parser, "index")?),
             Field::Time => fields.time_ns = Some(json_count(parser, "time")?),
-            Field::Type | Field::F if parser.peek() == Some(b'n') => parser.word("null")?,
+            Field::Type | Field::F | Field::Workload | Field::Phase if parser.peek() == Some(b'n') => {
+                parser.word("null")?
+            }
             Field::Process => {
                 fields.process = match parser.small_count() {
                     Some(small) => Some(Who::Client(ProcessRef::Number(small))),
@@ -233,12 +235,11 @@ impl<'s> Chunk<'s> {
             }
             "type" => {
                 let at = parser.at();
-                fields.kind =
-                    Some(edn_name(parser)?).filter(|name| name != "nil").map(|name| kind(&name, at)).transpose()?;
+                fields.kind = edn_name(parser)?.map(|name| kind(&name, at)).transpose()?;
             }
-            "f" => fields.f = Some(edn_name(parser)?).filter(|name| name != "nil"),
-            "workload" => fields.workload = Some(edn_name(parser)?),
-            "phase" => fields.phase = phase(&edn_name(parser)?),
+            "f" => fields.f = edn_name(parser)?,
+            "workload" => fields.workload = edn_name(parser)?,
+            "phase" => fields.phase = edn_name(parser)?.map_or(Phase::Main, |name| phase(&name)),
             "node" => fields.node = edn_text(parser)?,
             "error" => fields.error = edn_text(parser)?,
             "round" => fields.round = edn_round(parser)?,
@@ -594,16 +595,18 @@ fn json_name<'a>(parser: &mut json::Parser<'a>) -> Result<Cow<'a, str>, Stop> {
     }
 }
 
-fn edn_name<'a>(parser: &mut edn::Parser<'a>) -> Result<Cow<'a, str>, Stop> {
+/// A name; nothing for `nil`, which is not the keyword `:nil`.
+fn edn_name<'a>(parser: &mut edn::Parser<'a>) -> Result<Option<Cow<'a, str>>, Stop> {
     if parser.peek()? == Some(b'"') {
-        return parser.string();
+        return parser.string().map(Some);
     }
     let at = parser.at();
     let token = parser.plain()?.ok_or_else(|| Stop::no_event(at, "a keyword belongs here"))?;
     // What no value of EDN could be is no name either: it could not be written in another format.
     match token.strip_prefix(':') {
-        Some(name) if edn::is_keyword(name) => Ok(Cow::Borrowed(name)),
-        None if edn::is_symbol(token) && !["true", "false"].contains(&token) => Ok(Cow::Borrowed(token)),
+        Some(name) if edn::is_keyword(name) => Ok(Some(Cow::Borrowed(name))),
+        None if token == "nil" => Ok(None),
+        None if edn::is_symbol(token) && !["true", "false"].contains(&token) => Ok(Some(Cow::Borrowed(token))),
         _ => Err(Stop::no_event(at, format!("a keyword belongs here, and `{token}` is none"))),
     }
 }

@@ -142,6 +142,17 @@ fn regression_names_that_are_none_were_read_from_some_formats_alone() {
     }
 }
 
+/// The keyword was taken for nil, and the event for one without a function.
+#[test]
+fn regression_a_function_called_nil_is_one() {
+    let line = reading(Format::Log, "3\t:invoke\t:nil\t5\n3\t:ok\t:nil\t5\n");
+    let edn =
+        reading(Format::Edn, "{:process 3 :type :invoke :f :nil :value 5} {:process 3 :type :ok :f :nil :value 5}");
+    let completion = reading(Format::Edn, "{:process 3 :type :invoke :f :x :value 5} {:process 3 :type :fail :f nil}");
+    let names = [line, edn, completion].map(|reading| reading.records.text(reading.records.ops[0].f).to_owned());
+    assert_eq!(names, ["nil", "nil", "x"]);
+}
+
 /// `#:set` became a tag before a list, which EDN does not have.
 #[test]
 fn regression_the_name_of_a_namespace_was_taken_for_a_tag() {
