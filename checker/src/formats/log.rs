@@ -26,6 +26,14 @@ pub(crate) struct Line<'a> {
     pub value_at: usize,
 }
 
+impl Line<'_> {
+    /// The process. Clojure prints numbers of the base ten: `022` is 22, and not octal, as in EDN.
+    pub(super) fn process(&self) -> Tree {
+        let name = self.process.trim_start_matches(':');
+        self.process.parse().map_or_else(|_| keyword(name), Tree::Int)
+    }
+}
+
 /// What names the logger of operations, where it is named.
 const LOG_MARK: &str = "jepsen.util";
 
@@ -116,11 +124,9 @@ pub(crate) fn event(bytes: &[u8], index: i64, unfinished: bool) -> Result<Option
         Some(_) => parser.value(&mut Plain, &mut Vec::new()).map_err(shifted)?,
         None => Tree::Nil,
     };
-    let name = line.process.trim_start_matches(':');
-    let process = line.process.parse().map_or_else(|_| keyword(name), Tree::Int);
     let mut fields = vec![
         (keyword("index"), Tree::Int(index)),
-        (keyword("process"), process),
+        (keyword("process"), line.process()),
         (keyword("type"), keyword(line.kind)),
         (keyword("f"), keyword(line.f)),
         (keyword("value"), value),

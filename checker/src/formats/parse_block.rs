@@ -265,9 +265,8 @@ impl<'s> Chunk<'s> {
             Some(_) => parser.value(&mut FromEdn(&mut self.values), &mut self.stack).map_err(shifted)?,
             None => ValueId::NIL,
         };
-        let name = tree::parse_edn(line.process).unwrap_or_else(|| tree::Tree::Text(line.process.to_owned()));
         let fields = Fields {
-            process: self.who(&name).map_err(Stop::full(0))?,
+            process: self.who(&line.process()).map_err(Stop::full(0))?,
             kind: Some(kind(line.kind, 0)?),
             f: Some(Cow::Borrowed(line.f)),
             value,

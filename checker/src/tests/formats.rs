@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::formats::json_form::{event_from_json, event_to_json};
 use crate::formats::tree::{Plain, parse_edn};
+use crate::formats::whole_events::Events;
 use crate::formats::{Format, Reading, Selection, Tree, json, read};
 use crate::formats::{json_form::json_line, write::edn_text};
 use crate::history::{History, Kind};
@@ -140,6 +141,17 @@ fn regression_names_that_are_none_were_read_from_some_formats_alone() {
         let marked = damage(Format::Log, &format!("INFO jepsen.util - 3\t:invoke\t{name}\tnil\n"));
         assert!(marked.contains("a function follows the type"), "{name}: {marked}");
     }
+}
+
+/// It was octal where it was read, and decimal where it was converted.
+#[test]
+fn regression_the_number_of_a_process_in_a_log_is_decimal() {
+    let text = "022 :invoke :read nil\n022 :ok :read 5\n";
+    let history = reading(Format::Log, text).records;
+    assert_eq!(history.process_name(history.ops[0].process).to_string(), "22");
+    let mut bytes = text.as_bytes();
+    let event = Events::new(&mut bytes, Format::Log).next_event().expect("it is a log").expect("it has an event");
+    assert_eq!(event.event.get("process"), Some(&Tree::Int(22)));
 }
 
 /// The keyword was taken for nil, and the event for one without a function.

@@ -6,6 +6,10 @@
 //! reader, `rw` from a reader to the next append that it does not show. An append of a committed transaction that no
 //! read shows comes after the longest read.
 //!
+//! What a transaction reads of its own appends is their place in the order only once another transaction has read them,
+//! too: a store may show them behind the state that the transaction began with, and append them when it commits, behind
+//! what others have appended meanwhile. Until then they count as appends that no read shows.
+//!
 //! With that, a history without an anomaly is serializable: transactions in an order that agrees with all edges, and
 //! every read is explained. So this check is exact, not only sound.
 //!
@@ -49,7 +53,11 @@ struct Order {
     longest: Option<(u32, Micro)>,
     /// By position in the longest read: who appended it if that is in the graph, else [`NOBODY`].
     writers: Vec<u32>,
-    /// Appends that no read shows, by transactions that committed.
+    /// So many elements of the longest read have their place for certain: the rest was read by its own transaction alone.
+    settled: usize,
+    /// Who read them.
+    settled_by: Option<u32>,
+    /// Appends behind those, by transactions that committed.
     unseen: Vec<u32>,
 }
 
@@ -232,6 +240,9 @@ impl<'t> Analysis<'t> {
             self.compare(&of_key, reads, longest);
             let elements = self.transactions.list(longest.list);
             order.writers = elements.iter().map(|element| self.writer(&of_key, *element)).collect();
+            let others = reads.iter().filter(|read| elements.starts_with(self.transactions.list(read.list)));
+            let settled = others.map(|read| (self.length_of_others(&of_key, *read), read.transaction)).max();
+            (order.settled, order.settled_by) = settled.map_or((0, None), |(length, by)| (length, Some(by)));
         }
         self.lost_updates(key, reads, order.longest);
         self.positions = positions;
@@ -252,6 +263,13 @@ impl<'t> Analysis<'t> {
             self.duplicate(of_key, *read, element);
         }
         None
+    }
+
+    /// How long a list is without what its reader itself appended at its end.
+    fn length_of_others(&self, of_key: &OfKey<'_>, read: Read) -> usize {
+        let elements = self.transactions.list(read.list);
+        let is_own = |element: &&u32| of_key.append(**element).is_some_and(|by| by.transaction == read.transaction);
+        elements.len() - elements.iter().rev().take_while(is_own).count()
     }
 
     fn repeated(&self, list: Micro) -> Option<u32> {
@@ -435,8 +453,9 @@ impl<'t> Analysis<'t> {
         // Only now is it known of every transaction whether it committed.
         let whole = order.longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
         self.settle(&mut order, whole, appends);
-        let (before, next) = neighbours(&order.writers);
-        for (before, writer) in before.iter().zip(&order.writers) {
+        let writers = &order.writers[..order.settled];
+        let (before, next) = neighbours(writers);
+        for (before, writer) in before.iter().zip(writers) {
             if *before != NOBODY && *writer != NOBODY {
                 edges.add(*before, *writer, Kind::Ww);
             }
@@ -447,16 +466,17 @@ impl<'t> Analysis<'t> {
             if !whole.starts_with(list) {
                 continue;
             }
-            if before[list.len()] != NOBODY {
-                edges.add(before[list.len()], read.transaction, Kind::Wr);
+            let length = list.len().min(order.settled);
+            if before[length] != NOBODY {
+                edges.add(before[length], read.transaction, Kind::Wr);
             }
-            match next[list.len()] {
+            match next[length] {
                 NOBODY => last.push((read.transaction, Kind::Rw)),
                 writer => edges.add(read.transaction, writer, Kind::Rw),
             }
         }
-        if before[whole.len()] != NOBODY {
-            last.push((before[whole.len()], Kind::Ww));
+        if before[order.settled] != NOBODY {
+            last.push((before[order.settled], Kind::Ww));
         }
         last.sort_unstable();
         // A transaction that has both read and written it last counts as a writer: the graver reason.
@@ -465,6 +485,7 @@ impl<'t> Analysis<'t> {
         self.orders[key as usize] = order;
     }
 
+    /// Who is in the graph of those that the longest read shows, and of those behind what it shows for certain.
     fn settle(&self, order: &mut Order, whole: &[u32], appends: &[Append]) {
         let mut seen = rustc_hash::FxHashSet::default();
         let has_info = appends.iter().any(|append| self.transactions.row(append.transaction).outcome != Outcome::Ok);
@@ -475,8 +496,8 @@ impl<'t> Analysis<'t> {
                 *writer = by_value.get(element).copied().filter(|who| self.committed(*who)).unwrap_or(NOBODY);
             }
         }
-        if appends.len() > whole.len() || has_info || order.writers.contains(&NOBODY) {
-            seen.extend(whole.iter().copied());
+        if appends.len() > order.settled || has_info || order.writers.contains(&NOBODY) {
+            seen.extend(whole[..order.settled].iter().copied());
             let unseen =
                 appends.iter().filter(|append| !seen.contains(&append.value) && self.committed(append.transaction));
             order.unseen = unseen.map(|append| append.transaction).collect();
@@ -501,8 +522,8 @@ impl<'t> Analysis<'t> {
     }
 
     fn explain_ww(&self, step: Step, key: u32) -> Option<Reason> {
-        let (longest, list) = self.orders[key as usize].longest.unzip();
-        let whole = list.map_or(&[][..], |list| self.transactions.list(list));
+        let order = &self.orders[key as usize];
+        let whole = order.longest.map_or(&[][..], |(_, list)| &self.transactions.list(list)[..order.settled]);
         let at = |value: u32| whole.iter().position(|element| *element == value);
         let first = writes_of(self.transactions, step.from, key).find_map(|value| Some((value, at(value)?)))?;
         let later = |value: &u32| at(*value).is_none_or(|position| position > first.1);
@@ -511,7 +532,7 @@ impl<'t> Analysis<'t> {
         let (one, two) = (self.names.value(first.0), self.names.value(second));
         let clause = format!("{from} appended {one} to {list} before {to} appended {two}");
         // A read that shows both is the proof; if none shows the later one, then the longest, which does not.
-        Some(Reason { key, clause, witnesses: longest.into_iter().collect() })
+        Some(Reason { key, clause, witnesses: order.settled_by.into_iter().collect() })
     }
 
     fn explain_wr(&self, step: Step, key: u32) -> Option<Reason> {

@@ -14,8 +14,6 @@
 //! Reads are visited from the last to the first. An element is followed as long as every read so far contains it. So
 //! the cost is linear in the size of the lists, not elements times reads.
 
-use std::borrow::Cow;
-
 use rustc_hash::FxHashMap;
 
 use crate::checks::by_key::{Denials, by_key, elements, is, of, seconds};
@@ -35,6 +33,7 @@ fn adds(records: &History, op: &Op) -> bool {
 /// What is known of an element.
 #[derive(Clone, Copy, Default)]
 struct Element {
+    value: ValueId,
     /// An add was invoked that did not certainly fail.
     added: bool,
     /// The set begins with it.
@@ -121,8 +120,8 @@ struct ElementCounts {
     lost_ns: Vec<u64>,
 }
 
-/// A read that succeeded: its place in the history, and what it shows.
-type SetRead<'r> = (usize, Cow<'r, [ValueId]>);
+/// A read that succeeded: its place in the history, and the elements that it shows, as positions in [`Set::elements`].
+type SetRead = (usize, Vec<u32>);
 
 struct Set<'r, 'd> {
     records: &'r History,
@@ -130,7 +129,10 @@ struct Set<'r, 'd> {
     ops: &'r [usize],
     limits: &'d Limits<'d>,
     finding: &'d mut Finding,
-    elements: FxHashMap<ValueId, Element>,
+    /// In the order in which they appear. Reads show most elements in this order, so going over a read goes over memory in
+    /// order, too; a table of elements by value would be visited at random.
+    elements: Vec<Element>,
+    positions: FxHashMap<ValueId, u32>,
     same: Identities<'r>,
 }
 
@@ -142,7 +144,22 @@ impl<'r, 'd> Set<'r, 'd> {
         limits: &'d Limits<'d>,
         finding: &'d mut Finding,
     ) -> Self {
-        Self { records, key, ops, limits, finding, elements: FxHashMap::default(), same: Identities::new(records) }
+        let (elements, positions, same) = (Vec::new(), FxHashMap::default(), Identities::new(records));
+        Self { records, key, ops, limits, finding, elements, positions, same }
+    }
+
+    /// The position of a value's element.
+    fn position(&mut self, value: ValueId) -> u32 {
+        let value = self.same.of(value);
+        *self.positions.entry(value).or_insert_with(|| {
+            self.elements.push(Element { value, ..Element::default() });
+            (self.elements.len() - 1) as u32
+        })
+    }
+
+    fn element(&mut self, value: ValueId) -> &mut Element {
+        let position = self.position(value);
+        &mut self.elements[position as usize]
     }
 
     fn judge(mut self, counts: &mut ElementCounts) -> Result<(), String> {
@@ -162,7 +179,7 @@ impl<'r, 'd> Set<'r, 'd> {
         let all = elements(self.records, initial);
         let all = all.ok_or_else(|| format!("a set cannot begin with {}", self.records.show(initial)))?;
         for element in all {
-            let element = self.elements.entry(self.same.of(*element)).or_default();
+            let element = self.element(*element);
             (element.added, element.at_first) = (true, true);
         }
         Ok(())
@@ -175,55 +192,57 @@ impl<'r, 'd> Set<'r, 'd> {
                 continue;
             }
             let (element, acknowledged) = denials.change(self.records, op);
-            let element = self.elements.entry(self.same.of(element)).or_default();
+            let records = self.records;
+            let element = self.element(element);
             element.added |= op.may_have_happened();
             let first = if op.may_have_happened() { &mut element.added_by } else { &mut element.failed_by };
             first.get_or_insert(at);
             if acknowledged {
-                element.known_by = earlier(self.records, element.known_by, at);
-                element.acknowledged_by = earlier(self.records, element.acknowledged_by, at);
+                element.known_by = earlier(records, element.known_by, at);
+                element.acknowledged_by = earlier(records, element.acknowledged_by, at);
             }
         }
     }
 
     /// The reads that succeeded, in the order of invocation, with their lists.
-    fn reads(&mut self) -> Result<Vec<SetRead<'r>>, String> {
-        let (records, same) = (self.records, &mut self.same);
+    fn reads(&mut self) -> Result<Vec<SetRead>, String> {
+        let records = self.records;
         let reads = self.ops.iter().map(|at| (*at, &records.ops[*at]));
         let reads = reads.filter(|(_, op)| op.is_ok() && is(records, op, "read"));
         reads
             .map(|(at, op)| {
-                let list = elements(records, op.result);
-                list.map(|list| (at, same.of_elements(list))).ok_or_else(|| {
+                let list = elements(records, op.result).ok_or_else(|| {
                     let index = records.event_index(op.ret);
                     format!("the read that ended at index {index} has no list: {}", records.show(op.result))
-                })
+                })?;
+                Ok((at, list.iter().map(|value| self.position(*value)).collect()))
             })
             .collect()
     }
 
-    fn duplicates(&mut self, reads: &[SetRead<'_>], counts: &mut ElementCounts) {
+    fn duplicates(&mut self, reads: &[SetRead], counts: &mut ElementCounts) {
         for (at, list) in reads {
-            let mut sorted = list.to_vec();
+            let mut sorted = list.clone();
             sorted.sort_unstable();
-            let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) else { continue };
+            let twice = sorted.windows(2).filter(|pair| pair[0] == pair[1]);
+            let Some(twice) = twice.map(|pair| self.elements[pair[0] as usize].value).min() else { continue };
             counts.duplicated += 1;
-            let element = self.records.show(twice[0]);
+            let element = self.records.show(twice);
             let explanation =
                 format!("Process {} read {element}{} more than once in one list.", self.process(*at), of(self.key));
             self.violated("duplicate", explanation, &[*at]);
         }
     }
 
-    fn unexpected(&mut self, reads: &[SetRead<'_>], counts: &mut ElementCounts) {
+    fn unexpected(&mut self, reads: &[SetRead], counts: &mut ElementCounts) {
         for (at, list) in reads {
-            for element in list.iter() {
-                let entry = self.elements.entry(*element).or_default();
-                if !entry.added && !entry.unexpected {
-                    entry.unexpected = true;
+            for position in list {
+                let element = &mut self.elements[*position as usize];
+                if !element.added && !element.unexpected {
+                    element.unexpected = true;
                     counts.unexpected += 1;
-                    let failed = entry.failed_by;
-                    self.unexpected_element(*at, *element, failed);
+                    let (value, failed) = (element.value, element.failed_by);
+                    self.unexpected_element(*at, value, failed);
                 }
             }
         }
@@ -238,21 +257,20 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 
     /// Visits the reads from the last to the first: see the module.
-    fn presence(&mut self, reads: &[SetRead<'_>]) {
+    fn presence(&mut self, reads: &[SetRead]) {
         debug_assert!(reads.is_sorted_by(|a, b| a.0 < b.0), "reads are in the order of invocation");
         // Elements that every visited read contains. An element leaves it at the first read (from the end) that lacks
         // it, which is its last absent one.
-        let mut everywhere: Vec<ValueId> = self.elements.keys().copied().collect();
+        let mut everywhere: Vec<u32> = (0..self.elements.len() as u32).collect();
         for (stamp, (at, list)) in (1..).zip(reads.iter().rev()) {
-            for id in list.iter() {
-                if let Some(element) = self.elements.get_mut(id) {
-                    element.stamp = stamp;
-                    element.last_present = element.last_present.or(Some(*at));
-                    element.known_by = earlier(self.records, element.known_by, *at);
-                }
+            for position in list {
+                let element = &mut self.elements[*position as usize];
+                element.stamp = stamp;
+                element.last_present = element.last_present.or(Some(*at));
+                element.known_by = earlier(self.records, element.known_by, *at);
             }
-            everywhere.retain(|id| {
-                let element = self.elements.get_mut(id).expect("it was taken from this map");
+            everywhere.retain(|position| {
+                let element = &mut self.elements[*position as usize];
                 if element.stamp != stamp {
                     element.last_absent = Some(*at);
                 }
@@ -262,9 +280,13 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 
     fn outcomes(&mut self, counts: &mut ElementCounts) {
-        let mut elements: Vec<(ValueId, Element)> = self.elements.iter().map(|(id, element)| (*id, *element)).collect();
-        elements.sort_unstable_by_key(|(id, element)| (element.known_by, *id));
-        for (id, element) in elements {
+        let mut order: Vec<u32> = (0..self.elements.len() as u32).collect();
+        order.sort_unstable_by_key(|position| {
+            let element = &self.elements[*position as usize];
+            (element.known_by, element.value)
+        });
+        for position in order {
+            let element = self.elements[position as usize];
             if !element.added {
                 continue;
             }
@@ -283,7 +305,7 @@ impl<'r, 'd> Set<'r, 'd> {
                     if let Some(absent) = absent.filter(|at| later(*at)) {
                         counts.stale += 1;
                         if counts.linearizable {
-                            self.missing("stale", id, (known_by, absent));
+                            self.missing("stale", &element, (known_by, absent));
                         }
                     }
                 }
@@ -291,7 +313,7 @@ impl<'r, 'd> Set<'r, 'd> {
                     counts.lost += 1;
                     let seen_ns = present.map_or(since, |at| self.records.ops[at].called_ns);
                     counts.lost_ns.push(seen_ns.saturating_sub(since));
-                    self.missing("lost", id, (known_by, absent));
+                    self.missing("lost", &element, (known_by, absent));
                 }
                 _ => counts.never_read += 1,
             }
@@ -299,9 +321,9 @@ impl<'r, 'd> Set<'r, 'd> {
     }
 
     /// An element that a read lacks after it was known: for good, or for a while.
-    fn missing(&mut self, kind: &'static str, element: ValueId, (known_by, absent): (Option<usize>, usize)) {
+    fn missing(&mut self, kind: &'static str, element: &Element, (known_by, absent): (Option<usize>, usize)) {
         // An add that was acknowledged in time says enough, whoever had read it even sooner.
-        let acknowledged_by = self.elements.get(&element).and_then(|element| element.acknowledged_by);
+        let acknowledged_by = element.acknowledged_by;
         let in_time = |at: &usize| self.records.ops[*at].ret < self.records.ops[absent].call;
         let known_by = known_by.map(|known_by| acknowledged_by.filter(in_time).unwrap_or(known_by));
         let known = match known_by.map(|at| &self.records.ops[at]) {
@@ -314,7 +336,7 @@ impl<'r, 'd> Set<'r, 'd> {
         let read = &self.records.ops[absent];
         let explanation = format!(
             "{}{} was {known}, but the read that process {} began at {} does not have it, {}.",
-            self.records.show(element),
+            self.records.show(element.value),
             of(self.key),
             self.process(absent),
             seconds(read.called_ns),
@@ -322,11 +344,10 @@ impl<'r, 'd> Set<'r, 'd> {
         );
         // Without an add it would be one that nobody added.
         let is_add = |at: usize| adds(self.records, &self.records.ops[at]);
-        let added_by = self.elements.get(&element).and_then(|element| element.added_by);
-        let added_by = added_by.filter(|_| known_by.is_some_and(|known_by| !is_add(known_by)));
+        let added_by = element.added_by.filter(|_| known_by.is_some_and(|known_by| !is_add(known_by)));
         let mut ops: Vec<usize> = added_by.into_iter().chain(known_by).chain([absent]).collect();
         if kind == "stale" {
-            ops.extend(self.elements.get(&element).and_then(|element| element.last_present));
+            ops.extend(element.last_present);
         }
         self.violated(kind, explanation, &ops);
     }
