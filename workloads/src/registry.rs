@@ -1,33 +1,71 @@
 //! The workloads by name, for `--workload LIST`. A new workload is added here, and nowhere else.
 
-use crate::cart::Cart;
-use crate::counter::Counter;
+use crate::cart::{Cart, StoredCart};
+use crate::counter::{Counter, StoredCounter};
 use crate::list_append::ListAppend;
-use crate::register::Register;
+use crate::meaning::Meaning;
+use crate::register::{Register, StoredRegister};
 use crate::rw_register::RwRegister;
-use crate::set::Set;
+use crate::set::{Set, StoredSet};
+use crate::single_writer::Stored;
 use crate::workload::{Unique, Workload};
 
-/// Makes a workload of its default size, whose values come from the run's counter.
-type Create = fn(&Unique) -> Box<dyn Workload>;
+/// A workload.
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
+    /// Makes it in its default size, with values from the run's counter.
+    create: fn(&Unique) -> Box<dyn Workload>,
+    /// What its operations mean to a store that has get and put alone; none if they need a client that has them as they
+    /// are.
+    meaning: Option<fn() -> Box<dyn Meaning>>,
+}
 
-/// Each workload's name, and how it is made. The order is that of `all`, and it counts: workloads take turns in it.
-const WORKLOADS: [(&str, Create); 7] = [
-    ("set", |unique| Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone()))),
-    ("register", |unique| Box::new(Register::new(Register::KEYS, unique.clone()))),
-    ("cart", |unique| Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone()))),
-    ("counter", |_| Box::new(Counter::up_and_down(Counter::KEYS, Counter::CHANGES_PER_KEY))),
-    ("grow-counter", |_| Box::new(Counter::growing(Counter::KEYS, Counter::CHANGES_PER_KEY))),
-    ("list-append", |unique| Box::new(ListAppend::new(ListAppend::KEYS, ListAppend::ELEMENTS_PER_KEY, unique.clone()))),
-    ("rw-register", |unique| Box::new(RwRegister::new(RwRegister::KEYS, RwRegister::WRITES_PER_KEY, unique.clone()))),
+/// Every workload. The order is that of `all`, and it counts: workloads take turns in it.
+const WORKLOADS: [Row; 7] = [
+    Row {
+        name: "set",
+        create: |unique| Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone())),
+        meaning: Some(|| Box::new(StoredSet)),
+    },
+    Row {
+        name: "register",
+        create: |unique| Box::new(Register::new(Register::KEYS, unique.clone())),
+        meaning: Some(|| Box::new(StoredRegister)),
+    },
+    Row {
+        name: "cart",
+        create: |unique| Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone())),
+        meaning: Some(|| Box::new(StoredCart)),
+    },
+    Row {
+        name: "counter",
+        create: |_| Box::new(Counter::up_and_down(Counter::KEYS, Counter::CHANGES_PER_KEY)),
+        meaning: Some(|| Box::new(StoredCounter::default())),
+    },
+    Row {
+        name: "grow-counter",
+        create: |_| Box::new(Counter::growing(Counter::KEYS, Counter::CHANGES_PER_KEY)),
+        meaning: Some(|| Box::new(StoredCounter::default())),
+    },
+    Row {
+        name: "list-append",
+        create: |unique| Box::new(ListAppend::new(ListAppend::KEYS, ListAppend::ELEMENTS_PER_KEY, unique.clone())),
+        meaning: Some(|| Box::new(Stored::<ListAppend>::default())),
+    },
+    Row {
+        name: "rw-register",
+        create: |unique| Box::new(RwRegister::new(RwRegister::KEYS, RwRegister::WRITES_PER_KEY, unique.clone())),
+        meaning: Some(|| Box::new(Stored::<RwRegister>::default())),
+    },
 ];
 
-/// The names that [`by_name`] knows, in the order of `all`.
+/// The names of all workloads, in the order of `all`.
 pub const NAMES: [&str; WORKLOADS.len()] = {
     let mut names = [""; WORKLOADS.len()];
     let mut index = 0;
     while index < names.len() {
-        names[index] = WORKLOADS[index].0;
+        names[index] = WORKLOADS[index].name;
         index += 1;
     }
     names
@@ -53,26 +91,31 @@ pub enum WorkloadError {
 /// When a name is unknown or listed twice, or the list is empty.
 pub fn by_name(list: &str) -> Result<Vec<Box<dyn Workload>>, WorkloadError> {
     let unique = Unique::default();
-    let mut chosen: Vec<(&'static str, Create)> = Vec::new();
+    let mut chosen: Vec<Row> = Vec::new();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        for (known, create) in expand(name)? {
-            if chosen.iter().any(|(other, _)| *other == known) {
-                return Err(WorkloadError::Duplicate(known));
+        for row in expand(name)? {
+            if chosen.iter().any(|other| other.name == row.name) {
+                return Err(WorkloadError::Duplicate(row.name));
             }
-            chosen.push((known, create));
+            chosen.push(row);
         }
     }
     if chosen.is_empty() {
         return Err(WorkloadError::Empty);
     }
-    Ok(chosen.into_iter().map(|(_, create)| create(&unique)).collect())
+    Ok(chosen.into_iter().map(|row| (row.create)(&unique)).collect())
 }
 
-/// The entries that one item of the list stands for.
-fn expand(name: &str) -> Result<Vec<(&'static str, Create)>, WorkloadError> {
+/// The rows that one item of the list stands for.
+fn expand(name: &str) -> Result<Vec<Row>, WorkloadError> {
     if name == "all" {
         return Ok(WORKLOADS.to_vec());
     }
-    let known = WORKLOADS.into_iter().find(|(known, _)| *known == name);
+    let known = WORKLOADS.into_iter().find(|row| row.name == name);
     known.map(|known| vec![known]).ok_or_else(|| WorkloadError::Unknown(name.to_owned()))
+}
+
+/// The workloads that a store with get and put alone can do, with what their operations mean to it.
+pub fn meanings() -> impl Iterator<Item = (&'static str, Box<dyn Meaning>)> {
+    WORKLOADS.into_iter().filter_map(|row| row.meaning.map(|meaning| (row.name, meaning())))
 }
