@@ -42,6 +42,7 @@ pub use progress::{Counts, Progress};
 
 use crate::client::{Attempt, Client, Completion, Operation, Outcome};
 use crate::clock::Clock;
+use crate::registry::{self, WorkloadError};
 use crate::workload::{Invocation, PROBE, Workload};
 use schedule::Schedule;
 
@@ -124,6 +125,9 @@ pub enum SettingsError {
     /// Nothing to do.
     #[error("no workload given")]
     NoWorkloads,
+    /// The client cannot do a workload.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
     /// No node to talk to.
     #[error("the cluster has no nodes")]
     NoNodes,
@@ -206,6 +210,8 @@ impl<'a> Interpreter<'a> {
         if nodes.is_empty() {
             return Err(SettingsError::NoNodes);
         }
+        let can = |workload: &str, f: &str| client.can(workload, f);
+        workloads.iter().try_for_each(|workload| registry::check(workload.as_ref(), &can))?;
         let workloads = workloads.into_iter().zip(FIRST_WORKLOAD_STREAM..);
         let workloads =
             workloads.map(|(workload, stream)| SeededWorkload::new(workload, rng(settings.seed, stream))).collect();

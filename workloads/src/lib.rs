@@ -15,7 +15,9 @@
 //!                    Recorder
 //! ```
 
+pub mod append;
 pub mod cart;
+pub mod cas_register;
 pub mod client;
 pub mod clock;
 pub mod counter;
@@ -23,8 +25,13 @@ pub mod elements;
 pub mod get_put;
 pub mod interpreter;
 mod key_window;
+pub mod kv_counter;
+pub mod kv_set;
 pub mod list_append;
+pub mod lock;
+pub mod log;
 pub mod meaning;
+pub mod queue;
 pub mod register;
 pub mod registry;
 pub mod rw_register;
@@ -32,6 +39,7 @@ pub mod set;
 mod single_writer;
 pub mod store;
 mod transaction;
+pub mod watch;
 pub mod workload;
 
 pub use client::{Attempt, Client, Completion, Operation, Outcome};

@@ -7,7 +7,7 @@ use checker::history::{Event, EventType, Phase};
 use serde_json::{Value, json};
 use workloads::clock::Clock;
 use workloads::store::Store;
-use workloads::{FinalReads, GetPut, Interpreter, Probes, Settings, by_name};
+use workloads::{FinalReads, GetPut, Interpreter, Probes, Settings, by_name, get_put};
 
 use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run_all};
 
@@ -104,7 +104,8 @@ fn a_write_between_two_agreeing_rounds_is_no_rest() {
     let (clock, history) = (VirtualClock::default(), History::default());
     let store = MemoryStore::new(&clock, 3);
     let client = GetPut::new(Box::new(&store));
-    let interpreter = Interpreter::new(&client, &clock, &history, by_name("set").unwrap(), settings()).unwrap();
+    let interpreter =
+        Interpreter::new(&client, &clock, &history, by_name("set", &get_put::can).unwrap(), settings()).unwrap();
     let late_write = async {
         clock.sleep_until(ms(50)).await;
         store.plant("set-0", b"[1]");
@@ -185,7 +186,8 @@ fn probed(puts: Behaviour) -> (Probes, Outcome) {
     let store = MemoryStore::new(&clock, 3);
     store.puts.set(puts);
     let client = GetPut::new(Box::new(&store));
-    let interpreter = Interpreter::new(&client, &clock, &history, by_name("set").unwrap(), settings()).unwrap();
+    let interpreter =
+        Interpreter::new(&client, &clock, &history, by_name("set", &get_put::can).unwrap(), settings()).unwrap();
     let probes = clock.block_on(interpreter.probes());
     drop(interpreter);
     (probes, Outcome::of(history))

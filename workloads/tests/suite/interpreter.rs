@@ -8,7 +8,7 @@ use checker::history::{EventType, Phase};
 use workloads::clock::Clock;
 use workloads::set::Set;
 use workloads::workload::Unique;
-use workloads::{GetPut, Interpreter, Placement, Settings, SettingsError, Workload, by_name};
+use workloads::{GetPut, Interpreter, Placement, Settings, SettingsError, Workload, by_name, get_put};
 
 use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run, run_all};
 
@@ -231,7 +231,8 @@ fn a_run_that_is_stopped_waits_for_what_is_under_way() {
     let store = MemoryStore::new(&clock, 3);
     let settings = Settings { rate: 2.0, ..settings() };
     let client = GetPut::new(Box::new(&store));
-    let interpreter = Interpreter::new(&client, &clock, &history, by_name("set").unwrap(), settings).unwrap();
+    let interpreter =
+        Interpreter::new(&client, &clock, &history, by_name("set", &get_put::can).unwrap(), settings).unwrap();
     clock.block_on(interpreter.run(&|| {
         asked.set(asked.get() + 1);
         clock.now() >= ms(1_234)

@@ -1,6 +1,7 @@
 //! What the tests run on: a virtual clock, a store that misbehaves on request, and a recorder that keeps all events.
 
 mod clock;
+mod reference;
 mod store;
 
 use std::cell::RefCell;
@@ -10,9 +11,12 @@ use checker::history::{Event, EventType, Phase, Process, Recorder};
 use serde_json::Value;
 use workloads::client::{Attempt, Client};
 use workloads::store::Store;
-use workloads::{Completion, Convergence, Counts, FinalReads, GetPut, Interpreter, Invocation, Settings, by_name};
+use workloads::{
+    Completion, Convergence, Counts, FinalReads, GetPut, Interpreter, Invocation, Settings, by_name, get_put,
+};
 
 pub use clock::VirtualClock;
+pub use reference::{Flaw, Reference};
 pub use store::{Behaviour, MemoryStore};
 
 /// Milliseconds.
@@ -141,7 +145,7 @@ fn run_parts(
     let store = MemoryStore::new(&clock, 3);
     let history = History::default();
     prepare(&store);
-    let workloads = by_name(list).expect("the list is known");
+    let workloads = by_name(list, &get_put::can).expect("the list is known");
     let client = GetPut::new(Box::new(&store));
     let interpreter = Interpreter::new(&client, &clock, &history, workloads, settings).expect("the settings are right");
     let (ended, rest, finals) = clock.block_on(async {
