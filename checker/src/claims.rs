@@ -1,5 +1,6 @@
 //! What is claimed of a system, and what it takes to judge that.
 
+use crate::checks::native::{NATIVE, Native, native};
 use crate::checks::registry::{CheckName, Settings};
 use crate::objects::{ConcurrentWrites, Object};
 
@@ -37,6 +38,9 @@ pub struct Claim {
 pub enum On {
     /// Every workload, and the run.
     All,
+    /// Every workload whose operations are gets and puts, and the run: not those in the form of a model, which show other
+    /// things.
+    GetsAndPuts,
     /// The workload of this name.
     Workload(String),
     /// Every workload of these objects: last-write-wins can promise that a register reads its own writes, but not a set, whose
@@ -76,6 +80,7 @@ impl Claims {
     pub(crate) fn include(&self, check: CheckName, workload: Option<(&str, Object)>) -> bool {
         self.claims.iter().filter(|claim| claim.check == check).any(|claim| match &claim.on {
             On::All => true,
+            On::GetsAndPuts => workload.is_none_or(|(name, _)| native(name).is_none()),
             On::Workload(name) => workload.is_some_and(|(workload, _)| workload == name),
             On::Object(object) => workload.is_some_and(|(_, of)| of == *object),
             On::History(_) => false,
@@ -92,6 +97,17 @@ impl Claims {
         let reason = "it was asked for".to_owned();
         let claims = vec![Claim { check, on: On::History(object), reason }];
         Self { claims, by_workload: false, ..Self::default() }
+    }
+
+    /// That everything holds which is measured in every run, for one reason.
+    pub fn of_measured(reason: &str) -> Self {
+        let claim = |check, on| Claim { check, on, reason: reason.to_owned() };
+        let of_native = |native: &'static Native| {
+            native.measured.iter().map(move |check| (*check, On::Workload(native.name.to_owned())))
+        };
+        let of_all = CheckName::measured().map(|check| (check, On::GetsAndPuts));
+        let claims = of_all.chain(NATIVE.iter().flat_map(of_native)).map(|(check, on)| claim(check, on)).collect();
+        Self { claims, ..Self::default() }
     }
 
     /// That all of these hold of every workload, for one reason.

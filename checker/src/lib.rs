@@ -29,11 +29,13 @@ pub mod verdict;
 mod claims;
 mod visibility;
 
+pub use checks::native::object_of_workload;
 pub use checks::registry::CheckName;
 pub use claims::{Claim, Claims, On};
 pub use objects::{ConcurrentWrites, Object};
 pub use outcome::Outcome;
 
+use checks::native::{Native, is_native, natives_of};
 use checks::registry::{self, Asked};
 
 use checks::check::{Context, Scope, View};
@@ -84,13 +86,14 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
         heal_ns: faults::heal_ns(history),
         crashes: &crashes,
     };
-    let facts = match claims.by_workload {
-        true => Facts::new(&operations, claims.default_object, claims.concurrent_writes),
-        false => Facts::default(),
-    };
+    let natives = if claims.by_workload { natives_of(history) } else { Vec::new() };
+    let facts = if claims.by_workload { facts(&operations, claims) } else { Facts::default() };
     let mut properties: Vec<PropertyResult> = Vec::new();
     for workload in &facts.workloads {
         properties.extend(of_workload(history, workload, &operations, claims, &context));
+    }
+    for native in &natives {
+        properties.extend(of_native(history, native, claims, &context));
     }
     if claims.by_workload {
         let of_run = asked(claims).filter(|name| name.check().scope() == Scope::Run);
@@ -102,7 +105,7 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
         true => statistics::statistics(&operations, &facts.workloads, &faults, claims.unnamed()),
         false => Vec::new(),
     };
-    let facts_are_none = facts.workloads.is_empty();
+    let facts_are_none = facts.workloads.is_empty() && natives.is_empty();
     let mut doubts = facts.doubts;
     doubts.extend(faults::doubts(history, &faults, &statistics));
     if claims.by_workload && facts_are_none && doubts.is_empty() {
@@ -110,6 +113,16 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
     }
     let (outcome, reasons) = merge(&properties, doubts);
     Verdict { outcome, reasons, properties, faults, statistics }
+}
+
+/// What is known of the workloads that stand on get and put.
+fn facts<'h>(operations: &[Operation<'h>], claims: &Claims) -> Facts<'h> {
+    let of = |operations: &[Operation<'h>]| Facts::new(operations, claims.default_object, claims.concurrent_writes);
+    if !operations.iter().any(is_native) {
+        return of(operations);
+    }
+    let others: Vec<Operation<'h>> = operations.iter().filter(|operation| !is_native(operation)).copied().collect();
+    of(&others)
 }
 
 /// Everything that is judged of one workload.
@@ -121,22 +134,33 @@ fn of_workload(
     context: &Context<'_>,
 ) -> Vec<PropertyResult> {
     let of_it = |name: &CheckName| name.check().scope() != Scope::Run && name.is_of(workload.model);
-    let asked: Vec<CheckName> = asked(claims).filter(of_it).collect();
+    let is_claimed = |name: CheckName| claims.include(name, Some((&workload.name, workload.model)));
+    let is_asked = |name: &CheckName| name.check().nature().measured || is_claimed(*name);
+    let asked: Vec<CheckName> = CheckName::ALL.iter().copied().filter(of_it).filter(is_asked).collect();
     // The models of consistency read columns: those of the workload alone, made only if one is asked for.
     let reads_columns = asked.iter().any(|name| !name.check().nature().measured);
     let columns = reads_columns.then(|| history.of_workload(&workload.name, claims.unnamed())).transpose();
     let columns = columns.unwrap_or_default();
     let results = asked.into_iter().map(|name| {
-        let claimed = claims.include(name, Some((&workload.name, workload.model)));
         let finding = match (name.check().nature().measured, &columns) {
             (false, Some(columns)) => {
                 registry::judge(name.check(), &View::of_records(columns, Some(workload.model)), context)
             }
             _ => judge(name, workload, operations, context),
         };
-        result(name, Some(&workload.name), finding, claimed)
+        result(name, Some(&workload.name), finding, is_claimed(name))
     });
     results.collect()
+}
+
+/// Everything that is judged of a workload whose operations are those of a model.
+fn of_native(history: &History, native: &Native, claims: &Claims, context: &Context<'_>) -> Vec<PropertyResult> {
+    let is_claimed = |name: CheckName| claims.include(name, Some((native.name, native.object)));
+    let is_asked = |name: &CheckName| native.is_judged_by(*name, is_claimed(*name));
+    let asked: Vec<CheckName> = CheckName::ALL.iter().copied().filter(is_asked).collect();
+    let findings = native.judge(history, claims.unnamed(), &asked, context);
+    let judged = asked.into_iter().zip(findings);
+    judged.map(|(name, finding)| result(name, Some(native.name), finding, is_claimed(name))).collect()
 }
 
 /// What is asked of the history as a whole. Of the first part of one nothing is valid, and a violation counts only if
@@ -144,7 +168,7 @@ fn of_workload(
 fn of_history(history: &History, claims: &Claims, context: &Context<'_>) -> Vec<PropertyResult> {
     let asked = claims.claims.iter().filter_map(|claim| match claim.on {
         On::History(object) => Some(Asked { name: claim.check.name(), check: claim.check, object }),
-        On::All | On::Workload(_) | On::Object(_) => None,
+        On::All | On::GetsAndPuts | On::Workload(_) | On::Object(_) => None,
     });
     let judge = |asked: Asked| {
         let finding = match history.is_part {

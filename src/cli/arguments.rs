@@ -57,7 +57,7 @@ pub enum Command {
 pub struct RunArgs {
     #[command(flatten)]
     pub system: SystemArgs,
-    /// Workloads, mixed: set, register, cart, counter, grow-counter, list-append, rw-register, or all
+    /// Workloads, mixed: set, register, cart, counter, grow-counter, list-append, rw-register, or all that the system can do
     /// [default: set,register,cart]
     #[arg(long, value_name = "LIST")]
     pub workload: Option<String>,

@@ -3,7 +3,8 @@
 use cluster_core::bug::Bug;
 use cluster_core::protocol::Protocol;
 use nemesis::{Kind, NemesisSpec};
-use workloads::registry::NAMES;
+use workloads::get_put;
+use workloads::registry::names;
 
 use super::arguments::{RunArgs, SystemArgs};
 use super::main_thread::on_main_thread;
@@ -76,7 +77,7 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
         arena: ArenaKind::Process,
         system: args.system.system.clone(),
         dynamo,
-        workload: if workload.trim() == "all" { NAMES.join(",") } else { workload },
+        workload: if workload.trim() == "all" { names(&get_put::can).join(",") } else { workload },
         nemesis,
         concurrency: args.concurrency.or(bug.sticky_clients).unwrap_or(usual.concurrency),
         rate: args.rate.unwrap_or(usual.rate),

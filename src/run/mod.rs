@@ -69,7 +69,7 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
         clock: &clock,
         recorder: &open_run.history,
         surface: &arena,
-        store: &*client,
+        client: &*client,
         display: Some(&display),
         evidence: &|records| open_run.evidence(records),
         stop: &stop,

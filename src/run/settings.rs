@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use checker::CheckName;
-use checker::objects::Model;
+use checker::{CheckName, object_of_workload};
 use nemesis::NemesisSpec;
 use serde::{Deserialize, Serialize};
-use workloads::registry::NAMES;
+use workloads::registry::names;
 use workloads::{Placement, Workload};
 
 use crate::exit::Problem;
+use crate::systems::System;
 use crate::systems::dynamo::{Dynamo, DynamoSettings};
 
 /// Where a run happens.
@@ -121,21 +121,22 @@ impl RunSettings {
                     .into(),
             ));
         }
-        let workloads = workloads::by_name(&self.workload).map_err(Problem::arguments)?;
-        self.check_required(&workloads)?;
         let system = Dynamo::new(self.dynamo.clone(), self.seed).map_err(Problem::arguments)?;
+        let can = |workload: &str, f: &str| system.can(workload, f);
+        let workloads = workloads::by_name(&self.workload, &can).map_err(Problem::arguments)?;
+        self.check_required(&workloads, &names(&can))?;
         Ok(Checked { system, workloads, nemesis })
     }
 
     /// Checks that each required property can be shown by a workload: otherwise it would hold without having been
-    /// checked.
-    fn check_required(&self, workloads: &[Box<dyn Workload>]) -> Result<(), Problem> {
-        let models = || workloads.iter().filter_map(|workload| workload.name().parse::<Model>().ok());
-        match self.require.iter().find(|property| !models().any(|model| property.is_of(model))) {
+    /// checked. `all` are the workloads that the system can do.
+    fn check_required(&self, workloads: &[Box<dyn Workload>], all: &[&str]) -> Result<(), Problem> {
+        let objects = || workloads.iter().filter_map(|workload| object_of_workload(workload.name()));
+        match self.require.iter().find(|property| !objects().any(|object| property.is_of(object))) {
             None => Ok(()),
             Some(property) => {
-                let shows = |name: &&&str| name.parse().is_ok_and(|model| property.is_of(model));
-                let names: Vec<&str> = NAMES.iter().filter(shows).copied().collect();
+                let shows = |name: &&&str| object_of_workload(name).is_some_and(|object| property.is_of(object));
+                let names: Vec<&str> = all.iter().filter(shows).copied().collect();
                 let names = names.join(", ");
                 Err(Problem::BadArguments(format!("--require {property} needs one of the workloads {names}")))
             }

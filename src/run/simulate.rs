@@ -115,7 +115,7 @@ fn stage(
         clock: &arena,
         recorder,
         surface: &arena,
-        store: &*client,
+        client: &*client,
         display,
         evidence,
         stop: &|| false,

@@ -12,8 +12,7 @@ use checker::history::{Event, EventType, Phase, Process, Recorder};
 use nemesis::{Class, EvidenceRecord, Nemesis, NemesisEvent, Performed, Plan, PlannedFault, Standing, Surface};
 use serde_json::{Value, json};
 use workloads::clock::Clock;
-use workloads::store::Store;
-use workloads::{Interpreter, Workload};
+use workloads::{Client, Interpreter, Workload};
 
 use super::progress::Display;
 use crate::exit::Problem;
@@ -31,8 +30,8 @@ pub(super) struct Stage<'a> {
     pub recorder: &'a dyn Recorder,
     /// Through which the nemesis injects faults.
     pub surface: &'a dyn Surface,
-    /// The store that clients talk to.
-    pub store: &'a dyn Store,
+    /// The client of the system.
+    pub client: &'a dyn Client,
     /// The display, if there is one.
     pub display: Option<&'a Display>,
     /// Called with all evidence so far whenever a fault has ended.
@@ -49,7 +48,7 @@ impl Stage<'_> {
     /// # Errors
     /// When the settings of the load cannot work.
     pub async fn run(&self, workloads: Vec<Box<dyn Workload>>, plan: Plan) -> Result<Vec<String>, Problem> {
-        let interpreter = Interpreter::new(self.store, self.clock, self.recorder, workloads, self.settings.clone())
+        let interpreter = Interpreter::new(self.client, self.clock, self.recorder, workloads, self.settings.clone())
             .map_err(Problem::arguments)?;
         let mut nemesis = Nemesis::new(plan, || self.clock.now().as_millis() as u64);
         self.record(&nemesis.plan().event(&self.surface.nodes()));
@@ -78,7 +77,9 @@ impl Stage<'_> {
         self.ask_for_members(interpreter.take_processes(1)).await;
         self.say("final reads");
         interpreter.final_reads().await;
-        interpreter.read_replicas_again(convergence).await;
+        if let Some(convergence) = convergence {
+            interpreter.read_replicas_again(convergence).await;
+        }
         Ok(doubts)
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use checker::{CheckName, Claim, ConcurrentWrites};
 use futures::future::LocalBoxFuture;
 use nemesis::surface::Membership;
-use workloads::store::Store;
+use workloads::Client;
 
 /// Where each node's clients are served at this moment; none while it is down. Shared by the arena, which writes, and
 /// clients, who read, some of them from tasks of their own.
@@ -90,7 +90,9 @@ pub trait System {
     /// The line of options that a node reads from its standard input.
     fn options(&self, place: &Place) -> String;
     /// A client of the whole cluster.
-    fn client(&self, addresses: Addresses) -> Box<dyn Store>;
+    fn client(&self, addresses: Addresses) -> Box<dyn Client>;
+    /// Whether its client can do this function of this workload.
+    fn can(&self, workload: &str, f: &str) -> bool;
     /// The wall clock time that the node at this address believes, ns since the Unix epoch.
     fn believed_wall_ns(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<i128, String>>;
     /// How often a node can be upgraded, from the version of its protocol that it is first started with.

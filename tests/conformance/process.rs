@@ -15,7 +15,7 @@ use crate::body::{ArenaUnderTest, Shape};
 use crate::support::{BENCH, PATIENCE, Scratch, nodes_in, one_cluster_at_a_time};
 
 struct Processes {
-    system: Rc<dyn System>,
+    system: Rc<Dynamo>,
     arena: ProcessArena,
     clock: RealClock,
     shape: Shape,
@@ -27,7 +27,7 @@ impl ArenaUnderTest for Processes {
     }
 
     fn store(&self) -> Box<dyn Store> {
-        self.system.client(self.arena.addresses())
+        self.system.store(self.arena.addresses())
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -56,9 +56,10 @@ fn on_processes_with(system: Dynamo, shape: Shape, chapter: impl AsyncFnOnce(&dy
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     // Nodes live as long as the thread that starts them: this one, which waits here for the chapter's end.
     runtime.block_on(async {
-        let system: Rc<dyn System> = Rc::new(system);
+        let system = Rc::new(system);
         let nodes = scratch.join("nodes");
-        let arena = ProcessArena::start(Rc::clone(&system), BENCH.into(), nodes).await.expect("the cluster starts");
+        let started: Rc<dyn System> = Rc::<Dynamo>::clone(&system);
+        let arena = ProcessArena::start(started, BENCH.into(), nodes).await.expect("the cluster starts");
         assert_eq!(nodes_in(scratch.path()).len(), shape.nodes, "each node is a process");
         let clock = RealClock::start();
         let under_test = Processes { system, arena, clock, shape };

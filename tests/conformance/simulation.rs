@@ -21,7 +21,7 @@ impl ArenaUnderTest for Simulation {
     }
 
     fn store(&self) -> Box<dyn Store> {
-        self.system.simulated_client(self.arena.clone())
+        self.system.simulated_store(self.arena.clone())
     }
 
     fn clock(&self) -> &dyn Clock {

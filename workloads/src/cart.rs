@@ -13,10 +13,14 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+use crate::client::{Attempt, Completion, Operation, Outcome};
 use crate::elements::{self, Elements};
 use crate::key_window::KeyWindow;
+use crate::meaning::{Corrupt, Meaning};
 use crate::store::Store;
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Unique, Workload};
+use crate::workload::{Invocation, Unique, Workload};
+
+const FUNCTIONS: &[&str] = &["add", "remove", "read"];
 
 /// `add` in 55 operations of 100, `remove` in 20 (an `add` instead while no item is known), `read` in 25.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ impl Cart {
     }
 
     fn add(&mut self, rng: &mut ChaCha8Rng) -> Invocation {
-        let invocation = Invocation { f: "add", key: self.window.key_to_fill(rng), value: self.unique.next().into() };
+        let invocation = Invocation::of("add", self.window.key_to_fill(rng), self.unique.next());
         self.items.retain(|key, _| self.window.is_in_use(key));
         invocation
     }
@@ -66,13 +70,17 @@ impl Cart {
         let item = removable[rng.random_range(0..removable.len())];
         items.removable.remove(item);
         items.removed.insert(item);
-        Some(Invocation { f: "remove", key, value: item.into() })
+        Some(Invocation::of("remove", key, item))
     }
 }
 
 impl Workload for Cart {
     fn name(&self) -> &'static str {
         "cart"
+    }
+
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
     }
 
     fn keys(&self) -> Vec<String> {
@@ -85,37 +93,45 @@ impl Workload for Cart {
             draw if draw < Self::ADD_PERCENT + Self::REMOVE_PERCENT => {
                 self.remove(rng).unwrap_or_else(|| self.add(rng))
             }
-            _ => Invocation { f: "read", key: self.window.key(rng), value: Value::Null },
+            _ => Invocation::of("read", self.window.key(rng), Value::Null),
         }
     }
 
-    fn perform<'a>(
-        &self,
-        store: &'a dyn Store,
-        node: &'a str,
-        invocation: &'a Invocation,
-        attempt: &'a Attempt,
-    ) -> LocalBoxFuture<'a, Completion> {
-        match invocation.f {
-            "read" => elements::read(store, node, invocation).boxed_local(),
-            "add" => elements::add(store, node, invocation, attempt).boxed_local(),
-            "remove" => elements::remove(store, node, invocation, attempt).boxed_local(),
-            other => futures::future::ready(invocation.fail(format!("a cart has no '{other}'"))).boxed_local(),
-        }
-    }
-
-    fn observe(&mut self, invocation: &Invocation, completion: &Completion) {
-        if !self.window.is_in_use(&invocation.key) {
-            return;
-        }
-        let items = self.items.entry(invocation.key.clone()).or_default();
-        match (invocation.f, completion.outcome) {
+    fn observe(&mut self, operation: &Operation, completion: &Completion) {
+        let Some(key) = operation.key.as_ref().filter(|key| self.window.is_in_use(key)) else { return };
+        let items = self.items.entry(key.clone()).or_default();
+        match (operation.f, completion.outcome) {
             ("add", Outcome::Ok) => items.know(&completion.value),
             ("read", Outcome::Ok) => {
                 completion.value.as_array().into_iter().flatten().for_each(|item| items.know(item))
             }
-            ("remove", Outcome::Fail) => items.not_removed(&invocation.value),
+            ("remove", Outcome::Fail) => items.not_removed(&operation.value),
             _ => {}
+        }
+    }
+}
+
+/// A cart is one stored value: its siblings merge by union.
+#[derive(Debug)]
+pub struct StoredCart;
+
+impl Meaning for StoredCart {
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
+    }
+
+    fn perform<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        node: &'a str,
+        operation: &'a Operation,
+        attempt: &'a Attempt,
+    ) -> LocalBoxFuture<'a, Completion> {
+        match operation.f {
+            "read" => elements::read(store, node, operation, attempt).boxed_local(),
+            "add" => elements::add(store, node, operation, attempt).boxed_local(),
+            "remove" => elements::remove(store, node, operation, attempt).boxed_local(),
+            _ => futures::future::ready(operation.unknown()).boxed_local(),
         }
     }
 

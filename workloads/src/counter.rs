@@ -9,7 +9,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -17,9 +16,14 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+use crate::client::{Attempt, Completion, Operation, Outcome};
 use crate::key_window::KeyWindow;
+use crate::meaning::{Corrupt, Meaning, get, put};
 use crate::store::{Context, Store};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Outcome, Workload, get, put};
+use crate::workload::{Invocation, Workload};
+
+const FUNCTIONS: &[&str] = &["inc", "dec", "read"];
+const GROWING: &[&str] = &["inc", "read"];
 
 /// The sums of one process's changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,11 +43,11 @@ pub struct Counter {
     name: &'static str,
     dec_percent: u32,
     window: KeyWindow,
-    own: Own,
 }
 
-/// The acknowledged changes of each process to each counter in use; shared with operations under way.
-type Own = Rc<RefCell<BTreeMap<(String, u64), Part>>>;
+/// The acknowledged changes of each process to each counter: at most one entry for each change, so less than the history
+/// that records it.
+type Own = BTreeMap<(String, u64), Part>;
 
 impl Counter {
     /// Counters in use at a time, by default.
@@ -67,13 +71,17 @@ impl Counter {
     }
 
     fn new(name: &'static str, dec_percent: u32, keys: u64, changes_per_key: u64) -> Self {
-        Self { name, dec_percent, window: KeyWindow::new(name, keys, changes_per_key), own: Own::default() }
+        Self { name, dec_percent, window: KeyWindow::new(name, keys, changes_per_key) }
     }
 }
 
 impl Workload for Counter {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn functions(&self) -> &'static [&'static str] {
+        if self.dec_percent == 0 { GROWING } else { FUNCTIONS }
     }
 
     fn keys(&self) -> Vec<String> {
@@ -83,32 +91,36 @@ impl Workload for Counter {
     fn next(&mut self, rng: &mut ChaCha8Rng, _process: u64) -> Invocation {
         let draw = rng.random_range(0..100);
         if draw >= Self::CHANGE_PERCENT {
-            return Invocation { f: "read", key: self.window.key(rng), value: Value::Null };
+            return Invocation::of("read", self.window.key(rng), Value::Null);
         }
         let f = if draw < self.dec_percent { "dec" } else { "inc" };
-        let value = rng.random_range(1..=Self::CHANGE_MAX).into();
-        Invocation { f, key: self.window.key_to_fill(rng), value }
+        let by = rng.random_range(1..=Self::CHANGE_MAX);
+        Invocation::of(f, self.window.key_to_fill(rng), by)
+    }
+}
+
+/// A counter is one stored value: the sums of each process, whose siblings merge by the greater of each.
+#[derive(Debug, Default)]
+pub struct StoredCounter {
+    own: RefCell<Own>,
+}
+
+impl Meaning for StoredCounter {
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
     }
 
     fn perform<'a>(
-        &self,
+        &'a self,
         store: &'a dyn Store,
         node: &'a str,
-        invocation: &'a Invocation,
+        operation: &'a Operation,
         attempt: &'a Attempt,
     ) -> LocalBoxFuture<'a, Completion> {
-        match invocation.f {
-            "read" => read(store, node, invocation, attempt).boxed_local(),
-            "inc" | "dec" => change(store, node, invocation, attempt, Rc::clone(&self.own)).boxed_local(),
-            other => futures::future::ready(invocation.fail(format!("a counter has no '{other}'"))).boxed_local(),
-        }
-    }
-
-    /// Forgets the sums of a counter that is no longer in use: no change of it begins any more, and those under way
-    /// have copied their sums.
-    fn observe(&mut self, invocation: &Invocation, _completion: &Completion) {
-        if !self.window.is_in_use(&invocation.key) {
-            self.own.borrow_mut().retain(|(key, _), _| *key != invocation.key);
+        match operation.f {
+            "read" => read(store, node, operation, attempt).boxed_local(),
+            "inc" | "dec" => change(store, node, operation, attempt, &self.own).boxed_local(),
+            _ => futures::future::ready(operation.unknown()).boxed_local(),
         }
     }
 
@@ -117,24 +129,30 @@ impl Workload for Counter {
     }
 }
 
-async fn read(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
-    match fetch(store, node, invocation).await {
+async fn read(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
+    match fetch(store, node, operation, attempt).await {
         Ok((parts, _)) => {
             attempt.set_parts(to_value(&parts));
-            Completion::ok(sum(&parts).into())
+            operation.ok(sum(&parts).into())
         }
         Err(completion) => completion,
     }
 }
 
-async fn change(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt, own: Own) -> Completion {
-    let own_part = (invocation.key.clone(), attempt.process());
+async fn change(
+    store: &dyn Store,
+    node: &str,
+    operation: &Operation,
+    attempt: &Attempt,
+    own: &RefCell<Own>,
+) -> Completion {
+    let own_part = (operation.key.clone().unwrap_or_default(), operation.process);
     let prepared = async {
-        let by = invocation.argument()?;
+        let by = operation.argument()?;
         let mut part = own.borrow().get(&own_part).copied().unwrap_or_default();
-        let sum = if invocation.f == "inc" { &mut part.up } else { &mut part.down };
-        *sum = sum.checked_add(by).ok_or_else(|| invocation.fail("the sum is beyond 64 bits"))?;
-        let (mut parts, context) = fetch(store, node, invocation).await?;
+        let sum = if operation.f == "inc" { &mut part.up } else { &mut part.down };
+        *sum = sum.checked_add(by).ok_or_else(|| operation.fail("the sum is beyond 64 bits"))?;
+        let (mut parts, context) = fetch(store, node, operation, attempt).await?;
         parts.insert(own_part.1, part);
         Ok((parts, part, context))
     };
@@ -142,7 +160,7 @@ async fn change(store: &dyn Store, node: &str, invocation: &Invocation, attempt:
         Ok(prepared) => prepared,
         Err(completion) => return completion,
     };
-    let completion = put(store, node, invocation, attempt, context.as_ref(), encode(&parts)).await;
+    let completion = put(store, node, operation, attempt, context.as_ref(), encode(&parts)).await;
     if completion.outcome == Outcome::Ok {
         own.borrow_mut().insert(own_part, part);
     }
@@ -150,9 +168,14 @@ async fn change(store: &dyn Store, node: &str, invocation: &Invocation, attempt:
 }
 
 /// The parts, siblings merged, and their context.
-async fn fetch(store: &dyn Store, node: &str, invocation: &Invocation) -> Result<(Parts, Option<Context>), Completion> {
-    let versions = get(store, node, invocation).await?;
-    Ok((merge(invocation.siblings(&versions.values, decode)?), versions.context))
+async fn fetch(
+    store: &dyn Store,
+    node: &str,
+    operation: &Operation,
+    attempt: &Attempt,
+) -> Result<(Parts, Option<Context>), Completion> {
+    let versions = get(store, node, operation, attempt).await?;
+    Ok((merge(operation.siblings(&versions.values, decode)?), versions.context))
 }
 
 /// The greater of each sum. No siblings are a counter without changes.

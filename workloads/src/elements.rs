@@ -6,8 +6,9 @@
 
 use serde_json::Value;
 
+use crate::client::{Attempt, Completion, Operation};
+use crate::meaning::{Corrupt, get, put};
 use crate::store::{Context, Store, Versions};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, get, put};
 
 /// A decoded value: numbers in ascending order, each once. A busy key has dozens of siblings, so merging them has to be
 /// fast.
@@ -156,15 +157,15 @@ pub fn union(siblings: impl IntoIterator<Item = Elements>) -> Elements {
 }
 
 /// The `read` operation: get, and merge the siblings.
-pub(crate) async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
-    match fetch(store, node, invocation).await {
-        Ok(Fetched { elements, .. }) => Completion::ok(to_value(&elements)),
+pub(crate) async fn read(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
+    match fetch(store, node, operation, attempt).await {
+        Ok(Fetched { elements, .. }) => operation.ok(to_value(&elements)),
         Err(completion) => completion,
     }
 }
 
 /// The `add` operation: get, merge, insert, put with the context.
-pub(crate) async fn add(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
+pub(crate) async fn add(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
     let insert = |Fetched { mut elements, plain, .. }: Fetched, element| match plain {
         Some(bytes) if elements.0.last().is_none_or(|last| *last < element) => Ok(encode_appended(bytes, element)),
         _ => {
@@ -172,34 +173,34 @@ pub(crate) async fn add(store: &dyn Store, node: &str, invocation: &Invocation, 
             Ok(encode(&elements))
         }
     };
-    update(store, node, invocation, attempt, insert).await
+    update(store, node, operation, attempt, insert).await
 }
 
 /// The `remove` operation: get, merge, remove the item, put with the context. If the item is not there, nothing is put:
 /// `fail`.
-pub(crate) async fn remove(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
+pub(crate) async fn remove(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
     let take_out = |Fetched { mut elements, .. }: Fetched, item| match elements.remove(item) {
         true => Ok(encode(&elements)),
-        false => Err(invocation.fail("not in the cart")),
+        false => Err(operation.fail("not in the cart")),
     };
-    update(store, node, invocation, attempt, take_out).await
+    update(store, node, operation, attempt, take_out).await
 }
 
 async fn update(
     store: &dyn Store,
     node: &str,
-    invocation: &Invocation,
+    operation: &Operation,
     attempt: &Attempt,
     change: impl FnOnce(Fetched, u64) -> Result<Vec<u8>, Completion>,
 ) -> Completion {
     let changed = async {
-        let element = invocation.argument()?;
-        let mut fetched = fetch(store, node, invocation).await?;
+        let element = operation.argument()?;
+        let mut fetched = fetch(store, node, operation, attempt).await?;
         let context = fetched.context.take();
         Ok((change(fetched, element)?, context))
     };
     match changed.await {
-        Ok((bytes, context)) => put(store, node, invocation, attempt, context.as_ref(), bytes).await,
+        Ok((bytes, context)) => put(store, node, operation, attempt, context.as_ref(), bytes).await,
         Err(completion) => completion,
     }
 }
@@ -213,14 +214,14 @@ struct Fetched {
     context: Option<Context>,
 }
 
-async fn fetch(store: &dyn Store, node: &str, invocation: &Invocation) -> Result<Fetched, Completion> {
-    let Versions { mut values, context } = get(store, node, invocation).await?;
+async fn fetch(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Result<Fetched, Completion> {
+    let Versions { mut values, context } = get(store, node, operation, attempt).await?;
     if let [bytes] = &values[..]
         && let Some(elements) = decode_plain(bytes)
     {
         return Ok(Fetched { elements, plain: values.pop(), context });
     }
-    Ok(Fetched { elements: union(invocation.siblings(&values, decode)?), plain: None, context })
+    Ok(Fetched { elements: union(operation.siblings(&values, decode)?), plain: None, context })
 }
 
 #[cfg(test)]

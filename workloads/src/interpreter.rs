@@ -2,22 +2,24 @@
 //! completion.
 //!
 //! ```text
-//!  Schedule (when) ─► worker ─► Workload::next (what) ─► node (where) ─► invoke ─► perform | time-out ─► completion
+//!  Schedule (when) ─► worker ─► Workload::next (what) ─► node (where) ─► Client::invoke | time-out ─► completion
 //! ```
 //!
 //! A run has four parts, called one after the other: [`Interpreter::run`] while faults come and go,
-//! [`Interpreter::await_convergence`] once the cluster is healed (each replica read by itself until all agree),
-//! [`Interpreter::probes`] (a write through each node), [`Interpreter::final_reads`] through the ordinary client path.
+//! [`Interpreter::await_convergence`] once the cluster is healed (each replica read by itself until all agree, if the
+//! client can do that), [`Interpreter::probes`] (a write through each node), [`Interpreter::final_reads`] through the
+//! ordinary client path. What is left out because the client cannot do it is an event of the history.
 //!
 //! Every worker is a future in one task: nothing is spawned, and time comes from the [`Clock`] alone. All random
 //! numbers come from the seed, in one stream for each use, so that the n-th operation of a workload is the same however
-//! the answers interleave (except for the cart, which removes items that it has seen). With a deterministic clock and
-//! store, the whole history is deterministic.
+//! the answers interleave (except where a workload asks for what it has seen: a cart removes known items). With a
+//! deterministic clock and client, the whole history is deterministic.
 
 mod after_heal;
 mod probe;
 mod progress;
 mod schedule;
+mod visit;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -32,15 +34,16 @@ use futures::future::{Either, LocalBoxFuture, select};
 use futures::stream::FuturesUnordered;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use after_heal::{Convergence, FinalReads};
 pub use probe::Probes;
 pub use progress::{Counts, Progress};
 
+use crate::client::{Attempt, Client, Completion, Operation, Outcome};
 use crate::clock::Clock;
-use crate::store::Store;
-use crate::workload::{Attempt, Completion, Invocation, Outcome, Workload};
+use crate::registry::{self, WorkloadError};
+use crate::workload::{Invocation, PROBE, Workload};
 use schedule::Schedule;
 
 /// After an outage the clients catch up with at most this much of the schedule; older operations are left out.
@@ -122,14 +125,17 @@ pub enum SettingsError {
     /// Nothing to do.
     #[error("no workload given")]
     NoWorkloads,
+    /// The client cannot do a workload.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
     /// No node to talk to.
-    #[error("the store has no nodes")]
+    #[error("the cluster has no nodes")]
     NoNodes,
 }
 
-/// Runs several workloads, mixed, on one store.
+/// Runs several workloads, mixed, by one client.
 pub struct Interpreter<'a> {
-    store: &'a dyn Store,
+    client: &'a dyn Client,
     clock: &'a dyn Clock,
     recorder: &'a dyn Recorder,
     settings: Settings,
@@ -167,39 +173,52 @@ struct EventFields<'s> {
     /// None for operations of no workload, such as probes.
     workload: Option<&'static str>,
     f: &'static str,
-    key: &'s str,
+    key: Option<&'s str>,
     round: Option<u64>,
+}
+
+/// Where in the run an operation belongs.
+#[derive(Clone, Copy)]
+struct At<'s> {
+    /// The workload that learns of its outcome; none for an operation of no workload.
+    seeded: Option<&'s SeededWorkload>,
+    phase: Phase,
+    node: &'s str,
 }
 
 /// How long a worker may sleep before it checks again whether to stop.
 const STOP_POLL: Duration = Duration::from_millis(100);
+/// The event that a phase after the heal was left out.
+const LEFT_OUT: &str = "left-out";
 /// The longest error text in a history, bytes.
 const ERROR_BYTES_MAX: usize = 500;
 
 impl<'a> Interpreter<'a> {
     /// An interpreter of `workloads`, which take turns.
     pub fn new(
-        store: &'a dyn Store,
+        client: &'a dyn Client,
         clock: &'a dyn Clock,
         recorder: &'a dyn Recorder,
         workloads: Vec<Box<dyn Workload>>,
         settings: Settings,
     ) -> Result<Self, SettingsError> {
         settings.check()?;
-        let nodes = store.nodes();
+        let nodes = client.nodes();
         if workloads.is_empty() {
             return Err(SettingsError::NoWorkloads);
         }
         if nodes.is_empty() {
             return Err(SettingsError::NoNodes);
         }
+        let can = |workload: &str, f: &str| client.can(workload, f);
+        workloads.iter().try_for_each(|workload| registry::check(workload.as_ref(), &can))?;
         let workloads = workloads.into_iter().zip(FIRST_WORKLOAD_STREAM..);
         let workloads =
             workloads.map(|(workload, stream)| SeededWorkload::new(workload, rng(settings.seed, stream))).collect();
         let placement_rng = RefCell::new(rng(settings.seed, PLACEMENT_STREAM));
         let (turn, fresh_process, busy, progress) = Default::default();
         Ok(Self {
-            store,
+            client,
             clock,
             recorder,
             settings,
@@ -238,10 +257,11 @@ impl<'a> Interpreter<'a> {
             last = Some(self.clock.now());
             let seeded = &self.workloads[self.turn.replace((self.turn.get() + 1) % self.workloads.len())];
             let invocation = seeded.workload.borrow_mut().next(&mut seeded.rng.borrow_mut(), process);
-            let completion = self.operate(seeded, process, Phase::Main, self.node_for(worker), &invocation).await;
+            let at = At { seeded: Some(seeded), phase: Phase::Main, node: self.node_for(worker) };
+            let completion = self.operate(at, process, invocation, |_| {}).await;
             self.progress.count(&completion, self.clock.now());
             if completion.outcome == Outcome::Info {
-                self.workloads.iter().for_each(|seeded| seeded.workload.borrow_mut().ended(process));
+                self.ended(process);
                 process += self.settings.concurrency;
                 self.fresh_process.set(self.fresh_process.get().max(process + 1));
             }
@@ -266,29 +286,26 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Performs one operation, and records its invocation and its completion. The value of the completion is moved into
-    /// the history; the returned completion has none.
+    /// Performs one operation, and records its invocation and its completion, which `look` sees first. The value of the
+    /// completion is moved into the history; the returned completion has none.
     async fn operate(
         &self,
-        seeded: &SeededWorkload,
+        at: At<'_>,
         process: u64,
-        phase: Phase,
-        node: &str,
-        invocation: &Invocation,
+        invocation: Invocation,
+        look: impl FnOnce(&Completion),
     ) -> Completion {
-        let (f, key) = (invocation.f, invocation.key.as_str());
-        let fields = EventFields { process, phase, node, workload: Some(seeded.name), f, key, round: None };
-        self.record(&fields, EventType::Invoke, invocation.value.clone(), |_| {});
-        let attempt = Attempt::by(process);
-        let own = self.store.for_process(process);
-        let store = own.as_deref().unwrap_or(self.store);
-        let performing = seeded.workload.borrow().perform(store, node, invocation, &attempt);
-        let deadline = self.clock.now().saturating_add(self.settings.operation_timeout);
-        let mut completion = match within(self.clock, deadline, performing).await {
-            Some(completion) => completion,
-            None => attempt.timed_out(invocation, self.settings.operation_timeout),
-        };
-        seeded.workload.borrow_mut().observe(invocation, &completion);
+        let At { seeded, phase, node } = at;
+        let operation = invocation.by(seeded.map_or(PROBE, |seeded| seeded.name), process);
+        let (f, key, workload) = (operation.f, operation.key.as_deref(), seeded.map(|seeded| seeded.name));
+        let fields = EventFields { process, phase, node, workload, f, key, round: None };
+        self.record(&fields, EventType::Invoke, operation.value.clone(), |_| {});
+        let attempt = Attempt::default();
+        let mut completion = self.complete(seeded.is_some(), node, &operation, &attempt).await;
+        if let Some(seeded) = seeded {
+            seeded.workload.borrow_mut().observe(&operation, &completion);
+        }
+        look(&completion);
         let value = std::mem::take(&mut completion.value);
         self.record(&fields, completion.outcome.into(), value, |event| {
             event.error = completion.error.as_deref().map(bounded);
@@ -298,11 +315,34 @@ impl<'a> Interpreter<'a> {
         completion
     }
 
+    /// The client's answer, or what is known when the time is over.
+    async fn complete(&self, in_session: bool, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
+        let own = in_session.then(|| self.client.for_process(operation.process)).flatten();
+        let client = own.as_deref().unwrap_or(self.client);
+        let deadline = self.clock.now().saturating_add(self.settings.operation_timeout);
+        match within(self.clock, deadline, client.invoke(node, operation, attempt)).await {
+            Some(completion) => completion,
+            None => attempt.timed_out(operation, self.settings.operation_timeout),
+        }
+    }
+
+    /// Tells every workload that a process has ended.
+    fn ended(&self, process: u64) {
+        self.workloads.iter().for_each(|seeded| seeded.workload.borrow_mut().ended(process));
+    }
+
+    /// Records that a phase is left out, and why: what it would have shown is not known.
+    fn leave_out(&self, phase: &str, why: &str) {
+        let time = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
+        let value = json!({"phase": phase, "why": why});
+        self.recorder.record(Event::new(time, Process::Nemesis, EventType::Info, LEFT_OUT, value));
+    }
+
     fn record(&self, fields: &EventFields<'_>, kind: EventType, value: Value, finish: impl FnOnce(&mut Event)) {
         self.follow(fields.process, kind);
         let time = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
         let mut event = Event::new(time, Process::Client(fields.process), kind, fields.f, value);
-        event.key = Some(fields.key.to_owned());
+        event.key = fields.key.map(str::to_owned);
         event.node = Some(fields.node.to_owned());
         event.workload = fields.workload.map(str::to_owned);
         event.phase = fields.phase;

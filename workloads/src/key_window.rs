@@ -47,6 +47,19 @@ impl KeyWindow {
         std::mem::replace(&mut self.slots[slot], fresh).key
     }
 
+    /// The keys in use.
+    pub(crate) fn in_use(&self) -> Vec<String> {
+        self.slots.iter().map(|slot| slot.key.clone()).collect()
+    }
+
+    /// Replaces a key by a new one, if it is in use.
+    pub(crate) fn retire(&mut self, key: &str) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.key == key) {
+            *slot = Slot { key: name(self.prefix, self.next), elements: 0 };
+            self.next += 1;
+        }
+    }
+
     /// Whether the key is still in use.
     pub(crate) fn is_in_use(&self, key: &str) -> bool {
         self.slots.iter().any(|slot| slot.key == key)

@@ -14,10 +14,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::client::{Attempt, Completion, Operation};
+use crate::meaning::{Corrupt, get, put};
 use crate::single_writer::{OwnedKeys, SingleWriter};
 use crate::store::{Context, Store};
 use crate::transaction;
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, get, put};
+use crate::workload::Unique;
 
 /// Six operations of ten append, if the process owns a key or can get one (`single_writer.rs`); all others read.
 #[derive(Debug)]
@@ -33,12 +35,13 @@ impl ListAppend {
 
     /// `keys` lists in use at a time, each for `elements_per_key` appends; at least one of either.
     pub fn new(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
-        Self { owned_keys: OwnedKeys::new("list", "append", unique, keys, elements_per_key) }
+        Self { owned_keys: OwnedKeys::new("list", Self::CHANGE, unique, keys, elements_per_key) }
     }
 }
 
 impl SingleWriter for ListAppend {
     const NAME: &'static str = "list-append";
+    const CHANGE: &'static str = "append";
 
     fn owned_keys(&self) -> &OwnedKeys {
         &self.owned_keys
@@ -48,9 +51,9 @@ impl SingleWriter for ListAppend {
         &mut self.owned_keys
     }
 
-    async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
-        match fetch(store, node, invocation).await {
-            Ok((list, _)) => transaction::read_completion(invocation, &list.into()),
+    async fn read(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
+        match fetch(store, node, operation, attempt).await {
+            Ok((list, _)) => transaction::read_completion(operation, &list.into()),
             Err(completion) => completion,
         }
     }
@@ -58,14 +61,14 @@ impl SingleWriter for ListAppend {
     async fn change(
         store: &dyn Store,
         node: &str,
-        invocation: &Invocation,
+        operation: &Operation,
         attempt: &Attempt,
         element: u64,
     ) -> Completion {
-        match fetch(store, node, invocation).await {
+        match fetch(store, node, operation, attempt).await {
             Ok((mut list, context)) => {
                 list.push(element);
-                put(store, node, invocation, attempt, context.as_ref(), encode(&list)).await
+                put(store, node, operation, attempt, context.as_ref(), encode(&list)).await
             }
             Err(completion) => completion,
         }
@@ -80,10 +83,11 @@ impl SingleWriter for ListAppend {
 async fn fetch(
     store: &dyn Store,
     node: &str,
-    invocation: &Invocation,
+    operation: &Operation,
+    attempt: &Attempt,
 ) -> Result<(Vec<u64>, Option<Context>), Completion> {
-    let versions = get(store, node, invocation).await?;
-    Ok((merge(&invocation.siblings(&versions.values, decode)?), versions.context))
+    let versions = get(store, node, operation, attempt).await?;
+    Ok((merge(&operation.siblings(&versions.values, decode)?), versions.context))
 }
 
 /// The common prefix of all lists, then their other elements in ascending order, each once. No siblings are the empty

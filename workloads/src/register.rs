@@ -16,8 +16,12 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+use crate::client::{Attempt, Completion, Operation};
+use crate::meaning::{Corrupt, Meaning, delete, get, put};
 use crate::store::{Context, Store};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload, delete, get, put};
+use crate::workload::{Invocation, Unique, Workload};
+
+const FUNCTIONS: &[&str] = &["write", "delete", "read"];
 
 /// `write` in four operations of ten, `delete` in one, `read` in the rest.
 #[derive(Debug)]
@@ -95,6 +99,10 @@ impl Workload for Register {
         "register"
     }
 
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
+    }
+
     fn keys(&self) -> Vec<String> {
         (0..self.next).map(name).collect()
     }
@@ -106,26 +114,36 @@ impl Workload for Register {
         });
         let chance = rng.random_range(0..100);
         if chance < Self::WRITE_PERCENT {
-            Invocation { f: "write", key: name(self.key_to_write(rng)), value: self.unique.next().into() }
+            Invocation::of("write", name(self.key_to_write(rng)), self.unique.next())
         } else if chance < Self::WRITE_PERCENT + Self::DELETE_PERCENT {
-            Invocation { f: "delete", key: name(self.key_to_delete(rng)), value: Value::Null }
+            Invocation::of("delete", name(self.key_to_delete(rng)), Value::Null)
         } else {
-            Invocation { f: "read", key: name(self.key_to_read(rng)), value: Value::Null }
+            Invocation::of("read", name(self.key_to_read(rng)), Value::Null)
         }
+    }
+}
+
+/// A register is one stored number, with its siblings.
+#[derive(Debug)]
+pub struct StoredRegister;
+
+impl Meaning for StoredRegister {
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
     }
 
     fn perform<'a>(
-        &self,
+        &'a self,
         store: &'a dyn Store,
         node: &'a str,
-        invocation: &'a Invocation,
+        operation: &'a Operation,
         attempt: &'a Attempt,
     ) -> LocalBoxFuture<'a, Completion> {
-        match invocation.f {
-            "read" => read(store, node, invocation).boxed_local(),
-            "write" => write(store, node, invocation, attempt).boxed_local(),
-            "delete" => remove(store, node, invocation, attempt).boxed_local(),
-            other => futures::future::ready(invocation.fail(format!("a register has no '{other}'"))).boxed_local(),
+        match operation.f {
+            "read" => read(store, node, operation, attempt).boxed_local(),
+            "write" => write(store, node, operation, attempt).boxed_local(),
+            "delete" => remove(store, node, operation, attempt).boxed_local(),
+            _ => futures::future::ready(operation.unknown()).boxed_local(),
         }
     }
 
@@ -134,16 +152,16 @@ impl Workload for Register {
     }
 }
 
-async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
-    match fetch(store, node, invocation).await {
-        Ok((siblings, _)) => Completion::ok(siblings.into()),
+async fn read(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
+    match fetch(store, node, operation, attempt).await {
+        Ok((siblings, _)) => operation.ok(siblings.into()),
         Err(completion) => completion,
     }
 }
 
-async fn write(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
-    match invocation.argument() {
-        Ok(value) => overwrite(store, node, invocation, attempt, value).await,
+async fn write(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
+    match operation.argument() {
+        Ok(value) => overwrite(store, node, operation, attempt, value).await,
         Err(completion) => completion,
     }
 }
@@ -152,35 +170,36 @@ async fn write(store: &dyn Store, node: &str, invocation: &Invocation, attempt: 
 pub(crate) async fn overwrite(
     store: &dyn Store,
     node: &str,
-    invocation: &Invocation,
+    operation: &Operation,
     attempt: &Attempt,
     value: u64,
 ) -> Completion {
-    let (siblings, context) = match fetch(store, node, invocation).await {
+    let (siblings, context) = match fetch(store, node, operation, attempt).await {
         Ok(fetched) => fetched,
         Err(completion) => return completion,
     };
     attempt.set_past(siblings.into_iter().map(Value::from).collect());
-    put(store, node, invocation, attempt, context.as_ref(), encode(value)).await
+    put(store, node, operation, attempt, context.as_ref(), encode(value)).await
 }
 
-async fn remove(store: &dyn Store, node: &str, invocation: &Invocation, attempt: &Attempt) -> Completion {
-    let (siblings, context) = match fetch(store, node, invocation).await {
+async fn remove(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
+    let (siblings, context) = match fetch(store, node, operation, attempt).await {
         Ok(fetched) => fetched,
         Err(completion) => return completion,
     };
     attempt.set_past(siblings.into_iter().map(Value::from).collect());
-    delete(store, node, invocation, attempt, context.as_ref()).await
+    delete(store, node, operation, attempt, context.as_ref()).await
 }
 
 /// The sibling values, sorted, and their context.
 pub(crate) async fn fetch(
     store: &dyn Store,
     node: &str,
-    invocation: &Invocation,
+    operation: &Operation,
+    attempt: &Attempt,
 ) -> Result<(Vec<u64>, Option<Context>), Completion> {
-    let versions = get(store, node, invocation).await?;
-    let mut siblings = invocation.siblings(&versions.values, decode)?;
+    let versions = get(store, node, operation, attempt).await?;
+    let mut siblings = operation.siblings(&versions.values, decode)?;
     siblings.sort_unstable();
     Ok((siblings, versions.context))
 }
@@ -212,7 +231,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut register = Register::new(5, Unique::default());
         let next = (0..operations).map(|_| register.next(&mut rng, 0));
-        next.map(|invocation| (invocation.key, invocation.f)).collect()
+        next.map(|invocation| (invocation.key.expect("it names a register"), invocation.f)).collect()
     }
 
     /// After a delete no client changes the register for at least that long; then it is written again.

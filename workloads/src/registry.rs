@@ -1,37 +1,102 @@
 //! The workloads by name, for `--workload LIST`. A new workload is added here, and nowhere else.
 
-use crate::cart::Cart;
-use crate::counter::Counter;
+use crate::append::Append;
+use crate::cart::{Cart, StoredCart};
+use crate::cas_register::CasRegister;
+use crate::counter::{Counter, StoredCounter};
+use crate::kv_counter::KvCounter;
+use crate::kv_set::KvSet;
 use crate::list_append::ListAppend;
-use crate::register::Register;
+use crate::lock::Lock;
+use crate::log::Log;
+use crate::meaning::Meaning;
+use crate::queue::Queue;
+use crate::register::{Register, StoredRegister};
 use crate::rw_register::RwRegister;
-use crate::set::Set;
+use crate::set::{Set, StoredSet};
+use crate::single_writer::Stored;
+use crate::watch::Watch;
 use crate::workload::{Unique, Workload};
 
-/// Makes a workload of its default size, whose values come from the run's counter.
-type Create = fn(&Unique) -> Box<dyn Workload>;
+/// A workload.
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
+    /// Makes it in its default size, with values from the run's counter.
+    create: fn(&Unique) -> Box<dyn Workload>,
+    /// What its operations mean to a store that has get and put alone; none if they need a client that has them as they
+    /// are.
+    meaning: Option<fn() -> Box<dyn Meaning>>,
+}
 
-/// Each workload's name, and how it is made. The order is that of `all`, and it counts: workloads take turns in it.
-const WORKLOADS: [(&str, Create); 7] = [
-    ("set", |unique| Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone()))),
-    ("register", |unique| Box::new(Register::new(Register::KEYS, unique.clone()))),
-    ("cart", |unique| Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone()))),
-    ("counter", |_| Box::new(Counter::up_and_down(Counter::KEYS, Counter::CHANGES_PER_KEY))),
-    ("grow-counter", |_| Box::new(Counter::growing(Counter::KEYS, Counter::CHANGES_PER_KEY))),
-    ("list-append", |unique| Box::new(ListAppend::new(ListAppend::KEYS, ListAppend::ELEMENTS_PER_KEY, unique.clone()))),
-    ("rw-register", |unique| Box::new(RwRegister::new(RwRegister::KEYS, RwRegister::WRITES_PER_KEY, unique.clone()))),
+/// Every workload. The order is that of `all`, and it counts: workloads take turns in it.
+const WORKLOADS: [Row; 16] = [
+    Row {
+        name: "set",
+        create: |unique| Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone())),
+        meaning: Some(|| Box::new(StoredSet)),
+    },
+    Row {
+        name: "register",
+        create: |unique| Box::new(Register::new(Register::KEYS, unique.clone())),
+        meaning: Some(|| Box::new(StoredRegister)),
+    },
+    Row {
+        name: "cart",
+        create: |unique| Box::new(Cart::new(Cart::KEYS, Cart::ITEMS_PER_KEY, unique.clone())),
+        meaning: Some(|| Box::new(StoredCart)),
+    },
+    Row {
+        name: "counter",
+        create: |_| Box::new(Counter::up_and_down(Counter::KEYS, Counter::CHANGES_PER_KEY)),
+        meaning: Some(|| Box::new(StoredCounter::default())),
+    },
+    Row {
+        name: "grow-counter",
+        create: |_| Box::new(Counter::growing(Counter::KEYS, Counter::CHANGES_PER_KEY)),
+        meaning: Some(|| Box::new(StoredCounter::default())),
+    },
+    Row {
+        name: "list-append",
+        create: |unique| Box::new(ListAppend::new(ListAppend::KEYS, ListAppend::ELEMENTS_PER_KEY, unique.clone())),
+        meaning: Some(|| Box::new(Stored::<ListAppend>::default())),
+    },
+    Row {
+        name: "rw-register",
+        create: |unique| Box::new(RwRegister::new(RwRegister::KEYS, RwRegister::WRITES_PER_KEY, unique.clone())),
+        meaning: Some(|| Box::new(Stored::<RwRegister>::default())),
+    },
+    native("cas-register", |unique| {
+        Box::new(CasRegister::new(CasRegister::KEYS, CasRegister::OPERATIONS_PER_KEY, unique.clone()))
+    }),
+    native("kv-set", |unique| Box::new(KvSet::new(KvSet::KEYS, KvSet::ELEMENTS_PER_KEY, unique.clone()))),
+    native("kv-counter", |_| Box::new(KvCounter::new(KvCounter::KEYS, KvCounter::OPERATIONS_PER_KEY))),
+    native("append", |unique| Box::new(Append::new(Append::KEYS, Append::ELEMENTS_PER_KEY, unique.clone()))),
+    native("queue", |unique| Box::new(Queue::new(Queue::KEYS, Queue::ELEMENTS_PER_KEY, unique.clone()))),
+    native("log", |unique| Box::new(Log::new(Log::KEYS, Log::RECORDS_PER_KEY, unique.clone()))),
+    native("lock", |_| Box::new(Lock::plain(Lock::KEYS, Lock::ACQUISITIONS_PER_KEY))),
+    native("fenced-lock", |_| Box::new(Lock::fenced(Lock::KEYS, Lock::ACQUISITIONS_PER_KEY))),
+    native("watch", |unique| Box::new(Watch::new(Watch::KEYS, unique.clone()))),
 ];
 
-/// The names that [`by_name`] knows, in the order of `all`.
+/// A workload whose client has its operations as they are.
+const fn native(name: &'static str, create: fn(&Unique) -> Box<dyn Workload>) -> Row {
+    Row { name, create, meaning: None }
+}
+
+/// The names of all workloads, in the order of `all`.
 pub const NAMES: [&str; WORKLOADS.len()] = {
     let mut names = [""; WORKLOADS.len()];
     let mut index = 0;
     while index < names.len() {
-        names[index] = WORKLOADS[index].0;
+        names[index] = WORKLOADS[index].name;
         index += 1;
     }
     names
 };
+
+/// Whether a client can do a function (the second) of a workload (the first).
+pub type Can<'c> = &'c dyn Fn(&str, &str) -> bool;
 
 /// Why a list of workloads cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +104,19 @@ pub enum WorkloadError {
     /// No workload has that name.
     #[error("unknown workload '{0}': known are {known}, or all", known = NAMES.join(", "))]
     Unknown(String),
+    /// The system's client has not all of its operations.
+    #[error(
+        "workload '{workload}' needs '{f}', which this system's client cannot do; it can do {}",
+        if can.is_empty() { "no workload".to_owned() } else { can.join(", ") }
+    )]
+    Cannot {
+        /// The workload.
+        workload: &'static str,
+        /// The first function that is missing.
+        f: &'static str,
+        /// The workloads that the client can do.
+        can: Vec<&'static str>,
+    },
     /// Two of a kind would write the same keys.
     #[error("workload '{0}' is listed twice: name each once")]
     Duplicate(&'static str),
@@ -47,32 +125,64 @@ pub enum WorkloadError {
     Empty,
 }
 
-/// The workloads of a comma-separated list, with their default sizes, in the order given; `all` stands for every one.
+/// The workloads of a comma-separated list, with their default sizes, in the order given; `all` stands for every one that
+/// the client can do.
 ///
 /// # Errors
-/// When a name is unknown or listed twice, or the list is empty.
-pub fn by_name(list: &str) -> Result<Vec<Box<dyn Workload>>, WorkloadError> {
+/// When a name is unknown or listed twice, when the client cannot do it, or when the list is empty.
+pub fn by_name(list: &str, can: Can<'_>) -> Result<Vec<Box<dyn Workload>>, WorkloadError> {
     let unique = Unique::default();
-    let mut chosen: Vec<(&'static str, Create)> = Vec::new();
+    let mut chosen: Vec<Row> = Vec::new();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        for (known, create) in expand(name)? {
-            if chosen.iter().any(|(other, _)| *other == known) {
-                return Err(WorkloadError::Duplicate(known));
+        for row in expand(name, can)? {
+            if chosen.iter().any(|other| other.name == row.name) {
+                return Err(WorkloadError::Duplicate(row.name));
             }
-            chosen.push((known, create));
+            chosen.push(row);
         }
     }
     if chosen.is_empty() {
         return Err(WorkloadError::Empty);
     }
-    Ok(chosen.into_iter().map(|(_, create)| create(&unique)).collect())
+    let workloads: Vec<Box<dyn Workload>> = chosen.into_iter().map(|row| (row.create)(&unique)).collect();
+    workloads.iter().try_for_each(|workload| check(workload.as_ref(), can))?;
+    Ok(workloads)
 }
 
-/// The entries that one item of the list stands for.
-fn expand(name: &str) -> Result<Vec<(&'static str, Create)>, WorkloadError> {
+/// The rows that one item of the list stands for.
+fn expand(name: &str, can: Can<'_>) -> Result<Vec<Row>, WorkloadError> {
     if name == "all" {
-        return Ok(WORKLOADS.to_vec());
+        return Ok(rows(can).collect());
     }
-    let known = WORKLOADS.into_iter().find(|(known, _)| *known == name);
+    let known = WORKLOADS.into_iter().find(|row| row.name == name);
     known.map(|known| vec![known]).ok_or_else(|| WorkloadError::Unknown(name.to_owned()))
+}
+
+/// The workloads of which a client can do everything.
+fn rows(can: Can<'_>) -> impl Iterator<Item = Row> {
+    let unique = Unique::default();
+    WORKLOADS.into_iter().filter(move |row| missing((row.create)(&unique).as_ref(), can).is_none())
+}
+
+/// The names of the workloads of which a client can do everything, in the order of `all`.
+pub fn names(can: Can<'_>) -> Vec<&'static str> {
+    rows(can).map(|row| row.name).collect()
+}
+
+/// The first function of a workload that a client cannot do.
+fn missing(workload: &dyn Workload, can: Can<'_>) -> Option<&'static str> {
+    workload.functions().iter().copied().find(|f| !can(workload.name(), f))
+}
+
+/// Refuses a workload that a client cannot do.
+pub(crate) fn check(workload: &dyn Workload, can: Can<'_>) -> Result<(), WorkloadError> {
+    match missing(workload, can) {
+        Some(f) => Err(WorkloadError::Cannot { workload: workload.name(), f, can: names(can) }),
+        None => Ok(()),
+    }
+}
+
+/// The workloads that a store with get and put alone can do, with what their operations mean to it.
+pub fn meanings() -> impl Iterator<Item = (&'static str, Box<dyn Meaning>)> {
+    WORKLOADS.into_iter().filter_map(|row| row.meaning.map(|meaning| (row.name, meaning())))
 }

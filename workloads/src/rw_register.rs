@@ -6,11 +6,13 @@
 
 use serde_json::Value;
 
+use crate::client::{Attempt, Completion, Operation};
+use crate::meaning::Corrupt;
 use crate::register::{decode, fetch, overwrite};
 use crate::single_writer::{OwnedKeys, SingleWriter};
 use crate::store::Store;
 use crate::transaction;
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique};
+use crate::workload::Unique;
 
 /// Six operations of ten write, if the process owns a key or can get one (`single_writer.rs`); all others read.
 #[derive(Debug)]
@@ -27,12 +29,13 @@ impl RwRegister {
 
     /// `keys` registers in use at a time, each for `writes_per_key` writes; at least one of either.
     pub fn new(keys: u64, writes_per_key: u64, unique: Unique) -> Self {
-        Self { owned_keys: OwnedKeys::new("rw", "w", unique, keys, writes_per_key) }
+        Self { owned_keys: OwnedKeys::new("rw", Self::CHANGE, unique, keys, writes_per_key) }
     }
 }
 
 impl SingleWriter for RwRegister {
     const NAME: &'static str = "rw-register";
+    const CHANGE: &'static str = "w";
 
     fn owned_keys(&self) -> &OwnedKeys {
         &self.owned_keys
@@ -42,8 +45,8 @@ impl SingleWriter for RwRegister {
         &mut self.owned_keys
     }
 
-    async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion {
-        let siblings = match fetch(store, node, invocation).await {
+    async fn read(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
+        let siblings = match fetch(store, node, operation, attempt).await {
             Ok((siblings, _)) => siblings,
             Err(completion) => return completion,
         };
@@ -52,17 +55,11 @@ impl SingleWriter for RwRegister {
             [value] => value.into(),
             _ => siblings.into(),
         };
-        transaction::read_completion(invocation, &result)
+        transaction::read_completion(operation, &result)
     }
 
-    async fn change(
-        store: &dyn Store,
-        node: &str,
-        invocation: &Invocation,
-        attempt: &Attempt,
-        value: u64,
-    ) -> Completion {
-        overwrite(store, node, invocation, attempt, value).await
+    async fn change(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt, value: u64) -> Completion {
+        overwrite(store, node, operation, attempt, value).await
     }
 
     fn decode(bytes: &[u8]) -> Result<Value, Corrupt> {

@@ -9,10 +9,14 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+use crate::client::{Attempt, Completion, Operation};
 use crate::elements;
 use crate::key_window::KeyWindow;
+use crate::meaning::{Corrupt, Meaning};
 use crate::store::Store;
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload};
+use crate::workload::{Invocation, Unique, Workload};
+
+const FUNCTIONS: &[&str] = &["add", "read"];
 
 /// `add` in four operations of five, `read` in the fifth.
 #[derive(Debug)]
@@ -39,29 +43,43 @@ impl Workload for Set {
         "set"
     }
 
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
+    }
+
     fn keys(&self) -> Vec<String> {
         self.window.keys()
     }
 
     fn next(&mut self, rng: &mut ChaCha8Rng, _process: u64) -> Invocation {
         if rng.random_ratio(Self::ADD_PERCENT, 100) {
-            Invocation { f: "add", key: self.window.key_to_fill(rng), value: self.unique.next().into() }
+            Invocation::of("add", self.window.key_to_fill(rng), self.unique.next())
         } else {
-            Invocation { f: "read", key: self.window.key(rng), value: Value::Null }
+            Invocation::of("read", self.window.key(rng), Value::Null)
         }
+    }
+}
+
+/// A set is one stored value: its siblings merge by union.
+#[derive(Debug)]
+pub struct StoredSet;
+
+impl Meaning for StoredSet {
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
     }
 
     fn perform<'a>(
-        &self,
+        &'a self,
         store: &'a dyn Store,
         node: &'a str,
-        invocation: &'a Invocation,
+        operation: &'a Operation,
         attempt: &'a Attempt,
     ) -> LocalBoxFuture<'a, Completion> {
-        match invocation.f {
-            "read" => elements::read(store, node, invocation).boxed_local(),
-            "add" => elements::add(store, node, invocation, attempt).boxed_local(),
-            other => futures::future::ready(invocation.fail(format!("a set has no '{other}'"))).boxed_local(),
+        match operation.f {
+            "read" => elements::read(store, node, operation, attempt).boxed_local(),
+            "add" => elements::add(store, node, operation, attempt).boxed_local(),
+            _ => futures::future::ready(operation.unknown()).boxed_local(),
         }
     }
 

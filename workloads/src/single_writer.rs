@@ -7,6 +7,7 @@
 //! then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -14,26 +15,32 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
+use crate::client::{Attempt, Completion, Operation};
+use crate::meaning::{Corrupt, Meaning};
 use crate::store::Store;
-use crate::transaction::{self, Micro};
-use crate::workload::{Attempt, Completion, Corrupt, Invocation, Unique, Workload};
+use crate::transaction::{self, Micro, TXN};
+use crate::workload::{Invocation, Unique, Visit, Workload};
+
+const FUNCTIONS: &[&str] = &[TXN];
 
 /// A workload of transactions whose keys have one writer each: what it stores, and how it is read and changed.
 pub(crate) trait SingleWriter {
     /// The workload's name at the command line.
     const NAME: &'static str;
+    /// The function by which keys are changed.
+    const CHANGE: &'static str;
 
     fn owned_keys(&self) -> &OwnedKeys;
     fn owned_keys_mut(&mut self) -> &mut OwnedKeys;
 
     /// Reads the transaction's key.
-    async fn read(store: &dyn Store, node: &str, invocation: &Invocation) -> Completion;
+    async fn read(store: &dyn Store, node: &str, operation: &Operation, attempt: &Attempt) -> Completion;
 
     /// Changes the transaction's key: appends `argument` to it, or writes `argument`.
     async fn change(
         store: &dyn Store,
         node: &str,
-        invocation: &Invocation,
+        operation: &Operation,
         attempt: &Attempt,
         argument: u64,
     ) -> Completion;
@@ -47,6 +54,10 @@ impl<T: SingleWriter + 'static> Workload for T {
         T::NAME
     }
 
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
+    }
+
     fn keys(&self) -> Vec<String> {
         self.owned_keys().keys()
     }
@@ -55,30 +66,46 @@ impl<T: SingleWriter + 'static> Workload for T {
         self.owned_keys_mut().next(rng, process)
     }
 
-    fn perform<'a>(
-        &self,
-        store: &'a dyn Store,
-        node: &'a str,
-        invocation: &'a Invocation,
-        attempt: &'a Attempt,
-    ) -> LocalBoxFuture<'a, Completion> {
-        match self.owned_keys().micro(invocation) {
-            Ok(Micro::Read) => T::read(store, node, invocation).boxed_local(),
-            Ok(Micro::Change(argument)) => T::change(store, node, invocation, attempt, argument).boxed_local(),
-            Err(completion) => futures::future::ready(completion).boxed_local(),
-        }
-    }
-
     fn ended(&mut self, process: u64) {
         self.owned_keys_mut().ended(process);
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
-        T::decode(bytes)
+    fn final_visits(&self) -> Vec<Visit> {
+        self.keys().into_iter().map(|key| Visit::once(transaction::read(key))).collect()
+    }
+}
+
+/// A workload of transactions whose keys are one stored value each.
+#[derive(Debug)]
+pub(crate) struct Stored<T>(PhantomData<T>);
+
+impl<T> Default for Stored<T> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: SingleWriter> Meaning for Stored<T> {
+    fn functions(&self) -> &'static [&'static str] {
+        FUNCTIONS
     }
 
-    fn final_read(&self, key: &str) -> Invocation {
-        transaction::read(key.to_owned())
+    fn perform<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        node: &'a str,
+        operation: &'a Operation,
+        attempt: &'a Attempt,
+    ) -> LocalBoxFuture<'a, Completion> {
+        match transaction::micro(operation, T::CHANGE) {
+            Ok(Micro::Read) => T::read(store, node, operation, attempt).boxed_local(),
+            Ok(Micro::Change(argument)) => T::change(store, node, operation, attempt, argument).boxed_local(),
+            Err(completion) => futures::future::ready(completion).boxed_local(),
+        }
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Value, Corrupt> {
+        T::decode(bytes)
     }
 }
 
@@ -173,11 +200,6 @@ impl OwnedKeys {
         let owned = self.owners.values().nth(rng.random_range(0..=self.owners.len()));
         let key = owned.map_or_else(|| rng.random_range(0..self.next), |owner| owner.key);
         Some(self.name(key))
-    }
-
-    /// What the invocation does: a read, or a change with its argument; a failed completion for anything else.
-    pub(crate) fn micro(&self, invocation: &Invocation) -> Result<Micro, Completion> {
-        transaction::micro(invocation, self.change)
     }
 
     /// A process that has ended gives its key up.

@@ -1,4 +1,5 @@
-//! The store as a client sees it: get, put, delete with a context, and a replica read by itself.
+//! A store with get, put and delete with a context, whose replicas can be read by themselves. It becomes a client of
+//! operations by [`GetPut`](crate::get_put::GetPut).
 //!
 //! A foreign store that has no contexts leaves them empty; one that has no siblings returns at most one value.
 
@@ -40,7 +41,7 @@ pub enum StoreError {
 /// The answer to a request.
 pub type StoreFuture<'a, T> = LocalBoxFuture<'a, Result<T, StoreError>>;
 
-/// A client of the store under test. `node` is the name of the node to talk to.
+/// A client of such a store. `node` is the name of the node to talk to.
 pub trait Store {
     /// Names of all nodes, in a fixed order.
     fn nodes(&self) -> Vec<String>;
@@ -69,4 +70,44 @@ pub trait Store {
     }
     /// The versions of a key that one node holds, read from that node alone.
     fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>>;
+}
+
+impl<S: Store + ?Sized> Store for &S {
+    fn nodes(&self) -> Vec<String> {
+        (**self).nodes()
+    }
+
+    fn get<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Versions> {
+        (**self).get(node, key)
+    }
+
+    fn put<'a>(
+        &'a self,
+        node: &'a str,
+        key: &'a str,
+        context: Option<&'a Context>,
+        value: Vec<u8>,
+    ) -> StoreFuture<'a, ()> {
+        (**self).put(node, key, context, value)
+    }
+
+    fn delete<'a>(&'a self, node: &'a str, key: &'a str, context: Option<&'a Context>) -> StoreFuture<'a, ()> {
+        (**self).delete(node, key, context)
+    }
+
+    fn locate<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, ()> {
+        (**self).locate(keys)
+    }
+
+    fn replicas(&self, key: &str) -> Vec<String> {
+        (**self).replicas(key)
+    }
+
+    fn for_process(&self, process: u64) -> Option<Box<dyn Store + '_>> {
+        (**self).for_process(process)
+    }
+
+    fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>> {
+        (**self).read_replica(node, key)
+    }
 }

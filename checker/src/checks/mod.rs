@@ -8,6 +8,7 @@ pub mod isolation;
 pub mod linearizable;
 pub mod log;
 pub(crate) mod minimal;
+pub(crate) mod native;
 pub mod registry;
 pub(crate) mod replicas;
 pub(crate) mod sessions;

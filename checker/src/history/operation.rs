@@ -167,11 +167,12 @@ impl<'h> Operation<'h> {
         self.completed_ns().map(|completed| completed.saturating_sub(self.invoked_ns()))
     }
 
-    /// Whether it can change nothing: a read, or a transaction of reads.
+    /// Whether it changes nothing that is stored: a read (a watch, a poll of logs or the choice of them), or a transaction of
+    /// reads.
     pub fn only_reads(&self) -> bool {
         match self.history.micros(self.argument()) {
             Some(mut micros) if self.f() == TRANSACTION => micros.all(|(f, _, _)| f == "r"),
-            _ => self.f() == "read",
+            _ => matches!(self.f(), "read" | "watch" | "poll" | "assign"),
         }
     }
 }

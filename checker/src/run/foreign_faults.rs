@@ -29,7 +29,7 @@ const DETAIL_CHARS_MAX: usize = 200;
 const DOWN: [&str; 2] = ["kill", "pause"];
 
 /// Functions that change nothing.
-const OBSERVES: [&str; 4] = ["check-offsets", "plan", "noop", "sleep"];
+const OBSERVES: [&str; 5] = ["check-offsets", "plan", "noop", "sleep", "left-out"];
 
 /// What an event does.
 enum Step<'e> {

@@ -1,13 +1,15 @@
 //! Claims, models, merging, and what holds of every verdict.
 
+use serde_json::{Value, json};
+
 use super::check;
 use super::{Story, claiming_all, of};
 use crate::CheckName;
-use crate::history::History;
+use crate::history::{Event, EventType, History, Process};
 use crate::limits::Limits;
 use crate::objects::Model;
 use crate::verdict::{Outcome, Verdict};
-use crate::{Claim, Claims, ConcurrentWrites};
+use crate::{Claim, Claims, ConcurrentWrites, On};
 
 /// Loses a write of the set, has nothing to say of convergence, and is otherwise fine.
 fn lossy() -> Story {
@@ -195,4 +197,49 @@ fn nothing_is_claimed_by_default() {
     let options = Claims::default();
     assert_eq!((options.claims, Limits::default().anomalies_max), (Vec::new(), 20));
     assert_eq!((options.concurrent_writes, options.default_object), (ConcurrentWrites::Kept, None));
+}
+
+/// A queue that lost what it had acknowledged, recorded by the bench's own workload.
+fn lossy_queue() -> History {
+    let event = |kind, f: &str, value| {
+        let mut event = Event::new(0, Process::Client(1), kind, f, value);
+        (event.workload, event.key) = (Some("queue".to_owned()), Some("queue-0".to_owned()));
+        event
+    };
+    of(&[
+        event(EventType::Invoke, "enqueue", json!(7)),
+        event(EventType::Ok, "enqueue", json!(7)),
+        event(EventType::Invoke, "drain", Value::Null),
+        event(EventType::Ok, "drain", json!([])),
+    ])
+}
+
+#[test]
+fn a_workload_in_the_form_of_a_model_is_measured_by_it_and_counts_where_that_is_claimed() {
+    let on = |on| Claims {
+        claims: vec![Claim { check: CheckName::TOTAL_QUEUE, on, reason: "it says so".to_owned() }],
+        ..Claims::default()
+    };
+    let judged = |claims: &Claims| {
+        let verdict = check(&lossy_queue(), claims);
+        let found = verdict.properties.iter().find(|found| found.workload.as_deref() == Some("queue"));
+        let found = found.expect("it is measured in every run");
+        assert_eq!((found.property, found.outcome), (CheckName::TOTAL_QUEUE, Outcome::Invalid));
+        (found.claimed, verdict.outcome)
+    };
+    assert_eq!(judged(&Claims::default()), (false, Outcome::Valid));
+    assert_eq!(judged(&on(On::Workload("queue".to_owned()))), (true, Outcome::Invalid));
+    assert_eq!(judged(&on(On::Object(Model::Queue))), (true, Outcome::Invalid));
+    assert_eq!(judged(&on(On::Workload("lock".to_owned()))), (false, Outcome::Valid));
+    assert_eq!(judged(&Claims::of_measured("nothing else is known")), (true, Outcome::Invalid));
+}
+
+/// That no write of a set is lost can be claimed of all, and its own model does not say so: it must not count as fine.
+#[test]
+fn what_the_model_of_a_workload_does_not_show_is_left_open() {
+    let mut events = lossy().events();
+    events.iter_mut().for_each(|event| event.workload = Some("kv-set".to_owned()));
+    let verdict = check(&of(&events), &claiming(&[CheckName::NO_LOST_WRITES]));
+    let found = verdict.properties.iter().find(|found| found.property == CheckName::NO_LOST_WRITES);
+    assert_eq!(found.map(|found| (found.claimed, found.outcome)), Some((true, Outcome::Inconclusive)));
 }

@@ -239,7 +239,7 @@ fn claims(file: &Source<'_>, default_object: Option<Object>) -> Result<Claims, P
         settings: settings(args),
         default_object,
         ..match args.require.is_empty() {
-            true => Claims::of_all(CheckName::measured(), "nothing else is known of the system"),
+            true => Claims::of_measured("nothing else is known of the system"),
             false => Claims::of_all(args.require.iter().copied(), "it was asked for"),
         }
     };

@@ -265,7 +265,9 @@ mod tests {
                 .map(|claim| match claim.on {
                     On::All => (claim.check, None),
                     On::Object(object) => (claim.check, Some(object)),
-                    On::Workload(_) | On::History(_) => panic!("Dynamo claims nothing of these: {claim:?}"),
+                    On::GetsAndPuts | On::Workload(_) | On::History(_) => {
+                        panic!("Dynamo claims nothing of these: {claim:?}")
+                    }
                 })
                 .collect();
             assert_eq!(claimed, expected, "{settings:?}");

@@ -28,6 +28,7 @@ use nemesis::spec::{Kind, NemesisSpec};
 use nemesis::surface::{Membership, Standing};
 use serde::{Deserialize, Serialize};
 use workloads::store::Store;
+use workloads::{Client, GetPut, get_put};
 
 use super::{Addresses, Claims, Place, System};
 use crate::arena::sim::SimArena;
@@ -281,8 +282,20 @@ impl Dynamo {
     }
 
     /// A client of the cluster in simulation.
-    pub fn simulated_client(&self, arena: SimArena) -> Box<dyn Store> {
+    pub fn simulated_client(&self, arena: SimArena) -> Box<dyn Client> {
+        Box::new(GetPut::new(self.simulated_store(arena)))
+    }
+
+    /// Get and put of the cluster in simulation.
+    pub fn simulated_store(&self, arena: SimArena) -> Box<dyn Store> {
         Box::new(SimulatedClient::new(arena, &self.config(0, 0), self.settings.coordination, self.settings.session))
+    }
+
+    /// Get and put of the cluster in processes.
+    pub fn store(&self, addresses: Addresses) -> Box<dyn Store> {
+        let core = self.config(0, 0);
+        let DynamoSettings { coordination, session, .. } = self.settings;
+        Box::new(DynamoClient::new(self.http.clone(), addresses, &core, coordination, session))
     }
 
     /// The version that a node speaks after so many upgrades.
@@ -346,15 +359,12 @@ impl System for Dynamo {
         serde_json::to_string(&options).expect("options are plain data")
     }
 
-    fn client(&self, addresses: Addresses) -> Box<dyn Store> {
-        let core = self.config(0, 0);
-        Box::new(DynamoClient::new(
-            self.http.clone(),
-            addresses,
-            &core,
-            self.settings.coordination,
-            self.settings.session,
-        ))
+    fn client(&self, addresses: Addresses) -> Box<dyn Client> {
+        Box::new(GetPut::new(self.store(addresses)))
+    }
+
+    fn can(&self, workload: &str, f: &str) -> bool {
+        get_put::can(workload, f)
     }
 
     fn believed_wall_ns(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<i128, String>> {

@@ -3,20 +3,18 @@
 //! Convergence is observed from outside: every replica of every key is read by itself, in rounds, until one round finds
 //! all replicas equal and the next round finds the same versions again. A single agreeing round is not enough, since
 //! its reads do not happen at one moment. A final read that differs may be a stale answer or a version that came back:
-//! one more round after the final reads shows which.
+//! one more round after the final reads shows which. A client that reads no replica by itself shows none of this.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use checker::history::{EventType, Phase};
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
+use super::visit::{FIRST_PAUSE, NodeVisit, PAUSE_MAX};
 use super::{EventFields, Interpreter, SeededWorkload, bounded, within};
-use crate::store::ReplicaVersion;
-use crate::workload::{Corrupt, Outcome, Workload};
+use crate::client::{Replicas, Unread, Version};
 
 /// Whether the replicas of the healed cluster converged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +32,13 @@ pub struct Convergence {
 /// The result of the final reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FinalReads {
-    /// The number of pairs of key and node.
+    /// The number of pairs of a final visit (usually a read of a key) and a node.
     pub pairs: u64,
     /// The number of pairs for which every attempt failed.
     pub failed: u64,
 }
 
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
-pub(super) const PAUSE_MAX: Duration = Duration::from_secs(2);
-pub(super) const FINAL_RETRIES: u32 = 3;
-
-/// A key to read on a node, or through it.
+/// A key to read on a node.
 struct KeyAtNode<'i> {
     seeded: &'i SeededWorkload,
     key: String,
@@ -56,21 +50,32 @@ type Agreed = BTreeMap<String, Value>;
 
 impl Interpreter<'_> {
     /// Reads every replica of every key in rounds until two rounds agree, or until `rest_limit` is reached (plus one
-    /// operation time-out for the reads then under way). Without any replica to read the result is not converged.
-    pub async fn await_convergence(&self) -> Convergence {
+    /// operation time-out for the reads then under way). Without any replica to read the result is not converged. None,
+    /// and the history says so, if the client reads no replica by itself.
+    pub async fn await_convergence(&self) -> Option<Convergence> {
+        match self.client.replicas() {
+            Some(replicas) => Some(self.convergence(replicas).await),
+            None => {
+                self.leave_out("replica", "the client reads no replica by itself");
+                None
+            }
+        }
+    }
+
+    async fn convergence(&self, replicas: &dyn Replicas) -> Convergence {
         let begin = self.clock.now();
         let deadline = begin.saturating_add(self.settings.rest_limit);
         // If no node answers, the initial replicas of each key are read, and the reads show whether they are the right
         // ones.
         let keys: Vec<String> = self.workloads.iter().flat_map(|seeded| seeded.workload.borrow().keys()).collect();
-        let _ = within(self.clock, deadline, self.store.locate(&keys)).await;
-        let keys_at_nodes = self.replicas();
+        let _ = within(self.clock, deadline, replicas.locate(&keys)).await;
+        let keys_at_nodes = self.keys_at(|key| replicas.replicas(key));
         let first_process = self.take_processes(self.settings.concurrency);
         let mut result = Convergence { converged: false, rounds: 0, took: Duration::ZERO, corrupt: 0 };
         let (mut before, mut pause) = (None, FIRST_PAUSE);
         while !keys_at_nodes.is_empty() {
             result.rounds += 1;
-            let agreed = self.round(&keys_at_nodes, first_process, &mut result, deadline).await;
+            let agreed = self.round(replicas, &keys_at_nodes, first_process, &mut result, deadline).await;
             if agreed.is_some() && agreed == before {
                 return Convergence { converged: true, ..result };
             }
@@ -88,46 +93,33 @@ impl Interpreter<'_> {
     /// Reads every replica of every key once more, in a round after those of `before`, which shows whether anything
     /// came back after the final reads had begun. Takes at most as long as [`Interpreter::await_convergence`].
     pub async fn read_replicas_again(&self, before: Convergence) {
+        let Some(replicas) = self.client.replicas() else { return };
         let deadline = self.clock.now().saturating_add(self.settings.rest_limit);
         let first_process = self.take_processes(self.settings.concurrency);
         let mut result = Convergence { rounds: before.rounds + 1, ..before };
-        self.round(&self.replicas(), first_process, &mut result, deadline).await;
+        let keys_at_nodes = self.keys_at(|key| replicas.replicas(key));
+        self.round(replicas, &keys_at_nodes, first_process, &mut result, deadline).await;
     }
 
-    /// Reads each key through each node, with a few retries if a read fails.
+    /// Makes the final visits of each workload through each node (usually a read of each key), with a few retries where
+    /// one fails.
     pub async fn final_reads(&self) -> FinalReads {
-        let keys_at_nodes = self.keys_at(|_| self.nodes.clone());
-        let first_process = self.take_processes(self.settings.concurrency);
-        let failed = RefCell::new(0);
-        self.in_lanes(&keys_at_nodes, first_process, async |key_at_node, process| {
-            let read = self.final_read(key_at_node, process).await;
-            *failed.borrow_mut() += u64::from(!read);
-        })
-        .await;
-        FinalReads { pairs: keys_at_nodes.len() as u64, failed: failed.into_inner() }
-    }
-
-    async fn final_read(&self, key_at_node: &KeyAtNode<'_>, process: u64) -> bool {
-        let invocation = key_at_node.seeded.workload.borrow().final_read(&key_at_node.key);
-        let mut pause = FIRST_PAUSE;
-        for attempt in 0..=FINAL_RETRIES {
-            let completion =
-                self.operate(key_at_node.seeded, process, Phase::Final, &key_at_node.node, &invocation).await;
-            if completion.outcome == Outcome::Ok {
-                return true;
-            }
-            if attempt < FINAL_RETRIES {
-                self.clock.sleep_until(self.clock.now() + pause).await;
-                pause = PAUSE_MAX.min(pause * 2);
-            }
+        let mut visits = Vec::new();
+        for seeded in &self.workloads {
+            let of_workload = seeded.workload.borrow().final_visits();
+            visits.extend(of_workload.into_iter().flat_map(|visit| {
+                let through = |node| NodeVisit { seeded: Some(seeded), node, visit: visit.clone() };
+                self.nodes.iter().map(|node| through(node)).collect::<Vec<_>>()
+            }));
         }
-        false
+        FinalReads { pairs: visits.len() as u64, failed: self.make(Phase::Final, &visits).await }
     }
 
     /// One round of replica reads. None if a read failed, a key's replicas differ, or time ran out before all were
     /// read.
     async fn round(
         &self,
+        replicas: &dyn Replicas,
         keys_at_nodes: &[KeyAtNode<'_>],
         first_process: u64,
         result: &mut Convergence,
@@ -137,10 +129,10 @@ impl Interpreter<'_> {
         let (round, agreed, corrupt) = (result.rounds, RefCell::new(Some(Agreed::new())), RefCell::new(0));
         self.in_lanes(keys_at_nodes, first_process, async |key_at_node, process| {
             let read = match self.clock.now() < hard_deadline {
-                true => self.read_replica(key_at_node, process, round, hard_deadline).await,
-                false => Err(Unread::Failed),
+                true => self.read_replica(replicas, key_at_node, (*process, round), hard_deadline).await,
+                false => Err(Unread::Failed("no time was left".to_owned())),
             };
-            *corrupt.borrow_mut() += u64::from(matches!(read, Err(Unread::Corrupt)));
+            *corrupt.borrow_mut() += u64::from(matches!(read, Err(Unread::Corrupt(_))));
             compare(&mut agreed.borrow_mut(), &key_at_node.key, read.ok());
         })
         .await;
@@ -151,37 +143,30 @@ impl Interpreter<'_> {
     /// Reads and records one node's versions of a key, as a list sorted by id.
     async fn read_replica(
         &self,
+        replicas: &dyn Replicas,
         key_at_node: &KeyAtNode<'_>,
-        process: u64,
-        round: u64,
+        (process, round): (u64, u64),
         hard_deadline: Duration,
     ) -> Result<Value, Unread> {
         let KeyAtNode { seeded, key, node } = key_at_node;
-        let (phase, round) = (Phase::Replica, Some(round));
-        let fields = EventFields { process, phase, node, workload: Some(seeded.name), f: "read", key, round };
+        let (phase, round, key) = (Phase::Replica, Some(round), key.as_str());
+        let fields =
+            EventFields { process, phase, node, workload: Some(seeded.name), f: "read", key: Some(key), round };
         self.record(&fields, EventType::Invoke, Value::Null, |_| {});
         let deadline = hard_deadline.min(self.clock.now().saturating_add(self.settings.operation_timeout));
-        let versions = within(self.clock, deadline, self.store.read_replica(node, key)).await;
-        let decoded = match versions {
-            None => Err((Unread::Failed, "no answer in time".to_owned())),
-            Some(Err(error)) => Err((Unread::Failed, error.to_string())),
-            Some(Ok(versions)) => decode(seeded.workload.borrow().as_ref(), versions)
-                .map_err(|corrupt| (Unread::Corrupt, format!("{key} on {node}: {corrupt}"))),
-        };
-        match decoded {
+        let versions = within(self.clock, deadline, replicas.read_replica(node, seeded.name, key)).await;
+        let versions = versions.unwrap_or_else(|| Err(Unread::Failed("no answer in time".to_owned())));
+        match versions.map(shown) {
             Ok(versions) => {
                 self.record(&fields, EventType::Ok, versions.clone(), |_| {});
                 Ok(versions)
             }
-            Err((unread, error)) => {
-                self.record(&fields, EventType::Fail, Value::Null, |event| event.error = Some(bounded(&error)));
+            Err(unread) => {
+                let error = Some(bounded(&unread.to_string()));
+                self.record(&fields, EventType::Fail, Value::Null, |event| event.error = error);
                 Err(unread)
             }
         }
-    }
-
-    fn replicas(&self) -> Vec<KeyAtNode<'_>> {
-        self.keys_at(|key| self.store.replicas(key))
     }
 
     fn keys_at(&self, nodes: impl Fn(&str) -> Vec<String>) -> Vec<KeyAtNode<'_>> {
@@ -195,30 +180,6 @@ impl Interpreter<'_> {
         });
         keys_at_nodes.collect()
     }
-
-    /// Visits every key at every node once, as many at a time as there are clients, each lane as a process of its own.
-    async fn in_lanes<'p>(
-        &self,
-        keys_at_nodes: &'p [KeyAtNode<'p>],
-        first_process: u64,
-        visit: impl AsyncFn(&'p KeyAtNode<'p>, u64),
-    ) {
-        let left = RefCell::new(keys_at_nodes.iter());
-        let lane = async |lane| {
-            loop {
-                let Some(key_at_node) = left.borrow_mut().next() else { break };
-                visit(key_at_node, first_process + lane).await;
-            }
-        };
-        let mut lanes: FuturesUnordered<_> = (0..self.settings.concurrency).map(lane).collect();
-        while lanes.next().await.is_some() {}
-    }
-}
-
-/// Why a replica's versions are unknown.
-enum Unread {
-    Failed,
-    Corrupt,
 }
 
 /// Compares one more replica's versions with those of the other replicas of its key.
@@ -232,11 +193,8 @@ fn compare(agreed: &mut Option<Agreed>, key: &str, versions: Option<Value>) {
     }
 }
 
-fn decode(workload: &dyn Workload, mut versions: Vec<ReplicaVersion>) -> Result<Value, Corrupt> {
+/// As histories show the versions of a replica.
+fn shown(mut versions: Vec<Version>) -> Value {
     versions.sort_by(|a, b| a.id.cmp(&b.id));
-    let shown = versions.into_iter().map(|version| {
-        let value = version.value.map(|bytes| workload.decode(&bytes)).transpose()?;
-        Ok(json!({"id": version.id, "value": value}))
-    });
-    shown.collect::<Result<Vec<Value>, Corrupt>>().map(Value::from)
+    versions.into_iter().map(|Version { id, value }| json!({"id": id, "value": value})).collect()
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::workload::{Completion, Outcome};
+use crate::client::{Completion, Outcome};
 
 /// Live counts of the main phase.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use checker::history::{Event, EventType, Phase};
 use serde_json::{Value, json};
 use workloads::clock::Clock;
 use workloads::store::Store;
-use workloads::{FinalReads, Interpreter, Probes, Settings, by_name};
+use workloads::{FinalReads, GetPut, Interpreter, Probes, Settings, by_name, get_put};
 
 use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run_all};
 
@@ -103,12 +103,15 @@ fn a_lagging_replica_is_waited_for_with_growing_pauses() {
 fn a_write_between_two_agreeing_rounds_is_no_rest() {
     let (clock, history) = (VirtualClock::default(), History::default());
     let store = MemoryStore::new(&clock, 3);
-    let interpreter = Interpreter::new(&store, &clock, &history, by_name("set").unwrap(), settings()).unwrap();
+    let client = GetPut::new(Box::new(&store));
+    let interpreter =
+        Interpreter::new(&client, &clock, &history, by_name("set", &get_put::can).unwrap(), settings()).unwrap();
     let late_write = async {
         clock.sleep_until(ms(50)).await;
         store.plant("set-0", b"[1]");
     };
     let (rest, ()) = clock.block_on(async { futures::join!(interpreter.await_convergence(), late_write) });
+    let rest = rest.expect("replicas can be read by themselves");
     assert!(rest.converged);
     assert_eq!(rest.rounds, 3, "the second round found something else than the first");
     assert!(rest.took > ms(100), "at rest from the second round on: {:?}", rest.took);
@@ -182,7 +185,9 @@ fn probed(puts: Behaviour) -> (Probes, Outcome) {
     let (clock, history) = (VirtualClock::default(), History::default());
     let store = MemoryStore::new(&clock, 3);
     store.puts.set(puts);
-    let interpreter = Interpreter::new(&store, &clock, &history, by_name("set").unwrap(), settings()).unwrap();
+    let client = GetPut::new(Box::new(&store));
+    let interpreter =
+        Interpreter::new(&client, &clock, &history, by_name("set", &get_put::can).unwrap(), settings()).unwrap();
     let probes = clock.block_on(interpreter.probes());
     drop(interpreter);
     (probes, Outcome::of(history))

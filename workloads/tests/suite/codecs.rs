@@ -4,21 +4,22 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use workloads::elements::{Elements, decode, encode, union};
-use workloads::{Workload, by_name, register};
+use workloads::meaning::Meaning;
+use workloads::{register, registry};
 
 fn elements() -> impl Strategy<Value = Elements> {
     prop::collection::vec(0_u64..40, 0..12).prop_map(Elements::from_iter)
 }
 
-fn all() -> Vec<Box<dyn Workload>> {
-    by_name("all").expect("all is known")
+fn all() -> Vec<(&'static str, Box<dyn Meaning>)> {
+    registry::meanings().collect()
 }
 
 proptest! {
     #[test]
     fn any_bytes_are_a_value_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        for workload in all() {
-            if let Err(corrupt) = workload.decode(&bytes) {
+        for (_, meaning) in all() {
+            if let Err(corrupt) = meaning.decode(&bytes) {
                 prop_assert_eq!(corrupt.length, bytes.len());
             }
         }
@@ -26,8 +27,8 @@ proptest! {
 
     #[test]
     fn any_text_like_json_is_a_value_or_an_error(text in r#"[\[\]0-9,. {}":nul-]{0,24}"#) {
-        for workload in all() {
-            let _ = workload.decode(text.as_bytes());
+        for (_, meaning) in all() {
+            let _ = meaning.decode(text.as_bytes());
         }
     }
 
@@ -86,7 +87,7 @@ proptest! {
 fn the_error_says_what_was_expected_and_found() {
     let all = all();
     let [set, register] = ["set", "register"]
-        .map(|name| all.iter().find(|workload| workload.name() == name).expect("all is every workload"));
+        .map(|wanted| &all.iter().find(|(name, _)| *name == wanted).expect("both are on get and put").1);
     let error = set.decode(b"{\"a\":1}").unwrap_err().to_string();
     assert!(error.starts_with("stored bytes are not a list of elements: "), "{error}");
     assert!(error.ends_with(r#"(7 bytes, beginning "{\"a\":1}")"#), "{error}");

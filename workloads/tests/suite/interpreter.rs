@@ -8,7 +8,7 @@ use checker::history::{EventType, Phase};
 use workloads::clock::Clock;
 use workloads::set::Set;
 use workloads::workload::Unique;
-use workloads::{Interpreter, Placement, Settings, SettingsError, Workload, by_name};
+use workloads::{GetPut, Interpreter, Placement, Settings, SettingsError, Workload, by_name, get_put};
 
 use crate::support::{Behaviour, History, MemoryStore, Outcome, VirtualClock, client, ms, run, run_all};
 
@@ -230,7 +230,9 @@ fn a_run_that_is_stopped_waits_for_what_is_under_way() {
     let (clock, history, asked) = (VirtualClock::default(), History::default(), Cell::new(0));
     let store = MemoryStore::new(&clock, 3);
     let settings = Settings { rate: 2.0, ..settings() };
-    let interpreter = Interpreter::new(&store, &clock, &history, by_name("set").unwrap(), settings).unwrap();
+    let client = GetPut::new(Box::new(&store));
+    let interpreter =
+        Interpreter::new(&client, &clock, &history, by_name("set", &get_put::can).unwrap(), settings).unwrap();
     clock.block_on(interpreter.run(&|| {
         asked.set(asked.get() + 1);
         clock.now() >= ms(1_234)
@@ -252,7 +254,7 @@ fn settings_that_cannot_work_are_refused() {
     let clock = VirtualClock::default();
     let (store, nobody, history) = (MemoryStore::new(&clock, 3), MemoryStore::new(&clock, 0), History::default());
     let error = |store: &MemoryStore, workloads: Vec<Box<dyn Workload>>, settings| {
-        Interpreter::new(store, &clock, &history, workloads, settings).err()
+        Interpreter::new(&GetPut::new(Box::new(store)), &clock, &history, workloads, settings).err()
     };
     let set = || -> Vec<Box<dyn Workload>> { vec![Box::new(Set::new(0, 0, Unique::default()))] };
     let wrong = |change: fn(&mut Settings)| {

@@ -4,6 +4,7 @@ mod after_heal;
 mod codecs;
 mod interpreter;
 mod mergeable;
+mod native;
 mod outcomes;
 mod registry;
 mod support;

@@ -6,25 +6,24 @@ use std::time::Duration;
 use checker::history::{EventType, Phase};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use workloads::counter::{self, Counter, Part, Parts};
-use workloads::list_append::{self, ListAppend};
-use workloads::rw_register::RwRegister;
-use workloads::workload::{Stage, Unique};
+use workloads::client::Stage;
+use workloads::counter::{self, Part, Parts};
+use workloads::list_append;
 use workloads::{Completion, Outcome, Settings};
 
 use crate::support::{Behaviour, Bench, client, ms, run, run_all};
 
 impl Bench {
     fn counter() -> Self {
-        Self::new(Counter::up_and_down(1, 100))
+        Self::new("counter")
     }
 
     fn lists() -> Self {
-        Self::new(ListAppend::new(1, 100, Unique::default()))
+        Self::new("list-append")
     }
 
     fn registers() -> Self {
-        Self::new(RwRegister::new(1, 100, Unique::default()))
+        Self::new("rw-register")
     }
 
     fn txn(&self, micro: Value) -> Completion {
@@ -79,7 +78,7 @@ fn what_failed_is_not_counted_on() {
     }
     bench.store.puts.set(Behaviour::Unknown);
     let (unknown, attempt) = bench.perform(2, "inc", json!(1));
-    assert_eq!((unknown.outcome, attempt.stage()), (Outcome::Info, Stage::Writing));
+    assert_eq!((unknown.outcome, attempt.stage()), (Outcome::Info, Stage::Writing("put")));
     bench.store.puts.set(Behaviour::Right);
     bench.perform(1, "inc", json!(4));
     assert_eq!(bench.stored(), [r#"{"1":[4,0],"2":[1,0]}"#]);
@@ -139,8 +138,8 @@ fn what_is_no_transaction_of_the_workload_fails_and_nothing_is_put() {
         assert_eq!(bench.perform(1, "txn", json!([])).0.outcome, Outcome::Fail);
         assert_eq!(bench.perform(1, "add", json!(1)).0.outcome, Outcome::Fail);
         bench.store.gets.set(Behaviour::Garbage);
-        let f = if bench.workload.name() == "counter" { "inc" } else { "txn" };
-        let value = match bench.workload.name() {
+        let f = if bench.workload == "counter" { "inc" } else { "txn" };
+        let value = match bench.workload {
             "counter" => json!(1),
             "list-append" => json!([["append", "k", 1]]),
             _ => json!([["w", "k", 1]]),

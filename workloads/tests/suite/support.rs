@@ -1,6 +1,7 @@
 //! What the tests run on: a virtual clock, a store that misbehaves on request, and a recorder that keeps all events.
 
 mod clock;
+mod reference;
 mod store;
 
 use std::cell::RefCell;
@@ -8,11 +9,14 @@ use std::time::Duration;
 
 use checker::history::{Event, EventType, Phase, Process, Recorder};
 use serde_json::Value;
+use workloads::client::{Attempt, Client};
 use workloads::store::Store;
-use workloads::workload::Attempt;
-use workloads::{Completion, Convergence, Counts, FinalReads, Interpreter, Invocation, Settings, Workload, by_name};
+use workloads::{
+    Completion, Convergence, Counts, FinalReads, GetPut, Interpreter, Invocation, Settings, by_name, get_put,
+};
 
 pub use clock::VirtualClock;
+pub use reference::{Flaw, Reference};
 pub use store::{Behaviour, MemoryStore};
 
 /// Milliseconds.
@@ -31,25 +35,29 @@ impl Recorder for History {
     }
 }
 
-/// A store and a workload on it.
+/// A store as a client, to be asked for the operations of one workload.
 pub struct Bench {
     pub clock: VirtualClock,
-    pub store: MemoryStore,
-    pub workload: Box<dyn Workload>,
+    /// For as long as the tests run, since the client keeps it.
+    pub store: &'static MemoryStore,
+    pub workload: &'static str,
+    client: GetPut<'static>,
 }
 
 impl Bench {
-    pub fn new(workload: impl Workload + 'static) -> Self {
+    pub fn new(workload: &'static str) -> Self {
         let clock = VirtualClock::default();
-        Self { store: MemoryStore::new(&clock, 3), workload: Box::new(workload), clock }
+        let store: &'static MemoryStore = Box::leak(Box::new(MemoryStore::new(&clock, 3)));
+        let client = GetPut::new(Box::new(store));
+        Self { clock, store, workload, client }
     }
 
     /// Performs an operation of a process on key `k` through node `n1`; returns its completion and the attempt.
     pub fn perform(&self, process: u64, f: &'static str, value: Value) -> (Completion, Attempt) {
-        let invocation = Invocation { f, key: "k".to_owned(), value };
-        let attempt = Attempt::by(process);
-        let completion = self.workload.perform(&self.store as &dyn Store, "n1", &invocation, &attempt);
-        (self.clock.block_on(completion), attempt)
+        let operation = Invocation::of(f, "k", value).by(self.workload, process);
+        let attempt = Attempt::default();
+        let completion = self.clock.block_on(self.client.invoke("n1", &operation, &attempt));
+        (completion, attempt)
     }
 
     /// The values stored at `n1` under `k`.
@@ -137,9 +145,9 @@ fn run_parts(
     let store = MemoryStore::new(&clock, 3);
     let history = History::default();
     prepare(&store);
-    let workloads = by_name(list).expect("the list is known");
-    let interpreter =
-        Interpreter::new(&store as &dyn Store, &clock, &history, workloads, settings).expect("the settings are right");
+    let workloads = by_name(list, &get_put::can).expect("the list is known");
+    let client = GetPut::new(Box::new(&store));
+    let interpreter = Interpreter::new(&client, &clock, &history, workloads, settings).expect("the settings are right");
     let (ended, rest, finals) = clock.block_on(async {
         interpreter.run(&|| false).await;
         let ended = workloads::clock::Clock::now(&clock);
@@ -148,8 +156,8 @@ fn run_parts(
         }
         heal(&store);
         let (rest, finals) = (interpreter.await_convergence().await, interpreter.final_reads().await);
-        interpreter.read_replicas_again(rest).await;
-        (ended, Some(rest), Some(finals))
+        interpreter.read_replicas_again(rest.expect("replicas can be read by themselves")).await;
+        (ended, rest, Some(finals))
     });
     let progress = interpreter.progress();
     let (counts, missed, first_ack) = (progress.counts(), progress.missed(), progress.first_ack());
