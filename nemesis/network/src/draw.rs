@@ -46,9 +46,7 @@ impl Draw {
         let seconds = match delay {
             Delay::None => return Duration::ZERO,
             Delay::Constant(delay) => return delay.min(DELAY_MAX),
-            Delay::Uniform { low, high } => {
-                low.as_secs_f64() + (high.as_secs_f64() - low.as_secs_f64()) * self.unit()
-            }
+            Delay::Uniform { low, high } => low.as_secs_f64() + (high.as_secs_f64() - low.as_secs_f64()) * self.unit(),
             Delay::Normal { mean, deviation } => mean.as_secs_f64() + deviation.as_secs_f64() * self.standard_normal(),
             Delay::Pareto { least, shape } => least.as_secs_f64() * (1.0 - self.unit()).powf(-1.0 / shape),
         };

@@ -38,8 +38,7 @@ pub fn enter_user_namespace() -> Result<Entered, Refused> {
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     let settings = Settings::read();
     let reason = |errno| settings.explain(errno);
-    unshare(CloneFlags::CLONE_NEWUSER)
-        .map_err(|errno| Refused::UserNamespace { errno, reason: reason(errno) })?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|errno| Refused::UserNamespace { errno, reason: reason(errno) })?;
     let entered = Entered { uid: inside(user), gid: inside(group) };
     write("/proc/self/setgroups", "deny")?;
     write("/proc/self/uid_map", &format!("{} {user} 1", entered.uid))?;
@@ -47,7 +46,11 @@ pub fn enter_user_namespace() -> Result<Entered, Refused> {
     for (kind, flag) in [("network", CloneFlags::CLONE_NEWNET), ("mount", CloneFlags::CLONE_NEWNS)] {
         unshare(flag).map_err(|errno| Refused::Namespace { kind, errno, reason: reason(errno) })?;
     }
-    keep_mounts_private().map_err(|errno| Refused::Namespace { kind: "private mount", errno, reason: reason(errno) })?;
+    keep_mounts_private().map_err(|errno| Refused::Namespace {
+        kind: "private mount",
+        errno,
+        reason: reason(errno),
+    })?;
     assert_eq!(geteuid().as_raw(), entered.uid, "the map of ids was accepted");
     Ok(entered)
 }

@@ -202,7 +202,8 @@ mod tests {
         let statistics = first.1;
         assert!((1800..2200).contains(&statistics.lost), "{statistics:?}");
         assert!((340..460).contains(&statistics.duplicated), "{statistics:?}");
-        let corrupted = first.0.iter().filter(|decision| matches!(decision, Decision::Pass { corrupt: true, .. })).count();
+        let corrupted =
+            first.0.iter().filter(|decision| matches!(decision, Decision::Pass { corrupt: true, .. })).count();
         assert!((700..900).contains(&corrupted), "{corrupted}");
     }
 

@@ -133,8 +133,10 @@ pub enum InvalidRule {
     #[error("the shape of a Pareto distribution is a positive number, not {0}")]
     Shape(f64),
     /// A rate that passes nothing or holds without bound.
-    #[error("a rate of {kbit_per_s} kbit/s with a queue of {queue_bytes_max} bytes: \
-             both are at least 1, the queue at most {RATE_QUEUE_BYTES_MAX}; `cut` is for a link that passes nothing")]
+    #[error(
+        "a rate of {kbit_per_s} kbit/s with a queue of {queue_bytes_max} bytes: \
+             both are at least 1, the queue at most {RATE_QUEUE_BYTES_MAX}; `cut` is for a link that passes nothing"
+    )]
     Rate {
         /// What was given.
         kbit_per_s: u64,
@@ -235,9 +237,7 @@ mod tests {
             LinkRule { delay: Delay::Pareto { least: second, shape: f64::INFINITY }, ..LinkRule::default() },
             LinkRule { delay: Delay::Normal { mean: second, deviation: DELAY_MAX * 2 }, ..LinkRule::default() },
             LinkRule { reorder: Some(Reorder { percent: 1.0, hold: DELAY_MAX * 2 }), ..LinkRule::default() },
-            LinkRule {
-                corrupt: Some(Corrupt { percent: 101.0, checksum: Checksum::Left }), ..LinkRule::default()
-            },
+            LinkRule { corrupt: Some(Corrupt { percent: 101.0, checksum: Checksum::Left }), ..LinkRule::default() },
             LinkRule { rate: Some(Rate { kbit_per_s: 0, queue_bytes_max: 1 }), ..LinkRule::default() },
             LinkRule { rate: Some(Rate { kbit_per_s: 1, queue_bytes_max: u64::MAX }), ..LinkRule::default() },
         ];

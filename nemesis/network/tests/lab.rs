@@ -13,21 +13,29 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use network::{
-    Checksum, Corrupt, Delay, Entered, Lab, LabError, LabOptions, LinkRule, LinkStatistics, Port, Rate, Refused, Reorder,
-    TraceLimits, enter_user_namespace,
+    Checksum, Corrupt, Delay, Entered, Lab, LabError, LabOptions, LinkRule, LinkStatistics, Port, Rate, Refused,
+    Reorder, TraceLimits, enter_user_namespace,
 };
 use support::{HANG_LIMIT, N1, N2, N3, Pair, connected, kernel_counter, ms, wait_until};
 
-const TESTS: [(&str, fn(&Lab)); 19] = [
+const TESTS: [(&str, fn(&Lab)); 21] = [
     ("programs_have_addresses_and_no_capabilities", programs_have_addresses_and_no_capabilities),
     ("every_port_reaches_every_other_by_both_families", every_port_reaches_every_other_by_both_families),
     ("a_delay_is_as_long_as_it_says", a_delay_is_as_long_as_it_says),
+    ("every_distribution_delays_and_keeps_the_order", every_distribution_delays_and_keeps_the_order),
+    ("no_packet_costs_an_allocation", no_packet_costs_an_allocation),
     ("a_rule_holds_packets_only_while_it_is_in_force", a_rule_holds_packets_only_while_it_is_in_force),
     ("loss_takes_its_share", loss_takes_its_share),
     ("a_one_way_cut_is_one_way", a_one_way_cut_is_one_way),
-    ("a_repaired_checksum_brings_the_flipped_bit_to_the_program", a_repaired_checksum_brings_the_flipped_bit_to_the_program),
+    (
+        "a_repaired_checksum_brings_the_flipped_bit_to_the_program",
+        a_repaired_checksum_brings_the_flipped_bit_to_the_program,
+    ),
     ("a_stream_is_corrupted_unnoticed", a_stream_is_corrupted_unnoticed),
-    ("a_checksum_that_is_left_makes_the_kernel_drop_the_packet", a_checksum_that_is_left_makes_the_kernel_drop_the_packet),
+    (
+        "a_checksum_that_is_left_makes_the_kernel_drop_the_packet",
+        a_checksum_that_is_left_makes_the_kernel_drop_the_packet,
+    ),
     ("a_duplicate_arrives_twice", a_duplicate_arrives_twice),
     ("packets_that_are_held_back_are_overtaken", packets_that_are_held_back_are_overtaken),
     ("a_rate_is_kept", a_rate_is_kept),
@@ -150,6 +158,52 @@ fn a_delay_is_as_long_as_it_says(lab: &Lab) {
     println!("  round trip {base:?}, with 50 ms each way {delayed:?}");
 }
 
+fn every_distribution_delays_and_keeps_the_order(lab: &Lab) {
+    let pair = Pair::new(lab, IpAddr::from(N1.ipv4()), IpAddr::from(N2.ipv4()));
+    let numbers: Vec<u32> = (0..100).collect();
+    let uniform = Delay::Uniform { low: ms(20), high: ms(60) };
+    let cases = [
+        (uniform, ms(25)),
+        (Delay::Normal { mean: ms(30), deviation: ms(5) }, ms(28)),
+        (Delay::Pareto { least: ms(10), shape: 3.0 }, ms(12)),
+    ];
+    for (delay, mean_min) in cases {
+        let before = statistics(lab);
+        set(lab, LinkRule { delay, ..LinkRule::default() });
+        pair.send_all(lab, 0..100);
+        wait_until("nothing is held", || statistics(lab).held == 0);
+        let after = statistics(lab);
+        assert_eq!((pair.received(), after.reordered, after.delayed - before.delayed), (numbers.clone(), before.reordered, 100));
+        let mean = (after.delay_total - before.delay_total) / 100;
+        assert!(mean >= mean_min, "{delay:?}: {mean:?}");
+    }
+    set(lab, LinkRule { delay: uniform, overtaking: true, ..LinkRule::default() });
+    let before = statistics(lab);
+    pair.send_all(lab, 0..100);
+    wait_until("nothing is held", || statistics(lab).held == 0);
+    assert!(statistics(lab).reordered > before.reordered);
+    let mut received = pair.received();
+    assert!(!received.is_sorted());
+    received.sort_unstable();
+    assert_eq!(received, numbers);
+}
+
+/// Neither one that passes nor one that is held.
+fn no_packet_costs_an_allocation(lab: &Lab) {
+    let pair = Pair::new(lab, IpAddr::from(N1.ipv4()), IpAddr::from(N2.ipv4()));
+    let (mut client, mut server) = connected(lab, IpAddr::from(N1.ipv4()), IpAddr::from(N2.ipv4()));
+    for (delay, times) in [(Delay::None, 1000), (Delay::Constant(ms(1)), 50)] {
+        set(lab, LinkRule { delay, ..LinkRule::default() });
+        let before = support::allocations::count();
+        pair.least_round_trip(times);
+        for _ in 0..times {
+            client.write_all(b"x").expect("it can be written");
+            server.read_exact(&mut [0]).expect("it arrives");
+        }
+        assert_eq!(support::allocations::count(), before, "{delay:?}");
+    }
+}
+
 fn a_rule_holds_packets_only_while_it_is_in_force(lab: &Lab) {
     let pair = Pair::new(lab, IpAddr::from(N1.ipv6()), IpAddr::from(N2.ipv6()));
     let slow = LinkRule { delay: Delay::Constant(ms(50_000)), ..LinkRule::default() };
@@ -270,28 +324,30 @@ fn packets_that_are_held_back_are_overtaken(lab: &Lab) {
     assert!(overtaken > 0 && after.reordered - before.reordered <= after.held_back - before.held_back);
 }
 
+/// Never quicker; and as quick as it should be in one of several attempts, as a busy machine only delays.
 fn a_rate_is_kept(lab: &Lab) {
     let pair = Pair::new(lab, IpAddr::from(N1.ipv4()), IpAddr::from(N2.ipv4()));
     let rate = Some(Rate { kbit_per_s: 1000, queue_bytes_max: 1 << 20 });
     set(lab, LinkRule { rate, ..LinkRule::default() });
-    // 972 bytes of data are 1000 of IP: 8 ms each.
-    for _ in 0..51 {
-        pair.send(&[0; 972]);
-    }
-    let arrival = || {
-        pair.receive();
-        Instant::now()
+    let attempt = || {
+        let began = Instant::now();
+        // 972 bytes of data are 1000 of IP: 8 ms each.
+        (0..50).for_each(|_| pair.send(&[0; 972]));
+        (0..50).for_each(|_| assert_eq!(pair.receive(), 972));
+        began.elapsed()
     };
-    let first = arrival();
-    let took = (1..51).map(|_| arrival()).last().expect("there are 50 more") - first;
-    println!("  50 packets of 8000 bits at 1000 kbit/s took {took:?}");
-    // The first may have been noticed late, which makes the rest look quick.
-    assert!((ms(360)..=ms(440)).contains(&took), "{took:?} instead of 400 ms");
+    let mut attempts = vec![attempt()];
+    while attempts.len() < 5 && attempts.last().is_some_and(|took| *took > ms(440)) {
+        attempts.push(attempt());
+    }
+    println!("  50 packets of 8000 bits at 1000 kbit/s took {attempts:?}");
+    assert!(attempts.iter().all(|took| *took >= ms(400)), "too quick: {attempts:?}");
+    assert!(attempts.last().is_some_and(|took| *took <= ms(440)), "too slow: {attempts:?}");
 }
 
 fn the_queue_of_a_rate_is_bounded(lab: &Lab) {
     let pair = Pair::new(lab, IpAddr::from(N1.ipv4()), IpAddr::from(N2.ipv4()));
-    let rate = Some(Rate { kbit_per_s: 8, queue_bytes_max: 5000 });
+    let rate = Some(Rate { kbit_per_s: 1, queue_bytes_max: 5000 });
     set(lab, LinkRule { rate, ..LinkRule::default() });
     let before = statistics(lab);
     for _ in 0..20 {
@@ -300,7 +356,7 @@ fn the_queue_of_a_rate_is_bounded(lab: &Lab) {
     wait_until("all have arrived", || statistics(lab).arrived - before.arrived == 20);
     let after = statistics(lab);
     let (held, overflows) = (after.held, after.rate_queue_overflows - before.rate_queue_overflows);
-    // A packet needs a second; on a slow machine a few have gone meanwhile.
+    // A packet needs eight seconds.
     assert!(held >= 4 && overflows > 0, "{after:?}");
     assert_eq!(held + overflows + after.delivered - before.delivered, 20);
 }
@@ -335,32 +391,35 @@ fn a_cut_link_passes_no_reset(lab: &Lab) {
     server.read_exact(&mut [0]).expect("it arrives");
 }
 
-/// Offload goes off and on under a stream that fills it; TCP repairs what is lost, and nothing else may be wrong.
+/// Offload goes off and on under a stream; TCP repairs what is lost, and nothing else may be wrong.
 fn a_stream_stays_whole_while_faults_come_and_go(lab: &Lab) {
-    const BYTES: usize = 8 << 20;
+    const PART_BYTES: usize = 1 << 20;
+    let rules = [
+        LinkRule::default(),
+        LinkRule { loss_percent: 0.5, ..LinkRule::default() },
+        LinkRule { duplicate_percent: 5.0, ..LinkRule::default() },
+        LinkRule { delay: Delay::Constant(ms(2)), ..LinkRule::default() },
+        LinkRule { corrupt: Some(Corrupt { percent: 0.5, checksum: Checksum::Left }), ..LinkRule::default() },
+    ];
     let (mut client, mut server) = connected(lab, IpAddr::from(N1.ipv4()), IpAddr::from(N2.ipv4()));
+    let part: Vec<u8> = (0..PART_BYTES as u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let before = statistics(lab);
-    let data: Vec<u8> = (0..BYTES as u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let mut received = vec![0; BYTES];
-    thread::scope(|scope| {
-        scope.spawn(|| client.write_all(&data).expect("it can be written"));
-        for (part, chunk) in received.chunks_mut(BYTES / 8).enumerate() {
-            let rules = [
-                LinkRule::default(),
-                LinkRule { loss_percent: 0.5, ..LinkRule::default() },
-                LinkRule { duplicate_percent: 5.0, ..LinkRule::default() },
-                LinkRule { delay: Delay::Constant(ms(2)), ..LinkRule::default() },
-                LinkRule { corrupt: Some(Corrupt { percent: 0.5, checksum: Checksum::Left }), ..LinkRule::default() },
-            ];
-            set(lab, rules[part % rules.len()]);
-            server.read_exact(chunk).expect("it arrives");
-        }
-    });
-    assert!(received == data, "the stream is damaged");
+    let mut received = vec![0; PART_BYTES];
+    for (rule, next) in rules.iter().zip(rules.iter().cycle().skip(1)) {
+        set(lab, *rule);
+        thread::scope(|scope| {
+            scope.spawn(|| client.write_all(&part).expect("it can be written"));
+            let (first, second) = received.split_at_mut(PART_BYTES / 2);
+            server.read_exact(first).expect("it arrives");
+            set(lab, *next);
+            server.read_exact(second).expect("it arrives");
+        });
+        assert!(received == part, "the stream is damaged under {rule:?} or {next:?}");
+    }
     let after = statistics(lab);
-    assert!(after.delivered_bytes - before.delivered_bytes > BYTES as u64);
+    assert!(after.duplicated > before.duplicated && after.corrupted > before.corrupted, "{after:?}");
     let mean = (after.arrived_bytes - before.arrived_bytes) / (after.arrived - before.arrived);
-    assert!(after.duplicated > before.duplicated, "{after:?}");
+    assert!(mean > 1500, "without offload no frame is longer than a packet: {mean}");
     println!("  mean frame of {mean} bytes");
 }
 
@@ -378,9 +437,12 @@ fn the_trace_has_packets_fates_and_notes(lab: &Lab) {
     let summary = lab.end_trace().expect("it can be written").expect("there is a trace");
     assert_eq!((summary.packets, summary.notes, summary.missed), (3 * 2 + 2, 2, 0));
     let rows = support::rows_of(&path);
-    let expected = [["n1:", "n2:"].repeat(3), vec!["notes:begin: cut n1 from n2"], vec!["n1:cut"; 2], vec![
-        "notes:end: cut n1 from n2",
-    ]];
+    let expected = [
+        ["n1:", "n2:"].repeat(3),
+        vec!["notes:begin: cut n1 from n2"],
+        vec!["n1:cut"; 2],
+        vec!["notes:end: cut n1 from n2"],
+    ];
     assert_eq!(rows, expected.concat());
     assert_eq!(lab.end_trace().expect("the switch runs"), None);
 }
@@ -422,6 +484,3 @@ fn a_seed_repeats_itself_and_nothing_is_left(entered: Entered) {
     wait_until("every thread has ended", || entries("/proc/self/task") == 1);
     println!("test a_seed_repeats_itself_and_nothing_is_left ... ok (as user {} inside)", entered.uid);
 }
-
-/// Used by [`support`] as well: long enough for any machine, so that only what hangs reaches it.
-const _: () = assert!(HANG_LIMIT.as_secs() >= Duration::from_secs(10).as_secs());

@@ -107,10 +107,7 @@ fn later_fragments_have_no_header() {
 
 #[test]
 fn a_reset_is_a_segment_for_the_other_implementation() {
-    let ends = [
-        (SENDER.ipv4().into(), RECEIVER.ipv4().into()),
-        (SENDER.ipv6().into(), RECEIVER.ipv6().into()),
-    ];
+    let ends = [(SENDER.ipv4().into(), RECEIVER.ipv4().into()), (SENDER.ipv6().into(), RECEIVER.ipv6().into())];
     for (source, destination) in ends {
         let reset = Reset { source: (source, 5), destination: (destination, 6), sequence: 7, acknowledged: 8 };
         let mut out = [0xff; RESET_BYTES_MAX];

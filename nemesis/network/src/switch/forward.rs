@@ -23,7 +23,10 @@ impl Switch {
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 Err(errno) => {
-                    return Err(SwitchError { what: format!("read from the port of {}", self.wires.ports.at(from)), errno });
+                    return Err(SwitchError {
+                        what: format!("read from the port of {}", self.wires.ports.at(from)),
+                        errno,
+                    });
                 }
             }
         }

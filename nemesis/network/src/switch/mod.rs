@@ -109,8 +109,8 @@ impl Switch {
         while !self.is_stopped {
             self.wait(&mut waited)?;
             self.deliver_due();
-            for port in 0..tuns.len() {
-                if waited[port].any() == Some(true) {
+            for (port, ready) in waited[..tuns.len()].iter().enumerate() {
+                if ready.any() == Some(true) {
                     self.forward_batch(port, &mut frame)?;
                     self.carry_out(commands);
                 }
@@ -252,7 +252,7 @@ impl Switch {
         let number = self.wires.links[link].statistics.arrived;
         self.wires.links[link].statistics.resets += 1;
         let delivery = Delivery { number: number.saturating_sub(1), late: None, comment: "reset" };
-        self.wires.deliver(link, &frame[..FRAME_HEADER_BYTES + bytes], delivery);
+        self.wires.hand_over(link, &frame[..FRAME_HEADER_BYTES + bytes], delivery);
     }
 
     /// Starts a trace, or ends it; what was there before is returned.

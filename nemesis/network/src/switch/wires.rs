@@ -45,20 +45,27 @@ impl Wires {
         (link / self.ports.count(), link % self.ports.count())
     }
 
-    /// Gives the frame to its receiver's kernel.
+    /// Gives a frame that a sender has made to its receiver's kernel.
     pub(super) fn deliver(&mut self, link: usize, frame: &[u8], delivery: Delivery) {
         let (from, to) = self.ends_of(link);
-        let packet = &frame[FRAME_HEADER_BYTES..];
-        if write(self.tuns[to].as_fd(), frame).is_err() {
-            self.links[link].statistics.refused += 1;
-            self.record(to, Direction::Inbound, frame, "refused");
-            return;
-        }
-        self.links[link].delivered(delivery.number, packet.len(), delivery.late);
-        if let Some(segment) = packet::segment(packet) {
+        if self.hand_over(link, frame, delivery)
+            && let Some(segment) = packet::segment(&frame[FRAME_HEADER_BYTES..])
+        {
             self.flows.delivered(from as u8, to as u8, &segment);
         }
-        self.record(to, Direction::Inbound, frame, delivery.comment);
+    }
+
+    /// Gives a frame to a kernel that may have been made by the switch. Returns whether it was taken.
+    pub(super) fn hand_over(&mut self, link: usize, frame: &[u8], delivery: Delivery) -> bool {
+        let to = self.ends_of(link).1;
+        let is_taken = write(self.tuns[to].as_fd(), frame).is_ok();
+        if is_taken {
+            self.links[link].delivered(delivery.number, frame.len() - FRAME_HEADER_BYTES, delivery.late);
+        } else {
+            self.links[link].statistics.refused += 1;
+        }
+        self.record(to, Direction::Inbound, frame, if is_taken { delivery.comment } else { "refused" });
+        is_taken
     }
 
     pub(super) fn record(&mut self, port: usize, direction: Direction, frame: &[u8], comment: &'static str) {

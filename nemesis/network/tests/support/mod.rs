@@ -1,5 +1,7 @@
 //! Sockets inside the namespaces of a lab, and what the tests read there.
 
+pub mod allocations;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
@@ -40,7 +42,10 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
 /// What this process may do, and which addresses of the lab are its own.
 pub fn report_yourself() {
     let status = fs::read_to_string("/proc/self/status").expect("the process is there");
-    status.lines().filter(|line| line.starts_with("Cap") || line.starts_with("Uid")).for_each(|line| println!("{line}"));
+    status
+        .lines()
+        .filter(|line| line.starts_with("Cap") || line.starts_with("Uid"))
+        .for_each(|line| println!("{line}"));
     for port in [N1, N2, N3, Port::Bench] {
         for address in [IpAddr::from(port.ipv4()), IpAddr::from(port.ipv6())] {
             let is_bound = UdpSocket::bind((address, 0)).is_ok();
