@@ -189,7 +189,7 @@ impl Lab {
         Ok(self.namespaces[self.index(port)?].as_fd())
     }
 
-    /// Runs the program of `command` in the namespace of a port. Other steps before its start come in the order in which
+    /// Runs the program of `command` (tokio's has `as_std_mut`) in the namespace of a port. Other steps before its start come in the order in which
     /// they are added; this one needs capabilities, which [`crate::drop_capabilities`] takes away.
     ///
     /// # Errors

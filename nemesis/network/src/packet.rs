@@ -25,6 +25,10 @@ const NOT_SEVERAL: u8 = 0;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
+/// Where the checksum is in each header.
+const TCP_CHECKSUM_AT: usize = 16;
+const UDP_CHECKSUM_AT: usize = 6;
+
 /// Hop-by-hop, routing and destination options: IPv6 headers with a length in units of 8 bytes.
 const IPV6_OPTIONS: [u8; 3] = [0, 43, 60];
 const IPV6_FRAGMENT: u8 = 44;
@@ -217,14 +221,15 @@ pub(crate) fn finish_checksum(frame: &mut [u8]) {
         return;
     }
     // The field holds the sum of the pseudo-header, so it is covered like the rest.
-    let sum = non_zero(checksum::finish(checksum::sum(&packet[start..])));
-    packet[place..place + 2].copy_from_slice(&sum.to_be_bytes());
+    let sum = checksum::finish(checksum::sum(&packet[start..]));
+    write_checksum(packet, place, sum, native(8) == UDP_CHECKSUM_AT);
     header[0] &= !NEEDS_CHECKSUM;
 }
 
-/// UDP writes a checksum of zero as its other form, since zero stands for none; TCP's readers take either.
-fn non_zero(checksum: u16) -> u16 {
-    if checksum == 0 { 0xffff } else { checksum }
+/// UDP writes a checksum of zero in its other form, since zero says that there is none.
+fn write_checksum(packet: &mut [u8], place: usize, checksum: u16, is_udp: bool) {
+    let checksum = if is_udp && checksum == 0 { 0xffff } else { checksum };
+    packet[place..place + 2].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// The bits of a packet that may be flipped such that the checksum of TCP or UDP notices, and what is needed to hide it.
@@ -260,8 +265,8 @@ impl Target {
         let old = word(packet);
         packet[at] ^= 1 << bit;
         let checksum = u16::from_be_bytes([packet[self.checksum], packet[self.checksum + 1]]);
-        let repaired = non_zero(checksum::updated(checksum, old, word(packet)));
-        packet[self.checksum..self.checksum + 2].copy_from_slice(&repaired.to_be_bytes());
+        let is_udp = self.checksum - self.segment.start == UDP_CHECKSUM_AT;
+        write_checksum(packet, self.checksum, checksum::updated(checksum, old, word(packet)), is_udp);
     }
 }
 
@@ -274,8 +279,8 @@ pub(crate) fn target(packet: &[u8]) -> Option<Target> {
     }
     let segment = &packet[at.clone()];
     let (header_bytes, place) = match protocol {
-        TCP => (tcp_header_bytes(segment)?, 16),
-        UDP if segment.len() >= 8 && segment[6..8] != [0, 0] => (8, 6),
+        TCP => (tcp_header_bytes(segment)?, TCP_CHECKSUM_AT),
+        UDP if segment.len() >= 8 && segment[6..8] != [0, 0] => (8, UDP_CHECKSUM_AT),
         _ => return None,
     };
     Some(Target { data: at.start + header_bytes..at.end, checksum: at.start + place, segment: at })

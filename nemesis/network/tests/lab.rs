@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use network::{
     Checksum, Corrupt, Delay, Entered, Lab, LabError, LabOptions, LinkRule, LinkStatistics, Port, Rate, Refused,
@@ -18,7 +18,10 @@ use network::{
 };
 use support::{HANG_LIMIT, N1, N2, N3, Pair, connected, kernel_counter, ms, wait_until};
 
-const TESTS: [(&str, fn(&Lab)); 21] = [
+/// Each with its name, in the order in which they run.
+type Test = (&'static str, fn(&Lab));
+
+const TESTS: [Test; 21] = [
     ("programs_have_addresses_and_no_capabilities", programs_have_addresses_and_no_capabilities),
     ("every_port_reaches_every_other_by_both_families", every_port_reaches_every_other_by_both_families),
     ("a_delay_is_as_long_as_it_says", a_delay_is_as_long_as_it_says),
@@ -83,6 +86,7 @@ fn heal(lab: &Lab) {
             lab.set_link(from, to, LinkRule::default()).expect("the link is there");
         }
     }
+    support::settle(lab);
 }
 
 /// Sets the rule of the link from n1 to n2.
@@ -134,6 +138,7 @@ fn every_port_reaches_every_other_by_both_families(lab: &Lab) {
                 let connect = || TcpStream::connect_timeout(&(address, 2379).into(), HANG_LIMIT);
                 let mut stream = lab.within(from, connect).expect("the port is there").expect("it is reached");
                 let mut accepted = listener.accept().expect("it has come").0;
+                [&stream, &accepted].into_iter().for_each(support::end_by_reset);
                 stream.write_all(b"x").expect("it can be written");
                 accepted.read_exact(&mut [0]).expect("it arrives");
             }
@@ -173,7 +178,10 @@ fn every_distribution_delays_and_keeps_the_order(lab: &Lab) {
         pair.send_all(lab, 0..100);
         wait_until("nothing is held", || statistics(lab).held == 0);
         let after = statistics(lab);
-        assert_eq!((pair.received(), after.reordered, after.delayed - before.delayed), (numbers.clone(), before.reordered, 100));
+        assert_eq!(
+            (pair.received(), after.reordered, after.delayed - before.delayed),
+            (numbers.clone(), before.reordered, 100)
+        );
         let mean = (after.delay_total - before.delay_total) / 100;
         assert!(mean >= mean_min, "{delay:?}: {mean:?}");
     }

@@ -125,6 +125,20 @@ fn a_reset_is_a_segment_for_the_other_implementation() {
     }
 }
 
+/// Every checksum that there is: zero has two forms, of which UDP writes the one and TCP the other. TCP's was the wrong
+/// one when a flip made its checksum zero.
+#[test]
+fn regression_a_checksum_of_zero_has_the_form_of_its_protocol() {
+    for word in 0..=u16::MAX {
+        for mut packet in packets(&word.to_be_bytes()) {
+            let target = target(&packet).expect("it has a checksum");
+            let place = target.hidden_bytes().start;
+            target.flip_hidden(&mut packet, place, 7);
+            assert!(read_by_other(&packet).0, "{packet:?}");
+        }
+    }
+}
+
 /// As the kernel leaves it: the field of the checksum holds the sum of the pseudo-header, and the header says where.
 fn unfinished(packet: &[u8]) -> Vec<u8> {
     let payload = payload(packet).expect("it is IP");

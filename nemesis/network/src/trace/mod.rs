@@ -2,7 +2,8 @@
 //!
 //! Each port is an interface that shows what tcpdump would show on that node. A packet that is lost is seen only at its
 //! sender's, with the reason as a comment; one that arrives is seen at both. The last interface has the notes: when a
-//! fault began and when it ended.
+//! fault began and when it ended. To see the file as one node does, without every packet of the others twice:
+//! `tshark -r trace.pcapng -Y 'frame.interface_name in {"n1", "notes"}' -w n1.pcapng`.
 //!
 //! ```text
 //!  switch ─► buffer (bounded) ◄─ swapped by ─ writer thread ─► file (bounded)

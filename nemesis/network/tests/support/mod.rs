@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use network::{Lab, Port};
+use nix::sys::socket::{setsockopt, sockopt::Linger};
 use pcap_parser::{Block, PcapNGOption, parse_pcapng};
 
 pub const N1: Port = Port::Node(1);
@@ -135,6 +136,23 @@ impl Pair {
     }
 }
 
+/// Whoever closes the connection sends one packet, which is not answered: no test meets packets of an earlier one.
+pub fn end_by_reset(stream: &TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    setsockopt(stream, Linger, &linger).expect("it can be set");
+}
+
+/// Waits until what is on its way on any link has arrived: a datagram that is sent later comes later.
+pub fn settle(lab: &Lab) {
+    for from in lab.ports() {
+        for to in lab.ports().filter(|to| *to != from) {
+            let pair = Pair::new(lab, from.ipv4().into(), to.ipv4().into());
+            pair.send(b"the last one");
+            pair.receive();
+        }
+    }
+}
+
 /// The two ends of a connection over which a byte went each way.
 pub fn connected(lab: &Lab, from: IpAddr, to: IpAddr) -> (TcpStream, TcpStream) {
     let (client_port, server_port) = (port_of(lab, from), port_of(lab, to));
@@ -148,6 +166,7 @@ pub fn connected(lab: &Lab, from: IpAddr, to: IpAddr) -> (TcpStream, TcpStream) 
     for stream in [&client, &server] {
         stream.set_read_timeout(Some(HANG_LIMIT)).expect("it has a time limit");
         stream.set_nodelay(true).expect("it can be set");
+        end_by_reset(stream);
     }
     (client, server)
 }
