@@ -250,3 +250,72 @@ fn read_or_zeros(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn coin(seed: u64) -> Chance {
+        Chance::Coin { rng: Box::new(ChaCha8Rng::seed_from_u64(seed)), sectors: false }
+    }
+
+    /// A file of this content, and its empty log.
+    fn file(content: &[u8]) -> (File, FileUndo) {
+        let file = tempfile::tempfile().expect("a file");
+        file.write_all_at(content, 0).expect("it writes");
+        let undo = FileUndo::begin(&file).expect("a log");
+        (file, undo)
+    }
+
+    fn write(file: &File, undo: &mut FileUndo, offset: u64, data: &[u8]) {
+        undo.save(file, &(offset..offset + data.len() as u64)).expect("it is saved");
+        file.write_all_at(data, offset).expect("it writes");
+    }
+
+    fn read(file: &File) -> Vec<u8> {
+        let mut content = vec![0; file.metadata().expect("stat").len() as usize];
+        file.read_exact_at(&mut content, 0).expect("it reads");
+        content
+    }
+
+    #[test]
+    fn what_was_cut_off_comes_back() {
+        let old: Vec<u8> = (0..10_000).map(|at| (at % 251) as u8).collect();
+        let (file, mut undo) = file(&old);
+        undo.save_removed(&file, &(100..10_000)).expect("it is saved");
+        file.set_len(100).expect("truncate");
+        write(&file, &mut undo, 5_000, &[9; 10_000]);
+        let done = undo.roll_back(&file, &mut Chance::Strict).expect("it is put back");
+        assert!(read(&file) == old && done.lost_blocks >= 3, "{done:?}");
+    }
+
+    #[test]
+    fn a_file_that_grew_may_have_grown_in_part() {
+        let mut sizes = std::collections::BTreeSet::new();
+        for seed in 0..100 {
+            let (file, mut undo) = file(&[1; 100]);
+            write(&file, &mut undo, 100, &[2; 20_000]);
+            undo.roll_back(&file, &mut coin(seed)).expect("it is put back");
+            sizes.insert(file.metadata().expect("stat").len());
+            let read = read(&file);
+            assert!(read[..100] == [1; 100], "the old content stays whatever comes");
+        }
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [100, 4096, 8192, 12_288, 16_384, 20_100]);
+    }
+
+    #[test]
+    fn what_a_failed_sync_forgot_is_lost_unless_it_is_written_again() {
+        let (file, mut undo) = file(&[1; 8192]);
+        write(&file, &mut undo, 0, &[2; 8192]);
+        assert_eq!((undo.forget(), undo.forget()), (2, 0));
+        write(&file, &mut undo, 4096, &[3; 1]);
+        assert!(!undo.synced(&file).expect("a sync"), "one block is still to be lost");
+        for chance in [&mut Chance::Strict, &mut coin(1)] {
+            let done = undo.roll_back(&file, chance).expect("it is put back");
+            assert_eq!((done.kept_blocks, read(&file)[..4096] == [1; 4096]), (0, true));
+        }
+        assert_eq!(read(&file)[4096..4098], [3, 2]);
+    }
+}

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Names, Volume};
 use crate::tree::Node;
-use crate::undo::{Chance, FileUndo, RolledBack};
+use crate::undo::{Chance, RolledBack};
 
 /// How much of what was not synced a power failure takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,9 +90,13 @@ impl Volume {
         let mut report = CrashReport::default();
         for node in names.tree.nodes() {
             let undo = node.content.lock().undo.take();
-            if let Some(undo) = undo {
-                self.discharge(undo.bytes());
-                report.add(roll_back_file(&names, &node, &undo, &mut chance)?);
+            let Some(undo) = undo else { continue };
+            match file_of(&names, &node)? {
+                Some(file) => {
+                    self.discharge(undo.bytes());
+                    report.add(undo.roll_back(&file, &mut chance)?);
+                }
+                None => self.note_written_back(&undo),
             }
         }
         let changes = names.journal.len();
@@ -139,11 +143,13 @@ impl Volume {
     }
 }
 
-fn roll_back_file(names: &Names, node: &Arc<Node>, undo: &FileUndo, chance: &mut Chance) -> io::Result<RolledBack> {
-    let open = node.content.lock();
-    match &open.file {
-        Some(file) if open.writable => undo.roll_back(file, chance),
-        _ => undo.roll_back(&open_for_undo(&names.path(node.id)?)?, chance),
+/// A file to be put back. None where it is left under a name only that the kernel has never asked for.
+fn file_of(names: &Names, node: &Node) -> io::Result<Option<Arc<File>>> {
+    let content = node.content.lock();
+    match (&content.file, names.tree.path(node.id)) {
+        (Some(file), _) if content.writable => Ok(Some(Arc::clone(file))),
+        (_, Some(path)) => Ok(Some(Arc::new(open_for_undo(&path)?))),
+        (_, None) => Ok(None),
     }
 }
 

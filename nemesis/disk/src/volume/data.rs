@@ -308,7 +308,7 @@ impl Volume {
         }
     }
 
-    fn note_written_back(&self, undo: &FileUndo) {
+    pub(super) fn note_written_back(&self, undo: &FileUndo) {
         self.discharge(undo.bytes());
         self.counters.written_back_files.one();
         self.counters.written_back_blocks.add(undo.blocks());

@@ -9,6 +9,8 @@
 mod crash;
 mod data;
 mod flip;
+#[cfg(test)]
+mod model;
 mod names;
 
 use std::fs::{self, File, Metadata};
@@ -77,7 +79,8 @@ impl Volume {
     /// Opens the directory, and removes what an earlier disk has left in the hidden one.
     pub(crate) fn open(options: VolumeOptions) -> io::Result<Volume> {
         let directory = File::open(&options.backing)?;
-        let root = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        // The dot makes it the directory rather than a link to it.
+        let root = PathBuf::from(format!("/proc/self/fd/{}/.", directory.as_raw_fd()));
         let trash = options.hidden.join("trash");
         if trash.exists() {
             fs::remove_dir_all(&trash)?;

@@ -2,6 +2,8 @@
 //! one thread to begin with, which `unshare` demands.
 #![allow(dead_code)]
 
+pub mod stores;
+
 use std::fs::{self, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
