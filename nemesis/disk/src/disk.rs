@@ -24,11 +24,8 @@ use crate::volume::{CrashReport, Flip, FlipBits, Loss, Volume, VolumeOptions};
 /// Memory for the undo log of a disk unless its options say otherwise: 256 MiB.
 pub const UNDO_BYTES_MAX: u64 = 256 << 20;
 
-/// How long the processes of a disk may take to be gone.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often it is looked whether they are.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// How often it is looked whether a disk is free of processes.
+const LOOK_EVERY: Duration = Duration::from_micros(500);
 
 /// How a disk is made.
 #[derive(Clone, Debug)]
@@ -41,13 +38,15 @@ pub struct DiskOptions {
     pub threads: usize,
     /// Whether a sync is also one of the backing file system. Only a power failure of this very machine needs it.
     pub real_syncs: bool,
+    /// How long the processes of a disk may take to be gone before it crashes, in milliseconds.
+    pub unmount_ms_max: u64,
     /// Of the chance by which faults strike.
     pub seed: u64,
 }
 
 impl Default for DiskOptions {
     fn default() -> DiskOptions {
-        DiskOptions { undo_bytes_max: UNDO_BYTES_MAX, threads: 2, real_syncs: false, seed: 0 }
+        DiskOptions { undo_bytes_max: UNDO_BYTES_MAX, threads: 2, real_syncs: false, unmount_ms_max: 10_000, seed: 0 }
     }
 }
 
@@ -55,6 +54,7 @@ impl Default for DiskOptions {
 pub struct Disk {
     at: PathBuf,
     threads: usize,
+    unmount_ms_max: u64,
     volume: Arc<Volume>,
     queue: Arc<Queue>,
     mounted: Mutex<Option<Mounted>>,
@@ -92,6 +92,7 @@ impl Disk {
         let disk = Disk {
             at,
             threads: options.threads.max(1),
+            unmount_ms_max: options.unmount_ms_max,
             volume: Arc::new(volume),
             queue: Arc::new(queue),
             mounted: Mutex::default(),
@@ -150,7 +151,7 @@ impl Disk {
     /// power together, kill all of them before the first of their disks crashes.
     ///
     /// # Errors
-    /// [`DiskError::Busy`] where processes still use it after ten seconds: nothing was lost then. Others leave the disk
+    /// [`DiskError::Busy`] where processes still use it after `unmount_ms_max`: nothing was lost then. Others leave the disk
     /// unmounted.
     pub fn crash(&self, loss: Loss) -> Result<CrashReport, DiskError> {
         self.unmounted(|volume| volume.roll_back(loss))
@@ -240,9 +241,9 @@ impl Disk {
         loop {
             match umount2(&self.at, MntFlags::empty()) {
                 Ok(()) => return Ok(()),
-                Err(Errno::EBUSY) if started.elapsed() < PATIENCE => thread::sleep(LOOK_EVERY),
+                Err(Errno::EBUSY) if !self.is_late(started) => thread::sleep(LOOK_EVERY),
                 Err(Errno::EBUSY) => {
-                    return Err(DiskError::Busy { at: self.at.clone(), waited_ms: PATIENCE.as_millis() as u64 });
+                    return Err(DiskError::Busy { at: self.at.clone(), waited_ms: self.unmount_ms_max });
                 }
                 Err(error) => return Err(on_path("unmount it", &self.at)(error.into())),
             }
@@ -253,14 +254,21 @@ impl Disk {
     fn wait_for_end(&self, session: Mounted) -> Result<(), DiskError> {
         let started = Instant::now();
         while !session.serving.is_finished() {
-            if started.elapsed() >= PATIENCE {
-                let waited_ms = PATIENCE.as_millis() as u64;
-                return Err(DiskError::MountedElsewhere { at: self.at.clone(), waited_ms });
+            if self.is_late(started) {
+                return Err(DiskError::MountedElsewhere { at: self.at.clone(), waited_ms: self.unmount_ms_max });
             }
-            thread::sleep(Duration::from_micros(200));
+            thread::sleep(LOOK_EVERY);
         }
         let ended = session.serving.join().unwrap_or_else(|_| Err(io::Error::other("a thread has panicked")));
-        ended.map_err(|source| self.session_failed(source))
+        match ended {
+            // The kernel's last word to a thread that was about to hear of a closed file.
+            Err(error) if error.raw_os_error() == Some(Errno::ECONNABORTED as i32) => Ok(()),
+            ended => ended.map_err(|source| self.session_failed(source)),
+        }
+    }
+
+    fn is_late(&self, started: Instant) -> bool {
+        started.elapsed() >= Duration::from_millis(self.unmount_ms_max)
     }
 
     fn session_failed(&self, source: io::Error) -> DiskError {

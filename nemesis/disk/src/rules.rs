@@ -84,7 +84,8 @@ pub struct Rules {
     /// Errors and the subtler faults strike only files whose path below the disk's root contains this. Latency, stalls
     /// and lack of space concern the whole disk.
     pub only: Option<String>,
-    /// Reads that miss the page cache.
+    /// Reads that miss the page cache. The kernel repeats what it failed to read ahead, so a program may see nothing of
+    /// a single failed read.
     pub read: CallRule,
     /// Writes, those of dirty pages of shared mappings too.
     pub write: CallRule,

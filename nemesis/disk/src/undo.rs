@@ -232,7 +232,8 @@ impl Chance {
     }
 }
 
-fn blocks_of(range: &Range<u64>) -> Range<u64> {
+/// The blocks that a range touches.
+pub(crate) fn blocks_of(range: &Range<u64>) -> Range<u64> {
     match range.is_empty() {
         true => 0..0,
         false => range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES),

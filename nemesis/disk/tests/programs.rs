@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Child, ExitCode};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -147,7 +147,10 @@ fn permissions_hold() {
     assert_eq!(fs::metadata(&path).expect("stat").permissions().mode() & 0o7777, 0o400);
     drop(file);
     if !nix::unistd::getuid().is_root() {
-        assert_eq!(errno(OpenOptions::new().write(true).open(&path)), Errno::EACCES);
+        // This process may do anything in its namespace, a program that it starts may not.
+        let program =
+            Command::new("sh").args(["-c", "echo changed > \"$0\""]).arg(&path).stderr(Stdio::null()).status();
+        assert!(!program.expect("a shell").success());
     }
     assert_eq!(fs::read(&path).expect("it reads"), b"read-only");
     let report = bench.disk.crash(Loss::Everything).expect("a crash");
@@ -329,7 +332,7 @@ fn dirty_pages_of_a_mapping_are_not_synced() {
 }
 
 fn a_disk_in_use_does_not_crash() {
-    let bench = Bench::new();
+    let bench = Bench::with(&DiskOptions { unmount_ms_max: 50, ..DiskOptions::default() });
     let file = File::create(bench.path("f")).expect("it is made");
     let busy = bench.disk.crash(Loss::Everything);
     assert!(matches!(busy, Err(DiskError::Busy { .. })), "{busy:?}");
@@ -381,11 +384,12 @@ fn reads_and_writes_fail() {
     assert_eq!(errno(file.write_all_at(b"C", 0)), Errno::EIO);
     bench.disk.set_rules(Rules::default()).expect("no rule");
     assert_eq!(fs::read(bench.path("f")).expect("it reads"), b"content", "a failed write does nothing");
-    bench.disk.change_rules(|rules| rules.read.error = Some(Dose::next(1))).expect("a rule");
+    bench.disk.change_rules(|rules| rules.read.error = Some(Dose::ALWAYS)).expect("a rule");
     assert_eq!(errno(file.read_exact_at(&mut [0], 0)), Errno::EIO, "the page cache does not hide it");
-    file.read_exact_at(&mut [0], 0).expect("the dose is over");
+    bench.disk.set_rules(Rules::default()).expect("no rule");
+    file.read_exact_at(&mut [0], 0).expect("it reads again");
     let statistics = bench.disk.statistics();
-    assert_eq!((statistics.failed_writes, statistics.failed_reads), (1, 1));
+    assert!(statistics.failed_writes == 1 && statistics.failed_reads > 0, "{statistics:?}");
 }
 
 fn only_some_files_are_struck() {
@@ -525,13 +529,13 @@ fn killed_processes_leave_a_stalled_disk() {
 }
 
 fn a_full_undo_log_loses_less() {
-    let bench = Bench::with(&DiskOptions { undo_bytes_max: 1 << 20, ..DiskOptions::default() });
-    write_synced(&bench.path("large"), &vec![1; 2 << 20]);
+    let bench = Bench::with(&DiskOptions { undo_bytes_max: 2 << 20, ..DiskOptions::default() });
+    write_synced(&bench.path("large"), &vec![1; 4 << 20]);
     write_synced(&bench.path("small"), &[1; 4096]);
     open(&bench.path("small")).write_all_at(&[2; 4096], 0).expect("it writes");
-    open(&bench.path("large")).write_all_at(&vec![2; 2 << 20], 0).expect("it writes");
+    open(&bench.path("large")).write_all_at(&vec![2; 4 << 20], 0).expect("it writes");
     let statistics = bench.disk.statistics();
-    assert!(statistics.unsynced_undo_bytes <= 1 << 20, "{statistics:?}");
+    assert!(statistics.unsynced_undo_bytes <= 2 << 20, "{statistics:?}");
     assert!(statistics.written_back_files > 0 && statistics.written_back_blocks > 0, "{statistics:?}");
     bench.disk.crash(Loss::Everything).expect("a crash");
     let [large, small] = ["large", "small"].map(|name| fs::read(bench.path(name)).expect("it reads"));

@@ -15,7 +15,7 @@ use nix::unistd::{Whence, lseek};
 use super::Volume;
 use crate::rules::{FailedSync, Strike};
 use crate::tree::{Content, Node, NodeId};
-use crate::undo::{BLOCK_BYTES, FileUndo};
+use crate::undo::{BLOCK_BYTES, FileUndo, blocks_of};
 
 /// Who writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +283,7 @@ impl Volume {
         if undo.cost(range) > self.options.undo_bytes_max {
             // More than can ever be kept: the file counts as synced, with what is about to happen to it.
             self.note_written_back(&undo);
+            self.counters.written_back_blocks.add(blocks_of(range).count() as u64);
             return Ok(());
         }
         let added = match touch {

@@ -330,8 +330,8 @@ impl Tested {
             links(names.iter().map(|(name, thing)| (name, identity(name, *thing)))) == shape_found
                 && names.iter().all(|(name, thing)| model.allows(*thing, found[name].1.as_deref(), torn))
         };
-        let names = moments.filter(fitting).last().cloned();
-        model.names = names.unwrap_or_else(|| panic!("no moment fits {shape_found:?}: {:?}", model.before));
+        let names = moments.rev().find(fitting).cloned();
+        model.names = names.unwrap_or_else(|| panic!("no moment fits {shape_found:?}"));
         for (name, thing) in &model.names {
             if let (Thing::File(number), Some(read)) = (thing, &found[name].1) {
                 model.files[*number] = FileModel { now: read.clone(), synced: read.clone() };
@@ -378,7 +378,9 @@ impl Tested {
 impl Model {
     /// Whether a file may be found like this after a power failure by coin.
     fn allows(&self, thing: Thing, found: Option<&[u8]>, torn: bool) -> bool {
-        let (Thing::File(number), Some(found)) = (thing, found) else { return found.is_none() };
+        let (Thing::File(number), Some(found)) = (thing, found) else {
+            return thing == Thing::Directory && found.is_none();
+        };
         let FileModel { now, synced } = &self.files[number];
         let unit = if torn { 512 } else { BLOCK_BYTES as usize };
         let part = |of: &[u8], start: usize, length: usize| {

@@ -38,7 +38,7 @@ impl Bench {
         fs::create_dir(&backing).expect("a directory");
         fs::create_dir(&at).expect("a directory");
         let disk = Disk::mount(&backing, &at, options).expect("a disk");
-        Bench { disk, backing, at, directory: directory }
+        Bench { disk, backing, at, directory }
     }
 
     /// A path on the disk.

@@ -25,23 +25,27 @@ pub struct Failures {
     pub effective: u64,
 }
 
-/// Lets the power fail so many times, each time after some more commits. Where a store was damaged or lost something, it
+/// Lets the power fail so many times, each time after some more commits. Where a store was damaged, it
 /// starts anew.
 pub fn power_failures(bench: &Bench, crashes: u64, loss: impl Fn(u64) -> Loss, writer: impl Fn() -> Child) -> Failures {
     let mut failures = Failures::default();
-    let mut expected = 0;
-    for nth in 0..crashes {
+    let mut expected: u64 = 0;
+    for nth in 0..=crashes {
         let mut child = writer();
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        match lines.next().as_deref().and_then(|line| line.strip_prefix("found ")?.parse::<u64>().ok()) {
-            Some(found) => failures.lost += expected - expected.min(found),
-            None => {
-                failures.damaged += 1;
-                kill(&mut child);
-                bench.disk.wipe().expect("it is wiped");
-                expected = 0;
-                continue;
-            }
+        let found = lines.next().as_deref().and_then(|line| line.strip_prefix("found ")?.parse::<u64>().ok());
+        let Some(found) = found else {
+            failures.damaged += 1;
+            kill(&mut child);
+            bench.disk.wipe().expect("it is wiped");
+            expected = 0;
+            continue;
+        };
+        failures.lost += expected.saturating_sub(found);
+        if nth == crashes {
+            // It was only opened to see what the last one did.
+            kill(&mut child);
+            break;
         }
         // Not the same number each time, so that the power fails in different states.
         let commits = 5 + nth * 7 % 11;
@@ -50,7 +54,7 @@ pub fn power_failures(bench: &Bench, crashes: u64, loss: impl Fn(u64) -> Loss, w
         kill(&mut child);
         // What it said before it died counts, too.
         expected = lines.filter_map(|line| line.parse().ok()).last().unwrap_or(last);
-        failures.acknowledged += commits;
+        failures.acknowledged += expected - found;
         failures.crashes += 1;
         failures.effective += u64::from(bench.disk.crash(loss(nth)).expect("a crash").took_effect());
     }
