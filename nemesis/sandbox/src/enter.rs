@@ -88,8 +88,7 @@ pub fn enter(namespaces: Namespaces) -> Result<Entered, EnterError> {
     }
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
-    let entered =
-        Entered { uid_outside: uid, uid_inside: inside(uid), gid_outside: gid, gid_inside: inside(gid) };
+    let entered = Entered { uid_outside: uid, uid_inside: inside(uid), gid_outside: gid, gid_inside: inside(gid) };
     unshare_all(namespaces, uid)?;
     map_ids(&entered)?;
     separate_mounts()?;

@@ -69,7 +69,10 @@ fn limit(kind: &str) -> Option<Why> {
 pub(crate) fn switch() -> Option<Why> {
     let (name, value, wanted) =
         SWITCHES.into_iter().find(|(name, refuses, _)| sysctl(name).as_deref() == Some(*refuses))?;
-    Some(Why::new(format!("{name} = {value} refuses unprivileged users"), format!("as root: sysctl -w {name}={wanted}")))
+    Some(Why::new(
+        format!("{name} = {value} refuses unprivileged users"),
+        format!("as root: sysctl -w {name}={wanted}"),
+    ))
 }
 
 /// A container: its seccomp filter usually refuses namespaces.
