@@ -33,6 +33,11 @@ pub fn serve_hidden_commands() -> io::Result<()> {
         doctor::answer(arguments);
     }
     sys::keep_inherited_from_children()?;
+    hold_executable()
+}
+
+/// From now on, [`executable`] has a path.
+pub(crate) fn hold_executable() -> io::Result<()> {
     let opened = rustix::fs::open(c"/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     EXECUTABLE.get_or_init(|| opened.into());
     Ok(())

@@ -30,7 +30,7 @@
 
 mod command;
 mod disk;
-pub mod doctor;
+mod doctor;
 mod duty;
 mod enter;
 mod hidden;
@@ -40,6 +40,7 @@ mod limits;
 mod log_watch;
 mod node;
 mod processes;
+pub mod programs;
 mod scheduling;
 mod start_error;
 mod steps;
@@ -50,6 +51,7 @@ mod wire;
 
 pub use command::NodeCommand;
 pub use disk::{DiskError, SizedDisk, Usage};
+pub use doctor::{Finding, doctor};
 pub use enter::{EnterError, Entered, Namespaces, enter};
 pub use hidden::serve_hidden_commands;
 pub use init::Lifetime;

@@ -55,3 +55,33 @@ pub(crate) fn make_idle(thread: i32) -> io::Result<()> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Puts a seccomp filter with a listener on this process that lets every call pass, and closes the listener: for a
+/// probe. It needs no_new_privs.
+pub(crate) fn install_listener() -> io::Result<()> {
+    use nix::libc;
+    /// Waits for an answer to a notification end by a fatal signal only (Linux 5.19; not in every libc).
+    const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
+    let allow = libc::BPF_RET as u16 | libc::BPF_K as u16;
+    let mut rule = libc::sock_filter { code: allow, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW };
+    let program = libc::sock_fprog { len: 1, filter: &raw mut rule };
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE_RECV;
+    // SAFETY: the kernel reads the program and its one rule, which live until the call returns.
+    let made = unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::c_ulong::from(libc::SECCOMP_SET_MODE_FILTER), flags, &raw const program)
+    };
+    let number = RawFd::try_from(made).ok().filter(|number| *number >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the kernel has just made it for this call.
+    drop(unsafe { OwnedFd::from_raw_fd(number) });
+    Ok(())
+}
+
+/// Begins to trace a child: for a probe.
+pub(crate) fn seize(pid: i32) -> io::Result<()> {
+    let nothing = std::ptr::null_mut::<nix::libc::c_void>();
+    // SAFETY: PTRACE_SEIZE takes no address, and options by value: none.
+    match unsafe { nix::libc::ptrace(nix::libc::PTRACE_SEIZE, pid, nothing, nothing) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -24,6 +24,7 @@ pub const TESTS: &[Test] = &[
     ("steps_of_others_run_in_order", steps_of_others_run_in_order),
     ("a_step_of_others_can_refuse", a_step_of_others_can_refuse),
     ("orphans_are_reaped", orphans_are_reaped),
+    ("every_probe_answers", every_probe_answers),
     ("a_task_can_do_all_of_it", a_task_can_do_all_of_it),
 ];
 
@@ -203,4 +204,24 @@ fn a_task_can_do_all_of_it() {
         assert_eq!(waits.await.expect("no panic"), End::Killed);
         assert_eq!((node.ended(), population(&namespace)), (Some(End::Killed), 0));
     });
+}
+
+/// Probes run in processes of their own: this one is as it was, and nothing of theirs is left.
+fn every_probe_answers() {
+    let findings = sandbox::doctor();
+    for finding in &findings {
+        println!(
+            "    {} {}: {} {}",
+            if finding.allowed { "yes" } else { "no " },
+            finding.name,
+            finding.reason,
+            finding.remedy
+        );
+        assert_eq!(finding.allowed, finding.remedy.is_empty(), "{finding:?}");
+        assert!(!finding.reason.is_empty() && !finding.reason.contains("probe"), "{finding:?}");
+    }
+    let allowed = |name: &str| findings.iter().any(|finding| finding.name == name && finding.allowed);
+    assert!(["user-namespace", "pid-namespace", "mount-namespace", "memfd"].into_iter().all(allowed), "as tested here");
+    let children = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    assert_eq!(children, "", "no probe is left");
 }
