@@ -2,19 +2,21 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use crate::executable;
 use crate::init::{self, Lifetime};
 use crate::keeper;
 use crate::node::Node;
+use crate::off_thread::off_thread;
 use crate::start_error::StartError;
 use crate::steps::{Mount, Steps};
 use crate::sys;
 use crate::tree::Tree;
-use crate::{hidden, off_thread};
 
 /// Changes the command of a node's first process: it may add steps with `pre_exec`.
 type Change = Box<dyn FnOnce(&mut Command) + Send>;
@@ -41,7 +43,7 @@ impl NodeCommand {
     /// A node that runs this program: a path, or a name that is looked up in PATH.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         // Without an executable for init, `spawn` refuses; this name is never used then.
-        let mut command = Command::new(hidden::executable().unwrap_or_default());
+        let mut command = Command::new(executable::path().unwrap_or_default());
         command.stdin(Stdio::null());
         Self {
             program: program.as_ref().to_owned(),
@@ -171,24 +173,22 @@ impl NodeCommand {
     /// # Errors
     /// As with [`NodeCommand::spawn`].
     pub fn spawn_blocking(self) -> Result<Tree, StartError> {
-        if hidden::executable().is_none() {
+        if executable::path().is_none() {
             return Err(StartError::NoInit);
         }
         if let Some(text) = self.unusable {
             return Err(StartError::Unusable(text));
         }
-        keeper::start(self).map(Tree::new)
-    }
-
-    pub(crate) fn program(&self) -> &OsStr {
-        &self.program
+        let program = self.program.clone();
+        keeper::start(program, move |socket| self.into_command(socket)).map(Tree::new)
     }
 
     /// The command of init, complete: with the node's end of the pair, and all steps before its exec.
-    pub(crate) fn into_command(self, socket: OwnedFd, number: i32) -> Command {
+    fn into_command(self, socket: OwnedFd) -> Command {
+        let number = socket.as_raw_fd();
         let Self { program, arguments, mut command, network, mounts, hostname, directory, .. } = self;
         command.arg(init::COMMAND).arg(number.to_string()).arg(self.lifetime.argument()).arg(program).args(arguments);
-        let steps = std::sync::Arc::new(Steps { socket, network, mounts, hostname, directory });
+        let steps = Arc::new(Steps { socket, network, mounts, hostname, directory });
         let first = steps.clone();
         sys::before_exec(&mut command, move || first.with_privileges());
         self.privileged.into_iter().for_each(|change| change(&mut command));

@@ -23,6 +23,11 @@ const STOP_NS_MAX: i64 = 2_000_000_000;
 /// The longest period: its pulses are shorter than what can be made up for.
 const PERIOD_MS_MAX: u32 = 1000;
 
+/// Whether there is such a share of the time, in percent, in pulses of such a period.
+pub(crate) fn makes_sense(percent: u32, period_ms: u32) -> bool {
+    (1..=100).contains(&percent) && (1..=PERIOD_MS_MAX).contains(&period_ms)
+}
+
 /// What has to be done to the processes now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
@@ -64,7 +69,7 @@ impl Duty {
     /// A share of the time from now on; 100 % is no starvation. Percent is 1 to 100, a period 1 ms to 1 s: none
     /// otherwise.
     pub(crate) fn throttle(&mut self, percent: u32, period_ms: u32, now_ns: u64) -> Option<()> {
-        if !(1..=100).contains(&percent) || !(1..=PERIOD_MS_MAX).contains(&period_ms) {
+        if !makes_sense(percent, period_ms) {
             return None;
         }
         let (percent, period_ns) = (i64::from(percent), i64::from(period_ms) * 1_000_000);

@@ -7,12 +7,13 @@
 //! Exits are seen on a pidfd, and reaped with `__WNOTHREAD`: other threads of the bench may trace processes, and a plain
 //! `waitpid` here would take their stops away.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -24,7 +25,6 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use tokio::sync::watch;
 
-use crate::command::NodeCommand;
 use crate::start_error::StartError;
 use crate::steps::Step;
 use crate::wire::{self, Notice, hear};
@@ -121,18 +121,26 @@ impl Kept {
     }
 }
 
-/// Starts a node; returns when its program has been executed.
-pub(crate) fn start(command: NodeCommand) -> Result<Arc<Kept>, StartError> {
+/// Starts a node; returns when its program has been executed. The command of its init is made in the thread of the
+/// keeper, with the node's end of the pair.
+pub(crate) fn start(
+    program: OsString,
+    command: impl FnOnce(OwnedFd) -> Command + Send + 'static,
+) -> Result<Arc<Kept>, StartError> {
     let (sender, receiver) = sync_channel(1);
     let keeper = thread::Builder::new().name("node-keeper".to_owned());
-    keeper.spawn(move || keep(command, &sender)).map_err(StartError::Init)?;
+    keeper.spawn(move || keep(&program, command, &sender)).map_err(StartError::Init)?;
     receiver.recv().unwrap_or(Err(StartError::InitEnded))
 }
 
 /// The whole life of a node.
-fn keep(command: NodeCommand, started: &SyncSender<Result<Arc<Kept>, StartError>>) {
+fn keep(
+    program: &OsStr,
+    command: impl FnOnce(OwnedFd) -> Command,
+    started: &SyncSender<Result<Arc<Kept>, StartError>>,
+) {
     let (sender, answers) = sync_channel(ANSWERS_MAX);
-    let kept = match begin(command, answers) {
+    let kept = match begin(program, command, answers) {
         Ok(kept) => Arc::new(kept),
         Err(error) => {
             // The receiver waits for this without a limit.
@@ -146,35 +154,34 @@ fn keep(command: NodeCommand, started: &SyncSender<Result<Arc<Kept>, StartError>
 }
 
 /// Forks init into a new PID namespace, and waits for its program.
-fn begin(command: NodeCommand, answers: Receiver<Answer>) -> Result<Kept, StartError> {
+fn begin(
+    program: &OsStr,
+    command: impl FnOnce(OwnedFd) -> Command,
+    answers: Receiver<Answer>,
+) -> Result<Kept, StartError> {
     unshare(CloneFlags::CLONE_NEWPID).map_err(StartError::pid_namespace)?;
-    let program = command.program().to_owned();
     let (socket, its_socket) = wire::pair().map_err(StartError::Init)?;
-    let number = its_socket.as_raw_fd();
     let began = Instant::now();
-    let mut init = command.into_command(its_socket, number);
-    let child = init.spawn().map_err(|error| failed_step(&socket).unwrap_or(StartError::Init(error)))?;
-    // With the command goes the bench's copy of the node's end: from now on, init's end closes the pair.
-    drop(init);
-    let pid = Pid::from_child(&child);
-    let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| StartError::Init(errno.into()))?;
-    let ready = program_started(&socket, &program).and_then(|pid| Ok((pid, namespace_of(child.id())?)));
-    match ready {
-        Ok((program_pid_inside, namespace)) => {
-            let init_pid = pid.as_raw_nonzero().get();
-            let ending = Ending::new();
-            let answers = Mutex::new(answers);
-            Ok(Kept { socket, pidfd, init_pid, program_pid_inside, namespace, began, ending, answers })
-        }
-        Err(error) => {
-            // It may have ended already; either way it is reaped here, and the error is what is reported.
-            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-            end(&pidfd, None);
-            Err(error)
-        }
-    }
+    let init = fork(command(its_socket), &socket)?;
+    let pidfd = pidfd_open(init, PidfdFlags::empty()).map_err(|errno| StartError::Init(errno.into()))?;
+    let init_pid = init.as_raw_nonzero().get();
+    let started = program_started(&socket, program).and_then(|pid| Ok((pid, namespace_of(init_pid)?)));
+    let (program_pid_inside, namespace) = started.inspect_err(|_| {
+        // It may have ended already; either way it is reaped here, and the error is what is reported.
+        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        end(&pidfd, None);
+    })?;
+    let (ending, answers) = (Ending::new(), Mutex::new(answers));
+    Ok(Kept { socket, pidfd, init_pid, program_pid_inside, namespace, began, ending, answers })
 }
 
+/// With the command goes the bench's copy of the node's end: from then on, init's end closes the pair.
+fn fork(mut init: Command, socket: &OwnedFd) -> Result<Pid, StartError> {
+    let child = init.spawn().map_err(|error| failed_step(socket).unwrap_or(StartError::Init(error)))?;
+    Ok(Pid::from_child(&child))
+}
+
+/// The step that failed, if one has told so.
 fn failed_step(socket: &OwnedFd) -> Option<StartError> {
     readable(socket, Duration::ZERO).ok()?.then_some(())?;
     match Notice::decode(&hear(socket).ok()??)? {
@@ -184,7 +191,7 @@ fn failed_step(socket: &OwnedFd) -> Option<StartError> {
 }
 
 /// Waits for the exec of the program; returns its pid inside.
-fn program_started(socket: &OwnedFd, program: &std::ffi::OsStr) -> Result<i32, StartError> {
+fn program_started(socket: &OwnedFd, program: &OsStr) -> Result<i32, StartError> {
     if !readable(socket, START_TIMEOUT).map_err(StartError::Init)? {
         return Err(StartError::Late(START_TIMEOUT));
     }
@@ -198,7 +205,7 @@ fn program_started(socket: &OwnedFd, program: &std::ffi::OsStr) -> Result<i32, S
     }
 }
 
-fn namespace_of(pid: u32) -> Result<u64, StartError> {
+fn namespace_of(pid: i32) -> Result<u64, StartError> {
     let namespace = File::open(format!("/proc/{pid}/ns/pid")).and_then(|file| file.metadata());
     namespace.map(|metadata| metadata.ino()).map_err(StartError::Init)
 }

@@ -33,12 +33,16 @@ mod disk;
 mod doctor;
 mod duty;
 mod enter;
+mod everyone;
+mod executable;
 mod hidden;
 mod init;
 mod keeper;
 mod limits;
 mod log_watch;
 mod node;
+mod node_error;
+mod off_thread;
 mod processes;
 pub mod programs;
 mod scheduling;
@@ -59,19 +63,9 @@ pub use keeper::End;
 pub use limits::{Limit, Limited};
 pub use nix::sys::signal::Signal;
 pub use node::Node;
+pub use node_error::NodeError;
 pub use processes::Process;
 pub use start_error::StartError;
 pub use steps::Step;
-pub use tree::{CpuTime, Crash, Killed, NodeError, Paused, Tree};
+pub use tree::{CpuTime, Crash, Killed, PERIOD, Paused, Tree};
 pub use why::Why;
-
-/// Does blocking work on a thread of tokio's pool. It is short: every wait in it has a limit.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => unreachable!("blocking work is never cancelled once it has begun: {error}"),
-        },
-    }
-}

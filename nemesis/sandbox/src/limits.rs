@@ -1,19 +1,16 @@
 //! Limits on running processes: file descriptors, memory, and who goes first when the machine's memory is short.
-//!
-//! A process inherits its parent's limits at the fork. So while one goes through the processes, one that has not had
-//! its turn may fork a child that escapes; the list is read again until every process has what was asked for.
 
 use std::io;
 
-use procfs::process::{self, LimitValue};
+use procfs::ProcResult;
+use procfs::process::{LimitValue, Process};
+use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
+use crate::everyone::{self, Set, until_all_have};
 use crate::keeper::Kept;
-use crate::processes::{has_ended, io_error, members};
-use crate::tree::NodeError;
-
-/// How often the list of processes is gone through. A program that forks faster than that is reported.
-const ROUNDS_MAX: usize = 100;
+use crate::node_error::NodeError;
+use crate::processes::{has_ended, io_error};
 
 /// What a process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +49,7 @@ impl Limit {
     }
 
     /// The soft and the hard limit that a process has.
-    fn of(self, process: &process::Process) -> procfs::ProcResult<(Option<u64>, Option<u64>)> {
+    fn of(self, process: &Process) -> ProcResult<(Option<u64>, Option<u64>)> {
         let limits = process.limits()?;
         let limit = match self {
             Self::FileDescriptors => limits.max_open_files,
@@ -74,89 +71,79 @@ fn number(value: LimitValue) -> Option<u64> {
 
 /// Sets a soft limit for every process but init, until all have it.
 pub(crate) fn set(kept: &Kept, limit: Limit, value: Option<u64>) -> Result<Limited, NodeError> {
-    let mut before = None;
-    for _ in 0..ROUNDS_MAX {
-        let (mut processes, mut changed) = (0, 0);
-        for process in others(kept)? {
-            let Some(was) = set_one(&process, limit, value)? else { continue };
-            processes += 1;
-            if let Set::Changed(old) = was {
-                changed += 1;
-                before = least(before, old);
-            }
+    let mut before: Option<u64> = None;
+    let list = || everyone::processes(kept);
+    let processes = until_all_have(&format!("{limit:?}"), list, |process| {
+        let (soft, hard) = match limit.of(process) {
+            Ok(limits) => limits,
+            Err(error) if has_ended(&error) => return Ok(Set::Gone),
+            Err(error) => return Err(failed(process, limit, io_error(error))),
+        };
+        let wanted = wanted(limit, value, hard)?;
+        if soft == wanted {
+            return Ok(Set::WasSo);
         }
-        if changed == 0 {
-            return Ok(Limited { processes, before });
+        before = before.into_iter().chain(soft).min();
+        let limits = Rlimit { current: wanted, maximum: hard };
+        match prlimit(Pid::from_raw(process.pid()), limit.resource(), limits) {
+            Ok(_) => Ok(Set::Changed),
+            Err(Errno::SRCH) => Ok(Set::Gone),
+            Err(errno) => Err(failed(process, limit, errno.into())),
         }
-    }
-    Err(NodeError::Value(format!("{limit:?} was set {ROUNDS_MAX} times, and there are still processes without it")))
+    })?;
+    Ok(Limited { processes, before })
 }
 
-enum Set {
-    WasSo,
-    Changed(Option<u64>),
-}
-
-/// None for a process that has ended.
-fn set_one(process: &process::Process, limit: Limit, value: Option<u64>) -> Result<Option<Set>, NodeError> {
-    let fails = |source| NodeError::Process { what: format!("{limit:?}"), pid: process.pid(), source };
-    let (soft, hard) = match limit.of(process) {
-        Ok(limits) => limits,
-        Err(error) if has_ended(&error) => return Ok(None),
-        Err(error) => return Err(fails(io_error(error))),
-    };
+/// The soft limit to set, which the hard limit bounds.
+fn wanted(limit: Limit, value: Option<u64>, hard: Option<u64>) -> Result<Option<u64>, NodeError> {
     let wanted = value.or(hard);
-    if soft == wanted {
-        return Ok(Some(Set::WasSo));
-    }
-    if hard.is_some_and(|hard| wanted.is_none_or(|wanted| wanted > hard)) {
-        return Err(NodeError::Value(format!("{limit:?} {wanted:?} is above the hard limit of {hard:?}")));
-    }
-    match prlimit(Pid::from_raw(process.pid()), limit.resource(), Rlimit { current: wanted, maximum: hard }) {
-        Ok(_) => Ok(Some(Set::Changed(soft))),
-        Err(rustix::io::Errno::SRCH) => Ok(None),
-        Err(errno) => Err(fails(errno.into())),
+    match (wanted, hard) {
+        (Some(wanted), Some(hard)) if wanted > hard => Err(NodeError::Value(format!(
+            "{limit:?} {wanted} is above the hard limit, which is {hard} and cannot be raised"
+        ))),
+        _ => Ok(wanted),
     }
 }
 
-/// The lower of two limits, where none is no limit.
-fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    one.into_iter().chain(other).min()
+fn failed(process: &Process, limit: Limit, source: io::Error) -> NodeError {
+    NodeError::Process { what: format!("{limit:?}"), pid: process.pid(), source }
 }
 
 /// Raises the adjustment of every process but init, until all have it.
 pub(crate) fn prefer_for_oom(kept: &Kept, adjustment: u16) -> Result<usize, NodeError> {
-    let adjustment = i16::try_from(adjustment).ok().filter(|adjustment| *adjustment <= 1000);
-    let adjustment = adjustment.ok_or_else(|| NodeError::Value("an oom_score_adj is 0 to 1000".to_owned()))?;
-    for _ in 0..ROUNDS_MAX {
-        let (mut processes, mut changed) = (0, 0);
-        for process in others(kept)? {
-            let fails =
-                |source: io::Error| NodeError::Process { what: "oom_score_adj".into(), pid: process.pid(), source };
-            match process.oom_score_adj() {
-                Err(error) if has_ended(&error) => continue,
-                Err(error) => return Err(fails(io_error(error))),
-                Ok(has) if has == adjustment => {}
-                Ok(_) => {
-                    changed += 1;
-                    match process.set_oom_score_adj(adjustment) {
-                        Err(error) if !has_ended(&error) => return Err(fails(io_error(error))),
-                        _ => {}
-                    }
-                }
+    let wanted = i16::try_from(adjustment).ok().filter(|adjustment| *adjustment <= 1000);
+    let wanted = wanted.ok_or_else(|| NodeError::Value(format!("an oom_score_adj is 0 to 1000, not {adjustment}")))?;
+    until_all_have(
+        "oom_score_adj",
+        || everyone::processes(kept),
+        |process| match adjust(process, wanted) {
+            Ok(set) => Ok(set),
+            Err(error) if has_ended(&error) => Ok(Set::Gone),
+            Err(error) => {
+                Err(NodeError::Process { what: "oom_score_adj".into(), pid: process.pid(), source: io_error(error) })
             }
-            processes += 1;
-        }
-        if changed == 0 {
-            return Ok(processes);
-        }
-    }
-    Err(NodeError::Value(format!("oom_score_adj was set {ROUNDS_MAX} times, and there are still processes without it")))
+        },
+    )
 }
 
-/// Every process of a node but init.
-pub(crate) fn others(kept: &Kept) -> Result<Vec<process::Process>, NodeError> {
-    let mut all = members(kept.namespace).map_err(|source| NodeError::Read { what: "/proc".to_owned(), source })?;
-    all.retain(|process| process.pid() != kept.init_pid);
-    Ok(all)
+fn adjust(process: &Process, wanted: i16) -> ProcResult<Set> {
+    if process.oom_score_adj()? == wanted {
+        return Ok(Set::WasSo);
+    }
+    process.set_oom_score_adj(wanted)?;
+    Ok(Set::Changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hard_limit_bounds_the_soft_one() {
+        let soft = |value, hard| wanted(Limit::Data, value, hard).ok();
+        assert_eq!(soft(Some(5), Some(9)), Some(Some(5)));
+        assert_eq!(soft(Some(5), None), Some(Some(5)));
+        assert_eq!((soft(None, Some(9)), soft(None, None)), (Some(Some(9)), Some(None)), "lifted as far as it goes");
+        assert_eq!(soft(Some(10), Some(9)), None);
+    }
 }

@@ -12,9 +12,10 @@ use nix::sys::signal::Signal;
 use crate::disk::Usage;
 use crate::keeper::End;
 use crate::limits::{Limit, Limited};
-use crate::off_thread;
+use crate::node_error::NodeError;
+use crate::off_thread::off_thread;
 use crate::processes::Process;
-use crate::tree::{CpuTime, Crash, Killed, NodeError, Paused, Tree};
+use crate::tree::{CpuTime, Crash, Killed, Paused, Tree};
 
 /// A running node. All its processes die when the last clone of this is dropped.
 #[derive(Clone, Debug)]
@@ -72,7 +73,7 @@ as_of_the_tree! {
     kill() -> Killed;
     pause() -> Paused;
     resume() -> ();
-    throttle(percent: u32) -> ();
+    throttle(percent: u32, period: Duration) -> ();
     pulses() -> u32;
     limit(limit: Limit, value: Option<u64>) -> Limited;
     prefer_for_oom(adjustment: u16) -> usize;

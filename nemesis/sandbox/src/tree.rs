@@ -15,17 +15,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::disk::{self, Usage};
+use crate::duty;
 use crate::keeper::{Answer, End, Kept};
 use crate::limits::{self, Limit, Limited};
+use crate::log_watch::LogWatch;
+use crate::node_error::{EFFECT_TIMEOUT, NodeError, ORDER_TIMEOUT};
 use crate::processes::{self, Process, ThreadStates};
 use crate::scheduling;
 use crate::wire::{Order, Request, tell};
-
-/// How long init may take to carry out an order.
-const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long an order may take to show in `/proc`.
-const EFFECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often `/proc` is read meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
@@ -33,8 +30,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// How long threads inside the kernel are waited for, before a freeze counts in spite of them.
 const IN_KERNEL_WAIT: Duration = Duration::from_millis(200);
 
-/// The length of a pulse and its rest.
-const PERIOD_MS: u32 = 100;
+/// A pulse and its rest, for [`Tree::throttle`]: short enough that no failure detector takes a rest for a death.
+pub const PERIOD: Duration = Duration::from_millis(100);
 
 /// A node's processes.
 ///
@@ -88,57 +85,6 @@ impl CpuTime {
     }
 }
 
-/// Why an operation on a node has failed.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// It has ended.
-    #[error("the node has ended: {0:?}")]
-    Ended(End),
-    /// Init did not answer.
-    #[error("the node's init did not carry out {order} within {ORDER_TIMEOUT:?}")]
-    Silent {
-        /// The order.
-        order: String,
-    },
-    /// Init could not carry out the order.
-    #[error("the node's init could not carry out {order}: {source}")]
-    Refused {
-        /// The order.
-        order: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The order was carried out, and its effect was not seen.
-    #[error("after {EFFECT_TIMEOUT:?} the node is not {wanted}; {seen}")]
-    NoEffect {
-        /// What was wanted: `stopped`, `running`, `dead`.
-        wanted: &'static str,
-        /// What was seen last.
-        seen: String,
-    },
-    /// A process could not be changed.
-    #[error("{what} of process {pid} cannot be set: {source}")]
-    Process {
-        /// What.
-        what: String,
-        /// Its pid.
-        pid: i32,
-        /// Why.
-        source: io::Error,
-    },
-    /// A value that makes no sense.
-    #[error("{0}")]
-    Value(String),
-    /// `/proc` or a file system cannot be read.
-    #[error("{what} cannot be read: {source}")]
-    Read {
-        /// What.
-        what: String,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 impl Tree {
     pub(crate) fn new(kept: Arc<Kept>) -> Self {
         Self { kept, sequence: AtomicU32::new(0), share_percent: AtomicU32::new(100) }
@@ -173,7 +119,7 @@ impl Tree {
     /// # Errors
     /// When `/proc` cannot be read.
     pub fn processes(&self) -> Result<Vec<Process>, NodeError> {
-        processes::list(self.kept.namespace).map_err(proc_error)
+        processes::list(self.kept.namespace).map_err(NodeError::proc)
     }
 
     /// The processor time of all its processes.
@@ -248,16 +194,21 @@ impl Tree {
         Ok(())
     }
 
-    /// Starves the node of processor time: its processes run for this share of the time, 1 to 100 percent, in pulses.
-    /// 100 ends it. Measure it by [`Tree::cpu_time`].
+    /// Starves the node of processor time: its processes run for this share of the time, 1 to 100 percent, in one pulse
+    /// each period, 1 ms to 1 s ([`PERIOD`] is a good one). 100 ends it. Measure it by [`Tree::cpu_time`].
+    ///
+    /// What the processes get of the pulses depends on what else wants the processor. On a machine where many wait for
+    /// it, pulses shorter than a round of all of them give a node more than its share; longer periods give the right one.
     ///
     /// # Errors
-    /// When the share is no percentage, it has ended, or init refuses.
-    pub fn throttle(&self, percent: u32) -> Result<(), NodeError> {
-        if !(1..=100).contains(&percent) {
-            return Err(NodeError::Value(format!("a share of processor time is 1 to 100 percent, not {percent}")));
+    /// When the share or the period is none, it has ended, or init refuses.
+    pub fn throttle(&self, percent: u32, period: Duration) -> Result<(), NodeError> {
+        let period_ms = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+        if !duty::makes_sense(percent, period_ms) {
+            let text = "a share of processor time is 1 to 100 percent, and its period 1 ms to 1 s";
+            return Err(NodeError::Value(format!("{text}, not {percent} and {period:?}")));
         }
-        self.order(Order::Throttle { percent, period_ms: PERIOD_MS })?;
+        self.order(Order::Throttle { percent, period_ms })?;
         self.share_percent.store(percent, Ordering::Relaxed);
         Ok(())
     }
@@ -343,7 +294,7 @@ impl Tree {
     /// When it ended before that by itself, the log cannot be read, or it does not die.
     pub fn crash_on_line(&self, log: &Path, phrase: &str, at_most: Duration) -> Result<Crash, NodeError> {
         let fails = |source| NodeError::Read { what: log.display().to_string(), source };
-        let mut watched = crate::log_watch::LogWatch::new(log, phrase);
+        let mut watched = LogWatch::new(log, phrase);
         let deadline = Instant::now() + at_most;
         loop {
             if let Some(line) = watched.line().map_err(fails)? {
@@ -366,7 +317,7 @@ impl Tree {
 
     fn thread_states(&self) -> Result<ThreadStates, NodeError> {
         self.still_lives()?;
-        processes::thread_states(self.kept.namespace, self.kept.init_pid).map_err(proc_error)
+        processes::thread_states(self.kept.namespace, self.kept.init_pid).map_err(NodeError::proc)
     }
 
     fn living(&self) -> Result<Vec<Process>, NodeError> {
@@ -433,10 +384,6 @@ impl ThreadStates {
 
 fn lives(process: &Process) -> bool {
     !matches!(process.state, 'Z' | 'X' | 'x')
-}
-
-fn proc_error(source: io::Error) -> NodeError {
-    NodeError::Read { what: "/proc".to_owned(), source }
 }
 
 /// Processes for an error, the first few.

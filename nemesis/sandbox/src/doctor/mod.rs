@@ -12,11 +12,13 @@ use std::process::{self, Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::hidden;
+use crate::executable;
 use crate::why::Why;
 
+mod probe;
 mod probes;
 
+use probe::{Answer, Probe};
 use probes::PROBES;
 
 /// The argument by which the bench's executable knows that it is a probe.
@@ -49,20 +51,10 @@ pub struct Finding {
     pub remedy: String,
 }
 
-/// What a probe says: what was seen, or why not.
-pub(crate) type Answer = Result<String, Why>;
-
-/// A thing to try.
-pub(crate) struct Probe {
-    pub(crate) name: &'static str,
-    pub(crate) purpose: &'static str,
-    pub(crate) attempt: fn() -> Answer,
-}
-
-/// Tries everything; takes well under a second, and at most [`PROBE_TIMEOUT`] for each probe. Blocks its thread. To be
+/// Tries everything; takes well under a second, and at most ten seconds for each probe. Blocks its thread. To be
 /// asked before the bench enters namespaces, as it is about the user who runs it.
 ///
-/// Without [`hidden::serve_hidden_commands`] in main, every probe is refused for that reason.
+/// Without [`crate::serve_hidden_commands`] in main, every probe is refused for that reason.
 pub fn doctor() -> Vec<Finding> {
     PROBES.iter().map(|probe| finding(probe, ask(probe.name))).collect()
 }
@@ -78,7 +70,7 @@ fn finding(probe: &Probe, answer: Answer) -> Finding {
 /// Has a process of its own try it.
 fn ask(name: &str) -> Answer {
     let failed = |reason: String| Why::new(reason, "this is a defect of the bench, or the machine is overloaded");
-    let executable = hidden::executable().ok_or_else(|| failed("main does not serve hidden commands".to_owned()))?;
+    let executable = executable::path().ok_or_else(|| failed("main does not serve hidden commands".to_owned()))?;
     let mut command = Command::new(executable);
     command.args([COMMAND, name]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|error| failed(format!("no probe could be started: {error}")))?;

@@ -11,8 +11,10 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{PidfdFlags, Resource, getpid, getrlimit, pidfd_open, prlimit};
 
-use super::{Answer, Probe};
-use crate::enter::{Namespaces, enter};
+use super::probe::{Answer, Probe};
+use crate::command::NodeCommand;
+use crate::enter::{EnterError, Entered, Namespaces, enter};
+use crate::executable;
 use crate::sys;
 use crate::why::{self, Why};
 
@@ -70,9 +72,9 @@ fn user_namespace() -> Answer {
     Ok(format!("uid {} is {} inside", entered.uid_outside, entered.uid_inside))
 }
 
-fn inside() -> Result<crate::enter::Entered, Why> {
+fn inside() -> Result<Entered, Why> {
     enter(Namespaces::default()).map_err(|error| match error {
-        crate::EnterError::Namespaces { why, .. } | crate::EnterError::Mounts { why } => why,
+        EnterError::Namespaces { why, .. } | EnterError::Mounts { why } => why,
         other => Why::new(other.to_string(), "try `unshare -Ur true` as this user; it should succeed"),
     })
 }
@@ -105,8 +107,8 @@ fn ipc_namespace() -> Answer {
 fn pid_namespace() -> Answer {
     inside()?;
     // This process is a probe, and main has not come to the point where nodes can be started.
-    crate::hidden::hold_executable().map_err(|error| Why::new(error.to_string(), "is /proc mounted?"))?;
-    let mut command = crate::NodeCommand::new("/bin/sh");
+    executable::hold().map_err(|error| Why::new(error.to_string(), "is /proc mounted?"))?;
+    let mut command = NodeCommand::new("/bin/sh");
     command.args(["-c", "exec sleep 100"]);
     let started = command.spawn_blocking();
     let node = started.map_err(|error| Why::new(error.to_string(), "nodes cannot be started here"))?;

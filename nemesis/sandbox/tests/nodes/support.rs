@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,18 @@ pub fn namespace(pid: i32) -> String {
 
 /// How many processes a PID namespace has, found without the crate under test.
 pub fn population(namespace: &str) -> usize {
-    let all = fs::read_dir("/proc").expect("readable");
-    let links = all.filter_map(|entry| fs::read_link(entry.ok()?.path().join("ns/pid")).ok());
-    links.filter(|link| link.to_string_lossy() == namespace).count()
+    members(namespace).count()
+}
+
+/// The same without those that have ended and are not reaped.
+pub fn population_living(namespace: &str) -> usize {
+    let stats = members(namespace).filter_map(|process| fs::read_to_string(process.join("stat")).ok());
+    stats.filter(|stat| !stat.contains(") Z ")).count()
+}
+
+fn members(namespace: &str) -> impl Iterator<Item = PathBuf> {
+    let all = fs::read_dir("/proc").expect("readable").filter_map(|entry| Some(entry.ok()?.path()));
+    all.filter(move |process| {
+        fs::read_link(process.join("ns/pid")).is_ok_and(|link| link.to_string_lossy() == namespace)
+    })
 }
