@@ -570,7 +570,7 @@ const STALE_FOR_A_WHILE: &str = "{:process 0 :type :invoke :f :add :value 1}
 const UNACKNOWLEDGED: &str = "{:process 0 :type :invoke :f :write :value 1}
 {:process 0 :type :info :f :write :value 1}";
 
-const MEANINGS: [Meaning; 44] = [
+const MEANINGS: [Meaning; 46] = [
     (UNKNOWN_FUNCTIONS, "", 254, "no model fits these functions: `pop`, `try_acquire`; name one with --model"),
     (UNKNOWN_FUNCTIONS, "--model mutex", 2, "the model knows no `pop`, `try_acquire`"),
     (UNKNOWN_FUNCTIONS, "--model list-append", 2, "`try_acquire`"),
