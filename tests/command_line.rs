@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use support::{BENCH, Ended, Scratch, bench, one_cluster_at_a_time, processes_in};
 
 /// Options of `run` that cannot work, with what the refusal must name.
-const REFUSED: [(&str, &str); 25] = [
+const REFUSED: [(&str, &str); 26] = [
     ("--workload nonsense", "'nonsense'"),
     ("--workload ,", "workload"),
     ("--system nonsense", "'nonsense'"),
+    ("--system=nonsense --strange", "'nonsense'"),
     ("--n 3 --r 4", "r = 4"),
     ("--n 3 --w 4", "w = 4"),
     ("--r 0", "r = 0"),
@@ -269,6 +270,20 @@ fn help_and_version_are_no_errors() {
     assert_eq!(output.stdout, format!("dissensus {}\n", env!("CARGO_PKG_VERSION")));
     let help = bench(scratch.path(), ["--help"]).expect(0).stdout;
     assert!(!help.contains("__node") && !help.contains("__supervisor"), "{help}");
+}
+
+/// Each system has options of its own; help shows those of one, and how to see the others.
+#[test]
+fn help_shows_the_options_of_the_system_that_is_named() {
+    let scratch = Scratch::new();
+    let help = |args: &str| bench(scratch.path(), args.split(' ')).expect(0).stdout;
+    for command in ["run", "sim", "cluster up"] {
+        let usual = help(&format!("{command} --help"));
+        assert!(!usual.starts_with("What the cluster"), "its own description: {usual}");
+        for part in ["Options of dynamo:", "--quorum <QUORUM>", "--system NAME --help"] {
+            assert!(usual.contains(part), "{part}: {usual}");
+        }
+    }
 }
 
 #[test]
