@@ -6,19 +6,21 @@
 //! A new system is a folder and a row here.
 
 pub mod dynamo;
+pub mod redis;
 pub mod row;
 pub mod settings;
 pub mod system;
 
 use crate::exit::Problem;
 use dynamo::DynamoSettings;
+use redis::RedisSettings;
 use row::Row;
 
 pub use settings::SystemSettings;
 pub use system::System;
 
 /// Every system; the first one is tested unless the user names another.
-pub static SYSTEMS: [Row; 1] = [Row::of::<DynamoSettings>()];
+pub static SYSTEMS: [Row; 2] = [Row::of::<DynamoSettings>(), Row::of::<RedisSettings>()];
 
 /// The system that is tested unless the user names another.
 pub fn usual() -> &'static Row {
