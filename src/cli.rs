@@ -5,33 +5,53 @@ mod bugs;
 mod check;
 mod cluster;
 mod main_thread;
-mod out;
-mod paper;
+mod parse;
 mod report;
 mod run;
 mod seeds;
 mod sim;
+mod system;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{ArgMatches, FromArgMatches};
 
-use crate::exit::Exit;
-use arguments::{Cli, Command};
+use crate::arena::processes::bound::become_bound;
+use crate::exit::{Exit, Problem};
+use arguments::{BoundArgs, Cli, Command};
+use parse::Unparsed;
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            let _ = error.print();
-            return if asked_for { ExitCode::SUCCESS } else { Exit::BadArguments.into() };
-        }
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let done = match parse::parse(&words) {
+        Ok(matches) => carry_out(&matches),
+        Err(Unparsed::Problem(problem)) => Err(problem),
+        Err(Unparsed::Clap(error)) => return parsed_no_command(&error),
     };
-    let done = match cli.command {
-        Command::Node { .. } => return cluster_node::main_from_stdin(),
+    done.unwrap_or_else(|problem| {
+        eprintln!("dissensus: {problem}");
+        problem.exit().into()
+    })
+}
+
+fn parsed_no_command(error: &clap::Error) -> ExitCode {
+    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let _ = error.print();
+    if asked_for { ExitCode::SUCCESS } else { Exit::BadArguments.into() }
+}
+
+fn carry_out(matches: &ArgMatches) -> Result<ExitCode, Problem> {
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(own) = parse::own_command(name)
+    {
+        return (own.run)(matches);
+    }
+    let cli = Cli::from_arg_matches(matches).map_err(Problem::arguments)?;
+    let exit = match cli.command {
+        Command::Bound(args) => Err(bound(&args)),
         Command::Supervisor(args) => cluster::supervise(&args),
         Command::Run(args) => run::run(*args),
         Command::Sim(args) => sim::sim(&args),
@@ -39,13 +59,17 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Report(args) => report::report(&args),
         Command::Cluster(args) => cluster::cluster(&args),
-        Command::Paper(args) => paper::paper(&args),
     };
-    match done {
-        Ok(exit) => exit.into(),
-        Err(problem) => {
-            eprintln!("dissensus: {problem}");
-            problem.exit().into()
+    exit.map(ExitCode::from)
+}
+
+/// Becomes the program; returns only with the reason why not.
+fn bound(BoundArgs { parent_pid, words }: &BoundArgs) -> Problem {
+    match words.split_first() {
+        None => Problem::arguments("no program is named"),
+        Some((program, arguments)) => {
+            let error = become_bound(*parent_pid, program, arguments);
+            Problem::bench(format!("cannot start {}: {error}", program.display()))
         }
     }
 }

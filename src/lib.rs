@@ -7,7 +7,7 @@
 pub mod arena;
 pub mod cli;
 pub mod exit;
-pub mod paper;
+mod out;
 pub mod run;
 pub mod store;
 pub mod systems;

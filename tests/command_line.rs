@@ -14,10 +14,14 @@ use serde_json::{Value, json};
 use support::{BENCH, Ended, Scratch, bench, one_cluster_at_a_time, processes_in};
 
 /// Options of `run` that cannot work, with what the refusal must name.
-const REFUSED: [(&str, &str); 25] = [
+const REFUSED: [(&str, &str); 29] = [
     ("--workload nonsense", "'nonsense'"),
     ("--workload ,", "workload"),
     ("--system nonsense", "'nonsense'"),
+    ("--system=nonsense --strange", "'nonsense'"),
+    ("--system redis --quorum strict", "--quorum is an option of dynamo"),
+    ("--appendfsync always", "--appendfsync is an option of redis"),
+    ("--system redis --nemesis kill,clock", "cannot do clock to redis"),
     ("--n 3 --r 4", "r = 4"),
     ("--n 3 --w 4", "w = 4"),
     ("--r 0", "r = 0"),
@@ -269,6 +273,47 @@ fn help_and_version_are_no_errors() {
     assert_eq!(output.stdout, format!("dissensus {}\n", env!("CARGO_PKG_VERSION")));
     let help = bench(scratch.path(), ["--help"]).expect(0).stdout;
     assert!(!help.contains("__node") && !help.contains("__supervisor"), "{help}");
+}
+
+/// Each system has options of its own; help shows those of one, and how to see the others.
+#[test]
+fn help_shows_the_options_of_the_system_that_is_named() {
+    let scratch = Scratch::new();
+    let help = |args: &str| bench(scratch.path(), args.split(' ')).expect(0).stdout;
+    for command in ["run", "sim", "cluster up"] {
+        let usual = help(&format!("{command} --help"));
+        assert!(!usual.starts_with("What the cluster"), "its own description: {usual}");
+        for part in ["Options of dynamo:", "--quorum <QUORUM>", "--system NAME --help", "  redis: "] {
+            assert!(usual.contains(part), "{part}: {usual}");
+        }
+        assert!(!usual.contains("--appendfsync"), "{usual}");
+        let other = help(&format!("{command} --system redis --help"));
+        assert!(other.contains("Options of redis:") && other.contains("--appendfsync"), "{other}");
+        assert!(!other.contains("--quorum"), "{other}");
+    }
+}
+
+#[test]
+fn what_a_system_cannot_do_is_refused_by_name() {
+    let line = refused(&Scratch::new(), "sim --system redis", 254);
+    assert!(line.contains("redis cannot be simulated"), "{line}");
+    let line = refused(&Scratch::new(), "bugs --system redis", 254);
+    assert!(line.contains("redis has no planted bugs"), "{line}");
+    let line = refused(&Scratch::new(), "bugs nonsense", 254);
+    assert!(line.contains("'nonsense'"), "{line}");
+}
+
+/// One line says which package has a program that is not installed.
+#[test]
+fn a_program_that_is_missing_is_named_with_its_package() {
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    let args = ["run", "--system", "redis", "--binaries", "unpacked", "--time-limit", "1s", "--json"];
+    let mut command = Command::new(BENCH);
+    let output = command.args(args).current_dir(scratch.path()).env("PATH", "").output().expect("the bench runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(255), 1), "{said}");
+    assert!(said.contains("redis-server is not in unpacked") && said.contains("redis-server of Debian"), "{said}");
 }
 
 #[test]

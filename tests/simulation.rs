@@ -7,10 +7,18 @@ use cluster_core::bug::Bug;
 use cluster_core::protocol::Protocol;
 use dissensus::run::settings::{ArenaKind, RunSettings};
 use dissensus::run::simulate::{judge_seed, simulate};
-use dissensus::systems::dynamo::bugs;
+use dissensus::systems::SystemSettings;
+use dissensus::systems::dynamo::{DynamoSettings, bugs};
 
 fn settings(seed: u64, time_limit_ms: u64) -> RunSettings {
-    RunSettings { arena: ArenaKind::Sim, seed, time_limit_ms, ..RunSettings::default() }
+    let mut settings = RunSettings { arena: ArenaKind::Sim, seed, ..RunSettings::default() };
+    settings.load.time_limit_ms = time_limit_ms;
+    settings
+}
+
+fn with_faults(nemesis: &str, mut settings: RunSettings) -> RunSettings {
+    settings.faults.nemesis = nemesis.to_owned();
+    settings
 }
 
 #[test]
@@ -95,7 +103,7 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
     ] {
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let found = (0..40).any(|seed| {
-            let settings = RunSettings { time_limit_ms: 30_000, ..with_bug(bug, seed) };
+            let settings = with_bug_for(bug, seed, 30_000);
             if judge_seed(&settings).expect("it runs").0 != Outcome::Invalid {
                 return false;
             }
@@ -111,7 +119,7 @@ fn bugs_that_need_a_coincidence_are_found_and_named() {
 #[test]
 fn two_rings_are_reported_with_who_says_what() {
     let scratch = tempfile::tempdir().expect("a directory for the test");
-    let usual = |seed| RunSettings { time_limit_ms: 30_000, ..with_bug(Bug::SeedsIgnored, seed) };
+    let usual = |seed| with_bug_for(Bug::SeedsIgnored, seed, 30_000);
     let explanation = (0..40).find_map(|seed| {
         let (finished, _) = simulate(&usual(seed), scratch.path(), true).expect("it runs");
         let broken = |found: &&PropertyResult| found.claimed && found.outcome == Outcome::Invalid;
@@ -122,9 +130,9 @@ fn two_rings_are_reported_with_who_says_what() {
     let explanation = explanation.expect("40 seeds");
     assert!(explanation.contains(" say n") && explanation.contains("ing"), "{explanation}");
     for seed in 0..3 {
-        let mut right = usual(seed);
-        right.dynamo.bug = None;
-        let alone = ["partition", "membership"].map(|nemesis| RunSettings { nemesis: nemesis.into(), ..usual(seed) });
+        let right = bugs::shows_itself(Bug::SeedsIgnored, false).options;
+        let right = RunSettings { system: SystemSettings::of(&right), ..usual(seed) };
+        let alone = ["partition", "membership"].map(|nemesis| with_faults(nemesis, usual(seed)));
         for settings in alone.into_iter().chain([right]) {
             assert_eq!(judge_seed(&settings).expect("it runs").0, Outcome::Valid, "dissensus {}", settings.command());
         }
@@ -146,7 +154,7 @@ fn the_right_cluster_keeps_its_claims_when_disks_fail() {
         ("disk:rot", "rotten, started without"),
         ("disk:sync-fail", " failed"),
     ] {
-        let settings = RunSettings { nemesis: nemesis.into(), ..settings(1, 10_000) };
+        let settings = with_faults(nemesis, settings(1, 10_000));
         let scratch = tempfile::tempdir().expect("a directory for the test");
         let (finished, _) = simulate(&settings, scratch.path(), true).expect("it runs");
         assert_eq!(finished.judged.verdict.outcome, Outcome::Valid, "dissensus {}", settings.command());
@@ -158,22 +166,18 @@ fn the_right_cluster_keeps_its_claims_when_disks_fail() {
 /// A real disk cannot be made to fail: that is refused before anything is started.
 #[test]
 fn disk_faults_are_refused_in_processes() {
-    let settings = RunSettings { arena: ArenaKind::Process, nemesis: "kill,disk:rot".into(), ..settings(1, 10_000) };
+    let settings = RunSettings { arena: ArenaKind::Process, ..with_faults("kill,disk:rot", settings(1, 10_000)) };
     let error = settings.check().err().expect("it cannot be done").to_string();
     assert!(error.contains("use `dissensus sim`"), "{error}");
 }
 
 fn with_bug(bug: Bug, seed: u64) -> RunSettings {
-    let (prefers, usual) = (bugs::preferences(bug), settings(seed, 10_000));
-    RunSettings {
-        dynamo: bugs::settings(Some(bug)),
-        workload: prefers.workload.map_or(usual.workload.clone(), str::to_owned),
-        nemesis: prefers.nemesis.map_or(usual.nemesis.clone(), str::to_owned),
-        concurrency: prefers.sticky_clients.unwrap_or(usual.concurrency),
-        sticky: prefers.sticky_clients.is_some(),
-        require: prefers.require.into_iter().collect(),
-        ..usual
-    }
+    with_bug_for(bug, seed, 10_000)
+}
+
+fn with_bug_for(bug: Bug, seed: u64, time_limit_ms: u64) -> RunSettings {
+    let chosen = bugs::shows_itself(bug, true);
+    settings(seed, time_limit_ms).of(SystemSettings::of(&chosen.options), &chosen.preferences)
 }
 
 /// Each node is started again with the next version of the peer protocol, under load: nothing that is claimed breaks,
@@ -181,8 +185,9 @@ fn with_bug(bug: Bug, seed: u64) -> RunSettings {
 #[test]
 fn a_rolling_upgrade_is_valid_and_proved() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mut settings = RunSettings { nemesis: "upgrade".into(), ..settings(3, 30_000) };
-    settings.dynamo.protocol = Protocol::OLDEST;
+    let oldest = DynamoSettings { protocol: Protocol::OLDEST, ..DynamoSettings::default() };
+    let settings = with_faults("upgrade", settings(3, 30_000));
+    let settings = RunSettings { system: SystemSettings::of(&oldest), ..settings };
     let (finished, _) = simulate(&settings, dir.path(), true).expect("it can be simulated");
     assert_eq!(finished.judged.verdict.outcome, Outcome::Valid);
     let evidence = std::fs::read_to_string(finished.dir.file("evidence.json")).expect("it was written");

@@ -5,8 +5,9 @@ use checker::CheckName;
 use checker::verdict::{Outcome, PropertyResult};
 use cluster_core::bug::Bug;
 use cluster_core::config::{Quorum, Versioning};
-use dissensus::run::settings::{ArenaKind, RunSettings};
+use dissensus::run::settings::{ArenaKind, Faults, Judging, RunSettings};
 use dissensus::run::simulate::{simulate, verdict_of_seed};
+use dissensus::systems::SystemSettings;
 use dissensus::systems::dynamo::{Coordination, DynamoSettings, bugs};
 
 /// The workloads that a usual run does not have, and one that it has.
@@ -15,8 +16,10 @@ const WORKLOADS: [&str; 5] = ["counter", "grow-counter", "list-append", "rw-regi
 const SEEDS: u64 = 25;
 
 fn settings(workload: &str, dynamo: DynamoSettings, seed: u64) -> RunSettings {
-    let workload = workload.to_owned();
-    RunSettings { arena: ArenaKind::Sim, workload, dynamo, seed, time_limit_ms: 10_000, ..RunSettings::default() }
+    let system = SystemSettings::of(&dynamo);
+    let mut settings = RunSettings { arena: ArenaKind::Sim, system, seed, ..RunSettings::default() };
+    (settings.load.workload, settings.load.time_limit_ms) = (workload.to_owned(), 10_000);
+    settings
 }
 
 fn strict() -> DynamoSettings {
@@ -68,7 +71,10 @@ fn broken(workload: &str, property: CheckName, change: impl Fn(RunSettings) -> R
 }
 
 fn required(property: CheckName, dynamo: DynamoSettings) -> impl Fn(RunSettings) -> RunSettings {
-    move |usual| RunSettings { require: vec![property], dynamo: dynamo.clone(), ..usual }
+    move |usual| {
+        let judging = Judging { require: vec![property] };
+        RunSettings { judging, system: SystemSettings::of(&dynamo), ..usual }
+    }
 }
 
 /// Properties that no configuration claims, or not this one, can indeed be broken.
@@ -133,7 +139,10 @@ fn what_is_not_claimed_does_break() {
     // Overlapping quorums alone let a process read backwards while a write is under way.
     for property in [CheckName::MONOTONIC_READS, CheckName::STRONG_SESSION_SERIALIZABLE, CheckName::STRICT_SERIALIZABLE]
     {
-        let lossy = |usual| RunSettings { nemesis: "lossy".into(), ..required(property, strict())(usual) };
+        let lossy = |usual| {
+            let required = required(property, strict())(usual);
+            RunSettings { faults: Faults { nemesis: "lossy".into(), plan: None }, ..required }
+        };
         broken("rw-register", property, lossy);
     }
 }
@@ -162,11 +171,10 @@ fn broken_order_is_explained() {
 
 /// The options under which a planted bug shows itself, but with this workload.
 fn with_bug(bug: Bug) -> impl Fn(RunSettings) -> RunSettings {
-    let prefers = bugs::preferences(bug);
-    move |usual| RunSettings {
-        dynamo: bugs::settings(Some(bug)),
-        nemesis: prefers.nemesis.map_or(usual.nemesis.clone(), str::to_owned),
-        ..usual
+    let chosen = bugs::shows_itself(bug, true);
+    move |mut usual| {
+        usual.faults.nemesis = chosen.preferences.nemesis.map_or(usual.faults.nemesis, str::to_owned);
+        RunSettings { system: SystemSettings::of(&chosen.options), ..usual }
     }
 }
 
@@ -229,8 +237,8 @@ fn a_recorded_history_is_read_by_the_models_of_its_name() {
 #[test]
 fn what_no_workload_shows_cannot_be_required() {
     let usual = settings("set,register", DynamoSettings::default(), 1);
-    let refused =
-        RunSettings { require: vec![CheckName::SERIALIZABLE], ..usual }.check().err().expect("nothing shows it");
+    let judging = Judging { require: vec![CheckName::SERIALIZABLE] };
+    let refused = RunSettings { judging, ..usual }.check().err().expect("nothing shows it");
     let reason = "--require serializable needs one of the workloads list-append, rw-register";
     assert!(refused.to_string().contains(reason), "{refused}");
 }

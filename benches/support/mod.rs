@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use cluster_node::Ready;
+use dissensus::arena::launch::{Peer, Place, Ports};
+use dissensus::systems::System;
 use dissensus::systems::dynamo::{Dynamo, DynamoSettings};
-use dissensus::systems::{Place, System};
 use tokio::io::AsyncReadExt;
 
 pub type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -84,16 +85,19 @@ impl Cluster {
         let place = Place {
             index,
             data_dir: self.dir.join(index.to_string()),
-            peers: others.collect::<BTreeMap<_, _>>(),
-            clock_fd: 0,
+            name: "bench".into(),
+            host: Ipv4Addr::LOCALHOST.into(),
+            ports: Ports::free(),
+            peers: others.map(|(peer, at)| (peer, Peer::Proxy(at))).collect::<BTreeMap<_, _>>(),
+            clock_fd: None,
             parent_pid: std::process::id() as i32,
             starts: self.starts[index],
             upgrades: 0,
             drop_damaged: false,
         };
-        let mut options: serde_json::Value = serde_json::from_str(&self.system.options(&place))?;
+        let line = self.system.launch(&place)?.stdin_line.ok_or("a node that reads no options")?;
+        let mut options: serde_json::Value = serde_json::from_str(&line)?;
         options["peer_listen"] = self.peers[index].to_string().into();
-        options["clock_fd"] = serde_json::Value::Null;
         Ok(options)
     }
 

@@ -1,8 +1,11 @@
-//! Where a cluster lives while it is tested.
+//! Where a cluster lives while it is tested, whatever the store is.
 //!
-//! [`process`]: real processes, real sockets, real time. [`sim`]: virtual time on one thread, everything from one
-//! seed. In both, faults are injected through the same surface, and the same clients run.
+//! [`processes`]: real processes, real sockets, real time. [`virtual_time`]: a clock that a simulated cluster shares
+//! with the clients, everything from one seed. A system says how its nodes are started ([`launch`]), or brings a world
+//! of its own into virtual time.
 
-pub mod process;
-pub mod sim;
+pub mod addresses;
+pub mod launch;
+pub mod processes;
 pub mod time;
+pub mod virtual_time;

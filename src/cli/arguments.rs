@@ -1,5 +1,6 @@
 //! What may be said at the command line.
 
+use std::ffi::OsString;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -12,12 +13,9 @@ use checker::checks::registry::{self, Settings};
 use checker::formats::{Format, Tree, parse_assignment, parse_data};
 use checker::objects::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cluster_core::bug::Bug;
-use cluster_core::config::{Coordinator, Durability, Quorum, Versioning};
-use cluster_core::protocol::Protocol;
-use cluster_node::Engine;
 
-use crate::systems::dynamo::{Coordination, Mode, Strategy};
+use super::system::{SystemArgs, SystemName};
+use crate::arena::processes::bound::BOUND_COMMAND;
 
 #[derive(Parser)]
 #[command(name = "dissensus", version, about, max_term_width = 100)]
@@ -40,17 +38,21 @@ pub enum Command {
     Report(ReportArgs),
     /// A cluster to play with
     Cluster(ClusterArgs),
-    /// Measure what the Dynamo paper measured
-    Paper(PaperArgs),
-    /// One node (started by the bench)
-    #[command(name = "__node", hide = true)]
-    Node {
-        /// For people who look at the process list
-        name: String,
-    },
+    /// Becomes a program that ends with the bench (started by the bench)
+    #[command(name = BOUND_COMMAND, hide = true)]
+    Bound(BoundArgs),
     /// What keeps a cluster up (started by `cluster up`)
     #[command(name = "__supervisor", hide = true)]
     Supervisor(SupervisorArgs),
+}
+
+#[derive(Args)]
+pub struct BoundArgs {
+    /// The process to which the program is bound
+    pub parent_pid: i32,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
 }
 
 #[derive(Args)]
@@ -106,9 +108,11 @@ pub struct RunArgs {
 
 #[derive(Args)]
 pub struct BugsArgs {
+    #[command(flatten)]
+    pub system: SystemName,
     /// Which bugs, as `run --bug list` names them [default: all]
     #[arg(value_name = "NAME")]
-    pub names: Vec<Bug>,
+    pub names: Vec<String>,
     /// The seeds tried (the end excluded)
     #[arg(long, value_name = "A..B", default_value = "0..40")]
     pub seeds: Seeds,
@@ -133,71 +137,6 @@ pub struct SimArgs {
     /// Go on after the first seed that is not valid
     #[arg(long)]
     pub keep_going: bool,
-}
-
-/// What the cluster is like; shared by `run` and `cluster up`.
-#[derive(Args, Clone)]
-pub struct SystemArgs {
-    /// The system under test
-    #[arg(long, default_value = "dynamo")]
-    pub system: String,
-    /// How many nodes [default: 5]
-    #[arg(long)]
-    pub nodes: Option<usize>,
-    /// How the store is used (section 6 of the paper): sets --versions, --n, --r and --w, which may be given besides
-    #[arg(long)]
-    pub mode: Option<ModeArg>,
-    /// Replicas of a key [default: 3]
-    #[arg(long)]
-    pub n: Option<u8>,
-    /// Replies a read waits for [default: 2]
-    #[arg(long)]
-    pub r: Option<u8>,
-    /// Acknowledgements a write waits for [default: 2]
-    #[arg(long)]
-    pub w: Option<u8>,
-    /// Who counts towards a quorum [default: sloppy]
-    #[arg(long)]
-    pub quorum: Option<QuorumArg>,
-    /// How concurrent writes are distinguished [default: dvv]
-    #[arg(long)]
-    pub versions: Option<VersionsArg>,
-    /// Nodes that a vector clock names at most; one more drops the pair set longest ago [default: 10]
-    #[arg(long)]
-    pub clock_pairs: Option<u16>,
-    /// Which replica coordinates a write [default: fastest]
-    #[arg(long)]
-    pub coordinator: Option<CoordinatorArg>,
-    /// Clients read and write in sessions: they read their writes, and never backwards, or get an error
-    #[arg(long)]
-    pub session: bool,
-    /// Deal the nodes to so many data centres, over which replicas are spread [default: none are named]
-    #[arg(long, value_name = "COUNT")]
-    pub data_centres: Option<u16>,
-    /// How keys are divided among nodes: the paper's partition strategy 1, 2 or 3 [default: 1]
-    #[arg(long)]
-    pub strategy: Option<StrategyArg>,
-    /// What keeps a node's rows: redb, fjall or memory [default: redb]
-    #[arg(long)]
-    pub engine: Option<Engine>,
-    /// When a write is on disk: on every replica that acknowledges it, or on one and the rest from a write buffer [default: synced]
-    #[arg(long)]
-    pub durability: Option<DurabilityArg>,
-    /// Nodes beyond --nodes that run and are no members until they join [default: 2 if members may join, else 0]
-    #[arg(long)]
-    pub spares: Option<usize>,
-    /// The version of the peer protocol that nodes start with, 1 or 2 [default: 2]
-    #[arg(long, value_parser = protocol)]
-    pub protocol: Option<Protocol>,
-    /// Who coordinates requests: the nodes, or the client's library [default: server]
-    #[arg(long)]
-    pub coordination: Option<CoordinationArg>,
-    /// Plant a defect; `--bug list` prints them
-    #[arg(long, value_name = "NAME")]
-    pub bug: Option<String>,
-    /// The first node's client port, the others following [default: free ports]
-    #[arg(long)]
-    pub port: Option<u16>,
 }
 
 #[derive(Args)]
@@ -435,223 +374,8 @@ pub enum ClusterAction {
 }
 
 #[derive(Args)]
-pub struct PaperArgs {
-    /// One experiment; all if none is named
-    #[command(subcommand)]
-    pub action: Option<PaperAction>,
-    /// Where the page of plots goes [default: paper.html in the store]
-    #[arg(long, value_name = "FILE", global = true)]
-    pub html: Option<PathBuf>,
-    /// Where run directories are kept
-    #[arg(long, value_name = "DIR", default_value = "store", global = true)]
-    pub store: PathBuf,
-}
-
-#[derive(Clone, Subcommand)]
-pub enum PaperAction {
-    /// How evenly each partition strategy spreads a uniform load (6.2, figure 8)
-    Load {
-        /// Rings over which each figure is averaged
-        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-        draws: u16,
-        /// Of the first ring; the others follow
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
-    /// Latencies with requests coordinated by nodes and by clients (6.4, table 2)
-    Coordination {
-        /// Reads, and as many writes
-        #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
-        operations: u32,
-        /// Of everything
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
-    /// The slowest requests with the write buffer and without (6.1)
-    Buffer {
-        /// Reads, and as many writes
-        #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
-        operations: u32,
-        /// Of everything
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
-    /// How many versions reads see as concurrent writers grow (6.3)
-    Versions {
-        /// Reads for each number of writers
-        #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
-        reads: u32,
-        /// Of everything
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
-    /// How stale partial quorums are, by versions and by time (Bailis et al. 2012)
-    Pbs {
-        /// Of random quorums and of the WARS model
-        #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
-        trials: u32,
-        /// Of the protocol in simulation, for each moment at which it is read
-        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
-        protocol_trials: u32,
-        /// Of everything
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
-}
-
-impl PaperAction {
-    /// Every experiment at its full size.
-    pub fn all() -> Vec<Self> {
-        let seed = 1;
-        vec![
-            Self::Load { draws: 40, seed },
-            Self::Coordination { operations: 200_000, seed },
-            Self::Buffer { operations: 200_000, seed },
-            Self::Versions { reads: 200_000, seed },
-            Self::Pbs { trials: 2_000_000, protocol_trials: 100_000, seed },
-        ]
-    }
-}
-
-#[derive(Args)]
 pub struct SupervisorArgs {
     pub dir: PathBuf,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum DurabilityArg {
-    /// On each replica that acknowledges it, before it does
-    Synced,
-    /// On one replica before the client is answered, on the others from a buffer in memory
-    Buffered,
-}
-
-impl From<DurabilityArg> for Durability {
-    fn from(arg: DurabilityArg) -> Self {
-        match arg {
-            DurabilityArg::Synced => Durability::Synced,
-            DurabilityArg::Buffered => Durability::Buffered,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum QuorumArg {
-    /// The first N reachable nodes; fallbacks keep hints
-    Sloppy,
-    /// The first N nodes, reachable or not
-    Strict,
-}
-
-impl From<QuorumArg> for Quorum {
-    fn from(arg: QuorumArg) -> Self {
-        match arg {
-            QuorumArg::Sloppy => Quorum::Sloppy,
-            QuorumArg::Strict => Quorum::Strict,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum ModeArg {
-    /// Clients merge siblings: dvv, N=3 R=2 W=2
-    BusinessLogic,
-    /// The last write wins: lww, N=3 R=2 W=2
-    Timestamp,
-    /// Many reads, few writes: dvv, R=1 W=N
-    ReadEngine,
-}
-
-impl From<ModeArg> for Mode {
-    fn from(arg: ModeArg) -> Self {
-        match arg {
-            ModeArg::BusinessLogic => Mode::BusinessLogic,
-            ModeArg::Timestamp => Mode::Timestamp,
-            ModeArg::ReadEngine => Mode::ReadEngine,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum CoordinatorArg {
-    /// The one that answered the preceding read first
-    Fastest,
-    /// The node asked if it is a replica, else the first that is up
-    First,
-}
-
-impl From<CoordinatorArg> for Coordinator {
-    fn from(arg: CoordinatorArg) -> Self {
-        match arg {
-            CoordinatorArg::Fastest => Coordinator::Fastest,
-            CoordinatorArg::First => Coordinator::First,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum StrategyArg {
-    /// Random tokens, which define the ranges
-    #[value(name = "1")]
-    RandomTokens,
-    /// Random tokens, and equal ranges
-    #[value(name = "2")]
-    FixedRanges,
-    /// Equal ranges, equally many a node
-    #[value(name = "3")]
-    EqualTokens,
-}
-
-impl From<StrategyArg> for Strategy {
-    fn from(arg: StrategyArg) -> Self {
-        match arg {
-            StrategyArg::RandomTokens => Strategy::RandomTokens,
-            StrategyArg::FixedRanges => Strategy::FixedRanges,
-            StrategyArg::EqualTokens => Strategy::EqualTokens,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum CoordinationArg {
-    /// Any node, as a load balancer would choose it
-    Server,
-    /// The client asks the replicas itself
-    Client,
-}
-
-impl From<CoordinationArg> for Coordination {
-    fn from(arg: CoordinationArg) -> Self {
-        match arg {
-            CoordinationArg::Server => Coordination::Server,
-            CoordinationArg::Client => Coordination::Client,
-        }
-    }
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum VersionsArg {
-    /// Dotted version vectors: concurrent writes become siblings
-    Dvv,
-    /// The paper's literal vector clocks
-    VectorClock,
-    /// Last write wins
-    Lww,
-}
-
-impl From<VersionsArg> for Versioning {
-    fn from(arg: VersionsArg) -> Self {
-        match arg {
-            VersionsArg::Dvv => Versioning::Dvv,
-            VersionsArg::VectorClock => Versioning::VectorClock,
-            VersionsArg::Lww => Versioning::Lww,
-        }
-    }
-}
-
-fn protocol(text: &str) -> Result<Protocol, String> {
-    let number: u8 = text.parse().map_err(|_| "write its number, as in 1".to_owned())?;
-    Protocol::new(number).map_err(|unknown| unknown.to_string())
 }
 
 /// A length of time as people write it: `30s`, `500ms`, `2m`.

@@ -9,37 +9,37 @@ use std::ops::{ControlFlow, Range};
 
 use checker::CheckName;
 use checker::verdict::{Outcome, Verdict};
-use cluster_core::bug::Bug;
 use tabled::builder::Builder;
 use tabled::settings::Style;
 
 use super::arguments::BugsArgs;
-use super::out::say;
 use super::seeds;
 use crate::exit::{Exit, Problem};
+use crate::out::say;
 use crate::run::settings::{ArenaKind, RunSettings};
 use crate::run::simulate::verdict_of_seed;
-use crate::systems::dynamo::bugs;
+use crate::systems::row::{PlantedBugs, Row};
+use crate::systems::{SystemSettings, find};
 
 /// Measures, and prints a table.
 pub fn bugs(args: &BugsArgs) -> Result<Exit, Problem> {
-    let asked: Vec<Bug> = if args.names.is_empty() { Bug::ALL.into() } else { args.names.clone() };
+    let row = find(&args.system.name)?;
+    let none = || Problem::BadArguments(format!("{} has no planted bugs", row.name));
+    let bugs = row.bugs.ok_or_else(none)?;
+    let asked: Vec<String> = match args.names.is_empty() {
+        true => bugs.all().into_iter().map(|(name, _)| name.to_owned()).collect(),
+        false => args.names.clone(),
+    };
     let mut table = Builder::default();
     table.push_record(["bug", "breaks", "found in", "seeds needed", "without it"]);
     let mut exit = Exit::Valid;
-    for bug in asked {
-        let planted = measure(&settings(bug, true, args), args)?;
-        let right = measure(&settings(bug, false, args), args)?;
+    let settings = settings_of(row, bugs, args, &asked)?;
+    for (bug, [planted, right]) in asked.into_iter().zip(settings) {
+        let (planted, right) = (measure(&planted, args)?, measure(&right, args)?);
         if planted.found.is_empty() || right.counts.contains_key(&Outcome::Invalid) {
             exit = Exit::Invalid;
         }
-        table.push_record([
-            bug.name().to_owned(),
-            planted.broken(),
-            planted.share(),
-            planted.needed(),
-            right.outcomes(),
-        ]);
+        table.push_record([bug, planted.broken(), planted.share(), planted.needed(), right.outcomes()]);
     }
     say!(
         "seeds {}..{}, each bug under its own options, {} s each",
@@ -51,22 +51,23 @@ pub fn bugs(args: &BugsArgs) -> Result<Exit, Problem> {
     Ok(exit)
 }
 
-/// The options that the bug prefers, with or without the bug itself.
-fn settings(bug: Bug, planted: bool, args: &BugsArgs) -> RunSettings {
-    let (prefers, usual) = (bugs::preferences(bug), RunSettings::default());
-    let mut dynamo = bugs::settings(Some(bug));
-    dynamo.bug = planted.then_some(bug);
-    RunSettings {
-        arena: ArenaKind::Sim,
-        dynamo,
-        workload: prefers.workload.map_or(usual.workload.clone(), str::to_owned),
-        nemesis: prefers.nemesis.map_or(usual.nemesis.clone(), str::to_owned),
-        concurrency: prefers.sticky_clients.unwrap_or(usual.concurrency),
-        sticky: prefers.sticky_clients.is_some(),
-        require: prefers.require.into_iter().collect(),
-        time_limit_ms: args.time_limit.ms(),
-        ..usual
-    }
+/// For each bug the options that it prefers, with the bug and without it. An unknown bug is refused before anything is
+/// measured.
+fn settings_of(
+    row: &Row,
+    bugs: &dyn PlantedBugs,
+    args: &BugsArgs,
+    names: &[String],
+) -> Result<Vec<[RunSettings; 2]>, Problem> {
+    let one = |name: &String, planted| {
+        let unknown = || Problem::BadArguments(format!("unknown bug '{name}': `run --bug list` prints them"));
+        let chosen = bugs.shows_itself(name, planted).ok_or_else(unknown)?;
+        let system = SystemSettings::new(row.name, chosen.options)?;
+        let mut settings = RunSettings { arena: ArenaKind::Sim, ..RunSettings::default() };
+        settings.load.time_limit_ms = args.time_limit.ms();
+        Ok(settings.of(system, &chosen.preferences))
+    };
+    names.iter().map(|name| Ok([one(name, true)?, one(name, false)?])).collect()
 }
 
 /// The results of a range of seeds.

@@ -28,8 +28,8 @@ use checker::objects::Object;
 use checker::{CheckName, Outcome};
 
 use super::arguments::CheckArgs;
-use super::out::say;
 use crate::exit::{Exit, Problem};
+use crate::out::say;
 use crate::store::input::{Input, shown};
 use choose::Choice;
 use limits::Budget;

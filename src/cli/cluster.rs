@@ -15,25 +15,25 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, setsid};
 use serde::{Deserialize, Serialize};
 
-use super::arguments::{ClusterAction, ClusterArgs, SupervisorArgs, SystemArgs};
+use super::arguments::{ClusterAction, ClusterArgs, SupervisorArgs};
 use super::main_thread::on_main_thread;
-use super::out::say;
-use super::run::dynamo_settings;
-use crate::arena::process::{ProcessArena, own_executable};
+use super::system::SystemArgs;
+use crate::arena::processes::{ProcessArena, own_executable};
 use crate::exit::{Exit, Problem};
+use crate::out::say;
 use crate::store::write_whole;
-use crate::systems::System;
-use crate::systems::dynamo::{Dynamo, DynamoSettings};
+use crate::systems::{System, SystemSettings};
 
 /// How long `down` waits for the nodes to end.
 const DOWN_TIMEOUT: Duration = Duration::from_secs(10);
-const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `cluster.json`.
 #[derive(Serialize, Deserialize)]
 struct Running {
     supervisor: i32,
-    settings: DynamoSettings,
+    /// Written since there is more than one system: before, there was only the usual one.
+    #[serde(default)]
+    system: SystemSettings,
     nodes: Vec<NodeAddress>,
 }
 
@@ -46,7 +46,7 @@ struct NodeAddress {
 /// The supervisor's options, on its standard input.
 #[derive(Serialize, Deserialize)]
 struct Order {
-    settings: DynamoSettings,
+    system: SystemSettings,
     seed: u64,
 }
 
@@ -67,7 +67,7 @@ pub fn cluster(args: &ClusterArgs) -> Result<Exit, Problem> {
 }
 
 fn up(dir: &Path, args: &SystemArgs) -> Result<Exit, Problem> {
-    let (settings, _) = dynamo_settings(args)?;
+    let system = args.choose(None)?.options;
     if let Some(running) = read_running(dir)? {
         let pid = running.supervisor;
         return Err(Problem::bench(format!(
@@ -76,12 +76,12 @@ fn up(dir: &Path, args: &SystemArgs) -> Result<Exit, Problem> {
         )));
     }
     // The ring is part of the data: a cluster that is started again on its data must keep its ring.
-    let order = Order { settings, seed: 0 };
-    Dynamo::new(order.settings.clone(), order.seed).map_err(Problem::arguments)?;
+    let order = Order { system, seed: 0 };
+    let system = order.system.open(order.seed)?;
     fs::create_dir_all(dir).map_err(|error| Problem::bench(format!("cannot create {}: {error}", dir.display())))?;
     match start_supervisor(dir, &order)? {
         Answer::Up(nodes) => {
-            print_nodes(&nodes);
+            print_nodes(&*system, &nodes);
             Ok(Exit::Valid)
         }
         Answer::Failed(why) => Err(Problem::BenchFailed(why)),
@@ -133,13 +133,12 @@ pub fn supervise(args: &SupervisorArgs) -> Result<Exit, Problem> {
 async fn hold(dir: &Path, order: Order) -> Result<(), Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Problem::bench)?;
-    let system: Rc<dyn System> = Rc::new(Dynamo::new(order.settings.clone(), order.seed).map_err(Problem::arguments)?);
+    let system: Rc<dyn System> = order.system.open(order.seed)?.into();
     let executable = own_executable();
     let arena = ProcessArena::start(system, executable, dir.join("nodes")).await.map_err(Problem::bench)?;
-    let nodes: Vec<NodeAddress> = (crate::systems::all_addresses(&arena.addresses()).iter())
-        .map(|(name, client)| NodeAddress { name: name.clone(), client: *client })
-        .collect();
-    let running = Running { supervisor: std::process::id() as i32, settings: order.settings, nodes: nodes.clone() };
+    let nodes: Vec<NodeAddress> =
+        (arena.addresses().all().into_iter()).map(|(name, client)| NodeAddress { name, client }).collect();
+    let running = Running { supervisor: std::process::id() as i32, system: order.system, nodes: nodes.clone() };
     let text = serde_json::to_string_pretty(&running).expect("a state is plain data");
     write_whole(&state_file(dir), &text).map_err(Problem::bench)?;
     say(&Answer::Up(nodes));
@@ -156,12 +155,12 @@ fn status(dir: &Path) -> Result<Exit, Problem> {
     let running = expect_running(dir)?;
     let mut all_up = true;
     on_main_thread(async {
-        let http = reqwest::Client::builder().no_proxy().timeout(STATUS_TIMEOUT).build().map_err(Problem::bench)?;
+        let system = running.system.open(0)?;
         for node in &running.nodes {
-            let asked = async { http.get(format!("http://{}/status", node.client)).send().await?.text().await }.await;
+            let asked = system.status(node.client).await;
             all_up &= asked.is_ok();
             let said = asked.unwrap_or_else(|_| "does not answer".to_owned());
-            say!("{} http://{} {said}", node.name, node.client);
+            say!("{} {} {said}", node.name, system.shown(node.client));
         }
         Ok(())
     })?;
@@ -183,12 +182,12 @@ fn down(dir: &Path) -> Result<Exit, Problem> {
     Ok(Exit::Valid)
 }
 
-fn print_nodes(nodes: &[NodeAddress]) {
+fn print_nodes(system: &dyn System, nodes: &[NodeAddress]) {
     for node in nodes {
-        say!("{} http://{}", node.name, node.client);
+        say!("{} {}", node.name, system.shown(node.client));
     }
-    if let Some(first) = nodes.first() {
-        say!("try: curl -i -X PUT --data hello http://{}/kv/greeting", first.client);
+    if let Some(example) = nodes.first().and_then(|first| system.example(first.client)) {
+        say!("try: {example}");
     }
 }
 

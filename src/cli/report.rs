@@ -1,12 +1,10 @@
 //! `dissensus report`: rebuilds the reports of a run directory from its verdict and history.
 
 use super::arguments::ReportArgs;
-use super::out::say;
 use crate::exit::{Exit, Problem};
+use crate::out::say;
 use crate::run::judge;
 use crate::store::RunDir;
-use crate::systems::System;
-use crate::systems::dynamo::Dynamo;
 
 /// Rebuilds `report.html` and `junit.xml`, and prints the tables. A run that was killed has no verdict; then its
 /// history is checked first.
@@ -14,8 +12,7 @@ pub fn report(args: &ReportArgs) -> Result<Exit, Problem> {
     let dir = RunDir::open(&args.run_dir).map_err(Problem::arguments)?;
     let record = dir.read_record().map_err(Problem::arguments)?;
     let history = dir.read_history().map_err(Problem::arguments)?;
-    let system = Dynamo::new(record.settings.dynamo.clone(), record.settings.seed).map_err(Problem::arguments)?;
-    let claims = system.claims();
+    let claims = record.settings.system.open(record.settings.seed)?.claims();
     let judged = match dir.file("verdict.json").exists() {
         true => {
             let verdict = dir.read_verdict().map_err(Problem::arguments)?;

@@ -1,25 +1,20 @@
 //! `dissensus run`.
 
-use cluster_core::bug::Bug;
-use cluster_core::protocol::Protocol;
-use nemesis::{Kind, NemesisSpec};
-use workloads::get_put;
 use workloads::registry::names;
 
-use super::arguments::{RunArgs, SystemArgs};
+use super::arguments::{RunArgs, Span};
 use super::main_thread::on_main_thread;
-use super::out::say;
 use crate::exit::{Exit, Problem};
-use crate::run::settings::{ArenaKind, RunSettings};
+use crate::out::say;
+use crate::run::settings::{ArenaKind, Faults, Judging, Load, RunSettings};
 use crate::run::{Finished, run as run_to_the_end};
 use crate::store::write_whole;
-use crate::systems::dynamo::DynamoSettings;
-use crate::systems::dynamo::bugs::{self, Preferences};
+use crate::systems::SystemSettings;
 
 /// Runs, and prints the result.
 pub fn run(args: RunArgs) -> Result<Exit, Problem> {
-    if args.system.bug.as_deref() == Some("list") {
-        list_bugs();
+    if let Some(bugs) = args.system.lists_bugs() {
+        list_bugs(&bugs);
         return Ok(Exit::Valid);
     }
     let settings = settings(&args)?;
@@ -53,95 +48,67 @@ pub fn print_finished(finished: &Finished, args: &RunArgs) -> Result<(), Problem
 }
 
 /// Prints every planted bug with one line of explanation.
-pub fn list_bugs() {
-    let width = Bug::ALL.iter().map(|bug| bug.name().len()).max().unwrap_or(0);
-    for bug in Bug::ALL {
-        say!("{:width$} {}", bug.name(), bug.explanation());
+pub fn list_bugs(bugs: &[(&str, &str)]) {
+    let width = bugs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, explanation) in bugs {
+        say!("{name:width$} {explanation}");
     }
 }
 
-/// The settings of a run. The user's options come first, then those that the planted bug needs to show, then the
+/// The settings of a run in processes. The user's options come first, then those that the system prefers, then the
 /// defaults.
 ///
 /// # Errors
-/// When a bug is unknown.
+/// When the options of the system cannot work together.
 pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
-    let usual = RunSettings::default();
-    let (mut dynamo, bug) = dynamo_settings(&args.system)?;
-    let workload = args.workload.clone().or(bug.workload.map(str::to_owned)).unwrap_or(usual.workload);
-    let nemesis = args.nemesis.clone().or(bug.nemesis.map(str::to_owned)).unwrap_or(usual.nemesis);
-    dynamo.protocol = args.system.protocol.unwrap_or_else(|| first_protocol(&nemesis));
-    dynamo.spares = args.system.spares.unwrap_or_else(|| DynamoSettings::usual_spares(&nemesis));
-    let ms = |span: Option<super::arguments::Span>, usual: u64| span.map_or(usual, |span| span.ms());
+    let chosen = args.system.choose(args.nemesis.as_deref())?;
+    let usual = RunSettings::default().of(chosen.options, &chosen.preferences);
+    let nemesis = args.nemesis.clone().unwrap_or(usual.faults.nemesis);
+    let load = load(args, usual.load, &usual.system)?;
     Ok(RunSettings {
         arena: ArenaKind::Process,
-        system: args.system.system.clone(),
-        dynamo,
-        workload: if workload.trim() == "all" { names(&get_put::can).join(",") } else { workload },
-        nemesis,
-        concurrency: args.concurrency.or(bug.sticky_clients).unwrap_or(usual.concurrency),
+        system: usual.system,
+        load,
+        faults: Faults { nemesis, plan: args.plan.clone() },
+        judging: if args.require.is_empty() { usual.judging } else { Judging { require: args.require.clone() } },
+        seed: args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+    })
+}
+
+fn load(args: &RunArgs, usual: Load, system: &SystemSettings) -> Result<Load, Problem> {
+    let ms = |span: Option<Span>, usual: u64| span.map_or(usual, |span| span.ms());
+    let workload = args.workload.clone().unwrap_or(usual.workload);
+    let workload = match workload.trim() {
+        "all" => {
+            let system = system.open(0)?;
+            names(&|workload, f| system.can(workload, f)).join(",")
+        }
+        _ => workload,
+    };
+    Ok(Load {
+        workload,
+        concurrency: args.concurrency.unwrap_or(usual.concurrency),
         rate: args.rate.unwrap_or(usual.rate),
         time_limit_ms: ms(args.time_limit, usual.time_limit_ms),
         operation_timeout_ms: ms(args.operation_timeout, usual.operation_timeout_ms),
         rest_limit_ms: ms(args.rest_limit, usual.rest_limit_ms),
-        sticky: args.sticky || bug.sticky_clients.is_some(),
-        seed: args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
-        require: match args.require.is_empty() {
-            true => bug.require.into_iter().collect(),
-            false => args.require.clone(),
-        },
-        plan: args.plan.clone(),
+        sticky: args.sticky || usual.sticky,
     })
-}
-
-/// The default protocol version of the nodes: the newest, unless they are to be upgraded to it. A wrong list of faults
-/// is refused later.
-fn first_protocol(nemesis: &str) -> Protocol {
-    let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
-    let is_upgraded = spec.kinds().any(|kind| kind == Kind::Upgrade);
-    Protocol::NEWEST.previous().filter(|_| is_upgraded).unwrap_or(Protocol::NEWEST)
-}
-
-/// The cluster's settings with the preferences of its bug.
-///
-/// # Errors
-/// When the bug is unknown.
-pub fn dynamo_settings(args: &SystemArgs) -> Result<(DynamoSettings, Preferences), Problem> {
-    let bug: Option<Bug> = args.bug.as_deref().map(str::parse).transpose().map_err(Problem::arguments)?;
-    let usual = bugs::settings(bug);
-    let usual = args.mode.map_or(usual.clone(), |mode| usual.in_mode(mode.into(), args.n));
-    let settings = DynamoSettings {
-        nodes: args.nodes.unwrap_or(usual.nodes),
-        spares: args.spares.unwrap_or(usual.spares),
-        n: args.n.unwrap_or(usual.n),
-        r: args.r.unwrap_or(usual.r),
-        w: args.w.unwrap_or(usual.w),
-        quorum: args.quorum.map_or(usual.quorum, Into::into),
-        versions: args.versions.map_or(usual.versions, Into::into),
-        clock_pairs: args.clock_pairs.unwrap_or(usual.clock_pairs),
-        coordinator: args.coordinator.map_or(usual.coordinator, Into::into),
-        session: args.session || usual.session,
-        data_centres: args.data_centres.unwrap_or(usual.data_centres),
-        strategy: args.strategy.map_or(usual.strategy, Into::into),
-        engine: args.engine.unwrap_or(usual.engine),
-        protocol: args.protocol.unwrap_or(usual.protocol),
-        durability: args.durability.map_or(usual.durability, Into::into),
-        coordination: args.coordination.map_or(usual.coordination, Into::into),
-        port: args.port,
-        bug,
-    };
-    Ok((settings, bug.map(bugs::preferences).unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::FromArgMatches;
 
     use super::super::arguments::{Cli, Command};
+    use super::super::parse::parse;
     use super::*;
+    use crate::systems::SYSTEMS;
 
     fn parsed(line: &str) -> RunSettings {
-        let cli = Cli::try_parse_from(line.split_whitespace()).expect("the line is in order");
+        let words: Vec<_> = line.split_whitespace().map(Into::into).collect();
+        let Ok(matches) = parse(&words) else { panic!("{line} is not understood") };
+        let cli = Cli::from_arg_matches(&matches).expect("the line is in order");
         let Command::Run(args) = cli.command else { panic!("the line is a run") };
         settings(&args).expect("the settings are in order")
     }
@@ -175,34 +142,22 @@ mod tests {
     /// The settings of a simulated run, in which everything that processes can do is possible.
     #[test]
     fn every_bug_has_options_that_work_together() {
-        for bug in Bug::ALL {
-            let run = parsed(&format!("dissensus run --bug {bug} --seed 1"));
-            let settings = RunSettings { arena: ArenaKind::Sim, ..run };
-            assert!(settings.check().is_ok(), "{bug}");
+        for (row, bugs) in SYSTEMS.iter().filter_map(|row| Some((row, row.bugs?))) {
+            for (bug, _) in bugs.all() {
+                let run = parsed(&format!("dissensus run --system {} --bug {bug} --seed 1", row.name));
+                let settings = RunSettings { arena: ArenaKind::Sim, ..run };
+                assert!(settings.check().is_ok(), "{bug}");
+            }
         }
     }
 
-    /// Section 6: three ways to use the store; options that are given explicitly come first.
     #[test]
-    fn a_mode_sets_versions_and_quorums() {
-        use cluster_core::config::Versioning::{Dvv, Lww};
-        let of = |line: &str| {
-            let dynamo = parsed(&format!("dissensus run --seed 1 {line}")).dynamo;
-            (dynamo.versions, dynamo.n, dynamo.r, dynamo.w)
-        };
-        assert_eq!(of("--mode business-logic"), (Dvv, 3, 2, 2));
-        assert_eq!(of("--mode timestamp"), (Lww, 3, 2, 2));
-        assert_eq!(of("--mode read-engine"), (Dvv, 3, 1, 3));
-        assert_eq!(of("--mode read-engine --n 5"), (Dvv, 5, 1, 5));
-        assert_eq!(of("--mode read-engine --w 2 --versions lww"), (Lww, 3, 1, 2));
-        assert_eq!(of("--mode business-logic --bug fast-clock-wins"), (Dvv, 3, 2, 2), "a mode is the user's word");
-    }
-
-    #[test]
-    fn what_the_user_says_goes_before_what_the_bug_prefers() {
-        let settings = parsed("dissensus run --bug fast-clock-wins --versions dvv --nemesis none --seed 1");
-        assert_eq!(settings.dynamo.versions, cluster_core::config::Versioning::Dvv);
-        assert_eq!(settings.nemesis, "none");
-        assert_eq!(settings.workload, "register");
+    fn what_the_user_says_goes_before_what_the_system_prefers() {
+        let settings = parsed("dissensus run --bug fast-clock-wins --nemesis none --require durability --seed 1");
+        assert_eq!((&*settings.faults.nemesis, &*settings.load.workload), ("none", "register"));
+        assert_eq!(settings.judging.require, [checker::CheckName::DURABILITY]);
+        let settings = parsed("dissensus run --bug own-pair-truncated --workload cart --concurrency 7 --seed 1");
+        assert_eq!((&*settings.load.workload, settings.load.concurrency, settings.load.sticky), ("cart", 7, true));
+        assert_eq!(settings.judging.require, [checker::CheckName::NO_LOST_WRITES], "the bug requires it");
     }
 }

@@ -10,17 +10,17 @@ use checker::verdict::Outcome;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::SimArgs;
-use super::out::say;
 use super::run::{list_bugs, print_finished, settings};
 use super::seeds;
 use crate::exit::{Exit, Problem};
+use crate::out::say;
 use crate::run::settings::{ArenaKind, RunSettings};
 use crate::run::simulate::{judge_seed, simulate};
 
 /// Simulates, and prints the result.
 pub fn sim(args: &SimArgs) -> Result<Exit, Problem> {
-    if args.run.system.bug.as_deref() == Some("list") {
-        list_bugs();
+    if let Some(bugs) = args.run.system.lists_bugs() {
+        list_bugs(&bugs);
         return Ok(Exit::Valid);
     }
     let settings = RunSettings { arena: ArenaKind::Sim, ..settings(&args.run)? };

@@ -10,7 +10,7 @@ use reports::RunSummary;
 
 use crate::exit::Problem;
 use crate::store::{RunDir, RunRecord};
-use crate::systems::Claims;
+use crate::systems::system::Claims;
 
 /// A verdict with what reports need beside it.
 pub struct Judged {
@@ -48,7 +48,7 @@ pub fn judge(
     claims: &Claims,
     doubts: &[String],
 ) -> Result<Judged, Problem> {
-    let verdict = verdict(history, &claims.judged_by(&record.settings.require), &Limits::default(), doubts);
+    let verdict = verdict(history, &claims.judged_by(&record.settings.judging.require), &Limits::default(), doubts);
     dir.write_json("verdict.json", &verdict).map_err(Problem::bench)?;
     report(dir, record, history, verdict, &claims.note)
 }
@@ -90,14 +90,13 @@ pub fn report(
 
 fn summary(run_dir: String, record: &RunRecord, history: &History, claims_note: &str) -> RunSummary {
     let settings = &record.settings;
-    let given = settings.options().into_iter().filter(|(_, value)| !value.is_empty());
     RunSummary {
-        title: format!("{}: {}", settings.system, settings.workload.replace(',', ", ")),
+        title: format!("{}: {}", settings.system.name(), settings.load.workload.replace(',', ", ")),
         started_utc: record.started_utc.clone(),
         duration_ms: history.end_ns() / 1_000_000,
         seed: settings.seed,
         command: record.command.clone(),
-        settings: given.map(|(name, value)| (name.to_owned(), value)).collect(),
+        settings: settings.shown(),
         claims_note: claims_note.to_owned(),
         first_ack_ms: record.first_ack_ms,
         nodes: record.nodes.clone(),

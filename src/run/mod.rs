@@ -19,16 +19,17 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nemesis::{EvidenceRecord, NemesisSpec, Plan, Schedule};
+use nemesis::{EvidenceRecord, Plan, Schedule, Spares};
 
-use crate::arena::process::{ProcessArena, own_executable};
+use crate::arena::processes::{ProcessArena, own_executable};
 use crate::arena::time::RealClock;
 use crate::exit::Problem;
 use crate::store::{FORMAT, HistoryFile, RunDir, RunRecord};
 use crate::systems::System;
+use crate::systems::system::Claims;
 use judge::Judged;
 use progress::Display;
-use settings::{ArenaKind, RunSettings};
+use settings::{ArenaKind, Checked, RunSettings};
 use stage::Stage;
 
 /// A finished run.
@@ -48,9 +49,9 @@ pub struct Finished {
 pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Finished, Problem> {
     let begun = Instant::now();
     let checked = settings.check()?;
-    let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
-    let open_run = OpenRun::open(settings, &checked.system, &plan, store)?;
-    let system: Rc<dyn System> = Rc::new(checked.system);
+    let plan = plan(settings, &checked)?;
+    let open_run = OpenRun::open(settings, &*checked.system, &plan, store)?;
+    let system: Rc<dyn System> = checked.system.into();
     let display = Display::new(settings, quiet);
     display.starting(open_run.record.nodes.len());
     let executable = own_executable();
@@ -73,6 +74,7 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
         display: Some(&display),
         evidence: &|records| open_run.evidence(records),
         stop: &stop,
+        members_change: system.membership().is_some(),
     };
     // An interrupt ends the load early; the run then heals and checks as usual. A second interrupt gives up.
     let staged = tokio::select! {
@@ -90,11 +92,11 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
 }
 
 /// The given plan, or one drawn from the seed.
-fn plan(settings: &RunSettings, spec: &NemesisSpec, nodes: &[String]) -> Result<Plan, Problem> {
-    // After a leave there must be enough members for the replicas of a key.
-    let spares = nemesis::Spares { count: settings.dynamo.spares, members_min: usize::from(settings.dynamo.n) };
-    let Some(path) = &settings.plan else {
-        let schedule = Schedule::for_run(settings.time_limit_ms);
+fn plan(settings: &RunSettings, Checked { system, nemesis: spec, .. }: &Checked) -> Result<Plan, Problem> {
+    let nodes = &system.nodes();
+    let spares = system.membership().map_or_else(|| Spares::none(nodes), |members| members.spares());
+    let Some(path) = &settings.faults.plan else {
+        let schedule = Schedule::for_run(settings.load.time_limit_ms);
         return nemesis::generate_with_spares(settings.seed, nodes, spares, spec, schedule).map_err(Problem::arguments);
     };
     let text = std::fs::read_to_string(path)
@@ -151,7 +153,7 @@ impl OpenRun {
     /// the start of the run's clock.
     fn close(
         mut self,
-        claims: &crate::systems::Claims,
+        claims: &Claims,
         before_clock: Duration,
         begun: Instant,
         doubts: &[String],

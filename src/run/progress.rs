@@ -24,7 +24,7 @@ impl Display {
     pub fn new(settings: &RunSettings, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bar = match terminal && !quiet {
-            true => ProgressBar::new(settings.time_limit_ms),
+            true => ProgressBar::new(settings.load.time_limit_ms),
             false => ProgressBar::hidden(),
         };
         let style =

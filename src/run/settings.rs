@@ -1,17 +1,19 @@
 //! A run's whole configuration: the content of `run.json`, and the command line that repeats the run.
+//!
+//! It names no system: what is particular to one is in its options, which only that system can read.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use checker::{CheckName, object_of_workload};
-use nemesis::NemesisSpec;
+use nemesis::{Kind, NemesisSpec};
 use serde::{Deserialize, Serialize};
 use workloads::registry::names;
 use workloads::{Placement, Workload};
 
 use crate::exit::Problem;
-use crate::systems::System;
-use crate::systems::dynamo::{Dynamo, DynamoSettings};
+use crate::systems::row::{Argument, Preferences};
+use crate::systems::{System, SystemSettings};
 
 /// Where a run happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,19 +27,28 @@ pub enum ArenaKind {
 }
 
 /// Everything that determines a run, except the chance of a real machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunSettings {
     /// The arena.
     #[serde(default)]
     pub arena: ArenaKind,
-    /// The system under test.
-    pub system: String,
-    /// Its configuration.
-    pub dynamo: DynamoSettings,
+    /// The system under test, with its options.
+    pub system: SystemSettings,
+    /// What clients do.
+    pub load: Load,
+    /// What is done to the cluster.
+    pub faults: Faults,
+    /// What the history is held to.
+    pub judging: Judging,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+/// What clients do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Load {
     /// The workloads, separated by commas.
     pub workload: String,
-    /// The faults, separated by commas, or `all` or `none`.
-    pub nemesis: String,
     /// Client processes at a time.
     pub concurrency: u64,
     /// Operations a second in all.
@@ -50,39 +61,48 @@ pub struct RunSettings {
     pub rest_limit_ms: u64,
     /// Whether a client stays with one node.
     pub sticky: bool,
-    /// The seed of everything random.
-    pub seed: u64,
-    /// Properties claimed beyond those of the configuration.
-    pub require: Vec<CheckName>,
+}
+
+/// What is done to the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Faults {
+    /// The faults, separated by commas, or `all` or `none`.
+    pub nemesis: String,
     /// A plan to carry out instead of a generated one.
     pub plan: Option<PathBuf>,
 }
 
-impl Default for RunSettings {
+/// What the history is held to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judging {
+    /// Properties claimed beyond those of the configuration.
+    pub require: Vec<CheckName>,
+}
+
+impl Default for Load {
     fn default() -> Self {
         Self {
-            arena: ArenaKind::Process,
-            system: "dynamo".into(),
-            dynamo: DynamoSettings::default(),
             workload: "set,register,cart".into(),
-            nemesis: "all".into(),
             concurrency: 10,
             rate: 200.0,
             time_limit_ms: 30_000,
             operation_timeout_ms: 1_000,
             rest_limit_ms: 30_000,
             sticky: false,
-            seed: 0,
-            require: Vec::new(),
-            plan: None,
         }
+    }
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self { nemesis: "all".into(), plan: None }
     }
 }
 
 /// Settings that have been checked.
 pub struct Checked {
     /// The system, configured.
-    pub system: Dynamo,
+    pub system: Box<dyn System>,
     /// The workloads, fresh.
     pub workloads: Vec<Box<dyn Workload>>,
     /// The requested faults.
@@ -90,15 +110,126 @@ pub struct Checked {
 }
 
 impl RunSettings {
+    /// The same run of this system, as it prefers it.
+    #[must_use]
+    pub fn of(self, system: SystemSettings, preferences: &Preferences) -> Self {
+        let Self { mut load, mut faults, mut judging, .. } = self;
+        load.workload = preferences.workload.map_or(load.workload, str::to_owned);
+        load.concurrency = preferences.sticky_clients.unwrap_or(load.concurrency);
+        load.sticky |= preferences.sticky_clients.is_some();
+        faults.nemesis = preferences.nemesis.map_or(faults.nemesis, str::to_owned);
+        judging.require.extend(&preferences.require);
+        Self { system, load, faults, judging, ..self }
+    }
+
     /// Refuses settings that can never work, before anything is started or written.
     ///
     /// # Errors
     /// Bad arguments, each with what to use instead.
     pub fn check(&self) -> Result<Checked, Problem> {
-        if self.system != "dynamo" {
-            let unknown = format!("unknown system '{}': dynamo is the one there is", self.system);
-            return Err(Problem::BadArguments(unknown));
+        self.load.check()?;
+        let nemesis: NemesisSpec = self.faults.nemesis.parse().map_err(Problem::arguments)?;
+        if self.arena == ArenaKind::Process && nemesis.kinds().any(|kind| kind == Kind::Disk) {
+            return Err(Problem::BadArguments(
+                "the disk faults power, sync-fail and rot need simulated disks: use `dissensus sim`, or kill and wipe"
+                    .into(),
+            ));
         }
+        let system = self.system.open(self.seed)?;
+        let can = |workload: &str, f: &str| system.can(workload, f);
+        let workloads = workloads::by_name(&self.load.workload, &can).map_err(Problem::arguments)?;
+        self.judging.check(&workloads, &names(&can))?;
+        self.check_system(&*system, &nemesis)?;
+        Ok(Checked { system, workloads, nemesis })
+    }
+
+    /// Checks that the system can do what is asked of it.
+    fn check_system(&self, system: &dyn System, nemesis: &NemesisSpec) -> Result<(), Problem> {
+        let name = system.name();
+        if self.arena == ArenaKind::Sim && system.simulated().is_none() {
+            return Err(Problem::BadArguments(format!("{name} cannot be simulated: use `dissensus run`")));
+        }
+        let lacks = |kind: &Kind| match kind {
+            Kind::Clock => system.clock().is_none(),
+            Kind::Upgrade => system.upgrades().is_none(),
+            Kind::Membership => system.membership().is_none(),
+            _ => false,
+        };
+        match nemesis.kinds().find(lacks) {
+            None => Ok(()),
+            Some(kind) => Err(Problem::BadArguments(format!(
+                "--nemesis {}: the bench cannot do {kind} to {name}; name the faults that it can, as in --nemesis kill",
+                self.faults.nemesis
+            ))),
+        }
+    }
+
+    /// The settings of the clients.
+    pub fn interpreter(&self) -> workloads::Settings {
+        let load = &self.load;
+        workloads::Settings {
+            concurrency: load.concurrency,
+            rate: load.rate,
+            time_limit: Duration::from_millis(load.time_limit_ms),
+            operation_timeout: Duration::from_millis(load.operation_timeout_ms),
+            rest_limit: Duration::from_millis(load.rest_limit_ms),
+            placement: if load.sticky { Placement::Sticky } else { Placement::Spread },
+            seed: self.seed,
+        }
+    }
+
+    /// The command that repeats the run: the seed, and every argument that differs from the default.
+    pub fn command(&self) -> String {
+        let usual = Self::default();
+        let verb = match self.arena {
+            ArenaKind::Process => "run",
+            ArenaKind::Sim => "sim",
+        };
+        let mut words = vec![format!("dissensus {verb}")];
+        if self.system.name() != usual.system.name() {
+            words.push(format!("--system {}", self.system.name()));
+        }
+        let differs = |arguments: Vec<Argument>, usual: Vec<Argument>| {
+            arguments.into_iter().filter(move |argument| !usual.contains(argument)).filter_map(|it| it.word())
+        };
+        words.extend(differs(self.asked_for(), usual.asked_for()));
+        words.extend(self.system.arguments_given().iter().filter_map(Argument::word));
+        words.extend(differs(self.limits(), usual.limits()));
+        words.extend(self.judging.require.iter().map(|property| format!("--require {property}")));
+        words.push(format!("--seed {}", self.seed));
+        words.join(" ")
+    }
+
+    /// What was set, for a table: names and values as at the command line, in the order of the help.
+    pub fn shown(&self) -> Vec<(String, String)> {
+        let all = [self.asked_for(), self.system.arguments(), self.limits()];
+        let system = ("system".to_owned(), self.system.name().to_owned());
+        std::iter::once(system).chain(all.iter().flatten().filter_map(Argument::row)).collect()
+    }
+
+    fn asked_for(&self) -> Vec<Argument> {
+        vec![Argument::value("workload", &self.load.workload), Argument::value("nemesis", &self.faults.nemesis)]
+    }
+
+    fn limits(&self) -> Vec<Argument> {
+        let load = &self.load;
+        let ms = |ms: u64| {
+            if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{ms}ms") }
+        };
+        vec![
+            Argument::value("concurrency", load.concurrency),
+            Argument::value("rate", load.rate),
+            Argument::value("time-limit", ms(load.time_limit_ms)),
+            Argument::value("operation-timeout", ms(load.operation_timeout_ms)),
+            Argument::value("rest-limit", ms(load.rest_limit_ms)),
+            Argument::flag("sticky", load.sticky),
+            Argument::maybe("plan", self.faults.plan.as_ref().map(|path| path.display())),
+        ]
+    }
+}
+
+impl Load {
+    fn check(&self) -> Result<(), Problem> {
         if !self.rate.is_finite() || self.rate < 0.0 {
             return Err(Problem::BadArguments(format!("--rate must be 0 or more, not {}", self.rate)));
         }
@@ -114,23 +245,14 @@ impl RunSettings {
                 self.concurrency
             )));
         }
-        let nemesis: NemesisSpec = self.nemesis.parse().map_err(Problem::arguments)?;
-        if self.arena == ArenaKind::Process && nemesis.kinds().any(|kind| kind == nemesis::Kind::Disk) {
-            return Err(Problem::BadArguments(
-                "the disk faults power, sync-fail and rot need simulated disks: use `dissensus sim`, or kill and wipe"
-                    .into(),
-            ));
-        }
-        let system = Dynamo::new(self.dynamo.clone(), self.seed).map_err(Problem::arguments)?;
-        let can = |workload: &str, f: &str| system.can(workload, f);
-        let workloads = workloads::by_name(&self.workload, &can).map_err(Problem::arguments)?;
-        self.check_required(&workloads, &names(&can))?;
-        Ok(Checked { system, workloads, nemesis })
+        Ok(())
     }
+}
 
+impl Judging {
     /// Checks that each required property can be shown by a workload: otherwise it would hold without having been
     /// checked. `all` are the workloads that the system can do.
-    fn check_required(&self, workloads: &[Box<dyn Workload>], all: &[&str]) -> Result<(), Problem> {
+    fn check(&self, workloads: &[Box<dyn Workload>], all: &[&str]) -> Result<(), Problem> {
         let objects = || workloads.iter().filter_map(|workload| object_of_workload(workload.name()));
         match self.require.iter().find(|property| !objects().any(|object| property.is_of(object))) {
             None => Ok(()),
@@ -141,86 +263,5 @@ impl RunSettings {
                 Err(Problem::BadArguments(format!("--require {property} needs one of the workloads {names}")))
             }
         }
-    }
-
-    /// The settings of the clients.
-    pub fn interpreter(&self) -> workloads::Settings {
-        workloads::Settings {
-            concurrency: self.concurrency,
-            rate: self.rate,
-            time_limit: Duration::from_millis(self.time_limit_ms),
-            operation_timeout: Duration::from_millis(self.operation_timeout_ms),
-            rest_limit: Duration::from_millis(self.rest_limit_ms),
-            placement: if self.sticky { Placement::Sticky } else { Placement::Spread },
-            seed: self.seed,
-        }
-    }
-
-    /// The command that repeats the run: the seed, and every option that differs from the default.
-    pub fn command(&self) -> String {
-        let usual = Self::default();
-        let verb = match self.arena {
-            ArenaKind::Process => "run",
-            ArenaKind::Sim => "sim",
-        };
-        let mut words = vec![format!("dissensus {verb}")];
-        for ((name, value), (_, default)) in self.options().into_iter().zip(usual.options()) {
-            if value != default && !value.is_empty() {
-                words.push(format!("--{name} {value}"));
-            }
-        }
-        if self.sticky {
-            words.push("--sticky".into());
-        }
-        if self.dynamo.session {
-            words.push("--session".into());
-        }
-        words.extend(self.require.iter().map(|property| format!("--require {property}")));
-        words.push(format!("--seed {}", self.seed));
-        words.join(" ")
-    }
-
-    /// The options and their values as at the command line, in the order of the help; empty = not given.
-    pub fn options(&self) -> Vec<(&'static str, String)> {
-        let d = &self.dynamo;
-        let ms = |ms: u64| {
-            if ms.is_multiple_of(1000) { format!("{}s", ms / 1000) } else { format!("{ms}ms") }
-        };
-        vec![
-            ("system", self.system.clone()),
-            ("workload", self.workload.clone()),
-            ("nemesis", self.nemesis.clone()),
-            ("nodes", d.nodes.to_string()),
-            ("n", d.n.to_string()),
-            ("r", d.r.to_string()),
-            ("w", d.w.to_string()),
-            ("quorum", kebab(&d.quorum)),
-            ("versions", kebab(&d.versions)),
-            ("clock-pairs", d.clock_pairs.to_string()),
-            ("coordinator", kebab(&d.coordinator)),
-            ("data-centres", d.data_centres.to_string()),
-            ("strategy", kebab(&d.strategy)),
-            ("engine", kebab(&d.engine)),
-            ("durability", kebab(&d.durability)),
-            ("spares", d.spares.to_string()),
-            ("protocol", d.protocol.to_string()),
-            ("coordination", kebab(&d.coordination)),
-            ("bug", d.bug.map(|bug| bug.name().to_owned()).unwrap_or_default()),
-            ("port", d.port.map(|port| port.to_string()).unwrap_or_default()),
-            ("concurrency", self.concurrency.to_string()),
-            ("rate", self.rate.to_string()),
-            ("time-limit", ms(self.time_limit_ms)),
-            ("operation-timeout", ms(self.operation_timeout_ms)),
-            ("rest-limit", ms(self.rest_limit_ms)),
-            ("plan", self.plan.as_ref().map(|path| path.display().to_string()).unwrap_or_default()),
-        ]
-    }
-}
-
-/// The name that serde gives a variant, which is the one at the command line.
-fn kebab(variant: &impl Serialize) -> String {
-    match serde_json::to_value(variant) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
     }
 }

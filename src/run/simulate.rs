@@ -8,26 +8,13 @@ use checker::history::{History, MemoryRecorder, Recorder};
 use checker::limits::Limits;
 use checker::verdict::{Outcome, Verdict};
 use nemesis::{EvidenceRecord, Plan};
-use workloads::clock::Clock;
 
 use super::progress::Display;
 use super::settings::{Checked, RunSettings};
 use super::stage::Stage;
 use super::{Finished, OpenRun, judge, plan};
-use crate::arena::sim::SimArena;
 use crate::exit::Problem;
-use crate::systems::System;
-
-/// The trace of a simulated run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trace {
-    /// A hash that is equal for equal runs.
-    pub hash: u64,
-    /// Events of the simulated world.
-    pub events: u64,
-    /// Virtual time from the first event to the last.
-    pub simulated: Duration,
-}
+use crate::systems::system::Trace;
 
 /// Simulates one seed, and leaves its run directory.
 ///
@@ -36,8 +23,8 @@ pub struct Trace {
 pub fn simulate(settings: &RunSettings, store: &Path, quiet: bool) -> Result<(Finished, Trace), Problem> {
     let begun = Instant::now();
     let checked = settings.check()?;
-    let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
-    let open_run = OpenRun::open(settings, &checked.system, &plan, store)?;
+    let plan = plan(settings, &checked)?;
+    let open_run = OpenRun::open(settings, &*checked.system, &plan, store)?;
     let claims = checked.system.claims();
     let display = Display::new(settings, quiet);
     let staged =
@@ -82,8 +69,8 @@ impl Recorded {
 
 fn record_seed(settings: &RunSettings) -> Result<(Recorded, Trace), Problem> {
     let checked = settings.check()?;
-    let plan = plan(settings, &checked.nemesis, &checked.system.nodes())?;
-    let claims = checked.system.claims().judged_by(&settings.require);
+    let plan = plan(settings, &checked)?;
+    let claims = checked.system.claims().judged_by(&settings.judging.require);
     let recorder = MemoryRecorder::with_room(expected_events(settings));
     let (doubts, trace) = stage(settings, checked, plan, &recorder, &|_| {}, None)?;
     let history = History::of_events(&recorder.into_events()).map_err(Problem::bench)?;
@@ -92,7 +79,7 @@ fn record_seed(settings: &RunSettings) -> Result<(Recorded, Trace), Problem> {
 
 /// The approximate length of a run's history, events: two for each operation, and the reads of replicas at the end.
 fn expected_events(settings: &RunSettings) -> usize {
-    let operations = settings.rate * settings.time_limit_ms as f64 / 1000.0;
+    let operations = settings.load.rate * settings.load.time_limit_ms as f64 / 1000.0;
     (2.0 * operations).min(EVENTS_EXPECTED_MAX) as usize + EVENTS_AT_THE_END
 }
 
@@ -108,19 +95,23 @@ fn stage(
     evidence: &dyn Fn(&[EvidenceRecord]),
     display: Option<&Display>,
 ) -> Result<(Vec<String>, Trace), Problem> {
-    let arena = SimArena::new(checked.system.world()).map_err(Problem::arguments)?;
-    let client = checked.system.simulated_client(arena.clone());
+    let Checked { system, workloads, .. } = checked;
+    let simulated = system.simulated().ok_or_else(|| Problem::arguments("the system cannot be simulated"))?;
+    let simulation = simulated.start().map_err(Problem::arguments)?;
+    let client = simulation.client();
     let stage = Stage {
         settings: settings.interpreter(),
-        clock: &arena,
+        clock: simulation.clock(),
         recorder,
-        surface: &arena,
+        surface: simulation.surface(),
         client: &*client,
         display,
         evidence,
         stop: &|| false,
+        members_change: system.membership().is_some(),
     };
-    let doubts = arena.block_on(stage.run(checked.workloads, plan))?;
-    let trace = Trace { hash: arena.trace_hash(), events: arena.events(), simulated: arena.now() };
-    Ok((doubts, trace))
+    let mut doubts = None;
+    simulation.block_on(Box::pin(async { doubts = Some(stage.run(workloads, plan).await) }));
+    let doubts = doubts.expect("a future that has come to its end has left its result")?;
+    Ok((doubts, simulation.trace()))
 }

@@ -38,6 +38,8 @@ pub(super) struct Stage<'a> {
     pub evidence: &'a dyn Fn(&[EvidenceRecord]),
     /// Whether the load is to end before its time.
     pub stop: &'a dyn Fn() -> bool,
+    /// Whether nodes can join and leave, and say who is a member.
+    pub members_change: bool,
 }
 
 impl Stage<'_> {
@@ -74,7 +76,9 @@ impl Stage<'_> {
         let convergence = interpreter.await_convergence().await;
         self.say("a write through each node");
         interpreter.probes().await;
-        self.ask_for_members(interpreter.take_processes(1)).await;
+        if self.members_change {
+            self.ask_for_members(interpreter.take_processes(1)).await;
+        }
         self.say("final reads");
         interpreter.final_reads().await;
         if let Some(convergence) = convergence {

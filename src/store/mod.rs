@@ -7,11 +7,15 @@
 //! The history is written line by line, so a bench that is killed leaves a history that can be checked. Every other
 //! file is written under a temporary name and then renamed, so that a full disk cannot leave half of a file.
 
+mod error;
+mod files;
+mod format;
 pub mod input;
+mod record;
 mod recorder;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use checker::formats::{Format, Problem, Selection};
@@ -19,67 +23,13 @@ use checker::history::History;
 use checker::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::run::settings::RunSettings;
+use error::failed;
 
+pub use error::StoreError;
+pub use files::write_whole;
+pub use format::FORMAT;
+pub use record::RunRecord;
 pub use recorder::HistoryFile;
-
-/// The format of the run directory, raised when it changes so that older benches cannot read it.
-pub const FORMAT: u32 = 1;
-
-/// A file of the run directory could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The operating system refused.
-    #[error("cannot {what} {path}: {source}")]
-    Io {
-        /// `create`, `write`, `read`.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not one that a run writes.
-    #[error("{path} is damaged: {why}")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where and how.
-        why: String,
-    },
-    /// The file was written by a later version.
-    #[error(
-        "{path} has format {found}, and this version reads up to {FORMAT}: use the version that made it, or a later one"
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-    },
-}
-
-/// `run.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunRecord {
-    /// [`FORMAT`].
-    pub format: u32,
-    /// The version of the bench.
-    pub version: String,
-    /// When the run began, UTC, ISO 8601.
-    pub started_utc: String,
-    /// The command that repeats it.
-    pub command: String,
-    /// The whole configuration.
-    pub settings: RunSettings,
-    /// The nodes' names.
-    pub nodes: Vec<String>,
-    /// The time from the start of the bench to the first acknowledged write, ms; none until then.
-    pub first_ack_ms: Option<u64>,
-    /// The time from the start of the bench to the end of the run, ms; none during the run, and if the bench was
-    /// killed.
-    pub took_ms: Option<u64>,
-}
 
 /// A run directory.
 #[derive(Clone, Debug)]
@@ -148,7 +98,7 @@ impl RunDir {
         self.write(name, &(text + "\n"))
     }
 
-    /// Reads `run.json`.
+    /// Reads `run.json`, also one of an older format.
     ///
     /// # Errors
     /// When it cannot be read, is damaged, or was written by a later version.
@@ -164,7 +114,8 @@ impl RunDir {
         if format > FORMAT {
             return Err(StoreError::Newer { path, found: format });
         }
-        serde_json::from_str(&text).map_err(damaged)
+        let record = serde_json::from_str(&text).map_err(damaged)?;
+        serde_json::from_value(format::modernise(record, format)).map_err(damaged)
     }
 
     /// Reads `verdict.json`.
@@ -227,28 +178,4 @@ pub fn read_history(path: &Path) -> Result<History, StoreError> {
         None => Ok(reading.records),
         Some(gap) => Err(StoreError::Damaged { path: path.to_owned(), why: gap.to_string() }),
     }
-}
-
-/// Writes a whole file under a temporary name and renames it.
-///
-/// # Errors
-/// When it cannot be written; an earlier version of the file is then untouched.
-pub fn write_whole(path: &Path, content: &str) -> Result<(), StoreError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = PathBuf::from(beside);
-    let write = || -> io::Result<()> {
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(content.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().map_err(|source| {
-        let _ = fs::remove_file(&beside);
-        failed("write", path, source)
-    })
-}
-
-fn failed(what: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io { what, path: path.to_owned(), source }
 }

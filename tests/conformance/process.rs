@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use cluster_core::config::Quorum;
-use dissensus::arena::process::ProcessArena;
+use dissensus::arena::processes::ProcessArena;
 use dissensus::arena::time::RealClock;
 use dissensus::systems::System;
 use dissensus::systems::dynamo::{Coordination, Dynamo, DynamoSettings};

@@ -1,7 +1,6 @@
 //! The simulation arena under test: the same three nodes in virtual time.
 
-use dissensus::arena::sim::SimArena;
-use dissensus::systems::dynamo::{Coordination, Dynamo};
+use dissensus::systems::dynamo::{Coordination, Dynamo, SimulatedCluster};
 use nemesis::surface::Surface;
 use workloads::clock::Clock;
 use workloads::store::Store;
@@ -11,7 +10,7 @@ use crate::process::dynamo;
 
 struct Simulation {
     system: Dynamo,
-    arena: SimArena,
+    arena: SimulatedCluster,
     shape: Shape,
 }
 
@@ -44,7 +43,7 @@ pub fn in_simulation_by_clients(shape: Shape, chapter: impl AsyncFnOnce(&dyn Are
 }
 
 fn in_simulation_with(system: Dynamo, shape: Shape, chapter: impl AsyncFnOnce(&dyn ArenaUnderTest)) {
-    let arena = SimArena::new(system.world()).expect("the nodes start");
+    let arena = SimulatedCluster::new(system.world()).expect("the nodes start");
     let under_test = Simulation { system, arena: arena.clone(), shape };
     arena.block_on(chapter(&under_test));
 }

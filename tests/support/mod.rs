@@ -65,7 +65,7 @@ impl Scratch {
 impl Drop for Scratch {
     /// Whatever became of the test, nothing that works in its directory outlives it.
     fn drop(&mut self) {
-        for pid in processes_in(&self.path).into_keys() {
+        for pid in programs_in(&self.path).into_keys() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
@@ -206,9 +206,16 @@ pub fn within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) 
 /// A process that another test is about to start is still a copy of this one, with all its files: what it executes is
 /// looked at first.
 pub fn processes_in(dir: &Path) -> BTreeMap<i32, String> {
+    let mut processes = programs_in(dir);
+    processes.retain(|pid, _| is_bench(*pid));
+    processes
+}
+
+/// Live processes of any program but this test that hold a file under this directory open, with their command lines.
+pub fn programs_in(dir: &Path) -> BTreeMap<i32, String> {
     let pids = fs::read_dir("/proc").expect("/proc").flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| is_bench(*pid) && holds_open(*pid, dir)).map(|pid| (pid, command_line(pid))).collect()
+    pids.filter(|pid| !is_this_test(*pid) && holds_open(*pid, dir)).map(|pid| (pid, command_line(pid))).collect()
 }
 
 /// The nodes of clusters under this directory.
@@ -222,6 +229,10 @@ fn is_bench(pid: i32) -> bool {
     let executable = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     // Followed by a remark if it has been rebuilt since.
     executable.to_string_lossy().starts_with(BENCH)
+}
+
+fn is_this_test(pid: i32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).ok() == fs::read_link("/proc/self/exe").ok()
 }
 
 fn holds_open(pid: i32, dir: &Path) -> bool {

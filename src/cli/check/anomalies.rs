@@ -16,7 +16,7 @@ use tabled::settings::{Alignment, Style};
 
 use super::limits::{Spent, bytes};
 use super::report::Report;
-use crate::cli::out::say;
+use crate::out::say;
 use crate::run::judge::{terminal_width, wants_colour};
 use crate::store::input::shown;
 

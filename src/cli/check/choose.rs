@@ -17,8 +17,6 @@ use crate::cli::arguments::{AssumeArg, CheckArgs};
 use crate::exit::Problem;
 use crate::store::RunDir;
 use crate::store::input::{is_standard_input, shown};
-use crate::systems::System;
-use crate::systems::dynamo::Dynamo;
 
 /// In a longer history operations are counted only for reports that show the counts: counting them costs as much as a check.
 const STATISTICS_OPERATIONS_MAX: usize = 20_000;
@@ -247,8 +245,9 @@ fn claims(file: &Source<'_>, default_object: Option<Object>) -> Result<Claims, P
         return Ok(asked_for);
     };
     let record = RunDir::open(dir).and_then(|dir| dir.read_record()).map_err(Problem::arguments)?;
-    let system = Dynamo::new(record.settings.dynamo.clone(), record.settings.seed).map_err(Problem::arguments)?;
-    Ok(Claims { default_object, ..system.claims().judged_by(&record.settings.require) })
+    let settings = &record.settings;
+    let claims = settings.system.open(settings.seed)?.claims();
+    Ok(Claims { default_object, ..claims.judged_by(&settings.judging.require) })
 }
 
 fn settings(args: &CheckArgs) -> Settings {

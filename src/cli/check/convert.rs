@@ -13,8 +13,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::Source;
-use crate::cli::out::say;
 use crate::exit::{Exit, Problem};
+use crate::out::say;
 
 /// Converts, event by event; the new file is there whole or not at all.
 pub(super) fn convert(file: &Source<'_>, to: &Path) -> Result<Exit, Problem> {

@@ -5,8 +5,8 @@ use checker::history::Torn;
 use checker::lint::{Findings, Linter};
 
 use super::Source;
-use crate::cli::out::say;
 use crate::exit::{Exit, Problem};
+use crate::out::say;
 use crate::store::input;
 
 /// Looks at every event, and prints what was found.

@@ -4,7 +4,30 @@ use checker::CheckName;
 use cluster_core::bug::Bug;
 use cluster_core::config::{Coordinator, Quorum, Versioning};
 
-use super::DynamoSettings;
+use nemesis::NemesisSpec;
+use serde_json::Value;
+
+use super::settings::DynamoSettings;
+use crate::systems::row::{self, Chosen, PlantedBugs};
+
+/// The planted defects, for the registry.
+pub(super) struct Bugs;
+
+impl PlantedBugs for Bugs {
+    fn all(&self) -> Vec<(&'static str, &'static str)> {
+        Bug::ALL.iter().map(|bug| (bug.name(), bug.explanation())).collect()
+    }
+
+    fn shows_itself(&self, name: &str, planted: bool) -> Option<Chosen<Value>> {
+        name.parse().ok().map(|bug| shows_itself(bug, planted).into_json())
+    }
+}
+
+/// The options under which a bug shows itself, with the bug or without it.
+pub fn shows_itself(bug: Bug, planted: bool) -> Chosen<DynamoSettings> {
+    let options = DynamoSettings { bug: planted.then_some(bug), ..settings(Some(bug)) };
+    Chosen { options, preferences: preferences(bug).of_the_run() }
+}
 
 /// The options that a bug prefers; for none the general default applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +63,16 @@ impl Preferences {
 
     fn nrw(self, n: u8, r: u8, w: u8) -> Self {
         Self { nrw: Some((n, r, w)), ..self }
+    }
+
+    /// What it prefers beside the system's own options.
+    pub(super) fn of_the_run(self) -> row::Preferences {
+        row::Preferences {
+            workload: self.workload,
+            nemesis: self.nemesis,
+            sticky_clients: self.sticky_clients,
+            require: self.require.into_iter().collect(),
+        }
     }
 
     /// No fallbacks, and so no hints.
@@ -131,6 +164,7 @@ fn one_writer_a_coordinator() -> Preferences {
 pub fn settings(bug: Option<Bug>) -> DynamoSettings {
     let (prefers, usual) = (bug.map(preferences).unwrap_or_default(), DynamoSettings::default());
     let (n, r, w) = prefers.nrw.unwrap_or((usual.n, usual.r, usual.w));
+    let faults: NemesisSpec = prefers.nemesis.unwrap_or_default().parse().unwrap_or_default();
     DynamoSettings {
         n,
         r,
@@ -138,7 +172,7 @@ pub fn settings(bug: Option<Bug>) -> DynamoSettings {
         quorum: prefers.quorum.unwrap_or(usual.quorum),
         versions: prefers.versions.unwrap_or(usual.versions),
         nodes: prefers.nodes.unwrap_or(usual.nodes),
-        spares: prefers.nemesis.map_or(usual.spares, DynamoSettings::usual_spares),
+        spares: DynamoSettings::usual_spares(&faults),
         clock_pairs: prefers.clock_pairs.unwrap_or(usual.clock_pairs),
         coordinator: prefers.coordinator.unwrap_or(usual.coordinator),
         session: prefers.session,

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use workloads::store::{Context, Versions};
 
 use super::client::http::{CONTEXT, describe, read, refused_by};
-use crate::systems::Addresses;
+use crate::arena::addresses::Addresses;
 
 /// A node answers long before this, or never: it is paused, or its machine is gone.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,8 +32,7 @@ impl Caller {
     /// Sends a request to a node, and waits for its answer.
     pub async fn call(&self, node: NodeId, request: Request) -> Response {
         let name = self.names.get(usize::from(node.0)).map_or("?", String::as_str);
-        let address = crate::systems::address(&self.addresses, name);
-        let Some(address) = address else {
+        let Some(address) = self.addresses.of(name) else {
             return Response::NotSent(format!("{name} is not running"));
         };
         let base = format!("http://{address}");

@@ -27,8 +27,8 @@ use checker::{CheckName, Claim, ConcurrentWrites, Object};
 use cluster_core::config::Versioning;
 use cluster_node::Engine;
 
-use super::Dynamo;
-use crate::systems::Claims;
+use super::system::Dynamo;
+use crate::systems::system::Claims;
 
 /// The objects whose keys have one writer each.
 const SINGLE_WRITERS: [Object; 2] = [Object::ListAppend, Object::RwRegister];

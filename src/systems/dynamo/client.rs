@@ -16,13 +16,13 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
 
-use super::Coordination;
 use super::calls::Caller;
 use super::coordinating::Coordinator;
 use super::placement::Placement;
 use super::replies;
 use super::sessions::{AskInSession, InSession, Sessions};
-use crate::systems::{Addresses, address};
+use super::settings::Coordination;
+use crate::arena::addresses::Addresses;
 use http::{CONTEXT, decode_base64, describe, header, not_sent_or_unknown, read, refusal, unknown};
 
 const SESSION: &str = "x-dynamo-session";
@@ -105,7 +105,7 @@ impl DynamoClient {
         let coordinator = match coordination {
             Coordination::Server => None,
             Coordination::Client => {
-                let caller = Caller::new(http.clone(), Addresses::clone(&addresses), config.names.clone());
+                let caller = Caller::new(http.clone(), addresses.clone(), config.names.clone());
                 Some(Coordinator::new(config, caller))
             }
         };
@@ -119,7 +119,7 @@ impl DynamoClient {
     }
 
     fn url(&self, node: &str, path: &str, key: &str) -> Result<String, StoreError> {
-        let address = address(&self.addresses, node);
+        let address = self.addresses.of(node);
         let address = address.ok_or_else(|| StoreError::Refused(format!("{node} is not running")))?;
         Ok(format!("http://{address}/{path}/{}", utf8_percent_encode(key, NON_ALPHANUMERIC)))
     }
@@ -306,8 +306,23 @@ pub(super) async fn members(http: &reqwest::Client, address: SocketAddr) -> Resu
     let request = http.get(format!("http://{address}/members")).timeout(STATUS_TIMEOUT);
     let answer: MembershipAnswer =
         async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
-    let seats = answer.seats.into_iter().map(|seat| (seat.name, super::standing(seat.standing)));
+    let seats = answer.seats.into_iter().map(|seat| (seat.name, replies::standing(seat.standing)));
     Ok(Membership { view: answer.view, seats: seats.collect() })
+}
+
+/// The nodes that hold a key, in the order in which they are asked, as the node at this address reports it.
+pub(super) async fn owners(http: &reqwest::Client, address: SocketAddr, key: &str) -> Result<Vec<String>, String> {
+    let key = utf8_percent_encode(key, NON_ALPHANUMERIC);
+    let request = http.get(format!("http://{address}/ring/{key}")).timeout(STATUS_TIMEOUT);
+    let answer: PreferenceAnswer =
+        async { request.send().await?.json().await }.await.map_err(|error| describe(&error))?;
+    Ok(answer.preference)
+}
+
+/// What the node at this address says of itself.
+pub(super) async fn status(http: &reqwest::Client, address: SocketAddr) -> Result<String, String> {
+    let request = http.get(format!("http://{address}/status")).timeout(COMMAND_TIMEOUT);
+    async { request.send().await?.text().await }.await.map_err(|error| describe(&error))
 }
 
 fn decode_version(version: LocalVersion) -> Result<ReplicaVersion, StoreError> {

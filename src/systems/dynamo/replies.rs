@@ -1,6 +1,7 @@
-//! Converts between requests and replies of the core and the types of [`workloads::store`].
+//! Converts between requests and replies of the core and the types of [`workloads::store`] and of the nemesis.
 
-use cluster_core::api::{Failure, Reply, Request};
+use cluster_core::api::{Failure, MemberStatus, Reply, Request};
+use nemesis::surface::Standing;
 use workloads::store::{Context, StoreError, Versions};
 
 pub(super) fn get(key: &str) -> Request {
@@ -38,4 +39,14 @@ pub(super) fn stored(reply: Reply) -> Result<(), StoreError> {
 
 pub(super) fn unexpected(reply: &Reply) -> StoreError {
     StoreError::Unknown(format!("an answer to something else: {reply:?}"))
+}
+
+/// The nemesis's word for it.
+pub(super) fn standing(standing: MemberStatus) -> Standing {
+    match standing {
+        MemberStatus::Member => Standing::Member,
+        MemberStatus::Joining => Standing::Joining,
+        MemberStatus::Leaving => Standing::Leaving,
+        MemberStatus::NoMember => Standing::NoMember,
+    }
 }

@@ -10,9 +10,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
-use super::ExperimentError;
+use super::error::ExperimentError;
 use super::script::{Script, ScriptEvent};
-use crate::systems::dynamo::{Dynamo, DynamoSettings};
+use crate::systems::dynamo::settings::DynamoSettings;
+use crate::systems::dynamo::system::Dynamo;
 
 const NODES: usize = 5;
 const KEYS: u32 = 50;

@@ -5,17 +5,17 @@ use cluster_core::config::Config;
 use cluster_core::sim::{Answer, ClientId};
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
 
-use super::Coordination;
-use super::placement::Placement;
-use super::replies;
-use super::sessions::{AskInSession, InSession, Sessions};
-use crate::arena::sim::SimArena;
+use super::SimulatedCluster;
+use crate::systems::dynamo::placement::Placement;
+use crate::systems::dynamo::replies;
+use crate::systems::dynamo::sessions::{AskInSession, InSession, Sessions};
+use crate::systems::dynamo::settings::Coordination;
 
 /// Makes the seeds of coordinating clients different from those of nodes.
 const CLIENT_SEED: u64 = 0x636c_6965_6e74;
 
-pub(super) struct SimulatedClient {
-    arena: SimArena,
+pub struct SimulatedClient {
+    cluster: SimulatedCluster,
     placement: Placement,
     /// Coordinates reads and writes in the simulated world (6.4); without it the nodes do.
     coordinator: Option<ClientId>,
@@ -23,17 +23,17 @@ pub(super) struct SimulatedClient {
 }
 
 impl SimulatedClient {
-    pub fn new(arena: SimArena, config: &Config, coordination: Coordination, session: bool) -> Self {
+    pub fn new(cluster: SimulatedCluster, config: &Config, coordination: Coordination, session: bool) -> Self {
         let coordinator = match coordination {
             Coordination::Server => None,
-            Coordination::Client => Some(arena.add_client(config.ring_seed ^ CLIENT_SEED)),
+            Coordination::Client => Some(cluster.add_client(config.ring_seed ^ CLIENT_SEED)),
         };
-        Self { arena, placement: Placement::new(config), coordinator, sessions: session.then(Sessions::default) }
+        Self { cluster, placement: Placement::new(config), coordinator, sessions: session.then(Sessions::default) }
     }
 
     /// Sends a request to one node.
     async fn ask(&self, node: &str, request: Request) -> Result<Reply, StoreError> {
-        heard(self.arena.call(node, request).map_err(StoreError::Refused)?.await)
+        heard(self.cluster.call(node, request).map_err(StoreError::Refused)?.await)
     }
 
     /// Sends a request through the node, or through the coordinating client, which may ask any node.
@@ -42,7 +42,7 @@ impl SimulatedClient {
             None => self.ask(node, request).await,
             Some(client) => {
                 self.placement.check(node)?;
-                heard(self.arena.ask_client(client, request).await)
+                heard(self.cluster.ask_client(client, request).await)
             }
         }
     }
@@ -89,7 +89,7 @@ impl Store for SimulatedClient {
     fn locate<'a>(&'a self, keys: &'a [String]) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             for key in keys {
-                let preference = self.arena.preference(key.as_bytes());
+                let preference = self.cluster.preference(key.as_bytes());
                 self.placement.locate(key, preference.ok_or_else(|| StoreError::Refused("no node is running".into()))?);
             }
             Ok(())

@@ -10,10 +10,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
-use super::ExperimentError;
+use super::error::ExperimentError;
 use super::figures::{Sample, short};
 use super::script::{self, Delays, Script, ScriptEvent, moments};
-use crate::systems::dynamo::DynamoSettings;
+use crate::systems::dynamo::settings::DynamoSettings;
 
 /// Nodes of the cluster; N, R and W are (3, 2, 2), the paper's usual.
 const NODES: usize = 12;

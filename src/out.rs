@@ -4,12 +4,12 @@ use std::fmt;
 use std::io::{self, Write};
 
 /// Prints a line. If the output is closed, the line is lost; the exit code still shows how the command ended.
-pub(super) fn line(text: fmt::Arguments<'_>) {
+pub(crate) fn line(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 /// `println!` that a closed pipe cannot make panic.
 macro_rules! say {
-    ($($text:tt)*) => { $crate::cli::out::line(format_args!($($text)*)) };
+    ($($text:tt)*) => { $crate::out::line(format_args!($($text)*)) };
 }
-pub(super) use say;
+pub(crate) use say;

@@ -9,8 +9,9 @@ use cluster_core::sim::{Answer, World};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::ExperimentError;
-use crate::systems::dynamo::{Dynamo, DynamoSettings};
+use super::error::ExperimentError;
+use crate::systems::dynamo::settings::DynamoSettings;
+use crate::systems::dynamo::system::Dynamo;
 
 /// How long a hop between nodes, a hop to or from a client, and a sync take.
 pub(super) struct Delays {

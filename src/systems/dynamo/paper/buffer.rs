@@ -12,10 +12,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
-use super::ExperimentError;
+use super::error::ExperimentError;
 use super::figures::{Sample, short};
 use super::script::{self, Delays, Script, ScriptEvent, moments};
-use crate::systems::dynamo::DynamoSettings;
+use crate::systems::dynamo::settings::DynamoSettings;
 
 /// By how much a buffer of 1,000 objects lowered the 99.9th percentile in the paper.
 const PAPER_FACTOR: f64 = 5.0;

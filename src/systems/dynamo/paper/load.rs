@@ -8,7 +8,7 @@ use cluster_core::config::Partitioning;
 use cluster_core::ring::{PartitionError, Ring};
 use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
-use super::ExperimentError;
+use super::error::ExperimentError;
 
 /// S of the paper's experiment.
 pub const NODES: u16 = 30;

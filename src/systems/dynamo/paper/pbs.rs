@@ -17,11 +17,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reports::experiment::{Axis, Chart, Experiment, FigureTable, Series};
 
-use super::ExperimentError;
+use super::error::ExperimentError;
 use super::figures::{Sample, is_near, ratio, short};
 use super::script::{Script, ScriptEvent};
 use super::wars::{Fit, REPLICAS, Trials, exact_percentile, model};
-use crate::systems::dynamo::{Dynamo, DynamoSettings};
+use crate::systems::dynamo::settings::DynamoSettings;
+use crate::systems::dynamo::system::Dynamo;
 
 /// How far k-staleness may be from its formula.
 const VERSIONS_TOLERANCE: f64 = 0.01;

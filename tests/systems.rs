@@ -1,0 +1,129 @@
+//! What systems can do with their nodes as processes. Those that are programs of their own are tested where they are
+//! installed: on the PATH, or in the directory that `DISSENSUS_BINARIES` names. Where one is not, its tests say so and do
+//! nothing.
+
+mod support;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use checker::CheckName;
+use checker::verdict::{Outcome, Verdict};
+use dissensus::arena::processes::ProcessArena;
+use dissensus::systems::System;
+use dissensus::systems::dynamo::{Dynamo, DynamoSettings};
+
+use nix::sys::signal::Signal;
+
+use support::{BENCH, Bench, Scratch, bench, one_cluster_at_a_time, programs_in, within};
+
+/// Two kills, so that what a node forgets when it ends shows.
+const KILLS: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 500
+for_ms = 300
+kind = "kill"
+nodes = ["n1"]
+[[fault]]
+id = 2
+at_ms = 1500
+for_ms = 300
+kind = "kill"
+nodes = ["n1"]
+"#;
+
+/// The arguments that find a program; none where it is not installed.
+fn found(program: &str) -> Option<Vec<String>> {
+    let binaries = std::env::var_os("DISSENSUS_BINARIES").map(PathBuf::from);
+    let on_path = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
+    match binaries {
+        Some(dir) => Some(vec!["--binaries".into(), dir.display().to_string()]),
+        None if on_path => Some(Vec::new()),
+        None => {
+            eprintln!("{program} is not installed, so nothing is tested with it");
+            None
+        }
+    }
+}
+
+/// It knows nothing of the bench, and is gone with it all the same.
+#[test]
+fn redis_does_not_outlive_a_bench_that_is_killed() {
+    let Some(binaries) = found("redis-server") else { return };
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    let words = ["run", "--system", "redis", "--nemesis", "none", "--time-limit", "60s"];
+    let mut bench = Bench::start(scratch.path(), words.iter().map(|word| (*word).to_owned()).chain(binaries));
+    let runs = || programs_in(scratch.path()).values().any(|command| command.contains("redis-server"));
+    bench.wait_until("redis-server runs", runs);
+    bench.signal(Signal::SIGKILL);
+    within(Duration::from_secs(5), "it is gone", || programs_in(scratch.path()).is_empty());
+}
+
+/// What a run of Redis with two kills comes to; its nodes are gone then.
+fn redis(options: &[&str]) -> Option<Verdict> {
+    let binaries = found("redis-server")?;
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    scratch.file("plan.toml", KILLS);
+    let usual = ["run", "--system", "redis", "--plan", "plan.toml", "--time-limit", "3s", "--seed", "1", "--json"];
+    let words = usual.iter().map(|word| (*word).to_owned());
+    let words = words.chain(options.iter().map(|word| (*word).to_owned())).chain(binaries);
+    let ended = bench(scratch.path(), words);
+    assert!(programs_in(scratch.path()).is_empty(), "nothing is left running");
+    Some(serde_json::from_str(&ended.stdout).expect("a verdict"))
+}
+
+/// While the only node is down nothing succeeds, so the run as a whole may be inconclusive; each claim is valid.
+#[test]
+fn redis_with_a_file_loses_nothing_when_it_is_killed() {
+    let Some(verdict) = redis(&[]) else { return };
+    assert_ne!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(verdict.faults.len() == 2 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    let claimed: Vec<_> = verdict.properties.iter().filter(|found| found.claimed).collect();
+    assert!(claimed.iter().all(|found| found.outcome == Outcome::Valid), "{claimed:?}");
+    for property in [CheckName::DURABILITY, CheckName::NO_LOST_WRITES, CheckName::READ_YOUR_WRITES] {
+        assert!(claimed.iter().any(|found| found.property == property), "{property} is claimed");
+    }
+}
+
+/// The history shows what the configuration does not promise.
+#[test]
+fn redis_without_a_file_is_caught_when_more_is_required_of_it() {
+    let options = ["--appendfsync", "off", "--require", "no-lost-writes"];
+    let Some(verdict) = redis(&options) else { return };
+    assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(verdict.reasons[0].contains("no-lost-writes"), "{:?}", verdict.reasons);
+}
+
+/// Faults around the owners of a key need to know them: each node says the same, and its client looks for the replicas
+/// there.
+#[test]
+fn the_nodes_of_dynamo_say_who_holds_a_key() {
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    let settings = DynamoSettings { nodes: 3, n: 2, ..DynamoSettings::default() };
+    let system: Rc<dyn System> = Rc::new(Dynamo::new(settings, 7).expect("the settings can work"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let arena = ProcessArena::start(Rc::clone(&system), BENCH.into(), scratch.join("nodes")).await;
+        let arena = arena.expect("the cluster starts");
+        let (client, owners) = (system.client(arena.addresses()), system.owners().expect("it can"));
+        for key in ["a", "b/ü", "c"] {
+            let mut expected = client.replicas().expect("its replicas can be read").replicas(key);
+            expected.sort();
+            for (node, address) in arena.addresses().all() {
+                let said = owners.owners(address, key).await.expect("it answers");
+                let mut first: Vec<String> = said.into_iter().take(2).collect();
+                first.sort();
+                assert_eq!(first, expected, "{key} as {node} says");
+            }
+        }
+        arena.stop().await;
+    });
+}
