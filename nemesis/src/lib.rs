@@ -12,29 +12,38 @@
 //! ```
 
 pub mod backend;
-mod describe;
-pub mod disk;
+mod clocks;
+mod disk;
 pub mod draw;
 pub mod event;
 pub mod evidence;
 pub mod fault;
+pub mod faults;
 pub mod generate;
-pub mod membership;
+pub mod kind;
+mod measured;
+mod membership;
 pub mod nemesis;
 pub mod plan;
+pub mod problem;
 pub mod shape;
 pub mod spec;
+mod stage;
 pub mod surface;
 pub mod target;
+mod words;
 
 pub use draw::Draw;
 pub use event::NemesisEvent;
 pub use evidence::EvidenceRecord;
-pub use fault::{Class, Fault, Link, PlannedFault, Shape};
+pub use fault::{Class, Link};
+pub use faults::{Fault, KINDS, PlannedFault};
 pub use generate::{GenerateError, Schedule, Spares, generate, generate_with_spares};
 pub use nemesis::{HealReport, Nemesis, Performed};
 pub use plan::{Plan, PlanError, PlanStep};
-pub use spec::{Kind, NemesisSpec, SpecError};
+pub use problem::Problem;
+pub use shape::Shape;
+pub use spec::{Family, NemesisSpec, SpecError};
 pub use surface::{
     ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Standing, Surface, SurfaceError,
     SurfaceFuture,

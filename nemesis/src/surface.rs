@@ -30,6 +30,25 @@ pub struct LinkRule {
     pub loss_percent: u32,
 }
 
+impl LinkRule {
+    /// Both rules at once: blocked if either blocks, with the sum of the delays, and losing what either would lose.
+    pub fn beside(self, other: Self) -> Self {
+        Self {
+            blocked: self.blocked || other.blocked,
+            delay_ms: self.delay_ms.saturating_add(other.delay_ms),
+            jitter_ms: self.jitter_ms.saturating_add(other.jitter_ms),
+            loss_percent: either(self.loss_percent, other.loss_percent),
+        }
+    }
+}
+
+/// The share that is struck by one of two chances, percent: a chunk passes if both let it pass. Rounded to whole
+/// percent, so that two chances below 100 % stay below it.
+fn either(one_percent: u32, other_percent: u32) -> u32 {
+    let passing = (100 - one_percent.min(100)) * (100 - other_percent.min(100));
+    100 - passing.div_ceil(100)
+}
+
 /// What a directed link has done since the cluster started. Counters never decrease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkStatistics {
@@ -49,6 +68,22 @@ pub struct LinkStatistics {
     pub lossy_chunks: u64,
     /// Of those, the chunks that were lost.
     pub lost_chunks: u64,
+}
+
+impl LinkStatistics {
+    /// What the link did after `before` was read.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            forwarded_bytes: self.forwarded_bytes.saturating_sub(before.forwarded_bytes),
+            blocked_bytes: self.blocked_bytes.saturating_sub(before.blocked_bytes),
+            blocked_connections: self.blocked_connections.saturating_sub(before.blocked_connections),
+            delayed_bytes: self.delayed_bytes.saturating_sub(before.delayed_bytes),
+            delay_total_ms: self.delay_total_ms.saturating_sub(before.delay_total_ms),
+            delayed_chunks: self.delayed_chunks.saturating_sub(before.delayed_chunks),
+            lossy_chunks: self.lossy_chunks.saturating_sub(before.lossy_chunks),
+            lost_chunks: self.lost_chunks.saturating_sub(before.lost_chunks),
+        }
+    }
 }
 
 /// What is on a node's disk, and what has happened to it since the cluster started. An arena that cannot count
@@ -123,6 +158,16 @@ pub struct ClockSetting {
     pub offset_ms: i64,
     /// Rate error since the setting was made, parts per million.
     pub drift_ppm: i64,
+}
+
+impl ClockSetting {
+    /// Both settings at once: their sum.
+    pub fn beside(self, other: Self) -> Self {
+        Self {
+            offset_ms: self.offset_ms.saturating_add(other.offset_ms),
+            drift_ppm: self.drift_ppm.saturating_add(other.drift_ppm),
+        }
+    }
 }
 
 /// A cluster as the nemesis sees it. Node names are those of [`Surface::nodes`].

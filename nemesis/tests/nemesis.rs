@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
+use nemesis::faults::*;
 use nemesis::shape::links_touching;
 use nemesis::{
     ClockSetting, DiskStatistics, Draw, Fault, Link, LinkRule, LinkStatistics, Nemesis, NemesisSpec, Performed, Plan,
@@ -233,23 +234,23 @@ fn nemesis(plan: Plan, model: &Model) -> Nemesis<'_> {
 }
 
 fn partition(shape: Shape, count: usize) -> Fault {
-    Fault::Partition { shape, links: shape.cut(&names(count), &mut Draw::new(1)).expect("enough nodes") }
+    Fault::from(Partition { shape, links: shape.cut(&names(count), &mut Draw::new(1)).expect("enough nodes") })
 }
 
 fn one_of_each() -> Plan {
     let slow = links_touching(&only("n1"), &names(5));
     plan([
         (0, 1000, partition(Shape::Halves, 5)),
-        (0, 1000, Fault::Kill { nodes: vec!["n2".into(), "n4".into()] }),
-        (0, 1000, Fault::Pause { nodes: only("n3") }),
-        (0, 1000, Fault::ClockBump { nodes: only("n1"), offset_ms: -12_500 }),
-        (0, 1000, Fault::ClockDrift { nodes: only("n5"), rate_ppm: 500_000 }),
-        (2000, 1000, Fault::SlowLink { links: slow.clone(), delay_ms: 120, jitter_ms: 40 }),
-        (4000, 1000, Fault::LossyLink { links: slow, loss_percent: 30 }),
-        (4000, 1000, Fault::Wipe { nodes: only("n2") }),
-        (6000, 1000, Fault::Power { nodes: names(5) }),
-        (8000, 1000, Fault::SyncFail { nodes: only("n1") }),
-        (8000, 1000, Fault::Rot { nodes: only("n4"), rows: 9 }),
+        (0, 1000, Fault::from(Kill { nodes: vec!["n2".into(), "n4".into()] })),
+        (0, 1000, Fault::from(Pause { nodes: only("n3") })),
+        (0, 1000, Fault::from(ClockBump { nodes: only("n1"), offset_ms: -12_500 })),
+        (0, 1000, Fault::from(ClockDrift { nodes: only("n5"), rate_ppm: 500_000 })),
+        (2000, 1000, Fault::from(SlowLink { links: slow.clone(), delay_ms: 120, jitter_ms: 40 })),
+        (4000, 1000, Fault::from(LossyLink { links: slow, loss_percent: 30 })),
+        (4000, 1000, Fault::from(Wipe { nodes: only("n2") })),
+        (6000, 1000, Fault::from(Power { nodes: names(5) })),
+        (8000, 1000, Fault::from(SyncFail { nodes: only("n1") })),
+        (8000, 1000, Fault::from(Rot { nodes: only("n4"), rows: 9 })),
     ])
 }
 
@@ -325,7 +326,7 @@ async fn a_cluster_that_ignores_faults_proves_none() {
 #[tokio::test]
 async fn rot_that_nobody_notices_is_not_proved() {
     let model = Model { leaks: true, ..Model::new(3) };
-    let mut nemesis = nemesis(plan([(0, 10, Fault::Rot { nodes: only("n2"), rows: 3 })]), &model);
+    let mut nemesis = nemesis(plan([(0, 10, Fault::from(Rot { nodes: only("n2"), rows: 3 }))]), &model);
     run(&mut nemesis, &model).await;
     let record = &nemesis.records()[0];
     assert!(!record.proved && record.evidence.contains("it took 3 rotten rows for good"), "{record:?}");
@@ -335,7 +336,7 @@ async fn rot_that_nobody_notices_is_not_proved() {
 #[tokio::test]
 async fn heal_all_mends_disks_and_starts_what_they_have_ended() {
     let model = Model::new(3);
-    let faults = [Fault::SyncFail { nodes: only("n1") }, Fault::Rot { nodes: only("n2"), rows: 3 }];
+    let faults = [Fault::from(SyncFail { nodes: only("n1") }), Fault::from(Rot { nodes: only("n2"), rows: 3 })];
     let mut nemesis = nemesis(plan(faults.map(|fault| (0, 10, fault))), &model);
     nemesis.perform(PlanStep::Start(1), &model).await;
     nemesis.perform(PlanStep::Start(2), &model).await;
@@ -349,7 +350,7 @@ async fn heal_all_mends_disks_and_starts_what_they_have_ended() {
 #[tokio::test]
 async fn losses_on_one_link_add_up_to_less_than_their_sum() {
     let model = Model::new(2);
-    let lossy = |loss_percent| (0, 9, Fault::LossyLink { links: vec![link("n1", "n2")], loss_percent });
+    let lossy = |loss_percent| (0, 9, Fault::from(LossyLink { links: vec![link("n1", "n2")], loss_percent }));
     let mut nemesis = nemesis(plan([lossy(50), lossy(50), lossy(99)]), &model);
     for (id, wanted) in [(1, 50), (2, 75), (3, 99)] {
         nemesis.perform(PlanStep::Start(id), &model).await;
@@ -386,15 +387,15 @@ async fn what_passed_before_the_cut_and_after_it_is_not_held_against_it() {
 #[tokio::test]
 async fn overlapping_faults_compose_and_leave_one_by_one() {
     let both = vec![link("n1", "n2"), link("n2", "n1")];
-    let slow = |delay_ms| Fault::SlowLink { links: vec![link("n1", "n2")], delay_ms, jitter_ms: 10 };
+    let slow = |delay_ms| Fault::from(SlowLink { links: vec![link("n1", "n2")], delay_ms, jitter_ms: 10 });
     let model = Model::new(3);
     let mut nemesis = nemesis(
         plan([
             (0, 90, slow(100)),
             (0, 90, slow(30)),
-            (0, 90, Fault::Partition { shape: Shape::Single, links: both }),
-            (0, 9000, Fault::ClockBump { nodes: only("n1"), offset_ms: 5000 }),
-            (0, 9000, Fault::ClockDrift { nodes: only("n1"), rate_ppm: 1_000_000 }),
+            (0, 90, Fault::from(Partition { shape: Shape::Single, links: both })),
+            (0, 9000, Fault::from(ClockBump { nodes: only("n1"), offset_ms: 5000 })),
+            (0, 9000, Fault::from(ClockDrift { nodes: only("n1"), rate_ppm: 1_000_000 })),
         ]),
         &model,
     );
@@ -424,9 +425,9 @@ async fn overlapping_faults_compose_and_leave_one_by_one() {
 #[tokio::test]
 async fn a_clock_that_cannot_be_read_at_one_end_is_read_at_the_other() {
     let model = Model::new(3);
-    let bump = Fault::ClockBump { nodes: only("n1"), offset_ms: 40 };
-    let drift = Fault::ClockDrift { nodes: only("n2"), rate_ppm: -500_000 };
-    let dead = Fault::Kill { nodes: names(3) };
+    let bump = Fault::from(ClockBump { nodes: only("n1"), offset_ms: 40 });
+    let drift = Fault::from(ClockDrift { nodes: only("n2"), rate_ppm: -500_000 });
+    let dead = Fault::from(Kill { nodes: names(3) });
     let mut late = nemesis(plan([(0, 9, dead.clone()), (1, 99, bump.clone()), (1, 99, drift)]), &model);
     run(&mut late, &model).await;
     assert!(late.records().iter().all(|record| record.proved), "{:?}", late.records());
@@ -461,7 +462,7 @@ async fn a_start_that_fails_is_a_stop_without_proof_and_leaves_nothing() {
 async fn a_restart_that_fails_is_reported_and_tried_again() {
     let model = Model::new(3);
     model.fail("restart n2", 2);
-    let mut nemesis = nemesis(plan([(0, 9, Fault::Kill { nodes: vec!["n1".into(), "n2".into()] })]), &model);
+    let mut nemesis = nemesis(plan([(0, 9, Fault::from(Kill { nodes: vec!["n1".into(), "n2".into()] }))]), &model);
     nemesis.perform(PlanStep::Start(1), &model).await;
     let stopped = nemesis.perform(PlanStep::Stop(1), &model).await;
     let (_, value) = recorded(&stopped);

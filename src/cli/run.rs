@@ -2,7 +2,7 @@
 
 use cluster_core::bug::Bug;
 use cluster_core::protocol::Protocol;
-use nemesis::{Kind, NemesisSpec};
+use nemesis::NemesisSpec;
 use workloads::registry::NAMES;
 
 use super::arguments::{RunArgs, SystemArgs};
@@ -97,8 +97,7 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
 /// is refused later.
 fn first_protocol(nemesis: &str) -> Protocol {
     let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
-    let is_upgraded = spec.kinds().any(|kind| kind == Kind::Upgrade);
-    Protocol::NEWEST.previous().filter(|_| is_upgraded).unwrap_or(Protocol::NEWEST)
+    Protocol::NEWEST.previous().filter(|_| spec.asks_for("upgrade")).unwrap_or(Protocol::NEWEST)
 }
 
 /// The cluster's settings with the preferences of its bug.

@@ -115,7 +115,7 @@ impl RunSettings {
             )));
         }
         let nemesis: NemesisSpec = self.nemesis.parse().map_err(Problem::arguments)?;
-        if self.arena == ArenaKind::Process && nemesis.kinds().any(|kind| kind == nemesis::Kind::Disk) {
+        if self.arena == ArenaKind::Process && nemesis.asks_for("disk") {
             return Err(Problem::BadArguments(
                 "the disk faults power, sync-fail and rot need simulated disks: use `dissensus sim`, or kill and wipe"
                     .into(),

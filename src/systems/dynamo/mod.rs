@@ -24,7 +24,7 @@ use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_node::{Engine, NodeOptions};
 use futures::future::LocalBoxFuture;
-use nemesis::spec::{Kind, NemesisSpec};
+use nemesis::spec::NemesisSpec;
 use nemesis::surface::{Membership, Standing};
 use serde::{Deserialize, Serialize};
 use workloads::store::Store;
@@ -150,7 +150,7 @@ impl DynamoSettings {
     /// How many nodes there are to join under these faults, where nobody says.
     pub fn usual_spares(nemesis: &str) -> usize {
         let spec = nemesis.parse::<NemesisSpec>().unwrap_or_default();
-        if spec.kinds().any(|kind| kind == Kind::Membership) { SPARES } else { 0 }
+        if spec.asks_for("membership") { SPARES } else { 0 }
     }
 
     /// These settings with the versions and quorums of a mode, for `n` replicas, or the usual number.
