@@ -1,6 +1,16 @@
-//! What faults of wall clocks have in common: how a reading is judged.
+//! What faults of wall clocks have in common: whose clock, and how a reading is judged.
 
+use crate::kind::{Drawing, Refinement};
 use crate::measured::{Measured, Reading};
+use crate::target::few;
+
+/// The nodes of a fault of clocks: all of them for a way that says so, else a few.
+pub(crate) fn drawn(way: &Refinement, drawing: &mut Drawing<'_>) -> Vec<String> {
+    match way.name().is_some_and(|name| name.ends_with("-all")) {
+        true => drawing.nodes.to_vec(),
+        false => few(drawing.nodes, drawing.draw),
+    }
+}
 
 /// The largest tolerance for reading back a clock, ms: a busy node needs that long to answer.
 pub(crate) const CLOCK_TOLERANCE_MAX_MS: u64 = 250;

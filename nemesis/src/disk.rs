@@ -1,10 +1,14 @@
-//! Faults of disks that a node does not survive: what they have in common.
+//! What faults of disks have in common.
 //!
-//! Each is a process fault as well: its nodes must be seen dead while it lasts and running again afterwards. The disk's
-//! own counters are read before the fault was injected, right after, and when the node was started again.
+//! Of some the node dies. Each of those is a process fault as well: its nodes must be seen dead while it lasts and
+//! running again afterwards. The disk's own counters are read before the fault was injected, right after, and when the
+//! node was started again. Others are rules on the disks of nodes that go on, or may.
 
+use crate::evidence::Finding;
+use crate::measured::{DiskReading, Measured, rise};
 use crate::stage::Stage;
-use crate::surface::{ProcessState, SurfaceError};
+use crate::surface::{DiskStatistics, ProcessState, SurfaceError};
+use crate::words::{count, grouped};
 
 /// Reads the disks before the fault is injected.
 ///
@@ -12,7 +16,7 @@ use crate::surface::{ProcessState, SurfaceError};
 /// When a disk cannot be read: the fault could not be proved.
 pub(crate) async fn read_before(stage: &mut Stage<'_>, nodes: &[String]) -> Result<(), SurfaceError> {
     for node in nodes {
-        let disk = stage.surface().disk(node).await?;
+        let disk = stage.surface().disk_statistics(node).await?;
         let reading = stage.measured().disks.entry(node.clone()).or_default();
         (reading.before, reading.after, reading.end) = (disk, disk, disk);
     }
@@ -25,7 +29,7 @@ pub(crate) async fn read_before(stage: &mut Stage<'_>, nodes: &[String]) -> Resu
 /// When a disk cannot be read: the fault could not be proved.
 pub(crate) async fn read_after(stage: &mut Stage<'_>, nodes: &[String]) -> Result<(), SurfaceError> {
     for node in nodes {
-        let disk = stage.surface().disk(node).await?;
+        let disk = stage.surface().disk_statistics(node).await?;
         stage.measured().disks.entry(node.clone()).or_default().after = disk;
     }
     Ok(())
@@ -36,7 +40,7 @@ pub(crate) async fn read_after(stage: &mut Stage<'_>, nodes: &[String]) -> Resul
 /// # Errors
 /// When it cannot be read.
 pub(crate) async fn read_end(stage: &mut Stage<'_>, node: &str) -> Result<(), SurfaceError> {
-    let disk = stage.surface().disk(node).await?;
+    let disk = stage.surface().disk_statistics(node).await?;
     stage.measured().disks.entry(node.to_owned()).or_default().end = disk;
     Ok(())
 }
@@ -67,4 +71,55 @@ pub(crate) async fn restart_all(stage: &mut Stage<'_>, nodes: &[String]) {
 /// Notes that a node could not be brought back, if it could not.
 pub(crate) fn note_return(stage: &mut Stage<'_>, node: &str, result: Result<(), SurfaceError>) {
     stage.note_failure(&format!("bringing back {node} failed"), result);
+}
+
+/// The finding on the disks of a fault that is a rule on them, or why they could not be measured.
+pub(crate) fn judge(measured: &Measured, nodes: &[String], judge: impl FnOnce(&[DiskReading]) -> Finding) -> Finding {
+    match nodes.iter().find(|node| !measured.disks_at_end.contains(*node)) {
+        Some(node) => Finding::failed(format!("the disk of {node} could not be measured at the end")),
+        None => judge(&measured.disks_of(nodes)),
+    }
+}
+
+/// A fault that strikes a share of the calls must have struck one: `call` and `struck` say what happened, as in
+/// "3 reads failed".
+pub(crate) fn judge_struck(
+    measured: &Measured,
+    nodes: &[String],
+    call: &str,
+    struck: &str,
+    figure: &str,
+    counted: fn(&DiskStatistics) -> u64,
+) -> Finding {
+    judge(measured, nodes, |disks| {
+        let calls = rise(disks, counted);
+        let hit = disks.iter().filter(|disk| disk.rise(counted) > 0).count() as u64;
+        let of = format!("on {} of {}", grouped(hit), count(disks.len() as u64, "node"));
+        Finding::new(calls > 0, format!("{} {struck} {of}", count(calls, call)), [(figure, calls), ("nodes_hit", hit)])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_must_be_struck_and_the_disks_be_read() {
+        let nodes = ["n1".to_owned(), "n2".to_owned()];
+        let measured = |failed_reads| {
+            let end = DiskStatistics { failed_reads, ..DiskStatistics::default() };
+            let mut measured = Measured::default();
+            measured.disks.insert("n2".to_owned(), DiskReading { end, ..DiskReading::default() });
+            measured.disks_at_end.extend(nodes.iter().cloned());
+            measured
+        };
+        let judge = |measured: &Measured| {
+            judge_struck(measured, &nodes, "read", "failed", "failed_reads", |disk| disk.failed_reads)
+        };
+        let finding = judge(&measured(3));
+        assert_eq!((finding.proved, finding.evidence.as_str()), (true, "3 reads failed on 1 of 2 nodes"));
+        assert!(!judge(&measured(0)).proved);
+        let blind = judge(&Measured { disks_at_end: Default::default(), ..measured(3) });
+        assert!(!blind.proved && blind.evidence.contains("n1 could not be measured"), "{blind:?}");
+    }
 }

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+/// The end of links that stands for all clients, as if it were one more node.
+pub const CLIENTS: &str = "clients";
+
 /// A directed link between two nodes: what `from` sends to `to`. Written `n1 -> n2`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link {
@@ -48,12 +51,14 @@ impl<'de> Deserialize<'de> for Link {
 /// What a fault affects. Two faults of different classes may be active on a node at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Links: partition, slow link, lossy link.
+    /// Links: cut, slow, lossy, ...
     Network,
-    /// Processes: kill, pause, and everything else that a node does not survive.
+    /// Processes: kill, pause, limits, and everything else that a node may not survive.
     Process,
-    /// Wall clocks: bump, drift.
+    /// Wall clocks: bump, drift, strobe.
     Clock,
     /// The membership: join, leave.
     Membership,
+    /// Disks of nodes that go on running: slow ones, and such that lie.
+    Disk,
 }

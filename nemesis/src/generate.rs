@@ -12,8 +12,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::capability::{Capabilities, Capability, Unmet};
 use crate::draw::{Bag, Draw};
-use crate::fault::{Class, Link};
+use crate::fault::{CLIENTS, Class, Link};
 use crate::faults::{Fault, PlannedFault};
 use crate::kind::{Change, Drawing, Earlier, Refinement};
 use crate::plan::Plan;
@@ -56,6 +57,9 @@ pub enum GenerateError {
         /// Why.
         source: TargetError,
     },
+    /// A kind that was requested by name needs what the cluster cannot do.
+    #[error("{0}; ask for other faults")]
+    Unmet(#[from] Unmet),
     /// Every requested kind needs more nodes.
     #[error("none of the faults '{spec}' is possible with {nodes} node(s): use more nodes, or other faults")]
     NothingPossible {
@@ -73,12 +77,30 @@ pub enum GenerateError {
     },
 }
 
-/// Makes a plan. Kinds that the cluster is too small for are left out.
-///
-/// # Errors
-/// When a refinement names an unknown node, nothing that was asked for is possible, or no fault fits into the time.
-pub fn generate(seed: u64, nodes: &[String], spec: &NemesisSpec, schedule: Schedule) -> Result<Plan, GenerateError> {
-    generate_with_spares(seed, nodes, Spares::none(nodes), spec, schedule)
+/// The cluster that a plan is made for.
+#[derive(Clone, Debug)]
+pub struct Cluster<'a> {
+    /// All nodes. The last ones are the spares.
+    pub nodes: &'a [String],
+    /// Which of them are members at first, and how small the cluster may become.
+    pub spares: Spares,
+    /// What can be done to it.
+    pub capabilities: Capabilities,
+    /// The nodes of each data centre; empty where that is not known.
+    pub data_centres: &'a [Vec<String>],
+}
+
+impl<'a> Cluster<'a> {
+    /// A cluster of these nodes, all of which are members and stay so.
+    pub fn new(nodes: &'a [String], capabilities: Capabilities) -> Self {
+        Self { nodes, spares: Spares::none(nodes), capabilities, data_centres: &[] }
+    }
+
+    /// The same cluster with these spares.
+    #[must_use]
+    pub fn with_spares(self, spares: Spares) -> Self {
+        Self { spares, ..self }
+    }
 }
 
 /// Which nodes are members at first, and how small the cluster may become.
@@ -97,15 +119,15 @@ impl Spares {
     }
 }
 
-/// Makes a plan for a cluster whose membership may change. A node joins or leaves at most once in a plan, since
-/// carrying a change out may take longer than its fault.
+/// Makes a plan. Kinds that the cluster is too small for are left out, and so are those among `all` that need what it
+/// cannot do. A node joins or leaves at most once in a plan, since carrying a change out may take longer than its fault.
 ///
 /// # Errors
-/// As for [`generate`].
-pub fn generate_with_spares(
+/// When a refinement names an unknown node, a kind was requested by name that needs what the cluster cannot do, nothing
+/// that was asked for is possible, or no fault fits into the time.
+pub fn generate(
     seed: u64,
-    nodes: &[String],
-    spares: Spares,
+    cluster: &Cluster<'_>,
     spec: &NemesisSpec,
     schedule: Schedule,
 ) -> Result<Plan, GenerateError> {
@@ -114,8 +136,9 @@ pub fn generate_with_spares(
     }
     let mut generator = Generator {
         draw: Draw::new(seed),
-        nodes,
-        spares,
+        nodes: cluster.nodes,
+        spares: cluster.spares,
+        cluster,
         schedule,
         families: Bag::new(Vec::new()),
         ways: BTreeMap::new(),
@@ -127,12 +150,12 @@ pub fn generate_with_spares(
     };
     let ways = generator.possible(spec)?;
     if ways.is_empty() {
-        return Err(GenerateError::NothingPossible { spec: spec.clone(), nodes: nodes.len() });
+        return Err(GenerateError::NothingPossible { spec: spec.clone(), nodes: cluster.nodes.len() });
     }
     generator.families = Bag::new(ways.keys().copied().collect());
     generator.ways = ways.into_iter().map(|(family, ways)| (family, Bag::new(ways))).collect();
     let faults = generator.run();
-    check_faults(&faults, nodes, schedule);
+    check_faults(&faults, cluster.nodes, schedule);
     if faults.is_empty() { Err(GenerateError::NoTime { schedule }) } else { Ok(Plan { seed, faults }) }
 }
 
@@ -145,7 +168,7 @@ fn check_faults(faults: &[PlannedFault], nodes: &[String], schedule: Schedule) {
         let in_time = schedule.start_ms <= fault.at_ms && fault.end_ms() <= schedule.end_ms;
         assert!(in_time, "outside of the schedule {schedule:?}: {fault:?}");
         let ends = fault.fault.links().iter().flat_map(|link| [&link.from, &link.to]);
-        let mut affected = ends.chain(fault.fault.own_nodes());
+        let mut affected = ends.filter(|end| *end != CLIENTS).chain(fault.fault.own_nodes());
         assert!(affected.all(|node| nodes.contains(node)), "a node outside of the cluster: {fault:?}");
     }
 }
@@ -158,6 +181,7 @@ struct Generator<'a> {
     draw: Draw,
     nodes: &'a [String],
     spares: Spares,
+    cluster: &'a Cluster<'a>,
     schedule: Schedule,
     families: Bag<Family>,
     ways: BTreeMap<Family, Bag<Refinement>>,
@@ -175,7 +199,7 @@ impl<'a> Generator<'a> {
         let mut possible = BTreeMap::new();
         for family in spec.families() {
             let mut fitting = Vec::new();
-            for way in spec.refinements(family) {
+            for way in self.able(spec, family)? {
                 if self.fits(family, &way)? {
                     fitting.push(way);
                 }
@@ -188,6 +212,33 @@ impl<'a> Generator<'a> {
             }
         }
         Ok(possible)
+    }
+
+    /// The requested ways of a family whose needs are met.
+    fn able(&self, spec: &NemesisSpec, family: Family) -> Result<Vec<Refinement>, GenerateError> {
+        let mut able = Vec::new();
+        let mut unmet = None;
+        for way in spec.refinements(family) {
+            match family.kind(&way).check_needs(&way, &self.capabilities()) {
+                Ok(()) => able.push(way),
+                Err(missing) if spec.names_way(family) => return Err(missing.into()),
+                Err(missing) => unmet = unmet.or(Some(missing)),
+            }
+        }
+        match unmet {
+            Some(missing) if able.is_empty() && spec.names(family) => Err(missing.into()),
+            _ => Ok(able),
+        }
+    }
+
+    /// What can be done to the cluster. That its data centres are known is said by naming them.
+    fn capabilities(&self) -> Capabilities {
+        let capabilities = self.cluster.capabilities.clone();
+        match self.cluster.data_centres.len() {
+            0 => capabilities.without([Capability::DataCentres], "it has none"),
+            1 => capabilities.without([Capability::DataCentres], "it has only one"),
+            2.. => capabilities.with([Capability::DataCentres]),
+        }
     }
 
     /// Whether a fault of this way can be drawn in this cluster.
@@ -208,6 +259,7 @@ impl<'a> Generator<'a> {
         Drawing {
             founders: self.founders(),
             nodes: self.nodes,
+            data_centres: self.cluster.data_centres,
             members,
             members_min: self.spares.members_min,
             earlier,
@@ -348,14 +400,19 @@ fn members_at(nodes: &[String], founders: &[String], faults: &[PlannedFault], at
     nodes.iter().filter(is_member).cloned().collect()
 }
 
+/// Whether both ends are members or clients.
 fn is_between(link: &Link, members: &[String]) -> bool {
-    members.contains(&link.from) && members.contains(&link.to)
+    [&link.from, &link.to].into_iter().all(|end| end == CLIENTS || members.contains(end))
 }
 
-/// Whether a fault of links has a link between members. Over other links hardly anything is sent, so nothing would
-/// prove the fault.
+/// Whether a fault of links has a link between members, and one of running disks a member. Over other links hardly
+/// anything is sent, and other disks are hardly used, so nothing would prove the fault.
 fn has_traffic(fault: &Fault, members: &[String]) -> bool {
-    fault.class() != Class::Network || fault.links().iter().any(|link| is_between(link, members))
+    match fault.class() {
+        Class::Network => fault.links().iter().any(|link| is_between(link, members)),
+        Class::Disk => fault.own_nodes().iter().any(|node| members.contains(node)),
+        Class::Process | Class::Clock | Class::Membership => true,
+    }
 }
 
 /// Whether `fault` can be proved while these process faults happen.
@@ -368,6 +425,12 @@ fn is_provable(fault: &PlannedFault, processes: &[&PlannedFault], members: &[Str
             let is_hit = |p: &PlannedFault| fault.fault.own_nodes().iter().any(|node| hits(p, node));
             let spares = |p: &&PlannedFault| !p.overlaps(fault) || !is_hit(p) || strictly_within(p);
             processes.iter().all(spares)
+        }
+        Class::Disk => {
+            let hitting = |node| processes.iter().filter(move |p| hits(p, node));
+            let silent_ms = |node| -> u64 { hitting(node).map(|p| shared_ms(p, fault)).sum() };
+            let mut members = fault.fault.own_nodes().iter().filter(|node| members.contains(node));
+            members.any(|node| silent_ms(node) * 2 <= fault.for_ms)
         }
         Class::Network => fault.fault.links().iter().filter(|link| is_between(link, members)).any(|link| {
             let needs_receiver = !fault.fault.effect().is_proved_by_sending();
@@ -397,6 +460,10 @@ mod tests {
         (1..=count).map(|n| format!("n{n}")).collect()
     }
 
+    fn cluster(nodes: &[String]) -> Cluster<'_> {
+        Cluster::new(nodes, Capabilities::all())
+    }
+
     fn family_of(fault: &Fault) -> &'static str {
         fault.family()
     }
@@ -405,7 +472,8 @@ mod tests {
     fn a_default_run_has_all_six_kinds_in_about_ten_faults() {
         let (mut total, mut overlaps) = (0, 0);
         for seed in 0..300 {
-            let plan = generate(seed, &nodes(5), &NemesisSpec::all(), Schedule::for_run(30_000)).expect("a plan");
+            let plan =
+                generate(seed, &cluster(&nodes(5)), &NemesisSpec::all(), Schedule::for_run(30_000)).expect("a plan");
             let kinds: BTreeSet<&str> = plan.faults.iter().map(|fault| family_of(&fault.fault)).collect();
             assert_eq!(kinds.len(), 6, "seed {seed}: {:?}", plan.faults);
             assert!((7..=13).contains(&plan.faults.len()), "seed {seed}: {:?}", plan.faults);
@@ -420,12 +488,16 @@ mod tests {
     fn an_upgrade_takes_each_node_in_its_turn_and_ends_with_the_last() {
         for seed in 0..100 {
             let spec = "upgrade".parse().expect("a kind");
-            let plan = generate(seed, &nodes(5), &spec, Schedule::for_run(30_000)).expect("a plan");
+            let plan = generate(seed, &cluster(&nodes(5)), &spec, Schedule::for_run(30_000)).expect("a plan");
             let upgraded: Vec<String> = plan.faults.iter().flat_map(|fault| fault.fault.own_nodes().to_vec()).collect();
             assert_eq!(upgraded, nodes(5), "seed {seed}");
             assert!(plan.faults.windows(2).all(|pair| !pair[0].overlaps(&pair[1])), "seed {seed}");
-            let mixed =
-                generate(seed, &nodes(3), &"upgrade,kill,slow".parse().expect("kinds"), Schedule::for_run(90_000));
+            let mixed = generate(
+                seed,
+                &cluster(&nodes(3)),
+                &"upgrade,kill,slow".parse().expect("kinds"),
+                Schedule::for_run(90_000),
+            );
             let faults = mixed.expect("a plan").faults;
             let last = faults.iter().rposition(|fault| family_of(&fault.fault) == "upgrade").expect("there is one");
             assert!(faults.len() > last + 3, "seed {seed}: the other kinds go on");
@@ -437,8 +509,8 @@ mod tests {
         let wanted = Schedule { start_ms: 2000, end_ms: 28_000, interval_ms: 2166, duration_ms: 1733 };
         assert_eq!(Schedule::for_run(30_000), wanted);
         for (seed, time_limit_ms) in (0..100).flat_map(|seed| [(seed, 5_000), (seed, 10_000)]) {
-            let plan =
-                generate(seed, &nodes(5), &NemesisSpec::all(), Schedule::for_run(time_limit_ms)).expect("a plan");
+            let plan = generate(seed, &cluster(&nodes(5)), &NemesisSpec::all(), Schedule::for_run(time_limit_ms))
+                .expect("a plan");
             let kinds: BTreeSet<&str> = plan.faults.iter().map(|fault| family_of(&fault.fault)).collect();
             assert!(kinds.len() >= 3, "{time_limit_ms}: {kinds:?}");
         }
@@ -447,7 +519,7 @@ mod tests {
     #[test]
     fn the_plan_of_a_seed_never_changes() {
         let schedule = Schedule { start_ms: 1000, end_ms: 8000, interval_ms: 500, duration_ms: 1500 };
-        let plan = generate(7, &nodes(3), &NemesisSpec::all(), schedule).expect("a plan");
+        let plan = generate(7, &cluster(&nodes(3)), &NemesisSpec::all(), schedule).expect("a plan");
         let listed: Vec<String> = (plan.faults.iter())
             .map(|f| format!("{} +{} {} {}", f.at_ms, f.for_ms, f.fault.kind(), f.fault.detail(&nodes(3))))
             .collect();
@@ -464,7 +536,7 @@ mod tests {
     #[test]
     fn refinements_are_kept_to() {
         let spec: NemesisSpec = "partition:bridge,kill:n2,pause:majority,clock:drift,slow:all".parse().expect("good");
-        let plan = generate(3, &nodes(5), &spec, Schedule::for_run(60_000)).expect("a plan");
+        let plan = generate(3, &cluster(&nodes(5)), &spec, Schedule::for_run(60_000)).expect("a plan");
         for planned in &plan.faults {
             match &planned.fault {
                 Fault::Partition(partition) => assert_eq!(partition.shape, Shape::Bridge),
@@ -483,7 +555,8 @@ mod tests {
         let spares = Spares { count: 2, members_min: 3 };
         for seed in 0..200 {
             let spec: NemesisSpec = "partition,slow,lossy,membership,kill,disk:power".parse().expect("kinds");
-            let plan = generate_with_spares(seed, &nodes(7), spares, &spec, Schedule::for_run(60_000)).expect("a plan");
+            let plan = generate(seed, &cluster(&nodes(7)).with_spares(spares), &spec, Schedule::for_run(60_000))
+                .expect("a plan");
             let mut members = nodes(5);
             let processes: Vec<&PlannedFault> =
                 plan.faults.iter().filter(|fault| fault.fault.class() == Class::Process).collect();
@@ -504,8 +577,8 @@ mod tests {
         let spares = Spares { count: 2, members_min: 3 };
         for seed in 0..100 {
             let spec: NemesisSpec = "membership,kill".parse().expect("kinds");
-            let plan =
-                generate_with_spares(seed, &nodes(6), spares, &spec, Schedule::for_run(120_000)).expect("a plan");
+            let plan = generate(seed, &cluster(&nodes(6)).with_spares(spares), &spec, Schedule::for_run(120_000))
+                .expect("a plan");
             assert_eq!(plan.validate(&nodes(6)), Ok(()));
             let (mut members, mut changed) = (4, BTreeSet::new());
             for planned in plan.faults.iter().filter(|fault| fault.fault.class() == Class::Membership) {
@@ -523,7 +596,7 @@ mod tests {
             assert!(changed.len() >= 4 && plan.faults.len() > 20, "seed {seed}: {} changes", changed.len());
         }
         let spec: NemesisSpec = "membership".parse().expect("a kind");
-        let none = generate(1, &nodes(5), &spec, Schedule::for_run(30_000));
+        let none = generate(1, &cluster(&nodes(5)), &spec, Schedule::for_run(30_000));
         assert!(matches!(none, Err(GenerateError::NothingPossible { .. })), "{none:?}");
     }
 
@@ -535,7 +608,8 @@ mod tests {
         let mut checked = 0;
         for seed in 0..200 {
             let spec: NemesisSpec = "disk:rot,disk:sync-fail,wipe,membership".parse().expect("kinds");
-            let plan = generate_with_spares(seed, &nodes(7), spares, &spec, Schedule::for_run(60_000)).expect("a plan");
+            let plan = generate(seed, &cluster(&nodes(7)).with_spares(spares), &spec, Schedule::for_run(60_000))
+                .expect("a plan");
             let mut members = nodes(5);
             for planned in &plan.faults {
                 match &planned.fault {
@@ -561,14 +635,14 @@ mod tests {
         let spec: NemesisSpec = "wipe,disk:rot,kill".parse().expect("good");
         let mut victims = BTreeSet::new();
         for seed in 0..20 {
-            let plan = generate(seed, &nodes(5), &spec, Schedule::for_run(60_000)).expect("a plan");
+            let plan = generate(seed, &cluster(&nodes(5)), &spec, Schedule::for_run(60_000)).expect("a plan");
             let forgets = |fault: &&PlannedFault| matches!(fault.fault, Fault::Wipe(_) | Fault::Rot(_));
             let whose: Vec<&[String]> = plan.faults.iter().filter(forgets).map(|f| f.fault.own_nodes()).collect();
             assert!(whose.len() > 5 && whose.iter().all(|nodes| *nodes == whose[0] && nodes.len() == 1), "{whose:?}");
             victims.insert(whose[0].to_vec());
         }
         assert_eq!(victims.len(), 5, "another seed, another victim");
-        let plan = generate(1, &nodes(5), &"wipe:one".parse().expect("good"), Schedule::for_run(60_000));
+        let plan = generate(1, &cluster(&nodes(5)), &"wipe:one".parse().expect("good"), Schedule::for_run(60_000));
         let whose: BTreeSet<Vec<String>> =
             plan.expect("a plan").faults.iter().map(|f| f.fault.own_nodes().to_vec()).collect();
         assert!(whose.len() > 2, "asked for one at a time, it takes any: {whose:?}");
@@ -576,7 +650,8 @@ mod tests {
 
     #[test]
     fn impossible_faults_are_left_out_or_an_error() {
-        let plan = generate(1, &nodes(1), &NemesisSpec::all(), Schedule::for_run(30_000)).expect("kill, pause, clock");
+        let plan = generate(1, &cluster(&nodes(1)), &NemesisSpec::all(), Schedule::for_run(30_000))
+            .expect("kill, pause, clock");
         let kinds: BTreeSet<&str> = plan.faults.iter().map(|fault| family_of(&fault.fault)).collect();
         assert_eq!(kinds, BTreeSet::from(["kill", "pause", "clock"]));
         for (count, list, time_limit_ms, wanted) in [
@@ -587,12 +662,22 @@ mod tests {
             (3, "all", 100, "run longer"),
         ] {
             let spec: NemesisSpec = list.parse().expect("a good list");
-            let error =
-                generate(1, &nodes(count), &spec, Schedule::for_run(time_limit_ms)).expect_err(list).to_string();
+            let error = generate(1, &cluster(&nodes(count)), &spec, Schedule::for_run(time_limit_ms))
+                .expect_err(list)
+                .to_string();
             assert!(error.contains(wanted), "{list}: {error}");
         }
-        let none = generate(9, &nodes(3), &NemesisSpec::none(), Schedule::for_run(10));
+        let none = generate(9, &cluster(&nodes(3)), &NemesisSpec::none(), Schedule::for_run(10));
         assert_eq!(none, Ok(Plan { seed: 9, faults: vec![] }));
+    }
+
+    /// The disk that is wiped was once drawn from no members at all, which ended the bench.
+    #[test]
+    fn regression_a_cluster_of_spares_alone_has_no_disk_to_wipe() {
+        let spares = Spares { count: 3, members_min: 1 };
+        let spec: NemesisSpec = "wipe,disk:rot".parse().expect("kinds");
+        let plan = generate(1, &cluster(&nodes(3)).with_spares(spares), &spec, Schedule::for_run(30_000));
+        assert!(plan.is_err(), "{plan:?}");
     }
 
     /// Same class, same node or link, same time: never.
@@ -647,7 +732,7 @@ mod tests {
             interval_ms in 0u64..3000, duration_ms in 0u64..6000,
         ) {
             let schedule = Schedule { start_ms, end_ms: start_ms + window_ms, interval_ms, duration_ms: duration_ms.max(50) };
-            let plan = match generate(seed, &nodes(count), &spec, schedule) {
+            let plan = match generate(seed, &cluster(&nodes(count)), &spec, schedule) {
                 Err(GenerateError::NoTime { .. }) => {
                     prop_assert!(window_ms < schedule.duration_ms / 2);
                     return Ok(());
@@ -660,7 +745,7 @@ mod tests {
             };
             prop_assert_eq!(plan.validate(&nodes(count)), Ok(()));
             prop_assert_eq!(Plan::from_toml(&plan.to_toml(&nodes(count))), Ok(plan.clone()));
-            prop_assert_eq!(generate(seed, &nodes(count), &spec, schedule), Ok(plan.clone()));
+            prop_assert_eq!(generate(seed, &cluster(&nodes(count)), &spec, schedule), Ok(plan.clone()));
             let families: BTreeSet<&str> = plan.faults.iter().map(|fault| family_of(&fault.fault)).collect();
             for round in plan.faults.chunks(families.len()) {
                 let kinds: BTreeSet<&str> = round.iter().map(|fault| family_of(&fault.fault)).collect();

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   FaultKind   before there is a fault: its name, its family, how it is asked for, how it is drawn from a seed
-//!   Effect      of one fault: what it affects, its words, its bounds, begin ─► observe ─► measure ─► end ─► finding
+//!   Effect      of one fault: what it affects, its words, its bounds,
+//!               begin ─► observe ─► turns ─► measure ─► end ─► finding
 //! ```
 //!
 //! Most kinds are a rule on links or nodes. They give their [`Share`], and the defaults of [`Effect`] do the rest.
@@ -12,6 +13,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::capability::Capability;
 use crate::draw::Draw;
 use crate::evidence::Finding;
 use crate::fault::{Class, Link};
@@ -25,6 +27,12 @@ use crate::target::Target;
 pub(crate) trait FaultKind: Effect + Serialize + DeserializeOwned {
     /// What is known of it.
     const FACTS: Facts;
+
+    /// What a cluster must be able to do for a fault of this way.
+    fn needs(way: &Refinement) -> Vec<Capability> {
+        let _ = way;
+        Self::FACTS.needs.to_vec()
+    }
 
     /// Whether a fault of this way could ever be drawn. A target has been checked already.
     fn fits(way: &Refinement, drawing: &Drawing<'_>) -> bool {
@@ -50,15 +58,25 @@ pub struct Facts {
     pub is_usual: bool,
     /// What may stand behind the colon to ask for it.
     pub ways: Ways,
+    /// What a cluster must be able to do for any fault of it.
+    pub needs: &'static [Capability],
 }
 
 /// What may stand behind the colon: `partition:halves`, `clock:bump`, `kill:majority`.
 #[derive(Clone, Copy, Debug)]
 pub enum Ways {
-    /// These names.
-    Names(&'static [&'static str]),
-    /// A target.
-    Targets,
+    /// Names.
+    Names {
+        /// Those that are drawn where none was asked for.
+        usual: &'static [&'static str],
+        /// Those that are drawn only where they were asked for.
+        others: &'static [&'static str],
+    },
+    /// A target; names only where they were asked for.
+    Targets {
+        /// The names.
+        names: &'static [&'static str],
+    },
     /// A target; without one it is one node, the same for the whole run. What two replicas have acknowledged is then
     /// still on the other one.
     VictimOrTarget,
@@ -67,24 +85,34 @@ pub enum Ways {
 }
 
 impl Ways {
+    /// A target, and no names.
+    pub const TARGETS: Ways = Ways::Targets { names: &[] };
+
     /// The names among the ways.
-    pub fn names(self) -> &'static [&'static str] {
-        match self {
-            Ways::Names(names) => names,
-            Ways::Targets | Ways::VictimOrTarget | Ways::Alone => &[],
-        }
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let (usual, others): (&[&str], &[&str]) = match self {
+            Ways::Names { usual, others } => (usual, others),
+            Ways::Targets { names } => (&[], names),
+            Ways::VictimOrTarget | Ways::Alone => (&[], &[]),
+        };
+        usual.iter().chain(others).copied()
+    }
+
+    /// Whether this name is drawn where none was asked for.
+    pub(crate) fn is_usual(self, name: &str) -> bool {
+        matches!(self, Ways::Names { usual, .. } if usual.contains(&name))
     }
 
     /// Whether a target may stand there.
     pub fn takes_targets(self) -> bool {
-        matches!(self, Ways::Targets | Ways::VictimOrTarget)
+        matches!(self, Ways::Targets { .. } | Ways::VictimOrTarget)
     }
 
-    /// The ways to draw from when none was asked for, names aside; the more usual ones several times.
+    /// The ways to draw from where none was asked for, names aside; the more usual ones several times.
     pub(crate) fn usual_targets(self) -> Vec<Refinement> {
         match self {
-            Ways::Names(_) => Vec::new(),
-            Ways::Targets => Target::USUAL.into_iter().map(Refinement::Target).collect(),
+            Ways::Names { .. } => Vec::new(),
+            Ways::Targets { .. } => Target::USUAL.into_iter().map(Refinement::Target).collect(),
             Ways::VictimOrTarget => vec![Refinement::Victim],
             Ways::Alone => vec![Refinement::Alone],
         }
@@ -131,6 +159,8 @@ pub(crate) struct Drawing<'a> {
     pub draw: &'a mut Draw,
     /// All nodes.
     pub nodes: &'a [String],
+    /// The nodes of each data centre, where that is known.
+    pub data_centres: &'a [Vec<String>],
     /// The nodes that are members from the start; the others are spares.
     pub founders: &'a [String],
     /// The nodes that are members when the fault starts.
@@ -157,12 +187,17 @@ pub(crate) struct Earlier {
 }
 
 impl Drawing<'_> {
-    /// The nodes of a target; none if the way is none, or there are too few nodes for it.
+    /// The nodes of a target, of a usual one if the way is none; none if there are too few nodes for it.
     pub fn target(&mut self, way: &Refinement) -> Option<Vec<String>> {
         match way {
             Refinement::Target(target) => target.resolve(self.nodes, self.draw).ok(),
             Refinement::Victim => self.victim(),
-            Refinement::Name(..) | Refinement::Alone => None,
+            Refinement::Name(..) | Refinement::Alone => {
+                let fitting: Vec<Target> =
+                    Target::USUAL.into_iter().filter(|target| target.check(self.nodes).is_ok()).collect();
+                let target = self.draw.pick(&fitting, 1).pop()?;
+                target.resolve(self.nodes, self.draw).ok()
+            }
         }
     }
 
@@ -176,6 +211,15 @@ impl Drawing<'_> {
     }
 }
 
+/// The most turns of a fault.
+pub(crate) const TURNS_MAX: usize = 10_000;
+
+/// A turn in every period; one more than allowed where there would be too many.
+pub(crate) fn every(period_ms: u64, for_ms: u64) -> Vec<u64> {
+    let turns = (1..=TURNS_MAX as u64 + 1).map(|turn| period_ms.max(1).saturating_mul(turn));
+    turns.take_while(|turn_ms| *turn_ms < for_ms).collect()
+}
+
 /// A change of the membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -187,8 +231,9 @@ pub(crate) enum Change {
 
 /// One fault: what it affects, and how it is carried out and proved.
 ///
-/// The steps are taken in their order. Between `begin` and `observe` the fault is in force; after `measure` its share is
-/// withdrawn, and `end` heals. `end` may be called for a fault that did not begin or was half begun.
+/// The steps are taken in their order, turns between `observe` and `measure`. After `begin` the fault is in force; after
+/// `measure` its share is withdrawn, and `end` heals. `end` may be called for a fault that did not begin or was half
+/// begun.
 pub(crate) trait Effect: fmt::Debug {
     /// The nodes it names; none for [`Class::Network`], whose faults name links.
     fn nodes(&self) -> &[String] {
@@ -219,6 +264,16 @@ pub(crate) trait Effect: fmt::Debug {
         None
     }
 
+    /// What a cluster must be able to do for it, beyond what its kind needs.
+    fn needs(&self) -> Vec<Capability> {
+        Vec::new()
+    }
+
+    /// Whether a node may end of it without being killed: then that is no crash of its own, and it is started again.
+    fn may_kill(&self) -> bool {
+        false
+    }
+
     /// Whether what is sent over its links proves it by itself, be there a receiver or not.
     fn is_proved_by_sending(&self) -> bool {
         false
@@ -236,7 +291,24 @@ pub(crate) trait Effect: fmt::Debug {
 
     /// Puts it in force.
     fn begin<'a>(&'a self, stage: &'a mut Stage<'_>) -> Step<'a, Result<(), SurfaceError>> {
-        Box::pin(stage.impose(self.share(), self.links(), self.nodes()))
+        Box::pin(async move {
+            if self.may_kill() {
+                stage.expect_death(self.nodes());
+            }
+            stage.impose(self.share(), self.links(), self.nodes()).await
+        })
+    }
+
+    /// When it changes while it lasts, ms after its start, in order: less than `for_ms` each.
+    fn turns_ms(&self, for_ms: u64) -> Vec<u64> {
+        let _ = for_ms;
+        Vec::new()
+    }
+
+    /// Changes while it lasts; which turn it is, from 1, is noted among what was measured.
+    fn turn<'a>(&'a self, stage: &'a mut Stage<'_>) -> Step<'a, Result<(), SurfaceError>> {
+        let _ = stage;
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Measures what can be measured as soon as it is in force.
@@ -261,7 +333,12 @@ pub(crate) trait Effect: fmt::Debug {
 
     /// Heals it. What could not be healed is noted on the stage.
     fn end<'a>(&'a self, stage: &'a mut Stage<'_>) -> Step<'a> {
-        Box::pin(stage.relieve(self.share(), self.links(), self.nodes()))
+        Box::pin(async move {
+            stage.relieve(self.share(), self.links(), self.nodes()).await;
+            if self.may_kill() {
+                stage.restart(self.nodes()).await;
+            }
+        })
     }
 
     /// What the measurements say: pure.

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::Finding;
 use crate::fault::Link;
-use crate::surface::{DiskStatistics, LinkStatistics, Membership, Standing};
+use crate::surface::{DiskStatistics, LinkStatistics, Membership, ProcessStatistics, Standing, StartCrash};
 
 /// Everything that was measured of a fault. What its kind does not measure stays empty.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
+    /// When it was first measured in force and when for the last time, ms since the run began.
+    pub span_ms: (u64, u64),
+    /// How many times it has changed while it lasted.
+    pub turns: u64,
     /// The counters of its links once its rules were in force, and at its end.
     pub links: BTreeMap<Link, LinkReading>,
     /// Nodes seen dead or stopped, as the fault wants them.
@@ -27,6 +31,18 @@ pub(crate) struct Measured {
     pub membership: (MembershipReport, MembershipReport),
     /// Each node's disk, before and after the fault was injected.
     pub disks: BTreeMap<String, DiskReading>,
+    /// The nodes whose disks were read at the end of a rule on them.
+    pub disks_at_end: BTreeSet<String>,
+    /// The nodes that would not start with their disks, and got empty ones.
+    pub disks_replaced: BTreeSet<String>,
+    /// What each node's processes use and may use.
+    pub processes: BTreeMap<String, ProcessReading>,
+    /// What its links did while they were cut and while they were open, in turn.
+    pub link_phases: LinkPhases,
+    /// How often each node's clock was seen where it was set to, in turn.
+    pub clock_phases: BTreeMap<String, ClockPhases>,
+    /// The starts that were cut short, by node.
+    pub start_crashes: Vec<(String, StartCrash)>,
 }
 
 impl Measured {
@@ -47,6 +63,16 @@ impl Measured {
     /// The finding on links from what each did, or why they could not be measured.
     pub fn judge_links(&self, links: &[Link], judge: impl FnOnce(&[LinkStatistics]) -> Finding) -> Finding {
         self.links_since_start(links).map_or_else(Finding::failed, |links| judge(&links))
+    }
+
+    /// How long it was measured in force, ms.
+    pub fn lasted_ms(&self) -> u64 {
+        self.span_ms.1.saturating_sub(self.span_ms.0)
+    }
+
+    /// What was read of a node's processes, if it could be read in the end.
+    pub fn process(&self, node: &str) -> Option<ProcessReading> {
+        self.processes.get(node).copied().filter(|reading| reading.is_whole)
     }
 
     /// The readings of these nodes' disks, in their order; a disk that was not read counts as empty.
@@ -96,6 +122,45 @@ impl DiskReading {
 /// By how much a counter has grown, on all these disks together.
 pub(crate) fn rise(disks: &[DiskReading], count: fn(&DiskStatistics) -> u64) -> u64 {
     disks.iter().map(|disk| disk.rise(count)).fold(0, u64::saturating_add)
+}
+
+/// What a node's processes use and may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProcessReading {
+    /// Before the fault was injected.
+    pub before: ProcessStatistics,
+    /// Once it was in force.
+    pub start: ProcessStatistics,
+    /// At its end.
+    pub end: ProcessStatistics,
+    /// Whether what proves it could be read.
+    pub is_whole: bool,
+}
+
+/// What links did in turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinkPhases {
+    /// The counters at the start of the phase.
+    pub baseline: BTreeMap<Link, LinkStatistics>,
+    /// What all of them did while they were cut.
+    pub cut: LinkStatistics,
+    /// What all of them did while they were open.
+    pub open: LinkStatistics,
+    /// Phases in which they were cut.
+    pub cuts: u64,
+    /// Phases in which they were open.
+    pub opens: u64,
+    /// Counters that could not be read at an end of a phase.
+    pub unread: u64,
+}
+
+/// How often a clock was seen where it was set to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClockPhases {
+    /// While it was off course.
+    pub off_course: u64,
+    /// While it was true again.
+    pub true_again: u64,
 }
 
 /// What a node reported about its clock, and what the clock had been set to.

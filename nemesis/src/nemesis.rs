@@ -9,13 +9,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::capability::Capability;
 use crate::clocks::CLOCK_TOLERANCE_MAX_MS;
 use crate::event::NemesisEvent;
 use crate::evidence::{EvidenceRecord, Finding};
 use crate::faults::PlannedFault;
 use crate::plan::{Plan, PlanStep};
 use crate::stage::{ATTEMPTS, Ledger, Stage};
-use crate::surface::{ClockSetting, LinkRule, ProcessState, Surface, SurfaceError};
+use crate::surface::{ClockSetting, DiskRule, LinkRule, ProcessLimits, ProcessState, Surface, SurfaceError};
 
 /// The result of one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,12 +95,13 @@ impl<'a> Nemesis<'a> {
     pub async fn perform(&mut self, step: PlanStep, surface: &dyn Surface) -> Performed {
         match step {
             PlanStep::Start(id) => self.start(id, surface).await,
+            PlanStep::Turn(id) => self.turn(id, surface).await,
             PlanStep::Stop(id) => self.stop(id, surface).await,
         }
     }
 
-    /// Stops all active faults, then opens every link, starts or resumes every node and sets right every clock that
-    /// this nemesis has touched, and checks processes and clocks.
+    /// Stops all active faults, then opens every link, mends every disk, starts or resumes every node, sets right every
+    /// clock and lifts every limit that this nemesis has touched, and checks processes and clocks.
     pub async fn heal_all(&mut self, surface: &dyn Surface) -> HealReport {
         let mut report = HealReport::default();
         for id in self.active() {
@@ -110,6 +112,7 @@ impl<'a> Nemesis<'a> {
         self.mend_disks(surface, &mut report).await;
         self.revive_nodes(surface, &mut report).await;
         self.set_clocks_right(surface, &mut report).await;
+        self.lift_limits(surface, &mut report).await;
         report
     }
 
@@ -121,11 +124,16 @@ impl<'a> Nemesis<'a> {
         self.active.insert(id, active);
         self.ledger.open(id);
         let effect = planned.fault.effect();
-        if let Err(error) = effect.begin(&mut self.stage(id, surface)).await {
+        let begun = match planned.fault.check_needs(&surface.capabilities()) {
+            Ok(()) => effect.begin(&mut self.stage(id, surface)).await,
+            Err(unmet) => Err(SurfaceError(unmet.to_string())),
+        };
+        if let Err(error) = begun {
             return self.abandon(&planned, &error, surface).await;
         }
         let start_ms = (self.now_ms)();
         self.note(id, |active| active.start_ms = start_ms);
+        self.stage(id, surface).note_start();
         effect.observe(&mut self.stage(id, surface)).await;
         Performed {
             fault: id,
@@ -138,12 +146,28 @@ impl<'a> Nemesis<'a> {
         }
     }
 
+    /// Changes a fault while it lasts. What could not be changed is part of its evidence; the history records nothing.
+    async fn turn(&mut self, id: u64, surface: &dyn Surface) -> Performed {
+        let Some(active) = self.active.get(&id).filter(|active| !active.is_ending) else {
+            return self.nothing_done(id, "is not active");
+        };
+        let planned = active.planned.clone();
+        let mut stage = self.stage(id, surface);
+        stage.measured().turns += 1;
+        let turned = planned.fault.effect().turn(&mut stage).await;
+        let error = turned.as_ref().err().map(SurfaceError::to_string);
+        stage.note_failure("changing it failed", turned);
+        let kind = planned.fault.kind().to_owned();
+        Performed { fault: id, kind, started: true, at_ms: (self.now_ms)(), event: None, record: None, error }
+    }
+
     async fn stop(&mut self, id: u64, surface: &dyn Surface) -> Performed {
         let Some(active) = self.active.get(&id) else {
             return self.nothing_done(id, "is not active");
         };
         let (planned, is_ending) = (active.planned.clone(), active.is_ending);
         if !is_ending {
+            self.stage(id, surface).note_end();
             planned.fault.effect().measure(&mut self.stage(id, surface)).await;
         }
         self.end(&planned, surface).await;
@@ -233,15 +257,26 @@ impl Nemesis<'_> {
     }
 
     async fn mend_disks(&self, surface: &dyn Surface, report: &mut HealReport) {
-        for node in &self.ledger.disks_failing {
-            if let Err(error) = surface.fail_syncs(node, false).await {
+        for node in &self.ledger.disks_touched {
+            if let Err(error) = surface.set_disk(node, DiskRule::default()).await {
                 report.problems.push(format!("the disk of {node} could not be mended: {error}"));
             }
         }
     }
 
+    async fn lift_limits(&self, surface: &dyn Surface, report: &mut HealReport) {
+        for node in &self.ledger.limits_touched {
+            if let Err(error) = surface.set_limits(node, ProcessLimits::default()).await {
+                report.problems.push(format!("the limits of {node} could not be lifted: {error}"));
+            }
+        }
+    }
+
+    /// Nodes that can be neither killed nor paused are not the nemesis's to bring back.
     async fn revive_nodes(&self, surface: &dyn Surface, report: &mut HealReport) {
-        for node in surface.nodes() {
+        let capabilities = surface.capabilities();
+        let is_its = capabilities.has(Capability::Kill) || capabilities.has(Capability::Pause);
+        for node in surface.nodes().into_iter().filter(|_| is_its) {
             if surface.process_state(&node).await == Ok(ProcessState::Dead) && !self.ledger.nodes_killed.contains(&node)
             {
                 report.found_dead.push(node.clone());

@@ -22,9 +22,11 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::capability::Capabilities;
 use crate::event::NemesisEvent;
-use crate::fault::Class;
+use crate::fault::{CLIENTS, Class};
 use crate::faults::{Fault, PlannedFault};
+use crate::kind::TURNS_MAX;
 use crate::problem::{Problem, TIME_MAX_MS};
 
 /// The version of the plan format that is written, and the only one that is read.
@@ -44,6 +46,8 @@ pub struct Plan {
 pub enum PlanStep {
     /// Heals the fault with this id. Declared before `Start`, so that steps of the same moment heal first.
     Stop(u64),
+    /// Changes the fault with this id while it lasts, as its kind does.
+    Turn(u64),
     /// Injects the fault with this id.
     Start(u64),
 }
@@ -52,7 +56,11 @@ impl Plan {
     /// The steps with their times (ms since the run began), sorted: the order in which to take them.
     pub fn schedule(&self) -> Vec<(u64, PlanStep)> {
         let steps = |fault: &PlannedFault| {
-            [(fault.at_ms, PlanStep::Start(fault.id)), (fault.end_ms(), PlanStep::Stop(fault.id))]
+            let ends = [(fault.at_ms, PlanStep::Start(fault.id)), (fault.end_ms(), PlanStep::Stop(fault.id))];
+            let (id, start_ms) = (fault.id, fault.at_ms);
+            let turn = move |turn_ms: u64| (start_ms.saturating_add(turn_ms), PlanStep::Turn(id));
+            let turns = fault.fault.effect().turns_ms(fault.for_ms);
+            ends.into_iter().chain(turns.into_iter().map(turn))
         };
         let mut schedule: Vec<(u64, PlanStep)> = self.faults.iter().flat_map(steps).collect();
         schedule.sort_unstable();
@@ -109,6 +117,19 @@ impl Plan {
         Ok(Self { seed, faults })
     }
 
+    /// Checks that the cluster can do what the plan needs.
+    ///
+    /// # Errors
+    /// The first fault whose needs are not met, and what is missing.
+    pub fn check_needs(&self, capabilities: &Capabilities) -> Result<(), PlanError> {
+        for (index, planned) in self.faults.iter().enumerate() {
+            let position = FaultPosition { number: index + 1, id: planned.id };
+            let unmet = |unmet| PlanError::Fault { position, problem: Problem::Unmet(unmet) };
+            planned.fault.check_needs(capabilities).map_err(unmet)?;
+        }
+        Ok(())
+    }
+
     /// Checks that the plan can be carried out on a cluster of these nodes.
     ///
     /// # Errors
@@ -124,6 +145,7 @@ impl Plan {
             check_times(planned).map_err(fails)?;
             check_names(&planned.fault, nodes).map_err(fails)?;
             planned.fault.effect().check_amounts().map_err(fails)?;
+            check_turns(planned).map_err(fails)?;
             check_processes(planned, &self.faults[..index]).map_err(fails)?;
         }
         Ok(())
@@ -138,13 +160,20 @@ fn check_times(planned: &PlannedFault) -> Result<(), Problem> {
     }
 }
 
+fn check_turns(planned: &PlannedFault) -> Result<(), Problem> {
+    match planned.fault.effect().turns_ms(planned.for_ms).len() > TURNS_MAX {
+        true => Err(Problem::TooManyTurns),
+        false => Ok(()),
+    }
+}
+
 fn check_names(fault: &Fault, nodes: &[String]) -> Result<(), Problem> {
     let (named, links) = (fault.own_nodes(), fault.links());
     if named.is_empty() && links.is_empty() {
         return Err(Problem::NoTarget);
     }
-    let mut ends = links.iter().flat_map(|link| [&link.from, &link.to]).chain(named);
-    if let Some(name) = ends.find(|name| !nodes.contains(name)) {
+    let ends = links.iter().flat_map(|link| [&link.from, &link.to]).filter(|end| *end != CLIENTS);
+    if let Some(name) = ends.chain(named).find(|name| !nodes.contains(name)) {
         return Err(Problem::UnknownNode { name: name.clone(), known: nodes.to_vec() });
     }
     let mut seen = BTreeSet::new();
@@ -263,6 +292,7 @@ mod tests {
     use super::*;
     use crate::fault::Link;
     use crate::faults::*;
+    use crate::rules::Distribution;
     use crate::shape::Shape;
 
     fn nodes() -> Vec<String> {
@@ -278,7 +308,12 @@ mod tests {
             Fault::from(Pause { nodes: only("n2") }),
             Fault::from(ClockBump { nodes: only("n1"), offset_ms: -1500 }),
             Fault::from(ClockDrift { nodes: only("n1"), rate_ppm: 250_000 }),
-            Fault::from(SlowLink { links: vec![link("n3", "n2")], delay_ms: 120, jitter_ms: 40 }),
+            Fault::from(SlowLink {
+                links: vec![link("n3", "n2")],
+                delay_ms: 120,
+                jitter_ms: 40,
+                distribution: Distribution::Uniform,
+            }),
             Fault::from(LossyLink { links: vec![link("n3", "n2")], loss_percent: 30 }),
             Fault::from(Wipe { nodes: only("n3") }),
             Fault::from(Power { nodes: nodes() }),

@@ -1,7 +1,8 @@
 //! What can be wrong with one fault of a plan, and how its fields are read.
 //!
-//! A fault is read by `serde` from the TOML table of its entry. Serde makes the error of a field that is missing or unknown by calling
-//! the error's own constructors, so [`Problem`] is such an error: the file's author reads of fields, not of Rust.
+//! A fault is read by `serde` from the TOML table of its entry. Serde makes the error of a field that is missing or
+//! unknown by calling the error's own constructors, so [`Problem`] is such an error: the file's author reads of fields,
+//! not of Rust.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -76,6 +77,12 @@ pub enum Problem {
         /// What is allowed, in words.
         allowed: String,
     },
+    /// More turns than a fault may have.
+    #[error("it would change more than 10,000 times while it lasts: choose a longer period")]
+    TooManyTurns,
+    /// It needs what the cluster cannot do.
+    #[error(transparent)]
+    Unmet(#[from] crate::capability::Unmet),
     /// Two process faults on a node at the same time.
     #[error("{node} is killed, paused or robbed of its disk by fault {other} at that time already")]
     Overlap {

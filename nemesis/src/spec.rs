@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use crate::fault::Class;
 use crate::faults::{KINDS, Kind};
-use crate::kind::Refinement;
+use crate::kind::{Refinement, Ways};
 use crate::target::NotATarget;
 use crate::words::listed;
 
@@ -69,15 +69,17 @@ impl Family {
 
     /// The ways to draw from when none was asked for, the more usual ones several times.
     fn usual_ways(self) -> Vec<Refinement> {
+        let is_usual =
+            |way: &Refinement| way.name().is_some_and(|name| self.kinds().any(|kind| kind.facts.ways.is_usual(name)));
         let targets = self.kinds().flat_map(|kind| kind.facts.ways.usual_targets());
-        self.names().into_iter().chain(targets).collect()
+        self.names().into_iter().filter(is_usual).chain(targets).collect()
     }
 
     /// The kind that a refinement of this family stands for.
     pub(crate) fn kind(self, way: &Refinement) -> &'static Kind {
         let stands_for = |kind: &&Kind| match way.name() {
-            Some(name) => kind.facts.ways.names().contains(&name),
-            None => kind.facts.ways.names().is_empty(),
+            Some(name) => kind.facts.ways.names().any(|known| known == name),
+            None => !matches!(kind.facts.ways, Ways::Names { .. }),
         };
         self.kinds().find(stands_for).unwrap_or(self.first())
     }
@@ -137,6 +139,19 @@ impl NemesisSpec {
     /// Whether the family of this name was requested.
     pub fn asks_for(&self, family: &str) -> bool {
         self.families().any(|asked| asked.name == family)
+    }
+
+    /// Whether `family` was requested by its name, and not as one of those that `all` stands for.
+    pub fn names(&self, family: Family) -> bool {
+        let all = NemesisSpec::all();
+        let is_among_all = all.families.get(&family) == self.families.get(&family);
+        let has_all = all.families.iter().all(|(usual, ways)| self.families.get(usual) == Some(ways));
+        self.families.contains_key(&family) && !(is_among_all && has_all)
+    }
+
+    /// Whether a refinement of `family` was requested by its name.
+    pub fn names_way(&self, family: Family) -> bool {
+        self.families.get(&family).is_some_and(|chosen| !chosen.is_empty())
     }
 
     /// The refinements allowed for `family`; where any is allowed, all of them, the more usual ones several times. Empty
@@ -271,6 +286,8 @@ mod tests {
             ("clock:drift,pause:majority,slow:n2+n1", "pause:majority,clock:drift,slow:n1+n2"),
             ("all,kill:one", "all"),
             ("upgrade,kill", "kill,upgrade"),
+            ("slow:pareto,slow:one,slow:normal", "slow:normal,slow:pareto,slow:one"),
+            ("disk:torn,clock:strobe,clock:bump", "clock:bump,clock:strobe,disk:torn"),
         ] {
             assert_eq!(canonical(text), wanted, "{text}");
         }
@@ -282,10 +299,10 @@ mod tests {
             ("", "empty item"),
             ("kill,,pause", "empty item"),
             ("crash", "known are partition, kill, pause, clock, slow, upgrade, lossy, wipe, disk"),
-            ("disk:full", "power, sync-fail and rot"),
+            ("disk:full", "power, sync-fail, rot, torn and bit-flip"),
             ("membership:stay", "known are join and leave"),
             ("partition:ring", "majority-minority"),
-            ("clock:back", "bump and drift"),
+            ("clock:back", "unknown way 'back' of clock: known are bump, bump-all, drift, drift-all, strobe"),
             ("kill:n 1", "one, minority, majority, all, a node's name"),
             ("none,kill", "'none' stands alone"),
             ("all:one", "'all' stands alone"),
@@ -293,6 +310,20 @@ mod tests {
         ] {
             let error = text.parse::<NemesisSpec>().expect_err(text).to_string();
             assert!(error.contains(wanted), "{text}: {error}");
+        }
+    }
+
+    /// A family is of one class, is among `all` as a whole, and no way has two meanings.
+    #[test]
+    fn the_kinds_of_a_family_agree() {
+        for family in Family::all() {
+            let facts: Vec<_> = family.kinds().map(|kind| kind.facts).collect();
+            let agree = facts.iter().all(|one| (one.class, one.is_usual) == (facts[0].class, facts[0].is_usual));
+            assert!(agree, "{family}: {facts:?}");
+            let names: Vec<&str> = facts.iter().flat_map(|facts| facts.ways.names()).collect();
+            assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{family}: {names:?}");
+            let unnamed = facts.iter().filter(|facts| !matches!(facts.ways, Ways::Names { .. })).count();
+            assert!(unnamed <= 1 && facts.iter().all(|facts| !facts.needs.is_empty()), "{family}");
         }
     }
 
@@ -311,7 +342,10 @@ mod tests {
             "disk(:(power|sync-fail|rot))?",
             "membership(:(join|leave))?",
             "(kill|pause|slow|lossy|wipe)(:(one|minority|majority|all|n[1-3](\\+n[4-5])?))?",
-            "clock(:(bump|drift))?",
+            "clock(:(bump|drift|strobe|drift-all))?",
+            "slow:(normal|pareto)",
+            "corrupt(:(left|repaired))?",
+            "(rate|cpu|lying-sync)(:(one|all|n1))?",
         ]
     }
 }

@@ -15,7 +15,7 @@ use std::pin::Pin;
 
 use crate::fault::Link;
 use crate::measured::{ClockReading, Measured, Reading};
-use crate::surface::{ClockSetting, LinkRule, ProcessState, Surface, SurfaceError};
+use crate::surface::{ClockSetting, DiskRule, LinkRule, ProcessLimits, ProcessState, Surface, SurfaceError};
 
 /// How many times a clock is read for one measurement, a node is asked for its version, and a node is started in the
 /// end, before giving up.
@@ -34,6 +34,10 @@ pub(crate) enum Share {
     Link(LinkRule),
     /// On its nodes' clocks.
     Clock(ClockSetting),
+    /// On its nodes' disks.
+    Disk(DiskRule),
+    /// On its nodes' processes.
+    Limits(ProcessLimits),
 }
 
 /// What the ledger knows of one fault.
@@ -41,6 +45,7 @@ pub(crate) enum Share {
 struct Entry {
     share: Share,
     links: Vec<Link>,
+    nodes: Vec<String>,
     /// When each node's clock was set for this fault, ms since the run began.
     clock_since_ms: BTreeMap<String, u64>,
     measured: Measured,
@@ -67,8 +72,10 @@ pub(crate) struct Ledger {
     pub links_touched: BTreeSet<Link>,
     /// Nodes whose clock was ever set.
     pub clocks_touched: BTreeSet<String>,
-    /// Nodes whose syncs were ever made to fail.
-    pub disks_failing: BTreeSet<String>,
+    /// Nodes whose disk ever had a rule.
+    pub disks_touched: BTreeSet<String>,
+    /// Nodes whose processes were ever limited.
+    pub limits_touched: BTreeSet<String>,
     /// Nodes on whose disk rows have rotted: they may have to be started without them.
     pub disks_rotten: BTreeSet<String>,
     /// Nodes that a fault has killed or let die.
@@ -107,6 +114,26 @@ impl Ledger {
     fn clock(&self, node: &str, now_ms: u64) -> ClockSetting {
         let shares = self.entries.values().map(|entry| entry.clock_share(node, now_ms));
         shares.fold(ClockSetting::default(), ClockSetting::beside)
+    }
+
+    /// The sum of the faults in force on a node's disk.
+    fn disk_rule(&self, node: &String) -> DiskRule {
+        self.shares_of(node).fold(DiskRule::default(), |sum, share| match share {
+            Share::Disk(rule) => sum.beside(rule),
+            _ => sum,
+        })
+    }
+
+    /// The sum of the faults in force on a node's processes.
+    fn limits(&self, node: &String) -> ProcessLimits {
+        self.shares_of(node).fold(ProcessLimits::default(), |sum, share| match share {
+            Share::Limits(limits) => sum.beside(limits),
+            _ => sum,
+        })
+    }
+
+    fn shares_of(&self, node: &String) -> impl Iterator<Item = Share> {
+        self.entries.values().filter(move |entry| entry.nodes.contains(node)).map(|entry| entry.share)
     }
 
     fn entry(&mut self, id: u64) -> &mut Entry {
@@ -156,7 +183,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Rules: of links and clocks.
+/// Rules: of links, clocks, disks and processes.
 impl Stage<'_> {
     /// Puts a fault's share in force, together with those of the other faults.
     ///
@@ -164,82 +191,196 @@ impl Stage<'_> {
     /// The first rule that could not be set.
     pub async fn impose(&mut self, share: Share, links: &[Link], nodes: &[String]) -> Result<(), SurfaceError> {
         let entry = self.ledger.entry(self.id);
-        (entry.share, entry.links) = (share, links.to_vec());
+        (entry.share, entry.links, entry.nodes) = (share, links.to_vec(), nodes.to_vec());
         match share {
-            Share::Nothing => {}
-            Share::Link(_) => {
-                for link in links {
-                    self.ledger.links_touched.insert(link.clone());
-                    self.surface.set_link(link, self.ledger.link_rule(link)).await?;
-                }
-            }
-            Share::Clock(_) => {
-                for node in nodes {
-                    let now_ms = self.now_ms();
-                    self.ledger.clocks_touched.insert(node.clone());
-                    self.ledger.entry(self.id).clock_since_ms.insert(node.clone(), now_ms);
-                    self.surface.set_clock(node, self.ledger.clock(node, now_ms)).await?;
-                }
-            }
+            Share::Nothing => Ok(()),
+            Share::Link(_) => self.impose_on_links(links).await,
+            Share::Clock(_) => self.impose_on_clocks(nodes).await,
+            Share::Disk(_) => self.impose_on_disks(nodes).await,
+            Share::Limits(_) => self.impose_on_processes(nodes).await,
+        }
+    }
+
+    async fn impose_on_links(&mut self, links: &[Link]) -> Result<(), SurfaceError> {
+        for link in links {
+            self.ledger.links_touched.insert(link.clone());
+            self.surface.set_link(link, self.ledger.link_rule(link)).await?;
         }
         Ok(())
     }
 
+    async fn impose_on_clocks(&mut self, nodes: &[String]) -> Result<(), SurfaceError> {
+        for node in nodes {
+            let now_ms = self.now_ms();
+            self.ledger.clocks_touched.insert(node.clone());
+            self.ledger.entry(self.id).clock_since_ms.insert(node.clone(), now_ms);
+            self.surface.set_clock(node, self.ledger.clock(node, now_ms)).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads each disk's counters before it gets the rule: what happens from then on is counted for the fault.
+    async fn impose_on_disks(&mut self, nodes: &[String]) -> Result<(), SurfaceError> {
+        for node in nodes {
+            let before = self.surface.disk_statistics(node).await?;
+            let reading = self.measured().disks.entry(node.clone()).or_default();
+            (reading.before, reading.end) = (before, before);
+            self.ledger.disks_touched.insert(node.clone());
+            self.surface.set_disk(node, self.ledger.disk_rule(node)).await?;
+        }
+        Ok(())
+    }
+
+    async fn impose_on_processes(&mut self, nodes: &[String]) -> Result<(), SurfaceError> {
+        for node in nodes {
+            let before = self.surface.process_statistics(node).await?;
+            self.measured().processes.entry(node.clone()).or_default().before = before;
+            self.ledger.limits_touched.insert(node.clone());
+            self.surface.set_limits(node, self.ledger.limits(node)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a share out of force while the fault goes on.
+    pub async fn suspend(&mut self, share: Share, links: &[Link], nodes: &[String]) {
+        self.ledger.withdraw(self.id);
+        self.relieve(share, links, nodes).await;
+    }
+
     /// Sets anew what a share had been in, without it: it has been withdrawn.
     pub async fn relieve(&mut self, share: Share, links: &[Link], nodes: &[String]) {
-        match share {
-            Share::Nothing => {}
-            Share::Link(_) => {
-                for link in links {
-                    let healed = self.surface.set_link(link, self.ledger.link_rule(link)).await;
-                    self.note_failure(&format!("healing {link} failed"), healed);
-                }
+        if let Share::Link(_) = share {
+            for link in links {
+                let healed = self.surface.set_link(link, self.ledger.link_rule(link)).await;
+                self.note_failure(&format!("healing {link} failed"), healed);
             }
-            Share::Clock(_) => {
-                for node in nodes {
+        }
+        for node in nodes {
+            let (what, healed) = match share {
+                Share::Nothing | Share::Link(_) => return,
+                Share::Clock(_) => {
                     let setting = self.ledger.clock(node, self.now_ms());
-                    let healed = self.surface.set_clock(node, setting).await;
-                    self.note_failure(&format!("setting right the clock of {node} failed"), healed);
+                    ("setting right the clock", self.surface.set_clock(node, setting).await)
                 }
-            }
+                Share::Disk(_) => ("mending the disk", self.surface.set_disk(node, self.ledger.disk_rule(node)).await),
+                // What is dead has no limits.
+                Share::Limits(_) if self.state_of(node).await == Some(ProcessState::Dead) => continue,
+                Share::Limits(_) => {
+                    ("lifting the limits", self.surface.set_limits(node, self.ledger.limits(node)).await)
+                }
+            };
+            self.note_failure(&format!("{what} of {node} failed"), healed);
         }
     }
 
     /// Measures what a share acts on, right after it was put in force.
     pub async fn observe(&mut self, share: Share, links: &[Link], nodes: &[String]) {
-        if let Share::Link(_) = share {
-            for link in links {
-                let start = self.surface.link_statistics(link).await.ok();
-                self.measured().links.entry(link.clone()).or_default().start = start;
+        match share {
+            // A disk was read before it got its rule.
+            Share::Nothing | Share::Disk(_) => {}
+            Share::Link(_) => self.observe_links(links).await,
+            Share::Clock(_) => {
+                for node in nodes {
+                    let reading = self.read_clock(node).await;
+                    self.measured().clocks_at_start.extend(reading.map(|reading| (node.clone(), reading)));
+                }
             }
-        }
-        if let Share::Clock(_) = share {
-            for node in nodes {
-                let reading = self.read_clock(node).await;
-                self.measured().clocks_at_start.extend(reading.map(|reading| (node.clone(), reading)));
+            Share::Limits(_) => {
+                for node in nodes {
+                    let start = self.surface.process_statistics(node).await.ok();
+                    let reading = self.measured().processes.entry(node.clone()).or_default();
+                    reading.is_whole = start.is_some();
+                    reading.start = start.unwrap_or_default();
+                }
             }
         }
     }
 
     /// Measures what a share acts on, for the last time before it is withdrawn.
     pub async fn measure(&mut self, share: Share, links: &[Link], nodes: &[String]) {
-        if let Share::Link(_) = share {
-            for link in links {
-                let end = self.surface.link_statistics(link).await.map_err(|error| error.to_string());
-                self.measured().links.entry(link.clone()).or_default().end = end;
+        match share {
+            Share::Nothing => {}
+            Share::Link(_) => self.measure_links(links).await,
+            Share::Clock(_) => {
+                for node in nodes {
+                    let reading = self.read_clock(node).await;
+                    self.measured().clocks_at_end.extend(reading.map(|reading| (node.clone(), reading)));
+                }
             }
-        }
-        if let Share::Clock(_) = share {
-            for node in nodes {
-                let reading = self.read_clock(node).await;
-                self.measured().clocks_at_end.extend(reading.map(|reading| (node.clone(), reading)));
+            Share::Disk(_) => {
+                for node in nodes {
+                    if let Ok(end) = self.surface.disk_statistics(node).await {
+                        self.measured().disks.entry(node.clone()).or_default().end = end;
+                        self.measured().disks_at_end.insert(node.clone());
+                    }
+                }
+            }
+            Share::Limits(_) => {
+                for node in nodes {
+                    let end = self.surface.process_statistics(node).await.ok();
+                    let reading = self.measured().processes.entry(node.clone()).or_default();
+                    // Of a node that ended of its limit there is nothing to read.
+                    reading.end = end.unwrap_or(reading.start);
+                }
             }
         }
     }
 
+    /// Reads the counters of links, right after the fault is in force.
+    pub async fn observe_links(&mut self, links: &[Link]) {
+        for link in links {
+            let start = self.surface.link_statistics(link).await.ok();
+            self.measured().links.entry(link.clone()).or_default().start = start;
+        }
+    }
+
+    /// Reads the counters of links, for the last time before the fault is healed.
+    pub async fn measure_links(&mut self, links: &[Link]) {
+        for link in links {
+            let end = self.surface.link_statistics(link).await.map_err(|error| error.to_string());
+            self.measured().links.entry(link.clone()).or_default().end = end;
+        }
+    }
+
+    /// Begins a phase of a fault whose links are cut and open in turn.
+    pub async fn begin_phase(&mut self, links: &[Link]) {
+        for link in links {
+            let start = self.surface.link_statistics(link).await;
+            let phases = &mut self.measured().link_phases;
+            phases.unread += u64::from(start.is_err());
+            phases.baseline.extend(start.ok().map(|start| (link.clone(), start)));
+        }
+    }
+
+    /// Ends a phase in which the links were cut or open.
+    pub async fn end_phase(&mut self, links: &[Link], was_cut: bool) {
+        for link in links {
+            let end = self.surface.link_statistics(link).await;
+            let phases = &mut self.measured().link_phases;
+            phases.unread += u64::from(end.is_err());
+            let (Ok(end), Some(start)) = (end, phases.baseline.remove(link)) else { continue };
+            let sum = if was_cut { &mut phases.cut } else { &mut phases.open };
+            *sum = sum.and(&end.since(&start));
+        }
+        let phases = &mut self.measured().link_phases;
+        *(if was_cut { &mut phases.cuts } else { &mut phases.opens }) += 1;
+    }
+
+    /// Notes when the fault was first measured in force.
+    pub fn note_start(&mut self) {
+        let now_ms = self.now_ms();
+        self.measured().span_ms = (now_ms, now_ms);
+    }
+
+    /// Notes when it was measured for the last time.
+    pub fn note_end(&mut self) {
+        let now_ms = self.now_ms();
+        self.measured().span_ms.1 = now_ms;
+    }
+
     /// Asks a node for its clock, several times if the reading is off. Returns the reading nearest to what was set;
     /// none if the node does not answer.
-    async fn read_clock(&mut self, node: &str) -> Option<Reading> {
+    pub async fn read_clock(&mut self, node: &str) -> Option<Reading> {
         let mut best: Option<Reading> = None;
         for _ in 0..ATTEMPTS {
             let Ok(believed_ms) = self.surface.believed_offset_ms(node).await else {

@@ -25,6 +25,7 @@ use nemesis::surface::{
     ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Surface, SurfaceError,
     SurfaceFuture,
 };
+use nemesis::{Capabilities, Capability};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
@@ -97,6 +98,16 @@ pub fn own_executable() -> PathBuf {
 }
 
 impl ProcessArena {
+    /// What can be done to processes behind proxies.
+    pub fn capabilities() -> Capabilities {
+        let links = [Capability::Cut, Capability::Delay, Capability::Loss];
+        let nodes = [Capability::Kill, Capability::Pause, Capability::Clock, Capability::Wipe];
+        let disks = [Capability::PowerFailure, Capability::SyncErrors, Capability::RottenRows];
+        Capabilities::none()
+            .with(links.into_iter().chain(nodes).chain([Capability::Membership, Capability::Upgrade]))
+            .without(disks, "the disks of processes are real ones: use `dissensus sim`, or kill and wipe")
+    }
+
     /// Starts every node of the system as `executable SUBCOMMAND NAME` (usually [`own_executable`]), with files under
     /// `dir/<node>/`. The thread that calls must outlive the nodes: in a program that is the main thread.
     ///
@@ -300,6 +311,10 @@ impl Surface for ProcessArena {
         self.names.clone()
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Self::capabilities()
+    }
+
     fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
             self.link(link)?.set_rule(rule);
@@ -338,14 +353,6 @@ impl Surface for ProcessArena {
         })
     }
 
-    fn fail_syncs<'a>(&'a self, node: &'a str, _fail: bool) -> SurfaceFuture<'a, ()> {
-        Box::pin(async move { Err(only_in_simulation(node)) })
-    }
-
-    fn rot<'a>(&'a self, node: &'a str, _rows: u64) -> SurfaceFuture<'a, ()> {
-        Box::pin(async move { Err(only_in_simulation(node)) })
-    }
-
     fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
             let index = self.index(node)?;
@@ -353,7 +360,7 @@ impl Surface for ProcessArena {
         })
     }
 
-    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+    fn disk_statistics<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
         Box::pin(async move {
             self.index(node)?;
             let bytes = bytes_under(&self.data_dir(node)).map_err(surface)?;
@@ -448,10 +455,6 @@ fn last_words(log: &Path) -> String {
 }
 
 /// The disk of a process is the machine's, into which the bench cannot inject faults.
-fn only_in_simulation(node: &str) -> SurfaceError {
-    SurfaceError(format!("the disk of {node} is a real one: it can be made to fail or to rot only in simulation"))
-}
-
 /// Bytes of the files in a directory and below it; none where there is no directory.
 fn bytes_under(dir: &Path) -> std::io::Result<u64> {
     let entries = match std::fs::read_dir(dir) {

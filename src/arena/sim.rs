@@ -24,9 +24,10 @@ use cluster_core::sim::{Answer, ClientId, World, WorldSettings};
 use futures::future::LocalBoxFuture;
 use nemesis::fault::Link;
 use nemesis::surface::{
-    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Surface, SurfaceError,
-    SurfaceFuture,
+    ClockSetting, DiskRule, DiskStatistics, LinkRule, LinkStatistics, Loss, Membership, ProcessState, Surface,
+    SurfaceError, SurfaceFuture,
 };
+use nemesis::{Capabilities, Capability};
 use workloads::clock::Clock;
 
 use crate::systems::dynamo::standing;
@@ -46,9 +47,19 @@ struct Shared {
     sleepers: RefCell<BTreeMap<(u64, u64), Waker>>,
     waiting: RefCell<BTreeMap<RequestId, Waker>>,
     sleeps: Cell<u64>,
+    power_failures: RefCell<BTreeMap<NodeId, u64>>,
 }
 
 impl SimArena {
+    /// What can be done to the simulated world. Each crash in it is a power failure.
+    pub fn capabilities() -> Capabilities {
+        let links = [Capability::Cut, Capability::Delay, Capability::Loss];
+        let nodes = [Capability::Kill, Capability::Pause, Capability::Clock, Capability::Wipe];
+        let disks = [Capability::PowerFailure, Capability::SyncErrors, Capability::RottenRows];
+        let cluster = [Capability::Membership, Capability::Upgrade];
+        Capabilities::none().with(links.into_iter().chain(nodes).chain(disks).chain(cluster))
+    }
+
     /// A world with every node started on an empty disk.
     ///
     /// # Errors
@@ -63,6 +74,7 @@ impl SimArena {
             sleepers: RefCell::default(),
             waiting: RefCell::default(),
             sleeps: Cell::new(0),
+            power_failures: RefCell::default(),
         };
         Ok(Self { shared: Rc::new(shared) })
     }
@@ -157,6 +169,11 @@ impl SimArena {
 }
 
 impl Shared {
+    fn crash(&self, id: NodeId) {
+        self.world.borrow_mut().crash(id);
+        *self.power_failures.borrow_mut().entry(id).or_default() += 1;
+    }
+
     /// Takes the next step of the world. Returns whether there was one.
     fn advance(&self) -> bool {
         let sleeper = self.sleepers.borrow().first_key_value().map(|((at, _), _)| *at);
@@ -311,6 +328,10 @@ impl Surface for SimArena {
         self.shared.names.clone()
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Self::capabilities()
+    }
+
     fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()> {
         at_once(self.shared.ends(link).map(|(from, to)| {
             let rule = SimRule {
@@ -335,13 +356,18 @@ impl Surface for SimArena {
                 delayed_chunks: counters.slowed_messages,
                 lossy_chunks: counters.lossy_messages,
                 lost_chunks: counters.lost_messages,
+                ..LinkStatistics::default()
             }
         }))
     }
 
     fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
         let ids: Result<Vec<NodeId>, SurfaceError> = nodes.iter().map(|node| self.shared.id(node)).collect();
-        at_once(ids.map(|ids| ids.into_iter().for_each(|id| self.shared.world.borrow_mut().crash(id))))
+        at_once(ids.map(|ids| ids.into_iter().for_each(|id| self.shared.crash(id))))
+    }
+
+    fn fail_power<'a>(&'a self, nodes: &'a [String], _loss: Loss) -> SurfaceFuture<'a, ()> {
+        self.kill(nodes)
     }
 
     fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
@@ -404,7 +430,9 @@ impl Surface for SimArena {
         at_once(self.shared.dead(node).map(|id| self.shared.world.borrow_mut().wipe(id)))
     }
 
-    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
+    /// Syncs fail all or none: that is all that the simulated disk knows.
+    fn set_disk<'a>(&'a self, node: &'a str, rule: DiskRule) -> SurfaceFuture<'a, ()> {
+        let fail = rule.sync_error_percent > 0;
         at_once(self.shared.id(node).map(|id| self.shared.world.borrow_mut().fail_syncs(id, fail)))
     }
 
@@ -420,7 +448,7 @@ impl Surface for SimArena {
         }))
     }
 
-    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+    fn disk_statistics<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
         at_once(self.shared.id(node).map(|id| {
             let world = self.shared.world.borrow();
             let counters = world.disk_counters(id);
@@ -432,6 +460,8 @@ impl Surface for SimArena {
                 failed_syncs: counters.failed_syncs,
                 rotten_rows: counters.rotten_rows,
                 dropped_rows: counters.dropped_rows,
+                power_failures: self.shared.power_failures.borrow().get(&id).copied().unwrap_or(0),
+                ..DiskStatistics::default()
             }
         }))
     }

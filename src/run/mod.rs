@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use nemesis::{EvidenceRecord, NemesisSpec, Plan, Schedule};
 
 use crate::arena::process::{ProcessArena, own_executable};
+use crate::arena::sim::SimArena;
 use crate::arena::time::RealClock;
 use crate::exit::Problem;
 use crate::store::{FORMAT, HistoryFile, RunDir, RunRecord};
@@ -93,24 +94,20 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
 fn plan(settings: &RunSettings, spec: &NemesisSpec, nodes: &[String]) -> Result<Plan, Problem> {
     // After a leave there must be enough members for the replicas of a key.
     let spares = nemesis::Spares { count: settings.dynamo.spares, members_min: usize::from(settings.dynamo.n) };
+    let capabilities = match settings.arena {
+        ArenaKind::Process => ProcessArena::capabilities(),
+        ArenaKind::Sim => SimArena::capabilities(),
+    };
     let Some(path) = &settings.plan else {
         let schedule = Schedule::for_run(settings.time_limit_ms);
-        return nemesis::generate_with_spares(settings.seed, nodes, spares, spec, schedule).map_err(Problem::arguments);
+        let cluster = nemesis::Cluster::new(nodes, capabilities).with_spares(spares);
+        return nemesis::generate(settings.seed, &cluster, spec, schedule).map_err(Problem::arguments);
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problem::arguments(format!("cannot read the plan {}: {error}", path.display())))?;
-    let plan = Plan::from_toml(&text).and_then(|plan| plan.validate(nodes).map(|()| plan));
-    let plan = plan.map_err(|error| Problem::arguments(format!("{}: {error}", path.display())))?;
-    let simulated = |fault: &&nemesis::PlannedFault| fault.fault.needs_simulated_disk();
-    match plan.faults.iter().find(simulated) {
-        Some(fault) if settings.arena == ArenaKind::Process => Err(Problem::BadArguments(format!(
-            "{}: fault {} is a {} fault, which needs a simulated disk: use `dissensus sim`",
-            path.display(),
-            fault.id,
-            fault.fault.kind()
-        ))),
-        _ => Ok(plan),
-    }
+    let checked = |plan: &Plan| plan.validate(nodes).and_then(|()| plan.check_needs(&capabilities));
+    let plan = Plan::from_toml(&text).and_then(|plan| checked(&plan).map(|()| plan));
+    plan.map_err(|error| Problem::arguments(format!("{}: {error}", path.display())))
 }
 
 /// A run directory that is being written.

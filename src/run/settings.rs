@@ -115,12 +115,6 @@ impl RunSettings {
             )));
         }
         let nemesis: NemesisSpec = self.nemesis.parse().map_err(Problem::arguments)?;
-        if self.arena == ArenaKind::Process && nemesis.asks_for("disk") {
-            return Err(Problem::BadArguments(
-                "the disk faults power, sync-fail and rot need simulated disks: use `dissensus sim`, or kill and wipe"
-                    .into(),
-            ));
-        }
         let workloads = workloads::by_name(&self.workload).map_err(Problem::arguments)?;
         self.check_required(&workloads)?;
         let system = Dynamo::new(self.dynamo.clone(), self.seed).map_err(Problem::arguments)?;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clocks::CLOCK_TOLERANCE_MAX_MS;
+use crate::capability::Capability;
+use crate::clocks::{self, CLOCK_TOLERANCE_MAX_MS};
 use crate::evidence::Finding;
 use crate::fault::Class;
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
@@ -10,7 +11,6 @@ use crate::measured::{ClockReading, Measured, Reading};
 use crate::problem::{Problem, check_amount};
 use crate::stage::Share;
 use crate::surface::ClockSetting;
-use crate::target::few;
 use crate::words::{offset, signed};
 
 /// Largest clock jump, ms: ten years.
@@ -32,12 +32,13 @@ impl FaultKind for ClockBump {
         family: "clock",
         class: Class::Clock,
         is_usual: true,
-        ways: Ways::Names(&["bump"]),
+        ways: Ways::Names { usual: &["bump"], others: &["bump-all"] },
+        needs: &[Capability::Clock],
     };
 
     /// A jump of 10 ms to 5 min either way.
-    fn draw(_: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
-        let nodes = few(drawing.nodes, drawing.draw);
+    fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
+        let nodes = clocks::drawn(way, drawing);
         let forwards = drawing.draw.coin();
         let size_ms = drawing.draw.log_uniform(10, 300_000) as i64;
         Some(Self { nodes, offset_ms: if forwards { size_ms } else { -size_ms } })
@@ -73,7 +74,7 @@ impl Effect for ClockBump {
 
 /// The tolerance for reading back a jump, ms: half of the jump (so a clock that did not move never passes), at most
 /// [`CLOCK_TOLERANCE_MAX_MS`].
-fn tolerance_ms(offset_ms: i64) -> u64 {
+pub(super) fn tolerance_ms(offset_ms: i64) -> u64 {
     (offset_ms.unsigned_abs() / 2).min(CLOCK_TOLERANCE_MAX_MS)
 }
 

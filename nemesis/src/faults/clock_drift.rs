@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clocks::DriftReading;
+use crate::capability::Capability;
+use crate::clocks::{self, DriftReading};
 use crate::evidence::Finding;
 use crate::fault::Class;
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
@@ -10,7 +11,6 @@ use crate::measured::Measured;
 use crate::problem::{Problem, check_amount};
 use crate::stage::Share;
 use crate::surface::ClockSetting;
-use crate::target::few;
 use crate::words::{decimal, signed};
 
 /// Fastest drift, parts per million: a hundred times real speed. The slowest keeps the clock going forwards.
@@ -32,13 +32,14 @@ impl FaultKind for ClockDrift {
         family: "clock",
         class: Class::Clock,
         is_usual: true,
-        ways: Ways::Names(&["drift"]),
+        ways: Ways::Names { usual: &["drift"], others: &["drift-all"] },
+        needs: &[Capability::Clock],
     };
 
     /// A drift of 1 % to +100 % or -50 %. Where possible it adds up to at least 50 ms over the fault's length: less
     /// could not be distinguished from the time that it takes to read a node's clock.
-    fn draw(_: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
-        let nodes = few(drawing.nodes, drawing.draw);
+    fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
+        let nodes = clocks::drawn(way, drawing);
         let forwards = drawing.draw.coin();
         let most_ppm = if forwards { 1_000_000 } else { 500_000 };
         let least_ppm = (50_000_000 / drawing.for_ms.max(1)).clamp(10_000, most_ppm);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::evidence::{self, Finding};
 use crate::fault::Class;
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
@@ -18,8 +19,14 @@ pub struct Kill {
 }
 
 impl FaultKind for Kill {
-    const FACTS: Facts =
-        Facts { name: "kill", family: "kill", class: Class::Process, is_usual: true, ways: Ways::Targets };
+    const FACTS: Facts = Facts {
+        name: "kill",
+        family: "kill",
+        class: Class::Process,
+        is_usual: true,
+        ways: Ways::TARGETS,
+        needs: &[Capability::Kill],
+    };
 
     fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
         Some(Self { nodes: drawing.target(way)? })

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::evidence::Finding;
 use crate::fault::Class;
 use crate::kind::{Change, Drawing, Effect, Facts, FaultKind, Refinement, Ways};
@@ -24,7 +25,8 @@ impl FaultKind for Leave {
         family: "membership",
         class: Class::Membership,
         is_usual: false,
-        ways: Ways::Names(&["leave"]),
+        ways: Ways::Names { usual: &["leave"], others: &[] },
+        needs: &[Capability::Membership],
     };
 
     fn fits(_: &Refinement, drawing: &Drawing<'_>) -> bool {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::evidence::Finding;
 use crate::fault::{Class, Link};
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
@@ -23,8 +24,14 @@ pub struct LossyLink {
 }
 
 impl FaultKind for LossyLink {
-    const FACTS: Facts =
-        Facts { name: "lossy-link", family: "lossy", class: Class::Network, is_usual: true, ways: Ways::Targets };
+    const FACTS: Facts = Facts {
+        name: "lossy-link",
+        family: "lossy",
+        class: Class::Network,
+        is_usual: true,
+        ways: Ways::TARGETS,
+        needs: &[Capability::Loss],
+    };
 
     fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
         let links = links_touching(&drawing.target(way)?, drawing.nodes);

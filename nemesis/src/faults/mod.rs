@@ -5,23 +5,44 @@
 //! the table below; nothing else names it. The order of the rows is that of the command line, and part of what a seed
 //! means: new rows go to the end.
 
+mod bit_flip;
 mod clock_bump;
 mod clock_drift;
+mod clock_strobe;
+mod corrupt_link;
+mod cpu_starve;
+mod crash_in_start;
+mod disk_full;
+mod duplicate_link;
+mod file_limit;
+mod flapping_partition;
 mod join;
 mod kill;
 mod leave;
 mod lossy_link;
+mod lying_sync;
+mod memory_limit;
+mod misdirected_write;
 mod partition;
 mod pause;
 mod power;
+mod rate_limit;
+mod read_error;
+mod reorder_link;
+mod reset_connections;
+mod restart;
 mod rot;
+mod slow_disk;
 mod slow_link;
 mod sync_fail;
+mod torn;
 mod upgrade;
 mod wipe;
+mod write_error;
 
 use serde::Serialize;
 
+use crate::capability::{Capabilities, Capability, Unmet};
 use crate::fault::{Class, Link};
 use crate::kind::{Change, Drawing, Earlier, Effect, Facts, FaultKind, Refinement};
 use crate::problem::{Problem, read_fields};
@@ -79,6 +100,26 @@ kinds! {
     rot::Rot,
     join::Join,
     leave::Leave,
+    duplicate_link::DuplicateLink,
+    reorder_link::ReorderLink,
+    corrupt_link::CorruptLink,
+    rate_limit::RateLimit,
+    reset_connections::ResetConnections,
+    flapping_partition::FlappingPartition,
+    clock_strobe::ClockStrobe,
+    torn::Torn,
+    bit_flip::BitFlip,
+    read_error::ReadError,
+    write_error::WriteError,
+    disk_full::DiskFull,
+    misdirected_write::MisdirectedWrite,
+    slow_disk::SlowDisk,
+    lying_sync::LyingSync,
+    cpu_starve::CpuStarve,
+    file_limit::FileLimit,
+    memory_limit::MemoryLimit,
+    restart::Restart,
+    crash_in_start::CrashInStart,
 }
 
 /// A row of the registry.
@@ -86,6 +127,7 @@ kinds! {
 pub struct Kind {
     /// What is known of it.
     pub facts: Facts,
+    needs: fn(&Refinement) -> Vec<Capability>,
     fits: fn(&Refinement, &Drawing<'_>) -> bool,
     draw: fn(&Refinement, &mut Drawing<'_>) -> Option<Fault>,
     read: fn(toml::Table) -> Result<Fault, Problem>,
@@ -95,10 +137,16 @@ impl Kind {
     const fn of<K: FaultKind + Into<Fault>>() -> Self {
         Self {
             facts: K::FACTS,
+            needs: <K as FaultKind>::needs,
             fits: K::fits,
             draw: |way, drawing| K::draw(way, drawing).map(Into::into),
             read: |fields| read_fields::<K>(fields).map(Into::into),
         }
+    }
+
+    /// Checks that a cluster can do what a fault of this way needs.
+    pub(crate) fn check_needs(&self, way: &Refinement, capabilities: &Capabilities) -> Result<(), Unmet> {
+        capabilities.check(self.facts.name, &(self.needs)(way))
     }
 
     /// Whether a fault of this way could ever be drawn.
@@ -165,9 +213,13 @@ impl Fault {
         self.effect().detail(all)
     }
 
-    /// Whether only a simulated disk can have this fault.
-    pub fn needs_simulated_disk(&self) -> bool {
-        self.family() == "disk"
+    /// Checks that a cluster can do what it needs.
+    ///
+    /// # Errors
+    /// The first need that is not met.
+    pub fn check_needs(&self, capabilities: &Capabilities) -> Result<(), Unmet> {
+        let facts = &self.row().facts;
+        capabilities.check(facts.name, &[facts.needs, &self.effect().needs()].concat())
     }
 
     /// Every node it affects, including the ends of its links, in the order of `all`.

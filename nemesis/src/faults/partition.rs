@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::evidence::Finding;
-use crate::fault::{Class, Link};
+use crate::fault::{CLIENTS, Class, Link};
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
 use crate::measured::{Measured, total};
-use crate::shape::{Shape, views};
+use crate::shape::{Shape, cut_data_centre, views};
 use crate::stage::Share;
 use crate::surface::{LinkRule, LinkStatistics};
 use crate::words::{braced, count, enumerate};
@@ -32,17 +33,37 @@ impl FaultKind for Partition {
         family: "partition",
         class: Class::Network,
         is_usual: true,
-        ways: Ways::Names(&Shape::NAMES),
+        ways: Ways::Names { usual: &Shape::USUAL_NAMES, others: &Shape::OTHER_NAMES },
+        needs: &[Capability::Cut],
     };
 
+    fn needs(way: &Refinement) -> Vec<Capability> {
+        [Self::FACTS.needs, way.name().and_then(Shape::named).map_or(&[], Shape::needs)].concat()
+    }
+
     fn fits(way: &Refinement, drawing: &Drawing<'_>) -> bool {
-        way.name().and_then(Shape::named).is_some_and(|shape| drawing.nodes.len() >= shape.nodes_min())
+        fits(way, drawing)
     }
 
     fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
-        let shape = way.name().and_then(Shape::named)?;
-        Some(Self { shape, links: shape.cut(drawing.nodes, drawing.draw)? })
+        let (shape, links) = cut(way, drawing)?;
+        Some(Self { shape, links })
     }
+}
+
+/// Whether the cluster is large enough for the shape that the way names.
+pub(super) fn fits(way: &Refinement, drawing: &Drawing<'_>) -> bool {
+    way.name().and_then(Shape::named).is_some_and(|shape| drawing.nodes.len() >= shape.nodes_min())
+}
+
+/// The shape that the way names, and links that are cut in this shape.
+pub(super) fn cut(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<(Shape, Vec<Link>)> {
+    let shape = way.name().and_then(Shape::named)?;
+    let links = match shape {
+        Shape::DataCentre => cut_data_centre(drawing.data_centres, drawing.draw)?,
+        _ => shape.cut(drawing.nodes, drawing.draw)?,
+    };
+    Some((shape, links))
 }
 
 impl Effect for Partition {
@@ -52,6 +73,10 @@ impl Effect for Partition {
 
     fn detail(&self, all: &[String]) -> String {
         describe(self.shape, &self.links, all)
+    }
+
+    fn needs(&self) -> Vec<Capability> {
+        self.shape.needs().to_vec()
     }
 
     fn is_proved_by_sending(&self) -> bool {
@@ -97,10 +122,26 @@ fn judge(links: &[LinkStatistics]) -> Finding {
 
 /// The cut links as the groups that they leave, where there are such groups.
 pub(super) fn describe(shape: Shape, links: &[Link], all: &[String]) -> String {
-    groups(links, all).or_else(|| bridge(links, all)).or_else(|| one_way(links, all)).unwrap_or_else(|| match shape {
-        Shape::MajoritiesRing => ring(links, all),
-        _ => enumerate(links),
-    })
+    clients(links)
+        .or_else(|| groups(links, all))
+        .or_else(|| bridge(links, all))
+        .or_else(|| one_way(links, all))
+        .unwrap_or_else(|| match shape {
+            Shape::MajoritiesRing => ring(links, all),
+            _ => enumerate(links),
+        })
+}
+
+/// `clients | {n1 n2}`, when exactly the links between clients and some nodes are cut.
+fn clients(links: &[Link]) -> Option<String> {
+    let ends = |link: &Link| match (link.from == CLIENTS, link.to == CLIENTS) {
+        (true, false) => Some(link.to.clone()),
+        (false, true) => Some(link.from.clone()),
+        _ => None,
+    };
+    let nodes: BTreeSet<String> = links.iter().map(ends).collect::<Option<_>>()?;
+    let is_whole = !nodes.is_empty() && links.len() == 2 * nodes.len();
+    is_whole.then(|| format!("{CLIENTS} | {}", braced(&nodes.into_iter().collect::<Vec<_>>())))
 }
 
 /// `{n1 n2} | {n3}`, when the nodes fall into groups that hear all nodes of their own group and no others.
@@ -166,6 +207,7 @@ mod tests {
             assert!(text.starts_with("{n1") && text.matches(" | ").count() == 1 && text.matches('n').count() == 5);
         }
         assert_eq!(cut(Shape::Halves, 2), "{n1} | {n2}");
+        assert!(cut(Shape::Clients, 5).starts_with("clients | {n"), "{}", cut(Shape::Clients, 5));
         assert!(cut(Shape::Bridge, 5).contains("} - n"), "{}", cut(Shape::Bridge, 5));
         assert!(cut(Shape::OneWay, 5).starts_with("one way: n"), "{}", cut(Shape::OneWay, 5));
         let ring = cut(Shape::MajoritiesRing, 5);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::evidence::{self, Finding};
 use crate::fault::Class;
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
@@ -18,8 +19,14 @@ pub struct Pause {
 }
 
 impl FaultKind for Pause {
-    const FACTS: Facts =
-        Facts { name: "pause", family: "pause", class: Class::Process, is_usual: true, ways: Ways::Targets };
+    const FACTS: Facts = Facts {
+        name: "pause",
+        family: "pause",
+        class: Class::Process,
+        is_usual: true,
+        ways: Ways::TARGETS,
+        needs: &[Capability::Pause],
+    };
 
     fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
         Some(Self { nodes: drawing.target(way)? })

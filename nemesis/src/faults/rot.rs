@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::disk;
 use crate::evidence::{self, Finding};
 use crate::fault::Class;
@@ -26,8 +27,14 @@ pub struct Rot {
 }
 
 impl FaultKind for Rot {
-    const FACTS: Facts =
-        Facts { name: "rot", family: "disk", class: Class::Process, is_usual: false, ways: Ways::Names(&["rot"]) };
+    const FACTS: Facts = Facts {
+        name: "rot",
+        family: "disk",
+        class: Class::Process,
+        is_usual: false,
+        ways: Ways::Names { usual: &["rot"], others: &[] },
+        needs: &[Capability::Kill, Capability::RottenRows],
+    };
 
     /// Always on the same node: what two replicas have acknowledged is then still on the other one.
     fn draw(_: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {

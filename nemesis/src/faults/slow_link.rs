@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::evidence::Finding;
 use crate::fault::{Class, Link};
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
@@ -9,7 +10,7 @@ use crate::measured::{Measured, total};
 use crate::problem::{Problem, TIME_MAX_MS, check_amount};
 use crate::shape::links_touching;
 use crate::stage::Share;
-use crate::surface::{LinkRule, LinkStatistics};
+use crate::surface::{Distribution, LinkRule, LinkStatistics};
 use crate::words::{count, decimal, touching};
 
 /// The links deliver late.
@@ -18,25 +19,64 @@ use crate::words::{count, decimal, touching};
 pub struct SlowLink {
     /// The delay of each chunk, ms.
     pub delay_ms: u64,
-    /// A further uniform delay of 0..=jitter, ms; the order of chunks is kept.
+    /// What comes on top: 0..=jitter, ms, half of it on average; the order of chunks is kept.
     pub jitter_ms: u64,
+    /// How the delays between chunks differ.
+    #[serde(default, skip_serializing_if = "is_uniform")]
+    pub distribution: Distribution,
     /// The links affected.
     pub links: Vec<Link>,
 }
 
+/// A plan's file leaves out what is usual, as it always did.
+fn is_uniform(distribution: &Distribution) -> bool {
+    *distribution == Distribution::Uniform
+}
+
 impl FaultKind for SlowLink {
-    const FACTS: Facts =
-        Facts { name: "slow-link", family: "slow", class: Class::Network, is_usual: true, ways: Ways::Targets };
+    const FACTS: Facts = Facts {
+        name: "slow-link",
+        family: "slow",
+        class: Class::Network,
+        is_usual: true,
+        ways: Ways::Targets { names: &["constant", "uniform", "normal", "pareto"] },
+        needs: &[Capability::Delay],
+    };
+
+    fn needs(way: &Refinement) -> Vec<Capability> {
+        [Self::FACTS.needs, distribution(way).needs()].concat()
+    }
+
+    fn fits(_: &Refinement, drawing: &Drawing<'_>) -> bool {
+        drawing.nodes.len() >= 2
+    }
 
     /// Most slow links are a little slow; some are slower than the replicas' time-outs.
     fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
         let links = links_touching(&drawing.target(way)?, drawing.nodes);
         let delay_ms = drawing.draw.log_uniform(20, 400);
-        Some(Self { links, delay_ms, jitter_ms: 2 * drawing.draw.between(0, delay_ms / 4) })
+        let jitter_ms = match way.name() {
+            None => 2 * drawing.draw.between(0, delay_ms / 4),
+            Some("constant") => 0,
+            Some(_) => drawing.draw.between(delay_ms / 4, delay_ms).max(1),
+        };
+        Some(Self { links, delay_ms, jitter_ms, distribution: distribution(way) })
+    }
+}
+
+fn distribution(way: &Refinement) -> Distribution {
+    match way.name() {
+        Some("normal") => Distribution::Normal,
+        Some("pareto") => Distribution::Pareto,
+        _ => Distribution::Uniform,
     }
 }
 
 impl Effect for SlowLink {
+    fn needs(&self) -> Vec<Capability> {
+        self.distribution.needs().to_vec()
+    }
+
     fn links(&self) -> &[Link] {
         &self.links
     }
@@ -44,7 +84,12 @@ impl Effect for SlowLink {
     fn detail(&self, all: &[String]) -> String {
         let mean = (self.delay_ms as i64).saturating_mul(2).saturating_add(self.jitter_ms as i64);
         let spread = decimal(self.jitter_ms as i64, 2);
-        format!("{}, {} ms ± {spread} ms", touching(&self.links, all), decimal(mean, 2))
+        let distribution = match self.distribution {
+            Distribution::Uniform => "",
+            Distribution::Normal => ", normal",
+            Distribution::Pareto => ", Pareto",
+        };
+        format!("{}, {} ms ± {spread} ms{distribution}", touching(&self.links, all), decimal(mean, 2))
     }
 
     fn check_amounts(&self) -> Result<(), Problem> {
@@ -53,7 +98,8 @@ impl Effect for SlowLink {
     }
 
     fn share(&self) -> Share {
-        Share::Link(LinkRule { delay_ms: self.delay_ms, jitter_ms: self.jitter_ms, ..LinkRule::default() })
+        let Self { delay_ms, jitter_ms, distribution, .. } = *self;
+        Share::Link(LinkRule { delay_ms, jitter_ms, distribution, ..LinkRule::default() })
     }
 
     fn finding(&self, measured: &Measured) -> Finding {
@@ -108,12 +154,15 @@ mod tests {
         let all = names("n1 n2 n3 n4");
         let slow = |targets: &str| {
             let links = links_touching(&names(targets), &all);
-            SlowLink { links, delay_ms: 100, jitter_ms: 40 }.detail(&all)
+            SlowLink { links, delay_ms: 100, jitter_ms: 40, distribution: Distribution::Uniform }.detail(&all)
         };
         assert_eq!(slow("n1"), "n1 ⇄ others, 120 ms ± 20 ms");
         assert_eq!(slow("n1 n3"), "n1 n3 ⇄ others, 120 ms ± 20 ms");
         assert_eq!(slow("n1 n2 n3"), "all links, 120 ms ± 20 ms");
         let links = vec![Link { from: "n1".into(), to: "n2".into() }];
-        assert_eq!(SlowLink { links, delay_ms: 7, jitter_ms: 0 }.detail(&all), "n1→n2, 7 ms ± 0 ms");
+        assert_eq!(
+            SlowLink { links, delay_ms: 7, jitter_ms: 0, distribution: Distribution::Pareto }.detail(&all),
+            "n1→n2, 7 ms ± 0 ms, Pareto"
+        );
     }
 }

@@ -3,13 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::disk;
 use crate::evidence::{self, Finding};
 use crate::fault::Class;
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
 use crate::measured::{DiskReading, Measured, rise};
-use crate::stage::{Stage, Step};
-use crate::surface::{ProcessState, SurfaceError};
+use crate::stage::{Share, Stage, Step};
+use crate::surface::{DiskRule, ProcessState};
 use crate::target::few;
 use crate::words::count;
 
@@ -27,7 +28,8 @@ impl FaultKind for SyncFail {
         family: "disk",
         class: Class::Process,
         is_usual: false,
-        ways: Ways::Names(&["sync-fail"]),
+        ways: Ways::Names { usual: &["sync-fail"], others: &[] },
+        needs: &[Capability::Kill, Capability::SyncErrors],
     };
 
     /// Members alone: others have nothing to sync.
@@ -45,28 +47,18 @@ impl Effect for SyncFail {
         Some(ProcessState::Dead)
     }
 
-    fn begin<'a>(&'a self, stage: &'a mut Stage<'_>) -> Step<'a, Result<(), SurfaceError>> {
-        Box::pin(async move {
-            stage.expect_death(&self.nodes);
-            stage.ledger().disks_failing.extend(self.nodes.iter().cloned());
-            disk::read_before(stage, &self.nodes).await?;
-            for node in &self.nodes {
-                stage.surface().fail_syncs(node, true).await?;
-            }
-            disk::read_after(stage, &self.nodes).await
-        })
+    fn share(&self) -> Share {
+        Share::Disk(DiskRule { sync_error_percent: 100, ..DiskRule::default() })
+    }
+
+    fn may_kill(&self) -> bool {
+        true
     }
 
     fn end<'a>(&'a self, stage: &'a mut Stage<'_>) -> Step<'a> {
         Box::pin(async move {
-            for node in &self.nodes {
-                let mended = match stage.surface().fail_syncs(node, false).await {
-                    Ok(()) => disk::restart(stage, node).await,
-                    Err(error) => Err(error),
-                };
-                disk::note_return(stage, node, mended);
-            }
-            stage.note_running(&self.nodes).await;
+            stage.relieve(self.share(), &[], &self.nodes).await;
+            disk::restart_all(stage, &self.nodes).await;
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::evidence::Finding;
 use crate::fault::Class;
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
@@ -23,8 +24,14 @@ pub struct Upgrade {
 
 impl FaultKind for Upgrade {
     /// Not usual: the cluster has to be started with a version that has a successor.
-    const FACTS: Facts =
-        Facts { name: "upgrade", family: "upgrade", class: Class::Process, is_usual: false, ways: Ways::Alone };
+    const FACTS: Facts = Facts {
+        name: "upgrade",
+        family: "upgrade",
+        class: Class::Process,
+        is_usual: false,
+        ways: Ways::Alone,
+        needs: &[Capability::Kill, Capability::Upgrade],
+    };
 
     /// The first node that no planned fault upgrades.
     fn draw(_: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {

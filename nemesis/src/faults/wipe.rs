@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::Capability;
 use crate::disk;
 use crate::evidence::{self, Finding};
 use crate::fault::Class;
@@ -20,8 +21,14 @@ pub struct Wipe {
 }
 
 impl FaultKind for Wipe {
-    const FACTS: Facts =
-        Facts { name: "wipe", family: "wipe", class: Class::Process, is_usual: false, ways: Ways::VictimOrTarget };
+    const FACTS: Facts = Facts {
+        name: "wipe",
+        family: "wipe",
+        class: Class::Process,
+        is_usual: false,
+        ways: Ways::VictimOrTarget,
+        needs: &[Capability::Kill, Capability::Wipe],
+    };
 
     fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
         Some(Self { nodes: drawing.target(way)? })
