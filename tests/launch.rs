@@ -15,7 +15,7 @@ use dissensus::systems::System;
 use dissensus::systems::system::Claims;
 use nemesis::surface::Surface;
 use nix::sys::signal::Signal;
-use workloads::store::Store;
+use workloads::Client;
 
 use support::{BENCH, PATIENCE, Scratch, eventually, one_cluster_at_a_time, programs_in};
 
@@ -51,8 +51,12 @@ impl System for Shell {
         })
     }
 
-    fn client(&self, _addresses: Addresses) -> Box<dyn Store> {
+    fn client(&self, _addresses: Addresses) -> Box<dyn Client> {
         unreachable!("nobody talks to a shell")
+    }
+
+    fn can(&self, _workload: &str, _f: &str) -> bool {
+        false
     }
 
     fn claims(&self) -> Claims {

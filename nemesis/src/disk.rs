@@ -1,119 +1,125 @@
-//! Disk faults: how they are injected, and what proves that a disk was emptied, lost unsynced writes, failed or rotted.
+//! What faults of disks have in common.
 //!
-//! A node does not survive any of them, so each is a process fault as well: its nodes must be seen dead while it lasts
-//! and running again afterwards. The disk's own counters are measured in addition.
+//! Of some the node dies. Each of those is a process fault as well: its nodes must be seen dead while it lasts and
+//! running again afterwards. The disk's own counters are read before the fault was injected, right after, and when the
+//! node was started again. Others are rules on the disks of nodes that go on, or may.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::evidence::Finding;
+use crate::measured::{DiskReading, Measured, rise};
+use crate::stage::Stage;
+use crate::surface::{DiskStatistics, ProcessState, SurfaceError};
+use crate::words::{count, grouped};
 
-use crate::evidence::{self, Finding};
-use crate::fault::Fault;
-use crate::surface::{DiskStatistics, Surface, SurfaceError};
-
-/// A disk's counters before a fault, once it was injected, and at its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DiskReading {
-    /// While the node was dead or about to die, before the fault was injected.
-    pub before: DiskStatistics,
-    /// Once the fault was injected.
-    pub after: DiskStatistics,
-    /// When the node was started again.
-    pub end: DiskStatistics,
-}
-
-impl DiskReading {
-    /// By how much a counter has grown from before the fault to its end.
-    fn rise(&self, count: fn(&DiskStatistics) -> u64) -> u64 {
-        count(&self.end).saturating_sub(count(&self.before))
-    }
-}
-
-/// Injects the part of a disk fault that changes disks. Killing the nodes and reading the counters before and after is
-/// up to the caller.
+/// Reads the disks before the fault is injected.
 ///
 /// # Errors
-/// What the surface could not do.
-pub(crate) async fn inject(fault: &Fault, surface: &dyn Surface) -> Result<(), SurfaceError> {
-    match fault {
-        Fault::Wipe { nodes } => {
-            for node in nodes {
-                surface.wipe(node).await?;
-            }
-        }
-        Fault::Rot { nodes, rows } => {
-            for node in nodes {
-                surface.rot(node, *rows).await?;
-            }
-        }
-        Fault::SyncFail { nodes } => {
-            for node in nodes {
-                surface.fail_syncs(node, true).await?;
-            }
-        }
-        _ => {}
+/// When a disk cannot be read: the fault could not be proved.
+pub(crate) async fn read_before(stage: &mut Stage<'_>, nodes: &[String]) -> Result<(), SurfaceError> {
+    for node in nodes {
+        let disk = stage.surface().disk_statistics(node).await?;
+        let reading = stage.measured().disks.entry(node.clone()).or_default();
+        (reading.before, reading.after, reading.end) = (disk, disk, disk);
     }
     Ok(())
 }
 
-/// Starts a node whose rows have rotted: it must refuse to start, and is then started without those rows.
+/// Reads the disks once the fault was injected.
 ///
 /// # Errors
-/// When the node starts although rows have rotted, or does not start without them.
-pub(crate) async fn restart_rotten(
-    node: &str,
-    reading: &DiskReading,
-    surface: &dyn Surface,
-) -> Result<(), SurfaceError> {
-    match (surface.restart(node).await, reading.rise(|disk| disk.rotten_rows)) {
-        (Ok(()), 0) => Ok(()),
-        (Ok(()), rows) => Err(SurfaceError(format!("it took {rows} rotten rows for good"))),
-        (Err(_), _) => surface.restart_without_damaged(node).await,
+/// When a disk cannot be read: the fault could not be proved.
+pub(crate) async fn read_after(stage: &mut Stage<'_>, nodes: &[String]) -> Result<(), SurfaceError> {
+    for node in nodes {
+        let disk = stage.surface().disk_statistics(node).await?;
+        stage.measured().disks.entry(node.clone()).or_default().after = disk;
+    }
+    Ok(())
+}
+
+/// Reads a disk at the end of its fault.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) async fn read_end(stage: &mut Stage<'_>, node: &str) -> Result<(), SurfaceError> {
+    let disk = stage.surface().disk_statistics(node).await?;
+    stage.measured().disks.entry(node.to_owned()).or_default().end = disk;
+    Ok(())
+}
+
+/// Starts a node from what is on its disk, unless it runs, and reads the disk's counters.
+///
+/// # Errors
+/// When the node does not start or its disk cannot be read.
+pub(crate) async fn restart(stage: &mut Stage<'_>, node: &str) -> Result<(), SurfaceError> {
+    read_end(stage, node).await?;
+    let started = match stage.state_of(node).await {
+        Some(ProcessState::Running) => Ok(()),
+        _ => stage.surface().restart(node).await,
+    };
+    read_end(stage, node).await?;
+    started
+}
+
+/// Brings back the nodes of a fault that took nothing but what was on their disks.
+pub(crate) async fn restart_all(stage: &mut Stage<'_>, nodes: &[String]) {
+    for node in nodes {
+        let started = restart(stage, node).await;
+        note_return(stage, node, started);
+    }
+    stage.note_running(nodes).await;
+}
+
+/// Notes that a node could not be brought back, if it could not.
+pub(crate) fn note_return(stage: &mut Stage<'_>, node: &str, result: Result<(), SurfaceError>) {
+    stage.note_failure(&format!("bringing back {node} failed"), result);
+}
+
+/// The finding on the disks of a fault that is a rule on them, or why they could not be measured.
+pub(crate) fn judge(measured: &Measured, nodes: &[String], judge: impl FnOnce(&[DiskReading]) -> Finding) -> Finding {
+    match nodes.iter().find(|node| !measured.disks_at_end.contains(*node)) {
+        Some(node) => Finding::failed(format!("the disk of {node} could not be measured at the end")),
+        None => judge(&measured.disks_of(nodes)),
     }
 }
 
-/// The finding of a disk fault: the nodes seen dead and running again, and what each node's disk counted.
-pub(crate) fn finding(
-    fault: &Fault,
-    affected: &BTreeSet<String>,
-    running: &BTreeSet<String>,
-    readings: &BTreeMap<String, DiskReading>,
+/// A fault that strikes a share of the calls must have struck one: `call` and `struck` say what happened, as in
+/// "3 reads failed".
+pub(crate) fn judge_struck(
+    measured: &Measured,
+    nodes: &[String],
+    call: &str,
+    struck: &str,
+    figure: &str,
+    counted: fn(&DiskStatistics) -> u64,
 ) -> Finding {
-    let mut finding = evidence::process("dead", fault.own_nodes(), affected, running);
-    let reading = |node: &String| readings.get(node).copied().unwrap_or_default();
-    let readings: Vec<DiskReading> = fault.own_nodes().iter().map(reading).collect();
-    let sum = |count: &dyn Fn(&DiskReading) -> u64| readings.iter().map(count).fold(0, u64::saturating_add);
-    let (proved, measured) = match fault {
-        Fault::Wipe { .. } => {
-            let (bytes, left) = (sum(&|disk| disk.before.bytes), sum(&|disk| disk.after.bytes));
-            finding.add("wiped_bytes", bytes.saturating_sub(left));
-            let each = readings.iter().all(|disk| disk.before.bytes > 0 && disk.after.bytes == 0);
-            (each, format!("{} taken off their disks, {left} left", evidence::count(bytes - left.min(bytes), "byte")))
-        }
-        Fault::Power { .. } => {
-            let lost = sum(&|disk| disk.rise(|disk| disk.lost_batches));
-            let torn = sum(&|disk| disk.rise(|disk| disk.torn_batches));
-            let kept = sum(&|disk| disk.rise(|disk| disk.kept_batches));
-            for (name, value) in [("lost_batches", lost), ("torn_batches", torn), ("kept_batches", kept)] {
-                finding.add(name, value);
-            }
-            (true, format!("of what was not synced {lost} batches lost ({torn} torn), {kept} kept"))
-        }
-        Fault::SyncFail { .. } => {
-            let failed = sum(&|disk| disk.rise(|disk| disk.failed_syncs));
-            finding.add("failed_syncs", failed);
-            let each = readings.iter().all(|disk| disk.rise(|disk| disk.failed_syncs) > 0);
-            (each, format!("{} failed", evidence::count(failed, "sync")))
-        }
-        Fault::Rot { .. } => {
-            let rotten = sum(&|disk| disk.rise(|disk| disk.rotten_rows));
-            let dropped = sum(&|disk| disk.rise(|disk| disk.dropped_rows));
-            finding.add("rotten_rows", rotten);
-            finding.add("dropped_rows", dropped);
-            let measured = format!("{} rotten, started without {dropped}", evidence::count(rotten, "row"));
-            (rotten > 0 && dropped == rotten, measured)
-        }
-        _ => return finding,
-    };
-    finding.proved &= proved;
-    finding.evidence = format!("{}; {measured}", finding.evidence);
-    finding
+    judge(measured, nodes, |disks| {
+        let calls = rise(disks, counted);
+        let hit = disks.iter().filter(|disk| disk.rise(counted) > 0).count() as u64;
+        let of = format!("on {} of {}", grouped(hit), count(disks.len() as u64, "node"));
+        Finding::new(calls > 0, format!("{} {struck} {of}", count(calls, call)), [(figure, calls), ("nodes_hit", hit)])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_must_be_struck_and_the_disks_be_read() {
+        let nodes = ["n1".to_owned(), "n2".to_owned()];
+        let measured = |failed_reads| {
+            let end = DiskStatistics { failed_reads, ..DiskStatistics::default() };
+            let mut measured = Measured::default();
+            measured.disks.insert("n2".to_owned(), DiskReading { end, ..DiskReading::default() });
+            measured.disks_at_end.extend(nodes.iter().cloned());
+            measured
+        };
+        let judge = |measured: &Measured| {
+            judge_struck(measured, &nodes, "read", "failed", "failed_reads", |disk| disk.failed_reads)
+        };
+        let finding = judge(&measured(3));
+        assert_eq!((finding.proved, finding.evidence.as_str()), (true, "3 reads failed on 1 of 2 nodes"));
+        assert!(!judge(&measured(0)).proved);
+        let blind = judge(&Measured { disks_at_end: Default::default(), ..measured(3) });
+        assert!(!blind.proved && blind.evidence.contains("n1 could not be measured"), "{blind:?}");
+    }
 }

@@ -97,6 +97,11 @@ impl<T: Clone> Bag<T> {
         Self { all, left: Vec::new() }
     }
 
+    /// Every item.
+    pub fn all(&self) -> &[T] {
+        &self.all
+    }
+
     /// The items left in this round, in the order in which they will be drawn; starts a new round if none is left.
     pub fn peek(&mut self, draw: &mut Draw) -> &[T] {
         if self.left.is_empty() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::evidence::EvidenceRecord;
-use crate::fault::PlannedFault;
+use crate::faults::PlannedFault;
 
 /// A nemesis event of the history: process `nemesis`, type `info`.
 #[derive(Clone, Debug, PartialEq)]

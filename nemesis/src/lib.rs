@@ -12,31 +12,46 @@
 //! ```
 
 pub mod backend;
-mod describe;
-pub mod disk;
+pub mod capability;
+mod clocks;
+mod disk;
 pub mod draw;
 pub mod event;
 pub mod evidence;
 pub mod fault;
+pub mod faults;
 pub mod generate;
-pub mod membership;
+pub mod kind;
+mod links;
+mod measured;
+mod membership;
 pub mod nemesis;
 pub mod plan;
+pub mod problem;
+mod processes;
+pub mod rules;
 pub mod shape;
 pub mod spec;
+mod stage;
+pub mod statistics;
 pub mod surface;
 pub mod target;
+mod words;
 
+pub use capability::{Capabilities, Capability, Unmet};
 pub use draw::Draw;
 pub use event::NemesisEvent;
 pub use evidence::EvidenceRecord;
-pub use fault::{Class, Fault, Link, PlannedFault, Shape};
-pub use generate::{GenerateError, Schedule, Spares, generate, generate_with_spares};
+pub use fault::{Class, Link};
+pub use faults::{Fault, KINDS, PlannedFault};
+pub use generate::{Cluster, GenerateError, Schedule, Spares, generate};
 pub use nemesis::{HealReport, Nemesis, Performed};
 pub use plan::{Plan, PlanError, PlanStep};
-pub use spec::{Kind, NemesisSpec, SpecError};
+pub use problem::Problem;
+pub use shape::Shape;
+pub use spec::{Family, NemesisSpec, SpecError};
 pub use surface::{
-    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Standing, Surface, SurfaceError,
-    SurfaceFuture,
+    Checksum, ClockSetting, DiskRule, DiskStatistics, Distribution, LinkRule, LinkStatistics, Loss, Membership,
+    ProcessLimits, ProcessState, ProcessStatistics, Standing, StartCrash, Surface, SurfaceError, SurfaceFuture,
 };
 pub use target::Target;

@@ -4,22 +4,19 @@
 //! A fault is noted as active *before* the surface is touched and forgotten only after it is healed, so that
 //! [`Nemesis::heal_all`] undoes everything even after an error or a step whose future was dropped half way.
 //!
-//! Overlapping faults compose. A link's rule is the union of the faults on it: blocked if any blocks, with the sum of
-//! the delays, and losing what any of the losses would lose. A clock's setting is the sum of the faults on it. When a
-//! fault ends, exactly its own share is removed, including what a drift has accumulated.
+//! How a fault is begun, measured and healed is said by its kind (`faults/`); how overlapping faults compose, by the
+//! ledger (`stage.rs`). When a fault ends, exactly its own share is removed, including what a drift has accumulated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::disk::{self, DiskReading};
+use crate::capability::Capability;
+use crate::clocks::CLOCK_TOLERANCE_MAX_MS;
 use crate::event::NemesisEvent;
-use crate::evidence::{self, ClockReading, DriftReading, EvidenceRecord, Finding};
-use crate::fault::{Class, Fault, Link, PlannedFault};
-use crate::membership::{self, MembershipReport};
+use crate::evidence::{EvidenceRecord, Finding};
+use crate::faults::PlannedFault;
 use crate::plan::{Plan, PlanStep};
-use crate::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceError};
-
-/// How many times a clock is read for one measurement, and a node started by [`Nemesis::heal_all`], before giving up.
-const ATTEMPTS: usize = 3;
+use crate::stage::{ATTEMPTS, Ledger, Stage};
+use crate::surface::{ClockSetting, DiskRule, LinkRule, ProcessLimits, ProcessState, Surface, SurfaceError};
 
 /// The result of one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,72 +48,15 @@ pub struct HealReport {
     pub problems: Vec<String>,
 }
 
-/// A fault between its start and its healing, with what was measured of it.
+/// A fault between its start and its healing.
 #[derive(Debug)]
 struct Active {
     planned: PlannedFault,
     start_ms: u64,
-    /// The counters of its links, once its rules were in force.
-    baseline: BTreeMap<Link, LinkStatistics>,
-    /// Nodes seen dead or stopped, as the fault wants them.
-    affected: BTreeSet<String>,
-    /// When each node's clock was set for this fault, ms since the run began.
-    clock_since_ms: BTreeMap<String, u64>,
-    /// The best reading of each node's clock at the start.
-    readings: BTreeMap<String, Reading>,
-    /// The protocol version that each node reported before it was killed.
-    versions: BTreeMap<String, u64>,
-    /// What the nodes reported about the change of the membership right after the command.
-    membership: MembershipReport,
-    /// Each node's disk, before and after the fault was injected.
-    disks: BTreeMap<String, DiskReading>,
-    /// The finding, once healing has begun; from then on the fault has no share in any rule.
-    finding: Option<Finding>,
-    errors: Vec<String>,
-}
-
-/// A clock that was read, and this fault's share in what it was set to, ms.
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    clock: ClockReading,
-    share_ms: i64,
-}
-
-impl Active {
-    fn new(planned: PlannedFault, start_ms: u64) -> Self {
-        Self {
-            planned,
-            start_ms,
-            baseline: BTreeMap::new(),
-            affected: BTreeSet::new(),
-            clock_since_ms: BTreeMap::new(),
-            readings: BTreeMap::new(),
-            versions: BTreeMap::new(),
-            membership: MembershipReport::default(),
-            disks: BTreeMap::new(),
-            finding: None,
-            errors: Vec::new(),
-        }
-    }
-
-    fn in_force(&self) -> bool {
-        self.finding.is_none()
-    }
-
-    /// By how much this fault moves the node's clock at a moment: in ms, and in parts per million from then on.
-    fn clock_share(&self, node: &str, now_ms: u64) -> (i64, i64) {
-        let Some(since_ms) = self.clock_since_ms.get(node).filter(|_| self.in_force()) else {
-            return (0, 0);
-        };
-        match self.planned.fault {
-            Fault::ClockBump { offset_ms, .. } => (offset_ms, 0),
-            Fault::ClockDrift { rate_ppm, .. } => {
-                let drifted = i128::from(now_ms.saturating_sub(*since_ms)) * i128::from(rate_ppm) / 1_000_000;
-                (i64::try_from(drifted).unwrap_or(i64::MAX), rate_ppm)
-            }
-            _ => (0, 0),
-        }
-    }
+    /// Why it could not be started, if it could not.
+    failure: Option<String>,
+    /// Its healing has begun: it was measured for the last time, and has no share in any rule.
+    is_ending: bool,
 }
 
 /// Injects the faults of a plan into a cluster, measures them and heals them.
@@ -124,11 +64,7 @@ pub struct Nemesis<'a> {
     plan: Plan,
     now_ms: Box<dyn Fn() -> u64 + 'a>,
     active: BTreeMap<u64, Active>,
-    links_touched: BTreeSet<Link>,
-    clocks_touched: BTreeSet<String>,
-    disks_failing: BTreeSet<String>,
-    disks_rotten: BTreeSet<String>,
-    nodes_killed: BTreeSet<String>,
+    ledger: Ledger,
     records: Vec<EvidenceRecord>,
 }
 
@@ -136,17 +72,7 @@ impl<'a> Nemesis<'a> {
     /// A nemesis for this plan. `now_ms` returns the time since the run began on the arena's clock, ms; the nemesis
     /// never waits for a time.
     pub fn new(plan: Plan, now_ms: impl Fn() -> u64 + 'a) -> Self {
-        Self {
-            plan,
-            now_ms: Box::new(now_ms),
-            active: BTreeMap::new(),
-            links_touched: BTreeSet::new(),
-            clocks_touched: BTreeSet::new(),
-            disks_failing: BTreeSet::new(),
-            disks_rotten: BTreeSet::new(),
-            nodes_killed: BTreeSet::new(),
-            records: Vec::new(),
-        }
+        Self { plan, now_ms: Box::new(now_ms), active: BTreeMap::new(), ledger: Ledger::default(), records: Vec::new() }
     }
 
     /// The plan.
@@ -169,12 +95,13 @@ impl<'a> Nemesis<'a> {
     pub async fn perform(&mut self, step: PlanStep, surface: &dyn Surface) -> Performed {
         match step {
             PlanStep::Start(id) => self.start(id, surface).await,
+            PlanStep::Turn(id) => self.turn(id, surface).await,
             PlanStep::Stop(id) => self.stop(id, surface).await,
         }
     }
 
-    /// Stops all active faults, then opens every link, starts or resumes every node and sets right every clock that
-    /// this nemesis has touched, and checks processes and clocks.
+    /// Stops all active faults, then opens every link, mends every disk, starts or resumes every node, sets right every
+    /// clock and lifts every limit that this nemesis has touched, and checks processes and clocks.
     pub async fn heal_all(&mut self, surface: &dyn Surface) -> HealReport {
         let mut report = HealReport::default();
         for id in self.active() {
@@ -185,6 +112,7 @@ impl<'a> Nemesis<'a> {
         self.mend_disks(surface, &mut report).await;
         self.revive_nodes(surface, &mut report).await;
         self.set_clocks_right(surface, &mut report).await;
+        self.lift_limits(surface, &mut report).await;
         report
     }
 
@@ -192,12 +120,21 @@ impl<'a> Nemesis<'a> {
         let Some(planned) = self.plan.fault(id).cloned().filter(|_| !self.active.contains_key(&id)) else {
             return self.nothing_done(id, "is not in the plan, or active already");
         };
-        self.active.insert(id, Active::new(planned.clone(), (self.now_ms)()));
-        if let Err(error) = self.apply(&planned, surface).await {
-            return self.abandon(id, &error, surface).await;
+        let active = Active { planned: planned.clone(), start_ms: (self.now_ms)(), failure: None, is_ending: false };
+        self.active.insert(id, active);
+        self.ledger.open(id);
+        let effect = planned.fault.effect();
+        let begun = match planned.fault.check_needs(&surface.capabilities()) {
+            Ok(()) => effect.begin(&mut self.stage(id, surface)).await,
+            Err(unmet) => Err(SurfaceError(unmet.to_string())),
+        };
+        if let Err(error) = begun {
+            return self.abandon(&planned, &error, surface).await;
         }
         let start_ms = (self.now_ms)();
-        self.observe_start(&planned, start_ms, surface).await;
+        self.note(id, |active| active.start_ms = start_ms);
+        self.stage(id, surface).note_start();
+        effect.observe(&mut self.stage(id, surface)).await;
         Performed {
             fault: id,
             kind: planned.fault.kind().to_owned(),
@@ -209,54 +146,60 @@ impl<'a> Nemesis<'a> {
         }
     }
 
+    /// Changes a fault while it lasts. What could not be changed is part of its evidence; the history records nothing.
+    async fn turn(&mut self, id: u64, surface: &dyn Surface) -> Performed {
+        let Some(active) = self.active.get(&id).filter(|active| !active.is_ending) else {
+            return self.nothing_done(id, "is not active");
+        };
+        let planned = active.planned.clone();
+        let mut stage = self.stage(id, surface);
+        stage.measured().turns += 1;
+        let turned = planned.fault.effect().turn(&mut stage).await;
+        let error = turned.as_ref().err().map(SurfaceError::to_string);
+        stage.note_failure("changing it failed", turned);
+        let kind = planned.fault.kind().to_owned();
+        Performed { fault: id, kind, started: true, at_ms: (self.now_ms)(), event: None, record: None, error }
+    }
+
     async fn stop(&mut self, id: u64, surface: &dyn Surface) -> Performed {
         let Some(active) = self.active.get(&id) else {
             return self.nothing_done(id, "is not active");
         };
-        let planned = active.planned.clone();
-        if active.in_force() {
-            let finding = self.measure(&planned, surface).await;
-            self.note(id, |active| active.finding = Some(finding));
+        let (planned, is_ending) = (active.planned.clone(), active.is_ending);
+        if !is_ending {
+            self.stage(id, surface).note_end();
+            planned.fault.effect().measure(&mut self.stage(id, surface)).await;
         }
-        let running = self.undo(&planned, surface).await;
-        if let Fault::Upgrade { nodes } = &planned.fault {
-            let finding = self.measure_upgrade(id, nodes, surface).await;
-            self.note(id, |active| active.finding = Some(finding));
-        }
-        self.conclude(&planned, running, surface)
+        self.end(&planned, surface).await;
+        self.conclude(&planned, surface)
     }
 
     /// Handles a start that failed: what it did is undone at once, and it counts as a fault without proof.
-    async fn abandon(&mut self, id: u64, error: &SurfaceError, surface: &dyn Surface) -> Performed {
+    async fn abandon(&mut self, planned: &PlannedFault, error: &SurfaceError, surface: &dyn Surface) -> Performed {
         let reason = format!("it could not be started: {error}");
-        self.note(id, |active| active.finding = Some(Finding::failed(reason.clone())));
-        let Some(planned) = self.plan.fault(id).cloned() else {
-            return self.nothing_done(id, "is not in the plan");
-        };
-        self.undo(&planned, surface).await;
-        Performed { error: Some(reason), ..self.conclude(&planned, None, surface) }
+        self.note(planned.id, |active| active.failure = Some(reason.clone()));
+        self.end(planned, surface).await;
+        Performed { error: Some(reason), ..self.conclude(planned, surface) }
     }
 
-    /// Removes a healed fault from the active ones, and returns its evidence. `running`: for a process fault, the nodes
-    /// seen running afterwards.
-    fn conclude(
-        &mut self,
-        planned: &PlannedFault,
-        running: Option<BTreeSet<String>>,
-        surface: &dyn Surface,
-    ) -> Performed {
+    /// Takes the fault's share out of everything it touched.
+    async fn end(&mut self, planned: &PlannedFault, surface: &dyn Surface) {
+        self.note(planned.id, |active| active.is_ending = true);
+        self.ledger.withdraw(planned.id);
+        planned.fault.effect().end(&mut self.stage(planned.id, surface)).await;
+    }
+
+    /// Removes a healed fault from the active ones, and returns its evidence.
+    fn conclude(&mut self, planned: &PlannedFault, surface: &dyn Surface) -> Performed {
         let Some(active) = self.active.remove(&planned.id) else {
             return self.nothing_done(planned.id, "is not active");
         };
-        let mut finding = match (&planned.fault, running) {
-            (Fault::Kill { nodes }, Some(running)) => evidence::process("dead", nodes, &active.affected, &running),
-            (Fault::Pause { nodes }, Some(running)) => evidence::process("stopped", nodes, &active.affected, &running),
-            (fault, Some(running)) if fault.is_of_disks() => {
-                disk::finding(fault, &active.affected, &running, &active.disks)
-            }
-            _ => active.finding.unwrap_or_default(),
+        let (measured, errors) = self.ledger.close(planned.id);
+        let mut finding = match active.failure {
+            Some(reason) => Finding::failed(reason),
+            None => planned.fault.effect().finding(&measured),
         };
-        let error = (!active.errors.is_empty()).then(|| active.errors.join("; "));
+        let error = (!errors.is_empty()).then(|| errors.join("; "));
         error.iter().for_each(|error| finding.disprove(error));
         let (all, at_ms) = (surface.nodes(), (self.now_ms)());
         assert!(active.start_ms <= at_ms, "fault {} stops before it starts: the clock went back", planned.id);
@@ -292,6 +235,10 @@ impl<'a> Nemesis<'a> {
         Performed { fault: id, kind, started: false, at_ms: (self.now_ms)(), event: None, record: None, error }
     }
 
+    fn stage<'s>(&'s mut self, id: u64, surface: &'s dyn Surface) -> Stage<'s> {
+        Stage::new(id, &mut self.ledger, surface, &*self.now_ms)
+    }
+
     fn note(&mut self, id: u64, change: impl FnOnce(&mut Active)) {
         if let Some(active) = self.active.get_mut(&id) {
             change(active);
@@ -299,354 +246,10 @@ impl<'a> Nemesis<'a> {
     }
 }
 
-/// Injecting and undoing.
-impl Nemesis<'_> {
-    /// The union of the faults in force on a link.
-    fn rule(&self, link: &Link) -> LinkRule {
-        let mut rule = LinkRule::default();
-        for active in
-            self.active.values().filter(|active| active.in_force() && active.planned.fault.links().contains(link))
-        {
-            match active.planned.fault {
-                Fault::Partition { .. } => rule.blocked = true,
-                Fault::SlowLink { delay_ms, jitter_ms, .. } => {
-                    rule.delay_ms = rule.delay_ms.saturating_add(delay_ms);
-                    rule.jitter_ms = rule.jitter_ms.saturating_add(jitter_ms);
-                }
-                Fault::LossyLink { loss_percent, .. } => {
-                    // A chunk passes if both let it pass. Rounded to whole percent, so that two losses below 100 % stay
-                    // below it.
-                    let passing = (100 - rule.loss_percent) * (100 - loss_percent.min(100));
-                    rule.loss_percent = 100 - passing.div_ceil(100);
-                    debug_assert!(rule.loss_percent <= 100, "a share of chunks");
-                }
-                _ => {}
-            }
-        }
-        rule
-    }
-
-    /// The sum of the faults in force on a node's clock, as of `now_ms`.
-    fn clock(&self, node: &str, now_ms: u64) -> ClockSetting {
-        let shares = self.active.values().map(|active| active.clock_share(node, now_ms));
-        shares.fold(ClockSetting::default(), |sum, (offset_ms, drift_ppm)| ClockSetting {
-            offset_ms: sum.offset_ms.saturating_add(offset_ms),
-            drift_ppm: sum.drift_ppm.saturating_add(drift_ppm),
-        })
-    }
-
-    async fn apply(&mut self, planned: &PlannedFault, surface: &dyn Surface) -> Result<(), SurfaceError> {
-        match &planned.fault {
-            Fault::Partition { links, .. } | Fault::SlowLink { links, .. } | Fault::LossyLink { links, .. } => {
-                for link in links {
-                    self.links_touched.insert(link.clone());
-                    surface.set_link(link, self.rule(link)).await?;
-                }
-            }
-            Fault::Kill { nodes } => {
-                self.nodes_killed.extend(nodes.iter().cloned());
-                surface.kill(nodes).await?;
-            }
-            Fault::Join { .. } | Fault::Leave { .. } => {
-                membership::change(&planned.fault, surface).await?;
-                let report = membership::ask_nodes(&planned.fault, surface).await;
-                self.note(planned.id, |active| active.membership = report);
-            }
-            Fault::Wipe { nodes } | Fault::Power { nodes } | Fault::SyncFail { nodes } | Fault::Rot { nodes, .. } => {
-                self.inject_disk_fault(planned, nodes, surface).await?;
-            }
-            Fault::Pause { nodes } => {
-                for node in nodes {
-                    surface.pause(node).await?;
-                }
-            }
-            Fault::Upgrade { nodes } => {
-                for node in nodes {
-                    let version = surface.protocol_version(node).await?;
-                    surface.upgrade(node).await?;
-                    self.note(planned.id, |active| active.versions.extend([(node.clone(), version)]));
-                }
-                self.nodes_killed.extend(nodes.iter().cloned());
-                surface.kill(nodes).await?;
-            }
-            Fault::ClockBump { nodes, .. } | Fault::ClockDrift { nodes, .. } => {
-                for node in nodes {
-                    self.clocks_touched.insert(node.clone());
-                    let now_ms = (self.now_ms)();
-                    self.note(planned.id, |active| active.clock_since_ms.extend([(node.clone(), now_ms)]));
-                    surface.set_clock(node, self.clock(node, now_ms)).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes the fault's share from everything it touched; for a process fault, returns the nodes seen running
-    /// afterwards.
-    async fn undo(&mut self, planned: &PlannedFault, surface: &dyn Surface) -> Option<BTreeSet<String>> {
-        let mut errors = Vec::new();
-        let mut failed = |what: String, result: Result<(), SurfaceError>| {
-            errors.extend(result.err().map(|error| format!("{what}: {error}")));
-        };
-        for link in planned.fault.links() {
-            failed(format!("healing {link} failed"), surface.set_link(link, self.rule(link)).await);
-        }
-        // A change of the membership is not undone.
-        let is_kept = planned.fault.class() == Class::Membership;
-        for node in planned.fault.own_nodes().iter().filter(|_| !is_kept) {
-            let is_running = surface.process_state(node).await == Ok(ProcessState::Running);
-            match &planned.fault {
-                fault if fault.is_of_disks() => {
-                    let mended = self.mend_disk(planned, node, is_running, surface).await;
-                    failed(format!("bringing back {node} failed"), mended);
-                }
-                Fault::Kill { .. } | Fault::Upgrade { .. } if is_running => {}
-                Fault::Kill { .. } | Fault::Upgrade { .. } => {
-                    failed(format!("restarting {node} failed"), surface.restart(node).await)
-                }
-                Fault::Pause { .. } => failed(format!("resuming {node} failed"), surface.resume(node).await),
-                _ => {
-                    let setting = self.clock(node, (self.now_ms)());
-                    failed(format!("setting right the clock of {node} failed"), surface.set_clock(node, setting).await);
-                }
-            }
-        }
-        self.note(planned.id, |active| active.errors.append(&mut errors));
-        if planned.fault.class() != Class::Process {
-            return None;
-        }
-        Some(in_state(planned.fault.own_nodes(), ProcessState::Running, surface).await)
-    }
-}
-
-/// Disks.
-impl Nemesis<'_> {
-    async fn inject_disk_fault(
-        &mut self,
-        planned: &PlannedFault,
-        nodes: &[String],
-        surface: &dyn Surface,
-    ) -> Result<(), SurfaceError> {
-        self.nodes_killed.extend(nodes.iter().cloned());
-        match planned.fault {
-            Fault::SyncFail { .. } => self.disks_failing.extend(nodes.iter().cloned()),
-            Fault::Rot { .. } => self.disks_rotten.extend(nodes.iter().cloned()),
-            _ => {}
-        }
-        // The disks count a power failure when it happens, so they are read before it. The other faults are injected
-        // into the disks of dead nodes.
-        let at_rest = matches!(planned.fault, Fault::Wipe { .. } | Fault::Rot { .. });
-        if at_rest {
-            surface.kill(nodes).await?;
-        }
-        for node in nodes {
-            let before = surface.disk(node).await?;
-            let reading = DiskReading { before, after: before, end: before };
-            self.note(planned.id, |active| active.disks.extend([(node.clone(), reading)]));
-        }
-        if matches!(planned.fault, Fault::Power { .. }) {
-            surface.kill(nodes).await?;
-        }
-        disk::inject(&planned.fault, surface).await?;
-        for node in nodes {
-            let after = surface.disk(node).await?;
-            self.note(planned.id, |active| active.disks.entry(node.clone()).or_default().after = after);
-        }
-        Ok(())
-    }
-
-    /// Makes a disk work again, starts the node from what is on it, and reads the disk's counters.
-    async fn mend_disk(
-        &mut self,
-        planned: &PlannedFault,
-        node: &str,
-        is_running: bool,
-        surface: &dyn Surface,
-    ) -> Result<(), SurfaceError> {
-        let mut reading =
-            self.active.get(&planned.id).and_then(|active| active.disks.get(node)).copied().unwrap_or_default();
-        if matches!(planned.fault, Fault::SyncFail { .. }) {
-            surface.fail_syncs(node, false).await?;
-        }
-        reading.end = surface.disk(node).await?;
-        let started = match &planned.fault {
-            _ if is_running => Ok(()),
-            Fault::Rot { .. } => disk::restart_rotten(node, &reading, surface).await,
-            _ => surface.restart(node).await,
-        };
-        reading.end = surface.disk(node).await?;
-        self.note(planned.id, |active| active.disks.extend([(node.to_owned(), reading)]));
-        started
-    }
-}
-
-/// Measuring.
-impl Nemesis<'_> {
-    /// Notes what can be measured as soon as the fault is in force.
-    async fn observe_start(&mut self, planned: &PlannedFault, start_ms: u64, surface: &dyn Surface) {
-        let mut baseline = BTreeMap::new();
-        for link in planned.fault.links() {
-            if let Ok(statistics) = surface.link_statistics(link).await {
-                baseline.insert(link.clone(), statistics);
-            }
-        }
-        self.note(planned.id, |active| (active.baseline, active.start_ms) = (baseline, start_ms));
-        self.observe_processes(planned, surface).await;
-        if planned.fault.class() == Class::Clock {
-            for node in planned.fault.own_nodes() {
-                let reading = self.read_clock(planned, node, surface).await;
-                self.note(planned.id, |active| active.readings.extend(reading.map(|reading| (node.clone(), reading))));
-            }
-        }
-    }
-
-    /// Notes the nodes that are dead or stopped, as the fault wants them.
-    async fn observe_processes(&mut self, planned: &PlannedFault, surface: &dyn Surface) {
-        let wanted = match planned.fault {
-            ref fault if fault.is_of_disks() => ProcessState::Dead,
-            Fault::Kill { .. } | Fault::Upgrade { .. } => ProcessState::Dead,
-            Fault::Pause { .. } => ProcessState::Stopped,
-            _ => return,
-        };
-        let affected = in_state(planned.fault.own_nodes(), wanted, surface).await;
-        self.note(planned.id, |active| active.affected.extend(affected));
-    }
-
-    /// Takes the last measurements before healing, and evaluates them together with the first.
-    async fn measure(&mut self, planned: &PlannedFault, surface: &dyn Surface) -> Finding {
-        match &planned.fault {
-            Fault::Partition { links, .. } => match self.links_since_start(planned.id, links, surface).await {
-                Ok(links) => evidence::partition(&links),
-                Err(error) => Finding::failed(error.0),
-            },
-            Fault::SlowLink { links, delay_ms, .. } => match self.links_since_start(planned.id, links, surface).await {
-                Ok(links) => evidence::slow_link(&links, *delay_ms),
-                Err(error) => Finding::failed(error.0),
-            },
-            Fault::Join { .. } | Fault::Leave { .. } => {
-                let first = self.active.get(&planned.id).map(|active| active.membership).unwrap_or_default();
-                membership::finding(first, membership::ask_nodes(&planned.fault, surface).await)
-            }
-            Fault::LossyLink { links, .. } => match self.links_since_start(planned.id, links, surface).await {
-                Ok(links) => evidence::lossy_link(&links),
-                Err(error) => Finding::failed(error.0),
-            },
-            Fault::Kill { .. }
-            | Fault::Pause { .. }
-            | Fault::Upgrade { .. }
-            | Fault::Wipe { .. }
-            | Fault::Power { .. }
-            | Fault::SyncFail { .. }
-            | Fault::Rot { .. } => {
-                self.observe_processes(planned, surface).await;
-                Finding::default()
-            }
-            Fault::ClockBump { nodes, offset_ms } => self.measure_bump(planned, nodes, *offset_ms, surface).await,
-            Fault::ClockDrift { nodes, .. } => self.measure_drift(planned, nodes, surface).await,
-        }
-    }
-
-    async fn links_since_start(
-        &self,
-        id: u64,
-        links: &[Link],
-        surface: &dyn Surface,
-    ) -> Result<Vec<LinkStatistics>, SurfaceError> {
-        let baseline = self.active.get(&id).map(|active| &active.baseline);
-        let mut differences = Vec::new();
-        for link in links {
-            let before = baseline.and_then(|baseline| baseline.get(link));
-            let before = before.ok_or_else(|| SurfaceError(format!("{link} could not be measured at the start")))?;
-            let after = surface.link_statistics(link).await;
-            let after =
-                after.map_err(|error| SurfaceError(format!("{link} could not be measured at the end: {error}")))?;
-            differences.push(evidence::difference(before, &after));
-        }
-        Ok(differences)
-    }
-
-    async fn measure_bump(
-        &self,
-        planned: &PlannedFault,
-        nodes: &[String],
-        offset_ms: i64,
-        surface: &dyn Surface,
-    ) -> Finding {
-        let mut readings = BTreeMap::new();
-        for node in nodes {
-            let first = self.reading_at_start(planned.id, node);
-            let is_near = |reading: &Reading| reading.clock.error_ms() <= evidence::bump_tolerance_ms(offset_ms);
-            let best = match first.filter(is_near) {
-                Some(first) => Some(first),
-                None => self.read_clock(planned, node, surface).await.or(first),
-            };
-            readings.insert(node.clone(), best.map(|reading| reading.clock));
-        }
-        evidence::clock_bump(offset_ms, &readings)
-    }
-
-    /// The version that each node reports after its restart, compared with the one before.
-    async fn measure_upgrade(&self, id: u64, nodes: &[String], surface: &dyn Surface) -> Finding {
-        let mut versions = BTreeMap::new();
-        for node in nodes {
-            let before = self.active.get(&id).and_then(|active| active.versions.get(node).copied());
-            let mut after = None;
-            for _ in 0..ATTEMPTS {
-                after = after.or(surface.protocol_version(node).await.ok());
-            }
-            versions.insert(node.clone(), (before, after));
-        }
-        let was_dead = |node: &String| self.active.get(&id).is_some_and(|active| active.affected.contains(node));
-        evidence::upgrade(&versions, nodes.iter().all(was_dead))
-    }
-
-    /// For a node that did not answer at the start, the clock is assumed to have been as it was set.
-    async fn measure_drift(&self, planned: &PlannedFault, nodes: &[String], surface: &dyn Surface) -> Finding {
-        let own = |reading: &Reading| reading.clock.believed_ms - (reading.clock.set_ms - reading.share_ms);
-        let mut readings = BTreeMap::new();
-        for node in nodes {
-            let (own_at_start_ms, share_at_start_ms) =
-                self.reading_at_start(planned.id, node).map_or((0, 0), |reading| (own(&reading), reading.share_ms));
-            let last = self.read_clock(planned, node, surface).await;
-            let drift = last.map(|last| DriftReading {
-                measured_ms: own(&last) - own_at_start_ms,
-                expected_ms: last.share_ms - share_at_start_ms,
-            });
-            readings.insert(node.clone(), drift);
-        }
-        evidence::clock_drift(&readings)
-    }
-
-    fn reading_at_start(&self, id: u64, node: &str) -> Option<Reading> {
-        self.active.get(&id)?.readings.get(node).copied()
-    }
-
-    /// Asks a node for its clock, several times if the reading is off. Returns the reading nearest to what was set;
-    /// none if the node does not answer.
-    async fn read_clock(&self, planned: &PlannedFault, node: &str, surface: &dyn Surface) -> Option<Reading> {
-        let mut best: Option<Reading> = None;
-        for _ in 0..ATTEMPTS {
-            let Ok(believed_ms) = surface.believed_offset_ms(node).await else {
-                break;
-            };
-            let now_ms = (self.now_ms)();
-            let clock = ClockReading { believed_ms, set_ms: self.clock(node, now_ms).offset_ms };
-            let share_ms = self.active.get(&planned.id).map_or(0, |active| active.clock_share(node, now_ms).0);
-            if best.is_none_or(|best| clock.error_ms() < best.clock.error_ms()) {
-                best = Some(Reading { clock, share_ms });
-            }
-            if clock.error_ms() <= 1 {
-                break;
-            }
-        }
-        best
-    }
-}
-
 /// Healing for good.
 impl Nemesis<'_> {
     async fn open_links(&self, surface: &dyn Surface, report: &mut HealReport) {
-        for link in &self.links_touched {
+        for link in &self.ledger.links_touched {
             if let Err(error) = surface.set_link(link, LinkRule::default()).await {
                 report.problems.push(format!("the link {link} could not be opened: {error}"));
             }
@@ -654,26 +257,38 @@ impl Nemesis<'_> {
     }
 
     async fn mend_disks(&self, surface: &dyn Surface, report: &mut HealReport) {
-        for node in &self.disks_failing {
-            if let Err(error) = surface.fail_syncs(node, false).await {
+        for node in &self.ledger.disks_touched {
+            if let Err(error) = surface.set_disk(node, DiskRule::default()).await {
                 report.problems.push(format!("the disk of {node} could not be mended: {error}"));
             }
         }
     }
 
+    async fn lift_limits(&self, surface: &dyn Surface, report: &mut HealReport) {
+        for node in &self.ledger.limits_touched {
+            if let Err(error) = surface.set_limits(node, ProcessLimits::default()).await {
+                report.problems.push(format!("the limits of {node} could not be lifted: {error}"));
+            }
+        }
+    }
+
+    /// Nodes that can be neither killed nor paused are not the nemesis's to bring back.
     async fn revive_nodes(&self, surface: &dyn Surface, report: &mut HealReport) {
-        for node in surface.nodes() {
-            if surface.process_state(&node).await == Ok(ProcessState::Dead) && !self.nodes_killed.contains(&node) {
+        let capabilities = surface.capabilities();
+        let is_its = capabilities.has(Capability::Kill) || capabilities.has(Capability::Pause);
+        for node in surface.nodes().into_iter().filter(|_| is_its) {
+            if surface.process_state(&node).await == Ok(ProcessState::Dead) && !self.ledger.nodes_killed.contains(&node)
+            {
                 report.found_dead.push(node.clone());
             }
-            if let Err(error) = revive(&node, self.disks_rotten.contains(&node), surface).await {
+            if let Err(error) = revive(&node, self.ledger.disks_rotten.contains(&node), surface).await {
                 report.problems.push(format!("{node} could not be brought back: {error}"));
             }
         }
     }
 
     async fn set_clocks_right(&self, surface: &dyn Surface, report: &mut HealReport) {
-        for node in &self.clocks_touched {
+        for node in &self.ledger.clocks_touched {
             if let Err(error) = set_clock_right(node, surface).await {
                 report.problems.push(format!("the clock of {node} is not true: {error}"));
             }
@@ -705,20 +320,9 @@ async fn set_clock_right(node: &str, surface: &dyn Surface) -> Result<(), Surfac
     let mut believed_ms = 0;
     for _ in 0..ATTEMPTS {
         believed_ms = surface.believed_offset_ms(node).await?;
-        if believed_ms.unsigned_abs() <= evidence::CLOCK_TOLERANCE_MAX_MS {
+        if believed_ms.unsigned_abs() <= CLOCK_TOLERANCE_MAX_MS {
             return Ok(());
         }
     }
     Err(SurfaceError(format!("it still reads {believed_ms:+} ms")))
-}
-
-/// The nodes whose process is in this state.
-async fn in_state(nodes: &[String], wanted: ProcessState, surface: &dyn Surface) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for node in nodes {
-        if surface.process_state(node).await == Ok(wanted) {
-            found.insert(node.clone());
-        }
-    }
-    found
 }

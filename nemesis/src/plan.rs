@@ -19,26 +19,18 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
+use crate::capability::Capabilities;
 use crate::event::NemesisEvent;
-use crate::fault::{Class, Fault, Link, PlannedFault, Shape};
+use crate::fault::{CLIENTS, Class};
+use crate::faults::{Fault, PlannedFault};
+use crate::kind::TURNS_MAX;
+use crate::problem::{Problem, TIME_MAX_MS};
 
 /// The version of the plan format that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
-
-/// The longest time in a plan, ms: ten days. Keeps every sum of times far from overflow.
-pub const TIME_MAX_MS: u64 = 10 * 24 * 3_600_000;
-
-/// Largest clock jump, ms: ten years.
-pub const OFFSET_MAX_MS: i64 = 10 * 365 * 24 * 3_600_000;
-
-/// Fastest drift, parts per million: a hundred times real speed. The slowest keeps the clock going forwards.
-pub const DRIFT_MAX_PPM: i64 = 99_000_000;
-
-/// The most rows that may rot on a node in one fault.
-pub const ROTTEN_ROWS_MAX: u64 = 1_000_000;
 
 /// The faults of a run. A [`crate::Nemesis`] carries them out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +46,8 @@ pub struct Plan {
 pub enum PlanStep {
     /// Heals the fault with this id. Declared before `Start`, so that steps of the same moment heal first.
     Stop(u64),
+    /// Changes the fault with this id while it lasts, as its kind does.
+    Turn(u64),
     /// Injects the fault with this id.
     Start(u64),
 }
@@ -62,7 +56,11 @@ impl Plan {
     /// The steps with their times (ms since the run began), sorted: the order in which to take them.
     pub fn schedule(&self) -> Vec<(u64, PlanStep)> {
         let steps = |fault: &PlannedFault| {
-            [(fault.at_ms, PlanStep::Start(fault.id)), (fault.end_ms(), PlanStep::Stop(fault.id))]
+            let ends = [(fault.at_ms, PlanStep::Start(fault.id)), (fault.end_ms(), PlanStep::Stop(fault.id))];
+            let (id, start_ms) = (fault.id, fault.at_ms);
+            let turn = move |turn_ms: u64| (start_ms.saturating_add(turn_ms), PlanStep::Turn(id));
+            let turns = fault.fault.effect().turns_ms(fault.for_ms);
+            ends.into_iter().chain(turns.into_iter().map(turn))
         };
         let mut schedule: Vec<(u64, PlanStep)> = self.faults.iter().flat_map(steps).collect();
         schedule.sort_unstable();
@@ -91,7 +89,7 @@ impl Plan {
         let mut text =
             format!("# A dissensus fault plan; times in ms since the run began.\nversion = {VERSION}\nseed = {seed}\n");
         for planned in &self.faults {
-            let entry = toml::to_string(&FileFault::from(planned)).expect("strings and small integers are all TOML");
+            let entry = toml::to_string(planned).expect("strings and small integers are all TOML");
             text += &format!("\n# {}\n[[fault]]\n{entry}", planned.fault.detail(nodes));
         }
         text
@@ -119,6 +117,19 @@ impl Plan {
         Ok(Self { seed, faults })
     }
 
+    /// Checks that the cluster can do what the plan needs.
+    ///
+    /// # Errors
+    /// The first fault whose needs are not met, and what is missing.
+    pub fn check_needs(&self, capabilities: &Capabilities) -> Result<(), PlanError> {
+        for (index, planned) in self.faults.iter().enumerate() {
+            let position = FaultPosition { number: index + 1, id: planned.id };
+            let unmet = |unmet| PlanError::Fault { position, problem: Problem::Unmet(unmet) };
+            planned.fault.check_needs(capabilities).map_err(unmet)?;
+        }
+        Ok(())
+    }
+
     /// Checks that the plan can be carried out on a cluster of these nodes.
     ///
     /// # Errors
@@ -133,7 +144,8 @@ impl Plan {
             }
             check_times(planned).map_err(fails)?;
             check_names(&planned.fault, nodes).map_err(fails)?;
-            check_amounts(&planned.fault).map_err(fails)?;
+            planned.fault.effect().check_amounts().map_err(fails)?;
+            check_turns(planned).map_err(fails)?;
             check_processes(planned, &self.faults[..index]).map_err(fails)?;
         }
         Ok(())
@@ -148,13 +160,20 @@ fn check_times(planned: &PlannedFault) -> Result<(), Problem> {
     }
 }
 
+fn check_turns(planned: &PlannedFault) -> Result<(), Problem> {
+    match planned.fault.effect().turns_ms(planned.for_ms).len() > TURNS_MAX {
+        true => Err(Problem::TooManyTurns),
+        false => Ok(()),
+    }
+}
+
 fn check_names(fault: &Fault, nodes: &[String]) -> Result<(), Problem> {
     let (named, links) = (fault.own_nodes(), fault.links());
     if named.is_empty() && links.is_empty() {
         return Err(Problem::NoTarget);
     }
-    let mut ends = links.iter().flat_map(|link| [&link.from, &link.to]).chain(named);
-    if let Some(name) = ends.find(|name| !nodes.contains(name)) {
+    let ends = links.iter().flat_map(|link| [&link.from, &link.to]).filter(|end| *end != CLIENTS);
+    if let Some(name) = ends.chain(named).find(|name| !nodes.contains(name)) {
         return Err(Problem::UnknownNode { name: name.clone(), known: nodes.to_vec() });
     }
     let mut seen = BTreeSet::new();
@@ -167,28 +186,6 @@ fn check_names(fault: &Fault, nodes: &[String]) -> Result<(), Problem> {
         Some(link) => Err(Problem::Twice(link.to_string())),
         None => Ok(()),
     }
-}
-
-fn check_amounts(fault: &Fault) -> Result<(), Problem> {
-    let within = match fault {
-        Fault::ClockBump { offset_ms, .. } => *offset_ms != 0 && (-OFFSET_MAX_MS..=OFFSET_MAX_MS).contains(offset_ms),
-        Fault::ClockDrift { rate_ppm, .. } => *rate_ppm != 0 && (-999_999..=DRIFT_MAX_PPM).contains(rate_ppm),
-        Fault::SlowLink { delay_ms, jitter_ms, .. } => {
-            *delay_ms > 0 && *delay_ms <= TIME_MAX_MS && *jitter_ms <= TIME_MAX_MS
-        }
-        Fault::LossyLink { loss_percent, .. } => (1..=99).contains(loss_percent),
-        Fault::Rot { rows, .. } => (1..=ROTTEN_ROWS_MAX).contains(rows),
-        Fault::Partition { .. }
-        | Fault::Kill { .. }
-        | Fault::Pause { .. }
-        | Fault::Upgrade { .. }
-        | Fault::Wipe { .. }
-        | Fault::Power { .. }
-        | Fault::SyncFail { .. }
-        | Fault::Join { .. }
-        | Fault::Leave { .. } => true,
-    };
-    if within { Ok(()) } else { Err(Problem::Amount) }
 }
 
 /// Only one fault at a time may kill or pause a node or take its disk: a dead node cannot be paused.
@@ -250,66 +247,6 @@ impl fmt::Display for FaultPosition {
     }
 }
 
-/// What is wrong with one fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// Not a kind of fault.
-    #[error(
-        "unknown kind '{0}': known are partition, kill, pause, upgrade, clock-bump, clock-drift, slow-link, lossy-link, wipe, power, \
-         sync-fail, rot, join and leave"
-    )]
-    UnknownKind(String),
-    /// A field that its kind requires is missing.
-    #[error("the field '{0}' is missing")]
-    Missing(&'static str),
-    /// A field that its kind does not have.
-    #[error("the field '{0}' does not belong to this kind")]
-    Foreign(&'static str),
-    /// Not of the form `n1 -> n2`.
-    #[error("'{0}' is not a link: write \"n1 -> n2\"")]
-    NotALink(String),
-    /// Zero or used before.
-    #[error("ids are unique and start at 1")]
-    Id,
-    /// Lasts no time.
-    #[error("for_ms is 0: a fault has to last")]
-    ZeroDuration,
-    /// Beyond [`TIME_MAX_MS`].
-    #[error("at_ms or for_ms is beyond ten days")]
-    TooLong,
-    /// It affects neither nodes nor links.
-    #[error("it names no node and no link")]
-    NoTarget,
-    /// A name of no node.
-    #[error("unknown node '{name}': the cluster has {}", known.join(", "))]
-    UnknownNode {
-        /// The name.
-        name: String,
-        /// The nodes that there are.
-        known: Vec<String>,
-    },
-    /// A node or link named twice.
-    #[error("{0} is named twice")]
-    Twice(String),
-    /// A link from a node to itself.
-    #[error("a link from {0} to itself cannot have a fault")]
-    LinkToItself(String),
-    /// An offset, rate, delay, loss or number of rows that does nothing or too much.
-    #[error(
-        "the offset, rate, delay, loss or number of rows is zero or out of bounds (10 years, -99.9999 % to +9900 %, 10 days, \
-         99 %, {ROTTEN_ROWS_MAX})"
-    )]
-    Amount,
-    /// Two process faults on a node at the same time.
-    #[error("{node} is killed, paused or robbed of its disk by fault {other} at that time already")]
-    Overlap {
-        /// The node.
-        node: String,
-        /// The id of the other fault.
-        other: u64,
-    },
-}
-
 #[derive(Deserialize)]
 struct FileHeader {
     version: u32,
@@ -332,139 +269,31 @@ enum FileSeed {
     Text(String),
 }
 
-/// A fault in the file: flat, with the fields of all kinds.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A fault in the file: what all have in common, and the fields of its kind.
+#[derive(Deserialize)]
 struct FileFault {
     id: u64,
     at_ms: u64,
     for_ms: u64,
     kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shape: Option<Shape>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nodes: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset_ms: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate_ppm: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delay_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jitter_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    loss_percent: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    links: Option<Vec<String>>,
-}
-
-impl From<&PlannedFault> for FileFault {
-    fn from(planned: &PlannedFault) -> Self {
-        let PlannedFault { id, at_ms, for_ms, fault } = planned;
-        let mut file =
-            FileFault { id: *id, at_ms: *at_ms, for_ms: *for_ms, kind: fault.kind().into(), ..Self::default() };
-        match fault.class() {
-            Class::Network => file.links = Some(fault.links().iter().map(Link::to_string).collect()),
-            Class::Process | Class::Clock | Class::Membership => file.nodes = Some(fault.own_nodes().to_vec()),
-        }
-        match fault {
-            Fault::Partition { shape, .. } => file.shape = Some(*shape),
-            Fault::ClockBump { offset_ms, .. } => file.offset_ms = Some(*offset_ms),
-            Fault::ClockDrift { rate_ppm, .. } => file.rate_ppm = Some(*rate_ppm),
-            Fault::SlowLink { delay_ms, jitter_ms, .. } => {
-                (file.delay_ms, file.jitter_ms) = (Some(*delay_ms), Some(*jitter_ms));
-            }
-            Fault::LossyLink { loss_percent, .. } => file.loss_percent = Some(*loss_percent),
-            Fault::Rot { rows, .. } => file.rows = Some(*rows),
-            Fault::Kill { .. }
-            | Fault::Pause { .. }
-            | Fault::Upgrade { .. }
-            | Fault::Wipe { .. }
-            | Fault::Power { .. }
-            | Fault::SyncFail { .. }
-            | Fault::Join { .. }
-            | Fault::Leave { .. } => {}
-        }
-        file
-    }
-}
-
-fn need<T>(field: &mut Option<T>, name: &'static str) -> Result<T, Problem> {
-    field.take().ok_or(Problem::Missing(name))
+    #[serde(flatten)]
+    fields: toml::Table,
 }
 
 impl FileFault {
-    fn resolve(mut self) -> Result<PlannedFault, Problem> {
-        let fault = match self.kind.as_str() {
-            "partition" => Fault::Partition { shape: need(&mut self.shape, "shape")?, links: self.take_links()? },
-            "kill" => Fault::Kill { nodes: need(&mut self.nodes, "nodes")? },
-            "pause" => Fault::Pause { nodes: need(&mut self.nodes, "nodes")? },
-            "upgrade" => Fault::Upgrade { nodes: need(&mut self.nodes, "nodes")? },
-            "clock-bump" => Fault::ClockBump {
-                nodes: need(&mut self.nodes, "nodes")?,
-                offset_ms: need(&mut self.offset_ms, "offset_ms")?,
-            },
-            "clock-drift" => Fault::ClockDrift {
-                nodes: need(&mut self.nodes, "nodes")?,
-                rate_ppm: need(&mut self.rate_ppm, "rate_ppm")?,
-            },
-            "slow-link" => Fault::SlowLink {
-                links: self.take_links()?,
-                delay_ms: need(&mut self.delay_ms, "delay_ms")?,
-                jitter_ms: need(&mut self.jitter_ms, "jitter_ms")?,
-            },
-            "lossy-link" => Fault::LossyLink {
-                links: self.take_links()?,
-                loss_percent: need(&mut self.loss_percent, "loss_percent")?,
-            },
-            "wipe" => Fault::Wipe { nodes: need(&mut self.nodes, "nodes")? },
-            "power" => Fault::Power { nodes: need(&mut self.nodes, "nodes")? },
-            "sync-fail" => Fault::SyncFail { nodes: need(&mut self.nodes, "nodes")? },
-            "rot" => Fault::Rot { nodes: need(&mut self.nodes, "nodes")?, rows: need(&mut self.rows, "rows")? },
-            "join" => Fault::Join { nodes: need(&mut self.nodes, "nodes")? },
-            "leave" => Fault::Leave { nodes: need(&mut self.nodes, "nodes")? },
-            other => return Err(Problem::UnknownKind(other.to_owned())),
-        };
-        self.nothing_left()?;
+    fn resolve(self) -> Result<PlannedFault, Problem> {
+        let fault = Fault::read(&self.kind, self.fields)?;
         Ok(PlannedFault { id: self.id, at_ms: self.at_ms, for_ms: self.for_ms, fault })
-    }
-
-    fn take_links(&mut self) -> Result<Vec<Link>, Problem> {
-        let read = |text: String| match text.split_once("->") {
-            Some((from, to)) => Ok(Link { from: from.trim().to_owned(), to: to.trim().to_owned() }),
-            None => Err(Problem::NotALink(text)),
-        };
-        need(&mut self.links, "links")?.into_iter().map(read).collect()
-    }
-
-    /// Checks that every field of the file was used: any other would silently have no effect.
-    fn nothing_left(&self) -> Result<(), Problem> {
-        let left = [
-            (self.shape.is_some(), "shape"),
-            (self.nodes.is_some(), "nodes"),
-            (self.offset_ms.is_some(), "offset_ms"),
-            (self.rate_ppm.is_some(), "rate_ppm"),
-            (self.delay_ms.is_some(), "delay_ms"),
-            (self.jitter_ms.is_some(), "jitter_ms"),
-            (self.loss_percent.is_some(), "loss_percent"),
-            (self.rows.is_some(), "rows"),
-            (self.links.is_some(), "links"),
-        ];
-        left.into_iter().find(|(is_left, _)| *is_left).map_or(Ok(()), |(_, name)| Err(Problem::Foreign(name)))
-    }
-}
-
-impl fmt::Display for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {}", self.from, self.to)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Link;
+    use crate::faults::*;
+    use crate::rules::Distribution;
+    use crate::shape::Shape;
 
     fn nodes() -> Vec<String> {
         ["n1", "n2", "n3"].map(str::to_owned).to_vec()
@@ -474,19 +303,24 @@ mod tests {
         let link = |from: &str, to: &str| Link { from: from.into(), to: to.into() };
         let only = |name: &str| vec![name.to_owned()];
         let faults = [
-            Fault::Partition { shape: Shape::Single, links: vec![link("n1", "n2"), link("n2", "n1")] },
-            Fault::Kill { nodes: nodes() },
-            Fault::Pause { nodes: only("n2") },
-            Fault::ClockBump { nodes: only("n1"), offset_ms: -1500 },
-            Fault::ClockDrift { nodes: only("n1"), rate_ppm: 250_000 },
-            Fault::SlowLink { links: vec![link("n3", "n2")], delay_ms: 120, jitter_ms: 40 },
-            Fault::LossyLink { links: vec![link("n3", "n2")], loss_percent: 30 },
-            Fault::Wipe { nodes: only("n3") },
-            Fault::Power { nodes: nodes() },
-            Fault::SyncFail { nodes: only("n1") },
-            Fault::Rot { nodes: only("n3"), rows: 9 },
-            Fault::Join { nodes: only("n3") },
-            Fault::Leave { nodes: only("n2") },
+            Fault::from(Partition { shape: Shape::Single, links: vec![link("n1", "n2"), link("n2", "n1")] }),
+            Fault::from(Kill { nodes: nodes() }),
+            Fault::from(Pause { nodes: only("n2") }),
+            Fault::from(ClockBump { nodes: only("n1"), offset_ms: -1500 }),
+            Fault::from(ClockDrift { nodes: only("n1"), rate_ppm: 250_000 }),
+            Fault::from(SlowLink {
+                links: vec![link("n3", "n2")],
+                delay_ms: 120,
+                jitter_ms: 40,
+                distribution: Distribution::Uniform,
+            }),
+            Fault::from(LossyLink { links: vec![link("n3", "n2")], loss_percent: 30 }),
+            Fault::from(Wipe { nodes: only("n3") }),
+            Fault::from(Power { nodes: nodes() }),
+            Fault::from(SyncFail { nodes: only("n1") }),
+            Fault::from(Rot { nodes: only("n3"), rows: 9 }),
+            Fault::from(Join { nodes: only("n3") }),
+            Fault::from(Leave { nodes: only("n2") }),
         ];
         let position =
             |(index, fault)| PlannedFault { id: index as u64 + 1, at_ms: 1000 * index as u64, for_ms: 1000, fault };
@@ -542,29 +376,29 @@ mod tests {
             (|p| p.faults[2].for_ms = 0, "number 3 of the plan (id 3): for_ms is 0"),
             (|p| p.faults[2].at_ms = u64::MAX, "ten days"),
             (
-                |p| p.faults[1].fault = Fault::Kill { nodes: vec!["n9".into()] },
+                |p| p.faults[1].fault = Fault::from(Kill { nodes: vec!["n9".into()] }),
                 "unknown node 'n9': the cluster has n1, n2",
             ),
-            (|p| p.faults[1].fault = Fault::Kill { nodes: vec![] }, "no node"),
-            (|p| p.faults[1].fault = Fault::Kill { nodes: vec!["n1".into(), "n1".into()] }, "n1 is named twice"),
-            (|p| p.faults[3].fault = Fault::ClockBump { nodes: vec!["n1".into()], offset_ms: 0 }, "zero or out"),
+            (|p| p.faults[1].fault = Fault::from(Kill { nodes: vec![] }), "no node"),
+            (|p| p.faults[1].fault = Fault::from(Kill { nodes: vec!["n1".into(), "n1".into()] }), "n1 is named twice"),
+            (|p| p.faults[3].fault = Fault::from(ClockBump { nodes: vec!["n1".into()], offset_ms: 0 }), "zero or out"),
             (
-                |p| p.faults[3].fault = Fault::ClockDrift { nodes: vec!["n1".into()], rate_ppm: -1_000_000 },
+                |p| p.faults[3].fault = Fault::from(ClockDrift { nodes: vec!["n1".into()], rate_ppm: -1_000_000 }),
                 "zero or out",
             ),
             (|p| p.faults[1].for_ms = 1001, "n2 is killed, paused or robbed of its disk by fault 2"),
             (
                 |p| {
                     p.faults[6].fault =
-                        Fault::LossyLink { links: p.faults[6].fault.links().to_vec(), loss_percent: 100 }
+                        Fault::from(LossyLink { links: p.faults[6].fault.links().to_vec(), loss_percent: 100 })
                 },
                 "99 %",
             ),
-            (|p| p.faults[10].fault = Fault::Rot { nodes: vec!["n1".into()], rows: 0 }, "zero or out"),
+            (|p| p.faults[10].fault = Fault::from(Rot { nodes: vec!["n1".into()], rows: 0 }), "zero or out"),
             (
                 |p| {
                     let links = vec![Link { from: "n1".into(), to: "n1".into() }];
-                    p.faults[0].fault = Fault::Partition { shape: Shape::Single, links };
+                    p.faults[0].fault = Fault::from(Partition { shape: Shape::Single, links });
                 },
                 "n1 to itself",
             ),

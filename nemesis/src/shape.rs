@@ -7,19 +7,75 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+use crate::capability::Capability;
 use crate::draw::Draw;
-use crate::fault::{Link, Shape};
+use crate::fault::{CLIENTS, Link};
 use crate::target::majority;
 
+/// The pattern by which a partition cuts the links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// Two random halves.
+    Halves,
+    /// One node against all others.
+    Single,
+    /// A random minority against the majority, of any size.
+    MajorityMinority,
+    /// Every node sees a majority, no two nodes the same one (Jepsen's majorities-ring).
+    MajoritiesRing,
+    /// Two halves joined by one node that sees both.
+    Bridge,
+    /// One direction only: what some nodes send is cut, but not what they receive.
+    OneWay,
+    /// A random third at most, as many as may be byzantine, against the others (Jepsen's minority-third).
+    MinorityThird,
+    /// A data centre against the others.
+    DataCentre,
+    /// The clients against some of the nodes, which go on seeing each other.
+    Clients,
+}
+
 impl Shape {
-    /// Every shape, in the order of the command line's help.
-    pub const ALL: [Shape; 6] =
-        [Shape::Halves, Shape::Single, Shape::MajorityMinority, Shape::MajoritiesRing, Shape::Bridge, Shape::OneWay];
+    /// Every shape, in the order of the command line's help: first those that are drawn where none was asked for.
+    pub const ALL: [Shape; 9] = [
+        Shape::Halves,
+        Shape::Single,
+        Shape::MajorityMinority,
+        Shape::MajoritiesRing,
+        Shape::Bridge,
+        Shape::OneWay,
+        Shape::MinorityThird,
+        Shape::DataCentre,
+        Shape::Clients,
+    ];
+
+    /// The names of those that are drawn where none was asked for.
+    pub const USUAL_NAMES: [&'static str; 6] = Shape::names(0);
+
+    /// The names of the others.
+    pub const OTHER_NAMES: [&'static str; 3] = Shape::names(6);
+
+    const fn names<const N: usize>(first: usize) -> [&'static str; N] {
+        let mut names = [""; N];
+        let mut place = 0;
+        while place < N {
+            names[place] = Shape::ALL[first + place].name();
+            place += 1;
+        }
+        names
+    }
+
+    /// The shape of this name.
+    pub fn named(name: &str) -> Option<Shape> {
+        Shape::ALL.into_iter().find(|shape| shape.name() == name)
+    }
 
     /// The name used at the command line and in plans.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Shape::Halves => "halves",
             Shape::Single => "single",
@@ -27,18 +83,33 @@ impl Shape {
             Shape::MajoritiesRing => "majorities-ring",
             Shape::Bridge => "bridge",
             Shape::OneWay => "one-way",
+            Shape::MinorityThird => "minority-third",
+            Shape::DataCentre => "data-centre",
+            Shape::Clients => "clients",
         }
     }
 
     /// The smallest cluster that can be cut in this shape.
     pub fn nodes_min(self) -> usize {
         match self {
-            Shape::Halves | Shape::Single | Shape::OneWay => 2,
+            Shape::Clients => 1,
+            Shape::Halves | Shape::Single | Shape::OneWay | Shape::DataCentre => 2,
             Shape::MajorityMinority | Shape::MajoritiesRing | Shape::Bridge => 3,
+            Shape::MinorityThird => 4,
         }
     }
 
-    /// The links that are cut, sorted; none if there are fewer than [`Shape::nodes_min`] nodes.
+    /// What a cluster must be able to do for it, beyond cutting links between nodes.
+    pub const fn needs(self) -> &'static [Capability] {
+        match self {
+            Shape::DataCentre => &[Capability::DataCentres],
+            Shape::Clients => &[Capability::ClientLinks],
+            _ => &[],
+        }
+    }
+
+    /// The links that are cut, sorted; none if there are fewer than [`Shape::nodes_min`] nodes, or for a data centre
+    /// (see [`cut_data_centre`]).
     pub fn cut(self, nodes: &[String], draw: &mut Draw) -> Option<Vec<Link>> {
         if nodes.len() < self.nodes_min() {
             return None;
@@ -60,9 +131,26 @@ impl Shape {
                 let (unheard, rest) = order.split_at(draw.between(1, minority_max.max(1) as u64) as usize);
                 from_to(unheard, rest).collect()
             }
+            Shape::MinorityThird => between(order.split_at((count - 1) / 3)),
+            Shape::Clients => {
+                let cut_off = draw.between(1, count as u64) as usize;
+                between((&[CLIENTS.to_owned()], &order[..cut_off]))
+            }
+            Shape::DataCentre => return None,
         };
         Some(links.into_iter().collect())
     }
+}
+
+/// The links between one of the data centres and the nodes of all others, sorted; none if there are fewer than two.
+pub fn cut_data_centre(data_centres: &[Vec<String>], draw: &mut Draw) -> Option<Vec<Link>> {
+    if data_centres.len() < 2 {
+        return None;
+    }
+    let alone = draw.below(data_centres.len() as u64) as usize;
+    let others = data_centres.iter().enumerate().filter(|(place, _)| *place != alone);
+    let others: Vec<String> = others.flat_map(|(_, nodes)| nodes).cloned().collect();
+    Some(between((&data_centres[alone], &others)).into_iter().collect())
 }
 
 fn link(from: &str, to: &str) -> Link {
@@ -109,20 +197,6 @@ pub fn links_touching(targets: &[String], nodes: &[String]) -> Vec<Link> {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-/// A name of no shape.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown partition shape '{0}': known are halves, single, majority-minority, majorities-ring, bridge and one-way"
-)]
-pub struct UnknownShape(pub String);
-
-impl FromStr for Shape {
-    type Err = UnknownShape;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Shape::ALL.into_iter().find(|shape| shape.name() == text).ok_or_else(|| UnknownShape(text.to_owned()))
     }
 }
 
@@ -203,11 +277,40 @@ mod tests {
     }
 
     #[test]
+    fn a_minority_third_is_as_many_as_may_be_byzantine() {
+        each_cut(Shape::MinorityThird, |count, cut, _| {
+            let minority = (count - 1) / 3;
+            assert!(is_symmetric(cut) && cut.len() == 2 * minority * (count - minority) && 3 * minority < count);
+        });
+    }
+
+    #[test]
+    fn clients_are_cut_from_nodes_that_see_each_other() {
+        each_cut(Shape::Clients, |_, cut, _| {
+            let is_of_clients = |link: &Link| (link.from == CLIENTS) != (link.to == CLIENTS);
+            assert!(!cut.is_empty() && is_symmetric(cut) && cut.iter().all(is_of_clients));
+        });
+    }
+
+    #[test]
+    fn a_data_centre_is_cut_from_all_others() {
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let centres = [names("n1 n2"), names("n3"), names("n4 n5")];
+        for seed in 0..20 {
+            let cut = cut_data_centre(&centres, &mut Draw::new(seed)).expect("three data centres");
+            let within =
+                |link: &Link| centres.iter().any(|nodes| nodes.contains(&link.from) && nodes.contains(&link.to));
+            assert!(is_symmetric(&cut) && !cut.iter().any(within) && [8, 12].contains(&cut.len()), "{cut:?}");
+        }
+        assert_eq!(cut_data_centre(&centres[..1], &mut Draw::new(1)), None);
+    }
+
+    #[test]
     fn too_few_nodes_give_no_cut() {
         for shape in Shape::ALL {
             assert_eq!(shape.cut(&nodes(shape.nodes_min() - 1), &mut Draw::new(0)), None);
-            assert_eq!(shape.name().parse(), Ok(shape));
+            assert_eq!(Shape::named(shape.name()), Some(shape));
         }
-        assert!("ring".parse::<Shape>().expect_err("unknown").to_string().contains("majorities-ring"));
+        assert_eq!(Shape::named("ring"), None);
     }
 }

@@ -1,212 +1,175 @@
-//! `--nemesis LIST`: the requested kinds of fault, each as a whole or narrowed down by refinements.
+//! `--nemesis LIST`: the requested families of faults, each as a whole or narrowed down by refinements.
+//!
+//! An item of the list is a [`Family`]: one or several kinds that are asked for together, as `clock` is for `clock-bump`
+//! and `clock-drift`. What families there are, and what may stand behind the colon, is said by the kinds themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::fault::Shape;
-use crate::shape::UnknownShape;
-use crate::target::{NotATarget, Target};
+use crate::fault::Class;
+use crate::faults::{KINDS, Kind};
+use crate::kind::{Refinement, Ways};
+use crate::target::NotATarget;
+use crate::words::listed;
 
-/// A kind of fault at the command line.
+/// A family of kinds: an item of the list. Ordered as in the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Links are cut.
-    Partition,
-    /// Nodes die and start again.
-    Kill,
-    /// Nodes are paused and resumed.
-    Pause,
-    /// Wall clocks jump or drift.
-    Clock,
-    /// Links deliver late.
-    Slow,
-    /// Nodes are started again with the next version of their protocol, one after the other. Not among [`Kind::USUAL`]:
-    /// the cluster has to be started with a version that has a successor.
-    Upgrade,
-    /// Links lose a part of what is sent.
-    Lossy,
-    /// A node dies and its disk is emptied.
-    Wipe,
-    /// Disks lose what is not synced, fail or rot.
-    Disk,
-    /// Nodes join and leave the cluster.
-    Membership,
+pub struct Family {
+    /// The place of its first kind in the registry.
+    place: usize,
+    name: &'static str,
 }
 
-impl Kind {
-    /// Every kind, in canonical order.
-    pub const ALL: [Kind; 10] = [
-        Kind::Partition,
-        Kind::Kill,
-        Kind::Pause,
-        Kind::Clock,
-        Kind::Slow,
-        Kind::Upgrade,
-        Kind::Lossy,
-        Kind::Wipe,
-        Kind::Disk,
-        Kind::Membership,
-    ];
+impl Family {
+    /// Every family, in canonical order.
+    pub fn all() -> Vec<Family> {
+        let mut all: Vec<Family> = Vec::new();
+        for (place, kind) in KINDS.iter().enumerate() {
+            if all.iter().all(|family| family.name != kind.facts.family) {
+                all.push(Family { place, name: kind.facts.family });
+            }
+        }
+        all
+    }
 
-    /// The kinds that `all` stands for: faults that a store should survive without breaking a claim, and that both
-    /// arenas can inject. A disk that loses data breaks claims that no store can keep, so it has to be requested by
-    /// name.
-    pub const USUAL: [Kind; 6] = [Kind::Partition, Kind::Kill, Kind::Pause, Kind::Clock, Kind::Slow, Kind::Lossy];
+    /// The families that `all` stands for.
+    pub fn usual() -> Vec<Family> {
+        Family::all().into_iter().filter(|family| family.first().facts.is_usual).collect()
+    }
+
+    /// The family of this name.
+    pub fn named(name: &str) -> Option<Family> {
+        Family::all().into_iter().find(|family| family.name == name)
+    }
 
     /// The name used at the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::Partition => "partition",
-            Kind::Kill => "kill",
-            Kind::Pause => "pause",
-            Kind::Clock => "clock",
-            Kind::Slow => "slow",
-            Kind::Upgrade => "upgrade",
-            Kind::Lossy => "lossy",
-            Kind::Wipe => "wipe",
-            Kind::Disk => "disk",
-            Kind::Membership => "membership",
+        self.name
+    }
+
+    /// What its faults affect.
+    pub fn class(self) -> Class {
+        self.first().facts.class
+    }
+
+    fn first(self) -> &'static Kind {
+        &KINDS[self.place]
+    }
+
+    fn kinds(self) -> impl Iterator<Item = &'static Kind> {
+        KINDS.iter().filter(move |kind| kind.facts.family == self.name)
+    }
+
+    /// The names that may stand behind the colon, as refinements.
+    fn names(self) -> Vec<Refinement> {
+        let names = self.kinds().flat_map(|kind| kind.facts.ways.names());
+        names.enumerate().map(|(place, name)| Refinement::Name(place, name)).collect()
+    }
+
+    /// The ways to draw from when none was asked for, the more usual ones several times.
+    fn usual_ways(self) -> Vec<Refinement> {
+        let is_usual =
+            |way: &Refinement| way.name().is_some_and(|name| self.kinds().any(|kind| kind.facts.ways.is_usual(name)));
+        let targets = self.kinds().flat_map(|kind| kind.facts.ways.usual_targets());
+        self.names().into_iter().filter(is_usual).chain(targets).collect()
+    }
+
+    /// The kind that a refinement of this family stands for.
+    pub(crate) fn kind(self, way: &Refinement) -> &'static Kind {
+        let stands_for = |kind: &&Kind| match way.name() {
+            Some(name) => kind.facts.ways.names().any(|known| known == name),
+            None => !matches!(kind.facts.ways, Ways::Names { .. }),
+        };
+        self.kinds().find(stands_for).unwrap_or(self.first())
+    }
+
+    /// Reads what stands behind the colon.
+    fn parse_way(self, way: &str) -> Result<Refinement, SpecError> {
+        let names = self.names();
+        if let Some(named) = names.iter().find(|known| known.name() == Some(way)) {
+            return Ok(named.clone());
         }
+        if self.kinds().any(|kind| kind.facts.ways.takes_targets()) {
+            let item = format!("{self}:{way}");
+            return way.parse().map(Refinement::Target).map_err(|source| SpecError::Target { item, source });
+        }
+        if names.is_empty() {
+            return Err(SpecError::StandsAlone(self.name.to_owned()));
+        }
+        let known: Vec<&str> = names.iter().filter_map(Refinement::name).collect();
+        Err(SpecError::UnknownWay { family: self, way: way.to_owned(), known: listed(&known) })
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(self.name)
     }
 }
 
-/// How a clock is made wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ClockChange {
-    /// It jumps.
-    Bump,
-    /// It runs fast or slow.
-    Drift,
-}
-
-/// What is wrong with a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DiskChange {
-    /// A power failure, of most nodes at once or of all.
-    Power,
-    /// Its syncs fail.
-    SyncFail,
-    /// Rows rot.
-    Rot,
-}
-
-impl DiskChange {
-    /// Each.
-    pub const ALL: [DiskChange; 3] = [DiskChange::Power, DiskChange::SyncFail, DiskChange::Rot];
-
-    /// The name used at the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            DiskChange::Power => "power",
-            DiskChange::SyncFail => "sync-fail",
-            DiskChange::Rot => "rot",
-        }
-    }
-}
-
-/// A change of the membership.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MemberChange {
-    /// A spare becomes a member.
-    Join,
-    /// A member leaves.
-    Leave,
-}
-
-/// What narrows down a kind of fault: the part after the colon.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refinement {
-    /// Of a partition.
-    Shape(Shape),
-    /// Of kill, pause, slow, lossy and wipe.
-    Target(Target),
-    /// Of clock.
-    Clock(ClockChange),
-    /// Of disk.
-    Disk(DiskChange),
-    /// Of membership.
-    Member(MemberChange),
-    /// Of wipe, by default: one node, the same for the whole run. What two replicas have acknowledged is then still on
-    /// the other one.
-    Victim,
-}
-
-impl fmt::Display for Refinement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refinement::Shape(shape) => shape.fmt(f),
-            Refinement::Target(target) => target.fmt(f),
-            Refinement::Clock(ClockChange::Bump) => f.pad("bump"),
-            Refinement::Clock(ClockChange::Drift) => f.pad("drift"),
-            Refinement::Disk(change) => f.pad(change.name()),
-            Refinement::Member(MemberChange::Join) => f.pad("join"),
-            Refinement::Member(MemberChange::Leave) => f.pad("leave"),
-            Refinement::Victim => f.pad("always the same node"),
-        }
-    }
-}
-
-/// The requested kinds, each with the refinements allowed; no refinement means any. Its text form is canonical and
+/// The requested families, each with the refinements allowed; no refinement means any. Its text form is canonical and
 /// parses back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NemesisSpec {
-    kinds: BTreeMap<Kind, BTreeSet<Refinement>>,
+    families: BTreeMap<Family, BTreeSet<Refinement>>,
 }
 
 impl NemesisSpec {
-    /// The usual kinds, with every refinement.
+    /// The usual families, with every refinement.
     pub fn all() -> Self {
-        Self { kinds: Kind::USUAL.into_iter().map(|kind| (kind, BTreeSet::new())).collect() }
+        Self { families: Family::usual().into_iter().map(|family| (family, BTreeSet::new())).collect() }
     }
 
-    /// No faults.
+    /// Nothing.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Whether no faults are requested.
+    /// Whether nothing was requested.
     pub fn is_none(&self) -> bool {
-        self.kinds.is_empty()
+        self.families.is_empty()
     }
 
-    /// The requested kinds, in canonical order.
-    pub fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
-        self.kinds.keys().copied()
+    /// The requested families, in canonical order.
+    pub fn families(&self) -> impl Iterator<Item = Family> + '_ {
+        self.families.keys().copied()
     }
 
-    /// The refinements allowed for `kind`; where any is allowed, all of them, the more usual ones several times. Empty
-    /// if the kind was not requested.
-    pub fn refinements(&self, kind: Kind) -> Vec<Refinement> {
-        match self.kinds.get(&kind) {
+    /// Whether the family of this name was requested.
+    pub fn asks_for(&self, family: &str) -> bool {
+        self.families().any(|asked| asked.name == family)
+    }
+
+    /// Whether `family` was requested by its name, and not as one of those that `all` stands for.
+    pub fn names(&self, family: Family) -> bool {
+        let all = NemesisSpec::all();
+        let is_among_all = all.families.get(&family) == self.families.get(&family);
+        let has_all = all.families.iter().all(|(usual, ways)| self.families.get(usual) == Some(ways));
+        self.families.contains_key(&family) && !(is_among_all && has_all)
+    }
+
+    /// Whether a refinement of `family` was requested by its name.
+    pub fn names_way(&self, family: Family) -> bool {
+        self.families.get(&family).is_some_and(|chosen| !chosen.is_empty())
+    }
+
+    /// The refinements allowed for `family`; where any is allowed, all of them, the more usual ones several times. Empty
+    /// if the family was not requested.
+    pub fn refinements(&self, family: Family) -> Vec<Refinement> {
+        match self.families.get(&family) {
             None => Vec::new(),
             Some(chosen) if !chosen.is_empty() => chosen.iter().cloned().collect(),
-            Some(_) => match kind {
-                Kind::Partition => Shape::ALL.into_iter().map(Refinement::Shape).collect(),
-                Kind::Upgrade => vec![Refinement::Target(Target::One)],
-                Kind::Kill | Kind::Pause | Kind::Slow | Kind::Lossy => {
-                    Target::USUAL.into_iter().map(Refinement::Target).collect()
-                }
-                Kind::Wipe => vec![Refinement::Victim],
-                Kind::Membership => [MemberChange::Join, MemberChange::Leave].map(Refinement::Member).to_vec(),
-                Kind::Disk => DiskChange::ALL.map(Refinement::Disk).to_vec(),
-                Kind::Clock => [ClockChange::Bump, ClockChange::Drift].map(Refinement::Clock).to_vec(),
-            },
+            Some(_) => family.usual_ways(),
         }
     }
 
-    /// Adds one item. A kind that is requested once without a refinement allows every refinement.
-    fn add(&mut self, kind: Kind, refinement: Option<Refinement>) {
-        match (self.kinds.get_mut(&kind), refinement) {
+    /// Adds one item. A family that is requested once without a refinement allows every refinement.
+    fn add(&mut self, family: Family, refinement: Option<Refinement>) {
+        match (self.families.get_mut(&family), refinement) {
             (Some(chosen), Some(refinement)) if !chosen.is_empty() => drop(chosen.insert(refinement)),
             (Some(chosen), _) => chosen.clear(),
-            (None, refinement) => drop(self.kinds.insert(kind, refinement.into_iter().collect())),
+            (None, refinement) => drop(self.families.insert(family, refinement.into_iter().collect())),
         }
     }
 }
@@ -219,11 +182,11 @@ impl fmt::Display for NemesisSpec {
         if *self == NemesisSpec::all() {
             return f.pad("all");
         }
-        let item = |(kind, chosen): (&Kind, &BTreeSet<Refinement>)| match chosen.is_empty() {
-            true => kind.to_string(),
-            false => chosen.iter().map(|way| format!("{kind}:{way}")).collect::<Vec<_>>().join(","),
+        let item = |(family, chosen): (&Family, &BTreeSet<Refinement>)| match chosen.is_empty() {
+            true => family.to_string(),
+            false => chosen.iter().map(|way| format!("{family}:{way}")).collect::<Vec<_>>().join(","),
         };
-        f.pad(&self.kinds.iter().map(item).collect::<Vec<_>>().join(","))
+        f.pad(&self.families.iter().map(item).collect::<Vec<_>>().join(","))
     }
 }
 
@@ -233,18 +196,17 @@ pub enum SpecError {
     /// Nothing between two commas, or nothing at all.
     #[error("empty item in the nemesis list '{0}': write kinds separated by commas, or 'none'")]
     Empty(String),
-    /// No such kind.
-    #[error(
-        "unknown fault '{0}': known are partition, kill, pause, clock, slow, lossy, upgrade, wipe, disk, membership, all and \
-         none"
-    )]
-    UnknownKind(String),
-    /// `all` or `none` with a refinement, or `none` beside others.
+    /// No such family.
+    #[error("unknown fault '{name}': known are {known}")]
+    UnknownFamily {
+        /// The name given.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// `all`, `none` or a family without ways with a refinement, or `none` beside others.
     #[error("'{0}' stands alone: it takes no refinement, and 'none' no other fault beside it")]
     StandsAlone(String),
-    /// No such shape of partition.
-    #[error(transparent)]
-    Shape(#[from] UnknownShape),
     /// Not a target.
     #[error("in '{item}': {source}")]
     Target {
@@ -253,15 +215,16 @@ pub enum SpecError {
         /// Why.
         source: NotATarget,
     },
-    /// No such change of a clock.
-    #[error("unknown clock fault '{0}': known are bump and drift")]
-    UnknownClock(String),
-    /// No such fault of a disk.
-    #[error("unknown disk fault '{0}': known are power, sync-fail and rot")]
-    UnknownDisk(String),
-    /// No such change of the membership.
-    #[error("unknown change of the membership '{0}': known are join and leave")]
-    UnknownChange(String),
+    /// No such way of a family.
+    #[error("unknown way '{way}' of {family}: known are {known}")]
+    UnknownWay {
+        /// The family.
+        family: Family,
+        /// The way given.
+        way: String,
+        /// The names that there are.
+        known: String,
+    },
 }
 
 impl FromStr for NemesisSpec {
@@ -274,10 +237,10 @@ impl FromStr for NemesisSpec {
                 "" => return Err(SpecError::Empty(text.to_owned())),
                 "none" if items.len() == 1 => {}
                 "none" => return Err(SpecError::StandsAlone("none".to_owned())),
-                "all" => Kind::USUAL.into_iter().for_each(|kind| spec.add(kind, None)),
+                "all" => Family::usual().into_iter().for_each(|family| spec.add(family, None)),
                 item => {
-                    let (kind, refinement) = parse_item(item)?;
-                    spec.add(kind, refinement);
+                    let (family, refinement) = parse_item(item)?;
+                    spec.add(family, refinement);
                 }
             }
         }
@@ -285,36 +248,17 @@ impl FromStr for NemesisSpec {
     }
 }
 
-fn parse_item(item: &str) -> Result<(Kind, Option<Refinement>), SpecError> {
+fn parse_item(item: &str) -> Result<(Family, Option<Refinement>), SpecError> {
     let (name, way) = item.split_once(':').map_or((item, None), |(name, way)| (name, Some(way)));
-    if way.is_some() && matches!(name, "all" | "none" | "upgrade") {
+    if way.is_some() && matches!(name, "all" | "none") {
         return Err(SpecError::StandsAlone(name.to_owned()));
     }
-    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-    let kind = kind.ok_or_else(|| SpecError::UnknownKind(name.to_owned()))?;
-    let Some(way) = way else { return Ok((kind, None)) };
-    let refinement = match kind {
-        Kind::Partition => Refinement::Shape(way.parse()?),
-        Kind::Clock => Refinement::Clock(match way {
-            "bump" => ClockChange::Bump,
-            "drift" => ClockChange::Drift,
-            other => return Err(SpecError::UnknownClock(other.to_owned())),
-        }),
-        Kind::Membership => Refinement::Member(match way {
-            "join" => MemberChange::Join,
-            "leave" => MemberChange::Leave,
-            other => return Err(SpecError::UnknownChange(other.to_owned())),
-        }),
-        Kind::Disk => {
-            let change = DiskChange::ALL.into_iter().find(|change| change.name() == way);
-            Refinement::Disk(change.ok_or_else(|| SpecError::UnknownDisk(way.to_owned()))?)
-        }
-        Kind::Kill | Kind::Pause | Kind::Slow | Kind::Lossy | Kind::Wipe | Kind::Upgrade => {
-            let target = way.parse().map_err(|source| SpecError::Target { item: item.to_owned(), source })?;
-            Refinement::Target(target)
-        }
-    };
-    Ok((kind, Some(refinement)))
+    let family = Family::named(name).ok_or_else(|| {
+        let names = Family::all().into_iter().map(Family::name);
+        let known = listed(&names.chain(["all", "none"]).collect::<Vec<_>>());
+        SpecError::UnknownFamily { name: name.to_owned(), known }
+    })?;
+    Ok((family, way.map(|way| family.parse_way(way)).transpose()?))
 }
 
 #[cfg(test)]
@@ -342,6 +286,8 @@ mod tests {
             ("clock:drift,pause:majority,slow:n2+n1", "pause:majority,clock:drift,slow:n1+n2"),
             ("all,kill:one", "all"),
             ("upgrade,kill", "kill,upgrade"),
+            ("slow:pareto,slow:one,slow:normal", "slow:normal,slow:pareto,slow:one"),
+            ("disk:torn,clock:strobe,clock:bump", "clock:bump,clock:strobe,disk:torn"),
         ] {
             assert_eq!(canonical(text), wanted, "{text}");
         }
@@ -352,11 +298,11 @@ mod tests {
         for (text, wanted) in [
             ("", "empty item"),
             ("kill,,pause", "empty item"),
-            ("crash", "known are partition, kill, pause, clock, slow, lossy, upgrade, wipe, disk"),
-            ("disk:full", "power, sync-fail and rot"),
+            ("crash", "known are partition, kill, pause, clock, slow, upgrade, lossy, wipe, disk"),
+            ("disk:full", "power, sync-fail, rot, torn and bit-flip"),
             ("membership:stay", "known are join and leave"),
             ("partition:ring", "majority-minority"),
-            ("clock:back", "bump and drift"),
+            ("clock:back", "unknown way 'back' of clock: known are bump, bump-all, drift, drift-all, strobe"),
             ("kill:n 1", "one, minority, majority, all, a node's name"),
             ("none,kill", "'none' stands alone"),
             ("all:one", "'all' stands alone"),
@@ -364,6 +310,20 @@ mod tests {
         ] {
             let error = text.parse::<NemesisSpec>().expect_err(text).to_string();
             assert!(error.contains(wanted), "{text}: {error}");
+        }
+    }
+
+    /// A family is of one class, is among `all` as a whole, and no way has two meanings.
+    #[test]
+    fn the_kinds_of_a_family_agree() {
+        for family in Family::all() {
+            let facts: Vec<_> = family.kinds().map(|kind| kind.facts).collect();
+            let agree = facts.iter().all(|one| (one.class, one.is_usual) == (facts[0].class, facts[0].is_usual));
+            assert!(agree, "{family}: {facts:?}");
+            let names: Vec<&str> = facts.iter().flat_map(|facts| facts.ways.names()).collect();
+            assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{family}: {names:?}");
+            let unnamed = facts.iter().filter(|facts| !matches!(facts.ways, Ways::Names { .. })).count();
+            assert!(unnamed <= 1 && facts.iter().all(|facts| !facts.needs.is_empty()), "{family}");
         }
     }
 
@@ -382,7 +342,10 @@ mod tests {
             "disk(:(power|sync-fail|rot))?",
             "membership(:(join|leave))?",
             "(kill|pause|slow|lossy|wipe)(:(one|minority|majority|all|n[1-3](\\+n[4-5])?))?",
-            "clock(:(bump|drift))?",
+            "clock(:(bump|drift|strobe|drift-all))?",
+            "slow:(normal|pareto)",
+            "corrupt(:(left|repaired))?",
+            "(rate|cpu|lying-sync)(:(one|all|n1))?",
         ]
     }
 }

@@ -1,12 +1,20 @@
 //! The interface of a cluster to the nemesis: injecting faults, and measuring them.
 //!
-//! An arena (real processes, simulation) implements [`Surface`]; the nemesis knows nothing else of it. Every method
-//! that injects a fault has one that measures it, because a fault without evidence does not count.
+//! An arena (real processes, simulation) implements [`Surface`]; the nemesis knows nothing else of it. What can be set is
+//! data (`rules.rs`), and so is what can be measured (`statistics.rs`): a rule for each link, disk, process and clock,
+//! and its counters, because a fault without evidence does not count.
+//!
+//! A surface says what it can do. Everything else is absent: the methods for it refuse, and faults that need it are
+//! refused before the run.
 
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::capability::Capabilities;
 use crate::fault::Link;
+
+pub use crate::rules::{Checksum, ClockSetting, DiskRule, Distribution, LinkRule, Loss, ProcessLimits};
+pub use crate::statistics::{DiskStatistics, LinkStatistics, ProcessStatistics, StartCrash};
 
 /// A future that borrows its surface and need not be `Send`: one task runs the nemesis in either arena.
 pub type SurfaceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SurfaceError>> + 'a>>;
@@ -16,59 +24,9 @@ pub type SurfaceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SurfaceErr
 #[error("{0}")]
 pub struct SurfaceError(pub String);
 
-/// What a directed link does with the bytes sent over it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkRule {
-    /// Nothing passes; what was sent is held back within bounds and delivered late, as TCP would do, or dropped.
-    pub blocked: bool,
-    /// Fixed delay, ms.
-    pub delay_ms: u64,
-    /// Uniform extra delay, ms.
-    pub jitter_ms: u64,
-    /// Share of chunks that are lost, percent, at most 100. A lost chunk is gone for good, or is delayed until it has
-    /// been sent again, as TCP would do.
-    pub loss_percent: u32,
-}
-
-/// What a directed link has done since the cluster started. Counters never decrease.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkStatistics {
-    /// Bytes that reached the other side.
-    pub forwarded_bytes: u64,
-    /// Bytes that came in while blocked.
-    pub blocked_bytes: u64,
-    /// Connection attempts that came in while blocked.
-    pub blocked_connections: u64,
-    /// Bytes that were delivered late on purpose.
-    pub delayed_bytes: u64,
-    /// The sum of the delays of delayed chunks, ms.
-    pub delay_total_ms: u64,
-    /// Chunks that were delayed.
-    pub delayed_chunks: u64,
-    /// Chunks that came in while the link lost some.
-    pub lossy_chunks: u64,
-    /// Of those, the chunks that were lost.
-    pub lost_chunks: u64,
-}
-
-/// What is on a node's disk, and what has happened to it since the cluster started. An arena that cannot count
-/// something leaves it at zero, and the fault that it would prove cannot be injected there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DiskStatistics {
-    /// Bytes on it.
-    pub bytes: u64,
-    /// Batches that were not synced at a crash and survived it.
-    pub kept_batches: u64,
-    /// Batches that were not synced at a crash and were lost, torn ones included.
-    pub lost_batches: u64,
-    /// Batches of which only a part survived a crash.
-    pub torn_batches: u64,
-    /// Syncs that failed.
-    pub failed_syncs: u64,
-    /// Rows in which a bit was flipped.
-    pub rotten_rows: u64,
-    /// Damaged rows that the node was started without.
-    pub dropped_rows: u64,
+/// The answer of a surface that does not have this ability.
+fn absent<'a, T: 'a>(what: &'static str) -> SurfaceFuture<'a, T> {
+    Box::pin(std::future::ready(Err(SurfaceError(format!("this cluster cannot {what}")))))
 }
 
 /// A node's standing in the cluster, as a node reports it.
@@ -116,71 +74,127 @@ pub enum ProcessState {
     Dead,
 }
 
-/// How a node's wall clock differs from the machine's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClockSetting {
-    /// Jump, ms.
-    pub offset_ms: i64,
-    /// Rate error since the setting was made, parts per million.
-    pub drift_ppm: i64,
-}
-
 /// A cluster as the nemesis sees it. Node names are those of [`Surface::nodes`].
 pub trait Surface {
     /// All nodes, running or not, in a fixed order.
     fn nodes(&self) -> Vec<String>;
+    /// What can be done to this cluster and measured there.
+    fn capabilities(&self) -> Capabilities;
+
+    // Links.
+
     /// Replaces the rule of a link.
-    fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()>;
+    fn set_link<'a>(&'a self, _link: &'a Link, _rule: LinkRule) -> SurfaceFuture<'a, ()> {
+        absent("set rules for its links")
+    }
+    /// Resets the connections that a link has now.
+    fn reset_link<'a>(&'a self, _link: &'a Link) -> SurfaceFuture<'a, ()> {
+        absent("reset connections")
+    }
     /// Reads a link's counters.
-    fn link_statistics<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, LinkStatistics>;
-    /// Kills all the given nodes at once, as a power failure would; returns when they are dead.
-    fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()>;
+    fn link_statistics<'a>(&'a self, _link: &'a Link) -> SurfaceFuture<'a, LinkStatistics> {
+        absent("measure its links")
+    }
+
+    // Processes.
+
+    /// Kills all the given nodes at once; returns when they are dead.
+    fn kill<'a>(&'a self, _nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
+        absent("kill nodes")
+    }
     /// Starts a killed node from its disk; returns when it answers.
-    fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// From its next start on the node speaks the next version of its protocol.
-    fn upgrade<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        Box::pin(async move { Err(SurfaceError(format!("{node} has no versions to be upgraded between"))) })
+    fn restart<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent("start nodes")
     }
-    /// The version of its protocol that the node says it speaks (asked of the node).
-    fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
-        Box::pin(async move { Err(SurfaceError(format!("{node} reports no version"))) })
-    }
-    /// Commands that the node join the cluster; returns when the command is recorded.
-    fn join<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        Box::pin(
-            async move { Err(SurfaceError(format!("{node} cannot join: the cluster's membership does not change"))) },
-        )
-    }
-    /// Commands that the node leave the cluster; returns when the command is recorded.
-    fn leave<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        Box::pin(
-            async move { Err(SurfaceError(format!("{node} cannot leave: the cluster's membership does not change"))) },
-        )
-    }
-    /// The membership as the node reports it.
-    fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
-        Box::pin(async move { Err(SurfaceError(format!("{node} does not report who is a member"))) })
+    /// Starts a killed node, and kills it when it has run for so long; returns when it is dead.
+    fn crash_in_start<'a>(&'a self, _node: &'a str, _after_ms: u64) -> SurfaceFuture<'a, StartCrash> {
+        absent("kill nodes while they start")
     }
     /// Pauses a node.
-    fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
+    fn pause<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent("pause nodes")
+    }
     /// Resumes it.
-    fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
+    fn resume<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent("resume nodes")
+    }
     /// The state of the node's process.
-    fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState>;
+    fn process_state<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ProcessState> {
+        absent("tell the states of its processes")
+    }
+    /// Replaces what the processes of a running node may use. A node that is started again has no limits.
+    fn set_limits<'a>(&'a self, _node: &'a str, _limits: ProcessLimits) -> SurfaceFuture<'a, ()> {
+        absent("limit processes")
+    }
+    /// What the processes of a running node use and may use.
+    fn process_statistics<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ProcessStatistics> {
+        absent("measure its processes")
+    }
+
+    // Clocks.
+
     /// Moves the node's wall clock.
-    fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()>;
+    fn set_clock<'a>(&'a self, _node: &'a str, _setting: ClockSetting) -> SurfaceFuture<'a, ()> {
+        absent("set clocks")
+    }
+    /// How far the node believes its clock to be ahead of the machine's wall clock, ms (asked of the node).
+    fn believed_offset_ms<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, i64> {
+        absent("tell what its nodes believe the time to be")
+    }
+
+    // Disks.
+
+    /// Replaces the rule of a node's disk. It outlives the node's process.
+    fn set_disk<'a>(&'a self, _node: &'a str, _rule: DiskRule) -> SurfaceFuture<'a, ()> {
+        absent("set rules for its disks")
+    }
+    /// What is on the node's disk and has happened to it.
+    fn disk_statistics<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+        absent("measure its disks")
+    }
+    /// A power failure of all the given nodes at once: they die, and their disks lose of what they have not synced what
+    /// `loss` says.
+    fn fail_power<'a>(&'a self, _nodes: &'a [String], _loss: Loss) -> SurfaceFuture<'a, ()> {
+        absent("fail the power of nodes")
+    }
     /// Empties the disk of a killed node.
-    fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// With `fail`, every sync of the node's disk fails from now on, and the node ends at the first; without it, syncs
-    /// work again.
-    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()>;
+    fn wipe<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent("empty disks")
+    }
+    /// Flips so many random bits in the files on the disk of a killed node.
+    fn flip_bits<'a>(&'a self, _node: &'a str, _bits: u64) -> SurfaceFuture<'a, ()> {
+        absent("flip bits in files")
+    }
     /// Flips a bit in each of `rows` rows on the disk of a killed node, or in all rows if there are fewer.
-    fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()>;
+    fn rot<'a>(&'a self, _node: &'a str, _rows: u64) -> SurfaceFuture<'a, ()> {
+        absent("let rows rot")
+    }
     /// Starts a killed node without the damaged rows of its disk, as an administrator would do after reading why it
     /// does not start; returns when it answers.
-    fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()>;
-    /// What is on the node's disk and has happened to it.
-    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics>;
-    /// How far the node believes its clock to be ahead of the machine's wall clock, ms (asked of the node).
-    fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64>;
+    fn restart_without_damaged<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent("start nodes without damaged rows")
+    }
+
+    // Versions and membership.
+
+    /// From its next start on the node speaks the next version of its protocol.
+    fn upgrade<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent("upgrade nodes: they have no versions")
+    }
+    /// The version of its protocol that the node says it speaks (asked of the node).
+    fn protocol_version<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, u64> {
+        absent("tell the versions of its nodes")
+    }
+    /// Commands that the node join the cluster; returns when the command is recorded.
+    fn join<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent("take in nodes: its membership does not change")
+    }
+    /// Commands that the node leave the cluster; returns when the command is recorded.
+    fn leave<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent("let nodes leave: its membership does not change")
+    }
+    /// The membership as the node reports it.
+    fn members<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, Membership> {
+        absent("tell who is a member")
+    }
 }

@@ -89,6 +89,13 @@ impl Target {
     }
 }
 
+/// One node, or a minority where the cluster has one.
+pub(crate) fn few(nodes: &[String], draw: &mut Draw) -> Vec<String> {
+    let target = if draw.coin() { Target::Minority } else { Target::One };
+    let target = if target.check(nodes).is_ok() { target } else { Target::One };
+    target.resolve(nodes, draw).unwrap_or_default()
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,217 +1,21 @@
 //! The nemesis on a model of a cluster: links, processes and clocks as data.
 
-use std::cell::{Cell, RefCell};
+#[path = "nemesis/kinds.rs"]
+mod kinds;
+#[path = "nemesis/model.rs"]
+mod model;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use nemesis::faults::*;
 use nemesis::shape::links_touching;
 use nemesis::{
-    ClockSetting, DiskStatistics, Draw, Fault, Link, LinkRule, LinkStatistics, Nemesis, NemesisSpec, Performed, Plan,
-    PlanStep, PlannedFault, ProcessState, Schedule, Shape, Surface, SurfaceError, SurfaceFuture, generate,
+    Capabilities, Cluster, Distribution, Draw, Fault, Link, LinkRule, Nemesis, NemesisSpec, Performed, Plan, PlanStep,
+    PlannedFault, ProcessState, Schedule, Shape, generate,
 };
 use serde_json::json;
 
-/// A cluster in memory, and the ways in which injecting a fault into it may fail.
-#[derive(Default)]
-struct Model {
-    nodes: Vec<String>,
-    now_ms: Cell<u64>,
-    links: RefCell<BTreeMap<Link, (LinkRule, LinkStatistics)>>,
-    processes: RefCell<BTreeMap<String, ProcessState>>,
-    clocks: RefCell<BTreeMap<String, (ClockSetting, u64)>>,
-    disks: RefCell<BTreeMap<String, DiskStatistics>>,
-    failing: RefCell<BTreeSet<String>>,
-    /// Reports success, and does nothing.
-    ignores: bool,
-    /// Blocked links let everything through.
-    leaks: bool,
-    /// Calls that fail, by their name and the first node or link, each with the number of failures left.
-    failures: RefCell<BTreeMap<String, usize>>,
-}
-
-fn names(count: usize) -> Vec<String> {
-    (1..=count).map(|n| format!("n{n}")).collect()
-}
-
-impl Model {
-    fn new(count: usize) -> Self {
-        let nodes = names(count);
-        let model = Self { nodes: nodes.clone(), ..Self::default() };
-        model
-            .links
-            .borrow_mut()
-            .extend(links_touching(&nodes, &nodes).into_iter().map(|link| (link, Default::default())));
-        model.processes.borrow_mut().extend(nodes.iter().map(|node| (node.clone(), ProcessState::Running)));
-        model.disks.borrow_mut().extend(nodes.iter().map(|node| (node.clone(), Default::default())));
-        model.clocks.borrow_mut().extend(nodes.into_iter().map(|node| (node, Default::default())));
-        model
-    }
-
-    fn fail(&self, call: &str, times: usize) {
-        self.failures.borrow_mut().insert(call.to_owned(), times);
-    }
-
-    /// Lets time pass, in which every running node sends 100 bytes to every other.
-    fn pass(&self, ms: u64) {
-        self.now_ms.set(self.now_ms.get() + ms);
-        for (link, (rule, statistics)) in self.links.borrow_mut().iter_mut() {
-            if self.processes.borrow()[&link.from] != ProcessState::Running {
-                continue;
-            }
-            if rule.loss_percent > 0 && !self.leaks {
-                statistics.lossy_chunks += 100;
-                statistics.lost_chunks += u64::from(rule.loss_percent);
-            }
-            if rule.blocked && !self.leaks {
-                statistics.blocked_bytes += 100;
-                continue;
-            }
-            statistics.forwarded_bytes += 100;
-            if rule.delay_ms > 0 {
-                statistics.delayed_bytes += 100;
-                statistics.delayed_chunks += 1;
-                statistics.delay_total_ms += rule.delay_ms + rule.jitter_ms / 2;
-            }
-        }
-        for (node, disk) in self.disks.borrow_mut().iter_mut() {
-            match self.processes.borrow_mut().get_mut(node) {
-                Some(state @ ProcessState::Running) if self.failing.borrow().contains(node) => {
-                    disk.failed_syncs += 1;
-                    *state = ProcessState::Dead;
-                }
-                Some(ProcessState::Running) => disk.bytes += 10,
-                _ => {}
-            }
-        }
-    }
-
-    fn rule(&self, from: &str, to: &str) -> LinkRule {
-        self.links.borrow()[&link(from, to)].0
-    }
-
-    fn state(&self, node: &str) -> ProcessState {
-        self.processes.borrow()[node]
-    }
-
-    fn believed(&self, node: &str) -> i64 {
-        let (setting, since_ms) = self.clocks.borrow()[node];
-        setting.offset_ms + (self.now_ms.get() - since_ms) as i64 * setting.drift_ppm / 1_000_000
-    }
-
-    fn is_whole(&self) -> bool {
-        self.links.borrow().values().all(|(rule, _)| *rule == LinkRule::default())
-            && self.processes.borrow().values().all(|state| *state == ProcessState::Running)
-            && self.clocks.borrow().values().all(|(setting, _)| *setting == ClockSetting::default())
-            && self.disks.borrow().values().all(|disk| disk.dropped_rows == disk.rotten_rows)
-            && self.failing.borrow().is_empty()
-    }
-
-    fn answer<T>(&self, call: &str, name: &str, result: impl FnOnce() -> T) -> SurfaceFuture<'_, T>
-    where
-        T: 'static,
-    {
-        let call = format!("{call} {name}");
-        let fails = match self.failures.borrow_mut().get_mut(&call) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                true
-            }
-            _ => false,
-        };
-        let result = if fails { Err(SurfaceError(format!("{call} refused"))) } else { Ok(result()) };
-        Box::pin(async move { result })
-    }
-
-    fn disk_of(&self, call: &str, node: &str, change: impl FnOnce(&mut DiskStatistics)) -> SurfaceFuture<'_, ()> {
-        self.answer(call, node, || {
-            if let Some(disk) = self.disks.borrow_mut().get_mut(node).filter(|_| !self.ignores) {
-                change(disk);
-            }
-        })
-    }
-
-    fn put(&self, call: &str, node: &str, state: ProcessState) -> SurfaceFuture<'_, ()> {
-        self.answer(call, node, || {
-            if !self.ignores {
-                self.processes.borrow_mut().insert(node.to_owned(), state);
-            }
-        })
-    }
-}
-
-impl Surface for Model {
-    fn nodes(&self) -> Vec<String> {
-        self.nodes.clone()
-    }
-    fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()> {
-        self.answer("set_link", &link.to_string(), || {
-            if let Some(entry) = self.links.borrow_mut().get_mut(link).filter(|_| !self.ignores) {
-                entry.0 = rule;
-            }
-        })
-    }
-    fn link_statistics<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, LinkStatistics> {
-        self.answer("link_statistics", &link.to_string(), || self.links.borrow()[link].1)
-    }
-    fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
-        self.answer("kill", &nodes[0], || {
-            for node in nodes.iter().filter(|_| !self.ignores) {
-                self.processes.borrow_mut().insert(node.clone(), ProcessState::Dead);
-            }
-        })
-    }
-    fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        let disk = self.disks.borrow()[node];
-        if disk.rotten_rows > disk.dropped_rows && !self.leaks {
-            return Box::pin(async { Err(SurfaceError("a row is damaged".to_owned())) });
-        }
-        self.put("restart", node, ProcessState::Running)
-    }
-    fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        self.disk_of("wipe", node, |disk| disk.bytes = 0)
-    }
-    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
-        self.answer("fail_syncs", node, || match fail {
-            true if self.ignores => {}
-            true => drop(self.failing.borrow_mut().insert(node.to_owned())),
-            false => drop(self.failing.borrow_mut().remove(node)),
-        })
-    }
-    fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()> {
-        self.disk_of("rot", node, |disk| disk.rotten_rows += rows)
-    }
-    fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        let dropped = self.disk_of("restart_without_damaged", node, |disk| disk.dropped_rows = disk.rotten_rows);
-        Box::pin(async move {
-            dropped.await?;
-            self.put("restart", node, ProcessState::Running).await
-        })
-    }
-    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
-        self.answer("disk", node, || self.disks.borrow()[node])
-    }
-    fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        self.put("pause", node, ProcessState::Stopped)
-    }
-    fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        self.put("resume", node, ProcessState::Running)
-    }
-    fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState> {
-        self.answer("process_state", node, || self.state(node))
-    }
-    fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()> {
-        self.answer("set_clock", node, || {
-            if !self.ignores {
-                self.clocks.borrow_mut().insert(node.to_owned(), (setting, self.now_ms.get()));
-            }
-        })
-    }
-    fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
-        if self.state(node) != ProcessState::Running {
-            return Box::pin(async { Err(SurfaceError("it does not answer".to_owned())) });
-        }
-        self.answer("believed_offset_ms", node, || self.believed(node))
-    }
-}
+use crate::model::{Hangs, Model, names};
 
 fn link(from: &str, to: &str) -> Link {
     Link { from: from.to_owned(), to: to.to_owned() }
@@ -233,23 +37,32 @@ fn nemesis(plan: Plan, model: &Model) -> Nemesis<'_> {
 }
 
 fn partition(shape: Shape, count: usize) -> Fault {
-    Fault::Partition { shape, links: shape.cut(&names(count), &mut Draw::new(1)).expect("enough nodes") }
+    Fault::from(Partition { shape, links: shape.cut(&names(count), &mut Draw::new(1)).expect("enough nodes") })
 }
 
 fn one_of_each() -> Plan {
     let slow = links_touching(&only("n1"), &names(5));
     plan([
         (0, 1000, partition(Shape::Halves, 5)),
-        (0, 1000, Fault::Kill { nodes: vec!["n2".into(), "n4".into()] }),
-        (0, 1000, Fault::Pause { nodes: only("n3") }),
-        (0, 1000, Fault::ClockBump { nodes: only("n1"), offset_ms: -12_500 }),
-        (0, 1000, Fault::ClockDrift { nodes: only("n5"), rate_ppm: 500_000 }),
-        (2000, 1000, Fault::SlowLink { links: slow.clone(), delay_ms: 120, jitter_ms: 40 }),
-        (4000, 1000, Fault::LossyLink { links: slow, loss_percent: 30 }),
-        (4000, 1000, Fault::Wipe { nodes: only("n2") }),
-        (6000, 1000, Fault::Power { nodes: names(5) }),
-        (8000, 1000, Fault::SyncFail { nodes: only("n1") }),
-        (8000, 1000, Fault::Rot { nodes: only("n4"), rows: 9 }),
+        (0, 1000, Fault::from(Kill { nodes: vec!["n2".into(), "n4".into()] })),
+        (0, 1000, Fault::from(Pause { nodes: only("n3") })),
+        (0, 1000, Fault::from(ClockBump { nodes: only("n1"), offset_ms: -12_500 })),
+        (0, 1000, Fault::from(ClockDrift { nodes: only("n5"), rate_ppm: 500_000 })),
+        (
+            2000,
+            1000,
+            Fault::from(SlowLink {
+                links: slow.clone(),
+                delay_ms: 120,
+                jitter_ms: 40,
+                distribution: Distribution::Uniform,
+            }),
+        ),
+        (4000, 1000, Fault::from(LossyLink { links: slow, loss_percent: 30 })),
+        (4000, 1000, Fault::from(Wipe { nodes: only("n2") })),
+        (6000, 1000, Fault::from(Power { nodes: names(5) })),
+        (8000, 1000, Fault::from(SyncFail { nodes: only("n1") })),
+        (8000, 1000, Fault::from(Rot { nodes: only("n4"), rows: 9 })),
     ])
 }
 
@@ -325,7 +138,7 @@ async fn a_cluster_that_ignores_faults_proves_none() {
 #[tokio::test]
 async fn rot_that_nobody_notices_is_not_proved() {
     let model = Model { leaks: true, ..Model::new(3) };
-    let mut nemesis = nemesis(plan([(0, 10, Fault::Rot { nodes: only("n2"), rows: 3 })]), &model);
+    let mut nemesis = nemesis(plan([(0, 10, Fault::from(Rot { nodes: only("n2"), rows: 3 }))]), &model);
     run(&mut nemesis, &model).await;
     let record = &nemesis.records()[0];
     assert!(!record.proved && record.evidence.contains("it took 3 rotten rows for good"), "{record:?}");
@@ -335,7 +148,7 @@ async fn rot_that_nobody_notices_is_not_proved() {
 #[tokio::test]
 async fn heal_all_mends_disks_and_starts_what_they_have_ended() {
     let model = Model::new(3);
-    let faults = [Fault::SyncFail { nodes: only("n1") }, Fault::Rot { nodes: only("n2"), rows: 3 }];
+    let faults = [Fault::from(SyncFail { nodes: only("n1") }), Fault::from(Rot { nodes: only("n2"), rows: 3 })];
     let mut nemesis = nemesis(plan(faults.map(|fault| (0, 10, fault))), &model);
     nemesis.perform(PlanStep::Start(1), &model).await;
     nemesis.perform(PlanStep::Start(2), &model).await;
@@ -349,7 +162,7 @@ async fn heal_all_mends_disks_and_starts_what_they_have_ended() {
 #[tokio::test]
 async fn losses_on_one_link_add_up_to_less_than_their_sum() {
     let model = Model::new(2);
-    let lossy = |loss_percent| (0, 9, Fault::LossyLink { links: vec![link("n1", "n2")], loss_percent });
+    let lossy = |loss_percent| (0, 9, Fault::from(LossyLink { links: vec![link("n1", "n2")], loss_percent }));
     let mut nemesis = nemesis(plan([lossy(50), lossy(50), lossy(99)]), &model);
     for (id, wanted) in [(1, 50), (2, 75), (3, 99)] {
         nemesis.perform(PlanStep::Start(id), &model).await;
@@ -386,15 +199,22 @@ async fn what_passed_before_the_cut_and_after_it_is_not_held_against_it() {
 #[tokio::test]
 async fn overlapping_faults_compose_and_leave_one_by_one() {
     let both = vec![link("n1", "n2"), link("n2", "n1")];
-    let slow = |delay_ms| Fault::SlowLink { links: vec![link("n1", "n2")], delay_ms, jitter_ms: 10 };
+    let slow = |delay_ms| {
+        Fault::from(SlowLink {
+            links: vec![link("n1", "n2")],
+            delay_ms,
+            jitter_ms: 10,
+            distribution: Distribution::Uniform,
+        })
+    };
     let model = Model::new(3);
     let mut nemesis = nemesis(
         plan([
             (0, 90, slow(100)),
             (0, 90, slow(30)),
-            (0, 90, Fault::Partition { shape: Shape::Single, links: both }),
-            (0, 9000, Fault::ClockBump { nodes: only("n1"), offset_ms: 5000 }),
-            (0, 9000, Fault::ClockDrift { nodes: only("n1"), rate_ppm: 1_000_000 }),
+            (0, 90, Fault::from(Partition { shape: Shape::Single, links: both })),
+            (0, 9000, Fault::from(ClockBump { nodes: only("n1"), offset_ms: 5000 })),
+            (0, 9000, Fault::from(ClockDrift { nodes: only("n1"), rate_ppm: 1_000_000 })),
         ]),
         &model,
     );
@@ -424,9 +244,9 @@ async fn overlapping_faults_compose_and_leave_one_by_one() {
 #[tokio::test]
 async fn a_clock_that_cannot_be_read_at_one_end_is_read_at_the_other() {
     let model = Model::new(3);
-    let bump = Fault::ClockBump { nodes: only("n1"), offset_ms: 40 };
-    let drift = Fault::ClockDrift { nodes: only("n2"), rate_ppm: -500_000 };
-    let dead = Fault::Kill { nodes: names(3) };
+    let bump = Fault::from(ClockBump { nodes: only("n1"), offset_ms: 40 });
+    let drift = Fault::from(ClockDrift { nodes: only("n2"), rate_ppm: -500_000 });
+    let dead = Fault::from(Kill { nodes: names(3) });
     let mut late = nemesis(plan([(0, 9, dead.clone()), (1, 99, bump.clone()), (1, 99, drift)]), &model);
     run(&mut late, &model).await;
     assert!(late.records().iter().all(|record| record.proved), "{:?}", late.records());
@@ -461,7 +281,7 @@ async fn a_start_that_fails_is_a_stop_without_proof_and_leaves_nothing() {
 async fn a_restart_that_fails_is_reported_and_tried_again() {
     let model = Model::new(3);
     model.fail("restart n2", 2);
-    let mut nemesis = nemesis(plan([(0, 9, Fault::Kill { nodes: vec!["n1".into(), "n2".into()] })]), &model);
+    let mut nemesis = nemesis(plan([(0, 9, Fault::from(Kill { nodes: vec!["n1".into(), "n2".into()] }))]), &model);
     nemesis.perform(PlanStep::Start(1), &model).await;
     let stopped = nemesis.perform(PlanStep::Stop(1), &model).await;
     let (_, value) = recorded(&stopped);
@@ -518,7 +338,7 @@ async fn heal_all_says_what_it_cannot_heal_and_who_had_crashed() {
         nemesis.perform(PlanStep::Start(id), &model).await;
     }
     let cut = nemesis.plan().faults[0].fault.links()[0].clone();
-    model.processes.borrow_mut().insert("n2".to_owned(), ProcessState::Dead);
+    model.change("n2", |process| process.state = ProcessState::Dead);
     model.fail(&format!("set_link {cut}"), usize::MAX);
     model.fail("resume n3", usize::MAX);
     model.fail("set_clock n1", usize::MAX);
@@ -534,57 +354,6 @@ async fn heal_all_says_what_it_cannot_heal_and_who_had_crashed() {
 
 #[tokio::test]
 async fn a_step_dropped_half_way_is_undone() {
-    struct Hangs(Model);
-    impl Surface for Hangs {
-        fn nodes(&self) -> Vec<String> {
-            self.0.nodes()
-        }
-        fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()> {
-            self.0.set_link(link, rule)
-        }
-        fn link_statistics<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, LinkStatistics> {
-            self.0.link_statistics(link)
-        }
-        fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
-            Box::pin(async move {
-                self.0.kill(nodes).await?;
-                std::future::pending().await
-            })
-        }
-        fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-            self.0.restart(node)
-        }
-        fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-            self.0.pause(node)
-        }
-        fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-            self.0.resume(node)
-        }
-        fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState> {
-            self.0.process_state(node)
-        }
-        fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()> {
-            self.0.set_clock(node, setting)
-        }
-        fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-            self.0.wipe(node)
-        }
-        fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
-            self.0.fail_syncs(node, fail)
-        }
-        fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()> {
-            self.0.rot(node, rows)
-        }
-        fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-            self.0.restart_without_damaged(node)
-        }
-        fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
-            self.0.disk(node)
-        }
-        fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
-            self.0.believed_offset_ms(node)
-        }
-    }
     let surface = Hangs(Model::new(5));
     let mut nemesis = nemesis(one_of_each(), &surface.0);
     tokio::select! {
@@ -616,7 +385,9 @@ async fn generated_plans_are_proved_to_the_last_fault() {
     for seed in 0..200 {
         let count = 1 + seed as usize % 9;
         let model = Model::new(count);
-        let plan = generate(seed, &names(count), &every_kind, Schedule::for_run(40_000)).expect("a plan");
+        let nodes = names(count);
+        let cluster = Cluster::new(&nodes, Capabilities::all());
+        let plan = generate(seed, &cluster, &every_kind, Schedule::for_run(40_000)).expect("a plan");
         let mut nemesis = nemesis(plan, &model);
         for (at_ms, action) in nemesis.plan().schedule() {
             while model.now_ms.get() < at_ms {

@@ -9,8 +9,13 @@ use nemesis::backend::proxy::{CONNECTIONS_MAX, HELD_MAX, IN_FLIGHT_MAX, LinkProx
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const OPEN: LinkRule = LinkRule { blocked: false, delay_ms: 0, jitter_ms: 0, loss_percent: 0 };
-const BLOCKED: LinkRule = LinkRule { blocked: true, ..OPEN };
+fn open() -> LinkRule {
+    LinkRule::default()
+}
+
+fn blocked() -> LinkRule {
+    LinkRule { blocked: true, ..open() }
+}
 
 /// A link to a listener of the test's own.
 struct Bench {
@@ -90,14 +95,14 @@ async fn a_blocked_link_holds_what_was_sent_and_delivers_it_in_order() {
     let (mut client, mut server) = bench.pair().await;
     client.write_all(b"0").await.expect("sent");
     read(&mut server, 1).await;
-    bench.proxy.set_rule(BLOCKED);
+    bench.proxy.set_rule(blocked());
     for part in [&b"123"[..], b"456", b"789"] {
         client.write_all(part).await.expect("sent");
     }
     until("the proxy has read it", || bench.proxy.statistics().blocked_bytes == 9).await;
     expect_silence(&server);
     assert_eq!(bench.proxy.statistics().forwarded_bytes, 1, "nothing passed while blocked");
-    bench.proxy.set_rule(OPEN);
+    bench.proxy.set_rule(open());
     client.write_all(b"!").await.expect("sent");
     assert_eq!(read(&mut server, 10).await, b"123456789!");
     assert_eq!(bench.proxy.statistics().blocked_bytes, 9);
@@ -108,23 +113,23 @@ async fn a_blocked_link_holds_what_was_sent_and_delivers_it_in_order() {
 async fn what_comes_back_is_blocked_too() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(BLOCKED);
+    bench.proxy.set_rule(blocked());
     server.write_all(b"late").await.expect("sent");
     until("the proxy has read it", || bench.proxy.statistics().blocked_bytes == 4).await;
     expect_silence(&client);
-    bench.proxy.set_rule(OPEN);
+    bench.proxy.set_rule(open());
     assert_eq!(read(&mut client, 4).await, b"late");
 }
 
 #[tokio::test]
 async fn a_connection_made_while_blocked_is_counted_and_comes_through_when_open() {
     let bench = bench().await;
-    bench.proxy.set_rule(BLOCKED);
+    bench.proxy.set_rule(blocked());
     let mut client = bench.connect().await;
     client.write_all(b"hello").await.expect("sent");
     until("it is counted", || bench.proxy.statistics().blocked_bytes == 5).await;
     assert_eq!(bench.proxy.statistics().blocked_connections, 1);
-    bench.proxy.set_rule(OPEN);
+    bench.proxy.set_rule(open());
     let mut server = bench.accept().await;
     assert_eq!(read(&mut server, 5).await, b"hello");
 }
@@ -132,7 +137,7 @@ async fn a_connection_made_while_blocked_is_counted_and_comes_through_when_open(
 #[tokio::test]
 async fn a_client_that_gives_up_while_blocked_was_never_there() {
     let bench = bench().await;
-    bench.proxy.set_rule(BLOCKED);
+    bench.proxy.set_rule(blocked());
     for number in 1..=3 {
         let mut gone = bench.connect().await;
         gone.write_all(b"gone").await.expect("sent");
@@ -144,7 +149,7 @@ async fn a_client_that_gives_up_while_blocked_was_never_there() {
     let mut patient = bench.connect().await;
     patient.write_all(b"patient").await.expect("sent");
     until("it is counted", || bench.proxy.statistics().blocked_connections == 4).await;
-    bench.proxy.set_rule(OPEN);
+    bench.proxy.set_rule(open());
     let mut server = bench.accept().await;
     assert_eq!(read(&mut server, 7).await, b"patient", "the first to come through");
 }
@@ -153,13 +158,13 @@ async fn a_client_that_gives_up_while_blocked_was_never_there() {
 async fn a_blocked_sender_has_to_wait_and_loses_nothing() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(BLOCKED);
+    bench.proxy.set_rule(blocked());
     let sent: Vec<u8> = (0..16 * 1024 * 1024u32).map(|n| (n % 251) as u8).collect();
     let copy = sent.clone();
     let sending = tokio::spawn(async move { client.write_all(&copy).await.map(|()| client) });
     until("it holds all it may", || bench.proxy.statistics().blocked_bytes == HELD_MAX as u64).await;
     assert!(!sending.is_finished(), "the kernel's buffers cannot hold the rest");
-    bench.proxy.set_rule(OPEN);
+    bench.proxy.set_rule(open());
     assert_eq!(read(&mut server, sent.len()).await, sent);
     within(sending).await.expect("no panic").expect("all sent");
     assert_eq!(bench.proxy.statistics().blocked_bytes, HELD_MAX as u64, "and never held more");
@@ -169,7 +174,7 @@ async fn a_blocked_sender_has_to_wait_and_loses_nothing() {
 async fn a_slow_link_delivers_each_chunk_late_and_in_order() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule { delay_ms: 60, jitter_ms: 40, ..OPEN });
+    bench.proxy.set_rule(LinkRule { delay_ms: 60, jitter_ms: 40, ..open() });
     let mut received = Vec::new();
     for byte in 0..5u8 {
         let sent_at = Instant::now();
@@ -188,7 +193,7 @@ async fn a_slow_link_delivers_each_chunk_late_and_in_order() {
 async fn a_slow_link_keeps_its_throughput() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule { delay_ms: 300, jitter_ms: 50, ..OPEN });
+    bench.proxy.set_rule(LinkRule { delay_ms: 300, jitter_ms: 50, ..open() });
     // The proxy reads after each write, so there are many chunks: delayed one after the other they would take a minute.
     let writes = 200;
     let began = Instant::now();
@@ -209,7 +214,7 @@ async fn a_slow_link_keeps_its_throughput() {
 async fn a_slow_link_has_a_bounded_window() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule { delay_ms: 200, ..OPEN });
+    bench.proxy.set_rule(LinkRule { delay_ms: 200, ..open() });
     let size = 3 * IN_FLIGHT_MAX;
     let began = Instant::now();
     let sending = tokio::spawn(async move { client.write_all(&vec![7; size]).await.map(|()| client) });
@@ -223,7 +228,7 @@ async fn a_slow_link_has_a_bounded_window() {
 async fn a_lossy_link_holds_up_what_it_loses_and_keeps_the_order() {
     let bench = bench().await;
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(LinkRule { loss_percent: 30, ..OPEN });
+    bench.proxy.set_rule(LinkRule { loss_percent: 30, ..open() });
     let began = Instant::now();
     for number in 0..60u8 {
         client.write_all(&[number; 100]).await.expect("sent");
@@ -235,7 +240,7 @@ async fn a_lossy_link_holds_up_what_it_loses_and_keeps_the_order() {
     let statistics = bench.proxy.statistics();
     assert!((3..40).contains(&statistics.lost_chunks), "about 18 of 60: {statistics:?}");
     assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
-    bench.proxy.set_rule(OPEN);
+    bench.proxy.set_rule(open());
     client.write_all(b"after").await.expect("sent");
     assert_eq!(read(&mut server, 5).await, b"after");
     assert_eq!(bench.proxy.statistics().lossy_chunks, 60, "an open link loses nothing");
@@ -266,13 +271,13 @@ async fn a_reset_passes_when_open_and_waits_when_blocked() {
     expect_reset(&mut client).await;
 
     let (mut client, mut server) = bench.pair().await;
-    bench.proxy.set_rule(BLOCKED);
+    bench.proxy.set_rule(blocked());
     server.write_all(b"x").await.expect("sent");
     until("the proxy has read it", || bench.proxy.statistics().blocked_bytes == 1).await;
     drop(server);
     let early = tokio::time::timeout(Duration::from_millis(50), client.read(&mut [0; 8])).await;
     assert!(early.is_err(), "an end does not pass a cut link: {early:?}");
-    bench.proxy.set_rule(OPEN);
+    bench.proxy.set_rule(open());
     let mut heard = Vec::new();
     within(client.read_to_end(&mut heard)).await.expect("an orderly end");
     assert_eq!(heard, b"x");
@@ -302,7 +307,7 @@ async fn connections_follow_the_target() {
 #[tokio::test]
 async fn connections_are_bounded() {
     let bench = bench().await;
-    bench.proxy.set_rule(BLOCKED);
+    bench.proxy.set_rule(blocked());
     let mut held = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
         held.push(bench.connect().await);

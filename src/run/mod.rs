@@ -19,7 +19,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nemesis::{EvidenceRecord, Plan, Schedule, Spares};
+use nemesis::{Capabilities, EvidenceRecord, Plan, Schedule, Spares};
 
 use crate::arena::processes::{ProcessArena, own_executable};
 use crate::arena::time::RealClock;
@@ -95,24 +95,21 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
 fn plan(settings: &RunSettings, Checked { system, nemesis: spec, .. }: &Checked) -> Result<Plan, Problem> {
     let nodes = &system.nodes();
     let spares = system.membership().map_or_else(|| Spares::none(nodes), |members| members.spares());
+    let capabilities = match (settings.arena, system.simulated()) {
+        (ArenaKind::Process, _) => ProcessArena::capabilities(&**system),
+        (ArenaKind::Sim, Some(simulated)) => simulated.capabilities(),
+        (ArenaKind::Sim, None) => Capabilities::none(),
+    };
     let Some(path) = &settings.faults.plan else {
         let schedule = Schedule::for_run(settings.load.time_limit_ms);
-        return nemesis::generate_with_spares(settings.seed, nodes, spares, spec, schedule).map_err(Problem::arguments);
+        let cluster = nemesis::Cluster::new(nodes, capabilities).with_spares(spares);
+        return nemesis::generate(settings.seed, &cluster, spec, schedule).map_err(Problem::arguments);
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problem::arguments(format!("cannot read the plan {}: {error}", path.display())))?;
-    let plan = Plan::from_toml(&text).and_then(|plan| plan.validate(nodes).map(|()| plan));
-    let plan = plan.map_err(|error| Problem::arguments(format!("{}: {error}", path.display())))?;
-    let simulated = |fault: &&nemesis::PlannedFault| fault.fault.needs_simulated_disk();
-    match plan.faults.iter().find(simulated) {
-        Some(fault) if settings.arena == ArenaKind::Process => Err(Problem::BadArguments(format!(
-            "{}: fault {} is a {} fault, which needs a simulated disk: use `dissensus sim`",
-            path.display(),
-            fault.id,
-            fault.fault.kind()
-        ))),
-        _ => Ok(plan),
-    }
+    let checked = |plan: &Plan| plan.validate(nodes).and_then(|()| plan.check_needs(&capabilities));
+    let plan = Plan::from_toml(&text).and_then(|plan| checked(&plan).map(|()| plan));
+    plan.map_err(|error| Problem::arguments(format!("{}: {error}", path.display())))
 }
 
 /// A run directory that is being written.

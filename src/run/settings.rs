@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker::{CheckName, object_of_workload};
-use nemesis::{Kind, NemesisSpec};
+use nemesis::NemesisSpec;
 use serde::{Deserialize, Serialize};
 use workloads::registry::names;
 use workloads::{Placement, Workload};
@@ -129,38 +129,20 @@ impl RunSettings {
     pub fn check(&self) -> Result<Checked, Problem> {
         self.load.check()?;
         let nemesis: NemesisSpec = self.faults.nemesis.parse().map_err(Problem::arguments)?;
-        if self.arena == ArenaKind::Process && nemesis.kinds().any(|kind| kind == Kind::Disk) {
-            return Err(Problem::BadArguments(
-                "the disk faults power, sync-fail and rot need simulated disks: use `dissensus sim`, or kill and wipe"
-                    .into(),
-            ));
-        }
         let system = self.system.open(self.seed)?;
         let can = |workload: &str, f: &str| system.can(workload, f);
         let workloads = workloads::by_name(&self.load.workload, &can).map_err(Problem::arguments)?;
         self.judging.check(&workloads, &names(&can))?;
-        self.check_system(&*system, &nemesis)?;
+        self.check_system(&*system)?;
         Ok(Checked { system, workloads, nemesis })
     }
 
-    /// Checks that the system can do what is asked of it.
-    fn check_system(&self, system: &dyn System, nemesis: &NemesisSpec) -> Result<(), Problem> {
+    /// Checks that the system can be run where it is asked to.
+    fn check_system(&self, system: &dyn System) -> Result<(), Problem> {
         let name = system.name();
-        if self.arena == ArenaKind::Sim && system.simulated().is_none() {
-            return Err(Problem::BadArguments(format!("{name} cannot be simulated: use `dissensus run`")));
-        }
-        let lacks = |kind: &Kind| match kind {
-            Kind::Clock => system.clock().is_none(),
-            Kind::Upgrade => system.upgrades().is_none(),
-            Kind::Membership => system.membership().is_none(),
-            _ => false,
-        };
-        match nemesis.kinds().find(lacks) {
-            None => Ok(()),
-            Some(kind) => Err(Problem::BadArguments(format!(
-                "--nemesis {}: the bench cannot do {kind} to {name}; name the faults that it can, as in --nemesis kill",
-                self.faults.nemesis
-            ))),
+        match self.arena == ArenaKind::Sim && system.simulated().is_none() {
+            true => Err(Problem::BadArguments(format!("{name} cannot be simulated: use `dissensus run`"))),
+            false => Ok(()),
         }
     }
 

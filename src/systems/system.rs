@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use checker::{CheckName, Claim, ConcurrentWrites};
 use futures::future::LocalBoxFuture;
-use nemesis::Spares;
 use nemesis::surface::{Membership, Surface};
+use nemesis::{Capabilities, Spares};
 use tokio::net::TcpStream;
 use workloads::Client;
 use workloads::clock::Clock;
@@ -115,6 +115,8 @@ pub trait Owners {
 
 /// A cluster that can live in virtual time.
 pub trait Simulated {
+    /// What can be done to it there.
+    fn capabilities(&self) -> Capabilities;
     /// Starts the whole cluster on empty disks.
     ///
     /// # Errors

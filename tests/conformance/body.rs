@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use nemesis::fault::Link;
-use nemesis::surface::{ClockSetting, LinkRule, LinkStatistics, ProcessState, Surface};
+use nemesis::surface::{ClockSetting, DiskRule, LinkRule, LinkStatistics, ProcessState, Surface};
 use workloads::clock::Clock;
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, Versions};
 
@@ -345,7 +345,7 @@ pub async fn a_lossy_link_loses_and_counts(arena: &dyn ArenaUnderTest) {
 pub async fn a_wiped_node_has_nothing_and_is_given_it_back(arena: &dyn ArenaUnderTest) {
     let cluster = Cluster::of(arena);
     let [n1, victim, _] = cluster.three();
-    let on_disk = async || cluster.surface.disk(victim).await.expect("it can be looked at").bytes;
+    let on_disk = async || cluster.surface.disk_statistics(victim).await.expect("it can be looked at").bytes;
     cluster.write(n1, "wiped", "safe elsewhere").await;
     cluster.agree("wiped").await;
     let held = cluster.replica(victim, "wiped").await.expect("it is up");
@@ -374,10 +374,10 @@ pub async fn strangers_are_refused(arena: &dyn ArenaUnderTest) {
         surface.pause("nobody").await,
         surface.resume("nobody").await,
         surface.wipe("nobody").await,
-        surface.fail_syncs("nobody", true).await,
+        surface.set_disk("nobody", DiskRule { sync_error_percent: 100, ..DiskRule::default() }).await,
         surface.rot("nobody", 1).await,
         surface.restart_without_damaged("nobody").await,
-        surface.disk("nobody").await.map(drop),
+        surface.disk_statistics("nobody").await.map(drop),
         surface.process_state("nobody").await.map(drop),
         surface.set_clock("nobody", ClockSetting::default()).await,
         surface.believed_offset_ms("nobody").await.map(drop),

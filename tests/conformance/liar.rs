@@ -3,8 +3,11 @@
 
 use std::cell::Cell;
 
+use nemesis::Capabilities;
 use nemesis::fault::Link;
-use nemesis::surface::{ClockSetting, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceFuture};
+use nemesis::surface::{
+    ClockSetting, DiskRule, DiskStatistics, LinkRule, LinkStatistics, ProcessState, Surface, SurfaceFuture,
+};
 use workloads::clock::Clock;
 use workloads::store::Store;
 
@@ -129,6 +132,10 @@ impl Surface for Liar<'_> {
         self.arena.surface().nodes()
     }
 
+    fn capabilities(&self) -> Capabilities {
+        self.arena.surface().capabilities()
+    }
+
     fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()> {
         match self.lie {
             Lie::Cut if rule.blocked => claim(()),
@@ -196,8 +203,8 @@ impl Surface for Liar<'_> {
         }
     }
 
-    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
-        self.arena.surface().fail_syncs(node, fail)
+    fn set_disk<'a>(&'a self, node: &'a str, rule: DiskRule) -> SurfaceFuture<'a, ()> {
+        self.arena.surface().set_disk(node, rule)
     }
 
     fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()> {
@@ -208,8 +215,8 @@ impl Surface for Liar<'_> {
         self.arena.surface().restart_without_damaged(node)
     }
 
-    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
-        self.arena.surface().disk(node)
+    fn disk_statistics<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+        self.arena.surface().disk_statistics(node)
     }
 
     fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {

@@ -259,6 +259,9 @@ impl<'a> Parser<'a> {
             Some(b':') => self.of_namespace(sink, stack, depth),
             Some(byte) if byte.is_ascii_alphabetic() => {
                 let tag = self.checked_token()?;
+                if !is_keyword(tag) {
+                    return Err(Stop::syntax(from, format!("`#{tag}` is no tag")));
+                }
                 let value = self.nested(sink, stack, depth + 1)?;
                 Ok(sink.tagged(tag, value))
             }

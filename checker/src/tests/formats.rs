@@ -143,6 +143,15 @@ fn regression_names_that_are_none_were_read_from_some_formats_alone() {
     }
 }
 
+/// JSON has no form for it, so a conversion made it a map.
+#[test]
+fn regression_a_tag_that_is_none_was_read() {
+    for tag in ["a\0", "a@b", "a~"] {
+        let found = damage(Format::Edn, &format!("{{:process 0, :type :invoke, :f :x, :value #{tag} 1}}"));
+        assert!(found.ends_with(&format!("`#{tag}` is no tag")), "{found}");
+    }
+}
+
 /// It was octal where it was read, and decimal where it was converted.
 #[test]
 fn regression_the_number_of_a_process_in_a_log_is_decimal() {

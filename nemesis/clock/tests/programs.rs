@@ -97,7 +97,7 @@ fn whatever_a_program_starts_shows_it() {
         ran.assert_shows(ran.numbers()[1], &clock.setting(), how);
     }
     let scripts = [
-        format!("{program}"),
+        program.to_string(),
         format!("({program} | cat) & wait"),
         format!("setsid -w {program}"),
         format!("exec bash -c 'exec -a other {program}'"),

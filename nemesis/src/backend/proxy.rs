@@ -138,6 +138,7 @@ impl LinkProxy {
             delayed_chunks: read(&counters.delayed_chunks),
             lossy_chunks: read(&counters.lossy_chunks),
             lost_chunks: read(&counters.lost_chunks),
+            ..LinkStatistics::default()
         }
     }
 

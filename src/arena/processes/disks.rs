@@ -21,16 +21,6 @@ pub trait Disks {
     /// # Errors
     /// When something cannot be removed.
     fn wipe(&self, node: &str) -> Result<(), SurfaceError>;
-    /// Makes every sync fail from now on, or none.
-    ///
-    /// # Errors
-    /// When this disk's syncs cannot be made to fail.
-    fn fail_syncs(&self, node: &str, fail: bool) -> Result<(), SurfaceError>;
-    /// Flips a bit in so many rows of a node that does not run.
-    ///
-    /// # Errors
-    /// When this disk cannot be made to rot.
-    fn rot(&self, node: &str, rows: u64) -> Result<(), SurfaceError>;
     /// What is on it, and has happened to it.
     ///
     /// # Errors
@@ -66,22 +56,10 @@ impl Disks for Directories {
         }
     }
 
-    fn fail_syncs(&self, node: &str, _fail: bool) -> Result<(), SurfaceError> {
-        Err(only_in_simulation(node))
-    }
-
-    fn rot(&self, node: &str, _rows: u64) -> Result<(), SurfaceError> {
-        Err(only_in_simulation(node))
-    }
-
     fn statistics(&self, node: &str) -> Result<DiskStatistics, SurfaceError> {
         let bytes = bytes_under(&self.path(node)).map_err(|error| SurfaceError(error.to_string()))?;
         Ok(DiskStatistics { bytes, ..DiskStatistics::default() })
     }
-}
-
-fn only_in_simulation(node: &str) -> SurfaceError {
-    SurfaceError(format!("the disk of {node} is a real one: it can be made to fail or to rot only in simulation"))
 }
 
 /// Bytes of the files in a directory and below it; none where there is no directory.

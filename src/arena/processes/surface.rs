@@ -7,10 +7,34 @@ use nemesis::surface::{
     ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Surface, SurfaceError,
     SurfaceFuture,
 };
+use nemesis::{Capabilities, Capability};
 
 use super::ProcessArena;
+use crate::systems::System;
+
+impl ProcessArena {
+    /// What can be done to the processes of a system behind proxies.
+    pub fn capabilities(system: &dyn System) -> Capabilities {
+        let links = [Capability::Cut, Capability::Delay, Capability::Loss];
+        let nodes = [Capability::Kill, Capability::Pause, Capability::Wipe];
+        let of_system = [
+            (Capability::Clock, system.clock().is_some()),
+            (Capability::Membership, system.membership().is_some()),
+            (Capability::Upgrade, system.upgrades().is_some()),
+        ];
+        let of_system = of_system.into_iter().filter_map(|(capability, can)| can.then_some(capability));
+        let disks = [Capability::PowerFailure, Capability::SyncErrors, Capability::RottenRows];
+        Capabilities::none()
+            .with(links.into_iter().chain(nodes).chain(of_system))
+            .without(disks, "the disks of processes are real ones: use `dissensus sim`, or kill and wipe")
+    }
+}
 
 impl Surface for ProcessArena {
+    fn capabilities(&self) -> Capabilities {
+        Self::capabilities(&*self.system)
+    }
+
     fn nodes(&self) -> Vec<String> {
         self.names.clone()
     }
@@ -53,14 +77,6 @@ impl Surface for ProcessArena {
         })
     }
 
-    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
-        Box::pin(async move { self.disks.fail_syncs(node, fail) })
-    }
-
-    fn rot<'a>(&'a self, node: &'a str, rows: u64) -> SurfaceFuture<'a, ()> {
-        Box::pin(async move { self.disks.rot(node, rows) })
-    }
-
     fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
             let index = self.index(node)?;
@@ -68,7 +84,7 @@ impl Surface for ProcessArena {
         })
     }
 
-    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+    fn disk_statistics<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
         Box::pin(async move {
             self.index(node)?;
             self.disks.statistics(node)

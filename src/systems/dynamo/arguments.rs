@@ -5,7 +5,7 @@ use cluster_core::bug::Bug;
 use cluster_core::config::{Coordinator, Durability, Quorum, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_node::Engine;
-use nemesis::{Kind, NemesisSpec};
+use nemesis::NemesisSpec;
 
 use super::bugs;
 use super::settings::{Coordination, DynamoSettings, Mode, Strategy};
@@ -112,7 +112,7 @@ pub(super) fn choose(args: &DynamoArgs, nemesis: Option<&str>) -> Result<Chosen<
 
 /// The default protocol version of the nodes: the newest, unless they are to be upgraded to it.
 fn first_protocol(faults: &NemesisSpec) -> Protocol {
-    let is_upgraded = faults.kinds().any(|kind| kind == Kind::Upgrade);
+    let is_upgraded = faults.asks_for("upgrade");
     Protocol::NEWEST.previous().filter(|_| is_upgraded).unwrap_or(Protocol::NEWEST)
 }
 

@@ -4,7 +4,7 @@ use cluster_core::bug::Bug;
 use cluster_core::config::{ConfigError, Coordinator, Durability, Partitioning, Quorum, Versioning};
 use cluster_core::protocol::Protocol;
 use cluster_node::Engine;
-use nemesis::spec::{Kind, NemesisSpec};
+use nemesis::spec::NemesisSpec;
 use serde::{Deserialize, Serialize};
 
 /// Random tokens of each node on the ring (strategies 1 and 2).
@@ -122,7 +122,7 @@ fn first_coordinator() -> Coordinator {
 impl DynamoSettings {
     /// How many nodes there are to join under these faults, where nobody says.
     pub fn usual_spares(faults: &NemesisSpec) -> usize {
-        if faults.kinds().any(|kind| kind == Kind::Membership) { SPARES } else { 0 }
+        if faults.asks_for("membership") { SPARES } else { 0 }
     }
 
     /// These settings with the versions and quorums of a mode, for `n` replicas, or the usual number.

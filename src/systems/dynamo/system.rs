@@ -11,8 +11,8 @@ use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_node::NodeOptions;
 use futures::future::LocalBoxFuture;
-use nemesis::Spares;
 use nemesis::surface::{Membership, Surface};
+use nemesis::{Capabilities, Spares};
 use workloads::clock::Clock;
 use workloads::store::Store;
 use workloads::{Client, GetPut, get_put};
@@ -247,6 +247,10 @@ impl Owners for Dynamo {
 }
 
 impl Simulated for Dynamo {
+    fn capabilities(&self) -> Capabilities {
+        SimulatedCluster::capabilities()
+    }
+
     fn start(&self) -> Result<Box<dyn Simulation>, String> {
         let cluster = SimulatedCluster::new(self.world()).map_err(|error| error.to_string())?;
         Ok(Box::new(SimulatedDynamo { system: self.clone(), cluster }))

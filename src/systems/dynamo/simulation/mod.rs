@@ -38,6 +38,7 @@ struct Cluster {
     names: Vec<String>,
     world: RefCell<World>,
     waiting: RefCell<BTreeMap<RequestId, Waker>>,
+    power_failures: RefCell<BTreeMap<NodeId, u64>>,
 }
 
 impl SimulatedCluster {
@@ -48,7 +49,7 @@ impl SimulatedCluster {
     pub fn new(settings: WorldSettings) -> Result<Self, StartError> {
         let names = settings.config.names.clone();
         let world = RefCell::new(World::new(settings)?);
-        let cluster = Cluster { names, world, waiting: RefCell::default() };
+        let cluster = Cluster { names, world, waiting: RefCell::default(), power_failures: RefCell::default() };
         Ok(Self { time: Rc::new(VirtualTime::new(cluster)) })
     }
 
@@ -169,6 +170,11 @@ impl virtual_time::World for Cluster {
 }
 
 impl Cluster {
+    fn crash(&self, id: NodeId) {
+        self.world.borrow_mut().crash(id);
+        *self.power_failures.borrow_mut().entry(id).or_default() += 1;
+    }
+
     fn wake_answered(&self) {
         let fresh = self.world.borrow_mut().take_fresh();
         for request in fresh {

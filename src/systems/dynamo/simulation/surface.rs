@@ -5,9 +5,10 @@ use cluster_core::sim::Answer;
 use cluster_core::sim::network::LinkRule as SimRule;
 use nemesis::fault::Link;
 use nemesis::surface::{
-    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Surface, SurfaceError,
-    SurfaceFuture,
+    ClockSetting, DiskRule, DiskStatistics, LinkRule, LinkStatistics, Loss, Membership, ProcessState, Surface,
+    SurfaceError, SurfaceFuture,
 };
+use nemesis::{Capabilities, Capability};
 
 use super::SimulatedCluster;
 use crate::systems::dynamo::replies::standing;
@@ -19,7 +20,22 @@ fn at_once<'a, T: 'a>(result: Result<T, SurfaceError>) -> SurfaceFuture<'a, T> {
     Box::pin(std::future::ready(result))
 }
 
+impl SimulatedCluster {
+    /// What can be done to the simulated world. Each crash in it is a power failure.
+    pub fn capabilities() -> Capabilities {
+        let links = [Capability::Cut, Capability::Delay, Capability::Loss];
+        let nodes = [Capability::Kill, Capability::Pause, Capability::Clock, Capability::Wipe];
+        let disks = [Capability::PowerFailure, Capability::SyncErrors, Capability::RottenRows];
+        let cluster = [Capability::Membership, Capability::Upgrade];
+        Capabilities::none().with(links.into_iter().chain(nodes).chain(disks).chain(cluster))
+    }
+}
+
 impl Surface for SimulatedCluster {
+    fn capabilities(&self) -> Capabilities {
+        Self::capabilities()
+    }
+
     fn nodes(&self) -> Vec<String> {
         self.cluster().names.clone()
     }
@@ -48,13 +64,18 @@ impl Surface for SimulatedCluster {
                 delayed_chunks: counters.slowed_messages,
                 lossy_chunks: counters.lossy_messages,
                 lost_chunks: counters.lost_messages,
+                ..LinkStatistics::default()
             }
         }))
     }
 
     fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
         let ids: Result<Vec<NodeId>, SurfaceError> = nodes.iter().map(|node| self.cluster().id(node)).collect();
-        at_once(ids.map(|ids| ids.into_iter().for_each(|id| self.cluster().world.borrow_mut().crash(id))))
+        at_once(ids.map(|ids| ids.into_iter().for_each(|id| self.cluster().crash(id))))
+    }
+
+    fn fail_power<'a>(&'a self, nodes: &'a [String], _loss: Loss) -> SurfaceFuture<'a, ()> {
+        self.kill(nodes)
     }
 
     fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
@@ -115,7 +136,9 @@ impl Surface for SimulatedCluster {
         at_once(self.cluster().dead(node).map(|id| self.cluster().world.borrow_mut().wipe(id)))
     }
 
-    fn fail_syncs<'a>(&'a self, node: &'a str, fail: bool) -> SurfaceFuture<'a, ()> {
+    /// Syncs fail all or none: that is all that the simulated disk knows.
+    fn set_disk<'a>(&'a self, node: &'a str, rule: DiskRule) -> SurfaceFuture<'a, ()> {
+        let fail = rule.sync_error_percent > 0;
         at_once(self.cluster().id(node).map(|id| self.cluster().world.borrow_mut().fail_syncs(id, fail)))
     }
 
@@ -131,7 +154,7 @@ impl Surface for SimulatedCluster {
         }))
     }
 
-    fn disk<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+    fn disk_statistics<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
         at_once(self.cluster().id(node).map(|id| {
             let world = self.cluster().world.borrow();
             let counters = world.disk_counters(id);
@@ -143,6 +166,8 @@ impl Surface for SimulatedCluster {
                 failed_syncs: counters.failed_syncs,
                 rotten_rows: counters.rotten_rows,
                 dropped_rows: counters.dropped_rows,
+                power_failures: self.cluster().power_failures.borrow().get(&id).copied().unwrap_or(0),
+                ..DiskStatistics::default()
             }
         }))
     }
