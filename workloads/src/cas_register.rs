@@ -1,9 +1,9 @@
 //! `cas-register`: clients read, write, and compare-and-set a few registers. Written values are unique, so a read shows
 //! which write it saw, and linearizability is decided quickly.
 //!
-//! Jepsen's register test (Kingsbury, "etcd and Consul", 2014), with fresh values instead of a few that come again. `cas`
-//! has the list of the expected and the new value: the expected one is what a client saw last, so many succeed. One that
-//! finds another value has changed nothing: `fail`.
+//! Jepsen's register test (Kingsbury, "etcd and Consul", 2014), with fresh values instead of a few that come again.
+//! `cas` has the list of the expected and the new value: the expected one is what a client saw last, so many succeed.
+//! One that finds another value has changed nothing: `fail`.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ pub struct CasRegister {
 impl CasRegister {
     /// Registers in use at a time, by default.
     pub const KEYS: u64 = 5;
-    /// Operations after which a register gives way to a new one, by default: what is open for ever after an `info` makes
-    /// each further operation on the same register dearer to check.
+    /// Operations after which a register gives way to a new one, by default: what is open for ever after an `info`
+    /// makes each further operation on the same register dearer to check.
     pub const OPERATIONS_PER_KEY: u64 = 200;
     const READ_PERCENT: u32 = 40;
     const CAS_PERCENT: u32 = 30;

@@ -5,8 +5,8 @@
 //! same, by [`GetPut`](crate::get_put::GetPut).
 //!
 //! The outcome is what counts. `ok`: it happened. `fail`: it certainly did not, and will not. `info`: nobody knows. A
-//! client that stops waiting knows less than it did inside the operation, so an [`Attempt`] keeps outside the operation's
-//! future whether anything was sent that may take effect.
+//! client that stops waiting knows less than it did inside the operation, so an [`Attempt`] keeps outside the
+//! operation's future whether anything was sent that may take effect.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use serde_json::Value;
 
 /// A client of the whole cluster.
 ///
-/// No retries and no redirects: each operation is sent once, to the node that is named, and what came of it is told as it
-/// is.
+/// No retries and no redirects: each operation is sent once, to the node that is named, and what came of it is told as
+/// it is.
 pub trait Client {
     /// The names of all nodes, in a fixed order.
     fn nodes(&self) -> Vec<String>;
@@ -51,8 +51,8 @@ pub type ReplicaFuture<'a, T> = LocalBoxFuture<'a, Result<T, Unread>>;
 
 /// A store whose replicas can be read one by one, without the others' help.
 pub trait Replicas {
-    /// Asks the store which nodes hold these keys now, for [`Replicas::replicas`] to return. A store that never moves its
-    /// keys has nothing to ask.
+    /// Asks the store which nodes hold these keys now, for [`Replicas::replicas`] to return. A store that never moves
+    /// its keys has nothing to ask.
     fn locate<'a>(&'a self, _keys: &'a [String]) -> ReplicaFuture<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -198,8 +198,8 @@ impl Attempt {
         self.stage.get()
     }
 
-    /// Says that a request is about to be sent which changes nothing. After one that may take effect that changes nothing
-    /// any more: what was sent cannot be taken back.
+    /// Says that a request is about to be sent which changes nothing. After one that may take effect that changes
+    /// nothing any more: what was sent cannot be taken back.
     pub fn reading(&self, request: &'static str) {
         if !matches!(self.stage.get(), Stage::Writing(_)) {
             self.stage.set(Stage::Reading(request));
@@ -211,8 +211,8 @@ impl Attempt {
         self.stage.set(Stage::Writing(request));
     }
 
-    /// The completion when the client stopped waiting: what was sent may still happen. Of a client that does not say what
-    /// it sent, whatever may change something is `info`.
+    /// The completion when the client stopped waiting: what was sent may still happen. Of a client that does not say
+    /// what it sent, whatever may change something is `info`.
     pub fn timed_out(&self, operation: &Operation, after: Duration) -> Completion {
         let ms = after.as_millis();
         match self.stage.get() {

@@ -45,8 +45,8 @@ pub struct Counter {
     window: KeyWindow,
 }
 
-/// The acknowledged changes of each process to each counter: at most one entry for each change, so less than the history
-/// that records it.
+/// The acknowledged changes of each process to each counter: at most one entry for each change, so less than the
+/// history that records it.
 type Own = BTreeMap<(String, u64), Part>;
 
 impl Counter {

@@ -19,8 +19,8 @@ pub struct KvCounter {
 impl KvCounter {
     /// Counters in use at a time, by default.
     pub const KEYS: u64 = 5;
-    /// Operations after which a counter gives way to a new one, by default. Sums do not show which additions are in them,
-    /// so a search has to find out: few operations keep it short.
+    /// Operations after which a counter gives way to a new one, by default. Sums do not show which additions are in
+    /// them, so a search has to find out: few operations keep it short.
     pub const OPERATIONS_PER_KEY: u64 = 100;
     const ADD_PERCENT: u32 = 60;
     /// An addition is from 1 to this.

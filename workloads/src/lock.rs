@@ -1,10 +1,10 @@
 //! `lock` and `fenced-lock`: client processes acquire locks and release them; no two may hold one at a time. A fenced
 //! lock's `acquire` returns a token (an integer, or `{"fence": n}`) above all before it.
 //!
-//! Jepsen's tests of locks (Kingsbury, "Hazelcast 3.8.3", 2017). Who holds a lock releases it next. `acquire` is `fail` if
-//! another holds the lock: a client does not wait for it. After an `info`, or where the holder has ended, nobody knows
-//! whether the lock is free, and a new one takes its place. So there is nothing to be read at the end, and no probe: one
-//! that is not answered could leave a lock that nobody can take any more.
+//! Jepsen's tests of locks (Kingsbury, "Hazelcast 3.8.3", 2017). Who holds a lock releases it next. `acquire` is `fail`
+//! if another holds the lock: a client does not wait for it. After an `info`, or where the holder has ended, nobody
+//! knows whether the lock is free, and a new one takes its place. So there is nothing to be read at the end, and no
+//! probe: one that is not answered could leave a lock that nobody can take any more.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! `queue`: clients enqueue unique elements and dequeue them; at the end every queue is drained. What was acknowledged
 //! comes out, and nothing else.
 //!
-//! Jepsen's `total-queue` test. `dequeue` is `ok` with the element, or with null if the queue was empty. `drain` dequeues
-//! until the queue is empty, and is `ok` with the list of what it took, which is known as a whole only then.
+//! Jepsen's `total-queue` test. `dequeue` is `ok` with the element, or with null if the queue was empty. `drain`
+//! dequeues until the queue is empty, and is `ok` with the list of what it took, which is known as a whole only then.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;

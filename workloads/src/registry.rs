@@ -125,8 +125,8 @@ pub enum WorkloadError {
     Empty,
 }
 
-/// The workloads of a comma-separated list, with their default sizes, in the order given; `all` stands for every one that
-/// the client can do.
+/// The workloads of a comma-separated list, with their default sizes, in the order given; `all` stands for every one
+/// that the client can do.
 ///
 /// # Errors
 /// When a name is unknown or listed twice, when the client cannot do it, or when the list is empty.

@@ -1,5 +1,5 @@
-//! `watch`: clients put and delete keys, each of which gives the store its next revision, and watch what has changed from
-//! a revision on. At the end every node is asked for all changes since the first.
+//! `watch`: clients put and delete keys, each of which gives the store its next revision, and watch what has changed
+//! from a revision on. At the end every node is asked for all changes since the first.
 //!
 //! Etcd's robustness tests, in the form that the check `watch` reads:
 //!
@@ -7,9 +7,10 @@
 //! |---|---|---|
 //! | `put` | `["watch-0", 5]` | the revision |
 //! | `delete` | `"watch-0"` | the revision; null if there was nothing to delete |
-//! | `watch` | the revision from which on changes are asked for | the responses until nothing more came for a while, each a list of `[revision, "put", key, value]` or `[revision, "delete", key]` |
+//! | `watch` | the revision from which on it asks | the responses until nothing more came for a while |
 //!
-//! A watch is of all keys that begin with `watch-`. A process watches on from where its last watch ended.
+//! A response is a list of `[revision, "put", key, value]` or `[revision, "delete", key]`. A watch is of all keys that
+//! begin with `watch-`. A process watches on from where its last watch ended.
 
 use std::collections::BTreeMap;
 

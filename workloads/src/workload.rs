@@ -29,8 +29,8 @@ pub trait Workload {
     /// Reports that a client process has ended (after an `info`, in any workload): it invokes nothing more.
     fn ended(&mut self, _process: u64) {}
 
-    /// What shows, after the run, what has become of everything: each visit is made through each node. Usually a read of
-    /// each key.
+    /// What shows, after the run, what has become of everything: each visit is made through each node. Usually a read
+    /// of each key.
     fn final_visits(&self) -> Vec<Visit> {
         let read = |key| Visit::once(Invocation::of("read", key, Value::Null));
         self.keys().into_iter().map(read).collect()
@@ -54,7 +54,7 @@ pub(crate) fn probe_key(node: &str) -> String {
 /// An operation as it is invoked, by whatever process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
-    /// The function: `read`, `write`, `delete`, `add`, `remove`, `inc`, `dec`, `txn`.
+    /// The function: `read`, `write`, `cas`, `add`, `txn`, ...
     pub f: &'static str,
     /// The key operated on; none where the value names the keys.
     pub key: Option<String>,

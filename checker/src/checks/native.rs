@@ -1,5 +1,5 @@
-//! Workloads of the bench whose clients do each operation as it is: `cas`, `txn`, `enqueue`. They are recorded in the form
-//! that a model reads, and every run that has one of them is judged by that model, claimed or not.
+//! Workloads of the bench whose clients do each operation as it is: `cas`, `txn`, `enqueue`. They are recorded in the
+//! form that a model reads, and every run that has one of them is judged by that model, claimed or not.
 //!
 //! Workloads that stand on get and put ([`Object::OF_WORKLOADS`]) are judged by what is known of each write and read
 //! instead ([`crate::visibility`]), since their clients see siblings and contexts.

@@ -20,8 +20,8 @@ pub struct Probes {
 }
 
 impl Interpreter<'_> {
-    /// Writes through each node, with a few retries if a write fails; as many nodes at a time as there are clients. None
-    /// are probed, and the history says so, where neither a workload nor the client knows how.
+    /// Writes through each node, with a few retries if a write fails; as many nodes at a time as there are clients.
+    /// None are probed, and the history says so, where neither a workload nor the client knows how.
     pub async fn probes(&self) -> Probes {
         let probes: Vec<NodeVisit<'_>> =
             (1..).zip(&self.nodes).map(|(number, node)| self.probe(node, number)).collect();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use checker::history::{EventType, Phase};
 use serde_json::{Value, json};
-use workloads::client::Stage;
-use workloads::{Outcome, Settings};
+use workloads::client::{Attempt, Stage};
+use workloads::{Invocation, Outcome, Settings};
 
 use crate::support::{Behaviour, Bench, MemoryStore, client, ms, run};
 
@@ -220,4 +220,36 @@ fn corrupt_values_are_counted() {
     assert!(outcome.counts.corrupt > 100);
     assert_eq!(outcome.counts.corrupt, outcome.counts.fail);
     assert_eq!((outcome.counts.ok, outcome.first_ack), (0, None));
+}
+
+/// A client that does not say what it sent has sent whatever its operation may change.
+#[test]
+fn a_time_out_is_as_certain_as_what_the_client_says_that_it_sent() {
+    let timed_out = |f, value: Value, prepare: fn(&Attempt)| {
+        let attempt = Attempt::default();
+        prepare(&attempt);
+        attempt.timed_out(&Invocation::without_key(f, value).by("w", 1), ms(5)).outcome
+    };
+    let unsaid: fn(&Attempt) = |_| {};
+    for (f, value) in [("read", Value::Null), ("watch", json!(7)), ("txn", json!([["r", "x", null]]))] {
+        assert_eq!(timed_out(f, value.clone(), unsaid), Outcome::Fail, "{f} {value}");
+    }
+    let changes = [
+        ("write", json!(1)),
+        ("cas", json!([1, 2])),
+        ("txn", json!([["r", "x", null], ["append", "x", 1]])),
+        ("dequeue", Value::Null),
+        ("poll", json!([["poll"]])),
+        ("acquire", Value::Null),
+    ];
+    for (f, value) in changes {
+        assert_eq!(timed_out(f, value.clone(), unsaid), Outcome::Info, "{f} {value}");
+        assert_eq!(timed_out(f, value.clone(), |attempt| attempt.reading("get")), Outcome::Fail);
+        let sent = |attempt: &Attempt| {
+            attempt.reading("get");
+            attempt.writing("put");
+            attempt.reading("get again");
+        };
+        assert_eq!(timed_out(f, value, sent), Outcome::Info, "what was sent cannot be taken back");
+    }
 }
