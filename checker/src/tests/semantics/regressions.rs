@@ -18,3 +18,42 @@ fn regression_what_a_table_began_with_was_taken_for_what_a_failed_write_wrote() 
     let judged = |initial: &[&str]| judged("dirty-reads", &beginning(text, initial), &Settings::default()).outcome();
     assert_eq!((judged(&["0"]), judged(&["5"])), (Valid, Invalid));
 }
+
+/// Of two equal elements, of which one came out, the one that was put in first was taken to be missing, though the queue was
+/// found empty before the other was put in.
+#[test]
+fn regression_an_equal_element_that_came_out_was_not_the_first() {
+    let first = "1 enqueue 1; 2 dequeue null => 1; 2 dequeue null => null";
+    let none = Settings::default();
+    ends("total-queue", &format!("{first}; 1 enqueue 1"), &none, Inconclusive, "may still be queued");
+    ends("total-queue", &format!("{first}; 1 enqueue 1; 2 dequeue null => null"), &none, Invalid, "lost");
+}
+
+/// A dequeue of unknown outcome was used up by an element that may still have been queued, which needs nobody who took it.
+#[test]
+fn regression_what_may_still_be_queued_used_up_a_dequeue_of_unknown_outcome() {
+    let event = |process, kind, f: &str, value| Event::new(0, Process::Client(process), kind, f, value);
+    let (invoke, ok, info) = (EventType::Invoke, EventType::Ok, EventType::Info);
+    let events = [
+        // Put in first, and acknowledged last.
+        event(1, invoke, "enqueue", json!(1)),
+        event(2, invoke, "enqueue", json!(2)),
+        event(2, ok, "enqueue", json!(2)),
+        event(2, invoke, "enqueue", json!(3)),
+        event(2, ok, "enqueue", json!(3)),
+        event(3, invoke, "dequeue", Value::Null),
+        event(3, info, "dequeue", Value::Null),
+        event(4, invoke, "dequeue", Value::Null),
+        event(4, ok, "dequeue", json!(3)),
+        event(4, invoke, "dequeue", Value::Null),
+        event(4, ok, "dequeue", Value::Null),
+        event(1, ok, "enqueue", json!(1)),
+    ];
+    let history = History::of_events(&events).expect("the events fit");
+    finding_ends(
+        &judged("total-queue", &history, &Settings::default()),
+        ("total-queue", ""),
+        Inconclusive,
+        "may still be queued",
+    );
+}
