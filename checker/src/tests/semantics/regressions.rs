@@ -57,3 +57,18 @@ fn regression_what_may_still_be_queued_used_up_a_dequeue_of_unknown_outcome() {
         "may still be queued",
     );
 }
+
+/// A value that the list began with, written again later, was taken to show the later write.
+#[test]
+fn regression_what_a_list_began_with_was_taken_for_a_later_write_of_it() {
+    let text = "1 write 2; 2 read null => [1]; 1 write 1";
+    let judged = |initial: &[&str]| judged("causal-reverse", &beginning(text, initial), &Settings::default()).outcome();
+    assert_eq!((judged(&["[1]"]), judged(&[])), (Valid, Invalid));
+}
+
+/// That a write of a value had failed before hid that the one which happened began after others had completed.
+#[test]
+fn regression_a_failed_write_of_a_value_hid_when_it_was_written() {
+    let text = "1 write 1 ! full; 2 write 2; 1 write 1; 3 read null => [1]";
+    ends("causal-reverse", text, &Settings::default(), Invalid, "without 2");
+}
