@@ -87,3 +87,17 @@ fn regression_a_read_saw_what_was_written_meanwhile() {
     let finding = judged("causal-register", &history, &Settings::default());
     finding_ends(&finding, ("causal-register", ""), Valid, "1 reads");
 }
+
+/// These looked at the argument of a change alone, whatever its completion said.
+#[test]
+fn regression_some_checks_passed_over_what_a_completion_says() {
+    let none = Settings::default();
+    ends("causal-reverse", "1 write 1 => 3; 2 read null => [3]", &none, Valid, "");
+    ends("causal-reverse", "1 write 1 => false; 2 read null => []", &none, Inconclusive, "`fail`");
+    ends("causal-register", "1 write 1 => 3; 1 read null => 3", &none, Valid, "");
+    ends("causal-register", "1 write 1 => false; 1 read null => 0", &none, Inconclusive, "`fail`");
+    for (answer, words) in [("3", "the sum"), ("false", "nothing was done")] {
+        let events = history(&format!("1 add 1 => {answer}; 2 read null => 1"));
+        finding_ends(&judged("pn-counter", &events, &none), ("pn-counter", answer), Inconclusive, words);
+    }
+}
