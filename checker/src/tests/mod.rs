@@ -13,6 +13,7 @@ mod cart;
 mod causal;
 mod convergence;
 mod counter;
+mod definitions;
 mod durability;
 mod faults;
 mod foreign_faults;

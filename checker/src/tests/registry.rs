@@ -21,7 +21,7 @@ use crate::tests::random::Random;
 use crate::verdict::Outcome;
 use serde_json::{Value, json};
 
-mod renaming;
+pub(super) mod renaming;
 
 /// What operations are about.
 #[derive(Clone, Copy, Debug, PartialEq)]

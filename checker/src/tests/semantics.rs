@@ -2,6 +2,7 @@
 //! with, and whose failed write was read. Each table has the histories of one kind.
 
 mod orders;
+mod regressions;
 
 use serde_json::{Value, json};
 

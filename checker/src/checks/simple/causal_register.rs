@@ -4,7 +4,7 @@
 //! ...), and each `read` returns what the last write wrote. A causally consistent store cannot return anything else,
 //! whichever node is asked. A write of unknown outcome may or may not have happened: later reads decide. O(n).
 
-use crate::checks::by_key::{by_key, of};
+use crate::checks::by_key::{Denials, by_key, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Op, ValueId};
@@ -63,13 +63,14 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
         Ok(keys) => keys,
         Err(why) => return Finding::undecided(why),
     };
-    let (mut finding, mut reads) = (Finding::default(), 0u64);
+    let (mut finding, mut reads, mut denials) = (Finding::default(), 0u64, Denials::default());
     for (key, ops) in &keys {
         if let Some(why) = overlap(records, key, ops) {
             return Finding::undecided(why);
         }
-        reads += walk(records, key, ops, limits, &mut finding);
+        reads += walk(records, key, ops, limits, &mut denials, &mut finding);
     }
+    denials.doubt(&mut finding);
     if reads == 0 {
         finding.doubt("no read succeeded");
     }
@@ -91,13 +92,26 @@ fn overlap(records: &History, key: &str, ops: &[usize]) -> Option<String> {
 }
 
 /// Walks along the chain of a key; how many reads it has.
-fn walk(records: &History, key: &str, ops: &[usize], limits: &Limits<'_>, finding: &mut Finding) -> u64 {
+fn walk(
+    records: &History,
+    key: &str,
+    ops: &[usize],
+    limits: &Limits<'_>,
+    denials: &mut Denials,
+    finding: &mut Finding,
+) -> u64 {
     let (mut chain, mut reads) = (Chain::default(), 0);
-    for &at in ops {
+    // A write of unknown outcome that began while a read went on may be what it saw.
+    let place = |op: &Op| if op.is_ok() { op.ret } else { op.call };
+    let mut ops = ops.to_vec();
+    ops.sort_by_key(|at| place(&records.ops[*at]));
+    for at in ops {
         let op = &records.ops[at];
         match records.text(op.f) {
-            "write" if op.is_ok() => chain.writes.push(Written { value: op.argument, by: at, seen_by: None }),
-            "write" if op.may_have_happened() => chain.pending.push(at),
+            "write" if op.may_have_happened() => match denials.change(records, op) {
+                (value, true) => chain.writes.push(Written { value, by: at, seen_by: None }),
+                (_, false) => chain.pending.push(at),
+            },
             "read" | "read-init" if op.is_ok() => {
                 reads += 1;
                 if !chain.explains(records, at) {

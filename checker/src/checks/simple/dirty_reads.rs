@@ -156,7 +156,8 @@ impl Table<'_> {
             counts.reads += 1;
             let values: BTreeSet<ValueId> = rows.iter().copied().collect();
             let failed = values.iter().find_map(|value| match self.origin(*value, op.ret) {
-                Origin::Failed(write) => Some((*value, write)),
+                // What the table began with may be there whatever failed.
+                Origin::Failed(write) if *value != said => Some((*value, write)),
                 _ => None,
             });
             match (failed, rows.first()) {

@@ -13,6 +13,7 @@ use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Op, Phase, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
+use crate::objects::completion::written;
 
 /// So many sums are kept; more are only bounded.
 const SUMS_MAX: usize = 100_000;
@@ -118,6 +119,13 @@ impl<'r> Sums<'r> {
                 let index = records.event_index(op.call);
                 return Err(format!(
                     "the `add` at index {index} is of {number}, but a g-counter only grows: pn-counter does not"
+                ));
+            }
+            if written(records, op).map(|value| records.is_equal(value, op.argument)) != Ok(true) {
+                let (index, value) = (records.event_index(op.ret), records.show(op.result));
+                return Err(format!(
+                    "the `add` of {number} is ok with {value} at index {index}: that may be what was added, the sum, or that \
+                     nothing was done"
                 ));
             }
             if op.is_ok() && number != 0 {

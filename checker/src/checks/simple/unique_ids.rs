@@ -52,8 +52,11 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     let mut acknowledged: u64 = 0;
     for (at, op) in records.ops.iter().enumerate().filter(|(_, op)| op.is_ok()) {
         if op.result.is_nil() {
-            let index = records.event_index(op.ret);
-            return Finding::undecided(format!("the result at index {index} is no identifier: nil"));
+            if finding.doubts.is_empty() {
+                let index = records.event_index(op.ret);
+                finding.doubt(format!("the result at index {index} is no identifier: nil"));
+            }
+            continue;
         }
         acknowledged += 1;
         let before = *first.entry(same.of(op.result)).or_insert(at);

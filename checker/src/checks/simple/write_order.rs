@@ -11,7 +11,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::checks::by_key::{by_key, elements, is, of};
+use crate::checks::by_key::{Denials, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding};
 use crate::history::{History, Identities, ValueId};
@@ -50,7 +50,7 @@ impl Check for CausalReverse {
 /// The writes of one value of a key.
 #[derive(Clone, Copy)]
 struct Writes {
-    /// The one invoked first.
+    /// The one invoked first, of those that may have happened if there are any.
     first: usize,
     /// The one acknowledged first.
     acknowledged: Option<usize>,
@@ -66,6 +66,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
         Err(why) => return Finding::undecided(why),
     };
     let (mut finding, mut reads, mut written) = (Finding::default(), 0u64, 0usize);
+    let mut denials = Denials::default();
     for (key, ops) in &keys {
         let written_ops = ops.iter().copied().filter(|at| !is(records, &records.ops[*at], "read"));
         let mut same = Identities::new(records);
@@ -74,7 +75,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
             return Finding::undecided(format!("a list of values cannot begin with {}", records.show(initial)));
         };
         let initial = same.of_elements(initial).into_owned();
-        let values = Values { initial, ..Values::new(records, written_ops, &mut same) };
+        let values = Values { initial, ..Values::new(records, written_ops, &mut same, &mut denials) };
         written += values.writes.len();
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
             let Some(seen) = elements(records, records.ops[at].result) else {
@@ -85,6 +86,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
             values.judge(key, at, &same.of_elements(seen), limits, &mut finding);
         }
     }
+    denials.doubt(&mut finding);
     if reads == 0 {
         finding.doubt("no read succeeded");
     }
@@ -108,15 +110,23 @@ struct Values<'r> {
 }
 
 impl<'r> Values<'r> {
-    fn new(records: &'r History, ops: impl Iterator<Item = usize>, same: &mut Identities<'_>) -> Self {
+    fn new(
+        records: &'r History,
+        ops: impl Iterator<Item = usize>,
+        same: &mut Identities<'_>,
+        denials: &mut Denials,
+    ) -> Self {
         let mut writes: FxHashMap<ValueId, Writes> = FxHashMap::default();
         for at in ops {
             let op = &records.ops[at];
-            let value = same.of(op.argument);
+            let (value, acknowledged) = denials.change(records, op);
+            let value = same.of(value);
             let known = writes.entry(value).or_insert(Writes { first: at, acknowledged: None, possible: false });
-            known.possible |= op.may_have_happened();
+            if op.may_have_happened() && !known.possible {
+                (known.first, known.possible) = (at, true);
+            }
             let earlier = |known: usize| op.ret < records.ops[known].ret;
-            if op.is_ok() && known.acknowledged.is_none_or(earlier) {
+            if acknowledged && known.acknowledged.is_none_or(earlier) {
                 known.acknowledged = Some(at);
             }
         }
@@ -131,10 +141,11 @@ impl<'r> Values<'r> {
         let mut latest: Option<(u32, ValueId)> = None;
         for value in seen {
             match self.writes.get(value) {
+                // It may be what was there at first, whoever wrote it again.
+                _ if self.initial.contains(value) => {}
                 Some(writes) if writes.possible => {
                     latest = latest.max(Some((self.records.ops[writes.first].call, *value)));
                 }
-                _ if self.initial.contains(value) => {}
                 writes => self.impossible(key, read, *value, writes, limits, finding),
             }
         }

@@ -211,8 +211,11 @@ impl<'r> Queue<'r> {
                 self.unexpected(*id, by, key, limits, finding);
             }
             let missing = (acknowledged + element.at_first).saturating_sub(element.dequeued) as usize;
-            let at_first = std::iter::repeat_n(None, element.at_first as usize);
-            let puts = at_first.chain(element.acknowledged.iter().copied().map(Some));
+            // Of equal elements those that came out may be the ones that were there first.
+            let mut acknowledged = element.acknowledged.clone();
+            acknowledged.sort_unstable_by_key(|at| self.records.ops[*at].ret);
+            let last_first = acknowledged.into_iter().rev().map(Some);
+            let puts = last_first.chain(std::iter::repeat_n(None, element.at_first as usize));
             lost.extend(puts.take(missing).map(|put| (put, *id)));
         }
         lost.sort_unstable();
@@ -226,9 +229,11 @@ impl<'r> Queue<'r> {
                     counts.lost += 1;
                     self.lost(entry, by, key, limits, finding);
                 }
-                _ => {
+                // What may still be queued needs nobody who took it.
+                None => counts.perhaps_lost += 1,
+                Some(_) => {
                     counts.perhaps_lost += 1;
-                    spared = spared.saturating_sub(1);
+                    spared -= 1;
                 }
             }
         }

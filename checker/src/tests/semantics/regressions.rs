@@ -1,0 +1,103 @@
+//! Defects that random histories of `definitions` found: each is the shortest history that showed it.
+
+use super::*;
+
+/// A result of nil, which is no identifier, ended the check: what was given out twice beside it was not reported.
+#[test]
+fn regression_a_nil_hid_identifiers_that_were_given_out_twice() {
+    let twice = "1 generate null => 7; 2 generate null => null; 1 generate null => 7";
+    ends("unique-ids", twice, &Settings::default(), Invalid, "7 was given");
+    let once = "1 generate null => 7; 2 generate null => null";
+    ends("unique-ids", once, &Settings::default(), Inconclusive, "no identifier");
+}
+
+/// That a failed write had the value of the beginning made every read of the beginning a dirty one.
+#[test]
+fn regression_what_a_table_began_with_was_taken_for_what_a_failed_write_wrote() {
+    let text = "1 write 0 ! conflict; 2 read null => [0, 0]";
+    let judged = |initial: &[&str]| judged("dirty-reads", &beginning(text, initial), &Settings::default()).outcome();
+    assert_eq!((judged(&["0"]), judged(&["5"])), (Valid, Invalid));
+}
+
+/// Of two equal elements, of which one came out, the one that was put in first was taken to be missing, though the queue was
+/// found empty before the other was put in.
+#[test]
+fn regression_an_equal_element_that_came_out_was_not_the_first() {
+    let first = "1 enqueue 1; 2 dequeue null => 1; 2 dequeue null => null";
+    let none = Settings::default();
+    ends("total-queue", &format!("{first}; 1 enqueue 1"), &none, Inconclusive, "may still be queued");
+    ends("total-queue", &format!("{first}; 1 enqueue 1; 2 dequeue null => null"), &none, Invalid, "lost");
+}
+
+/// A dequeue of unknown outcome was used up by an element that may still have been queued, which needs nobody who took it.
+#[test]
+fn regression_what_may_still_be_queued_used_up_a_dequeue_of_unknown_outcome() {
+    let event = |process, kind, f: &str, value| Event::new(0, Process::Client(process), kind, f, value);
+    let (invoke, ok, info) = (EventType::Invoke, EventType::Ok, EventType::Info);
+    let events = [
+        // Put in first, and acknowledged last.
+        event(1, invoke, "enqueue", json!(1)),
+        event(2, invoke, "enqueue", json!(2)),
+        event(2, ok, "enqueue", json!(2)),
+        event(2, invoke, "enqueue", json!(3)),
+        event(2, ok, "enqueue", json!(3)),
+        event(3, invoke, "dequeue", Value::Null),
+        event(3, info, "dequeue", Value::Null),
+        event(4, invoke, "dequeue", Value::Null),
+        event(4, ok, "dequeue", json!(3)),
+        event(4, invoke, "dequeue", Value::Null),
+        event(4, ok, "dequeue", Value::Null),
+        event(1, ok, "enqueue", json!(1)),
+    ];
+    let history = History::of_events(&events).expect("the events fit");
+    finding_ends(
+        &judged("total-queue", &history, &Settings::default()),
+        ("total-queue", ""),
+        Inconclusive,
+        "may still be queued",
+    );
+}
+
+/// A value that the list began with, written again later, was taken to show the later write.
+#[test]
+fn regression_what_a_list_began_with_was_taken_for_a_later_write_of_it() {
+    let text = "1 write 2; 2 read null => [1]; 1 write 1";
+    let judged = |initial: &[&str]| judged("causal-reverse", &beginning(text, initial), &Settings::default()).outcome();
+    assert_eq!((judged(&["[1]"]), judged(&[])), (Valid, Invalid));
+}
+
+/// That a write of a value had failed before hid that the one which happened began after others had completed.
+#[test]
+fn regression_a_failed_write_of_a_value_hid_when_it_was_written() {
+    let text = "1 write 1 ! full; 2 write 2; 1 write 1; 3 read null => [1]";
+    ends("causal-reverse", text, &Settings::default(), Invalid, "without 2");
+}
+
+/// A write of unknown outcome that began while a read went on was not taken for what the read saw.
+#[test]
+fn regression_a_read_saw_what_was_written_meanwhile() {
+    let event = |process, kind, f: &str, value| Event::new(0, Process::Client(process), kind, f, value);
+    let events = [
+        event(1, EventType::Invoke, "read", Value::Null),
+        event(2, EventType::Invoke, "write", json!(1)),
+        event(2, EventType::Info, "write", json!(1)),
+        event(1, EventType::Ok, "read", json!(1)),
+    ];
+    let history = History::of_events(&events).expect("the events fit");
+    let finding = judged("causal-register", &history, &Settings::default());
+    finding_ends(&finding, ("causal-register", ""), Valid, "1 reads");
+}
+
+/// These looked at the argument of a change alone, whatever its completion said.
+#[test]
+fn regression_some_checks_passed_over_what_a_completion_says() {
+    let none = Settings::default();
+    ends("causal-reverse", "1 write 1 => 3; 2 read null => [3]", &none, Valid, "");
+    ends("causal-reverse", "1 write 1 => false; 2 read null => []", &none, Inconclusive, "`fail`");
+    ends("causal-register", "1 write 1 => 3; 1 read null => 3", &none, Valid, "");
+    ends("causal-register", "1 write 1 => false; 1 read null => 0", &none, Inconclusive, "`fail`");
+    for (answer, words) in [("3", "the sum"), ("false", "nothing was done")] {
+        let events = history(&format!("1 add 1 => {answer}; 2 read null => 1"));
+        finding_ends(&judged("pn-counter", &events, &none), ("pn-counter", answer), Inconclusive, words);
+    }
+}
