@@ -52,7 +52,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_update_is_the_same_as_computing_anew(mut bytes in prop::collection::vec(any::<u8>(), 4..64), new: [u8; 2]) {
+        fn an_update_is_the_same_as_computing_anew(
+            mut bytes in prop::collection::vec(any::<u8>(), 4..64),
+            new: [u8; 2],
+        ) {
             bytes[0] = 1; // A sum of nothing but zeros has two forms.
             let before = finish(sum(&bytes));
             let old = u16::from_be_bytes([bytes[2], bytes[3]]);

@@ -1,5 +1,6 @@
 //! Frames that wait for their time: all memory is taken at the start, in slots of two sizes, since a frame is either of
-//! about an MTU or, with offload, of up to 64 KiB. A frame for which no slot is free is refused, and the switch counts it.
+//! about an MTU or, with offload, of up to 64 KiB. A frame for which no slot is free is refused, and the switch counts
+//! it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,6 +1,6 @@
-//! The lab: namespaces, the switch that joins them, and what a bench does with them. Calls wait for the switch to finish
-//! the packets in its hands, far below a millisecond when the machine is not overloaded, so they may be made from
-//! asynchronous code.
+//! The lab: namespaces, the switch that joins them, and what a bench does with them. Calls wait for the switch to
+//! finish the packets in its hands, far below a millisecond when the machine is not overloaded, so they may be made
+//! from asynchronous code.
 
 use std::fs::File;
 use std::io;
@@ -189,8 +189,9 @@ impl Lab {
         Ok(self.namespaces[self.index(port)?].as_fd())
     }
 
-    /// Runs the program of `command` (tokio's has `as_std_mut`) in the namespace of a port. Other steps before its start come in the order in which
-    /// they are added; this one needs capabilities, which [`crate::drop_capabilities`] takes away.
+    /// Runs the program of `command` (tokio's has `as_std_mut`) in the namespace of a port. Other steps before its
+    /// start come in the order in which they are added; this one needs capabilities, which [`crate::drop_capabilities`]
+    /// takes away.
     ///
     /// # Errors
     /// If the lab has no such port, or there are too many open files.
@@ -220,8 +221,8 @@ impl Lab {
         })
     }
 
-    /// Replaces the rule of a directed link. Once this returns, nothing passes by the old one; what it held was delivered,
-    /// or dropped if the new one cuts the link.
+    /// Replaces the rule of a directed link. Once this returns, nothing passes by the old one; what it held was
+    /// delivered, or dropped if the new one cuts the link.
     ///
     /// # Errors
     /// If there is no such link, if the rule cannot be carried out, or if the sender's device does not follow.
@@ -266,9 +267,9 @@ impl Lab {
         Ok(tun::dropped_before_switch(&self.devices[self.index(port)?])?)
     }
 
-    /// Resets every TCP connection between the two, as `to` sees it: an RST reaches it as if `from` had sent one. `from`
-    /// learns of it when it sends next, or by a reset of the other link. Returns how many connections those are; none if
-    /// the link is cut.
+    /// Resets every TCP connection between the two, as `to` sees it: an RST reaches it as if `from` had sent one.
+    /// `from` learns of it when it sends next, or by a reset of the other link. Returns how many connections those are;
+    /// none if the link is cut.
     ///
     /// # Errors
     /// If there is no such link, or the switch has ended.

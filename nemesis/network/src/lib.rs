@@ -1,7 +1,7 @@
 //! A network of namespaces joined by a switch in this process, with faults on each directed link, without privileges.
 //!
-//! Programs run unmodified, each in a network namespace of its own, on their default ports, as on machines of their own.
-//! Every packet between them passes the switch, and so do those of the bench's own clients:
+//! Programs run unmodified, each in a network namespace of its own, on their default ports, as on machines of their
+//! own. Every packet between them passes the switch, and so do those of the bench's own clients:
 //!
 //! ```text
 //!  one user namespace (enter_user_namespace)
@@ -34,8 +34,8 @@
 //! ```
 //!
 //! **What needs what.** User, network and mount namespaces, and an openable `/dev/net/tun`; each refusal says why and
-//! what to do ([`Refused`]). No root, no netlink, no iptables. Nothing is left behind: namespaces, interfaces and mounts
-//! vanish with the last process and the last descriptor.
+//! what to do ([`Refused`]). No root, no netlink, no iptables. Nothing is left behind: namespaces, interfaces and
+//! mounts vanish with the last process and the last descriptor.
 //!
 //! **Architecture Invariant:** all that waits is bounded and allocated at the start; what is dropped at a bound has a
 //! counter, and for each link the counters add up ([`LinkStatistics`]).

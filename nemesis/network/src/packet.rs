@@ -232,7 +232,8 @@ fn write_checksum(packet: &mut [u8], place: usize, checksum: u16, is_udp: bool) 
     packet[place..place + 2].copy_from_slice(&checksum.to_be_bytes());
 }
 
-/// The bits of a packet that may be flipped such that the checksum of TCP or UDP notices, and what is needed to hide it.
+/// The bits of a packet that may be flipped such that the checksum of TCP or UDP notices, and what is needed to hide
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Bytes of the segment.

@@ -86,8 +86,8 @@ pub struct Corrupt {
 /// What becomes of the checksum of a packet in which a bit is flipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// It is made right again: the program meets the flipped bit. Only payload of TCP and UDP is damaged; packets without
-    /// any pass as they are, uncounted.
+    /// It is made right again: the program meets the flipped bit. Only payload of TCP and UDP is damaged; packets
+    /// without any pass as they are, uncounted.
     Repaired,
     /// It stays: the receiving kernel drops the packet.
     Left,
@@ -156,8 +156,9 @@ impl LinkRule {
         *self == Self::default()
     }
 
-    /// Whether packets must be as the wire has them: of at most an MTU, with finished checksums. Otherwise one loss would
-    /// be 64 KiB, and a flipped bit would reach the program unnoticed. A cut or an orderly delay treats all alike.
+    /// Whether packets must be as the wire has them: of at most an MTU, with finished checksums. Otherwise one loss
+    /// would be 64 KiB, and a flipped bit would reach the program unnoticed. A cut or an orderly delay treats all
+    /// alike.
     pub(crate) fn needs_wire_packets(&self) -> bool {
         let wholesale = Self { cut: self.cut, delay: self.delay, ..Self::default() };
         *self != wholesale

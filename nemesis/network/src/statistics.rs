@@ -1,7 +1,7 @@
 //! What has happened on a directed link, counted. A fault without such evidence does not count as one.
 //!
-//! Nothing vanishes: what came in or was made by the switch has been delivered, has been lost in a way that has a counter,
-//! or is still held. The switch asserts this balance whenever the counters are read.
+//! Nothing vanishes: what came in or was made by the switch has been delivered, has been lost in a way that has a
+//! counter, or is still held. The switch asserts this balance whenever the counters are read.
 
 use std::time::Duration;
 

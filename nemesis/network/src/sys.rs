@@ -39,7 +39,8 @@ const CAPABILITIES_MAX: u32 = 64;
 pub(crate) fn tun_attach(device: BorrowedFd, name: &str) -> nix::Result<()> {
     let flags = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
     let request = request(name, libc::__c_anonymous_ifr_ifru { ifru_flags: flags as libc::c_short });
-    // SAFETY: the descriptor is open, and the kernel only reads and writes the one `ifreq`, whose name ends with a zero.
+    // SAFETY: the descriptor is open, and the kernel only reads and writes the one `ifreq`, whose name ends with a
+    // zero.
     unsafe { tun_set_interface(device.as_raw_fd(), &request) }.map(drop)
 }
 
@@ -150,8 +151,8 @@ pub fn drop_capabilities_before_exec(command: &mut Command) {
     unsafe { command.pre_exec(drop_capabilities) };
 }
 
-/// Empties the bounding, ambient, inheritable, permitted and effective sets of the calling thread, in the order in which
-/// the earlier steps still have the capability that they need.
+/// Empties the bounding, ambient, inheritable, permitted and effective sets of the calling thread, in the order in
+/// which the earlier steps still have the capability that they need.
 fn drop_capabilities() -> io::Result<()> {
     for number in 0..CAPABILITIES_MAX {
         match rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number)) {

@@ -206,7 +206,9 @@ proptest! {
     /// Nearly right packets come further.
     #[test]
     fn damaged_packets_are_read_without_a_panic(
-        kind in 0usize..4, cut in 0usize..120, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        kind in 0usize..4,
+        cut in 0usize..120,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
     ) {
         let mut frame = unfinished(&packets(&[1; 50])[kind]);
         for (place, byte) in flips {

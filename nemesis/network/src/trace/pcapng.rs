@@ -1,6 +1,6 @@
-//! The blocks of a pcapng file that the trace needs (draft-ietf-opsawg-pcapng): one section, an interface for each port,
-//! packets with their direction and a comment. Encoded into a buffer, in the machine's own byte order, as the format
-//! allows.
+//! The blocks of a pcapng file that the trace needs (draft-ietf-opsawg-pcapng): one section, an interface for each
+//! port, packets with their direction and a comment. Encoded into a buffer, in the machine's own byte order, as the
+//! format allows.
 
 /// Packets are IPv4 or IPv6 without anything below.
 pub(crate) const LINK_TYPE_RAW: u16 = 101;
