@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         a_reordered_disk_has_each_block_old_or_new,
         dirty_pages_of_a_mapping_are_not_synced,
         a_disk_in_use_does_not_crash,
+        other_mount_namespaces_must_let_go,
         a_wiped_disk_is_empty,
         syncs_fail_and_forget,
         reads_and_writes_fail,
@@ -339,6 +340,30 @@ fn a_disk_in_use_does_not_crash() {
     (&file).write_all(b"goes on").expect("the disk still works");
     drop(file);
     assert_eq!(bench.disk.crash(Loss::Everything).expect("a crash").lost_names, 1);
+}
+
+/// A process with a mount namespace of its own, made from this one.
+fn apart(propagation: &str) -> Child {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--mount", "--propagation", propagation, "sh", "-c", "echo in; exec cat"]);
+    let mut child = unshare.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare of util-linux");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("it says something");
+    assert_eq!(line, "in\n");
+    child
+}
+
+fn other_mount_namespaces_must_let_go() {
+    let bench = Bench::with(&DiskOptions { unmount_ms_max: 100, ..DiskOptions::default() });
+    write(&bench.path("f"), b"content");
+    let mut follows = apart("slave");
+    assert_eq!(bench.disk.crash(Loss::Everything).expect("a crash").lost_names, 1);
+    let mut keeps = apart("private");
+    let kept = bench.disk.crash(Loss::Everything);
+    assert!(matches!(kept, Err(DiskError::MountedElsewhere { .. })), "{kept:?}");
+    let unmounted = bench.disk.crash(Loss::Everything);
+    assert!(matches!(unmounted, Err(DiskError::NotMounted { .. })), "{unmounted:?}");
+    [&mut follows, &mut keeps].into_iter().for_each(kill);
 }
 
 fn a_wiped_disk_is_empty() {

@@ -58,9 +58,11 @@ pub fn enter() -> Result<(), String> {
     write("/proc/self/setgroups", "deny".to_owned())?;
     write("/proc/self/uid_map", format!("{user} {user} 1"))?;
     write("/proc/self/gid_map", format!("{group} {group} 1"))?;
-    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>)
-        .map_err(|error| format!("private mounts: {error}"))?;
+    // Nothing goes out to the machine, and namespaces made from this one follow what is unmounted here.
+    for propagation in [MsFlags::MS_SLAVE, MsFlags::MS_SHARED] {
+        let set = mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | propagation, None::<&str>);
+        set.map_err(|error| format!("the propagation of mounts: {error}"))?;
+    }
     let device = OpenOptions::new().read(true).write(true).open("/dev/fuse");
     device.map(drop).map_err(|error| format!("/dev/fuse: {error}"))
 }
