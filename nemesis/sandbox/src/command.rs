@@ -152,9 +152,9 @@ impl NodeCommand {
         self
     }
 
-    /// Lets others add steps with `pre_exec` that run last, without capabilities, in the order of these calls: a seccomp
-    /// filter, for one. What they set is inherited by init and by the program, and init is executed after them: a
-    /// filter that notifies of execs sees that of init first, then that of the program.
+    /// Lets others add steps with `pre_exec` that run last, without capabilities, in the order of these calls: a
+    /// seccomp filter, for one. What they set is inherited by init and by the program, and init is executed after them:
+    /// a filter that notifies of execs sees that of init first, then that of the program.
     pub fn before_exec(&mut self, change: impl FnOnce(&mut Command) + Send + 'static) -> &mut Self {
         self.last.push(Box::new(change));
         self

@@ -55,8 +55,8 @@ pub struct DiskError {
 }
 
 impl SizedDisk {
-    /// Mounts one at a folder, which is made if it is not there. The size is rounded up to whole pages; 0 is refused, as it
-    /// would mean no limit.
+    /// Mounts one at a folder, which is made if it is not there. The size is rounded up to whole pages; 0 is refused,
+    /// as it would mean no limit.
     ///
     /// # Errors
     /// When the folder cannot be made, or the bench has not entered a mount namespace of its own.

@@ -18,8 +18,8 @@ pub(crate) fn hold() -> io::Result<()> {
     Ok(())
 }
 
-/// The path by which a child of this process executes it once more; none if main does not serve hidden commands, so that
-/// a child would run main instead.
+/// The path by which a child of this process executes it once more; none if main does not serve hidden commands, so
+/// that a child would run main instead.
 pub(crate) fn path() -> Option<PathBuf> {
     Some(format!("/proc/self/fd/{}", EXECUTABLE.get()?.as_raw_fd()).into())
 }

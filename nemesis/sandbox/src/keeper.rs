@@ -4,8 +4,8 @@
 //! once, and the signal at a parent's death comes when the *thread* ends that made the child. So the thread that
 //! starts a node lives as long as the node: the node dies with it, that is, with the bench.
 //!
-//! Exits are seen on a pidfd, and reaped with `__WNOTHREAD`: other threads of the bench may trace processes, and a plain
-//! `waitpid` here would take their stops away.
+//! Exits are seen on a pidfd, and reaped with `__WNOTHREAD`: other threads of the bench may trace processes, and a
+//! plain `waitpid` here would take their stops away.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! So a node can be killed, stopped, starved and limited as a whole, each with a measurement of the effect, and it dies
-//! with the bench, however that dies. None of it needs privileges, but user namespaces ([`enter`], first thing in main),
-//! and a main that serves as init ([`serve_hidden_commands`], before that). [`doctor()`] says what a machine allows.
+//! with the bench, however that dies. None of it needs privileges, but user namespaces ([`enter`], first thing in
+//! main), and a main that serves as init ([`serve_hidden_commands`], before that). [`doctor()`] says what a machine
+//! allows.
 //!
 //! ```no_run
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -24,7 +24,8 @@ pub enum Limit {
     Data,
     /// The size of a file that it writes, bytes: beyond it SIGXFSZ, or EFBIG.
     FileSize,
-    /// Threads of the user, in this user namespace: further ones are refused with EAGAIN. It counts those of other nodes, too.
+    /// Threads of the user, in this user namespace: further ones are refused with EAGAIN. It counts those of other
+    /// nodes, too.
     Threads,
 }
 

@@ -51,8 +51,8 @@ pub struct Paused {
     pub processes: usize,
     /// Their threads that are stopped.
     pub threads: usize,
-    /// Threads inside the kernel, which stop on their way out: they wait for a disk, or for a child that they lent their
-    /// memory (vfork).
+    /// Threads inside the kernel, which stop on their way out: they wait for a disk, or for a child that they lent
+    /// their memory (vfork).
     pub threads_in_kernel: usize,
     /// From the order until nothing ran any more.
     pub took: Duration,
@@ -198,7 +198,8 @@ impl Tree {
     /// each period, 1 ms to 1 s ([`PERIOD`] is a good one). 100 ends it. Measure it by [`Tree::cpu_time`].
     ///
     /// What the processes get of the pulses depends on what else wants the processor. On a machine where many wait for
-    /// it, pulses shorter than a round of all of them give a node more than its share; longer periods give the right one.
+    /// it, pulses shorter than a round of all of them give a node more than its share; longer periods give the right
+    /// one.
     ///
     /// # Errors
     /// When the share or the period is none, it has ended, or init refuses.
@@ -221,8 +222,8 @@ impl Tree {
         Ok(self.order(Order::Report)?.pulses)
     }
 
-    /// Limits what each process may use, from now on; children inherit it. None lifts the limit as far as the hard limit
-    /// allows, which stays as it is.
+    /// Limits what each process may use, from now on; children inherit it. None lifts the limit as far as the hard
+    /// limit allows, which stays as it is.
     ///
     /// # Errors
     /// When it has ended, the value is above the hard limit, or a limit did not take effect.
@@ -231,8 +232,8 @@ impl Tree {
         limits::set(&self.kept, limit, value)
     }
 
-    /// Makes the kernel prefer this node when memory is short: 0 is as others, 1000 first. Returns for how many processes
-    /// it was set, and read again.
+    /// Makes the kernel prefer this node when memory is short: 0 is as others, 1000 first. Returns for how many
+    /// processes it was set, and read again.
     ///
     /// # Errors
     /// When it has ended, or the kernel refuses.

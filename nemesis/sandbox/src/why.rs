@@ -1,7 +1,7 @@
 //! Why the kernel refused: an error number alone helps nobody, so the settings that are known to cause it are read.
 //!
-//! Namespaces may be refused by a limit (`/proc/sys/user`), by a switch of the distribution, by AppArmor, by the seccomp
-//! filter of a container, or inside a chroot. Each has its own remedy.
+//! Namespaces may be refused by a limit (`/proc/sys/user`), by a switch of the distribution, by AppArmor, by the
+//! seccomp filter of a container, or inside a chroot. Each has its own remedy.
 
 use std::fmt;
 use std::fs;

@@ -83,8 +83,8 @@ fn a_paused_node_dies() {
     assert_eq!(tree.ended(), Some(End::Killed));
 }
 
-/// Beside a twin that nothing stops, as what the two get depends on what else the machine does. While it is so busy that
-/// the twin hardly runs, nothing can be said; a throttle that does nothing would give both the same for ever.
+/// Beside a twin that nothing stops, as what the two get depends on what else the machine does. While it is so busy
+/// that the twin hardly runs, nothing can be said; a throttle that does nothing would give both the same for ever.
 fn a_throttle_leaves_a_share() {
     let throttled = program("spin", &[]).spawn_blocking().expect("started");
     let twin = program("spin", &[]).spawn_blocking().expect("started");
