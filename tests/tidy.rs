@@ -19,9 +19,13 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LEFT_OUT: [&str; 3] = ["target", ".git", "store"];
 
 /// Crates of the workspace with the other ones that each may know, tests included.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("checker", &[]),
     ("nemesis", &[]),
+    ("nemesis/clock", &[]),
+    ("nemesis/disk", &[]),
+    ("nemesis/network", &[]),
+    ("nemesis/sandbox", &[]),
     ("cluster/core", &[]),
     ("workloads", &["checker"]),
     ("reports", &["checker"]),
@@ -29,7 +33,20 @@ const ARROWS: [(&str, &[&str]); 6] = [
 ];
 
 /// Folders of sources in which no two files import from each other, directly or by way of others.
-const LAYERED: [&str; 5] = ["checker/src", "cluster/core/src", "nemesis/src", "src", "workloads/src"];
+const LAYERED: [&str; 9] = [
+    "checker/src",
+    "cluster/core/src",
+    "nemesis/clock/src",
+    "nemesis/disk/src",
+    "nemesis/network/src",
+    "nemesis/sandbox/src",
+    "nemesis/src",
+    "src",
+    "workloads/src",
+];
+
+/// Crates that ask the kernel for what no safe library has: they deny unsafe code but in the few functions that allow it.
+const OF_THE_KERNEL: [&str; 3] = ["nemesis/clock", "nemesis/network", "nemesis/sandbox"];
 
 /// Where files do import from each other: sources of `check` and its reports.
 const CIRCLE: &str = "src/cli/check";
@@ -97,9 +114,15 @@ fn crates_know_only_those_they_may() {
 
 #[test]
 fn every_crate_keeps_the_workspaces_lints() {
+    let root = manifest("");
+    let mut with_unsafe = root["workspace"]["lints"].clone();
+    with_unsafe["rust"]["unsafe_code"] = "deny".into();
     for (folder, _) in ARROWS.into_iter().chain([("", &[][..])]) {
-        let lints = &manifest(folder)["lints"]["workspace"];
-        assert_eq!(lints.as_bool(), Some(true), "{folder} has lints of its own");
+        let lints = &manifest(folder)["lints"];
+        match OF_THE_KERNEL.contains(&folder) {
+            true => assert_eq!(*lints, with_unsafe, "{folder} keeps the workspace's lints, but for unsafe code"),
+            false => assert_eq!(lints["workspace"].as_bool(), Some(true), "{folder} has lints of its own"),
+        }
     }
 }
 

@@ -121,7 +121,7 @@ pub fn history<W: Clone>(
                 let (kind, result) = act(random, &mut world, &all[at]);
                 let is_lost = random.one_in(shape.lost_one_in);
                 // What is lost may never have arrived.
-                if !is_stale && !(is_lost && random.one_in(2)) {
+                if !(is_stale || is_lost && random.one_in(2)) {
                     worlds.push(world);
                 }
                 if is_lost { Standing::Acted(at, Info, Term::Nil) } else { Standing::Acted(at, kind, result) }

@@ -209,7 +209,7 @@ impl Log<'_> {
                 let Some((before, _)) = before else { continue };
                 let skipped =
                     |(at, value, _): &(i64, &Term, bool)| before < *at && *at < offset && !self.is_aborted(value);
-                if offset <= before || shown.iter().any(|record| skipped(record)) {
+                if offset <= before || shown.iter().any(skipped) {
                     return true;
                 }
             }
