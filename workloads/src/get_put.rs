@@ -1,5 +1,5 @@
 //! The client of a store that has get, put and delete alone: each operation is done as its workload's
-//! [`Meaning`](crate::meaning::Meaning) says.
+//! [`Meaning`] says.
 //!
 //! ```text
 //!   invoke(node, operation) ─► Meaning of operation.workload ─► get, then put or delete ─► Store

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cycles::{Cycle, Found, Order, Step};
+use super::cycles::{Cycle, Found, Order, Shape, Step};
 use super::graph::Kind;
 use super::input::{Micro, Names, Transactions};
 use super::levels;
@@ -126,6 +126,33 @@ impl RawFindings {
         if found.cut > 0 {
             let times = found.cut;
             self.doubts.push(format!("{times} searches for cycles ended with their budget, a graver one may be there"));
+        }
+    }
+
+    /// Adds the cycles of a graph that holds where no update is lost: either they are there, or a lost update is. So they
+    /// refute the levels that forbid both. What was found without that needs no second proof.
+    pub(crate) fn add_cycles_or_lost_updates(
+        &mut self,
+        found: &Found,
+        transactions: &Transactions,
+        explainer: &dyn Explain,
+        names: &dyn Names,
+    ) {
+        let known: BTreeSet<&str> = self.counts.keys().copied().collect();
+        for cycle in &found.cycles {
+            let kind = match (cycle.class.shape, cycle.class.order) {
+                (Shape::G0 | Shape::G1c, Order::Data) => "lost-update",
+                // Whoever forbids these forbids lost updates, too.
+                (Shape::GSingle | Shape::GNonadjacent | Shape::G2Item, _) => cycle.class.name(),
+                // Prefix consistency does not.
+                (Shape::G0 | Shape::G1c | Shape::LongFork, _) => continue,
+            };
+            if !known.contains(kind) {
+                self.add(kind, || RawAnomaly { kind, ..explain_cycle(cycle, transactions, explainer, names) });
+            }
+        }
+        if found.cut > 0 {
+            self.doubts.push("searches for cycles with lost updates ended with their budget".to_owned());
         }
     }
 

@@ -8,7 +8,8 @@
 //!
 //! What a transaction reads of its own appends is their place in the order only once another transaction has read them,
 //! too: a store may show them behind the state that the transaction began with, and append them when it commits, behind
-//! what others have appended meanwhile. Until then they count as appends that no read shows.
+//! what others have appended meanwhile. Until then they count as appends that no read shows. If others have, the append
+//! overwrites what its transaction has not seen: a lost update. So where a level forbids that, the place is as it was read.
 //!
 //! With that, a history without an anomaly is serializable: transactions in an order that agrees with all edges, and
 //! every read is explained. So this check is exact, not only sound.
@@ -61,6 +62,22 @@ struct Order {
     unseen: Vec<u32>,
 }
 
+impl Order {
+    /// Whether the longest read ends with what its own transaction appended and no other has read.
+    fn has_own_end(&self) -> bool {
+        self.settled < self.writers.len()
+    }
+}
+
+/// Where the appends stand that only their own transaction has read.
+#[derive(Clone, Copy, PartialEq)]
+enum Places {
+    /// Anywhere behind what others have read.
+    Settled,
+    /// Where their transaction has read them.
+    AsRead,
+}
+
 /// Finds all anomalies.
 pub(crate) fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
     analyse_within(transactions, names, &Limits::default())
@@ -77,15 +94,23 @@ pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, lim
     if analysis.findings.malformed.is_some() {
         return analysis.findings;
     }
-    let mut edges = Edges::new(transactions.len());
-    for key in 0..transactions.keys() as u32 {
-        analysis.dependencies(key, appends.of(key), reads.of(key), &mut edges);
-    }
-    drop((appends, reads));
+    let edges = analysis.graph(&appends, &reads, Places::Settled);
     analysis.findings.figures.insert("dependencies", edges.len() as f64);
-    let found = cycles::find(edges, transactions, |transaction| analysis.committed(transaction));
+    let committed = |analysis: &Analysis<'_>, edges| cycles::find(edges, transactions, |at| analysis.committed(at));
+    let found = committed(&analysis, edges);
+    let without_lost_updates = match !found.cycles.is_empty() && analysis.orders.iter().any(Order::has_own_end) {
+        true => {
+            let edges = analysis.graph(&appends, &reads, Places::AsRead);
+            Some(committed(&analysis, edges))
+        }
+        false => None,
+    };
+    drop((appends, reads));
     let mut findings = std::mem::take(&mut analysis.findings);
     findings.add_cycles(&found, transactions, &analysis, names);
+    if let Some(found) = without_lost_updates {
+        findings.add_cycles_or_lost_updates(&found, transactions, &analysis, names);
+    }
     analysis.missed(&found, limits, &mut findings);
     findings
 }
@@ -447,8 +472,17 @@ impl<'t> Analysis<'t> {
         }
     }
 
+    /// All dependencies.
+    fn graph(&mut self, appends: &ByKey<Append>, reads: &ByKey<Read>, places: Places) -> Edges {
+        let mut edges = Edges::new(self.transactions.len());
+        for key in 0..self.transactions.keys() as u32 {
+            self.dependencies(key, appends.of(key), reads.of(key), places, &mut edges);
+        }
+        edges
+    }
+
     /// The edges that a key gives.
-    fn dependencies(&mut self, key: u32, appends: &[Append], reads: &[Read], edges: &mut Edges) {
+    fn dependencies(&mut self, key: u32, appends: &[Append], reads: &[Read], places: Places, edges: &mut Edges) {
         let mut order = std::mem::take(&mut self.orders[key as usize]);
         // Only now is it known of every transaction whether it committed.
         let whole = order.longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
@@ -477,6 +511,9 @@ impl<'t> Analysis<'t> {
         }
         if before[order.settled] != NOBODY {
             last.push((before[order.settled], Kind::Ww));
+        }
+        if let Some((own, _)) = order.longest.filter(|_| places == Places::AsRead && order.has_own_end()) {
+            last.push((own, Kind::Ww));
         }
         last.sort_unstable();
         // A transaction that has both read and written it last counts as a writer: the graver reason.
@@ -525,7 +562,10 @@ impl<'t> Analysis<'t> {
         let order = &self.orders[key as usize];
         let whole = order.longest.map_or(&[][..], |(_, list)| &self.transactions.list(list)[..order.settled]);
         let at = |value: u32| whole.iter().position(|element| *element == value);
-        let first = writes_of(self.transactions, step.from, key).find_map(|value| Some((value, at(value)?)))?;
+        let Some(first) = writes_of(self.transactions, step.from, key).find_map(|value| Some((value, at(value)?)))
+        else {
+            return self.explain_own_end(step, key);
+        };
         let later = |value: &u32| at(*value).is_none_or(|position| position > first.1);
         let second = writes_of(self.transactions, step.to, key).find(later)?;
         let (from, to, list) = (self.name(step.from), self.name(step.to), self.names.key(key));
@@ -533,6 +573,19 @@ impl<'t> Analysis<'t> {
         let clause = format!("{from} appended {one} to {list} before {to} appended {two}");
         // A read that shows both is the proof; if none shows the later one, then the longest, which does not.
         Some(Reason { key, clause, witnesses: order.settled_by.into_iter().collect() })
+    }
+
+    /// A transaction that has read its own append, and another append that nobody read.
+    fn explain_own_end(&self, step: Step, key: u32) -> Option<Reason> {
+        let (_, list) = self.orders[key as usize].longest.filter(|(own, _)| *own == step.from)?;
+        let value = writes_of(self.transactions, step.to, key).next()?;
+        let (from, to, name) = (self.name(step.from), self.name(step.to), self.names.key(key));
+        let (shown, value) = (self.show(list), self.names.value(value));
+        let clause = format!(
+            "{from} appended to {name} and read it as {shown}, so {to} appended {value} after that, or it is an update that \
+             {from} has lost"
+        );
+        Some(Reason { key, clause, witnesses: Vec::new() })
     }
 
     fn explain_wr(&self, step: Step, key: u32) -> Option<Reason> {

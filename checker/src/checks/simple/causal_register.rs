@@ -1,8 +1,9 @@
 //! A register whose operations are a chain of causes, as Jepsen's `causal` test has it: each follows the one before.
 //!
-//! Each key is used by one session: `read-init` finds what the register begins with (nil or 0 if nothing else is known), each `write` writes the next number (1, 2,
-//! ...), and each `read` returns what the last write wrote. A causally consistent store cannot return anything else,
-//! whichever node is asked. A write of unknown outcome may or may not have happened: later reads decide. O(n).
+//! Each key is used by one session: `read-init` finds what the register begins with (nil or 0 if nothing else is known),
+//! each `write` writes the next number (1, 2, ...), and each `read` returns what the last write wrote. A causally consistent
+//! store cannot return anything else, whichever node is asked. A write of unknown outcome may or may not have happened:
+//! later reads decide. O(n).
 
 use crate::checks::by_key::{Denials, by_key, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
