@@ -6,7 +6,7 @@
 //!               begin ─► observe ─► turns ─► measure ─► end ─► finding
 //! ```
 //!
-//! Most kinds are a rule on links or nodes. They give their [`Share`], and the defaults of [`Effect`] do the rest.
+//! Most kinds are a rule on links or nodes. They give their `Share`, and the defaults of `Effect` do the rest.
 
 use std::fmt;
 

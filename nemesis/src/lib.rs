@@ -1,6 +1,6 @@
 //! Faults as data: planned from a seed, injected into a cluster, and proved by evidence.
 //!
-//! A [`fault::Fault`] names every node and link that it affects, so a plan written to a file can be run again exactly.
+//! A [`Fault`] names every node and link that it affects, so a plan written to a file can be run again exactly.
 //! A [`surface::Surface`] is the interface through which faults are injected into a cluster and measured, the same for
 //! real processes and for simulation.
 //!
