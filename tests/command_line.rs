@@ -21,7 +21,7 @@ const REFUSED: [(&str, &str); 29] = [
     ("--system=nonsense --strange", "'nonsense'"),
     ("--system redis --quorum strict", "--quorum is an option of dynamo"),
     ("--appendfsync always", "--appendfsync is an option of redis"),
-    ("--system redis --nemesis kill,clock", "cannot do clock to redis"),
+    ("--system redis --nemesis kill,clock", "cannot make wall clocks wrong"),
     ("--n 3 --r 4", "r = 4"),
     ("--n 3 --w 4", "w = 4"),
     ("--r 0", "r = 0"),

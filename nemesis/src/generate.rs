@@ -197,9 +197,10 @@ impl<'a> Generator<'a> {
     /// For each requested family, the refinements that are possible in this cluster; families without any are left out.
     fn possible(&mut self, spec: &NemesisSpec) -> Result<BTreeMap<Family, Vec<Refinement>>, GenerateError> {
         let mut possible = BTreeMap::new();
+        let capabilities = self.capabilities();
         for family in spec.families() {
             let mut fitting = Vec::new();
-            for way in self.able(spec, family)? {
+            for way in spec.able(family, &capabilities)? {
                 if self.fits(family, &way)? {
                     fitting.push(way);
                 }
@@ -212,23 +213,6 @@ impl<'a> Generator<'a> {
             }
         }
         Ok(possible)
-    }
-
-    /// The requested ways of a family whose needs are met.
-    fn able(&self, spec: &NemesisSpec, family: Family) -> Result<Vec<Refinement>, GenerateError> {
-        let mut able = Vec::new();
-        let mut unmet = None;
-        for way in spec.refinements(family) {
-            match family.kind(&way).check_needs(&way, &self.capabilities()) {
-                Ok(()) => able.push(way),
-                Err(missing) if spec.names_way(family) => return Err(missing.into()),
-                Err(missing) => unmet = unmet.or(Some(missing)),
-            }
-        }
-        match unmet {
-            Some(missing) if able.is_empty() && spec.names(family) => Err(missing.into()),
-            _ => Ok(able),
-        }
     }
 
     /// What can be done to the cluster. That its data centres are known is said by naming them.

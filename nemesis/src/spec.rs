@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use crate::capability::{Capabilities, Unmet};
 use crate::fault::Class;
 use crate::faults::{KINDS, Kind};
 use crate::kind::{Refinement, Ways};
@@ -141,17 +142,41 @@ impl NemesisSpec {
         self.families().any(|asked| asked.name == family)
     }
 
+    /// Checks that whatever was requested by name can be done to a cluster.
+    ///
+    /// # Errors
+    /// The first kind that needs what the cluster cannot do.
+    pub fn check_needs(&self, capabilities: &Capabilities) -> Result<(), Unmet> {
+        self.families().try_for_each(|family| self.able(family, capabilities).map(drop))
+    }
+
+    /// The refinements allowed for `family` whose needs are met, as [`NemesisSpec::refinements`] gives them.
+    ///
+    /// # Errors
+    /// When a refinement was requested by name that needs what the cluster cannot do, or a family of which nothing is
+    /// left.
+    pub fn able(&self, family: Family, capabilities: &Capabilities) -> Result<Vec<Refinement>, Unmet> {
+        let is_chosen = self.families.get(&family).is_some_and(|chosen| !chosen.is_empty());
+        let (mut able, mut unmet) = (Vec::new(), None);
+        for way in self.refinements(family) {
+            match family.kind(&way).check_needs(&way, capabilities) {
+                Ok(()) => able.push(way),
+                Err(missing) if is_chosen => return Err(missing),
+                Err(missing) => unmet = unmet.or(Some(missing)),
+            }
+        }
+        match unmet {
+            Some(missing) if able.is_empty() && self.names(family) => Err(missing),
+            _ => Ok(able),
+        }
+    }
+
     /// Whether `family` was requested by its name, and not as one of those that `all` stands for.
-    pub fn names(&self, family: Family) -> bool {
+    fn names(&self, family: Family) -> bool {
         let all = NemesisSpec::all();
         let is_among_all = all.families.get(&family) == self.families.get(&family);
         let has_all = all.families.iter().all(|(usual, ways)| self.families.get(usual) == Some(ways));
         self.families.contains_key(&family) && !(is_among_all && has_all)
-    }
-
-    /// Whether a refinement of `family` was requested by its name.
-    pub fn names_way(&self, family: Family) -> bool {
-        self.families.get(&family).is_some_and(|chosen| !chosen.is_empty())
     }
 
     /// The refinements allowed for `family`; where any is allowed, all of them, the more usual ones several times. Empty

@@ -7,6 +7,7 @@
 //! A surface says what it can do. Everything else is absent: the methods for it refuse, and faults that need it are
 //! refused before the run.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -24,9 +25,9 @@ pub type SurfaceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SurfaceErr
 #[error("{0}")]
 pub struct SurfaceError(pub String);
 
-/// The answer of a surface that does not have this ability.
-fn absent<'a, T: 'a>(what: &'static str) -> SurfaceFuture<'a, T> {
-    Box::pin(std::future::ready(Err(SurfaceError(format!("this cluster cannot {what}")))))
+/// The answer of a surface that does not have this ability, asked for this node or link.
+fn absent<'a, T: 'a>(whom: impl fmt::Display, what: &'static str) -> SurfaceFuture<'a, T> {
+    Box::pin(std::future::ready(Err(SurfaceError(format!("{whom}: this cluster cannot {what}")))))
 }
 
 /// A node's standing in the cluster, as a node reports it.
@@ -84,117 +85,117 @@ pub trait Surface {
     // Links.
 
     /// Replaces the rule of a link.
-    fn set_link<'a>(&'a self, _link: &'a Link, _rule: LinkRule) -> SurfaceFuture<'a, ()> {
-        absent("set rules for its links")
+    fn set_link<'a>(&'a self, link: &'a Link, _rule: LinkRule) -> SurfaceFuture<'a, ()> {
+        absent(link, "set rules for its links")
     }
     /// Resets the connections that a link has now.
-    fn reset_link<'a>(&'a self, _link: &'a Link) -> SurfaceFuture<'a, ()> {
-        absent("reset connections")
+    fn reset_link<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, ()> {
+        absent(link, "reset connections")
     }
     /// Reads a link's counters.
-    fn link_statistics<'a>(&'a self, _link: &'a Link) -> SurfaceFuture<'a, LinkStatistics> {
-        absent("measure its links")
+    fn link_statistics<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, LinkStatistics> {
+        absent(link, "measure its links")
     }
 
     // Processes.
 
     /// Kills all the given nodes at once; returns when they are dead.
-    fn kill<'a>(&'a self, _nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
-        absent("kill nodes")
+    fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
+        absent(nodes.join(" "), "kill nodes")
     }
     /// Starts a killed node from its disk; returns when it answers.
-    fn restart<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
-        absent("start nodes")
+    fn restart<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "start nodes")
     }
     /// Starts a killed node, and kills it when it has run for so long; returns when it is dead.
-    fn crash_in_start<'a>(&'a self, _node: &'a str, _after_ms: u64) -> SurfaceFuture<'a, StartCrash> {
-        absent("kill nodes while they start")
+    fn crash_in_start<'a>(&'a self, node: &'a str, _after_ms: u64) -> SurfaceFuture<'a, StartCrash> {
+        absent(node, "kill nodes while they start")
     }
     /// Pauses a node.
-    fn pause<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
-        absent("pause nodes")
+    fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "pause nodes")
     }
     /// Resumes it.
-    fn resume<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
-        absent("resume nodes")
+    fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "resume nodes")
     }
     /// The state of the node's process.
-    fn process_state<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ProcessState> {
-        absent("tell the states of its processes")
+    fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState> {
+        absent(node, "tell the states of its processes")
     }
     /// Replaces what the processes of a running node may use. A node that is started again has no limits.
-    fn set_limits<'a>(&'a self, _node: &'a str, _limits: ProcessLimits) -> SurfaceFuture<'a, ()> {
-        absent("limit processes")
+    fn set_limits<'a>(&'a self, node: &'a str, _limits: ProcessLimits) -> SurfaceFuture<'a, ()> {
+        absent(node, "limit processes")
     }
     /// What the processes of a running node use and may use.
-    fn process_statistics<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ProcessStatistics> {
-        absent("measure its processes")
+    fn process_statistics<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessStatistics> {
+        absent(node, "measure its processes")
     }
 
     // Clocks.
 
     /// Moves the node's wall clock.
-    fn set_clock<'a>(&'a self, _node: &'a str, _setting: ClockSetting) -> SurfaceFuture<'a, ()> {
-        absent("set clocks")
+    fn set_clock<'a>(&'a self, node: &'a str, _setting: ClockSetting) -> SurfaceFuture<'a, ()> {
+        absent(node, "set clocks")
     }
     /// How far the node believes its clock to be ahead of the machine's wall clock, ms (asked of the node).
-    fn believed_offset_ms<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, i64> {
-        absent("tell what its nodes believe the time to be")
+    fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
+        absent(node, "tell what its nodes believe the time to be")
     }
 
     // Disks.
 
     /// Replaces the rule of a node's disk. It outlives the node's process.
-    fn set_disk<'a>(&'a self, _node: &'a str, _rule: DiskRule) -> SurfaceFuture<'a, ()> {
-        absent("set rules for its disks")
+    fn set_disk<'a>(&'a self, node: &'a str, _rule: DiskRule) -> SurfaceFuture<'a, ()> {
+        absent(node, "set rules for its disks")
     }
     /// What is on the node's disk and has happened to it.
-    fn disk_statistics<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
-        absent("measure its disks")
+    fn disk_statistics<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, DiskStatistics> {
+        absent(node, "measure its disks")
     }
     /// A power failure of all the given nodes at once: they die, and their disks lose of what they have not synced what
     /// `loss` says.
-    fn fail_power<'a>(&'a self, _nodes: &'a [String], _loss: Loss) -> SurfaceFuture<'a, ()> {
-        absent("fail the power of nodes")
+    fn fail_power<'a>(&'a self, nodes: &'a [String], _loss: Loss) -> SurfaceFuture<'a, ()> {
+        absent(nodes.join(" "), "fail the power of nodes")
     }
     /// Empties the disk of a killed node.
-    fn wipe<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
-        absent("empty disks")
+    fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "empty disks")
     }
     /// Flips so many random bits in the files on the disk of a killed node.
-    fn flip_bits<'a>(&'a self, _node: &'a str, _bits: u64) -> SurfaceFuture<'a, ()> {
-        absent("flip bits in files")
+    fn flip_bits<'a>(&'a self, node: &'a str, _bits: u64) -> SurfaceFuture<'a, ()> {
+        absent(node, "flip bits in files")
     }
     /// Flips a bit in each of `rows` rows on the disk of a killed node, or in all rows if there are fewer.
-    fn rot<'a>(&'a self, _node: &'a str, _rows: u64) -> SurfaceFuture<'a, ()> {
-        absent("let rows rot")
+    fn rot<'a>(&'a self, node: &'a str, _rows: u64) -> SurfaceFuture<'a, ()> {
+        absent(node, "let rows rot")
     }
     /// Starts a killed node without the damaged rows of its disk, as an administrator would do after reading why it
     /// does not start; returns when it answers.
-    fn restart_without_damaged<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
-        absent("start nodes without damaged rows")
+    fn restart_without_damaged<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "start nodes without damaged rows")
     }
 
     // Versions and membership.
 
     /// From its next start on the node speaks the next version of its protocol.
-    fn upgrade<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
-        absent("upgrade nodes: they have no versions")
+    fn upgrade<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "upgrade nodes: they have no versions")
     }
     /// The version of its protocol that the node says it speaks (asked of the node).
-    fn protocol_version<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, u64> {
-        absent("tell the versions of its nodes")
+    fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
+        absent(node, "tell the versions of its nodes")
     }
     /// Commands that the node join the cluster; returns when the command is recorded.
-    fn join<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
-        absent("take in nodes: its membership does not change")
+    fn join<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "take in nodes: its membership does not change")
     }
     /// Commands that the node leave the cluster; returns when the command is recorded.
-    fn leave<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, ()> {
-        absent("let nodes leave: its membership does not change")
+    fn leave<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "let nodes leave: its membership does not change")
     }
     /// The membership as the node reports it.
-    fn members<'a>(&'a self, _node: &'a str) -> SurfaceFuture<'a, Membership> {
-        absent("tell who is a member")
+    fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
+        absent(node, "tell who is a member")
     }
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nemesis::{Capabilities, EvidenceRecord, Plan, Schedule, Spares};
+use nemesis::{EvidenceRecord, Plan, Schedule, Spares};
 
 use crate::arena::processes::{ProcessArena, own_executable};
 use crate::arena::time::RealClock;
@@ -29,7 +29,7 @@ use crate::systems::System;
 use crate::systems::system::Claims;
 use judge::Judged;
 use progress::Display;
-use settings::{ArenaKind, Checked, RunSettings};
+use settings::{Checked, RunSettings};
 use stage::Stage;
 
 /// A finished run.
@@ -95,11 +95,7 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
 fn plan(settings: &RunSettings, Checked { system, nemesis: spec, .. }: &Checked) -> Result<Plan, Problem> {
     let nodes = &system.nodes();
     let spares = system.membership().map_or_else(|| Spares::none(nodes), |members| members.spares());
-    let capabilities = match (settings.arena, system.simulated()) {
-        (ArenaKind::Process, _) => ProcessArena::capabilities(&**system),
-        (ArenaKind::Sim, Some(simulated)) => simulated.capabilities(),
-        (ArenaKind::Sim, None) => Capabilities::none(),
-    };
+    let capabilities = settings.arena.capabilities(&**system);
     let Some(path) = &settings.faults.plan else {
         let schedule = Schedule::for_run(settings.load.time_limit_ms);
         let cluster = nemesis::Cluster::new(nodes, capabilities).with_spares(spares);

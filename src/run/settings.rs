@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker::{CheckName, object_of_workload};
-use nemesis::NemesisSpec;
+use nemesis::{Capabilities, NemesisSpec};
 use serde::{Deserialize, Serialize};
 use workloads::registry::names;
 use workloads::{Placement, Workload};
 
+use crate::arena::processes::ProcessArena;
 use crate::exit::Problem;
 use crate::systems::row::{Argument, Preferences};
 use crate::systems::{System, SystemSettings};
@@ -24,6 +25,17 @@ pub enum ArenaKind {
     Process,
     /// Virtual time: `dissensus sim`.
     Sim,
+}
+
+impl ArenaKind {
+    /// What can be done to a cluster of this system there.
+    pub fn capabilities(self, system: &dyn System) -> Capabilities {
+        match (self, system.simulated()) {
+            (ArenaKind::Process, _) => ProcessArena::capabilities(system),
+            (ArenaKind::Sim, Some(simulated)) => simulated.capabilities(),
+            (ArenaKind::Sim, None) => Capabilities::none(),
+        }
+    }
 }
 
 /// Everything that determines a run, except the chance of a real machine.
@@ -134,6 +146,7 @@ impl RunSettings {
         let workloads = workloads::by_name(&self.load.workload, &can).map_err(Problem::arguments)?;
         self.judging.check(&workloads, &names(&can))?;
         self.check_system(&*system)?;
+        nemesis.check_needs(&self.arena.capabilities(&*system)).map_err(Problem::arguments)?;
         Ok(Checked { system, workloads, nemesis })
     }
 

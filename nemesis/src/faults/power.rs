@@ -103,3 +103,22 @@ fn judge(process: Finding, disks: &[DiskReading]) -> Finding {
     }
     finding
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::DiskStatistics;
+
+    #[test]
+    fn it_needs_a_power_failure_of_every_disk() {
+        let disk = |power_failures, lost_bytes| DiskReading {
+            end: DiskStatistics { power_failures, lost_bytes, lost_files: 2, ..Default::default() },
+            ..Default::default()
+        };
+        let seen = || Finding { proved: true, evidence: "n1 n2 seen dead".into(), ..Finding::default() };
+        let finding = judge(seen(), &[disk(1, 4096), disk(1, 0)]);
+        assert_eq!(finding.evidence, "n1 n2 seen dead; of what was not synced 4,096 bytes lost in 4 files");
+        assert!(finding.proved && finding.figures["lost_bytes"] == 4096);
+        assert!(!judge(seen(), &[disk(1, 4096), disk(0, 0)]).proved, "killed is not without power");
+    }
+}
