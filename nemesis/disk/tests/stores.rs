@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use program_disk::{Dose, Loss, Rules};
-use redb::{Database, Durability, ReadableDatabase, ReadableTableMetadata, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 use support::Bench;
 use support::stores::{any_loss, has_sqlite, power_failures, sqlite};
 
@@ -17,7 +17,7 @@ const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("t");
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["write-redb", path, durability] => match write_redb(Path::new(path), durability == "immediate") {
+        ["write-redb", path] => match write_redb(Path::new(path)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             sqlite_without_syncs_loses,
             sqlite_on_a_lying_disk_loses,
             redb_that_syncs_loses_nothing,
-            redb_without_syncs_loses,
+            redb_on_a_lying_disk_loses,
         ]),
     }
 }
@@ -64,23 +64,25 @@ fn sqlite_on_a_lying_disk_loses() {
 
 fn redb_that_syncs_loses_nothing() {
     let bench = Bench::new();
-    let failures = power_failures(&bench, CRASHES, any_loss, || redb(&bench.path("db"), "immediate"));
+    let failures = power_failures(&bench, CRASHES, any_loss, || redb(&bench.path("db")));
     assert_eq!((failures.crashes, failures.lost, failures.damaged), (CRASHES, 0, 0), "{failures:?}");
 }
 
-fn redb_without_syncs_loses() {
+fn redb_on_a_lying_disk_loses() {
     let bench = Bench::new();
-    let failures = power_failures(&bench, CRASHES, any_loss, || redb(&bench.path("db"), "none"));
-    assert!(failures.lost > 0 && failures.damaged == 0, "{failures:?}");
+    let lying = Rules { lying_sync: Some(Dose::ALWAYS), ..Rules::default() };
+    bench.disk.set_rules(lying).expect("a rule");
+    let failures = power_failures(&bench, CRASHES, any_loss, || redb(&bench.path("db")));
+    assert!(failures.lost + failures.damaged > 0, "{failures:?}");
 }
 
-fn redb(path: &Path, durability: &str) -> Child {
+fn redb(path: &Path) -> Child {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.arg("write-redb").arg(path).arg(durability).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.arg("write-redb").arg(path).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().expect("it starts")
 }
 
-fn write_redb(path: &Path, immediate: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn write_redb(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let store = Database::create(path)?;
     let opening = store.begin_write()?;
     opening.open_table(TABLE)?;
@@ -89,8 +91,7 @@ fn write_redb(path: &Path, immediate: bool) -> Result<(), Box<dyn std::error::Er
     println!("found {rows}");
     loop {
         rows += 1;
-        let mut transaction = store.begin_write()?;
-        transaction.set_durability(if immediate { Durability::Immediate } else { Durability::None })?;
+        let transaction = store.begin_write()?;
         transaction.open_table(TABLE)?.insert(rows, &[7; 2000][..])?;
         transaction.commit()?;
         println!("{rows}");
