@@ -254,8 +254,10 @@ impl Judging {
             Some(property) => {
                 let shows = |name: &&&str| object_of_workload(name).is_some_and(|object| property.is_of(object));
                 let names: Vec<&str> = all.iter().filter(shows).copied().collect();
-                let names = names.join(", ");
-                Err(Problem::BadArguments(format!("--require {property} needs one of the workloads {names}")))
+                Err(Problem::BadArguments(match names.is_empty() {
+                    true => format!("--require {property}: no workload that this system can do shows it"),
+                    false => format!("--require {property} needs one of the workloads {}", names.join(", ")),
+                }))
             }
         }
     }
