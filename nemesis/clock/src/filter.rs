@@ -6,16 +6,7 @@
 
 use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
-/// What the supervisor sees of a program beside its execs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// Answer `clock_gettime`, `gettimeofday` and `time` that are made as raw system calls: exact, but about 20 to
-    /// 40 µs a call. Most programs make none.
-    pub raw_calls: bool,
-    /// Count waits until an absolute time of the wall clock. The kernel ends them by the true time; this does not
-    /// change that, it says that it happens. Such a wait costs about 20 to 40 µs more.
-    pub absolute_waits: bool,
-}
+use crate::reach::Reach;
 
 const ARCHITECTURE_X86_64: u32 = 0xC000_003E;
 const ARCHITECTURE_I386: u32 = 0x4000_0003;

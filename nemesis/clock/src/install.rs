@@ -15,7 +15,8 @@ use libc::sock_filter;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::clock::Clock;
-use crate::filter::{self, Reach};
+use crate::filter;
+use crate::reach::Reach;
 use crate::sys;
 
 /// What the supervisor writes when the first program has its stand-in.

@@ -34,23 +34,41 @@
 //!
 //! Programs run under `no_new_privs`: files with the set-user-ID bit give no privileges. Linux on x86_64, from 5.19.
 
+// Where there is no supervisor, what it alone uses is idle.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+
 mod clock;
 mod evidence;
-mod exec;
-mod filter;
-mod inject;
-mod install;
-mod listener;
+mod reach;
 mod statistics;
-mod supervisor;
-mod sys;
-mod tracee;
-mod vdso;
 
 pub use clock::{Clock, DRIFT_PPM_MAX, MAGIC, OFFSET_MS_MAX, SetError, Setting, monotonic_ns};
 pub use evidence::{NoReading, Reading};
-pub use filter::Reach;
-pub use install::{Installation, Installer, NotInstalled, wait};
+pub use reach::Reach;
 pub use statistics::{AbsoluteWaits, NAMED_MAX, Reason, Statistics, Unpatched};
-pub use supervisor::{Refused, Supervisor, TREES_MAX};
-pub use vdso::NoVdso;
+
+/// Declares modules of the one architecture whose programs can be given a clock.
+macro_rules! supported {
+    ($($item:item)*) => { $(#[cfg(target_arch = "x86_64")] $item)* };
+}
+
+supported! {
+    mod exec;
+    mod filter;
+    mod inject;
+    mod install;
+    mod listener;
+    mod supervisor;
+    mod sys;
+    mod tracee;
+    mod vdso;
+
+    pub use install::{Installation, Installer, NotInstalled, wait};
+    pub use supervisor::{Refused, Supervisor, TREES_MAX};
+    pub use vdso::NoVdso;
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod elsewhere;
+#[cfg(not(target_arch = "x86_64"))]
+pub use elsewhere::{Installation, NotInstalled, Refused, Supervisor, wait};

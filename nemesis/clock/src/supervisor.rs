@@ -10,8 +10,8 @@
 //! disk that is made to stall), so there are several. What waits in the backlog for too long is let go, and counted.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -19,18 +19,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use libc::{pid_t, seccomp_notif};
-use nix::cmsg_space;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_timerslack;
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, socketpair,
-};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::clock::Clock;
 use crate::exec::{self, Ending, Reported};
-use crate::filter::Reach;
 use crate::install::{Installation, Installer};
 use crate::listener::{Listener, Request, request};
+use crate::reach::Reach;
 use crate::statistics::{AbsoluteWaits, Reason, Shared, Statistics, Unpatched};
 use crate::sys;
 use crate::tracee::program_of;
@@ -217,6 +215,8 @@ impl Parts {
 
     /// A worker's life.
     fn work(&self) {
+        // Its pauses are shorter than the 50 µs by which the kernel may lengthen them; if it insists, execs take longer.
+        let _ = set_timerslack(1);
         while let Some(waiting) = self.next_waiting() {
             exec::follow(&Followed(&waiting, &self.statistics), waiting.tid, &self.real, &self.shutdown);
         }
@@ -306,15 +306,9 @@ impl Dispatcher {
 
     /// Takes in the listener of a new tree.
     fn take_in(&mut self) {
-        let mut byte = [0];
-        let mut parts = [IoSliceMut::new(&mut byte)];
-        let mut control = cmsg_space!([std::os::fd::RawFd; sys::DESCRIPTORS]);
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-        let message = recvmsg::<UnixAddr>(self.arrivals.as_raw_fd(), &mut parts, Some(&mut control), flags);
-        let descriptors = message.and_then(|message| Ok(message.cmsgs()?.find_map(descriptors))).ok().flatten();
-        let Ok([listener, clock, outcome]) = <[OwnedFd; sys::DESCRIPTORS]>::try_from(descriptors.unwrap_or_default())
-        else {
-            // This process has no descriptors left: what came is closed, and the exec fails.
+        let descriptors = sys::receive(self.arrivals.as_fd()).unwrap_or_default();
+        let Ok([listener, clock, outcome]) = <[OwnedFd; sys::DESCRIPTORS]>::try_from(descriptors) else {
+            // This process may open no more: what came is closed, and the exec fails.
             self.shared.statistics.count(|statistics| statistics.turned_away += 1);
             return;
         };
@@ -323,13 +317,6 @@ impl Dispatcher {
             return;
         }
         self.listeners.push(Arc::new(Listener::new(listener, clock, outcome)));
-    }
-}
-
-fn descriptors(message: ControlMessageOwned) -> Option<Vec<OwnedFd>> {
-    match message {
-        ControlMessageOwned::ScmRights(descriptors) => Some(sys::own(descriptors)),
-        _ => None,
     }
 }
 

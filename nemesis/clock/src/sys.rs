@@ -69,10 +69,28 @@ pub(crate) fn send(socket: BorrowedFd, payload: &[u8], descriptors: [BorrowedFd;
     Ok(())
 }
 
-/// Takes ownership of descriptors that came in a message.
-pub(crate) fn own(descriptors: Vec<RawFd>) -> Vec<OwnedFd> {
-    // SAFETY: the kernel has just made them for this process, and nobody else knows their numbers.
-    descriptors.into_iter().map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) }).collect()
+/// The descriptors of a message that has arrived: fewer than were sent if this process may open no more.
+pub(crate) fn receive(socket: BorrowedFd) -> io::Result<Vec<OwnedFd>> {
+    let (mut byte, mut control) = ([0u8; 1], [0u64; CONTROL_WORDS]);
+    let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
+    // SAFETY: the message points to `part` and `control`, which outlive the call; the kernel says how much of the control
+    // data it has filled, and the descriptors in it are new, so nobody else owns them.
+    unsafe {
+        let mut message: libc::msghdr = zeroed();
+        message.msg_iov = from_mut(&mut part);
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&control) as _;
+        let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
+        checked(libc::recvmsg(socket.as_raw_fd(), from_mut(&mut message), flags) as i64)?;
+        let header = libc::CMSG_FIRSTHDR(from_ref(&message));
+        if header.is_null() || (*header).cmsg_type != libc::SCM_RIGHTS {
+            return Ok(Vec::new());
+        }
+        let count = ((*header).cmsg_len - libc::CMSG_LEN(0) as usize) / size_of::<RawFd>();
+        let first = libc::CMSG_DATA(header).cast::<RawFd>();
+        Ok((0..count).map(|index| OwnedFd::from_raw_fd(first.add(index).read_unaligned())).collect())
+    }
 }
 
 /// A reported call.
@@ -255,4 +273,39 @@ pub(crate) fn knows_filter_flags() -> bool {
     let result =
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, null_mut::<sock_fprog>()) };
     checked(result).is_err_and(|error| error.raw_os_error() == Some(libc::EFAULT))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Seek, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    #[test]
+    fn descriptors_arrive_in_order_and_nothing_is_made_up() {
+        let (here, there) = UnixDatagram::pair().expect("sockets");
+        let files: Vec<File> = (0..DESCRIPTORS).map(|_| tempfile::tempfile().expect("a file")).collect();
+        send(here.as_fd(), b"L", [0, 1, 2].map(|index| files[index].as_fd())).expect("there is room");
+        for (index, descriptor) in receive(there.as_fd()).expect("a message").into_iter().enumerate() {
+            File::from(descriptor).write_all(&[index as u8]).expect("it is open");
+        }
+        for (index, mut file) in files.into_iter().enumerate() {
+            let mut said = Vec::new();
+            file.rewind().and_then(|()| file.read_to_end(&mut said)).expect("it is ours");
+            assert_eq!(said, [index as u8]);
+        }
+        here.send(b"L").expect("there is room");
+        assert!(receive(there.as_fd()).expect("a message").is_empty());
+        assert_eq!(receive(there.as_fd()).expect_err("nothing is there").kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn threads_that_are_not_traced_are_told_from_others() {
+        let own = nix::unistd::getpid().as_raw();
+        assert_eq!(life(own), Life::Gone);
+        assert!(stop_reason(own).is_err() && registers(own).is_err());
+    }
 }
