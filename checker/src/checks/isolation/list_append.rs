@@ -265,8 +265,10 @@ impl<'t> Analysis<'t> {
             self.compare(&of_key, reads, longest);
             let elements = self.transactions.list(longest.list);
             order.writers = elements.iter().map(|element| self.writer(&of_key, *element)).collect();
-            let others = reads.iter().filter(|read| elements.starts_with(self.transactions.list(read.list)));
-            let settled = others.map(|read| (self.length_of_others(&of_key, *read), read.transaction)).max();
+            let others = reads.iter().rev().filter(|read| elements.starts_with(self.transactions.list(read.list)));
+            // Of several the first.
+            let settled = others.map(|read| (self.length_of_others(&of_key, *read), read.transaction));
+            let settled = settled.max_by_key(|(length, _)| *length);
             (order.settled, order.settled_by) = settled.map_or((0, None), |(length, by)| (length, Some(by)));
         }
         self.lost_updates(key, reads, order.longest);
@@ -577,7 +579,8 @@ impl<'t> Analysis<'t> {
 
     /// A transaction that has read its own append, and another append that nobody read.
     fn explain_own_end(&self, step: Step, key: u32) -> Option<Reason> {
-        let (_, list) = self.orders[key as usize].longest.filter(|(own, _)| *own == step.from)?;
+        let order = &self.orders[key as usize];
+        let (_, list) = order.longest.filter(|(own, _)| *own == step.from && order.has_own_end())?;
         let value = writes_of(self.transactions, step.to, key).next()?;
         let (from, to, name) = (self.name(step.from), self.name(step.to), self.names.key(key));
         let (shown, value) = (self.show(list), self.names.value(value));
