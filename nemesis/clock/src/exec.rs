@@ -74,12 +74,11 @@ fn follow_seized(exec: &impl Reported, mut tracee: Tracee, real: &RealVdso, shut
     let ending = match until_program(&mut tracee, exec, shutdown) {
         Ok(true) => patch(&mut tracee, real, shutdown),
         Ok(false) => Ending::Failed,
-        Err(NoStop::Ended) => Ending::Died,
+        Err(NoStop::Ended) => return exec.has_ended(tracee.pid, Ending::Died),
         Err(NoStop::TooLate | NoStop::Shutdown) => Ending::Unpatched(Reason::Ended),
     };
     exec.has_ended(tracee.pid, ending);
-    // An error means that it has died by now.
-    let _ = tracee.detach();
+    tracee.release(shutdown);
 }
 
 /// Waits until the thread stands at the first instruction of a new program (true), or its exec has failed.
@@ -119,7 +118,8 @@ fn next_stop_saying_slow(tracee: &mut Tracee, exec: &impl Reported, shutdown: &A
 fn patch(tracee: &mut Tracee, real: &RealVdso, shutdown: &AtomicBool) -> Ending {
     match inject::install(tracee, real, shutdown) {
         Ok(Ok(())) => Ending::Patched,
-        Ok(Err(reason)) => Ending::Unpatched(reason),
+        Ok(Err(reason)) if tracee.is_stopped() => Ending::Unpatched(reason),
+        Ok(Err(_)) => Ending::Died,
         Err(NoStop::Ended) => Ending::Died,
         Err(NoStop::TooLate | NoStop::Shutdown) => {
             tracee.kill();

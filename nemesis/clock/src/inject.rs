@@ -25,6 +25,12 @@ pub(crate) const REQUEST_CLOCK: u64 = 0x6C63_6F63;
 /// How long a program may take for one injected call, machine overload included.
 const CALL_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often a call is made before it is given up. Only a storm of SIGSTOP and SIGCONT gets there.
+const CALL_ATTEMPTS: usize = 1000;
+
+/// `-ERESTARTSYS`: the kernel's own sign that a call is to be made again.
+const INTERRUPTED: i64 = -512;
+
 /// The code segment of 64-bit programs.
 const CODE_SEGMENT_64: u64 = 0x33;
 
@@ -113,25 +119,34 @@ impl Injection<'_> {
         Ok(mapped.map(drop))
     }
 
-    /// Makes the program execute a system call.
+    /// Makes the program execute a system call, again if a SIGSTOP interrupted it.
     fn call(&mut self, entry: VdsoEntry, name: &'static str, number: i64, arguments: [u64; 6]) -> Injected<u64> {
         let mut registers = self.registers;
         registers.rip = self.real.system_call(entry.base);
         registers.rax = number as u64;
-        // No restart of an interrupted call: there is none.
+        // The kernel is not to repeat the call by itself.
         registers.orig_rax = u64::MAX;
         let [rdi, rsi, rdx, r10, r8, r9] = arguments;
         registers = libc::user_regs_struct { rdi, rsi, rdx, r10, r8, r9, ..registers };
-        attempt!(self.tracee.set_registers(&registers).map_err(memory));
+        for _ in 0..CALL_ATTEMPTS {
+            match attempt!(self.call_once(&registers)?) {
+                INTERRUPTED => {}
+                error @ -4095..=-1 => {
+                    let error = io::Error::from_raw_os_error(-error as i32).to_string();
+                    return Ok(Err(Reason::Call { call: name, error }));
+                }
+                result => return Ok(Ok(result as u64)),
+            }
+        }
+        Ok(Err(Reason::Call { call: name, error: "interrupted again and again".to_owned() }))
+    }
+
+    /// The call's result.
+    fn call_once(&mut self, registers: &libc::user_regs_struct) -> Injected<i64> {
+        attempt!(self.tracee.set_registers(registers).map_err(memory));
         let patience = Patience { until: Instant::now() + CALL_PATIENCE, shutdown: self.shutdown };
         attempt!(self.tracee.step(patience)?.map_err(memory));
-        let result = attempt!(self.tracee.registers().map_err(memory)).rax as i64;
-        Ok(match i32::try_from(result) {
-            Ok(error @ -4095..=-1) => {
-                Err(Reason::Call { call: name, error: io::Error::from_raw_os_error(-error).to_string() })
-            }
-            _ => Ok(result as u64),
-        })
+        Ok(self.tracee.registers().map(|registers| registers.rax as i64).map_err(memory))
     }
 
     /// Walks over arguments and environment to the auxiliary vector, as the kernel laid them on the stack.

@@ -141,14 +141,24 @@ impl Tracee {
         sys::resume(self.tid, signal)
     }
 
-    /// Lets it go on, untraced, with the signals that were put aside.
-    pub(crate) fn detach(self) -> io::Result<()> {
-        sys::detach(self.tid)?;
+    /// Lets it go on, untraced, with the signals that were put aside. One that is killed while it stands still cannot be
+    /// let go: its end is waited for, since its parent does not learn of it before.
+    pub(crate) fn release(mut self, shutdown: &AtomicBool) {
+        while sys::detach(self.tid).is_err() {
+            let patience = Patience { until: Instant::now() + PAUSE_MAX, shutdown };
+            if let Err(NoStop::Ended | NoStop::Shutdown) = self.next_stop(patience) {
+                return;
+            }
+        }
         for signal in &self.aside {
             // A process that has ended meanwhile needs none.
             let _ = sys::kill(self.pid, *signal);
         }
-        Ok(())
+    }
+
+    /// Whether it stands still. One that is killed does not.
+    pub(crate) fn is_stopped(&self) -> bool {
+        sys::registers(self.tid).is_ok()
     }
 
     /// Kills its process: what may not run on must not.

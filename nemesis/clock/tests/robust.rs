@@ -81,6 +81,22 @@ fn processes_killed_at_any_moment_leave_nothing_behind() {
     assert_eq!((statistics.patched + statistics.ended, statistics.unpatched_count()), (60, 0), "{statistics:?}");
 }
 
+/// A tracer has to take note of an end before the parent learns of it.
+#[test]
+fn parents_learn_of_children_killed_at_any_moment() {
+    let Some((supervisor, clock)) = alone() else { return };
+    let script = "for i in {1..60}; do sleep 1000 & for ((j = 0; j < i * 20; j++)); do :; done; \
+                  kill -9 $!; wait $!; echo $?; done";
+    let mut command = Command::new("bash");
+    command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let installation = supervisor.prepare(&mut command, &clock, Reach::default()).expect("descriptors");
+    let child = command.spawn().expect("it starts");
+    installation.settled(PATIENCE).expect("it has its clock");
+    let output = support::output(child).expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "137\n".repeat(60));
+    assert_eq!(supervisor.statistics().unpatched_count(), 0);
+}
+
 /// A file that may be executed and not read: the kernel hides its memory. Root sees everything.
 #[test]
 fn a_program_that_may_not_be_read_runs_unpatched_and_is_named() {
