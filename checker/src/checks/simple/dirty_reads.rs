@@ -4,7 +4,8 @@
 //! Jepsen's `dirty-reads` for Galera and Percona. The reads alone show what went wrong (Berenson et al., "A critique of
 //! ANSI SQL isolation levels", 1995, A1; Adya 1999, G1a and G-single of such transactions):
 //!
-//! - *dirty-read*: every write of the value that was invoked before the read completed is one that failed;
+//! - *dirty-read*: every write of the value that was invoked before the read completed is one that failed, and it
+//!   was not said that the table begins with it;
 //! - *inconsistent-read*: the rows of one read are not all equal. Jepsen lists these and does not count them;
 //! - *unwritten-value*: two reads show two values of which no write was invoked by then. The table may begin with one
 //!   value that no write has, but not with two; if it was said what it begins with, with no other.

@@ -4,7 +4,7 @@
 //! for each key, `write`s of values and `read`s of lists of all values. The condition is that of Jepsen's
 //! `causal-reverse`, and of the `comments` test of CockroachDB, where the anomaly was found (Kingsbury 2017). That a
 //! value which nobody wrote, or whose every write failed, is no part of a read is checked besides. What was there at
-//! first counts as written before everything.
+//! first counts as written before everything, and a read that shows it shows no later write of the same value.
 //!
 //! For each read the latest beginning of a write that it shows is compared with the completions of all others, which
 //! are sorted: O(n log n + size of all reads).

@@ -3,7 +3,8 @@
 //! It compares multisets, whatever the order, as Jepsen's `total-queue` does. An element is *lost* if it was never
 //! dequeued although its enqueue was acknowledged before the invocation of a `drain`, or of a `dequeue` that found the
 //! queue empty (`ok` with nil, or `fail` with the value `empty`). A dequeue of unknown outcome may have taken one
-//! element, so for each of these one lost element is not certainly lost. Without a drain or an empty dequeue, a missing
+//! element, so for each of these one lost element is not certainly lost. Of equal elements those acknowledged last are
+//! the missing ones. Without a drain or an empty dequeue, a missing
 //! element may still be queued: inconclusive. An element is *unexpected* if it was dequeued but never enqueued. An
 //! element that was dequeued more often than enqueued is *duplicated*; a queue that delivers at least once may do that,
 //! so it is only counted. What a failed enqueue brought is unexpected, too, which Jepsen's checker passes over. What the queue
