@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::partition::{cut, describe, fits};
+use super::partition::{cut, describe, fits, needs};
 use crate::capability::Capability;
 use crate::evidence::Finding;
 use crate::fault::{Class, Link};
@@ -39,7 +39,7 @@ impl FaultKind for FlappingPartition {
     };
 
     fn needs(way: &Refinement) -> Vec<Capability> {
-        [Self::FACTS.needs, way.name().and_then(Shape::named).map_or(&[], Shape::needs)].concat()
+        needs(Self::FACTS, way)
     }
 
     fn fits(way: &Refinement, drawing: &Drawing<'_>) -> bool {

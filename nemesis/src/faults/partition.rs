@@ -38,7 +38,7 @@ impl FaultKind for Partition {
     };
 
     fn needs(way: &Refinement) -> Vec<Capability> {
-        [Self::FACTS.needs, way.name().and_then(Shape::named).map_or(&[], Shape::needs)].concat()
+        needs(Self::FACTS, way)
     }
 
     fn fits(way: &Refinement, drawing: &Drawing<'_>) -> bool {
@@ -49,6 +49,11 @@ impl FaultKind for Partition {
         let (shape, links) = cut(way, drawing)?;
         Some(Self { shape, links })
     }
+}
+
+/// What a kind that cuts links needs, with what the shape that the way names needs besides.
+pub(super) fn needs(facts: Facts, way: &Refinement) -> Vec<Capability> {
+    [facts.needs, way.name().and_then(Shape::named).map_or(&[], Shape::needs)].concat()
 }
 
 /// Whether the cluster is large enough for the shape that the way names.

@@ -96,15 +96,13 @@ pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, lim
     }
     let edges = analysis.graph(&appends, &reads, Places::Settled);
     analysis.findings.figures.insert("dependencies", edges.len() as f64);
-    let committed = |analysis: &Analysis<'_>, edges| cycles::find(edges, transactions, |at| analysis.committed(at));
-    let found = committed(&analysis, edges);
-    let without_lost_updates = match !found.cycles.is_empty() && analysis.orders.iter().any(Order::has_own_end) {
-        true => {
-            let edges = analysis.graph(&appends, &reads, Places::AsRead);
-            Some(committed(&analysis, edges))
-        }
-        false => None,
-    };
+    let find = |analysis: &Analysis<'_>, edges| cycles::find(edges, transactions, |at| analysis.committed(at));
+    let found = find(&analysis, edges);
+    let may_differ = !found.cycles.is_empty() && analysis.orders.iter().any(Order::has_own_end);
+    let without_lost_updates = may_differ.then(|| {
+        let edges = analysis.graph(&appends, &reads, Places::AsRead);
+        find(&analysis, edges)
+    });
     drop((appends, reads));
     let mut findings = std::mem::take(&mut analysis.findings);
     findings.add_cycles(&found, transactions, &analysis, names);
