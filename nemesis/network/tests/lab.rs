@@ -407,7 +407,8 @@ fn a_stream_stays_whole_while_faults_come_and_go(lab: &Lab) {
         LinkRule { loss_percent: 0.5, ..LinkRule::default() },
         LinkRule { duplicate_percent: 5.0, ..LinkRule::default() },
         LinkRule { delay: Delay::Constant(ms(2)), ..LinkRule::default() },
-        LinkRule { corrupt: Some(Corrupt { percent: 0.5, checksum: Checksum::Left }), ..LinkRule::default() },
+        // The first half of a part is 350 packets: that none is hit has a chance of 0.95^350, below 10^-7.
+        LinkRule { corrupt: Some(Corrupt { percent: 5.0, checksum: Checksum::Left }), ..LinkRule::default() },
     ];
     let (mut client, mut server) = connected(lab, IpAddr::from(N1.ipv4()), IpAddr::from(N2.ipv4()));
     let part: Vec<u8> = (0..PART_BYTES as u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
