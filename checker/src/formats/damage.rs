@@ -7,7 +7,7 @@ use crate::history::{Misfit, TooManyValues};
 /// The longest line that is read, in bytes: a read of some five million elements.
 pub(crate) const LINE_BYTES_MAX: u64 = 64 << 20;
 
-/// How deep values may be nested; deeper ones are refused, since the parsers are recursive.
+/// How many levels of brackets a value may have in JSON's form; deeper ones are refused, since the parsers are recursive.
 pub(super) const NESTING_MAX: usize = 100;
 
 /// The place and the problem at which a text stops being a history.
@@ -55,6 +55,11 @@ impl Stop {
     /// A syntax error.
     pub(crate) fn syntax(at: usize, problem: impl Into<String>) -> Self {
         Self { at, problem: Problem::Syntax(problem.into()) }
+    }
+
+    /// A value with too many levels.
+    pub(crate) fn too_deep(at: usize) -> Self {
+        Self::syntax(at, format!("nested deeper than {NESTING_MAX}"))
     }
 
     /// Valid text that is not an event.

@@ -150,36 +150,53 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When there is none, it is damaged, too deep, or there is no room for it.
     pub(crate) fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
+        self.within(sink, stack, NESTING_MAX)
+    }
+
+    /// An event as a whole: a map whose values are nested as deep as values may be, perhaps with a tag before it.
+    ///
+    /// # Errors
+    /// As [`Parser::value`].
+    pub(crate) fn event<S: Sink>(&mut self, sink: &mut S) -> Result<S::Value, Stop> {
+        self.within(sink, &mut Vec::new(), NESTING_MAX + 2)
+    }
+
+    fn within<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let before = stack.len();
-        let value = self.nested(sink, stack, 0)?;
+        let value = self.nested(sink, stack, levels)?;
         debug_assert!(stack.len() == before, "a finished value has left the stack");
         Ok(value)
     }
 
-    fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+    /// A value with at most so many `levels`. They are counted as JSON's form needs them, so that what is read here is
+    /// read from there as well: two for a set or a list, one for a scalar that JSON does not have.
+    fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let next = self.peek()?;
         let from = self.at;
-        if depth > NESTING_MAX {
-            return Err(Stop::syntax(from, format!("nested deeper than {NESTING_MAX}")));
-        }
         match next {
             Some(b'"') => {
                 let text = self.string()?;
                 sink.text(&text).map_err(Stop::full(from))
             }
-            Some(b'\\') => sink.other(self.character()?).map_err(Stop::full(from)),
-            Some(b'[') => self.sequence(sink, stack, depth, Sequence::Vector, b']'),
-            Some(b'(') => self.sequence(sink, stack, depth, Sequence::List, b')'),
-            Some(b'{') => self.sequence(sink, stack, depth, Sequence::Map, b'}'),
-            Some(b'#') => self.dispatch(sink, stack, depth),
-            Some(b'^') => {
-                self.pass_metadata(depth)?;
-                self.nested(sink, stack, depth + 1)
+            Some(b'\\') => {
+                below(levels, 1, from)?;
+                sink.other(self.character()?).map_err(Stop::full(from))
             }
-            Some(b'\'') => self.quoted(sink, stack, depth),
+            Some(b'[') => self.sequence(sink, stack, levels, Sequence::Vector, b']'),
+            Some(b'(') => self.sequence(sink, stack, levels, Sequence::List, b')'),
+            Some(b'{') => self.sequence(sink, stack, levels, Sequence::Map, b'}'),
+            Some(b'#') => self.dispatch(sink, stack, levels),
+            Some(b'^') => {
+                self.pass_metadata(levels)?;
+                self.nested(sink, stack, below(levels, 1, from)?)
+            }
+            Some(b'\'') => self.quoted(sink, stack, levels),
             None | Some(b')' | b']' | b'}') => Err(self.unexpected("a value")),
             Some(_) => {
                 let token = self.checked_token()?;
+                if levels == 0 && !json_has(token) {
+                    below(levels, 1, from)?;
+                }
                 scalar(token, sink, from)
             }
         }
@@ -187,18 +204,19 @@ impl<'a> Parser<'a> {
 
     /// `^{:line 1}`, `^:key`, `^Tag`, and `#^` as it was written once: they say something of the form that follows, which is
     /// the same without them.
-    fn pass_metadata(&mut self, depth: usize) -> Result<(), Stop> {
+    fn pass_metadata(&mut self, levels: usize) -> Result<(), Stop> {
         self.at += if self.bytes[self.at] == b'#' { 2 } else { 1 };
-        self.nested(&mut super::sink::Nothing, &mut Vec::new(), depth + 1)
+        self.nested(&mut super::sink::Nothing, &mut Vec::new(), below(levels, 1, self.at)?)
     }
 
     /// `'x`, which is short for `(quote x)`.
-    fn quoted<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+    fn quoted<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let (open, from) = (self.at, stack.len());
+        let inner = below(levels, 2, open)?;
         self.at += 1;
         let quote = sink.other("quote").map_err(Stop::full(open))?;
         stack.push(quote);
-        let form = self.nested(sink, stack, depth + 1)?;
+        let form = self.nested(sink, stack, inner)?;
         stack.push(form);
         sink.sequence(Sequence::List, stack.drain(from..)).map_err(Stop::full(open))
     }
@@ -207,11 +225,12 @@ impl<'a> Parser<'a> {
         &mut self,
         sink: &mut S,
         stack: &mut Vec<S::Value>,
-        depth: usize,
+        levels: usize,
         kind: Sequence,
         close: u8,
     ) -> Result<S::Value, Stop> {
         let open = self.at;
+        let inner = below(levels, if matches!(kind, Sequence::Set | Sequence::List) { 2 } else { 1 }, open)?;
         self.at += 1;
         let from = stack.len();
         loop {
@@ -219,7 +238,7 @@ impl<'a> Parser<'a> {
                 Some(byte) if byte == close => break,
                 None => return Err(self.unexpected(&format!("`{}`", char::from(close)))),
                 Some(_) => {
-                    let element = self.nested(sink, stack, depth + 1)?;
+                    let element = self.nested(sink, stack, inner)?;
                     stack.push(element);
                 }
             }
@@ -232,11 +251,11 @@ impl<'a> Parser<'a> {
     }
 
     /// What begins with `#`, but is not discarded: a set, a special number, a tagged value, and what only Clojure has.
-    fn dispatch<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+    fn dispatch<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let from = self.at;
         self.at += 1;
         match self.bytes.get(self.at) {
-            Some(b'{') => self.sequence(sink, stack, depth, Sequence::Set, b'}'),
+            Some(b'{') => self.sequence(sink, stack, levels, Sequence::Set, b'}'),
             Some(b'#') => {
                 self.at += 1;
                 let value = match self.token() {
@@ -245,24 +264,26 @@ impl<'a> Parser<'a> {
                     "NaN" => f64::NAN,
                     _ => return Err(Stop::syntax(from, "known after `##` are Inf, -Inf and NaN")),
                 };
+                below(levels, 1, from)?;
                 sink.float(value).map_err(Stop::full(from))
             }
             Some(b'"' | b'<' | b'\'') => {
                 let notation = self.notation(from)?;
+                below(levels, 1, from)?;
                 sink.other(notation).map_err(Stop::full(from))
             }
             Some(b'^') => {
                 self.at = from;
-                self.pass_metadata(depth)?;
-                self.nested(sink, stack, depth + 1)
+                self.pass_metadata(levels)?;
+                self.nested(sink, stack, below(levels, 1, from)?)
             }
-            Some(b':') => self.of_namespace(sink, stack, depth),
+            Some(b':') => self.of_namespace(sink, stack, levels),
             Some(byte) if byte.is_ascii_alphabetic() => {
                 let tag = self.checked_token()?;
                 if !is_keyword(tag) {
                     return Err(Stop::syntax(from, format!("`#{tag}` is no tag")));
                 }
-                let value = self.nested(sink, stack, depth + 1)?;
+                let value = self.nested(sink, stack, below(levels, 1, from)?)?;
                 Ok(sink.tagged(tag, value))
             }
             _ => Err(self.unexpected("a tag, or `{`, after `#`")),
@@ -286,7 +307,7 @@ impl<'a> Parser<'a> {
         &mut self,
         sink: &mut S,
         stack: &mut Vec<S::Value>,
-        depth: usize,
+        levels: usize,
     ) -> Result<S::Value, Stop> {
         let tag = self.checked_token()?;
         let namespace = tag.trim_start_matches(':');
@@ -294,6 +315,7 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("the map of a namespace"));
         }
         let (open, from) = (self.at, stack.len());
+        let inner = below(levels, 1, open)?;
         self.at += 1;
         loop {
             let is_key = (stack.len() - from).is_multiple_of(2);
@@ -301,7 +323,7 @@ impl<'a> Parser<'a> {
                 Some(b'}') => break,
                 None => return Err(self.unexpected("`}`")),
                 Some(b':') if is_key && !namespace.is_empty() => self.key_of(namespace, sink)?,
-                Some(_) => self.nested(sink, stack, depth + 1)?,
+                Some(_) => self.nested(sink, stack, inner)?,
             };
             stack.push(element);
         }
@@ -490,6 +512,20 @@ pub(super) fn object_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Builds the value of a token that is not a string, character or bracket.
+/// The levels that are left within something that takes so many.
+fn below(levels: usize, taken: usize, at: usize) -> Result<usize, Stop> {
+    levels.checked_sub(taken).ok_or_else(|| Stop::too_deep(at))
+}
+
+/// Whether JSON's form has a scalar without an object around it: not a ratio, a decimal, a symbol.
+fn json_has(token: &str) -> bool {
+    let unsigned = token.strip_prefix(['+', '-']).unwrap_or(token);
+    let is_number = unsigned.starts_with(|first: char| first.is_ascii_digit());
+    matches!(token, "nil" | "true" | "false")
+        || token.starts_with(':')
+        || (is_number && !unsigned.contains('/') && !unsigned.ends_with('M'))
+}
+
 fn scalar<S: Sink>(token: &str, sink: &mut S, at: usize) -> Result<S::Value, Stop> {
     match token {
         "nil" => return Ok(sink.nil()),

@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 
 use super::damage::{NESTING_MAX, Stop};
+use super::json_form::key_text_from_json;
 use super::sink::{Sequence, Sink};
+use super::tree::parse_edn;
 
 /// Every integer with this many digits fits into 64 bits with a sign.
 const DIGITS_SAFE: usize = 18;
@@ -354,13 +356,26 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When there is none, it is damaged, too deep, or there is no room for it.
     pub(crate) fn value<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>) -> Result<S::Value, Stop> {
+        self.within(sink, stack, NESTING_MAX)
+    }
+
+    /// An event as a whole: an object whose values are nested as deep as values may be.
+    ///
+    /// # Errors
+    /// As [`Parser::value`].
+    pub(crate) fn event<S: Sink>(&mut self, sink: &mut S) -> Result<S::Value, Stop> {
+        self.within(sink, &mut Vec::new(), NESTING_MAX + 1)
+    }
+
+    fn within<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let before = stack.len();
-        let value = self.nested(sink, stack, 0)?;
+        let value = self.nested(sink, stack, levels)?;
         debug_assert!(stack.len() == before, "a finished value has left the stack");
         Ok(value)
     }
 
-    fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+    /// A value with at most so many `levels`.
+    fn nested<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let next = self.peek();
         let from = self.at;
         match next {
@@ -370,11 +385,9 @@ impl<'a> Parser<'a> {
                 Number::Float(value) => sink.float(value).map_err(Stop::full(from)),
                 Number::Large(digits) => sink.other(&format!("{digits}N")).map_err(Stop::full(from)),
             },
-            Some(b'[' | b'{') if depth == NESTING_MAX => {
-                Err(Stop::syntax(from, format!("nested deeper than {NESTING_MAX}")))
-            }
-            Some(b'[') => self.list(sink, stack, depth),
-            Some(b'{') => self.object(sink, stack, depth),
+            Some(b'[' | b'{') if levels == 0 => Err(Stop::too_deep(from)),
+            Some(b'[') => self.list(sink, stack, levels - 1),
+            Some(b'{') => self.object(sink, stack, levels - 1),
             Some(b'n') => self.word("null").map(|()| sink.nil()),
             Some(b't') => self.word("true").map(|()| sink.bool(true)),
             Some(b'f') => self.word("false").map(|()| sink.bool(false)),
@@ -382,12 +395,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn list<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+    fn list<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let (start, from) = (self.at, stack.len());
         self.at += 1;
         if !self.take(b']') {
             loop {
-                let element = self.nested(sink, stack, depth + 1)?;
+                let element = self.nested(sink, stack, levels)?;
                 stack.push(element);
                 if self.take(b']') {
                     break;
@@ -398,16 +411,32 @@ impl<'a> Parser<'a> {
         sink.sequence(Sequence::Vector, stack.drain(from..)).map_err(Stop::full(start))
     }
 
-    fn object<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, depth: usize) -> Result<S::Value, Stop> {
+    fn object<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let (start, from) = (self.at, stack.len());
         self.at += 1;
         while let Some(name) = self.field(stack.len() == from)? {
+            // A value of EDN in a string counts as it does in EDN.
+            if levels_in(&name) > levels {
+                return Err(Stop::too_deep(start));
+            }
+            let is_notation = name == "#edn";
             let name = sink.name(&name).map_err(Stop::full(self.at))?;
             stack.push(name);
-            let value = self.nested(sink, stack, depth + 1)?;
+            if is_notation && self.peek() == Some(b'"') {
+                self.notation_within(levels + 1)?;
+            }
+            let value = self.nested(sink, stack, levels)?;
             stack.push(value);
         }
         sink.sequence(Sequence::Map, stack.drain(from..)).map_err(Stop::full(start))
+    }
+
+    /// Looks at the string that comes next: as a notation of EDN it has at most so many levels.
+    fn notation_within(&mut self, levels: usize) -> Result<(), Stop> {
+        let from = self.at;
+        let deepest = parse_edn(&self.string()?).map_or(0, |value| value.levels());
+        self.at = from;
+        if deepest > levels { Err(Stop::too_deep(from)) } else { Ok(()) }
     }
 
     fn utf8(&self, from: usize, to: usize) -> Result<&'a str, Stop> {
@@ -419,4 +448,10 @@ impl<'a> Parser<'a> {
     pub(crate) fn unexpected(&self, expected: &str) -> Stop {
         Stop::unexpected(self.bytes, self.at, expected)
     }
+}
+
+/// The levels of the value that a field's name stands for.
+fn levels_in(name: &str) -> usize {
+    let is_nested = name.bytes().any(|byte| b"[({#'\\/.".contains(&byte));
+    if is_nested { key_text_from_json(name).levels() } else { 0 }
 }

@@ -38,6 +38,22 @@ impl Tree {
         }
     }
 
+    /// How many levels of brackets its JSON form has, those within strings included.
+    pub(crate) fn levels(&self) -> usize {
+        let deepest = |elements: &[Tree]| elements.iter().map(Tree::levels).max().unwrap_or(0);
+        match self {
+            Tree::Vector(elements) => 1 + deepest(elements),
+            Tree::List(elements) | Tree::Set(elements) => 2 + deepest(elements),
+            Tree::Map(entries) => {
+                1 + entries.iter().map(|(key, value)| key.levels().max(value.levels())).max().unwrap_or(0)
+            }
+            Tree::Tagged(_, value) => 1 + value.levels(),
+            Tree::Float(value) => usize::from(!value.is_finite()),
+            Tree::Other(notation) => usize::from(!is_large_integer(notation)),
+            Tree::Nil | Tree::Bool(_) | Tree::Int(_) | Tree::Text(_) | Tree::Keyword(_) => 0,
+        }
+    }
+
     /// The value that the JSON form stands for: the inverse of [`Tree::to_json`].
     pub(crate) fn from_json(json: Tree) -> Tree {
         match json {

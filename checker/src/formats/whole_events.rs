@@ -135,7 +135,7 @@ pub(super) fn parse_json(bytes: &[u8]) -> Result<Tree, Stop> {
     if parser.peek() != Some(b'{') {
         return Err(parser.unexpected("`{`"));
     }
-    let event = parser.value(&mut Plain, &mut Vec::new())?;
+    let event = parser.event(&mut Plain)?;
     parser.end()?;
     Ok(event_from_json(&event))
 }
@@ -145,7 +145,7 @@ pub(super) fn parse_edn(bytes: &[u8]) -> Result<Option<Tree>, Stop> {
     if parser.peek()?.is_none() {
         return Ok(None);
     }
-    let event = parser.value(&mut Plain, &mut Vec::new())?;
+    let event = parser.event(&mut Plain)?;
     parser.end()?;
     let is_map = |event: &Tree| matches!(event, Tree::Map(_));
     match &event {

@@ -430,6 +430,53 @@ fn deep_nesting_is_refused() {
     }
 }
 
+/// What is read is read after a conversion, too, however deep: JSON needs two levels for a set, and EDN needs the levels
+/// of a key that is a string in JSON.
+#[test]
+fn the_depth_that_is_read_survives_a_conversion() {
+    let deep = |open: &str, close: &str, levels: usize, inner: &str| {
+        format!("{}{inner}{}", open.repeat(levels), close.repeat(levels))
+    };
+    let mut refused = 0;
+    for levels in 1..=102 {
+        let as_key = |key: &str| serde_json::json!({ key: 1 }).to_string();
+        let reserved = serde_json::json!({ "#edn": format!("#set {}", deep("[", "]", levels, "1")) }).to_string();
+        for (format, value) in [
+            (Format::Edn, deep("[", "]", levels, "1")),
+            (Format::Edn, deep("[", "]", levels, "1/3")),
+            (Format::Edn, deep("[", "]", levels, "12345678901234567890")),
+            (Format::Edn, deep("#{", "}", levels, "##Inf")),
+            (Format::Edn, deep("(", ")", levels, "x")),
+            (Format::Edn, deep("#a ", "", levels, "[1]")),
+            (Format::Edn, deep("{[1] ", "}", levels, "\\a")),
+            (Format::Edn, deep("'", "", levels, "x")),
+            (Format::Edn, deep("{", " 1}", levels, "(1)")),
+            (Format::Json, deep("[", "]", levels, "1")),
+            (Format::Json, deep("{\"#set\":[", "]}", levels, "1")),
+            (Format::Json, deep("[", "]", 60, &as_key(&deep("[", "]", levels, "1")))),
+            (Format::Json, deep("[", "]", 60, &as_key(&deep("{1/3 (", ")}", levels / 2, "1")))),
+            (Format::Json, deep("[", "]", 60, &reserved)),
+            (Format::Json, deep("{\"#edn\":", "}", levels, "1")),
+        ] {
+            let text = match format {
+                Format::Edn => format!("{{:process 0 :type :invoke :f :write :value {value}}}\n"),
+                _ => format!("{{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":{value}}}\n"),
+            };
+            let Ok(reading) = read(text.as_bytes(), format, &Selection::default()) else {
+                refused += 1;
+                continue;
+            };
+            let mut bytes = text.as_bytes();
+            let event = Events::new(&mut bytes, format).next_event().expect("it is read").expect("there is one").event;
+            for (text, format) in [(json_line(&event), Format::Json), (edn_text(&event), Format::Edn)] {
+                let again = read(text.as_bytes(), format, &Selection::default()).expect("what was written is read");
+                assert!(described(&again.records) == described(&reading.records), "{text}");
+            }
+        }
+    }
+    assert!(refused > 100, "{refused} are too deep");
+}
+
 #[test]
 fn the_kind_of_an_operation_is_that_of_its_completion() {
     let text = "{:process 0 :type :invoke :f :r} {:process 0 :type :fail :f :r} {:process 0 :type :invoke :f :r}";
