@@ -1,6 +1,7 @@
 //! - `dirty-reads`: a read shows no value that only failed writes wrote before it was answered (unless the table began with it),
 //!   no two values, and of the values that nobody wrote before, all reads of a table show the same one: that with which it began.
-//! - `long-fork`: no two reads of the same keys show two writes in different orders.
+//! - `long-fork`: there is an order of all writes such that each read shows, of its keys, those before some point of it; and no
+//!   read shows what nobody, or only a failed operation, had written.
 
 use super::draw::{Call, Done, acknowledged, call, history, shape};
 use super::term::Term::{self, Elements, List, Name, Nil, Thing};
@@ -74,10 +75,10 @@ fn dirty_reads() {
     agree("dirty-reads", 200, tables, reads_are_clean);
 }
 
-/// The values of five keys, in two groups, and what they were.
+/// The values of five keys, in groups some of which share keys, and what they were.
 type Registers = Vec<[Term; 5]>;
 
-const GROUPS: [&[u64]; 3] = [&[0, 1, 2], &[3, 4], &[2]];
+const GROUPS: [&[u64]; 6] = [&[0, 1, 2], &[3, 4], &[2], &[2, 3], &[0, 4], &[1, 2, 3]];
 
 fn forks(random: &mut Random) -> Case {
     let mut shape = shape(random, 14);
@@ -88,9 +89,14 @@ fn forks(random: &mut Random) -> Case {
     let ask = |random: &mut Random, _| {
         if random.one_in(2) && !unwritten.is_empty() {
             let key = unwritten.remove(random.below(unwritten.len() as u64) as usize);
-            return call("write", List(vec![List(vec![Name("w"), Thing(key), Thing(10 + key)])]));
+            let mut micros = vec![List(vec![Name("w"), Thing(key), Thing(10 + key)])];
+            if random.one_in(3) {
+                let reads = [key, random.below(5)].map(|key| List(vec![Name("r"), Thing(key), Nil]));
+                micros.extend(reads);
+            }
+            return call("write", List(micros));
         }
-        let mut keys = GROUPS[[0, 0, 0, 0, 1, 1, 2][random.below(7) as usize]].to_vec();
+        let mut keys = GROUPS[[0, 0, 0, 1, 1, 2, 3, 4, 5][random.below(9) as usize]].to_vec();
         let turned = random.below(keys.len() as u64) as usize;
         keys.rotate_left(turned);
         call("read", List(keys.into_iter().map(|key| List(vec![Name("r"), Thing(key), Nil])).collect()))
@@ -123,31 +129,63 @@ fn forks(random: &mut Random) -> Case {
     Case { initial: if said { vec![(None, Thing(90))] } else { Vec::new() }, ..Case::of(done) }
 }
 
-/// Each key that a read reads, and whether it shows a write of it.
-fn seen(read: &Done, initial: &Term) -> Vec<(Term, bool)> {
-    let micro = |micro: &Term| match micro.elements() {
-        [Name("r"), key, value] => Some((key.clone(), value != initial)),
+/// Each key that a read reads, and what it shows of it, but for keys that it has written itself.
+fn seen(read: &Done) -> Vec<(&Term, &Term)> {
+    let mut own = Vec::new();
+    let micro = |micro: &'_ Term| match micro.elements() {
+        [Name("w"), key, _] => {
+            own.push(key.clone());
+            None
+        }
+        [_, key, _] if own.contains(key) => None,
+        [_, _, _] => Some(()),
         _ => None,
     };
-    let mut seen: Vec<(Term, bool)> = read.result.elements().iter().filter_map(micro).collect();
-    seen.sort();
-    seen
+    let keep: Vec<bool> = read.result.elements().iter().map(micro).map(|kept| kept.is_some()).collect();
+    let parts = read.result.elements().iter().zip(keep).filter(|(_, keep)| *keep);
+    parts.map(|(micro, _)| (&micro.elements()[1], &micro.elements()[2])).collect()
+}
+
+fn orders(keys: &[Term]) -> Vec<Vec<Term>> {
+    if keys.is_empty() {
+        return vec![Vec::new()];
+    }
+    let first = |at: usize| {
+        let mut others = keys.to_vec();
+        let key = others.remove(at);
+        orders(&others).into_iter().map(move |order| [vec![key.clone()], order].concat())
+    };
+    (0..keys.len()).flat_map(first).collect()
 }
 
 fn reads_agree_on_an_order(case: &Case) -> Says {
     let initial = case.initial(None).unwrap_or(&Nil);
-    let reads: Vec<Vec<(Term, bool)>> =
-        case.done.iter().filter(|done| done.is_ok()).map(|done| seen(done, initial)).collect();
-    if !reads.iter().any(|read| read.len() > 1) {
-        return Says::Open;
+    let reads: Vec<(&Done, Vec<(&Term, &Term)>)> =
+        case.done.iter().filter(|done| done.is_ok()).map(|done| (done, seen(done))).collect();
+    let writes_it = |write: &Done, key: &Term, value: &Term| {
+        let micro = if write.is_ok() { &write.result } else { &write.argument };
+        micro.elements().iter().any(|micro| *micro == List(vec![Name("w"), key.clone(), value.clone()]))
+    };
+    let is_written = |read: &Done, key: &Term, value: &Term| {
+        case.done.iter().any(|write| {
+            write.may_have_happened() && write.call < read.end && writes_it(write, key, value)
+        })
+    };
+    let mut shown = reads.iter().flat_map(|(read, seen)| seen.iter().map(move |(key, value)| (read, *key, *value)));
+    if shown.any(|(read, key, value)| value != initial && !is_written(read, key, value)) {
+        return Says::violated_if(true);
     }
-    let keys = |read: &[(Term, bool)]| read.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
-    let only = |one: &[(Term, bool)], other: &[(Term, bool)]| (0..one.len()).any(|at| one[at].1 && !other[at].1);
-    Says::violated_if(
-        reads
-            .iter()
-            .any(|one| reads.iter().any(|other| keys(one) == keys(other) && only(one, other) && only(other, one))),
-    )
+    let explains = |order: &Vec<Term>| {
+        reads.iter().all(|(_, seen)| {
+            (0..=order.len()).any(|point| {
+                seen.iter().all(|(key, value)| order[..point].contains(key) == (*value != initial))
+            })
+        })
+    };
+    if !orders(&(0..5).map(Thing).collect::<Vec<_>>()).iter().any(explains) {
+        return Says::violated_if(true);
+    }
+    if reads.iter().any(|(_, seen)| seen.len() > 1) { Says::violated_if(false) } else { Says::Open }
 }
 
 #[test]
