@@ -4,6 +4,7 @@ mod arguments;
 mod bugs;
 mod check;
 mod cluster;
+mod doctor;
 mod main_thread;
 mod parse;
 mod report;
@@ -25,6 +26,11 @@ use parse::Unparsed;
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    // Does not return where the bench has started itself as the first process of a node.
+    if let Err(error) = sandbox::serve_hidden_commands() {
+        eprintln!("dissensus: /proc/self cannot be read: {error}");
+        return Exit::BenchFailed.into();
+    }
     let words: Vec<OsString> = std::env::args_os().collect();
     let done = match parse::parse(&words) {
         Ok(matches) => carry_out(&matches),
@@ -58,6 +64,7 @@ fn carry_out(matches: &ArgMatches) -> Result<ExitCode, Problem> {
         Command::Bugs(args) => bugs::bugs(&args),
         Command::Check(args) => check::check(&args),
         Command::Report(args) => report::report(&args),
+        Command::Doctor => doctor::doctor(),
         Command::Cluster(args) => cluster::cluster(&args),
     };
     exit.map(ExitCode::from)

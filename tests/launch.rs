@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use dissensus::arena::addresses::Addresses;
 use dissensus::arena::launch::{Launch, LaunchError, Place, Program, Ready, Sign};
-use dissensus::arena::processes::{ArenaError, ProcessArena};
+use dissensus::arena::processes::{ArenaError, Ground, ProcessArena};
 use dissensus::systems::System;
 use dissensus::systems::system::Claims;
 use nemesis::surface::Surface;
@@ -87,7 +87,7 @@ fn log_of(shell: Shell, look: impl AsyncFnOnce(&ProcessArena)) -> Result<String,
     let scratch = Scratch::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let ran = runtime.block_on(async {
-        let arena = ProcessArena::start(Rc::new(shell), BENCH.into(), scratch.join("nodes")).await?;
+        let arena = ProcessArena::start(Rc::new(shell), BENCH.into(), scratch.join("nodes"), Ground::Machine, 0).await?;
         look(&arena).await;
         arena.stop().await;
         Ok(())

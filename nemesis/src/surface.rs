@@ -97,6 +97,9 @@ pub trait Surface {
         absent(link, "measure its links")
     }
 
+    /// Notes what is done to the cluster in whatever the surface records of its links.
+    fn note(&self, _text: &str) {}
+
     // Processes.
 
     /// Kills all the given nodes at once; returns when they are dead.

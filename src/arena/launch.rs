@@ -69,6 +69,11 @@ impl Ports {
         Self::Chosen(Rc::default())
     }
 
+    /// Whether the node has its ports to itself.
+    pub fn are_default(&self) -> bool {
+        matches!(self, Self::Default)
+    }
+
     /// The port to listen on in place of this default port of the program.
     ///
     /// # Errors

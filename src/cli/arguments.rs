@@ -36,6 +36,8 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Rebuild the reports of a run directory
     Report(ReportArgs),
+    /// What this machine allows the bench, and what to do about the rest
+    Doctor,
     /// A cluster to play with
     Cluster(ClusterArgs),
     /// Becomes a program that ends with the bench (started by the bench)
@@ -68,6 +70,9 @@ pub struct RunArgs {
     /// simulation disk:power, disk:sync-fail and disk:rot; membership (nodes join and leave) [default: all]
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
+    /// How nodes reach each other [default: proxy, but netns where nodes need addresses of their own]
+    #[arg(long, value_name = "NETWORK")]
+    pub net: Option<NetArg>,
     /// Client processes at a time [default: 10]
     #[arg(long)]
     pub concurrency: Option<u64>,
@@ -104,6 +109,15 @@ pub struct RunArgs {
     /// Print the verdict as JSON instead of tables
     #[arg(long)]
     pub json: bool,
+}
+
+/// How nodes reach each other.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NetArg {
+    /// On the loopback interface, with a proxy of the bench for each link
+    Proxy,
+    /// Each in namespaces of its own, joined by a switch in the bench: every fault of links, processes and disks
+    Netns,
 }
 
 #[derive(Args)]

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::arguments::{ClusterAction, ClusterArgs, SupervisorArgs};
 use super::main_thread::on_main_thread;
 use super::system::SystemArgs;
-use crate::arena::processes::{ProcessArena, own_executable};
+use crate::arena::processes::{Ground, ProcessArena, own_executable};
 use crate::exit::{Exit, Problem};
 use crate::out::say;
 use crate::store::write_whole;
@@ -78,6 +78,12 @@ fn up(dir: &Path, args: &SystemArgs) -> Result<Exit, Problem> {
     // The ring is part of the data: a cluster that is started again on its data must keep its ring.
     let order = Order { system, seed: 0 };
     let system = order.system.open(order.seed)?;
+    if system.needs_addresses() {
+        let name = system.name();
+        return Err(Problem::arguments(format!(
+            "the nodes of {name} need addresses of their own, which only `dissensus run` gives them"
+        )));
+    }
     fs::create_dir_all(dir).map_err(|error| Problem::bench(format!("cannot create {}: {error}", dir.display())))?;
     match start_supervisor(dir, &order)? {
         Answer::Up(nodes) => {
@@ -135,7 +141,8 @@ async fn hold(dir: &Path, order: Order) -> Result<(), Problem> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Problem::bench)?;
     let system: Rc<dyn System> = order.system.open(order.seed)?.into();
     let executable = own_executable();
-    let arena = ProcessArena::start(system, executable, dir.join("nodes")).await.map_err(Problem::bench)?;
+    let arena = ProcessArena::start(system, executable, dir.join("nodes"), Ground::Machine, order.seed).await;
+    let arena = arena.map_err(Problem::bench)?;
     let nodes: Vec<NodeAddress> =
         (arena.addresses().all().into_iter()).map(|(name, client)| NodeAddress { name, client }).collect();
     let running = Running { supervisor: std::process::id() as i32, system: order.system, nodes: nodes.clone() };

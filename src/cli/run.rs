@@ -2,7 +2,7 @@
 
 use workloads::registry::names;
 
-use super::arguments::{RunArgs, Span};
+use super::arguments::{NetArg, RunArgs, Span};
 use super::main_thread::on_main_thread;
 use crate::exit::{Exit, Problem};
 use crate::out::say;
@@ -19,12 +19,25 @@ pub fn run(args: RunArgs) -> Result<Exit, Problem> {
     }
     let settings = settings(&args)?;
     settings.check()?;
+    if settings.arena == ArenaKind::Netns {
+        // The kernel moves only a process with one thread, so it is done before there is a runtime.
+        enter_namespaces(&settings)?;
+    }
     if !args.json {
         eprintln!("seed {}", settings.seed);
     }
     let finished = on_main_thread(run_to_the_end(&settings, &args.store, args.json))?;
     print_finished(&finished, &args)?;
     Ok(finished.judged.verdict.outcome.into())
+}
+
+fn enter_namespaces(settings: &RunSettings) -> Result<(), Problem> {
+    let instead = match settings.system.open(settings.seed)?.needs_addresses() {
+        true => "",
+        false => "; --net proxy works without, with fewer faults",
+    };
+    let refused = |error| Problem::bench(format!("{error}; `dissensus doctor` says what this machine allows{instead}"));
+    sandbox::enter(sandbox::Namespaces { network: true }).map(drop).map_err(refused)
 }
 
 /// Prints the verdict in the requested form, and writes the JUnit file.
@@ -41,7 +54,8 @@ pub fn print_finished(finished: &Finished, args: &RunArgs) -> Result<(), Problem
         return Ok(());
     }
     say!("{}", finished.judged.tables());
-    if let (Some(ms), ArenaKind::Process) = (finished.record.first_ack_ms, finished.record.settings.arena) {
+    let record = &finished.record;
+    if let (Some(ms), ArenaKind::Process | ArenaKind::Netns) = (record.first_ack_ms, record.settings.arena) {
         say!("first acknowledged write {:.2} s after the start", ms as f64 / 1000.0);
     }
     Ok(())
@@ -66,12 +80,25 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
     let nemesis = args.nemesis.clone().unwrap_or(usual.faults.nemesis);
     let load = load(args, usual.load, &usual.system)?;
     Ok(RunSettings {
-        arena: ArenaKind::Process,
+        arena: arena(args, &usual.system)?,
         system: usual.system,
         load,
         faults: Faults { nemesis, plan: args.plan.clone() },
         judging: if args.require.is_empty() { usual.judging } else { Judging { require: args.require.clone() } },
         seed: args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+    })
+}
+
+/// Proxies need nothing of the machine, so they are used where they are enough.
+fn arena(args: &RunArgs, system: &SystemSettings) -> Result<ArenaKind, Problem> {
+    let net = match args.net {
+        Some(net) => net,
+        None if system.open(0)?.needs_addresses() => NetArg::Netns,
+        None => NetArg::Proxy,
+    };
+    Ok(match net {
+        NetArg::Proxy => ArenaKind::Process,
+        NetArg::Netns => ArenaKind::Netns,
     })
 }
 

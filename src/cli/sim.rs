@@ -23,6 +23,9 @@ pub fn sim(args: &SimArgs) -> Result<Exit, Problem> {
         list_bugs(&bugs);
         return Ok(Exit::Valid);
     }
+    if args.run.net.is_some() {
+        return Err(Problem::arguments("--net is for `dissensus run`: a simulated network is part of the cluster"));
+    }
     let settings = RunSettings { arena: ArenaKind::Sim, ..settings(&args.run)? };
     settings.check()?;
     match &args.seeds {

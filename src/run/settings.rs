@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use workloads::registry::names;
 use workloads::{Placement, Workload};
 
-use crate::arena::processes::ProcessArena;
+use crate::arena::processes::{Ground, ProcessArena, can_fail_disks};
 use crate::exit::Problem;
 use crate::systems::row::{Argument, Preferences};
 use crate::systems::{System, SystemSettings};
@@ -20,18 +20,28 @@ use crate::systems::{System, SystemSettings};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArenaKind {
-    /// Real processes: `dissensus run`.
+    /// Real processes on the loopback interface, with a proxy for each link: `dissensus run --net proxy`.
     #[default]
     Process,
+    /// Real processes, each in namespaces of its own, joined by a switch: `dissensus run --net netns`.
+    Netns,
     /// Virtual time: `dissensus sim`.
     Sim,
 }
 
 impl ArenaKind {
+    /// Where its processes live; none of them does in virtual time.
+    pub fn ground(self) -> Ground {
+        match self {
+            ArenaKind::Netns => Ground::Namespaces { failing_disks: can_fail_disks() },
+            ArenaKind::Process | ArenaKind::Sim => Ground::Machine,
+        }
+    }
+
     /// What can be done to a cluster of this system there.
     pub fn capabilities(self, system: &dyn System) -> Capabilities {
         match (self, system.simulated()) {
-            (ArenaKind::Process, _) => ProcessArena::capabilities(system),
+            (ArenaKind::Process | ArenaKind::Netns, _) => ProcessArena::capabilities(system, self.ground()),
             (ArenaKind::Sim, Some(simulated)) => simulated.capabilities(),
             (ArenaKind::Sim, None) => Capabilities::none(),
         }
@@ -153,9 +163,14 @@ impl RunSettings {
     /// Checks that the system can be run where it is asked to.
     fn check_system(&self, system: &dyn System) -> Result<(), Problem> {
         let name = system.name();
-        match self.arena == ArenaKind::Sim && system.simulated().is_none() {
-            true => Err(Problem::BadArguments(format!("{name} cannot be simulated: use `dissensus run`"))),
-            false => Ok(()),
+        match self.arena {
+            ArenaKind::Sim if system.simulated().is_none() => {
+                Err(Problem::BadArguments(format!("{name} cannot be simulated: use `dissensus run`")))
+            }
+            ArenaKind::Process if system.needs_addresses() => Err(Problem::BadArguments(format!(
+                "the nodes of {name} need addresses of their own: use --net netns"
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -178,6 +193,7 @@ impl RunSettings {
         let usual = Self::default();
         let verb = match self.arena {
             ArenaKind::Process => "run",
+            ArenaKind::Netns => "run --net netns",
             ArenaKind::Sim => "sim",
         };
         let mut words = vec![format!("dissensus {verb}")];

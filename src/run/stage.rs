@@ -198,6 +198,7 @@ impl Stage<'_> {
     }
 
     fn record(&self, event: &NemesisEvent) {
+        self.surface.note(&format!("{} {}", event.f, event.value));
         let time_ns = self.clock.now().as_nanos() as u64;
         let value = event.value.clone();
         self.recorder.record(Event::new(time_ns, Process::Nemesis, EventType::Info, event.f.clone(), value));

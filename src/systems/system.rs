@@ -42,6 +42,10 @@ pub trait System {
     /// Phrases of lines in a node's log that report an error and are normal under faults; see [`checker::run::logs`].
     fn expected_in_logs(&self) -> &'static [&'static str];
 
+    /// Its nodes must each have an address of their own, as they tell each other one address for all.
+    fn needs_addresses(&self) -> bool {
+        false
+    }
     /// Its nodes read the clock file that they inherit, and say what time they believe it is.
     fn clock(&self) -> Option<&dyn BelievedClock> {
         None

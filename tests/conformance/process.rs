@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use cluster_core::config::Quorum;
-use dissensus::arena::processes::ProcessArena;
+use dissensus::arena::processes::{Ground, ProcessArena};
 use dissensus::arena::time::RealClock;
 use dissensus::systems::System;
 use dissensus::systems::dynamo::{Coordination, Dynamo, DynamoSettings};
@@ -59,7 +59,7 @@ fn on_processes_with(system: Dynamo, shape: Shape, chapter: impl AsyncFnOnce(&dy
         let system = Rc::new(system);
         let nodes = scratch.join("nodes");
         let started: Rc<dyn System> = Rc::<Dynamo>::clone(&system);
-        let arena = ProcessArena::start(started, BENCH.into(), nodes).await.expect("the cluster starts");
+        let arena = ProcessArena::start(started, BENCH.into(), nodes, Ground::Machine, 0).await.expect("the cluster starts");
         assert_eq!(nodes_in(scratch.path()).len(), shape.nodes, "each node is a process");
         let clock = RealClock::start();
         let under_test = Processes { system, arena, clock, shape };

@@ -85,6 +85,7 @@ impl Link {
     pub(crate) fn arrive(&mut self, bytes: usize) -> u64 {
         self.statistics.arrived += 1;
         self.statistics.arrived_bytes += bytes as u64;
+        self.statistics.cut_bytes += if self.rule.cut { bytes as u64 } else { 0 };
         self.statistics.arrived - 1
     }
 
@@ -150,6 +151,7 @@ impl Link {
         self.delivered_end = self.delivered_end.max(number + 1);
         if let Some(late) = late {
             self.statistics.delayed += 1;
+            self.statistics.delayed_bytes += bytes as u64;
             self.statistics.delay_total += late;
         }
     }

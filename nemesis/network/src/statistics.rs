@@ -18,6 +18,8 @@ pub struct LinkStatistics {
     pub delivered_bytes: u64,
     /// Packets dropped because the link was cut, those included that were under way then.
     pub cut: u64,
+    /// Bytes of the packets that came while it was cut.
+    pub cut_bytes: u64,
     /// Packets dropped by chance.
     pub lost: u64,
     /// Packets in which a bit was flipped.
@@ -30,6 +32,8 @@ pub struct LinkStatistics {
     pub reordered: u64,
     /// Packets delivered late on purpose.
     pub delayed: u64,
+    /// Their bytes.
+    pub delayed_bytes: u64,
     /// The sum of their delays, as they turned out.
     pub delay_total: Duration,
     /// Segments with RST that the switch made: one or two for each connection that it was to reset.

@@ -53,6 +53,8 @@ pub(crate) struct Duty {
     /// Until when the balance is kept, ns.
     counted_ns: u64,
     pulses: u32,
+    /// How long pulses have stopped the processes, ns.
+    held_ns: u64,
 }
 
 impl Duty {
@@ -84,6 +86,11 @@ impl Duty {
         self.pulses
     }
 
+    /// How long the processes were stopped by pulses, as of the last look at the time.
+    pub(crate) fn held_ms(&self) -> u32 {
+        u32::try_from(self.held_ns / 1_000_000).unwrap_or(u32::MAX)
+    }
+
     /// What has to be done now, if anything.
     pub(crate) fn act(&mut self, now_ns: u64) -> Option<Act> {
         let stop = self.frozen || self.pulse_stops(now_ns);
@@ -108,9 +115,11 @@ impl Duty {
 
     /// Brings the balance up to now. A freeze is not on it: it is another fault.
     fn pulse_stops(&mut self, now_ns: u64) -> bool {
-        let passed_ns = i64::try_from(now_ns.saturating_sub(self.counted_ns)).unwrap_or(i64::MAX);
+        let since_ns = now_ns.saturating_sub(self.counted_ns);
+        let passed_ns = i64::try_from(since_ns).unwrap_or(i64::MAX);
         self.counted_ns = now_ns;
         let Some(share) = &mut self.share else { return false };
+        self.held_ns += if self.stopped { since_ns } else { 0 };
         let change = passed_ns.saturating_mul(if self.stopped { -share.percent } else { 100 - share.percent });
         let debt_max = STOP_NS_MAX * share.percent;
         share.debt = share.debt.saturating_add(change).clamp(-debt_max, debt_max);
@@ -153,6 +162,8 @@ mod tests {
                 let share = running_ns(&mut duty, 5, 200_000 * MS, late) as f64 / (200_000 * MS) as f64 * 100.0;
                 assert!((share - f64::from(percent)).abs() < 0.5, "{share} instead of {percent}, late {late_ms} ms");
                 assert!(duty.pulses() > 50, "{} pulses", duty.pulses());
+                let held = f64::from(duty.held_ms()) / 200_000.0 * 100.0;
+                assert!((held + share - 100.0).abs() < 0.5, "held for {held} %, ran for {share} %");
             }
         }
     }

@@ -164,7 +164,7 @@ impl Init {
             Ok(()) => 0,
             Err(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
         };
-        let done = Notice::Done { sequence, errno, pulses: self.duty.pulses() };
+        let done = Notice::Done { sequence, errno, pulses: self.duty.pulses(), held_ms: self.duty.held_ms() };
         tell(self.socket.as_fd(), &done.encode())?;
         Ok(true)
     }

@@ -9,6 +9,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -49,12 +50,23 @@ pub enum End {
     Init(ExitStatus),
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Program(status) => write!(f, "{status}"),
+            End::Killed => f.write_str("it was killed"),
+            End::Init(status) => write!(f, "the first process of the node ended: {status}"),
+        }
+    }
+}
+
 /// An answer of init to an order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
     pub(crate) sequence: u32,
     pub(crate) errno: i32,
     pub(crate) pulses: u32,
+    pub(crate) held_ms: u32,
 }
 
 /// What the keeper and the operations on a node have in common.
@@ -235,9 +247,9 @@ fn attend(kept: &Kept, answers: &SyncSender<Answer>) -> Option<ExitStatus> {
         match told.then(|| hear(kept.socket.as_fd())) {
             Some(Ok(Some(message))) => match Notice::decode(&message) {
                 Some(Notice::Ended { status: raw }) => status = Some(ExitStatus::from_raw(raw)),
-                Some(Notice::Done { sequence, errno, pulses }) => {
+                Some(Notice::Done { sequence, errno, pulses, held_ms }) => {
                     // A full queue holds answers that nobody waits for: whoever asks next empties it.
-                    let _ = answers.try_send(Answer { sequence, errno, pulses });
+                    let _ = answers.try_send(Answer { sequence, errno, pulses, held_ms });
                 }
                 _ => {}
             },

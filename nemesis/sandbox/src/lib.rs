@@ -61,7 +61,7 @@ pub use enter::{EnterError, Entered, Namespaces, enter};
 pub use hidden::serve_hidden_commands;
 pub use init::Lifetime;
 pub use keeper::End;
-pub use limits::{Limit, Limited};
+pub use limits::{Limit, Limited, Resources};
 pub use nix::sys::signal::Signal;
 pub use node::Node;
 pub use node_error::NodeError;

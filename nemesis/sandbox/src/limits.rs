@@ -38,6 +38,55 @@ pub struct Limited {
     pub before: Option<u64>,
 }
 
+/// What the processes of a node use and may use at a moment, init left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// Files that the process with the most has open.
+    pub open_files: u64,
+    /// The lowest limit of them; none without one.
+    pub files_max: Option<u64>,
+    /// Private writable memory of the process with the most, bytes: what [`Limit::Data`] limits.
+    pub data_bytes: u64,
+    /// The lowest limit of it, bytes; none without one.
+    pub data_max_bytes: Option<u64>,
+}
+
+/// Reads what every process but init uses and may use. One that ends meanwhile is left out.
+pub(crate) fn resources(kept: &Kept) -> Result<Resources, NodeError> {
+    let mut all = Resources::default();
+    for process in everyone::processes(kept)? {
+        match resources_of(&process) {
+            Ok(one) => all = all.with(one),
+            Err(error) if has_ended(&error) => {}
+            Err(error) => return Err(NodeError::proc(io_error(error))),
+        }
+    }
+    Ok(all)
+}
+
+fn resources_of(process: &Process) -> ProcResult<Resources> {
+    let of_status = process.status()?.vmdata.unwrap_or(0);
+    Ok(Resources {
+        open_files: process.fd_count()? as u64,
+        files_max: Limit::FileDescriptors.of(process)?.0,
+        data_bytes: of_status.saturating_mul(1024),
+        data_max_bytes: Limit::Data.of(process)?.0,
+    })
+}
+
+impl Resources {
+    /// The most that either uses, and the least that either may use.
+    fn with(self, other: Self) -> Self {
+        let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+        Self {
+            open_files: self.open_files.max(other.open_files),
+            files_max: least(self.files_max, other.files_max),
+            data_bytes: self.data_bytes.max(other.data_bytes),
+            data_max_bytes: least(self.data_max_bytes, other.data_max_bytes),
+        }
+    }
+}
+
 impl Limit {
     fn resource(self) -> Resource {
         match self {

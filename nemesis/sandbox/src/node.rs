@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use crate::disk::Usage;
 use crate::keeper::End;
-use crate::limits::{Limit, Limited};
+use crate::limits::{Limit, Limited, Resources};
 use crate::node_error::NodeError;
 use crate::off_thread::off_thread;
 use crate::processes::Process;
@@ -75,6 +75,8 @@ as_of_the_tree! {
     resume() -> ();
     throttle(percent: u32, period: Duration) -> ();
     pulses() -> u32;
+    held() -> Duration;
+    resources() -> Resources;
     limit(limit: Limit, value: Option<u64>) -> Limited;
     prefer_for_oom(adjustment: u16) -> usize;
     run_when_idle() -> usize;

@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use crate::disk::{self, Usage};
 use crate::duty;
 use crate::keeper::{Answer, End, Kept};
-use crate::limits::{self, Limit, Limited};
+use crate::limits::{self, Limit, Limited, Resources};
 use crate::log_watch::LogWatch;
 use crate::node_error::{EFFECT_TIMEOUT, NodeError, ORDER_TIMEOUT};
 use crate::processes::{self, Process, ThreadStates};
@@ -220,6 +220,23 @@ impl Tree {
     /// When it has ended, or init refuses.
     pub fn pulses(&self) -> Result<u32, NodeError> {
         Ok(self.order(Order::Report)?.pulses)
+    }
+
+    /// How long the pulses of [`Tree::throttle`] have stopped its processes in all.
+    ///
+    /// # Errors
+    /// When it has ended, or init refuses.
+    pub fn held(&self) -> Result<Duration, NodeError> {
+        Ok(Duration::from_millis(self.order(Order::Report)?.held_ms.into()))
+    }
+
+    /// What its processes use and may use.
+    ///
+    /// # Errors
+    /// When it has ended, or `/proc` cannot be read.
+    pub fn resources(&self) -> Result<Resources, NodeError> {
+        self.still_lives()?;
+        limits::resources(&self.kept)
     }
 
     /// Limits what each process may use, from now on; children inherit it. None lifts the limit as far as the hard

@@ -1,4 +1,4 @@
-//! What the bench and a node's init tell each other: messages of four little-endian words over a pair of sockets that
+//! What the bench and a node's init tell each other: messages of five little-endian words over a pair of sockets that
 //! keeps their boundaries.
 //!
 //! ```text
@@ -15,9 +15,9 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
 /// Bytes of a message.
-pub(crate) const LENGTH: usize = 16;
+pub(crate) const LENGTH: usize = 20;
 
-type Words = [u32; 4];
+type Words = [u32; 5];
 
 /// What an init is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) enum Order {
     Thaw,
     /// Lets them run for this share of the time, in percent, by pulses of this period. 100 ends it.
     Throttle { percent: u32, period_ms: u32 },
-    /// Nothing: its answer tells the pulses so far.
+    /// Nothing: its answer tells the pulses so far, and how long they stopped the processes in all.
     Report,
 }
 
@@ -53,22 +53,22 @@ pub(crate) enum Notice {
     /// The program ended, with this status of waitpid(2).
     Ended { status: i32 },
     /// An order was carried out (errno 0) or refused.
-    Done { sequence: u32, errno: i32, pulses: u32 },
+    Done { sequence: u32, errno: i32, pulses: u32, held_ms: u32 },
 }
 
 impl Request {
     pub(crate) fn encode(self) -> [u8; LENGTH] {
         bytes(match self.order {
-            Order::SignalProgram(signal) => [self.sequence, 1, signal.cast_unsigned(), 0],
-            Order::Freeze => [self.sequence, 2, 0, 0],
-            Order::Thaw => [self.sequence, 3, 0, 0],
-            Order::Throttle { percent, period_ms } => [self.sequence, 4, percent, period_ms],
-            Order::Report => [self.sequence, 5, 0, 0],
+            Order::SignalProgram(signal) => [self.sequence, 1, signal.cast_unsigned(), 0, 0],
+            Order::Freeze => [self.sequence, 2, 0, 0, 0],
+            Order::Thaw => [self.sequence, 3, 0, 0, 0],
+            Order::Throttle { percent, period_ms } => [self.sequence, 4, percent, period_ms, 0],
+            Order::Report => [self.sequence, 5, 0, 0, 0],
         })
     }
 
     pub(crate) fn decode(message: &[u8]) -> Option<Self> {
-        let [sequence, kind, first, second] = words(message)?;
+        let [sequence, kind, first, second, _] = words(message)?;
         let order = match kind {
             1 => Order::SignalProgram(first.cast_signed()),
             2 => Order::Freeze,
@@ -84,22 +84,22 @@ impl Request {
 impl Notice {
     pub(crate) fn encode(self) -> [u8; LENGTH] {
         bytes(match self {
-            Self::StepFailed { step, errno } => [1, step, errno.cast_unsigned(), 0],
-            Self::ExecFailed { errno } => [2, errno.cast_unsigned(), 0, 0],
-            Self::Started { pid_inside } => [3, pid_inside, 0, 0],
-            Self::Ended { status } => [4, status.cast_unsigned(), 0, 0],
-            Self::Done { sequence, errno, pulses } => [5, sequence, errno.cast_unsigned(), pulses],
+            Self::StepFailed { step, errno } => [1, step, errno.cast_unsigned(), 0, 0],
+            Self::ExecFailed { errno } => [2, errno.cast_unsigned(), 0, 0, 0],
+            Self::Started { pid_inside } => [3, pid_inside, 0, 0, 0],
+            Self::Ended { status } => [4, status.cast_unsigned(), 0, 0, 0],
+            Self::Done { sequence, errno, pulses, held_ms } => [5, sequence, errno.cast_unsigned(), pulses, held_ms],
         })
     }
 
     pub(crate) fn decode(message: &[u8]) -> Option<Self> {
-        let [kind, first, second, third] = words(message)?;
+        let [kind, first, second, third, fourth] = words(message)?;
         Some(match kind {
             1 => Self::StepFailed { step: first, errno: second.cast_signed() },
             2 => Self::ExecFailed { errno: first.cast_signed() },
             3 => Self::Started { pid_inside: first },
             4 => Self::Ended { status: first.cast_signed() },
-            5 => Self::Done { sequence: first, errno: second.cast_signed(), pulses: third },
+            5 => Self::Done { sequence: first, errno: second.cast_signed(), pulses: third, held_ms: fourth },
             _ => return None,
         })
     }
@@ -115,7 +115,7 @@ fn bytes(words: Words) -> [u8; LENGTH] {
 
 fn words(message: &[u8]) -> Option<Words> {
     let message: &[u8; LENGTH] = message.try_into().ok()?;
-    let mut words = [0; 4];
+    let mut words = [0; 5];
     for (word, bytes) in words.iter_mut().zip(message.as_chunks().0) {
         *word = u32::from_le_bytes(*bytes);
     }
@@ -166,7 +166,7 @@ mod tests {
             Notice::ExecFailed { errno: 2 },
             Notice::Started { pid_inside: 2 },
             Notice::Ended { status: -1 },
-            Notice::Done { sequence: 9, errno: 3, pulses: 4 },
+            Notice::Done { sequence: 9, errno: 3, pulses: 4, held_ms: 5 },
         ];
         for notice in notices {
             assert_eq!(Notice::decode(&notice.encode()), Some(notice));

@@ -11,6 +11,12 @@ pub enum ArenaError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The machine refuses the network of the nodes.
+    #[error("{0}")]
+    Network(#[source] network::Refused),
+    /// Packets cannot be recorded.
+    #[error("the packets of the nodes cannot be recorded: {0}")]
+    Trace(String),
     /// A node ended or did not answer instead of serving.
     #[error("node {node} did not start: {why}")]
     Node {

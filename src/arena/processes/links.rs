@@ -6,13 +6,33 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 
 use nemesis::backend::proxy::LinkProxy;
-use nemesis::surface::{LinkRule, LinkStatistics};
+use nemesis::surface::{LinkRule, LinkStatistics, SurfaceError};
 
 use crate::arena::launch::{Peer, Ports};
+
+/// An end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// A node, by its position.
+    Node(usize),
+    /// The clients, which are all in the bench.
+    Clients,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Node(index) => write!(f, "node {}", index + 1),
+            End::Clients => f.write_str("the clients"),
+        }
+    }
+}
 
 /// A network that the nodes share. Nodes are known by their positions.
 pub trait Links {
@@ -22,12 +42,37 @@ pub trait Links {
     fn ports(&self, node: usize) -> Ports;
     /// How the node reaches each of the others.
     fn peers(&self, node: usize) -> BTreeMap<usize, Peer>;
+    /// The network namespace that the node lives in; none where all nodes live in the bench's.
+    ///
+    /// # Errors
+    /// When there are too many open files.
+    fn namespace(&self, _node: usize) -> io::Result<Option<OwnedFd>> {
+        Ok(None)
+    }
     /// The node serves its peers there from now on; none = it is down, or serves them where they look for it anyway.
     fn moved(&self, node: usize, serves_peers: Option<SocketAddr>);
-    /// Replaces the rule of a link. Returns whether there is such a link.
-    fn set_rule(&self, from: usize, to: usize, rule: LinkRule) -> bool;
-    /// What the link has done so far; none where there is no such link.
-    fn statistics(&self, from: usize, to: usize) -> Option<LinkStatistics>;
+    /// Replaces the rule of a link.
+    ///
+    /// # Errors
+    /// When there is no such link, or the rule cannot be carried out.
+    fn set_rule(&self, from: End, to: End, rule: LinkRule) -> Result<(), SurfaceError>;
+    /// Resets the connections that a link has now.
+    ///
+    /// # Errors
+    /// When there is no such link, or connections cannot be reset there.
+    fn reset(&self, from: End, to: End) -> Result<(), SurfaceError>;
+    /// What the link has done so far.
+    ///
+    /// # Errors
+    /// When there is no such link.
+    fn statistics(&self, from: End, to: End) -> Result<LinkStatistics, SurfaceError>;
+    /// Writes a note into what is recorded of the network, if anything is.
+    fn note(&self, _text: &str) {}
+}
+
+/// There is no such link.
+pub(super) fn no_link(from: End, to: End) -> SurfaceError {
+    SurfaceError(format!("there is no link from {from} to {to}"))
 }
 
 /// All nodes on the loopback interface, and a proxy for each directed link.
@@ -50,8 +95,12 @@ impl Proxies {
         Ok(Self { proxies })
     }
 
-    fn proxy(&self, from: usize, to: usize) -> Option<&LinkProxy> {
-        self.proxies.get(&(from, to)).map(|(proxy, _)| proxy)
+    fn proxy(&self, from: End, to: End) -> Result<&LinkProxy, SurfaceError> {
+        let found = match (from, to) {
+            (End::Node(from), End::Node(to)) => self.proxies.get(&(from, to)),
+            _ => None,
+        };
+        found.map(|(proxy, _)| proxy).ok_or_else(|| no_link(from, to))
     }
 }
 
@@ -75,11 +124,15 @@ impl Links for Proxies {
         }
     }
 
-    fn set_rule(&self, from: usize, to: usize, rule: LinkRule) -> bool {
-        self.proxy(from, to).map(|proxy| proxy.set_rule(rule)).is_some()
+    fn set_rule(&self, from: End, to: End, rule: LinkRule) -> Result<(), SurfaceError> {
+        self.proxy(from, to).map(|proxy| proxy.set_rule(rule))
     }
 
-    fn statistics(&self, from: usize, to: usize) -> Option<LinkStatistics> {
+    fn reset(&self, from: End, to: End) -> Result<(), SurfaceError> {
+        Err(SurfaceError(format!("a proxy cannot reset the connections from {from} to {to}")))
+    }
+
+    fn statistics(&self, from: End, to: End) -> Result<LinkStatistics, SurfaceError> {
         self.proxy(from, to).map(LinkProxy::statistics)
     }
 }

@@ -3,11 +3,13 @@
 //! ```text
 //!   bench ─┬─ n1   a Launch says how ([`crate::arena::launch`]), `start.rs` does it
 //!          ├─ n2   `links.rs`: how nodes reach each other; `clocks.rs`, `disks.rs`: what is done to those
+//!          │       `switched.rs`, `failing_disks.rs`: the same of nodes in namespaces of their own
 //!          └─ ...  `seats.rs`: what stays of a node while its processes come and go
 //! ```
 //! Bundled nodes take ports that the kernel chooses and print them, so there is no race for them. A child dies with the
 //! bench, however the bench ends: the kernel kills it when the thread that started it is gone (which is why children
 //! are started only from the main thread); bundled nodes end by themselves as well when their standard input is closed.
+//! Nodes in namespaces have a first process of the bench's, which ends with the bench and takes all others along.
 
 pub mod bound;
 pub mod clocks;
@@ -15,36 +17,57 @@ pub mod disks;
 pub mod links;
 
 mod error;
+mod failing_disks;
+mod limits;
 mod programs;
+mod running;
 mod seats;
 mod start;
 mod surface;
+mod switched;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
 
-use nemesis::backend::process::ProcessId;
-use nemesis::fault::Link;
+use nemesis::fault::{CLIENTS, Link};
 use nemesis::surface::SurfaceError;
-use nix::sys::signal::Signal;
 
 use crate::arena::addresses::Addresses;
-use crate::arena::launch::Place;
+use crate::arena::launch::{Launch, Place};
 use crate::systems::system::System;
 use clocks::{ClockFiles, Clocks, MachineClock};
 use disks::{Directories, Disks};
 use error::io;
-use links::{Links, Proxies};
-use seats::{Running, Seat, kill_group};
+use failing_disks::FailingDisks;
+use limits::Usage;
+use links::{End, Links, Proxies};
+use running::{Handle, Running};
+use seats::Seat;
 use start::{Serves, Start};
+use switched::Switched;
 
 pub use error::ArenaError;
 pub use programs::NotInstalled;
 
-/// How long a node may take to obey the signal that ends it at the end of a run; then it is killed.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// Every packet between nodes in namespaces, with the faults as comments, in the run's directory.
+const TRACE: &str = "trace.pcapng";
+
+/// The process that starts a node's program, as the node sees it in its PID namespace.
+const FIRST_PID: i32 = 1;
+
+/// Where the nodes of an arena live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ground {
+    /// As processes like any, on the loopback interface, with a proxy for each link.
+    #[default]
+    Machine,
+    /// Each in network, PID and mount namespaces of its own, joined by a switch. The bench must be in a user namespace.
+    Namespaces {
+        /// Whether their disks can be made to fail.
+        failing_disks: bool,
+    },
+}
 
 /// A running cluster of processes.
 pub struct ProcessArena {
@@ -57,6 +80,8 @@ pub struct ProcessArena {
     clocks: Box<dyn Clocks>,
     disks: Box<dyn Disks>,
     addresses: Addresses,
+    usage: Usage,
+    ground: Ground,
 }
 
 /// The bench's own executable, which contains every bundled node. This is the kernel's name for it, which stays the
@@ -65,15 +90,36 @@ pub fn own_executable() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }
 
+/// Whether this machine lets the bench make disks that fail.
+pub fn can_fail_disks() -> bool {
+    std::fs::File::options().read(true).write(true).open("/dev/fuse").is_ok()
+}
+
 impl ProcessArena {
     /// Starts every node of the system, with files under `dir/<node>/`. Bundled nodes are in `own_executable` (usually
     /// [`own_executable()`]). The thread that calls must outlive the nodes: in a program that is the main thread.
     ///
     /// # Errors
     /// When a proxy, a clock or a node cannot be started; everything that was started is ended again.
-    pub async fn start(system: Rc<dyn System>, own_executable: PathBuf, dir: PathBuf) -> Result<Self, ArenaError> {
+    pub async fn start(
+        system: Rc<dyn System>,
+        own_executable: PathBuf,
+        dir: PathBuf,
+        ground: Ground,
+        seed: u64,
+    ) -> Result<Self, ArenaError> {
         let names = system.nodes();
-        let links = Proxies::bind(names.len()).await.map_err(|source| io("cannot open a proxy", source))?;
+        let links: Box<dyn Links> = match ground {
+            Ground::Machine => {
+                Box::new(Proxies::bind(names.len()).await.map_err(|source| io("cannot open a proxy", source))?)
+            }
+            Ground::Namespaces { .. } => {
+                let switched = Switched::start(names.len(), seed).map_err(ArenaError::Network)?;
+                let trace = dir.parent().unwrap_or(&dir).join(TRACE);
+                switched.trace(&trace).map_err(|error| ArenaError::Trace(error.to_string()))?;
+                Box::new(switched)
+            }
+        };
         let clocks: Box<dyn Clocks> = match system.clock() {
             None => Box::new(MachineClock),
             Some(_) => {
@@ -81,13 +127,20 @@ impl ProcessArena {
                 Box::new(files.map_err(|source| io("cannot make a clock file", source))?)
             }
         };
+        let directories = Directories::below(dir.clone());
+        let disks: Box<dyn Disks> = match ground {
+            Ground::Namespaces { failing_disks: true } => Box::new(FailingDisks::at(directories, seed)),
+            _ => Box::new(directories),
+        };
         let seat = |(index, name): (usize, &String)| Seat::new(name.clone(), links.ports(index));
         let arena = Self {
             seats: names.iter().enumerate().map(seat).collect(),
-            links: Box::new(links),
+            links,
             clocks,
-            disks: Box::new(Directories::below(dir.clone())),
+            disks,
             addresses: Addresses::default(),
+            usage: Usage::default(),
+            ground,
             system,
             own_executable,
             names,
@@ -115,26 +168,38 @@ impl ProcessArena {
         for index in 0..self.names.len() {
             leaving.extend(self.vacate(index));
         }
-        futures::future::join_all(leaving.into_iter().map(stop_process)).await;
+        futures::future::join_all(leaving.into_iter().map(Running::end)).await;
     }
 
     async fn start_node(&self, index: usize, drop_damaged: bool) -> Result<(), ArenaError> {
+        let launch = self.launch(index, drop_damaged)?;
+        let (running, handle, serves) = self.start_of(index, &launch)?.until_ready().await?;
+        self.seat(index, running, handle, serves);
+        Ok(())
+    }
+
+    /// How the node is started this time. Each start is another one.
+    fn launch(&self, index: usize, drop_damaged: bool) -> Result<Launch, ArenaError> {
         let seat = &self.seats[index];
         let place = self.place(index, drop_damaged);
         self.disks
             .prepare(&seat.name)
             .map_err(|source| io(&format!("cannot create {}", place.data_dir.display()), source))?;
         let launch = self.system.launch(&place);
-        let launch = launch.map_err(|error| ArenaError::Node { node: seat.name.clone(), why: error.to_string() })?;
-        let start = Start {
-            node: &seat.name,
-            log: self.dir.join(&seat.name).join("stderr.log"),
+        seat.count_start();
+        launch.map_err(|error| ArenaError::Node { node: seat.name.clone(), why: error.to_string() })
+    }
+
+    fn start_of<'a>(&'a self, index: usize, launch: &'a Launch) -> Result<Start<'a>, ArenaError> {
+        let node = &self.seats[index].name;
+        let namespace = self.links.namespace(index);
+        Ok(Start {
+            node,
+            log: self.dir.join(node).join("stderr.log"),
             own_executable: &self.own_executable,
-            launch: &launch,
-        };
-        let (running, serves) = start.until_ready().await?;
-        self.seat(index, running, serves);
-        Ok(())
+            launch,
+            namespace: namespace.map_err(|source| io(&format!("cannot enter the network of {node}"), source))?,
+        })
     }
 
     fn place(&self, index: usize, drop_damaged: bool) -> Place {
@@ -148,14 +213,19 @@ impl ProcessArena {
             data_dir: self.disks.path(&seat.name),
             drop_damaged,
             clock_fd: self.clocks.inherited(index),
-            parent_pid: std::process::id() as i32,
+            parent_pid: if self.is_contained() { FIRST_PID } else { std::process::id() as i32 },
             starts: seat.starts(),
             upgrades: seat.upgrades(),
         }
     }
 
-    fn seat(&self, index: usize, running: Running, serves: Serves) {
-        self.seats[index].take(running);
+    /// Whether nodes live in namespaces of their own.
+    fn is_contained(&self) -> bool {
+        matches!(self.ground, Ground::Namespaces { .. })
+    }
+
+    fn seat(&self, index: usize, running: Running, handle: Handle, serves: Serves) {
+        self.seats[index].take(running, handle);
         self.links.moved(index, serves.peer);
         self.addresses.set(&self.names[index], Some(serves.client));
     }
@@ -167,23 +237,12 @@ impl ProcessArena {
         self.seats[index].leave()
     }
 
-    /// Signals all of them at once, then waits until each is dead.
+    /// Kills all of them at once; returns what went wrong when each is dead.
     async fn kill_nodes(&self, indices: &[usize]) -> Vec<String> {
-        let mut gone = Vec::new();
-        let mut problems = Vec::new();
-        for &index in indices {
-            let Some(running) = self.vacate(index) else { continue };
-            match kill_group(&running.child) {
-                Ok(()) => gone.push(running),
-                Err(error) => problems.push(format!("{}: {error}", self.names[index])),
-            }
-        }
-        for mut running in gone {
-            if let Err(error) = running.child.wait().await {
-                problems.push(error.to_string());
-            }
-        }
-        problems
+        let leaving = indices.iter().filter_map(|&index| Some((index, self.vacate(index)?)));
+        let killed = leaving.map(async |(index, running)| (index, running.kill().await));
+        let killed = futures::future::join_all(killed).await;
+        killed.into_iter().filter_map(|(index, killed)| Some(format!("{}: {}", self.names[index], killed.err()?))).collect()
     }
 
     /// Gives the command through the first running node that accepts it.
@@ -210,31 +269,27 @@ impl ProcessArena {
         found.ok_or_else(|| SurfaceError(format!("there is no node {node}")))
     }
 
-    fn ends(&self, link: &Link) -> Result<(usize, usize), SurfaceError> {
-        Ok((self.index(&link.from)?, self.index(&link.to)?))
+    fn ends(&self, link: &Link) -> Result<(End, End), SurfaceError> {
+        let end = |name: &String| if name == CLIENTS { Ok(End::Clients) } else { self.index(name).map(End::Node) };
+        Ok((end(&link.from)?, end(&link.to)?))
     }
 
-    fn process(&self, node: &str) -> Result<Option<ProcessId>, SurfaceError> {
-        Ok(self.seats[self.index(node)?].process())
+    fn handle(&self, node: &str) -> Result<Option<Handle>, SurfaceError> {
+        Ok(self.seats[self.index(node)?].handle())
     }
 
-    fn live_process(&self, node: &str) -> Result<ProcessId, SurfaceError> {
-        self.process(node)?.ok_or_else(|| SurfaceError(format!("{node} is not running")))
+    fn live_handle(&self, node: &str) -> Result<Handle, SurfaceError> {
+        self.handle(node)?.ok_or_else(|| SurfaceError(format!("{node} is not running")))
+    }
+
+    fn check_dead(&self, node: &str) -> Result<(), SurfaceError> {
+        match self.handle(node)? {
+            Some(_) => Err(SurfaceError(format!("{node} is running: its disk cannot be touched"))),
+            None => Ok(()),
+        }
     }
 
     fn address(&self, node: &str) -> Result<SocketAddr, SurfaceError> {
         self.addresses.of(node).ok_or_else(|| SurfaceError(format!("{node} is not running")))
     }
-}
-
-/// Ends a process with its own signal, and kills it if it takes too long. One that has ended already needs neither.
-async fn stop_process(mut running: Running) {
-    if running.stop_signal != Signal::SIGKILL && running.id.send(running.stop_signal).is_ok() {
-        let ended = tokio::time::timeout(STOP_LIMIT, running.child.wait()).await;
-        if ended.is_ok() {
-            return;
-        }
-    }
-    let _ = kill_group(&running.child);
-    let _ = running.child.kill().await;
 }

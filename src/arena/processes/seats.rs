@@ -2,15 +2,10 @@
 
 use std::cell::RefCell;
 
-use nemesis::backend::process::ProcessId;
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::process::{Child, ChildStdin};
-
+use super::running::{Handle, Running};
 use crate::arena::launch::Ports;
 
-/// A node of the arena, with its current process, if it has one.
+/// A node of the arena, with its current processes, if it has any.
 pub(super) struct Seat {
     /// Its name.
     pub name: String,
@@ -21,31 +16,9 @@ pub(super) struct Seat {
 
 #[derive(Default)]
 struct State {
-    running: Option<Running>,
+    running: Option<(Running, Handle)>,
     starts: u64,
     upgrades: u64,
-}
-
-/// A node's process.
-pub(super) struct Running {
-    /// The child.
-    pub child: Child,
-    /// The same by its identity, which no later process shares.
-    pub id: ProcessId,
-    /// Held open: a bundled node ends when it is closed.
-    pub _stdin: ChildStdin,
-    /// What ends it when a run is over.
-    pub stop_signal: Signal,
-}
-
-/// Kills a child with what it has started: the group that it leads. What has left the group lives on.
-pub(super) fn kill_group(child: &Child) -> nix::Result<()> {
-    // One that has been waited for has no number any more, so nobody else's group is killed.
-    let Some(pid) = child.id() else { return Ok(()) };
-    match killpg(Pid::from_raw(pid as i32), Signal::SIGKILL) {
-        Err(Errno::ESRCH) => Ok(()),
-        killed => killed,
-    }
 }
 
 impl Seat {
@@ -54,9 +27,9 @@ impl Seat {
         Self { name, ports, state: RefCell::default() }
     }
 
-    /// Its process.
-    pub fn process(&self) -> Option<ProcessId> {
-        self.state.borrow().running.as_ref().map(|running| running.id)
+    /// By what its processes are reached; none while it has none.
+    pub fn handle(&self) -> Option<Handle> {
+        self.state.borrow().running.as_ref().map(|(_, handle)| handle.clone())
     }
 
     /// How often it was started.
@@ -69,16 +42,19 @@ impl Seat {
         self.state.borrow().upgrades
     }
 
-    /// It runs from now on.
-    pub fn take(&self, running: Running) {
-        let mut state = self.state.borrow_mut();
-        state.running = Some(running);
-        state.starts += 1;
+    /// A start was begun: the next one is another.
+    pub fn count_start(&self) {
+        self.state.borrow_mut().starts += 1;
     }
 
-    /// It does not run any more; its process, if it had one.
+    /// It runs from now on.
+    pub fn take(&self, running: Running, handle: Handle) {
+        self.state.borrow_mut().running = Some((running, handle));
+    }
+
+    /// It does not run any more; its processes, if it had any.
     pub fn leave(&self) -> Option<Running> {
-        self.state.borrow_mut().running.take()
+        self.state.borrow_mut().running.take().map(|(running, _)| running)
     }
 
     /// From its next start on it is of the next version.

@@ -3,23 +3,27 @@
 //! Files are written, the program is found and started with its log as standard error (and standard output, unless
 //! that is where it announces itself), and then it is watched until it serves, ends or has taken too long.
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{PipeReader, PipeWriter, Read, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nemesis::backend::process::ProcessId;
+use nemesis::surface::StartCrash;
+use sandbox::NodeCommand;
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::Command;
 
 use super::bound::BOUND_COMMAND;
 use super::error::{ArenaError, io};
 use super::programs;
-use super::seats::{Running, kill_group};
+use super::running::{Handle, Held, Running};
 use crate::arena::launch::{Launch, Program, Ready, Sign};
 
 /// How often it is looked whether a node serves.
@@ -50,6 +54,18 @@ pub(super) struct Start<'a> {
     pub own_executable: &'a Path,
     /// How.
     pub launch: &'a Launch,
+    /// The network namespace that it lives in, with PID and mount namespaces of its own; none = it is a child like any.
+    pub namespace: Option<OwnedFd>,
+}
+
+/// A node that was started and may not serve yet.
+struct Started {
+    held: Held,
+    stdin: PipeWriter,
+    /// Where it announces itself, if it does so on its standard output.
+    stdout: Option<PipeReader>,
+    /// How long its log was before.
+    log_begins: u64,
 }
 
 impl Start<'_> {
@@ -57,86 +73,131 @@ impl Start<'_> {
     ///
     /// # Errors
     /// When it cannot be started, ends, or does not serve in time; nothing of it is left then.
-    pub async fn until_ready(&self) -> Result<(Running, Serves), ArenaError> {
+    pub async fn until_ready(self) -> Result<(Running, Handle, Serves), ArenaError> {
+        let mut started = self.begin().await?;
+        let handle = started.held.handle();
+        let why = match tokio::time::timeout(self.launch.start_limit, self.greet(&mut started)).await {
+            Ok(Ok(serves)) => match handle {
+                Ok(handle) => {
+                    let running = Running::new(started.held, started.stdin, self.launch.stop_signal);
+                    return Ok((running, handle, serves));
+                }
+                Err(why) => why,
+            },
+            Ok(Err(why)) => why,
+            Err(_) => missing(&self.launch.ready, self.launch.start_limit),
+        };
+        // It may have ended already; when the error is reported, nothing of it must be left.
+        let _ = started.held.kill().await;
+        let words = last_words(&self.log, started.log_begins);
+        Err(self.not_started(if words.is_empty() { why } else { words }))
+    }
+
+    /// Starts it, and kills it after this time; returns when it is dead.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not die.
+    pub async fn until(self, age: Duration) -> Result<StartCrash, ArenaError> {
+        let began = Instant::now();
+        let mut started = self.begin().await?;
+        let has_answered = tokio::time::timeout(age, self.greet(&mut started)).await.is_ok_and(|served| served.is_ok());
+        tokio::time::sleep(age.saturating_sub(began.elapsed())).await;
+        let ran = began.elapsed();
+        started.held.kill().await.map_err(|error| self.not_started(error.to_string()))?;
+        Ok(StartCrash { ran_ms: ran.as_millis() as u64, has_answered })
+    }
+
+    async fn begin(&self) -> Result<Started, ArenaError> {
         for (path, content) in &self.launch.files {
             std::fs::write(path, content).map_err(|source| io(&format!("cannot write {}", path.display()), source))?;
         }
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.map_err(|source| io(&format!("cannot open {}", self.log.display()), source))?;
         let log_begins = log.metadata().map_err(|source| io("cannot measure the log", source))?.len();
-        let mut child = self.spawn(log)?;
-        let why = match tokio::time::timeout(self.launch.start_limit, self.greet(&mut child, log_begins)).await {
-            Ok(Ok((serves, stdin))) => return Ok((self.running(child, stdin)?, serves)),
-            Ok(Err(why)) => why,
-            Err(_) => missing(&self.launch.ready, self.launch.start_limit),
+        let cannot = |source| io(&format!("cannot start node {}", self.node), source);
+        let (input, mut stdin) = std::io::pipe().map_err(cannot)?;
+        let (stdout, output) = match self.launch.ready {
+            Ready::At { .. } => (None, Stdio::from(log.try_clone().map_err(cannot)?)),
+            Ready::JsonLineOnStdout => {
+                let (reader, writer) = std::io::pipe().map_err(cannot)?;
+                (Some(reader), Stdio::from(writer))
+            }
         };
-        // It may have ended already; when the error is reported, nothing of it must be left.
-        let _ = kill_group(&child);
-        let _ = child.kill().await;
-        let words = last_words(&self.log, log_begins);
-        Err(self.not_started(if words.is_empty() { why } else { words }))
+        if let Some(line) = &self.launch.stdin_line {
+            // A line is shorter than what a pipe holds, so nobody has to read it for this to return.
+            stdin.write_all(format!("{line}\n").as_bytes()).map_err(cannot)?;
+        }
+        let held = match &self.namespace {
+            None => Held::Child(self.child(input.into(), output, log.into())?),
+            Some(network) => Held::Tree(self.tree(network, input.into(), output, log.into()).await?),
+        };
+        Ok(Started { held, stdin, stdout, log_begins })
     }
 
     /// A process group of its own keeps an interrupt at the terminal from reaching the nodes before the bench has
     /// healed them.
-    fn spawn(&self, log: File) -> Result<Child, ArenaError> {
+    fn child(&self, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<tokio::process::Child, ArenaError> {
+        let mut command = Command::new(self.own_executable);
+        command.arg0("dissensus");
+        if let Some(found) = self.installed()? {
+            command.arg(BOUND_COMMAND).arg(std::process::id().to_string()).arg(found);
+        }
+        command.args(&self.launch.arguments).envs(self.environment()).stdin(stdin).stdout(stdout).stderr(stderr);
+        let spawned = command.process_group(0).kill_on_drop(true).spawn();
+        spawned.map_err(|source| io(&format!("cannot start node {}", self.node), source))
+    }
+
+    /// A tree of processes in namespaces of its own, whose first process is the bench's.
+    async fn tree(
+        &self,
+        network: &OwnedFd,
+        stdin: Stdio,
+        stdout: Stdio,
+        stderr: Stdio,
+    ) -> Result<sandbox::Node, ArenaError> {
         let cannot = |source| io(&format!("cannot start node {}", self.node), source);
-        let mut command = self.command()?;
-        let stdout = match self.launch.ready {
-            Ready::JsonLineOnStdout => Stdio::piped(),
-            Ready::At { .. } => log.try_clone().map_err(cannot)?.into(),
+        let program = self.installed()?.unwrap_or_else(|| self.own_executable.to_owned());
+        let mut command = NodeCommand::new(program);
+        command.args(&self.launch.arguments).stdin(stdin).stdout(stdout).stderr(stderr).hostname(self.node);
+        command.network(network.try_clone().map_err(cannot)?);
+        for (name, value) in self.environment() {
+            command.env(name, value);
+        }
+        command.spawn().await.map_err(|error| self.not_started(error.to_string()))
+    }
+
+    /// Where the program is; none for one that the bench's own executable contains.
+    fn installed(&self) -> Result<Option<PathBuf>, ArenaError> {
+        let Program::Installed { name, binaries, package } = &self.launch.program else { return Ok(None) };
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = programs::find(name, binaries.as_deref(), &path, package);
+        found.map(Some).map_err(|missing| self.not_started(missing.to_string()))
+    }
+
+    fn environment(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        let libraries = match &self.launch.program {
+            Program::Installed { binaries: Some(dir), .. } => programs::library_path(dir),
+            _ => None,
         };
-        command
-            .args(&self.launch.arguments)
-            .envs(self.launch.environment.iter().cloned())
-            .stdin(Stdio::piped())
-            .stdout(stdout)
-            .stderr(log)
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(cannot)
+        let libraries = libraries.map(|(name, value)| (OsString::from(name), value));
+        let own = self.launch.environment.iter().map(|(name, value)| (name.into(), value.into()));
+        libraries.into_iter().chain(own)
     }
 
-    fn command(&self) -> Result<Command, ArenaError> {
-        match &self.launch.program {
-            Program::Own => {
-                let mut command = Command::new(self.own_executable);
-                command.arg0("dissensus");
-                Ok(command)
-            }
-            Program::Installed { name, binaries, package } => {
-                let path = std::env::var_os("PATH").unwrap_or_default();
-                let found = programs::find(name, binaries.as_deref(), &path, package);
-                let found = found.map_err(|missing| self.not_started(missing.to_string()))?;
-                let mut command = Command::new(self.own_executable);
-                command.arg0("dissensus").arg(BOUND_COMMAND).arg(std::process::id().to_string()).arg(found);
-                command.envs(binaries.iter().filter_map(|dir| programs::library_path(dir)));
-                Ok(command)
-            }
-        }
-    }
-
-    /// Gives a child its line of input and waits until it serves.
-    async fn greet(&self, child: &mut Child, log_begins: u64) -> Result<(Serves, ChildStdin), String> {
-        let mut stdin = child.stdin.take().ok_or("it has no standard input")?;
-        if let Some(line) = &self.launch.stdin_line {
-            let written = stdin.write_all(format!("{line}\n").as_bytes()).await;
-            written.map_err(|error| format!("it could not be given its options: {error}"))?;
-        }
-        let serves = match self.launch.ready {
-            Ready::JsonLineOnStdout => announced(child).await?,
+    /// Waits until it serves.
+    async fn greet(&self, started: &mut Started) -> Result<Serves, String> {
+        match self.launch.ready {
+            Ready::JsonLineOnStdout => announced(started.stdout.take().ok_or("it has no standard output")?).await,
             Ready::At { client, peer, sign } => {
-                while !self.shows(sign, client, log_begins).await? {
-                    if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+                while !self.shows(sign, client, started.log_begins).await? {
+                    if let Some(status) = started.held.ended()? {
                         return Err(format!("it ended at once: {status}"));
                     }
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }
-                Serves { client, peer }
+                Ok(Serves { client, peer })
             }
-        };
-        Ok((serves, stdin))
+        }
     }
 
     async fn shows(&self, sign: Sign, client: SocketAddr, log_begins: u64) -> Result<bool, String> {
@@ -153,12 +214,6 @@ impl Start<'_> {
                 answer.is_ok_and(|answer| answer.status().is_success())
             }
         })
-    }
-
-    fn running(&self, child: Child, stdin: ChildStdin) -> Result<Running, ArenaError> {
-        let pid = child.id().ok_or_else(|| self.not_started("it ended at once".into()))?;
-        let id = ProcessId::of(pid).map_err(|error| self.not_started(error.to_string()))?;
-        Ok(Running { child, id, _stdin: stdin, stop_signal: self.launch.stop_signal })
     }
 
     fn not_started(&self, why: String) -> ArenaError {
@@ -179,9 +234,9 @@ fn missing(ready: &Ready, limit: Duration) -> String {
     }
 }
 
-/// Waits until the child prints its addresses.
-async fn announced(child: &mut Child) -> Result<Serves, String> {
-    let stdout = child.stdout.take().ok_or("it has no standard output")?;
+/// Waits until the node prints its addresses.
+async fn announced(stdout: PipeReader) -> Result<Serves, String> {
+    let stdout = Receiver::from_owned_fd(stdout.into()).map_err(|error| error.to_string())?;
     let mut line = String::new();
     let read = BufReader::new(stdout).read_line(&mut line).await;
     match read.map_err(|error| error.to_string())? {

@@ -1,38 +1,86 @@
-//! How faults are injected into processes: signals, proxies, clock files, and what the system itself can be told.
+//! How faults are injected into processes: signals, links, disks, clock files, and what the system itself can be told.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use nemesis::fault::Link;
 use nemesis::surface::{
-    ClockSetting, DiskStatistics, LinkRule, LinkStatistics, Membership, ProcessState, Surface, SurfaceError,
-    SurfaceFuture,
+    ClockSetting, DiskRule, DiskStatistics, LinkRule, LinkStatistics, Loss, Membership, ProcessLimits, ProcessState,
+    ProcessStatistics, StartCrash, Surface, SurfaceError, SurfaceFuture,
 };
 use nemesis::{Capabilities, Capability};
 
-use super::ProcessArena;
+use super::{Ground, ProcessArena, limits};
 use crate::systems::System;
 
+/// What a switch can do with packets, beyond what a proxy can do with a stream.
+const OF_PACKETS: [Capability; 7] = [
+    Capability::DelayDistributions,
+    Capability::Duplication,
+    Capability::Reordering,
+    Capability::Corruption,
+    Capability::RateLimit,
+    Capability::Reset,
+    Capability::ClientLinks,
+];
+
+/// What can be done to a tree of processes, beyond what signals do to one.
+const OF_TREES: [Capability; 3] = [Capability::CpuLimit, Capability::FileLimit, Capability::MemoryLimit];
+
+/// What a disk of the bench's own can do, beyond being emptied.
+const OF_DISKS: [Capability; 10] = [
+    Capability::PowerFailure,
+    Capability::TornWrites,
+    Capability::ReadErrors,
+    Capability::WriteErrors,
+    Capability::SyncErrors,
+    Capability::DiskSpace,
+    Capability::SlowDisk,
+    Capability::LyingSyncs,
+    Capability::MisdirectedWrites,
+    Capability::FlippedBits,
+];
+
 impl ProcessArena {
-    /// What can be done to the processes of a system behind proxies.
-    pub fn capabilities(system: &dyn System) -> Capabilities {
+    /// What can be done to the processes of a system that live there.
+    pub fn capabilities(system: &dyn System, ground: Ground) -> Capabilities {
         let links = [Capability::Cut, Capability::Delay, Capability::Loss];
-        let nodes = [Capability::Kill, Capability::Pause, Capability::Wipe];
+        let nodes = [Capability::Kill, Capability::Pause, Capability::Wipe, Capability::StartCrash];
         let of_system = [
             (Capability::Clock, system.clock().is_some()),
             (Capability::Membership, system.membership().is_some()),
             (Capability::Upgrade, system.upgrades().is_some()),
         ];
         let of_system = of_system.into_iter().filter_map(|(capability, can)| can.then_some(capability));
-        let disks = [Capability::PowerFailure, Capability::SyncErrors, Capability::RottenRows];
-        Capabilities::none()
+        let all = Capabilities::none()
             .with(links.into_iter().chain(nodes).chain(of_system))
-            .without(disks, "the disks of processes are real ones: use `dissensus sim`, or kill and wipe")
+            .without([Capability::RottenRows], "only a simulated store shows its rows: use `dissensus sim`");
+        let needs_namespaces = "nodes need namespaces of their own for it: use --net netns";
+        match ground {
+            Ground::Machine => all.without(OF_PACKETS, needs_namespaces).without(OF_TREES, needs_namespaces).without(
+                OF_DISKS,
+                "the disks of these processes are real ones: use --net netns, `dissensus sim`, or kill and wipe",
+            ),
+            Ground::Namespaces { failing_disks: true } => all.with(OF_PACKETS).with(OF_TREES).with(OF_DISKS),
+            Ground::Namespaces { failing_disks: false } => {
+                all.with(OF_PACKETS).with(OF_TREES).without(OF_DISKS, "/dev/fuse cannot be opened: see `dissensus doctor`")
+            }
+        }
+    }
+
+    /// Starts a node that runs no more, and kills it after this time.
+    async fn crash_start(&self, node: &str, age: Duration) -> Result<StartCrash, SurfaceError> {
+        let index = self.index(node)?;
+        if self.seats[index].handle().is_some() {
+            return Err(SurfaceError(format!("{node} is running: it cannot be started")));
+        }
+        let launch = self.launch(index, false).map_err(surface)?;
+        self.start_of(index, &launch).map_err(surface)?.until(age).await.map_err(surface)
     }
 }
 
 impl Surface for ProcessArena {
     fn capabilities(&self) -> Capabilities {
-        Self::capabilities(&*self.system)
+        Self::capabilities(&*self.system, self.ground)
     }
 
     fn nodes(&self) -> Vec<String> {
@@ -42,15 +90,26 @@ impl Surface for ProcessArena {
     fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
             let (from, to) = self.ends(link)?;
-            if self.links.set_rule(from, to, rule) { Ok(()) } else { Err(no_link(link)) }
+            self.links.set_rule(from, to, rule)
+        })
+    }
+
+    fn reset_link<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            let (from, to) = self.ends(link)?;
+            self.links.reset(from, to)
         })
     }
 
     fn link_statistics<'a>(&'a self, link: &'a Link) -> SurfaceFuture<'a, LinkStatistics> {
         Box::pin(async move {
             let (from, to) = self.ends(link)?;
-            self.links.statistics(from, to).ok_or_else(|| no_link(link))
+            self.links.statistics(from, to)
         })
+    }
+
+    fn note(&self, text: &str) {
+        self.links.note(text);
     }
 
     fn kill<'a>(&'a self, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
@@ -70,10 +129,33 @@ impl Surface for ProcessArena {
 
     fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
-            if self.process(node)?.is_some() {
-                return Err(SurfaceError(format!("{node} is running: its disk cannot be touched")));
-            }
-            self.disks.wipe(node)
+            self.check_dead(node)?;
+            self.disks.wipe(node).await
+        })
+    }
+
+    fn crash_in_start<'a>(&'a self, node: &'a str, after_ms: u64) -> SurfaceFuture<'a, StartCrash> {
+        Box::pin(self.crash_start(node, Duration::from_millis(after_ms)))
+    }
+
+    fn set_disk<'a>(&'a self, node: &'a str, rule: DiskRule) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            self.index(node)?;
+            self.disks.set_rule(node, rule).await
+        })
+    }
+
+    fn fail_power<'a>(&'a self, nodes: &'a [String], loss: Loss) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            self.kill(nodes).await?;
+            self.disks.lose_unsynced(nodes, loss).await
+        })
+    }
+
+    fn flip_bits<'a>(&'a self, node: &'a str, bits: u64) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            self.check_dead(node)?;
+            self.disks.flip_bits(node, bits).await
         })
     }
 
@@ -127,20 +209,28 @@ impl Surface for ProcessArena {
     }
 
     fn pause<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        Box::pin(async move { self.live_process(node)?.stop().await.map_err(surface) })
+        Box::pin(async move { self.live_handle(node)?.pause().await })
     }
 
     fn resume<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
-        Box::pin(async move { self.live_process(node)?.cont().await.map_err(surface) })
+        Box::pin(async move { self.live_handle(node)?.resume().await })
     }
 
     fn process_state<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessState> {
         Box::pin(async move {
-            match self.process(node)? {
-                Some(process) => process.state().map_err(surface),
+            match self.handle(node)? {
+                Some(handle) => handle.state().await,
                 None => Ok(ProcessState::Dead),
             }
         })
+    }
+
+    fn set_limits<'a>(&'a self, node: &'a str, limits: ProcessLimits) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move { limits::set(self.live_handle(node)?.tree()?, limits).await })
+    }
+
+    fn process_statistics<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ProcessStatistics> {
+        Box::pin(async move { self.usage.of(node, self.live_handle(node)?.tree()?).await })
     }
 
     fn set_clock<'a>(&'a self, node: &'a str, setting: ClockSetting) -> SurfaceFuture<'a, ()> {
@@ -161,10 +251,6 @@ impl Surface for ProcessArena {
 
 fn wall_ns() -> i128 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128)
-}
-
-fn no_link(link: &Link) -> SurfaceError {
-    SurfaceError(format!("there is no link {} → {}", link.from, link.to))
 }
 
 fn surface(error: impl std::fmt::Display) -> SurfaceError {

@@ -1,6 +1,5 @@
 //! The bundled Dynamo: how its nodes are started and asked, and the world that it can be simulated in.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use cluster_core::api::NodeId;
@@ -102,19 +101,21 @@ impl Dynamo {
         Box::new(SimulatedClient::new(cluster, &self.config(0, 0), self.settings.coordination, self.settings.session))
     }
 
-    fn node_options(&self, place: &Place) -> Result<NodeOptions, LaunchError> {
-        let port = self.settings.port.map_or(0, |port| port.saturating_add(place.index as u16));
-        Ok(NodeOptions {
+    fn node_options(&self, place: &Place) -> NodeOptions {
+        // A node with an address of its own has its ports to itself, and its peers have to know them.
+        let (clients, peers) = if place.ports.are_default() { (CLIENT_PORT, PEER_PORT) } else { (0, 0) };
+        let port = self.settings.port.map_or(clients, |port| port.saturating_add(place.index as u16));
+        NodeOptions {
             core: Config { protocol: self.upgraded(place.upgrades), ..self.config(place.index, place.starts) },
             data_dir: place.data_dir.clone(),
             drop_damaged: place.drop_damaged,
             engine: self.settings.engine,
             client_listen: SocketAddr::new(place.host, port),
-            peer_listen: SocketAddr::new(place.host, 0),
-            peers: place.peers.iter().map(peer).collect::<Result<BTreeMap<_, _>, _>>()?,
+            peer_listen: SocketAddr::new(place.host, peers),
+            peers: place.peers.iter().map(peer).collect(),
             clock_fd: place.clock_fd,
             parent_pid: Some(place.parent_pid),
-        })
+        }
     }
 
     /// The version that a node speaks after so many upgrades.
@@ -133,12 +134,18 @@ impl Dynamo {
     }
 }
 
-/// Where a node dials a peer. Peers take free ports, so only a proxy knows where they are.
-fn peer((&index, &peer): (&usize, &Peer)) -> Result<(NodeId, SocketAddr), LaunchError> {
-    match peer {
-        Peer::Proxy(at) => Ok((NodeId(index as u16), at)),
-        Peer::Host(host) => Err(LaunchError(format!("its peer at {host} takes a free port, which only a proxy knows"))),
-    }
+/// Where a node with an address of its own serves its clients.
+const CLIENT_PORT: u16 = 7000;
+/// Where it serves its peers.
+const PEER_PORT: u16 = 7100;
+
+/// Where a node dials a peer.
+fn peer((&index, &peer): (&usize, &Peer)) -> (NodeId, SocketAddr) {
+    let at = match peer {
+        Peer::Proxy(at) => at,
+        Peer::Host(host) => SocketAddr::new(host, PEER_PORT),
+    };
+    (NodeId(index as u16), at)
 }
 
 impl System for Dynamo {
@@ -151,7 +158,7 @@ impl System for Dynamo {
     }
 
     fn launch(&self, place: &Place) -> Result<Launch, LaunchError> {
-        let options = serde_json::to_string(&self.node_options(place)?).expect("options are plain data");
+        let options = serde_json::to_string(&self.node_options(place)).expect("options are plain data");
         Ok(Launch {
             arguments: vec![NODE_COMMAND.into(), place.name.clone()],
             stdin_line: Some(options),
