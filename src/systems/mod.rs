@@ -6,6 +6,8 @@
 //! A new system is a folder and a row here.
 
 pub mod dynamo;
+pub mod etcd;
+pub mod http;
 pub mod redis;
 pub mod row;
 pub mod settings;
@@ -13,6 +15,7 @@ pub mod system;
 
 use crate::exit::Problem;
 use dynamo::DynamoSettings;
+use etcd::EtcdSettings;
 use redis::RedisSettings;
 use row::Row;
 
@@ -20,7 +23,7 @@ pub use settings::SystemSettings;
 pub use system::System;
 
 /// Every system; the first one is tested unless the user names another.
-pub static SYSTEMS: [Row; 2] = [Row::of::<DynamoSettings>(), Row::of::<RedisSettings>()];
+pub static SYSTEMS: [Row; 3] = [Row::of::<DynamoSettings>(), Row::of::<RedisSettings>(), Row::of::<EtcdSettings>()];
 
 /// The system that is tested unless the user names another.
 pub fn usual() -> &'static Row {

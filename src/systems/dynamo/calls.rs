@@ -12,8 +12,9 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use workloads::store::{Context, Versions};
 
-use super::client::http::{CONTEXT, describe, read, refused_by};
+use super::client::http::{CONTEXT, read, refused_by};
 use crate::arena::addresses::Addresses;
+use crate::systems::http::describe;
 
 /// A node answers long before this, or never: it is paused, or its machine is gone.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

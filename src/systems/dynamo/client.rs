@@ -23,29 +23,13 @@ use super::replies;
 use super::sessions::{AskInSession, InSession, Sessions};
 use super::settings::Coordination;
 use crate::arena::addresses::Addresses;
-use http::{CONTEXT, decode_base64, describe, header, not_sent_or_unknown, read, refusal, unknown};
+use crate::systems::http::{describe, not_sent_or_unknown, unknown};
+use http::{CONTEXT, decode_base64, header, read, refusal};
 
 const SESSION: &str = "x-dynamo-session";
 const SESSION_BEGINS: &str = "begin";
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
-/// A node closes a connection that was idle for ten seconds. A connection that is about to be closed must not be used
-/// again, or the request on it is lost.
-const IDLE_MAX: Duration = Duration::from_secs(5);
-
-/// One pool of connections for all nodes. No redirects, no proxies, no retries: every request is sent exactly once.
-pub(super) fn http_client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_MAX)
-        .tcp_nodelay(true)
-        .build()
-        .expect("an HTTP client without TLS needs nothing from the system")
-}
 
 pub(super) struct DynamoClient {
     http: reqwest::Client,

@@ -21,6 +21,7 @@ use super::settings::{Coordination, DynamoSettings, SettingsError};
 use super::simulation::{SimulatedClient, SimulatedCluster};
 use crate::arena::addresses::Addresses;
 use crate::arena::launch::{Launch, LaunchError, Peer, Place, Program, Ready};
+use crate::systems::http;
 use crate::systems::system::{
     Answer, BelievedClock, Claims, Members, Owners, Simulated, Simulation, System, Trace, Upgrades,
 };
@@ -50,7 +51,7 @@ impl Dynamo {
         if settings.session && settings.coordination == Coordination::Client {
             return Err(SettingsError::SessionsOfClients);
         }
-        let http = client::http_client();
+        let http = http::client();
         let system = Self { settings, seed, http };
         system.config(0, 0).validate()?;
         Ok(system)

@@ -1,10 +1,12 @@
-//! Reading a node's HTTP answers: values, refusals and broken connections.
+//! Reading a node's HTTP answers: values and refusals.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use workloads::store::{Context, StoreError, Versions};
+
+use crate::systems::http::unknown;
 
 /// The header that carries the context of a read, and of the write that hands it back.
 pub const CONTEXT: &str = "x-dynamo-context";
@@ -68,27 +70,4 @@ pub async fn refused_by(response: Response) -> (String, bool) {
         Ok(Refusal { error, happened }) => (format!("{status}: {error}"), happened != "no"),
         Err(_) => (format!("{status} without an explanation"), true),
     }
-}
-
-/// The error of a request without an answer: without a connection nothing was sent; after that, anything may have
-/// happened.
-pub fn not_sent_or_unknown(error: reqwest::Error) -> StoreError {
-    match error.is_connect() {
-        true => StoreError::Refused(format!("no connection: {}", describe(&error))),
-        false => unknown(error),
-    }
-}
-
-/// The error of a request that may have happened.
-pub fn unknown(error: reqwest::Error) -> StoreError {
-    StoreError::Unknown(describe(&error))
-}
-
-/// The innermost reason of an error, which says most.
-pub fn describe(error: &reqwest::Error) -> String {
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
-    }
-    reason.to_string()
 }

