@@ -44,6 +44,25 @@ pub struct Place {
     pub upgrades: u64,
 }
 
+impl Place {
+    /// The address of each peer, for a program whose nodes tell each other where all of them are: each is at one address
+    /// for all others, where it has its default ports.
+    ///
+    /// # Errors
+    /// When the nodes share an address, or peers are behind proxies.
+    pub fn hosts_of_peers(&self) -> Result<BTreeMap<usize, IpAddr>, LaunchError> {
+        let host = |(index, peer): (&usize, &Peer)| match peer {
+            Peer::Host(host) if matches!(self.ports, Ports::Default) => Ok((*index, *host)),
+            _ => Err(LaunchError(format!(
+                "the nodes of this system tell each other where all of them are, so each needs an address of its own, and \
+                 {} has none here: a single node can be run (--nodes 1)",
+                self.name
+            ))),
+        };
+        self.peers.iter().map(host).collect()
+    }
+}
+
 /// How a node reaches another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {

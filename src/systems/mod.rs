@@ -8,14 +8,17 @@
 pub mod dynamo;
 pub mod etcd;
 pub mod http;
+pub mod nats;
 pub mod redis;
 pub mod row;
 pub mod settings;
 pub mod system;
+pub mod versions;
 
 use crate::exit::Problem;
 use dynamo::DynamoSettings;
 use etcd::EtcdSettings;
+use nats::NatsSettings;
 use redis::RedisSettings;
 use row::Row;
 
@@ -23,7 +26,8 @@ pub use settings::SystemSettings;
 pub use system::System;
 
 /// Every system; the first one is tested unless the user names another.
-pub static SYSTEMS: [Row; 3] = [Row::of::<DynamoSettings>(), Row::of::<RedisSettings>(), Row::of::<EtcdSettings>()];
+pub static SYSTEMS: [Row; 4] =
+    [Row::of::<DynamoSettings>(), Row::of::<RedisSettings>(), Row::of::<EtcdSettings>(), Row::of::<NatsSettings>()];
 
 /// The system that is tested unless the user names another.
 pub fn usual() -> &'static Row {

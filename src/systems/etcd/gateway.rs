@@ -213,9 +213,10 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_node_that_is_not_there_is_not_asked() {
-        let gateway = answering(Vec::new()).await;
-        // Its listener is gone with its task.
-        tokio::task::yield_now().await;
+        let gone = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr();
+        let addresses = Addresses::default();
+        addresses.set("n1", gone.ok());
+        let gateway = Gateway::new(http::client(), addresses);
         for node in ["n1", "n2"] {
             let error = gateway.call::<Done>(node, "kv/put", &json!({})).await.expect_err("an error");
             assert!(matches!(error, StoreError::Refused(_)), "{node}: {error:?}");

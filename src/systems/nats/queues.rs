@@ -1,0 +1,131 @@
+//! Queues: each is a subject of one stream, whose messages go away when they are acknowledged, with a consumer that hands
+//! them out.
+//!
+//! A message that was handed out and not acknowledged is handed out again after a while. So an element that a client has
+//! seen is acknowledged and then dequeued whatever becomes of that, and comes twice if it got lost; and a request whose
+//! answer got lost has dequeued nothing. A queue is empty only if nothing waits for its acknowledgement either.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use workloads::store::StoreError;
+use workloads::{Attempt, Completion, Operation};
+
+use super::jetstream::{JetStream, Retention, Standing};
+use super::protocol::Message;
+
+/// The stream.
+const STREAM: &str = "queue";
+/// How long a drain waits until nobody else holds an element.
+const DRAIN_LIMIT: Duration = Duration::from_millis(700);
+/// How often it looks.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
+/// The most elements that a drain asks for at a time, so many that two drains do not share a queue between them.
+const DRAIN_BATCH: usize = 5_000;
+
+/// Appends an element.
+pub(super) async fn enqueue(
+    js: &JetStream,
+    node: &str,
+    operation: &Operation,
+    attempt: &Attempt,
+) -> Result<Completion, Completion> {
+    let queue = queue(operation)?;
+    attempt.reading("creation of the stream");
+    js.stream(node, STREAM, Retention::WorkQueue).await.map_err(unread(operation))?;
+    attempt.writing("message");
+    let enqueued = js.publish(node, &format!("{STREAM}.{queue}"), operation.value.to_string().as_bytes()).await;
+    enqueued.map_err(|error| match error {
+        StoreError::Refused(why) => operation.fail(why),
+        StoreError::Unknown(why) => operation.info(why),
+    })?;
+    Ok(operation.ok(operation.value.clone()))
+}
+
+/// Takes the next element; null if the queue is empty.
+pub(super) async fn dequeue(
+    js: &JetStream,
+    node: &str,
+    operation: &Operation,
+    attempt: &Attempt,
+) -> Result<Completion, Completion> {
+    let queue = opened(js, node, operation, attempt).await?;
+    let messages = js.hand_out(node, STREAM, queue, 1).await.map_err(unread(operation))?;
+    if messages.is_empty() {
+        let standing = js.standing(node, STREAM, queue).await.map_err(unread(operation))?;
+        return match standing {
+            Standing { num_pending: 0, num_ack_pending: 0 } => Ok(operation.ok(Value::Null)),
+            held => Err(operation.fail(format!("nothing is handed out now: {held:?}"))),
+        };
+    }
+    let element = elements(operation, &messages)?.pop().unwrap_or_default();
+    // What comes of it shows in what is handed out later.
+    let _ = js.acknowledge(node, &messages).await;
+    Ok(operation.ok(element))
+}
+
+/// Takes all elements. Until there is none that somebody else holds, none is acknowledged; if that takes too long, all are
+/// given back.
+pub(super) async fn drain(
+    js: &JetStream,
+    node: &str,
+    operation: &Operation,
+    attempt: &Attempt,
+) -> Result<Completion, Completion> {
+    let queue = opened(js, node, operation, attempt).await?;
+    let (began, mut taken) = (Instant::now(), Vec::new());
+    let why = loop {
+        match take(js, node, queue, &mut taken).await {
+            Ok(true) => break None,
+            Ok(false) if began.elapsed() < DRAIN_LIMIT => sleep(DRAIN_INTERVAL).await,
+            Ok(false) => break Some("somebody else holds elements".to_owned()),
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    match why {
+        None => {
+            let elements = elements(operation, &taken)?;
+            let _ = js.acknowledge(node, &taken).await;
+            Ok(operation.ok(elements.into()))
+        }
+        Some(why) => {
+            let _ = js.give_back(node, &taken).await;
+            Err(operation.fail(why))
+        }
+    }
+}
+
+/// Takes what is handed out now; returns whether that is all that there is.
+async fn take(js: &JetStream, node: &str, queue: &str, taken: &mut Vec<Message>) -> Result<bool, StoreError> {
+    taken.extend(js.hand_out(node, STREAM, queue, DRAIN_BATCH).await?);
+    let Standing { num_pending, num_ack_pending } = js.standing(node, STREAM, queue).await?;
+    Ok(num_pending == 0 && num_ack_pending == taken.len() as u64)
+}
+
+/// The queue of an operation, which is there with its consumer.
+async fn opened<'o>(
+    js: &JetStream,
+    node: &str,
+    operation: &'o Operation,
+    attempt: &Attempt,
+) -> Result<&'o str, Completion> {
+    let queue = queue(operation)?;
+    attempt.reading("request to hand out elements");
+    js.stream(node, STREAM, Retention::WorkQueue).await.map_err(unread(operation))?;
+    js.consumer(node, STREAM, queue).await.map_err(unread(operation))?;
+    Ok(queue)
+}
+
+fn queue(operation: &Operation) -> Result<&str, Completion> {
+    operation.key.as_deref().ok_or_else(|| operation.fail(format!("'{}' names no queue", operation.f)))
+}
+
+fn elements(operation: &Operation, messages: &[Message]) -> Result<Vec<Value>, Completion> {
+    let corrupt = |error| Completion { corrupt: true, ..operation.fail(format!("an element is no JSON: {error}")) };
+    messages.iter().map(|message| serde_json::from_slice(&message.payload).map_err(corrupt)).collect()
+}
+
+fn unread(operation: &Operation) -> impl Fn(StoreError) -> Completion {
+    move |error| operation.fail(error.to_string())
+}
