@@ -87,7 +87,8 @@ fn log_of(shell: Shell, look: impl AsyncFnOnce(&ProcessArena)) -> Result<String,
     let scratch = Scratch::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let ran = runtime.block_on(async {
-        let arena = ProcessArena::start(Rc::new(shell), BENCH.into(), scratch.join("nodes"), Ground::Machine, 0).await?;
+        let arena =
+            ProcessArena::start(Rc::new(shell), BENCH.into(), scratch.join("nodes"), Ground::Machine, 0).await?;
         look(&arena).await;
         arena.stop().await;
         Ok(())

@@ -111,7 +111,8 @@ fn the_nodes_of_dynamo_say_who_holds_a_key() {
     let system: Rc<dyn System> = Rc::new(Dynamo::new(settings, 7).expect("the settings can work"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let arena = ProcessArena::start(Rc::clone(&system), BENCH.into(), scratch.join("nodes"), Ground::Machine, 0).await;
+        let arena =
+            ProcessArena::start(Rc::clone(&system), BENCH.into(), scratch.join("nodes"), Ground::Machine, 0).await;
         let arena = arena.expect("the cluster starts");
         let (client, owners) = (system.client(arena.addresses()), system.owners().expect("it can"));
         for key in ["a", "b/ü", "c"] {

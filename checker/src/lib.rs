@@ -41,7 +41,7 @@ use checks::registry::{self, Asked};
 use checks::check::{Context, Scope, View};
 use checks::minimal::{self, Budget, OfOperations};
 use finding::{Finding, Kept};
-use history::{History, Operation};
+use history::{History, Operation, Phase};
 use limits::Limits;
 use run::{faults, statistics};
 use verdict::{PropertyResult, Verdict};
@@ -96,7 +96,11 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
         properties.extend(of_native(history, native, claims, &context));
     }
     if claims.by_workload {
-        let of_run = asked(claims).filter(|name| name.check().scope() == Scope::Run);
+        // Of a system whose members never change nobody is asked for them.
+        let asks_for_members = operations.iter().any(|operation| operation.phase() == Phase::Ring);
+        let is_shown =
+            |name: &CheckName| *name != CheckName::RING_AGREEMENT || asks_for_members || claims.include(*name, None);
+        let of_run = asked(claims).filter(|name| name.check().scope() == Scope::Run).filter(is_shown);
         let judge = |name: CheckName| registry::judge(name.check(), &View::of_run(&operations), &context);
         properties.extend(of_run.map(|name| result(name, None, judge(name), claims.include(name, None))));
     }

@@ -35,8 +35,15 @@ impl<'a> Grid<'a> {
             return None;
         }
         workloads.extend(properties.iter().find(|result| result.workload.is_none()).map(workload_name));
+        // Those of every run first, in their order; then what this run's workloads have of their own.
         let judged = |property: &CheckName| properties.iter().any(|result| result.property == *property);
-        let rows = CheckName::measured().filter(judged).map(|property| Row {
+        let mut judged: Vec<CheckName> = CheckName::measured().filter(judged).collect();
+        for result in properties {
+            if !judged.contains(&result.property) {
+                judged.push(result.property);
+            }
+        }
+        let rows = judged.into_iter().map(|property| Row {
             property,
             results: workloads.iter().map(|workload| find(properties, property, workload)).collect(),
         });
@@ -51,4 +58,42 @@ fn find<'a>(
 ) -> Option<(usize, &'a PropertyResult)> {
     let is = |result: &PropertyResult| result.property == property && workload_name(result) == workload;
     properties.iter().enumerate().find(|(_, result)| is(result))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use checker::verdict::Outcome;
+
+    use super::*;
+
+    fn result(property: CheckName, workload: Option<&str>) -> PropertyResult {
+        PropertyResult {
+            property,
+            workload: workload.map(str::to_owned),
+            claimed: true,
+            outcome: Outcome::Valid,
+            summary: String::new(),
+            figures: BTreeMap::new(),
+            anomalies: Vec::new(),
+            anomalies_total: 0,
+            strongest: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn regression_what_only_some_workloads_have_was_left_out() {
+        let linearizable = CheckName::ALL.iter().copied().find(|name| name.name() == "linearizable").expect("known");
+        let properties = [
+            result(linearizable, Some("cas-register")),
+            result(CheckName::DURABILITY, Some("set")),
+            result(CheckName::AVAILABILITY, None),
+        ];
+        let grid = Grid::of(&properties).expect("there are two workloads");
+        assert_eq!(grid.workloads, ["cas-register", "set", "all"]);
+        let rows: Vec<CheckName> = grid.rows.iter().map(|row| row.property).collect();
+        assert_eq!(rows, [CheckName::DURABILITY, CheckName::AVAILABILITY, linearizable]);
+        assert!(grid.rows[2].results[0].is_some() && grid.rows[2].results[1].is_none());
+    }
 }

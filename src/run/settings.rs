@@ -167,9 +167,9 @@ impl RunSettings {
             ArenaKind::Sim if system.simulated().is_none() => {
                 Err(Problem::BadArguments(format!("{name} cannot be simulated: use `dissensus run`")))
             }
-            ArenaKind::Process if system.needs_addresses() => Err(Problem::BadArguments(format!(
-                "the nodes of {name} need addresses of their own: use --net netns"
-            ))),
+            ArenaKind::Process if system.needs_addresses() => {
+                Err(Problem::BadArguments(format!("the nodes of {name} need addresses of their own: use --net netns")))
+            }
             _ => Ok(()),
         }
     }

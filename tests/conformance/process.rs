@@ -59,7 +59,8 @@ fn on_processes_with(system: Dynamo, shape: Shape, chapter: impl AsyncFnOnce(&dy
         let system = Rc::new(system);
         let nodes = scratch.join("nodes");
         let started: Rc<dyn System> = Rc::<Dynamo>::clone(&system);
-        let arena = ProcessArena::start(started, BENCH.into(), nodes, Ground::Machine, 0).await.expect("the cluster starts");
+        let arena =
+            ProcessArena::start(started, BENCH.into(), nodes, Ground::Machine, 0).await.expect("the cluster starts");
         assert_eq!(nodes_in(scratch.path()).len(), shape.nodes, "each node is a process");
         let clock = RealClock::start();
         let under_test = Processes { system, arena, clock, shape };

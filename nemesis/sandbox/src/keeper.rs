@@ -8,8 +8,8 @@
 //! plain `waitpid` here would take their stops away.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;

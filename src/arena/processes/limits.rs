@@ -44,7 +44,8 @@ impl Usage {
     /// # Errors
     /// When it has ended, or cannot be read.
     pub async fn of(&self, name: &str, node: &Node) -> Result<ProcessStatistics, SurfaceError> {
-        let Resources { open_files, files_max, data_bytes, data_max_bytes } = node.resources().await.map_err(surface)?;
+        let Resources { open_files, files_max, data_bytes, data_max_bytes } =
+            node.resources().await.map_err(surface)?;
         let cpu = node.cpu_time().await.map_err(surface)?.used;
         let held = node.held().await.map_err(surface)?;
         let mut all = self.by_node.borrow_mut();

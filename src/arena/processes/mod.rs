@@ -242,7 +242,10 @@ impl ProcessArena {
         let leaving = indices.iter().filter_map(|&index| Some((index, self.vacate(index)?)));
         let killed = leaving.map(async |(index, running)| (index, running.kill().await));
         let killed = futures::future::join_all(killed).await;
-        killed.into_iter().filter_map(|(index, killed)| Some(format!("{}: {}", self.names[index], killed.err()?))).collect()
+        killed
+            .into_iter()
+            .filter_map(|(index, killed)| Some(format!("{}: {}", self.names[index], killed.err()?)))
+            .collect()
     }
 
     /// Gives the command through the first running node that accepts it.

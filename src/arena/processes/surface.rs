@@ -61,9 +61,10 @@ impl ProcessArena {
                 "the disks of these processes are real ones: use --net netns, `dissensus sim`, or kill and wipe",
             ),
             Ground::Namespaces { failing_disks: true } => all.with(OF_PACKETS).with(OF_TREES).with(OF_DISKS),
-            Ground::Namespaces { failing_disks: false } => {
-                all.with(OF_PACKETS).with(OF_TREES).without(OF_DISKS, "/dev/fuse cannot be opened: see `dissensus doctor`")
-            }
+            Ground::Namespaces { failing_disks: false } => all
+                .with(OF_PACKETS)
+                .with(OF_TREES)
+                .without(OF_DISKS, "/dev/fuse cannot be opened: see `dissensus doctor`"),
         }
     }
 

@@ -98,6 +98,10 @@ impl System for Etcd {
         Box::new(EtcdClient::new(kv, self.nodes(), self.settings.lease_seconds))
     }
 
+    fn needs_addresses(&self) -> bool {
+        self.settings.nodes > 1
+    }
+
     fn can(&self, workload: &str, f: &str) -> bool {
         client::can(workload, f)
     }

@@ -107,6 +107,10 @@ impl System for Nats {
         Box::new(NatsClient::new(js, self.nodes()))
     }
 
+    fn needs_addresses(&self) -> bool {
+        self.settings.nodes > 1
+    }
+
     fn can(&self, workload: &str, f: &str) -> bool {
         client::can(workload, f)
     }

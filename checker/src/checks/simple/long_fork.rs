@@ -236,9 +236,8 @@ fn is_of(records: &History, write: Write, value: ValueId, read: &Op) -> bool {
 /// Reports a value that nobody wrote, or whose write failed.
 fn impossible(records: &History, rows: &Rows, shown: &Impossible, limits: &Limits<'_>, finding: &mut Finding) {
     let Written { key, by } = &rows.keys[shown.key as usize];
-    let failed = by.filter(|write| {
-        records.is_equal(write.value, shown.value) && !records.ops[write.op].may_have_happened()
-    });
+    let failed =
+        by.filter(|write| records.is_equal(write.value, shown.value) && !records.ops[write.op].may_have_happened());
     finding.violated(limits, || {
         let (process, key) = (records.process_of(shown.read), records.show(*key));
         let read = format!("Process {process} read {} of {key}", records.show(shown.value));

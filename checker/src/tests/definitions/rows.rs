@@ -167,9 +167,7 @@ fn reads_agree_on_an_order(case: &Case) -> Says {
         micro.elements().iter().any(|micro| *micro == List(vec![Name("w"), key.clone(), value.clone()]))
     };
     let is_written = |read: &Done, key: &Term, value: &Term| {
-        case.done.iter().any(|write| {
-            write.may_have_happened() && write.call < read.end && writes_it(write, key, value)
-        })
+        case.done.iter().any(|write| write.may_have_happened() && write.call < read.end && writes_it(write, key, value))
     };
     let mut shown = reads.iter().flat_map(|(read, seen)| seen.iter().map(move |(key, value)| (read, *key, *value)));
     if shown.any(|(read, key, value)| value != initial && !is_written(read, key, value)) {
@@ -177,9 +175,8 @@ fn reads_agree_on_an_order(case: &Case) -> Says {
     }
     let explains = |order: &Vec<Term>| {
         reads.iter().all(|(_, seen)| {
-            (0..=order.len()).any(|point| {
-                seen.iter().all(|(key, value)| order[..point].contains(key) == (*value != initial))
-            })
+            (0..=order.len())
+                .any(|point| seen.iter().all(|(key, value)| order[..point].contains(key) == (*value != initial)))
         })
     };
     if !orders(&(0..5).map(Thing).collect::<Vec<_>>()).iter().any(explains) {

@@ -1,0 +1,109 @@
+//! Runs whose nodes live in namespaces of their own: what only they can have done to them, and that nothing is left.
+//!
+//! Where a machine refuses namespaces, `dissensus doctor` says so; the tests then say so, too, and do nothing.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use support::{Bench, Scratch, bench, eventually, one_cluster_at_a_time};
+
+/// One fault of each of what a proxy and signals cannot do: disks, limits, packets, clients.
+const PLAN: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 300
+for_ms = 300
+kind = "power"
+nodes = ["n1", "n2", "n3"]
+[[fault]]
+id = 2
+at_ms = 1500
+for_ms = 500
+kind = "file-limit"
+nodes = ["n2"]
+more_files = 1000
+[[fault]]
+id = 3
+at_ms = 2500
+for_ms = 400
+kind = "pause"
+nodes = ["n3"]
+[[fault]]
+id = 4
+at_ms = 3500
+for_ms = 400
+kind = "crash-in-start"
+nodes = ["n1"]
+after_ms = 1
+"#;
+
+/// Whether this machine has what a run in namespaces needs.
+fn is_possible(scratch: &Scratch) -> bool {
+    let doctor = bench(scratch.path(), ["doctor"]);
+    let refused = ["user-namespace", "mount-namespace", "pid-namespace", "network-namespace", "tun", "fuse"];
+    let lines: Vec<&str> = doctor.stdout.lines().filter(|line| line.contains("no: ")).collect();
+    let missing: Vec<&&str> = lines.iter().filter(|line| refused.iter().any(|name| line.contains(name))).collect();
+    if !missing.is_empty() {
+        eprintln!("this machine refuses namespaces, so nothing is tested in them: {missing:?}");
+    }
+    missing.is_empty()
+}
+
+fn evidence(run: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run.join("evidence.json")).expect("the run has evidence");
+    serde_json::from_str(&text).expect("it is a list")
+}
+
+#[test]
+fn the_bundled_nodes_suffer_what_only_namespaces_allow() {
+    let scratch = Scratch::new();
+    if !is_possible(&scratch) {
+        return;
+    }
+    let _guard = one_cluster_at_a_time();
+    let plan = scratch.file("plan.toml", PLAN);
+    let plan = plan.display().to_string();
+    let words = ["run", "--net", "netns", "--nodes", "3", "--plan", &plan, "--time-limit", "5s", "--seed", "1"];
+    let ended = bench(scratch.path(), words);
+    let run = scratch.join("store/latest");
+    let evidence = evidence(&run);
+    let shown = || format!("{}\n{}\n{evidence:#?}", ended.stdout, ended.stderr);
+    assert_eq!(evidence.len(), 4, "{}", shown());
+    assert!(evidence.iter().all(|fault| fault["proved"] == true), "{}", shown());
+    assert!(!ended.stdout.contains("INVALID"), "{}", shown());
+    let trace = fs::read(run.join("trace.pcapng")).expect("every packet is recorded");
+    let noted = |text: &[u8]| trace.windows(text.len()).any(|window| window == text);
+    assert!(noted(b"start-power") && noted(b"stop-power"), "the trace names the faults");
+    assert!(fs::read_dir(run.join("nodes/n1/data")).expect("its files stay").next().is_some());
+}
+
+/// Its disks are mounted in namespaces that live as long as a process in them.
+fn is_mounted_anywhere(below: &Path) -> bool {
+    let below = below.display().to_string();
+    let processes = fs::read_dir("/proc").expect("there are processes").filter_map(Result::ok);
+    let mut mounts = processes.filter_map(|process| fs::read_to_string(process.path().join("mountinfo")).ok());
+    mounts.any(|mounts| mounts.contains(&below))
+}
+
+#[test]
+fn nothing_is_left_when_the_bench_is_killed() {
+    let scratch = Scratch::new();
+    if !is_possible(&scratch) {
+        return;
+    }
+    let _guard = one_cluster_at_a_time();
+    let words = ["run", "--net", "netns", "--nodes", "3", "--nemesis", "none", "--time-limit", "600s"];
+    let mut running = Bench::start(scratch.path(), words);
+    let history = scratch.join("store/latest/history.jsonl");
+    running.wait_until("operations are recorded", || fs::metadata(&history).is_ok_and(|file| file.len() > 10_000));
+    assert!(is_mounted_anywhere(scratch.path()), "the nodes' disks are mounted while they run");
+    running.signal(Signal::SIGKILL);
+    eventually("no disk is mounted and no process lives that sees one", || !is_mounted_anywhere(scratch.path()));
+}
