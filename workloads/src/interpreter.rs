@@ -149,6 +149,8 @@ pub struct Interpreter<'a> {
     /// The processes with an operation under way.
     busy: RefCell<BTreeSet<u64>>,
     progress: Rc<Progress>,
+    /// A visit that fails is made again until then, however often that is.
+    patient_until: Cell<Duration>,
 }
 
 /// A workload with its own stream of random numbers.
@@ -216,7 +218,7 @@ impl<'a> Interpreter<'a> {
         let workloads =
             workloads.map(|(workload, stream)| SeededWorkload::new(workload, rng(settings.seed, stream))).collect();
         let placement_rng = RefCell::new(rng(settings.seed, PLACEMENT_STREAM));
-        let (turn, fresh_process, busy, progress) = Default::default();
+        let (turn, fresh_process, busy, progress, patient_until) = Default::default();
         Ok(Self {
             client,
             clock,
@@ -229,6 +231,7 @@ impl<'a> Interpreter<'a> {
             fresh_process,
             busy,
             progress,
+            patient_until,
         })
     }
 

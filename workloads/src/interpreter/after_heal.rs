@@ -51,12 +51,14 @@ type Agreed = BTreeMap<String, Value>;
 impl Interpreter<'_> {
     /// Reads every replica of every key in rounds until two rounds agree, or until `rest_limit` is reached (plus one
     /// operation time-out for the reads then under way). Without any replica to read the result is not converged. None,
-    /// and the history says so, if the client reads no replica by itself.
+    /// and the history says so, if the client reads no replica by itself: that the cluster has come to rest then shows in
+    /// the visits that follow, which are made again for as long.
     pub async fn await_convergence(&self) -> Option<Convergence> {
         match self.client.replicas() {
             Some(replicas) => Some(self.convergence(replicas).await),
             None => {
                 self.leave_out("replica", "the client reads no replica by itself");
+                self.patient_until.set(self.clock.now().saturating_add(self.settings.rest_limit));
                 None
             }
         }

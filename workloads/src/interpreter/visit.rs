@@ -14,7 +14,7 @@ use crate::workload::Visit;
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// How often a visit that fails is made again.
+/// How often a visit that fails is made again at least.
 const RETRIES: u32 = 3;
 /// How often the last operation of a visit is repeated, at most. One that could go on has failed.
 const REPEATS_MAX: u64 = 10_000;
@@ -41,17 +41,18 @@ impl Interpreter<'_> {
     }
 
     async fn visit(&self, phase: Phase, visit: &NodeVisit<'_>, process: &mut u64) -> bool {
-        let mut pause = FIRST_PAUSE;
-        for attempt in 0..=RETRIES {
+        let (mut pause, mut retries) = (FIRST_PAUSE, 0);
+        loop {
             if self.visit_once(phase, visit, process).await {
                 return true;
             }
-            if attempt < RETRIES {
-                self.clock.sleep_until(self.clock.now() + pause).await;
-                pause = PAUSE_MAX.min(pause * 2);
+            if retries >= RETRIES && self.clock.now() >= self.patient_until.get() {
+                return false;
             }
+            retries += 1;
+            self.clock.sleep_until(self.clock.now() + pause).await;
+            pause = PAUSE_MAX.min(pause * 2);
         }
-        false
     }
 
     /// Returns whether every operation was `ok`. An `info` ends the client process, as always.

@@ -7,9 +7,11 @@ use checker::history::{Event, EventType, History as Checked, Phase};
 use checker::limits::Limits;
 use checker::verdict::{Outcome, PropertyResult};
 use checker::{CheckName, Claims, Object, object_of_workload};
+use futures::future::{LocalBoxFuture, ready};
 use proptest::prelude::*;
 use serde_json::json;
-use workloads::{Interpreter, Settings, by_name, get_put};
+use workloads::clock::Clock;
+use workloads::{Attempt, Client, Completion, Interpreter, Operation, Settings, by_name, get_put};
 
 use crate::support::{Flaw, History, Outcome as Ran, Reference, VirtualClock, ms};
 
@@ -191,4 +193,54 @@ fn probes_and_final_visits_are_operations_of_the_workload() {
     let (_, finals) = outcome("log");
     assert_eq!(finals.iter().filter(|(f, ..)| f == "assign").count(), 3, "one for each node");
     assert!(finals.iter().filter(|(f, ..)| f == "poll").count() > 20, "until nothing more comes");
+}
+
+/// A cluster that has no leader until some time.
+struct Leaderless<'c> {
+    client: Reference,
+    clock: &'c VirtualClock,
+    until: Duration,
+}
+
+impl Client for Leaderless<'_> {
+    fn nodes(&self) -> Vec<String> {
+        self.client.nodes()
+    }
+
+    fn can(&self, workload: &str, f: &str) -> bool {
+        self.client.can(workload, f)
+    }
+
+    fn invoke<'a>(
+        &'a self,
+        node: &'a str,
+        operation: &'a Operation,
+        attempt: &'a Attempt,
+    ) -> LocalBoxFuture<'a, Completion> {
+        match self.clock.now() < self.until {
+            true => Box::pin(ready(operation.fail("there is no leader"))),
+            false => self.client.invoke(node, operation, attempt),
+        }
+    }
+}
+
+/// How many probes and final reads fail on a cluster that elects a leader so long after the heal.
+fn failed_after_the_heal(leaderless: Duration) -> (u64, u64) {
+    let (clock, history) = (VirtualClock::default(), History::default());
+    let client =
+        Leaderless { client: Reference::new(&clock, 1, None, Duration::ZERO), clock: &clock, until: leaderless };
+    let settings = Settings { rest_limit: ms(20_000), ..Settings::default() };
+    let workloads = by_name("queue", &|_, _| true).expect("it is known");
+    let interpreter = Interpreter::new(&client, &clock, &history, workloads, settings).expect("it can run");
+    clock.block_on(async {
+        interpreter.await_convergence().await;
+        (interpreter.probes().await.failed, interpreter.final_reads().await.failed)
+    })
+}
+
+/// Where no replica can be read, what the cluster serves is all that shows whether it has come to rest.
+#[test]
+fn a_cluster_whose_replicas_cannot_be_read_is_given_the_same_time_to_come_to_rest() {
+    assert_eq!(failed_after_the_heal(ms(15_000)), (0, 0));
+    assert_eq!(failed_after_the_heal(ms(60_000)), (3, 6), "three nodes, two queues");
 }
