@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use checker::CheckName;
-use checker::verdict::{Outcome, Verdict};
+use checker::verdict::{Outcome, PropertyResult, Verdict};
 use dissensus::arena::processes::{Ground, ProcessArena};
 use dissensus::systems::System;
 use dissensus::systems::dynamo::{Dynamo, DynamoSettings};
@@ -36,9 +36,13 @@ kind = "kill"
 nodes = ["n1"]
 "#;
 
+/// Below a directory of unpacked packages, where their programs are.
+const BELOW: [&str; 5] = ["", "bin", "sbin", "usr/bin", "usr/sbin"];
+
 /// The arguments that find a program; none where it is not installed.
 fn found(program: &str) -> Option<Vec<String>> {
     let binaries = std::env::var_os("DISSENSUS_BINARIES").map(PathBuf::from);
+    let binaries = binaries.filter(|dir| BELOW.iter().any(|below| dir.join(below).join(program).is_file()));
     let on_path = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
     match binaries {
@@ -65,18 +69,33 @@ fn redis_does_not_outlive_a_bench_that_is_killed() {
     within(Duration::from_secs(5), "it is gone", || programs_in(scratch.path()).is_empty());
 }
 
-/// What a run of Redis with two kills comes to; its nodes are gone then.
-fn redis(options: &[&str]) -> Option<Verdict> {
-    let binaries = found("redis-server")?;
+/// What a run of one node comes to, with these arguments; its nodes are gone then. None where the program is not
+/// installed.
+fn run_of_one(system: &str, program: &str, arguments: &[&str]) -> Option<Verdict> {
+    let binaries = found(program)?;
     let _guard = one_cluster_at_a_time();
     let scratch = Scratch::new();
     scratch.file("plan.toml", KILLS);
-    let usual = ["run", "--system", "redis", "--plan", "plan.toml", "--time-limit", "3s", "--seed", "1", "--json"];
-    let words = usual.iter().map(|word| (*word).to_owned());
-    let words = words.chain(options.iter().map(|word| (*word).to_owned())).chain(binaries);
-    let ended = bench(scratch.path(), words);
+    let words = ["run", "--system", system, "--seed", "1", "--json"].into_iter().chain(arguments.iter().copied());
+    let ended = bench(scratch.path(), words.map(str::to_owned).chain(binaries));
     assert!(programs_in(scratch.path()).is_empty(), "nothing is left running");
     Some(serde_json::from_str(&ended.stdout).expect("a verdict"))
+}
+
+/// What a run of Redis with two kills comes to.
+fn redis(options: &[&str]) -> Option<Verdict> {
+    run_of_one("redis", "redis-server", &[&["--plan", "plan.toml", "--time-limit", "3s"], options].concat())
+}
+
+/// Nothing that is claimed is broken, each of these properties is claimed and holds, and both kills are proved.
+fn keeps_its_claims(verdict: &Verdict, properties: &[(CheckName, &str)]) {
+    assert_ne!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(verdict.faults.len() == 2 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    for (property, workload) in properties {
+        let is = |found: &&PropertyResult| found.property == *property && found.workload.as_deref() == Some(*workload);
+        let found = verdict.properties.iter().find(is).unwrap_or_else(|| panic!("{property} of {workload} is judged"));
+        assert!(found.claimed && found.outcome == Outcome::Valid, "{found:?}");
+    }
 }
 
 /// While the only node is down nothing succeeds, so the run as a whole may be inconclusive; each claim is valid.
@@ -99,6 +118,43 @@ fn redis_without_a_file_is_caught_when_more_is_required_of_it() {
     let Some(verdict) = redis(&options) else { return };
     assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
     assert!(verdict.reasons[0].contains("no-lost-writes"), "{:?}", verdict.reasons);
+}
+
+/// As with Redis: nothing that was synced is lost, and what is in doubt is said to be.
+#[test]
+fn etcd_keeps_what_it_claims_when_it_is_killed() {
+    let workloads = "cas-register,kv-set,append,watch,lock,fenced-lock,set";
+    let arguments = ["--nodes", "1", "--workload", workloads, "--plan", "plan.toml", "--time-limit", "4s"];
+    let Some(verdict) = run_of_one("etcd", "etcd", &arguments) else { return };
+    let properties = [
+        (CheckName::LINEARIZABLE, "cas-register"),
+        (CheckName::SET_FULL, "kv-set"),
+        (CheckName::STRICT_SERIALIZABLE, "append"),
+        (CheckName::WATCH, "watch"),
+        (CheckName::LINEARIZABLE, "lock"),
+        (CheckName::LINEARIZABLE, "fenced-lock"),
+        (CheckName::NO_LOST_WRITES, "set"),
+        (CheckName::CONVERGENCE, "set"),
+    ];
+    keeps_its_claims(&verdict, &properties);
+}
+
+/// So few operations a second that a client holds a lock longer than its lease: nothing is wrong with etcd, but such
+/// locks do not exclude others.
+#[test]
+fn etcd_lets_two_hold_a_lock_whose_lease_has_run_out() {
+    let load = ["--workload", "lock", "--rate", "3", "--concurrency", "10", "--time-limit", "12s"];
+    let options = ["--nodes", "1", "--nemesis", "none", "--lease", "2", "--require", "linearizable"];
+    let Some(verdict) = run_of_one("etcd", "etcd", &[&load[..], &options].concat()) else { return };
+    assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(verdict.reasons[0].contains("linearizable"), "{:?}", verdict.reasons);
+}
+
+#[test]
+fn nats_keeps_what_it_claims_when_it_is_killed() {
+    let arguments = ["--nodes", "1", "--workload", "log,queue", "--plan", "plan.toml", "--time-limit", "4s"];
+    let Some(verdict) = run_of_one("nats", "nats-server", &arguments) else { return };
+    keeps_its_claims(&verdict, &[(CheckName::KAFKA, "log"), (CheckName::TOTAL_QUEUE, "queue")]);
 }
 
 /// Faults around the owners of a key need to know them: each node says the same, and its client looks for the replicas

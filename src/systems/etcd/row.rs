@@ -20,7 +20,7 @@ pub struct EtcdArgs {
     /// How clients read [default: default]
     #[arg(long)]
     reads: Option<Reads>,
-    /// How long the lease of a lock lasts, seconds; nobody prolongs it [default: 60]
+    /// How long the lease of a lock lasts, seconds; nobody prolongs it [default: 3600]
     #[arg(long, value_name = "SECONDS")]
     lease: Option<u64>,
     /// Start the nodes with --unsafe-no-fsync: nothing is synced

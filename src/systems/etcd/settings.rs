@@ -39,7 +39,7 @@ impl Default for EtcdSettings {
         Self {
             nodes: 3,
             reads: Reads::default(),
-            lease_seconds: 60,
+            lease_seconds: 3_600,
             unsafe_no_fsync: false,
             binaries: None,
             binaries_next: None,
