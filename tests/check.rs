@@ -570,7 +570,33 @@ const STALE_FOR_A_WHILE: &str = "{:process 0 :type :invoke :f :add :value 1}
 const UNACKNOWLEDGED: &str = "{:process 0 :type :invoke :f :write :value 1}
 {:process 0 :type :info :f :write :value 1}";
 
-const MEANINGS: [Meaning; 46] = [
+/// As in seconds since 1970: the read comes six seconds after the write that it does not show.
+const IN_SECONDS: &str = "{:process 0 :type :invoke :f :write :value 1 :time 1700000000.2}
+{:process 0 :type :ok :f :write :value 1 :time 1700000000.4}
+{:process 0 :type :invoke :f :write :value 2 :time 1700000001}
+{:process 0 :type :ok :f :write :value 2 :time 1700000001.5}
+{:process 1 :type :invoke :f :read :value nil :time 1700000007.25}
+{:process 1 :type :ok :f :read :value 1 :time 1700000007.5}";
+/// The same since the run began, in milliseconds.
+const IN_MS: &str = "{:process 0 :type :invoke :f :write :value 1 :time 200}
+{:process 0 :type :ok :f :write :value 1 :time 400}
+{:process 0 :type :invoke :f :write :value 2 :time 1000}
+{:process 0 :type :ok :f :write :value 2 :time 1500}
+{:process 1 :type :invoke :f :read :value nil :time 7250}
+{:process 1 :type :ok :f :read :value 1 :time 7500}";
+/// As Maelstrom records it: reads before the last ones may be behind.
+const FINAL_READ: &str = "{:process 0 :type :invoke :f :add :value 2}
+{:process 0 :type :ok :f :add :value 2}
+{:process 1 :type :invoke :f :read :value nil}
+{:process 1 :type :ok :f :read :value 0}
+{:process 1 :type :invoke :f :read :value nil :final? true}
+{:process 1 :type :ok :f :read :value 2 :final? true}";
+/// As `dbcop generate` writes it.
+const GENERATED: &str = r#"{"params":{"id":0,"n_node":2},"info":"generated","start":"2026-01-01T00:00:00Z","end":"2026-01-01T00:00:01Z",
+"data":[[{"events":[{"Write":{"variable":0,"version":1}},{"Write":{"variable":1,"version":2}}],"committed":true}],
+[{"events":[{"Read":{"variable":0,"version":1}},{"Read":{"variable":1,"version":0}}],"committed":true}]]}"#;
+
+const MEANINGS: [Meaning; 58] = [
     (UNKNOWN_FUNCTIONS, "", 254, "no model fits these functions: `pop`, `try_acquire`; name one with --model"),
     (UNKNOWN_FUNCTIONS, "--model mutex", 2, "the model knows no `pop`, `try_acquire`"),
     (UNKNOWN_FUNCTIONS, "--model list-append", 2, "`try_acquire`"),
@@ -613,6 +639,18 @@ const MEANINGS: [Meaning; 46] = [
     (PUT_AND_GET, "--rename put=write,got=read", 254, "no function of this history is called `got`"),
     (PUT_AND_GET, "--rename put", 254, "write it like put=write"),
     (PUT_AND_GET, "", 254, "no model fits these functions: `get`, `put`"),
+    (PUT_AND_GET, "", 254, "--rename (put=write)"),
+    (IN_SECONDS, "--model staleness --stale-time 100ms", 1, "seconds since 1970"),
+    (IN_SECONDS, "--model staleness --stale-time 100ms --time-unit s", 1, "nanoseconds since 1970"),
+    (IN_MS, "--model staleness --stale-time 100ms", 2, "say with --time-unit"),
+    (IN_MS, "--model staleness --stale-time 100ms --time-unit ms", 1, "stale"),
+    (IN_MS, "--model staleness --stale-time 60s --time-unit ms", 0, ""),
+    (IN_MS, "--model sequential", 0, ""),
+    (FINAL_READ, "", 0, "pn-counter (guessed"),
+    (FINAL_READ, "--model counter", 1, ""),
+    (GENERATED, "--consistency read-atomic", 1, "dbcop"),
+    (BEGINS_WITH_0, "--initial 0 --initial 1", 254, "said twice"),
+    (BEGINS_WITH_0, "--initial 0 --initial nokey=1", 0, "are of no operation"),
     (STALE_FOR_A_WHILE, "--model set-full", 0, "1 of them stale"),
     (STALE_FOR_A_WHILE, "--model set-full --linearizable", 1, "though a later one does"),
     (UNACKNOWLEDGED, "--model register", 2, "none of 1 operations was acknowledged"),

@@ -65,7 +65,8 @@ pub struct Finding {
     pub figures: BTreeMap<String, f64>,
     /// The violations that are explained.
     pub(crate) anomalies: Anomalies,
-    /// The strongest consistency models still possible; only checks of transactions fill it.
+    /// The strongest consistency models that what was found does not rule out; asked for by name, one may be refuted all the
+    /// same. Only checks of transactions fill it.
     pub strongest: Vec<String>,
 }
 

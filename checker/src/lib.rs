@@ -100,7 +100,8 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
         let asks_for_members = operations.iter().any(|operation| operation.phase() == Phase::Ring);
         let is_shown =
             |name: &CheckName| *name != CheckName::RING_AGREEMENT || asks_for_members || claims.include(*name, None);
-        let of_run = asked(claims).filter(|name| name.check().scope() == Scope::Run).filter(is_shown);
+        let of_run = asked(claims).filter(|name| name.check().scope() == Scope::Run && !operations.is_empty());
+        let of_run = of_run.filter(is_shown);
         let judge = |name: CheckName| registry::judge(name.check(), &View::of_run(&operations), &context);
         properties.extend(of_run.map(|name| result(name, None, judge(name), claims.include(name, None))));
     }

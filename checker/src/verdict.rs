@@ -32,7 +32,8 @@ pub struct PropertyResult {
     pub anomalies: Vec<Anomaly>,
     /// How many there were in all.
     pub anomalies_total: u64,
-    /// The strongest consistency models still possible; only checks of transactions fill it.
+    /// The strongest consistency models that what was found does not rule out; asked for by name, one may be refuted all the
+    /// same. Only checks of transactions fill it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strongest: Vec<String>,
 }

@@ -13,6 +13,8 @@ pub struct RunSummary {
     pub started_utc: String,
     /// How long it took from the first event to the last, ms.
     pub duration_ms: u64,
+    /// Whether the history has no times: nothing is said of any then.
+    pub untimed: bool,
     /// The seed that everything random came from.
     pub seed: u64,
     /// The command line that repeats the run.

@@ -269,10 +269,11 @@ fn facts(summary: &RunSummary, verdict: &Verdict) -> String {
     let is_run = !summary.nodes.is_empty();
     let mut facts = Vec::new();
     facts.extend(is_run.then(|| format!("seed {}", summary.seed)));
-    facts.push(span(summary.duration_ms.saturating_mul(crate::format::NS_PER_MS)));
+    facts.extend((!summary.untimed).then(|| span(summary.duration_ms.saturating_mul(crate::format::NS_PER_MS))));
     facts.extend(is_run.then(|| plural(summary.nodes.len() as u64, "node")));
     facts.push(format!("{} of {} acknowledged", count(ok), plural(all, "operation")));
-    facts.extend(summary.first_ack_ms.map(|ms| format!("the first after {} ms", count(ms))));
+    let first_ack_ms = summary.first_ack_ms.filter(|_| !summary.untimed);
+    facts.extend(first_ack_ms.map(|ms| format!("the first after {} ms", count(ms))));
     facts.push(faults_sentence(&verdict.faults));
     facts.join(" · ")
 }

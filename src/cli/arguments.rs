@@ -187,6 +187,9 @@ pub struct CheckArgs {
     /// nothing: nil, 0, empty, free]
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true, conflicts_with_all = ["convert", "lint"])]
     pub initial: Vec<Initial>,
+    /// The unit of the times of events [default: ns, or what a number since 1970 looks like]
+    #[arg(long, value_name = "UNIT", conflicts_with_all = ["convert", "lint"])]
+    pub time_unit: Option<TimeUnit>,
     /// json, edn, log, plume, awdit or dbcop [default: by content]
     #[arg(long)]
     pub format: Option<Format>,
@@ -245,6 +248,31 @@ pub struct CheckArgs {
     /// Print the verdict as JSON instead of tables
     #[arg(long)]
     pub json: bool,
+}
+
+/// A unit of time.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TimeUnit {
+    /// Seconds
+    S,
+    /// Milliseconds
+    Ms,
+    /// Microseconds
+    Us,
+    /// Nanoseconds
+    Ns,
+}
+
+impl TimeUnit {
+    /// How many nanoseconds it has.
+    pub fn ns(self) -> u64 {
+        match self {
+            TimeUnit::S => 1_000_000_000,
+            TimeUnit::Ms => 1_000_000,
+            TimeUnit::Us => 1_000,
+            TimeUnit::Ns => 1,
+        }
+    }
 }
 
 /// Another name for a function.

@@ -27,7 +27,7 @@ use checker::limits::Limits;
 use checker::objects::Object;
 use checker::{CheckName, Outcome};
 
-use super::arguments::CheckArgs;
+use super::arguments::{CheckArgs, Initial, TimeUnit};
 use crate::exit::{Exit, Problem};
 use crate::out::say;
 use crate::store::input::{Input, shown};
@@ -68,9 +68,12 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     }
     some_operation_is_of(args.workload.as_deref(), &reading)?;
     some_function_is_called(&reading)?;
+    initial_values_are_one_each(args)?;
+    let mut keys_unmet = 0;
     for initial in &args.initial {
         let begun = reading.records.begin_with(initial.key.as_ref(), &initial.value);
-        begun.map_err(|full| Problem::arguments(format!("{}: {full}", file.path.display())))?;
+        let begun = begun.map_err(|full| Problem::arguments(format!("{}: {full}", file.path.display())))?;
+        keys_unmet += usize::from(!begun);
     }
     let choice = choose::choose(file, &reading)?;
     if choice.claims.by_workload && reading.records.unsaid != Unsaid::default() {
@@ -89,7 +92,12 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
         reading.records = std::mem::take(&mut reading.records).first(operations);
         reading.cut = Some(Cut::Memory);
     }
-    let notes = report::notes(args, &reading, &choice, &budget);
+    let mut notes = report::notes(args, &reading, &choice, &budget);
+    if keys_unmet > 0 {
+        notes.push(format!(
+            "{keys_unmet} of the keys named with --initial are of no operation: nothing begins with their values"
+        ));
+    }
     let mut history = std::mem::take(&mut reading.records);
     if choice.claims.by_workload && reading.cut.is_some() {
         // A part of the final reads shows too little, and would be taken for all of them.
@@ -101,6 +109,7 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     let mut verdict = checker::check(&history, &choice.claims, &limits);
     progress.done();
     let undecided = choice.unseen(&verdict).chain(report::left_out(&reading, &choice, &history, &budget));
+    let undecided = undecided.chain(doubtful_times(&history, &choice, args));
     for doubt in undecided.collect::<Vec<String>>() {
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
         verdict.reasons.push(doubt);
@@ -109,6 +118,19 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     let outcome = verdict.outcome;
     Report { file, choice: &choice, history: &history, verdict, notes, spent: budget.spent() }.give()?;
     Ok(outcome.into())
+}
+
+/// Where events are nearer than any clients', their times are hardly nanoseconds, and what is judged by them is not known.
+fn doubtful_times(history: &History, choice: &Choice, args: &CheckArgs) -> Option<String> {
+    let is_by_time = choice.asked.iter().any(|asked| asked.check == CheckName::STALENESS);
+    (is_by_time && args.time_unit.is_none() && history.is_quicker_than_clients()).then(|| {
+        format!(
+            "All {} events are within {} ns by their times, which hardly any clients are: say with --time-unit whether they are s, ms, us \
+             or ns.",
+            history.events,
+            history.end_ns()
+        )
+    })
 }
 
 /// Where nothing shows whether values are `[key value]`, they are judged as such, too. Where that makes another outcome,
@@ -147,6 +169,15 @@ fn some_function_is_called(reading: &Reading) -> Result<(), Problem> {
             "no function of this history is called `{name}`: there is nothing to rename"
         ))),
         None => Ok(()),
+    }
+}
+
+/// Refuses two initial values of the same objects: only one of them could count.
+fn initial_values_are_one_each(args: &CheckArgs) -> Result<(), Problem> {
+    let is_again = |(at, one): (usize, &Initial)| args.initial[..at].iter().any(|other| other.key == one.key);
+    match args.initial.iter().enumerate().any(is_again) {
+        true => Err(Problem::arguments("--initial is said twice of the same objects: leave one of them out")),
+        false => Ok(()),
     }
 }
 
@@ -207,6 +238,7 @@ fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Readi
         workload: file.args.workload.clone(),
         allow_partial: file.args.allow_partial,
         values_as_recorded: file.args.keyed || file.args.not_keyed,
+        time_unit_ns: file.args.time_unit.map(TimeUnit::ns),
         renames: file.args.rename.iter().map(|rename| (rename.from.clone(), rename.to.clone())).collect(),
     };
     let (read_bytes, bytes) = (Arc::clone(&input.read_bytes), input.bytes);

@@ -94,6 +94,7 @@ fn summary(run_dir: String, record: &RunRecord, history: &History, claims_note: 
         title: format!("{}: {}", settings.system.name(), settings.load.workload.replace(',', ", ")),
         started_utc: record.started_utc.clone(),
         duration_ms: history.end_ns() / 1_000_000,
+        untimed: false,
         seed: settings.seed,
         command: record.command.clone(),
         settings: settings.shown(),

@@ -83,7 +83,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.discards += 1;
-        (0..forms).try_for_each(|_| self.nested(&mut super::sink::Nothing, &mut Vec::new(), 1))?;
+        (0..forms).try_for_each(|_| self.nested(&mut super::sink::Nothing, &mut Vec::new(), NESTING_MAX - 1))?;
         self.discards -= 1;
         Ok(())
     }
@@ -95,7 +95,7 @@ impl<'a> Parser<'a> {
     pub(crate) fn open_map(&mut self) -> Result<(), Stop> {
         loop {
             match (self.peek()?, self.bytes.get(self.at + 1)) {
-                (Some(b'^'), _) | (Some(b'#'), Some(b'^')) => self.pass_metadata(0)?,
+                (Some(b'^'), _) | (Some(b'#'), Some(b'^')) => self.pass_metadata(NESTING_MAX)?,
                 (Some(b'#'), Some(b':')) => return Err(Stop::no_event(self.at, "its fields are of a namespace")),
                 (Some(b'#'), next) if next != Some(&b'{') => {
                     self.at += 1;

@@ -148,6 +148,11 @@ impl<'s> Chunk<'s> {
         self.keep(fields, parser.at(), || event_of(&parse_json(bytes).ok()?))
     }
 
+    /// Nanoseconds in a unit of the times.
+    fn time_unit_ns(&self) -> u64 {
+        self.selection.time_unit_ns.unwrap_or(1)
+    }
+
     /// The next field. Most events have their fields in the same order, so the order of the last event is tried first.
     fn next_field(&mut self, parser: &mut json::Parser<'_>, number: usize) -> Result<Option<Field>, Stop> {
         if let Some(guess) = self.order.get(number)
@@ -173,7 +178,7 @@ impl<'s> Chunk<'s> {
     ) -> Result<(), Stop> {
         match field {
             Field::Index => fields.index = Some(json_count(parser, "index")?),
-            Field::Time => fields.time_ns = Some(json_count(parser, "time")?),
+            Field::Time => fields.time_ns = Some(json_time(parser, self.time_unit_ns())?),
             Field::Type | Field::F | Field::Workload | Field::Phase if parser.peek() == Some(b'n') => {
                 parser.word("null")?
             }
@@ -228,7 +233,7 @@ impl<'s> Chunk<'s> {
     fn edn_field<'a>(&mut self, parser: &mut edn::Parser<'a>, name: &str, fields: &mut Fields<'a>) -> Result<(), Stop> {
         match name {
             "index" => fields.index = edn_count(parser, "index")?,
-            "time" => fields.time_ns = edn_count(parser, "time")?,
+            "time" => fields.time_ns = edn_time(parser, self.time_unit_ns())?,
             "process" => {
                 let name = parser.value(&mut tree::Plain, &mut Vec::new())?;
                 fields.process = self.who(&name).map_err(Stop::full(parser.at()))?;
@@ -508,6 +513,37 @@ fn json_count(parser: &mut json::Parser<'_>, field: &str) -> Result<u64, Stop> {
         json::Number::Float(value) if value >= 0.0 && value < u64::MAX as f64 => Ok(value as u64),
         _ => Err(Stop::no_event(at, format!("`{field}` is no count"))),
     }
+}
+
+/// A time in nanoseconds. A part of a unit counts: seconds are often written with a point.
+fn json_time(parser: &mut json::Parser<'_>, unit_ns: u64) -> Result<u64, Stop> {
+    let at = parser.at();
+    let time_ns = match parser.number()? {
+        json::Number::Int(value) => Some(u64::try_from(value).unwrap_or(0).saturating_mul(unit_ns)),
+        json::Number::Float(value) => nanoseconds(value, unit_ns),
+        json::Number::Large(_) => None,
+    };
+    time_ns.ok_or_else(|| Stop::no_event(at, "`time` is no count"))
+}
+
+fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: u64) -> Result<Option<u64>, Stop> {
+    let at = parser.at();
+    let wrong = || Stop::no_event(at, "`time` is no count");
+    let token = parser.plain()?.ok_or_else(wrong)?;
+    if token == "nil" {
+        return Ok(None);
+    }
+    let time_ns = match (token.parse::<i64>(), token.parse::<f64>()) {
+        (Ok(value), _) => Some(u64::try_from(value).unwrap_or(0).saturating_mul(unit_ns)),
+        (_, Ok(value)) => nanoseconds(value, unit_ns),
+        _ => None,
+    };
+    time_ns.map(Some).ok_or_else(wrong)
+}
+
+fn nanoseconds(time: f64, unit_ns: u64) -> Option<u64> {
+    let time_ns = time * unit_ns as f64;
+    (time_ns >= 0.0 && time_ns < u64::MAX as f64).then_some(time_ns as u64)
 }
 
 /// A number that may be nil, since some histories were recorded without it.

@@ -9,6 +9,9 @@ pub struct Selection {
     pub allow_partial: bool,
     /// Whether values stay as they were recorded, also where they show that they are `[key value]`.
     pub values_as_recorded: bool,
+    /// The unit of the times that events have, in nanoseconds; unless it is said they are nanoseconds, or what a number since
+    /// 1970 looks like.
+    pub time_unit_ns: Option<u64>,
     /// Other names for functions: what the history calls it, and what it is called instead.
     pub renames: Vec<(String, String)>,
 }

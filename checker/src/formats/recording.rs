@@ -110,21 +110,31 @@ pub(crate) fn shown(value: &Tree) -> String {
 }
 
 impl History {
-    /// Says what an object begins with: that of a key, or all whose keys are not named.
+    /// Says what an object begins with: that of a key, or all whose keys are not named. Returns whether any operation is of
+    /// such an object.
     ///
     /// # Errors
     /// When there are too many values.
-    pub fn begin_with(&mut self, key: Option<&Tree>, value: &Tree) -> Result<(), TooManyValues> {
+    pub fn begin_with(&mut self, key: Option<&Tree>, value: &Tree) -> Result<bool, TooManyValues> {
         let value = value.feed(&mut FromEdn(&mut self.values))?;
         self.initial.unwritten_nil = self.values.other("nil")?;
         let Some(key) = key else {
             self.initial.of_all = value;
-            return Ok(());
+            return Ok(true);
         };
         let key = key.feed(&mut FromEdn(&mut self.values))?;
         let name = if key.is_nil() { Sym::NONE } else { self.values.name_as_key(key)? };
         self.initial.of_keys.push(OfKey { name, key, value });
-        Ok(())
+        Ok(self.ops.iter().any(|op| op.key == name || self.names_in_micros(op, key)))
+    }
+
+    /// Whether a transaction reads or writes this key.
+    fn names_in_micros(&self, op: &crate::history::Op, key: ValueId) -> bool {
+        [op.argument, op.result]
+            .into_iter()
+            .filter_map(|value| self.datum(value).elements())
+            .flatten()
+            .any(|micro| self.micro(*micro).is_some_and(|(_, named, _)| self.is_equal(named, key)))
     }
 }
 

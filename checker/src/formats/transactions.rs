@@ -5,7 +5,8 @@
 //! plume   w(1,5,0,3)              Plume, PolySI and AWDIT: function, key, value, session, transaction (-1: it did not commit)
 //! awdit   w 1 5 ⏎ ----- ⏎ =====   AWDIT's own: after `-----` comes the next transaction, after `=====` the next session
 //! dbcop   [x:=5 y==2 z==?]! ⏎ --- DBCop: a list is a transaction, `!` if it did not commit; after `---` the next session
-//!         [[{"events":[{"Write":{"variable":0,"version":5}}],"committed":true}]]     the same as JSON
+//!         [[{"events":[{"Write":{"variable":0,"version":5}}],"committed":true}]]     the same as JSON, also as the `data` of
+//!         an object with what `dbcop generate` says of it
 //! ```
 //! Each is translated into events in JSON, completions alone, which are then read as any others: a session is a process. In all
 //! of them 0 is what a register holds before anything is written: a read of 0 shows nil where nobody writes 0 to that register.
@@ -82,6 +83,7 @@ pub(super) fn detect(start: &[u8]) -> Option<Notation> {
             Some(Notation::Dbcop)
         }
         () if json.starts_with("[[{\"events\"") => Some(Notation::Dbcop),
+        () if is_generated(&text) => Some(Notation::Dbcop),
         () => None,
     }
 }
@@ -109,7 +111,20 @@ pub(super) fn translate(reader: &mut dyn BufRead, notation: Notation) -> Result<
 
 fn is_json(text: &[u8]) -> bool {
     let mut rest = text.iter().filter(|byte| !byte.is_ascii_whitespace());
-    (rest.next(), rest.next()) == (Some(&b'['), Some(&b'['))
+    matches!((rest.next(), rest.next()), (Some(&b'['), Some(&b'[')) | (Some(&b'{'), _))
+}
+
+/// Whether it begins as what `dbcop generate` writes: an object with `params`, `info`, times, and `data`.
+fn is_generated(text: &str) -> bool {
+    let json: String = text.chars().filter(|letter| !letter.is_whitespace()).take(2048).collect();
+    json.starts_with('{') && json.contains("\"data\":[[") && !json.contains("\"type\":")
+        || ["{\"params\":", "{\"info\":"].iter().any(|begin| json.starts_with(begin))
+}
+
+/// The sessions of DBCop's JSON as the `data` of a generated history.
+#[derive(serde::Deserialize)]
+struct Generated {
+    data: Vec<Vec<Value>>,
 }
 
 /// What is wrong on a line, and at which offset.
@@ -213,7 +228,11 @@ impl Sessions {
     }
 
     fn dbcop_json(&mut self, text: &[u8]) -> Result<Option<Torn>, Damage> {
-        let sessions: Vec<Vec<Value>> = match serde_json::from_slice(text) {
+        let sessions: Result<Vec<Vec<Value>>, _> = match text.trim_ascii_start().first() {
+            Some(b'{') => serde_json::from_slice(text).map(|Generated { data }| data),
+            _ => serde_json::from_slice(text),
+        };
+        let sessions = match sessions {
             Ok(sessions) => sessions,
             Err(error) => {
                 let (line, column) = (error.line() as u64, error.column() as u64);

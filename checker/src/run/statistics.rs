@@ -111,6 +111,21 @@ fn finish(workload: &str, f: &str, (found, measured): (OperationStatistics, Meas
 }
 
 impl OperationStatistics {
+    /// Takes out what follows from times, of a history that has none: it is no number then.
+    pub fn forget_times(&mut self) {
+        for figure in [
+            &mut self.latency_p50_ms,
+            &mut self.latency_p99_ms,
+            &mut self.latency_p999_ms,
+            &mut self.latency_max_ms,
+            &mut self.latency_in_faults_p50_ms,
+            &mut self.latency_in_faults_p99_ms,
+            &mut self.apdex,
+        ] {
+            *figure = f64::NAN;
+        }
+    }
+
     /// The share of operations invoked while a fault was active that succeeded, 0 to 1; none if there were none.
     pub fn availability_in_faults(&self) -> Option<f64> {
         share(self.ok_in_faults, self.invoked_in_faults)

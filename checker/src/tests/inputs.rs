@@ -407,7 +407,9 @@ fn times_since_1970_are_noticed_in_whatever_unit() {
         (4_000_000_000, 0, 40, Some("seconds"), 0),
         // The first seconds of a run in nanoseconds.
         (1_700_000_000, 1_000_000, 40, None, 1_700_000_000 + 39_000_000),
-        (1_700_000_000, 1, 4, None, 1_700_000_003),
+        (1_700_000_000, 1, 4, Some("seconds"), 3_000_000_000),
+        (1_700_000_000, 1, 3, None, 1_700_000_002),
+        (1_700_000_000, 200, 26, Some("seconds"), 5_000_000_000_000),
         (0, 1, 40, None, 39),
         (5_000_000, 3, 40, None, 5_000_117),
         // A run whose workload begins after half an hour, and lasts for a minute.
@@ -417,6 +419,8 @@ fn times_since_1970_are_noticed_in_whatever_unit() {
         assert_eq!((records.since_1970, records.end_ns()), (unit, span_ns), "{first} {step} {events}");
         let called = if unit.is_some() { 0 } else { first };
         assert_eq!(records.ops[0].called_ns, called);
+        let is_quicker = unit.is_none() && events >= 4 && step < 1000;
+        assert_eq!(records.is_quicker_than_clients(), is_quicker, "{first} {step} {events}");
     }
 }
 

@@ -36,7 +36,7 @@ pub fn html(summary: &RunSummary, verdict: &Verdict, history: &History) -> Strin
     let sections = [
         section::headline(&run),
         section::properties(&run),
-        timeline::section(&run),
+        if summary.untimed { timeline::without_times() } else { timeline::section(&run) },
         anomaly::section(&run),
         section::faults(&run),
         section::statistics(&run),

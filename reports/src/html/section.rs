@@ -90,10 +90,11 @@ fn facts(run: &Run<'_>) -> String {
         (if foreign { "Faults recorded" } else { "Faults proved" }, faults),
         ("Nodes", nodes(&summary.nodes)),
     ];
-    // A history from elsewhere has neither seed nor start, and names its nodes nowhere.
+    // A history from elsewhere has neither seed nor start, names its nodes nowhere, and may have no times.
     let unknown = |name: &str| match name {
         "Seed" | "Started" => summary.started_utc.is_empty(),
         "Nodes" => summary.nodes.is_empty(),
+        "Duration" | "First acknowledged" => summary.untimed,
         _ => false,
     };
     let facts = facts.iter().filter(|(name, _)| !unknown(name));
@@ -328,7 +329,7 @@ fn statistics_row(s: &OperationStatistics) -> Vec<String> {
     row.extend(harvest(s));
     row.extend([s.latency_p50_ms, s.latency_p99_ms, s.latency_p999_ms, s.latency_max_ms].map(figure));
     row.extend([s.latency_in_faults_p50_ms, s.latency_in_faults_p99_ms].map(figure));
-    row.push(format!("{:.2}", s.apdex));
+    row.push(if s.apdex.is_finite() { format!("{:.2}", s.apdex) } else { figure(s.apdex) });
     row
 }
 

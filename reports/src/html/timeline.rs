@@ -39,6 +39,13 @@ const LATENCY_HEIGHT: f64 = 180.0;
 const TITLE_HEIGHT: f64 = 34.0;
 const MARK_HEIGHT: f64 = 20.0;
 
+/// What takes its place where nothing has a time.
+pub(super) fn without_times() -> String {
+    "<section id=\"timeline\" aria-labelledby=\"h-timeline\">\n<h2 id=\"h-timeline\">Timeline</h2>\n\
+     <p>The history has no times, so there is nothing to draw.</p></section>\n"
+        .to_owned()
+}
+
 /// The section with the drawing and what it leaves out.
 pub(super) fn section(run: &Run<'_>) -> String {
     let timeline = Timeline::new(run);

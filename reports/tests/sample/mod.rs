@@ -224,6 +224,7 @@ fn summary(sample: Sample, events: &[Event]) -> RunSummary {
         title: "dynamo: set, register, cart".to_owned(),
         started_utc: "2026-03-14T09:26:53Z".to_owned(),
         duration_ms: events.last().map_or(0, |e| e.time / MS),
+        untimed: false,
         seed: 8_675_309,
         command: format!(
             "dissensus run --system dynamo --workload set,register,cart --nemesis partition,kill,pause,clock,slow \

@@ -93,7 +93,7 @@ fn finding(report: &Report<'_>, number: usize, found: &PropertyResult, by_event:
     }
     say!("  {}", plain(&found.summary, SENTENCE_CHARS_MAX));
     if !found.strongest.is_empty() {
-        say!("  strongest models still possible: {}", found.strongest.join(", "));
+        say!("  strongest models that this does not rule out: {}", found.strongest.join(", "));
     }
     for anomaly in &found.anomalies {
         let key = anomaly.key.as_ref().map(|key| format!(" on {}", plain(key, OPERATION_CHARS_MAX)));

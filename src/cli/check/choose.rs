@@ -74,6 +74,9 @@ pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Pro
 
 fn by_names(file: &Source<'_>, reading: &Reading) -> Result<Choice, Problem> {
     let args = file.args;
+    if let Some(asked) = required_of_guessed(file, reading) {
+        return Ok(Choice::of_history(asked, false, settings(args), true));
+    }
     let by_properties = !args.require.is_empty() || args.lww;
     if args.model.is_empty() && (run_dir(&file.path).is_some() || by_properties || !reading.workloads.is_empty()) {
         return Ok(Choice::of_workloads(claims(file, None)?, &args.require));
@@ -159,6 +162,21 @@ fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
     }
 }
 
+/// The required checks of a history that is no run of the bench and of which nobody has said what object it is about: of the
+/// object that the operations look like. None where the checks are of the bench's own workloads.
+fn required_of_guessed(file: &Source<'_>, reading: &Reading) -> Option<Vec<Asked>> {
+    let args = file.args;
+    let is_of_any_history = |check: &CheckName| CheckName::measured().all(|measured| measured != *check);
+    let is_foreign = reading.workloads.is_empty() && run_dir(&file.path).is_none() && args.model.is_empty();
+    if !is_foreign || args.require.is_empty() || args.lww || !args.require.iter().all(is_of_any_history) {
+        return None;
+    }
+    let name =
+        registry::guess(&reading.records).filter(|name| !(*name == "register" && reads_siblings(&reading.records)))?;
+    let object = registry::find(name, &settings(args)).first().and_then(|asked| asked.object);
+    Some(args.require.iter().map(|check| Asked { name: check.name(), check: *check, object }).collect())
+}
+
 /// The required checks, of a whole history of one kind of object: where no operation names a workload, and none of the checks
 /// is of the bench's own workloads.
 fn required_of_object(args: &CheckArgs, reading: &Reading, settings: &Settings) -> Option<Vec<Asked>> {
@@ -178,7 +196,8 @@ fn guess(file: &Source<'_>, reading: &Reading, settings: Settings, statistics: b
         }
         let functions = functions(&reading.records);
         return Err(Problem::arguments(format!(
-            "{}: no model fits these functions: {functions}; name one with --model (--model list prints them)",
+            "{}: no model fits these functions: {functions}; name one with --model (--model list prints them), and what its \
+             functions are called here with --rename (put=write)",
             shown(&file.path)
         )));
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use checker::formats::Reading;
 use checker::history::{History, KeySource, Torn};
-use checker::verdict::Verdict;
+use checker::verdict::{OperationStatistics, Verdict};
 use reports::RunSummary;
 use serde::Serialize;
 
@@ -64,8 +64,11 @@ struct Check {
 
 impl Report<'_> {
     /// Prints it, and writes the files that were asked for.
-    pub fn give(self) -> Result<(), Problem> {
+    pub fn give(mut self) -> Result<(), Problem> {
         let args = self.file.args;
+        if !self.is_timed() || self.history.unsaid.invocations {
+            self.verdict.statistics.iter_mut().for_each(OperationStatistics::forget_times);
+        }
         let by_workload = self.choice.claims.by_workload;
         for note in self.notes.iter().filter(|_| by_workload) {
             eprintln!("{note}");
@@ -89,6 +92,11 @@ impl Report<'_> {
         Ok(())
     }
 
+    /// Whether its events have times, if there are any.
+    fn is_timed(&self) -> bool {
+        self.history.timed || self.history.events == 0
+    }
+
     fn json(&self) -> String {
         let choice = self.choice;
         let check = |asked: &checker::checks::registry::Asked| Check {
@@ -109,7 +117,7 @@ impl Report<'_> {
             verdict: &self.verdict,
         };
         let mut json = serde_json::to_value(&json).expect("a verdict is plain data");
-        let timed = self.history.timed || self.history.events == 0;
+        let timed = self.is_timed();
         if !timed {
             leave_out_times(&mut json["properties"]);
         }
@@ -125,6 +133,7 @@ impl Report<'_> {
         RunSummary {
             title: path.clone(),
             duration_ms: self.history.end_ns() / 1_000_000,
+            untimed: !self.is_timed(),
             first_ack_ms: first_acknowledged_write(self.history).map(|at| at.as_millis() as u64),
             command: repeats(std::env::args_os().skip(1)),
             claims_note: self.chosen().join(" "),
