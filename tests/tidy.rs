@@ -19,9 +19,10 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LEFT_OUT: [&str; 3] = ["target", ".git", "store"];
 
 /// Crates of the workspace with the other ones that each may know, tests included.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("checker", &[]),
     ("nemesis", &[]),
+    ("nemesis/clock", &[]),
     ("nemesis/disk", &[]),
     ("nemesis/network", &[]),
     ("nemesis/sandbox", &[]),
@@ -32,9 +33,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Folders of sources in which no two files import from each other, directly or by way of others.
-const LAYERED: [&str; 8] = [
+const LAYERED: [&str; 9] = [
     "checker/src",
     "cluster/core/src",
+    "nemesis/clock/src",
     "nemesis/disk/src",
     "nemesis/network/src",
     "nemesis/sandbox/src",
@@ -44,7 +46,7 @@ const LAYERED: [&str; 8] = [
 ];
 
 /// Crates that ask the kernel for what no safe library has: they deny unsafe code but in the few functions that allow it.
-const OF_THE_KERNEL: [&str; 2] = ["nemesis/network", "nemesis/sandbox"];
+const OF_THE_KERNEL: [&str; 3] = ["nemesis/clock", "nemesis/network", "nemesis/sandbox"];
 
 /// Where files do import from each other: sources of `check` and its reports.
 const CIRCLE: &str = "src/cli/check";
