@@ -62,6 +62,14 @@ impl Installation {
     pub fn settled(self, _: Duration) -> Result<(), NotInstalled> {
         match self.0 {}
     }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: it cannot be called.
+    pub fn programs_settled(self, _: usize, _: Duration) -> Result<(), NotInstalled> {
+        match self.0 {}
+    }
 }
 
 /// Waits until a child has ended: nothing is traced here.

@@ -12,7 +12,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use libc::pid_t;
+use libc::{SIGTRAP, pid_t};
 
 use crate::inject;
 use crate::statistics::Reason;
@@ -46,7 +46,7 @@ pub(crate) trait Reported {
     fn let_run(&self) -> io::Result<()>;
     /// It takes long.
     fn is_slow(&self);
-    /// It has ended, for a process. Said before a new program executes its first instruction.
+    /// It has ended, for a process. Said once, and before a new program executes its first instruction.
     fn has_ended(&self, pid: pid_t, ending: Ending);
 }
 
@@ -69,6 +69,11 @@ fn follow_seized(exec: &impl Reported, mut tracee: Tracee, real: &RealVdso, shut
     // Before the answer: else the exec could fail, and the next one be reported, before the stop is asked for. The
     // reported call itself is not interrupted (WAIT_KILLABLE_RECV).
     let _ = tracee.interrupt();
+    // Now that it is held: if the caller has ended before, its number may be another thread's.
+    if !exec.is_waiting() {
+        exec.has_ended(tracee.pid, Ending::Died);
+        return tracee.release(shutdown);
+    }
     // Where the call has ended by itself the answer fails; the stop that follows says what has become of it.
     let _ = exec.let_run();
     let ending = match until_program(&mut tracee, exec, shutdown) {
@@ -95,6 +100,9 @@ fn until_program(tracee: &mut Tracee, exec: &impl Reported, shutdown: &AtomicBoo
             }
             Stop::Signal(signal) => {
                 let _ = tracee.resume(signal);
+            }
+            Stop::Step => {
+                let _ = tracee.resume(SIGTRAP);
             }
         }
     }

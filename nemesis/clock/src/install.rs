@@ -1,7 +1,7 @@
 //! Puts a child under a clock: between fork and exec it takes the filter and hands the listener to the supervisor.
 //!
 //! The child sends three descriptors over one socket: the listener on which its calls are reported, its clock file, and
-//! a socket on which the supervisor says how the first exec ended. So nothing has to be known of the child beforehand,
+//! a socket on which the supervisor says how the first execs ended. So nothing has to be known of the child beforehand,
 //! not even its number.
 
 use std::io::{self, Read};
@@ -9,21 +9,53 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libc::sock_filter;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::clock::Clock;
 use crate::filter;
 use crate::reach::Reach;
 use crate::sys;
 
-/// What the supervisor writes when the first program has its stand-in.
-pub(crate) const INSTALLED: &[u8] = b"+";
+/// How many programs of a tree are told of, from its first.
+pub(crate) const TOLD_MAX: usize = 64;
 
-/// The longest reason that is read.
-const REASON_BYTES_MAX: u64 = 1024;
+/// The longest message; of a longer reason the rest is cut off.
+const TOLD_BYTES_MAX: usize = 1024;
+
+/// What the supervisor says of a program, a message each.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It has its stand-in.
+    Installed,
+    /// It ended while it was started.
+    Ended,
+    /// It runs with the true clock, for a reason.
+    Unpatched(String),
+}
+
+impl Told {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Installed => b"+".to_vec(),
+            Self::Ended => b"-".to_vec(),
+            Self::Unpatched(reason) => [b"!", reason.as_bytes()].concat(),
+        }
+    }
+
+    /// None if it is no message.
+    fn decode(message: &[u8]) -> Option<Self> {
+        match message.split_first()? {
+            (b'+', []) => Some(Self::Installed),
+            (b'-', []) => Some(Self::Ended),
+            (b'!', reason) => Some(Self::Unpatched(String::from_utf8_lossy(reason).into_owned())),
+            _ => None,
+        }
+    }
+}
 
 /// Installs the filter in a process that is about to start a program. Cheap to clone.
 ///
@@ -37,14 +69,14 @@ struct Parts {
     program: Vec<sock_filter>,
     supervisor: OwnedFd,
     clock: OwnedFd,
-    outcome: UnixStream,
+    outcomes: OwnedFd,
 }
 
 impl Installer {
     pub(crate) fn new(supervisor: OwnedFd, clock: &Clock, reach: Reach) -> io::Result<(Self, Installation)> {
-        let (outcome, awaited) = UnixStream::pair()?;
-        let parts = Parts { program: filter::program(reach), supervisor, clock: clock.read_only()?, outcome };
-        Ok((Self(Arc::new(parts)), Installation { outcome: awaited }))
+        let (outcomes, awaited) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        let parts = Parts { program: filter::program(reach), supervisor, clock: clock.read_only()?, outcomes };
+        Ok((Self(Arc::new(parts)), Installation { outcomes: UnixStream::from(awaited) }))
     }
 
     /// Puts this process under the clock, for good, beginning with its next exec. To be called between fork and exec, as
@@ -58,14 +90,14 @@ impl Installer {
         // The listener is closed at the end of this call: if it stayed open here, the exec would wait for ever in case
         // the supervisor ends.
         let listener = sys::install_filter(&parts.program)?;
-        sys::send(parts.supervisor.as_fd(), b"L", [listener.as_fd(), parts.clock.as_fd(), parts.outcome.as_fd()])
+        sys::send(parts.supervisor.as_fd(), b"L", [listener.as_fd(), parts.clock.as_fd(), parts.outcomes.as_fd()])
     }
 }
 
-/// Tells how the first exec under an [`Installer`] ended.
+/// Tells how the first execs under an [`Installer`] ended.
 #[derive(Debug)]
 pub struct Installation {
-    outcome: UnixStream,
+    outcomes: UnixStream,
 }
 
 /// Why it is not known that a program shows its clock.
@@ -74,6 +106,9 @@ pub enum NotInstalled {
     /// The program runs with the true clock.
     #[error("the program runs with the machine's clock: {0}")]
     Unpatched(String),
+    /// The program has ended.
+    #[error("the program ended while it was started")]
+    Ended,
     /// There was no word in time.
     #[error("the program did not get its clock within {0:?}: was it started at all?")]
     TimedOut(Duration),
@@ -87,17 +122,36 @@ impl Installation {
     ///
     /// # Errors
     /// When the program runs with the true clock, or nothing is known in time.
-    pub fn settled(mut self, patience: Duration) -> Result<(), NotInstalled> {
-        // Zero would mean no limit.
-        self.outcome.set_read_timeout(Some(patience.max(Duration::from_millis(1)))).map_err(NotInstalled::Gone)?;
-        let mut said = [0; REASON_BYTES_MAX as usize];
-        match self.outcome.read(&mut said) {
-            Ok(0) => Err(NotInstalled::Gone(io::ErrorKind::UnexpectedEof.into())),
-            Ok(length) if said[..length] == *INSTALLED => Ok(()),
-            Ok(length) => Err(NotInstalled::Unpatched(String::from_utf8_lossy(&said[..length]).into_owned())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(NotInstalled::TimedOut(patience)),
-            Err(error) => Err(NotInstalled::Gone(error)),
+    pub fn settled(self, patience: Duration) -> Result<(), NotInstalled> {
+        self.programs_settled(1, patience)
+    }
+
+    /// Waits until this many programs of the tree have their clock, from the first on: two, if the one that is asked
+    /// for is started by another one (an init, a shell). At most 64 are told of.
+    ///
+    /// # Errors
+    /// When one of them runs with the true clock or has ended while it was started, or nothing is known in time.
+    pub fn programs_settled(mut self, programs: usize, patience: Duration) -> Result<(), NotInstalled> {
+        let deadline = Instant::now() + patience;
+        for _ in 0..programs {
+            match self.next_told(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Told::Installed) => {}
+                Ok(Told::Ended) => return Err(NotInstalled::Ended),
+                Ok(Told::Unpatched(reason)) => return Err(NotInstalled::Unpatched(reason)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(NotInstalled::TimedOut(patience)),
+                Err(error) => return Err(NotInstalled::Gone(error)),
+            }
         }
+        Ok(())
+    }
+
+    fn next_told(&mut self, patience: Duration) -> io::Result<Told> {
+        // Zero would mean no limit.
+        self.outcomes.set_read_timeout(Some(patience.max(Duration::from_millis(1))))?;
+        let mut message = [0; TOLD_BYTES_MAX];
+        let length = self.outcomes.read(&mut message)?;
+        // No message, that is, an empty one: nobody is left to send any.
+        Told::decode(&message[..length]).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }
 
@@ -118,4 +172,19 @@ pub fn wait(child: &mut Child) -> io::Result<ExitStatus> {
         Err(error) => return Err(error),
     }
     child.wait()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_understood_and_nothing_else_is() {
+        for told in [Told::Installed, Told::Ended, Told::Unpatched("why".to_owned())] {
+            assert_eq!(Told::decode(&told.encode()), Some(told));
+        }
+        for nonsense in [&b""[..], b"?", b"+x", b"-x"] {
+            assert_eq!(Told::decode(nonsense), None);
+        }
+    }
 }

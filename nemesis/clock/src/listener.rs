@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
@@ -13,7 +14,7 @@ use nix::time::ClockId;
 use crate::clock::{self, Setting};
 use crate::exec::Ending;
 use crate::inject::{self, REQUEST_CLOCK};
-use crate::install::INSTALLED;
+use crate::install::{TOLD_MAX, Told};
 use crate::statistics::AbsoluteWaits;
 use crate::sys;
 use crate::vdso::RealVdso;
@@ -65,14 +66,21 @@ pub(crate) fn request(data: &seccomp_data) -> Request {
 pub(crate) struct Listener {
     descriptor: OwnedFd,
     clock: File,
-    /// Where the outcome of the first exec is to be told; none once it has been.
-    outcome: Mutex<Option<UnixStream>>,
+    /// Where the outcomes of the first execs are to be told.
+    outcomes: Mutex<Outcomes>,
+}
+
+#[derive(Debug)]
+struct Outcomes {
+    socket: UnixStream,
+    /// How many may be told yet.
+    left: usize,
 }
 
 impl Listener {
-    pub(crate) fn new(descriptor: OwnedFd, clock: OwnedFd, outcome: OwnedFd) -> Self {
-        let outcome = Mutex::new(Some(UnixStream::from(outcome)));
-        Self { descriptor, clock: File::from(clock), outcome }
+    pub(crate) fn new(descriptor: OwnedFd, clock: OwnedFd, outcomes: OwnedFd) -> Self {
+        let outcomes = Mutex::new(Outcomes { socket: UnixStream::from(outcomes), left: TOLD_MAX });
+        Self { descriptor, clock: File::from(clock), outcomes }
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -104,17 +112,19 @@ impl Listener {
         }
     }
 
-    /// Tells whoever started the tree how its first exec ended: that of a program, not a failed look along the PATH.
+    /// Tells whoever started the tree how its first execs ended: those of programs, not a failed look along the PATH.
     pub(crate) fn tell(&self, ending: &Ending) {
-        let text = match ending {
-            Ending::Patched => INSTALLED.to_vec(),
-            Ending::Unpatched(reason) => reason.to_string().into_bytes(),
-            Ending::Died => b"it ended while it was started".to_vec(),
+        let told = match ending {
+            Ending::Patched => Told::Installed,
+            Ending::Unpatched(reason) => Told::Unpatched(reason.to_string()),
+            Ending::Died => Told::Ended,
             Ending::Failed => return,
         };
-        if let Some(mut outcome) = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Who does not want to know has closed the other end.
-            let _ = outcome.write_all(&text);
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = outcomes.left.checked_sub(1) {
+            outcomes.left = left;
+            // Who does not want to know has closed the other end. It never waits: the socket has room for all of them.
+            let _ = outcomes.socket.write(&told.encode());
         }
     }
 
@@ -157,6 +167,17 @@ impl Listener {
             }
         };
         Ok(clock::clock_ns(clock)?.saturating_add(setting.ahead_ns(clock::monotonic_ns()?)))
+    }
+}
+
+/// When the tree has ended and no exec of it is followed any more.
+impl Drop for Listener {
+    /// Nothing more will be told: who waits for it is not to wait in vain, though the command that started the tree may
+    /// hold this socket, too.
+    fn drop(&mut self) {
+        let outcomes = self.outcomes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // An error means that the other end is closed.
+        let _ = outcomes.socket.shutdown(Shutdown::Write);
     }
 }
 

@@ -46,6 +46,11 @@ const BACKLOG_MAX: usize = 4096;
 /// How long they may wait.
 const BACKLOG_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the supervisor waits for its threads when it ends. One that is about to attach to a process waits while
+/// another thread of that process is inside an exec; if the exec's disk has stalled, nothing but the disk can end that.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+const END_PAUSE: Duration = Duration::from_micros(200);
+
 /// How often the backlog is looked through.
 const TICK_MS: u16 = 500;
 
@@ -116,14 +121,17 @@ impl Reported for Followed<'_> {
         self.1.count(|statistics| statistics.slow += 1);
     }
 
+    /// Counts first: who has been told of an ending finds it in the statistics.
     fn has_ended(&self, pid: pid_t, ending: Ending) {
-        self.0.listener.tell(&ending);
-        match ending {
+        match &ending {
             Ending::Patched => self.1.count(|statistics| statistics.patched += 1),
             Ending::Failed => self.1.count(|statistics| statistics.failed_execs += 1),
             Ending::Died => self.1.count(|statistics| statistics.ended += 1),
-            Ending::Unpatched(reason) => self.1.unpatched(Unpatched { pid, program: program_of(pid), reason }),
+            Ending::Unpatched(reason) => {
+                self.1.unpatched(Unpatched { pid, program: program_of(pid), reason: reason.clone() });
+            }
         }
+        self.0.listener.tell(&ending);
     }
 }
 
@@ -197,9 +205,15 @@ impl Drop for Supervisor {
         let _ = self.shared.wake.write(1);
         drop(self.shared.backlog());
         self.shared.backlog_grew.notify_all();
+        let deadline = Instant::now() + END_PATIENCE;
         for thread in self.threads.drain(..) {
-            // A panic of the thread has been printed already.
-            let _ = thread.join();
+            while !thread.is_finished() && Instant::now() < deadline {
+                thread::sleep(END_PAUSE);
+            }
+            if thread.is_finished() {
+                // A panic of the thread has been printed already.
+                let _ = thread.join();
+            }
         }
     }
 }
@@ -312,11 +326,12 @@ impl Dispatcher {
             self.shared.statistics.count(|statistics| statistics.turned_away += 1);
             return;
         };
+        let listener = Listener::new(listener, clock, outcome);
         if self.listeners.len() >= TREES_MAX {
             self.shared.statistics.count(|statistics| statistics.turned_away += 1);
             return;
         }
-        self.listeners.push(Arc::new(Listener::new(listener, clock, outcome)));
+        self.listeners.push(Arc::new(listener));
     }
 }
 

@@ -153,9 +153,9 @@ pub(crate) fn resume(tid: pid_t, signal: c_int) -> io::Result<()> {
     ptrace(libc::PTRACE_CONT, tid, 0, signal as usize)
 }
 
-/// Lets a stopped thread execute one instruction.
-pub(crate) fn step(tid: pid_t) -> io::Result<()> {
-    ptrace(libc::PTRACE_SINGLESTEP, tid, 0, 0)
+/// Lets a stopped thread execute one instruction, with a signal or (0) without.
+pub(crate) fn step(tid: pid_t, signal: c_int) -> io::Result<()> {
+    ptrace(libc::PTRACE_SINGLESTEP, tid, 0, signal as usize)
 }
 
 /// Lets a stopped thread go on, untraced.

@@ -29,6 +29,8 @@ pub(crate) enum Stop {
     Exec,
     /// As it was asked to, or because its whole process was stopped.
     Asked,
+    /// It has executed one instruction, as it was asked to.
+    Step,
     /// A signal is about to be delivered.
     Signal(c_int),
 }
@@ -60,8 +62,6 @@ pub(crate) struct Tracee {
     tid: pid_t,
     /// Its process.
     pub(crate) pid: pid_t,
-    /// Signals that came while it was made to do something, to be sent again.
-    aside: Vec<c_int>,
 }
 
 impl Tracee {
@@ -73,7 +73,7 @@ impl Tracee {
         sys::seize(tid)?;
         // A thread that is gone by now is noticed at the first wait.
         let pid = status_number(tid, "Tgid:").unwrap_or(tid);
-        Ok(Self { tid, pid, aside: Vec::new() })
+        Ok(Self { tid, pid })
     }
 
     /// The next stop. On [`NoStop::Ended`] the thread has been taken care of.
@@ -107,6 +107,8 @@ impl Tracee {
         Some(match code >> 8 {
             PTRACE_EVENT_EXEC => Stop::Exec,
             PTRACE_EVENT_STOP => Stop::Asked,
+            // Positive codes are the kernel's own: a SIGTRAP that somebody sends has none.
+            0 if signal == SIGTRAP && code > 0 => Stop::Step,
             _ => Stop::Signal(signal),
         })
     }
@@ -141,18 +143,14 @@ impl Tracee {
         sys::resume(self.tid, signal)
     }
 
-    /// Lets it go on, untraced, with the signals that were put aside. One that is killed while it stands still cannot be
-    /// let go: its end is waited for, since its parent does not learn of it before.
+    /// Lets it go on, untraced; a process that was stopped meanwhile stays so. One that is killed while it stands still
+    /// cannot be let go: its end is waited for, since its parent does not learn of it before.
     pub(crate) fn release(mut self, shutdown: &AtomicBool) {
         while sys::detach(self.tid).is_err() {
             let patience = Patience { until: Instant::now() + PAUSE_MAX, shutdown };
             if let Err(NoStop::Ended | NoStop::Shutdown) = self.next_stop(patience) {
                 return;
             }
-        }
-        for signal in &self.aside {
-            // A process that has ended meanwhile needs none.
-            let _ = sys::kill(self.pid, *signal);
         }
     }
 
@@ -167,18 +165,23 @@ impl Tracee {
         let _ = sys::kill(self.pid, SIGKILL);
     }
 
-    /// Executes one instruction. Signals that come up meanwhile are put aside: only SIGSTOP can, as long as the others
-    /// are blocked.
+    /// Executes one instruction.
+    ///
+    /// Signals that come up meanwhile are delivered (only SIGSTOP can, as long as the others are blocked). The kernel
+    /// notes that the process is stopped, lets this one thread execute the instruction all the same, and stops it when
+    /// it is released, unless it was continued meanwhile. To put a SIGSTOP aside and send it again would bring it
+    /// behind a SIGCONT that came after it: the process would stay stopped for ever.
     pub(crate) fn step(&mut self, patience: Patience) -> Result<io::Result<()>, NoStop> {
+        let mut signal = 0;
         loop {
-            if let Err(error) = sys::step(self.tid) {
+            if let Err(error) = sys::step(self.tid, signal) {
                 return Ok(Err(error));
             }
-            match self.next_stop(patience)? {
-                Stop::Signal(SIGTRAP) => return Ok(Ok(())),
-                Stop::Signal(signal) => self.aside.push(signal),
-                Stop::Asked | Stop::Exec => {}
-            }
+            signal = match self.next_stop(patience)? {
+                Stop::Step => return Ok(Ok(())),
+                Stop::Signal(signal) => signal,
+                Stop::Asked | Stop::Exec => 0,
+            };
         }
     }
 

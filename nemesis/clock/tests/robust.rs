@@ -7,7 +7,8 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -18,6 +19,19 @@ use support::{PATIENCE, clocks, compiled, late, run, supervisor};
 fn alone() -> Option<(Supervisor, Clock)> {
     supervisor()?;
     Some((Supervisor::start().expect("the other one started"), late()))
+}
+
+/// The state of a process (as in proc_pid_stat(5)) that is stopped or has ended, or is about to be.
+fn settled_state(pid: Pid) -> char {
+    let begin = Instant::now();
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("nobody has reaped it");
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).expect("as the kernel writes it");
+        if matches!(state, 'T' | 'Z') || begin.elapsed() > PATIENCE {
+            return state;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -48,9 +62,8 @@ fn failed_execs_start_nothing_and_are_counted() {
     let mut command = Command::new("/nonexistent/program");
     let installation = supervisor.prepare(&mut command, &clock, Reach::default()).expect("descriptors");
     assert!(command.spawn().is_err());
-    drop(command);
-    // Whether the supervisor closes the listener, or the patience ends: there is no good news.
-    assert!(installation.settled(std::time::Duration::from_millis(1)).is_err());
+    // Though `command` is still there.
+    assert!(matches!(installation.settled(PATIENCE), Err(NotInstalled::Gone(_))));
     let mut command = Command::new("bash");
     command.args(["-c", "/nonexistent/a; /nonexistent/b; cd /; /bin/true && exit 0"]).stderr(Stdio::null());
     let installation = supervisor.prepare(&mut command, &clock, Reach::default()).expect("descriptors");
@@ -71,10 +84,13 @@ fn processes_killed_at_any_moment_leave_nothing_behind() {
         let installation = supervisor.prepare(&mut command, &clock, Reach::default()).expect("descriptors");
         let mut child = command.spawn().expect("it starts");
         let begin = Instant::now();
-        while begin.elapsed().as_micros() < u128::from(round * 20) {}
+        // From before its program begins until long after.
+        while begin.elapsed().as_micros() < u128::from(round * round * 4) {}
         child.kill().expect("it is ours to kill");
         let settled = installation.settled(PATIENCE);
-        assert!(!matches!(settled, Err(NotInstalled::TimedOut(_))), "somebody forgot it");
+        assert!(matches!(settled, Ok(()) | Err(NotInstalled::Ended)), "somebody forgot it: {settled:?}");
+        let statistics = supervisor.statistics();
+        assert_eq!(statistics.patched + statistics.ended, u64::from(round) + 1, "{statistics:?}");
         assert_eq!(program_clock::wait(&mut child).expect("its end is not lost").signal(), Some(9));
     }
     let statistics = supervisor.statistics();
@@ -134,6 +150,35 @@ fn stopped_and_continued_while_it_starts_a_program_is_patched_all_the_same() {
         assert!(output.status.success(), "{output:?}");
         let ran = support::Ran::new(output, before_ns);
         ran.assert_shows(ran.numbers()[1], &clock.setting(), "stopped and continued");
+    }
+    assert_eq!(supervisor.statistics().unpatched_count(), 0);
+}
+
+/// As the kernel orders them: a SIGCONT undoes the SIGSTOP before it, and no other.
+#[test]
+fn stopped_while_it_starts_a_program_is_patched_and_stays_stopped() {
+    let Some((supervisor, clock)) = alone() else { return };
+    for round in 0..30u32 {
+        let mut command = Command::new(clocks());
+        command.stdout(Stdio::piped());
+        let installation = supervisor.prepare(&mut command, &clock, Reach::default()).expect("descriptors");
+        let before_ns = program_clock::monotonic_ns().expect("a clock");
+        let child = command.spawn().expect("it starts");
+        let pid = Pid::from_raw(child.id() as i32);
+        let begin = Instant::now();
+        while begin.elapsed().as_micros() < u128::from(round * 20) {}
+        for signal in [Signal::SIGSTOP, Signal::SIGCONT, Signal::SIGSTOP] {
+            kill(pid, signal).expect("it is ours");
+        }
+        installation.settled(PATIENCE).expect("it has its clock");
+        let state = settled_state(pid);
+        // It may have ended before the signals came.
+        assert!(matches!(state, 'T' | 'Z'), "{state}");
+        kill(pid, Signal::SIGCONT).expect("it is ours");
+        let output = support::output(child).expect("it ends");
+        assert!(output.status.success(), "{output:?}");
+        let ran = support::Ran::new(output, before_ns);
+        ran.assert_shows(ran.numbers()[1], &clock.setting(), "stopped");
     }
     assert_eq!(supervisor.statistics().unpatched_count(), 0);
 }
