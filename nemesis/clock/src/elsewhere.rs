@@ -40,7 +40,26 @@ impl Supervisor {
     }
 
     /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: it cannot be called.
+    pub fn installer(&self, _: &Clock, _: Reach) -> io::Result<(Installer, Installation)> {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
     pub fn statistics(&self) -> Statistics {
+        match self.0 {}
+    }
+}
+
+/// There is none here.
+#[derive(Clone, Debug)]
+pub struct Installer(Infallible);
+
+impl Installer {
+    /// Cannot be called.
+    pub fn prepare(self, _: &mut Command) {
         match self.0 {}
     }
 }

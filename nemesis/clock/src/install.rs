@@ -7,7 +7,7 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,13 @@ impl Installer {
         let (outcomes, awaited) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         let parts = Parts { program: filter::program(reach), supervisor, clock: clock.read_only()?, outcomes };
         Ok((Self(Arc::new(parts)), Installation { outcomes: UnixStream::from(awaited) }))
+    }
+
+    /// Lets whatever `command` starts, and its descendants, show the clock: adds a step between fork and exec, which has
+    /// to be the last. No code can fail here, so that it fits where only a change of a command is asked for, as in
+    /// `sandbox::NodeCommand::before_exec`.
+    pub fn prepare(self, command: &mut Command) {
+        sys::before_exec(command, move || self.install());
     }
 
     /// Puts this process under the clock, for good, beginning with its next exec. To be called between fork and exec, as

@@ -21,6 +21,16 @@
 //! # }
 //! ```
 //!
+//! A node of the crate `sandbox` begins with an init, so that its program is the second one:
+//!
+//! ```text
+//! sandbox::enter(...)                      before the supervisor starts: it has threads
+//! let (installer, installation) = supervisor.installer(&clock, Reach::default())?;
+//! node.before_exec(move |command| installer.prepare(command));     the last of such steps
+//! let tree = node.spawn_blocking()?;
+//! installation.programs_settled(2, patience)?;
+//! ```
+//!
 //! ## What it does not reach
 //! - Raw system calls that read the clock (`clock_gettime` by number, the legacy vsyscall page): the former are answered
 //!   under [`Reach::raw_calls`].
@@ -71,4 +81,4 @@ supported! {
 #[cfg(not(target_arch = "x86_64"))]
 mod elsewhere;
 #[cfg(not(target_arch = "x86_64"))]
-pub use elsewhere::{Installation, NotInstalled, Refused, Supervisor, wait};
+pub use elsewhere::{Installation, Installer, NotInstalled, Refused, Supervisor, wait};

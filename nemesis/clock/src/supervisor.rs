@@ -180,11 +180,11 @@ impl Supervisor {
     /// When the system gives no descriptors.
     pub fn prepare(&self, command: &mut Command, clock: &Clock, reach: Reach) -> io::Result<Installation> {
         let (installer, installation) = self.installer(clock, reach)?;
-        sys::before_exec(command, move || installer.install());
+        installer.prepare(command);
         Ok(installation)
     }
 
-    /// The same for code that does not start programs by a [`Command`].
+    /// The same for code that makes its [`Command`] elsewhere or later, or that does without one.
     ///
     /// # Errors
     /// When the system gives no descriptors.
