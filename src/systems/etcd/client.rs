@@ -44,7 +44,7 @@ impl EtcdClient {
             Does::Txn => transactions::txn(kv, node, operation, attempt).await,
             Does::Put => watches::put(kv, node, operation, attempt).await,
             Does::Delete => watches::delete(kv, node, operation, attempt).await,
-            Does::Watch => watches::watch(kv, node, operation, attempt).await,
+            Does::Watch => watches::watch(kv, node, operation, attempt, watches::QUIET).await,
             Does::Acquire => self.locks.acquire(kv, node, operation, attempt).await,
             Does::Release => self.locks.release(kv, node, operation, attempt).await,
             Does::GetPut => return self.get_put.invoke(node, operation, attempt).await,

@@ -241,7 +241,8 @@ mod tests {
         assert_eq!((read.answer.succeeded, read.header.revision, read.header.member_id), (false, 4, u64::MAX));
         let read: Answered<Deleted> = serde_json::from_str(&format!("{{{header}}}")).expect("an answer");
         assert_eq!(read.answer.deleted, 0);
-        let events = r#""events":[{"kv":{"key":"YQ==","mod_revision":"3","value":"NQ=="}},{"type":"DELETE","kv":{"key":"YQ==","mod_revision":"4"}}]"#;
+        let events = r#""events":[{"kv":{"key":"YQ==","mod_revision":"3","value":"NQ=="}},
+            {"type":"DELETE","kv":{"key":"YQ==","mod_revision":"4"}}]"#;
         let read: Streamed = serde_json::from_str(&format!("{{\"result\":{{{header},{events}}}}}")).expect("an answer");
         let [put, delete] = &read.result.answer.events[..] else { panic!("two events: {read:?}") };
         assert_eq!((put.kind.as_str(), &put.kv.value[..], put.kv.mod_revision), ("", &b"5"[..], 3));

@@ -20,7 +20,7 @@ use crate::systems::http::unknown;
 /// The keys whose changes are shown begin with this.
 const PREFIX: &[u8] = b"watch-";
 /// A watch to which nothing comes for so long is over.
-const QUIET: Duration = Duration::from_millis(300);
+pub(super) const QUIET: Duration = Duration::from_millis(300);
 /// The longest message that is read, bytes.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// The most messages of one watch; the next watch goes on where it ended.
@@ -46,8 +46,9 @@ pub(super) async fn delete(kv: &Kv, node: &str, operation: &Operation, attempt: 
     Ok(operation.ok(revision.into()))
 }
 
-/// The changes from a revision on, as they came: a list for each message.
-pub(super) async fn watch(kv: &Kv, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
+/// The changes from a revision on, as they came: a list for each message. It is over when nothing comes for the time
+/// `quiet`, if not before.
+pub(super) async fn watch(kv: &Kv, node: &str, operation: &Operation, attempt: &Attempt, quiet: Duration) -> Done {
     let from = operation.value.as_i64();
     let from = from.ok_or_else(|| operation.fail(format!("no revision: {}", operation.value)))?;
     attempt.reading("watch");
@@ -55,7 +56,7 @@ pub(super) async fn watch(kv: &Kv, node: &str, operation: &Operation, attempt: &
     request["start_revision"] = from.to_string().into();
     let response = kv.gateway.open(node, "watch", &json!({"create_request": request})).await;
     let mut stream = Stream { response: response.map_err(unread(operation))?, bytes: Vec::new() };
-    let messages = stream.from(from).await.map_err(unread(operation))?;
+    let messages = stream.from(from, quiet).await.map_err(unread(operation))?;
     let shown: Vec<Vec<Value>> =
         messages.iter().map(|events| shown(operation, events)).collect::<Result<_, Completion>>()?;
     Ok(operation.ok(shown.into_iter().filter(|changes| !changes.is_empty()).collect()))
@@ -69,11 +70,11 @@ struct Stream {
 
 impl Stream {
     /// The events of each message, from this revision on, until they are complete or nothing comes any more.
-    async fn from(&mut self, from: i64) -> Result<Vec<Vec<WatchEvent>>, StoreError> {
+    async fn from(&mut self, from: i64, quiet: Duration) -> Result<Vec<Vec<WatchEvent>>, StoreError> {
         let created = self.next().await?.ok_or_else(|| StoreError::Unknown("the watch did not begin".into()))?;
         let (mut seen, mut messages) = (from.saturating_sub(1), Vec::new());
         while seen < created.header.revision && messages.len() < MESSAGES_MAX {
-            let Ok(next) = timeout(QUIET, self.next()).await else { break };
+            let Ok(next) = timeout(quiet, self.next()).await else { break };
             let Some(Answered { answer: Watched { events, .. }, .. }) = next? else { break };
             seen = events.last().map_or(seen, |last| last.kv.mod_revision);
             messages.push(events);
@@ -138,7 +139,7 @@ mod tests {
             vec![answer("200 OK", &messages.iter().map(|message| format!("{message}\n")).collect::<String>())];
         let kv = Kv { gateway: answering(answers).await, reads: Reads::Default };
         let operation = Invocation::without_key("watch", from).by("watch", 1);
-        watch(&kv, "n1", &operation, &Attempt::default()).await.unwrap_or_else(|completion| completion)
+        watch(&kv, "n1", &operation, &Attempt::default(), Duration::MAX).await.unwrap_or_else(|completion| completion)
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ impl NatsClient {
             ("log", "poll") => self.logs.poll(js, node, operation, attempt).await,
             ("queue", "enqueue") => queues::enqueue(js, node, operation, attempt).await,
             ("queue", "dequeue") => queues::dequeue(js, node, operation, attempt).await,
-            ("queue", "drain") => queues::drain(js, node, operation, attempt).await,
+            ("queue", "drain") => queues::drain(js, node, operation, attempt, queues::DRAIN_LIMIT).await,
             _ => Err(operation.unknown()),
         };
         done.unwrap_or_else(|completion| completion)

@@ -168,3 +168,97 @@ impl Connection {
         Ok(frame)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::future::Future;
+
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A message with this content.
+    pub fn message(payload: &str) -> String {
+        format!("MSG in 1 {}\r\n{payload}\r\n", payload.len())
+    }
+
+    /// An element of a queue, to be acknowledged on this subject.
+    pub fn handed_out(element: &str, reply: &str) -> String {
+        format!("MSG in 1 {reply} {}\r\n{element}\r\n", element.len())
+    }
+
+    /// An answer without content.
+    pub fn status(status: u16) -> String {
+        let headers = format!("NATS/1.0 {status} so\r\n\r\n");
+        format!("HMSG in 1 {0} {0}\r\n{headers}\r\n", headers.len())
+    }
+
+    /// Connections to a node `n1` that answers each request with the next of these texts, and then closes the connection.
+    /// What it is told is sent back: subject and content.
+    pub async fn answering(answers: Vec<String>) -> (Connections, Rc<RefCell<Vec<(String, String)>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let addresses = Addresses::default();
+        addresses.set("n1", listener.local_addr().ok());
+        let told: Rc<RefCell<Vec<(String, String)>>> = Rc::default();
+        let heard = Rc::clone(&told);
+        tokio::task::spawn_local(async move {
+            let (stream, _) = listener.accept().await.expect("a client");
+            let _ = serve(BufStream::new(stream), answers, &heard).await;
+        });
+        (Connections::new(addresses), told)
+    }
+
+    async fn serve(
+        mut stream: BufStream<TcpStream>,
+        answers: Vec<String>,
+        heard: &RefCell<Vec<(String, String)>>,
+    ) -> io::Result<()> {
+        let mut answers = answers.into_iter();
+        stream.write_all(b"INFO {}\r\nPING\r\n").await?;
+        loop {
+            stream.flush().await?;
+            let mut line = String::new();
+            stream.read_line(&mut line).await?;
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            match &words[..] {
+                ["PING"] => stream.write_all(b"PONG\r\n").await?,
+                ["PUB", subject, rest @ .., length] => {
+                    let mut payload = vec![0; length.parse::<usize>().expect("a length") + 2];
+                    stream.read_exact(&mut payload).await?;
+                    let payload = String::from_utf8_lossy(&payload).trim_end().to_owned();
+                    if rest.is_empty() {
+                        heard.borrow_mut().push(((*subject).to_owned(), payload));
+                        continue;
+                    }
+                    let Some(answer) = answers.next() else { return Ok(()) };
+                    stream.write_all(answer.as_bytes()).await?;
+                }
+                [] => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Runs a test whose node is a task of the same thread.
+    pub async fn locally<T>(test: impl Future<Output = T>) -> T {
+        tokio::task::LocalSet::new().run_until(test).await
+    }
+
+    #[tokio::test]
+    async fn answers_end_with_their_number_or_with_a_status() {
+        locally(async {
+            let answers =
+                vec![[message("1"), message("2")].concat(), [message("3"), status(408)].concat(), status(503)];
+            let (connections, _) = answering(answers).await;
+            let two = connections.ask("n1", "a", b"", 2).await.expect("answers");
+            assert_eq!(two.iter().map(|message| &message.payload[..]).collect::<Vec<_>>(), [b"1", b"2"]);
+            let fewer = connections.ask("n1", "a", b"", 5).await.expect("answers");
+            assert_eq!(fewer.iter().map(|message| message.status).collect::<Vec<_>>(), [None, Some(408)]);
+            assert!(matches!(connections.ask("n1", "a", b"", 1).await, Err(StoreError::Refused(_))), "nobody listens");
+            assert!(matches!(connections.ask("n1", "a", b"", 1).await, Err(StoreError::Unknown(_))), "it is closed");
+            assert!(matches!(connections.ask("n2", "a", b"", 1).await, Err(StoreError::Refused(_))), "it does not run");
+        })
+        .await;
+    }
+}

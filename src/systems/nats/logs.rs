@@ -112,3 +112,63 @@ fn subject(log: &str) -> String {
 fn unread(operation: &Operation) -> impl Fn(StoreError) -> Completion {
     move |error| operation.fail(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use workloads::{Invocation, Outcome};
+
+    use super::super::connection::tests::{answering, locally, message, status};
+    use super::*;
+
+    fn record(offset: u64, base64: &str) -> String {
+        message(&json!({"message": {"seq": offset, "data": base64}}).to_string())
+    }
+
+    fn no_more() -> String {
+        message(r#"{"error":{"code":404,"err_code":10037,"description":"no message found"}}"#)
+    }
+
+    #[tokio::test]
+    async fn a_record_is_sent_only_if_the_stream_says_so() {
+        let made = || message("{}");
+        for (answers, outcome) in [
+            (vec![made(), message(r#"{"stream":"log","seq":7}"#)], Outcome::Ok),
+            (vec![made(), status(503)], Outcome::Fail),
+            (vec![made()], Outcome::Info),
+            (vec![], Outcome::Fail),
+        ] {
+            let completion = locally(async {
+                let js = JetStream::new(answering(answers).await.0, 1);
+                let operation = Invocation::without_key("send", json!([["send", "log-0", 5]])).by("log", 1);
+                send(&js, "n1", &operation, &Attempt::default()).await.unwrap_or_else(|completion| completion)
+            });
+            let completion = completion.await;
+            assert_eq!(completion.outcome, outcome, "{completion:?}");
+            if outcome == Outcome::Ok {
+                assert_eq!(completion.value, json!([["send", "log-0", [7, 5]]]));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_that_fails_leaves_the_process_where_it_was() {
+        locally(async {
+            // The first poll finds a record of one log and fails on the other; the second finds both.
+            let first = [message("{}"), record(3, "NQ=="), no_more(), message(r#"{"error":{"err_code":10059}}"#)];
+            let second = [record(3, "NQ=="), no_more(), record(4, "Ng=="), no_more()];
+            let (connections, _) = answering([&first[..], &second].concat()).await;
+            let (js, logs, attempt) = (JetStream::new(connections, 1), Logs::default(), Attempt::default());
+            let poll = Invocation::without_key("poll", json!([["poll"]])).by("log", 1);
+            let polled = async || {
+                let polled = logs.poll(&js, "n1", &poll, &attempt).await;
+                polled.unwrap_or_else(|completion| completion)
+            };
+            assert_eq!(polled().await.outcome, Outcome::Fail, "nothing is assigned");
+            let assign = Invocation::without_key("assign", json!(["log-0", "log-1"])).by("log", 1);
+            assert!(logs.assign(&assign).is_ok());
+            assert_eq!(polled().await.outcome, Outcome::Fail);
+            assert_eq!(polled().await.value, json!([["poll", {"log-0": [[3, 5]], "log-1": [[4, 6]]}]]));
+        })
+        .await;
+    }
+}

@@ -18,7 +18,7 @@ use super::protocol::Message;
 /// The stream.
 const STREAM: &str = "queue";
 /// How long a drain waits until nobody else holds an element.
-const DRAIN_LIMIT: Duration = Duration::from_millis(700);
+pub(super) const DRAIN_LIMIT: Duration = Duration::from_millis(700);
 /// How often it looks.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(50);
 /// The most elements that a drain asks for at a time, so many that two drains do not share a queue between them.
@@ -65,20 +65,21 @@ pub(super) async fn dequeue(
     Ok(operation.ok(element))
 }
 
-/// Takes all elements. Until there is none that somebody else holds, none is acknowledged; if that takes too long, all are
-/// given back.
+/// Takes all elements. Until there is none that somebody else holds, none is acknowledged; if that takes longer than the
+/// limit, all are given back.
 pub(super) async fn drain(
     js: &JetStream,
     node: &str,
     operation: &Operation,
     attempt: &Attempt,
+    limit: Duration,
 ) -> Result<Completion, Completion> {
     let queue = opened(js, node, operation, attempt).await?;
     let (began, mut taken) = (Instant::now(), Vec::new());
     let why = loop {
         match take(js, node, queue, &mut taken).await {
             Ok(true) => break None,
-            Ok(false) if began.elapsed() < DRAIN_LIMIT => sleep(DRAIN_INTERVAL).await,
+            Ok(false) if began.elapsed() < limit => sleep(DRAIN_INTERVAL).await,
             Ok(false) => break Some("somebody else holds elements".to_owned()),
             Err(error) => break Some(error.to_string()),
         }
@@ -128,4 +129,91 @@ fn elements(operation: &Operation, messages: &[Message]) -> Result<Vec<Value>, C
 
 fn unread(operation: &Operation) -> impl Fn(StoreError) -> Completion {
     move |error| operation.fail(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use workloads::{Invocation, Outcome};
+
+    use super::super::connection::tests::{answering, handed_out, locally, message, status};
+    use super::*;
+
+    /// What an operation on a queue comes to, and what the node was told, if it answers so after the stream and the
+    /// consumer were made.
+    async fn done(f: &'static str, value: Value, answers: Vec<String>) -> (Completion, Vec<(String, String)>) {
+        done_within(Duration::MAX, f, value, answers).await
+    }
+
+    async fn done_within(
+        limit: Duration,
+        f: &'static str,
+        value: Value,
+        answers: Vec<String>,
+    ) -> (Completion, Vec<(String, String)>) {
+        let made = if f == "enqueue" { vec![message("{}")] } else { vec![message("{}"), message("{}")] };
+        locally(async {
+            let (connections, told) = answering([made, answers].concat()).await;
+            let (js, attempt) = (JetStream::new(connections, 1), Attempt::default());
+            let operation = Invocation::of(f, "queue-0", value).by("queue", 1);
+            let done = match f {
+                "enqueue" => enqueue(&js, "n1", &operation, &attempt).await,
+                "dequeue" => dequeue(&js, "n1", &operation, &attempt).await,
+                _ => drain(&js, "n1", &operation, &attempt, limit).await,
+            };
+            (done.unwrap_or_else(|completion| completion), told.take())
+        })
+        .await
+    }
+
+    fn standing(num_pending: u64, num_ack_pending: u64) -> String {
+        message(&json!({"num_pending": num_pending, "num_ack_pending": num_ack_pending}).to_string())
+    }
+
+    fn acknowledged(subjects: &[&str], how: &str) -> Vec<(String, String)> {
+        subjects.iter().map(|subject| ((*subject).to_owned(), how.to_owned())).collect()
+    }
+
+    #[tokio::test]
+    async fn an_element_is_enqueued_only_if_the_stream_says_so() {
+        for (answer, outcome) in [
+            (vec![message(r#"{"stream":"queue","seq":1}"#)], Outcome::Ok),
+            (vec![status(503)], Outcome::Fail),
+            (vec![message(r#"{"error":{"err_code":10077,"description":"no"},"stream":"queue"}"#)], Outcome::Info),
+            (vec![], Outcome::Info),
+        ] {
+            assert_eq!(done("enqueue", 5.into(), answer.clone()).await.0.outcome, outcome, "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_element_that_was_seen_is_dequeued_and_acknowledged() {
+        let (completion, told) = done("dequeue", Value::Null, vec![handed_out("5", "ack.1")]).await;
+        assert_eq!((completion.outcome, completion.value), (Outcome::Ok, 5.into()));
+        assert_eq!(told, acknowledged(&["ack.1"], "+ACK"));
+        let (completion, _) = done("dequeue", Value::Null, Vec::new()).await;
+        assert_eq!(completion.outcome, Outcome::Fail, "what was not seen is handed out again");
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_empty_if_nobody_holds_an_element() {
+        for (held, outcome) in [(0, Outcome::Ok), (1, Outcome::Fail)] {
+            let (completion, told) = done("dequeue", Value::Null, vec![status(404), standing(0, held)]).await;
+            assert_eq!((completion.outcome, completion.value, told.len()), (outcome, Value::Null, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drain_takes_all_or_nothing() {
+        let two = || [handed_out("5", "ack.1"), handed_out("6", "ack.2"), status(408)].concat();
+        // Somebody else holds one, which comes back.
+        let answers = vec![two(), standing(0, 3), [handed_out("7", "ack.3"), status(408)].concat(), standing(0, 3)];
+        let (completion, told) = done("drain", Value::Null, answers).await;
+        assert_eq!((completion.outcome, completion.value), (Outcome::Ok, json!([5, 6, 7])));
+        assert_eq!(told, acknowledged(&["ack.1", "ack.2", "ack.3"], "+ACK"));
+        let answers = vec![two(), standing(0, 3)];
+        let (completion, told) = done_within(Duration::ZERO, "drain", Value::Null, answers).await;
+        assert_eq!(completion.outcome, Outcome::Fail);
+        assert_eq!(told, acknowledged(&["ack.1", "ack.2"], "-NAK"));
+    }
 }
