@@ -37,6 +37,10 @@ pub fn main() -> ExitCode {
         Err(Unparsed::Problem(problem)) => Err(problem),
         Err(Unparsed::Clap(error)) => return parsed_no_command(&error),
     };
+    let done = match crate::out::lost() {
+        Some(why) => Err(Problem::bench(format!("standard output could not be written: {why}"))),
+        None => done,
+    };
     done.unwrap_or_else(|problem| {
         eprintln!("dissensus: {problem}");
         problem.exit().into()

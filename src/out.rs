@@ -2,10 +2,25 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
-/// Prints a line. If the output is closed, the line is lost; the exit code still shows how the command ended.
+/// Why output was lost that somebody waits for.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints a line. If its reader has closed the output, the line is lost, and the exit code still shows how the command
+/// ended; any other error is kept for [`lost`].
 pub(crate) fn line(text: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            LOST.get_or_init(|| error.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// Why something that was to be printed was not, if so: a full disk.
+pub(crate) fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
 }
 
 /// `println!` that a closed pipe cannot make panic.

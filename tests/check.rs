@@ -596,7 +596,21 @@ const GENERATED: &str = r#"{"params":{"id":0,"n_node":2},"info":"generated","sta
 "data":[[{"events":[{"Write":{"variable":0,"version":1}},{"Write":{"variable":1,"version":2}}],"committed":true}],
 [{"events":[{"Read":{"variable":0,"version":1}},{"Read":{"variable":1,"version":0}}],"committed":true}]]}"#;
 
-const MEANINGS: [Meaning; 58] = [
+const TWO_LISTS: &str = r#"{"history":[{"process":0,"type":"ok","f":"write","value":1}],"n":1,
+"events":[{"process":0,"type":"ok","f":"read","value":7}]}"#;
+const OTHER_KEY: &str = r#"{"process":0,"type":"invoke","f":"write","key":"x","value":1}
+{"process":0,"type":"ok","f":"write","key":"y","value":1}"#;
+const READ_OF_NO_KEY: &str = r#"{"process":0,"type":"invoke","f":"write","value":["k",1]}
+{"process":0,"type":"ok","f":"write","value":["k",1]}
+{"process":0,"type":"invoke","f":"read","value":null}
+{"process":0,"type":"ok","f":"read","value":null}"#;
+const WROTE: &str = r#"[[{"events":[{"Write":{"variable":1,"version":5}},{"Wrote":{"variable":1,"version":5}}],"committed":true}]]"#;
+/// The last line was `r 1 15`.
+const CUT_IN_A_NUMBER: &str = "w 1 15\n=====\nr 1 1";
+const ONLY_READS: &str = r#"{"process":0,"type":"invoke","f":"txn","value":[["r","x",null]]}
+{"process":0,"type":"ok","f":"txn","value":[["r","x",null]]}"#;
+
+const MEANINGS: [Meaning; 67] = [
     (UNKNOWN_FUNCTIONS, "", 254, "no model fits these functions: `pop`, `try_acquire`; name one with --model"),
     (UNKNOWN_FUNCTIONS, "--model mutex", 2, "the model knows no `pop`, `try_acquire`"),
     (UNKNOWN_FUNCTIONS, "--model list-append", 2, "`try_acquire`"),
@@ -640,6 +654,15 @@ const MEANINGS: [Meaning; 58] = [
     (PUT_AND_GET, "--rename put", 254, "write it like put=write"),
     (PUT_AND_GET, "", 254, "no model fits these functions: `get`, `put`"),
     (PUT_AND_GET, "", 254, "--rename (put=write)"),
+    (TWO_LISTS, "", 254, "a second list of events"),
+    (OTHER_KEY, "", 254, "on key y, but what it invoked is on key x"),
+    (READ_OF_NO_KEY, "--keyed", 254, "no list of a key and a value"),
+    (WROTE, "--consistency serializable", 254, "no read and no write"),
+    (CUT_IN_A_NUMBER, "--consistency serializable", 2, "line 3 is cut off"),
+    (ONLY_READS, "", 0, "rw-register (guessed"),
+    (ONLY_READS, "--convert /nonexistent/a.edn", 254, "cannot write"),
+    (ONLY_READS, "--convert history.edn", 0, ""),
+    ("", "", 2, "No operation was acknowledged"),
     (IN_SECONDS, "--model staleness --stale-time 100ms", 1, "seconds since 1970"),
     (IN_SECONDS, "--model staleness --stale-time 100ms --time-unit s", 1, "nanoseconds since 1970"),
     (IN_MS, "--model staleness --stale-time 100ms", 2, "say with --time-unit"),

@@ -45,11 +45,24 @@ pub fn guess(records: &History) -> Option<&'static str> {
 }
 
 fn transaction_object(records: &History) -> Option<&'static str> {
-    isolation::functions(records).find_map(|f| match f {
+    let by_writes = isolation::functions(records).find_map(|f| match f {
         "append" => Some("list-append"),
         "w" | "write" => Some("rw-register"),
         _ => None,
-    })
+    });
+    by_writes.or_else(|| only_reads(records))
+}
+
+/// What transactions read that write nothing: lists, or registers. None if they do something else as well.
+fn only_reads(records: &History) -> Option<&'static str> {
+    if isolation::functions(records).any(|f| !matches!(f, "r" | "read")) {
+        return None;
+    }
+    let micros = records.ops.iter().filter_map(|op| records.datum(op.result).elements()).flatten();
+    let mut read = micros.filter_map(|micro| records.micro(*micro)).map(|(_, _, value)| value).peekable();
+    read.peek()?;
+    let is_list = |value| matches!(records.datum(value), Datum::List(_));
+    Some(if read.any(is_list) { "list-append" } else { "rw-register" })
 }
 
 fn long_fork_rows_or_register(records: &History) -> &'static str {

@@ -178,6 +178,7 @@ impl<R: Read> Documents<R> {
             // As if the object began here: its bracket was taken long ago.
             match rest_length(&self.buffer[self.from..]) {
                 Length::Whole(length) => {
+                    self.is_only_list(length)?;
                     self.pass(length);
                     self.place = Place::Outside;
                     return Ok(());
@@ -188,6 +189,19 @@ impl<R: Read> Documents<R> {
                 }
                 _ => self.fill()?,
             }
+        }
+    }
+
+    /// Refuses another list of events among the other fields: nothing says which of them is the history.
+    fn is_only_list(&self, length: usize) -> Result<(), Damage> {
+        let rest = self.buffer[self.from..self.from + length].trim_ascii_start();
+        let as_object = [b"{", rest.strip_prefix(b",").unwrap_or(rest)].concat();
+        match list_within(&as_object) {
+            Within::List(_) => {
+                let problem = Problem::NotAnEvent("this object has a second list of events after this one".into());
+                Err(Damage { line: self.line, column: self.column, problem })
+            }
+            Within::Open | Within::Nothing => Ok(()),
         }
     }
 

@@ -177,10 +177,13 @@ impl Sessions {
         Ok(())
     }
 
-    fn awdit(&mut self, line: &str, _: bool) -> OnLine {
-        match awdit_line(line)
-            .ok_or_else(|| Stop::syntax(0, "expected `r key value`, `w key value`, `---` or `===`"))?
-        {
+    fn awdit(&mut self, line: &str, unfinished: bool) -> OnLine {
+        let read = awdit_line(line);
+        if unfinished && matches!(read, Some(Awdit::Operation(_))) {
+            // The digits of its value may go on.
+            return Err(Stop::syntax(line.len(), "the text ends within a line"));
+        }
+        match read.ok_or_else(|| Stop::syntax(0, "expected `r key value`, `w key value`, `---` or `===`"))? {
             Awdit::Blank => {}
             Awdit::Transaction => self.begins = true,
             Awdit::Session => (self.begins, self.session) = (true, self.session + 1),
@@ -345,12 +348,21 @@ fn dbcop_event(event: &str) -> Option<Micro> {
 fn dbcop_json_event(event: &Value) -> Option<Micro> {
     let (writes, key, value) = match event {
         Value::Array(parts) => match &parts[..] {
-            [f, key, value] => (f.as_str()? == "w", key, value),
+            [f, key, value] => match f.as_str()? {
+                "w" => (true, key, value),
+                "r" => (false, key, value),
+                _ => return None,
+            },
             _ => return None,
         },
         Value::Object(event) => {
-            let (name, fields) = event.iter().next()?;
-            (name == "Write", fields.get("variable")?, fields.get("version")?)
+            let (name, fields) = event.iter().next().filter(|_| event.len() == 1)?;
+            let writes = match &**name {
+                "Write" => true,
+                "Read" => false,
+                _ => return None,
+            };
+            (writes, fields.get("variable")?, fields.get("version")?)
         }
         _ => return None,
     };

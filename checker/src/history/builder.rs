@@ -54,6 +54,16 @@ pub enum Misfit {
         /// What it invoked.
         open: String,
     },
+    /// A completion of the same on another key.
+    #[error("process {process} completes an operation on key {key}, but what it invoked is on key {open}")]
+    OtherKey {
+        /// The process.
+        process: ProcessName,
+        /// The key of the completion.
+        key: String,
+        /// The key of the invocation.
+        open: String,
+    },
     /// Two things at a time.
     #[error("process {process} invokes `{f}` while its `{open}` is open")]
     StillOpen {
@@ -633,6 +643,11 @@ impl HistoryBuilder {
         if event.f != Sym::NONE && self.history.op(op).f != event.f {
             let (f, open) = (self.history.text(event.f).to_owned(), self.function_of(op));
             return Err(Misfit::OtherFunction { process: self.history.process_name(process), f, open });
+        }
+        let (asked, answered) = (self.history.op(op).key, event.key);
+        if asked != Sym::NONE && answered != Sym::NONE && asked != answered {
+            let [key, open] = [answered, asked].map(|key| self.history.text(key).to_owned());
+            return Err(Misfit::OtherKey { process: self.history.process_name(process), key, open });
         }
         let is_info = event.kind == EventType::Info;
         *state = if is_info { ProcessState::Ended } else { ProcessState::Idle };

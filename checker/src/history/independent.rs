@@ -63,7 +63,11 @@ impl History {
         let wrong = self.ops.iter().find_map(|op| {
             let index = self.event_index(op.call);
             let has_key = op.key.is_some().then_some(NotKeyed::HasKeys { index });
-            let is_pair = op.argument.is_nil() || pair(self, op.argument).is_some();
+            // One that was acknowledged says its key when it is asked or when it is answered.
+            let is_pair = match op.argument.is_nil() {
+                true => !op.is_ok() || pair(self, op.result).is_some(),
+                false => pair(self, op.argument).is_some(),
+            };
             has_key.or_else(|| (!is_pair).then(|| NotKeyed::NoPair { index, value: self.show(op.argument) }))
         });
         match wrong {

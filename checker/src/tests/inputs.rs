@@ -448,7 +448,6 @@ fn transactions_of_other_checkers_are_histories() {
         (&plume.replace(",", ", "), Notation::Plume, meant(["1", "2"], false)),
         (awdit, Notation::Awdit, meant(["1", "2"], true)),
         (&awdit.replace('\n', "\n\n"), Notation::Awdit, meant(["1", "2"], true)),
-        (awdit.trim_end(), Notation::Awdit, meant(["1", "2"], true)),
         (dbcop, Notation::Dbcop, meant(["\"x\"", "\"y\""], false)),
         (&dbcop.replace(' ', "\t "), Notation::Dbcop, meant(["\"x\"", "\"y\""], false)),
         (json, Notation::Dbcop, meant(["1", "2"], false)),

@@ -19,6 +19,11 @@ use crate::out::say;
 /// Converts, event by event; the new file is there whole or not at all.
 pub(super) fn convert(file: &Source<'_>, to: &Path) -> Result<Exit, Problem> {
     let (format, gzip) = target(to)?;
+    let is_itself = || Some(to.canonicalize().ok()? == file.path.canonicalize().ok()?);
+    if is_itself() == Some(true) {
+        let why = format!("{} is the history itself: name another file for what it is converted to", to.display());
+        return Err(Problem::arguments(why));
+    }
     let beside = PathBuf::from(format!("{}.part", to.display()));
     let done = write(file, &beside, format, gzip).and_then(|events| {
         fs::rename(&beside, to).map_err(|error| cannot_write(to, &error))?;
@@ -49,7 +54,14 @@ fn target(to: &Path) -> Result<(Format, bool), Problem> {
 }
 
 fn cannot_write(to: &Path, error: &io::Error) -> Problem {
-    Problem::bench(format!("cannot write {}: {error}", to.display()))
+    let why = format!("cannot write {}: {error}", to.display());
+    match error.kind() {
+        // The name that was given cannot be written at all.
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied => {
+            Problem::arguments(why)
+        }
+        _ => Problem::bench(why),
+    }
 }
 
 fn write(file: &Source<'_>, to: &Path, format: Format, gzip: bool) -> Result<(u64, Option<Torn>), Problem> {
