@@ -62,6 +62,7 @@ fn carry_out(matches: &ArgMatches) -> Result<ExitCode, Problem> {
     let cli = Cli::from_arg_matches(matches).map_err(Problem::arguments)?;
     let exit = match cli.command {
         Command::Bound(args) => Err(bound(&args)),
+        Command::Clock => say_time(),
         Command::Supervisor(args) => cluster::supervise(&args),
         Command::Run(args) => run::run(*args),
         Command::Sim(args) => sim::sim(&args),
@@ -72,6 +73,13 @@ fn carry_out(matches: &ArgMatches) -> Result<ExitCode, Problem> {
         Command::Cluster(args) => cluster::cluster(&args),
     };
     exit.map(ExitCode::from)
+}
+
+/// What time the clock shows that this process is under.
+fn say_time() -> Result<Exit, Problem> {
+    let reading = crate::arena::processes::say_time().map_err(Problem::bench)?;
+    crate::out::say!("{reading}");
+    Ok(Exit::Valid)
 }
 
 /// Becomes the program; returns only with the reason why not.

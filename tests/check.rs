@@ -604,7 +604,8 @@ const READ_OF_NO_KEY: &str = r#"{"process":0,"type":"invoke","f":"write","value"
 {"process":0,"type":"ok","f":"write","value":["k",1]}
 {"process":0,"type":"invoke","f":"read","value":null}
 {"process":0,"type":"ok","f":"read","value":null}"#;
-const WROTE: &str = r#"[[{"events":[{"Write":{"variable":1,"version":5}},{"Wrote":{"variable":1,"version":5}}],"committed":true}]]"#;
+const WROTE: &str =
+    r#"[[{"events":[{"Write":{"variable":1,"version":5}},{"Wrote":{"variable":1,"version":5}}],"committed":true}]]"#;
 /// The last line was `r 1 15`.
 const CUT_IN_A_NUMBER: &str = "w 1 15\n=====\nr 1 1";
 const ONLY_READS: &str = r#"{"process":0,"type":"invoke","f":"txn","value":[["r","x",null]]}

@@ -15,6 +15,7 @@ use checker::objects::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::system::{SystemArgs, SystemName};
+use crate::arena::processes::CLOCK_COMMAND;
 use crate::arena::processes::bound::BOUND_COMMAND;
 
 #[derive(Parser)]
@@ -43,6 +44,9 @@ pub enum Command {
     /// Becomes a program that ends with the bench (started by the bench)
     #[command(name = BOUND_COMMAND, hide = true)]
     Bound(BoundArgs),
+    /// Says what time it is for the programs of a node (started by the bench)
+    #[command(name = CLOCK_COMMAND, hide = true)]
+    Clock,
     /// What keeps a cluster up (started by `cluster up`)
     #[command(name = "__supervisor", hide = true)]
     Supervisor(SupervisorArgs),

@@ -6,12 +6,35 @@ use std::io;
 use std::os::fd::RawFd;
 
 use nemesis::backend::clock::ClockFile;
-use nemesis::surface::ClockSetting;
+use nemesis::surface::{ClockSetting, SurfaceError, SurfaceFuture};
+use program_clock::{Installation, Installer};
+use std::time::Duration;
+
+/// What puts a program under its clock when it is started.
+pub struct UnderClock {
+    /// Takes part in the start of its first process.
+    pub installer: Installer,
+    /// Says what came of it.
+    pub installation: Installation,
+    /// How long that may take.
+    pub patience: Duration,
+}
 
 /// The clocks of all nodes, which are known by their positions.
 pub trait Clocks {
     /// The descriptor that the node's process inherits; none if it needs to know nothing of its clock.
     fn inherited(&self, node: usize) -> Option<RawFd>;
+    /// What puts the node's program under its clock at its start; none where nothing has to.
+    ///
+    /// # Errors
+    /// When there are too many open files.
+    fn under(&self, _node: usize) -> io::Result<Option<UnderClock>> {
+        Ok(None)
+    }
+    /// How far the clock that the node's programs see is ahead of the machine's, ms.
+    fn shown_ahead_ms(&self, _node: usize) -> SurfaceFuture<'_, i64> {
+        Box::pin(std::future::ready(Err(SurfaceError("only the node itself knows what time it believes it is".into()))))
+    }
     /// Bends the node's clock, also that of later starts.
     ///
     /// # Errors
@@ -42,8 +65,8 @@ impl Clocks for ClockFiles {
     }
 }
 
-/// The machine's clock for every node: it cannot be bent.
-pub struct MachineClock;
+/// The machine's clock for every node: it cannot be bent, for this reason.
+pub struct MachineClock(pub String);
 
 impl Clocks for MachineClock {
     fn inherited(&self, _node: usize) -> Option<RawFd> {
@@ -51,6 +74,6 @@ impl Clocks for MachineClock {
     }
 
     fn set(&self, _node: usize, _setting: ClockSetting) -> io::Result<()> {
-        Err(io::Error::other("the node reads the machine's clock, which the bench cannot change"))
+        Err(io::Error::other(format!("the node reads the machine's clock, which the bench cannot change: {}", self.0)))
     }
 }

@@ -22,12 +22,13 @@ mod limits;
 mod programs;
 mod running;
 mod seats;
+mod stand_in_clocks;
 mod start;
 mod surface;
 mod switched;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nemesis::fault::{CLIENTS, Link};
@@ -44,11 +45,13 @@ use limits::Usage;
 use links::{End, Links, Proxies};
 use running::{Handle, Running};
 use seats::Seat;
+use stand_in_clocks::StandInClocks;
 use start::{Serves, Start};
 use switched::Switched;
 
 pub use error::ArenaError;
 pub use programs::NotInstalled;
+pub use stand_in_clocks::{CLOCK_COMMAND, say_time};
 
 /// Every packet between nodes in namespaces, with the faults as comments, in the run's directory.
 const TRACE: &str = "trace.pcapng";
@@ -90,6 +93,23 @@ pub fn own_executable() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }
 
+/// The clocks of the system's nodes. Where programs cannot be put under clocks, only faults of clocks need them: those say why
+/// they are not possible.
+fn clocks(system: &dyn System, ground: Ground, own_executable: &Path) -> Result<Box<dyn Clocks>, ArenaError> {
+    let nodes = system.nodes().len();
+    match (system.clock(), ground) {
+        (Some(_), _) => {
+            let files = ClockFiles::create(nodes);
+            Ok(Box::new(files.map_err(|source| io("cannot make a clock file", source))?))
+        }
+        (None, Ground::Machine) => Ok(Box::new(MachineClock("that needs --net netns".into()))),
+        (None, Ground::Namespaces { .. }) => Ok(match StandInClocks::start(nodes, own_executable.to_owned()) {
+            Ok(clocks) => Box::new(clocks),
+            Err(why) => Box::new(MachineClock(why.to_string())),
+        }),
+    }
+}
+
 /// Whether this machine lets the bench make disks that fail.
 pub fn can_fail_disks() -> bool {
     std::fs::File::options().read(true).write(true).open("/dev/fuse").is_ok()
@@ -120,13 +140,7 @@ impl ProcessArena {
                 Box::new(switched)
             }
         };
-        let clocks: Box<dyn Clocks> = match system.clock() {
-            None => Box::new(MachineClock),
-            Some(_) => {
-                let files = ClockFiles::create(names.len());
-                Box::new(files.map_err(|source| io("cannot make a clock file", source))?)
-            }
-        };
+        let clocks = clocks(&*system, ground, &own_executable)?;
         let directories = Directories::below(dir.clone());
         let disks: Box<dyn Disks> = match ground {
             Ground::Namespaces { failing_disks: true } => Box::new(FailingDisks::at(directories, seed)),
@@ -199,6 +213,10 @@ impl ProcessArena {
             own_executable: &self.own_executable,
             launch,
             namespace: namespace.map_err(|source| io(&format!("cannot enter the network of {node}"), source))?,
+            clock: self
+                .clocks
+                .under(index)
+                .map_err(|source| io(&format!("cannot put {node} under a clock"), source))?,
         })
     }
 

@@ -21,6 +21,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::Command;
 
 use super::bound::BOUND_COMMAND;
+use super::clocks::UnderClock;
 use super::error::{ArenaError, io};
 use super::programs;
 use super::running::{Handle, Held, Running};
@@ -34,6 +35,9 @@ const LOOK_LIMIT: Duration = Duration::from_millis(500);
 const LAST_WORDS_BYTES_MAX: usize = 600;
 /// How much of the log of one start is searched for the line that says that the node serves, bytes.
 const LOG_SEARCHED_BYTES_MAX: u64 = 1 << 20;
+
+/// The first process of a node, and its program.
+const PROGRAMS_OF_NODE: usize = 2;
 
 /// Where a node serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -56,6 +60,8 @@ pub(super) struct Start<'a> {
     pub launch: &'a Launch,
     /// The network namespace that it lives in, with PID and mount namespaces of its own; none = it is a child like any.
     pub namespace: Option<OwnedFd>,
+    /// What puts it under its clock.
+    pub clock: Option<UnderClock>,
 }
 
 /// A node that was started and may not serve yet.
@@ -73,7 +79,7 @@ impl Start<'_> {
     ///
     /// # Errors
     /// When it cannot be started, ends, or does not serve in time; nothing of it is left then.
-    pub async fn until_ready(self) -> Result<(Running, Handle, Serves), ArenaError> {
+    pub async fn until_ready(mut self) -> Result<(Running, Handle, Serves), ArenaError> {
         let mut started = self.begin().await?;
         let handle = started.held.handle();
         let why = match tokio::time::timeout(self.launch.start_limit, self.greet(&mut started)).await {
@@ -97,7 +103,7 @@ impl Start<'_> {
     ///
     /// # Errors
     /// When it cannot be started, or does not die.
-    pub async fn until(self, age: Duration) -> Result<StartCrash, ArenaError> {
+    pub async fn until(mut self, age: Duration) -> Result<StartCrash, ArenaError> {
         let began = Instant::now();
         let mut started = self.begin().await?;
         let has_answered = tokio::time::timeout(age, self.greet(&mut started)).await.is_ok_and(|served| served.is_ok());
@@ -107,7 +113,7 @@ impl Start<'_> {
         Ok(StartCrash { ran_ms: ran.as_millis() as u64, has_answered })
     }
 
-    async fn begin(&self) -> Result<Started, ArenaError> {
+    async fn begin(&mut self) -> Result<Started, ArenaError> {
         for (path, content) in &self.launch.files {
             std::fs::write(path, content).map_err(|source| io(&format!("cannot write {}", path.display()), source))?;
         }
@@ -129,7 +135,11 @@ impl Start<'_> {
         }
         let held = match &self.namespace {
             None => Held::Child(self.child(input.into(), output, log.into())?),
-            Some(network) => Held::Tree(self.tree(network, input.into(), output, log.into()).await?),
+            Some(network) => {
+                let network = network.try_clone().map_err(cannot)?;
+                let clock = self.clock.take();
+                Held::Tree(self.tree(network, clock, [input.into(), output, log.into()]).await?)
+            }
         };
         Ok(Started { held, stdin, stdout, log_begins })
     }
@@ -147,23 +157,36 @@ impl Start<'_> {
         spawned.map_err(|source| io(&format!("cannot start node {}", self.node), source))
     }
 
-    /// A tree of processes in namespaces of its own, whose first process is the bench's.
+    /// A tree of processes in namespaces of its own, whose first process is the bench's. The files are its standard input,
+    /// output and error.
     async fn tree(
         &self,
-        network: &OwnedFd,
-        stdin: Stdio,
-        stdout: Stdio,
-        stderr: Stdio,
+        network: OwnedFd,
+        clock: Option<UnderClock>,
+        files: [Stdio; 3],
     ) -> Result<sandbox::Node, ArenaError> {
-        let cannot = |source| io(&format!("cannot start node {}", self.node), source);
         let program = self.installed()?.unwrap_or_else(|| self.own_executable.to_owned());
         let mut command = NodeCommand::new(program);
+        let [stdin, stdout, stderr] = files;
         command.args(&self.launch.arguments).stdin(stdin).stdout(stdout).stderr(stderr).hostname(self.node);
-        command.network(network.try_clone().map_err(cannot)?);
+        command.network(network);
         for (name, value) in self.environment() {
             command.env(name, value);
         }
-        command.spawn().await.map_err(|error| self.not_started(error.to_string()))
+        let mut installation = None;
+        if let Some(UnderClock { installer, installation: told, patience }) = clock {
+            // The last step before the program: it sees every start after it.
+            command.before_exec(move |command| installer.prepare(command));
+            installation = Some((told, patience));
+        }
+        let node = command.spawn().await.map_err(|error| self.not_started(error.to_string()))?;
+        if let Some((installation, patience)) = installation {
+            let settled = move || installation.programs_settled(PROGRAMS_OF_NODE, patience);
+            let settled =
+                tokio::task::spawn_blocking(settled).await.map_err(|error| self.not_started(error.to_string()))?;
+            settled.map_err(|why| self.not_started(format!("it is not under its clock: {why}")))?;
+        }
+        Ok(node)
     }
 
     /// Where the program is; none for one that the bench's own executable contains.

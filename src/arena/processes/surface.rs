@@ -46,7 +46,7 @@ impl ProcessArena {
         let links = [Capability::Cut, Capability::Delay, Capability::Loss];
         let nodes = [Capability::Kill, Capability::Pause, Capability::Wipe, Capability::StartCrash];
         let of_system = [
-            (Capability::Clock, system.clock().is_some()),
+            (Capability::Clock, system.clock().is_some() || ground != Ground::Machine),
             (Capability::Membership, system.membership().is_some()),
             (Capability::Upgrade, system.upgrades().is_some()),
         ];
@@ -240,8 +240,10 @@ impl Surface for ProcessArena {
 
     fn believed_offset_ms<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, i64> {
         Box::pin(async move {
+            let Some(clock) = self.system.clock() else {
+                return self.clocks.shown_ahead_ms(self.index(node)?).await;
+            };
             let address = self.address(node)?;
-            let clock = self.system.clock().ok_or_else(|| self.cannot("read a node's clock"))?;
             let before = wall_ns();
             let believed = clock.believed_wall_ns(address).await.map_err(SurfaceError)?;
             let true_ns = i128::midpoint(before, wall_ns());
