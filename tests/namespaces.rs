@@ -7,10 +7,11 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use checker::verdict::{Outcome, Verdict};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use support::{Bench, Scratch, bench, eventually, one_cluster_at_a_time};
+use support::{Bench, Scratch, bench, eventually, found, one_cluster_at_a_time};
 
 /// One fault of each of what a proxy and signals cannot do: disks, limits, packets, clients.
 const PLAN: &str = r#"
@@ -106,4 +107,61 @@ fn nothing_is_left_when_the_bench_is_killed() {
     assert!(is_mounted_anywhere(scratch.path()), "the nodes' disks are mounted while they run");
     running.signal(Signal::SIGKILL);
     eventually("no disk is mounted and no process lives that sees one", || !is_mounted_anywhere(scratch.path()));
+}
+
+/// What a run of a system that is installed here comes to under a plan; none where it is not installed.
+fn verdict(system: &str, program: &str, plan: &str, options: &[&str]) -> Option<Verdict> {
+    let scratch = Scratch::new();
+    if !is_possible(&scratch) {
+        return None;
+    }
+    let binaries = found(program)?;
+    let _guard = one_cluster_at_a_time();
+    let plan = scratch.file("plan.toml", plan).display().to_string();
+    let usual = ["run", "--system", system, "--plan", &plan, "--time-limit", "6s", "--seed", "1", "--json"];
+    let words = usual.iter().chain(options).map(|word| (*word).to_owned()).chain(binaries);
+    let ended = bench(scratch.path(), words);
+    Some(serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("a verdict: {}", ended.stderr)))
+}
+
+/// What an unmodified program can suffer that the bundled one takes part in: its clock; and what it cannot know of.
+const FOREIGN: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 300
+for_ms = 500
+kind = "clock-bump"
+nodes = ["n1"]
+offset_ms = 5000
+[[fault]]
+id = 2
+at_ms = 1500
+for_ms = 500
+kind = "power"
+nodes = ["n1", "n2", "n3"]
+[[fault]]
+id = 3
+at_ms = 3500
+for_ms = 500
+kind = "kill"
+nodes = ["n2"]
+"#;
+
+#[test]
+fn etcd_loses_nothing_when_the_power_of_all_nodes_fails() {
+    let Some(verdict) = verdict("etcd", "etcd", FOREIGN, &[]) else { return };
+    assert_ne!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(verdict.faults.len() == 3 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    let claimed: Vec<_> = verdict.properties.iter().filter(|found| found.claimed).collect();
+    assert!(claimed.iter().any(|found| found.property.name() == "linearizable"), "{claimed:?}");
+}
+
+/// NATS JetStream syncs every two minutes unless it is told otherwise: what it acknowledged between is in no file.
+#[test]
+fn nats_that_does_not_sync_loses_its_streams_when_the_power_of_all_nodes_fails() {
+    let Some(verdict) = verdict("nats", "nats-server", FOREIGN, &[]) else { return };
+    assert!(verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
 }

@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use dissensus::systems::dynamo::{Dynamo, DynamoSettings};
 
 use nix::sys::signal::Signal;
 
-use support::{BENCH, Bench, Scratch, bench, one_cluster_at_a_time, programs_in, within};
+use support::{BENCH, Bench, Scratch, bench, found, one_cluster_at_a_time, programs_in, within};
 
 /// Two kills, so that what a node forgets when it ends shows.
 const KILLS: &str = r#"
@@ -35,25 +34,6 @@ for_ms = 300
 kind = "kill"
 nodes = ["n1"]
 "#;
-
-/// Below a directory of unpacked packages, where their programs are.
-const BELOW: [&str; 5] = ["", "bin", "sbin", "usr/bin", "usr/sbin"];
-
-/// The arguments that find a program; none where it is not installed.
-fn found(program: &str) -> Option<Vec<String>> {
-    let binaries = std::env::var_os("DISSENSUS_BINARIES").map(PathBuf::from);
-    let binaries = binaries.filter(|dir| BELOW.iter().any(|below| dir.join(below).join(program).is_file()));
-    let on_path = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
-    match binaries {
-        Some(dir) => Some(vec!["--binaries".into(), dir.display().to_string()]),
-        None if on_path => Some(Vec::new()),
-        None => {
-            eprintln!("{program} is not installed, so nothing is tested with it");
-            None
-        }
-    }
-}
 
 /// It knows nothing of the bench, and is gone with it all the same.
 #[test]

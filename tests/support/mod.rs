@@ -250,3 +250,22 @@ pub fn state(pid: i32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat[stat.rfind(')')? + 1..].trim_start().chars().next()
 }
+
+/// Below a directory of unpacked packages, where their programs are.
+const BELOW: [&str; 5] = ["", "bin", "sbin", "usr/bin", "usr/sbin"];
+
+/// The arguments that find a program; none where it is not installed.
+pub fn found(program: &str) -> Option<Vec<String>> {
+    let binaries = std::env::var_os("DISSENSUS_BINARIES").map(PathBuf::from);
+    let binaries = binaries.filter(|dir| BELOW.iter().any(|below| dir.join(below).join(program).is_file()));
+    let on_path = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
+    match binaries {
+        Some(dir) => Some(vec!["--binaries".into(), dir.display().to_string()]),
+        None if on_path => Some(Vec::new()),
+        None => {
+            eprintln!("{program} is not installed, so nothing is tested with it");
+            None
+        }
+    }
+}
