@@ -118,7 +118,7 @@ fn verdict(system: &str, program: &str, plan: &str, options: &[&str]) -> Option<
     let binaries = found(program)?;
     let _guard = one_cluster_at_a_time();
     let plan = scratch.file("plan.toml", plan).display().to_string();
-    let usual = ["run", "--system", system, "--plan", &plan, "--time-limit", "6s", "--seed", "1", "--json"];
+    let usual = ["run", "--system", system, "--plan", &plan, "--time-limit", "9s", "--seed", "1", "--json"];
     let words = usual.iter().chain(options).map(|word| (*word).to_owned()).chain(binaries);
     let ended = bench(scratch.path(), words);
     Some(serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("a verdict: {}", ended.stderr)))
@@ -137,13 +137,13 @@ nodes = ["n1"]
 offset_ms = 5000
 [[fault]]
 id = 2
-at_ms = 1500
+at_ms = 5000
 for_ms = 500
 kind = "power"
 nodes = ["n1", "n2", "n3"]
 [[fault]]
 id = 3
-at_ms = 3500
+at_ms = 7500
 for_ms = 500
 kind = "kill"
 nodes = ["n2"]
@@ -163,5 +163,7 @@ fn etcd_loses_nothing_when_the_power_of_all_nodes_fails() {
 fn nats_that_does_not_sync_loses_its_streams_when_the_power_of_all_nodes_fails() {
     let Some(verdict) = verdict("nats", "nats-server", FOREIGN, &[]) else { return };
     assert!(verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    let acknowledged: u64 = verdict.statistics.iter().filter(|of| of.f == "send").map(|of| of.ok).sum();
+    assert!(acknowledged > 0, "it was there: {:?}", verdict.statistics);
     assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
 }
