@@ -118,7 +118,7 @@ fn verdict(system: &str, program: &str, plan: &str, options: &[&str]) -> Option<
     let binaries = found(program)?;
     let _guard = one_cluster_at_a_time();
     let plan = scratch.file("plan.toml", plan).display().to_string();
-    let usual = ["run", "--system", system, "--plan", &plan, "--time-limit", "9s", "--seed", "1", "--json"];
+    let usual = ["run", "--system", system, "--plan", &plan, "--time-limit", "12s", "--seed", "1", "--json"];
     let words = usual.iter().chain(options).map(|word| (*word).to_owned()).chain(binaries);
     let ended = bench(scratch.path(), words);
     Some(serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("a verdict: {}", ended.stderr)))
@@ -137,13 +137,13 @@ nodes = ["n1"]
 offset_ms = 5000
 [[fault]]
 id = 2
-at_ms = 5000
+at_ms = 8000
 for_ms = 500
 kind = "power"
 nodes = ["n1", "n2", "n3"]
 [[fault]]
 id = 3
-at_ms = 7500
+at_ms = 10500
 for_ms = 500
 kind = "kill"
 nodes = ["n2"]
