@@ -170,6 +170,17 @@ impl History {
         op.result.is_list() && op.is_ok() && self.text(op.f) == "read"
     }
 
+    /// Whether an operation may have shown what a change brought: the change had been invoked when the operation completed. Where
+    /// no invocation is recorded, nobody knows.
+    pub fn may_show(&self, op: usize, change: usize) -> bool {
+        self.unsaid.invocations || self.ops[change].call < self.ops[op].ret
+    }
+
+    /// Whether an operation is known to have completed before another was invoked.
+    pub fn is_before(&self, op: usize, other: usize) -> bool {
+        !self.unsaid.invocations && self.ops[op].ret < self.ops[other].call
+    }
+
     /// The history's indices of an operation's events, for [`crate::finding::Anomaly::events`].
     pub fn events_of(&self, op: usize) -> impl Iterator<Item = u64> {
         let completion = self.completion_of(OpId::workload(op));

@@ -15,7 +15,7 @@ use crate::limits::Limits;
 #[derive(Clone, Copy, Debug)]
 struct Placed {
     value: ValueId,
-    /// The operation that showed it first: an acknowledged send, or a poll.
+    /// The operation that showed it first, that is, that completed first: an acknowledged send, or a poll.
     shown_by: usize,
     /// The first poll that returned it.
     polled_by: Option<usize>,
@@ -73,19 +73,21 @@ impl<'r> Contents<'r> {
     fn sent(&mut self, sent: &Sent, same: &mut Identities<'_>) -> Result<(), String> {
         let is_ok = self.records.ops[sent.op].is_ok();
         self.acknowledged += u64::from(is_ok);
+        let records = self.records;
         let log = self.log(sent.key, same)?;
         log.sends.entry(sent.value).or_default().push(*sent);
         if let Some(offset) = sent.offset.filter(|_| is_ok) {
-            log.show(offset, sent.value, sent.op, false);
+            log.show(records, offset, sent.value, sent.op, false);
         }
         Ok(())
     }
 
     fn polled(&mut self, polled: &Polled, same: &mut Identities<'_>) -> Result<(), String> {
         self.polled += polled.records.len() as u64;
+        let records = self.records;
         let log = self.log(polled.key, same)?;
         for (offset, value) in &polled.records {
-            log.show(*offset, *value, polled.op, true);
+            log.show(records, *offset, *value, polled.op, true);
         }
         Ok(())
     }
@@ -119,52 +121,89 @@ impl<'r> Contents<'r> {
         }
     }
 
-    /// Each record that is in the log was sent, and is there no more often than it may have been sent.
+    /// Each record that is in the log was sent before it was shown, and is there no more often than it may have been sent by
+    /// then. The places of equal records, in the order in which they were shown, are compared with their sends in the order of
+    /// invocation: if that pairs no send with a place, nothing does.
     fn writers(&self, key: ValueId, log: &Log, limits: &Limits<'_>, finding: &mut Finding) {
         let records = self.records;
         let mut places: BTreeMap<ValueId, Vec<(i64, usize)>> = BTreeMap::new();
         for (offset, entry) in &log.entries {
             places.entry(entry.value).or_default().push((*offset, entry.shown_by));
         }
-        for (value, places) in places {
+        for (value, mut places) in places {
+            places.sort_unstable_by_key(|(offset, by)| (records.ops[*by].ret, *offset));
             let sends = log.sends.get(&value).map(Vec::as_slice).unwrap_or_default();
             let possible: Vec<usize> =
                 sends.iter().map(|sent| sent.op).filter(|op| records.ops[*op].may_have_happened()).collect();
-            let (first, shown_by) = places[0];
             let at_first = log.initial.get(&value).copied().unwrap_or_default();
-            let names = || (records.show(key), records.show(value));
-            match (at_first + possible.len(), sends.first()) {
-                (0, None) => violated(records, key, "never-sent", [shown_by], limits, finding, || {
-                    let (log, shown) = names();
-                    format!("The log {log} has {shown} at offset {first}, which nobody sent.")
-                }),
-                (0, Some(failed)) => {
-                    violated(records, key, "aborted-read", [failed.op, shown_by], limits, finding, || {
-                        let (event, (log, shown)) = (records.event_index(records.ops[failed.op].ret), names());
-                        format!(
-                            "The log {log} has {shown} at offset {first}, but its send failed (index {event}): if the client \
-                         cannot know that it failed, it has to record `info`."
-                        )
-                    })
-                }
-                (possible_count, _) if places.len() > possible_count => {
-                    let shows = places.iter().take(possible_count + 1).map(|(_, op)| *op);
-                    let proof: Vec<usize> = possible.iter().copied().chain(shows).collect();
-                    violated(records, key, "duplicate", proof, limits, finding, || {
-                        let (log, shown) = names();
-                        let offsets: Vec<String> = places.iter().map(|(offset, _)| offset.to_string()).collect();
-                        let begun = if at_first == 0 { String::new() } else { format!(", and began with {at_first}") };
-                        let sent = match possible.len() {
-                            1 => "once".to_owned(),
-                            many => format!("{many} times"),
-                        };
-                        let offsets = offsets.join(", ");
-                        format!("The log {log} has {shown} at the offsets {offsets}, though it was sent {sent}{begun}.")
-                    });
-                }
-                _ => {}
+            let is_sent = |(number, (_, by)): &(usize, &(i64, usize))| {
+                *number < at_first || possible.get(number - at_first).is_some_and(|sent| records.may_show(*by, *sent))
+            };
+            let Some((number, (offset, by))) = places.iter().enumerate().find(|place| !is_sent(place)) else {
+                continue;
+            };
+            if number > 0 {
+                let (sent, begun) = (&possible[..number - at_first], (at_first, possible.len()));
+                self.duplicate((key, value), &places[..=number], sent, begun, limits, finding);
+            } else {
+                self.not_sent((key, value), (*offset, *by), sends, limits, finding);
             }
         }
+    }
+
+    /// A record that was shown when nobody, or only who failed, had sent it.
+    fn not_sent(
+        &self,
+        (key, value): (ValueId, ValueId),
+        (offset, by): (i64, usize),
+        sends: &[Sent],
+        limits: &Limits<'_>,
+        finding: &mut Finding,
+    ) {
+        let records = self.records;
+        let has = || format!("The log {} has {} at offset {offset}", records.show(key), records.show(value));
+        let failed = |sent: &&Sent| records.ops[sent.op].kind == Kind::Fail && records.may_show(by, sent.op);
+        match sends.iter().find(failed) {
+            None => violated(records, key, "never-sent", [by], limits, finding, || {
+                format!("{}, which nobody had sent{}.", has(), if sends.is_empty() { "" } else { " then" })
+            }),
+            Some(failed) => violated(records, key, "aborted-read", [failed.op, by], limits, finding, || {
+                let event = records.event_index(records.ops[failed.op].ret);
+                format!(
+                    "{}, but its send failed (index {event}): if the client cannot know that it failed, it has to record \
+                     `info`.",
+                    has()
+                )
+            }),
+        }
+    }
+
+    /// A record that is at more offsets than it had been sent when the last of these was shown.
+    fn duplicate(
+        &self,
+        (key, value): (ValueId, ValueId),
+        places: &[(i64, usize)],
+        sent: &[usize],
+        (at_first, ever_sent): (usize, usize),
+        limits: &Limits<'_>,
+        finding: &mut Finding,
+    ) {
+        let records = self.records;
+        let proof: Vec<usize> = sent.iter().copied().chain(places.iter().map(|(_, op)| *op)).collect();
+        violated(records, key, "duplicate", proof, limits, finding, || {
+            let (log, shown) = (records.show(key), records.show(value));
+            let mut offsets: Vec<i64> = places.iter().map(|(offset, _)| *offset).collect();
+            offsets.sort_unstable();
+            let offsets = offsets.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+            let begun = if at_first == 0 { String::new() } else { format!(", and began with {at_first}") };
+            let times = match sent.len() {
+                0 => "not sent".to_owned(),
+                1 => "sent once".to_owned(),
+                many => format!("sent {many} times"),
+            };
+            let then = if ever_sent > sent.len() { " by then" } else { "" };
+            format!("The log {log} has {shown} at the offsets {offsets}, though it was {times}{then}{begun}.")
+        });
     }
 
     /// What was acknowledged below an offset that was polled, and was never polled itself. A first poll may begin
@@ -220,7 +259,7 @@ impl Log {
         Ok(log)
     }
 
-    fn show(&mut self, offset: i64, value: ValueId, op: usize, by_poll: bool) {
+    fn show(&mut self, records: &History, offset: i64, value: ValueId, op: usize, by_poll: bool) {
         let entry = self.entries.entry(offset).or_insert(Placed {
             value,
             shown_by: op,
@@ -230,6 +269,9 @@ impl Log {
         if entry.value != value {
             self.contradictions.push((offset, value, op));
             return;
+        }
+        if records.ops[op].ret < records.ops[entry.shown_by].ret {
+            entry.shown_by = op;
         }
         let by = if by_poll { &mut entry.polled_by } else { &mut entry.acknowledged_by };
         by.get_or_insert(op);

@@ -156,7 +156,7 @@ impl Table<'_> {
             let rows = same.of_elements(rows);
             counts.reads += 1;
             let values: BTreeSet<ValueId> = rows.iter().copied().collect();
-            let failed = values.iter().find_map(|value| match self.origin(*value, op.ret) {
+            let failed = values.iter().find_map(|value| match self.origin(*value, at) {
                 // What the table began with may be there whatever failed.
                 Origin::Failed(write) if *value != said => Some((*value, write)),
                 _ => None,
@@ -170,7 +170,7 @@ impl Table<'_> {
                     counts.inconsistent += 1;
                     self.inconsistent(at, *first, &rows, finding);
                 }
-                (None, Some(value)) if matches!(self.origin(*value, op.ret), Origin::Nobody) => {
+                (None, Some(value)) if matches!(self.origin(*value, at), Origin::Nobody) => {
                     let (known, reader) = *initial.get_or_insert((*value, Some(at)));
                     if known != *value {
                         counts.unwritten += 1;
@@ -183,10 +183,10 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Where a value that was seen before an event came from.
-    fn origin(&self, value: ValueId, seen: u32) -> Origin {
+    /// Where a value that a read shows came from.
+    fn origin(&self, value: ValueId, read: usize) -> Origin {
         let writes = self.writes.get(&value).copied().unwrap_or_default();
-        let begun = |write: &usize| self.records.ops[*write].call < seen;
+        let begun = |write: &usize| self.records.may_show(read, *write);
         match (writes.happened.filter(begun), writes.failed.filter(begun)) {
             (Some(_), _) => Origin::Written,
             (None, Some(failed)) => Origin::Failed(failed),
@@ -226,10 +226,10 @@ impl Table<'_> {
             let (known, value, of) = (self.records.show(known), self.records.show(value), of(self.key));
             match first.map(|first| self.records.process_of(first)) {
                 Some(one) => format!(
-                    "Process {other} read {value}{of} and process {one} read {known}: nobody wrote either, and only one can \
-                     be the initial value."
+                    "Process {other} read {value}{of} and process {one} read {known}, which nobody had written then: only one \
+                     can be the initial value."
                 ),
-                None => format!("Process {other} read {value}{of}, which nobody wrote: at first it was {known}."),
+                None => format!("Process {other} read {value}{of}, which nobody had written then: at first it was {known}."),
             }
         });
     }

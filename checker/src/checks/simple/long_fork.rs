@@ -162,7 +162,7 @@ impl Rows {
                     read.shows.push((number, false));
                 }
                 "r" | "read" => match self.keys[number as usize].by {
-                    Some(write) if is_of(records, write, same.of(value), op) => read.shows.push((number, true)),
+                    Some(write) if is_of(records, write, same.of(value), at) => read.shows.push((number, true)),
                     _ => self.impossible.push(Impossible { read: at, key: number, value }),
                 },
                 _ => own.push(number),
@@ -228,9 +228,8 @@ fn micro_operations<'r>(records: &'r History, op: &Op) -> Result<&'r [ValueId], 
 }
 
 /// Whether a read shows what this write may have written before.
-fn is_of(records: &History, write: Write, value: ValueId, read: &Op) -> bool {
-    let by = &records.ops[write.op];
-    write.value == value && by.may_have_happened() && by.call < read.ret
+fn is_of(records: &History, write: Write, value: ValueId, read: usize) -> bool {
+    write.value == value && records.ops[write.op].may_have_happened() && records.may_show(read, write.op)
 }
 
 /// Reports a value that nobody wrote, or whose write failed.

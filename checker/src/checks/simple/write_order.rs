@@ -3,7 +3,7 @@
 //! Strict serializability forbids that T2 is visible without T1 if T1 had completed before T2 was invoked. It considers,
 //! for each key, `write`s of values and `read`s of lists of all values. The condition is that of Jepsen's
 //! `causal-reverse`, and of the `comments` test of CockroachDB, where the anomaly was found (Kingsbury 2017). That a
-//! value which nobody wrote, or whose every write failed, is no part of a read is checked besides. What was there at
+//! value which nobody had written, or whose every write failed, is no part of a read is checked besides. What was there at
 //! first counts as written before everything, and a read that shows it shows no later write of the same value.
 //!
 //! For each read the latest beginning of a write that it shows is compared with the completions of all others, which
@@ -48,14 +48,14 @@ impl Check for CausalReverse {
 }
 
 /// The writes of one value of a key.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Writes {
-    /// The one invoked first, of those that may have happened if there are any.
-    first: usize,
+    /// The one invoked first, of those that may have happened.
+    first: Option<usize>,
     /// The one acknowledged first.
     acknowledged: Option<usize>,
-    /// Whether one may have happened.
-    possible: bool,
+    /// The one invoked first, of those that failed.
+    failed: Option<usize>,
 }
 
 /// Checks `write` (`insert`, `add`) of values, and `read` of lists of all of them.
@@ -121,10 +121,9 @@ impl<'r> Values<'r> {
             let op = &records.ops[at];
             let (value, acknowledged) = denials.change(records, op);
             let value = same.of(value);
-            let known = writes.entry(value).or_insert(Writes { first: at, acknowledged: None, possible: false });
-            if op.may_have_happened() && !known.possible {
-                (known.first, known.possible) = (at, true);
-            }
+            let known = writes.entry(value).or_default();
+            let first = if op.may_have_happened() { &mut known.first } else { &mut known.failed };
+            first.get_or_insert(at);
             let earlier = |known: usize| op.ret < records.ops[known].ret;
             if acknowledged && known.acknowledged.is_none_or(earlier) {
                 known.acknowledged = Some(at);
@@ -140,13 +139,12 @@ impl<'r> Values<'r> {
     fn judge(&self, key: &str, read: usize, seen: &[ValueId], limits: &Limits<'_>, finding: &mut Finding) {
         let mut latest: Option<(u32, ValueId)> = None;
         for value in seen {
-            match self.writes.get(value) {
+            let writes = self.writes.get(value).copied().unwrap_or_default();
+            match writes.first.filter(|first| self.records.may_show(read, *first)) {
                 // It may be what was there at first, whoever wrote it again.
                 _ if self.initial.contains(value) => {}
-                Some(writes) if writes.possible => {
-                    latest = latest.max(Some((self.records.ops[writes.first].call, *value)));
-                }
-                writes => self.impossible(key, read, *value, writes, limits, finding),
+                Some(first) => latest = latest.max(Some((self.records.ops[first].call, *value))),
+                None => self.impossible(key, read, *value, writes, limits, finding),
             }
         }
         let Some((began, shown)) = latest else { return };
@@ -193,7 +191,7 @@ impl<'r> Values<'r> {
             };
             let process = records.process_of(read);
             let explanation = format!("Process {process} read {shown}{} without {missing}, though {why}.", of(key));
-            Draft::at(records, "causal-reverse", key, cause.into_iter().chain([effect, read]), explanation)
+            Draft::at(records, "causal-reverse", key, cause.into_iter().chain(effect).chain([read]), explanation)
         });
     }
 
@@ -203,20 +201,22 @@ impl<'r> Values<'r> {
         key: &str,
         read: usize,
         value: ValueId,
-        writes: Option<&Writes>,
+        writes: Writes,
         limits: &Limits<'_>,
         finding: &mut Finding,
     ) {
         let records = self.records;
         finding.violated(limits, || {
             let (process, shown) = (records.process_of(read), records.show(value));
-            let Some(Writes { first, .. }) = writes else {
-                let explanation = format!("Process {process} read {shown}{}, which nobody wrote.", of(key));
+            let failed = writes.failed.filter(|failed| records.may_show(read, *failed));
+            let Some(failed) = failed else {
+                let then = if writes.first.or(writes.failed).is_some() { " then" } else { "" };
+                let explanation = format!("Process {process} read {shown}{}, which nobody had written{then}.", of(key));
                 return Draft::at(records, "never-written", key, [read], explanation);
             };
             // Whose it is, and what a client has to record, is added to every finding: see checks/failed_writers.rs.
             let explanation = format!("Process {process} read {shown}{}, but its write failed.", of(key));
-            Draft::at(records, "aborted-read", key, [*first, read], explanation)
+            Draft::at(records, "aborted-read", key, [failed, read], explanation)
         });
     }
 }

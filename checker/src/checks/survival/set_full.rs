@@ -7,8 +7,9 @@
 //! it was known a read lacked it last; if it is above zero, the element was *stale*.
 //!
 //! Violations: an element that is lost, occurs twice in one list, or is read without having been added (or although its add
-//! failed: Jepsen's checker passes that over). If the set is to be linearizable, also an element that was stale. What nobody
-//! added is neither stable nor lost. Elements that the set begins with are known before everything. Inconclusive: no element
+//! failed, or before it was invoked: Jepsen's checker passes that over). If the set is to be linearizable, also an element that
+//! was stale. What nobody added is neither stable nor lost, and a read that shows an element before its add was invoked does
+//! not make it known. Elements that the set begins with are known before everything. Inconclusive: no element
 //! is stable.
 //!
 //! Reads are visited from the last to the first. An element is followed as long as every read so far contains it. So
@@ -165,9 +166,9 @@ impl<'r, 'd> Set<'r, 'd> {
     fn judge(mut self, counts: &mut ElementCounts) -> Result<(), String> {
         self.at_first()?;
         self.adds(&mut counts.denials);
-        let reads = self.reads()?;
+        let mut reads = self.reads()?;
         self.duplicates(&reads, counts);
-        self.unexpected(&reads, counts);
+        self.unexpected(&mut reads, counts);
         self.presence(&reads);
         self.outcomes(counts);
         Ok(())
@@ -234,23 +235,34 @@ impl<'r, 'd> Set<'r, 'd> {
         }
     }
 
-    fn unexpected(&mut self, reads: &[SetRead], counts: &mut ElementCounts) {
+    /// Reports elements that nobody can have added when they were read, and takes them out of the reads.
+    fn unexpected(&mut self, reads: &mut [SetRead], counts: &mut ElementCounts) {
+        let records = self.records;
         for (at, list) in reads {
-            for position in list {
+            let may_show = |add: usize| records.may_show(*at, add);
+            let mut reported = Vec::new();
+            list.retain(|position| {
                 let element = &mut self.elements[*position as usize];
-                if !element.added && !element.unexpected {
+                let possible = element.at_first || element.added_by.is_some_and(may_show);
+                if !possible && !element.unexpected {
                     element.unexpected = true;
-                    counts.unexpected += 1;
-                    let (value, failed) = (element.value, element.failed_by);
-                    self.unexpected_element(*at, value, failed);
+                    reported.push(*element);
                 }
-            }
+                possible
+            });
+            counts.unexpected += reported.len() as u64;
+            reported.iter().for_each(|element| self.unexpected_element(*at, element));
         }
     }
 
-    fn unexpected_element(&mut self, read: usize, element: ValueId, failed_add: Option<usize>) {
-        let shown = self.records.show(element);
-        let why = if failed_add.is_some() { "whose add had failed" } else { "which nobody had added" };
+    fn unexpected_element(&mut self, read: usize, element: &Element) {
+        let shown = self.records.show(element.value);
+        let failed_add = element.failed_by.filter(|add| self.records.may_show(read, *add));
+        let why = match (failed_add, element.added_by.or(element.failed_by)) {
+            (Some(_), _) => "whose add had failed",
+            (None, Some(_)) => "which nobody had added then",
+            (None, None) => "which nobody had added",
+        };
         let explanation = format!("Process {} read {shown}{}, {why}.", self.process(read), of(self.key));
         let events: Vec<usize> = failed_add.into_iter().chain([read]).collect();
         self.violated("unexpected", explanation, &events);

@@ -5,8 +5,8 @@
 //! queue empty (`ok` with nil, or `fail` with the value `empty`). A dequeue of unknown outcome may have taken one
 //! element, so for each of these one lost element is not certainly lost. Of equal elements those acknowledged last are
 //! the missing ones. Without a drain or an empty dequeue, a missing
-//! element may still be queued: inconclusive. An element is *unexpected* if it was dequeued but never enqueued. An
-//! element that was dequeued more often than enqueued is *duplicated*; a queue that delivers at least once may do that,
+//! element may still be queued: inconclusive. An element is *unexpected* if it was dequeued and no enqueue of it had been
+//! invoked by then; it took nothing of what was enqueued later. An element that was dequeued more often than enqueued is *duplicated*; a queue that delivers at least once may do that,
 //! so it is only counted. What a failed enqueue brought is unexpected, too, which Jepsen's checker passes over. What the queue
 //! begins with counts as enqueued and acknowledged before everything. O(n log n).
 
@@ -25,10 +25,21 @@ struct Element {
     attempts: u64,
     /// How often the queue begins with it.
     at_first: u64,
+    /// The first enqueue that may have happened, and the first that failed.
+    put_by: Option<usize>,
+    failed_by: Option<usize>,
     acknowledged: Vec<usize>,
     dequeued: u64,
-    /// An operation that dequeued it.
-    by: Option<usize>,
+    /// How often it was dequeued when nobody can have enqueued it, and the first operation that did.
+    unexpected: u64,
+    unexpected_by: Option<usize>,
+}
+
+impl Element {
+    /// Whether it may have been inside when an operation took something out.
+    fn is_inside(&self, records: &History, taken_by: usize) -> bool {
+        self.at_first > 0 || self.put_by.is_some_and(|put| records.may_show(taken_by, put))
+    }
 }
 
 #[derive(Default)]
@@ -137,17 +148,18 @@ impl<'r> Queue<'r> {
         for element in inside.ok_or_else(|| format!("a queue cannot begin with {}", records.show(initial)))? {
             queue.elements.entry(queue.same.of(*element)).or_default().at_first += 1;
         }
-        for &at in ops {
+        let (puts, takes): (Vec<usize>, Vec<usize>) =
+            ops.iter().partition(|at| is(records, &records.ops[**at], "enqueue"));
+        for at in puts {
             let op = &records.ops[at];
-            if is(records, op, "enqueue") {
-                let (element, acknowledged) = denials.change(records, op);
-                let element = queue.elements.entry(queue.same.of(element)).or_default();
-                element.attempts += u64::from(op.may_have_happened());
-                element.acknowledged.extend(acknowledged.then_some(at));
-            } else {
-                queue.taken(at);
-            }
+            let (element, acknowledged) = denials.change(records, op);
+            let element = queue.elements.entry(queue.same.of(element)).or_default();
+            element.attempts += u64::from(op.may_have_happened());
+            let first = if op.may_have_happened() { &mut element.put_by } else { &mut element.failed_by };
+            first.get_or_insert(at);
+            element.acknowledged.extend(acknowledged.then_some(at));
         }
+        takes.into_iter().for_each(|at| queue.taken(at));
         Ok(queue)
     }
 
@@ -165,8 +177,12 @@ impl<'r> Queue<'r> {
     /// Every acknowledged enqueue of an element, and every operation that took it out.
     fn about(&self, id: ValueId) -> Vec<usize> {
         let acknowledged = self.elements.get(&id).map_or(&[][..], |element| &element.acknowledged);
-        let took =
-            self.ops.iter().copied().filter(|at| self.found(*at).iter().any(|found| self.records.is_equal(*found, id)));
+        let can_take = |at: &usize| self.elements.get(&id).is_some_and(|element| element.is_inside(self.records, *at));
+        let took = self
+            .ops
+            .iter()
+            .copied()
+            .filter(|at| can_take(at) && self.found(*at).iter().any(|found| self.records.is_equal(*found, id)));
         took.chain(acknowledged.iter().copied()).collect()
     }
 
@@ -184,8 +200,12 @@ impl<'r> Queue<'r> {
         };
         for element in found {
             let element = self.elements.entry(self.same.of(*element)).or_default();
-            element.dequeued += 1;
-            element.by = Some(at);
+            if element.is_inside(self.records, at) {
+                element.dequeued += 1;
+            } else {
+                element.unexpected += 1;
+                element.unexpected_by.get_or_insert(at);
+            }
         }
         // Any other failure does not show whether the queue was empty.
         let found_empty = op.is_ok() || self.records.datum(op.result) == Datum::Text("empty");
@@ -204,12 +224,12 @@ impl<'r> Queue<'r> {
             let acknowledged = element.acknowledged.len() as u64;
             let put_in = element.attempts + element.at_first;
             counts.acknowledged += acknowledged;
-            counts.dequeued += element.dequeued;
-            counts.duplicated += element.dequeued.saturating_sub(put_in.max(1));
+            counts.dequeued += element.dequeued + element.unexpected;
+            counts.duplicated += element.dequeued.saturating_sub(put_in) + element.unexpected.saturating_sub(1);
             counts.recovered += element.dequeued.min(put_in).saturating_sub(acknowledged + element.at_first);
-            if let (0, Some(by)) = (put_in, element.by) {
+            if let Some(by) = element.unexpected_by {
                 counts.unexpected += 1;
-                self.unexpected(*id, by, key, limits, finding);
+                self.unexpected(*id, element, by, key, limits, finding);
             }
             let missing = (acknowledged + element.at_first).saturating_sub(element.dequeued) as usize;
             // Of equal elements those that came out may be the ones that were there first.
@@ -221,7 +241,7 @@ impl<'r> Queue<'r> {
         }
         lost.sort_unstable();
         let certain = |(put, _): &(Option<usize>, ValueId)| {
-            self.emptied_by.filter(|by| put.is_none_or(|at| self.records.ops[*by].call > self.records.ops[at].ret))
+            self.emptied_by.filter(|by| put.is_none_or(|at| self.records.is_before(at, *by)))
         };
         let mut spared = self.unknown;
         for entry in lost {
@@ -275,11 +295,24 @@ impl<'r> Queue<'r> {
         });
     }
 
-    fn unexpected(&self, id: ValueId, by: usize, key: &str, limits: &Limits<'_>, finding: &mut Finding) {
+    fn unexpected(
+        &self,
+        id: ValueId,
+        element: &Element,
+        by: usize,
+        key: &str,
+        limits: &Limits<'_>,
+        finding: &mut Finding,
+    ) {
         finding.violated(limits, || {
-            let process = self.records.process_of(by);
-            let explanation =
-                format!("Process {process} dequeued {}{}, which nobody enqueued.", self.records.show(id), of(key));
+            let (process, shown) = (self.records.process_of(by), self.records.show(id));
+            let failed = element.failed_by.is_some_and(|failed| self.records.may_show(by, failed));
+            let why = match element.put_by.or(element.failed_by) {
+                Some(_) if failed => "whose enqueue had failed",
+                Some(_) => "which nobody had enqueued then",
+                None => "which nobody had enqueued",
+            };
+            let explanation = format!("Process {process} dequeued {shown}{}, {why}.", of(key));
             Draft::at(self.records, "unexpected", key, [by], explanation)
         });
     }

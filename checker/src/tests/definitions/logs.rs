@@ -1,7 +1,7 @@
 //! `kafka`: what acknowledged sends and polls show of a log, taken together:
 //!
-//! - no offset has two records, no record is there that no send which did not fail may have brought, and none is at more offsets
-//!   than it was sent (or there at first);
+//! - no offset has two records, no record is there that no send which did not fail may have brought, and whenever an answer shows
+//!   a record, none is at more offsets than sends of it had been asked for by then (or it was there at first);
 //! - what was acknowledged below an offset that was polled was polled, by whomever;
 //! - the offsets that a process is given for its sends to a log grow;
 //! - the offsets that a process polls of a log grow, and leave out no record that the log has between them, but those whose every
@@ -52,6 +52,10 @@ fn polled(random: &mut Random, world: &mut World, process: u64) -> Term {
         let mut seen: Vec<(i64, u64)> = log.range(first..).take(many).map(|(at, value)| (*at, *value)).collect();
         if let Some((last, _)) = seen.last() {
             world.read.insert((process, *key), last + 1);
+        }
+        if random.one_in(40) {
+            // Perhaps it is sent later.
+            seen.push((seen.last().map_or(first, |(last, _)| last + 1), 1 + random.below(8)));
         }
         if !seen.is_empty() && random.one_in(15) {
             let at = random.below(seen.len() as u64) as usize;
@@ -167,6 +171,21 @@ impl Log<'_> {
         (all.len(), possible.len())
     }
 
+    /// At how many offsets answers until some moment show a value, and how many sends that were asked for before may have put it
+    /// there.
+    fn places_and_sends(&self, value: &Term, end: usize) -> (usize, usize) {
+        let is_it = |(offset, other): &&(Option<i64>, Term)| offset.is_some() && other == value;
+        let until = self.parts.iter().filter(|part| part.done.end <= end);
+        let mut offsets: Vec<Option<i64>> =
+            until.flat_map(|part| part.records.iter().filter(is_it).map(|(offset, _)| *offset)).collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        let may_bring = |part: &&Part<'_>| {
+            part.is_send && part.records[0].1 == *value && part.done.may_have_happened() && part.done.call < end
+        };
+        (offsets.len(), self.parts.iter().filter(may_bring).count())
+    }
+
     fn is_aborted(&self, value: &Term) -> bool {
         !self.initial.contains(value) && self.sends(value).0 > 0 && self.sends(value).1 == 0
     }
@@ -176,11 +195,11 @@ impl Log<'_> {
         let shown = self.shown();
         let contradicts = shown.iter().any(|one| shown.iter().any(|other| one.0 == other.0 && one.1 != other.1));
         let too_often = |value: &Term| {
-            let mut offsets: Vec<i64> =
-                shown.iter().filter(|(_, other, _)| *other == value).map(|(at, ..)| *at).collect();
-            offsets.sort_unstable();
-            offsets.dedup();
-            offsets.len() > self.sends(value).1 + self.initial.iter().filter(|other| *other == value).count()
+            let at_first = self.initial.iter().filter(|other| *other == value).count();
+            self.parts.iter().any(|part| {
+                let (places, sends) = self.places_and_sends(value, part.done.end);
+                places > sends + at_first
+            })
         };
         let polled = |at: i64| shown.iter().any(|(other, _, polled)| *polled && *other == at);
         let highest = shown.iter().filter(|(.., polled)| *polled).map(|(at, ..)| *at).max();

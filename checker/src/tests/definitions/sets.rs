@@ -1,7 +1,7 @@
 //! `set-full`, `broadcast`: an element is known once an add of it is acknowledged, or a read that shows it is answered. It is lost
 //! if some read that was asked for after it was known lacks it, and no read that was asked for later shows it. A list shows no
-//! element twice, and none that was not there at first and that no add which did not fail may have brought. With
-//! `--linearizable`, no read that was asked for after an element was known lacks it, if later reads show it.
+//! element twice, and none that was not there at first and that no add which did not fail and had been asked for before the read was
+//! answered may have brought. With `--linearizable`, no read that was asked for after an element was known lacks it, if later reads show it.
 
 use super::draw::{Call, Done, acknowledged, call, history, shape};
 use super::term::Term::{self, Elements, Nil, Thing};
@@ -28,6 +28,10 @@ fn grown(random: &mut Random, add: &'static str, linearizable: bool) -> Case {
             }
             if random.one_in(30) {
                 seen.extend(world.last().cloned().or(Some(Thing(77))));
+            }
+            if random.one_in(20) {
+                // Perhaps it is added later.
+                seen.push(Thing(1 + random.below(8)));
             }
             return (Ok, if seen.is_empty() && random.one_in(2) { Nil } else { Elements(seen) });
         }
@@ -81,7 +85,11 @@ fn elements_stay(case: &Case) -> Says {
         let mut there: Vec<&Term> = adds.map(|done| &done.argument).chain(initial).collect();
         for read in of_key.iter().filter(|done| done.f == "read" && done.is_ok()) {
             let seen = read.result.elements();
-            violated |= (0..seen.len()).any(|at| seen[..at].contains(&seen[at]) || !there.contains(&&seen[at]));
+            let brings = |add: &Done, element: &Term| {
+                add.f != "read" && add.may_have_happened() && add.call < read.end && add.argument == *element
+            };
+            let can_be = |element: &Term| initial.contains(element) || of_key.iter().any(|add| brings(add, element));
+            violated |= (0..seen.len()).any(|at| seen[..at].contains(&seen[at]) || !can_be(&seen[at]));
         }
         there.sort();
         there.dedup();

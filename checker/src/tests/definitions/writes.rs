@@ -1,6 +1,7 @@
 //! - `causal-reverse`: a read that shows a write (and so every write of its value, and nothing that the list began with, may
 //!   explain it) shows every value of which a write had been acknowledged before that one was asked for, and all that was there
-//!   at first. What it shows was written, by a write that did not fail, or was there at first.
+//!   at first. What it shows was written, by a write that did not fail and was asked for before the read was answered, or was
+//!   there at first.
 //! - `causal-register`: the operations of a session have an order, with each write of unknown outcome anywhere after it was asked
 //!   for or nowhere, in which each read returns what was written last. Sessions that overlap are not judged.
 
@@ -31,6 +32,10 @@ fn lists(random: &mut Random) -> Case {
             if random.one_in(30) {
                 seen.push(Thing(77));
             }
+            if random.one_in(20) {
+                // Perhaps it is written later.
+                seen.push(Thing(1 + random.below(8)));
+            }
             return (Ok, Elements(seen));
         }
         let fails = random.one_in(10);
@@ -47,6 +52,7 @@ fn shows_an_effect_without_its_cause(read: &Done, of_key: &[&Done], initial: &[T
     let seen = read.result.elements();
     let writes_of = |value: &Term| {
         let writes = of_key.iter().filter(|done| done.f != "read" && done.may_have_happened());
+        let writes = writes.filter(|done| done.call < read.end);
         writes.copied().filter(|done| done.argument == *value).collect::<Vec<&Done>>()
     };
     seen.iter().any(|value| {
