@@ -192,7 +192,11 @@ fn a_watch_reports_every_change_once_and_in_order() {
         (watch("2", format!("[[{a}],[{b}],[{b}]]")), INVALID, vec!["watch-duplicate", "watch-not-atomic"]),
         (watch("3", format!("[[{a}],[{b}]]")), INVALID, vec!["watch-too-early"]),
         (watch("2", r#"[[[2,"put","a",9]]]"#.to_owned()), INVALID, vec!["watch-contradiction"]),
-        (watch("5", r#"[[[5,"put","x",1]],[[5,"put","y",1]]]"#.to_owned()), INVALID, vec!["watch-not-atomic"]),
+        (
+            watch("5", r#"[[[5,"put","x",1]],[[5,"put","y",1]]]"#.to_owned()),
+            INVALID,
+            vec!["watch-contradiction", "never-written", "watch-not-atomic"],
+        ),
         (watch("2", "[]".to_owned()), OPEN, vec![]),
         (watch("2", "7".to_owned()), OPEN, vec![]),
     ];

@@ -1,7 +1,10 @@
 //! `watch`: the changes that a watch reports have revisions that never go back and are none below the one asked for; no change of
 //! a key comes twice, and no revision in two responses. Between the revision asked for (or its first one) and its last one it
-//! leaves out no change that an acknowledgement or another watch shows; and all of these agree on what a key became at a revision:
-//! nil where it was deleted.
+//! leaves out no change that an acknowledgement or another watch shows.
+//!
+//! All that acknowledgements and watches show can be true: each revision is that of one change; each change is that of an operation
+//! of its own, which asked for just this before it was shown, did not fail, and was not told another revision (or that there was
+//! nothing to delete); and whatever is asked for after a revision was shown has a higher one.
 
 use super::draw::{Done, call, history, shape};
 use super::term::Term::{self, List, Name, Nil, Number, Thing};
@@ -19,16 +22,22 @@ fn reported((revision, f, key, value): &Change) -> Term {
 }
 
 fn spoil(random: &mut Random, changes: &mut Vec<Change>) {
-    if changes.is_empty() || !random.one_in(5) {
+    if changes.is_empty() || !random.one_in(6) {
         return;
     }
     let at = random.below(changes.len() as u64) as usize;
-    match random.below(6) {
+    match random.below(9) {
         0 => drop(changes.remove(at)),
         1 => changes.insert(at, changes[at].clone()),
         2 => changes.swap(0, at),
         3 => changes[at].3 = Thing(70),
         4 => changes[at].1 = "delete",
+        5 => changes[at].0 += 1,
+        // Perhaps it is put later, or failed, or was put already.
+        6 | 7 => {
+            let last = changes.last().map_or(0, |change| change.0);
+            changes.push((last + 1, "put", Thing(random.below(2)), Thing(11 + random.below(9))));
+        }
         _ => changes.push((1 + random.below(3) as i64, "put", Thing(1), Thing(71))),
     }
 }
@@ -47,9 +56,9 @@ fn responses(random: &mut Random, changes: &[Change]) -> Term {
 }
 
 fn watched(random: &mut Random) -> Case {
-    let (shape, mut next) = (shape(random, 10), 0);
+    let (shape, again, mut next) = (shape(random, 10), random.one_in(3), 0);
     let ask = |random: &mut Random, _| {
-        next += 1;
+        next = if again { 1 + random.below(3) } else { next + 1 };
         let key = Thing(random.below(2));
         match random.below(5) {
             0 | 1 => call("put", List(vec![key, if random.one_in(20) { Nil } else { Thing(10 + next) }])),
@@ -64,16 +73,21 @@ fn watched(random: &mut Random) -> Case {
             spoil(random, &mut seen);
             return (Ok, responses(random, &seen));
         }
-        if random.one_in(10) {
-            return (Fail, Nil);
-        }
+        let fails = random.one_in(10);
+        let (is_known, finds_nothing) = (!random.one_in(30), done.f == "delete" && random.one_in(4));
+        let leaves_traces = if fails || finds_nothing { random.one_in(6) } else { !random.one_in(20) };
         let last = changes.last().map_or(0, |change| change.0);
-        let (key, value) = of_write(done);
-        // Some revisions are of two keys.
-        let is_together = changes.iter().all(|change| change.0 < last || change.2 != key) && random.one_in(3);
-        let revision = last + i64::from(!is_together || last == 0);
-        changes.push((revision, done.f, key, value));
-        (Ok, if random.one_in(8) { Nil } else { Number(revision) })
+        let revision = if last > 0 && random.one_in(25) { last } else { last + 1 };
+        if leaves_traces {
+            let (key, value) = of_write(done);
+            changes.push((revision, done.f, key, value));
+        }
+        match (fails, finds_nothing) {
+            (true, _) => (Fail, Nil),
+            (_, true) => (Ok, Nil),
+            _ if is_known => (Ok, Number(if random.one_in(25) { revision + 1 } else { revision })),
+            _ => (Ok, [Term::Text("done".into()), Term::Bool(true)][random.below(2) as usize].clone()),
+        }
     }))
 }
 
@@ -134,14 +148,63 @@ fn breaks_a_promise(watch: &Done, known: &[Change]) -> bool {
     first < from || pairs().any(is_bad) || known.iter().any(|change| (from..=last).contains(&change.0) && !has(change))
 }
 
+/// The highest revision that an answer shows.
+fn highest(done: &Done) -> Option<i64> {
+    match done.f {
+        "watch" => changes_of(done).iter().map(|(_, change)| change.0).max(),
+        _ => done.result.number(),
+    }
+}
+
+fn shows(watch: &Done, change: &Change) -> bool {
+    changes_of(watch).iter().any(|(_, other)| other == change)
+}
+
+/// Whether a change can be that of this operation.
+fn may_be_of(case: &Case, change: &Change, done: &Done) -> bool {
+    let (key, value) = of_write(done);
+    let is_it = (change.1, &change.2, &change.3) == (done.f, &key, &value) && done.may_have_happened();
+    let is_told = match &done.result {
+        Number(revision) => *revision == change.0,
+        Nil => !(done.is_ok() && done.f == "delete"),
+        _ => true,
+    };
+    let before = || case.done.iter().filter(|other| other.is_before(done));
+    is_it && is_told && !before().any(|other| shows(other, change) || highest(other) >= Some(change.0))
+}
+
+/// Whether each change can be that of another operation.
+fn has_operations(case: &Case, changes: &[Change], used: &mut Vec<usize>) -> bool {
+    let Some((change, others)) = changes.split_first() else { return true };
+    for (at, done) in case.done.iter().enumerate() {
+        if done.f != "watch" && !used.contains(&at) && may_be_of(case, change, done) {
+            used.push(at);
+            if has_operations(case, others, used) {
+                return true;
+            }
+            used.pop();
+        }
+    }
+    false
+}
+
 fn promises_are_kept(case: &Case) -> Says {
-    let known = known(case);
-    let contradict = |one: &Change, other: &Change| (one.0, &one.2) == (other.0, &other.2) && one.3 != other.3;
+    let mut known = known(case);
     let watches = || case.done.iter().filter(|done| done.f == "watch" && done.is_ok());
-    let violated = known.iter().any(|one| known.iter().any(|other| contradict(one, other)))
-        || watches().any(|watch| breaks_a_promise(watch, &known));
-    let reported = watches().any(|watch| !changes_of(watch).is_empty());
-    if violated || reported { Says::violated_if(violated) } else { Says::Open }
+    let acknowledged = || case.done.iter().filter(|done| done.f != "watch" && done.is_ok());
+    let mut revisions: Vec<i64> = acknowledged().filter_map(|done| done.result.number()).collect();
+    revisions.sort_unstable();
+    let is_doubled = revisions.windows(2).any(|pair| pair[0] == pair[1]);
+    let is_out_of_order = watches().any(|watch| breaks_a_promise(watch, &known));
+    known.sort();
+    known.dedup();
+    let is_torn = known.windows(2).any(|pair| pair[0].0 == pair[1].0);
+    // Those of fewest operations first, so that the search is short.
+    known.sort_by_key(|change| case.done.iter().filter(|done| may_be_of(case, change, done)).count());
+    let violated = is_doubled || is_out_of_order || is_torn || !has_operations(case, &known, &mut Vec::new());
+    let is_nowhere = |done: &Done| done.result.number().is_none() && !(done.f == "delete" && done.result == Nil);
+    let is_known = !acknowledged().any(is_nowhere) && watches().any(|watch| !changes_of(watch).is_empty());
+    if violated || is_known { Says::violated_if(violated) } else { Says::Open }
 }
 
 #[test]

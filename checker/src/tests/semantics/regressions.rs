@@ -159,3 +159,54 @@ fn regression_histories_without_invocations_were_judged_by_their_order() {
         finding_ends(&finding, (model, text), outcome, "");
     }
 }
+
+/// Only what acknowledgements and watches say of one revision and key was compared.
+#[test]
+fn regression_watches_showed_what_nobody_had_put() {
+    let none = Settings::default();
+    let watch = |changes: &str| format!("9 watch 1 => [[{changes}]]");
+    let one = watch(r#"[1,"put","a",1]"#);
+    let both = watch(r#"[1,"put","a",1],[2,"put","a",1]"#);
+    for (text, words) in [
+        (format!(r#"1 put ["a",1] ! refused; {one}"#), "had failed"),
+        (one.clone(), "nobody had asked for"),
+        (watch(r#"[1,"delete","a"]"#), "nobody had asked for"),
+        (format!(r#"1 delete "a" => null; {}"#, watch(r#"[1,"delete","a"]"#)), "there was nothing"),
+        (format!(r#"1 put ["a",1] => 3; {}"#, watch(r#"[2,"put","a",1]"#)), "acknowledged at revision 3"),
+        (
+            format!(r#"1 put ["a",1] => 2; 1 put ["a",2] => 1; {}"#, watch(r#"[1,"put","a",2],[2,"put","a",1]"#)),
+            "known before",
+        ),
+        (format!(r#"1 put ["a",1] => 1; 1 put ["b",1] => 1; {one}"#), "Revision 1 is that of"),
+        (format!(r#"1 put ["a",1] => 1; 2 put ["a",1] => 1; {one}"#), "acknowledged to two operations"),
+        (format!(r#"1 put ["a",1] ?; {both}"#), "asked for once"),
+        (format!(r#"{one}; 1 put ["a",1] => 1"#), "nobody had asked for then"),
+        (format!(r#"{one}; 1 put ["a",1] ?"#), "nobody had asked for then"),
+        (format!(r#"1 put ["b",1] => 5; 2 put ["a",1] ?; {one}"#), "known before"),
+        (
+            format!(r#"{}; 2 put ["b",1] => 4; {one}"#, r#"1 put ["a",1] => 1; 9 watch 1 => [[[5,"put","c",1]]]"#),
+            "known before",
+        ),
+    ] {
+        ends("watch", &text, &none, Invalid, words);
+    }
+    for text in [
+        format!(r#"1 put ["a",1] ?; {one}"#),
+        format!(r#"1 put ["a",1] ?; 2 put ["a",1] ?; {both}"#),
+        format!(r#"2 put ["a",1] ?; 1 put ["a",1] => 2; {both}"#),
+        format!(r#"1 put ["a",1] ?; 2 put ["b",1] => 5; {one}; 3 put ["c",1] ! refused"#),
+    ] {
+        ends("watch", &text, &none, Valid, "");
+    }
+}
+
+/// A put whose answer has no revision was passed over.
+#[test]
+fn regression_a_put_without_a_revision_was_passed_over() {
+    let none = Settings::default();
+    for answer in ["\"x\"", "null", "true", "{\"revision\":1}", "1.5"] {
+        let text = format!(r#"1 put ["a",1] => {answer}; 2 put ["a",2] => 2; 9 watch 2 => [[[2,"put","a",2]]]"#);
+        ends("watch", &text, &none, Inconclusive, "without a revision");
+    }
+    ends("watch", r#"1 put ["a",1] => 1; 2 delete "b" => null; 9 watch 1 => [[[1,"put","a",1]]]"#, &none, Valid, "");
+}
