@@ -442,12 +442,12 @@ pub(crate) fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -
     if view.records.is_some_and(|records| records.ops.is_empty()) {
         return Finding::undecided("there is no operation to judge");
     }
-    let unsaid = view.records.map_or_else(Vec::new, |records| unsaid::doubts(check.name(), records));
-    if !unsaid.is_empty() && !unsaid::shows_violations(check.name()) {
-        return Finding { doubts: unsaid, ..Finding::default() };
+    let missing = view.records.map(|records| unsaid::missing(check.name(), view.object, records));
+    if let Some(missing) = missing.as_ref().filter(|missing| !missing.shows_violations) {
+        return Finding { doubts: missing.doubts.clone(), ..Finding::default() };
     }
     let mut finding = check.judge(view, context);
-    finding.doubts.extend(unsaid);
+    finding.doubts.extend(missing.into_iter().flat_map(|missing| missing.doubts));
     if let Some(why) = unacknowledged(view).filter(|_| finding.violations == 0) {
         // What the headline says of no operation is nothing.
         finding.headline.clear();

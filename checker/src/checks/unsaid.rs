@@ -7,13 +7,28 @@
 
 use crate::checks::isolation::levels;
 use crate::history::History;
+use crate::objects::Object;
 
 /// What a check asks of a history beside its operations.
 struct Needs {
     real_time: bool,
-    sessions: bool,
-    /// Whether a violation that it finds without them is one.
+    processes: Processes,
+    /// Whether a violation that it finds without real time is one.
     shows_violations: bool,
+    /// The same without processes.
+    shows_without_processes: bool,
+}
+
+/// What the process of an operation is needed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Processes {
+    No,
+    /// Its order, unless real time has it.
+    OrderIfNoTime,
+    /// Its order, which real time does not say, as concurrent operations may be of one process.
+    Order,
+    /// Who may do what another may not.
+    Owner,
 }
 
 /// By values alone.
@@ -30,38 +45,73 @@ const BY_SESSIONS: [&str; 9] = [
     "pram",
     "sequential",
 ];
+/// Locks that only who holds them may let go of.
+const OWNED: [Object; 3] = [Object::OwnerMutex, Object::ReentrantMutex, Object::FencedMutex];
 
 /// Of a check that is not known here it is assumed that it asks for all, and finds nothing without it.
-fn needs(check: &str) -> Needs {
+fn needs(check: &str, object: Option<Object>) -> Needs {
+    let needs = Needs {
+        real_time: true,
+        processes: Processes::OrderIfNoTime,
+        shows_violations: false,
+        shows_without_processes: true,
+    };
     if BY_VALUES.contains(&check) {
-        return Needs { real_time: false, sessions: false, shows_violations: true };
+        return Needs { real_time: false, processes: Processes::No, shows_violations: true, ..needs };
     }
     if BY_SESSIONS.contains(&check) {
-        return Needs { real_time: false, sessions: true, shows_violations: true };
+        return Needs { real_time: false, processes: Processes::Order, shows_violations: true, ..needs };
     }
     if levels::names().any(|level| level == check) {
         let of_sessions = check.starts_with("strong-session");
         let real_time = !of_sessions && (check.starts_with("strict") || check.starts_with("strong"));
-        return Needs { real_time, sessions: real_time || of_sessions, shows_violations: true };
+        let processes = match (real_time, of_sessions) {
+            (true, _) => Processes::OrderIfNoTime,
+            (false, true) => Processes::Order,
+            (false, false) => Processes::No,
+        };
+        return Needs { real_time, processes, shows_violations: true, ..needs };
     }
-    Needs { real_time: true, sessions: true, shows_violations: false }
+    match check {
+        // Each operation is taken for a process of its own, and nothing is out of order between processes.
+        "kafka" => Needs { processes: Processes::Order, ..needs },
+        "linearizable" if object.is_some_and(|object| OWNED.contains(&object)) => {
+            Needs { processes: Processes::Owner, shows_without_processes: false, ..needs }
+        }
+        _ => needs,
+    }
 }
 
-/// Why a check cannot be sure of a history, a clause each.
-pub(crate) fn doubts(check: &str, history: &History) -> Vec<String> {
-    let (needs, unsaid) = (needs(check), history.unsaid);
-    let mut doubts = Vec::new();
+/// What a history does not say, and a check needs.
+pub(crate) struct Missing {
+    /// Why the check cannot be sure, a clause each.
+    pub doubts: Vec<String>,
+    /// Whether it is worth while all the same: a violation that it finds is one.
+    pub shows_violations: bool,
+}
+
+/// What is missing for a check, which is of an object if that is known.
+pub(crate) fn missing(check: &str, object: Option<Object>, history: &History) -> Missing {
+    let (needs, unsaid) = (needs(check, object), history.unsaid);
+    let (mut doubts, mut shows_violations) = (Vec::new(), true);
     if needs.real_time && unsaid.invocations {
         doubts.push(format!("no invocation is recorded, and {check} depends on what had completed when"));
+        shows_violations &= needs.shows_violations;
     }
     // Real time is known of operations without a process, if their invocations are.
-    if needs.sessions && unsaid.processes && (!needs.real_time || unsaid.invocations) {
-        doubts.push(format!("no process is recorded, and {check} depends on the order of each"));
+    let is_needed = match needs.processes {
+        Processes::No => false,
+        Processes::OrderIfNoTime => needs.real_time && unsaid.invocations,
+        Processes::Order | Processes::Owner => true,
+    };
+    if is_needed && unsaid.processes {
+        doubts.push(match (needs.processes, object) {
+            (Processes::Owner, Some(object)) => {
+                format!("no process is recorded, and who may release a lock (`{object}`) depends on it")
+            }
+            _ => format!("no process is recorded, and {check} depends on the order of each"),
+        });
+        shows_violations &= needs.shows_without_processes;
     }
-    doubts
-}
-
-/// Whether a check of a history that leaves doubts is worth while.
-pub(crate) fn shows_violations(check: &str) -> bool {
-    needs(check).shows_violations
+    Missing { doubts, shows_violations }
 }

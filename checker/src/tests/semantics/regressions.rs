@@ -210,3 +210,42 @@ fn regression_a_put_without_a_revision_was_passed_over() {
     }
     ends("watch", r#"1 put ["a",1] => 1; 2 delete "b" => null; 9 watch 1 => [[[1,"put","a",1]]]"#, &none, Valid, "");
 }
+
+/// What depends on whose an operation is was judged of histories that do not say it.
+#[test]
+fn regression_histories_without_processes_were_judged_by_them() {
+    let without = |text: &str| {
+        let mut history = history(text);
+        history.unsaid.processes = true;
+        // As the reader does: each operation is one of a process of its own.
+        history.ops.iter_mut().zip(0..).for_each(|(op, number)| op.process = number);
+        history
+    };
+    let none = Settings::default();
+    let kafka = [
+        r#"0 send [["send","x",1]] => [["send","x",[0,1]]]; 0 send [["send","x",2]] => [["send","x",[1,2]]]"#,
+        r#"1 poll [["poll"]] => [["poll",{"x":[[0,1],[1,2]]}]]; 1 poll [["poll"]] => [["poll",{"x":[[0,1]]}]]"#,
+    ];
+    let made_up = r#"1 poll [["poll"]] => [["poll",{"x":[[2,9]]}]]"#;
+    let held = "0 acquire null; 0 release null; 1 acquire null";
+    let fenced = "0 acquire null => 1; 0 release null; 1 acquire null => 2";
+    for (model, text, outcome, words) in [
+        ("kafka", kafka.join("; "), Inconclusive, "no process is recorded"),
+        ("kafka", format!("{}; {made_up}", kafka[0]), Invalid, "nobody had sent"),
+        (
+            "owner-mutex",
+            held.to_owned(),
+            Inconclusive,
+            "no process is recorded, and who may release a lock (`owner-mutex`)",
+        ),
+        ("reentrant-mutex", held.to_owned(), Inconclusive, "no process is recorded"),
+        ("fenced-mutex", fenced.to_owned(), Inconclusive, "no process is recorded"),
+        ("mutex", held.to_owned(), Valid, ""),
+        ("mutex", "0 acquire null; 1 acquire null".to_owned(), Invalid, ""),
+        ("semaphore", held.to_owned(), Valid, ""),
+        ("watch", r#"0 put ["a",1] => 1; 0 watch 1 => [[[1,"put","a",1]]]"#.to_owned(), Valid, ""),
+    ] {
+        let settings = Settings { permits: Some(1), ..none.clone() };
+        finding_ends(&judged(model, &without(&text), &settings), (model, &text), outcome, words);
+    }
+}
