@@ -6,7 +6,8 @@
 //! element, so for each of these one lost element is not certainly lost. Of equal elements those acknowledged last are
 //! the missing ones. Without a drain or an empty dequeue, a missing
 //! element may still be queued: inconclusive. An element is *unexpected* if it was dequeued and no enqueue of it had been
-//! invoked by then; it took nothing of what was enqueued later. An element that was dequeued more often than enqueued is *duplicated*; a queue that delivers at least once may do that,
+//! invoked by then; it took nothing of what was enqueued later. An element that was dequeued more often than enqueued is
+//! *duplicated*; a queue that delivers at least once may do that,
 //! so it is only counted. What a failed enqueue brought is unexpected, too, which Jepsen's checker passes over. What the queue
 //! begins with counts as enqueued and acknowledged before everything. O(n log n).
 

@@ -2,7 +2,7 @@
 //! if some read that was asked for after it was known lacks it, and no read that was asked for later shows it. A list shows no
 //! element twice, and none that was not there at first and that no add which did not fail and had been asked for before the read was
 //! answered may have brought. With `--linearizable`, no read that was asked for after an element was known lacks it,
-//!   if later reads show it.
+//! if later reads show it.
 
 use super::draw::{Call, Done, acknowledged, call, history, shape};
 use super::term::Term::{self, Elements, Nil, Thing};
