@@ -65,9 +65,39 @@ impl Denials {
     }
 }
 
-/// The elements of a list or a set; nothing read is no elements.
+/// The elements of a list or a set; nil is none: of what an object begins with.
 pub(crate) fn elements(records: &History, value: ValueId) -> Option<&[ValueId]> {
     if value.is_nil() { Some(&[]) } else { records.datum(value).elements() }
+}
+
+/// Reads that are `ok` without a value. What they showed is not known, whatever the object begins with.
+#[derive(Default)]
+pub(crate) struct Unread {
+    count: u64,
+    /// The index of the first one's completion.
+    first: Option<u64>,
+}
+
+impl Unread {
+    /// Whether an `ok` read has no value; it is counted then.
+    pub(crate) fn is(&mut self, records: &History, op: &Op) -> bool {
+        let is_unread = op.result.is_nil();
+        if is_unread {
+            self.count += 1;
+            self.first.get_or_insert_with(|| records.event_index(op.ret));
+        }
+        is_unread
+    }
+
+    /// Says how many there are, if there are any.
+    pub(crate) fn doubt(&self, finding: &mut Finding) {
+        if let Some(index) = self.first {
+            let Self { count, .. } = self;
+            finding.doubt(format!(
+                "{count} reads are `ok` without a value (index {index}): what they showed is not recorded"
+            ));
+        }
+    }
 }
 
 /// ` of KEY`, or nothing for an operation without a key.

@@ -9,6 +9,7 @@ mod builder;
 mod columns;
 mod epoch;
 mod event;
+mod exact;
 mod excerpt;
 mod identities;
 mod independent;
@@ -29,6 +30,7 @@ pub(crate) use epoch::unit_since_1970;
 #[cfg(test)]
 pub(crate) use event::write_line;
 pub use event::{Event, EventType, Phase, Process, Recorder, write_event};
+pub(crate) use exact::{Exact, Inexact};
 pub use identities::Identities;
 pub use independent::NotKeyed;
 pub use key_source::KeySource;

@@ -145,7 +145,8 @@ fn ratio(over: &str, under: &str) -> Option<Number> {
     }
 }
 
-fn greatest_divisor(mut one: u128, mut other: u128) -> u128 {
+/// The greatest number that divides both; the other if one is zero.
+pub(super) fn greatest_divisor(mut one: u128, mut other: u128) -> u128 {
     while other > 0 {
         (one, other) = (other, one % other);
     }

@@ -94,6 +94,11 @@ impl<'h> Keys<'h> {
             "add" => Deed::Write(Some(operation.argument())),
             "write" => Deed::Write(Some(operation.argument()).filter(|value| !value.is_nil())),
             "delete" => Deed::Write(None),
+            // A register may hold nothing.
+            "read" if operation.is_ok() && self.model == Model::Set && operation.result().is_nil() => {
+                let index = self.history.event_index(self.history.ops[op].ret);
+                return Err(format!("the read of a set at index {index} is `ok` without a value"));
+            }
             "read" if operation.is_ok() => Deed::Read { shown: operation.result(), ordered: false },
             "read" => return Ok(()),
             _ => return self.transaction(operation),

@@ -102,6 +102,7 @@ pub(super) fn action(
     Ok(match (f, op.kind) {
         ("transfer" | "read", Kind::Fail) | ("read", Kind::Info) => None,
         ("transfer", _) => Some(transfer(history, same, op.argument).ok_or_else(|| wrong(op.argument))?),
+        ("read", Kind::Ok) if op.result.is_nil() => return Err(NotOfModel::Unread(op.f)),
         ("read", Kind::Ok) => {
             Some(AccountsAction::Read(balances(history, same, op.result).ok_or_else(|| wrong(op.result))?))
         }

@@ -138,6 +138,9 @@ fn functions(property: Property) -> &'static [&'static str] {
     }
 }
 
+/// The functions that put an element into a queue, a stack, or a priority queue.
+const INSERTS: [&str; 6] = ["enqueue", "push", "insert", "offer", "put", "add"];
+
 /// Operations of the model; before them those that make it be as it is said to begin.
 struct Operations<A> {
     all: Vec<Timed<A>>,
@@ -257,7 +260,33 @@ impl Task<'_> {
             let inside = self.inside_at_first(key)?.iter();
             Ok(inside.map(|value| (0, deque::DequeAction::Push(deque::End::Back, same.of(*value).0))).collect())
         };
-        self.machine(property, deque::Deque, first, |_, op, f| deque::action(op, named(f)))
+        let nils = self.nils(|f| deque::puts_in(named(f)));
+        self.machine(property, deque::Deque, first, |_, op, f| match self.is_unclear(&nils, op) {
+            true if !deque::puts_in(named(f)) => Err(NotOfModel::Unclear(op.f)),
+            _ => deque::action(op, named(f)),
+        })
+    }
+
+    /// From which event on nil may be inside, of each key.
+    fn nils(&self, puts_in: impl Fn(&str) -> bool) -> FxHashMap<Sym, u32> {
+        let has_nil = |value| self.history.datum(value).elements().is_some_and(|all| all.contains(&ValueId::NIL));
+        let some_begin = self.history.initials().any(has_nil);
+        let mut nils = FxHashMap::default();
+        for op in &self.history.ops {
+            let begins = some_begin && has_nil(self.history.initial(op.key));
+            let puts_nil = || op.may_have_happened() && self.written(op).is_ok_and(ValueId::is_nil);
+            if begins {
+                nils.insert(op.key, 0);
+            } else if puts_in(self.history.text(op.f)) && puts_nil() {
+                nils.entry(op.key).or_insert(op.call);
+            }
+        }
+        nils
+    }
+
+    /// Whether an operation found nil, or nothing: nobody knows.
+    fn is_unclear(&self, nils: &FxHashMap<Sym, u32>, op: &Op) -> bool {
+        op.is_ok() && op.result.is_nil() && nils.get(&op.key).is_some_and(|since| *since < op.ret)
     }
 
     /// Whether some operation only looks at what is next.
@@ -554,7 +583,7 @@ impl Task<'_> {
                         elements.dedup();
                         Some(set::SetAction::Read(elements.into()))
                     }
-                    Datum::Nil => Some(set::SetAction::Read(Box::default())),
+                    Datum::Nil => return Err(NotOfModel::Unread(op.f)),
                     _ => return Err(NotOfModel::Value(op.f, op.result)),
                 },
                 _ => return Err(NotOfModel::Function(op.f)),
@@ -579,20 +608,22 @@ impl Task<'_> {
             Datum::Int(sum) => sum,
             _ => return Err(NotOfModel::Initial(initial)),
         };
-        let number = |op: &Op, value: ValueId, of_nil: i64| match self.history.datum(value) {
+        let number = |op: &Op, value: ValueId| match self.history.datum(value) {
             Datum::Int(number) => Ok(number),
-            Datum::Nil => Ok(of_nil),
             _ => Err(NotOfModel::Value(op.f, value)),
         };
+        // Without an amount it is one.
+        let amount = |op: &Op| self.amount(op).and_then(|by| if by.is_nil() { Ok(1) } else { number(op, by) });
         self.adapt(ops, |op, f| {
             Ok(match (f, op.kind) {
                 ("add" | "inc" | "increment" | "dec" | "decrement", Kind::Fail) => None,
-                ("add" | "inc" | "increment", _) => Some(counter::CounterAction::Add(number(op, self.amount(op)?, 1)?)),
+                ("add" | "inc" | "increment", _) => Some(counter::CounterAction::Add(amount(op)?)),
                 ("dec" | "decrement", _) => Some(counter::CounterAction::Add(
-                    number(op, self.amount(op)?, 1)?.checked_neg().ok_or(NotOfModel::Value(op.f, op.argument))?,
+                    amount(op)?.checked_neg().ok_or(NotOfModel::Value(op.f, op.argument))?,
                 )),
+                ("read", Kind::Ok) if op.result.is_nil() => return Err(NotOfModel::Unread(op.f)),
                 ("read", Kind::Ok) => {
-                    let more = number(op, op.result, at_first)?.checked_sub(at_first);
+                    let more = number(op, op.result)?.checked_sub(at_first);
                     Some(counter::CounterAction::Read(more.ok_or(NotOfModel::Value(op.f, op.result))?))
                 }
                 ("read", _) => None,
@@ -611,6 +642,7 @@ impl Task<'_> {
 
     fn collections(&self, property: Property, discipline: Discipline) -> Finding {
         let ranks = if discipline == Discipline::LeastFirst { self.priorities() } else { FxHashMap::default() };
+        let nils = self.nils(|f| INSERTS.contains(&f));
         let adapt = |ops: Excerpt<'_>| {
             let mut same = self.identities();
             let mut name = |op: Sym, value: ValueId| match discipline {
@@ -624,13 +656,14 @@ impl Task<'_> {
             let before = before.map_err(|_| NotOfModel::Initial(self.history.initial(ops.key)))?;
             self.adapt_after(before, ops, |op, f| {
                 Ok(match (f, op.kind) {
-                    ("enqueue" | "push" | "insert" | "offer" | "put" | "add", Kind::Fail) => None,
-                    ("enqueue" | "push" | "insert" | "offer" | "put" | "add", _) => {
+                    (f, Kind::Fail) if INSERTS.contains(&f) => None,
+                    (f, _) if INSERTS.contains(&f) => {
                         Some(collection::CollectionAction::Insert(name(op.f, self.written(op)?)?))
                     }
                     ("dequeue" | "pop" | "extract-min" | "delete-min" | "poll" | "take", kind) => match kind {
                         Kind::Fail => None,
                         Kind::Info => Some(collection::CollectionAction::RemoveUnknown),
+                        Kind::Ok if self.is_unclear(&nils, op) => return Err(NotOfModel::Unclear(op.f)),
                         Kind::Ok if op.result.is_nil() => Some(collection::CollectionAction::Empty),
                         Kind::Ok => Some(collection::CollectionAction::Remove(name(op.f, op.result)?)),
                     },
@@ -732,6 +765,14 @@ impl Task<'_> {
             Outcome::NotOfModel(NotOfModel::Value(f, value)) => {
                 let (f, value) = (self.history.text(*f), self.history.show(*value));
                 format!("`{f}` of {value}{of_key} is not what the model knows")
+            }
+            Outcome::NotOfModel(NotOfModel::Unread(f)) => {
+                let f = self.history.text(*f);
+                format!("a `{f}`{of_key} is `ok` without a value: what it showed is not recorded")
+            }
+            Outcome::NotOfModel(NotOfModel::Unclear(f)) => {
+                let f = self.history.text(*f);
+                format!("a `{f}`{of_key} returned nil, which had been put in: the element, or that there was none")
             }
             Outcome::NotOfModel(NotOfModel::Initial(value)) => {
                 format!("it cannot begin with {}{of_key}", self.history.show(*value))

@@ -158,6 +158,11 @@ pub(super) fn of_stack(f: &str) -> &str {
     }
 }
 
+/// Whether a function of a deque puts something in.
+pub(super) fn puts_in(f: &str) -> bool {
+    FUNCTIONS.iter().any(|(name, deed, _)| *name == f && matches!(deed, Deed::Push))
+}
+
 /// An operation as an action; none if it did nothing.
 ///
 /// # Errors

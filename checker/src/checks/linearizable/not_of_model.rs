@@ -8,6 +8,10 @@ pub(super) enum NotOfModel {
     Function(Sym),
     /// The function does not take, or does not return, this value.
     Value(Sym, ValueId),
+    /// It succeeded without a value, and what it showed is not recorded.
+    Unread(Sym),
+    /// It took or showed nil, which may be an element, or nothing.
+    Unclear(Sym),
     /// It cannot begin with this value.
     Initial(ValueId),
 }

@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{by_key, is, of};
+use crate::checks::by_key::{Unread, by_key, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::settings::Bank as Known;
 use crate::finding::{Draft, Finding};
 use crate::formats::shown;
-use crate::history::{Datum, History, ValueId};
+use crate::history::{Datum, Exact, History, Inexact, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 
@@ -63,6 +63,10 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>, known: &Known) -> Fi
             Err(why) => finding.doubt(why),
         }
     }
+    counts.unread.doubt(&mut finding);
+    if counts.beyond > 0 {
+        finding.doubt(format!("{} reads have balances that are rounded, or beyond 128 bits", counts.beyond));
+    }
     if counts.reads == 0 {
         finding.doubt("no read succeeded");
     }
@@ -77,6 +81,9 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>, known: &Known) -> Fi
 struct ReadCounts {
     reads: u64,
     below_zero: u64,
+    unread: Unread,
+    /// Reads whose total is not known exactly.
+    beyond: u64,
 }
 
 /// What is known of one bank.
@@ -85,7 +92,7 @@ struct Ledger<'a> {
     key: &'a str,
     /// The names of its accounts, if they are known.
     accounts: Option<BTreeSet<String>>,
-    total: Option<i128>,
+    total: Option<Exact>,
     negative_balances: bool,
     /// Accounts that were looked up.
     has: FxHashMap<ValueId, bool>,
@@ -94,8 +101,24 @@ struct Ledger<'a> {
 /// What a read shows.
 struct Shown {
     at: usize,
-    total: i128,
+    total: Exact,
     below_zero: Option<[ValueId; 2]>,
+}
+
+/// Why it is not known what a read shows.
+enum Unshown {
+    /// It is wrong by itself: the kind of anomaly, and the explanation.
+    Wrong(&'static str, String),
+    /// Its total is not known exactly.
+    Beyond,
+}
+
+/// Why balances have no sum.
+enum NoSum {
+    /// The balance of this account is no number.
+    NoBalance([ValueId; 2]),
+    /// It is not known exactly.
+    Beyond,
 }
 
 impl<'a> Ledger<'a> {
@@ -110,7 +133,7 @@ impl<'a> Ledger<'a> {
             _ => return Err(no_start(records, initial)),
         }
         let said = known.accounts.as_ref().map(|accounts| accounts.iter().map(shown).collect());
-        let (accounts, total) = (said.or(accounts), known.total.or(total));
+        let (accounts, total) = (said.or(accounts), known.total.map(Exact::from).or(total));
         let negative_balances = known.negative_balances;
         Ok(Self { records, key, accounts, total, negative_balances, has: FxHashMap::default() })
     }
@@ -120,12 +143,16 @@ impl<'a> Ledger<'a> {
         let mut all: Vec<Shown> = Vec::new();
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
             counts.reads += 1;
+            if counts.unread.is(records, &records.ops[at]) {
+                continue;
+            }
             match self.shown(at) {
                 Ok(read) => {
                     counts.below_zero += u64::from(read.below_zero.is_some());
                     all.push(read);
                 }
-                Err((kind, explanation)) => self.violated(kind, explanation, &[at], limits, finding),
+                Err(Unshown::Beyond) => counts.beyond += 1,
+                Err(Unshown::Wrong(kind, explanation)) => self.violated(kind, explanation, &[at], limits, finding),
             }
         }
         let usual = match self.total {
@@ -151,23 +178,26 @@ impl<'a> Ledger<'a> {
     }
 
     /// The balances of a read.
-    fn shown(&mut self, at: usize) -> Result<Shown, (&'static str, String)> {
+    fn shown(&mut self, at: usize) -> Result<Shown, Unshown> {
         let (records, process) = (self.records, self.records.process_of(at));
         let Datum::Map(entries) = records.datum(records.ops[at].result) else {
             let value = records.show(records.ops[at].result);
             let explanation = format!("Process {process} read {value}, which is no map from account to balance.");
-            return Err(("no-balance", explanation));
+            return Err(Unshown::Wrong("no-balance", explanation));
         };
         if let Some([account, _]) = entries.iter().find(|[account, _]| !self.has(*account)) {
             let (account, of) = (records.show(*account), of(self.key));
             let explanation =
                 format!("Process {process} read the account {account}{of}, which the bank does not have.");
-            return Err(("unexpected-account", explanation));
+            return Err(Unshown::Wrong("unexpected-account", explanation));
         }
-        let (total, below_zero) = sum(records, entries).map_err(|[account, balance]| {
-            let (account, balance) = (records.show(account), records.show(balance));
-            let explanation = format!("Process {process} read the account {account} with the balance {balance}.");
-            ("no-balance", explanation)
+        let (total, below_zero) = sum(records, entries).map_err(|problem| match problem {
+            NoSum::Beyond => Unshown::Beyond,
+            NoSum::NoBalance([account, balance]) => {
+                let (account, balance) = (records.show(account), records.show(balance));
+                let explanation = format!("Process {process} read the account {account} with the balance {balance}.");
+                Unshown::Wrong("no-balance", explanation)
+            }
         })?;
         Ok(Shown { at, total, below_zero })
     }
@@ -181,7 +211,7 @@ impl<'a> Ledger<'a> {
     fn differs(
         &self,
         read: &Shown,
-        (usual, example): (i128, Option<usize>),
+        (usual, example): (Exact, Option<usize>),
         limits: &Limits<'_>,
         finding: &mut Finding,
     ) {
@@ -211,20 +241,24 @@ fn no_start(records: &History, initial: ValueId) -> String {
     format!("a bank cannot begin with {}: a map from account to balance belongs there", records.show(initial))
 }
 
-/// The sum of balances, and an account whose balance is below zero; the account that has no balance, if there is one.
-fn sum(records: &History, entries: &[[ValueId; 2]]) -> Result<(i128, Option<[ValueId; 2]>), [ValueId; 2]> {
-    let (mut sum, mut below_zero) = (0i128, None);
-    for entry in entries {
-        let Datum::Int(amount) = records.datum(entry[1]) else { return Err(*entry) };
-        sum += i128::from(amount);
-        below_zero = below_zero.or(Some(*entry).filter(|_| amount < 0));
+/// The sum of balances, and an account whose balance is below zero.
+fn sum(records: &History, entries: &[[ValueId; 2]]) -> Result<(Exact, Option<[ValueId; 2]>), NoSum> {
+    let balances: Vec<Result<Exact, Inexact>> = entries.iter().map(|[_, balance]| records.exact(*balance)).collect();
+    if let Some(at) = balances.iter().position(|balance| *balance == Err(Inexact::NoNumber)) {
+        return Err(NoSum::NoBalance(entries[at]));
+    }
+    let (mut sum, mut below_zero) = (Exact::from(0), None);
+    for (entry, balance) in entries.iter().zip(balances) {
+        let balance = balance.map_err(|_| NoSum::Beyond)?;
+        sum = sum.plus(balance).ok_or(NoSum::Beyond)?;
+        below_zero = below_zero.or(Some(*entry).filter(|_| balance.is_negative()));
     }
     Ok((sum, below_zero))
 }
 
 /// The total that most reads have, and the first of those.
-fn usual(all: &[Shown]) -> Option<(i128, usize)> {
-    let mut counts: BTreeMap<i128, (u64, usize)> = BTreeMap::new();
+fn usual(all: &[Shown]) -> Option<(Exact, usize)> {
+    let mut counts: BTreeMap<Exact, (u64, usize)> = BTreeMap::new();
     for read in all {
         counts.entry(read.total).or_insert((0, read.at)).0 += 1;
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{Denials, by_key, elements, is, of};
+use crate::checks::by_key::{Denials, Unread, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding};
 use crate::history::{History, Identities, Kind, ValueId};
@@ -69,6 +69,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
         }
     }
     denials.doubt(&mut finding);
+    counts.unread.doubt(&mut finding);
     if counts.reads == 0 {
         finding.doubt("no read succeeded");
     }
@@ -95,6 +96,7 @@ struct ReadCounts {
     dirty: u64,
     inconsistent: u64,
     unwritten: u64,
+    unread: Unread,
 }
 
 /// The writes of one value: the first that may have happened, and the first that failed.
@@ -149,6 +151,9 @@ impl Table<'_> {
             ops.iter().filter(|at| self.records.ops[**at].is_ok() && is(self.records, &self.records.ops[**at], "read"))
         {
             let op = &self.records.ops[at];
+            if counts.unread.is(self.records, op) {
+                continue;
+            }
             let Some(rows) = elements(self.records, op.result) else {
                 let (index, value) = (self.records.event_index(op.ret), self.records.show(op.result));
                 return Err(format!("the read at index {index} shows {value}, which is no list of rows"));

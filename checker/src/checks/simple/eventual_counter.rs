@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::checks::by_key::{by_key, is, of};
+use crate::checks::by_key::{Unread, by_key, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding};
-use crate::history::{Datum, History, Op, Phase, ValueId};
+use crate::history::{History, Op, Phase, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;
 use crate::objects::completion::written;
@@ -61,7 +61,7 @@ pub(crate) fn check(records: &History, grows: bool, limits: &Limits<'_>) -> Find
         Err(why) => return Finding::undecided(why),
     };
     let mut finding = Finding::default();
-    let (mut finals, mut reads) = (0u64, 0u64);
+    let (mut finals, mut reads, mut unread) = (0u64, 0u64, Unread::default());
     for (key, ops) in &keys {
         let sums = match Sums::new(records, ops, grows) {
             Ok(sums) => sums,
@@ -69,7 +69,7 @@ pub(crate) fn check(records: &History, grows: bool, limits: &Limits<'_>) -> Find
         };
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
             reads += 1;
-            if records.is_of(&records.ops[at], Phase::Final) {
+            if records.is_of(&records.ops[at], Phase::Final) && !unread.is(records, &records.ops[at]) {
                 finals += 1;
                 sums.judge(key, at, limits, &mut finding);
             }
@@ -79,6 +79,7 @@ pub(crate) fn check(records: &History, grows: bool, limits: &Limits<'_>) -> Find
             finding.doubt(why);
         }
     }
+    unread.doubt(&mut finding);
     if finals == 0 {
         finding.doubt(match reads {
             0 => "no read succeeded",
@@ -108,12 +109,12 @@ struct Sums<'r> {
 impl<'r> Sums<'r> {
     fn new(records: &'r History, ops: &[usize], grows: bool) -> Result<Self, String> {
         let initial = initial(records, ops)?;
-        let (mut certain, mut unknown, mut added) = (initial, Vec::new(), None);
+        let (mut certain, mut unknown, mut added) = (Vec::new(), Vec::new(), None);
         for &at in ops.iter().filter(|at| is(records, &records.ops[**at], "add")) {
             let op = &records.ops[at];
-            let Datum::Int(number) = records.datum(op.argument) else {
+            let Some(number) = integer(records, op.argument) else {
                 let (index, value) = (records.event_index(op.call), records.show(op.argument));
-                return Err(format!("the `add` at index {index} is of no integer: {value}"));
+                return Err(format!("the `add` at index {index} is of no integer of 128 bits: {value}"));
             };
             if grows && number < 0 {
                 let index = records.event_index(op.call);
@@ -132,21 +133,24 @@ impl<'r> Sums<'r> {
                 added.get_or_insert(at);
             }
             match (op.is_ok(), op.may_have_happened()) {
-                (true, _) => certain += i128::from(number),
-                (false, true) => unknown.push(i128::from(number)),
+                (true, _) => certain.push(number),
+                (false, true) => unknown.push(number),
                 (false, false) => {}
             }
         }
-        let below: i128 = unknown.iter().filter(|number| **number < 0).sum();
-        let above: i128 = unknown.iter().filter(|number| **number > 0).sum();
-        Ok(Self {
-            records,
-            initial,
-            added,
-            least: certain + below,
-            largest: certain + above,
-            few: few(certain, &unknown),
-        })
+        // Whatever the order: no partial sum is beyond these.
+        let [below, above] = [false, true].map(|is_above| {
+            let all = certain.iter().chain(&unknown).filter(|number| (**number > 0) == is_above);
+            all.copied().try_fold(initial, i128::checked_add)
+        });
+        if below.is_none() || above.is_none() {
+            return Err("the sum of what was added is beyond 128 bits".to_owned());
+        }
+        let certain = initial + certain.iter().sum::<i128>();
+        let [below, above] =
+            [false, true].map(|is_above| unknown.iter().filter(|number| (**number > 0) == is_above).sum::<i128>());
+        let few = few(certain, &unknown);
+        Ok(Self { records, initial, added, least: certain + below, largest: certain + above, few })
     }
 
     fn judge(&self, key: &str, read: usize, limits: &Limits<'_>, finding: &mut Finding) {
@@ -155,7 +159,7 @@ impl<'r> Sums<'r> {
             Some(few) => few.contains(&seen),
             None => (self.least..=self.largest).contains(&seen),
         };
-        if !number(self.records, op.result).is_some_and(fits) {
+        if !integer(self.records, op.result).is_some_and(fits) {
             finding.violated(limits, || self.wrong(key, read, op));
         }
     }
@@ -175,7 +179,7 @@ impl<'r> Sums<'r> {
             self.records.show(op.result),
             of(key)
         );
-        let shows_none = number(self.records, op.result) == Some(self.initial);
+        let shows_none = integer(self.records, op.result) == Some(self.initial);
         let ops = self.added.filter(|_| shows_none).into_iter().chain([read]);
         Draft::at(self.records, "wrong-sum", key, ops, explanation)
     }
@@ -184,16 +188,14 @@ impl<'r> Sums<'r> {
 /// What a counter begins with.
 fn initial(records: &History, ops: &[usize]) -> Result<i128, String> {
     let initial = ops.first().map_or(ValueId::NIL, |at| records.initial(records.ops[*at].key));
-    number(records, initial).ok_or_else(|| format!("a counter cannot begin with {}", records.show(initial)))
+    if initial.is_nil() {
+        return Ok(0);
+    }
+    integer(records, initial).ok_or_else(|| format!("a counter cannot begin with {}", records.show(initial)))
 }
 
-/// A sum; nothing is 0.
-fn number(records: &History, value: ValueId) -> Option<i128> {
-    match records.datum(value) {
-        Datum::Int(number) => Some(i128::from(number)),
-        Datum::Nil => Some(0),
-        _ => None,
-    }
+fn integer(records: &History, value: ValueId) -> Option<i128> {
+    records.exact(value).ok()?.integer()
 }
 
 /// The sum of what is certain with each choice of what is unknown; none if there are too many.

@@ -11,7 +11,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::checks::by_key::{Denials, by_key, elements, is, of};
+use crate::checks::by_key::{Denials, Unread, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding};
 use crate::history::{History, Identities, ValueId};
@@ -66,7 +66,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
         Err(why) => return Finding::undecided(why),
     };
     let (mut finding, mut reads, mut written) = (Finding::default(), 0u64, 0usize);
-    let mut denials = Denials::default();
+    let (mut denials, mut unread) = (Denials::default(), Unread::default());
     for (key, ops) in &keys {
         let written_ops = ops.iter().copied().filter(|at| !is(records, &records.ops[*at], "read"));
         let mut same = Identities::new(records);
@@ -78,6 +78,9 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
         let values = Values { initial, ..Values::new(records, written_ops, &mut same, &mut denials) };
         written += values.writes.len();
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
+            if unread.is(records, &records.ops[at]) {
+                continue;
+            }
             let Some(seen) = elements(records, records.ops[at].result) else {
                 let value = records.show(records.ops[at].result);
                 return Finding::undecided(format!("a read returned no list of values: {value}"));
@@ -87,6 +90,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
         }
     }
     denials.doubt(&mut finding);
+    unread.doubt(&mut finding);
     if reads == 0 {
         finding.doubt("no read succeeded");
     }

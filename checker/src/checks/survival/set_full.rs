@@ -6,11 +6,11 @@
 //! does that was also invoked after it was known; else *never read*. The latency of a stable element is how long after
 //! it was known a read lacked it last; if it is above zero, the element was *stale*.
 //!
-//! Violations: an element that is lost, occurs twice in one list, or is read without having been added (or although its add
-//! failed, or before it was invoked: Jepsen's checker passes that over). If the set is to be linearizable, also an element that
-//! was stale. What nobody added is neither stable nor lost, and a read that shows an element before its add was invoked does
-//! not make it known. Elements that the set begins with are known before everything. Inconclusive: no element
-//! is stable.
+//! Violations: an element that is lost, occurs twice in one list, or is read without having been added (or although its
+//! add failed, or before it was invoked: Jepsen's checker passes that over). If the set is to be linearizable, also an
+//! element that was stale. What nobody added is neither stable nor lost, and a read that shows an element before its
+//! add was invoked does not make it known. Elements that the set begins with are known before everything. Inconclusive:
+//! no element is stable.
 //!
 //! Reads are visited from the last to the first. An element is followed as long as every read so far contains it. So
 //! the cost is linear in the size of the lists, not elements times reads.
@@ -212,7 +212,7 @@ impl<'r, 'd> Set<'r, 'd> {
         let reads = reads.filter(|(_, op)| op.is_ok() && is(records, op, "read"));
         reads
             .map(|(at, op)| {
-                let list = elements(records, op.result).ok_or_else(|| {
+                let list = records.datum(op.result).elements().ok_or_else(|| {
                     let index = records.event_index(op.ret);
                     format!("the read that ended at index {index} has no list: {}", records.show(op.result))
                 })?;

@@ -4,12 +4,13 @@
 //! dequeued although its enqueue was acknowledged before the invocation of a `drain`, or of a `dequeue` that found the
 //! queue empty (`ok` with nil, or `fail` with the value `empty`). A dequeue of unknown outcome may have taken one
 //! element, so for each of these one lost element is not certainly lost. Of equal elements those acknowledged last are
-//! the missing ones. Without a drain or an empty dequeue, a missing
-//! element may still be queued: inconclusive. An element is *unexpected* if it was dequeued and no enqueue of it had been
-//! invoked by then; it took nothing of what was enqueued later. An element that was dequeued more often than enqueued is
-//! *duplicated*; a queue that delivers at least once may do that,
-//! so it is only counted. What a failed enqueue brought is unexpected, too, which Jepsen's checker passes over. What the queue
-//! begins with counts as enqueued and acknowledged before everything. O(n log n).
+//! the missing ones. Without a drain or an empty dequeue, a missing element may still be queued: inconclusive. An
+//! element is *unexpected* if it was dequeued and no enqueue of it had been invoked by then; it took nothing of what
+//! was enqueued later. An element that was dequeued more often than enqueued is *duplicated*; a queue that delivers at
+//! least once may do that, so it is only counted. What a failed enqueue brought is unexpected, too, which Jepsen's
+//! checker passes over. What the queue begins with counts as enqueued and acknowledged before everything. A drain
+//! without a list, and a dequeue of nil where nil may have been enqueued, may have taken something, and are doubts. O(n
+//! log n).
 
 use rustc_hash::FxHashMap;
 
@@ -52,6 +53,9 @@ struct QueueCounts {
     unexpected: u64,
     duplicated: u64,
     recovered: u64,
+    /// Drains without a list, and dequeues of nil which may be an element: how many, and the index of the first.
+    unread: (u64, Option<u64>),
+    unclear: (u64, Option<u64>),
 }
 
 /// Checks that what goes into a queue comes out.
@@ -91,12 +95,20 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     };
     let (mut counts, mut finding, mut denials) = (QueueCounts::default(), Finding::default(), Denials::default());
     for (key, ops) in &keys {
-        match Queue::new(records, ops, &mut denials) {
+        match Queue::new(records, ops, &mut denials, &mut counts) {
             Ok(queue) => queue.judge(key, limits, &mut counts, &mut finding),
             Err(why) => finding.doubt(why),
         }
     }
     denials.doubt(&mut finding);
+    if let (count, Some(index)) = counts.unread {
+        finding.doubt(format!("{count} drains have no list (index {index}): what they took is not recorded"));
+    }
+    if let (count, Some(index)) = counts.unclear {
+        finding.doubt(format!(
+            "{count} dequeues returned nil, which had been enqueued (index {index}): the element, or that there was none"
+        ));
+    }
     if counts.perhaps_lost > 0 {
         finding.doubt("what is missing may still be queued");
     }
@@ -141,7 +153,12 @@ struct Queue<'r> {
 }
 
 impl<'r> Queue<'r> {
-    fn new(records: &'r History, ops: &'r [usize], denials: &mut Denials) -> Result<Self, String> {
+    fn new(
+        records: &'r History,
+        ops: &'r [usize],
+        denials: &mut Denials,
+        counts: &mut QueueCounts,
+    ) -> Result<Self, String> {
         let (all, same) = (FxHashMap::default(), Identities::new(records));
         let mut queue = Self { records, ops, elements: all, same, unknown: 0, emptied_by: None };
         let initial = ops.first().map_or(ValueId::NIL, |at| records.initial(records.ops[*at].key));
@@ -160,7 +177,7 @@ impl<'r> Queue<'r> {
             first.get_or_insert(at);
             element.acknowledged.extend(acknowledged.then_some(at));
         }
-        takes.into_iter().for_each(|at| queue.taken(at));
+        takes.into_iter().for_each(|at| queue.taken(at, counts));
         Ok(queue)
     }
 
@@ -169,7 +186,7 @@ impl<'r> Queue<'r> {
         let op = &self.records.ops[at];
         match op.kind {
             Kind::Ok if is(self.records, op, "enqueue") => &[],
-            Kind::Ok if is(self.records, op, "drain") => elements(self.records, op.result).unwrap_or(&[]),
+            Kind::Ok if is(self.records, op, "drain") => self.records.datum(op.result).elements().unwrap_or(&[]),
             Kind::Ok if !op.result.is_nil() => std::slice::from_ref(&op.result),
             _ => &[],
         }
@@ -187,9 +204,23 @@ impl<'r> Queue<'r> {
         took.chain(acknowledged.iter().copied()).collect()
     }
 
-    fn taken(&mut self, at: usize) {
+    /// Whether a dequeue that succeeded took nil, or nothing: nobody knows.
+    fn is_unclear(&self, at: usize) -> bool {
+        let nil = self.elements.get(&ValueId::NIL);
+        self.records.ops[at].result.is_nil() && nil.is_some_and(|element| element.is_inside(self.records, at))
+    }
+
+    fn taken(&mut self, at: usize, counts: &mut QueueCounts) {
         let op = &self.records.ops[at];
         let drain = is(self.records, op, "drain");
+        let is_unread = op.is_ok() && drain && self.records.datum(op.result).elements().is_none();
+        if is_unread || op.is_ok() && !drain && self.is_unclear(at) {
+            let (count, first) = if drain { &mut counts.unread } else { &mut counts.unclear };
+            *count += 1;
+            first.get_or_insert(self.records.event_index(op.ret));
+            self.unknown = self.unknown.saturating_add(if drain { u64::MAX } else { 1 });
+            return;
+        }
         let found: &[ValueId] = match op.kind {
             Kind::Info => {
                 // A drain may have taken any number of elements.

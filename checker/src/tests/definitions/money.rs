@@ -121,7 +121,7 @@ fn total(result: &Term, accounts: Option<&[Term]>, negative: bool) -> Option<i64
 
 fn money_stays(case: &Case) -> Says {
     let bank = &case.settings.bank;
-    let (mut wrong, mut reads) = (false, 0);
+    let (mut wrong, mut unread, mut reads) = (false, false, 0);
     for (key, of_key) in case.by_key() {
         let initial = case.initial(key);
         let at_first: Option<Vec<Term>> = initial.map(|initial| match initial {
@@ -131,13 +131,15 @@ fn money_stays(case: &Case) -> Says {
         let accounts = case.accounts.as_deref().or(at_first.as_deref());
         let known = bank.total.map(|total| total as i64).or(initial.and_then(|initial| total(initial, None, true)));
         let results = of_key.iter().filter(|done| done.f == "read" && done.is_ok()).map(|done| &done.result);
+        unread |= results.clone().any(|result| *result == Nil);
+        let results = results.filter(|result| **result != Nil);
         let totals: Vec<Option<i64>> = results.map(|result| total(result, accounts, bank.negative_balances)).collect();
         reads += totals.len();
         wrong |= totals
             .iter()
             .any(|total| total.is_none() || *total != totals[0] || known.is_some_and(|known| *total != Some(known)));
     }
-    if reads == 0 { Says::Open } else { Says::violated_if(wrong) }
+    if wrong || (reads > 0 && !unread) { Says::violated_if(wrong) } else { Says::Open }
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! `total-queue`: nothing comes out that was not there at first and that no enqueue which did not fail, and had been asked for
-//! before the answer, may have brought. What was
-//! there at first, or acknowledged before a drain or a dequeue that found the queue empty was asked for, came out as often, but for
-//! one element for each dequeue of unknown outcome, and any number for a drain of unknown outcome.
+//! `total-queue`: nothing comes out that was not there at first and that no enqueue which did not fail, and had been
+//! asked for before the answer, may have brought. What was there at first, or acknowledged before a drain or a dequeue
+//! that found the queue empty was asked for, came out as often, but for one element for each dequeue of unknown
+//! outcome, and any number for a drain of unknown outcome.
 
 use super::draw::{Call, Done, acknowledged, call, history, shape};
 use super::term::Term::{self, Elements, Nil, Thing};
@@ -20,7 +20,7 @@ fn queues(random: &mut Random) -> Case {
         next = if again { 1 + random.below(2) } else { next + 1 };
         let key = Some(random.below(keys));
         match random.below(8) {
-            0..4 => Call { key, ..call("enqueue", Thing(next)) },
+            0..4 => Call { key, ..call("enqueue", if random.one_in(25) { Nil } else { Thing(next) }) },
             4 => Call { key, ..call("drain", Nil) },
             _ => Call { key, ..call("dequeue", Nil) },
         }
@@ -35,11 +35,16 @@ fn queues(random: &mut Random) -> Case {
                 if (!fails && !random.one_in(5)) || random.one_in(5) {
                     world.push(done.argument.clone());
                 }
-                if fails { (Fail, Nil) } else { acknowledged(random, &done.argument) }
+                match &done.argument {
+                    _ if fails => (Fail, Nil),
+                    Nil => (Ok, Nil),
+                    argument => acknowledged(random, argument),
+                }
             }
             "drain" if random.one_in(8) => (Fail, Nil),
             // Perhaps it is put in later.
             "dequeue" if random.one_in(20) => (Ok, Thing(1 + random.below(8))),
+            "drain" if random.one_in(20) => (Ok, [Nil, Term::Text("1".into())][random.below(2) as usize].clone()),
             "drain" => (Ok, Elements(std::mem::take(world))),
             _ if world.is_empty() => {
                 [(Ok, Nil), (Fail, Term::Text(EMPTY.into())), (Fail, Nil)][random.below(3) as usize].clone()
@@ -60,8 +65,21 @@ fn taken(done: &Done) -> Vec<&Term> {
     }
 }
 
-fn leaves_nothing(done: &Done) -> bool {
+/// Whether an operation took something, or nothing, and nobody knows: a drain without a list, or a dequeue of nil, which may be
+/// an element.
+fn is_unclear(done: &Done, of_key: &[&Done]) -> bool {
+    let puts_nil =
+        |put: &&Done| put.f == "enqueue" && put.argument == Nil && put.may_have_happened() && put.call < done.end;
     match done.f {
+        "drain" => done.is_ok() && !matches!(done.result, Elements(_)),
+        "dequeue" => done.is_ok() && done.result == Nil && of_key.iter().any(|put| puts_nil(put)),
+        _ => false,
+    }
+}
+
+fn leaves_nothing(done: &Done, of_key: &[&Done]) -> bool {
+    match done.f {
+        _ if is_unclear(done, of_key) => false,
         "drain" => done.is_ok(),
         "dequeue" => {
             (done.is_ok() && done.result == Nil) || (done.kind == Fail && done.result == Term::Text(EMPTY.into()))
@@ -88,12 +106,12 @@ fn lost(of_key: &[&Done], initial: &[Term]) -> Option<(usize, usize)> {
         let due = due + if at_first { initial.iter().filter(|element| *element == value).count() } else { 0 };
         due.saturating_sub(came_out.iter().filter(|taken| **taken == value).count())
     };
-    let ends: Vec<&Done> = of_key.iter().copied().filter(|done| leaves_nothing(done)).collect();
+    let ends: Vec<&Done> = of_key.iter().copied().filter(|done| leaves_nothing(done, of_key)).collect();
     let before_an_end = |put: &Done| ends.iter().any(|end| put.is_before(end));
     let certain = values.iter().map(|value| missing(value, &before_an_end, !ends.is_empty())).sum::<usize>();
     let perhaps = values.iter().map(|value| missing(value, &Done::is_ok, true)).sum::<usize>();
-    let unknown =
-        |f: &str| of_key.iter().filter(|done| done.f == f && !done.is_ok() && done.may_have_happened()).count();
+    let is_unknown = |done: &Done| (!done.is_ok() && done.may_have_happened()) || is_unclear(done, of_key);
+    let unknown = |f: &str| of_key.iter().filter(|done| done.f == f && is_unknown(done)).count();
     let spared = if unknown("drain") > 0 { certain } else { unknown("dequeue") };
     Some((certain.saturating_sub(spared), perhaps))
 }
@@ -106,6 +124,7 @@ fn what_goes_in_comes_out(case: &Case) -> Says {
             None | Some((1.., _)) => return Says::Violated,
             Some((0, perhaps)) => open |= perhaps > 0,
         }
+        open |= of_key.iter().any(|done| is_unclear(done, &of_key));
         dequeued |= of_key.iter().any(|done| !taken(done).is_empty());
     }
     if open || !dequeued { Says::Open } else { Says::Holds }

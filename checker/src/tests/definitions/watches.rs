@@ -1,10 +1,11 @@
-//! `watch`: the changes that a watch reports have revisions that never go back and are none below the one asked for; no change of
-//! a key comes twice, and no revision in two responses. Between the revision asked for (or its first one) and its last one it
-//! leaves out no change that an acknowledgement or another watch shows.
+//! `watch`: the changes that a watch reports have revisions that never go back and are none below the one asked for; no
+//! change of a key comes twice, and no revision in two responses. Between the revision asked for (or its first one) and
+//! its last one it leaves out no change that an acknowledgement or another watch shows.
 //!
-//! All that acknowledgements and watches show can be true: each revision is that of one change; each change is that of an operation
-//! of its own, which asked for just this before it was shown, did not fail, and was not told another revision (or that there was
-//! nothing to delete); and whatever is asked for after a revision was shown has a higher one.
+//! All that acknowledgements and watches show can be true: each revision is that of one change; each change is that of
+//! an operation of its own, which asked for just this before it was shown, did not fail, and was not told another
+//! revision (or that there was nothing to delete); and whatever is asked for after a revision was shown has a higher
+//! one.
 
 use super::draw::{Done, call, history, shape};
 use super::term::Term::{self, List, Name, Nil, Number, Thing};

@@ -138,28 +138,6 @@ fn regression_a_record_was_at_two_offsets_before_it_was_sent_again() {
     ends("kafka", &format!("{}; {}; {polled}", sent(0), sent(1)), &none, Valid, "");
 }
 
-/// Operations that are recorded by their completions alone have no order but that of each process.
-#[test]
-fn regression_histories_without_invocations_were_judged_by_their_order() {
-    let without = |text: &str| {
-        let mut history = history(text);
-        history.unsaid.invocations = true;
-        history
-    };
-    let none = Settings::default();
-    for (model, text, outcome) in [
-        ("long-fork", r#"1 read [["r","x",1],["r","y",null]]; 0 write [["w","x",1]]"#, Valid),
-        ("total-queue", "0 enqueue 1; 1 drain null => []", Inconclusive),
-        ("total-queue", "1 dequeue null => 1; 0 enqueue 1", Valid),
-        ("total-queue", "1 dequeue null => 2; 0 enqueue 1", Invalid),
-        ("dirty-reads", "1 read null => [1, 1]; 1 read null => [2, 2]; 0 write 1; 0 write 2", Valid),
-        ("set-full", "1 read null => [1]; 0 add 1", Inconclusive),
-    ] {
-        let finding = judged(model, &without(text), &none);
-        finding_ends(&finding, (model, text), outcome, "");
-    }
-}
-
 /// Only what acknowledgements and watches say of one revision and key was compared.
 #[test]
 fn regression_watches_showed_what_nobody_had_put() {
@@ -248,4 +226,143 @@ fn regression_histories_without_processes_were_judged_by_them() {
         let settings = Settings { permits: Some(1), ..none.clone() };
         finding_ends(&judged(model, &without(&text), &settings), (model, &text), outcome, words);
     }
+}
+
+/// Operations that are recorded by their completions alone have no order but that of each process.
+#[test]
+fn regression_histories_without_invocations_were_judged_by_their_order() {
+    let without = |text: &str| {
+        let mut history = history(text);
+        history.unsaid.invocations = true;
+        history
+    };
+    let none = Settings::default();
+    for (model, text, outcome) in [
+        ("long-fork", r#"1 read [["r","x",1],["r","y",null]]; 0 write [["w","x",1]]"#, Valid),
+        ("total-queue", "0 enqueue 1; 1 drain null => []", Inconclusive),
+        ("total-queue", "1 dequeue null => 1; 0 enqueue 1", Valid),
+        ("total-queue", "1 dequeue null => 2; 0 enqueue 1", Invalid),
+        ("dirty-reads", "1 read null => [1, 1]; 1 read null => [2, 2]; 0 write 1; 0 write 2", Valid),
+        ("set-full", "1 read null => [1]; 0 add 1", Inconclusive),
+    ] {
+        let finding = judged(model, &without(text), &none);
+        finding_ends(&finding, (model, text), outcome, "");
+    }
+}
+
+/// A drain whose result is no list was taken for one that left nothing.
+#[test]
+fn regression_a_drain_without_a_list_left_nothing() {
+    let none = Settings::default();
+    for result in ["null", "\"1\"", "{\"a\":1}", "1"] {
+        let text = format!("0 enqueue 1; 0 enqueue 2; 1 dequeue null => 2; 1 drain null => {result}");
+        ends("total-queue", &text, &none, Inconclusive, "no list");
+        ends("total-queue", &format!("{text}; 1 dequeue null => 9"), &none, Invalid, "nobody had enqueued");
+    }
+    ends("total-queue", "0 enqueue 1; 1 dequeue null => 1; 1 drain null => []", &none, Valid, "");
+}
+
+/// Where nil had been put in, a result of nil was taken for an empty queue.
+#[test]
+fn regression_nil_was_never_an_element() {
+    let none = Settings::default();
+    for (model, put, take) in [
+        ("queue", "enqueue", "dequeue"),
+        ("total-queue", "enqueue", "dequeue"),
+        ("stack", "push", "pop"),
+        ("deque", "push-front", "pop-back"),
+        ("priority-queue", "insert", "extract-min"),
+    ] {
+        let unclear = format!("0 {put} null => null; 1 {take} null => null");
+        assert_eq!(judged(model, &history(&unclear), &none).outcome(), Inconclusive, "{model}");
+        let empty_before = format!("1 {take} null => null; 0 {put} 1; 1 {take} null => 1; 0 {put} null => null");
+        assert_ne!(judged(model, &history(&empty_before), &none).outcome(), Invalid, "{model}");
+        let without_nil = format!("0 {put} 1; 1 {take} null => 1; 1 {take} null => null");
+        ends(model, &without_nil, &none, Valid, "");
+        if model != "priority-queue" {
+            ends(model, &unclear, &none, Inconclusive, "returned nil");
+            let begun =
+                judged(model, &beginning(&format!("1 {take} null => null; 1 {take} null => 1"), &["[null]"]), &none);
+            assert_ne!(begun.outcome(), Valid, "{model}: {begun:?}");
+        }
+    }
+    ends("queue", "0 enqueue null => null; 1 peek null => null", &none, Inconclusive, "returned nil");
+    // Nothing is unclear: nil was put in after the queue was found empty.
+    ends("queue", "1 dequeue null => null; 0 enqueue null => null", &none, Valid, "");
+}
+
+/// A read that is `ok` without a value was taken for one that showed nothing, or 0, or something wrong.
+#[test]
+fn regression_reads_without_a_value_were_made_up() {
+    let none = Settings::default();
+    for (model, text) in [
+        ("set", "0 add 1; 1 read null => null"),
+        ("set-full", "0 add 1; 1 read null => [1]; 1 read null => null"),
+        ("broadcast", "0 broadcast 1; 1 read null => [1]; 1 read null => null"),
+        ("counter", "0 add 1; 1 read null => null"),
+        ("counter", "1 read null => null; 0 add 1"),
+        ("bank", r#"1 read null => {"a":1}; 1 read null => null"#),
+        ("causal-reverse", "0 write 1; 1 read null => null"),
+        ("dirty-reads", "0 write 1; 1 read null => null; 1 read null => [1, 1]"),
+        ("monotonic", "0 inc null => 1; 0 read null => null"),
+        ("accounts", r#"1 read null => {"a":1}; 1 read null => null"#),
+        ("session", "0 add 1; 0 read null => null"),
+        ("causal", "0 add 1; 0 read null => null"),
+    ] {
+        assert_eq!(judged(model, &history(text), &none).outcome(), Inconclusive, "{model}: {text}");
+    }
+    // What other reads show is wrong all the same.
+    for (model, text) in [
+        ("bank", r#"1 read null => null; 1 read null => {"a":-1}"#),
+        ("causal-reverse", "0 write 1; 1 read null => null; 1 read null => [2]"),
+        ("dirty-reads", "0 write 1; 1 read null => null; 1 read null => [1, 2]"),
+    ] {
+        ends(model, text, &none, Invalid, "without a value");
+    }
+    // A register may hold nil, and begin with it.
+    ends("register", "0 read null => null; 0 write 1; 0 read null => 1", &none, Valid, "");
+}
+
+/// Integers beyond 64 bits, and fractions, were no numbers.
+#[test]
+fn regression_sums_were_of_64_bits() {
+    let none = Settings::default();
+    let with = |last: &str| {
+        let add = r#"{"process":0,"type":"TYPE","f":"add","value":9223372036854775807}"#;
+        let read = format!(r#"{{"process":0,"type":"TYPE","f":"read","value":{last},"final?":true}}"#);
+        let both = |event: &str| format!("{}\n{}\n", event.replace("TYPE", "invoke"), event.replace("TYPE", "ok"));
+        let text = both(add) + &both(add) + &both(&read);
+        read_text(&text)
+    };
+    for model in ["pn-counter", "g-counter"] {
+        for (last, outcome) in [
+            ("18446744073709551614", Valid),
+            ("18446744073709551615", Invalid),
+            ("18446744073709551614.5", Invalid),
+            ("null", Inconclusive),
+        ] {
+            let finding = judged(model, &with(last), &none);
+            finding_ends(&finding, (model, last), outcome, "");
+        }
+    }
+    let whole = r#"0 read null => {"a":1,"b":2}"#;
+    for (balances, outcome) in [
+        (r#"{"a":1.5,"b":1.5}"#, Valid),
+        (r#"{"a":1.5,"b":1.25}"#, Invalid),
+        (r#"{"a":18446744073709551615,"b":1}"#, Invalid),
+        (r#"{"a":0.1,"b":2.9}"#, Inconclusive),
+        (r#"{"a":1e300,"b":2}"#, Inconclusive),
+        (r#"{"a":"x","b":3}"#, Invalid),
+    ] {
+        let finding = judged("bank", &history(&format!("{whole}; 1 read null => {balances}")), &none);
+        finding_ends(&finding, ("bank", balances), outcome, "");
+        let kinds = || finding.explained().map(|anomaly| anomaly.kind.as_str());
+        assert_eq!(kinds().any(|kind| kind == "no-balance"), balances.contains("\"x\""), "{balances}: {finding:?}");
+    }
+    let large = r#"{"a":18446744073709551615}"#;
+    ends("bank", &format!("0 read null => {large}; 1 read null => {large}"), &none, Valid, "");
+}
+
+fn read_text(text: &str) -> History {
+    read(text.as_bytes(), Format::Json, &Selection::default()).unwrap_or_else(|damage| panic!("{damage}")).records
 }

@@ -10,8 +10,8 @@
 //! | atomic: the changes of one revision are in one response | `watch-not-atomic` |
 //! | resumable: nothing before the revision that was asked for, and nothing left out after it | `watch-too-early`, `watch-gap` |
 //! | reliable: no change between two that are reported is missing | `watch-gap` |
-//! | truthful: all watches, and the acknowledgement, agree on a change, and at a revision one key changes | `watch-contradiction` |
-//! | nothing is made up: somebody had asked for each change that is reported, and it did not fail | `never-written`, `aborted-read` |
+//! | truthful: watches and acknowledgements agree on a change, one for each revision | `watch-contradiction` |
+//! | made by somebody: it had been asked for, and did not fail | `never-written`, `aborted-read` |
 //!
 //! And of revisions, that they follow real time: what is asked for after a revision was acknowledged, or reported, has a higher
 //! one (`revision-back`). What changed is known from acknowledgements and from all other watches; of an operation of unknown

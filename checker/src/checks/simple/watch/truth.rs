@@ -1,9 +1,10 @@
-//! Whether the changes of a store can be true: each is that of one operation, has a revision of its own, and revisions follow
-//! real time.
+//! Whether the changes of a store can be true: each is that of one operation, has a revision of its own, and revisions
+//! follow real time.
 //!
-//! An acknowledged operation belongs to its revision. The changes that are left belong to operations of unknown outcome, each to
-//! one that asked for just this, and whose invocation came before any higher or equal revision was known. That bound grows with
-//! the invocation, so the lowest change takes the earliest operation: where that leaves one without, no other choice helps.
+//! An acknowledged operation belongs to its revision. The changes that are left belong to operations of unknown
+//! outcome, each to one that asked for just this, and whose invocation came before any higher or equal revision was
+//! known. That bound grows with the invocation, so the lowest change takes the earliest operation: where that leaves
+//! one without, no other choice helps.
 
 use std::collections::BTreeMap;
 
