@@ -72,7 +72,7 @@ fn is_unclear(done: &Done, of_key: &[&Done]) -> bool {
         |put: &&Done| put.f == "enqueue" && put.argument == Nil && put.may_have_happened() && put.call < done.end;
     match done.f {
         "drain" => done.is_ok() && !matches!(done.result, Elements(_)),
-        "dequeue" => done.is_ok() && done.result == Nil && of_key.iter().any(|put| puts_nil(put)),
+        "dequeue" => done.is_ok() && done.result == Nil && of_key.iter().any(puts_nil),
         _ => false,
     }
 }
