@@ -190,7 +190,7 @@ prop_compose! {
 /// Turns any events into a well-formed history: whoever has nothing open invokes, whoever has ended becomes somebody
 /// else.
 fn well_formed(events: Vec<Event>) -> Vec<Event> {
-    let mut open: std::collections::BTreeMap<u64, String> = Default::default();
+    let mut open: std::collections::BTreeMap<u64, (String, Option<String>)> = Default::default();
     let mut generation = [0; 5];
     let mut history = Vec::new();
     for (index, mut event) in events.into_iter().enumerate() {
@@ -203,10 +203,14 @@ fn well_formed(events: Vec<Event>) -> Vec<Event> {
         match open.remove(&process) {
             None => {
                 event.kind = EventType::Invoke;
-                open.insert(process, event.f.clone());
+                open.insert(process, (event.f.clone(), event.key.clone()));
             }
-            Some(f) => {
+            Some((f, key)) => {
                 event.f = f;
+                // It may say no key, but not another one.
+                if key.is_some() && event.key.is_some() {
+                    event.key = key;
+                }
                 if event.kind == EventType::Invoke {
                     event.kind = EventType::Ok;
                 }
