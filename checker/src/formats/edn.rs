@@ -213,6 +213,8 @@ impl<'a> Parser<'a> {
     fn quoted<S: Sink>(&mut self, sink: &mut S, stack: &mut Vec<S::Value>, levels: usize) -> Result<S::Value, Stop> {
         let (open, from) = (self.at, stack.len());
         let inner = below(levels, 2, open)?;
+        // So does the symbol in the list that it is short for.
+        below(inner, 1, open)?;
         self.at += 1;
         let quote = sink.other("quote").map_err(Stop::full(open))?;
         stack.push(quote);

@@ -450,6 +450,7 @@ fn the_depth_that_is_read_survives_a_conversion() {
             (Format::Edn, deep("#a ", "", levels, "[1]")),
             (Format::Edn, deep("{[1] ", "}", levels, "\\a")),
             (Format::Edn, deep("'", "", levels, "x")),
+            (Format::Edn, deep("'", "", levels, "1")),
             (Format::Edn, deep("{", " 1}", levels, "(1)")),
             (Format::Json, deep("[", "]", levels, "1")),
             (Format::Json, deep("{\"#set\":[", "]}", levels, "1")),
