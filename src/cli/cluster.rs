@@ -113,9 +113,14 @@ fn start_supervisor(dir: &Path, order: &Order) -> Result<Answer, Problem> {
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout).read_line(&mut answer).map_err(bench)?;
     }
-    serde_json::from_str(&answer).map_err(|_| {
+    let answer = serde_json::from_str(&answer).map_err(|_| {
         Problem::bench(format!("the supervisor said nothing: see {}", dir.join("supervisor.log").display()))
-    })
+    });
+    if !matches!(answer, Ok(Answer::Up(_))) {
+        // It ends now: when the failure is reported, nothing of it is left.
+        child.wait().map_err(bench)?;
+    }
+    answer
 }
 
 /// The supervisor: starts the nodes, reports them, and keeps them running until it is commanded to end.
