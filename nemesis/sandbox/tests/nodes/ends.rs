@@ -34,24 +34,30 @@ pub const TESTS: &[Test] = &[
 const FAMILY: &str = "setsid sleep 1000 & (setsid sh -c 'sleep 1000 & sleep 1000' &) ;
     (trap '' TERM HUP INT; sleep 1000) & (kill -STOP $(exec sh -c 'echo $PPID'); :) & sleep 1000";
 
-const FAMILY_SIZE: usize = 7;
+/// The five that sleep, and their shells: the first, that of the two sleepers of another session, and the stopped one.
+const SLEEPERS: usize = 5;
+const FAMILY_SIZE: usize = SLEEPERS + 3;
 
 fn family() -> (Tree, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let tree = shell(FAMILY, &folder.path().join("output")).spawn_blocking().expect("started");
-    until("the family is complete", || living(&tree).len() >= FAMILY_SIZE);
+    // A shell that forks is counted twice for a moment, so that a number alone comes too early.
+    until("the family is complete", || {
+        let living = living(&tree);
+        let sleepers = living.iter().filter(|process| process.name == "sleep").count();
+        let stopped = living.iter().filter(|process| process.state == 'T').count();
+        (living.len(), sleepers, stopped) == (FAMILY_SIZE, SLEEPERS, 1)
+    });
     (tree, folder)
 }
 
 fn kill_leaves_none() {
     let (tree, _folder) = family();
     let space = namespace(tree.init_pid());
-    // A shell that has just started its last child may still be on its way.
-    until("the test finds as many as the crate", || population(&space) == living(&tree).len() + 1);
-    let living = living(&tree).len();
+    until("none waits to be reaped", || population(&space) == FAMILY_SIZE + 1);
     let killed = tree.kill().expect("killed");
     println!("    {killed:?}");
-    assert_eq!((killed.processes, population(&space), tree.ended()), (living, 0, Some(End::Killed)));
+    assert_eq!((killed.processes, population(&space), tree.ended()), (FAMILY_SIZE, 0, Some(End::Killed)));
     assert_eq!(tree.kill().expect("twice is fine").processes, 0);
 }
 
