@@ -7,6 +7,8 @@
 //!                             (causality)                 (saturation)                        and causality refuted
 //! ```
 //!
+//! Of registers, what no serial order explains though no cycle of what is known shows it, is found by paths ([`serial`]).
+//!
 //! [`levels`] has them all in one table: what each implies, and what it forbids. Whatever refutes a level refutes all that
 //! imply it.
 //!
@@ -28,6 +30,7 @@ pub(crate) mod per_key;
 pub(crate) mod records;
 pub(crate) mod rw_register;
 pub(crate) mod saturation;
+mod serial;
 mod versions;
 
 use crate::checks::check::Context;
@@ -99,6 +102,13 @@ fn registers(
     let findings = rw_register::by_dependencies(basics, order);
     if order != plain && !findings.kinds().is_empty() {
         beside.plain = Some(rw_register::analyse(transactions, names, plain).kinds());
+    }
+    if is_fine && levels::allows(required, &findings.kinds()) {
+        let basics = rw_register::basics(transactions, names);
+        if let Some((level, why)) = serial::refuted(&basics, required, limits) {
+            beside.refuted.push(level);
+            beside.by_saturation = why;
+        }
     }
     if !is_fine {
         let basics = rw_register::basics(transactions, names);

@@ -141,8 +141,14 @@ fn of_lists() {
 #[test]
 fn of_registers() {
     let tallies = hold_the_lattice(false);
-    for (level, Tally { broken, found }) in tallies.iter().filter(|(level, _)| !level.contains("uncommitted")) {
+    for (level, Tally { found, .. }) in tallies.iter().filter(|(level, _)| !level.contains("uncommitted")) {
         assert!(*found > 0, "{level} was never refuted");
-        assert!(found * 10 >= broken * 7 || !level.contains("serializable"), "{level}: {found} of {broken} found");
+    }
+    // What these small histories leave open after all that paths force is an order.
+    for level in
+        ["read-atomic", "causal-convergence", "serializable", "strong-session-serializable", "strict-serializable"]
+    {
+        let Tally { broken, found } = tallies[level];
+        assert_eq!(found, broken, "of {level} not all were found");
     }
 }

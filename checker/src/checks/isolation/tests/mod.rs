@@ -11,4 +11,5 @@ mod mutations;
 mod peer;
 mod records;
 mod rw_register;
+mod serial;
 mod table;

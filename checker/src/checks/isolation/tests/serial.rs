@@ -1,0 +1,95 @@
+//! Orders that only a path forces: what is refuted by them has no serial order, and of what has none all but a little is found.
+
+use super::brute::{Respect, serializable};
+use super::draw::{Shape, history};
+use crate::checks::isolation::input::{Numbers, Outcome, Transactions};
+use crate::checks::isolation::{Options, levels, registers, rw_register, serial};
+use crate::limits::Limits;
+use crate::tests::random::{Random, cases};
+
+const MODELS: [(&str, Respect); 3] = [
+    ("serializable", Respect::Nothing),
+    ("strong-session-serializable", Respect::Sessions),
+    ("strict-serializable", Respect::RealTime),
+];
+
+fn draw(seed: u64) -> Transactions {
+    let mut draw = Random(seed);
+    let stale = [0, 20, 40, 70][draw.below(4) as usize];
+    let (transactions, unsure, keys) = (3 + draw.below(4) as u32, draw.below(2) * 30, 2 + draw.below(2) as u32);
+    history(&mut draw, Shape { transactions, processes: 4, keys, micros_max: 3, stale, unsure, lists: false })
+}
+
+fn paths_refute(all: &Transactions, required: &'static str) -> Option<crate::checks::isolation::findings::RawAnomaly> {
+    let basics = rw_register::basics(all, &Numbers);
+    let (_, mut findings) = serial::refuted(&basics, required, &Limits::default())?;
+    findings.anomalies.pop()
+}
+
+#[test]
+fn what_paths_refute_has_no_serial_order() {
+    let (mut found, mut by_paths, mut there) = ([0u64; 3], [0u64; 3], [0u64; 3]);
+    let total = cases(4000);
+    for seed in 0..total {
+        let all = draw(seed);
+        for (at, (required, respect)) in MODELS.into_iter().enumerate() {
+            let options = Options { required, ..Options::default() };
+            let (findings, beside) = registers(&all, &Numbers, options, &Limits::default());
+            let is_plain = !levels::allows(required, &findings.kinds());
+            let is_found = is_plain || !beside.refuted.is_empty();
+            let is_broken = !serializable(&all, respect);
+            assert!(is_broken || !is_found, "{required}, seed {seed}: {:?}\n{all:#?}", beside.refuted);
+            let anomaly = paths_refute(&all, required);
+            assert!(is_broken || anomaly.is_none(), "{required}, seed {seed}: {anomaly:#?}\n{all:#?}");
+            found[at] += u64::from(is_found);
+            by_paths[at] += u64::from(anomaly.is_some());
+            there[at] += u64::from(is_broken);
+        }
+    }
+    println!("{total} histories; of them broken {there:?}, found {found:?}, by paths alone {by_paths:?}");
+    for at in 0..3 {
+        assert!(there[at] > total / 20 && found[at] * 100 >= there[at] * 99, "{} of {} found", found[at], there[at]);
+    }
+}
+
+#[test]
+fn explanations_stand_by_themselves() {
+    let mut judged = 0;
+    for seed in 0..cases(2000) {
+        let all = draw(seed);
+        for (required, _) in MODELS {
+            let Some(anomaly) = paths_refute(&all, required) else { continue };
+            let again = paths_refute(&all.only(&anomaly.transactions), required);
+            assert!(again.is_some(), "{required}, seed {seed}: {anomaly:#?}\n{all:#?}");
+            judged += 1;
+        }
+    }
+    assert!(judged > 0);
+}
+
+/// Of the four that write x the second read of the first, the others missed it: each pair has an order, together they have none.
+#[test]
+fn regression_an_order_that_a_path_forces_was_missed() {
+    let mut all = Transactions::default();
+    let begin = |all: &mut Transactions, process: u32| all.begin(process, Outcome::Ok, 2 * process, 2 * process + 1);
+    let (x, z) = (0, 1);
+    begin(&mut all, 0);
+    all.read(z, 0);
+    begin(&mut all, 1);
+    all.write(z, 1);
+    all.read(x, 2);
+    begin(&mut all, 2);
+    all.read(x, 0);
+    all.write(x, 2);
+    begin(&mut all, 3);
+    all.read(z, 0);
+    all.write(x, 3);
+    begin(&mut all, 4);
+    all.write(x, 4);
+    all.read(x, 4);
+    assert!(!serializable(&all, Respect::Nothing));
+    let anomaly = paths_refute(&all, "serializable").expect("refuted");
+    assert_eq!(anomaly.transactions, [1, 2, 3], "{}", anomaly.explanation);
+    assert!(anomaly.explanation.contains("comes before"), "{}", anomaly.explanation);
+    assert!(paths_refute(&all, "snapshot-isolation").is_none());
+}
