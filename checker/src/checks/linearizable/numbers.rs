@@ -5,35 +5,49 @@ use rustc_hash::FxHashMap;
 /// No number.
 const NONE: u32 = u32::MAX;
 
-/// The numbers of some names. Names that are small beside the count that is expected have a table, since a hash table of
-/// as many is several times as large, and scatters what lies together.
-#[derive(Debug, Default)]
+/// The numbers of some names. Names near the first one have a table, since a hash table of as many is several times as
+/// large, and scatters what lies together.
+#[derive(Debug)]
 pub(super) struct Numbers {
-    /// By name.
+    /// How many names are expected.
+    names: usize,
+    /// Names are near if they are the same without so many of their lowest bits: a few times as many names as are expected.
+    bits: u32,
+    /// These names without these bits, and their numbers by the bits.
+    block: Option<u64>,
     near: Vec<u32>,
     far: FxHashMap<u64, u32>,
-    /// Names from this on are far.
-    far_from: u64,
     count: u32,
 }
 
 impl Numbers {
     /// Of about so many names.
     pub(super) fn of_about(names: usize) -> Self {
-        Self { far_from: 4 * names as u64, ..Self::default() }
+        let bits = (4 * names).next_power_of_two().trailing_zeros();
+        Self { names, bits, block: None, near: Vec::new(), far: FxHashMap::default(), count: 0 }
+    }
+
+    /// Where a name is in the table; none if it is far.
+    fn place(&self, name: u64) -> Option<usize> {
+        (self.block == Some(name >> self.bits)).then_some((name & ((1 << self.bits) - 1)) as usize)
     }
 
     /// The number of a name, which gets the next one if it has none.
     pub(super) fn number(&mut self, name: u64) -> u32 {
-        let number = match name < self.far_from {
-            true => {
-                let name = name as usize;
-                if self.near.len() <= name {
-                    self.near.resize(name + 1, NONE);
+        self.block.get_or_insert(name >> self.bits);
+        let number = match self.place(name) {
+            Some(place) => {
+                if self.near.len() <= place {
+                    self.near.resize(place + 1, NONE);
                 }
-                &mut self.near[name]
+                &mut self.near[place]
             }
-            false => self.far.entry(name).or_insert(NONE),
+            None => {
+                if self.far.is_empty() {
+                    self.far.reserve(self.names);
+                }
+                self.far.entry(name).or_insert(NONE)
+            }
         };
         if *number == NONE {
             *number = self.count;
@@ -44,9 +58,9 @@ impl Numbers {
 
     /// The number of a name that has one.
     pub(super) fn known(&self, name: u64) -> Option<u32> {
-        match name < self.far_from {
-            true => self.near.get(name as usize).copied().filter(|number| *number != NONE),
-            false => self.far.get(&name).copied(),
+        match self.place(name) {
+            Some(place) => self.near.get(place).copied().filter(|number| *number != NONE),
+            None => self.far.get(&name).copied(),
         }
     }
 
@@ -62,10 +76,13 @@ mod tests {
 
     #[test]
     fn names_near_and_far_are_numbered_alike() {
-        let mut numbers = Numbers::of_about(2);
-        let given = [7, 1 << 40, 0, 7, 8, 1 << 40].map(|name| numbers.number(name));
-        assert_eq!(given, [0, 1, 2, 0, 3, 1]);
-        assert_eq!([0, 8, 3, 9, 1 << 40].map(|name| numbers.known(name)), [Some(2), Some(3), None, None, Some(1)]);
-        assert_eq!(numbers.len(), 4);
+        for first in [7, (1 << 40) + 1, u64::MAX] {
+            let mut numbers = Numbers::of_about(2);
+            let given = [first, 1 << 50, 0, first, 8, 1 << 50].map(|name| numbers.number(name));
+            assert_eq!(given, [0, 1, 2, 0, 3, 1]);
+            let known = [0, 8, 3, 9, 1 << 50, first].map(|name| numbers.known(name));
+            assert_eq!(known, [Some(2), Some(3), None, None, Some(1), Some(0)]);
+            assert_eq!(numbers.len(), 4);
+        }
     }
 }
