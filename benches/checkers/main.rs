@@ -4,8 +4,8 @@
 //! those of ten million; `--ours` leaves the other checkers out. `-- only NAME` runs the rows whose name contains NAME;
 //! `-- make NAME FILE` writes the history of the first such row to a file; `-- agree 10000` compares the verdicts on
 //! that many random small histories instead; `-- --violating-transactions` measures histories of transactions with faults,
-//! and how the time grows. `-- violating` measures
-//! histories of every other model in which one thing is wrong.
+//! and how the time grows. `-- violating` measures histories of every other model in which one thing is wrong, and
+//! `-- make-violating NAME OPERATIONS FILE` writes one of these.
 //!
 //! Ours is the whole program as a user runs it, on a file of JSON lines: *wall* is the time from its start to its end,
 //! *processor* the user and system time of all its threads (`getrusage` of children), *memory* the peak resident size
@@ -63,10 +63,11 @@ fn main() -> Result<(), AnyError> {
         ["--large"] => rows(beside, |row| row.size == Size::Large),
         ["only", name] => rows(beside, |row| row.name.contains(name)),
         ["make", name, file] => make(name, Path::new(file)),
+        ["make-violating", name, operations, file] => make_violating(name, operations.parse()?, Path::new(file)),
         [] => rows(beside, |row| row.size == Size::Small),
         _ => {
             Err("expected nothing, --full, --large, --violating-transactions, only NAME, each with --ours; violating, violating NAME, \
-             make NAME FILE, or agree NUMBER"
+             make NAME FILE, make-violating NAME OPERATIONS FILE, or agree NUMBER"
                 .into())
         }
     }
@@ -75,6 +76,11 @@ fn main() -> Result<(), AnyError> {
 fn make(name: &str, file: &Path) -> Result<(), AnyError> {
     let row = ROWS.iter().find(|row| row.name.contains(name)).ok_or("there is no such input")?;
     write(&row.history, file)
+}
+
+fn make_violating(name: &str, operations: u64, file: &Path) -> Result<(), AnyError> {
+    let row = violating_objects::ROWS.iter().find(|row| row.name.contains(name)).ok_or("there is no such row")?;
+    write(&History::Violating(Violating { object: row.object, operations, unknown: row.unknown }), file)
 }
 
 fn write(history: &History, file: &Path) -> Result<(), AnyError> {

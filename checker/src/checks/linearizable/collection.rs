@@ -9,10 +9,15 @@
 //! An insertion that never completed happened if its element was removed, and else counts as one that never happened. A
 //! removal that never completed may have removed any element, or none; [`judge`] describes how that is handled.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::contents::{Conflict, Contents, Held, OutOfTime};
 use super::machine::{Bonds, Machine, Timed};
+use super::numbers::Numbers;
 use super::{priority_queue, queue, stack};
 
 /// Which element is next.
@@ -173,13 +178,12 @@ impl Contents {
         let mut contents = Self { end, ..Self::default() };
         let is_insertion = |operation: &&CollectionOp| matches!(operation.action, CollectionAction::Insert(_));
         let insertions = operations.iter().filter(is_insertion).count();
-        // Allocated in full size: while a vector or a table grows, the old one and the new one exist together.
-        let mut places: FxHashMap<u32, u32> = FxHashMap::default();
-        places.reserve(insertions);
+        // Allocated in full size: while a vector grows, the old one and the new one exist together.
+        let mut places = Numbers::of_about(insertions);
         contents.held.reserve_exact(insertions);
         for (operation, (insert_call, insert_ret)) in operations.iter().zip(spans.iter().copied()) {
             let CollectionAction::Insert(element) = operation.action else { continue };
-            if places.insert(element, contents.held.len() as u32).is_some() {
+            if places.number(element.into()) as usize != contents.held.len() {
                 return Err(Found::NotUnique);
             }
             contents.held.push(Held { element, insert_call, insert_ret, remove_call: end, remove_ret: end + 1 });
@@ -188,7 +192,7 @@ impl Contents {
             let (call, ret) = spans[at];
             match operation.action {
                 CollectionAction::Remove(element) => {
-                    let held = places.get(&element).map(|place| &mut contents.held[*place as usize]);
+                    let held = places.known(element.into()).map(|place| &mut contents.held[place as usize]);
                     let fits = |held: &&mut Held| held.remove_ret == end + 1 && held.remove_call == end;
                     let Some(held) = held.filter(fits).filter(|held| held.insert_call < ret) else {
                         return Err(Found::Violation(about(operations, element, at)));
@@ -225,11 +229,15 @@ impl Contents {
 
     /// Positions of the operations on these elements, and of all removals that never completed.
     fn operations(&self, operations: &[CollectionOp], conflict: &Conflict) -> Vec<usize> {
-        let elements: rustc_hash::FxHashSet<u32> =
-            conflict.held.iter().map(|place| self.held[*place].element).collect();
+        let mut elements = Numbers::of_about(self.held.len());
+        for place in &conflict.held {
+            elements.number(self.held[*place].element.into());
+        }
         let mut empties = 0;
         let is_about = |operation: &CollectionOp| match operation.action {
-            CollectionAction::Insert(element) | CollectionAction::Remove(element) => elements.contains(&element),
+            CollectionAction::Insert(element) | CollectionAction::Remove(element) => {
+                elements.known(element.into()).is_some()
+            }
             CollectionAction::RemoveUnknown => true,
             CollectionAction::Empty if operation.completed() => {
                 empties += 1;
@@ -344,21 +352,26 @@ pub(crate) fn needed(operations: &[CollectionOp]) -> Vec<CollectionOp> {
 /// Invocation and completion of each operation as ranks among all events of these operations, and the number of events.
 /// An operation that never completed ends with the history.
 fn ranks(operations: &[CollectionOp]) -> (Vec<(u32, u32)>, u32) {
-    let completed = operations.iter().enumerate().filter(|(_, operation)| operation.completed());
-    let mut rets: Vec<(u32, u32)> = completed.map(|(at, operation)| (operation.ret, at as u32)).collect();
-    rets.sort_unstable();
-    let end = (operations.len() + rets.len()) as u32;
+    let completed = operations.iter().filter(|operation| operation.completed()).count();
+    let end = (operations.len() + completed) as u32;
     let mut spans: Vec<(u32, u32)> = vec![(0, end); operations.len()];
-    let mut coming = rets.iter().enumerate().peekable();
-    for (calls, operation) in operations.iter().enumerate() {
-        while let Some((before, (_, at))) = coming.next_if(|(_, (ret, _))| *ret < operation.call) {
-            spans[*at as usize].1 = (before + calls) as u32;
+    // Few are open at a time: less work than to sort all completions.
+    let mut open: BinaryHeap<Reverse<(u32, u32)>> = BinaryHeap::new();
+    let mut rank = 0;
+    for (at, operation) in operations.iter().enumerate() {
+        while let Some(first) = open.peek_mut().filter(|first| first.0.0 < operation.call) {
+            spans[PeekMut::pop(first).0.1 as usize].1 = rank;
+            rank += 1;
         }
-        let before = coming.peek().map_or(rets.len(), |(before, _)| *before);
-        spans[calls].0 = (before + calls) as u32;
+        spans[at].0 = rank;
+        rank += 1;
+        if operation.completed() {
+            open.push(Reverse((operation.ret, at as u32)));
+        }
     }
-    for (before, (_, at)) in coming {
-        spans[*at as usize].1 = (before + operations.len()) as u32;
+    while let Some(Reverse((_, first))) = open.pop() {
+        spans[first as usize].1 = rank;
+        rank += 1;
     }
     debug_assert!(spans.iter().all(|(call, ret)| call < ret && *ret <= end), "ranks keep the order of events");
     (spans, end)

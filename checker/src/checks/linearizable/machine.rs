@@ -39,6 +39,7 @@
 //! assert!(matches!(search(&Light, &perhaps_pressed, &Bounds::default()), Answer::Linearizable));
 //! ```
 
+use std::borrow::Cow;
 use std::hash::Hash;
 
 /// The completion of an operation that never completed.
@@ -112,6 +113,11 @@ pub trait Machine: Sync {
 
     /// The states that the action may lead to; none if its result is impossible in this state.
     fn step(&self, state: &Self::State, action: &Self::Action) -> impl IntoIterator<Item = Self::State>;
+
+    /// The action without what makes no difference to [`Machine::step`]: actions that are then equal are interchangeable.
+    fn distinct<'a>(&self, action: &'a Self::Action) -> Cow<'a, Self::Action> {
+        Cow::Borrowed(action)
+    }
 
     /// Whether the action leaves every state unchanged. The search lets such an operation take effect as soon as
     /// possible.

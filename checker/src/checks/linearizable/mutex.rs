@@ -10,6 +10,8 @@
 //!
 //! The state is a few numbers, and few operations are open at a time, so the general search decides large histories.
 
+use std::borrow::Cow;
+
 use super::machine::{Bonds, Machine};
 
 /// The rules of a lock.
@@ -107,6 +109,11 @@ impl Machine for Lock {
                 Some(Held { permits, owner: owner.filter(|_| permits > 0), ..*held })
             }
         }
+    }
+
+    /// Which hold an action belongs to matters to explanations alone.
+    fn distinct<'a>(&self, action: &'a LockAction) -> Cow<'a, LockAction> {
+        Cow::Owned(LockAction { hold: 0, ..*action })
     }
 
     fn bonds(&self, action: &LockAction) -> Option<Bonds> {

@@ -13,20 +13,22 @@ use super::contents::{Conflict, Contents, Held};
 
 /// Elements that have no order, perhaps with an operation that cannot have found the queue empty.
 pub(super) fn judge(contents: &Contents) -> Option<Conflict> {
-    let mut order: Vec<usize> = (0..contents.held.len()).collect();
-    order.sort_unstable_by_key(|place| contents.held[*place].element);
+    // With their elements, so that sorting looks nowhere else.
+    let mut order: Vec<(u32, u32)> = contents.held.iter().zip(0..).map(|(held, place)| (held.element, place)).collect();
+    order.sort_unstable();
+    let places = |order: &[(u32, u32)]| order.iter().map(|(_, place)| *place as usize).collect();
     let mut moments = FreeGaps::new(contents.end);
-    for (looked_at, place) in order.iter().enumerate() {
-        let held = &contents.held[*place];
+    for (looked_at, (_, place)) in order.iter().enumerate() {
+        let held = &contents.held[*place as usize];
         let leaves = moments.free_from(held.remove_call.max(held.insert_call));
         debug_assert!(leaves >= held.remove_call, "an element leaves after its removal was invoked");
         if leaves >= held.remove_ret {
-            return Some(Conflict { held: order[..=looked_at].to_vec(), empty: None });
+            return Some(Conflict { held: places(&order[..=looked_at]), empty: None });
         }
         moments.take(held, leaves);
     }
     let empty = contents.empties.iter().position(|(call, ret)| moments.free_from(*call) >= *ret)?;
-    Some(Conflict { held: order, empty: Some(empty) })
+    Some(Conflict { held: places(&order), empty: Some(empty) })
 }
 
 /// The gaps between events, as disjoint sets: a gap that is taken points to a later one, a free one to itself.

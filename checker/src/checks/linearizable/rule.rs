@@ -1,16 +1,15 @@
 //! Decides one object: by a fast path if one applies, else by the general search. A violation is shrunk to a few
 //! operations that prove it.
 
-use std::collections::BTreeSet;
-
 use rustc_hash::FxHashSet;
 
 use super::collection::{self, Collection, Discipline};
 use super::counter::{self, Counter};
-use super::explain::{bonds, prefix, shrink};
+use super::explain::{bonds, prefix, shrink, with_bonds};
 use super::machine::{Bonds, Machine, Timed};
 use super::multi_register::{self, MultiRegister, Transaction};
 use super::register::{self, Register, Zones};
+use super::reliance::Reliance;
 use super::search::{Answer, Bounds, Limit, search_counted};
 use super::sequential;
 use super::set::{self, Set};
@@ -59,10 +58,6 @@ pub(crate) enum Ruling<A> {
         holds_before: u32,
     },
 }
-
-/// Pairs of a name and the position of an operation that gives or takes it, sorted. Not a hash table, since it can be
-/// as long as the history.
-type Places = Vec<(u64, u32)>;
 
 const FAST: bool = false;
 
@@ -164,55 +159,8 @@ fn smaller<M: Machine>(
     mut violates: impl FnMut(&[Timed<M::Action>]) -> Option<bool>,
 ) -> Vec<Timed<M::Action>> {
     let violates = |some: &[Timed<M::Action>]| if (bounds.out_of_time)() { None } else { violates(some) };
-    shrink(core, |action| bonds(machine, action), violates, SHRINK_WORK_MAX)
-}
-
-/// The operations at these positions with all that they rely on, in the order of invocation. For one that never
-/// completed, the operations that saw its effect are added, too: they prove that it happened.
-fn with_bonds<M: Machine>(machine: &M, operations: &[Timed<M::Action>], places: &[usize]) -> Vec<Timed<M::Action>> {
-    let (givers, takers) = places_of_names(machine, operations);
-    let mut kept: BTreeSet<usize> = places.iter().copied().collect();
-    let (mut given, mut taken): (FxHashSet<u64>, FxHashSet<u64>) = Default::default();
-    let mut work = places.to_vec();
-    while let Some(at) = work.pop() {
-        let bonds = bonds(machine, &operations[at].action).unwrap_or_default();
-        let mut needed: Vec<usize> = Vec::new();
-        for name in bonds.takes.into_iter().filter(|name| given.insert(*name)) {
-            needed.extend(named(&givers, name));
-        }
-        if !operations[at].completed() {
-            for name in bonds.gives.into_iter().filter(|name| taken.insert(*name)) {
-                needed.extend(named(&takers, name));
-            }
-        }
-        work.extend(needed.into_iter().filter(|place| kept.insert(*place)));
-    }
-    kept.into_iter().map(|at| operations[at].clone()).collect()
-}
-
-/// Which operations give each name; and which take it, if an operation that never completed gives it.
-fn places_of_names<M: Machine>(machine: &M, operations: &[Timed<M::Action>]) -> (Places, Places) {
-    let (mut givers, mut takers) = (Places::new(), Places::new());
-    let mut uncertain: FxHashSet<u64> = FxHashSet::default();
-    for (operation, at) in operations.iter().zip(0..) {
-        for name in bonds(machine, &operation.action).unwrap_or_default().gives {
-            givers.push((name, at));
-            uncertain.extend((!operation.completed()).then_some(name));
-        }
-    }
-    for (operation, at) in operations.iter().zip(0..).filter(|_| !uncertain.is_empty()) {
-        let takes = bonds(machine, &operation.action).unwrap_or_default().takes;
-        takers.extend(takes.into_iter().filter(|name| uncertain.contains(name)).map(|name| (name, at)));
-    }
-    givers.sort_unstable();
-    takers.sort_unstable();
-    (givers, takers)
-}
-
-fn named(places: &[(u64, u32)], name: u64) -> impl Iterator<Item = usize> {
-    debug_assert!(places.is_sorted(), "positions are sorted by name, so those of a name are a range");
-    let from = places.partition_point(|(other, _)| *other < name);
-    places[from..].iter().take_while(move |(other, _)| *other == name).map(|(_, at)| *at as usize)
+    let reliance = Reliance::new(core.iter().map(|operation| bonds(machine, &operation.action)));
+    shrink(core, reliance, violates, SHRINK_WORK_MAX)
 }
 
 /// A register with compare-and-set.
@@ -440,7 +388,8 @@ pub(crate) fn sequential(
                 (left > 0 && !(bounds.out_of_time)()).then_some(found == sequential::Found::Violation)
             };
             let core = core.unwrap_or_else(|| operations.to_vec());
-            let core = shrink(core, |action| Some(of_key(initial, action)), violates, SHRINK_WORK_MAX);
+            let reliance = Reliance::new(core.iter().map(|operation| Some(of_key(initial, &operation.action))));
+            let core = shrink(core, reliance, violates, SHRINK_WORK_MAX);
             let reason = "no order of the processes' operations explains what was seen";
             Ruling::Violation { kind: "not-sequential", reason, core }
         }

@@ -30,6 +30,8 @@
 //! worst case it is exponential in the number of operations open at the same time, and of those that never completed and
 //! may have been seen (the problem is NP-complete: Gibbons and Korach, 1997), hence [`Bounds`].
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hash;
@@ -50,6 +52,10 @@ const DEEP_FEW_EACH: u64 = 4;
 /// And so many then by level, before depth first is tried to its end.
 const LEVELS_FEW: u64 = 1_000_000;
 const LEVELS_FEW_EACH: u64 = 512;
+/// Where more operations are open at a time, nothing is searched.
+const SLOTS_MAX: usize = 1024;
+/// So many configurations have room in what is kept of a level for the next ones.
+const SPARE_MAX: usize = 4096;
 /// What an interned value takes besides itself: its counts, two pointers to it, its number, and room in the table.
 const INTERNED_BYTES: usize = 64;
 
@@ -171,11 +177,10 @@ pub enum Order {
 /// An operation that is open before a completion.
 #[derive(Clone, Copy)]
 struct Open {
-    ret: u32,
-    /// Its bit in the masks. A slot is used again when its operation has completed.
-    slot: u32,
     /// The number of its action: equal actions are one class.
     class: u32,
+    /// Its bit in the masks. A slot is used again when its operation has completed.
+    slot: u16,
 }
 
 /// The operations, prepared for the search: the completions in order, and the operations open before each.
@@ -188,7 +193,7 @@ struct Problem<'a, M: Machine> {
     /// The windows of all levels, each ordered by completion: so the operation that completes at the level is the
     /// first.
     open: Vec<Open>,
-    /// How many bits the mask needs.
+    /// How many bits the mask needs. Beyond [`SLOTS_MAX`] there are no windows.
     slots: usize,
     /// The action of each class.
     actions: Vec<M::Action>,
@@ -204,17 +209,7 @@ impl<'a, M: Machine> Problem<'a, M> {
             operations.iter().all(|operation| operation.call < operation.ret),
             "every completion comes after its call"
         );
-        let mut classes: FxHashMap<&M::Action, u32> = FxHashMap::default();
-        let mut actions: Vec<M::Action> = Vec::new();
-        let class_of: Vec<u32> = operations
-            .iter()
-            .map(|operation| {
-                *classes.entry(&operation.action).or_insert_with(|| {
-                    actions.push(operation.action.clone());
-                    actions.len() as u32 - 1
-                })
-            })
-            .collect();
+        let (class_of, actions) = classes(machine, operations);
         let only_reads = actions.iter().map(|action| machine.only_reads(action)).collect();
         let mut problem = Self {
             machine,
@@ -229,7 +224,8 @@ impl<'a, M: Machine> Problem<'a, M> {
         problem.rets.sort_unstable();
         problem.fill_windows(operations, &class_of);
         problem.fill_pending(operations, &class_of);
-        assert_eq!(problem.open_from.len(), problem.rets.len() + 1, "every level has a window");
+        let is_whole = problem.open_from.len() == problem.rets.len() + 1;
+        assert!(is_whole || problem.slots > SLOTS_MAX, "every level has a window");
         debug_assert!(problem.rets.is_sorted_by(|a, b| a < b), "no two operations complete at one event");
         debug_assert!(
             problem.pending.iter().all(|(_, calls)| calls.is_sorted()),
@@ -243,7 +239,7 @@ impl<'a, M: Machine> Problem<'a, M> {
         match self.slots {
             0..=64 => Search::<M, 1>::new(self, bounds).run(order),
             65..=256 => Search::<M, 4>::new(self, bounds).run(order),
-            257..=1024 => Search::<M, 16>::new(self, bounds).run(order),
+            257..=SLOTS_MAX => Search::<M, 16>::new(self, bounds).run(order),
             _ => {
                 let holds_before = self.rets.first().copied().unwrap_or(0);
                 (Answer::Unknown { limit: Limit::Concurrency, holds_before }, 0)
@@ -252,23 +248,42 @@ impl<'a, M: Machine> Problem<'a, M> {
     }
 
     fn fill_windows(&mut self, operations: &[Timed<M::Action>], class_of: &[u32]) {
+        let (most, all) = self.window_sizes(operations);
+        self.slots = most;
+        if most > SLOTS_MAX {
+            return;
+        }
+        // In full size: what grows is moved again and again.
+        self.open.reserve_exact(all);
+        self.open_from.reserve_exact(self.rets.len());
         let mut coming = operations.iter().zip(class_of).filter(|(operation, _)| operation.completed()).peekable();
-        let mut window: Vec<Open> = Vec::new();
-        let mut free: Vec<u32> = Vec::new();
+        let mut window: Vec<(u32, Open)> = Vec::new();
+        let mut free: Vec<u16> = (0..most as u16).rev().collect();
         for ret in &self.rets {
             while let Some((operation, class)) = coming.next_if(|(operation, _)| operation.call < *ret) {
-                let slot = free.pop().unwrap_or_else(|| {
-                    self.slots += 1;
-                    self.slots as u32 - 1
-                });
-                let at = window.partition_point(|open| open.ret < operation.ret);
-                window.insert(at, Open { ret: operation.ret, slot, class: *class });
+                let slot = free.pop().expect("there are as many slots as operations are open");
+                let at = window.partition_point(|(ret, _)| *ret < operation.ret);
+                window.insert(at, (operation.ret, Open { slot, class: *class }));
             }
-            debug_assert_eq!(window[0].ret, *ret, "the operation that completes first leads its window");
-            self.open.extend_from_slice(&window);
+            debug_assert_eq!(window[0].0, *ret, "the operation that completes first leads its window");
+            self.open.extend(window.iter().map(|(_, open)| open));
             self.open_from.push(self.open.len());
-            free.push(window.remove(0).slot);
+            free.push(window.remove(0).1.slot);
         }
+    }
+
+    /// How many operations are open before a completion: at most, and of all completions together.
+    fn window_sizes(&self, operations: &[Timed<M::Action>]) -> (usize, usize) {
+        let mut coming = operations.iter().filter(|operation| operation.completed()).peekable();
+        let (mut open, mut most, mut all) = (0usize, 0, 0);
+        for ret in &self.rets {
+            while coming.next_if(|operation| operation.call < *ret).is_some() {
+                open += 1;
+            }
+            (most, all) = (most.max(open), all + open);
+            open -= 1;
+        }
+        (most, all)
     }
 
     fn fill_pending(&mut self, operations: &[Timed<M::Action>], class_of: &[u32]) {
@@ -295,6 +310,21 @@ impl<'a, M: Machine> Problem<'a, M> {
     }
 }
 
+/// The class of each operation, and the action of each class.
+fn classes<M: Machine>(machine: &M, operations: &[Timed<M::Action>]) -> (Vec<u32>, Vec<M::Action>) {
+    let mut known: FxHashMap<Cow<'_, M::Action>, u32> = FxHashMap::default();
+    let mut actions: Vec<M::Action> = Vec::new();
+    let mut class_of = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let class = known.entry(machine.distinct(&operation.action)).or_insert_with_key(|action| {
+            actions.push(action.clone().into_owned());
+            actions.len() as u32 - 1
+        });
+        class_of.push(*class);
+    }
+    (class_of, actions)
+}
+
 /// Before a completion: the state, the open operations that have taken effect, and the pending ones that were used.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Configuration<const W: usize> {
@@ -310,15 +340,25 @@ struct Configuration<const W: usize> {
     last: u32,
 }
 
-fn has<const W: usize>(mask: &[u64; W], slot: u32) -> bool {
+impl<const W: usize> Configuration<W> {
+    /// A digest of level, state and the operations that took effect, with `last` as the last one.
+    fn digest(&self, last: u32) -> u64 {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mix = |digest: u64, word: u64| (digest.rotate_left(29) ^ word).wrapping_mul(ODD);
+        let first = u64::from(self.level) << 32 | u64::from(self.state);
+        self.done.iter().fold(mix(u64::from(last), first), |digest, word| mix(digest, *word))
+    }
+}
+
+fn has<const W: usize>(mask: &[u64; W], slot: u16) -> bool {
     mask[slot as usize / 64] >> (slot % 64) & 1 == 1
 }
 
-fn set<const W: usize>(mask: &mut [u64; W], slot: u32) {
+fn set<const W: usize>(mask: &mut [u64; W], slot: u16) {
     mask[slot as usize / 64] |= 1 << (slot % 64);
 }
 
-fn clear<const W: usize>(mask: &mut [u64; W], slot: u32) {
+fn clear<const W: usize>(mask: &mut [u64; W], slot: u16) {
     mask[slot as usize / 64] &= !(1 << (slot % 64));
 }
 
@@ -368,65 +408,93 @@ type Used = Box<[(u32, u32)]>;
 
 /// The configurations seen, without those that another one dominates: one with the same level, state and operations that
 /// took effect, to which as much or more is free, and which has used no more pending operations of any class.
+///
+/// A few levels at a time have a table of their own: a search looks at those near each other, and in one table for all they
+/// would lie anywhere.
 struct Seen<const W: usize> {
-    /// The head of a linked list in `chain`.
-    heads: FxHashMap<Key<W>, u32>,
-    chain: Vec<Entry<W>>,
+    /// The first level of the first table.
+    first: u32,
+    /// By digest, the newest entry.
+    tables: Vec<FxHashMap<u64, u32>>,
+    /// How much all tables have room for, and which has the most.
+    capacity: usize,
+    largest: usize,
+    /// Linked lists, each of a digest.
+    entries: Vec<Entry<W>>,
 }
 
-/// Level, state, what took effect last, and the operations that took effect.
-type Key<const W: usize> = (u32, u32, u32, [u64; W]);
+/// So many levels share a table.
+const LEVELS_EACH: u32 = 32;
 
+/// A configuration in a list.
 #[derive(Clone, Copy)]
 struct Entry<const W: usize> {
+    level: u32,
+    state: u32,
     used: u32,
+    last: u32,
+    /// The next one in the list.
     next: u32,
+    done: [u64; W],
     free: [u64; W],
 }
 
 const END: u32 = u32::MAX;
+/// The level of an entry that another one dominates.
+const DOMINATED: u32 = u32::MAX;
 
 impl<const W: usize> Seen<W> {
-    fn new() -> Self {
-        Self { heads: FxHashMap::default(), chain: Vec::new() }
+    /// Of this level and those after it.
+    fn new(first: u32) -> Self {
+        Self { first, tables: Vec::new(), capacity: 0, largest: 0, entries: Vec::new() }
     }
 
-    /// Adds a configuration; false if one that was seen dominates it.
-    fn insert(&mut self, configuration: &Configuration<W>, uses: &[Rc<Used>]) -> bool {
+    /// The same in the room of what is needed no more.
+    fn in_room_of(spare: Option<Self>, first: u32) -> Self {
+        let Some(mut seen) = spare else { return Self::new(first) };
+        seen.tables.iter_mut().for_each(FxHashMap::clear);
+        seen.entries.clear();
+        Self { first, ..seen }
+    }
+
+    /// Adds a configuration, and returns the number of its entry; none if one that was seen dominates it.
+    fn insert(&mut self, configuration: &Configuration<W>, uses: &[Rc<Used>]) -> Option<u32> {
         let Configuration { level, state, done, free, used, last } = *configuration;
-        if last != 0 && self.dominates(&(level, state, 0, done), &free, used, uses) {
-            return false;
+        let at = ((level - self.first) / LEVELS_EACH) as usize;
+        if self.tables.len() <= at {
+            self.tables.resize_with(at + 1, FxHashMap::default);
         }
-        let key = (level, state, last, done);
-        if self.dominates(&key, &free, used, uses) {
-            return false;
+        let found = |digest: u64| self.tables[at].get(&digest).copied().unwrap_or(END);
+        if last != 0 && self.dominates(found(configuration.digest(0)), configuration, uses) {
+            return None;
         }
-        let new = self.chain.len() as u32;
-        let head = self.heads.entry(key).or_insert(END);
-        // What is dominated now leaves the list, though not the memory.
-        let (first, mut before, mut at) = (*head, END, *head);
-        let mut left = first;
-        while at != END {
-            let Entry { used: other, next, free: others } = self.chain[at as usize];
-            match contains(&free, &others) && (used == 0 || within(&uses[used as usize], &uses[other as usize])) {
-                true if before == END => left = next,
-                true => self.chain[before as usize].next = next,
-                false => before = at,
-            }
-            at = next;
+        let digest = configuration.digest(last);
+        let mut head = found(digest);
+        if self.dominates(head, configuration, uses) {
+            return None;
         }
-        *head = new;
-        self.chain.push(Entry { used, next: left, free });
-        true
+        self.unlink_dominated(&mut head, configuration, uses);
+        let new = self.entries.len() as u32;
+        self.entries.push(Entry { level, state, used, last, next: head, done, free });
+        let before = self.tables[at].capacity();
+        self.tables[at].insert(digest, new);
+        self.capacity += self.tables[at].capacity() - before;
+        if self.tables[at].capacity() > self.tables[self.largest].capacity() {
+            self.largest = at;
+        }
+        Some(new)
     }
 
-    fn dominates(&self, key: &Key<W>, free: &[u64; W], used: u32, uses: &[Rc<Used>]) -> bool {
-        let mut at = self.heads.get(key).copied().unwrap_or(END);
+    /// Whether some entry of a list dominates the configuration.
+    fn dominates(&self, head: u32, configuration: &Configuration<W>, uses: &[Rc<Used>]) -> bool {
+        let Configuration { level, state, ref done, ref free, used, last } = *configuration;
+        let mut at = head;
         while at != END {
-            debug_assert!((at as usize) < self.chain.len(), "a list stays within the chain");
-            let entry = &self.chain[at as usize];
+            let entry = &self.entries[at as usize];
             let fewer = || entry.used == 0 || within(&uses[entry.used as usize], &uses[used as usize]);
-            if contains(&entry.free, free) && fewer() {
+            let is_here = entry.level == level && entry.state == state && entry.done == *done;
+            let is_like = is_here && (entry.last == last || entry.last == 0);
+            if is_like && contains(&entry.free, free) && fewer() {
                 return true;
             }
             at = entry.next;
@@ -434,24 +502,43 @@ impl<const W: usize> Seen<W> {
         false
     }
 
-    fn configurations(&self) -> Vec<Configuration<W>> {
-        let mut all = Vec::with_capacity(self.heads.len());
-        for ((level, state, last, done), head) in &self.heads {
-            let mut at = *head;
-            while at != END {
-                let Entry { used, next, free } = self.chain[at as usize];
-                all.push(Configuration { level: *level, state: *state, done: *done, free, used, last: *last });
-                at = next;
+    /// Takes the entries that the configuration dominates out of a list, though not out of the memory.
+    fn unlink_dominated(&mut self, head: &mut u32, configuration: &Configuration<W>, uses: &[Rc<Used>]) {
+        let Configuration { level, state, ref done, ref free, used, last } = *configuration;
+        let (mut before, mut at) = (END, *head);
+        while at != END {
+            let entry = self.entries[at as usize];
+            let fewer = || used == 0 || within(&uses[used as usize], &uses[entry.used as usize]);
+            let is_here = entry.level == level && entry.state == state && entry.done == *done;
+            let is_like = is_here && entry.last == last;
+            if is_like && contains(free, &entry.free) && fewer() {
+                self.entries[at as usize].level = DOMINATED;
+                *(if before == END { &mut *head } else { &mut self.entries[before as usize].next }) = entry.next;
+            } else {
+                before = at;
             }
+            at = entry.next;
         }
-        all
+    }
+
+    /// The configuration of an entry; none if another one dominates it by now.
+    fn configuration(&self, entry: u32) -> Option<Configuration<W>> {
+        let Entry { level, state, used, last, done, free, .. } = self.entries[entry as usize];
+        (level != DOMINATED).then_some(Configuration { level, state, done, free, used, last })
     }
 
     fn bytes(&self) -> usize {
-        let entry = size_of::<Key<W>>() + size_of::<u32>() + 1;
-        // A table that is nearly full will soon allocate one of twice its size before it frees itself.
-        let growth = if self.heads.len() + LOOK_EVERY as usize * 64 >= self.heads.capacity() { 3 } else { 1 };
-        self.heads.capacity() * entry * growth + self.chain.capacity() * size_of::<Entry<W>>()
+        // What is nearly full will soon be moved to where there is room for twice as much, before the old room is free.
+        let growth = |len: usize, capacity: usize| match len + LOOK_EVERY as usize * 64 >= capacity {
+            true => 2 * capacity,
+            false => 0,
+        };
+        let (len, capacity) = self.tables.get(self.largest).map_or((0, 0), |table| (table.len(), table.capacity()));
+        let heads = self.capacity + growth(len, capacity);
+        let entries = self.entries.capacity() + growth(self.entries.len(), self.entries.capacity());
+        heads * (size_of::<(u64, u32)>() + 1)
+            + self.tables.capacity() * size_of::<FxHashMap<u64, u32>>()
+            + entries * size_of::<Entry<W>>()
     }
 }
 
@@ -461,6 +548,15 @@ fn within(few: &[(u32, u32)], many: &[(u32, u32)]) -> bool {
     debug_assert!(few.is_sorted_by(|a, b| a.0 < b.0) && many.is_sorted_by(|a, b| a.0 < b.0), "uses ascend by class");
     let mut many = many.iter();
     few.iter().all(|(class, count)| many.any(|(other, more)| other == class && count <= more))
+}
+
+/// A configuration on the way of the search depth first.
+#[derive(Clone, Copy)]
+struct Frame {
+    /// Its entry in what was seen.
+    entry: u32,
+    /// So many of its choices were tried.
+    tried: u32,
 }
 
 struct Search<'a, M: Machine, const W: usize> {
@@ -498,35 +594,33 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
 
     /// Depth first: follows one configuration as far as it leads, then the next.
     fn deep(&mut self) -> Answer {
-        let mut seen = Seen::<W>::new();
-        let (mut stack, mut children, mut settled) = (Vec::new(), vec![self.first()], Vec::new());
+        let mut seen = Seen::<W>::new(0);
+        let (mut stack, mut children, mut settled) = (Vec::<Frame>::new(), vec![self.first()], Vec::new());
         loop {
             for child in children.drain(..) {
                 if self.settle(child, &mut settled) {
                     return Answer::Linearizable;
                 }
                 for child in settled.drain(..) {
-                    if seen.insert(&child, &self.uses.values) {
-                        stack.push((child, 0u32));
+                    if let Some(entry) = seen.insert(&child, &self.uses.values) {
+                        stack.push(Frame { entry, tried: 0 });
                     }
                 }
             }
-            let frames = stack.capacity() * size_of::<(Configuration<W>, u32)>();
+            let frames = stack.capacity() * size_of::<Frame>();
             if let Some(limit) = self.over(|| seen.bytes() + frames) {
                 return self.unknown(limit);
             }
             loop {
-                let Some((configuration, tried)) = stack.last_mut() else { return self.violation() };
-                let (configuration, from) = (*configuration, *tried);
-                match self.expand(&configuration, from, &mut children) {
+                let Some(Frame { entry, tried }) = stack.last_mut() else { return self.violation() };
+                let configuration = seen.configuration(*entry);
+                match configuration.and_then(|from| self.expand(&from, *tried, &mut children)) {
                     Some(next) => {
-                        if let Some((_, tried)) = stack.last_mut() {
-                            *tried = next;
-                        }
+                        *tried = next;
                         break;
                     }
-                    None => stack.pop(),
-                };
+                    None => drop(stack.pop()),
+                }
             }
         }
     }
@@ -540,12 +634,15 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
             return Answer::Linearizable;
         }
         for first in settled.drain(..) {
-            levels.entry(first.level).or_insert_with(Seen::new).insert(&first, &self.uses.values);
+            levels.entry(first.level).or_insert_with(|| Seen::new(first.level)).insert(&first, &self.uses.values);
         }
         let mut children = Vec::new();
+        // Used again, since a level is small and a history has many.
+        let mut spare: Option<Seen<W>> = None;
         while let Some((level, mut seen)) = levels.pop_first() {
-            let mut work = seen.configurations();
-            while let Some(configuration) = work.pop() {
+            let mut work = self.fewest_used_last(&seen);
+            while let Some(entry) = work.pop() {
+                let Some(configuration) = seen.configuration(entry) else { continue };
                 let mut from = 0;
                 while let Some(next) = self.expand(&configuration, from, &mut children) {
                     from = next;
@@ -556,24 +653,37 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
                     }
                     for child in settled.drain(..) {
                         let here = child.level == level;
-                        let place = if here { &mut seen } else { levels.entry(child.level).or_insert_with(Seen::new) };
-                        if place.insert(&child, &self.uses.values) && here {
-                            work.push(child);
-                        }
+                        let later = || Seen::in_room_of(spare.take(), child.level);
+                        let place = if here { &mut seen } else { levels.entry(child.level).or_insert_with(later) };
+                        work.extend(place.insert(&child, &self.uses.values).filter(|_| here));
                     }
                 }
-                let frames = work.capacity() * size_of::<Configuration<W>>();
+                let frames = work.capacity() * size_of::<u32>();
                 let kept = || levels.values().map(Seen::bytes).sum::<usize>();
                 if let Some(limit) = self.over(|| kept() + seen.bytes() + frames) {
                     return self.unknown(limit);
                 }
             }
-            drop(seen);
+            // Where a level was large, the room for it would be a burden to each small one.
+            spare = Some(seen).filter(|seen| seen.entries.capacity() <= SPARE_MAX);
             if self.states.bytes + self.uses.bytes > self.bounds.memory_bytes / 4 {
                 self.forget(&mut levels);
             }
         }
         self.violation()
+    }
+
+    /// What was seen of a level, in the order in which it is looked at from the end: what dominates before what it dominates.
+    fn fewest_used_last(&self, seen: &Seen<W>) -> Vec<u32> {
+        let mut entries: Vec<u32> = (0..seen.entries.len() as u32).collect();
+        if !self.problem.pending.is_empty() {
+            let used = |entry: &u32| {
+                let used = &self.uses.values[seen.entries[*entry as usize].used as usize];
+                used.iter().map(|(_, count)| count).sum::<u32>()
+            };
+            entries.sort_by_key(|entry| Reverse(used(entry)));
+        }
+        entries
     }
 
     /// Keeps only the states and uses that remembered configurations still refer to.
@@ -582,8 +692,8 @@ impl<'a, M: Machine, const W: usize> Search<'a, M, W> {
         let machine = self.problem.machine;
         uses.intern(Box::default(), |_: &Used| 0);
         for seen in levels.values_mut() {
-            let old = std::mem::replace(seen, Seen::new());
-            for mut configuration in old.configurations() {
+            let old = std::mem::replace(seen, Seen::new(seen.first));
+            for mut configuration in (0..old.entries.len() as u32).filter_map(|entry| old.configuration(entry)) {
                 configuration.state =
                     states.keep(&self.states.values[configuration.state as usize], |state| machine.state_bytes(state));
                 configuration.used = uses.keep(&self.uses.values[configuration.used as usize], used_bytes);
