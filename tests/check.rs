@@ -611,7 +611,28 @@ const CUT_IN_A_NUMBER: &str = "w 1 15\n=====\nr 1 1";
 const ONLY_READS: &str = r#"{"process":0,"type":"invoke","f":"txn","value":[["r","x",null]]}
 {"process":0,"type":"ok","f":"txn","value":[["r","x",null]]}"#;
 
-const MEANINGS: [Meaning; 67] = [
+/// Its register begins with a list, which nobody writes.
+const BEGINS_WITH_A_LIST: &str = "{:process 0 :type :invoke :f :read :value nil}
+{:process 0 :type :ok :f :read :value [1 2]}
+{:process 0 :type :invoke :f :write :value 3}
+{:process 0 :type :ok :f :write :value 3}";
+
+const MEANINGS: [Meaning; 77] = [
+    (BEGINS_WITH_A_LIST, "--model register --initial [1,2]", 0, "linearizable"),
+    (BEGINS_WITH_A_LIST, "--model register --initial [2,1]", 1, ""),
+    (
+        BEGINS_WITH_0,
+        "--model cas-register --consistency serializable",
+        254,
+        "--consistency is an option of --model list-append",
+    ),
+    (BEGINS_WITH_0, "--model cas-register --assume linearizable-keys", 254, "--assume is an option of"),
+    (BEGINS_WITH_0, "--model cas-register --stale-time 1s", 254, "--stale-time is an option of --model staleness"),
+    (BEGINS_WITH_0, "--model cas-register --stale-versions 1", 254, "--stale-versions is an option of"),
+    (ONLY_READS, "--model rw-register --consistency serializable --assume sequential-keys", 0, ""),
+    (PUT_AND_GET, "--rename put=write,put=cas", 254, "says twice what `put` is called"),
+    ("{:process 0 :type :invoke :f :write :value 1e400}\n", "", 254, "larger than a double holds"),
+    ("{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":1e400}\n", "", 254, "out of range"),
     (UNKNOWN_FUNCTIONS, "", 254, "no model fits these functions: `pop`, `try_acquire`; name one with --model"),
     (UNKNOWN_FUNCTIONS, "--model mutex", 2, "the model knows no `pop`, `try_acquire`"),
     (UNKNOWN_FUNCTIONS, "--model list-append", 2, "`try_acquire`"),
@@ -677,7 +698,7 @@ const MEANINGS: [Meaning; 67] = [
     (BEGINS_WITH_0, "--initial 0 --initial nokey=1", 0, "are of no operation"),
     (STALE_FOR_A_WHILE, "--model set-full", 0, "1 of them stale"),
     (STALE_FOR_A_WHILE, "--model set-full --linearizable", 1, "though a later one does"),
-    (UNACKNOWLEDGED, "--model register", 2, "none of 1 operations was acknowledged"),
+    (UNACKNOWLEDGED, "--model register", 2, "the only operation was not acknowledged"),
     (UNACKNOWLEDGED, "--require no-lost-writes --model register", 2, "was acknowledged"),
 ];
 

@@ -27,7 +27,7 @@ use checker::limits::Limits;
 use checker::objects::Object;
 use checker::{CheckName, Outcome};
 
-use super::arguments::{CheckArgs, Initial, TimeUnit};
+use super::arguments::{CheckArgs, Initial, Rename, TimeUnit};
 use crate::exit::{Exit, Problem};
 use crate::out::say;
 use crate::store::input::{Input, shown};
@@ -69,6 +69,7 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     some_operation_is_of(args.workload.as_deref(), &reading)?;
     some_function_is_called(&reading)?;
     initial_values_are_one_each(args)?;
+    names_are_renamed_once(args)?;
     let mut keys_unmet = 0;
     for initial in &args.initial {
         let begun = reading.records.begin_with(initial.key.as_ref(), &initial.value);
@@ -178,6 +179,17 @@ fn initial_values_are_one_each(args: &CheckArgs) -> Result<(), Problem> {
     match args.initial.iter().enumerate().any(is_again) {
         true => Err(Problem::arguments("--initial is said twice of the same objects: leave one of them out")),
         false => Ok(()),
+    }
+}
+
+/// Refuses two new names of one function: only one of them could count.
+fn names_are_renamed_once(args: &CheckArgs) -> Result<(), Problem> {
+    let is_again = |(at, one): &(usize, &Rename)| args.rename[..*at].iter().any(|other| other.from == one.from);
+    match args.rename.iter().enumerate().find(is_again) {
+        Some((_, Rename { from, .. })) => {
+            Err(Problem::arguments(format!("--rename says twice what `{from}` is called: leave one of them out")))
+        }
+        None => Ok(()),
     }
 }
 

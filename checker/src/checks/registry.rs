@@ -405,7 +405,10 @@ pub fn find(name: &str, settings: &Settings) -> Vec<Asked> {
 impl Asked {
     /// What was chosen, if another name asked for it: `register: linearizable of a register`.
     pub fn chosen(&self) -> Option<String> {
-        let of = self.object.map_or_else(String::new, |object| format!(" of a {object}"));
+        let of = self.object.map_or_else(String::new, |object| match object {
+            Object::Accounts => format!(" of {object}"),
+            _ => format!(" of a {object}"),
+        });
         (self.name != self.check.name()).then(|| format!("{}: {}{of}", self.name, self.check))
     }
 
@@ -473,7 +476,11 @@ fn unacknowledged(view: &View<'_>) -> Option<String> {
         (None, Some(workload)) => (workload.operations(), workload.is_acknowledged()),
         (None, None) => (0, true),
     };
-    (!any).then(|| format!("none of {operations} operations was acknowledged: nothing is known to have happened"))
+    let none = match operations {
+        1 => "the only operation was not acknowledged".to_owned(),
+        _ => format!("none of {operations} operations was acknowledged"),
+    };
+    (!any).then(|| format!("{none}: nothing is known to have happened"))
 }
 
 fn shrink(check: &dyn Check, object: Option<Object>, records: &History, context: &Context<'_>, finding: &mut Finding) {

@@ -577,6 +577,9 @@ fn number<S: Sink>(token: &str, unsigned: &str, sink: &mut S, at: usize) -> Resu
     let letters = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
     match decimal.bytes().all(letters).then(|| decimal.parse::<f64>()) {
         Some(Ok(_)) if decimal.len() < unsigned.len() => sink.other(token).map_err(Stop::full(at)),
+        Some(Ok(value)) if value.is_infinite() => {
+            Err(Stop::syntax(at, format!("the number `{token}` is larger than a double holds (with `M` it is exact)")))
+        }
         Some(Ok(value)) => sink.float(if token.starts_with('-') { -value } else { value }).map_err(Stop::full(at)),
         _ => Err(wrong()),
     }

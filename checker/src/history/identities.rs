@@ -34,18 +34,33 @@ pub struct Identities<'h> {
     history: &'h History,
     /// By shape and the identities of the parts: the first value that was so.
     known: FxHashMap<(Shape, Box<[ValueId]>), ValueId>,
+    /// The first name with these digits, and the same name in the other form.
+    digits: FxHashMap<String, ValueId>,
+    named: FxHashMap<ValueId, ValueId>,
 }
 
 impl<'h> Identities<'h> {
     /// Of a history, before anything was asked for.
     pub fn new(history: &'h History) -> Self {
-        Self { history, known: FxHashMap::default() }
+        Self { history, known: FxHashMap::default(), digits: FxHashMap::default(), named: FxHashMap::default() }
     }
 
     /// The identity of a value: the same for equal values, another for others.
     #[inline]
     pub fn of(&mut self, value: ValueId) -> ValueId {
         if self.history.has_parts(value) { self.of_parts(value) } else { value }
+    }
+
+    /// The identity of what names a thing that is a key of a map elsewhere, such as a log or an account. JSON knows no
+    /// other keys than strings, and `"5"` is read as the number there; so `5` and `"5"` are one name.
+    pub fn of_name(&mut self, value: ValueId) -> ValueId {
+        let digits = match self.history.datum(value) {
+            Datum::Int(number) => number.to_string(),
+            Datum::Text(text) => text.to_owned(),
+            _ => return self.of(value),
+        };
+        let Self { digits: all, named, .. } = self;
+        *named.entry(value).or_insert_with(|| *all.entry(digits).or_insert(value))
     }
 
     /// Those of several values.

@@ -3,6 +3,7 @@
 //! Some stores keep concurrent writes, and a read shows all of them: a list of siblings. Others hold lists as values. It is
 //! the writes that show it: where none writes a list, lists are siblings. Where some do, a list that is read is a value if it
 //! was written, or if an element of it was not; if everything that is read is made of written values, lists are siblings.
+//! What a register begins with counts as written.
 
 use rustc_hash::FxHashSet;
 
@@ -15,12 +16,14 @@ pub fn reads_siblings(history: &History) -> bool {
 
 /// Whether the lists that reads of registers show are values: see above. Linear in the history.
 pub(crate) fn lists_are_values(history: &History) -> bool {
-    let mut writes_list = false;
+    let mut writes_list = history.initials().any(ValueId::is_list);
     each(history, |is_write, value| writes_list |= is_write && value.is_list());
     if !writes_list {
         return false;
     }
-    let (mut same, mut written) = (Identities::new(history), FxHashSet::default());
+    let mut same = Identities::new(history);
+    let mut written: FxHashSet<ValueId> =
+        history.initials().filter(|value| value.is_list()).map(|list| same.of(list)).collect();
     each(history, |is_write, value| {
         if is_write {
             written.insert(same.of(value));

@@ -144,6 +144,13 @@ const STATELESS: [CheckName; 4] = [CheckName::UNIQUE_IDS, CheckName::ECHO, Check
 fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
     let asks = |check: CheckName| choice.asked.iter().any(|asked| asked.check == check);
     let of_semaphores = choice.asked.iter().any(|asked| asked.object == Some(Object::Semaphore));
+    // What is of the bench's own workloads is judged by properties, which have these settings, too.
+    let of_properties = choice.asked.is_empty();
+    let of_transactions =
+        of_properties || choice.asked.iter().any(|asked| ["list-append", "rw-register"].contains(&asked.name));
+    let is_level = |asked: &Asked| checker::checks::isolation::levels::canonical(asked.check.name()).is_some();
+    let of_levels = of_properties || choice.asked.iter().any(is_level);
+    let of_staleness = of_properties || asks(CheckName::STALENESS);
     let of_states = !choice.asked.is_empty() && choice.asked.iter().all(|asked| !STATELESS.contains(&asked.check));
     let said = [
         (!args.accounts.is_empty(), asks(CheckName::BANK), "--accounts", "--model bank"),
@@ -151,6 +158,10 @@ fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
         (args.negative_balances, asks(CheckName::BANK), "--negative-balances", "--model bank"),
         (args.linearizable, asks(CheckName::SET_FULL), "--linearizable", "--model set-full"),
         (args.permits.is_some(), of_semaphores, "--permits", "--model semaphore"),
+        (args.consistency.is_some(), of_transactions, "--consistency", "--model list-append and rw-register"),
+        (!args.assume.is_empty(), of_levels, "--assume", "--model rw-register"),
+        (args.stale_time.is_some(), of_staleness, "--stale-time", "--model staleness"),
+        (args.stale_versions.is_some(), of_staleness, "--stale-versions", "--model staleness"),
         (!args.initial.is_empty(), of_states, "--initial", "models of objects that have a state"),
     ];
     if let Some((_, _, option, of)) = said.iter().find(|(is_said, counts, ..)| *is_said && !counts) {

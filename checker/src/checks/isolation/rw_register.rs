@@ -7,8 +7,8 @@
 //!
 //! Whatever is found is a violation. The reverse does not hold: with an order of versions that is only partly known a
 //! history may have an anomaly that does not show. More shows the more the level that is asked for implies of each key, and
-//! the more is assumed of it ([`KeyOrder`]); and [`super::serial`] finds what only paths force. If the order of a key's versions has a cycle, that is reported and the order of
-//! that key is not used.
+//! the more is assumed of it ([`KeyOrder`]); and [`super::serial`] finds what only paths force. If the order of a key's
+//! versions has a cycle, that is reported and the order of that key is not used.
 //!
 //! Time and memory: linear in the micro-operations (times the concurrency if real time orders keys), but for what
 //! [`super::cycles`] spends on a history that has cycles.

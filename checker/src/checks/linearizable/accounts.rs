@@ -118,9 +118,11 @@ fn transfer(history: &History, same: &mut Identities<'_>, value: ValueId) -> Opt
         fields.iter().find(is_it).map(|[_, value]| *value)
     };
     match history.datum(field("amount")?) {
-        Datum::Int(amount) => {
-            Some(AccountsAction::Transfer { from: same.of(field("from")?).0, to: same.of(field("to")?).0, amount })
-        }
+        Datum::Int(amount) => Some(AccountsAction::Transfer {
+            from: same.of_name(field("from")?).0,
+            to: same.of_name(field("to")?).0,
+            amount,
+        }),
         _ => None,
     }
 }
@@ -129,7 +131,7 @@ fn transfer(history: &History, same: &mut Identities<'_>, value: ValueId) -> Opt
 pub(super) fn balances(history: &History, same: &mut Identities<'_>, value: ValueId) -> Option<Amounts> {
     let Datum::Map(entries) = history.datum(value) else { return None };
     let mut balance = |[account, balance]: &[ValueId; 2]| match history.datum(*balance) {
-        Datum::Int(balance) => Some((same.of(*account).0, i128::from(balance))),
+        Datum::Int(balance) => Some((same.of_name(*account).0, i128::from(balance))),
         _ => None,
     };
     let mut balances = entries.iter().map(&mut balance).collect::<Option<Vec<_>>>()?;

@@ -66,9 +66,9 @@ pub(super) fn steps(records: &History, same: &mut Identities<'_>) -> Result<Vec<
     }
     for step in &mut steps {
         match step {
-            Step::Sent(sent) => (sent.key, sent.value) = (same.of(sent.key), same.of(sent.value)),
+            Step::Sent(sent) => (sent.key, sent.value) = (same.of_name(sent.key), same.of(sent.value)),
             Step::Polled(polled) => {
-                polled.key = same.of(polled.key);
+                polled.key = same.of_name(polled.key);
                 polled.records.iter_mut().for_each(|(_, value)| *value = same.of(*value));
             }
             Step::Begins { .. } => {}

@@ -51,10 +51,16 @@ fn what_was_sent_and_polled_in_order_is_valid() {
         polled(2, "x", json!([[0, 10]])),
         polled(2, "x", json!([[3, 11]])),
         polled(2, "y", json!([[0, 10]])),
+        // JSON reads the keys of a map with digits as numbers.
+        sent(0, "5", 10, json!(0)),
+        polled(2, "5", json!([[0, 10]])),
         // A key's log, a record of any kind, and an offset that is not known.
         (3, "send", json!([["send", ["t", 1], { "a": 1 }]]), Ok, json!([["send", ["t", 1], [null, { "a": 1 }]]])),
     ]);
-    assert_eq!((finding.outcome(), finding.summary().contains("4 sends acknowledged")), (Outcome::Valid, true));
+    assert_eq!(
+        (finding.outcome(), finding.summary().contains("5 sends acknowledged, 4 records polled from 4 logs")),
+        (Outcome::Valid, true)
+    );
 }
 
 #[test]

@@ -251,6 +251,7 @@ fn deques_texts_and_accounts_are_linearizable_or_not() {
         &[
             (&transfers(r#"{"b":4,"a":6}"#), VALID, &[]),
             (&transfers(r#"{"a":10,"b":0}"#), INVALID, &["not-linearizable"]),
+            (&transfers(r#"{"b":4,"a":6}"#).replace("\"a\"", "\"1\"").replace("\"b\"", "\"2\""), VALID, &[]),
             ("0 transfer 5 ok 5", OPEN, &[]),
         ],
     );

@@ -53,6 +53,26 @@ fn decide(ops: &[Timed], versions_max: Option<u64>, time_ns_max: Option<u64>) ->
     check(&records(ops), &Limits::default(), Bounds { versions_max, time_ns_max })
 }
 
+#[test]
+fn times_that_run_back_measure_nothing() {
+    let events = |times: [u64; 4]| {
+        let mut builder = HistoryBuilder::new();
+        let value = builder.int(1).expect("there is room");
+        let events =
+            [(Invoke, "write", value), (Ok, "write", value), (Invoke, "read", ValueId::NIL), (Ok, "read", value)];
+        for ((kind, f, value), time_ns) in events.into_iter().zip(times) {
+            let (key, past) = (ValueId::NIL, ValueId::NIL);
+            let event = RawEvent { index: None, time_ns, process: Some(1), kind, f, key, value, past };
+            builder.push_event(&event).expect("it fits");
+        }
+        check(&builder.finish(), &Limits::default(), Bounds::default())
+    };
+    assert_eq!(events([1, 2, 2, 3]).outcome(), Valid);
+    let wrong = events([1, 5, 4, 6]);
+    assert_eq!(wrong.outcome(), Inconclusive);
+    assert!(wrong.summary().contains("index 2"), "{}", wrong.summary());
+}
+
 /// Whether some order that real time allows has every read return one of the last k values, when reads begin earlier.
 fn some_order(ops: &[Timed], k: usize, shift: u64) -> bool {
     let span = |operation: &Timed| {

@@ -23,7 +23,7 @@ use crate::checks::by_key::{by_key, of, seconds};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 pub(crate) use crate::checks::settings::Bounds;
 use crate::finding::{Draft, Finding};
-use crate::history::History;
+use crate::history::{History, Op};
 use crate::limits::Limits;
 use crate::objects::Object;
 use input::{Flaw, Register};
@@ -83,6 +83,12 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>, bounds: Bounds) -> F
     if !records.timed {
         return Finding::undecided("staleness: the history has no times");
     }
+    if let Some(event) = runs_back(records) {
+        let index = records.event_index(event);
+        return Finding::undecided(format!(
+            "staleness: the time of the event at index {index} is before that of an earlier one"
+        ));
+    }
     let (mut measured, mut finding) = (Measurements::default(), Finding::default());
     for (key, ops) in &keys {
         if (limits.out_of_time)() {
@@ -95,6 +101,15 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>, bounds: Bounds) -> F
         }
     }
     measured.finish(finding)
+}
+
+/// The first event of an operation whose time is before that of an earlier event: what is measured in such times says nothing.
+fn runs_back(records: &History) -> Option<u32> {
+    let calls = records.ops.iter().map(|op| (op.call, op.called_ns));
+    let returns = records.ops.iter().filter(|op| op.ret != Op::NEVER).map(|op| (op.ret, op.returned_ns));
+    let mut events: Vec<(u32, u64)> = calls.chain(returns).collect();
+    events.sort_unstable();
+    events.windows(2).find(|pair| pair[1].1 < pair[0].1).map(|pair| pair[1].0)
 }
 
 /// Reports a flaw: a violation that no bound allows, or, for a value written twice, that the history cannot be checked.
