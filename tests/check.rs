@@ -617,7 +617,41 @@ const BEGINS_WITH_A_LIST: &str = "{:process 0 :type :invoke :f :read :value nil}
 {:process 0 :type :invoke :f :write :value 3}
 {:process 0 :type :ok :f :write :value 3}";
 
-const MEANINGS: [Meaning; 77] = [
+/// Whoever reads y sees x through the one in the middle, but not x itself.
+const MISSED_BY_TWO: &str = "{:process 0 :type :invoke :f :txn :value [[:append :x 1]]}
+{:process 0 :type :ok :f :txn :value [[:append :x 1]]}
+{:process 1 :type :invoke :f :txn :value [[:r :x nil] [:append :y 1]]}
+{:process 1 :type :ok :f :txn :value [[:r :x [1]] [:append :y 1]]}
+{:process 2 :type :invoke :f :txn :value [[:r :y nil] [:r :x nil]]}
+{:process 2 :type :ok :f :txn :value [[:r :y [1]] [:r :x nil]]}";
+const TWO_APPENDS: &str = "{:process 0 :type :invoke :f :txn :value [[:append :x 1] [:append :y 1]]}
+{:process 0 :type :ok :f :txn :value [[:append :x 1] [:append :y 1]]}
+{:process 1 :type :invoke :f :txn :value [[:r :x nil]]}
+{:process 1 :type :ok :f :txn :value [[:r :x [1]]]}";
+const ADDED: &str = r#"{"process":0,"type":"invoke","f":"add","value":5}
+{"process":0,"type":"ok","f":"add","value":5}
+{"process":1,"type":"invoke","f":"read"}
+{"process":1,"type":"ok","f":"read","value":5}"#;
+/// Reads are asked for without a key.
+const ANSWERED_WITH_KEYS: &str = "{:process 0 :type :invoke :f :write :value [0 1]}
+{:process 0 :type :ok :f :write :value [0 1]}
+{:process 1 :type :invoke :f :write :value [1 2]}
+{:process 1 :type :ok :f :write :value [1 2]}
+{:process 2 :type :invoke :f :read :value nil}
+{:process 2 :type :ok :f :read :value [0 1]}";
+
+const MEANINGS: [Meaning; 88] = [
+    (MISSED_BY_TWO, "--model causal-cerone", 2, "may break causal-cerone"),
+    (MISSED_BY_TWO, "--model monotonic-view", 2, "may break monotonic-view"),
+    (MISSED_BY_TWO, "--model consistent-view", 1, ""),
+    (MISSED_BY_TWO, "--model read-atomic", 0, ""),
+    (TWO_APPENDS, "--model list-append --require serializable", 0, "serializable"),
+    (TWO_APPENDS, "--require serializable", 0, "serializable"),
+    (TWO_APPENDS, "--require strict-serializable", 0, "strict-serializable"),
+    (ADDED, "--model counter --require counter-bounds", 2, "is not known, so that nothing can be judged"),
+    (ANSWERED_WITH_KEYS, "", 2, "say with --not-keyed or --keyed"),
+    (ANSWERED_WITH_KEYS, "--keyed", 0, ""),
+    (ANSWERED_WITH_KEYS, "--not-keyed", 1, ""),
     (BEGINS_WITH_A_LIST, "--model register --initial [1,2]", 0, "linearizable"),
     (BEGINS_WITH_A_LIST, "--model register --initial [2,1]", 1, ""),
     (

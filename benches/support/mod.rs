@@ -93,6 +93,7 @@ impl Cluster {
             parent_pid: std::process::id() as i32,
             starts: self.starts[index],
             upgrades: 0,
+            replacements: 0,
             drop_damaged: false,
         };
         let line = self.system.launch(&place)?.stdin_line.ok_or("a node that reads no options")?;

@@ -74,11 +74,13 @@ pub enum Capability {
     Membership,
     /// Start nodes with their next version.
     Upgrade,
+    /// Let a new member on an empty disk take the place of a dead node.
+    Replace,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Capability; 32] = [
+    pub const ALL: [Capability; 33] = [
         Capability::Cut,
         Capability::Delay,
         Capability::DelayDistributions,
@@ -111,6 +113,7 @@ impl Capability {
         Capability::FlippedBits,
         Capability::Membership,
         Capability::Upgrade,
+        Capability::Replace,
     ];
 
     /// What one can do who has it: the end of "this cluster cannot ...".
@@ -148,6 +151,7 @@ impl Capability {
             Capability::FlippedBits => "flip bits in files",
             Capability::Membership => "make nodes join and leave",
             Capability::Upgrade => "start nodes with their next version",
+            Capability::Replace => "replace nodes by new members",
         }
     }
 }

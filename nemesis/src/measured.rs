@@ -27,6 +27,10 @@ pub(crate) struct Measured {
     pub versions_before: BTreeMap<String, u64>,
     /// The protocol version that each node reported after its restart.
     pub versions_after: BTreeMap<String, u64>,
+    /// Which member each node said that it is before it was killed.
+    pub members_before: BTreeMap<String, u64>,
+    /// Which member each node said that it is once it was started again.
+    pub members_after: BTreeMap<String, u64>,
     /// What the nodes reported about the change of the membership, right after the command and at the end.
     pub membership: (MembershipReport, MembershipReport),
     /// Each node's disk, before and after the fault was injected.

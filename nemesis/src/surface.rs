@@ -197,6 +197,14 @@ pub trait Surface {
     fn leave<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         absent(node, "let nodes leave: its membership does not change")
     }
+    /// Empties the disk of a killed node; at its next start it is a new member that takes the place of the old one.
+    fn replace<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        absent(node, "replace nodes: its members have no identity of their own")
+    }
+    /// Which member the node says it is (asked of the node).
+    fn member<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
+        absent(node, "tell which members its nodes are")
+    }
     /// The membership as the node reports it.
     fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
         absent(node, "tell who is a member")

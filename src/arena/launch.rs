@@ -42,6 +42,8 @@ pub struct Place {
     pub starts: u64,
     /// How often it was upgraded before, each time to the next version.
     pub upgrades: u64,
+    /// How often a new member has taken its place, each time with an empty disk.
+    pub replacements: u64,
 }
 
 impl Place {

@@ -115,7 +115,7 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
         verdict.reasons.push(doubt);
     }
-    verdict.reasons.extend(keyed_or_not(&history, &choice, &limits, &mut verdict.outcome));
+    verdict.reasons.extend(keyed_or_not(args, &history, &choice, &limits, &mut verdict.outcome));
     let outcome = verdict.outcome;
     Report { file, choice: &choice, history: &history, verdict, notes, spent: budget.spent() }.give()?;
     Ok(outcome.into())
@@ -136,11 +136,21 @@ fn doubtful_times(history: &History, choice: &Choice, args: &CheckArgs) -> Optio
 
 /// Where nothing shows whether values are `[key value]`, they are judged as such, too. Where that makes another outcome,
 /// neither is known; the sentence says so.
-fn keyed_or_not(history: &History, choice: &Choice, limits: &Limits<'_>, outcome: &mut Outcome) -> Option<String> {
-    let mut keyed = (history.key_source == KeySource::Unclear).then(|| history.clone())?;
+fn keyed_or_not(
+    args: &CheckArgs,
+    history: &History,
+    choice: &Choice,
+    limits: &Limits<'_>,
+    outcome: &mut Outcome,
+) -> Option<String> {
+    let is_unclear = history.key_source == KeySource::Unclear;
+    // Reads that are asked for without a key are hardly `independent`'s, unless nothing else explains what they show.
+    let may_be =
+        is_unclear || (history.key_source == KeySource::Events && *outcome == Outcome::Invalid && !args.not_keyed);
+    let mut keyed = may_be.then(|| history.clone())?;
     keyed.take_keys_from_values().ok()?;
     let other = checker::check(&keyed, &choice.claims, limits).outcome;
-    if other == *outcome {
+    if other == *outcome || (!is_unclear && other != Outcome::Valid) {
         return None;
     }
     let sentence = format!(

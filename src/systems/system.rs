@@ -58,6 +58,10 @@ pub trait System {
     fn upgrades(&self) -> Option<&dyn Upgrades> {
         None
     }
+    /// Its members have identities: a node whose disk is lost is replaced by a new member.
+    fn replaces(&self) -> Option<&dyn Replaces> {
+        None
+    }
     /// The nodes say who holds a key.
     fn owners(&self) -> Option<&dyn Owners> {
         None
@@ -109,6 +113,15 @@ pub trait Upgrades {
     fn upgrades_max(&self) -> u64;
     /// The version that the node at this address says it is.
     fn version(&self, address: SocketAddr) -> Answer<'_, u64>;
+}
+
+/// Members that do not come back without their disks.
+pub trait Replaces {
+    /// Which member the node at this address says it is.
+    fn member(&self, address: SocketAddr) -> Answer<'_, u64>;
+    /// Removes the member that was in this place, if it still is one, and adds a new one; through the node at this address.
+    /// Returns when that is on record. Doing it again changes nothing.
+    fn take_in<'a>(&'a self, through: SocketAddr, place: &'a Place) -> Answer<'a, ()>;
 }
 
 /// Keys that live on some of the nodes.

@@ -445,6 +445,9 @@ pub(crate) fn judge(check: &dyn Check, view: &View<'_>, context: &Context<'_>) -
     if view.records.is_some_and(|records| records.ops.is_empty()) {
         return Finding::undecided("there is no operation to judge");
     }
+    if let Some(unknown) = view.facts.and_then(|workload| workload.keys.iter().find_map(|key| key.unknown.as_ref())) {
+        return Finding::undecided(format!("{unknown}: what it did is not known, so that nothing can be judged"));
+    }
     let missing = view.records.map(|records| unsaid::missing(check.name(), view.object, records));
     if let Some(missing) = missing.as_ref().filter(|missing| !missing.shows_violations) {
         return Finding { doubts: missing.doubts.clone(), ..Finding::default() };

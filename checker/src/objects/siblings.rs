@@ -3,7 +3,7 @@
 //! Some stores keep concurrent writes, and a read shows all of them: a list of siblings. Others hold lists as values. It is
 //! the writes that show it: where none writes a list, lists are siblings. Where some do, a list that is read is a value if it
 //! was written, or if an element of it was not; if everything that is read is made of written values, lists are siblings.
-//! What a register begins with counts as written.
+//! What a register begins with counts as written, where all operations are those of registers.
 
 use rustc_hash::FxHashSet;
 
@@ -16,14 +16,15 @@ pub fn reads_siblings(history: &History) -> bool {
 
 /// Whether the lists that reads of registers show are values: see above. Linear in the history.
 pub(crate) fn lists_are_values(history: &History) -> bool {
-    let mut writes_list = history.initials().any(ValueId::is_list);
+    let initials: Vec<ValueId> =
+        history.initials().filter(|value| value.is_list() && is_of_registers(history)).collect();
+    let mut writes_list = !initials.is_empty();
     each(history, |is_write, value| writes_list |= is_write && value.is_list());
     if !writes_list {
         return false;
     }
     let mut same = Identities::new(history);
-    let mut written: FxHashSet<ValueId> =
-        history.initials().filter(|value| value.is_list()).map(|list| same.of(list)).collect();
+    let mut written: FxHashSet<ValueId> = initials.into_iter().map(|list| same.of(list)).collect();
     each(history, |is_write, value| {
         if is_write {
             written.insert(same.of(value));
@@ -36,6 +37,13 @@ pub(crate) fn lists_are_values(history: &History) -> bool {
         is_value = written.contains(&same.of(value)) || elements.iter().any(|part| !written.contains(&same.of(*part)));
     });
     is_value
+}
+
+/// Whether all operations are those of registers, and some of them writes.
+fn is_of_registers(history: &History) -> bool {
+    let mut functions = history.ops.iter().map(|op| history.text(op.f));
+    functions.clone().all(|f| matches!(f, "write" | "w" | "cas" | "read" | "r" | "txn"))
+        && functions.any(|f| !matches!(f, "read" | "r"))
 }
 
 /// Every value that is written (true) or read (false), by operations of registers or within transactions.

@@ -97,7 +97,7 @@ fn where_nothing_was_acknowledged_nothing_is_valid() {
         ("long-fork", r#"0 write [["w",1,1]] ?"#),
         ("staleness", "0 write 1 ?"),
     ] {
-        ends(model, text, &Settings::default(), Inconclusive, "was acknowledged");
+        ends(model, text, &Settings::default(), Inconclusive, "acknowledged: nothing is known");
     }
 }
 

@@ -137,6 +137,8 @@ pub(crate) struct KeyFacts<'h> {
     pub rest_round: Option<u64>,
     /// Why nothing can be decided of this key.
     pub flaws: Vec<String>,
+    /// An operation whose function the model does not know, in words: what it did is not known, so nothing can be judged.
+    pub unknown: Option<String>,
     /// Which write is visible where.
     pub analysis: Analysis,
 }
@@ -226,6 +228,7 @@ impl<'h> KeyFacts<'h> {
             replica_reads: Vec::new(),
             rest_round: None,
             flaws: Vec::new(),
+            unknown: None,
             analysis: Analysis::default(),
         }
     }
@@ -375,7 +378,7 @@ impl<'h> KeyBuilder<'h> {
                         format!("`{}` on {} is not of the model {}", operation.f(), self.key.name, self.model)
                     }
                 };
-                self.key.flaws.push(flaw);
+                self.key.unknown.get_or_insert(flaw);
             }
             Meaning::Write(_) | Meaning::Delete | Meaning::Change(_) => {}
         }

@@ -29,6 +29,7 @@ mod power;
 mod rate_limit;
 mod read_error;
 mod reorder_link;
+mod replace;
 mod reset_connections;
 mod restart;
 mod rot;
@@ -120,6 +121,7 @@ kinds! {
     memory_limit::MemoryLimit,
     restart::Restart,
     crash_in_start::CrashInStart,
+    replace::Replace,
 }
 
 /// A row of the registry.

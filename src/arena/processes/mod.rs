@@ -30,13 +30,14 @@ mod switched;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use nemesis::fault::{CLIENTS, Link};
 use nemesis::surface::SurfaceError;
 
 use crate::arena::addresses::Addresses;
 use crate::arena::launch::{Launch, Place};
-use crate::systems::system::System;
+use crate::systems::system::{Answer, System};
 use clocks::{ClockFiles, Clocks, MachineClock};
 use disks::{Directories, Disks};
 use error::io;
@@ -58,6 +59,18 @@ const TRACE: &str = "trace.pcapng";
 
 /// The process that starts a node's program, as the node sees it in its PID namespace.
 const FIRST_PID: i32 = 1;
+
+/// How long a node may take to answer the bench itself. A node may hang, and a change of members be lost on its way without
+/// a word: neither must hold up all other faults.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// An answer to the bench itself, or that there was none in time.
+async fn answered<T>(answer: Answer<'_, T>) -> Result<T, SurfaceError> {
+    match tokio::time::timeout(ANSWER_LIMIT, answer).await {
+        Ok(answer) => answer.map_err(SurfaceError),
+        Err(_) => Err(SurfaceError(format!("no answer within {} s", ANSWER_LIMIT.as_secs()))),
+    }
+}
 
 /// Where the nodes of an arena live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -186,10 +199,29 @@ impl ProcessArena {
     }
 
     async fn start_node(&self, index: usize, drop_damaged: bool) -> Result<(), ArenaError> {
+        self.take_in(index).await?;
         let launch = self.launch(index, drop_damaged)?;
         let (running, handle, serves) = self.start_of(index, &launch)?.until_ready().await?;
         self.seat(index, running, handle, serves);
         Ok(())
+    }
+
+    /// Tells the cluster, through the first running node that accepts it, that a new member takes a vacant seat.
+    async fn take_in(&self, index: usize) -> Result<(), ArenaError> {
+        let (seat, place) = (&self.seats[index], self.place(index, false));
+        let Some(replaces) = self.system.replaces().filter(|_| seat.is_vacant()) else { return Ok(()) };
+        let mut refusal = "no other node is running".to_owned();
+        for through in self.names.iter().filter_map(|name| self.addresses.of(name)) {
+            match answered(replaces.take_in(through, &place)).await {
+                Ok(()) => {
+                    seat.occupy();
+                    return Ok(());
+                }
+                Err(SurfaceError(why)) => refusal = why,
+            }
+        }
+        let why = format!("the cluster does not take in a new member in its place: {refusal}");
+        Err(ArenaError::Node { node: seat.name.clone(), why })
     }
 
     /// How the node is started this time. Each start is another one.
@@ -234,6 +266,7 @@ impl ProcessArena {
             parent_pid: if self.is_contained() { FIRST_PID } else { std::process::id() as i32 },
             starts: seat.starts(),
             upgrades: seat.upgrades(),
+            replacements: seat.replacements(),
         }
     }
 
@@ -273,9 +306,9 @@ impl ProcessArena {
         let mut refusal = SurfaceError("no node is running".into());
         for through in &self.names {
             let Ok(address) = self.address(through) else { continue };
-            match members.change(address, node, join).await {
+            match answered(members.change(address, node, join)).await {
                 Ok(()) => return Ok(()),
-                Err(why) => refusal = SurfaceError(format!("{through} said: {why}")),
+                Err(SurfaceError(why)) => refusal = SurfaceError(format!("{through} said: {why}")),
             }
         }
         Err(refusal)

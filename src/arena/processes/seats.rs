@@ -19,6 +19,9 @@ struct State {
     running: Option<(Running, Handle)>,
     starts: u64,
     upgrades: u64,
+    replacements: u64,
+    /// A new member is to take its place, and the cluster has not been told yet.
+    is_vacant: bool,
 }
 
 impl Seat {
@@ -40,6 +43,27 @@ impl Seat {
     /// How often it was upgraded.
     pub fn upgrades(&self) -> u64 {
         self.state.borrow().upgrades
+    }
+
+    /// How often a new member has taken its place.
+    pub fn replacements(&self) -> u64 {
+        self.state.borrow().replacements
+    }
+
+    /// Whether the cluster is yet to be told that a new member takes its place.
+    pub fn is_vacant(&self) -> bool {
+        self.state.borrow().is_vacant
+    }
+
+    /// At its next start it is a new member.
+    pub fn replace(&self) {
+        self.state.borrow_mut().is_vacant = true;
+    }
+
+    /// The cluster was told of the new member.
+    pub fn occupy(&self) {
+        let mut state = self.state.borrow_mut();
+        (state.is_vacant, state.replacements) = (false, state.replacements + 1);
     }
 
     /// A start was begun: the next one is another.

@@ -9,7 +9,7 @@ use nemesis::surface::{
 };
 use nemesis::{Capabilities, Capability};
 
-use super::{Ground, ProcessArena, limits};
+use super::{Ground, ProcessArena, answered, limits};
 use crate::systems::System;
 
 /// What a switch can do with packets, beyond what a proxy can do with a stream.
@@ -49,6 +49,7 @@ impl ProcessArena {
             (Capability::Clock, system.clock().is_some() || ground != Ground::Machine),
             (Capability::Membership, system.membership().is_some()),
             (Capability::Upgrade, system.upgrades().is_some()),
+            (Capability::Replace, system.replaces().is_some()),
         ];
         let of_system = of_system.into_iter().filter_map(|(capability, can)| can.then_some(capability));
         let all = Capabilities::none()
@@ -131,7 +132,12 @@ impl Surface for ProcessArena {
     fn wipe<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         Box::pin(async move {
             self.check_dead(node)?;
-            self.disks.wipe(node).await
+            self.disks.wipe(node).await?;
+            // A member that has an identity does not come back without its disk.
+            if self.system.replaces().is_some() {
+                self.seats[self.index(node)?].replace();
+            }
+            Ok(())
         })
     }
 
@@ -190,7 +196,7 @@ impl Surface for ProcessArena {
         Box::pin(async move {
             let address = self.address(node)?;
             let upgrades = self.system.upgrades().ok_or_else(|| self.cannot("tell versions"))?;
-            upgrades.version(address).await.map_err(SurfaceError)
+            answered(upgrades.version(address)).await
         })
     }
 
@@ -205,7 +211,21 @@ impl Surface for ProcessArena {
     fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
         Box::pin(async move {
             let members = self.system.membership().ok_or_else(|| self.cannot("tell members"))?;
-            members.members(self.address(node)?).await.map_err(SurfaceError)
+            answered(members.members(self.address(node)?)).await
+        })
+    }
+
+    fn replace<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        Box::pin(async move {
+            self.system.replaces().ok_or_else(|| self.cannot("replace members"))?;
+            self.wipe(node).await
+        })
+    }
+
+    fn member<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
+        Box::pin(async move {
+            let replaces = self.system.replaces().ok_or_else(|| self.cannot("tell members"))?;
+            answered(replaces.member(self.address(node)?)).await
         })
     }
 
@@ -245,7 +265,7 @@ impl Surface for ProcessArena {
             };
             let address = self.address(node)?;
             let before = wall_ns();
-            let believed = clock.believed_wall_ns(address).await.map_err(SurfaceError)?;
+            let believed = answered(clock.believed_wall_ns(address)).await?;
             let true_ns = i128::midpoint(before, wall_ns());
             i64::try_from((believed - true_ns) / 1_000_000).map_err(surface)
         })

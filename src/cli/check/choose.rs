@@ -177,7 +177,6 @@ fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
 /// object that the operations look like. None where the checks are of the bench's own workloads.
 fn required_of_guessed(file: &Source<'_>, reading: &Reading) -> Option<Vec<Asked>> {
     let args = file.args;
-    let is_of_any_history = |check: &CheckName| CheckName::measured().all(|measured| measured != *check);
     let is_foreign = reading.workloads.is_empty() && run_dir(&file.path).is_none() && args.model.is_empty();
     if !is_foreign || args.require.is_empty() || args.lww || !args.require.iter().all(is_of_any_history) {
         return None;
@@ -188,12 +187,17 @@ fn required_of_guessed(file: &Source<'_>, reading: &Reading) -> Option<Vec<Asked
     Some(args.require.iter().map(|check| Asked { name: check.name(), check: *check, object }).collect())
 }
 
+/// Whether a check is of any history, not only of the bench's own workloads. Levels of transactions have the names of properties.
+fn is_of_any_history(check: &CheckName) -> bool {
+    CheckName::measured().all(|measured| measured != *check)
+        || checker::checks::isolation::levels::canonical(check.name()).is_some()
+}
+
 /// The required checks, of a whole history of one kind of object: where no operation names a workload, and none of the checks
 /// is of the bench's own workloads.
 fn required_of_object(args: &CheckArgs, reading: &Reading, settings: &Settings) -> Option<Vec<Asked>> {
     let [model] = &args.model[..] else { return None };
     let object = registry::find(&model.0, settings).first()?.object?;
-    let is_of_any_history = |check: &CheckName| CheckName::measured().all(|measured| measured != *check);
     let of_history = !args.require.is_empty() && !args.lww && reading.workloads.is_empty();
     let asked = |check: &CheckName| Asked { name: check.name(), check: *check, object: Some(object) };
     (of_history && args.require.iter().all(is_of_any_history)).then(|| args.require.iter().map(asked).collect())

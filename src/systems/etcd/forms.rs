@@ -201,7 +201,8 @@ pub(super) struct Refusal {
     pub error: String,
 }
 
-fn integer<'d, D: Deserializer<'d>, T: std::str::FromStr>(input: D) -> Result<T, D::Error> {
+/// A number that is written as a string.
+pub(super) fn integer<'d, D: Deserializer<'d>, T: std::str::FromStr>(input: D) -> Result<T, D::Error> {
     let text = String::deserialize(input)?;
     text.parse().map_err(|_| D::Error::custom(format!("{text:?} is no integer of its kind")))
 }

@@ -69,12 +69,34 @@ impl Gateway {
     pub async fn open(&self, node: &str, path: &str, request: &Value) -> Result<Response, StoreError> {
         let address = self.addresses.of(node);
         let address = address.ok_or_else(|| StoreError::Refused(format!("{node} is not running")))?;
-        let response = self.http.post(format!("http://{address}/v3/{path}")).json(request).send().await;
-        let response = response.map_err(not_sent_or_unknown)?;
-        match response.status() {
-            StatusCode::OK => Ok(response),
-            _ => Err(refusal(response).await),
-        }
+        post(&self.http, address, path, request).await
+    }
+}
+
+/// Calls the node at this address.
+///
+/// # Errors
+/// As [`Gateway::call`].
+pub(super) async fn call<A: DeserializeOwned>(
+    http: &reqwest::Client,
+    address: SocketAddr,
+    path: &str,
+    request: &Value,
+) -> Result<Answered<A>, StoreError> {
+    read(post(http, address, path, request).await?).await
+}
+
+async fn post(
+    http: &reqwest::Client,
+    address: SocketAddr,
+    path: &str,
+    request: &Value,
+) -> Result<Response, StoreError> {
+    let response = http.post(format!("http://{address}/v3/{path}")).json(request).send().await;
+    let response = response.map_err(not_sent_or_unknown)?;
+    match response.status() {
+        StatusCode::OK => Ok(response),
+        _ => Err(refusal(response).await),
     }
 }
 

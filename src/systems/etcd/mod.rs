@@ -3,7 +3,7 @@
 //! ```text
 //!   row.rs: arguments ─► settings.rs ─► system.rs: how a node is started     claims.rs: what is promised
 //!                                          │
-//!                                          ▼
+//!                                          ▼                             members.rs: who belongs to the cluster
 //!   client.rs: which operation is done by what ─┬─ registers.rs   one key, one request
 //!                                               ├─ transactions.rs   many keys, compared and put at once
 //!                                               ├─ watches.rs   a stream of changes
@@ -18,6 +18,7 @@ mod forms;
 mod gateway;
 mod kv;
 mod locks;
+mod members;
 mod outcomes;
 mod registers;
 mod row;

@@ -9,10 +9,10 @@ use super::client::{self, EtcdClient};
 use super::gateway::{self, Gateway};
 use super::kv::Kv;
 use super::settings::{EtcdSettings, SettingsError};
-use super::{claims, forms};
+use super::{claims, forms, members};
 use crate::arena::addresses::Addresses;
 use crate::arena::launch::{Launch, LaunchError, Place, Program, Ready, Sign};
-use crate::systems::system::{Answer, Claims, System, Upgrades};
+use crate::systems::system::{Answer, Claims, Replaces, System, Upgrades};
 use crate::systems::{http, versions};
 
 /// The ports of etcd's documents: for clients, and for peers.
@@ -53,7 +53,9 @@ impl Etcd {
             ("--logger", "zap"),
             ("--log-outputs", "stderr"),
         ];
-        let options = options.iter().flat_map(|(name, value)| [(*name).to_owned(), (*value).to_owned()]);
+        let existing = (place.replacements > 0).then_some(("--initial-cluster-state", "existing"));
+        let options = options.into_iter().chain(existing);
+        let options = options.flat_map(|(name, value)| [name.to_owned(), value.to_owned()]);
         Ok(options.chain(self.settings.unsafe_no_fsync.then(|| "--unsafe-no-fsync".to_owned())).collect())
     }
 
@@ -120,6 +122,10 @@ impl System for Etcd {
         self.settings.binaries_next.is_some().then_some(self)
     }
 
+    fn replaces(&self) -> Option<&dyn Replaces> {
+        (self.settings.nodes > 1).then_some(self)
+    }
+
     fn shown(&self, address: SocketAddr) -> String {
         format!("http://{address}")
     }
@@ -157,6 +163,24 @@ impl Upgrades for Etcd {
     }
 }
 
+impl Replaces for Etcd {
+    fn member(&self, address: SocketAddr) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let forms::Answered { header, .. } =
+                gateway::status(&self.http, address).await.map_err(|error| error.to_string())?;
+            Ok(header.member_id)
+        })
+    }
+
+    fn take_in<'a>(&'a self, through: SocketAddr, place: &'a Place) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let port = place.ports.instead_of(PEER_PORT).map_err(|error| error.to_string())?;
+            let peer_url = format!("http://{}", SocketAddr::new(place.host, port));
+            members::take_in(&self.http, through, &peer_url).await
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -179,6 +203,7 @@ mod tests {
             parent_pid: 1,
             starts: 0,
             upgrades: 0,
+            replacements: 0,
         }
     }
 
@@ -245,6 +270,20 @@ mod tests {
         (place.starts, place.upgrades) = (1, 1);
         assert_eq!(seen(&place), ("new".into(), Sign::Port));
         assert_eq!(etcd.upgrades().map(Upgrades::upgrades_max), Some(1));
+    }
+
+    #[test]
+    fn a_new_member_joins_the_cluster_that_there_is() {
+        let etcd = etcd(|settings| settings.nodes = 1);
+        let mut place = place(own(1), Ports::Default, &[]);
+        let state = |place: &Place| {
+            let launch = etcd.launch(place).expect("it can be started");
+            launch.arguments.contains(&"--initial-cluster-state".to_owned())
+        };
+        assert!(!state(&place));
+        place.replacements = 1;
+        assert!(state(&place));
+        assert_eq!(value(&etcd.launch(&place).expect("it can be started"), "--initial-cluster-state"), "existing");
     }
 
     #[test]

@@ -220,6 +220,7 @@ mod tests {
             parent_pid: 1,
             starts: 0,
             upgrades: 0,
+            replacements: 0,
         }
     }
 

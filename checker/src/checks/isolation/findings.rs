@@ -281,6 +281,24 @@ pub(super) fn bad(
     all.iter().copied().filter(|kind| !said(kind)).collect()
 }
 
+/// Levels that forbid nothing of their own here beyond what they include. Whatever else breaks them is a cycle of this kind, or
+/// of a case of it; but not each of those breaks them.
+const NOT_SOUGHT: [(&str, &str); 4] = [
+    ("causal-cerone", "G-single"),
+    ("monotonic-view", "G-single"),
+    ("monotonic-snapshot-read", "G-nonadjacent"),
+    ("forward-consistent-view", "G-nonadjacent"),
+];
+
+/// Why a level that nothing found refutes is left open nevertheless.
+fn not_sought(required: &str, kinds: &BTreeSet<String>) -> Option<String> {
+    let (_, kind) = NOT_SOUGHT.iter().find(|(level, _)| *level == required)?;
+    let found = kinds.iter().filter(|found| levels::implied(&BTreeSet::from([(*found).clone()])).contains(*kind));
+    let found: Vec<&str> = found.map(String::as_str).collect();
+    let which = || format!("{} may break {required}, and whether it does is not decided", found.join(", "));
+    (!found.is_empty()).then(which)
+}
+
 /// Turns findings into a finding: invalid if an anomaly is one that `required` forbids, or if a level that it implies was
 /// refuted otherwise.
 pub(super) fn decide(
@@ -324,7 +342,14 @@ pub(super) fn decide(
     }
     (finding.violations, finding.anomalies.total) = (violations, violations);
     let of_level = findings.doubts_of.into_iter().filter(|(level, _)| levels::includes(required, level));
-    let doubts = findings.doubts.into_iter().chain(by_saturation.doubts).chain(of_level.map(|(_, why)| why)).collect();
+    let open = (violations == 0).then(|| not_sought(required, &kinds)).flatten();
+    let doubts = findings
+        .doubts
+        .into_iter()
+        .chain(open)
+        .chain(by_saturation.doubts)
+        .chain(of_level.map(|(_, why)| why))
+        .collect();
     conclude(finding, required, transactions.len(), &counts, doubts)
 }
 
