@@ -149,11 +149,21 @@ kind = "kill"
 nodes = ["n2"]
 "#;
 
+/// A new member takes the place of a dead one.
+const REPLACED: &str = r#"
+[[fault]]
+id = 4
+at_ms = 3000
+for_ms = 500
+kind = "replace"
+nodes = ["n3"]
+"#;
+
 #[test]
-fn etcd_loses_nothing_when_the_power_of_all_nodes_fails() {
-    let Some(verdict) = verdict("etcd", "etcd", FOREIGN, &[]) else { return };
+fn etcd_loses_nothing_when_a_member_is_replaced_and_when_the_power_of_all_nodes_fails() {
+    let Some(verdict) = verdict("etcd", "etcd", &format!("{FOREIGN}{REPLACED}"), &[]) else { return };
     assert_ne!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
-    assert!(verdict.faults.len() == 3 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    assert!(verdict.faults.len() == 4 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
     let claimed: Vec<_> = verdict.properties.iter().filter(|found| found.claimed).collect();
     assert!(claimed.iter().any(|found| found.property.name() == "linearizable"), "{claimed:?}");
 }
