@@ -509,10 +509,12 @@ fn is_plain(text: &str) -> bool {
     text.starts_with(|first: char| first.is_alphabetic() || first == '_') && !matches!(text, "nil" | "true" | "false")
 }
 
-/// A character in the one notation that it has: `\\u0041` is `\\A`. Any other notation is left as it is.
+/// A character in the one notation that it has: `\\u0041` and `\\o101` are `\\A`. Any other notation is left as it is.
 fn character(notation: &str) -> Cow<'_, str> {
-    let code = notation.strip_prefix("\\u").filter(|code| code.len() == 4);
-    let Some(character) = code.and_then(|code| u32::from_str_radix(code, 16).ok()).and_then(char::from_u32) else {
+    let hexadecimal = notation.strip_prefix("\\u").filter(|code| code.len() == 4).map(|code| (code, 16));
+    let octal = || notation.strip_prefix("\\o").filter(|code| !code.is_empty()).map(|code| (code, 8));
+    let code = hexadecimal.or_else(octal).and_then(|(code, radix)| u32::from_str_radix(code, radix).ok());
+    let Some(character) = code.and_then(char::from_u32) else {
         return notation.into();
     };
     match character {

@@ -1,0 +1,118 @@
+//! What paths force: edges that every order without a cycle has.
+
+use super::{Edge, Key, Moments, Read, Why};
+use crate::checks::isolation::causality::INITIAL;
+
+/// What paths force of the readers and writers of each key.
+pub(super) struct Forcing<'p> {
+    moments: Moments,
+    paths: &'p Paths,
+    /// By moment: its place in an order of all.
+    place: Vec<u32>,
+    /// How many edges the paths are made of.
+    known: usize,
+}
+
+impl<'p> Forcing<'p> {
+    pub(super) fn new(moments: Moments, order: &[u32], paths: &'p Paths, known: usize) -> Self {
+        let mut place = vec![0; order.len()];
+        order.iter().zip(0..).for_each(|(one, at)| place[*one as usize] = at);
+        Self { moments, paths, place, known }
+    }
+
+    /// The edges that the reads and writes of a key force, without those that others of them and paths say.
+    pub(super) fn of(&self, key: &Key) -> Vec<Edge> {
+        let mut writers = key.writers.clone();
+        writers.sort_unstable_by_key(|writer| self.place[self.moments.commit(*writer) as usize]);
+        let reads = key.reads.iter().copied().filter(|read| read.source != INITIAL);
+        let mut forced: Vec<Edge> = reads.flat_map(|read| self.of_read(key.key, read, &writers)).collect();
+        if self.moments == Moments::Two {
+            forced.extend(self.of_writers(key.key, &writers));
+        }
+        forced
+    }
+
+    /// Whether one commits before another begins.
+    fn is_before(&self, one: u32, other: u32) -> bool {
+        self.paths.lead(self.moments.commit(one), self.moments.begin(other))
+    }
+
+    fn of_read(&self, key: u32, Read { reader, source }: Read, writers: &[u32]) -> Vec<Edge> {
+        let Self { moments, known, .. } = *self;
+        let others = writers.iter().copied().filter(|writer| *writer != source && *writer != reader);
+        let is_seen = |writer: &u32| self.is_before(*writer, reader) && !self.is_before(*writer, source);
+        // The latest first: who comes before another that is forced needs no edge.
+        let mut earlier: Vec<u32> = Vec::new();
+        for writer in others.clone().rev().filter(is_seen) {
+            if !earlier.iter().any(|other| self.is_before(writer, *other)) {
+                earlier.push(writer);
+            }
+        }
+        let is_missed = |writer: &u32| {
+            self.is_before(source, *writer) && !self.paths.lead(moments.begin(reader), moments.commit(*writer))
+        };
+        let mut later: Vec<u32> = Vec::new();
+        for writer in others.filter(is_missed) {
+            if !later.iter().any(|other| self.is_before(*other, writer)) {
+                later.push(writer);
+            }
+        }
+        let edge = |from, to, why| Edge { from, to, why, known };
+        let seen = |from| edge(moments.commit(from), moments.begin(source), Why::Seen { key, reader });
+        let missed = |to| edge(moments.begin(reader), moments.commit(to), Why::Missed { key, source });
+        earlier.into_iter().map(seen).chain(later.into_iter().map(missed)).collect()
+    }
+
+    /// Of two that would overlap otherwise, the one that begins before the other commits is the first.
+    fn of_writers(&self, key: u32, writers: &[u32]) -> Vec<Edge> {
+        let Self { moments, known, .. } = *self;
+        let mut forced = Vec::new();
+        for one in writers.iter().copied() {
+            let mut later: Vec<u32> = Vec::new();
+            for other in writers.iter().copied().filter(|other| *other != one && !self.is_before(one, *other)) {
+                let is_first = self.paths.lead(moments.begin(one), moments.commit(other));
+                if is_first && !later.iter().any(|known| self.is_before(*known, other)) {
+                    later.push(other);
+                }
+            }
+            let (from, why) = (moments.commit(one), Why::Overlap { key });
+            forced.extend(later.into_iter().map(|other| Edge { from, to: moments.begin(other), why, known }));
+        }
+        forced
+    }
+}
+
+/// Which moment is before which: a row of bits for each.
+pub(super) struct Paths {
+    words: usize,
+    bits: Vec<u64>,
+}
+
+impl Paths {
+    /// From edges and an order of all that agrees with them.
+    pub(super) fn new(count: usize, order: &[u32], edges: &[Edge]) -> Self {
+        let words = count.div_ceil(64);
+        let mut paths = Self { words, bits: vec![0; count * words] };
+        let mut after = vec![Vec::new(); count];
+        edges.iter().for_each(|edge| after[edge.from as usize].push(edge.to));
+        for from in order.iter().rev().copied() {
+            for to in std::mem::take(&mut after[from as usize]) {
+                paths.learn(from as usize, to as usize);
+            }
+        }
+        paths
+    }
+
+    /// One is before another, and before all that this is before.
+    fn learn(&mut self, from: usize, to: usize) {
+        for word in 0..self.words {
+            self.bits[from * self.words + word] |= self.bits[to * self.words + word];
+        }
+        self.bits[from * self.words + to / 64] |= 1 << (to % 64);
+    }
+
+    /// Whether there is a path.
+    pub(super) fn lead(&self, from: u32, to: u32) -> bool {
+        self.bits[from as usize * self.words + to as usize / 64] >> (to % 64) & 1 == 1
+    }
+}
