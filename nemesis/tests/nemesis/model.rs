@@ -46,6 +46,8 @@ pub struct Process {
     pub limits: ProcessLimits,
     pub version: u64,
     pub next_version: u64,
+    pub member: u64,
+    pub next_member: u64,
     cpu_ms: u64,
     held_ms: u64,
 }
@@ -67,6 +69,8 @@ impl Model {
             limits: ProcessLimits::default(),
             version: 1,
             next_version: 1,
+            member: 1,
+            next_member: 1,
             cpu_ms: 0,
             held_ms: 0,
         };
@@ -280,6 +284,7 @@ impl Surface for Model {
         }
         self.process_of("restart", node, |process| {
             process.version = process.next_version;
+            process.member = process.next_member;
             process.state = ProcessState::Running;
             process.limits = ProcessLimits::default();
         })
@@ -363,6 +368,12 @@ impl Surface for Model {
     }
     fn upgrade<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
         self.process_of("upgrade", node, |process| process.next_version += 1)
+    }
+    fn replace<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, ()> {
+        self.process_of("replace", node, |process| process.next_member += 1)
+    }
+    fn member<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
+        self.answer("member", node, || self.processes.borrow()[node].member)
     }
     fn protocol_version<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, u64> {
         self.answer("protocol_version", node, || self.processes.borrow()[node].version)
