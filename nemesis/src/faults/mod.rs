@@ -32,6 +32,7 @@ mod reorder_link;
 mod replace;
 mod reset_connections;
 mod restart;
+mod rolling_pause;
 mod rot;
 mod slow_disk;
 mod slow_link;
@@ -122,6 +123,7 @@ kinds! {
     restart::Restart,
     crash_in_start::CrashInStart,
     replace::Replace,
+    rolling_pause::RollingPause,
 }
 
 /// A row of the registry.

@@ -9,6 +9,8 @@ use nemesis::{
     Problem, Schedule, Spares, Surface, generate,
 };
 
+use nemesis::surface::ProcessState;
+
 use crate::model::{Model, dead, names};
 
 const SCHEDULE: Schedule = Schedule { start_ms: 0, end_ms: 12_000, interval_ms: 500, duration_ms: 2000 };
@@ -44,8 +46,9 @@ async fn carry_out(planned: &PlannedFault, model: &Model) -> nemesis::EvidenceRe
             model.pass((at_ms - model.now_ms.get()).min(50));
         }
         nemesis.perform(step, model).await;
-        if planned.fault.kind() == "restart" && !model.ignores {
-            assert!(dead(model).len() <= 1, "one at a time: {:?}", dead(model));
+        if ["restart", "rolling-pause"].contains(&planned.fault.kind()) && !model.ignores {
+            let stopped = model.nodes.iter().filter(|node| model.state(node) == ProcessState::Stopped).count();
+            assert!(dead(model).len() + stopped <= 1, "one at a time: {:?}, {stopped} stopped", dead(model));
         }
     }
     assert!(nemesis.active().is_empty());
