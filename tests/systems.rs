@@ -103,12 +103,13 @@ fn redis_without_a_file_is_caught_when_more_is_required_of_it() {
 /// As with Redis: nothing that was synced is lost, and what is in doubt is said to be.
 #[test]
 fn etcd_keeps_what_it_claims_when_it_is_killed() {
-    let workloads = "cas-register,kv-set,append,watch,lock,fenced-lock,set";
+    let workloads = "cas-register,kv-set,append,watch,unique-ids,lock,fenced-lock,set";
     let arguments = ["--nodes", "1", "--workload", workloads, "--plan", "plan.toml", "--time-limit", "4s"];
     let Some(verdict) = run_of_one("etcd", "etcd", &arguments) else { return };
     let properties = [
         (CheckName::LINEARIZABLE, "cas-register"),
         (CheckName::SET_FULL, "kv-set"),
+        (CheckName::UNIQUE_IDS, "unique-ids"),
         (CheckName::STRICT_SERIALIZABLE, "append"),
         (CheckName::WATCH, "watch"),
         (CheckName::LINEARIZABLE, "lock"),

@@ -39,6 +39,7 @@ pub mod set;
 mod single_writer;
 pub mod store;
 mod transaction;
+pub mod unique_ids;
 pub mod watch;
 pub mod workload;
 

@@ -15,6 +15,7 @@ use crate::register::{Register, StoredRegister};
 use crate::rw_register::RwRegister;
 use crate::set::{Set, StoredSet};
 use crate::single_writer::Stored;
+use crate::unique_ids::UniqueIds;
 use crate::watch::Watch;
 use crate::workload::{Unique, Workload};
 
@@ -30,7 +31,7 @@ struct Row {
 }
 
 /// Every workload. The order is that of `all`, and it counts: workloads take turns in it.
-const WORKLOADS: [Row; 16] = [
+const WORKLOADS: [Row; 17] = [
     Row {
         name: "set",
         create: |unique| Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone())),
@@ -77,6 +78,7 @@ const WORKLOADS: [Row; 16] = [
     native("lock", |_| Box::new(Lock::plain(Lock::KEYS, Lock::ACQUISITIONS_PER_KEY))),
     native("fenced-lock", |_| Box::new(Lock::fenced(Lock::KEYS, Lock::ACQUISITIONS_PER_KEY))),
     native("watch", |unique| Box::new(Watch::new(Watch::KEYS, unique.clone()))),
+    native("unique-ids", |_| Box::new(UniqueIds)),
 ];
 
 /// A workload whose client has its operations as they are.

@@ -33,6 +33,7 @@ pub(crate) const NATIVE: &[Native] = &[
     Native { name: "lock", object: Object::OwnerMutex, measured: &[CheckName::LINEARIZABLE] },
     Native { name: "fenced-lock", object: Object::FencedMutex, measured: &[CheckName::LINEARIZABLE] },
     Native { name: "watch", object: Object::Log, measured: &[CheckName::WATCH] },
+    Native { name: "unique-ids", object: Object::Ids, measured: &[CheckName::UNIQUE_IDS] },
 ];
 
 /// What is under the keys of a workload of the bench; none if it has no such workload.

@@ -40,7 +40,7 @@ fn sequence(operations: &[[&str; 3]]) -> String {
 }
 
 /// Values of each shape, in two notations of equal values, and another value.
-const SHAPES: [[&str; 3]; 12] = [
+const SHAPES: [[&str; 3]; 13] = [
     ["[1 2]", "(1.0 2)", "[2 1]"],
     ["{:a 1 :b [2]}", "{\"b\" [2N], \"a\" 1}", "{:a 1 :b [3]}"],
     ["#{1 2 3}", "#{3 2 1}", "#{1 2}"],

@@ -19,8 +19,12 @@ use crate::systems::system::Claims;
 pub(super) const LEASE_SECONDS_SAFE: u64 = 600;
 
 /// Workloads whose clients do more than get and put, each with what holds of it whatever node is read.
-const OF_ANY_READ: [(&str, CheckName); 3] =
-    [("kv-set", CheckName::SET_FULL), ("append", CheckName::SERIALIZABLE), ("watch", CheckName::WATCH)];
+const OF_ANY_READ: [(&str, CheckName); 4] = [
+    ("kv-set", CheckName::SET_FULL),
+    ("append", CheckName::SERIALIZABLE),
+    ("watch", CheckName::WATCH),
+    ("unique-ids", CheckName::UNIQUE_IDS),
+];
 
 /// The same, with what holds if a read is up to date.
 const OF_NEW_READS: [(&str, CheckName); 3] = [

@@ -27,6 +27,14 @@ pub(super) async fn write(kv: &Kv, node: &str, operation: &Operation, attempt: &
     Ok(operation.ok(operation.value.clone()))
 }
 
+/// Puts a key for the sake of the revision that it gets, which is an identifier that nobody else gets.
+pub(super) async fn generate(kv: &Kv, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
+    let write = Write::of(key(operation)?, encode(&operation.value));
+    attempt.writing("put");
+    let revision = kv.put(node, &write).await.map_err(unchanged(operation))?;
+    Ok(operation.ok(revision.into()))
+}
+
 /// Puts a value in place of the expected one.
 pub(super) async fn cas(kv: &Kv, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
     let key = key(operation)?;

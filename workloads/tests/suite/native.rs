@@ -127,6 +127,12 @@ proptest! {
     }
 
     #[test]
+    fn identifiers(seed: u64) {
+        perfect("unique-ids", seed);
+        flawed("unique-ids", Flaw::Lose, seed);
+    }
+
+    #[test]
     fn watches(seed: u64) {
         perfect("watch", seed);
         flawed("watch", Flaw::Lose, seed);
@@ -140,7 +146,7 @@ fn every_workload_that_get_and_put_cannot_do_is_of_an_object_and_judged() {
     let native: Vec<&str> =
         all.iter().map(|workload| workload.name()).filter(|name| !get_put::can(name, "read")).collect();
     let native: Vec<&str> = native.into_iter().filter(|name| !get_put::can(name, "txn")).collect();
-    assert_eq!(native.len(), 9, "{native:?}");
+    assert_eq!(native.len(), 10, "{native:?}");
     for name in native {
         assert!(object_of_workload(name).is_some(), "{name}");
         judged(name, &run(name, 1, None, false));

@@ -153,6 +153,11 @@ impl State {
             ("kv-counter", "read") => Ok(self.counters.get(&key).copied().unwrap_or_default().into()),
             ("kv-counter", "add") => self.count(key, value, double),
             ("append", "txn") => self.transact(value),
+            ("unique-ids", "generate") => {
+                let next = self.counters.entry(key).or_default();
+                *next += 1;
+                Ok((*next).into())
+            }
             ("queue", "enqueue") => {
                 self.queues.entry(key).or_default().push_back(value.clone());
                 Ok(value.clone())
