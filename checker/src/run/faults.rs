@@ -76,7 +76,8 @@ pub(crate) fn heal_ns(history: &History) -> Option<u64> {
 }
 
 /// Faults that a node does not survive.
-const CRASHES: [&str; 6] = ["kill", "upgrade", "wipe", "power", "sync-fail", "rot"];
+const CRASHES: [&str; 10] =
+    ["kill", "upgrade", "wipe", "power", "sync-fail", "rot", "torn", "bit-flip", "restart", "crash-in-start"];
 
 /// Every start of a fault that nodes do not survive, in order.
 pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {

@@ -7,7 +7,7 @@ use super::check;
 use crate::Claims;
 use crate::finding::quantile;
 use crate::history::EventType;
-use crate::run::faults::{Windows, findings};
+use crate::run::faults::{Windows, crashes, findings};
 use crate::run::findings::active_between;
 use crate::verdict::{Outcome, Verdict};
 
@@ -161,6 +161,16 @@ fn a_fault_that_is_not_proved_makes_no_outage() {
     story.nemesis("stop-power", json!({"fault": 1, "proved": false, "evidence": "still there"})).add(0, "set-0", 5);
     let reasons = ["Fault 1 (power n1 n2) is not proved to have taken effect: still there.", NO_ADD];
     assert_eq!(judged(&story).reasons, reasons);
+}
+
+/// A loss after a torn power failure was put down to replication, as only some of the faults that end nodes were known.
+#[test]
+fn regression_not_every_fault_that_ends_nodes_was_a_crash() {
+    let count = |kind: &str| crashes(&fine().start(1, kind, &["n1"]).stop(1, kind).history()).len();
+    for kind in ["kill", "power", "torn", "bit-flip", "restart", "crash-in-start"] {
+        assert_eq!(count(kind), 1, "{kind}");
+    }
+    assert_eq!(["pause", "partition", "slow-disk"].map(count), [0, 0, 0]);
 }
 
 #[test]
