@@ -1,5 +1,6 @@
 //! A run of a scenario: the whole program, as a user starts it, and what it left.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -78,10 +79,13 @@ impl Run {
         self.verdict.as_ref().is_some_and(|verdict| verdict.outcome == Outcome::Invalid)
     }
 
-    /// The names of the claimed properties that are violated.
-    pub fn violated(&self) -> impl Iterator<Item = &'static str> + '_ {
+    /// The names of the claimed properties that are violated, each once.
+    pub fn violated(&self) -> BTreeSet<&'static str> {
         let properties = self.verdict.iter().flat_map(|verdict| &verdict.properties);
-        properties.filter(|found| found.claimed && found.outcome == Outcome::Invalid).map(|found| found.property.name())
+        properties
+            .filter(|found| found.claimed && found.outcome == Outcome::Invalid)
+            .map(|found| found.property.name())
+            .collect()
     }
 
     /// How many faults are proved, and how many nodes those of this kind took; of all kinds if none is given.

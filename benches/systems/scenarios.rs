@@ -116,7 +116,7 @@ const KILLS_IN_TURN: Faults = Faults::Planned(&[
 /// Every row, in the order of the table.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "etcd",
+        name: "etcd-faults",
         system: "etcd",
         program: ETCD_3_4,
         next: None,
@@ -134,7 +134,7 @@ pub const SCENARIOS: &[Scenario] = &[
         next: None,
         options: &[],
         faults: Faults::Drawn("disk:power"),
-        time_limit_seconds: 15,
+        time_limit_seconds: 30,
         expected: Expected::Valid,
         figures: &[LOST_BYTES],
         published: "syncs before it acknowledges (etcd's documents)",
@@ -239,7 +239,7 @@ pub const SCENARIOS: &[Scenario] = &[
         time_limit_seconds: 20,
         expected: Expected::Violated,
         figures: &[LOST_BYTES, NOT_SERVED],
-        published: "[Jepsen 2025](https://jepsen.io/analyses/nats-2.12.1): acknowledged messages are lost, with power of a \
-                    minority up to whole streams",
+        published: "[Jepsen 2025](https://jepsen.io/analyses/nats-2.12.1): 14.1 % of 930,005 acknowledged messages lost, or the \
+                    [whole stream](https://github.com/nats-io/nats-server/issues/7564)",
     },
 ];

@@ -64,8 +64,8 @@ fn codes(runs: &[Run]) -> String {
 fn found(scenario: &Scenario, runs: &[Run]) -> String {
     let faults = span(runs.iter().map(|run| run.proved(None).0 as f64));
     let mut sentences = vec![match violated(runs) {
-        none if none.is_empty() => format!("every claim holds; {faults} faults a run"),
-        some => format!("{some}; {faults} faults a run"),
+        none if none.is_empty() => format!("every claim holds; faults a run: {faults}"),
+        some => format!("{some}; faults a run: {faults}"),
     }];
     sentences.extend(scenario.figures.iter().map(|figure| in_words(figure, runs)));
     sentences.join("; ")
