@@ -15,6 +15,10 @@ mod process;
 mod simulation;
 mod support;
 
+use dissensus::arena::processes::{Ground, ProcessArena};
+use dissensus::systems::System;
+use dissensus::systems::dynamo::Coordination;
+
 /// One test a chapter, on the arena that `$on` starts.
 macro_rules! conformance {
     ($arena:ident, $on:path) => {
@@ -72,3 +76,22 @@ macro_rules! conformance_by_clients {
 
 conformance_by_clients!(processes_by_clients, process::on_processes_by_clients);
 conformance_by_clients!(simulated_by_clients, simulation::in_simulation_by_clients);
+
+/// The table of every kind in docs/faults.md, on the bundled system: each arena has the kinds that it says.
+#[test]
+fn the_document_says_in_which_arenas_each_kind_can_be_had() {
+    let system = process::dynamo(body::MAJORITIES, Coordination::Server);
+    let (machine, netns) = (Ground::Machine, Ground::Namespaces { failing_disks: true });
+    let of_ground = |ground| ProcessArena::capabilities(&system, ground);
+    let simulated = system.simulated().expect("the bundled system can be simulated").capabilities();
+    let arenas = [("proxy", of_ground(machine)), ("netns", of_ground(netns)), ("sim", simulated)];
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md")).expect("it is there");
+    let (_, table) = text.split_once("## Every kind").expect("it has the table");
+    for kind in nemesis::KINDS {
+        let name = kind.facts.name;
+        let row = table.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect("a row for each");
+        let having = arenas.iter().filter(|(_, can)| can.check(name, kind.facts.needs).is_ok());
+        let having: Vec<&str> = having.map(|(arena, _)| *arena).collect();
+        assert_eq!(row.split('|').nth(3).map(str::trim), Some(having.join(", ").as_str()), "{name}");
+    }
+}

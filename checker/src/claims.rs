@@ -18,6 +18,8 @@ pub struct Claims {
     pub by_workload: bool,
     /// Whether operations are counted and their latencies measured: near the cost of a check in a long history.
     pub statistics: bool,
+    /// How many nodes have to run for the system to serve anything: more than half where a majority decides.
+    pub nodes_to_serve: usize,
     /// What checks need to know, and what is asked of them.
     pub settings: Settings,
 }
@@ -70,6 +72,7 @@ impl Default for Claims {
             default_object: None,
             by_workload: true,
             statistics: true,
+            nodes_to_serve: 1,
             settings: Settings::default(),
         }
     }

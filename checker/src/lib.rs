@@ -43,7 +43,7 @@ use checks::minimal::{self, Budget, OfOperations};
 use finding::{Finding, Kept};
 use history::{History, Operation, Phase};
 use limits::Limits;
-use run::{faults, statistics};
+use run::{faults, outages, statistics};
 use verdict::{PropertyResult, Verdict};
 use visibility::{Facts, WorkloadFacts};
 
@@ -113,6 +113,8 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
     let facts_are_none = facts.workloads.is_empty() && natives.is_empty();
     let mut doubts = facts.doubts;
     doubts.extend(faults::doubts(history, &faults, &statistics));
+    let (unnamed, nodes_to_serve) = (claims.unnamed(), claims.nodes_to_serve);
+    doubts.extend(outages::doubts(&operations, &faults, &statistics, unnamed, nodes_to_serve));
     if claims.by_workload && facts_are_none && doubts.is_empty() {
         doubts.push("there is no operation to judge.".to_owned());
     }

@@ -1,5 +1,7 @@
 //! The nemesis on a model of a cluster: links, processes and clocks as data.
 
+#[path = "nemesis/documents.rs"]
+mod documents;
 #[path = "nemesis/kinds.rs"]
 mod kinds;
 #[path = "nemesis/model.rs"]

@@ -178,6 +178,8 @@ pub struct Claims {
     pub note: String,
     /// What becomes of concurrent writes.
     pub concurrent_writes: ConcurrentWrites,
+    /// How many nodes have to run for it to serve anything: with fewer nothing can succeed, whatever is claimed.
+    pub nodes_to_serve: usize,
 }
 
 impl Claims {
@@ -187,6 +189,7 @@ impl Claims {
         checker::Claims {
             claims: self.claims.iter().cloned().chain(required).collect(),
             concurrent_writes: self.concurrent_writes,
+            nodes_to_serve: self.nodes_to_serve,
             ..checker::Claims::default()
         }
     }

@@ -5,4 +5,5 @@ pub(crate) mod findings;
 mod foreign_faults;
 pub(crate) mod harvest;
 pub mod logs;
+pub(crate) mod outages;
 pub(crate) mod statistics;

@@ -16,7 +16,7 @@ use crate::model::{Model, dead, names};
 const SCHEDULE: Schedule = Schedule { start_ms: 0, end_ms: 12_000, interval_ms: 500, duration_ms: 2000 };
 
 /// What may stand in a `--nemesis` list for each kind: its family alone, and each of its names.
-fn items() -> Vec<(&'static str, String)> {
+pub fn items() -> Vec<(&'static str, String)> {
     let of = |kind: &nemesis::faults::Kind| {
         let facts = kind.facts;
         let by_name = facts.ways.names().map(move |name| (facts.name, format!("{}:{name}", facts.family)));
@@ -26,7 +26,7 @@ fn items() -> Vec<(&'static str, String)> {
     KINDS.iter().flat_map(of).collect()
 }
 
-fn drawn(item: &str, seed: u64, capabilities: Capabilities) -> Result<Plan, GenerateError> {
+pub fn drawn(item: &str, seed: u64, capabilities: Capabilities) -> Result<Plan, GenerateError> {
     let nodes = names(7);
     let centres = [names(3), names(5)[3..].to_vec(), nodes[5..].to_vec()];
     let cluster = Cluster {
@@ -37,7 +37,7 @@ fn drawn(item: &str, seed: u64, capabilities: Capabilities) -> Result<Plan, Gene
 }
 
 /// Carries out one fault of a plan by itself.
-async fn carry_out(planned: &PlannedFault, model: &Model) -> nemesis::EvidenceRecord {
+pub async fn carry_out(planned: &PlannedFault, model: &Model) -> nemesis::EvidenceRecord {
     let alone = Plan { seed: 0, faults: vec![PlannedFault { at_ms: 10, ..planned.clone() }] };
     assert_eq!(alone.validate(&model.nodes), Ok(()), "{planned:?}");
     let mut nemesis = Nemesis::new(alone, || model.now_ms.get());

@@ -15,11 +15,11 @@ pub mod bound;
 pub mod clocks;
 pub mod disks;
 pub mod links;
+pub mod programs;
 
 mod error;
 mod failing_disks;
 mod limits;
-mod programs;
 mod running;
 mod seats;
 mod stand_in_clocks;

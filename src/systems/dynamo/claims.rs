@@ -86,7 +86,7 @@ impl Dynamo {
             Versioning::Dvv | Versioning::VectorClock => ConcurrentWrites::Kept,
             Versioning::Lww => ConcurrentWrites::OneWins,
         };
-        Claims { claims, note, concurrent_writes }
+        Claims { claims, note, concurrent_writes, nodes_to_serve: 1 }
     }
 
     fn of_versions(&self, claims: &mut Vec<Claim>, note: &mut String) {

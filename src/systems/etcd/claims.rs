@@ -76,7 +76,12 @@ pub(super) fn claims(settings: &EtcdSettings) -> Claims {
             }
         }
     };
-    Claims { claims, note: note.to_owned(), concurrent_writes: ConcurrentWrites::Kept }
+    Claims {
+        claims,
+        note: note.to_owned(),
+        concurrent_writes: ConcurrentWrites::Kept,
+        nodes_to_serve: settings.nodes / 2 + 1,
+    }
 }
 
 /// Whatever is read, it is the state after some part of the log.

@@ -3,7 +3,8 @@
 //!
 //! A message that was handed out and not acknowledged is handed out again after a while. So an element that a client has
 //! seen is acknowledged and then dequeued whatever becomes of that, and comes twice if it got lost; and a request whose
-//! answer got lost has dequeued nothing. A queue is empty only if nothing waits for its acknowledgement either.
+//! answer got lost has dequeued nothing. But an acknowledgement on whose way the client gives up may still arrive: from
+//! then on a time-out leaves open what was dequeued. A queue is empty only if nothing waits for its acknowledgement either.
 
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ pub(super) async fn dequeue(
         };
     }
     let element = elements(operation, &messages)?.pop().unwrap_or_default();
+    attempt.writing("acknowledgement");
     // What comes of it shows in what is handed out later.
     let _ = js.acknowledge(node, &messages).await;
     Ok(operation.ok(element))
@@ -87,6 +89,7 @@ pub(super) async fn drain(
     match why {
         None => {
             let elements = elements(operation, &taken)?;
+            attempt.writing("acknowledgement");
             let _ = js.acknowledge(node, &taken).await;
             Ok(operation.ok(elements.into()))
         }
@@ -151,15 +154,25 @@ mod tests {
         value: Value,
         answers: Vec<String>,
     ) -> (Completion, Vec<(String, String)>) {
+        done_by(&Attempt::default(), limit, f, value, answers).await
+    }
+
+    async fn done_by(
+        attempt: &Attempt,
+        limit: Duration,
+        f: &'static str,
+        value: Value,
+        answers: Vec<String>,
+    ) -> (Completion, Vec<(String, String)>) {
         let made = if f == "enqueue" { vec![message("{}")] } else { vec![message("{}"), message("{}")] };
         locally(async {
             let (connections, told) = answering([made, answers].concat()).await;
-            let (js, attempt) = (JetStream::new(connections, 1), Attempt::default());
+            let js = JetStream::new(connections, 1);
             let operation = Invocation::of(f, "queue-0", value).by("queue", 1);
             let done = match f {
-                "enqueue" => enqueue(&js, "n1", &operation, &attempt).await,
-                "dequeue" => dequeue(&js, "n1", &operation, &attempt).await,
-                _ => drain(&js, "n1", &operation, &attempt, limit).await,
+                "enqueue" => enqueue(&js, "n1", &operation, attempt).await,
+                "dequeue" => dequeue(&js, "n1", &operation, attempt).await,
+                _ => drain(&js, "n1", &operation, attempt, limit).await,
             };
             (done.unwrap_or_else(|completion| completion), told.take())
         })
@@ -200,6 +213,23 @@ mod tests {
         for (held, outcome) in [(0, Outcome::Ok), (1, Outcome::Fail)] {
             let (completion, told) = done("dequeue", Value::Null, vec![status(404), standing(0, held)]).await;
             assert_eq!((completion.outcome, completion.value, told.len()), (outcome, Value::Null, 0));
+        }
+    }
+
+    /// A node that was paused when it was told of an acknowledgement took it later: what the client had seen went away by a
+    /// dequeue that had failed.
+    #[tokio::test]
+    async fn regression_a_dequeue_that_timed_out_while_it_acknowledged_had_failed() {
+        let taken = || vec![[handed_out("5", "ack.1"), status(408)].concat(), standing(0, 1)];
+        for (f, answers, outcome) in [
+            ("dequeue", vec![handed_out("5", "ack.1")], Outcome::Info),
+            ("drain", taken(), Outcome::Info),
+            ("dequeue", vec![status(404), standing(0, 0)], Outcome::Fail),
+        ] {
+            let attempt = Attempt::default();
+            done_by(&attempt, Duration::MAX, f, Value::Null, answers).await;
+            let operation = Invocation::of(f, "queue-0", Value::Null).by("queue", 1);
+            assert_eq!(attempt.timed_out(&operation, Duration::ZERO).outcome, outcome, "{f}");
         }
     }
 

