@@ -1,5 +1,5 @@
-//! The planted defect `no-sync` for redb, which has no setting for it: a file whose syncs do nothing and say that all is
-//! well.
+//! The planted defect `no-sync` for redb, which has no setting for it: a file whose syncs do nothing and say that all
+//! is well.
 //!
 //! Everything else is the file's. So the store is as good as any until the power fails; a process may be killed at any
 //! moment, and finds again what it had written.
