@@ -303,6 +303,20 @@ fn what_a_system_cannot_do_is_refused_by_name() {
     assert!(line.contains("'nonsense'"), "{line}");
 }
 
+/// A defect of the engines, which processes have and the simulation has not: it would be found by no seed.
+#[test]
+fn a_bug_of_processes_is_neither_simulated_nor_measured_in_simulation() {
+    for (command, says) in [
+        ("sim --bug no-sync", "dynamo cannot be simulated as it is set up: use `dissensus run`"),
+        ("bugs no-dots no-sync", "`dissensus run --net netns --bug no-sync`"),
+        ("run --net proxy --bug no-sync", "--net netns"),
+        ("run --net netns --bug no-sync --engine memory", "redb or fjall"),
+    ] {
+        let line = refused(&Scratch::new(), command, 254);
+        assert!(line.contains(says), "{command}: {line}");
+    }
+}
+
 /// One line says which package has a program that is not installed.
 #[test]
 fn a_program_that_is_missing_is_named_with_its_package() {

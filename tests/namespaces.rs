@@ -85,6 +85,71 @@ fn the_bundled_nodes_suffer_what_only_namespaces_allow() {
     assert!(fs::read_dir(run.join("nodes/n1/data")).expect("its files stay").next().is_some());
 }
 
+/// The power of all nodes fails in the middle of the load; later one is paused, so that operations succeed under a fault.
+const POWER: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 1000
+for_ms = 300
+kind = "power"
+nodes = ["n1", "n2", "n3"]
+[[fault]]
+id = 2
+at_ms = 2000
+for_ms = 300
+kind = "pause"
+nodes = ["n3"]
+"#;
+
+/// What a power failure of all nodes does to the bundled ones, as a verdict and the bytes that were not synced; none where
+/// this machine refuses namespaces.
+fn power_failure(engine: &str, options: &[&str]) -> Option<(Verdict, u64)> {
+    let scratch = Scratch::new();
+    if !is_possible(&scratch) {
+        return None;
+    }
+    let _guard = one_cluster_at_a_time();
+    let plan = scratch.file("plan.toml", POWER).display().to_string();
+    let words = ["run", "--net", "netns", "--nodes", "3", "--engine", engine, "--workload", "set", "--plan", &plan];
+    let words = words.iter().chain(&["--time-limit", "3s", "--seed", "1", "--json"]).chain(options);
+    let ended = bench(scratch.path(), words);
+    let verdict: Verdict =
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("a verdict: {}", ended.stderr));
+    assert!(verdict.faults.len() == 2 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    assert_eq!(ended.code() == 1, verdict.outcome == Outcome::Invalid);
+    let power = evidence(&scratch.join("store/latest")).into_iter().find(|fault| fault["kind"] == "power");
+    let power = power.expect("the fault that was planned");
+    Some((verdict, power["figures"]["lost_bytes"].as_u64().unwrap_or(0)))
+}
+
+/// The properties that a verdict finds broken.
+fn broken(verdict: &Verdict) -> Vec<&str> {
+    let broken = verdict.properties.iter().filter(|found| found.claimed && found.outcome == Outcome::Invalid);
+    broken.map(|found| found.property.name()).collect()
+}
+
+/// Until there were disks of the bench's, neither arena could tell whether the engines sync.
+#[test]
+fn engines_that_never_sync_lose_what_they_acknowledged_when_the_power_fails() {
+    for engine in ["redb", "fjall"] {
+        let Some((verdict, lost_bytes)) = power_failure(engine, &["--bug", "no-sync"]) else { return };
+        assert!(broken(&verdict).contains(&"no-lost-writes"), "{engine}: {:?}", verdict.reasons);
+        assert!(lost_bytes > 0, "{engine}: {:?}", verdict.faults);
+    }
+}
+
+#[test]
+fn engines_that_sync_lose_nothing_when_the_power_fails() {
+    for engine in ["redb", "fjall"] {
+        let Some((verdict, _)) = power_failure(engine, &[]) else { return };
+        assert_ne!(verdict.outcome, Outcome::Invalid, "{engine}: {:?}", verdict.reasons);
+        let acknowledged: u64 = verdict.statistics.iter().filter(|of| of.f == "add").map(|of| of.ok).sum();
+        assert!(acknowledged > 0, "{engine}: {:?}", verdict.statistics);
+    }
+}
+
 /// Its disks are mounted in namespaces that live as long as a process in them.
 fn is_mounted_anywhere(below: &Path) -> bool {
     let below = below.display().to_string();

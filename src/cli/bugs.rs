@@ -3,6 +3,8 @@
 //! Each bug runs under its own options, seed by seed, and so does the cluster without a bug. A line shows which claims
 //! were broken, in how many seeds, and how many seeds have to be tried (the median over all seeds to begin with). The
 //! outcome is invalid if no seed finds a bug, or if the cluster without a bug breaks a claim under the same options.
+//!
+//! A bug in what only a process has is not measured: without names it is left out, which is said; by name it is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
@@ -26,15 +28,14 @@ pub fn bugs(args: &BugsArgs) -> Result<Exit, Problem> {
     let row = find(&args.system.name)?;
     let none = || Problem::BadArguments(format!("{} has no planted bugs", row.name));
     let bugs = row.bugs.ok_or_else(none)?;
-    let asked: Vec<String> = match args.names.is_empty() {
-        true => bugs.all().into_iter().map(|(name, _)| name.to_owned()).collect(),
-        false => args.names.clone(),
-    };
+    let (asked, left_out) = asked(settings_of(row, bugs, args)?)?;
+    if let (Some(bug), false) = (left_out.first(), args.names.is_empty()) {
+        return Err(Problem::BadArguments(not_simulated(bug)));
+    }
     let mut table = Builder::default();
     table.push_record(["bug", "breaks", "found in", "seeds needed", "without it"]);
     let mut exit = Exit::Valid;
-    let settings = settings_of(row, bugs, args, &asked)?;
-    for (bug, [planted, right]) in asked.into_iter().zip(settings) {
+    for (bug, [planted, right]) in asked {
         let (planted, right) = (measure(&planted, args)?, measure(&right, args)?);
         if planted.found.is_empty() || right.counts.contains_key(&Outcome::Invalid) {
             exit = Exit::Invalid;
@@ -48,17 +49,36 @@ pub fn bugs(args: &BugsArgs) -> Result<Exit, Problem> {
         args.time_limit.ms() / 1000
     );
     say!("{}", table.build().with(Style::rounded()));
+    for bug in left_out {
+        say!("{}", not_simulated(&bug));
+    }
     Ok(exit)
 }
 
-/// For each bug the options that it prefers, with the bug and without it. An unknown bug is refused before anything is
-/// measured.
-fn settings_of(
-    row: &Row,
-    bugs: &dyn PlantedBugs,
-    args: &BugsArgs,
-    names: &[String],
-) -> Result<Vec<[RunSettings; 2]>, Problem> {
+/// A bug, with the settings of a run with it and without it.
+type WithAndWithout = (String, [RunSettings; 2]);
+
+/// The bugs to measure, and the names of those that cannot be simulated.
+fn asked(all: Vec<WithAndWithout>) -> Result<(Vec<WithAndWithout>, Vec<String>), Problem> {
+    let (mut simulated, mut left_out) = (Vec::new(), Vec::new());
+    for (name, [planted, right]) in all {
+        match planted.system.open(planted.seed)?.simulated() {
+            Some(_) => simulated.push((name, [planted, right])),
+            None => left_out.push(name),
+        }
+    }
+    Ok((simulated, left_out))
+}
+
+fn not_simulated(bug: &str) -> String {
+    format!("{bug} is in what only processes have, so it is not measured here: `dissensus run --net netns --bug {bug}`")
+}
+
+/// For each bug that is asked for the options that it prefers, with the bug and without it. An unknown bug is refused before
+/// anything is measured.
+fn settings_of(row: &Row, bugs: &dyn PlantedBugs, args: &BugsArgs) -> Result<Vec<WithAndWithout>, Problem> {
+    let all = || bugs.all().into_iter().map(|(name, _)| name.to_owned()).collect();
+    let names = if args.names.is_empty() { all() } else { args.names.clone() };
     let one = |name: &String, planted| {
         let unknown = || Problem::BadArguments(format!("unknown bug '{name}': `run --bug list` prints them"));
         let chosen = bugs.shows_itself(name, planted).ok_or_else(unknown)?;
@@ -67,7 +87,8 @@ fn settings_of(
         settings.load.time_limit_ms = args.time_limit.ms();
         Ok(settings.of(system, &chosen.preferences))
     };
-    names.iter().map(|name| Ok([one(name, true)?, one(name, false)?])).collect()
+    let both = |name: String| Ok((name.clone(), [one(&name, true)?, one(&name, false)?]));
+    names.into_iter().map(both).collect()
 }
 
 /// The results of a range of seeds.

@@ -165,7 +165,7 @@ impl RunSettings {
         let name = system.name();
         match self.arena {
             ArenaKind::Sim if system.simulated().is_none() => {
-                Err(Problem::BadArguments(format!("{name} cannot be simulated: use `dissensus run`")))
+                Err(Problem::BadArguments(format!("{name} cannot be simulated as it is set up: use `dissensus run`")))
             }
             ArenaKind::Process if system.needs_addresses() => {
                 Err(Problem::BadArguments(format!("the nodes of {name} need addresses of their own: use --net netns")))

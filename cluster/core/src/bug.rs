@@ -77,11 +77,13 @@ pub enum Bug {
     MembershipByClock,
     /// The first N virtual nodes of a walk are the replicas, whoever their hosts are.
     VirtualNodesCounted,
+    /// The storage engine writes each commit and never syncs it. The core has no part in it: it is the engines' own.
+    NoSync,
 }
 
 impl Bug {
     /// Every defect.
-    pub const ALL: [Bug; 32] = [
+    pub const ALL: [Bug; 33] = [
         Bug::NoDots,
         Bug::HintDeletedEarly,
         Bug::FastClockWins,
@@ -114,6 +116,7 @@ impl Bug {
         Bug::DeletesNotForwarded,
         Bug::MembershipByClock,
         Bug::VirtualNodesCounted,
+        Bug::NoSync,
     ];
 
     /// The name used at the command line.
@@ -151,6 +154,7 @@ impl Bug {
             Bug::DeletesNotForwarded => "deletes-not-forwarded",
             Bug::MembershipByClock => "membership-by-clock",
             Bug::VirtualNodesCounted => "virtual-nodes-counted",
+            Bug::NoSync => "no-sync",
         }
     }
 
@@ -257,6 +261,7 @@ const EXPLANATIONS: [(Bug, &str); Bug::ALL.len()] = [
         Bug::VirtualNodesCounted,
         "N virtual nodes make a preference list: where one host has several of them, there are fewer copies",
     ),
+    (Bug::NoSync, "the storage engine writes and never syncs: a power failure takes what was acknowledged"),
 ];
 
 // Both are in the order in which the defects are declared.

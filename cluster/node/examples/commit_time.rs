@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cluster_core::api::{Table, Write};
 use cluster_node::options::Engine;
-use cluster_node::storage::{self, StorageEngine, StorageError};
+use cluster_node::storage::{self, StorageEngine, StorageError, Syncs};
 
 const COMMITS: u32 = 300;
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), StorageError> {
 fn measure(kind: Engine, place: &Path) -> Result<(), StorageError> {
     let directory = |source| StorageError::Directory { path: place.to_owned(), source };
     let dir = tempfile::tempdir_in(place).map_err(directory)?;
-    let mut engine = storage::open(kind, dir.path())?;
+    let mut engine = storage::open(kind, dir.path(), Syncs::Always)?;
     for rows in [1, 16, 64] {
         let commits = (0..COMMITS).map(|round| commit(engine.as_mut(), round, rows));
         let mut took: Vec<_> = commits.collect::<Result<_, _>>()?;

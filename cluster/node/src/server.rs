@@ -19,7 +19,7 @@ use crate::log::Log;
 use crate::metrics::Counters;
 use crate::options::{NodeOptions, OptionsError};
 use crate::peers::{Acceptor, Identity, Outbound};
-use crate::storage::{self, Sound, StorageEngine, StorageError};
+use crate::storage::{self, Sound, StorageEngine, StorageError, Syncs};
 
 /// Why a node did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +142,7 @@ pub async fn serve(options: NodeOptions) -> Result<NodeHandle, NodeError> {
 /// As [`serve`].
 pub async fn serve_on(options: NodeOptions, listeners: Listeners) -> Result<NodeHandle, NodeError> {
     options.validate()?;
-    let engine = storage::open(options.engine, &options.data_dir)?;
+    let engine = storage::open(options.engine, &options.data_dir, Syncs::under(options.core.bug))?;
     serve_with(options, listeners, engine).await
 }
 

@@ -110,6 +110,9 @@ pub fn preferences(bug: Bug) -> Preferences {
         // power failure of one node is enough; that all replicas fail while a write is unsynced on each of them is
         // rare.
         Bug::AckBeforeSync => under("set", "disk:power").nrw(1, 1, 1).strict(),
+        // Where the disks are the bench's: what a killed process has not synced survives in the operating system, and
+        // the simulated disk is no engine's.
+        Bug::NoSync => under("set", "disk:power"),
         // If all nodes are down whenever any is, no operation may succeed during a fault, and the verdict on the
         // cluster without the bug would be inconclusive.
         Bug::AckBeforeDurable => under("set", "kill:all,kill:one"),

@@ -173,6 +173,9 @@ impl Default for DynamoSettings {
 /// Settings that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
+    /// The defect is in what this engine does not have.
+    #[error("--bug no-sync needs an engine that syncs: redb or fjall, not memory")]
+    NothingToSync,
     /// Those of the protocol.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use cluster_core::api::NodeId;
+use cluster_core::bug::Bug;
 use cluster_core::config::{Config, Durability, Limits, Quorum, Timing};
 use cluster_core::protocol::Protocol;
 use cluster_core::sim::WorldSettings;
 use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
-use cluster_node::NodeOptions;
+use cluster_node::{Engine, NodeOptions};
 use futures::future::LocalBoxFuture;
 use nemesis::surface::{Membership, Surface};
 use nemesis::{Capabilities, Spares};
@@ -50,6 +51,9 @@ impl Dynamo {
         }
         if settings.session && settings.coordination == Coordination::Client {
             return Err(SettingsError::SessionsOfClients);
+        }
+        if settings.bug == Some(Bug::NoSync) && settings.engine == Engine::Memory {
+            return Err(SettingsError::NothingToSync);
         }
         let http = http::client();
         let system = Self { settings, seed, http };
@@ -200,8 +204,9 @@ impl System for Dynamo {
         Some(self)
     }
 
+    /// The simulated disk is no engine's, so a defect of the engines is not in it.
     fn simulated(&self) -> Option<&dyn Simulated> {
-        Some(self)
+        (self.settings.bug != Some(Bug::NoSync)).then_some(self)
     }
 
     fn shown(&self, address: SocketAddr) -> String {
@@ -298,9 +303,7 @@ impl Simulation for SimulatedDynamo {
 mod tests {
     use checker::{CheckName, Claim, Object, On};
 
-    use cluster_core::bug::Bug;
     use cluster_core::config::{Partitioning, Versioning};
-    use cluster_node::Engine;
 
     use super::super::claims::OF_ALL;
     use super::super::settings::{Mode, Strategy};
@@ -398,6 +401,19 @@ mod tests {
         json.as_object_mut().expect("an object").remove("strategy");
         let read: DynamoSettings = serde_json::from_value(json).expect("older settings are read");
         assert_eq!(read, DynamoSettings::default());
+    }
+
+    /// It would be found nowhere, and that would say nothing.
+    #[test]
+    fn a_defect_of_the_engines_needs_one_and_is_in_no_simulation() {
+        let of = |engine, bug| Dynamo::new(DynamoSettings { engine, bug, ..DynamoSettings::default() }, 1);
+        for engine in [Engine::Redb, Engine::Fjall] {
+            let planted = of(engine, Some(Bug::NoSync)).expect("it has syncs to leave out");
+            assert!(planted.simulated().is_none());
+            assert!(of(engine, None).expect("the settings can work").simulated().is_some());
+        }
+        assert_eq!(of(Engine::Memory, Some(Bug::NoSync)).err(), Some(SettingsError::NothingToSync));
+        assert!(of(Engine::Memory, None).is_ok());
     }
 
     /// A planted bug must not change what is claimed: only then does finding it mean something.

@@ -20,7 +20,7 @@ use cluster_core::api::{Row, Table, Write};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::row::{self, StoredRow};
-use super::{RowKey, Sound, StorageEngine, StorageError};
+use super::{RowKey, Sound, StorageEngine, StorageError, Syncs};
 
 const DIRECTORY_NAME: &str = "node.fjall";
 /// A store that is being made.
@@ -77,6 +77,7 @@ pub struct FjallEngine {
     path: PathBuf,
     database: Database,
     keyspaces: Keyspaces,
+    persist: PersistMode,
     /// A commit has failed, so this must not be used again.
     failed: bool,
 }
@@ -92,16 +93,20 @@ impl FjallEngine {
     ///
     /// # Errors
     /// When the directory cannot be made, what bears the store's name is no store, or another process has it open.
-    pub fn open(data_dir: &Path) -> Result<Self, StorageError> {
+    pub fn open(data_dir: &Path, syncs: Syncs) -> Result<Self, StorageError> {
         fs::create_dir_all(data_dir).map_err(|source| StorageError::Directory { path: data_dir.to_owned(), source })?;
         let path = data_dir.join(DIRECTORY_NAME);
         let (database, keyspaces) =
             open_or_make(data_dir, &path).map_err(|source| engine_error(&path, "opened", source))?;
-        Ok(Self { path, database, keyspaces, failed: false })
+        let persist = match syncs {
+            Syncs::Always => PersistMode::SyncAll,
+            Syncs::Never => PersistMode::Buffer,
+        };
+        Ok(Self { path, database, keyspaces, persist, failed: false })
     }
 
     fn write(&self, writes: &[Write]) -> Result<(), FjallError> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+        let mut batch = self.database.batch().durability(Some(self.persist));
         for ((table, key), value) in last_of_each_row(writes) {
             let keyspace = self.keyspaces.of(table);
             match value {
@@ -284,7 +289,7 @@ mod tests {
     #[test]
     fn a_damaged_row_is_named() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut engine = FjallEngine::open(dir.path()).expect("opens");
+        let mut engine = FjallEngine::open(dir.path(), Syncs::Always).expect("opens");
         engine.commit(&[put(b"n2/cart", b"tea")]).expect("commits");
         let mut damaged = row::encode(b"n2/cart", b"tea");
         damaged[6] ^= 1;
@@ -308,14 +313,14 @@ mod tests {
             fs::create_dir(&path).expect("a directory");
             fs::write(path.join(name), contents).expect("writes");
             let before = files_in(dir.path());
-            let error = FjallEngine::open(dir.path()).expect_err("it is no store").to_string();
+            let error = FjallEngine::open(dir.path(), Syncs::Always).expect_err("it is no store").to_string();
             assert!(error.contains("node.fjall cannot be opened: "), "{error}");
             assert_eq!(files_in(dir.path()), before, "{error}");
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join(DIRECTORY_NAME);
         fs::write(&path, "something else entirely").expect("writes");
-        let error = FjallEngine::open(dir.path()).expect_err("it is no store").to_string();
+        let error = FjallEngine::open(dir.path(), Syncs::Always).expect_err("it is no store").to_string();
         assert!(error.contains("node.fjall cannot be opened: it is no fjall store"), "{error}");
         assert_eq!(fs::read(&path).expect("reads"), b"something else entirely");
     }
@@ -326,7 +331,7 @@ mod tests {
         let unfinished = dir.path().join(UNFINISHED_NAME);
         fs::create_dir(&unfinished).expect("a directory");
         fs::write(unfinished.join("0.jnl"), "half a journal").expect("writes");
-        let engine = FjallEngine::open(dir.path()).expect("opens");
+        let engine = FjallEngine::open(dir.path(), Syncs::Always).expect("opens");
         assert_eq!(engine.load().expect("loads"), []);
         assert!(!unfinished.exists());
     }
@@ -335,22 +340,22 @@ mod tests {
     fn a_store_without_its_tables_is_refused() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         drop(open_database(&dir.path().join(DIRECTORY_NAME)).expect("an empty store of somebody's"));
-        let error = FjallEngine::open(dir.path()).expect_err("it has no tables").to_string();
+        let error = FjallEngine::open(dir.path(), Syncs::Always).expect_err("it has no tables").to_string();
         assert!(error.contains("its table data is missing"), "{error}");
     }
 
     #[test]
     fn two_nodes_cannot_share_a_store() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let _first = FjallEngine::open(dir.path()).expect("opens");
-        let error = FjallEngine::open(dir.path()).expect_err("it is open").to_string();
+        let _first = FjallEngine::open(dir.path(), Syncs::Always).expect("opens");
+        let error = FjallEngine::open(dir.path(), Syncs::Always).expect_err("it is open").to_string();
         assert!(error.ends_with("another process has it open"), "{error}");
     }
 
     #[test]
     fn after_a_failed_commit_nothing_is_written() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut engine = FjallEngine::open(dir.path()).expect("opens");
+        let mut engine = FjallEngine::open(dir.path(), Syncs::Always).expect("opens");
         let largest = vec![7; KEY_BYTES_MAX];
         engine.commit(&[put(&largest, b"1")]).expect("it just fits");
         let rows = engine.load().expect("loads");
@@ -362,7 +367,7 @@ mod tests {
             assert!(error.contains("node.fjall cannot be written: an earlier commit failed"), "{error}");
         }
         drop(engine);
-        assert_eq!(FjallEngine::open(dir.path()).expect("opens").load().expect("loads"), rows);
+        assert_eq!(FjallEngine::open(dir.path(), Syncs::Always).expect("opens").load().expect("loads"), rows);
     }
 
     #[test]
@@ -376,7 +381,7 @@ mod tests {
     #[test]
     fn of_a_torn_commit_nothing_is_kept() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut engine = FjallEngine::open(dir.path()).expect("opens");
+        let mut engine = FjallEngine::open(dir.path(), Syncs::Always).expect("opens");
         let end = || written_bytes(&files_in(dir.path())[&dir.path().join(DIRECTORY_NAME).join("0.jnl")]);
         engine.commit(&[put(b"a", b"1")]).expect("commits");
         let (rows, whole) = (engine.load().expect("loads"), end());
@@ -405,13 +410,13 @@ mod tests {
             fs::create_dir_all(copy.parent().expect("below the copy")).expect("a directory");
             fs::write(copy, contents).expect("writes");
         }
-        FjallEngine::open(dir.path()).expect("opens after a crash").load().expect("loads")
+        FjallEngine::open(dir.path(), Syncs::Always).expect("opens after a crash").load().expect("loads")
     }
 
     #[test]
     fn rows_survive_their_way_through_the_tree() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut engine = FjallEngine::open(dir.path()).expect("opens");
+        let mut engine = FjallEngine::open(dir.path(), Syncs::Always).expect("opens");
         // Six memtables full: each key is written in several sorted files, and the odd ones are removed at last.
         let value = |round: u8, key: u8| [vec![round, key], vec![round; 64 << 10]].concat();
         for round in 0..12u8 {
@@ -430,6 +435,6 @@ mod tests {
         }
         assert!(engine.load().expect("loads") == expected);
         drop(engine);
-        assert!(FjallEngine::open(dir.path()).expect("opens").load().expect("loads") == expected);
+        assert!(FjallEngine::open(dir.path(), Syncs::Always).expect("opens").load().expect("loads") == expected);
     }
 }

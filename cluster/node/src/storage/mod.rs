@@ -14,6 +14,7 @@ mod fjall;
 mod memory;
 mod redb;
 mod row;
+mod unsynced;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use cluster_core::api::{PersistId, Row, Table, Write};
+use cluster_core::bug::Bug;
 use tokio::sync::{mpsc, watch};
 
 pub use self::fjall::FjallEngine;
@@ -124,15 +126,32 @@ impl fmt::Display for RowKey {
     }
 }
 
+/// Whether commits are synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Syncs {
+    /// Each, before it returns.
+    #[default]
+    Always,
+    /// None: what is committed outlives the process, not the power ([`Bug::NoSync`]).
+    Never,
+}
+
+impl Syncs {
+    /// What they are under this planted defect.
+    pub fn under(bug: Option<Bug>) -> Self {
+        if bug == Some(Bug::NoSync) { Syncs::Never } else { Syncs::Always }
+    }
+}
+
 /// Opens the engine asked for in `data_dir`, which is made if it is not there.
 ///
 /// # Errors
 /// When the directory or the store in it cannot be opened.
-pub fn open(engine: Engine, data_dir: &Path) -> Result<Box<dyn StorageEngine>, StorageError> {
+pub fn open(engine: Engine, data_dir: &Path, syncs: Syncs) -> Result<Box<dyn StorageEngine>, StorageError> {
     match engine {
         Engine::Memory => Ok(Box::new(MemoryEngine::default())),
-        Engine::Redb => Ok(Box::new(RedbEngine::open(data_dir)?)),
-        Engine::Fjall => Ok(Box::new(FjallEngine::open(data_dir)?)),
+        Engine::Redb => Ok(Box::new(RedbEngine::open(data_dir, syncs)?)),
+        Engine::Fjall => Ok(Box::new(FjallEngine::open(data_dir, syncs)?)),
     }
 }
 
@@ -296,14 +315,15 @@ mod tests {
 
     #[test]
     fn durable_engines_conform_and_hold_after_they_are_opened_again() {
-        for kind in DURABLE {
+        for (kind, syncs) in DURABLE.into_iter().flat_map(|kind| [(kind, Syncs::Always), (kind, Syncs::Never)]) {
             let dir = tempfile::tempdir().expect("a temporary directory");
-            let mut engine = open(kind, dir.path()).expect("opens");
+            let mut engine = open(kind, dir.path(), syncs).expect("opens");
             conformance(engine.as_mut());
             let rows = engine.load().expect("loads");
             assert!(!rows.is_empty());
             drop(engine);
-            assert_eq!(open(kind, dir.path()).expect("opens").load().expect("loads"), rows, "{kind}");
+            let again = open(kind, dir.path(), syncs).expect("opens");
+            assert_eq!(again.load().expect("loads"), rows, "{kind}, {syncs:?}");
         }
     }
 
@@ -312,7 +332,7 @@ mod tests {
         for kind in DURABLE {
             let dir = tempfile::tempdir().expect("a temporary directory");
             let counters = Arc::new(Counters::default());
-            let engine = open(kind, dir.path()).expect("opens");
+            let engine = open(kind, dir.path(), Syncs::Always).expect("opens");
             let (mut queue, thread) = spawn(engine, counters).expect("a thread");
             for id in 1..=40u64 {
                 let number = id.to_string();
@@ -333,7 +353,11 @@ mod tests {
                 row(Table::Data, b"3", b"39"),
                 row(Table::Meta, b"last", b"40"),
             ];
-            assert_eq!(open(kind, dir.path()).expect("opens").load().expect("loads"), expected, "{kind}");
+            assert_eq!(
+                open(kind, dir.path(), Syncs::Always).expect("opens").load().expect("loads"),
+                expected,
+                "{kind}"
+            );
         }
     }
 

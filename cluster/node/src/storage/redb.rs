@@ -5,14 +5,16 @@
 //! Commits are one-phase: one sync each, with redb's own checksums to detect a torn commit after a crash. The price is
 //! a walk through the whole file when it is opened after a kill, which for a node's few megabytes is nothing.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use cluster_core::api::{Row, Table, Write};
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::row::{self, StoredRow};
-use super::{Sound, StorageEngine, StorageError};
+use super::unsynced::Unsynced;
+use super::{Sound, StorageEngine, StorageError, Syncs};
 
 const FILE_NAME: &str = "node.redb";
 /// Five nodes share a machine, and each holds its rows in memory anyway.
@@ -31,14 +33,15 @@ impl RedbEngine {
     ///
     /// # Errors
     /// When the directory cannot be made, the file is no store, or another process has it open.
-    pub fn open(data_dir: &Path) -> Result<Self, StorageError> {
+    pub fn open(data_dir: &Path, syncs: Syncs) -> Result<Self, StorageError> {
         let directory = |source| StorageError::Directory { path: data_dir.to_owned(), source };
         std::fs::create_dir_all(data_dir).map_err(directory)?;
         let path = data_dir.join(FILE_NAME);
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(&path)
-            .map_err(|source| StorageError::Engine { path: path.clone(), doing: "opened", source: source.into() })?;
+        let database = open_database(&path, syncs).map_err(|source| StorageError::Engine {
+            path: path.clone(),
+            doing: "opened",
+            source: source.into(),
+        })?;
         // The file's name must be as durable as what is in it.
         File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(directory)?;
         let mut engine = Self { path, database, failed: false };
@@ -110,6 +113,18 @@ impl StorageEngine for RedbEngine {
     }
 }
 
+fn open_database(path: &Path, syncs: Syncs) -> Result<Database, DatabaseError> {
+    let mut options = Database::builder();
+    options.set_cache_size(CACHE_BYTES);
+    match syncs {
+        Syncs::Always => options.create(path),
+        Syncs::Never => {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            options.create_with_backend(Unsynced(FileBackend::new(file)?))
+        }
+    }
+}
+
 fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
     TableDefinition::new(row::table_name(table))
 }
@@ -135,7 +150,7 @@ mod tests {
     #[test]
     fn a_damaged_row_is_named() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut engine = RedbEngine::open(dir.path()).expect("opens");
+        let mut engine = RedbEngine::open(dir.path(), Syncs::Always).expect("opens");
         let write = Write { table: Table::Hints, key: b"n2/cart".to_vec(), value: Some(b"tea".to_vec()) };
         engine.commit(&[write]).expect("commits");
         let transaction = engine.database.begin_write().expect("begins");
@@ -204,12 +219,24 @@ mod tests {
         assert_eq!(syncs.load(Ordering::Relaxed), before, "not even tried");
     }
 
+    /// The planted defect: the file is never asked to sync, so it does not matter that it could not.
+    #[test]
+    fn without_syncs_none_is_asked_for() {
+        let (fails, syncs) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+        let file = redb::backends::InMemoryBackend::new();
+        let backend = Unsynced(Failing { file, fails, syncs: Arc::clone(&syncs) });
+        let database = Database::builder().create_with_backend(backend).expect("opens");
+        let mut engine = RedbEngine { path: "unsynced".into(), database, failed: false };
+        engine.commit(&[Write { table: Table::Data, key: b"k".to_vec(), value: None }]).expect("commits");
+        assert_eq!(syncs.load(Ordering::Relaxed), 0);
+    }
+
     #[test]
     fn a_file_that_is_no_store_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join(FILE_NAME);
         std::fs::write(&path, b"something else entirely").expect("writes");
-        let error = RedbEngine::open(dir.path()).expect_err("it is no store");
+        let error = RedbEngine::open(dir.path(), Syncs::Always).expect_err("it is no store");
         assert!(error.to_string().contains("node.redb cannot be opened"), "{error}");
         assert_eq!(std::fs::read(&path).expect("reads"), b"something else entirely");
     }
@@ -217,7 +244,10 @@ mod tests {
     #[test]
     fn two_nodes_cannot_share_a_store() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let _first = RedbEngine::open(dir.path()).expect("opens");
-        assert!(matches!(RedbEngine::open(dir.path()), Err(StorageError::Engine { doing: "opened", .. })));
+        for first in [Syncs::Always, Syncs::Never] {
+            let _first = RedbEngine::open(dir.path(), first).expect("opens");
+            let second = RedbEngine::open(dir.path(), Syncs::Always);
+            assert!(matches!(second, Err(StorageError::Engine { doing: "opened", .. })), "{first:?}");
+        }
     }
 }
