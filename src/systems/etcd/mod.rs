@@ -18,7 +18,6 @@ mod forms;
 mod gateway;
 mod kv;
 mod locks;
-mod outcomes;
 mod registers;
 mod row;
 mod settings;
