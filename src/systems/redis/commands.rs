@@ -1,10 +1,14 @@
 //! Registers, sets, counters and queues: one operation is one command, which Redis executes at once.
 //!
 //! What Redis has no command for is a script: to set a register that has an expected value, and to take a whole queue.
+//!
+//! A queue is a list, and an element is dequeued as [Redis's documents](https://redis.io/docs/latest/commands/lmove/) have
+//! it for a reliable queue: it is moved to a second list, and removed from there when the client has it. So a request whose
+//! answer got lost has dequeued nothing: a drain takes both lists. What a client has seen comes twice if its removal fails.
 
 use serde_json::Value;
 use workloads::store::StoreError;
-use workloads::{Attempt, Completion, Operation};
+use workloads::{Attempt, Completion, Operation, Outcome};
 
 use super::connections::Connections;
 use super::resp::Reply;
@@ -16,10 +20,11 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1";
 
-/// Takes all elements of a list, the first one first.
+/// Takes all elements of two lists.
 const DRAIN: &[u8] = br"
 local elements = redis.call('LRANGE', KEYS[1], 0, -1)
-redis.call('DEL', KEYS[1])
+for _, element in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do table.insert(elements, element) end
+redis.call('DEL', KEYS[1], KEYS[2])
 return elements";
 
 /// The value of a register; null if it has none.
@@ -89,18 +94,31 @@ pub(super) async fn enqueue(on: &Connections, node: &str, operation: &Operation,
 
 /// Takes the first element of a queue; null if it is empty.
 pub(super) async fn dequeue(on: &Connections, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
-    let key = key(operation)?;
-    let reply = change(on, node, operation, attempt, "LPOP", &[b"LPOP", key.as_bytes()]).await?;
-    let taken = value(operation, &reply).map_err(taken_already)?;
-    Ok(operation.ok(taken.ok_or_else(|| senseless(operation, &reply))?))
+    let (key, taken) = (key(operation)?.as_bytes(), taken(operation)?);
+    attempt.reading("LMOVE");
+    let moved = on.write(node, &[b"LMOVE", key, &taken, b"LEFT", b"RIGHT"]).await.map_err(unread(operation))?;
+    let element = value(operation, &moved)?.ok_or_else(|| unread(operation)(moved.makes_no_sense()))?;
+    if let Reply::Bulk(Some(bytes)) = &moved {
+        attempt.writing("LREM");
+        // What comes of it shows in what is drained.
+        let _ = on.write(node, &[b"LREM", &taken, b"1", bytes]).await;
+    }
+    Ok(operation.ok(element))
 }
 
 /// Takes all elements of a queue.
 pub(super) async fn drain(on: &Connections, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
-    let key = key(operation)?.as_bytes();
-    let reply = change(on, node, operation, attempt, "script", &[b"EVAL", DRAIN, b"1", key]).await?;
-    let taken = elements(operation, &reply).map_err(taken_already)?;
-    Ok(operation.ok(taken.ok_or_else(|| senseless(operation, &reply))?.into()))
+    let (key, taken) = (key(operation)?.as_bytes(), taken(operation)?);
+    let reply = change(on, node, operation, attempt, "script", &[b"EVAL", DRAIN, b"2", key, &taken]).await?;
+    // What cannot be read was taken all the same.
+    let in_vain = |completion| Completion { outcome: Outcome::Info, ..completion };
+    let elements = elements(operation, &reply).map_err(in_vain)?;
+    Ok(operation.ok(elements.ok_or_else(|| senseless(operation, &reply))?.into()))
+}
+
+/// The list of the elements that clients have taken from a queue and not removed yet.
+fn taken(operation: &Operation) -> Result<Vec<u8>, Completion> {
+    Ok(format!("{}/taken", key(operation)?).into_bytes())
 }
 
 /// Sends a command that changes something.
@@ -140,11 +158,6 @@ fn elements(operation: &Operation, reply: &Reply) -> Result<Option<Vec<Value>>, 
     elements.map(|elements| elements.into_iter().collect())
 }
 
-/// What cannot be read was taken all the same.
-fn taken_already(completion: Completion) -> Completion {
-    Completion { outcome: workloads::Outcome::Info, ..completion }
-}
-
 fn senseless(operation: &Operation, reply: &Reply) -> Completion {
     unchanged(operation)(reply.makes_no_sense())
 }
@@ -177,7 +190,7 @@ pub(super) async fn stored(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use workloads::{Invocation, Outcome};
+    use workloads::Invocation;
 
     use super::super::connections::tests::{Asked, answering, locally};
     use super::*;
@@ -234,7 +247,6 @@ mod tests {
             ("kv-set", "add", json!(5)),
             ("kv-counter", "add", json!(5)),
             ("queue", "enqueue", json!(5)),
-            ("queue", "dequeue", Value::Null),
             ("queue", "drain", Value::Null),
         ];
         for (workload, f, value) in operations {
@@ -259,10 +271,26 @@ mod tests {
     #[tokio::test]
     async fn an_element_comes_out_where_no_other_goes_in() {
         assert_eq!(done("queue", "enqueue", json!(5), &[":1\r\n"]).await.1, ["RPUSH a 5"]);
-        let (completion, asked) = done("queue", "dequeue", Value::Null, &["$1\r\n5\r\n"]).await;
-        assert_eq!((completion.value, asked), (json!(5), vec!["LPOP a".to_owned()]));
-        assert_eq!(outcome("queue", "dequeue", Value::Null, &["$-1\r\n"]).await, (Outcome::Ok, Value::Null));
-        assert_eq!(outcome("queue", "drain", Value::Null, &["*1\r\n$1\r\n5\r\n"]).await, (Outcome::Ok, json!([5])));
-        assert_eq!(outcome("queue", "dequeue", Value::Null, &["$1\r\n{\r\n"]).await.0, Outcome::Info, "it is taken");
+        let (completion, asked) = done("queue", "dequeue", Value::Null, &["$1\r\n5\r\n", ":1\r\n"]).await;
+        assert_eq!((completion.outcome, completion.value), (Outcome::Ok, json!(5)));
+        assert_eq!(asked, ["LMOVE a a/taken LEFT RIGHT", "LREM a/taken 1 5"]);
+        let (completion, asked) = done("queue", "dequeue", Value::Null, &["$-1\r\n"]).await;
+        assert_eq!((completion.outcome, completion.value, asked.len()), (Outcome::Ok, Value::Null, 1));
+        let both = "*2\r\n$1\r\n5\r\n$1\r\n6\r\n";
+        let (completion, asked) = done("queue", "drain", Value::Null, &[both]).await;
+        assert_eq!((completion.outcome, completion.value), (Outcome::Ok, json!([5, 6])));
+        assert!(asked[0].ends_with("2 a a/taken"), "{asked:?}");
+        assert_eq!(
+            outcome("queue", "drain", Value::Null, &["*1\r\n$1\r\n{\r\n"]).await.0,
+            Outcome::Info,
+            "it is taken"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_element_that_was_seen_is_dequeued_and_one_that_was_not_stays() {
+        let seen = outcome("queue", "dequeue", Value::Null, &["$1\r\n5\r\n"]).await;
+        assert_eq!(seen, (Outcome::Ok, json!(5)), "whatever becomes of its removal");
+        assert_eq!(outcome("queue", "dequeue", Value::Null, &[]).await.0, Outcome::Fail, "a drain finds it");
     }
 }
