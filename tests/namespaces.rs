@@ -193,8 +193,8 @@ fn redis_that_syncs_each_write_loses_nothing_when_its_power_fails() {
     }
 }
 
-/// A partition of the master of three nodes, and of the Sentinel beside it, from all others, for so long that these make
-/// another master.
+/// A partition of the master of three nodes, and of the Sentinel beside it, from all others, for so long that these
+/// make another master.
 fn master_is_cut_off() -> String {
     let (inside, outside) = (["n1", "s1"], ["n2", "n3", "s2", "s3"]);
     let pairs = inside.iter().flat_map(|one| outside.iter().map(move |other| (one, other)));

@@ -2,12 +2,15 @@
 //!
 //! | configuration | is promised | because |
 //! |---|---|---|
-//! | one node, `--appendfsync always` | everything | one command is executed after the other, and is synced when it is answered |
-//! | one node, any other | to serve | "you may lose 1 second of data" ([persistence]), or whatever the operating system has not written |
-//! | Sentinels, whatever else | to serve, and that replicas converge | "does not guarantee that acknowledged writes are retained during failures, since Redis uses asynchronous replication" ([Sentinel]) |
+//! | one node, `--appendfsync always` | everything | one command is executed after the other, and synced before its answer |
+//! | one node, any other | to serve | "you may lose 1 second of data" ([persistence]), or all that is not synced |
+//! | Sentinels, whatever else | to serve, and that replicas converge | replication is asynchronous |
 //!
-//! `WAIT` and `min-replicas-to-write` make a loss less likely, and nothing more is claimed for them: a replica that has a
-//! write need not be the one that becomes master ("does not make Redis a strongly consistent store", [WAIT]).
+//! A cluster with Sentinels "does not guarantee that acknowledged writes are retained during failures, since Redis uses
+//! asynchronous replication" ([Sentinel]).
+//!
+//! `WAIT` and `min-replicas-to-write` make a loss less likely, and nothing more is claimed for them: a replica that has
+//! a write need not be the one that becomes master ("does not make Redis a strongly consistent store", [WAIT]).
 //!
 //! [persistence]: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
 //! [Sentinel]: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/
@@ -49,8 +52,8 @@ pub(super) fn claims(settings: &RedisSettings) -> Claims {
     let (claims, note) = match settings {
         RedisSettings { sentinel: true, .. } => (
             of_sentinels(),
-            "Replication is asynchronous: a master acknowledges what its replicas may not have, and one that was replaced \
-             loses it. So nothing is claimed of what was written, but that all nodes agree on it in the end.",
+            "Replication is asynchronous: a master acknowledges what its replicas may not have, and one that was \
+             replaced loses it. So nothing is claimed of what was written, but that all nodes agree on it in the end.",
         ),
         RedisSettings { appendfsync: AppendFsync::Always, .. } => (
             of_one_node().chain(of_synced_commands()).collect(),
@@ -58,8 +61,8 @@ pub(super) fn claims(settings: &RedisSettings) -> Claims {
         ),
         RedisSettings { appendfsync: AppendFsync::Everysec | AppendFsync::No, .. } => (
             of_one_node().collect(),
-            "What is acknowledged is synced later, so nothing is claimed of what was written. The end of the process alone \
-             loses nothing that the operating system has.",
+            "What is acknowledged is synced later, so nothing is claimed of what was written. The end of the process \
+             alone loses nothing that the operating system has.",
         ),
         RedisSettings { appendfsync: AppendFsync::Off, .. } => (
             of_one_node().collect(),

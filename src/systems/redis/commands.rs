@@ -2,9 +2,10 @@
 //!
 //! What Redis has no command for is a script: to set a register that has an expected value, and to take a whole queue.
 //!
-//! A queue is a list, and an element is dequeued as [Redis's documents](https://redis.io/docs/latest/commands/lmove/) have
-//! it for a reliable queue: it is moved to a second list, and removed from there when the client has it. So a request whose
-//! answer got lost has dequeued nothing: a drain takes both lists. What a client has seen comes twice if its removal fails.
+//! A queue is a list, and an element is dequeued as [Redis's documents](https://redis.io/docs/latest/commands/lmove/)
+//! have it for a reliable queue: it is moved to a second list, and removed from there when the client has it. So a
+//! request whose answer got lost has dequeued nothing: a drain takes both lists. What a client has seen comes twice
+//! if its removal fails.
 
 use serde_json::Value;
 use workloads::store::StoreError;

@@ -1,13 +1,14 @@
 //! Connections to the nodes, or to the master that a Sentinel names.
 //!
-//! With Sentinels a client of node n2 asks s2, which is beside it, who the master is, and works with that one for as long as
-//! the connection lasts. It does what [Redis's guidelines](https://redis.io/docs/latest/develop/reference/sentinel-clients/)
-//! demand: the Sentinel is asked for each new connection, the node must say itself that it is a master, and where another
-//! one is named, connections to the one before are closed. A node that is made a replica closes its connections; one that
-//! says so (`READONLY`) is not asked any further.
+//! With Sentinels a client of node n2 asks s2, which is beside it, who the master is, and works with that one for as
+//! long as the connection lasts. It does what [Redis's
+//! guidelines](https://redis.io/docs/latest/develop/reference/sentinel-clients/) demand: the Sentinel is asked for
+//! each new connection, the node must say itself that it is a master, and where another one is named, connections to
+//! the one before are closed. Sentinels close the connections of a node that they make a replica; one that says so
+//! (`READONLY`) is not asked any further.
 //!
-//! A connection is used by one request at a time; one whose request was given up is closed, so that its late reply is no
-//! other request's. Nothing is sent twice.
+//! A connection is used by one request at a time; one whose request was given up is closed, so that its late reply is
+//! no other request's. Nothing is sent twice.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -41,8 +42,8 @@ pub(super) fn sentinel_of(node: &str) -> String {
     node.replacen('n', "s", 1)
 }
 
-/// Connections without a request, by the node whose clients they are. Errors are `Refused` if a request certainly has no
-/// effect, else `Unknown`.
+/// Connections without a request, by the node whose clients they are. Errors are `Refused` if a request certainly has
+/// no effect, else `Unknown`.
 pub(super) struct Connections {
     addresses: Addresses,
     ask: Ask,

@@ -1,7 +1,7 @@
 //! The configuration files of a node and of a Sentinel.
 //!
-//! Both are of the program as well: when a master is replaced, a node writes down whom it follows now, and a Sentinel what
-//! it has seen. So a file is written once, not at every start: a node that comes back is what it was last.
+//! Both are of the program as well: when a master is replaced, a node writes down whom it follows now, and a Sentinel
+//! what it has seen. So a file is written once, not at every start: a node that comes back is what it was last.
 //!
 //! A Sentinel finds the replicas and the other Sentinels by itself, but needs seconds for it, in which no master can be
 //! replaced. Its first file already has what it would find.
@@ -51,8 +51,8 @@ pub(super) fn of_node(settings: &RedisSettings, own: SocketAddr, dir: &Path, mas
     text(lines)
 }
 
-/// The configuration of a Sentinel that listens at this address. The hosts are those of all: first the nodes, of which the
-/// first is the master, then as many Sentinels.
+/// The configuration of a Sentinel that listens at this address. The hosts are those of all: first the nodes, of
+/// which the first is the master, then as many Sentinels.
 pub(super) fn of_sentinel(own: SocketAddr, dir: &Path, hosts: &BTreeMap<usize, IpAddr>) -> String {
     let nodes = hosts.len() / 2;
     let (of_nodes, of_sentinels): (Vec<_>, Vec<_>) = hosts.iter().partition(|(index, _)| **index < nodes);

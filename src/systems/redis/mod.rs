@@ -1,5 +1,5 @@
-//! Redis and Valkey: unmodified servers, as they come from a package; one node, or several with Sentinels that replace a
-//! master which fails.
+//! Redis and Valkey: unmodified servers, as they come from a package; one node, or several with Sentinels that
+//! replace a master which fails.
 //!
 //! ```text
 //!   row.rs: arguments ─► settings.rs ─► system.rs: how a node is started ─► files.rs     claims.rs: what is promised

@@ -15,8 +15,8 @@ use super::resp::Reply;
 /// What a context of a key that is not there says; others begin with `=`.
 const ABSENT: &str = "absent";
 
-/// Sets the key, or deletes it without a new value, if it is as expected. Arguments: what was read (empty or `=` and the
-/// value), what is to be (the same).
+/// Sets the key, or deletes it without a new value, if it is as expected. Arguments: what was read (empty or `=` and
+/// the value), what is to be (the same).
 const SWAP: &[u8] = br"
 local value = redis.call('GET', KEYS[1])
 if (value and '=' .. value or '') ~= ARGV[1] then return 0 end

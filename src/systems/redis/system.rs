@@ -1,7 +1,7 @@
 //! How a node of Redis and a Sentinel are started and asked.
 //!
-//! Nodes are n1, n2, ...; with Sentinels there are as many of these, s1 beside n1 and so on, each a node of the bench's own:
-//! a fault can be one of a Sentinel alone, or of a node and its Sentinel.
+//! Nodes are n1, n2, ...; with Sentinels there are as many of these, s1 beside n1 and so on, each a node of the
+//! bench's own: a fault can be one of a Sentinel alone, or of a node and its Sentinel.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -52,8 +52,8 @@ impl Redis {
         Ok(hosts)
     }
 
-    /// A program with its configuration file. It is written if it is not there: the program changes it. It is also written if
-    /// it is empty, which is what becomes of one whose disk loses power before the program has synced it.
+    /// A program with its configuration file. It is written if it is not there: the program changes it. It is also
+    /// written if it is empty, which is what becomes of one whose disk loses power before the program has synced it.
     fn launch_of(&self, place: &Place, file: String, more: Option<&str>, ready: Ready) -> Launch {
         let server = self.settings.program;
         let program = Program::Installed {
@@ -68,8 +68,8 @@ impl Redis {
         Launch { arguments, files, stop_signal: Signal::SIGTERM, ..Launch::new(program, ready) }
     }
 
-    /// The first node is the master at first. Replicas that are started with it are ready when they have what it has; one that
-    /// comes back later may find no master.
+    /// The first node is the master at first. Replicas that are started with it are ready when they have what it has;
+    /// one that comes back later may find no master.
     fn node(&self, place: &Place) -> Result<Launch, LaunchError> {
         let own = SocketAddr::new(place.host, place.ports.instead_of(PORT)?);
         let master = match self.settings.sentinel {
