@@ -7,6 +7,8 @@
 //! request whose answer got lost has dequeued nothing: a drain takes both lists. What a client has seen comes twice
 //! if its removal fails.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use workloads::store::StoreError;
 use workloads::{Attempt, Completion, Operation, Outcome};
@@ -27,6 +29,9 @@ local elements = redis.call('LRANGE', KEYS[1], 0, -1)
 for _, element in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do table.insert(elements, element) end
 redis.call('DEL', KEYS[1], KEYS[2])
 return elements";
+
+/// How long a client waits for the removal of an element that it has seen.
+const REMOVAL_LIMIT: Duration = Duration::from_millis(200);
 
 /// The value of a register; null if it has none.
 pub(super) async fn read(on: &Connections, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
@@ -101,8 +106,9 @@ pub(super) async fn dequeue(on: &Connections, node: &str, operation: &Operation,
     let element = value(operation, &moved)?.ok_or_else(|| unread(operation)(moved.makes_no_sense()))?;
     if let Reply::Bulk(Some(bytes)) = &moved {
         attempt.writing("LREM");
-        // What comes of it shows in what is drained.
-        let _ = on.write(node, &[b"LREM", &taken, b"1", bytes]).await;
+        // What comes of it shows in what is drained; the element has been seen, so there is no need to wait for long.
+        let words: [&[u8]; 4] = [b"LREM", &taken, b"1", bytes];
+        let _ = tokio::time::timeout(REMOVAL_LIMIT, on.write(node, &words)).await;
     }
     Ok(operation.ok(element))
 }

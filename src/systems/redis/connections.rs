@@ -303,6 +303,44 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn connections_to_a_master_that_was_replaced_are_not_used_again() {
+        locally(async {
+            let (old, of_old) = server(texts(&[IS_MASTER, "+OK\r\n", "+OK\r\n"])).await;
+            let (new, of_new) = server(texts(&[IS_MASTER, "+OK\r\n", "+OK\r\n"])).await;
+            let (sentinel, _) = server(vec![named(old), named(new)]).await;
+            let addresses = Addresses::default();
+            addresses.set("s2", Some(sentinel));
+            let connections = Connections::new(addresses, Ask::Master, 0);
+            let [of_the_old, of_the_new] = [connections.connection("n2").await, connections.connection("n2").await];
+            let ok = || Ok(Reply::Status("OK".into()));
+            for used in [of_the_old, of_the_new] {
+                assert_eq!(connections.done("n2", used.expect("a connection"), ok()), ok());
+            }
+            for _ in 0..2 {
+                assert_eq!(set(&connections).await, ok());
+            }
+            assert_eq!((of_old.borrow().len(), of_new.borrow().len()), (1, 3), "{of_old:?} {of_new:?}");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_node_that_closes_one_connection_has_closed_all() {
+        locally(async {
+            let (connections, _) = answering(0, &[]).await;
+            let two = [connections.connection("n1").await, connections.connection("n1").await];
+            for used in two {
+                let _ = connections.done("n1", used.expect("a connection"), Ok(Reply::Integer(1)));
+            }
+            connections.addresses.set("n1", None);
+            let words: [&[u8]; 2] = [b"GET", b"a"];
+            assert!(matches!(connections.read("n1", &words).await, Err(StoreError::Unknown(_))), "it was closed");
+            assert!(matches!(connections.read("n1", &words).await, Err(StoreError::Refused(_))), "none is left");
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn nothing_is_sent_to_a_node_that_is_no_master() {
         locally(async {
             let (replica, asked) = server(texts(&[IS_REPLICA])).await;

@@ -13,6 +13,10 @@ use crate::systems::system::System;
 /// What its client can do, and the get and put workloads that show most.
 const WORKLOADS: &str = "set,register,cas-register,kv-set,kv-counter,queue";
 
+/// Sentinels that were stopped for two seconds, or whose clock was set, do nothing for the next thirty (TILT); a master
+/// that was replaced is made a replica only ten seconds after that.
+const REST_LIMIT_MS: u64 = 60_000;
+
 /// Its arguments.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Options of redis")]
@@ -24,7 +28,7 @@ pub struct RedisArgs {
     #[arg(long)]
     nodes: Option<usize>,
     /// A Sentinel beside each node (s1 beside n1), which takes part in replacing a master that fails, and tells clients
-    /// of its node who the master is
+    /// of its node who the master is. The cluster may take 60s to come to rest then
     #[arg(long)]
     sentinel: bool,
     /// When a write is in the append-only file, and synced [default: always]
@@ -64,8 +68,13 @@ impl Options for RedisSettings {
             binaries: arguments.binaries,
         };
         let nemesis = if options.sentinel { "partition,kill,pause" } else { "kill,pause" };
-        let (workload, nemesis) = (Some(WORKLOADS), Some(nemesis));
-        Ok(Chosen { options, preferences: Preferences { workload, nemesis, ..Preferences::default() } })
+        let preferences = Preferences {
+            workload: Some(WORKLOADS),
+            nemesis: Some(nemesis),
+            rest_limit_ms: options.sentinel.then_some(REST_LIMIT_MS),
+            ..Preferences::default()
+        };
+        Ok(Chosen { options, preferences })
     }
 
     fn arguments(&self) -> Vec<Argument> {
