@@ -39,7 +39,7 @@ impl RedisClient {
             ("kv-counter", "add") => commands::add(on, node, operation, attempt).await,
             ("kv-counter", "read") => commands::read_sum(on, node, operation, attempt).await,
             ("queue", "enqueue") => commands::enqueue(on, node, operation, attempt).await,
-            ("queue", "dequeue") => commands::dequeue(on, node, operation, attempt).await,
+            ("queue", "dequeue") => commands::dequeue(on, node, operation, attempt, commands::REMOVAL_LIMIT).await,
             ("queue", "drain") => commands::drain(on, node, operation, attempt).await,
             _ => return self.get_put.invoke(node, operation, attempt).await,
         };

@@ -7,7 +7,7 @@
 //! request whose answer got lost has dequeued nothing: a drain takes both lists. What a client has seen comes twice
 //! if its removal fails.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use workloads::store::StoreError;
@@ -30,8 +30,9 @@ for _, element in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do table.insert(e
 redis.call('DEL', KEYS[1], KEYS[2])
 return elements";
 
-/// How long a client waits for the removal of an element that it has seen.
-const REMOVAL_LIMIT: Duration = Duration::from_millis(200);
+/// How long a client waits for the removal of an element that it has seen. One that it has seen later than this
+/// stays, so that the operation does not end for want of time when it is known what was dequeued.
+pub(super) const REMOVAL_LIMIT: Duration = Duration::from_millis(200);
 
 /// The value of a register; null if it has none.
 pub(super) async fn read(on: &Connections, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
@@ -99,16 +100,25 @@ pub(super) async fn enqueue(on: &Connections, node: &str, operation: &Operation,
 }
 
 /// Takes the first element of a queue; null if it is empty.
-pub(super) async fn dequeue(on: &Connections, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
+pub(super) async fn dequeue(
+    on: &Connections,
+    node: &str,
+    operation: &Operation,
+    attempt: &Attempt,
+    removal_limit: Duration,
+) -> Done {
     let (key, taken) = (key(operation)?.as_bytes(), taken(operation)?);
+    let began = Instant::now();
     attempt.reading("LMOVE");
     let moved = on.write(node, &[b"LMOVE", key, &taken, b"LEFT", b"RIGHT"]).await.map_err(unread(operation))?;
     let element = value(operation, &moved)?.ok_or_else(|| unread(operation)(moved.makes_no_sense()))?;
-    if let Reply::Bulk(Some(bytes)) = &moved {
+    if let Reply::Bulk(Some(bytes)) = &moved
+        && began.elapsed() < removal_limit
+    {
         attempt.writing("LREM");
-        // What comes of it shows in what is drained; the element has been seen, so there is no need to wait for long.
+        // What comes of it shows in what is drained.
         let words: [&[u8]; 4] = [b"LREM", &taken, b"1", bytes];
-        let _ = tokio::time::timeout(REMOVAL_LIMIT, on.write(node, &words)).await;
+        let _ = tokio::time::timeout(removal_limit, on.write(node, &words)).await;
     }
     Ok(operation.ok(element))
 }
@@ -221,7 +231,8 @@ mod tests {
                 ("kv-counter", "add") => add(&on, "n1", &operation, &attempt).await,
                 ("kv-counter", _) => read_sum(&on, "n1", &operation, &attempt).await,
                 ("queue", "enqueue") => enqueue(&on, "n1", &operation, &attempt).await,
-                ("queue", "dequeue") => dequeue(&on, "n1", &operation, &attempt).await,
+                ("queue", "dequeue") => dequeue(&on, "n1", &operation, &attempt, Duration::MAX).await,
+                ("queue", "dequeue late") => dequeue(&on, "n1", &operation, &attempt, Duration::ZERO).await,
                 _ => drain(&on, "n1", &operation, &attempt).await,
             };
             (done.unwrap_or_else(|completion| completion), asked.take())
@@ -299,5 +310,7 @@ mod tests {
         let seen = outcome("queue", "dequeue", Value::Null, &["$1\r\n5\r\n"]).await;
         assert_eq!(seen, (Outcome::Ok, json!(5)), "whatever becomes of its removal");
         assert_eq!(outcome("queue", "dequeue", Value::Null, &[]).await.0, Outcome::Fail, "a drain finds it");
+        let (completion, asked) = done("queue", "dequeue late", Value::Null, &["$1\r\n5\r\n"]).await;
+        assert_eq!((completion.outcome, asked.len()), (Outcome::Ok, 1), "it is not removed");
     }
 }

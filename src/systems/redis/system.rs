@@ -127,7 +127,7 @@ impl System for Redis {
 
     /// What a replica and its master say of the connection between them.
     fn expected_in_logs(&self) -> &'static [&'static str] {
-        &["Error condition on socket for SYNC"]
+        &["Error condition on socket for SYNC", "Error reply to PING from"]
     }
 
     fn status(&self, address: SocketAddr) -> Answer<'_, String> {
