@@ -183,7 +183,7 @@ fn verdict(system: &str, program: &str, plan: &str, options: &[&str]) -> Option<
     let binaries = found(program)?;
     let _guard = one_cluster_at_a_time();
     let plan = scratch.file("plan.toml", plan).display().to_string();
-    let usual = ["run", "--system", system, "--plan", &plan, "--time-limit", "12s", "--seed", "1", "--json"];
+    let usual = ["run", "--system", system, "--plan", &plan, "--seed", "1", "--json"];
     let words = usual.iter().chain(options).map(|word| (*word).to_owned()).chain(binaries);
     let ended = bench(scratch.path(), words);
     Some(serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("a verdict: {}", ended.stderr)))
@@ -226,7 +226,9 @@ nodes = ["n3"]
 
 #[test]
 fn etcd_loses_nothing_when_a_member_is_replaced_and_when_the_power_of_all_nodes_fails() {
-    let Some(verdict) = verdict("etcd", "etcd", &format!("{FOREIGN}{REPLACED}"), &[]) else { return };
+    let Some(verdict) = verdict("etcd", "etcd", &format!("{FOREIGN}{REPLACED}"), &["--time-limit", "12s"]) else {
+        return;
+    };
     assert_ne!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
     assert!(verdict.faults.len() == 4 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
     let claimed: Vec<_> = verdict.properties.iter().filter(|found| found.claimed).collect();
@@ -236,9 +238,61 @@ fn etcd_loses_nothing_when_a_member_is_replaced_and_when_the_power_of_all_nodes_
 /// NATS JetStream syncs every two minutes unless it is told otherwise: what it acknowledged between is in no file.
 #[test]
 fn nats_that_does_not_sync_loses_its_streams_when_the_power_of_all_nodes_fails() {
-    let Some(verdict) = verdict("nats", "nats-server", FOREIGN, &[]) else { return };
+    let Some(verdict) = verdict("nats", "nats-server", FOREIGN, &["--time-limit", "12s"]) else { return };
     assert!(verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
     let acknowledged: u64 = verdict.statistics.iter().filter(|of| of.f == "send").map(|of| of.ok).sum();
     assert!(acknowledged > 0, "it was there: {:?}", verdict.statistics);
     assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+}
+
+/// All power is gone for a moment.
+const POWER_OF_ONE: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 2000
+for_ms = 500
+kind = "power"
+nodes = ["n1"]
+"#;
+
+#[test]
+fn redis_that_syncs_each_write_loses_nothing_when_its_power_fails() {
+    let options = ["--net", "netns", "--workload", "kv-set,cas-register,queue", "--time-limit", "5s"];
+    let Some(verdict) = verdict("redis", "redis-server", POWER_OF_ONE, &options) else { return };
+    assert_ne!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(verdict.faults.len() == 1 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    let claimed: Vec<_> = verdict.properties.iter().filter(|found| found.claimed).collect();
+    assert!(claimed.iter().all(|found| found.outcome == Outcome::Valid), "{claimed:?}");
+    for name in ["set-full", "linearizable", "total-queue"] {
+        assert!(claimed.iter().any(|found| found.property.name() == name), "{name}: {claimed:?}");
+    }
+}
+
+/// A partition of the master of three nodes, and of the Sentinel beside it, from all others, for so long that these
+/// make another master.
+fn master_is_cut_off() -> String {
+    let (inside, outside) = (["n1", "s1"], ["n2", "n3", "s2", "s3"]);
+    let pairs = inside.iter().flat_map(|one| outside.iter().map(move |other| (one, other)));
+    let links: Vec<String> =
+        pairs.flat_map(|(one, other)| [format!("{one} -> {other}"), format!("{other} -> {one}")]).collect();
+    let fault = "id = 1\nat_ms = 1000\nfor_ms = 5000\nkind = \"partition\"\nshape = \"majority-minority\"";
+    format!("version = 1\nseed = 1\n[[fault]]\n{fault}\nlinks = {links:?}\n")
+}
+
+/// Redis replicates after it has acknowledged: what the old master was given is gone when it follows the new one.
+#[test]
+fn redis_loses_what_a_master_acknowledges_that_is_cut_off() {
+    let options = ["--sentinel", "--workload", "kv-set", "--require", "set-full", "--time-limit", "8s"];
+    let Some(verdict) = verdict("redis", "redis-server", &master_is_cut_off(), &options) else { return };
+    assert!(verdict.faults.len() == 1 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(
+        verdict.reasons.iter().any(|reason| reason.contains("set-full") && reason.contains("lost")),
+        "{:?}",
+        verdict.reasons
+    );
+    let of_claims = verdict.properties.iter().filter(|found| found.claimed && found.property.name() != "set-full");
+    assert!(of_claims.clone().all(|found| found.outcome == Outcome::Valid), "{:?}", of_claims.collect::<Vec<_>>());
 }

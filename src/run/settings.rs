@@ -139,6 +139,7 @@ impl RunSettings {
         load.workload = preferences.workload.map_or(load.workload, str::to_owned);
         load.concurrency = preferences.sticky_clients.unwrap_or(load.concurrency);
         load.sticky |= preferences.sticky_clients.is_some();
+        load.rest_limit_ms = preferences.rest_limit_ms.unwrap_or(load.rest_limit_ms);
         faults.nemesis = preferences.nemesis.map_or(faults.nemesis, str::to_owned);
         judging.require.extend(&preferences.require);
         Self { system, load, faults, judging, ..self }

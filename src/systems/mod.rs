@@ -9,6 +9,7 @@ pub mod dynamo;
 pub mod etcd;
 pub mod http;
 pub mod nats;
+pub mod outcomes;
 pub mod redis;
 pub mod row;
 pub mod settings;

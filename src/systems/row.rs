@@ -65,6 +65,8 @@ pub struct Preferences {
     pub nemesis: Option<&'static str>,
     /// Clients at a time, each with a node of its own.
     pub sticky_clients: Option<u64>,
+    /// How long the healed cluster may take to come to rest, ms.
+    pub rest_limit_ms: Option<u64>,
     /// Properties that are claimed for this load in addition to those that the configuration claims for every load.
     pub require: Vec<CheckName>,
 }

@@ -72,6 +72,7 @@ impl Preferences {
             nemesis: self.nemesis,
             sticky_clients: self.sticky_clients,
             require: self.require.into_iter().collect(),
+            ..row::Preferences::default()
         }
     }
 

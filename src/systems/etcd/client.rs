@@ -10,10 +10,10 @@ use workloads::{Attempt, Client, Completion, GetPut, Operation, get_put};
 use super::forms::{KeyValue, Keys};
 use super::kv::Kv;
 use super::locks::Locks;
-use super::outcomes::parse;
 use super::settings::Reads;
 use super::store::EtcdStore;
 use super::{registers, transactions, watches};
+use crate::systems::outcomes::parse;
 
 /// A client of the whole cluster.
 pub(super) struct EtcdClient {

@@ -12,8 +12,8 @@ use workloads::{Attempt, Operation};
 
 use super::forms::{Compare, Keys};
 use super::kv::{Kv, Write};
-use super::outcomes::{Done, key, unchanged, unread};
 use super::settings::Reads;
+use crate::systems::outcomes::{Done, key, unchanged, unread};
 
 /// The locks that clients hold.
 pub(super) struct Locks {

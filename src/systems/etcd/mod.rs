@@ -19,7 +19,6 @@ mod gateway;
 mod kv;
 mod locks;
 mod members;
-mod outcomes;
 mod registers;
 mod row;
 mod settings;

@@ -9,7 +9,7 @@ use workloads::{Attempt, Operation};
 
 use super::forms::{Compare, Keys};
 use super::kv::{Kv, Write};
-use super::outcomes::{Done, decode, encode, key, unchanged, unread};
+use crate::systems::outcomes::{Done, decode, encode, key, unchanged, unread};
 
 /// The value of a key; null if it is not there.
 pub(super) async fn read(kv: &Kv, node: &str, operation: &Operation, attempt: &Attempt) -> Done {

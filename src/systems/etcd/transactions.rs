@@ -11,7 +11,7 @@ use workloads::{Attempt, Completion, Operation};
 
 use super::forms::{Compare, KeyValue};
 use super::kv::{Kv, Write};
-use super::outcomes::{Done, decode, encode, unchanged, unread};
+use crate::systems::outcomes::{Done, decode, encode, unchanged, unread};
 
 /// A list as it was read, and as the transaction changes it.
 struct List {

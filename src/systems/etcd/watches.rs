@@ -14,8 +14,8 @@ use workloads::{Attempt, Completion, Operation};
 
 use super::forms::{Answered, Keys, Streamed, WatchEvent, Watched};
 use super::kv::{Kv, Write};
-use super::outcomes::{Done, decode, encode, unchanged, unread};
 use crate::systems::http::unknown;
+use crate::systems::outcomes::{Done, decode, encode, unchanged, unread};
 
 /// The keys whose changes are shown begin with this.
 const PREFIX: &[u8] = b"watch-";

@@ -2,13 +2,19 @@
 
 use std::io;
 
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
+use workloads::store::StoreError;
 
 /// The longest string that is read, bytes; what the bench writes is far shorter.
 const STRING_BYTES_MAX: usize = 16 << 20;
 /// The longest line of a reply, bytes.
 const LINE_BYTES_MAX: u64 = 4 << 10;
+/// The most replies in one, and how deep they are in each other; what the bench asks for has far fewer.
+const ARRAY_MAX: usize = 1 << 20;
+const DEPTH_MAX: usize = 4;
 
 /// A reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +27,26 @@ pub(super) enum Reply {
     Integer(i64),
     /// `$3 abc`; none for a value that is not there.
     Bulk(Option<Vec<u8>>),
+    /// `*2 ...`: replies.
+    Array(Vec<Reply>),
+}
+
+impl Reply {
+    /// The reply, unless it is an error: then the command was not executed.
+    ///
+    /// # Errors
+    /// For an error reply.
+    pub fn or_refused(self) -> Result<Self, StoreError> {
+        match self {
+            Reply::Error(why) => Err(StoreError::Refused(why)),
+            other => Ok(other),
+        }
+    }
+
+    /// The error of a reply that the command does not have.
+    pub fn makes_no_sense(&self) -> StoreError {
+        StoreError::Unknown(format!("the reply makes no sense: {self:?}"))
+    }
 }
 
 /// A connection to a node.
@@ -41,10 +67,10 @@ impl Connection {
     pub async fn ask(&mut self, words: &[&[u8]]) -> io::Result<Reply> {
         self.stream.write_all(&request(words)).await?;
         self.stream.flush().await?;
-        self.reply().await
+        self.reply(DEPTH_MAX).await
     }
 
-    async fn reply(&mut self) -> io::Result<Reply> {
+    async fn reply(&mut self, depth: usize) -> io::Result<Reply> {
         let line = self.line().await?;
         let Some((kind, rest)) = line.split_at_checked(1) else { return Err(strange(&line)) };
         match kind {
@@ -56,8 +82,23 @@ impl Connection {
                 Ok(length) if length <= STRING_BYTES_MAX => self.bulk(length).await,
                 _ => Err(strange(&line)),
             },
+            "*" if depth > 0 => match rest.parse::<usize>() {
+                Ok(length) if length <= ARRAY_MAX => self.array(length, depth - 1).await,
+                _ => Err(strange(&line)),
+            },
             _ => Err(strange(&line)),
         }
+    }
+
+    fn array(&mut self, length: usize, depth: usize) -> LocalBoxFuture<'_, io::Result<Reply>> {
+        async move {
+            let mut replies = Vec::new();
+            while replies.len() < length {
+                replies.push(self.reply(depth).await?);
+            }
+            Ok(Reply::Array(replies))
+        }
+        .boxed_local()
     }
 
     async fn bulk(&mut self, length: usize) -> io::Result<Reply> {
@@ -113,7 +154,7 @@ mod tests {
             let mut connection = Connection::over(TcpStream::connect(address).await.expect("a server"));
             let mut replies = Vec::new();
             for _ in 0..count {
-                replies.push(connection.reply().await);
+                replies.push(connection.reply(DEPTH_MAX).await);
             }
             replies
         };
@@ -130,9 +171,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn replies_are_in_replies() {
+        let read = replies(b"*3\r\n$1\r\na\r\n*0\r\n*1\r\n:1\r\n+OK\r\n", 2).await;
+        let read: Vec<Reply> = read.into_iter().map(|reply| reply.expect("it is one")).collect();
+        let inner = [Reply::Bulk(Some(b"a".to_vec())), Reply::Array(vec![]), Reply::Array(vec![Reply::Integer(1)])];
+        assert_eq!(read, [Reply::Array(inner.to_vec()), Reply::Status("OK".into())]);
+    }
+
+    #[test]
+    fn an_error_says_that_nothing_was_done() {
+        assert_eq!(Reply::Error("ERR no".into()).or_refused(), Err(StoreError::Refused("ERR no".into())));
+        assert_eq!(Reply::Integer(1).or_refused(), Ok(Reply::Integer(1)));
+    }
+
+    #[tokio::test]
     async fn what_is_no_reply_is_an_error() {
-        for bytes in [&b""[..], b"+OK", b"?\r\n", b"\r\n", b"$x\r\n", b"$99999999999\r\n", b"$2\r\nabc\r\n", b":1x\r\n"]
-        {
+        let deep = b"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n";
+        let strings =
+            [&b""[..], b"+OK", b"?\r\n", b"\r\n", b"$x\r\n", b"$99999999999\r\n", b"$2\r\nabc\r\n", b":1x\r\n"];
+        for bytes in strings.into_iter().chain([&b"*-1\r\n"[..], b"*99999999\r\n", b"*2\r\n:1\r\n", deep]) {
             let read = replies(bytes, 1).await;
             assert!(read[0].is_err(), "{:?}: {read:?}", String::from_utf8_lossy(bytes));
         }
