@@ -112,7 +112,7 @@ while True:
 /// nobody answers it, and gives up when etcd does not serve for so long. Each put is a transaction of bbolt, instead of
 /// a hundred milliseconds' of them.
 const ETCD: &str = "
-import base64, json, os, socket, sys, time, urllib.request
+import base64, json, os, signal, socket, sys, time, urllib.request
 directory, program, patience_s, *options = sys.argv[1:]
 def url():
     with socket.socket() as free:
@@ -134,6 +134,8 @@ while True:
         break
     except OSError:
         if os.getppid() != parent or time.monotonic() > until:
+            if os.getppid() == parent:
+                os.kill(parent, signal.SIGKILL)
             sys.exit('etcd has ended, or has no leader')
         time.sleep(0.01)
 last = int(found.get('count', 0))
