@@ -178,7 +178,7 @@ pub const SCENARIOS: &[Scenario] = &[
         time_limit_seconds: 15,
         expected: Expected::Violated,
         figures: &[LOST_BYTES, NOT_SERVED],
-        published: "\"unsafe, may cause data loss\" (etcd's documents); no rate is published",
+        published: "without syncs some failures [may lose data](https://github.com/etcd-io/etcd/pull/12751); no rate is published",
     },
     Scenario {
         name: "etcd-13766",
@@ -191,7 +191,7 @@ pub const SCENARIOS: &[Scenario] = &[
         expected: Expected::Violated,
         figures: &[Figure { of: Source::RateOf("kill"), part: "nodes", whole: &[], words: "kills" }],
         published: "[#13766](https://github.com/etcd-io/etcd/issues/13766): by its maintainers in \
-                    [0.5 to 9 minutes](https://github.com/etcd-io/etcd/pull/13854), 2 on average",
+                    [0.5 to 9 minutes](https://github.com/etcd-io/etcd/pull/13854) on their main branch, 2 on average",
     },
     Scenario {
         name: "etcd-upgrade",
@@ -239,7 +239,9 @@ pub const SCENARIOS: &[Scenario] = &[
         time_limit_seconds: 20,
         expected: Expected::Violated,
         figures: &[LOST_BYTES, NOT_SERVED],
-        published: "[Jepsen 2025](https://jepsen.io/analyses/nats-2.12.1): 14.1 % of 930,005 acknowledged messages lost, or the \
-                    [whole stream](https://github.com/nats-io/nats-server/issues/7564)",
+        published: "[Jepsen 2025](https://jepsen.io/analyses/nats-2.12.1): the \
+                    [whole stream](https://github.com/nats-io/nats-server/issues/7564) lost; in another run, by a \
+                    [report of it](https://byteiota.com/nats-data-loss-exposed-jepsen-finds-49-7-message-loss), 14.1 % of \
+                    930,005 messages",
     },
 ];
