@@ -7,7 +7,7 @@
 //!                             (causality)                 (saturation)                        and causality refuted
 //! ```
 //!
-//! Of registers, what no serial order explains though no cycle of what is known shows it, is found by paths ([`serial`]).
+//! Of registers, what no serial order explains though no cycle of what is known shows it, is found by paths (`serial`).
 //!
 //! [`levels`] has them all in one table: what each implies, and what it forbids. Whatever refutes a level refutes all that
 //! imply it.
