@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Edge, KIND, Moments, Orders, Why};
+use super::edges::{Edge, Moments, Why};
+use super::{KIND, Orders};
 use crate::checks::isolation::findings::{RawAnomaly, RawEdge, label, name, writes_of};
 use crate::checks::isolation::graph::Kind;
 use crate::checks::isolation::input::NIL;

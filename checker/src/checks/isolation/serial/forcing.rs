@@ -1,6 +1,6 @@
 //! What paths force: edges that every order without a cycle has.
 
-use super::{Edge, Key, Moments, Read, Why};
+use super::edges::{Edge, Key, Moments, Read, Why};
 use crate::checks::isolation::causality::INITIAL;
 
 /// What paths force of the readers and writers of each key.

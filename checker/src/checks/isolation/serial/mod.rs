@@ -23,6 +23,7 @@
 //!                                        └─────────────────────────────────────────────────────┘
 //! ```
 
+mod edges;
 mod explain;
 mod forcing;
 
@@ -34,6 +35,7 @@ use super::input::NEVER;
 use super::levels;
 use super::rw_register::{Basics, UNKNOWN};
 use crate::limits::Limits;
+use edges::{Edge, Key, Moments, Read, Why};
 use forcing::{Forcing, Paths};
 
 /// The most transactions of a history that is looked at.
@@ -44,36 +46,6 @@ const CYCLES_COMPARED: usize = 64;
 
 /// What is found.
 const KIND: &str = "cyclic-commit-order";
-
-/// What a transaction is in an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moments {
-    /// It takes effect at one moment.
-    One,
-    /// It begins at one and commits at a later one.
-    Two,
-}
-
-impl Moments {
-    fn each(self) -> u32 {
-        match self {
-            Moments::One => 1,
-            Moments::Two => 2,
-        }
-    }
-
-    fn begin(self, transaction: u32) -> u32 {
-        transaction * self.each()
-    }
-
-    fn commit(self, transaction: u32) -> u32 {
-        transaction * self.each() + self.each() - 1
-    }
-
-    fn transaction(self, moment: u32) -> u32 {
-        moment / self.each()
-    }
-}
 
 /// Which order of transactions counts besides reads and writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,51 +86,6 @@ pub(super) fn refuted(
         findings.add(KIND, || orders.explain(&cycle));
         Some((level, findings))
     })
-}
-
-/// One moment before another.
-#[derive(Clone, Copy, Debug)]
-struct Edge {
-    from: u32,
-    to: u32,
-    why: Why,
-    /// How many edges were known when it was found.
-    known: usize,
-}
-
-/// Why one moment is before another. `from` and `to` are the transactions of these moments.
-#[derive(Clone, Copy, Debug)]
-enum Why {
-    /// It begins before it commits.
-    Itself,
-    /// `to` read the key from `from`.
-    Read { key: u32 },
-    /// `from` read the key as it was at first, and `to` wrote it.
-    First { key: u32 },
-    /// A process ran them in this order.
-    Process,
-    /// `from` had completed when `to` was invoked.
-    RealTime,
-    /// `reader` read the key from `to`, and comes after `from`, which wrote it, too.
-    Seen { key: u32, reader: u32 },
-    /// `from` read the key from `source`, after which comes `to`, which wrote it, too.
-    Missed { key: u32, source: u32 },
-    /// Both wrote the key, and `from` began before `to` committed.
-    Overlap { key: u32 },
-}
-
-/// A read of one key from another transaction.
-#[derive(Clone, Copy)]
-struct Read {
-    reader: u32,
-    source: u32,
-}
-
-/// Who reads and writes one key.
-struct Key {
-    key: u32,
-    reads: Vec<Read>,
-    writers: Vec<u32>,
 }
 
 /// What is known of the orders that there may be.
