@@ -147,7 +147,10 @@ fn keyed_or_not(
     // Reads that are asked for without a key are hardly `independent`'s, unless nothing else explains what they show.
     let may_be =
         is_unclear || (history.key_source == KeySource::Events && *outcome == Outcome::Invalid && !args.not_keyed);
-    let mut keyed = may_be.then(|| history.clone())?;
+    if !may_be || history.not_keyed().is_some() {
+        return None;
+    }
+    let mut keyed = history.clone();
     keyed.take_keys_from_values().ok()?;
     let other = checker::check(&keyed, &choice.claims, limits).outcome;
     if other == *outcome || (!is_unclear && other != Outcome::Valid) {

@@ -54,13 +54,17 @@ impl<'h> Identities<'h> {
     /// The identity of what names a thing that is a key of a map elsewhere, such as a log or an account. JSON knows no
     /// other keys than strings, and `"5"` is read as the number there; so `5` and `"5"` are one name.
     pub fn of_name(&mut self, value: ValueId) -> ValueId {
+        if let Some(named) = self.named.get(&value) {
+            return *named;
+        }
         let digits = match self.history.datum(value) {
             Datum::Int(number) => number.to_string(),
             Datum::Text(text) => text.to_owned(),
             _ => return self.of(value),
         };
-        let Self { digits: all, named, .. } = self;
-        *named.entry(value).or_insert_with(|| *all.entry(digits).or_insert(value))
+        let first = *self.digits.entry(digits).or_insert(value);
+        self.named.insert(value, first);
+        first
     }
 
     /// Those of several values.

@@ -55,12 +55,10 @@ const WITHOUT_ARGUMENT: [&str; 14] = [
 ];
 
 impl History {
-    /// Takes the keys out of the values, each of which is `[key value]`. An invocation with nil has the key of its completion.
-    ///
-    /// # Errors
-    /// When events have keys of their own, or an invocation has another value; then nothing is changed.
-    pub fn take_keys_from_values(&mut self) -> Result<(), NotKeyed> {
-        let wrong = self.ops.iter().find_map(|op| {
+    /// Why keys cannot be taken from the values; none if they can: then each is `[key value]`, and an invocation with nil has
+    /// the key of its completion.
+    pub fn not_keyed(&self) -> Option<NotKeyed> {
+        self.ops.iter().find_map(|op| {
             let index = self.event_index(op.call);
             let has_key = op.key.is_some().then_some(NotKeyed::HasKeys { index });
             // One that was acknowledged says its key when it is asked or when it is answered.
@@ -69,8 +67,15 @@ impl History {
                 false => pair(self, op.argument).is_some(),
             };
             has_key.or_else(|| (!is_pair).then(|| NotKeyed::NoPair { index, value: self.show(op.argument) }))
-        });
-        match wrong {
+        })
+    }
+
+    /// Takes the keys out of the values.
+    ///
+    /// # Errors
+    /// When they cannot be taken ([`History::not_keyed`]); then nothing is changed.
+    pub fn take_keys_from_values(&mut self) -> Result<(), NotKeyed> {
+        match self.not_keyed() {
             Some(wrong) => Err(wrong),
             None => {
                 take(self);

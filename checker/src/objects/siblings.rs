@@ -16,8 +16,10 @@ pub fn reads_siblings(history: &History) -> bool {
 
 /// Whether the lists that reads of registers show are values: see above. Linear in the history.
 pub(crate) fn lists_are_values(history: &History) -> bool {
-    let initials: Vec<ValueId> =
-        history.initials().filter(|value| value.is_list() && is_of_registers(history)).collect();
+    let mut initials: Vec<ValueId> = history.initials().filter(|value| value.is_list()).collect();
+    if !initials.is_empty() && !is_of_registers(history) {
+        initials.clear();
+    }
     let mut writes_list = !initials.is_empty();
     each(history, |is_write, value| writes_list |= is_write && value.is_list());
     if !writes_list {

@@ -103,10 +103,7 @@ fn registers(
     if order != plain && !findings.kinds().is_empty() {
         beside.plain = Some(rw_register::analyse(transactions, names, plain).kinds());
     }
-    // What else is wrong with single reads does not hide that there is no order, and a cycle that was found needs no other proof.
-    let is_single = |kind: &String| !kind.starts_with('G') || ["G1a", "G1b"].contains(&kind.as_str());
-    let cycles = findings.kinds().into_iter().filter(|kind| !is_single(kind)).collect();
-    if is_fine && levels::allows(required, &cycles) {
+    if is_fine && serial::decides(transactions, required) && !refuted_by_cycles(required, &findings) {
         let basics = rw_register::basics(transactions, names);
         if let Some((level, why)) = serial::refuted(&basics, required, limits) {
             beside.refuted.push(level);
@@ -125,6 +122,12 @@ fn registers(
         }
     }
     (findings, beside)
+}
+
+/// Whether cycles that were found refute a level. What else is wrong, with single reads, does not show that there is no order.
+fn refuted_by_cycles(required: &'static str, findings: &RawFindings) -> bool {
+    let is_cycle = |kind: &String| kind.starts_with('G') && !["G1a", "G1b"].contains(&kind.as_str());
+    !levels::allows(required, &findings.kinds().into_iter().filter(is_cycle).collect())
 }
 
 /// The weakest level implied that saturation refutes, and why.

@@ -31,7 +31,7 @@ use std::collections::VecDeque;
 
 use super::causality::INITIAL;
 use super::findings::RawFindings;
-use super::input::NEVER;
+use super::input::{NEVER, Transactions};
 use super::levels;
 use super::rw_register::{Basics, UNKNOWN};
 use crate::limits::Limits;
@@ -65,14 +65,19 @@ const LEVELS: [(&str, Moments, Respect); 6] = [
     ("strong-snapshot-isolation", Moments::Two, Respect::RealTime),
 ];
 
+/// Whether a level asks for one order of all, and the history is small enough to look for it.
+pub(super) fn decides(transactions: &Transactions, required: &'static str) -> bool {
+    transactions.len() <= TRANSACTIONS_MAX && LEVELS.iter().any(|(level, ..)| levels::includes(required, level))
+}
+
 /// The weakest of the levels here that the required one implies and that has no order, and why. None if nothing was found, or
-/// if the history is too large or the time is over.
+/// if it is not decided here ([`decides`]) or the time is over.
 pub(super) fn refuted(
     basics: &Basics<'_>,
     required: &'static str,
     limits: &Limits<'_>,
 ) -> Option<(&'static str, RawFindings)> {
-    if basics.transactions.len() > TRANSACTIONS_MAX {
+    if !decides(basics.transactions, required) {
         return None;
     }
     // What has no order of two moments each has none of one each.
