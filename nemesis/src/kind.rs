@@ -186,7 +186,20 @@ pub(crate) struct Earlier {
     pub nodes: Vec<String>,
 }
 
+/// When each of so many nodes but the first has its turn, ms after the start, if all have the same part of the time.
+pub(crate) fn equal_turns_ms(nodes: usize, for_ms: u64) -> Vec<u64> {
+    let nodes = nodes as u64;
+    (1..nodes).map(|turn| for_ms.saturating_mul(turn) / nodes).collect()
+}
+
 impl Drawing<'_> {
+    /// All nodes, in an order by chance.
+    pub fn shuffled(&mut self) -> Vec<String> {
+        let mut nodes = self.nodes.to_vec();
+        self.draw.shuffle(&mut nodes);
+        nodes
+    }
+
     /// The nodes of a target, of a usual one if the way is none; none if there are too few nodes for it.
     pub fn target(&mut self, way: &Refinement) -> Option<Vec<String>> {
         match way {

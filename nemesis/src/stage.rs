@@ -15,7 +15,9 @@ use std::pin::Pin;
 
 use crate::fault::Link;
 use crate::measured::{ClockReading, Measured, Reading};
-use crate::surface::{ClockSetting, DiskRule, LinkRule, ProcessLimits, ProcessState, Surface, SurfaceError};
+use crate::surface::{
+    ClockSetting, DiskRule, LinkRule, ProcessLimits, ProcessState, Surface, SurfaceError, SurfaceFuture,
+};
 
 /// How many times a clock is read for one measurement, a node is asked for its version, and a node is started in the
 /// end, before giving up.
@@ -425,6 +427,29 @@ impl Stage<'_> {
             }
         }
         self.note_running(nodes).await;
+    }
+
+    /// Resumes the nodes, and notes which run then.
+    pub async fn resume(&mut self, nodes: &[String]) {
+        for node in nodes {
+            let resumed = self.surface.resume(node).await;
+            self.note_failure(&format!("resuming {node} failed"), resumed);
+        }
+        self.note_running(nodes).await;
+    }
+
+    /// What a node says, which is asked several times if it does not answer; none if it never does.
+    pub async fn asked(
+        &self,
+        node: &str,
+        ask: for<'s> fn(&'s dyn Surface, &'s str) -> SurfaceFuture<'s, u64>,
+    ) -> Option<u64> {
+        for _ in 0..ATTEMPTS {
+            if let Ok(answer) = ask(self.surface, node).await {
+                return Some(answer);
+            }
+        }
+        None
     }
 
     /// Notes which of the nodes are in the state that the fault wants them in.

@@ -52,13 +52,7 @@ impl Effect for Pause {
     }
 
     fn end<'a>(&'a self, stage: &'a mut Stage<'_>) -> Step<'a> {
-        Box::pin(async move {
-            for node in &self.nodes {
-                let resumed = stage.surface().resume(node).await;
-                stage.note_failure(&format!("resuming {node} failed"), resumed);
-            }
-            stage.note_running(&self.nodes).await;
-        })
+        Box::pin(stage.resume(&self.nodes))
     }
 
     fn finding(&self, measured: &Measured) -> Finding {

@@ -12,7 +12,7 @@ use crate::evidence::{self, Finding};
 use crate::fault::Class;
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
 use crate::measured::Measured;
-use crate::stage::{ATTEMPTS, Stage, Step};
+use crate::stage::{Stage, Step};
 use crate::surface::{ProcessState, SurfaceError};
 
 /// SIGKILL, and the disk is lost; at the end a new member takes the node's place.
@@ -65,10 +65,7 @@ impl Effect for Replace {
         Box::pin(async move {
             disk::restart_all(stage, &self.nodes).await;
             for node in &self.nodes {
-                let mut member = None;
-                for _ in 0..ATTEMPTS {
-                    member = member.or(stage.surface().member(node).await.ok());
-                }
+                let member = stage.asked(node, |surface, node| surface.member(node)).await;
                 stage.measured().members_after.extend(member.map(|member| (node.clone(), member)));
             }
         })

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::capability::Capability;
 use crate::evidence::{self, Finding};
 use crate::fault::Class;
-use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
+use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways, equal_turns_ms};
 use crate::measured::Measured;
 use crate::stage::{Stage, Step};
 use crate::surface::{ProcessState, SurfaceError};
@@ -29,9 +29,7 @@ impl FaultKind for Restart {
     };
 
     fn draw(_: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
-        let mut nodes = drawing.nodes.to_vec();
-        drawing.draw.shuffle(&mut nodes);
-        Some(Self { nodes })
+        Some(Self { nodes: drawing.shuffled() })
     }
 }
 
@@ -46,8 +44,7 @@ impl Effect for Restart {
 
     /// Each node is down for the same part of the time.
     fn turns_ms(&self, for_ms: u64) -> Vec<u64> {
-        let nodes = self.nodes.len() as u64;
-        (1..nodes).map(|turn| for_ms.saturating_mul(turn) / nodes).collect()
+        equal_turns_ms(self.nodes.len(), for_ms)
     }
 
     /// The next node is taken down only if the one before is up again.

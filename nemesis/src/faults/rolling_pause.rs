@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::capability::Capability;
 use crate::evidence::{self, Finding};
 use crate::fault::Class;
-use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
+use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways, equal_turns_ms};
 use crate::measured::Measured;
 use crate::stage::{Stage, Step};
 use crate::surface::{ProcessState, SurfaceError};
@@ -29,9 +29,7 @@ impl FaultKind for RollingPause {
     };
 
     fn draw(_: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
-        let mut nodes = drawing.nodes.to_vec();
-        drawing.draw.shuffle(&mut nodes);
-        Some(Self { nodes })
+        Some(Self { nodes: drawing.shuffled() })
     }
 }
 
@@ -46,8 +44,7 @@ impl Effect for RollingPause {
 
     /// Each node is stopped for the same part of the time.
     fn turns_ms(&self, for_ms: u64) -> Vec<u64> {
-        let nodes = self.nodes.len() as u64;
-        (1..nodes).map(|turn| for_ms.saturating_mul(turn) / nodes).collect()
+        equal_turns_ms(self.nodes.len(), for_ms)
     }
 
     fn turn<'a>(&'a self, stage: &'a mut Stage<'_>) -> Step<'a, Result<(), SurfaceError>> {
@@ -62,13 +59,7 @@ impl Effect for RollingPause {
 
     /// All of them are told to go on: a turn may have been left out.
     fn end<'a>(&'a self, stage: &'a mut Stage<'_>) -> Step<'a> {
-        Box::pin(async move {
-            for node in &self.nodes {
-                let resumed = stage.surface().resume(node).await;
-                stage.note_failure(&format!("resuming {node} failed"), resumed);
-            }
-            stage.note_running(&self.nodes).await;
-        })
+        Box::pin(stage.resume(&self.nodes))
     }
 
     fn finding(&self, measured: &Measured) -> Finding {

@@ -10,7 +10,7 @@ use crate::evidence::Finding;
 use crate::fault::Class;
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
 use crate::measured::Measured;
-use crate::stage::{ATTEMPTS, Stage, Step};
+use crate::stage::{Stage, Step};
 use crate::surface::{ProcessState, SurfaceError};
 
 /// Killed, and at the end started again with the next version of the peer protocol. A rolling upgrade is a sequence of
@@ -67,10 +67,7 @@ impl Effect for Upgrade {
         Box::pin(async move {
             stage.restart(&self.nodes).await;
             for node in &self.nodes {
-                let mut version = None;
-                for _ in 0..ATTEMPTS {
-                    version = version.or(stage.surface().protocol_version(node).await.ok());
-                }
+                let version = stage.asked(node, |surface, node| surface.protocol_version(node)).await;
                 stage.measured().versions_after.extend(version.map(|version| (node.clone(), version)));
             }
         })
