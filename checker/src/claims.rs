@@ -58,6 +58,16 @@ impl Claim {
         Self { check, on: On::All, reason: reason.into() }
     }
 
+    /// That something holds of every workload whose operations are gets and puts.
+    pub fn of_gets_and_puts(check: CheckName, reason: impl Into<String>) -> Self {
+        Self { check, on: On::GetsAndPuts, reason: reason.into() }
+    }
+
+    /// That something holds of the workload of this name.
+    pub fn of_workload(check: CheckName, workload: &str, reason: impl Into<String>) -> Self {
+        Self { check, on: On::Workload(workload.to_owned()), reason: reason.into() }
+    }
+
     /// That something holds of every workload of these objects.
     pub fn of_object(check: CheckName, object: Object, reason: impl Into<String>) -> Self {
         Self { check, on: On::Object(object), reason: reason.into() }

@@ -206,22 +206,17 @@ impl ProcessArena {
         Ok(())
     }
 
-    /// Tells the cluster, through the first running node that accepts it, that a new member takes a vacant seat.
+    /// Tells the cluster that a new member takes a vacant seat.
     async fn take_in(&self, index: usize) -> Result<(), ArenaError> {
         let (seat, place) = (&self.seats[index], self.place(index, false));
         let Some(replaces) = self.system.replaces().filter(|_| seat.is_vacant()) else { return Ok(()) };
-        let mut refusal = "no other node is running".to_owned();
-        for through in self.names.iter().filter_map(|name| self.addresses.of(name)) {
-            match answered(replaces.take_in(through, &place)).await {
-                Ok(()) => {
-                    seat.occupy();
-                    return Ok(());
-                }
-                Err(SurfaceError(why)) => refusal = why,
-            }
-        }
-        let why = format!("the cluster does not take in a new member in its place: {refusal}");
-        Err(ArenaError::Node { node: seat.name.clone(), why })
+        let taken_in = self.through_any(|through| replaces.take_in(through, &place)).await;
+        taken_in.map_err(|SurfaceError(why)| ArenaError::Node {
+            node: seat.name.clone(),
+            why: format!("the cluster does not take in a new member in its place: {why}"),
+        })?;
+        seat.occupy();
+        Ok(())
     }
 
     /// How the node is started this time. Each start is another one.
@@ -299,14 +294,18 @@ impl ProcessArena {
             .collect()
     }
 
-    /// Gives the command through the first running node that accepts it.
     async fn change_membership(&self, node: &str, join: bool) -> Result<(), SurfaceError> {
         self.index(node)?;
         let members = self.system.membership().ok_or_else(|| self.cannot("let nodes join and leave"))?;
+        self.through_any(|through| members.change(through, node, join)).await
+    }
+
+    /// Gives a command through the first running node that accepts it.
+    async fn through_any<'c>(&self, command: impl Fn(SocketAddr) -> Answer<'c, ()>) -> Result<(), SurfaceError> {
         let mut refusal = SurfaceError("no node is running".into());
         for through in &self.names {
             let Ok(address) = self.address(through) else { continue };
-            match answered(members.change(address, node, join)).await {
+            match answered(command(address)).await {
                 Ok(()) => return Ok(()),
                 Err(SurfaceError(why)) => refusal = SurfaceError(format!("{through} said: {why}")),
             }

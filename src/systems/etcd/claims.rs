@@ -9,7 +9,7 @@
 //! | a lease shorter than [`LEASE_SECONDS_SAFE`] | that locks exclude each other | a lease may end while its client holds the lock |
 //! | `--unsafe-no-fsync` | anything but to serve | a member that forgets what it acknowledged takes part in votes all the same |
 
-use checker::{CheckName, Claim, ConcurrentWrites, On};
+use checker::{CheckName, Claim, ConcurrentWrites};
 
 use super::settings::{EtcdSettings, Reads};
 use crate::systems::system::Claims;
@@ -87,31 +87,25 @@ pub(super) fn claims(settings: &EtcdSettings) -> Claims {
 /// Whatever is read, it is the state after some part of the log.
 fn of_the_log() -> impl Iterator<Item = Claim> {
     let reason = "a change is acknowledged when a majority has it in its log on disk, and all nodes apply the same log";
-    let of_workloads = OF_ANY_READ.map(|(workload, check)| of_workload(check, workload, reason));
-    of_workloads.into_iter().chain(OF_GETS.map(|check| of_gets(check, reason)))
+    let of_workloads = OF_ANY_READ.map(|(workload, check)| Claim::of_workload(check, workload, reason));
+    of_workloads.into_iter().chain(OF_GETS.map(|check| Claim::of_gets_and_puts(check, reason)))
 }
 
 fn of_new_reads() -> Vec<Claim> {
     let reason = "a node asks a majority how far the log goes, and answers a read when it has applied so much";
-    let of_workloads = OF_NEW_READS.map(|(workload, check)| of_workload(check, workload, reason));
-    of_workloads.into_iter().chain(OF_NEW_GETS.map(|check| of_gets(check, reason))).collect()
+    let of_workloads = OF_NEW_READS.map(|(workload, check)| Claim::of_workload(check, workload, reason));
+    of_workloads.into_iter().chain(OF_NEW_GETS.map(|check| Claim::of_gets_and_puts(check, reason))).collect()
 }
 
 fn of_locks() -> [Claim; 2] {
     let reason = "a lock is a key that one client makes, and its lease outlives the time for which a client holds it";
-    ["lock", "fenced-lock"].map(|workload| of_workload(CheckName::LINEARIZABLE, workload, reason))
-}
-
-fn of_workload(check: CheckName, workload: &str, reason: &str) -> Claim {
-    Claim { check, on: On::Workload(workload.to_owned()), reason: reason.to_owned() }
-}
-
-fn of_gets(check: CheckName, reason: &str) -> Claim {
-    Claim { check, on: On::GetsAndPuts, reason: reason.to_owned() }
+    ["lock", "fenced-lock"].map(|workload| Claim::of_workload(CheckName::LINEARIZABLE, workload, reason))
 }
 
 #[cfg(test)]
 mod tests {
+    use checker::On;
+
     use super::*;
 
     fn claimed(check: CheckName, workload: &str, change: impl Fn(&mut EtcdSettings)) -> bool {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use workloads::store::StoreError;
 
 use super::forms::{Answered, Refusal, Status, Version};
@@ -105,8 +105,7 @@ async fn post(
 /// # Errors
 /// When it does not answer.
 pub(super) async fn status(http: &reqwest::Client, address: SocketAddr) -> Result<Answered<Status>, StoreError> {
-    let request = http.post(format!("http://{address}/v3/maintenance/status")).body("{}");
-    read(request.send().await.map_err(not_sent_or_unknown)?).await
+    call(http, address, "maintenance/status", &json!({})).await
 }
 
 /// The version of the program at this address.
@@ -158,7 +157,6 @@ fn senseless(error: serde_json::Error) -> StoreError {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use serde_json::json;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use checker::{CheckName, Claim, ConcurrentWrites, On};
+use checker::{CheckName, Claim, ConcurrentWrites};
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -120,8 +120,6 @@ impl System for Nats {
         let served =
             "a majority elects a leader of each stream within seconds, and every node passes requests on to it";
         let kept = "a message is acknowledged when a majority has stored it, and stays until it is consumed";
-        let of =
-            |check, workload: &str| Claim { check, on: On::Workload(workload.to_owned()), reason: kept.to_owned() };
         let note = match self.settings.sync_interval {
             SyncInterval::Default => {
                 "Nodes sync every two minutes, so what is acknowledged is in the memory of a majority, which outlives the \
@@ -132,8 +130,8 @@ impl System for Nats {
         Claims {
             claims: vec![
                 Claim::of_all(CheckName::AVAILABILITY, served),
-                of(CheckName::KAFKA, "log"),
-                of(CheckName::TOTAL_QUEUE, "queue"),
+                Claim::of_workload(CheckName::KAFKA, "log", kept),
+                Claim::of_workload(CheckName::TOTAL_QUEUE, "queue", kept),
             ],
             note: note.to_owned(),
             concurrent_writes: ConcurrentWrites::Kept,

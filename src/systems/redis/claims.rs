@@ -16,7 +16,7 @@
 //! [Sentinel]: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/
 //! [WAIT]: https://redis.io/docs/latest/commands/wait/
 
-use checker::{CheckName, Claim, ConcurrentWrites, On};
+use checker::{CheckName, Claim, ConcurrentWrites};
 
 use super::settings::{AppendFsync, RedisSettings};
 use crate::systems::system::Claims;
@@ -75,7 +75,7 @@ pub(super) fn claims(settings: &RedisSettings) -> Claims {
 fn of_sentinels() -> Vec<Claim> {
     let served = "a majority of Sentinels makes a replica the master where there is none, within seconds";
     let converged = "Sentinels make a master that was replaced a replica, and replicas copy what their master has";
-    vec![Claim::of_all(CheckName::AVAILABILITY, served), of_gets(CheckName::CONVERGENCE, converged)]
+    vec![Claim::of_all(CheckName::AVAILABILITY, served), Claim::of_gets_and_puts(CheckName::CONVERGENCE, converged)]
 }
 
 fn of_one_node() -> impl Iterator<Item = Claim> {
@@ -84,16 +84,8 @@ fn of_one_node() -> impl Iterator<Item = Claim> {
 
 fn of_synced_commands() -> impl Iterator<Item = Claim> {
     let reason = "one node executes one command after the other, and has synced it when it answers";
-    let of_command = |(workload, check): (&str, CheckName)| Claim {
-        check,
-        on: On::Workload(workload.to_owned()),
-        reason: reason.to_owned(),
-    };
-    OF_COMMANDS.map(of_command).into_iter().chain(OF_GETS.map(|check| of_gets(check, reason)))
-}
-
-fn of_gets(check: CheckName, reason: &str) -> Claim {
-    Claim { check, on: On::GetsAndPuts, reason: reason.to_owned() }
+    let of_commands = OF_COMMANDS.map(|(workload, check)| Claim::of_workload(check, workload, reason));
+    of_commands.into_iter().chain(OF_GETS.map(|check| Claim::of_gets_and_puts(check, reason)))
 }
 
 #[cfg(test)]
