@@ -148,8 +148,7 @@ fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
     let of_properties = choice.asked.is_empty();
     let of_transactions =
         of_properties || choice.asked.iter().any(|asked| ["list-append", "rw-register"].contains(&asked.name));
-    let is_level = |asked: &Asked| checker::checks::isolation::levels::canonical(asked.check.name()).is_some();
-    let of_levels = of_properties || choice.asked.iter().any(is_level);
+    let of_levels = of_properties || choice.asked.iter().any(|asked| is_level(asked.check));
     let of_staleness = of_properties || asks(CheckName::STALENESS);
     let of_states = !choice.asked.is_empty() && choice.asked.iter().all(|asked| !STATELESS.contains(&asked.check));
     let said = [
@@ -189,8 +188,12 @@ fn required_of_guessed(file: &Source<'_>, reading: &Reading) -> Option<Vec<Asked
 
 /// Whether a check is of any history, not only of the bench's own workloads. Levels of transactions have the names of properties.
 fn is_of_any_history(check: &CheckName) -> bool {
-    CheckName::measured().all(|measured| measured != *check)
-        || checker::checks::isolation::levels::canonical(check.name()).is_some()
+    CheckName::measured().all(|measured| measured != *check) || is_level(*check)
+}
+
+/// Whether a check is of a level of transactions.
+fn is_level(check: CheckName) -> bool {
+    checker::checks::isolation::levels::canonical(check.name()).is_some()
 }
 
 /// The required checks, of a whole history of one kind of object: where no operation names a workload, and none of the checks

@@ -2,7 +2,9 @@
 
 use super::brute::{Respect, serializable};
 use super::draw::{Shape, history};
-use crate::checks::isolation::input::{Numbers, Outcome, Transactions};
+use super::table::parse;
+use crate::checks::isolation::findings::RawAnomaly;
+use crate::checks::isolation::input::{Numbers, Transactions};
 use crate::checks::isolation::{Options, levels, registers, rw_register, serial};
 use crate::limits::Limits;
 use crate::tests::random::{Random, cases};
@@ -20,7 +22,7 @@ fn draw(seed: u64) -> Transactions {
     history(&mut draw, Shape { transactions, processes: 4, keys, micros_max: 3, stale, unsure, lists: false })
 }
 
-fn paths_refute(all: &Transactions, required: &'static str) -> Option<crate::checks::isolation::findings::RawAnomaly> {
+fn paths_refute(all: &Transactions, required: &'static str) -> Option<RawAnomaly> {
     let basics = rw_register::basics(all, &Numbers);
     let (_, mut findings) = serial::refuted(&basics, required, &Limits::default())?;
     findings.anomalies.pop()
@@ -70,23 +72,8 @@ fn explanations_stand_by_themselves() {
 /// Of the four that write x the second read of the first, the others missed it: each pair has an order, together they have none.
 #[test]
 fn regression_an_order_that_a_path_forces_was_missed() {
-    let mut all = Transactions::default();
-    let begin = |all: &mut Transactions, process: u32| all.begin(process, Outcome::Ok, 2 * process, 2 * process + 1);
-    let (x, z) = (0, 1);
-    begin(&mut all, 0);
-    all.read(z, 0);
-    begin(&mut all, 1);
-    all.write(z, 1);
-    all.read(x, 2);
-    begin(&mut all, 2);
-    all.read(x, 0);
-    all.write(x, 2);
-    begin(&mut all, 3);
-    all.read(z, 0);
-    all.write(x, 3);
-    begin(&mut all, 4);
-    all.write(x, 4);
-    all.read(x, 4);
+    let text = "p0@0-1 r z nil; p1@2-3 w z 1, r x 2; p2@4-5 r x nil, w x 2; p3@6-7 r z nil, w x 3; p4@8-9 w x 4, r x 4";
+    let all = parse(text);
     assert!(!serializable(&all, Respect::Nothing));
     let anomaly = paths_refute(&all, "serializable").expect("refuted");
     assert_eq!(anomaly.transactions, [1, 2, 3], "{}", anomaly.explanation);
@@ -98,20 +85,7 @@ fn regression_an_order_that_a_path_forces_was_missed() {
 /// saw a and not the first b.
 #[test]
 fn regression_writers_of_one_key_overlapped_under_snapshot_isolation() {
-    let mut all = Transactions::default();
-    let begin = |all: &mut Transactions, process: u32| all.begin(process, Outcome::Ok, 2 * process, 2 * process + 1);
-    let (a, b) = (0, 1);
-    begin(&mut all, 0);
-    all.write(a, 1);
-    begin(&mut all, 1);
-    all.read(b, 0);
-    all.read(a, 1);
-    begin(&mut all, 2);
-    all.read(a, 0);
-    all.write(b, 2);
-    begin(&mut all, 3);
-    all.read(b, 0);
-    all.write(b, 4);
+    let all = parse("p0@0-1 w a 1; p1@2-3 r b nil, r a 1; p2@4-5 r a nil, w b 2; p3@6-7 r b nil, w b 4");
     let anomaly = paths_refute(&all, "snapshot-isolation").expect("refuted");
     assert_eq!(anomaly.transactions, [0, 1, 2, 3], "{}", anomaly.explanation);
     assert!(anomaly.explanation.contains("is the first of them"), "{}", anomaly.explanation);
