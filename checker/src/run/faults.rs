@@ -53,11 +53,21 @@ pub(crate) struct Crash<'h> {
 /// Every fault that was planned or started, by id. An event of the nemesis that cannot be read is skipped here, and
 /// [`crate::check`] reports it as a reason.
 pub(crate) fn findings(history: &History) -> Vec<FaultFinding> {
+    findings_of(history, history.nemesis())
+}
+
+/// The same by the order of events, for a history without times: each fault begins and ends at the index of an event.
+pub(crate) fn by_order(history: &History) -> Vec<FaultFinding> {
+    let at_its_index = |event: &Event| Event { time: event.index, ..event.clone() };
+    findings_of(history, &nemesis(history).map(at_its_index).collect::<Vec<Event>>())
+}
+
+fn findings_of(history: &History, nemesis: &[Event]) -> Vec<FaultFinding> {
     if is_foreign(history) {
-        return foreign::findings(history.nemesis());
+        return foreign::findings(nemesis);
     }
     let mut faults: BTreeMap<u64, FaultFinding> = BTreeMap::new();
-    for event in nemesis(history) {
+    for event in nemesis {
         match classify(event) {
             Ok(NemesisRecord::Plan(planned)) => {
                 faults.extend(planned.into_iter().map(|entry| (entry.fault, expected(entry))))
@@ -91,7 +101,7 @@ pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
         .collect()
 }
 
-/// The times at which any fault was active, merged.
+/// The times, or the indices, at which any fault was active, merged.
 pub(crate) struct Windows(Vec<(u64, u64)>);
 
 impl Windows {
@@ -110,9 +120,9 @@ impl Windows {
         Self(merged)
     }
 
-    pub(crate) fn contain(&self, time_ns: u64) -> bool {
-        let begun = self.0.partition_point(|(start, _)| *start <= time_ns);
-        begun.checked_sub(1).is_some_and(|last| self.0[last].1 >= time_ns)
+    pub(crate) fn contain(&self, moment: u64) -> bool {
+        let begun = self.0.partition_point(|(start, _)| *start <= moment);
+        begun.checked_sub(1).is_some_and(|last| self.0[last].1 >= moment)
     }
 }
 

@@ -8,24 +8,28 @@ use std::collections::BTreeMap;
 
 use super::findings::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics};
 use crate::finding::{ms, quantile};
-use crate::history::{EventType, Operation, Phase};
-use crate::run::faults::Windows;
+use crate::history::{EventType, History, Operation, Phase};
+use crate::run::faults::{Windows, by_order};
 use crate::run::harvest::harvests;
 use crate::visibility::WorkloadFacts;
 
 /// The statistics by workload and function. `unnamed` is the workload of operations that name none.
 pub(crate) fn statistics(
+    history: &History,
     operations: &[Operation<'_>],
     workloads: &[WorkloadFacts<'_>],
     faults: &[FaultFinding],
     unnamed: &str,
 ) -> Vec<OperationStatistics> {
-    let windows = Windows::new(faults);
+    let windows = if history.timed { Windows::new(faults) } else { Windows::new(&by_order(history)) };
+    let is_in_faults = |operation: &Operation<'_>| {
+        windows.contain(if history.timed { operation.invoked_ns() } else { operation.invoked() })
+    };
     let mut groups: BTreeMap<(&str, &str), (OperationStatistics, Measured)> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| operation.phase() == Phase::Main) {
         let workload = operation.workload().unwrap_or(unnamed);
         let (found, measured) = groups.entry((workload, operation.label())).or_default();
-        let in_faults = windows.contain(operation.invoked_ns());
+        let in_faults = is_in_faults(operation);
         count(found, operation, in_faults);
         measured.latencies.add(operation, in_faults);
     }
@@ -33,7 +37,7 @@ pub(crate) fn statistics(
         for (read, harvest) in harvests(workload) {
             // Reads of the main phase were all counted above, under the name of their workload.
             if let Some((_, measured)) = groups.get_mut(&(workload.name.as_str(), read.label())) {
-                let window = usize::from(windows.contain(read.invoked_ns()));
+                let window = usize::from(is_in_faults(read));
                 measured.harvests[window].0 += harvest;
                 measured.harvests[window].1 += 1;
             }

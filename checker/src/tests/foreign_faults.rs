@@ -52,6 +52,23 @@ fn an_operation_of_the_nemesis_is_recorded_twice() {
     assert_eq!(faults(&partition), [fault("partition", "{n1: {n2 n3}}", "n1", 1, Some(9))]);
 }
 
+/// Every operation of a log of Jepsen, which has no times, was taken for one in faults: all was at time zero.
+#[test]
+fn regression_without_times_faults_last_from_event_to_event() {
+    let write = |process: u64| {
+        ["invoke", "ok"]
+            .map(|kind| format!("{{:process {process}, :type :{kind}, :f :write, :value {process}}}\n"))
+            .concat()
+    };
+    let nemesis = |f: &str| format!("{{:process :nemesis, :type :info, :f :{f}, :value nil}}\n");
+    let text = write(1) + &nemesis("start") + &nemesis("start") + &write(2) + &nemesis("stop") + &write(3) + &write(4);
+    let history = read(text.as_bytes(), Format::Edn, &Selection::default()).expect("it is EDN").records;
+    let claims = Claims { statistics: true, ..Claims::of_history(CheckName::LINEARIZABLE, Some(Object::Register)) };
+    let verdict = crate::check(&history, &claims, &Limits::default());
+    let [writes] = &verdict.statistics[..] else { panic!("there is one function") };
+    assert_eq!((writes.ok, writes.invoked_in_faults, writes.ok_in_faults), (4, 1, 1));
+}
+
 #[test]
 fn start_means_a_fault_or_that_nodes_are_started_again() {
     assert_eq!(faults(&[(1, "start", "nil"), (8, "stop", "nil")]), [fault("fault", "", "", 1, Some(8))]);

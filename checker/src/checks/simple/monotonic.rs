@@ -5,7 +5,7 @@
 //! Real time counts, across processes; that includes each process's own order. One pass over the events, which keeps
 //! the largest number returned so far: O(n log n).
 
-use crate::checks::by_key::{by_key, is, of, seconds};
+use crate::checks::by_key::{at_time, by_key, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, ValueId};
@@ -131,12 +131,12 @@ fn walk(
         finding.violated(limits, || {
             let first = &records.ops[before];
             let explanation = format!(
-                "Process {} was given {value}{} at {}; process {} asked at {} and was given {number}.",
+                "Process {} was given {value}{}{}; process {} asked{} and was given {number}.",
                 records.process_of(before),
                 of(key),
-                seconds(first.returned_ns),
+                at_time(records, first.returned_ns),
                 records.process_of(at),
-                seconds(op.called_ns),
+                at_time(records, op.called_ns),
             );
             Draft::at(records, "backwards", key, [before, at], explanation)
         });

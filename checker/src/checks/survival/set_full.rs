@@ -17,7 +17,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{Denials, by_key, elements, is, of, seconds};
+use crate::checks::by_key::{Denials, at_time, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding, ms, quantile};
 use crate::history::{History, Identities, Op, ProcessName, ValueId};
@@ -342,16 +342,17 @@ impl<'r, 'd> Set<'r, 'd> {
             None => "there at first".to_owned(),
             Some(known) => {
                 let how = if adds(self.records, known) { "acknowledged to" } else { "read by" };
-                format!("{how} process {} at {}", self.records.process_name(known.process), seconds(known.returned_ns))
+                let (by, when) = (self.records.process_name(known.process), at_time(self.records, known.returned_ns));
+                format!("{how} process {by}{when}")
             }
         };
         let read = &self.records.ops[absent];
         let explanation = format!(
-            "{}{} was {known}, but the read that process {} began at {} does not have it, {}.",
+            "{}{} was {known}, but the read that process {} began{} does not have it, {}.",
             self.records.show(element.value),
             of(self.key),
             self.process(absent),
-            seconds(read.called_ns),
+            at_time(self.records, read.called_ns),
             if kind == "lost" { "and none after it does" } else { "though a later one does" },
         );
         // Without an add it would be one that nobody added.

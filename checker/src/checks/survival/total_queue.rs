@@ -14,7 +14,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{Denials, by_key, elements, is, of, seconds};
+use crate::checks::by_key::{Denials, at_time, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::finding::{Draft, Finding};
 use crate::history::{Datum, History, Identities, Kind, ValueId};
@@ -306,19 +306,19 @@ impl<'r> Queue<'r> {
                 None => "inside at first".to_owned(),
                 Some(enqueue) => {
                     format!(
-                        "acknowledged to process {} at {}",
+                        "acknowledged to process {}{}",
                         self.records.process_name(enqueue.process),
-                        seconds(enqueue.returned_ns)
+                        at_time(self.records, enqueue.returned_ns)
                     )
                 }
             };
             let explanation = format!(
-                "{}{} was {came}; the {} that process {} began at {} left nothing, and nobody dequeued it.",
+                "{}{} was {came}; the {} that process {} began{} left nothing, and nobody dequeued it.",
                 self.records.show(id),
                 of(key),
                 self.records.text(end.f),
                 self.records.process_of(by),
-                seconds(end.called_ns),
+                at_time(self.records, end.called_ns),
             );
             // If equal elements came out, the proof needs all of them: it is their number that is too small.
             let taken = self.elements.get(&id).is_some_and(|element| element.dequeued > 0);
