@@ -44,6 +44,13 @@ pub fn guess(records: &History) -> Option<&'static str> {
     }
 }
 
+/// The functions of micro-operations that levels of isolation do not know; [`Selection::renames`] gives them other names.
+///
+/// [`Selection::renames`]: crate::formats::Selection::renames
+pub fn unknown_micros(records: &History) -> BTreeSet<&str> {
+    isolation::functions(records).filter(|f| !matches!(*f, "r" | "w" | "append")).collect()
+}
+
 fn transaction_object(records: &History) -> Option<&'static str> {
     let by_writes = isolation::functions(records).find_map(|f| match f {
         "append" => Some("list-append"),

@@ -19,7 +19,7 @@ use crate::objects::Object;
 use crate::outcome::Outcome;
 use crate::run::findings::active_between;
 
-pub use crate::checks::guess::guess;
+pub use crate::checks::guess::{guess, unknown_micros};
 pub use crate::checks::settings::Settings;
 
 /// The name of a check: a row of the registry, ordered as there.
@@ -407,7 +407,7 @@ impl Asked {
     pub fn chosen(&self) -> Option<String> {
         let of = self.object.map_or_else(String::new, |object| match object {
             Object::Accounts => format!(" of {object}"),
-            _ => format!(" of a {object}"),
+            _ => format!(" of {} {object}", if object.name().starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }),
         });
         (self.name != self.check.name()).then(|| format!("{}: {}{of}", self.name, self.check))
     }

@@ -90,12 +90,25 @@ pub(crate) struct Missing {
     pub shows_violations: bool,
 }
 
+/// The level that asks for the same without real time, by which transactions may be judged instead.
+fn without_real_time(check: &str) -> Option<&'static str> {
+    match check {
+        "strict-serializable" => Some("strong-session-serializable"),
+        "strong-snapshot-isolation" => Some("strong-session-snapshot-isolation"),
+        _ => None,
+    }
+}
+
 /// What is missing for a check, which is of an object if that is known.
 pub(crate) fn missing(check: &str, object: Option<Object>, history: &History) -> Missing {
     let (needs, unsaid) = (needs(check, object), history.unsaid);
     let (mut doubts, mut shows_violations) = (Vec::new(), true);
     if needs.real_time && unsaid.invocations {
-        doubts.push(format!("no invocation is recorded, and {check} depends on what had completed when"));
+        let mut doubt = format!("no invocation is recorded, and {check} depends on what had completed when");
+        if let Some(level) = without_real_time(check) {
+            doubt += &format!(" (--consistency {level} does not)");
+        }
+        doubts.push(doubt);
         shows_violations &= needs.shows_violations;
     }
     // Real time is known of operations without a process, if their invocations are.

@@ -12,6 +12,9 @@ use super::values::{Datum, ValueId};
 /// The function of a transaction.
 const TRANSACTION: &str = "txn";
 
+/// Functions that return what they find, where nil is that they found nothing.
+const FINDS: [&str; 6] = ["read", "get", "dequeue", "pop", "peek", "extract-min"];
+
 /// What a client did, and the outcome. Cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Operation<'h> {
@@ -192,6 +195,21 @@ impl History {
     /// The operation of a workload at a position in [`History::ops`].
     pub fn operation(&self, op: usize) -> Operation<'_> {
         Operation::new(self, OpId::workload(op))
+    }
+
+    /// What an operation did, in words: `write 1 of key x`, `read of key x -> nil`. Whether it failed is not said.
+    pub fn in_words(&self, op: usize) -> String {
+        let Op { f, key, argument, result, .. } = self.ops[op];
+        let f = self.text(f);
+        let of_key = if key.is_some() { format!(" of key {}", self.text(key)) } else { String::new() };
+        let asked = if argument.is_nil() { String::new() } else { format!(" {}", self.show(argument)) };
+        // A nil is what a read found, and all that most others answer.
+        let says_nothing = !(result.is_nil() && FINDS.contains(&f)) && self.is_equal(argument, result);
+        let shown = match self.ops[op].is_ok() && !says_nothing {
+            true => format!(" -> {}", self.show(result)),
+            false => String::new(),
+        };
+        format!("{f}{asked}{of_key}{shown}")
     }
 
     /// The micro-operations of a transaction; none if the value is not a list of them.

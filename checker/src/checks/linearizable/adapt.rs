@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::collection::Discipline;
 use super::locks;
@@ -719,7 +719,7 @@ impl Task<'_> {
             }
         }
         assert_eq!(decided + open.len(), ruled.len(), "every object is decided or open");
-        let operations: usize = ruled.iter().map(|object| object.operations).sum();
+        let operation_count: usize = ruled.iter().map(|object| object.operations).sum();
         let bad = finding.violations;
         let objects = ruled.len();
         let (of, claim) = match property {
@@ -728,10 +728,11 @@ impl Task<'_> {
         };
         let one = objects == 1;
         let (is, plural) = if one { ("is", "") } else { ("are", "s") };
+        let operations = format!("{operation_count} operation{}", if operation_count == 1 { "" } else { "s" });
         let headline = match (bad, open.is_empty()) {
-            (0, true) if one => format!("{operations} operations on one object ({of}): {claim}"),
-            (0, true) => format!("{operations} operations on {objects} objects ({of}): each is {claim}"),
-            (_, true) => format!("{bad} of {objects} object{plural} ({of}) {is} not {claim}; {operations} operations"),
+            (0, true) if one => format!("{operations} on one object ({of}): {claim}"),
+            (0, true) => format!("{operations} on {objects} objects ({of}): each is {claim}"),
+            (_, true) => format!("{bad} of {objects} object{plural} ({of}) {is} not {claim}; {operations}"),
             (0, false) if decided == 0 => format!("none of {objects} object{plural} ({of}) decided"),
             (0, false) => format!("{decided} of {objects} object{plural} ({of}) decided, these are {claim}"),
             (_, false) => format!("{decided} of {objects} object{plural} ({of}) decided, {bad} not {claim}"),
@@ -740,7 +741,7 @@ impl Task<'_> {
             finding.doubt(self.why_open(property, first));
         }
         finding.headline = headline;
-        finding.figure("operations", operations as f64);
+        finding.figure("operations", operation_count as f64);
         finding.figure("objects", objects as f64);
         finding.figure("objects_decided", decided as f64);
         finding.figure("objects_searched", searched);
@@ -761,7 +762,10 @@ impl Task<'_> {
                 let (f, known) = (self.history.text(*f), functions(property));
                 match known.contains(&f) {
                     true => format!("the model has no function `{f}`{of_key}"),
-                    false => format!("{}{of_key}", unknown_functions(self.history, known)),
+                    false if of_key.is_empty() => unknown_functions(self.history, known),
+                    false => {
+                        format!("key {}: {}", self.history.text(object.key), unknown_functions(self.history, known))
+                    }
                 }
             }
             Outcome::NotOfModel(NotOfModel::Value(f, value)) => {
@@ -793,27 +797,58 @@ impl Task<'_> {
         }
         let mut reason = reason.to_owned();
         reason[..1].make_ascii_uppercase();
-        let explanation = format!("{reason}: {}.", listed.join("; "));
+        let lost = if kind == "not-linearizable" { self.lost_element(&ops) } else { None };
+        let (lost, beginning) = (lost.unwrap_or_default(), self.beginning(key));
+        let explanation = format!("{reason}: {lost}{}.{beginning}", listed.join("; "));
         Draft::at(self.history, kind, self.history.text(key), ops, explanation)
     }
 
-    /// An operation in words.
+    /// What the object of a key begins with, if anything was said of it.
+    fn beginning(&self, key: Sym) -> String {
+        let initial = self.history.initial(key);
+        if initial.is_nil() { String::new() } else { format!(" It begins with {}.", self.history.show(initial)) }
+    }
+
+    /// What no order explains: an element that is added before a read begins which lacks it, though nothing removes it.
+    fn lost_element(&self, ops: &[usize]) -> Option<String> {
+        const READS_MAX: usize = 8;
+        let (history, mut same) = (self.history, Identities::new(self.history));
+        let is = |at: usize, f: &str| history.text(history.ops[at].f) == f;
+        let grows = ops.iter().all(|at| is(*at, "add") || is(*at, "read"));
+        let reads = ops.iter().rev().copied().filter(|at| grows && is(*at, "read") && history.ops[*at].is_ok());
+        for read in reads.take(READS_MAX) {
+            let elements = history.datum(history.ops[read].result).elements().unwrap_or_default();
+            let shown: FxHashSet<ValueId> = elements.iter().map(|element| same.of(*element)).collect();
+            let mut before = ops.iter().copied().filter(|at| is(*at, "add") && history.is_before(*at, read));
+            let lost =
+                before.find(|at| history.ops[*at].is_ok() && !shown.contains(&same.of(history.ops[*at].argument)));
+            if let Some(add) = lost {
+                let (element, by) = (history.show(history.ops[add].argument), history.process_of(add));
+                let (added, began) = (history.events_of(add).last()?, history.events_of(read).next()?);
+                let reader = history.process_of(read);
+                return Some(format!(
+                    "{element} was added by process {by} (event {added}), and the read that process {reader} began then \
+                     (event {began}) does not have it; "
+                ));
+            }
+        }
+        None
+    }
+
+    /// An operation in words, with who did it and when.
     fn describe(&self, at: usize) -> String {
         let op = &self.history.ops[at];
-        let (f, from) = (self.history.text(op.f), op.called_ns as f64 / 1e9);
-        let argument =
-            if op.argument.is_nil() { String::new() } else { format!(" {}", self.history.show(op.argument)) };
-        let result = match op.kind {
-            Kind::Ok if self.history.is_equal(op.argument, op.result) => String::new(),
-            Kind::Ok => format!(" -> {}", self.history.show(op.result)),
-            Kind::Fail => " (failed)".into(),
-            Kind::Info => " (never completed)".into(),
+        let from = op.called_ns as f64 / 1e9;
+        let outcome = match op.kind {
+            Kind::Ok => "",
+            Kind::Fail => " (failed)",
+            Kind::Info => " (never completed)",
         };
         let when = match op.kind {
             _ if !self.history.timed => String::new(),
             Kind::Info => format!(" from {from:.6} s"),
             _ => format!(" from {from:.6} s to {:.6} s", op.returned_ns as f64 / 1e9),
         };
-        format!("process {} {f}{argument}{result}{when}", self.history.process_of(at))
+        format!("process {} {}{outcome}{when}", self.history.process_of(at), self.history.in_words(at))
     }
 }

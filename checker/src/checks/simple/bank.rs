@@ -3,9 +3,9 @@
 //! It considers the `read`s that succeeded, each a map from account to balance, as Jepsen's `bank` does under snapshot
 //! isolation. The total and the accounts are known if they were said, or what the bank begins with. Otherwise the total is
 //! taken to be the one that most reads have (of several, the one that was read first), and a read with another total is
-//! reported together with one that has it; and accounts are whatever reads show. An account without a balance, one that the
-//! bank does not have, and a balance below zero are violations by themselves, the last unless it is allowed. A read is
-//! reported once. O(size of all reads).
+//! reported together with the last one before it that has it; and accounts are whatever reads show. An account without a
+//! balance, one that the bank does not have, and a balance below zero are violations by themselves, the last unless it is
+//! allowed. A read is reported once. O(size of all reads).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,26 +60,42 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>, known: &Known) -> Fi
         let of_key = records.ops[ops[0]].key;
         match Ledger::new(records, key, records.initial(of_key), known) {
             Ok(mut ledger) => ledger.judge(ops, limits, &mut counts, &mut finding),
-            Err(why) => finding.doubt(why),
+            Err(why) => {
+                counts.unjudged += reads(records, ops).count() as u64;
+                finding.doubt(why);
+            }
         }
     }
     counts.unread.doubt(&mut finding);
     if counts.beyond > 0 {
         finding.doubt(format!("{} reads have balances that are rounded, or beyond 128 bits", counts.beyond));
     }
-    if counts.reads == 0 {
+    if counts.reads + counts.unjudged == 0 {
         finding.doubt("no read succeeded");
     }
-    finding.headline = format!("bank: {} reads, {} of which are wrong", counts.reads, finding.violations);
-    finding.figure("reads", counts.reads as f64);
+    finding.headline = match counts.unjudged {
+        0 => format!("bank: {} reads, {} of which are wrong", counts.reads, finding.violations),
+        not => format!(
+            "bank: {} reads judged, {} of which are wrong, and {not} not judged",
+            counts.reads, finding.violations
+        ),
+    };
+    finding.figure("reads", (counts.reads + counts.unjudged) as f64);
     finding.figure("reads_wrong", finding.violations as f64);
     finding.figure("reads_below_zero", counts.below_zero as f64);
     finding
 }
 
+/// The reads that succeeded.
+fn reads<'a>(records: &'a History, ops: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
+    ops.iter().copied().filter(|at| records.ops[*at].is_ok() && is(records, &records.ops[*at], "read"))
+}
+
 #[derive(Default)]
 struct ReadCounts {
+    /// Those of banks of which it is known what they begin with, and of the others.
     reads: u64,
+    unjudged: u64,
     below_zero: u64,
     unread: Unread,
     /// Reads whose total is not known exactly.
@@ -141,7 +157,7 @@ impl<'a> Ledger<'a> {
     fn judge(&mut self, ops: &[usize], limits: &Limits<'_>, counts: &mut ReadCounts, finding: &mut Finding) {
         let records = self.records;
         let mut all: Vec<Shown> = Vec::new();
-        for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
+        for at in reads(records, ops) {
             counts.reads += 1;
             if counts.unread.is(records, &records.ops[at]) {
                 continue;
@@ -156,12 +172,16 @@ impl<'a> Ledger<'a> {
             }
         }
         let usual = match self.total {
-            Some(total) => Some((total, None)),
-            None => usual(&all).map(|(total, example)| (total, Some(example))),
+            Some(total) => Some(total),
+            None => usual(&all),
         };
+        // The nearest read of the usual total: the last one before, or the first of all.
+        let is_usual = |read: &&Shown| self.total.is_none() && Some(read.total) == usual;
+        let mut example = all.iter().find(is_usual).map(|read| read.at);
         for read in &all {
+            example = Some(read).filter(is_usual).map(|read| read.at).or(example);
             match (usual, read.below_zero.filter(|_| !self.negative_balances)) {
-                (Some((total, example)), _) if total != read.total => {
+                (Some(total), _) if total != read.total => {
                     self.differs(read, (total, example), limits, finding);
                 }
                 (_, Some([account, balance])) => {
@@ -256,12 +276,12 @@ fn sum(records: &History, entries: &[[ValueId; 2]]) -> Result<(Exact, Option<[Va
     Ok((sum, below_zero))
 }
 
-/// The total that most reads have, and the first of those.
-fn usual(all: &[Shown]) -> Option<(Exact, usize)> {
+/// The total that most reads have; of several, the one that was read first.
+fn usual(all: &[Shown]) -> Option<Exact> {
     let mut counts: BTreeMap<Exact, (u64, usize)> = BTreeMap::new();
     for read in all {
         counts.entry(read.total).or_insert((0, read.at)).0 += 1;
     }
     let most = counts.iter().max_by_key(|(_, (count, first))| (*count, usize::MAX - first));
-    most.map(|(total, (_, example))| (*total, *example))
+    most.map(|(total, _)| *total)
 }
