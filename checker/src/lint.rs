@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::formats::Tree;
 use crate::formats::whole_events::Located;
 use crate::formats::write::edn_text;
+use crate::formats::{Tree, refusal};
 use crate::history::unit_since_1970;
 use crate::objects::completion::{Completion, Sort, completion};
 
@@ -44,6 +44,12 @@ pub struct Linter {
     processes: HashMap<String, ProcessState>,
     /// The line of the first write of a value to a key.
     writes: HashMap<(String, String), u64>,
+    /// By function, the writes of values that were written to their key before.
+    repeats: BTreeMap<String, Repeats>,
+    /// Whether an event so far was an invocation.
+    invokes: bool,
+    /// Whether reads so far showed numbers, and nothing else: then what is added is added up.
+    reads: Reads,
     last_index: Option<i64>,
     last_time: Option<i64>,
     /// The first time, and the line of its event.
@@ -60,8 +66,29 @@ enum ProcessState {
     Ended { line: u64 },
 }
 
+/// Writes of values that were written before.
+struct Repeats {
+    count: u64,
+    /// The first of them: its line, the line of the write before, and the value.
+    line: u64,
+    before: u64,
+    value: String,
+}
+
+/// What reads showed so far.
+#[derive(Default, PartialEq)]
+enum Reads {
+    #[default]
+    Nothing,
+    Numbers,
+    Others,
+}
+
 /// Functions whose argument identifies the write, so that it has to be unique for its key.
 const WRITES: [&str; 6] = ["write", "add", "enqueue", "push", "insert", "offer"];
+
+/// The rule of a completion without its invocation.
+const NOT_INVOKED: &str = "not-invoked";
 
 /// Functions that change nothing: their failure is certain, whatever went wrong.
 const READS: [&str; 4] = ["read", "members", "get", "scan"];
@@ -93,6 +120,9 @@ impl Linter {
             Some(process) if process.name().is_some_and(|name| name.trim_start_matches(':') == "nemesis") => return,
             Some(process) => process.notation(),
         };
+        if let Some(problem) = refusal(event) {
+            return self.found(line, "not-an-event", format!("{problem}; a check refuses the history"));
+        }
         match kind.as_str() {
             "invoke" => self.invoke(line, process, event),
             _ => self.complete(line, process, &kind, event),
@@ -109,6 +139,12 @@ impl Linter {
         }
         open.sort_unstable();
         self.unit();
+        self.repeated();
+        if !self.invokes {
+            // A history of completions alone, as checkers of isolation write them.
+            self.findings.findings.retain(|finding| finding.rule != NOT_INVOKED);
+            self.findings.totals.remove(NOT_INVOKED);
+        }
         for (line, process, f) in open {
             let sentence = format!(
                 "process {process} never completes its `{f}`: it counts as `info`; was the recording cut short?"
@@ -129,6 +165,21 @@ impl Linter {
                 "times are {unit} since 1970, and not nanoseconds since the run began: they are counted from the first event"
             );
             self.found(line, "time-unit", sentence);
+        }
+    }
+
+    /// Reports values that were written twice, once for each function. What is added to a counter need not be unique.
+    fn repeated(&mut self) {
+        for (f, Repeats { count, line, before, value }) in std::mem::take(&mut self.repeats) {
+            if f == "add" && self.reads == Reads::Numbers {
+                continue;
+            }
+            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+            let sentence = format!(
+                "`{f}` repeats a value of its key {times}, first {value} of line {before}: where values are not unique, a read does \
+                 not show which write it saw, and checks are slower or cannot decide"
+            );
+            self.found(line, "value-written-twice", sentence);
         }
     }
 
@@ -173,6 +224,7 @@ impl Linter {
     }
 
     fn invoke(&mut self, line: u64, process: String, event: &Tree) {
+        self.invokes = true;
         let f = function(event);
         match self.processes.get(&process) {
             Some(ProcessState::Open { line: invoked, f: open, .. }) => {
@@ -199,15 +251,12 @@ impl Linter {
 
     fn written(&mut self, line: u64, f: &str, value: &Tree, key: Option<&Tree>) {
         let place = (key.map(Tree::notation).unwrap_or_default(), value.notation());
-        if let Some(first) = self.writes.get(&place) {
-            let sentence = format!(
-                "`{f}` of {} was invoked before, at line {first}: where values are not unique, a read does not show which write it saw, \
-                 and checks are slower or cannot decide",
-                place.1
-            );
-            self.found(line, "value-written-twice", sentence);
-        } else {
-            self.writes.insert(place, line);
+        match self.writes.get(&place) {
+            None => drop(self.writes.insert(place, line)),
+            Some(before) => {
+                let first = Repeats { count: 0, line, before: *before, value: edn_text(value) };
+                self.repeats.entry(f.to_owned()).or_insert(first).count += 1;
+            }
         }
     }
 
@@ -217,7 +266,7 @@ impl Linter {
             Some(open @ ProcessState::Open { .. }) => open,
             ended => {
                 self.processes.extend(ended.map(|ended| (process.clone(), ended)));
-                self.found(line, "not-invoked", format!("process {process} completes `{f}` that it never invoked"));
+                self.found(line, NOT_INVOKED, format!("process {process} completes `{f}` that it never invoked"));
                 return;
             }
         };
@@ -260,6 +309,10 @@ impl Linter {
                 format!("`{f}` was invoked with {asked} at line {invoked} and is `ok` with {done}: {counts}");
             self.found(line, "other-argument", sentence);
         }
+        if f == "read" && *result != Tree::Nil {
+            let is_number = is_number(result) || (is_keyed(value) && is_number_of_key(result));
+            self.reads = if is_number && self.reads != Reads::Others { Reads::Numbers } else { Reads::Others };
+        }
         if f == "read" && event.get("value").is_none() {
             self.found(
                 line,
@@ -283,6 +336,20 @@ impl Linter {
         );
         self.found(line, "uncertain-fail", sentence);
     }
+}
+
+fn is_number(value: &Tree) -> bool {
+    matches!(value, Tree::Int(_) | Tree::Float(_))
+}
+
+/// Whether it is the argument of a read as Jepsen's `independent` records it: `[key nil]`.
+fn is_keyed(argument: &Tree) -> bool {
+    matches!(argument, Tree::Vector(parts) if matches!(&parts[..], [_, Tree::Nil]))
+}
+
+/// Whether it is a number with its key before it.
+fn is_number_of_key(result: &Tree) -> bool {
+    matches!(result, Tree::Vector(parts) if matches!(&parts[..], [_, number] if is_number(number)))
 }
 
 /// The sort of a value, as the checks take it.

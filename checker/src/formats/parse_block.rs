@@ -177,8 +177,8 @@ impl<'s> Chunk<'s> {
         fields: &mut Fields<'a>,
     ) -> Result<(), Stop> {
         match field {
-            Field::Index => fields.index = Some(json_count(parser, "index")?),
-            Field::Time => fields.time_ns = Some(json_time(parser, self.time_unit_ns())?),
+            Field::Index => fields.index = json_index(parser)?,
+            Field::Time => fields.time_ns = json_time(parser, self.time_unit_ns())?,
             Field::Type | Field::F | Field::Workload | Field::Phase if parser.peek() == Some(b'n') => {
                 parser.word("null")?
             }
@@ -396,6 +396,15 @@ impl<'s> Chunk<'s> {
     }
 }
 
+/// Why no history can have this event, whatever comes before it; none if one can.
+pub(crate) fn refusal(event: &Tree) -> Option<String> {
+    let stop = Chunk::new(&Selection::default()).json(json_form::json_line(event).as_bytes()).err()?;
+    Some(match stop.problem {
+        Problem::NotAnEvent(problem) => problem,
+        other => other.to_string(),
+    })
+}
+
 /// How many fields of an event in JSON are remembered in their order.
 const FIELDS_REMEMBERED: usize = 16;
 
@@ -506,29 +515,54 @@ fn was_cut_off(form: &Form<'_>, problem: &Problem) -> bool {
     form.last && cut
 }
 
-fn json_count(parser: &mut json::Parser<'_>, field: &str) -> Result<u64, Stop> {
+/// A number of an event, which may be null; a value that is none is named by its field, and not by its place alone.
+fn json_number<'a>(parser: &mut json::Parser<'a>, field: &str) -> Result<Option<json::Number<'a>>, Stop> {
+    let stop = match parser.number() {
+        Ok(number) => return Ok(Some(number)),
+        Err(stop) => stop,
+    };
+    match parser.peek() {
+        Some(b'n') => parser.word("null").map(|()| None),
+        Some(b'"' | b'[' | b'{' | b't' | b'f') => Err(Stop::no_event(stop.at, no_number(field))),
+        _ => Err(stop),
+    }
+}
+
+/// That a field has something else than a number, and what belongs there.
+fn no_number(field: &str) -> String {
+    match field {
+        "time" => {
+            "`time` is no number: it counts nanoseconds since the run began (--time-unit names another unit)".to_owned()
+        }
+        _ => format!("`{field}` is no number"),
+    }
+}
+
+fn json_index(parser: &mut json::Parser<'_>) -> Result<Option<u64>, Stop> {
     let at = parser.at();
-    match parser.number()? {
-        json::Number::Int(value) => Ok(u64::try_from(value).unwrap_or(0)),
-        json::Number::Float(value) if value >= 0.0 && value < u64::MAX as f64 => Ok(value as u64),
-        _ => Err(Stop::no_event(at, format!("`{field}` is no count"))),
+    match json_number(parser, "index")? {
+        None => Ok(None),
+        Some(json::Number::Int(value)) => Ok(Some(u64::try_from(value).unwrap_or(0))),
+        Some(json::Number::Float(value)) if value >= 0.0 && value < u64::MAX as f64 => Ok(Some(value as u64)),
+        Some(_) => Err(Stop::no_event(at, "`index` is no count")),
     }
 }
 
 /// A time in nanoseconds. A part of a unit counts: seconds are often written with a point.
-fn json_time(parser: &mut json::Parser<'_>, unit_ns: u64) -> Result<u64, Stop> {
+fn json_time(parser: &mut json::Parser<'_>, unit_ns: u64) -> Result<Option<u64>, Stop> {
     let at = parser.at();
-    let time_ns = match parser.number()? {
-        json::Number::Int(value) => Some(u64::try_from(value).unwrap_or(0).saturating_mul(unit_ns)),
-        json::Number::Float(value) => nanoseconds(value, unit_ns),
-        json::Number::Large(_) => None,
+    let time_ns = match json_number(parser, "time")? {
+        None => return Ok(None),
+        Some(json::Number::Int(value)) => Some(u64::try_from(value).unwrap_or(0).saturating_mul(unit_ns)),
+        Some(json::Number::Float(value)) => nanoseconds(value, unit_ns),
+        Some(json::Number::Large(_)) => None,
     };
-    time_ns.ok_or_else(|| Stop::no_event(at, "`time` is no count"))
+    time_ns.map(Some).ok_or_else(|| Stop::no_event(at, "`time` is no count"))
 }
 
 fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: u64) -> Result<Option<u64>, Stop> {
     let at = parser.at();
-    let wrong = || Stop::no_event(at, "`time` is no count");
+    let wrong = || Stop::no_event(at, no_number("time"));
     let token = parser.plain()?.ok_or_else(wrong)?;
     if token == "nil" {
         return Ok(None);

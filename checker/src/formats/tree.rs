@@ -101,6 +101,15 @@ impl Tree {
         }
     }
 
+    /// The same, to be changed.
+    pub(crate) fn get_mut(&mut self, field: &str) -> Option<&mut Tree> {
+        match self {
+            Tree::Map(entries) => entries.iter_mut().find(|(key, _)| key.name() == Some(field)).map(|(_, value)| value),
+            Tree::Tagged(_, value) => value.get_mut(field),
+            _ => None,
+        }
+    }
+
     /// The text of a string or the name of a keyword.
     pub fn name(&self) -> Option<&str> {
         match self {

@@ -19,7 +19,12 @@ fn each_rule_finds_its_line() {
     let cases = [
         ("{:type :boo :process 0}", "1 type"),
         ("{:type :ok}", "1 process"),
-        ("{:type :ok :f :read :process 0}", "1 not-invoked"),
+        (
+            "{:type :invoke :f :read :process 1}\n{:type :fail :f :read :process 1}\n{:type :ok :f :read :process 0}",
+            "3 not-invoked",
+        ),
+        ("{:type :invoke :f :read :process 0 :time \"10:00\"}", "1 not-an-event"),
+        ("{:type :invoke :op :read :process 0}", "1 not-an-event"),
         ("{:type :invoke :f :read :process 0}", "1 never-completed"),
         (
             "{:type :invoke :f :read :process 0}\n{:type :invoke :f :read :process 0}\n{:type :fail :f :read :process 0}",
@@ -81,7 +86,27 @@ fn what_is_fine_is_not_reported() {
 
 #[test]
 fn findings_are_bounded_and_counted() {
-    let many = "{:type :ok :f :read :process 0}\n".repeat(50);
+    let many = "{:type :invoke :f :read :process 1}\n{:type :fail :f :read :process 1}\n".to_owned()
+        + &"{:type :ok :f :read :process 0}\n".repeat(50);
     let findings = lint(&many);
     assert_eq!((findings.findings.len(), findings.totals["not-invoked"]), (20, 50));
+}
+
+/// Each of them was a finding, though nothing was wrong: completions alone, amounts that are added up, and many values that
+/// come again.
+#[test]
+fn regression_what_is_usual_was_reported_line_by_line() {
+    let rules = |text: &str| lint(text).totals;
+    let of = |kind: &str, f: &str, value: &str| format!("{{:type :{kind} :f :{f} :value {value} :process 0}}\n");
+    let done = |f: &str, asked: &str, shown: &str| of("invoke", f, asked) + &of("ok", f, shown);
+    assert_eq!(rules(&of("ok", "txn", "[[:w :x 1]]").repeat(3)), [].into(), "completions alone");
+    for (read, shown) in [("nil", "2"), ("[:x nil]", "[:x 2]")] {
+        let counter = done("add", "1", "1").repeat(2) + &done("read", read, shown);
+        assert_eq!(rules(&counter), [].into(), "what is added to a counter");
+    }
+    let set = done("add", "1", "1").repeat(2) + &done("read", "nil", "[1 2]");
+    assert_eq!(rules(&set), [("value-written-twice", 1)].into(), "what is added to a set");
+    let findings = lint(&done("write", "1", "1").repeat(30)).findings;
+    let [finding] = &findings[..] else { panic!("one for all: {findings:?}") };
+    assert!(finding.line == 3 && finding.sentence.contains("29 times, first 1 of line 1"), "{finding:?}");
 }
