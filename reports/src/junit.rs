@@ -1,9 +1,9 @@
 //! The verdict as JUnit XML, for a CI to read.
 //!
-//! Three suites: `properties` (a case for each property and workload), `faults` (a case for each planned fault) and
-//! `run` (the merged verdict, so that a run which is not valid for some other reason is not green either). A broken
-//! claim is a failure; what leaves a run inconclusive is an error; what was measured without being claimed is skipped
-//! where it did not hold.
+//! Three suites: `properties` (a case for each property and workload), `faults` (a case for each planned fault; what the
+//! nemesis of a history from elsewhere did is no test) and `run` (the merged verdict, so that a run which is not valid for
+//! some other reason is not green either). A broken claim is a failure; what leaves a run inconclusive is an error; what was
+//! measured without being claimed is skipped where it did not hold.
 
 use checker::verdict::{FaultFinding, Outcome, PropertyResult, Verdict};
 
@@ -15,11 +15,15 @@ const ANOMALIES_MAX: usize = 20;
 
 /// The verdict as a JUnit document.
 pub fn junit(summary: &RunSummary, verdict: &Verdict) -> String {
+    let has_claims = summary.has_claims(verdict);
+    // What another bench's nemesis recorded was not planned here, and is no test.
+    let faults = verdict.faults.iter().filter(|fault| !fault.foreign);
     let suites = [
-        Suite { name: "properties", cases: verdict.properties.iter().map(property_case).collect() },
-        Suite { name: "faults", cases: verdict.faults.iter().map(fault_case).collect() },
+        Suite { name: "properties", cases: verdict.properties.iter().map(|p| property_case(p, has_claims)).collect() },
+        Suite { name: "faults", cases: faults.map(fault_case).collect() },
         Suite { name: "run", cases: vec![run_case(summary, verdict)] },
     ];
+    let suites: Vec<&Suite> = suites.iter().filter(|suite| summary.is_run() || !suite.cases.is_empty()).collect();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     out += &format!(
         "<testsuites name=\"{}\" {} time=\"{}\">\n",
@@ -27,7 +31,7 @@ pub fn junit(summary: &RunSummary, verdict: &Verdict) -> String {
         counters(suites.iter().flat_map(|s| &s.cases)),
         time_s(summary.duration_ms),
     );
-    for suite in &suites {
+    for suite in suites {
         out += &suite.xml(summary);
     }
     out + "</testsuites>\n"
@@ -40,12 +44,11 @@ struct Suite {
 
 impl Suite {
     fn xml(&self, summary: &RunSummary) -> String {
-        let mut out = format!(
-            "  <testsuite name=\"{}\" {} timestamp=\"{}\">\n",
-            self.name,
-            counters(&self.cases),
-            esc(&summary.started_utc)
-        );
+        let timestamp = match summary.started_utc.as_str() {
+            "" => String::new(),
+            started => format!(" timestamp=\"{}\"", esc(started)),
+        };
+        let mut out = format!("  <testsuite name=\"{}\" {}{timestamp}>\n", self.name, counters(&self.cases));
         if self.name == "run" {
             out += &properties_xml(summary);
         }
@@ -58,9 +61,11 @@ impl Suite {
 
 /// What JUnit calls properties: the configuration.
 fn properties_xml(summary: &RunSummary) -> String {
-    let own = [("seed".to_owned(), summary.seed.to_string()), ("command".to_owned(), summary.command.clone())];
-    let rows: String = own
+    let seed = summary.is_run().then(|| ("seed".to_owned(), summary.seed.to_string()));
+    let command = ("command".to_owned(), summary.command.clone());
+    let rows: String = seed
         .iter()
+        .chain([&command])
         .chain(&summary.settings)
         .map(|(name, value)| format!("      <property name=\"{}\" value=\"{}\"/>\n", esc(name), esc(value)))
         .collect();
@@ -115,15 +120,19 @@ impl std::fmt::Display for Lines<'_> {
     }
 }
 
-fn property_case(result: &PropertyResult) -> Case {
+fn property_case(result: &PropertyResult, has_claims: bool) -> Case {
     let (ending, message) = match (result.outcome, result.claimed) {
         (Outcome::Valid, _) => (Ending::Passed, String::new()),
         (Outcome::Invalid, true) => (Ending::Failure, result.summary.clone()),
         (Outcome::Inconclusive, true) => (Ending::Error, result.summary.clone()),
         (found, false) => (Ending::Skipped, format!("not claimed, found {found}: {}", result.summary)),
     };
-    let claim = if result.claimed { "claimed" } else { "not claimed" };
-    let text = format!("{claim}; found {}: {}{}", result.outcome, result.summary, explanations(result));
+    let claim = match (has_claims, result.claimed) {
+        (false, _) => "",
+        (true, true) => "claimed; ",
+        (true, false) => "not claimed; ",
+    };
+    let text = format!("{claim}found {}: {}{}", result.outcome, result.summary, explanations(result));
     Case { name: property_label(result), ns: 0, ending, message, text }
 }
 
@@ -147,7 +156,6 @@ fn fault_case(fault: &FaultFinding) -> Case {
     };
     let (ending, message) = match fault.proved {
         true => (Ending::Passed, String::new()),
-        false if fault.foreign => (Ending::Skipped, fault.evidence.clone()),
         false => (Ending::Error, format!("not proved to have taken effect: {}", fault.evidence)),
     };
     let ns = fault.stop_ns.zip(fault.start_ns).map_or(0, |(stop, start)| stop.saturating_sub(start));
@@ -161,13 +169,13 @@ fn run_case(summary: &RunSummary, verdict: &Verdict) -> Case {
         Outcome::Inconclusive => Ending::Error,
         Outcome::Invalid => Ending::Failure,
     };
-    let mut text = format!("{}: {}", verdict.outcome, headline(verdict));
+    let mut text = format!("{}: {}", verdict.outcome, headline(summary, verdict));
     for reason in &verdict.reasons {
         text += &format!("\n{reason}");
     }
     text += &format!("\nrepeat: {}", summary.command);
     let ns = summary.duration_ms.saturating_mul(crate::format::NS_PER_MS);
-    Case { name: "verdict".to_owned(), ns, ending, message: headline(verdict), text }
+    Case { name: "verdict".to_owned(), ns, ending, message: headline(summary, verdict), text }
 }
 
 fn counters<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {

@@ -39,13 +39,15 @@ impl<'a> Deref for Operation<'a> {
 }
 
 impl Operation<'_> {
-    pub(crate) fn start_ns(&self) -> u64 {
-        self.invoked_ns()
+    /// Where it begins in drawings: its time, ns, or the index of its event where the history has no times.
+    pub(crate) fn begins(&self) -> u64 {
+        if self.history().timed { self.invoked_ns() } else { self.invoked() }
     }
 
-    /// When it completed; `end_of_run_ns` if it never did.
-    pub(crate) fn end_ns(&self, end_of_run_ns: u64) -> u64 {
-        self.completed_ns().unwrap_or(end_of_run_ns).max(self.invoked_ns())
+    /// Where it ends, likewise; `end_of_run` if it never completed.
+    pub(crate) fn ends(&self, end_of_run: u64) -> u64 {
+        let ends = if self.history().timed { self.completed_ns() } else { self.completed() };
+        ends.unwrap_or(end_of_run).max(self.begins())
     }
 
     pub(crate) fn end(&self) -> End {
@@ -117,6 +119,6 @@ mod tests {
         let event = |time, kind| Event::new(time, Process::Client(7), kind, "add", Value::from(1));
         let history = History::of_events(&[event(10, EventType::Invoke)]).expect("the events fit");
         let [open] = operations(&history)[..] else { panic!("there is one operation") };
-        assert_eq!((open.end(), open.end_ns(99), open.latency_ns()), (End::Info, 99, None));
+        assert_eq!((open.end(), open.ends(99), open.latency_ns()), (End::Info, 99, None));
     }
 }

@@ -33,44 +33,63 @@ pub struct RunSummary {
     pub version: String,
 }
 
+impl RunSummary {
+    /// Whether this bench ran it. A history alone has neither seed nor start, and nobody claimed or planned anything.
+    pub(crate) fn is_run(&self) -> bool {
+        !self.started_utc.is_empty()
+    }
+
+    /// Whether some properties are claimed and others are not; what was checked of a history alone was asked for.
+    pub(crate) fn has_claims(&self, verdict: &Verdict) -> bool {
+        self.is_run() || verdict.properties.iter().any(|property| !property.claimed)
+    }
+}
+
 /// The longest sentence taken over from a verdict, in characters.
 pub(crate) const SENTENCE_CHARS_MAX: usize = 2_000;
 
 /// One sentence that says what happened and why.
-pub(crate) fn headline(verdict: &Verdict) -> String {
+pub(crate) fn headline(summary: &RunSummary, verdict: &Verdict) -> String {
     let sentence = match verdict.outcome {
-        Outcome::Valid => valid_headline(verdict),
+        Outcome::Valid => valid_headline(summary, verdict),
         Outcome::Inconclusive => reason_or(verdict, "nothing claimed was broken, but the run does not prove it"),
-        Outcome::Invalid => invalid_headline(verdict),
+        Outcome::Invalid => invalid_headline(summary, verdict),
     };
     abbreviate(&sentence, SENTENCE_CHARS_MAX)
 }
 
-fn valid_headline(verdict: &Verdict) -> String {
-    let claimed = verdict.properties.iter().filter(|p| p.claimed).count() as u64;
-    let claims = match claimed {
-        0 => "nothing was claimed".to_owned(),
-        1 => "the one claimed check held".to_owned(),
-        n => format!("all {} claimed checks held", count(n)),
+fn valid_headline(summary: &RunSummary, verdict: &Verdict) -> String {
+    let held = verdict.properties.iter().filter(|p| p.claimed).count() as u64;
+    let claims = match (held, summary.has_claims(verdict)) {
+        (0, true) => "nothing was claimed".to_owned(),
+        (0, false) => "nothing was checked".to_owned(),
+        (1, true) => "the one claimed check held".to_owned(),
+        (1, false) => "the check holds".to_owned(),
+        (n, true) => format!("all {} claimed checks held", count(n)),
+        (n, false) => format!("all {} checks hold", count(n)),
     };
-    format!("{claims}; {}", faults_sentence(&verdict.faults))
+    format!("{claims}; {}", faults_sentence(summary, &verdict.faults))
 }
 
-fn invalid_headline(verdict: &Verdict) -> String {
+fn invalid_headline(summary: &RunSummary, verdict: &Verdict) -> String {
     let mut broken = verdict.properties.iter().filter(|p| is_broken_claim(p));
     let Some(first) = broken.next() else {
         return reason_or(verdict, "a claimed property was violated");
     };
+    let (is, checks) = match summary.has_claims(verdict) {
+        true => ("was claimed and is", "more claimed check"),
+        false => ("is", "more check"),
+    };
     let others = match broken.count() as u64 {
         0 => String::new(),
-        n => format!(" ({} more violated)", plural(n, "claimed check")),
+        n => format!(" ({} violated)", plural(n, checks)),
     };
-    format!("{} was claimed and is violated: {}{others}", property_label(first), first.summary)
+    format!("{} {is} violated: {}{others}", property_label(first), first.summary)
 }
 
 /// The reasons that the headline does not already give.
-pub(crate) fn reasons_beyond_headline(verdict: &Verdict) -> Vec<&String> {
-    let said = headline(verdict);
+pub(crate) fn reasons_beyond_headline<'v>(summary: &RunSummary, verdict: &'v Verdict) -> Vec<&'v String> {
+    let said = headline(summary, verdict);
     let finding = match verdict.outcome {
         Outcome::Invalid => verdict.properties.iter().find(|p| is_broken_claim(p)),
         Outcome::Valid | Outcome::Inconclusive => None,
@@ -87,12 +106,13 @@ fn reason_or(verdict: &Verdict, otherwise: &str) -> String {
 }
 
 /// `no faults were planned`, `8 faults, all proved`, `8 faults, 7 of them proved`.
-pub(crate) fn faults_sentence(faults: &[FaultFinding]) -> String {
+pub(crate) fn faults_sentence(summary: &RunSummary, faults: &[FaultFinding]) -> String {
     if faults.iter().any(|fault| fault.foreign) {
         return format!("{} recorded by its nemesis", plural(faults.len() as u64, "fault"));
     }
     let (planned, proved) = (faults.len() as u64, faults.iter().filter(|f| f.proved).count() as u64);
     match (planned, proved) {
+        (0, _) if !summary.is_run() => "no faults are recorded".to_owned(),
         (0, _) => "no faults were planned".to_owned(),
         (1, 1) => "its one fault is proved".to_owned(),
         (n, p) if n == p => format!("{}, all proved", plural(n, "fault")),

@@ -39,11 +39,11 @@ pub fn terminal(summary: &RunSummary, verdict: &Verdict, width: Option<usize>, c
     let page = Page { width: width.unwrap_or(WIDTH_DEFAULT).clamp(WIDTH_MIN, WIDTH_MAX), colour };
     let sections = [
         page.headline(summary, verdict),
-        page.properties(&verdict.properties),
-        page.anomalies(&verdict.properties),
-        page.faults(&verdict.faults),
+        page.properties(summary, verdict),
+        page.anomalies(summary, &verdict.properties),
+        page.faults(summary.is_run(), summary.untimed, &verdict.faults),
         page.operations(&verdict.statistics),
-        page.reasons(verdict),
+        page.reasons(summary, verdict),
         page.footer(summary),
     ];
     let shown: Vec<String> = sections.into_iter().filter(|s| !s.is_empty()).collect();
@@ -51,10 +51,10 @@ pub fn terminal(summary: &RunSummary, verdict: &Verdict, width: Option<usize>, c
 }
 
 /// What the nemesis did and how operations fared, for a verdict on a history whose findings are printed elsewhere; empty if
-/// neither is known.
-pub fn run_tables(verdict: &Verdict, width: Option<usize>, colour: bool) -> String {
+/// neither is known. `timed` says whether the history has times.
+pub fn run_tables(verdict: &Verdict, timed: bool, width: Option<usize>, colour: bool) -> String {
     let page = Page { width: width.unwrap_or(WIDTH_DEFAULT).clamp(WIDTH_MIN, WIDTH_MAX), colour };
-    let faults = if verdict.faults.is_empty() { String::new() } else { page.faults(&verdict.faults) };
+    let faults = if verdict.faults.is_empty() { String::new() } else { page.faults(false, !timed, &verdict.faults) };
     let operations = if verdict.statistics.is_empty() { String::new() } else { page.operations(&verdict.statistics) };
     [faults, operations].into_iter().filter(|section| !section.is_empty()).collect::<Vec<String>>().join("\n")
 }
@@ -69,28 +69,32 @@ impl Page {
         let badge = format!("{} {}", sign(verdict.outcome), verdict.outcome.to_string().to_uppercase());
         let title = abbreviate(&visible(&summary.title), self.width.saturating_sub(badge.chars().count() + 2));
         let mut out = format!("{}  {}\n", self.paint(&badge, ansi(verdict.outcome)), self.paint(&title, BOLD));
-        out += &wrap(&visible(&headline(verdict)), self.width, "", "");
+        out += &wrap(&visible(&headline(summary, verdict)), self.width, "", "");
         out += &self.paint(&wrap(&facts(summary, verdict), self.width, "", ""), DIM);
         out
     }
 
-    fn properties(&self, properties: &[PropertyResult]) -> String {
+    fn properties(&self, summary: &RunSummary, verdict: &Verdict) -> String {
+        let (properties, has_claims) = (&verdict.properties, summary.has_claims(verdict));
         if properties.is_empty() {
             return String::new();
         }
         match Grid::of(properties) {
-            None => self.findings("Properties", &properties.iter().collect::<Vec<_>>()),
+            None => self.findings("Properties", has_claims, &properties.iter().collect::<Vec<_>>()),
             Some(grid) => {
                 let open: Vec<&PropertyResult> = properties.iter().filter(|p| p.outcome != Outcome::Valid).collect();
-                let findings =
-                    if open.is_empty() { String::new() } else { "\n".to_owned() + &self.findings("Not valid", &open) };
-                self.grid(&grid) + &findings
+                let findings = if open.is_empty() {
+                    String::new()
+                } else {
+                    "\n".to_owned() + &self.findings("Not valid", has_claims, &open)
+                };
+                self.grid(&grid, has_claims) + &findings
             }
         }
     }
 
     /// A sign for each property and workload.
-    fn grid(&self, grid: &Grid<'_>) -> String {
+    fn grid(&self, grid: &Grid<'_>, has_claims: bool) -> String {
         let mut builder = Builder::default();
         builder.push_record(["property".to_owned()].into_iter().chain(grid.workloads.iter().map(|w| heading(w))));
         for row in &grid.rows {
@@ -105,31 +109,35 @@ impl Page {
                 table.modify(Cell::new(row + 1, column + 1), colour);
             }
         }
-        self.section("Properties", table)
-            + &self.paint("✓ holds, ✗ broken, ? undecided; in brackets: not claimed\n", DIM)
+        let in_brackets = if has_claims { "; in brackets: not claimed" } else { "" };
+        let legend = format!("✓ holds, ✗ broken, ? undecided{in_brackets}\n");
+        self.section("Properties", table) + &self.paint(&legend, DIM)
     }
 
-    fn findings(&self, title: &str, properties: &[&PropertyResult]) -> String {
+    fn findings(&self, title: &str, has_claims: bool, properties: &[&PropertyResult]) -> String {
+        let claimed = |word: &str| has_claims.then(|| word.to_owned());
         let mut builder = Builder::default();
-        builder.push_record(["property", "workload", "claimed", "found", "finding"]);
+        let head = ["property", "workload"].map(str::to_owned).into_iter().chain(claimed("claimed"));
+        builder.push_record(head.chain(["found", "finding"].map(str::to_owned)));
         for p in properties {
-            builder.push_record([
-                p.property.to_string(),
-                abbreviate(&visible(workload_name(p)), 24),
-                if p.claimed { "yes" } else { "no" }.to_owned(),
-                format!("{} {}", sign(p.outcome), p.outcome),
-                abbreviate(&visible(&p.summary), SENTENCE_CHARS_MAX),
-            ]);
+            let mut row = vec![p.property.to_string(), abbreviate(&visible(workload_name(p)), 24)];
+            row.extend(claimed(if p.claimed { "yes" } else { "no" }));
+            row.push(format!("{} {}", sign(p.outcome), p.outcome));
+            row.push(abbreviate(&visible(&p.summary), SENTENCE_CHARS_MAX));
+            builder.push_record(row);
         }
         let mut table = self.table(builder);
         for (row, p) in properties.iter().enumerate().filter(|_| self.colour) {
             let (claim, found) = if p.claimed { (Color::BOLD, found_colour(p.outcome)) } else { (dim(), dim()) };
-            table.modify(Cell::new(row + 1, 2), claim).modify(Cell::new(row + 1, 3), found);
+            if has_claims {
+                table.modify(Cell::new(row + 1, 2), claim);
+            }
+            table.modify(Cell::new(row + 1, if has_claims { 3 } else { 2 }), found);
         }
         self.section(title, table)
     }
 
-    fn anomalies(&self, properties: &[PropertyResult]) -> String {
+    fn anomalies(&self, summary: &RunSummary, properties: &[PropertyResult]) -> String {
         let mut out = String::new();
         for p in properties.iter().filter(|p| !p.anomalies.is_empty()) {
             let claim = if p.claimed { "" } else { ", not claimed" };
@@ -145,28 +153,35 @@ impl Page {
             }
             let more = found - p.anomalies.len().min(shown_max) as u64;
             if more > 0 {
-                out += &self.paint(&format!("     ... and {} more in report.html\n", count(more)), DIM);
+                out += &self.paint(&format!("     ... and {} more {}\n", count(more), elsewhere(summary)), DIM);
             }
         }
         out
     }
 
-    fn faults(&self, faults: &[FaultFinding]) -> String {
+    fn faults(&self, is_run: bool, untimed: bool, faults: &[FaultFinding]) -> String {
         if faults.is_empty() {
-            return format!("{}\nnone were planned\n", self.paint("Faults", BOLD));
+            let none = if is_run { "none were planned" } else { "none are recorded" };
+            return format!("{}\n{none}\n", self.paint("Faults", BOLD));
         }
+        // The nemesis of another bench planned nothing here, and proves nothing.
+        let foreign = faults.iter().any(|fault| fault.foreign);
         let mut kinds: BTreeMap<&str, Vec<&FaultFinding>> = BTreeMap::new();
         for fault in faults {
             kinds.entry(&fault.kind).or_default().push(fault);
         }
         let mut builder = Builder::default();
-        builder.push_record(["kind", "planned", "proved", "total time", "for example"]);
+        let head = ["kind", if foreign { "recorded" } else { "planned" }, "proved", "total time", "for example"];
+        let shown = [true, true, !foreign, !untimed, true];
+        builder.push_record(head.into_iter().zip(shown).filter(|(_, shown)| *shown).map(|(name, _)| name));
         for (kind, members) in &kinds {
-            builder.push_record(fault_row(kind, members));
+            let row = fault_row(kind, members).into_iter().zip(shown);
+            builder.push_record(row.filter(|(_, shown)| *shown).map(|(cell, _)| cell));
         }
         let mut table = self.table(builder);
-        table.modify(Columns::new(1..4), Alignment::right());
-        for (row, members) in kinds.values().enumerate().filter(|_| self.colour) {
+        let numbers = shown.iter().filter(|shown| **shown).count() - 1;
+        table.modify(Columns::new(1..numbers), Alignment::right());
+        for (row, members) in kinds.values().enumerate().filter(|_| self.colour && !foreign) {
             let all = members.iter().all(|f| f.proved);
             table.modify(Cell::new(row + 1, 2), if all { Color::FG_GREEN } else { Color::FG_YELLOW });
         }
@@ -187,8 +202,8 @@ impl Page {
         self.section("Operations", table)
     }
 
-    fn reasons(&self, verdict: &Verdict) -> String {
-        let reasons = reasons_beyond_headline(verdict);
+    fn reasons(&self, summary: &RunSummary, verdict: &Verdict) -> String {
+        let reasons = reasons_beyond_headline(summary, verdict);
         if reasons.is_empty() {
             return String::new();
         }
@@ -198,7 +213,7 @@ impl Page {
         }
         let more = reasons.len().saturating_sub(REASONS_MAX) as u64;
         if more > 0 {
-            out += &format!("    ... and {} in report.html\n", plural(more, "more reason"));
+            out += &format!("    ... and {} {}\n", plural(more, "more reason"), elsewhere(summary));
         }
         out
     }
@@ -263,6 +278,11 @@ fn found_colour(outcome: Outcome) -> Color {
     }
 }
 
+/// Where there is more of what a table leaves out.
+fn elsewhere(summary: &RunSummary) -> &'static str {
+    if summary.run_dir.is_empty() { "(--html FILE writes a report with more)" } else { "in report.html" }
+}
+
 fn facts(summary: &RunSummary, verdict: &Verdict) -> String {
     let (ok, all) = operations_total(verdict);
     // A history without a run directory has neither seed nor nodes.
@@ -274,7 +294,7 @@ fn facts(summary: &RunSummary, verdict: &Verdict) -> String {
     facts.push(format!("{} of {} acknowledged", count(ok), plural(all, "operation")));
     let first_ack_ms = summary.first_ack_ms.filter(|_| !summary.untimed);
     facts.extend(first_ack_ms.map(|ms| format!("the first after {} ms", count(ms))));
-    facts.push(faults_sentence(&verdict.faults));
+    facts.push(faults_sentence(summary, &verdict.faults));
     facts.join(" · ")
 }
 
@@ -296,7 +316,10 @@ fn fault_row(kind: &str, members: &[&FaultFinding]) -> [String; 5] {
     let spans = members.iter().filter_map(|f| f.start_ns.zip(f.stop_ns));
     let total_ns = spans.fold(0, |sum: u64, (start, stop)| sum.saturating_add(stop.saturating_sub(start)));
     let example = members.iter().find(|f| f.proved).or(members.first());
-    let example = example.map(|f| format!("{}: {}", abbreviate(&visible(&f.detail), 80), visible(&f.evidence)));
+    let example = example.map(|f| match (f.foreign, abbreviate(&visible(&f.detail), 80)) {
+        (true, detail) => detail,
+        (false, detail) => format!("{detail}: {}", visible(&f.evidence)),
+    });
     [
         abbreviate(&visible(kind), 24),
         count(members.len() as u64),

@@ -296,14 +296,37 @@ fn the_same_input_gives_the_same_bytes() {
 
 #[test]
 fn an_empty_run_says_so() {
-    let page = html(&RunSummary::default(), &empty(), &sample::history(&[]));
+    let summary = RunSummary { started_utc: "2026-03-14T09:26:53Z".to_owned(), ..RunSummary::default() };
+    let page = html(&summary, &empty(), &sample::history(&[]));
     markup::check_html(&page);
     for sentence in
         ["holds no operation and no fault", "No anomaly was found", "No faults were planned", "nothing was claimed"]
     {
         assert!(page.contains(sentence), "{sentence}");
     }
-    assert!(terminal(&RunSummary::default(), &empty(), Some(1), false).contains("none were planned"));
+    assert!(terminal(&summary, &empty(), Some(1), false).contains("none were planned"));
+}
+
+/// Of a history alone the reports said what was claimed, planned and proved, and that it had been run with the seed 0.
+#[test]
+fn regression_nobody_claimed_or_planned_anything_of_a_history_alone() {
+    let (_, mut verdict, events) = sample::run(BROKEN);
+    verdict.properties.retain(|property| property.claimed);
+    verdict.faults.iter_mut().for_each(|fault| (fault.foreign, fault.proved) = (true, false));
+    let summary = RunSummary { title: "history.edn".to_owned(), ..RunSummary::default() };
+    let history = sample::history(&events);
+    let reports =
+        [html(&summary, &verdict, &history), junit(&summary, &verdict), terminal(&summary, &verdict, Some(140), false)];
+    for (name, report) in ["html", "junit", "terminal"].into_iter().zip(&reports) {
+        let of_a_run = ["claimed", "planned", "proved", "seed", "this run", "report.html", "timestamp"];
+        let found = of_a_run.into_iter().find(|word| report.contains(word));
+        assert_eq!(found, None, "{name}: {report}");
+        assert!(report.contains("no-lost-writes (set) is violated"), "{name}: {report}");
+    }
+    markup::check_html(&reports[0]);
+    markup::check_xml(&reports[1]);
+    assert!(!reports[1].contains("dissensus.faults"), "{}", reports[1]);
+    assert!(reports[2].contains("--html FILE writes a report with more"), "{}", reports[2]);
 }
 
 /// Events as a damaged or foreign history could hold them.

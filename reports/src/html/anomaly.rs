@@ -9,7 +9,7 @@ use super::cycle;
 use super::finder::Finder;
 use super::section::pill;
 use super::table::{Set, table};
-use crate::format::{abbreviate, count, esc, seconds_ms};
+use crate::format::{abbreviate, count, esc};
 use crate::summary::{SENTENCE_CHARS_MAX, is_broken_claim, property_label};
 
 /// The most anomalies shown of one property and workload, and how many of a broken claim are open from the start.
@@ -35,18 +35,22 @@ pub(super) fn section(run: &Run<'_>) -> String {
         group(&finder, *number, result, &mut body);
     }
     let intro = match results.is_empty() {
-        true => "<p>No anomaly was found.</p>\n",
-        false => INTRODUCTION,
+        true => "<p>No anomaly was found.</p>\n".to_owned(),
+        false if run.is_untimed() => INTRODUCTION.replace(BY_TIME, BY_ORDER),
+        false => INTRODUCTION.to_owned(),
     };
     format!(
         "<section id=\"anomalies\" aria-labelledby=\"h-anomalies\">\n<h2 id=\"h-anomalies\">Anomalies</h2>\n{intro}{body}</section>\n"
     )
 }
 
-const INTRODUCTION: &str = "<p class=\"quiet\">In the drawings time runs to the right and is not to scale: long gaps are \
-shortened. Bars with a heavy edge and a ● prove the anomaly: these operations alone are one, and none of them is needless. \
+const INTRODUCTION: &str = "<p class=\"quiet\">In the drawings time runs to the right and is not to scale: long gaps are shortened. \
+Bars with a heavy edge and a ● prove the anomaly: these operations alone are one, and none of them is needless. \
 Bars with a ○ help to understand it, the others are the nearest operations on the same key; dashed edges are info or fail. \
 Shaded: faults in force.</p>\n";
+/// What the introduction says of the axis, and what it says instead where nothing has a time.
+const BY_TIME: &str = "time runs to the right and is not to scale: long gaps are shortened";
+const BY_ORDER: &str = "events are in their order from left to right, since they have no times";
 
 fn group(finder: &Finder<'_>, number: usize, result: &PropertyResult, out: &mut String) {
     let total = result.anomalies_total.max(result.anomalies.len() as u64);
@@ -72,7 +76,7 @@ fn group(finder: &Finder<'_>, number: usize, result: &PropertyResult, out: &mut 
             true => "<p class=\"quiet\">Not drawn: the report has reached its size.</p>\n".to_owned(),
             false => story(finder, result, anomaly),
         };
-        *out += &article(&anomaly_id(number, position), position, anomaly, open, &story);
+        *out += &article(finder.when(anomaly), &anomaly_id(number, position), position, anomaly, open, &story);
     }
 }
 
@@ -83,18 +87,16 @@ fn left_out_for_size(number: usize, positions: Range<usize>) -> String {
     format!("<p class=\"quiet\">{targets}{more} more are left out here: the report has reached its size.</p>\n")
 }
 
-fn article(id: &str, position: usize, anomaly: &Anomaly, open: bool, story: &str) -> String {
+fn article(when: String, id: &str, position: usize, anomaly: &Anomaly, open: bool, story: &str) -> String {
     let key =
         anomaly.key.as_ref().map(|key| format!(" on <code>{}</code>", esc(abbreviate(key, 60)))).unwrap_or_default();
     let process = anomaly.process.as_ref().map(|p| format!(", process {}", esc(p.to_string()))).unwrap_or_default();
     format!(
         "<details class=\"anomaly\" id=\"{id}\"{open}><summary><b>{number}. {kind}</b>{key}{process} \
-         <span class=\"quiet\">{from} – {to}</span></summary>\n<p class=\"explanation\">{explanation}</p>\n{story}</details>\n",
+         <span class=\"quiet\">{when}</span></summary>\n<p class=\"explanation\">{explanation}</p>\n{story}</details>\n",
         open = if open { " open" } else { "" },
         number = position + 1,
         kind = esc(abbreviate(&anomaly.kind, 60)),
-        from = seconds_ms(anomaly.from_ns),
-        to = seconds_ms(anomaly.to_ns),
         explanation = esc(abbreviate(&anomaly.explanation, SENTENCE_CHARS_MAX)),
     )
 }
@@ -106,17 +108,17 @@ fn story(finder: &Finder<'_>, result: &PropertyResult, anomaly: &Anomaly) -> Str
         return "<p class=\"quiet\">The history holds none of the operations that the anomaly names.</p>\n".to_owned();
     }
     let rows: Vec<Vec<String>> = scene.drawn.iter().map(|drawn| scene.row(drawn)).collect();
-    let columns = [
-        ("Events", Set::Text),
-        ("Invoked", Set::Number),
-        ("Took", Set::Number),
+    let times = [("Invoked", Set::Number), ("Took", Set::Number)];
+    let mut columns = vec![("Events", Set::Text)];
+    columns.extend(times.into_iter().filter(|_| !scene.untimed));
+    columns.extend([
         ("Process", Set::Number),
         ("Operation", Set::Text),
         ("Value", Set::Prose),
         ("Outcome", Set::Text),
         ("Node", Set::Text),
         ("Role", Set::Text),
-    ];
+    ]);
     format!(
         "{}{}<p class=\"quiet\">{}</p>\n<details><summary>These operations as a table</summary>\n{}</details>\n",
         cycle::draw(finder, anomaly),

@@ -32,7 +32,7 @@ pub(super) fn buckets(main: &[&Operation<'_>], bucket_ns: u64, end_ns: u64) -> V
             all[(completed_ns / bucket_ns) as usize].ended[end as usize] += 1;
         }
         if let (End::Ok, Some(latency)) = (end, operation.latency_ns()) {
-            all[(operation.start_ns() / bucket_ns) as usize].latencies_ns.push(latency);
+            all[(operation.begins() / bucket_ns) as usize].latencies_ns.push(latency);
         }
     }
     for bucket in &mut all {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Run;
 use super::lane::force;
 use super::scene::{Drawn, FAULTS_MAX, Role, Scene};
-use crate::format::{count, plural};
+use crate::format::{count, plural, seconds_ms};
 use crate::operation::Operation;
 
 /// The most operations in a drawing: those that prove the anomaly, of which the last are kept too, those that help to
@@ -44,6 +44,18 @@ impl<'a> Finder<'a> {
         self.by_event.get(&event).map(|position| &self.run.operations[*position])
     }
 
+    /// From when to when an anomaly was, in words; without times, from which event to which.
+    pub(super) fn when(&self, anomaly: &Anomaly) -> String {
+        if !self.run.is_untimed() {
+            return format!("{} – {}", seconds_ms(anomaly.from_ns), seconds_ms(anomaly.to_ns));
+        }
+        match (anomaly.events.first(), anomaly.events.last()) {
+            (Some(first), Some(last)) if first != last => format!("events {first} – {last}"),
+            (Some(event), _) => format!("event {event}"),
+            _ => String::new(),
+        }
+    }
+
     /// What is drawn for an anomaly, in order of invocation.
     pub(super) fn scene(&self, result: &PropertyResult, anomaly: &Anomaly) -> Scene<'a> {
         let of = |events: &[u64]| -> BTreeSet<usize> {
@@ -70,13 +82,20 @@ impl<'a> Finder<'a> {
         if faults_left_out > 0 {
             note += &format!(" {} not drawn.", plural(faults_left_out as u64, "later fault"));
         }
-        Scene { drawn, faults, focus, end_ns: self.run.end_ns, note }
+        Scene { drawn, faults, focus, end_ns: self.run.end_ns, untimed: self.run.is_untimed(), note }
     }
 
     /// The other operations on the key within the anomaly's time, those nearest to its proof first.
     fn neighbours(&self, result: &PropertyResult, anomaly: &Anomaly, proof: &BTreeSet<usize>) -> Vec<usize> {
         let key = anomaly.key.as_deref().unwrap_or_default();
         let spans: Vec<(u64, u64)> = proof.iter().take(PROOF_MAX).map(|position| self.extent(*position)).collect();
+        let (from, to) = match self.run.history.timed {
+            true => (anomaly.from_ns, anomaly.to_ns),
+            false => (
+                spans.iter().map(|(begins, _)| *begins).min().unwrap_or(0),
+                spans.iter().map(|(_, ends)| *ends).max().unwrap_or(0),
+            ),
+        };
         let same_workload = |position: &usize| {
             let workload = self.run.operations[*position].workload();
             result.workload.is_none() || workload.is_none() || workload == result.workload.as_deref()
@@ -89,7 +108,7 @@ impl<'a> Finder<'a> {
             .copied()
             .filter(|position| !key.is_empty() && !proof.contains(position) && same_workload(position))
             .map(|position| (position, self.extent(position)))
-            .filter(|(_, (start, end))| *start <= anomaly.to_ns && *end >= anomaly.from_ns)
+            .filter(|(_, (start, end))| *start <= to && *end >= from)
             .map(|(position, extent)| (spans.iter().map(|span| gap(*span, extent)).min().unwrap_or(0), position))
             .collect();
         near.sort_unstable();
@@ -98,13 +117,16 @@ impl<'a> Finder<'a> {
 
     fn extent(&self, position: usize) -> (u64, u64) {
         let operation = &self.run.operations[position];
-        (operation.start_ns(), operation.end_ns(self.run.end_ns))
+        (operation.begins(), operation.ends(self.run.end_ns))
     }
 
-    /// The faults in force while anything drawn was going on, and how many of them are not drawn.
+    /// The faults in force while anything drawn was going on, and how many of them are not drawn. Without times nobody knows.
     fn faults(&self, drawn: &[Drawn<'_>]) -> (Vec<&'a FaultFinding>, usize) {
-        let from = drawn.iter().map(|d| d.operation.start_ns()).min().unwrap_or(0);
-        let to = drawn.iter().map(|d| d.operation.end_ns(self.run.end_ns)).max().unwrap_or(0);
+        if self.run.is_untimed() {
+            return (Vec::new(), 0);
+        }
+        let from = drawn.iter().map(|d| d.operation.begins()).min().unwrap_or(0);
+        let to = drawn.iter().map(|d| d.operation.ends(self.run.end_ns)).max().unwrap_or(0);
         let overlaps =
             |f: &&FaultFinding| force(f, self.run.end_ns).is_some_and(|(start, stop)| start <= to && stop >= from);
         let mut faults: Vec<&FaultFinding> = self.run.verdict.faults.iter().filter(overlaps).collect();

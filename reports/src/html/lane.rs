@@ -53,7 +53,11 @@ pub(super) fn force(fault: &FaultFinding, end_ns: u64) -> Option<(u64, u64)> {
 
 /// The text shown when a fault is pointed at.
 pub(super) fn fault_title(fault: &FaultFinding, end_ns: u64) -> String {
-    let proof = if fault.proved { "proved" } else { "not proved" };
+    let proof = match (fault.proved, fault.foreign) {
+        (true, _) => "proved: ",
+        (false, true) => "",
+        (false, false) => "not proved: ",
+    };
     let (detail, evidence) = (abbreviate(&fault.detail, 120), abbreviate(&fault.evidence, 200));
-    format!("{} {}: {detail}\n{}\n{proof}: {evidence}", fault.kind, fault.fault, window(fault, None, end_ns))
+    format!("{} {}: {detail}\n{}\n{proof}{evidence}", fault.kind, fault.fault, window(fault, None, end_ns))
 }

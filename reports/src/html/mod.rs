@@ -31,12 +31,12 @@ use crate::summary::RunSummary;
 /// so.
 pub fn html(summary: &RunSummary, verdict: &Verdict, history: &History) -> String {
     let operations = operations(history);
-    let end_ns = end_of_run(summary, verdict, history);
+    let end_ns = if history.timed { end_of_run(summary, verdict, history) } else { history.events.into() };
     let run = Run { summary, verdict, history, operations: &operations, end_ns };
     let sections = [
         section::headline(&run),
         section::properties(&run),
-        if summary.untimed { timeline::without_times() } else { timeline::section(&run) },
+        if run.is_untimed() { timeline::without_times() } else { timeline::section(&run) },
         anomaly::section(&run),
         section::faults(&run),
         section::statistics(&run),
@@ -77,8 +77,15 @@ struct Run<'a> {
     verdict: &'a Verdict,
     history: &'a History,
     operations: &'a [crate::operation::Operation<'a>],
-    /// The last moment of the run that is recorded, ns.
+    /// The last moment of the run that is recorded, ns; in a history without times what follows its last event.
     end_ns: u64,
+}
+
+impl Run<'_> {
+    /// Whether nothing is said of times, since the history has none.
+    fn is_untimed(&self) -> bool {
+        self.summary.untimed || !self.history.timed
+    }
 }
 
 fn end_of_run(summary: &RunSummary, verdict: &Verdict, history: &History) -> u64 {

@@ -70,6 +70,8 @@ pub(super) struct Scene<'a> {
     pub(super) faults: Vec<&'a FaultFinding>,
     pub(super) focus: Vec<Value>,
     pub(super) end_ns: u64,
+    /// Whether places are indices of events instead of times.
+    pub(super) untimed: bool,
     pub(super) note: String,
 }
 
@@ -93,7 +95,7 @@ impl Scene<'_> {
         let top = FAULT_ROW_HEIGHT * bands.iter().map(|band| band.row + 1).max().unwrap_or(0) as f64 + 6.0;
         let bottom = top + ROW_HEIGHT * lanes.iter().map(|lane| lane.rows.len() as f64).sum::<f64>() + 4.0;
         let mut body: String = bands.iter().map(|band| self.band(band, bottom)).collect();
-        body += &axis.ticks(top, bottom);
+        body += &axis.ticks(top, bottom, |place| self.moment(place));
         let mut y = top;
         for lane in &lanes {
             body += &line(0.0, y, RIGHT, y, "grid");
@@ -163,8 +165,8 @@ impl Scene<'_> {
 
     /// The label goes into the bar if it fits, else to its right, else to its left.
     fn place<'s>(&self, drawn: &'s Drawn<'s>, axis: &StoryAxis) -> Placed<'s> {
-        let from = axis.x(drawn.operation.start_ns());
-        let to = axis.x(drawn.operation.end_ns(self.end_ns)).max(from + 2.0);
+        let from = axis.x(drawn.operation.begins());
+        let to = axis.x(drawn.operation.ends(self.end_ns)).max(from + 2.0);
         let label = abbreviate(&self.label(drawn), LABEL_CHARS_MAX);
         let width = MONO_CHAR * label.chars().count() as f64;
         let right = if width + 2.0 * LABEL_MARGIN <= to - from { from + LABEL_MARGIN } else { to + 5.0 };
@@ -213,11 +215,20 @@ impl Scene<'_> {
         format!("{}{}", plural(items.len() as u64, noun), contains.unwrap_or_default())
     }
 
+    /// A place on the axis in words.
+    fn moment(&self, place: u64) -> String {
+        if self.untimed { format!("event {place}") } else { seconds_ms(place) }
+    }
+
     fn title(&self, operation: &Operation<'_>) -> String {
+        if self.untimed {
+            let (value, error) = (self.value(operation, 160), error(operation));
+            return format!("{} {value}\ninvoked by event {}{error}", function(operation), operation.invoked());
+        }
         let took = operation.latency_ns().map_or("never completed".to_owned(), |ns| format!("took {}", span(ns)));
         let value = self.value(operation, 160);
         let error = error(operation);
-        format!("{} {value}\ninvoked {}, {took}{error}", function(operation), seconds_ms(operation.start_ns()))
+        format!("{} {value}\ninvoked {}, {took}{error}", function(operation), seconds_ms(operation.begins()))
     }
 
     /// The argument or the result, with whether it contains the values in question.
@@ -244,17 +255,18 @@ impl Scene<'_> {
             None => operation.invoked().to_string(),
         };
         let node = operation.node().unwrap_or_default();
-        vec![
-            lines,
-            seconds_ms(operation.start_ns()),
-            operation.latency_ns().map_or("–".to_owned(), span),
+        let times = [seconds_ms(operation.begins()), operation.latency_ns().map_or("–".to_owned(), span)];
+        let mut row = vec![lines];
+        row.extend(times.into_iter().filter(|_| !self.untimed));
+        row.extend([
             esc(abbreviate(&operation.process_name().to_string(), 40)).to_string(),
             format!("<code>{}</code>", esc(function(operation))),
             esc(self.value(operation, 120)).to_string(),
             esc(format!("{}{}", operation.end().name(), error(operation))).to_string(),
             esc(abbreviate(node, 40)).to_string(),
             drawn.role.cell().to_owned(),
-        ]
+        ]);
+        row
     }
 }
 
@@ -342,7 +354,7 @@ struct StoryAxis {
 
 impl StoryAxis {
     fn new(scene: &Scene<'_>) -> Self {
-        let bounds = scene.drawn.iter().map(|d| (d.operation.start_ns(), d.operation.end_ns(scene.end_ns)));
+        let bounds = scene.drawn.iter().map(|d| (d.operation.begins(), d.operation.ends(scene.end_ns)));
         let mut moments: BTreeSet<u64> = bounds.flat_map(|(from, to)| [from, to]).collect();
         let (first, last) = (moments.first().copied().unwrap_or(0), moments.last().copied().unwrap_or(0));
         let edges = scene.faults.iter().filter_map(|f| force(f, scene.end_ns)).flat_map(|(from, to)| [from, to]);
@@ -379,13 +391,13 @@ impl StoryAxis {
     }
 
     /// Moments named under the lanes, as many as have room.
-    fn ticks(&self, top: f64, bottom: f64) -> String {
+    fn ticks(&self, top: f64, bottom: f64, name: impl Fn(u64) -> String) -> String {
         const ROOM: f64 = 78.0;
         let (mut out, mut free_from) = (String::new(), f64::MIN);
         for (ns, x) in &self.stops {
             if *x >= free_from {
                 out += &line(*x, top, *x, bottom, "grid");
-                out += &text(*x, bottom + 14.0, "tick", "start", &seconds_ms(*ns));
+                out += &text(*x, bottom + 14.0, "tick", "start", &name(*ns));
                 free_from = x + ROOM;
             }
         }

@@ -42,10 +42,10 @@ pub(super) fn headline(run: &Run<'_>) -> String {
         title = esc(abbreviate(&run.summary.title, 200)),
         sign = sign(outcome),
         badge = outcome.to_string().to_uppercase(),
-        sentence = esc(headline_sentence(run.verdict)),
-        reasons = reasons(run.verdict),
+        sentence = esc(headline_sentence(run.summary, run.verdict)),
+        reasons = reasons(run),
         facts = facts(run),
-        command = command(&run.summary.command),
+        command = command(run.summary),
         nav = NAVIGATION,
     )
 }
@@ -55,8 +55,8 @@ const NAVIGATION: &str = "<nav aria-label=\"Sections\"><a href=\"#properties\">P
 <a href=\"#operations\">Operations</a> <a href=\"#configuration\">Configuration</a></nav>\n";
 
 /// Every reason but the one that the headline already gave.
-fn reasons(verdict: &Verdict) -> String {
-    let others = reasons_beyond_headline(verdict);
+fn reasons(run: &Run<'_>) -> String {
+    let others = reasons_beyond_headline(run.summary, run.verdict);
     if others.is_empty() {
         return String::new();
     }
@@ -75,8 +75,9 @@ fn facts(run: &Run<'_>) -> String {
     let (summary, verdict) = (run.summary, run.verdict);
     let (ok, all) = operations_total(verdict);
     let proved = verdict.faults.iter().filter(|f| f.proved).count() as u64;
-    let foreign = verdict.faults.iter().any(|fault| fault.foreign);
+    let foreign = is_foreign(run);
     let faults = match verdict.faults.len() as u64 {
+        0 if !summary.is_run() => "none".to_owned(),
         0 => "none planned".to_owned(),
         recorded if foreign => count(recorded),
         planned => format!("{} of {}", count(proved), count(planned)),
@@ -92,9 +93,9 @@ fn facts(run: &Run<'_>) -> String {
     ];
     // A history from elsewhere has neither seed nor start, names its nodes nowhere, and may have no times.
     let unknown = |name: &str| match name {
-        "Seed" | "Started" => summary.started_utc.is_empty(),
+        "Seed" | "Started" => !summary.is_run(),
         "Nodes" => summary.nodes.is_empty(),
-        "Duration" | "First acknowledged" => summary.untimed,
+        "Duration" | "First acknowledged" => run.is_untimed(),
         _ => false,
     };
     let facts = facts.iter().filter(|(name, _)| !unknown(name));
@@ -103,51 +104,63 @@ fn facts(run: &Run<'_>) -> String {
     format!("<dl class=\"facts\">\n{items}</dl>\n")
 }
 
+/// Whether another bench recorded the faults, which says nothing of their effect.
+fn is_foreign(run: &Run<'_>) -> bool {
+    match &run.verdict.faults[..] {
+        [] => !run.summary.is_run(),
+        faults => faults.iter().any(|fault| fault.foreign),
+    }
+}
+
 fn nodes(names: &[String]) -> String {
     abbreviate(&format!("{} ({})", count(names.len() as u64), names.join(", ")), 80)
 }
 
 /// A click selects the whole command.
-fn command(command: &str) -> String {
-    if command.is_empty() {
+fn command(summary: &RunSummary) -> String {
+    if summary.command.is_empty() {
         return String::new();
     }
     format!(
-        "<figure class=\"command\"><figcaption>Repeat this run (one click selects the line)</figcaption>\
+        "<figure class=\"command\"><figcaption>Repeat this {what} (one click selects the line)</figcaption>\
          <pre tabindex=\"0\"><code>{}</code></pre></figure>\n",
-        esc(abbreviate(command, SENTENCE_CHARS_MAX))
+        esc(abbreviate(&summary.command, SENTENCE_CHARS_MAX)),
+        what = if summary.is_run() { "run" } else { "check" },
     )
 }
 
 /// Claimed and found, for each property and workload.
 pub(super) fn properties(run: &Run<'_>) -> String {
-    let columns = [
-        ("Property", Set::Text),
-        ("Workload", Set::Text),
-        ("Claimed", Set::Text),
-        ("Found", Set::Text),
-        ("Finding", Set::Prose),
-    ];
-    let rows: Vec<Vec<String>> =
-        run.verdict.properties.iter().enumerate().map(|(number, result)| property_row(number, result)).collect();
+    let has_claims = run.summary.has_claims(run.verdict);
+    let mut columns = vec![("Property", Set::Text), ("Workload", Set::Text)];
+    columns.extend(has_claims.then_some(("Claimed", Set::Text)));
+    columns.extend([("Found", Set::Text), ("Finding", Set::Prose)]);
+    let properties = run.verdict.properties.iter().enumerate();
+    let rows: Vec<Vec<String>> = properties.map(|(number, result)| property_row(number, result, has_claims)).collect();
     let note = match run.summary.claims_note.is_empty() {
         true => String::new(),
         false => format!("<p>{}</p>\n", esc(abbreviate(&run.summary.claims_note, SENTENCE_CHARS_MAX))),
     };
     let body = match rows.is_empty() {
         true => "<p>No property was judged.</p>\n".to_owned(),
-        false => table("Properties, claimed and found", &columns, &rows),
+        false if has_claims => table("Properties, claimed and found", &columns, &rows),
+        false => table("Properties and what was found", &columns, &rows),
     };
-    let grid = Grid::of(&run.verdict.properties).map_or_else(String::new, |grid| properties_grid(&grid));
+    let meaning = match has_claims {
+        true => {
+            "<p class=\"quiet\">Every property is measured; only a claimed one that is violated makes the run invalid.</p>\n"
+        }
+        false => "",
+    };
+    let grid = Grid::of(&run.verdict.properties).map_or_else(String::new, |grid| properties_grid(&grid, has_claims));
     format!(
         "<section id=\"properties\" aria-labelledby=\"h-properties\">\n<h2 id=\"h-properties\">Properties</h2>\n\
-         {note}<p class=\"quiet\">Every property is measured; only a claimed one that is violated makes the run invalid.</p>\n\
-         {grid}{body}</section>\n"
+         {note}{meaning}{grid}{body}</section>\n"
     )
 }
 
 /// The result of each property in each workload, with a link to its finding.
-fn properties_grid(grid: &Grid<'_>) -> String {
+fn properties_grid(grid: &Grid<'_>, has_claims: bool) -> String {
     let workloads: Vec<String> = grid.workloads.iter().map(|workload| abbreviate(workload, 24)).collect();
     let columns: Vec<(&str, Set)> =
         ["Property"].into_iter().chain(workloads.iter().map(String::as_str)).map(|name| (name, Set::Text)).collect();
@@ -170,22 +183,24 @@ fn properties_grid(grid: &Grid<'_>) -> String {
         })
         .collect();
     let grid = table("Properties by workload", &columns, &rows);
-    format!("{grid}<p class=\"quiet\">A hollow sign: not claimed. Each leads to what was found:</p>\n")
+    let hollow = if has_claims { "A hollow sign: not claimed. " } else { "" };
+    format!("{grid}<p class=\"quiet\">{hollow}Each leads to what was found:</p>\n")
 }
 
-fn property_row(number: usize, result: &PropertyResult) -> Vec<String> {
+fn property_row(number: usize, result: &PropertyResult, has_claims: bool) -> Vec<String> {
     let finding = esc(abbreviate(&result.summary, SENTENCE_CHARS_MAX));
     let anomalies = match result.anomalies.len() {
         0 => String::new(),
         _ => format!(" <a href=\"#anomalies-{number}\">Show anomalies</a>"),
     };
-    vec![
+    let mut row = vec![
         format!("<code id=\"property-{number}\">{}</code>", result.property),
         esc(workload_name(result)).to_string(),
-        if result.claimed { "<strong>yes</strong>" } else { "no" }.to_owned(),
-        pill(result.outcome, !result.claimed),
-        format!("{finding}{anomalies}{}", figures(&result.figures)),
-    ]
+    ];
+    row.extend(has_claims.then(|| if result.claimed { "<strong>yes</strong>" } else { "no" }.to_owned()));
+    row.push(pill(result.outcome, !result.claimed));
+    row.push(format!("{finding}{anomalies}{}", figures(&result.figures)));
+    row
 }
 
 fn figures(figures: &BTreeMap<String, f64>) -> String {
@@ -206,24 +221,25 @@ fn figures(figures: &BTreeMap<String, f64>) -> String {
     format!("<details><summary>Figures</summary><dl class=\"figures\">{items}</dl>{more}</details>")
 }
 
-/// Each planned fault and its evidence.
+/// Each planned fault and its evidence; of a history from elsewhere, each that its nemesis recorded.
 pub(super) fn faults(run: &Run<'_>) -> String {
-    let planned = planned_windows(run);
-    let columns = [
-        ("Fault", Set::Number),
-        ("Kind", Set::Text),
-        ("Detail", Set::Prose),
-        ("Nodes", Set::Text),
-        ("In force", Set::Text),
-        ("Proved", Set::Text),
-        ("Evidence", Set::Prose),
-    ];
+    let (planned, foreign) = (planned_windows(run), is_foreign(run));
+    let mut columns = vec![("Fault", Set::Number), ("Kind", Set::Text), ("Detail", Set::Prose), ("Nodes", Set::Text)];
+    columns.extend((!run.is_untimed()).then_some(("In force", Set::Text)));
+    columns.extend([("Proved", Set::Text), ("Evidence", Set::Prose)].into_iter().filter(|_| !foreign));
     let faults = &run.verdict.faults;
     let rows: Vec<Vec<String>> =
-        faults.iter().take(FAULTS_MAX).map(|fault| fault_row(fault, planned.get(&fault.fault), run.end_ns)).collect();
-    let mut body = match rows.is_empty() {
-        true => "<p>No faults were planned.</p>\n".to_owned(),
-        false => table("Faults and their evidence", &columns, &rows),
+        faults.iter().take(FAULTS_MAX).map(|fault| fault_row(run, fault, planned.get(&fault.fault))).collect();
+    let mut body = match (rows.is_empty(), foreign) {
+        (true, true) => "<p>No faults are recorded.</p>\n".to_owned(),
+        (true, false) => "<p>No faults were planned.</p>\n".to_owned(),
+        (false, true) => table("Faults that the nemesis recorded", &columns, &rows),
+        (false, false) => table("Faults and their evidence", &columns, &rows),
+    };
+    let meaning = match foreign {
+        true if faults.is_empty() => "",
+        true => "As the nemesis of this history recorded them; it says nothing of their effect.",
+        false => "A fault counts only with evidence that it took effect.",
     };
     if faults.len() > FAULTS_MAX {
         let left_out = count((faults.len() - FAULTS_MAX) as u64);
@@ -231,26 +247,27 @@ pub(super) fn faults(run: &Run<'_>) -> String {
     }
     format!(
         "<section id=\"faults\" aria-labelledby=\"h-faults\">\n<h2 id=\"h-faults\">Faults</h2>\n\
-         <p class=\"quiet\">A fault counts only with evidence that it took effect.</p>\n{body}</section>\n"
+         <p class=\"quiet\">{meaning}</p>\n{body}</section>\n"
     )
 }
 
-fn fault_row(fault: &FaultFinding, planned: Option<&(u64, u64)>, end_ns: u64) -> Vec<String> {
+fn fault_row(run: &Run<'_>, fault: &FaultFinding, planned: Option<&(u64, u64)>) -> Vec<String> {
     let class = kind_class(&fault.kind);
-    vec![
+    let mut row = vec![
         fault.fault.to_string(),
         format!("<span class=\"kind {class}\">{}</span>", esc(abbreviate(&fault.kind, 40))),
         esc(abbreviate(&fault.detail, DETAIL_CHARS_MAX)).to_string(),
         esc(abbreviate(&fault.nodes.join(" "), DETAIL_CHARS_MAX)).to_string(),
-        esc(window(fault, planned, end_ns)).to_string(),
-        match (fault.proved, fault.foreign) {
-            (true, _) => "<span class=\"yes\">✓ yes</span>",
-            (false, true) => "unknown",
-            (false, false) => "<strong class=\"no\">✗ no</strong>",
-        }
-        .to_owned(),
-        esc(abbreviate(&fault.evidence, DETAIL_CHARS_MAX)).to_string(),
-    ]
+    ];
+    row.extend((!run.is_untimed()).then(|| esc(window(fault, planned, run.end_ns)).to_string()));
+    if !is_foreign(run) {
+        let proved = match fault.proved {
+            true => "<span class=\"yes\">✓ yes</span>",
+            false => "<strong class=\"no\">✗ no</strong>",
+        };
+        row.extend([proved.to_owned(), esc(abbreviate(&fault.evidence, DETAIL_CHARS_MAX)).to_string()]);
+    }
+    row
 }
 
 /// When a fault was in force, or when it should have been.

@@ -232,7 +232,7 @@ impl<'a> Timeline<'a> {
             let points: String = self
                 .sample(end)
                 .into_iter()
-                .filter_map(|o| o.latency_ns().map(|latency| (self.axis.x(o.start_ns()), scale.y(latency))))
+                .filter_map(|o| o.latency_ns().map(|latency| (self.axis.x(o.begins()), scale.y(latency))))
                 .map(|(x, y)| format!("M{} {}{mark}", At(x), At(y)))
                 .collect();
             if !points.is_empty() {
@@ -263,7 +263,7 @@ impl<'a> Timeline<'a> {
         let mut slowest: BTreeMap<u64, (u64, usize)> = BTreeMap::new();
         for (position, operation) in all.iter().enumerate() {
             let entry = (operation.latency_ns().unwrap_or(0), position);
-            let held = slowest.entry(operation.start_ns() / self.bucket_ns).or_insert(entry);
+            let held = slowest.entry(operation.begins() / self.bucket_ns).or_insert(entry);
             *held = entry.max(*held);
         }
         let mut kept: BTreeSet<usize> = (0..all.len()).step_by(stride(all.len())).collect();

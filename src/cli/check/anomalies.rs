@@ -22,6 +22,8 @@ use crate::store::input::shown;
 
 /// How many operations of an anomaly are shown.
 const OPERATIONS_SHOWN_MAX: usize = 12;
+/// How many of these are the last ones, where there are more.
+const LAST_OPERATIONS_SHOWN: usize = 4;
 /// How many characters of an operation are.
 const OPERATION_CHARS_MAX: usize = 80;
 /// How many characters of a sentence are.
@@ -38,7 +40,7 @@ pub(super) fn print(report: &Report<'_>) {
     for reason in verdict.reasons.iter().filter(|reason| !is_of_finding(reason, &verdict.properties)) {
         say!("\n{}", plain(reason, SENTENCE_CHARS_MAX));
     }
-    let of_run = reports::run_tables(verdict, terminal_width(), wants_colour());
+    let of_run = reports::run_tables(verdict, history.timed, terminal_width(), wants_colour());
     if !of_run.is_empty() {
         say!("\n{}", of_run.trim_end());
     }
@@ -117,31 +119,32 @@ fn operations(anomaly: &Anomaly, records: &History, by_event: &ByEvent) {
     let mut table = Builder::default();
     let times: &[&str] = if records.timed { &["from s", "to s"] } else { &[] };
     table.push_record([&["events", "process", "operation"], times].concat());
-    for at in ops.iter().take(OPERATIONS_SHOWN_MAX) {
-        table.push_record(row(*at, records));
+    // What shows the violation often comes last.
+    let left_out = ops.len().saturating_sub(OPERATIONS_SHOWN_MAX);
+    let first = if left_out > 0 { OPERATIONS_SHOWN_MAX - LAST_OPERATIONS_SHOWN } else { ops.len() };
+    for (number, at) in ops.iter().enumerate() {
+        match number {
+            _ if number < first || number >= first + left_out => table.push_record(row(*at, records)),
+            _ if number == first => table.push_record([format!("... and {}", plural(left_out, "operation"))]),
+            _ => {}
+        }
     }
     let mut table = table.build();
     table.with(Style::empty()).modify(Columns::new(3..), Alignment::right());
     for line in table.to_string().lines() {
         say!("    {}", line.trim_end());
     }
-    if ops.len() > OPERATIONS_SHOWN_MAX {
-        say!("     and {} more", plural(ops.len() - OPERATIONS_SHOWN_MAX, "operation"));
-    }
 }
 
 fn row(at: usize, records: &History) -> Vec<String> {
     let op = &records.ops[at];
     let events: Vec<String> = records.events_of(at).map(|event| event.to_string()).collect();
-    let key = if op.key.is_some() { format!(" {}", records.text(op.key)) } else { String::new() };
-    let argument = if op.argument.is_nil() { String::new() } else { format!(" {}", records.show(op.argument)) };
-    let result = match op.kind {
-        Kind::Ok if records.is_equal(op.argument, op.result) => String::new(),
-        Kind::Ok => format!(" -> {}", records.show(op.result)),
-        Kind::Fail => ", failed".into(),
-        Kind::Info => ", outcome unknown".into(),
+    let outcome = match op.kind {
+        Kind::Ok => "",
+        Kind::Fail => ", failed",
+        Kind::Info => ", outcome unknown",
     };
-    let shown = format!("{}{key}{argument}{result}", records.text(op.f));
+    let shown = records.in_words(at) + outcome;
     let mut row = vec![
         events.join(", "),
         plain(&records.process_of(at).to_string(), OPERATION_CHARS_MAX),
