@@ -640,7 +640,61 @@ const ANSWERED_WITH_KEYS: &str = "{:process 0 :type :invoke :f :write :value [0 
 {:process 2 :type :invoke :f :read :value nil}
 {:process 2 :type :ok :f :read :value [0 1]}";
 
-const MEANINGS: [Meaning; 88] = [
+/// In key 2 nothing was written, whatever it begins with.
+const KEYED_NIL: &str = "{:process 0 :type :invoke :f :write :value [1 5]}
+{:process 0 :type :ok :f :write :value [1 5]}
+{:process 1 :type :invoke :f :read :value [2 nil]}
+{:process 1 :type :ok :f :read :value [2 nil]}";
+const LOST_ELEMENT: &str = "{:process 0 :type :invoke :f :add :value 1}
+{:process 0 :type :ok :f :add :value 1}
+{:process 0 :type :invoke :f :add :value 2}
+{:process 0 :type :ok :f :add :value 2}
+{:process 1 :type :invoke :f :read :value nil}
+{:process 1 :type :ok :f :read :value #{2}}";
+/// Completions alone, in Plume's format.
+const SESSIONS: &str = "w(1,5,0,3)\nr(1,5,1,4)\n";
+const MICROS_BY_WORDS: &str = "{:process 0 :type :invoke :f :txn :value [[:write :x 1] [:read :y nil]]}
+{:process 0 :type :ok :f :txn :value [[:write :x 1] [:read :y nil]]}";
+const TIME_OF_DAY: &str = r#"{"time":"10:15:01","process":0,"type":"invoke","f":"write","value":1}
+{"time":"10:15:02","process":0,"type":"ok","f":"write","value":1}"#;
+const AFTER_INFO: &str = "{:process 0 :type :invoke :f :write :value 1}
+{:process 0 :type :info :f :write :value 1}
+{:process 0 :type :invoke :f :read :value nil}
+{:process 0 :type :ok :f :read :value 1}";
+
+const MEANINGS: [Meaning; 110] = [
+    (KEYED_NIL, "--initial 0", 1, "process 1 read of key 2 -> nil"),
+    (KEYED_NIL, "--initial 0", 1, "It begins with 0."),
+    (
+        BELOW_ZERO,
+        "--model bank --initial 10",
+        2,
+        "0 reads judged, 0 of which are wrong, and 2 not judged; a bank cannot",
+    ),
+    (BELOW_ZERO, "--model bank --initial {\"0\":10,\"1\":10} --total 21", 254, "those of --initial come to 20"),
+    (
+        LOST_ELEMENT,
+        "--model set",
+        1,
+        "1 was added by process 0 (event 1), and the read that process 1 began then (event 4)",
+    ),
+    (LOST_ELEMENT, "--model set", 1, "1 of 1 object (set) is not linearizable; 3 operations"),
+    (BEGINS_WITH_0, "--memory 10", 254, "write it like 1GiB, 500MiB or 4096B"),
+    (BEGINS_WITH_0, "--html -", 254, "name a file for the report"),
+    (BEGINS_WITH_0, "--lint --html page.html", 254, "cannot be used with"),
+    (BEGINS_WITH_0, "--model cas-regster", 254, "is `cas-register` meant?"),
+    (TWO_APPENDS, "--consistency serialisable", 254, "is `serializable` meant?"),
+    (MICROS_BY_WORDS, "", 2, "note: micro-operations are called `read`, `write`: levels of isolation know `r`, `w`"),
+    (MICROS_BY_WORDS, "--rename write=w,read=r", 0, "rw-register (guessed from the operations): valid"),
+    (SESSIONS, "", 2, "(--consistency strong-session-serializable does not)"),
+    (SESSIONS, "--lint", 0, "2 events, 0 findings"),
+    (TIME_OF_DAY, "", 254, "line 1, column 8: not an event: `time` is no number"),
+    (TIME_OF_DAY, "--lint", 1, "line 1: not-an-event: `time` is no number"),
+    (TIME_OF_DAY, "--time-unit s", 254, "is no history: line 1"),
+    (AFTER_INFO, "", 254, "its client goes on as a new process"),
+    (PUT_AND_GET, "--rename put=write,get=read --lint", 1, "`write` was invoked with 1"),
+    (PUT_AND_GET, "--rename got=read --lint", 254, "no function of this history is called `got`"),
+    (PUT_AND_GET, "--rename got=read --convert history.edn", 254, "no function of this history is called `got`"),
     (MISSED_BY_TWO, "--model causal-cerone", 2, "may break causal-cerone"),
     (MISSED_BY_TWO, "--model monotonic-view", 2, "may break monotonic-view"),
     (MISSED_BY_TWO, "--model consistent-view", 1, ""),
@@ -729,7 +783,7 @@ const MEANINGS: [Meaning; 88] = [
     (FINAL_READ, "--model counter", 1, ""),
     (GENERATED, "--consistency read-atomic", 1, "dbcop"),
     (BEGINS_WITH_0, "--initial 0 --initial 1", 254, "said twice"),
-    (BEGINS_WITH_0, "--initial 0 --initial nokey=1", 0, "are of no operation"),
+    (BEGINS_WITH_0, "--initial 0 --initial nokey=1", 0, "the key \"nokey\" of --initial is of no operation"),
     (STALE_FOR_A_WHILE, "--model set-full", 0, "1 of them stale"),
     (STALE_FOR_A_WHILE, "--model set-full --linearizable", 1, "though a later one does"),
     (UNACKNOWLEDGED, "--model register", 2, "the only operation was not acknowledged"),
@@ -757,4 +811,64 @@ fn a_history_without_operations_is_never_valid() {
     {
         run(&scratch, &format!("check nemesis.jsonl{options}")).expect(2);
     }
+}
+
+/// A report of a history without times said of everything that it was at 0.000 s.
+#[test]
+fn regression_reports_of_histories_without_times_had_times() {
+    let scratch = Scratch::new();
+    let nemesis = |f: &str| format!(":nemesis\t:info\t:{f}\tnil\n");
+    let write = |process: u64| format!("{process}\t:invoke\t:write\t{process}\n{process}\t:ok\t:write\t{process}\n");
+    let read = "4\t:invoke\t:read\tnil\n4\t:ok\t:read\t1\n";
+    let log = [write(1), nemesis("start"), write(2), nemesis("stop"), write(3), read.to_owned()].concat();
+    scratch.file("history.txt", log);
+    let ended = run(&scratch, "check history.txt --html page.html --junit report.xml").expect(1);
+    let [page, junit] =
+        ["page.html", "report.xml"].map(|name| std::fs::read_to_string(scratch.join(name)).expect("it is written"));
+    // The last line says what the check took.
+    let printed = ended.stdout.trim_end().rsplit_once('\n').map_or("", |(findings, _)| findings);
+    assert!(printed.contains("recorded") && printed.contains("stale-read"), "{printed}");
+    for (name, report) in [("text", printed), ("page", &page)] {
+        let words = ["0.000 s", "0.00 s", " 0 ms", "took ", "claimed", "planned", "proved"];
+        let of_a_run = words.into_iter().find(|word| report.contains(word));
+        assert_eq!(of_a_run, None, "{name}: {report}");
+    }
+    assert!(page.contains(">events 0 – 9<") && page.contains("invoked by event 8"), "{page}");
+    for absent in ["timestamp", "seed", "dissensus.faults", "claimed", "recorded by"] {
+        assert!(!junit.contains(absent), "{absent}: {junit}");
+    }
+    let found = json(run(&scratch, "check history.txt --json").expect(1));
+    assert_eq!(found["statistics"][1]["invoked_in_faults"], 1, "{found}");
+    assert!(found["faults"][0].get("start_ns").is_none(), "{found}");
+}
+
+/// Nothing looks at it but the bench's own workloads: it was passed over.
+#[test]
+fn concurrent_writes_are_of_workloads_alone() {
+    let scratch = Scratch::new();
+    scratch.file("sound.jsonl", text(&SOUND));
+    for options in ["--lww", "--lww --model cas-register"] {
+        let refused = run(&scratch, &format!("check sound.jsonl {options}")).expect(254);
+        assert!(refused.stderr.contains("--lww is an option of the bench's own workloads"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn functions_are_renamed_in_conversions_too() {
+    let scratch = Scratch::new();
+    scratch.file("history", PUT_AND_GET);
+    run(&scratch, "check history --rename put=write,get=read --convert renamed.edn").expect(0);
+    run(&scratch, "check renamed.edn").expect(0);
+    scratch.file("micros", TWO_APPENDS.replace(":append", ":add"));
+    run(&scratch, "check micros --rename add=append --convert renamed.jsonl").expect(0);
+    run(&scratch, "check renamed.jsonl --model list-append").expect(0);
+}
+
+/// The directory of a test of Maelstrom or Jepsen has one of each run.
+#[test]
+fn a_directory_of_runs_names_the_last() {
+    let scratch = Scratch::new();
+    std::fs::create_dir_all(scratch.join("echo/latest")).expect("it is made");
+    let refused = run(&scratch, "check echo").expect(254);
+    assert!(refused.stderr.contains("name one, as in echo/latest"), "{}", refused.stderr);
 }

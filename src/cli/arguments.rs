@@ -18,6 +18,11 @@ use super::system::{SystemArgs, SystemName};
 use crate::arena::processes::CLOCK_COMMAND;
 use crate::arena::processes::bound::BOUND_COMMAND;
 
+/// How a check ends, and where there is more about it.
+const CHECK_ENDS: &str = "Exit codes: 0 valid, 1 invalid (with --lint: there is a finding), 2 inconclusive, 254 the file or an option \
+cannot be used, 255 the bench itself failed.\nFormats and what is equal to what: docs/history.md; models, levels and limits: \
+docs/checkers.md.";
+
 #[derive(Parser)]
 #[command(name = "dissensus", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -34,6 +39,7 @@ pub enum Command {
     /// Measure in simulation how well each planted bug is found
     Bugs(BugsArgs),
     /// Judge a recorded history
+    #[command(after_help = CHECK_ENDS)]
     Check(Box<CheckArgs>),
     /// Rebuild the reports of a run directory
     Report(ReportArgs),
@@ -185,7 +191,7 @@ pub struct CheckArgs {
     #[arg(long, conflicts_with_all = ["convert", "lint"])]
     pub not_keyed: bool,
     /// Other names for functions, also of micro-operations: put=write calls `write` what the history calls `put`
-    #[arg(long, value_name = "NAME=NAME", value_delimiter = ',', conflicts_with_all = ["convert", "lint"])]
+    #[arg(long, value_name = "NAME=NAME", value_delimiter = ',')]
     pub rename: Vec<Rename>,
     /// What every object begins with, or that of a key, as in 0, '[1 2]', x=0; in EDN or JSON (may be repeated) [default:
     /// nothing: nil, 0, empty, free]
@@ -244,10 +250,10 @@ pub struct CheckArgs {
     #[arg(long)]
     pub linearizable: bool,
     /// Write the report as one HTML page to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["convert", "lint"])]
     pub html: Option<PathBuf>,
     /// Write the verdict as JUnit XML to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["convert", "lint"])]
     pub junit: Option<PathBuf>,
     /// Print the verdict as JSON instead of tables
     #[arg(long)]
@@ -356,7 +362,8 @@ impl FromStr for Consistency {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = || levels::names().collect::<Vec<_>>().join(", ");
-        levels::canonical(text).map(Self).ok_or_else(|| format!("known are {}", known()))
+        let near = || near(text, levels::names()).map(|name| format!("is `{name}` meant? ")).unwrap_or_default();
+        levels::canonical(text).map(Self).ok_or_else(|| format!("{}known are {}", near(), known()))
     }
 }
 
@@ -370,11 +377,25 @@ impl FromStr for ModelName {
         let known = text == "list"
             || Model::ALL.iter().any(|model| model.name() == text)
             || !registry::find(text, &Settings::default()).is_empty();
-        known.then(|| Self(text.to_owned())).ok_or_else(|| "`--model list` prints the models there are".to_owned())
+        let names = registry::ALIASES.iter().map(|alias| alias.name);
+        let names = names
+            .chain(Model::ALL.iter().map(|model| model.name()))
+            .chain(CheckName::ALL.iter().map(|name| name.name()));
+        let near = || near(text, names).map(|name| format!("is `{name}` meant? ")).unwrap_or_default();
+        known
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| format!("{}`--model list` prints the models there are", near()))
     }
 }
 
-/// A number of bytes as people write it: `1GiB`, `500MiB`, `64KiB`, `4096`.
+/// The name that a word that is none is most like, if one is near.
+fn near<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    const LIKE_MIN: f64 = 0.8;
+    let like = names.map(|name| (strsim::jaro_winkler(word, name), name)).filter(|(like, _)| *like >= LIKE_MIN);
+    like.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+/// A number of bytes as people write it, with its unit: `1GiB`, `500MiB`, `64KiB`, `4096B`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
@@ -383,14 +404,14 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
         let shift = match &text[digits.len()..] {
-            "" | "B" => 0,
+            "B" => 0,
             "KiB" | "K" | "k" => 10,
             "MiB" | "M" => 20,
             "GiB" | "G" => 30,
-            _ => return Err("write it like 1GiB, 500MiB or 4096".into()),
+            _ => return Err("write it like 1GiB, 500MiB or 4096B".into()),
         };
         let bytes = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(1 << shift));
-        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(|| "write it like 1GiB, 500MiB or 4096".into())
+        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(|| "write it like 1GiB, 500MiB or 4096B".into())
     }
 }
 

@@ -21,8 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use checker::checks::registry;
-use checker::formats::{Cut, Format, Problem as Damaged, Reading, Selection};
-use checker::history::{History, KeySource, Unsaid};
+use checker::formats::write::edn_text;
+use checker::formats::{Cut, Format, Problem as Damaged, Reading, Renaming, Selection};
+use checker::history::{History, KeySource, Misfit, Unsaid};
 use checker::limits::Limits;
 use checker::objects::Object;
 use checker::{CheckName, Outcome};
@@ -42,7 +43,9 @@ pub fn check(args: &CheckArgs) -> Result<Exit, Problem> {
         list();
         return Ok(Exit::Valid);
     }
-    let path = args.file.as_deref().ok_or_else(|| Problem::arguments("name the history to check"))?;
+    let no_file = || Problem::arguments("name the history to check: a file, a directory, or - for standard input");
+    let path = args.file.as_deref().ok_or_else(no_file)?;
+    names_are_renamed_once(args)?;
     let file = Source::open(place::of_history(path)?, args)?;
     if let Some(to) = &args.convert {
         return convert::convert(&file, to);
@@ -69,12 +72,11 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     some_operation_is_of(args.workload.as_deref(), &reading)?;
     some_function_is_called(&reading)?;
     initial_values_are_one_each(args)?;
-    names_are_renamed_once(args)?;
-    let mut keys_unmet = 0;
+    let mut keys_unmet = Vec::<String>::new();
     for initial in &args.initial {
         let begun = reading.records.begin_with(initial.key.as_ref(), &initial.value);
         let begun = begun.map_err(|full| Problem::arguments(format!("{}: {full}", file.path.display())))?;
-        keys_unmet += usize::from(!begun);
+        keys_unmet.extend(initial.key.as_ref().filter(|_| !begun).map(edn_text));
     }
     let choice = choose::choose(file, &reading)?;
     if choice.claims.by_workload && reading.records.unsaid != Unsaid::default() {
@@ -94,11 +96,11 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
         reading.cut = Some(Cut::Memory);
     }
     let mut notes = report::notes(args, &reading, &choice, &budget);
-    if keys_unmet > 0 {
-        notes.push(format!(
-            "{keys_unmet} of the keys named with --initial are of no operation: nothing begins with their values"
-        ));
-    }
+    notes.extend(
+        keys_unmet
+            .iter()
+            .map(|key| format!("the key {key} of --initial is of no operation: nothing begins with its value")),
+    );
     let mut history = std::mem::take(&mut reading.records);
     if choice.claims.by_workload && reading.cut.is_some() {
         // A part of the final reads shows too little, and would be taken for all of them.
@@ -179,11 +181,13 @@ fn some_operation_is_of(workload: Option<&str>, reading: &Reading) -> Result<(),
 /// Refuses to rename what no function is called. Where reading ended early, one may follow.
 fn some_function_is_called(reading: &Reading) -> Result<(), Problem> {
     match reading.unknown_names.first().filter(|_| reading.cut.is_none()) {
-        Some(name) => Err(Problem::arguments(format!(
-            "no function of this history is called `{name}`: there is nothing to rename"
-        ))),
+        Some(name) => Err(nothing_to_rename(name)),
         None => Ok(()),
     }
+}
+
+fn nothing_to_rename(name: &str) -> Problem {
+    Problem::arguments(format!("no function of this history is called `{name}`: there is nothing to rename"))
 }
 
 /// Refuses two initial values of the same objects: only one of them could count.
@@ -222,13 +226,26 @@ impl<'a> Source<'a> {
         let head = input.head().map_err(|error| cannot_read(&path, &error))?;
         place::refuse_fressian(&path, &head)?;
         let format = args.format.or(Format::detect(&head)).ok_or_else(|| {
-            Problem::arguments(format!(
-                "{} is damaged: line 1, column 1: neither JSON, nor EDN, nor a log of Jepsen, nor transactions of Plume, AWDIT or \
-                 DBCop; --format forces one",
-                shown(&path)
-            ))
+            Problem::arguments(match place::other_kind(&head) {
+                Some(kind) => format!("{} is {kind}", shown(&path)),
+                None => format!(
+                    "{} is no history: line 1, column 1: neither JSON, nor EDN, nor a log of Jepsen, nor transactions of Plume, AWDIT \
+                     or DBCop; --format forces one",
+                    shown(&path)
+                ),
+            })
         })?;
         Ok(Self { path, format, args, input: RefCell::new(Some(input)) })
+    }
+
+    /// The other names that were asked for.
+    fn renames(&self) -> Vec<(String, String)> {
+        self.args.rename.iter().map(|rename| (rename.from.clone(), rename.to.clone())).collect()
+    }
+
+    /// Refuses names that no function of the whole history had.
+    fn all_were_met(&self, renaming: &Renaming<'_>) -> Result<(), Problem> {
+        renaming.unknown().next().map_or(Ok(()), |name| Err(nothing_to_rename(name)))
     }
 
     /// The text, which is read once.
@@ -264,7 +281,7 @@ fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Readi
         allow_partial: file.args.allow_partial,
         values_as_recorded: file.args.keyed || file.args.not_keyed,
         time_unit_ns: file.args.time_unit.map(TimeUnit::ns),
-        renames: file.args.rename.iter().map(|rename| (rename.from.clone(), rename.to.clone())).collect(),
+        renames: file.renames(),
     };
     let (read_bytes, bytes) = (Arc::clone(&input.read_bytes), input.bytes);
     let share_read = || (bytes > 0).then(|| read_bytes.load(Ordering::Relaxed) as f64 / bytes as f64);
@@ -276,6 +293,21 @@ fn read(file: &Source<'_>, progress: &Progress, budget: &Budget) -> Result<Readi
         Damaged::Read(error) => {
             let place = format!("{}, line {}", shown(&file.path), damage.line);
             Problem::arguments(format!("cannot read {place}: {error}"))
+        }
+        // It is whole, and says what cannot be.
+        Damaged::Misfit(misfit) => {
+            let way = match misfit {
+                Misfit::Ended { .. } => {
+                    ": after an `info` its client goes on as a new process, since the operation may still take effect; where it \
+                     certainly cannot, it is `fail`; --lint lists all such places"
+                }
+                _ => "; --lint lists all such places",
+            };
+            let (line, path) = (damage.line, shown(&file.path));
+            Problem::arguments(format!("{path} is no history: line {line}, column {}: {misfit}{way}", damage.column))
+        }
+        Damaged::NotAnEvent(_) => {
+            Problem::arguments(format!("{} is no history: {damage}", shown(&file.path)))
         }
         _ => file.damaged(damage),
     })

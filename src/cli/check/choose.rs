@@ -6,7 +6,7 @@ use checker::checks::isolation::Assume;
 use checker::checks::registry::{self, Asked, CheckName, Settings};
 use checker::checks::settings::Bank;
 use checker::checks::settings::Bounds;
-use checker::formats::Reading;
+use checker::formats::{Reading, Tree};
 use checker::history::History;
 use checker::objects::{Object, reads_siblings};
 use checker::verdict::Verdict;
@@ -46,6 +46,11 @@ impl Choice {
         Self { claims, asked, guessed, required: Vec::new() }
     }
 
+    /// Whether transactions are asked for: some level of isolation.
+    pub fn is_of_transactions(&self) -> bool {
+        self.asked.iter().any(|asked| is_level(asked.check))
+    }
+
     /// What is checked, for people.
     pub fn names(&self) -> String {
         let names: Vec<&str> = self.asked.iter().map(|asked| asked.check.name()).collect();
@@ -69,7 +74,40 @@ pub(super) fn choose(file: &Source<'_>, reading: &Reading) -> Result<Choice, Pro
     let choice = by_names(file, reading)?;
     assumptions_count(file.args, &choice.asked)?;
     options_count(file.args, &choice)?;
+    concurrent_writes_are_of_workloads(file, reading, &choice)?;
+    totals_agree(file.args)?;
     Ok(choice)
+}
+
+/// Refuses `--lww` where no operation is of a workload of the bench's own: no model asks whether concurrent writes are kept.
+fn concurrent_writes_are_of_workloads(file: &Source<'_>, reading: &Reading, choice: &Choice) -> Result<(), Problem> {
+    let is_of_workloads = choice.claims.by_workload
+        && (choice.claims.default_object.is_some() || !reading.workloads.is_empty() || run_dir(&file.path).is_some());
+    match file.args.lww && !is_of_workloads && !reading.records.ops.is_empty() {
+        true => Err(Problem::arguments(
+            "--lww is an option of the bench's own workloads, which no operation names: nothing else looks at it (--model set, \
+             register or cart says what they mean)",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a total of a bank that is not that of the balances with which it begins: one of the two would not count.
+fn totals_agree(args: &CheckArgs) -> Result<(), Problem> {
+    let Some(said) = args.total else { return Ok(()) };
+    let begun = args.initial.iter().filter_map(|initial| sum(&initial.value));
+    match begun.into_iter().find(|sum| *sum != said) {
+        Some(sum) => Err(Problem::arguments(format!(
+            "--total says that all balances come to {said}, and those of --initial come to {sum}: leave one of them out"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The sum of balances, if all of them are integers.
+fn sum(balances: &Tree) -> Option<i128> {
+    let Tree::Map(entries) = balances else { return None };
+    entries.iter().map(|(_, balance)| balance.int().map(i128::from)).sum()
 }
 
 fn by_names(file: &Source<'_>, reading: &Reading) -> Result<Choice, Problem> {

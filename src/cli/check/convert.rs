@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use checker::formats::Format;
 use checker::formats::whole_events::Events;
+use checker::formats::{Format, Renaming};
 use checker::formats::{json_form::json_line, write::edn_text};
 use checker::history::Torn;
 use flate2::Compression;
@@ -86,8 +86,10 @@ fn events<W: Write>(
 ) -> Result<(W, (u64, Option<Torn>)), Problem> {
     let mut input = file.input();
     let mut events = Events::new(&mut input.reader, file.format);
-    let mut count = 0;
-    while let Some(located) = events.next_event().map_err(|damage| file.damaged(damage))? {
+    let renames = file.renames();
+    let (mut count, mut renaming) = (0, Renaming::new(&renames));
+    while let Some(mut located) = events.next_event().map_err(|damage| file.damaged(damage))? {
+        renaming.event(&mut located.event);
         let line = match format {
             Format::Json => json_line(&located.event),
             Format::Edn | Format::Log | Format::Transactions(_) => edn_text(&located.event),
@@ -96,5 +98,6 @@ fn events<W: Write>(
         count += 1;
     }
     file.has_events(count)?;
+    file.all_were_met(&renaming)?;
     Ok((out, (count, events.torn)))
 }

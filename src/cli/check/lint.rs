@@ -1,5 +1,6 @@
 //! `check --lint`: what makes the history itself suspicious.
 
+use checker::formats::Renaming;
 use checker::formats::whole_events::Events;
 use checker::history::Torn;
 use checker::lint::{Findings, Linter};
@@ -13,10 +14,14 @@ use crate::store::input;
 pub(super) fn lint(file: &Source<'_>) -> Result<Exit, Problem> {
     let mut input = file.input();
     let mut events = Events::new(&mut input.reader, file.format);
-    let mut linter = Linter::new();
+    let renames = file.renames();
+    let (mut linter, mut renaming) = (Linter::new(), Renaming::new(&renames));
     let damage = loop {
         match events.next_event() {
-            Ok(Some(event)) => linter.event(&event),
+            Ok(Some(mut located)) => {
+                renaming.event(&mut located.event);
+                linter.event(&located);
+            }
             Ok(None) => break None,
             Err(damage) => break Some(damage),
         }
@@ -24,6 +29,7 @@ pub(super) fn lint(file: &Source<'_>) -> Result<Exit, Problem> {
     let findings = linter.finish();
     if damage.is_none() && events.torn.is_none() {
         file.has_events(findings.events)?;
+        file.all_were_met(&renaming)?;
     }
     let torn = events.torn;
     let torn = torn
@@ -52,5 +58,7 @@ fn print(file: &Source<'_>, findings: &Findings, broken: &[String]) {
     if total > shown {
         say!("and {} more of the same rules", total - shown);
     }
-    say!("{}: {} events, {} findings", input::shown(&file.path), findings.events, total + broken.len() as u64);
+    let plural = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let (events, found) = (plural(findings.events, "event"), plural(total + broken.len() as u64, "finding"));
+    say!("{}: {events}, {found}", input::shown(&file.path));
 }

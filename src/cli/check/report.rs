@@ -5,6 +5,7 @@ use std::cell::LazyCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use checker::checks::registry;
 use checker::formats::Reading;
 use checker::history::{History, KeySource, Torn};
 use checker::verdict::{OperationStatistics, Verdict};
@@ -18,7 +19,7 @@ use crate::cli::arguments::CheckArgs;
 use crate::exit::Problem;
 use crate::out::say;
 use crate::run::judge::{Judged, first_acknowledged_write};
-use crate::store::input::shown;
+use crate::store::input::{is_standard_input, shown};
 use crate::store::write_whole;
 
 /// Everything that a report says.
@@ -120,6 +121,7 @@ impl Report<'_> {
         let timed = self.is_timed();
         if !timed {
             leave_out_times(&mut json["properties"]);
+            leave_out_times(&mut json["faults"]);
         }
         if !timed || self.history.unsaid.invocations {
             leave_out_times(&mut json["statistics"]);
@@ -172,6 +174,9 @@ pub(super) fn can_be_written(file: &Source<'_>) -> Result<(), Problem> {
             path.as_path() == other
                 || path.canonicalize().is_ok_and(|real| other.canonicalize().is_ok_and(|other| real == other))
         };
+        if is_standard_input(path) {
+            return refused(path, "no file, and standard output has the verdict: name a file for the report");
+        }
         if same(&file.path) {
             return refused(path, "the history itself: name another file for the report");
         }
@@ -234,7 +239,21 @@ pub(super) fn notes(args: &CheckArgs, reading: &Reading, choice: &Choice, budget
         notes.push(format!("{} lines of the log are about something else", reading.other_lines));
     }
     notes.extend(keys(reading.records.key_source, args));
+    notes.extend(choice.is_of_transactions().then(|| micros(&reading.records)).flatten());
     notes
+}
+
+/// That micro-operations have other names than levels of isolation know, if some have.
+fn micros(records: &History) -> Option<String> {
+    const SHOWN_MAX: usize = 8;
+    let names = registry::unknown_micros(records);
+    let shown: Vec<String> = names.iter().take(SHOWN_MAX).map(|name| format!("`{}`", name.escape_debug())).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "micro-operations are called {}: levels of isolation know `r`, `w` and `append`; --rename read=r,write=w maps names",
+            shown.join(", ")
+        )
+    })
 }
 
 /// Where keys were looked for, if values may have them.
