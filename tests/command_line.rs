@@ -189,7 +189,8 @@ fn a_foreign_history_gets_every_report() {
         assert!(page.contains(part), "{part}");
     }
     let junit = std::fs::read_to_string(scratch.join("a.xml")).expect("the XML");
-    assert!(junit.contains("<failure") && junit.contains("skipped=\"1\""), "{junit}");
+    // Nothing was planned by the bench, so there is no test case of a fault that could be skipped.
+    assert!(junit.contains("<failure") && !junit.contains("dissensus.faults"), "{junit}");
     let verdict = judged(&scratch, "check cycle.edn", 1);
     let found = &verdict.properties[0];
     assert_eq!((found.property.name(), found.workload.as_deref()), ("strict-serializable", Some("list-append")));

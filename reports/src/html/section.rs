@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use checker::verdict::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
+use checker::verdict::{APDEX_SATISFIED_MS, FaultFinding, OperationStatistics, Outcome, PropertyResult};
 use serde_json::Value;
 
 use super::Run;
