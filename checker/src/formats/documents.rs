@@ -11,13 +11,8 @@ use std::io::Read;
 
 use super::damage::{Damage, LINE_BYTES_MAX, Problem, Stop};
 use super::edn::string_length;
-use super::split::{Form, failed, too_long};
+use super::split::{Form, LISTS, OF_EVENTS, failed, too_long};
 use crate::history::Torn;
-
-/// The fields under which exports keep the list of events.
-const LISTS: [&str; 4] = ["history", "events", "ops", "operations"];
-/// The fields of an event: an object that has one is no export.
-const OF_EVENTS: [&str; 4] = ["type", "f", "process", "value"];
 
 /// Whether a text that begins like this is one of lines, an object each. A first line that ends within a string is a damaged
 /// one, since no string has a line's end, and so is one that ends between the fields of an object before another object; one

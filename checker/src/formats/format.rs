@@ -58,7 +58,7 @@ impl Format {
             (Some(b'['), Some(b'{')) => Some(Format::Edn),
             (Some(b'['), Some(b']') | None) => Some(Format::Json),
             (Some(b'['), Some(letter)) if letter.is_ascii_alphanumeric() && log::is_log(rest) => Some(Format::Log),
-            (Some(b'{' | b'[' | b'(' | b'#' | b';' | b'^'), _) => Some(Format::Edn),
+            (Some(b'{' | b'[' | b'(' | b'#' | b';' | b'^'), _) | (Some(b'\''), Some(b'(' | b'[')) => Some(Format::Edn),
             (Some(_), _) => log::is_log(rest).then_some(Format::Log),
         }
     }

@@ -9,6 +9,11 @@ use super::damage::{Damage, LINE_BYTES_MAX, Problem, Stop};
 use super::edn::{is_blank, is_delimiter, object_length, string_length};
 use crate::history::Torn;
 
+/// The fields under which exports keep the list of events.
+pub(super) const LISTS: [&str; 4] = ["history", "events", "ops", "operations"];
+/// The fields of an event: an object that has one is no export.
+pub(super) const OF_EVENTS: [&str; 4] = ["type", "f", "process", "value"];
+
 /// One form of a text.
 pub(super) struct Form<'a> {
     /// Its bytes.
@@ -92,14 +97,16 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// The forms of an EDN text; one vector or list around all of them is removed.
+/// The forms of an EDN text. One vector or list around all of them is removed, and so is a map that has it as its history,
+/// such as a printed test of Jepsen: `{:name "x" :history [{...} {...}]}`.
 pub(super) struct Maps<R> {
     reader: R,
     buffer: Vec<u8>,
     from: usize,
     line: u64,
     column: u64,
-    wrapped: Option<u8>,
+    /// The brackets that close what is around the forms, the innermost last.
+    wrapped: Vec<u8>,
     begun: bool,
     ended: bool,
 }
@@ -116,13 +123,13 @@ impl<R: Read> Maps<R> {
     /// From the beginning.
     pub(super) fn new(reader: R) -> Self {
         let buffer = Vec::new();
-        Self { reader, buffer, from: 0, line: 1, column: 1, wrapped: None, begun: false, ended: false }
+        Self { reader, buffer, from: 0, line: 1, column: 1, wrapped: Vec::new(), begun: false, ended: false }
     }
 
-    /// Where the text ends, if the vector or list around all forms is not closed there.
+    /// Where the text ends, if what is around all forms is not closed there.
     pub(super) fn unclosed(&self) -> Option<Torn> {
         let at_end = self.ended && self.from == self.buffer.len();
-        self.wrapped.filter(|_| at_end).map(|_| Torn { line: self.line, column: self.column })
+        (at_end && !self.wrapped.is_empty()).then_some(Torn { line: self.line, column: self.column })
     }
 
     /// The next form.
@@ -137,10 +144,11 @@ impl<R: Read> Maps<R> {
             self.skip_blanks()?;
             match self.buffer.get(self.from) {
                 None => return Ok(None),
-                Some(byte) if Some(*byte) == self.wrapped => {
-                    self.wrapped = None;
+                Some(byte) if Some(byte) == self.wrapped.last() => {
+                    self.wrapped.pop();
                     self.pass(1);
                 }
+                Some(_) if self.wrapped == [b'}'] => self.pass_field()?,
                 Some(byte @ (b']' | b')' | b'}')) => {
                     let problem = format!("`{}` closes nothing", char::from(*byte));
                     return Err(Damage { line: self.line, column: self.column, problem: Problem::Syntax(problem) });
@@ -161,12 +169,33 @@ impl<R: Read> Maps<R> {
             self.from = 3;
         }
         self.skip_blanks()?;
-        self.wrapped = match self.buffer.get(self.from) {
-            Some(b'[') => Some(b']'),
-            Some(b'(') => Some(b')'),
-            _ => return Ok(()),
-        };
-        self.pass(1);
+        loop {
+            let (length, wrapped) = match around(&self.buffer[self.from..]) {
+                Around::Events(length, wrapped) => (length, wrapped),
+                Around::Nothing => return Ok(()),
+                Around::Open if self.ended => return Ok(()),
+                Around::Open if (self.buffer.len() - self.from) as u64 > LINE_BYTES_MAX => {
+                    return Err(too_long(self.line));
+                }
+                Around::Open => {
+                    self.fill()?;
+                    continue;
+                }
+            };
+            self.pass(length);
+            self.wrapped = wrapped;
+            return Ok(());
+        }
+    }
+
+    /// Passes over a key or a value of the map that has the history, after the history.
+    fn pass_field(&mut self) -> Result<(), Damage> {
+        let (length, _) = self.form()?;
+        if is_history(token(&self.buffer[self.from..self.from + length])) {
+            let problem = Problem::NotAnEvent("this map has a second list of events after the first".into());
+            return Err(Damage { line: self.line, column: self.column, problem });
+        }
+        self.pass(length);
         Ok(())
     }
 
@@ -223,6 +252,68 @@ impl<R: Read> Maps<R> {
         let read = self.reader.by_ref().take(wanted).read_to_end(&mut self.buffer);
         self.ended = (read.map_err(|error| failed(self.line, error))? as u64) < wanted;
         Ok(())
+    }
+}
+
+/// What is around the events of a text.
+enum Around {
+    /// So many bytes come before the first event, and these brackets after the last one, the innermost last.
+    Events(usize, Vec<u8>),
+    /// Nothing: the first form is an event.
+    Nothing,
+    /// That is not known from the bytes at hand.
+    Open,
+}
+
+/// The last token of a form: of a keyword, it without the comments and discarded forms before it.
+fn token(form: &[u8]) -> &[u8] {
+    &form[form.iter().rposition(|byte| is_delimiter(*byte)).map_or(0, |at| at + 1)..]
+}
+
+/// Whether a key of a map is one under which a list of events is kept.
+fn is_history(key: &[u8]) -> bool {
+    key.strip_prefix(b":").is_some_and(|name| LISTS.iter().any(|list| list.as_bytes() == name))
+}
+
+/// Looks at the first form, which may be quoted, and if it is a map at its fields, up to a list of events or a field of an event.
+fn around(bytes: &[u8]) -> Around {
+    let quoted = usize::from(bytes.first() == Some(&b'\''));
+    match bytes.get(quoted) {
+        Some(b'[') => return Around::Events(quoted + 1, vec![b']']),
+        Some(b'(') => return Around::Events(quoted + 1, vec![b')']),
+        Some(b'{') if quoted == 0 => {}
+        _ => return Around::Nothing,
+    }
+    let mut at = 1;
+    loop {
+        let Found::Form(length) = scan(&bytes[at..]) else { return Around::Open };
+        let key = token(&bytes[at..at + length]);
+        at += length;
+        let is_of_event = |name: &[u8]| OF_EVENTS.iter().any(|field| field.as_bytes() == name);
+        if key.strip_prefix(b":").is_none_or(is_of_event) {
+            return Around::Nothing;
+        }
+        let Found::Form(length) = scan(&bytes[at..]) else {
+            // The history itself need not end within the bytes at hand.
+            return if is_history(key) { of_map(bytes, at) } else { Around::Open };
+        };
+        if is_history(key) {
+            return of_map(bytes, at);
+        }
+        at += length;
+    }
+}
+
+/// What is around the events of a map whose value under the key of the history begins here.
+fn of_map(bytes: &[u8], at: usize) -> Around {
+    let blanks = bytes[at..].iter().take_while(|byte| is_blank(**byte)).count();
+    match around(&bytes[at + blanks..]) {
+        Around::Events(length, list) if list.len() == 1 => {
+            Around::Events(at + blanks + length, [&[b'}'], &list[..]].concat())
+        }
+        Around::Open => Around::Open,
+        Around::Events(..) | Around::Nothing if bytes.len() == at + blanks => Around::Open,
+        Around::Events(..) | Around::Nothing => Around::Nothing,
     }
 }
 

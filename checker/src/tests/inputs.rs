@@ -121,6 +121,33 @@ fn events_of_clojure_are_told_apart() {
     assert_eq!(operations(&reading(text)), ["0 w 1 1 Info", "1 r nil nil Fail"]);
 }
 
+/// Maps, alone or in a list, and lists within a printed test. A printed test was refused as an event without a type.
+#[test]
+fn edn_is_read_however_it_is_laid_out() {
+    let [invoke, ok] = ["{:process 0, :type :invoke, :f :w, :value [1]}", "{:process 0, :type :ok, :f :w, :value [1]}"];
+    for text in [
+        format!("{invoke}{ok}"),
+        format!("[{invoke} {ok}]"),
+        format!("'({invoke}\n{ok})"),
+        format!("'[{invoke}, {ok}]"),
+        format!("{{:history [{invoke} {ok}]}}"),
+        format!("\u{feff}{{:history '({invoke} {ok})}}\n"),
+        format!("{{:name \"a]\", ; b ]\n :db #object[a.B 0x1 \"}}\"] #_ [x] :ops ({invoke} {ok}) :results {{:valid? [true]}}}}"),
+        format!("{{:start-time 5 :events [#jepsen.history.Op{invoke} #jepsen.history.Op{ok}], :nodes [\"n1\"]}} ; the end"),
+    ] {
+        assert_eq!(operations(&reading(&text)), ["0 w [1] [1] Ok"], "{text}");
+        assert_eq!(operations(&reading(&converted(&text))), ["0 w [1] [1] Ok"], "{text}");
+    }
+    for (text, problem) in [
+        (format!("{{:history [{invoke}] :ops [{ok}]}}"), "not an event: this map has a second list of events"),
+        ("{:name \"a\" :history 5}".to_owned(), "not an event: it has no `type`"),
+        ("{:name \"a\" :results {:valid? true}}".to_owned(), "not an event: it has no `type`"),
+        (format!("{{:history [{invoke} {ok}]}} {invoke}}}"), "`}` closes nothing"),
+    ] {
+        assert!(damage(&text).contains(problem), "{text}\n{}", damage(&text));
+    }
+}
+
 const WRITE: [&str; 2] = [
     r#"{"process":0,"type":"invoke","f":"write","value":"a]}"}"#,
     r#"{"process":0,"type":"ok","f":"write","value":"a]}"}"#,
@@ -181,6 +208,8 @@ fn what_is_cut_off_is_never_whole() {
         format!("{{\"history\":[{invoke},{ok}],\"more\":[1,\"]\"]}}"),
         format!("[{} {}]", edn[0], edn[1]),
         format!("({}\n ; a comment\n {})", edn[0], edn[1]),
+        format!("'({} {})", edn[0], edn[1]),
+        format!("{{:name \"a]\", :history [{} {}], :results {{:valid? true}}}}", edn[0], edn[1]),
         "[[{\"events\":[{\"Write\":{\"variable\":0,\"version\":5}}],\"committed\":true}]]".to_owned(),
     ] {
         assert!(!reading(&text).is_partial(), "{text}");
