@@ -15,9 +15,11 @@ mod process;
 mod simulation;
 mod support;
 
+use checker::run::kinds::{is_crash, is_stop};
 use dissensus::arena::processes::{Ground, ProcessArena};
 use dissensus::systems::System;
 use dissensus::systems::dynamo::Coordination;
+use nemesis::Capability;
 
 /// One test a chapter, on the arena that `$on` starts.
 macro_rules! conformance {
@@ -94,4 +96,17 @@ fn the_document_says_in_which_arenas_each_kind_can_be_had() {
         let having: Vec<&str> = having.map(|(arena, _)| *arena).collect();
         assert_eq!(row.split('|').nth(3).map(str::trim), Some(having.join(", ").as_str()), "{name}");
     }
+}
+
+/// The checker knows kinds by their names in a history, and each that kills has to be known there: else a loss after it is put
+/// down to replication.
+#[test]
+fn the_checker_knows_which_kinds_end_nodes() {
+    let kills = |kind: &&nemesis::faults::Kind| kind.facts.needs.contains(&Capability::Kill);
+    for kind in nemesis::KINDS {
+        assert_eq!(is_crash(kind.facts.name), kills(&kind), "{}", kind.facts.name);
+    }
+    let runs_meanwhile = nemesis::KINDS.iter().filter(kills).map(|kind| kind.facts.name).filter(|name| !is_stop(name));
+    // Nodes run until a sync fails, one after the other is started again, or each tries to start.
+    assert_eq!(runs_meanwhile.collect::<Vec<_>>(), ["sync-fail", "restart", "crash-in-start"]);
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::findings::{FaultFinding, OperationStatistics};
 use super::foreign_faults as foreign;
+use super::kinds::is_crash;
 use crate::history::{Event, History, Op, Torn};
 
 /// One entry of the plan.
@@ -85,15 +86,11 @@ pub(crate) fn heal_ns(history: &History) -> Option<u64> {
     nemesis(history).find(|event| event.f == "heal").map(|event| event.time)
 }
 
-/// Faults that a node does not survive.
-const CRASHES: [&str; 10] =
-    ["kill", "upgrade", "wipe", "power", "sync-fail", "rot", "torn", "bit-flip", "restart", "crash-in-start"];
-
 /// Every start of a fault that nodes do not survive, in order.
 pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
     nemesis(history)
         .filter_map(|event| match classify(event) {
-            Ok(NemesisRecord::Start(kind, started)) if CRASHES.contains(&kind) => {
+            Ok(NemesisRecord::Start(kind, started)) if is_crash(kind) => {
                 Some(Crash { event, nodes: started.nodes })
             }
             _ => None,

@@ -4,6 +4,7 @@ pub(crate) mod faults;
 pub(crate) mod findings;
 mod foreign_faults;
 pub(crate) mod harvest;
+pub mod kinds;
 pub mod logs;
 pub(crate) mod outages;
 pub(crate) mod statistics;

@@ -10,10 +10,8 @@ use std::collections::BTreeSet;
 
 use super::faults::Windows;
 use super::findings::{FaultFinding, OperationStatistics};
+use super::kinds::is_stop;
 use crate::history::{Operation, Phase};
-
-/// Kinds of fault whose nodes do not run from its start to its end.
-const STOPPING: [&str; 8] = ["kill", "pause", "power", "torn", "wipe", "rot", "bit-flip", "upgrade"];
 
 /// The functions that were invoked while faults were active and never succeeded then, a sentence each.
 pub(crate) fn doubts(
@@ -95,7 +93,7 @@ struct Stopping<'f> {
 
 impl<'f> Stopping<'f> {
     fn of(fault: &'f FaultFinding) -> Option<Self> {
-        let is_stopping = fault.proved && STOPPING.contains(&fault.kind.as_str());
+        let is_stopping = fault.proved && is_stop(&fault.kind);
         let (from, to) = (fault.start_ns?, fault.stop_ns?);
         is_stopping.then_some(Self { from, to, nodes: &fault.nodes })
     }
