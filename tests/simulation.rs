@@ -50,6 +50,28 @@ fn the_right_cluster_keeps_its_claims_under_every_fault() {
     }
 }
 
+/// Partitions by data centre were refused, as nothing told the nemesis which nodes share one.
+#[test]
+fn regression_partitions_follow_what_the_system_tells_of_its_nodes_and_keys() {
+    let scratch = tempfile::tempdir().expect("a directory for the test");
+    let dynamo = DynamoSettings { data_centres: 2, ..DynamoSettings::default() };
+    for (shape, sides) in [("data-centre", [2, 3]), ("owners", [2, 3])] {
+        let run = RunSettings {
+            system: SystemSettings::of(&dynamo),
+            ..with_faults(&format!("partition:{shape}"), settings(5, 8_000))
+        };
+        let (finished, _) = simulate(&run, scratch.path(), false).expect("it runs");
+        assert_eq!(finished.judged.verdict.outcome, Outcome::Valid, "{shape}: {:?}", finished.judged.verdict.reasons);
+        assert!(!finished.judged.verdict.faults.is_empty());
+        for fault in &finished.judged.verdict.faults {
+            let side = |text: &str| text.split_whitespace().count();
+            let mut found = fault.detail.split('|').map(side).collect::<Vec<_>>();
+            found.sort();
+            assert!(fault.proved && found == sides, "{shape}: {fault:?}");
+        }
+    }
+}
+
 /// The property that each planted bug must break under its own default options, in one of a few seeds.
 #[test]
 fn every_planted_bug_is_found_and_named() {

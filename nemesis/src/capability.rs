@@ -32,6 +32,8 @@ pub enum Capability {
     ClientLinks,
     /// Tell which nodes share a data centre.
     DataCentres,
+    /// Tell which nodes hold a key.
+    KeyOwners,
     /// Kill nodes and start them again.
     Kill,
     /// Pause nodes and resume them.
@@ -80,7 +82,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Capability; 33] = [
+    pub const ALL: [Capability; 34] = [
         Capability::Cut,
         Capability::Delay,
         Capability::DelayDistributions,
@@ -92,6 +94,7 @@ impl Capability {
         Capability::Reset,
         Capability::ClientLinks,
         Capability::DataCentres,
+        Capability::KeyOwners,
         Capability::Kill,
         Capability::Pause,
         Capability::StartCrash,
@@ -130,6 +133,7 @@ impl Capability {
             Capability::Reset => "reset the connections of links",
             Capability::ClientLinks => "touch the links between clients and nodes",
             Capability::DataCentres => "tell which nodes share a data centre",
+            Capability::KeyOwners => "tell which nodes hold a key",
             Capability::Kill => "kill nodes and start them again",
             Capability::Pause => "pause nodes",
             Capability::StartCrash => "kill a node while it starts",

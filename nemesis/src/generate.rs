@@ -12,12 +12,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::capability::{Capabilities, Capability, Unmet};
+use crate::capability::{Capabilities, Unmet};
 use crate::draw::{Bag, Draw};
 use crate::fault::{CLIENTS, Class, Link};
 use crate::faults::{Fault, PlannedFault};
 use crate::kind::{Change, Drawing, Earlier, Refinement};
 use crate::plan::Plan;
+use crate::shape::Layout;
 use crate::spec::{Family, NemesisSpec};
 use crate::target::TargetError;
 
@@ -86,14 +87,20 @@ pub struct Cluster<'a> {
     pub spares: Spares,
     /// What can be done to it.
     pub capabilities: Capabilities,
-    /// The nodes of each data centre; empty where that is not known.
-    pub data_centres: &'a [Vec<String>],
+    /// What the system tells of its nodes and of where keys are.
+    pub layout: Layout,
 }
 
 impl<'a> Cluster<'a> {
     /// A cluster of these nodes, all of which are members and stay so.
     pub fn new(nodes: &'a [String], capabilities: Capabilities) -> Self {
-        Self { nodes, spares: Spares::none(nodes), capabilities, data_centres: &[] }
+        Self { nodes, spares: Spares::none(nodes), capabilities, layout: Layout::default() }
+    }
+
+    /// The same cluster, laid out so.
+    #[must_use]
+    pub fn with_layout(self, layout: Layout) -> Self {
+        Self { layout, ..self }
     }
 
     /// The same cluster with these spares.
@@ -215,14 +222,9 @@ impl<'a> Generator<'a> {
         Ok(possible)
     }
 
-    /// What can be done to the cluster. That its data centres are known is said by naming them.
+    /// What can be done to the cluster, as it is laid out.
     fn capabilities(&self) -> Capabilities {
-        let capabilities = self.cluster.capabilities.clone();
-        match self.cluster.data_centres.len() {
-            0 => capabilities.without([Capability::DataCentres], "it has none"),
-            1 => capabilities.without([Capability::DataCentres], "it has only one"),
-            2.. => capabilities.with([Capability::DataCentres]),
-        }
+        self.cluster.layout.known_to(self.cluster.capabilities.clone(), self.cluster.nodes)
     }
 
     /// Whether a fault of this way can be drawn in this cluster.
@@ -243,7 +245,7 @@ impl<'a> Generator<'a> {
         Drawing {
             founders: self.founders(),
             nodes: self.nodes,
-            data_centres: self.cluster.data_centres,
+            layout: &self.cluster.layout,
             members,
             members_min: self.spares.members_min,
             earlier,

@@ -19,6 +19,7 @@ use crate::evidence::Finding;
 use crate::fault::{Class, Link};
 use crate::measured::Measured;
 use crate::problem::Problem;
+use crate::shape::Layout;
 use crate::stage::{Share, Stage, Step};
 use crate::surface::{ProcessState, SurfaceError};
 use crate::target::Target;
@@ -159,8 +160,8 @@ pub(crate) struct Drawing<'a> {
     pub draw: &'a mut Draw,
     /// All nodes.
     pub nodes: &'a [String],
-    /// The nodes of each data centre, where that is known.
-    pub data_centres: &'a [Vec<String>],
+    /// What is known of the nodes and of where keys are.
+    pub layout: &'a Layout,
     /// The nodes that are members from the start; the others are spares.
     pub founders: &'a [String],
     /// The nodes that are members when the fault starts.

@@ -48,7 +48,7 @@ pub use generate::{Cluster, GenerateError, Schedule, Spares, generate};
 pub use nemesis::{HealReport, Nemesis, Performed};
 pub use plan::{Plan, PlanError, PlanStep};
 pub use problem::Problem;
-pub use shape::Shape;
+pub use shape::{Layout, Shape};
 pub use spec::{Family, NemesisSpec, SpecError};
 pub use surface::{
     Checksum, ClockSetting, DiskRule, DiskStatistics, Distribution, LinkRule, LinkStatistics, Loss, Membership,

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::capability::Capability;
+use crate::capability::{Capabilities, Capability};
 use crate::draw::Draw;
 use crate::fault::{CLIENTS, Link};
 use crate::target::majority;
@@ -35,13 +35,15 @@ pub enum Shape {
     MinorityThird,
     /// A data centre against the others.
     DataCentre,
+    /// The nodes that hold a key against the others: then a side has no copy of it, or all.
+    Owners,
     /// The clients against some of the nodes, which go on seeing each other.
     Clients,
 }
 
 impl Shape {
     /// Every shape, in the order of the command line's help: first those that are drawn where none was asked for.
-    pub const ALL: [Shape; 9] = [
+    pub const ALL: [Shape; 10] = [
         Shape::Halves,
         Shape::Single,
         Shape::MajorityMinority,
@@ -50,6 +52,7 @@ impl Shape {
         Shape::OneWay,
         Shape::MinorityThird,
         Shape::DataCentre,
+        Shape::Owners,
         Shape::Clients,
     ];
 
@@ -57,7 +60,7 @@ impl Shape {
     pub const USUAL_NAMES: [&'static str; 6] = Shape::names(0);
 
     /// The names of the others.
-    pub const OTHER_NAMES: [&'static str; 3] = Shape::names(6);
+    pub const OTHER_NAMES: [&'static str; 4] = Shape::names(6);
 
     const fn names<const N: usize>(first: usize) -> [&'static str; N] {
         let mut names = [""; N];
@@ -85,6 +88,7 @@ impl Shape {
             Shape::OneWay => "one-way",
             Shape::MinorityThird => "minority-third",
             Shape::DataCentre => "data-centre",
+            Shape::Owners => "owners",
             Shape::Clients => "clients",
         }
     }
@@ -93,23 +97,31 @@ impl Shape {
     pub fn nodes_min(self) -> usize {
         match self {
             Shape::Clients => 1,
-            Shape::Halves | Shape::Single | Shape::OneWay | Shape::DataCentre => 2,
+            Shape::Halves | Shape::Single | Shape::OneWay | Shape::DataCentre | Shape::Owners => 2,
             Shape::MajorityMinority | Shape::MajoritiesRing | Shape::Bridge => 3,
             Shape::MinorityThird => 4,
         }
     }
 
-    /// What a cluster must be able to do for it, beyond cutting links between nodes.
-    pub const fn needs(self) -> &'static [Capability] {
+    /// What a cluster must be able to do for it to be cut, beyond cutting links between nodes.
+    pub const fn needs_to_cut(self) -> &'static [Capability] {
         match self {
-            Shape::DataCentre => &[Capability::DataCentres],
             Shape::Clients => &[Capability::ClientLinks],
             _ => &[],
         }
     }
 
-    /// The links that are cut, sorted; none if there are fewer than [`Shape::nodes_min`] nodes, or for a data centre
-    /// (see [`cut_data_centre`]).
+    /// What a cluster must be able to do for it to be drawn, beyond cutting links between nodes.
+    pub const fn needs(self) -> &'static [Capability] {
+        match self {
+            Shape::DataCentre => &[Capability::DataCentres],
+            Shape::Owners => &[Capability::KeyOwners],
+            _ => self.needs_to_cut(),
+        }
+    }
+
+    /// The links that are cut, sorted; none if there are fewer than [`Shape::nodes_min`] nodes, or for a shape that is cut by
+    /// what the system tells (see [`Layout`]).
     pub fn cut(self, nodes: &[String], draw: &mut Draw) -> Option<Vec<Link>> {
         if nodes.len() < self.nodes_min() {
             return None;
@@ -136,21 +148,58 @@ impl Shape {
                 let cut_off = draw.between(1, count as u64) as usize;
                 between((&[CLIENTS.to_owned()], &order[..cut_off]))
             }
-            Shape::DataCentre => return None,
+            Shape::DataCentre | Shape::Owners => return None,
         };
         Some(links.into_iter().collect())
     }
 }
 
-/// The links between one of the data centres and the nodes of all others, sorted; none if there are fewer than two.
-pub fn cut_data_centre(data_centres: &[Vec<String>], draw: &mut Draw) -> Option<Vec<Link>> {
-    if data_centres.len() < 2 {
+/// Where nodes are and which of them hold a key, as far as a system tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The nodes of each data centre; empty where there are none.
+    pub data_centres: Vec<Vec<String>>,
+    /// The nodes that hold a key, once for all keys that the same nodes hold; empty where that is not known.
+    pub owners: Vec<Vec<String>>,
+}
+
+impl Layout {
+    /// What can be done to a cluster of these nodes that is laid out so.
+    #[must_use]
+    pub fn known_to(&self, capabilities: Capabilities, nodes: &[String]) -> Capabilities {
+        let with_centres = match self.data_centres.len() {
+            0 => capabilities.without([Capability::DataCentres], "it has none"),
+            1 => capabilities.without([Capability::DataCentres], "it has only one"),
+            2.. => capabilities.with([Capability::DataCentres]),
+        };
+        match (self.owners.is_empty(), self.owners.iter().any(|owners| owners.len() < nodes.len())) {
+            (true, _) => with_centres.without([Capability::KeyOwners], "it does not tell where keys are"),
+            (false, false) => with_centres.without([Capability::KeyOwners], "every node holds every key"),
+            (false, true) => with_centres.with([Capability::KeyOwners]),
+        }
+    }
+
+    /// The links between one of the data centres and all other nodes, sorted; none if there are fewer than two.
+    pub fn cut_data_centre(&self, draw: &mut Draw) -> Option<Vec<Link>> {
+        let all = self.data_centres.concat();
+        cut_off(&self.data_centres, &all, draw)
+    }
+
+    /// The links between the nodes that hold a key and all others, sorted; none if there is no such key.
+    pub fn cut_owners(&self, nodes: &[String], draw: &mut Draw) -> Option<Vec<Link>> {
+        cut_off(&self.owners, nodes, draw)
+    }
+}
+
+/// The links between one of the groups and the nodes that are not in it, sorted; none if each group has all nodes.
+fn cut_off(groups: &[Vec<String>], nodes: &[String], draw: &mut Draw) -> Option<Vec<Link>> {
+    let possible: Vec<&Vec<String>> = groups.iter().filter(|group| group.len() < nodes.len()).collect();
+    if possible.is_empty() {
         return None;
     }
-    let alone = draw.below(data_centres.len() as u64) as usize;
-    let others = data_centres.iter().enumerate().filter(|(place, _)| *place != alone);
-    let others: Vec<String> = others.flat_map(|(_, nodes)| nodes).cloned().collect();
-    Some(between((&data_centres[alone], &others)).into_iter().collect())
+    let group = possible[draw.below(possible.len() as u64) as usize];
+    let others: Vec<String> = nodes.iter().filter(|node| !group.contains(node)).cloned().collect();
+    Some(between((group, &others)).into_iter().collect())
 }
 
 fn link(from: &str, to: &str) -> Link {
@@ -296,13 +345,31 @@ mod tests {
     fn a_data_centre_is_cut_from_all_others() {
         let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let centres = [names("n1 n2"), names("n3"), names("n4 n5")];
+        let layout = |data_centres: &[Vec<String>]| Layout { data_centres: data_centres.to_vec(), ..Layout::default() };
         for seed in 0..20 {
-            let cut = cut_data_centre(&centres, &mut Draw::new(seed)).expect("three data centres");
+            let cut = layout(&centres).cut_data_centre(&mut Draw::new(seed)).expect("three data centres");
             let within =
                 |link: &Link| centres.iter().any(|nodes| nodes.contains(&link.from) && nodes.contains(&link.to));
             assert!(is_symmetric(&cut) && !cut.iter().any(within) && [8, 12].contains(&cut.len()), "{cut:?}");
         }
-        assert_eq!(cut_data_centre(&centres[..1], &mut Draw::new(1)), None);
+        assert_eq!(layout(&centres[..1]).cut_data_centre(&mut Draw::new(1)), None);
+    }
+
+    #[test]
+    fn the_owners_of_a_key_are_cut_from_all_others() {
+        let owners = vec![nodes(5), nodes(3), vec!["n1".to_owned(), "n4".to_owned(), "n5".to_owned()]];
+        let layout = |owners: &[Vec<String>]| Layout { owners: owners.to_vec(), ..Layout::default() };
+        let mut alone = BTreeSet::new();
+        for seed in 0..20 {
+            let cut = layout(&owners).cut_owners(&nodes(5), &mut Draw::new(seed)).expect("keys that some nodes lack");
+            let separated = owners.iter().position(|owners| {
+                cut.len() == 12 && cut.iter().all(|l| owners.contains(&l.from) != owners.contains(&l.to))
+            });
+            alone.insert(separated.expect("the owners of a key are one side"));
+            assert!(is_symmetric(&cut), "{cut:?}");
+        }
+        assert_eq!(alone, [1, 2].into(), "each but those who are all");
+        assert_eq!(layout(&owners[..1]).cut_owners(&nodes(5), &mut Draw::new(1)), None);
     }
 
     #[test]

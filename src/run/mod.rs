@@ -100,7 +100,7 @@ fn plan(settings: &RunSettings, Checked { system, nemesis: spec, .. }: &Checked)
     let capabilities = settings.arena.capabilities(&**system);
     let Some(path) = &settings.faults.plan else {
         let schedule = Schedule::for_run(settings.load.time_limit_ms);
-        let cluster = nemesis::Cluster::new(nodes, capabilities).with_spares(spares);
+        let cluster = nemesis::Cluster::new(nodes, capabilities).with_layout(system.layout()).with_spares(spares);
         return nemesis::generate(settings.seed, &cluster, spec, schedule).map_err(Problem::arguments);
     };
     let text = std::fs::read_to_string(path)

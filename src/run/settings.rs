@@ -40,11 +40,12 @@ impl ArenaKind {
 
     /// What can be done to a cluster of this system there.
     pub fn capabilities(self, system: &dyn System) -> Capabilities {
-        match (self, system.simulated()) {
+        let of_arena = match (self, system.simulated()) {
             (ArenaKind::Process | ArenaKind::Netns, _) => ProcessArena::capabilities(system, self.ground()),
             (ArenaKind::Sim, Some(simulated)) => simulated.capabilities(),
             (ArenaKind::Sim, None) => Capabilities::none(),
-        }
+        };
+        system.layout().known_to(of_arena, &system.nodes())
     }
 }
 

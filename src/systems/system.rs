@@ -8,7 +8,7 @@ use std::time::Duration;
 use checker::{CheckName, Claim, ConcurrentWrites};
 use futures::future::LocalBoxFuture;
 use nemesis::surface::{Membership, Surface};
-use nemesis::{Capabilities, Spares};
+use nemesis::{Capabilities, Layout, Spares};
 use tokio::net::TcpStream;
 use workloads::Client;
 use workloads::clock::Clock;
@@ -61,6 +61,11 @@ pub trait System {
     /// Its members have identities: a node whose disk is lost is replaced by a new member.
     fn replaces(&self) -> Option<&dyn Replaces> {
         None
+    }
+    /// Which nodes share a data centre and which hold a key, from the start and until members change; nothing if that is not
+    /// known.
+    fn layout(&self) -> Layout {
+        Layout::default()
     }
     /// The nodes say who holds a key.
     fn owners(&self) -> Option<&dyn Owners> {

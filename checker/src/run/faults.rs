@@ -90,9 +90,7 @@ pub(crate) fn heal_ns(history: &History) -> Option<u64> {
 pub(crate) fn crashes(history: &History) -> Vec<Crash<'_>> {
     nemesis(history)
         .filter_map(|event| match classify(event) {
-            Ok(NemesisRecord::Start(kind, started)) if is_crash(kind) => {
-                Some(Crash { event, nodes: started.nodes })
-            }
+            Ok(NemesisRecord::Start(kind, started)) if is_crash(kind) => Some(Crash { event, nodes: started.nodes }),
             _ => None,
         })
         .collect()

@@ -1,8 +1,19 @@
 //! Which kinds of fault end or stop the processes of the nodes that they name, by the names that a nemesis records.
 
 /// Faults that a node does not survive: it starts anew, with what its disk has.
-const CRASHES: [&str; 11] =
-    ["kill", "upgrade", "wipe", "replace", "power", "sync-fail", "rot", "torn", "bit-flip", "restart", "crash-in-start"];
+const CRASHES: [&str; 11] = [
+    "kill",
+    "upgrade",
+    "wipe",
+    "replace",
+    "power",
+    "sync-fail",
+    "rot",
+    "torn",
+    "bit-flip",
+    "restart",
+    "crash-in-start",
+];
 
 /// Faults whose nodes do not run from their start to their end.
 const STOPS: [&str; 9] = ["kill", "pause", "power", "torn", "wipe", "replace", "rot", "bit-flip", "upgrade"];

@@ -132,8 +132,12 @@ fn edn_is_read_however_it_is_laid_out() {
         format!("'[{invoke}, {ok}]"),
         format!("{{:history [{invoke} {ok}]}}"),
         format!("\u{feff}{{:history '({invoke} {ok})}}\n"),
-        format!("{{:name \"a]\", ; b ]\n :db #object[a.B 0x1 \"}}\"] #_ [x] :ops ({invoke} {ok}) :results {{:valid? [true]}}}}"),
-        format!("{{:start-time 5 :events [#jepsen.history.Op{invoke} #jepsen.history.Op{ok}], :nodes [\"n1\"]}} ; the end"),
+        format!(
+            "{{:name \"a]\", ; b ]\n :db #object[a.B 0x1 \"}}\"] #_ [x] :ops ({invoke} {ok}) :results {{:valid? [true]}}}}"
+        ),
+        format!(
+            "{{:start-time 5 :events [#jepsen.history.Op{invoke} #jepsen.history.Op{ok}], :nodes [\"n1\"]}} ; the end"
+        ),
     ] {
         assert_eq!(operations(&reading(&text)), ["0 w [1] [1] Ok"], "{text}");
         assert_eq!(operations(&reading(&converted(&text))), ["0 w [1] [1] Ok"], "{text}");

@@ -61,7 +61,7 @@ impl Effect for FlappingPartition {
     }
 
     fn needs(&self) -> Vec<Capability> {
-        self.shape.needs().to_vec()
+        self.shape.needs_to_cut().to_vec()
     }
 
     fn detail(&self, all: &[String]) -> String {

@@ -12,7 +12,7 @@ use crate::evidence::Finding;
 use crate::fault::{CLIENTS, Class, Link};
 use crate::kind::{Drawing, Effect, Facts, FaultKind, Refinement, Ways};
 use crate::measured::{Measured, total};
-use crate::shape::{Shape, cut_data_centre, views};
+use crate::shape::{Shape, views};
 use crate::stage::Share;
 use crate::surface::{LinkRule, LinkStatistics};
 use crate::words::{braced, count, enumerate};
@@ -65,7 +65,8 @@ pub(super) fn fits(way: &Refinement, drawing: &Drawing<'_>) -> bool {
 pub(super) fn cut(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<(Shape, Vec<Link>)> {
     let shape = way.name().and_then(Shape::named)?;
     let links = match shape {
-        Shape::DataCentre => cut_data_centre(drawing.data_centres, drawing.draw)?,
+        Shape::DataCentre => drawing.layout.cut_data_centre(drawing.draw)?,
+        Shape::Owners => drawing.layout.cut_owners(drawing.nodes, drawing.draw)?,
         _ => shape.cut(drawing.nodes, drawing.draw)?,
     };
     Some((shape, links))
@@ -81,7 +82,7 @@ impl Effect for Partition {
     }
 
     fn needs(&self) -> Vec<Capability> {
-        self.shape.needs().to_vec()
+        self.shape.needs_to_cut().to_vec()
     }
 
     fn is_proved_by_sending(&self) -> bool {

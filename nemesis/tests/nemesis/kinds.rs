@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nemesis::kind::Ways;
 use nemesis::{
-    Capabilities, Capability, Cluster, GenerateError, KINDS, Nemesis, NemesisSpec, Plan, PlanStep, PlannedFault,
-    Problem, Schedule, Spares, Surface, generate,
+    Capabilities, Capability, Cluster, GenerateError, KINDS, Layout, Nemesis, NemesisSpec, Plan, PlanStep,
+    PlannedFault, Problem, Schedule, Spares, Surface, generate,
 };
 
 use nemesis::surface::ProcessState;
@@ -29,10 +29,9 @@ pub fn items() -> Vec<(&'static str, String)> {
 pub fn drawn(item: &str, seed: u64, capabilities: Capabilities) -> Result<Plan, GenerateError> {
     let nodes = names(7);
     let centres = [names(3), names(5)[3..].to_vec(), nodes[5..].to_vec()];
-    let cluster = Cluster {
-        data_centres: &centres,
-        ..Cluster::new(&nodes, capabilities).with_spares(Spares { count: 2, members_min: 3 })
-    };
+    let layout = Layout { data_centres: centres.to_vec(), owners: vec![names(3), nodes[2..].to_vec(), nodes.clone()] };
+    let cluster =
+        Cluster::new(&nodes, capabilities).with_layout(layout).with_spares(Spares { count: 2, members_min: 3 });
     generate(seed, &cluster, &item.parse().expect("a good item"), SCHEDULE)
 }
 
@@ -107,12 +106,14 @@ fn the_documents_name_every_kind_and_every_way() {
 /// A kind that is asked for by name is refused where one of its needs is not met: its name, what is missing, and why.
 #[test]
 fn every_need_that_is_not_met_is_refused_with_the_reason() {
+    // Whether there are these is said by the layout.
+    let of_layout = [Capability::DataCentres, Capability::KeyOwners];
     for (kind, item) in items() {
         let plan = drawn(&item, 1, Capabilities::all()).expect("it is possible");
         let missing: Vec<Capability> =
             Capability::ALL.into_iter().filter(|capability| plan.check_needs(&all_but(*capability)).is_err()).collect();
         assert!(!missing.is_empty(), "{item} needs something");
-        for capability in missing.into_iter().filter(|missing| *missing != Capability::DataCentres) {
+        for capability in missing.into_iter().filter(|missing| !of_layout.contains(missing)) {
             let Err(GenerateError::Unmet(unmet)) = drawn(&item, 1, all_but(capability)) else {
                 panic!("{item} was planned without the ability to {capability}");
             };

@@ -1,18 +1,20 @@
 //! The bundled Dynamo: how its nodes are started and asked, and the world that it can be simulated in.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use cluster_core::api::NodeId;
 use cluster_core::bug::Bug;
 use cluster_core::config::{Config, Durability, Limits, Quorum, Timing};
 use cluster_core::protocol::Protocol;
+use cluster_core::ring::Ring;
 use cluster_core::sim::WorldSettings;
 use cluster_core::sim::disk::DiskSettings;
 use cluster_core::sim::network::NetworkSettings;
 use cluster_node::{Engine, NodeOptions};
 use futures::future::LocalBoxFuture;
 use nemesis::surface::{Membership, Surface};
-use nemesis::{Capabilities, Spares};
+use nemesis::{Capabilities, Layout, Spares};
 use workloads::clock::Clock;
 use workloads::store::Store;
 use workloads::{Client, GetPut, get_put};
@@ -85,6 +87,23 @@ impl Dynamo {
             durability: s.durability,
             bug: s.bug,
         }
+    }
+
+    /// The data centres that nodes were dealt to, and the owners of each range of the ring.
+    fn laid_out(&self) -> Layout {
+        let (names, config) = (self.nodes(), self.config(0, 0));
+        let dealt: BTreeSet<u16> = config.data_centres.iter().copied().collect();
+        let of = |centre: u16| names.iter().zip(&config.data_centres).filter(move |(_, of)| **of == centre);
+        let data_centres = dealt.iter().map(|centre| of(*centre).map(|(name, _)| name.clone()).collect()).collect();
+        let ring = Ring::of(&config).expect("the settings were checked when the system was made");
+        let named = |owners: &[NodeId]| {
+            let mut named: Vec<String> = owners.iter().map(|node| names[usize::from(node.0)].clone()).collect();
+            named.sort();
+            named
+        };
+        let owners: BTreeSet<Vec<String>> =
+            (0..ring.ranges()).map(|range| named(ring.owners(range, config.n))).collect();
+        Layout { data_centres, owners: owners.into_iter().collect() }
     }
 
     /// The simulated world that this configuration lives in: a network that is worse than any that processes have.
@@ -198,6 +217,10 @@ impl System for Dynamo {
 
     fn upgrades(&self) -> Option<&dyn Upgrades> {
         Some(self)
+    }
+
+    fn layout(&self) -> Layout {
+        self.laid_out()
     }
 
     fn owners(&self) -> Option<&dyn Owners> {
@@ -317,6 +340,27 @@ mod tests {
         let mut claimed: Vec<CheckName> = of_all.map(|claim| claim.check).collect();
         claimed.sort();
         claimed
+    }
+
+    /// What is told of the ring before it is there is what its nodes say then.
+    #[test]
+    fn the_layout_is_that_of_the_cluster() {
+        for strategy in [Strategy::RandomTokens, Strategy::FixedRanges, Strategy::EqualTokens] {
+            let settings = DynamoSettings { strategy, data_centres: 2, spares: 1, ..DynamoSettings::default() };
+            let system = Dynamo::new(settings, 7).expect("the settings can work");
+            let cluster = SimulatedCluster::new(system.world()).expect("it starts");
+            let said = |key: u32| {
+                let mut owners = cluster.preference(key.to_string().as_bytes()).expect("a node runs");
+                owners.truncate(3);
+                owners.sort();
+                owners
+            };
+            let said: BTreeSet<Vec<String>> = (0..2_000).map(said).collect();
+            let told = system.layout();
+            assert_eq!(told.owners, said.into_iter().collect::<Vec<_>>(), "{strategy:?}");
+            let centres = [["n1", "n3", "n5"], ["n2", "n4", "n6"]];
+            assert_eq!(told.data_centres, centres.map(|names| names.map(str::to_owned).to_vec()));
+        }
     }
 
     #[test]
