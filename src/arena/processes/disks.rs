@@ -3,6 +3,7 @@
 //! Such a directory can be emptied and measured; the machine's disk cannot be made to fail or to rot. For that there is a
 //! file system of the bench below it: see `failing_disks.rs`.
 
+use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -78,17 +79,51 @@ impl Disks for Directories {
     }
 }
 
-/// Bytes of the files in a directory and below it; none where there is no directory.
+/// Bytes of the files in a directory and below it, which a running node may change meanwhile: what is not there, or not any
+/// more, has none.
 pub(super) fn bytes_under(dir: &Path) -> io::Result<u64> {
-    let entries = match std::fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        entries => entries?,
-    };
+    let Some(entries) = if_there(std::fs::read_dir(dir))? else { return Ok(0) };
     let mut bytes = 0;
     for entry in entries {
-        let entry = entry?;
-        let is_dir = entry.file_type()?.is_dir();
-        bytes += if is_dir { bytes_under(&entry.path())? } else { entry.metadata()?.len() };
+        bytes += bytes_of(&entry?)?;
     }
     Ok(bytes)
+}
+
+fn bytes_of(entry: &DirEntry) -> io::Result<u64> {
+    let Some(kind) = if_there(entry.file_type())? else { return Ok(0) };
+    match kind.is_dir() {
+        true => bytes_under(&entry.path()),
+        false => Ok(if_there(entry.metadata())?.map_or(0, |metadata| metadata.len())),
+    }
+}
+
+fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A power failure counted as not begun, as the node had removed a file between two calls that measured its disk.
+    #[test]
+    fn regression_what_vanishes_while_a_disk_is_measured_has_no_bytes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(dir.path().join("sub")).expect("a directory in it");
+        for name in ["stays", "goes", "sub/stays"] {
+            std::fs::write(dir.path().join(name), "four").expect("a file");
+        }
+        assert_eq!(bytes_under(dir.path()).expect("it is measured"), 12);
+        let seen: Vec<DirEntry> =
+            std::fs::read_dir(dir.path()).expect("it is there").map(|entry| entry.expect("a name")).collect();
+        std::fs::remove_file(dir.path().join("goes")).expect("it is there");
+        std::fs::remove_dir_all(dir.path().join("sub")).expect("it is there");
+        let bytes = seen.iter().map(|entry| bytes_of(entry).expect("it is measured"));
+        assert_eq!(bytes.sum::<u64>(), 4);
+        assert_eq!(bytes_under(&dir.path().join("sub")).expect("it is measured"), 0);
+    }
 }
