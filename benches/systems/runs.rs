@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,10 +40,9 @@ pub fn run(scenario: &Scenario, binaries: &[String], seed: u64, store: &Path, sc
     match scenario.faults {
         Faults::Drawn(list) => command.args(["--nemesis", list]),
         Faults::Planned(planned) => {
-            let file = scratch.join(format!("{}.toml", scenario.name));
-            fs::write(&file, plan(planned, scenario.time_limit_seconds * 1000))?;
-            command.arg("--plan").arg(file)
+            command.arg("--plan").arg(written(scenario, &plan(planned, scenario.time_limit_seconds * 1000), scratch)?)
         }
+        Faults::Written { plan, .. } => command.arg("--plan").arg(written(scenario, plan, scratch)?),
     };
     let began = Instant::now();
     let output = command.arg("--store").arg(store).stdin(Stdio::null()).output()?;
@@ -56,6 +55,13 @@ pub fn run(scenario: &Scenario, binaries: &[String], seed: u64, store: &Path, sc
         evidence: evidence.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default(),
         last_words: said.lines().last().unwrap_or_default().to_owned(),
     })
+}
+
+/// Writes a scenario's plan.
+fn written(scenario: &Scenario, plan: &str, scratch: &Path) -> std::io::Result<PathBuf> {
+    let file = scratch.join(format!("{}.toml", scenario.name));
+    fs::write(&file, plan)?;
+    Ok(file)
 }
 
 /// A plan's file. What would not be healed before the run ends is left out.

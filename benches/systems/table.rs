@@ -44,6 +44,7 @@ fn faults(scenario: &Scenario) -> String {
     };
     match scenario.faults {
         Faults::Drawn(list) => format!("`{list}`, {} s", scenario.time_limit_seconds),
+        Faults::Written { words, .. } => format!("{words}, {} s", scenario.time_limit_seconds),
         Faults::Planned(faults) => {
             let faults: Vec<String> = faults.iter().map(planned).collect();
             format!("{}, {} s", faults.join(", "), scenario.time_limit_seconds)
