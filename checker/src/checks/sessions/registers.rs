@@ -147,9 +147,14 @@ impl<'t> Forcing<'t> {
         }
     }
 
+    /// A key in a sentence; a history without keys is one of a single register.
+    fn called(&self, key: u32) -> String {
+        Some(self.names.key(key)).filter(|name| !name.is_empty()).unwrap_or_else(|| "the register".to_owned())
+    }
+
     fn unwritten(&mut self, key: u32, transactions: Vec<u32>, reader: u32, write: u32) {
         let (reader, write) = (name(self.history, self.names, reader), name(self.history, self.names, write));
-        let (kind, name) = (self.guarantee.name(), self.names.key(key));
+        let (kind, name) = (self.guarantee.name(), self.called(key));
         let explanation =
             format!("{reader} read {name} as unwritten, though its session had seen or made the write {write}.");
         self.findings.add(kind, || RawAnomaly {

@@ -21,7 +21,7 @@ impl Check for Monotonic {
     }
 
     fn about(&self) -> &'static str {
-        "read, inc, next, each of an integer: what is returned later is not less"
+        "read, inc, next, each of an integer: what is returned later is not less, and of two inc or next it is more"
     }
 
     fn scope(&self) -> Scope {
@@ -66,7 +66,7 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     if seen == 0 {
         finding.doubt("no number was returned");
     }
-    finding.headline = format!("monotonic: {seen} numbers, {} less than one before", finding.violations);
+    finding.headline = format!("monotonic: {seen} numbers, {} less than one before, or given twice", finding.violations);
     finding.figure("numbers", seen as f64);
     finding.figure("backwards", finding.violations as f64);
     finding
