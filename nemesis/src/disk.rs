@@ -10,6 +10,11 @@ use crate::stage::Stage;
 use crate::surface::{DiskStatistics, ProcessState, SurfaceError};
 use crate::words::{count, grouped};
 
+/// EIO as programs word it: by the C library, and by the one of Go.
+pub(crate) const INPUT_OUTPUT: [&str; 2] = ["Input/output error", "input/output error"];
+/// ENOSPC.
+pub(crate) const NO_SPACE: [&str; 2] = ["No space left on device", "no space left on device"];
+
 /// Reads the disks before the fault is injected.
 ///
 /// # Errors

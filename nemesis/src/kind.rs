@@ -298,6 +298,11 @@ pub(crate) trait Effect: fmt::Debug {
         Share::Nothing
     }
 
+    /// What programs write into their logs of the errors that it causes, as the kernel words them: `Input/output error`.
+    fn errors_in_logs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The state that its nodes' processes are in while it lasts, if that proves it.
     fn wanted_state(&self) -> Option<ProcessState> {
         None

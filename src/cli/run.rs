@@ -45,20 +45,22 @@ fn enter_namespaces(settings: &RunSettings) -> Result<(), Problem> {
 /// # Errors
 /// When the file cannot be written.
 pub fn print_finished(finished: &Finished, args: &RunArgs) -> Result<(), Problem> {
-    if let Some(path) = &args.junit {
-        let junit = reports::junit(&finished.judged.summary, &finished.judged.verdict);
-        write_whole(path, &junit).map_err(Problem::bench)?;
-    }
+    print_verdict(finished, args);
+    // Last, so that the verdict is not lost if it cannot be written.
+    let Some(path) = &args.junit else { return Ok(()) };
+    write_whole(path, &reports::junit(&finished.judged.summary, &finished.judged.verdict)).map_err(Problem::bench)
+}
+
+fn print_verdict(finished: &Finished, args: &RunArgs) {
     if args.json {
         say!("{}", serde_json::to_string_pretty(&finished.judged.verdict).expect("a verdict is plain data"));
-        return Ok(());
+        return;
     }
     say!("{}", finished.judged.tables());
     let record = &finished.record;
     if let (Some(ms), ArenaKind::Process | ArenaKind::Netns) = (record.first_ack_ms, record.settings.arena) {
         say!("first acknowledged write {:.2} s after the start", ms as f64 / 1000.0);
     }
-    Ok(())
 }
 
 /// Prints every planted bug with one line of explanation.

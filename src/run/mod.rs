@@ -19,9 +19,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nemesis::{EvidenceRecord, Plan, Schedule, Spares};
+use nemesis::{EvidenceRecord, Plan, PlannedFault, Schedule, Spares};
 
-use crate::arena::processes::{ProcessArena, own_executable};
+use crate::arena::launch::Program;
+use crate::arena::processes::{ProcessArena, own_executable, programs};
 use crate::arena::time::RealClock;
 use crate::exit::Problem;
 use crate::store::{FORMAT, HistoryFile, RunDir, RunRecord};
@@ -49,7 +50,11 @@ pub struct Finished {
 pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Finished, Problem> {
     let begun = Instant::now();
     let checked = settings.check()?;
+    check_programs(&*checked.system)?;
     let plan = plan(settings, &checked)?;
+    // Programs write into their logs what faults did to them, besides what their system says anyhow.
+    let caused = plan.faults.iter().flat_map(|planned| planned.fault.errors_in_logs()).copied();
+    let expected: Vec<&str> = checked.system.expected_in_logs().iter().copied().chain(caused).collect();
     let open_run = OpenRun::open(settings, &*checked.system, &plan, store)?;
     let system: Rc<dyn System> = checked.system.into();
     let display = Display::new(settings, quiet);
@@ -89,8 +94,20 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
     if cut_short.get() {
         doubts.push("the run was interrupted before its time limit".into());
     }
-    doubts.extend(logs::doubts(&open_run.dir.file("nodes"), &open_run.record.nodes, system.expected_in_logs()));
+    doubts.extend(logs::doubts(&open_run.dir.file("nodes"), &open_run.record.nodes, &expected));
     open_run.close(&system.claims(), before_clock, begun, &doubts)
+}
+
+/// Looks for all programs before a node is started: one that is missing later, as for an upgrade, would end nodes that are
+/// in order.
+fn check_programs(system: &dyn System) -> Result<(), Problem> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for program in system.programs() {
+        if let Program::Installed { name, binaries, package } = program {
+            programs::find(name, binaries.as_deref(), &path, package).map_err(Problem::arguments)?;
+        }
+    }
+    Ok(())
 }
 
 /// The given plan, or one drawn from the seed.
@@ -107,6 +124,12 @@ fn plan(settings: &RunSettings, Checked { system, nemesis: spec, .. }: &Checked)
         .map_err(|error| Problem::arguments(format!("cannot read the plan {}: {error}", path.display())))?;
     let checked = |plan: &Plan| plan.validate(nodes).and_then(|()| plan.check_needs(&capabilities));
     let plan = Plan::from_toml(&text).and_then(|plan| checked(&plan).map(|()| plan));
+    let is_late = |planned: &&PlannedFault| planned.at_ms >= settings.load.time_limit_ms;
+    if let Some(late) = plan.iter().flat_map(|plan| &plan.faults).find(is_late) {
+        let (id, at, limit) = (late.id, late.at_ms as f64 / 1e3, settings.load.time_limit_ms as f64 / 1e3);
+        let why = format!("fault {id} begins at {at} s, when the load has ended: raise --time-limit ({limit} s)");
+        return Err(Problem::arguments(format!("{}: {why}", path.display())));
+    }
     plan.map_err(|error| Problem::arguments(format!("{}: {error}", path.display())))
 }
 
@@ -170,14 +193,16 @@ impl OpenRun {
 /// Notes the first interrupt, and completes at the second.
 async fn interrupts(first: &Cell<bool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    // The last one is sent when the terminal is closed.
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds else {
         return std::future::pending().await;
     };
     for seen in [false, true] {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
         first.set(true);
         if seen {

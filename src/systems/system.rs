@@ -14,7 +14,7 @@ use workloads::Client;
 use workloads::clock::Clock;
 
 use crate::arena::addresses::Addresses;
-use crate::arena::launch::{Launch, LaunchError, Place};
+use crate::arena::launch::{Launch, LaunchError, Place, Program};
 
 /// How long a node may take to accept a connection when it is asked how it is.
 const STATUS_LIMIT: Duration = Duration::from_secs(2);
@@ -42,6 +42,10 @@ pub trait System {
     /// Phrases of lines in a node's log that report an error and are normal under faults; see [`checker::run::logs`].
     fn expected_in_logs(&self) -> &'static [&'static str];
 
+    /// The programs that a run of it starts, with those that nodes are upgraded to.
+    fn programs(&self) -> Vec<Program> {
+        Vec::new()
+    }
     /// Its nodes must each have an address of their own, as they tell each other one address for all.
     fn needs_addresses(&self) -> bool {
         false

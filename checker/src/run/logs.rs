@@ -38,7 +38,8 @@ impl Kind {
         }
     }
 
-    fn of(line: &str) -> Option<Kind> {
+    /// What a line reports, if anything.
+    pub fn of(line: &str) -> Option<Kind> {
         let words = || line.split(|letter: char| !letter.is_ascii_alphanumeric());
         [Kind::Panic, Kind::Fatal, Kind::Error].into_iter().find(|kind| {
             let is_one = |word: &str| kind.words().iter().any(|known| word.eq_ignore_ascii_case(known));

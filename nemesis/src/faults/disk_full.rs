@@ -43,6 +43,10 @@ impl FaultKind for DiskFull {
 }
 
 impl Effect for DiskFull {
+    fn errors_in_logs(&self) -> &'static [&'static str] {
+        &disk::NO_SPACE
+    }
+
     fn nodes(&self) -> &[String] {
         &self.nodes
     }

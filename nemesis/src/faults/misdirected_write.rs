@@ -30,7 +30,7 @@ impl FaultKind for MisdirectedWrite {
         family: "io",
         class: Class::Process,
         is_usual: false,
-        ways: Ways::Names { usual: &["misdirected-write"], others: &[] },
+        ways: Ways::Names { usual: &[], others: &["misdirected-write"] },
         needs: &[Capability::MisdirectedWrites],
     };
 

@@ -192,6 +192,11 @@ impl Fault {
         self.row().facts.family
     }
 
+    /// What programs write into their logs of the errors that it causes.
+    pub fn errors_in_logs(&self) -> &'static [&'static str] {
+        self.effect().errors_in_logs()
+    }
+
     /// The directed links it affects; none for classes other than [`Class::Network`].
     pub fn links(&self) -> &[Link] {
         self.effect().links()

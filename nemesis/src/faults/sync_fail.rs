@@ -1,5 +1,5 @@
-//! Failing syncs: every sync of the disk fails, and the node ends at its first; started again on a working disk at the
-//! end.
+//! Failing syncs: every sync of the disk fails, and a node that knows what that means ends at its first; started again on a
+//! working disk at the end. One that goes on is not ended: what it acknowledges is judged like the rest.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::surface::{DiskRule, ProcessState};
 use crate::target::few;
 use crate::words::count;
 
-/// Every sync of the disk fails, and the node ends at its first; started again on a working disk at the end.
+/// Every sync of the disk fails; the nodes that ended are started again on a working disk at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SyncFail {
@@ -39,6 +39,10 @@ impl FaultKind for SyncFail {
 }
 
 impl Effect for SyncFail {
+    fn errors_in_logs(&self) -> &'static [&'static str] {
+        &disk::INPUT_OUTPUT
+    }
+
     fn nodes(&self) -> &[String] {
         &self.nodes
     }
@@ -63,7 +67,14 @@ impl Effect for SyncFail {
     }
 
     fn finding(&self, measured: &Measured) -> Finding {
-        let process = evidence::process("dead", &self.nodes, &measured.affected, &measured.running);
+        let (ended, went_on): (Vec<String>, Vec<String>) =
+            self.nodes.iter().cloned().partition(|node| measured.affected.contains(node));
+        let mut process = evidence::process("dead", &ended, &measured.affected, &measured.running);
+        if !went_on.is_empty() {
+            let ended = if ended.is_empty() { String::new() } else { format!("{}; ", process.evidence) };
+            process.evidence = format!("{ended}{} went on", went_on.join(" "));
+            process.add("nodes", self.nodes.len() as u64);
+        }
         judge(process, &measured.disks_of(&self.nodes))
     }
 }

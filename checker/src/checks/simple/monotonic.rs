@@ -66,7 +66,8 @@ pub(crate) fn check(records: &History, limits: &Limits<'_>) -> Finding {
     if seen == 0 {
         finding.doubt("no number was returned");
     }
-    finding.headline = format!("monotonic: {seen} numbers, {} less than one before, or given twice", finding.violations);
+    finding.headline =
+        format!("monotonic: {seen} numbers, {} less than one before, or given twice", finding.violations);
     finding.figure("numbers", seen as f64);
     finding.figure("backwards", finding.violations as f64);
     finding
