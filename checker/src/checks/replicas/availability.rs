@@ -130,8 +130,8 @@ fn unserved<'k>(node: &str, asked: usize, refused: &[&Operation<'k>]) -> Draft<'
     let mut explanation = format!("{node} did not serve {} of {asked} requests after the rest", refused.len());
     if let Some(operation) = last {
         let why = operation.error().unwrap_or("no answer");
-        let (f, key) = (operation.f(), operation.key().unwrap_or("?"));
-        explanation.push_str(&format!(": `{f}` of {key} at {}: {why}", at(operation.invoked_ns())));
+        let (f, of) = (operation.f(), operation.key().map_or_else(String::new, |key| format!(" of {key}")));
+        explanation.push_str(&format!(": `{f}`{of} at {}: {why}", at(operation.invoked_ns())));
     }
     let proof = Proof::of(last.map(|operation| **operation))
         .beside(refused.iter().map(|operation| **operation).take(CONTEXT_MAX));
