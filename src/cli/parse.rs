@@ -86,10 +86,11 @@ fn named_system(words: &[OsString]) -> Option<String> {
 /// What to say if an argument is unknown because it is one of another system.
 fn of_another_system(error: &clap::Error, row: &Row) -> Option<Problem> {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
-    let other = SYSTEMS.iter().find(|other| other.name != row.name && other.has_argument(argument))?;
-    (error.kind() == ErrorKind::UnknownArgument).then(|| {
-        let (name, system) = (other.name, row.name);
-        Problem::BadArguments(format!("{argument} is an option of {name}, and the system is {system}"))
+    let others = SYSTEMS.iter().filter(|other| other.name != row.name && other.has_argument(argument));
+    let others: Vec<&str> = others.map(|other| other.name).collect();
+    (error.kind() == ErrorKind::UnknownArgument && !others.is_empty()).then(|| {
+        let (names, system) = (others.join(" and "), row.name);
+        Problem::BadArguments(format!("{argument} is an option of {names}, and the system is {system}"))
     })
 }
 

@@ -15,6 +15,9 @@ use crate::words::count;
 /// The longest time from a start to its crash, ms: a minute.
 pub const AFTER_MAX_MS: u64 = 60_000;
 
+/// The longest that is drawn, ms: some programs serve a tenth of a second after their start, and then nothing is cut short.
+const DRAWN_MAX_MS: u64 = 50;
+
 /// How many times the start of a node is cut short in one fault.
 const CRASHES: u64 = 3;
 
@@ -39,7 +42,7 @@ impl FaultKind for CrashInStart {
     };
 
     fn draw(way: &Refinement, drawing: &mut Drawing<'_>) -> Option<Self> {
-        Some(Self { nodes: drawing.target(way)?, after_ms: drawing.draw.log_uniform(1, 200) })
+        Some(Self { nodes: drawing.target(way)?, after_ms: drawing.draw.log_uniform(1, DRAWN_MAX_MS) })
     }
 }
 
