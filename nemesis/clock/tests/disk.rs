@@ -217,7 +217,7 @@ fn a_call_that_waits_holds_up_nobody_else_and_its_program_can_be_killed() {
     let mut waiting = waiting(&disk, supervisor);
     let other = Disk::with(rules("syncs", FAILING));
     for _ in 0..20 {
-        let Some([here, _]) = other.run("syncs", 1, DiskReach::ALL) else { return };
+        let [here, _] = other.run("syncs", 1, DiskReach::ALL).expect("there is a supervisor");
         assert_eq!(errors(&here), [EIO; 5]);
         assert!(here.iter().all(|call| call.took < latency), "{here:?}");
     }
