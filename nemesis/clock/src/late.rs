@@ -58,6 +58,11 @@ impl Late {
         self.waiting.insert((judged.since + judged.fate.after, self.number), judged);
     }
 
+    /// Forgets the calls of a tree that has ended: nobody waits for their answers.
+    pub(crate) fn forget(&mut self, ended: &Arc<Listener>) {
+        self.waiting.retain(|_, judged| !Arc::ptr_eq(&judged.listener, ended));
+    }
+
     /// When the next one is due; none if none waits.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.waiting.keys().next().map(|(due, _)| *due)

@@ -361,7 +361,11 @@ impl Dispatcher {
                 return true;
             }
             // POLLHUP: nobody is left under the filter.
-            events.is_empty()
+            let is_alive = events.is_empty();
+            if !is_alive {
+                late.forget(listener);
+            }
+            is_alive
         });
     }
 
