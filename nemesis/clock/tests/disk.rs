@@ -74,14 +74,18 @@ impl Disk {
 
     /// What the calls of a program came to: here, and beside.
     fn run(&self, calls: &str, times: u32, reach: DiskReach) -> Option<[Vec<Call>; 2]> {
-        let child = self.start(supervisor()?, &mut self.command(calls, times), reach);
+        Some(self.run_by(supervisor()?, calls, times, reach))
+    }
+
+    fn run_by(&self, supervisor: &Supervisor, calls: &str, times: u32, reach: DiskReach) -> [Vec<Call>; 2] {
+        let child = self.start(supervisor, &mut self.command(calls, times), reach);
         let output = support::output(child).expect("it ends");
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).expect("text");
         let made: Vec<Call> = text.lines().map(Call::parse).collect();
         let (here, beside) = made.split_at(made.len() / 2);
         assert_eq!(here.len(), 5 * times as usize, "{text}");
-        Some([here.to_vec(), beside.to_vec()])
+        [here.to_vec(), beside.to_vec()]
     }
 }
 
@@ -194,19 +198,27 @@ fn a_share_fails_until_the_rule_is_gone() {
     assert_eq!((errors(&here), disk.calls.counts().failed_writes), (vec![0; 5], struck as u64));
 }
 
-/// A program that waits in an fsync.
+/// A program that waits in an fsync, which the supervisor has taken in.
 fn waiting(disk: &Disk, supervisor: &Supervisor) -> Child {
-    let mut child = disk.start(supervisor, &mut disk.command("wait", 1), DiskReach::ALL);
+    // Its writes are not reported, so that it can say what came of it even without a supervisor.
+    let reach = DiskReach { syncs: true, ..DiskReach::default() };
+    let mut child = disk.start(supervisor, &mut disk.command("wait", 1), reach);
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("it says so");
     assert_eq!(line, "now\n");
     let begin = Instant::now();
-    let is_in_fsync = |call: String| call.starts_with(&format!("{} ", libc::SYS_fsync));
-    while !std::fs::read_to_string(format!("/proc/{}/syscall", child.id())).is_ok_and(is_in_fsync) {
+    while !is_in_fsync(child.id()) {
         assert!(begin.elapsed() < PATIENCE, "it makes no call");
         sleep(Duration::from_millis(1));
     }
+    // What is reported later is answered later, unless somebody is to wait.
+    Disk::new().run_by(supervisor, "syncs", 1, DiskReach::ALL);
     child
+}
+
+fn is_in_fsync(pid: u32) -> bool {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).expect("it has not ended");
+    call.starts_with(&format!("{} ", libc::SYS_fsync))
 }
 
 #[test]
