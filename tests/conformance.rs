@@ -15,11 +15,14 @@ mod process;
 mod simulation;
 mod support;
 
+use std::collections::BTreeSet;
+
 use checker::run::kinds::{is_crash, is_stop};
-use dissensus::arena::processes::{Ground, ProcessArena};
+use dissensus::arena::processes::{DisksBy, Ground, ProcessArena};
 use dissensus::systems::System;
 use dissensus::systems::dynamo::Coordination;
 use nemesis::Capability;
+use program_clock::DiskReach;
 
 /// One test a chapter, on the arena that `$on` starts.
 macro_rules! conformance {
@@ -83,7 +86,7 @@ conformance_by_clients!(simulated_by_clients, simulation::in_simulation_by_clien
 #[test]
 fn the_document_says_in_which_arenas_each_kind_can_be_had() {
     let system = process::dynamo(body::MAJORITIES, Coordination::Server);
-    let (machine, netns) = (Ground::Machine, Ground::Namespaces { failing_disks: true });
+    let (machine, netns) = (Ground::Machine, Ground::Namespaces { disks: DisksBy::FileSystem });
     let of_ground = |ground| ProcessArena::capabilities(&system, ground);
     let simulated = system.simulated().expect("the bundled system can be simulated").capabilities();
     let arenas = [("proxy", of_ground(machine)), ("netns", of_ground(netns)), ("sim", simulated)];
@@ -96,6 +99,67 @@ fn the_document_says_in_which_arenas_each_kind_can_be_had() {
         let having: Vec<&str> = having.map(|(arena, _)| *arena).collect();
         assert_eq!(row.split('|').nth(3).map(str::trim), Some(having.join(", ").as_str()), "{name}");
     }
+}
+
+/// The kinds of a machine without FUSE: those whose row in the table of disks says `listener`, beside those that need no disk
+/// of the bench's.
+#[test]
+fn the_document_says_which_kinds_of_disks_need_no_fuse() {
+    let system = process::dynamo(body::MAJORITIES, Coordination::Server);
+    let having = |disks| {
+        let can = ProcessArena::capabilities(&system, Ground::Namespaces { disks });
+        let kinds = nemesis::KINDS.iter().map(|kind| kind.facts);
+        kinds.filter(|facts| can.check(facts.name, facts.needs).is_ok()).map(|facts| facts.name).collect()
+    };
+    let nothing: BTreeSet<&str> = having(DisksBy::Nothing);
+    let listener: BTreeSet<&str> = having(DisksBy::Listener(DiskReach::ALL));
+    let file_system: BTreeSet<&str> = having(DisksBy::FileSystem);
+    assert!(nothing.is_subset(&listener) && listener.is_subset(&file_system));
+    assert_eq!(nothing, having(DisksBy::Listener(DiskReach::default())), "what is not reported cannot fail");
+
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md")).expect("it is there");
+    let (_, table) = text.split_once("\n## More of disks").expect("it has the table");
+    let rows = table.lines().skip_while(|line| !line.starts_with("|---")).take_while(|line| line.starts_with('|'));
+    let rows = rows.filter(|row| row.split('|').nth(4).is_some_and(|by| by.contains("listener")));
+    let said: BTreeSet<&str> =
+        rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2)).collect();
+    assert_eq!(said, ["read-error", "slow-disk", "sync-fail", "write-error"].into());
+    assert_eq!(listener.difference(&nothing).copied().collect::<BTreeSet<_>>(), said);
+}
+
+/// What a machine lacks is said in one line, with what to do.
+#[test]
+fn faults_that_need_fuse_are_refused_with_the_reason() {
+    let system = process::dynamo(body::MAJORITIES, Coordination::Server);
+    let refused = |disks, need| {
+        let can = ProcessArena::capabilities(&system, Ground::Namespaces { disks });
+        can.check("a-kind", &[need]).expect_err("it needs FUSE").to_string()
+    };
+    for why in [
+        refused(DisksBy::Listener(DiskReach::ALL), Capability::PowerFailure),
+        refused(DisksBy::Nothing, Capability::SyncErrors),
+    ] {
+        assert!(why.contains("/dev/fuse cannot be opened") && why.contains("dissensus doctor"), "{why}");
+        assert_eq!(why.lines().count(), 1, "{why}");
+    }
+}
+
+/// A filter cannot be changed once a program runs: only what a plan needs is reported.
+#[test]
+fn only_the_calls_that_a_plan_needs_are_reported() {
+    let all = Ground::Namespaces { disks: DisksBy::Listener(DiskReach::ALL) };
+    let narrowed = |needs: &[Capability]| match all.for_needs(&needs.iter().copied().collect()) {
+        Ground::Namespaces { disks: DisksBy::Listener(reach) } => reach,
+        other => panic!("another ground: {other:?}"),
+    };
+    let none = DiskReach::default();
+    assert_eq!(narrowed(&[Capability::Kill, Capability::Clock]), none);
+    assert_eq!(narrowed(&[Capability::Kill, Capability::SyncErrors]), DiskReach { syncs: true, ..none });
+    assert_eq!(narrowed(&[Capability::SlowDisk]), DiskReach { syncs: true, ..none });
+    assert_eq!(narrowed(&[Capability::ReadErrors]), DiskReach { reads: true, ..none });
+    assert_eq!(narrowed(&[Capability::WriteErrors]), DiskReach { writes: true, ..none });
+    let by_fuse = Ground::Namespaces { disks: DisksBy::FileSystem };
+    assert_eq!(by_fuse.for_needs(&BTreeSet::new()), by_fuse, "a file system is there for any fault");
 }
 
 /// The checker knows kinds by their names in a history, and each that kills has to be known there: else a loss after it is put

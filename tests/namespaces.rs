@@ -5,13 +5,15 @@
 mod support;
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::Command;
 
 use checker::verdict::{Outcome, Verdict};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use support::{Bench, Scratch, bench, eventually, found, one_cluster_at_a_time};
+use support::{BENCH, Bench, Ended, Scratch, bench, eventually, found, one_cluster_at_a_time};
 
 /// One fault of each of what a proxy and signals cannot do: disks, limits, packets, clients.
 const PLAN: &str = r#"
@@ -45,12 +47,17 @@ nodes = ["n1"]
 after_ms = 1
 "#;
 
+/// What every run in namespaces needs, as `dissensus doctor` names it.
+const NAMESPACES: [&str; 5] = ["user-namespace", "mount-namespace", "pid-namespace", "network-namespace", "tun"];
+
 /// Whether this machine has what a run in namespaces needs.
 fn is_possible(scratch: &Scratch) -> bool {
-    let doctor = bench(scratch.path(), ["doctor"]);
-    let refused = ["user-namespace", "mount-namespace", "pid-namespace", "network-namespace", "tun", "fuse"];
-    let lines: Vec<&str> = doctor.stdout.lines().filter(|line| line.contains("no: ")).collect();
-    let missing: Vec<&&str> = lines.iter().filter(|line| refused.iter().any(|name| line.contains(name))).collect();
+    has(&bench(scratch.path(), ["doctor"]), &[&NAMESPACES[..], &["fuse"]].concat())
+}
+
+fn has(doctor: &Ended, needed: &[&str]) -> bool {
+    let refused = |line: &&str| line.contains("no: ") && needed.iter().any(|name| line.contains(name));
+    let missing: Vec<&str> = doctor.stdout.lines().filter(refused).collect();
     if !missing.is_empty() {
         eprintln!("this machine refuses namespaces, so nothing is tested in them: {missing:?}");
     }
@@ -172,6 +179,84 @@ fn nothing_is_left_when_the_bench_is_killed() {
     assert!(is_mounted_anywhere(scratch.path()), "the nodes' disks are mounted while they run");
     running.signal(Signal::SIGKILL);
     eventually("no disk is mounted and no process lives that sees one", || !is_mounted_anywhere(scratch.path()));
+}
+
+/// Syncs are slow, then they fail, and at last writes do.
+const CALLS: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 500
+for_ms = 1500
+kind = "slow-disk"
+nodes = ["n1", "n2", "n3"]
+latency_ms = 20
+[[fault]]
+id = 2
+at_ms = 2500
+for_ms = 1000
+kind = "sync-fail"
+nodes = ["n2"]
+[[fault]]
+id = 3
+at_ms = 4500
+for_ms = 1000
+kind = "write-error"
+nodes = ["n3"]
+error_percent = 50
+"#;
+
+/// Runs the bench where `/dev/fuse` is a socket, which nobody can open; none where no such place can be made.
+fn without_fuse(scratch: &Scratch, words: &[&str]) -> Option<Ended> {
+    let socket = scratch.join("socket");
+    if !socket.exists() {
+        // It is the file that counts: it stays when nobody listens any more.
+        drop(UnixListener::bind(&socket).expect("the test's directory can be written"));
+    }
+    let hiding = || {
+        let mut command = Command::new("unshare");
+        command.args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            "mount --bind \"$0\" /dev/fuse && exec \"$@\"",
+        ]);
+        command.arg(&socket);
+        command
+    };
+    let probe = hiding().arg("true").output();
+    if !probe.as_ref().is_ok_and(|output| output.status.success()) {
+        eprintln!("/dev/fuse cannot be hidden here, so nothing is tested without it: {probe:?}");
+        return None;
+    }
+    let mut command = hiding();
+    command.arg(BENCH);
+    Some(Bench::start_by(scratch.path(), command, words).end())
+}
+
+#[test]
+fn without_fuse_calls_fail_and_syncs_are_slow() {
+    let scratch = Scratch::new();
+    let Some(doctor) = without_fuse(&scratch, &["doctor"]) else { return };
+    if !has(&doctor, &[&NAMESPACES[..], &["seccomp-notification"]].concat()) {
+        return;
+    }
+    assert!(doctor.stdout.contains("by a listener to system calls"), "{doctor:?}");
+    let _guard = one_cluster_at_a_time();
+    let plan = scratch.file("plan.toml", CALLS).display().to_string();
+    let words = ["run", "--net", "netns", "--nodes", "3", "--plan", &plan, "--time-limit", "7s", "--seed", "1"];
+    let ended = without_fuse(&scratch, &words).expect("it was possible a moment ago");
+    let evidence = evidence(&scratch.join("store/latest"));
+    let shown = || format!("{}\n{}\n{evidence:#?}", ended.stdout, ended.stderr);
+    assert_eq!(evidence.len(), 3, "{}", shown());
+    assert!(evidence.iter().all(|fault| fault["proved"] == true), "{}", shown());
+    assert!(!ended.stdout.contains("INVALID"), "{}", shown());
+    let refused = without_fuse(&scratch, &["run", "--net", "netns", "--nemesis", "disk:power"]).expect("as before");
+    assert!(refused.stderr.contains("/dev/fuse cannot be opened"), "{refused:?}");
+    assert_eq!((refused.code(), refused.stderr.lines().count()), (254, 1), "{refused:?}");
 }
 
 /// What a run of a system that is installed here comes to under a plan; none where it is not installed.

@@ -22,7 +22,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::capability::Capabilities;
+use crate::capability::{Capabilities, Capability};
 use crate::event::NemesisEvent;
 use crate::fault::{CLIENTS, Class};
 use crate::faults::{Fault, PlannedFault};
@@ -115,6 +115,11 @@ impl Plan {
         };
         let faults = file.fault.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
         Ok(Self { seed, faults })
+    }
+
+    /// What a cluster must be able to do for all of its faults.
+    pub fn needs(&self) -> BTreeSet<Capability> {
+        self.faults.iter().flat_map(|planned| planned.fault.needs()).collect()
     }
 
     /// Checks that the cluster can do what the plan needs.

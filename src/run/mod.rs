@@ -61,8 +61,8 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
     display.starting(open_run.record.nodes.len());
     let executable = own_executable();
     let nodes_dir = open_run.dir.file("nodes");
-    let arena =
-        ProcessArena::start(Rc::clone(&system), executable, nodes_dir, settings.arena.ground(), settings.seed).await;
+    let ground = settings.arena.ground().for_needs(&plan.needs());
+    let arena = ProcessArena::start(Rc::clone(&system), executable, nodes_dir, ground, settings.seed).await;
     let arena = arena.map_err(Problem::bench)?;
     let client = system.client(arena.addresses());
     let clock = RealClock::start();

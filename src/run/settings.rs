@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use workloads::registry::names;
 use workloads::{Placement, Workload};
 
-use crate::arena::processes::{Ground, ProcessArena, can_fail_disks};
+use crate::arena::processes::{DisksBy, Ground, ProcessArena};
 use crate::exit::Problem;
 use crate::systems::row::{Argument, Preferences};
 use crate::systems::{System, SystemSettings};
@@ -33,7 +33,7 @@ impl ArenaKind {
     /// Where its processes live; none of them does in virtual time.
     pub fn ground(self) -> Ground {
         match self {
-            ArenaKind::Netns => Ground::Namespaces { failing_disks: can_fail_disks() },
+            ArenaKind::Netns => Ground::Namespaces { disks: DisksBy::probe() },
             ArenaKind::Process | ArenaKind::Sim => Ground::Machine,
         }
     }

@@ -113,8 +113,13 @@ pub struct Bench {
 impl Bench {
     /// Starts it with `dir` as its current directory.
     pub fn start<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> Self {
+        Self::start_by(dir, Command::new(BENCH), args)
+    }
+
+    /// The same by a command that becomes the bench, given these arguments beside its own.
+    pub fn start_by<S: AsRef<OsStr>>(dir: &Path, mut by: Command, args: impl IntoIterator<Item = S>) -> Self {
         let output = |name| File::create(dir.join(name)).expect("the test's directory can be written");
-        let child = Command::new(BENCH)
+        let child = by
             .args(args)
             .current_dir(dir)
             .stdin(Stdio::null())

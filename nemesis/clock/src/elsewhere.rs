@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::reach::Reach;
 use crate::statistics::Statistics;
+use crate::under::Under;
 
 /// Why no program can be given a clock on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,14 @@ impl Supervisor {
         Err(Refused::Architecture)
     }
 
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn is_possible() -> Result<(), Refused> {
+        Err(Refused::Architecture)
+    }
+
     /// Cannot be called.
     ///
     /// # Errors
@@ -44,6 +53,14 @@ impl Supervisor {
     /// # Errors
     /// None: it cannot be called.
     pub fn installer(&self, _: &Clock, _: Reach) -> io::Result<(Installer, Installation)> {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    ///
+    /// # Errors
+    /// None: it cannot be called.
+    pub fn installer_under(&self, _: Under<'_>) -> io::Result<(Installer, Installation)> {
         match self.0 {}
     }
 

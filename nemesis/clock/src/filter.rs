@@ -1,12 +1,13 @@
 //! Which system calls of a program are reported to the supervisor: a seccomp filter as data.
 //!
-//! Always those that start another program (execve, execveat, also those of 32-bit programs, which may start 64-bit
-//! ones). As asked by [`Reach`], those that read a wall clock past the vDSO, and those that wait until a time of it. All
-//! other calls are allowed after a few instructions; the kernel remembers which are allowed whatever their arguments.
+//! Of a program under a clock those that start another program (execve, execveat, also those of 32-bit programs, which may
+//! start 64-bit ones), and as asked by [`Reach`] those that read a wall clock past the vDSO, and those that wait until a
+//! time of it. Of one under a disk those that [`DiskReach`] asks for. All other calls are allowed after a few
+//! instructions; the kernel remembers which are allowed whatever their arguments.
 
 use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
-use crate::reach::Reach;
+use crate::reach::{DiskReach, Reach};
 
 const ARCHITECTURE_X86_64: u32 = 0xC000_003E;
 const ARCHITECTURE_I386: u32 = 0x4000_0003;
@@ -34,24 +35,23 @@ const FUTEX_BITS: u32 = 0x7F | 256;
 /// `TIMER_ABSTIME` and `TFD_TIMER_ABSTIME`.
 const ABSOLUTE: u32 = 1;
 
-/// The filter's instructions.
-pub(crate) fn program(reach: Reach) -> Vec<sock_filter> {
-    let mut native: Vec<sock_filter> = [libc::SYS_execve, libc::SYS_execveat]
-        .into_iter()
-        .map(|call| call as u32)
-        .chain([X32_EXECVE, X32_EXECVEAT])
-        .flat_map(|call| if_equal(call, &[report()]))
-        .collect();
-    if reach.absolute_waits {
-        native.extend(absolute_waits());
-    }
-    if reach.raw_calls {
-        native.extend(raw_calls());
-    }
+/// The flag of `msync` that makes it wait for the disk.
+const MS_SYNC: u32 = libc::MS_SYNC as u32;
+
+/// Reads, writes and syncs, each kind of a disk's calls.
+const READS: [i64; 5] = [libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv, libc::SYS_preadv2];
+const WRITES: [i64; 5] = [libc::SYS_write, libc::SYS_pwrite64, libc::SYS_writev, libc::SYS_pwritev, libc::SYS_pwritev2];
+const SYNCS: [i64; 4] = [libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync_file_range, libc::SYS_syncfs];
+
+/// The filter's instructions: what is reported of a program under a clock, if it is under one, and of its disk.
+pub(crate) fn program(clock: Option<Reach>, disk: DiskReach) -> Vec<sock_filter> {
+    let mut native = vec![load(NUMBER_AT)];
+    native.extend(clock.into_iter().flat_map(calls_of_clock));
+    native.extend(calls_of_disk(disk));
     native.push(allow());
-    let foreign = [I386_EXECVE, I386_EXECVEAT].into_iter().flat_map(|call| if_equal(call, &[report()]));
-    let foreign: Vec<sock_filter> = [load(NUMBER_AT)].into_iter().chain(foreign).chain([allow()]).collect();
-    let native: Vec<sock_filter> = [load(NUMBER_AT)].into_iter().chain(native).collect();
+    let mut foreign = vec![load(NUMBER_AT)];
+    foreign.extend(clock.into_iter().flat_map(|_| reported([I386_EXECVE, I386_EXECVEAT])));
+    foreign.push(allow());
     [
         vec![load(ARCHITECTURE_AT)],
         if_equal(ARCHITECTURE_X86_64, &native),
@@ -59,6 +59,35 @@ pub(crate) fn program(reach: Reach) -> Vec<sock_filter> {
         vec![allow()],
     ]
     .concat()
+}
+
+fn calls_of_clock(reach: Reach) -> Vec<sock_filter> {
+    let execs = [libc::SYS_execve as u32, libc::SYS_execveat as u32, X32_EXECVE, X32_EXECVEAT];
+    let mut calls: Vec<sock_filter> = reported(execs).collect();
+    if reach.absolute_waits {
+        calls.extend(absolute_waits());
+    }
+    if reach.raw_calls {
+        calls.extend(raw_calls());
+    }
+    calls
+}
+
+fn calls_of_disk(reach: DiskReach) -> Vec<sock_filter> {
+    let kinds = [(reach.reads, &READS[..]), (reach.writes, &WRITES), (reach.syncs, &SYNCS)];
+    let asked_for = kinds.into_iter().filter(|(is_asked_for, _)| *is_asked_for).flat_map(|(_, calls)| calls);
+    let mut calls: Vec<sock_filter> = reported(asked_for.map(|call| *call as u32)).collect();
+    if reach.syncs {
+        // Without MS_SYNC it does nothing.
+        let of_mapping = [load(argument(2)), and(MS_SYNC)].into_iter().chain(if_equal(MS_SYNC, &[report()]));
+        calls.extend(if_equal(libc::SYS_msync as u32, &of_mapping.chain([allow()]).collect::<Vec<_>>()));
+    }
+    calls
+}
+
+/// Reports calls by their numbers, whatever their arguments.
+fn reported(calls: impl IntoIterator<Item = u32>) -> impl Iterator<Item = sock_filter> {
+    calls.into_iter().flat_map(|call| if_equal(call, &[report()]))
 }
 
 fn raw_calls() -> Vec<sock_filter> {
@@ -135,10 +164,13 @@ mod tests {
     const EVERYTHING: Reach = Reach { raw_calls: true, absolute_waits: true };
 
     /// What the kernel would do: the few instructions that the filter is made of, by their definition.
-    fn reported(reach: Reach, architecture: u32, number: u32, arguments: [u64; 4]) -> bool {
+    fn is_reported(reach: Reach, architecture: u32, number: u32, arguments: [u64; 4]) -> bool {
+        is_reported_by(&program(Some(reach), DiskReach::default()), architecture, number, arguments)
+    }
+
+    fn is_reported_by(program: &[sock_filter], architecture: u32, number: u32, arguments: [u64; 4]) -> bool {
         let mut data = vec![number, architecture, 0, 0];
         data.extend(arguments.iter().flat_map(|argument| [*argument as u32, (*argument >> 32) as u32]));
-        let program = program(reach);
         let (mut at, mut accumulator) = (0, 0u32);
         loop {
             let step = program[at];
@@ -156,7 +188,33 @@ mod tests {
     }
 
     fn native(reach: Reach, call: i64, arguments: [u64; 4]) -> bool {
-        reported(reach, ARCHITECTURE_X86_64, call as u32, arguments)
+        is_reported(reach, ARCHITECTURE_X86_64, call as u32, arguments)
+    }
+
+    /// The calls of 64-bit programs that a filter reports, of the first 600.
+    fn natively(clock: Option<Reach>, disk: DiskReach) -> Vec<i64> {
+        let program = program(clock, disk);
+        (0..600).filter(|call| is_reported_by(&program, ARCHITECTURE_X86_64, *call as u32, [u64::MAX; 4])).collect()
+    }
+
+    #[test]
+    fn calls_to_a_disk_are_reported_as_asked_for() {
+        let (reads, writes, syncs) = ([0, 17, 19, 295, 327], [1, 18, 20, 296, 328], [26, 74, 75, 277, 306]);
+        let none = DiskReach::default();
+        assert_eq!(natively(None, DiskReach { reads: true, ..none }), reads);
+        assert_eq!(natively(None, DiskReach { writes: true, ..none }), writes);
+        assert_eq!(natively(None, DiskReach { syncs: true, ..none }), syncs);
+        let mut all = [&[59, 322][..], &reads, &writes, &syncs].concat();
+        all.sort_unstable();
+        assert_eq!(natively(Some(Reach::default()), DiskReach::ALL), all, "beside execs");
+        assert!(natively(Some(EVERYTHING), DiskReach::ALL).len() > all.len(), "every part fits its jumps");
+        assert_eq!(natively(None, none), [0; 0]);
+        let of_syncs = program(None, DiskReach { syncs: true, ..none });
+        let msync = |flags| is_reported_by(&of_syncs, ARCHITECTURE_X86_64, libc::SYS_msync as u32, [0, 0, flags, 0]);
+        assert_eq!([libc::MS_SYNC, libc::MS_ASYNC].map(|flags| msync(flags as u64)), [true, false]);
+        let program = program(None, DiskReach::ALL);
+        let foreign = (0..600).filter(|call| is_reported_by(&program, ARCHITECTURE_I386, *call, [0; 4])).count();
+        assert_eq!(foreign, 0, "numbers mean other calls there");
     }
 
     #[test]
@@ -164,12 +222,11 @@ mod tests {
         for reach in [Reach::default(), EVERYTHING] {
             assert!(native(reach, libc::SYS_execve, [0; 4]) && native(reach, libc::SYS_execveat, [0; 4]));
             assert!(native(reach, X32_EXECVE.into(), [0; 4]) && native(reach, X32_EXECVEAT.into(), [0; 4]));
-            assert!(reported(reach, ARCHITECTURE_I386, I386_EXECVE, [0; 4]));
-            assert!(!reported(reach, ARCHITECTURE_I386, libc::SYS_execve as u32, [0; 4]), "59 is another call there");
-            assert!(!reported(reach, 0xC000_00B7, libc::SYS_execve as u32, [0; 4]), "another machine");
+            assert!(is_reported(reach, ARCHITECTURE_I386, I386_EXECVE, [0; 4]));
+            assert!(!is_reported(reach, ARCHITECTURE_I386, libc::SYS_execve as u32, [0; 4]), "59 is another call there");
+            assert!(!is_reported(reach, 0xC000_00B7, libc::SYS_execve as u32, [0; 4]), "another machine");
         }
-        let silent: Vec<i64> = (0..600).filter(|call| !native(Reach::default(), *call, [u64::MAX; 4])).collect();
-        assert_eq!(silent.len(), 598, "of 600 calls two are reported");
+        assert_eq!(natively(Some(Reach::default()), DiskReach::default()).len(), 2, "of 600 calls two are reported");
     }
 
     #[test]

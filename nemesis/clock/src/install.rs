@@ -1,11 +1,12 @@
-//! Puts a child under a clock: between fork and exec it takes the filter and hands the listener to the supervisor.
+//! Puts a child under a clock, a disk or both: between fork and exec it takes the filter and hands the listener to the
+//! supervisor.
 //!
-//! The child sends three descriptors over one socket: the listener on which its calls are reported, its clock file, and
-//! a socket on which the supervisor says how the first execs ended. So nothing has to be known of the child beforehand,
-//! not even its number.
+//! The child sends descriptors over one socket: the listener on which its calls are reported, a socket on which the
+//! supervisor says how the first execs ended, and its clock file if it is under a clock; and in the same message the number
+//! of its disk. So nothing has to be known of the child beforehand, not even its number.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
@@ -15,10 +16,9 @@ use libc::sock_filter;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-use crate::clock::Clock;
 use crate::filter;
-use crate::reach::Reach;
 use crate::sys;
+use crate::under::Under;
 
 /// How many programs of a tree are told of, from its first.
 pub(crate) const TOLD_MAX: usize = 64;
@@ -57,6 +57,29 @@ impl Told {
     }
 }
 
+/// What a child says with its descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Greeting {
+    /// How many descriptors it sends.
+    pub(crate) descriptors: u8,
+    /// The number of its disk; zero for none.
+    pub(crate) disk: u64,
+}
+
+impl Greeting {
+    pub(crate) const BYTES: usize = 9;
+
+    fn encode(self) -> [u8; Self::BYTES] {
+        let mut bytes = [self.descriptors; Self::BYTES];
+        bytes[1..].copy_from_slice(&self.disk.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode([descriptors, disk @ ..]: [u8; Self::BYTES]) -> Self {
+        Self { descriptors, disk: u64::from_le_bytes(disk) }
+    }
+}
+
 /// Installs the filter in a process that is about to start a program. Cheap to clone.
 ///
 /// For spawning code with its own steps between fork and exec; [`crate::Supervisor::prepare`] does it for a
@@ -68,25 +91,35 @@ pub struct Installer(Arc<Parts>);
 struct Parts {
     program: Vec<sock_filter>,
     supervisor: OwnedFd,
-    clock: OwnedFd,
+    clock: Option<OwnedFd>,
     outcomes: OwnedFd,
+    disk: u64,
 }
 
 impl Installer {
-    pub(crate) fn new(supervisor: OwnedFd, clock: &Clock, reach: Reach) -> io::Result<(Self, Installation)> {
+    pub(crate) fn new(supervisor: OwnedFd, under: Under<'_>) -> io::Result<(Self, Installation)> {
         let (outcomes, awaited) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        let parts = Parts { program: filter::program(reach), supervisor, clock: clock.read_only()?, outcomes };
+        let parts = Parts {
+            program: filter::program(
+                under.clock.map(|(_, reach)| reach),
+                under.disk.map(|(_, reach)| reach).unwrap_or_default(),
+            ),
+            supervisor,
+            clock: under.clock.map(|(clock, _)| clock.read_only()).transpose()?,
+            outcomes,
+            disk: under.disk.map_or(0, |(disk, _)| disk.disk().number),
+        };
         Ok((Self(Arc::new(parts)), Installation { outcomes: UnixStream::from(awaited) }))
     }
 
-    /// Lets whatever `command` starts, and its descendants, show the clock: adds a step between fork and exec, which has
-    /// to be the last. No code can fail here, so that it fits where only a change of a command is asked for, as in
+    /// Puts whatever `command` starts, and its descendants, under it: adds a step between fork and exec, which has to be
+    /// the last. No code can fail here, so that it fits where only a change of a command is asked for, as in
     /// `sandbox::NodeCommand::before_exec`.
     pub fn prepare(self, command: &mut Command) {
         sys::before_exec(command, move || self.install());
     }
 
-    /// Puts this process under the clock, for good, beginning with its next exec. To be called between fork and exec, as
+    /// Puts this process under it, for good, beginning with its next exec. To be called between fork and exec, as
     /// the last step but the exec: it sets `no_new_privs`, and allocates nothing.
     ///
     /// # Errors
@@ -97,11 +130,20 @@ impl Installer {
         // The listener is closed at the end of this call: if it stayed open here, the exec would wait for ever in case
         // the supervisor ends.
         let listener = sys::install_filter(&parts.program)?;
-        sys::send(parts.supervisor.as_fd(), b"L", [listener.as_fd(), parts.clock.as_fd(), parts.outcomes.as_fd()])
+        let (first, second) = (listener.as_fd(), parts.outcomes.as_fd());
+        let say = |descriptors: &[BorrowedFd<'_>]| {
+            let greeting = Greeting { descriptors: descriptors.len() as u8, disk: parts.disk };
+            sys::send(parts.supervisor.as_fd(), &greeting.encode(), descriptors)
+        };
+        match &parts.clock {
+            Some(clock) => say(&[first, second, clock.as_fd()]),
+            None => say(&[first, second]),
+        }
     }
 }
 
-/// Tells how the first execs under an [`Installer`] ended.
+/// Tells how the first execs under an [`Installer`] ended: of programs under a clock. Of others it tells nothing, since
+/// they are under their disk as soon as they are started.
 #[derive(Debug)]
 pub struct Installation {
     outcomes: UnixStream,
@@ -184,6 +226,12 @@ pub fn wait(child: &mut Child) -> io::Result<ExitStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn greetings_are_understood() {
+        let greeting = Greeting { descriptors: 3, disk: 1 << 40 };
+        assert_eq!(Greeting::decode(greeting.encode()), greeting);
+    }
 
     #[test]
     fn messages_are_understood_and_nothing_else_is() {

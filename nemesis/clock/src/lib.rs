@@ -1,4 +1,5 @@
-//! The wall clock of any unmodified program, bent at run time and without privileges.
+//! The wall clock of any unmodified program, bent at run time and without privileges; and its disk, as far as system calls
+//! go.
 //!
 //! Programs read the time without a system call, in the vDSO that the kernel maps into each of them. The kernel says at
 //! exec where that is. So at every exec of a supervised program and its descendants a stand-in is put in its place: it
@@ -31,6 +32,13 @@
 //! installation.programs_settled(2, patience)?;
 //! ```
 //!
+//! ## Its disk, too
+//!
+//! What follows execs is a seccomp listener, and the kernel allows one in a tree of processes. So the same one takes in the
+//! calls of a program to its disk: those to files below a directory can be made to fail (EIO) or to be slow, where there
+//! is no FUSE for a disk that could do more ([`DiskCalls`], [`Supervisor::installer_under`]). Which calls are reported is
+//! chosen at the start ([`DiskReach`]).
+//!
 //! ## What it does not reach
 //! - Raw system calls that read the clock (`clock_gettime` by number, the legacy vsyscall page): the former are answered
 //!   under [`Reach::raw_calls`].
@@ -40,6 +48,8 @@
 //! - 32-bit programs, programs that another tracer holds, programs whose file may not be read: they run with the true
 //!   clock, and are counted ([`Statistics::unpatched`]).
 //! - Programs that themselves use a seccomp listener: the kernel allows one in a tree of processes (EBUSY).
+//! - Of a disk: what is read and written through mappings, by `sendfile`, `copy_file_range`, `splice` or io_uring, and by
+//!   `sync(2)`; that a write to a file opened with O_SYNC or O_DSYNC is a sync; and calls of 32-bit programs.
 //! - A time namespace: settings count from the bench's CLOCK_MONOTONIC.
 //!
 //! Programs run under `no_new_privs`: files with the set-user-ID bit give no privileges. Linux on x86_64, from 5.19.
@@ -48,14 +58,18 @@
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
 mod clock;
+mod disk_calls;
 mod evidence;
 mod reach;
 mod statistics;
+mod under;
 
 pub use clock::{Clock, DRIFT_PPM_MAX, MAGIC, OFFSET_MS_MAX, SetError, Setting, monotonic_ns};
+pub use disk_calls::{BadRule, CallRule, DiskCalls, DiskCounts, DiskRules, LATENCY_MAX};
 pub use evidence::{NoReading, Reading};
-pub use reach::Reach;
+pub use reach::{DiskReach, Reach};
 pub use statistics::{AbsoluteWaits, NAMED_MAX, Reason, Statistics, Unpatched};
+pub use under::Under;
 
 /// Declares modules of the one architecture whose programs can be given a clock.
 macro_rules! supported {
@@ -64,9 +78,11 @@ macro_rules! supported {
 
 supported! {
     mod exec;
+    mod files;
     mod filter;
     mod inject;
     mod install;
+    mod late;
     mod listener;
     mod supervisor;
     mod sys;

@@ -6,13 +6,16 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libc::{pid_t, seccomp_data, seccomp_notif, seccomp_notif_resp};
 use nix::time::ClockId;
 
 use crate::clock::{self, Setting};
+use crate::disk_calls::{CallKind, Disk, Fate};
 use crate::exec::Ending;
+use crate::files::{self, Target};
 use crate::inject::{self, REQUEST_CLOCK};
 use crate::install::{TOLD_MAX, Told};
 use crate::statistics::AbsoluteWaits;
@@ -33,6 +36,15 @@ pub(crate) enum Request {
     Raw(Raw),
     /// To wait until a time of the wall clock.
     Wait(AbsoluteWaits),
+    /// To read, write or sync.
+    Disk(DiskCall),
+}
+
+/// A call that may be to a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DiskCall {
+    pub(crate) kind: CallKind,
+    target: Target,
 }
 
 /// A reading of a wall clock past the vDSO.
@@ -57,15 +69,36 @@ pub(crate) fn request(data: &seccomp_data) -> Request {
         libc::SYS_clock_nanosleep => Request::Wait(AbsoluteWaits { sleeps: 1, ..AbsoluteWaits::default() }),
         libc::SYS_futex => Request::Wait(AbsoluteWaits { futexes: 1, ..AbsoluteWaits::default() }),
         libc::SYS_timerfd_settime => Request::Wait(AbsoluteWaits { timers: 1, ..AbsoluteWaits::default() }),
-        _ => Request::Exec,
+        libc::SYS_msync => Request::Disk(DiskCall {
+            kind: CallKind::Sync,
+            target: Target::Memory { from: arguments[0], bytes: arguments[1] },
+        }),
+        number => disk_kind(number).map_or(Request::Exec, |kind| {
+            Request::Disk(DiskCall { kind, target: Target::Descriptor(arguments[0] as i32) })
+        }),
     }
 }
 
-/// A tree of processes under one clock.
+/// What a call does to the file whose descriptor is its first argument; none if it does nothing to it.
+fn disk_kind(number: i64) -> Option<CallKind> {
+    match number {
+        libc::SYS_read | libc::SYS_pread64 | libc::SYS_readv | libc::SYS_preadv | libc::SYS_preadv2 => {
+            Some(CallKind::Read)
+        }
+        libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_pwritev | libc::SYS_pwritev2 => {
+            Some(CallKind::Write)
+        }
+        libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_sync_file_range | libc::SYS_syncfs => Some(CallKind::Sync),
+        _ => None,
+    }
+}
+
+/// A tree of processes under one clock, one disk, or both.
 #[derive(Debug)]
 pub(crate) struct Listener {
     descriptor: OwnedFd,
-    clock: File,
+    clock: Option<File>,
+    disk: Option<Arc<Disk>>,
     /// Where the outcomes of the first execs are to be told.
     outcomes: Mutex<Outcomes>,
 }
@@ -78,9 +111,14 @@ struct Outcomes {
 }
 
 impl Listener {
-    pub(crate) fn new(descriptor: OwnedFd, clock: OwnedFd, outcomes: OwnedFd) -> Self {
+    pub(crate) fn new(
+        descriptor: OwnedFd,
+        outcomes: OwnedFd,
+        clock: Option<OwnedFd>,
+        disk: Option<Arc<Disk>>,
+    ) -> Self {
         let outcomes = Mutex::new(Outcomes { socket: UnixStream::from(outcomes), left: TOLD_MAX });
-        Self { descriptor, clock: File::from(clock), outcomes }
+        Self { descriptor, clock: clock.map(File::from), disk, outcomes }
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -103,13 +141,37 @@ impl Listener {
         sys::answer_notification(self.descriptor(), seccomp_notif_resp { id, val: 0, error: 0, flags })
     }
 
+    /// Lets a call fail with this error (a positive number).
+    pub(crate) fn refuse(&self, id: u64, error: i32) -> io::Result<()> {
+        sys::answer_notification(self.descriptor(), seccomp_notif_resp { id, val: 0, error: -error, flags: 0 })
+    }
+
     /// Gives the caller the clock file, read-only; or the error, if it has no room for a descriptor.
     pub(crate) fn give_clock(&self, id: u64) {
-        if let Err(error) = sys::answer_with_descriptor(self.descriptor(), id, self.clock.as_fd()) {
-            let error = -error.raw_os_error().unwrap_or(libc::EIO);
+        let given = match &self.clock {
+            Some(clock) => sys::answer_with_descriptor(self.descriptor(), id, clock.as_fd()),
+            None => Err(no_clock()),
+        };
+        if let Err(error) = given {
             // An error here means that the caller has gone.
-            let _ = sys::answer_notification(self.descriptor(), seccomp_notif_resp { id, val: 0, error, flags: 0 });
+            let _ = self.refuse(id, error.raw_os_error().unwrap_or(libc::EIO));
         }
+    }
+
+    /// The disk that a call is to and what is to become of it; none if it is to be carried out like any.
+    pub(crate) fn judge(&self, call: &seccomp_notif, of: DiskCall) -> Option<(&Arc<Disk>, Fate)> {
+        let disk = self.disk.as_ref()?;
+        let is_below = |directory: &Path| match files::is_below(call.pid as pid_t, of.target, directory) {
+            // If the caller has gone meanwhile, what was read may be of another process.
+            Ok(is_below) => is_below && self.is_waiting(call.id),
+            Err(_) => {
+                if self.is_waiting(call.id) {
+                    disk.count_missed();
+                }
+                false
+            }
+        };
+        disk.judge(of.kind, is_below).map(|fate| (disk, fate))
     }
 
     /// Tells whoever started the tree how its first execs ended: those of programs, not a failed look along the PATH.
@@ -158,9 +220,10 @@ impl Listener {
 
     /// What a wall clock shows under the setting.
     fn bent_ns(&self, clock: ClockId) -> io::Result<i64> {
+        let file = self.clock.as_ref().ok_or_else(no_clock)?;
         let mut first = [0; clock::CHECKED_LENGTH];
         let setting = loop {
-            self.clock.read_exact_at(&mut first, 0)?;
+            file.read_exact_at(&mut first, 0)?;
             // Torn only while the bench writes, which takes microseconds.
             if let Some(setting) = Setting::from_checked(&first) {
                 break setting;
@@ -179,6 +242,11 @@ impl Drop for Listener {
         // An error means that the other end is closed.
         let _ = outcomes.socket.shutdown(Shutdown::Write);
     }
+}
+
+/// Only programs under a clock have calls reported that need one.
+fn no_clock() -> io::Error {
+    io::Error::from_raw_os_error(libc::EINVAL)
 }
 
 /// What is written where for a reading, and the call's result.
@@ -213,6 +281,12 @@ mod tests {
         assert_eq!(request(&data(libc::SYS_execveat, [3, 4096, 0, 0, REQUEST_CLOCK, 0])), Request::Exec, "has a path");
         assert_eq!(request(&data(11, [0; 6])), Request::Exec, "of a 32-bit program");
         assert_eq!(request(&data(libc::SYS_time, [9; 6])), Request::Raw(Raw::Time(9)));
+        let sync = |target| Request::Disk(DiskCall { kind: CallKind::Sync, target });
+        assert_eq!(request(&data(libc::SYS_fsync, [7; 6])), sync(Target::Descriptor(7)));
+        let memory = Target::Memory { from: 4096, bytes: 10 };
+        assert_eq!(request(&data(libc::SYS_msync, [4096, 10, 4, 0, 0, 0])), sync(memory));
+        let read = DiskCall { kind: CallKind::Read, target: Target::Descriptor(-1) };
+        assert_eq!(request(&data(libc::SYS_read, [u64::MAX; 6])), Request::Disk(read));
         assert!(matches!(request(&data(libc::SYS_futex, [9; 6])), Request::Wait(AbsoluteWaits { futexes: 1, .. })));
     }
 

@@ -1,20 +1,21 @@
-//! The supervisor of all programs under a clock: one thread that takes in what the filters report, and a few that follow
-//! execs.
+//! The supervisor of all programs under a clock or a disk: one thread that takes in what the filters report, and a few that
+//! follow execs.
 //!
 //! ```text
-//!  child: filter, listener ──socket──► dispatcher ──► reading, wait: answered at once
-//!  its descendants: calls ──listener──►    │
-//!                                          └─ exec ──► backlog ──► workers: follow it, patch the new program
+//!  child: filter, listener ──socket──► dispatcher ──► reading, wait, call to a disk: answered at once
+//!  its descendants: calls ──listener──►  │   │
+//!                                        │   └─ call to a slow disk ──► late: answered at its time
+//!                                        └─ exec ──► backlog ──► workers: follow it, patch the new program
 //! ```
 //! Ptrace belongs to a thread, so a worker follows an exec from begin to end. An exec may take long (its file lies on a
 //! disk that is made to stall), so there are several. What waits in the backlog for too long is let go, and counted.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -25,13 +26,16 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::clock::Clock;
+use crate::disk_calls::{Disk, DiskCalls};
 use crate::exec::{self, Ending, Reported};
-use crate::install::{Installation, Installer};
-use crate::listener::{Listener, Request, request};
+use crate::install::{Greeting, Installation, Installer};
+use crate::late::{Judged, Late};
+use crate::listener::{DiskCall, Listener, Request, request};
 use crate::reach::Reach;
 use crate::statistics::{AbsoluteWaits, Reason, Shared, Statistics, Unpatched};
 use crate::sys;
 use crate::tracee::program_of;
+use crate::under::Under;
 use crate::vdso::{NoVdso, RealVdso};
 
 /// Trees of processes that are supervised at once.
@@ -54,7 +58,7 @@ const END_PAUSE: Duration = Duration::from_micros(200);
 /// How often the backlog is looked through.
 const TICK_MS: u16 = 500;
 
-/// Why no program can be given a clock on this machine.
+/// Why no program can be given a clock or a disk on this machine.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// The kernel cannot report system calls.
@@ -70,12 +74,13 @@ pub enum Refused {
     #[error(transparent)]
     Vdso(#[from] NoVdso),
     /// A socket or thread could not be had.
-    #[error("the clock supervisor cannot be started: {0}")]
+    #[error("the supervisor of clocks and disks cannot be started: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Gives programs a wall clock of their own. Must live as long as they do: when it is dropped, programs go on under
-/// their last setting, cannot start others (ENOSYS), and one that is just being started is killed.
+/// Gives programs a wall clock of their own, and a disk that fails. Must live as long as they do: when it is dropped, programs go on under
+/// their last setting, cannot start others or make reported calls to their disks (ENOSYS), and one that is just being
+/// started is killed.
 #[derive(Debug)]
 pub struct Supervisor {
     shared: Arc<Parts>,
@@ -91,6 +96,8 @@ struct Parts {
     statistics: Shared,
     backlog: Mutex<VecDeque<Waiting>>,
     backlog_grew: Condvar,
+    /// By their numbers; those that nobody has any more are removed when one is added.
+    disks: Mutex<BTreeMap<u64, Weak<Disk>>>,
     shutdown: AtomicBool,
     /// Wakes the dispatcher at the end.
     wake: EventFd,
@@ -141,28 +148,36 @@ impl Supervisor {
     /// # Errors
     /// When this machine cannot do it; the error says why.
     pub fn start() -> Result<Self, Refused> {
-        sys::can_report_calls().map_err(Refused::Seccomp)?;
-        if !sys::knows_filter_flags() {
-            return Err(Refused::Kernel);
-        }
+        Self::is_possible()?;
         let shared = Arc::new(Parts {
             real: RealVdso::read_own()?,
             statistics: Shared::default(),
             backlog: Mutex::default(),
             backlog_grew: Condvar::new(),
+            disks: Mutex::default(),
             shutdown: AtomicBool::new(false),
             wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).map_err(io::Error::from)?,
         });
         let (entrance, arrivals) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(io::Error::from)?;
         let mut supervisor = Self { shared, entrance, threads: Vec::new() };
-        let dispatcher = Dispatcher { shared: supervisor.shared.clone(), arrivals, listeners: Vec::new() };
+        let shared = supervisor.shared.clone();
+        let dispatcher = Dispatcher { shared, arrivals, listeners: Vec::new(), late: Late::default() };
         supervisor.spawn("clock", move || dispatcher.run())?;
         for _ in 0..WORKERS {
             let shared = supervisor.shared.clone();
             supervisor.spawn("clock-exec", move || shared.work())?;
         }
         Ok(supervisor)
+    }
+
+    /// Asks the kernel whether it can report calls, without starting anything.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn is_possible() -> Result<(), Refused> {
+        sys::can_report_calls().map_err(Refused::Seccomp)?;
+        if sys::knows_filter_flags() { Ok(()) } else { Err(Refused::Kernel) }
     }
 
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -189,7 +204,18 @@ impl Supervisor {
     /// # Errors
     /// When the system gives no descriptors.
     pub fn installer(&self, clock: &Clock, reach: Reach) -> io::Result<(Installer, Installation)> {
-        Installer::new(self.entrance.try_clone()?, clock, reach)
+        self.installer_under(Under { clock: Some((clock, reach)), disk: None })
+    }
+
+    /// The same for programs under a disk, and under a clock or not.
+    ///
+    /// # Errors
+    /// When the system gives no descriptors.
+    pub fn installer_under(&self, under: Under<'_>) -> io::Result<(Installer, Installation)> {
+        if let Some((disk, _)) = under.disk {
+            self.shared.know(disk);
+        }
+        Installer::new(self.entrance.try_clone()?, under)
     }
 
     /// What has been done so far.
@@ -221,6 +247,17 @@ impl Drop for Supervisor {
 impl Parts {
     fn backlog(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn disks(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Weak<Disk>>> {
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Before a child names it.
+    fn know(&self, disk: &DiskCalls) {
+        let mut disks = self.disks();
+        disks.retain(|_, disk| disk.strong_count() > 0);
+        disks.insert(disk.disk().number, Arc::downgrade(disk.disk()));
     }
 
     fn ends(&self) -> bool {
@@ -272,6 +309,7 @@ struct Dispatcher {
     shared: Arc<Parts>,
     arrivals: OwnedFd,
     listeners: Vec<Arc<Listener>>,
+    late: Late,
 }
 
 impl Dispatcher {
@@ -282,6 +320,7 @@ impl Dispatcher {
                 continue;
             };
             self.shared.let_go_of_old();
+            self.late.answer_due(Instant::now());
             self.listen(&events);
             if arrived {
                 self.take_in();
@@ -294,39 +333,56 @@ impl Dispatcher {
         let own = [self.shared.wake.as_fd(), self.arrivals.as_fd()];
         let descriptors = own.into_iter().chain(self.listeners.iter().map(|listener| listener.descriptor()));
         let mut polled: Vec<PollFd> = descriptors.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        let idle = self.shared.backlog().is_empty();
-        poll(&mut polled, if idle { PollTimeout::NONE } else { PollTimeout::from(TICK_MS) })?;
+        poll(&mut polled, self.patience())?;
         let mut events = polled.iter().map(|polled| polled.revents().unwrap_or(PollFlags::empty()));
         let arrived = events.nth(1).is_some_and(|events| !events.is_empty());
         Ok((arrived, events.collect()))
     }
 
+    /// How long nothing has to be done unless something is reported.
+    fn patience(&self) -> PollTimeout {
+        let tick = (!self.shared.backlog().is_empty()).then_some(TICK_MS);
+        // Rounded up: an answer is never early.
+        let to_ms = |left: Duration| u16::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let due = self.late.next_due().map(|due| to_ms(due.saturating_duration_since(Instant::now())));
+        tick.into_iter().chain(due).min().map_or(PollTimeout::NONE, PollTimeout::from)
+    }
+
     fn listen(&mut self, events: &[PollFlags]) {
         let mut events = events.iter();
-        let shared = &self.shared;
+        let (shared, late) = (&self.shared, &mut self.late);
         self.listeners.retain(|listener| {
             let events = events.next().copied().unwrap_or(PollFlags::empty());
             if events.contains(PollFlags::POLLIN) {
                 // An error means that the caller has gone, and its call with it.
                 if let Ok(call) = listener.receive() {
-                    dispatch(shared, listener, &call);
+                    dispatch(shared, late, listener, &call);
                 }
                 return true;
             }
             // POLLHUP: nobody is left under the filter.
-            events.is_empty()
+            let is_alive = events.is_empty();
+            if !is_alive {
+                late.forget(listener);
+            }
+            is_alive
         });
     }
 
     /// Takes in the listener of a new tree.
     fn take_in(&mut self) {
-        let descriptors = sys::receive(self.arrivals.as_fd()).unwrap_or_default();
-        let Ok([listener, clock, outcome]) = <[OwnedFd; sys::DESCRIPTORS]>::try_from(descriptors) else {
+        let mut greeting = [0; Greeting::BYTES];
+        let descriptors = sys::receive(self.arrivals.as_fd(), &mut greeting).unwrap_or_default();
+        let greeting = Greeting::decode(greeting);
+        let is_whole = descriptors.len() == usize::from(greeting.descriptors);
+        let mut descriptors = descriptors.into_iter();
+        let (Some(listener), Some(outcome), true) = (descriptors.next(), descriptors.next(), is_whole) else {
             // This process may open no more: what came is closed, and the exec fails.
             self.shared.statistics.count(|statistics| statistics.turned_away += 1);
             return;
         };
-        let listener = Listener::new(listener, clock, outcome);
+        let disk = self.shared.disks().get(&greeting.disk).and_then(Weak::upgrade);
+        let listener = Listener::new(listener, outcome, descriptors.next(), disk);
         if self.listeners.len() >= TREES_MAX {
             self.shared.statistics.count(|statistics| statistics.turned_away += 1);
             return;
@@ -335,9 +391,10 @@ impl Dispatcher {
     }
 }
 
-fn dispatch(shared: &Parts, listener: &Arc<Listener>, call: &seccomp_notif) {
+fn dispatch(shared: &Parts, late: &mut Late, listener: &Arc<Listener>, call: &seccomp_notif) {
     match request(&call.data) {
         Request::Exec => enqueue(shared, listener, call),
+        Request::Disk(of) => answer_of_disk(late, listener, call, of),
         Request::Clock => listener.give_clock(call.id),
         Request::Raw(raw) => {
             let answered = listener.answer_raw(call, raw, &shared.real);
@@ -359,6 +416,18 @@ fn dispatch(shared: &Parts, listener: &Arc<Listener>, call: &seccomp_notif) {
                 statistics.absolute_waits.timers += timers;
             });
         }
+    }
+}
+
+fn answer_of_disk(late: &mut Late, listener: &Arc<Listener>, call: &seccomp_notif, of: DiskCall) {
+    let since = Instant::now();
+    match listener.judge(call, of) {
+        Some((disk, fate)) => {
+            let (listener, disk) = (Arc::clone(listener), Arc::clone(disk));
+            late.take(Judged { listener, disk, id: call.id, kind: of.kind, fate, since });
+        }
+        // An error means that the caller has gone.
+        None => drop(listener.let_run(call.id)),
     }
 }
 

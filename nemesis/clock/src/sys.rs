@@ -13,8 +13,8 @@ use libc::{
     c_int, c_ulong, c_void, pid_t, seccomp_notif, seccomp_notif_addfd, seccomp_notif_resp, sock_filter, sock_fprog,
 };
 
-/// How many descriptors a message carries.
-pub(crate) const DESCRIPTORS: usize = 3;
+/// How many descriptors a message carries at most.
+pub(crate) const DESCRIPTORS_MAX: usize = 3;
 
 /// Bytes of control data for them, with room to spare for alignment.
 const CONTROL_WORDS: usize = 8;
@@ -45,14 +45,18 @@ pub(crate) fn install_filter(program: &[sock_filter]) -> io::Result<OwnedFd> {
     }
 }
 
-/// Sends three descriptors and a payload as one message. Allocates nothing: it may run between fork and exec.
-pub(crate) fn send(socket: BorrowedFd, payload: &[u8], descriptors: [BorrowedFd; DESCRIPTORS]) -> io::Result<()> {
-    let descriptors = descriptors.map(|descriptor| descriptor.as_raw_fd());
+/// Sends descriptors and a payload as one message. Allocates nothing: it may run between fork and exec.
+pub(crate) fn send(socket: BorrowedFd, payload: &[u8], descriptors: &[BorrowedFd]) -> io::Result<()> {
+    let mut numbers = [0 as RawFd; DESCRIPTORS_MAX];
+    let numbers = numbers.get_mut(..descriptors.len()).ok_or(io::ErrorKind::InvalidInput)?;
+    for (number, descriptor) in numbers.iter_mut().zip(descriptors) {
+        *number = descriptor.as_raw_fd();
+    }
     let mut control = [0u64; CONTROL_WORDS];
     let mut part = libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() };
-    let bytes = size_of::<[RawFd; DESCRIPTORS]>() as u32;
+    let bytes = size_of_val(numbers) as u32;
     // SAFETY: the message points to `part` and `control`, which outlive the call; the control data has room for the
-    // descriptors (CMSG_SPACE of 12 bytes is 32), and the header is where CMSG_FIRSTHDR puts it.
+    // descriptors (CMSG_SPACE of at most 12 bytes is 32), and the header is where CMSG_FIRSTHDR puts it.
     unsafe {
         let mut message: libc::msghdr = zeroed();
         message.msg_iov = from_mut(&mut part);
@@ -63,16 +67,16 @@ pub(crate) fn send(socket: BorrowedFd, payload: &[u8], descriptors: [BorrowedFd;
         (*header).cmsg_level = libc::SOL_SOCKET;
         (*header).cmsg_type = libc::SCM_RIGHTS;
         (*header).cmsg_len = libc::CMSG_LEN(bytes) as _;
-        libc::CMSG_DATA(header).cast::<[RawFd; DESCRIPTORS]>().write_unaligned(descriptors);
+        numbers.as_ptr().cast::<u8>().copy_to_nonoverlapping(libc::CMSG_DATA(header), size_of_val(numbers));
         checked(libc::sendmsg(socket.as_raw_fd(), from_ref(&message), libc::MSG_NOSIGNAL) as i64)?;
     }
     Ok(())
 }
 
-/// The descriptors of a message that has arrived: fewer than were sent if this process may open no more.
-pub(crate) fn receive(socket: BorrowedFd) -> io::Result<Vec<OwnedFd>> {
-    let (mut byte, mut control) = ([0u8; 1], [0u64; CONTROL_WORDS]);
-    let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
+/// Receives a message into `payload`, and returns its descriptors: fewer than were sent if this process may open no more.
+pub(crate) fn receive(socket: BorrowedFd, payload: &mut [u8]) -> io::Result<Vec<OwnedFd>> {
+    let mut control = [0u64; CONTROL_WORDS];
+    let mut part = libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() };
     // SAFETY: the message points to `part` and `control`, which outlive the call; the kernel says how much of the control
     // data it has filled, and the descriptors in it are new, so nobody else owns them.
     unsafe {
@@ -287,19 +291,26 @@ mod tests {
     #[test]
     fn descriptors_arrive_in_order_and_nothing_is_made_up() {
         let (here, there) = UnixDatagram::pair().expect("sockets");
-        let files: Vec<File> = (0..DESCRIPTORS).map(|_| tempfile::tempfile().expect("a file")).collect();
-        send(here.as_fd(), b"L", [0, 1, 2].map(|index| files[index].as_fd())).expect("there is room");
-        for (index, descriptor) in receive(there.as_fd()).expect("a message").into_iter().enumerate() {
+        let files: Vec<File> = (0..DESCRIPTORS_MAX).map(|_| tempfile::tempfile().expect("a file")).collect();
+        let descriptors = [0, 1, 2].map(|index| files[index].as_fd());
+        send(here.as_fd(), b"L", &descriptors).expect("there is room");
+        let mut payload = [0; 2];
+        for (index, descriptor) in receive(there.as_fd(), &mut payload).expect("a message").into_iter().enumerate() {
             File::from(descriptor).write_all(&[index as u8]).expect("it is open");
         }
-        for (index, mut file) in files.into_iter().enumerate() {
+        assert_eq!(payload, *b"L\0");
+        for (index, mut file) in files.iter().enumerate() {
             let mut said = Vec::new();
             file.rewind().and_then(|()| file.read_to_end(&mut said)).expect("it is ours");
             assert_eq!(said, [index as u8]);
         }
+        send(here.as_fd(), b"L", &descriptors[..2]).expect("there is room");
+        assert_eq!(receive(there.as_fd(), &mut payload).expect("a message").len(), 2);
+        assert!(send(here.as_fd(), b"L", &[descriptors[0]; DESCRIPTORS_MAX + 1]).is_err(), "too many");
         here.send(b"L").expect("there is room");
-        assert!(receive(there.as_fd()).expect("a message").is_empty());
-        assert_eq!(receive(there.as_fd()).expect_err("nothing is there").kind(), io::ErrorKind::WouldBlock);
+        assert!(receive(there.as_fd(), &mut payload).expect("a message").is_empty());
+        let nothing = receive(there.as_fd(), &mut payload).expect_err("nothing is there");
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

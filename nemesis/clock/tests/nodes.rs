@@ -27,7 +27,10 @@ mod nodes {
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 
-    use program_clock::{Clock, Installation, Reach, Reading, Setting, Supervisor, monotonic_ns};
+    use program_clock::{
+        CallRule, Clock, DiskCalls, DiskReach, DiskRules, Installation, Reach, Reading, Setting, Supervisor, Under,
+        monotonic_ns,
+    };
     use sandbox::{End, NodeCommand, Tree};
 
     use crate::support::{self, PATIENCE, clocks, compiled, late};
@@ -37,10 +40,11 @@ mod nodes {
 
     type Test = (&'static str, fn(&Supervisor));
 
-    const TESTS: [Test; 3] = [
+    const TESTS: [Test; 4] = [
         ("programs_of_every_kind_show_it_in_a_node", programs_of_every_kind_show_it_in_a_node),
         ("a_node_that_starts_programs_is_paused_and_resumed", a_node_that_starts_programs_is_paused_and_resumed),
         ("nodes_are_killed_at_any_moment", nodes_are_killed_at_any_moment),
+        ("syncs_fail_in_a_node", syncs_fail_in_a_node),
     ];
 
     pub fn main() -> ExitCode {
@@ -193,6 +197,34 @@ mod nodes {
         let written = length(&output);
         sleep(Duration::from_millis(20));
         assert_eq!(length(&output), written, "nothing runs");
+    }
+
+    /// Its processes have other numbers inside, and see other mounts.
+    fn syncs_fail_in_a_node(supervisor: &Supervisor) {
+        let Some(program) = compiled("disk", &[]) else { return };
+        let folder = tempfile::tempdir().expect("a folder");
+        let [data, beside, output] = ["data", "beside", "output"].map(|name| folder.path().join(name));
+        fs::create_dir(&data).expect("a directory");
+        let calls = DiskCalls::below(&data, 1).expect("it is there");
+        let syncs = CallRule { error_share: 1.0, ..CallRule::default() };
+        calls.set_rules(DiskRules { syncs, ..DiskRules::default() }).expect("they make sense");
+        let mut node = NodeCommand::new(&program);
+        node.args(["syncs", "1"]).args([data.join("file"), beside]).stdout(File::create(&output).expect("a file"));
+        let clock = late();
+        let under = Under {
+            clock: Some((&clock, Reach::default())),
+            disk: Some((&calls, DiskReach { syncs: true, ..DiskReach::default() })),
+        };
+        let (installer, installation) = supervisor.installer_under(under).expect("descriptors");
+        node.before_exec(move |command| installer.prepare(command));
+        let tree = node.spawn_blocking().expect("it starts");
+        installation.programs_settled(2, PATIENCE).expect("init and program have their clock");
+        let end = tree.wait(PATIENCE).expect("it ends");
+        assert!(matches!(end, End::Program(status) if status.success()), "{end:?}");
+        let text = fs::read_to_string(&output).expect("text");
+        let failed = text.lines().map(|line| line.split(' ').nth(1) == Some("5"));
+        assert_eq!(failed.collect::<Vec<_>>(), [[true; 5], [false; 5]].concat(), "{text}");
+        assert_eq!((calls.counts().failed_syncs, calls.counts().missed_calls), (5, 0));
     }
 
     fn nodes_are_killed_at_any_moment(supervisor: &Supervisor) {

@@ -227,8 +227,12 @@ impl Fault {
     /// # Errors
     /// The first need that is not met.
     pub fn check_needs(&self, capabilities: &Capabilities) -> Result<(), Unmet> {
-        let facts = &self.row().facts;
-        capabilities.check(facts.name, &[facts.needs, &self.effect().needs()].concat())
+        capabilities.check(self.kind(), &self.needs())
+    }
+
+    /// What a cluster must be able to do for it.
+    pub fn needs(&self) -> Vec<Capability> {
+        [self.row().facts.needs, &self.effect().needs()].concat()
     }
 
     /// Every node it affects, including the ends of its links, in the order of `all`.

@@ -7,29 +7,15 @@ use std::os::fd::RawFd;
 
 use nemesis::backend::clock::ClockFile;
 use nemesis::surface::{ClockSetting, SurfaceError, SurfaceFuture};
-use program_clock::{Installation, Installer};
-use std::time::Duration;
-
-/// What puts a program under its clock when it is started.
-pub struct UnderClock {
-    /// Takes part in the start of its first process.
-    pub installer: Installer,
-    /// Says what came of it.
-    pub installation: Installation,
-    /// How long that may take.
-    pub patience: Duration,
-}
+use program_clock::Clock;
 
 /// The clocks of all nodes, which are known by their positions.
 pub trait Clocks {
     /// The descriptor that the node's process inherits; none if it needs to know nothing of its clock.
     fn inherited(&self, node: usize) -> Option<RawFd>;
-    /// What puts the node's program under its clock at its start; none where nothing has to.
-    ///
-    /// # Errors
-    /// When there are too many open files.
-    fn under(&self, _node: usize) -> io::Result<Option<UnderClock>> {
-        Ok(None)
+    /// What the node's programs are put under at their start; none where nothing has to be done for their clock.
+    fn stand_in(&self, _node: usize) -> Option<&Clock> {
+        None
     }
     /// How far the clock that the node's programs see is ahead of the machine's, ms.
     fn shown_ahead_ms(&self, _node: usize) -> SurfaceFuture<'_, i64> {

@@ -1,13 +1,15 @@
 //! The disks of processes: a directory each, on the machine's own disk.
 //!
 //! Such a directory can be emptied and measured; the machine's disk cannot be made to fail or to rot. For that there is a
-//! file system of the bench below it: see `failing_disks.rs`.
+//! file system of the bench below it (`failing_disks.rs`), or, for some of it, a listener to system calls
+//! (`reported_disks.rs`).
 
 use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use nemesis::surface::{DiskRule, DiskStatistics, Loss, SurfaceError, SurfaceFuture};
+use program_clock::{DiskCalls, DiskReach};
 
 /// The disks of all nodes, which are known by their names. Those that can only be emptied and measured refuse the rest.
 pub trait Disks {
@@ -28,6 +30,11 @@ pub trait Disks {
     /// Replaces the rule of the node's disk, which outlives the node's process.
     fn set_rule<'a>(&'a self, node: &'a str, _rule: DiskRule) -> SurfaceFuture<'a, ()> {
         real(node)
+    }
+    /// The disk by whose rules the calls of the node's programs are answered, and which of them are reported from their
+    /// start; none where no call is.
+    fn reported(&self, _node: &str) -> Option<(DiskCalls, DiskReach)> {
+        None
     }
     /// The power of nodes has failed that do not run any more: their disks lose what was not synced.
     fn lose_unsynced<'a>(&'a self, nodes: &'a [String], _loss: Loss) -> SurfaceFuture<'a, ()> {

@@ -3,7 +3,8 @@
 //! ```text
 //!   bench ─┬─ n1   a Launch says how ([`crate::arena::launch`]), `start.rs` does it
 //!          ├─ n2   `links.rs`: how nodes reach each other; `clocks.rs`, `disks.rs`: what is done to those
-//!          │       `switched.rs`, `failing_disks.rs`: the same of nodes in namespaces of their own
+//!          │       `switched.rs`, `failing_disks.rs`: the same of nodes in namespaces of their own; where there is
+//!          │       no FUSE, `reported_disks.rs`; `under.rs`: the one listener that clocks and such disks share
 //!          └─ ...  `seats.rs`: what stays of a node while its processes come and go
 //! ```
 //! Bundled nodes take ports that the kernel chooses and print them, so there is no race for them. A child dies with the
@@ -20,20 +21,25 @@ pub mod programs;
 mod error;
 mod failing_disks;
 mod limits;
+mod reported_disks;
 mod running;
 mod seats;
 mod stand_in_clocks;
 mod start;
 mod surface;
 mod switched;
+mod under;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use nemesis::Capability;
 use nemesis::fault::{CLIENTS, Link};
 use nemesis::surface::SurfaceError;
+use program_clock::{DiskReach, Supervisor};
 
 use crate::arena::addresses::Addresses;
 use crate::arena::launch::{Launch, Place};
@@ -44,11 +50,13 @@ use error::io;
 use failing_disks::FailingDisks;
 use limits::Usage;
 use links::{End, Links, Proxies};
+use reported_disks::ReportedDisks;
 use running::{Handle, Running};
 use seats::Seat;
 use stand_in_clocks::StandInClocks;
 use start::{Serves, Start};
 use switched::Switched;
+use under::UnderListener;
 
 pub use error::ArenaError;
 pub use programs::NotInstalled;
@@ -80,9 +88,46 @@ pub enum Ground {
     Machine,
     /// Each in network, PID and mount namespaces of its own, joined by a switch. The bench must be in a user namespace.
     Namespaces {
-        /// Whether their disks can be made to fail.
-        failing_disks: bool,
+        /// What is done to their disks.
+        disks: DisksBy,
     },
+}
+
+/// By what the disks of nodes in namespaces are made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisksBy {
+    /// A file system of the bench's below each data directory, by FUSE: every fault of disks.
+    FileSystem,
+    /// A listener to which the kernel reports these calls: they can fail, and syncs can be late.
+    Listener(DiskReach),
+    /// Nothing: this machine allows neither.
+    Nothing,
+}
+
+impl DisksBy {
+    /// The best of them that this machine allows.
+    pub fn probe() -> Self {
+        let device = std::fs::File::options().read(true).write(true).open("/dev/fuse");
+        match (device, Supervisor::is_possible()) {
+            (Ok(_), _) => DisksBy::FileSystem,
+            (Err(_), Ok(())) => DisksBy::Listener(DiskReach::ALL),
+            (Err(_), Err(_)) => DisksBy::Nothing,
+        }
+    }
+}
+
+impl Ground {
+    /// The same for a run that needs no more than this: what is reported is chosen when a program starts, and slows it
+    /// down, whether or not anything comes of it.
+    #[must_use]
+    pub fn for_needs(self, needs: &BTreeSet<Capability>) -> Self {
+        let Ground::Namespaces { disks: DisksBy::Listener(can) } = self else { return self };
+        let reads = can.reads && needs.contains(&Capability::ReadErrors);
+        let writes = can.writes && needs.contains(&Capability::WriteErrors);
+        let of_syncs = [Capability::SyncErrors, Capability::SlowDisk];
+        let syncs = can.syncs && of_syncs.iter().any(|need| needs.contains(need));
+        Ground::Namespaces { disks: DisksBy::Listener(DiskReach { reads, writes, syncs }) }
+    }
 }
 
 /// A running cluster of processes.
@@ -95,6 +140,8 @@ pub struct ProcessArena {
     links: Box<dyn Links>,
     clocks: Box<dyn Clocks>,
     disks: Box<dyn Disks>,
+    /// Puts programs under their clocks and disks, where those need it.
+    supervisor: Option<Rc<Supervisor>>,
     addresses: Addresses,
     usage: Usage,
     ground: Ground,
@@ -108,24 +155,35 @@ pub fn own_executable() -> PathBuf {
 
 /// The clocks of the system's nodes. Where programs cannot be put under clocks, only faults of clocks need them: those say why
 /// they are not possible.
-fn clocks(system: &dyn System, ground: Ground, own_executable: &Path) -> Result<Box<dyn Clocks>, ArenaError> {
+fn clocks(
+    system: &dyn System,
+    supervisor: Result<&Rc<Supervisor>, String>,
+    own_executable: &Path,
+) -> Result<Box<dyn Clocks>, ArenaError> {
     let nodes = system.nodes().len();
-    match (system.clock(), ground) {
-        (Some(_), _) => {
-            let files = ClockFiles::create(nodes);
-            Ok(Box::new(files.map_err(|source| io("cannot make a clock file", source))?))
-        }
-        (None, Ground::Machine) => Ok(Box::new(MachineClock("that needs --net netns".into()))),
-        (None, Ground::Namespaces { .. }) => Ok(match StandInClocks::start(nodes, own_executable.to_owned()) {
-            Ok(clocks) => Box::new(clocks),
-            Err(why) => Box::new(MachineClock(why.to_string())),
-        }),
+    if system.clock().is_some() {
+        let files = ClockFiles::create(nodes);
+        return Ok(Box::new(files.map_err(|source| io("cannot make a clock file", source))?));
     }
+    let stand_in = supervisor.and_then(|supervisor| {
+        StandInClocks::create(nodes, Rc::clone(supervisor), own_executable.to_owned()).map_err(|why| why.to_string())
+    });
+    Ok(match stand_in {
+        Ok(clocks) => Box::new(clocks),
+        Err(why) => Box::new(MachineClock(why)),
+    })
 }
 
-/// Whether this machine lets the bench make disks that fail.
-pub fn can_fail_disks() -> bool {
-    std::fs::File::options().read(true).write(true).open("/dev/fuse").is_ok()
+/// Who puts programs under clocks and disks; or why nobody does.
+fn supervisor(system: &dyn System, ground: Ground) -> Result<Rc<Supervisor>, String> {
+    let is_for_disks = |disks| matches!(disks, DisksBy::Listener(reach) if reach.is_any());
+    match ground {
+        Ground::Machine => Err("that needs --net netns".into()),
+        Ground::Namespaces { disks } if system.clock().is_none() || is_for_disks(disks) => {
+            Supervisor::start().map(Rc::new).map_err(|why| why.to_string())
+        }
+        Ground::Namespaces { .. } => Err("nothing needs it".into()),
+    }
 }
 
 impl ProcessArena {
@@ -153,10 +211,14 @@ impl ProcessArena {
                 Box::new(switched)
             }
         };
-        let clocks = clocks(&*system, ground, &own_executable)?;
+        let supervisor = supervisor(&*system, ground);
+        let clocks = clocks(&*system, supervisor.as_ref().map_err(String::clone), &own_executable)?;
         let directories = Directories::below(dir.clone());
         let disks: Box<dyn Disks> = match ground {
-            Ground::Namespaces { failing_disks: true } => Box::new(FailingDisks::at(directories, seed)),
+            Ground::Namespaces { disks: DisksBy::FileSystem } => Box::new(FailingDisks::at(directories, seed)),
+            Ground::Namespaces { disks: DisksBy::Listener(reach) } if reach.is_any() => {
+                Box::new(ReportedDisks::at(directories, reach, seed))
+            }
             _ => Box::new(directories),
         };
         let seat = |(index, name): (usize, &String)| Seat::new(name.clone(), links.ports(index));
@@ -165,6 +227,7 @@ impl ProcessArena {
             links,
             clocks,
             disks,
+            supervisor: supervisor.ok(),
             addresses: Addresses::default(),
             usage: Usage::default(),
             ground,
@@ -240,11 +303,16 @@ impl ProcessArena {
             own_executable: &self.own_executable,
             launch,
             namespace: namespace.map_err(|source| io(&format!("cannot enter the network of {node}"), source))?,
-            clock: self
-                .clocks
-                .under(index)
-                .map_err(|source| io(&format!("cannot put {node} under a clock"), source))?,
+            under: self.under(index)?,
         })
+    }
+
+    /// What puts the node's program under its clock and its disk; none where neither needs it.
+    fn under(&self, index: usize) -> Result<Option<UnderListener>, ArenaError> {
+        let node = &self.seats[index].name;
+        let under =
+            UnderListener::new(self.supervisor.as_deref(), self.clocks.stand_in(index), self.disks.reported(node));
+        under.map_err(|source| io(&format!("cannot put {node} under its clock and disk"), source))
     }
 
     fn place(&self, index: usize, drop_damaged: bool) -> Place {

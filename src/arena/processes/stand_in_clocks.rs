@@ -7,22 +7,20 @@ use std::io;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::rc::Rc;
 
 use nemesis::surface::{ClockSetting, SurfaceError, SurfaceFuture};
 use program_clock::{Clock, Reach, Reading, Supervisor};
 
-use super::clocks::{Clocks, UnderClock};
+use super::clocks::Clocks;
+use super::under::PATIENCE;
 
 /// The hidden command of the bench's executable that says what time its clock shows.
 pub const CLOCK_COMMAND: &str = "__clock";
 
-/// How long a program may take from its start until it is under its clock.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// A clock for each node, and the supervisor that puts programs under them.
 pub struct StandInClocks {
-    supervisor: Supervisor,
+    supervisor: Rc<Supervisor>,
     clocks: Vec<Clock>,
     own_executable: PathBuf,
 }
@@ -31,9 +29,8 @@ impl StandInClocks {
     /// For so many nodes, all right.
     ///
     /// # Errors
-    /// When this machine cannot do it, with the reason.
-    pub fn start(nodes: usize, own_executable: PathBuf) -> io::Result<Self> {
-        let supervisor = Supervisor::start().map_err(io::Error::other)?;
+    /// When the system gives no memory files.
+    pub fn create(nodes: usize, supervisor: Rc<Supervisor>, own_executable: PathBuf) -> io::Result<Self> {
         let clocks = (0..nodes).map(|_| Clock::create()).collect::<io::Result<_>>()?;
         Ok(Self { supervisor, clocks, own_executable })
     }
@@ -75,9 +72,8 @@ impl Clocks for StandInClocks {
         None
     }
 
-    fn under(&self, node: usize) -> io::Result<Option<UnderClock>> {
-        let (installer, installation) = self.supervisor.installer(&self.clocks[node], Reach::default())?;
-        Ok(Some(UnderClock { installer, installation, patience: PATIENCE }))
+    fn stand_in(&self, node: usize) -> Option<&Clock> {
+        self.clocks.get(node)
     }
 
     fn set(&self, node: usize, setting: ClockSetting) -> io::Result<()> {

@@ -22,10 +22,10 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::Command;
 
 use super::bound::BOUND_COMMAND;
-use super::clocks::UnderClock;
 use super::error::{ArenaError, io};
 use super::programs;
 use super::running::{Handle, Held, Running};
+use super::under::{PATIENCE, UnderListener};
 use crate::arena::launch::{Launch, Program, Ready, Sign};
 
 /// How often it is looked whether a node serves.
@@ -63,8 +63,8 @@ pub(super) struct Start<'a> {
     pub launch: &'a Launch,
     /// The network namespace that it lives in, with PID and mount namespaces of its own; none = it is a child like any.
     pub namespace: Option<OwnedFd>,
-    /// What puts it under its clock.
-    pub clock: Option<UnderClock>,
+    /// What puts it under its clock and its disk.
+    pub under: Option<UnderListener>,
 }
 
 /// A node that was started and may not serve yet.
@@ -143,8 +143,8 @@ impl Start<'_> {
             None => Held::Child(self.child(input.into(), output, log.into())?),
             Some(network) => {
                 let network = network.try_clone().map_err(cannot)?;
-                let clock = self.clock.take();
-                Held::Tree(self.tree(network, clock, [input.into(), output, log.into()]).await?)
+                let under = self.under.take();
+                Held::Tree(self.tree(network, under, [input.into(), output, log.into()]).await?)
             }
         };
         Ok(Started { held, stdin, stdout, log_begins })
@@ -168,7 +168,7 @@ impl Start<'_> {
     async fn tree(
         &self,
         network: OwnedFd,
-        clock: Option<UnderClock>,
+        under: Option<UnderListener>,
         files: [Stdio; 3],
     ) -> Result<sandbox::Node, ArenaError> {
         let program = self.installed()?.unwrap_or_else(|| self.own_executable.to_owned());
@@ -179,15 +179,15 @@ impl Start<'_> {
         for (name, value) in self.environment() {
             command.env(name, value);
         }
-        let mut installation = None;
-        if let Some(UnderClock { installer, installation: told, patience }) = clock {
+        let mut clock = None;
+        if let Some(under) = under {
             // The last step before the program: it sees every start after it.
-            command.before_exec(move |command| installer.prepare(command));
-            installation = Some((told, patience));
+            command.before_exec(move |command| under.installer.prepare(command));
+            clock = under.clock;
         }
         let node = command.spawn().await.map_err(|error| self.not_started(error.to_string()))?;
-        if let Some((installation, patience)) = installation {
-            let settled = move || installation.programs_settled(PROGRAMS_OF_NODE, patience);
+        if let Some(installation) = clock {
+            let settled = move || installation.programs_settled(PROGRAMS_OF_NODE, PATIENCE);
             let settled =
                 tokio::task::spawn_blocking(settled).await.map_err(|error| self.not_started(error.to_string()))?;
             settled.map_err(|why| self.not_started(format!("it is not under its clock: {why}")))?;

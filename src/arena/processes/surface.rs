@@ -9,7 +9,7 @@ use nemesis::surface::{
 };
 use nemesis::{Capabilities, Capability};
 
-use super::{Ground, ProcessArena, answered, limits};
+use super::{DisksBy, Ground, ProcessArena, answered, limits};
 use crate::systems::System;
 
 /// What a switch can do with packets, beyond what a proxy can do with a stream.
@@ -40,6 +40,34 @@ const OF_DISKS: [Capability; 10] = [
     Capability::FlippedBits,
 ];
 
+/// What can be done to disks in this way, beyond emptying them.
+fn of_disks(all: Capabilities, by: DisksBy) -> Capabilities {
+    let reach = match by {
+        DisksBy::FileSystem => return all.with(OF_DISKS),
+        DisksBy::Nothing => {
+            return all.without(
+                OF_DISKS,
+                "/dev/fuse cannot be opened, and the kernel reports no calls \
+            (seccomp): see `dissensus doctor`",
+            );
+        }
+        DisksBy::Listener(reach) => reach,
+    };
+    let of_calls = [
+        (Capability::ReadErrors, reach.reads),
+        (Capability::WriteErrors, reach.writes),
+        (Capability::SyncErrors, reach.syncs),
+        (Capability::SlowDisk, reach.syncs),
+    ];
+    let of_calls = of_calls.into_iter().filter_map(|(capability, can)| can.then_some(capability));
+    all.without(
+        OF_DISKS,
+        "/dev/fuse cannot be opened, and without it calls can only fail, and syncs be slow: see \
+        `dissensus doctor`",
+    )
+    .with(of_calls)
+}
+
 impl ProcessArena {
     /// What can be done to the processes of a system that live there.
     pub fn capabilities(system: &dyn System, ground: Ground) -> Capabilities {
@@ -68,11 +96,7 @@ impl ProcessArena {
                 .without(OF_PACKETS, needs_namespaces)
                 .without(OF_TREES, needs_namespaces)
                 .without(OF_DISKS, &real_disks),
-            Ground::Namespaces { failing_disks: true } => all.with(OF_PACKETS).with(OF_TREES).with(OF_DISKS),
-            Ground::Namespaces { failing_disks: false } => all
-                .with(OF_PACKETS)
-                .with(OF_TREES)
-                .without(OF_DISKS, "/dev/fuse cannot be opened: see `dissensus doctor`"),
+            Ground::Namespaces { disks } => of_disks(all.with(OF_PACKETS).with(OF_TREES), disks),
         }
     }
 
