@@ -72,14 +72,14 @@ pub struct RunArgs {
     #[command(flatten)]
     pub system: SystemArgs,
     /// Workloads, mixed, or all that the system can do. Of gets and puts: set, register, cart, counter, grow-counter,
-    /// list-append, rw-register [default of dynamo: set,register,cart]; others are of one system each, as docs/systems.md says
+    /// list-append, rw-register [default: set,register,cart]; others are of one system each, as docs/systems.md says
     /// [default there: the system's own]
     #[arg(long, value_name = "LIST")]
     pub workload: Option<String>,
     /// Faults: partition, kill, pause, clock, slow, lossy (each may be refined, as in partition:bridge or kill:all), all of
     /// these, or none. By name only: upgrade, wipe, replace, membership, restart, crash-in-start, rolling-pause, disk, io,
     /// slow-disk, lying-sync, duplicate, reorder, corrupt, rate, reset, flapping, cpu, limit; docs/faults.md has them all
-    /// [default: all; of etcd, nats and redis partition,kill,pause]
+    /// [default: all; of systems of others partition,kill,pause]
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
     /// How nodes reach each other [default: proxy, but netns where nodes need addresses of their own]
