@@ -309,7 +309,7 @@ fn of_map(bytes: &[u8], at: usize) -> Around {
     let blanks = bytes[at..].iter().take_while(|byte| is_blank(**byte)).count();
     match around(&bytes[at + blanks..]) {
         Around::Events(length, list) if list.len() == 1 => {
-            Around::Events(at + blanks + length, [&[b'}'], &list[..]].concat())
+            Around::Events(at + blanks + length, [b"}", &list[..]].concat())
         }
         Around::Open => Around::Open,
         Around::Events(..) | Around::Nothing if bytes.len() == at + blanks => Around::Open,
