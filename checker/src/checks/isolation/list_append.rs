@@ -19,6 +19,8 @@
 //! Time and memory: linear in the micro-operations and the elements read, but for what [`super::cycles`] spends on a
 //! history that has cycles.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use super::by_key::ByKey;
@@ -26,7 +28,9 @@ use super::cycles::{self, Found, Order as Needs, Shape, Step};
 use super::findings::{Explain, RawAnomaly, RawFindings, Reason, common_keys, name, show_list, writes_of};
 use super::graph::{Edges, Kind};
 use super::input::{Micro, Names, Outcome, Transactions};
+use super::levels;
 use super::missed::{self, NOBODY};
+use super::serial::{self, Listed};
 use crate::limits::Limits;
 
 /// An append, with those of its key.
@@ -43,8 +47,18 @@ struct Append {
 struct Read {
     transaction: u32,
     list: Micro,
-    /// The first thing its transaction does with the key, which it appends to afterwards.
-    then_appends: bool,
+    /// When its transaction appends to the key.
+    appends: Appends,
+}
+
+/// When a transaction appends to a list that it reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Appends {
+    Never,
+    /// Only before it reads.
+    Before,
+    /// After it reads, and maybe before, too.
+    After,
 }
 
 /// What is known of a key after its reads were compared.
@@ -67,6 +81,17 @@ impl Order {
     fn has_own_end(&self) -> bool {
         self.settled < self.writers.len()
     }
+
+    fn listed<'o>(&'o self, key: u32, transactions: &'o Transactions) -> Listed<'o> {
+        Listed {
+            key,
+            whole: self.longest.map_or(&[], |(_, list)| transactions.list(list)),
+            settled: &self.writers[..self.settled],
+            settled_by: self.settled_by,
+            unseen: &self.unseen,
+            own_end: self.longest.filter(|_| self.has_own_end()).map(|(own, _)| own),
+        }
+    }
 }
 
 /// Where the appends stand that only their own transaction has read.
@@ -80,11 +105,20 @@ enum Places {
 
 /// Finds all anomalies.
 pub(crate) fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
-    analyse_within(transactions, names, &Limits::default())
+    analyse_for(transactions, names, "none", &Limits::default()).0
 }
 
-/// Finds all anomalies for which the memory suffices: only causality needs much.
-pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, limits: &Limits<'_>) -> RawFindings {
+/// A level that has no order of the appends that nobody read, and why.
+pub(super) type NoOrder = Option<(&'static str, RawAnomaly)>;
+
+/// Finds all anomalies for which the memory suffices (only causality needs much), and where none of them refutes a level that
+/// orders all appends, whether there is such an order.
+pub(super) fn analyse_for(
+    transactions: &Transactions,
+    names: &dyn Names,
+    required: &'static str,
+    limits: &Limits<'_>,
+) -> (RawFindings, NoOrder) {
     let mut analysis = Analysis::new(transactions, names);
     analysis.inside_transactions();
     let (appends, reads) = analysis.by_key();
@@ -92,7 +126,7 @@ pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, lim
         analysis.order(key, appends.of(key), reads.of(key));
     }
     if analysis.findings.malformed.is_some() {
-        return analysis.findings;
+        return (analysis.findings, None);
     }
     let edges = analysis.graph(&appends, &reads, Places::Settled);
     analysis.findings.figures.insert("dependencies", edges.len() as f64);
@@ -106,11 +140,21 @@ pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, lim
     drop((appends, reads));
     let mut findings = std::mem::take(&mut analysis.findings);
     findings.add_cycles(&found, transactions, &analysis, names);
-    if let Some(found) = without_lost_updates {
-        findings.add_cycles_or_lost_updates(&found, transactions, &analysis, names);
+    if let Some(found) = &without_lost_updates {
+        findings.add_cycles_or_lost_updates(found, transactions, &analysis, names);
     }
     analysis.missed(&found, limits, &mut findings);
-    findings
+    let is_open = orders_appends(required) && levels::allows(required, &findings.kinds());
+    let Found { parts, .. } = without_lost_updates.unwrap_or(found);
+    let parts = parts.iter().filter(|_| is_open);
+    let no_order = parts.into_iter().find_map(|part| analysis.without_order(part, required, limits));
+    (findings, no_order)
+}
+
+/// Whether a level asks for an order of all appends to a list that no cycle of what is known shows to be missing: of any two
+/// that appended, one has seen the other. Serializability does not, as any order will do where there is no cycle.
+fn orders_appends(level: &'static str) -> bool {
+    levels::includes(level, "update-atomic") && !levels::includes(level, "serializable")
 }
 
 /// What a transaction itself knows of a key while it runs.
@@ -229,8 +273,13 @@ impl<'t> Analysis<'t> {
                         appends.push((key, Append { transaction, value, is_last: !appended_later() }));
                     }
                     list @ Micro::List { key, .. } => {
-                        let then_appends = !micros[..at].iter().any(|before| same(&before)) && appended_later();
-                        reads.push((key, Read { transaction, list, then_appends }));
+                        let before = || micros[..at].iter().filter(same).any(|before| before.written().is_some());
+                        let appends = match () {
+                            () if appended_later() => Appends::After,
+                            () if before() => Appends::Before,
+                            () => Appends::Never,
+                        };
+                        reads.push((key, Read { transaction, list, appends }));
                     }
                     Micro::Write { .. } | Micro::Read { .. } => {}
                 }
@@ -269,7 +318,7 @@ impl<'t> Analysis<'t> {
             let settled = settled.max_by_key(|(length, _)| *length);
             (order.settled, order.settled_by) = settled.map_or((0, None), |(length, by)| (length, Some(by)));
         }
-        self.lost_updates(key, reads, order.longest);
+        self.lost_updates(&of_key, reads, order.longest);
         self.positions = positions;
         self.orders.push(order);
     }
@@ -441,14 +490,19 @@ impl<'t> Analysis<'t> {
         self.elements(of_key, read, common);
     }
 
-    /// Two transactions that read the same state of a list and then appended to it.
-    fn lost_updates(&mut self, key: u32, reads: &[Read], longest: Option<(u32, Micro)>) {
+    /// Two transactions that appended to the same state of a list.
+    fn lost_updates(&mut self, of_key: &OfKey<'_>, reads: &[Read], longest: Option<(u32, Micro)>) {
+        let key = of_key.key;
         let whole = longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
-        let mut updates: Vec<(usize, u32)> = reads
-            .iter()
-            .filter(|read| read.then_appends && whole.starts_with(self.transactions.list(read.list)))
-            .map(|read| (self.transactions.list(read.list).len(), read.transaction))
-            .collect();
+        let mut updates: Vec<(usize, u32)> = Vec::new();
+        let appending = reads.iter().filter(|read| read.appends != Appends::Never);
+        for read in appending.filter(|read| whole.starts_with(self.transactions.list(read.list))) {
+            let Some(length) = self.appended_to(of_key, *read) else { continue };
+            match updates.last_mut().filter(|(_, earlier)| *earlier == read.transaction) {
+                Some(update) => update.0 = length,
+                None => updates.push((length, read.transaction)),
+            }
+        }
         updates.sort_unstable();
         for group in updates.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
             if self.findings.is_only_counted("lost-update") {
@@ -456,7 +510,7 @@ impl<'t> Analysis<'t> {
             }
             let (one, other) = (group[0].1, group[1].1);
             let explanation = format!(
-                "{} and {} both read {} as {} and appended to it.",
+                "{} and {} both appended to {} as they had read it, {}.",
                 self.name(one),
                 self.name(other),
                 self.names.key(key),
@@ -470,6 +524,13 @@ impl<'t> Analysis<'t> {
                 ..RawAnomaly::default()
             });
         }
+    }
+
+    /// How long the list was that a transaction appended to, as one of its reads shows: the last one before an append, or one
+    /// that ends with what it had appended. Of several the later counts.
+    fn appended_to(&self, of_key: &OfKey<'_>, read: Read) -> Option<usize> {
+        let (length, others) = (self.transactions.list(read.list).len(), self.length_of_others(of_key, read));
+        (others < length || read.appends == Appends::After).then_some(others)
     }
 
     /// All dependencies.
@@ -540,6 +601,28 @@ impl<'t> Analysis<'t> {
             order.unseen = unseen.map(|append| append.transaction).collect();
             order.unseen.dedup();
         }
+    }
+
+    /// Whether the transactions of a component have no order of the appends that nobody read. Whatever such an order adds goes
+    /// along a path that is known, so that no other transactions matter; but who read a list proves what is known of it.
+    fn without_order(&self, part: &[u32], required: &'static str, limits: &Limits<'_>) -> NoOrder {
+        if part.len() > serial::TRANSACTIONS_MAX || (limits.out_of_time)() {
+            return None;
+        }
+        let micros = part.iter().flat_map(|one| self.transactions.micros(*one));
+        let keys: BTreeSet<u32> = micros.map(|micro| micro.key()).collect();
+        let orders = || keys.iter().map(|key| (*key, &self.orders[*key as usize]));
+        let mut members = part.to_vec();
+        members.extend(orders().filter_map(|(_, order)| order.settled_by));
+        members.sort_unstable();
+        members.dedup();
+        let only = self.transactions.only(&members);
+        let lists = orders().map(|(key, order)| order.listed(key, self.transactions));
+        let facts = serial::of_lists(&only, self.names, &members, lists)?;
+        let (level, mut anomaly) = serial::refuted_of_lists(&facts, required, limits)?;
+        let ends = anomaly.edges.iter_mut().flat_map(|edge| [&mut edge.from, &mut edge.to]);
+        ends.chain(&mut anomaly.transactions).for_each(|one| *one = members[*one as usize]);
+        Some((level, anomaly))
     }
 
     /// What reads lack that they must have seen: only where a cycle with one missed read was found.

@@ -19,7 +19,8 @@ fn draw(seed: u64) -> Transactions {
     let mut draw = Random(seed);
     let stale = [0, 20, 40, 70][draw.below(4) as usize];
     let (transactions, unsure, keys) = (3 + draw.below(4) as u32, draw.below(2) * 30, 2 + draw.below(2) as u32);
-    history(&mut draw, Shape { transactions, processes: 4, keys, micros_max: 3, stale, unsure, lists: false })
+    let again = draw.below(2) * 50;
+    history(&mut draw, Shape { transactions, processes: 4, keys, micros_max: 3, stale, unsure, lists: false, again })
 }
 
 fn paths_refute(all: &Transactions, required: &'static str) -> Option<RawAnomaly> {
