@@ -110,7 +110,7 @@ fn registers(
     if order != plain && !findings.kinds().is_empty() {
         beside.plain = Some(rw_register::analyse(transactions, names, plain).kinds());
     }
-    if is_fine && serial::decides(transactions, required) && !refuted_by_cycles(required, &findings) {
+    if is_fine && serial::decides(transactions, required) && !findings.have_no_order(required) {
         let basics = rw_register::basics(transactions, names);
         if let Some((level, why)) = serial::refuted(&basics, required, limits) {
             beside.refuted.push(level);
@@ -129,12 +129,6 @@ fn registers(
         }
     }
     (findings, beside)
-}
-
-/// Whether cycles that were found refute a level. What else is wrong, with single reads, does not show that there is no order.
-fn refuted_by_cycles(required: &'static str, findings: &RawFindings) -> bool {
-    let is_cycle = |kind: &String| kind.starts_with('G') && !["G1a", "G1b"].contains(&kind.as_str());
-    !levels::allows(required, &findings.kinds().into_iter().filter(is_cycle).collect())
 }
 
 /// The weakest level implied that saturation refutes, and why.

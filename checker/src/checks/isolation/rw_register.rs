@@ -1,9 +1,10 @@
 //! Transactions that write unique values to registers and read them (Kingsbury, Alvaro, "Elle", VLDB 2020, section 5).
 //!
-//! Every value is written once, so a read names the transaction that it read from: `wr` is certain. The order of
-//! versions is only partly known (`versions.rs`); `ww` goes from a version's writer to the writers of versions
-//! known to come directly after it, `rw` from its readers to the same. Many readers and many next versions meet in a hub
-//! ([`super::graph::Edges::all_to_all`]), so the graph stays linear.
+//! Every value is written once, so a read names the transaction that it read from: `wr` is certain. That holds of
+//! every read, also of a key that its transaction has read or written before. The order of versions is only partly known
+//! (`versions.rs`); `ww` goes from a version's writer to the writers of versions known to come directly after it, `rw` from
+//! its readers to the same. Many readers and many next versions meet in a hub ([`super::graph::Edges::all_to_all`]), so the
+//! graph stays linear.
 //!
 //! Whatever is found is a violation. The reverse does not hold: with an order of versions that is only partly known a
 //! history may have an anomaly that does not show. More shows the more the level that is asked for implies of each key, and

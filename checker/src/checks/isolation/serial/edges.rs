@@ -13,7 +13,7 @@ pub(super) enum Moments {
     One,
     /// It begins at one and commits at a later one: snapshot isolation.
     Two,
-    /// Who is before whom has been seen, and so has who was before that: parallel snapshot isolation. The second moment of
+    /// Who is before whom has been seen, and so has who was before that: parallel snapshot isolation and consistent view. The second moment of
     /// a transaction is after those who have missed something of what it has seen.
     Seen,
     /// Only who was seen itself has been seen, and only what was missed itself: update atomic. The first moment has the order

@@ -73,9 +73,9 @@ impl<'l> Local<'l> {
         self.appends(facts);
         for reader in 0..facts.transactions.len() as u32 {
             for micro in facts.transactions.micros(reader).iter().filter(|micro| micro.key() == self.list.key) {
-                let shown = facts.transactions.list(*micro);
-                if matches!(micro, Micro::List { .. }) && self.list.whole.starts_with(shown) {
-                    self.read(reader, shown.len().min(self.list.settled.len()), facts);
+                let shown = facts.transactions.shown_of(self.list.whole, reader, *micro);
+                if let Some(length) = shown.filter(|_| matches!(micro, Micro::List { .. })) {
+                    self.read(reader, length.min(self.list.settled.len()), facts);
                 }
             }
         }

@@ -24,7 +24,7 @@ fn implies(stronger: &'static str, weaker: &'static str) -> bool {
 
 /// A history of a store with stale reads. In every other one some reads show any state that the key ever had; in half of them
 /// transactions read and write a key again and again; and of lists some have an end that nobody sees.
-fn draw(seed: u64, lists: bool) -> Transactions {
+pub fn draw(seed: u64, lists: bool) -> Transactions {
     let mut draw = Random(seed);
     let stale = [0, 15, 40][draw.below(3) as usize];
     let (transactions, unsure) = (2 + draw.below(5) as u32, draw.below(2) * 30);
@@ -118,10 +118,30 @@ const NOT_SOUGHT: [&str; 4] = ["causal-cerone", "monotonic-view", "monotonic-sna
 /// Levels that may be left open of lists.
 const OPEN: [&str; 6] = ["causal-memory", "pram", NOT_SOUGHT[0], NOT_SOUGHT[1], NOT_SOUGHT[2], NOT_SOUGHT[3]];
 
+/// Levels of lists of which nothing is missed in histories so small.
+const EXACT_OF_LISTS: [&str; 15] = [
+    "read-committed",
+    "monotonic-atomic-view",
+    "read-atomic",
+    "causal",
+    "causal-convergence",
+    "parallel-snapshot-isolation",
+    "consistent-view",
+    "prefix",
+    "update-serializable",
+    "repeatable-read",
+    "snapshot-isolation",
+    "strong-session-snapshot-isolation",
+    "strong-snapshot-isolation",
+    "serializable",
+    "strict-serializable",
+];
+
 /// Levels of registers of which nothing is missed in histories so small.
-const EXACT_OF_REGISTERS: [&str; 8] = [
+const EXACT_OF_REGISTERS: [&str; 9] = [
     "read-atomic",
     "causal-convergence",
+    "parallel-snapshot-isolation",
     "serializable",
     "strong-session-serializable",
     "strict-serializable",
@@ -157,13 +177,13 @@ fn hold_the_lattice(lists: bool) -> BTreeMap<&'static str, Tally> {
             let may_be = if lists { &OPEN[..] } else { &NOT_SOUGHT[..] };
             assert!(may_be.contains(level), "seed {seed}: {level} is undecided\n{text}");
         }
-        for level in NOT_SOUGHT.iter().take(if lists { 2 } else { 0 }) {
+        // Of what contradicts itself the definitions may say nothing.
+        let is_said = !holding.is_empty() || is_internal(&all);
+        for level in NOT_SOUGHT.iter().take(if lists { 2 } else { 0 }).filter(|_| is_said) {
             let is_valid = verdicts[level] == Verdict::Valid;
-            // Of what contradicts itself no definition says anything.
-            let is_said = !holding.is_empty() || is_internal(&all);
-            assert!(!is_valid || holding.contains(level) || !is_said, "seed {seed}: {level} is broken\n{text}");
+            assert!(!is_valid || holding.contains(level), "seed {seed}: {level} is broken\n{text}");
         }
-        for level in levels::names() {
+        for level in levels::names().filter(|_| is_said) {
             let tally = tallies.entry(level).or_default();
             tally.broken += u64::from(!holding.contains(level));
             tally.found += u64::from(refuted.contains(level));
@@ -184,14 +204,15 @@ fn of_lists() {
     for (level, Tally { found, .. }) in tallies.iter().filter(|(level, _)| !level.contains("uncommitted")) {
         assert!(*found > 0, "{level} was never refuted");
     }
-    for level in ["read-atomic", "causal", "serializable"] {
+    for level in EXACT_OF_LISTS {
         let Tally { broken, found } = tallies[level];
         assert_eq!(found, broken, "of {level} not all were found");
     }
-    // The place of an append that only its own transaction has read is not known, and these would need it in some.
-    for level in ["prefix", "snapshot-isolation", "repeatable-read"] {
+    // Of two appends that nobody read, the one whose transaction had read the list before is the first of them, or its update
+    // is lost: only where it has read its own append, too, is that used.
+    for level in ["cursor-stability", "update-atomic"] {
         let Tally { broken, found } = tallies[level];
-        assert!(found * 100 >= broken * 98, "of {level} only {found} of {broken} were found");
+        assert!(found * 100 >= broken * 85, "of {level} only {found} of {broken} were found");
     }
 }
 

@@ -63,6 +63,26 @@ fn regression_what_was_read_last_before_a_write_is_what_it_replaced() {
     judge(
         &[
             (
+                "p1@0-2 append y 2, r y [2]; p2@1-3 append y 5, r y [5]",
+                WITHOUT_LOST_UPDATES,
+                &["read-committed", "prefix"],
+            ),
+            (
+                "p1@0-2 append y 2, r y [2]; p2@1-3 append y 5, r y [5]; p3@4-5 r y [2 5]",
+                WITHOUT_LOST_UPDATES,
+                &["read-committed", "prefix"],
+            ),
+            (
+                "p1@0-2 append y 2, append y 3, append y 4, r y [2 3 4]; p2@1-3 append y 5; p3@4-5 r y [5 2 3]",
+                &["read-committed"],
+                &["read-uncommitted"],
+            ),
+            (
+                "p1@0-2 r y [], append y 2; p2@1-3 append y 5; p3@4-5 r y [5 2]",
+                WITHOUT_LOST_UPDATES,
+                &["read-committed", "prefix"],
+            ),
+            (
                 "p1@0-2 append y 2, r y [2]; p2@1-3 r y [], append y 5",
                 WITHOUT_LOST_UPDATES,
                 &["read-committed", "prefix"],
@@ -77,9 +97,16 @@ fn regression_what_was_read_last_before_a_write_is_what_it_replaced() {
     );
 }
 
+#[test]
+fn regression_an_own_append_hid_that_a_read_was_between_two_of_another() {
+    let history = "p1@0-2 append x 1, append x 2; p2@1-3 append x 3, r x [1 3]";
+    judge(&[(history, ABOVE_READ_COMMITTED, &["read-uncommitted"])], true);
+}
+
 const WITHOUT_CONFLICTS: &[&str] = &[
     "update-atomic",
     "parallel-snapshot-isolation",
+    "consistent-view",
     "snapshot-isolation",
     "strong-session-snapshot-isolation",
     "strong-snapshot-isolation",
