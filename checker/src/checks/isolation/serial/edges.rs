@@ -4,17 +4,17 @@ use crate::checks::isolation::input::{Names, Transactions};
 
 /// What a transaction is in an order.
 ///
-/// One transaction is *before* another by a step from the moment [`Moments::seen_from`] of the one to [`Moments::seen_to`] of the
-/// other; one has *missed* what another wrote by a step from [`Moments::begin`] to [`Moments::commit`]. Which steps follow
-/// one another makes the level.
+/// One transaction is *before* another by a step from the moment [`Moments::seen_from`] of the one to [`Moments::seen_to`] of
+/// the other; one has *missed* what another wrote by a step from [`Moments::begin`] to [`Moments::commit`]. Which steps
+/// follow one another makes the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moments {
     /// It takes effect at one moment.
     One,
     /// It begins at one and commits at a later one: snapshot isolation.
     Two,
-    /// Who is before whom has been seen, and so has who was before that: parallel snapshot isolation and consistent view. The second moment of
-    /// a transaction is after those who have missed something of what it has seen.
+    /// Who is before whom has been seen, and so has who was before that: parallel snapshot isolation and consistent view. The
+    /// second moment of a transaction is after those who have missed something of what it has seen.
     Seen,
     /// Only who was seen itself has been seen, and only what was missed itself: update atomic. The first moment has the order
     /// in which all commit, the others nothing but what was missed.
