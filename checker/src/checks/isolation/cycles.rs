@@ -148,6 +148,8 @@ pub(crate) struct Found {
     pub components: usize,
     /// Searches that used up their budget: their cycles may be longer than necessary, or missing.
     pub cut: u64,
+    /// The transactions of each component, ascending.
+    pub parts: Vec<Vec<u32>>,
 }
 
 /// The most states that one search visits until it finds a cycle.
@@ -176,6 +178,7 @@ pub(crate) fn find(mut edges: Edges, transactions: &Transactions, takes_part: im
     for mut component in components {
         component.retain(|node| *node < dependencies);
         component.sort_unstable();
+        found.parts.push(component.iter().copied().filter(|node| (*node as usize) < transactions.len()).collect());
         Part::new(&graph, transactions, component).search(&mut found);
     }
     found.cycles.sort_by_key(|cycle| (cycle.class, cycle.steps.len()));

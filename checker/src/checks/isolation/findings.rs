@@ -156,6 +156,13 @@ impl RawFindings {
         }
     }
 
+    /// Whether cycles or lost updates refute a level. What else is wrong, with single reads, does not show that there is no order.
+    pub(super) fn have_no_order(&self, level: &'static str) -> bool {
+        let is_cycle = |kind: &str| kind.starts_with('G') && !["G1a", "G1b"].contains(&kind);
+        let of_order = |kind: &String| kind == "lost-update" || is_cycle(kind);
+        !levels::allows(level, &self.kinds().into_iter().filter(of_order).collect())
+    }
+
     /// Every kind found, with what is implied without an anomaly of its own.
     pub(crate) fn kinds(&self) -> BTreeSet<String> {
         self.counts.keys().copied().chain(self.implied.values().map(|only| only.kind)).map(str::to_owned).collect()

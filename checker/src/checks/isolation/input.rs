@@ -276,6 +276,21 @@ impl Transactions {
         }
     }
 
+    /// How much of the version order of a list a read shows: all of it, or what is before the appends of its own transaction at
+    /// its end, if these stand elsewhere in that order. None if it contradicts the order.
+    pub(crate) fn shown_of(&self, whole: &[u32], reader: u32, list: Micro) -> Option<usize> {
+        let elements = self.list(list);
+        if whole.starts_with(elements) {
+            return Some(elements.len());
+        }
+        let own = |element: &&u32| {
+            let appended = Micro::Append { key: list.key(), value: **element };
+            self.micros(reader).contains(&appended)
+        };
+        let others = elements.len() - elements.iter().rev().take_while(own).count();
+        (others < elements.len() && whole.starts_with(&elements[..others])).then_some(others)
+    }
+
     /// Micro-operations and elements, for an estimate of what a check needs.
     pub(crate) fn sizes(&self) -> (usize, usize) {
         (self.micros.len(), self.elements.len())

@@ -10,6 +10,7 @@
 //! too: a store may show them behind the state that the transaction began with, and append them when it commits, behind
 //! what others have appended meanwhile. Until then they count as appends that no read shows. If others have, the append
 //! overwrites what its transaction has not seen: a lost update. So where a level forbids that, the place is as it was read.
+//! And so what two such transactions have read, or one of them and others, is no contradiction but for that.
 //!
 //! With that, a history without an anomaly is serializable: transactions in an order that agrees with all edges, and
 //! every read is explained. So this check is exact, not only sound.
@@ -19,6 +20,8 @@
 //! Time and memory: linear in the micro-operations and the elements read, but for what [`super::cycles`] spends on a
 //! history that has cycles.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use super::by_key::ByKey;
@@ -26,7 +29,9 @@ use super::cycles::{self, Found, Order as Needs, Shape, Step};
 use super::findings::{Explain, RawAnomaly, RawFindings, Reason, common_keys, name, show_list, writes_of};
 use super::graph::{Edges, Kind};
 use super::input::{Micro, Names, Outcome, Transactions};
+use super::levels;
 use super::missed::{self, NOBODY};
+use super::serial::{self, Listed};
 use crate::limits::Limits;
 
 /// An append, with those of its key.
@@ -43,8 +48,18 @@ struct Append {
 struct Read {
     transaction: u32,
     list: Micro,
-    /// The first thing its transaction does with the key, which it appends to afterwards.
-    then_appends: bool,
+    /// When its transaction appends to the key.
+    appends: Appends,
+}
+
+/// When a transaction appends to a list that it reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Appends {
+    Never,
+    /// Only before it reads.
+    Before,
+    /// After it reads, and maybe before, too.
+    After,
 }
 
 /// What is known of a key after its reads were compared.
@@ -67,6 +82,17 @@ impl Order {
     fn has_own_end(&self) -> bool {
         self.settled < self.writers.len()
     }
+
+    fn listed<'o>(&'o self, key: u32, transactions: &'o Transactions) -> Listed<'o> {
+        Listed {
+            key,
+            whole: self.longest.map_or(&[], |(_, list)| transactions.list(list)),
+            settled: &self.writers[..self.settled],
+            settled_by: self.settled_by,
+            unseen: &self.unseen,
+            own_end: self.longest.filter(|_| self.has_own_end()).map(|(own, _)| own),
+        }
+    }
 }
 
 /// Where the appends stand that only their own transaction has read.
@@ -80,11 +106,20 @@ enum Places {
 
 /// Finds all anomalies.
 pub(crate) fn analyse(transactions: &Transactions, names: &dyn Names) -> RawFindings {
-    analyse_within(transactions, names, &Limits::default())
+    analyse_for(transactions, names, "none", &Limits::default()).0
 }
 
-/// Finds all anomalies for which the memory suffices: only causality needs much.
-pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, limits: &Limits<'_>) -> RawFindings {
+/// A level that has no order of the appends that nobody read, and why.
+pub(super) type NoOrder = Option<(&'static str, RawAnomaly)>;
+
+/// Finds all anomalies for which the memory suffices (only causality needs much), and where none of them refutes a level that
+/// orders all appends, whether there is such an order.
+pub(super) fn analyse_for(
+    transactions: &Transactions,
+    names: &dyn Names,
+    required: &'static str,
+    limits: &Limits<'_>,
+) -> (RawFindings, NoOrder) {
     let mut analysis = Analysis::new(transactions, names);
     analysis.inside_transactions();
     let (appends, reads) = analysis.by_key();
@@ -92,7 +127,7 @@ pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, lim
         analysis.order(key, appends.of(key), reads.of(key));
     }
     if analysis.findings.malformed.is_some() {
-        return analysis.findings;
+        return (analysis.findings, None);
     }
     let edges = analysis.graph(&appends, &reads, Places::Settled);
     analysis.findings.figures.insert("dependencies", edges.len() as f64);
@@ -106,11 +141,22 @@ pub(super) fn analyse_within(transactions: &Transactions, names: &dyn Names, lim
     drop((appends, reads));
     let mut findings = std::mem::take(&mut analysis.findings);
     findings.add_cycles(&found, transactions, &analysis, names);
-    if let Some(found) = without_lost_updates {
-        findings.add_cycles_or_lost_updates(&found, transactions, &analysis, names);
+    if let Some(found) = &without_lost_updates {
+        findings.add_cycles_or_lost_updates(found, transactions, &analysis, names);
     }
     analysis.missed(&found, limits, &mut findings);
-    findings
+    let is_open = orders_appends(required) && !findings.have_no_order(required);
+    let Found { parts, .. } = without_lost_updates.unwrap_or(found);
+    let parts = parts.iter().filter(|_| is_open);
+    let no_order = parts.into_iter().find_map(|part| analysis.without_order(part, required, limits));
+    (findings, no_order)
+}
+
+/// Whether a level asks that of any two that appended to a list one has seen the other, which no cycle of what is known may
+/// show. Those that forbid all cycles do not, as any order will do where there is none.
+fn orders_appends(level: &'static str) -> bool {
+    let asks = ["update-atomic", "consistent-view"].into_iter().any(|weakest| levels::includes(level, weakest));
+    asks && !levels::includes(level, "repeatable-read")
 }
 
 /// What a transaction itself knows of a key while it runs.
@@ -229,8 +275,13 @@ impl<'t> Analysis<'t> {
                         appends.push((key, Append { transaction, value, is_last: !appended_later() }));
                     }
                     list @ Micro::List { key, .. } => {
-                        let then_appends = !micros[..at].iter().any(|before| same(&before)) && appended_later();
-                        reads.push((key, Read { transaction, list, then_appends }));
+                        let before = || micros[..at].iter().filter(same).any(|before| before.written().is_some());
+                        let appends = match () {
+                            () if appended_later() => Appends::After,
+                            () if before() => Appends::Before,
+                            () => Appends::Never,
+                        };
+                        reads.push((key, Read { transaction, list, appends }));
                     }
                     Micro::Write { .. } | Micro::Read { .. } => {}
                 }
@@ -263,19 +314,41 @@ impl<'t> Analysis<'t> {
             self.compare(&of_key, reads, longest);
             let elements = self.transactions.list(longest.list);
             order.writers = elements.iter().map(|element| self.writer(&of_key, *element)).collect();
-            let others = reads.iter().rev().filter(|read| elements.starts_with(self.transactions.list(read.list)));
+            let is_shown = |read: &&Read| self.transactions.shown_of(elements, read.transaction, read.list).is_some();
+            let others = reads.iter().rev().filter(is_shown);
             // Of several the first.
             let settled = others.map(|read| (self.length_of_others(&of_key, *read), read.transaction));
             let settled = settled.max_by_key(|(length, _)| *length);
             (order.settled, order.settled_by) = settled.map_or((0, None), |(length, by)| (length, Some(by)));
         }
-        self.lost_updates(key, reads, order.longest);
+        self.lost_updates(&of_key, reads, &order);
         self.positions = positions;
         self.orders.push(order);
     }
 
-    /// The longest read in which no element occurs twice; those that have such are reported.
+    /// The longest read in which no element occurs twice, of those that show all that others have read; those that have an
+    /// element twice are reported.
     fn longest(&mut self, of_key: &OfKey<'_>, reads: &[Read]) -> Option<Read> {
+        let longest = self.longest_of_all(of_key, reads)?;
+        let others = |read: &Read| self.length_of_others(of_key, *read);
+        let elements = self.transactions.list(longest.list);
+        if others(&longest) == elements.len() {
+            return Some(longest);
+        }
+        // Where its own transaction has appended at its end, what others have read may be elsewhere.
+        let settled = reads.iter().rev().max_by_key(|read| others(read))?;
+        let read_by_others = &self.transactions.list(settled.list)[..others(settled)];
+        if elements.starts_with(read_by_others) || self.repeated(settled.list).is_some() {
+            return Some(longest);
+        }
+        let length = |read: &&Read| self.transactions.list(read.list).len();
+        let fits = |read: &&Read| {
+            self.transactions.list(read.list).starts_with(read_by_others) && self.repeated(read.list).is_none()
+        };
+        reads.iter().rev().filter(fits).max_by_key(length).copied()
+    }
+
+    fn longest_of_all(&mut self, of_key: &OfKey<'_>, reads: &[Read]) -> Option<Read> {
         let length = |read: &Read| self.transactions.list(read.list).len();
         let first = reads.iter().rev().max_by_key(|read| length(read))?;
         if self.repeated(first.list).is_none() {
@@ -341,9 +414,7 @@ impl<'t> Analysis<'t> {
                 self.dirty_update(of_key.key, read, earlier, *append);
             }
         }
-        if let Some(last) = elements.last().and_then(|last| of_key.append(*last)) {
-            self.intermediate(of_key.key, read, *last);
-        }
+        self.intermediate(of_key, read);
     }
 
     fn garbage(&mut self, key: u32, read: Read, element: u32) {
@@ -386,8 +457,12 @@ impl<'t> Analysis<'t> {
             ), ..RawAnomaly::default() });
     }
 
-    fn intermediate(&mut self, key: u32, read: Read, last: Append) {
-        if last.is_last || last.transaction == read.transaction || self.findings.is_only_counted("G1b") {
+    /// A read between two appends of one transaction, whatever its own has appended behind that.
+    fn intermediate(&mut self, of_key: &OfKey<'_>, read: Read) {
+        let (key, others) = (of_key.key, self.length_of_others(of_key, read));
+        let last = self.transactions.list(read.list)[..others].last().and_then(|last| of_key.append(*last));
+        let Some(last) = last.copied().filter(|last| !last.is_last) else { return };
+        if self.findings.is_only_counted("G1b") {
             return;
         }
         let (reader, writer) = (self.name(read.transaction), self.name(last.transaction));
@@ -407,14 +482,11 @@ impl<'t> Analysis<'t> {
     fn compare(&mut self, of_key: &OfKey<'_>, reads: &[Read], longest: Read) {
         let whole = self.transactions.list(longest.list);
         for read in reads {
-            let list = self.transactions.list(read.list);
-            let common = if whole.starts_with(list) { list.len() } else { common_prefix(whole, list) };
-            if common < list.len() {
+            if self.transactions.shown_of(whole, read.transaction, read.list).is_none() {
+                let common = common_prefix(whole, self.transactions.list(read.list));
                 self.incompatible(of_key, *read, longest, common);
-            } else if let Some(last) = list.last().and_then(|last| of_key.append(*last))
-                && read.list != longest.list
-            {
-                self.intermediate(of_key.key, *read, *last);
+            } else if read.list != longest.list {
+                self.intermediate(of_key, *read);
             }
         }
     }
@@ -441,35 +513,71 @@ impl<'t> Analysis<'t> {
         self.elements(of_key, read, common);
     }
 
-    /// Two transactions that read the same state of a list and then appended to it.
-    fn lost_updates(&mut self, key: u32, reads: &[Read], longest: Option<(u32, Micro)>) {
-        let whole = longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
-        let mut updates: Vec<(usize, u32)> = reads
-            .iter()
-            .filter(|read| read.then_appends && whole.starts_with(self.transactions.list(read.list)))
-            .map(|read| (self.transactions.list(read.list).len(), read.transaction))
-            .collect();
+    /// Transactions that appended to a state of a list that was not the last one any more: another one appended to the same, or
+    /// what others have read shows an append before theirs.
+    fn lost_updates(&mut self, of_key: &OfKey<'_>, reads: &[Read], order: &Order) {
+        let whole = order.longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
+        let mut updates: Vec<(usize, u32)> = Vec::new();
+        let is_shown = |read: &&Read| self.transactions.shown_of(whole, read.transaction, read.list).is_some();
+        for read in reads.iter().filter(|read| read.appends != Appends::Never).filter(is_shown) {
+            let Some(length) = self.appended_to(of_key, *read) else { continue };
+            match updates.last_mut().filter(|(_, earlier)| *earlier == read.transaction) {
+                Some(update) => update.0 = length,
+                None => updates.push((length, read.transaction)),
+            }
+        }
         updates.sort_unstable();
-        for group in updates.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
-            if self.findings.is_only_counted("lost-update") {
+        for group in updates.chunk_by(|a, b| a.0 == b.0) {
+            let (length, one) = group[0];
+            if let Some((_, other)) = group.get(1) {
+                self.lost_update(of_key.key, &whole[..length], [one, *other]);
                 continue;
             }
-            let (one, other) = (group[0].1, group[1].1);
-            let explanation = format!(
-                "{} and {} both read {} as {} and appended to it.",
-                self.name(one),
-                self.name(other),
-                self.names.key(key),
-                show_list(self.names, &whole[..group[0].0])
-            );
-            self.findings.add("lost-update", || RawAnomaly {
-                kind: "lost-update",
-                key: Some(key),
-                transactions: vec![one, other],
-                explanation,
-                ..RawAnomaly::default()
-            });
+            let next = whole[..order.settled].get(length).and_then(|next| of_key.append(*next));
+            if let Some(next) = next.copied().filter(|next| next.transaction != one) {
+                self.overtaken_update(of_key.key, &whole[..length], one, next, order.settled_by);
+            }
         }
+    }
+
+    fn lost_update(&mut self, key: u32, state: &[u32], [one, other]: [u32; 2]) {
+        if self.findings.is_only_counted("lost-update") {
+            return;
+        }
+        let (a, b, list) = (self.name(one), self.name(other), self.names.key(key));
+        let explanation =
+            format!("{a} and {b} both appended to {list} as they had read it, {}.", show_list(self.names, state));
+        self.findings.add("lost-update", || RawAnomaly {
+            kind: "lost-update",
+            key: Some(key),
+            transactions: vec![one, other],
+            explanation,
+            ..RawAnomaly::default()
+        });
+    }
+
+    fn overtaken_update(&mut self, key: u32, state: &[u32], one: u32, next: Append, shown_by: Option<u32>) {
+        if self.findings.is_only_counted("lost-update") {
+            return;
+        }
+        let (who, by, list) = (self.name(one), self.name(next.transaction), self.names.key(key));
+        let (state, value) = (show_list(self.names, state), self.names.value(next.value));
+        let explanation =
+            format!("{who} appended to {list} as it had read it, {state}, but behind the {value} that {by} appended.");
+        self.findings.add("lost-update", || RawAnomaly {
+            kind: "lost-update",
+            key: Some(key),
+            transactions: [one, next.transaction].into_iter().chain(shown_by).collect(),
+            explanation,
+            ..RawAnomaly::default()
+        });
+    }
+
+    /// How long the list was that a transaction appended to, as one of its reads shows: the last one before an append, or one
+    /// that ends with what it had appended. Of several the later counts.
+    fn appended_to(&self, of_key: &OfKey<'_>, read: Read) -> Option<usize> {
+        let (length, others) = (self.transactions.list(read.list).len(), self.length_of_others(of_key, read));
+        (others < length || read.appends == Appends::After).then_some(others)
     }
 
     /// All dependencies.
@@ -496,11 +604,8 @@ impl<'t> Analysis<'t> {
         }
         let mut last: Vec<(u32, Kind)> = Vec::new();
         for read in reads {
-            let list = self.transactions.list(read.list);
-            if !whole.starts_with(list) {
-                continue;
-            }
-            let length = list.len().min(order.settled);
+            let Some(length) = self.transactions.shown_of(whole, read.transaction, read.list) else { continue };
+            let length = length.min(order.settled);
             if before[length] != NOBODY {
                 edges.add(before[length], read.transaction, Kind::Wr);
             }
@@ -540,6 +645,30 @@ impl<'t> Analysis<'t> {
             order.unseen = unseen.map(|append| append.transaction).collect();
             order.unseen.dedup();
         }
+    }
+
+    /// Whether the transactions of a component have no order of the appends that nobody read. Whatever such an order adds goes
+    /// along a path that is known, so that no other transactions matter; but who read a list proves what is known of it.
+    fn without_order(&self, part: &[u32], required: &'static str, limits: &Limits<'_>) -> NoOrder {
+        if part.len() > serial::TRANSACTIONS_MAX || (limits.out_of_time)() {
+            return None;
+        }
+        let micros = part.iter().flat_map(|one| self.transactions.micros(*one));
+        let keys: BTreeSet<u32> = micros.map(|micro| micro.key()).collect();
+        let orders = || keys.iter().map(|key| (*key, &self.orders[*key as usize]));
+        let mut members = part.to_vec();
+        members.extend(orders().filter_map(|(_, order)| order.settled_by));
+        members.sort_unstable();
+        members.dedup();
+        let only = self.transactions.only(&members);
+        let lists = orders().map(|(key, order)| order.listed(key, self.transactions));
+        let facts = serial::of_lists(&only, self.names, &members, lists)?;
+        let (level, mut anomaly) = serial::refuted_of_lists(&facts, required, limits)?;
+        let ends = anomaly.edges.iter_mut().flat_map(|edge| [&mut edge.from, &mut edge.to]);
+        ends.chain(&mut anomaly.transactions).for_each(|one| *one = members[*one as usize]);
+        anomaly.transactions.sort_unstable();
+        anomaly.transactions.dedup();
+        Some((level, anomaly))
     }
 
     /// What reads lack that they must have seen: only where a cycle with one missed read was found.

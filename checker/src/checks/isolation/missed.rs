@@ -95,9 +95,8 @@ fn shown<'o>(transactions: &Transactions, orders: &Orders<'o>, reader: u32, read
     reads.clear();
     for micro in transactions.micros(reader).iter().filter(|micro| matches!(micro, Micro::List { .. })) {
         let (whole, writers) = orders.of_key[micro.key() as usize];
-        let list = transactions.list(*micro);
-        if whole.starts_with(list) {
-            reads.push(Shown { key: micro.key(), writers: &writers[..list.len()] });
+        if let Some(length) = transactions.shown_of(whole, reader, *micro) {
+            reads.push(Shown { key: micro.key(), writers: &writers[..length] });
         }
     }
 }

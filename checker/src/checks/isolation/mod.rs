@@ -7,7 +7,8 @@
 //!                             (causality)                 (saturation)                        and causality refuted
 //! ```
 //!
-//! Of registers, what no serial order explains though no cycle of what is known shows it, is found by paths (`serial`).
+//! What no order explains though no cycle of what is known shows it, is found by paths (`serial`): of registers, and of appends
+//! that nobody read.
 //!
 //! [`levels`] has them all in one table: what each implies, and what it forbids. Whatever refutes a level refutes all that
 //! imply it.
@@ -56,9 +57,14 @@ pub(crate) fn check_list_append(records: &History, limits: &Limits<'_>, options:
     if let Some(finding) = too_large(&transactions, limits) {
         return finding;
     }
-    let mut findings = list_append::analyse_within(&transactions, &ops, limits);
+    let (mut findings, no_order) = list_append::analyse_for(&transactions, &ops, options.required, limits);
     ops.add_misreads(&mut findings, &transactions);
-    let mut finding = findings::decide(findings, Beside::default(), &transactions, &ops, options.required, limits);
+    let mut beside = Beside::default();
+    if let Some((level, anomaly)) = no_order {
+        beside.refuted.push(level);
+        beside.by_saturation.add(anomaly.kind, || anomaly);
+    }
+    let mut finding = findings::decide(findings, beside, &transactions, &ops, options.required, limits);
     if options.required == Isolation::CausalMemory.name() && finding.outcome() == Verdict::Valid {
         finding.headline.clear();
         finding.doubt("of lists only what causality itself asks for was decided, in which nothing is wrong");
@@ -99,11 +105,12 @@ fn registers(
     }
     let is_fine = Implied::by(required).is_none_or(|implied| saturation::is_fine(&basics, implied, limits));
     let (order, plain) = (KeyOrder::of(required, versions), KeyOrder::from(versions));
+    let order = if basics.rereads { order } else { order.without_rereads() };
     let findings = rw_register::by_dependencies(basics, order);
     if order != plain && !findings.kinds().is_empty() {
         beside.plain = Some(rw_register::analyse(transactions, names, plain).kinds());
     }
-    if is_fine && serial::decides(transactions, required) && !refuted_by_cycles(required, &findings) {
+    if is_fine && serial::decides(transactions, required) && !findings.have_no_order(required) {
         let basics = rw_register::basics(transactions, names);
         if let Some((level, why)) = serial::refuted(&basics, required, limits) {
             beside.refuted.push(level);
@@ -122,12 +129,6 @@ fn registers(
         }
     }
     (findings, beside)
-}
-
-/// Whether cycles that were found refute a level. What else is wrong, with single reads, does not show that there is no order.
-fn refuted_by_cycles(required: &'static str, findings: &RawFindings) -> bool {
-    let is_cycle = |kind: &String| kind.starts_with('G') && !["G1a", "G1b"].contains(&kind.as_str());
-    !levels::allows(required, &findings.kinds().into_iter().filter(is_cycle).collect())
 }
 
 /// The weakest level implied that saturation refutes, and why.

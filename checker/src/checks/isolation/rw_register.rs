@@ -1,9 +1,10 @@
 //! Transactions that write unique values to registers and read them (Kingsbury, Alvaro, "Elle", VLDB 2020, section 5).
 //!
-//! Every value is written once, so a read names the transaction that it read from: `wr` is certain. The order of
-//! versions is only partly known (`versions.rs`); `ww` goes from a version's writer to the writers of versions
-//! known to come directly after it, `rw` from its readers to the same. Many readers and many next versions meet in a hub
-//! ([`super::graph::Edges::all_to_all`]), so the graph stays linear.
+//! Every value is written once, so a read names the transaction that it read from: `wr` is certain. That holds of
+//! every read, also of a key that its transaction has read or written before. The order of versions is only partly known
+//! (`versions.rs`); `ww` goes from a version's writer to the writers of versions known to come directly after it, `rw` from
+//! its readers to the same. Many readers and many next versions meet in a hub ([`super::graph::Edges::all_to_all`]), so the
+//! graph stays linear.
 //!
 //! Whatever is found is a violation. The reverse does not hold: with an order of versions that is only partly known a
 //! history may have an anomaly that does not show. More shows the more the level that is asked for implies of each key, and
@@ -21,7 +22,7 @@ use super::cycles::{self, Step};
 use super::findings::{Explain, RawAnomaly, RawFindings, Reason, common_keys, name};
 use super::graph::{Edges, Kind};
 use super::input::{Micro, NIL, Names, Outcome, Transactions};
-use super::versions::{self, Before, KeyOrder, Touch, Why};
+use super::versions::{self, Before, KeyOrder, Reread, Touch, Why};
 
 /// What one transaction does with one key.
 #[derive(Clone, Copy)]
@@ -35,7 +36,7 @@ pub(super) struct Use {
     pub wrote: Option<u32>,
     /// Whether other values were written before that.
     rewrote: bool,
-    /// Whether a later read showed another value than it knew.
+    /// Whether a later read showed another value than it knew: only then is more to be learnt than from the first.
     pub reread: bool,
 }
 
@@ -51,6 +52,8 @@ pub(super) struct Basics<'t> {
     pub findings: RawFindings,
     pub transactions: &'t Transactions,
     pub names: &'t dyn Names,
+    /// Whether any use is a [`Use::reread`].
+    pub rereads: bool,
     keys: Vec<Versions>,
 }
 
@@ -64,8 +67,8 @@ pub(super) fn basics<'t>(transactions: &'t Transactions, names: &'t dyn Names) -
     for key in 0..transactions.keys() as u32 {
         analysis.reads(key, uses.of_mut(key), &mut maps);
     }
-    let Analysis { committed, findings, keys, .. } = analysis;
-    Basics { uses, committed, findings, transactions, names, keys }
+    let Analysis { committed, findings, keys, rereads, .. } = analysis;
+    Basics { uses, committed, findings, transactions, names, rereads, keys }
 }
 
 /// The versions of a key.
@@ -87,8 +90,8 @@ pub(crate) fn analyse(transactions: &Transactions, names: &dyn Names, order: imp
 
 /// What was found without an order of versions, and what this order shows besides.
 pub(super) fn by_dependencies(basics: Basics<'_>, order: KeyOrder) -> RawFindings {
-    let Basics { uses, committed, findings, transactions, names, keys } = basics;
-    let mut analysis = Analysis { transactions, names, findings, committed, keys };
+    let Basics { uses, committed, findings, transactions, names, rereads, keys } = basics;
+    let mut analysis = Analysis { transactions, names, findings, committed, rereads, keys };
     let mut edges = Edges::new(transactions.len());
     for key in 0..transactions.keys() as u32 {
         analysis.lost_updates(key, uses.of(key));
@@ -159,13 +162,14 @@ struct Analysis<'t> {
     findings: RawFindings,
     /// By transaction: whether it committed. Those of unknown outcome have once somebody read what they wrote.
     committed: Vec<bool>,
+    rereads: bool,
     keys: Vec<Versions>,
 }
 
 impl<'t> Analysis<'t> {
     fn new(transactions: &'t Transactions, names: &'t dyn Names) -> Self {
-        let (findings, committed, keys) = Default::default();
-        Self { transactions, names, findings, committed, keys }
+        let (findings, committed, rereads, keys) = Default::default();
+        Self { transactions, names, findings, committed, rereads, keys }
     }
 
     fn committed(&self, transaction: u32) -> bool {
@@ -215,6 +219,7 @@ impl<'t> Analysis<'t> {
                 } else if value != expected {
                     let kind = if used.wrote.is_some() { "internal" } else { "non-repeatable-read" };
                     used.reread = true;
+                    self.rereads = true;
                     self.internal(kind, key, transaction, [expected, value]);
                 }
             }
@@ -341,7 +346,9 @@ impl<'t> Analysis<'t> {
     fn lost_updates(&mut self, key: u32, uses: &[Use]) {
         let committed = |used: &&Use| self.transactions.row(used.transaction).outcome == Outcome::Ok;
         let updates = uses.iter().filter(committed).filter(|used| used.wrote.is_some());
-        let mut updates: Vec<(u32, u32)> = updates.filter_map(|used| Some((used.read?, used.transaction))).collect();
+        let updated = |used: &Use| if used.reread { self.updated(used.transaction, key) } else { used.read };
+        let mut updates: Vec<(u32, u32)> =
+            updates.filter_map(|used| Some((updated(used)?, used.transaction))).collect();
         updates.sort_unstable();
         for group in updates.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
             if self.findings.is_only_counted("lost-update") {
@@ -354,26 +361,70 @@ impl<'t> Analysis<'t> {
         }
     }
 
+    /// What a transaction that read a key several times replaced: what it had read last before it wrote.
+    fn updated(&self, transaction: u32, key: u32) -> Option<u32> {
+        let (mut read, mut updated) = (None, None);
+        for micro in self.transactions.micros(transaction).iter().filter(|micro| micro.key() == key) {
+            match *micro {
+                Micro::Read { value, .. } if !self.wrote(transaction, key, value) => read = Some(value),
+                Micro::Write { .. } => updated = read,
+                _ => {}
+            }
+        }
+        updated
+    }
+
+    fn wrote(&self, transaction: u32, key: u32, value: u32) -> bool {
+        super::findings::writes_of(self.transactions, transaction, key).any(|written| written == value)
+    }
+
+    /// What a transaction does with a key, each read of what others wrote by itself. With the last one before its last write
+    /// goes the version that it installed.
+    fn touches(&self, used: &Use, key: u32, version: impl Fn(u32) -> Option<u32>) -> Vec<Touch> {
+        let Use { transaction, wrote, .. } = *used;
+        let mut touches: Vec<Touch> = Vec::new();
+        for micro in self.transactions.micros(transaction).iter().filter(|micro| micro.key() == key) {
+            match *micro {
+                Micro::Read { value, .. } if !self.wrote(transaction, key, value) => {
+                    touches.extend(version(value).map(|read| Touch { transaction, read: Some(read), wrote: None }));
+                }
+                Micro::Write { value, .. } if Some(value) == wrote => match touches.last_mut() {
+                    Some(last) => last.wrote = version(value),
+                    None => touches.push(Touch { transaction, read: None, wrote: version(value) }),
+                },
+                _ => {}
+            }
+        }
+        touches
+    }
+
     /// The edges that a key gives.
     fn dependencies(&mut self, key: u32, uses: &[Use], order: KeyOrder, edges: &mut Edges) {
         let versions = &self.keys[key as usize];
         let numbers: FxHashMap<u32, u32> = versions.values.iter().copied().zip(0..).collect();
         let version = |value: u32| numbers.get(&value).copied();
-        let touches: Vec<Touch> = uses
-            .iter()
-            .filter(|used| self.committed(used.transaction))
-            .map(|used| Touch {
-                transaction: used.transaction,
-                read: used.read.and_then(version).filter(|read| *read == 0 || self.is_committed(versions, *read)),
-                wrote: used.wrote.and_then(version),
-            })
-            .collect();
+        let readable = |value: u32| version(value).filter(|read| *read == 0 || self.is_committed(versions, *read));
+        let mut touches: Vec<Touch> = Vec::with_capacity(uses.len());
+        let mut rereads: Vec<Reread> = Vec::new();
+        for used in uses.iter().filter(|used| self.committed(used.transaction)) {
+            let Use { transaction, read, wrote, reread, .. } = *used;
+            if !reread {
+                touches.push(Touch { transaction, read: read.and_then(readable), wrote: wrote.and_then(version) });
+                continue;
+            }
+            let several =
+                self.touches(used, key, |value| if wrote == Some(value) { version(value) } else { readable(value) });
+            let own = wrote.and_then(version);
+            rereads
+                .extend(several.iter().filter_map(|touch| Some(Reread { transaction, read: touch.read?, own: own? })));
+            touches.extend(several);
+        }
         for touch in &touches {
             if let Some(writer) = touch.read.and_then(|read| versions.writers[read as usize]) {
                 edges.add(writer, touch.transaction, Kind::Wr);
             }
         }
-        let mut known = versions::known(self.transactions, versions.values.len(), &touches, order);
+        let mut known = versions::known(self.transactions, versions.values.len(), &touches, &rereads, order);
         // Versions of transactions that did not commit are no versions.
         known.retain(|before| before.to == 0 || self.is_committed(versions, before.to));
         if let Some(cycle) = versions::cycle(versions.values.len(), &known) {
@@ -427,6 +478,9 @@ impl<'t> Analysis<'t> {
         match why {
             Why::Initial => "it is the initial version".to_owned(),
             Why::Follows(one) => format!("{} read the one and wrote the other", self.name(one)),
+            Why::Session(one, other) if one == other => {
+                format!("{} saw first the one and then the other", self.name(one))
+            }
             Why::Session(one, other) => {
                 format!("a process saw the one in {} and the other later in {}", self.name(one), self.name(other))
             }
@@ -441,12 +495,15 @@ impl<'t> Analysis<'t> {
         let versions = &self.keys[key as usize];
         let version = |value: u32| versions.values.iter().position(|known| *known == value).map(|at| at as u32);
         let wrote = super::findings::writes_of(self.transactions, step.to, key).last().and_then(version)?;
-        let from = match step.kind {
-            Kind::Ww => super::findings::writes_of(self.transactions, step.from, key).last().and_then(version)?,
-            _ => version(self.first_read(step.from, key)?)?,
+        let mut olds: Vec<u32> = match step.kind {
+            Kind::Ww => super::findings::writes_of(self.transactions, step.from, key).last().into_iter().collect(),
+            _ => self.reads_of_others(step.from, key).collect(),
         };
-        let at = versions.known.binary_search_by_key(&(from, wrote), |before| (before.from, before.to)).ok()?;
-        let before = versions.known[at];
+        olds.dedup();
+        let place =
+            |from: u32| versions.known.binary_search_by_key(&(from, wrote), |before| (before.from, before.to)).ok();
+        let before = versions.known[olds.into_iter().filter_map(version).find_map(place)?];
+        let from = before.from;
         let (one, other) = (self.name(step.from), self.name(step.to));
         let did = if step.kind == Kind::Ww { "wrote" } else { "read" };
         let (old, new) =
@@ -459,19 +516,15 @@ impl<'t> Analysis<'t> {
     }
 
     fn explain_wr(&self, step: Step, key: u32) -> Option<Reason> {
-        let value = self.first_read(step.to, key)?;
-        let wrote = super::findings::writes_of(self.transactions, step.from, key).any(|written| written == value);
+        let value = self.reads_of_others(step.to, key).find(|value| self.wrote(step.from, key, *value))?;
         let (one, other, shown) = (self.name(step.from), self.name(step.to), self.show(key, value));
         let clause = format!("{one} wrote {shown}, which {other} read");
-        wrote.then_some(Reason { key, clause, witnesses: Vec::new() })
+        Some(Reason { key, clause, witnesses: Vec::new() })
     }
 
-    fn first_read(&self, transaction: u32, key: u32) -> Option<u32> {
-        let first = self.transactions.micros(transaction).iter().find(|micro| micro.key() == key)?;
-        match first {
-            Micro::Read { value, .. } => Some(*value),
-            _ => None,
-        }
+    /// The values that a transaction read of a key, but for its own.
+    fn reads_of_others(&self, transaction: u32, key: u32) -> impl Iterator<Item = u32> {
+        reads_of(self.transactions, transaction, key).filter(move |value| !self.wrote(transaction, key, *value))
     }
 }
 
@@ -483,6 +536,26 @@ impl Explain for Analysis<'_> {
             _ => None,
         })
     }
+}
+
+/// Of all who read several versions of a key, from whom each of their reads is: [`INITIAL`] or [`UNKNOWN`] as of [`Use`].
+pub(super) fn later_sources(basics: &Basics<'_>, key: u32) -> Vec<(u32, u32)> {
+    let uses = basics.uses.of(key);
+    let again = uses.iter().filter(|used| used.reread && basics.committed[used.transaction as usize]);
+    let mut again = again.peekable();
+    if again.peek().is_none() {
+        return Vec::new();
+    }
+    let writers: FxHashMap<u32, u32> = uses.iter().filter_map(|used| Some((used.wrote?, used.transaction))).collect();
+    let source = |value: u32| if value == NIL { INITIAL } else { writers.get(&value).copied().unwrap_or(UNKNOWN) };
+    let mut sources: Vec<(u32, u32)> = Vec::new();
+    for used in again {
+        let reads = reads_of(basics.transactions, used.transaction, key);
+        sources.extend(reads.map(|value| (used.transaction, source(value))));
+    }
+    sources.sort_unstable();
+    sources.dedup();
+    sources
 }
 
 /// All values that a transaction read of a key.

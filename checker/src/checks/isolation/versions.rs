@@ -2,8 +2,11 @@
 //!
 //! A register shows one value, so no read shows which version was before it. It is known that the initial version comes
 //! first, and that a transaction which reads a version and then writes one puts its own after the one it read (writes
-//! follow reads). More follows from the level that is asked for: what it promises of the order of sessions or of real time
-//! it promises of each key, too ([`KeyOrder::of`]). Where it puts a reader no later than what it missed, a version that a
+//! follow reads). What it reads only after it wrote says nothing by itself: a store may have shown it what is older than its
+//! own, or what has replaced it. But if what it read were the newer, it would be before its writer by what it wrote, and
+//! after it by what it read: circular information flow (G1c). So from read committed on all that a transaction reads is
+//! older than what it writes, whichever came first ([`Follows::All`]). More follows from the level that is asked
+//! for: what it promises of the order of sessions or of real time it promises of each key, too ([`KeyOrder::of`]). Where it puts a reader no later than what it missed, a version that a
 //! process meets later is not older (sequentially consistent keys), or one that is met after an operation completed is not
 //! older than what this operation met (linearizable keys); where only writes and reads of what was written have that order,
 //! only the versions *written* later are known to be newer. Keys may be assumed to have these orders, too (`--assume`).
@@ -32,11 +35,23 @@ pub(crate) enum Met {
     All,
 }
 
+/// Which versions are older than the one that their reader wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Follows {
+    /// None for certain.
+    #[default]
+    Nothing,
+    /// The one that it had read last when it wrote.
+    Reads,
+    /// All that it read, also after it wrote.
+    All,
+}
+
 /// What is known of the order of each key's versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyOrder {
-    /// Whether a transaction writes a later version than the one that it read.
-    pub follows: bool,
+    /// Which versions a transaction has read that are older than the one that it writes.
+    pub follows: Follows,
     /// What the order of a process's transactions says.
     pub sessions: Met,
     /// What real time says.
@@ -46,7 +61,11 @@ pub(crate) struct KeyOrder {
 impl From<Assume> for KeyOrder {
     fn from(assume: Assume) -> Self {
         let all = |is: bool| if is { Met::All } else { Met::Nothing };
-        Self { follows: true, sessions: all(assume.sequential_keys), real_time: all(assume.linearizable_keys) }
+        Self {
+            follows: Follows::Reads,
+            sessions: all(assume.sequential_keys),
+            real_time: all(assume.linearizable_keys),
+        }
     }
 }
 
@@ -63,11 +82,21 @@ impl KeyOrder {
         let sessions =
             ["strong-session-snapshot-isolation", "strong-session-read-committed", "strong-session-read-uncommitted"];
         let real_time = ["strong-snapshot-isolation", "strong-read-committed", "strong-read-uncommitted"];
+        let follows = match () {
+            () if levels::includes(level, "read-committed") => Follows::All,
+            () if assume != Assume::default() => Follows::Reads,
+            () => Follows::Nothing,
+        };
         Self {
-            follows: levels::includes(level, "read-committed") || assume != Assume::default(),
+            follows,
             sessions: met(sessions).max(assumed.sessions),
             real_time: met(real_time).max(assumed.real_time),
         }
+    }
+
+    /// The same for histories in which no transaction reads two versions of a key, nor another one than it wrote.
+    pub(crate) fn without_rereads(self) -> Self {
+        Self { follows: self.follows.min(Follows::Reads), ..self }
     }
 }
 
@@ -78,7 +107,7 @@ pub(super) enum Why {
     Initial,
     /// A transaction read the one and wrote the other.
     Follows(u32),
-    /// A process saw the one in its first transaction, the other in its second.
+    /// A process saw the one in its first transaction, the other in its second; or in one first the one, then the other.
     Session(u32, u32),
     /// The first transaction saw the one, and completed before the second, which saw the other, was invoked.
     RealTime(u32, u32),
@@ -95,21 +124,42 @@ pub(super) struct Before {
     pub why: Why,
 }
 
-/// What a transaction does with a key: the version that it saw first, and the one that it left.
+/// What a transaction does with a key: a version that it saw, and the one that it installed. Of a transaction that saw several
+/// there is one for each, in its order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Touch {
     /// The transaction.
     pub transaction: u32,
-    /// The version it read before it wrote, if it did.
+    /// The version it read, if it did.
     pub read: Option<u32>,
-    /// The version that it installed, if it did.
+    /// The version that it installed after that, if it did.
     pub wrote: Option<u32>,
 }
 
+/// A transaction that saw several versions of a key, or one after it had written: one that it read, and the one that it
+/// installed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reread {
+    /// The transaction.
+    pub transaction: u32,
+    /// What it read of others, at any time.
+    pub read: u32,
+    /// What it installed.
+    pub own: u32,
+}
+
 /// Everything known of the order of a key's versions, from the transactions that touch it, by invocation.
-pub(super) fn known(transactions: &Transactions, versions: usize, touches: &[Touch], order: KeyOrder) -> Vec<Before> {
+pub(super) fn known(
+    transactions: &Transactions,
+    versions: usize,
+    touches: &[Touch],
+    rereads: &[Reread],
+    order: KeyOrder,
+) -> Vec<Before> {
     let mut known: Vec<Before> = Vec::new();
-    for touch in touches.iter().filter(|_| order.follows) {
+    let all = rereads.iter().filter(|_| order.follows == Follows::All);
+    known.extend(all.map(|all| Before { from: all.read, to: all.own, why: Why::Follows(all.transaction) }));
+    for touch in touches.iter().filter(|_| order.follows >= Follows::Reads) {
         if let (Some(from), Some(to)) = (touch.read, touch.wrote) {
             known.push(Before { from, to, why: Why::Follows(touch.transaction) });
         }

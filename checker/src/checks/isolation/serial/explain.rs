@@ -6,9 +6,9 @@ use super::edges::{Edge, Moments, Why};
 use super::{KIND, Orders};
 use crate::checks::isolation::findings::{RawAnomaly, RawEdge, label, name, writes_of};
 use crate::checks::isolation::graph::Kind;
-use crate::checks::isolation::input::NIL;
+use crate::checks::isolation::input::{Micro, NIL};
 
-impl Orders<'_, '_> {
+impl Orders<'_> {
     pub(super) fn explain(&self, cycle: &[usize]) -> RawAnomaly {
         let support = self.support(cycle);
         let clauses: Vec<String> = support.iter().filter_map(|place| self.clause(self.edges[*place])).collect();
@@ -19,9 +19,16 @@ impl Orders<'_, '_> {
         let (before, why) = match self.moments {
             Moments::One => (" comes before ", "no order of all transactions explains what was read"),
             Moments::Two => (" before ", "no order of beginnings and commits explains what was read"),
+            Moments::Seen | Moments::SeenItself => {
+                (" comes before ", "whichever of two that wrote one key had seen the other, a read is wrong")
+            }
         };
         let explanation = format!("{}. So {}: {why}.", clauses.join("; "), round.join(before));
-        let transactions = ends.map(|moment| self.moments.transaction(moment)).collect();
+        let witnesses = support.iter().filter_map(|place| match self.edges[*place].why {
+            Why::Listed { witness, .. } => Some(witness),
+            _ => None,
+        });
+        let transactions = ends.map(|moment| self.moments.transaction(moment)).chain(witnesses).collect();
         RawAnomaly { kind: KIND, key: None, transactions, explanation, edges }
     }
 
@@ -48,20 +55,26 @@ impl Orders<'_, '_> {
         Some(match why {
             Why::Seen { key, reader } => {
                 let read = Some(ReadOf { key, source: other, reader });
-                Forced { from, to: moments.begin(reader), read }
+                Forced { from: moments.seen_from(one), to: moments.seen_to(reader), read }
             }
             Why::Missed { key, source } => {
                 let read = Some(ReadOf { key, source, reader: one });
-                Forced { from: moments.commit(source), to: moments.begin(other), read }
+                Forced { from: moments.seen_from(source), to: moments.seen_to(other), read }
             }
             Why::Overlap { .. } => Forced { from: moments.begin(one), to: moments.commit(other), read: None },
-            Why::Itself | Why::Read { .. } | Why::First { .. } | Why::Process | Why::RealTime => return None,
+            Why::Itself
+            | Why::Read { .. }
+            | Why::First { .. }
+            | Why::Listed { .. }
+            | Why::Lacks { .. }
+            | Why::Process
+            | Why::RealTime => return None,
         })
     }
 
     /// The place of the edge of a read.
     fn place_of(&self, ReadOf { key, source, reader }: ReadOf) -> Option<usize> {
-        let ends = (self.moments.commit(source), self.moments.begin(reader));
+        let ends = (self.moments.seen_from(source), self.moments.seen_to(reader));
         let is_it =
             |edge: &Edge| (edge.from, edge.to) == ends && matches!(edge.why, Why::Read { key: of } if of == key);
         self.edges.iter().position(is_it)
@@ -72,13 +85,13 @@ impl Orders<'_, '_> {
         let (kind, key) = match why {
             Why::Itself => return None,
             Why::Read { key } => (Kind::Wr, Some(key)),
-            Why::First { key } | Why::Missed { key, .. } => (Kind::Rw, Some(key)),
-            Why::Seen { key, .. } | Why::Overlap { key } => (Kind::Ww, Some(key)),
+            Why::First { key } | Why::Lacks { key } | Why::Missed { key, .. } => (Kind::Rw, Some(key)),
+            Why::Seen { key, .. } | Why::Listed { key, .. } | Why::Overlap { key } => (Kind::Ww, Some(key)),
             Why::Process => (Kind::Process, None),
             Why::RealTime => (Kind::RealTime, None),
         };
         let [from, to] = [from, to].map(|moment| self.moments.transaction(moment));
-        Some(RawEdge { from, to, label: label(kind, key, self.basics.names) })
+        Some(RawEdge { from, to, label: label(kind, key, self.facts.names) })
     }
 
     /// Why one moment is before another; nothing of a transaction that begins before it commits.
@@ -89,9 +102,20 @@ impl Orders<'_, '_> {
             Why::Itself => return None,
             Why::Read { key } => format!("{second} read {} of {first}", self.written(key, one)),
             Why::First { key } => {
-                let (name, initial) = (self.basics.names.key(key), self.basics.names.initial(key));
+                let (name, initial) = (self.facts.names.key(key), self.facts.names.initial(key));
                 format!("{first} read {name} = {initial}, and {second} wrote {}", self.written(key, other))
             }
+            Why::Listed { key, witness } => format!(
+                "{first} appended {} before {second} appended {}, as {} read it",
+                self.written(key, one),
+                self.written(key, other),
+                self.name(witness)
+            ),
+            Why::Lacks { key } => format!(
+                "{first} read {} without {}, which {second} appended",
+                self.facts.names.key(key),
+                self.written(key, other)
+            ),
             Why::Process => format!("a process ran {first} before {second}"),
             Why::RealTime => format!("{first} had completed when {second} was invoked"),
             Why::Seen { key, reader } => format!(
@@ -104,11 +128,17 @@ impl Orders<'_, '_> {
                 self.written(key, other),
                 self.name(source)
             ),
-            Why::Overlap { key } => format!(
-                "{first}, which wrote {}, began before {second} committed, which wrote {}, and so it is the first of them",
-                self.written(key, one),
-                self.written(key, other)
-            ),
+            Why::Overlap { key } => {
+                let (early, late) = match self.moments {
+                    Moments::Two => ("began before", " committed, which"),
+                    _ => ("has missed something that", " did or had seen, which"),
+                };
+                format!(
+                    "{first}, which wrote {}, {early} {second}{late} wrote {}, and so it is the first of them",
+                    self.written(key, one),
+                    self.written(key, other)
+                )
+            }
         })
     }
 
@@ -117,21 +147,23 @@ impl Orders<'_, '_> {
         let transaction = self.moments.transaction(moment);
         let name = self.name(transaction);
         match self.moments {
-            Moments::One => name,
+            Moments::One | Moments::Seen | Moments::SeenItself => name,
             Moments::Two if moment == self.moments.begin(transaction) => format!("{name} begins"),
             Moments::Two => format!("{name} commits"),
         }
     }
 
     fn name(&self, transaction: u32) -> String {
-        name(self.basics.transactions, self.basics.names, transaction)
+        name(self.facts.transactions, self.facts.names, transaction)
     }
 
-    /// The value that a transaction leaves in a key.
+    /// What a transaction leaves in a key: `x = 1` of a register, `1 in x` of a list.
     fn written(&self, key: u32, transaction: u32) -> String {
-        let last = writes_of(self.basics.transactions, transaction, key).last().filter(|value| *value != NIL);
-        let value = last.map_or_else(|| "nil".to_owned(), |value| self.basics.names.value(value));
-        format!("{} = {value}", self.basics.names.key(key))
+        let (transactions, names) = (self.facts.transactions, self.facts.names);
+        let last = writes_of(transactions, transaction, key).last().filter(|value| *value != NIL);
+        let value = last.map_or_else(|| "nil".to_owned(), |value| names.value(value));
+        let is_list = transactions.micros(transaction).iter().any(|micro| matches!(micro, Micro::Append { .. }));
+        if is_list { format!("{value} in {}", names.key(key)) } else { format!("{} = {value}", names.key(key)) }
     }
 }
 

@@ -23,18 +23,24 @@ impl<'p> Forcing<'p> {
     /// The edges that the reads and writes of a key force, without those that others of them and paths say.
     pub(super) fn of(&self, key: &Key) -> Vec<Edge> {
         let mut writers = key.writers.clone();
-        writers.sort_unstable_by_key(|writer| self.place[self.moments.commit(*writer) as usize]);
+        writers.sort_unstable_by_key(|writer| self.place[self.moments.seen_from(*writer) as usize]);
         let reads = key.reads.iter().copied().filter(|read| read.source != INITIAL);
         let mut forced: Vec<Edge> = reads.flat_map(|read| self.of_read(key.key, read, &writers)).collect();
-        if self.moments == Moments::Two {
+        if self.moments.has_conflicts() {
             forced.extend(self.of_writers(key.key, &writers));
         }
         forced
     }
 
-    /// Whether one commits before another begins.
+    /// Whether one is before another.
     fn is_before(&self, one: u32, other: u32) -> bool {
-        self.paths.lead(self.moments.commit(one), self.moments.begin(other))
+        self.paths.lead(self.moments.seen_from(one), self.moments.seen_to(other))
+    }
+
+    /// The steps that put one before another.
+    fn before(&self, one: u32, other: u32, why: Why) -> impl Iterator<Item = Edge> {
+        let known = self.known;
+        self.moments.before(one, other).map(move |(from, to)| Edge { from, to, why, known })
     }
 
     fn of_read(&self, key: u32, Read { reader, source }: Read, writers: &[u32]) -> Vec<Edge> {
@@ -43,7 +49,9 @@ impl<'p> Forcing<'p> {
         let is_seen = |writer: &u32| self.is_before(*writer, reader) && !self.is_before(*writer, source);
         // The latest first: who comes before another that is forced needs no edge.
         let mut earlier: Vec<u32> = Vec::new();
-        for writer in others.clone().rev().filter(is_seen) {
+        // Who is before somebody that was seen need not have been seen itself, unless that level asks for it.
+        let counts = |_: &u32| moments != Moments::SeenItself;
+        for writer in others.clone().rev().filter(counts).filter(is_seen) {
             if !earlier.iter().any(|other| self.is_before(writer, *other)) {
                 earlier.push(writer);
             }
@@ -53,30 +61,30 @@ impl<'p> Forcing<'p> {
         };
         let mut later: Vec<u32> = Vec::new();
         for writer in others.filter(is_missed) {
-            if !later.iter().any(|other| self.is_before(*other, writer)) {
+            if moments == Moments::SeenItself || !later.iter().any(|other| self.is_before(*other, writer)) {
                 later.push(writer);
             }
         }
-        let edge = |from, to, why| Edge { from, to, why, known };
-        let seen = |from| edge(moments.commit(from), moments.begin(source), Why::Seen { key, reader });
-        let missed = |to| edge(moments.begin(reader), moments.commit(to), Why::Missed { key, source });
-        earlier.into_iter().map(seen).chain(later.into_iter().map(missed)).collect()
+        let seen = |writer| self.before(writer, source, Why::Seen { key, reader });
+        let missed = |writer| {
+            let (from, to) = (moments.begin(reader), moments.commit(writer));
+            Edge { from, to, why: Why::Missed { key, source }, known }
+        };
+        earlier.into_iter().flat_map(seen).chain(later.into_iter().map(missed)).collect()
     }
 
-    /// Of two that would overlap otherwise, the one that begins before the other commits is the first.
+    /// Of two that would overlook each other otherwise, the one that has not seen the other is the first.
     fn of_writers(&self, key: u32, writers: &[u32]) -> Vec<Edge> {
-        let Self { moments, known, .. } = *self;
         let mut forced = Vec::new();
         for one in writers.iter().copied() {
             let mut later: Vec<u32> = Vec::new();
             for other in writers.iter().copied().filter(|other| *other != one && !self.is_before(one, *other)) {
-                let is_first = self.paths.lead(moments.begin(one), moments.commit(other));
+                let is_first = self.paths.lead(self.moments.begin(one), self.moments.commit(other));
                 if is_first && !later.iter().any(|known| self.is_before(*known, other)) {
                     later.push(other);
                 }
             }
-            let (from, why) = (moments.commit(one), Why::Overlap { key });
-            forced.extend(later.into_iter().map(|other| Edge { from, to: moments.begin(other), why, known }));
+            forced.extend(later.into_iter().flat_map(|other| self.before(one, other, Why::Overlap { key })));
         }
         forced
     }

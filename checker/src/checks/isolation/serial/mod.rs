@@ -11,11 +11,18 @@
 //! Of two writers of one key one commits before the other begins; so if the one begins before the other commits, it is the
 //! first (Berenson et al., SIGMOD 1995: the first committer wins).
 //!
+//! Parallel snapshot isolation and update atomic ask for the same of two writers of one key: one of them has seen the other
+//! (Cerone, Bernardi, Gotsman, CONCUR 2015: NoConflict). Whoever has missed what another wrote, or for parallel snapshot
+//! isolation what somebody wrote whom that other has seen, has not seen that other, and so was seen by it. Consistent view is
+//! the same of all reads by themselves: a cycle with one missed read is what it forbids (G-single).
+//!
+//! Of lists the order of versions is known but for the appends that nobody read: [`lists`] has what is known of them.
+//!
 //! Sources: the coalescing of constraints in Cobra (Tan et al., OSDI 2020, section 4) and the pruning in PolySI (Huang et
 //! al., VLDB 2023, section 4.3). Who comes before whom is a bit for each pair, so that only histories of up to
-//! [`TRANSACTIONS_MAX`] transactions are looked at: 2 MiB, or 8 MiB with two moments each. Time: each round O(edges x
-//! transactions / 64), and O((reads + writers) x writers) of each key. Two writers whose order is open after that are not
-//! tried both ways, which is NP-complete (Papadimitriou, 1979).
+//! [`TRANSACTIONS_MAX`] transactions are looked at: 2 MiB, or 8 MiB with two moments each, 18 MiB with three. Time: each
+//! round O(edges x transactions / 64), and O((reads + writers) x writers) of each key. Two writers whose order is open after
+//! that are not tried both ways, which is NP-complete (Papadimitriou, 1979).
 //!
 //! ```text
 //!   reads, sessions, real time ─► edges between moments ─► paths ─► forced edges (forcing.rs) ─┐
@@ -26,20 +33,22 @@
 mod edges;
 mod explain;
 mod forcing;
+mod lists;
 
 use std::collections::VecDeque;
 
 use super::causality::INITIAL;
-use super::findings::RawFindings;
+use super::findings::{RawAnomaly, RawFindings};
 use super::input::{NEVER, Transactions};
 use super::levels;
-use super::rw_register::{Basics, UNKNOWN};
+use super::rw_register::{self, Basics, UNKNOWN};
 use crate::limits::Limits;
-use edges::{Edge, Key, Moments, Read, Why};
+use edges::{Edge, Facts, Key, Moments, Read, Why};
 use forcing::{Forcing, Paths};
+pub(super) use lists::{Listed, of_lists};
 
 /// The most transactions of a history that is looked at.
-const TRANSACTIONS_MAX: usize = 4096;
+pub(super) const TRANSACTIONS_MAX: usize = 4096;
 
 /// Cycles of which the shortest is shown.
 const CYCLES_COMPARED: usize = 64;
@@ -55,11 +64,15 @@ enum Respect {
     RealTime,
 }
 
-/// The weakest levels that ask for one order of all: of data, with the order of sessions, with that of real time.
-const LEVELS: [(&str, Moments, Respect); 6] = [
+/// The weakest levels that ask for one order of all, or that of two writers of a key one has seen the other: of data, with the
+/// order of sessions, with that of real time.
+const LEVELS: [(&str, Moments, Respect); 9] = [
     ("repeatable-read", Moments::One, Respect::Nothing),
     ("strong-session-serializable", Moments::One, Respect::Sessions),
     ("strict-serializable", Moments::One, Respect::RealTime),
+    ("update-atomic", Moments::SeenItself, Respect::Nothing),
+    ("consistent-view", Moments::Seen, Respect::Nothing),
+    ("parallel-snapshot-isolation", Moments::Seen, Respect::Nothing),
     ("snapshot-isolation", Moments::Two, Respect::Nothing),
     ("strong-session-snapshot-isolation", Moments::Two, Respect::Sessions),
     ("strong-snapshot-isolation", Moments::Two, Respect::RealTime),
@@ -80,35 +93,52 @@ pub(super) fn refuted(
     if !decides(basics.transactions, required) {
         return None;
     }
-    // What has no order of two moments each has none of one each.
+    let (level, anomaly) = without_order(&of_registers(basics), required, limits)?;
+    let mut findings = RawFindings::default();
+    findings.add(KIND, || anomaly);
+    Some((level, findings))
+}
+
+/// The same of transactions on lists, some of a history.
+pub(super) fn refuted_of_lists(
+    facts: &Facts<'_>,
+    required: &'static str,
+    limits: &Limits<'_>,
+) -> Option<(&'static str, RawAnomaly)> {
+    if decides(facts.transactions, required) { without_order(facts, required, limits) } else { None }
+}
+
+fn without_order(facts: &Facts<'_>, required: &'static str, limits: &Limits<'_>) -> Option<(&'static str, RawAnomaly)> {
+    // What has no order of the other kinds has none of one moment each.
     let is_serial = levels::includes(required, "repeatable-read");
     let counts = |moments: Moments| !is_serial || moments == Moments::One;
     let asked = LEVELS.into_iter().filter(|(level, moments, _)| counts(*moments) && levels::includes(required, level));
     asked.into_iter().find_map(|(level, moments, respect)| {
-        let mut orders = Orders::new(basics, moments, respect);
+        let mut orders = Orders::new(facts, moments, respect);
         let cycle = orders.saturate(limits)?;
-        let mut findings = RawFindings::default();
-        findings.add(KIND, || orders.explain(&cycle));
-        Some((level, findings))
+        Some((level, orders.explain(&cycle)))
     })
 }
 
 /// What is known of the orders that there may be.
-struct Orders<'b, 't> {
-    basics: &'b Basics<'t>,
+struct Orders<'f> {
+    facts: &'f Facts<'f>,
     moments: Moments,
-    keys: Vec<Key>,
     edges: Vec<Edge>,
 }
 
-impl<'b, 't> Orders<'b, 't> {
-    fn new(basics: &'b Basics<'t>, moments: Moments, respect: Respect) -> Self {
-        let keys = (0..basics.transactions.keys() as u32).map(|key| uses(basics, key)).collect();
-        let mut orders = Self { basics, moments, keys, edges: Vec::new() };
-        for transaction in 0..basics.transactions.len() as u32 {
-            orders.add(moments.begin(transaction), moments.commit(transaction), Why::Itself);
+impl<'f> Orders<'f> {
+    fn new(facts: &'f Facts<'f>, moments: Moments, respect: Respect) -> Self {
+        let mut orders = Self { facts, moments, edges: Vec::new() };
+        if matches!(moments, Moments::One | Moments::Two) {
+            for transaction in 0..facts.transactions.len() as u32 {
+                orders.add(moments.begin(transaction), moments.commit(transaction), Why::Itself);
+            }
         }
-        orders.reads();
+        facts.before.iter().for_each(|(one, other, why)| orders.add_whole(*one, *other, *why));
+        for (one, other, why) in &facts.missed {
+            orders.add(moments.begin(*one), moments.commit(*other), *why);
+        }
         match respect {
             Respect::Nothing => {}
             Respect::Sessions => orders.sessions(),
@@ -119,7 +149,7 @@ impl<'b, 't> Orders<'b, 't> {
 
     /// How many moments there are.
     fn count(&self) -> usize {
-        self.basics.transactions.len() * self.moments.each() as usize
+        self.facts.transactions.len() * self.moments.each() as usize
     }
 
     fn add(&mut self, from: u32, to: u32, why: Why) {
@@ -128,36 +158,22 @@ impl<'b, 't> Orders<'b, 't> {
         }
     }
 
-    /// One commits before another begins.
+    /// One is before another.
     fn add_whole(&mut self, one: u32, other: u32, why: Why) {
-        self.add(self.moments.commit(one), self.moments.begin(other), why);
-    }
-
-    fn reads(&mut self) {
-        let moments = self.moments;
-        for Key { key, reads, writers } in std::mem::take(&mut self.keys) {
-            for Read { reader, source } in reads.iter().copied() {
-                if source != INITIAL {
-                    self.add_whole(source, reader, Why::Read { key });
-                    continue;
-                }
-                for writer in writers.iter().copied().filter(|writer| *writer != reader) {
-                    self.add(moments.begin(reader), moments.commit(writer), Why::First { key });
-                }
-            }
-            self.keys.push(Key { key, reads, writers });
+        if one != other {
+            self.moments.before(one, other).for_each(|(from, to)| self.add(from, to, why));
         }
     }
 
     fn committed(&self) -> Vec<u32> {
-        let all = 0..self.basics.transactions.len() as u32;
-        all.filter(|transaction| self.basics.committed[*transaction as usize]).collect()
+        let all = 0..self.facts.transactions.len() as u32;
+        all.filter(|transaction| self.facts.committed[*transaction as usize]).collect()
     }
 
     fn sessions(&mut self) {
         let mut last = rustc_hash::FxHashMap::default();
         for transaction in self.committed() {
-            let process = self.basics.transactions.row(transaction).process;
+            let process = self.facts.transactions.row(transaction).process;
             if let Some(before) = last.insert(process, transaction) {
                 self.add_whole(before, transaction, Why::Process);
             }
@@ -166,7 +182,7 @@ impl<'b, 't> Orders<'b, 't> {
 
     /// From each transaction to those that were invoked after it had completed, but for what others in between say.
     fn real_time(&mut self) {
-        let row = |transaction: u32| *self.basics.transactions.row(transaction);
+        let row = |transaction: u32| *self.facts.transactions.row(transaction);
         let committed = self.committed();
         let mut ended: Vec<u32> = committed.iter().copied().filter(|one| row(*one).ret != NEVER).collect();
         ended.sort_unstable_by_key(|one| row(*one).ret);
@@ -193,13 +209,29 @@ impl<'b, 't> Orders<'b, 't> {
                 return None;
             }
             let paths = Paths::new(self.count(), &order, &self.edges);
+            if let Some(way) = self.overlooked_itself(&paths) {
+                return Some(way);
+            }
             let forcing = Forcing::new(self.moments, &order, &paths, self.edges.len());
-            let forced: Vec<Edge> = self.keys.iter().flat_map(|key| forcing.of(key)).collect();
+            let forced: Vec<Edge> = self.facts.keys.iter().flat_map(|key| forcing.of(key)).collect();
             if forced.is_empty() {
                 return None;
             }
             self.edges.extend(forced);
         }
+    }
+
+    /// A way from somebody to himself along one missed read and whom that read should have seen, if there is one.
+    fn overlooked_itself(&self, paths: &Paths) -> Option<Vec<usize>> {
+        if self.moments != Moments::Seen {
+            return None;
+        }
+        let all = 0..self.facts.transactions.len() as u32;
+        let ends = all.map(|one| (self.moments.begin(one), self.moments.commit(one)));
+        let mut ways = ends.filter(|(from, to)| paths.lead(*from, *to)).take(CYCLES_COMPARED).peekable();
+        ways.peek()?;
+        let after = self.after();
+        ways.filter_map(|(from, to)| self.path(&after, from, to, self.edges.len())).min_by_key(Vec::len)
     }
 
     /// All moments, the earlier before the later (Kahn's); none if there is a cycle.
@@ -274,13 +306,33 @@ impl<'b, 't> Orders<'b, 't> {
     }
 }
 
+/// What is known of registers: who read from whom, and who read what was there at first.
+fn of_registers<'b>(basics: &'b Basics<'_>) -> Facts<'b> {
+    let keys: Vec<Key> = (0..basics.transactions.keys() as u32).map(|key| uses(basics, key)).collect();
+    let (mut before, mut missed) = (Vec::new(), Vec::new());
+    for Key { key, reads, writers } in &keys {
+        for Read { reader, source } in reads.iter().copied() {
+            if source != INITIAL {
+                before.push((source, reader, Why::Read { key: *key }));
+                continue;
+            }
+            let others = writers.iter().copied().filter(|writer| *writer != reader);
+            missed.extend(others.map(|writer| (reader, writer, Why::First { key: *key })));
+        }
+    }
+    let Basics { transactions, names, .. } = *basics;
+    Facts { transactions, names, committed: basics.committed.clone(), keys, before, missed }
+}
+
 /// What committed transactions read and write of a key.
 fn uses(basics: &Basics<'_>, key: u32) -> Key {
     let is_committed = |transaction: u32| basics.committed[transaction as usize];
     let uses = basics.uses.of(key).iter().filter(|used| is_committed(used.transaction));
     let writers = uses.clone().filter(|used| used.wrote.is_some()).map(|used| used.transaction).collect();
     let known = |source: u32| source == INITIAL || (source != UNKNOWN && is_committed(source));
-    let reads = uses.filter(|used| used.read.is_some() && known(used.source) && used.source != used.transaction);
-    let reads = reads.map(|used| Read { reader: used.transaction, source: used.source }).collect();
+    let first = uses.filter(|used| used.read.is_some()).map(|used| (used.transaction, used.source));
+    let later = rw_register::later_sources(basics, key);
+    let reads = first.chain(later).filter(|(reader, source)| known(*source) && source != reader);
+    let reads = reads.map(|(reader, source)| Read { reader, source }).collect();
     Key { key, reads, writers }
 }

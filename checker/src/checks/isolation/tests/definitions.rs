@@ -19,6 +19,8 @@ struct Read {
     key: u32,
     /// The value, or the elements of the list.
     shown: Vec<u32>,
+    /// Whether it is what its transaction knew of the key when it wrote that: no later read tells it.
+    is_replaced: bool,
 }
 
 /// The levels that hold.
@@ -47,6 +49,11 @@ pub fn holding(all: &Transactions) -> BTreeSet<&'static str> {
     holding
 }
 
+/// Whether every transaction sees what it did and read itself.
+pub fn is_internal(all: &Transactions) -> bool {
+    reads(all).1
+}
+
 /// The reads from others, and whether every transaction sees what it did and read itself.
 fn reads(all: &Transactions) -> (Vec<Read>, bool) {
     let (mut reads, mut is_internal) = (Vec::new(), true);
@@ -68,7 +75,11 @@ fn reads(all: &Transactions) -> (Vec<Read>, bool) {
             };
             is_internal &= base.is_some() && before.is_none_or(|read| Some(&read.shown[..]) == base);
             let shown = base.map_or(shown.clone(), <[u32]>::to_vec);
-            reads.push(Read { reader, key: micro.key(), shown });
+            let then_writes = micros[at + 1..].iter().filter(same).any(|later| later.written().is_some());
+            let is_replaced = then_writes || (is_list && base.is_some() && !own.is_empty());
+            let earlier = reads.iter_mut().filter(|read| read.reader == reader && read.key == micro.key());
+            earlier.filter(|_| is_replaced).for_each(|read| read.is_replaced = false);
+            reads.push(Read { reader, key: micro.key(), shown, is_replaced });
         }
     }
     (reads, is_internal)
@@ -107,7 +118,7 @@ struct Facts {
     /// By read, in the order of each transaction: the reader, whom it shows, and who wrote the key later.
     reads: Vec<(usize, u32, u32)>,
     writes: u32,
-    /// Who read a version of a key and wrote not the next one.
+    /// Somebody replaced a version of a key that he had read, and wrote not the next one.
     lost_update: bool,
 }
 
@@ -146,7 +157,7 @@ impl Facts {
             (0..count).filter(|at| shown >> at & 1 == 1).for_each(|at| facts.wr[at] |= 1 << read.reader);
             facts.rw[read.reader] |= later;
             let own = order.iter().position(|writer| *writer == read.reader);
-            facts.lost_update |= own.is_some_and(|own| own > version);
+            facts.lost_update |= read.is_replaced && own.is_some_and(|own| own > version);
             facts.reads.push((read.reader, shown, later));
         }
         Some(facts)

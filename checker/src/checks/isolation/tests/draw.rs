@@ -15,6 +15,8 @@ pub struct Shape {
     /// How often a transaction fails or is unknown, percent.
     pub unsure: u64,
     pub lists: bool,
+    /// How often a micro-operation is about the key of the one before it, percent.
+    pub again: u64,
 }
 
 /// One history: transactions take effect one after the other, each at a moment within its span, but for stale reads.
@@ -34,7 +36,10 @@ pub fn history(draw: &mut Random, shape: Shape) -> Transactions {
         };
         let mut own = state.clone();
         for _ in 0..=draw.below(shape.micros_max) {
-            let key = draw.below(u64::from(shape.keys)) as u32;
+            let key = match bodies[at].last() {
+                Some((_, last, ..)) if shape.again > 0 && draw.chance(shape.again) => *last,
+                _ => draw.below(u64::from(shape.keys)) as u32,
+            };
             if draw.chance(50) {
                 own[key as usize].push(next);
                 bodies[at].push((true, key, next, Vec::new()));

@@ -202,7 +202,10 @@ fn draw(seed: u64, size: u64, micros_max: u64) -> Transactions {
         return wild(&mut draw, size);
     }
     let (stale, transactions) = ([10, 30, 60][draw.below(3) as usize], 2 + draw.below(size) as u32);
-    history(&mut draw, Shape { transactions, processes: 3, keys: 2, micros_max, stale, unsure: 0, lists: false })
+    history(
+        &mut draw,
+        Shape { transactions, processes: 3, keys: 2, micros_max, stale, unsure: 0, lists: false, again: 0 },
+    )
 }
 
 fn wild(draw: &mut Random, size: u64) -> Transactions {

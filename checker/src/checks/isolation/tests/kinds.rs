@@ -8,9 +8,9 @@ use super::table::parse;
 use crate::verdict::Outcome as Verdict;
 
 /// A history, the levels that it refutes, and those that it leaves.
-type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
+pub type Row = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-fn judge(rows: &[Row], lists: bool) {
+pub fn judge(rows: &[Row], lists: bool) {
     for (history, refuted, kept) in rows {
         let text = lines(&parse(history));
         let verdicts = verdicts(&text, lists);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::definitions::holding;
+use super::definitions::{holding, is_internal};
 use super::draw::{Shape, history};
 use super::peer::lines;
 use crate::checks::check::{Context, View};
@@ -22,14 +22,47 @@ fn implies(stronger: &'static str, weaker: &'static str) -> bool {
     stronger != weaker && levels::includes(stronger, if guarantee { "causal-convergence" } else { weaker })
 }
 
-/// A history of a store with stale reads; in every other one some reads show any state that the key ever had.
-fn draw(seed: u64, lists: bool) -> Transactions {
+/// A history of a store with stale reads. In every other one some reads show any state that the key ever had; in half of them
+/// transactions read and write a key again and again; and of lists some have an end that nobody sees.
+pub fn draw(seed: u64, lists: bool) -> Transactions {
     let mut draw = Random(seed);
     let stale = [0, 15, 40][draw.below(3) as usize];
     let (transactions, unsure) = (2 + draw.below(5) as u32, draw.below(2) * 30);
-    let shape = Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists };
+    let again = if seed % 4 > 1 { 60 } else { 0 };
+    let micros_max = if again > 0 { 4 } else { 3 };
+    let shape = Shape { transactions, processes: 3, keys: 2, micros_max, stale, unsure, lists, again };
     let all = history(&mut draw, shape);
-    if seed.is_multiple_of(2) { all } else { shaken(&mut draw, &all) }
+    match seed % 8 {
+        4 | 6 if lists => hidden(&mut draw, &all),
+        seed if seed.is_multiple_of(2) => all,
+        _ => shaken(&mut draw, &all),
+    }
+}
+
+/// Nobody sees more of a list than its first elements, and what he appended himself.
+fn hidden(draw: &mut Random, all: &Transactions) -> Transactions {
+    let mut hidden = Transactions::default();
+    let lengths: Vec<usize> = (0..all.keys()).map(|_| draw.below(3) as usize).collect();
+    for at in 0..all.len() as u32 {
+        let row = all.row(at);
+        hidden.begin(row.process, row.outcome, row.call, row.ret);
+        let mut own: Vec<u32> = Vec::new();
+        for micro in all.micros(at) {
+            match *micro {
+                Micro::Append { key, value } => {
+                    own.push(value);
+                    hidden.append(key, value);
+                }
+                list => {
+                    let elements = all.list(list).iter().enumerate();
+                    let length = lengths[list.key() as usize];
+                    let shown = elements.filter(|(place, element)| *place < length || own.contains(element));
+                    hidden.read_list(list.key(), shown.map(|(_, element)| *element));
+                }
+            }
+        }
+    }
+    hidden
 }
 
 fn shaken(draw: &mut Random, all: &Transactions) -> Transactions {
@@ -85,10 +118,30 @@ const NOT_SOUGHT: [&str; 4] = ["causal-cerone", "monotonic-view", "monotonic-sna
 /// Levels that may be left open of lists.
 const OPEN: [&str; 6] = ["causal-memory", "pram", NOT_SOUGHT[0], NOT_SOUGHT[1], NOT_SOUGHT[2], NOT_SOUGHT[3]];
 
+/// Levels of lists of which nothing is missed in histories so small.
+const EXACT_OF_LISTS: [&str; 15] = [
+    "read-committed",
+    "monotonic-atomic-view",
+    "read-atomic",
+    "causal",
+    "causal-convergence",
+    "parallel-snapshot-isolation",
+    "consistent-view",
+    "prefix",
+    "update-serializable",
+    "repeatable-read",
+    "snapshot-isolation",
+    "strong-session-snapshot-isolation",
+    "strong-snapshot-isolation",
+    "serializable",
+    "strict-serializable",
+];
+
 /// Levels of registers of which nothing is missed in histories so small.
-const EXACT_OF_REGISTERS: [&str; 8] = [
+const EXACT_OF_REGISTERS: [&str; 9] = [
     "read-atomic",
     "causal-convergence",
+    "parallel-snapshot-isolation",
     "serializable",
     "strong-session-serializable",
     "strict-serializable",
@@ -124,11 +177,13 @@ fn hold_the_lattice(lists: bool) -> BTreeMap<&'static str, Tally> {
             let may_be = if lists { &OPEN[..] } else { &NOT_SOUGHT[..] };
             assert!(may_be.contains(level), "seed {seed}: {level} is undecided\n{text}");
         }
-        for level in NOT_SOUGHT.iter().take(if lists { 2 } else { 0 }) {
+        // Of what contradicts itself the definitions may say nothing.
+        let is_said = !holding.is_empty() || is_internal(&all);
+        for level in NOT_SOUGHT.iter().take(if lists { 2 } else { 0 }).filter(|_| is_said) {
             let is_valid = verdicts[level] == Verdict::Valid;
             assert!(!is_valid || holding.contains(level), "seed {seed}: {level} is broken\n{text}");
         }
-        for level in levels::names() {
+        for level in levels::names().filter(|_| is_said) {
             let tally = tallies.entry(level).or_default();
             tally.broken += u64::from(!holding.contains(level));
             tally.found += u64::from(refuted.contains(level));
@@ -149,14 +204,15 @@ fn of_lists() {
     for (level, Tally { found, .. }) in tallies.iter().filter(|(level, _)| !level.contains("uncommitted")) {
         assert!(*found > 0, "{level} was never refuted");
     }
-    for level in ["read-atomic", "causal", "serializable"] {
+    for level in EXACT_OF_LISTS {
         let Tally { broken, found } = tallies[level];
         assert_eq!(found, broken, "of {level} not all were found");
     }
-    // The place of an append that only its own transaction has read is not known, and these would need it in some.
-    for level in ["prefix", "snapshot-isolation", "repeatable-read"] {
+    // Of two appends that nobody read, the one whose transaction had read the list before is the first of them, or its update
+    // is lost: only where it has read its own append, too, is that used.
+    for level in ["cursor-stability", "update-atomic"] {
         let Tally { broken, found } = tallies[level];
-        assert!(found * 100 >= broken * 98, "of {level} only {found} of {broken} were found");
+        assert!(found * 100 >= broken * 85, "of {level} only {found} of {broken} were found");
     }
 }
 

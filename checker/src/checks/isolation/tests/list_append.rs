@@ -27,7 +27,8 @@ fn agrees_with_permutations() {
         let mut draw = Random(seed);
         let stale = [0, 15, 40][draw.below(3) as usize];
         let (transactions, unsure) = (2 + draw.below(5) as u32, draw.below(2) * 30);
-        let shape = Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists: true };
+        let again = draw.below(2) * 50;
+        let shape = Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists: true, again };
         let all = history(&mut draw, shape);
         let kinds = kinds(&all);
         for ((model, respect), invalid) in models.iter().zip(&mut invalid) {
@@ -50,7 +51,8 @@ fn explanations_stand_by_themselves() {
     for seed in 0..cases(3000) {
         let mut draw = Random(seed);
         let (transactions, unsure) = (2 + draw.below(30) as u32, draw.below(2) * 20);
-        let shape = Shape { transactions, processes: 4, keys: 3, micros_max: 4, stale: 10, unsure, lists: true };
+        let shape =
+            Shape { transactions, processes: 4, keys: 3, micros_max: 4, stale: 10, unsure, lists: true, again: 30 };
         let all = history(&mut draw, shape);
         let findings: RawFindings = list_append::analyse(&all, &Numbers);
         for anomaly in &findings.anomalies {

@@ -10,6 +10,7 @@ mod list_append;
 mod mutations;
 mod peer;
 mod records;
+mod rereads;
 mod rw_register;
 mod serial;
 mod table;

@@ -59,7 +59,16 @@ fn pack(rows: &Rows) -> Transactions {
 }
 
 fn valid(seed: u64, lists: bool) -> Rows {
-    let shape = Shape { transactions: TRANSACTIONS, processes: 5, keys: 12, micros_max: 4, stale: 0, unsure: 0, lists };
+    let shape = Shape {
+        transactions: TRANSACTIONS,
+        processes: 5,
+        keys: 12,
+        micros_max: 4,
+        stale: 0,
+        unsure: 0,
+        lists,
+        again: 0,
+    };
     unpack(&history(&mut Random(seed), shape))
 }
 

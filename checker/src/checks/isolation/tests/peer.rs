@@ -45,7 +45,7 @@ fn drawn(seed: u64, lists: bool) -> Transactions {
     let mut draw = Random(seed);
     let stale = [0, 15, 40][draw.below(3) as usize];
     let (transactions, unsure) = (2 + draw.below(5) as u32, draw.below(2) * 30);
-    history(&mut draw, Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists })
+    history(&mut draw, Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists, again: 0 })
 }
 
 fn peer_allows(all: &Transactions, workload: adya::Workload, model: &str, assume: Assume) -> (bool, String) {

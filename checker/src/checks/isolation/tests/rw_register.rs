@@ -17,7 +17,8 @@ fn draw(seed: u64, transactions_max: u64) -> Transactions {
     let mut draw = Random(seed);
     let stale = [0, 15, 40][draw.below(3) as usize];
     let (transactions, unsure) = (2 + draw.below(transactions_max) as u32, draw.below(2) * 30);
-    history(&mut draw, Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists: false })
+    let again = draw.below(2) * 50;
+    history(&mut draw, Shape { transactions, processes: 3, keys: 2, micros_max: 3, stale, unsure, lists: false, again })
 }
 
 /// A model that is said to be broken is broken. A strictly serializable history is one whose keys are linearizable and

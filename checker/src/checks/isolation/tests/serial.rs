@@ -2,10 +2,11 @@
 
 use super::brute::{Respect, serializable};
 use super::draw::{Shape, history};
+use super::lattice;
 use super::table::parse;
 use crate::checks::isolation::findings::RawAnomaly;
 use crate::checks::isolation::input::{Numbers, Transactions};
-use crate::checks::isolation::{Options, levels, registers, rw_register, serial};
+use crate::checks::isolation::{Options, levels, list_append, registers, rw_register, serial};
 use crate::limits::Limits;
 use crate::tests::random::{Random, cases};
 
@@ -19,7 +20,8 @@ fn draw(seed: u64) -> Transactions {
     let mut draw = Random(seed);
     let stale = [0, 20, 40, 70][draw.below(4) as usize];
     let (transactions, unsure, keys) = (3 + draw.below(4) as u32, draw.below(2) * 30, 2 + draw.below(2) as u32);
-    history(&mut draw, Shape { transactions, processes: 4, keys, micros_max: 3, stale, unsure, lists: false })
+    let again = draw.below(2) * 50;
+    history(&mut draw, Shape { transactions, processes: 4, keys, micros_max: 3, stale, unsure, lists: false, again })
 }
 
 fn paths_refute(all: &Transactions, required: &'static str) -> Option<RawAnomaly> {
@@ -67,6 +69,39 @@ fn explanations_stand_by_themselves() {
         }
     }
     assert!(judged > 0);
+}
+
+/// Why a level of seeing each other has no order.
+fn overlooked(all: &Transactions, required: &'static str, lists: bool) -> Option<RawAnomaly> {
+    match lists {
+        true => Some(list_append::analyse_for(all, &Numbers, required, &Limits::default()).1?.1),
+        false => paths_refute(all, required),
+    }
+}
+
+#[test]
+fn explanations_of_writers_that_overlooked_each_other_stand_by_themselves() {
+    let levels = [
+        "update-atomic",
+        "consistent-view",
+        "parallel-snapshot-isolation",
+        "snapshot-isolation",
+        "strong-snapshot-isolation",
+    ];
+    for lists in [false, true] {
+        let mut judged = 0;
+        for seed in 0..cases(2000) {
+            let all = lattice::draw(seed, lists);
+            for required in levels {
+                let Some(anomaly) = overlooked(&all, required, lists) else { continue };
+                let again = overlooked(&all.only(&anomaly.transactions), required, lists);
+                assert!(again.is_some(), "{required}, seed {seed}: {anomaly:#?}\n{all:#?}");
+                judged += 1;
+            }
+        }
+        println!("{judged} explanations, lists: {lists}");
+        assert!(judged > 10, "{judged} anomalies were looked at");
+    }
 }
 
 /// Of the four that write x the second read of the first, the others missed it: each pair has an order, together they have none.
