@@ -154,6 +154,14 @@ impl Names for Numbers {
     }
 }
 
+/// Whether an element of the end of a list is twice in the list.
+fn repeats(before: &[u32], end: &[u32]) -> bool {
+    let mut sorted = end.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).any(|pair| pair[0] == pair[1])
+        || before.iter().any(|element| sorted.binary_search(element).is_ok())
+}
+
 impl Transactions {
     /// None yet, with room for so many transactions, micro-operations and elements of lists.
     pub(crate) fn with_capacity(rows: usize, micros: usize, elements: usize) -> Self {
@@ -288,7 +296,8 @@ impl Transactions {
             self.micros(reader).contains(&appended)
         };
         let others = elements.len() - elements.iter().rev().take_while(own).count();
-        (others < elements.len() && whole.starts_with(&elements[..others])).then_some(others)
+        let (before, appended) = elements.split_at(others);
+        (!appended.is_empty() && whole.starts_with(before) && !repeats(before, appended)).then_some(others)
     }
 
     /// Micro-operations and elements, for an estimate of what a check needs.

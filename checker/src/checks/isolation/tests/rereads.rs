@@ -142,3 +142,16 @@ fn what_was_overlooked_by_way_of_another_counts_where_seeing_is_transitive() {
         "p1@0-3 r y [], append z 1, append x 1; p2@1-4 append y 2, append q 2; p3@2-5 r q [2], r x [], append z 3";
     judge(&[(history, refuted, kept)], true);
 }
+
+/// What a transaction appended and then read stands behind what others had appended, but once.
+#[test]
+fn an_own_append_that_is_shown_twice_is_wrong_at_every_level() {
+    let wrong: &[&str] = &["read-uncommitted", "read-committed", "serializable"];
+    judge(
+        &[
+            ("p1@0-1 append y 1; p2@2-3 append y 5, r y [1 5 5]; p3@4-5 append y 6; p4@6-7 r y [1 5 6]", wrong, &[]),
+            ("p1@0-1 append y 1; p2@2-3 append y 5, r y [1 5 6 5]; p3@4-5 append y 6; p4@6-7 r y [1 5 6]", wrong, &[]),
+        ],
+        true,
+    );
+}
