@@ -5,11 +5,12 @@
 //! follow reads). What it reads only after it wrote says nothing by itself: a store may have shown it what is older than its
 //! own, or what has replaced it. But if what it read were the newer, it would be before its writer by what it wrote, and
 //! after it by what it read: circular information flow (G1c). So from read committed on all that a transaction reads is
-//! older than what it writes, whichever came first ([`Follows::All`]). More follows from the level that is asked
-//! for: what it promises of the order of sessions or of real time it promises of each key, too ([`KeyOrder::of`]). Where it puts a reader no later than what it missed, a version that a
-//! process meets later is not older (sequentially consistent keys), or one that is met after an operation completed is not
-//! older than what this operation met (linearizable keys); where only writes and reads of what was written have that order,
-//! only the versions *written* later are known to be newer. Keys may be assumed to have these orders, too (`--assume`).
+//! older than what it writes, whichever came first ([`Follows::All`]). More follows from the level that is asked for: what
+//! it promises of the order of sessions or of real time it promises of each key, too ([`KeyOrder::of`]). Where it puts a
+//! reader no later than what it missed, a version that a process meets later is not older (sequentially consistent keys), or
+//! one that is met after an operation completed is not older than what this operation met (linearizable keys); where only
+//! writes and reads of what was written have that order, only the versions *written* later are known to be newer. Keys may
+//! be assumed to have these orders, too (`--assume`).
 //!
 //! The edges are kept few. For sequential keys they are the chain of each process's successive versions: O(n). For
 //! linearizable keys a version precedes all versions whose last invocation comes after its first completion; it is
