@@ -497,12 +497,23 @@ impl<'p> Search<'p> {
                 if let Some(end) = self.visit(start, target, next, (state, kind)) {
                     return Some(end);
                 }
-            } else if self.fresh(target << FLAG_BITS | next) {
-                for (beyond, _) in graph.out(target) {
-                    if self.is_inside(beyond)
-                        && let Some(end) = self.visit(start, beyond, next, (state, kind))
-                    {
-                        return Some(end);
+                continue;
+            }
+            // A hub may lead to further ones.
+            let mut open = vec![target];
+            while let Some(hub) = open.pop() {
+                if !self.fresh(hub << FLAG_BITS | next) {
+                    continue;
+                }
+                for (beyond, _) in graph.out(hub) {
+                    match self.is_inside(beyond) {
+                        true if beyond >= transactions => open.push(beyond),
+                        true => {
+                            if let Some(end) = self.visit(start, beyond, next, (state, kind)) {
+                                return Some(end);
+                            }
+                        }
+                        false => {}
                     }
                 }
             }

@@ -104,8 +104,8 @@ impl Edges {
     /// Every source goes before every target but itself, in linear space.
     ///
     /// Sources that are targets too (`both`) must not reach themselves through a hub: the others go through one hub to
-    /// all targets, `both` through a second one to the targets that are not among them, and among themselves along a
-    /// path there and back. Sources and targets must each be without repetition.
+    /// all targets, `both` through a second one to the targets that are not among them, and among themselves along two
+    /// chains. Sources and targets must each be without repetition.
     pub(crate) fn all_to_all(&mut self, sources: &[(u32, Kind)], targets: &[u32]) {
         if sources.len() <= 1 || targets.len() <= 1 || sources.len() * targets.len() <= 8 {
             for (source, kind) in sources {
@@ -122,9 +122,23 @@ impl Edges {
         }
         let in_both: rustc_hash::FxHashSet<u32> = both.iter().map(|(source, _)| *source).collect();
         self.through_a_hub(&both, targets.iter().copied().filter(|target| !in_both.contains(target)));
-        for pair in both.windows(2) {
-            self.add(pair[0].0, pair[1].0, pair[0].1);
-            self.add(pair[1].0, pair[0].0, pair[1].1);
+        self.among_themselves(&both);
+    }
+
+    /// Each goes before all others. Two chains of hidden nodes lead to all up to one and to all from one on: a node enters the
+    /// one before itself and the other behind itself, so that it reaches all but itself, each by one edge of its kind.
+    fn among_themselves(&mut self, nodes: &[(u32, Kind)]) {
+        for backwards in [false, true] {
+            let mut link: Option<u32> = None;
+            for at in 0..nodes.len() {
+                let (node, kind) = nodes[if backwards { nodes.len() - 1 - at } else { at }];
+                let next = self.hidden();
+                self.add(next, node, Kind::Pass);
+                if let Some(before) = link.replace(next) {
+                    self.add(node, before, kind);
+                    self.add(next, before, Kind::Pass);
+                }
+            }
         }
     }
 
@@ -369,4 +383,47 @@ fn joined(mut steps: Vec<(u32, u32, Kind)>, chained: Kind) -> Vec<(u32, u32, Kin
         }
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The nodes that one edge of a kind leads to, through whatever hidden nodes.
+    fn one_edge_from(graph: &Graph, node: u32, visible: u32) -> BTreeSet<u32> {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<u32> = graph.out(node).map(|(to, _)| to).collect();
+        while let Some(at) = open.pop() {
+            match at < visible {
+                true => drop(reached.insert(at)),
+                false => open.extend(graph.out(at).map(|(to, _)| to)),
+            }
+        }
+        reached
+    }
+
+    /// Between those that are sources and targets there were paths of several edges, so that cycles with one overlooked write were
+    /// taken for others.
+    #[test]
+    fn regression_every_source_reaches_every_other_target_by_one_edge() {
+        const NODES: u32 = 12;
+        for seed in 0..500u64 {
+            let is_in = |node: &u32, of: u64| {
+                (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (of * 20 + u64::from(*node))) & 1 == 1
+            };
+            let sources: Vec<(u32, Kind)> =
+                (0..NODES).filter(|node| is_in(node, 0)).map(|node| (node, Kind::Rw)).collect();
+            let targets: Vec<u32> = (0..NODES).filter(|node| is_in(node, 1)).collect();
+            let mut edges = Edges::new(NODES as usize);
+            edges.all_to_all(&sources, &targets);
+            assert!(edges.len() <= 8 + 8 * (sources.len() + targets.len()), "it is linear: {}", edges.len());
+            let graph = edges.finish();
+            for (source, _) in &sources {
+                let others: BTreeSet<u32> = targets.iter().copied().filter(|target| target != source).collect();
+                assert_eq!(one_edge_from(&graph, *source, NODES), others, "{source} of {sources:?} to {targets:?}");
+            }
+        }
+    }
 }

@@ -155,3 +155,11 @@ fn an_own_append_that_is_shown_twice_is_wrong_at_every_level() {
         true,
     );
 }
+
+/// The reader of [] overlooked what its own process had appended, but among three that read it and appended that was a path of
+/// two overlooked appends.
+#[test]
+fn regression_of_three_that_read_a_list_and_appended_one_missed_its_own_append() {
+    let history = "p2@0-1 r x [], append x 1, append x 2; p1@2-4 r x [], append x 3; p2@3-5 r x [], append x 5";
+    judge(&[(history, &["strong-session-read-atomic", "causal", "causal-memory", "pram"], &["read-committed"])], true);
+}
