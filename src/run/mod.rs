@@ -111,18 +111,19 @@ fn check_programs(system: &dyn System) -> Result<(), Problem> {
 }
 
 /// The given plan, or one drawn from the seed.
-fn plan(settings: &RunSettings, Checked { system, nemesis: spec, .. }: &Checked) -> Result<Plan, Problem> {
+fn plan(settings: &RunSettings, checked: &Checked) -> Result<Plan, Problem> {
+    let Checked { system, nemesis: spec, layout, capabilities, .. } = checked;
     let nodes = &system.nodes();
     let spares = system.membership().map_or_else(|| Spares::none(nodes), |members| members.spares());
-    let capabilities = settings.arena.capabilities(&**system);
     let Some(path) = &settings.faults.plan else {
         let schedule = Schedule::for_run(settings.load.time_limit_ms);
-        let cluster = nemesis::Cluster::new(nodes, capabilities).with_layout(system.layout()).with_spares(spares);
+        let cluster =
+            nemesis::Cluster::new(nodes, capabilities.clone()).with_layout(layout.clone()).with_spares(spares);
         return nemesis::generate(settings.seed, &cluster, spec, schedule).map_err(Problem::arguments);
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problem::arguments(format!("cannot read the plan {}: {error}", path.display())))?;
-    let checked = |plan: &Plan| plan.validate(nodes).and_then(|()| plan.check_needs(&capabilities));
+    let checked = |plan: &Plan| plan.validate(nodes).and_then(|()| plan.check_needs(capabilities));
     let plan = Plan::from_toml(&text).and_then(|plan| checked(&plan).map(|()| plan));
     let is_late = |planned: &&PlannedFault| planned.at_ms >= settings.load.time_limit_ms;
     if let Some(late) = plan.iter().flat_map(|plan| &plan.faults).find(is_late) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker::{CheckName, object_of_workload};
-use nemesis::{Capabilities, NemesisSpec};
+use nemesis::{Capabilities, Layout, NemesisSpec};
 use serde::{Deserialize, Serialize};
 use workloads::registry::names;
 use workloads::{Placement, Workload};
@@ -40,12 +40,11 @@ impl ArenaKind {
 
     /// What can be done to a cluster of this system there.
     pub fn capabilities(self, system: &dyn System) -> Capabilities {
-        let of_arena = match (self, system.simulated()) {
+        match (self, system.simulated()) {
             (ArenaKind::Process | ArenaKind::Netns, _) => ProcessArena::capabilities(system, self.ground()),
             (ArenaKind::Sim, Some(simulated)) => simulated.capabilities(),
             (ArenaKind::Sim, None) => Capabilities::none(),
-        };
-        system.layout().known_to(of_arena, &system.nodes())
+        }
     }
 }
 
@@ -130,6 +129,10 @@ pub struct Checked {
     pub workloads: Vec<Box<dyn Workload>>,
     /// The requested faults.
     pub nemesis: NemesisSpec,
+    /// Where its nodes and keys are, as far as it tells.
+    pub layout: Layout,
+    /// What can be done to its cluster where it runs, laid out so.
+    pub capabilities: Capabilities,
 }
 
 impl RunSettings {
@@ -158,8 +161,10 @@ impl RunSettings {
         let workloads = workloads::by_name(&self.load.workload, &can).map_err(Problem::arguments)?;
         self.judging.check(&workloads, &names(&can))?;
         self.check_system(&*system)?;
-        nemesis.check_needs(&self.arena.capabilities(&*system)).map_err(Problem::arguments)?;
-        Ok(Checked { system, workloads, nemesis })
+        let layout = system.layout();
+        let capabilities = layout.known_to(self.arena.capabilities(&*system), &system.nodes());
+        nemesis.check_needs(&capabilities).map_err(Problem::arguments)?;
+        Ok(Checked { system, workloads, nemesis, layout, capabilities })
     }
 
     /// Checks that the system can be run where it is asked to.

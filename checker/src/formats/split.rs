@@ -170,21 +170,19 @@ impl<R: Read> Maps<R> {
         }
         self.skip_blanks()?;
         loop {
-            let (length, wrapped) = match around(&self.buffer[self.from..]) {
-                Around::Events(length, wrapped) => (length, wrapped),
+            match around(&self.buffer[self.from..]) {
+                Around::Events(length, wrapped) => {
+                    self.pass(length);
+                    self.wrapped = wrapped;
+                    return Ok(());
+                }
                 Around::Nothing => return Ok(()),
                 Around::Open if self.ended => return Ok(()),
                 Around::Open if (self.buffer.len() - self.from) as u64 > LINE_BYTES_MAX => {
                     return Err(too_long(self.line));
                 }
-                Around::Open => {
-                    self.fill()?;
-                    continue;
-                }
-            };
-            self.pass(length);
-            self.wrapped = wrapped;
-            return Ok(());
+                Around::Open => self.fill()?,
+            }
         }
     }
 
@@ -293,13 +291,11 @@ fn around(bytes: &[u8]) -> Around {
         if key.strip_prefix(b":").is_none_or(is_of_event) {
             return Around::Nothing;
         }
-        let Found::Form(length) = scan(&bytes[at..]) else {
-            // The history itself need not end within the bytes at hand.
-            return if is_history(key) { of_map(bytes, at) } else { Around::Open };
-        };
+        // The history itself need not end within the bytes at hand.
         if is_history(key) {
             return of_map(bytes, at);
         }
+        let Found::Form(length) = scan(&bytes[at..]) else { return Around::Open };
         at += length;
     }
 }
@@ -307,13 +303,14 @@ fn around(bytes: &[u8]) -> Around {
 /// What is around the events of a map whose value under the key of the history begins here.
 fn of_map(bytes: &[u8], at: usize) -> Around {
     let blanks = bytes[at..].iter().take_while(|byte| is_blank(**byte)).count();
-    match around(&bytes[at + blanks..]) {
+    let value = &bytes[at + blanks..];
+    match around(value) {
         Around::Events(length, list) if list.len() == 1 => {
             Around::Events(at + blanks + length, [b"}", &list[..]].concat())
         }
         Around::Open => Around::Open,
-        Around::Events(..) | Around::Nothing if bytes.len() == at + blanks => Around::Open,
-        Around::Events(..) | Around::Nothing => Around::Nothing,
+        _ if value.is_empty() => Around::Open,
+        _ => Around::Nothing,
     }
 }
 

@@ -38,10 +38,10 @@ const ABSOLUTE: u32 = 1;
 /// The flag of `msync` that makes it wait for the disk.
 const MS_SYNC: u32 = libc::MS_SYNC as u32;
 
-/// Reads, writes and syncs, each kind of a disk's calls.
-const READS: [i64; 5] = [libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv, libc::SYS_preadv2];
-const WRITES: [i64; 5] = [libc::SYS_write, libc::SYS_pwrite64, libc::SYS_writev, libc::SYS_pwritev, libc::SYS_pwritev2];
-const SYNCS: [i64; 4] = [libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync_file_range, libc::SYS_syncfs];
+/// Reads, writes and syncs: each kind of a disk's calls whose first argument is a descriptor.
+pub(crate) const READS: [i64; 5] = [libc::SYS_read, libc::SYS_pread64, libc::SYS_readv, libc::SYS_preadv, libc::SYS_preadv2];
+pub(crate) const WRITES: [i64; 5] = [libc::SYS_write, libc::SYS_pwrite64, libc::SYS_writev, libc::SYS_pwritev, libc::SYS_pwritev2];
+pub(crate) const SYNCS: [i64; 4] = [libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync_file_range, libc::SYS_syncfs];
 
 /// The filter's instructions: what is reported of a program under a clock, if it is under one, and of its disk.
 pub(crate) fn program(clock: Option<Reach>, disk: DiskReach) -> Vec<sock_filter> {

@@ -16,6 +16,7 @@ use crate::clock::{self, Setting};
 use crate::disk_calls::{CallKind, Disk, Fate};
 use crate::exec::Ending;
 use crate::files::{self, Target};
+use crate::filter::{READS, SYNCS, WRITES};
 use crate::inject::{self, REQUEST_CLOCK};
 use crate::install::{TOLD_MAX, Told};
 use crate::statistics::AbsoluteWaits;
@@ -81,16 +82,8 @@ pub(crate) fn request(data: &seccomp_data) -> Request {
 
 /// What a call does to the file whose descriptor is its first argument; none if it does nothing to it.
 fn disk_kind(number: i64) -> Option<CallKind> {
-    match number {
-        libc::SYS_read | libc::SYS_pread64 | libc::SYS_readv | libc::SYS_preadv | libc::SYS_preadv2 => {
-            Some(CallKind::Read)
-        }
-        libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_pwritev | libc::SYS_pwritev2 => {
-            Some(CallKind::Write)
-        }
-        libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_sync_file_range | libc::SYS_syncfs => Some(CallKind::Sync),
-        _ => None,
-    }
+    let kinds = [(&READS[..], CallKind::Read), (&WRITES, CallKind::Write), (&SYNCS, CallKind::Sync)];
+    kinds.into_iter().find(|(calls, _)| calls.contains(&number)).map(|(_, kind)| kind)
 }
 
 /// A tree of processes under one clock, one disk, or both.

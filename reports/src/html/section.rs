@@ -229,7 +229,7 @@ pub(super) fn faults(run: &Run<'_>) -> String {
     columns.extend([("Proved", Set::Text), ("Evidence", Set::Prose)].into_iter().filter(|_| !foreign));
     let faults = &run.verdict.faults;
     let rows: Vec<Vec<String>> =
-        faults.iter().take(FAULTS_MAX).map(|fault| fault_row(run, fault, planned.get(&fault.fault))).collect();
+        faults.iter().take(FAULTS_MAX).map(|fault| fault_row(run, fault, planned.get(&fault.fault), foreign)).collect();
     let mut body = match (rows.is_empty(), foreign) {
         (true, true) => "<p>No faults are recorded.</p>\n".to_owned(),
         (true, false) => "<p>No faults were planned.</p>\n".to_owned(),
@@ -251,7 +251,7 @@ pub(super) fn faults(run: &Run<'_>) -> String {
     )
 }
 
-fn fault_row(run: &Run<'_>, fault: &FaultFinding, planned: Option<&(u64, u64)>) -> Vec<String> {
+fn fault_row(run: &Run<'_>, fault: &FaultFinding, planned: Option<&(u64, u64)>, foreign: bool) -> Vec<String> {
     let class = kind_class(&fault.kind);
     let mut row = vec![
         fault.fault.to_string(),
@@ -260,7 +260,7 @@ fn fault_row(run: &Run<'_>, fault: &FaultFinding, planned: Option<&(u64, u64)>) 
         esc(abbreviate(&fault.nodes.join(" "), DETAIL_CHARS_MAX)).to_string(),
     ];
     row.extend((!run.is_untimed()).then(|| esc(window(fault, planned, run.end_ns)).to_string()));
-    if !is_foreign(run) {
+    if !foreign {
         let proved = match fault.proved {
             true => "<span class=\"yes\">✓ yes</span>",
             false => "<strong class=\"no\">✗ no</strong>",

@@ -493,32 +493,38 @@ impl<'p> Search<'p> {
         let transactions = self.part.spans.len() as u32;
         for (target, kind) in graph.out(node) {
             let Some(next) = self.follow(kind, flags, depth).filter(|_| self.is_inside(target)) else { continue };
-            if target < transactions {
-                if let Some(end) = self.visit(start, target, next, (state, kind)) {
-                    return Some(end);
-                }
-                continue;
-            }
-            // A hub may lead to further ones.
-            let mut open = vec![target];
-            while let Some(hub) = open.pop() {
-                if !self.fresh(hub << FLAG_BITS | next) {
-                    continue;
-                }
-                for (beyond, _) in graph.out(hub) {
-                    match self.is_inside(beyond) {
-                        true if beyond >= transactions => open.push(beyond),
-                        true => {
-                            if let Some(end) = self.visit(start, beyond, next, (state, kind)) {
-                                return Some(end);
-                            }
-                        }
-                        false => {}
-                    }
-                }
+            let end = match target < transactions {
+                true => self.visit(start, target, next, (state, kind)),
+                false => self.visit_beyond(start, target, next, (state, kind)),
+            };
+            if end.is_some() {
+                return end;
             }
         }
         self.expand_order(start, state, depth)
+    }
+
+    /// Visits the transactions that a hub leads to, which may be through further hubs.
+    fn visit_beyond(&mut self, start: u32, hub: u32, flags: Flags, came: (u32, Kind)) -> Option<u32> {
+        let graph = &self.part.graph;
+        let transactions = self.part.spans.len() as u32;
+        let mut open = vec![hub];
+        while let Some(hub) = open.pop() {
+            if !self.fresh(hub << FLAG_BITS | flags) {
+                continue;
+            }
+            for (beyond, _) in graph.out(hub) {
+                if !self.is_inside(beyond) {
+                    continue;
+                }
+                if beyond >= transactions {
+                    open.push(beyond);
+                } else if let Some(end) = self.visit(start, beyond, flags, came) {
+                    return Some(end);
+                }
+            }
+        }
+        None
     }
 
     fn expand_order(&mut self, start: u32, state: u32, depth: usize) -> Option<u32> {

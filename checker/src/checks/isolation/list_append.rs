@@ -48,18 +48,8 @@ struct Append {
 struct Read {
     transaction: u32,
     list: Micro,
-    /// When its transaction appends to the key.
-    appends: Appends,
-}
-
-/// When a transaction appends to a list that it reads.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Appends {
-    Never,
-    /// Only before it reads.
-    Before,
-    /// After it reads, and maybe before, too.
-    After,
+    /// Whether its transaction appends to the key afterwards.
+    then_appends: bool,
 }
 
 /// What is known of a key after its reads were compared.
@@ -275,13 +265,7 @@ impl<'t> Analysis<'t> {
                         appends.push((key, Append { transaction, value, is_last: !appended_later() }));
                     }
                     list @ Micro::List { key, .. } => {
-                        let before = || micros[..at].iter().filter(same).any(|before| before.written().is_some());
-                        let appends = match () {
-                            () if appended_later() => Appends::After,
-                            () if before() => Appends::Before,
-                            () => Appends::Never,
-                        };
-                        reads.push((key, Read { transaction, list, appends }));
+                        reads.push((key, Read { transaction, list, then_appends: appended_later() }));
                     }
                     Micro::Write { .. } | Micro::Read { .. } => {}
                 }
@@ -518,9 +502,9 @@ impl<'t> Analysis<'t> {
     fn lost_updates(&mut self, of_key: &OfKey<'_>, reads: &[Read], order: &Order) {
         let whole = order.longest.map_or(&[][..], |(_, list)| self.transactions.list(list));
         let mut updates: Vec<(usize, u32)> = Vec::new();
-        let is_shown = |read: &&Read| self.transactions.shown_of(whole, read.transaction, read.list).is_some();
-        for read in reads.iter().filter(|read| read.appends != Appends::Never).filter(is_shown) {
-            let Some(length) = self.appended_to(of_key, *read) else { continue };
+        let is_shown = |read: &Read| self.transactions.shown_of(whole, read.transaction, read.list).is_some();
+        for read in reads {
+            let Some(length) = self.appended_to(of_key, *read).filter(|_| is_shown(read)) else { continue };
             match updates.last_mut().filter(|(_, earlier)| *earlier == read.transaction) {
                 Some(update) => update.0 = length,
                 None => updates.push((length, read.transaction)),
@@ -529,45 +513,37 @@ impl<'t> Analysis<'t> {
         updates.sort_unstable();
         for group in updates.chunk_by(|a, b| a.0 == b.0) {
             let (length, one) = group[0];
+            let (key, state) = (of_key.key, &whole[..length]);
             if let Some((_, other)) = group.get(1) {
-                self.lost_update(of_key.key, &whole[..length], [one, *other]);
+                self.lost_update(key, vec![one, *other], |all| {
+                    let (a, b, list) = (all.name(one), all.name(*other), all.names.key(key));
+                    format!("{a} and {b} both appended to {list} as they had read it, {}.", show_list(all.names, state))
+                });
                 continue;
             }
             let next = whole[..order.settled].get(length).and_then(|next| of_key.append(*next));
-            if let Some(next) = next.copied().filter(|next| next.transaction != one) {
-                self.overtaken_update(of_key.key, &whole[..length], one, next, order.settled_by);
+            if let Some(next) = next.filter(|next| next.transaction != one) {
+                let transactions = [one, next.transaction].into_iter().chain(order.settled_by).collect();
+                self.lost_update(key, transactions, |all| {
+                    let (who, by, list) = (all.name(one), all.name(next.transaction), all.names.key(key));
+                    let (state, value) = (show_list(all.names, state), all.names.value(next.value));
+                    format!(
+                        "{who} appended to {list} as it had read it, {state}, but behind the {value} that {by} appended."
+                    )
+                });
             }
         }
     }
 
-    fn lost_update(&mut self, key: u32, state: &[u32], [one, other]: [u32; 2]) {
+    fn lost_update(&mut self, key: u32, transactions: Vec<u32>, explain: impl FnOnce(&Self) -> String) {
         if self.findings.is_only_counted("lost-update") {
             return;
         }
-        let (a, b, list) = (self.name(one), self.name(other), self.names.key(key));
-        let explanation =
-            format!("{a} and {b} both appended to {list} as they had read it, {}.", show_list(self.names, state));
+        let explanation = explain(self);
         self.findings.add("lost-update", || RawAnomaly {
             kind: "lost-update",
             key: Some(key),
-            transactions: vec![one, other],
-            explanation,
-            ..RawAnomaly::default()
-        });
-    }
-
-    fn overtaken_update(&mut self, key: u32, state: &[u32], one: u32, next: Append, shown_by: Option<u32>) {
-        if self.findings.is_only_counted("lost-update") {
-            return;
-        }
-        let (who, by, list) = (self.name(one), self.name(next.transaction), self.names.key(key));
-        let (state, value) = (show_list(self.names, state), self.names.value(next.value));
-        let explanation =
-            format!("{who} appended to {list} as it had read it, {state}, but behind the {value} that {by} appended.");
-        self.findings.add("lost-update", || RawAnomaly {
-            kind: "lost-update",
-            key: Some(key),
-            transactions: [one, next.transaction].into_iter().chain(shown_by).collect(),
+            transactions,
             explanation,
             ..RawAnomaly::default()
         });
@@ -577,7 +553,7 @@ impl<'t> Analysis<'t> {
     /// that ends with what it had appended. Of several the later counts.
     fn appended_to(&self, of_key: &OfKey<'_>, read: Read) -> Option<usize> {
         let (length, others) = (self.transactions.list(read.list).len(), self.length_of_others(of_key, read));
-        (others < length || read.appends == Appends::After).then_some(others)
+        (others < length || read.then_appends).then_some(others)
     }
 
     /// All dependencies.
