@@ -43,6 +43,15 @@ fn regression_a_lost_element_among_equal_ones_was_none_by_itself() {
     arbitrary::every_model(&[211, 26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 36, 128, 0, 39]);
 }
 
+/// A read of three micro-operations among writes of lists is a transaction, and alone a read that shows siblings.
+#[test]
+fn regression_what_a_list_is_depended_on_writes_that_were_not_reported() {
+    arbitrary::every_model(&[
+        0x65, 0x63, 0x68, 0x6f, 0x41, 0x28, 0xd9, 0xff, 0x0f, 0x00, 0x00, 0x00, 0x05, 0xff, 0x41, 0x0a, 0xd0, 0x00,
+        0xd0,
+    ]);
+}
+
 /// A transaction missed its own write, and the events reported did not include who wrote what else it had read.
 #[test]
 fn regression_what_a_transaction_read_besides_was_not_reported() {

@@ -11,4 +11,4 @@ pub use concurrent_writes::ConcurrentWrites;
 pub(crate) use model::Element;
 pub use model::{Model, UnknownModel};
 pub use object::{Object, UnknownObject};
-pub use siblings::reads_siblings;
+pub use siblings::{lists_are_values, reads_siblings};

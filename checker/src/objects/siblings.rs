@@ -15,7 +15,7 @@ pub fn reads_siblings(history: &History) -> bool {
 }
 
 /// Whether the lists that reads of registers show are values: see above. Linear in the history.
-pub(crate) fn lists_are_values(history: &History) -> bool {
+pub fn lists_are_values(history: &History) -> bool {
     let mut initials: Vec<ValueId> = history.initials().filter(|value| value.is_list()).collect();
     if !initials.is_empty() && !is_of_registers(history) {
         initials.clear();

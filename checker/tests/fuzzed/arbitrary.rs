@@ -16,6 +16,7 @@ use dissensus_checker::finding::Finding;
 use dissensus_checker::history::{Event, EventType, Phase, Process};
 use dissensus_checker::history::{History, HistoryBuilder};
 use dissensus_checker::limits::Limits;
+use dissensus_checker::objects::lists_are_values;
 use dissensus_checker::verdict::Outcome;
 use serde_json::{Value, json};
 
@@ -290,8 +291,8 @@ fn holds_together(model: &Asked, decision: &Finding, case: &Case) {
     for violation in decision.explained() {
         assert!(violation.events.is_sorted() && !violation.explanation.is_empty(), "{shown}");
         let alone: Vec<Event> = violation.events.iter().map(|index| case.events[*index as usize].clone()).collect();
-        if reads_lists(&alone) != reads_lists(&case.events) {
-            // The models of sessions read a history without lists in another way.
+        if shows_lists(&alone) != shows_lists(&case.events) {
+            // The models of sessions read a history without lists in another way, and what a list is depends on all writes.
             continue;
         }
         let generous =
@@ -302,11 +303,12 @@ fn holds_together(model: &Asked, decision: &Finding, case: &Case) {
 }
 
 /// As the models of sessions see it: an operation by its completion, or what was asked for if there is none.
-fn reads_lists(events: &[Event]) -> bool {
-    events.iter().any(|event| {
+fn shows_lists(events: &[Event]) -> bool {
+    let shows_list = events.iter().any(|event| {
         let is_list = |micro: &Value| micro[0] == "append" || micro[0] == "r" && micro[2].is_array();
         let micros = event.value.as_array();
         let reads = event.kind == EventType::Ok && event.f == "read" && micros.is_some();
         reads || micros.is_some_and(|micros| micros.iter().any(is_list))
-    })
+    });
+    shows_list && !lists_are_values(&records(events))
 }

@@ -8,7 +8,8 @@
 //! Bouajjani et al. (POPL 2017) for causality; Daudjee and Salem (VLDB 2006) for sessions; the arrangement is that of
 //! Kingsbury and Alvaro (VLDB 2020).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// A model: its name, Adya's name if it has one, the models it includes, and what it forbids beyond those.
 struct Model(&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
@@ -160,8 +161,17 @@ fn model(name: &str) -> Option<&'static Model> {
     MODELS.iter().find(|model| model.0 == name)
 }
 
-/// The model and all that it includes.
-fn included(name: &'static str) -> BTreeSet<&'static str> {
+/// Of each model itself and all that it includes: found once, as every check asks for it many times.
+static INCLUDED: LazyLock<BTreeMap<&'static str, BTreeSet<&'static str>>> =
+    LazyLock::new(|| MODELS.iter().map(|model| (model.0, reachable(model.0))).collect());
+
+/// The model and all that it includes. Empty if there is no such model.
+fn included(name: &str) -> &'static BTreeSet<&'static str> {
+    static NONE: BTreeSet<&str> = BTreeSet::new();
+    INCLUDED.get(name).unwrap_or(&NONE)
+}
+
+fn reachable(name: &'static str) -> BTreeSet<&'static str> {
     let mut all = BTreeSet::new();
     let mut open = vec![name];
     while let Some(name) = open.pop() {
@@ -175,13 +185,17 @@ fn included(name: &'static str) -> BTreeSet<&'static str> {
 /// Whether a model allows a history with these anomalies. Every anomaly forbids itself: one that no model names, none
 /// forbids.
 pub(crate) fn allows(name: &'static str, anomalies: &BTreeSet<String>) -> bool {
-    let seen = implied(anomalies);
+    allows_all(name, &implied(anomalies))
+}
+
+/// Whether a model allows these anomalies, which include all that they are cases of.
+fn allows_all(name: &str, seen: &BTreeSet<String>) -> bool {
     !included(name).iter().filter_map(|name| model(name)).any(|model| model.3.iter().any(|bad| seen.contains(*bad)))
 }
 
 /// Whether a model includes another one, or is it.
 pub(crate) fn includes(name: &'static str, other: &str) -> bool {
-    included(name).contains(other)
+    name == other || included(name).contains(other)
 }
 
 /// Every anomaly that a model forbids, or that is a case of another one.
@@ -199,7 +213,8 @@ pub(crate) fn forbids(name: &'static str, anomaly: &str) -> bool {
 /// The strongest models that the anomalies leave possible: none of them is included in another one left. Empty if not
 /// even read uncommitted is.
 pub(crate) fn strongest(anomalies: &BTreeSet<String>) -> Vec<&'static str> {
-    strongest_of(|name| allows(name, anomalies))
+    let seen = implied(anomalies);
+    strongest_of(|name| allows_all(name, &seen))
 }
 
 /// The strongest of the models that are possible.
