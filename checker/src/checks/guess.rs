@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::checks::isolation;
 use crate::history::{Datum, History, Op, Phase};
+use crate::objects::Object;
 use crate::objects::siblings::{has_micros, lists_are_values};
 
 /// The functions of clients of a log. Transactions alone are taken for those of registers and lists.
@@ -20,7 +21,7 @@ pub fn guess(records: &History) -> Option<&'static str> {
     let has = |f: &str| functions.contains(f);
     match () {
         () if functions.is_empty() => None,
-        () if only(&["txn"]) => transaction_object(records),
+        () if only(&["txn"]) => isolation::looks_like(records).map(Object::name),
         () if only(&["read", "write", "cas"]) && has("cas") => Some("cas-register"),
         () if only(&["read", "write"]) && has("write") => Some(long_fork_rows_or_register(records)),
         () if only(&["read", "add", "remove"]) && has("add") => Some(set_or_counter(records)),
@@ -49,27 +50,6 @@ pub fn guess(records: &History) -> Option<&'static str> {
 /// [`Selection::renames`]: crate::formats::Selection::renames
 pub fn unknown_micros(records: &History) -> BTreeSet<&str> {
     isolation::functions(records).filter(|f| !matches!(*f, "r" | "w" | "append")).collect()
-}
-
-fn transaction_object(records: &History) -> Option<&'static str> {
-    let by_writes = isolation::functions(records).find_map(|f| match f {
-        "append" => Some("list-append"),
-        "w" | "write" => Some("rw-register"),
-        _ => None,
-    });
-    by_writes.or_else(|| only_reads(records))
-}
-
-/// What transactions read that write nothing: lists, or registers. None if they do something else as well.
-fn only_reads(records: &History) -> Option<&'static str> {
-    if isolation::functions(records).any(|f| !matches!(f, "r" | "read")) {
-        return None;
-    }
-    let micros = records.ops.iter().filter_map(|op| records.datum(op.result).elements()).flatten();
-    let mut read = micros.filter_map(|micro| records.micro(*micro)).map(|(_, _, value)| value).peekable();
-    read.peek()?;
-    let is_list = |value| matches!(records.datum(value), Datum::List(_));
-    Some(if read.any(is_list) { "list-append" } else { "rw-register" })
 }
 
 fn long_fork_rows_or_register(records: &History) -> &'static str {

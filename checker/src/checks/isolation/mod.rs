@@ -26,6 +26,7 @@ pub mod levels;
 pub(crate) mod list_append;
 mod meanings;
 mod missed;
+mod object;
 pub(crate) mod order;
 pub(crate) mod per_key;
 pub(crate) mod records;
@@ -37,13 +38,15 @@ mod versions;
 use crate::checks::check::Context;
 pub use crate::checks::settings::{Assume, Transactions as Options};
 use crate::finding::Finding;
-use crate::history::{Datum, History, ValueId};
+use crate::history::History;
 use crate::limits::Limits;
 use crate::objects::Object;
 use crate::outcome::Outcome as Verdict;
 pub(crate) use checks::Level;
 use findings::{Beside, RawFindings};
 use input::{Names, Transactions};
+pub use object::looks_like;
+pub(crate) use object::{functions, is_of_lists};
 use rw_register::Basics;
 use saturation::{Implied, Isolation};
 use versions::KeyOrder;
@@ -151,30 +154,6 @@ pub(crate) fn check_level(
         true => check_list_append(records, &context.limits, options),
         false => check_rw_register(records, &context.limits, options),
     }
-}
-
-/// Whether transactions are of lists: the caller said so, or one of them appends.
-pub(crate) fn is_of_lists(object: Option<Object>, records: &History) -> bool {
-    match object {
-        Some(Object::ListAppend) => true,
-        Some(Object::RwRegister) => false,
-        _ => functions(records).find(|f| matches!(*f, "append" | "w" | "write")) == Some("append"),
-    }
-}
-
-/// The functions of all micro-operations asked for.
-pub(crate) fn functions(records: &History) -> impl Iterator<Item = &str> {
-    let micros = |value: ValueId| match records.datum(value) {
-        Datum::List(micros) => micros,
-        _ => &[],
-    };
-    records.ops.iter().flat_map(move |op| micros(op.argument)).filter_map(|micro| match records.datum(*micro) {
-        Datum::List([f, ..]) => match records.datum(*f) {
-            Datum::Text(f) => Some(f),
-            _ => None,
-        },
-        _ => None,
-    })
 }
 
 /// Approximate bytes that a check needs for each transaction and each micro-operation: nodes and edges of the graph,

@@ -366,3 +366,15 @@ fn regression_sums_were_of_64_bits() {
 fn read_text(text: &str) -> History {
     read(text.as_bytes(), Format::Json, &Selection::default()).unwrap_or_else(|damage| panic!("{damage}")).records
 }
+
+/// Levels of isolation took a history that only reads lists for one of registers, in which a list of nil is the beginning; the
+/// guess of a model took it for one of lists.
+#[test]
+fn regression_lists_that_nobody_writes_were_registers_to_some_models() {
+    let text = r#"0 txn [["r","x",null]] => [["r","x",[null]]]"#;
+    assert_eq!(registry::guess(&history(text)), Some("list-append"));
+    for model in ["list-append", "serializable", "read-committed", "causal"] {
+        ends(model, text, &Settings::default(), Invalid, "nobody appended");
+    }
+    ends("rw-register", text, &Settings::default(), Valid, "");
+}
