@@ -88,7 +88,7 @@ pub struct RunArgs {
     /// Client processes at a time [default: 10]
     #[arg(long)]
     pub concurrency: Option<u64>,
-    /// Operations a second in all; 0 = as fast as they complete [default: 200]
+    /// Operations a second in all; 0 = as fast as they complete (after failures in a row, up to 26 ms apart) [default: 200]
     #[arg(long)]
     pub rate: Option<f64>,
     /// How long the workload runs [default: 30s]

@@ -44,7 +44,7 @@ use crate::client::{Attempt, Client, Completion, Operation, Outcome};
 use crate::clock::Clock;
 use crate::registry::{self, WorkloadError};
 use crate::workload::{Invocation, PROBE, Workload};
-use schedule::Schedule;
+use schedule::{Last, Schedule};
 
 /// After an outage the clients catch up with at most this much of the schedule; older operations are left out.
 const CATCH_UP: Duration = Duration::from_secs(1);
@@ -54,7 +54,8 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// Client processes at a time, 1 to [`Settings::CONCURRENCY_MAX`].
     pub concurrency: u64,
-    /// Operations a second of all clients together; 0 = as fast as they complete.
+    /// Operations a second of all clients together; 0 = as fast as they complete, with longer and longer gaps, up to 26 ms,
+    /// while those of a client fail.
     pub rate: f64,
     /// How long [`Interpreter::run`] invokes operations.
     pub time_limit: Duration,
@@ -255,14 +256,16 @@ impl<'a> Interpreter<'a> {
     }
 
     async fn work(&self, worker: u64, mut process: u64, run: &Run<'_>) {
-        let mut last = None;
+        let (mut last, mut failures) = (None, 0);
         while self.wait_for_turn(run, last).await {
-            last = Some(self.clock.now());
+            let begun = self.clock.now();
             let seeded = &self.workloads[self.turn.replace((self.turn.get() + 1) % self.workloads.len())];
             let invocation = seeded.workload.borrow_mut().next(&mut seeded.rng.borrow_mut(), process);
             let at = At { seeded: Some(seeded), phase: Phase::Main, node: self.node_for(worker) };
             let completion = self.operate(at, process, invocation, |_| {}).await;
             self.progress.count(&completion, self.clock.now());
+            failures = if completion.outcome == Outcome::Fail { failures + 1 } else { 0 };
+            last = Some(Last { begun, failures });
             if completion.outcome == Outcome::Info {
                 self.ended(process);
                 process += self.settings.concurrency;
@@ -272,7 +275,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// Waits until the worker's next operation is due. Returns false when the run is over.
-    async fn wait_for_turn(&self, run: &Run<'_>, last: Option<Duration>) -> bool {
+    async fn wait_for_turn(&self, run: &Run<'_>, last: Option<Last>) -> bool {
         yield_once().await;
         let due = run.schedule.borrow_mut().next(self.clock.now(), last);
         self.progress.missed.set(run.schedule.borrow().missed());

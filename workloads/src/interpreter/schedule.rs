@@ -9,6 +9,15 @@ use std::time::Duration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+/// What a client has done so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Last {
+    /// When its last operation began.
+    pub(super) begun: Duration,
+    /// How many in a row have failed.
+    pub(super) failures: u32,
+}
+
 /// The times, handed out one by one.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -20,9 +29,12 @@ pub(super) struct Schedule {
     rng: ChaCha8Rng,
 }
 
-/// Without a rate, a client's operations begin at least this far apart: operations that are refused at once must not
-/// fill the history, nor keep a virtual clock from advancing.
+/// Without a rate, a client's operations begin at least this far apart, so that a virtual clock advances.
 const UNPACED_GAP: Duration = Duration::from_micros(100);
+
+/// The gap doubles with each operation in a row that failed, this often at most (to 25.6 ms): clients that are refused at
+/// once must not fill the history, nor keep the processors from the node that is about to start.
+const DOUBLINGS_MAX: u32 = 8;
 
 impl Schedule {
     /// `rate` operations a second from `begin` on (0: no schedule); at most `backlog` late operations are made up for.
@@ -35,10 +47,10 @@ impl Schedule {
 
     const GAP_MAX: Duration = Duration::from_secs(1_000_000);
 
-    /// When the next operation is due, for a client whose last operation began at `last`. May be in the past.
-    pub(super) fn next(&mut self, now: Duration, last: Option<Duration>) -> Duration {
+    /// When the next operation of a client is due. May be in the past.
+    pub(super) fn next(&mut self, now: Duration, last: Option<Last>) -> Duration {
         let Some(mean) = self.mean_gap else {
-            return last.map_or(now, |last| last + UNPACED_GAP);
+            return last.map_or(now, |last| last.begun + UNPACED_GAP * 2u32.pow(last.failures.min(DOUBLINGS_MAX)));
         };
         self.skip_missed(now, mean);
         let due = self.due;
@@ -115,6 +127,16 @@ mod tests {
         let mut schedule = schedule(0.0, 10);
         let now = Duration::from_secs(1);
         assert_eq!(schedule.next(now, None), now);
-        assert_eq!(schedule.next(now, Some(now)), now + UNPACED_GAP);
+        assert_eq!(schedule.next(now, Some(Last { begun: now, failures: 0 })), now + UNPACED_GAP);
+    }
+
+    #[test]
+    fn without_a_rate_a_client_whose_operations_fail_slows_down_to_a_bound() {
+        let mut schedule = schedule(0.0, 10);
+        let gaps =
+            (0..40).map(|failures| schedule.next(Duration::ZERO, Some(Last { begun: Duration::ZERO, failures })));
+        let gaps: Vec<_> = gaps.collect();
+        assert!(gaps[..9].windows(2).all(|pair| pair[1] == 2 * pair[0]), "{gaps:?}");
+        assert!(gaps[8..].iter().all(|gap| *gap == Duration::from_micros(25_600)), "{gaps:?}");
     }
 }
