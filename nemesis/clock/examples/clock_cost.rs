@@ -1,17 +1,24 @@
 //! What a bent clock costs: ns a call in C, Java and Go (as far as they are there), without and with a stand-in, in
-//! turns, so that a machine whose speed drifts cannot lie. The least of all rounds is printed. `cost execs` measures
-//! only what starting programs costs.
+//! turns, so that a machine whose speed drifts cannot lie. The least of all rounds is printed. `clock_cost execs` measures
+//! only what starting programs costs; `clock_cost load` starts a thousand while every processor is busy, and counts those
+//! that ran with the machine's clock.
 
 use std::error::Error;
 use std::io::Read;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use program_clock::{Clock, Reach, Supervisor};
 
 const ROUNDS: usize = 5;
 const EXECS: u32 = 100;
+const EXECS_UNDER_LOAD: u32 = 1000;
+/// So many programs start at a time.
+const AT_A_TIME: usize = 8;
 
 /// A way to run a program.
 struct Way {
@@ -31,8 +38,10 @@ const WAYS: [Way; 4] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let supervisor = Supervisor::start()?;
-    if std::env::args().nth(1).as_deref() == Some("execs") {
-        return execs(&supervisor);
+    match std::env::args().nth(1).as_deref() {
+        Some("execs") => return execs(&supervisor),
+        Some("load") => return under_load(&supervisor),
+        _ => {}
     }
     let directory = tempfile::tempdir()?;
     let programs = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs"));
@@ -117,4 +126,41 @@ fn execs(supervisor: &Supervisor) -> Result<(), Box<dyn Error>> {
         println!("  {:22} {:8}", way.name, (spent / EXECS).as_micros());
     }
     Ok(())
+}
+
+/// Starts programs, some at a time, while every processor is busy. Each says what time it is, which must be that of its clock.
+fn under_load(supervisor: &Supervisor) -> Result<(), Box<dyn Error>> {
+    let stop = AtomicBool::new(false);
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let begin = Instant::now();
+    let wrong = thread::scope(|scope| {
+        (0..processors).for_each(|_| drop(scope.spawn(|| while !stop.load(Ordering::Relaxed) {})));
+        let starters: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(|| wrong_clocks(supervisor))).collect();
+        let wrong: Result<u32, String> = starters.into_iter().map(|starter| starter.join().expect("no panic")).sum();
+        stop.store(true, Ordering::Relaxed);
+        wrong
+    })?;
+    let statistics = supervisor.statistics();
+    println!(
+        "{EXECS_UNDER_LOAD} programs, {AT_A_TIME} at a time beside {processors} busy threads, in {:.1} s: {} patched, {} \
+         unpatched; {wrong} showed another time than their clock's",
+        begin.elapsed().as_secs_f64(),
+        statistics.patched,
+        statistics.unpatched_count(),
+    );
+    Ok(())
+}
+
+/// How many of one starter's programs do not see the clock that is an hour behind.
+fn wrong_clocks(supervisor: &Supervisor) -> Result<u32, String> {
+    let mut wrong = 0;
+    for _ in 0..EXECS_UNDER_LOAD / AT_A_TIME as u32 {
+        let date = with(Command::new("date"), &["+%s"]);
+        let shown = run(supervisor, date, &WAYS[1]).map_err(|error| error.to_string())?;
+        let shown: u64 = shown.trim().parse().map_err(|_| format!("date printed {shown:?}"))?;
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_secs();
+        // An hour, but for the time that the machine took to let the program end.
+        wrong += u32::from(!(3_500..3_700).contains(&(real - shown)));
+    }
+    Ok(wrong)
 }
