@@ -38,7 +38,7 @@ impl System for Shell {
     }
 
     fn launch(&self, place: &Place) -> Result<Launch, LaunchError> {
-        let ready = Ready::At { client: self.client, peer: None, sign: self.sign };
+        let ready = Ready::At { client: self.client, peer: None, sign: self.sign.clone() };
         let conf = place.data_dir.join("conf");
         Ok(Launch {
             arguments: ["-c", self.script, &place.name].map(str::to_owned).to_vec(),
@@ -63,8 +63,8 @@ impl System for Shell {
         unreachable!("nobody judges a shell")
     }
 
-    fn expected_in_logs(&self) -> &'static [&'static str] {
-        &[]
+    fn expected_in_logs(&self) -> Vec<&str> {
+        vec![]
     }
 }
 
@@ -77,7 +77,7 @@ while :; do sleep 0.02; done
 "#;
 
 fn shell(script: &'static str, sign: Sign) -> Shell {
-    let program = Program::Installed { name: "sh", binaries: None, package: "dash" };
+    let program = Program::Installed { name: "sh".into(), binaries: None, package: "dash".into() };
     Shell { program, script, client: SocketAddr::from(([127, 0, 0, 1], 1)), sign, start_limit: PATIENCE }
 }
 
@@ -104,7 +104,7 @@ fn log(dir: &Path) -> String {
 
 #[test]
 fn a_program_gets_what_its_launch_says_and_ends_by_its_signal() {
-    let shell = shell(SCRIPT, Sign::LogLine("serving"));
+    let shell = shell(SCRIPT, Sign::LogLine("serving".into()));
     let log = log_of(shell, async |arena: &ProcessArena| assert!(arena.addresses().of("n1").is_some()));
     assert_eq!(log.expect("it serves"), "n1: from the bench, from the file\nserving\nended well\n");
 }
@@ -114,7 +114,7 @@ fn a_program_gets_what_its_launch_says_and_ends_by_its_signal() {
 fn the_sign_is_looked_for_in_the_log_of_this_start() {
     const ONCE: &str =
         r#"[ -e "$CONF.started" ] && { echo refused; exit 3; }; : > "$CONF.started"; echo serving; cat > "$CONF.read""#;
-    let log = log_of(shell(ONCE, Sign::LogLine("serving")), async |arena: &ProcessArena| {
+    let log = log_of(shell(ONCE, Sign::LogLine("serving".into())), async |arena: &ProcessArena| {
         arena.kill(&["n1".into()]).await.expect("it is killed");
         assert_eq!(arena.addresses().of("n1"), None);
         let refused = arena.restart("n1").await.expect_err("it serves only once");
@@ -143,7 +143,8 @@ fn a_port_and_an_answer_to_a_request_are_signs() {
             }
         }
     });
-    log_of(Shell { client, ..shell(SCRIPT, Sign::Http("/health")) }, async |_: &ProcessArena| ()).expect("it serves");
+    log_of(Shell { client, ..shell(SCRIPT, Sign::Http("/health".into())) }, async |_: &ProcessArena| ())
+        .expect("it serves");
     health.join().expect("asked until the answer was a success");
 }
 
@@ -154,9 +155,9 @@ fn a_program_that_ends_or_shows_no_sign_did_not_start() {
     assert!(ended.to_string().contains("node n1 did not start: no disk"), "{ended}");
     assert!(began.elapsed() < PATIENCE, "nobody waits for a process that has ended");
     for (sign, missing) in [
-        (Sign::LogLine("serving"), "\"serving\""),
+        (Sign::LogLine("serving".into()), "\"serving\""),
         (Sign::Port, "nothing listened at 127.0.0.1:1"),
-        (Sign::Http("/health"), "http://127.0.0.1:1/health"),
+        (Sign::Http("/health".into()), "http://127.0.0.1:1/health"),
     ] {
         let silent = Shell { start_limit: Duration::from_millis(100), ..shell("cat > /dev/null", sign) };
         let silent = log_of(silent, async |_: &ProcessArena| ()).expect_err("it says nothing").to_string();
@@ -166,7 +167,7 @@ fn a_program_that_ends_or_shows_no_sign_did_not_start() {
 
 #[test]
 fn a_program_that_is_nowhere_is_named_with_its_package() {
-    let program = Program::Installed { name: "no-such-store", binaries: None, package: "store-server" };
+    let program = Program::Installed { name: "no-such-store".into(), binaries: None, package: "store-server".into() };
     let missing = Shell { program, ..shell(SCRIPT, Sign::Port) };
     let missing = log_of(missing, async |_: &ProcessArena| ()).expect_err("it cannot be started").to_string();
     assert!(missing.contains("no-such-store is not on the PATH: it comes with store-server"), "{missing}");

@@ -4,6 +4,7 @@
 //!   arena: Place (name, address, peers, directory, clock) ─► system ─► Launch (program, arguments, files, ready when) ─► arena
 //! ```
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -119,12 +120,12 @@ pub enum Program {
     /// A program that is installed on the machine.
     Installed {
         /// The name of its file.
-        name: &'static str,
+        name: Cow<'static, str>,
         /// A directory in which it is looked for first, itself and its `bin`, `sbin`, `usr/bin` and `usr/sbin`; then
         /// come those of the PATH.
         binaries: Option<PathBuf>,
         /// Which package has it, for a person who has not installed it.
-        package: &'static str,
+        package: Cow<'static, str>,
     },
 }
 
@@ -187,14 +188,14 @@ pub enum Ready {
 }
 
 /// How it shows that a node serves clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// A line in its log (standard output and standard error) has this text.
-    LogLine(&'static str),
+    LogLine(Cow<'static, str>),
     /// It accepts connections of clients.
     Port,
     /// A GET of this path at the clients' address is answered with success.
-    Http(&'static str),
+    Http(Cow<'static, str>),
 }
 
 #[cfg(test)]

@@ -54,9 +54,9 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
     let plan = plan(settings, &checked)?;
     // Programs write into their logs what faults did to them, besides what their system says anyhow.
     let caused = plan.faults.iter().flat_map(|planned| planned.fault.errors_in_logs()).copied();
-    let expected: Vec<&str> = checked.system.expected_in_logs().iter().copied().chain(caused).collect();
     let open_run = OpenRun::open(settings, &*checked.system, &plan, store)?;
     let system: Rc<dyn System> = checked.system.into();
+    let expected: Vec<&str> = system.expected_in_logs().into_iter().chain(caused).collect();
     let display = Display::new(settings, quiet);
     display.starting(open_run.record.nodes.len());
     let executable = own_executable();
@@ -104,7 +104,7 @@ fn check_programs(system: &dyn System) -> Result<(), Problem> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     for program in system.programs() {
         if let Program::Installed { name, binaries, package } = program {
-            programs::find(name, binaries.as_deref(), &path, package).map_err(Problem::arguments)?;
+            programs::find(&name, binaries.as_deref(), &path, &package).map_err(Problem::arguments)?;
         }
     }
     Ok(())

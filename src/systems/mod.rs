@@ -5,18 +5,21 @@
 //! ```
 //! A new system is a folder and a row here.
 
+pub mod custom;
 pub mod dynamo;
 pub mod etcd;
 pub mod http;
 pub mod nats;
 pub mod outcomes;
 pub mod redis;
+pub mod resp;
 pub mod row;
 pub mod settings;
 pub mod system;
 pub mod versions;
 
 use crate::exit::Problem;
+use custom::CustomSettings;
 use dynamo::DynamoSettings;
 use etcd::EtcdSettings;
 use nats::NatsSettings;
@@ -27,8 +30,13 @@ pub use settings::SystemSettings;
 pub use system::System;
 
 /// Every system; the first one is tested unless the user names another.
-pub static SYSTEMS: [Row; 4] =
-    [Row::of::<DynamoSettings>(), Row::of::<RedisSettings>(), Row::of::<EtcdSettings>(), Row::of::<NatsSettings>()];
+pub static SYSTEMS: [Row; 5] = [
+    Row::of::<DynamoSettings>(),
+    Row::of::<RedisSettings>(),
+    Row::of::<EtcdSettings>(),
+    Row::of::<NatsSettings>(),
+    Row::of::<CustomSettings>(),
+];
 
 /// The system that is tested unless the user names another.
 pub fn usual() -> &'static Row {

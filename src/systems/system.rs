@@ -40,7 +40,7 @@ pub trait System {
     /// What this configuration promises.
     fn claims(&self) -> Claims;
     /// Phrases of lines in a node's log that report an error and are normal under faults; see [`checker::run::logs`].
-    fn expected_in_logs(&self) -> &'static [&'static str];
+    fn expected_in_logs(&self) -> Vec<&str>;
 
     /// The programs that a run of it starts, with those that nodes are upgraded to.
     fn programs(&self) -> Vec<Program> {

@@ -184,6 +184,16 @@ pub(crate) fn check(workload: &dyn Workload, can: Can<'_>) -> Result<(), Workloa
     }
 }
 
+/// The functions of the workload of this name.
+///
+/// # Errors
+/// When there is none.
+pub fn functions(name: &str) -> Result<&'static [&'static str], WorkloadError> {
+    let row = WORKLOADS.into_iter().find(|row| row.name == name);
+    let row = row.ok_or_else(|| WorkloadError::Unknown(name.to_owned()))?;
+    Ok((row.create)(&Unique::default()).functions())
+}
+
 /// The workloads that a store with get and put alone can do, with what their operations mean to it.
 pub fn meanings() -> impl Iterator<Item = (&'static str, Box<dyn Meaning>)> {
     WORKLOADS.into_iter().filter_map(|row| row.meaning.map(|meaning| (row.name, meaning())))

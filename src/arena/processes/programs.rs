@@ -15,11 +15,11 @@ const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 #[error("{name} is not {}on the PATH: it comes with {package}", nor_in(.binaries.as_deref()))]
 pub struct NotInstalled {
     /// The name of its file.
-    pub name: &'static str,
+    pub name: String,
     /// Where it was looked for first.
     pub binaries: Option<PathBuf>,
     /// Which package has it.
-    pub package: &'static str,
+    pub package: String,
 }
 
 fn nor_in(binaries: Option<&Path>) -> String {
@@ -31,15 +31,11 @@ fn nor_in(binaries: Option<&Path>) -> String {
 ///
 /// # Errors
 /// When it is in none of them.
-pub fn find(
-    name: &'static str,
-    binaries: Option<&Path>,
-    path: &OsStr,
-    package: &'static str,
-) -> Result<PathBuf, NotInstalled> {
+pub fn find(name: &str, binaries: Option<&Path>, path: &OsStr, package: &str) -> Result<PathBuf, NotInstalled> {
     let named = binaries.into_iter().flat_map(|dir| BELOW.map(|below| dir.join(below)));
     let mut candidates = named.chain(std::env::split_paths(path)).map(|dir| dir.join(name));
-    let not_installed = || NotInstalled { name, binaries: binaries.map(Path::to_owned), package };
+    let not_installed =
+        || NotInstalled { name: name.to_owned(), binaries: binaries.map(Path::to_owned), package: package.to_owned() };
     candidates.find(|candidate| is_program(candidate)).ok_or_else(not_installed)
 }
 

@@ -215,25 +215,25 @@ impl Start<'_> {
 
     /// Waits until it serves.
     async fn greet(&self, started: &mut Started) -> Result<Serves, String> {
-        match self.launch.ready {
+        match &self.launch.ready {
             Ready::JsonLineOnStdout => announced(started.stdout.take().ok_or("it has no standard output")?).await,
             Ready::At { client, peer, sign } => {
-                while !self.shows(sign, client, started.log_begins).await? {
+                while !self.shows(sign, *client, started.log_begins).await? {
                     if let Some(status) = started.held.ended()? {
                         return Err(format!("it ended at once: {status}"));
                     }
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }
-                Ok(Serves { client, peer })
+                Ok(Serves { client: *client, peer: *peer })
             }
         }
     }
 
-    async fn shows(&self, sign: Sign, client: SocketAddr, log_begins: u64) -> Result<bool, String> {
+    async fn shows(&self, sign: &Sign, client: SocketAddr, log_begins: u64) -> Result<bool, String> {
         Ok(match sign {
             Sign::LogLine(text) => {
                 let said = log_since(&self.log, log_begins).map_err(|error| format!("its log: {error}"))?;
-                said.lines().any(|line| line.contains(text))
+                said.lines().any(|line| line.contains(&**text))
             }
             Sign::Port => tokio::time::timeout(LOOK_LIMIT, TcpStream::connect(client)).await.is_ok_and(|it| it.is_ok()),
             Sign::Http(path) => {

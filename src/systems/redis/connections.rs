@@ -20,8 +20,8 @@ use tokio::net::TcpStream;
 use workloads::store::StoreError;
 
 use super::files::MASTER;
-use super::resp::{Connection, Reply};
 use crate::arena::addresses::Addresses;
+use crate::systems::resp::{Connection, Reply};
 
 /// How long a connection may take, and a Sentinel to answer.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);

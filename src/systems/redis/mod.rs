@@ -15,7 +15,6 @@ mod client;
 mod commands;
 mod connections;
 mod files;
-mod resp;
 mod row;
 mod settings;
 mod store;

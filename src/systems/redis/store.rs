@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
 
 use super::connections::Connections;
-use super::resp::Reply;
+use crate::systems::resp::Reply;
 
 /// What a context of a key that is not there says; others begin with `=`.
 const ABSENT: &str = "absent";

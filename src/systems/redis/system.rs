@@ -15,10 +15,10 @@ use super::claims;
 use super::client::{self, RedisClient};
 use super::connections::{Ask, Connections, sentinel_of};
 use super::files::{self, PORT, SENTINEL_PORT};
-use super::resp::{Connection, Reply};
 use super::settings::{RedisSettings, SettingsError};
 use crate::arena::addresses::Addresses;
 use crate::arena::launch::{Launch, LaunchError, Place, Program, Ready, Sign};
+use crate::systems::resp::{Connection, Reply};
 use crate::systems::system::{Answer, Claims, System};
 
 /// How long a node may take to say how it is.
@@ -55,7 +55,11 @@ impl Redis {
     /// The server, which is the Sentinel as well.
     fn program(&self) -> Program {
         let server = self.settings.program;
-        Program::Installed { name: server.file(), binaries: self.settings.binaries.clone(), package: server.package() }
+        Program::Installed {
+            name: server.file().into(),
+            binaries: self.settings.binaries.clone(),
+            package: server.package().into(),
+        }
     }
 
     /// A program with its configuration file. It is written if it is not there: the program changes it. It is also
@@ -78,8 +82,8 @@ impl Redis {
         };
         let file = files::of_node(&self.settings, own, &place.data_dir, master);
         let sign = match master {
-            Some(_) if place.starts == 0 => Sign::LogLine("<-> REPLICA sync: Finished with success"),
-            _ => Sign::LogLine("Ready to accept connections"),
+            Some(_) if place.starts == 0 => Sign::LogLine("<-> REPLICA sync: Finished with success".into()),
+            _ => Sign::LogLine("Ready to accept connections".into()),
         };
         Ok(self.launch_of(place, file, None, Ready::At { client: own, peer: None, sign }))
     }
@@ -130,8 +134,8 @@ impl System for Redis {
     }
 
     /// What a replica and its master say of the connection between them.
-    fn expected_in_logs(&self) -> &'static [&'static str] {
-        &["Error condition on socket for SYNC", "Error reply to PING from"]
+    fn expected_in_logs(&self) -> Vec<&str> {
+        vec!["Error condition on socket for SYNC", "Error reply to PING from"]
     }
 
     fn status(&self, address: SocketAddr) -> Answer<'_, String> {
@@ -209,8 +213,8 @@ mod tests {
     }
 
     fn sign(launch: &Launch) -> Sign {
-        let Ready::At { sign, .. } = launch.ready else { panic!("its address is known") };
-        sign
+        let Ready::At { sign, .. } = &launch.ready else { panic!("its address is known") };
+        sign.clone()
     }
 
     #[test]
@@ -226,7 +230,7 @@ mod tests {
         let launch = |index| cluster().launch(&place(index, Path::new("data"))).expect("it can be started");
         assert!(
             !launch(0).files[0].1.contains("replicaof")
-                && sign(&launch(0)) == Sign::LogLine("Ready to accept connections")
+                && sign(&launch(0)) == Sign::LogLine("Ready to accept connections".into())
         );
         assert!(launch(2).files[0].1.contains("replicaof 10.77.0.1 6379\n"));
         assert_eq!(launch(2).arguments, ["data/redis.conf"]);
@@ -240,7 +244,7 @@ mod tests {
         let first = sign(&cluster().launch(&place).expect("it can be started"));
         place.starts = 1;
         let later = sign(&cluster().launch(&place).expect("it can be started"));
-        assert!(first != later && later == Sign::LogLine("Ready to accept connections"), "{first:?} {later:?}");
+        assert!(first != later && later == Sign::LogLine("Ready to accept connections".into()), "{first:?} {later:?}");
     }
 
     /// The node has written there whom it follows.

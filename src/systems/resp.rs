@@ -1,4 +1,4 @@
-//! RESP2, the protocol of Redis: a request is an array of strings, a reply begins with the letter of its type.
+//! RESP2 (a protocol of key-value stores): a request is an array of strings, a reply begins with the letter of its type.
 
 use std::io;
 
@@ -18,7 +18,7 @@ const DEPTH_MAX: usize = 4;
 
 /// A reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub enum Reply {
     /// `+OK`.
     Status(String),
     /// `-ERR ...`: the command was not executed.
@@ -50,7 +50,7 @@ impl Reply {
 }
 
 /// A connection to a node.
-pub(super) struct Connection {
+pub struct Connection {
     stream: BufStream<TcpStream>,
 }
 
@@ -129,7 +129,7 @@ fn request(words: &[&[u8]]) -> Vec<u8> {
 }
 
 fn strange(line: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("no reply of Redis: {line:?}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("no reply of RESP2: {line:?}"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,102 @@
+//! Commands in RESP: a connection is used by one command at a time, and kept for the next.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpStream;
+use workloads::store::StoreError;
+
+use super::answer::{Body, Raw};
+use crate::systems::resp::{Connection, Reply};
+
+/// How long a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_millis(500);
+/// Connections that are kept for a node at most.
+const IDLE_MAX: usize = 64;
+
+/// The connections to all nodes.
+#[derive(Default)]
+pub(super) struct Commands {
+    idle: RefCell<BTreeMap<SocketAddr, Vec<Connection>>>,
+}
+
+impl Commands {
+    /// Sends a command, once. A connection that fails takes those that are kept with it: the node has ended.
+    ///
+    /// # Errors
+    /// Refused without a connection, unknown after that.
+    pub async fn ask(&self, at: SocketAddr, words: &[String]) -> Result<Raw, StoreError> {
+        let kept = self.idle.borrow_mut().get_mut(&at).and_then(Vec::pop);
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => connect(at).await?,
+        };
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        match connection.ask(&words).await {
+            Ok(reply) => {
+                let mut idle = self.idle.borrow_mut();
+                let kept = idle.entry(at).or_default();
+                if kept.len() < IDLE_MAX {
+                    kept.push(connection);
+                }
+                Ok(raw(&reply))
+            }
+            Err(error) => {
+                self.idle.borrow_mut().remove(&at);
+                Err(StoreError::Unknown(error.to_string()))
+            }
+        }
+    }
+}
+
+async fn connect(at: SocketAddr) -> Result<Connection, StoreError> {
+    let refused = |why: String| StoreError::Refused(format!("no connection: {why}"));
+    let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(at)).await;
+    let stream = stream.map_err(|_| refused("none in time".into()))?.map_err(|error| refused(error.to_string()))?;
+    stream.set_nodelay(true).map_err(|error| refused(error.to_string()))?;
+    Ok(Connection::over(stream))
+}
+
+fn raw(reply: &Reply) -> Raw {
+    let (number, text) = match reply {
+        Reply::Integer(number) => (Some(*number), number.to_string()),
+        Reply::Status(text) | Reply::Error(text) => (None, text.clone()),
+        other => (None, value(other).to_string()),
+    };
+    Raw {
+        number,
+        text,
+        is_success: !matches!(reply, Reply::Error(_)),
+        is_nil: matches!(reply, Reply::Bulk(None)),
+        body: Body::Value(value(reply)),
+    }
+}
+
+/// A reply as JSON; strings are text.
+fn value(reply: &Reply) -> Value {
+    match reply {
+        Reply::Status(text) | Reply::Error(text) => text.as_str().into(),
+        Reply::Integer(number) => (*number).into(),
+        Reply::Bulk(None) => Value::Null,
+        Reply::Bulk(Some(bytes)) => String::from_utf8_lossy(bytes).into(),
+        Reply::Array(replies) => replies.iter().map(value).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn replies_are_numbers_text_and_lists() {
+        let bulk = |text: &str| Reply::Bulk(Some(text.as_bytes().to_vec()));
+        assert_eq!(value(&Reply::Array(vec![bulk("1"), Reply::Integer(2), Reply::Bulk(None)])), json!(["1", 2, null]));
+        assert!(raw(&Reply::Bulk(None)).is_nil && !raw(&Reply::Error("ERR".into())).is_success);
+        assert_eq!(raw(&Reply::Integer(0)).number, Some(0));
+    }
+}

@@ -1,0 +1,457 @@
+//! The file that describes a store: how its nodes are started, how operations reach them, what is promised.
+//!
+//! It is TOML; `docs/custom.md` has every key with an example. The whole of it is kept in `run.json`, so a run can be repeated
+//! and judged anew without the file. What cannot work is refused when the file is read, with the key that is wrong.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+use super::template::{self, Template};
+
+/// Nodes of a cluster at most.
+const NODES_MAX: usize = 50;
+/// Longer than any start.
+const START_LIMIT_SECONDS_MAX: u64 = 600;
+
+/// A store, as the file says it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// Its nodes.
+    pub cluster: Cluster,
+    /// Reads a key; with [`Config::put`] and [`Config::delete`] it does the workloads of get and put.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub get: Option<Request>,
+    /// Writes a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub put: Option<Request>,
+    /// Deletes a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Request>,
+    /// Reads what one node has of a key by itself, without the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Request>,
+    /// By workload and function: how an operation is done.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<String, BTreeMap<String, Request>>,
+    /// A program that does operations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<DriverConfig>,
+    /// What is promised.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimConfig>,
+}
+
+/// How nodes are started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Cluster {
+    /// How many.
+    #[serde(default = "nodes_usual")]
+    pub nodes: usize,
+    /// The program and its arguments, with placeholders.
+    pub command: Vec<Template>,
+    /// A directory in which a program that is a name alone is looked for before the PATH, such as one of unpacked packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binaries: Option<PathBuf>,
+    /// Variables, with placeholders.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, Template>,
+    /// The port on which clients are served.
+    pub port: u16,
+    /// The port on which nodes serve each other, if it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_port: Option<u16>,
+    /// How one peer is written in `{peers}`.
+    #[serde(default = "peer_usual")]
+    pub peer: Template,
+    /// What is between two peers in `{peers}`.
+    #[serde(default = "separator_usual")]
+    pub separator: String,
+    /// Files that are written before a start, if they are not there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileConfig>,
+    /// When a node serves clients.
+    #[serde(default)]
+    pub ready: ReadySign,
+    /// A node must be ready within so many seconds.
+    #[serde(default = "start_limit_usual")]
+    pub start_limit_seconds: u64,
+    /// What ends a node at the end of a run.
+    #[serde(default)]
+    pub stop: Stop,
+    /// Phrases of lines in logs that report an error and are normal under faults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected_in_logs: Vec<String>,
+    /// With fewer running nodes nothing can succeed.
+    #[serde(default = "one")]
+    pub nodes_to_serve: usize,
+    /// What becomes of writes to one key at a time.
+    #[serde(default)]
+    pub concurrent_writes: ConcurrentWritesConfig,
+    /// The directory of the file, for commands that name others in it.
+    #[serde(default)]
+    pub directory: PathBuf,
+}
+
+/// A file of a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileConfig {
+    /// Where, with placeholders; it has to be below `{data}`.
+    pub path: Template,
+    /// What is in it, with placeholders.
+    pub content: Template,
+}
+
+/// When a node serves clients: `"port"`, `{ http = "/health" }`, `{ log = "ready" }`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadySign {
+    /// It accepts connections.
+    #[default]
+    Port,
+    /// A GET of this path is answered with success.
+    Http(String),
+    /// A line of its log has this text.
+    Log(String),
+}
+
+/// What ends a node at the end of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stop {
+    /// SIGKILL.
+    #[default]
+    Kill,
+    /// SIGTERM.
+    Term,
+    /// SIGINT.
+    Int,
+}
+
+impl Stop {
+    /// The signal.
+    pub fn signal(self) -> Signal {
+        match self {
+            Stop::Kill => Signal::SIGKILL,
+            Stop::Term => Signal::SIGTERM,
+            Stop::Int => Signal::SIGINT,
+        }
+    }
+}
+
+/// What becomes of writes to one key at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConcurrentWritesConfig {
+    /// Each happens, one after the other.
+    #[default]
+    Kept,
+    /// One of them wins, and the others may be lost.
+    OneWins,
+}
+
+/// How an operation is asked of a node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Request {
+    /// `METHOD PATH`, with placeholders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Template>,
+    /// The headers of an HTTP request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Template>,
+    /// The body of an HTTP request, with placeholders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Template>,
+    /// The words of a command in RESP, with placeholders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resp: Option<Vec<Template>>,
+    /// Where in the answer's JSON the result is (RFC 6901); an operation that returns nothing has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The result is text that has to be read as JSON.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub parse: bool,
+    /// Statuses of HTTP, or replies of RESP as text, that say that it happened; usually each from 200 to 299, and each that is
+    /// no error.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ok: Vec<Answer>,
+    /// Those that say that there is nothing: it happened, and the result is nil.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Answer>,
+    /// Those that say that it certainly did not happen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fail: Vec<Answer>,
+}
+
+/// A status, or a reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// A status of HTTP, or an integer reply.
+    Number(i64),
+    /// What a reply of RESP begins with.
+    Text(String),
+}
+
+/// A program that does operations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DriverConfig {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The workloads that it can do, all functions of each.
+    pub workloads: Vec<String>,
+}
+
+/// A promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ClaimConfig {
+    /// What is promised, as `dissensus check --help` names it.
+    pub property: String,
+    /// Of which workload; of all if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// Why.
+    pub because: String,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            nodes: nodes_usual(),
+            command: Vec::new(),
+            binaries: None,
+            environment: BTreeMap::new(),
+            port: 0,
+            peer_port: None,
+            peer: peer_usual(),
+            separator: separator_usual(),
+            files: Vec::new(),
+            ready: ReadySign::default(),
+            start_limit_seconds: start_limit_usual(),
+            stop: Stop::default(),
+            expected_in_logs: Vec::new(),
+            nodes_to_serve: one(),
+            concurrent_writes: ConcurrentWritesConfig::default(),
+            directory: PathBuf::new(),
+        }
+    }
+}
+
+fn nodes_usual() -> usize {
+    3
+}
+
+fn peer_usual() -> Template {
+    Template::from("{address}".to_owned())
+}
+
+fn separator_usual() -> String {
+    ",".to_owned()
+}
+
+fn start_limit_usual() -> u64 {
+    20
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// A file that does not describe a store.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Unread {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// It is no TOML, or a key is unknown or missing.
+    #[error("{path}: {error}")]
+    Strange {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and where.
+        error: toml::de::Error,
+    },
+    /// It cannot work.
+    #[error("{key}: {why}")]
+    Wrong {
+        /// The key.
+        key: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+fn wrong(key: impl Into<String>, why: impl Into<String>) -> ConfigError {
+    ConfigError::Wrong { key: key.into(), why: why.into() }
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or cannot work.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unread { path: path.to_owned(), error })?;
+        let strange = |error| ConfigError::Strange { path: path.to_owned(), error };
+        let mut config: Self = toml::from_str(&text).map_err(strange)?;
+        if !config.cluster.directory.as_os_str().is_empty() {
+            return Err(wrong("cluster.directory", "it is always the directory of the file: leave it out"));
+        }
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        config.cluster.directory = absolute.parent().map(Path::to_owned).unwrap_or_default();
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// With the key that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.cluster.check()?;
+        let stored = [("get", &self.get), ("put", &self.put), ("delete", &self.delete)];
+        let missing = stored.iter().filter(|(_, request)| request.is_none()).count();
+        if let Some((key, _)) = stored.iter().find(|(_, request)| (1..3).contains(&missing) && request.is_none()) {
+            return Err(wrong(*key, "it is missing: workloads of get and put need get, put and delete"));
+        }
+        let replica = ("replica", &self.replica);
+        for (key, request) in stored.into_iter().chain([replica]) {
+            request.iter().try_for_each(|request| request.check(key, template::OF_KEYS))?;
+        }
+        for (workload, functions) in &self.operations {
+            let known = workload_functions(workload)?;
+            for (f, request) in functions {
+                let key = format!("operations.{workload}.{f}");
+                if !known.contains(&f.as_str()) {
+                    return Err(wrong(key, format!("{workload} has only {}", known.join(", "))));
+                }
+                request.check(&key, template::OF_OPERATIONS)?;
+            }
+        }
+        if let Some(driver) = &self.driver {
+            driver.check(&self.operations)?;
+        }
+        if self.get.is_none() && self.operations.is_empty() && self.driver.is_none() {
+            return Err(wrong("operations", "nothing says how an operation is done: see docs/custom.md"));
+        }
+        self.claims.iter().try_for_each(ClaimConfig::check)
+    }
+}
+
+/// The functions of a workload.
+fn workload_functions(workload: &str) -> Result<&'static [&'static str], ConfigError> {
+    let functions = workloads::registry::functions(workload);
+    functions.map_err(|error| wrong(format!("operations.{workload}"), error.to_string()))
+}
+
+impl Cluster {
+    fn check(&self) -> Result<(), ConfigError> {
+        if !(1..=NODES_MAX).contains(&self.nodes) {
+            return Err(wrong("cluster.nodes", format!("{}: give 1 to {NODES_MAX}", self.nodes)));
+        }
+        if self.command.is_empty() {
+            return Err(wrong("cluster.command", "it is empty: name a program"));
+        }
+        if self.port == 0 || self.peer_port == Some(0) {
+            return Err(wrong("cluster.port", "0 is no port"));
+        }
+        if !(1..=START_LIMIT_SECONDS_MAX).contains(&self.start_limit_seconds) {
+            let why = format!("{}: give 1 to {START_LIMIT_SECONDS_MAX}", self.start_limit_seconds);
+            return Err(wrong("cluster.start-limit-seconds", why));
+        }
+        if !(1..=self.nodes).contains(&self.nodes_to_serve) {
+            return Err(wrong("cluster.nodes-to-serve", format!("{} of {} nodes", self.nodes_to_serve, self.nodes)));
+        }
+        let of_nodes =
+            |key: &str, template: &Template| template.check(template::OF_NODES).map_err(|why| wrong(key, why));
+        self.command.iter().try_for_each(|word| of_nodes("cluster.command", word))?;
+        self.environment.values().try_for_each(|value| of_nodes("cluster.environment", value))?;
+        self.files.iter().try_for_each(|file| {
+            of_nodes("cluster.files.path", &file.path)?;
+            of_nodes("cluster.files.content", &file.content)
+        })?;
+        self.peer.check(template::OF_PEERS).map_err(|why| wrong("cluster.peer", why))
+    }
+
+    /// How long a node may take to be ready.
+    pub fn start_limit(&self) -> Duration {
+        Duration::from_secs(self.start_limit_seconds)
+    }
+}
+
+impl Request {
+    fn check(&self, key: &str, known: &[&str]) -> Result<(), ConfigError> {
+        match (&self.http, &self.resp) {
+            (Some(_), Some(_)) => return Err(wrong(key, "it has `http` and `resp`: give one")),
+            (None, None) => return Err(wrong(key, "nothing is asked: give `http` or `resp`")),
+            (Some(line), None) if line.method_and_path().is_none() => {
+                return Err(wrong(
+                    format!("{key}.http"),
+                    format!("{line}: write METHOD /PATH, such as GET /keys/{{key}}"),
+                ));
+            }
+            (None, Some(words)) if words.is_empty() => return Err(wrong(format!("{key}.resp"), "no command")),
+            (None, Some(_)) if self.body.is_some() || !self.headers.is_empty() => {
+                return Err(wrong(key, "a command of RESP has no body and no headers"));
+            }
+            _ => {}
+        }
+        let http = self.http.iter().chain(self.headers.values()).chain(&self.body);
+        let mut all = http.chain(self.resp.iter().flatten());
+        all.try_for_each(|template| template.check(known).map_err(|why| wrong(key, why)))?;
+        match &self.result {
+            Some(pointer) if !pointer.is_empty() && !pointer.starts_with('/') => Err(wrong(
+                format!("{key}.result"),
+                format!("{pointer:?} is no JSON pointer: \"\" is the whole answer, \"/a/b\" a part"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl DriverConfig {
+    fn check(&self, operations: &BTreeMap<String, BTreeMap<String, Request>>) -> Result<(), ConfigError> {
+        if self.command.is_empty() {
+            return Err(wrong("driver.command", "it is empty: name a program"));
+        }
+        for workload in &self.workloads {
+            workload_functions(workload).map_err(|error| wrong("driver.workloads", error.to_string()))?;
+            if operations.contains_key(workload) {
+                return Err(wrong(format!("operations.{workload}"), "the driver does this workload already"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ClaimConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let unknown = |_| wrong("claims.property", format!("there is no property '{}'", self.property));
+        self.property.parse::<checker::CheckName>().map_err(unknown)?;
+        match &self.workload {
+            Some(workload) if !workloads::registry::NAMES.contains(&workload.as_str()) => {
+                Err(wrong("claims.workload", format!("there is no workload '{workload}'")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

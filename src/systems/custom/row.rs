@@ -1,0 +1,56 @@
+//! A described store as a row of the registry: `--config FILE`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::config::Config;
+use super::driver_test;
+use super::system::Custom;
+use crate::exit::Problem;
+use crate::systems::row::{Argument, Chosen, Options, OwnCommand, Preferences};
+use crate::systems::system::System;
+
+/// Its arguments.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Options of custom")]
+pub struct CustomArgs {
+    /// The file that describes the store (docs/custom.md)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// A described store, as `run.json` keeps it: with all of its file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CustomSettings {
+    /// Where the file was.
+    pub file: Option<PathBuf>,
+    /// What was in it.
+    pub config: Config,
+}
+
+impl Options for CustomSettings {
+    const NAME: &'static str = "custom";
+    const ABOUT: &'static str = "any store, described by a file";
+    const COMMANDS: &'static [OwnCommand] = &[driver_test::COMMAND];
+    type Arguments = CustomArgs;
+
+    fn choose(arguments: CustomArgs, _nemesis: Option<&str>) -> Result<Chosen<Self>, Problem> {
+        let none = || Problem::BadArguments("--system custom needs --config FILE, which describes the store".into());
+        let file = arguments.config.ok_or_else(none)?;
+        let config = Config::read(&file).map_err(Problem::arguments)?;
+        let nemesis = if config.cluster.nodes > 1 { "partition,kill,pause" } else { "kill,pause" };
+        let preferences = Preferences { workload: Some("all"), nemesis: Some(nemesis), ..Preferences::default() };
+        Ok(Chosen { options: Self { file: Some(file), config }, preferences })
+    }
+
+    fn arguments(&self) -> Vec<Argument> {
+        vec![Argument::maybe("config", self.file.as_ref().map(|file| file.display()))]
+    }
+
+    fn open(self, _seed: u64) -> Result<Box<dyn System>, Problem> {
+        Ok(Box::new(Custom::new(self.config).map_err(Problem::arguments)?))
+    }
+}

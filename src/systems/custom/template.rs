@@ -1,0 +1,142 @@
+//! Text with placeholders: `--port {port}`.
+//!
+//! A brace that is not around a name is text, so JSON can be written as it is: `{"value": {value}}`. A name that is unknown in
+//! its place is refused when the file is read, never sent to a store.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::{Deserialize, Serialize};
+
+/// Of a node that is started: its name, its number from 1, its host, its port for clients and for peers, both with the host, its
+/// directory, its peers, the directory of the configuration file.
+pub const OF_NODES: &[&str] =
+    &["name", "number", "host", "port", "peer-port", "address", "peer-address", "data", "peers", "directory"];
+/// Of one peer in `{peers}`.
+pub const OF_PEERS: &[&str] = &["name", "number", "host", "port", "peer-port", "address"];
+/// Of a get, a put, a delete.
+pub const OF_KEYS: &[&str] = &["key", "value"];
+/// Of an operation of a workload.
+pub const OF_OPERATIONS: &[&str] = &["key", "value", "from", "to", "process"];
+
+/// Text with placeholders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Template(String);
+
+impl From<String> for Template {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> Self {
+        template.0
+    }
+}
+
+impl Display for Template {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A part of a template.
+enum Part<'t> {
+    Text(&'t str),
+    Name(&'t str),
+}
+
+impl Template {
+    /// Says which placeholder is unknown.
+    ///
+    /// # Errors
+    /// With a sentence about it.
+    pub fn check(&self, known: &[&str]) -> Result<(), String> {
+        let unknown = self.parts().into_iter().find_map(|part| match part {
+            Part::Name(name) if !known.contains(&name) => Some(name),
+            _ => None,
+        });
+        match unknown {
+            Some(name) => Err(format!("unknown placeholder {{{name}}}: here there are {{{}}}", known.join("}, {"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The text with what `value` gives for each name; what it does not know stays as it is.
+    pub fn fill(&self, value: impl Fn(&str) -> Option<String>) -> String {
+        let parts = self.parts().into_iter().map(|part| match part {
+            Part::Text(text) => text.to_owned(),
+            Part::Name(name) => value(name).unwrap_or_else(|| format!("{{{name}}}")),
+        });
+        parts.collect()
+    }
+
+    /// As `METHOD /PATH`.
+    pub fn method_and_path(&self) -> Option<(&str, Template)> {
+        let (method, path) = self.0.split_once(' ')?;
+        let is_method = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
+        (is_method && path.starts_with('/')).then(|| (method, Self(path.to_owned())))
+    }
+
+    /// Whether the name is in it.
+    pub fn has(&self, name: &str) -> bool {
+        self.parts().iter().any(|part| matches!(part, Part::Name(found) if *found == name))
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
+        let (mut parts, mut rest) = (Vec::new(), &*self.0);
+        while let Some(open) = rest.find('{') {
+            let (text, from) = rest.split_at(open);
+            match from[1..].find('}').map(|close| &from[1..=close]).filter(|name| is_name(name)) {
+                Some(name) => {
+                    parts.extend([Part::Text(text), Part::Name(name)]);
+                    rest = &from[name.len() + 2..];
+                }
+                None => {
+                    parts.push(Part::Text(&rest[..=open]));
+                    rest = &rest[open + 1..];
+                }
+            }
+        }
+        parts.push(Part::Text(rest));
+        parts
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &str) -> String {
+        let value = |name: &str| (name == "key" || name == "value").then(|| format!("<{name}>"));
+        Template::from(text.to_owned()).fill(value)
+    }
+
+    #[test]
+    fn names_are_replaced_and_other_braces_stay() {
+        assert_eq!(filled("/kv/{key}?v={value}"), "/kv/<key>?v=<value>");
+        assert_eq!(filled(r#"{"value": {value}}"#), r#"{"value": <value>}"#);
+        assert_eq!(filled("{{key}} {} {Key} {"), "{<key>} {} {Key} {");
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_those_there_are() {
+        let said = Template::from("{keys}".to_owned()).check(OF_KEYS).expect_err("it is unknown");
+        assert!(said.contains("{keys}") && said.contains("{key}, {value}"), "{said}");
+        assert_eq!(Template::from(r#"{"a": 1}"#.to_owned()).check(OF_KEYS), Ok(()));
+    }
+
+    #[test]
+    fn a_request_line_is_a_method_and_a_path() {
+        let line = |text: &str| {
+            Template::from(text.to_owned()).method_and_path().map(|(method, path)| (method.to_owned(), path.0))
+        };
+        assert_eq!(line("GET /kv/{key}"), Some(("GET".into(), "/kv/{key}".into())));
+        assert!(["GET kv", "get /kv", "/kv", " /kv"].into_iter().all(|text| line(text).is_none()));
+    }
+}

@@ -1,0 +1,178 @@
+//! Stores that a file describes: each example of docs/custom.md is run as the page says, and drivers are tested. What needs
+//! Python says so where there is none, and does nothing.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use checker::verdict::{Outcome, PropertyResult, Verdict};
+use support::{Ended, Scratch, bench, found, one_cluster_at_a_time, programs_in};
+
+/// One partition, long enough for writes on both sides.
+const PARTITION: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 500
+for_ms = 2000
+kind = "partition"
+shape = "single"
+links = ["n1 -> n2", "n2 -> n1", "n1 -> n3", "n3 -> n1"]
+"#;
+
+const PAUSE: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 500
+for_ms = 500
+kind = "pause"
+nodes = ["n1"]
+"#;
+
+/// A file of docs/custom.
+fn example(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/custom").join(name)
+}
+
+fn has_python() -> bool {
+    let has = Command::new("python3").arg("--version").output().is_ok();
+    if !has {
+        eprintln!("not tested: there is no python3");
+    }
+    has
+}
+
+/// The bench with these words, in a directory of its own; whatever it started is gone then.
+fn ended(scratch: &Scratch, words: &[&str]) -> Ended {
+    let ended = bench(scratch.path(), words.iter().map(|word| (*word).to_owned()));
+    assert!(programs_in(scratch.path()).is_empty(), "nothing is left running");
+    ended
+}
+
+/// What a run of a described store comes to.
+fn run(scratch: &Scratch, config: &str, more: &[&str]) -> Verdict {
+    let words = ["run", "--system", "custom", "--config", config, "--seed", "1", "--json", "--plan", "plan.toml"];
+    let ended = ended(scratch, &[&words, more].concat());
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+}
+
+fn property<'v>(verdict: &'v Verdict, name: &str) -> &'v PropertyResult {
+    let is = |found: &&PropertyResult| found.property.name() == name && found.claimed;
+    verdict.properties.iter().find(is).unwrap_or_else(|| panic!("{name} is claimed: {verdict:?}"))
+}
+
+#[test]
+fn the_split_brain_of_the_tutorial_is_found() {
+    if !has_python() {
+        return;
+    }
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    scratch.file("plan.toml", PARTITION);
+    for file in ["kv.toml", "driver.toml"] {
+        let verdict = run(&scratch, &example(file).display().to_string(), &["--time-limit", "4s"]);
+        assert_eq!(verdict.outcome, Outcome::Invalid, "{file}: {:?}", verdict.reasons);
+        assert_eq!(property(&verdict, "linearizable").outcome, Outcome::Invalid, "{file}");
+        assert!(verdict.faults.iter().all(|fault| fault.proved), "{file}: {:?}", verdict.faults);
+    }
+}
+
+/// The same server with nobody to tell: the example in which it is right.
+#[test]
+fn one_node_of_the_tutorial_keeps_its_promise() {
+    if !has_python() {
+        return;
+    }
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    scratch.file("plan.toml", PAUSE);
+    for name in ["kv.py", "driver.py"] {
+        fs::copy(example(name), scratch.join(name)).expect("it can be copied");
+    }
+    for file in ["kv.toml", "driver.toml"] {
+        let text = fs::read_to_string(example(file)).expect("it is there");
+        scratch.file(file, text.replace("nodes = 3", "nodes = 1"));
+        let verdict = run(&scratch, file, &["--time-limit", "3s"]);
+        assert_ne!(verdict.outcome, Outcome::Invalid, "{file}: {:?}", verdict.reasons);
+        assert_eq!(property(&verdict, "linearizable").outcome, Outcome::Valid, "{file}");
+    }
+}
+
+#[test]
+fn redis_as_a_file_describes_it_keeps_what_it_claims() {
+    let Some(binaries) = found("redis-server") else { return };
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    scratch.file("plan.toml", PAUSE.replace("pause", "kill"));
+    let text = fs::read_to_string(example("redis.toml")).expect("it is there");
+    let unpacked = binaries.get(1).map_or_else(String::new, |directory| format!("[cluster]\nbinaries = {directory:?}"));
+    scratch.file("redis.toml", if unpacked.is_empty() { text } else { text.replace("[cluster]", &unpacked) });
+    let verdict = run(&scratch, "redis.toml", &["--time-limit", "3s"]);
+    assert_ne!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    for name in ["set-full", "linearizable", "availability"] {
+        assert_eq!(property(&verdict, name).outcome, Outcome::Valid, "{name}: {:?}", verdict.reasons);
+    }
+    let workloads: Vec<_> = verdict.properties.iter().filter_map(|found| found.workload.as_deref()).collect();
+    assert!(["register", "kv-set", "kv-counter"].iter().all(|name| workloads.contains(name)), "{workloads:?}");
+}
+
+#[test]
+fn a_file_that_cannot_work_is_refused_with_the_key_that_is_wrong() {
+    let scratch = Scratch::new();
+    let good = fs::read_to_string(example("kv.toml")).expect("it is there");
+    for (from, to, says) in [
+        ("nodes = 3", "node = 3", "unknown field `node`"),
+        ("nodes = 3", "nodes = 0", "cluster.nodes: 0"),
+        ("{address}", "{adress}", "cluster.command: unknown placeholder {adress}"),
+        ("GET /{key}", "GET {key}", "operations.cas-register.read.http"),
+        ("{value}}", "{values}}", "operations.cas-register.write: unknown placeholder {values}"),
+        ("result = \"/value\"", "result = \"value\"", "operations.cas-register.read.result"),
+        (
+            "cas-register.cas",
+            "cas-register.swap",
+            "operations.cas-register.swap: cas-register has only read, write, cas",
+        ),
+        ("\"linearizable\"", "\"perfect\"", "claims.property: there is no property 'perfect'"),
+        ("command = [\"python3\"", "command = [\"no-such-program\"", "no-such-program"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        scratch.file("store.toml", good.replace(from, to));
+        let ended = ended(&scratch, &["run", "--system", "custom", "--config", "store.toml", "--time-limit", "1s"]);
+        assert_eq!(ended.status.code(), Some(254), "{to}: {ended:?}");
+        assert!(ended.stderr.contains(says), "{to}: {}", ended.stderr);
+    }
+    let without = ended(&scratch, &["run", "--system", "custom"]);
+    assert!(without.status.code() == Some(254) && without.stderr.contains("--config FILE"), "{without:?}");
+}
+
+#[test]
+fn a_driver_is_tested_before_a_run_depends_on_it() {
+    if !has_python() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let driver = example("driver.py").display().to_string();
+    let right = ended(&scratch, &["driver-test", "python3", &driver]);
+    assert_eq!(right.status.code(), Some(0), "{right:?}");
+    let answers = |what: &str| {
+        format!(
+            "import sys, json\nfor line in sys.stdin:\n    asked = json.loads(line)['id']\n    {what}\n    sys.stdout.flush()"
+        )
+    };
+    for (script, says) in [
+        (answers("print('{}')"), "no reply"),
+        (answers("print(json.dumps({'id': asked, 'type': 'ok'}))"), "was ok, and nobody listens"),
+        (answers("print((json.dumps({'id': asked, 'type': 'fail', 'error': 'no'}) + '\\n') * 2)"), "one thing twice"),
+        ("import sys".to_owned(), "ended"),
+    ] {
+        scratch.file("wrong.py", &script);
+        let wrong = ended(&scratch, &["driver-test", "python3", "wrong.py"]);
+        assert_eq!(wrong.status.code(), Some(1), "{script}: {wrong:?}");
+        assert!(wrong.stdout.contains(says), "{script}: {}", wrong.stdout);
+    }
+}
