@@ -19,6 +19,9 @@ pub struct CustomArgs {
     /// The file that describes the store (docs/custom.md)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// How many nodes, whatever the file says
+    #[arg(long)]
+    nodes: Option<usize>,
 }
 
 /// A described store, as `run.json` keeps it: with all of its file.
@@ -27,6 +30,8 @@ pub struct CustomArgs {
 pub struct CustomSettings {
     /// Where the file was.
     pub file: Option<PathBuf>,
+    /// How many nodes were asked for beside it.
+    pub nodes: Option<usize>,
     /// What was in it.
     pub config: Config,
 }
@@ -40,14 +45,21 @@ impl Options for CustomSettings {
     fn choose(arguments: CustomArgs, _nemesis: Option<&str>) -> Result<Chosen<Self>, Problem> {
         let none = || Problem::BadArguments("--system custom needs --config FILE, which describes the store".into());
         let file = arguments.config.ok_or_else(none)?;
-        let config = Config::read(&file).map_err(Problem::arguments)?;
+        let mut config = Config::read(&file).map_err(Problem::arguments)?;
+        if let Some(nodes) = arguments.nodes {
+            config.cluster.nodes = nodes;
+            config.check().map_err(Problem::arguments)?;
+        }
         let nemesis = if config.cluster.nodes > 1 { "partition,kill,pause" } else { "kill,pause" };
         let preferences = Preferences { workload: Some("all"), nemesis: Some(nemesis), ..Preferences::default() };
-        Ok(Chosen { options: Self { file: Some(file), config }, preferences })
+        Ok(Chosen { options: Self { file: Some(file), nodes: arguments.nodes, config }, preferences })
     }
 
     fn arguments(&self) -> Vec<Argument> {
-        vec![Argument::maybe("config", self.file.as_ref().map(|file| file.display()))]
+        vec![
+            Argument::maybe("config", self.file.as_ref().map(|file| file.display())),
+            Argument::maybe("nodes", self.nodes),
+        ]
     }
 
     fn open(self, _seed: u64) -> Result<Box<dyn System>, Problem> {
