@@ -127,6 +127,7 @@ fn a_file_that_cannot_work_is_refused_with_the_key_that_is_wrong() {
         ("{address}", "{adress}", "cluster.command: unknown placeholder {adress}"),
         ("GET /{key}", "GET {key}", "operations.cas-register.read.http"),
         ("{value}}", "{values}}", "operations.cas-register.write: unknown placeholder {values}"),
+        ("result = \"/value\"\n", "", "operations.cas-register.read: it returns something"),
         ("result = \"/value\"", "result = \"value\"", "operations.cas-register.read.result"),
         (
             "cas-register.cas",

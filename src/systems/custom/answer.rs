@@ -68,7 +68,6 @@ fn is(answer: &Answer, raw: &Raw) -> bool {
 fn result(body: Body, pointer: &str, parse: bool) -> Result<Value, String> {
     let whole = match body {
         Body::Value(value) => value,
-        // Text that is to be parsed anyway need not be JSON around it.
         Body::Bytes(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("no JSON ({error})"))?,
     };
     let found = whole.pointer(pointer).ok_or_else(|| format!("nothing at {pointer:?}"))?;

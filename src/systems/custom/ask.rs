@@ -5,6 +5,7 @@
 //! ```
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 
 use serde_json::Value;
 use workloads::store::StoreError;
@@ -75,12 +76,7 @@ impl Asker {
         meaning(request, raw)
     }
 
-    async fn by_http(
-        &self,
-        at: std::net::SocketAddr,
-        request: &Request,
-        values: &Values<'_>,
-    ) -> Result<Raw, StoreError> {
+    async fn by_http(&self, at: SocketAddr, request: &Request, values: &Values<'_>) -> Result<Raw, StoreError> {
         let line = request.http.as_ref().and_then(|line| line.method_and_path());
         let (method, path) = line.ok_or_else(|| StoreError::Refused("no METHOD /PATH".into()))?;
         let url = format!("http://{at}{}", path.fill(|name| values.of_url(name)));

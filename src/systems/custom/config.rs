@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::template::{self, Template};
@@ -16,6 +17,9 @@ use super::template::{self, Template};
 const NODES_MAX: usize = 50;
 /// Longer than any start.
 const START_LIMIT_SECONDS_MAX: u64 = 600;
+
+/// The functions of workloads that return what their argument does not say.
+const RETURNING: &[&str] = &["read", "dequeue", "drain", "poll", "send", "generate", "watch", "txn"];
 
 /// A store, as the file says it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -335,7 +339,9 @@ impl Config {
         }
         let replica = ("replica", &self.replica);
         for (key, request) in stored.into_iter().chain([replica]) {
-            request.iter().try_for_each(|request| request.check(key, template::OF_KEYS))?;
+            let Some(request) = request else { continue };
+            request.check(key, template::OF_KEYS)?;
+            request.check_result(key, ["get", "replica"].contains(&key))?;
         }
         for (workload, functions) in &self.operations {
             let known = workload_functions(workload)?;
@@ -345,6 +351,7 @@ impl Config {
                     return Err(wrong(key, format!("{workload} has only {}", known.join(", "))));
                 }
                 request.check(&key, template::OF_OPERATIONS)?;
+                request.check_result(&key, RETURNING.contains(&f.as_str()))?;
             }
         }
         if let Some(driver) = &self.driver {
@@ -399,6 +406,16 @@ impl Cluster {
 }
 
 impl Request {
+    /// Without a place for its result, what a read returns would be nil whatever the store says.
+    fn check_result(&self, key: &str, returns: bool) -> Result<(), ConfigError> {
+        match returns && self.result.is_none() {
+            true => {
+                Err(wrong(key, "it returns something: say where it is in the answer with `result` (\"\" is all of it)"))
+            }
+            false => Ok(()),
+        }
+    }
+
     fn check(&self, key: &str, known: &[&str]) -> Result<(), ConfigError> {
         match (&self.http, &self.resp) {
             (Some(_), Some(_)) => return Err(wrong(key, "it has `http` and `resp`: give one")),
@@ -414,6 +431,9 @@ impl Request {
                 return Err(wrong(key, "a command of RESP has no body and no headers"));
             }
             _ => {}
+        }
+        if let Some(name) = self.headers.keys().find(|name| name.parse::<HeaderName>().is_err()) {
+            return Err(wrong(format!("{key}.headers"), format!("{name:?} is no name of a header")));
         }
         let http = self.http.iter().chain(self.headers.values()).chain(&self.body);
         let mut all = http.chain(self.resp.iter().flatten());
