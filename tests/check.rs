@@ -666,7 +666,7 @@ const AFTER_INFO: &str = "{:process 0 :type :invoke :f :write :value 1}
 {:process 0 :type :invoke :f :read :value nil}
 {:process 0 :type :ok :f :read :value 1}";
 
-const MEANINGS: [Meaning; 110] = [
+const MEANINGS: [Meaning; 115] = [
     (KEYED_NIL, "--initial 0", 1, "process 1 read of key 2 -> nil"),
     (KEYED_NIL, "--initial 0", 1, "It begins with 0."),
     (
