@@ -666,7 +666,7 @@ const AFTER_INFO: &str = "{:process 0 :type :invoke :f :write :value 1}
 {:process 0 :type :invoke :f :read :value nil}
 {:process 0 :type :ok :f :read :value 1}";
 
-const MEANINGS: [Meaning; 115] = [
+const MEANINGS: [Meaning; 114] = [
     (KEYED_NIL, "--initial 0", 1, "process 1 read of key 2 -> nil"),
     (KEYED_NIL, "--initial 0", 1, "It begins with 0."),
     (
@@ -713,7 +713,6 @@ const MEANINGS: [Meaning; 115] = [
     (BEGINS_WITH_A_LIST, "--model register --initial [1,2]", 0, "linearizable"),
     (BEGINS_WITH_A_LIST, "--model register --initial [2,1]", 1, ""),
     (READS_A_LIST, "--model register --initial [1,2]", 0, "linearizable"),
-    (READS_A_LIST, "--initial [1,2]", 0, "linearizable"),
     (READS_A_LIST, "--model register --initial [2,1]", 1, ""),
     (READS_A_LIST, "--model register --initial 0", 254, "such as linearizable, cas-register"),
     (READS_A_LIST, "--model register --initial a=b=0", 254, "names that contain a = are in quotes"),
