@@ -315,7 +315,9 @@ pub struct Initial {
 impl FromStr for Initial {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (key, value) = parse_assignment(text).ok_or("write a value of EDN or JSON, as in 0, '[1 2]' or x=0; names that contain a = are in quotes, as in '\"a=b\"=0'")?;
+        const EXPECTED: &str = "write a value of EDN or JSON, as in 0, '[1 2]' or x=0; names that contain a = are in quotes, \
+                                as in '\"a=b\"=0'";
+        let (key, value) = parse_assignment(text).ok_or(EXPECTED)?;
         Ok(Self { key, value })
     }
 }
