@@ -617,6 +617,10 @@ const BEGINS_WITH_A_LIST: &str = "{:process 0 :type :invoke :f :read :value nil}
 {:process 0 :type :invoke :f :write :value 3}
 {:process 0 :type :ok :f :write :value 3}";
 
+/// A register that nobody writes.
+const READS_A_LIST: &str = "{:process 0 :type :invoke :f :read :value nil}
+{:process 0 :type :ok :f :read :value [1 2]}";
+
 /// Whoever reads y sees x through the one in the middle, but not x itself.
 const MISSED_BY_TWO: &str = "{:process 0 :type :invoke :f :txn :value [[:append :x 1]]}
 {:process 0 :type :ok :f :txn :value [[:append :x 1]]}
@@ -662,7 +666,7 @@ const AFTER_INFO: &str = "{:process 0 :type :invoke :f :write :value 1}
 {:process 0 :type :invoke :f :read :value nil}
 {:process 0 :type :ok :f :read :value 1}";
 
-const MEANINGS: [Meaning; 110] = [
+const MEANINGS: [Meaning; 114] = [
     (KEYED_NIL, "--initial 0", 1, "process 1 read of key 2 -> nil"),
     (KEYED_NIL, "--initial 0", 1, "It begins with 0."),
     (
@@ -708,6 +712,10 @@ const MEANINGS: [Meaning; 110] = [
     (ANSWERED_WITH_KEYS, "--not-keyed", 1, ""),
     (BEGINS_WITH_A_LIST, "--model register --initial [1,2]", 0, "linearizable"),
     (BEGINS_WITH_A_LIST, "--model register --initial [2,1]", 1, ""),
+    (READS_A_LIST, "--model register --initial [1,2]", 0, "linearizable"),
+    (READS_A_LIST, "--model register --initial [2,1]", 1, ""),
+    (READS_A_LIST, "--model register --initial 0", 254, "such as linearizable, cas-register"),
+    (READS_A_LIST, "--model register --initial a=b=0", 254, "names that contain a = are in quotes"),
     (
         BEGINS_WITH_0,
         "--model cas-register --consistency serializable",

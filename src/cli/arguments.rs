@@ -195,7 +195,7 @@ pub struct CheckArgs {
     /// Other names for functions, also of micro-operations: put=write calls `write` what the history calls `put`
     #[arg(long, value_name = "NAME=NAME", value_delimiter = ',')]
     pub rename: Vec<Rename>,
-    /// What every object begins with, or that of a key, as in 0, '[1 2]', x=0; in EDN or JSON (may be repeated) [default:
+    /// What every object begins with, or that of a key, as in 0, '[1 2]', x=0, '"a=b"=0'; in EDN or JSON (may be repeated) [default:
     /// nothing: nil, 0, empty, free]
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true, conflicts_with_all = ["convert", "lint"])]
     pub initial: Vec<Initial>,
@@ -315,7 +315,9 @@ pub struct Initial {
 impl FromStr for Initial {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (key, value) = parse_assignment(text).ok_or("write a value of EDN or JSON, as in 0, '[1 2]' or x=0")?;
+        const EXPECTED: &str = "write a value of EDN or JSON, as in 0, '[1 2]' or x=0; names that contain a = are in quotes, \
+                                as in '\"a=b\"=0'";
+        let (key, value) = parse_assignment(text).ok_or(EXPECTED)?;
         Ok(Self { key, value })
     }
 }

@@ -15,12 +15,20 @@ pub fn parse_data(text: &str) -> Option<Tree> {
     })
 }
 
-/// A value, or that of a key: `0`, `[1 2]`, `x=0`. A text that is a value as a whole is one, but for a bare word with a `=`.
+/// A value, or that of a key: `0`, `[1 2]`, `x=0`, `"a=b"=0`. A text that is a value as a whole is one, but for a bare word
+/// with a `=`. Of such a word with several it is not known which of them comes after the key.
 pub fn parse_assignment(text: &str) -> Option<(Option<Tree>, Tree)> {
-    let is_word = |value: &Tree| matches!(value, Tree::Text(word) | Tree::Keyword(word) if text.trim().ends_with(word));
-    if let Some(value) = parse_data(text).filter(|value| !(is_word(value) && text.contains('='))) {
+    if let Some(value) = unambiguous(text) {
         return Some((None, value));
     }
-    let (key, value) = text.split_once('=')?;
-    Some((Some(parse_data(key)?), parse_data(value)?))
+    text.match_indices('=').find_map(|(at, sign)| {
+        let (key, value) = (&text[..at], &text[at + sign.len()..]);
+        Some((Some(unambiguous(key)?), unambiguous(value)?))
+    })
+}
+
+/// A value that is no bare word with a `=` in it.
+fn unambiguous(text: &str) -> Option<Tree> {
+    let is_word = |value: &Tree| matches!(value, Tree::Text(word) | Tree::Keyword(word) if text.trim().ends_with(word));
+    parse_data(text).filter(|value| !(is_word(value) && text.contains('=')))
 }

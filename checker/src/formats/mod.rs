@@ -19,6 +19,7 @@ mod format;
 pub(crate) mod json;
 pub mod json_form;
 pub(crate) mod log;
+mod micro_names;
 mod parse_block;
 mod read;
 mod read_options;

@@ -115,7 +115,8 @@ pub fn read_within(
         }
         Err(damage) => return Err(damage),
     }
-    let renamed = whole.builder.rename(&selection.renames);
+    let named = whole.builder.as_it_is().read_marked_functions();
+    let renamed = named.and_then(|()| whole.builder.rename(&selection.renames));
     let unknown_names =
         renamed.map_err(|full| Damage { line: whole.lines, column: 1, problem: Misfit::from(full).into() })?;
     let mut reading = whole.reading;

@@ -544,6 +544,11 @@ impl HistoryBuilder {
         ops + aside as u64 + processes as u64 + history.values.memory_bytes()
     }
 
+    /// What it has taken so far.
+    pub(crate) fn as_it_is(&mut self) -> &mut History {
+        &mut self.history
+    }
+
     /// Replaces names of functions, of all events taken; returns those that no function has.
     ///
     /// # Errors

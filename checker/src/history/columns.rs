@@ -290,6 +290,19 @@ impl History {
         find(&self.parts, op)
     }
 
+    /// The process that a value names; none if no event is of one that has this name.
+    pub(crate) fn process_called(&self, name: ValueId) -> Option<u32> {
+        if let Datum::Int(number) = self.datum(name)
+            && let Ok(number) = u32::try_from(number)
+            && number < NAMED
+        {
+            return Some(number);
+        }
+        let name = self.sym(&self.key_name(name))?;
+        let place = self.process_names.iter().position(|known| *known == name)?;
+        Some(NAMED + place as u32)
+    }
+
     /// What a process is called.
     pub fn process_name(&self, process: u32) -> ProcessName {
         let named = process.checked_sub(NAMED).and_then(|at| self.process_names.get(at as usize));

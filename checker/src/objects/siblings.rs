@@ -46,6 +46,15 @@ fn is_of_registers(history: &History) -> bool {
     let mut functions = history.ops.iter().map(|op| history.text(op.f));
     functions.clone().all(|f| matches!(f, "write" | "w" | "cas" | "read" | "r" | "txn"))
         && functions.any(|f| !matches!(f, "read" | "r"))
+        && !history.ops.iter().any(|op| appends(history, op))
+}
+
+/// Whether an operation appends to a list.
+fn appends(history: &History, op: &Op) -> bool {
+    history.datum(op.argument).elements().unwrap_or(&[]).iter().any(|micro| match history.datum(*micro) {
+        Datum::List(&[f, _, _]) => history.datum(f) == Datum::Text("append"),
+        _ => false,
+    })
 }
 
 /// Every value that is written (true) or read (false), by operations of registers or within transactions.

@@ -4,12 +4,13 @@ use serde_json::json;
 
 use super::Story;
 use super::check;
-use crate::Claims;
 use crate::finding::quantile;
+use crate::formats::{Format, Selection, read};
 use crate::history::EventType;
 use crate::run::faults::{Windows, crashes, findings};
 use crate::run::findings::active_between;
 use crate::verdict::{Outcome, Verdict};
+use crate::{CheckName, Claims};
 
 /// A run that is fine but for its faults.
 fn fine() -> Story {
@@ -178,7 +179,26 @@ fn a_run_without_success_shows_nothing() {
     sole_reason(&Story::new("set"), "No operation was acknowledged.");
     let mut story = Story::new("set");
     story.add_info(0, "set-0", 1).final_read(1, "set-0", &[]);
-    sole_reason(&story, "No operation was acknowledged.");
+    sole_reason(&story, "No operation was acknowledged before the final reads.");
+}
+
+/// Statistics leave final operations out, and so a history from elsewhere whose only successes are final was said to have none.
+#[test]
+fn regression_a_final_read_was_no_acknowledgement() {
+    let lines = [
+        r#"{"process":0,"type":"invoke","f":"add","value":1}"#,
+        r#"{"process":0,"type":"info","f":"add","value":1}"#,
+        r#"{"process":1,"type":"invoke","f":"read","final?":true}"#,
+        r#"{"process":1,"type":"ok","f":"read","value":1,"final?":true}"#,
+    ];
+    let judged = |lines: &[&str]| {
+        let text = lines.join("\n") + "\n";
+        let history = read(text.as_bytes(), Format::Json, &Selection::default()).expect("it is a history").records;
+        let verdict = check(&history, &Claims::of_history(CheckName::PN_COUNTER, None));
+        (verdict.outcome, verdict.reasons.join(" "))
+    };
+    assert_eq!(judged(&lines), (Outcome::Valid, String::new()));
+    assert!(judged(&lines[..2]).1.contains("No operation was acknowledged."), "{:?}", judged(&lines[..2]));
 }
 
 #[test]

@@ -572,3 +572,36 @@ proptest! {
         }
     }
 }
+
+/// A string of EDN that is the function of a micro-operation is `{"#edn":"\\"w\\""}` in JSON, which no model took for a function.
+#[test]
+fn regression_a_conversion_changed_functions_of_micro_operations() {
+    let txn = |process: u64, micros: &str| {
+        format!(
+            "{{:process {process}, :type :invoke, :f :txn, :value {micros}}}\n{{:process {process}, :type :ok, :f :txn, :value {micros}}}\n"
+        )
+    };
+    let one = |f: &str| txn(0, &format!("[[{f} :x 1]]"));
+    for (model, text) in [
+        ("rw-register", one("\"w\"") + &txn(1, "[[\"r\" :x 1]]")),
+        ("rw-register", one("\"w\"") + &txn(1, "[[\"r\" :x 2]]")),
+        ("multi-register", one("\"w\"") + &txn(1, "[[:r :x 2]]")),
+        ("session", one("\"w\"") + &txn(0, "[[\"r\" :x nil]]")),
+        ("pram", one("\"w\"") + &txn(0, "[[\"r\" :x nil]]")),
+        ("causal", one("\"w\"") + &txn(1, "[[\"r\" :x 1]]")),
+        ("long-fork", one("\"w\"") + &txn(1, "[[\"r\" :x 1]]")),
+        ("list-append", one("\"append\"") + &txn(1, "[[\"r\" :x [2]]]")),
+        ("list-append", one("\"append\"") + &txn(1, "[[\"r\" :x [1]]]")),
+        ("kafka", txn(0, "[[\"send\" :x [0 1]]]") + &txn(1, "[[\"poll\" {:x [[0 2]]}]]")),
+    ] {
+        let json = converted(&text);
+        assert!(json.contains("#edn"), "{json}");
+        assert_eq!(operations(&reading(&json)), operations(&reading(&text)), "{text}");
+        assert_eq!(judged(&json, model), judged(&text, model), "{model}: {text}");
+        let guess = |text: &str| registry::guess(&reading(text).records);
+        assert_eq!(guess(&json), guess(&text), "{text}");
+    }
+    // Keys within values, and what is a map elsewhere.
+    let keyed = txn(0, "[[\"a\" 1] [[:w :x 1]]]") + &txn(1, "[[\"a\" 1] [[:w :x {\"#edn\" \"\\\"w\\\"\"}]]]");
+    assert_eq!(operations(&reading(&converted(&keyed))), operations(&reading(&keyed)));
+}

@@ -456,12 +456,14 @@ fn a_value_or_that_of_a_key() {
         ("nil", None, "nil"),
         ("{\"a\":1}", None, "{\"a\": 1}"),
         ("[1 2]=5", Some("[1, 2]"), "5"),
+        ("\"a=b\"=0", Some("\"a=b\""), "0"),
+        ("\"a=b\"=\"c=d\"", Some("\"a=b\""), "\"c=d\""),
     ] {
         let (found_key, found) = parse_assignment(text).unwrap_or_else(|| panic!("{text} is a value"));
         assert_eq!(found_key.as_ref().map(crate::formats::shown).as_deref(), key, "{text}");
         assert_eq!(crate::formats::shown(&found), value, "{text}");
     }
-    for text in ["", "[1", "=5", "x=", "x=["] {
+    for text in ["", "[1", "=5", "x=", "x=[", "a=b=0"] {
         assert_eq!(parse_assignment(text), None, "{text}");
     }
 }

@@ -96,13 +96,16 @@ pub(crate) struct Read<'h> {
     pub unwritten: Vec<Element>,
     /// How many elements it lists more than once.
     pub duplicated: u64,
+    /// What it does not show of that with which the key began, though nothing can have replaced it: positions in
+    /// [`KeyFacts::initial`], ascending.
+    pub lacks: Vec<u32>,
 }
 
 impl<'h> Read<'h> {
     /// A read of which nothing is known yet.
     fn of(operation: Operation<'h>, micro: u32) -> Self {
-        let (listed, heads, unwritten) = (Vec::new(), Vec::new(), Vec::new());
-        Self { operation, micro, listed, heads, order: None, unwritten, duplicated: 0 }
+        let (listed, heads, unwritten, lacks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { operation, micro, listed, heads, order: None, unwritten, duplicated: 0, lacks }
     }
 
     /// Its place in its session.
@@ -123,6 +126,8 @@ impl<'h> Read<'h> {
 #[derive(Debug)]
 pub(crate) struct KeyFacts<'h> {
     pub name: String,
+    /// What it began with, as far as that was said. Nobody wrote it.
+    pub initial: Vec<Element>,
     /// In the order of invocation.
     pub writes: Vec<Write<'h>>,
     /// In the order of invocation.
@@ -171,7 +176,8 @@ impl<'h> KeyFacts<'h> {
     /// Without the analysis.
     pub(crate) fn new(name: &str, model: Model, operations: &[Operation<'h>], source: FinalSource) -> Self {
         let (positions, sums, writers) = (FxHashMap::default(), Sums::default(), Writers::default());
-        let mut builder = KeyBuilder { model, positions, sums, writers, is_final: false, key: KeyFacts::empty(name) };
+        let (key, initial) = (KeyFacts::empty(name), FxHashSet::default());
+        let mut builder = KeyBuilder { model, positions, sums, writers, is_final: false, initial, key };
         operations.iter().for_each(|operation| builder.write(operation));
         builder.writers = Writers::new(&builder.key.writes);
         builder.pasts();
@@ -181,10 +187,18 @@ impl<'h> KeyFacts<'h> {
         key
     }
 
-    /// Of operations from anywhere, each with the number of the micro-operation and what that does. Without the analysis.
-    pub(crate) fn of_deeds(name: &str, model: Model, deeds: &[(Operation<'h>, u32, Deed)]) -> Self {
+    /// Of operations from anywhere, each with the number of the micro-operation and what that does, on a key that began with
+    /// some elements. Without the analysis.
+    pub(crate) fn of_deeds(
+        name: &str,
+        model: Model,
+        initial: Vec<Element>,
+        deeds: &[(Operation<'h>, u32, Deed)],
+    ) -> Self {
         let (positions, sums, writers) = (FxHashMap::default(), Sums::default(), Writers::default());
-        let mut builder = KeyBuilder { model, positions, sums, writers, is_final: false, key: KeyFacts::empty(name) };
+        let at_first = initial.iter().cloned().collect();
+        let key = KeyFacts { initial, ..KeyFacts::empty(name) };
+        let mut builder = KeyBuilder { model, positions, sums, writers, is_final: false, initial: at_first, key };
         for (operation, micro, deed) in deeds {
             if let Deed::Write(value) = deed {
                 builder.bring(operation, *micro, *value);
@@ -200,18 +214,6 @@ impl<'h> KeyFacts<'h> {
         builder.key
     }
 
-    /// What the key begins with, nobody wrote: that is no matter of what is seen.
-    pub(crate) fn forget_initial(&mut self, history: &History, initial: ValueId) {
-        let at_first: FxHashSet<Element> = match history.datum(initial) {
-            Datum::Nil => return,
-            Datum::List(elements) => elements.iter().map(|element| Element::new(history, *element)).collect(),
-            _ => [Element::new(history, initial)].into_iter().collect(),
-        };
-        for read in &mut self.reads {
-            read.unwritten.retain(|element| !at_first.contains(element));
-        }
-    }
-
     /// Whether every write is known to have replaced nothing: then what is listed is all that is seen.
     pub(crate) fn is_plain(&self) -> bool {
         let none = Past::Known(Vec::new());
@@ -221,6 +223,7 @@ impl<'h> KeyFacts<'h> {
     fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            initial: Vec::new(),
             writes: Vec::new(),
             reads: Vec::new(),
             client_reads: Vec::new(),
@@ -253,6 +256,8 @@ struct KeyBuilder<'h> {
     writers: Writers,
     /// A final read has begun.
     is_final: bool,
+    /// The elements of [`KeyFacts::initial`].
+    initial: FxHashSet<Element>,
     key: KeyFacts<'h>,
 }
 
@@ -318,6 +323,13 @@ impl<'h> KeyBuilder<'h> {
     fn bring(&mut self, operation: &Operation<'h>, micro: u32, value: Option<ValueId>) {
         let element = value.map(|value| Element::new(operation.history(), value));
         if let Some(element) = &element {
+            if self.initial.contains(element) {
+                let (verb, key) = (self.model.verb(operation), &self.key.name);
+                let flaw = format!(
+                    "`{verb}` of {element} was invoked on {key}, which began with it: a read of it shows either"
+                );
+                self.key.flaws.push(flaw);
+            }
             self.name(operation, element, self.key.writes.len() as u32);
         }
         self.push(operation, micro, element);
@@ -428,7 +440,30 @@ impl<'h> KeyBuilder<'h> {
             Datum::Set(elements) if !ordered => Some(self.listed(operation, micro, elements, ordered)),
             _ => None,
         };
+        let read = read.map(|read| self.begun(read, operation.history().datum(shown).elements().unwrap_or_default()));
         self.take(operation, read);
+    }
+
+    /// A read with what it shows of that with which the key began.
+    fn begun(&self, mut read: Read<'h>, elements: &[ValueId]) -> Read<'h> {
+        if self.initial.is_empty() {
+            return read;
+        }
+        read.unwritten.retain(|element| !self.initial.contains(element));
+        let shown = elements.iter().map(|value| Element::new(read.operation.history(), *value));
+        let initial = &self.key.initial;
+        read.lacks = if self.model.is_register() {
+            // Whatever is there may have replaced it, and so may a delete.
+            let is_kept = elements.is_empty() && !self.key.writes.iter().any(Write::is_delete);
+            (0..initial.len() as u32).filter(|_| is_kept).collect()
+        } else if read.order.is_some() {
+            let in_place = shown.zip(initial).take_while(|(shown, first)| shown == *first).count();
+            (in_place as u32..initial.len() as u32).collect()
+        } else {
+            let shown: FxHashSet<Element> = shown.collect();
+            (0..).zip(initial).filter(|(_, element)| !shown.contains(element)).map(|(at, _)| at).collect()
+        };
+        read
     }
 
     fn take(&mut self, operation: &Operation<'h>, read: Option<Read<'h>>) {

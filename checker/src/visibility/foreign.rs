@@ -12,7 +12,7 @@ use super::facts::{Deed, FinalSource, KeyFacts, Read, Write};
 use super::workloads::WorkloadFacts;
 use crate::history::{Datum, History, Identities, Operation, Sym, ValueId};
 use crate::limits::Limits;
-use crate::objects::{ConcurrentWrites, Model};
+use crate::objects::{ConcurrentWrites, Element, Model};
 
 /// Approximate bytes of an operation, and of a value that it shows, besides the history.
 const BYTES_PER_OPERATION: u64 = (size_of::<Write<'_>>() + size_of::<Read<'_>>() + 64) as u64;
@@ -56,15 +56,29 @@ impl<'h> WorkloadFacts<'h> {
         }
         let concurrent_writes = ConcurrentWrites::Kept;
         let analysed = |of: &OfKey<'h>| {
-            let mut key = KeyFacts::of_deeds(&of.name, model, &of.deeds);
-            key.forget_initial(history, of.initial);
+            let initial = elements_at_first(history, model, of.initial)?;
+            let mut key = KeyFacts::of_deeds(&of.name, model, initial, &of.deeds);
             key.analysis = analyse(&key, model, concurrent_writes, limits.out_of_time);
-            key
+            Ok(key)
         };
-        let keys = keys.keys.iter().map(analysed).collect();
+        let keys = keys.keys.iter().map(analysed).collect::<Result<_, String>>()?;
         let (name, final_source) = (String::new(), FinalSource::Nothing);
         Ok(Self { name, model, concurrent_writes, final_source, keys, is_test: false })
     }
+}
+
+/// What a key begins with: a register with a value, or with siblings.
+fn elements_at_first(history: &History, model: Model, initial: ValueId) -> Result<Vec<Element>, String> {
+    let elements = match (history.datum(initial), model) {
+        (Datum::Nil, _) => &[],
+        (Datum::List(elements) | Datum::Set(elements), _) => elements,
+        (_, Model::Register) => return Ok(vec![Element::new(history, initial)]),
+        _ => {
+            let what = if model == Model::Set { "set" } else { "list" };
+            return Err(format!("a {what} cannot begin with {}", history.show(initial)));
+        }
+    };
+    Ok(elements.iter().map(|element| Element::new(history, *element)).collect())
 }
 
 /// What the keys are: registers if anything is written, and else what their elements are added to.

@@ -13,7 +13,7 @@ use checker::verdict::Verdict;
 use checker::{Claim, Claims, ConcurrentWrites, On};
 
 use super::Source;
-use crate::cli::arguments::{AssumeArg, CheckArgs};
+use crate::cli::arguments::{AssumeArg, CheckArgs, Initial};
 use crate::exit::Problem;
 use crate::store::RunDir;
 use crate::store::input::{is_standard_input, shown};
@@ -135,7 +135,7 @@ fn by_names(file: &Source<'_>, reading: &Reading) -> Result<Choice, Problem> {
     }
     let mut asked = Vec::new();
     for name in &args.model {
-        match resolve(&name.0, reading, &settings)? {
+        match resolve(&name.0, reading, args, &settings)? {
             Meaning::Checks(checks) => asked.extend(checks),
             Meaning::Workload(object) if args.model.len() == 1 => {
                 return Ok(Choice::of_workloads(claims(file, Some(object))?, &args.require));
@@ -199,7 +199,12 @@ fn options_count(args: &CheckArgs, choice: &Choice) -> Result<(), Problem> {
         (!args.assume.is_empty(), of_levels, "--assume", "--model rw-register"),
         (args.stale_time.is_some(), of_staleness, "--stale-time", "--model staleness"),
         (args.stale_versions.is_some(), of_staleness, "--stale-versions", "--model staleness"),
-        (!args.initial.is_empty(), of_states, "--initial", "models of objects that have a state"),
+        (
+            !args.initial.is_empty(),
+            of_states,
+            "--initial",
+            "models of objects that have a state, such as linearizable, cas-register, set-full or session",
+        ),
     ];
     if let Some((_, _, option, of)) = said.iter().find(|(is_said, counts, ..)| *is_said && !counts) {
         return Err(Problem::arguments(format!("{option} is an option of {of}: nothing else looks at it")));
@@ -218,8 +223,8 @@ fn required_of_guessed(file: &Source<'_>, reading: &Reading) -> Option<Vec<Asked
     if !is_foreign || args.require.is_empty() || args.lww || !args.require.iter().all(is_of_any_history) {
         return None;
     }
-    let name =
-        registry::guess(&reading.records).filter(|name| !(*name == "register" && reads_siblings(&reading.records)))?;
+    let name = registry::guess(&reading.records)
+        .filter(|name| !(*name == "register" && shows_siblings(args, &reading.records)))?;
     let object = registry::find(name, &settings(args)).first().and_then(|asked| asked.object);
     Some(args.require.iter().map(|check| Asked { name: check.name(), check: *check, object }).collect())
 }
@@ -257,7 +262,7 @@ fn guess(file: &Source<'_>, reading: &Reading, settings: Settings, statistics: b
             shown(&file.path)
         )));
     };
-    match resolve(name, reading, &settings)? {
+    match resolve(name, reading, file.args, &settings)? {
         Meaning::Checks(asked) => Ok(Choice::of_history(asked, true, settings, statistics)),
         Meaning::Workload(object) => Ok(Choice::of_workloads(claims(file, Some(object))?, &[])),
     }
@@ -283,15 +288,21 @@ enum Meaning {
 /// `set`, `register` and `cart` are names of the bench's own workloads, too: they are meant where operations name
 /// workloads, and `register` where reads return lists of siblings. The other workloads are recorded in the form that the
 /// models of their names read, and judged by the properties claimed where no model is named.
-fn resolve(name: &str, reading: &Reading, settings: &Settings) -> Result<Meaning, Problem> {
+fn resolve(name: &str, reading: &Reading, args: &CheckArgs, settings: &Settings) -> Result<Meaning, Problem> {
     let several_meanings = matches!(name.parse(), Ok(Object::Set | Object::Register | Object::Cart));
     let own = several_meanings && reading.workloads.contains(name);
-    let siblings = name == "register" && reads_siblings(&reading.records);
+    let siblings = name == "register" && shows_siblings(args, &reading.records);
     match (name.parse::<Object>(), registry::find(name, settings)) {
         (Ok(object), asked) if asked.is_empty() || own || siblings => Ok(Meaning::Workload(object)),
         (Err(_), asked) if asked.is_empty() => Err(Problem::arguments(format!("there is no model `{name}`"))),
         (_, asked) => Ok(Meaning::Checks(asked)),
     }
+}
+
+/// Whether reads of registers show siblings. Where it is said that registers begin with a list, lists are values.
+fn shows_siblings(args: &CheckArgs, history: &History) -> bool {
+    let is_list = |initial: &Initial| matches!(initial.value, Tree::Vector(_) | Tree::List(_) | Tree::Set(_));
+    reads_siblings(history) && !args.initial.iter().any(is_list)
 }
 
 /// The run directory that a file lies in, if it does.

@@ -223,7 +223,7 @@ pub(crate) fn label(kind: Kind, key: Option<u32>, names: &dyn Names) -> String {
         Kind::RealTime => "real time",
         Kind::Pass => "before",
     };
-    match key.map(|key| names.key(key)) {
+    match key.map(|key| names.key_alone(key)) {
         Some(key) if !key.is_empty() => format!("{name} {key}"),
         _ => name.to_owned(),
     }
@@ -344,7 +344,7 @@ pub(super) fn decide(
     counts.iter().for_each(|(kind, count)| finding.figure(kind, *count as f64));
     let anomalies = findings.anomalies.into_iter().filter(|anomaly| bad.contains(anomaly.kind)).chain(implied);
     for anomaly in anomalies.chain(by_saturation.anomalies) {
-        let key = anomaly.key.map_or_else(String::new, |key| ops.key(key));
+        let key = anomaly.key.map_or_else(String::new, |key| ops.key_alone(key));
         finding.violated(limits, || ops.draft(anomaly, &key, transactions));
     }
     (finding.violations, finding.anomalies.total) = (violations, violations);
@@ -376,7 +376,7 @@ pub(crate) fn decide_plainly(
     findings.counts.iter().for_each(|(kind, count)| finding.figure(kind, *count as f64));
     finding.figure("transactions", transactions.len() as f64);
     for anomaly in findings.anomalies {
-        let key = anomaly.key.map_or_else(String::new, |key| ops.key(key));
+        let key = anomaly.key.map_or_else(String::new, |key| ops.key_alone(key));
         finding.violated(limits, || ops.draft(anomaly, &key, transactions));
     }
     finding.violations = findings.counts.values().sum();
@@ -443,8 +443,14 @@ impl Names for Ops<'_> {
     fn key(&self, key: u32) -> String {
         match self.keys.get(key as usize) {
             Some(KeyName::Value(value)) => self.records.key_name(*value).into_owned(),
+            Some(KeyName::Sym(name)) if name.is_some() => self.records.text(*name).to_owned(),
+            Some(KeyName::Sym(_)) | None => "the register".to_owned(),
+        }
+    }
+    fn key_alone(&self, key: u32) -> String {
+        match self.keys.get(key as usize) {
             Some(KeyName::Sym(name)) => self.records.text(*name).to_owned(),
-            None => String::new(),
+            _ => self.key(key),
         }
     }
     fn value(&self, value: u32) -> String {

@@ -121,8 +121,12 @@ pub(crate) struct Transactions {
 
 /// How keys and values are named in explanations.
 pub(crate) trait Names {
-    /// The name of a key.
+    /// What a key is called in a sentence.
     fn key(&self, key: u32) -> String;
+    /// Its name, which is empty for the one register of a history without keys.
+    fn key_alone(&self, key: u32) -> String {
+        self.key(key)
+    }
     /// A value as the history has it.
     fn value(&self, value: u32) -> String;
     /// What a process is called.

@@ -68,7 +68,11 @@ pub(super) fn initial(history: &History, rules: Rules, value: ValueId) -> Option
         (process, LockAction { deed, permits, process: if rules.has_owner() { process } else { 0 }, hold: 0 })
     };
     let taken = Deed::Acquire(None);
+    let has_owner = matches!(rules, Rules::OwnerMutex | Rules::ReentrantMutex);
+    let owner = history.process_called(value).filter(|_| has_owner && !value.is_nil());
     Some(match (history.datum(value), rules) {
+        // Any data but nil may name a process, `false` too.
+        _ if owner.is_some() => vec![by(owner?, taken, 1)],
         (Datum::Nil | Datum::Bool(false), _) => Vec::new(),
         (Datum::Bool(true), Rules::Mutex) => vec![by(NOBODY, taken, 1)],
         (Datum::Int(token), Rules::FencedMutex) => {
@@ -78,9 +82,8 @@ pub(super) fn initial(history: &History, rules: Rules, value: ValueId) -> Option
         (Datum::Int(count), Rules::Semaphore(permits)) => {
             vec![by(NOBODY, taken, u32::try_from(count).ok().filter(|count| *count <= permits)?)]
         }
-        (Datum::Int(process), Rules::OwnerMutex | Rules::ReentrantMutex) => {
-            vec![by(u32::try_from(process).ok()?, taken, 1)]
-        }
+        // Held by a process of which there is no event, so that nobody here can let go.
+        (held, Rules::OwnerMutex | Rules::ReentrantMutex) if held != Datum::Bool(true) => vec![by(NOBODY, taken, 1)],
         _ => return None,
     })
 }

@@ -17,12 +17,12 @@
 use super::clocks::{Act, Clocks, Node, Reach};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::isolation;
-use crate::checks::sessions::by_visibility;
+use crate::checks::sessions::{by_visibility, lacks};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Finding, Proof, ReadTally, Shrinks, a_read};
-use crate::history::Operation;
+use crate::history::{Operation, Phase};
 use crate::objects::{Object, reads_siblings};
-use crate::visibility::{Block, Evidence, Late, OwnMiss, WorkloadFacts, required};
+use crate::visibility::{Block, Evidence, KeyFacts, Late, OwnMiss, Read, WorkloadFacts, required};
 
 /// How many steps of a chain an explanation shows.
 const STEPS_SHOWN: usize = 8;
@@ -82,8 +82,15 @@ pub(crate) fn check(workload: &WorkloadFacts<'_>, context: &Context<'_>, reach: 
         finding
             .doubts
             .extend(of_key.is_cut.then(|| format!("the time was over before all of {} was looked at", key.name)));
-        tally.merge(of_key.reads);
-        for read in of_key.broken() {
+        let broken = of_key.broken();
+        tally.merge(with_beginning(key, of_key.reads));
+        for (at, read) in key.reads.iter().enumerate().filter(|(at, _)| !broken.contains(at)) {
+            if let Some(element) = read.lacks.first().filter(|_| is_by_client(read)) {
+                finding.violations += 1;
+                explainer.add(&mut finding.anomalies, || without_beginning(key, at, *element, reach));
+            }
+        }
+        for read in broken {
             finding.violations += 1;
             let place = (number, read);
             explainer.add(&mut finding.anomalies, || match of_key.missed.get(&read) {
@@ -107,6 +114,23 @@ fn kind(reach: Reach) -> &'static str {
         Reach::Pram => "pram-broken",
         Reach::Causal => "causality-broken",
     }
+}
+
+/// Of a key that began with something every read has to show that, unless a register's writes may have replaced it.
+fn with_beginning(key: &KeyFacts<'_>, reads: ReadTally) -> ReadTally {
+    let lacking = key.reads.iter().filter(|read| is_by_client(read) && !read.lacks.is_empty()).count() as u64;
+    ReadTally { judged: reads.judged.max(lacking), ..reads }
+}
+
+fn is_by_client(read: &Read<'_>) -> bool {
+    read.operation.phase() != Phase::Replica
+}
+
+/// A read that lacks what was there before everything.
+fn without_beginning<'k>(key: &'k KeyFacts<'_>, read: usize, element: u32, reach: Reach) -> Draft<'k> {
+    let read = &key.reads[read];
+    let (process, proof) = (Some(read.operation.process_name()), Proof::of([read.operation]));
+    Draft { kind: kind(reach), key: &key.name, process, explanation: lacks(key, read, element), proof }
 }
 
 fn lacking<'k>(

@@ -36,11 +36,11 @@ pub(crate) use guarantee::Guarantee;
 use crate::checks::check::{Context, View};
 use crate::checks::isolation::findings::decide_plainly;
 use crate::checks::isolation::records as transactions;
-use crate::finding::Finding;
+use crate::finding::{Finding, a_read};
 use crate::history::{Datum, History, Op, ValueId};
 use crate::limits::Limits;
-use crate::objects::siblings::lists_are_values;
-use crate::visibility::WorkloadFacts;
+use crate::objects::siblings::{has_micros, lists_are_values};
+use crate::visibility::{KeyFacts, Read, WorkloadFacts};
 
 /// Judges a guarantee by what reads see of the writes, or as one of [`registers`] if they show single values.
 pub(crate) fn judge(
@@ -66,13 +66,23 @@ pub(crate) fn by_visibility(
     }
     view.by_records(|records| {
         if !shows_lists(records) {
-            return by_values(records);
+            return unseen_elements(records).map_or_else(|| by_values(records), Finding::undecided);
         }
         match WorkloadFacts::of_history(records, &context.limits) {
             Ok(workload) => with_unwritten(check(&workload), &workload),
             Err(why) => Finding::undecided(why),
         }
     })
+}
+
+/// Why nothing is seen of what is added to sets, where no read shows one.
+fn unseen_elements(records: &History) -> Option<String> {
+    let adds = |op: &Op| records.text(op.f) == "add" && !has_micros(records, records.datum(op.argument));
+    let add = records.ops.iter().find(|op| adds(op))?;
+    let has_read = records.ops.iter().any(|op| op.is_ok() && records.text(op.f) == "read");
+    let why = if has_read { "no read shows a list or a set" } else { "no read succeeded" };
+    let index = records.event_index(add.call);
+    Some(format!("{why}: nothing is seen of what is added, as by the operation invoked at index {index}"))
 }
 
 /// A value that nobody wrote is no session violation, but a read of it has seen something that the history does not explain.
@@ -82,7 +92,21 @@ fn with_unwritten(mut finding: Finding, workload: &WorkloadFacts<'_>) -> Finding
         let index = read.operation.invoked();
         finding.doubt(format!("the read at index {index} shows a value that nobody wrote"));
     }
+    let lacking = |key: &KeyFacts<'_>| {
+        key.reads.iter().find_map(|read| read.lacks.first().map(|element| lacks(key, read, *element)))
+    };
+    if let Some(lacking) = workload.keys.iter().find_map(lacking).filter(|_| finding.violations == 0) {
+        finding.doubt(format!("{lacking}: no order of the writes explains that"));
+    }
     finding
+}
+
+/// What a read does not show of that with which its key began ([`KeyFacts::initial`]), in words.
+pub(super) fn lacks(key: &KeyFacts<'_>, read: &Read<'_>, element: u32) -> String {
+    let element = &key.initial[element as usize];
+    let place = if read.order.is_some() { " in its place" } else { "" };
+    let (a_read, process) = (a_read(&read.operation), read.operation.process_name());
+    format!("{a_read} of {0} by process {process} does not show {element}{place}, with which {0} began", key.name)
 }
 
 /// Whether some operation reads a list or a set that is no value of a register, or appends to a list.

@@ -9,8 +9,10 @@
 //! Time: linear in what the analysis in [`crate::visibility`] costs. Source: Terry et al., "Session guarantees for
 //! weakly consistent replicated data", PDIS 1994.
 
+use std::collections::BTreeMap;
+
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::checks::sessions::{Guarantee, judge};
+use crate::checks::sessions::{Guarantee, judge, lacks};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Finding, Proof, ReadTally, a_read};
 use crate::history::{Operation, Phase};
@@ -53,7 +55,12 @@ fn check(workload: &WorkloadFacts<'_>, context: &Context<'_>) -> Finding {
     let mut finding = Finding { doubts: flaws(workload), ..Finding::default() };
     let (explainer, mut tally) = (context.explainer(), ReadTally::default());
     for key in workload.keys.iter().filter(|key| key.flaws.is_empty()) {
-        tally.add(&key.analysis.again_judged, &key.analysis.again_undecided);
+        let forgotten = Forgotten::of(workload, key);
+        tally.add(&forgotten.judged, &key.analysis.again_undecided);
+        for (read, (element, shown_by)) in &forgotten.by_read {
+            finding.violations += 1;
+            explainer.add(&mut finding.anomalies, || forgot(key, *read, *element, *shown_by));
+        }
         for (read, regress) in &key.analysis.regressed {
             finding.violations += 1;
             explainer.add(&mut finding.anomalies, || went_back(workload, key, *read, *regress));
@@ -61,6 +68,49 @@ fn check(workload: &WorkloadFacts<'_>, context: &Context<'_>) -> Finding {
     }
     tally.conclude(&mut finding, "went back behind an earlier one", workload.untested("no process read a key again"));
     finding
+}
+
+/// What processes saw of that with which a key began, and did not see later. What a register begins with may be replaced.
+struct Forgotten {
+    /// For each read, whether its process had seen something before.
+    judged: Vec<bool>,
+    /// The reads that forgot, which lack nothing else that their process had seen, each with the first such element
+    /// ([`KeyFacts::initial`]) and the first read that had shown it.
+    by_read: BTreeMap<usize, (u32, usize)>,
+}
+
+impl Forgotten {
+    fn of(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>) -> Self {
+        let mut forgotten = Self { judged: key.analysis.again_judged.clone(), by_read: BTreeMap::new() };
+        if key.initial.is_empty() || workload.model.is_register() {
+            return forgotten;
+        }
+        let mut shown: BTreeMap<u64, Vec<Option<usize>>> = BTreeMap::new();
+        let main = |(_, read): &(usize, &Read<'_>)| read.operation.phase() == Phase::Main;
+        for (at, read) in key.reads.iter().enumerate().filter(main) {
+            let shown = shown.entry(read.operation.process()).or_insert_with(|| vec![None; key.initial.len()]);
+            forgotten.judged[at] |= shown.iter().any(Option::is_some);
+            let lost = read.lacks.iter().find_map(|element| Some((*element, shown[*element as usize]?)));
+            let lost = lost.filter(|_| !key.analysis.regressed.contains_key(&at));
+            forgotten.by_read.extend(lost.map(|lost| (at, lost)));
+            let mut lacks = read.lacks.iter().peekable();
+            for (element, shown) in (0..).zip(shown) {
+                if lacks.next_if_eq(&&element).is_none() {
+                    shown.get_or_insert(at);
+                }
+            }
+        }
+        forgotten
+    }
+}
+
+/// A read that lacks something with which its key began, which another had shown to its process.
+fn forgot<'k>(key: &'k KeyFacts<'_>, read: usize, element: u32, shown_by: usize) -> Draft<'k> {
+    let (read, earlier) = (&key.reads[read], &key.reads[shown_by]);
+    let lacks = lacks(key, read, element);
+    let explanation = format!("{lacks}; {} had shown it to the same process", a_read(&earlier.operation));
+    let (process, proof) = (Some(read.operation.process_name()), Proof::of([earlier.operation, read.operation]));
+    Draft { kind: "non-monotonic-read", key: &key.name, process, explanation, proof }
 }
 
 fn went_back<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usize, regress: Regress) -> Draft<'k> {

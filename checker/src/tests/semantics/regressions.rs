@@ -378,3 +378,105 @@ fn regression_lists_that_nobody_writes_were_registers_to_some_models() {
     }
     ends("rw-register", text, &Settings::default(), Valid, "");
 }
+
+/// What a set or a list began with was forgotten: reads could lack it that had shown it before.
+#[test]
+fn regression_sessions_forgot_what_sets_and_lists_began_with() {
+    let (forgot, lacks) = ("1 read null => [3,5]; 1 read null => [5]", "1 read null => [5]");
+    let list = r#"0 txn [["append","x",5]]; 1 txn [["r","x",[3,5]]]; 1 txn [["r","x",[5]]]"#;
+    let none = Settings::default();
+    for (model, initial, text, outcome, words) in [
+        (
+            "monotonic-reads",
+            "[3]",
+            format!("0 add 5; {forgot}"),
+            Invalid,
+            "does not show 3, with which set began; a read",
+        ),
+        ("session", "#{3}", format!("0 add 5; {forgot}"), Invalid, "had shown it to the same process"),
+        ("causal", "[3]", format!("0 add 5; {forgot}"), Invalid, "does not show 3, with which set began"),
+        ("pram", "[3]", format!("0 add 5; {forgot}"), Invalid, "does not show 3, with which set began"),
+        ("causal", "[3]", format!("0 add 5; {lacks}"), Invalid, "does not show 3"),
+        ("pram", "[3]", format!("0 add 5; {lacks}"), Invalid, "does not show 3"),
+        ("monotonic-reads", "[3]", format!("0 add 5; {lacks}"), Inconclusive, "no order of the writes explains that"),
+        ("read-your-writes", "[3]", format!("0 add 5; {lacks}"), Inconclusive, "does not show 3"),
+        (
+            "monotonic-reads",
+            "[3,4]",
+            "0 add 5; 1 read null => [4]; 1 read null => [3]".to_owned(),
+            Invalid,
+            "not show 4",
+        ),
+        ("monotonic-reads", "x=[3]", list.to_owned(), Invalid, "does not show 3 in its place, with which x began"),
+        ("pram", "x=[3]", list.to_owned(), Invalid, "does not show 3 in its place, with which x began"),
+        ("session", "3", format!("0 add 5; {forgot}"), Inconclusive, "a set cannot begin with 3"),
+        // Which of the two is shown is not known.
+        ("causal", "[3]", "0 add 1; 0 add 3; 1 read null => [3]".to_owned(), Inconclusive, "began with it"),
+        ("causal", "[3]", "0 add 5; 1 read null => [3]; 1 read null => [5,3]".to_owned(), Valid, ""),
+        ("session", "[3]", "0 add 5; 1 read null => [3]; 1 read null => [5,3]".to_owned(), Valid, ""),
+    ] {
+        let finding = judged(model, &beginning(&text, &[initial]), &none);
+        finding_ends(&finding, (model, &text), outcome, words);
+    }
+}
+
+/// Who holds a lock at first was compared with the numbers that processes have inside, where those from 2^31 on are names.
+#[test]
+fn regression_who_holds_a_lock_at_first_was_an_inner_number() {
+    let begun = |model: &str, process: &str, initial: &str, f: &str| {
+        let line = |kind| format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"{f}\"}}\n");
+        let mut history = read_text(&(line("invoke") + &line("ok")));
+        begin(&mut history, &[initial]);
+        judged(model, &history, &Settings::default()).outcome()
+    };
+    for model in ["owner-mutex", "reentrant-mutex"] {
+        for (process, other) in [
+            ("2147483649", "2147483648"),
+            ("\"a\"", "2147483648"),
+            ("\"a\"", "b"),
+            ("7", "8"),
+            ("1.5", "1"),
+            ("-1", "1"),
+            ("[1]", "[2]"),
+            ("4294967296", "0"),
+            ("false", "7"),
+        ] {
+            assert_eq!(begun(model, process, process, "release"), Valid, "{model}: {process} holds it");
+            assert_eq!(begun(model, process, other, "release"), Invalid, "{model}: {other} holds it, not {process}");
+            assert_eq!(begun(model, process, other, "acquire"), Invalid, "{model}: {other} holds it, not {process}");
+        }
+        assert_eq!(begun(model, "1", "false", "acquire"), Valid, "{model}: it is free");
+        assert_eq!(begun(model, "1", "true", "acquire"), Inconclusive, "{model}: somebody holds it");
+    }
+}
+
+/// It was said that their function is none of transactions.
+#[test]
+fn regression_additions_that_nobody_read_were_no_transactions() {
+    for model in ["session", "read-your-writes", "causal", "pram"] {
+        ends(model, "0 add 1", &Settings::default(), Inconclusive, "no read succeeded");
+        ends(
+            model,
+            "0 add 1; 1 read null => null",
+            &Settings::default(),
+            Inconclusive,
+            "no read shows a list or a set",
+        );
+    }
+}
+
+/// A register without a key had no name in sentences.
+#[test]
+fn regression_a_register_without_a_key_had_no_name() {
+    let text = "0 write 1; 1 write 2; 2 read null => 1; 2 read null => 2; 2 read null => 1";
+    for model in ["pram", "causal-memory", "causal-convergence", "monotonic-reads"] {
+        let history = history(text);
+        let finding = judged(model, &history, &Settings::default());
+        assert_eq!(finding.outcome(), Invalid, "{model}");
+        for anomaly in finding.explained() {
+            assert!(!anomaly.explanation.contains("  "), "{model}: {}", anomaly.explanation);
+            assert!(anomaly.key.as_deref().unwrap_or_default().is_empty(), "{model}: {anomaly:?}");
+        }
+    }
+    ends("pram", text, &Settings::default(), Invalid, "wrote the register and read it from");
+}

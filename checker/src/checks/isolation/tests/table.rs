@@ -174,6 +174,18 @@ fn sessions_are_broken_as_the_page_says() {
     );
 }
 
+/// The page says which rows of sessions the model `causal` is broken by: all but one.
+#[test]
+fn the_model_causal_is_weaker_than_all_guarantees_together() {
+    let holds = |row: &Row| {
+        let all = parse(&row.history);
+        saturation::analyse(&all, &Numbers, Isolation::Causal, &Limits::default()).counts.is_empty()
+    };
+    let rows = rows("Session guarantees");
+    let holding: Vec<usize> = (0..rows.len()).filter(|row| holds(&rows[*row])).collect();
+    assert_eq!((holding, rows[2].anomaly.as_str()), (vec![2], "monotonic-reads"));
+}
+
 /// Every anomaly that these checks can report is in the table.
 #[test]
 fn the_page_has_every_anomaly() {
