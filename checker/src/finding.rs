@@ -363,9 +363,14 @@ impl Kept {
     }
 }
 
-/// A moment of the run, for people.
-pub(crate) fn at(time_ns: u64) -> String {
-    format!("{:.3} s", time_ns as f64 / 1e9)
+/// A moment of the run, for people: ` at 13.100 s`. Nothing in a history without times.
+pub(crate) fn at_time(history: &History, time_ns: u64) -> String {
+    if history.timed { format!(" at {:.3} s", time_ns as f64 / 1e9) } else { String::new() }
+}
+
+/// When an operation ended, as [`at_time`] says it.
+pub(crate) fn ended(operation: &Operation<'_>) -> String {
+    at_time(operation.history(), operation.last_ns())
 }
 
 /// A span of time in ms.
@@ -385,7 +390,7 @@ pub(crate) fn a_read(operation: &Operation<'_>) -> String {
         (_, Some(node)) => format!(" through {node}"),
         (_, None) => String::new(),
     };
-    format!("a read{through} at {}", at(operation.last_ns()))
+    format!("a read{through}{}", ended(operation))
 }
 
 /// The smallest value that a share `q` of the values does not exceed (nearest rank); 0 of nothing. Sorts nothing:

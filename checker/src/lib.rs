@@ -84,7 +84,7 @@ pub fn check(history: &History, claims: &Claims, limits: &Limits<'_>) -> Verdict
         settings: &claims.settings,
         // Where nothing has a time, nobody knows which of them an anomaly falls into.
         faults: if history.timed { &faults } else { &[] },
-        heal_ns: faults::heal_ns(history),
+        heal_ns: faults::heal_ns(history).filter(|_| history.timed),
         crashes: &crashes,
     };
     let natives = if claims.by_workload { natives_of(history) } else { Vec::new() };

@@ -52,8 +52,10 @@ pub struct Linter {
     reads: Reads,
     last_index: Option<i64>,
     last_time: Option<i64>,
-    /// The first time, and the line of its event.
-    first_time: Option<(u64, i64)>,
+    /// The line of the first event with a time.
+    first_timed: Option<u64>,
+    /// The earliest time and the latest.
+    times: Option<(i64, i64)>,
     /// Whether an event so far had an index.
     indexed: bool,
     /// Whether an event so far had a time.
@@ -157,10 +159,10 @@ impl Linter {
 
     /// Checks that times are counted from the beginning of the run.
     fn unit(&mut self) {
-        let (Some((line, first)), Some(last)) = (self.first_time, self.last_time) else { return };
+        let (Some(line), Some((first, last))) = (self.first_timed, self.times) else { return };
         let count = |time: i64| u64::try_from(time).unwrap_or(0);
         let events = u32::try_from(self.findings.events).unwrap_or(u32::MAX);
-        if let Some((unit, _)) = unit_since_1970(count(first), count(last), events) {
+        if let Some(unit) = unit_since_1970(count(first), count(last), events) {
             let sentence = format!(
                 "times are {unit} since 1970, and not nanoseconds since the run began: they are counted from the first event"
             );
@@ -219,8 +221,10 @@ impl Linter {
             _ => {}
         }
         self.timed |= time.is_some();
-        self.first_time = self.first_time.or(time.map(|time| (line, time)));
+        self.first_timed = self.first_timed.or(time.map(|_| line));
         self.last_time = time.or(self.last_time);
+        let times = time.map(|time| self.times.map_or((time, time), |(least, most)| (least.min(time), most.max(time))));
+        self.times = times.or(self.times);
     }
 
     fn invoke(&mut self, line: u64, process: String, event: &Tree) {

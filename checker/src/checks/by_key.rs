@@ -109,8 +109,3 @@ pub(crate) fn of(key: &str) -> String {
 pub(crate) fn seconds(ns: u64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
 }
-
-/// ` at 1.234 s`, or nothing in a history without times.
-pub(crate) fn at_time(records: &History, ns: u64) -> String {
-    if records.timed { format!(" at {}", seconds(ns)) } else { String::new() }
-}

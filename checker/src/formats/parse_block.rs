@@ -473,7 +473,7 @@ impl Field {
 #[derive(Default)]
 struct Fields<'a> {
     index: Option<u64>,
-    time_ns: Option<u64>,
+    time_ns: Option<i64>,
     process: Option<Who>,
     kind: Option<EventType>,
     f: Option<Cow<'a, str>>,
@@ -549,18 +549,18 @@ fn json_index(parser: &mut json::Parser<'_>) -> Result<Option<u64>, Stop> {
 }
 
 /// A time in nanoseconds. A part of a unit counts: seconds are often written with a point.
-fn json_time(parser: &mut json::Parser<'_>, unit_ns: u64) -> Result<Option<u64>, Stop> {
+fn json_time(parser: &mut json::Parser<'_>, unit_ns: u64) -> Result<Option<i64>, Stop> {
     let at = parser.at();
     let time_ns = match json_number(parser, "time")? {
         None => return Ok(None),
-        Some(json::Number::Int(value)) => Some(u64::try_from(value).unwrap_or(0).saturating_mul(unit_ns)),
+        Some(json::Number::Int(value)) => whole_nanoseconds(value, unit_ns),
         Some(json::Number::Float(value)) => nanoseconds(value, unit_ns),
         Some(json::Number::Large(_)) => None,
     };
-    time_ns.map(Some).ok_or_else(|| Stop::no_event(at, "`time` is no count"))
+    time_ns.map(Some).ok_or_else(|| too_far(at))
 }
 
-fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: u64) -> Result<Option<u64>, Stop> {
+fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: u64) -> Result<Option<i64>, Stop> {
     let at = parser.at();
     let wrong = || Stop::no_event(at, no_number("time"));
     let token = parser.plain()?.ok_or_else(wrong)?;
@@ -568,16 +568,29 @@ fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: u64) -> Result<Option<u64>, S
         return Ok(None);
     }
     let time_ns = match (token.parse::<i64>(), token.parse::<f64>()) {
-        (Ok(value), _) => Some(u64::try_from(value).unwrap_or(0).saturating_mul(unit_ns)),
+        (Ok(value), _) => whole_nanoseconds(value, unit_ns),
         (_, Ok(value)) => nanoseconds(value, unit_ns),
-        _ => None,
+        _ => return Err(wrong()),
     };
-    time_ns.map(Some).ok_or_else(wrong)
+    time_ns.map(Some).ok_or_else(|| too_far(at))
 }
 
-fn nanoseconds(time: f64, unit_ns: u64) -> Option<u64> {
+fn whole_nanoseconds(time: i64, unit_ns: u64) -> Option<i64> {
+    time.checked_mul(i64::try_from(unit_ns).ok()?).filter(|time_ns| is_near(*time_ns as f64))
+}
+
+fn nanoseconds(time: f64, unit_ns: u64) -> Option<i64> {
     let time_ns = time * unit_ns as f64;
-    (time_ns >= 0.0 && time_ns < u64::MAX as f64).then_some(time_ns as u64)
+    is_near(time_ns).then_some(time_ns.floor() as i64)
+}
+
+/// Whether 64 bits have a time, in nanoseconds. Others are refused: cut to what they have, one would be as another.
+fn is_near(time_ns: f64) -> bool {
+    time_ns.abs() < i64::MAX as f64
+}
+
+fn too_far(at: usize) -> Stop {
+    Stop::no_event(at, "`time` is beyond 292 years: is it of another unit (--time-unit)?")
 }
 
 /// A number that may be nil, since some histories were recorded without it.

@@ -102,6 +102,9 @@ pub fn read_within(
     share_read: &dyn Fn() -> Option<f64>,
 ) -> Result<Reading, Damage> {
     let mut whole = Whole::new(limits, share_read);
+    if let Some(unit_ns) = selection.time_unit_ns {
+        whole.builder.say_time_unit(unit_ns);
+    }
     let read = match format {
         Format::Json => whole.json(reader, selection),
         Format::Edn => whole.forms(Maps::new(reader), selection),

@@ -41,7 +41,8 @@ impl HistoryBuilder {
 
     /// The same with another index; without one it is the event's position.
     fn push_as(&mut self, index: Option<u64>, event: &Event) -> Result<(), Misfit> {
-        let (time_ns, kind) = (Some(event.time), event.kind);
+        let time_ns = Some(i64::try_from(event.time).map_err(|_| Misfit::TooLate)?);
+        let kind = event.kind;
         let mut parsed = ParsedEvent { index, time_ns, kind, ..ParsedEvent::default() };
         let mut extra = Extra::default();
         match event.process {

@@ -6,6 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::columns::History;
+use super::epoch::Clock;
 use super::event::{Event, EventType};
 use super::independent;
 use super::op::{Kind, Op, OpId, Origin, OriginId, Origins, TooManyOrigins};
@@ -110,6 +111,9 @@ pub enum Misfit {
     /// A completion of nothing that does not name a function.
     #[error("it has no `f`, and completes nothing")]
     NoFunction,
+    /// A time that no run has.
+    #[error("its time is over 292 years")]
+    TooLate,
     /// Too many events or values.
     #[error(transparent)]
     TooMany(#[from] TooManyValues),
@@ -122,7 +126,8 @@ pub enum Misfit {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParsedEvent {
     pub index: Option<u64>,
-    pub time_ns: Option<u64>,
+    /// Below `i64::MAX`; negative if the clock began there.
+    pub time_ns: Option<i64>,
     pub process: Option<ProcessRef>,
     pub kind: EventType,
     /// None where there is no process.
@@ -253,7 +258,8 @@ pub struct HistoryBuilder {
     history: History,
     processes: Processes,
     has_keys: bool,
-    last_time_ns: u64,
+    last_time_ns: i64,
+    clock: Clock,
     /// Whether others may have recorded it, without what every event of the bench has.
     from_elsewhere: bool,
     /// What the events of clients so far have, and have not.
@@ -284,6 +290,7 @@ impl Default for HistoryBuilder {
             processes: Processes::default(),
             has_keys: false,
             last_time_ns: 0,
+            clock: Clock::default(),
             from_elsewhere: false,
             said: Said::default(),
             taken: 0,
@@ -300,6 +307,11 @@ impl HistoryBuilder {
     /// An empty one, of a history that others may have recorded: without invocations, processes or types.
     pub(crate) fn from_elsewhere() -> Self {
         Self { from_elsewhere: true, ..Self::default() }
+    }
+
+    /// Says the unit of the times in the text, which are passed on in nanoseconds: nothing is guessed then.
+    pub(crate) fn say_time_unit(&mut self, unit_ns: u64) {
+        self.clock.unit_said_ns = Some(unit_ns);
     }
 
     /// How many events it has taken; the next one has this position.
@@ -319,7 +331,7 @@ impl HistoryBuilder {
             f = self.values().intern(event.f)?;
             key = self.key(event.key)?;
         }
-        let time_ns = Some(time_ns);
+        let time_ns = Some(i64::try_from(time_ns).map_err(|_| Misfit::TooLate)?);
         self.take(&ParsedEvent { index, time_ns, process, kind, f, key, value, past, ..ParsedEvent::default() }, None)
     }
 
@@ -330,7 +342,8 @@ impl HistoryBuilder {
             return Err(TooManyValues.into());
         }
         self.history.timed &= event.time_ns.is_some();
-        let time_ns = event.time_ns.unwrap_or(self.last_time_ns);
+        let said_ns = event.time_ns.unwrap_or(self.last_time_ns);
+        let time_ns = self.clock.kept(&mut self.history, said_ns);
         self.has_keys |= event.key.is_some();
         let extra = extra.unwrap_or_default();
         match event.process {
@@ -343,8 +356,11 @@ impl HistoryBuilder {
                 self.of_client(process, event, &extra, time_ns)?;
             }
         }
-        self.last_time_ns = time_ns;
-        self.history.end_ns = self.history.end_ns.max(time_ns);
+        self.last_time_ns = said_ns;
+        let (start_ns, end_ns) = (&mut self.history.start_ns, &mut self.history.end_ns);
+        let is_first = self.taken == 0;
+        *start_ns = if is_first { time_ns } else { time_ns.min(*start_ns) };
+        *end_ns = if is_first { time_ns } else { time_ns.max(*end_ns) };
         self.end_event(event.index);
         self.taken += 1;
         Ok(())
@@ -584,7 +600,7 @@ impl HistoryBuilder {
         self.history.errors.sort_unstable();
         self.history.rounds.sort_unstable();
         self.history.parts.sort_unstable();
-        super::epoch::count_from_first_event(&mut self.history);
+        self.clock.settle(&mut self.history);
         self.history
     }
 

@@ -58,9 +58,11 @@ pub struct History {
     pub torn: Option<Torn>,
     /// What it does not say of its operations.
     pub unsaid: Unsaid,
-    /// The unit of its times, if they were counted since 1970: they are then counted from the first event instead.
+    /// The unit of its times, if they were counted since 1970: they are then counted from the earliest event instead.
     pub since_1970: Option<&'static str>,
     pub(crate) initial: Initial,
+    /// The earliest time of an event, and the latest.
+    pub(super) start_ns: u64,
     pub(super) end_ns: u64,
     /// Reads of single replicas and of the ring, and probes, in the order of invocation.
     pub(super) aside: Vec<Op>,

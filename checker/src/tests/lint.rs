@@ -110,3 +110,16 @@ fn regression_what_is_usual_was_reported_line_by_line() {
     let [finding] = &findings[..] else { panic!("one for all: {findings:?}") };
     assert!(finding.line == 3 && finding.sentence.contains("29 times, first 1 of line 1"), "{finding:?}");
 }
+
+/// The unit was told from the first event and the last, as if these were the earliest and the latest.
+#[test]
+fn regression_falling_times_were_taken_for_seconds_since_1970() {
+    let has_wrong_unit = |time: &dyn Fn(i64) -> i64| {
+        let line = |at| format!("{{:type :ok :f :read :process 0 :time {}}}\n", time(at));
+        let findings = lint(&(0..6).map(line).collect::<String>()).findings;
+        findings.iter().any(|finding| finding.rule == "time-unit")
+    };
+    assert!(!has_wrong_unit(&|at| 1_100_000_000 - at * 10_000_000));
+    assert!(has_wrong_unit(&|at| 1_700_000_000_000 - at));
+    assert!(has_wrong_unit(&|at| 1_700_000_000_000 + at));
+}

@@ -3,6 +3,7 @@
 
 mod orders;
 mod regressions;
+mod times;
 
 use serde_json::{Value, json};
 

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Explainer, Finding, Proof, at};
+use crate::finding::{Draft, Explainer, Finding, Proof, at_time};
 use crate::history::{Operation, Phase};
 use crate::objects::Object;
 
@@ -131,7 +131,7 @@ fn unserved<'k>(node: &str, asked: usize, refused: &[&Operation<'k>]) -> Draft<'
     if let Some(operation) = last {
         let why = operation.error().unwrap_or("no answer");
         let (f, of) = (operation.f(), operation.key().map_or_else(String::new, |key| format!(" of {key}")));
-        explanation.push_str(&format!(": `{f}`{of} at {}: {why}", at(operation.invoked_ns())));
+        explanation.push_str(&format!(": `{f}`{of}{}: {why}", at_time(operation.history(), operation.invoked_ns())));
     }
     let proof = Proof::of(last.map(|operation| **operation))
         .beside(refused.iter().map(|operation| **operation).take(CONTEXT_MAX));

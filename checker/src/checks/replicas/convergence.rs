@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Explainer, Finding, Proof, at, ms, quantile};
+use crate::finding::{Draft, Explainer, Finding, Proof, at_time, ms, quantile};
 use crate::history::Operation;
 use crate::objects::Object;
 use crate::visibility::{KeyFacts, WorkloadFacts};
@@ -168,6 +168,12 @@ impl Round<'_> {
         answers.any(|answer| Some(answer) != first)
     }
 
+    /// When its last read ended, for people; nothing in a history without times.
+    fn ended(&self) -> String {
+        let history = self.reads.first().map(|read| read.history());
+        history.map_or_else(String::new, |history| at_time(history, self.end_ns()).replacen(' ', ", ended ", 1))
+    }
+
     fn end_ns(&self) -> u64 {
         self.reads.iter().filter_map(Operation::completed_ns).max().unwrap_or(0)
     }
@@ -191,8 +197,8 @@ fn unread(key: &KeyFacts<'_>, round: u64, nodes: &[String]) -> String {
 
 fn diverged<'k>(key: &'k KeyFacts<'_>, round: u64, last: &Round<'k>) -> Draft<'k> {
     let explanation = format!(
-        "in the last round of replica reads ({round}, ended at {}) the replicas of {} differ: {}",
-        at(last.end_ns()),
+        "in the last round of replica reads ({round}{}) the replicas of {} differ: {}",
+        last.ended(),
         key.name,
         groups(last).join("; "),
     );

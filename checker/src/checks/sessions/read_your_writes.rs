@@ -11,7 +11,7 @@
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::sessions::{Guarantee, judge};
 use crate::checks::survival::lost_writes::{flaws, name};
-use crate::finding::{Draft, Finding, Proof, ReadTally, at, by_node};
+use crate::finding::{Draft, Finding, Proof, ReadTally, by_node, ended};
 use crate::objects::Object;
 use crate::visibility::Evidence;
 use crate::visibility::OwnMiss;
@@ -69,12 +69,12 @@ fn stale_read<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, read: usi
     let (shown, write) = (&key.reads[read], &key.writes[miss.latest]);
     let read = &shown.operation;
     let through = read.node().map_or_else(String::new, |node| format!(" through {node}"));
-    let acknowledged = at(write.operation.last_ns());
+    let acknowledged = ended(&write.operation);
     let mut explanation = format!(
-        "process {} read {}{through} at {} and did not see its own {}, acknowledged{} at {acknowledged}",
+        "process {} read {}{through}{} and did not see its own {}, acknowledged{}{acknowledged}",
         read.process_name(),
         key.name,
-        at(read.last_ns()),
+        ended(read),
         name(workload, key, write),
         by_node(&write.operation),
     );

@@ -20,7 +20,7 @@
 use std::collections::BTreeMap;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node};
+use crate::finding::{Draft, Explainer, Finding, Proof, a_read, by_node, ended};
 use crate::history::{Datum, EventType, Operation};
 use crate::objects::Model;
 use crate::objects::Object;
@@ -158,9 +158,9 @@ fn out_of_bounds<'k>(key: &'k KeyFacts<'_>, read: &'k Operation<'k>, seen: i128,
         format!("{} of {} by process {} shows {seen}, but {wrong}", a_read(read), key.name, read.process_name());
     if let Some(write) = last {
         let change = format!("{} {}", write.operation.f(), write.operation.history().show(write.operation.argument()));
-        let acknowledged = at(write.operation.last_ns());
+        let acknowledged = ended(&write.operation);
         explanation.push_str(&format!(
-            "; it lacks the {change} by process {}, acknowledged{} at {acknowledged}",
+            "; it lacks the {change} by process {}, acknowledged{}{acknowledged}",
             write.operation.process_name(),
             by_node(&write.operation)
         ));

@@ -5,9 +5,9 @@
 //! Real time counts, across processes; that includes each process's own order. One pass over the events, which keeps
 //! the largest number returned so far: O(n log n).
 
-use crate::checks::by_key::{at_time, by_key, is, of};
+use crate::checks::by_key::{by_key, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding};
+use crate::finding::{Draft, Finding, at_time};
 use crate::history::{Datum, History, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::survival::lost_writes::{Standing, flaws, lost, standing, story};
-use crate::finding::{Draft, Explainer, Finding, at};
+use crate::finding::{Draft, Explainer, Finding, at_time};
 use crate::objects::Object;
 use crate::run::faults::Crash;
 use crate::visibility::Evidence;
@@ -97,10 +97,10 @@ fn lost_by_crash<'k>(
     crash: &'k Crash<'_>,
 ) -> Draft<'k> {
     let explanation = format!(
-        "{}; {} killed at {}, before any read missed it, and no read invoked after that saw it",
+        "{}; {} killed{}, before any read missed it, and no read invoked after that saw it",
         story(workload, key, position),
         were(&crash.nodes),
-        at(crash.event.time),
+        at_time(key.writes[position].operation.history(), crash.event.time),
     );
     let mut proof = lost(workload, key, position);
     proof.nemesis = Some(crash.event);

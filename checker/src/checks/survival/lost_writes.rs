@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node, ms, quantile};
+use crate::finding::{Draft, Explainer, Finding, Proof, a_read, by_node, ended, ms, quantile};
 use crate::history::{EventType, Operation};
 use crate::objects::Object;
 use crate::visibility::Evidence;
@@ -184,12 +184,12 @@ pub(crate) fn name(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, write: &Wri
 /// `add 17 to set-2 was acknowledged by n3 at 12.345 s, last seen by a read through n1 at 13.100 s`.
 pub(crate) fn story(workload: &WorkloadFacts<'_>, key: &KeyFacts<'_>, position: usize) -> String {
     let write = &key.writes[position];
-    let acknowledged = at(write.operation.last_ns());
+    let acknowledged = ended(&write.operation);
     let seen = match key.analysis.fates[position].last_seen {
         Some(read) => format!("last seen by {}", a_read(&key.reads[read].operation)),
         None => "never seen by any read".to_owned(),
     };
-    format!("{} was acknowledged{} at {acknowledged}, {seen}", name(workload, key, write), by_node(&write.operation))
+    format!("{} was acknowledged{}{acknowledged}, {seen}", name(workload, key, write), by_node(&write.operation))
 }
 
 /// A lost or stale write, with its proof.
@@ -258,11 +258,11 @@ fn failed_write_visible<'k>(
 ) -> Draft<'k> {
     let write = &key.writes[position];
     let name = name(workload, key, write);
-    let failed = at(write.operation.last_ns());
+    let failed = ended(&write.operation);
     let error = write.operation.error().map_or_else(String::new, |error| format!(" with `{error}`"));
     let event = write.operation.completed().unwrap_or(write.operation.invoked());
     let explanation = format!(
-        "{name} certainly failed at {failed}{error} (process {}, event {event}), and yet {} lists it: if the client cannot \
+        "{name} certainly failed{failed}{error} (process {}, event {event}), and yet {} lists it: if the client cannot \
          know, record `info`",
         write.operation.process_name(),
         a_read(&read.operation)
@@ -412,9 +412,12 @@ impl Tally {
     }
 }
 
-/// For how long after its acknowledgement a write was still seen; none if it never was.
+/// For how long after its acknowledgement a write was still seen; none if it never was, or in a history without times.
 fn seen_for_ms(key: &KeyFacts<'_>, position: usize) -> Option<f64> {
     let read = &key.reads[key.analysis.fates[position].last_seen?];
+    if !read.operation.history().timed {
+        return None;
+    }
     let acknowledged = Some(&key.writes[position].operation).filter(|write| write.is_ok())?.completed_ns()?;
     Some(ms(read.operation.completed_ns()?.saturating_sub(acknowledged)))
 }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::survival::lost_writes::{flaws, name};
-use crate::finding::{Draft, Explainer, Finding, Proof, a_read, at, by_node};
+use crate::finding::{Draft, Explainer, Finding, Proof, a_read, by_node, ended};
 use crate::history::{Operation, Phase};
 use crate::objects::Object;
 use crate::visibility::Evidence;
@@ -153,11 +153,11 @@ fn resurrected<'k>(workload: &WorkloadFacts<'_>, key: &'k KeyFacts<'_>, value: u
     let listing = key.finals.iter().filter(|read| key.reads[**read].listed.contains(&(value as u32))).count();
     let again = came_back(key, value).filter(|_| listing < key.finals.len());
     let mut explanation = format!(
-        "{} had been replaced by {}, acknowledged{} at {}, and yet {listing} of all {} final reads list it",
+        "{} had been replaced by {}, acknowledged{}{}, and yet {listing} of all {} final reads list it",
         name(workload, key, value_write),
         name(workload, key, by_write),
         by_node(&by_write.operation),
-        at(by_write.operation.last_ns()),
+        ended(&by_write.operation),
         key.finals.len(),
     );
     if let Some(read) = again {

@@ -17,9 +17,9 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{Denials, at_time, by_key, elements, is, of};
+use crate::checks::by_key::{Denials, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding, ms, quantile};
+use crate::finding::{Draft, Finding, at_time, ms, quantile};
 use crate::history::{History, Identities, Op, ProcessName, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;

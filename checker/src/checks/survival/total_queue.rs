@@ -14,9 +14,9 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::checks::by_key::{Denials, at_time, by_key, elements, is, of};
+use crate::checks::by_key::{Denials, by_key, elements, is, of};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
-use crate::finding::{Draft, Finding};
+use crate::finding::{Draft, Finding, at_time};
 use crate::history::{Datum, History, Identities, Kind, ValueId};
 use crate::limits::Limits;
 use crate::objects::Object;

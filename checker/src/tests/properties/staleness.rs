@@ -4,7 +4,7 @@ use super::Random;
 use crate::checks::simple::staleness::{Bounds, check};
 use crate::finding::Finding;
 use crate::history::EventType::{Invoke, Ok};
-use crate::history::{History, HistoryBuilder, RawEvent, ValueId};
+use crate::history::{History, HistoryBuilder, Op, RawEvent, ValueId};
 use crate::limits::Limits;
 use crate::verdict::Outcome::{Inconclusive, Invalid, Valid};
 
@@ -150,6 +150,46 @@ fn figures_are_those_of_every_order() {
         assert!(least < 2 || !some_order(&ops, least - 1, 0), "at least {least}: {ops:?}");
     }
     assert!(counts.iter().flatten().all(|count| *count > rounds / 60), "{counts:?}, and {refused} from the future");
+}
+
+/// With times of a coarse clock the same is found as with the exact ones, since the events are in the same order.
+#[test]
+fn coarse_times_keep_the_order_of_events() {
+    let mut draw = Random(37);
+    let (mut stale, mut fresh) = (0, 0);
+    for _ in 0..3000 {
+        let ops = random(&mut draw);
+        let exact = records(&ops);
+        for unit in [2, 5, 40] {
+            let mut coarse = exact.clone();
+            for op in &mut coarse.ops {
+                op.called_ns /= unit;
+                op.returned_ns = if op.ret == Op::NEVER { op.returned_ns } else { op.returned_ns / unit };
+            }
+            for versions_max in [None, Some(1), Some(2)] {
+                let bounds = Bounds { versions_max, time_ns_max: None };
+                let [one, other] = [&exact, &coarse].map(|history| check(history, &Limits::default(), bounds));
+                let kinds = |finding: &Finding| {
+                    finding
+                        .explained()
+                        .map(|anomaly| (anomaly.kind.clone(), anomaly.events.clone()))
+                        .collect::<Vec<_>>()
+                };
+                assert_eq!((one.outcome(), kinds(&one)), (other.outcome(), kinds(&other)), "{unit}: {ops:?}");
+                let figures = |finding: &Finding| {
+                    ["versions_at_least", "keys_stale", "keys_beyond_two_versions"].map(|name| finding.figures[name])
+                };
+                assert_eq!(figures(&one), figures(&other), "{unit}: {ops:?}");
+                let delta_ns = |finding: &Finding| (finding.figures["delta_ms"] * 1e6).round() as u64;
+                let (exact_ns, coarse_ns) = (delta_ns(&one), delta_ns(&other));
+                assert_eq!(coarse_ns == 0, exact_ns == 0, "{unit}: {ops:?}");
+                assert!(coarse_ns <= exact_ns / unit + 1, "{exact_ns} ns, {coarse_ns} of {unit} ns: {ops:?}");
+                let count = if one.outcome() == Invalid { &mut stale } else { &mut fresh };
+                *count += 1;
+            }
+        }
+    }
+    assert!(stale > 1000 && fresh > 1000, "{stale} {fresh}");
 }
 
 #[test]

@@ -10,30 +10,56 @@ use crate::checks::by_key::is;
 use crate::history::{History, Identities, ValueId};
 use crate::objects::completion::written;
 
-/// A write, with times in ns; `i64::MIN` is before everything, `i64::MAX` after.
+/// When an event happened. Clocks are coarse: of events at one time, the history has the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment {
+    /// The time, ns.
+    pub ns: i64,
+    /// The position of the event among all.
+    event: u32,
+}
+
+impl Moment {
+    /// Before everything.
+    pub(crate) const BEFORE: Self = Self { ns: i64::MIN, event: 0 };
+    /// After everything.
+    const NEVER: Self = Self { ns: i64::MAX, event: u32::MAX };
+
+    fn new(ns: u64, event: u32) -> Self {
+        Self { ns: i64::try_from(ns).unwrap_or(i64::MAX), event }
+    }
+
+    /// So much earlier. Nobody recorded an event then, so it comes before whatever happened at that time.
+    pub(super) fn earlier(self, ns: u64) -> Self {
+        let ns = i64::try_from(ns).unwrap_or(i64::MAX);
+        if ns == 0 { self } else { Self { ns: self.ns.saturating_sub(ns), event: 0 } }
+    }
+}
+
+/// A write.
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
     /// Its position in the history; none for the initial value.
     pub op: Option<usize>,
     /// When it was invoked.
-    pub start: i64,
+    pub start: Moment,
     /// When it was acknowledged, or the first of its reads ended if that is earlier.
-    pub finish: i64,
+    pub finish: Moment,
     /// When it was acknowledged; none if it was not.
-    pub acknowledged: Option<i64>,
+    pub acknowledged: Option<Moment>,
     /// Positions of its reads in [`Register::reads`].
     pub reads: Vec<usize>,
 }
 
-/// A read, with times in ns.
+/// A read.
 #[derive(Clone, Debug)]
 pub(crate) struct Read {
     /// Its position in the history.
     pub op: usize,
     /// When it was invoked.
-    pub start: i64,
+    pub start: Moment,
     /// When it ended.
-    pub finish: i64,
+    pub finish: Moment,
     /// The write that it returns, in [`Register::writes`].
     pub of: usize,
 }
@@ -60,17 +86,13 @@ pub(crate) enum Flaw {
     Future(usize, usize),
 }
 
-fn time(ns: u64) -> i64 {
-    i64::try_from(ns).unwrap_or(i64::MAX)
-}
-
 impl Register {
     /// The operations of one key, `read` and `write`.
     pub(super) fn new(records: &History, ops: &[usize]) -> Result<Self, Flaw> {
         let mut same = Identities::new(records);
         let initial = ops.first().map_or(ValueId::NIL, |at| records.initial(records.ops[*at].key));
         let mut by_value: HashMap<ValueId, usize> = HashMap::from([(same.of(initial), 0)]);
-        let before = i64::MIN;
+        let before = Moment::BEFORE;
         let first = Write { op: None, start: before, finish: before, acknowledged: None, reads: Vec::new() };
         let mut register = Register { writes: vec![first], reads: Vec::new() };
         for &at in ops {
@@ -79,17 +101,17 @@ impl Register {
                 continue;
             }
             let value = written(records, op).map_err(|_| Flaw::Denied(at))?;
-            let acknowledged = op.is_ok().then(|| time(op.returned_ns));
+            let acknowledged = op.is_ok().then(|| Moment::new(op.returned_ns, op.ret));
             if let Some(other) = by_value.insert(same.of(value), register.writes.len()) {
                 return Err(Flaw::WrittenTwice(register.writes[other].op.unwrap_or(at), at));
             }
-            let (start, finish) = (time(op.called_ns), acknowledged.unwrap_or(i64::MAX));
+            let (start, finish) = (Moment::new(op.called_ns, op.call), acknowledged.unwrap_or(Moment::NEVER));
             register.writes.push(Write { op: Some(at), start, finish, acknowledged, reads: Vec::new() });
         }
         for &at in ops.iter().filter(|at| records.ops[**at].is_ok() && is(records, &records.ops[**at], "read")) {
             let op = &records.ops[at];
             let of = *by_value.get(&same.of(op.result)).ok_or(Flaw::Unwritten(at))?;
-            let (start, finish) = (time(op.called_ns), time(op.returned_ns));
+            let (start, finish) = (Moment::new(op.called_ns, op.call), Moment::new(op.returned_ns, op.ret));
             let write = &mut register.writes[of];
             if finish < write.start {
                 return Err(Flaw::Future(at, write.op.unwrap_or(at)));

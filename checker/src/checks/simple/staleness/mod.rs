@@ -137,9 +137,14 @@ fn flawed(records: &History, key: &str, flaw: &Flaw, limits: &Limits<'_>, findin
         }
         Flaw::Future(read, write) => {
             let (value, ended) = (records.show(records.ops[*read].result), records.ops[*read].returned_ns);
-            let began = seconds(records.ops[*write].called_ns);
-            let explanation =
-                format!("{value}{} was read until {}, but its write began at {began}.", of(key), seconds(ended));
+            let began = records.ops[*write].called_ns;
+            let later = if began == ended { ", later in the history" } else { "" };
+            let explanation = format!(
+                "{value}{} was read until {}, but its write began at {}{later}.",
+                of(key),
+                seconds(ended),
+                seconds(began)
+            );
             ("read-from-the-future", explanation, vec![*read, *write])
         }
     };

@@ -12,7 +12,7 @@
 //! For any k there is a lower bound: a read is behind each write that began after the read's own write had ended, and
 //! that ended before the read began. O(n log n).
 
-use super::input::Register;
+use super::input::{Moment, Register};
 
 /// The search for k = 2 gives up after so many steps for each operation of the register.
 const STEPS_PER_OPERATION: u64 = 500;
@@ -22,7 +22,7 @@ const WRITES_REDUCED_MAX: usize = 300;
 /// A lower bound of k, with operations that prove it: the read's write, up to `between_max` of the k - 1 writes in
 /// between, and last the read.
 pub(crate) fn at_least(register: &Register, between_max: u64) -> (u64, Vec<usize>) {
-    let mut starts: Vec<i64> = register.writes.iter().map(|write| write.start).collect();
+    let mut starts: Vec<Moment> = register.writes.iter().map(|write| write.start).collect();
     starts.sort_unstable();
     let mut ended: Vec<&super::input::Write> = register.writes.iter().collect();
     ended.sort_unstable_by_key(|write| write.finish);
@@ -189,7 +189,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(register: &'a Register) -> Self {
-        let sorted = |count: usize, key: &dyn Fn(usize) -> i64| {
+        let sorted = |count: usize, key: &dyn Fn(usize) -> Moment| {
             let mut order: Vec<usize> = (0..count).collect();
             order.sort_by_key(|at| key(*at));
             Chain::new(&order)

@@ -4,7 +4,7 @@
 //! fresh if it returns that write or one that may be later. It is stale if the write that it returns had ended before
 //! that one began.
 
-use super::input::Register;
+use super::input::{Moment, Register};
 use crate::finding::Finding;
 
 /// The upper ends of the classes of t, in ms; the last class has none.
@@ -20,14 +20,14 @@ pub(crate) struct Curve {
 impl Curve {
     /// Counts the reads of a key. O(n log n).
     pub(crate) fn add(&mut self, register: &Register) {
-        let mut acknowledged: Vec<(i64, usize)> = Vec::new();
+        let mut acknowledged: Vec<(Moment, usize)> = Vec::new();
         let ends = register.writes.iter().enumerate().filter_map(|(at, write)| Some((write.acknowledged?, at)));
         acknowledged.extend(ends);
         acknowledged.sort_unstable();
         for read in &register.reads {
             let before = acknowledged.partition_point(|(end, _)| *end < read.start);
             let Some((end, last)) = before.checked_sub(1).map(|at| acknowledged[at]) else { continue };
-            let age_ms = (read.start - end) as u64 / 1_000_000;
+            let age_ms = (read.start.ns - end.ns) as u64 / 1_000_000;
             let class = CLASSES_MS.partition_point(|most| *most <= age_ms);
             self.reads[class] += 1;
             let stale = register.writes[read.of].finish < register.writes[last].start;

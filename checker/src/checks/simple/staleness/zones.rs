@@ -7,12 +7,12 @@
 //! time d earlier, then s = max(start of the write, latest start of a read - d). So conflicts only vanish as d grows,
 //! and bisection finds the least d without one, to the nanosecond. Each test takes O(n log n).
 
-use super::input::Register;
+use super::input::{Moment, Register};
 
 #[derive(Clone, Copy)]
 struct Zone {
-    finish: i64,
-    start: i64,
+    finish: Moment,
+    start: Moment,
     cluster: usize,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn conflict(register: &Register, delta: u64) -> Option<Vec<usize>> {
 pub(crate) fn delta(register: &Register) -> u64 {
     let zones = zones(register);
     let is_atomic = |delta: u64| conflicting(&zones, delta, register).is_none();
-    let latest = register.reads.iter().map(|read| read.start).max().unwrap_or(0);
+    let latest = register.reads.iter().map(|read| read.start.ns).max().unwrap_or(0);
     let (mut low, mut high) = (0, u64::try_from(latest).unwrap_or(0) + 1);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -44,7 +44,7 @@ pub(crate) fn delta(register: &Register) -> u64 {
 /// write.
 fn zones(register: &Register) -> Vec<Zone> {
     let zone = |(cluster, write): (usize, &super::input::Write)| {
-        let start = write.reads.iter().map(|read| register.reads[*read].start).max().unwrap_or(i64::MIN);
+        let start = write.reads.iter().map(|read| register.reads[*read].start).max().unwrap_or(Moment::BEFORE);
         Zone { finish: write.finish, start, cluster }
     };
     let mut zones: Vec<Zone> = register.writes.iter().enumerate().map(zone).collect();
@@ -55,9 +55,8 @@ fn zones(register: &Register) -> Vec<Zone> {
 /// Two clusters in conflict, if there are any. Forward zones (f < s) must not overlap. If they do not, a backward zone
 /// must not lie within the last forward one that begins before it.
 fn conflicting(zones: &[Zone], delta: u64, register: &Register) -> Option<(usize, usize)> {
-    let shift = i64::try_from(delta).unwrap_or(i64::MAX);
     let shifted = |zone: &Zone| {
-        let start = zone.start.saturating_sub(shift).max(register.writes[zone.cluster].start);
+        let start = zone.start.earlier(delta).max(register.writes[zone.cluster].start);
         Zone { start, ..*zone }
     };
     let mut forward: Vec<Zone> = Vec::new();

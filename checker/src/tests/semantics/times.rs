@@ -1,0 +1,255 @@
+//! What times mean: their unit, where they begin, and what is known of events at one time. Each test is of a history that was
+//! judged by times which its reader had changed.
+
+use serde_json::{Value, json};
+
+use super::{finding_ends, judged};
+use crate::checks::settings::{Bounds, Settings};
+
+use crate::formats::{Damage, Format, Selection, read};
+use crate::history::{EventType, History, Phase};
+use crate::objects::ConcurrentWrites;
+use crate::tests::{Story, check, claiming_all};
+use crate::verdict::Outcome::{Inconclusive, Invalid, Valid};
+
+const SECOND_NS: u64 = 1_000_000_000;
+const MILLISECOND_NS: u64 = 1_000_000;
+
+/// A read of 1 after it has been replaced by 2, in JSON or EDN, with such times.
+fn text(times: &[Value], format: Format) -> String {
+    let events = [
+        (0, "invoke", "write", "1"),
+        (0, "ok", "write", "1"),
+        (0, "invoke", "write", "2"),
+        (0, "ok", "write", "2"),
+        (1, "invoke", "read", "null"),
+        (1, "ok", "read", "1"),
+    ];
+    let line = |((process, kind, f, value), time): (&(i64, &str, &str, &str), &Value)| match format {
+        Format::Json => {
+            format!("{{\"process\":{process},\"type\":\"{kind}\",\"f\":\"{f}\",\"value\":{value},\"time\":{time}}}\n")
+        }
+        _ => {
+            let value = value.replace("null", "nil");
+            format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}, :time {time}}}\n")
+        }
+    };
+    events.iter().zip(times).map(line).collect()
+}
+
+fn reading(times: &[Value], format: Format, time_unit_ns: Option<u64>) -> Result<History, Damage> {
+    let selection = Selection { time_unit_ns, ..Selection::default() };
+    read(text(times, format).as_bytes(), format, &selection).map(|reading| reading.records)
+}
+
+/// The same of times that are integers, in both formats.
+fn stale(times: impl IntoIterator<Item = i64>, unit_ns: Option<u64>) -> History {
+    let times: Vec<Value> = times.into_iter().map(Value::from).collect();
+    let read = |format| reading(&times, format, unit_ns).unwrap_or_else(|damage| panic!("{times:?}: {damage}"));
+    let [json, edn] = [Format::Json, Format::Edn].map(read);
+    let ns = |history: &History| history.ops.iter().map(|op| (op.called_ns, op.returned_ns)).collect::<Vec<_>>();
+    assert_eq!((ns(&json), json.since_1970, json.timed), (ns(&edn), edn.since_1970, edn.timed), "{times:?}");
+    json
+}
+
+fn at_most(versions_max: Option<u64>, time_ns_max: Option<u64>) -> Settings {
+    Settings { staleness: Bounds { versions_max, time_ns_max }, ..Settings::default() }
+}
+
+/// The clock was set back after the first event: all others were taken to have happened at once, in whatever unit.
+#[test]
+fn regression_dates_before_that_of_the_first_event_became_one_moment() {
+    for (unit, second) in [("milliseconds", 1_000), ("microseconds", 1_000_000), ("nanoseconds", 1_000_000_000)] {
+        for ahead in [1, 3_600, 86_400] {
+            for behind in 0..5 {
+                // The clock is set back after so many events.
+                let time =
+                    |at: i64| 1_700_000_000 * second + at * second / 10 + if at <= behind { ahead * second } else { 0 };
+                let history = stale((0..6).map(time), None);
+                assert_eq!(history.since_1970, Some(unit));
+                let words = format!("the time of the event at index {} is before that of an earlier one", behind + 1);
+                for settings in [at_most(Some(1), None), at_most(None, Some(MILLISECOND_NS))] {
+                    finding_ends(&judged("staleness", &history, &settings), (unit, ""), Inconclusive, &words);
+                }
+            }
+        }
+    }
+    // Ten milliseconds lie between these events, and so they are no seconds.
+    let descending = stale((0..6).map(|at| 1_100_000_000 - at * 10_000_000), None);
+    assert_eq!((descending.since_1970, descending.is_quicker_than_clients()), (None, false));
+    finding_ends(&judged("staleness", &descending, &at_most(Some(1), None)), ("falling", ""), Inconclusive, "index 1");
+}
+
+/// Times that do not fit became the largest that does: all of them one moment.
+#[test]
+fn regression_times_that_overflow_their_unit_became_one_moment() {
+    for (first, step, unit_ns) in [
+        (json!(1_700_000_000_000_u64), 1_000.0, SECOND_NS),
+        (json!(1_700_000_000_000.5), 1_000.0, SECOND_NS),
+        (json!(-1_700_000_000_000_i64), 1_000.0, SECOND_NS),
+        (json!(1_700_000_000_000_000_000_u64), 1e9, 1_000),
+        (json!(1e300), 1e299, 1),
+        (json!(u64::MAX), 0.0, 1),
+        (json!(i64::MAX), 0.0, 1),
+        (json!(i64::MIN), 0.0, 1),
+    ] {
+        let later = |at: u32| match (first.as_i64(), first.as_f64()) {
+            (Some(first), _) => json!(first + step as i64 * i64::from(at)),
+            (None, Some(time)) if step > 0.0 => json!(time + step * f64::from(at)),
+            _ => first.clone(),
+        };
+        let times: Vec<Value> = (0..6).map(later).collect();
+        for format in [Format::Json, Format::Edn] {
+            let refused = reading(&times, format, Some(unit_ns)).expect_err("it is no time").to_string();
+            assert!(refused.starts_with("line 1, ") && refused.contains("292 years"), "{first}: {refused}");
+        }
+    }
+    // Dates in seconds fit.
+    let history = stale((0..6).map(|at| 1_700_000_000 + at), Some(SECOND_NS));
+    assert_eq!((history.since_1970, history.end_ns()), (Some("seconds"), 5 * SECOND_NS));
+}
+
+/// All times below zero became zero: where a clock begins says nothing.
+#[test]
+fn regression_times_below_zero_became_one_moment() {
+    let late = -300_000_000_i64;
+    for first in [late, -1, -500_000_000, -9_000_000_000_000_000_000, 0, 400_000_000] {
+        for unit_ns in [None, Some(1)] {
+            let history = stale((0..6).map(|at| first + at * 100_000_000), unit_ns);
+            let finding = judged("staleness", &history, &at_most(Some(1), None));
+            finding_ends(&finding, ("staleness", ""), Invalid, "in different orders");
+            assert_eq!(finding.figures["delta_ms"], 100.0, "{first}");
+            assert!(history.timed && history.since_1970.is_none());
+        }
+    }
+    let parts: Vec<Value> = (0..6).map(|at| json!(-0.25 + f64::from(at) * 0.125)).collect();
+    for format in [Format::Json, Format::Edn] {
+        let history = reading(&parts, format, Some(SECOND_NS)).expect("these are times");
+        assert_eq!(history.ops[2].called_ns - history.ops[0].called_ns, 4 * 125 * MILLISECOND_NS);
+        assert_eq!(judged("staleness", &history, &at_most(Some(1), None)).outcome(), Invalid);
+    }
+    // Times fall below zero, and run back.
+    let history = stale([5, 6, 7, -3, 9, 10].map(|time| time * 1_000_000), None);
+    finding_ends(&judged("staleness", &history, &at_most(Some(1), None)), ("below", ""), Inconclusive, "index 3");
+}
+
+/// Some write -1 where no time was recorded: it was the time 0.
+#[test]
+fn regression_no_time_at_all_was_a_time() {
+    let history = stale([-1; 6], None);
+    assert!(!history.timed);
+    finding_ends(&judged("staleness", &history, &at_most(Some(1), None)), ("-1", ""), Inconclusive, "no times");
+}
+
+/// Operations one after the other were concurrent where the clock is coarse.
+#[test]
+fn regression_events_at_one_time_had_no_order() {
+    for times in [[1, 2, 2, 3, 3, 4], [1, 1, 2, 2, 2, 2], [1, 2, 2, 2, 2, 2], [1, 2, 3, 4, 4, 5], [7; 6]] {
+        let history = stale(times.map(|time| time * 1_000_000_000), None);
+        let judge = |settings: &Settings| judged("staleness", &history, settings);
+        let finding = judge(&at_most(Some(1), None));
+        finding_ends(&finding, ("staleness", ""), Invalid, "in different orders");
+        // The read need not have begun much earlier to be fresh.
+        assert_eq!((finding.figures["versions_at_least"], finding.figures["delta_ms"]), (2.0, 1e-6), "{times:?}");
+        assert_eq!(judge(&at_most(Some(2), None)).outcome(), Valid);
+        assert_eq!(judge(&at_most(None, Some(0))).outcome(), Invalid);
+        assert_eq!(judge(&at_most(None, Some(1))).outcome(), Valid);
+    }
+    let lines = text(&[3, 3, 3, 3, 3, 3].map(Value::from), Format::Json);
+    let mut lines: Vec<&str> = lines.lines().collect();
+    // The read of 1 comes first, and at the same time.
+    lines.rotate_right(2);
+    let history = read((lines.join("\n") + "\n").as_bytes(), Format::Json, &Selection::default()).expect("it is one");
+    let finding = judged("staleness", &history.records, &Settings::default());
+    finding_ends(&finding, ("future", ""), Invalid, "began at 0.000 s, later in the history");
+}
+
+/// A unit that was said did not keep the reader from guessing another: minute 28 of a run was a date.
+#[test]
+fn regression_times_of_a_unit_that_was_said_were_taken_for_dates() {
+    let late = || (0..6).map(|at| 1_700_000_000_000 + at * MILLISECOND_NS as i64);
+    let history = stale(late(), Some(1));
+    assert_eq!((history.since_1970, history.end_ns()), (None, 1_700_005_000_000));
+    let finding = judged("staleness", &history, &at_most(None, Some(100 * MILLISECOND_NS)));
+    finding_ends(&finding, ("staleness", ""), Valid, "delta 1.000 ms");
+    assert_eq!(stale(late(), None).since_1970, Some("milliseconds"), "nobody says what they are");
+    for (first, unit_ns, since_1970) in [
+        (1_700_000_000, 1, None),
+        (1_700_000_000, 1_000, None),
+        (1_700_000_000, SECOND_NS, Some("seconds")),
+        (1_700_000_000_000, 1_000, None),
+        (1_700_000_000_000, MILLISECOND_NS, Some("milliseconds")),
+        (1_700_000_000_000_000, 1, None),
+        (1_700_000_000_000_000, 1_000, Some("microseconds")),
+        (1_700_000_000_000_000_000, 1, Some("nanoseconds")),
+    ] {
+        let history = stale((0..6).map(|at| first + at), Some(unit_ns));
+        assert_eq!(history.since_1970, since_1970, "{first} of {unit_ns} ns");
+        assert_eq!(history.ops[0].returned_ns - history.ops[0].called_ns, unit_ns, "{first} of {unit_ns} ns");
+    }
+}
+
+/// Explanations said that all was at 0.000 s in a history without times.
+#[test]
+fn regression_explanations_had_times_where_the_history_has_none() {
+    let without = |text: &str| {
+        let lines: String = text.split(';').map(|line| format!("{}\n", line.trim())).collect();
+        read(lines.as_bytes(), Format::Log, &Selection::default()).expect("it is a log").records
+    };
+    let set = without("0 :invoke :add 1; 0 :ok :add 1; 0 :invoke :read nil; 0 :ok :read []");
+    let back = without(
+        "0 :invoke :add 1; 0 :ok :add 1; 1 :invoke :read nil; 1 :ok :read [1]; 1 :invoke :read nil; 1 :ok :read []",
+    );
+    for (model, history, words) in [
+        ("read-your-writes", &set, "process 0 read set and did not see its own add 1 to set, acknowledged"),
+        ("causal", &set, "a read of set by process 0 lacks"),
+        ("pram", &set, "a read of set by process 0 lacks"),
+        ("monotonic-reads", &back, "a read of set by process 1 does not show"),
+    ] {
+        let finding = judged(model, history, &Settings::default());
+        finding_ends(&finding, (model, ""), Invalid, words);
+        for anomaly in finding.explained() {
+            assert!(!anomaly.explanation.contains("0.000"), "{}", anomaly.explanation);
+        }
+    }
+}
+
+/// The same in what is judged of runs: none of these explanations says when it was, and no figure is a time.
+#[test]
+fn regression_explanations_of_runs_had_times_where_the_history_has_none() {
+    let mut story = Story::new("set");
+    story.add(0, "set-0", 1).read(0, "set-0", &[1]).read(0, "set-0", &[]).add_fail(1, "set-0", 2);
+    story.start(1, "kill", &["n1"]).stop(1, "kill").add(2, "set-0", 3).heal();
+    story.workload("counter").invoke(3, "inc", "counter-0", json!(5));
+    story.complete(3, EventType::Ok, "inc", "counter-0", json!(5)).sum(4, "counter-0", &[]);
+    story.workload("set");
+    for round in 0..2 {
+        story.replica(round, 1, "set-0", &[("a", json!([2]))]).replica(round, 2, "set-0", &[]);
+    }
+    story.final_read(1, "set-0", &[2]).after_rest(Phase::Probe, 3, "write", Err("refused"));
+    let judge = |timed: bool| {
+        let lines = story.events().into_iter().map(|event| {
+            let mut fields = serde_json::to_value(event).expect("an event is plain data");
+            if !timed {
+                fields.as_object_mut().expect("it has fields").remove("time");
+            }
+            format!("{fields}\n")
+        });
+        let text: String = lines.collect();
+        let history = read(text.as_bytes(), Format::Json, &Selection::default()).expect("it is one").records;
+        let verdict = check(&history, &claiming_all(ConcurrentWrites::Kept));
+        let anomalies = verdict.properties.iter().flat_map(|property| &property.anomalies);
+        let explained: Vec<(String, String)> =
+            anomalies.map(|anomaly| (anomaly.kind.clone(), anomaly.explanation.clone())).collect();
+        let figures = verdict.properties.iter().flat_map(|property| property.figures.keys().cloned());
+        (explained, figures.filter(|name| name.contains("_ms")).collect::<Vec<String>>())
+    };
+    let is_a_moment = |text: &str| text.split(' ').any(|word| word.contains('.') && word.parse::<f64>().is_ok());
+    let ((with, figures), (without, none)) = (judge(true), judge(false));
+    let kinds =
+        |explained: &[(String, String)]| explained.iter().map(|(kind, _)| kind.clone()).collect::<Vec<String>>();
+    assert_eq!(kinds(&with), kinds(&without));
+    assert!(with.iter().filter(|(_, text)| is_a_moment(text)).count() >= 7, "{with:#?}");
+    assert!(!without.iter().any(|(_, text)| is_a_moment(text) || text.contains(" at ")), "{without:#?}");
+    assert!(!figures.is_empty() && none.is_empty(), "{figures:?}, {none:?}");
+}
