@@ -79,8 +79,11 @@ impl Stage<'_> {
         if self.members_change {
             self.ask_for_members(interpreter.take_processes(1)).await;
         }
-        self.say("final reads");
-        interpreter.final_reads().await;
+        self.say("final reads (tried again while a node does not serve)");
+        let reads = interpreter.final_reads().await;
+        if reads.failed > 0 {
+            self.say(&format!("{} of {} final reads were not served", reads.failed, reads.pairs));
+        }
         if let Some(convergence) = convergence {
             interpreter.read_replicas_again(convergence).await;
         }
