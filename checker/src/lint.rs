@@ -164,7 +164,7 @@ impl Linter {
         let events = u32::try_from(self.findings.events).unwrap_or(u32::MAX);
         if let Some(unit) = unit_since_1970(count(first), count(last), events) {
             let sentence = format!(
-                "times are {unit} since 1970, and not nanoseconds since the run began: they are counted from the first event"
+                "times are {unit} since 1970, and not nanoseconds since the run began: they are counted from the earliest event"
             );
             self.found(line, "time-unit", sentence);
         }

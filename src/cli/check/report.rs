@@ -287,7 +287,7 @@ fn unsaid(records: &History) -> impl Iterator<Item = String> {
         .then(|| "no process is recorded: each operation is taken for a process of its own".to_owned());
     let since_1970 = records
         .since_1970
-        .map(|unit| format!("times are {unit} since 1970: they are read as such, and counted from the first event"));
+        .map(|unit| format!("times are {unit} since 1970: they are read as such, and counted from the earliest event"));
     [no_invocations, no_processes, since_1970].into_iter().flatten()
 }
 
