@@ -134,7 +134,12 @@ fn under_load(supervisor: &Supervisor) -> Result<(), Box<dyn Error>> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let begin = Instant::now();
     let wrong = thread::scope(|scope| {
-        (0..processors).for_each(|_| drop(scope.spawn(|| while !stop.load(Ordering::Relaxed) {})));
+        let busy = || {
+            while !stop.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        };
+        (0..processors).for_each(|_| drop(scope.spawn(busy)));
         let starters: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(|| wrong_clocks(supervisor))).collect();
         let wrong: Result<u32, String> = starters.into_iter().map(|starter| starter.join().expect("no panic")).sum();
         stop.store(true, Ordering::Relaxed);
