@@ -134,7 +134,14 @@ fn a_file_that_cannot_work_is_refused_with_the_key_that_is_wrong() {
             "cas-register.swap",
             "operations.cas-register.swap: cas-register has only read, write, cas",
         ),
-        ("\"linearizable\"", "\"perfect\"", "claims.property: there is no property 'perfect'"),
+        ("\"linearizable\"", "\"perfect\"", "claims.property: unknown property 'perfect': known are"),
+        ("\"linearizable\"", "\"total-queue\"", "claims.property: total-queue is not shown by cas-register"),
+        ("workload = \"cas-register\"", "workload = \"kv-set\"", "claims.workload: the file does not do 'kv-set'"),
+        ("PUT /{key}", "PUT /key", "operations.cas-register.write: it does not say {key}"),
+        ("{\"value\": {value}}", "{}", "operations.cas-register.write: it does not say {value}"),
+        ("{peers}", "{peers", "cluster.command: {peers has no closing brace"),
+        ("fail = [409]", "fail = [409]\nok = [409]", "409 is in `ok` and in `fail`"),
+        ("fail = [409]", "fail = [\"409\"]", "is a list of numbers"),
         ("command = [\"python3\"", "command = [\"no-such-program\"", "no-such-program"),
     ] {
         assert!(good.contains(from), "{from}");
@@ -166,6 +173,10 @@ fn a_driver_is_tested_before_a_run_depends_on_it() {
         (answers("print(json.dumps({'id': asked, 'type': 'ok'}))"), "was ok, and nobody listens"),
         (answers("print((json.dumps({'id': asked, 'type': 'fail', 'error': 'no'}) + '\\n') * 2)"), "one thing twice"),
         ("import sys".to_owned(), "ended"),
+        (
+            answers("print(json.dumps({'id': asked, 'type': 'fail', 'error': 'timed out'}))"),
+            "may have happened: say info",
+        ),
     ] {
         scratch.file("wrong.py", &script);
         let wrong = ended(&scratch, &["driver-test", "python3", "wrong.py"]);

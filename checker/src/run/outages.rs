@@ -13,7 +13,11 @@ use super::findings::{FaultFinding, OperationStatistics};
 use super::kinds::is_stop;
 use crate::history::{Operation, Phase};
 
-/// The functions that were invoked while faults were active and never succeeded then, a sentence each.
+/// What was tried this often and never succeeded is not known to do anything. Of fewer it may be chance: compare-and-sets may all
+/// meet another value.
+const TRIES_MIN: u64 = 20;
+
+/// The functions that never succeeded, or were invoked while faults were active and never succeeded then, a sentence each.
 pub(crate) fn doubts(
     operations: &[Operation<'_>],
     faults: &[FaultFinding],
@@ -27,12 +31,21 @@ pub(crate) fn doubts(
     }
     let tried = Tried { faults: Windows::new(faults), outages: outages(operations, faults, nodes_to_serve) };
     let never = statistics.iter().filter(|found| found.invoked_in_faults > 0 && found.ok_in_faults == 0);
-    let doubtful = never.filter(|found| !tried.by(&of(operations, found, unnamed)));
+    let doubtful = never.filter(|found| !never_succeeded(found) && !tried.by(&of(operations, found, unnamed)));
     let sentence = |found: &OperationStatistics| {
         let OperationStatistics { workload, f, .. } = found;
         format!("No `{f}` of `{workload}` succeeded while faults were active.")
     };
-    doubtful.map(sentence).collect()
+    let useless = statistics.iter().filter(|found| never_succeeded(found) && found.workload != unnamed);
+    let useless = useless.map(|found| {
+        let OperationStatistics { workload, f, .. } = found;
+        format!("No `{f}` of `{workload}` succeeded: {} were tried.", found.fail + found.info)
+    });
+    useless.chain(doubtful.map(sentence)).collect()
+}
+
+fn never_succeeded(found: &OperationStatistics) -> bool {
+    found.ok == 0 && found.fail + found.info >= TRIES_MIN
 }
 
 /// The operations of the main phase that these statistics count.

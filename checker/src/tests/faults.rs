@@ -99,6 +99,18 @@ fn a_kind_of_operation_that_never_succeeds_during_faults() {
     assert_eq!((add.availability_in_faults(), add.availability_outside_faults()), (Some(0.0), Some(1.0)));
 }
 
+/// A client that misreads every answer is not the store's fault, and nothing that it asked is known to be right.
+#[test]
+fn a_kind_of_operation_that_never_succeeds_at_all() {
+    let mut story = Story::new("set");
+    story.read(0, "set-0", &[]).read(1, "set-0", &[]);
+    for element in 0..20 {
+        story.add_fail(0, "set-0", element);
+    }
+    sole_reason(&story, "No `add` of `set` succeeded: 20 were tried.");
+    assert_eq!(judged(story.add(1, "set-0", 20)).outcome, Outcome::Valid, "one succeeded");
+}
+
 /// A run of `n1` and `n2` with a fault that stops one or both, in which nothing succeeds while it lasts.
 fn stopped(kind: &str, nodes: &[&str], goes_on: bool) -> Story {
     let mut story = fine();

@@ -12,7 +12,7 @@ const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 
 /// The program is nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is not {}on the PATH: it comes with {package}", nor_in(.binaries.as_deref()))]
+#[error("{name} is not {}on the PATH{}: it comes with {package}", nor_in(.binaries.as_deref()), but_there(.not_executable.as_deref()))]
 pub struct NotInstalled {
     /// The name of its file.
     pub name: String,
@@ -20,6 +20,12 @@ pub struct NotInstalled {
     pub binaries: Option<PathBuf>,
     /// Which package has it.
     pub package: String,
+    /// A file of its name that nobody may execute.
+    pub not_executable: Option<PathBuf>,
+}
+
+fn but_there(file: Option<&Path>) -> String {
+    file.map_or_else(String::new, |file| format!(" ({} is there, and is not executable: chmod +x)", file.display()))
 }
 
 fn nor_in(binaries: Option<&Path>) -> String {
@@ -33,10 +39,13 @@ fn nor_in(binaries: Option<&Path>) -> String {
 /// When it is in none of them.
 pub fn find(name: &str, binaries: Option<&Path>, path: &OsStr, package: &str) -> Result<PathBuf, NotInstalled> {
     let named = binaries.into_iter().flat_map(|dir| BELOW.map(|below| dir.join(below)));
-    let mut candidates = named.chain(std::env::split_paths(path)).map(|dir| dir.join(name));
-    let not_installed =
-        || NotInstalled { name: name.to_owned(), binaries: binaries.map(Path::to_owned), package: package.to_owned() };
-    candidates.find(|candidate| is_program(candidate)).ok_or_else(not_installed)
+    let candidates: Vec<PathBuf> = named.chain(std::env::split_paths(path)).map(|dir| dir.join(name)).collect();
+    candidates.iter().find(|candidate| is_program(candidate)).cloned().ok_or_else(|| NotInstalled {
+        name: name.to_owned(),
+        binaries: binaries.map(Path::to_owned),
+        package: package.to_owned(),
+        not_executable: candidates.into_iter().find(|candidate| candidate.is_file()),
+    })
 }
 
 /// The variable that shows the loader the shared libraries below a directory of unpacked packages, before those of the

@@ -85,7 +85,9 @@ impl Start<'_> {
     pub async fn until_ready(mut self) -> Result<(Running, Handle, Serves), ArenaError> {
         let mut started = self.begin().await?;
         let handle = started.held.handle();
-        let why = match tokio::time::timeout(self.launch.start_limit, self.greet(&mut started)).await {
+        let greeted = tokio::time::timeout(self.launch.start_limit, self.greet(&mut started)).await;
+        let is_late = greeted.is_err();
+        let why = match greeted {
             Ok(Ok(serves)) => match handle {
                 Ok(handle) => {
                     let running = Running::new(started.held, started.stdin, self.launch.stop_signal);
@@ -99,9 +101,10 @@ impl Start<'_> {
         // It may have ended already; when the error is reported, nothing of it must be left.
         let _ = started.held.kill().await;
         let words = last_words(&self.log, started.log_begins);
-        Err(self.not_started(match words.is_empty() {
-            true => why,
-            false => format!("{words} (its log: {})", self.log.display()),
+        Err(self.not_started(match (words.is_empty(), is_late) {
+            (true, _) => why,
+            (false, false) => format!("{words} (its log: {})", self.log.display()),
+            (false, true) => format!("{why}; its log ({}) says: {words}", self.log.display()),
         }))
     }
 

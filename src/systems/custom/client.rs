@@ -17,16 +17,6 @@ use crate::arena::addresses::Addresses;
 use crate::arena::processes::own_executable;
 use crate::systems::outcomes::{encode, unchanged, unread};
 
-/// Whether the file says how this function of this workload is done.
-pub(super) fn can(config: &Config, workload: &str, f: &str) -> bool {
-    let is_driven = config.driver.as_ref().is_some_and(|driver| driver.workloads.iter().any(|name| name == workload));
-    is_driven || request(config, workload, f).is_some() || (config.get.is_some() && get_put::can(workload, f))
-}
-
-fn request<'c>(config: &'c Config, workload: &str, f: &str) -> Option<&'c Request> {
-    config.operations.get(workload)?.get(f)
-}
-
 /// A client of the whole cluster.
 pub(super) struct CustomClient {
     keys: Rc<Keys>,
@@ -46,7 +36,7 @@ impl CustomClient {
     }
 
     async fn done(&self, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
-        let request = request(&self.keys.config, operation.workload, operation.f);
+        let request = self.keys.config.request(operation.workload, operation.f);
         let driven = self.driven.as_ref().filter(|driven| driven.does(operation.workload));
         if request.is_none() && driven.is_none() {
             return self.get_put.invoke(node, operation, attempt).await;
@@ -84,7 +74,7 @@ impl Client for CustomClient {
     }
 
     fn can(&self, workload: &str, f: &str) -> bool {
-        can(&self.keys.config, workload, f)
+        self.keys.config.can(workload, f)
     }
 
     fn invoke<'a>(
@@ -253,12 +243,15 @@ impl Driven {
     /// The driver that runs, started anew if the last one has ended.
     fn driver(&self) -> Result<Rc<Driver>, DriverError> {
         let mut running = self.running.borrow_mut();
-        if let Some(driver) = running.as_ref().filter(|driver| driver.runs()) {
-            return Ok(Rc::clone(driver));
+        let ended = match running.as_ref().map(|driver| (driver, driver.why())) {
+            Some((driver, None)) => return Ok(Rc::clone(driver)),
+            Some((_, Some(why))) => why,
+            None => String::new(),
+        };
+        if self.starts.get() >= STARTS_MAX {
+            return Err(DriverError::NotRunning(format!("it has ended {STARTS_MAX} times; it {ended}")));
         }
-        if self.starts.replace(self.starts.get() + 1) >= STARTS_MAX {
-            return Err(DriverError::NotRunning(format!("it has ended {STARTS_MAX} times")));
-        }
+        self.starts.set(self.starts.get() + 1);
         let driver = Rc::new(Driver::start(&self.config.command, &self.directory, Some(&own_executable()))?);
         *running = Some(Rc::clone(&driver));
         Ok(driver)

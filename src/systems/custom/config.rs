@@ -4,12 +4,15 @@
 //! and judged anew without the file. What cannot work is refused when the file is read, with the key that is wrong.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use checker::{CheckName, object_of_workload};
 use nix::sys::signal::Signal;
 use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
+use workloads::get_put;
 
 use super::template::{self, Template};
 
@@ -20,6 +23,12 @@ const START_LIMIT_SECONDS_MAX: u64 = 600;
 
 /// The functions of workloads that return what their argument does not say.
 const RETURNING: &[&str] = &["read", "dequeue", "drain", "poll", "send", "generate", "watch", "txn"];
+
+/// The workloads whose operations name no key of their own.
+const WITHOUT_KEY: &[&str] = &["unique-ids", "append"];
+
+/// The functions that say what is to be stored.
+const STORING: &[&str] = &["put", "write", "add", "enqueue", "send", "txn"];
 
 /// A store, as the file says it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -204,6 +213,15 @@ pub enum Answer {
     Text(String),
 }
 
+impl Display for Answer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Number(number) => write!(f, "{number}"),
+            Answer::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
 /// A program that does operations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -326,6 +344,17 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether the file says how this function of this workload is done.
+    pub fn can(&self, workload: &str, f: &str) -> bool {
+        let is_driven = self.driver.as_ref().is_some_and(|driver| driver.workloads.iter().any(|name| name == workload));
+        is_driven || self.request(workload, f).is_some() || (self.get.is_some() && get_put::can(workload, f))
+    }
+
+    /// How this function of this workload is asked.
+    pub fn request(&self, workload: &str, f: &str) -> Option<&Request> {
+        self.operations.get(workload)?.get(f)
+    }
+
     /// Refuses what cannot work.
     ///
     /// # Errors
@@ -342,6 +371,7 @@ impl Config {
             let Some(request) = request else { continue };
             request.check(key, template::OF_KEYS)?;
             request.check_result(key, ["get", "replica"].contains(&key))?;
+            request.check_names(key, true, key)?;
         }
         for (workload, functions) in &self.operations {
             let known = workload_functions(workload)?;
@@ -352,6 +382,7 @@ impl Config {
                 }
                 request.check(&key, template::OF_OPERATIONS)?;
                 request.check_result(&key, RETURNING.contains(&f.as_str()))?;
+                request.check_names(&key, !WITHOUT_KEY.contains(&workload.as_str()), f)?;
             }
         }
         if let Some(driver) = &self.driver {
@@ -360,7 +391,8 @@ impl Config {
         if self.get.is_none() && self.operations.is_empty() && self.driver.is_none() {
             return Err(wrong("operations", "nothing says how an operation is done: see docs/custom.md"));
         }
-        self.claims.iter().try_for_each(ClaimConfig::check)
+        let can = workloads::registry::names(&|workload, f| self.can(workload, f));
+        self.claims.iter().try_for_each(|claim| claim.check(&can))
     }
 }
 
@@ -406,6 +438,41 @@ impl Cluster {
 }
 
 impl Request {
+    /// All templates of the request.
+    fn templates(&self) -> impl Iterator<Item = &Template> {
+        let http = self.http.iter().chain(self.headers.values()).chain(&self.body);
+        http.chain(self.resp.iter().flatten())
+    }
+
+    /// A request that does not say which key, or which value, asks the same of all: no right store would look right.
+    fn check_names(&self, key: &str, has_key: bool, f: &str) -> Result<(), ConfigError> {
+        let has = |name: &str| self.templates().any(|template| template.has(name));
+        let missing = match f {
+            _ if has_key && !has("key") => "{key}",
+            "cas" if !has("value") && !(has("from") && has("to")) => "{from} and {to}",
+            f if STORING.contains(&f) && !has("value") => "{value}",
+            _ => return Ok(()),
+        };
+        Err(wrong(key, format!("it does not say {missing}: put that where the store expects it")))
+    }
+
+    /// An answer cannot mean two things.
+    fn check_answers(&self, key: &str) -> Result<(), ConfigError> {
+        let lists = [("ok", &self.ok), ("absent", &self.absent), ("fail", &self.fail)];
+        for (at, (name, answers)) in lists.iter().enumerate() {
+            for (other, others) in &lists[at + 1..] {
+                if let Some(both) = answers.iter().find(|answer| others.contains(answer)) {
+                    return Err(wrong(key, format!("{both} is in `{name}` and in `{other}`: it can mean only one")));
+                }
+            }
+            let text = answers.iter().find(|answer| matches!(answer, Answer::Text(_)));
+            if let Some(text) = text.filter(|_| self.http.is_some()) {
+                return Err(wrong(key, format!("`{name}` of HTTP is a list of numbers, such as [200], not {text}")));
+            }
+        }
+        Ok(())
+    }
+
     /// Without a place for its result, what a read returns would be nil whatever the store says.
     fn check_result(&self, key: &str, returns: bool) -> Result<(), ConfigError> {
         match returns && self.result.is_none() {
@@ -435,9 +502,8 @@ impl Request {
         if let Some(name) = self.headers.keys().find(|name| name.parse::<HeaderName>().is_err()) {
             return Err(wrong(format!("{key}.headers"), format!("{name:?} is no name of a header")));
         }
-        let http = self.http.iter().chain(self.headers.values()).chain(&self.body);
-        let mut all = http.chain(self.resp.iter().flatten());
-        all.try_for_each(|template| template.check(known).map_err(|why| wrong(key, why)))?;
+        self.check_answers(key)?;
+        self.templates().try_for_each(|template| template.check(known).map_err(|why| wrong(key, why)))?;
         match &self.result {
             Some(pointer) if !pointer.is_empty() && !pointer.starts_with('/') => Err(wrong(
                 format!("{key}.result"),
@@ -464,12 +530,22 @@ impl DriverConfig {
 }
 
 impl ClaimConfig {
-    fn check(&self) -> Result<(), ConfigError> {
-        let unknown = |_| wrong("claims.property", format!("there is no property '{}'", self.property));
-        self.property.parse::<checker::CheckName>().map_err(unknown)?;
+    /// `can` are the workloads that the file can do.
+    fn check(&self, can: &[&str]) -> Result<(), ConfigError> {
+        let property = self.property.parse::<CheckName>();
+        let property = property.map_err(|error| wrong("claims.property", error.to_string()))?;
+        let is_shown = |name: &str| object_of_workload(name).is_some_and(|object| property.is_of(object));
+        let shown_by: Vec<&str> = can.iter().copied().filter(|name| is_shown(name)).collect();
+        let told = || if shown_by.is_empty() { "none of this file".to_owned() } else { shown_by.join(", ") };
         match &self.workload {
-            Some(workload) if !workloads::registry::NAMES.contains(&workload.as_str()) => {
-                Err(wrong("claims.workload", format!("there is no workload '{workload}'")))
+            Some(workload) if !can.contains(&workload.as_str()) => {
+                Err(wrong("claims.workload", format!("the file does not do '{workload}', but {}", can.join(", "))))
+            }
+            Some(workload) if !is_shown(workload) => {
+                Err(wrong("claims.property", format!("{property} is not shown by {workload}, but by {}", told())))
+            }
+            None if shown_by.is_empty() => {
+                Err(wrong("claims.property", format!("{property} is shown by no workload that the file can do")))
             }
             _ => Ok(()),
         }

@@ -192,12 +192,8 @@ impl Driver {
         ended.map_err(running)?.map(drop).map_err(|error| DriverError::Ended(format!("cannot be waited for: {error}")))
     }
 
-    /// Whether it can be asked.
-    pub fn runs(&self) -> bool {
-        self.why().is_none()
-    }
-
-    fn why(&self) -> Option<String> {
+    /// Why it has ended; none while it runs.
+    pub fn why(&self) -> Option<String> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).ended.clone()
     }
 
@@ -277,7 +273,7 @@ mod tests {
         let (first, second) = (first.expect("a reply"), second.expect("a reply"));
         assert_eq!((first.outcome, first.error.as_deref()), (DriverOutcome::Fail, Some("no")));
         assert_eq!((second.outcome, second.value), (DriverOutcome::Ok, Some(json!("second"))));
-        assert!(driver.runs());
+        assert_eq!(driver.why(), None);
     }
 
     #[tokio::test]
@@ -286,7 +282,7 @@ mod tests {
             let (driver, nil) = (driver(script), Value::Null);
             let ended = driver.ask(|id| request(&nil, id)).await.expect_err("no reply");
             assert!(matches!(ended, DriverError::Ended(_)), "{ended}");
-            assert!(!driver.runs());
+            assert!(driver.why().is_some());
             let later = driver.ask(|id| request(&nil, id)).await.expect_err("it is over");
             assert!(matches!(later, DriverError::NotRunning(_)), "{later}");
         }

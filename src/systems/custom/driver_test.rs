@@ -22,8 +22,9 @@ pub(super) const COMMAND: OwnCommand = OwnCommand { command, run };
 
 /// How long a driver may take for a reply, and to end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Operations that are asked at a time.
+/// Operations that are asked at a time, and how often: a defect of every twentieth shows.
 const AT_A_TIME: usize = 10;
+const ROUNDS: usize = 10;
 /// A key of the test's own.
 const KEY: &str = "driver-test ü";
 
@@ -127,7 +128,9 @@ async fn test(args: &DriverTestArgs) -> Result<usize, Problem> {
     };
     told("an operation on a node that is not there is not ok", tester.on_no_node().await);
     told("a function that it does not know fails, with the reason", tester.of_unknown_function().await);
-    told(&format!("{AT_A_TIME} operations at a time are each answered once"), tester.at_a_time().await);
+    let all = AT_A_TIME * ROUNDS;
+    told(&format!("{all} operations, {AT_A_TIME} at a time, are each answered once"), tester.at_a_time().await);
+    told("what was sent to a node that never answers is not called failed", tester.on_silent_node().await);
     if let Some(address) = args.address {
         told(&format!("what it reads of {address} is what it wrote"), tester.script(address).await);
     }
@@ -152,7 +155,8 @@ impl Tester<'_> {
         let (workload, address) = (self.workload, address.to_string());
         let request = |id| DriverRequest { id, node: "n1", address, workload, f, key: Some(key), value, process: 0 };
         let asked = tokio::time::timeout(PATIENCE, self.driver.ask(request)).await;
-        let reply = asked.map_err(|_| format!("no reply to {f} within {} s", PATIENCE.as_secs()))?;
+        let reply =
+            asked.map_err(|_| format!("no reply to {f} within {} s (is its output flushed?)", PATIENCE.as_secs()))?;
         reply.map_err(|error| error.to_string())
     }
 
@@ -182,8 +186,31 @@ impl Tester<'_> {
     async fn at_a_time(&self) -> Result<(), String> {
         let keys: Vec<String> = (0..AT_A_TIME).map(|number| format!("{KEY} {number}")).collect();
         let value = json!({"nested": ["\n", "\u{1f980}", 9_007_199_254_740_993_u64]});
-        let asked = keys.iter().map(|key| self.ask(self.nowhere, self.steps()[0].0, key, &value));
-        join_all(asked).await.into_iter().try_for_each(|reply| reply.map(drop))
+        for _ in 0..ROUNDS {
+            let asked = keys.iter().map(|key| self.ask(self.nowhere, self.steps()[0].0, key, &value));
+            join_all(asked).await.into_iter().try_for_each(|reply| reply.map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Changes that a node may have received; meanwhile another node is asked, which nobody has to wait for.
+    async fn on_silent_node(&self) -> Result<(), String> {
+        let silent = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        let at = silent.local_addr().map_err(|error| error.to_string())?;
+        let change = self.steps().iter().find(|(f, ..)| *f != "read");
+        let (f, value) = change.map(|(f, value, ..)| (*f, parsed(value))).ok_or("the workload changes nothing")?;
+        let keys: Vec<String> = (0..AT_A_TIME).map(|number| format!("{KEY} {number}")).collect();
+        let asked = join_all(keys.iter().map(|key| self.ask(at, f, key, &value)));
+        let beside = self.ask(self.nowhere, f, KEY, &value);
+        let (replies, beside) = futures::join!(asked, beside);
+        beside.map_err(|why| format!("{why}, sent to another node meanwhile: operations wait for each other"))?;
+        for reply in replies.into_iter().flatten() {
+            if reply.outcome != DriverOutcome::Info {
+                let error = reply.error.unwrap_or_default();
+                return Err(format!("{f} was {:?} ({error}), and may have happened: say info", reply.outcome));
+            }
+        }
+        Ok(())
     }
 
     async fn script(&self, address: SocketAddr) -> Result<(), String> {

@@ -57,6 +57,14 @@ impl Template {
             Part::Name(name) if !known.contains(&name) => Some(name),
             _ => None,
         });
+        let is_open = |name: &&&str| {
+            let after = |(at, found): (usize, &str)| self.0[at + found.len()..].chars().next();
+            let goes_on = |next: char| next == '}' || next == '-' || next.is_ascii_lowercase();
+            self.0.match_indices(&format!("{{{name}")).any(|found| !after(found).is_some_and(goes_on))
+        };
+        if let Some(name) = known.iter().find(is_open) {
+            return Err(format!("{{{name} has no closing brace"));
+        }
         match unknown {
             Some(name) => Err(format!("unknown placeholder {{{name}}}: here there are {{{}}}", known.join("}, {"))),
             None => Ok(()),
@@ -128,6 +136,9 @@ mod tests {
     fn an_unknown_name_is_refused_with_those_there_are() {
         let said = Template::from("{keys}".to_owned()).check(OF_KEYS).expect_err("it is unknown");
         assert!(said.contains("{keys}") && said.contains("{key}, {value}"), "{said}");
+        assert!(
+            Template::from("{key".to_owned()).check(OF_KEYS).is_err_and(|said| said.contains("{key has no closing"))
+        );
         assert_eq!(Template::from(r#"{"a": 1}"#.to_owned()).check(OF_KEYS), Ok(()));
     }
 
