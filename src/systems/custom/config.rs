@@ -449,7 +449,7 @@ impl Request {
         let has = |name: &str| self.templates().any(|template| template.has(name));
         let missing = match f {
             _ if has_key && !has("key") => "{key}",
-            "cas" if !has("value") && !(has("from") && has("to")) => "{from} and {to}",
+            "cas" if !(has("value") || (has("from") && has("to"))) => "{from} and {to}",
             f if STORING.contains(&f) && !has("value") => "{value}",
             _ => return Ok(()),
         };
