@@ -782,7 +782,7 @@ const MEANINGS: [Meaning; 114] = [
     (ONLY_READS, "--convert history.edn", 0, ""),
     ("", "", 2, "No operation was acknowledged"),
     (IN_SECONDS, "--model staleness --stale-time 100ms", 1, "seconds since 1970"),
-    (IN_SECONDS, "--model staleness --stale-time 100ms --time-unit s", 1, "nanoseconds since 1970"),
+    (IN_SECONDS, "--model staleness --stale-time 100ms --time-unit s", 1, "times are seconds since 1970"),
     (IN_MS, "--model staleness --stale-time 100ms", 2, "say with --time-unit"),
     (IN_MS, "--model staleness --stale-time 100ms --time-unit ms", 1, "stale"),
     (IN_MS, "--model staleness --stale-time 60s --time-unit ms", 0, ""),
