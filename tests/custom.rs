@@ -47,6 +47,39 @@ fn has_python() -> bool {
     has
 }
 
+/// The driver in Go, compiled; none where there is no Go.
+fn go_driver(scratch: &Scratch) -> Option<PathBuf> {
+    let program = scratch.join("driver");
+    let mut go = Command::new("go");
+    go.env("GOCACHE", scratch.join("cache")).arg("build").arg("-o").arg(&program).arg(example("driver.go"));
+    match go.output() {
+        Ok(built) => {
+            assert!(built.status.success(), "{built:?}");
+            Some(program)
+        }
+        Err(_) => {
+            eprintln!("not tested: there is no go");
+            None
+        }
+    }
+}
+
+#[test]
+fn the_driver_in_go_keeps_the_protocol_and_its_store_the_promise_of_one_node() {
+    let scratch = Scratch::new();
+    let Some(driver) = go_driver(&scratch).filter(|_| has_python()) else { return };
+    let _guard = one_cluster_at_a_time();
+    let tested = ended(&scratch, &["driver-test", &driver.display().to_string()]);
+    assert_eq!(tested.status.code(), Some(0), "{tested:?}");
+    scratch.file("plan.toml", PAUSE);
+    fs::copy(example("kv.py"), scratch.join("kv.py")).expect("it can be copied");
+    let text = fs::read_to_string(example("driver.toml")).expect("it is there");
+    let command = format!("[{:?}]", driver.display().to_string());
+    scratch.file("go.toml", text.replace("[\"python3\", \"driver.py\"]", &command));
+    let verdict = run(&scratch, "go.toml", &["--nodes", "1", "--time-limit", "3s"]);
+    assert_eq!(property(&verdict, "linearizable").outcome, Outcome::Valid, "{:?}", verdict.reasons);
+}
+
 /// The bench with these words, in a directory of its own; whatever it started is gone then.
 fn ended(scratch: &Scratch, words: &[&str]) -> Ended {
     let ended = bench(scratch.path(), words.iter().map(|word| (*word).to_owned()));
