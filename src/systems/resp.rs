@@ -1,6 +1,8 @@
 //! RESP2 (a protocol of key-value stores): a request is an array of strings, a reply begins with the letter of its type.
 
 use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -15,6 +17,9 @@ const LINE_BYTES_MAX: u64 = 4 << 10;
 /// The most replies in one, and how deep they are in each other; what the bench asks for has far fewer.
 const ARRAY_MAX: usize = 1 << 20;
 const DEPTH_MAX: usize = 4;
+
+/// How long a connection may take, and an answer that nobody should have to wait for.
+pub const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 
 /// A reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +54,34 @@ impl Reply {
     }
 }
 
+/// What was asked, if it is there within [`CONNECT_LIMIT`].
+///
+/// # Errors
+/// When it fails, or is not there in time, in words.
+pub async fn within<T>(asked: impl Future<Output = io::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(CONNECT_LIMIT, asked).await {
+        Ok(answered) => answered.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} ms", CONNECT_LIMIT.as_millis())),
+    }
+}
+
 /// A connection to a node.
 pub struct Connection {
     stream: BufStream<TcpStream>,
 }
 
 impl Connection {
+    /// Connects to a node.
+    ///
+    /// # Errors
+    /// When there is no connection within [`CONNECT_LIMIT`], in words: nothing was sent.
+    pub async fn to(at: SocketAddr) -> Result<Self, String> {
+        let stream = within(TcpStream::connect(at)).await?;
+        // Without it a small request could wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        Ok(Self::over(stream))
+    }
+
     /// Over this stream.
     pub fn over(stream: TcpStream) -> Self {
         Self { stream: BufStream::new(stream) }

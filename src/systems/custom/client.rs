@@ -1,10 +1,12 @@
 //! A client of a store that a file describes: each operation is a request of the file, or is done by the driver.
 
 use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
+use serde_json::Value;
 use workloads::client::{ReplicaFuture, Replicas, Unread, Version};
 use workloads::store::{Context, ReplicaVersion, Store, StoreError, StoreFuture, Versions};
 use workloads::{Attempt, Client, Completion, GetPut, Operation, get_put};
@@ -37,7 +39,7 @@ impl CustomClient {
 
     async fn done(&self, node: &str, operation: &Operation, attempt: &Attempt) -> Completion {
         let request = self.keys.config.request(operation.workload, operation.f);
-        let driven = self.driven.as_ref().filter(|driven| driven.does(operation.workload));
+        let driven = self.driven.as_ref().filter(|driven| driven.config.does(operation.workload));
         if request.is_none() && driven.is_none() {
             return self.get_put.invoke(node, operation, attempt).await;
         }
@@ -57,7 +59,7 @@ impl CustomClient {
             Values { key: operation.key.as_deref(), value: operation.value.clone(), process: operation.process };
         match self.keys.asker.ask(node, request, &values).await {
             Ok(Answered::Happened(value)) => operation.ok(value.unwrap_or_else(|| operation.value.clone())),
-            Ok(Answered::Absent) => operation.ok(serde_json::Value::Null),
+            Ok(Answered::Absent) => operation.ok(Value::Null),
             Err(error) => uncompleted(operation, error),
         }
     }
@@ -127,7 +129,7 @@ impl Keys {
         self.asker.ask(node, request.as_ref().ok_or_else(none)?, values).await
     }
 
-    async fn of_replica(&self, node: &str, key: &str) -> Result<Option<serde_json::Value>, StoreError> {
+    async fn of_replica(&self, node: &str, key: &str) -> Result<Option<Value>, StoreError> {
         self.ask(node, &self.config.replica, &of_key(key)).await.map(present)
     }
 }
@@ -137,7 +139,7 @@ fn of_key(key: &str) -> Values<'_> {
 }
 
 /// The value of a key that is there; a stored null is none.
-fn present(answered: Answered) -> Option<serde_json::Value> {
+fn present(answered: Answered) -> Option<Value> {
     match answered {
         Answered::Happened(value) => value.filter(|value| !value.is_null()),
         Answered::Absent => None,
@@ -185,8 +187,7 @@ impl Store for OfKeys {
     fn read_replica<'a>(&'a self, node: &'a str, key: &'a str) -> StoreFuture<'a, Vec<ReplicaVersion>> {
         Box::pin(async move {
             let value = self.0.of_replica(node, key).await?;
-            let version =
-                |value: serde_json::Value| ReplicaVersion { id: value.to_string(), value: Some(encode(&value)) };
+            let version = |value: Value| ReplicaVersion { id: value.to_string(), value: Some(encode(&value)) };
             Ok(value.into_iter().map(version).collect())
         })
     }
@@ -195,7 +196,7 @@ impl Store for OfKeys {
 /// The driver, which is started when it is needed.
 struct Driven {
     config: DriverConfig,
-    directory: std::path::PathBuf,
+    directory: PathBuf,
     running: RefCell<Option<Rc<Driver>>>,
     starts: Cell<u64>,
 }
@@ -204,10 +205,6 @@ impl Driven {
     fn new(driver: DriverConfig, config: &Config) -> Self {
         let directory = config.cluster.directory.clone();
         Self { config: driver, directory, running: RefCell::default(), starts: Cell::default() }
-    }
-
-    fn does(&self, workload: &str) -> bool {
-        self.config.workloads.iter().any(|name| name == workload)
     }
 
     async fn done(&self, node: &str, addresses: &Addresses, operation: &Operation) -> Completion {

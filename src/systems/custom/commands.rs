@@ -3,17 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde_json::Value;
-use tokio::net::TcpStream;
 use workloads::store::StoreError;
 
 use super::answer::{Body, Raw};
 use crate::systems::resp::{Connection, Reply};
 
-/// How long a connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 /// Connections that are kept for a node at most.
 const IDLE_MAX: usize = 64;
 
@@ -32,7 +28,7 @@ impl Commands {
         let kept = self.idle.borrow_mut().get_mut(&at).and_then(Vec::pop);
         let mut connection = match kept {
             Some(connection) => connection,
-            None => connect(at).await?,
+            None => Connection::to(at).await.map_err(|why| StoreError::Refused(format!("no connection: {why}")))?,
         };
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         match connection.ask(&words).await {
@@ -50,14 +46,6 @@ impl Commands {
             }
         }
     }
-}
-
-async fn connect(at: SocketAddr) -> Result<Connection, StoreError> {
-    let refused = |why: String| StoreError::Refused(format!("no connection: {why}"));
-    let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(at)).await;
-    let stream = stream.map_err(|_| refused("none in time".into()))?.map_err(|error| refused(error.to_string()))?;
-    stream.set_nodelay(true).map_err(|error| refused(error.to_string()))?;
-    Ok(Connection::over(stream))
 }
 
 fn raw(reply: &Reply) -> Raw {

@@ -346,7 +346,7 @@ impl Config {
 
     /// Whether the file says how this function of this workload is done.
     pub fn can(&self, workload: &str, f: &str) -> bool {
-        let is_driven = self.driver.as_ref().is_some_and(|driver| driver.workloads.iter().any(|name| name == workload));
+        let is_driven = self.driver.as_ref().is_some_and(|driver| driver.does(workload));
         is_driven || self.request(workload, f).is_some() || (self.get.is_some() && get_put::can(workload, f))
     }
 
@@ -515,6 +515,11 @@ impl Request {
 }
 
 impl DriverConfig {
+    /// Whether it does this workload.
+    pub fn does(&self, workload: &str) -> bool {
+        self.workloads.iter().any(|name| name == workload)
+    }
+
     fn check(&self, operations: &BTreeMap<String, BTreeMap<String, Request>>) -> Result<(), ConfigError> {
         if self.command.is_empty() {
             return Err(wrong("driver.command", "it is empty: name a program"));

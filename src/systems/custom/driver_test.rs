@@ -45,11 +45,13 @@ fn names() -> Vec<&'static str> {
     SCRIPTS.iter().map(|script| script.workload).collect()
 }
 
+/// Function, argument (JSON), outcome, result (JSON; none: not looked at).
+type Step = (&'static str, &'static str, DriverOutcome, Option<&'static str>);
+
 /// Operations one after the other, on a fresh key, and what has to come of each.
 struct Script {
     workload: &'static str,
-    /// Function, argument (JSON), outcome, result (JSON; none: not looked at).
-    steps: &'static [(&'static str, &'static str, DriverOutcome, Option<&'static str>)],
+    steps: &'static [Step],
 }
 
 use DriverOutcome::{Fail, Ok as Happened};
@@ -144,6 +146,11 @@ fn nobody_listens() -> Result<SocketAddr, Problem> {
     TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr()).map_err(Problem::bench)
 }
 
+/// A key for each of the operations at a time.
+fn keys() -> Vec<String> {
+    (0..AT_A_TIME).map(|number| format!("{KEY} {number}")).collect()
+}
+
 struct Tester<'a> {
     driver: Driver,
     workload: &'a str,
@@ -160,7 +167,7 @@ impl Tester<'_> {
         reply.map_err(|error| error.to_string())
     }
 
-    fn steps(&self) -> &'static [(&'static str, &'static str, DriverOutcome, Option<&'static str>)] {
+    fn steps(&self) -> &'static [Step] {
         SCRIPTS.iter().find(|script| script.workload == self.workload).map_or(&[], |script| script.steps)
     }
 
@@ -184,7 +191,7 @@ impl Tester<'_> {
     }
 
     async fn at_a_time(&self) -> Result<(), String> {
-        let keys: Vec<String> = (0..AT_A_TIME).map(|number| format!("{KEY} {number}")).collect();
+        let keys = keys();
         let value = json!({"nested": ["\n", "\u{1f980}", 9_007_199_254_740_993_u64]});
         for _ in 0..ROUNDS {
             let asked = keys.iter().map(|key| self.ask(self.nowhere, self.steps()[0].0, key, &value));
@@ -199,7 +206,7 @@ impl Tester<'_> {
         let at = silent.local_addr().map_err(|error| error.to_string())?;
         let change = self.steps().iter().find(|(f, ..)| *f != "read");
         let (f, value) = change.map(|(f, value, ..)| (*f, parsed(value))).ok_or("the workload changes nothing")?;
-        let keys: Vec<String> = (0..AT_A_TIME).map(|number| format!("{KEY} {number}")).collect();
+        let keys = keys();
         let asked = join_all(keys.iter().map(|key| self.ask(at, f, key, &value)));
         let beside = self.ask(self.nowhere, f, KEY, &value);
         let (replies, beside) = futures::join!(asked, beside);

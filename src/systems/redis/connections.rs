@@ -12,19 +12,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use tokio::net::TcpStream;
 use workloads::store::StoreError;
 
 use super::files::MASTER;
 use crate::arena::addresses::Addresses;
-use crate::systems::resp::{Connection, Reply};
+use crate::systems::resp::{Connection, Reply, within};
 
-/// How long a connection may take, and a Sentinel to answer.
-const CONNECT_LIMIT: Duration = Duration::from_millis(500);
 /// How long a master waits until replicas have a write: less than what an operation has.
 const WAIT_LIMIT_MS: u64 = 500;
 
@@ -171,18 +166,9 @@ impl Connections {
 }
 
 async fn connect(at: SocketAddr, name: &str) -> Result<Used, StoreError> {
-    let stream = within(TcpStream::connect(at)).await;
-    let stream = stream.map_err(|why| StoreError::Refused(format!("no connection to {name}: {why}")))?;
-    // Without it a small request could wait for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    Ok(Used { at, connection: Connection::over(stream) })
-}
-
-async fn within<T>(asked: impl Future<Output = std::io::Result<T>>) -> Result<T, String> {
-    match tokio::time::timeout(CONNECT_LIMIT, asked).await {
-        Ok(answered) => answered.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer within {} ms", CONNECT_LIMIT.as_millis())),
-    }
+    let connection = Connection::to(at).await;
+    let connection = connection.map_err(|why| StoreError::Refused(format!("no connection to {name}: {why}")))?;
+    Ok(Used { at, connection })
 }
 
 /// Whether a command has changed anything: one that found nothing to change answers nil, or that it was 0.
@@ -204,7 +190,7 @@ pub(super) mod tests {
     use std::rc::Rc;
 
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
