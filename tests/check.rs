@@ -399,12 +399,12 @@ fn a_report_replaces_nothing_but_a_report() {
 
 /// Of a list, what nobody wrote was once passed over.
 #[test]
-fn sessions_that_read_what_nobody_wrote_are_not_valid() {
+fn sessions_that_read_what_nobody_wrote_are_invalid() {
     let scratch = Scratch::new();
     let lines = [("invoke", "write", "1"), ("ok", "write", "1"), ("invoke", "read", "null"), ("ok", "read", "[1,7]")]
         .map(|(kind, f, value)| format!(r#"{{"process":0,"type":"{kind}","f":"{f}","value":{value}}}"#) + "\n");
     scratch.file("unwritten.jsonl", lines.concat());
-    run(&scratch, "check unwritten.jsonl --model session").expect(2);
+    run(&scratch, "check unwritten.jsonl --model session").expect(1);
 }
 
 #[test]
@@ -577,6 +577,20 @@ const IN_SECONDS: &str = "{:process 0 :type :invoke :f :write :value 1 :time 170
 {:process 0 :type :ok :f :write :value 2 :time 1700000001.5}
 {:process 1 :type :invoke :f :read :value nil :time 1700000007.25}
 {:process 1 :type :ok :f :read :value 1 :time 1700000007.5}";
+/// A monotonic clock in nanoseconds, 28 minutes after its start: as large as milliseconds since 1970.
+const UPTIME: &str = "{:process 0 :type :invoke :f :write :value 1 :time 1700000000000}
+{:process 0 :type :ok :f :write :value 1 :time 1700000200000}
+{:process 0 :type :invoke :f :write :value 2 :time 1700001000000}
+{:process 0 :type :ok :f :write :value 2 :time 1700001500000}
+{:process 1 :type :invoke :f :read :value nil :time 1700002000000}
+{:process 1 :type :ok :f :read :value 1 :time 1700007500000}";
+/// Seconds since the run began.
+const PARTS: &str = "{:process 0 :type :invoke :f :write :value 1 :time 0.2}
+{:process 0 :type :ok :f :write :value 1 :time 0.4}
+{:process 0 :type :invoke :f :write :value 2 :time 1}
+{:process 0 :type :ok :f :write :value 2 :time 1.5}
+{:process 1 :type :invoke :f :read :value nil :time 7.25}
+{:process 1 :type :ok :f :read :value 1 :time 7.5}";
 /// The same since the run began, in milliseconds.
 const IN_MS: &str = "{:process 0 :type :invoke :f :write :value 1 :time 200}
 {:process 0 :type :ok :f :write :value 1 :time 400}
@@ -666,7 +680,7 @@ const AFTER_INFO: &str = "{:process 0 :type :invoke :f :write :value 1}
 {:process 0 :type :invoke :f :read :value nil}
 {:process 0 :type :ok :f :read :value 1}";
 
-const MEANINGS: [Meaning; 114] = [
+const MEANINGS: [Meaning; 122] = [
     (KEYED_NIL, "--initial 0", 1, "process 1 read of key 2 -> nil"),
     (KEYED_NIL, "--initial 0", 1, "It begins with 0."),
     (
@@ -783,7 +797,25 @@ const MEANINGS: [Meaning; 114] = [
     ("", "", 2, "No operation was acknowledged"),
     (IN_SECONDS, "--model staleness --stale-time 100ms", 1, "seconds since 1970"),
     (IN_SECONDS, "--model staleness --stale-time 100ms --time-unit s", 1, "times are seconds since 1970"),
-    (IN_MS, "--model staleness --stale-time 100ms", 2, "say with --time-unit"),
+    (
+        IN_MS,
+        "--model staleness --stale-time 100ms",
+        2,
+        "As nanoseconds they are valid, as milliseconds invalid: say with --time-unit",
+    ),
+    (IN_MS, "--model staleness --stale-time 2h", 0, "staleness: valid"),
+    (
+        UPTIME,
+        "--model staleness --stale-time 100ms",
+        2,
+        "As milliseconds since 1970 they are invalid, as nanoseconds valid",
+    ),
+    (UPTIME, "--model staleness --stale-time 100ms --time-unit ns", 0, "staleness: valid"),
+    (UPTIME, "--model staleness --stale-time 1us", 1, "if they are not, say so with --time-unit"),
+    (UPTIME, "--model sequential", 0, ""),
+    (PARTS, "--model staleness --stale-time 1h", 2, "Times have a fraction, so that they are hardly nanoseconds"),
+    (PARTS, "--model staleness --stale-time 100ms --time-unit s", 1, "stale"),
+    (PARTS, "--model sequential", 0, ""),
     (IN_MS, "--model staleness --stale-time 100ms --time-unit ms", 1, "stale"),
     (IN_MS, "--model staleness --stale-time 60s --time-unit ms", 0, ""),
     (IN_MS, "--model sequential", 0, ""),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::formats::whole_events::Located;
 use crate::formats::write::edn_text;
 use crate::formats::{Tree, refusal};
-use crate::history::unit_since_1970;
+use crate::history::{SaidTime, unit_since_1970};
 use crate::objects::completion::{Completion, Sort, completion};
 
 /// How many findings of a rule are reported; further ones are only counted.
@@ -210,7 +210,7 @@ impl Linter {
         }
         self.indexed |= index.is_some();
         self.last_index = index.or(self.last_index);
-        let time = event.get("time").and_then(Tree::int);
+        let time = event.get("time").and_then(whole_time);
         match (time, self.last_time) {
             (Some(time), Some(last)) if time < last => {
                 let ms = (last - time) as f64 / 1e6;
@@ -367,6 +367,16 @@ fn sort(value: &Tree) -> Sort<'_> {
         Tree::Vector(_) | Tree::List(_) | Tree::Set(_) => Sort::List,
         Tree::Map(_) => Sort::Map,
         Tree::Tagged(_, value) => sort(value),
+    }
+}
+
+/// A time without its fraction.
+fn whole_time(time: &Tree) -> Option<i64> {
+    match time {
+        Tree::Int(time) => Some(*time),
+        Tree::Float(time) => Some(time.floor() as i64),
+        Tree::Other(notation) => SaidTime::of_fraction(notation).map(|time| time.whole),
+        _ => None,
     }
 }
 

@@ -112,28 +112,48 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     let mut verdict = checker::check(&history, &choice.claims, &limits);
     progress.done();
     let undecided = choice.unseen(&verdict).chain(report::left_out(&reading, &choice, &history, &budget));
-    let undecided = undecided.chain(doubtful_times(&history, &choice, args));
+    let undecided = undecided.chain(cut_times(&history, &choice));
     for doubt in undecided.collect::<Vec<String>>() {
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
         verdict.reasons.push(doubt);
     }
+    verdict.reasons.extend(in_other_units(&history, &choice, &limits, &mut verdict.outcome));
     verdict.reasons.extend(keyed_or_not(args, &history, &choice, &limits, &mut verdict.outcome));
     let outcome = verdict.outcome;
     Report { file, choice: &choice, history: &history, verdict, notes, spent: budget.spent() }.give()?;
     Ok(outcome.into())
 }
 
-/// Where events are nearer than any clients', their times are hardly nanoseconds, and what is judged by them is not known.
-fn doubtful_times(history: &History, choice: &Choice, args: &CheckArgs) -> Option<String> {
-    let is_by_time = choice.asked.iter().any(|asked| asked.check == CheckName::STALENESS);
-    (is_by_time && args.time_unit.is_none() && history.is_quicker_than_clients()).then(|| {
-        format!(
-            "All {} events are within {} ns by their times, which hardly any clients are: say with --time-unit whether they are s, ms, us \
-             or ns.",
-            history.events,
-            history.end_ns()
-        )
+/// Nothing that is judged by time is known where times had a fraction that was cut off.
+fn cut_times(history: &History, choice: &Choice) -> Option<String> {
+    (is_by_time(choice) && history.are_times_cut()).then(|| {
+        "Times have a fraction, so that they are hardly nanoseconds: say with --time-unit whether they are s, ms, us or ns."
+            .to_owned()
     })
+}
+
+/// Where nothing shows the unit of the times, they are judged in each that they may have, too. Where that makes another outcome,
+/// neither is known; the sentence says so.
+fn in_other_units(history: &History, choice: &Choice, limits: &Limits<'_>, outcome: &mut Outcome) -> Option<String> {
+    if !is_by_time(choice) || history.are_times_cut() {
+        return None;
+    }
+    let own = history.since_1970().map_or("nanoseconds".to_owned(), |unit| format!("{unit} since 1970"));
+    history.in_other_units().find_map(|(unit, other)| {
+        let is = checker::check(&other, &choice.claims, limits).outcome;
+        (is != *outcome).then(|| {
+            let sentence = format!(
+                "Nothing shows the unit of the times. As {own} they are {outcome}, as {unit} {is}: say with --time-unit whether they \
+                 are s, ms, us or ns."
+            );
+            *outcome = Outcome::Inconclusive;
+            sentence
+        })
+    })
+}
+
+fn is_by_time(choice: &Choice) -> bool {
+    choice.asked.iter().any(|asked| asked.check == CheckName::STALENESS)
 }
 
 /// Where nothing shows whether values are `[key value]`, they are judged as such, too. Where that makes another outcome,

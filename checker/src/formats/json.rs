@@ -87,6 +87,11 @@ impl<'a> Parser<'a> {
         self.at
     }
 
+    /// What was taken since a place: numbers, which are ASCII.
+    pub(crate) fn number_since(&self, from: usize) -> &'a str {
+        std::str::from_utf8(&self.bytes[from..self.at]).unwrap_or_default().trim_ascii()
+    }
+
     /// The next byte after white space, without taking it.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {

@@ -8,6 +8,7 @@
 //! | `:x` as a value | `":x"`; the string `":x"` is `"::x"`, and so on |
 //! | a map's key `:x` | `"x"`; any other key is its EDN text (`1` is `"1"`), a string only where needed (`"\"x\""`); a symbol `'x` |
 //! | `:x` as `:type`, `:f`, `:process`, and the function of a micro-operation of a `txn` | `"x"` |
+//! | the string `"x"` there; a symbol | `{"#edn":"\"x\""}`; `{"#edn":"x"}` |
 //! | `#{1 2}`, `(1 2)`, `#tag v` | `{"#set":[1,2]}`, `{"#list":[1,2]}`, `{"#tag":v}` |
 //! | a ratio, a character, a decimal, a symbol, `##Inf` | `{"#edn":"1/3"}` |
 //! | an integer beyond 64 bits, `123N` | its digits |
@@ -187,7 +188,7 @@ const NAMED: [&str; 3] = ["type", "f", "process"];
 /// An event in JSON's form.
 pub(crate) fn event_to_json(event: &Tree) -> Tree {
     let key = |key: &Tree| Tree::Text(key_to_json(key));
-    each_field(event, key, |field, value, is_transaction| match field {
+    each_field(event, key, Tree::clone, |field, value, is_transaction| match field {
         field if NAMED.contains(&field) => name_to_json(value),
         "value" if is_transaction => micro_operations(value, Tree::to_json, name_to_json),
         _ => value.to_json(),
@@ -198,7 +199,7 @@ pub(crate) fn event_to_json(event: &Tree) -> Tree {
 pub(crate) fn event_from_json(event: &Tree) -> Tree {
     let from_json = |value: &Tree| Tree::from_json(value.clone());
     let key = |key: &Tree| key.name().map_or_else(|| key.clone(), key_text_from_json);
-    each_field(event, key, |field, value, is_transaction| match field {
+    each_field(event, key, name_from_json, |field, value, is_transaction| match field {
         field if NAMED.contains(&field) => name_from_json(value),
         "value" if is_transaction => micro_operations(value, from_json, name_from_json),
         _ => from_json(value),
@@ -207,13 +208,18 @@ pub(crate) fn event_from_json(event: &Tree) -> Tree {
 
 /// Changes each value of an event, and its keys to those of the other format. The tag of an event (the name of a record
 /// type) carries no information.
-fn each_field(event: &Tree, change_key: impl Fn(&Tree) -> Tree, change: impl Fn(&str, &Tree, bool) -> Tree) -> Tree {
+fn each_field(
+    event: &Tree,
+    change_key: impl Fn(&Tree) -> Tree,
+    name: impl Fn(&Tree) -> Tree,
+    change: impl Fn(&str, &Tree, bool) -> Tree,
+) -> Tree {
     let entries = match event {
         Tree::Map(entries) => entries,
-        Tree::Tagged(_, event) => return each_field(event, change_key, change),
+        Tree::Tagged(_, event) => return each_field(event, change_key, name, change),
         other => return other.clone(),
     };
-    let is_transaction = event.get("f").and_then(Tree::name) == Some("txn");
+    let is_transaction = event.get("f").is_some_and(|f| name_or_symbol(&name(f)) == Some("txn"));
     let changed = entries.iter().map(|(key, value)| {
         let field = key.name().unwrap_or_default();
         (change_key(key), change(field, value, is_transaction))
@@ -236,11 +242,18 @@ fn micro_operations(value: &Tree, change: impl Fn(&Tree) -> Tree, name: impl Fn(
     }
 }
 
+/// What names a function, a type or a process: a keyword, a string, or a symbol.
+pub(super) fn name_or_symbol(name: &Tree) -> Option<&str> {
+    match name {
+        Tree::Other(symbol) if is_name(symbol) => Some(symbol),
+        other => other.name(),
+    }
+}
+
 fn name_to_json(name: &Tree) -> Tree {
     match name {
         Tree::Keyword(text) if is_symbol(text) => Tree::Text(text.clone()),
-        Tree::Text(text) if !is_symbol(text) => name.clone(),
-        Tree::Keyword(_) | Tree::Text(_) => as_edn(name),
+        Tree::Text(text) if is_symbol(text) => as_edn(name),
         other => other.to_json(),
     }
 }
@@ -248,7 +261,7 @@ fn name_to_json(name: &Tree) -> Tree {
 pub(super) fn name_from_json(json: &Tree) -> Tree {
     match json {
         Tree::Text(text) if is_symbol(text) => Tree::Keyword(text.clone()),
-        Tree::Text(_) => json.clone(),
+        Tree::Text(text) => text_from_json(text),
         Tree::Map(entries) => match &entries[..] {
             [(key, Tree::Text(text))] if key.name() == Some("#edn") => {
                 let name = parse_edn(text).filter(|name| name_to_json(name) == *json);

@@ -18,8 +18,8 @@ use super::values::{FromEdn, FromJson};
 use super::whole_events::{event_of, parse_edn, parse_json};
 use super::{edn, json, json_form, log, tree, write};
 use crate::history::{
-    Datum, Event, EventType, Extra, Misfit, Origin, OriginId, Origins, ParsedEvent, Phase, ProcessRef, Sym,
-    TooManyValues, Torn, UnsaidOfEvent as Unsaid, ValueId, Values,
+    Datum, Event, EventType, Extra, Misfit, Origin, OriginId, Origins, ParsedEvent, Phase, ProcessRef, SaidTime, Sym,
+    TooManyValues, Torn, UnsaidOfEvent as Unsaid, ValueId, Values, floor_of_product, is_number,
 };
 
 /// How many names of workloads are kept, to be reported.
@@ -148,11 +148,6 @@ impl<'s> Chunk<'s> {
         self.keep(fields, parser.at(), || event_of(&parse_json(bytes).ok()?))
     }
 
-    /// Nanoseconds in a unit of the times.
-    fn time_unit_ns(&self) -> u64 {
-        self.selection.time_unit_ns.unwrap_or(1)
-    }
-
     /// The next field. Most events have their fields in the same order, so the order of the last event is tried first.
     fn next_field(&mut self, parser: &mut json::Parser<'_>, number: usize) -> Result<Option<Field>, Stop> {
         if let Some(guess) = self.order.get(number)
@@ -178,7 +173,7 @@ impl<'s> Chunk<'s> {
     ) -> Result<(), Stop> {
         match field {
             Field::Index => fields.index = json_index(parser)?,
-            Field::Time => fields.time_ns = json_time(parser, self.time_unit_ns())?,
+            Field::Time => fields.time = json_time(parser, self.selection.time_unit_ns)?,
             Field::Type | Field::F | Field::Workload | Field::Phase if parser.peek() == Some(b'n') => {
                 parser.word("null")?
             }
@@ -197,7 +192,8 @@ impl<'s> Chunk<'s> {
             Field::Phase => fields.phase = phase(&json_name(parser)?),
             Field::Node => fields.node = json_text(parser)?,
             Field::Error => fields.error = json_text(parser)?,
-            Field::Round => fields.round = json_round(parser)?,
+            Field::Round => fields.round = json_count_or_other(parser)?,
+            Field::Late => fields.late_ns = json_count_or_other(parser)?,
             Field::Parts => fields.parts = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
             Field::Final => fields.ends(&parser.value(&mut tree::Plain, &mut Vec::new())?),
             Field::Key => fields.key = parser.value(&mut FromJson(&mut self.values), &mut self.stack)?,
@@ -233,7 +229,7 @@ impl<'s> Chunk<'s> {
     fn edn_field<'a>(&mut self, parser: &mut edn::Parser<'a>, name: &str, fields: &mut Fields<'a>) -> Result<(), Stop> {
         match name {
             "index" => fields.index = edn_count(parser, "index")?,
-            "time" => fields.time_ns = edn_time(parser, self.time_unit_ns())?,
+            "time" => fields.time = edn_time(parser, self.selection.time_unit_ns)?,
             "process" => {
                 let name = parser.value(&mut tree::Plain, &mut Vec::new())?;
                 fields.process = self.who(&name).map_err(Stop::full(parser.at()))?;
@@ -247,7 +243,8 @@ impl<'s> Chunk<'s> {
             "phase" => fields.phase = edn_name(parser)?.map_or(Phase::Main, |name| phase(&name)),
             "node" => fields.node = edn_text(parser)?,
             "error" => fields.error = edn_text(parser)?,
-            "round" => fields.round = edn_round(parser)?,
+            "round" => fields.round = edn_count_or_other(parser)?,
+            "late_ns" => fields.late_ns = edn_count_or_other(parser)?,
             "parts" => fields.parts = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
             "final?" => fields.ends(&parser.value(&mut tree::Plain, &mut Vec::new())?),
             "key" => fields.key = parser.value(&mut FromEdn(&mut self.values), &mut self.stack)?,
@@ -315,9 +312,9 @@ impl<'s> Chunk<'s> {
             );
             self.extras.push((self.parsed.len(), extra));
         }
-        let Fields { index, time_ns, value, past, .. } = fields;
+        let Fields { index, time, value, past, .. } = fields;
         let (line, column) = (self.line, self.column);
-        let parsed = ParsedEvent { index, time_ns, process, kind, f, key, value, past, origin, line, column, unsaid };
+        let parsed = ParsedEvent { index, time, process, kind, f, key, value, past, origin, line, column, unsaid };
         self.parsed.push(parsed);
         Ok(())
     }
@@ -359,7 +356,8 @@ impl<'s> Chunk<'s> {
 
     fn extra(&mut self, fields: &Fields<'_>) -> Result<Extra, TooManyValues> {
         let error = fields.error.as_ref().map_or(Ok(Sym::NONE), |error| self.values.intern(error))?;
-        Ok(Extra { error, round: fields.round, parts: fields.parts, nemesis: None })
+        let Fields { round, late_ns, parts, .. } = *fields;
+        Ok(Extra { error, round, late_ns, parts, nemesis: None })
     }
 
     fn function(&mut self, f: &str) -> Result<Sym, TooManyValues> {
@@ -424,13 +422,14 @@ enum Field {
     Node,
     Error,
     Round,
+    Late,
     Parts,
     Final,
     Other,
 }
 
 /// Each field with its text after another field, without white space.
-const FIELDS: [(Field, &str); 15] = [
+const FIELDS: [(Field, &str); 16] = [
     (Field::Index, ",\"index\":"),
     (Field::Time, ",\"time\":"),
     (Field::Process, ",\"process\":"),
@@ -444,6 +443,7 @@ const FIELDS: [(Field, &str); 15] = [
     (Field::Node, ",\"node\":"),
     (Field::Error, ",\"error\":"),
     (Field::Round, ",\"round\":"),
+    (Field::Late, ",\"late_ns\":"),
     (Field::Parts, ",\"parts\":"),
     (Field::Final, ",\"final?\":"),
 ];
@@ -473,7 +473,7 @@ impl Field {
 #[derive(Default)]
 struct Fields<'a> {
     index: Option<u64>,
-    time_ns: Option<i64>,
+    time: Option<SaidTime>,
     process: Option<Who>,
     kind: Option<EventType>,
     f: Option<Cow<'a, str>>,
@@ -485,6 +485,7 @@ struct Fields<'a> {
     phase: Phase,
     error: Option<Cow<'a, str>>,
     round: Option<u64>,
+    late_ns: Option<u64>,
     parts: ValueId,
 }
 
@@ -548,45 +549,43 @@ fn json_index(parser: &mut json::Parser<'_>) -> Result<Option<u64>, Stop> {
     }
 }
 
-/// A time in nanoseconds. A part of a unit counts: seconds are often written with a point.
-fn json_time(parser: &mut json::Parser<'_>, unit_ns: u64) -> Result<Option<i64>, Stop> {
+fn json_time(parser: &mut json::Parser<'_>, unit_ns: Option<u64>) -> Result<Option<SaidTime>, Stop> {
     let at = parser.at();
-    let time_ns = match json_number(parser, "time")? {
+    let time = match json_number(parser, "time")? {
         None => return Ok(None),
-        Some(json::Number::Int(value)) => whole_nanoseconds(value, unit_ns),
-        Some(json::Number::Float(value)) => nanoseconds(value, unit_ns),
+        Some(json::Number::Int(value)) => whole_time(value, unit_ns),
+        Some(json::Number::Float(_)) => time_with_fraction(parser.number_since(at), unit_ns),
         Some(json::Number::Large(_)) => None,
     };
-    time_ns.map(Some).ok_or_else(|| too_far(at))
+    time.map(Some).ok_or_else(|| too_far(at))
 }
 
-fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: u64) -> Result<Option<i64>, Stop> {
+fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: Option<u64>) -> Result<Option<SaidTime>, Stop> {
     let at = parser.at();
     let wrong = || Stop::no_event(at, no_number("time"));
     let token = parser.plain()?.ok_or_else(wrong)?;
     if token == "nil" {
         return Ok(None);
     }
-    let time_ns = match (token.parse::<i64>(), token.parse::<f64>()) {
-        (Ok(value), _) => whole_nanoseconds(value, unit_ns),
-        (_, Ok(value)) => nanoseconds(value, unit_ns),
-        _ => return Err(wrong()),
+    let time = match token.parse::<i64>() {
+        Ok(value) => whole_time(value, unit_ns),
+        Err(_) if is_number(token) => time_with_fraction(token, unit_ns),
+        Err(_) => return Err(wrong()),
     };
-    time_ns.map(Some).ok_or_else(|| too_far(at))
+    time.map(Some).ok_or_else(|| too_far(at))
 }
 
-fn whole_nanoseconds(time: i64, unit_ns: u64) -> Option<i64> {
-    time.checked_mul(i64::try_from(unit_ns).ok()?).filter(|time_ns| is_near(*time_ns as f64))
+/// A time, in nanoseconds if the unit was said; none if 64 bits do not have it. Cut to what they have, it would be as another.
+fn whole_time(time: i64, unit_ns: Option<u64>) -> Option<SaidTime> {
+    SaidTime::of(time.checked_mul(i64::try_from(unit_ns.unwrap_or(1)).ok()?)?)
 }
 
-fn nanoseconds(time: f64, unit_ns: u64) -> Option<i64> {
-    let time_ns = time * unit_ns as f64;
-    is_near(time_ns).then_some(time_ns.floor() as i64)
-}
-
-/// Whether 64 bits have a time, in nanoseconds. Others are refused: cut to what they have, one would be as another.
-fn is_near(time_ns: f64) -> bool {
-    time_ns.abs() < i64::MAX as f64
+/// A part of a unit counts: seconds are often written with a point.
+fn time_with_fraction(notation: &str, unit_ns: Option<u64>) -> Option<SaidTime> {
+    match unit_ns {
+        Some(unit_ns) => SaidTime::of(i64::try_from(floor_of_product(notation, unit_ns.into())?).ok()?),
+        None => SaidTime::of_fraction(notation),
+    }
 }
 
 fn too_far(at: usize) -> Stop {
@@ -649,29 +648,29 @@ fn shown<'a>(value: &Tree) -> Option<Cow<'a, str>> {
     }
 }
 
-/// The round of a replica read; none if it is not a count.
-fn json_round(parser: &mut json::Parser<'_>) -> Result<Option<u64>, Stop> {
+/// The round of a replica read, or how late an operation was; none if it is not a count.
+fn json_count_or_other(parser: &mut json::Parser<'_>) -> Result<Option<u64>, Stop> {
     let value = parser.value(&mut tree::Plain, &mut Vec::new())?;
-    Ok(value.int().and_then(|round| u64::try_from(round).ok()))
+    Ok(value.int().and_then(|count| u64::try_from(count).ok()))
 }
 
-fn edn_round(parser: &mut edn::Parser<'_>) -> Result<Option<u64>, Stop> {
+fn edn_count_or_other(parser: &mut edn::Parser<'_>) -> Result<Option<u64>, Stop> {
     let value = parser.value(&mut tree::Plain, &mut Vec::new())?;
-    Ok(value.int().and_then(|round| u64::try_from(round).ok()))
+    Ok(value.int().and_then(|count| u64::try_from(count).ok()))
 }
 
 /// The name in a field that EDN has as a keyword.
 fn json_name<'a>(parser: &mut json::Parser<'a>) -> Result<Cow<'a, str>, Stop> {
     if parser.peek() == Some(b'"') {
         let text = parser.string()?;
-        return Ok(match text.strip_prefix(':') {
-            Some(name) => Cow::Owned(name.to_owned()),
+        return Ok(match text.starts_with(':').then(|| json_form::text_from_json(&text)) {
+            Some(marked) => Cow::Owned(marked.name().unwrap_or_default().to_owned()),
             None => text,
         });
     }
     let at = parser.at();
     let json = parser.value(&mut tree::Plain, &mut Vec::new())?;
-    match json_form::name_from_json(&json).name() {
+    match json_form::name_or_symbol(&json_form::name_from_json(&json)) {
         Some(name) => Ok(Cow::Owned(name.to_owned())),
         None => Err(Stop::no_event(at, "a name in quotes belongs here")),
     }

@@ -6,8 +6,8 @@ use super::sink::{Sequence, Sink};
 use super::tree::Tree;
 use super::values::{FromEdn, FromJson};
 use crate::history::{
-    Event, EventType, Extra, History, HistoryBuilder, Misfit, OfKey, Origin, ParsedEvent, Process, RawEvent, Sym,
-    TooManyValues, ValueId, Values,
+    Event, EventType, Extra, History, HistoryBuilder, Misfit, OfKey, Origin, ParsedEvent, Process, RawEvent, SaidTime,
+    Sym, TooManyValues, ValueId, Values,
 };
 
 impl HistoryBuilder {
@@ -41,9 +41,9 @@ impl HistoryBuilder {
 
     /// The same with another index; without one it is the event's position.
     fn push_as(&mut self, index: Option<u64>, event: &Event) -> Result<(), Misfit> {
-        let time_ns = Some(i64::try_from(event.time).map_err(|_| Misfit::TooLate)?);
+        let time = Some(SaidTime::of_ns(event.time).ok_or(Misfit::TooLate)?);
         let kind = event.kind;
-        let mut parsed = ParsedEvent { index, time_ns, kind, ..ParsedEvent::default() };
+        let mut parsed = ParsedEvent { index, time, kind, ..ParsedEvent::default() };
         let mut extra = Extra::default();
         match event.process {
             Process::Nemesis => extra.nemesis = Some(Box::new(event.clone())),
@@ -63,6 +63,7 @@ impl HistoryBuilder {
         let (node, workload) = (name(&event.node)?, name(&event.workload)?);
         extra.error = name(&event.error)?;
         extra.round = event.extra.get("round").and_then(Value::as_u64);
+        extra.late_ns = event.extra.get("late_ns").and_then(Value::as_u64);
         parsed.f = self.values().intern(&event.f)?;
         if let Some(key) = &event.key {
             let key = self.json(&Value::String(key.clone()))?;

@@ -5,8 +5,8 @@
 
 use rustc_hash::FxHashMap;
 
+use super::clock::{Clock, SaidTime};
 use super::columns::History;
-use super::epoch::Clock;
 use super::event::{Event, EventType};
 use super::independent;
 use super::op::{Kind, Op, OpId, Origin, OriginId, Origins, TooManyOrigins};
@@ -126,8 +126,8 @@ pub enum Misfit {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParsedEvent {
     pub index: Option<u64>,
-    /// Below `i64::MAX`; negative if the clock began there.
-    pub time_ns: Option<i64>,
+    /// In nanoseconds if the unit is known.
+    pub time: Option<SaidTime>,
     pub process: Option<ProcessRef>,
     pub kind: EventType,
     /// None where there is no process.
@@ -156,7 +156,7 @@ impl Default for ParsedEvent {
     fn default() -> Self {
         Self {
             index: None,
-            time_ns: None,
+            time: None,
             process: None,
             kind: EventType::Info,
             f: Sym::NONE,
@@ -178,6 +178,8 @@ pub(crate) struct Extra {
     pub error: Sym,
     /// The round of a replica read.
     pub round: Option<u64>,
+    /// How long after it was due an operation was invoked.
+    pub late_ns: Option<u64>,
     /// The parts of the sum that a read of a counter returned; nil if there are none.
     pub parts: ValueId,
     /// The whole event, if it is one of the nemesis.
@@ -258,7 +260,7 @@ pub struct HistoryBuilder {
     history: History,
     processes: Processes,
     has_keys: bool,
-    last_time_ns: i64,
+    last_time: SaidTime,
     clock: Clock,
     /// Whether others may have recorded it, without what every event of the bench has.
     from_elsewhere: bool,
@@ -289,7 +291,7 @@ impl Default for HistoryBuilder {
             history: History { timed: true, ..History::default() },
             processes: Processes::default(),
             has_keys: false,
-            last_time_ns: 0,
+            last_time: SaidTime::default(),
             clock: Clock::default(),
             from_elsewhere: false,
             said: Said::default(),
@@ -331,8 +333,8 @@ impl HistoryBuilder {
             f = self.values().intern(event.f)?;
             key = self.key(event.key)?;
         }
-        let time_ns = Some(i64::try_from(time_ns).map_err(|_| Misfit::TooLate)?);
-        self.take(&ParsedEvent { index, time_ns, process, kind, f, key, value, past, ..ParsedEvent::default() }, None)
+        let time = Some(SaidTime::of_ns(time_ns).ok_or(Misfit::TooLate)?);
+        self.take(&ParsedEvent { index, time, process, kind, f, key, value, past, ..ParsedEvent::default() }, None)
     }
 
     /// Takes the next event; an event without a time gets that of the one before.
@@ -341,9 +343,9 @@ impl HistoryBuilder {
         if self.history.events >= Op::NEVER - 2 {
             return Err(TooManyValues.into());
         }
-        self.history.timed &= event.time_ns.is_some();
-        let said_ns = event.time_ns.unwrap_or(self.last_time_ns);
-        let time_ns = self.clock.kept(&mut self.history, said_ns);
+        self.history.timed &= event.time.is_some();
+        let said = event.time.unwrap_or(self.last_time);
+        let time_ns = self.clock.kept(&mut self.history, said);
         self.has_keys |= event.key.is_some();
         let extra = extra.unwrap_or_default();
         match event.process {
@@ -356,7 +358,7 @@ impl HistoryBuilder {
                 self.of_client(process, event, &extra, time_ns)?;
             }
         }
-        self.last_time_ns = said_ns;
+        self.last_time = said;
         let (start_ns, end_ns) = (&mut self.history.start_ns, &mut self.history.end_ns);
         let is_first = self.taken == 0;
         *start_ns = if is_first { time_ns } else { time_ns.min(*start_ns) };
@@ -391,6 +393,7 @@ impl HistoryBuilder {
         if event.kind == EventType::Invoke {
             let op = self.invoke(process, event, time_ns)?;
             self.history.rounds.extend(extra.round.map(|round| (op, round)));
+            self.history.lates_ns.extend(extra.late_ns.map(|late_ns| (op, late_ns)));
             return Ok(op);
         }
         let op = self.complete(process, event, time_ns)?;
@@ -599,6 +602,7 @@ impl HistoryBuilder {
         self.history.pasts.sort_unstable();
         self.history.errors.sort_unstable();
         self.history.rounds.sort_unstable();
+        self.history.lates_ns.sort_unstable();
         self.history.parts.sort_unstable();
         self.clock.settle(&mut self.history);
         self.history

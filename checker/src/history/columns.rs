@@ -19,6 +19,7 @@ use super::event::{Event, Phase};
 use super::key_source::KeySource;
 use super::op::{Kind, Op, OpId, Origin, OriginId, Origins};
 use super::process::{NAMED, ProcessName};
+use super::unit_of_time::UnitOfTime;
 use super::values::{Datum, Sym, TooManyValues, ValueId, Values};
 
 /// Where a text ends in the middle of an event, or before it is complete.
@@ -58,8 +59,7 @@ pub struct History {
     pub torn: Option<Torn>,
     /// What it does not say of its operations.
     pub unsaid: Unsaid,
-    /// The unit of its times, if they were counted since 1970: they are then counted from the earliest event instead.
-    pub since_1970: Option<&'static str>,
+    pub(super) unit_of_time: UnitOfTime,
     pub(crate) initial: Initial,
     /// The earliest time of an event, and the latest.
     pub(super) start_ns: u64,
@@ -80,6 +80,8 @@ pub struct History {
     pub(super) errors: Vec<(OpId, Sym)>,
     /// The rounds of replica reads, ascending.
     pub(super) rounds: Vec<(OpId, u64)>,
+    /// How long after they were due operations were invoked, where a load was open-loop, in ns, ascending.
+    pub(super) lates_ns: Vec<(OpId, u64)>,
     /// The parts of the sum that a read of a counter shows: operation and map, ascending.
     pub(super) parts: Vec<(OpId, ValueId)>,
     /// The names of the processes from [`NAMED`] on.
@@ -288,6 +290,10 @@ impl History {
         find(&self.rounds, op)
     }
 
+    pub(super) fn late_ns_of(&self, op: OpId) -> Option<u64> {
+        find(&self.lates_ns, op)
+    }
+
     pub(super) fn parts_of(&self, op: OpId) -> Option<ValueId> {
         find(&self.parts, op)
     }
@@ -343,7 +349,7 @@ impl History {
     pub fn memory_bytes(&self) -> u64 {
         let ops = self.ops.capacity() * size_of::<Op>();
         let beside = self.infos.capacity() + self.pasts.capacity() + self.errors.capacity() + self.parts.capacity();
-        let beside = (beside + self.indices.capacity() + 2 * self.rounds.capacity()) * 8;
+        let beside = (beside + self.indices.capacity() + 2 * self.rounds.capacity() + 2 * self.lates_ns.capacity()) * 8;
         let aside = self.aside.capacity() * size_of::<Op>() + self.nemesis.len() * size_of::<Event>();
         (ops + beside + aside) as u64 + self.values.memory_bytes()
     }

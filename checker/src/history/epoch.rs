@@ -1,16 +1,16 @@
-//! Notices times that were counted since 1970 or from below zero, and counts them from the earliest event instead.
+//! In which unit the times of a history are, where nobody says it.
 //!
 //! The times of a history are nanoseconds since the run began. Clients that record what their clock says write seconds,
 //! milliseconds or microseconds since 1970, and taken for nanoseconds all that depends on time would be wrong. Such a number is
 //! recognised by its size: as nanoseconds, milliseconds since 1970 would be a run whose first operation came after half an hour
 //! and whose last came within seconds; microseconds one after weeks; nanoseconds one after decades. Seconds are as large as the
-//! first seconds of a run are in nanoseconds: they are recognised only where events were as near as no client's are. Where times are
-//! as near and no date, nothing tells their unit: who checks by time has to ask. Where the unit is said, nothing is guessed.
+//! first seconds of a run are in nanoseconds: they are recognised only where events were as near as no client's are.
 //!
-//! A monotonic clock may begin anywhere, also below zero. All times are moved alike, so that none changes its distance to another:
-//! where the history runs back, its times do so afterwards, too.
+//! A monotonic clock may be as large as a date, too; and where times are near and no date, nothing tells their unit. So who checks
+//! by time asks which other units the times may have ([`History::in_other_units`]), and whether these make another verdict.
 
 use super::columns::History;
+use super::unit_of_time::{NANOSECONDS, UNITS, Unit};
 
 /// 1970 to 2000, and to 2100, in seconds.
 const SECONDS: std::ops::Range<u64> = 946_684_800..4_102_444_800;
@@ -23,92 +23,102 @@ const EVENT_NS_MIN: u64 = 1000;
 /// Hardly any clients are.
 const EVENT_NS_USUAL: u64 = 10_000;
 
-/// A unit: its name, how many there are in a second, and the nanoseconds of one.
-const UNITS: [(&str, u64, u64); 4] = [
-    ("nanoseconds", 1_000_000_000, 1),
-    ("microseconds", 1_000_000, 1_000),
-    ("milliseconds", 1_000, 1_000_000),
-    ("seconds", 1, 1_000_000_000),
-];
-
-/// The clock of a history that is being read.
-#[derive(Debug, Default)]
-pub(super) struct Clock {
-    /// The unit of the times in the text, in ns, if somebody said it: they came here in nanoseconds, then.
-    pub unit_said_ns: Option<u64>,
-    /// Whether a time was below zero: from then on, all are kept with [`BELOW_ZERO`] added.
-    is_lifted: bool,
+/// The earliest time of a history and the latest, in units that are not known, and how many events there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub first: u64,
+    pub last: u64,
+    pub events: u32,
 }
 
-/// What is added to times of which some are below zero: what is kept has no sign.
-const BELOW_ZERO: u64 = 1 << 63;
-
-impl Clock {
-    /// A time as the history keeps it while it is being read. The first one below zero lifts those before it, once.
-    pub(super) fn kept(&mut self, history: &mut History, time_ns: i64) -> u64 {
-        if time_ns < 0 && !self.is_lifted {
-            self.is_lifted = true;
-            move_times(history, |time| time + BELOW_ZERO);
-        }
-        if self.is_lifted { time_ns.cast_unsigned().wrapping_add(BELOW_ZERO) } else { time_ns.cast_unsigned() }
+impl Span {
+    /// The unit that the times have if they were counted since 1970.
+    pub(super) fn unit_since_1970(&self) -> Option<Unit> {
+        // Seconds are as large as the first seconds of a run in nanoseconds.
+        let is_one =
+            |unit: &Unit| self.is_since_1970(*unit) && (unit.in_a_second() > 1 || self.is_nearer(EVENT_NS_MIN));
+        UNITS.into_iter().find(is_one)
     }
 
-    /// Counts the times from the earliest event, in nanoseconds, if some are below zero or they were counted since 1970.
-    pub(super) fn settle(&self, history: &mut History) {
-        if self.is_lifted {
-            // Some histories have -1 where no time was recorded.
-            history.timed &= (history.start_ns, history.end_ns) != (BELOW_ZERO - 1, BELOW_ZERO - 1);
-            let first = history.start_ns.min(BELOW_ZERO);
-            move_times(history, |time| time - first);
-        }
-        let (first, last) = (history.start_ns, history.end_ns);
-        let unit = match self.unit_said_ns {
-            Some(said) => UNITS.iter().find(|unit| unit.2 == said).filter(|_| is_since_1970(&UNITS[0], first, last, 0)),
-            None => UNITS.iter().find(|unit| is_since_1970(unit, first, last, history.events)),
+    /// Whether they may be counted since 1970, in this unit.
+    pub(super) fn is_since_1970(&self, unit: Unit) -> bool {
+        SECONDS.contains(&(self.first / unit.in_a_second())) && self.is_of_a_run(unit)
+    }
+
+    /// The units that the times may have besides the one they are taken for.
+    pub(super) fn other_units(&self, since_1970: Option<Unit>) -> Vec<Unit> {
+        let may_be = |unit: &Unit| match since_1970 {
+            // Nanoseconds of a clock that began anywhere, unless no clients are as quick.
+            Some(date) => *unit == NANOSECONDS && *unit != date && !self.is_nearer(EVENT_NS_MIN),
+            None if self.is_nearer(EVENT_NS_USUAL) => *unit != NANOSECONDS && self.is_of_a_run(*unit),
+            None => *unit != NANOSECONDS && self.is_since_1970(*unit),
         };
-        let Some((unit, _, ns)) = unit.filter(|_| history.timed) else { return };
-        let ns = if self.unit_said_ns.is_some() { 1 } else { *ns };
-        move_times(history, |time| (time - first) * ns);
-        history.since_1970 = Some(unit);
+        UNITS.into_iter().filter(may_be).collect()
     }
-}
 
-fn move_times(history: &mut History, moved: impl Fn(u64) -> u64) {
-    for op in history.ops.iter_mut().chain(&mut history.aside) {
-        op.called_ns = moved(op.called_ns);
-        if op.returned_ns != u64::MAX {
-            op.returned_ns = moved(op.returned_ns);
-        }
+    fn is_of_a_run(&self, unit: Unit) -> bool {
+        self.length() / unit.in_a_second() <= RUN_SECONDS_MAX
     }
-    for event in &mut history.nemesis {
-        event.time = moved(event.time);
+
+    /// Whether events are nearer than so many nanoseconds on average, if the times are nanoseconds.
+    fn is_nearer(&self, event_ns: u64) -> bool {
+        self.events >= EVENTS_NEAR_MIN && self.length() < u64::from(self.events) * event_ns
     }
-    history.start_ns = moved(history.start_ns);
-    history.end_ns = moved(history.end_ns);
+
+    fn length(&self) -> u64 {
+        assert!(self.first <= self.last, "the earliest time is not after the latest");
+        self.last - self.first
+    }
 }
 
 /// The unit of times from the earliest to the latest of so many events, if they were counted since 1970.
 pub(crate) fn unit_since_1970(first: u64, last: u64, events: u32) -> Option<&'static str> {
-    UNITS.iter().find(|unit| is_since_1970(unit, first, last, events)).map(|unit| unit.0)
-}
-
-fn is_since_1970((_, a_second, _): &(&str, u64, u64), first: u64, last: u64, events: u32) -> bool {
-    debug_assert!(first <= last, "the earliest time is not after the latest");
-    let is_date = SECONDS.contains(&(first / a_second));
-    let is_near = *a_second > 1 || are_nearer(EVENT_NS_MIN, last - first, events);
-    is_date && (last - first) / a_second <= RUN_SECONDS_MAX && is_near
-}
-
-/// Whether so many events within this time are nearer than so many nanoseconds on average, if it is in nanoseconds.
-fn are_nearer(event_ns: u64, span: u64, events: u32) -> bool {
-    events >= EVENTS_NEAR_MIN && span < u64::from(events) * event_ns
+    Span { first, last, events }.unit_since_1970().map(|unit| unit.name)
 }
 
 impl History {
-    /// Whether its times are hardly nanoseconds, which they are taken for: events are nearer than those of hardly any clients. Seconds
-    /// or milliseconds since a run began are like that, and so are times that somebody made up.
-    pub fn is_quicker_than_clients(&self) -> bool {
-        let span = self.end_ns.saturating_sub(self.start_ns);
-        self.timed && self.since_1970.is_none() && are_nearer(EVENT_NS_USUAL, span, self.events)
+    /// The unit of its times, if they were counted since 1970: they are then counted from the earliest event instead.
+    pub fn since_1970(&self) -> Option<&'static str> {
+        self.unit_of_time.since_1970.map(|unit| unit.name)
+    }
+
+    /// Whether its times had a fraction that was cut off, since nobody said their unit and they are no dates: they are hardly
+    /// nanoseconds.
+    pub fn are_times_cut(&self) -> bool {
+        self.unit_of_time.is_cut
+    }
+
+    /// The units that its times may have besides the one they are taken for, which nobody said, by their names.
+    pub fn other_units(&self) -> impl Iterator<Item = &'static str> {
+        self.unit_of_time.others.iter().map(|unit| unit.name)
+    }
+
+    /// The history as it is if its times are of these other units.
+    pub fn in_other_units(&self) -> impl Iterator<Item = (&'static str, History)> {
+        let own = self.unit_of_time.since_1970.unwrap_or(NANOSECONDS);
+        self.unit_of_time.others.iter().map(move |other| {
+            let mut history = self.clone();
+            let first = self.start_ns;
+            history.move_times(|time| {
+                let ns = u128::from(time - first) * u128::from(other.ns) / u128::from(own.ns);
+                u64::try_from(ns).expect("a run is not longer than 30 days")
+            });
+            (other.name, history)
+        })
+    }
+
+    /// Changes all times.
+    pub(super) fn move_times(&mut self, moved: impl Fn(u64) -> u64) {
+        for op in self.ops.iter_mut().chain(&mut self.aside) {
+            op.called_ns = moved(op.called_ns);
+            if op.returned_ns != u64::MAX {
+                op.returned_ns = moved(op.returned_ns);
+            }
+        }
+        for event in &mut self.nemesis {
+            event.time = moved(event.time);
+        }
+        self.start_ns = moved(self.start_ns);
+        self.end_ns = moved(self.end_ns);
     }
 }

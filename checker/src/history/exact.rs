@@ -73,6 +73,30 @@ impl Exact {
     }
 }
 
+/// A number that is written as a decimal or a ratio, times an integer, without the fraction; none if it does not fit, or is no
+/// such number.
+pub(crate) fn floor_of_product(notation: &str, by: i128) -> Option<i128> {
+    number(notation)?;
+    let Exact { over, under } = match notation.split_once('.') {
+        // Further digits do not matter, and would not fit.
+        Some((whole, part))
+            if part.len() > DIGITS_AFTER_POINT_MAX && part.bytes().all(|digit| digit.is_ascii_digit()) =>
+        {
+            Exact::of_notation(&format!("{whole}.{}", &part[..DIGITS_AFTER_POINT_MAX]))?
+        }
+        // As small as what does not fit may be, it is nothing.
+        _ => Exact::of_notation(notation).or_else(|| is_tiny(notation).then(|| 0.into()))?,
+    };
+    Some(over.checked_mul(by)?.div_euclid(under))
+}
+
+/// The digits after the point that are looked at in a number of which only the first nine matter.
+const DIGITS_AFTER_POINT_MAX: usize = 12;
+
+fn is_tiny(notation: &str) -> bool {
+    notation.trim_end_matches('M').parse::<f64>().is_ok_and(|double| double.abs() < 1e-20)
+}
+
 impl fmt::Display for Exact {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.under {

@@ -22,7 +22,7 @@ impl History {
             key_source: self.key_source,
             timed: self.timed,
             unsaid: self.unsaid,
-            since_1970: self.since_1970,
+            unit_of_time: self.unit_of_time.clone(),
             ..History::default()
         };
         part.copy_initial(self)?;

@@ -6,6 +6,7 @@
 //! ```
 
 mod builder;
+mod clock;
 mod columns;
 mod epoch;
 mod event;
@@ -20,21 +21,24 @@ mod op;
 mod operation;
 mod process;
 mod rename;
+mod unit_of_time;
 mod values;
 
 pub(crate) use builder::{Extra, ParsedEvent, UnsaidOfEvent};
 pub use builder::{HistoryBuilder, Misfit, RawEvent};
+pub(crate) use clock::SaidTime;
 pub(crate) use columns::OfKey;
 pub use columns::{History, Torn, Unsaid};
 pub(crate) use epoch::unit_since_1970;
 #[cfg(test)]
 pub(crate) use event::write_line;
 pub use event::{Event, EventType, Phase, Process, Recorder, write_event};
-pub(crate) use exact::{Exact, Inexact};
+pub(crate) use exact::{Exact, Inexact, floor_of_product};
 pub use identities::Identities;
 pub use independent::NotKeyed;
 pub use key_source::KeySource;
 pub use memory::MemoryRecorder;
+pub(crate) use numbers::is_number;
 pub(crate) use op::Origins;
 pub use op::{Kind, Op, Origin, OriginId, TooManyOrigins};
 pub use operation::{Micro, Operation};

@@ -23,6 +23,11 @@ const DIGITS_MAX: usize = 1200;
 /// Integers with at most so many digits are written with all of them, also where a double holds them exactly.
 const DIGITS_SHOWN: usize = 40;
 
+/// Whether a notation is one of a number, as [`number`] reads it.
+pub(crate) fn is_number(notation: &str) -> bool {
+    number(notation).is_some()
+}
+
 /// The number of a notation of EDN or JSON; none if it is no number, or beyond what is looked at.
 pub(super) fn number(notation: &str) -> Option<Number> {
     let digits = notation.strip_prefix(['+', '-']).unwrap_or(notation);

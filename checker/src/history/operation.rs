@@ -165,9 +165,10 @@ impl<'h> Operation<'h> {
         self.history.parts_of(self.id)
     }
 
-    /// From invocation to completion, ns.
+    /// From invocation to completion, or from when it was due in a load that was open-loop, ns.
     pub fn latency_ns(&self) -> Option<u64> {
-        self.completed_ns().map(|completed| completed.saturating_sub(self.invoked_ns()))
+        let late_ns = self.history.late_ns_of(self.id).unwrap_or(0);
+        self.completed_ns().map(|completed| completed.saturating_sub(self.invoked_ns()).saturating_add(late_ns))
     }
 
     /// Whether it changes nothing that is stored: a read (a watch, a poll of logs or the choice of them), or a transaction of

@@ -350,7 +350,7 @@ fn what_objects_begin_with_can_be_said_of_every_model() {
         ),
         ("causal", &plain, "0", "0 write 1; 0 read null => 0", Invalid, Invalid),
         ("session", &plain, "0", "1 read null => 0; 0 write 1; 1 read null => 1", Valid, Invalid),
-        ("session", &plain, "[7]", "1 read null => [7]; 0 add 1; 1 read null => [7,1]", Valid, Inconclusive),
+        ("session", &plain, "[7]", "1 read null => [7]; 0 add 1; 1 read null => [7,1]", Valid, Invalid),
         ("set-full", &plain, "[7]", "1 read null => [7]", Valid, Invalid),
         ("set-full", &plain, "[7]", "0 add 1; 1 read null => [1]", Invalid, Valid),
         ("total-queue", &plain, "[7]", "0 dequeue null => 7", Valid, Invalid),

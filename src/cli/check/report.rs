@@ -285,9 +285,11 @@ fn unsaid(records: &History) -> impl Iterator<Item = String> {
         .unsaid
         .processes
         .then(|| "no process is recorded: each operation is taken for a process of its own".to_owned());
-    let since_1970 = records
-        .since_1970
-        .map(|unit| format!("times are {unit} since 1970: they are read as such, and counted from the earliest event"));
+    let since_1970 = records.since_1970().map(|unit| {
+        let other =
+            if records.other_units().next().is_some() { "; if they are not, say so with --time-unit" } else { "" };
+        format!("times are {unit} since 1970: they are read as such, and counted from the earliest event{other}")
+    });
     [no_invocations, no_processes, since_1970].into_iter().flatten()
 }
 

@@ -22,7 +22,7 @@ pub(super) const FRACTURED: &str = "fractured-read";
 /// The same, in a later read.
 pub(super) const VANISHES: &str = "observed-transaction-vanishes";
 /// What the process of the reader appended before is lacking.
-pub(super) const OWN: &str = "missed-own-write";
+pub(crate) const OWN: &str = "missed-own-write";
 /// What happened before the reader is lacking.
 pub(super) const CAUSE: &str = "missed-cause";
 

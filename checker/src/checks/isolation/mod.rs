@@ -25,7 +25,7 @@ pub(crate) mod input;
 pub mod levels;
 pub(crate) mod list_append;
 mod meanings;
-mod missed;
+pub(crate) mod missed;
 mod object;
 pub(crate) mod order;
 pub(crate) mod per_key;

@@ -17,7 +17,7 @@
 use super::clocks::{Act, Clocks, Node, Reach};
 use crate::checks::check::{Check, Context, Nature, Scope, View};
 use crate::checks::isolation;
-use crate::checks::sessions::{by_visibility, lacks};
+use crate::checks::sessions::{Guarantee, by_visibility, lacks};
 use crate::checks::survival::lost_writes::{flaws, name};
 use crate::finding::{Draft, Finding, Proof, ReadTally, Shrinks, a_read};
 use crate::history::{Operation, Phase};
@@ -55,6 +55,7 @@ impl Check for Causal {
         by_visibility(
             view,
             context,
+            Guarantee::Causal,
             reads_siblings,
             |workload| check(workload, context, Reach::Causal),
             |records| isolation::check_level(view.object, records, context, "causal"),

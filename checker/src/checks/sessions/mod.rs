@@ -30,11 +30,13 @@ pub(crate) mod pram;
 pub(crate) mod read_your_writes;
 pub(crate) mod registers;
 pub(crate) mod session_order;
+mod unexplained;
 
 pub(crate) use guarantee::Guarantee;
 
 use crate::checks::check::{Context, View};
 use crate::checks::isolation::findings::decide_plainly;
+use crate::checks::isolation::is_of_lists;
 use crate::checks::isolation::records as transactions;
 use crate::finding::{Finding, a_read};
 use crate::history::{Datum, History, Op, ValueId};
@@ -50,13 +52,14 @@ pub(crate) fn judge(
     check: impl FnOnce(&WorkloadFacts<'_>) -> Finding,
 ) -> Finding {
     let by_values = |records: &History| by_values(records, &context.limits, guarantee);
-    by_visibility(view, context, shows_lists, check, by_values)
+    by_visibility(view, context, guarantee, shows_lists, check, by_values)
 }
 
 /// Judges by what reads see of the writes if this is a workload of the bench, or if the history shows lists.
 pub(crate) fn by_visibility(
     view: &View<'_>,
     context: &Context<'_>,
+    guarantee: Guarantee,
     shows_lists: impl Fn(&History) -> bool,
     check: impl FnOnce(&WorkloadFacts<'_>) -> Finding,
     by_values: impl FnOnce(&History) -> Finding,
@@ -69,7 +72,12 @@ pub(crate) fn by_visibility(
             return unseen_elements(records).map_or_else(|| by_values(records), Finding::undecided);
         }
         match WorkloadFacts::of_history(records, &context.limits) {
-            Ok(workload) => with_unwritten(check(&workload), &workload),
+            Ok(workload) => {
+                let mut finding = check(&workload);
+                let is_level = guarantee == Guarantee::Pram && is_of_lists(view.object, records);
+                unexplained::add(&mut finding, &workload, guarantee, is_level, context);
+                with_lacking(finding, &workload)
+            }
             Err(why) => Finding::undecided(why),
         }
     })
@@ -85,13 +93,8 @@ fn unseen_elements(records: &History) -> Option<String> {
     Some(format!("{why}: nothing is seen of what is added, as by the operation invoked at index {index}"))
 }
 
-/// A value that nobody wrote is no session violation, but a read of it has seen something that the history does not explain.
-fn with_unwritten(mut finding: Finding, workload: &WorkloadFacts<'_>) -> Finding {
-    let mut reads = workload.keys.iter().flat_map(|key| &key.reads);
-    if let Some(read) = reads.find(|read| !read.unwritten.is_empty()) {
-        let index = read.operation.invoked();
-        finding.doubt(format!("the read at index {index} shows a value that nobody wrote"));
-    }
+/// What a read lacks of that with which its key began is a violation of some guarantees, and a doubt where it is none.
+fn with_lacking(mut finding: Finding, workload: &WorkloadFacts<'_>) -> Finding {
     let lacking = |key: &KeyFacts<'_>| {
         key.reads.iter().find_map(|read| read.lacks.first().map(|element| lacks(key, read, *element)))
     };

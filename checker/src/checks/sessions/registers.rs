@@ -9,8 +9,9 @@
 //! - monotonic reads: a read has seen what its session read of the key before;
 //! - monotonic writes and writes follow reads are about what others see. A reader without guarantees of its own can always be
 //!   taken to have seen no more than what it shows, so by themselves they are never broken by reads of single values
-//!   (but that a write cannot follow a read of itself). They are judged *together with the others*: for each violation of all
-//!   four, the smallest sets of guarantees that it breaks are computed, and it counts for each member of such a set;
+//!   (but that a write cannot follow a read of itself, and that what nobody wrote or what failed is not read). They are judged *together
+//!   with the others*: for each violation of all four, the smallest sets of guarantees that it breaks are computed, and it
+//!   counts for each member of such a set;
 //! - all four together are causal convergence; three of them, with an order for each session, are PRAM:
 //!   [`crate::checks::isolation::saturation`].
 //!
@@ -228,7 +229,9 @@ fn keys_written(history: &Transactions, operation: u32) -> impl Iterator<Item = 
 /// Violations of all four guarantees that need this one.
 fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, limits: &Limits<'_>) -> RawFindings {
     let all = saturation::analyse(history, names, Isolation::CausalConvergence, limits);
-    let mut findings = RawFindings { malformed: all.malformed, doubts: all.doubts, ..RawFindings::default() };
+    // What is wrong with reads by themselves breaks every guarantee.
+    let (mut findings, _) = saturation::causality(history, names);
+    (findings.malformed, findings.doubts) = (all.malformed, all.doubts);
     let short = history.len() <= SHORT && !all.anomalies.is_empty();
     for anomaly in all.anomalies {
         let mut needed = smallest(&history.only(&anomaly.transactions), names);

@@ -48,7 +48,7 @@ fn stale(times: impl IntoIterator<Item = i64>, unit_ns: Option<u64>) -> History 
     let read = |format| reading(&times, format, unit_ns).unwrap_or_else(|damage| panic!("{times:?}: {damage}"));
     let [json, edn] = [Format::Json, Format::Edn].map(read);
     let ns = |history: &History| history.ops.iter().map(|op| (op.called_ns, op.returned_ns)).collect::<Vec<_>>();
-    assert_eq!((ns(&json), json.since_1970, json.timed), (ns(&edn), edn.since_1970, edn.timed), "{times:?}");
+    assert_eq!((ns(&json), json.since_1970(), json.timed), (ns(&edn), edn.since_1970(), edn.timed), "{times:?}");
     json
 }
 
@@ -66,7 +66,7 @@ fn regression_dates_before_that_of_the_first_event_became_one_moment() {
                 let time =
                     |at: i64| 1_700_000_000 * second + at * second / 10 + if at <= behind { ahead * second } else { 0 };
                 let history = stale((0..6).map(time), None);
-                assert_eq!(history.since_1970, Some(unit));
+                assert_eq!(history.since_1970(), Some(unit));
                 let words = format!("the time of the event at index {} is before that of an earlier one", behind + 1);
                 for settings in [at_most(Some(1), None), at_most(None, Some(MILLISECOND_NS))] {
                     finding_ends(&judged("staleness", &history, &settings), (unit, ""), Inconclusive, &words);
@@ -76,7 +76,7 @@ fn regression_dates_before_that_of_the_first_event_became_one_moment() {
     }
     // Ten milliseconds lie between these events, and so they are no seconds.
     let descending = stale((0..6).map(|at| 1_100_000_000 - at * 10_000_000), None);
-    assert_eq!((descending.since_1970, descending.is_quicker_than_clients()), (None, false));
+    assert_eq!((descending.since_1970(), descending.other_units().count()), (None, 0));
     finding_ends(&judged("staleness", &descending, &at_most(Some(1), None)), ("falling", ""), Inconclusive, "index 1");
 }
 
@@ -106,7 +106,7 @@ fn regression_times_that_overflow_their_unit_became_one_moment() {
     }
     // Dates in seconds fit.
     let history = stale((0..6).map(|at| 1_700_000_000 + at), Some(SECOND_NS));
-    assert_eq!((history.since_1970, history.end_ns()), (Some("seconds"), 5 * SECOND_NS));
+    assert_eq!((history.since_1970(), history.end_ns()), (Some("seconds"), 5 * SECOND_NS));
 }
 
 /// All times below zero became zero: where a clock begins says nothing.
@@ -119,7 +119,7 @@ fn regression_times_below_zero_became_one_moment() {
             let finding = judged("staleness", &history, &at_most(Some(1), None));
             finding_ends(&finding, ("staleness", ""), Invalid, "in different orders");
             assert_eq!(finding.figures["delta_ms"], 100.0, "{first}");
-            assert!(history.timed && history.since_1970.is_none());
+            assert!(history.timed && history.since_1970().is_none());
         }
     }
     let parts: Vec<Value> = (0..6).map(|at| json!(-0.25 + f64::from(at) * 0.125)).collect();
@@ -169,10 +169,10 @@ fn regression_events_at_one_time_had_no_order() {
 fn regression_times_of_a_unit_that_was_said_were_taken_for_dates() {
     let late = || (0..6).map(|at| 1_700_000_000_000 + at * MILLISECOND_NS as i64);
     let history = stale(late(), Some(1));
-    assert_eq!((history.since_1970, history.end_ns()), (None, 1_700_005_000_000));
+    assert_eq!((history.since_1970(), history.end_ns()), (None, 1_700_005_000_000));
     let finding = judged("staleness", &history, &at_most(None, Some(100 * MILLISECOND_NS)));
     finding_ends(&finding, ("staleness", ""), Valid, "delta 1.000 ms");
-    assert_eq!(stale(late(), None).since_1970, Some("milliseconds"), "nobody says what they are");
+    assert_eq!(stale(late(), None).since_1970(), Some("milliseconds"), "nobody says what they are");
     for (first, unit_ns, since_1970) in [
         (1_700_000_000, 1, None),
         (1_700_000_000, 1_000, None),
@@ -184,9 +184,98 @@ fn regression_times_of_a_unit_that_was_said_were_taken_for_dates() {
         (1_700_000_000_000_000_000, 1, Some("nanoseconds")),
     ] {
         let history = stale((0..6).map(|at| first + at), Some(unit_ns));
-        assert_eq!(history.since_1970, since_1970, "{first} of {unit_ns} ns");
+        assert_eq!(history.since_1970(), since_1970, "{first} of {unit_ns} ns");
         assert_eq!(history.ops[0].returned_ns - history.ops[0].called_ns, unit_ns, "{first} of {unit_ns} ns");
     }
+}
+
+/// The same with times as they are written here.
+fn reading_as_written(times: [&str; 6], format: Format, time_unit_ns: Option<u64>) -> History {
+    let places: Vec<Value> = (900..906).map(Value::from).collect();
+    let mut lines = text(&places, format);
+    for (place, time) in places.iter().zip(times) {
+        lines = lines.replace(&place.to_string(), time);
+    }
+    let selection = Selection { time_unit_ns, ..Selection::default() };
+    read(lines.as_bytes(), format, &selection).expect("these are times").records
+}
+
+/// Fractions were cut before the unit was known: reads late by half a second were not.
+#[test]
+fn regression_fractions_were_cut_before_the_unit_was_known() {
+    let late_by = |times: [&str; 6], unit_ns: Option<u64>, most_ns: u64| {
+        let judge = |format| {
+            let history = reading_as_written(times, format, unit_ns);
+            (judged("staleness", &history, &at_most(None, Some(most_ns))), history)
+        };
+        let [(json, history), (edn, _)] = [Format::Json, Format::Edn].map(judge);
+        assert_eq!((json.outcome(), &json.figures), (edn.outcome(), &edn.figures), "{times:?}");
+        (json.figures["delta_ms"], history.since_1970(), history.are_times_cut())
+    };
+    let seconds = ["1700000000", "1700000000.1", "1700000000.2", "1700000000.25", "1700000000.75", "1700000000.875"];
+    assert_eq!(late_by(seconds, None, 1), (500.0, Some("seconds"), false));
+    assert_eq!(late_by(seconds, Some(SECOND_NS), 1), (500.0, Some("seconds"), false));
+    let ms = [
+        "1700000000000.125",
+        "1700000000000.25",
+        "1.7000000000005e12",
+        "1700000000001",
+        "1700000000002.000001",
+        "1700000000003",
+    ];
+    assert_eq!(late_by(ms, None, 1), (1.000_001, Some("milliseconds"), false));
+    let us = [
+        "1700000000000000.5",
+        "1700000000000001",
+        "1700000000000002",
+        "1700000000000003",
+        "1700000000000003.125",
+        "1700000000000004",
+    ];
+    assert_eq!(late_by(us, None, 1), (0.000_125, Some("microseconds"), false));
+    // No date: nobody knows the unit, and nanoseconds have no fractions.
+    assert_eq!(late_by(["0", "0.5", "1.5", "2", "3.75", "4"], None, 1), (1e-6, None, true));
+    // The more there is before the point, the less fits behind it.
+    assert_eq!(late_by(["0", "0.5", "1", "9e9", "9e18", "9.1e18"], None, 1), (8.999_999_991e12, None, true));
+    // A double has not the last digits of these.
+    let exact = [
+        "1700000000.000000128",
+        "1700000000.1",
+        "1700000000.2",
+        "1700000000.300000001",
+        "1700000000.300000130",
+        "1700000000.4",
+    ];
+    assert_eq!(late_by(exact, Some(SECOND_NS), 1), (0.000_129, Some("seconds"), false));
+    assert_eq!(late_by(exact, None, 1), (0.000_129, Some("seconds"), false));
+}
+
+/// Times below zero with fractions, and the decimals and ratios of EDN.
+#[test]
+fn regression_decimals_were_no_times() {
+    let edn = |times: [&str; 6], unit_ns: Option<u64>| {
+        let history = reading_as_written(times, Format::Edn, unit_ns);
+        history.ops[2].called_ns - history.ops[1].returned_ns
+    };
+    let dates = ["1700000000M", "1700000000.1M", "17000000002/10", "1700000000.25M", "1700000000.75M", "1700000001N"];
+    assert_eq!(edn(dates, None), SECOND_NS / 2);
+    assert_eq!(edn(dates, Some(SECOND_NS)), SECOND_NS / 2);
+    let below = ["-3", "-2.5M", "-5/2", "-1.75", "1.5", "2"];
+    assert_eq!(edn(below, Some(SECOND_NS)), 3_250 * MILLISECOND_NS);
+    assert_eq!(edn(["-3", "-2.5", "-2", "-2", "5", "1e-400M"], None), 7);
+}
+
+/// A monotonic clock that is as large as a date is one to the reader: whoever judges by time gets the other units.
+#[test]
+fn a_history_of_an_unknown_unit_is_as_it_would_be_in_others() {
+    let history = stale((0..6).map(|at| 1_700_000_000_000 + at * MILLISECOND_NS as i64), None);
+    let late = |history: &History| judged("staleness", history, &at_most(None, Some(1))).figures["delta_ms"];
+    let others: Vec<_> = history.in_other_units().map(|(unit, other)| (unit, late(&other))).collect();
+    assert_eq!((late(&history), others), (1e6, vec![("nanoseconds", 1.0)]));
+    let history = stale((0..6).map(|at| 5_000_000 + at * 3_000), None);
+    let others: Vec<_> = history.in_other_units().map(|(unit, other)| (unit, late(&other))).collect();
+    let expected = vec![("microseconds", 3.0), ("milliseconds", 3e3), ("seconds", 3e6)];
+    assert_eq!((late(&history), others), (3e-3, expected));
 }
 
 /// Explanations said that all was at 0.000 s in a history without times.

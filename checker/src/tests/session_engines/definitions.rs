@@ -23,7 +23,8 @@
 //! - one of concurrent writes wins: then what is shown has replaced everything that is not provably newer.
 //!
 //! A delete is missed if r shows what it covers. A write that failed and is seen has happened nevertheless: it
-//! must be seen where it was seen before, and whoever sees it knows what its writer knew. Each missing write is judged by
+//! must be seen where it was seen before, and whoever sees it knows what its writer knew; in a history from anywhere it is a
+//! violation by itself ([`unexplained`]). Each missing write is judged by
 //! itself: neither this nor the engine notices that two of them could not both be excused.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,9 +80,25 @@ pub fn judge(history: &History, store: Store) -> BTreeMap<Guarantee, Tally> {
     Guarantee::ALL.map(|guarantee| (guarantee, facts.tally(guarantee))).into()
 }
 
-/// Whether some read shows what nobody wrote.
-pub fn is_invented(history: &History, store: Store) -> bool {
-    Facts::new(history, store).reads.iter().any(|read| read.invented)
+/// By guarantee, how many reads no order of the writes explains, in a history from anywhere: they show what nobody wrote, or what
+/// failed; or, where writes come after what their session had read, what their session wrote only later.
+pub fn unexplained(history: &History, store: Store) -> BTreeMap<Guarantee, u64> {
+    let facts = Facts::new(history, store);
+    let count = |guarantee: Guarantee| {
+        let follows = matches!(guarantee, Guarantee::WritesFollowReads | Guarantee::Pram | Guarantee::Causal);
+        let is_later = |read: &Read, write: &Write| write.process == read.process && write.invoked > read.invoked;
+        // PRAM of lists has anomalies by the names of isolation for the others.
+        let others = guarantee != Guarantee::Pram || store != Store::List;
+        let is_odd = |read: &Read| match read.shows.iter().any(|write| facts.failed(*write)) {
+            true => others,
+            false => {
+                let is_early = read.shows.iter().any(|write| is_later(read, &facts.writes[*write]));
+                follows && is_early || others && read.invented
+            }
+        };
+        facts.reads.iter().filter(|read| is_odd(read)).count() as u64
+    };
+    Guarantee::ALL.map(|guarantee| (guarantee, count(guarantee))).into()
 }
 
 /// A write, or a delete. Writes are numbered over all keys, in the order of invocation.

@@ -1,0 +1,35 @@
+//! Units of time, and what is known of that of a history.
+
+/// A unit of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub name: &'static str,
+    /// How many nanoseconds it has.
+    pub ns: u64,
+}
+
+pub(super) const NANOSECONDS: Unit = Unit { name: "nanoseconds", ns: 1 };
+pub(super) const UNITS: [Unit; 4] = [
+    NANOSECONDS,
+    Unit { name: "microseconds", ns: 1_000 },
+    Unit { name: "milliseconds", ns: 1_000_000 },
+    Unit { name: "seconds", ns: 1_000_000_000 },
+];
+
+impl Unit {
+    /// How many of it are a second.
+    pub(super) fn in_a_second(self) -> u64 {
+        1_000_000_000 / self.ns
+    }
+}
+
+/// What is known of the unit of a history's times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UnitOfTime {
+    /// The unit of its times, if they were counted since 1970: they are then counted from the earliest event instead.
+    pub(super) since_1970: Option<Unit>,
+    /// The other units that they may have, where nobody said which.
+    pub(super) others: Vec<Unit>,
+    /// Whether times had a fraction that they have no more.
+    pub(super) is_cut: bool,
+}
