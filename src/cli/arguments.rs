@@ -91,6 +91,10 @@ pub struct RunArgs {
     /// Operations a second in all; 0 = as fast as they complete (after failures in a row, up to 26 ms apart) [default: 200]
     #[arg(long)]
     pub rate: Option<f64>,
+    /// Operations are due at the rate, whatever became of those before: none is left out where all clients are busy, and latencies
+    /// count from when an operation was due
+    #[arg(long)]
+    pub open_loop: bool,
     /// How long the workload runs [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub time_limit: Option<Span>,

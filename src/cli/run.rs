@@ -118,6 +118,7 @@ fn load(args: &RunArgs, usual: Load, system: &SystemSettings) -> Result<Load, Pr
         workload,
         concurrency: args.concurrency.unwrap_or(usual.concurrency),
         rate: args.rate.unwrap_or(usual.rate),
+        open_loop: args.open_loop || usual.open_loop,
         time_limit_ms: ms(args.time_limit, usual.time_limit_ms),
         operation_timeout_ms: ms(args.operation_timeout, usual.operation_timeout_ms),
         rest_limit_ms: ms(args.rest_limit, usual.rest_limit_ms),

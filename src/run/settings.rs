@@ -75,6 +75,9 @@ pub struct Load {
     pub concurrency: u64,
     /// Operations a second in all.
     pub rate: f64,
+    /// Whether operations are due whatever became of those before; their latencies count from then.
+    #[serde(default)]
+    pub open_loop: bool,
     /// How long the workload runs, ms.
     pub time_limit_ms: u64,
     /// How long a client waits for one operation, ms.
@@ -107,6 +110,7 @@ impl Default for Load {
             workload: "set,register,cart".into(),
             concurrency: 10,
             rate: 200.0,
+            open_loop: false,
             time_limit_ms: 30_000,
             operation_timeout_ms: 1_000,
             rest_limit_ms: 30_000,
@@ -187,6 +191,7 @@ impl RunSettings {
         workloads::Settings {
             concurrency: load.concurrency,
             rate: load.rate,
+            open_loop: load.open_loop,
             time_limit: Duration::from_millis(load.time_limit_ms),
             operation_timeout: Duration::from_millis(load.operation_timeout_ms),
             rest_limit: Duration::from_millis(load.rest_limit_ms),
@@ -237,6 +242,7 @@ impl RunSettings {
         vec![
             Argument::value("concurrency", load.concurrency),
             Argument::value("rate", load.rate),
+            Argument::flag("open-loop", load.open_loop),
             Argument::value("time-limit", ms(load.time_limit_ms)),
             Argument::value("operation-timeout", ms(load.operation_timeout_ms)),
             Argument::value("rest-limit", ms(load.rest_limit_ms)),
@@ -250,6 +256,9 @@ impl Load {
     fn check(&self) -> Result<(), Problem> {
         if !self.rate.is_finite() || self.rate < 0.0 {
             return Err(Problem::BadArguments(format!("--rate must be 0 or more, not {}", self.rate)));
+        }
+        if self.open_loop && self.rate == 0.0 {
+            return Err(Problem::BadArguments("--open-loop needs a rate: give --rate operations a second".into()));
         }
         if self.time_limit_ms == 0 || self.operation_timeout_ms == 0 {
             return Err(Problem::BadArguments(

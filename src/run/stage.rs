@@ -66,6 +66,13 @@ impl Stage<'_> {
             }
         };
         futures::join!(load, self.carry_out(&mut nemesis, &ended), watch);
+        let unbegun = interpreter.progress().missed();
+        if self.settings.open_loop && unbegun > 0 {
+            self.say(&format!(
+                "{unbegun} operations were due and never begun: {} clients are too few for the rate and the latency",
+                self.settings.concurrency
+            ));
+        }
         let mut doubts = self.heal(&mut nemesis).await;
         let moves = |planned: &PlannedFault| planned.fault.class() == Class::Membership;
         if nemesis.plan().faults.iter().any(moves) {

@@ -57,6 +57,9 @@ pub struct Settings {
     /// Operations a second of all clients together; 0 = as fast as they complete, with longer and longer gaps, up to 26 ms,
     /// while those of a client fail.
     pub rate: f64,
+    /// Whether operations are due whatever became of those before (open-loop): none is left out where the clients are late, and each
+    /// records how late it was, so that its latency counts from when it was due.
+    pub open_loop: bool,
     /// How long [`Interpreter::run`] invokes operations.
     pub time_limit: Duration,
     /// How long a client waits for one operation.
@@ -74,6 +77,7 @@ impl Default for Settings {
         Self {
             concurrency: 10,
             rate: 200.0,
+            open_loop: false,
             time_limit: Duration::from_secs(30),
             operation_timeout: Duration::from_secs(1),
             rest_limit: Duration::from_secs(30),
@@ -93,6 +97,9 @@ impl Settings {
         }
         if !self.rate.is_finite() || self.rate < 0.0 {
             return Err(SettingsError::Rate(self.rate));
+        }
+        if self.open_loop && self.rate == 0.0 {
+            return Err(SettingsError::OpenLoop);
         }
         if self.operation_timeout.is_zero() {
             return Err(SettingsError::OperationTimeout);
@@ -120,6 +127,9 @@ pub enum SettingsError {
     /// Not a rate.
     #[error("rate is {0}: give operations a second, or 0 for as fast as possible")]
     Rate(f64),
+    /// Without a rate nothing is due.
+    #[error("an open-loop load needs a rate: give operations a second")]
+    OpenLoop,
     /// Every operation would time out.
     #[error("the operation time-out is 0: give the time that a client waits for an operation")]
     OperationTimeout,
@@ -165,6 +175,8 @@ struct SeededWorkload {
 struct Run<'r> {
     deadline: Duration,
     schedule: RefCell<Schedule>,
+    /// Operations that were due and not begun when the run was over, as their client was busy.
+    unbegun: Cell<u64>,
     stop: &'r dyn Fn() -> bool,
 }
 
@@ -187,6 +199,8 @@ struct At<'s> {
     seeded: Option<&'s SeededWorkload>,
     phase: Phase,
     node: &'s str,
+    /// How long it was due before, where that counts.
+    late: Option<Duration>,
 }
 
 /// How long a worker may sleep before it checks again whether to stop.
@@ -246,22 +260,35 @@ impl<'a> Interpreter<'a> {
         let begin = self.clock.now();
         // At least one operation for each client: otherwise a slow schedule would leave out operations whenever a
         // client is busy.
-        let backlog = self.settings.concurrency.max((self.settings.rate * CATCH_UP.as_secs_f64()) as u64);
+        let backlog = match self.settings.open_loop {
+            true => u64::MAX,
+            false => self.settings.concurrency.max((self.settings.rate * CATCH_UP.as_secs_f64()) as u64),
+        };
         let schedule = Schedule::new(self.settings.rate, begin, backlog, self.rng(SCHEDULE_STREAM));
-        let run = Run { deadline: begin.saturating_add(self.settings.time_limit), schedule: schedule.into(), stop };
+        let run = Run {
+            deadline: begin.saturating_add(self.settings.time_limit),
+            schedule: schedule.into(),
+            unbegun: Cell::new(0),
+            stop,
+        };
         let first = self.take_processes(self.settings.concurrency);
         let workers = (0..self.settings.concurrency).map(|worker| self.work(worker, first + worker, &run));
         let mut workers: FuturesUnordered<_> = workers.collect();
         while workers.next().await.is_some() {}
+        if self.settings.open_loop {
+            let until = self.clock.now().min(run.deadline);
+            self.progress.missed.set(run.unbegun.get() + run.schedule.borrow().due_before(until));
+        }
     }
 
     async fn work(&self, worker: u64, mut process: u64, run: &Run<'_>) {
         let (mut last, mut failures) = (None, 0);
-        while self.wait_for_turn(run, last).await {
+        while let Some(due) = self.wait_for_turn(run, last).await {
             let begun = self.clock.now();
+            let late = self.settings.open_loop.then(|| begun.saturating_sub(due));
             let seeded = &self.workloads[self.turn.replace((self.turn.get() + 1) % self.workloads.len())];
             let invocation = seeded.workload.borrow_mut().next(&mut seeded.rng.borrow_mut(), process);
-            let at = At { seeded: Some(seeded), phase: Phase::Main, node: self.node_for(worker) };
+            let at = At { seeded: Some(seeded), phase: Phase::Main, node: self.node_for(worker), late };
             let completion = self.operate(at, process, invocation, |_| {}).await;
             self.progress.count(&completion, self.clock.now());
             failures = if completion.outcome == Outcome::Fail { failures + 1 } else { 0 };
@@ -274,8 +301,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Waits until the worker's next operation is due. Returns false when the run is over.
-    async fn wait_for_turn(&self, run: &Run<'_>, last: Option<Last>) -> bool {
+    /// Waits until the worker's next operation is due, and returns when that was; none when the run is over.
+    async fn wait_for_turn(&self, run: &Run<'_>, last: Option<Last>) -> Option<Duration> {
         yield_once().await;
         let due = run.schedule.borrow_mut().next(self.clock.now(), last);
         self.progress.missed.set(run.schedule.borrow().missed());
@@ -283,10 +310,11 @@ impl<'a> Interpreter<'a> {
         loop {
             let now = self.clock.now();
             if (run.stop)() || now >= run.deadline {
-                return false;
+                run.unbegun.set(run.unbegun.get() + u64::from(due < now.min(run.deadline)));
+                return None;
             }
             if now >= until {
-                return true;
+                return Some(due);
             }
             self.clock.sleep_until(until.min(now + STOP_POLL)).await;
         }
@@ -301,11 +329,14 @@ impl<'a> Interpreter<'a> {
         invocation: Invocation,
         look: impl FnOnce(&Completion),
     ) -> Completion {
-        let At { seeded, phase, node } = at;
+        let At { seeded, phase, node, late } = at;
         let operation = invocation.by(seeded.map_or(PROBE, |seeded| seeded.name), process);
         let (f, key, workload) = (operation.f, operation.key.as_deref(), seeded.map(|seeded| seeded.name));
         let fields = EventFields { process, phase, node, workload, f, key, round: None };
-        self.record(&fields, EventType::Invoke, operation.value.clone(), |_| {});
+        self.record(&fields, EventType::Invoke, operation.value.clone(), |event| {
+            let late_ns = late.map(|late| u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
+            event.extra.extend(late_ns.map(|late_ns| ("late_ns".to_owned(), late_ns.into())));
+        });
         let attempt = Attempt::default();
         let mut completion = self.complete(seeded.is_some(), node, &operation, &attempt).await;
         if let Some(seeded) = seeded {

@@ -16,6 +16,8 @@ use crate::history::{Operation, Phase};
 /// What was tried this often and never succeeded is not known to do anything. Of fewer it may be chance: compare-and-sets may all
 /// meet another value.
 const TRIES_MIN: u64 = 20;
+/// How much of an error is shown.
+const ERROR_CHARS_MAX: usize = 200;
 
 /// The functions that never succeeded, or were invoked while faults were active and never succeeded then, a sentence each.
 pub(crate) fn doubts(
@@ -39,9 +41,17 @@ pub(crate) fn doubts(
     let useless = statistics.iter().filter(|found| never_succeeded(found) && found.workload != unnamed);
     let useless = useless.map(|found| {
         let OperationStatistics { workload, f, .. } = found;
-        format!("No `{f}` of `{workload}` succeeded: {} were tried.", found.fail + found.info)
+        let first = of(operations, found, unnamed).iter().find_map(Operation::error).map(bounded);
+        let first = first.map_or_else(String::new, |error| format!(" The first: {error}."));
+        format!("No `{f}` of `{workload}` succeeded: {} were tried.{first}", found.fail + found.info)
     });
     useless.chain(doubtful.map(sentence)).collect()
+}
+
+/// The beginning of an error, without the point at its end.
+fn bounded(error: &str) -> &str {
+    let end = error.char_indices().nth(ERROR_CHARS_MAX).map_or(error.len(), |(end, _)| end);
+    error[..end].trim_end_matches(['.', ' '])
 }
 
 fn never_succeeded(found: &OperationStatistics) -> bool {

@@ -58,6 +58,12 @@ impl Schedule {
         due
     }
 
+    /// About how many operations are due before a moment, and not handed out.
+    pub(super) fn due_before(&self, until: Duration) -> u64 {
+        let left = until.saturating_sub(self.due).as_nanos();
+        self.mean_gap.map_or(0, |mean| u64::try_from(left.div_ceil(mean.as_nanos())).unwrap_or(u64::MAX))
+    }
+
     /// Operations left out because they were due too long ago.
     pub(super) fn missed(&self) -> u64 {
         self.missed

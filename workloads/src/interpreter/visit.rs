@@ -58,7 +58,7 @@ impl Interpreter<'_> {
     /// Returns whether every operation was `ok`. An `info` ends the client process, as always.
     async fn visit_once(&self, phase: Phase, visit: &NodeVisit<'_>, process: &mut u64) -> bool {
         let NodeVisit { seeded, node, visit: Visit { invocations, until } } = visit;
-        let at = At { seeded: *seeded, phase, node };
+        let at = At { seeded: *seeded, phase, node, late: None };
         for (left, invocation) in (0..invocations.len()).rev().zip(invocations) {
             let until = until.filter(|_| left == 0);
             let mut over = false;

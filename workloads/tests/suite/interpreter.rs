@@ -52,6 +52,27 @@ fn slow_answers_leave_operations_out_instead_of_a_burst() {
     assert!(outcome.missed > 1_800, "{} of 2,000 left out", outcome.missed);
 }
 
+/// Two clients of half a second each do four operations a second, and twenty are due: what waits waits longer and longer.
+#[test]
+fn an_open_loop_leaves_nothing_out_and_says_how_late_it_is() {
+    let slow = Settings { concurrency: 2, rate: 20.0, open_loop: true, ..settings() };
+    let outcome = run("set", slow.clone(), |store| store.latency.set(ms(500)));
+    let late = |outcome: &Outcome| -> Vec<u64> {
+        let operations = outcome.operations(Phase::Main);
+        operations.iter().map(|one| one.invoke.extra["late_ns"].as_u64().expect("a number")).collect()
+    };
+    let lates = late(&outcome);
+    assert!(lates.windows(8).all(|some| some[7] > some[0]), "{lates:?}");
+    let last = Duration::from_nanos(lates[lates.len() - 1]);
+    assert!((ms(6_500)..ms(9_500)).contains(&last), "{last:?} of 10 s: one in five was done");
+    let all = lates.len() as u64 + outcome.missed;
+    assert!((170..=230).contains(&all), "{all} of 200 were due, {} were begun", lates.len());
+    let quick = run("set", Settings { concurrency: 20, ..slow.clone() }, |_| {});
+    assert!(late(&quick).iter().all(|late| *late == 0) && quick.missed <= 1, "{} missed", quick.missed);
+    let closed = run("set", Settings { open_loop: false, ..slow }, |_| {});
+    assert!(closed.events.iter().all(|event| !event.extra.contains_key("late_ns")));
+}
+
 #[test]
 fn without_a_rate_clients_never_wait_and_never_spin() {
     let quick = Settings { rate: 0.0, time_limit: ms(500), concurrency: 4, ..settings() };
@@ -267,6 +288,7 @@ fn settings_that_cannot_work_are_refused() {
     assert_eq!(wrong(|settings| settings.concurrency = 0), Some(SettingsError::Concurrency(0)));
     assert_eq!(wrong(|settings| settings.concurrency = 10_001), Some(SettingsError::Concurrency(10_001)));
     assert_eq!(wrong(|settings| settings.rate = -1.0), Some(SettingsError::Rate(-1.0)));
+    assert_eq!(wrong(|settings| (settings.rate, settings.open_loop) = (0.0, true)), Some(SettingsError::OpenLoop));
     assert!(matches!(wrong(|settings| settings.rate = f64::NAN), Some(SettingsError::Rate(_))));
     assert_eq!(wrong(|settings| settings.operation_timeout = Duration::ZERO), Some(SettingsError::OperationTimeout));
     assert_eq!(error(&store, vec![], settings()), Some(SettingsError::NoWorkloads));
