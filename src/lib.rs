@@ -9,5 +9,6 @@ pub mod cli;
 pub mod exit;
 mod out;
 pub mod run;
+pub mod sql;
 pub mod store;
 pub mod systems;

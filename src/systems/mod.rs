@@ -11,6 +11,7 @@ pub mod etcd;
 pub mod http;
 pub mod nats;
 pub mod outcomes;
+pub mod postgres;
 pub mod redis;
 pub mod resp;
 pub mod row;
@@ -23,6 +24,7 @@ use custom::CustomSettings;
 use dynamo::DynamoSettings;
 use etcd::EtcdSettings;
 use nats::NatsSettings;
+use postgres::PostgresSettings;
 use redis::RedisSettings;
 use row::Row;
 
@@ -30,11 +32,12 @@ pub use settings::SystemSettings;
 pub use system::System;
 
 /// Every system; the first one is tested unless the user names another.
-pub static SYSTEMS: [Row; 5] = [
+pub static SYSTEMS: [Row; 6] = [
     Row::of::<DynamoSettings>(),
     Row::of::<RedisSettings>(),
     Row::of::<EtcdSettings>(),
     Row::of::<NatsSettings>(),
+    Row::of::<PostgresSettings>(),
     Row::of::<CustomSettings>(),
 ];
 

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod append;
+pub mod bank;
 pub mod cart;
 pub mod cas_register;
 pub mod client;

@@ -1,6 +1,7 @@
 //! The workloads by name, for `--workload LIST`. A new workload is added here, and nowhere else.
 
 use crate::append::Append;
+use crate::bank::Bank;
 use crate::cart::{Cart, StoredCart};
 use crate::cas_register::CasRegister;
 use crate::counter::{Counter, StoredCounter};
@@ -31,7 +32,7 @@ struct Row {
 }
 
 /// Every workload. The order is that of `all`, and it counts: workloads take turns in it.
-const WORKLOADS: [Row; 17] = [
+const WORKLOADS: [Row; 18] = [
     Row {
         name: "set",
         create: |unique| Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone())),
@@ -79,6 +80,7 @@ const WORKLOADS: [Row; 17] = [
     native("fenced-lock", |_| Box::new(Lock::fenced(Lock::KEYS, Lock::ACQUISITIONS_PER_KEY))),
     native("watch", |unique| Box::new(Watch::new(Watch::KEYS, unique.clone()))),
     native("unique-ids", |_| Box::new(UniqueIds)),
+    native("bank", |_| Box::new(Bank::new(Bank::KEYS, Bank::OPERATIONS_PER_KEY))),
 ];
 
 /// A workload whose client has its operations as they are.

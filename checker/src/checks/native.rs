@@ -34,6 +34,7 @@ pub(crate) const NATIVE: &[Native] = &[
     Native { name: "fenced-lock", object: Object::FencedMutex, measured: &[CheckName::LINEARIZABLE] },
     Native { name: "watch", object: Object::Log, measured: &[CheckName::WATCH] },
     Native { name: "unique-ids", object: Object::Ids, measured: &[CheckName::UNIQUE_IDS] },
+    Native { name: "bank", object: Object::Accounts, measured: &[CheckName::BANK] },
 ];
 
 /// What is under the keys of a workload of the bench; none if it has no such workload.

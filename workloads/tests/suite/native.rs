@@ -133,6 +133,12 @@ proptest! {
     }
 
     #[test]
+    fn banks(seed: u64) {
+        perfect("bank", seed);
+        flawed("bank", Flaw::Double, seed);
+    }
+
+    #[test]
     fn watches(seed: u64) {
         perfect("watch", seed);
         flawed("watch", Flaw::Lose, seed);
@@ -146,14 +152,15 @@ fn every_workload_that_get_and_put_cannot_do_is_of_an_object_and_judged() {
     let native: Vec<&str> =
         all.iter().map(|workload| workload.name()).filter(|name| !get_put::can(name, "read")).collect();
     let native: Vec<&str> = native.into_iter().filter(|name| !get_put::can(name, "txn")).collect();
-    assert_eq!(native.len(), 10, "{native:?}");
+    assert_eq!(native.len(), 11, "{native:?}");
     for name in native {
         assert!(object_of_workload(name).is_some(), "{name}");
         judged(name, &run(name, 1, None, false));
     }
     assert_eq!(object_of_workload("lock"), Some(Object::OwnerMutex));
     assert_eq!(object_of_workload("grow-counter"), Some(Object::Counter));
-    assert_eq!(object_of_workload("bank"), None);
+    assert_eq!(object_of_workload("bank"), Some(Object::Accounts));
+    assert_eq!(object_of_workload("banks"), None);
 }
 
 #[test]

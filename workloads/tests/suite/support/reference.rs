@@ -10,6 +10,7 @@ use futures::future::LocalBoxFuture;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+use workloads::bank::Bank;
 use workloads::client::{Attempt, Client, Completion, Operation};
 use workloads::clock::Clock;
 use workloads::registry::NAMES;
@@ -169,6 +170,8 @@ impl State {
             ("log", "poll") => Ok(self.poll(process)),
             ("lock" | "fenced-lock", "acquire") => self.acquire(operation, key, double),
             ("lock" | "fenced-lock", "release") => self.release(key, process),
+            ("bank", "transfer") => self.transfer(&key, value, double),
+            ("bank", "read") => Ok(Bank::accounts().map(|account| self.balance(&key, account)).collect()),
             ("watch", "put") => Ok(self.put(value)),
             ("watch", "delete") => Ok(self.delete(value)),
             ("watch", "watch") => Ok(self.changes_from(value, double)),
@@ -205,6 +208,28 @@ impl State {
             self.append(key, &micro[2], false).map(|_| micro.clone())
         });
         results.collect()
+    }
+
+    /// An account of a bank with its balance.
+    fn balance(&self, bank: &str, account: String) -> (String, Value) {
+        let stored = self.values.get(&format!("{bank}/{account}")).cloned();
+        (account, stored.unwrap_or(Bank::BALANCE.into()))
+    }
+
+    /// What is moved twice arrives twice.
+    fn transfer(&mut self, bank: &str, value: &Value, double: bool) -> Result<Value, String> {
+        let amount = value["amount"].as_i64().expect("a transfer is of an amount");
+        let arrives = if double { 2 * amount } else { amount };
+        for (end, by) in [("from", -amount), ("to", arrives)] {
+            let account = value[end].as_str().expect("an account has a name").to_owned();
+            let (account, balance) = self.balance(bank, account);
+            let balance = balance.as_i64().expect("a balance is a number") + by;
+            if balance < 0 {
+                return Err("it has not so much".to_owned());
+            }
+            self.values.insert(format!("{bank}/{account}"), balance.into());
+        }
+        Ok(value.clone())
     }
 
     fn send(&mut self, value: &Value, double: bool) -> Result<Value, String> {
