@@ -2,7 +2,7 @@
 //!
 //! A capability is something that can be injected *and* measured: without evidence a fault does not count. Everything is
 //! absent until a surface says that it has it. A fault whose needs are not met is refused before the run, with the
-//! reason.
+//! reason. Faults that somebody else has described as commands are known by their names: the surface offers them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -78,11 +78,13 @@ pub enum Capability {
     Upgrade,
     /// Let a new member on an empty disk take the place of a dead node.
     Replace,
+    /// Run the commands that describe a fault: one that begins it, one that measures it, one that ends it.
+    Commands,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Capability; 34] = [
+    pub const ALL: [Capability; 35] = [
         Capability::Cut,
         Capability::Delay,
         Capability::DelayDistributions,
@@ -117,6 +119,7 @@ impl Capability {
         Capability::Membership,
         Capability::Upgrade,
         Capability::Replace,
+        Capability::Commands,
     ];
 
     /// What one can do who has it: the end of "this cluster cannot ...".
@@ -156,6 +159,7 @@ impl Capability {
             Capability::Membership => "make nodes join and leave",
             Capability::Upgrade => "start nodes with their next version",
             Capability::Replace => "replace nodes by new members",
+            Capability::Commands => "run commands as faults",
         }
     }
 }
@@ -166,11 +170,24 @@ impl fmt::Display for Capability {
     }
 }
 
+/// A fault that is described by commands, which nobody here knows: what it is called, and where it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandOffer {
+    /// As whoever described it calls it.
+    pub name: String,
+    /// The nodes that it may affect.
+    pub nodes: Vec<String>,
+    /// Its commands name no node: they are run once for all of these nodes, not once for each.
+    pub is_of_all: bool,
+}
+
 /// What a cluster can do, and, where somebody knows, why it cannot do the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// The reason for each absence; none for what is present.
     known: BTreeMap<Capability, Option<String>>,
+    /// The faults that are described by commands.
+    commands: Vec<CommandOffer>,
 }
 
 impl Capabilities {
@@ -196,6 +213,17 @@ impl Capabilities {
     pub fn without(mut self, capabilities: impl IntoIterator<Item = Capability>, reason: &str) -> Self {
         self.known.extend(capabilities.into_iter().map(|capability| (capability, Some(reason.to_owned()))));
         self
+    }
+
+    /// These faults, which are described by commands; that they can be run is a capability.
+    #[must_use]
+    pub fn offering(self, commands: Vec<CommandOffer>) -> Self {
+        Self { commands, ..self }
+    }
+
+    /// The faults that are described by commands.
+    pub fn commands(&self) -> &[CommandOffer] {
+        &self.commands
     }
 
     /// Whether the cluster has it.

@@ -246,6 +246,7 @@ impl<'a> Generator<'a> {
             founders: self.founders(),
             nodes: self.nodes,
             layout: &self.cluster.layout,
+            commands: self.cluster.capabilities.commands(),
             members,
             members_min: self.spares.members_min,
             earlier,

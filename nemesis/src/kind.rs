@@ -13,7 +13,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::capability::Capability;
+use crate::capability::{Capabilities, Capability, CommandOffer, Unmet};
 use crate::draw::Draw;
 use crate::evidence::Finding;
 use crate::fault::{Class, Link};
@@ -33,6 +33,14 @@ pub(crate) trait FaultKind: Effect + Serialize + DeserializeOwned {
     fn needs(way: &Refinement) -> Vec<Capability> {
         let _ = way;
         Self::FACTS.needs.to_vec()
+    }
+
+    /// Checks that a cluster can do what a fault of this way needs.
+    ///
+    /// # Errors
+    /// The first need that is not met.
+    fn check_way(way: &Refinement, capabilities: &Capabilities) -> Result<(), Unmet> {
+        capabilities.check(Self::FACTS.name, &<Self as FaultKind>::needs(way))
     }
 
     /// Whether a fault of this way could ever be drawn. A target has been checked already.
@@ -81,6 +89,8 @@ pub enum Ways {
     /// A target; without one it is one node, the same for the whole run. What two replicas have acknowledged is then
     /// still on the other one.
     VictimOrTarget,
+    /// The name of a fault that the cluster offers by commands; without one any of them.
+    Commands,
     /// Nothing.
     Alone,
 }
@@ -94,7 +104,7 @@ impl Ways {
         let (usual, others): (&[&str], &[&str]) = match self {
             Ways::Names { usual, others } => (usual, others),
             Ways::Targets { names } => (&[], names),
-            Ways::VictimOrTarget | Ways::Alone => (&[], &[]),
+            Ways::VictimOrTarget | Ways::Commands | Ways::Alone => (&[], &[]),
         };
         usual.iter().chain(others).copied()
     }
@@ -115,7 +125,7 @@ impl Ways {
             Ways::Names { .. } => Vec::new(),
             Ways::Targets { .. } => Target::USUAL.into_iter().map(Refinement::Target).collect(),
             Ways::VictimOrTarget => vec![Refinement::Victim],
-            Ways::Alone => vec![Refinement::Alone],
+            Ways::Commands | Ways::Alone => vec![Refinement::Alone],
         }
     }
 }
@@ -125,6 +135,8 @@ impl Ways {
 pub enum Refinement {
     /// One of the names that its kinds list, with its place among those of the family.
     Name(usize, &'static str),
+    /// A fault that the cluster offers by commands.
+    Command(String),
     /// The nodes.
     Target(Target),
     /// Always the same node.
@@ -138,7 +150,7 @@ impl Refinement {
     pub fn name(&self) -> Option<&'static str> {
         match self {
             Refinement::Name(_, name) => Some(name),
-            Refinement::Target(_) | Refinement::Victim | Refinement::Alone => None,
+            Refinement::Command(_) | Refinement::Target(_) | Refinement::Victim | Refinement::Alone => None,
         }
     }
 }
@@ -147,6 +159,7 @@ impl fmt::Display for Refinement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refinement::Name(_, name) => f.pad(name),
+            Refinement::Command(name) => f.pad(name),
             Refinement::Target(target) => target.fmt(f),
             Refinement::Victim => f.pad("always the same node"),
             Refinement::Alone => f.pad("nothing to choose"),
@@ -162,6 +175,8 @@ pub(crate) struct Drawing<'a> {
     pub nodes: &'a [String],
     /// What is known of the nodes and of where keys are.
     pub layout: &'a Layout,
+    /// The faults that the cluster offers by commands.
+    pub commands: &'a [CommandOffer],
     /// The nodes that are members from the start; the others are spares.
     pub founders: &'a [String],
     /// The nodes that are members when the fault starts.
@@ -206,7 +221,7 @@ impl Drawing<'_> {
         match way {
             Refinement::Target(target) => target.resolve(self.nodes, self.draw).ok(),
             Refinement::Victim => self.victim(),
-            Refinement::Name(..) | Refinement::Alone => {
+            Refinement::Name(..) | Refinement::Command(_) | Refinement::Alone => {
                 let fitting: Vec<Target> =
                     Target::USUAL.into_iter().filter(|target| target.check(self.nodes).is_ok()).collect();
                 let target = self.draw.pick(&fitting, 1).pop()?;
@@ -270,6 +285,15 @@ pub(crate) trait Effect: fmt::Debug {
     /// # Errors
     /// The first amount that does.
     fn check_amounts(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    /// Checks what it needs of a cluster beyond capabilities.
+    ///
+    /// # Errors
+    /// The need that is not met.
+    fn check_offered(&self, capabilities: &Capabilities) -> Result<(), Unmet> {
+        let _ = capabilities;
         Ok(())
     }
 

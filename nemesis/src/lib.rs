@@ -38,7 +38,7 @@ pub mod surface;
 pub mod target;
 mod words;
 
-pub use capability::{Capabilities, Capability, Unmet};
+pub use capability::{Capabilities, Capability, CommandOffer, Unmet};
 pub use draw::Draw;
 pub use event::NemesisEvent;
 pub use evidence::EvidenceRecord;
@@ -51,7 +51,8 @@ pub use problem::Problem;
 pub use shape::{Layout, Shape};
 pub use spec::{Family, NemesisSpec, SpecError};
 pub use surface::{
-    Checksum, ClockSetting, DiskRule, DiskStatistics, Distribution, LinkRule, LinkStatistics, Loss, Membership,
-    ProcessLimits, ProcessState, ProcessStatistics, Standing, StartCrash, Surface, SurfaceError, SurfaceFuture,
+    Checksum, ClockSetting, CommandReading, DiskRule, DiskStatistics, Distribution, LinkRule, LinkStatistics, Loss,
+    Membership, ProcessLimits, ProcessState, ProcessStatistics, Standing, StartCrash, Surface, SurfaceError,
+    SurfaceFuture,
 };
 pub use target::Target;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::Finding;
 use crate::fault::Link;
-use crate::surface::{DiskStatistics, LinkStatistics, Membership, ProcessStatistics, Standing, StartCrash};
+use crate::surface::{
+    CommandReading, DiskStatistics, LinkStatistics, Membership, ProcessStatistics, Standing, StartCrash,
+};
 
 /// Everything that was measured of a fault. What its kind does not measure stays empty.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +49,8 @@ pub(crate) struct Measured {
     pub clock_phases: BTreeMap<String, ClockPhases>,
     /// The starts that were cut short, by node.
     pub start_crashes: Vec<(String, StartCrash)>,
+    /// What the command said that measures it.
+    pub commands: CommandReadings,
 }
 
 impl Measured {
@@ -157,6 +161,22 @@ pub(crate) struct LinkPhases {
     /// Counters that could not be read at an end of a phase.
     pub unread: u64,
 }
+
+/// What the command said that measures a fault, or why it said nothing; none if it was not asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CommandReadings {
+    /// Before the fault was begun.
+    pub before: Asked,
+    /// Once it was begun.
+    pub start: Asked,
+    /// Before it was ended.
+    pub end: Asked,
+    /// Once it was ended.
+    pub after: Asked,
+}
+
+/// The readings of the command that measures a fault at one time.
+pub(crate) type Asked = Option<Result<Vec<CommandReading>, String>>;
 
 /// How often a clock was seen where it was set to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -100,7 +100,7 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Stops all active faults, then opens every link, mends every disk, starts or resumes every node, sets right every
+    /// Stops all active faults, ends what commands have begun, then opens every link, mends every disk, starts or resumes every node, sets right every
     /// clock and lifts every limit that this nemesis has touched, and checks processes and clocks.
     pub async fn heal_all(&mut self, surface: &dyn Surface) -> HealReport {
         let mut report = HealReport::default();
@@ -108,6 +108,7 @@ impl<'a> Nemesis<'a> {
             report.performed.push(self.stop(id, surface).await);
         }
         assert!(self.active.is_empty(), "a fault is active after all were stopped: {:?}", self.active());
+        self.end_commands(surface, &mut report).await;
         self.open_links(surface, &mut report).await;
         self.mend_disks(surface, &mut report).await;
         self.revive_nodes(surface, &mut report).await;
@@ -248,6 +249,16 @@ impl<'a> Nemesis<'a> {
 
 /// Healing for good.
 impl Nemesis<'_> {
+    /// What is in force by commands may keep the rest from healing, so it goes first.
+    async fn end_commands(&mut self, surface: &dyn Surface, report: &mut HealReport) {
+        for (name, nodes) in std::mem::take(&mut self.ledger.commands_begun) {
+            if let Err(error) = surface.end_command(&name, &nodes).await {
+                report.problems.push(format!("{name} of {} could not be ended: {error}", nodes.join(" ")));
+                self.ledger.commands_begun.insert((name, nodes));
+            }
+        }
+    }
+
     async fn open_links(&self, surface: &dyn Surface, report: &mut HealReport) {
         for link in &self.ledger.links_touched {
             if let Err(error) = surface.set_link(link, LinkRule::default()).await {

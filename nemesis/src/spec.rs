@@ -1,13 +1,14 @@
 //! `--nemesis LIST`: the requested families of faults, each as a whole or narrowed down by refinements.
 //!
 //! An item of the list is a [`Family`]: one or several kinds that are asked for together, as `clock` is for `clock-bump`
-//! and `clock-drift`. What families there are, and what may stand behind the colon, is said by the kinds themselves.
+//! and `clock-drift`. What families there are, and what may stand behind the colon, is said by the kinds themselves. Faults
+//! that a cluster offers by commands are asked for by their names alone, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::capability::{Capabilities, Unmet};
+use crate::capability::{Capabilities, CommandOffer, Unmet};
 use crate::fault::Class;
 use crate::faults::{KINDS, Kind};
 use crate::kind::{Refinement, Ways};
@@ -85,6 +86,11 @@ impl Family {
         self.kinds().find(stands_for).unwrap_or(self.first())
     }
 
+    /// Whether the names of commands may stand behind the colon.
+    fn takes_commands(self) -> bool {
+        matches!(self.first().facts.ways, Ways::Commands)
+    }
+
     /// Reads what stands behind the colon.
     fn parse_way(self, way: &str) -> Result<Refinement, SpecError> {
         let names = self.names();
@@ -94,6 +100,9 @@ impl Family {
         if self.kinds().any(|kind| kind.facts.ways.takes_targets()) {
             let item = format!("{self}:{way}");
             return way.parse().map(Refinement::Target).map_err(|source| SpecError::Target { item, source });
+        }
+        if self.takes_commands() {
+            return Ok(Refinement::Command(way.to_owned()));
         }
         if names.is_empty() {
             return Err(SpecError::StandsAlone(self.name.to_owned()));
@@ -252,9 +261,12 @@ pub enum SpecError {
     },
 }
 
-impl FromStr for NemesisSpec {
-    type Err = SpecError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl NemesisSpec {
+    /// Reads a list, in which these faults by commands may stand by their names alone.
+    ///
+    /// # Errors
+    /// When an item is not understood.
+    pub fn read(text: &str, commands: &[CommandOffer]) -> Result<Self, SpecError> {
         let items: Vec<&str> = text.split(',').map(str::trim).collect();
         let mut spec = NemesisSpec::none();
         for item in &items {
@@ -264,7 +276,7 @@ impl FromStr for NemesisSpec {
                 "none" => return Err(SpecError::StandsAlone("none".to_owned())),
                 "all" => Family::usual().into_iter().for_each(|family| spec.add(family, None)),
                 item => {
-                    let (family, refinement) = parse_item(item)?;
+                    let (family, refinement) = parse_item(item, commands)?;
                     spec.add(family, refinement);
                 }
             }
@@ -273,14 +285,28 @@ impl FromStr for NemesisSpec {
     }
 }
 
-fn parse_item(item: &str) -> Result<(Family, Option<Refinement>), SpecError> {
+impl FromStr for NemesisSpec {
+    type Err = SpecError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        NemesisSpec::read(text, &[])
+    }
+}
+
+fn parse_item(item: &str, commands: &[CommandOffer]) -> Result<(Family, Option<Refinement>), SpecError> {
     let (name, way) = item.split_once(':').map_or((item, None), |(name, way)| (name, Some(way)));
     if way.is_some() && matches!(name, "all" | "none") {
         return Err(SpecError::StandsAlone(name.to_owned()));
     }
+    if way.is_none()
+        && commands.iter().any(|command| command.name == item)
+        && let Some(family) = Family::all().into_iter().find(|family| family.takes_commands())
+    {
+        return Ok((family, Some(Refinement::Command(item.to_owned()))));
+    }
     let family = Family::named(name).ok_or_else(|| {
-        let names = Family::all().into_iter().map(Family::name);
-        let known = listed(&names.chain(["all", "none"]).collect::<Vec<_>>());
+        let names = Family::all().into_iter().map(|family| -> &str { family.name });
+        let named = commands.iter().map(|command| &*command.name);
+        let known = listed(&names.chain(named).chain(["all", "none"]).collect::<Vec<_>>());
         SpecError::UnknownFamily { name: name.to_owned(), known }
     })?;
     Ok((family, way.map(|way| family.parse_way(way)).transpose()?))

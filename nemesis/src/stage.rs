@@ -80,6 +80,8 @@ pub(crate) struct Ledger {
     pub limits_touched: BTreeSet<String>,
     /// Nodes on whose disk rows have rotted: they may have to be started without them.
     pub disks_rotten: BTreeSet<String>,
+    /// Faults described by commands that were begun and not ended, by name and nodes.
+    pub commands_begun: BTreeSet<(String, Vec<String>)>,
     /// Nodes that a fault has killed or let die.
     pub nodes_killed: BTreeSet<String>,
 }

@@ -127,3 +127,14 @@ pub struct StartCrash {
     /// Whether it answered before that: then it was not killed in its start.
     pub has_answered: bool,
 }
+
+/// What the command that measures a fault said of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandReading {
+    /// Of which node; of several for a fault of all.
+    pub of: String,
+    /// Whether the fault is in force.
+    pub is_in_force: bool,
+    /// What it printed.
+    pub said: String,
+}

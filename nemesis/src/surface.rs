@@ -15,7 +15,7 @@ use crate::capability::Capabilities;
 use crate::fault::Link;
 
 pub use crate::rules::{Checksum, ClockSetting, DiskRule, Distribution, LinkRule, Loss, ProcessLimits};
-pub use crate::statistics::{DiskStatistics, LinkStatistics, ProcessStatistics, StartCrash};
+pub use crate::statistics::{CommandReading, DiskStatistics, LinkStatistics, ProcessStatistics, StartCrash};
 
 /// A future that borrows its surface and need not be `Send`: one task runs the nemesis in either arena.
 pub type SurfaceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SurfaceError>> + 'a>>;
@@ -208,5 +208,20 @@ pub trait Surface {
     /// The membership as the node reports it.
     fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
         absent(node, "tell who is a member")
+    }
+
+    // Faults that are described by commands.
+
+    /// Begins the fault of this name on these nodes.
+    fn begin_command<'a>(&'a self, name: &'a str, _nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
+        absent(name, "run commands")
+    }
+    /// Ends it there, begun or not.
+    fn end_command<'a>(&'a self, name: &'a str, _nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
+        absent(name, "run commands")
+    }
+    /// Asks the command that measures it: a reading for each node, or one for all if the fault is of all.
+    fn measure_command<'a>(&'a self, name: &'a str, _nodes: &'a [String]) -> SurfaceFuture<'a, Vec<CommandReading>> {
+        absent(name, "run commands")
     }
 }

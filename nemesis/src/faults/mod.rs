@@ -9,6 +9,7 @@ mod bit_flip;
 mod clock_bump;
 mod clock_drift;
 mod clock_strobe;
+mod command;
 mod corrupt_link;
 mod cpu_starve;
 mod crash_in_start;
@@ -124,6 +125,7 @@ kinds! {
     crash_in_start::CrashInStart,
     replace::Replace,
     rolling_pause::RollingPause,
+    command::Command,
 }
 
 /// A row of the registry.
@@ -131,7 +133,7 @@ kinds! {
 pub struct Kind {
     /// What is known of it.
     pub facts: Facts,
-    needs: fn(&Refinement) -> Vec<Capability>,
+    check_way: fn(&Refinement, &Capabilities) -> Result<(), Unmet>,
     fits: fn(&Refinement, &Drawing<'_>) -> bool,
     draw: fn(&Refinement, &mut Drawing<'_>) -> Option<Fault>,
     read: fn(toml::Table) -> Result<Fault, Problem>,
@@ -141,7 +143,7 @@ impl Kind {
     const fn of<K: FaultKind + Into<Fault>>() -> Self {
         Self {
             facts: K::FACTS,
-            needs: <K as FaultKind>::needs,
+            check_way: K::check_way,
             fits: K::fits,
             draw: |way, drawing| K::draw(way, drawing).map(Into::into),
             read: |fields| read_fields::<K>(fields).map(Into::into),
@@ -150,7 +152,7 @@ impl Kind {
 
     /// Checks that a cluster can do what a fault of this way needs.
     pub(crate) fn check_needs(&self, way: &Refinement, capabilities: &Capabilities) -> Result<(), Unmet> {
-        capabilities.check(self.facts.name, &(self.needs)(way))
+        (self.check_way)(way, capabilities)
     }
 
     /// Whether a fault of this way could ever be drawn.
@@ -227,7 +229,8 @@ impl Fault {
     /// # Errors
     /// The first need that is not met.
     pub fn check_needs(&self, capabilities: &Capabilities) -> Result<(), Unmet> {
-        capabilities.check(self.kind(), &self.needs())
+        capabilities.check(self.kind(), &self.needs())?;
+        self.effect().check_offered(capabilities)
     }
 
     /// What a cluster must be able to do for it.

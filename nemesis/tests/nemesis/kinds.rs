@@ -11,7 +11,7 @@ use nemesis::{
 
 use nemesis::surface::ProcessState;
 
-use crate::model::{Model, dead, names};
+use crate::model::{Model, dead, names, offers};
 
 const SCHEDULE: Schedule = Schedule { start_ms: 0, end_ms: 12_000, interval_ms: 500, duration_ms: 2000 };
 
@@ -28,6 +28,7 @@ pub fn items() -> Vec<(&'static str, String)> {
 
 pub fn drawn(item: &str, seed: u64, capabilities: Capabilities) -> Result<Plan, GenerateError> {
     let nodes = names(7);
+    let capabilities = capabilities.offering(offers(&nodes));
     let centres = [names(3), names(5)[3..].to_vec(), nodes[5..].to_vec()];
     let layout = Layout { data_centres: centres.to_vec(), owners: vec![names(3), nodes[2..].to_vec(), nodes.clone()] };
     let cluster =
@@ -125,7 +126,7 @@ fn every_need_that_is_not_met_is_refused_with_the_reason() {
 }
 
 fn all_but(capability: Capability) -> Capabilities {
-    Capabilities::all().without([capability], "no reason")
+    Capabilities::all().without([capability], "no reason").offering(offers(&names(7)))
 }
 
 #[test]
@@ -225,7 +226,7 @@ async fn all_kinds_together_are_proved_to_the_last_fault() {
     for seed in 0..20 {
         let nodes = names(3 + seed as usize % 5);
         let model = Model::new(nodes.len());
-        let cluster = Cluster::new(&nodes, Capabilities::all());
+        let cluster = Cluster::new(&nodes, model.capabilities());
         let plan = generate(seed, &cluster, &spec, Schedule::for_run(120_000)).expect("a plan");
         let mut nemesis = Nemesis::new(plan, || model.now_ms.get());
         for (at_ms, step) in nemesis.plan().schedule() {
@@ -237,4 +238,81 @@ async fn all_kinds_together_are_proved_to_the_last_fault() {
         let unproved: Vec<_> = nemesis.records().iter().filter(|record| !record.proved).collect();
         assert!(unproved.is_empty() && model.is_whole(), "seed {seed}: {unproved:#?}");
     }
+}
+
+/// A fault by commands is asked for by its name, with or without its family.
+#[test]
+fn commands_are_asked_for_by_their_names() {
+    let nodes = names(3);
+    let capabilities = || Capabilities::all().offering(offers(&nodes));
+    let drawn = |list: &str| {
+        let spec = NemesisSpec::read(list, &offers(&nodes)).expect("a good list");
+        let plan = generate(3, &Cluster::new(&nodes, capabilities()), &spec, Schedule::for_run(60_000))?;
+        let detail = |planned: &PlannedFault| planned.fault.detail(&nodes).split(' ').next().map(str::to_owned);
+        Ok(plan.faults.iter().filter_map(detail).collect::<BTreeSet<String>>())
+    };
+    let named = |names: &[&str]| Ok(names.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(drawn("cut-off"), named(&["cut-off"]));
+    assert_eq!(drawn("command:all-dark"), named(&["all-dark"]));
+    assert_eq!(drawn("command"), named(&["cut-off", "all-dark"]));
+    let Err(GenerateError::Unmet(unmet)) = drawn("command:cut") else { panic!("there is none") };
+    assert!(unmet.to_string().ends_with("no fault is called cut: there are cut-off, all-dark"), "{unmet}");
+    let unknown = NemesisSpec::read("cut", &offers(&nodes)).expect_err("nobody offers it").to_string();
+    assert!(unknown.contains("cut-off, all-dark"), "{unknown}");
+}
+
+/// A plan may only have what is offered, where it is offered.
+#[test]
+fn a_plan_with_a_command_that_is_not_offered_is_refused() {
+    let mut offered = offers(&names(3));
+    offered[0].nodes.truncate(2);
+    let capabilities = Capabilities::all().offering(offered);
+    for (name, nodes, says) in [
+        ("cut-off", "\"n1\", \"n2\"", None),
+        ("all-dark", "\"n3\", \"n2\", \"n1\"", None),
+        ("cut", "\"n1\"", Some("no fault is called cut")),
+        ("cut-off", "\"n3\"", Some("cut-off is not for n3, but for n1, n2")),
+        ("all-dark", "\"n3\"", Some("all-dark is of all its nodes at once: n1, n2, n3")),
+    ] {
+        let text = format!(
+            "version = 1\nseed = 1\n[[fault]]\nid = 1\nat_ms = 0\nfor_ms = 9\nkind = \"command\"\nname = \"{name}\"\n\
+             nodes = [{nodes}]"
+        );
+        let plan = Plan::from_toml(&text).expect("it is a plan");
+        let refused = plan.check_needs(&capabilities).err().map(|error| error.to_string());
+        match says {
+            None => assert_eq!(refused, None),
+            Some(says) => assert!(refused.as_ref().is_some_and(|error| error.contains(says)), "{refused:?}"),
+        }
+    }
+}
+
+/// What is not ended is tried again in the end, and is said if that fails, too.
+#[tokio::test]
+async fn a_command_that_does_not_end_is_ended_again_when_all_is_healed() {
+    for (failures, is_whole) in [(1, true), (2, false)] {
+        let model = Model::new(7);
+        let mut plan = drawn("command:cut-off", 1, Capabilities::all()).expect("it is possible");
+        plan.faults.truncate(1);
+        let node = plan.faults[0].fault.own_nodes()[0].clone();
+        model.fail(&format!("end_command {node}"), failures);
+        let mut nemesis = Nemesis::new(plan, || 0);
+        assert!(nemesis.perform(PlanStep::Start(1), &model).await.started);
+        let record = nemesis.perform(PlanStep::Stop(1), &model).await.record.expect("a record");
+        assert!(!record.proved && record.evidence.contains("ending it failed: end_command"), "{record:?}");
+        let report = nemesis.heal_all(&model).await;
+        assert_eq!((model.is_whole(), report.problems.is_empty()), (is_whole, is_whole), "{report:?}");
+    }
+}
+
+/// What a command that fails has done is undone at once.
+#[tokio::test]
+async fn a_command_that_does_not_begin_is_ended() {
+    let model = Model::new(7);
+    let plan = drawn("command:all-dark", 1, Capabilities::all()).expect("it is possible");
+    model.commands.borrow_mut().insert(("all-dark".into(), "n2".into()));
+    model.fail("begin_command n1", 1);
+    let record = carry_out(&plan.faults[0], &model).await;
+    assert!(!record.proved && record.evidence.contains("could not be started: begin_command"), "{record:?}");
+    assert!(model.is_whole());
 }

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use nemesis::fault::CLIENTS;
 use nemesis::shape::links_touching;
 use nemesis::{
-    Capabilities, ClockSetting, DiskRule, DiskStatistics, Link, LinkRule, LinkStatistics, Loss, Membership,
-    ProcessLimits, ProcessState, ProcessStatistics, Standing, StartCrash, Surface, SurfaceError, SurfaceFuture,
+    Capabilities, ClockSetting, CommandOffer, CommandReading, DiskRule, DiskStatistics, Link, LinkRule, LinkStatistics,
+    Loss, Membership, ProcessLimits, ProcessState, ProcessStatistics, Standing, StartCrash, Surface, SurfaceError,
+    SurfaceFuture,
 };
 
 /// What a process has open and uses, always.
@@ -29,6 +30,8 @@ pub struct Model {
     pub clocks: RefCell<BTreeMap<String, (ClockSetting, u64)>>,
     pub disks: RefCell<BTreeMap<String, (DiskRule, DiskStatistics)>>,
     pub seats: RefCell<BTreeMap<String, Standing>>,
+    /// Faults that commands have begun, by name and node.
+    pub commands: RefCell<BTreeSet<(String, String)>>,
     /// Reports success, and does nothing.
     pub ignores: bool,
     /// Blocked links let everything through, and damaged rows are not noticed.
@@ -54,6 +57,13 @@ pub struct Process {
 
 pub fn names(count: usize) -> Vec<String> {
     (1..=count).map(|n| format!("n{n}")).collect()
+}
+
+/// Faults by commands: one for each node, one for all nodes at once.
+pub fn offers(nodes: &[String]) -> Vec<CommandOffer> {
+    [("cut-off", false), ("all-dark", true)]
+        .map(|(name, is_of_all)| CommandOffer { name: name.to_owned(), nodes: nodes.to_vec(), is_of_all })
+        .to_vec()
 }
 
 impl Model {
@@ -141,7 +151,8 @@ impl Model {
         let is_mended = |(rule, disk): &(DiskRule, DiskStatistics)| {
             *rule == DiskRule::default() && disk.dropped_rows == disk.rotten_rows
         };
-        self.links.borrow().values().all(|(rule, _)| *rule == LinkRule::default())
+        self.commands.borrow().is_empty()
+            && self.links.borrow().values().all(|(rule, _)| *rule == LinkRule::default())
             && self.processes.borrow().values().all(is_healthy)
             && self.clocks.borrow().values().all(|(setting, _)| *setting == ClockSetting::default())
             && self.disks.borrow().values().all(is_mended)
@@ -252,7 +263,7 @@ impl Surface for Model {
         self.nodes.clone()
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities::all()
+        Capabilities::all().offering(offers(&self.nodes))
     }
     fn set_link<'a>(&'a self, link: &'a Link, rule: LinkRule) -> SurfaceFuture<'a, ()> {
         self.answer("set_link", &link.to_string(), || {
@@ -387,6 +398,24 @@ impl Surface for Model {
     fn members<'a>(&'a self, node: &'a str) -> SurfaceFuture<'a, Membership> {
         let seats = self.seats.borrow().iter().map(|(node, standing)| (node.clone(), *standing)).collect();
         self.answer("members", node, || Membership { view: String::new(), seats })
+    }
+    fn begin_command<'a>(&'a self, name: &'a str, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
+        self.answer("begin_command", &nodes[0], || {
+            let begun = nodes.iter().filter(|_| !self.ignores).map(|node| (name.to_owned(), node.clone()));
+            self.commands.borrow_mut().extend(begun);
+        })
+    }
+    fn end_command<'a>(&'a self, name: &'a str, nodes: &'a [String]) -> SurfaceFuture<'a, ()> {
+        self.answer("end_command", &nodes[0], || {
+            self.commands.borrow_mut().retain(|(of, node)| of != name || !nodes.contains(node));
+        })
+    }
+    fn measure_command<'a>(&'a self, name: &'a str, nodes: &'a [String]) -> SurfaceFuture<'a, Vec<CommandReading>> {
+        let of = |node: &String| {
+            let is_in_force = self.commands.borrow().contains(&(name.to_owned(), node.clone()));
+            CommandReading { of: node.clone(), is_in_force, said: format!("{name} {is_in_force}") }
+        };
+        self.answer("measure_command", &nodes[0], || nodes.iter().map(of).collect())
     }
 }
 
