@@ -19,9 +19,11 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, FromArgMatches};
 
+use crate::arena::attached::keeper::keep;
 use crate::arena::processes::bound::become_bound;
 use crate::exit::{Exit, Problem};
-use arguments::{BoundArgs, Cli, Command};
+use arguments::{BoundArgs, Cli, Command, KeeperArgs};
+use main_thread::on_main_thread;
 use parse::Unparsed;
 
 /// The whole program.
@@ -63,6 +65,7 @@ fn carry_out(matches: &ArgMatches) -> Result<ExitCode, Problem> {
     let exit = match cli.command {
         Command::Bound(args) => Err(bound(&args)),
         Command::Clock => say_time(),
+        Command::Keeper(args) => keeper(&args),
         Command::Supervisor(args) => cluster::supervise(&args),
         Command::Run(args) => run::run(*args),
         Command::Sim(args) => sim::sim(&args),
@@ -79,6 +82,19 @@ fn carry_out(matches: &ArgMatches) -> Result<ExitCode, Problem> {
 fn say_time() -> Result<Exit, Problem> {
     let reading = crate::arena::processes::say_time().map_err(Problem::bench)?;
     crate::out::say!("{reading}");
+    Ok(Exit::Valid)
+}
+
+/// Keeps the commands of faults: in a session of its own, and deaf to what ends the bench.
+fn keeper(KeeperArgs { dir }: &KeeperArgs) -> Result<Exit, Problem> {
+    use tokio::signal::unix::{SignalKind, signal};
+    nix::unistd::setsid().map_err(Problem::bench)?;
+    on_main_thread(async {
+        // Handlers that do nothing: commands do not inherit them, as they would inherit that a signal is ignored.
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let _deaf = kinds.map(signal);
+        keep(std::io::stdin().lock(), std::io::stdout().lock(), dir).map_err(Problem::bench)
+    })?;
     Ok(Exit::Valid)
 }
 

@@ -150,6 +150,40 @@ fn redis_as_a_file_describes_it_keeps_what_it_claims() {
     assert!(["register", "kv-set", "kv-counter"].iter().all(|name| workloads.contains(name)), "{workloads:?}");
 }
 
+/// The file asks for it by a name, and no message quotes it.
+#[test]
+fn a_redis_that_wants_a_password_gets_it_from_the_environment() {
+    const SECRET: &str = "open-sesame";
+    let Some(binaries) = found("redis-server") else { return };
+    let _guard = one_cluster_at_a_time();
+    let scratch = Scratch::new();
+    scratch.file("plan.toml", PAUSE);
+    let text = fs::read_to_string(example("redis.toml")).expect("it is there");
+    let unpacked = binaries.get(1).map_or_else(String::new, |directory| format!("binaries = {directory:?}"));
+    let locked = text.replace("[cluster]", &format!("[cluster]\n{unpacked}"));
+    let locked = locked.replace("\"--dir\"", &format!("\"--requirepass\", \"{SECRET}\", \"--dir\""));
+    let words =
+        ["run", "--system", "custom", "--config", "redis.toml", "--workload", "kv-set", "--time-limit", "2s", "--json"];
+    let run = |connection: &str, password: &str| -> Verdict {
+        scratch.file("redis.toml", format!("{connection}\n{locked}"));
+        let mut by = Command::new(support::BENCH);
+        by.env("STORE_PASSWORD", password);
+        let ended = support::Bench::start_by(scratch.path(), by, words.iter().chain(&["--plan", "plan.toml"])).end();
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+    };
+    let open = "[connection]\nresp = [[\"AUTH\", \"{env:STORE_PASSWORD}\"]]";
+    let verdict = run(open, SECRET);
+    assert_eq!(property(&verdict, "set-full").outcome, Outcome::Valid, "{:?}", verdict.reasons);
+    let history = fs::read_to_string(scratch.join("store/latest/history.jsonl")).expect("a history");
+    assert!(!history.contains(SECRET));
+    for (connection, password, says) in [(open, "wrong-password", "AUTH: WRONGPASS"), ("", "", "NOAUTH")] {
+        let verdict = run(connection, password);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive, "{:?}", verdict.reasons);
+        let history = fs::read_to_string(scratch.join("store/latest/history.jsonl")).expect("a history");
+        assert!(history.contains(says) && !history.contains("wrong-password"), "{says}");
+    }
+}
+
 #[test]
 fn a_file_that_cannot_work_is_refused_with_the_key_that_is_wrong() {
     let scratch = Scratch::new();
@@ -176,6 +210,7 @@ fn a_file_that_cannot_work_is_refused_with_the_key_that_is_wrong() {
         ("fail = [409]", "fail = [409]\nok = [409]", "409 is in `ok` and in `fail`"),
         ("fail = [409]", "fail = [\"409\"]", "is a list of numbers"),
         ("command = [\"python3\"", "command = [\"no-such-program\"", "no-such-program"),
+        ("GET /{key}", "GET /{key}?as={env:NO_SUCH_NAME}", "{env:NO_SUCH_NAME}: the environment does not have it"),
     ] {
         assert!(good.contains(from), "{from}");
         scratch.file("store.toml", good.replace(from, to));

@@ -15,6 +15,7 @@ use checker::objects::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::system::{SystemArgs, SystemName};
+use crate::arena::attached::keeper::KEEPER_COMMAND;
 use crate::arena::processes::CLOCK_COMMAND;
 use crate::arena::processes::bound::BOUND_COMMAND;
 
@@ -53,6 +54,9 @@ pub enum Command {
     /// Says what time it is for the programs of a node (started by the bench)
     #[command(name = CLOCK_COMMAND, hide = true)]
     Clock,
+    /// Runs the commands of faults, and ends what they have begun (started by the bench)
+    #[command(name = KEEPER_COMMAND, hide = true)]
+    Keeper(KeeperArgs),
     /// What keeps a cluster up (started by `cluster up`)
     #[command(name = "__supervisor", hide = true)]
     Supervisor(SupervisorArgs),
@@ -78,7 +82,8 @@ pub struct RunArgs {
     pub workload: Option<String>,
     /// Faults: partition, kill, pause, clock, slow, lossy (each may be refined, as in partition:bridge or kill:all), all of
     /// these, or none. By name only: upgrade, wipe, replace, membership, restart, crash-in-start, rolling-pause, disk, io,
-    /// slow-disk, lying-sync, duplicate, reorder, corrupt, rate, reset, flapping, cpu, limit; docs/faults.md has them all
+    /// slow-disk, lying-sync, duplicate, reorder, corrupt, rate, reset, flapping, cpu, limit, and those that a file describes by
+    /// commands; docs/faults.md has them all
     /// [default: all; of systems of others partition,kill,pause]
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
@@ -446,6 +451,12 @@ pub enum ClusterAction {
     Status,
     /// End it; its data stays
     Down,
+}
+
+#[derive(Args)]
+pub struct KeeperArgs {
+    /// Where commands print
+    pub dir: PathBuf,
 }
 
 #[derive(Args)]

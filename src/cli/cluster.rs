@@ -78,6 +78,9 @@ fn up(dir: &Path, args: &SystemArgs) -> Result<Exit, Problem> {
     // The ring is part of the data: a cluster that is started again on its data must keep its ring.
     let order = Order { system, seed: 0 };
     let system = order.system.open(order.seed)?;
+    if system.attached().is_some() {
+        return Err(Problem::arguments("its nodes run already: there is nothing to start"));
+    }
     if system.needs_addresses() {
         let name = system.name();
         return Err(Problem::arguments(format!(

@@ -58,7 +58,9 @@ fn print_verdict(finished: &Finished, args: &RunArgs) {
     }
     say!("{}", finished.judged.tables());
     let record = &finished.record;
-    if let (Some(ms), ArenaKind::Process | ArenaKind::Netns) = (record.first_ack_ms, record.settings.arena) {
+    if let (Some(ms), ArenaKind::Process | ArenaKind::Netns | ArenaKind::Attached) =
+        (record.first_ack_ms, record.settings.arena)
+    {
         say!("first acknowledged write {:.2} s after the start", ms as f64 / 1000.0);
     }
 }
@@ -95,6 +97,7 @@ pub fn settings(args: &RunArgs) -> Result<RunSettings, Problem> {
 fn arena(args: &RunArgs, system: &SystemSettings) -> Result<ArenaKind, Problem> {
     let net = match args.net {
         Some(net) => net,
+        None if system.open(0)?.attached().is_some() => return Ok(ArenaKind::Attached),
         None if system.open(0)?.needs_addresses() => NetArg::Netns,
         None => NetArg::Proxy,
     };

@@ -11,6 +11,7 @@ pub mod logs;
 pub mod settings;
 pub mod simulate;
 
+mod arena;
 mod progress;
 mod stage;
 
@@ -22,12 +23,13 @@ use std::time::{Duration, Instant};
 use nemesis::{EvidenceRecord, Plan, PlannedFault, Schedule, Spares};
 
 use crate::arena::launch::Program;
-use crate::arena::processes::{ProcessArena, own_executable, programs};
+use crate::arena::processes::programs;
 use crate::arena::time::RealClock;
 use crate::exit::Problem;
 use crate::store::{FORMAT, HistoryFile, RunDir, RunRecord};
 use crate::systems::System;
 use crate::systems::system::Claims;
+use arena::Arena;
 use judge::Judged;
 use progress::Display;
 use settings::{Checked, RunSettings};
@@ -58,12 +60,8 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
     let system: Rc<dyn System> = checked.system.into();
     let expected: Vec<&str> = system.expected_in_logs().into_iter().chain(caused).collect();
     let display = Display::new(settings, quiet);
-    display.starting(open_run.record.nodes.len());
-    let executable = own_executable();
-    let nodes_dir = open_run.dir.file("nodes");
-    let ground = settings.arena.ground().for_needs(&plan.needs());
-    let arena = ProcessArena::start(Rc::clone(&system), executable, nodes_dir, ground, settings.seed).await;
-    let arena = arena.map_err(Problem::bench)?;
+    display.starting(open_run.record.nodes.len(), settings.arena);
+    let arena = Arena::up(&system, settings, &plan, open_run.dir.path()).await?;
     let client = system.client(arena.addresses());
     let clock = RealClock::start();
     let before_clock = begun.elapsed();
@@ -76,7 +74,7 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
         settings: settings.interpreter(),
         clock: &clock,
         recorder: &open_run.history,
-        surface: &arena,
+        surface: arena.surface(),
         client: &*client,
         display: Some(&display),
         evidence: &|records| open_run.evidence(records),
@@ -88,7 +86,7 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
         staged = stage.run(checked.workloads, plan) => staged,
         () = interrupts(&interrupted) => Err(Problem::bench("interrupted twice; `dissensus check` can judge the partial history")),
     };
-    arena.stop().await;
+    arena.down().await;
     display.finish();
     let mut doubts = staged?;
     if cut_short.get() {

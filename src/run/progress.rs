@@ -9,7 +9,7 @@ use nemesis::{Nemesis, NemesisEvent};
 use workloads::Progress;
 use workloads::clock::Clock;
 
-use super::settings::RunSettings;
+use super::settings::{ArenaKind, RunSettings};
 
 const REFRESH: Duration = Duration::from_millis(100);
 
@@ -33,8 +33,9 @@ impl Display {
         Self { bar, lines: !terminal && !quiet, doing: RefCell::default() }
     }
 
-    pub fn starting(&self, nodes: usize) {
-        self.say(&format!("starting {nodes} nodes"));
+    pub fn starting(&self, nodes: usize, arena: ArenaKind) {
+        let verb = if arena == ArenaKind::Attached { "looking for" } else { "starting" };
+        self.say(&format!("{verb} {nodes} nodes"));
     }
 
     /// Shows which step of the run begins.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use workloads::registry::names;
 use workloads::{Placement, Workload};
 
+use crate::arena::attached::AttachedArena;
 use crate::arena::processes::{DisksBy, Ground, ProcessArena};
 use crate::exit::Problem;
 use crate::systems::row::{Argument, Preferences};
@@ -25,16 +26,18 @@ pub enum ArenaKind {
     Process,
     /// Real processes, each in namespaces of its own, joined by a switch: `dissensus run --net netns`.
     Netns,
+    /// A cluster that runs already: `dissensus run`, where the system is one.
+    Attached,
     /// Virtual time: `dissensus sim`.
     Sim,
 }
 
 impl ArenaKind {
-    /// Where its processes live; none of them does in virtual time.
+    /// Where its processes live; it has none that it has not started, or in virtual time.
     pub fn ground(self) -> Ground {
         match self {
             ArenaKind::Netns => Ground::Namespaces { disks: DisksBy::probe() },
-            ArenaKind::Process | ArenaKind::Sim => Ground::Machine,
+            ArenaKind::Process | ArenaKind::Attached | ArenaKind::Sim => Ground::Machine,
         }
     }
 
@@ -42,6 +45,7 @@ impl ArenaKind {
     pub fn capabilities(self, system: &dyn System) -> Capabilities {
         match (self, system.simulated()) {
             (ArenaKind::Process | ArenaKind::Netns, _) => ProcessArena::capabilities(system, self.ground()),
+            (ArenaKind::Attached, _) => AttachedArena::capabilities(system),
             (ArenaKind::Sim, Some(simulated)) => simulated.capabilities(),
             (ArenaKind::Sim, None) => Capabilities::none(),
         }
@@ -159,8 +163,9 @@ impl RunSettings {
     /// Bad arguments, each with what to use instead.
     pub fn check(&self) -> Result<Checked, Problem> {
         self.load.check()?;
-        let nemesis: NemesisSpec = self.faults.nemesis.parse().map_err(Problem::arguments)?;
         let system = self.system.open(self.seed)?;
+        let offered = system.attached().map_or_else(Vec::new, |attached| attached.faults());
+        let nemesis = NemesisSpec::read(&self.faults.nemesis, &offered).map_err(Problem::arguments)?;
         let can = |workload: &str, f: &str| system.can(workload, f);
         let workloads = workloads::by_name(&self.load.workload, &can).map_err(Problem::arguments)?;
         self.judging.check(&workloads, &names(&can))?;
@@ -177,6 +182,9 @@ impl RunSettings {
         match self.arena {
             ArenaKind::Sim if system.simulated().is_none() => {
                 Err(Problem::BadArguments(format!("{name} cannot be simulated as it is set up: use `dissensus run`")))
+            }
+            ArenaKind::Process | ArenaKind::Netns if system.attached().is_some() => {
+                Err(Problem::BadArguments(format!("{name} is attached, not started: leave out --net")))
             }
             ArenaKind::Process if system.needs_addresses() => {
                 Err(Problem::BadArguments(format!("the nodes of {name} need addresses of their own: use --net netns")))
@@ -204,7 +212,7 @@ impl RunSettings {
     pub fn command(&self) -> String {
         let usual = Self::default();
         let verb = match self.arena {
-            ArenaKind::Process => "run",
+            ArenaKind::Process | ArenaKind::Attached => "run",
             ArenaKind::Netns => "run --net netns",
             ArenaKind::Sim => "sim",
         };

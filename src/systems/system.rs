@@ -8,12 +8,13 @@ use std::time::Duration;
 use checker::{CheckName, Claim, ConcurrentWrites};
 use futures::future::LocalBoxFuture;
 use nemesis::surface::{Membership, Surface};
-use nemesis::{Capabilities, Layout, Spares};
+use nemesis::{Capabilities, CommandOffer, Layout, Spares};
 use tokio::net::TcpStream;
 use workloads::Client;
 use workloads::clock::Clock;
 
 use crate::arena::addresses::Addresses;
+use crate::arena::command::{CommandLine, CommandStep};
 use crate::arena::launch::{Launch, LaunchError, Place, Program};
 
 /// How long a node may take to accept a connection when it is asked how it is.
@@ -73,6 +74,10 @@ pub trait System {
     }
     /// The nodes say who holds a key.
     fn owners(&self) -> Option<&dyn Owners> {
+        None
+    }
+    /// Its nodes run already: the bench only reaches them.
+    fn attached(&self) -> Option<&dyn Attached> {
         None
     }
     /// The whole cluster can live in virtual time.
@@ -137,6 +142,17 @@ pub trait Replaces {
 pub trait Owners {
     /// The nodes that hold a key, as the node at this address reports it; the first is the one asked first.
     fn owners<'a>(&'a self, address: SocketAddr, key: &'a str) -> Answer<'a, Vec<String>>;
+}
+
+/// A cluster that runs already, wherever it is.
+pub trait Attached {
+    /// Where each node serves clients, host and port, in the order of the nodes.
+    fn addresses(&self) -> Vec<String>;
+    /// The faults that its user has described by commands.
+    fn faults(&self) -> Vec<CommandOffer>;
+    /// The command that takes this step of such a fault on a node, or on all of its nodes; none if there is no such fault or
+    /// node.
+    fn command(&self, fault: &str, step: CommandStep, nodes: &[String]) -> Option<CommandLine>;
 }
 
 /// A cluster that can live in virtual time.

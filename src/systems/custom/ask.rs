@@ -12,7 +12,8 @@ use workloads::store::StoreError;
 
 use super::answer::{Answered, Body, Raw, meaning};
 use super::commands::Commands;
-use super::config::Request;
+use super::config::{ConnectionConfig, Request};
+use super::template::of_environment;
 use crate::arena::addresses::Addresses;
 use crate::systems::http;
 
@@ -33,7 +34,7 @@ impl Values<'_> {
             "from" => self.value.get(0).map(Value::to_string),
             "to" => self.value.get(1).map(Value::to_string),
             "process" => Some(self.process.to_string()),
-            _ => None,
+            variable => of_environment(variable),
         }
     }
 
@@ -48,14 +49,18 @@ impl Values<'_> {
 /// Asks the nodes.
 pub(super) struct Asker {
     addresses: Addresses,
+    key_prefix: String,
+    connection: ConnectionConfig,
     http: reqwest::Client,
     commands: Commands,
 }
 
 impl Asker {
-    /// Of the nodes at these addresses.
-    pub fn new(addresses: Addresses) -> Self {
-        Self { addresses, http: http::client(), commands: Commands::default() }
+    /// Of the nodes at these addresses; the prefix is put in front of every key.
+    pub fn new(addresses: Addresses, key_prefix: String, connection: ConnectionConfig) -> Self {
+        let first = connection.resp.iter().map(|words| words.iter().map(|word| word.fill(of_environment)).collect());
+        let commands = Commands::beginning_with(first.collect());
+        Self { addresses, key_prefix, connection, http: http::client(), commands }
     }
 
     /// Sends a request to a node, once.
@@ -65,6 +70,8 @@ impl Asker {
     pub async fn ask(&self, node: &str, request: &Request, values: &Values<'_>) -> Result<Answered, StoreError> {
         let down = || StoreError::Refused(format!("{node} is down"));
         let at = self.addresses.of(node).ok_or_else(down)?;
+        let key = values.key.map(|key| format!("{}{key}", self.key_prefix));
+        let values = &Values { key: key.as_deref(), ..values.clone() };
         let raw = match (&request.http, &request.resp) {
             (Some(_), _) => self.by_http(at, request, values).await?,
             (None, Some(words)) => {
@@ -83,7 +90,9 @@ impl Asker {
         let refused = |error: &dyn Display| StoreError::Refused(format!("{method} {url}: {error}"));
         let parsed = reqwest::Method::from_bytes(method.as_bytes()).map_err(|error| refused(&error))?;
         let mut sent = self.http.request(parsed, &url);
-        for (name, value) in &request.headers {
+        let is_own = |name: &str| request.headers.keys().any(|own| own.eq_ignore_ascii_case(name));
+        let of_all = self.connection.headers.iter().filter(|(name, _)| !is_own(name));
+        for (name, value) in request.headers.iter().chain(of_all) {
             sent = sent.header(name, value.fill(|name| values.of(name)));
         }
         if let Some(body) = &request.body {

@@ -29,10 +29,12 @@ pub(super) struct CustomClient {
 }
 
 impl CustomClient {
-    /// A client of these nodes.
-    pub fn new(config: Rc<Config>, nodes: Vec<String>, addresses: Addresses) -> Self {
-        let driven = config.driver.clone().map(|driver| Driven::new(driver, &config));
-        let keys = Rc::new(Keys { asker: Asker::new(addresses.clone()), config, nodes });
+    /// A client of these nodes, which puts the prefix in front of every key.
+    pub fn new(config: Rc<Config>, nodes: Vec<String>, addresses: Addresses, key_prefix: String) -> Self {
+        let driver = config.driver.clone();
+        let driven = driver.map(|driver| Driven::new(driver, &config, key_prefix.clone()));
+        let asker = Asker::new(addresses.clone(), key_prefix, config.connection.clone());
+        let keys = Rc::new(Keys { asker, config, nodes });
         let get_put = GetPut::new(Box::new(OfKeys(Rc::clone(&keys))));
         Self { keys, driven, addresses, get_put }
     }
@@ -197,14 +199,15 @@ impl Store for OfKeys {
 struct Driven {
     config: DriverConfig,
     directory: PathBuf,
+    key_prefix: String,
     running: RefCell<Option<Rc<Driver>>>,
     starts: Cell<u64>,
 }
 
 impl Driven {
-    fn new(driver: DriverConfig, config: &Config) -> Self {
+    fn new(driver: DriverConfig, config: &Config, key_prefix: String) -> Self {
         let directory = config.cluster.directory.clone();
-        Self { config: driver, directory, running: RefCell::default(), starts: Cell::default() }
+        Self { config: driver, directory, key_prefix, running: RefCell::default(), starts: Cell::default() }
     }
 
     async fn done(&self, node: &str, addresses: &Addresses, operation: &Operation) -> Completion {
@@ -213,13 +216,14 @@ impl Driven {
             Ok(driver) => driver,
             Err(error) => return operation.fail(error.to_string()),
         };
+        let key = operation.key.as_ref().map(|key| format!("{}{key}", self.key_prefix));
         let request = |id| DriverRequest {
             id,
             node,
             address: address.to_string(),
             workload: operation.workload,
             f: operation.f,
-            key: operation.key.as_deref(),
+            key: key.as_deref(),
             value: &operation.value,
             process: operation.process,
         };

@@ -1,4 +1,5 @@
-//! Commands in RESP: a connection is used by one command at a time, and kept for the next.
+//! Commands in RESP: a connection is used by one command at a time, and kept for the next. Each begins with the commands of the file, such
+//! as AUTH.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,9 +18,31 @@ const IDLE_MAX: usize = 64;
 #[derive(Default)]
 pub(super) struct Commands {
     idle: RefCell<BTreeMap<SocketAddr, Vec<Connection>>>,
+    first: Vec<Vec<String>>,
 }
 
 impl Commands {
+    /// Connections that begin with these commands.
+    pub fn beginning_with(first: Vec<Vec<String>>) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// A new connection. What it begins with is no operation, so nothing has happened if that fails; it is named by its first word
+    /// alone, as the others may be secret.
+    async fn connect(&self, at: SocketAddr) -> Result<Connection, StoreError> {
+        let refused = |why: String| StoreError::Refused(format!("no connection: {why}"));
+        let mut connection = Connection::to(at).await.map_err(|why| refused(why.to_string()))?;
+        for words in &self.first {
+            let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            match connection.ask(&bytes).await {
+                Ok(Reply::Error(why)) => return Err(refused(format!("{}: {why}", words[0]))),
+                Ok(_) => {}
+                Err(error) => return Err(refused(format!("{}: {error}", words[0]))),
+            }
+        }
+        Ok(connection)
+    }
+
     /// Sends a command, once. A connection that fails takes those that are kept with it: the node has ended.
     ///
     /// # Errors
@@ -28,7 +51,7 @@ impl Commands {
         let kept = self.idle.borrow_mut().get_mut(&at).and_then(Vec::pop);
         let mut connection = match kept {
             Some(connection) => connection,
-            None => Connection::to(at).await.map_err(|why| StoreError::Refused(format!("no connection: {why}")))?,
+            None => self.connect(at).await?,
         };
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         match connection.ask(&words).await {

@@ -3,7 +3,7 @@
 //! It is TOML; `docs/custom.md` has every key with an example. The whole of it is kept in `run.json`, so a run can be repeated
 //! and judged anew without the file. What cannot work is refused when the file is read, with the key that is wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use workloads::get_put;
 
+use super::attach::{FaultConfig, check_faults, host_and_port};
+use super::error::{ConfigError, wrong};
 use super::template::{self, Template};
 
 /// Nodes of a cluster at most.
@@ -54,19 +56,29 @@ pub struct Config {
     /// A program that does operations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<DriverConfig>,
+    /// What every request has, and every connection begins with.
+    #[serde(default, skip_serializing_if = "ConnectionConfig::is_empty")]
+    pub connection: ConnectionConfig,
+    /// Faults of a cluster that runs already, as commands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultConfig>,
     /// What is promised.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<ClaimConfig>,
 }
 
-/// How nodes are started.
+/// How nodes are started, or where they run already.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Cluster {
     /// How many.
     #[serde(default = "nodes_usual")]
     pub nodes: usize,
+    /// Where the nodes of a cluster that runs already serve clients, host and port each; then nothing else says how they start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attach: Vec<String>,
     /// The program and its arguments, with placeholders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<Template>,
     /// A directory in which a program that is a name alone is looked for before the PATH, such as one of unpacked packages.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +87,7 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, Template>,
     /// The port on which clients are served.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub port: u16,
     /// The port on which nodes serve each other, if it is another.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,6 +216,18 @@ pub struct Request {
     pub fail: Vec<Answer>,
 }
 
+/// What every request has, and every connection begins with: credentials, for example.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ConnectionConfig {
+    /// Headers of every HTTP request that has none of that name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Template>,
+    /// Commands in RESP that every connection begins with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resp: Vec<Vec<Template>>,
+}
+
 /// A status, or a reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -249,6 +274,7 @@ impl Default for Cluster {
     fn default() -> Self {
         Self {
             nodes: nodes_usual(),
+            attach: Vec::new(),
             command: Vec::new(),
             binaries: None,
             environment: BTreeMap::new(),
@@ -288,41 +314,12 @@ fn one() -> usize {
     1
 }
 
+fn is_zero(port: &u16) -> bool {
+    *port == 0
+}
+
 fn is_false(flag: &bool) -> bool {
     !flag
-}
-
-/// A file that does not describe a store.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// It cannot be read.
-    #[error("cannot read {path}: {error}")]
-    Unread {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        error: std::io::Error,
-    },
-    /// It is no TOML, or a key is unknown or missing.
-    #[error("{path}: {error}")]
-    Strange {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong, and where.
-        error: toml::de::Error,
-    },
-    /// It cannot work.
-    #[error("{key}: {why}")]
-    Wrong {
-        /// The key.
-        key: String,
-        /// Why not.
-        why: String,
-    },
-}
-
-fn wrong(key: impl Into<String>, why: impl Into<String>) -> ConfigError {
-    ConfigError::Wrong { key: key.into(), why: why.into() }
 }
 
 impl Config {
@@ -344,6 +341,21 @@ impl Config {
         Ok(config)
     }
 
+    /// Refuses variables that the environment does not have. Not a part of [`Config::check`], as a run that is judged anew needs none.
+    ///
+    /// # Errors
+    /// With the first that is missing.
+    pub fn check_environment(&self) -> Result<(), ConfigError> {
+        let of_keys = [&self.get, &self.put, &self.delete, &self.replica].into_iter().flatten();
+        let requests = of_keys.chain(self.operations.values().flat_map(BTreeMap::values));
+        let mut templates = requests.flat_map(Request::templates).chain(self.connection.templates());
+        let is_missing = |name: &&str| std::env::var(name).is_err();
+        match templates.find_map(|template| template.variables().into_iter().find(is_missing)) {
+            Some(name) => Err(wrong(format!("{{env:{name}}}"), "the environment does not have it, or it is no text")),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the file says how this function of this workload is done.
     pub fn can(&self, workload: &str, f: &str) -> bool {
         let is_driven = self.driver.as_ref().is_some_and(|driver| driver.does(workload));
@@ -361,6 +373,8 @@ impl Config {
     /// With the key that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
+        check_faults(&self.faults, &self.cluster.attach)?;
+        self.connection.check()?;
         let stored = [("get", &self.get), ("put", &self.put), ("delete", &self.delete)];
         let missing = stored.iter().filter(|(_, request)| request.is_none()).count();
         if let Some((key, _)) = stored.iter().find(|(_, request)| (1..3).contains(&missing) && request.is_none()) {
@@ -403,22 +417,72 @@ fn workload_functions(workload: &str) -> Result<&'static [&'static str], ConfigE
 }
 
 impl Cluster {
+    /// How many nodes it has.
+    pub fn count(&self) -> usize {
+        if self.attach.is_empty() { self.nodes } else { self.attach.len() }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
+        if !(1..=self.count()).contains(&self.nodes_to_serve) {
+            return Err(wrong("cluster.nodes-to-serve", format!("{} of {} nodes", self.nodes_to_serve, self.count())));
+        }
+        if self.attach.is_empty() { self.check_started() } else { self.check_attached() }
+    }
+
+    /// Refuses what a cluster that is not started cannot have.
+    fn check_attached(&self) -> Result<(), ConfigError> {
+        if let Some(key) = self.key_of_starts() {
+            let why = "it is about nodes that are started, and those of `attach` run already: leave one of them out";
+            return Err(wrong(format!("cluster.{key}"), why));
+        }
+        if self.attach.len() > NODES_MAX {
+            return Err(wrong("cluster.attach", format!("{} nodes: give at most {NODES_MAX}", self.attach.len())));
+        }
+        let mut seen = BTreeSet::new();
+        self.attach.iter().try_for_each(|address| match host_and_port(address) {
+            None => Err(wrong("cluster.attach", format!("{address:?}: write HOST:PORT, such as 10.0.0.1:6379"))),
+            Some(_) if !seen.insert(address) => Err(wrong("cluster.attach", format!("{address} is there twice"))),
+            Some(_) => Ok(()),
+        })
+    }
+
+    /// The first key that says how nodes start, and says it otherwise than usual.
+    fn key_of_starts(&self) -> Option<&'static str> {
+        let usual = Self::default();
+        let of_starts = [
+            ("nodes", self.nodes != usual.nodes),
+            ("command", self.command != usual.command),
+            ("binaries", self.binaries != usual.binaries),
+            ("environment", self.environment != usual.environment),
+            ("port", self.port != usual.port),
+            ("peer-port", self.peer_port != usual.peer_port),
+            ("peer", self.peer != usual.peer),
+            ("separator", self.separator != usual.separator),
+            ("files", self.files != usual.files),
+            ("ready", self.ready != usual.ready),
+            ("start-limit-seconds", self.start_limit_seconds != usual.start_limit_seconds),
+            ("stop", self.stop != usual.stop),
+            ("expected-in-logs", self.expected_in_logs != usual.expected_in_logs),
+        ];
+        of_starts.into_iter().find(|(_, is_there)| *is_there).map(|(key, _)| key)
+    }
+
+    fn check_started(&self) -> Result<(), ConfigError> {
         if !(1..=NODES_MAX).contains(&self.nodes) {
             return Err(wrong("cluster.nodes", format!("{}: give 1 to {NODES_MAX}", self.nodes)));
         }
         if self.command.is_empty() {
-            return Err(wrong("cluster.command", "it is empty: name a program"));
+            return Err(wrong(
+                "cluster.command",
+                "name the program of a node, or `attach` a cluster that runs already",
+            ));
         }
         if self.port == 0 || self.peer_port == Some(0) {
-            return Err(wrong("cluster.port", "0 is no port"));
+            return Err(wrong("cluster.port", "say on which port clients are served, other than 0"));
         }
         if !(1..=START_LIMIT_SECONDS_MAX).contains(&self.start_limit_seconds) {
             let why = format!("{}: give 1 to {START_LIMIT_SECONDS_MAX}", self.start_limit_seconds);
             return Err(wrong("cluster.start-limit-seconds", why));
-        }
-        if !(1..=self.nodes).contains(&self.nodes_to_serve) {
-            return Err(wrong("cluster.nodes-to-serve", format!("{} of {} nodes", self.nodes_to_serve, self.nodes)));
         }
         let of_nodes =
             |key: &str, template: &Template| template.check(template::OF_NODES).map_err(|why| wrong(key, why));
@@ -434,6 +498,32 @@ impl Cluster {
     /// How long a node may take to be ready.
     pub fn start_limit(&self) -> Duration {
         Duration::from_secs(self.start_limit_seconds)
+    }
+}
+
+impl ConnectionConfig {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn templates(&self) -> impl Iterator<Item = &Template> {
+        self.headers.values().chain(self.resp.iter().flatten())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        check_header_names("connection.headers", &self.headers)?;
+        if self.resp.iter().any(Vec::is_empty) {
+            return Err(wrong("connection.resp", "no command"));
+        }
+        let known = |template: &Template| template.check(template::OF_CONNECTIONS);
+        self.templates().try_for_each(|template| known(template).map_err(|why| wrong("connection", why)))
+    }
+}
+
+fn check_header_names(key: &str, headers: &BTreeMap<String, Template>) -> Result<(), ConfigError> {
+    match headers.keys().find(|name| name.parse::<HeaderName>().is_err()) {
+        Some(name) => Err(wrong(key, format!("{name:?} is no name of a header"))),
+        None => Ok(()),
     }
 }
 
@@ -499,9 +589,7 @@ impl Request {
             }
             _ => {}
         }
-        if let Some(name) = self.headers.keys().find(|name| name.parse::<HeaderName>().is_err()) {
-            return Err(wrong(format!("{key}.headers"), format!("{name:?} is no name of a header")));
-        }
+        check_header_names(&format!("{key}.headers"), &self.headers)?;
         self.check_answers(key)?;
         self.templates().try_for_each(|template| template.check(known).map_err(|why| wrong(key, why)))?;
         match &self.result {
@@ -554,5 +642,30 @@ impl ClaimConfig {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> Cluster {
+        Cluster { attach: ["a.example:7001", "[::1]:7003"].map(str::to_owned).to_vec(), ..Cluster::default() }
+    }
+
+    #[test]
+    fn nothing_says_how_nodes_start_that_run_already() {
+        assert!(cluster().check().is_ok());
+        let wrong = |cluster: Cluster| cluster.check().expect_err("it is wrong").to_string();
+        assert!(
+            wrong(Cluster { port: 7, ..cluster() }).starts_with("cluster.port: it is about nodes that are started")
+        );
+        assert!(wrong(Cluster { nodes: 4, ..cluster() }).starts_with("cluster.nodes: "));
+        for address in ["a.example", "a.example:", ":7", "::1:7", "a.example:0", "a.example:99999"] {
+            let said = wrong(Cluster { attach: vec![address.to_owned()], ..cluster() });
+            assert!(said.contains("write HOST:PORT"), "{said}");
+        }
+        let twice = ["a:7", "a:7"].map(str::to_owned).to_vec();
+        assert!(wrong(Cluster { attach: twice, ..cluster() }).ends_with("a:7 is there twice"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   --config FILE ─► config.rs (TOML, checked) ─► system.rs: how a node is started, what is promised
-//!                        │ template.rs (placeholders)
+//!                        │ template.rs (placeholders), attach.rs (a cluster that runs already, and its faults)
 //!                        ▼
 //!   client.rs: which operation is done by what ─┬─ ask.rs ─┬─ HTTP
 //!                                               │          └─ commands.rs   RESP
@@ -11,15 +11,18 @@
 
 mod answer;
 mod ask;
+mod attach;
 mod client;
 mod commands;
 mod config;
 pub mod driver;
 mod driver_test;
+mod error;
 mod row;
 mod system;
 mod template;
 
-pub use config::{Config, ConfigError};
+pub use config::Config;
+pub use error::ConfigError;
 pub use row::CustomSettings;
 pub use system::Custom;

@@ -46,11 +46,23 @@ impl Options for CustomSettings {
         let none = || Problem::BadArguments("--system custom needs --config FILE, which describes the store".into());
         let file = arguments.config.ok_or_else(none)?;
         let mut config = Config::read(&file).map_err(Problem::arguments)?;
+        let is_attached = !config.cluster.attach.is_empty();
+        if is_attached && arguments.nodes.is_some() {
+            return Err(Problem::BadArguments(
+                "--nodes is for nodes that are started: those of `attach` run already".into(),
+            ));
+        }
         if let Some(nodes) = arguments.nodes {
             config.cluster.nodes = nodes;
             config.check().map_err(Problem::arguments)?;
         }
-        let nemesis = if config.cluster.nodes > 1 { "partition,kill,pause" } else { "kill,pause" };
+        config.check_environment().map_err(Problem::arguments)?;
+        let nemesis = match (is_attached, config.cluster.nodes) {
+            (true, _) if config.faults.is_empty() => "none",
+            (true, _) => "command",
+            (false, 1) => "kill,pause",
+            (false, _) => "partition,kill,pause",
+        };
         let preferences = Preferences { workload: Some("all"), nemesis: Some(nemesis), ..Preferences::default() };
         Ok(Chosen { options: Self { file: Some(file), nodes: arguments.nodes, config }, preferences })
     }

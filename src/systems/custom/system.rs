@@ -1,18 +1,23 @@
-//! How a node of a described store is started, and what its file claims.
+//! How a node of a described store is started, or reached where it runs already, and what its file claims.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use checker::{Claim, ConcurrentWrites};
+use nemesis::CommandOffer;
 use workloads::Client;
 
+use super::attach::node;
 use super::client::CustomClient;
-use super::config::{ClaimConfig, ConcurrentWritesConfig, Config, ConfigError, ReadySign};
+use super::config::{ClaimConfig, ConcurrentWritesConfig, Config, ReadySign};
+use super::error::ConfigError;
 use super::template::Template;
 use crate::arena::addresses::Addresses;
+use crate::arena::command::{CommandLine, CommandStep};
 use crate::arena::launch::{Launch, LaunchError, Peer, Place, Program, Ready, Sign};
-use crate::systems::system::{Claims, System};
+use crate::systems::system::{Attached, Claims, System};
 
 /// A described store.
 #[derive(Clone, Debug)]
@@ -47,6 +52,16 @@ impl Custom {
         Program::Installed { name: name.into(), binaries, package: package.into() }
     }
 
+    /// What is in front of every key. A cluster that runs already has the keys of earlier runs, and this run has not written
+    /// those.
+    fn key_prefix(&self) -> String {
+        if self.attached().is_none() {
+            return String::new();
+        }
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("{:x}-", since.as_millis())
+    }
+
     fn peer_port(&self) -> u16 {
         self.config.cluster.peer_port.unwrap_or(self.config.cluster.port)
     }
@@ -73,22 +88,20 @@ impl Custom {
     }
 }
 
-/// The node in this place, from 0.
-fn node(index: usize) -> String {
-    format!("n{}", index + 1)
-}
-
 impl System for Custom {
     fn name(&self) -> &'static str {
         "custom"
     }
 
     fn nodes(&self) -> Vec<String> {
-        (0..self.config.cluster.nodes).map(node).collect()
+        (0..self.config.cluster.count()).map(node).collect()
     }
 
     fn launch(&self, place: &Place) -> Result<Launch, LaunchError> {
         let cluster = &self.config.cluster;
+        if self.attached().is_some() {
+            return Err(LaunchError("it runs already".into()));
+        }
         let client = SocketAddr::new(place.host, place.ports.instead_of(cluster.port)?);
         let peer = SocketAddr::new(place.host, place.ports.instead_of(self.peer_port())?);
         let peers = self.peers(place);
@@ -130,11 +143,12 @@ impl System for Custom {
 
     fn programs(&self) -> Vec<Program> {
         let driver = self.config.driver.as_ref().and_then(|driver| driver.command.first());
-        driver.map(|named| self.installed(named.clone())).into_iter().chain([self.program()]).collect()
+        let node = self.attached().is_none().then(|| self.program());
+        driver.map(|named| self.installed(named.clone())).into_iter().chain(node).collect()
     }
 
     fn client(&self, addresses: Addresses) -> Box<dyn Client> {
-        Box::new(CustomClient::new(Rc::clone(&self.config), self.nodes(), addresses))
+        Box::new(CustomClient::new(Rc::clone(&self.config), self.nodes(), addresses, self.key_prefix()))
     }
 
     fn can(&self, workload: &str, f: &str) -> bool {
@@ -160,6 +174,26 @@ impl System for Custom {
 
     fn expected_in_logs(&self) -> Vec<&str> {
         self.config.cluster.expected_in_logs.iter().map(String::as_str).collect()
+    }
+
+    fn attached(&self) -> Option<&dyn Attached> {
+        (!self.config.cluster.attach.is_empty()).then_some(self as &dyn Attached)
+    }
+}
+
+impl Attached for Custom {
+    fn addresses(&self) -> Vec<String> {
+        self.config.cluster.attach.clone()
+    }
+
+    fn faults(&self) -> Vec<CommandOffer> {
+        let count = self.config.cluster.count();
+        self.config.faults.iter().map(|fault| fault.offer(count)).collect()
+    }
+
+    fn command(&self, fault: &str, step: CommandStep, nodes: &[String]) -> Option<CommandLine> {
+        let fault = self.config.faults.iter().find(|known| known.name == fault)?;
+        fault.line(step, nodes, &self.config.cluster.attach, &self.config.cluster.directory)
     }
 }
 

@@ -14,9 +14,20 @@ pub const OF_NODES: &[&str] =
 /// Of one peer in `{peers}`.
 pub const OF_PEERS: &[&str] = &["name", "number", "host", "port", "peer-port", "address"];
 /// Of a get, a put, a delete.
-pub const OF_KEYS: &[&str] = &["key", "value"];
+pub const OF_KEYS: &[&str] = &["key", "value", OF_ENVIRONMENT];
 /// Of an operation of a workload.
-pub const OF_OPERATIONS: &[&str] = &["key", "value", "from", "to", "process"];
+pub const OF_OPERATIONS: &[&str] = &["key", "value", "from", "to", "process", OF_ENVIRONMENT];
+/// Of every connection.
+pub const OF_CONNECTIONS: &[&str] = &[OF_ENVIRONMENT];
+/// Stands for any variable of the environment, where there may be one: what is secret is not in the file.
+const OF_ENVIRONMENT: &str = "env:NAME";
+const ENVIRONMENT: &str = "env:";
+
+/// Of a fault at a node that runs already: its name, its number from 1, its host, its port, both of them, the hosts of the others,
+/// the directory of the configuration file.
+pub const OF_FAULTS: &[&str] = &["node", "number", "host", "port", "address", "others", "directory"];
+/// Of a fault at all nodes at once.
+pub const OF_FAULTS_OF_ALL: &[&str] = &["directory"];
 
 /// Text with placeholders.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +65,7 @@ impl Template {
     /// With a sentence about it.
     pub fn check(&self, known: &[&str]) -> Result<(), String> {
         let unknown = self.parts().into_iter().find_map(|part| match part {
-            Part::Name(name) if !known.contains(&name) => Some(name),
+            Part::Name(name) if !is_among(name, known) => Some(name),
             _ => None,
         });
         let is_open = |name: &&&str| {
@@ -78,6 +89,15 @@ impl Template {
             Part::Name(name) => value(name).unwrap_or_else(|| format!("{{{name}}}")),
         });
         parts.collect()
+    }
+
+    /// The variables of the environment that are in it.
+    pub fn variables(&self) -> Vec<&str> {
+        let variable = |part| match part {
+            Part::Name(name) => name.strip_prefix(ENVIRONMENT),
+            Part::Text(_) => None,
+        };
+        self.parts().into_iter().filter_map(variable).collect()
     }
 
     /// As `METHOD /PATH`.
@@ -112,8 +132,21 @@ impl Template {
     }
 }
 
+/// The value of a name that is a variable of the environment.
+pub fn of_environment(name: &str) -> Option<String> {
+    std::env::var(name.strip_prefix(ENVIRONMENT)?).ok()
+}
+
+fn is_among(name: &str, known: &[&str]) -> bool {
+    known.contains(&name) || (name.starts_with(ENVIRONMENT) && known.contains(&OF_ENVIRONMENT))
+}
+
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    let is_of = |text: &str, may: fn(u8) -> bool| !text.is_empty() && text.bytes().all(may);
+    match text.strip_prefix(ENVIRONMENT) {
+        Some(variable) => is_of(variable, |byte| byte.is_ascii_alphanumeric() || byte == b'_'),
+        None => is_of(text, |byte| byte.is_ascii_lowercase() || byte == b'-'),
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +173,16 @@ mod tests {
             Template::from("{key".to_owned()).check(OF_KEYS).is_err_and(|said| said.contains("{key has no closing"))
         );
         assert_eq!(Template::from(r#"{"a": 1}"#.to_owned()).check(OF_KEYS), Ok(()));
+    }
+
+    #[test]
+    fn a_variable_is_a_name_where_there_may_be_one() {
+        let template = Template::from("Bearer {env:MY_TOKEN} {env:} {env:a b}".to_owned());
+        assert_eq!(template.variables(), ["MY_TOKEN"]);
+        assert_eq!(template.check(OF_CONNECTIONS), Ok(()));
+        assert!(template.check(OF_NODES).is_err_and(|said| said.contains("unknown placeholder {env:MY_TOKEN}")));
+        assert_eq!(of_environment("env:NO_SUCH_VARIABLE"), None);
+        assert_eq!(of_environment("env:PATH"), std::env::var("PATH").ok());
     }
 
     #[test]
