@@ -100,8 +100,9 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Stops all active faults, ends what commands have begun, then opens every link, mends every disk, starts or resumes every node, sets right every
-    /// clock and lifts every limit that this nemesis has touched, and checks processes and clocks.
+    /// Stops all active faults, ends what commands have begun, then opens every link, mends every disk, starts or resumes
+    /// every node, sets right every clock and lifts every limit that this nemesis has touched, and checks processes and
+    /// clocks.
     pub async fn heal_all(&mut self, surface: &dyn Surface) -> HealReport {
         let mut report = HealReport::default();
         for id in self.active() {

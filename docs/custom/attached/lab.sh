@@ -3,9 +3,9 @@
 #
 #     unshare -Urn sh lab.sh COMMAND ...
 #
-# Every node has two networks: 10.1.0.N for clients, 10.2.0.N for the other nodes. On n2 there is a failover of the kind that many have
-# written: when n1 has not answered it three times (or MISSES times), n2 becomes the primary. Where the programs of Redis are not on the PATH, put
-# the directory that has them there.
+# Every node has two networks: 10.1.0.N for clients, 10.2.0.N for the other nodes. On n2 there is a failover of the kind that many
+# have written: when n1 has not answered it three times (or MISSES times), n2 becomes the primary. Where the programs of Redis are
+# not on the PATH, put the directory that has them there.
 set -eu
 LAB=$(mktemp -d)
 export LAB
