@@ -176,6 +176,8 @@ impl Launch {
 pub enum Ready {
     /// When it prints a line of JSON on its standard output: `{"client": ADDRESS, "peer": ADDRESS}`.
     JsonLineOnStdout,
+    /// When the carrier of its messages has greeted it. It has no address.
+    Carried,
     /// At addresses that are known before, when there is a sign.
     At {
         /// Where it serves clients.

@@ -87,6 +87,12 @@ fn up(dir: &Path, args: &SystemArgs) -> Result<Exit, Problem> {
             "the nodes of {name} need addresses of their own, which only `dissensus run` gives them"
         )));
     }
+    if system.carrier().is_some() {
+        let name = system.name();
+        return Err(Problem::arguments(format!(
+            "the nodes of {name} have no addresses: only the clients of `dissensus run` can talk to them"
+        )));
+    }
     fs::create_dir_all(dir).map_err(|error| Problem::bench(format!("cannot create {}: {error}", dir.display())))?;
     match start_supervisor(dir, &order)? {
         Answer::Up(nodes) => {

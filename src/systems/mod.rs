@@ -9,6 +9,7 @@ pub mod custom;
 pub mod dynamo;
 pub mod etcd;
 pub mod http;
+pub mod maelstrom;
 pub mod nats;
 pub mod outcomes;
 pub mod postgres;
@@ -23,6 +24,7 @@ use crate::exit::Problem;
 use custom::CustomSettings;
 use dynamo::DynamoSettings;
 use etcd::EtcdSettings;
+use maelstrom::MaelstromSettings;
 use nats::NatsSettings;
 use postgres::PostgresSettings;
 use redis::RedisSettings;
@@ -39,6 +41,7 @@ pub static SYSTEMS: [Row; 6] = [
     Row::of::<NatsSettings>(),
     Row::of::<PostgresSettings>(),
     Row::of::<CustomSettings>(),
+    Row::of::<MaelstromSettings>(),
 ];
 
 /// The system that is tested unless the user names another.

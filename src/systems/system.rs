@@ -3,6 +3,7 @@
 //! leaves out what would need it, or refuses it by name.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use checker::{CheckName, Claim, ConcurrentWrites};
@@ -16,6 +17,7 @@ use workloads::clock::Clock;
 use crate::arena::addresses::Addresses;
 use crate::arena::command::{CommandLine, CommandStep};
 use crate::arena::launch::{Launch, LaunchError, Place, Program};
+use crate::arena::processes::carried::Carrier;
 
 /// How long a node may take to accept a connection when it is asked how it is.
 const STATUS_LIMIT: Duration = Duration::from_secs(2);
@@ -50,6 +52,11 @@ pub trait System {
     /// Its nodes must each have an address of their own, as they tell each other one address for all.
     fn needs_addresses(&self) -> bool {
         false
+    }
+    /// Its nodes know no network: the system carries their messages. Then a [`Launch`] of it is ready when the carrier says
+    /// so.
+    fn carrier(&self) -> Option<Rc<dyn Carrier>> {
+        None
     }
     /// Its nodes read the clock file that they inherit, and say what time they believe it is.
     fn clock(&self) -> Option<&dyn BelievedClock> {

@@ -1,5 +1,6 @@
-//! `append`: transactions that append to several lists and read them, in Jepsen's form (Kingsbury and Alvaro, "Elle",
-//! VLDB 2020): `[["append", "append-0", 5], ["r", "append-1", null]]`. The `ok` has what was read in place of null.
+//! `append`, and `txn-list-append` as Maelstrom calls it: transactions that append to several lists and read them, in
+//! Jepsen's form (Kingsbury and Alvaro, "Elle", VLDB 2020): `[["append", "append-0", 5], ["r", "append-1", null]]`. The
+//! `ok` has what was read in place of null. `txn-rw-register`: the same with registers, which are written (`"w"`).
 //!
 //! `list-append` has transactions of one key, for a store that has no others.
 
@@ -11,9 +12,11 @@ use crate::key_window::KeyWindow;
 use crate::transaction::TXN;
 use crate::workload::{Invocation, Unique, Visit, Workload, probe_key};
 
-/// One to four micro-operations a transaction, half of them appends.
+/// One to four micro-operations a transaction, half of them changes.
 #[derive(Debug)]
 pub struct Append {
+    name: &'static str,
+    change: &'static str,
     window: KeyWindow,
     unique: Unique,
 }
@@ -24,16 +27,28 @@ impl Append {
     /// Appends after which a list gives way to a new one, by default.
     pub const ELEMENTS_PER_KEY: u64 = 60;
     const MICROS_MAX: usize = 4;
-    const APPEND_PERCENT: u32 = 50;
+    const CHANGE_PERCENT: u32 = 50;
 
     /// `keys` lists in use at a time, each for `elements_per_key` appends; at least one of either.
     pub fn new(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
-        Self { window: KeyWindow::new("append", keys, elements_per_key), unique }
+        Self { name: "append", change: "append", window: KeyWindow::new("append", keys, elements_per_key), unique }
+    }
+
+    /// The same under Maelstrom's name.
+    pub fn txn_list_append(keys: u64, elements_per_key: u64, unique: Unique) -> Self {
+        let window = KeyWindow::new("list", keys, elements_per_key);
+        Self { name: "txn-list-append", change: "append", window, unique }
+    }
+
+    /// Transactions on registers, each for `writes_per_key` writes.
+    pub fn txn_rw_register(keys: u64, writes_per_key: u64, unique: Unique) -> Self {
+        let window = KeyWindow::new("register", keys, writes_per_key);
+        Self { name: "txn-rw-register", change: "w", window, unique }
     }
 
     fn micro(&mut self, rng: &mut ChaCha8Rng) -> Value {
-        match rng.random_ratio(Self::APPEND_PERCENT, 100) {
-            true => json!(["append", self.window.key_to_fill(rng), self.unique.next()]),
+        match rng.random_ratio(Self::CHANGE_PERCENT, 100) {
+            true => json!([self.change, self.window.key_to_fill(rng), self.unique.next()]),
             false => json!(["r", self.window.key(rng), null]),
         }
     }
@@ -41,7 +56,7 @@ impl Append {
 
 impl Workload for Append {
     fn name(&self) -> &'static str {
-        "append"
+        self.name
     }
 
     fn functions(&self) -> &'static [&'static str] {
@@ -64,6 +79,6 @@ impl Workload for Append {
     }
 
     fn probe(&self, node: &str, number: u64) -> Option<Visit> {
-        Some(Visit::once(Invocation::without_key(TXN, json!([["append", probe_key(node), number]]))))
+        Some(Visit::once(Invocation::without_key(TXN, json!([[self.change, probe_key(node), number]]))))
     }
 }

@@ -1,5 +1,5 @@
-//! `cas-register`: clients read, write, and compare-and-set a few registers. Written values are unique, so a read shows
-//! which write it saw, and linearizability is decided quickly.
+//! `cas-register`, and `lin-kv` as Maelstrom calls it: clients read, write, and compare-and-set a few registers. Written
+//! values are unique, so a read shows which write it saw, and linearizability is decided quickly.
 //!
 //! Jepsen's register test (Kingsbury, "etcd and Consul", 2014), with fresh values instead of a few that come again.
 //! `cas` has the list of the expected and the new value: the expected one is what a client saw last, so many succeed.
@@ -18,6 +18,7 @@ use crate::workload::{Invocation, Unique, Visit, Workload, probe_key};
 /// `read` in four operations of ten, `cas` in three (a `write` instead while no value is known), `write` in three.
 #[derive(Debug)]
 pub struct CasRegister {
+    name: &'static str,
     window: KeyWindow,
     unique: Unique,
     /// The value of each register in use that was seen last.
@@ -35,7 +36,16 @@ impl CasRegister {
 
     /// `keys` registers in use at a time, each for `operations_per_key` operations; at least one of either.
     pub fn new(keys: u64, operations_per_key: u64, unique: Unique) -> Self {
-        Self { window: KeyWindow::new("cas", keys, operations_per_key), unique, seen: BTreeMap::new() }
+        Self::called("cas-register", KeyWindow::new("cas", keys, operations_per_key), unique)
+    }
+
+    /// The same under Maelstrom's name.
+    pub fn lin_kv(keys: u64, operations_per_key: u64, unique: Unique) -> Self {
+        Self::called("lin-kv", KeyWindow::new("kv", keys, operations_per_key), unique)
+    }
+
+    fn called(name: &'static str, window: KeyWindow, unique: Unique) -> Self {
+        Self { name, window, unique, seen: BTreeMap::new() }
     }
 
     fn change(&mut self, key: String, compares: bool) -> Invocation {
@@ -52,7 +62,7 @@ impl CasRegister {
 
 impl Workload for CasRegister {
     fn name(&self) -> &'static str {
-        "cas-register"
+        self.name
     }
 
     fn functions(&self) -> &'static [&'static str] {

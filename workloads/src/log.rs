@@ -1,4 +1,4 @@
-//! `log`: clients send unique records to logs and poll them, as of Kafka: what was acknowledged is read, once, in one
+//! `log`, and `kafka` as Maelstrom calls it: clients send unique records to logs and poll them, as of Kafka: what was acknowledged is read, once, in one
 //! order, without gaps.
 //!
 //! Jepsen's `kafka` test (Kingsbury, "Redpanda 21.10.1", 2022), in its form:
@@ -8,6 +8,9 @@
 //! | `assign` | `["log-0", "log-1"]` | the same: from now on the process polls these logs, each from its beginning |
 //! | `send` | `[["send", "log-0", 5]]` | `[["send", "log-0", [7, 5]]]`: it is at offset 7 |
 //! | `poll` | `[["poll"]]` | `[["poll", {"log-0": [[6, 4], [7, 5]]}]]`: what comes next in each log; `{}` if nothing does |
+//!
+//! In `kafka` a process that is assigned logs goes on after what has been committed of them, and after the run
+//! `{"seek-to-beginning": ["log-0", "log-1"]}` is assigned. A client commits what it has polled.
 //!
 //! A poll that does not succeed must leave the process where it was, or be `info`: the process then ends.
 
@@ -21,10 +24,14 @@ use crate::client::{Completion, Operation, Outcome};
 use crate::key_window::KeyWindow;
 use crate::workload::{Invocation, Unique, Visit, Workload, probe_key};
 
+/// What names the logs that a process of `kafka` is to poll from their beginning.
+pub const SEEK_TO_BEGINNING: &str = "seek-to-beginning";
+
 /// `send` in half of all operations, `poll` in the other half; a process that has not been assigned the logs in use is
 /// assigned them instead.
 #[derive(Debug)]
 pub struct Log {
+    name: &'static str,
     window: KeyWindow,
     unique: Unique,
     /// The logs that were assigned to each process.
@@ -40,7 +47,16 @@ impl Log {
 
     /// `keys` logs in use at a time, each for `records_per_key` records; at least one of either.
     pub fn new(keys: u64, records_per_key: u64, unique: Unique) -> Self {
-        Self { window: KeyWindow::new("log", keys, records_per_key), unique, assigned: BTreeMap::new() }
+        Self::called("log", keys, records_per_key, unique)
+    }
+
+    /// Logs whose offsets are committed.
+    pub fn kafka(keys: u64, records_per_key: u64, unique: Unique) -> Self {
+        Self::called("kafka", keys, records_per_key, unique)
+    }
+
+    fn called(name: &'static str, keys: u64, records_per_key: u64, unique: Unique) -> Self {
+        Self { name, window: KeyWindow::new("log", keys, records_per_key), unique, assigned: BTreeMap::new() }
     }
 
     fn send(key: &str, record: u64) -> Invocation {
@@ -54,7 +70,7 @@ impl Log {
 
 impl Workload for Log {
     fn name(&self) -> &'static str {
-        "log"
+        self.name
     }
 
     fn functions(&self) -> &'static [&'static str] {
@@ -90,7 +106,11 @@ impl Workload for Log {
 
     /// All logs, from their beginning to their end.
     fn final_visits(&self) -> Vec<Visit> {
-        let assign = Invocation::without_key("assign", self.keys());
+        let logs = match self.name {
+            "kafka" => json!({SEEK_TO_BEGINNING: self.keys()}),
+            _ => json!(self.keys()),
+        };
+        let assign = Invocation::without_key("assign", logs);
         vec![Visit { invocations: vec![assign, Self::poll()], until: Some(returned_nothing) }]
     }
 

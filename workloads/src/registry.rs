@@ -5,12 +5,15 @@ use crate::bank::Bank;
 use crate::cart::{Cart, StoredCart};
 use crate::cas_register::CasRegister;
 use crate::counter::{Counter, StoredCounter};
+use crate::echo::Echo;
 use crate::kv_counter::KvCounter;
 use crate::kv_set::KvSet;
 use crate::list_append::ListAppend;
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::meaning::Meaning;
+use crate::one_counter::OneCounter;
+use crate::one_set::OneSet;
 use crate::queue::Queue;
 use crate::register::{Register, StoredRegister};
 use crate::rw_register::RwRegister;
@@ -32,7 +35,7 @@ struct Row {
 }
 
 /// Every workload. The order is that of `all`, and it counts: workloads take turns in it.
-const WORKLOADS: [Row; 18] = [
+const WORKLOADS: [Row; 27] = [
     Row {
         name: "set",
         create: |unique| Box::new(Set::new(Set::KEYS, Set::ELEMENTS_PER_KEY, unique.clone())),
@@ -81,6 +84,21 @@ const WORKLOADS: [Row; 18] = [
     native("watch", |unique| Box::new(Watch::new(Watch::KEYS, unique.clone()))),
     native("unique-ids", |_| Box::new(UniqueIds)),
     native("bank", |_| Box::new(Bank::new(Bank::KEYS, Bank::OPERATIONS_PER_KEY))),
+    native("echo", |_| Box::new(Echo)),
+    native("broadcast", |unique| Box::new(OneSet::broadcast(unique.clone()))),
+    native("g-set", |unique| Box::new(OneSet::grow_only(unique.clone()))),
+    native("g-counter", |_| Box::new(OneCounter::growing())),
+    native("pn-counter", |_| Box::new(OneCounter::up_and_down())),
+    native("lin-kv", |unique| {
+        Box::new(CasRegister::lin_kv(CasRegister::KEYS, CasRegister::OPERATIONS_PER_KEY, unique.clone()))
+    }),
+    native("txn-list-append", |unique| {
+        Box::new(Append::txn_list_append(Append::KEYS, Append::ELEMENTS_PER_KEY, unique.clone()))
+    }),
+    native("txn-rw-register", |unique| {
+        Box::new(Append::txn_rw_register(Append::KEYS, Append::ELEMENTS_PER_KEY, unique.clone()))
+    }),
+    native("kafka", |unique| Box::new(Log::kafka(Log::KEYS, Log::RECORDS_PER_KEY, unique.clone()))),
 ];
 
 /// A workload whose client has its operations as they are.

@@ -35,6 +35,23 @@ pub(crate) const NATIVE: &[Native] = &[
     Native { name: "watch", object: Object::Log, measured: &[CheckName::WATCH] },
     Native { name: "unique-ids", object: Object::Ids, measured: &[CheckName::UNIQUE_IDS] },
     Native { name: "bank", object: Object::Accounts, measured: &[CheckName::BANK] },
+    Native { name: "echo", object: Object::Ids, measured: &[CheckName::ECHO] },
+    Native { name: "broadcast", object: Object::Set, measured: &[CheckName::SET_FULL] },
+    Native { name: "g-set", object: Object::Set, measured: &[CheckName::SET_FULL] },
+    Native { name: "g-counter", object: Object::Counter, measured: &[CheckName::G_COUNTER] },
+    Native { name: "pn-counter", object: Object::Counter, measured: &[CheckName::PN_COUNTER] },
+    Native { name: "lin-kv", object: Object::CasRegister, measured: &[CheckName::LINEARIZABLE] },
+    Native {
+        name: "txn-list-append",
+        object: Object::ListAppend,
+        measured: &[CheckName::SERIALIZABLE, CheckName::STRICT_SERIALIZABLE],
+    },
+    Native {
+        name: "txn-rw-register",
+        object: Object::RwRegister,
+        measured: &[CheckName::SERIALIZABLE, CheckName::STRICT_SERIALIZABLE],
+    },
+    Native { name: "kafka", object: Object::Log, measured: &[CheckName::KAFKA] },
 ];
 
 /// What is under the keys of a workload of the bench; none if it has no such workload.

@@ -4,7 +4,8 @@
 //!   bench ─┬─ n1   a Launch says how ([`crate::arena::launch`]), `start.rs` does it
 //!          ├─ n2   `links.rs`: how nodes reach each other; `clocks.rs`, `disks.rs`: what is done to those
 //!          │       `switched.rs`, `failing_disks.rs`: the same of nodes in namespaces of their own; where there is
-//!          │       no FUSE, `reported_disks.rs`; `under.rs`: the one listener that clocks and such disks share
+//!          │       no FUSE, `reported_disks.rs`; `under.rs`: the one listener that clocks and such disks share;
+//!          │       `carried.rs`: of nodes that know no network
 //!          └─ ...  `seats.rs`: what stays of a node while its processes come and go
 //! ```
 //! Bundled nodes take ports that the kernel chooses and print them, so there is no race for them. A child dies with the
@@ -13,6 +14,7 @@
 //! Nodes in namespaces have a first process of the bench's, which ends with the bench and takes all others along.
 
 pub mod bound;
+pub mod carried;
 pub mod clocks;
 pub mod disks;
 pub mod links;
@@ -44,6 +46,7 @@ use program_clock::{DiskReach, Supervisor};
 use crate::arena::addresses::Addresses;
 use crate::arena::launch::{Launch, Place};
 use crate::systems::system::{Answer, System};
+use carried::Carried;
 use clocks::{ClockFiles, Clocks, MachineClock};
 use disks::{Directories, Disks};
 use error::io;
@@ -185,6 +188,31 @@ fn supervisor(system: &dyn System, ground: Ground) -> Result<Rc<Supervisor>, Str
     }
 }
 
+/// The network between the system's nodes; what is recorded of it goes into this directory.
+async fn links(
+    system: &dyn System,
+    records: &Path,
+    ground: Ground,
+    seed: u64,
+) -> Result<Box<dyn Links>, ArenaError> {
+    let (nodes, carrier) = (system.nodes().len(), system.carrier());
+    let links: Box<dyn Links> = match ground {
+        Ground::Machine => {
+            // Nodes whose messages are carried dial nobody.
+            let dialling = if carrier.is_some() { 0 } else { nodes };
+            Box::new(Proxies::bind(dialling).await.map_err(|source| io("cannot open a proxy", source))?)
+        }
+        Ground::Namespaces { .. } => {
+            let switched = Switched::start(nodes, seed).map_err(ArenaError::Network)?;
+            switched.trace(&records.join(TRACE)).map_err(|error| ArenaError::Trace(error.to_string()))?;
+            Box::new(switched)
+        }
+    };
+    let Some(carrier) = carrier else { return Ok(links) };
+    carrier.record(records).map_err(|source| io("cannot record messages", source))?;
+    Ok(Box::new(Carried::over(links, carrier)))
+}
+
 impl ProcessArena {
     /// Starts every node of the system, with files under `dir/<node>/`. Bundled nodes are in `own_executable` (usually
     /// [`own_executable()`]). The thread that calls must outlive the nodes: in a program that is the main thread.
@@ -199,17 +227,7 @@ impl ProcessArena {
         seed: u64,
     ) -> Result<Self, ArenaError> {
         let names = system.nodes();
-        let links: Box<dyn Links> = match ground {
-            Ground::Machine => {
-                Box::new(Proxies::bind(names.len()).await.map_err(|source| io("cannot open a proxy", source))?)
-            }
-            Ground::Namespaces { .. } => {
-                let switched = Switched::start(names.len(), seed).map_err(ArenaError::Network)?;
-                let trace = dir.parent().unwrap_or(&dir).join(TRACE);
-                switched.trace(&trace).map_err(|error| ArenaError::Trace(error.to_string()))?;
-                Box::new(switched)
-            }
-        };
+        let links = links(&*system, dir.parent().unwrap_or(&dir), ground, seed).await?;
         let supervisor = supervisor(&*system, ground);
         let clocks = clocks(&*system, supervisor.as_ref().map_err(String::clone), &own_executable)?;
         let directories = Directories::below(dir.clone());
@@ -303,6 +321,7 @@ impl ProcessArena {
             launch,
             namespace: namespace.map_err(|source| io(&format!("cannot enter the network of {node}"), source))?,
             under: self.under(index)?,
+            carrier: self.system.carrier().map(|carrier| (carrier, index)),
         })
     }
 
@@ -340,7 +359,7 @@ impl ProcessArena {
     fn seat(&self, index: usize, running: Running, handle: Handle, serves: Serves) {
         self.seats[index].take(running, handle);
         self.links.moved(index, serves.peer);
-        self.addresses.set(&self.names[index], Some(serves.client));
+        self.addresses.set(&self.names[index], serves.client);
     }
 
     /// The node is reached no more; its process, if it had one.

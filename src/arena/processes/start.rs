@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use checker::run::logs;
@@ -22,6 +23,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::Command;
 
 use super::bound::BOUND_COMMAND;
+use super::carried::{Carrier, Spoken};
 use super::error::{ArenaError, io};
 use super::programs;
 use super::running::{Handle, Held, Running};
@@ -43,12 +45,19 @@ const LOG_SEARCHED_BYTES_MAX: u64 = 1 << 20;
 const PROGRAMS_OF_NODE: usize = 2;
 
 /// Where a node serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Serves {
-    /// Its clients.
-    pub client: SocketAddr,
+    /// Its clients; none for a node whose messages are carried.
+    pub client: Option<SocketAddr>,
     /// The peers that reach it by a proxy.
     pub peer: Option<SocketAddr>,
+}
+
+/// How a node says where it serves.
+#[derive(Deserialize)]
+struct Announcement {
+    client: SocketAddr,
+    peer: Option<SocketAddr>,
 }
 
 /// A node that is to be started.
@@ -65,13 +74,15 @@ pub(super) struct Start<'a> {
     pub namespace: Option<OwnedFd>,
     /// What puts it under its clock and its disk.
     pub under: Option<UnderListener>,
+    /// Who carries its messages, and its position; none = nobody.
+    pub carrier: Option<(Rc<dyn Carrier>, usize)>,
 }
 
 /// A node that was started and may not serve yet.
 struct Started {
     held: Held,
     stdin: PipeWriter,
-    /// Where it announces itself, if it does so on its standard output.
+    /// Where it announces itself or writes messages, if it does either on its standard output.
     stdout: Option<PipeReader>,
     /// How long its log was before.
     log_begins: u64,
@@ -133,7 +144,7 @@ impl Start<'_> {
         let (input, mut stdin) = std::io::pipe().map_err(cannot)?;
         let (stdout, output) = match self.launch.ready {
             Ready::At { .. } => (None, Stdio::from(log.try_clone().map_err(cannot)?)),
-            Ready::JsonLineOnStdout => {
+            Ready::JsonLineOnStdout | Ready::Carried => {
                 let (reader, writer) = std::io::pipe().map_err(cannot)?;
                 (Some(reader), Stdio::from(writer))
             }
@@ -220,6 +231,7 @@ impl Start<'_> {
     async fn greet(&self, started: &mut Started) -> Result<Serves, String> {
         match &self.launch.ready {
             Ready::JsonLineOnStdout => announced(started.stdout.take().ok_or("it has no standard output")?).await,
+            Ready::Carried => self.carried(started).await,
             Ready::At { client, peer, sign } => {
                 while !self.shows(sign, *client, started.log_begins).await? {
                     if let Some(status) = started.held.ended()? {
@@ -227,9 +239,18 @@ impl Start<'_> {
                     }
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }
-                Ok(Serves { client: *client, peer: *peer })
+                Ok(Serves { client: Some(*client), peer: *peer })
             }
         }
+    }
+
+    /// Gives its standard input and output to the carrier of its messages.
+    async fn carried(&self, started: &mut Started) -> Result<Serves, String> {
+        let (carrier, node) = self.carrier.as_ref().ok_or("nobody carries its messages")?;
+        let stdin = started.stdin.try_clone().map_err(|error| format!("its standard input: {error}"))?;
+        let stdout = started.stdout.take().ok_or("it has no standard output")?;
+        carrier.attach(*node, Spoken { stdin, stdout, log: self.log.clone() }).await?;
+        Ok(Serves { client: None, peer: None })
     }
 
     async fn shows(&self, sign: &Sign, client: SocketAddr, log_begins: u64) -> Result<bool, String> {
@@ -258,6 +279,7 @@ fn missing(ready: &Ready, limit: Duration) -> String {
     let seconds = limit.as_secs();
     match ready {
         Ready::JsonLineOnStdout => "it did not say where it listens".to_owned(),
+        Ready::Carried => format!("it did not answer the first message within {seconds} s"),
         Ready::At { sign: Sign::LogLine(text), .. } => format!("its log had no {text:?} within {seconds} s"),
         Ready::At { client, sign: Sign::Port, .. } => format!("nothing listened at {client} within {seconds} s"),
         Ready::At { client, sign: Sign::Http(path), .. } => {
@@ -273,7 +295,11 @@ async fn announced(stdout: PipeReader) -> Result<Serves, String> {
     let read = BufReader::new(stdout).read_line(&mut line).await;
     match read.map_err(|error| error.to_string())? {
         0 => Err("it ended at once".into()),
-        _ => serde_json::from_str(&line).map_err(|error| format!("it said {line:?}: {error}")),
+        _ => {
+            let said: Result<Announcement, _> = serde_json::from_str(&line);
+            let Announcement { client, peer } = said.map_err(|error| format!("it said {line:?}: {error}"))?;
+            Ok(Serves { client: Some(client), peer })
+        }
     }
 }
 

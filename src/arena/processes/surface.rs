@@ -9,7 +9,7 @@ use nemesis::surface::{
 };
 use nemesis::{Capabilities, Capability};
 
-use super::{DisksBy, Ground, ProcessArena, answered, limits};
+use super::{DisksBy, Ground, ProcessArena, answered, carried, limits};
 use crate::systems::System;
 
 /// What a switch can do with packets, beyond what a proxy can do with a stream.
@@ -91,12 +91,16 @@ impl ProcessArena {
         let real_disks =
             format!("the disks of these processes are real ones: use --net netns, {or_simulated}or kill and wipe");
         let needs_namespaces = "nodes need namespaces of their own for it: use --net netns";
-        match ground {
+        let of_ground = match ground {
             Ground::Machine => all
                 .without(OF_PACKETS, needs_namespaces)
                 .without(OF_TREES, needs_namespaces)
                 .without(OF_DISKS, &real_disks),
             Ground::Namespaces { disks } => of_disks(all.with(OF_PACKETS).with(OF_TREES), disks),
+        };
+        match system.carrier() {
+            Some(carrier) => carried::capabilities(of_ground, &*carrier),
+            None => of_ground,
         }
     }
 

@@ -1,0 +1,31 @@
+"""Wrong: what another one has replaces what it has itself, instead of being added."""
+from node import Node
+
+node = Node()
+elements = set()
+
+
+@node.on("add")
+def add(message):
+    elements.add(message["body"]["element"])
+    node.reply(message, {"type": "add_ok"})
+
+
+@node.on("read")
+def read(message):
+    node.reply(message, {"type": "read_ok", "value": sorted(elements)})
+
+
+@node.on("merge")
+def merge(message):
+    elements.clear()
+    elements.update(message["body"]["elements"])
+
+
+def gossip():
+    for other in node.others:
+        node.send(other, {"type": "merge", "elements": sorted(elements)})
+
+
+node.every(0.3, gossip)
+node.run()

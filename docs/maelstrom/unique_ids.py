@@ -1,0 +1,15 @@
+"""Its name and a number."""
+from node import Node
+
+node = Node()
+count = 0
+
+
+@node.on("generate")
+def generate(message):
+    global count
+    count += 1
+    node.reply(message, {"type": "generate_ok", "id": f"{node.id}-{count}"})
+
+
+node.run()
