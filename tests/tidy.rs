@@ -184,10 +184,10 @@ fn only_its_folder_names_a_system() {
     none("names of systems outside their folders", named);
 }
 
-/// Whether a word is in a text, and not a part of another one. `Error::custom` of serde names no system, and neither does a
-/// client of a protocol that many of them speak.
+/// Whether a word is in a text, and not a part of another one. `Error::custom` of serde names no system, neither does a client
+/// of a protocol that many of them speak, and who has written a history is none either.
 fn is_named(text: &str, word: &str) -> bool {
-    let text = ["error::custom", "tokio_postgres", "tokio-postgres"]
+    let text = ["error::custom", "tokio_postgres", "tokio-postgres", "of jepsen or of maelstrom"]
         .iter()
         .fold(text.to_owned(), |text, no| text.replace(no, ""));
     let is_letter = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());

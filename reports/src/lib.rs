@@ -10,11 +10,13 @@ mod format;
 mod grid;
 mod html;
 mod junit;
+mod messages;
 mod operation;
 mod summary;
 mod terminal;
 
 pub use html::{experiments_html, html};
 pub use junit::junit;
+pub use messages::{Message, MessageCounts, Messages};
 pub use summary::RunSummary;
 pub use terminal::{run_tables, terminal};

@@ -3,6 +3,7 @@
 use checker::verdict::{FaultFinding, OperationStatistics, Outcome, PropertyResult, Verdict};
 
 use crate::format::{abbreviate, count, percent, plural};
+use crate::messages::Messages;
 
 /// The facts about a run besides verdict and history; the bench takes them from `run.json`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +28,8 @@ pub struct RunSummary {
     pub first_ack_ms: Option<u64>,
     /// The nodes' names.
     pub nodes: Vec<String>,
+    /// The messages that the bench carried, if it carried any.
+    pub messages: Option<Messages>,
     /// Where the run directory is.
     pub run_dir: String,
     /// The version of the bench.

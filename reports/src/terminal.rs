@@ -43,6 +43,7 @@ pub fn terminal(summary: &RunSummary, verdict: &Verdict, width: Option<usize>, c
         page.anomalies(summary, &verdict.properties),
         page.faults(summary.is_run(), summary.untimed, &verdict.faults),
         page.operations(&verdict.statistics),
+        page.messages(summary),
         page.reasons(summary, verdict),
         page.footer(summary),
     ];
@@ -200,6 +201,12 @@ impl Page {
         let mut table = self.table(builder);
         table.modify(Columns::new(2..), Alignment::right());
         self.section("Operations", table)
+    }
+
+    fn messages(&self, summary: &RunSummary) -> String {
+        let Some(messages) = &summary.messages else { return String::new() };
+        let sentence = format!("{}\n", messages.counts.sentence());
+        format!("{}\n{}", self.paint("Messages", BOLD), wrap(&sentence, self.width, "", ""))
     }
 
     fn reasons(&self, summary: &RunSummary, verdict: &Verdict) -> String {

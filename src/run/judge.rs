@@ -81,7 +81,8 @@ pub fn report(
     claims_note: &str,
 ) -> Result<Judged, Problem> {
     // The files name the directory as the store does, wherever it is looked at from; only the terminal needs the path.
-    let filed = summary(dir.name(), record, history, claims_note);
+    let messages = dir.read_messages().map_err(Problem::bench)?;
+    let filed = RunSummary { messages, ..summary(dir.name(), record, history, claims_note) };
     dir.write("report.html", &reports::html(&filed, &verdict, history)).map_err(Problem::bench)?;
     dir.write("junit.xml", &reports::junit(&filed, &verdict)).map_err(Problem::bench)?;
     let summary = RunSummary { run_dir: dir.path().display().to_string(), ..filed };
@@ -101,6 +102,7 @@ fn summary(run_dir: String, record: &RunRecord, history: &History, claims_note: 
         claims_note: claims_note.to_owned(),
         first_ack_ms: record.first_ack_ms,
         nodes: record.nodes.clone(),
+        messages: None,
         run_dir,
         version: record.version.clone(),
     }

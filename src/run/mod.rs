@@ -26,7 +26,7 @@ use crate::arena::launch::Program;
 use crate::arena::processes::programs;
 use crate::arena::time::RealClock;
 use crate::exit::Problem;
-use crate::store::{FORMAT, HistoryFile, RunDir, RunRecord};
+use crate::store::{FORMAT, HistoryFile, MESSAGES, RunDir, RunRecord};
 use crate::systems::System;
 use crate::systems::system::Claims;
 use arena::Arena;
@@ -88,6 +88,9 @@ pub async fn run(settings: &RunSettings, store: &Path, quiet: bool) -> Result<Fi
     };
     arena.down().await;
     display.finish();
+    if let Some(carrier) = system.carrier() {
+        open_run.dir.write_json(MESSAGES, &carrier.messages()).map_err(Problem::bench)?;
+    }
     let mut doubts = staged?;
     if cut_short.get() {
         doubts.push("the run was interrupted before its time limit".into());

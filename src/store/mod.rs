@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   store/<name>/<UTC time>-<seed>/   run.json plan.toml history.jsonl evidence.json verdict.json report.html junit.xml nodes/
+//!                                     messages.json where the bench carried messages
 //!   store/latest                      a link to the newest
 //! ```
 //! The history is written line by line, so a bench that is killed leaves a history that can be checked. Every other
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use checker::formats::{Format, Problem, Selection};
 use checker::history::History;
 use checker::verdict::Verdict;
+use reports::Messages;
 use serde::{Deserialize, Serialize};
 
 use error::failed;
@@ -30,6 +32,9 @@ pub use files::write_whole;
 pub use format::FORMAT;
 pub use record::RunRecord;
 pub use recorder::HistoryFile;
+
+/// The messages of a run whose nodes exchange them through the bench.
+pub const MESSAGES: &str = "messages.json";
 
 /// A run directory.
 #[derive(Clone, Debug)]
@@ -126,6 +131,22 @@ impl RunDir {
         let path = self.file("verdict.json");
         let text = fs::read_to_string(&path).map_err(|source| failed("read", &path, source))?;
         serde_json::from_str(&text).map_err(|error| StoreError::Damaged { path, why: error.to_string() })
+    }
+
+    /// Reads `messages.json`; none if nobody has recorded messages.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn read_messages(&self) -> Result<Option<Messages>, StoreError> {
+        let path = self.file(MESSAGES);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let read = serde_json::from_str(&text);
+                read.map(Some).map_err(|error| StoreError::Damaged { path, why: error.to_string() })
+            }
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(failed("read", &path, source)),
+        }
     }
 
     /// Reads `history.jsonl`.

@@ -1,5 +1,5 @@
-//! `log`, and `kafka` as Maelstrom calls it: clients send unique records to logs and poll them, as of Kafka: what was acknowledged is read, once, in one
-//! order, without gaps.
+//! `log`, and `kafka` as Maelstrom calls it: clients send unique records to logs and poll them, as of Kafka: what was
+//! acknowledged is read, once, in one order, without gaps.
 //!
 //! Jepsen's `kafka` test (Kingsbury, "Redpanda 21.10.1", 2022), in its form:
 //!

@@ -1,13 +1,14 @@
 //! `g-set` and `broadcast`: clients add unique elements to the one set that there is, or broadcast unique messages, and read
 //! all of them now and then. At the end every node must have every element that was acknowledged.
 //!
-//! Maelstrom's workloads of these names. `kv-set` asks the same of a store that has several sets.
+//! Maelstrom's workloads of these names. There is no probe: an element that is added would change what the final visits show.
+//! `kv-set` asks the same of a store that has several sets.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::workload::{Invocation, Unique, Visit, Workload};
+use crate::workload::{Invocation, Unique, Workload};
 
 /// A change in half of the operations, `read` in the other half.
 #[derive(Debug)]
@@ -34,10 +35,6 @@ impl OneSet {
     }
 }
 
-fn read() -> Invocation {
-    Invocation::of("read", KEY, Value::Null)
-}
-
 impl Workload for OneSet {
     fn name(&self) -> &'static str {
         self.name
@@ -54,12 +51,7 @@ impl Workload for OneSet {
     fn next(&mut self, rng: &mut ChaCha8Rng, _process: u64) -> Invocation {
         match rng.random_ratio(Self::CHANGE_PERCENT, 100) {
             true => Invocation::of(self.functions[0], KEY, self.unique.next()),
-            false => read(),
+            false => Invocation::of("read", KEY, Value::Null),
         }
-    }
-
-    /// An element that is added would change what the final visits show.
-    fn probe(&self, _node: &str, _number: u64) -> Option<Visit> {
-        Some(Visit::once(read()))
     }
 }

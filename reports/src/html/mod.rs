@@ -11,6 +11,7 @@ mod cycle;
 mod experiments;
 mod finder;
 mod lane;
+mod messages;
 mod plot;
 mod scene;
 mod section;
@@ -40,6 +41,7 @@ pub fn html(summary: &RunSummary, verdict: &Verdict, history: &History) -> Strin
         anomaly::section(&run),
         section::faults(&run),
         section::statistics(&run),
+        messages::section(&run),
         section::configuration(&run),
     ];
     let title = format!("{}: {}", verdict.outcome.to_string().to_uppercase(), abbreviate(&summary.title, 120));

@@ -46,13 +46,18 @@ pub(super) fn headline(run: &Run<'_>) -> String {
         reasons = reasons(run),
         facts = facts(run),
         command = command(run.summary),
-        nav = NAVIGATION,
+        nav = navigation(run),
     )
 }
 
-const NAVIGATION: &str = "<nav aria-label=\"Sections\"><a href=\"#properties\">Properties</a> \
-<a href=\"#timeline\">Timeline</a> <a href=\"#anomalies\">Anomalies</a> <a href=\"#faults\">Faults</a> \
-<a href=\"#operations\">Operations</a> <a href=\"#configuration\">Configuration</a></nav>\n";
+fn navigation(run: &Run<'_>) -> String {
+    let messages = run.summary.messages.as_ref().map_or("", |_| "<a href=\"#messages\">Messages</a> ");
+    format!(
+        "<nav aria-label=\"Sections\"><a href=\"#properties\">Properties</a> \
+         <a href=\"#timeline\">Timeline</a> <a href=\"#anomalies\">Anomalies</a> <a href=\"#faults\">Faults</a> \
+         <a href=\"#operations\">Operations</a> {messages}<a href=\"#configuration\">Configuration</a></nav>\n"
+    )
+}
 
 /// Every reason but the one that the headline already gave.
 fn reasons(run: &Run<'_>) -> String {

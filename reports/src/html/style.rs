@@ -89,6 +89,8 @@ stroke-dasharray:4 3}.op.fail{fill:var(--bad);fill-opacity:.1;stroke:var(--bad);
 .op.context{fill-opacity:.16}
 svg .op-label{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;pointer-events:none}svg .op-label.near{
 fill:var(--quiet)}svg .op-label.proof{font-weight:600}
+.message{fill:none;stroke:var(--ink);stroke-width:1;stroke-opacity:.6}.message.lost{stroke:var(--bad);stroke-dasharray:4 3}
+.message-label{font-size:10.5px;fill:var(--quiet)}.message-label.lost{fill:var(--bad)}
 .edge{fill:none;stroke:var(--ink);stroke-width:1.5}.edge-head{fill:var(--ink)}.edge-ground{fill:var(--panel)}
 svg .edge-label{font:600 11px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .transaction{fill:var(--panel);stroke:var(--ok);stroke-width:2}svg .transaction-name{font-weight:600}

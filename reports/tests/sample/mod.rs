@@ -247,6 +247,7 @@ fn summary(sample: Sample, events: &[Event]) -> RunSummary {
             .to_owned(),
         first_ack_ms: events.iter().find(|e| e.kind == EventType::Ok).map(|e| e.time / MS),
         nodes: NODES.map(str::to_owned).to_vec(),
+        messages: None,
         run_dir: "store/dynamo/20260314T092653Z-8675309".to_owned(),
         version: "0.1.0".to_owned(),
     }

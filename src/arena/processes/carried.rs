@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use std::io::{self, PipeReader, PipeWriter};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 use nemesis::surface::{LinkRule, LinkStatistics, SurfaceError};
 use nemesis::{Capabilities, Capability};
+use reports::Messages;
 
 use super::links::{End, Links};
 use crate::arena::launch::{Peer, Ports};
@@ -59,13 +60,8 @@ pub trait Carrier {
     /// # Errors
     /// When there is no such link.
     fn statistics(&self, from: End, to: End) -> Result<LinkStatistics, SurfaceError>;
-    /// Begins to record messages in a directory.
-    ///
-    /// # Errors
-    /// When nothing can be written there.
-    fn record(&self, directory: &Path) -> io::Result<()>;
-    /// Writes a note into what is recorded.
-    fn note(&self, text: &str);
+    /// The messages of the run, which has ended.
+    fn messages(&self) -> Messages;
     /// Without these of what an arena can do, for this reason: what its nodes cannot be made to suffer.
     fn spared(&self) -> Option<(&'static [Capability], &'static str)>;
 }
@@ -128,6 +124,5 @@ impl Links for Carried {
 
     fn note(&self, text: &str) {
         self.beneath.note(text);
-        self.carrier.note(text);
     }
 }

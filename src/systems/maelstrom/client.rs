@@ -30,6 +30,8 @@ pub(super) struct MaelstromClient {
     topology: Value,
     /// In which life each node was told its neighbours.
     told: BTreeMap<String, tokio::sync::Mutex<u64>>,
+    /// All nodes were told, before the first of them was asked for anything.
+    all_told: tokio::sync::OnceCell<()>,
     /// From which offset on each process polls each of its logs: no more than the history that records it.
     positions: RefCell<BTreeMap<u64, Positions>>,
     /// The workloads that were asked for.
@@ -78,6 +80,7 @@ impl MaelstromClient {
         Self {
             topology: settings.topology.of(network.names()),
             told,
+            all_told: tokio::sync::OnceCell::new(),
             network,
             positions: RefCell::default(),
             asked: RefCell::default(),
@@ -86,13 +89,7 @@ impl MaelstromClient {
     }
 
     /// Sends a request of a process, and waits for an answer that is no error.
-    async fn request(
-        &self,
-        node: &str,
-        process: u64,
-        request: &'static str,
-        body: Value,
-    ) -> Result<Message, NoResult> {
+    async fn request(&self, node: &str, process: u64, request: &'static str, body: Value) -> Result<Message, NoResult> {
         let answer = self.network.ask(&format!("c{}", process + 1), node, body).await?;
         match RpcError::in_body(&answer.parsed()) {
             Some(error) => Err(NoResult::Error { node: node.to_owned(), request, error }),
@@ -102,18 +99,35 @@ impl MaelstromClient {
 
     async fn ask(&self, rpc: Rpc, node: &str, operation: &Operation, attempt: &Attempt) -> Done {
         let only_reads = rpc.only_reads(operation);
-        if only_reads { attempt.reading(rpc.name()) } else { attempt.writing(rpc.name()) };
+        if only_reads {
+            attempt.reading(rpc.name())
+        } else {
+            attempt.writing(rpc.name())
+        };
         let answer = self.request(node, operation.process, rpc.name(), rpc.body(operation)).await;
         let result = match answer {
-            Err(NoResult::Error { error, .. }) if rpc == Rpc::ReadKey && error.is(KEY_DOES_NOT_EXIST) => Ok(Value::Null),
+            Err(NoResult::Error { error, .. }) if rpc == Rpc::ReadKey && error.is(KEY_DOES_NOT_EXIST) => {
+                Ok(Value::Null)
+            }
             Err(why) => Err(why),
             Ok(answer) => rpc.result(node, operation, &answer).map_err(NoResult::from),
         };
         result.map(|value| operation.ok(value)).map_err(|why| why.completion(operation, only_reads))
     }
 
-    /// Tells a node its neighbours, once in each of its lives.
+    /// Sees to it that a node knows its neighbours. At first all are told together: one that hears of a message before it
+    /// knows whom to tell would keep it for itself.
     async fn tell_neighbours(&self, node: &str) -> Result<(), NoResult> {
+        let tell_all = || async {
+            let told = self.told.keys().map(|node| self.tell_neighbours_to(node));
+            futures::future::try_join_all(told).await.map(drop)
+        };
+        self.all_told.get_or_try_init(tell_all).await?;
+        self.tell_neighbours_to(node).await
+    }
+
+    /// Tells a node its neighbours, once in each of its lives.
+    async fn tell_neighbours_to(&self, node: &str) -> Result<(), NoResult> {
         let (Some(life), Some(told)) = (self.network.life(node), self.told.get(node)) else { return Ok(()) };
         let mut told = told.lock().await;
         if *told != life {
@@ -196,12 +210,7 @@ impl MaelstromClient {
         Ok(operation.ok(operation.value.clone()))
     }
 
-    async fn committed(
-        &self,
-        node: &str,
-        operation: &Operation,
-        logs: &[String],
-    ) -> Result<Positions, Completion> {
+    async fn committed(&self, node: &str, operation: &Operation, logs: &[String]) -> Result<Positions, Completion> {
         let request = "list_committed_offsets";
         let answer = self.request(node, operation.process, request, json!({"type": request, "keys": logs})).await;
         let committed = answer.and_then(|answer| {

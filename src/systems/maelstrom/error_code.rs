@@ -22,7 +22,7 @@ const fn indefinite(code: i64, name: &'static str) -> ErrorCode {
     ErrorCode { code, name, is_definite: false }
 }
 
-pub(super) const NOT_SUPPORTED: ErrorCode = definite(10, "not-supported");
+const NOT_SUPPORTED: ErrorCode = definite(10, "not-supported");
 pub(super) const MALFORMED_REQUEST: ErrorCode = definite(12, "malformed-request");
 pub(super) const KEY_DOES_NOT_EXIST: ErrorCode = definite(20, "key-does-not-exist");
 pub(super) const PRECONDITION_FAILED: ErrorCode = definite(22, "precondition-failed");
@@ -51,6 +51,14 @@ impl ErrorCode {
     /// As the body of a message.
     pub fn body(self, text: impl fmt::Display) -> Value {
         json!({"type": "error", "code": self.code, "text": text.to_string()})
+    }
+}
+
+/// The answer of a service that has no such request, with those that it has.
+pub(super) fn unknown_request(body: &Value, known: &str) -> Value {
+    match body["type"].as_str() {
+        Some(other) => NOT_SUPPORTED.body(format!("there is no request {other:?} here: there is {known}")),
+        None => MALFORMED_REQUEST.body("the body has no type"),
     }
 }
 

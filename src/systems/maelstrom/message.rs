@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_body_stays_as_it_was_written() {
-        let line = br#"{"src":"n1","dest":"n2","body":{"type":"x", "id":340282366920938463463374607431768211455,"f":1.50}}"#;
+        let line =
+            br#"{"src":"n1","dest":"n2","body":{"type":"x", "id":340282366920938463463374607431768211455,"f":1.50}}"#;
         let message = Message::on_line(line).expect("it is a message");
         let written = String::from_utf8(message.line(7)).expect("it is text");
         assert_eq!(

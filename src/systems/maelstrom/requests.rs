@@ -210,7 +210,8 @@ fn transaction(asked: &Value, answered: &Value) -> Option<Value> {
 
 /// A sum, which some languages write with a decimal point.
 fn integer(value: &Value) -> Option<Value> {
-    let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 2f64.powi(53)).then(|| Value::from(number as i64));
+    let whole =
+        |number: f64| (number.fract() == 0.0 && number.abs() < 2f64.powi(53)).then(|| Value::from(number as i64));
     if value.is_i64() || value.is_u64() { Some(value.clone()) } else { value.as_f64().and_then(whole) }
 }
 
@@ -259,7 +260,10 @@ mod tests {
         let ok = r#"{"type":"read_ok","value":[1,2]}"#;
         assert_eq!(answered(Rpc::ReadElements, &read, ok), Ok(json!([1, 2])));
         let why = answered(Rpc::ReadMessages, &read, ok).expect_err("it has another field");
-        assert!(why.starts_with("n1 answered read with {\"type\":\"read_ok\"") && why.ends_with("messages, a list"), "{why}");
+        assert!(
+            why.starts_with("n1 answered read with {\"type\":\"read_ok\"") && why.ends_with("messages, a list"),
+            "{why}"
+        );
         assert!(answered(Rpc::ReadElements, &read, r#"{"type":"ok","value":[]}"#).is_err());
         assert_eq!(answered(Rpc::ReadSum, &read, r#"{"type":"read_ok","value":3.0}"#), Ok(json!(3)));
         assert!(answered(Rpc::ReadSum, &read, r#"{"type":"read_ok","value":3.5}"#).is_err());

@@ -62,8 +62,7 @@ impl Options for MaelstromSettings {
             durable: arguments.durable,
         };
         options.check().map_err(Problem::arguments)?;
-        let preferences =
-            Preferences { workload: Some("echo"), nemesis: Some("none"), ..Preferences::default() };
+        let preferences = Preferences { workload: Some("echo"), nemesis: Some("none"), ..Preferences::default() };
         Ok(Chosen { options, preferences })
     }
 

@@ -72,7 +72,9 @@ impl Default for MaelstromSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// There is no program.
-    #[error("--system maelstrom needs --bin CMD, the program that each node runs: --bin ./node, or --bin \"python3 node.py\"")]
+    #[error(
+        "--system maelstrom needs --bin CMD, the program that each node runs: --bin ./node, or --bin \"python3 node.py\""
+    )]
     NoProgram,
     /// The command has an open quotation mark.
     #[error("--bin: the quotation marks do not match in {0}")]

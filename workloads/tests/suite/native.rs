@@ -139,6 +139,42 @@ proptest! {
     }
 
     #[test]
+    fn one_set(seed: u64) {
+        for workload in ["g-set", "broadcast"] {
+            perfect(workload, seed);
+            flawed(workload, Flaw::Lose, seed);
+            flawed(workload, Flaw::Double, seed);
+        }
+    }
+
+    #[test]
+    fn one_counter(seed: u64) {
+        for workload in ["g-counter", "pn-counter"] {
+            perfect(workload, seed);
+            flawed(workload, Flaw::Lose, seed);
+        }
+    }
+
+    #[test]
+    fn echoes(seed: u64) {
+        perfect("echo", seed);
+    }
+
+    #[test]
+    fn workloads_under_other_names(seed: u64) {
+        for (workload, flaw) in [("lin-kv", Flaw::Stale), ("txn-list-append", Flaw::Stale), ("kafka", Flaw::Lose)] {
+            perfect(workload, seed);
+            flawed(workload, flaw, seed);
+        }
+    }
+
+    #[test]
+    fn registers_in_transactions(seed: u64) {
+        perfect("txn-rw-register", seed);
+        flawed("txn-rw-register", Flaw::Stale, seed);
+    }
+
+    #[test]
     fn watches(seed: u64) {
         perfect("watch", seed);
         flawed("watch", Flaw::Lose, seed);
@@ -152,7 +188,7 @@ fn every_workload_that_get_and_put_cannot_do_is_of_an_object_and_judged() {
     let native: Vec<&str> =
         all.iter().map(|workload| workload.name()).filter(|name| !get_put::can(name, "read")).collect();
     let native: Vec<&str> = native.into_iter().filter(|name| !get_put::can(name, "txn")).collect();
-    assert_eq!(native.len(), 11, "{native:?}");
+    assert_eq!(native.len(), 20, "{native:?}");
     for name in native {
         assert!(object_of_workload(name).is_some(), "{name}");
         judged(name, &run(name, 1, None, false));

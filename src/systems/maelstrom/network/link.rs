@@ -1,7 +1,7 @@
 //! One directed link: what its rule does to each message, and what it has done.
 //!
 //! ```text
-//!   message ─► take_in: blocked? lost? twice? how late? ─► departures ─► (time passes) ─► hand_over: blocked by now? ─► delivered
+//!   message ─► take_in: blocked? lost? twice? how late? ─► departures ─► (time) ─► hand_over: blocked by now? ─► delivered
 //! ```
 //! A message is judged when it is sent and once more when it arrives: while a link is cut nothing passes it, not even what was
 //! under way. So what was counted as passed was passed under the rule of that moment.

@@ -9,12 +9,15 @@
 //! bench itself, which greets nodes, is the client `c0` and has no faults either. A message to a node that is down is lost, but
 //! before a node's first start messages wait for it: all nodes are started together.
 
+mod journal;
 mod link;
+mod party;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +28,7 @@ use nemesis::Capability;
 use nemesis::surface::{LinkRule, LinkStatistics, SurfaceError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use reports::Messages;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -34,7 +38,9 @@ use super::services::Services;
 use super::settings::{LatencyDistribution, MaelstromSettings};
 use crate::arena::processes::carried::{Carrier, Spoken};
 use crate::arena::processes::links::End;
+use journal::{Entry, Journal};
 use link::{Departure, MessageLink};
+use party::{Party, ends};
 use wire::{Complaints, Lines, WAITING_MAX};
 
 /// The client that is the bench itself.
@@ -85,6 +91,7 @@ struct State {
     waiting: BTreeMap<u64, Waiting>,
     under_way: usize,
     messages: u64,
+    journal: Journal,
 }
 
 /// A node.
@@ -107,15 +114,6 @@ struct Waiting {
     answer: oneshot::Sender<Message>,
 }
 
-/// From where a message comes, or where it goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Party {
-    Node(usize),
-    Client,
-    Bench,
-    Service,
-}
-
 /// A message on its way.
 struct Parcel {
     /// Its number among all messages.
@@ -124,6 +122,7 @@ struct Parcel {
     from: Party,
     to: Party,
     departure: Option<Departure>,
+    entry: Entry,
 }
 
 /// There is no answer to a request.
@@ -151,11 +150,16 @@ impl Network {
             waiting: BTreeMap::new(),
             under_way: 0,
             messages: 0,
+            journal: Journal::new(),
         };
-        let latency =
-            Latency { mean: Duration::from_millis(settings.latency_ms), distribution: settings.latency_dist };
+        let latency = Latency { mean: Duration::from_millis(settings.latency_ms), distribution: settings.latency_dist };
         let shared = Shared { names, latency, state: Mutex::new(state), next_request: AtomicU64::new(1) };
         Self { shared: Arc::new(shared), is_durable: settings.durable }
+    }
+
+    /// The run begins: times of messages count from now.
+    pub fn begin(&self) {
+        self.shared.state().journal.begin();
     }
 
     /// The nodes' names, in order.
@@ -225,10 +229,9 @@ impl Shared {
         match self.party(&message.dest) {
             Some(to) => self.send(message, Party::Node(node), to),
             None => {
-                let complaints = self.state().seats[node].complaints.clone();
                 let Message { dest, body, .. } = message;
                 let what = format!("it sent a message to {dest:?}, whom nobody knows: {body}");
-                complaints.iter().for_each(|complaints| complaints.say(&what));
+                self.state().complain_of(Party::Node(node), &what);
             }
         }
     }
@@ -247,9 +250,10 @@ impl Shared {
     /// Sends a message over the link that there is, if there is one.
     fn send(self: &Arc<Self>, message: Message, from: Party, to: Party) {
         let mut departing = Vec::new();
-        let id = {
+        let (id, entry) = {
             let state = &mut *self.state();
             state.messages += 1;
+            let entry = state.journal.sent(&message, from, to);
             let (bytes, latency) = (message.bytes(), self.latency.draw(from, to, &mut state.chance));
             match ends(from, to).and_then(|ends| state.links.get_mut(&ends)) {
                 None => departing.push((latency, None)),
@@ -259,13 +263,13 @@ impl Shared {
                 }
             }
             if state.under_way + departing.len() > UNDER_WAY_MAX {
-                return;
+                return state.complain_of(from, &format!("{UNDER_WAY_MAX} messages are under way: one was dropped"));
             }
             state.under_way += departing.len();
-            state.messages
+            (state.messages, entry)
         };
         for (takes, departure) in departing {
-            let copy = Parcel { id, message: message.clone(), from, to, departure };
+            let copy = Parcel { id, message: message.clone(), from, to, departure, entry };
             if takes.is_zero() {
                 self.arrive(copy);
                 continue;
@@ -290,7 +294,12 @@ impl Shared {
                 }
                 _ => true,
             };
-            if passes { state.deliver(&parcel) } else { None }
+            if passes {
+                state.journal.arrived(parcel.entry);
+                state.deliver(&parcel)
+            } else {
+                None
+            }
         };
         let Some(message) = answer else { return };
         if let Some(to) = self.party(&message.dest) {
@@ -367,6 +376,12 @@ impl State {
         None
     }
 
+    /// Says in a node's log what is wrong with what it sends.
+    fn complain_of(&self, party: Party, what: &str) {
+        let Party::Node(node) = party else { return };
+        self.seats[node].complaints.iter().for_each(|complaints| complaints.say(&what));
+    }
+
     fn write(&mut self, node: usize, line: Vec<u8>) {
         let seat = &mut self.seats[node];
         match &seat.lines {
@@ -374,7 +389,8 @@ impl State {
             None => {}
             Some(lines) => {
                 if let Err(tokio::sync::mpsc::error::TrySendError::Full(_)) = lines.try_send(line) {
-                    let what = format!("it does not read its standard input: {WAITING_MAX} messages wait, one was dropped");
+                    let what =
+                        format!("it does not read its standard input: {WAITING_MAX} messages wait, one was dropped");
                     seat.complaints.iter().for_each(|complaints| complaints.say(&what));
                 }
             }
@@ -406,16 +422,6 @@ impl Latency {
             LatencyDistribution::Exponential => self.mean.mul_f64(-share.ln()),
         }
     }
-}
-
-/// The ends of the link that a message goes over; none if that has no rules.
-fn ends(from: Party, to: Party) -> Option<(End, End)> {
-    let end = |party| match party {
-        Party::Node(node) => Some(End::Node(node)),
-        Party::Client => Some(End::Clients),
-        Party::Bench | Party::Service => None,
-    };
-    Some((end(from)?, end(to)?))
 }
 
 /// A request that nobody waits for any more.
@@ -450,11 +456,9 @@ impl Carrier for Network {
         state.links.get(&(from, to)).map(MessageLink::statistics).ok_or_else(|| no_link(from, to))
     }
 
-    fn record(&self, _directory: &Path) -> io::Result<()> {
-        Ok(())
+    fn messages(&self) -> Messages {
+        self.shared.state().journal.finish()
     }
-
-    fn note(&self, _text: &str) {}
 
     fn spared(&self) -> Option<(&'static [Capability], &'static str)> {
         let why = "these nodes keep everything in memory, as Maelstrom's do: --durable says that they keep it on disk \

@@ -3,8 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use super::unknown;
-use crate::systems::maelstrom::error_code::{KEY_DOES_NOT_EXIST, MALFORMED_REQUEST, PRECONDITION_FAILED};
+use crate::systems::maelstrom::error_code::{
+    KEY_DOES_NOT_EXIST, MALFORMED_REQUEST, PRECONDITION_FAILED, unknown_request,
+};
 
 /// A key, which may be any JSON: its text.
 pub(super) type Key = String;
@@ -63,7 +64,7 @@ impl KvRequest {
             Some("read") => Does::Read,
             Some("write") => Does::Write(field("value")?),
             Some("cas") => Does::Cas { from: field("from")?, to: field("to")?, creates },
-            _ => return Err(unknown(body, "read, write and cas")),
+            _ => return Err(unknown_request(body, "read, write and cas")),
         };
         Ok(Self { key: field("key")?.to_string(), does })
     }
@@ -75,9 +76,7 @@ impl KvRequest {
             (Does::Write(value), _) => (KvAnswer::Written, Some(value)),
             (Does::Cas { from, to, .. }, Some(is)) if is == from => (KvAnswer::Swapped, Some(to)),
             (Does::Cas { to, creates: true, .. }, None) => (KvAnswer::Swapped, Some(to)),
-            (Does::Cas { from, .. }, Some(is)) => {
-                (KvAnswer::Differs { is: is.clone(), expected: from.clone() }, None)
-            }
+            (Does::Cas { from, .. }, Some(is)) => (KvAnswer::Differs { is: is.clone(), expected: from.clone() }, None),
             (Does::Read | Does::Cas { .. }, None) => (KvAnswer::Missing(self.key.clone()), None),
         };
         Done { answer, changed: new.filter(|new| is != Some(*new)).cloned() }

@@ -31,9 +31,7 @@ mod tests {
     #[test]
     fn it_reads_writes_and_compares() {
         let (mut kv, mut chance) = (Linearizable::default(), ChaCha8Rng::seed_from_u64(1));
-        let mut ask = |body: Value| {
-            kv.answer("n1", &KvRequest::in_body(&body).expect("a request"), &mut chance).body()
-        };
+        let mut ask = |body: Value| kv.answer("n1", &KvRequest::in_body(&body).expect("a request"), &mut chance).body();
         let code = |answer: Value| answer["code"].as_i64();
         assert_eq!(code(ask(json!({"type": "cas", "key": 1, "from": 2, "to": 3}))), Some(20));
         let creating = json!({"type": "cas", "key": 1, "from": 2, "to": 3, "create_if_not_exists": true});

@@ -18,7 +18,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use super::error_code::{MALFORMED_REQUEST, NOT_SUPPORTED};
+use super::error_code::unknown_request;
 use kv::{Kv, KvRequest};
 use last_write_wins::LastWriteWins;
 use linearizable::Linearizable;
@@ -85,19 +85,11 @@ struct Timestamps(u64);
 impl Timestamps {
     fn answer(&mut self, body: &Value) -> Value {
         if body["type"] != "ts" {
-            return unknown(body, "ts");
+            return unknown_request(body, "ts");
         }
         let ts = self.0;
         self.0 += 1;
         json!({"type": "ts_ok", "ts": ts})
-    }
-}
-
-/// The service has no such request.
-fn unknown(body: &Value, known: &str) -> Value {
-    match body["type"].as_str() {
-        Some(other) => NOT_SUPPORTED.body(format!("there is no request {other:?} here: there is {known}")),
-        None => MALFORMED_REQUEST.body("the body has no type"),
     }
 }
 

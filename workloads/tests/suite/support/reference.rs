@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use workloads::bank::Bank;
 use workloads::client::{Attempt, Client, Completion, Operation};
 use workloads::clock::Clock;
+use workloads::log::SEEK_TO_BEGINNING;
 use workloads::registry::NAMES;
 
 use super::{VirtualClock, ms};
@@ -55,7 +56,7 @@ struct State {
     values: BTreeMap<String, Value>,
     /// Sets, lists, and logs.
     lists: BTreeMap<String, Vec<Value>>,
-    counters: BTreeMap<String, u64>,
+    counters: BTreeMap<String, i64>,
     queues: BTreeMap<String, VecDeque<Value>>,
     /// The next offset of each log that was assigned to a process.
     positions: BTreeMap<u64, BTreeMap<String, usize>>,
@@ -145,15 +146,22 @@ impl State {
     fn apply(&mut self, operation: &Operation, double: bool) -> Result<Value, String> {
         let (key, value, process) = (operation.key.clone().unwrap_or_default(), &operation.value, operation.process);
         match (operation.workload, operation.f) {
-            ("cas-register", "read") => Ok(self.values.get(&key).cloned().unwrap_or_default()),
-            ("cas-register", "write") => self.write(key, value),
-            ("cas-register", "cas") if self.values.get(&key) != Some(&value[0]) => Err("another value".to_owned()),
-            ("cas-register", "cas") => self.write(key, &value[1]).map(|_| value.clone()),
-            ("kv-set", "read") => Ok(self.lists.get(&key).cloned().unwrap_or_default().into()),
-            ("kv-set", "add") => self.append(key, value, double).map(|_| value.clone()),
-            ("kv-counter", "read") => Ok(self.counters.get(&key).copied().unwrap_or_default().into()),
-            ("kv-counter", "add") => self.count(key, value, double),
-            ("append", "txn") => self.transact(value),
+            ("cas-register" | "lin-kv", "read") => Ok(self.values.get(&key).cloned().unwrap_or_default()),
+            ("cas-register" | "lin-kv", "write") => self.write(key, value),
+            ("cas-register" | "lin-kv", "cas") if self.values.get(&key) != Some(&value[0]) => {
+                Err("another value".to_owned())
+            }
+            ("cas-register" | "lin-kv", "cas") => self.write(key, &value[1]).map(|_| value.clone()),
+            ("kv-set" | "g-set" | "broadcast", "read") => Ok(self.lists.get(&key).cloned().unwrap_or_default().into()),
+            ("kv-set" | "g-set", "add") | ("broadcast", "broadcast") => {
+                self.append(key, value, double).map(|_| value.clone())
+            }
+            ("kv-counter" | "g-counter" | "pn-counter", "read") => {
+                Ok(self.counters.get(&key).copied().unwrap_or_default().into())
+            }
+            ("kv-counter" | "g-counter" | "pn-counter", "add") => self.count(key, value, double),
+            ("append" | "txn-list-append" | "txn-rw-register", "txn") => self.transact(value),
+            ("echo", "echo") => Ok(value.clone()),
             ("unique-ids", "generate") => {
                 let next = self.counters.entry(key).or_default();
                 *next += 1;
@@ -165,9 +173,9 @@ impl State {
             }
             ("queue", "dequeue") => Ok(self.queues.entry(key).or_default().pop_front().unwrap_or_default()),
             ("queue", "drain") => Ok(std::mem::take(self.queues.entry(key).or_default()).into_iter().collect()),
-            ("log", "send") => self.send(value, double),
-            ("log", "assign") => Ok(self.assign(process, value)),
-            ("log", "poll") => Ok(self.poll(process)),
+            ("log" | "kafka", "send") => self.send(value, double),
+            ("log" | "kafka", "assign") => Ok(self.assign(process, value)),
+            ("log" | "kafka", "poll") => Ok(self.poll(process)),
             ("lock" | "fenced-lock", "acquire") => self.acquire(operation, key, double),
             ("lock" | "fenced-lock", "release") => self.release(key, process),
             ("bank", "transfer") => self.transfer(&key, value, double),
@@ -193,7 +201,7 @@ impl State {
     }
 
     fn count(&mut self, key: String, value: &Value, double: bool) -> Result<Value, String> {
-        let by = value.as_u64().expect("numbers are added");
+        let by = value.as_i64().expect("numbers are added");
         *self.counters.entry(key).or_default() += if double { 2 * by } else { by };
         Ok(value.clone())
     }
@@ -202,6 +210,12 @@ impl State {
         let micros = micros.as_array().expect("a transaction is a list");
         let results = micros.iter().map(|micro| {
             let key = micro[1].as_str().expect("a list has a name").to_owned();
+            if micro[0] == "w" {
+                return self.write(key, &micro[2]).map(|_| micro.clone());
+            }
+            if micro[0] == "r" && key.starts_with("register-") {
+                return Ok(json!(["r", key, self.values.get(&key)]));
+            }
             if micro[0] == "r" {
                 return Ok(json!(["r", key, self.lists.get(&key).cloned().unwrap_or_default()]));
             }
@@ -239,7 +253,7 @@ impl State {
     }
 
     fn assign(&mut self, process: u64, logs: &Value) -> Value {
-        let logs = logs.as_array().expect("logs are a list").iter();
+        let logs = logs.get(SEEK_TO_BEGINNING).unwrap_or(logs).as_array().expect("logs are a list").iter();
         let from_the_beginning = logs.map(|log| (log.as_str().expect("a log has a name").to_owned(), 0));
         self.positions.insert(process, from_the_beginning.collect());
         self.positions[&process].keys().cloned().collect()
