@@ -435,3 +435,32 @@ fn postgres_loses_what_a_primary_acknowledges_that_is_cut_off() {
     let is_lost = |reason: &String| reason.contains("set-full") && reason.contains("lost");
     assert!(verdict.reasons.iter().any(is_lost), "{:?}", verdict.reasons);
 }
+
+/// InnoDB's REPEATABLE READ reads a snapshot, and overwrites what it does not show: nothing is wrong with the network.
+#[test]
+fn galera_loses_updates_in_a_healthy_cluster() {
+    let options = ["--workload", "append", "--require", "snapshot-isolation", "--time-limit", "5s"];
+    let Some(verdict) = verdict("galera", "mariadbd", "version = 1\nseed = 1\n", &options) else { return };
+    assert_eq!(verdict.outcome, Outcome::Invalid, "{:?}", verdict.reasons);
+    assert!(verdict.reasons.iter().any(|reason| reason.contains("snapshot-isolation")), "{:?}", verdict.reasons);
+    let of_claims = verdict.properties.iter().filter(|found| found.claimed);
+    let others = of_claims.filter(|found| found.property.name() != "snapshot-isolation");
+    assert!(others.clone().all(|found| found.outcome == Outcome::Valid), "{:?}", others.collect::<Vec<_>>());
+}
+
+/// One node that is told to isolate transactions does, and syncs them.
+#[test]
+fn a_single_mariadb_loses_nothing_and_isolates_transactions_when_its_power_fails() {
+    let workloads = "cas-register,kv-set,kv-counter,append,bank";
+    let options = ["--nodes", "1", "--workload", workloads, "--time-limit", "6s"];
+    let Some(verdict) = verdict("galera", "mariadbd", POWER_OF_ONE, &options) else { return };
+    assert_eq!(verdict.faults.len(), 1, "{:?}", verdict.faults);
+    let properties = [
+        ("linearizable", "cas-register"),
+        ("set-full", "kv-set"),
+        ("linearizable", "kv-counter"),
+        ("serializable", "append"),
+        ("bank", "bank"),
+    ];
+    keeps_its_claims(&verdict, &properties);
+}

@@ -110,6 +110,12 @@ const POSTGRES_15: Program = Program {
     package: "postgresql-15 and postgresql-client-15 of Debian 12",
 };
 
+const MARIADB_10_11: Program = Program {
+    file: "mariadbd",
+    version: "10.11.",
+    package: "mariadb-server-core, mariadb-server, galera-4 and rsync of Debian 12",
+};
+
 const ALL_THREE: &[&str] = &["n1", "n2", "n3"];
 const POWER_OF_ALL: Faults =
     Faults::Planned(&[Planned { kind: "power", nodes: ALL_THREE, at_ms: 8_000, for_ms: 2_000, again: (0, 0) }]);
@@ -509,7 +515,7 @@ pub const SCENARIOS: &[Scenario] = &[
         time_limit_seconds: 20,
         expected: Expected::Valid,
         figures: &[],
-        published: "all standbys have a commit before it is acknowledged (PostgreSQL's documents)",
+        published: "a standby has a commit before it is acknowledged (PostgreSQL's documents), and the one with the longer log is promoted",
     },
     Scenario {
         name: "postgres-standby-reads",
@@ -524,34 +530,6 @@ pub const SCENARIOS: &[Scenario] = &[
         published: "reads of standbys may be stale (PostgreSQL's documents); no rate is published",
     },
     Scenario {
-        name: "postgres-long-fork",
-        system: "postgres",
-        program: POSTGRES_15,
-        next: None,
-        options: &[
-            "--nodes",
-            "3",
-            "--reads",
-            "standby",
-            "--isolation",
-            "repeatable-read",
-            "--workload",
-            "append",
-            "--rate",
-            "0",
-            "--concurrency",
-            "20",
-            "--require",
-            "snapshot-isolation",
-        ],
-        faults: Faults::Drawn("none"),
-        time_limit_seconds: 20,
-        expected: Expected::Violated,
-        figures: &[],
-        published: "[Jepsen 2025](https://jepsen.io/analyses/amazon-rds-for-postgresql-17.4): long fork in healthy clusters, \
-                    every few minutes at 150 transactions a second",
-    },
-    Scenario {
         name: "postgres-read-committed",
         system: "postgres",
         program: POSTGRES_15,
@@ -562,5 +540,73 @@ pub const SCENARIOS: &[Scenario] = &[
         expected: Expected::Violated,
         figures: &[NOT_LINEARIZABLE, WRONG_TOTALS],
         published: "READ COMMITTED loses updates that are computed of what was read (Berenson et al. 1995, P4)",
+    },
+    Scenario {
+        name: "galera-one",
+        system: "galera",
+        program: MARIADB_10_11,
+        next: None,
+        options: &["--nodes", "1", "--workload", "cas-register,kv-set,kv-counter,append,bank"],
+        faults: Faults::Drawn("kill,pause"),
+        time_limit_seconds: 20,
+        expected: Expected::Valid,
+        figures: &[],
+        published: "SERIALIZABLE is (MariaDB's documents)",
+    },
+    Scenario {
+        name: "galera-lost-update",
+        system: "galera",
+        program: MARIADB_10_11,
+        next: None,
+        options: &["--workload", "append", "--require", "snapshot-isolation"],
+        faults: Faults::Drawn("none"),
+        time_limit_seconds: 15,
+        expected: Expected::Violated,
+        figures: &[Figure {
+            of: Source::Property("snapshot-isolation"),
+            part: "violations",
+            whole: &[],
+            words: "anomalies",
+        }],
+        published: "[Jepsen 2026](https://jepsen.io/blog/2026-03-16-mariadb-galera-cluster-12.1.2): lost updates in healthy \
+                    clusters of 12.1.2; no rate is given there",
+    },
+    Scenario {
+        name: "galera-snapshot",
+        system: "galera",
+        program: MARIADB_10_11,
+        next: None,
+        options: &["--snapshot-isolation", "--workload", "append", "--require", "snapshot-isolation"],
+        faults: Faults::Drawn("pause"),
+        time_limit_seconds: 20,
+        expected: Expected::Violated,
+        figures: &[],
+        published: "[MDEV-38977](https://jira.mariadb.org/browse/MDEV-38977): occasionally violated in 12.2.2 with pauses",
+    },
+    Scenario {
+        name: "galera-counter",
+        system: "galera",
+        program: MARIADB_10_11,
+        next: None,
+        options: &["--workload", "kv-counter,bank", "--require", "linearizable", "--require", "bank"],
+        faults: Faults::Drawn("none"),
+        time_limit_seconds: 15,
+        expected: Expected::Violated,
+        figures: &[NOT_LINEARIZABLE, WRONG_TOTALS],
+        published: "the same; [Kingsbury 2015](https://aphyr.com/posts/327-call-me-maybe-mariadb-galera-cluster): totals of a bank \
+                    are wrong",
+    },
+    Scenario {
+        name: "galera-stale",
+        system: "galera",
+        program: MARIADB_10_11,
+        next: None,
+        options: &["--workload", "cas-register", "--require", "linearizable"],
+        faults: Faults::Drawn("none"),
+        time_limit_seconds: 15,
+        expected: Expected::Violated,
+        figures: &[Figure { words: "of the registers are not linearizable", ..NOT_LINEARIZABLE }],
+        published: "[Jepsen 2026](https://jepsen.io/blog/2026-03-16-mariadb-galera-cluster-12.1.2): regularly stale reads in \
+                    healthy clusters",
     },
 ];

@@ -5,12 +5,14 @@
 //!                                               ├─ lists.rs       transactions on several lists
 //!                                               └─ banks.rs       transfers between accounts
 //!              each in a transaction of transactions.rs ─► session.rs: a session of a database, as a trait
-//!                                                             └─ postgresql.rs   PostgreSQL's protocol
+//!                                                             ├─ postgresql.rs   PostgreSQL's protocol
+//!                                                             └─ mysql.rs        MySQL's, and MariaDB's
 //! ```
 //! Statements are texts with their values in them, and answers are texts, as its protocols have them: so the same
 //! statements serve all databases, and [`SCHEMA`] makes the tables that they need.
 
 pub mod client;
+pub mod mysql;
 pub mod options;
 pub mod postgresql;
 pub mod session;

@@ -15,9 +15,11 @@ use super::session::{Access, Answer, Database, Failure, Session};
 /// Transactions through the nodes of a database.
 pub struct Transactions {
     database: Box<dyn Database>,
-    /// Sessions without a transaction, by the node whose clients they are of.
-    idle: RefCell<BTreeMap<(String, Access), Vec<Box<dyn Session>>>>,
+    idle: RefCell<Idle>,
 }
+
+/// Sessions without a transaction, by the node whose clients they are of.
+type Idle = BTreeMap<(String, Access), Vec<Box<dyn Session>>>;
 
 /// A transaction that is under way.
 pub struct Transaction<'s> {

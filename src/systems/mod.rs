@@ -8,6 +8,7 @@
 pub mod custom;
 pub mod dynamo;
 pub mod etcd;
+pub mod galera;
 pub mod http;
 pub mod maelstrom;
 pub mod nats;
@@ -24,6 +25,7 @@ use crate::exit::Problem;
 use custom::CustomSettings;
 use dynamo::DynamoSettings;
 use etcd::EtcdSettings;
+use galera::GaleraSettings;
 use maelstrom::MaelstromSettings;
 use nats::NatsSettings;
 use postgres::PostgresSettings;
@@ -34,12 +36,13 @@ pub use settings::SystemSettings;
 pub use system::System;
 
 /// Every system; the first one is tested unless the user names another.
-pub static SYSTEMS: [Row; 6] = [
+pub static SYSTEMS: [Row; 8] = [
     Row::of::<DynamoSettings>(),
     Row::of::<RedisSettings>(),
     Row::of::<EtcdSettings>(),
     Row::of::<NatsSettings>(),
     Row::of::<PostgresSettings>(),
+    Row::of::<GaleraSettings>(),
     Row::of::<CustomSettings>(),
     Row::of::<MaelstromSettings>(),
 ];

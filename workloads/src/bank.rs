@@ -1,7 +1,7 @@
 //! `bank`: clients move money between the accounts of a bank, and read the balances of all. Transfers neither create nor
 //! lose money, so every read has the same total, wherever it falls among them.
 //!
-//! Jepsen's `bank` test (Kingsbury, "Percona XtraDB Cluster", 2015), which asks for snapshot isolation: a transfer reads two
+//! Jepsen's `bank` test (Kingsbury, "MariaDB Galera Cluster", 2015), which asks for snapshot isolation: a transfer reads two
 //! balances and writes both, a read sees all at one moment. A bank begins with [`Bank::ACCOUNTS`] accounts of
 //! [`Bank::BALANCE`] each, whether or not the store has rows for them: what it has no row for has that balance.
 

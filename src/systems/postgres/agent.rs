@@ -22,10 +22,12 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long an answer to that may take.
 const LOOK_LIMIT: Duration = Duration::from_millis(400);
 
-/// What a server says of itself: whether it copies another one, its timeline if not (the first eight digits of its log
-/// file's name), and whom it would copy.
+/// What a server says of itself: whether it copies another one; its timeline if not (the first eight digits of its log
+/// file's name), else how far its log goes; and whom it would copy.
 const ROLE: &str = "SELECT pg_is_in_recovery(), \
-                    CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END, \
+                    CASE WHEN pg_is_in_recovery() \
+                    THEN (greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn)::text \
+                    ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END, \
                     current_setting('primary_conninfo')";
 
 /// What an agent is told of its node.
@@ -169,7 +171,9 @@ fn role(said: &[String], hosts: &BTreeMap<usize, IpAddr>) -> Option<Role> {
         [is_copy, timeline, _] if is_copy == "f" => {
             Some(Role::Primary { timeline: u32::from_str_radix(timeline, 16).ok()? })
         }
-        [is_copy, _, of] if is_copy == "t" => Some(Role::Standby { follows: followed(of, hosts) }),
+        [is_copy, received, of] if is_copy == "t" => {
+            Some(Role::Standby { follows: followed(of, hosts), received: received.parse().ok()? })
+        }
         _ => None,
     }
 }
@@ -199,9 +203,10 @@ mod tests {
     fn a_server_says_what_it_is() {
         assert_eq!(said(["f", "0000000A", ""]), Some(Role::Primary { timeline: 10 }));
         let copies = "user=dissensus passfile='/x/.pgpass' channel_binding=prefer host=10.77.0.2 port=5432";
-        assert_eq!(said(["t", "", copies]), Some(Role::Standby { follows: Some(1) }));
-        assert_eq!(said(["t", "", "host='10.77.0.1'"]), Some(Role::Standby { follows: Some(0) }));
-        assert_eq!(said(["t", "", "host=10.77.0.9"]), Some(Role::Standby { follows: None }));
+        let standby = |follows| Some(Role::Standby { follows, received: 16_777_216 });
+        assert_eq!(said(["t", "16777216", copies]), standby(Some(1)));
+        assert_eq!(said(["t", "16777216", "host='10.77.0.1'"]), standby(Some(0)));
+        assert_eq!(said(["t", "16777216", "host=10.77.0.9"]), standby(None));
         assert_eq!(said(["f", "x", ""]), None);
     }
 

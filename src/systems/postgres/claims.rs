@@ -11,7 +11,7 @@
 //! computes is only so from REPEATABLE READ on, where a transaction that would overwrite a later change fails.
 //!
 //! With `--synchronous-standbys N` a commit is on N standbys before it is acknowledged; that the one which is promoted is
-//! among them is left to the operator, so it is not claimed.
+//! among them is a promise of the operator's script, which PostgreSQL does not make, so it is not claimed.
 //!
 //! [asynchronous commit]: https://www.postgresql.org/docs/15/wal-async-commit.html
 //! [isolation]: https://www.postgresql.org/docs/15/transaction-iso.html

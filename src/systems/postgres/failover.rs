@@ -1,13 +1,14 @@
 //! Whom a node follows, and when a standby becomes the primary: what an operator's failover script decides, as a pure
 //! function of what its node sees twice a second.
 //!
-//! - A standby that has not seen a primary for a while, and sees a majority of the nodes, is promoted if it is the first
-//!   of the standbys that it sees.
+//! - A standby that has not seen a primary for a while, and sees a majority of the nodes, is promoted if it has most of the
+//!   log of the standbys that it sees; of several, the first.
 //! - Whoever sees a primary of a later timeline than its own follows that one: what it has and the other has not is gone.
 //!
-//! Two things it does not do, as streaming replication alone does not: it promotes without knowing whether the standby
+//! Two things it does not do, as streaming replication alone does not: it promotes without knowing whether any standby
 //! has all that the primary has acknowledged, and a primary that is cut off goes on until it sees the new one.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// After so many looks in a row without a primary a standby may be promoted.
@@ -25,6 +26,8 @@ pub(super) enum Role {
     Standby {
         /// Which, by its position; none if that is no node of the cluster.
         follows: Option<usize>,
+        /// How far its log goes, bytes.
+        received: u64,
     },
 }
 
@@ -61,17 +64,31 @@ impl Failover {
         match (own, primary) {
             (Role::Primary { timeline }, Some((other, at))) if (other, at) > (*timeline, self.own) => Step::Follow(at),
             (Role::Primary { .. }, _) => Step::Stay,
-            (Role::Standby { follows }, Some((_, at))) if *follows != Some(at) => Step::Follow(at),
+            (Role::Standby { follows, .. }, Some((_, at))) if *follows != Some(at) => Step::Follow(at),
             (Role::Standby { .. }, Some(_)) => Step::Stay,
-            (Role::Standby { .. }, None) if self.missed >= MISSED_MAX && self.is_next(others) => Step::Promote,
+            (Role::Standby { received, .. }, None) if self.missed >= MISSED_MAX && self.is_next(*received, others) => {
+                Step::Promote
+            }
             (Role::Standby { .. }, None) => Step::Stay,
         }
     }
 
-    /// Whether it sees a majority, itself included, and is the first of those.
-    fn is_next(&self, others: &BTreeMap<usize, Option<Role>>) -> bool {
-        let seen: Vec<usize> = others.iter().filter(|(_, role)| role.is_some()).map(|(at, _)| *at).collect();
-        2 * (seen.len() + 1) > others.len() + 1 && seen.iter().all(|at| self.own < *at)
+    /// Whether it sees a majority, itself included, and has most of the log of those.
+    fn is_next(&self, received: u64, others: &BTreeMap<usize, Option<Role>>) -> bool {
+        let seen: Vec<(usize, u64)> =
+            others.iter().filter_map(|(at, role)| Some((*at, standby(role.as_ref()?)?))).collect();
+        let is_majority = 2 * (seen.len() + 1) > others.len() + 1;
+        // Of two that have as much, the first is greater.
+        let rank = |(at, received): (usize, u64)| (received, Reverse(at));
+        is_majority && seen.into_iter().all(|other| rank((self.own, received)) > rank(other))
+    }
+}
+
+/// How far the log of a standby goes.
+fn standby(role: &Role) -> Option<u64> {
+    match role {
+        Role::Standby { received, .. } => Some(*received),
+        Role::Primary { .. } => None,
     }
 }
 
@@ -88,7 +105,7 @@ pub(super) fn primary(others: &BTreeMap<usize, Option<Role>>) -> Option<(u32, us
 mod tests {
     use super::*;
 
-    const STANDBY: Option<Role> = Some(Role::Standby { follows: Some(0) });
+    const STANDBY: Option<Role> = Some(Role::Standby { follows: Some(0), received: 100 });
 
     fn primary_of(timeline: u32) -> Option<Role> {
         Some(Role::Primary { timeline })
@@ -99,7 +116,7 @@ mod tests {
     }
 
     fn follower() -> Role {
-        Role::Standby { follows: Some(0) }
+        Role::Standby { follows: Some(0), received: 100 }
     }
 
     #[test]
@@ -113,6 +130,18 @@ mod tests {
         for _ in 0..10 * MISSED_MAX {
             assert_eq!(third.step(&follower(), &others([(0, None), (1, STANDBY)])), Step::Stay);
         }
+    }
+
+    #[test]
+    fn the_standby_that_has_more_is_promoted() {
+        let behind = others([(0, None), (1, Some(Role::Standby { follows: Some(0), received: 99 }))]);
+        let (mut second, mut third) = (Failover::of(1), Failover::of(2));
+        let own = Role::Standby { follows: Some(0), received: 99 };
+        let steps = |failover: &mut Failover, own: &Role, others: &BTreeMap<usize, Option<Role>>| {
+            (0..MISSED_MAX).map(|_| failover.step(own, others)).last()
+        };
+        assert_eq!(steps(&mut third, &follower(), &behind), Some(Step::Promote));
+        assert_eq!(steps(&mut second, &own, &others([(0, None), (2, STANDBY)])), Some(Step::Stay));
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub(super) const AGENT_COMMAND: &str = "__postgres";
 const OF_DEBIAN: &str = "usr/lib/postgresql";
 const PACKAGE: &str = "the packages postgresql-15 and postgresql-client-15 of Debian, or others of a later version";
 
-/// A database is made, or copied, before a node is ready.
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// A database is made, or copied, before a node is ready: some thousand files, each of them synced.
+const START_LIMIT: Duration = Duration::from_secs(120);
 /// How long a node may take to say how it is.
 const STATUS_LIMIT: Duration = Duration::from_secs(2);
 
@@ -194,6 +194,8 @@ impl System for Postgres {
             "could not send end-of-streaming message to primary",
             "terminating",
             "the database system is",
+            // A server that stops says so to who is just connecting.
+            "canceling authentication due to timeout",
             "agent: no copy of",
             "pg_basebackup: error:",
             "connection to client lost",
