@@ -70,3 +70,31 @@ fn regression_every_transaction_was_one_of_lists() {
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xd3, 0x24, 0x27, 0x40, 0x00,
     ]);
 }
+
+/// A register of causes began with nil and with 0: a read of nil after one of 0 was right by itself.
+#[test]
+fn regression_a_register_began_with_two_values() {
+    let mut bytes = [0; 68];
+    for (at, byte) in [
+        (0, 0x68),
+        (1, 0x10),
+        (4, 0x64),
+        (5, 0x65),
+        (6, 0x79),
+        (10, 0xe8),
+        (11, 0x51),
+        (12, 0x2c),
+        (24, 0x24),
+        (28, 0x3b),
+        (59, 0xff),
+        (60, 0x08),
+        (62, 0x0a),
+        (63, 0x5d),
+        (65, 0xbc),
+        (66, 0xd9),
+        (67, 0xd0),
+    ] {
+        bytes[at] = byte;
+    }
+    arbitrary::every_model(&bytes);
+}

@@ -112,7 +112,7 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     let mut verdict = checker::check(&history, &choice.claims, &limits);
     progress.done();
     let undecided = choice.unseen(&verdict).chain(report::left_out(&reading, &choice, &history, &budget));
-    let undecided = undecided.chain(cut_times(&history, &choice));
+    let undecided = undecided.chain(odd_times(&history, &choice));
     for doubt in undecided.collect::<Vec<String>>() {
         verdict.outcome = verdict.outcome.merge(Outcome::Inconclusive);
         verdict.reasons.push(doubt);
@@ -124,18 +124,20 @@ fn judge(file: &Source<'_>) -> Result<Exit, Problem> {
     Ok(outcome.into())
 }
 
-/// Nothing that is judged by time is known where times had a fraction that was cut off.
-fn cut_times(history: &History, choice: &Choice) -> Option<String> {
-    (is_by_time(choice) && history.are_times_cut()).then(|| {
-        "Times have a fraction, so that they are hardly nanoseconds: say with --time-unit whether they are s, ms, us or ns."
-            .to_owned()
-    })
+/// Nothing that is judged by time is known where times had a fraction that was cut off, or where some are dates and others are not.
+fn odd_times(history: &History, choice: &Choice) -> Option<String> {
+    let why = match (history.are_times_cut(), history.are_times_mixed()) {
+        (true, _) => "Times have a fraction, so that they are hardly nanoseconds",
+        (false, true) => "Some times are dates and others are none, so that they are hardly nanoseconds",
+        (false, false) => return None,
+    };
+    is_by_time(choice).then(|| format!("{why}: say with --time-unit whether they are s, ms, us or ns."))
 }
 
 /// Where nothing shows the unit of the times, they are judged in each that they may have, too. Where that makes another outcome,
 /// neither is known; the sentence says so.
 fn in_other_units(history: &History, choice: &Choice, limits: &Limits<'_>, outcome: &mut Outcome) -> Option<String> {
-    if !is_by_time(choice) || history.are_times_cut() {
+    if !is_by_time(choice) || history.are_times_cut() || history.are_times_mixed() {
         return None;
     }
     let own = history.since_1970().map_or("nanoseconds".to_owned(), |unit| format!("{unit} since 1970"));

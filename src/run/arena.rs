@@ -17,7 +17,7 @@ pub(super) enum Arena {
     /// Started for the run, and ended with it.
     Processes(Box<ProcessArena>),
     /// It runs before the run and after it.
-    Attached(AttachedArena),
+    Attached(Box<AttachedArena>),
 }
 
 impl Arena {
@@ -29,7 +29,7 @@ impl Arena {
         let (system, executable) = (Rc::clone(system), own_executable());
         if settings.arena == ArenaKind::Attached {
             let attached = AttachedArena::reach(system, &executable, &dir.join("commands")).await;
-            return attached.map(Arena::Attached).map_err(Problem::bench);
+            return attached.map(|arena| Arena::Attached(Box::new(arena))).map_err(Problem::bench);
         }
         let ground = settings.arena.ground().for_needs(&plan.needs());
         let started = ProcessArena::start(system, executable, dir.join("nodes"), ground, settings.seed).await;
@@ -48,7 +48,7 @@ impl Arena {
     pub fn surface(&self) -> &dyn Surface {
         match self {
             Arena::Processes(arena) => &**arena,
-            Arena::Attached(arena) => arena,
+            Arena::Attached(arena) => &**arena,
         }
     }
 

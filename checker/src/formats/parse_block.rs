@@ -213,14 +213,12 @@ impl<'s> Chunk<'s> {
         parser.open_map()?;
         let mut fields = Fields::default();
         while !parser.close_map()? {
-            let name = match parser.peek()? {
-                Some(b'"') => parser.string()?,
-                _ => match parser.plain()? {
-                    Some(token) => Cow::Borrowed(token.strip_prefix(':').unwrap_or(token)),
-                    None => parser.value(&mut Nothing, &mut Vec::new()).map(|()| Cow::Borrowed(""))?,
-                },
+            // A string or a symbol is another key than the keyword of its name.
+            let name = match parser.plain()? {
+                Some(token) => token.strip_prefix(':').unwrap_or_default(),
+                None => parser.value(&mut Nothing, &mut Vec::new()).map(|()| "")?,
             };
-            self.edn_field(&mut parser, &name, &mut fields)?;
+            self.edn_field(&mut parser, name, &mut fields)?;
         }
         parser.end()?;
         self.keep(fields, parser.at(), || event_of(&parse_edn(bytes).ok()??))
@@ -551,6 +549,14 @@ fn json_index(parser: &mut json::Parser<'_>) -> Result<Option<u64>, Stop> {
 
 fn json_time(parser: &mut json::Parser<'_>, unit_ns: Option<u64>) -> Result<Option<SaidTime>, Stop> {
     let at = parser.at();
+    if parser.peek() == Some(b'{') {
+        // A decimal or a ratio of EDN, as a conversion writes it.
+        let time = Tree::from_json(parser.value(&mut tree::Plain, &mut Vec::new())?);
+        return time_of(&time, unit_ns)
+            .ok_or_else(|| Stop::no_event(at, no_number("time")))?
+            .map(Some)
+            .ok_or_else(|| too_far(at));
+    }
     let time = match json_number(parser, "time")? {
         None => return Ok(None),
         Some(json::Number::Int(value)) => whole_time(value, unit_ns),
@@ -570,9 +576,19 @@ fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: Option<u64>) -> Result<Option
     let time = match token.parse::<i64>() {
         Ok(value) => whole_time(value, unit_ns),
         Err(_) if is_number(token) => time_with_fraction(token, unit_ns),
-        Err(_) => return Err(wrong()),
+        // Of another radix.
+        Err(_) => time_of(&tree::parse_edn(token).ok_or_else(wrong)?, unit_ns).ok_or_else(wrong)?,
     };
     time.map(Some).ok_or_else(|| too_far(at))
+}
+
+/// A time from a value; none if it is no number, and none within if 64 bits do not have it.
+fn time_of(value: &Tree, unit_ns: Option<u64>) -> Option<Option<SaidTime>> {
+    match value {
+        Tree::Int(time) => Some(whole_time(*time, unit_ns)),
+        Tree::Other(notation) if is_number(notation) => Some(time_with_fraction(notation, unit_ns)),
+        _ => None,
+    }
 }
 
 /// A time, in nanoseconds if the unit was said; none if 64 bits do not have it. Cut to what they have, it would be as another.

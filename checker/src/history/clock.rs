@@ -112,7 +112,8 @@ impl Clock {
     pub(super) fn settle(&self, history: &mut History) {
         if self.is_lifted {
             // Some histories have -1 where no time was recorded.
-            history.timed &= (history.start_ns, history.end_ns) != (BELOW_ZERO - 1, BELOW_ZERO - 1);
+            let none = BELOW_ZERO - self.unit_said_ns.unwrap_or(1);
+            history.timed &= (history.start_ns, history.end_ns) != (none, none);
             let first = history.start_ns.min(BELOW_ZERO);
             history.move_times(|time| time - first);
         }
@@ -136,6 +137,7 @@ impl Clock {
     /// Finds the unit of the times by themselves.
     fn guess(&self, history: &mut History, span: &Span) {
         let unit = span.unit_since_1970();
+        let is_mixed = unit.is_none() && self.is_mixed(history, span);
         let (first, ns) = unit.map_or((0, 1), |unit| (history.start_ns, unit.ns));
         if unit.is_some() || self.parts > 1 {
             history.move_times(|time| {
@@ -144,6 +146,20 @@ impl Clock {
             });
         }
         let is_cut = self.has_fraction && (unit.is_none() || ns > self.parts);
-        history.unit_of_time = UnitOfTime { since_1970: unit, others: span.other_units(unit), is_cut };
+        history.unit_of_time = UnitOfTime { since_1970: unit, others: span.other_units(unit), is_cut, is_mixed };
+    }
+
+    /// Whether some times are dates, of one run, and others are none, such as those of events that have no time.
+    fn is_mixed(&self, history: &History, span: &Span) -> bool {
+        let dated = UNITS.into_iter().filter(|unit| unit.is_date(span.last) && !unit.is_date(span.first));
+        dated.into_iter().any(|unit| {
+            let mut first = span.last;
+            history.each_time(|time| {
+                if unit.is_date(time / self.parts) {
+                    first = first.min(time / self.parts);
+                }
+            });
+            Span { first, ..*span }.is_since_1970(unit)
+        })
     }
 }

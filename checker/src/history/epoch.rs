@@ -12,10 +12,10 @@
 use super::columns::History;
 use super::unit_of_time::{NANOSECONDS, UNITS, Unit};
 
-/// 1970 to 2000, and to 2100, in seconds.
-const SECONDS: std::ops::Range<u64> = 946_684_800..4_102_444_800;
-/// No run is longer, in seconds.
-const RUN_SECONDS_MAX: u64 = 30 * 86_400;
+/// Hardly any run is longer, in seconds.
+const RUN_SECONDS_USUAL: u64 = 30 * 86_400;
+/// No run is, in seconds.
+const RUN_SECONDS_MAX: u64 = 366 * 86_400;
 /// How many events there must be before they can be too near.
 const EVENTS_NEAR_MIN: u32 = 4;
 /// No clients together are as quick, on average over a history: nanoseconds an event.
@@ -42,7 +42,7 @@ impl Span {
 
     /// Whether they may be counted since 1970, in this unit.
     pub(super) fn is_since_1970(&self, unit: Unit) -> bool {
-        SECONDS.contains(&(self.first / unit.in_a_second())) && self.is_of_a_run(unit)
+        unit.is_date(self.first) && self.is_of_a_run(unit, RUN_SECONDS_USUAL)
     }
 
     /// The units that the times may have besides the one they are taken for.
@@ -50,14 +50,14 @@ impl Span {
         let may_be = |unit: &Unit| match since_1970 {
             // Nanoseconds of a clock that began anywhere, unless no clients are as quick.
             Some(date) => *unit == NANOSECONDS && *unit != date && !self.is_nearer(EVENT_NS_MIN),
-            None if self.is_nearer(EVENT_NS_USUAL) => *unit != NANOSECONDS && self.is_of_a_run(*unit),
-            None => *unit != NANOSECONDS && self.is_since_1970(*unit),
+            None if self.is_nearer(EVENT_NS_USUAL) => *unit != NANOSECONDS && self.is_of_a_run(*unit, RUN_SECONDS_MAX),
+            None => *unit != NANOSECONDS && unit.is_date(self.first) && self.is_of_a_run(*unit, RUN_SECONDS_MAX),
         };
         UNITS.into_iter().filter(may_be).collect()
     }
 
-    fn is_of_a_run(&self, unit: Unit) -> bool {
-        self.length() / unit.in_a_second() <= RUN_SECONDS_MAX
+    fn is_of_a_run(&self, unit: Unit, seconds_max: u64) -> bool {
+        self.length() / unit.in_a_second() <= seconds_max
     }
 
     /// Whether events are nearer than so many nanoseconds on average, if the times are nanoseconds.
@@ -88,6 +88,11 @@ impl History {
         self.unit_of_time.is_cut
     }
 
+    /// Whether some of its times are dates and others are none, in a unit that nobody said: its length is not known.
+    pub fn are_times_mixed(&self) -> bool {
+        self.unit_of_time.is_mixed
+    }
+
     /// The units that its times may have besides the one they are taken for, which nobody said, by their names.
     pub fn other_units(&self) -> impl Iterator<Item = &'static str> {
         self.unit_of_time.others.iter().map(|unit| unit.name)
@@ -101,10 +106,21 @@ impl History {
             let first = self.start_ns;
             history.move_times(|time| {
                 let ns = u128::from(time - first) * u128::from(other.ns) / u128::from(own.ns);
-                u64::try_from(ns).expect("a run is not longer than 30 days")
+                u64::try_from(ns).expect("a run is not longer than a year")
             });
             (other.name, history)
         })
+    }
+
+    /// Looks at all times.
+    pub(super) fn each_time(&self, mut look: impl FnMut(u64)) {
+        for op in self.ops.iter().chain(&self.aside) {
+            look(op.called_ns);
+            if op.returned_ns != u64::MAX {
+                look(op.returned_ns);
+            }
+        }
+        self.nemesis.iter().for_each(|event| look(event.time));
     }
 
     /// Changes all times.

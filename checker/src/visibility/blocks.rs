@@ -162,7 +162,7 @@ impl Orders {
         by_completion.sort_by_key(|read| key.reads[*read].completed());
         let mut by_process: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (position, read) in key.reads.iter().enumerate() {
-            if read.operation.phase() == Phase::Main {
+            if read.operation.phase() != Phase::Replica {
                 by_process.entry(read.operation.process()).or_default().push(position);
             }
         }

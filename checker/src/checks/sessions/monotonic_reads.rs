@@ -86,8 +86,8 @@ impl Forgotten {
             return forgotten;
         }
         let mut shown: BTreeMap<u64, Vec<Option<usize>>> = BTreeMap::new();
-        let main = |(_, read): &(usize, &Read<'_>)| read.operation.phase() == Phase::Main;
-        for (at, read) in key.reads.iter().enumerate().filter(main) {
+        let by_client = |(_, read): &(usize, &Read<'_>)| read.operation.phase() != Phase::Replica;
+        for (at, read) in key.reads.iter().enumerate().filter(by_client) {
             let shown = shown.entry(read.operation.process()).or_insert_with(|| vec![None; key.initial.len()]);
             forgotten.judged[at] |= shown.iter().any(Option::is_some);
             let lost = read.lacks.iter().find_map(|element| Some((*element, shown[*element as usize]?)));
@@ -149,7 +149,7 @@ fn gone<'h>(
     write: usize,
 ) -> Vec<Operation<'h>> {
     let between = |read: &&Read<'_>| {
-        let own = read.operation.process() == to.operation.process() && read.operation.phase() == Phase::Main;
+        let own = read.operation.process() == to.operation.process() && read.operation.phase() != Phase::Replica;
         own && from.step() < read.step() && read.step() < to.step()
     };
     let mut lacking = key.reads.iter().filter(between).filter(|read| !evidence.shows(read, write));

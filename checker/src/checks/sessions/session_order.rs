@@ -156,7 +156,7 @@ fn because<'k, 'h>(
 fn knew<'k, 'h>(key: &'k KeyFacts<'h>, write: &Write<'_>, other: usize) -> Option<&'k Read<'h>> {
     let earlier = |read: &&Read<'_>| {
         let operation = &read.operation;
-        let own = operation.process() == write.operation.process() && operation.phase() == Phase::Main;
+        let own = operation.process() == write.operation.process() && operation.phase() != Phase::Replica;
         own && read.step() < write.step()
     };
     key.reads.iter().filter(earlier).find(|read| seen_by(key, read).contains(&(other as u32)))

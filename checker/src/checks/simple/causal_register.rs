@@ -56,6 +56,8 @@ struct Chain {
     writes: Vec<Written>,
     /// Writes of unknown outcome that nobody saw yet: they may take effect at any later time.
     pending: Vec<usize>,
+    /// The first read that showed what the register begins with, where that was not said: it is nil or 0, and not both.
+    began: Option<usize>,
 }
 
 /// Checks `read-init`, `write` and `read`.
@@ -125,8 +127,8 @@ fn walk(
     reads
 }
 
-/// Whether a read returned what its register begins with.
-fn is_initial(records: &History, read: &Op) -> bool {
+/// Whether a read returned what its register may begin with.
+fn may_be_initial(records: &History, read: &Op) -> bool {
     let initial = records.initial(read.key);
     match initial.is_nil() {
         true => read.result.is_nil() || matches!(records.datum(read.result), Datum::Int(0)),
@@ -135,14 +137,23 @@ fn is_initial(records: &History, read: &Op) -> bool {
 }
 
 impl Chain {
+    /// Whether a read returned what its register begins with, as far as that is known by then.
+    fn is_initial(&self, records: &History, read: &Op) -> bool {
+        let is_as_before = |before: usize| records.is_equal(records.ops[before].result, read.result);
+        may_be_initial(records, read) && self.began.is_none_or(is_as_before)
+    }
+
     /// Whether a read returned what it follows. A write of unknown outcome that it is the first to see takes effect.
     fn explains(&mut self, records: &History, read: usize) -> bool {
         let result = records.ops[read].result;
         let last_fits = match self.writes.last() {
             Some(last) => records.is_equal(last.value, result),
-            None => is_initial(records, &records.ops[read]),
+            None => self.is_initial(records, &records.ops[read]),
         };
         if last_fits {
+            if self.writes.is_empty() {
+                self.began.get_or_insert(read);
+            }
             return true;
         }
         let Some(found) = self.pending.iter().position(|at| records.is_equal(records.ops[*at].argument, result)) else {
@@ -156,9 +167,18 @@ impl Chain {
     fn broken(&self, records: &History, key: &str, read: usize, limits: &Limits<'_>, finding: &mut Finding) {
         let op = &records.ops[read];
         let older = self.writes.iter().rev().find(|written| records.is_equal(written.value, op.result));
-        let stale = older.is_some() || is_initial(records, op);
+        let stale = older.is_some() || self.is_initial(records, op);
+        let began = self.began.filter(|_| older.is_none() && !stale && may_be_initial(records, op));
         finding.violated(limits, || {
             let (process, shown) = (records.process_of(read), records.show(op.result));
+            if let Some(began) = began {
+                let first = records.show(records.ops[began].result);
+                let explanation = format!(
+                    "Process {process} read {shown}{}, though it began with {first}, which was read before.",
+                    of(key)
+                );
+                return Draft::at(records, "stale-read", key, [began, read], explanation);
+            }
             let Some(last) = self.writes.last().filter(|_| stale) else {
                 let explanation = format!("Process {process} read {shown}{}, which nobody had written.", of(key));
                 return Draft::at(records, "never-written", key, [read], explanation);

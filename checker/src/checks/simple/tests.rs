@@ -104,6 +104,12 @@ fn a_chain_of_causes_is_seen_in_its_order() {
             ),
             ("0 read-init null ok 0\n0 write 1 ok 1\n0 read null ok 1", VALID, &[]),
             ("0 read-init null ok 7", INVALID, &["never-written"]),
+            // It begins with one of the two.
+            ("0 read-init null ok 0\n0 read null ok null", INVALID, &["stale-read"]),
+            ("0 read-init null ok null\n0 read null ok 0", INVALID, &["stale-read"]),
+            ("0 write 0 info null\n1 read null ok null\n1 read null ok 0", VALID, &[]),
+            ("0 write 0 info null\n1 read null ok 0\n1 read null ok null", INVALID, &["stale-read"]),
+            ("0 read null ok 0\n0 write 1 ok 1\n0 read null ok 0", INVALID, &["stale-read"]),
             ("0 write 1 ok 1\n0 read null ok null", INVALID, &["stale-read"]),
             ("0 write 1 ok 1\n0 write 2 ok 2\n0 read null ok 1", INVALID, &["stale-read"]),
             ("0 write 1 ok 1\n0 write 2 info 2\n1 read null ok 1\n1 read null ok 2", VALID, &[]),

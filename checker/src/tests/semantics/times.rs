@@ -265,6 +265,55 @@ fn regression_decimals_were_no_times() {
     assert_eq!(edn(["-3", "-2.5", "-2", "-2", "5", "1e-400M"], None), 7);
 }
 
+/// One event without a time, 0 or -1, and the dates of all others were nanoseconds.
+#[test]
+fn regression_one_time_that_is_no_date_hid_the_unit_of_all_others() {
+    for (second, unit_ns) in [(1_000, 1_000_000), (1_000_000, 1_000), (1_000_000_000, 1)] {
+        for odd in 0..6 {
+            for time in [0, -1, 5] {
+                let at = |event: i64| if event == odd { time } else { 1_700_000_000 * second + event * second / 10 };
+                assert!(stale((0..6).map(at), None).are_times_mixed(), "{second} {odd} {time}");
+                assert!(!stale((0..6).map(at), Some(unit_ns)).are_times_mixed(), "it was said");
+            }
+        }
+    }
+    for fine in [
+        stale((0..6).map(|at| at * 1_000_000_000), None),
+        stale((0..6).map(|at| 900_000_000_000 + at * 50_000_000_000), None),
+    ] {
+        assert!(!fine.are_times_mixed() && fine.other_units().next().is_none());
+    }
+}
+
+/// Of a run of five weeks, in milliseconds, nothing was known but nanoseconds.
+#[test]
+fn regression_dates_of_a_long_run_were_nanoseconds() {
+    for (second, name) in [(1_000, "milliseconds"), (1_000_000, "microseconds"), (1, "seconds")] {
+        let history = stale((0..6).map(|at| (1_700_000_000 + at * 7 * 86_400) * second), None);
+        let units: Vec<&str> = history.since_1970().into_iter().chain(history.other_units()).collect();
+        assert!(units.contains(&name), "{name}: {units:?}");
+    }
+}
+
+/// All times -1 are none, in whatever unit; a conversion of decimals was refused.
+#[test]
+fn regression_times_that_were_written_in_another_way() {
+    for unit_ns in [None, Some(1), Some(1_000), Some(MILLISECOND_NS), Some(SECOND_NS)] {
+        assert!(!stale([-1; 6], unit_ns).timed, "{unit_ns:?}");
+    }
+    let marked =
+        [r##"{"#edn":"1/3"}"##, r##"{"#edn":"1.5M"}"##, "2", r##"{"#edn":"2.5M"}"##, "3.5", r##"{"#edn":"9/2"}"##];
+    let plain = ["1/3", "1.5M", "2", "2.5M", "3.5", "9/2"];
+    let ns = |history: &History| history.ops.iter().map(|op| (op.called_ns, op.returned_ns)).collect::<Vec<_>>();
+    let (json, edn) = (
+        reading_as_written(marked, Format::Json, Some(SECOND_NS)),
+        reading_as_written(plain, Format::Edn, Some(SECOND_NS)),
+    );
+    assert_eq!(ns(&json), ns(&edn));
+    let radix = reading_as_written(["0x1F", "2r100000", "041", "34", "35", "36"], Format::Edn, Some(1));
+    assert_eq!(ns(&radix), [(31, 32), (33, 34), (35, 36)]);
+}
+
 /// A monotonic clock that is as large as a date is one to the reader: whoever judges by time gets the other units.
 #[test]
 fn a_history_of_an_unknown_unit_is_as_it_would_be_in_others() {
