@@ -423,10 +423,11 @@ impl Cluster {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
+        if self.attach.is_empty() { self.check_started() } else { self.check_attached() }?;
         if !(1..=self.count()).contains(&self.nodes_to_serve) {
             return Err(wrong("cluster.nodes-to-serve", format!("{} of {} nodes", self.nodes_to_serve, self.count())));
         }
-        if self.attach.is_empty() { self.check_started() } else { self.check_attached() }
+        Ok(())
     }
 
     /// Refuses what a cluster that is not started cannot have.
