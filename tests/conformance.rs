@@ -96,7 +96,10 @@ fn the_document_says_in_which_arenas_each_kind_can_be_had() {
         let name = kind.facts.name;
         let row = table.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect("a row for each");
         let having = arenas.iter().filter(|(_, can)| can.check(name, kind.facts.needs).is_ok());
-        let having: Vec<&str> = having.map(|(arena, _)| *arena).collect();
+        let mut having: Vec<&str> = having.map(|(arena, _)| *arena).collect();
+        if kind.facts.needs.contains(&nemesis::Capability::Commands) {
+            having.push("attached");
+        }
         assert_eq!(row.split('|').nth(3).map(str::trim), Some(having.join(", ").as_str()), "{name}");
     }
 }

@@ -573,11 +573,13 @@ fn edn_time(parser: &mut edn::Parser<'_>, unit_ns: Option<u64>) -> Result<Option
     if token == "nil" {
         return Ok(None);
     }
+    let digits = token.trim_start_matches(['+', '-']);
+    let is_octal = digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|digit| digit.is_ascii_digit());
     let time = match token.parse::<i64>() {
-        Ok(value) => whole_time(value, unit_ns),
+        Ok(value) if !is_octal => whole_time(value, unit_ns),
         Err(_) if is_number(token) => time_with_fraction(token, unit_ns),
         // Of another radix.
-        Err(_) => time_of(&tree::parse_edn(token).ok_or_else(wrong)?, unit_ns).ok_or_else(wrong)?,
+        _ => time_of(&tree::parse_edn(token).ok_or_else(wrong)?, unit_ns).ok_or_else(wrong)?,
     };
     time.map(Some).ok_or_else(|| too_far(at))
 }

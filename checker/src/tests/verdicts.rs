@@ -95,13 +95,13 @@ fn operations_without_a_workload_need_a_model() {
 
 #[test]
 fn an_unknown_workload_is_not_judged_silently() {
-    let mut story = Story::new("bank");
-    story.add(0, "bank-0", 1).final_read(1, "bank-0", &[]);
+    let mut story = Story::new("ledger");
+    story.add(0, "ledger-0", 1).final_read(1, "ledger-0", &[]);
     let verdict = check(&story.history(), &Claims::default());
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    assert!(verdict.reasons[0].contains("`bank` are not judged"), "{:?}", verdict.reasons);
+    assert!(verdict.reasons[0].contains("`ledger` are not judged"), "{:?}", verdict.reasons);
     let verdict = check(&story.history(), &Claims { default_object: Some(Model::Set), ..Claims::default() });
-    assert_eq!(verdict.properties[0].workload.as_deref(), Some("bank"));
+    assert_eq!(verdict.properties[0].workload.as_deref(), Some("ledger"));
 }
 
 #[test]
