@@ -149,10 +149,10 @@ proptest! {
 
     #[test]
     fn one_counter(seed: u64) {
-        for workload in ["g-counter", "pn-counter"] {
-            perfect(workload, seed);
-            flawed(workload, Flaw::Lose, seed);
-        }
+        perfect("g-counter", seed);
+        flawed("g-counter", Flaw::Lose, seed);
+        // What is lost of numbers below and above zero may come to nothing.
+        perfect("pn-counter", seed);
     }
 
     #[test]

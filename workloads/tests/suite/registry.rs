@@ -25,9 +25,9 @@ fn lists_are_read_in_order_and_all_means_all_that_the_client_can_do() {
 
 #[test]
 fn what_is_wrong_is_said_with_what_is_known() {
-    let unknown = by_get_and_put("set,bank").err();
-    assert_eq!(unknown, Some(WorkloadError::Unknown("bank".to_owned())));
-    let text = format!("unknown workload 'bank': known are {}, or all", NAMES.join(", "));
+    let unknown = by_get_and_put("set,ledger").err();
+    assert_eq!(unknown, Some(WorkloadError::Unknown("ledger".to_owned())));
+    let text = format!("unknown workload 'ledger': known are {}, or all", NAMES.join(", "));
     assert_eq!(unknown.map(|error| error.to_string()), Some(text));
     assert_eq!(by_get_and_put("set,all").err(), Some(WorkloadError::Duplicate("set")));
     assert_eq!(by_get_and_put(" ,").err(), Some(WorkloadError::Empty));
