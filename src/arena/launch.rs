@@ -64,6 +64,43 @@ impl Place {
         };
         self.peers.iter().map(host).collect()
     }
+
+    /// The address of every node, its own included, in the same way.
+    ///
+    /// # Errors
+    /// When the nodes share an address, or peers are behind proxies.
+    pub fn hosts(&self) -> Result<BTreeMap<usize, IpAddr>, LaunchError> {
+        let mut hosts = self.hosts_of_peers()?;
+        hosts.insert(self.index, self.host);
+        Ok(hosts)
+    }
+}
+
+#[cfg(test)]
+impl Place {
+    /// The address of a node on the network of these examples.
+    pub fn example_host(index: usize) -> IpAddr {
+        std::net::Ipv4Addr::new(10, 77, 0, index as u8 + 1).into()
+    }
+
+    /// That of a node among so many, each at an address of its own, which is started for the first time.
+    pub fn example(nodes: usize, index: usize) -> Self {
+        let others = (0..nodes).filter(|peer| *peer != index);
+        Self {
+            index,
+            name: format!("n{}", index + 1),
+            host: Self::example_host(index),
+            ports: Ports::Default,
+            peers: others.map(|peer| (peer, Peer::Host(Self::example_host(peer)))).collect(),
+            data_dir: "data".into(),
+            drop_damaged: false,
+            clock_fd: None,
+            parent_pid: 1,
+            starts: 0,
+            upgrades: 0,
+            replacements: 0,
+        }
+    }
 }
 
 /// How a node reaches another one.

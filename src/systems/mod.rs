@@ -12,6 +12,7 @@ pub mod galera;
 pub mod http;
 pub mod maelstrom;
 pub mod nats;
+mod node_process;
 pub mod outcomes;
 pub mod postgres;
 pub mod redis;

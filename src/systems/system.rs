@@ -19,11 +19,20 @@ use crate::arena::command::{CommandLine, CommandStep};
 use crate::arena::launch::{Launch, LaunchError, Place, Program};
 use crate::arena::processes::carried::Carrier;
 
-/// How long a node may take to accept a connection when it is asked how it is.
+/// How long a node may take when it is asked how it is.
 const STATUS_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a node answers to the bench itself; an error says in words what went wrong.
 pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, String>>;
+
+/// What a node says of itself, or that it has not said it in time.
+///
+/// # Errors
+/// In words.
+pub async fn answered_in_time(asked: impl Future<Output = Result<String, String>>) -> Result<String, String> {
+    let said = tokio::time::timeout(STATUS_LIMIT, asked).await;
+    said.map_err(|_| format!("no answer within {} s", STATUS_LIMIT.as_secs()))?
+}
 
 /// A configured store.
 pub trait System {

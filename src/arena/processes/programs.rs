@@ -61,6 +61,11 @@ pub fn library_path(binaries: &Path) -> Option<(&'static str, OsString)> {
     std::env::join_paths(dirs).ok().map(|joined| (LIBRARY_PATH, joined))
 }
 
+/// A variable as a launch has it; none if it is no text.
+pub fn variable((name, value): (&str, OsString)) -> Option<(String, String)> {
+    Some((name.to_owned(), value.into_string().ok()?))
+}
+
 fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }

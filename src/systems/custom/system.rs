@@ -217,7 +217,6 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::arena::launch::Ports;
 
     const FILE: &str = r#"
         [cluster]
@@ -253,20 +252,7 @@ mod tests {
     fn place(directory: &Path) -> Place {
         let host = |number| IpAddr::V4(Ipv4Addr::new(10, 77, 0, number));
         let peers = BTreeMap::from([(0, Peer::Host(host(1))), (2, Peer::Proxy(SocketAddr::new(host(9), 5)))]);
-        Place {
-            index: 1,
-            name: "n2".into(),
-            host: host(2),
-            ports: Ports::Default,
-            peers,
-            data_dir: directory.to_owned(),
-            drop_damaged: false,
-            clock_fd: None,
-            parent_pid: 1,
-            starts: 0,
-            upgrades: 0,
-            replacements: 0,
-        }
+        Place { peers, data_dir: directory.to_owned(), ..Place::example(3, 1) }
     }
 
     #[test]

@@ -196,26 +196,13 @@ impl Replaces for Etcd {
 mod tests {
     use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-    use std::path::PathBuf;
 
     use super::*;
     use crate::arena::launch::{Peer, Ports};
 
     fn place(host: IpAddr, ports: Ports, peers: &[(usize, Peer)]) -> Place {
-        Place {
-            index: 0,
-            name: "n1".into(),
-            host,
-            ports,
-            peers: BTreeMap::from_iter(peers.iter().copied()),
-            data_dir: PathBuf::from("data"),
-            drop_damaged: false,
-            clock_fd: None,
-            parent_pid: 1,
-            starts: 0,
-            upgrades: 0,
-            replacements: 0,
-        }
+        let peers = BTreeMap::from_iter(peers.iter().copied());
+        Place { host, ports, peers, ..Place::example(1, 0) }
     }
 
     fn own(last: u8) -> IpAddr {

@@ -4,7 +4,7 @@
 //! that joins others gets their data in place of its own.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use serde::{Deserialize, Serialize};
 
 use crate::sql::SCHEMA;
+use crate::systems::node_process::{remove, told};
 
 /// The database of the workloads.
 pub(super) const DATABASE: &str = "dissensus";
@@ -47,12 +48,9 @@ fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> StartError {
 
 /// The whole process: a line on its standard input says which node it is.
 pub(super) fn main_from_stdin() -> ExitCode {
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string());
-    let told = read.and_then(|_| serde_json::from_str::<Starter>(&line).map_err(|error| error.to_string()));
-    let why = match told {
+    let why = match told::<Starter>(io::stdin().lock()) {
         Ok(starter) => starter.start().to_string(),
-        Err(why) => format!("this command is the bench's own: {why}"),
+        Err(why) => why,
     };
     eprintln!("starter: fatal: {why}");
     ExitCode::FAILURE
@@ -129,13 +127,6 @@ impl Starter {
         command.args(["--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M", "--innodb-use-native-aio=OFF"]);
         command.args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin"]);
         command
-    }
-}
-
-fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,6 @@
 //! A server starts programs that copy its data to a node that joins, so even a single node lives in namespaces of its own.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::sql::client::{self, SqlClient};
 use crate::sql::mysql::MysqlSession;
 use crate::sql::session::Session;
 use crate::sql::transactions::Transactions;
-use crate::systems::system::{Answer, Claims, System};
+use crate::systems::system::{Answer, Claims, System, answered_in_time};
 
 /// The hidden command of the bench that becomes a node.
 pub(super) const STARTER_COMMAND: &str = "__mariadb";
@@ -38,8 +37,6 @@ const PROVIDER: &str = "lib/galera/libgalera_smm.so";
 
 /// Tables are made, or all data are copied from another node, before a node is ready.
 const START_LIMIT: Duration = Duration::from_secs(120);
-/// How long a node may take to say how it is.
-const STATUS_LIMIT: Duration = Duration::from_secs(2);
 
 /// MariaDB, configured.
 #[derive(Clone, Debug)]
@@ -109,9 +106,7 @@ impl Galera {
             if !provider.is_file() {
                 return Err(LaunchError(format!("{} is not there: it is in {PACKAGE}", provider.display())));
             }
-            let mut hosts = place.hosts_of_peers()?;
-            hosts.insert(place.index, place.host);
-            arguments.extend(self.of_cluster(place, &hosts, &provider.display().to_string()));
+            arguments.extend(self.of_cluster(place, &place.hosts()?, &provider.display().to_string()));
         }
         Ok(Starter { prefix, dir: place.data_dir.clone(), arguments })
     }
@@ -122,13 +117,8 @@ impl Galera {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let dirs = [prefix.join("bin"), prefix.join("sbin")].into_iter().chain(std::env::split_paths(&path));
         let path = std::env::join_paths(dirs).ok().map(|path| ("PATH", path));
-        libraries.into_iter().chain(path).filter_map(text).collect()
+        libraries.into_iter().chain(path).filter_map(programs::variable).collect()
     }
-}
-
-/// A variable as a [`Launch`] has it; none if it is no text.
-fn text((name, value): (&str, OsString)) -> Option<(String, String)> {
-    Some((name.to_owned(), value.into_string().ok()?))
 }
 
 impl System for Galera {
@@ -184,10 +174,7 @@ impl System for Galera {
     }
 
     fn status(&self, address: SocketAddr) -> Answer<'_, String> {
-        Box::pin(async move {
-            let said = tokio::time::timeout(STATUS_LIMIT, status(address)).await;
-            said.map_err(|_| format!("no answer within {} s", STATUS_LIMIT.as_secs()))?
-        })
+        Box::pin(answered_in_time(status(address)))
     }
 
     fn example(&self, address: SocketAddr) -> Option<String> {
@@ -210,30 +197,10 @@ async fn status(address: SocketAddr) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
-    use crate::arena::launch::{Peer, Ports};
-
-    fn own(index: usize) -> IpAddr {
-        Ipv4Addr::new(10, 77, 0, index as u8 + 1).into()
-    }
 
     fn place(nodes: usize, index: usize, starts: u64) -> Place {
-        Place {
-            index,
-            name: format!("n{}", index + 1),
-            host: own(index),
-            ports: Ports::Default,
-            peers: (0..nodes).filter(|peer| *peer != index).map(|peer| (peer, Peer::Host(own(peer)))).collect(),
-            data_dir: "data".into(),
-            drop_damaged: false,
-            clock_fd: None,
-            parent_pid: 1,
-            starts,
-            upgrades: 0,
-            replacements: 0,
-        }
+        Place { starts, ..Place::example(nodes, index) }
     }
 
     /// The arguments of a node whose packages are unpacked, with the library or without.

@@ -218,20 +218,8 @@ mod tests {
     }
 
     fn place(ports: Ports, peers: &[(usize, Peer)]) -> Place {
-        Place {
-            index: 0,
-            name: "n1".into(),
-            host: own(1),
-            ports,
-            peers: BTreeMap::from_iter(peers.iter().copied()),
-            data_dir: PathBuf::from("da\"ta"),
-            drop_damaged: false,
-            clock_fd: None,
-            parent_pid: 1,
-            starts: 0,
-            upgrades: 0,
-            replacements: 0,
-        }
+        let peers = BTreeMap::from_iter(peers.iter().copied());
+        Place { ports, peers, data_dir: PathBuf::from("da\"ta"), ..Place::example(1, 0) }
     }
 
     fn file(nodes: usize, sync_interval: SyncInterval, place: &Place) -> Result<String, LaunchError> {

@@ -2,7 +2,6 @@
 //! ends with it. Where there are standbys it looks at all servers twice a second, and does what [`Failover`] says.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use super::failover::{Failover, Role, Step, primary};
 use super::server::{DATABASE, PORT, Server, ServerError, USER};
 use crate::sql::postgresql::{Connect, PostgresSession};
 use crate::sql::session::Session;
+use crate::systems::node_process::told;
 
 /// How often a node looks at the others.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -45,9 +45,7 @@ pub(super) struct Agent {
 
 /// The whole process: a line on its standard input says what the agent is to do.
 pub(super) fn main_from_stdin() -> ExitCode {
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    let agent: Agent = match read.map_err(|error| error.to_string()).and_then(|_| told(&line)) {
+    let agent: Agent = match told(std::io::stdin().lock()) {
         Ok(agent) => agent,
         Err(why) => return failed(&why),
     };
@@ -59,10 +57,6 @@ pub(super) fn main_from_stdin() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error.to_string()),
     }
-}
-
-fn told(line: &str) -> Result<Agent, String> {
-    serde_json::from_str(line).map_err(|error| format!("this command is the bench's own: {error}"))
 }
 
 fn failed(why: &str) -> ExitCode {
@@ -215,7 +209,7 @@ mod tests {
         let server = Server { programs: "/bin".into(), dir: "/data".into(), arguments: vec!["-c".into()] };
         let agent = Agent { server, index: 1, hosts: hosts(), founds: false };
         let line = serde_json::to_string(&agent).expect("it is plain data");
-        assert_eq!(told(&line), Ok(agent));
-        assert!(!line.contains('\n') && told("{}").is_err());
+        assert_eq!(told(line.as_bytes()), Ok(agent));
+        assert!(!line.contains('\n') && told::<Agent>("{}".as_bytes()).is_err());
     }
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
 
 use crate::sql::SCHEMA;
+use crate::systems::node_process::remove;
 
 /// The port of PostgreSQL's documents.
 pub(super) const PORT: u16 = 5432;
@@ -207,13 +208,6 @@ fn append_synced(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::options().append(true).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 //! A server is many processes, which all have to be stopped or killed at once, and refuses to run as root; so even a
 //! single node lives in namespaces of its own.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,7 +22,7 @@ use crate::sql::client::{self, SqlClient};
 use crate::sql::postgresql::{Connect, PostgresSession};
 use crate::sql::session::Session;
 use crate::sql::transactions::Transactions;
-use crate::systems::system::{Answer, Claims, System};
+use crate::systems::system::{Answer, Claims, System, answered_in_time};
 
 /// The hidden command of the bench that is the first process of a node's own.
 pub(super) const AGENT_COMMAND: &str = "__postgres";
@@ -35,8 +33,6 @@ const PACKAGE: &str = "the packages postgresql-15 and postgresql-client-15 of De
 
 /// A database is made, or copied, before a node is ready: some thousand files, each of them synced.
 const START_LIMIT: Duration = Duration::from_secs(120);
-/// How long a node may take to say how it is.
-const STATUS_LIMIT: Duration = Duration::from_secs(2);
 
 /// What every node is told. It has no sockets but those of its address, and shares no memory by names outside of its
 /// directory. What waits for a lock, or holds one without a word, gives up about when its client does. Errors of
@@ -96,13 +92,6 @@ impl Postgres {
         options.into_iter().flat_map(|option| ["-c".to_owned(), option]).collect()
     }
 
-    /// Where all nodes are.
-    fn hosts(&self, place: &Place) -> Result<BTreeMap<usize, IpAddr>, LaunchError> {
-        let mut hosts = place.hosts_of_peers()?;
-        hosts.insert(place.index, place.host);
-        Ok(hosts)
-    }
-
     /// The directory that has `postgres`: one that the user names, or below that, or the newest of the machine's.
     fn programs_dir(&self) -> Option<PathBuf> {
         let named = self
@@ -143,7 +132,7 @@ impl System for Postgres {
     /// The first node is the primary at first, and the others copy it before they are ready.
     fn launch(&self, place: &Place) -> Result<Launch, LaunchError> {
         let own = SocketAddr::new(place.host, place.ports.instead_of(PORT)?);
-        let hosts = self.hosts(place)?;
+        let hosts = place.hosts()?;
         let programs_dir =
             self.programs_dir().ok_or_else(|| LaunchError(format!("no postgres: it is in {PACKAGE}")))?;
         let server =
@@ -155,7 +144,7 @@ impl System for Postgres {
         let sign = Sign::LogLine("database system is ready to accept".into());
         Ok(Launch {
             arguments: vec![AGENT_COMMAND.to_owned()],
-            environment: libraries.into_iter().filter_map(text).collect(),
+            environment: libraries.into_iter().filter_map(programs::variable).collect(),
             stdin_line: Some(line),
             start_limit: START_LIMIT,
             stop_signal: Signal::SIGKILL,
@@ -203,10 +192,7 @@ impl System for Postgres {
     }
 
     fn status(&self, address: SocketAddr) -> Answer<'_, String> {
-        Box::pin(async move {
-            let said = tokio::time::timeout(STATUS_LIMIT, status(address)).await;
-            said.map_err(|_| format!("no answer within {} s", STATUS_LIMIT.as_secs()))?
-        })
+        Box::pin(answered_in_time(status(address)))
     }
 
     fn example(&self, address: SocketAddr) -> Option<String> {
@@ -226,21 +212,9 @@ async fn status(address: SocketAddr) -> Result<String, String> {
     Ok(format!("PostgreSQL {version}, {}", if is_copy == "t" { "standby" } else { "primary" }))
 }
 
-/// A variable as a [`Launch`] has it; none if it is no text.
-fn text((name, value): (&str, OsString)) -> Option<(String, String)> {
-    Some((name.to_owned(), value.into_string().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
-    use crate::arena::launch::{Peer, Ports};
-
-    fn own(index: usize) -> IpAddr {
-        Ipv4Addr::new(10, 77, 0, index as u8 + 1).into()
-    }
 
     /// A directory that has the files of these versions, as Debian's packages have them.
     fn unpacked(versions: &[u32]) -> tempfile::TempDir {
@@ -258,20 +232,7 @@ mod tests {
     fn launched(nodes: usize, index: usize, starts: u64) -> Agent {
         let dir = unpacked(&[15]);
         let settings = PostgresSettings { nodes, binaries: Some(dir.path().into()), ..PostgresSettings::default() };
-        let place = Place {
-            index,
-            name: format!("n{}", index + 1),
-            host: own(index),
-            ports: Ports::Default,
-            peers: (0..nodes).filter(|peer| *peer != index).map(|peer| (peer, Peer::Host(own(peer)))).collect(),
-            data_dir: "data".into(),
-            drop_damaged: false,
-            clock_fd: None,
-            parent_pid: 1,
-            starts,
-            upgrades: 0,
-            replacements: 0,
-        };
+        let place = Place { starts, ..Place::example(nodes, index) };
         let launch = Postgres::new(settings).expect("they can work").launch(&place).expect("it can be started");
         serde_json::from_str(&launch.stdin_line.expect("a line")).expect("what an agent reads")
     }
@@ -287,14 +248,14 @@ mod tests {
     fn a_node_has_its_address_and_knows_all() {
         let agent = launched(3, 1, 0);
         assert!(agent.server.arguments.contains(&"listen_addresses=10.77.0.2".to_owned()), "{agent:?}");
-        assert_eq!(agent.hosts, (0..3).map(|index| (index, own(index))).collect());
+        assert_eq!(agent.hosts, (0..3).map(|index| (index, Place::example_host(index))).collect());
     }
 
     #[test]
     fn a_configuration_says_only_what_is_not_usual() {
         let arguments = |settings: PostgresSettings| {
             let postgres = Postgres::new(settings).expect("they can work");
-            postgres.arguments("n1", SocketAddr::new(own(0), PORT)).join(" ")
+            postgres.arguments("n1", SocketAddr::new(Place::example_host(0), PORT)).join(" ")
         };
         let usual = arguments(PostgresSettings::default());
         assert!(["fsync", "synchronous"].iter().all(|word| !usual.contains(word)), "{usual}");

@@ -3,9 +3,7 @@
 //! Nodes are n1, n2, ...; with Sentinels there are as many of these, s1 beside n1 and so on, each a node of the
 //! bench's own: a fault can be one of a Sentinel alone, or of a node and its Sentinel.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use nix::sys::signal::Signal;
 use tokio::net::TcpStream;
@@ -19,10 +17,7 @@ use super::settings::{RedisSettings, SettingsError};
 use crate::arena::addresses::Addresses;
 use crate::arena::launch::{Launch, LaunchError, Place, Program, Ready, Sign};
 use crate::systems::resp::{Connection, Reply};
-use crate::systems::system::{Answer, Claims, System};
-
-/// How long a node may take to say how it is.
-const STATUS_LIMIT: Duration = Duration::from_secs(2);
+use crate::systems::system::{Answer, Claims, System, answered_in_time};
 
 /// Redis, configured.
 #[derive(Clone, Debug)]
@@ -43,13 +38,6 @@ impl Redis {
     /// Those that have the data.
     fn nodes_of_data(&self) -> Vec<String> {
         (1..=self.settings.nodes).map(|number| format!("n{number}")).collect()
-    }
-
-    /// Where all nodes are, Sentinels too.
-    fn hosts(&self, place: &Place) -> Result<BTreeMap<usize, IpAddr>, LaunchError> {
-        let mut hosts = place.hosts_of_peers()?;
-        hosts.insert(place.index, place.host);
-        Ok(hosts)
     }
 
     /// The server, which is the Sentinel as well.
@@ -77,7 +65,7 @@ impl Redis {
     fn node(&self, place: &Place) -> Result<Launch, LaunchError> {
         let own = SocketAddr::new(place.host, place.ports.instead_of(PORT)?);
         let master = match self.settings.sentinel {
-            true => self.hosts(place)?.get(&0).filter(|_| place.index > 0).map(|host| SocketAddr::new(*host, PORT)),
+            true => place.hosts()?.get(&0).filter(|_| place.index > 0).map(|host| SocketAddr::new(*host, PORT)),
             false => None,
         };
         let file = files::of_node(&self.settings, own, &place.data_dir, master);
@@ -90,7 +78,7 @@ impl Redis {
 
     fn sentinel(&self, place: &Place) -> Result<Launch, LaunchError> {
         let own = SocketAddr::new(place.host, place.ports.instead_of(SENTINEL_PORT)?);
-        let file = files::of_sentinel(own, &place.data_dir, &self.hosts(place)?);
+        let file = files::of_sentinel(own, &place.data_dir, &place.hosts()?);
         Ok(self.launch_of(place, file, Some("--sentinel"), Ready::At { client: own, peer: None, sign: Sign::Port }))
     }
 }
@@ -140,8 +128,7 @@ impl System for Redis {
 
     fn status(&self, address: SocketAddr) -> Answer<'_, String> {
         Box::pin(async move {
-            let asked = tokio::time::timeout(STATUS_LIMIT, information(address)).await;
-            let said = asked.map_err(|_| format!("no answer within {} s", STATUS_LIMIT.as_secs()))??;
+            let said = answered_in_time(information(address)).await?;
             Ok(summary(&said))
         })
     }
@@ -179,15 +166,10 @@ fn summary(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::arena::launch::{Peer, Ports};
-
-    fn own(index: usize) -> IpAddr {
-        Ipv4Addr::new(10, 77, 0, index as u8 + 1).into()
-    }
+    use crate::arena::launch::Peer;
 
     fn cluster() -> Redis {
         let settings = RedisSettings { nodes: 3, sentinel: true, ..RedisSettings::default() };
@@ -195,21 +177,7 @@ mod tests {
     }
 
     fn place(index: usize, dir: &Path) -> Place {
-        let peers = (0..6).filter(|peer| *peer != index).map(|peer| (peer, Peer::Host(own(peer)))).collect();
-        Place {
-            index,
-            name: cluster().nodes()[index].clone(),
-            host: own(index),
-            ports: Ports::Default,
-            peers,
-            data_dir: dir.to_owned(),
-            drop_damaged: false,
-            clock_fd: None,
-            parent_pid: 1,
-            starts: 0,
-            upgrades: 0,
-            replacements: 0,
-        }
+        Place { name: cluster().nodes()[index].clone(), data_dir: dir.to_owned(), ..Place::example(6, index) }
     }
 
     fn sign(launch: &Launch) -> Sign {
@@ -264,7 +232,7 @@ mod tests {
     #[test]
     fn nodes_behind_proxies_are_refused() {
         let mut place = place(1, Path::new("data"));
-        place.peers.insert(0, Peer::Proxy(SocketAddr::new(own(9), 1)));
+        place.peers.insert(0, Peer::Proxy(SocketAddr::new(Place::example_host(9), 1)));
         assert!(cluster().launch(&place).is_err());
     }
 

@@ -222,6 +222,11 @@ pub(super) fn is_fine(basics: &Basics<'_>, implied: Implied, limits: &Limits<'_>
     }
 }
 
+/// What is wrong with the reads of a history by themselves.
+pub(crate) fn misreads(transactions: &Transactions, names: &dyn Names) -> RawFindings {
+    rw_register::basics(transactions, names).findings
+}
+
 /// Sessions, reads and writes of a history, with what is wrong with its reads by themselves.
 pub(crate) fn causality(transactions: &Transactions, names: &dyn Names) -> (RawFindings, Causality) {
     let mut basics = rw_register::basics(transactions, names);

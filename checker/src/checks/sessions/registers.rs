@@ -230,7 +230,7 @@ fn keys_written(history: &Transactions, operation: u32) -> impl Iterator<Item = 
 fn together(history: &Transactions, names: &dyn Names, guarantee: Guarantee, limits: &Limits<'_>) -> RawFindings {
     let all = saturation::analyse(history, names, Isolation::CausalConvergence, limits);
     // What is wrong with reads by themselves breaks every guarantee.
-    let (mut findings, _) = saturation::causality(history, names);
+    let mut findings = saturation::misreads(history, names);
     (findings.malformed, findings.doubts) = (all.malformed, all.doubts);
     let short = history.len() <= SHORT && !all.anomalies.is_empty();
     for anomaly in all.anomalies {
